@@ -1,0 +1,123 @@
+/**
+ * One error class with a closed union of codes, so that callers can switch on `code` and operators read `hint`.
+ * A verdict on a token is never an error: verdicts are values. Errors are for operations that could not be done.
+ */
+
+/** What an error means for the caller; the command line turns it into its exit status. */
+export type ErrorKind = 'failed' | 'usage' | 'denied' | 'unavailable' | 'conflict'
+
+/** Every code, with its kind. The message says what happened, the hint what to do about it. */
+const KINDS = {
+  // configuration, files, start
+  config_invalid: 'usage',
+  config_unreadable: 'usage',
+  key_unreadable: 'failed',
+  key_permissions: 'failed',
+  key_malformed: 'failed',
+  kek_missing: 'failed',
+  kek_wrong: 'failed',
+  port_in_use: 'failed',
+  disk_full: 'unavailable',
+  io_failed: 'failed',
+  node_too_old: 'failed',
+  already_running: 'conflict',
+  platform_unsupported: 'failed',
+  usage: 'usage',
+
+  // tokens, as text or bytes
+  token_malformed: 'failed',
+  token_truncated: 'failed',
+  token_damaged: 'failed',
+  token_too_large: 'failed',
+  token_unsupported: 'failed',
+  caveat_malformed: 'usage',
+
+  // database and shipping
+  sqlite_version: 'failed',
+  schema_newer: 'failed',
+  wrong_cluster: 'conflict',
+  foreign_write: 'failed',
+  database_corrupt: 'failed',
+  segment_corrupt: 'failed',
+  segment_mismatch: 'conflict',
+  log_corrupt: 'failed',
+  position_diverged: 'conflict',
+  position_superseded: 'conflict',
+  position_unreached: 'unavailable',
+  write_unconfirmed: 'unavailable',
+
+  // channel
+  connect_failed: 'unavailable',
+  connection_lost: 'unavailable',
+  handshake_failed: 'denied',
+  peer_mismatch: 'denied',
+  peer_refused: 'denied',
+  protocol_violation: 'failed',
+  timeout: 'unavailable',
+  overloaded: 'unavailable',
+  closed: 'unavailable',
+
+  // the authority
+  permission_denied: 'denied',
+  org_exists: 'conflict',
+  org_unknown: 'failed',
+  org_disabled: 'denied',
+  key_unknown: 'failed',
+  request_invalid: 'usage',
+  clock_implausible: 'unavailable',
+  internal: 'failed',
+} as const
+
+export type ErrorCode = keyof typeof KINDS
+
+export interface ErrorDetails {
+  /** What the reader can do about it, one sentence. */
+  readonly hint?: string
+  readonly cause?: unknown
+}
+
+/** An operation that could not be done: a code to switch on, a message, and a hint for whoever reads it. */
+export class MacaroondError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'MacaroondError'
+    this.code = code
+    this.hint = details.hint
+  }
+
+  get kind(): ErrorKind {
+    return KINDS[this.code]
+  }
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(KINDS, value)
+}
+
+/** The shape under `{"error": …}` in `--json` output and in refusals on a channel. */
+export interface ErrorReport {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint?: string
+}
+
+/** Foreign errors become `internal`: their text may hold anything, so only their message is kept, never a stack. */
+export function reportOf(error: unknown): ErrorReport {
+  if (error instanceof MacaroondError) {
+    const { code, message, hint } = error
+    return hint === undefined ? { code, message } : { code, message, hint }
+  }
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error) }
+}
+
+export function fromReport(report: ErrorReport): MacaroondError {
+  return new MacaroondError(report.code, report.message, report.hint === undefined ? {} : { hint: report.hint })
+}
+
+/** A broken invariant is a bug of ours: it crashes the process instead of going on with a wrong state. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(`invariant broken: ${message}`)
+}

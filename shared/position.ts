@@ -1,0 +1,35 @@
+/** Where a database stands: which leadership, which transaction, and which bytes. */
+import type { Checksum, Epoch, Txid } from './ids.ts'
+import { checksumText, epoch, parseChecksum, parseTxid, txidText } from './ids.ts'
+import { MacaroondError } from './errors.ts'
+
+export interface Position {
+  readonly epoch: Epoch
+  readonly txid: Txid
+  /** Rolling checksum of the whole database after `txid` (LTX specification, "rolling checksum"). */
+  readonly checksum: Checksum
+}
+
+/** Text form: `<epoch>.<txid>.<checksum>`, decimal and twice 16 hex digits. Answers carry it, `--min-position` takes it. */
+export function positionText(position: Position): string {
+  return `${position.epoch}.${txidText(position.txid)}.${checksumText(position.checksum)}`
+}
+
+export function parsePosition(text: string): Position {
+  const parts = /^(\d{1,10})\.([0-9a-f]{16})\.([0-9a-f]{16})$/.exec(text)
+  if (parts === null) {
+    throw new MacaroondError('request_invalid', `not a position: ${text.slice(0, 80)}`, {
+      hint: 'a position is <epoch>.<txid>.<checksum>, as writes print it',
+    })
+  }
+  return { epoch: epoch(Number(parts[1])), txid: parseTxid(parts[2] ?? ''), checksum: parseChecksum(parts[3] ?? '') }
+}
+
+export function samePosition(a: Position, b: Position): boolean {
+  return a.epoch === b.epoch && a.txid === b.txid && a.checksum === b.checksum
+}
+
+/** Order of states in time; checksums do not order. Negative when `a` is the older one. */
+export function comparePositions(a: Position, b: Position): number {
+  return a.epoch - b.epoch || a.txid - b.txid
+}

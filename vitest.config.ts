@@ -1,0 +1,19 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
+
+/** `unit` needs nothing but this process; `integration` starts processes and sockets; the longer suites have scripts of their own. */
+const project = (name: string, timeoutMs: number) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: timeoutMs, hookTimeout: timeoutMs },
+})
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    pool: 'forks',
+    projects: [
+      { test: { name: 'unit', include: ['test/{shared,primary,replica,ops}/**/*.test.ts'], testTimeout: 20_000 } },
+      project('integration', 60_000),
+      project('chaos', 900_000),
+    ],
+  },
+})
+
+export default config
