@@ -1,0 +1,118 @@
+import { defineConfig } from 'oxlint'
+
+/**
+ * The layers of ARCHITECTURE.md as lint rules. An override replaces the options of a rule as a whole and the last
+ * one that matches a file wins, so each kind of file gets one complete list of what it must not import.
+ * `test/ops/tooling/layers.test.ts` plants a violation of every rule: a glob that matches nothing would be silent.
+ */
+interface Ban {
+  readonly regex: string
+  readonly message: string
+  readonly importNames?: readonly string[]
+  readonly allowTypeImports?: boolean
+}
+
+/** `../replica/` anywhere in a relative specifier: imports that cross a layer always go up first. */
+const folder = (name: string, message: string): Ban => ({ regex: `(^|/)\\.\\./${name}/`, message })
+
+const noTest = folder('test', 'Only tests import tests.')
+const noPrimary = folder('primary', 'This layer must not know the primary.')
+const noReplica = folder('replica', 'This layer must not know the replica.')
+const noOps = folder('ops', 'Nothing below ops imports ops.')
+const noSelf: Ban = { regex: '^(macaroond(/|$)|#)', message: 'Import the file, with a relative path.' }
+const noSqlite: Ban = {
+  regex: '^better-sqlite3(/|$)',
+  message: 'Only shared/sqlite touches the driver; take a connection from there.',
+  allowTypeImports: true,
+}
+const noNoise: Ban = { regex: '^(@chainsafe|@libp2p)/', message: 'Only shared/channel knows Noise and libp2p.' }
+/** `default` too: with the whole module in hand the names below would be within reach. */
+const noCiphers: Ban = {
+  regex: '^(node:)?crypto$',
+  importNames: [
+    'default',
+    'createCipheriv',
+    'createDecipheriv',
+    'createHmac',
+    'createSign',
+    'createVerify',
+    'timingSafeEqual',
+    'webcrypto',
+  ],
+  message: 'Keyed cryptography and constant-time comparison live in shared/crypto.ts.',
+}
+
+const everywhere = [noTest, noSelf, noSqlite, noNoise, noCiphers]
+const sharedKnows = [...everywhere, noPrimary, noReplica, noOps]
+
+const imports = (files: readonly string[], bans: readonly Ban[]) => ({
+  files: [...files],
+  rules: { 'no-restricted-imports': ['error', { patterns: bans }] as const },
+})
+
+const without = (bans: readonly Ban[], allowed: Ban): readonly Ban[] => bans.filter((ban) => ban !== allowed)
+
+export default defineConfig({
+  plugins: ['eslint', 'typescript', 'unicorn', 'oxc', 'import', 'promise', 'node', 'vitest'],
+  options: { typeAware: true, reportUnusedDisableDirectives: 'error' },
+  ignorePatterns: ['dist/**', 'node_modules/**', 'test/vectors/**'],
+  categories: { correctness: 'error' },
+  rules: {
+    eqeqeq: 'error',
+    'no-console': 'error',
+    'no-eval': 'error',
+    'no-var': 'error',
+    'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+    'prefer-const': 'error',
+    'max-lines': ['error', { max: 400 }],
+    'max-lines-per-function': ['error', { max: 70 }],
+    'import/no-cycle': 'error',
+    'import/no-default-export': 'error',
+    'import/no-duplicates': 'error',
+    'typescript/await-thenable': 'error',
+    'typescript/ban-ts-comment': 'error',
+    'typescript/consistent-type-imports': 'error',
+    'typescript/no-explicit-any': 'error',
+    'typescript/no-floating-promises': 'error',
+    'typescript/no-misused-promises': 'error',
+    'typescript/no-require-imports': 'error',
+    'typescript/no-unnecessary-type-assertion': 'error',
+    'typescript/only-throw-error': 'error',
+    'typescript/prefer-promise-reject-errors': 'error',
+    'typescript/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+    'unicorn/prefer-node-protocol': 'error',
+  },
+  overrides: [
+    imports(['ops/**'], everywhere),
+    imports(['primary/**'], [...everywhere, noReplica, noOps]),
+    imports(['replica/**'], [...everywhere, noPrimary, noOps]),
+    imports(['shared/**'], sharedKnows),
+    imports(['shared/sqlite/**'], without(sharedKnows, noSqlite)),
+    imports(['shared/channel/**'], without(sharedKnows, noNoise)),
+    imports(['shared/crypto.ts'], without(sharedKnows, noCiphers)),
+    {
+      // Time and entropy come in as parameters: only the clock reads them.
+      files: ['ops/**', 'primary/**', 'replica/**', 'shared/**'],
+      rules: {
+        'no-restricted-properties': [
+          'error',
+          { object: 'Math', property: 'random', message: 'Take an Entropy (shared/clock.ts).' },
+          { object: 'Date', property: 'now', message: 'Take a Clock (shared/clock.ts).' },
+          { object: 'performance', property: 'now', message: 'Take a Clock (shared/clock.ts).' },
+        ],
+      },
+    },
+    { files: ['shared/clock.ts'], rules: { 'no-restricted-properties': 'off' } },
+    {
+      files: ['test/**'],
+      rules: {
+        'max-lines': 'off',
+        'max-lines-per-function': 'off',
+        'no-console': 'off',
+        'vitest/no-focused-tests': 'error',
+        'vitest/no-disabled-tests': 'error',
+      },
+    },
+    { files: ['*.config.ts'], rules: { 'import/no-default-export': 'off' } },
+  ],
+})

@@ -1,0 +1,82 @@
+/** A ratchet on what the linter does not see: size, leftovers, and references that mean nothing to a reader of this repository. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { LAYERS, ROOT, typescriptFiles } from './project.ts'
+
+const LINES_MAX = 400
+
+/** Written as patterns that do not match their own text, so that this file can be checked as well. */
+const LEFTOVERS: readonly RegExp[] = [
+  /\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b/,
+  /\bas[ ]any\b/,
+  /@ts-(ignore|nocheck|expect-error)/,
+  /(oxlint|eslint)-disable(?!.* -- \w)/,
+  /\bdebugger[;]/,
+]
+
+const FOREIGN: readonly RegExp[] = [
+  /\/work\//,
+  /\/(home|Users)\/\w/,
+  /\b(design|style|contract)\.md\b/,
+  /\bfacts\/\w/,
+  /\bissue #?\d/i,
+  /registry\.npm\w+\.\w/,
+]
+
+const sources = typescriptFiles(LAYERS)
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+
+/** `file:line: text` of every line that one of the patterns matches. */
+function hits(files: readonly string[], patterns: readonly RegExp[]): readonly string[] {
+  return files.flatMap((file) =>
+    read(file)
+      .split('\n')
+      .flatMap((text, index) => (patterns.some((p) => p.test(text)) ? [`${file}:${index + 1}: ${text.trim()}`] : [])),
+  )
+}
+
+describe('the source', () => {
+  it('is found at all', () => {
+    for (const layer of ['shared'] as const) expect(typescriptFiles([layer]).length).toBeGreaterThan(0)
+  })
+
+  it(`has no file above ${LINES_MAX} lines`, () => {
+    const long = sources.filter((file) => read(file).split('\n').length > LINES_MAX + 1)
+    expect(long).toEqual([])
+  })
+
+  it('has no leftovers: reminders, casts to any, silenced type errors, lint rules disabled without a reason', () => {
+    expect(hits([...sources, ...typescriptFiles(['test'])], LEFTOVERS)).toEqual([])
+  })
+
+  it('is told apart from leftovers by patterns that work', () => {
+    const samples = [
+      '// TO' + 'DO later',
+      'x as ' + 'any',
+      '// @ts-' + 'ignore',
+      '// oxlint-' + 'disable-next-line no-eval',
+    ]
+    for (const sample of samples) expect(LEFTOVERS.some((pattern) => pattern.test(sample))).toBe(true)
+    expect(LEFTOVERS.some((pattern) => pattern.test('// oxlint-disable-next-line no-eval -- a reason'))).toBe(false)
+  })
+
+  it('names only relative imports with their extension', () => {
+    const bare = /from '\.{1,2}\/[^']*(?<!\.(ts|json))'/
+    expect(hits([...sources, ...typescriptFiles(['test'])], [bare])).toEqual([])
+  })
+})
+
+describe('every file of the repository', () => {
+  it('refers only to what a reader of the repository has', () => {
+    const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
+    const text = tracked
+      .toString()
+      .split('\n')
+      .filter((file) => /\.(ts|md|json|toml|sh|ya?ml)$|^\.ci\/run$/.test(file) && file !== 'package-lock.json')
+      .filter((file) => !file.startsWith('test/vectors/'))
+    expect(text.length).toBeGreaterThan(10)
+    expect(hits(text, FOREIGN)).toEqual([])
+  })
+})
