@@ -1,0 +1,49 @@
+/**
+ * The authority's core: a command and the time in, rows and an answer out. It reads and changes nothing but the state it
+ * is given; entropy comes as a parameter. A command that cannot be done throws before it has changed anything.
+ */
+import type { Entropy } from '../../shared/clock.ts'
+import type { Kek } from '../../shared/sealing.ts'
+import { nextAuditRow, type AuditEntry } from './audit.ts'
+import type { Answer, Command } from './commands.ts'
+import { mint } from './mint.ts'
+import { createOrg } from './org.ts'
+import { revokeToken } from './revoke.ts'
+import type { Row } from './rows.ts'
+import type { AuthorityState } from './state.ts'
+
+/** Time and entropy of one decision. */
+export interface Moment {
+  readonly wallMs: number
+  readonly entropy: Entropy
+  readonly kek: Kek
+}
+
+export interface Decision {
+  readonly rows: readonly Row[]
+  readonly answer: Answer
+  readonly audit: AuditEntry
+}
+
+export interface Outcome {
+  readonly rows: readonly Row[]
+  readonly answer: Answer
+}
+
+export function step(state: AuthorityState, command: Command, moment: Moment): Outcome {
+  const { rows, answer, audit } = decide(state, command, moment)
+  const row = nextAuditRow(state.audit, audit)
+  state.audit = row
+  return { rows: [...rows, { table: 'audit', row }], answer }
+}
+
+function decide(state: AuthorityState, command: Command, moment: Moment): Decision {
+  switch (command.kind) {
+    case 'org.create':
+      return createOrg(state, command, moment)
+    case 'token.mint':
+      return mint(state, command, moment)
+    case 'token.revoke':
+      return revokeToken(state, command, moment)
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * One file of the segment log: records one after the other, each an LTX file with a small header before it.
+ *
+ * | offset | size | field |
+ * |---|---|---|
+ * | 0 | 4 | "MSG1" |
+ * | 4 | 4 | length of the LTX file in bytes, big endian |
+ * | 8 | 4 | CRC-32 of the LTX file |
+ * | 12 | n | the LTX file |
+ *
+ * A record that is cut short or does not match its CRC at the end of the newest file is the mark of a crash: it is cut
+ * off, and the transaction is captured from SQLite's WAL again.
+ */
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
+import { MacaroondError } from '../../shared/errors.ts'
+import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
+
+const MAGIC = 0x4d534731
+const HEADER_BYTES = 12
+
+export class LogFile {
+  readonly path: string
+  readonly firstTxid: number
+  readonly #fd: number
+  readonly #header: Buffer = Buffer.allocUnsafe(HEADER_BYTES)
+  /** Start of each record; record i is transaction firstTxid + i. */
+  readonly #starts: number[] = []
+  #end = 0
+
+  constructor(path: string, firstTxid: number) {
+    this.path = path
+    this.firstTxid = firstTxid
+    this.#fd = openSync(path, 'a+', 0o600)
+  }
+
+  get count(): number {
+    return this.#starts.length
+  }
+
+  get bytes(): number {
+    return this.#end
+  }
+
+  /** Finds the records. With `repair` a torn end is cut off, else it is an error: only the newest file may have one. */
+  scan(repair: boolean): void {
+    const size = fstatSync(this.#fd).size
+    while (this.#end < size) {
+      const length = this.#recordLength(this.#end, size, repair)
+      if (length === undefined) break
+      this.#starts.push(this.#end)
+      this.#end += HEADER_BYTES + length
+    }
+    if (this.#end === size) return
+    if (!repair) throw this.#corrupt(this.#end)
+    ftruncateSync(this.#fd, this.#end)
+  }
+
+  append(segment: Uint8Array): void {
+    const record = Buffer.allocUnsafe(HEADER_BYTES + segment.length)
+    record.writeUInt32BE(MAGIC, 0)
+    record.writeUInt32BE(segment.length, 4)
+    record.writeUInt32BE(crc32(segment), 8)
+    record.set(segment, HEADER_BYTES)
+    const written = this.#write(record)
+    this.#starts.push(this.#end)
+    this.#end += written
+  }
+
+  read(txid: number): Buffer {
+    const start = this.#starts[txid - this.firstTxid]
+    if (start === undefined) throw new RangeError(`transaction ${txid} is not in ${this.path}`)
+    const segment = this.#readRecord(start)
+    if (segment === undefined) throw this.#corrupt(start)
+    return segment
+  }
+
+  sync(): void {
+    fdatasyncSync(this.#fd)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  /** All or nothing: a short write (a full disk) is taken back, so that the file never holds half a record in its middle. */
+  #write(record: Buffer): number {
+    try {
+      const written = writeSync(this.#fd, record)
+      if (written === record.length) return written
+      throw new MacaroondError('disk_full', `${this.path}: only ${written} of ${record.length} bytes were written`, {
+        hint: 'free space on the volume of `data`',
+      })
+    } catch (error) {
+      ftruncateSync(this.#fd, this.#end)
+      throw error
+    }
+  }
+
+  /** While repairing, a record counts only if its CRC holds; otherwise its length is enough and reading checks the rest. */
+  #recordLength(start: number, size: number, repair: boolean): number | undefined {
+    if (start + HEADER_BYTES > size || readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
+    const length = this.#header.readUInt32BE(4)
+    const fits =
+      this.#header.readUInt32BE(0) === MAGIC && length <= SEGMENT_BYTES_MAX && start + HEADER_BYTES + length <= size
+    if (!fits) return undefined
+    return repair && this.#readRecord(start) === undefined ? undefined : length
+  }
+
+  #readRecord(start: number): Buffer | undefined {
+    readSync(this.#fd, this.#header, 0, HEADER_BYTES, start)
+    const length = this.#header.readUInt32BE(4)
+    const crc = this.#header.readUInt32BE(8)
+    if (length > SEGMENT_BYTES_MAX) return undefined
+    const segment = Buffer.allocUnsafe(length)
+    if (readSync(this.#fd, segment, 0, length, start + HEADER_BYTES) !== length) return undefined
+    return crc32(segment) === crc ? segment : undefined
+  }
+
+  #corrupt(start: number): MacaroondError {
+    return new MacaroondError('log_corrupt', `${this.path}: the record at byte ${start} is damaged`, {
+      hint: 'move the folder `log` aside: replicas that need it will get a snapshot instead',
+    })
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The local log of segments: every transaction as the LTX file that replicas get, kept for those that were away for a
+ * while. It is written before a segment is sent, and fsynced before SQLite's WAL may be reset: until then the WAL holds
+ * the same transactions, so a crash loses none.
+ */
+import { fsyncSync, mkdirSync, openSync, closeSync, readdirSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { txid as asTxid, txidText, parseTxid, TXID_NONE, type Txid } from '../../shared/ids.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
+import { LogFile } from './log-file.ts'
+
+const FILE_BYTES = 16 * 1024 * 1024
+const SUFFIX = '.segments'
+
+export class SegmentLog {
+  readonly #folder: string
+  readonly #keepBytes: number
+  readonly #files: LogFile[] = []
+
+  private constructor(folder: string, keepBytes: number) {
+    this.#folder = folder
+    this.#keepBytes = keepBytes
+  }
+
+  /** Opens the log and cuts off what a crash left torn. `keepBytes` bounds what is kept, give or take one file. */
+  static open(folder: string, keepBytes: number): SegmentLog {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const log = new SegmentLog(folder, keepBytes)
+    const names = readdirSync(folder)
+      .filter((name) => name.endsWith(SUFFIX))
+      .toSorted()
+    for (const [index, name] of names.entries()) {
+      const file = new LogFile(join(folder, name), parseTxid(name.slice(0, -SUFFIX.length)))
+      file.scan(index === names.length - 1)
+      log.#adopt(file)
+    }
+    return log
+  }
+
+  get first(): Txid {
+    return asTxid(this.#files.find((file) => file.count > 0)?.firstTxid ?? 0)
+  }
+
+  get last(): Txid {
+    const file = this.#files.findLast((candidate) => candidate.count > 0)
+    return file === undefined ? TXID_NONE : asTxid(file.firstTxid + file.count - 1)
+  }
+
+  get bytes(): number {
+    return this.#files.reduce((sum, file) => sum + file.bytes, 0)
+  }
+
+  has(txid: Txid): boolean {
+    return this.last !== TXID_NONE && txid >= this.first && txid <= this.last
+  }
+
+  append(txid: Txid, segment: Uint8Array): void {
+    const last = this.last
+    assert(last === TXID_NONE || txid === last + 1, `transaction ${txid} does not follow ${last} in the log`)
+    this.#writable(txid).append(segment)
+  }
+
+  /** Throws log_corrupt when the record was damaged on disk. */
+  read(txid: Txid): Buffer {
+    const file = this.#files.findLast((candidate) => candidate.firstTxid <= txid && candidate.count > 0)
+    assert(file !== undefined, `transaction ${txid} is not in the log`)
+    return file.read(txid)
+  }
+
+  /** Makes everything appended so far durable. */
+  sync(): void {
+    this.#files.at(-1)?.sync()
+  }
+
+  /** Drops the oldest files beyond the size to keep; the newest stays. Call it after a checkpoint. */
+  prune(): void {
+    while (this.#files.length > 1 && this.bytes - (this.#files[0]?.bytes ?? 0) > this.#keepBytes) {
+      const file = this.#files.shift()
+      file?.close()
+      if (file !== undefined) unlinkSync(file.path)
+    }
+  }
+
+  close(): void {
+    this.sync()
+    for (const file of this.#files) file.close()
+  }
+
+  #adopt(file: LogFile): void {
+    const last = this.last
+    if (last !== TXID_NONE && file.firstTxid !== last + 1) {
+      throw new MacaroondError('log_corrupt', `${file.path} does not follow transaction ${last}`, {
+        hint: 'move the folder `log` aside: replicas that need it will get a snapshot instead',
+      })
+    }
+    this.#files.push(file)
+  }
+
+  #writable(txid: Txid): LogFile {
+    const newest = this.#files.at(-1)
+    if (newest !== undefined && newest.bytes < FILE_BYTES && newest.count > 0) return newest
+    newest?.sync()
+    const file = new LogFile(join(this.#folder, `${txidText(txid)}${SUFFIX}`), txid)
+    this.#syncFolder()
+    this.#files.push(file)
+    return file
+  }
+
+  /** A new file's name must be on disk before the WAL that could recreate its content is reset. */
+  #syncFolder(): void {
+    const fd = openSync(this.#folder, 'r')
+    fsyncSync(fd)
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,63 @@
+/** The primary's configuration file. Every key is documented here and in the README; unknown keys are errors. */
+import { z } from 'zod'
+import {
+  clusterName,
+  cronText,
+  kekSource,
+  listenAddress,
+  logSettings,
+  peerList,
+  type KekSource,
+  type LogSettings,
+  type PeerEntry,
+} from '../shared/config/node-config.ts'
+import { pathText } from '../shared/config/read-config.ts'
+
+export interface PrimaryConfig {
+  readonly cluster: string
+  /** Folder of the database, the segment log and the lock file. */
+  readonly data: string
+  /** Noise identity, as `macaroond keygen` makes it. */
+  readonly identity: string
+  readonly listen: string
+  /** Acknowledge writes although no replica has agreed with this boot's position. */
+  readonly alone: boolean
+  readonly kek: KekSource
+  readonly log: LogSettings
+  readonly segments: {
+    /** How much of the segment log is kept for replicas that were away; older ones get a snapshot. */
+    readonly keep_bytes: number
+  }
+  readonly checkpoint: {
+    /** The WAL is copied into the database once it has so many pages. */
+    readonly pages: number
+  }
+  readonly maintenance: {
+    /** When the database is read whole and compared with the checksum kept while writing. */
+    readonly scrub: string
+  }
+  readonly peers: readonly PeerEntry[]
+}
+
+export const primaryConfig: z.ZodType<PrimaryConfig> = z.strictObject({
+  cluster: clusterName,
+  data: pathText,
+  identity: pathText,
+  listen: listenAddress,
+  alone: z.boolean().default(false),
+  kek: kekSource,
+  log: logSettings,
+  segments: z
+    .strictObject({
+      keep_bytes: z
+        .number()
+        .int()
+        .min(1_000_000)
+        .max(1e12)
+        .default(256 * 1024 * 1024),
+    })
+    .prefault({}),
+  checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
+  maintenance: z.strictObject({ scrub: cronText.default('17 3 * * *') }).prefault({}),
+  peers: peerList,
+})

@@ -1,0 +1,56 @@
+/**
+ * Pure: what a primary makes of where a replica says it stands. The rule (S10): behind is served, fenced or proven ahead
+ * stops this primary, and a claim that is neither in our history nor proven is refused: it changes nothing here.
+ */
+import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
+import { positionText, type Position } from '../../shared/position.ts'
+import type { Checksum, Timeline, Txid } from '../../shared/ids.ts'
+
+/** This primary's history, as far as its log reaches back. */
+export interface History {
+  readonly position: Position
+  readonly timeline: Timeline
+  /** Checksum after that transaction; undefined where the log does not reach back to. */
+  readonly checksumAt: (txid: Txid) => Checksum | undefined
+}
+
+export interface Claim {
+  readonly position: Position | undefined
+  readonly timeline: Timeline | undefined
+  /** Carries this authority's signature: checked before this is called. */
+  readonly proven: ProvenPosition | undefined
+}
+
+export type Assessment =
+  /** Its position is a point of our history: the segments after it follow. */
+  | { readonly kind: 'resume'; readonly after: Txid }
+  | { readonly kind: 'snapshot'; readonly standing: 'empty' | 'unknown' }
+  | { readonly kind: 'refuse'; readonly message: string }
+  /** Proof that this authority was further, or elsewhere: this primary's disk is old. It must stop. */
+  | { readonly kind: 'stop'; readonly message: string }
+
+export function assess(history: History, claim: Claim): Assessment {
+  const stop = claim.proven === undefined ? undefined : contradicts(history, claim.proven)
+  if (stop !== undefined) return { kind: 'stop', message: stop }
+  const { position, timeline } = claim
+  if (position === undefined || timeline === undefined) return { kind: 'snapshot', standing: 'empty' }
+  if (position.epoch < history.position.epoch) return { kind: 'snapshot', standing: 'unknown' }
+  const contradiction = contradicts(history, { position, timeline })
+  if (contradiction !== undefined) return { kind: 'refuse', message: contradiction }
+  const known = history.checksumAt(position.txid) !== undefined
+  return known ? { kind: 'resume', after: position.txid } : { kind: 'snapshot', standing: 'unknown' }
+}
+
+/** Why the two cannot be one history, if they cannot. */
+function contradicts(history: History, theirs: ProvenPosition): string | undefined {
+  const { position, timeline } = theirs
+  const ours = history.position
+  if (position.epoch < ours.epoch) return undefined
+  if (position.epoch > ours.epoch) return `it has seen epoch ${position.epoch}, this primary leads epoch ${ours.epoch}`
+  if (timeline !== history.timeline)
+    return `it follows timeline ${timeline} of epoch ${ours.epoch}, not ${history.timeline}`
+  if (position.txid > ours.txid) return `it is at ${positionText(position)}, ahead of ${positionText(ours)}`
+  const checksum = history.checksumAt(position.txid)
+  if (checksum === undefined || checksum === position.checksum) return undefined
+  return `at transaction ${position.txid} it has other content than this primary had`
+}

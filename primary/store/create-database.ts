@@ -1,0 +1,48 @@
+/** Makes a new authority's database: schema, first epoch, signing key, first audit record, all in transaction 1. */
+import type { Clock, Entropy } from '../../shared/clock.ts'
+import { ed25519PublicKey } from '../../shared/crypto.ts'
+import { SCHEMA, SCHEMA_VERSION } from '../../shared/database/schema.ts'
+import { signingKeyContext } from '../../shared/database/signing-key.ts'
+import { seal, type Kek } from '../../shared/sealing.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
+import { AUDIT_GENESIS, nextAuditRow } from '../authority/audit.ts'
+import { RowWriter } from './row-writer.ts'
+
+const FIRST_EPOCH = 1
+const FIRST_TXID = 1
+
+export interface CreateOptions {
+  readonly cluster: string
+  readonly kek: Kek
+  readonly clock: Clock
+  readonly entropy: Entropy
+}
+
+/** True when the database is new or a crash left it before its first transaction. */
+export function isEmptyDatabase(db: Connection): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined
+}
+
+export function createDatabase(db: Connection, options: CreateOptions): void {
+  const create = db.transaction(() => {
+    db.exec(SCHEMA)
+    insertFirstRows(db, options)
+  })
+  create.immediate()
+}
+
+function insertFirstRows(db: Connection, { cluster, kek, clock, entropy }: CreateOptions): void {
+  const now = clock.wallMs()
+  const timeline = entropy.bytes(16).toString('hex')
+  const seed = entropy.bytes(32)
+  const entry = { atMs: now, actor: 'primary', action: 'database.create', org: '', target: cluster }
+  const audit = nextAuditRow({ seq: 0, hash: AUDIT_GENESIS }, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })
+  db.prepare('INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)').run(
+    ...[cluster, SCHEMA_VERSION, FIRST_TXID, FIRST_EPOCH, timeline, now, audit.seq, audit.hash],
+  )
+  db.prepare('INSERT INTO epochs VALUES (?, ?, 0)').run(FIRST_EPOCH, timeline)
+  db.prepare('INSERT INTO signing_keys VALUES (1, ?, ?, ?)').run(
+    ...[ed25519PublicKey(seed), seal(kek, signingKeyContext(cluster), seed, entropy), now],
+  )
+  new RowWriter(db).write({ table: 'audit', row: audit })
+}

@@ -1,0 +1,52 @@
+/** The replica's configuration file. Every key is documented here and in the README; unknown keys are errors. */
+import { z } from 'zod'
+import {
+  clusterName,
+  cronText,
+  kekSource,
+  listenAddress,
+  logSettings,
+  peerIdText,
+  peerList,
+  regionName,
+  type KekSource,
+  type LogSettings,
+  type PeerEntry,
+} from '../shared/config/node-config.ts'
+import { pathText } from '../shared/config/read-config.ts'
+
+export interface ReplicaConfig {
+  readonly cluster: string
+  readonly region: string
+  /** Folder of the database copy, its position record and the revocation journal. */
+  readonly data: string
+  /** Noise identity, as `macaroond keygen` makes it. */
+  readonly identity: string
+  readonly listen: string
+  readonly primary: { readonly address: string; readonly peer_id: string }
+  readonly kek: KekSource
+  readonly log: LogSettings
+  /** Lets any PeerId open the `verify` channel, not only the workers listed. */
+  readonly verify_open: boolean
+  readonly checkpoint: { readonly pages: number }
+  readonly maintenance: {
+    /** When the copy is read whole and compared with the checksum of its position. */
+    readonly scrub: string
+  }
+  readonly peers: readonly PeerEntry[]
+}
+
+export const replicaConfig: z.ZodType<ReplicaConfig> = z.strictObject({
+  cluster: clusterName,
+  region: regionName,
+  data: pathText,
+  identity: pathText,
+  listen: listenAddress,
+  primary: z.strictObject({ address: listenAddress, peer_id: peerIdText }),
+  kek: kekSource,
+  log: logSettings,
+  verify_open: z.boolean().default(false),
+  checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
+  maintenance: z.strictObject({ scrub: cronText.default('47 3 * * *') }).prefault({}),
+  peers: peerList,
+})

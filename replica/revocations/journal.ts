@@ -1,0 +1,101 @@
+/**
+ * Revocations that came on the stream before their pages did: small, fsynced, and what this replica acknowledges. It is
+ * read at start, so that a token refused before a restart is refused after it, even in the middle of a long catch-up (S3).
+ *
+ * The first record names the timeline, each further one is a revocation; a record is
+ * | offset | size | field |
+ * |---|---|---|
+ * | 0 | 4 | length n of the JSON text, big endian |
+ * | 4 | 4 | CRC-32 of the JSON text |
+ * | 8 | n | JSON: {"timeline": …} or a revocation row |
+ */
+import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
+import { z } from 'zod'
+import type { Timeline } from '../../shared/ids.ts'
+import { revocationRow, type RevocationRow } from '../../shared/protocol/revocations.ts'
+
+const HEADER_BYTES = 8
+const ROW_BYTES_MAX = 4096
+
+const header = z.object({ timeline: z.string().length(32) })
+
+export class RevocationJournal {
+  readonly #fd: number
+  #timeline: string | undefined
+  #rows: RevocationRow[] = []
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'a+', 0o600)
+    const end = this.#load(readFileSync(path))
+    ftruncateSync(this.#fd, end)
+  }
+
+  get rows(): readonly RevocationRow[] {
+    return this.#rows
+  }
+
+  get timeline(): string | undefined {
+    return this.#timeline
+  }
+
+  /** Durable when this returns. Rows of another timeline than the journal's take its place. */
+  append(timeline: Timeline, rows: readonly RevocationRow[]): void {
+    const records = rows.map(encode)
+    if (this.#timeline !== timeline) {
+      this.#clear()
+      records.unshift(encode({ timeline }))
+    }
+    writeSync(this.#fd, Buffer.concat(records))
+    fdatasyncSync(this.#fd)
+    this.#timeline = timeline
+    this.#rows.push(...rows)
+  }
+
+  /** The pages up to this revocation are durable: when they cover all that is here, the journal starts anew. */
+  covered(seq: number): void {
+    const last = this.#rows.at(-1)
+    if (last !== undefined && last.seq <= seq) this.#clear()
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  #clear(): void {
+    ftruncateSync(this.#fd, 0)
+    this.#rows = []
+    this.#timeline = undefined
+  }
+
+  /** Reads whole records; returns where the last whole one ends. */
+  #load(bytes: Buffer): number {
+    let start = 0
+    for (;;) {
+      const text = recordAt(bytes, start)
+      if (text === undefined) return start
+      const value: unknown = JSON.parse(text.toString('utf8'))
+      if (start === 0) this.#timeline = header.parse(value).timeline
+      else this.#rows.push(revocationRow.parse(value))
+      start += HEADER_BYTES + text.length
+    }
+  }
+}
+
+function encode(value: object): Buffer {
+  const text = Buffer.from(JSON.stringify(value))
+  const record = Buffer.allocUnsafe(HEADER_BYTES + text.length)
+  record.writeUInt32BE(text.length, 0)
+  record.writeUInt32BE(crc32(text), 4)
+  text.copy(record, HEADER_BYTES)
+  return record
+}
+
+function recordAt(bytes: Buffer, start: number): Buffer | undefined {
+  if (start + HEADER_BYTES > bytes.length) return undefined
+  const length = bytes.readUInt32BE(start)
+  const end = start + HEADER_BYTES + length
+  if (length > ROW_BYTES_MAX || end > bytes.length) return undefined
+  const text = bytes.subarray(start + HEADER_BYTES, end)
+  return crc32(text) === bytes.readUInt32BE(start + 4) ? text : undefined
+}

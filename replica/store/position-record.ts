@@ -1,0 +1,102 @@
+/**
+ * Which checksum the database had after which transaction, written before the transaction becomes visible. At start the
+ * database's own pages must give the checksum recorded for its transaction, else the copy is damaged.
+ *
+ * | offset | size | field |
+ * |---|---|---|
+ * | 0 | 4 | epoch |
+ * | 4 | 8 | txid |
+ * | 12 | 8 | checksum |
+ * | 20 | 16 | timeline |
+ * | 36 | 4 | CRC-32 of the bytes before |
+ *
+ * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash) is passed over.
+ */
+import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
+import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
+import type { Standing } from '../follower/core.ts'
+
+const CRC_OFFSET = 36
+const RECORD_BYTES = CRC_OFFSET + 4
+/** Old records are dropped beyond this; two would do, but rewriting costs an fsync. */
+const FILE_BYTES_MAX = RECORD_BYTES * 4096
+
+export class PositionRecord {
+  readonly #path: string
+  #fd: number
+  #bytes: number
+  #last: Standing | undefined
+
+  constructor(path: string) {
+    this.#path = path
+    this.#fd = openSync(path, 'a', 0o600)
+    const records = readRecords(path)
+    this.#last = records.at(-1)
+    // Always from whole records on: appending behind a torn one would misalign all that follow.
+    this.#bytes = this.#rewrite(records)
+  }
+
+  /** The standing recorded for a transaction, if there is one; the newest counts. */
+  find(atEpoch: Epoch, atTxid: Txid): Standing | undefined {
+    return readRecords(this.#path).findLast(({ position }) => position.epoch === atEpoch && position.txid === atTxid)
+  }
+
+  append(standing: Standing): void {
+    if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(this.#last === undefined ? [] : [this.#last])
+    this.#bytes += writeSync(this.#fd, encode(standing))
+    this.#last = standing
+  }
+
+  sync(): void {
+    fdatasyncSync(this.#fd)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  #rewrite(standings: readonly Standing[]): number {
+    const temporary = `${this.#path}.tmp`
+    const fd = openSync(temporary, 'w', 0o600)
+    const bytes = Buffer.concat(standings.map(encode))
+    if (bytes.length > 0) writeSync(fd, bytes)
+    fdatasyncSync(fd)
+    renameSync(temporary, this.#path)
+    closeSync(this.#fd)
+    this.#fd = fd
+    return bytes.length
+  }
+}
+
+function readRecords(path: string): Standing[] {
+  const bytes = readFileSync(path)
+  const standings: Standing[] = []
+  for (let start = 0; start + RECORD_BYTES <= bytes.length; start += RECORD_BYTES) {
+    const standing = decode(bytes.subarray(start, start + RECORD_BYTES))
+    if (standing !== undefined) standings.push(standing)
+  }
+  return standings
+}
+
+function encode({ position, timeline: line }: Standing): Buffer {
+  const record = Buffer.allocUnsafe(RECORD_BYTES)
+  record.writeUInt32BE(position.epoch, 0)
+  record.writeBigUInt64BE(BigInt(position.txid), 4)
+  record.writeBigUInt64BE(position.checksum, 12)
+  record.write(line, 20, 'hex')
+  record.writeUInt32BE(crc32(record.subarray(0, CRC_OFFSET)), CRC_OFFSET)
+  return record
+}
+
+function decode(record: Buffer): Standing | undefined {
+  if (crc32(record.subarray(0, CRC_OFFSET)) !== record.readUInt32BE(CRC_OFFSET)) return undefined
+  return {
+    position: {
+      epoch: epoch(record.readUInt32BE(0)),
+      txid: txid(Number(record.readBigUInt64BE(4))),
+      checksum: checksum(record.readBigUInt64BE(12)),
+    },
+    timeline: timeline(record.toString('hex', 20, CRC_OFFSET)),
+  }
+}

@@ -1,0 +1,64 @@
+/** Loads the key-encryption key: from a file, an environment variable, or a command's standard output. Never from argv. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, statSync } from 'node:fs'
+import { MacaroondError } from '../errors.ts'
+import type { Kek } from '../sealing.ts'
+import { kekFromHex } from '../sealing.ts'
+import type { KekSource } from './node-config.ts'
+import { fromConfigFolder } from './read-config.ts'
+
+const COMMAND_TIMEOUT_MS = 10_000
+
+/** Throws kek_missing (no such source), key_permissions (others may read the file), key_malformed (not 64 hex digits). */
+export function loadKek(source: KekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {
+  if ('env' in source) return parseKek(readVariable(source.env, env), `environment variable ${source.env}`)
+  if ('command' in source) return parseKek(runCommand(source.command), `output of ${source.command[0]}`)
+  const file = fromConfigFolder(configFile, source.file)
+  return parseKek(readPrivateFile(file), file)
+}
+
+function readVariable(name: string, env: NodeJS.ProcessEnv): string {
+  const value = env[name]
+  if (value !== undefined) return value
+  throw new MacaroondError('kek_missing', `environment variable ${name} with the key-encryption key is not set`, {
+    hint: 'set it to 64 hex digits, or name another source under [kek]',
+  })
+}
+
+function runCommand(command: readonly string[]): string {
+  const [program, ...args] = command
+  try {
+    return execFileSync(program ?? '', args, {
+      encoding: 'utf8',
+      timeout: COMMAND_TIMEOUT_MS,
+      maxBuffer: 4096,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+  } catch {
+    // The cause is dropped on purpose: it would carry the command's output, which may be the key.
+    throw new MacaroondError('kek_missing', `the command for the key-encryption key failed: ${program}`, {
+      hint: 'run it by hand as the user macaroond runs as',
+    })
+  }
+}
+
+function readPrivateFile(file: string): string {
+  try {
+    const mode = statSync(file).mode & 0o077
+    if (mode === 0) return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new MacaroondError('kek_missing', `cannot read the key-encryption key ${file}`, {
+      hint: 'the same key must be on the primary and on every replica; without it nothing that is sealed can be opened',
+      cause: error,
+    })
+  }
+  throw new MacaroondError('key_permissions', `${file} can be read by others`, { hint: `chmod 600 ${file}` })
+}
+
+function parseKek(text: string, where: string): Kek {
+  const hex = text.trim()
+  if (/^[0-9a-fA-F]{64}$/.test(hex)) return kekFromHex(hex)
+  throw new MacaroondError('key_malformed', `${where} is not a key-encryption key`, {
+    hint: 'it is 32 random bytes as 64 hex digits, for example from `openssl rand -hex 32`',
+  })
+}

@@ -1,0 +1,86 @@
+/** The parts of a configuration that primary and replica have in common. */
+import { z } from 'zod'
+import { ORG_CHARS_MAX } from '../limits.ts'
+import { pathText } from './read-config.ts'
+
+/** The cluster's name: part of every handshake, written into the database; a node never talks to another cluster. */
+export const clusterName: z.ZodString = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a cluster name has 1-63 of a-z, 0-9 and -, and starts with a letter or digit')
+
+/** Port 0 lets the system choose; the address that came out is logged and written to `address` beside the data. */
+export const listenAddress: z.ZodString = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'an address is host:port, IPv6 in brackets')
+
+export const peerIdText: z.ZodString = z
+  .string()
+  .regex(
+    /^12D3Koo[1-9A-HJ-NP-Za-km-z]{45}$/,
+    'a PeerId is 12D3Koo… with 52 characters, as `macaroond keygen` prints it',
+  )
+
+export const regionName: z.ZodString = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a region name has 1-32 of a-z, 0-9 and -')
+
+export const orgName: z.ZodString = z
+  .string()
+  .max(ORG_CHARS_MAX)
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'an org name has a-z, 0-9, . _ -, and starts with a letter or digit')
+
+/** Exactly one of three sources. A command's output, a file's content or a variable's value is 64 hex digits. */
+export type KekSource = { readonly file: string } | { readonly env: string } | { readonly command: readonly string[] }
+
+export const kekSource: z.ZodType<KekSource> = z.union([
+  z.strictObject({ file: pathText }),
+  z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable') }),
+  z.strictObject({ command: z.array(z.string().max(4096)).min(1).max(64) }),
+])
+
+export interface LogSettings {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+}
+
+export const logSettings: z.ZodType<LogSettings> = z
+  .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info') })
+  .prefault({})
+
+/** Five or six fields of cron; node-cron checks the rest when the job is made. */
+export const cronText: z.ZodString = z.string().regex(/^\S+( \S+){4,5}$/, 'a schedule has five or six cron fields')
+
+/** A peer that may dial in: who it is, what it may do. Signers name the orgs they act for, `*` for all. */
+export interface PeerEntry {
+  readonly id: string
+  readonly name: string
+  readonly role: 'replica' | 'worker' | 'signer' | 'operator'
+  readonly region?: string | undefined
+  readonly orgs?: readonly string[] | undefined
+}
+
+export const peerEntry: z.ZodType<PeerEntry> = z.strictObject({
+  id: peerIdText,
+  name: z.string().min(1).max(64),
+  role: z.enum(['replica', 'worker', 'signer', 'operator']),
+  region: regionName.optional(),
+  orgs: z
+    .array(z.union([z.literal('*'), orgName]))
+    .max(1024)
+    .optional(),
+})
+
+export const peerList: z.ZodType<readonly PeerEntry[]> = z
+  .array(peerEntry)
+  .max(4096)
+  .default([])
+  .superRefine((peers, context) => {
+    for (const [index, peer] of peers.entries()) {
+      const complain = (key: string, message: string): void =>
+        context.addIssue({ code: 'custom', path: [index, key], message })
+      if (peers.findIndex((other) => other.id === peer.id) < index) complain('id', `${peer.id} is listed twice`)
+      if (peer.role === 'signer' && peer.orgs === undefined)
+        complain('orgs', 'a signer names the orgs it acts for, or ["*"]')
+      if (peer.role !== 'signer' && peer.orgs !== undefined)
+        complain('orgs', `only a signer has orgs, not a ${peer.role}`)
+    }
+  })

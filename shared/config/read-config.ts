@@ -1,0 +1,99 @@
+/** Reads a TOML file, checks it against a schema, and says in one sentence what is wrong and what was probably meant. */
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parse, TomlError } from 'smol-toml'
+import { z } from 'zod'
+import { MacaroondError } from '../errors.ts'
+import { suggest } from './suggest.ts'
+
+/** A file larger than this is not a configuration; reading stops before it is parsed. */
+const CONFIG_BYTES_MAX = 1024 * 1024
+
+/** Schema of a path: relative paths are meant from the folder of the file that names them, so a cluster folder can be moved. */
+export const pathText: z.ZodString = z.string().min(1).max(4096)
+
+export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
+  return checkConfig(file, parseToml(file), schema)
+}
+
+/** `file` is named in errors only. Throws config_invalid. */
+export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  if (issue === undefined) throw new MacaroondError('config_invalid', `${file}: not valid`)
+  throw describeIssue(file, issue, schema)
+}
+
+export function fromConfigFolder(file: string, path: string): string {
+  return resolve(dirname(resolve(file)), path)
+}
+
+function parseToml(file: string): unknown {
+  const text = readText(file)
+  try {
+    return parse(text)
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    // The library's message goes on with an excerpt of the file, which may hold what is none of a log's business.
+    const reason = error.message.split('\n')[0] ?? 'not TOML'
+    throw new MacaroondError('config_invalid', `${file}:${error.line}:${error.column}: ${reason}`, {
+      hint: 'the file is TOML: strings are quoted, tables are [in brackets]',
+    })
+  }
+}
+
+function readText(file: string): string {
+  let bytes: Buffer
+  try {
+    bytes = readFileSync(file)
+  } catch (error) {
+    throw new MacaroondError('config_unreadable', `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, {
+      hint: 'check the path, and that this user may read the file',
+      cause: error,
+    })
+  }
+  if (bytes.length > CONFIG_BYTES_MAX) {
+    throw new MacaroondError('config_invalid', `${file} has ${bytes.length} bytes, more than a configuration may have`)
+  }
+  return bytes.toString('utf8')
+}
+
+function describeIssue(file: string, issue: z.core.$ZodIssue, schema: z.ZodType): MacaroondError {
+  const at = issue.path.map(String).join('.')
+  if (issue.code !== 'unrecognized_keys') {
+    return new MacaroondError('config_invalid', `${file}: ${at === '' ? '' : `${at}: `}${issue.message}`, {
+      hint: `the keys here are ${keysAt(schema, issue.path.slice(0, -1)).join(', ') || 'named in the README'}`,
+    })
+  }
+  const key = issue.keys[0] ?? ''
+  const known = keysAt(schema, issue.path)
+  const near = suggest(key, known)
+  return new MacaroondError('config_invalid', `${file}: unknown key "${at === '' ? key : `${at}.${key}`}"`, {
+    hint: near === undefined ? `the keys here are ${known.join(', ')}` : `did you mean "${near}"?`,
+  })
+}
+
+/** The keys that a schema knows at a path, looking through optional, default, union and array wrappers. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const [head, ...rest] = path.filter((part) => typeof part === 'string')
+  const options = alternatives(schema)
+  if (head === undefined) return options.flatMap((option) => Object.keys(shapeOf(option)))
+  return options.flatMap((option) => {
+    const next = shapeOf(option)[head]
+    return next instanceof z.ZodType ? keysAt(next, rest) : []
+  })
+}
+
+function alternatives(schema: z.ZodType): z.ZodType[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return alternatives(schema.unwrap() as z.ZodType)
+  }
+  if (schema instanceof z.ZodArray) return alternatives(schema.element as z.ZodType)
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => alternatives(option as z.ZodType))
+  return [schema]
+}
+
+function shapeOf(schema: z.ZodType): Record<string, unknown> {
+  return schema instanceof z.ZodObject ? schema.shape : {}
+}

@@ -1,0 +1,78 @@
+/** The one row of `meta`: whose database this is, and where it stands. Every transaction raises `txid` by one. */
+import type { Statement } from 'better-sqlite3'
+import { MacaroondError } from '../errors.ts'
+import { epoch, timeline, txid, type Epoch, type Timeline, type Txid } from '../ids.ts'
+import type { Connection } from '../sqlite/connection.ts'
+import { SCHEMA_VERSION } from './schema.ts'
+
+export interface Meta {
+  readonly cluster: string
+  readonly schema: number
+  readonly txid: Txid
+  readonly epoch: Epoch
+  readonly timeline: Timeline
+  /** Last millisecond of the monotone issue clock that a token was minted at. */
+  readonly issueClockMs: number
+  /** Raised whenever an org or a root key changes: readers of the tables reload when it does. */
+  readonly keyGeneration: number
+  readonly revocationSeq: number
+  readonly auditSeq: number
+  readonly auditHead: Uint8Array
+}
+
+interface MetaColumns {
+  readonly cluster: string
+  readonly schema: number
+  readonly txid: number
+  readonly epoch: number
+  readonly timeline: string
+  readonly issue_clock_ms: number
+  readonly key_generation: number
+  readonly revocation_seq: number
+  readonly audit_seq: number
+  readonly audit_head: Buffer
+}
+
+/** Keeps the statement: replicas read this row after every transaction they apply. */
+export class MetaReader {
+  readonly #select: Statement<[], MetaColumns>
+
+  constructor(db: Connection) {
+    this.#select = db.prepare<[], MetaColumns>('SELECT * FROM meta')
+  }
+
+  read(): Meta {
+    const row = this.#select.get()
+    if (row === undefined) throw new MacaroondError('database_corrupt', 'the database has no meta row')
+    return {
+      cluster: row.cluster,
+      schema: row.schema,
+      txid: txid(row.txid),
+      epoch: epoch(row.epoch),
+      timeline: timeline(row.timeline),
+      issueClockMs: row.issue_clock_ms,
+      keyGeneration: row.key_generation,
+      revocationSeq: row.revocation_seq,
+      auditSeq: row.audit_seq,
+      auditHead: row.audit_head,
+    }
+  }
+}
+
+/** Throws wrong_cluster, schema_newer: nothing is read from a database whose rows may mean something else. */
+export function checkMeta(meta: Meta, cluster: string, file: string): void {
+  if (meta.cluster !== cluster) {
+    throw new MacaroondError('wrong_cluster', `${file} belongs to cluster "${meta.cluster}", not "${cluster}"`, {
+      hint: 'check `cluster` and `data` in the configuration',
+    })
+  }
+  if (meta.schema > SCHEMA_VERSION) {
+    throw new MacaroondError(
+      'schema_newer',
+      `${file} has schema ${meta.schema}, this macaroond knows ${SCHEMA_VERSION}`,
+      {
+        hint: 'run the macaroond that wrote it, or a newer one',
+      },
+    )
+  }
+}

@@ -1,0 +1,38 @@
+/** The authority's Ed25519 key pair, with which it signs positions: the private half sealed, the public half for all to read. */
+import { ed25519Private, type Ed25519PrivateKey } from '../crypto.ts'
+import { MacaroondError } from '../errors.ts'
+import { unseal, type Kek, type SealContext } from '../sealing.ts'
+import type { Connection } from '../sqlite/connection.ts'
+
+export interface SigningKey {
+  readonly publicKey: Uint8Array
+  readonly privateKey: Ed25519PrivateKey
+}
+
+export function signingKeyContext(cluster: string): SealContext {
+  return { cluster, org: '', kid: 'signing key' }
+}
+
+/** The newest public key, 32 bytes. */
+export function readPublicKey(db: Connection): Uint8Array {
+  return newest(db).public_key
+}
+
+export function readSigningKey(db: Connection, ring: readonly Kek[], cluster: string): SigningKey {
+  const row = newest(db)
+  const seed = unseal(ring, signingKeyContext(cluster), row.sealed_private_key)
+  return { publicKey: row.public_key, privateKey: ed25519Private(seed) }
+}
+
+interface Columns {
+  readonly public_key: Buffer
+  readonly sealed_private_key: Buffer
+}
+
+function newest(db: Connection): Columns {
+  const row = db
+    .prepare<[], Columns>('SELECT public_key, sealed_private_key FROM signing_keys ORDER BY id DESC LIMIT 1')
+    .get()
+  if (row === undefined) throw new MacaroondError('database_corrupt', 'the database has no signing key')
+  return row
+}

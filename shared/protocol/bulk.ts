@@ -1,0 +1,54 @@
+/**
+ * Bulk frames on the `wal` channel: a segment or a snapshot in chunks, so that no message is large and small messages
+ * on other connections of the process find their turn between two chunks.
+ *
+ * | offset | size | field |
+ * |---|---|---|
+ * | 0 | 1 | kind: 1 segment, 2 snapshot |
+ * | 1 | 1 | 1 on the last chunk of this segment or snapshot, else 0 |
+ * | 2 | n | bytes of the LTX file |
+ */
+import { MacaroondError } from '../errors.ts'
+import { BULK_CHUNK_BYTES } from '../limits.ts'
+
+export const BULK_SEGMENT = 1
+export const BULK_SNAPSHOT = 2
+export type BulkKind = typeof BULK_SEGMENT | typeof BULK_SNAPSHOT
+
+const HEADER_BYTES = 2
+
+export interface BulkChunk {
+  readonly kind: BulkKind
+  readonly last: boolean
+  /** A view into the frame; copy it to keep it. */
+  readonly payload: Uint8Array
+}
+
+export function encodeChunk(kind: BulkKind, payload: Uint8Array, last: boolean): Uint8Array {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length)
+  frame[0] = kind
+  frame[1] = last ? 1 : 0
+  frame.set(payload, HEADER_BYTES)
+  return frame
+}
+
+/** All frames of one segment, in order; small segments are one frame. */
+export function* encodeChunks(kind: BulkKind, bytes: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += BULK_CHUNK_BYTES) {
+    const end = Math.min(start + BULK_CHUNK_BYTES, bytes.length)
+    yield encodeChunk(kind, bytes.subarray(start, end), end === bytes.length)
+  }
+}
+
+export function decodeChunk(frame: Uint8Array): BulkChunk {
+  const kind = frame[0]
+  const flag = frame[1]
+  const known = (kind === BULK_SEGMENT || kind === BULK_SNAPSHOT) && (flag === 0 || flag === 1)
+  if (!known || frame.length <= HEADER_BYTES || frame.length > HEADER_BYTES + BULK_CHUNK_BYTES) {
+    throw new MacaroondError(
+      'protocol_violation',
+      `the peer sent a bulk frame of kind ${kind} with ${frame.length} bytes`,
+    )
+  }
+  return { kind, last: flag === 1, payload: frame.subarray(HEADER_BYTES) }
+}

@@ -1,0 +1,48 @@
+/**
+ * A position signed by the authority. Only such a position makes a primary stop: an unsigned claim is the claimant's
+ * fault. Signed text: "macaroond position 1", cluster, timeline and position, each on a line of its own.
+ */
+import { z } from 'zod'
+import { ed25519Sign, ed25519Verify, type Ed25519PrivateKey } from '../crypto.ts'
+import type { Timeline } from '../ids.ts'
+import { timeline as asTimeline } from '../ids.ts'
+import { parsePosition, positionText, type Position } from '../position.ts'
+
+export interface SignedPosition {
+  readonly position: string
+  readonly timeline: string
+  /** Ed25519 signature (RFC 8032), 64 bytes in base64url. */
+  readonly signature: string
+}
+
+export const signedPosition: z.ZodType<SignedPosition> = z.strictObject({
+  position: z.string().max(64),
+  timeline: z.string().length(32),
+  signature: z.string().length(86),
+})
+
+export interface ProvenPosition {
+  readonly position: Position
+  readonly timeline: Timeline
+}
+
+export function signPosition(key: Ed25519PrivateKey, cluster: string, proven: ProvenPosition): SignedPosition {
+  const position = positionText(proven.position)
+  const signature = ed25519Sign(key, signedBytes(cluster, position, proven.timeline))
+  return { position, timeline: proven.timeline, signature: Buffer.from(signature).toString('base64url') }
+}
+
+/** Undefined when the signature is not the authority's, or what it covers is not a position. */
+export function checkPosition(
+  publicKey: Uint8Array,
+  cluster: string,
+  signed: SignedPosition,
+): ProvenPosition | undefined {
+  const signature = Buffer.from(signed.signature, 'base64url')
+  if (!ed25519Verify(publicKey, signedBytes(cluster, signed.position, signed.timeline), signature)) return undefined
+  return { position: parsePosition(signed.position), timeline: asTimeline(signed.timeline) }
+}
+
+function signedBytes(cluster: string, position: string, line: string): Buffer {
+  return Buffer.from(['macaroond position 1', cluster, line, position].join('\n'))
+}
