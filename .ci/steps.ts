@@ -1,0 +1,34 @@
+/** The steps of the check, in the order they run. All limits together stay under 30 minutes. */
+
+const SECOND_MS = 1_000
+const MINUTE_MS = 60_000
+
+export interface Step {
+  /** A script of package.json. */
+  readonly script: string
+  readonly args: readonly string[]
+  /** `suite`: vitest counts its tests. `check`: passes or fails as one. */
+  readonly kind: 'suite' | 'check'
+  readonly timeoutMs: number
+}
+
+const check = (script: string, args: readonly string[] = [], timeoutMs: number = 90 * SECOND_MS): Step => ({
+  script,
+  args,
+  kind: 'check',
+  timeoutMs,
+})
+
+const suite = (script: string, timeoutMs: number): Step => ({ script, args: [], kind: 'suite', timeoutMs })
+
+/** `CI=1` is set: the longer suites bound themselves by it. */
+export const STEPS: readonly Step[] = [
+  check('typecheck'),
+  check('lint'),
+  check('format:check'),
+  check('knip'),
+  check('lint:package', [], 2 * MINUTE_MS),
+  suite('test', 6 * MINUTE_MS),
+  suite('test:chaos', 9 * MINUTE_MS),
+  check('bench', ['--quick'], 4 * MINUTE_MS),
+]

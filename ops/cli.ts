@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+/** The launcher of `macaroond`: it imports the program only under a Node that can run it. */
+import { reportOf } from '../shared/errors.ts'
+import { nodeTooOld } from './node-version.ts'
+
+const args = process.argv.slice(2)
+const problem = nodeTooOld(process.versions.node)
+
+if (problem === null) {
+  const { run } = await import('./command-line.ts')
+  process.exitCode = await run(args)
+} else {
+  if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ error: reportOf(problem) })}\n`)
+  else process.stderr.write(`macaroond: ${problem.message} (${problem.code})\n  ${problem.hint}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,21 @@
+/**
+ * The oldest Node that runs macaroond. Below it the SQLite driver's binary does not fail to load: it crashes the
+ * process without a word, so the version is compared before anything that leads to the driver is imported.
+ */
+import { MacaroondError } from '../shared/errors.ts'
+
+const NODE_MAJOR_MIN = 22
+const NODE_MINOR_MIN = 18
+
+/** The error to report when `version` (as in `process.versions.node`) is too old, else null. */
+export function nodeTooOld(version: string): MacaroondError | null {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > NODE_MAJOR_MIN || (major === NODE_MAJOR_MIN && minor >= NODE_MINOR_MIN)) return null
+  return new MacaroondError(
+    'node_too_old',
+    `this is Node ${version}, macaroond needs ${NODE_MAJOR_MIN}.${NODE_MINOR_MIN} or newer`,
+    {
+      hint: 'install a newer Node, and check with `node --version` which one your PATH finds first',
+    },
+  )
+}
