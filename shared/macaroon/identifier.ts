@@ -1,0 +1,114 @@
+/**
+ * The identifier of a token of this authority. The root HMAC covers it, so whatever stands here was decided at the mint
+ * and cannot be changed by a holder. FORMAT.md has the offsets.
+ */
+import { assert, MacaroondError } from '../errors.ts'
+import type { Kid, Nonce } from '../ids.ts'
+import { KID_BYTES, NONCE_BYTES } from '../ids.ts'
+import { ANCESTORS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
+import { isNonce } from './nonce.ts'
+import { decodeUtf8, encodeUtf8 } from './utf8.ts'
+
+/** What names a token for revocation and audit. */
+export interface TokenReference {
+  readonly kid: Kid
+  readonly nonce: Nonce
+}
+
+export interface TokenIdentifier extends TokenReference {
+  /** Unix seconds, 0 for none. A `time` caveat that a holder added is another matter. */
+  readonly expiresAt: number
+  /** The tokens a service token was made from, at most four: revoking one of them ends it. */
+  readonly ancestors: readonly TokenReference[]
+  /** At most 255 bytes of UTF-8. */
+  readonly subject: string
+}
+
+const VERSION = 1
+/** Versions this authority may come to use; above them a first byte is text of somebody else's identifier. */
+const VERSION_MAX = 15
+
+const KID_AT = 1
+const NONCE_AT: number = KID_AT + KID_BYTES
+const EXPIRES_AT: number = NONCE_AT + NONCE_BYTES
+const COUNT_AT: number = EXPIRES_AT + 8
+const ANCESTORS_AT: number = COUNT_AT + 1
+const ANCESTOR_BYTES: number = KID_BYTES + NONCE_BYTES
+/** With no ancestor and an empty subject. */
+const IDENTIFIER_BYTES_MIN: number = ANCESTORS_AT + 1
+
+export function encodeIdentifier(identifier: TokenIdentifier): Uint8Array {
+  const { kid, nonce, expiresAt, ancestors } = identifier
+  const subject = encodeUtf8(identifier.subject)
+  if (subject === undefined || subject.length > SUBJECT_BYTES_MAX) {
+    throw new MacaroondError('request_invalid', 'the subject is not text of at most 255 bytes of UTF-8')
+  }
+  assert(isNonce(nonce) && ancestors.every((ancestor) => isNonce(ancestor.nonce)), 'a nonce is a UUIDv7')
+  assert(Number.isSafeInteger(expiresAt) && expiresAt >= 0, 'an expiry is whole seconds')
+  assert(ancestors.length <= ANCESTORS_MAX, 'a token has at most four ancestors')
+  const expiry = Buffer.alloc(8)
+  expiry.writeBigUInt64BE(BigInt(expiresAt))
+  const head = Buffer.from([VERSION])
+  const names = ancestors.map((ancestor) => Buffer.from(ancestor.kid + ancestor.nonce, 'hex'))
+  const tail = [Buffer.from([ancestors.length]), ...names, Buffer.from([subject.length]), subject]
+  return new Uint8Array(Buffer.concat([head, Buffer.from(kid + nonce, 'hex'), expiry, ...tail]))
+}
+
+/** Errors: `token_unsupported` for a newer version, `token_malformed` for everything that `encodeIdentifier` never wrote. */
+export function decodeIdentifier(identifier: Uint8Array): TokenIdentifier {
+  const bytes = Buffer.from(identifier.buffer, identifier.byteOffset, identifier.length)
+  checkVersion(bytes)
+  if (bytes.length < IDENTIFIER_BYTES_MIN) throw malformed('it is too short')
+  const count = bytes.readUInt8(COUNT_AT)
+  if (count > ANCESTORS_MAX) throw malformed(`it names ${count} ancestors`)
+  const subjectAt = ANCESTORS_AT + count * ANCESTOR_BYTES
+  return {
+    ...referenceAt(bytes, KID_AT),
+    expiresAt: expiryOf(bytes),
+    ancestors: ancestorsOf(bytes, count, subjectAt),
+    subject: subjectOf(bytes, subjectAt),
+  }
+}
+
+function checkVersion(bytes: Buffer): void {
+  const version = bytes[0]
+  if (version === VERSION) return
+  if (version !== undefined && version > VERSION && version <= VERSION_MAX) {
+    throw new MacaroondError('token_unsupported', `the token's identifier is of version ${version}`, {
+      hint: 'upgrade this program',
+    })
+  }
+  throw malformed('another authority made this macaroon')
+}
+
+function referenceAt(bytes: Buffer, at: number): TokenReference {
+  const kid = bytes.toString('hex', at, at + KID_BYTES)
+  const nonce = bytes.toString('hex', at + KID_BYTES, at + ANCESTOR_BYTES)
+  if (!isNonce(nonce)) throw malformed('a nonce in it is not a UUIDv7')
+  return { kid: kid as Kid, nonce }
+}
+
+function expiryOf(bytes: Buffer): number {
+  const seconds = bytes.readUInt32BE(EXPIRES_AT) * 2 ** 32 + bytes.readUInt32BE(EXPIRES_AT + 4)
+  if (!Number.isSafeInteger(seconds)) throw malformed('its expiry is out of range')
+  return seconds
+}
+
+function ancestorsOf(bytes: Buffer, count: number, end: number): TokenReference[] {
+  if (end >= bytes.length) throw malformed('it is too short for its ancestors')
+  return Array.from({ length: count }, (_, i) => referenceAt(bytes, ANCESTORS_AT + i * ANCESTOR_BYTES))
+}
+
+function subjectOf(bytes: Buffer, at: number): string {
+  const subject = bytes.subarray(at + 1)
+  if (subject.length !== bytes[at]) throw malformed('its length is not that of its subject')
+  const text = decodeUtf8(subject)
+  if (text === undefined) throw malformed('its subject is not UTF-8')
+  return text
+}
+
+function malformed(why: string): MacaroondError {
+  return new MacaroondError('token_malformed', `not an identifier of this authority: ${why}`, {
+    hint: 'check which authority issued the token',
+  })
+}

@@ -1,0 +1,59 @@
+/**
+ * Nonces of tokens: UUIDs of version 7 (RFC 9562, 5.7), strictly increasing whatever the wall clock does, because
+ * "revoke everything issued before T" is judged by the time in the nonce. The 12 bits of rand_a are a counter, and a
+ * full counter borrows the next millisecond (RFC 9562, 6.2, method 1).
+ */
+import { assert } from '../errors.ts'
+import type { Nonce } from '../ids.ts'
+
+/** Time and counter of the last nonce made. */
+export interface NonceState {
+  readonly lastMs: number
+  readonly counter: number
+}
+
+export interface NonceStep {
+  readonly state: NonceState
+  readonly nonce: Nonce
+  /** Unix milliseconds in the nonce: the time of issue. Never before an earlier one's. */
+  readonly issuedAtMs: number
+}
+
+/** Random bytes one nonce takes. */
+export const NONCE_RANDOM_BYTES = 8
+
+const COUNTER_MAX = 0xfff
+const TIME_MS_MAX: number = 2 ** 48 - 1
+const UUID_V7 = /^[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$/
+
+/** The state after which every nonce is of a later millisecond than `ms`: at a start, or once a cut-off was promised. */
+export function resumeNonces(ms: number): NonceState {
+  return { lastMs: ms, counter: COUNTER_MAX }
+}
+
+/** Makes one nonce. `nowMs` may stand still or go back; `random` are 8 fresh bytes. */
+export function nextNonce(state: NonceState, nowMs: number, random: Uint8Array): NonceStep {
+  assert(random.length === NONCE_RANDOM_BYTES, 'a nonce takes 8 random bytes')
+  const next = advance(state, Math.floor(nowMs))
+  assert(next.lastMs >= 0 && next.lastMs <= TIME_MS_MAX, 'the time of a nonce fits into 48 bits')
+  const bytes = Buffer.alloc(16)
+  bytes.writeUIntBE(next.lastMs, 0, 6)
+  bytes.writeUInt16BE(0x7000 | next.counter, 6)
+  bytes.set(random, 8)
+  bytes[8] = ((random[0] ?? 0) & 0x3f) | 0x80
+  return { state: next, nonce: bytes.toString('hex') as Nonce, issuedAtMs: next.lastMs }
+}
+
+function advance({ lastMs, counter }: NonceState, nowMs: number): NonceState {
+  if (nowMs > lastMs) return { lastMs: nowMs, counter: 0 }
+  return counter < COUNTER_MAX ? { lastMs, counter: counter + 1 } : { lastMs: lastMs + 1, counter: 0 }
+}
+
+/** Time of issue, unix milliseconds. */
+export function nonceTimeMs(nonce: Nonce): number {
+  return Number.parseInt(nonce.slice(0, 12), 16)
+}
+
+export function isNonce(text: string): text is Nonce {
+  return UUID_V7.test(text)
+}

@@ -1,0 +1,34 @@
+/** Whole numbers and inclusive ranges of them, in caveats and in accesses. */
+
+export interface Interval {
+  readonly low: number
+  readonly high: number
+}
+
+/** No sign, no leading zero, no exponent: one number has one spelling. */
+const INTEGER = /^(?:0|[1-9][0-9]{0,15})$/
+
+/** A whole number from 0 to 2^53 - 1, where JavaScript still counts exactly. */
+export function parseInteger(text: string): number | undefined {
+  if (!INTEGER.test(text)) return undefined
+  const value = Number(text)
+  return Number.isSafeInteger(value) ? value : undefined
+}
+
+/** `7`, or `100..500` with both ends inside. A range that goes backwards is none. */
+export function parseInterval(text: string): Interval | undefined {
+  const [low = '', high = low, more] = text.split('..', 3)
+  const from = parseInteger(low)
+  const to = parseInteger(high)
+  if (from === undefined || to === undefined || more !== undefined || to < from) return undefined
+  return { low: from, high: to }
+}
+
+export function liesInside(inner: Interval, outer: Interval): boolean {
+  return outer.low <= inner.low && inner.high <= outer.high
+}
+
+/** True for texts that are meant as a range, well-formed or not. */
+export function looksLikeRange(text: string): boolean {
+  return /^[0-9]+\.\.[0-9]+$/.test(text)
+}

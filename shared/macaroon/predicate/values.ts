@@ -1,0 +1,82 @@
+/** Compilers for predicates on values of the access, one for each type of value. */
+import { type Clause, parseList } from './clause.ts'
+import { type Interval, liesInside, looksLikeRange, parseInteger, parseInterval } from './interval.ts'
+import { containsAddress, parseAddress, parseNetwork } from './network.ts'
+import { isPlainPath, liesUnder } from './path.ts'
+import { unknown, type UnknownPredicate, type ValuePredicate } from './predicate.ts'
+
+type Compiled = ValuePredicate | UnknownPredicate
+
+export function compileWord(clause: Clause): Compiled {
+  const words = itemsOf(clause)
+  if (words === undefined) return unknown(`\`${clause.key}\` with = and a word, or in and words with commas between`)
+  const allowed = new Set(words)
+  return valuePredicate(clause, (value) => allowed.has(value))
+}
+
+/** Keys of applications: an order or a range makes numbers of the values, anything else compares words. */
+export function compileWordOrNumber(clause: Clause): Compiled {
+  if (clause.op === '=') return compileWord(clause)
+  if (clause.op === 'in' && !(itemsOf(clause) ?? []).some(looksLikeRange)) return compileWord(clause)
+  return compileNumber(clause)
+}
+
+export function compileNumber(clause: Clause): Compiled {
+  const allowed = intervalsOf(clause)
+  if (allowed === undefined) {
+    return unknown(`\`${clause.key}\` with whole numbers up to 2^53 - 1, or ranges such as 100..500`)
+  }
+  return valuePredicate(clause, (value) => {
+    const asked = parseInterval(value)
+    return asked !== undefined && allowed.some((interval) => liesInside(asked, interval))
+  })
+}
+
+/** What the operator leaves, as intervals; the access must lie inside one of them. */
+function intervalsOf(clause: Clause): readonly Interval[] | undefined {
+  const { op, value } = clause
+  if (op === '=' || op === 'in') {
+    const intervals = itemsOf(clause)?.map(parseInterval)
+    return intervals?.every((interval) => interval !== undefined) === true ? intervals : undefined
+  }
+  const bound = parseInteger(value)
+  if (bound === undefined) return undefined
+  if (op === '<') return [{ low: 0, high: bound - 1 }]
+  if (op === '<=') return [{ low: 0, high: bound }]
+  if (op === '>') return [{ low: bound + 1, high: Number.MAX_SAFE_INTEGER }]
+  return op === '>=' ? [{ low: bound, high: Number.MAX_SAFE_INTEGER }] : undefined
+}
+
+export function compileAddress(clause: Clause): Compiled {
+  const parse = clause.op === '=' ? parseAddress : parseNetwork
+  const networks = itemsOf(clause)?.map(parse)
+  if (networks?.every((network) => network !== undefined) !== true) {
+    return unknown('`ip` with = and an address, or in and networks such as 10.0.0.0/8 with no bits behind the prefix')
+  }
+  return valuePredicate(clause, (value) => {
+    const host = parseAddress(value)
+    return host !== undefined && networks.some((network) => containsAddress(network, host))
+  })
+}
+
+export function compilePath(clause: Clause): Compiled {
+  const { op, value } = clause
+  const paths = op === 'prefix' ? [value] : itemsOf(clause)
+  // A path that no access may have would be a caveat that nothing clears: a mistake of its author.
+  if (paths?.every(isPlainPath) !== true) {
+    return unknown('`path` with prefix, = or in, and absolute paths without dot segments or encoded separators')
+  }
+  if (op === 'prefix') return valuePredicate(clause, (path) => isPlainPath(path) && liesUnder(path, value))
+  const allowed = new Set(paths)
+  return valuePredicate(clause, (path) => isPlainPath(path) && allowed.has(path))
+}
+
+/** The value of `=` as one item, the list of `in`; undefined for the other operators and malformed lists. */
+function itemsOf({ op, value }: Clause): readonly string[] | undefined {
+  if (op === '=') return [value]
+  return op === 'in' ? parseList(value) : undefined
+}
+
+function valuePredicate({ key, conditional, op, value }: Clause, allows: (value: string) => boolean): ValuePredicate {
+  return { kind: 'value', key, conditional, wanted: `${key} ${op} ${value}`, allows }
+}

@@ -1,0 +1,133 @@
+/**
+ * The set of revoked tokens as a node looks them up: open addressing with linear probing in one Uint32Array. A slot is
+ * five words, the index of the key and the whole nonce: a fingerprint would one day refuse a token that nobody revoked
+ * (S12 in ARCHITECTURE.md). Nothing is ever deleted from it; a purge builds a new table.
+ */
+import { assert } from '../errors.ts'
+import type { Kid, Nonce } from '../ids.ts'
+import { halfSipHash } from './half-siphash.ts'
+
+const SLOT_WORDS = 5
+const SLOT_BYTES = 4 * SLOT_WORDS
+const LOAD_MAX = 0.7
+const CAPACITY_MIN = 1024
+
+/** Random bytes that key the hash; whoever knows them can make lookups slow, nothing worse. */
+export const TABLE_SEED_BYTES = 8
+
+/** Value of a hex digit by its character code, 0xff for what is none. */
+const HEX_DIGITS: Uint8Array = new Uint8Array(128).fill(0xff)
+for (let digit = 0; digit < 16; digit += 1) HEX_DIGITS[digit.toString(16).charCodeAt(0)] = digit
+
+export interface RevocationTableOptions {
+  /** 8 bytes nobody else knows. */
+  readonly seed: Uint8Array
+  /** Entries to make room for at once; growing by itself doubles and rehashes, 0.1 s for a million entries. */
+  readonly expected?: number
+}
+
+export class RevocationTable {
+  readonly #key0: number
+  readonly #key1: number
+  /** Index of each key, from 1: a slot whose first word is 0 is free. */
+  readonly #kids = new Map<Kid, number>()
+  /** The entry under test, so that a lookup allocates nothing. */
+  readonly #probe = new Uint32Array(SLOT_WORDS)
+  #slots: Uint32Array
+  #capacity: number
+  #size = 0
+
+  constructor(options: RevocationTableOptions) {
+    assert(options.seed.length === TABLE_SEED_BYTES, 'the seed of a revocation table has 8 bytes')
+    const seed = Buffer.from(options.seed)
+    this.#key0 = seed.readUInt32LE(0)
+    this.#key1 = seed.readUInt32LE(4)
+    this.#capacity = capacityFor(options.expected ?? 0)
+    this.#slots = new Uint32Array(this.#capacity * SLOT_WORDS)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Memory of the slots. */
+  get bytes(): number {
+    return this.#capacity * SLOT_BYTES
+  }
+
+  /** True when it was not there before. */
+  add(kid: Kid, nonce: Nonce): boolean {
+    if (this.#size + 1 > this.#capacity * LOAD_MAX) this.#grow()
+    this.#load(this.#indexOf(kid), nonce)
+    const at = this.#find()
+    if (this.#slots[at] !== 0) return false
+    this.#slots.set(this.#probe, at)
+    this.#size += 1
+    return true
+  }
+
+  has(kid: Kid, nonce: Nonce): boolean {
+    const index = this.#kids.get(kid)
+    if (index === undefined) return false
+    this.#load(index, nonce)
+    return this.#slots[this.#find()] !== 0
+  }
+
+  #indexOf(kid: Kid): number {
+    const index = this.#kids.get(kid) ?? this.#kids.size + 1
+    this.#kids.set(kid, index)
+    return index
+  }
+
+  #load(index: number, nonce: Nonce): void {
+    const probe = this.#probe
+    probe[0] = index
+    for (let word = 0; word < 4; word += 1) probe[word + 1] = hexWord(nonce, word * 8)
+  }
+
+  /** Offset of the slot that holds the entry under test, or of the free one where it belongs. */
+  #find(): number {
+    const slots = this.#slots
+    const [w0 = 0, w1 = 0, w2 = 0, w3 = 0, w4 = 0] = this.#probe
+    const mask = this.#capacity - 1
+    let slot = halfSipHash(this.#key0, this.#key1, w0, w1, w2, w3, w4) & mask
+    for (;;) {
+      const at = slot * SLOT_WORDS
+      if (slots[at] === 0) return at
+      // The last word of a nonce is random, so it is compared first: it nearly always decides.
+      const same = slots[at + 4] === w4 && slots[at + 3] === w3 && slots[at + 2] === w2
+      if (same && slots[at + 1] === w1 && slots[at] === w0) return at
+      slot = (slot + 1) & mask
+    }
+  }
+
+  #grow(): void {
+    const old = this.#slots
+    this.#capacity *= 2
+    this.#slots = new Uint32Array(this.#capacity * SLOT_WORDS)
+    for (let at = 0; at < old.length; at += SLOT_WORDS) {
+      if (old[at] === 0) continue
+      this.#probe.set(old.subarray(at, at + SLOT_WORDS))
+      this.#slots.set(this.#probe, this.#find())
+    }
+  }
+}
+
+function capacityFor(expected: number): number {
+  let capacity = CAPACITY_MIN
+  while (expected > capacity * LOAD_MAX) capacity *= 2
+  return capacity
+}
+
+/** Eight hex digits as a word. Written out, because `parseInt` of a slice costs four times as much. */
+function hexWord(text: string, at: number): number {
+  let word = 0
+  let seen = 0
+  for (let i = at; i < at + 8; i += 1) {
+    const digit = HEX_DIGITS[text.charCodeAt(i)] ?? 0xff
+    seen |= digit
+    word = (word << 4) | digit
+  }
+  assert(seen < 16, 'a nonce is 32 hex digits')
+  return word >>> 0
+}
