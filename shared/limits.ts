@@ -15,6 +15,8 @@ export const SUBJECT_BYTES_MAX = 255
 export const ANCESTORS_MAX = 4
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
+export const PREDICATE_CACHE_ENTRIES_MAX = 4096
+export const PREDICATE_CACHED_CHARS_MAX = 256
 export const ACCESS_KEYS_MAX = 64
 export const ACCESS_KEY_CHARS_MAX = 64
 export const ACCESS_VALUE_CHARS_MAX = 4096
@@ -26,21 +28,66 @@ export const BULK_CHUNK_BYTES: number = 60 * 1024
 export const HELLO_BYTES_MAX: number = 16 * 1024
 export const HANDSHAKE_TIMEOUT_MS = 3_000
 export const HANDSHAKES_UNFINISHED_MAX = 64
+/** What a peer may send before it is welcomed: three Noise messages of under 1 KB and the hello. */
+export const HANDSHAKE_BYTES_MAX: number = HELLO_BYTES_MAX + 8 * 1024
+/** Short, so that a dial begun while the network was cut does not outlive the cut by more than this. */
+export const CONNECT_TIMEOUT_MS = 1_000
+export const CLOSE_TIMEOUT_MS = 10_000
 export const CONNECTIONS_MAX = 4_096
+export const CONNECTIONS_PER_PEER_MAX = 256
+/** Peers that no list names, where `verify` is open to all: the rest stays reserved for the known. */
+export const GUEST_CONNECTIONS_MAX: number = CONNECTIONS_MAX / 2
+export const GUEST_CONNECTIONS_PER_ADDRESS_MAX = 32
 export const READ_BUFFER_BYTES_MAX: number = 4 * 1024 * 1024
+/** Bytes queued undecoded, and bytes of decoded messages nobody took yet: each half of what a connection may hold. */
+export const READ_QUEUE_BYTES_MAX: number = 1024 * 1024
 export const WRITE_BACKLOG_BYTES_MAX: number = 8 * 1024 * 1024
 export const HEARTBEAT_INTERVAL_MS = 1_000
 export const HEARTBEAT_SILENCE_MS = 3_000
 export const CONNECTION_AGE_MS_MAX: number = 24 * 3_600_000
+/** Half of what Noise's 32-bit nonce allows: a connection is replaced long before it would fail. */
+export const NOISE_FRAMES_MAX: number = 2 ** 31
 export const REQUESTS_IN_FLIGHT_MAX = 1_024
+export const REQUEST_TIMEOUT_MS = 5_000
+export const REQUESTS_CLOSE_TIMEOUT_MS = 2_000
+export const METHOD_CHARS_MAX = 64
+export const JSON_DEPTH_MAX = 32
+export const ERROR_TEXT_CHARS_MAX = 2_048
+export const RECONNECT_BACKOFF_BASE_MS = 20
+export const RECONNECT_BACKOFF_MS_MAX = 500
+export const REFUSED_BACKOFF_BASE_MS = 250
+export const REFUSED_BACKOFF_MS_MAX = 5_000
+/** A connection that held this long was a success; one that ended sooner counts as another failed attempt. */
+export const CONNECTION_SETTLED_MS = 1_000
 
 // Shipping.
 export const PAGE_BYTES = 4096
 export const SEGMENT_BYTES_MAX: number = 256 * 1024 * 1024
+/** Its pages before compression: a small file must not ask for gigabytes. */
+export const SEGMENT_PAGES_BYTES_MAX: number = 240 * 1024 * 1024
 export const GROUP_COMMANDS_MAX = 100
+export const WRITES_QUEUED_MAX = 10_000
+
+// SQLite files.
+/** A poll of the WAL returns after the first transaction that reaches this. */
+export const WAL_POLL_BYTES: number = 16 * 1024 * 1024
+/** Only recovery and checkpoints of others make a reader wait, and waiting blocks the whole thread. */
+export const READER_BUSY_TIMEOUT_MS = 250
+/** How often a checkpoint asks for the WAL's end, a pause apart, before it leaves the rest to the next one. */
+export const CHECKPOINT_ATTEMPTS_MAX = 200
+export const CHECKPOINT_PAUSE_MS = 1
+/** Frames of one write to a replica's WAL: bounds the memory that a large transaction takes. */
+export const WAL_APPEND_FRAMES = 256
 
 assert(BULK_CHUNK_BYTES + 1 <= CONTROL_MESSAGE_BYTES_MAX, 'a bulk chunk must fit into one message')
 assert(CONTROL_MESSAGE_BYTES_MAX < READ_BUFFER_BYTES_MAX, 'a message must fit into the read buffer')
+assert(
+  2 * READ_QUEUE_BYTES_MAX + CONTROL_MESSAGE_BYTES_MAX + 2 * 64 * 1024 <= READ_BUFFER_BYTES_MAX,
+  'both queues, one message and what arrives while they fill must stay within the read buffer',
+)
+assert(HELLO_BYTES_MAX < HANDSHAKE_BYTES_MAX && HANDSHAKE_BYTES_MAX < READ_QUEUE_BYTES_MAX, 'a hello must fit')
 assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog cap must not cut an honest reader off')
 assert(CAVEAT_BYTES_MAX < TOKEN_BYTES_MAX && TOKEN_TEXT_CHARS_MAX * 4 < CONTROL_MESSAGE_BYTES_MAX, 'a token must fit')
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')
+// The smallest pages cost most: 512 bytes that do not compress take 3 more, 10 of frame and at most 12 of index.
+assert((SEGMENT_PAGES_BYTES_MAX / 512) * (512 + 3 + 10 + 12) + 1024 <= SEGMENT_BYTES_MAX, 'whole pages fit a segment')
