@@ -11,7 +11,7 @@ const LINES_MAX = 400
 const LEFTOVERS: readonly RegExp[] = [
   /\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b/,
   /\bas[ ]any\b/,
-  /@ts-(ignore|nocheck|expect-error)/,
+  /@ts-(ignore|nocheck|expect-error(?! [A-Z]))/,
   /(oxlint|eslint)-disable(?!.* -- \w)/,
   /\bdebugger[;]/,
 ]
