@@ -12,11 +12,12 @@ export const CAVEAT_BYTES_MAX = 4096
 export const LOCATION_BYTES_MAX = 1024
 export const IDENTIFIER_BYTES_MAX = 1024
 export const SUBJECT_BYTES_MAX = 255
+export const REASON_CHARS_MAX = 500
 export const ANCESTORS_MAX = 4
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
 export const PREDICATE_CACHE_ENTRIES_MAX = 4096
-export const PREDICATE_CACHED_CHARS_MAX = 256
+export const PREDICATE_CACHED_BYTES_MAX = 256
 export const ACCESS_KEYS_MAX = 64
 export const ACCESS_KEY_CHARS_MAX = 64
 export const ACCESS_VALUE_CHARS_MAX = 4096
@@ -67,6 +68,8 @@ export const SEGMENT_BYTES_MAX: number = 256 * 1024 * 1024
 export const SEGMENT_PAGES_BYTES_MAX: number = 240 * 1024 * 1024
 export const GROUP_COMMANDS_MAX = 100
 export const WRITES_QUEUED_MAX = 10_000
+/** S7: a revocation that no replica confirms within this time is answered as indeterminate. */
+export const REVOKE_DURABLE_TIMEOUT_MS = 2_000
 
 // SQLite files.
 /** A poll of the WAL returns after the first transaction that reaches this. */

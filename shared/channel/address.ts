@@ -1,0 +1,30 @@
+/** `host:port` as text, IPv6 in brackets. */
+import type { Socket } from 'node:net'
+import { MacaroondError } from '../errors.ts'
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+/** Throws request_invalid. Port 0 is for listening: the system chooses. */
+export function parseAddress(text: string): HostPort {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  const port = Number(digits)
+  if (host === undefined || port > 65_535) {
+    throw new MacaroondError('request_invalid', `not an address: ${text.slice(0, 80)}`, {
+      hint: 'an address is host:port, IPv6 in brackets: [::1]:7000',
+    })
+  }
+  return { host, port }
+}
+
+export function addressText({ host, port }: HostPort): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** The other end's IP address; one host must not count as two because a socket listens on both families. */
+export function remoteAddressOf(socket: Socket): string {
+  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
+}

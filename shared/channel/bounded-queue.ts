@@ -1,0 +1,125 @@
+/** A queue for one consumer that says when it is full. It refuses nothing: whoever fills it stops when it is told to. */
+import { assert } from '../errors.ts'
+
+export interface QueueOptions {
+  readonly bytesMax: number
+  /** Called once on becoming full, and once on having room again. */
+  readonly onFull?: () => void
+  readonly onRoom?: () => void
+}
+
+/** Counted for each item besides its bytes, so that a million tiny ones are not free. */
+const ITEM_OVERHEAD_BYTES = 64
+
+type Waiter = (value: undefined) => void
+
+export class BoundedQueue<T extends { readonly byteLength: number }> {
+  readonly #options: QueueOptions
+  #items: T[] = []
+  #head = 0
+  #bytes = 0
+  #full = false
+  #ended = false
+  #error: Error | undefined
+  #takes: Waiter | undefined
+  #awaitsRoom: Waiter | undefined
+
+  constructor(options: QueueOptions) {
+    this.#options = options
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get full(): boolean {
+    return this.#full
+  }
+
+  push(item: T): void {
+    if (this.#ended) return
+    this.#items.push(item)
+    this.#bytes += item.byteLength + ITEM_OVERHEAD_BYTES
+    if (!this.#full && this.#bytes > this.#options.bytesMax) {
+      this.#full = true
+      this.#options.onFull?.()
+    }
+    this.#wakeTaker()
+  }
+
+  /** No more comes. What is queued is still handed out, then the error, if there is one. */
+  end(error?: Error): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#error = error
+    this.#wakeTaker()
+    this.#wakePusher()
+  }
+
+  /** Ends at once and drops what is queued. */
+  discard(error?: Error): void {
+    this.#items = []
+    this.#head = 0
+    this.#bytes = 0
+    this.#ended = true
+    this.#error ??= error
+    this.#wakeTaker()
+    this.#makeRoom()
+  }
+
+  /** Resolves when the queue is not full, or will take nothing more. */
+  async room(): Promise<void> {
+    while (this.#full && !this.#ended) {
+      assert(this.#awaitsRoom === undefined, 'a bounded queue has one producer')
+      await new Promise<undefined>((resolve) => (this.#awaitsRoom = resolve))
+    }
+  }
+
+  /** The next item, or undefined at the end; throws the error the queue was ended with. */
+  async next(): Promise<T | undefined> {
+    while (this.#head === this.#items.length) {
+      if (this.#error !== undefined) throw this.#error
+      if (this.#ended) return undefined
+      assert(this.#takes === undefined, 'a bounded queue has one consumer')
+      await new Promise<undefined>((resolve) => (this.#takes = resolve))
+    }
+    return this.#take()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for (let item = await this.next(); item !== undefined; item = await this.next()) yield item
+  }
+
+  #take(): T | undefined {
+    const item = this.#items[this.#head]
+    this.#head += 1
+    // Cut the consumed front off now and then: shifting at each item would copy the rest each time.
+    if (this.#head === this.#items.length || this.#head > 1024) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    this.#bytes -= (item?.byteLength ?? 0) + ITEM_OVERHEAD_BYTES
+    // Half full, not one below full: otherwise each item would stop and start the socket.
+    if (this.#bytes <= this.#options.bytesMax / 2) this.#makeRoom()
+    return item
+  }
+
+  #makeRoom(): void {
+    if (!this.#full) return
+    this.#full = false
+    this.#options.onRoom?.()
+    this.#wakePusher()
+  }
+
+  #wakeTaker(): void {
+    const wake = this.#takes
+    this.#takes = undefined
+    wake?.(undefined)
+  }
+
+  #wakePusher(): void {
+    const wake = this.#awaitsRoom
+    this.#awaitsRoom = undefined
+    wake?.(undefined)
+  }
+}

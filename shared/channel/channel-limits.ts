@@ -1,0 +1,53 @@
+/** The limits of one end of a channel; the defaults are those of `limits.ts`, tests and special nodes override some. */
+import {
+  CLOSE_TIMEOUT_MS,
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_PEER_MAX,
+  CONNECT_TIMEOUT_MS,
+  CONTROL_MESSAGE_BYTES_MAX,
+  HANDSHAKES_UNFINISHED_MAX,
+  HANDSHAKE_BYTES_MAX,
+  HANDSHAKE_TIMEOUT_MS,
+  HEARTBEAT_INTERVAL_MS,
+  HEARTBEAT_SILENCE_MS,
+  HELLO_BYTES_MAX,
+  READ_QUEUE_BYTES_MAX,
+  WRITE_BACKLOG_BYTES_MAX,
+} from '../limits.ts'
+
+export interface ChannelLimits {
+  readonly messageBytesMax: number
+  readonly helloBytesMax: number
+  /** Bytes a server takes from a peer that it has not welcomed yet. */
+  readonly handshakeBytesMax: number
+  readonly handshakeTimeoutMs: number
+  readonly handshakesUnfinishedMax: number
+  readonly connectTimeoutMs: number
+  readonly connectionsMax: number
+  readonly connectionsPerPeerMax: number
+  readonly readQueueBytesMax: number
+  readonly writeBacklogBytesMax: number
+  readonly heartbeatIntervalMs: number
+  readonly heartbeatSilenceMs: number
+  readonly closeTimeoutMs: number
+}
+
+export const DEFAULT_LIMITS: ChannelLimits = {
+  messageBytesMax: CONTROL_MESSAGE_BYTES_MAX,
+  helloBytesMax: HELLO_BYTES_MAX,
+  handshakeBytesMax: HANDSHAKE_BYTES_MAX,
+  handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+  handshakesUnfinishedMax: HANDSHAKES_UNFINISHED_MAX,
+  connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  connectionsMax: CONNECTIONS_MAX,
+  connectionsPerPeerMax: CONNECTIONS_PER_PEER_MAX,
+  readQueueBytesMax: READ_QUEUE_BYTES_MAX,
+  writeBacklogBytesMax: WRITE_BACKLOG_BYTES_MAX,
+  heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+  heartbeatSilenceMs: HEARTBEAT_SILENCE_MS,
+  closeTimeoutMs: CLOSE_TIMEOUT_MS,
+}
+
+export function channelLimits(overrides: Partial<ChannelLimits> = {}): ChannelLimits {
+  return { ...DEFAULT_LIMITS, ...overrides }
+}

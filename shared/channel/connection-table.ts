@@ -1,0 +1,49 @@
+/** The welcomed connections of a listener, counted by peer. */
+import { type ErrorReport } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+import type { Connection } from './connection.ts'
+
+export interface TableLimits {
+  readonly connectionsMax: number
+  readonly connectionsPerPeerMax: number
+}
+
+export class ConnectionTable {
+  readonly #limits: TableLimits
+  readonly #connections: Set<Connection> = new Set()
+  readonly #perPeer: Map<PeerIdText, number> = new Map()
+
+  constructor(limits: TableLimits) {
+    this.#limits = limits
+  }
+
+  /** Why this peer gets no further connection, or undefined. One peer must not be able to use up everybody's. */
+  refusal(peer: PeerIdText): ErrorReport | undefined {
+    const hint = 'close connections that are not used, or spread the peers over more nodes'
+    if (this.#connections.size >= this.#limits.connectionsMax) {
+      return { code: 'overloaded', message: 'this node has as many connections as it takes', hint }
+    }
+    if ((this.#perPeer.get(peer) ?? 0) >= this.#limits.connectionsPerPeerMax) {
+      return { code: 'overloaded', message: 'this peer has as many connections as one peer may have', hint }
+    }
+    return undefined
+  }
+
+  /** Keeps the connection until it is gone. */
+  add(connection: Connection): void {
+    this.#connections.add(connection)
+    this.#perPeer.set(connection.remotePeer, (this.#perPeer.get(connection.remotePeer) ?? 0) + 1)
+    void connection.closed.then(() => this.#remove(connection))
+  }
+
+  all(): readonly Connection[] {
+    return [...this.#connections]
+  }
+
+  #remove(connection: Connection): void {
+    this.#connections.delete(connection)
+    const left = (this.#perPeer.get(connection.remotePeer) ?? 1) - 1
+    if (left === 0) this.#perPeer.delete(connection.remotePeer)
+    else this.#perPeer.set(connection.remotePeer, left)
+  }
+}

@@ -1,0 +1,52 @@
+/** Runs a pulse: one timer a connection, which does not keep the process alive. */
+import type { Clock } from '../clock.ts'
+import { startPulse, stepPulse, type Pulse, type PulseLimits } from './pulse.ts'
+
+export interface HeartbeatOptions {
+  readonly clock: Clock
+  readonly limits: PulseLimits
+  readonly listening: () => boolean
+  readonly onBeat: () => void
+  readonly onSilence: () => void
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions
+  #pulse: Pulse
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options
+    this.#pulse = startPulse(options.clock.monotonicMs(), options.limits)
+  }
+
+  start(): void {
+    this.#pulse = startPulse(this.#options.clock.monotonicMs(), this.#options.limits)
+    this.#schedule()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Called for what was decrypted, never for raw bytes: anybody on the way could send those. */
+  heard(): void {
+    this.#pulse = { ...this.#pulse, heardMs: this.#options.clock.monotonicMs() }
+  }
+
+  #schedule(): void {
+    const waitMs = Math.max(1, this.#pulse.dueMs - this.#options.clock.monotonicMs())
+    this.#timer = setTimeout(() => this.#tick(), waitMs).unref()
+  }
+
+  #tick(): void {
+    const { clock, limits, listening, onBeat, onSilence } = this.#options
+    const step = stepPulse(this.#pulse, clock.monotonicMs(), listening(), limits)
+    this.#pulse = step.pulse
+    if (step.silent) return onSilence()
+    // Scheduled first: sending may find the connection dead and stop this heartbeat.
+    this.#schedule()
+    if (step.beat) onBeat()
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Ed25519 identity files. One line: a format name, the PeerId and the 32-byte seed in base64url. The PeerId is there so
+ * that a damaged seed is found at load instead of becoming another identity that no list knows.
+ */
+import { constants } from 'node:fs'
+import { open, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { systemEntropy, type Entropy } from '../clock.ts'
+import { MacaroondError } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+import { parsePeerId } from './peer-id.ts'
+
+export interface Identity {
+  readonly peerId: PeerIdText
+  readonly privateKey: Ed25519PrivateKey
+}
+
+const FORMAT = 'macaroond-identity-1'
+const LINE = /^macaroond-identity-1 (12D3Koo[1-9A-HJ-NP-Za-km-z]{45}) ([A-Za-z0-9_-]{43})\n?$/
+const FILE_BYTES_MAX = 1024
+const SEED_BYTES = 32
+
+/** Reads an identity. Throws key_unreadable, key_permissions (others could read or write it) or key_malformed. */
+export async function loadIdentity(path: string): Promise<Identity> {
+  const text = await readSecret(path)
+  const [, peerId, seed] = LINE.exec(text) ?? []
+  if (peerId === undefined || seed === undefined) throw malformed(path)
+  const identity = await identityFromSeed(Buffer.from(seed, 'base64url'))
+  if (identity.peerId !== peerId) throw malformed(path)
+  return identity
+}
+
+/**
+ * Makes a new identity in a new file of mode 0600, on disk before this returns. Throws key_exists when the path is
+ * taken: an identity that is overwritten cannot be had back, and every list that names it would be wrong.
+ */
+export async function createIdentityFile(path: string, entropy: Entropy = systemEntropy): Promise<Identity> {
+  const seed = entropy.bytes(SEED_BYTES)
+  const identity = await identityFromSeed(seed)
+  const file = await createExclusively(path)
+  try {
+    // The mode at creation is cut by the umask; set it again so that it is what we say it is.
+    await file.chmod(0o600)
+    await file.writeFile(`${FORMAT} ${identity.peerId} ${seed.toString('base64url')}\n`)
+    await file.sync()
+  } catch (cause) {
+    await unlink(path).catch(() => undefined)
+    throw new MacaroondError('io_failed', `cannot write ${path}: ${messageOf(cause)}`, { cause })
+  } finally {
+    await file.close()
+  }
+  await syncDirectory(dirname(path))
+  return identity
+}
+
+/** For tests and for identities that live in memory only. `seed` is 32 bytes nobody can foretell. */
+export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
+  const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
+  return { privateKey, peerId: parsePeerId(peerIdFromPrivateKey(privateKey).toString()) }
+}
+
+async function readSecret(path: string): Promise<string> {
+  const file = await openForReading(path)
+  try {
+    // The open file is judged, not the path: nothing can be swapped in between.
+    const { mode, size } = await file.stat()
+    if ((mode & constants.S_IFMT) !== constants.S_IFREG || size > FILE_BYTES_MAX) throw malformed(path)
+    if ((mode & 0o077) !== 0) throw tooOpen(path, mode)
+    return await file.readFile('utf8')
+  } finally {
+    await file.close()
+  }
+}
+
+async function openForReading(path: string): Promise<FileHandle> {
+  try {
+    // O_NONBLOCK: a pipe in the place of the file must not hang the start.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (cause) {
+    throw new MacaroondError('key_unreadable', `cannot read the identity ${path}: ${messageOf(cause)}`, {
+      hint: `make one with \`macaroond keygen --out ${path}\`, or correct the path`,
+      cause,
+    })
+  }
+}
+
+async function createExclusively(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', 0o600)
+  } catch (cause) {
+    if (codeOf(cause) === 'EEXIST') {
+      throw new MacaroondError('key_exists', `${path} exists already and is not overwritten`, {
+        hint: 'choose another path, or move the old identity away first',
+      })
+    }
+    throw new MacaroondError('io_failed', `cannot create ${path}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+/** A new name is durable only once its directory is (fsync(2), "does not necessarily ensure that the entry…"). */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+function tooOpen(path: string, mode: number): MacaroondError {
+  const text = (mode & 0o777).toString(8).padStart(4, '0')
+  return new MacaroondError('key_permissions', `the identity ${path} has mode ${text}: others can reach it`, {
+    hint: `chmod 600 ${path}`,
+  })
+}
+
+function malformed(path: string): MacaroondError {
+  return new MacaroondError('key_malformed', `${path} is not a macaroond identity, or it is damaged`, {
+    hint: `an identity file has one line that starts with ${FORMAT}; \`macaroond keygen\` makes one`,
+  })
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

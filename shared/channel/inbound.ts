@@ -1,0 +1,92 @@
+/** One incoming socket on its way to being a connection: Noise, hello, the decision, the answer. */
+import type { ConnectionEncrypter } from '@libp2p/interface'
+import type { Clock } from '../clock.ts'
+import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+import type { ChannelLimits } from './channel-limits.ts'
+import type { ChannelName } from './channel-name.ts'
+import { type Connection, WelcomedConnection } from './connection.ts'
+import { publicReport } from './error-report.ts'
+import { decodeHello, encodeRefusal, encodeWelcome, type Hello } from './hello.ts'
+import type { JsonObject } from './json.ts'
+import { secureInbound } from './noise.ts'
+import type { SocketStream } from './socket-stream.ts'
+import { Wire } from './wire.ts'
+
+export type Acceptance =
+  | { readonly ok: true; readonly welcome: JsonObject }
+  | { readonly ok: false; readonly error: ErrorReport }
+
+/** Decides with what is proven (the peer) and what is claimed (the rest). A thrown error refuses, without its text. */
+export type Accept = (
+  peer: PeerIdText,
+  channel: ChannelName,
+  hello: JsonObject,
+  remoteAddress: string,
+) => Acceptance | Promise<Acceptance>
+
+export interface InboundOptions {
+  readonly encrypter: ConnectionEncrypter
+  readonly transport: SocketStream
+  readonly remoteAddress: string
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly limits: ChannelLimits
+  readonly accept: Accept
+}
+
+/** How far a peer had come, for the log. */
+export interface Progress {
+  remotePeer?: PeerIdText
+  channel?: ChannelName
+}
+
+/** A refused peer hears why, but does not get to keep the socket for it. */
+const REFUSAL_CLOSE_MS = 1_000
+
+/** Resolves with the welcomed connection; throws when there is none, and the dialer was told where it can be told. */
+export async function receive(options: InboundOptions, progress: Progress): Promise<Connection> {
+  const { encrypter, transport, signal, clock, limits } = options
+  transport.limitReceived(limits.handshakeBytesMax)
+  const { secure, remotePeer } = await secureInbound(encrypter, transport, signal)
+  progress.remotePeer = remotePeer
+  const wire = new Wire({ secure, transport, clock, limits })
+  try {
+    const hello = await readHello(wire)
+    progress.channel = hello.channel
+    return await answer(wire, hello, remotePeer, options)
+  } catch (error) {
+    await refuse(wire, error)
+    throw error
+  }
+}
+
+async function readHello(wire: Wire): Promise<Hello> {
+  const message = await wire.next()
+  if (message === undefined) throw new MacaroondError('connection_lost', 'the peer closed before its hello')
+  return decodeHello(message)
+}
+
+async function answer(wire: Wire, hello: Hello, remotePeer: PeerIdText, options: InboundOptions): Promise<Connection> {
+  const { channel, software, fields } = hello
+  const acceptance = await options.accept(remotePeer, channel, fields, options.remoteAddress)
+  options.signal.throwIfAborted()
+  if (!acceptance.ok) throw fromReport(acceptance.error)
+  const welcome = encodeWelcome(acceptance.welcome)
+  // The dialer takes no more as its first message.
+  if (welcome.byteLength > options.limits.helloBytesMax) throw new Error(`a welcome of ${welcome.byteLength} bytes`)
+  wire.write(welcome)
+  wire.welcome()
+  return new WelcomedConnection(wire, {
+    channel,
+    remotePeer,
+    remoteAddress: options.remoteAddress,
+    remoteSoftware: software,
+    hello: fields,
+  })
+}
+
+async function refuse(wire: Wire, error: unknown): Promise<void> {
+  wire.write(encodeRefusal(publicReport(error)))
+  await wire.close(REFUSAL_CLOSE_MS)
+}

@@ -1,0 +1,93 @@
+/** The Noise XX handshake of js-libp2p on a socket, and its failures in our words. */
+import { noise } from '@chainsafe/libp2p-noise'
+import type { ConnectionEncrypter, MessageStream, Upgrader } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { MacaroondError } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+import type { Identity } from './identity.ts'
+import { ed25519PeerId, parsePeerId } from './peer-id.ts'
+import { prologueBytes } from './protocol-version.ts'
+import { silentComponentLogger } from './silent-logger.ts'
+import type { SocketStream } from './socket-stream.ts'
+
+export interface SecuredStream {
+  readonly secure: MessageStream
+  readonly remotePeer: PeerIdText
+}
+
+/** No stream muxer is ever negotiated: one connection has one purpose. */
+const noMuxers: Pick<Upgrader, 'getStreamMuxers'> = { getStreamMuxers: () => new Map() }
+
+export function createNoise(identity: Identity, cluster: string): ConnectionEncrypter {
+  const { privateKey } = identity
+  return noise({ prologueBytes: prologueBytes(cluster) })({
+    peerId: peerIdFromPrivateKey(privateKey),
+    privateKey,
+    logger: silentComponentLogger,
+    // The library asks this one question of it, and only where muxers are negotiated.
+    upgrader: noMuxers as Upgrader,
+  })
+}
+
+/** Dialer's side; the server must own exactly `peerId`, and learns who dials only after it has proven that. */
+export async function secureOutbound(
+  encrypter: ConnectionEncrypter,
+  transport: SocketStream,
+  peerId: PeerIdText,
+  signal: AbortSignal,
+): Promise<SecuredStream> {
+  const options = { remotePeer: ed25519PeerId(peerId), signal, skipStreamMuxerNegotiation: true }
+  try {
+    const { connection } = await encrypter.secureOutbound(transport, options)
+    return { secure: connection, remotePeer: peerId }
+  } catch (cause) {
+    throw handshakeError(cause, transport, peerId)
+  }
+}
+
+/** Server's side; `remotePeer` is proven, what it may do is for the caller to decide. */
+export async function secureInbound(
+  encrypter: ConnectionEncrypter,
+  transport: SocketStream,
+  signal: AbortSignal,
+): Promise<SecuredStream> {
+  try {
+    const options = { signal, skipStreamMuxerNegotiation: true }
+    const { connection, remotePeer } = await encrypter.secureInbound(transport, options)
+    return { secure: connection, remotePeer: parsePeerId(remotePeer?.toString() ?? '') }
+  } catch (cause) {
+    throw handshakeError(cause, transport, undefined)
+  }
+}
+
+/** The library rejects with events as well as with errors; here everything becomes a MacaroondError. */
+function handshakeError(cause: unknown, transport: SocketStream, pinned: PeerIdText | undefined): MacaroondError {
+  if (cause instanceof MacaroondError) return failed('the peer is not identified by an Ed25519 key', cause)
+  const name = cause instanceof Error ? cause.name : ''
+  const found = peerIdIn(cause, pinned)
+  if (name === 'UnexpectedPeerError' && pinned !== undefined && found !== undefined) return mismatch(pinned, found)
+  if (name === 'UnexpectedPeerError' || name === 'InvalidCryptoExchangeError') {
+    return failed('the Noise handshake did not verify', cause)
+  }
+  if (transport.receivedBytes > 0) return failed('the other side broke off or does not speak this protocol', cause)
+  return new MacaroondError('connection_lost', 'the connection ended before the handshake did', { cause })
+}
+
+/** The library says which key it found in its message only; a test holds it to that. */
+function peerIdIn(cause: unknown, pinned: PeerIdText | undefined): string | undefined {
+  const text = cause instanceof Error ? cause.message : ''
+  return text.match(/12D3Koo[1-9A-HJ-NP-Za-km-z]{45}/g)?.find((id) => id !== pinned)
+}
+
+function mismatch(pinned: PeerIdText, found: string): MacaroondError {
+  return new MacaroondError('peer_mismatch', `expected ${pinned}, found ${found}`, {
+    hint: 'either the address leads to another node, or the node was given a new identity: correct the configuration',
+  })
+}
+
+function failed(what: string, cause: unknown): MacaroondError {
+  return new MacaroondError('handshake_failed', what, {
+    hint: 'both sides must name the same cluster and run the same protocol version',
+    cause,
+  })
+}

@@ -1,0 +1,36 @@
+/** PeerIds as text: only Ed25519, only the canonical base58btc form, because the text is compared as text. */
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Ed25519PeerId } from '@libp2p/interface'
+import { MacaroondError } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+
+const SHAPE = /^12D3Koo[1-9A-HJ-NP-Za-km-z]{45}$/
+
+/** Throws request_invalid for anything but the canonical text of an Ed25519 peer id. */
+export function parsePeerId(text: string): PeerIdText {
+  ed25519PeerId(text)
+  return text as PeerIdText
+}
+
+/** The library's own object, which carries the public key; same errors as `parsePeerId`. */
+export function ed25519PeerId(text: string): Ed25519PeerId {
+  if (!SHAPE.test(text)) throw malformed(text)
+  const peerId = decoded(text)
+  // Two texts that decode to one key would let a role be looked up under a name nobody listed.
+  if (peerId?.type !== 'Ed25519' || peerId.toString() !== text) throw malformed(text)
+  return peerId
+}
+
+function decoded(text: string): ReturnType<typeof peerIdFromString> | undefined {
+  try {
+    return peerIdFromString(text)
+  } catch {
+    return undefined
+  }
+}
+
+function malformed(text: string): MacaroondError {
+  return new MacaroondError('request_invalid', `not a PeerId: ${text.slice(0, 80)}`, {
+    hint: 'a PeerId is 12D3Koo… with 52 characters, as `macaroond keygen` prints it; only Ed25519 keys are accepted',
+  })
+}

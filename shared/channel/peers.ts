@@ -1,0 +1,128 @@
+/** Who may dial in and as what. Replaced as a whole at run time; connections whose right is gone go with it. */
+import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+import { GUEST_CONNECTIONS_MAX, GUEST_CONNECTIONS_PER_ADDRESS_MAX } from '../limits.ts'
+import type { ChannelName } from './channel-name.ts'
+import type { Connection } from './connection.ts'
+import { parsePeerId } from './peer-id.ts'
+import { mayOpen, type Role } from './roles.ts'
+
+/** As a configuration lists it. */
+export interface ListedPeer {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
+  readonly region?: string | undefined
+  /** For a signer: the orgs it may act for, `*` for all. */
+  readonly orgs?: readonly string[] | undefined
+}
+
+export interface KnownPeer extends ListedPeer {
+  readonly id: PeerIdText
+}
+
+export interface PeerListOptions {
+  /** Lets peers that no list names open `verify`, and nothing else; their connections are limited by address. */
+  readonly openVerify?: boolean
+}
+
+export type Admission =
+  | { readonly ok: true; readonly peer: KnownPeer | undefined }
+  | { readonly ok: false; readonly error: ErrorReport }
+
+export class PeerRegistry {
+  #peers: ReadonlyMap<PeerIdText, KnownPeer>
+  #openVerify: boolean
+  /** Each with what its peer was when it was admitted; undefined for a guest. */
+  readonly #connections: Map<Connection, KnownPeer | undefined> = new Map()
+
+  /** Throws request_invalid for an id that is no PeerId or is listed twice. */
+  constructor(peers: readonly ListedPeer[], options: PeerListOptions = {}) {
+    this.#peers = index(peers)
+    this.#openVerify = options.openVerify ?? false
+  }
+
+  find(peer: PeerIdText): KnownPeer | undefined {
+    return this.#peers.get(peer)
+  }
+
+  all(): readonly KnownPeer[] {
+    return [...this.#peers.values()]
+  }
+
+  /** What `listen` asks: the peer's entry (undefined for a guest), or why not. */
+  admit(peer: PeerIdText, channel: ChannelName, remoteAddress: string): Admission {
+    const known = this.#peers.get(peer)
+    if (known !== undefined && mayOpen(known.role, channel)) return { ok: true, peer: known }
+    if (known === undefined && this.#openVerify && channel === 'verify') return this.#admitGuest(remoteAddress)
+    return { ok: false, error: refusal(peer, channel, known) }
+  }
+
+  /**
+   * Watches a welcomed connection: when a later list takes its peer's right away, it is closed with peer_refused.
+   * The list may have changed since `admit`, so it is judged here once more; false when it was closed at once.
+   */
+  track(connection: Connection): boolean {
+    const known = this.#peers.get(connection.remotePeer)
+    if (!this.#allows(known, connection.channel)) {
+      connection.abort(fromReport(refusal(connection.remotePeer, connection.channel, known)))
+      return false
+    }
+    this.#connections.set(connection, known)
+    void connection.closed.then(() => this.#connections.delete(connection))
+    return true
+  }
+
+  /** Takes effect at once. Throws as the constructor does, and then changes nothing. */
+  replace(peers: readonly ListedPeer[], options: PeerListOptions = {}): void {
+    this.#peers = index(peers)
+    this.#openVerify = options.openVerify ?? false
+    for (const [connection, before] of this.#connections) {
+      const now = this.#peers.get(connection.remotePeer)
+      if (this.#allows(now, connection.channel) && sameRights(before, now)) continue
+      connection.abort(fromReport(refusal(connection.remotePeer, connection.channel, now)))
+    }
+  }
+
+  #allows(known: KnownPeer | undefined, channel: ChannelName): boolean {
+    return known === undefined ? this.#openVerify && channel === 'verify' : mayOpen(known.role, channel)
+  }
+
+  #admitGuest(remoteAddress: string): Admission {
+    let all = 0
+    let here = 0
+    for (const [connection, known] of this.#connections) {
+      if (known !== undefined) continue
+      all += 1
+      if (connection.remoteAddress === remoteAddress) here += 1
+    }
+    if (all < GUEST_CONNECTIONS_MAX && here < GUEST_CONNECTIONS_PER_ADDRESS_MAX) return { ok: true, peer: undefined }
+    const hint = 'ask the operator to list this peer as a worker: listed workers have capacity of their own'
+    return { ok: false, error: { code: 'overloaded', message: 'too many connections of unlisted peers', hint } }
+  }
+}
+
+function index(peers: readonly ListedPeer[]): ReadonlyMap<PeerIdText, KnownPeer> {
+  const known = new Map<PeerIdText, KnownPeer>()
+  for (const peer of peers) {
+    const id = parsePeerId(peer.id)
+    if (known.has(id)) throw new MacaroondError('request_invalid', `${id} is listed twice`)
+    known.set(id, { ...peer, id })
+  }
+  return known
+}
+
+/** A name is only a label; everything else is a right, or what rights depend on. */
+function sameRights(before: KnownPeer | undefined, now: KnownPeer | undefined): boolean {
+  if (before === undefined || now === undefined) return before === now
+  const orgs = (peer: KnownPeer): string => JSON.stringify([...(peer.orgs ?? [])].sort())
+  return before.role === now.role && before.region === now.region && orgs(before) === orgs(now)
+}
+
+function refusal(peer: PeerIdText, channel: ChannelName, known: KnownPeer | undefined): ErrorReport {
+  const message =
+    known === undefined ? `this node does not know the peer ${peer}` : `a ${known.role} may not open ${channel}`
+  const hint =
+    'list the peer with a role that may open this channel in the configuration of the node it dials, and reload it'
+  return { code: 'peer_refused', message, hint }
+}

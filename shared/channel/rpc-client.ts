@@ -1,0 +1,172 @@
+/** Calls over a connection, many at once, each with its own time limit. */
+import { fromReport, MacaroondError } from '../errors.ts'
+import {
+  CONTROL_MESSAGE_BYTES_MAX,
+  REQUESTS_CLOSE_TIMEOUT_MS,
+  REQUESTS_IN_FLIGHT_MAX,
+  REQUEST_TIMEOUT_MS,
+} from '../limits.ts'
+import type { Connection } from './connection.ts'
+import { decodeResponse, encodeRequest } from './rpc.ts'
+import { Sender } from './sender.ts'
+
+export interface CallOptions {
+  /** Milliseconds until the call fails with `timeout`; whether it was carried out is then unknown. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface RpcClientOptions {
+  readonly inFlightMax?: number
+  readonly closeTimeoutMs?: number
+}
+
+interface Pending {
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: MacaroondError) => void
+  readonly release: () => void
+}
+
+/** Takes the connection over: it reads all its messages. */
+export class RpcClient {
+  readonly connection: Connection
+  readonly #options: RpcClientOptions
+  readonly #sender: Sender
+  readonly #pending: Map<number, Pending> = new Map()
+  #lastId = 0
+  #ended: MacaroondError | undefined
+  #closing: Promise<void> | undefined
+  #whenIdle: (() => void) | undefined
+
+  constructor(connection: Connection, options: RpcClientOptions = {}) {
+    this.connection = connection
+    this.#options = options
+    this.#sender = new Sender(connection)
+    void this.#read()
+  }
+
+  get inFlight(): number {
+    return this.#pending.size
+  }
+
+  /**
+   * Rejects with the error the other side answered with, timeout, closed (the signal, or this client), overloaded (too
+   * many in flight), connection_lost, or request_invalid (parameters that are no JSON or too large).
+   */
+  async call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
+    const refusal = this.#refusal(options.signal)
+    if (refusal !== undefined) throw refusal
+    const id = this.#lastId + 1
+    const message = encodeRequest({ id, method, params })
+    if (message.byteLength > CONTROL_MESSAGE_BYTES_MAX) throw tooLarge(method, message.byteLength)
+    this.#lastId = id
+    const answered = this.#expect(id, method, options)
+    this.#sender.push(message)
+    return answered
+  }
+
+  /** Takes no more calls, waits for those in flight (bounded), then closes the connection. Never rejects. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  #refusal(signal: AbortSignal | undefined): MacaroondError | undefined {
+    if (this.#closing !== undefined) return new MacaroondError('closed', 'this client is closed')
+    if (this.#ended !== undefined) return this.#ended
+    if (signal?.aborted === true) return calledOff()
+    const inFlightMax = this.#options.inFlightMax ?? REQUESTS_IN_FLIGHT_MAX
+    if (this.#pending.size < inFlightMax) return undefined
+    return new MacaroondError('overloaded', `${inFlightMax} calls are in flight on this connection already`)
+  }
+
+  #expect(id: number, method: string, { timeoutMs = REQUEST_TIMEOUT_MS, signal }: CallOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const cancel = (): void => this.#fail(id, calledOff())
+      const timer = setTimeout(() => this.#fail(id, timedOut(method, timeoutMs)), timeoutMs)
+      signal?.addEventListener('abort', cancel)
+      const release = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', cancel)
+      }
+      this.#pending.set(id, { resolve, reject, release })
+    })
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const message of this.connection.messages()) this.#answer(message)
+      this.#end(new MacaroondError('connection_lost', 'the connection was closed'))
+    } catch (cause) {
+      const error = asError(cause)
+      if (error.code === 'protocol_violation') this.connection.abort(error)
+      this.#end(error)
+    }
+  }
+
+  #answer(message: Uint8Array): void {
+    const response = decodeResponse(message)
+    if (response.id > this.#lastId)
+      throw new MacaroondError('protocol_violation', 'the peer answered what nobody asked')
+    // A call that was given up is not pending any more; its answer may still come.
+    const pending = this.#take(response.id)
+    if ('error' in response) pending?.reject(fromReport(response.error))
+    else pending?.resolve(response.result)
+  }
+
+  #fail(id: number, error: MacaroondError): void {
+    this.#take(id)?.reject(error)
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id)
+    pending?.release()
+    this.#pending.delete(id)
+    if (this.#pending.size === 0) this.#whenIdle?.()
+    return pending
+  }
+
+  #end(error: MacaroondError): void {
+    const lost =
+      error.code === 'connection_lost' ? error : new MacaroondError('connection_lost', error.message, { cause: error })
+    this.#ended = lost
+    for (const id of this.#pending.keys()) this.#fail(id, lost)
+  }
+
+  async #close(): Promise<void> {
+    const waitMs = this.#options.closeTimeoutMs ?? REQUESTS_CLOSE_TIMEOUT_MS
+    if (this.#pending.size > 0) await this.#idle(waitMs)
+    await this.connection.close()
+  }
+
+  #idle(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, waitMs)
+      this.#whenIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+function timedOut(method: string, timeoutMs: number): MacaroondError {
+  return new MacaroondError('timeout', `${method} was not answered within ${timeoutMs} ms`, {
+    hint: 'whether it was carried out is not known',
+  })
+}
+
+function calledOff(): MacaroondError {
+  return new MacaroondError('closed', 'the call was called off')
+}
+
+function tooLarge(method: string, bytes: number): MacaroondError {
+  return new MacaroondError('request_invalid', `the parameters of ${method} are too large: ${bytes} bytes`)
+}
+
+function asError(cause: unknown): MacaroondError {
+  if (cause instanceof MacaroondError) return cause
+  return new MacaroondError('connection_lost', cause instanceof Error ? cause.message : 'the connection broke', {
+    cause,
+  })
+}

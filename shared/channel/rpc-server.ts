@@ -1,0 +1,143 @@
+/** Answers calls on a connection; answers go out as they are ready, whatever the order of asking. */
+import { MacaroondError, reportOf } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+import { CONTROL_MESSAGE_BYTES_MAX, REQUESTS_CLOSE_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX } from '../limits.ts'
+import type { Log } from '../log.ts'
+import type { Connection } from './connection.ts'
+import { publicReport } from './error-report.ts'
+import { decodeRequest, encodeFailure, encodeResult, type RpcRequest } from './rpc.ts'
+import { Sender } from './sender.ts'
+
+/** Whoever calls; the id is proven, never claimed. */
+export interface RpcCaller {
+  readonly peerId: PeerIdText
+  readonly remoteAddress: string
+  /** Aborts when the connection is gone and nobody waits for the answer. */
+  readonly signal: AbortSignal
+}
+
+/** `params` is what the peer sent: check its shape first. A MacaroondError travels; any other error stays in the log. */
+export type RpcMethod = (params: unknown, caller: RpcCaller) => unknown
+
+export interface ServeOptions {
+  readonly methods: Readonly<Record<string, RpcMethod>>
+  readonly log: Log
+  readonly inFlightMax?: number
+  readonly closeTimeoutMs?: number
+}
+
+export interface RpcServer {
+  /** Resolves when the connection has ended and no call is running any more. Never rejects. */
+  readonly done: Promise<void>
+  readonly inFlight: number
+  /** Refuses further calls, waits for those in flight (bounded), then closes the connection. Never rejects. */
+  close(): Promise<void>
+}
+
+/** Takes the connection over: it reads all its messages. */
+export function serveRpc(connection: Connection, options: ServeOptions): RpcServer {
+  return new ConnectionServer(connection, options)
+}
+
+class ConnectionServer implements RpcServer {
+  readonly done: Promise<void>
+  readonly #connection: Connection
+  readonly #options: ServeOptions
+  /** Own keys only: a method named `constructor` or `__proto__` is just unknown. */
+  readonly #methods: ReadonlyMap<string, RpcMethod>
+  readonly #sender: Sender
+  readonly #gone = new AbortController()
+  readonly #caller: RpcCaller
+  readonly #running: Map<number, Promise<void>> = new Map()
+  #closing: Promise<void> | undefined
+
+  constructor(connection: Connection, options: ServeOptions) {
+    this.#connection = connection
+    this.#options = options
+    this.#methods = new Map(Object.entries(options.methods))
+    this.#sender = new Sender(connection)
+    const { remotePeer, remoteAddress } = connection
+    this.#caller = { peerId: remotePeer, remoteAddress, signal: this.#gone.signal }
+    this.done = this.#serve()
+  }
+
+  get inFlight(): number {
+    return this.#running.size
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #serve(): Promise<void> {
+    try {
+      for await (const message of this.#connection.messages()) {
+        this.#receive(decodeRequest(message))
+        // A peer that does not read its answers gets no more of its requests read.
+        if (this.#sender.congested) await this.#sender.flushed()
+      }
+    } catch (cause) {
+      if (cause instanceof MacaroondError) this.#connection.abort(cause)
+      else this.#crash(cause)
+    }
+    this.#gone.abort()
+    await Promise.allSettled(this.#running.values())
+  }
+
+  #receive(request: RpcRequest): void {
+    const { id } = request
+    if (this.#running.has(id))
+      throw new MacaroondError('protocol_violation', 'the peer used the id of a call in flight')
+    const refusal = this.#refusal()
+    if (refusal !== undefined) return this.#sender.push(encodeFailure(id, reportOf(refusal)))
+    const run = this.#run(request).finally(() => this.#running.delete(id))
+    this.#running.set(id, run)
+  }
+
+  #refusal(): MacaroondError | undefined {
+    if (this.#closing !== undefined) return new MacaroondError('closed', 'the node is closing this connection')
+    const inFlightMax = this.#options.inFlightMax ?? REQUESTS_IN_FLIGHT_MAX
+    if (this.#running.size < inFlightMax) return undefined
+    return new MacaroondError('overloaded', `${inFlightMax} calls are in flight on this connection already`)
+  }
+
+  /** Never rejects. */
+  async #run(request: RpcRequest): Promise<void> {
+    const answer = await this.#answer(request)
+    if (!this.#gone.signal.aborted) this.#sender.push(answer)
+  }
+
+  async #answer({ id, method, params }: RpcRequest): Promise<Uint8Array> {
+    try {
+      const handler = this.#methods.get(method)
+      if (handler === undefined) throw new MacaroondError('request_invalid', 'there is no such method')
+      const answer = encodeResult(id, await handler(params, this.#caller))
+      if (answer.byteLength > CONTROL_MESSAGE_BYTES_MAX) throw new Error(`an answer of ${answer.byteLength} bytes`)
+      return answer
+    } catch (cause) {
+      const report = publicReport(cause)
+      if (report.code === 'internal') this.#options.log.error({ err: cause, method }, 'a call failed inside')
+      return encodeFailure(id, report)
+    }
+  }
+
+  async #close(): Promise<void> {
+    const waitMs = this.#options.closeTimeoutMs ?? REQUESTS_CLOSE_TIMEOUT_MS
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, waitMs)))
+    await Promise.race([this.#idle(), timeout])
+    clearTimeout(timer)
+    await this.#connection.close()
+  }
+
+  async #idle(): Promise<void> {
+    await Promise.allSettled(this.#running.values())
+    await this.#sender.flushed()
+  }
+
+  #crash(cause: unknown): void {
+    this.#options.log.error({ err: cause }, 'serving a connection failed inside')
+    this.#connection.abort(new MacaroondError('internal', 'serving the connection failed'))
+  }
+}

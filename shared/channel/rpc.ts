@@ -1,0 +1,62 @@
+/** The words of request and response: JSON objects with an id, in any order of answering. */
+import { MacaroondError, type ErrorReport } from '../errors.ts'
+import { METHOD_CHARS_MAX } from '../limits.ts'
+import { decodeReport, encodeReport } from './error-report.ts'
+import { decodeJsonObject, type JsonValue } from './json.ts'
+
+export interface RpcRequest {
+  /** Chosen by the caller, 1 and up, unique among the calls in flight of its connection. */
+  readonly id: number
+  readonly method: string
+  readonly params: unknown
+}
+
+export type RpcResponse =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: ErrorReport }
+
+/** Throws request_invalid for parameters that are no JSON, such as a cycle or a bigint. */
+export function encodeRequest({ id, method, params }: RpcRequest): Uint8Array {
+  try {
+    return Buffer.from(JSON.stringify({ id, method, params }), 'utf8')
+  } catch (cause) {
+    throw new MacaroondError('request_invalid', `the parameters of ${method} are not JSON`, { cause })
+  }
+}
+
+/** Throws protocol_violation. */
+export function decodeRequest(message: Uint8Array): RpcRequest {
+  const { id, method, params } = decodeJsonObject(message)
+  if (!isId(id)) throw violation('a request without an id')
+  if (typeof method !== 'string' || method.length === 0 || method.length > METHOD_CHARS_MAX) {
+    throw violation('a request without a method')
+  }
+  return { id, method, params }
+}
+
+/** Throws TypeError for a result that is no JSON: a bug of the handler. `undefined` travels as null. */
+export function encodeResult(id: number, result: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify({ id, result: result === undefined ? null : result }), 'utf8')
+}
+
+export function encodeFailure(id: number, error: ErrorReport): Uint8Array {
+  return Buffer.from(JSON.stringify({ id, error: encodeReport(error) }), 'utf8')
+}
+
+/** Throws protocol_violation. */
+export function decodeResponse(message: Uint8Array): RpcResponse {
+  const response = decodeJsonObject(message)
+  const { id, result, error } = response
+  if (!isId(id)) throw violation('a response without an id')
+  if (error !== undefined) return { id, error: decodeReport(error, 'internal') }
+  if (result === undefined) throw violation('a response without a result')
+  return { id, result }
+}
+
+function isId(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+}
+
+function violation(what: string): MacaroondError {
+  return new MacaroondError('protocol_violation', `the peer sent ${what}`)
+}

@@ -1,0 +1,137 @@
+/** Keeps one connection alive: dials again when it is lost, replaces it before it is too old, ends when told to. */
+import type { Clock, Entropy } from '../clock.ts'
+import { MacaroondError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { CONNECTION_AGE_MS_MAX } from '../limits.ts'
+import { type Backoff, type BackoffEvent, INITIAL_BACKOFF, stepBackoff } from './backoff.ts'
+import type { Connection } from './connection.ts'
+import { Session } from './session.ts'
+
+export type SupervisionState =
+  | { readonly phase: 'connecting' }
+  | { readonly phase: 'connected'; readonly connection: Connection }
+  | { readonly phase: 'waiting'; readonly delayMs: number; readonly error: MacaroondError | undefined }
+  | { readonly phase: 'stopped' }
+
+export interface SuperviseOptions {
+  readonly dial: (signal: AbortSignal) => Promise<Connection>
+  /**
+   * Uses the connection until it ends or `retire` aborts: then it finishes what is in flight and returns. The connection
+   * is closed after it. A rejection counts as the loss of the connection.
+   */
+  readonly run: (connection: Connection, retire: AbortSignal) => Promise<void>
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly log: Log
+  readonly onState?: (state: SupervisionState) => void
+  /** True where the other side takes a second connection of this peer and channel: then the new one is there first. */
+  readonly overlap?: boolean
+  readonly ageMsMax?: number
+}
+
+/** Resolves when `signal` aborts and everything is closed. Never rejects. */
+export function superviseConnection(options: SuperviseOptions): Promise<void> {
+  return new Supervisor(options).run()
+}
+
+class Supervisor {
+  readonly #options: SuperviseOptions
+  #backoff: Backoff = INITIAL_BACKOFF
+
+  constructor(options: SuperviseOptions) {
+    this.#options = options
+  }
+
+  async run(): Promise<void> {
+    let session: Session | undefined
+    while (!this.#stopped) {
+      session ??= await this.#connect()
+      if (session === undefined) break
+      const outcome = await session.watch(this.#options.signal)
+      if (outcome === 'due') session = await this.#rotate(session)
+      else if (outcome === 'ended') session = await this.#lost(session)
+    }
+    await session?.retire()
+    this.#options.onState?.({ phase: 'stopped' })
+  }
+
+  get #stopped(): boolean {
+    return this.#options.signal.aborted
+  }
+
+  /** The new connection first where that is allowed: then no call ever waits for a rotation. */
+  async #rotate(old: Session): Promise<Session | undefined> {
+    this.#options.log.debug('a connection is replaced because of its age')
+    if (this.#options.overlap !== true) {
+      await old.retire()
+      return undefined
+    }
+    const next = await this.#connect()
+    await old.retire()
+    return next
+  }
+
+  async #lost(session: Session): Promise<undefined> {
+    const error = await session.outcome
+    await this.#wait({ type: 'lost', code: error?.code }, error)
+    return undefined
+  }
+
+  async #connect(): Promise<Session | undefined> {
+    const { dial, signal, clock, entropy, onState, ageMsMax } = this.#options
+    while (!this.#stopped) {
+      onState?.({ phase: 'connecting' })
+      try {
+        const connection = await dial(signal)
+        this.#step({ type: 'connected' }, undefined)
+        onState?.({ phase: 'connected', connection })
+        return new Session({
+          connection,
+          run: this.#options.run,
+          clock,
+          uniform: entropy.uniform(),
+          ageMsMax: ageMsMax ?? CONNECTION_AGE_MS_MAX,
+        })
+      } catch (cause) {
+        const error = asError(cause)
+        if (!this.#stopped) await this.#wait({ type: 'failed', code: error.code, kind: error.kind }, error)
+      }
+    }
+    return undefined
+  }
+
+  async #wait(event: BackoffEvent, error: MacaroondError | undefined): Promise<void> {
+    const delayMs = this.#step(event, error)
+    this.#options.onState?.({ phase: 'waiting', delayMs, error })
+    await sleep(delayMs, this.#options.signal)
+  }
+
+  #step(event: BackoffEvent, error: MacaroondError | undefined): number {
+    const { clock, entropy, log } = this.#options
+    const { backoff, delayMs, news } = stepBackoff(this.#backoff, event, clock.monotonicMs(), entropy.uniform())
+    this.#backoff = backoff
+    if (!news) return delayMs
+    if (event.type === 'connected') log.debug('connected')
+    else log.warn({ code: error?.code, hint: error?.hint, reason: error?.message ?? 'closed' }, 'not connected')
+    return delayMs
+  }
+}
+
+function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', wake)
+      resolve()
+    }
+    const timer = setTimeout(wake, delayMs)
+    signal.addEventListener('abort', wake)
+    if (signal.aborted) wake()
+  })
+}
+
+function asError(cause: unknown): MacaroondError {
+  if (cause instanceof MacaroondError) return cause
+  return new MacaroondError('internal', cause instanceof Error ? cause.message : 'dialing failed', { cause })
+}

@@ -1,0 +1,71 @@
+/**
+ * The connections that have not been welcomed yet. A real peer needs milliseconds, so that under a flood the OLDEST one
+ * gives way: whoever opens sockets and says nothing pushes out others of its kind, not the peers that do speak.
+ */
+import { MacaroondError } from '../errors.ts'
+
+export interface UnfinishedOptions {
+  readonly countMax: number
+  readonly timeoutMs: number
+}
+
+interface Entry {
+  readonly address: string
+  readonly abort: (error: MacaroondError) => void
+  readonly timer: NodeJS.Timeout
+}
+
+export class UnfinishedHandshakes {
+  readonly #options: UnfinishedOptions
+  /** Oldest first. */
+  readonly #entries: Set<Entry> = new Set()
+  readonly #perAddress: Map<string, number> = new Map()
+
+  constructor(options: UnfinishedOptions) {
+    this.#options = options
+  }
+
+  get count(): number {
+    return this.#entries.size
+  }
+
+  /** `abort` is called when the time is up or the place is needed; the returned function ends the watch. */
+  add(address: string, abort: (error: MacaroondError) => void): () => void {
+    if (this.#entries.size >= this.#options.countMax) this.#evict()
+    const timer = setTimeout(() => this.#end(entry, timedOut(this.#options.timeoutMs)), this.#options.timeoutMs)
+    const entry: Entry = { address, abort, timer }
+    this.#entries.add(entry)
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1)
+    return () => this.#remove(entry)
+  }
+
+  abortAll(error: MacaroondError): void {
+    for (const entry of this.#entries) this.#end(entry, error)
+  }
+
+  /** The oldest of the address that has most: a flood from one host cannot cost another host its place. */
+  #evict(): void {
+    const most = Math.max(...this.#perAddress.values())
+    for (const entry of this.#entries) {
+      if (this.#perAddress.get(entry.address) !== most) continue
+      return this.#end(entry, new MacaroondError('overloaded', 'too many unfinished handshakes'))
+    }
+  }
+
+  #end(entry: Entry, error: MacaroondError): void {
+    this.#remove(entry)
+    entry.abort(error)
+  }
+
+  #remove(entry: Entry): void {
+    if (!this.#entries.delete(entry)) return
+    clearTimeout(entry.timer)
+    const left = (this.#perAddress.get(entry.address) ?? 1) - 1
+    if (left === 0) this.#perAddress.delete(entry.address)
+    else this.#perAddress.set(entry.address, left)
+  }
+}
+
+function timedOut(timeoutMs: number): MacaroondError {
+  return new MacaroondError('timeout', `the peer did not finish the handshake within ${timeoutMs} ms`)
+}
