@@ -7,9 +7,9 @@ const TEXTS: readonly (readonly [RegExp, string, string])[] = [
   [/^fm(2|1r|1a)_/, 'a Fly.io macaroon', 'only the libmacaroons family of formats is read here'],
   [/^mcn[0-9]+_/, 'a token in a newer text form', 'upgrade this program'],
   [/^eyJ[\w-]*\.[\w-]*\./, 'a JSON Web Token', 'this authority issues macaroons'],
-  [/~/, 'a bundle of a token and its discharges', 'third-party caveats are not supported yet: give the token alone'],
   [/^\s*\{.*"s(64)?"\s*:/s, 'a macaroon in the V2J (JSON) format', 'write it in the V2 binary format'],
   [/^\s*\{/, 'a macaroon in a JSON format', 'write it in the V2 binary format'],
+  [/~/, 'a bundle of a token and its discharges', 'third-party caveats are not supported yet: give the token alone'],
 ]
 
 const V1_PACKET = /^[0-9a-f]{4}(location|identifier|cid) /

@@ -96,6 +96,7 @@ function expiryOf(bytes: Buffer): number {
 
 function ancestorsOf(bytes: Buffer, count: number, end: number): TokenReference[] {
   if (end >= bytes.length) throw malformed('it is too short for its ancestors')
+  if (count === 0) return []
   return Array.from({ length: count }, (_, i) => referenceAt(bytes, ANCESTORS_AT + i * ANCESTOR_BYTES))
 }
 

@@ -106,7 +106,8 @@ class V2Reader {
     if (length > limit) throw tooLarge(`the ${what} has ${length} bytes`, limit)
     const end = this.#at + length
     if (end > this.#bytes.length) throw truncated(`it ends inside the ${what}`)
-    const value = this.#bytes.subarray(this.#at, end)
+    // Half the cost of `subarray`, which looks up the species of the array first.
+    const value = new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + this.#at, length)
     this.#at = end
     return value
   }

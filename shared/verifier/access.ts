@@ -49,20 +49,21 @@ const NODE_KEYS: ReadonlySet<string> = new Set(['time', 'region', 'staleness', '
 /** The facts, or `org_missing` or `access_malformed`. Takes anything; reads each property once. */
 export function readFacts(access: unknown, context: Context): Facts | Refused {
   try {
-    return factsOf(Object.entries(access as object), context)
+    return factsOf(access as Readonly<Record<string, unknown>>, context)
   } catch {
     // null, a revoked proxy, a getter that throws: whatever it is, it is no access.
     return malformed('it is not an object of keys and values')
   }
 }
 
-function factsOf(entries: readonly (readonly [string, unknown])[], context: Context): Facts | Refused {
-  if (entries.length > ACCESS_KEYS_MAX) return malformed(`it has more than ${ACCESS_KEYS_MAX} keys`)
+function factsOf(access: Readonly<Record<string, unknown>>, context: Context): Facts | Refused {
+  const keys = Object.keys(access)
+  if (keys.length > ACCESS_KEYS_MAX) return malformed(`it has more than ${ACCESS_KEYS_MAX} keys`)
   const values = new Map<string, readonly string[]>()
-  for (const [key, value] of entries) {
+  for (const key of keys) {
     const fault = keyFault(key)
     if (fault !== undefined) return malformed(fault)
-    const asked = askedValues(value)
+    const asked = askedValues(access[key])
     if (asked === undefined) return malformed(`the value of ${key} is not text, or a list of texts, within the limits`)
     values.set(key, asked)
   }

@@ -6,7 +6,6 @@ import type { Caveat } from '../macaroon/macaroon.ts'
 import { PredicateCache } from '../macaroon/predicate/cache.ts'
 import type { Predicate, StalenessPredicate, TimePredicate, ValuePredicate } from '../macaroon/predicate/predicate.ts'
 import type { VerifiedMacaroon } from '../macaroon/signature.ts'
-import { decodeUtf8 } from '../macaroon/utf8.ts'
 import type { Facts } from './access.ts'
 import { type Refused, refused } from './verdict.ts'
 
@@ -32,9 +31,7 @@ export function clearCaveats(macaroon: VerifiedMacaroon, facts: Facts): Cleared 
 
 function clearOne(caveat: Caveat, facts: Facts, notes: string[]): Refused | undefined {
   if (caveat.vid !== undefined) return thirdParty(caveat)
-  const text = decodeUtf8(caveat.cid)
-  if (text === undefined) return unknownCaveat(hexOf(caveat.cid), 'a predicate in UTF-8')
-  const predicate = predicates.compile(text)
+  const { text, predicate } = predicates.compile(caveat.cid)
   if (predicate.kind === 'unknown') return unknownCaveat(text, predicate.wanted)
   if (predicate.kind === 'note') notes.push(predicate.text)
   return clearPredicate(predicate, facts, text)
@@ -92,8 +89,4 @@ function unknownCaveat(caveat: string, wanted: string): Refused {
 
 function caveatRefused(why: string, caveat: string, wanted: string): Refused {
   return refused('caveat_refused', `a caveat refused: ${why}`, { caveat, wanted })
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`
 }

@@ -2,7 +2,7 @@
  * Judges a token for an access, from tables alone: no I/O, no clock, no state. The order is part of the security: text,
  * bytes, identifier, key, HMAC chain; only then is anything that the token says believed, or told back.
  */
-import { isErrorCode, MacaroondError } from '../errors.ts'
+import { MacaroondError } from '../errors.ts'
 import { type Kid, type Nonce, tokenId } from '../ids.ts'
 import { decodeIdentifier, type TokenIdentifier } from '../macaroon/identifier.ts'
 import type { Macaroon } from '../macaroon/macaroon.ts'
@@ -60,7 +60,7 @@ function readToken(text: string): ReadToken | Refused {
     const macaroon = decodeTokenText(text)
     return { macaroon, identifier: decodeIdentifier(macaroon.identifier) }
   } catch (error) {
-    if (error instanceof MacaroondError && isErrorCode(error.code)) return unreadable(error)
+    if (error instanceof MacaroondError) return unreadable(error)
     throw error
   }
 }

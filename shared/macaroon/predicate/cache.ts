@@ -1,41 +1,73 @@
 /**
- * Compiled predicates by their text. Compiling is pure, so a cache changes nothing but the cost; it is bounded in count
- * and in the length of what it keeps, because holders write these texts.
+ * Compiled predicates by the bytes of their caveat. Compiling is pure, so a cache changes nothing but the cost; it is
+ * bounded in count and in the length of what it keeps, because holders write these bytes.
  *
- * Two generations instead of a list in order of use: a hit writes nothing, and what was not asked for during a whole
- * generation is dropped with it.
+ * Sets of two slots: a caveat may stand in either slot of its set, the one used last in front, and a new one takes the
+ * place of the other. Whoever fills a set on purpose costs its neighbours a compilation, nothing more.
  */
-import { PREDICATE_CACHE_ENTRIES_MAX, PREDICATE_CACHED_CHARS_MAX } from '../../limits.ts'
+import { assert } from '../../errors.ts'
+import { PREDICATE_CACHE_ENTRIES_MAX, PREDICATE_CACHED_BYTES_MAX } from '../../limits.ts'
+import { decodeUtf8 } from '../utf8.ts'
 import { compilePredicate } from './compile.ts'
-import type { Predicate, UnknownPredicate } from './predicate.ts'
+import { type Predicate, unknown, type UnknownPredicate } from './predicate.ts'
+
+export interface CompiledCaveat {
+  /** As text, or `0x…` when it is not UTF-8. */
+  readonly text: string
+  readonly predicate: Predicate | UnknownPredicate
+}
+
+interface Slot extends CompiledCaveat {
+  readonly cid: Uint8Array
+}
 
 export class PredicateCache {
-  readonly #generationMax: number
-  #young = new Map<string, Predicate | UnknownPredicate>()
-  #old = new Map<string, Predicate | UnknownPredicate>()
+  readonly #slots: (Slot | undefined)[]
+  readonly #mask: number
 
+  /** `entriesMax` is a power of two. */
   constructor(entriesMax: number = PREDICATE_CACHE_ENTRIES_MAX) {
-    this.#generationMax = Math.ceil(entriesMax / 2)
+    assert(entriesMax >= 2 && (entriesMax & (entriesMax - 1)) === 0, 'the size of a cache is a power of two')
+    this.#slots = new Array<Slot | undefined>(entriesMax).fill(undefined)
+    this.#mask = entriesMax - 2
   }
 
-  get size(): number {
-    return this.#young.size + this.#old.size
+  compile(cid: Uint8Array): CompiledCaveat {
+    if (cid.length > PREDICATE_CACHED_BYTES_MAX) return compileCaveat(cid)
+    const slots = this.#slots
+    const front = hashOf(cid) & this.#mask
+    const first = slots[front]
+    if (first !== undefined && sameBytes(first.cid, cid)) return first
+    const second = slots[front + 1]
+    const found = second !== undefined && sameBytes(second.cid, cid) ? second : newSlot(cid)
+    slots[front + 1] = first
+    slots[front] = found
+    return found
   }
+}
 
-  compile(text: string): Predicate | UnknownPredicate {
-    const known = this.#young.get(text)
-    if (known !== undefined) return known
-    const predicate = this.#old.get(text) ?? compilePredicate(text)
-    if (text.length <= PREDICATE_CACHED_CHARS_MAX) this.#keep(text, predicate)
-    return predicate
-  }
+/** With a copy of the bytes: those of the caller may be a view into a whole request. */
+function newSlot(cid: Uint8Array): Slot {
+  return { cid: new Uint8Array(cid), ...compileCaveat(cid) }
+}
 
-  #keep(text: string, predicate: Predicate | UnknownPredicate): void {
-    if (this.#young.size >= this.#generationMax) {
-      this.#old = this.#young
-      this.#young = new Map()
-    }
-    this.#old.delete(text)
-    this.#young.set(text, predicate)
-  }
+function compileCaveat(cid: Uint8Array): CompiledCaveat {
+  const text = decodeUtf8(cid)
+  if (text !== undefined) return { text, predicate: compilePredicate(text) }
+  const hex = Buffer.from(cid.buffer, cid.byteOffset, cid.length).toString('hex')
+  return { text: `0x${hex}`, predicate: unknown('a predicate in UTF-8') }
+}
+
+/** FNV-1a. It only spreads caveats over sets; bytes decide. */
+function hashOf(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < bytes.length; i += 1) hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193)
+  return hash ^ (hash >>> 15)
+}
+
+/** A caveat is no secret of the verifier: its holder has it, so this comparison may end early. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false
+  return true
 }

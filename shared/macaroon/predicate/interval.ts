@@ -17,11 +17,10 @@ export function parseInteger(text: string): number | undefined {
 
 /** `7`, or `100..500` with both ends inside. A range that goes backwards is none. */
 export function parseInterval(text: string): Interval | undefined {
-  const [low = '', high = low, more] = text.split('..', 3)
-  const from = parseInteger(low)
-  const to = parseInteger(high)
-  if (from === undefined || to === undefined || more !== undefined || to < from) return undefined
-  return { low: from, high: to }
+  const dots = text.indexOf('..')
+  const low = parseInteger(dots === -1 ? text : text.slice(0, dots))
+  const high = dots === -1 ? low : parseInteger(text.slice(dots + 2))
+  return low === undefined || high === undefined || high < low ? undefined : { low, high }
 }
 
 export function liesInside(inner: Interval, outer: Interval): boolean {

@@ -12,8 +12,12 @@ const QUERY_OR_FRAGMENT = /[?#]/
 /** URL parsers drop tabs and line breaks, end at a NUL, and may take a backslash for a slash. */
 const FORBIDDEN = /[\\\p{Cc}]/u
 
+/** What most paths are: nothing in it needs a second look. */
+const SIMPLE = /^(?:\/[\w~-][\w~.-]*)+\/?$/
+
 /** True for an absolute path that names the same place to everybody. */
 export function isPlainPath(path: string): boolean {
+  if (SIMPLE.test(path)) return true
   if (!path.startsWith('/') || !path.isWellFormed()) return false
   if (ENCODED_SEPARATOR.test(path) || QUERY_OR_FRAGMENT.test(path) || !isPlain(path)) return false
   const decoded = percentDecoded(path)
