@@ -1,0 +1,121 @@
+/**
+ * CRC-64/ISO (the table Go calls `crc64.ISO`), the only checksum of LTX: reflected, start and final XOR all ones.
+ *
+ * The polynomial x^64 + x^4 + x^3 + x + 1 is sparse, so whole words need shifts instead of big tables. A reflected
+ * register multiplies by x with a shift to the right, and x^64 is congruent to 1 + x + x^3 + x^4 = (1 + x)(1 + x^3),
+ * hence x^128 to (1 + x^2)(1 + x^6): two shifts and XORs. What they push out at the low end is at most eight bits,
+ * reduced by one small table. Two words in turn run as independent chains, which keeps the processor busy.
+ * 32-bit halves hold the register, because a bigint would cost more than the page it sums up.
+ */
+
+/** An unsigned 64-bit number as two unsigned 32-bit halves. */
+export interface U64 {
+  readonly hi: number
+  readonly lo: number
+}
+
+/** 1 + x + x^3 + x^4 in reflected order, the high half: what x^64 is congruent to. */
+const POLYNOMIAL_HIGH = 0xd8000000
+const STRIDE_BYTES = 16
+
+/** What shifting the register's low bits out by 8, 64 and 128 brings back into its high half; the low half gets none. */
+const CARRY_8: Int32Array = Int32Array.from({ length: 256 }, (_, bits) => carry(bits, 8))
+const CARRY_64: Int32Array = CARRY_8.map(
+  (_, bits) => carry(bits & 0b1, 1) ^ carry(bits & 0b111, 3) ^ carry(bits & 15, 4),
+)
+const CARRY_128: Int32Array = CARRY_8.map(
+  (_, bits) => carry(bits & 0b11, 2) ^ carry(bits & 0b111111, 6) ^ carry(bits, 8),
+)
+
+/** Pushes the `count` low bits out one at a time; each one that is set comes back as the polynomial. */
+function carry(bits: number, count: number): number {
+  let high = 0
+  for (let bit = 0; bit < count; bit += 1) {
+    high = ((bits >>> bit) & 1) === 0 ? high >>> 1 : (high >>> 1) ^ POLYNOMIAL_HIGH
+  }
+  return high
+}
+
+/** A running CRC-64/ISO. Not collision resistant: it finds damage, it stops no attacker. */
+export class Crc64 {
+  #hi = -1
+  #lo = -1
+
+  /** High half of the sum so far, unsigned. */
+  get hi(): number {
+    return ~this.#hi >>> 0
+  }
+
+  /** Low half of the sum so far, unsigned. */
+  get lo(): number {
+    return ~this.#lo >>> 0
+  }
+
+  get value(): bigint {
+    return u64ToBigint(this)
+  }
+
+  reset(): this {
+    this.#hi = -1
+    this.#lo = -1
+    return this
+  }
+
+  /** Takes in `bytes[start, end)`. */
+  update(bytes: Uint8Array, start = 0, end: number = bytes.length): this {
+    const tail = end - ((end - start) % STRIDE_BYTES)
+    if (tail > start) this.#strides(new DataView(bytes.buffer, bytes.byteOffset + start, tail - start))
+    for (let at = tail; at < end; at += 1) this.#byte(bytes[at]!)
+    return this
+  }
+
+  /** Takes in four bytes in network order, as page numbers are summed. */
+  updateUint32(value: number): this {
+    for (let shift = 24; shift >= 0; shift -= 8) this.#byte(value >>> shift)
+    return this
+  }
+
+  #byte(value: number): void {
+    const hi = this.#hi
+    const lo = this.#lo
+    this.#lo = (lo >>> 8) | (hi << 24)
+    this.#hi = (hi >>> 8) ^ CARRY_8[(lo ^ value) & 0xff]!
+  }
+
+  /** Takes in one or more whole strides. A reflected CRC has the first byte lowest, hence little endian. */
+  #strides(view: DataView): void {
+    const length = view.byteLength
+    let hi = this.#hi ^ view.getInt32(4, true)
+    let lo = this.#lo ^ view.getInt32(0, true)
+    let nextHi = view.getInt32(12, true)
+    let nextLo = view.getInt32(8, true)
+    for (let at = STRIDE_BYTES; at < length; at += STRIDE_BYTES) {
+      const high = hi ^ (hi >>> 2)
+      const low = lo ^ (lo >>> 2) ^ (hi << 30)
+      hi = high ^ (high >>> 6) ^ CARRY_128[lo & 0xff]! ^ view.getInt32(at + 4, true)
+      lo = low ^ (low >>> 6) ^ (high << 26) ^ view.getInt32(at, true)
+      const nextHigh = nextHi ^ (nextHi >>> 2)
+      const nextLow = nextLo ^ (nextLo >>> 2) ^ (nextHi << 30)
+      nextHi = nextHigh ^ (nextHigh >>> 6) ^ CARRY_128[nextLo & 0xff]! ^ view.getInt32(at + 12, true)
+      nextLo = nextLow ^ (nextLow >>> 6) ^ (nextHigh << 26) ^ view.getInt32(at + 8, true)
+    }
+    this.#timesX64(hi, lo)
+    this.#timesX64(this.#hi ^ nextHi, this.#lo ^ nextLo)
+  }
+
+  #timesX64(hi: number, lo: number): void {
+    const high = hi ^ (hi >>> 1)
+    const low = lo ^ (lo >>> 1) ^ (hi << 31)
+    this.#hi = high ^ (high >>> 3) ^ CARRY_64[lo & 0xff]!
+    this.#lo = low ^ (low >>> 3) ^ (high << 29)
+  }
+}
+
+/** CRC-64/ISO of all of `bytes`. */
+export function crc64(bytes: Uint8Array): bigint {
+  return new Crc64().update(bytes).value
+}
+
+export function u64ToBigint({ hi, lo }: U64): bigint {
+  return (BigInt(hi) << 32n) | BigInt(lo)
+}

@@ -1,0 +1,223 @@
+/** Reading LTX v3 files. Nothing in a file is believed: every byte is checked, and none asks for memory on its own. */
+import { assert } from '../errors.ts'
+import { SEGMENT_BYTES_MAX, SEGMENT_PAGES_BYTES_MAX } from '../limits.ts'
+import { segmentCorrupt } from './corrupt.ts'
+import { Crc64 } from './crc64.ts'
+import type { DatabasePage } from './database-pages.ts'
+import {
+  BLOCK_LENGTH_BYTES,
+  FILE_CHECKSUM_AT,
+  FILE_CHECKSUM_FLAG_HIGH,
+  FRAME_PREFIX_BYTES,
+  PAGE_FLAGS_AT,
+  PAGE_FLAG_BLOCK,
+  PAGE_HEADER_BYTES,
+  TRAILER_BYTES,
+  frameBytesMax,
+} from './frame.ts'
+import { HEADER_BYTES, type SegmentHeader, decodeHeader } from './header.ts'
+import { blockBytesMax, decompressBlock } from './lz4.ts'
+import { PageIndex } from './page-index.ts'
+import { PageOrder } from './page-order.ts'
+
+/** A file whose every byte was checked. */
+export interface Segment {
+  readonly header: SegmentHeader
+  /** Ascending by page number. */
+  readonly pages: readonly DatabasePage[]
+}
+
+/** Gets each page as it is read. `data` is the callee's to keep. */
+export type PageSink = (pgno: number, data: Buffer, header: SegmentHeader) => void
+
+/** What the next bytes of the file are. */
+type Part = 'header' | 'page header' | 'block length' | 'block' | 'page index' | 'trailer' | 'end'
+
+/** A whole file in memory. `segment_corrupt` for anything but a file that is right to the last byte. */
+export function decodeSegment(bytes: Buffer): Segment {
+  if (bytes.length > SEGMENT_BYTES_MAX) throw segmentCorrupt(`more than ${SEGMENT_BYTES_MAX} bytes`, SEGMENT_BYTES_MAX)
+  const pages: DatabasePage[] = []
+  const decoder = new SegmentDecoder((pgno, data, { pageSize }) => {
+    // A page can compress 250 times: without this, a small file could ask for gigabytes.
+    if ((pages.length + 1) * pageSize > SEGMENT_PAGES_BYTES_MAX) {
+      throw segmentCorrupt(`pages of more than ${SEGMENT_PAGES_BYTES_MAX} bytes`, decoder.offset)
+    }
+    pages.push({ pgno, data })
+  })
+  decoder.write(bytes)
+  return { header: decoder.finish(), pages }
+}
+
+/**
+ * Reads a file of any size from chunks of any size. **Pages are handed out before the file checksum is known**: what is
+ * done with them must be undone unless `finish` returns. Memory: one frame, and an index entry a page (about ten bytes).
+ * Every error is `segment_corrupt`, and ends the decoder.
+ */
+export class SegmentDecoder {
+  readonly #onPage: PageSink
+  readonly #index = new PageIndex()
+  readonly #crc = new Crc64()
+  #part: Part | 'failed' = 'header'
+  /** Length of the current part; a part is looked at when all of it is there. */
+  #need: number = HEADER_BYTES
+  /** The beginning of a part that a chunk did not hold to its end. */
+  #carry: Buffer = Buffer.alloc(0)
+  #carried = 0
+  #offset = 0
+  /** What the header said, once it was read. */
+  #said: { readonly header: SegmentHeader; readonly order: PageOrder } | undefined
+  #pgno = 0
+  /** The index as it must be, once the pages have ended. */
+  #expectedIndex: Buffer = this.#carry
+  #indexAt = 0
+
+  constructor(onPage: PageSink) {
+    this.#onPage = onPage
+  }
+
+  /** Bytes of the file that were read and found right. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Once it was read; covered by the file checksum only after `finish`. */
+  get header(): SegmentHeader | undefined {
+    return this.#said?.header
+  }
+
+  /** The next bytes of the file. They are not kept. */
+  write(chunk: Buffer): void {
+    assert(this.#part !== 'failed', 'a decoder ends with its first error')
+    try {
+      for (let at = 0; at < chunk.length;) at = this.#take(chunk, at)
+    } catch (error) {
+      this.#part = 'failed'
+      throw error
+    }
+  }
+
+  /** The file has ended: `segment_corrupt` unless it was complete. */
+  finish(): SegmentHeader {
+    assert(this.#part !== 'failed', 'a decoder ends with its first error')
+    if (this.#part !== 'end') throw segmentCorrupt(`it ends inside the ${this.#part}`, this.#offset + this.#carried)
+    return this.#known().header
+  }
+
+  /** Reads one part, or as much of it as the chunk has; returns how far the chunk is used. */
+  #take(chunk: Buffer, at: number): number {
+    if (this.#part === 'end') throw segmentCorrupt('bytes after the trailer', this.#offset)
+    if (this.#part === 'page index') return this.#takeIndex(chunk, at)
+    const missing = this.#need - this.#carried
+    if (this.#carried === 0 && chunk.length - at >= missing) {
+      this.#read(chunk.subarray(at, at + missing))
+      return at + missing
+    }
+    const used = Math.min(missing, chunk.length - at)
+    if (this.#carry.length < this.#need) this.#growCarry()
+    chunk.copy(this.#carry, this.#carried, at, at + used)
+    this.#carried += used
+    if (this.#carried === this.#need) {
+      this.#carried = 0
+      this.#read(this.#carry.subarray(0, this.#need))
+    }
+    return at + used
+  }
+
+  /** Only when nothing but the beginning of the part is in it: it is as large as any part of this file can be. */
+  #growCarry(): void {
+    this.#carry = Buffer.alloc(this.#said === undefined ? HEADER_BYTES : frameBytesMax(this.#said.header.pageSize))
+  }
+
+  #read(part: Buffer): void {
+    if (this.#part === 'block') this.#readBlock(part)
+    else if (this.#part === 'page header') this.#readPageHeader(part)
+    else if (this.#part === 'block length') this.#readBlockLength(part)
+    else if (this.#part === 'header') this.#readHeader(part)
+    else this.#readTrailer(part)
+    this.#offset += part.length
+  }
+
+  #expect(part: Part, bytes: number): void {
+    this.#part = part
+    this.#need = bytes
+  }
+
+  #readHeader(bytes: Buffer): void {
+    const header = decodeHeader(bytes)
+    this.#said = { header, order: new PageOrder(header) }
+    this.#crc.update(bytes)
+    this.#expect('page header', PAGE_HEADER_BYTES)
+  }
+
+  #readPageHeader(bytes: Buffer): void {
+    this.#crc.update(bytes)
+    this.#pgno = bytes.readUInt32BE(0)
+    const flags = bytes.readUInt16BE(PAGE_FLAGS_AT)
+    if (this.#pgno === 0 && flags === 0) return this.#endPages()
+    if (this.#pgno === 0) throw segmentCorrupt('pages are numbered from 1', this.#offset)
+    if (flags === 0) {
+      throw segmentCorrupt('an LZ4 frame page, as litestream wrote before 0.5.16: not supported', this.#offset)
+    }
+    if (flags !== PAGE_FLAG_BLOCK) throw segmentCorrupt(`page flags 0x${flags.toString(16)}`, this.#offset)
+    const problem = this.#known().order.take(this.#pgno)
+    if (problem !== undefined) throw segmentCorrupt(problem, this.#offset)
+    this.#expect('block length', BLOCK_LENGTH_BYTES)
+  }
+
+  #readBlockLength(bytes: Buffer): void {
+    this.#crc.update(bytes)
+    const length = bytes.readUInt32BE(0)
+    if (length === 0 || length > blockBytesMax(this.#known().header.pageSize)) {
+      throw segmentCorrupt(`page ${this.#pgno} in a block of ${length} bytes`, this.#offset)
+    }
+    this.#index.add(this.#pgno, this.#offset - PAGE_HEADER_BYTES, FRAME_PREFIX_BYTES + length)
+    this.#expect('block', length)
+  }
+
+  #readBlock(block: Buffer): void {
+    const { header } = this.#known()
+    // Every byte is written, or the block is refused: nothing of what this memory held before can be read out.
+    const page = Buffer.allocUnsafeSlow(header.pageSize)
+    if (!decompressBlock(block, page)) {
+      throw segmentCorrupt(`page ${this.#pgno} is not an LZ4 block of ${page.length} bytes`, this.#offset)
+    }
+    this.#crc.update(page)
+    this.#onPage(this.#pgno, page, header)
+    this.#expect('page header', PAGE_HEADER_BYTES)
+  }
+
+  #endPages(): void {
+    const problem = this.#known().order.end()
+    if (problem !== undefined) throw segmentCorrupt(problem, this.#offset)
+    this.#expectedIndex = this.#index.finish()
+    this.#crc.update(this.#expectedIndex)
+    this.#expect('page index', this.#expectedIndex.length)
+  }
+
+  /** The index of a big snapshot is megabytes: it is compared as it comes, not gathered. */
+  #takeIndex(chunk: Buffer, at: number): number {
+    const used = Math.min(this.#need - this.#indexAt, chunk.length - at)
+    const order = chunk.compare(this.#expectedIndex, this.#indexAt, this.#indexAt + used, at, at + used)
+    if (order !== 0) throw segmentCorrupt('the page index does not say where the pages are', this.#offset)
+    this.#indexAt += used
+    this.#offset += used
+    if (this.#indexAt === this.#need) this.#expect('trailer', TRAILER_BYTES)
+    return at + used
+  }
+
+  #readTrailer(bytes: Buffer): void {
+    const hi = (this.#crc.update(bytes, 0, FILE_CHECKSUM_AT).hi | FILE_CHECKSUM_FLAG_HIGH) >>> 0
+    if (bytes.readUInt32BE(0) !== 0 || bytes.readUInt32BE(4) !== 0) {
+      throw segmentCorrupt('a post-apply checksum beside the flag that says there is none', this.#offset)
+    }
+    if (bytes.readUInt32BE(FILE_CHECKSUM_AT) !== hi || bytes.readUInt32BE(FILE_CHECKSUM_AT + 4) !== this.#crc.lo) {
+      throw segmentCorrupt('the file checksum does not match the bytes', this.#offset + FILE_CHECKSUM_AT)
+    }
+    this.#expect('end', 0)
+  }
+
+  #known(): { readonly header: SegmentHeader; readonly order: PageOrder } {
+    assert(this.#said !== undefined, 'the header comes first')
+    return this.#said
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The rolling checksum of LTX: 64 bits that stand for every byte of a database and follow each transaction at the cost
+ * of the pages it wrote. Page checksum: bit 63 and the CRC-64 of page number and page. Database checksum: bit 63 and the
+ * XOR of all page checksums, the lock page left out. It finds damage and most divergence, but both steps are linear:
+ * two pages exchanged, or one change made to two pages at the same place, cancel out. It stops no attacker either.
+ */
+import { MacaroondError, assert } from '../errors.ts'
+import type { Checksum } from '../ids.ts'
+import { Crc64, u64ToBigint } from './crc64.ts'
+import { type DatabasePage, isPageSize, lockPage } from './database-pages.ts'
+
+/** Bit 63, so that no checksum is ever zero: zero means "none" in the files. */
+export const CHECKSUM_FLAG: bigint = 1n << 63n
+/** The checksum of a database without pages: what a first segment, or a snapshot, is applied to. */
+export const EMPTY_CHECKSUM: Checksum = CHECKSUM_FLAG as Checksum
+
+const CHECKSUM_FLAG_HIGH = 0x8000_0000
+const CAPACITY_MIN = 256
+
+/** What a segment would do to a `PageChecksums`: shown by `preview`, done by `apply`. */
+export interface ChecksumChange {
+  /** Of the whole database, once the change is applied. */
+  readonly checksum: Checksum
+  /** Pages of the database, once the change is applied. */
+  readonly commit: number
+  readonly pgnos: Uint32Array
+  readonly hi: Uint32Array
+  readonly lo: Uint32Array
+  /** Which state it was computed from. */
+  readonly version: number
+}
+
+/** The checksum of one page. */
+export function pageChecksum(pgno: number, page: Uint8Array): Checksum {
+  return (CHECKSUM_FLAG | new Crc64().updateUint32(pgno).update(page).value) as Checksum
+}
+
+/**
+ * The checksum of every page of a database (8 bytes a page, kept without bit 63) and their XOR. Pages are dense:
+ * everything from 1 to `pageCount` is known, but for the lock page, which counts as zero.
+ */
+export class PageChecksums {
+  readonly pageSize: number
+  readonly #lockPage: number
+  readonly #crc = new Crc64()
+  #hi = new Uint32Array(CAPACITY_MIN)
+  #lo = new Uint32Array(CAPACITY_MIN)
+  #pageCount = 0
+  #xorHi = 0
+  #xorLo = 0
+  #version = 0
+
+  constructor(pageSize: number) {
+    assert(isPageSize(pageSize), 'a page size of SQLite')
+    this.pageSize = pageSize
+    this.#lockPage = lockPage(pageSize)
+  }
+
+  get pageCount(): number {
+    return this.#pageCount
+  }
+
+  get checksum(): Checksum {
+    return flagged(this.#xorHi, this.#xorLo)
+  }
+
+  /** A page was written. Reading a file from its start: every page in order; the lock page may be given or left out. */
+  set(pgno: number, page: Uint8Array): void {
+    assert(page.length === this.pageSize, 'a whole page')
+    const next = this.#pageCount + 1
+    assert(pgno >= 1 && pgno <= (next === this.#lockPage ? next + 1 : next), 'pages come without gaps')
+    this.#version += 1
+    if (pgno === this.#lockPage) return this.#store(pgno, 0, 0)
+    this.#hash(pgno, page)
+    this.#store(pgno, this.#crc.hi, this.#crc.lo)
+  }
+
+  /** The database now ends after `pageCount` pages, which is not more than it had. */
+  truncate(pageCount: number): void {
+    assert(pageCount >= 0 && pageCount <= this.#pageCount, 'truncating does not grow a database')
+    this.#version += 1
+    for (let pgno = pageCount + 1; pgno <= this.#pageCount; pgno += 1) this.#store(pgno, 0, 0)
+    this.#pageCount = pageCount
+  }
+
+  /**
+   * What the checksum will be once `pages` (ascending, none beyond `commit`) are written and the database has `commit`
+   * pages; nothing changes yet. `segment_mismatch` when the database would grow by pages that are not among them.
+   */
+  preview(pages: readonly DatabasePage[], commit: number): ChecksumChange {
+    this.#requireGrowth(pages, commit)
+    const pgnos = new Uint32Array(pages.length)
+    const hi = new Uint32Array(pages.length)
+    const lo = new Uint32Array(pages.length)
+    let [xorHi, xorLo] = this.#withoutPagesAfter(commit)
+    for (const [index, { pgno, data }] of pages.entries()) {
+      this.#hash(pgno, data)
+      pgnos[index] = pgno
+      hi[index] = this.#crc.hi
+      lo[index] = this.#crc.lo
+      const known = pgno <= this.#pageCount
+      xorHi ^= this.#crc.hi ^ (known ? this.#hi[pgno]! : 0)
+      xorLo ^= this.#crc.lo ^ (known ? this.#lo[pgno]! : 0)
+    }
+    return { checksum: flagged(xorHi, xorLo), commit, pgnos, hi, lo, version: this.#version }
+  }
+
+  /** Does what `preview` showed; nothing may have changed in between. */
+  apply(change: ChecksumChange): Checksum {
+    assert(change.version === this.#version, 'a change is applied to the state it was computed from')
+    if (change.commit < this.#pageCount) this.truncate(change.commit)
+    for (const [index, pgno] of change.pgnos.entries()) this.#store(pgno, change.hi[index]!, change.lo[index]!)
+    this.#pageCount = change.commit
+    this.#version += 1
+    assert(this.checksum === change.checksum, 'the checksum is the one that was previewed')
+    return change.checksum
+  }
+
+  #hash(pgno: number, page: Uint8Array): void {
+    this.#crc.reset().updateUint32(pgno).update(page)
+  }
+
+  /** Puts one page's sum in the place of the one before; a place beyond the end holds zero. */
+  #store(pgno: number, hi: number, lo: number): void {
+    if (pgno >= this.#hi.length) this.#reserve(pgno)
+    this.#xorHi ^= this.#hi[pgno]! ^ hi
+    this.#xorLo ^= this.#lo[pgno]! ^ lo
+    this.#hi[pgno] = hi
+    this.#lo[pgno] = lo
+    this.#pageCount = Math.max(this.#pageCount, pgno)
+  }
+
+  #reserve(pgno: number): void {
+    const capacity = Math.max(pgno + 1, this.#hi.length * 2)
+    const [hi, lo] = [new Uint32Array(capacity), new Uint32Array(capacity)]
+    hi.set(this.#hi)
+    lo.set(this.#lo)
+    this.#hi = hi
+    this.#lo = lo
+  }
+
+  #withoutPagesAfter(commit: number): [hi: number, lo: number] {
+    let [hi, lo] = [this.#xorHi, this.#xorLo]
+    for (let pgno = commit + 1; pgno <= this.#pageCount; pgno += 1) {
+      hi ^= this.#hi[pgno]!
+      lo ^= this.#lo[pgno]!
+    }
+    return [hi, lo]
+  }
+
+  /** Also the bound on memory: the tables grow only by pages that are really there. */
+  #requireGrowth(pages: readonly DatabasePage[], commit: number): void {
+    let last = 0
+    let fresh = 0
+    for (const { pgno, data } of pages) {
+      assert(pgno > last && pgno <= commit && pgno !== this.#lockPage, 'pages ascend, inside the database')
+      assert(data.length === this.pageSize, 'a whole page')
+      if (pgno > this.#pageCount) fresh += 1
+      last = pgno
+    }
+    const skipsLockPage = this.#lockPage > this.#pageCount && this.#lockPage <= commit
+    const missing = commit - this.#pageCount - fresh - (skipsLockPage ? 1 : 0)
+    if (missing <= 0) return
+    throw new MacaroondError(
+      'segment_mismatch',
+      `the segment grows the database from ${this.#pageCount} to ${commit} pages, but ${missing} of them are missing`,
+      { hint: 'the database and the segment do not belong together: resynchronise from a snapshot' },
+    )
+  }
+}
+
+function flagged(hi: number, lo: number): Checksum {
+  return u64ToBigint({ hi: (hi | CHECKSUM_FLAG_HIGH) >>> 0, lo: lo >>> 0 }) as Checksum
+}
