@@ -18,6 +18,8 @@ interface Plant {
   readonly rule: string | null
 }
 
+const LINT_MS = 50_000
+
 const IMPORTS = 'eslint(no-restricted-imports)'
 const caught = (promise: string, file: string, code: string, rule: string = IMPORTS): Plant => ({
   promise,
@@ -162,7 +164,7 @@ describe('the linter, as configured', () => {
     dir = await mkdtemp(join(tmpdir(), 'macaroond-lint-'))
     await plantAll()
     reported = await lint()
-  }, 60_000)
+  }, LINT_MS + 10_000)
 
   afterAll(() => rm(dir, { recursive: true, force: true }))
 
@@ -195,7 +197,12 @@ async function lint(): Promise<ReadonlyMap<string, readonly string[]>> {
   const oxlint = join(ROOT, 'node_modules/oxlint/bin/oxlint')
   const stdout = await new Promise<string>((resolve) => {
     // The exit status is 1, as it should be: the tree is full of violations.
-    execFile(process.execPath, [oxlint, '--format', 'json'], { cwd: dir, maxBuffer: 2 ** 26 }, (_, out) => resolve(out))
+    execFile(
+      process.execPath,
+      [oxlint, '--format', 'json'],
+      { cwd: dir, maxBuffer: 2 ** 26, timeout: LINT_MS },
+      (_, out) => resolve(out),
+    )
   })
   const { diagnostics } = JSON.parse(stdout) as { diagnostics: readonly { code: string; filename: string }[] }
   const rules = new Map<string, string[]>()
