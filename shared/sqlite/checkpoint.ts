@@ -1,0 +1,48 @@
+/** One checkpoint of SQLite and what came of it. `PRAGMA wal_checkpoint` never fails for busy readers: its row has to be read. */
+import type { Connection } from './connection.ts'
+import { isBusy, storageError } from './storage-errors.ts'
+
+/** Frames in the WAL, and how many of them are now in the database file. */
+interface Progress {
+  readonly log: number
+  readonly checkpointed: number
+}
+
+export type CheckpointOutcome =
+  /** Everything is in the database file and the WAL is empty. */
+  | { readonly kind: 'truncated' }
+  /** There was nothing to do. */
+  | { readonly kind: 'empty' }
+  /** Everything is in the database file; readers kept the WAL from being emptied. Its next commit may start it over. */
+  | ({ readonly kind: 'backfilled' } & Progress)
+  /** Readers of older states kept a part from being copied. */
+  | ({ readonly kind: 'partial' } & Progress)
+  /** Another checkpoint, or a recovery, was running. */
+  | { readonly kind: 'busy' }
+  /** A view of all pages is being read: come back later. */
+  | { readonly kind: 'pinned' }
+
+interface CheckpointRow {
+  readonly busy: number
+  readonly log: number
+  readonly checkpointed: number
+}
+
+/** Passive copies what it can and waits for nobody. Truncate also empties the WAL, if at this moment nobody reads from it. */
+export function runCheckpoint(connection: Connection, mode: 'PASSIVE' | 'TRUNCATE'): CheckpointOutcome {
+  try {
+    const [row] = connection.pragma(`wal_checkpoint(${mode})`) as CheckpointRow[]
+    return row === undefined ? { kind: 'busy' } : outcomeOf(row)
+  } catch (error) {
+    if (isBusy(error)) return { kind: 'busy' }
+    throw storageError(error, `checkpointing ${connection.name}`)
+  }
+}
+
+function outcomeOf(row: CheckpointRow): CheckpointOutcome {
+  const { busy, log, checkpointed } = row
+  // -1: the checkpoint did not run at all.
+  if (log < 0) return { kind: 'busy' }
+  if (busy === 0 && log === 0) return { kind: 'truncated' }
+  return checkpointed >= log ? { kind: 'backfilled', log, checkpointed } : { kind: 'partial', log, checkpointed }
+}

@@ -1,0 +1,148 @@
+/**
+ * The one place that opens SQLite connections. It knows which databases this process has open, because POSIX locks belong to the
+ * process and the file: closing any descriptor of a database, or of its -shm, drops every lock that SQLite holds on it here
+ * (https://sqlite.org/howtocorrupt.html section 2.2). Connections of other threads are not counted: open a database in one thread only.
+ */
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { MacaroondError } from '../errors.ts'
+import { PAGE_BYTES, READER_BUSY_TIMEOUT_MS } from '../limits.ts'
+import { storageError } from './storage-errors.ts'
+
+export type Connection = Sqlite.Database
+
+/** First release without the WAL-reset bug that corrupts databases with several connections (fixed in 3.51.3). */
+const SQLITE_VERSION_MIN = [3, 51, 3] as const
+
+const opened = new Map<string, Set<Connection>>()
+let versionChecked = false
+
+/** The primary's only writing connection; creates the database. Every commit is synced, nothing checkpoints by itself. */
+export function openWriter(path: string): Connection {
+  return connect(path, { timeout: 0 }, (connection) => {
+    // Only an empty file takes a page size; on any other this changes nothing and the check below speaks.
+    connection.pragma(`page_size = ${PAGE_BYTES}`)
+    connection.pragma('journal_mode = WAL')
+    requireLayout(connection, path)
+    neverCheckpointByItself(connection)
+    connection.pragma('foreign_keys = ON')
+    connection.pragma('trusted_schema = OFF')
+  })
+}
+
+/** A replica's connection for taking the write lock and for checkpoints. It never changes a page through SQL. */
+export function openApplier(path: string): Connection {
+  return connect(path, { timeout: 0, fileMustExist: true }, (connection) => {
+    requireLayout(connection, path)
+    neverCheckpointByItself(connection)
+  })
+}
+
+/** A read-only connection for queries. */
+export function openReader(path: string): Connection {
+  return connect(path, { readonly: true, fileMustExist: true, timeout: READER_BUSY_TIMEOUT_MS }, (connection) => {
+    requireLayout(connection, path)
+  })
+}
+
+/** A read-only connection that will hold a read transaction, so that nobody resets the WAL. */
+export function openGuard(path: string): Connection {
+  return connect(path, { readonly: true, fileMustExist: true, timeout: 0 }, (connection) => {
+    requireLayout(connection, path)
+  })
+}
+
+/**
+ * Absolute path with symbolic links resolved, as SQLite resolves them before it names the -wal and the -shm.
+ * Refuses what SQLite would read as something else than a file: this build takes `file:x?mode=memory` for a file of that name.
+ */
+export function databasePath(path: string): string {
+  if (path === '' || path.startsWith('file:') || path.startsWith(':memory:')) {
+    throw new MacaroondError('config_invalid', `not a path of a database file: '${path.slice(0, 80)}'`, {
+      hint: 'give a plain path, not a URI',
+    })
+  }
+  try {
+    return realpathSync(path)
+  } catch {
+    return join(directoryPath(dirname(path)), basename(path))
+  }
+}
+
+/** How many connections of this thread have the database open. `path` as `databasePath` gives it. */
+export function openConnections(path: string): number {
+  const connections = opened.get(path)
+  if (connections === undefined) return 0
+  for (const connection of connections) if (!connection.open) connections.delete(connection)
+  if (connections.size === 0) opened.delete(path)
+  return connections.size
+}
+
+export function requireSqliteVersion(version: string): void {
+  const parts = version.split('.').map(Number)
+  const differing = SQLITE_VERSION_MIN.findIndex((part, index) => parts[index] !== part)
+  if (differing === -1 || (parts[differing] ?? 0) > (SQLITE_VERSION_MIN[differing] ?? 0)) return
+  throw new MacaroondError('sqlite_version', `SQLite ${version} can corrupt a database when its WAL is reset`, {
+    hint: `install a better-sqlite3 with SQLite ${SQLITE_VERSION_MIN.join('.')} or later`,
+  })
+}
+
+function connect(path: string, options: Sqlite.Options, configure: (connection: Connection) => void): Connection {
+  const real = databasePath(path)
+  checkVersionOnce()
+  try {
+    const connection = new Sqlite(real, options)
+    try {
+      configure(connection)
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+    remember(real, connection)
+    return connection
+  } catch (error) {
+    throw storageError(error, `opening ${real}`)
+  }
+}
+
+function checkVersionOnce(): void {
+  if (versionChecked) return
+  const connection = new Sqlite(':memory:')
+  requireSqliteVersion(String(connection.prepare('SELECT sqlite_version()').pluck().get()))
+  connection.close()
+  versionChecked = true
+}
+
+function remember(path: string, connection: Connection): void {
+  const connections = opened.get(path) ?? new Set()
+  connections.add(connection)
+  opened.set(path, connections)
+}
+
+function requireLayout(connection: Connection, path: string): void {
+  const mode: unknown = connection.pragma('journal_mode', { simple: true })
+  const pageBytes: unknown = connection.pragma('page_size', { simple: true })
+  if (mode === 'wal' && pageBytes === PAGE_BYTES) return
+  throw new MacaroondError(
+    'database_corrupt',
+    `${path} has journal mode ${String(mode)}, pages of ${String(pageBytes)}`,
+    {
+      hint: `this node works on WAL databases with pages of ${PAGE_BYTES} bytes: is this a database of macaroond?`,
+    },
+  )
+}
+
+function neverCheckpointByItself(connection: Connection): void {
+  connection.pragma('wal_autocheckpoint = 0')
+  // This build defaults WAL databases to NORMAL, which loses the last commits on power loss.
+  connection.pragma('synchronous = FULL')
+}
+
+function directoryPath(directory: string): string {
+  try {
+    return realpathSync(directory)
+  } catch (error) {
+    throw storageError(error, `looking for the directory ${directory}`)
+  }
+}

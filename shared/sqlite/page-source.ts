@@ -1,0 +1,114 @@
+/**
+ * All pages of a database as of one transaction, while writes go on, without a copy in memory.
+ *
+ * A read transaction of its own holds the state: while it lasts nobody, also no other program, copies frames behind it into the
+ * database file, and nobody restarts a WAL whose frames it still needs. Pages then come from the WAL up to that frame, else from the file.
+ */
+import { closeSync, openSync } from 'node:fs'
+import { MacaroondError } from '../errors.ts'
+import { PAGE_BYTES } from '../limits.ts'
+import type { Connection } from './connection.ts'
+import { openGuard } from './connection.ts'
+import type { DatabaseFile } from './database-file.ts'
+import { readAt } from './positional-io.ts'
+import { storageError } from './storage-errors.ts'
+import { FRAME_HEADER_BYTES, frameOffset } from './wal-format.ts'
+import type { IndexHeader } from './wal-index-format.ts'
+import type { WalPosition } from './wal-reader.ts'
+
+const PIN_ATTEMPTS_MAX = 100
+
+export class PageSource {
+  readonly pageCount: number
+  /** Last frame of the WAL that belongs to this view. */
+  readonly position: WalPosition
+  readonly #file: DatabaseFile
+  readonly #pin: Connection
+  readonly #wal: number | undefined
+  /** Page number to the frame with its last image; empty where the file itself has everything. */
+  readonly #frames: ReadonlyMap<number, number>
+  #released = false
+
+  private constructor(file: DatabaseFile, pin: Connection, header: IndexHeader) {
+    const { salt1, salt2, lastFrame } = header
+    this.#file = file
+    this.#pin = pin
+    this.position = { salt1, salt2, frame: lastFrame }
+    // Read after the pin was taken. With everything copied the view is the file: SQLite lets nobody add to it under such a pin, but
+    // the next commit may start the WAL over, so its frames must not be used. With less copied, the WAL stays.
+    const copied = file.walIndex.readBackfilled() >= lastFrame
+    this.pageCount = header.pages === 0 ? file.pageCount : header.pages
+    this.#frames = copied ? new Map() : lastFrames(file.walIndex.readPageNumbers(lastFrame))
+    this.#wal = copied ? undefined : openWal(file.path)
+    file.pin()
+  }
+
+  /** The state of the last commit. Cheap: a connection, and four bytes for every frame in the WAL. Release it. */
+  static pin(file: DatabaseFile): PageSource {
+    const connection = openGuard(file.path)
+    try {
+      return new PageSource(file, connection, pinnedHeader(file, connection))
+    } catch (error) {
+      connection.close()
+      throw storageError(error, `reading ${file.path}`)
+    }
+  }
+
+  /** Fills `into`, `PAGE_BYTES` long, with page `pgno`. */
+  readPage(pgno: number, into: Uint8Array): void {
+    if (this.#released) throw new MacaroondError('closed', 'this view of the database was released')
+    if (pgno < 1 || pgno > this.pageCount || into.length < PAGE_BYTES) {
+      throw new RangeError(`page ${pgno} of ${this.pageCount}`)
+    }
+    const frame = this.#frames.get(pgno)
+    if (frame === undefined || this.#wal === undefined) return this.#file.readPage(pgno, into)
+    const length = readAt(this.#wal, into, 0, PAGE_BYTES, frameOffset(frame) + FRAME_HEADER_BYTES)
+    if (length === PAGE_BYTES) return
+    throw new MacaroondError('database_corrupt', `the WAL of ${this.#file.path} ends before frame ${frame}`, {
+      hint: 'another program truncated it: restart the node',
+    })
+  }
+
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#pin.close()
+    if (this.#wal !== undefined) closeSync(this.#wal)
+    this.#file.unpin()
+  }
+}
+
+/** The header that the pin sees: equal before and after it was taken, or another program wrote in between and it is taken again. */
+function pinnedHeader(file: DatabaseFile, connection: Connection): IndexHeader {
+  for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt += 1) {
+    const before = file.walIndex.readHeader()
+    connection.exec('BEGIN')
+    connection.prepare('SELECT count(*) FROM sqlite_schema').get()
+    const after = file.walIndex.readHeader()
+    if (
+      before.changeCounter === after.changeCounter &&
+      before.lastFrame === after.lastFrame &&
+      before.salt1 === after.salt1
+    ) {
+      return after
+    }
+    connection.exec('COMMIT')
+  }
+  throw new MacaroondError('foreign_write', `another program keeps writing ${file.path}`, {
+    hint: 'nobody but this node may write its database',
+  })
+}
+
+function lastFrames(pageNumbers: Uint32Array): Map<number, number> {
+  const frames = new Map<number, number>()
+  pageNumbers.forEach((pgno, index) => frames.set(pgno, index + 1))
+  return frames
+}
+
+function openWal(database: string): number {
+  try {
+    return openSync(`${database}-wal`, 'r')
+  } catch (error) {
+    throw storageError(error, `opening ${database}-wal`)
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * Applies the primary's transactions to a replica by appending them to its WAL, as a SQLite connection would: SQLite itself then gives
+ * atomicity, crash recovery and snapshots, readers never wait, and the file becomes byte-identical to the primary's.
+ *
+ * Under SQLite's write lock (BEGIN IMMEDIATE): the frames go to -wal, the last one with the commit size; their page numbers and hash
+ * slots go to -shm; then the two header copies, which make them visible. A crash before that leaves frames that nobody looks at, or a
+ * whole transaction that recovery finds: never a part of one.
+ */
+import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import type { Entropy } from '../clock.ts'
+import { MacaroondError, assert } from '../errors.ts'
+import { CHECKPOINT_ATTEMPTS_MAX, CHECKPOINT_PAUSE_MS, PAGE_BYTES, WAL_APPEND_FRAMES } from '../limits.ts'
+import type { CheckpointOutcome } from './checkpoint.ts'
+import { runCheckpoint } from './checkpoint.ts'
+import type { Connection } from './connection.ts'
+import { openApplier } from './connection.ts'
+import type { DatabaseFile } from './database-file.ts'
+import { syncDirectory, writeAt } from './positional-io.ts'
+import { isBusy, storageError } from './storage-errors.ts'
+import type { RunningChecksum } from './wal-checksum.ts'
+import { HOST_BIG_ENDIAN } from './wal-checksum.ts'
+import type { PageImage, WalHeader } from './wal-format.ts'
+import { FRAME_BYTES, FrameBuffer, WAL_HEADER_BYTES, frameOffset, writeWalHeader } from './wal-format.ts'
+import type { IndexHeader } from './wal-index-format.ts'
+import { encodeIndexHeader } from './wal-index-format.ts'
+import type { WalIndex } from './wal-index.ts'
+
+/** What one transaction left behind: whole images of the pages it changed, in any order, and the size of the database after it. */
+export interface PageChange {
+  readonly pages: Iterable<PageImage>
+  readonly commitPages: number
+}
+
+export type ApplyResult =
+  | { readonly applied: true; readonly frames: number }
+  /** Somebody holds the write lock, an operator's BEGIN IMMEDIATE for one. Nothing was changed: try again later. */
+  | { readonly applied: false; readonly busy: true }
+
+/** What a transaction's frames continue: the log's header, and its checksum up to `lastFrame`. */
+interface LogEnd {
+  readonly header: WalHeader
+  readonly sum: RunningChecksum
+  readonly lastFrame: number
+}
+
+export class WalAppender {
+  readonly #file: DatabaseFile
+  readonly #entropy: Entropy
+  readonly #connection: Connection
+  readonly #begin: { run(): unknown }
+  readonly #commit: { run(): unknown }
+  readonly #index: WalIndex
+  readonly #wal: number
+  readonly #frames: FrameBuffer = new FrameBuffer(WAL_APPEND_FRAMES)
+  readonly #headerBytes: Buffer = Buffer.alloc(WAL_HEADER_BYTES)
+  #header: IndexHeader
+  #encodedHeader: Buffer
+  /** The block in memory may differ from the file, or hold frames that were never published. */
+  #blockSpoilt = true
+  #walSynced = false
+  #checkpointing: Promise<CheckpointOutcome> | undefined
+
+  private constructor(file: DatabaseFile, entropy: Entropy, connection: Connection) {
+    this.#file = file
+    this.#entropy = entropy
+    this.#connection = connection
+    this.#begin = connection.prepare('BEGIN IMMEDIATE')
+    this.#commit = connection.prepare('COMMIT')
+    // The first read makes SQLite create or recover -wal and -shm.
+    connection.prepare('SELECT count(*) FROM sqlite_schema').get()
+    this.#index = file.walIndex
+    this.#header = this.#index.readHeader()
+    this.#encodedHeader = encodeIndexHeader(this.#header)
+    this.#wal = openSync(`${file.path}-wal`, 'r+')
+  }
+
+  /**
+   * The database must exist, in WAL mode. Whatever its WAL holds now is taken as ours: the caller compares its position before applying.
+   * Close every other connection of this process before the appender, and the file after it.
+   */
+  static open(file: DatabaseFile, entropy: Entropy): WalAppender {
+    const connection = openApplier(file.path)
+    try {
+      return new WalAppender(file, entropy, connection)
+    } catch (error) {
+      connection.close()
+      throw storageError(error, `opening ${file.path} for applying`)
+    }
+  }
+
+  /** Bytes of -wal in use. It grows while a reader keeps an old state open. */
+  get walBytes(): number {
+    return fstatSync(this.#wal).size
+  }
+
+  /** Frames since the log was last emptied. */
+  get walFrames(): number {
+    return this.#header.lastFrame
+  }
+
+  /** Database size in pages after the last applied transaction; 0 when that cannot be told from the log. */
+  get pageCount(): number {
+    return this.#header.pages === 0 ? this.#file.pageCount : this.#header.pages
+  }
+
+  /**
+   * Applies one transaction; visible to every reader on return, durable after `sync`. Throws `foreign_write` when somebody else committed
+   * since our last transaction: this copy is then no longer the primary's. Any other error leaves the state before.
+   */
+  apply(change: PageChange): ApplyResult {
+    if (!this.#takeWriteLock()) return { applied: false, busy: true }
+    try {
+      this.#requireOurs()
+      return { applied: true, frames: this.#append(change) }
+    } finally {
+      // Never ROLLBACK: it would make this connection take the new header for the state that its page cache belongs to.
+      this.#commit.run()
+    }
+  }
+
+  /** Makes everything applied so far durable. */
+  sync(): void {
+    try {
+      fdatasyncSync(this.#wal)
+    } catch (error) {
+      throw storageError(error, 'syncing the WAL')
+    }
+    if (this.#walSynced) return
+    syncDirectory(dirname(this.#file.path))
+    this.#walSynced = true
+  }
+
+  /**
+   * Copies the WAL into the database file and empties it as soon as no reader is in the way, for `attempts` times at most.
+   * Applying goes on between the attempts. It syncs what it copies first.
+   */
+  checkpoint(attempts: number = CHECKPOINT_ATTEMPTS_MAX): Promise<CheckpointOutcome> {
+    this.#checkpointing ??= this.#checkpoint(attempts).finally(() => {
+      this.#checkpointing = undefined
+    })
+    return this.#checkpointing
+  }
+
+  close(): void {
+    if (!this.#connection.open) return
+    this.#connection.close()
+    closeSync(this.#wal)
+  }
+
+  async #checkpoint(attempts: number): Promise<CheckpointOutcome> {
+    if (this.#file.pinned) return { kind: 'pinned' }
+    if (this.#index.readHeader().lastFrame === 0) return { kind: 'empty' }
+    // With readers about, a bare TRUNCATE next to never succeeds; PASSIVE leaves it almost nothing to copy.
+    let outcome = runCheckpoint(this.#connection, 'PASSIVE')
+    for (let attempt = 0; attempt < attempts && outcome.kind !== 'truncated'; attempt += 1) {
+      if (attempt > 0) await setTimeout(CHECKPOINT_PAUSE_MS)
+      if (!this.#connection.open || this.#file.pinned) break
+      outcome = runCheckpoint(this.#connection, 'TRUNCATE')
+    }
+    return outcome
+  }
+
+  #takeWriteLock(): boolean {
+    try {
+      this.#begin.run()
+      return true
+    } catch (error) {
+      if (isBusy(error)) return false
+      throw storageError(error, 'taking the write lock')
+    }
+  }
+
+  /**
+   * Nobody but us commits here: the change counter must be ours. An emptied log with our counter is a checkpoint,
+   * whoever made it: the pages are the same.
+   */
+  #requireOurs(): void {
+    if (this.#index.holds(this.#encodedHeader)) return
+    const now = this.#index.readHeader()
+    const ours = this.#header
+    const sameLog = now.lastFrame === ours.lastFrame && now.salt1 === ours.salt1 && now.salt2 === ours.salt2
+    const emptied = now.lastFrame === 0
+    if (now.changeCounter === ours.changeCounter && (sameLog || emptied)) {
+      this.#blockSpoilt ||= !sameLog
+      this.#header = now
+      this.#encodedHeader = encodeIndexHeader(now)
+      return
+    }
+    throw new MacaroondError('foreign_write', `another program wrote ${this.#file.path}`, {
+      hint: 'a replica takes changes from its primary only: find the program; this replica needs a fresh snapshot',
+    })
+  }
+
+  #append(change: PageChange): number {
+    if (this.#blockSpoilt) this.#index.loadBlock(this.#header.lastFrame)
+    this.#blockSpoilt = true
+    const end = this.#header.lastFrame === 0 ? this.#startLog() : this.#continueLog()
+    const pageNumbers = this.#writeFrames(end, change)
+    this.#index.appendFrames(end.lastFrame, pageNumbers)
+    this.#publish(end, end.lastFrame + pageNumbers.length, change.commitPages)
+    this.#blockSpoilt = false
+    return pageNumbers.length
+  }
+
+  /** New salts, so that no frame of an earlier round of the log can pass for one of this. */
+  #startLog(): LogEnd {
+    const salts = this.#entropy.bytes(8)
+    const header: WalHeader = {
+      bigEndian: HOST_BIG_ENDIAN,
+      pageBytes: PAGE_BYTES,
+      sequence: 0,
+      salt1: salts.readUInt32BE(0),
+      salt2: salts.readUInt32BE(4),
+    }
+    const sum = writeWalHeader(this.#headerBytes, header)
+    writeAt(this.#wal, this.#headerBytes, 0, WAL_HEADER_BYTES, 0)
+    return { header, sum, lastFrame: 0 }
+  }
+
+  #continueLog(): LogEnd {
+    const { bigEndian, salt1, salt2, frameChecksum, lastFrame } = this.#header
+    return {
+      header: { bigEndian, pageBytes: PAGE_BYTES, sequence: 0, salt1, salt2 },
+      sum: { ...frameChecksum },
+      lastFrame,
+    }
+  }
+
+  /** Writes the frames in runs of `WAL_APPEND_FRAMES`; the commit size stands in the last frame only. Returns their page numbers. */
+  #writeFrames(end: LogEnd, change: PageChange): number[] {
+    const pageNumbers: number[] = []
+    let waiting: PageImage | undefined
+    let filled = 0
+    const add = (page: PageImage, commitPages: number): void => {
+      this.#frames.write(filled, page, commitPages, end.header, end.sum)
+      pageNumbers.push(page.pgno)
+      filled += 1
+      if (filled < this.#frames.capacity && commitPages === 0) return
+      const first = end.lastFrame + pageNumbers.length - filled + 1
+      writeAt(this.#wal, this.#frames.bytes, 0, filled * FRAME_BYTES, frameOffset(first))
+      filled = 0
+    }
+    for (const page of change.pages) {
+      const fits = page.pgno >= 1 && page.pgno <= change.commitPages && page.data.length === PAGE_BYTES
+      assert(fits, `page ${page.pgno} of ${page.data.length} bytes belongs to ${change.commitPages} pages`)
+      if (waiting !== undefined) add(waiting, 0)
+      waiting = page
+    }
+    assert(waiting !== undefined, 'a transaction has at least one page')
+    add(waiting, change.commitPages)
+    return pageNumbers
+  }
+
+  #publish(end: LogEnd, lastFrame: number, pages: number): void {
+    const { bigEndian, salt1, salt2 } = end.header
+    const changeCounter = (this.#header.changeCounter + 1) >>> 0
+    const header = { changeCounter, bigEndian, lastFrame, pages, frameChecksum: end.sum, salt1, salt2 }
+    const encoded = encodeIndexHeader(header)
+    this.#index.publish(encoded)
+    this.#header = header
+    this.#encodedHeader = encoded
+  }
+}

@@ -1,0 +1,137 @@
+import { statSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { Checkpointer } from '../../../shared/sqlite/checkpointer.ts'
+import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { commitRound, createPrimary, fileBytes } from './scratch.ts'
+
+test('a checkpoint puts everything into the file and empties the WAL, after the log was synced', async () => {
+  const primary = createPrimary()
+  commitRound(primary.writer)
+  primary.log.poll()
+  const image = primary.writer.serialize()
+  expect(await primary.checkpointer.checkpoint()).toEqual({ kind: 'truncated' })
+  expect(primary.syncs()).toBeGreaterThan(0)
+  expect(statSync(`${primary.path}-wal`).size).toBe(0)
+  expect(fileBytes(primary.file).equals(image)).toBe(true)
+  expect(await primary.checkpointer.checkpoint()).toEqual({ kind: 'empty' })
+  primary.close()
+})
+
+test('a WAL with a transaction that was not consumed is left alone', async () => {
+  const primary = createPrimary()
+  commitRound(primary.writer)
+  const { lastFrame } = primary.file.walIndex.readHeader()
+  expect(await primary.checkpointer.checkpoint()).toEqual({ kind: 'unconsumed', lastFrame })
+  expect(primary.syncs()).toBe(0)
+  expect(primary.log.poll()).toHaveLength(1)
+  expect((await primary.checkpointer.checkpoint()).kind).toBe('truncated')
+  primary.close()
+})
+
+test('a reader that keeps an old state makes the checkpoint partial, and it is finished when the reader is done', async () => {
+  const primary = createPrimary()
+  commitRound(primary.writer)
+  const reader = openReader(primary.path)
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM rows').get()
+  const second = commitRound(primary.writer)
+  primary.log.poll()
+  const outcome = await primary.checkpointer.checkpoint(3)
+  expect(outcome.kind).toBe('partial')
+  expect(reader.prepare('SELECT txid FROM meta').pluck().get()).toBe(second - 1)
+  reader.exec('COMMIT')
+  expect(await primary.checkpointer.checkpoint()).toEqual({ kind: 'truncated' })
+  reader.close()
+  primary.close()
+})
+
+test('a reader of the last state lets everything be copied but keeps the WAL, whose next commit comes out once', async () => {
+  const primary = createPrimary()
+  commitRound(primary.writer)
+  primary.log.poll()
+  const reader = openReader(primary.path)
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM rows').get()
+  expect((await primary.checkpointer.checkpoint(3)).kind).toBe('backfilled')
+  for (let round = 0; round < 3; round += 1) {
+    commitRound(primary.writer)
+    expect(primary.log.poll()).toHaveLength(1)
+    expect((await primary.checkpointer.checkpoint(2)).kind).not.toBe('truncated')
+  }
+  reader.close()
+  expect(await primary.checkpointer.checkpoint()).toEqual({ kind: 'truncated' })
+  primary.close()
+})
+
+test('a busy reader is waited for, a pause at a time, and writes of that time are kept', async () => {
+  const primary = createPrimary()
+  commitRound(primary.writer)
+  primary.log.poll()
+  const reader = openReader(primary.path)
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM rows').get()
+  let pauses = 0
+  const pause = (): Promise<void> => {
+    pauses += 1
+    commitRound(primary.writer)
+    primary.log.poll()
+    if (pauses === 3) reader.close()
+    return Promise.resolve()
+  }
+  const { file, writer, guard, log } = primary
+  const checkpointer = new Checkpointer({
+    file,
+    writer,
+    guard,
+    consumed: () => log.position,
+    fsyncLog: () => {},
+    pause,
+  })
+  expect(await checkpointer.checkpoint()).toEqual({ kind: 'truncated' })
+  expect(pauses).toBe(3)
+  commitRound(writer)
+  expect(log.poll()).toHaveLength(1)
+  primary.close()
+})
+
+test('a commit of somebody else while the guard is released is found, although it never shows in the WAL', async () => {
+  const primary = createPrimary()
+  const foreign = openWriter(primary.path)
+  commitRound(primary.writer)
+  primary.log.poll()
+  const { guard } = primary
+  const release = guard.whileReleased.bind(guard)
+  guard.whileReleased = <T>(work: () => T): T =>
+    release(() => {
+      foreign.exec('INSERT INTO bulk(data) VALUES (1)')
+      return work()
+    })
+  await expect(primary.checkpointer.checkpoint()).rejects.toMatchObject({ code: 'foreign_write' })
+  expect(primary.log.poll()).toEqual([])
+  foreign.close()
+  primary.close()
+})
+
+test.each(['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'])(
+  'with the guard a %s checkpoint of another connection loses nothing',
+  (mode) => {
+    const primary = createPrimary()
+    const foreign = openWriter(primary.path)
+    for (let round = 0; round < 5; round += 1) {
+      commitRound(primary.writer)
+      foreign.pragma(`wal_checkpoint(${mode})`)
+      expect(primary.log.poll()).toHaveLength(1)
+      foreign.pragma(`wal_checkpoint(${mode})`)
+      primary.guard.advance()
+    }
+    foreign.close()
+    primary.close()
+  },
+)
+
+test('calls that overlap are one checkpoint', async () => {
+  const primary = createPrimary()
+  const [first, second] = await Promise.all([primary.checkpointer.checkpoint(), primary.checkpointer.checkpoint()])
+  expect(second).toBe(first)
+  primary.close()
+})

@@ -1,0 +1,151 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import {
+  databasePath,
+  openApplier,
+  openConnections,
+  openReader,
+  openWriter,
+  requireSqliteVersion,
+} from '../../../shared/sqlite/connection.ts'
+import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
+import { storageError } from '../../../shared/sqlite/storage-errors.ts'
+import { createPrimary, scratchDirectory } from './scratch.ts'
+
+function codeOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+  return 'none'
+}
+
+test('the writer syncs every commit, never checkpoints by itself and enforces foreign keys', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  const writer = openWriter(path)
+  const setting = (name: string): unknown => writer.pragma(name, { simple: true })
+  expect(setting('journal_mode')).toBe('wal')
+  expect(setting('synchronous')).toBe(2)
+  expect(setting('wal_autocheckpoint')).toBe(0)
+  expect(setting('foreign_keys')).toBe(1)
+  expect(setting('page_size')).toBe(4096)
+  expect(setting('busy_timeout')).toBe(0)
+  writer.close()
+})
+
+test('the applier syncs what it checkpoints and never checkpoints by itself', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  openWriter(path).close()
+  const applier = openApplier(path)
+  expect(applier.pragma('synchronous', { simple: true })).toBe(2)
+  expect(applier.pragma('wal_autocheckpoint', { simple: true })).toBe(0)
+  applier.close()
+})
+
+test('a reader cannot write', () => {
+  const primary = createPrimary()
+  const reader = openReader(primary.path)
+  expect(() => reader.exec('DELETE FROM rows')).toThrow(/readonly/)
+  reader.close()
+  primary.close()
+})
+
+test.each(['3.51.2', '3.40.1', '3.7.0', '2.99.99', ''])(
+  'SQLite %s is refused: it can corrupt a WAL database',
+  (version) => {
+    expect(codeOf(() => requireSqliteVersion(version))).toBe('sqlite_version')
+  },
+)
+
+test.each(['3.51.3', '3.51.10', '3.52.0', '4.0.0'])('SQLite %s is accepted', (version) => {
+  expect(codeOf(() => requireSqliteVersion(version))).toBe('none')
+})
+
+test.each(['file:x.db?mode=memory', ':memory:', ''])(
+  'the path "%s" is refused, which SQLite would not take for a file',
+  (path) => {
+    expect(codeOf(() => openWriter(path))).toBe('config_invalid')
+  },
+)
+
+test('a symbolic link leads to the names that SQLite builds -wal and -shm from', () => {
+  const directory = scratchDirectory()
+  mkdirSync(join(directory, 'real'))
+  openWriter(join(directory, 'real', 'a.db')).close()
+  symlinkSync(join(directory, 'real', 'a.db'), join(directory, 'link.db'))
+  expect(databasePath(join(directory, 'link.db'))).toBe(databasePath(join(directory, 'real', 'a.db')))
+})
+
+test('connections are counted while they are open', () => {
+  const path = databasePath(join(scratchDirectory(), 'a.db'))
+  const writer = openWriter(path)
+  const reader = openReader(path)
+  expect(openConnections(path)).toBe(2)
+  reader.close()
+  writer.close()
+  expect(openConnections(path)).toBe(0)
+})
+
+test('the descriptor of a database opens before and closes after every connection of the process', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  const file = DatabaseFile.open(path, { create: true })
+  const writer = openWriter(path)
+  expect(() => file.close()).toThrow(/closed before its descriptor/)
+  expect(() => DatabaseFile.open(path)).toThrow(/before its first connection/)
+  writer.close()
+  file.close()
+})
+
+test('a file that is no database is told as corrupt', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  writeFileSync(path, Buffer.alloc(8192, 'no database'))
+  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+  expect(openConnections(databasePath(path))).toBe(0)
+})
+
+test('a database with other pages is refused', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  const writer = openWriter(path)
+  writer.pragma('journal_mode = DELETE')
+  writer.exec('PRAGMA page_size = 8192; VACUUM')
+  writer.close()
+  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+})
+
+test('a replica in rollback mode is refused instead of changed', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  const writer = openWriter(path)
+  writer.exec('CREATE TABLE a (b)')
+  writer.pragma('journal_mode = DELETE')
+  writer.close()
+  expect(codeOf(() => openApplier(path))).toBe('database_corrupt')
+})
+
+test('a directory that does not exist is told as such, with a hint', () => {
+  expect(() => openWriter('/nowhere/at/all/a.db')).toThrow(/looking for the directory/)
+  expect(codeOf(() => openReader(join(scratchDirectory(), 'absent.db')))).toBe('io_failed')
+})
+
+test('a full database reports disk_full, and the lock of another writer database_busy', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  const writer = openWriter(path)
+  writer.exec('CREATE TABLE a (b)')
+  const other = openWriter(path)
+  other.exec('BEGIN IMMEDIATE')
+  const code = (work: () => unknown): string =>
+    codeOf(() => {
+      try {
+        work()
+      } catch (error) {
+        throw storageError(error, 'writing')
+      }
+    })
+  expect(code(() => writer.exec('INSERT INTO a VALUES (1)'))).toBe('database_busy')
+  other.exec('COMMIT')
+  writer.pragma('max_page_count = 2')
+  expect(code(() => writer.exec('INSERT INTO a VALUES (zeroblob(50000))'))).toBe('disk_full')
+  other.close()
+  writer.close()
+})
