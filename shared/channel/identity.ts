@@ -28,8 +28,10 @@ export async function loadIdentity(path: string): Promise<Identity> {
   const text = await readSecret(path)
   const [, peerId, seed] = LINE.exec(text) ?? []
   if (peerId === undefined || seed === undefined) throw malformed(path)
-  const identity = await identityFromSeed(Buffer.from(seed, 'base64url'))
-  if (identity.peerId !== peerId) throw malformed(path)
+  const bytes = Buffer.from(seed, 'base64url')
+  const identity = await identityFromSeed(bytes)
+  // The last character has two bits that carry nothing: one seed has one text.
+  if (identity.peerId !== peerId || bytes.toString('base64url') !== seed) throw malformed(path)
   return identity
 }
 

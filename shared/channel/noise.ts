@@ -54,15 +54,24 @@ export async function secureInbound(
   try {
     const options = { signal, skipStreamMuxerNegotiation: true }
     const { connection, remotePeer } = await encrypter.secureInbound(transport, options)
-    return { secure: connection, remotePeer: parsePeerId(remotePeer?.toString() ?? '') }
+    return { secure: connection, remotePeer: ed25519Only(remotePeer?.toString() ?? '') }
   } catch (cause) {
     throw handshakeError(cause, transport, undefined)
   }
 }
 
+function ed25519Only(text: string): PeerIdText {
+  try {
+    return parsePeerId(text)
+  } catch (cause) {
+    throw failed('the peer is not identified by an Ed25519 key', cause)
+  }
+}
+
 /** The library rejects with events as well as with errors; here everything becomes a MacaroondError. */
 function handshakeError(cause: unknown, transport: SocketStream, pinned: PeerIdText | undefined): MacaroondError {
-  if (cause instanceof MacaroondError) return failed('the peer is not identified by an Ed25519 key', cause)
+  // Our own reasons for breaking it off, the limits among them.
+  if (cause instanceof MacaroondError) return cause
   const name = cause instanceof Error ? cause.name : ''
   const found = peerIdIn(cause, pinned)
   if (name === 'UnexpectedPeerError' && pinned !== undefined && found !== undefined) return mismatch(pinned, found)

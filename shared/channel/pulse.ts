@@ -20,9 +20,6 @@ export interface PulseStep {
   readonly silent: boolean
 }
 
-/** A timer this late means that our own event loop stood still. */
-const STALL_MS = 250
-
 export function startPulse(nowMs: number, limits: PulseLimits): Pulse {
   return { heardMs: nowMs, beatMs: nowMs, dueMs: nowMs + limits.intervalMs }
 }
@@ -42,6 +39,7 @@ export function stepPulse(pulse: Pulse, nowMs: number, listening: boolean, limit
  */
 function forgiveStall(pulse: Pulse, nowMs: number, limits: PulseLimits): number {
   const lateMs = nowMs - pulse.dueMs
-  if (lateMs <= STALL_MS) return pulse.heardMs
+  // A timer that is late by more than this was not just unlucky: our own event loop stood still.
+  if (lateMs <= limits.intervalMs / 4) return pulse.heardMs
   return Math.max(pulse.heardMs + lateMs, nowMs - limits.silenceMs + limits.intervalMs)
 }

@@ -62,8 +62,12 @@ export class SocketStream extends AbstractMessageStream {
 
   /** A reset, not an orderly end: the peer must be able to tell a broken connection from a finished one. */
   override sendReset(): void {
-    if (this.#socket.connecting) this.#socket.destroy()
-    else this.#socket.resetAndDestroy()
+    const socket = this.#socket
+    // Once everything was handed over and the end is on its way, libuv refuses a reset (uv_tcp_close_reset, EINVAL), and
+    // Node would then never close the socket. The peer gets all bytes and the end, so that nothing is lost by it.
+    const ending = socket.writableEnded && socket.writableLength === 0
+    if (socket.connecting || ending) socket.destroy()
+    else socket.resetAndDestroy()
   }
 
   override sendPause(): void {

@@ -111,6 +111,8 @@ export class Wire {
       this.#intake.discard()
       // The Noise stream's own close drops what it has queued, so that it must be empty first.
       await this.#outbox.flushed()
+      // From here on a heartbeat would be a write after the end, and break what is just ending in order.
+      this.#outbox.end(new MacaroondError('connection_lost', 'the connection was closed'))
       await transport.close()
     } catch {
       // Lost meanwhile: `closed` has the reason.
