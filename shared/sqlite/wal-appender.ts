@@ -6,44 +6,28 @@
  * slots go to -shm; then the two header copies, which make them visible. A crash before that leaves frames that nobody looks at, or a
  * whole transaction that recovery finds: never a part of one.
  */
-import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Entropy } from '../clock.ts'
-import { MacaroondError, assert } from '../errors.ts'
-import { CHECKPOINT_ATTEMPTS_MAX, CHECKPOINT_PAUSE_MS, PAGE_BYTES, WAL_APPEND_FRAMES } from '../limits.ts'
+import { MacaroondError } from '../errors.ts'
+import { CHECKPOINT_ATTEMPTS_MAX, CHECKPOINT_PAUSE_MS, PAGE_BYTES } from '../limits.ts'
 import type { CheckpointOutcome } from './checkpoint.ts'
 import { runCheckpoint } from './checkpoint.ts'
 import type { Connection } from './connection.ts'
 import { openApplier } from './connection.ts'
 import type { DatabaseFile } from './database-file.ts'
-import { syncDirectory, writeAt } from './positional-io.ts'
 import { isBusy, storageError } from './storage-errors.ts'
-import type { RunningChecksum } from './wal-checksum.ts'
-import { HOST_BIG_ENDIAN } from './wal-checksum.ts'
-import type { PageImage, WalHeader } from './wal-format.ts'
-import { FRAME_BYTES, FrameBuffer, WAL_HEADER_BYTES, frameOffset, writeWalHeader } from './wal-format.ts'
 import type { IndexHeader } from './wal-index-format.ts'
 import { encodeIndexHeader } from './wal-index-format.ts'
 import type { WalIndex } from './wal-index.ts'
+import type { LogEnd, PageChange } from './wal-writer.ts'
+import { WalWriter } from './wal-writer.ts'
 
-/** What one transaction left behind: whole images of the pages it changed, in any order, and the size of the database after it. */
-export interface PageChange {
-  readonly pages: Iterable<PageImage>
-  readonly commitPages: number
-}
+export type { PageChange } from './wal-writer.ts'
 
 export type ApplyResult =
   | { readonly applied: true; readonly frames: number }
   /** Somebody holds the write lock, an operator's BEGIN IMMEDIATE for one. Nothing was changed: try again later. */
   | { readonly applied: false; readonly busy: true }
-
-/** What a transaction's frames continue: the log's header, and its checksum up to `lastFrame`. */
-interface LogEnd {
-  readonly header: WalHeader
-  readonly sum: RunningChecksum
-  readonly lastFrame: number
-}
 
 export class WalAppender {
   readonly #file: DatabaseFile
@@ -52,14 +36,11 @@ export class WalAppender {
   readonly #begin: { run(): unknown }
   readonly #commit: { run(): unknown }
   readonly #index: WalIndex
-  readonly #wal: number
-  readonly #frames: FrameBuffer = new FrameBuffer(WAL_APPEND_FRAMES)
-  readonly #headerBytes: Buffer = Buffer.alloc(WAL_HEADER_BYTES)
+  readonly #log: WalWriter
   #header: IndexHeader
   #encodedHeader: Buffer
   /** The block in memory may differ from the file, or hold frames that were never published. */
   #blockSpoilt = true
-  #walSynced = false
   #checkpointing: Promise<CheckpointOutcome> | undefined
 
   private constructor(file: DatabaseFile, entropy: Entropy, connection: Connection) {
@@ -73,7 +54,7 @@ export class WalAppender {
     this.#index = file.walIndex
     this.#header = this.#index.readHeader()
     this.#encodedHeader = encodeIndexHeader(this.#header)
-    this.#wal = openSync(`${file.path}-wal`, 'r+')
+    this.#log = new WalWriter(file.path)
   }
 
   /**
@@ -92,7 +73,7 @@ export class WalAppender {
 
   /** Bytes of -wal in use. It grows while a reader keeps an old state open. */
   get walBytes(): number {
-    return fstatSync(this.#wal).size
+    return this.#log.bytes
   }
 
   /** Frames since the log was last emptied. */
@@ -122,14 +103,7 @@ export class WalAppender {
 
   /** Makes everything applied so far durable. */
   sync(): void {
-    try {
-      fdatasyncSync(this.#wal)
-    } catch (error) {
-      throw storageError(error, 'syncing the WAL')
-    }
-    if (this.#walSynced) return
-    syncDirectory(dirname(this.#file.path))
-    this.#walSynced = true
+    this.#log.sync()
   }
 
   /**
@@ -146,7 +120,7 @@ export class WalAppender {
   close(): void {
     if (!this.#connection.open) return
     this.#connection.close()
-    closeSync(this.#wal)
+    this.#log.close()
   }
 
   async #checkpoint(attempts: number): Promise<CheckpointOutcome> {
@@ -196,61 +170,12 @@ export class WalAppender {
   #append(change: PageChange): number {
     if (this.#blockSpoilt) this.#index.loadBlock(this.#header.lastFrame)
     this.#blockSpoilt = true
-    const end = this.#header.lastFrame === 0 ? this.#startLog() : this.#continueLog()
-    const pageNumbers = this.#writeFrames(end, change)
+    const end = this.#header.lastFrame === 0 ? this.#log.start(this.#entropy) : logEnd(this.#header)
+    const pageNumbers = this.#log.append(end, change)
     this.#index.appendFrames(end.lastFrame, pageNumbers)
     this.#publish(end, end.lastFrame + pageNumbers.length, change.commitPages)
     this.#blockSpoilt = false
     return pageNumbers.length
-  }
-
-  /** New salts, so that no frame of an earlier round of the log can pass for one of this. */
-  #startLog(): LogEnd {
-    const salts = this.#entropy.bytes(8)
-    const header: WalHeader = {
-      bigEndian: HOST_BIG_ENDIAN,
-      pageBytes: PAGE_BYTES,
-      sequence: 0,
-      salt1: salts.readUInt32BE(0),
-      salt2: salts.readUInt32BE(4),
-    }
-    const sum = writeWalHeader(this.#headerBytes, header)
-    writeAt(this.#wal, this.#headerBytes, 0, WAL_HEADER_BYTES, 0)
-    return { header, sum, lastFrame: 0 }
-  }
-
-  #continueLog(): LogEnd {
-    const { bigEndian, salt1, salt2, frameChecksum, lastFrame } = this.#header
-    return {
-      header: { bigEndian, pageBytes: PAGE_BYTES, sequence: 0, salt1, salt2 },
-      sum: { ...frameChecksum },
-      lastFrame,
-    }
-  }
-
-  /** Writes the frames in runs of `WAL_APPEND_FRAMES`; the commit size stands in the last frame only. Returns their page numbers. */
-  #writeFrames(end: LogEnd, change: PageChange): number[] {
-    const pageNumbers: number[] = []
-    let waiting: PageImage | undefined
-    let filled = 0
-    const add = (page: PageImage, commitPages: number): void => {
-      this.#frames.write(filled, page, commitPages, end.header, end.sum)
-      pageNumbers.push(page.pgno)
-      filled += 1
-      if (filled < this.#frames.capacity && commitPages === 0) return
-      const first = end.lastFrame + pageNumbers.length - filled + 1
-      writeAt(this.#wal, this.#frames.bytes, 0, filled * FRAME_BYTES, frameOffset(first))
-      filled = 0
-    }
-    for (const page of change.pages) {
-      const fits = page.pgno >= 1 && page.pgno <= change.commitPages && page.data.length === PAGE_BYTES
-      assert(fits, `page ${page.pgno} of ${page.data.length} bytes belongs to ${change.commitPages} pages`)
-      if (waiting !== undefined) add(waiting, 0)
-      waiting = page
-    }
-    assert(waiting !== undefined, 'a transaction has at least one page')
-    add(waiting, change.commitPages)
-    return pageNumbers
   }
 
   #publish(end: LogEnd, lastFrame: number, pages: number): void {
@@ -261,5 +186,13 @@ export class WalAppender {
     this.#index.publish(encoded)
     this.#header = header
     this.#encodedHeader = encoded
+  }
+}
+
+function logEnd({ bigEndian, salt1, salt2, frameChecksum, lastFrame }: IndexHeader): LogEnd {
+  return {
+    header: { bigEndian, pageBytes: PAGE_BYTES, sequence: 0, salt1, salt2 },
+    sum: { ...frameChecksum },
+    lastFrame,
   }
 }

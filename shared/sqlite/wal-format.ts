@@ -116,7 +116,7 @@ export class FrameBuffer {
     return this.bytes.readUInt32BE(index * FRAME_BYTES + COMMIT_PAGES_AT)
   }
 
-  page(index: number): Uint8Array {
+  page(index: number): Buffer {
     return this.bytes.subarray(index * FRAME_BYTES + FRAME_HEADER_BYTES, (index + 1) * FRAME_BYTES)
   }
 

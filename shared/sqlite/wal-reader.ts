@@ -11,7 +11,7 @@ import { databasePath } from './connection.ts'
 import { readAt } from './positional-io.ts'
 import { storageError } from './storage-errors.ts'
 import type { RunningChecksum } from './wal-checksum.ts'
-import type { PageImage, WalHeader } from './wal-format.ts'
+import type { WalHeader } from './wal-format.ts'
 import { FRAME_BYTES, FrameBuffer, WAL_HEADER_BYTES, frameOffset, parseWalHeader } from './wal-format.ts'
 
 /** A place in a WAL: the salts name one round of the log, `frame` is the last frame of a transaction (0: before the first). */
@@ -33,7 +33,7 @@ export interface WalTransaction {
    * Last image of each changed page, ascending, pages beyond `commitPages` dropped.
    * The bytes belong to the reader and stay valid only until its next `poll`: encode or copy them before.
    */
-  readonly pages: readonly PageImage[]
+  readonly pages: readonly { readonly pgno: number; readonly data: Buffer }[]
 }
 
 const FRAMES_FIRST_READ = 8

@@ -1,0 +1,114 @@
+/** Writes transactions of the primary as frames into a replica's -wal. They count for readers only once the wal-index says so. */
+import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Entropy } from '../clock.ts'
+import { assert } from '../errors.ts'
+import { PAGE_BYTES, WAL_APPEND_FRAMES } from '../limits.ts'
+import { syncDirectory, writeAt } from './positional-io.ts'
+import { storageError } from './storage-errors.ts'
+import type { RunningChecksum } from './wal-checksum.ts'
+import { HOST_BIG_ENDIAN } from './wal-checksum.ts'
+import type { PageImage, WalHeader } from './wal-format.ts'
+import { FRAME_BYTES, FrameBuffer, WAL_HEADER_BYTES, frameOffset, writeWalHeader } from './wal-format.ts'
+
+/** What one transaction left behind: whole images of the pages it changed, in any order, and the size of the database after it. */
+export interface PageChange {
+  readonly pages: Iterable<PageImage>
+  readonly commitPages: number
+}
+
+/** What new frames continue: the log's header, and its checksum up to `lastFrame`. Writing moves the checksum on. */
+export interface LogEnd {
+  readonly header: WalHeader
+  readonly sum: RunningChecksum
+  readonly lastFrame: number
+}
+
+export class WalWriter {
+  readonly #path: string
+  /** One descriptor for life. */
+  readonly #fd: number
+  readonly #frames: FrameBuffer = new FrameBuffer(WAL_APPEND_FRAMES)
+  readonly #headerBytes: Buffer = Buffer.alloc(WAL_HEADER_BYTES)
+  /** SQLite made the file; its name is durable after the first sync. */
+  #nameSynced = false
+
+  constructor(database: string) {
+    this.#path = `${database}-wal`
+    try {
+      this.#fd = openSync(this.#path, 'r+')
+    } catch (error) {
+      throw storageError(error, `opening ${this.#path}`)
+    }
+  }
+
+  /** Size of the file, which is what it takes on disk. */
+  get bytes(): number {
+    return fstatSync(this.#fd).size
+  }
+
+  /** Starts the log over, with salts that no frame left in the file can have. */
+  start(entropy: Entropy): LogEnd {
+    const salts = entropy.bytes(8)
+    const header: WalHeader = {
+      bigEndian: HOST_BIG_ENDIAN,
+      pageBytes: PAGE_BYTES,
+      sequence: 0,
+      salt1: salts.readUInt32BE(0),
+      salt2: salts.readUInt32BE(4),
+    }
+    const sum = writeWalHeader(this.#headerBytes, header)
+    writeAt(this.#fd, this.#headerBytes, 0, WAL_HEADER_BYTES, 0)
+    return { header, sum, lastFrame: 0 }
+  }
+
+  /**
+   * Writes the frames of one transaction in runs of `WAL_APPEND_FRAMES`, so that memory stays bounded however large it is.
+   * Only the last frame has the commit size: whatever a crash leaves before it is no transaction. Returns their page numbers.
+   */
+  append(end: LogEnd, change: PageChange): number[] {
+    const pageNumbers: number[] = []
+    let waiting: PageImage | undefined
+    let filled = 0
+    const add = (page: PageImage, commitPages: number): void => {
+      this.#frames.write(filled, page, commitPages, end.header, end.sum)
+      pageNumbers.push(page.pgno)
+      filled += 1
+      if (filled < this.#frames.capacity && commitPages === 0) return
+      this.#flush(filled, end.lastFrame + pageNumbers.length - filled + 1)
+      filled = 0
+    }
+    for (const page of change.pages) {
+      requirePage(page, change.commitPages)
+      if (waiting !== undefined) add(waiting, 0)
+      waiting = page
+    }
+    assert(waiting !== undefined, 'a transaction has at least one page')
+    add(waiting, change.commitPages)
+    return pageNumbers
+  }
+
+  sync(): void {
+    try {
+      fdatasyncSync(this.#fd)
+    } catch (error) {
+      throw storageError(error, `syncing ${this.#path}`)
+    }
+    if (this.#nameSynced) return
+    syncDirectory(dirname(this.#path))
+    this.#nameSynced = true
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  #flush(count: number, firstFrame: number): void {
+    writeAt(this.#fd, this.#frames.bytes, 0, count * FRAME_BYTES, frameOffset(firstFrame))
+  }
+}
+
+function requirePage({ pgno, data }: PageImage, commitPages: number): void {
+  const fits = pgno >= 1 && pgno <= commitPages && data.length === PAGE_BYTES
+  assert(fits, `page ${pgno} of ${data.length} bytes belongs to a database of ${commitPages} pages`)
+}
