@@ -5,7 +5,7 @@ import { MacaroondError } from '../errors.ts'
 const TEXTS: readonly (readonly [RegExp, string, string])[] = [
   [/^(Bearer|FlyV1|token) /i, 'an authorization header', 'give the token without the scheme in front of it'],
   [/^fm(2|1r|1a)_/, 'a Fly.io macaroon', 'only the libmacaroons family of formats is read here'],
-  [/^mcn[0-9]+_/, 'a token in a newer text form', 'upgrade this program'],
+  [/^mcn(?!1_)[0-9]+_/, 'a token in a newer text form', 'upgrade this program'],
   [/^eyJ[\w-]*\.[\w-]*\./, 'a JSON Web Token', 'this authority issues macaroons'],
   [/^\s*\{.*"s(64)?"\s*:/s, 'a macaroon in the V2J (JSON) format', 'write it in the V2 binary format'],
   [/^\s*\{/, 'a macaroon in a JSON format', 'write it in the V2 binary format'],
