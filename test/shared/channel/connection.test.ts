@@ -196,8 +196,9 @@ describe('a connection', () => {
       if (round % 3 === 0) await delay(0)
       if (round % 2 === 0) near.abort(new Error('in a hurry'))
       await closing
-      const outcome = await near.closed
-      if (round % 2 === 1) expect(outcome).toBeUndefined()
+      const hurried = round % 2 === 0
+      // Aborted too late, when the end was through already, it has ended in order.
+      expect([undefined, hurried ? 'closed' : undefined]).toContain((await near.closed)?.code)
       await far.closed
     }
   })

@@ -45,6 +45,6 @@ describe('frames', () => {
   })
 
   it('that end in the middle are an error', async () => {
-    await expect(decode([Buffer.from([5, 1, 2])])).rejects.toThrow()
+    await expect(decode([Buffer.from([5, 1, 2])])).rejects.toThrow('Unexpected end of input')
   })
 })

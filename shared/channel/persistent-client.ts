@@ -1,0 +1,122 @@
+/** An RPC client whose connection comes back by itself: what the SDKs are built on. */
+import { systemClock, systemEntropy } from '../clock.ts'
+import { MacaroondError } from '../errors.ts'
+import type { PeerIdText } from '../ids.ts'
+import { REQUEST_TIMEOUT_MS } from '../limits.ts'
+import { silentLog, type Log } from '../log.ts'
+import type { ChannelName } from './channel-name.ts'
+import type { Connection } from './connection.ts'
+import { dial } from './dial.ts'
+import type { Identity } from './identity.ts'
+import { RpcClient, type CallOptions } from './rpc-client.ts'
+import { superviseConnection } from './supervisor.ts'
+
+export interface PersistentClientOptions {
+  readonly address: string
+  readonly peerId: PeerIdText
+  readonly identity: Identity
+  readonly cluster: string
+  readonly channel: ChannelName
+  readonly log?: Log
+}
+
+export class PersistentClient {
+  readonly #options: PersistentClientOptions
+  readonly #stop = new AbortController()
+  readonly #ended: Promise<void>
+  #client: RpcClient | undefined
+  #error: MacaroondError | undefined
+  #waiting = new Set<() => void>()
+
+  /** Dials at once, and again whenever the connection is lost. */
+  constructor(options: PersistentClientOptions) {
+    this.#options = options
+    this.#ended = superviseConnection({
+      dial: (signal) => dial({ ...options, hello: {}, signal }),
+      run: (connection, retire) => this.#use(connection, retire),
+      signal: this.#stop.signal,
+      clock: systemClock,
+      entropy: systemEntropy,
+      log: options.log ?? silentLog,
+      overlap: true,
+      onState: (state) => state.phase === 'waiting' && this.#failed(state.error),
+    })
+  }
+
+  get connected(): boolean {
+    return this.#client !== undefined
+  }
+
+  /** Why there is no connection now. */
+  get error(): MacaroondError | undefined {
+    return this.#error
+  }
+
+  /**
+   * Waits for a connection within the call's time, then calls. Rejects at once with what the other side refused this
+   * peer for (a wrong pin, a missing role); with connect_failed, timeout or closed when it cannot be reached in time.
+   */
+  async call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
+    const timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS
+    const startedMs = systemClock.monotonicMs()
+    const client = await this.#connection(timeoutMs, options.signal)
+    const leftMs = Math.max(1, timeoutMs - (systemClock.monotonicMs() - startedMs))
+    return client.call(method, params, { ...options, timeoutMs: leftMs })
+  }
+
+  /** Lets calls in flight finish (bounded), then closes. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    this.#wake()
+    await this.#ended
+  }
+
+  async #use(connection: Connection, retire: AbortSignal): Promise<void> {
+    const client = new RpcClient(connection)
+    this.#client = client
+    this.#error = undefined
+    this.#wake()
+    const retired = new Promise<void>((resolve) => retire.addEventListener('abort', () => resolve()))
+    await Promise.race([connection.closed, retired])
+    if (this.#client === client) this.#client = undefined
+    await client.close()
+  }
+
+  #failed(error: MacaroondError | undefined): void {
+    this.#error = error
+    if (error !== undefined && isFinal(error)) this.#wake()
+  }
+
+  async #connection(timeoutMs: number, signal: AbortSignal | undefined): Promise<RpcClient> {
+    const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])])
+    for (;;) {
+      if (this.#client !== undefined) return this.#client
+      if (this.#stop.signal.aborted) throw new MacaroondError('closed', 'this client is closed')
+      const error = this.#error
+      if (error !== undefined && (isFinal(error) || deadline.aborted)) throw error
+      if (deadline.aborted) throw new MacaroondError('timeout', `${this.#options.address} did not answer within ${timeoutMs} ms`)
+      await this.#change(deadline)
+    }
+  }
+
+  #change(deadline: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.#waiting.delete(wake)
+        deadline.removeEventListener('abort', wake)
+        resolve()
+      }
+      this.#waiting.add(wake)
+      deadline.addEventListener('abort', wake)
+    })
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake()
+  }
+}
+
+/** Trying again would not help: somebody has to change something. */
+function isFinal({ kind }: MacaroondError): boolean {
+  return kind === 'denied' || kind === 'conflict' || kind === 'usage'
+}
