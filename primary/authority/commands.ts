@@ -28,6 +28,12 @@ export type Command =
       readonly recorded: boolean
       readonly reason: string
     }
+  /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */
+  | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
+
+export interface Noted {
+  readonly noted: true
+}
 
 export interface OrgCreated {
   readonly org: string
@@ -54,4 +60,4 @@ export interface Revoked {
   readonly matched: 'recorded' | 'unrecorded'
 }
 
-export type Answer = OrgCreated | Minted | Revoked
+export type Answer = Noted | OrgCreated | Minted | Revoked

@@ -5,7 +5,7 @@ import { encodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
 import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
 import { checkPredicate } from '../../shared/macaroon/predicate/compile.ts'
-import { encodeToken } from '../../shared/macaroon/token-text.ts'
+import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { assert } from '../../shared/errors.ts'
 import type { Command } from './commands.ts'
 import { activeOrg } from './org.ts'
@@ -22,11 +22,11 @@ export function mint(state: AuthorityState, command: Mint, moment: Moment): Deci
   const key = state.keys.get(org.activeKid as never)
   assert(key !== undefined, `org ${org.name} has no active key`)
   const issue = nextNonce(state.issue, moment.wallMs, moment.entropy.bytes(NONCE_RANDOM_BYTES))
-  const { nonce, issuedMs: issuedAtMs } = issue
+  const { nonce, issuedAtMs } = issue
   const expiresAt = command.ttlSeconds === 0 ? 0 : Math.ceil(issuedAtMs / 1000) + command.ttlSeconds
   const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors: [], subject })
-  const root = createMacaroon({ rootKey: { derived: key.derivedKey }, location: state.cluster, identifier })
-  const token = encodeToken(attenuate(root, command.caveats))
+  const root = createMacaroon({ derivedKey: key.derivedKey, location: state.cluster, identifier })
+  const token = encodeTokenText(attenuate(root, command.caveats))
   state.issue = issue.state
   const id = tokenId(key.kid, nonce)
   return {

@@ -37,6 +37,11 @@ export function step(state: AuthorityState, command: Command, moment: Moment): O
   return { rows: [...rows, { table: 'audit', row }], answer }
 }
 
+function noteRefusal({ actor, message }: Extract<Command, { kind: 'replica.refused' }>, moment: Moment): Decision {
+  const common = { atMs: moment.wallMs, actor: actor.text, org: '', target: '' }
+  return { rows: [], answer: { noted: true }, audit: { ...common, action: 'replica.refused', detail: { message } } }
+}
+
 function decide(state: AuthorityState, command: Command, moment: Moment): Decision {
   switch (command.kind) {
     case 'org.create':
@@ -45,5 +50,7 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return mint(state, command, moment)
     case 'token.revoke':
       return revokeToken(state, command, moment)
+    case 'replica.refused':
+      return noteRefusal(command, moment)
   }
 }

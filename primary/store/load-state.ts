@@ -1,15 +1,15 @@
 /** Builds the authority's state from its database: at start, and again after a transaction that failed. */
-import { readKeys, readOrgs } from '../../shared/database/keys.ts'
+import { KeyReader, readOrgs } from '../../shared/database/keys.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { assert } from '../../shared/errors.ts'
-import { nonceStateAfter } from '../../shared/macaroon/nonce.ts'
+import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { AuthorityState, Org } from '../authority/state.ts'
 
 export function loadState(db: Connection, ring: readonly Kek[]): AuthorityState {
   const meta = new MetaReader(db).read()
-  const keys = new Map(readKeys(db, ring, meta.cluster).map((key) => [key.kid, key]))
+  const keys = new Map(new KeyReader(db).read(ring, meta.cluster).map((key) => [key.kid, key]))
   const orgs = new Map<string, Org>()
   for (const { name, state, createdMs } of readOrgs(db)) {
     // Keys come in order of generation: the last active one mints.
@@ -23,7 +23,7 @@ export function loadState(db: Connection, ring: readonly Kek[]): AuthorityState 
     timeline: meta.timeline,
     orgs,
     keys,
-    issue: nonceStateAfter(meta.issueClockMs),
+    issue: resumeNonces(meta.issueClockMs),
     keyGeneration: meta.keyGeneration,
     revocationSeq: meta.revocationSeq,
     audit: { seq: meta.auditSeq, hash: meta.auditHead },

@@ -12,7 +12,7 @@
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import type { Timeline } from '../../shared/ids.ts'
+import { timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
 import { revocationRow, type RevocationRow } from '../../shared/protocol/revocations.ts'
 
 const HEADER_BYTES = 8
@@ -22,7 +22,7 @@ const header = z.object({ timeline: z.string().length(32) })
 
 export class RevocationJournal {
   readonly #fd: number
-  #timeline: string | undefined
+  #timeline: Timeline | undefined
   #rows: RevocationRow[] = []
 
   constructor(path: string) {
@@ -35,7 +35,7 @@ export class RevocationJournal {
     return this.#rows
   }
 
-  get timeline(): string | undefined {
+  get timeline(): Timeline | undefined {
     return this.#timeline
   }
 
@@ -75,7 +75,7 @@ export class RevocationJournal {
       const text = recordAt(bytes, start)
       if (text === undefined) return start
       const value: unknown = JSON.parse(text.toString('utf8'))
-      if (start === 0) this.#timeline = header.parse(value).timeline
+      if (start === 0) this.#timeline = asTimeline(header.parse(value).timeline)
       else this.#rows.push(revocationRow.parse(value))
       start += HEADER_BYTES + text.length
     }

@@ -94,7 +94,8 @@ export class PersistentClient {
       if (this.#stop.signal.aborted) throw new MacaroondError('closed', 'this client is closed')
       const error = this.#error
       if (error !== undefined && (isFinal(error) || deadline.aborted)) throw error
-      if (deadline.aborted) throw new MacaroondError('timeout', `${this.#options.address} did not answer within ${timeoutMs} ms`)
+      if (deadline.aborted)
+        throw new MacaroondError('timeout', `${this.#options.address} did not answer within ${timeoutMs} ms`)
       await this.#change(deadline)
     }
   }

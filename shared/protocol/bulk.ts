@@ -32,12 +32,24 @@ export function encodeChunk(kind: BulkKind, payload: Uint8Array, last: boolean):
   return frame
 }
 
-/** All frames of one segment, in order; small segments are one frame. */
-export function* encodeChunks(kind: BulkKind, bytes: Uint8Array): Generator<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += BULK_CHUNK_BYTES) {
-    const end = Math.min(start + BULK_CHUNK_BYTES, bytes.length)
-    yield encodeChunk(kind, bytes.subarray(start, end), end === bytes.length)
+/** All frames of one LTX file that comes in pieces of any size, in order. */
+export function* encodeChunks(kind: BulkKind, pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  const filling = Buffer.allocUnsafe(BULK_CHUNK_BYTES)
+  let filled = 0
+  for (const piece of pieces) {
+    for (let taken = 0; taken < piece.length;) {
+      // A full chunk waits for the next byte: only then is it known not to be the last.
+      if (filled === BULK_CHUNK_BYTES) {
+        yield encodeChunk(kind, filling, false)
+        filled = 0
+      }
+      const part = piece.subarray(taken, taken + BULK_CHUNK_BYTES - filled)
+      filling.set(part, filled)
+      filled += part.length
+      taken += part.length
+    }
   }
+  yield encodeChunk(kind, filling.subarray(0, filled), true)
 }
 
 export function decodeChunk(frame: Uint8Array): BulkChunk {

@@ -8,7 +8,8 @@ import { z } from 'zod'
 /** Rows in one message; 500 rows are about 60 KB. */
 export const REVOCATIONS_A_MESSAGE = 500
 
-export interface RevocationsHello {
+// A type, not an interface: it is sent as JSON, which wants an index signature.
+export type RevocationsHello = {
   readonly timeline: string | null
   /** Highest revocation this replica has without a gap; 0 for none. */
   readonly seq: number

@@ -8,7 +8,8 @@ import type { Timeline } from '../ids.ts'
 import { timeline as asTimeline } from '../ids.ts'
 import { parsePosition, positionText, type Position } from '../position.ts'
 
-export interface SignedPosition {
+// A type, not an interface: it is sent as JSON, which wants an index signature.
+export type SignedPosition = {
   readonly position: string
   readonly timeline: string
   /** Ed25519 signature (RFC 8032), 64 bytes in base64url. */

@@ -11,7 +11,8 @@
 import { z } from 'zod'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
 
-export interface WalHello {
+// A type, not an interface: it is sent as JSON, which wants an index signature.
+export type WalHello = {
   /** Position text, null on a replica without a database. */
   readonly position: string | null
   readonly timeline: string | null

@@ -1,0 +1,46 @@
+/** Which token a revocation means: by the token itself, whose expiry is then proven, or by its id. */
+import { MacaroondError } from '../../shared/errors.ts'
+import { parseTokenId, type Kid, type Nonce } from '../../shared/ids.ts'
+import type { IssuedLog } from '../../shared/database/issued-log.ts'
+import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
+import { verifyMacaroon } from '../../shared/macaroon/signature.ts'
+import { decodeTokenText } from '../../shared/macaroon/text.ts'
+import type { RevokeParams } from '../../shared/protocol/sign.ts'
+import type { AuthorityState } from '../authority/state.ts'
+
+export interface NamedToken {
+  readonly kid: Kid
+  readonly nonce: Nonce
+  /** Unix seconds; 0 when it never expires or nobody knows. */
+  readonly expiresAt: number
+  readonly recorded: boolean
+}
+
+/** Throws the token's own errors, or request_invalid when its signature is not this authority's. */
+export function nameToken(named: RevokeParams, state: AuthorityState, issued: IssuedLog): NamedToken {
+  const { kid, nonce, proven } = named.token === undefined ? byId(named.id ?? '') : byToken(named.token, state)
+  const record = issued.find(kid, nonce)
+  // An expiry that is not on record and not proven must not let the row be purged: 0 keeps it.
+  return { kid, nonce, expiresAt: proven ?? record?.expiresAt ?? 0, recorded: record !== undefined }
+}
+
+interface Name {
+  readonly kid: Kid
+  readonly nonce: Nonce
+  readonly proven: number | undefined
+}
+
+function byId(id: string): Name {
+  return { ...parseTokenId(id), proven: undefined }
+}
+
+function byToken(text: string, state: AuthorityState): Name {
+  const macaroon = decodeTokenText(text)
+  const { kid, nonce, expiresAt } = decodeIdentifier(macaroon.identifier)
+  const key = state.keys.get(kid)
+  if (key !== undefined && verifyMacaroon(macaroon, key.derivedKey) !== undefined)
+    return { kid, nonce, proven: expiresAt }
+  throw new MacaroondError('request_invalid', 'this token was not minted by this authority, or was changed', {
+    hint: 'if only the id is at hand, revoke by id',
+  })
+}

@@ -1,0 +1,51 @@
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import { positionText } from '../../shared/position.ts'
+import type { PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
+import { VERSION } from '../../shared/version.ts'
+import type { AuthorityState } from '../authority/state.ts'
+import type { CommitLog } from '../commit-log/commit-log.ts'
+import type { Publisher } from '../publisher/publisher.ts'
+import type { WritesState } from './gate.ts'
+
+export interface StatusSources {
+  readonly cluster: string
+  readonly commitLog: CommitLog
+  readonly writes: WritesState
+  readonly state: AuthorityState
+  readonly uptimeMs: number
+  readonly replicas: readonly KnownPeer[]
+  readonly publisher: Publisher
+}
+
+export function primaryStatus(sources: StatusSources): PrimaryStatus {
+  const { cluster, commitLog, writes, state, uptimeMs } = sources
+  return {
+    role: 'primary',
+    cluster,
+    pid: process.pid,
+    version: VERSION,
+    uptimeSeconds: Math.floor(uptimeMs / 1000),
+    position: positionText(commitLog.head),
+    timeline: commitLog.timeline,
+    writes,
+    revocationSeq: state.revocationSeq,
+    orgs: state.orgs.size,
+    log: commitLog.log,
+    walFrames: commitLog.walFrames,
+    replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
+  }
+}
+
+function linkOf(peer: KnownPeer, { publisher, commitLog }: StatusSources): ReplicaLink {
+  const { wal, revocations, acknowledged, revocationSeq } = publisher.status(peer.id)
+  return {
+    name: peer.name,
+    region: peer.region ?? null,
+    peerId: peer.id,
+    wal,
+    revocations,
+    acknowledged: acknowledged === undefined ? null : positionText(acknowledged),
+    lag: acknowledged === undefined ? null : commitLog.head.txid - acknowledged.txid,
+    revocationSeq: revocationSeq ?? null,
+  }
+}

@@ -1,0 +1,103 @@
+/** `macaroond/signer`: for services that issue tokens. Talks to the primary over Noise; every call is a typed promise. */
+import { z } from 'zod'
+import { parsePeerId } from '../../shared/channel/peer-id.ts'
+import { PersistentClient } from '../../shared/channel/persistent-client.ts'
+import {
+  clientFields,
+  nodeAddress,
+  openIdentity,
+  type ClientOptions,
+  type NodeAddress,
+} from '../../shared/config/client-options.ts'
+import { checkConfig } from '../../shared/config/read-config.ts'
+import type {
+  MintParams,
+  MintResult,
+  OrgCreateResult,
+  OrgListResult,
+  RevocationsParams,
+  RevocationsResult,
+  RevokeResult,
+  RevokeWait,
+} from '../../shared/protocol/sign.ts'
+
+export { MacaroondError } from '../../shared/errors.ts'
+export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
+export type { NodeAddress } from '../../shared/config/client-options.ts'
+export type * from '../../shared/protocol/sign.ts'
+
+export interface SignerOptions extends ClientOptions {
+  readonly primary: NodeAddress
+}
+
+export interface MintRequest {
+  readonly org: string
+  /** Whom the token is for, at most 255 bytes. */
+  readonly subject: string
+  readonly caveats?: readonly string[]
+  /** Default 24 hours; 0 for a token that does not expire. */
+  readonly ttlSeconds?: number
+}
+
+/** A token by itself, which proves its expiry, or by its id. */
+export type RevokeRequest = ({ readonly token: string } | { readonly id: string }) & {
+  readonly reason?: string
+  /** Default `durable`. */
+  readonly wait?: RevokeWait
+}
+
+export interface Signer {
+  readonly createOrg: (name: string) => Promise<OrgCreateResult>
+  readonly listOrgs: () => Promise<OrgListResult>
+  /**
+   * Mints a token. Rejects with org_unknown, org_disabled, caveat_malformed, permission_denied, request_invalid, or an
+   * error of kind `unavailable`; a `timeout` or `connection_lost` leaves open whether a token was made.
+   */
+  readonly mint: (request: MintRequest) => Promise<MintResult>
+  /** Revokes one token and everything made from it. Repeating it is harmless. */
+  readonly revoke: (request: RevokeRequest) => Promise<RevokeResult>
+  readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<RevocationsResult>
+  /** Lets calls in flight finish, then closes the connection. */
+  readonly close: () => Promise<void>
+}
+
+const signerOptions: z.ZodType<SignerOptions> = z.strictObject({ ...clientFields, primary: nodeAddress })
+
+const DAY_SECONDS = 86_400
+const PAGE_ROWS = 100
+const DEFAULT_TIMEOUT_MS = 10_000
+
+/**
+ * Checks the options, reads the identity, and starts to connect; calls wait for the connection within their time. Throws
+ * config_invalid, key_unreadable, key_permissions, key_malformed.
+ */
+export async function createSigner(options: SignerOptions): Promise<Signer> {
+  const {
+    cluster,
+    identity,
+    primary,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+  } = checkConfig('createSigner', options, signerOptions)
+  const client = new PersistentClient({
+    address: primary.address,
+    peerId: parsePeerId(primary.peerId),
+    identity: await openIdentity(identity),
+    cluster,
+    channel: 'sign',
+  })
+  // The answers come from the pinned primary; their shape is the protocol's.
+  const call = <T>(method: string, params: object): Promise<T> =>
+    client.call(method, params, { timeoutMs }) as Promise<T>
+  return {
+    createOrg: (name) => call('org.create', { name }),
+    listOrgs: () => call('org.list', {}),
+    mint: ({ caveats = [], ttlSeconds = DAY_SECONDS, org, subject }) => {
+      const params: MintParams = { org, subject, caveats, ttlSeconds }
+      return call('token.mint', params)
+    },
+    revoke: ({ reason = '', wait = 'durable', ...named }) => call('token.revoke', { ...named, reason, wait }),
+    listRevocations: ({ org, after = 0, limit = PAGE_ROWS } = {}) =>
+      call('revocations.list', org === undefined ? { after, limit } : { org, after, limit }),
+    close: () => client.close(),
+  }
+}

@@ -1,0 +1,87 @@
+/** Turns a transaction found in SQLite's WAL into the LTX segment that is logged and shipped, checksums kept along. */
+import type { Epoch, Txid } from '../../shared/ids.ts'
+import { encodeSegment } from '../../shared/ltx/encoder.ts'
+import { lockPage, type DatabasePage } from '../../shared/ltx/database-pages.ts'
+import { EMPTY_CHECKSUM, type PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import type { WalTransaction } from '../../shared/sqlite/wal-reader.ts'
+import { frameOffset } from '../../shared/sqlite/wal-format.ts'
+import { PAGE_BYTES } from '../../shared/limits.ts'
+import type { Position } from '../../shared/position.ts'
+import type { CommittedSegment } from './segment.ts'
+
+const FIRST_TXID = 1
+const ZERO_PAGE = Buffer.alloc(PAGE_BYTES)
+
+export class Capture {
+  readonly #checksums: PageChecksums
+  readonly #epoch: Epoch
+  #lastTimestampMs = 0
+
+  /** `checksums` are those of the database before the first transaction to come. */
+  constructor(checksums: PageChecksums, epoch: Epoch) {
+    this.#checksums = checksums
+    this.#epoch = epoch
+  }
+
+  get checksums(): PageChecksums {
+    return this.#checksums
+  }
+
+  /** Only keeps the checksums along: this transaction is in the log already. */
+  follow(transaction: WalTransaction): void {
+    this.#checksums.apply(this.#checksums.preview(this.#withGrowth(transaction), transaction.commitPages))
+  }
+
+  encode(transaction: WalTransaction, txid: Txid, nowMs: number): CommittedSegment {
+    const { commitPages, startFrame, endFrame, salt1, salt2 } = transaction
+    const pages = this.#withGrowth(transaction)
+    // Transaction 1 holds every page, so it is a snapshot, and a snapshot starts from an empty database (LTX v3).
+    const preApply = txid === FIRST_TXID ? EMPTY_CHECKSUM : this.#checksums.checksum
+    const change = this.#checksums.preview(pages, commitPages)
+    const position: Position = { epoch: this.#epoch, txid, checksum: this.#checksums.apply(change) }
+    // Monotone, because restore to a point in time picks files by their timestamps.
+    this.#lastTimestampMs = Math.max(this.#lastTimestampMs, nowMs)
+    const bytes = encodeSegment(
+      {
+        pageSize: PAGE_BYTES,
+        commit: commitPages,
+        minTxid: txid,
+        maxTxid: txid,
+        timestampMs: this.#lastTimestampMs,
+        walOffset: frameOffset(startFrame),
+        walSize: frameOffset(endFrame + 1) - frameOffset(startFrame),
+        walSalt1: salt1,
+        walSalt2: salt2,
+        nodeId: 0n,
+        epoch: this.#epoch,
+        preApply,
+        postApply: position.checksum,
+      },
+      pages,
+    )
+    return { position, bytes, endFrame }
+  }
+
+  /**
+   * A page that was allocated and freed again in one transaction is never written: the database grows by a page that has
+   * no frame and reads as zeros. The segment must hold it all the same, or the copy's size and checksum would differ.
+   */
+  #withGrowth({ pages, commitPages }: WalTransaction): readonly DatabasePage[] {
+    const had = this.#checksums.pageCount
+    const fresh = pages.length - lowerBound(pages, had + 1)
+    const lock = lockPage(PAGE_BYTES)
+    const grown = commitPages - had - (lock > had && lock <= commitPages ? 1 : 0)
+    if (grown <= fresh) return pages
+    const complete = new Map(pages.map((page) => [page.pgno, page]))
+    for (let pgno = had + 1; pgno <= commitPages; pgno += 1) {
+      if (pgno !== lock && !complete.has(pgno)) complete.set(pgno, { pgno, data: ZERO_PAGE })
+    }
+    return [...complete.values()].toSorted((a, b) => a.pgno - b.pgno)
+  }
+}
+
+/** Index of the first page numbered `pgno` or higher; pages ascend. */
+function lowerBound(pages: readonly DatabasePage[], pgno: number): number {
+  const index = pages.findIndex((page) => page.pgno >= pgno)
+  return index < 0 ? pages.length : index
+}

@@ -1,0 +1,189 @@
+/**
+ * The primary's database with its log: one writer connection, a guard, the WAL reader that sees every commit, and the log
+ * of segments. A commit is: SQLite's COMMIT (which fsyncs), read the frames back, make the segment, append it to the log.
+ */
+import type { Clock } from '../../shared/clock.ts'
+import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
+import { MacaroondError, assert } from '../../shared/errors.ts'
+import { TXID_NONE, txid as asTxid, type Checksum, type Timeline, type Txid } from '../../shared/ids.ts'
+import { decodeHeader } from '../../shared/ltx/header.ts'
+import type { Position } from '../../shared/position.ts'
+import { Checkpointer, type GuardedOutcome } from '../../shared/sqlite/checkpointer.ts'
+import { openWriter, type Connection } from '../../shared/sqlite/connection.ts'
+import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
+import { Guard } from '../../shared/sqlite/guard.ts'
+import { PageSource } from '../../shared/sqlite/page-source.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { WalReader, type WalPosition, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
+import type { Capture } from './capture.ts'
+import { recover } from './recover.ts'
+import type { CommittedSegment } from './segment.ts'
+import { SegmentLog } from './segment-log.ts'
+
+export interface CommitLogOptions {
+  readonly database: string
+  readonly logFolder: string
+  readonly keepBytes: number
+  readonly cluster: string
+  readonly clock: Clock
+  /** Makes the first transaction of a database that has none. */
+  readonly initialize: (db: Connection) => void
+  /** Called with every committed segment, once it is in the log. */
+  readonly onCommitted: (segment: CommittedSegment) => void
+}
+
+/** Segments kept in memory for replicas that are up to date, so that sending to them reads no file. */
+const RECENT_MAX = 64
+
+export class CommitLog {
+  readonly db: Connection
+  readonly timeline: Timeline
+  readonly #options: CommitLogOptions
+  readonly #file: DatabaseFile
+  readonly #guard: Guard
+  readonly #reader: WalReader
+  readonly #log: SegmentLog
+  readonly #capture: Capture
+  readonly #checkpointer: Checkpointer
+  readonly #recent = new Map<Txid, Buffer>()
+  /** Committed and captured, but the log could not take it (a full disk): nothing else is written before it is in. */
+  #stalled: CommittedSegment | undefined
+  #head: Position
+  #logged: WalPosition
+  #walFrames: number
+
+  constructor(options: CommitLogOptions) {
+    this.#options = options
+    this.#file = DatabaseFile.open(options.database, { create: true })
+    this.db = openWriter(options.database)
+    options.initialize(this.db)
+    const meta = this.#checkedMeta()
+    this.timeline = meta.timeline
+    this.#guard = Guard.open(options.database)
+    this.#reader = new WalReader(options.database)
+    this.#log = SegmentLog.open(options.logFolder, options.keepBytes)
+    const { file, log, reader } = { file: this.#file, log: this.#log, reader: this.#reader }
+    this.#capture = recover({ file, reader, log, meta, nowMs: options.clock.wallMs() }).capture
+    this.#logged = this.#reader.position
+    this.#walFrames = this.#logged.frame
+    this.#head = { epoch: meta.epoch, txid: meta.txid, checksum: this.#capture.checksums.checksum }
+    this.#checkpointer = new Checkpointer({
+      file: this.#file,
+      writer: this.db,
+      guard: this.#guard,
+      consumed: () => this.#logged,
+      fsyncLog: () => this.#log.sync(),
+    })
+  }
+
+  get head(): Position {
+    return this.#head
+  }
+
+  /** Frames in the WAL: when there are many, it is time for a checkpoint. */
+  get walFrames(): number {
+    return this.#walFrames
+  }
+
+  get log(): { readonly first: Txid; readonly last: Txid; readonly bytes: number } {
+    const { first, last, bytes } = this.#log
+    return { first, last, bytes }
+  }
+
+  get stalled(): boolean {
+    return this.#stalled !== undefined
+  }
+
+  /** After COMMIT: exactly one transaction must have come, ours. Throws foreign_write, disk_full. */
+  captureCommit(): Position {
+    const [ours, ...others] = this.#reader.poll()
+    if (ours === undefined) throw foreignWrite('our own commit is not in the WAL')
+    if (others.length > 0) throw foreignWrite(`${others.length} transactions that are not ours are in the WAL`)
+    this.#publish(this.#encode(ours))
+    return this.#head
+  }
+
+  /** While nothing of ours was committed nothing may be in the WAL. Throws foreign_write. */
+  checkUndisturbed(): void {
+    if (this.#reader.poll().length > 0) throw foreignWrite('a transaction that is not ours is in the WAL')
+  }
+
+  /** Tries again to log what a full disk kept out. Throws disk_full as long as it does. */
+  unstall(): void {
+    if (this.#stalled !== undefined) this.#publish(this.#stalled)
+  }
+
+  /** The segment of a transaction, or undefined when the log no longer (or never) had it. */
+  segment(txid: Txid): Buffer | undefined {
+    return this.#recent.get(txid) ?? (this.#log.has(txid) ? this.#log.read(txid) : undefined)
+  }
+
+  /** Checksum after a transaction, as far back as the log reaches. */
+  checksumAt(txid: Txid): Checksum | undefined {
+    if (txid === this.#head.txid) return this.#head.checksum
+    if (this.#log.has(txid)) return decodeHeader(this.#log.read(txid)).postApply
+    const next = asTxid(txid + 1)
+    return txid !== TXID_NONE && this.#log.has(next) ? decodeHeader(this.#log.read(next)).preApply : undefined
+  }
+
+  /** The database as of its head; hold it only while it is read, because it keeps the WAL from being reset. */
+  pin(): PageSource {
+    return PageSource.pin(this.#file)
+  }
+
+  async checkpoint(): Promise<GuardedOutcome> {
+    if (this.stalled) return { kind: 'busy' }
+    const outcome = await this.#checkpointer.checkpoint()
+    if (outcome.kind === 'truncated') {
+      this.#walFrames = 0
+      this.#log.prune()
+    }
+    return outcome
+  }
+
+  /** Syncs the log before the last connection closes, because SQLite then empties the WAL. */
+  close(): void {
+    this.#log.close()
+    this.#reader.close()
+    this.#guard.close()
+    this.db.close()
+    this.#file.close()
+  }
+
+  #checkedMeta(): Meta {
+    const meta = new MetaReader(this.db).read()
+    checkMeta(meta, this.#options.cluster, this.#options.database)
+    return meta
+  }
+
+  #encode(transaction: WalTransaction): CommittedSegment {
+    return this.#capture.encode(transaction, asTxid(this.#head.txid + 1), this.#options.clock.wallMs())
+  }
+
+  #publish(segment: CommittedSegment): void {
+    this.#stalled = segment
+    try {
+      this.#log.append(segment.position.txid, segment.bytes)
+    } catch (error) {
+      throw storageError(error, 'appending to the segment log')
+    }
+    this.#stalled = undefined
+    this.#head = segment.position
+    this.#logged = this.#reader.position
+    this.#walFrames = segment.endFrame
+    this.#remember(segment)
+    this.#options.onCommitted(segment)
+  }
+
+  #remember({ position, bytes }: CommittedSegment): void {
+    this.#recent.set(position.txid, bytes)
+    if (this.#recent.size > RECENT_MAX) this.#recent.delete(asTxid(position.txid - RECENT_MAX))
+    assert(this.#recent.size <= RECENT_MAX, 'recent segments are bounded')
+  }
+}
+
+function foreignWrite(what: string): MacaroondError {
+  return new MacaroondError('foreign_write', `somebody else writes this database: ${what}`, {
+    hint: 'only the primary may write its database; find the other writer, then start again from a replica’s copy or a restore',
+  })
+}

@@ -1,0 +1,96 @@
+/**
+ * After a crash: what SQLite's WAL holds and the segment log does not is captured now, before anything new is written, so
+ * that no committed transaction is ever missing from the log. Also computes the checksum of the database as it is.
+ */
+import type { Meta } from '../../shared/database/meta.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { checksumText, txid as asTxid, TXID_NONE, txidText } from '../../shared/ids.ts'
+import { PAGE_BYTES } from '../../shared/limits.ts'
+import { decodeHeader, type SegmentHeader } from '../../shared/ltx/header.ts'
+import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import type { DatabaseFile } from '../../shared/sqlite/database-file.ts'
+import { frameOffset } from '../../shared/sqlite/wal-format.ts'
+import type { WalReader, WalTransaction } from '../../shared/sqlite/wal-reader.ts'
+import { Capture } from './capture.ts'
+import type { SegmentLog } from './segment-log.ts'
+
+export interface RecoverOptions {
+  readonly file: DatabaseFile
+  readonly reader: WalReader
+  readonly log: SegmentLog
+  readonly meta: Meta
+  readonly nowMs: number
+}
+
+export interface Recovered {
+  readonly capture: Capture
+  /** Transactions that were committed and are only now in the log. */
+  readonly captured: number
+}
+
+/** Throws position_diverged when the database is older than its log, database_corrupt when its content is another. */
+export function recover(options: RecoverOptions): Recovered {
+  const { file, reader, log, meta, nowMs } = options
+  const newest = log.last === TXID_NONE ? undefined : decodeHeader(log.read(log.last))
+  if (newest !== undefined && newest.maxTxid > meta.txid) throw olderThanLog(meta, newest)
+  const capture = new Capture(checksumsOfFile(file), meta.epoch)
+  let captured = 0
+  for (let batch = reader.poll(); batch.length > 0; batch = reader.poll()) {
+    for (const transaction of batch) {
+      if (newest === undefined || isLogged(transaction, newest)) {
+        capture.follow(transaction)
+        continue
+      }
+      if (captured === 0) requireSame(capture, newest)
+      const txid = asTxid(log.last + 1)
+      log.append(txid, capture.encode(transaction, txid, nowMs).bytes)
+      captured += 1
+    }
+  }
+  if (newest !== undefined && captured === 0 && newest.maxTxid === meta.txid) requireSame(capture, newest)
+  if (newest !== undefined && log.last !== meta.txid) throw gap(log, meta)
+  return { capture, captured }
+}
+
+/** The file as it is; what the WAL holds comes on top. A page that both have is the WAL's. */
+function checksumsOfFile(file: DatabaseFile): PageChecksums {
+  const checksums = new PageChecksums(PAGE_BYTES)
+  const page = Buffer.alloc(PAGE_BYTES)
+  for (let pgno = 1; pgno <= file.pageCount; pgno += 1) {
+    file.readPage(pgno, page)
+    checksums.set(pgno, page)
+  }
+  return checksums
+}
+
+/** A segment says where its frames stood: same salts and not beyond means the log has this transaction. */
+function isLogged({ salt1, salt2, endFrame }: WalTransaction, newest: SegmentHeader): boolean {
+  const sameRound = salt1 === newest.walSalt1 && salt2 === newest.walSalt2
+  return sameRound && frameOffset(endFrame + 1) <= newest.walOffset + newest.walSize
+}
+
+function requireSame(capture: Capture, newest: SegmentHeader): void {
+  const found = capture.checksums.checksum
+  if (found === newest.postApply) return
+  throw new MacaroondError(
+    'database_corrupt',
+    `the database's pages give checksum ${checksumText(found)}, its log says ${newest.postApply === undefined ? 'none' : checksumText(newest.postApply)} after transaction ${newest.maxTxid}`,
+    { hint: 'the file was changed or damaged outside macaroond: restore it, or start from a replica’s copy' },
+  )
+}
+
+function olderThanLog(meta: Meta, newest: SegmentHeader): MacaroondError {
+  return new MacaroondError(
+    'position_diverged',
+    `the database is at transaction ${txidText(meta.txid)}, its own log at ${txidText(newest.maxTxid)}: the database was put back to an older copy`,
+    { hint: 'put the newer database back, or restore: going on would give the same numbers to other transactions' },
+  )
+}
+
+function gap(log: SegmentLog, meta: Meta): MacaroondError {
+  return new MacaroondError(
+    'log_corrupt',
+    `the segment log ends at transaction ${log.last}, the database is at ${meta.txid}, and the WAL does not hold what is between`,
+    { hint: 'move the folder `log` aside: replicas that need it will get a snapshot instead' },
+  )
+}

@@ -1,0 +1,31 @@
+/** Entry of a primary: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
+import { loadIdentity } from '../shared/channel/identity.ts'
+import { loadKek } from '../shared/config/kek.ts'
+import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
+import { createLog } from '../shared/log.ts'
+import type { ReadyLine } from '../shared/service/ready-line.ts'
+import { runService } from '../shared/service/run-service.ts'
+import { primaryConfig, type PrimaryConfig } from './config.ts'
+import { Primary } from './node.ts'
+
+/** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
+export function readPrimaryConfig(file: string): PrimaryConfig {
+  const config = readConfig(file, primaryConfig)
+  const { data, identity } = config
+  return { ...config, data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
+}
+
+/** Resolves with the exit status. */
+export async function runPrimary(file: string, ready: (line: ReadyLine) => void): Promise<number> {
+  const config = readPrimaryConfig(file)
+  const log = createLog('primary', config.log.level)
+  const identity = await loadIdentity(config.identity)
+  const kek = loadKek(config.kek, file, process.env)
+  const start = async (): Promise<Primary> => {
+    const primary = await Primary.start({ config, identity, kek, log, reread: () => readPrimaryConfig(file) })
+    log.info({ address: primary.address, peerId: identity.peerId, writes: primary.writes }, 'primary is ready')
+    ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: identity.peerId })
+    return primary
+  }
+  return runService(start, log)
+}

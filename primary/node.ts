@@ -1,0 +1,291 @@
+/** The primary: its parts, wired. Data flows one way: command → authority → commit log → publisher → channel. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { Connection } from '../shared/channel/connection.ts'
+import type { Identity } from '../shared/channel/identity.ts'
+import type { Acceptance } from '../shared/channel/inbound.ts'
+import { listen, type Listener } from '../shared/channel/listen.ts'
+import { PeerRegistry } from '../shared/channel/peers.ts'
+import { systemClock, systemEntropy } from '../shared/clock.ts'
+import { IssuedLog } from '../shared/database/issued-log.ts'
+import { RevocationLog } from '../shared/database/revocation-log.ts'
+import { checksumOf } from '../shared/database/scrub.ts'
+import { readSigningKey } from '../shared/database/signing-key.ts'
+import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
+import { checksumText } from '../shared/ids.ts'
+import type { Log } from '../shared/log.ts'
+import type { Kek } from '../shared/sealing.ts'
+import { scheduleJob } from '../shared/service/schedule.ts'
+import type { Service } from '../shared/service/run-service.ts'
+import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
+import { requireOpen, type WritesState } from './api/gate.ts'
+import { serveCalls } from './api/serve.ts'
+import { SigningApi } from './api/signing-api.ts'
+import { primaryStatus } from './api/status.ts'
+import { startAgreement, stepAgreement, type Agreement, type AgreementEvent } from './commit-log/agreement.ts'
+import { CommitLog } from './commit-log/commit-log.ts'
+import { GroupWriter } from './commit-log/group-writer.ts'
+import type { PrimaryConfig } from './config.ts'
+import { Publisher } from './publisher/publisher.ts'
+import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
+import { RevocationBook } from './store/revocation-book.ts'
+import { transactionsOn } from './store/transactions.ts'
+
+export interface PrimaryOptions {
+  readonly config: PrimaryConfig
+  readonly identity: Identity
+  readonly kek: Kek
+  readonly log: Log
+  /** Reads the configuration again, for SIGHUP. */
+  readonly reread: () => PrimaryConfig
+}
+
+/** How often the WAL is looked at for writes of others, and a stalled segment is tried again. */
+const WATCH_MS = 1_000
+
+export class Primary implements Service {
+  readonly failed: Promise<unknown>
+  readonly #options: PrimaryOptions
+  readonly #lock: NodeLock
+  readonly #peers: PeerRegistry
+  readonly #commitLog: CommitLog
+  readonly #writer: GroupWriter
+  readonly #publisher: Publisher
+  readonly #api: SigningApi
+  readonly #timers: (() => void)[] = []
+  /** What each refused replica claimed last: it comes again and again with the same. */
+  readonly #refusals = new Map<string, string>()
+  readonly #startedMs: number = systemClock.monotonicMs()
+  #agreement: Agreement
+  #listener: Listener | undefined
+  #stopping = false
+  #fail: (error: unknown) => void
+
+  private constructor(options: PrimaryOptions) {
+    const { config, kek, log } = options
+    const failed = Promise.withResolvers<unknown>()
+    this.failed = failed.promise
+    this.#fail = failed.resolve
+    this.#options = options
+    mkdirSync(config.data, { recursive: true, mode: 0o700 })
+    this.#lock = lockFolder(config.data)
+    this.#peers = new PeerRegistry(config.peers)
+    this.#agreement = startAgreement(this.#replicaNames(), config.alone)
+    this.#commitLog = this.#openCommitLog()
+    const { db } = this.#commitLog
+    this.#writer = new GroupWriter({
+      port: transactionsOn(this.#commitLog, [kek], (error) => this.#stopAtOnce(error)),
+      clock: systemClock,
+      entropy: systemEntropy,
+      kek,
+      gate: () => requireOpen(this.writes),
+      onFatal: (error) => this.#stopAtOnce(error),
+    })
+    this.#publisher = new Publisher({
+      cluster: config.cluster,
+      log: this.#commitLog,
+      revocations: new RevocationLog(db),
+      lastRevocation: () => this.#writer.state.revocationSeq,
+      signingKey: readSigningKey(db, [kek], config.cluster),
+      clock: systemClock,
+      logger: log,
+      events: {
+        joined: (replica, standing) => this.#agree({ kind: 'joined', replica, standing }),
+        acknowledged: (replica) => this.#agree({ kind: 'acknowledged', replica }),
+        refused: (replica, message) => this.#auditRefusal(replica, message),
+        contradicted: (error) => this.#stopAtOnce(error),
+      },
+    })
+    this.#api = new SigningApi({
+      writer: this.#writer,
+      issued: new IssuedLog(db),
+      revocations: new RevocationBook(db),
+      acknowledgements: this.#publisher.acknowledgements,
+      hasReplicas: () => this.#replicaNames().length > 0,
+    })
+  }
+
+  static async start(options: PrimaryOptions): Promise<Primary> {
+    const primary = new Primary(options)
+    const { config, identity, log } = options
+    primary.#listener = await listen({
+      address: config.listen,
+      identity,
+      cluster: config.cluster,
+      log,
+      accept: (peer, channel, hello, address) => primary.#accept(peer, channel, hello, address),
+      onConnection: (connection) => primary.#serve(connection),
+      onRefusal: ({ remotePeer, channel, error }) =>
+        log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
+    })
+    primary.#watch()
+    return primary
+  }
+
+  get address(): string {
+    return this.#listener?.address ?? ''
+  }
+
+  get writes(): WritesState {
+    if (this.#stopping) return 'stopping'
+    if (this.#commitLog.stalled) return 'disk full'
+    return this.#agreement.confirmed ? 'open' : 'unconfirmed'
+  }
+
+  reload(): void {
+    const { peers, ...rest } = this.#options.reread()
+    this.#peers.replace(peers)
+    const { peers: _, ...inForce } = this.#options.config
+    if (isDeepStrictEqual(rest, inForce)) return
+    this.#options.log.warn('of the configuration only `peers` changes at run time; the rest needs a restart')
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    for (const clear of this.#timers) clear()
+    this.#publisher.close()
+    await this.#listener?.close()
+    await this.#commitLog.checkpoint()
+    this.#commitLog.close()
+    this.#lock.release()
+  }
+
+  #openCommitLog(): CommitLog {
+    const { config, kek, log } = this.#options
+    const { cluster } = config
+    return new CommitLog({
+      database: join(config.data, 'macaroond.db'),
+      logFolder: join(config.data, 'log'),
+      keepBytes: config.segments.keep_bytes,
+      cluster,
+      clock: systemClock,
+      initialize: (db) => {
+        if (!isEmptyDatabase(db)) return
+        log.info({ cluster }, 'creating a new database')
+        createDatabase(db, { cluster, kek, clock: systemClock, entropy: systemEntropy })
+      },
+      onCommitted: () => this.#committed(),
+    })
+  }
+
+  #replicaNames(): readonly string[] {
+    return this.#peers
+      .all()
+      .filter(({ role }) => role === 'replica')
+      .map(({ id }) => id)
+  }
+
+  #accept(
+    peer: Parameters<PeerRegistry['admit']>[0],
+    channel: Connection['channel'],
+    hello: Connection['hello'],
+    address: string,
+  ): Acceptance {
+    const admission = this.#peers.admit(peer, channel, address)
+    if (!admission.ok) return admission
+    if (channel === 'wal') return this.#publisher.acceptWal(peer, hello)
+    if (channel === 'revocations') return this.#publisher.acceptRevocations()
+    if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }
+    return { ok: false, error: reportOf(notHere(channel)) }
+  }
+
+  async #serve(connection: Connection): Promise<void> {
+    if (!this.#peers.track(connection)) return
+    const peer = this.#peers.find(connection.remotePeer)
+    assert(peer !== undefined, 'a tracked peer is known')
+    switch (connection.channel) {
+      case 'wal':
+        return this.#publisher.serveWal(peer.id, connection)
+      case 'revocations':
+        return this.#publisher.serveRevocations(peer.id, connection)
+      default:
+        return serveCalls({ connection, peer, api: this.#api, status: () => this.#status(), log: this.#options.log })
+    }
+  }
+
+  #committed(): void {
+    this.#publisher.committed()
+    if (this.#commitLog.walFrames >= this.#options.config.checkpoint.pages) setImmediate(() => void this.#checkpoint())
+  }
+
+  async #checkpoint(): Promise<void> {
+    try {
+      const outcome = await this.#commitLog.checkpoint()
+      this.#options.log.debug({ outcome }, 'checkpoint')
+    } catch (error) {
+      this.#stopAtOnce(error)
+    }
+  }
+
+  /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
+  #stopAtOnce(error: unknown): void {
+    this.#stopping = true
+    this.#fail(error)
+  }
+
+  #agree(event: AgreementEvent): void {
+    const before = this.#agreement.confirmed
+    this.#agreement = stepAgreement(this.#agreement, event, this.#replicaNames())
+    if (!before && this.#agreement.confirmed)
+      this.#options.log.info({ replica: event.replica }, 'position confirmed: writes are open')
+  }
+
+  /** A claim that is not ours is written down once (S10); when writes are not open, the log line has to do. */
+  #auditRefusal(replica: string, message: string): void {
+    const { log } = this.#options
+    if (this.#refusals.get(replica) === message) return
+    this.#refusals.set(replica, message)
+    log.error({ replica, message }, 'a replica contradicts this primary and was refused')
+    const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
+    this.#writer
+      .submit(command)
+      .catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
+  }
+
+  #watch(): void {
+    const { config, log } = this.#options
+    const timer = setInterval(() => this.#lookAtLog(), WATCH_MS)
+    const scrub = { name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }
+    this.#timers.push(() => clearInterval(timer), scheduleJob(scrub, log))
+  }
+
+  #lookAtLog(): void {
+    try {
+      if (this.#commitLog.stalled) this.#commitLog.unstall()
+      else this.#commitLog.checkUndisturbed()
+    } catch (error) {
+      if (error instanceof MacaroondError && error.code === 'disk_full')
+        this.#options.log.error('the disk is still full')
+      else this.#stopAtOnce(error)
+    }
+  }
+
+  async #scrub(): Promise<void> {
+    const expected = this.#commitLog.head.checksum
+    const found = await checksumOf(this.#commitLog.pin())
+    if (found === expected) return this.#options.log.info('scrub: every page is as it was written')
+    const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
+    this.#stopAtOnce(
+      new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }),
+    )
+  }
+
+  #status(): ReturnType<typeof primaryStatus> {
+    return primaryStatus({
+      cluster: this.#options.config.cluster,
+      commitLog: this.#commitLog,
+      writes: this.writes,
+      state: this.#writer.state,
+      uptimeMs: systemClock.monotonicMs() - this.#startedMs,
+      replicas: this.#peers.all().filter(({ role }) => role === 'replica'),
+      publisher: this.#publisher,
+    })
+  }
+}
+
+function notHere(channel: string): MacaroondError {
+  return new MacaroondError('peer_refused', `this node is the primary: it has no ${channel} channel`, {
+    hint: 'tokens are verified at a replica',
+  })
+}

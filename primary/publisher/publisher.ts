@@ -1,0 +1,186 @@
+/** All replicas of this primary: their sessions, what they have acknowledged, and the signed position they are told. */
+import type { Connection } from '../../shared/channel/connection.ts'
+import type { Acceptance } from '../../shared/channel/inbound.ts'
+import type { JsonObject } from '../../shared/channel/json.ts'
+import type { Clock } from '../../shared/clock.ts'
+import type { SigningKey } from '../../shared/database/signing-key.ts'
+import type { RevocationLog } from '../../shared/database/revocation-log.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import { positionText, type Position } from '../../shared/position.ts'
+import { revocationsHello } from '../../shared/protocol/revocations.ts'
+import { signPosition } from '../../shared/protocol/signed-position.ts'
+import type { CommitLog } from '../commit-log/commit-log.ts'
+import { Acknowledgements } from './acknowledgements.ts'
+import type { Assessment } from './assess.ts'
+import { RevocationSession } from './revocation-session.ts'
+import { snapshotOf } from './snapshot.ts'
+import { judgeHello } from './standing.ts'
+import { WalSession, type HistorySource } from './wal-session.ts'
+
+export interface PublisherOptions {
+  readonly cluster: string
+  readonly log: CommitLog
+  readonly revocations: RevocationLog
+  readonly lastRevocation: () => number
+  readonly signingKey: SigningKey
+  readonly clock: Clock
+  readonly logger: Log
+  readonly events: PublisherEvents
+}
+
+export interface PublisherEvents {
+  readonly joined: (replica: string, standing: 'agrees' | 'empty' | 'unknown') => void
+  readonly acknowledged: (replica: string) => void
+  /** A replica's claim was not part of our history, and not proven. */
+  readonly refused: (replica: string, message: string) => void
+  /** Proof that this primary's disk is old. */
+  readonly contradicted: (error: MacaroondError) => void
+}
+
+export interface ReplicaStatus {
+  readonly name: string
+  readonly wal: boolean
+  readonly revocations: boolean
+  /** What the replica has durably applied. */
+  readonly acknowledged: Position | undefined
+  readonly revocationSeq: number | undefined
+}
+
+/** A signed position is made at most this often: a signature costs more than a commit. */
+const SIGN_EVERY_MS = 50
+
+export class Publisher {
+  readonly #options: PublisherOptions
+  readonly #source: HistorySource
+  readonly #wal = new Map<string, WalSession>()
+  readonly #revocations = new Map<string, RevocationSession>()
+  readonly #positions = new Map<string, Position>()
+  readonly acknowledgements: Acknowledgements = new Acknowledgements()
+  #signing: NodeJS.Timeout | undefined
+
+  constructor(options: PublisherOptions) {
+    this.#options = options
+    const { log, clock } = options
+    this.#source = {
+      timeline: log.timeline,
+      head: () => log.head,
+      segment: (txid) => log.segment(txid),
+      snapshot: () => snapshotOf(log.pin(), log.head, clock.wallMs()),
+    }
+  }
+
+  /** Before the connection exists: may this replica follow from where it stands? */
+  acceptWal(replica: string, hello: JsonObject): Acceptance {
+    const assessment = this.#judge(hello)
+    if (assessment.kind === 'resume' || assessment.kind === 'snapshot') {
+      return { ok: true, welcome: { position: positionText(this.#source.head()), timeline: this.#source.timeline } }
+    }
+    const message = `replica ${replica} contradicts this primary: ${assessment.message}`
+    const error = new MacaroondError('position_diverged', message, {
+      hint: 'one of the two disks was put back to an older copy, or belongs to another history; see the runbook before you delete either',
+    })
+    if (assessment.kind === 'stop') this.#options.events.contradicted(error)
+    else this.#options.events.refused(replica, assessment.message)
+    return { ok: false, error: reportOf(error) }
+  }
+
+  acceptRevocations(): Acceptance {
+    const { log, lastRevocation } = this.#options
+    return { ok: true, welcome: { timeline: log.timeline, epoch: log.head.epoch, seq: lastRevocation() } }
+  }
+
+  async serveWal(replica: string, connection: Connection): Promise<void> {
+    const assessment = this.#judge(connection.hello)
+    if (assessment.kind !== 'resume' && assessment.kind !== 'snapshot') {
+      return connection.abort(new MacaroondError('position_diverged', 'the position no longer fits'))
+    }
+    const resumes = assessment.kind === 'resume'
+    this.#options.events.joined(replica, resumes ? 'agrees' : assessment.standing)
+    const onAck = (position: Position): void => this.#acknowledge(replica, position)
+    const session = new WalSession({ connection, source: this.#source, onAck }, resumes ? assessment.after : 'snapshot')
+    this.#wal.set(replica, session)
+    session.state(this.#sign())
+    await this.#follow(replica, connection, () => session.run())
+    if (this.#wal.get(replica) === session) this.#wal.delete(replica)
+  }
+
+  async serveRevocations(replica: string, connection: Connection): Promise<void> {
+    const hello = revocationsHello.parse(connection.hello)
+    const { revocations, lastRevocation, log } = this.#options
+    // Numbers of another timeline mean nothing here: that replica gets everything, which only repeats denials.
+    const start = hello.timeline === log.timeline ? Math.min(hello.seq, lastRevocation()) : 0
+    const onAck = (seq: number): void => this.acknowledgements.acknowledge(replica, seq)
+    onAck(start)
+    const source = { last: lastRevocation, after: (seq: number, limit: number) => revocations.after(seq, limit) }
+    const session = new RevocationSession({ connection, source, start, onAck })
+    this.#revocations.set(replica, session)
+    await this.#follow(replica, connection, () => session.run())
+    if (this.#revocations.get(replica) === session) this.#revocations.delete(replica)
+  }
+
+  /** Revocations go first: their sessions are woken, and write, before the pages do. */
+  committed(): void {
+    for (const session of this.#revocations.values()) session.notify()
+    for (const session of this.#wal.values()) session.notify()
+    this.#signing ??= setTimeout(() => this.#state(), SIGN_EVERY_MS)
+  }
+
+  status(replica: string): ReplicaStatus {
+    return {
+      name: replica,
+      wal: this.#wal.has(replica),
+      revocations: this.#revocations.has(replica),
+      acknowledged: this.#positions.get(replica),
+      revocationSeq: this.acknowledgements.of(replica),
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.#signing)
+  }
+
+  #judge(hello: JsonObject): Assessment {
+    const { cluster, log, signingKey } = this.#options
+    const history = { position: log.head, timeline: log.timeline, checksumAt: log.checksumAt.bind(log) }
+    return judgeHello(hello, { cluster, publicKey: signingKey.publicKey, history })
+  }
+
+  #acknowledge(replica: string, position: Position): void {
+    const { log, events } = this.#options
+    if (position.epoch !== log.head.epoch || log.checksumAt(position.txid) !== position.checksum) {
+      throw new MacaroondError(
+        'protocol_violation',
+        `${replica} acknowledges ${positionText(position)}, which is not ours`,
+      )
+    }
+    this.#positions.set(replica, position)
+    events.acknowledged(replica)
+  }
+
+  #sign(): ReturnType<typeof signPosition> {
+    const { cluster, signingKey, log } = this.#options
+    return signPosition(signingKey.privateKey, cluster, { position: log.head, timeline: log.timeline })
+  }
+
+  #state(): void {
+    this.#signing = undefined
+    const signed = this.#sign()
+    for (const session of this.#wal.values()) session.state(signed)
+  }
+
+  /** A session's end is nobody's crash: it is logged, and the replica comes again. */
+  async #follow(replica: string, connection: Connection, run: () => Promise<void>): Promise<void> {
+    const { logger } = this.#options
+    const { channel } = connection
+    logger.info({ replica, channel, peer: connection.remotePeer }, 'replica connected')
+    try {
+      await run()
+      await connection.close()
+      logger.info({ replica, channel }, 'replica disconnected')
+    } catch (error) {
+      connection.abort(error instanceof Error ? error : new Error(String(error)))
+      logger.warn({ replica, channel, error: reportOf(error) }, 'replica session ended')
+    }
+  }
+}

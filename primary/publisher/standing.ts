@@ -1,0 +1,32 @@
+/** Reads a replica's hello and judges it against this primary's history. */
+import type { JsonObject } from '../../shared/channel/json.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { timeline } from '../../shared/ids.ts'
+import { parsePosition } from '../../shared/position.ts'
+import { checkPosition } from '../../shared/protocol/signed-position.ts'
+import { walHello } from '../../shared/protocol/wal.ts'
+import { assess, type Assessment, type Claim, type History } from './assess.ts'
+
+export interface Judge {
+  readonly cluster: string
+  /** The authority's, 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly history: History
+}
+
+/** Throws protocol_violation for a hello that is none. */
+export function judgeHello(hello: JsonObject, judge: Judge): Assessment {
+  return assess(judge.history, readClaim(hello, judge))
+}
+
+function readClaim(hello: JsonObject, { cluster, publicKey }: Judge): Claim {
+  const parsed = walHello.safeParse(hello)
+  if (!parsed.success) throw new MacaroondError('protocol_violation', 'a hello without a position')
+  const { position, timeline: line, signed } = parsed.data
+  return {
+    position: position === null ? undefined : parsePosition(position),
+    timeline: line === null ? undefined : timeline(line),
+    // A signature that does not hold proves nothing; the claim beside it is still judged.
+    proven: signed === null ? undefined : checkPosition(publicKey, cluster, signed),
+  }
+}

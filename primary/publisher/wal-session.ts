@@ -1,0 +1,134 @@
+/**
+ * One replica on the `wal` channel. The session pulls: it keeps its own place in the log and sends from there as fast as
+ * the connection takes it, so a slow replica costs no memory here and delays no other.
+ */
+import type { Connection } from '../../shared/channel/connection.ts'
+import { txid as asTxid, type Timeline, type Txid } from '../../shared/ids.ts'
+import { parsePosition, positionText, type Position } from '../../shared/position.ts'
+import { BULK_SEGMENT, BULK_SNAPSHOT, encodeChunks } from '../../shared/protocol/bulk.ts'
+import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
+import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
+import { fromReplica, type ToReplica } from '../../shared/protocol/wal.ts'
+
+/** What a session reads from: the committed history. */
+export interface HistorySource {
+  readonly timeline: Timeline
+  readonly head: () => Position
+  /** The segment, or undefined when the log no longer reaches back to it. */
+  readonly segment: (txid: Txid) => Uint8Array | undefined
+  /** A consistent copy of the whole database as one LTX file in pieces; `position` is what it is a copy of. */
+  readonly snapshot: () => SnapshotSource
+}
+
+export interface SnapshotSource {
+  readonly position: Position
+  readonly pages: number
+  readonly pieces: () => Iterable<Uint8Array>
+  readonly close: () => void
+}
+
+export interface WalSessionOptions {
+  readonly connection: Connection
+  readonly source: HistorySource
+  readonly onAck: (position: Position) => void
+}
+
+/** Bytes sent before others on this process get their turn. */
+const PACE_BYTES = 60 * 1024
+
+export class WalSession {
+  readonly #connection: Connection
+  readonly #source: HistorySource
+  readonly #onAck: (position: Position) => void
+  #cursor: Txid | 'snapshot'
+  #wake: (() => void) | undefined
+  #signed: SignedPosition | undefined
+  #unpaced = 0
+
+  constructor({ connection, source, onAck }: WalSessionOptions, start: Txid | 'snapshot') {
+    this.#connection = connection
+    this.#source = source
+    this.#onAck = onAck
+    this.#cursor = start
+  }
+
+  /** Ends, or throws, when the connection does. */
+  async run(): Promise<void> {
+    if (this.#cursor !== 'snapshot') await this.#send({ t: 'resume' })
+    await Promise.race([this.#sendForever(), this.#readAcknowledgements(), this.#connection.closed])
+  }
+
+  /** Something was committed: look again. */
+  notify(): void {
+    this.#wake?.()
+  }
+
+  /** The newest signed position; it follows the segments it covers. */
+  state(signed: SignedPosition): void {
+    this.#signed = signed
+    this.#wake?.()
+  }
+
+  async #sendForever(): Promise<void> {
+    for (;;) {
+      if (this.#cursor === 'snapshot') await this.#sendSnapshot()
+      else if (this.#cursor < this.#source.head().txid) await this.#sendNext(asTxid(this.#cursor + 1))
+      else if (this.#signed !== undefined) await this.#sendSigned(this.#signed)
+      else await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+  }
+
+  async #sendNext(next: Txid): Promise<void> {
+    const segment = this.#source.segment(next)
+    if (segment === undefined) {
+      this.#cursor = 'snapshot'
+      return
+    }
+    this.#cursor = next
+    for (const chunk of encodeChunks(BULK_SEGMENT, [segment])) await this.#write(chunk)
+  }
+
+  async #sendSnapshot(): Promise<void> {
+    const snapshot = this.#source.snapshot()
+    try {
+      const { position, pages } = snapshot
+      await this.#send({ t: 'snapshot', position: positionText(position), timeline: this.#source.timeline, pages })
+      for (const chunk of encodeChunks(BULK_SNAPSHOT, snapshot.pieces())) await this.#write(chunk)
+      this.#cursor = position.txid
+    } finally {
+      snapshot.close()
+    }
+  }
+
+  async #sendSigned(signed: SignedPosition): Promise<void> {
+    this.#signed = undefined
+    await this.#send({ t: 'position', signed })
+  }
+
+  async #readAcknowledgements(): Promise<void> {
+    for await (const frame of this.#connection.messages()) {
+      const message = decodeMessage(frame, fromReplica)
+      if (message.t === 'ack') this.#onAck(parsePosition(message.position))
+      else this.#restart()
+    }
+  }
+
+  /** The replica could not use what it got: everything from the start. */
+  #restart(): void {
+    if (this.#cursor === 'snapshot') return
+    this.#cursor = 'snapshot'
+    this.#wake?.()
+  }
+
+  #send(message: ToReplica): Promise<void> {
+    return this.#connection.send(encodeMessage(message))
+  }
+
+  async #write(chunk: Uint8Array): Promise<void> {
+    if (!this.#connection.write(chunk)) await this.#connection.drained()
+    this.#unpaced += chunk.length
+    if (this.#unpaced < PACE_BYTES) return
+    this.#unpaced = 0
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

@@ -1,0 +1,64 @@
+/** The group writer's transactions on the real database. */
+import type { Kek } from '../../shared/sealing.ts'
+import { isBusy, storageError } from '../../shared/sqlite/storage-errors.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { CommitLog } from '../commit-log/commit-log.ts'
+import type { TransactionPort } from '../commit-log/group-writer.ts'
+import { loadState } from './load-state.ts'
+import { RowWriter } from './row-writer.ts'
+
+/** `onFatal`: after such an error it is unknown what is in the database; only a restart finds out. */
+export function transactionsOn(
+  log: CommitLog,
+  ring: readonly Kek[],
+  onFatal: (error: unknown) => void,
+): TransactionPort {
+  const { db } = log
+  const rows = new RowWriter(db)
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  return {
+    begin: () => guarded('starting a transaction', () => begin.run()),
+    write: (row) => guarded('writing a row', () => rows.write(row)),
+    commit: (state) => {
+      guarded('writing a row', () => rows.bump(state))
+      commitOrStop(() => commit.run(), onFatal)
+      return captureOrStop(log, onFatal)
+    },
+    rollback: () => {
+      if (db.inTransaction) db.exec('ROLLBACK')
+    },
+    reload: () => loadState(db, ring),
+  }
+}
+
+function guarded(doing: string, work: () => unknown): void {
+  try {
+    work()
+  } catch (error) {
+    if (!isBusy(error)) throw storageError(error, doing)
+    throw new MacaroondError('overloaded', 'another program holds a write transaction on the database', {
+      hint: 'nobody but the primary may write; end that transaction',
+    })
+  }
+}
+
+/** A full disk leaves the transaction undone and the primary alive; a failed write or fsync may have done anything. */
+function commitOrStop(commit: () => unknown, onFatal: (error: unknown) => void): void {
+  try {
+    commit()
+  } catch (error) {
+    const failure = storageError(error, 'committing')
+    if (failure.code !== 'disk_full') onFatal(failure)
+    throw failure
+  }
+}
+
+function captureOrStop(log: CommitLog, onFatal: (error: unknown) => void): ReturnType<CommitLog['captureCommit']> {
+  try {
+    return log.captureCommit()
+  } catch (error) {
+    if (!(error instanceof MacaroondError) || error.code !== 'disk_full') onFatal(error)
+    throw error
+  }
+}

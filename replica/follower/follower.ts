@@ -1,0 +1,233 @@
+/** The follower's shell: reads the `wal` channel, lets the core decide, and does what it says. */
+import { setImmediate } from 'node:timers/promises'
+import type { Connection } from '../../shared/channel/connection.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { timeline } from '../../shared/ids.ts'
+import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
+import type { Log } from '../../shared/log.ts'
+import { decodeSegment } from '../../shared/ltx/decoder.ts'
+import { parsePosition, positionText } from '../../shared/position.ts'
+import { BULK_SNAPSHOT, decodeChunk, type BulkChunk } from '../../shared/protocol/bulk.ts'
+import { decodeMessage, encodeMessage, isControl } from '../../shared/protocol/message.ts'
+import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
+import { toReplica, walWelcome, type FromReplica, type ToReplica, type WalHello } from '../../shared/protocol/wal.ts'
+import { isDamage, type DatabaseCopy } from '../store/database-copy.ts'
+import { SnapshotFile } from '../store/snapshot-file.ts'
+import {
+  startFollower,
+  stepFollower,
+  type Effect,
+  type FollowerEvent,
+  type FollowerState,
+  type Standing,
+} from './core.ts'
+
+export interface FollowerOptions {
+  readonly copy: DatabaseCopy
+  /** Where a snapshot lies while it comes in. */
+  readonly snapshotPath: string
+  readonly log: Log
+  readonly signed: () => SignedPosition | undefined
+  /** The proven standing, or undefined when the signature is not the authority's. */
+  readonly onSigned: (signed: SignedPosition) => Standing | undefined
+  /** A transaction or a snapshot became visible. */
+  readonly onApplied: () => void
+  /** Everything up to here is durable. */
+  readonly onDurable: () => void
+  readonly onDiverged: (message: string | undefined) => void
+}
+
+/** Applied work is made durable and acknowledged at most this often: replicas sync their WAL for catching up, not for safety. */
+const ACKNOWLEDGE_MS = 20
+/** Work on the event loop before verifications and revocations get their turn. */
+const TURN_BYTES = 60 * 1024
+
+interface Incoming {
+  readonly file: SnapshotFile
+  readonly primary: Standing
+  readonly pages: number
+}
+
+export class Follower {
+  readonly #options: FollowerOptions
+  #state: FollowerState
+  #connection: Connection | undefined
+  #parts: Uint8Array[] = []
+  #partsBytes = 0
+  #incoming: Incoming | undefined
+  #acknowledging: NodeJS.Timeout | undefined
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+    this.#state = startFollower(options.copy.standing)
+  }
+
+  hello(): WalHello {
+    const { standing } = this.#state
+    return {
+      position: standing === undefined ? null : positionText(standing.position),
+      timeline: standing?.timeline ?? null,
+      signed: this.#options.signed() ?? null,
+    }
+  }
+
+  /** Follows the primary at the other end until the connection ends. Throws what ended it. */
+  async follow(connection: Connection, retire: AbortSignal): Promise<void> {
+    this.#connection = connection
+    retire.addEventListener('abort', () => void connection.close())
+    try {
+      const { position, timeline: line } = decodeWelcome(connection)
+      await this.#step({ kind: 'welcome', primary: { position: parsePosition(position), timeline: timeline(line) } })
+      this.#options.onDiverged(undefined)
+      await this.#read(connection)
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /** The copy's pages are not what was applied: start over from a snapshot. */
+  damaged(): void {
+    this.#state = stepFollower(this.#state, { kind: 'damaged' }).state
+    this.#connection?.abort(new MacaroondError('database_corrupt', 'this replica’s copy is damaged'))
+  }
+
+  async #read(connection: Connection): Promise<void> {
+    let turn = 0
+    for await (const frame of connection.messages()) {
+      await (isControl(frame) ? this.#control(decodeMessage(frame, toReplica)) : this.#bulk(decodeChunk(frame)))
+      turn += frame.length
+      if (turn < TURN_BYTES) continue
+      turn = 0
+      await setImmediate()
+    }
+  }
+
+  async #control(message: ToReplica): Promise<void> {
+    if (message.t === 'resume') return this.#step({ kind: 'resume' })
+    if (message.t === 'position') return this.#stated(message.signed)
+    const primary = { position: parsePosition(message.position), timeline: timeline(message.timeline) }
+    await this.#step({ kind: 'snapshot-begins', primary })
+    this.#incoming?.file.discard()
+    this.#incoming = { file: new SnapshotFile(this.#options.snapshotPath), primary, pages: message.pages }
+    this.#options.log.info({ pages: message.pages, position: message.position }, 'a snapshot is coming')
+  }
+
+  async #stated(signed: SignedPosition): Promise<void> {
+    const primary = this.#options.onSigned(signed)
+    if (primary !== undefined) await this.#step({ kind: 'position-stated', primary })
+  }
+
+  async #bulk({ kind, last, payload }: BulkChunk): Promise<void> {
+    if (kind === BULK_SNAPSHOT) return this.#snapshotChunk(payload, last)
+    this.#partsBytes += payload.length
+    if (this.#partsBytes > SEGMENT_BYTES_MAX) throw violation('a segment that is too large')
+    this.#parts.push(payload)
+    if (!last) return
+    const bytes = Buffer.concat(this.#parts)
+    this.#parts = []
+    this.#partsBytes = 0
+    await this.#segment(bytes)
+  }
+
+  async #segment(bytes: Buffer): Promise<void> {
+    const segment = decodeSegment(bytes)
+    await this.#step({ kind: 'segment-arrived', header: segment.header }, async (effect) => {
+      await this.#options.copy.apply(segment, effect.next)
+    })
+  }
+
+  async #snapshotChunk(payload: Uint8Array, last: boolean): Promise<void> {
+    const incoming = this.#incoming
+    if (incoming === undefined) throw violation('a snapshot that was not announced')
+    incoming.file.write(payload)
+    if (!last) return
+    const header = incoming.file.finish()
+    if (header.commit !== incoming.pages) throw violation('another snapshot than it announced')
+    await this.#step({ kind: 'snapshot-arrived', header, primary: incoming.primary }, async (effect) => {
+      await this.#options.copy.install(incoming.file, header.commit, effect.next)
+      this.#options.log.info({ position: positionText(effect.next.position) }, 'snapshot installed')
+    })
+    this.#incoming = undefined
+    incoming.file.discard()
+  }
+
+  /** Runs the core and its effect; `store` does the writing for those that write. */
+  async #step(event: FollowerEvent, store?: (effect: Storing) => Promise<void>): Promise<void> {
+    const { state, effect } = stepFollower(this.#state, event)
+    this.#state = state
+    if (effect === undefined) return
+    switch (effect.kind) {
+      case 'apply':
+      case 'install':
+        return this.#store(effect, store)
+      case 'resync':
+        this.#options.log.warn({ reason: effect.reason }, 'asking for a snapshot')
+        return this.#send({ t: 'resync', reason: effect.reason })
+      case 'violation':
+        throw violation(effect.message)
+      case 'diverged':
+        this.#options.onDiverged(effect.message)
+        throw new MacaroondError('position_diverged', effect.message, {
+          hint: 'the primary’s disk or this replica’s was put back to an older copy; see the runbook before you delete either',
+        })
+    }
+  }
+
+  async #store(effect: Storing, store: ((effect: Storing) => Promise<void>) | undefined): Promise<void> {
+    try {
+      await store?.(effect)
+    } catch (error) {
+      if (isDamage(error)) this.#abandon(error)
+      throw error
+    }
+    this.#state = stepFollower(this.#state, { kind: 'stored', standing: effect.next }).state
+    this.#options.onApplied()
+    this.#acknowledging ??= setTimeout(() => this.#acknowledge(), ACKNOWLEDGE_MS)
+  }
+
+  #abandon(error: MacaroondError): void {
+    this.#options.copy.abandon(error)
+    this.#state = stepFollower(this.#state, { kind: 'damaged' }).state
+  }
+
+  #acknowledge(): void {
+    this.#acknowledging = undefined
+    const { standing } = this.#state
+    if (standing === undefined) return
+    try {
+      this.#options.copy.sync()
+    } catch (error) {
+      return this.#connection?.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+    this.#options.onDurable()
+    void this.#send({ t: 'ack', position: positionText(standing.position) })
+  }
+
+  async #send(message: FromReplica): Promise<void> {
+    // A connection that just ended takes nothing more; its reader says why.
+    await this.#connection?.send(encodeMessage(message)).catch(() => undefined)
+  }
+
+  #leave(): void {
+    clearTimeout(this.#acknowledging)
+    this.#acknowledging = undefined
+    this.#connection = undefined
+    this.#parts = []
+    this.#partsBytes = 0
+    this.#incoming?.file.discard()
+    this.#incoming = undefined
+    this.#state = stepFollower(this.#state, { kind: 'disconnected' }).state
+  }
+}
+
+type Storing = Extract<Effect, { kind: 'apply' | 'install' }>
+
+function decodeWelcome(connection: Connection): { readonly position: string; readonly timeline: string } {
+  const welcome = walWelcome.safeParse(connection.hello)
+  if (welcome.success) return welcome.data
+  throw violation('a welcome without a position')
+}
+
+function violation(what: string): MacaroondError {
+  return new MacaroondError('protocol_violation', what.startsWith('the primary') ? what : `the primary sent ${what}`)
+}

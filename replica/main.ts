@@ -1,0 +1,31 @@
+/** Entry of a replica: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
+import { loadIdentity } from '../shared/channel/identity.ts'
+import { loadKek } from '../shared/config/kek.ts'
+import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
+import { createLog } from '../shared/log.ts'
+import type { ReadyLine } from '../shared/service/ready-line.ts'
+import { runService } from '../shared/service/run-service.ts'
+import { replicaConfig, type ReplicaConfig } from './config.ts'
+import { Replica } from './node.ts'
+
+/** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
+export function readReplicaConfig(file: string): ReplicaConfig {
+  const config = readConfig(file, replicaConfig)
+  const { data, identity } = config
+  return { ...config, data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
+}
+
+/** Resolves with the exit status. */
+export async function runReplica(file: string, ready: (line: ReadyLine) => void): Promise<number> {
+  const config = readReplicaConfig(file)
+  const log = createLog(`replica ${config.region}`, config.log.level)
+  const identity = await loadIdentity(config.identity)
+  const kek = loadKek(config.kek, file, process.env)
+  const start = async (): Promise<Replica> => {
+    const replica = await Replica.start({ config, identity, kek, log, reread: () => readReplicaConfig(file) })
+    log.info({ address: replica.address, peerId: identity.peerId, region: config.region }, 'replica is ready')
+    ready({ ready: true, role: 'replica', pid: process.pid, address: replica.address, peerId: identity.peerId })
+    return replica
+  }
+  return runService(start, log)
+}

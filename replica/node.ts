@@ -1,0 +1,236 @@
+/** The replica: its parts, wired. Data flows one way: channel → follower → applier → tables → verifier → worker. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { Connection } from '../shared/channel/connection.ts'
+import { dial } from '../shared/channel/dial.ts'
+import type { Identity } from '../shared/channel/identity.ts'
+import type { Acceptance } from '../shared/channel/inbound.ts'
+import { listen, type Listener } from '../shared/channel/listen.ts'
+import { parsePeerId } from '../shared/channel/peer-id.ts'
+import { PeerRegistry } from '../shared/channel/peers.ts'
+import { serveRpc } from '../shared/channel/rpc-server.ts'
+import { superviseConnection, type SupervisionState } from '../shared/channel/supervisor.ts'
+import { systemClock, systemEntropy } from '../shared/clock.ts'
+import { MacaroondError, reportOf } from '../shared/errors.ts'
+import type { Log } from '../shared/log.ts'
+import type { RevocationsHello } from '../shared/protocol/revocations.ts'
+import type { WalHello } from '../shared/protocol/wal.ts'
+import type { Kek } from '../shared/sealing.ts'
+import type { Service } from '../shared/service/run-service.ts'
+import { scheduleJob } from '../shared/service/schedule.ts'
+import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
+import { selfTest } from '../shared/sqlite/self-test.ts'
+import type { ReplicaConfig } from './config.ts'
+import { Follower } from './follower/follower.ts'
+import { SignedPositionStore } from './follower/signed-position-store.ts'
+import { RevocationJournal } from './revocations/journal.ts'
+import { RevocationStream } from './revocations/stream.ts'
+import { replicaStatus } from './status.ts'
+import { DatabaseCopy } from './store/database-copy.ts'
+import { Tables } from './tables/tables.ts'
+import { VerifyApi } from './verify/verify-api.ts'
+
+export interface ReplicaOptions {
+  readonly config: ReplicaConfig
+  readonly identity: Identity
+  readonly kek: Kek
+  readonly log: Log
+  /** Reads the configuration again, for SIGHUP. */
+  readonly reread: () => ReplicaConfig
+}
+
+export class Replica implements Service {
+  readonly failed: Promise<unknown>
+  readonly #options: ReplicaOptions
+  readonly #lock: NodeLock
+  readonly #peers: PeerRegistry
+  readonly #tables: Tables
+  readonly #copy: DatabaseCopy
+  readonly #journal: RevocationJournal
+  readonly #signed: SignedPositionStore
+  readonly #follower: Follower
+  readonly #stream: RevocationStream
+  readonly #verify: VerifyApi
+  readonly #stopped = new AbortController()
+  readonly #links: Promise<void>[] = []
+  readonly #linkStates = new Map<string, SupervisionState>()
+  readonly #startedMs: number = systemClock.monotonicMs()
+  readonly #fail: (error: unknown) => void
+  #cancelScrub: () => void = () => undefined
+  #listener: Listener | undefined
+  #alarm: string | undefined
+
+  private constructor(options: ReplicaOptions) {
+    const { config, kek, log, identity } = options
+    const { data, cluster, region } = config
+    const failed = Promise.withResolvers<unknown>()
+    this.failed = failed.promise
+    this.#fail = failed.resolve
+    this.#options = options
+    this.#lock = lockFolder(data)
+    this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
+    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
+    const onReopened = this.#tables.attach.bind(this.#tables)
+    this.#copy = new DatabaseCopy({
+      folder: data,
+      cluster,
+      clock: systemClock,
+      entropy: systemEntropy,
+      log,
+      onReopened,
+    })
+    this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
+    this.#signed = new SignedPositionStore(join(data, 'signed-position.json'))
+    this.#stream = new RevocationStream({ tables: this.#tables, journal: this.#journal })
+    this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, clock: systemClock })
+    this.#follower = new Follower({
+      copy: this.#copy,
+      snapshotPath: join(data, 'snapshot.incoming'),
+      log,
+      signed: () => this.#signed.newest,
+      onSigned: (signed) => this.#signed.take(signed, this.#tables.publicKey, cluster),
+      onApplied: () => this.#applied(),
+      onDurable: () => this.#stream.covered(),
+      onDiverged: (message) => this.#diverged(message),
+    })
+  }
+
+  static async start(options: ReplicaOptions): Promise<Replica> {
+    const { config, identity, log } = options
+    mkdirSync(config.data, { recursive: true, mode: 0o700 })
+    await selfTest(config.data, systemEntropy)
+    const replica = new Replica(options)
+    replica.#listener = await listen({
+      address: config.listen,
+      identity,
+      cluster: config.cluster,
+      log,
+      accept: (...claim) => replica.#accept(...claim),
+      onConnection: (connection) => replica.#serve(connection),
+      onRefusal: ({ remotePeer, channel, error }) =>
+        log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
+    })
+    replica.#connect()
+    return replica
+  }
+
+  get address(): string {
+    return this.#listener?.address ?? ''
+  }
+
+  reload(): void {
+    const { peers, verify_open: openVerify, ...rest } = this.#options.reread()
+    this.#peers.replace(peers, { openVerify })
+    const { peers: _, verify_open: __, ...inForce } = this.#options.config
+    if (isDeepStrictEqual(rest, inForce)) return
+    this.#options.log.warn(
+      'of the configuration only `peers` and `verify_open` change at run time; the rest needs a restart',
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    this.#cancelScrub()
+    await Promise.all([...this.#links, this.#listener?.close()])
+    this.#copy.sync()
+    this.#copy.close()
+    this.#journal.close()
+    this.#signed.save()
+    this.#lock.release()
+  }
+
+  /** One connection a purpose: revocations never queue behind pages. */
+  #connect(): void {
+    const { log, config } = this.#options
+    const follow = (connection: Connection, retire: AbortSignal): Promise<void> =>
+      this.#follower.follow(connection, retire)
+    const listenTo = (connection: Connection, retire: AbortSignal): Promise<void> =>
+      this.#stream.follow(connection, retire)
+    this.#links.push(this.#supervise('wal', () => this.#follower.hello(), follow))
+    this.#links.push(this.#supervise('revocations', () => this.#stream.hello(), listenTo))
+    this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
+  }
+
+  #supervise(
+    channel: 'wal' | 'revocations',
+    hello: () => WalHello | RevocationsHello,
+    run: (connection: Connection, retire: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const { config, identity, log } = this.#options
+    const { address, peer_id } = config.primary
+    const peerId = parsePeerId(peer_id)
+    return superviseConnection({
+      dial: (signal) => dial({ address, peerId, identity, channel, cluster: config.cluster, hello: hello(), signal }),
+      run,
+      signal: this.#stopped.signal,
+      clock: systemClock,
+      entropy: systemEntropy,
+      log: log.child({ channel }),
+      onState: (state) => this.#linkStates.set(channel, state),
+    })
+  }
+
+  #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
+    const admission = this.#peers.admit(peer, channel, address)
+    if (!admission.ok) return admission
+    if (channel === 'verify' || channel === 'admin')
+      return { ok: true, welcome: { region: this.#options.config.region } }
+    const error = new MacaroondError('peer_refused', `this node is a replica: it has no ${channel} channel`, {
+      hint: 'writes go to the primary',
+    })
+    return { ok: false, error: reportOf(error) }
+  }
+
+  async #serve(connection: Connection): Promise<void> {
+    if (!this.#peers.track(connection)) return
+    const { log } = this.#options
+    const verify = { verify: (value: unknown) => this.#verify.verify(value) }
+    const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
+    await serveRpc(connection, { methods, log }).done
+  }
+
+  #applied(): void {
+    try {
+      this.#tables.refresh()
+    } catch (error) {
+      // Without its tables this replica would go on with old keys and say nothing: better no replica.
+      return this.#fail(error)
+    }
+    if (this.#copy.walFrames >= this.#options.config.checkpoint.pages) setImmediate(() => void this.#checkpoint())
+  }
+
+  async #checkpoint(): Promise<void> {
+    try {
+      await this.#copy.checkpoint()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #diverged(message: string | undefined): void {
+    if (message !== undefined && message !== this.#alarm) {
+      this.#options.log.error({ message }, 'ALARM: this replica refuses its primary')
+    }
+    this.#alarm = message
+  }
+
+  async #scrub(): Promise<void> {
+    const { log } = this.#options
+    if (await this.#copy.scrub()) return log.info('scrub: every page is as it was applied')
+    log.error('scrub: the disk changed pages of this copy; a snapshot will replace it')
+    this.#follower.damaged()
+  }
+
+  #status(): ReturnType<typeof replicaStatus> {
+    return replicaStatus({
+      config: this.#options.config,
+      peerId: this.#options.identity.peerId,
+      uptimeMs: systemClock.monotonicMs() - this.#startedMs,
+      copy: this.#copy,
+      tables: this.#tables,
+      links: this.#linkStates,
+      alarm: this.#alarm,
+    })
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The revocation stream's shell: takes rows as they come, refuses those tokens at once, writes them to the journal, and only
+ * then acknowledges. It never waits for pages.
+ */
+import type { Connection } from '../../shared/channel/connection.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
+import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
+import {
+  revocationsWelcome,
+  revoked,
+  type RevocationRow,
+  type RevocationsHello,
+} from '../../shared/protocol/revocations.ts'
+import type { Tables } from '../tables/tables.ts'
+import type { RevocationJournal } from './journal.ts'
+
+export interface RevocationStreamOptions {
+  readonly tables: Tables
+  readonly journal: RevocationJournal
+}
+
+export class RevocationStream {
+  readonly #tables: Tables
+  readonly #journal: RevocationJournal
+  /** Up to where everything is known, and on which timeline: from journal, stream or pages. */
+  #known: { readonly timeline: Timeline; readonly seq: number } | undefined
+
+  /** What the journal holds is refused from the first moment, whatever timeline it is of. */
+  constructor({ tables, journal }: RevocationStreamOptions) {
+    this.#tables = tables
+    this.#journal = journal
+    const { timeline } = journal
+    const seq = contiguous(this.#inPages(timeline), journal.rows)
+    if (timeline !== undefined) this.#known = { timeline, seq }
+    tables.add(journal.rows, seq)
+  }
+
+  hello(): RevocationsHello {
+    const timeline = this.#known?.timeline ?? this.#tables.meta?.timeline
+    if (timeline === undefined) return { timeline: null, seq: 0 }
+    return { timeline, seq: this.#seqOn(timeline) }
+  }
+
+  async follow(connection: Connection, retire: AbortSignal): Promise<void> {
+    retire.addEventListener('abort', () => void connection.close())
+    const welcome = revocationsWelcome.parse(connection.hello)
+    const timeline = asTimeline(welcome.timeline)
+    // On another timeline numbers count anew, and the primary sends everything; denials stay.
+    let seq = Math.min(this.#seqOn(timeline), welcome.seq)
+    for await (const frame of connection.messages()) {
+      const { rows } = decodeMessage(frame, revoked)
+      requireContiguous(seq, rows)
+      seq += rows.length
+      this.#take(timeline, rows, seq)
+      await connection.send(encodeMessage({ t: 'ack', seq }))
+    }
+  }
+
+  /** Pages up to here are durable: the journal need not hold what they hold. */
+  covered(): void {
+    if (this.#journal.timeline !== undefined) this.#journal.covered(this.#inPages(this.#journal.timeline))
+  }
+
+  /** Memory first, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
+  #take(timeline: Timeline, rows: readonly RevocationRow[], seq: number): void {
+    this.#tables.add(rows, seq)
+    this.#journal.append(timeline, rows)
+    this.#known = { timeline, seq }
+  }
+
+  #seqOn(timeline: Timeline): number {
+    const streamed = this.#known?.timeline === timeline ? this.#known.seq : 0
+    return Math.max(streamed, this.#inPages(timeline))
+  }
+
+  #inPages(timeline: Timeline | undefined): number {
+    return this.#tables.meta?.timeline === timeline ? this.#tables.revocationsInPages : 0
+  }
+}
+
+/** After a power cut the pages may end before the journal begins: then what is between has to be asked for again. */
+function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
+  const first = rows[0]
+  const last = rows.at(-1)
+  return first !== undefined && last !== undefined && first.seq <= inPages + 1 ? Math.max(inPages, last.seq) : inPages
+}
+
+function requireContiguous(before: number, rows: readonly RevocationRow[]): void {
+  for (const [index, row] of rows.entries()) {
+    if (row.seq !== before + index + 1) throw gap(before + index, row.seq)
+  }
+}
+
+/** A gap means that a revocation is missing: the connection ends, and the next one asks from before it. */
+function gap(before: number, found: number): MacaroondError {
+  return new MacaroondError(
+    'protocol_violation',
+    `revocation ${found} came after ${before}: something is missing between`,
+  )
+}

@@ -1,0 +1,43 @@
+import type { SupervisionState } from '../shared/channel/supervisor.ts'
+import { positionText } from '../shared/position.ts'
+import type { LinkState, ReplicaStatus } from '../shared/protocol/status.ts'
+import { VERSION } from '../shared/version.ts'
+import type { ReplicaConfig } from './config.ts'
+import type { DatabaseCopy } from './store/database-copy.ts'
+import type { Tables } from './tables/tables.ts'
+
+export interface StatusSources {
+  readonly config: ReplicaConfig
+  readonly peerId: string
+  readonly uptimeMs: number
+  readonly copy: DatabaseCopy
+  readonly tables: Tables
+  readonly links: ReadonlyMap<string, SupervisionState>
+  readonly alarm: string | undefined
+}
+
+export function replicaStatus({ config, peerId, uptimeMs, copy, tables, links, alarm }: StatusSources): ReplicaStatus {
+  const { standing } = copy
+  return {
+    role: 'replica',
+    cluster: config.cluster,
+    name: peerId,
+    region: config.region,
+    pid: process.pid,
+    version: VERSION,
+    uptimeSeconds: Math.floor(uptimeMs / 1000),
+    position: standing === undefined ? null : positionText(standing.position),
+    timeline: standing?.timeline ?? null,
+    revocationSeq: tables.revocationSeq,
+    ...tables.counts,
+    wal: linkState(links.get('wal')),
+    stream: linkState(links.get('revocations')),
+    alarm: alarm ?? null,
+    walBytes: copy.walBytes,
+  }
+}
+
+function linkState(state: SupervisionState | undefined): LinkState {
+  const phase = state?.phase ?? 'connecting'
+  return { phase, error: state?.phase === 'waiting' ? (state.error?.message ?? null) : null }
+}

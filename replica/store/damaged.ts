@@ -1,0 +1,23 @@
+/** Moves a database that cannot be used aside, whole, so that people can look at it and a snapshot can take its place. */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+const PREFIX = 'damaged-'
+/** More than one is kept because the first is the one that tells what happened; not all, because disks are finite. */
+const KEEP = 2
+
+/** No connection and no descriptor of the database may be open. Returns the folder that it is in now. */
+export function moveAside(folder: string, names: readonly string[], nowMs: number): string {
+  const target = join(folder, `${PREFIX}${nowMs}`)
+  mkdirSync(target, { mode: 0o700 })
+  for (const name of names) {
+    if (existsSync(join(folder, name))) renameSync(join(folder, name), join(target, name))
+  }
+  const kept = readdirSync(folder)
+    .filter((name) => name.startsWith(PREFIX))
+    .toSorted()
+  for (const old of kept.slice(1, Math.max(1, kept.length - KEEP + 1))) {
+    rmSync(join(folder, old), { recursive: true, force: true })
+  }
+  return target
+}

@@ -1,0 +1,187 @@
+/** This replica's byte-identical copy of the primary's database: where it stands, and the two ways it changes. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import type { Clock, Entropy } from '../../shared/clock.ts'
+import { checksumOf } from '../../shared/database/scrub.ts'
+import { MacaroondError, assert, reportOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Segment } from '../../shared/ltx/decoder.ts'
+import type { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import { DatabaseBuilder } from '../../shared/sqlite/create-database.ts'
+import { PageSource } from '../../shared/sqlite/page-source.ts'
+import type { PageChange } from '../../shared/sqlite/wal-writer.ts'
+import type { Standing } from '../follower/core.ts'
+import { moveAside } from './damaged.ts'
+import { closeCopy, DATABASE_FILES, DATABASE_NAME, examine, openCopy, type OpenCopy } from './open-copy.ts'
+import { PositionRecord } from './position-record.ts'
+import type { SnapshotFile } from './snapshot-file.ts'
+
+export interface DatabaseCopyOptions {
+  readonly folder: string
+  readonly cluster: string
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly log: Log
+  /** The database file was closed or replaced: statements on the old one are gone. */
+  readonly onReopened: (copy: OpenCopy | undefined) => void
+}
+
+const BUSY_PAUSE_MS = 5
+/** An operator's write transaction on the copy is tolerated so long without a word. */
+const BUSY_WARN_MS = 1_000
+const PAGES_A_TURN = 256
+
+export class DatabaseCopy {
+  readonly #options: DatabaseCopyOptions
+  readonly #record: PositionRecord
+  #open: OpenCopy | undefined
+  #checksums: PageChecksums | undefined
+  #standing: Standing | undefined
+
+  /** Throws wrong_cluster, schema_newer. A copy that cannot be trusted is moved aside; then there is no standing. */
+  constructor(options: DatabaseCopyOptions) {
+    this.#options = options
+    this.#record = new PositionRecord(join(options.folder, 'position'))
+    if (existsSync(join(options.folder, DATABASE_NAME))) this.#openExisting()
+  }
+
+  get standing(): Standing | undefined {
+    return this.#standing
+  }
+
+  get walBytes(): number {
+    return this.#open?.appender.walBytes ?? 0
+  }
+
+  get walFrames(): number {
+    return this.#open?.appender.walFrames ?? 0
+  }
+
+  /**
+   * Applies one transaction whose place was judged before; visible when this resolves, durable after `sync`. Throws
+   * segment_corrupt when its pages do not give the checksum it states: then nothing was changed.
+   */
+  async apply({ pages, header }: Segment, next: Standing): Promise<void> {
+    const checksums = this.#checksums
+    assert(checksums !== undefined, 'a segment is applied to a copy that stands somewhere')
+    const change = checksums.preview(pages, header.commit)
+    if (change.checksum !== next.position.checksum) {
+      throw new MacaroondError('segment_corrupt', 'the pages of a segment do not give its post-apply checksum')
+    }
+    this.#record.append(next)
+    await this.#append({ pages, commitPages: header.commit })
+    checksums.apply(change)
+    this.#standing = next
+  }
+
+  /** Takes a snapshot's place of everything there was, as one transaction for readers. */
+  async install(snapshot: SnapshotFile, pageCount: number, next: Standing): Promise<void> {
+    this.#record.append(next)
+    this.#record.sync()
+    if (this.#open === undefined) await this.#build(snapshot, pageCount)
+    else await this.#append({ pages: snapshot.pages(), commitPages: pageCount })
+    this.#checksums = snapshot.checksums
+    this.#standing = next
+  }
+
+  /** Makes everything applied durable, the record of its position first. */
+  sync(): void {
+    this.#record.sync()
+    this.#open?.appender.sync()
+  }
+
+  async checkpoint(): Promise<void> {
+    const outcome = await this.#open?.appender.checkpoint()
+    this.#options.log.debug({ outcome }, 'checkpoint')
+  }
+
+  /** Reads every page: false when they are not what was applied. The copy then no longer stands anywhere. */
+  async scrub(): Promise<boolean> {
+    if (this.#open === undefined || this.#standing === undefined) return true
+    const expected = this.#standing.position.checksum
+    if ((await checksumOf(PageSource.pin(this.#open.file))) === expected) return true
+    this.#standing = undefined
+    this.#checksums = undefined
+    return false
+  }
+
+  /** The copy turned out to be somebody else's: it is moved aside, and this replica stands nowhere until a snapshot comes. */
+  abandon(error: MacaroondError): void {
+    this.#close()
+    this.#moveAside(error)
+  }
+
+  close(): void {
+    this.#close()
+    this.#record.close()
+  }
+
+  #openExisting(): void {
+    const { folder, entropy, cluster, onReopened } = this.#options
+    try {
+      this.#open = openCopy(folder, entropy)
+      const { standing, checksums } = examine(this.#open, this.#record, cluster)
+      this.#standing = standing
+      this.#checksums = checksums
+      onReopened(this.#open)
+    } catch (error) {
+      this.#close()
+      if (!isDamage(error)) throw error
+      this.#moveAside(error)
+    }
+  }
+
+  #moveAside(error: MacaroondError): void {
+    const { folder, clock, log } = this.#options
+    const movedTo = moveAside(folder, DATABASE_FILES, clock.wallMs())
+    log.error({ error: reportOf(error), movedTo }, 'the copy was damaged: a snapshot will take its place')
+  }
+
+  async #build(snapshot: SnapshotFile, pageCount: number): Promise<void> {
+    const { folder, entropy, onReopened } = this.#options
+    const builder = new DatabaseBuilder(join(folder, DATABASE_NAME), pageCount)
+    try {
+      let written = 0
+      for (const page of snapshot.pages()) {
+        builder.write(page)
+        written += 1
+        if (written % PAGES_A_TURN === 0) await setImmediate()
+      }
+      builder.finish()
+    } catch (error) {
+      builder.abort()
+      throw error
+    }
+    this.#open = openCopy(folder, entropy)
+    onReopened(this.#open)
+  }
+
+  /** Waits while an operator holds the write lock: readers see the state before, and nothing is half applied. */
+  async #append(change: PageChange): Promise<void> {
+    assert(this.#open !== undefined, 'there is a database to append to')
+    const { appender } = this.#open
+    const startedMs = this.#options.clock.monotonicMs()
+    let warned = false
+    while (!appender.apply(change).applied) {
+      await setTimeout(BUSY_PAUSE_MS)
+      if (warned || this.#options.clock.monotonicMs() - startedMs < BUSY_WARN_MS) continue
+      warned = true
+      this.#options.log.error('somebody holds a write transaction on the copy: nothing is applied until it ends')
+    }
+  }
+
+  #close(): void {
+    if (this.#open === undefined) return
+    this.#options.onReopened(undefined)
+    closeCopy(this.#open)
+    this.#open = undefined
+    this.#standing = undefined
+    this.#checksums = undefined
+  }
+}
+
+/** What a fresh snapshot mends; anything else is for the operator. */
+export function isDamage(error: unknown): error is MacaroondError {
+  return error instanceof MacaroondError && (error.code === 'database_corrupt' || error.code === 'foreign_write')
+}

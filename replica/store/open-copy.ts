@@ -1,0 +1,91 @@
+/** The open parts of a database copy, and how they come to be: from a file that is there, or from a snapshot. */
+import { join } from 'node:path'
+import type { Entropy } from '../../shared/clock.ts'
+import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { checksumText } from '../../shared/ids.ts'
+import { PAGE_BYTES } from '../../shared/limits.ts'
+import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import { openReader, type Connection } from '../../shared/sqlite/connection.ts'
+import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
+import { PageSource } from '../../shared/sqlite/page-source.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { WalAppender } from '../../shared/sqlite/wal-appender.ts'
+import type { Standing } from '../follower/core.ts'
+import type { PositionRecord } from './position-record.ts'
+
+export const DATABASE_NAME = 'macaroond.db'
+export const DATABASE_FILES: readonly string[] = ['', '-wal', '-shm'].map((suffix) => DATABASE_NAME + suffix)
+
+export interface OpenCopy {
+  readonly file: DatabaseFile
+  readonly appender: WalAppender
+  /** For the tables: reads what was applied last. */
+  readonly reader: Connection
+  readonly meta: MetaReader
+}
+
+/** Throws whatever SQLite finds wrong; nothing stays open then. */
+export function openCopy(folder: string, entropy: Entropy): OpenCopy {
+  const path = join(folder, DATABASE_NAME)
+  const file = DatabaseFile.open(path)
+  let appender: WalAppender | undefined
+  let reader: Connection | undefined
+  try {
+    appender = WalAppender.open(file, entropy)
+    reader = openReader(path)
+    return { file, appender, reader, meta: new MetaReader(reader) }
+  } catch (error) {
+    reader?.close()
+    appender?.close()
+    file.close()
+    throw storageError(error, `opening ${path}`)
+  }
+}
+
+export function closeCopy({ file, appender, reader }: OpenCopy): void {
+  reader.close()
+  appender.close()
+  file.close()
+}
+
+export interface Examined {
+  readonly standing: Standing
+  readonly checksums: PageChecksums
+}
+
+/**
+ * Where the copy stands, proven: its own pages must give the checksum recorded for its transaction.
+ * Throws wrong_cluster and schema_newer, which are for the operator, and database_corrupt, which a snapshot mends.
+ */
+export function examine(copy: OpenCopy, record: PositionRecord, cluster: string): Examined {
+  const meta = copy.meta.read()
+  checkMeta(meta, cluster, copy.file.path)
+  const checksums = checksumsOf(PageSource.pin(copy.file))
+  const standing = record.find(meta.epoch, meta.txid)
+  if (standing === undefined) throw unproven(meta, 'no checksum is recorded for it')
+  if (standing.position.checksum !== checksums.checksum) {
+    throw unproven(
+      meta,
+      `its pages give ${checksumText(checksums.checksum)}, not ${checksumText(standing.position.checksum)}`,
+    )
+  }
+  return { standing, checksums }
+}
+
+function checksumsOf(view: PageSource): PageChecksums {
+  const checksums = new PageChecksums(PAGE_BYTES)
+  const page = Buffer.alloc(PAGE_BYTES)
+  for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
+    view.readPage(pgno, page)
+    checksums.set(pgno, page)
+  }
+  view.release()
+  return checksums
+}
+
+function unproven(meta: Meta, why: string): MacaroondError {
+  return new MacaroondError('database_corrupt', `the copy at transaction ${meta.txid} cannot be trusted: ${why}`, {
+    hint: 'it is moved aside, and a snapshot from the primary takes its place',
+  })
+}

@@ -1,0 +1,58 @@
+/** A snapshot on its way in: written to disk as it comes, checked as it comes, and used only when it is whole and right. */
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { MacaroondError } from '../../shared/errors.ts'
+import { PAGE_BYTES } from '../../shared/limits.ts'
+import { SegmentDecoder } from '../../shared/ltx/decoder.ts'
+import type { SegmentHeader } from '../../shared/ltx/header.ts'
+import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import type { PageImage } from '../../shared/sqlite/wal-format.ts'
+
+const READ_BYTES = 256 * 1024
+
+export class SnapshotFile {
+  readonly #path: string
+  readonly #fd: number
+  readonly #decoder: SegmentDecoder
+  readonly checksums: PageChecksums = new PageChecksums(PAGE_BYTES)
+
+  constructor(path: string) {
+    this.#path = path
+    this.#fd = openSync(path, 'w+', 0o600)
+    this.#decoder = new SegmentDecoder((pgno, data) => this.checksums.set(pgno, data))
+  }
+
+  /** Throws segment_corrupt as soon as it shows. */
+  write(chunk: Uint8Array): void {
+    this.#decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+    writeSync(this.#fd, chunk)
+  }
+
+  /** Throws segment_corrupt unless every byte was right and the pages give the checksum that the header states. */
+  finish(): SegmentHeader {
+    const header = this.#decoder.finish()
+    if (header.postApply === this.checksums.checksum) return header
+    throw new MacaroondError('segment_corrupt', 'the pages of a snapshot do not give its post-apply checksum')
+  }
+
+  /** The pages once more, from disk. Only after `finish`. */
+  *pages(): Generator<PageImage> {
+    let ready: PageImage[] = []
+    const decoder = new SegmentDecoder((pgno, data) => void ready.push({ pgno, data }))
+    const chunk = Buffer.alloc(READ_BYTES)
+    for (let offset = 0; ;) {
+      const length = readSync(this.#fd, chunk, 0, READ_BYTES, offset)
+      if (length === 0) break
+      decoder.write(chunk.subarray(0, length))
+      yield* ready
+      ready = []
+      offset += length
+    }
+    decoder.finish()
+  }
+
+  /** Deletes it. */
+  discard(): void {
+    closeSync(this.#fd)
+    rmSync(this.#path, { force: true })
+  }
+}

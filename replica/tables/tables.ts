@@ -1,0 +1,137 @@
+/**
+ * What this replica verifies by: keys and revocations in memory, built from its own database and fed by the stream.
+ * Revocations only ever grow here (S3): a snapshot, a reopened database or a newer timeline takes none away.
+ */
+import type { Entropy } from '../../shared/clock.ts'
+import { KeyReader } from '../../shared/database/keys.ts'
+import type { Meta, MetaReader } from '../../shared/database/meta.ts'
+import { RevocationLog } from '../../shared/database/revocation-log.ts'
+import { readPublicKey } from '../../shared/database/signing-key.ts'
+import type { Kid, Nonce } from '../../shared/ids.ts'
+import type { Log } from '../../shared/log.ts'
+import { KIND_TOKEN, type RevocationRow } from '../../shared/protocol/revocations.ts'
+import type { Kek } from '../../shared/sealing.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
+import { KeyTable } from '../../shared/verifier/key-table.ts'
+import { RevocationTable, TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
+import type { TokenTables } from '../../shared/verifier/verifier.ts'
+
+export interface TablesOptions {
+  readonly cluster: string
+  readonly ring: readonly Kek[]
+  readonly entropy: Entropy
+  readonly log: Log
+}
+
+/** Where the tables are read from; replaced when the database file is. */
+export interface TableSource {
+  readonly reader: Connection
+  readonly meta: MetaReader
+}
+
+const ROWS_A_READ = 10_000
+
+export class Tables implements TokenTables {
+  readonly #options: TablesOptions
+  readonly #keys: KeyTable = new KeyTable()
+  readonly #revocations: RevocationTable
+  #source: { readonly meta: MetaReader; readonly keys: KeyReader; readonly revocations: RevocationLog } | undefined
+  #meta: Meta | undefined
+  #publicKey: Uint8Array | undefined
+  /** Revocations up to here came with pages, in this timeline. */
+  #fromPages = 0
+  #fromStream = 0
+  #uninterpretable: string | undefined
+
+  constructor(options: TablesOptions) {
+    this.#options = options
+    this.#revocations = new RevocationTable({ seed: options.entropy.bytes(TABLE_SEED_BYTES) })
+  }
+
+  key: TokenTables['key'] = (kid) => this.#keys.get(kid)
+
+  revoked: TokenTables['revoked'] = (kid, nonce) => this.#revocations.has(kid, nonce)
+
+  /** State of the database that the tables were last read from. */
+  get meta(): Meta | undefined {
+    return this.#meta
+  }
+
+  /** The authority's public key; undefined as long as there is no database. */
+  get publicKey(): Uint8Array | undefined {
+    return this.#publicKey
+  }
+
+  get counts(): { readonly keys: number; readonly revocations: number } {
+    return { keys: this.#keys.size, revocations: this.#revocations.size }
+  }
+
+  /** Revocations that the applied pages hold. */
+  get revocationsInPages(): number {
+    return this.#fromPages
+  }
+
+  /** Revocations known without a gap, from pages or stream. */
+  get revocationSeq(): number {
+    return Math.max(this.#fromPages, this.#fromStream)
+  }
+
+  /** Why nothing can be said of any token: a revocation of a kind that a newer version wrote (V7). */
+  get uninterpretable(): string | undefined {
+    return this.#uninterpretable
+  }
+
+  /** Other database file, same tables: what was known stays known. */
+  attach(source: TableSource | undefined): void {
+    if (source === undefined) return void (this.#source = undefined)
+    const { reader, meta } = source
+    this.#source = { meta, keys: new KeyReader(reader), revocations: new RevocationLog(reader) }
+    this.#publicKey = readPublicKey(reader)
+    this.#meta = undefined
+    this.refresh()
+  }
+
+  /** Reads what the last applied transaction changed. Cheap when it changed neither keys nor revocations. */
+  refresh(): void {
+    if (this.#source === undefined) return
+    const before = this.#meta
+    const meta = this.#source.meta.read()
+    if (before?.timeline !== meta.timeline) this.#fromPages = 0
+    if (before?.keyGeneration !== meta.keyGeneration || before.timeline !== meta.timeline) this.#readKeys()
+    while (this.#fromPages < meta.revocationSeq) this.#readRevocations(meta)
+    this.#meta = meta
+  }
+
+  /** Rows that came ahead of their pages. `complete`: all revocations up to this number are known now, without a gap. */
+  add(rows: readonly RevocationRow[], complete: number): void {
+    this.#take(rows)
+    this.#fromStream = complete
+  }
+
+  #readKeys(): void {
+    const { ring, cluster } = this.#options
+    const keys = this.#source?.keys.read(ring, cluster) ?? []
+    this.#keys.replace(keys.map((key) => [key.kid, key]))
+  }
+
+  #readRevocations(meta: Meta): void {
+    const rows = this.#source?.revocations.after(this.#fromPages, ROWS_A_READ) ?? []
+    this.#take(rows)
+    this.#fromPages = rows.at(-1)?.seq ?? meta.revocationSeq
+  }
+
+  #take(rows: readonly RevocationRow[]): void {
+    for (const { kind, kid, nonce, seq } of rows) {
+      if (kind === KIND_TOKEN) this.#revocations.add(kid as Kid, nonce as Nonce)
+      else this.#refuseToGuess(kind, seq)
+    }
+  }
+
+  #refuseToGuess(kind: string, seq: number): void {
+    this.#uninterpretable = `revocation ${seq} is of kind "${kind}", which this version does not know`
+    this.#options.log.error(
+      { kind, seq },
+      'a revocation of an unknown kind: this replica answers unavailable until it is upgraded',
+    )
+  }
+}

@@ -1,0 +1,92 @@
+/** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
+import { setTimeout } from 'node:timers/promises'
+import type { Clock } from '../../shared/clock.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { MIN_POSITION_POLL_MS, MIN_POSITION_WAIT_MS } from '../../shared/limits.ts'
+import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
+import { params } from '../../shared/protocol/params.ts'
+import { verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
+import type { Access } from '../../shared/verifier/access.ts'
+import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
+import { judge } from '../../shared/verifier/verifier.ts'
+import type { Tables } from '../tables/tables.ts'
+
+export interface VerifyApiOptions {
+  readonly node: string
+  readonly region: string
+  readonly tables: Tables
+  readonly clock: Clock
+}
+
+export class VerifyApi {
+  readonly #options: VerifyApiOptions
+
+  constructor(options: VerifyApiOptions) {
+    this.#options = options
+  }
+
+  verify(value: unknown): VerifyResult | Promise<VerifyResult> {
+    const { token, access, peer, minPosition } = params(verifyParams, value)
+    const answer = (): VerifyResult => this.#stamp(this.#judge(token, access as Access, peer))
+    if (minPosition === undefined) return answer()
+    return this.#reach(parsePosition(minPosition)).then((missed) =>
+      missed === undefined ? answer() : this.#stamp(missed),
+    )
+  }
+
+  #judge(token: string, access: Access, peer: string | undefined): Verdict {
+    const { tables, region, clock } = this.#options
+    const { meta, uninterpretable } = tables
+    if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
+    if (uninterpretable !== undefined) return refused('unavailable', uninterpretable)
+    const now = clock.wallMs()
+    const context = { nowEarliestMs: now, nowLatestMs: now, region, ...(peer === undefined ? {} : { peer }) }
+    const verdict = judge({ token, access }, tables, context)
+    return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, meta.issueClockMs)
+  }
+
+  /** Waits a little until this replica has reached a position. Returns why not, if it has not. */
+  async #reach(wanted: Position): Promise<Refused | undefined> {
+    const { clock } = this.#options
+    const untilMs = clock.monotonicMs() + MIN_POSITION_WAIT_MS
+    while (!this.#reached(wanted)) {
+      if (clock.monotonicMs() >= untilMs)
+        return refused('unavailable', 'this replica has not reached the wanted position yet')
+      await setTimeout(MIN_POSITION_POLL_MS)
+    }
+    return undefined
+  }
+
+  /** Throws position_superseded: a position of an epoch that was left behind can never be reached. */
+  #reached(wanted: Position): boolean {
+    const { meta } = this.#options.tables
+    if (meta === undefined) return false
+    if (wanted.epoch < meta.epoch) {
+      throw new MacaroondError('position_superseded', `epoch ${wanted.epoch} was superseded by epoch ${meta.epoch}`, {
+        hint: 'the write that this position comes from may have been undone: look again, then write again',
+      })
+    }
+    return comparePositions({ ...wanted, epoch: meta.epoch, txid: meta.txid }, wanted) >= 0
+  }
+
+  #stamp(verdict: Verdict): VerifyResult {
+    const { node, region, tables } = this.#options
+    const judged: Judged = {
+      node,
+      region,
+      pid: process.pid,
+      epoch: tables.meta?.epoch ?? 0,
+      txid: tables.meta?.txid ?? 0,
+      revocationSeq: tables.revocationSeq,
+    }
+    return { ...verdict, ...judged }
+  }
+}
+
+/** S4: a key of a token that is younger than our state may just not have arrived. The claim is unauthenticated: it only delays. */
+function laterThanUs(verdict: Refused, appliedMs: number): Refused {
+  const issuedAtMs = verdict.issuedAtMs ?? 0
+  return issuedAtMs <= appliedMs
+    ? verdict
+    : refused('unavailable', 'the token is newer than what this replica has applied')
+}

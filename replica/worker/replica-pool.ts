@@ -1,0 +1,68 @@
+/** The replicas of one region: the first that is connected is asked, the next when it fails. */
+import type { Identity } from '../../shared/channel/identity.ts'
+import { parsePeerId } from '../../shared/channel/peer-id.ts'
+import { PersistentClient } from '../../shared/channel/persistent-client.ts'
+import { systemClock } from '../../shared/clock.ts'
+import type { NodeAddress } from '../../shared/config/client-options.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { VerifyParams, VerifyResult } from '../../shared/protocol/verify.ts'
+import type { Access } from '../../shared/verifier/access.ts'
+import { refused } from '../../shared/verifier/verdict.ts'
+import type { VerifyOptions, WorkerVerdict } from './sdk.ts'
+
+export interface ReplicaPoolOptions {
+  readonly cluster: string
+  readonly replicas: readonly NodeAddress[]
+  readonly identity: Identity
+  readonly timeoutMs: number
+}
+
+export class ReplicaPool {
+  readonly #clients: readonly PersistentClient[]
+  readonly #timeoutMs: number
+
+  constructor({ cluster, replicas, identity, timeoutMs }: ReplicaPoolOptions) {
+    this.#timeoutMs = timeoutMs
+    this.#clients = replicas.map(
+      ({ address, peerId }) =>
+        new PersistentClient({ address, peerId: parsePeerId(peerId), identity, cluster, channel: 'verify' }),
+    )
+  }
+
+  async verify(token: string, access: Access, options: VerifyOptions): Promise<WorkerVerdict> {
+    const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
+    const untilMs = systemClock.monotonicMs() + timeoutMs
+    const params: VerifyParams = { token, access, minPosition, peer }
+    let unavailable: MacaroondError | undefined
+    for (const client of this.#inOrder()) {
+      const leftMs = Math.ceil(untilMs - systemClock.monotonicMs())
+      if (leftMs <= 0) break
+      try {
+        // The answer comes from the pinned replica; its shape is the protocol's.
+        const call = client.call('verify', params, { timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) })
+        return (await call) as VerifyResult
+      } catch (error) {
+        unavailable = nextOrThrow(error)
+      }
+    }
+    const why = unavailable === undefined ? `no replica answered within ${timeoutMs} ms` : unavailable.message
+    return refused('unavailable', why)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()))
+  }
+
+  /** Connected ones first, otherwise as configured. */
+  #inOrder(): PersistentClient[] {
+    return this.#clients.toSorted((a, b) => Number(b.connected) - Number(a.connected))
+  }
+}
+
+/** What says nothing of the token, but of the way to the replica: another one may answer. */
+function nextOrThrow(error: unknown): MacaroondError {
+  if (!(error instanceof MacaroondError)) throw error
+  const ofTheWay = error.kind === 'unavailable' || error.kind === 'denied'
+  if (ofTheWay && error.code !== 'closed') return error
+  throw error
+}

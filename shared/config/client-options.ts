@@ -1,0 +1,32 @@
+/** What both SDKs take: who the caller is, and where the nodes are. */
+import { z } from 'zod'
+import { identityFromSeed, loadIdentity, type Identity } from '../channel/identity.ts'
+import { clusterName, listenAddress, peerIdText } from './node-config.ts'
+
+export interface NodeAddress {
+  /** `host:port`, IPv6 in brackets. */
+  readonly address: string
+  /** The node's PeerId, `12D3Koo…`: nobody else is talked to. */
+  readonly peerId: string
+}
+
+export interface ClientOptions {
+  readonly cluster: string
+  /** Path of an identity file (mode 0600), or a 32-byte Ed25519 seed. */
+  readonly identity: string | Uint8Array
+  /** Milliseconds a call may take, waiting for a connection included. */
+  readonly timeoutMs?: number | undefined
+}
+
+export const nodeAddress: z.ZodType<NodeAddress> = z.strictObject({ address: listenAddress, peerId: peerIdText })
+
+export const clientFields: { readonly [Key in keyof Required<ClientOptions>]: z.ZodType<ClientOptions[Key]> } = {
+  cluster: clusterName,
+  identity: z.union([z.string().min(1), z.instanceof(Uint8Array)]),
+  timeoutMs: z.number().int().min(1).max(600_000).optional(),
+}
+
+/** Throws key_unreadable, key_permissions, key_malformed. */
+export function openIdentity(identity: string | Uint8Array): Promise<Identity> {
+  return typeof identity === 'string' ? loadIdentity(identity) : identityFromSeed(identity)
+}

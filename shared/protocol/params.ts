@@ -1,0 +1,13 @@
+import type { z } from 'zod'
+import { MacaroondError } from '../errors.ts'
+
+/** Parameters of a call, checked. Throws request_invalid that names the field. */
+export function params<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw new MacaroondError(
+    'request_invalid',
+    `${issue?.path.join('.') || 'parameters'}: ${issue?.message ?? 'not valid'}`,
+  )
+}

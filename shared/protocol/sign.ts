@@ -1,0 +1,120 @@
+/** Calls on the `sign` channel, signer or operator to primary. Parameters are checked by these schemas before anything else. */
+import { z } from 'zod'
+import { orgName } from '../config/node-config.ts'
+import { CAVEAT_BYTES_MAX, CAVEATS_MAX, REASON_CHARS_MAX, TOKEN_TEXT_CHARS_MAX, TTL_SECONDS_MAX } from '../limits.ts'
+
+export interface OrgCreateParams {
+  readonly name: string
+}
+
+export const orgCreateParams: z.ZodType<OrgCreateParams> = z.strictObject({ name: orgName })
+
+export interface OrgCreateResult {
+  readonly org: string
+  /** Id of its first root key. */
+  readonly kid: string
+  readonly position: string
+}
+
+export interface OrgDescription {
+  readonly name: string
+  readonly state: 'active' | 'disabled'
+  /** Unix milliseconds. */
+  readonly createdMs: number
+  readonly keys: readonly { readonly kid: string; readonly generation: number; readonly state: 'active' | 'retired' }[]
+}
+
+export interface OrgListResult {
+  readonly orgs: readonly OrgDescription[]
+}
+
+export interface MintParams {
+  readonly org: string
+  /** At most 255 bytes of UTF-8. */
+  readonly subject: string
+  readonly caveats: readonly string[]
+  /** 0 for a token that does not expire. */
+  readonly ttlSeconds: number
+}
+
+export const mintParams: z.ZodType<MintParams> = z.strictObject({
+  org: orgName,
+  subject: z.string().min(1).max(255),
+  caveats: z.array(z.string().min(1).max(CAVEAT_BYTES_MAX)).max(CAVEATS_MAX),
+  ttlSeconds: z.number().int().nonnegative().max(TTL_SECONDS_MAX),
+})
+
+export interface MintResult {
+  readonly token: string
+  /** `<kid>.<nonce>`: names the token for revocation and audit, and is no secret. */
+  readonly id: string
+  readonly org: string
+  readonly subject: string
+  /** Unix milliseconds. */
+  readonly issuedAtMs: number
+  /** Unix seconds, 0 for never. */
+  readonly expiresAt: number
+  readonly position: string
+}
+
+/** `durable`: a replica has it on its disk as well (where replicas are configured). `local`: only the primary. */
+export type RevokeWait = 'local' | 'durable'
+
+export interface RevokeParams {
+  /** The token itself, or its id. */
+  readonly token?: string | undefined
+  readonly id?: string | undefined
+  readonly reason: string
+  readonly wait: RevokeWait
+}
+
+export const revokeParams: z.ZodType<RevokeParams> = z
+  .strictObject({
+    token: z.string().max(TOKEN_TEXT_CHARS_MAX).optional(),
+    id: z.string().max(64).optional(),
+    reason: z.string().max(REASON_CHARS_MAX),
+    wait: z.enum(['local', 'durable']),
+  })
+  .refine(({ token, id }) => (token === undefined) !== (id === undefined), 'either a token or an id')
+
+export interface RevokeResult {
+  readonly id: string
+  readonly org: string
+  readonly seq: number
+  readonly matched: 'recorded' | 'unrecorded'
+  /** What holds now: on a replica's disk too, or on the primary's only. */
+  readonly durability: 'replica' | 'local'
+  readonly position: string
+}
+
+export interface RevocationsParams {
+  readonly org?: string | undefined
+  /** Rows with a higher number than this. */
+  readonly after: number
+  readonly limit: number
+}
+
+export const revocationsParams: z.ZodType<RevocationsParams> = z.strictObject({
+  org: orgName.optional(),
+  after: z.number().int().nonnegative(),
+  limit: z.number().int().min(1).max(1000),
+})
+
+export interface RevocationDescription {
+  readonly seq: number
+  readonly kind: string
+  readonly id: string
+  readonly org: string
+  /** Unix milliseconds. */
+  readonly atMs: number
+  /** Unix seconds, 0 for never. */
+  readonly expiresAt: number
+  readonly actor: string
+  readonly reason: string
+}
+
+export interface RevocationsResult {
+  readonly revocations: readonly RevocationDescription[]
+  /** Pass it as `after` to go on; absent when these were the last. */
+  readonly next?: number
+}

@@ -1,0 +1,59 @@
+/** The `status` call on the `admin` channel: what a node says of itself, for operators. Nothing in it is a secret. */
+
+export interface ReplicaLink {
+  readonly name: string
+  readonly region: string | null
+  readonly peerId: string
+  readonly wal: boolean
+  readonly revocations: boolean
+  /** Position text of what it has durably applied. */
+  readonly acknowledged: string | null
+  /** Transactions it is behind. */
+  readonly lag: number | null
+  readonly revocationSeq: number | null
+}
+
+export interface PrimaryStatus {
+  readonly role: 'primary'
+  readonly cluster: string
+  readonly pid: number
+  readonly version: string
+  readonly uptimeSeconds: number
+  readonly position: string
+  readonly timeline: string
+  /** `open`, or why writes are not taken. */
+  readonly writes: 'open' | 'unconfirmed' | 'disk full' | 'stopping'
+  readonly revocationSeq: number
+  readonly orgs: number
+  readonly log: { readonly first: number; readonly last: number; readonly bytes: number }
+  readonly walFrames: number
+  readonly replicas: readonly ReplicaLink[]
+}
+
+export interface ReplicaStatus {
+  readonly role: 'replica'
+  readonly cluster: string
+  readonly name: string
+  readonly region: string
+  readonly pid: number
+  readonly version: string
+  readonly uptimeSeconds: number
+  readonly position: string | null
+  readonly timeline: string | null
+  /** Revocations known, from the stream or the pages. */
+  readonly revocationSeq: number
+  readonly revocations: number
+  readonly keys: number
+  readonly wal: LinkState
+  readonly stream: LinkState
+  /** Set while this replica refuses its primary (S10). */
+  readonly alarm: string | null
+  readonly walBytes: number
+}
+
+export interface LinkState {
+  readonly phase: 'connecting' | 'connected' | 'waiting' | 'stopped'
+  readonly error: string | null
+}
+
+export type NodeStatus = PrimaryStatus | ReplicaStatus

@@ -1,0 +1,38 @@
+/** Calls on the `verify` channel, worker or operator to replica. */
+import { z } from 'zod'
+import { TOKEN_TEXT_CHARS_MAX } from '../limits.ts'
+import type { Access } from '../verifier/access.ts'
+import type { Verdict } from '../verifier/verdict.ts'
+
+export interface VerifyParams {
+  /** Text form. Too long a token is refused as such, so the schema allows a little more than a token may have. */
+  readonly token: string
+  /** Checked by the verifier itself, which says what is wrong with it. */
+  readonly access: unknown
+  /** PeerId of whoever presented the token to the worker, if the worker ended that connection. */
+  readonly peer?: string | undefined
+  /** Position text: answer from this state or a later one. */
+  readonly minPosition?: string | undefined
+}
+
+export const verifyParams: z.ZodType<VerifyParams> = z.strictObject({
+  token: z.string().max(TOKEN_TEXT_CHARS_MAX * 2),
+  access: z.unknown(),
+  peer: z.string().max(128).optional(),
+  minPosition: z.string().max(64).optional(),
+})
+
+/** Where a verdict comes from: which node, and which state it was judged by. */
+export interface Judged {
+  readonly node: string
+  readonly region: string
+  readonly pid: number
+  readonly epoch: number
+  readonly txid: number
+  /** Revocations up to this number were known. */
+  readonly revocationSeq: number
+}
+
+export type VerifyResult = Verdict & Judged
+
+export type { Access, Verdict }

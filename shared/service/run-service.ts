@@ -1,0 +1,51 @@
+/** The one owner of signals: starts a node, reloads it on SIGHUP, stops it in order on SIGTERM and SIGINT, and says how it ended. */
+import { MacaroondError, reportOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+
+export interface Service {
+  /** Ends everything in order; resolves when nothing is left. */
+  readonly stop: () => Promise<void>
+  /** Reads the configuration again; what cannot change at run time is named in the log. */
+  readonly reload: () => void
+  /** Resolves when the node can no longer go on; it has then stopped taking writes already. */
+  readonly failed: Promise<unknown>
+}
+
+/** A stop that hangs is cut short: the next start recovers from anything, as after a crash. */
+const STOP_TIMEOUT_MS = 10_000
+
+/** Resolves with the exit status once the node has ended: 0 after a signal, 1 or 5 after a failure. */
+export async function runService(start: () => Promise<Service>, log: Log): Promise<number> {
+  const service = await start()
+  const asked = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
+  })
+  process.on('SIGHUP', () => reload(service, log))
+  const first = await Promise.race([asked.then((signal) => ({ signal })), service.failed.then((error) => ({ error }))])
+  if ('error' in first) return failed(first.error, log)
+  log.info({ signal: first.signal }, 'stopping')
+  return (await stopped(service)) ? 0 : failed(new MacaroondError('timeout', 'stopping took too long'), log)
+}
+
+function reload(service: Service, log: Log): void {
+  try {
+    service.reload()
+    log.info('configuration reloaded')
+  } catch (error) {
+    log.error({ error: reportOf(error) }, 'the configuration was not reloaded; the one before stays in force')
+  }
+}
+
+async function stopped(service: Service): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), STOP_TIMEOUT_MS)))
+  const done = await Promise.race([service.stop().then(() => true), timeout])
+  clearTimeout(timer)
+  return done
+}
+
+/** Nothing is closed: what is on disk is consistent at every moment, and touching it after a failure could change that. */
+function failed(error: unknown, log: Log): number {
+  log.fatal({ error: reportOf(error) }, 'this node stops')
+  return error instanceof MacaroondError && error.kind === 'conflict' ? 5 : 1
+}
