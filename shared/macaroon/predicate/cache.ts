@@ -28,7 +28,7 @@ export class PredicateCache {
   /** `entriesMax` is a power of two. */
   constructor(entriesMax: number = PREDICATE_CACHE_ENTRIES_MAX) {
     assert(entriesMax >= 2 && (entriesMax & (entriesMax - 1)) === 0, 'the size of a cache is a power of two')
-    this.#slots = new Array<Slot | undefined>(entriesMax).fill(undefined)
+    this.#slots = Array.from({ length: entriesMax }, () => undefined)
     this.#mask = entriesMax - 2
   }
 

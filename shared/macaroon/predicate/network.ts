@@ -57,7 +57,7 @@ function ipv6(text: string): bigint {
   const [head = '', tail = ''] = text.split('::', 2)
   const left = groups(head)
   const right = groups(tail)
-  const zeros = new Array<bigint>(8 - left.length - right.length).fill(0n)
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => 0n)
   return [...left, ...zeros, ...right].reduce((sum, group) => (sum << 16n) | group, 0n)
 }
 

@@ -9,7 +9,9 @@ const reference = (key: Uint8Array, message: Uint8Array): Buffer => createHmac('
 
 test('the HMAC written out here is the HMAC of OpenSSL, for messages of every length', () => {
   fc.assert(
-    fc.property(keys, messages, (key, message) => void expect(hmac(key, message)).toEqual(reference(key, message))),
+    fc.property(keys, messages, (key, message) => {
+      expect(hmac(key, message)).toEqual(reference(key, message))
+    }),
   )
   for (const length of [0, 1, 55, 56, 63, 64, 1023, 1024, 1025, 70_000]) {
     const message = new Uint8Array(length).fill(0xc3)

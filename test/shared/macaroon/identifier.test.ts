@@ -52,7 +52,11 @@ describe('the identifier of a token', () => {
   })
 
   test('is read back the same', () => {
-    fc.assert(fc.property(identifiers, (id) => void expect(decodeIdentifier(encodeIdentifier(id))).toEqual(id)))
+    fc.assert(
+      fc.property(identifiers, (id) => {
+        expect(decodeIdentifier(encodeIdentifier(id))).toEqual(id)
+      }),
+    )
   })
 
   test('has one encoding that is accepted, whatever is done to the bytes', () => {

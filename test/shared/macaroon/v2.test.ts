@@ -84,7 +84,11 @@ describe('the V2 reader', () => {
 
 describe('V2 as a code', () => {
   test('what was written is read back the same', () => {
-    fc.assert(fc.property(macaroons, (macaroon) => void expect(decodeV2(encodeV2(macaroon))).toEqual(macaroon)))
+    fc.assert(
+      fc.property(macaroons, (macaroon) => {
+        expect(decodeV2(encodeV2(macaroon))).toEqual(macaroon)
+      }),
+    )
   })
 
   test('a macaroon has one encoding that is accepted, whatever is done to the bytes', () => {

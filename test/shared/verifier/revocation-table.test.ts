@@ -1,0 +1,84 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Kid, Nonce } from '../../../shared/ids.ts'
+import { RevocationTable } from '../../../shared/verifier/revocation-table.ts'
+
+const seed = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8])
+const kids = fc.integer({ min: 0, max: 5 }).map((n) => n.toString(16).padStart(16, '0') as Kid)
+const nonces = fc.oneof(
+  fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex') as Nonce),
+  // Few values, so that entries repeat and differ in one word only.
+  fc
+    .tuple(fc.nat(3), fc.nat(3), fc.nat(3), fc.nat(3))
+    .map((w) => w.map((n) => n.toString(16).padStart(8, '0')).join('') as Nonce),
+)
+const at = (i: number): Nonce => i.toString(16).padStart(32, '0') as Nonce
+const kid = '00000000000000aa' as Kid
+
+describe('the revocation table', () => {
+  test('holds what a Set of texts would hold', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(kids, nonces), { maxLength: 300 }),
+        fc.array(fc.tuple(kids, nonces)),
+        (added, asked) => {
+          const table = new RevocationTable({ seed })
+          const model = new Set<string>()
+          for (const [name, nonce] of added) {
+            expect(table.add(name, nonce)).toBe(!model.has(name + nonce))
+            model.add(name + nonce)
+          }
+          expect(table.size).toBe(model.size)
+          for (const [name, nonce] of [...added, ...asked]) expect(table.has(name, nonce)).toBe(model.has(name + nonce))
+        },
+      ),
+    )
+  })
+
+  test('keeps every entry while it grows, and refuses none that was not added', () => {
+    const table = new RevocationTable({ seed })
+    for (let i = 0; i < 50_000; i += 1) table.add(kid, at(i))
+    expect(table.size).toBe(50_000)
+    for (let i = 0; i < 50_000; i += 1) expect(table.has(kid, at(i))).toBe(true)
+    for (let i = 50_000; i < 100_000; i += 1) expect(table.has(kid, at(i))).toBe(false)
+  })
+
+  test('stays at most 0.7 full, at 20 bytes a slot', () => {
+    const table = new RevocationTable({ seed })
+    for (let i = 0; i < 10_000; i += 1) {
+      table.add(kid, at(i))
+      expect(table.size / (table.bytes / 20)).toBeLessThanOrEqual(0.7)
+    }
+  })
+
+  test('made for an expected size does not grow on the way there', () => {
+    const table = new RevocationTable({ seed, expected: 10_000 })
+    const { bytes } = table
+    for (let i = 0; i < 10_000; i += 1) table.add(kid, at(i))
+    expect(table.bytes).toBe(bytes)
+  })
+
+  test('keeps keys apart that revoke the same nonce', () => {
+    const table = new RevocationTable({ seed })
+    const other = '00000000000000bb' as Kid
+    table.add(kid, at(1))
+    expect([table.has(kid, at(1)), table.has(other, at(1))]).toEqual([true, false])
+    table.add(other, at(2))
+    expect([table.has(other, at(1)), table.has(kid, at(2)), table.has(other, at(2))]).toEqual([false, false, true])
+  })
+
+  test('takes the nonce of zeros and the nonce of ones', () => {
+    const table = new RevocationTable({ seed })
+    const nonces16 = ['0'.repeat(32), 'f'.repeat(32)] as Nonce[]
+    for (const nonce of nonces16)
+      expect([table.has(kid, nonce), table.add(kid, nonce), table.has(kid, nonce)]).toEqual([false, true, true])
+  })
+
+  test('fails on what is no nonce instead of storing something else', () => {
+    const table = new RevocationTable({ seed })
+    for (const nonce of ['', 'A'.repeat(32), 'x'.repeat(32), 'é'.repeat(32)]) {
+      expect(() => table.add(kid, nonce as Nonce)).toThrow('32 hex digits')
+    }
+    expect(() => new RevocationTable({ seed: new Uint8Array(7) })).toThrow('8 bytes')
+  })
+})
