@@ -60,8 +60,9 @@ export function startFollower(standing: Standing | undefined): FollowerState {
 export function stepFollower(state: FollowerState, event: FollowerEvent): Step {
   switch (event.kind) {
     case 'welcome':
-    case 'position-stated':
       return judge(state, event.primary)
+    case 'position-stated':
+      return isPast(state, event.primary) ? { state } : judge(state, event.primary)
     case 'resume':
       return state.standing === undefined
         ? violation(state, 'resume without a database to resume from')
@@ -79,6 +80,12 @@ export function stepFollower(state: FollowerState, event: FollowerEvent): Step {
     case 'damaged':
       return { state: { standing: undefined, phase: 'idle' } }
   }
+}
+
+/** A statement that segments have overtaken on the way is about the past, and says nothing against us. */
+function isPast({ standing }: FollowerState, { position }: Standing): boolean {
+  if (standing === undefined) return true
+  return position.epoch === standing.position.epoch && position.txid < standing.position.txid
 }
 
 /** Compares a position of the primary with ours: only a primary that is at least where we are may be followed. */
