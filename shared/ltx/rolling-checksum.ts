@@ -1,8 +1,11 @@
 /**
- * The rolling checksum of LTX: 64 bits that stand for every byte of a database and follow each transaction at the cost
- * of the pages it wrote. Page checksum: bit 63 and the CRC-64 of page number and page. Database checksum: bit 63 and the
- * XOR of all page checksums, the lock page left out. It finds damage and most divergence, but both steps are linear:
- * two pages exchanged, or one change made to two pages at the same place, cancel out. It stops no attacker either.
+ * The rolling checksum: 64 bits that stand for every byte of a database and follow each transaction at the cost of the
+ * pages it wrote. Page checksum, as LTX has it: bit 63 and the CRC-64 of page number and page. Database checksum: bit 63
+ * and the XOR of all page checksums, each scattered first, the lock page left out.
+ *
+ * LTX XORs them as they are. Both steps are then linear, and two pages exchanged by a disk, or one change made to two
+ * pages at the same place, cancel out. Ours stands in bytes that LTX leaves to the writer, so it need not have that hole.
+ * It finds damage and divergence; it stops no attacker.
  */
 import { MacaroondError, assert } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
@@ -16,6 +19,8 @@ export const EMPTY_CHECKSUM: Checksum = CHECKSUM_FLAG as Checksum
 
 const CHECKSUM_FLAG_HIGH = 0x8000_0000
 const CAPACITY_MIN = 256
+/** The first 12 bytes of the fractional part of pi: nothing up the sleeve. */
+const ROUND_KEYS = [0x243f6a88, 0x85a308d3, 0x13198a2e] as const
 
 /** What a segment would do to a `PageChecksums`: shown by `preview`, done by `apply`. */
 export interface ChecksumChange {
@@ -46,6 +51,8 @@ export class PageChecksums {
   #hi = new Uint32Array(CAPACITY_MIN)
   #lo = new Uint32Array(CAPACITY_MIN)
   #pageCount = 0
+  #hashHi = 0
+  #hashLo = 0
   #xorHi = 0
   #xorLo = 0
   #version = 0
@@ -72,7 +79,7 @@ export class PageChecksums {
     this.#version += 1
     if (pgno === this.#lockPage) return this.#store(pgno, 0, 0)
     this.#hash(pgno, page)
-    this.#store(pgno, this.#crc.hi, this.#crc.lo)
+    this.#store(pgno, this.#hashHi, this.#hashLo)
   }
 
   /** The database now ends after `pageCount` pages, which is not more than it had. */
@@ -96,11 +103,11 @@ export class PageChecksums {
     for (const [index, { pgno, data }] of pages.entries()) {
       this.#hash(pgno, data)
       pgnos[index] = pgno
-      hi[index] = this.#crc.hi
-      lo[index] = this.#crc.lo
+      hi[index] = this.#hashHi
+      lo[index] = this.#hashLo
       const known = pgno <= this.#pageCount
-      xorHi ^= this.#crc.hi ^ (known ? this.#hi[pgno]! : 0)
-      xorLo ^= this.#crc.lo ^ (known ? this.#lo[pgno]! : 0)
+      xorHi ^= this.#hashHi ^ (known ? this.#hi[pgno]! : 0)
+      xorLo ^= this.#hashLo ^ (known ? this.#lo[pgno]! : 0)
     }
     return { checksum: flagged(xorHi, xorLo), commit, pgnos, hi, lo, version: this.#version }
   }
@@ -116,8 +123,18 @@ export class PageChecksums {
     return change.checksum
   }
 
+  /**
+   * The page checksum scattered by a Feistel network: a bijection, so that different sums stay different, and not linear,
+   * so that no two differences cancel. The result is in `#hashHi` and `#hashLo`: an object a page would cost more.
+   */
   #hash(pgno: number, page: Uint8Array): void {
     this.#crc.reset().updateUint32(pgno).update(page)
+    let { hi, lo } = this.#crc
+    lo ^= scramble(hi, ROUND_KEYS[0])
+    hi ^= scramble(lo, ROUND_KEYS[1])
+    lo ^= scramble(hi, ROUND_KEYS[2])
+    this.#hashHi = hi >>> 0
+    this.#hashLo = lo >>> 0
   }
 
   /** Puts one page's sum in the place of the one before; a place beyond the end holds zero. */
@@ -167,6 +184,13 @@ export class PageChecksums {
       { hint: 'the database and the segment do not belong together: resynchronise from a snapshot' },
     )
   }
+}
+
+/** A well-mixed function of 32 bits: the multiply-xorshift steps of MurmurHash3's finalizer. */
+function scramble(word: number, key: number): number {
+  let mixed = Math.imul(word ^ key, 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
+  return mixed ^ (mixed >>> 16)
 }
 
 function flagged(hi: number, lo: number): Checksum {
