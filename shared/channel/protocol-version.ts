@@ -2,7 +2,7 @@
  * The version of the channel protocol. It is part of the Noise prologue, so peers of two versions never finish a handshake.
  *
  * History:
- * - 1 (2026-07): first version. Noise XX, varint-prefixed messages, hello and welcome, empty messages as heartbeats.
+ * - 1 (2026-11): first version. Noise XX, varint-prefixed messages, hello and welcome, empty messages as heartbeats.
  */
 export const PROTOCOL_VERSION = 1
 

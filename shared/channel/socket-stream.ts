@@ -10,6 +10,7 @@ export class SocketStream extends AbstractMessageStream {
   readonly #socket: Socket
   #receivableBytes = Infinity
   #receivedBytes = 0
+  #corked = false
 
   constructor(socket: Socket, direction: 'inbound' | 'outbound') {
     super({ log: silentLogger, direction, maxReadBufferLength: READ_BUFFER_BYTES_MAX })
@@ -53,10 +54,8 @@ export class SocketStream extends AbstractMessageStream {
   }
 
   override sendData(data: Uint8ArrayList): SendResult {
-    // One packet for a length prefix and its body.
-    this.#socket.cork()
+    this.#corkThisTick()
     for (const part of data) this.#socket.write(part)
-    this.#socket.uncork()
     return { sentBytes: data.byteLength, canSendMore: !this.#socket.writableNeedDrain }
   }
 
@@ -85,6 +84,17 @@ export class SocketStream extends AbstractMessageStream {
     const closed = new Promise<void>((resolve) => this.#socket.once('close', () => resolve()))
     this.#socket.end()
     await closed
+  }
+
+  /** One system call for all that is sent in a tick: with many calls in flight that call is most of the cost. */
+  #corkThisTick(): void {
+    if (this.#corked) return
+    this.#corked = true
+    this.#socket.cork()
+    process.nextTick(() => {
+      this.#corked = false
+      this.#socket.uncork()
+    })
   }
 
   #receive(chunk: Uint8Array): void {

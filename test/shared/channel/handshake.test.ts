@@ -177,8 +177,11 @@ describe('a listener', () => {
         throw new Error('a bug')
       },
     })
-    const near = await dialTo(listener)
-    expect(await near.closed).toMatchObject({ code: 'connection_lost' })
+    const outcome = await dialTo(listener).then(
+      (near) => near.closed,
+      (error: unknown) => error,
+    )
+    expect(outcome).toMatchObject({ code: 'connection_lost' })
     expect(listener.connections()).toEqual([])
   })
 

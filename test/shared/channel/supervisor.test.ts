@@ -50,10 +50,16 @@ describe('a supervised connection', () => {
   it('comes back each time it is lost, and ends in order when it is told to', async () => {
     const server = await serve()
     const { states, stop, done } = supervise(server)
-    for (let round = 0; round < 3; round += 1) (await server.accepted()).abort(new Error('lost'))
-    const last = await server.accepted()
     // The server is through with the handshake a moment before the dialer is.
-    await until(() => states.filter(({ phase }) => phase === 'connected').length === 4)
+    const connected = (times: number): Promise<void> =>
+      until(() => states.filter(({ phase }) => phase === 'connected').length === times)
+    for (let round = 1; round <= 3; round += 1) {
+      const far = await server.accepted()
+      await connected(round)
+      far.abort(new Error('lost'))
+    }
+    const last = await server.accepted()
+    await connected(4)
     stop.abort()
     await done
     expect(await last.closed).toBeUndefined()
