@@ -59,6 +59,7 @@ export class Primary implements Service {
   readonly #startedMs: number = systemClock.monotonicMs()
   #agreement: Agreement
   #listener: Listener | undefined
+  #checkpointAt: number
   #stopping = false
   #fail: (error: unknown) => void
 
@@ -68,6 +69,7 @@ export class Primary implements Service {
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
+    this.#checkpointAt = config.checkpoint.pages
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
@@ -206,12 +208,16 @@ export class Primary implements Service {
 
   #committed(): void {
     this.#publisher.committed()
-    if (this.#commitLog.walFrames >= this.#options.config.checkpoint.pages) setImmediate(() => void this.#checkpoint())
+    if (this.#commitLog.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
   }
 
   async #checkpoint(): Promise<void> {
+    const { pages } = this.#options.config.checkpoint
+    // While a reader or a snapshot keeps the WAL from being emptied, the next try waits until it has grown by as much again.
+    this.#checkpointAt = this.#commitLog.walFrames + pages
     try {
       const outcome = await this.#commitLog.checkpoint()
+      if (outcome.kind === 'truncated') this.#checkpointAt = pages
       this.#options.log.debug({ outcome }, 'checkpoint')
     } catch (error) {
       this.#stopAtOnce(error)

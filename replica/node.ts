@@ -28,7 +28,7 @@ import { RevocationJournal } from './revocations/journal.ts'
 import { RevocationStream } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
-import { Tables } from './tables/tables.ts'
+import { Tables, type TableSource } from './tables/tables.ts'
 import { VerifyApi } from './verify/verify-api.ts'
 
 export interface ReplicaOptions {
@@ -59,6 +59,7 @@ export class Replica implements Service {
   readonly #fail: (error: unknown) => void
   #cancelScrub: () => void = () => undefined
   #listener: Listener | undefined
+  #checkpointAt: number
   #alarm: string | undefined
 
   private constructor(options: ReplicaOptions) {
@@ -68,10 +69,11 @@ export class Replica implements Service {
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
+    this.#checkpointAt = config.checkpoint.pages
     this.#lock = lockFolder(data)
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
-    const onReopened = this.#tables.attach.bind(this.#tables)
+    const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     this.#copy = new DatabaseCopy({
       folder: data,
       cluster,
@@ -82,7 +84,11 @@ export class Replica implements Service {
     })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
     this.#signed = new SignedPositionStore(join(data, 'signed-position.json'))
-    this.#stream = new RevocationStream({ tables: this.#tables, journal: this.#journal })
+    this.#stream = new RevocationStream({
+      tables: this.#tables,
+      journal: this.#journal,
+      onFatal: (error) => this.#fail(error),
+    })
     this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, clock: systemClock })
     this.#follower = new Follower({
       copy: this.#copy,
@@ -93,6 +99,7 @@ export class Replica implements Service {
       onApplied: () => this.#applied(),
       onDurable: () => this.#stream.covered(),
       onDiverged: (message) => this.#diverged(message),
+      onFatal: (error) => this.#fail(error),
     })
   }
 
@@ -190,6 +197,16 @@ export class Replica implements Service {
     await serveRpc(connection, { methods, log }).done
   }
 
+  /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
+  #reopened(source: TableSource | undefined): void {
+    try {
+      this.#tables.attach(source)
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    }
+  }
+
   #applied(): void {
     try {
       this.#tables.refresh()
@@ -197,12 +214,14 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
-    if (this.#copy.walFrames >= this.#options.config.checkpoint.pages) setImmediate(() => void this.#checkpoint())
+    if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
   }
 
   async #checkpoint(): Promise<void> {
+    // While a reader keeps the WAL from being emptied, the next try waits until it has grown by as much again.
+    this.#checkpointAt = this.#copy.walFrames + this.#options.config.checkpoint.pages
     try {
-      await this.#copy.checkpoint()
+      if (await this.#copy.checkpoint()) this.#checkpointAt = this.#options.config.checkpoint.pages
     } catch (error) {
       this.#fail(error)
     }

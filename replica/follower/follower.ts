@@ -11,6 +11,7 @@ import { BULK_SNAPSHOT, decodeChunk, type BulkChunk } from '../../shared/protoco
 import { decodeMessage, encodeMessage, isControl } from '../../shared/protocol/message.ts'
 import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
 import { toReplica, walWelcome, type FromReplica, type ToReplica, type WalHello } from '../../shared/protocol/wal.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import { isDamage, type DatabaseCopy } from '../store/database-copy.ts'
 import { SnapshotFile } from '../store/snapshot-file.ts'
 import {
@@ -35,6 +36,8 @@ export interface FollowerOptions {
   /** Everything up to here is durable. */
   readonly onDurable: () => void
   readonly onDiverged: (message: string | undefined) => void
+  /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
+  readonly onFatal: (error: unknown) => void
 }
 
 /** Applied work is made durable and acknowledged at most this often: replicas sync their WAL for catching up, not for safety. */
@@ -80,6 +83,8 @@ export class Follower {
       await this.#step({ kind: 'welcome', primary: { position: parsePosition(position), timeline: timeline(line) } })
       this.#options.onDiverged(undefined)
       await this.#read(connection)
+    } catch (error) {
+      throw storageError(error, 'applying what the primary sent')
     } finally {
       this.#leave()
     }
@@ -197,7 +202,7 @@ export class Follower {
     try {
       this.#options.copy.sync()
     } catch (error) {
-      return this.#connection?.abort(error instanceof Error ? error : new Error(String(error)))
+      return this.#options.onFatal(error)
     }
     this.#options.onDurable()
     void this.#send({ t: 'ack', position: positionText(standing.position) })

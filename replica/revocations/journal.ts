@@ -9,10 +9,11 @@
  * | 4 | 4 | CRC-32 of the JSON text |
  * | 8 | n | JSON: {"timeline": …} or a revocation row |
  */
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasyncSync, ftruncateSync, openSync, readFileSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
+import { writeAt } from '../../shared/sqlite/positional-io.ts'
 import { revocationRow, type RevocationRow } from '../../shared/protocol/revocations.ts'
 
 const HEADER_BYTES = 8
@@ -22,13 +23,14 @@ const header = z.object({ timeline: z.string().length(32) })
 
 export class RevocationJournal {
   readonly #fd: number
+  #bytes: number
   #timeline: Timeline | undefined
   #rows: RevocationRow[] = []
 
   constructor(path: string) {
-    this.#fd = openSync(path, 'a+', 0o600)
-    const end = this.#load(readFileSync(path))
-    ftruncateSync(this.#fd, end)
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+    this.#bytes = this.#load(readFileSync(path))
+    ftruncateSync(this.#fd, this.#bytes)
   }
 
   get rows(): readonly RevocationRow[] {
@@ -46,8 +48,11 @@ export class RevocationJournal {
       this.#clear()
       records.unshift(encode({ timeline }))
     }
-    writeSync(this.#fd, Buffer.concat(records))
+    const bytes = Buffer.concat(records)
+    // At a position: what a full disk took of a record is overwritten by the next one.
+    writeAt(this.#fd, bytes, 0, bytes.length, this.#bytes)
     fdatasyncSync(this.#fd)
+    this.#bytes += bytes.length
     this.#timeline = timeline
     this.#rows.push(...rows)
   }
@@ -64,6 +69,7 @@ export class RevocationJournal {
 
   #clear(): void {
     ftruncateSync(this.#fd, 0)
+    this.#bytes = 0
     this.#rows = []
     this.#timeline = undefined
   }

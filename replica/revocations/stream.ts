@@ -12,22 +12,29 @@ import {
   type RevocationRow,
   type RevocationsHello,
 } from '../../shared/protocol/revocations.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import type { Tables } from '../tables/tables.ts'
 import type { RevocationJournal } from './journal.ts'
 
 export interface RevocationStreamOptions {
   readonly tables: Tables
   readonly journal: RevocationJournal
+  /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
+  readonly onFatal: (error: unknown) => void
 }
 
 export class RevocationStream {
   readonly #tables: Tables
   readonly #journal: RevocationJournal
+  readonly #onFatal: (error: unknown) => void
   /** Up to where everything is known, and on which timeline: from journal, stream or pages. */
   #known: { readonly timeline: Timeline; readonly seq: number } | undefined
+  /** What the last hello said: the primary sends what comes after, whatever the pages have brought meanwhile. */
+  #asked: RevocationsHello = { timeline: null, seq: 0 }
 
   /** What the journal holds is refused from the first moment, whatever timeline it is of. */
-  constructor({ tables, journal }: RevocationStreamOptions) {
+  constructor({ tables, journal, onFatal }: RevocationStreamOptions) {
+    this.#onFatal = onFatal
     this.#tables = tables
     this.#journal = journal
     const { timeline } = journal
@@ -38,8 +45,8 @@ export class RevocationStream {
 
   hello(): RevocationsHello {
     const timeline = this.#known?.timeline ?? this.#tables.meta?.timeline
-    if (timeline === undefined) return { timeline: null, seq: 0 }
-    return { timeline, seq: this.#seqOn(timeline) }
+    this.#asked = timeline === undefined ? { timeline: null, seq: 0 } : { timeline, seq: this.#seqOn(timeline) }
+    return this.#asked
   }
 
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
@@ -47,7 +54,7 @@ export class RevocationStream {
     const welcome = revocationsWelcome.parse(connection.hello)
     const timeline = asTimeline(welcome.timeline)
     // On another timeline numbers count anew, and the primary sends everything; denials stay.
-    let seq = Math.min(this.#seqOn(timeline), welcome.seq)
+    let seq = this.#asked.timeline === timeline ? Math.min(this.#asked.seq, welcome.seq) : 0
     for await (const frame of connection.messages()) {
       const { rows } = decodeMessage(frame, revoked)
       requireContiguous(seq, rows)
@@ -65,8 +72,19 @@ export class RevocationStream {
   /** Memory first, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
   #take(timeline: Timeline, rows: readonly RevocationRow[], seq: number): void {
     this.#tables.add(rows, seq)
-    this.#journal.append(timeline, rows)
+    this.#append(timeline, rows)
     this.#known = { timeline, seq }
+  }
+
+  /** A full disk ends the connection, and the rows come again; any other failure ends the node. */
+  #append(timeline: Timeline, rows: readonly RevocationRow[]): void {
+    try {
+      this.#journal.append(timeline, rows)
+    } catch (cause) {
+      const error = storageError(cause, 'writing the revocation journal')
+      if (error.code !== 'disk_full') this.#onFatal(error)
+      throw error
+    }
   }
 
   #seqOn(timeline: Timeline): number {

@@ -91,9 +91,11 @@ export class DatabaseCopy {
     this.#open?.appender.sync()
   }
 
-  async checkpoint(): Promise<void> {
+  /** True when the WAL is empty now. */
+  async checkpoint(): Promise<boolean> {
     const outcome = await this.#open?.appender.checkpoint()
     this.#options.log.debug({ outcome }, 'checkpoint')
+    return outcome?.kind === 'truncated' || outcome?.kind === 'empty'
   }
 
   /** Reads every page: false when they are not what was applied. The copy then no longer stands anywhere. */

@@ -12,9 +12,10 @@
  *
  * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash) is passed over.
  */
-import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
+import { writeAt } from '../../shared/sqlite/positional-io.ts'
 import type { Standing } from '../follower/core.ts'
 
 const CRC_OFFSET = 36
@@ -44,7 +45,9 @@ export class PositionRecord {
 
   append(standing: Standing): void {
     if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(this.#last === undefined ? [] : [this.#last])
-    this.#bytes += writeSync(this.#fd, encode(standing))
+    // At a position: what a full disk took of a record is overwritten by the next one.
+    writeAt(this.#fd, encode(standing), 0, RECORD_BYTES, this.#bytes)
+    this.#bytes += RECORD_BYTES
     this.#last = standing
   }
 
@@ -60,7 +63,7 @@ export class PositionRecord {
     const temporary = `${this.#path}.tmp`
     const fd = openSync(temporary, 'w', 0o600)
     const bytes = Buffer.concat(standings.map(encode))
-    if (bytes.length > 0) writeSync(fd, bytes)
+    writeAt(fd, bytes, 0, bytes.length, 0)
     fdatasyncSync(fd)
     renameSync(temporary, this.#path)
     closeSync(this.#fd)

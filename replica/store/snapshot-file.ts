@@ -1,10 +1,11 @@
 /** A snapshot on its way in: written to disk as it comes, checked as it comes, and used only when it is whole and right. */
-import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import { MacaroondError } from '../../shared/errors.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import { SegmentDecoder } from '../../shared/ltx/decoder.ts'
 import type { SegmentHeader } from '../../shared/ltx/header.ts'
 import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import { readAt, writeAt } from '../../shared/sqlite/positional-io.ts'
 import type { PageImage } from '../../shared/sqlite/wal-format.ts'
 
 const READ_BYTES = 256 * 1024
@@ -13,6 +14,7 @@ export class SnapshotFile {
   readonly #path: string
   readonly #fd: number
   readonly #decoder: SegmentDecoder
+  #bytes = 0
   readonly checksums: PageChecksums = new PageChecksums(PAGE_BYTES)
 
   constructor(path: string) {
@@ -24,7 +26,8 @@ export class SnapshotFile {
   /** Throws segment_corrupt as soon as it shows. */
   write(chunk: Uint8Array): void {
     this.#decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-    writeSync(this.#fd, chunk)
+    writeAt(this.#fd, chunk, 0, chunk.length, this.#bytes)
+    this.#bytes += chunk.length
   }
 
   /** Throws segment_corrupt unless every byte was right and the pages give the checksum that the header states. */
@@ -40,7 +43,7 @@ export class SnapshotFile {
     const decoder = new SegmentDecoder((pgno, data) => void ready.push({ pgno, data }))
     const chunk = Buffer.alloc(READ_BYTES)
     for (let offset = 0; ;) {
-      const length = readSync(this.#fd, chunk, 0, READ_BYTES, offset)
+      const length = readAt(this.#fd, chunk, 0, READ_BYTES, offset)
       if (length === 0) break
       decoder.write(chunk.subarray(0, length))
       yield* ready

@@ -14,7 +14,10 @@ export interface Service {
 /** A stop that hangs is cut short: the next start recovers from anything, as after a crash. */
 const STOP_TIMEOUT_MS = 10_000
 
-/** Resolves with the exit status once the node has ended: 0 after a signal, 1 or 5 after a failure. */
+const EXIT_FAILED = 1
+const EXIT_CONFLICT = 5
+
+/** Resolves with exit status 0 once a signal has ended the node; a failure ends the process itself, with 1 or 5. */
 export async function runService(start: () => Promise<Service>, log: Log): Promise<number> {
   const service = await start()
   const asked = new Promise<NodeJS.Signals>((resolve) => {
@@ -45,7 +48,7 @@ async function stopped(service: Service): Promise<boolean> {
 }
 
 /** Nothing is closed: what is on disk is consistent at every moment, and touching it after a failure could change that. */
-function failed(error: unknown, log: Log): number {
+function failed(error: unknown, log: Log): never {
   log.fatal({ error: reportOf(error) }, 'this node stops')
-  return error instanceof MacaroondError && error.kind === 'conflict' ? 5 : 1
+  process.exit(error instanceof MacaroondError && error.kind === 'conflict' ? EXIT_CONFLICT : EXIT_FAILED)
 }
