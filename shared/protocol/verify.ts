@@ -1,7 +1,6 @@
 /** Calls on the `verify` channel, worker or operator to replica. */
 import { z } from 'zod'
 import { TOKEN_TEXT_CHARS_MAX } from '../limits.ts'
-import type { Access } from '../verifier/access.ts'
 import type { Verdict } from '../verifier/verdict.ts'
 
 export interface VerifyParams {
@@ -34,5 +33,3 @@ export interface Judged {
 }
 
 export type VerifyResult = Verdict & Judged
-
-export type { Access, Verdict }
