@@ -186,6 +186,9 @@ export class Primary implements Service {
   ): Acceptance {
     const admission = this.#peers.admit(peer, channel, address)
     if (!admission.ok) return admission
+    const ships = channel === 'wal' || channel === 'revocations'
+    // What a replica acknowledges opens writes and makes revocations durable: an operator's word must not pass for that.
+    if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
     if (channel === 'wal') return this.#publisher.acceptWal(peer, hello)
     if (channel === 'revocations') return this.#publisher.acceptRevocations()
     if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }
@@ -212,6 +215,7 @@ export class Primary implements Service {
   }
 
   async #checkpoint(): Promise<void> {
+    if (this.#stopping) return
     const { pages } = this.#options.config.checkpoint
     // While a reader or a snapshot keeps the WAL from being emptied, the next try waits until it has grown by as much again.
     this.#checkpointAt = this.#commitLog.walFrames + pages
@@ -288,6 +292,12 @@ export class Primary implements Service {
       publisher: this.#publisher,
     })
   }
+}
+
+function notAReplica(channel: string): MacaroondError {
+  return new MacaroondError('peer_refused', `only a replica may open the ${channel} channel`, {
+    hint: 'list this PeerId with `role = "replica"` in the primary’s configuration, if it is one',
+  })
 }
 
 function notHere(channel: string): MacaroondError {

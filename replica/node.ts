@@ -218,6 +218,7 @@ export class Replica implements Service {
   }
 
   async #checkpoint(): Promise<void> {
+    if (this.#stopped.signal.aborted) return
     // While a reader keeps the WAL from being emptied, the next try waits until it has grown by as much again.
     this.#checkpointAt = this.#copy.walFrames + this.#options.config.checkpoint.pages
     try {

@@ -37,12 +37,21 @@ function insertFirstRows(db: Connection, { cluster, kek, clock, entropy }: Creat
   const seed = entropy.bytes(32)
   const entry = { atMs: now, actor: 'primary', action: 'database.create', org: '', target: cluster }
   const audit = nextAuditRow({ seq: 0, hash: AUDIT_GENESIS }, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })
-  db.prepare('INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)').run(
-    [cluster, SCHEMA_VERSION, FIRST_TXID, FIRST_EPOCH, timeline, now, audit.seq, audit.hash],
-  )
+  db.prepare('INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)').run([
+    cluster,
+    SCHEMA_VERSION,
+    FIRST_TXID,
+    FIRST_EPOCH,
+    timeline,
+    now,
+    audit.seq,
+    audit.hash,
+  ])
   db.prepare('INSERT INTO epochs VALUES (?, ?, 0)').run(FIRST_EPOCH, timeline)
-  db.prepare('INSERT INTO signing_keys VALUES (1, ?, ?, ?)').run(
-    [ed25519PublicKey(seed), seal(kek, signingKeyContext(cluster), seed, entropy), now],
-  )
+  db.prepare('INSERT INTO signing_keys VALUES (1, ?, ?, ?)').run([
+    ed25519PublicKey(seed),
+    seal(kek, signingKeyContext(cluster), seed, entropy),
+    now,
+  ])
   new RowWriter(db).write({ table: 'audit', row: audit })
 }
