@@ -71,7 +71,12 @@ export class WalAppender {
     }
   }
 
-  /** Bytes of -wal in use. It grows while a reader keeps an old state open. */
+  /** For queries on the node's own thread. Nothing may be written through it, and no transaction left open. */
+  get connection(): Connection {
+    return this.#connection
+  }
+
+  /** Size of -wal. It grows while a reader keeps an old state open. */
   get walBytes(): number {
     return this.#log.bytes
   }
@@ -157,7 +162,6 @@ export class WalAppender {
     const sameLog = now.lastFrame === ours.lastFrame && now.salt1 === ours.salt1 && now.salt2 === ours.salt2
     const emptied = now.lastFrame === 0
     if (now.changeCounter === ours.changeCounter && (sameLog || emptied)) {
-      this.#blockSpoilt ||= !sameLog
       this.#header = now
       this.#encodedHeader = encodeIndexHeader(now)
       return

@@ -69,8 +69,6 @@ export class WalReader {
    */
   poll(): WalTransaction[] {
     if (!this.#open()) return []
-    // A crash can leave a header without frames; SQLite then writes a new one with other salts at the next commit.
-    if (this.#frame === 0) this.#adoptHeader()
     let found = this.#readPastShipped()
     if (found.length === 0 && this.#adoptHeader()) found = this.#readPastShipped()
     if (found.length === 0) this.#requireLinked()
@@ -93,13 +91,16 @@ export class WalReader {
     }
   }
 
-  /** Takes the header of the file where it starts a round of the log that we are not in; true when it did. */
+  /**
+   * Takes the header of the file where its salts are not ours, and starts before its first frame; true when it did. Asked whenever
+   * nothing new was found: the log may have started over, or a crash left a header without frames, which the next commit replaces.
+   */
   #adoptHeader(): boolean {
     if (readAt(this.#descriptor(), this.#headerBytes, 0, WAL_HEADER_BYTES, 0) < WAL_HEADER_BYTES) return false
     const parsed = parseWalHeader(this.#headerBytes)
     if (parsed === undefined) return false
     const { header, sum } = parsed
-    if (this.#frame > 0 && header.salt1 === this.#header?.salt1 && header.salt2 === this.#header.salt2) return false
+    if (header.salt1 === this.#header?.salt1 && header.salt2 === this.#header.salt2) return false
     if (header.pageBytes !== PAGE_BYTES) {
       throw new MacaroondError('database_corrupt', `${this.#path} has pages of ${header.pageBytes} bytes`, {
         hint: `this node works on pages of ${PAGE_BYTES} bytes: somebody changed the database`,

@@ -129,6 +129,16 @@ test.each(['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'])(
   },
 )
 
+test('PASSIVE under the guard copies everything, because the guard moves to the last commit before it', async () => {
+  const primary = createPrimary()
+  for (let round = 0; round < 3; round += 1) {
+    commitRound(primary.writer)
+    primary.log.poll()
+    expect((await primary.checkpointer.checkpoint(0)).kind).toBe('backfilled')
+  }
+  primary.close()
+})
+
 test('calls that overlap are one checkpoint', async () => {
   const primary = createPrimary()
   const [first, second] = await Promise.all([primary.checkpointer.checkpoint(), primary.checkpointer.checkpoint()])

@@ -98,6 +98,14 @@ test('the descriptor of a database opens before and closes after every connectio
   file.close()
 })
 
+test('a page that the file does not reach is zero', () => {
+  const file = DatabaseFile.open(join(scratchDirectory(), 'a.db'), { create: true })
+  const page = Buffer.alloc(4096, 1)
+  file.readPage(7, page)
+  expect(page.equals(Buffer.alloc(4096))).toBe(true)
+  file.close()
+})
+
 test('a file that is no database is told as corrupt', () => {
   const path = join(scratchDirectory(), 'a.db')
   writeFileSync(path, Buffer.alloc(8192, 'no database'))
