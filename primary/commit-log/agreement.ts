@@ -24,10 +24,11 @@ export function startAgreement(replicas: readonly string[], alone: boolean): Agr
 
 export function stepAgreement(state: Agreement, event: AgreementEvent, replicas: readonly string[]): Agreement {
   if (state.confirmed) return state
-  if (event.kind === 'joined') {
-    if (event.standing !== 'empty') return { ...state, confirmed: event.standing === 'agrees' }
+  if (event.kind === 'joined' && event.standing === 'unknown') return state
+  if (event.kind === 'joined' && event.standing === 'empty') {
     return { ...state, empty: new Set([...state.empty, event.replica]) }
   }
+  // One that came empty has all it knows from this very boot: coming again with that does not make it a witness.
   const allEmpty = replicas.every((replica) => state.empty.has(replica))
   const vouches = !state.empty.has(event.replica) || allEmpty
   return { ...state, confirmed: vouches }
