@@ -54,8 +54,8 @@ export class Primary implements Service {
   readonly #publisher: Publisher
   readonly #api: SigningApi
   readonly #timers: (() => void)[] = []
-  /** What each refused replica claimed last: it comes again and again with the same. */
-  readonly #refusals = new Map<string, string>()
+  /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
+  readonly #refused = new Set<string>()
   readonly #startedMs: number = systemClock.monotonicMs()
   #agreement: Agreement
   #listener: Listener | undefined
@@ -93,7 +93,7 @@ export class Primary implements Service {
       clock: systemClock,
       logger: log,
       events: {
-        joined: (replica, standing) => this.#agree({ kind: 'joined', replica, standing }),
+        joined: (replica, standing) => this.#joined(replica, standing),
         acknowledged: (replica) => this.#agree({ kind: 'acknowledged', replica }),
         refused: (replica, message) => this.#auditRefusal(replica, message),
         contradicted: (error) => this.#stopAtOnce(error),
@@ -234,6 +234,11 @@ export class Primary implements Service {
     this.#fail(error)
   }
 
+  #joined(replica: string, standing: 'agrees' | 'empty' | 'unknown'): void {
+    this.#refused.delete(replica)
+    this.#agree({ kind: 'joined', replica, standing })
+  }
+
   #agree(event: AgreementEvent): void {
     const before = this.#agreement.confirmed
     this.#agreement = stepAgreement(this.#agreement, event, this.#replicaNames())
@@ -244,8 +249,8 @@ export class Primary implements Service {
   /** A claim that is not ours is written down once (S10); when writes are not open, the log line has to do. */
   #auditRefusal(replica: string, message: string): void {
     const { log } = this.#options
-    if (this.#refusals.get(replica) === message) return
-    this.#refusals.set(replica, message)
+    if (this.#refused.has(replica)) return
+    this.#refused.add(replica)
     log.error({ replica, message }, 'a replica contradicts this primary and was refused')
     const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
     this.#writer

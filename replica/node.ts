@@ -174,8 +174,15 @@ export class Replica implements Service {
       clock: systemClock,
       entropy: systemEntropy,
       log: log.child({ channel }),
-      onState: (state) => this.#linkStates.set(channel, state),
+      onState: (state) => this.#linked(channel, state),
     })
+  }
+
+  /** A primary that refuses this position is as much of an alarm as one that is refused here (S10). */
+  #linked(channel: 'wal' | 'revocations', state: SupervisionState): void {
+    this.#linkStates.set(channel, state)
+    if (state.phase !== 'waiting' || state.error?.code !== 'position_diverged') return
+    this.#diverged(state.error.message)
   }
 
   #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
