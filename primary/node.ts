@@ -168,6 +168,7 @@ export class Primary implements Service {
         createDatabase(db, { cluster, kek, clock: systemClock, entropy: systemEntropy })
       },
       onCommitted: () => this.#committed(),
+      onDamagedLog: (error) => log.error({ error: reportOf(error) }, 'the segment log is damaged'),
     })
   }
 

@@ -30,6 +30,8 @@ export interface CommitLogOptions {
   readonly initialize: (db: Connection) => void
   /** Called with every committed segment, once it is in the log. */
   readonly onCommitted: (segment: CommittedSegment) => void
+  /** A record of the log is not what was written; replicas get a snapshot instead. May be called again for the same one. */
+  readonly onDamagedLog: (error: MacaroondError) => void
 }
 
 /** Segments kept in memory for replicas that are up to date, so that sending to them reads no file. */
@@ -113,17 +115,19 @@ export class CommitLog {
     if (this.#stalled !== undefined) this.#publish(this.#stalled)
   }
 
-  /** The segment of a transaction, or undefined when the log no longer (or never) had it. */
+  /** The segment of a transaction, or undefined when the log does not have it, or has it no longer as it was written. */
   segment(txid: Txid): Buffer | undefined {
-    return this.#recent.get(txid) ?? (this.#log.has(txid) ? this.#log.read(txid) : undefined)
+    return this.#recent.get(txid) ?? (this.#log.has(txid) ? this.#readLogged(txid) : undefined)
   }
 
   /** Checksum after a transaction, as far back as the log reaches. */
   checksumAt(txid: Txid): Checksum | undefined {
     if (txid === this.#head.txid) return this.#head.checksum
-    if (this.#log.has(txid)) return decodeHeader(this.#log.read(txid)).postApply
-    const next = asTxid(txid + 1)
-    return txid !== TXID_NONE && this.#log.has(next) ? decodeHeader(this.#log.read(next)).preApply : undefined
+    if (txid === TXID_NONE) return undefined
+    const own = this.segment(txid)
+    if (own !== undefined) return decodeHeader(own).postApply
+    const next = this.segment(asTxid(txid + 1))
+    return next === undefined ? undefined : decodeHeader(next).preApply
   }
 
   /** The database as of its head; hold it only while it is read, because it keeps the WAL from being reset. */
@@ -148,6 +152,17 @@ export class CommitLog {
     this.#guard.close()
     this.db.close()
     this.#file.close()
+  }
+
+  /** A damaged record is as good as none: who needs it gets a snapshot, and nobody asks for it again and again. */
+  #readLogged(txid: Txid): Buffer | undefined {
+    try {
+      return this.#log.read(txid)
+    } catch (error) {
+      if (!(error instanceof MacaroondError) || error.code !== 'log_corrupt') throw error
+      this.#options.onDamagedLog(error)
+      return undefined
+    }
   }
 
   #checkedMeta(): Meta {

@@ -9,7 +9,8 @@
  * | 12 | n | the LTX file |
  *
  * A record that is cut short or does not match its CRC at the end of the newest file is the mark of a crash: it is cut
- * off, and the transaction is captured from SQLite's WAL again.
+ * off, and the transaction is captured from SQLite's WAL again. One with records behind it is damage of another kind: it
+ * stays where it is, and reading it is an error.
  */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
@@ -97,14 +98,19 @@ export class LogFile {
     }
   }
 
-  /** While repairing, a record counts only if its CRC holds; otherwise its length is enough and reading checks the rest. */
+  /** While repairing, the last record counts only if its CRC holds; of others the length is enough and reading checks the rest. */
   #recordLength(start: number, size: number, repair: boolean): number | undefined {
     if (start + HEADER_BYTES > size || readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
     const length = this.#header.readUInt32BE(4)
     const fits =
       this.#header.readUInt32BE(0) === MAGIC && length <= SEGMENT_BYTES_MAX && start + HEADER_BYTES + length <= size
     if (!fits) return undefined
-    return repair && this.#readRecord(start) === undefined ? undefined : length
+    const torn = repair && this.#readRecord(start) === undefined && !this.#beginsAt(start + HEADER_BYTES + length)
+    return torn ? undefined : length
+  }
+
+  #beginsAt(start: number): boolean {
+    return readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) >= 4 && this.#header.readUInt32BE(0) === MAGIC
   }
 
   #readRecord(start: number): Buffer | undefined {

@@ -98,7 +98,9 @@ export class SegmentLog {
 
   #writable(txid: Txid): LogFile {
     const newest = this.#files.at(-1)
-    if (newest !== undefined && newest.bytes < FILE_BYTES && newest.count > 0) return newest
+    // A file that a crash left without a whole record is gone on with: a second one of the same name would hide it.
+    const fits = newest?.firstTxid === txid || (newest !== undefined && newest.count > 0)
+    if (newest !== undefined && fits && newest.bytes < FILE_BYTES) return newest
     newest?.sync()
     const file = new LogFile(join(this.#folder, `${txidText(txid)}${SUFFIX}`), txid)
     this.#syncFolder()
