@@ -4,7 +4,11 @@ import type { Caveat, Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { encodeV2 } from '../../../shared/macaroon/v2-writer.ts'
 
 const bytes = (size: object): fc.Arbitrary<Uint8Array> => fc.uint8Array(size)
-const location = fc.string({ unit: 'grapheme', maxLength: 20 })
+/** A byte order mark in front is a character like any other, and decoders like to drop it. */
+const location = fc.oneof(
+  { weight: 4, arbitrary: fc.string({ unit: 'grapheme', maxLength: 20 }) },
+  { weight: 1, arbitrary: fc.string({ maxLength: 5 }).map((text) => `\ufeff${text}`) },
+)
 
 const firstParty: fc.Arbitrary<Caveat> = bytes({ maxLength: 200 }).map((cid) => ({ cid }))
 const thirdParty: fc.Arbitrary<Caveat> = fc

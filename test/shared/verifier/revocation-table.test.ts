@@ -35,6 +35,20 @@ describe('the revocation table', () => {
     )
   })
 
+  test('tells entries apart that differ in one word only, whichever run of slots they share', () => {
+    const words = Array.from({ length: 256 }, (_, i) => [i & 3, (i >> 2) & 3, (i >> 4) & 3, i >> 6])
+    const texts = words.map((list) => list.map((n) => n.toString(16).padStart(8, '0')).join('') as Nonce)
+    const names = Array.from({ length: 5 }, (_, i) => i.toString(16).padStart(16, '0') as Kid)
+    const entries = names.flatMap((name) => texts.map((nonce) => [name, nonce] as const))
+    for (let round = 0; round < 60; round += 1) {
+      const table = new RevocationTable({ seed: new Uint8Array(8).fill(round) })
+      // Half of them, so that each has a neighbour in every word that is not there; 640 of 1024 slots are taken.
+      const revoked = (i: number): boolean => ((i ^ (i >> 2) ^ (i >> 4) ^ (i >> 6) ^ (i >> 8)) & 1) === (round & 1)
+      for (const [i, [name, nonce]] of entries.entries()) if (revoked(i)) table.add(name, nonce)
+      for (const [i, [name, nonce]] of entries.entries()) expect(table.has(name, nonce)).toBe(revoked(i))
+    }
+  })
+
   test('keeps every entry while it grows, and refuses none that was not added', () => {
     const table = new RevocationTable({ seed })
     for (let i = 0; i < 50_000; i += 1) table.add(kid, at(i))
