@@ -14,7 +14,8 @@ export interface Standing {
 export interface FollowerState {
   /** Undefined without a usable database. */
   readonly standing: Standing | undefined
-  readonly phase: 'idle' | 'following' | 'loading'
+  /** `resyncing`: a snapshot was asked for, and segments that are still on their way mean nothing. */
+  readonly phase: 'idle' | 'following' | 'loading' | 'resyncing'
 }
 
 /** The fields of a segment's header that decide, already decoded and its file checksum verified. */
@@ -32,6 +33,8 @@ export type FollowerEvent =
   | { readonly kind: 'snapshot-begins'; readonly primary: Standing }
   | { readonly kind: 'snapshot-arrived'; readonly header: SegmentHeader; readonly primary: Standing }
   | { readonly kind: 'segment-arrived'; readonly header: SegmentHeader }
+  /** A segment that does not hold what it says: it came over an authenticated channel, so it will be the same again. */
+  | { readonly kind: 'segment-damaged' }
   | { readonly kind: 'position-stated'; readonly primary: Standing }
   | { readonly kind: 'stored'; readonly standing: Standing }
   | { readonly kind: 'disconnected' }
@@ -73,6 +76,8 @@ export function stepFollower(state: FollowerState, event: FollowerEvent): Step {
       return installSnapshot(state, event.header, event.primary)
     case 'segment-arrived':
       return applySegment(state, event.header)
+    case 'segment-damaged':
+      return passesOver(state) ? { state } : resync(state, 'a segment is damaged at the primary')
     case 'stored':
       return { state: { standing: event.standing, phase: 'following' } }
     case 'disconnected':
@@ -109,7 +114,12 @@ function contradiction(ours: Standing, primary: Standing): string | undefined {
   return `at transaction ${here.txid} the primary has other content (${checksumText(there.checksum)})`
 }
 
+function passesOver({ phase }: FollowerState): boolean {
+  return phase === 'resyncing'
+}
+
 function applySegment(state: FollowerState, header: SegmentHeader): Step {
+  if (passesOver(state)) return { state }
   const { standing, phase } = state
   if (standing === undefined || phase !== 'following') return violation(state, 'a segment before resume or a snapshot')
   const { position } = standing
@@ -141,7 +151,7 @@ function installSnapshot(state: FollowerState, header: SegmentHeader, primary: S
 }
 
 function resync(state: FollowerState, reason: string): Step {
-  return { state: { ...state, phase: 'idle' }, effect: { kind: 'resync', reason } }
+  return { state: { ...state, phase: 'resyncing' }, effect: { kind: 'resync', reason } }
 }
 
 function violation(state: FollowerState, what: string): Step {

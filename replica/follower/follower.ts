@@ -1,7 +1,7 @@
 /** The follower's shell: reads the `wal` channel, lets the core decide, and does what it says. */
 import { setImmediate } from 'node:timers/promises'
 import type { Connection } from '../../shared/channel/connection.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { timeline } from '../../shared/ids.ts'
 import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
 import type { Log } from '../../shared/log.ts'
@@ -135,10 +135,16 @@ export class Follower {
   }
 
   async #segment(bytes: Buffer): Promise<void> {
-    const segment = decodeSegment(bytes)
-    await this.#step({ kind: 'segment-arrived', header: segment.header }, async (effect) => {
-      await this.#options.copy.apply(segment, effect.next)
-    })
+    try {
+      const segment = decodeSegment(bytes)
+      await this.#step({ kind: 'segment-arrived', header: segment.header }, async (effect) => {
+        await this.#options.copy.apply(segment, effect.next)
+      })
+    } catch (error) {
+      if (!(error instanceof MacaroondError) || error.code !== 'segment_corrupt') throw error
+      this.#options.log.error({ error: reportOf(error) }, 'the primary sent a damaged segment')
+      await this.#step({ kind: 'segment-damaged' })
+    }
   }
 
   async #snapshotChunk(payload: Uint8Array, last: boolean): Promise<void> {
