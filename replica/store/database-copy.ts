@@ -10,7 +10,7 @@ import type { Segment } from '../../shared/ltx/decoder.ts'
 import type { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import { DatabaseBuilder } from '../../shared/sqlite/create-database.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
-import type { PageChange } from '../../shared/sqlite/wal-writer.ts'
+import type { ApplyResult, WalAppender } from '../../shared/sqlite/wal-appender.ts'
 import type { Standing } from '../follower/core.ts'
 import { moveAside } from './damaged.ts'
 import { closeCopy, DATABASE_FILES, DATABASE_NAME, examine, openCopy, type OpenCopy } from './open-copy.ts'
@@ -70,7 +70,7 @@ export class DatabaseCopy {
       throw new MacaroondError('segment_corrupt', 'the pages of a segment do not give its post-apply checksum')
     }
     this.#record.append(next)
-    await this.#append({ pages, commitPages: header.commit })
+    await this.#whenFree((appender) => appender.apply({ pages, commitPages: header.commit }))
     checksums.apply(change)
     this.#standing = next
   }
@@ -80,7 +80,7 @@ export class DatabaseCopy {
     this.#record.append(next)
     this.#record.sync()
     if (this.#open === undefined) await this.#build(snapshot, pageCount)
-    else await this.#append({ pages: snapshot.pages(), commitPages: pageCount })
+    else await this.#replace(snapshot, pageCount)
     this.#checksums = snapshot.checksums
     this.#standing = next
   }
@@ -159,13 +159,18 @@ export class DatabaseCopy {
     onReopened(this.#open)
   }
 
+  /** In turns, because it takes seconds for a gigabyte, and verifications and revocations must not wait for that. */
+  async #replace(snapshot: SnapshotFile, commitPages: number): Promise<void> {
+    await this.#whenFree((appender) => appender.applyInTurns({ pages: snapshot.pages(), commitPages }, setImmediate))
+  }
+
   /** Waits while an operator holds the write lock: readers see the state before, and nothing is half applied. */
-  async #append(change: PageChange): Promise<void> {
+  async #whenFree(apply: (appender: WalAppender) => ApplyResult | Promise<ApplyResult>): Promise<void> {
     assert(this.#open !== undefined, 'there is a database to append to')
     const { appender } = this.#open
     const startedMs = this.#options.clock.monotonicMs()
     let warned = false
-    while (!appender.apply(change).applied) {
+    while (!(await apply(appender)).applied) {
       await setTimeout(BUSY_PAUSE_MS)
       if (warned || this.#options.clock.monotonicMs() - startedMs < BUSY_WARN_MS) continue
       warned = true

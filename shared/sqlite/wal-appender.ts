@@ -41,6 +41,8 @@ export class WalAppender {
   #encodedHeader: Buffer
   /** The block in memory may differ from the file, or hold frames that were never published. */
   #blockSpoilt = true
+  /** A transaction is being applied in turns: the connection is inside it. */
+  #applying = false
   #checkpointing: Promise<CheckpointOutcome> | undefined
 
   private constructor(file: DatabaseFile, entropy: Entropy, connection: Connection) {
@@ -106,6 +108,26 @@ export class WalAppender {
     }
   }
 
+  /**
+   * Like `apply`, for transactions as large as a snapshot: `turn` is awaited after every run of frames, so that other work
+   * goes on. The write lock is held all the while, and no checkpoint runs; readers see the state before until the end.
+   */
+  async applyInTurns(change: PageChange, turn: () => Promise<unknown>): Promise<ApplyResult> {
+    if (!this.#takeWriteLock()) return { applied: false, busy: true }
+    this.#applying = true
+    try {
+      this.#requireOurs()
+      const end = this.#beginAppend()
+      const runs = this.#log.runs(end, change)
+      let run = runs.next()
+      for (; run.done !== true; run = runs.next()) await turn()
+      return { applied: true, frames: this.#finishAppend(end, run.value, change.commitPages) }
+    } finally {
+      this.#applying = false
+      this.#commit.run()
+    }
+  }
+
   /** Makes everything applied so far durable. */
   sync(): void {
     this.#log.sync()
@@ -130,12 +152,13 @@ export class WalAppender {
 
   async #checkpoint(attempts: number): Promise<CheckpointOutcome> {
     if (this.#file.pinned) return { kind: 'pinned' }
+    if (this.#applying) return { kind: 'busy' }
     if (this.#index.readHeader().lastFrame === 0) return { kind: 'empty' }
     // With readers about, a bare TRUNCATE next to never succeeds; PASSIVE leaves it almost nothing to copy.
     let outcome = runCheckpoint(this.#connection, 'PASSIVE')
     for (let attempt = 0; attempt < attempts && outcome.kind !== 'truncated'; attempt += 1) {
       if (attempt > 0) await setTimeout(CHECKPOINT_PAUSE_MS)
-      if (!this.#connection.open || this.#file.pinned) break
+      if (!this.#connection.open || this.#file.pinned || this.#applying) break
       outcome = runCheckpoint(this.#connection, 'TRUNCATE')
     }
     return outcome
@@ -172,12 +195,19 @@ export class WalAppender {
   }
 
   #append(change: PageChange): number {
+    const end = this.#beginAppend()
+    return this.#finishAppend(end, this.#log.append(end, change), change.commitPages)
+  }
+
+  #beginAppend(): LogEnd {
     if (this.#blockSpoilt) this.#index.loadBlock(this.#header.lastFrame)
     this.#blockSpoilt = true
-    const end = this.#header.lastFrame === 0 ? this.#log.start(this.#entropy) : logEnd(this.#header)
-    const pageNumbers = this.#log.append(end, change)
+    return this.#header.lastFrame === 0 ? this.#log.start(this.#entropy) : logEnd(this.#header)
+  }
+
+  #finishAppend(end: LogEnd, pageNumbers: readonly number[], commitPages: number): number {
     this.#index.appendFrames(end.lastFrame, pageNumbers)
-    this.#publish(end, end.lastFrame + pageNumbers.length, change.commitPages)
+    this.#publish(end, end.lastFrame + pageNumbers.length, commitPages)
     this.#blockSpoilt = false
     return pageNumbers.length
   }

@@ -67,6 +67,15 @@ export class WalWriter {
    * Only the last frame has the commit size: whatever a crash leaves before it is no transaction. Returns their page numbers.
    */
   append(end: LogEnd, change: PageChange): number[] {
+    const runs = this.runs(end, change)
+    for (;;) {
+      const run = runs.next()
+      if (run.done === true) return run.value
+    }
+  }
+
+  /** The same one run at a time, for whoever has other work to do in between. */
+  *runs(end: LogEnd, change: PageChange): Generator<void, number[]> {
     const pageNumbers: number[] = []
     let waiting: PageImage | undefined
     let filled = 0
@@ -82,6 +91,7 @@ export class WalWriter {
       requirePage(page, change.commitPages)
       if (waiting !== undefined) add(waiting, 0)
       waiting = page
+      if (pageNumbers.length > 0 && filled === 0) yield
     }
     assert(waiting !== undefined, 'a transaction has at least one page')
     add(waiting, change.commitPages)
