@@ -148,7 +148,7 @@ export class Primary implements Service {
     for (const clear of this.#timers) clear()
     this.#publisher.close()
     await this.#listener?.close()
-    await this.#commitLog.checkpoint()
+    await this.#checkpoint()
     this.#commitLog.close()
     this.#lock.release()
   }
@@ -168,6 +168,8 @@ export class Primary implements Service {
         createDatabase(db, { cluster, kek, clock: systemClock, entropy: systemEntropy })
       },
       onCommitted: () => this.#committed(),
+      onGap: (gap) =>
+        log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
       onDamagedLog: (error) => log.error({ error: reportOf(error) }, 'the segment log is damaged'),
     })
   }
@@ -225,7 +227,9 @@ export class Primary implements Service {
       if (outcome.kind === 'truncated') this.#checkpointAt = pages
       this.#options.log.debug({ outcome }, 'checkpoint')
     } catch (error) {
-      this.#stopAtOnce(error)
+      // What could not be copied is still in the WAL, whole.
+      if (isDiskFull(error)) this.#options.log.error('the disk is full: no checkpoint')
+      else this.#stopAtOnce(error)
     }
   }
 
@@ -271,8 +275,7 @@ export class Primary implements Service {
       if (this.#commitLog.stalled) this.#commitLog.unstall()
       else this.#commitLog.checkUndisturbed()
     } catch (error) {
-      if (error instanceof MacaroondError && error.code === 'disk_full')
-        this.#options.log.error('the disk is still full')
+      if (isDiskFull(error)) this.#options.log.error('the disk is still full')
       else this.#stopAtOnce(error)
     }
   }
@@ -298,6 +301,10 @@ export class Primary implements Service {
       publisher: this.#publisher,
     })
   }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof MacaroondError && error.code === 'disk_full'
 }
 
 function notAReplica(channel: string): MacaroondError {

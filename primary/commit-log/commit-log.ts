@@ -16,7 +16,7 @@ import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import { WalReader, type WalPosition, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import type { Capture } from './capture.ts'
-import { recover } from './recover.ts'
+import { recover, type RecoverOptions } from './recover.ts'
 import type { CommittedSegment } from './segment.ts'
 import { SegmentLog } from './segment-log.ts'
 
@@ -30,6 +30,8 @@ export interface CommitLogOptions {
   readonly initialize: (db: Connection) => void
   /** Called with every committed segment, once it is in the log. */
   readonly onCommitted: (segment: CommittedSegment) => void
+  /** Transactions are in the database that no log has: it was set aside. */
+  readonly onGap: RecoverOptions['onGap']
   /** A record of the log is not what was written; replicas get a snapshot instead. May be called again for the same one. */
   readonly onDamagedLog: (error: MacaroondError) => void
 }
@@ -65,7 +67,8 @@ export class CommitLog {
     this.#reader = new WalReader(options.database)
     this.#log = SegmentLog.open(options.logFolder, options.keepBytes)
     const { file, log, reader } = { file: this.#file, log: this.#log, reader: this.#reader }
-    this.#capture = recover({ file, reader, log, meta, nowMs: options.clock.wallMs() }).capture
+    const { onGap } = options
+    this.#capture = recover({ file, reader, log, meta, nowMs: options.clock.wallMs(), onGap }).capture
     this.#logged = this.#reader.position
     this.#walFrames = this.#logged.frame
     this.#head = { epoch: meta.epoch, txid: meta.txid, checksum: this.#capture.checksums.checksum }
@@ -130,8 +133,12 @@ export class CommitLog {
     return next === undefined ? undefined : decodeHeader(next).preApply
   }
 
-  /** The database as of its head; hold it only while it is read, because it keeps the WAL from being reset. */
+  /**
+   * The database as of its head; hold it only while it is read, because it keeps the WAL from being reset. Throws disk_full
+   * while the log lacks the last transaction: the pages are then ahead of the head.
+   */
   pin(): PageSource {
+    if (this.stalled) throw new MacaroondError('disk_full', 'the last transaction is not in the segment log yet')
     return PageSource.pin(this.#file)
   }
 
@@ -149,6 +156,8 @@ export class CommitLog {
   close(): void {
     this.#log.close()
     this.#reader.close()
+    // A WAL that holds more than the log must stay for the next start: a read-only connection that closes last leaves it.
+    if (this.stalled) this.db.close()
     this.#guard.close()
     this.db.close()
     this.#file.close()

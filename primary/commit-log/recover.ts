@@ -4,13 +4,13 @@
  */
 import type { Meta } from '../../shared/database/meta.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { checksumText, txid as asTxid, TXID_NONE, txidText } from '../../shared/ids.ts'
+import { checksumText, txid as asTxid, TXID_NONE, txidText, type Txid } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import { decodeHeader, type SegmentHeader } from '../../shared/ltx/header.ts'
 import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import type { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { frameOffset } from '../../shared/sqlite/wal-format.ts'
-import type { WalReader, WalTransaction } from '../../shared/sqlite/wal-reader.ts'
+import { WalReader, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import { Capture } from './capture.ts'
 import type { SegmentLog } from './segment-log.ts'
 
@@ -20,6 +20,8 @@ export interface RecoverOptions {
   readonly log: SegmentLog
   readonly meta: Meta
   readonly nowMs: number
+  /** Some transactions are in the database and in no log. */
+  readonly onGap: (gap: { readonly logged: Txid; readonly movedTo: string }) => void
 }
 
 export interface Recovered {
@@ -28,28 +30,51 @@ export interface Recovered {
   readonly captured: number
 }
 
-/** Throws position_diverged when the database is older than its log, database_corrupt when its content is another. */
+/**
+ * Throws position_diverged when the database is older than its log, database_corrupt when its content is another. Where
+ * the log ends too early to be gone on with, it is set aside and a new one begins: replicas then get a snapshot.
+ */
 export function recover(options: RecoverOptions): Recovered {
   const { file, reader, log, meta, nowMs } = options
-  const newest = log.last === TXID_NONE ? undefined : decodeHeader(log.read(log.last))
-  if (newest !== undefined && newest.maxTxid > meta.txid) throw olderThanLog(meta, newest)
+  const newest = newestLogged(options)
   const capture = new Capture(checksumsOfFile(file), meta.epoch)
   let captured = 0
-  for (let batch = reader.poll(); batch.length > 0; batch = reader.poll()) {
-    for (const transaction of batch) {
-      if (newest === undefined || isLogged(transaction, newest)) {
-        capture.follow(transaction)
-        continue
-      }
-      if (captured === 0) requireSame(capture, newest)
-      const txid = asTxid(log.last + 1)
-      log.append(txid, capture.encode(transaction, txid, nowMs).bytes)
-      captured += 1
+  for (const transaction of transactionsOf(reader)) {
+    if (newest === undefined || isLogged(transaction, newest)) {
+      capture.follow(transaction)
+      continue
     }
+    if (captured === 0) requireSame(capture, newest)
+    const txid = asTxid(log.last + 1)
+    log.append(txid, capture.encode(transaction, txid, nowMs).bytes)
+    captured += 1
   }
-  if (newest !== undefined && captured === 0 && newest.maxTxid === meta.txid) requireSame(capture, newest)
-  if (newest !== undefined && log.last !== meta.txid) throw gap(log, meta)
+  if (newest !== undefined && captured === 0) requireSame(capture, newest)
   return { capture, captured }
+}
+
+/** Header of the newest segment that the WAL's transactions follow without a gap; undefined where the log begins anew. */
+function newestLogged({ file, log, meta, nowMs, onGap }: RecoverOptions): SegmentHeader | undefined {
+  if (log.last === TXID_NONE) return undefined
+  const newest = decodeHeader(log.read(log.last))
+  if (newest.maxTxid > meta.txid) throw olderThanLog(meta, newest)
+  if (newest.maxTxid + countUnlogged(file.path, newest) === meta.txid) return newest
+  // Another program that opened the database of a killed primary has copied and deleted its WAL; or the log was put back.
+  onGap({ logged: newest.maxTxid, movedTo: log.startOver(nowMs) })
+  return undefined
+}
+
+function countUnlogged(database: string, newest: SegmentHeader): number {
+  const reader = new WalReader(database)
+  let count = 0
+  for (const transaction of transactionsOf(reader)) count += isLogged(transaction, newest) ? 0 : 1
+  reader.close()
+  return count
+}
+
+/** Each one is used before the next is asked for: its pages live in the reader's memory. */
+function* transactionsOf(reader: WalReader): Generator<WalTransaction> {
+  for (let batch = reader.poll(); batch.length > 0; batch = reader.poll()) yield* batch
 }
 
 /** The file as it is; what the WAL holds comes on top. A page that both have is the WAL's. */
@@ -84,13 +109,5 @@ function olderThanLog(meta: Meta, newest: SegmentHeader): MacaroondError {
     'position_diverged',
     `the database is at transaction ${txidText(meta.txid)}, its own log at ${txidText(newest.maxTxid)}: the database was put back to an older copy`,
     { hint: 'put the newer database back, or restore: going on would give the same numbers to other transactions' },
-  )
-}
-
-function gap(log: SegmentLog, meta: Meta): MacaroondError {
-  return new MacaroondError(
-    'log_corrupt',
-    `the segment log ends at transaction ${log.last}, the database is at ${meta.txid}, and the WAL does not hold what is between`,
-    { hint: 'move the folder `log` aside: replicas that need it will get a snapshot instead' },
   )
 }

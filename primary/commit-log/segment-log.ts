@@ -3,8 +3,8 @@
  * while. It is written before a segment is sent, and fsynced before SQLite's WAL may be reset: until then the WAL holds
  * the same transactions, so a crash loses none.
  */
-import { fsyncSync, mkdirSync, openSync, closeSync, readdirSync, unlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { fsyncSync, mkdirSync, openSync, closeSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { txid as asTxid, txidText, parseTxid, TXID_NONE, type Txid } from '../../shared/ids.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { LogFile } from './log-file.ts'
@@ -79,6 +79,15 @@ export class SegmentLog {
       file?.close()
       if (file !== undefined) unlinkSync(file.path)
     }
+  }
+
+  /** Sets everything aside, in a folder whose path is returned, and begins anew. */
+  startOver(nowMs: number): string {
+    this.close()
+    const aside = join(this.#folder, `aside-${nowMs}`)
+    mkdirSync(aside, { mode: 0o700 })
+    for (const { path } of this.#files.splice(0)) renameSync(path, join(aside, basename(path)))
+    return aside
   }
 
   close(): void {

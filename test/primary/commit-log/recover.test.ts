@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { kekFromHex } from '../../../shared/sealing.ts'
+import { positionText } from '../../../shared/position.ts'
+import { CommitLog, type CommitLogOptions } from '../../../primary/commit-log/commit-log.ts'
+import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+
+const kek = kekFromHex('5a'.repeat(32))
+let root = ''
+let open: CommitLog[] = []
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'recover-'))
+})
+afterEach(() => {
+  for (const log of open.splice(0)) log.close()
+  rmSync(root, { recursive: true, force: true })
+})
+
+function openIn(folder: string, events: Partial<CommitLogOptions> = {}): CommitLog {
+  mkdirSync(folder, { recursive: true })
+  const log = new CommitLog({
+    database: join(folder, 'macaroond.db'),
+    logFolder: join(folder, 'log'),
+    keepBytes: 1e9,
+    cluster: 'test',
+    clock: systemClock,
+    initialize: (db) => {
+      if (isEmptyDatabase(db)) createDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
+    },
+    onCommitted: () => undefined,
+    onGap: (gap) => expect.unreachable(`a gap after ${gap.logged}`),
+    onDamagedLog: (error) => expect.unreachable(error.message),
+    ...events,
+  })
+  open.push(log)
+  return log
+}
+
+function commit(log: CommitLog, note: string): void {
+  log.db.exec(
+    `BEGIN; UPDATE meta SET txid = txid + 1; INSERT INTO audit VALUES (NULL, 0, '${note}', '', '', '', '', x''); COMMIT`,
+  )
+  log.captureCommit()
+}
+
+/** A copy as a crash leaves it: `cp` is another process, so no lock of this one is dropped. */
+function crashCopy(name: string): string {
+  execFileSync('cp', ['-r', join(root, 'live'), join(root, name)])
+  rmSync(join(root, name, 'macaroond.db-shm'), { force: true })
+  return join(root, name)
+}
+
+function cutLog(folder: string, bytes: number): void {
+  const [file] = readdirSync(join(folder, 'log')).filter((name) => name.endsWith('.segments'))
+  const path = join(folder, 'log', file ?? '')
+  truncateSync(path, statSync(path).size - bytes)
+}
+
+describe('after a crash the primary', () => {
+  test('captures from the WAL what the log does not have, with the same checksums', () => {
+    const live = openIn(join(root, 'live'))
+    for (let index = 0; index < 5; index += 1) commit(live, `row ${index}`)
+    const folder = crashCopy('crashed')
+    cutLog(folder, 10)
+
+    const recovered = openIn(folder)
+    expect(positionText(recovered.head)).toBe(positionText(live.head))
+    expect(recovered.log.last).toBe(6)
+    for (const txid of [2, 3, 4, 5, 6] as const) {
+      expect(recovered.checksumAt(txid as never)).toBe(live.checksumAt(txid as never))
+    }
+  })
+
+  test('goes on where log and database end together, and its positions go on with it', () => {
+    const live = openIn(join(root, 'live'))
+    commit(live, 'before')
+    const recovered = openIn(crashCopy('crashed'))
+    commit(recovered, 'after')
+    commit(live, 'after')
+    expect(positionText(recovered.head)).toBe(positionText(live.head))
+  })
+
+  test('sets the log aside when another program has taken the WAL with transactions that were never logged', () => {
+    const live = openIn(join(root, 'live'))
+    for (let index = 0; index < 5; index += 1) commit(live, `row ${index}`)
+    const folder = crashCopy('crashed')
+    cutLog(folder, 10)
+    const closing = `const { openWriter } = await import(${JSON.stringify(join(import.meta.dirname, '../../../shared/sqlite/connection.ts'))}); const db = openWriter(process.argv[1]); db.prepare('SELECT * FROM meta').all(); db.close()`
+    execFileSync(process.execPath, ['--input-type=module', '--eval', closing, join(folder, 'macaroond.db')])
+
+    const gaps: unknown[] = []
+    const recovered = openIn(folder, { onGap: (gap) => gaps.push(gap) })
+    expect(gaps).toEqual([{ logged: 5, movedTo: expect.stringContaining('aside-') }])
+    expect(positionText(recovered.head)).toBe(positionText(live.head))
+    expect(recovered.checksumAt(5 as never)).toBeUndefined()
+    commit(recovered, 'after')
+    expect(recovered.log).toMatchObject({ first: 7, last: 7 })
+  })
+
+  test('refuses to start on a database that is older than its own log', () => {
+    const live = openIn(join(root, 'live'))
+    commit(live, 'before')
+    const folder = crashCopy('old')
+    commit(live, 'after')
+    rmSync(join(folder, 'log'), { recursive: true })
+    execFileSync('cp', ['-r', join(root, 'live', 'log'), join(folder, 'log')])
+    expect(() => openIn(folder)).toThrow(expect.objectContaining({ code: 'position_diverged' }) as MacaroondError)
+  })
+})
