@@ -108,13 +108,19 @@ export class Follower {
   }
 
   async #control(message: ToReplica): Promise<void> {
-    if (message.t === 'resume') return this.#step({ kind: 'resume' })
+    if (message.t === 'resume') return this.#resumed()
     if (message.t === 'position') return this.#stated(message.signed)
     const primary = { position: parsePosition(message.position), timeline: timeline(message.timeline) }
     await this.#step({ kind: 'snapshot-begins', primary })
     this.#incoming?.file.discard()
     this.#incoming = { file: new SnapshotFile(this.#options.snapshotPath), primary, pages: message.pages }
     this.#options.log.info({ pages: message.pages, position: message.position }, 'a snapshot is coming')
+  }
+
+  /** Says at once what it has on disk: a primary that has just started does not know, and may have nothing to send. */
+  async #resumed(): Promise<void> {
+    await this.#step({ kind: 'resume' })
+    this.#acknowledgeSoon()
   }
 
   async #stated(signed: SignedPosition): Promise<void> {
@@ -193,6 +199,10 @@ export class Follower {
     }
     this.#state = stepFollower(this.#state, { kind: 'stored', standing: effect.next }).state
     this.#options.onApplied()
+    this.#acknowledgeSoon()
+  }
+
+  #acknowledgeSoon(): void {
     this.#acknowledging ??= setTimeout(() => this.#acknowledge(), ACKNOWLEDGE_MS)
   }
 
