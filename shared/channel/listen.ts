@@ -155,13 +155,10 @@ class ChannelListener implements Listener {
   }
 
   async #decide(...claim: Parameters<Accept>): Promise<Acceptance> {
-    const [peer] = claim
-    const full = this.#table.refusal(peer)
-    if (full !== undefined) return { ok: false, error: full }
     const acceptance = await this.#options.accept(...claim)
-    // Asked again: others may have come in while the decision was being made.
-    const fullNow = this.#table.refusal(peer)
-    if (fullNow !== undefined) return { ok: false, error: fullNow }
+    // Asked last: others may have come in while the decision was being made.
+    const full = this.#table.refusal(claim[0])
+    if (full !== undefined && acceptance.ok) return { ok: false, error: full }
     if (this.#closing === undefined) return acceptance
     return { ok: false, error: { code: 'closed', message: 'the node is stopping' } }
   }

@@ -79,7 +79,7 @@ describe('before the handshake is finished', () => {
       Buffer.from('{"protocol":1,"channel":"constructor","software":"1","fields":{}}'),
       Buffer.from(`{"protocol":1,"channel":"wal","software":"${'x'.repeat(65)}","fields":{}}`),
       randomBytes(1000),
-      Buffer.alloc(16 * 1024 + 1, 0x20),
+      encodeHello('wal', { text: 'x'.repeat(16 * 1024) }),
     ]
     const server = await serve()
     for (const hello of hellos) {
@@ -133,6 +133,7 @@ describe('after the handshake', () => {
     secure.send(frame(Buffer.from('whole')))
     secure.send(Buffer.from([10, 1, 2, 3]))
     socket.end()
+    expect(await far.closed).toMatchObject({ code: 'connection_lost' })
     const seen: string[] = []
     const error = await (async () => {
       for await (const message of far.messages()) seen.push(Buffer.from(message).toString())
@@ -140,6 +141,16 @@ describe('after the handshake', () => {
     })().catch((caught: unknown) => caught)
     expect(seen).toEqual(['whole'])
     expect(error).toMatchObject({ code: 'connection_lost' })
+  })
+
+  it('half a message does not keep this side from closing in order', async () => {
+    const server = await serve()
+    const { secure, far } = await rawWelcomed(server)
+    secure.send(Buffer.from([10, 1, 2, 3]))
+    await until(() => far.frames > 1)
+    await delay(5)
+    await far.close()
+    expect(await far.closed).toBeUndefined()
   })
 
   it('silence ends the connection, and bytes that do not decrypt are silence', async () => {
