@@ -83,7 +83,7 @@ export class Replica implements Service {
       onReopened,
     })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
-    this.#signed = new SignedPositionStore(join(data, 'signed-position.json'))
+    this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), log)
     this.#stream = new RevocationStream({
       tables: this.#tables,
       journal: this.#journal,
@@ -231,7 +231,10 @@ export class Replica implements Service {
     try {
       if (await this.#copy.checkpoint()) this.#checkpointAt = this.#options.config.checkpoint.pages
     } catch (error) {
-      this.#fail(error)
+      const full = error instanceof MacaroondError && error.code === 'disk_full'
+      // What could not be copied is still in the WAL, whole.
+      if (full) this.#options.log.error('the disk is full: no checkpoint')
+      else this.#fail(error)
     }
   }
 

@@ -1,5 +1,7 @@
 /** The newest position that the authority signed, kept over restarts: it is what makes an old primary stop. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { reportOf } from '../../shared/errors.ts'
+import type { Log } from '../../shared/log.ts'
 import { comparePositions } from '../../shared/position.ts'
 import {
   checkPosition,
@@ -14,12 +16,14 @@ const SAVE_MS = 1_000
 
 export class SignedPositionStore {
   readonly #path: string
+  readonly #log: Log
   #newest: SignedPosition | undefined
   #proven: ProvenPosition | undefined
   #saving: NodeJS.Timeout | undefined
 
-  constructor(path: string) {
+  constructor(path: string, log: Log) {
     this.#path = path
+    this.#log = log
     this.#newest = read(path)
   }
 
@@ -39,13 +43,18 @@ export class SignedPositionStore {
     return proven
   }
 
+  /** Never throws: the file before stays, which proves a little less, and the next position is a second away. */
   save(): void {
     clearTimeout(this.#saving)
     this.#saving = undefined
     if (this.#newest === undefined) return
     const temporary = `${this.#path}.tmp`
-    writeFileSync(temporary, JSON.stringify(this.#newest), { mode: 0o600 })
-    renameSync(temporary, this.#path)
+    try {
+      writeFileSync(temporary, JSON.stringify(this.#newest), { mode: 0o600 })
+      renameSync(temporary, this.#path)
+    } catch (error) {
+      this.#log.error({ error: reportOf(error) }, 'the newest signed position could not be written down')
+    }
   }
 }
 
