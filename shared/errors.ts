@@ -23,6 +23,8 @@ const KINDS = {
   node_too_old: 'failed',
   already_running: 'conflict',
   platform_unsupported: 'failed',
+  start_failed: 'failed',
+  tour_failed: 'failed',
   usage: 'usage',
 
   // tokens, as text or bytes

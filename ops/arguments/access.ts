@@ -1,0 +1,31 @@
+/** The access that a token is verified for, from `--org` and `--access key=value`. */
+import { MacaroondError } from '../../shared/errors.ts'
+import type { Access } from '../../shared/verifier/access.ts'
+
+/** A key given twice asks for both values at once. Throws usage; whether keys and values are any good the verifier says. */
+export function parseAccess(org: string, pairs: readonly string[]): Access {
+  const values = new Map<string, string[]>()
+  for (const pair of pairs) {
+    const [key, value] = split(pair)
+    values.set(key, [...(values.get(key) ?? []), value])
+  }
+  // fromEntries defines own properties: a key such as `__proto__` stays a key.
+  const stated = [...values].map(([key, all]): [string, string | string[]] => [key, single(all) ?? all])
+  return Object.fromEntries<string | string[]>([['org', org], ...stated]) as Access
+}
+
+function single(all: readonly string[]): string | undefined {
+  return all.length === 1 ? all[0] : undefined
+}
+
+function split(pair: string): [string, string] {
+  const at = pair.indexOf('=')
+  if (at < 1) {
+    throw new MacaroondError('usage', `not key=value: ${pair.slice(0, 80)}`, { hint: 'for example --access op=read' })
+  }
+  const key = pair.slice(0, at)
+  if (key === 'org') {
+    throw new MacaroondError('usage', 'the org is given with --org, once', { hint: 'leave org out of --access' })
+  }
+  return [key, pair.slice(at + 1)]
+}

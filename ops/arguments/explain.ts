@@ -1,0 +1,25 @@
+/** The end of a command's help: examples, and the JSON that it prints. */
+import type { Command } from 'commander'
+
+export interface Explanation {
+  readonly examples: readonly string[]
+  /** Shape of the document under `--json`, with one line a remark. */
+  readonly json: readonly string[]
+  readonly exit?: string
+}
+
+export function explain(command: Command, { examples, json, exit }: Explanation): Command {
+  const part = (title: string, lines: readonly string[]): string =>
+    [title, ...lines.map((line) => `  ${line}`)].join('\n')
+  const parts = [
+    part('Examples:', examples),
+    part('With --json:', json),
+    ...(exit === undefined ? [] : [part('Exit status:', [exit])]),
+  ]
+  return command.addHelpText('after', `\n${parts.join('\n\n')}`)
+}
+
+/** Collects an option that may be given more than once. */
+export function repeated(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
+}

@@ -1,0 +1,103 @@
+/** From a profile to somebody to talk to. The SDKs are loaded only by commands that need them: Noise takes its time. */
+import type { Command } from 'commander'
+import type { Signer } from '../primary/client/sdk.ts'
+import type { Verifier, VerifyOptions, WorkerVerdict } from '../replica/worker/sdk.ts'
+import { readProfile, type Profile, type ProfileNode, type ProfileReplica } from '../shared/config/profile.ts'
+import { suggest } from '../shared/config/suggest.ts'
+import { MacaroondError } from '../shared/errors.ts'
+import type { NodeStatus } from '../shared/protocol/status.ts'
+import type { Access } from '../shared/verifier/access.ts'
+import { refused } from '../shared/verifier/verdict.ts'
+
+const SIGN_TIMEOUT_MS = 5_000
+/** Longer than a replica waits for a position, and short enough to ask the next replica. */
+const VERIFY_TIMEOUT_MS = 2_500
+const STATUS_TIMEOUT_MS = 2_000
+
+/** The profile named by `--profile` or MACAROOND_PROFILE. Throws usage, config_invalid, config_unreadable. */
+export function profileOf(command: Command, env: NodeJS.ProcessEnv): Profile {
+  const { profile = env['MACAROOND_PROFILE'] } = command.optsWithGlobals<{ profile?: string }>()
+  if (profile !== undefined && profile !== '') return readProfile(profile)
+  throw new MacaroondError('usage', 'this command talks to a cluster, and no profile says which', {
+    hint: 'give --profile FILE, or set MACAROOND_PROFILE; `macaroond dev` writes one for its cluster',
+  })
+}
+
+/** Runs `use` with a signer, and closes it however that ends. */
+export async function withSigner<T>(profile: Profile, use: (signer: Signer) => Promise<T>): Promise<T> {
+  const { createSigner } = await import('../primary/client/sdk.ts')
+  const { cluster, identity, primary } = profile
+  const signer = await createSigner({ cluster, identity, primary: nodeOf(primary), timeoutMs: SIGN_TIMEOUT_MS })
+  try {
+    return await use(signer)
+  } finally {
+    await signer.close()
+  }
+}
+
+/** The replicas of one region, or all. Throws usage for a region that has none. */
+export function replicasIn({ replicas }: Profile, region: string | undefined): readonly ProfileReplica[] {
+  const found = region === undefined ? replicas : replicas.filter((replica) => replica.region === region)
+  if (found.length > 0) return found
+  const regions = [...new Set(replicas.map((replica) => replica.region))]
+  const near = region === undefined ? undefined : suggest(region, regions)
+  throw new MacaroondError(
+    'usage',
+    region === undefined ? 'the profile names no replica' : `the profile names no replica in region ${region}`,
+    { hint: near === undefined ? `its regions: ${regions.join(', ') || 'none'}` : `did you mean ${near}?` },
+  )
+}
+
+export async function openVerifier({ cluster, identity }: Profile, replica: ProfileNode): Promise<Verifier> {
+  const { createVerifier } = await import('../replica/worker/sdk.ts')
+  return createVerifier({ cluster, identity, replicas: [nodeOf(replica)], timeoutMs: VERIFY_TIMEOUT_MS })
+}
+
+export interface VerifyCall {
+  readonly token: string
+  readonly access: Access
+  readonly options: VerifyOptions
+}
+
+/** Asks one replica after the other until one can judge the token. */
+export async function verifyAt(
+  profile: Profile,
+  replicas: readonly ProfileReplica[],
+  { token, access, options }: VerifyCall,
+): Promise<WorkerVerdict> {
+  let verdict: WorkerVerdict = refused('unavailable', 'no replica was asked')
+  for (const replica of replicas) {
+    const verifier = await openVerifier(profile, replica)
+    try {
+      verdict = await verifier.verify(token, access, options)
+    } finally {
+      await verifier.close()
+    }
+    if (verdict.ok || verdict.reason !== 'unavailable') return verdict
+  }
+  return verdict
+}
+
+/** One question, one connection, no second attempt: a node that is down is told at once. */
+export async function askStatus({ cluster, identity }: Profile, node: ProfileNode): Promise<NodeStatus> {
+  const [{ dial }, { loadIdentity }, { parsePeerId }, { RpcClient }] = await Promise.all([
+    import('../shared/channel/dial.ts'),
+    import('../shared/channel/identity.ts'),
+    import('../shared/channel/peer-id.ts'),
+    import('../shared/channel/rpc-client.ts'),
+  ])
+  const own = await loadIdentity(identity)
+  const peerId = parsePeerId(node.peer_id)
+  const connection = await dial({ address: node.address, peerId, identity: own, channel: 'admin', cluster, hello: {} })
+  const client = new RpcClient(connection)
+  try {
+    // The answer comes from the pinned node; its shape is the protocol's.
+    return (await client.call('status', {}, { timeoutMs: STATUS_TIMEOUT_MS })) as NodeStatus
+  } finally {
+    await client.close()
+  }
+}
+
+function nodeOf({ address, peer_id }: ProfileNode): { readonly address: string; readonly peerId: string } {
+  return { address, peerId: peer_id }
+}

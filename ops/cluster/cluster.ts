@@ -1,0 +1,98 @@
+/** The running nodes of a cluster on this machine. None is restarted or stopped because another ended. */
+import { setTimeout } from 'node:timers/promises'
+import { systemClock } from '../../shared/clock.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { askStatus } from '../clients.ts'
+import type { ClusterFolder, NodeSpec } from './folder.ts'
+import { NodeProcess } from './node-process.ts'
+
+const START_TIMEOUT_MS = 30_000
+const POLL_MS = 20
+
+export class Cluster {
+  readonly folder: ClusterFolder
+  readonly #onDeath: (node: NodeSpec, how: string) => void
+  readonly #running = new Map<string, NodeProcess>()
+
+  /** `onDeath` hears of nodes that ended although nobody here ended them. */
+  constructor(folder: ClusterFolder, onDeath: (node: NodeSpec, how: string) => void) {
+    this.folder = folder
+    this.#onDeath = onDeath
+  }
+
+  get nodes(): readonly NodeSpec[] {
+    return [this.folder.primary, ...this.folder.replicas]
+  }
+
+  /** Undefined while it does not run. */
+  pidOf({ name }: NodeSpec): number | undefined {
+    return this.#running.get(name)?.pid
+  }
+
+  /** Starts every node at once, and waits until the cluster serves. Throws the first error; `stop` is the caller's. */
+  async start(): Promise<void> {
+    const started = await Promise.allSettled(this.nodes.map((node) => this.startNode(node)))
+    const failure = started.find((outcome) => outcome.status === 'rejected')
+    if (failure !== undefined) throw failure.reason
+    await this.untilServing()
+  }
+
+  /** Resolves when the node is ready, which is before it has caught up. */
+  async startNode(node: NodeSpec): Promise<void> {
+    const child = new NodeProcess(node)
+    this.#running.set(node.name, child)
+    void child.ended.then((how) => {
+      if (this.#running.get(node.name) !== child) return
+      this.#running.delete(node.name)
+      this.#onDeath(node, how)
+    })
+    await child.ready()
+  }
+
+  /** Resolves when the primary takes writes and every running replica has all of them. Throws timeout. */
+  async untilServing(): Promise<void> {
+    const untilMs = systemClock.monotonicMs() + START_TIMEOUT_MS
+    for (;;) {
+      const missing = await this.#missing()
+      if (missing === undefined) return
+      if (systemClock.monotonicMs() >= untilMs) {
+        throw new MacaroondError('timeout', `the cluster does not serve after ${START_TIMEOUT_MS} ms: ${missing}`, {
+          hint: `the logs are in ${this.folder.path}`,
+        })
+      }
+      await setTimeout(POLL_MS)
+    }
+  }
+
+  /** SIGKILL, as a crash would do it. */
+  async kill(node: NodeSpec): Promise<void> {
+    const child = this.#running.get(node.name)
+    this.#running.delete(node.name)
+    await child?.kill()
+  }
+
+  /** Ends all of them in order. */
+  async stop(): Promise<void> {
+    const children = [...this.#running.values()]
+    this.#running.clear()
+    await Promise.all(children.map((child) => child.stop()))
+  }
+
+  async #missing(): Promise<string | undefined> {
+    const { profile, replicas } = this.folder
+    try {
+      const status = await askStatus(profile, profile.primary)
+      if (status.role !== 'primary') return 'the primary says it is none'
+      const behind = replicas
+        .filter(({ name }) => this.#running.has(name))
+        .filter(({ peerId }) => {
+          const link = status.replicas.find((candidate) => candidate.peerId === peerId)
+          return link === undefined || !link.wal || !link.revocations || link.lag !== 0
+        })
+      if (behind.length > 0) return `${behind.map(({ name }) => name).join(', ')} not in step with the primary`
+      return status.writes === 'open' ? undefined : `writes are ${status.writes}`
+    } catch (error) {
+      return reportOf(error).message
+    }
+  }
+}

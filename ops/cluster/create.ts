@@ -1,0 +1,97 @@
+/** Makes the folder of a new cluster: identities, the key-encryption key, and the nodes' configurations. */
+import { accessSync, constants, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'smol-toml'
+import { createIdentityFile } from '../../shared/channel/identity.ts'
+import type { Entropy } from '../../shared/clock.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { writeAtomically } from './atomic-file.ts'
+import { configPath, keyPath, replicaName } from './folder.ts'
+import { freePorts } from './ports.ts'
+
+export interface NewCluster {
+  readonly path: string
+  readonly cluster: string
+  readonly regions: readonly string[]
+  readonly entropy: Entropy
+}
+
+interface Identified {
+  readonly name: string
+  readonly peerId: string
+  readonly address: string
+}
+
+interface IdentifiedReplica extends Identified {
+  readonly region: string
+}
+
+/** Throws io_failed when the folder cannot be made or written to. */
+export function prepareFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    accessSync(path, constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new MacaroondError('io_failed', `cannot use ${path} as a cluster folder: ${code}`, {
+      hint: 'choose a folder that this user may write to with --dir',
+      cause,
+    })
+  }
+}
+
+/** Throws usage when something else lies in the folder. The primary's configuration comes last: it makes it a cluster. */
+export async function createCluster({ path, cluster, regions, entropy }: NewCluster): Promise<void> {
+  const found = readdirSync(path).filter((name) => !name.startsWith('node.lock'))
+  if (found.length > 0) {
+    throw new MacaroondError('usage', `${path} is not empty, and there is no cluster in it`, {
+      hint: `give an empty or a new folder; found ${found.slice(0, 3).join(', ')}`,
+    })
+  }
+  const ports = await freePorts(regions.length + 1, entropy)
+  const identify = async (name: string, port: number | undefined): Promise<Identified> => {
+    const { peerId } = await createIdentityFile(keyPath(path, name), entropy)
+    return { name, peerId, address: `127.0.0.1:${port}` }
+  }
+  const primary = await identify('primary', ports[0])
+  const operator = await createIdentityFile(keyPath(path, 'operator'), entropy)
+  const replicas: IdentifiedReplica[] = []
+  for (const [index, region] of regions.entries()) {
+    replicas.push({ region, ...(await identify(replicaName(region), ports[index + 1])) })
+  }
+  writeAtomically(join(path, 'kek'), `${entropy.bytes(32).toString('hex')}\n`)
+  const parts = { cluster, primary, replicas, operator: operator.peerId }
+  for (const replica of replicas) writeConfig(path, replica.name, replicaToml(replica, parts))
+  writeConfig(path, primary.name, primaryToml(parts))
+}
+
+interface Parts {
+  readonly cluster: string
+  readonly primary: Identified
+  readonly replicas: readonly IdentifiedReplica[]
+  readonly operator: string
+}
+
+function primaryToml({ cluster, primary, replicas, operator }: Parts): object {
+  const peers = replicas.map(({ peerId, name, region }) => ({ id: peerId, name, role: 'replica', region }))
+  return { cluster, ...commonToml(primary), peers: [operatorEntry(operator), ...peers] }
+}
+
+function replicaToml(replica: IdentifiedReplica, { cluster, primary, operator }: Parts): object {
+  const { address, peerId } = primary
+  const dials = { primary: { address, peer_id: peerId } }
+  return { cluster, region: replica.region, ...commonToml(replica), ...dials, peers: [operatorEntry(operator)] }
+}
+
+function commonToml({ name, address }: Identified): object {
+  return { data: name, identity: `${name}.key`, listen: address, kek: { file: 'kek' } }
+}
+
+function operatorEntry(id: string): object {
+  return { id, name: 'operator', role: 'operator' }
+}
+
+function writeConfig(path: string, name: string, values: object): void {
+  const heading = `# ${name} of a cluster that \`macaroond dev\` made; paths are relative to this file.\n`
+  writeAtomically(configPath(path, name), `${heading}${stringify(values)}`)
+}

@@ -1,0 +1,68 @@
+/** `macaroond dev`: a cluster in a folder, up for as long as this process. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { systemEntropy } from '../../shared/clock.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { lockFolder } from '../../shared/sqlite/node-lock.ts'
+import type { Terminal } from '../terminal.ts'
+import { Cluster } from './cluster.ts'
+import { createCluster, prepareFolder } from './create.ts'
+import { type ClusterFolder, holdsCluster, openClusterFolder } from './folder.ts'
+import { holdUp, onInterruption } from './hold.ts'
+import { unpublish } from './published.ts'
+
+export interface DevOptions {
+  readonly dir: string | undefined
+  /** Of a new cluster; one that exists has to have just these. */
+  readonly regions: readonly string[] | undefined
+}
+
+const REGIONS: readonly string[] = ['fra', 'sin']
+
+/** Resolves after a signal, when every node has ended. */
+export async function runDev({ dir, regions }: DevOptions, terminal: Terminal): Promise<void> {
+  const path = dir === undefined ? mkdtempSync(join(tmpdir(), 'macaroond-dev-')) : resolve(dir)
+  prepareFolder(path)
+  const lock = lockFolder(path)
+  const interruption = onInterruption()
+  try {
+    unpublish(path)
+    const cluster = new Cluster(await makeOrOpen(path, regions), (node, how) => {
+      terminal.say(`${node.name} ended (${how}); its log is ${node.log}`)
+    })
+    await holdWhileUp(cluster, terminal, interruption)
+  } finally {
+    interruption.release()
+    lock.release()
+  }
+}
+
+async function makeOrOpen(path: string, regions: readonly string[] | undefined): Promise<ClusterFolder> {
+  if (!holdsCluster(path)) {
+    await createCluster({ path, cluster: 'dev', regions: regions ?? REGIONS, entropy: systemEntropy })
+    return openClusterFolder(path)
+  }
+  const folder = await openClusterFolder(path)
+  const there = folder.replicas.map(({ region }) => region ?? '')
+  if (regions === undefined || there.join() === regions.toSorted().join()) return folder
+  throw new MacaroondError('usage', `the cluster in ${path} has the regions ${there.join(', ')}`, {
+    hint: 'leave --regions out, or give another folder',
+  })
+}
+
+async function holdWhileUp(
+  cluster: Cluster,
+  terminal: Terminal,
+  interruption: ReturnType<typeof onInterruption>,
+): Promise<void> {
+  try {
+    terminal.say(`starting ${cluster.nodes.map(({ name }) => name).join(', ')} in ${cluster.folder.path}`)
+    const started = cluster.start().then(() => 'up' as const)
+    if ((await Promise.race([started, interruption.happened])) === 'up') await holdUp(cluster, terminal, interruption)
+    // Stopping the nodes below makes a start that was interrupted fail; nobody waits for it any more.
+    else started.catch(() => undefined)
+  } finally {
+    await cluster.stop()
+  }
+}

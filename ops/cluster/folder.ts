@@ -1,0 +1,84 @@
+/** A cluster in one folder: where everything lies, and what its nodes are. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { readPrimaryConfig } from '../../primary/main.ts'
+import { readReplicaConfig } from '../../replica/main.ts'
+import { loadIdentity } from '../../shared/channel/identity.ts'
+import type { Profile } from '../../shared/config/profile.ts'
+
+export interface NodeSpec {
+  /** `primary`, `replica-fra` …: its configuration, key, data and log are called so. */
+  readonly name: string
+  readonly role: 'primary' | 'replica'
+  readonly region: string | null
+  readonly address: string
+  readonly peerId: string
+  readonly database: string
+  readonly config: string
+  readonly log: string
+}
+
+export interface ClusterFolder {
+  readonly path: string
+  readonly primary: NodeSpec
+  readonly replicas: readonly NodeSpec[]
+  /** Of an operator with every right at every node. */
+  readonly profile: Profile
+}
+
+const PRIMARY = 'primary'
+const REPLICA_CONFIG = /^(replica-[a-z0-9-]+)\.toml$/
+const DATABASE = 'macaroond.db'
+
+export const OPERATOR_KEY = 'operator.key'
+
+export function replicaName(region: string): string {
+  return `replica-${region}`
+}
+
+export function configPath(folder: string, name: string): string {
+  return join(folder, `${name}.toml`)
+}
+
+export function keyPath(folder: string, name: string): string {
+  return join(folder, `${name}.key`)
+}
+
+/** Made last when a cluster is made: a folder with it has everything else too. */
+export function holdsCluster(folder: string): boolean {
+  return existsSync(configPath(folder, PRIMARY))
+}
+
+/** Reads the configurations, which may have been edited since they were made. Throws their errors. */
+export async function openClusterFolder(path: string): Promise<ClusterFolder> {
+  const config = readPrimaryConfig(configPath(path, PRIMARY))
+  const primary = await specOf(path, { name: PRIMARY, role: 'primary', region: null }, config)
+  const names = readdirSync(path).flatMap((file) => REPLICA_CONFIG.exec(file)?.[1] ?? [])
+  const replicas = await Promise.all(
+    names.toSorted().map((name) => {
+      const replica = readReplicaConfig(configPath(path, name))
+      return specOf(path, { name, role: 'replica', region: replica.region }, replica)
+    }),
+  )
+  return { path, primary, replicas, profile: profileOf(path, config.cluster, primary, replicas) }
+}
+
+type Naming = Pick<NodeSpec, 'name' | 'role' | 'region'>
+type NodeFiles = { readonly data: string; readonly identity: string; readonly listen: string }
+
+async function specOf(path: string, naming: Naming, { data, identity, listen }: NodeFiles): Promise<NodeSpec> {
+  const { peerId } = await loadIdentity(identity)
+  const { name } = naming
+  const files = { database: join(data, DATABASE), config: configPath(path, name), log: join(path, `${name}.log`) }
+  return { ...naming, address: listen, peerId, ...files }
+}
+
+function profileOf(path: string, cluster: string, primary: NodeSpec, replicas: readonly NodeSpec[]): Profile {
+  const node = ({ address, peerId }: NodeSpec): { address: string; peer_id: string } => ({ address, peer_id: peerId })
+  return {
+    cluster,
+    identity: join(path, OPERATOR_KEY),
+    primary: node(primary),
+    replicas: replicas.map((spec) => ({ region: spec.region ?? '', ...node(spec) })),
+  }
+}

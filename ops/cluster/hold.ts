@@ -1,0 +1,54 @@
+/** Keeps a cluster up until a signal, and says how to use it. */
+import type { Terminal } from '../terminal.ts'
+import type { Cluster } from './cluster.ts'
+import { profilePath, publish, unpublish } from './published.ts'
+
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+export interface Interruption {
+  readonly happened: Promise<'interrupted'>
+  readonly release: () => void
+}
+
+/** From here on a signal is an event of this program. Later ones are ignored: the stop is on its way, and bounded. */
+export function onInterruption(): Interruption {
+  const { promise, resolve } = Promise.withResolvers<'interrupted'>()
+  const interrupt = (): void => resolve('interrupted')
+  for (const signal of SIGNALS) process.on(signal, interrupt)
+  return { happened: promise, release: () => SIGNALS.forEach((signal) => process.off(signal, interrupt)) }
+}
+
+/** Publishes a cluster that serves; resolves when the interruption has happened. */
+export async function holdUp(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
+  const { path } = cluster.folder
+  const published = publish(cluster)
+  try {
+    const profile = profilePath(path)
+    terminal.answer({ folder: path, profile, ...published }, `export MACAROOND_PROFILE=${shellWord(profile)}`)
+    for (const line of directions(cluster)) terminal.say(line)
+    await interruption.happened
+    terminal.say('stopping')
+  } finally {
+    unpublish(path)
+  }
+}
+
+function directions(cluster: Cluster): readonly string[] {
+  const nodes = cluster.nodes.map((spec) => `  ${spec.name}  ${spec.address}  pid ${cluster.pidOf(spec)}`)
+  return [
+    `the cluster is up, until Ctrl-C; configurations, keys and logs are in ${cluster.folder.path}`,
+    ...nodes,
+    'in another terminal, after the export above:',
+    '  macaroond org create example',
+    "  macaroond token mint --org example --subject alice --caveat 'op in read,write' > token.txt",
+    '  macaroond token verify --org example --access op=read < token.txt',
+    '  macaroond revoke --token - < token.txt',
+    '  macaroond status',
+    'in a checkout, write `npm run -s macaroond --` for `macaroond`',
+  ]
+}
+
+/** For a line that people paste into a shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

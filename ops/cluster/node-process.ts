@@ -1,0 +1,100 @@
+/** One node as a process of its own, with its log in a file, and a pipe that ends it when this process ends. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { extname } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { fromReport, isErrorCode, MacaroondError, type ErrorReport } from '../../shared/errors.ts'
+import type { NodeSpec } from './folder.ts'
+import { STOP_WITH_STDIN } from './parent-watch.ts'
+
+/** Longer than a node itself gives its stop. */
+const STOP_TIMEOUT_MS = 12_000
+const LOG_LINES = 8
+const LOG_LINE_CHARS_MAX = 300
+
+/** In a checkout this file is TypeScript, in an installed package JavaScript; so is the program beside it. */
+const PROGRAM: string = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url))
+
+/** What starts a node again, by hand or from another program. */
+export function commandOf({ role, config }: NodeSpec): readonly string[] {
+  return [process.execPath, PROGRAM, role, '--config', config]
+}
+
+export class NodeProcess {
+  /** Resolves with how it ended: `status 1`, `SIGKILL`. */
+  readonly ended: Promise<string>
+  readonly #spec: NodeSpec
+  readonly #child: ChildProcess
+  /** Where in the log file this process began to write. */
+  readonly #logStart: number
+
+  constructor(spec: NodeSpec) {
+    const [program = '', ...args] = commandOf(spec)
+    const log = openSync(spec.log, 'a', 0o600)
+    this.#spec = spec
+    this.#logStart = fstatSync(log).size
+    const env = { ...process.env, [STOP_WITH_STDIN]: '1' }
+    this.#child = spawn(program, [...args, '--json'], { stdio: ['pipe', 'pipe', log], env })
+    closeSync(log)
+    // The pipe is only there to be closed; it breaks when the node ends first.
+    this.#child.stdin?.on('error', () => undefined)
+    this.ended = new Promise((resolve) => {
+      this.#child.once('exit', (status, signal) => resolve(signal ?? `status ${status}`))
+      this.#child.once('error', (error) => resolve(error.message))
+    })
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /** Resolves when the node says so. Rejects with the node's own error, or start_failed with the end of its log. */
+  async ready(): Promise<void> {
+    const line = await firstLine(this.#child.stdout as Readable)
+    const said = line === undefined ? undefined : (JSON.parse(line) as { ready?: true; error?: ErrorReport })
+    if (said?.ready === true) return
+    const how = await this.ended
+    throw said?.error === undefined ? this.#startFailed(how) : this.#told(said.error)
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.ended
+  }
+
+  /** Lets it stop in order; resolves when it is gone. */
+  async stop(): Promise<void> {
+    this.#child.stdin?.end()
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS)
+    await this.ended
+    clearTimeout(timer)
+  }
+
+  #told({ code, message, hint }: ErrorReport): MacaroondError {
+    const { name } = this.#spec
+    const report = { code: isErrorCode(code) ? code : 'start_failed', message: `${name} did not start: ${message}` }
+    return fromReport(hint === undefined ? report : { ...report, hint })
+  }
+
+  #startFailed(how: string): MacaroondError {
+    const { name, log } = this.#spec
+    const lines = readFileSync(log).toString('utf8', this.#logStart).trimEnd().split('\n').slice(-LOG_LINES)
+    const end = lines.map((line) => line.slice(0, LOG_LINE_CHARS_MAX)).join('\n')
+    return new MacaroondError('start_failed', `${name} ended at its start (${how}); its log ends with:\n${end}`, {
+      hint: `the whole log is ${log}`,
+    })
+  }
+}
+
+/** What comes after it is read too, and dropped: a full pipe would stop the node. */
+async function firstLine(stdout: Readable): Promise<string | undefined> {
+  try {
+    for await (const line of createInterface({ input: stdout })) return line
+    return undefined
+  } finally {
+    stdout.resume()
+  }
+}

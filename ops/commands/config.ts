@@ -1,0 +1,69 @@
+import type { Command } from 'commander'
+import { stringify } from 'smol-toml'
+import { suggest } from '../../shared/config/suggest.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { explain } from '../arguments/explain.ts'
+import { checkSecrets } from '../config/check-secrets.ts'
+import { configKinds, type ConfigKind, kindOfFile, readAs } from '../config/kinds.ts'
+import { redacted } from '../config/redacted.ts'
+import type { Terminal } from '../terminal.ts'
+
+const NAMES: Readonly<Record<ConfigKind, string>> = {
+  primary: 'the configuration of a primary',
+  replica: 'the configuration of a replica',
+  profile: 'a profile',
+}
+
+interface ConfigOptions {
+  readonly kind?: string
+}
+
+export function addConfig(parent: Command, terminal: Terminal): void {
+  const config = parent.command('config').description('check and show configuration files and profiles')
+  addCheck(config, terminal)
+  addPrint(config, terminal)
+}
+
+function addCheck(config: Command, terminal: Terminal): void {
+  const command = withFile(config.command('check'))
+    .description('check a file, and that the keys it names can be read by this user and by nobody else')
+    .action(async (file: string, options: ConfigOptions) => {
+      const kind = kindOf(file, options)
+      await checkSecrets(file, await readAs(kind, file))
+      terminal.answer({ ok: true, kind, file }, `${file} is valid: ${NAMES[kind]}`)
+    })
+  explain(command, {
+    examples: ['macaroond config check primary.toml', 'macaroond config check operator.toml --kind profile'],
+    json: ['{"ok": true, "kind": "primary" | "replica" | "profile", "file"}'],
+  })
+}
+
+function addPrint(config: Command, terminal: Terminal): void {
+  const command = withFile(config.command('print'))
+    .description('show the values in force, defaults and absolute paths included; no key is shown')
+    .action(async (file: string, options: ConfigOptions) => {
+      const kind = kindOf(file, options)
+      const values = redacted(file, await readAs(kind, file))
+      terminal.answer({ kind, file, config: values }, stringify(values).trimEnd().split('\n'))
+    })
+  explain(command, {
+    examples: ['macaroond config print replica.toml'],
+    json: ['{"kind", "file", "config": {…}}, keys as in the file'],
+  })
+}
+
+function withFile(command: Command): Command {
+  return command
+    .argument('<file>', 'a TOML file')
+    .option('--kind <kind>', 'primary, replica or profile; without it, told from its keys')
+}
+
+function kindOf(file: string, { kind }: ConfigOptions): ConfigKind {
+  if (kind === undefined) return kindOfFile(file)
+  const known = configKinds.find((candidate) => candidate === kind)
+  if (known !== undefined) return known
+  const near = suggest(kind, configKinds)
+  throw new MacaroondError('usage', `--kind is one of ${configKinds.join(', ')}, not ${kind.slice(0, 80)}`, {
+    hint: near === undefined ? 'leave it out, and the keys of the file tell' : `did you mean ${near}?`,
+  })
+}

@@ -1,0 +1,50 @@
+import type { Command } from 'commander'
+import type { ReadyLine } from '../../shared/service/ready-line.ts'
+import { explain } from '../arguments/explain.ts'
+import { stopWithParent } from '../cluster/parent-watch.ts'
+import type { Terminal } from '../terminal.ts'
+
+interface NodeOptions {
+  readonly config: string
+}
+
+type Run = (file: string, ready: (line: ReadyLine) => void) => Promise<number>
+
+export function addPrimary(parent: Command, terminal: Terminal): void {
+  addNode(parent, terminal, 'primary', async () => (await import('../../primary/main.ts')).runPrimary)
+}
+
+export function addReplica(parent: Command, terminal: Terminal): void {
+  addNode(parent, terminal, 'replica', async () => (await import('../../replica/main.ts')).runReplica)
+}
+
+function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], load: () => Promise<Run>): void {
+  const command = parent
+    .command(role)
+    .description(`run a ${role} until SIGTERM or SIGINT; SIGHUP reads its peers again`)
+    .requiredOption('--config <file>', 'its configuration, TOML')
+    .action(async ({ config }: NodeOptions) => {
+      stopWithParent(process)
+      const run = await load()
+      const status = await settled(terminal, () => run(config, (line) => terminal.print(JSON.stringify(line))))
+      // After a failure the node has left everything open on purpose; the process ends all the same.
+      process.exit(status)
+    })
+  explain(command, {
+    examples: [`macaroond ${role} --config ${role}.toml`, `macaroond config check ${role}.toml`],
+    json: [
+      `{"ready": true, "role": "${role}", "pid", "address", "peerId"}, one line once it listens, also without --json`,
+      'its log is on stderr, as JSON lines',
+    ],
+    exit: '0 after a signal, 5 after a conflict (another cluster, a diverged position), else 1',
+  })
+}
+
+async function settled(terminal: Terminal, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run()
+  } catch (error) {
+    terminal.fail(error)
+    return terminal.status
+  }
+}

@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { explain } from '../arguments/explain.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { printable, table, type Terminal } from '../terminal.ts'
+
+export function addOrg(parent: Command, terminal: Terminal): void {
+  const org = parent.command('org').description('the orgs that tokens are minted for')
+  addCreate(org, terminal)
+  addList(org, terminal)
+}
+
+function addCreate(org: Command, terminal: Terminal): void {
+  const command = org
+    .command('create')
+    .description('create an org, with its first root key')
+    .argument('<name>', 'a-z, 0-9, . _ and -')
+    .action(async (name: string, _: object, own: Command) => {
+      const created = await withSigner(profileOf(own, terminal.env), (signer) => signer.createOrg(name))
+      terminal.answer(created, `created org ${created.org} with key ${created.kid}`)
+    })
+  explain(command, {
+    examples: ['macaroond org create acme'],
+    json: ['{"org": "acme", "kid": "<16 hex digits>", "position": "<epoch>.<txid>.<checksum>"}'],
+  })
+}
+
+function addList(org: Command, terminal: Terminal): void {
+  const command = org
+    .command('list')
+    .description('list the orgs that the caller may act for')
+    .action(async (_: object, own: Command) => {
+      const { orgs } = await withSigner(profileOf(own, terminal.env), (signer) => signer.listOrgs())
+      const rows = orgs.map(({ name, state, createdMs, keys }) => [
+        printable(name),
+        state,
+        new Date(createdMs).toISOString(),
+        keys.map(({ kid, state: of }) => (of === 'active' ? kid : `${kid} (${of})`)).join(' '),
+      ])
+      terminal.answer({ orgs }, rows.length === 0 ? [] : table([['ORG', 'STATE', 'CREATED', 'KEYS'], ...rows]))
+    })
+  explain(command, {
+    examples: ['macaroond org list'],
+    json: ['{"orgs": [{"name", "state", "createdMs": <unix milliseconds>, "keys": [{"kid", "generation", "state"}]}]}'],
+  })
+}

@@ -1,0 +1,80 @@
+import type { Command } from 'commander'
+import type { Signer } from '../../primary/client/sdk.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/sign.ts'
+import { explain } from '../arguments/explain.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { printable, table, type Terminal } from '../terminal.ts'
+
+interface ListOptions {
+  readonly org?: string
+  readonly after: string
+  readonly limit?: string
+}
+
+const PAGE_ROWS = 1_000
+
+export function addRevocations(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('revocations')
+    .description('what has been revoked')
+    .command('list')
+    .description('list revocations in the order they were made')
+    .option('--org <org>', 'only those of this org')
+    .option('--after <seq>', 'only those with a higher number', '0')
+    .option('--limit <count>', 'at most so many; without it, all')
+    .action(async ({ org, after, limit }: ListOptions, own: Command) => {
+      const wanted = {
+        org,
+        after: count('--after', after, 0),
+        limit: limit === undefined ? Infinity : count('--limit', limit, 1),
+      }
+      const listed = await withSigner(profileOf(own, terminal.env), (signer) => collect(signer, wanted))
+      terminal.answer(listed, linesOf(listed.revocations))
+      if (!terminal.json && listed.next !== undefined) terminal.say(`there are more: go on with --after ${listed.next}`)
+    })
+  explain(command, {
+    examples: ['macaroond revocations list --org acme', 'macaroond revocations list --after 120 --limit 50 --json'],
+    json: [
+      '{"revocations": [{"seq", "kind", "id", "org", "atMs", "expiresAt", "actor", "reason"}], "next"?}',
+      'atMs is in unix milliseconds, expiresAt (of the token) in unix seconds, 0 for never or unknown',
+      'next is there when --limit left some out: pass it as --after to go on',
+    ],
+  })
+}
+
+interface Wanted {
+  readonly org: string | undefined
+  readonly after: number
+  readonly limit: number
+}
+
+/** Follows the pages until there are enough, or no more. */
+async function collect(signer: Signer, { org, after, limit }: Wanted): Promise<RevocationsResult> {
+  const revocations: RevocationDescription[] = []
+  let next: number | undefined = after
+  while (next !== undefined && revocations.length < limit) {
+    const page: RevocationsResult = await signer.listRevocations({
+      after: next,
+      limit: Math.min(PAGE_ROWS, limit - revocations.length),
+      ...(org === undefined ? {} : { org }),
+    })
+    revocations.push(...page.revocations)
+    next = page.next
+  }
+  return next === undefined ? { revocations } : { revocations, next }
+}
+
+function linesOf(revocations: readonly RevocationDescription[]): string[] {
+  if (revocations.length === 0) return []
+  const rows = revocations.map(({ seq, kind, id, org, atMs, actor, reason }) => {
+    return [String(seq), new Date(atMs).toISOString(), kind, org, id, printable(actor), printable(reason)]
+  })
+  return table([['SEQ', 'AT', 'KIND', 'ORG', 'ID', 'BY', 'REASON'], ...rows])
+}
+
+function count(option: string, text: string, min: number): number {
+  const value = Number(text)
+  if (/^\d{1,15}$/.test(text) && value >= min) return value
+  throw new MacaroondError('usage', `${option} is a whole number from ${min}, not ${text.slice(0, 80)}`)
+}

@@ -1,0 +1,80 @@
+import type { Command } from 'commander'
+import type { Profile, ProfileNode } from '../../shared/config/profile.ts'
+import { type ErrorReport, reportOf } from '../../shared/errors.ts'
+import type { LinkState, NodeStatus } from '../../shared/protocol/status.ts'
+import { explain } from '../arguments/explain.ts'
+import { askStatus, profileOf } from '../clients.ts'
+import { EXIT_UNAVAILABLE } from '../exit-status.ts'
+import { printable, table, type Terminal } from '../terminal.ts'
+
+export function addStatus(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('status')
+    .description('ask the primary and every replica of the profile how they are')
+    .action(async (_: object, own: Command) => {
+      const profile = profileOf(own, terminal.env)
+      const nodes = await askAll(profile)
+      if (!nodes.some(({ reachable }) => reachable)) terminal.status = EXIT_UNAVAILABLE
+      terminal.answer({ cluster: profile.cluster, nodes }, table([HEADER, ...nodes.map(rowOf)]))
+    })
+  explain(command, {
+    examples: ['macaroond status', 'macaroond status --json'],
+    json: [
+      '{"cluster", "nodes": [{"role", "region", "address", "peerId", "reachable": true, "status": {…}}]}',
+      'a node that did not answer has "reachable": false and "error": {"code", "message"} in place of "status"',
+      'status of the primary: position, timeline, writes, revocationSeq, orgs, log, walFrames, replicas (each with its lag)',
+      'status of a replica: position, timeline, revocationSeq, revocations, keys, wal, stream, alarm, walBytes',
+    ],
+    exit: '4 when no node answers',
+  })
+}
+
+interface Asked {
+  readonly role: 'primary' | 'replica'
+  readonly region: string | null
+  readonly address: string
+  readonly peerId: string
+}
+
+type Answer = Asked &
+  (
+    | { readonly reachable: true; readonly status: NodeStatus }
+    | { readonly reachable: false; readonly error: ErrorReport }
+  )
+
+async function askAll(profile: Profile): Promise<readonly Answer[]> {
+  const ask = async (role: Asked['role'], region: string | null, node: ProfileNode): Promise<Answer> => {
+    const asked: Asked = { role, region, address: node.address, peerId: node.peer_id }
+    try {
+      return { ...asked, reachable: true, status: await askStatus(profile, node) }
+    } catch (error) {
+      return { ...asked, reachable: false, error: reportOf(error) }
+    }
+  }
+  const replicas = profile.replicas.map((replica) => ask('replica', replica.region, replica))
+  return Promise.all([ask('primary', null, profile.primary), ...replicas])
+}
+
+const HEADER: readonly string[] = ['ROLE', 'REGION', 'ADDRESS', 'PID', 'POSITION', 'REVOCATIONS', 'STATE']
+
+function rowOf(answer: Answer): readonly string[] {
+  const who = [answer.role, answer.region ?? '-', answer.address]
+  if (!answer.reachable)
+    return [...who, '-', '-', '-', `not reached: ${printable(answer.error.message)} (${answer.error.code})`]
+  const { status } = answer
+  const what = [String(status.pid), status.position ?? 'none yet', String(status.revocationSeq)]
+  return [...who, ...what, printable(stateText(status))]
+}
+
+function stateText(status: NodeStatus): string {
+  if (status.role === 'primary') {
+    const lags = status.replicas.map(({ name, wal, lag }) => `${name} ${wal ? `${lag ?? '?'} behind` : 'away'}`)
+    return [`writes ${status.writes}`, ...lags].join(', ')
+  }
+  if (status.alarm !== null) return `ALARM: ${status.alarm}`
+  return `pages ${linkText(status.wal)}, revocations ${linkText(status.stream)}`
+}
+
+function linkText({ phase, error }: LinkState): string {
+  return error === null ? phase : `${phase} (${error})`
+}

@@ -1,0 +1,82 @@
+import type { Command } from 'commander'
+import { tokenId } from '../../shared/ids.ts'
+import { decodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
+import type { Caveat } from '../../shared/macaroon/macaroon.ts'
+import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
+import { decodeTokenText } from '../../shared/macaroon/text.ts'
+import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
+import { explain } from '../arguments/explain.ts'
+import { readToken } from '../arguments/standard-input.ts'
+import { printable, table, type Terminal } from '../terminal.ts'
+
+export function addInspect(token: Command, terminal: Terminal): void {
+  const command = token
+    .command('inspect')
+    .description('show what a token from stdin says, offline; nothing of it is verified')
+    .action(async () => {
+      const inspection = inspect(await readToken(terminal))
+      terminal.answer(inspection, linesOf(inspection))
+    })
+  explain(command, {
+    examples: ['macaroond token inspect < token.txt'],
+    json: [
+      '{"id", "org": null, "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "caveats": [<text>], "verified": false}',
+      'issuedAt and expiresAt are unix seconds; expiresAt is null for a token that never expires',
+      'org is always null: it belongs to the key, and only a node of the cluster knows it',
+      'a caveat of a third party is {"thirdParty": <location>}, one that is not text is 0x and hex digits',
+    ],
+  })
+}
+
+/** Without the signature: whoever has that can narrow the token, and use it. */
+interface Inspection {
+  readonly id: string
+  readonly org: null
+  readonly subject: string
+  readonly issuedAt: number
+  readonly expiresAt: number | null
+  readonly ancestors: readonly string[]
+  readonly caveats: readonly (string | { readonly thirdParty: string })[]
+  readonly verified: false
+}
+
+function inspect(text: string): Inspection {
+  const macaroon = decodeTokenText(text)
+  const { kid, nonce, subject, expiresAt, ancestors } = decodeIdentifier(macaroon.identifier)
+  return {
+    id: tokenId(kid, nonce),
+    org: null,
+    subject,
+    issuedAt: Math.floor(nonceTimeMs(nonce) / 1000),
+    expiresAt: expiresAt === 0 ? null : expiresAt,
+    ancestors: ancestors.map((ancestor: TokenReference) => tokenId(ancestor.kid, ancestor.nonce)),
+    caveats: macaroon.caveats.map(caveatOf),
+    verified: false,
+  }
+}
+
+function caveatOf({ cid, vid, location = '' }: Caveat): string | { readonly thirdParty: string } {
+  if (vid !== undefined) return { thirdParty: location }
+  return decodeUtf8(cid) ?? `0x${Buffer.from(cid).toString('hex')}`
+}
+
+function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats }: Inspection): string[] {
+  return table([
+    ['id', id],
+    ['org', 'unknown (only a node of the cluster can tell)'],
+    ['subject', printable(subject)],
+    ['issued', timeText(issuedAt)],
+    ['expires', expiresAt === null ? 'never' : timeText(expiresAt)],
+    ...ancestors.map((ancestor) => ['made from', ancestor]),
+    ...caveats.map((caveat) => [
+      'caveat',
+      printable(typeof caveat === 'string' ? caveat : `discharge from ${caveat.thirdParty}`),
+    ]),
+  ])
+}
+
+/** What a token says of its times is not verified here, and may be no date at all. */
+function timeText(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return Number.isNaN(date.getTime()) ? `${seconds} (unix seconds)` : date.toISOString()
+}

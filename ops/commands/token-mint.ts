@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import type { MintResult } from '../../shared/protocol/sign.ts'
+import { parseTtl } from '../arguments/duration.ts'
+import { explain, repeated } from '../arguments/explain.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { printable, type Terminal } from '../terminal.ts'
+
+interface MintOptions {
+  readonly org: string
+  readonly subject: string
+  readonly caveat?: readonly string[]
+  readonly ttl: string
+}
+
+export function addMint(token: Command, terminal: Terminal): void {
+  const command = token
+    .command('mint')
+    .description('mint a token at the primary; the bare token goes to stdout, its id to stderr')
+    .requiredOption('--org <org>', 'the org it is for')
+    .requiredOption('--subject <subject>', 'whom it is for')
+    .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
+    .option('--ttl <duration>', 'how long it is good for: 30s, 5m, 24h, 7d, or 0 for ever', '24h')
+    .action(async ({ org, subject, caveat = [], ttl }: MintOptions, own: Command) => {
+      const request = { org, subject, caveats: caveat, ttlSeconds: parseTtl(ttl) }
+      const minted = await withSigner(profileOf(own, terminal.env), (signer) => signer.mint(request))
+      terminal.answer(documentOf(minted), minted.token)
+      if (!terminal.json) terminal.say(`minted ${minted.id} for ${printable(subject)} of ${org}, ${expiryText(minted)}`)
+    })
+  explain(command, {
+    examples: [
+      'macaroond token mint --org acme --subject alice > token.txt',
+      "macaroond token mint --org acme --subject backup --caveat 'op = read' --caveat 'ip in 10.0.0.0/8' --ttl 1h",
+    ],
+    json: [
+      '{"token": "mcn1_…", "id": "<kid>.<nonce>", "org", "subject", "issuedAt", "expiresAt", "position"}',
+      'issuedAt and expiresAt are unix seconds; expiresAt is null for a token that never expires',
+    ],
+  })
+}
+
+function documentOf({ token, id, org, subject, issuedAtMs, expiresAt, position }: MintResult): object {
+  const issuedAt = Math.floor(issuedAtMs / 1000)
+  return { token, id, org, subject, issuedAt, expiresAt: expiresAt === 0 ? null : expiresAt, position }
+}
+
+function expiryText({ expiresAt }: MintResult): string {
+  return expiresAt === 0 ? 'never expires' : `expires ${new Date(expiresAt * 1000).toISOString()}`
+}

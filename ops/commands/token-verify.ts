@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import type { WorkerVerdict } from '../../replica/worker/sdk.ts'
+import { parseAccess } from '../arguments/access.ts'
+import { explain, repeated } from '../arguments/explain.ts'
+import { readToken } from '../arguments/standard-input.ts'
+import { profileOf, replicasIn, verifyAt } from '../clients.ts'
+import { exitStatusOfVerdict } from '../exit-status.ts'
+import { printable, type Terminal } from '../terminal.ts'
+
+interface VerifyCommandOptions {
+  readonly org: string
+  readonly region?: string
+  readonly access?: readonly string[]
+  readonly minPosition?: string
+}
+
+export function addVerify(token: Command, terminal: Terminal): void {
+  const command = token
+    .command('verify')
+    .description('judge a token from stdin for an access, at a replica')
+    .requiredOption('--org <org>', 'the org that is accessed')
+    .option('--region <region>', 'ask a replica of this region; without it, the first of the profile that answers')
+    .option('--access <key=value>', 'what is asked for; may be given more than once', repeated)
+    .option('--min-position <position>', 'answer from this state or a later one, as a write printed it')
+    .action(async (options: VerifyCommandOptions, own: Command) => {
+      const { org, region, access: pairs = [], minPosition } = options
+      const access = parseAccess(org, pairs)
+      const profile = profileOf(own, terminal.env)
+      const replicas = replicasIn(profile, region)
+      const call = {
+        token: await readToken(terminal),
+        access,
+        options: minPosition === undefined ? {} : { minPosition },
+      }
+      const verdict = await verifyAt(profile, replicas, call)
+      terminal.status = exitStatusOfVerdict(verdict)
+      terminal.answer(verdict, [verdictText(verdict), ...originText(verdict)])
+    })
+  explain(command, {
+    examples: [
+      'macaroond token verify --org acme --access op=read < token.txt',
+      'macaroond token verify --org acme --region sin --access op=read --access path=/photos/1.jpg --json < token.txt',
+    ],
+    json: [
+      'accepted: {"ok": true, "id", "org", "subject", "expiresAt"?, "notes", "caveatCount", …}',
+      'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, …}',
+      'both say where the answer comes from: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
+      'expiresAt is in unix seconds, and absent for a token that never expires',
+    ],
+    exit: '0 accepted, 3 refused, 4 no replica could judge it (which says nothing of the token)',
+  })
+}
+
+function verdictText(verdict: WorkerVerdict): string {
+  if (verdict.ok) return `accepted: ${verdict.id} for ${printable(verdict.subject)} of ${verdict.org}`
+  const caveat = verdict.caveat === undefined ? '' : `: ${printable(verdict.caveat)}`
+  return `refused (${verdict.reason}): ${printable(verdict.message)}${caveat}`
+}
+
+function originText({ node, region, pid, epoch, txid }: WorkerVerdict): readonly string[] {
+  if (node === undefined) return []
+  return [`judged in ${region} by ${node} (pid ${pid}), epoch ${epoch}, txid ${txid}`]
+}

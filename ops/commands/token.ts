@@ -1,0 +1,14 @@
+import type { Command } from 'commander'
+import type { Terminal } from '../terminal.ts'
+import { addAttenuate } from './token-attenuate.ts'
+import { addInspect } from './token-inspect.ts'
+import { addMint } from './token-mint.ts'
+import { addVerify } from './token-verify.ts'
+
+export function addToken(parent: Command, terminal: Terminal): void {
+  const token = parent.command('token').description('mint, verify, narrow and look into tokens')
+  addMint(token, terminal)
+  addVerify(token, terminal)
+  addAttenuate(token, terminal)
+  addInspect(token, terminal)
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander'
+import { explain } from '../arguments/explain.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function addTour(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('tour')
+    .description('show the main job on a cluster of processes on this machine, step by step, each with its time')
+    .option('--keep', 'keep the cluster up afterwards, as `macaroond dev` does, until Ctrl-C')
+    .action(async ({ keep = false }: { keep?: boolean }) => {
+      const { runTour } = await import('../tour/run.ts')
+      await runTour({ keep }, terminal)
+    })
+  explain(command, {
+    examples: ['macaroond tour', 'macaroond tour --keep'],
+    json: [
+      '{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms is what the step measured, detail says how it went',
+      'with --keep, a second line once the cluster is up again, as `macaroond dev --json` prints it',
+    ],
+    exit: '0 only if every step held',
+  })
+}

@@ -1,0 +1,13 @@
+/** The keys that a configuration names: there, well-formed, and nobody else's to read. */
+import { loadKek } from '../../shared/config/kek.ts'
+import type { AnyConfig } from './kinds.ts'
+
+/**
+ * Throws key_unreadable, key_permissions, key_malformed, kek_missing. A key-encryption key from a command or from the
+ * environment is not looked at: the node may have another environment, and commands are not run for a check.
+ */
+export async function checkSecrets(file: string, config: AnyConfig): Promise<void> {
+  const { loadIdentity } = await import('../../shared/channel/identity.ts')
+  await loadIdentity(config.identity)
+  if ('kek' in config && 'file' in config.kek) loadKek(config.kek, file, {})
+}

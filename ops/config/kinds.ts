@@ -1,0 +1,46 @@
+/** The three kinds of files that macaroond reads, and which kind a file is. */
+import { z } from 'zod'
+import type { PrimaryConfig } from '../../primary/config.ts'
+import type { ReplicaConfig } from '../../replica/config.ts'
+import { readProfile, type Profile } from '../../shared/config/profile.ts'
+import { readConfig } from '../../shared/config/read-config.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+
+export type ConfigKind = 'primary' | 'replica' | 'profile'
+export type AnyConfig = PrimaryConfig | ReplicaConfig | Profile
+
+export const configKinds: readonly ConfigKind[] = ['primary', 'replica', 'profile']
+
+/** Keys that only one kind has, the most telling first; nodes have data, a profile has none. */
+const TELLING: readonly (readonly [key: string, ConfigKind])[] = [
+  ['region', 'replica'],
+  ['verify_open', 'replica'],
+  ['segments', 'primary'],
+  ['alone', 'primary'],
+  ['replicas', 'profile'],
+]
+const NODE_KEYS: readonly string[] = ['data', 'listen', 'kek']
+
+/** Judged by the names of the keys alone, so that a file with a mistake is still checked as what it was meant to be. */
+export function kindOfFile(file: string): ConfigKind {
+  const keys = Object.keys(readConfig(file, z.record(z.string(), z.unknown())))
+  const telling = TELLING.find(([key]) => keys.includes(key))
+  if (telling !== undefined) return telling[1]
+  const isNode = NODE_KEYS.some((key) => keys.includes(key))
+  const dials = keys.includes('primary')
+  if (isNode) return dials ? 'replica' : 'primary'
+  if (dials) return 'profile'
+  throw new MacaroondError('usage', `${file} could be of any kind`, { hint: 'say which with --kind' })
+}
+
+/** Throws config_invalid, config_unreadable. Paths in the result are absolute. */
+export async function readAs(kind: ConfigKind, file: string): Promise<AnyConfig> {
+  switch (kind) {
+    case 'primary':
+      return (await import('../../primary/main.ts')).readPrimaryConfig(file)
+    case 'replica':
+      return (await import('../../replica/main.ts')).readReplicaConfig(file)
+    case 'profile':
+      return readProfile(file)
+  }
+}

@@ -1,0 +1,42 @@
+/** The database files of all nodes, byte by byte. */
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync, statSync } from 'node:fs'
+import { askStatus } from '../clients.ts'
+import type { Stage } from './stage.ts'
+import { hold, type Step } from './step.ts'
+
+export const filesIdentical: Step = {
+  title: 'database files byte-identical',
+  run: async (stage) => {
+    await stage.cluster.untilServing()
+    const position = await commonPosition(stage)
+    // The last connection to a database that closes copies the rest of the WAL into it.
+    await stage.close()
+    await stage.cluster.stop()
+    const { nodes } = stage.cluster
+    for (const { name, database } of nodes) hold(!hasFrames(`${database}-wal`), `${name} left frames in its WAL`)
+    const [first = '', ...others] = await Promise.all(nodes.map(({ database }) => sha256(database)))
+    for (const [index, hash] of others.entries())
+      hold(hash === first, `${nodes[index + 1]?.name} differs from the primary`)
+    const bytes = statSync(stage.cluster.folder.primary.database).size
+    return { detail: `${nodes.length} files of ${bytes} bytes at ${position}, sha256 ${first.slice(0, 16)}…` }
+  },
+}
+
+async function commonPosition({ cluster }: Stage): Promise<string> {
+  const { profile } = cluster.folder
+  const statuses = await Promise.all([profile.primary, ...profile.replicas].map((node) => askStatus(profile, node)))
+  const positions = new Set(statuses.map((status) => status.position ?? 'none'))
+  hold(positions.size === 1, `the nodes are at different positions: ${[...positions].join(', ')}`)
+  return [...positions].join()
+}
+
+function hasFrames(path: string): boolean {
+  return existsSync(path) && statSync(path).size > 0
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}

@@ -1,0 +1,73 @@
+/** From nothing to a token that both regions accept, and refuse for what it is not good for. */
+import { attenuate } from '../../shared/macaroon/macaroon.ts'
+import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
+import { ORG, READ, type Stage, WRITE } from './stage.ts'
+import { hold, type Outcome, type Step } from './step.ts'
+
+export const clusterUp: Step = {
+  title: 'cluster up',
+  run: async (stage) => {
+    await stage.cluster.start()
+    await stage.connect()
+    const pids = stage.cluster.nodes.map((node) => `${node.region ?? node.role} pid ${stage.cluster.pidOf(node)}`)
+    return { detail: pids.join(', ') }
+  },
+}
+
+export const orgCreated: Step = {
+  title: 'org created',
+  run: async ({ signer }) => {
+    const { org, kid } = await signer.createOrg(ORG)
+    return { detail: `${org}, root key ${kid}` }
+  },
+}
+
+export const tokenMinted: Step = {
+  title: 'token minted at the primary',
+  run: async (stage) => {
+    stage.minted = await stage.signer.mint({ org: ORG, subject: 'alice', caveats: ['op in read,write'] })
+    return { detail: `${stage.minted.id} for alice` }
+  },
+}
+
+/** The answer has to come from the process of that region, whose only source is its own database file. */
+export function verifiedIn(region: string): Step {
+  return {
+    title: `verified in ${region}`,
+    run: async (stage) => {
+      const verdict = await stage.verify(region, stage.minted.token, READ, stage.minted.position)
+      hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
+      const node = stage.cluster.nodes.find((candidate) => candidate.region === region)
+      const pid = node === undefined ? undefined : stage.cluster.pidOf(node)
+      hold(verdict.pid === pid && verdict.region === region, `pid ${verdict.pid} in ${verdict.region} answered`)
+      return { detail: `by ${verdict.node}, pid ${pid}, at txid ${verdict.txid} of its own file` }
+    },
+  }
+}
+
+export const attenuatedOffline: Step = {
+  title: 'attenuated offline',
+  run: async (stage) => {
+    const caveats = ['op = read', 'path prefix /photos/']
+    stage.attenuated = encodeTokenText(attenuate(decodeTokenText(stage.minted.token), caveats))
+    await acceptedEverywhere(stage, stage.attenuated)
+    return { detail: `added ${caveats.map((caveat) => `"${caveat}"`).join(', ')}; good for reading in every region` }
+  },
+}
+
+export const wrongAccessRefused: Step = {
+  title: 'wrong access refused',
+  run: async (stage): Promise<Outcome> => {
+    const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, stage.attenuated, WRITE)))
+    for (const verdict of verdicts) {
+      hold(!verdict.ok && verdict.reason === 'caveat_refused', 'writing was not refused by a caveat')
+      hold(verdict.caveat === 'op = read', `it was refused by ${verdict.caveat}`)
+    }
+    return { detail: 'op=write, in every region, by the caveat "op = read"' }
+  },
+}
+
+export async function acceptedEverywhere(stage: Stage, token: string): Promise<void> {
+  const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, token, READ)))
+  for (const verdict of verdicts) hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
+}

@@ -1,0 +1,59 @@
+/** What happens to verification when nodes are killed, and that they come back. */
+import type { NodeSpec } from '../cluster/folder.ts'
+import { systemClock } from '../../shared/clock.ts'
+import { acceptedEverywhere } from './mint-and-verify.ts'
+import { ORG, READ } from './stage.ts'
+import { hold, type Step } from './step.ts'
+
+const ROUNDS_WITHOUT_PRIMARY = 100
+const MINTED_MEANWHILE = 20
+
+export const primaryKilled: Step = {
+  title: 'primary killed, verified on',
+  run: async (stage) => {
+    const { cluster, regions } = stage
+    const { primary } = cluster.folder
+    const pid = cluster.pidOf(primary)
+    await cluster.kill(primary)
+    const startMs = systemClock.monotonicMs()
+    for (let round = 0; round < ROUNDS_WITHOUT_PRIMARY; round++) await acceptedEverywhere(stage, stage.attenuated)
+    const ms = systemClock.monotonicMs() - startMs
+    const count = ROUNDS_WITHOUT_PRIMARY * regions.length
+    hold(cluster.pidOf(primary) === undefined, 'the primary runs')
+    const each = `${(ms / ROUNDS_WITHOUT_PRIMARY).toFixed(2)} ms a round`
+    return { detail: `SIGKILL to pid ${pid}; then ${count} of ${count} accepted in ${regions.join(' and ')}, ${each}` }
+  },
+}
+
+export const primaryRestarted: Step = {
+  title: 'primary restarted, writes open',
+  run: async ({ cluster, signer }) => {
+    const { primary } = cluster.folder
+    await cluster.startNode(primary)
+    await cluster.untilServing()
+    const { id } = await signer.mint({ org: ORG, subject: 'bob' })
+    return { detail: `pid ${cluster.pidOf(primary)}, minted ${id}` }
+  },
+}
+
+/** The last region of the profile loses its replica; writes go on without it. */
+export function replicaKilled(region: string): Step {
+  return {
+    title: `replica ${region} killed, caught up`,
+    run: async (stage) => {
+      const { cluster, signer } = stage
+      const node = cluster.nodes.find((candidate): candidate is NodeSpec => candidate.region === region)
+      hold(node !== undefined, `there is no replica in ${region}`)
+      await cluster.kill(node)
+      let last = await signer.mint({ org: ORG, subject: 'carol 1' })
+      for (let n = 2; n <= MINTED_MEANWHILE; n++) last = await signer.mint({ org: ORG, subject: `carol ${n}` })
+      const startMs = systemClock.monotonicMs()
+      await cluster.startNode(node)
+      await cluster.untilServing()
+      const verdict = await stage.verify(region, last.token, READ, last.position)
+      hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
+      const ms = systemClock.monotonicMs() - startMs
+      return { ms, detail: `SIGKILL, ${MINTED_MEANWHILE} tokens minted without it; back at txid ${verdict.txid}` }
+    },
+  }
+}

@@ -1,0 +1,82 @@
+/** `macaroond tour`: a cluster in a temporary folder, the steps on it one by one, and its end, or `--keep`. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { Cluster } from '../cluster/cluster.ts'
+import { createCluster } from '../cluster/create.ts'
+import { openClusterFolder } from '../cluster/folder.ts'
+import { holdUp, type Interruption, onInterruption } from '../cluster/hold.ts'
+import { EXIT_FAILED } from '../exit-status.ts'
+import type { Terminal } from '../terminal.ts'
+import { printStep, printSummary } from './report.ts'
+import { Stage } from './stage.ts'
+import type { Step, StepResult } from './step.ts'
+import { tourSteps } from './steps.ts'
+
+export interface TourOptions {
+  readonly keep: boolean
+}
+
+const REGIONS: readonly string[] = ['fra', 'sin']
+
+export async function runTour({ keep }: TourOptions, terminal: Terminal): Promise<void> {
+  const path = mkdtempSync(join(tmpdir(), 'macaroond-tour-'))
+  const interruption = onInterruption()
+  await createCluster({ path, cluster: 'tour', regions: REGIONS, entropy: systemEntropy })
+  const cluster = new Cluster(await openClusterFolder(path), ({ name, log }, how) => {
+    terminal.say(`${name} ended (${how}); its log is ${log}`)
+  })
+  try {
+    terminal.say(`a primary and replicas in ${REGIONS.join(' and ')}, each a process on this machine, in ${path}`)
+    const held = await showSteps(new Stage(cluster), terminal, interruption)
+    if (!held) terminal.status = EXIT_FAILED
+    if (held && keep) await keepUp(cluster, terminal, interruption)
+  } finally {
+    await cluster.stop()
+    interruption.release()
+    // After a failure the logs are what is wanted most.
+    if (terminal.status === 0) rmSync(path, { recursive: true, force: true })
+    else terminal.say(`the logs are in ${path}`)
+  }
+}
+
+async function keepUp(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
+  const started = cluster.start().then(() => 'up' as const)
+  if ((await Promise.race([started, interruption.happened])) === 'up') await holdUp(cluster, terminal, interruption)
+  else started.catch(() => undefined)
+}
+
+/** True when every step held. What comes after a step that did not would show nothing. */
+async function showSteps(stage: Stage, terminal: Terminal, interruption: Interruption): Promise<boolean> {
+  const steps = tourSteps(REGIONS)
+  const results: StepResult[] = []
+  const startMs = systemClock.monotonicMs()
+  for (const step of steps) {
+    const result = await take(step, stage, interruption)
+    printStep(terminal, result)
+    results.push(result)
+    if (!result.ok) break
+  }
+  await stage.close()
+  printSummary(terminal, results, steps.length, systemClock.monotonicMs() - startMs)
+  return results.length === steps.length && results.every(({ ok }) => ok)
+}
+
+async function take({ title, run }: Step, stage: Stage, { happened }: Interruption): Promise<StepResult> {
+  const startMs = systemClock.monotonicMs()
+  const tookMs = (): number => Math.round((systemClock.monotonicMs() - startMs) * 100) / 100
+  const outcome = run(stage)
+  // Whatever an interrupted step comes to, nobody waits for it.
+  outcome.catch(() => undefined)
+  try {
+    const first = await Promise.race([outcome, happened])
+    if (first === 'interrupted') throw new MacaroondError('closed', 'interrupted')
+    const { detail, ms = tookMs() } = first
+    return { step: title, ok: true, ms: Math.round(ms * 100) / 100, detail }
+  } catch (error) {
+    const { code, message } = reportOf(error)
+    return { step: title, ok: false, ms: tookMs(), detail: `${message} (${code})` }
+  }
+}

@@ -1,0 +1,65 @@
+/** What the steps of the tour share: the cluster, warm connections to it, and what earlier steps have made. */
+import type { MintResult, Signer } from '../../primary/client/sdk.ts'
+import { createSigner } from '../../primary/client/sdk.ts'
+import type { Access, Verifier, WorkerVerdict } from '../../replica/worker/sdk.ts'
+import { assert } from '../../shared/errors.ts'
+import { openVerifier } from '../clients.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Refusal } from './revocation.ts'
+
+export const ORG = 'acme'
+export const READ: Access = { org: ORG, op: 'read', path: '/photos/1.jpg' }
+export const WRITE: Access = { ...READ, op: 'write' }
+
+export class Stage {
+  readonly cluster: Cluster
+  readonly #verifiers = new Map<string, Verifier>()
+  #signer: Signer | undefined
+  #minted: MintResult | undefined
+  /** The minted token with caveats added by its holder. */
+  attenuated: string = ''
+  /** By region: when it first refused the token after the revocation was asked for. */
+  readonly refusals: Map<string, Promise<Refusal>> = new Map()
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster
+  }
+
+  async connect(): Promise<void> {
+    const { profile } = this.cluster.folder
+    const { address, peer_id } = profile.primary
+    const { cluster, identity } = profile
+    this.#signer = await createSigner({ cluster, identity, primary: { address, peerId: peer_id } })
+    for (const replica of profile.replicas) this.#verifiers.set(replica.region, await openVerifier(profile, replica))
+  }
+
+  async close(): Promise<void> {
+    const verifiers = [...this.#verifiers.values()]
+    await Promise.all([this.#signer?.close() ?? Promise.resolve(), ...verifiers.map((verifier) => verifier.close())])
+  }
+
+  get regions(): readonly string[] {
+    return this.cluster.folder.profile.replicas.map(({ region }) => region)
+  }
+
+  get signer(): Signer {
+    assert(this.#signer !== undefined, 'the cluster is up before tokens are minted')
+    return this.#signer
+  }
+
+  get minted(): MintResult {
+    assert(this.#minted !== undefined, 'a token is minted before it is used')
+    return this.#minted
+  }
+
+  set minted(minted: MintResult) {
+    this.#minted = minted
+  }
+
+  /** Over the connection to that region that stays open during the tour. */
+  verify(region: string, token: string, access: Access, minPosition?: string): Promise<WorkerVerdict> {
+    const verifier = this.#verifiers.get(region)
+    assert(verifier !== undefined, `the tour is connected to ${region}`)
+    return verifier.verify(token, access, minPosition === undefined ? {} : { minPosition })
+  }
+}

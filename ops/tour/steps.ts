@@ -1,0 +1,30 @@
+/** The tour, in order. */
+import { filesIdentical } from './files.ts'
+import {
+  attenuatedOffline,
+  clusterUp,
+  orgCreated,
+  tokenMinted,
+  verifiedIn,
+  wrongAccessRefused,
+} from './mint-and-verify.ts'
+import { primaryKilled, primaryRestarted, replicaKilled } from './outages.ts'
+import { refusedIn, tokenRevoked } from './revocation.ts'
+import type { Step } from './step.ts'
+
+export function tourSteps(regions: readonly string[]): readonly Step[] {
+  return [
+    clusterUp,
+    orgCreated,
+    tokenMinted,
+    ...regions.map(verifiedIn),
+    attenuatedOffline,
+    wrongAccessRefused,
+    primaryKilled,
+    primaryRestarted,
+    tokenRevoked,
+    ...regions.map(refusedIn),
+    ...regions.slice(-1).map(replicaKilled),
+    filesIdentical,
+  ]
+}
