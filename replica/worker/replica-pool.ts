@@ -2,6 +2,7 @@
 import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
+import type { CallOptions } from '../../shared/channel/rpc-client.ts'
 import { systemClock } from '../../shared/clock.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -34,13 +35,13 @@ export class ReplicaPool {
     const untilMs = systemClock.monotonicMs() + timeoutMs
     const params: VerifyParams = { token, access, minPosition, peer }
     let unavailable: MacaroondError | undefined
-    for (const client of this.#inOrder()) {
-      const leftMs = Math.ceil(untilMs - systemClock.monotonicMs())
+    for (const [index, client] of this.#inOrder().entries()) {
+      const leftMs = untilMs - systemClock.monotonicMs()
       if (leftMs <= 0) break
+      // A replica that hangs gets its share of the time, and leaves theirs to the others.
+      const shareMs = Math.ceil(leftMs / (this.#clients.length - index))
       try {
-        // The answer comes from the pinned replica; its shape is the protocol's.
-        const call = client.call('verify', params, { timeoutMs: leftMs, ...(signal === undefined ? {} : { signal }) })
-        return (await call) as VerifyResult
+        return await ask(client, params, { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) })
       } catch (error) {
         unavailable = nextOrThrow(error)
       }
@@ -56,6 +57,18 @@ export class ReplicaPool {
   /** Connected ones first, otherwise as configured. */
   #inOrder(): PersistentClient[] {
     return this.#clients.toSorted((a, b) => Number(b.connected) - Number(a.connected))
+  }
+}
+
+/** A call that was lost with its connection is made once more: judging a token twice changes nothing. */
+async function ask(client: PersistentClient, params: VerifyParams, options: CallOptions): Promise<VerifyResult> {
+  // The answer comes from the pinned replica; its shape is the protocol's.
+  const call = (): Promise<VerifyResult> => client.call('verify', params, options) as Promise<VerifyResult>
+  try {
+    return await call()
+  } catch (error) {
+    if (!(error instanceof MacaroondError) || error.code !== 'connection_lost') throw error
+    return call()
   }
 }
 
