@@ -34,13 +34,14 @@ describe('a client whose connection comes back', () => {
   test('goes on after the server was away, on the same address', async () => {
     const options = { identity: serverIdentity, cluster: 'test', accept: () => ({ ok: true, welcome: {} }) as const }
     const first = await listen({ ...options, address: '127.0.0.1:0', onConnection: answer, log: silentLog })
+    const { address } = first
     const client = clientOf(first)
     await client.call('echo', 1)
     for (const connection of first.connections()) connection.abort(new Error('gone'))
     await first.close()
     await expect.poll(() => client.connected).toBe(false)
     const call = client.call('echo', 2, { timeoutMs: 5_000 })
-    await serve({ address: first.address, onConnection: answer })
+    await serve({ address, onConnection: answer })
     expect(await call).toBe(2)
   })
 

@@ -1,0 +1,47 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { moveAside } from '../../../replica/store/damaged.ts'
+import { DATABASE_FILES, DATABASE_NAME } from '../../../replica/store/open-copy.ts'
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'macaroond-damaged-'))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  for (const name of DATABASE_FILES) writeFileSync(join(path, name), name)
+  return path
+}
+
+test('a damaged database is moved aside with its WAL and wal-index', () => {
+  const data = folder()
+  const aside = moveAside(data, DATABASE_FILES, 1)
+  expect(readdirSync(aside).toSorted()).toEqual(DATABASE_FILES.toSorted())
+  expect(readFileSync(join(aside, DATABASE_NAME), 'utf8')).toBe(DATABASE_NAME)
+  expect(readdirSync(data)).toEqual(['damaged-1'])
+})
+
+/** Runs `moveAside` in a process that is killed at its n-th rename. */
+function killedAt(data: string, rename: number): void {
+  const script = `
+    import fs from 'node:fs'
+    import { syncBuiltinESMExports } from 'node:module'
+    const { renameSync } = fs
+    let left = ${rename}
+    fs.renameSync = (from, to) => ((left -= 1) < 0 ? process.kill(process.pid, 'SIGKILL') : renameSync(from, to))
+    syncBuiltinESMExports()
+    const { moveAside } = await import(${JSON.stringify(join(import.meta.dirname, '../../../replica/store/damaged.ts'))})
+    moveAside(${JSON.stringify(data)}, ${JSON.stringify(DATABASE_FILES)}, 1)`
+  expect(() => execFileSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })).toThrow()
+}
+
+test.each([0, 1, 2])(
+  'a kill at rename %i never leaves a WAL without its database, which would keep every snapshot out',
+  (at) => {
+    const data = folder()
+    mkdirSync(join(data, 'log'))
+    killedAt(data, at)
+    const left = readdirSync(data).filter((name) => name.startsWith(DATABASE_NAME))
+    expect(left).toContain(DATABASE_NAME)
+  },
+)
