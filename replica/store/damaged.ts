@@ -6,7 +6,10 @@ const PREFIX = 'damaged-'
 /** More than one is kept because the first is the one that tells what happened; not all, because disks are finite. */
 const KEEP = 2
 
-/** No connection and no descriptor of the database may be open. Returns the folder that it is in now. */
+/**
+ * No connection and no descriptor of the database may be open. Returns the folder that it is in now. `names` begin with the
+ * database: without its -wal it would be an older state that looks sound, and accept what this replica had refused (S3).
+ */
 export function moveAside(folder: string, names: readonly string[], nowMs: number): string {
   const target = join(folder, `${PREFIX}${nowMs}`)
   mkdirSync(target, { mode: 0o700 })
@@ -20,4 +23,11 @@ export function moveAside(folder: string, names: readonly string[], nowMs: numbe
     rmSync(join(folder, old), { recursive: true, force: true })
   }
   return target
+}
+
+/** A crash between two of those renames leaves a -wal without a database; as long as it is there no snapshot can be built. */
+export function finishMovingAside(folder: string, names: readonly string[], nowMs: number): void {
+  const [database = '', ...companions] = names
+  if (existsSync(join(folder, database)) || !companions.some((name) => existsSync(join(folder, name)))) return
+  moveAside(folder, companions, nowMs)
 }

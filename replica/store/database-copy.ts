@@ -12,7 +12,7 @@ import { DatabaseBuilder } from '../../shared/sqlite/create-database.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import type { ApplyResult, WalAppender } from '../../shared/sqlite/wal-appender.ts'
 import type { Standing } from '../follower/core.ts'
-import { moveAside } from './damaged.ts'
+import { finishMovingAside, moveAside } from './damaged.ts'
 import { closeCopy, DATABASE_FILES, DATABASE_NAME, examine, openCopy, type OpenCopy } from './open-copy.ts'
 import { PositionRecord } from './position-record.ts'
 import type { SnapshotFile } from './snapshot-file.ts'
@@ -43,6 +43,7 @@ export class DatabaseCopy {
   constructor(options: DatabaseCopyOptions) {
     this.#options = options
     this.#record = new PositionRecord(join(options.folder, 'position'))
+    finishMovingAside(options.folder, DATABASE_FILES, options.clock.wallMs())
     if (existsSync(join(options.folder, DATABASE_NAME))) this.#openExisting()
   }
 

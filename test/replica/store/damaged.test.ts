@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { moveAside } from '../../../replica/store/damaged.ts'
+import { finishMovingAside, moveAside } from '../../../replica/store/damaged.ts'
 import { DATABASE_FILES, DATABASE_NAME } from '../../../replica/store/open-copy.ts'
 
 function folder(): string {
@@ -35,13 +35,22 @@ function killedAt(data: string, rename: number): void {
   expect(() => execFileSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })).toThrow()
 }
 
-test.each([0, 1, 2])(
-  'a kill at rename %i never leaves a WAL without its database, which would keep every snapshot out',
+test.each([1, 2])(
+  'a kill at rename %i leaves no database without its WAL, and the next start lets a snapshot take its place',
   (at) => {
     const data = folder()
-    mkdirSync(join(data, 'log'))
     killedAt(data, at)
-    const left = readdirSync(data).filter((name) => name.startsWith(DATABASE_NAME))
-    expect(left).toContain(DATABASE_NAME)
+    expect(existsSync(join(data, DATABASE_NAME))).toBe(false)
+    finishMovingAside(data, DATABASE_FILES, 2)
+    expect(readdirSync(data).filter((name) => name.startsWith(DATABASE_NAME))).toEqual([])
   },
 )
+
+test('a database that is in its place is left alone, and so is a folder that has none', () => {
+  const data = folder()
+  finishMovingAside(data, DATABASE_FILES, 2)
+  expect(readdirSync(data).toSorted()).toEqual(DATABASE_FILES.toSorted())
+  for (const name of DATABASE_FILES) rmSync(join(data, name))
+  finishMovingAside(data, DATABASE_FILES, 2)
+  expect(readdirSync(data)).toEqual([])
+})
