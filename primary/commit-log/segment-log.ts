@@ -9,17 +9,21 @@ import { txid as asTxid, txidText, parseTxid, TXID_NONE, type Txid } from '../..
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { LogFile } from './log-file.ts'
 
-const FILE_BYTES = 16 * 1024 * 1024
+const FILE_BYTES_MAX = 16 * 1024 * 1024
+/** Whole files are dropped: with so many of them what is kept stays near what was asked for. */
+const FILES_KEPT_MIN = 4
 const SUFFIX = '.segments'
 
 export class SegmentLog {
   readonly #folder: string
   readonly #keepBytes: number
+  readonly #fileBytes: number
   readonly #files: LogFile[] = []
 
   private constructor(folder: string, keepBytes: number) {
     this.#folder = folder
     this.#keepBytes = keepBytes
+    this.#fileBytes = Math.min(FILE_BYTES_MAX, Math.ceil(keepBytes / FILES_KEPT_MIN))
   }
 
   /** Opens the log and cuts off what a crash left torn. `keepBytes` bounds what is kept, give or take one file. */
@@ -109,7 +113,7 @@ export class SegmentLog {
     const newest = this.#files.at(-1)
     // A file that a crash left without a whole record is gone on with: a second one of the same name would hide it.
     const fits = newest?.firstTxid === txid || (newest !== undefined && newest.count > 0)
-    if (newest !== undefined && fits && newest.bytes < FILE_BYTES) return newest
+    if (newest !== undefined && fits && newest.bytes < this.#fileBytes) return newest
     newest?.sync()
     const file = new LogFile(join(this.#folder, `${txidText(txid)}${SUFFIX}`), txid)
     this.#syncFolder()
