@@ -6,7 +6,7 @@ import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import { verifyMacaroon } from '../../shared/macaroon/signature.ts'
 import { decodeTokenText } from '../../shared/macaroon/text.ts'
 import type { RevokeParams } from '../../shared/protocol/sign.ts'
-import type { AuthorityState } from '../authority/state.ts'
+import type { RootKey } from '../authority/state.ts'
 
 export interface NamedToken {
   readonly kid: Kid
@@ -16,9 +16,16 @@ export interface NamedToken {
   readonly recorded: boolean
 }
 
-/** Throws the token's own errors, or request_invalid when its signature is not this authority's. */
-export function nameToken(named: RevokeParams, state: AuthorityState, issued: IssuedLog): NamedToken {
-  const { kid, nonce, proven } = named.token === undefined ? byId(named.id ?? '') : byToken(named.token, state)
+export interface NameOptions {
+  readonly issued: IssuedLog
+  /** Called with the key's id before anything is said of the token; throws when the caller has no part in it. */
+  readonly requireKey: (kid: Kid) => RootKey
+}
+
+/** Throws the token's own errors, what `requireKey` throws, or request_invalid when its signature is not this authority's. */
+export function nameToken(named: RevokeParams, { issued, requireKey }: NameOptions): NamedToken {
+  const { kid, nonce, proven } =
+    named.token === undefined ? byId(named.id ?? '', requireKey) : byToken(named.token, requireKey)
   const record = issued.find(kid, nonce)
   // An expiry that is not on record and not proven must not let the row be purged: 0 keeps it.
   return { kid, nonce, expiresAt: proven ?? record?.expiresAt ?? 0, recorded: record !== undefined }
@@ -30,16 +37,17 @@ interface Name {
   readonly proven: number | undefined
 }
 
-function byId(id: string): Name {
-  return { ...parseTokenId(id), proven: undefined }
+function byId(id: string, requireKey: NameOptions['requireKey']): Name {
+  const { kid, nonce } = parseTokenId(id)
+  requireKey(kid)
+  return { kid, nonce, proven: undefined }
 }
 
-function byToken(text: string, state: AuthorityState): Name {
+function byToken(text: string, requireKey: NameOptions['requireKey']): Name {
   const macaroon = decodeTokenText(text)
   const { kid, nonce, expiresAt } = decodeIdentifier(macaroon.identifier)
-  const key = state.keys.get(kid)
-  if (key !== undefined && verifyMacaroon(macaroon, key.derivedKey) !== undefined)
-    return { kid, nonce, proven: expiresAt }
+  const { derivedKey } = requireKey(kid)
+  if (verifyMacaroon(macaroon, derivedKey) !== undefined) return { kid, nonce, proven: expiresAt }
   throw new MacaroondError('request_invalid', 'this token was not minted by this authority, or was changed', {
     hint: 'if only the id is at hand, revoke by id',
   })

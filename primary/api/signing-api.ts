@@ -18,6 +18,7 @@ import {
   type RevokeResult,
 } from '../../shared/protocol/sign.ts'
 import type { Minted, OrgCreated, Revoked } from '../authority/commands.ts'
+import type { RootKey } from '../authority/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Acknowledgements } from '../publisher/acknowledgements.ts'
 import type { RevocationBook } from '../store/revocation-book.ts'
@@ -76,8 +77,7 @@ export class SigningApi {
   async revoke(peer: KnownPeer, value: unknown): Promise<RevokeResult> {
     const request = params(revokeParams, value)
     const { writer, issued } = this.#options
-    const named = nameToken(request, writer.state, issued)
-    this.#requireOrgOfKey(peer, named.kid)
+    const named = nameToken(request, { issued, requireKey: (kid) => this.#requireKey(peer, kid) })
     const command = { kind: 'token.revoke', actor: actorOf(peer), reason: request.reason, ...named } as const
     const { answer, position } = await writer.submit<Revoked>(command)
     const waits = request.wait === 'durable' && this.#options.hasReplicas()
@@ -93,9 +93,9 @@ export class SigningApi {
   }
 
   /** The same words for a key of another org and for no key at all: a signer learns nothing of orgs it has no part in. */
-  #requireOrgOfKey(peer: KnownPeer, kid: Kid): void {
+  #requireKey(peer: KnownPeer, kid: Kid): RootKey {
     const key = this.#options.writer.state.keys.get(kid)
-    if (key !== undefined && mayActFor(peer, key.org)) return
+    if (key !== undefined && mayActFor(peer, key.org)) return key
     throw new MacaroondError('key_unknown', `no org that ${peer.name} acts for has a key ${kid}`, {
       hint: 'a token id is <kid>.<nonce>; check that it comes from this cluster and from one of your orgs',
     })
