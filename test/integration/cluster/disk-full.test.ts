@@ -1,0 +1,148 @@
+/** A full disk, on a small file system of its own: needs root, and says so by its name where there is none. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Signer } from '../../../primary/client/sdk.ts'
+import type { MintResult } from '../../../shared/protocol/sign.ts'
+import { Cluster, closedFile, codeOf, identityOf, scratch, until } from './harness.ts'
+
+const VOLUME_BYTES = 3 * 1024 * 1024
+const canMount = mountWorks()
+
+function mountWorks(): boolean {
+  if (process.getuid?.() !== 0) return false
+  try {
+    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function smallVolume(folder: string): string {
+  mkdirSync(folder, { recursive: true })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${VOLUME_BYTES}`, 'tmpfs', folder])
+  onTestFinished(() => void execFileSync('umount', ['--lazy', folder]))
+  return folder
+}
+
+/** Takes all that is left but `keep` bytes; returns what gives it back. */
+function fill(folder: string, keep: number): () => void {
+  const ballast = join(folder, `ballast-${keep}`)
+  const { bavail, bsize } = statfsSync(folder)
+  writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - keep), 1))
+  return () => rmSync(ballast)
+}
+
+const SUBJECT = 's'.repeat(255)
+
+/** Mints groups until one is refused; what was acknowledged before, and the code of the refusals. */
+async function mintUntilRefused(signer: Signer): Promise<{ acknowledged: MintResult[]; codes: string[] }> {
+  const acknowledged: MintResult[] = []
+  const codes = new Set<string>()
+  for (let round = 0; round < 400 && codes.size === 0; round += 1) {
+    const group = Array.from({ length: 20 }, () => signer.mint({ org: 'acme', subject: SUBJECT, ttlSeconds: 0 }))
+    for (const result of await Promise.allSettled(group)) {
+      if (result.status === 'fulfilled') acknowledged.push(result.value)
+      else codes.add((result.reason as { code: string }).code)
+    }
+  }
+  return { acknowledged, codes: [...codes] }
+}
+
+async function hasFailed(cluster: Cluster): Promise<boolean> {
+  return Promise.race([cluster.primary.failed.then(() => true), Promise.resolve(false)])
+}
+
+const named = canMount ? '' : ' (skipped: mounting a file system needs root)'
+
+const onSmallVolume = test.skipIf(!canMount)
+const SMALL_WAL = { checkpoint: { pages: 100 } }
+
+for (const full of ['data', 'log'] as const) {
+  onSmallVolume(`a primary whose ${full} volume is full refuses writes and loses nothing${named}`, async () => {
+    const folder = join(scratch(), 'primary')
+    const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
+    const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
+    const signer = await cluster.signer()
+    const verifier = await cluster.verifier()
+    await signer.createOrg('acme')
+    const first = await signer.mint({ org: 'acme', subject: 'first' })
+    const free = fill(volume, 150_000)
+    const { acknowledged, codes } = await mintUntilRefused(signer)
+    const freeRest = fill(volume, 0)
+    expect(codes).toEqual(['disk_full'])
+    expect(acknowledged.length).toBeGreaterThan(20)
+    expect((await mintUntilRefused(signer)).codes).toEqual(['disk_full'])
+    expect(await verifier.verify(first.token, { org: 'acme' })).toMatchObject({ ok: true })
+    expect((await signer.listOrgs()).orgs).toHaveLength(1)
+    if (full === 'log') expect((await cluster.primaryStatus()).writes).toBe('disk full')
+    expect(await hasFailed(cluster)).toBe(false)
+
+    free()
+    freeRest()
+    const writes = async (): Promise<boolean> =>
+      (await codeOf(signer.mint({ org: 'acme', subject: 'after' }))) === 'no error'
+    await until(writes, 'writes go on')
+    await cluster.caughtUp()
+    expect(await verifier.verify(acknowledged.at(-1)?.token ?? '', { org: 'acme' })).toMatchObject({ ok: true })
+    const records = await Promise.all(acknowledged.map(({ id }) => signer.revoke({ id, wait: 'local' })))
+    expect(new Set(records.map(({ matched }) => matched))).toEqual(new Set(['recorded']))
+    await cluster.caughtUp()
+    await cluster.stop()
+    expect(closedFile(cluster.replicaFolder()).equals(closedFile(folder))).toBe(true)
+  })
+
+  onSmallVolume(`a primary stopped while its ${full} volume is full starts again with everything${named}`, async () => {
+    const folder = join(scratch(), 'primary')
+    const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
+    const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
+    const signer = await cluster.signer()
+    await signer.createOrg('acme')
+    const free = fill(volume, 150_000)
+    const { acknowledged, codes } = await mintUntilRefused(signer)
+    expect(codes).toEqual(['disk_full'])
+    await cluster.stopPrimary()
+    free()
+    await cluster.startPrimary()
+    await until(() => cluster.primary.writes === 'open', 'writes are open again')
+    const { id } = acknowledged.at(-1) ?? { id: '' }
+    expect(await (await cluster.signer()).revoke({ id })).toMatchObject({ matched: 'recorded', durability: 'replica' })
+    await cluster.caughtUp()
+    await cluster.stop()
+    expect(closedFile(cluster.replicaFolder()).equals(closedFile(folder))).toBe(true)
+  })
+}
+
+onSmallVolume(`a replica on a full disk goes on verifying, and catches up when there is space${named}`, async () => {
+  const data = smallVolume(join(scratch(), 'fra'))
+  const cluster = await Cluster.start({ replica: { data, ...SMALL_WAL } })
+  const signer = await cluster.signer()
+  const verifier = await cluster.verifier()
+  await signer.createOrg('acme')
+  const token = await signer.mint({ org: 'acme', subject: 'first' })
+  await cluster.caughtUp()
+  const free = fill(data, 100_000)
+  for (let round = 0; round < 20; round += 1) {
+    await Promise.all(Array.from({ length: 100 }, () => signer.mint({ org: 'acme', subject: SUBJECT })))
+  }
+  const saysFull = async (): Promise<boolean> =>
+    /ENOSPC|FULL|SHMSIZE/.test((await cluster.replicaStatus()).wal.error ?? '')
+  await until(saysFull, 'the replica says that its disk is full')
+  const freeRest = fill(data, 0)
+  expect(await verifier.verify(token.token, { org: 'acme' })).toMatchObject({
+    ok: true,
+    node: identityOf('fra').peerId,
+  })
+  // It refuses at once, although it may have no room to write that down; then it acknowledges nothing.
+  const revoked = codeOf(signer.revoke({ id: token.id }))
+  await until(async () => !(await verifier.verify(token.token, { org: 'acme' })).ok, 'the replica refuses the token')
+  expect(['no error', 'position_unreached']).toContain(await revoked)
+
+  free()
+  freeRest()
+  await cluster.caughtUp()
+  await cluster.stop()
+  expect(closedFile(data).equals(closedFile(cluster.primaryFolder))).toBe(true)
+})
