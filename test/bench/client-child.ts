@@ -1,0 +1,115 @@
+/** A service with both SDKs: it mints and revokes at the primary, and verifies at a replica. */
+import { createSigner, type Signer } from '../../primary/client/sdk.ts'
+import { createVerifier, type Verifier } from '../../replica/worker/sdk.ts'
+import type { NodeAddress } from '../../shared/config/client-options.ts'
+import { ORG } from './load.ts'
+import { nowNs, serve } from './process.ts'
+
+export interface ClientSetup {
+  readonly cluster: string
+  readonly primary: NodeAddress
+  readonly replica: NodeAddress
+  readonly signerSeed: Uint8Array
+  readonly workerSeed: Uint8Array
+}
+
+interface VerifyLoad {
+  readonly milliseconds: number
+  readonly inFlight: number
+}
+
+interface VerifyRate {
+  readonly verdicts: number
+  readonly perSecond: number
+}
+
+interface RevokeSamples {
+  readonly refusedNs: number[]
+  readonly durableNs: number[]
+}
+
+const ACCESS = { org: ORG, op: 'read', path: '/projects/42/plan' }
+const CAVEATS = [
+  'op in read,write',
+  'path prefix /projects/42',
+  'time < 2100-01-01T00:00:00Z',
+  'note = bench',
+  'op = read',
+]
+const GIVE_UP_NS = 5e9
+
+let signer: Signer | undefined
+let verifier: Verifier | undefined
+
+function clients(): { signer: Signer; verifier: Verifier } {
+  if (signer === undefined || verifier === undefined) throw new Error('start it first')
+  return { signer, verifier }
+}
+
+async function mint(): Promise<{ token: string; minPosition: string }> {
+  const { token, position } = await clients().signer.mint({ org: ORG, subject: 'alice', caveats: CAVEATS })
+  return { token, minPosition: position }
+}
+
+/** Verifies without a pause until the token is refused; the time of that answer. */
+async function untilRefused(token: string): Promise<number> {
+  const startNs = nowNs()
+  for (;;) {
+    const verdict = await clients().verifier.verify(token, ACCESS)
+    if (!verdict.ok && verdict.reason === 'revoked') return nowNs()
+    if (!verdict.ok || nowNs() - startNs > GIVE_UP_NS) throw new Error('a revoked token was not refused as such')
+  }
+}
+
+async function revokeOnce(): Promise<{ refusedNs: number; durableNs: number }> {
+  const { token, minPosition } = await mint()
+  const first = await clients().verifier.verify(token, ACCESS, { minPosition })
+  if (!first.ok) throw new Error(`a good token was refused: ${first.message}`)
+  const startNs = nowNs()
+  const durable = clients()
+    .signer.revoke({ token, wait: 'durable' })
+    .then(() => nowNs())
+  const refused = await untilRefused(token)
+  return { refusedNs: refused - startNs, durableNs: (await durable) - startNs }
+}
+
+const calls = {
+  start: async ({ cluster, primary, replica, signerSeed, workerSeed }: ClientSetup): Promise<string> => {
+    signer = await createSigner({ cluster, identity: signerSeed, primary })
+    verifier = await createVerifier({ cluster, identity: workerSeed, replicas: [replica] })
+    const { position } = await signer.createOrg(ORG)
+    return position
+  },
+  /** Keeps so many calls in flight over one connection; verdicts a second. */
+  verify: async ({ milliseconds, inFlight }: VerifyLoad): Promise<VerifyRate> => {
+    const { token, minPosition } = await mint()
+    await clients().verifier.verify(token, ACCESS, { minPosition })
+    const startNs = nowNs()
+    const endNs = startNs + milliseconds * 1e6
+    let verdicts = 0
+    const caller = async (): Promise<void> => {
+      while (nowNs() < endNs) {
+        const verdict = await clients().verifier.verify(token, ACCESS)
+        if (!verdict.ok) throw new Error(`a good token was refused: ${verdict.message}`)
+        verdicts += 1
+      }
+    }
+    await Promise.all(Array.from({ length: inFlight }, caller))
+    return { verdicts, perSecond: (verdicts / (nowNs() - startNs)) * 1e9 }
+  },
+  revoke: async (tokens: number): Promise<RevokeSamples> => {
+    const samples: RevokeSamples = { refusedNs: [], durableNs: [] }
+    for (let index = 0; index < tokens; index += 1) {
+      const { refusedNs, durableNs } = await revokeOnce()
+      samples.refusedNs.push(refusedNs)
+      samples.durableNs.push(durableNs)
+    }
+    return samples
+  },
+} as const
+
+export type ClientCalls = typeof calls
+
+serve(calls, async () => {
+  await Promise.all([signer?.close(), verifier?.close()])
+})

@@ -1,0 +1,84 @@
+/** A cluster for the benchmark: primary, replica and client, each in a process of its own, on loopback. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { identityFromSeed } from '../../shared/channel/identity.ts'
+import type { ClientCalls } from './client-child.ts'
+import type { PrimaryCalls } from './primary-child.ts'
+import { Child } from './process.ts'
+import type { ReplicaCalls } from './replica-child.ts'
+
+const CLUSTER = 'bench'
+const LOOPBACK = '127.0.0.1:0'
+
+interface Member {
+  readonly seed: Uint8Array
+  readonly peerId: string
+}
+
+export class Cluster {
+  readonly primary: Child<PrimaryCalls>
+  readonly client: Child<ClientCalls>
+  replica: Child<ReplicaCalls>
+  readonly #replicaSetup: Parameters<ReplicaCalls['start']>[0]
+
+  private constructor(
+    parts: Pick<Cluster, 'primary' | 'client' | 'replica'>,
+    setup: Parameters<ReplicaCalls['start']>[0],
+  ) {
+    this.primary = parts.primary
+    this.client = parts.client
+    this.replica = parts.replica
+    this.#replicaSetup = setup
+  }
+
+  /** Resolves when an org exists and the replica has it. `profile`: options of node for primary and replica. */
+  static async start(folder: string, profile: readonly string[] = []): Promise<Cluster> {
+    const kek = randomBytes(32).toString('hex')
+    const [primary, replica, signer, worker] = [await member(), await member(), await member(), await member()]
+    const children = {
+      primary: new Child<PrimaryCalls>('primary-child.ts', profile),
+      replica: new Child<ReplicaCalls>('replica-child.ts', profile),
+      client: new Child<ClientCalls>('client-child.ts'),
+    }
+    const common = { cluster: CLUSTER, identity: '/none', listen: LOOPBACK, kek: { env: 'NONE' } }
+    const peers = [
+      { id: replica.peerId, name: 'fra', role: 'replica' },
+      { id: signer.peerId, name: 'signer', role: 'signer', orgs: ['*'] },
+    ]
+    const primaryConfig = { ...common, data: join(folder, 'primary'), alone: true, peers }
+    const at = await children.primary.call('start', { config: primaryConfig, seed: primary.seed, kek })
+    const replicaConfig = {
+      ...common,
+      region: 'fra',
+      data: join(folder, 'replica'),
+      primary: { address: at.address, peer_id: at.peerId },
+      peers: [{ id: worker.peerId, name: 'worker', role: 'worker' }],
+    }
+    const setup = { config: replicaConfig, seed: replica.seed, kek }
+    const there = await children.replica.call('start', setup)
+    const seeds = { signerSeed: signer.seed, workerSeed: worker.seed }
+    await children.client.call('start', { cluster: CLUSTER, primary: at, replica: there, ...seeds })
+    // The org is transaction 2: the first makes the database.
+    await children.replica.call('reached', 2)
+    return new Cluster(children, setup)
+  }
+
+  /** Ends the replica in order and starts it again on what it has on disk. */
+  async restartReplica(): Promise<void> {
+    await this.replica.end()
+    this.replica = new Child<ReplicaCalls>('replica-child.ts')
+    await this.replica.call('start', this.#replicaSetup)
+  }
+
+  async end(): Promise<void> {
+    await this.client.end()
+    await this.replica.end()
+    await this.primary.end()
+  }
+}
+
+async function member(): Promise<Member> {
+  const seed = randomBytes(32)
+  const { peerId } = await identityFromSeed(seed)
+  return { seed, peerId }
+}

@@ -1,0 +1,103 @@
+/**
+ * `npm run bench -- [--quick] [--json] [--only SECTION]`: what shipping costs, how far replicas are behind, what a
+ * verification takes, and how much memory it all needs. A missed aim is reported and no failure; the exit status is 1
+ * only when something could not be measured.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Cluster } from './cluster.ts'
+import { measureLatency } from './latency.ts'
+import { describeMachine } from './machine.ts'
+import { measureMemory } from './memory.ts'
+import { FULL, QUICK, type Plan } from './plan.ts'
+import { formatMachine, formatTable, isMet, type Report, type Row } from './report.ts'
+import { measureRevocation } from './revocation.ts'
+import { measureThroughput } from './throughput.ts'
+import { measureChannel, measureVerifier } from './verification.ts'
+
+type Section = (cluster: Cluster, folder: string, plan: Plan) => Promise<Row[]>
+
+const ON_CLUSTER: Readonly<Record<string, Section>> = {
+  throughput: measureThroughput,
+  latency: (cluster, _, plan) => measureLatency(cluster, plan),
+  revocation: (cluster, _, plan) => measureRevocation(cluster, plan),
+  channel: (cluster, _, plan) => measureChannel(cluster, plan),
+}
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    profile: { type: 'string' },
+  },
+})
+const plan = options.quick ? QUICK : FULL
+const folder = mkdtempSync(join(tmpdir(), 'macaroond-bench-'))
+try {
+  const report = await run()
+  print(report)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+async function run(): Promise<Report> {
+  const machine = describeMachine(folder)
+  if (!options.json) console.log(`macaroond bench, ${plan.mode}: ${formatMachine(machine)}`)
+  const startMs = performance.now()
+  const rows = [...(await onCluster()), ...(await alone())]
+  return { mode: plan.mode, machine, seconds: Math.round((performance.now() - startMs) / 1000), rows }
+}
+
+async function onCluster(): Promise<Row[]> {
+  const names = Object.keys(ON_CLUSTER).filter(wanted)
+  if (names.length === 0) return []
+  const cluster = await Cluster.start(subfolder('cluster'), profileOptions())
+  const rows: Row[] = []
+  for (const name of names) {
+    say(name)
+    rows.push(...((await ON_CLUSTER[name]?.(cluster, folder, plan)) ?? []))
+  }
+  await cluster.end()
+  return rows
+}
+
+async function alone(): Promise<Row[]> {
+  const rows: Row[] = []
+  if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
+  if (wanted('memory')) rows.push(...(say('memory'), await measureMemory(subfolder('memory'))))
+  return rows
+}
+
+function print(report: Report): void {
+  if (options.json) return console.log(JSON.stringify(withVerdicts(report), undefined, 2))
+  console.log(formatTable(report.rows))
+  const missed = report.rows.filter((row) => isMet(row) === false).length
+  console.log(`\n${missed === 0 ? 'every aim met' : `aims missed: ${missed}`}; ${report.seconds} s`)
+}
+
+function withVerdicts({ rows, ...rest }: Report): object {
+  return { ...rest, rows: rows.map((row) => ({ ...row, met: isMet(row) ?? null })) }
+}
+
+function wanted(section: string): boolean {
+  return options.only === undefined || options.only.includes(section)
+}
+
+/** `--profile DIR` writes CPU profiles of primary and replica there. */
+function profileOptions(): string[] {
+  return options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`]
+}
+
+function subfolder(name: string): string {
+  const path = join(folder, name)
+  mkdirSync(path)
+  return path
+}
+
+/** Progress is for whoever waits, not part of the result. */
+function say(section: string): void {
+  console.error(`measuring: ${section}`)
+}
