@@ -20,7 +20,9 @@ export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
 export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issue = result.error.issues[0]
+  // A misspelt key is two findings, one unknown and one missing: the unknown one tells what to do.
+  const { issues } = result.error
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   if (issue === undefined) throw new MacaroondError('config_invalid', `${file}: not valid`)
   throw describeIssue(file, issue, schema)
 }
