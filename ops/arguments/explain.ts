@@ -18,8 +18,3 @@ export function explain(command: Command, { examples, json, exit }: Explanation)
   ]
   return command.addHelpText('after', `\n${parts.join('\n\n')}`)
 }
-
-/** Collects an option that may be given more than once. */
-export function repeated(value: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, value]
-}

@@ -17,7 +17,7 @@ export async function readToken({
     text += String(chunk)
     if (text.length > CHARS_MAX) break
   }
-  const token = text.trim()
+  const token = text.trim().slice(0, CHARS_MAX)
   if (token !== '') return token
   throw new MacaroondError('usage', 'there is no token on standard input', {
     hint: 'pipe one in, for example: macaroond token verify --org acme < token.txt',

@@ -5,6 +5,8 @@ import { profilePath, publish, unpublish } from './published.ts'
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
+const PARENT_POLL_MS = 200
+
 export interface Interruption {
   readonly happened: Promise<'interrupted'>
   readonly release: () => void
@@ -15,7 +17,19 @@ export function onInterruption(): Interruption {
   const { promise, resolve } = Promise.withResolvers<'interrupted'>()
   const interrupt = (): void => resolve('interrupted')
   for (const signal of SIGNALS) process.on(signal, interrupt)
-  return { happened: promise, release: () => SIGNALS.forEach((signal) => process.off(signal, interrupt)) }
+  const watch = watchNpm(interrupt)
+  const release = (): void => {
+    clearInterval(watch)
+    for (const signal of SIGNALS) process.off(signal, interrupt)
+  }
+  return { happened: promise, release }
+}
+
+/** What npm started ends with npm: killed, it passes nothing on, and nobody would know of this process any more. */
+function watchNpm(interrupt: () => void): NodeJS.Timeout | undefined {
+  if (process.env['npm_lifecycle_event'] === undefined) return undefined
+  const parent = process.ppid
+  return setInterval(() => process.ppid !== parent && interrupt(), PARENT_POLL_MS).unref()
 }
 
 /** Publishes a cluster that serves; resolves when the interruption has happened. */

@@ -1,17 +1,18 @@
 import type { Command } from 'commander'
 import { explain } from '../arguments/explain.ts'
+import { mandatory } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function addKeygen(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('keygen')
     .description('make a Noise identity in a new file of mode 0600, and print its PeerId')
-    .requiredOption('--out <file>', 'where to write it; a file that exists is not overwritten')
-    .action(async ({ out }: { out: string }) => {
-      const { createIdentityFile } = await import('../../shared/channel/identity.ts')
-      const { peerId } = await createIdentityFile(out)
-      terminal.answer({ peerId, file: out }, peerId)
-    })
+  mandatory(command, '--out <file>', 'where to write it; a file that exists is not overwritten')
+  command.action(async ({ out }: { out: string }) => {
+    const { createIdentityFile } = await import('../../shared/channel/identity.ts')
+    const { peerId } = await createIdentityFile(out)
+    terminal.answer({ peerId, file: out }, peerId)
+  })
   explain(command, {
     examples: ['macaroond keygen --out worker.key'],
     json: ['{"peerId": "12D3Koo…", "file": "worker.key"}'],

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { ReadyLine } from '../../shared/service/ready-line.ts'
 import { explain } from '../arguments/explain.ts'
+import { mandatory } from '../arguments/options.ts'
 import { stopWithParent } from '../cluster/parent-watch.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -22,21 +23,21 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
   const command = parent
     .command(role)
     .description(`run a ${role} until SIGTERM or SIGINT; SIGHUP reads its peers again`)
-    .requiredOption('--config <file>', 'its configuration, TOML')
-    .action(async ({ config }: NodeOptions) => {
-      stopWithParent(process)
-      const run = await load()
-      const status = await settled(terminal, () => run(config, (line) => terminal.print(JSON.stringify(line))))
-      // After a failure the node has left everything open on purpose; the process ends all the same.
-      process.exit(status)
-    })
+  mandatory(command, '--config <file>', 'its configuration, TOML')
+  command.action(async ({ config }: NodeOptions) => {
+    stopWithParent(process)
+    const run = await load()
+    const status = await settled(terminal, () => run(config, (line) => terminal.print(JSON.stringify(line))))
+    // After a failure the node has left everything open on purpose; the process ends all the same.
+    process.exit(status)
+  })
   explain(command, {
     examples: [`macaroond ${role} --config ${role}.toml`, `macaroond config check ${role}.toml`],
     json: [
       `{"ready": true, "role": "${role}", "pid", "address", "peerId"}, one line once it listens, also without --json`,
       'its log is on stderr, as JSON lines',
     ],
-    exit: '0 after a signal, 5 after a conflict (another cluster, a diverged position), else 1',
+    exit: '0 after a signal, 2 for a wrong configuration, 5 after a conflict (another cluster, a diverged position), else 1',
   })
 }
 

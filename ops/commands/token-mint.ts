@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { MintResult } from '../../shared/protocol/sign.ts'
 import { parseTtl } from '../arguments/duration.ts'
-import { explain, repeated } from '../arguments/explain.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory, repeated } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { printable, type Terminal } from '../terminal.ts'
 
@@ -16,8 +17,9 @@ export function addMint(token: Command, terminal: Terminal): void {
   const command = token
     .command('mint')
     .description('mint a token at the primary; the bare token goes to stdout, its id to stderr')
-    .requiredOption('--org <org>', 'the org it is for')
-    .requiredOption('--subject <subject>', 'whom it is for')
+  mandatory(command, '--org <org>', 'the org it is for')
+  mandatory(command, '--subject <subject>', 'whom it is for')
+  command
     .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
     .option('--ttl <duration>', 'how long it is good for: 30s, 5m, 24h, 7d, or 0 for ever', '24h')
     .action(async ({ org, subject, caveat = [], ttl }: MintOptions, own: Command) => {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { WorkerVerdict } from '../../replica/worker/sdk.ts'
 import { parseAccess } from '../arguments/access.ts'
-import { explain, repeated } from '../arguments/explain.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory, repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { profileOf, replicasIn, verifyAt } from '../clients.ts'
 import { exitStatusOfVerdict } from '../exit-status.ts'
@@ -15,10 +16,9 @@ interface VerifyCommandOptions {
 }
 
 export function addVerify(token: Command, terminal: Terminal): void {
-  const command = token
-    .command('verify')
-    .description('judge a token from stdin for an access, at a replica')
-    .requiredOption('--org <org>', 'the org that is accessed')
+  const command = token.command('verify').description('judge a token from stdin for an access, at a replica')
+  mandatory(command, '--org <org>', 'the org that is accessed')
+  command
     .option('--region <region>', 'ask a replica of this region; without it, the first of the profile that answers')
     .option('--access <key=value>', 'what is asked for; may be given more than once', repeated)
     .option('--min-position <position>', 'answer from this state or a later one, as a write printed it')

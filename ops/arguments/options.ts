@@ -1,0 +1,20 @@
+/** Kinds of options that commander does not have as we want them. */
+import type { Command } from 'commander'
+import { MacaroondError } from '../../shared/errors.ts'
+
+/**
+ * An option that has to be given. Commander's own looks for these before it looks for misspelt ones, and would answer
+ * `--sbject` with "--subject is missing" instead of "did you mean --subject".
+ */
+export function mandatory(command: Command, flags: string, description: string): Command {
+  const option = command.createOption(flags, `${description} (required)`)
+  return command.addOption(option).hook('preAction', (_, own) => {
+    if (own.getOptionValue(option.attributeName()) !== undefined) return
+    throw new MacaroondError('usage', `required option '${flags}' not specified`, { hint: 'see --help' })
+  })
+}
+
+/** Collects an option that may be given more than once. */
+export function repeated(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
+}
