@@ -1,0 +1,67 @@
+/** An authority in memory: a state, entropy that can be told, and a clock that the test sets. */
+import type { Actor, Command } from '../../../primary/authority/commands.ts'
+import { AUDIT_GENESIS } from '../../../primary/authority/audit.ts'
+import type { Row } from '../../../primary/authority/rows.ts'
+import type { AuthorityState } from '../../../primary/authority/state.ts'
+import { step, type Moment, type Outcome } from '../../../primary/authority/step.ts'
+import type { Entropy } from '../../../shared/clock.ts'
+import { epoch, timeline } from '../../../shared/ids.ts'
+import { resumeNonces } from '../../../shared/macaroon/nonce.ts'
+import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
+
+export const KEK: Kek = kekFromHex('ab'.repeat(32))
+export const NOW_MS = 1_800_000_000_000
+export const ACTOR: Actor = { text: 'tester 12D3Koo' }
+
+/** Never the same bytes twice, always the same sequence. */
+export function countingEntropy(): Entropy {
+  let count = 0
+  const bytes = (length: number): Buffer => {
+    count += 1
+    return Buffer.from(Array.from({ length }, (_, index) => (count * 31 + index * 7) & 0xff))
+  }
+  return { bytes, uniform: () => 0.5 }
+}
+
+export function freshState(): AuthorityState {
+  return {
+    cluster: 'test',
+    epoch: epoch(1),
+    timeline: timeline('a'.repeat(32)),
+    orgs: new Map(),
+    keys: new Map(),
+    issue: resumeNonces(0),
+    keyGeneration: 0,
+    revocationSeq: 0,
+    audit: { seq: 0, hash: AUDIT_GENESIS },
+  }
+}
+
+export class Authority {
+  readonly state: AuthorityState = freshState()
+  readonly entropy: Entropy = countingEntropy()
+  readonly rows: Row[] = []
+  nowMs: number = NOW_MS
+
+  do(command: Command): Outcome {
+    const moment: Moment = { wallMs: this.nowMs, entropy: this.entropy, kek: KEK }
+    const outcome = step(this.state, command, moment)
+    this.rows.push(...outcome.rows)
+    return outcome
+  }
+
+  createOrg(name: string): Outcome {
+    return this.do({ kind: 'org.create', actor: ACTOR, name })
+  }
+
+  mint(changes: Partial<Extract<Command, { kind: 'token.mint' }>> = {}): Outcome {
+    const defaults = { org: 'acme', subject: 'somebody', caveats: [], ttlSeconds: 60 }
+    return this.do({ kind: 'token.mint', actor: ACTOR, ...defaults, ...changes })
+  }
+}
+
+/** All of a state that can be compared: a refused command must leave it as it was. */
+export function imageOf(state: AuthorityState): string {
+  const plain = { ...state, orgs: [...state.orgs], keys: [...state.keys] }
+  return JSON.stringify(plain)
+}

@@ -1,0 +1,180 @@
+import { expect, test } from 'vitest'
+import type { Command, Minted } from '../../../primary/authority/commands.ts'
+import type { Row } from '../../../primary/authority/rows.ts'
+import type { AuthorityState } from '../../../primary/authority/state.ts'
+import { GroupWriter, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
+import { checksum, epoch, txid } from '../../../shared/ids.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../../shared/limits.ts'
+import { ACTOR, countingEntropy, freshState, imageOf, KEK, NOW_MS } from '../authority/fixture.ts'
+
+/** A database in memory: what is committed, and what the open transaction would add. */
+class MemoryPort implements TransactionPort {
+  readonly committed: Row[][] = []
+  #open: Row[] | undefined
+  #state: AuthorityState = freshState()
+  failCommit: Error | undefined
+  failWrite: Error | undefined
+  rollbacks = 0
+
+  readonly begin = (): void => {
+    if (this.#open !== undefined) throw new Error('a transaction is open')
+    this.#open = []
+  }
+  readonly write = (row: Row): void => {
+    if (this.failWrite !== undefined) throw this.failWrite
+    this.#open?.push(row)
+  }
+  readonly commit = (state: AuthorityState): { epoch: never; txid: never; checksum: never } => {
+    if (this.failCommit !== undefined) throw this.failCommit
+    this.committed.push(this.#open ?? [])
+    this.#open = undefined
+    this.#state = cloneOf(state)
+    const at = { epoch: epoch(1), txid: txid(this.committed.length), checksum: checksum(1n << 63n) }
+    return at as { epoch: never; txid: never; checksum: never }
+  }
+  readonly rollback = (): void => {
+    this.#open = undefined
+    this.rollbacks += 1
+  }
+  readonly reload = (): AuthorityState => cloneOf(this.#state)
+}
+
+function cloneOf(state: AuthorityState): AuthorityState {
+  return { ...state, orgs: new Map(state.orgs), keys: new Map(state.keys) }
+}
+
+interface Bench {
+  readonly port: MemoryPort
+  readonly writer: GroupWriter
+  readonly fatal: unknown[]
+  gate: MacaroondError | undefined
+}
+
+function bench(): Bench {
+  const port = new MemoryPort()
+  const fatal: unknown[] = []
+  const parts: { gate: MacaroondError | undefined } = { gate: undefined }
+  const writer = new GroupWriter({
+    port,
+    clock: { wallMs: () => NOW_MS, monotonicMs: () => 0 },
+    entropy: countingEntropy(),
+    kek: KEK,
+    gate: () => {
+      if (parts.gate !== undefined) throw parts.gate
+    },
+    onFatal: (error) => fatal.push(error),
+  })
+  return Object.assign(parts, { port, writer, fatal })
+}
+
+const createOrg = (name: string): Command => ({ kind: 'org.create', actor: ACTOR, name })
+const mint = (org: string): Command => ({
+  kind: 'token.mint',
+  actor: ACTOR,
+  org,
+  subject: 'x',
+  caveats: [],
+  ttlSeconds: 1,
+})
+
+function outcomesOf(results: readonly PromiseSettledResult<unknown>[]): string[] {
+  return results.map((result) => {
+    if (result.status === 'fulfilled') return 'done'
+    return result.reason instanceof MacaroondError ? result.reason.code : String(result.reason)
+  })
+}
+
+test('commands that come together share one transaction and one position', async () => {
+  const { port, writer } = bench()
+  const [first, second] = await Promise.all([writer.submit(createOrg('a')), writer.submit(createOrg('b'))])
+  expect(port.committed).toHaveLength(1)
+  expect(first.position).toBe(second.position)
+})
+
+test('a refused command does not hurt its group', async () => {
+  const { port, writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const results = await Promise.allSettled(
+    [mint('acme'), createOrg('acme'), mint('nobody'), mint('acme')].map((command) => writer.submit(command)),
+  )
+  expect(outcomesOf(results)).toEqual(['done', 'org_exists', 'org_unknown', 'done'])
+  expect(port.committed).toHaveLength(2)
+  expect(port.committed[1]?.filter(({ table }) => table === 'issued')).toHaveLength(2)
+  expect(port.committed[1]?.filter(({ table }) => table === 'audit')).toHaveLength(2)
+})
+
+test('later commands of a group see what earlier ones did', async () => {
+  const { writer } = bench()
+  const results = await Promise.allSettled([createOrg('acme'), mint('acme')].map((command) => writer.submit(command)))
+  expect(outcomesOf(results)).toEqual(['done', 'done'])
+})
+
+test('a group in which everything was refused commits nothing', async () => {
+  const { port, writer } = bench()
+  expect(outcomesOf(await Promise.allSettled([writer.submit(mint('nobody'))]))).toEqual(['org_unknown'])
+  expect(port.committed).toHaveLength(0)
+  expect(port.rollbacks).toBe(1)
+})
+
+for (const [where, field] of [
+  ['commit', 'failCommit'],
+  ['write', 'failWrite'],
+] as const) {
+  test(`a ${where} that fails rejects the whole group, and what it had decided is forgotten`, async () => {
+    const { port, writer, fatal } = bench()
+    await writer.submit(createOrg('acme'))
+    const before = imageOf(writer.state)
+    port[field] = new MacaroondError('disk_full', 'full')
+    const results = await Promise.allSettled(
+      [createOrg('lost'), mint('acme'), createOrg('acme')].map((command) => writer.submit(command)),
+    )
+    const refusedAlone = where === 'commit' ? 'org_exists' : 'disk_full'
+    expect(outcomesOf(results)).toEqual(['disk_full', 'disk_full', refusedAlone])
+    expect(imageOf(writer.state)).toBe(before)
+    port[field] = undefined
+    expect(outcomesOf(await Promise.allSettled([writer.submit(createOrg('lost'))]))).toEqual(['done'])
+    expect(fatal).toEqual([])
+  })
+}
+
+test('a state that cannot be read back after a failure is the end', async () => {
+  const { port, writer, fatal } = bench()
+  port.failCommit = new MacaroondError('disk_full', 'full')
+  const broken = new Error('cannot read')
+  Object.assign(port, {
+    reload: () => {
+      throw broken
+    },
+  })
+  await expect(writer.submit(createOrg('acme'))).rejects.toThrow('full')
+  expect(fatal).toEqual([broken])
+})
+
+test('a closed gate refuses at once, and also what was waiting when it closed', async () => {
+  const parts = bench()
+  const waiting = parts.writer.submit(createOrg('acme'))
+  parts.gate = new MacaroondError('closed', 'stopping')
+  const results = await Promise.allSettled([waiting, parts.writer.submit(createOrg('other'))])
+  expect(outcomesOf(results)).toEqual(['closed', 'closed'])
+  expect(parts.port.committed).toHaveLength(0)
+})
+
+test('no group is larger than the limit, and the queue has an end', async () => {
+  const { port, writer } = bench()
+  const commands = Array.from({ length: WRITES_QUEUED_MAX + 5 }, (_, index) => createOrg(`org-${index}`))
+  const outcomes = outcomesOf(await Promise.allSettled(commands.map((command) => writer.submit(command))))
+  expect(outcomes.filter((outcome) => outcome === 'overloaded')).toHaveLength(5)
+  expect(outcomes.slice(-5)).toEqual(Array(5).fill('overloaded'))
+  const sizes = port.committed.map((rows) => rows.filter(({ table }) => table === 'orgs').length)
+  expect(Math.max(...sizes)).toBe(GROUP_COMMANDS_MAX)
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(WRITES_QUEUED_MAX)
+})
+
+test('tokens of one group have nonces in the order of their commands', async () => {
+  const { writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const minted = await Promise.all(Array.from({ length: 50 }, () => writer.submit<Minted>(mint('acme'))))
+  const ids = minted.map(({ answer }) => answer.id)
+  expect(ids).toEqual(ids.toSorted())
+})
