@@ -28,6 +28,7 @@ import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import type { PrimaryConfig } from './config.ts'
 import { Publisher } from './publisher/publisher.ts'
+import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
 import { RevocationBook } from './store/revocation-book.ts'
 import { transactionsOn } from './store/transactions.ts'
@@ -76,8 +77,9 @@ export class Primary implements Service {
     this.#agreement = startAgreement(this.#replicaNames(), config.alone)
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
+    const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: transactionsOn(this.#commitLog, [kek], (error) => this.#stopAtOnce(error)),
+      port: revocations.following(transactionsOn(this.#commitLog, [kek], (error) => this.#stopAtOnce(error))),
       clock: systemClock,
       entropy: systemEntropy,
       kek,
@@ -87,7 +89,7 @@ export class Primary implements Service {
     this.#publisher = new Publisher({
       cluster: config.cluster,
       log: this.#commitLog,
-      revocations: new RevocationLog(db),
+      revocations,
       lastRevocation: () => this.#writer.state.revocationSeq,
       signingKey: readSigningKey(db, [kek], config.cluster),
       clock: systemClock,
@@ -214,7 +216,10 @@ export class Primary implements Service {
 
   #committed(): void {
     this.#publisher.committed()
-    if (this.#commitLog.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+    const { walFrames } = this.#commitLog
+    const { pages } = this.#options.config.checkpoint
+    if (walFrames < pages) this.#checkpointAt = pages
+    else if (walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
   }
 
   async #checkpoint(): Promise<void> {
@@ -224,7 +229,6 @@ export class Primary implements Service {
     this.#checkpointAt = this.#commitLog.walFrames + pages
     try {
       const outcome = await this.#commitLog.checkpoint()
-      if (outcome.kind === 'truncated') this.#checkpointAt = pages
       this.#options.log.debug({ outcome }, 'checkpoint')
     } catch (error) {
       // What could not be copied is still in the WAL, whole.

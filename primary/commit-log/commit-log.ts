@@ -36,6 +36,9 @@ export interface CommitLogOptions {
   readonly onDamagedLog: (error: MacaroondError) => void
 }
 
+/** A WAL that grew beyond this (64 MB), because somebody read for long, is cut off; a shorter one is used again as it lies. */
+const WAL_FRAMES_KEPT = 16_384
+
 /** Segments kept in memory for replicas that are up to date, so that sending to them reads no file. */
 const RECENT_MAX = 64
 
@@ -144,11 +147,10 @@ export class CommitLog {
 
   async checkpoint(): Promise<GuardedOutcome> {
     if (this.stalled) return { kind: 'busy' }
-    const outcome = await this.#checkpointer.checkpoint()
-    if (outcome.kind === 'truncated') {
-      this.#walFrames = 0
-      this.#log.prune()
-    }
+    const tooLong = this.#walFrames > WAL_FRAMES_KEPT
+    const outcome = tooLong ? await this.#checkpointer.checkpoint() : this.#checkpointer.recycle()
+    if (outcome.kind === 'truncated') this.#walFrames = 0
+    if (outcome.kind === 'truncated' || outcome.kind === 'backfilled') this.#log.prune()
     return outcome
   }
 

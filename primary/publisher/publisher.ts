@@ -4,7 +4,6 @@ import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 import type { Clock } from '../../shared/clock.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
-import type { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { positionText, type Position } from '../../shared/position.ts'
@@ -13,7 +12,7 @@ import { signPosition } from '../../shared/protocol/signed-position.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import type { Assessment } from './assess.ts'
-import { RevocationSession } from './revocation-session.ts'
+import { RevocationSession, type RevocationSource } from './revocation-session.ts'
 import { snapshotOf } from './snapshot.ts'
 import { judgeHello } from './standing.ts'
 import { WalSession, type HistorySource } from './wal-session.ts'
@@ -21,7 +20,7 @@ import { WalSession, type HistorySource } from './wal-session.ts'
 export interface PublisherOptions {
   readonly cluster: string
   readonly log: CommitLog
-  readonly revocations: RevocationLog
+  readonly revocations: Pick<RevocationSource, 'after'>
   readonly lastRevocation: () => number
   readonly signingKey: SigningKey
   readonly clock: Clock

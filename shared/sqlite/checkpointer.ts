@@ -53,6 +53,25 @@ export class Checkpointer {
     return this.#running
   }
 
+  /**
+   * Copies everything and leaves the WAL in its place, for the next commit to start over from its beginning: syncing a file that does
+   * not grow costs a fraction (the file system has nothing of its own to write down). `backfilled` when that is how it stands; where a
+   * reader still needs frames SQLite appends behind them instead. The guard is never let go. Throws `foreign_write` as `checkpoint`.
+   */
+  recycle(): GuardedOutcome {
+    if (this.#running !== undefined) return { kind: 'busy' }
+    const before = this.#prepare()
+    if ('kind' in before) return before
+    const { guard, writer } = this.#parts
+    guard.advance()
+    const outcome = runCheckpoint(writer, 'PASSIVE')
+    if (outcome.kind !== 'backfilled') return outcome
+    // With all frames copied the guard moves on to the database file, and no longer holds the WAL as it is.
+    guard.advance()
+    this.#requireAlone(before)
+    return outcome
+  }
+
   async #run(attempts: number): Promise<GuardedOutcome> {
     let outcome = this.#passive()
     for (let attempt = 0; attempt < attempts && isUnfinished(outcome); attempt += 1) {
@@ -72,11 +91,17 @@ export class Checkpointer {
   }
 
   #truncate(): GuardedOutcome {
-    const { file, guard, writer } = this.#parts
+    const { guard, writer } = this.#parts
     const before = this.#prepare()
     if ('kind' in before) return before
     const outcome = guard.whileReleased(() => runCheckpoint(writer, 'TRUNCATE'))
-    if (file.walIndex.readHeader().changeCounter === before.changeCounter) return outcome
+    this.#requireAlone(before)
+    return outcome
+  }
+
+  #requireAlone(before: IndexHeader): void {
+    const { file } = this.#parts
+    if (file.walIndex.readHeader().changeCounter === before.changeCounter) return
     throw new MacaroondError('foreign_write', `another program wrote ${file.path} during a checkpoint`, {
       hint: 'nobody but this node may write its database: find the program, then start the node from a fresh snapshot',
     })

@@ -1,8 +1,10 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { PAGE_BYTES } from '../../../shared/limits.ts'
 import { Checkpointer } from '../../../shared/sqlite/checkpointer.ts'
 import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
-import { commitRound, createPrimary, fileBytes } from './scratch.ts'
+import { PageSource } from '../../../shared/sqlite/page-source.ts'
+import { commitRound, createPrimary, fileBytes, openPrimary, plantDatabase, roundsSeen } from './scratch.ts'
 
 test('a checkpoint puts everything into the file and empties the WAL, after the log was synced', async () => {
   const primary = createPrimary()
@@ -143,5 +145,135 @@ test('calls that overlap are one checkpoint', async () => {
   const primary = createPrimary()
   const [first, second] = await Promise.all([primary.checkpointer.checkpoint(), primary.checkpointer.checkpoint()])
   expect(second).toBe(first)
+  primary.close()
+})
+
+test('a recycled WAL keeps its size, and the next commits start it over and come out once each', () => {
+  const primary = createPrimary()
+  for (let round = 0; round < 5; round += 1) commitRound(primary.writer)
+  primary.log.poll()
+  const image = primary.writer.serialize()
+  const { size } = statSync(`${primary.path}-wal`)
+  const before = primary.log.position
+  expect(primary.checkpointer.recycle().kind).toBe('backfilled')
+  expect(primary.syncs()).toBeGreaterThan(0)
+  expect(fileBytes(primary.file).equals(image)).toBe(true)
+  for (let round = 0; round < 3; round += 1) {
+    commitRound(primary.writer)
+    expect(primary.log.poll()).toHaveLength(1)
+  }
+  expect(primary.log.position.frame).toBeLessThan(before.frame)
+  expect(primary.log.position.salt2).not.toBe(before.salt2)
+  expect(statSync(`${primary.path}-wal`).size).toBe(size)
+  primary.close()
+})
+
+test('a WAL is recycled again and again without growing', () => {
+  const primary = createPrimary()
+  let size = 0
+  for (let round = 0; round < 20; round += 1) {
+    commitRound(primary.writer)
+    expect(primary.log.poll()).toHaveLength(1)
+    expect(primary.checkpointer.recycle().kind).toBe('backfilled')
+    size = Math.max(size, statSync(`${primary.path}-wal`).size)
+  }
+  expect(statSync(`${primary.path}-wal`).size).toBe(size)
+  expect(primary.log.position.frame).toBe(primary.file.walIndex.readHeader().lastFrame)
+  primary.close()
+})
+
+test('a reader keeps its state while the WAL is recycled, and what is committed meanwhile comes behind it', () => {
+  const primary = createPrimary()
+  const seen = commitRound(primary.writer)
+  const reader = openReader(primary.path)
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM rows').get()
+  primary.log.poll()
+  for (let round = 0; round < 3; round += 1) {
+    primary.checkpointer.recycle()
+    commitRound(primary.writer)
+    expect(primary.log.poll()).toHaveLength(1)
+    expect(roundsSeen(reader)).toEqual([seen])
+  }
+  reader.close()
+  primary.close()
+})
+
+test('a view of all pages that was pinned on a recycled WAL stays as it was when the WAL starts over', () => {
+  const primary = createPrimary()
+  for (let round = 0; round < 5; round += 1) commitRound(primary.writer)
+  primary.log.poll()
+  primary.checkpointer.recycle()
+  const image = primary.writer.serialize()
+  const view = PageSource.pin(primary.file)
+  for (let round = 0; round < 5; round += 1) commitRound(primary.writer)
+  expect(primary.log.poll()).toHaveLength(5)
+  const page = Buffer.alloc(PAGE_BYTES)
+  const pages = Array.from({ length: view.pageCount }, (_, index) => {
+    view.readPage(index + 1, page)
+    return Buffer.from(page)
+  })
+  expect(Buffer.concat(pages).equals(image)).toBe(true)
+  view.release()
+  primary.close()
+})
+
+test('a commit of somebody else while the WAL is recycled is found', () => {
+  const primary = createPrimary()
+  const foreign = openWriter(primary.path)
+  commitRound(primary.writer)
+  primary.log.poll()
+  const { guard } = primary
+  const advance = guard.advance.bind(guard)
+  let advances = 0
+  guard.advance = () => {
+    advances += 1
+    if (advances === 2) foreign.exec('INSERT INTO bulk(data) VALUES (1)')
+    advance()
+  }
+  expect(() => primary.checkpointer.recycle()).toThrow(expect.objectContaining({ code: 'foreign_write' }))
+  foreign.close()
+  primary.close()
+})
+
+test.each(['nothing more', 'PASSIVE', 'RESTART', 'TRUNCATE'])(
+  'a commit of somebody else on a recycled WAL shows beside ours, with %s after it',
+  (mode) => {
+    const primary = createPrimary()
+    const foreign = openWriter(primary.path)
+    commitRound(primary.writer)
+    primary.log.poll()
+    primary.checkpointer.recycle()
+    foreign.exec('INSERT INTO bulk(data) VALUES (1)')
+    if (mode !== 'nothing more') foreign.pragma(`wal_checkpoint(${mode})`)
+    commitRound(primary.writer)
+    expect(primary.log.poll()).toHaveLength(2)
+    foreign.close()
+    primary.close()
+  },
+)
+
+test('a WAL that holds what was not consumed is not recycled', () => {
+  const primary = createPrimary()
+  commitRound(primary.writer)
+  const { lastFrame } = primary.file.walIndex.readHeader()
+  expect(primary.checkpointer.recycle()).toEqual({ kind: 'unconsumed', lastFrame })
+  expect(primary.log.poll()).toHaveLength(1)
+  primary.close()
+})
+
+test('a crash after recycling, with or without a commit on top, loses nothing and repeats nothing', () => {
+  const primary = createPrimary()
+  for (let round = 0; round < 3; round += 1) commitRound(primary.writer)
+  primary.log.poll()
+  primary.checkpointer.recycle()
+  for (const commits of [0, 1, 2]) {
+    const path = plantDatabase(fileBytes(primary.file), readFileSync(`${primary.path}-wal`))
+    const crashed = openPrimary(path)
+    expect(roundsSeen(crashed.writer)).toEqual([3 + commits])
+    expect(commitRound(crashed.writer)).toBe(4 + commits)
+    crashed.close()
+    commitRound(primary.writer)
+  }
   primary.close()
 })
