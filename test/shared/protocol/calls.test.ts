@@ -1,0 +1,64 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { orgName } from '../../../shared/config/node-config.ts'
+import { TTL_SECONDS_MAX } from '../../../shared/limits.ts'
+import { params } from '../../../shared/protocol/params.ts'
+import { mintParams, orgCreateParams, revocationsParams, revokeParams } from '../../../shared/protocol/sign.ts'
+import { verifyParams } from '../../../shared/protocol/verify.ts'
+
+const MINT = { org: 'acme', subject: 'x', caveats: [], ttlSeconds: 1 }
+const REVOKE = { id: 'x', reason: '', wait: 'local' }
+
+function accepts(schema: Parameters<typeof params>[0], value: unknown): boolean {
+  try {
+    params(schema, value)
+    return true
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'request_invalid' })
+    return false
+  }
+}
+
+test('calls take their parameters and no others', () => {
+  expect(accepts(mintParams, MINT)).toBe(true)
+  expect(accepts(mintParams, { ...MINT, kid: '1' })).toBe(false)
+  expect(accepts(revokeParams, REVOKE)).toBe(true)
+  expect(accepts(revokeParams, { ...REVOKE, org: 'acme' })).toBe(false)
+  expect(accepts(orgCreateParams, { name: 'acme', secret: 'x' })).toBe(false)
+  expect(accepts(verifyParams, { token: '', access: null })).toBe(true)
+  expect(accepts(verifyParams, { token: '', access: {}, region: 'fra' })).toBe(false)
+})
+
+test('a revocation names a token or an id, never both and never none', () => {
+  const { id: _, ...nothing } = REVOKE
+  expect(accepts(revokeParams, nothing)).toBe(false)
+  expect(accepts(revokeParams, { ...REVOKE, token: 'x' })).toBe(false)
+  expect(accepts(revokeParams, { ...nothing, token: 'x' })).toBe(true)
+  expect(accepts(revokeParams, { ...REVOKE, wait: 'global' })).toBe(false)
+})
+
+test('numbers and lists stay inside their limits', () => {
+  for (const ttlSeconds of [-1, 0.5, TTL_SECONDS_MAX + 1, '1', Number.NaN])
+    expect(accepts(mintParams, { ...MINT, ttlSeconds })).toBe(false)
+  for (const caveats of [[''], Array(101).fill('a'), ['x'.repeat(4097)], 'a', [1]])
+    expect(accepts(mintParams, { ...MINT, caveats })).toBe(false)
+  for (const limit of [0, 1001, 0.5]) expect(accepts(revocationsParams, { after: 0, limit })).toBe(false)
+  for (const after of [-1, 0.5]) expect(accepts(revocationsParams, { after, limit: 1 })).toBe(false)
+  expect(accepts(mintParams, { ...MINT, subject: '' })).toBe(false)
+})
+
+test('names of orgs have one spelling', () => {
+  for (const name of ['acme', 'a', '0', 'a.b_c-d', 'a'.repeat(64)]) expect(orgName.safeParse(name).success).toBe(true)
+  for (const name of ['', 'Acme', '-a', '.a', 'a b', 'a\n', 'ä', '*', 'a'.repeat(65)]) {
+    expect(orgName.safeParse(name).success).toBe(false)
+  }
+})
+
+test('no parameters of any form give anything but a value or request_invalid', () => {
+  const schemas = [mintParams, revokeParams, orgCreateParams, revocationsParams, verifyParams]
+  fc.assert(
+    fc.property(fc.constantFrom(...schemas), fc.anything(), (schema, value) => {
+      expect(typeof accepts(schema as Parameters<typeof params>[0], value)).toBe('boolean')
+    }),
+  )
+})

@@ -1,0 +1,85 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { z } from 'zod'
+import { CONTROL_MESSAGE_BYTES_MAX } from '../../../shared/limits.ts'
+import { decodeMessage, encodeMessage, isControl } from '../../../shared/protocol/message.ts'
+import { revocationRow, revoked, revokedAck, REVOCATIONS_A_MESSAGE } from '../../../shared/protocol/revocations.ts'
+import { fromReplica, toReplica } from '../../../shared/protocol/wal.ts'
+
+const LINE = 'a'.repeat(32)
+const ROW = { seq: 1, kind: 'token', kid: '1'.repeat(16), nonce: '2'.repeat(32), expiresAt: 0 }
+const SIGNED = { position: '1.2.3', timeline: LINE, signature: 'A'.repeat(86) }
+
+const GOOD: readonly (readonly [string, z.ZodType, object])[] = [
+  ['resume', toReplica, { t: 'resume' }],
+  ['snapshot', toReplica, { t: 'snapshot', position: '1.2.3', timeline: LINE, pages: 1 }],
+  ['position', toReplica, { t: 'position', signed: SIGNED }],
+  ['ack', fromReplica, { t: 'ack', position: '1.2.3' }],
+  ['resync', fromReplica, { t: 'resync', reason: 'because' }],
+  ['revoked', revoked, { t: 'revoked', rows: [ROW] }],
+  ['revoked ack', revokedAck, { t: 'ack', seq: 0 }],
+]
+
+for (const [name, schema, message] of GOOD) {
+  test(`${name} reads back as it was written, and is told from bulk by its first byte`, () => {
+    const frame = encodeMessage(message)
+    expect(isControl(frame)).toBe(true)
+    expect(decodeMessage(frame, schema)).toEqual(message)
+  })
+
+  test(`${name} with any field missing or of another kind is a violation`, () => {
+    for (const key of Object.keys(message)) {
+      const without = Object.fromEntries(Object.entries(message).filter(([name_]) => name_ !== key))
+      for (const broken of [
+        without,
+        { ...message, [key]: { x: 1 } },
+        { ...message, [key]: null },
+        { ...message, [key]: -1 },
+      ]) {
+        expect(() => decodeMessage(encodeMessage(broken), schema)).toThrow(
+          expect.objectContaining({ code: 'protocol_violation' }),
+        )
+      }
+    }
+  })
+}
+
+test('any bytes are a message of the protocol or a violation, on every channel', () => {
+  const frame = fc.oneof(
+    fc.uint8Array({ maxLength: 100 }),
+    fc.jsonValue({ maxDepth: 4 }).map((value) => Buffer.from(JSON.stringify(value))),
+    fc.string().map((text) => Buffer.from(`{"t":${JSON.stringify(text)}}`)),
+  )
+  fc.assert(
+    fc.property(frame, fc.constantFrom(toReplica, fromReplica, revoked, revokedAck), (bytes, schema) => {
+      try {
+        expect(decodeMessage(bytes, schema as z.ZodType)).toHaveProperty('t')
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'protocol_violation' })
+        expect(String(error).length).toBeLessThan(1000)
+      }
+    }),
+  )
+})
+
+test('a message beyond the limit is not even parsed', () => {
+  const frame = Buffer.concat([Buffer.from('{"t":"resume"}'), Buffer.alloc(CONTROL_MESSAGE_BYTES_MAX, 0x20)])
+  expect(() => decodeMessage(frame, toReplica)).toThrow('bytes')
+})
+
+test('revocations are bounded in number, and their ids are hex', () => {
+  const rows = Array.from({ length: REVOCATIONS_A_MESSAGE + 1 }, () => ROW)
+  expect(revoked.safeParse({ t: 'revoked', rows }).success).toBe(false)
+  expect(revoked.safeParse({ t: 'revoked', rows: rows.slice(1) }).success).toBe(true)
+  expect(revoked.safeParse({ t: 'revoked', rows: [] }).success).toBe(false)
+  for (const wrong of [
+    { kid: 'x'.repeat(16) },
+    { nonce: '2'.repeat(31) },
+    { seq: 0 },
+    { expiresAt: -1 },
+    { kind: 'x'.repeat(33) },
+  ]) {
+    expect(revocationRow.safeParse({ ...ROW, ...wrong }).success).toBe(false)
+  }
+  expect(encodeMessage({ t: 'revoked', rows: rows.slice(1) }).length).toBeLessThan(CONTROL_MESSAGE_BYTES_MAX)
+})
