@@ -1,0 +1,205 @@
+/** One cluster through rounds of kills under load; at the end of every round both nodes come to rest and their files are compared. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import type { Cell, Disturbance, Histogram } from './cells.ts'
+import { Cluster } from './cluster.ts'
+import { copyNode } from './disk.ts'
+import { judgePrimary, judgeReplica } from './judge.ts'
+import { Ledger } from './ledger.ts'
+import { Load } from './load.ts'
+import { Random } from './random.ts'
+import { Reaper } from './reaper.ts'
+
+export interface CampaignOptions {
+  readonly seed: number
+  readonly histogram: Histogram
+  /** Each round's cells, for the primary and for the replica; the two die independently of each other. */
+  readonly rounds: readonly { readonly primary: readonly Cell[]; readonly replica: readonly Cell[] }[]
+}
+
+export interface CampaignResult {
+  readonly ledger: Ledger
+  readonly comparisons: number
+  readonly missed: readonly Cell[]
+}
+
+const SETTLE_MS = 20_000
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const campaign = await Campaign.create(options)
+  let failed = true
+  try {
+    const result = await campaign.run()
+    failed = false
+    return result
+  } finally {
+    await campaign.end(failed)
+  }
+}
+
+class Campaign {
+  readonly #options: CampaignOptions
+  readonly #cluster: Cluster
+  readonly #random: Random
+  readonly #ledger = new Ledger()
+  readonly #missed: Cell[] = []
+  #load!: Load
+  #primary!: Reaper
+  #replica!: Reaper
+  #disturbance: Disturbance | undefined
+  #failed = false
+  #comparisons = 0
+
+  private constructor(options: CampaignOptions, cluster: Cluster) {
+    this.#options = options
+    this.#cluster = cluster
+    this.#random = new Random(options.seed)
+  }
+
+  static async create(options: CampaignOptions): Promise<Campaign> {
+    return new Campaign(options, await Cluster.create({ replicas: ['fra'] }))
+  }
+
+  async run(): Promise<CampaignResult> {
+    const { rounds } = this.#options
+    await this.#begin()
+    for (const { primary, replica } of rounds) {
+      const reaped = await Promise.allSettled([this.#reap(this.#primary, primary), this.#reap(this.#replica, replica)])
+      for (const outcome of reaped) if (outcome.status === 'rejected') throw outcome.reason
+      await this.#compare()
+    }
+    await this.#load.stop()
+    return { ledger: this.#ledger, comparisons: this.#comparisons, missed: this.#missed }
+  }
+
+  /** The folder of a failed campaign stays for a look. */
+  async end(failed: boolean): Promise<void> {
+    this.#failed = true
+    await this.#cluster.remove(failed)
+    await this.#load?.stop()
+    if (failed) console.error(`the files of the failed campaign are in ${this.#cluster.root}`)
+  }
+
+  async #begin(): Promise<void> {
+    const [replica] = this.#cluster.replicas
+    if (replica === undefined) throw new Error('no replica')
+    const signer = await this.#cluster.signer()
+    const verifier = await this.#cluster.verifier(replica)
+    const copyIsNewest = (): boolean => this.#disturbance !== 'put back'
+    this.#load = new Load({ signer, verifier, ledger: this.#ledger, random: this.#random, copyIsNewest })
+    const common = { cluster: this.#cluster, histogram: this.#options.histogram, failed: () => this.#hasFailed() }
+    const primary = { ...common, node: this.#cluster.primary, random: new Random(this.#options.seed + 1) }
+    const follower = { ...common, node: replica, random: new Random(this.#options.seed + 2) }
+    const judge = (copy: string): void => judgePrimary(copy, this.#ledger)
+    this.#primary = new Reaper({ ...primary, judge, disturbed: () => {}, revived: async () => {} })
+    this.#replica = new Reaper({
+      ...follower,
+      judge: (copy) => this.#judgeReplica(copy),
+      disturbed: (how) => (this.#disturbance = how),
+      revived: () => this.#refusesAtOnce(),
+    })
+    await Promise.all([this.#primary.rest(), this.#replica.rest()])
+    await this.#until('writes are open', async () => (await this.#cluster.primaryStatus()).writes === 'open')
+    this.#ledger.acknowledged((await signer.createOrg('acme')).position)
+    this.#load.start()
+  }
+
+  async #reap(reaper: Reaper, cells: readonly Cell[]): Promise<void> {
+    try {
+      this.#missed.push(...(await reaper.reap(cells)))
+      if (!this.#hasFailed()) await reaper.rest()
+    } catch (error) {
+      this.#failed = true
+      throw error
+    }
+  }
+
+  /** From its first answer after a restart a replica refuses what it had acknowledged (its copy or its journal has it). */
+  async #refusesAtOnce(): Promise<void> {
+    const { revoked } = this.#ledger
+    const some = [...revoked.slice(-10), ...this.#random.shuffled(revoked).slice(0, 5)]
+    await Promise.all(some.map((known) => this.#load.verify(known)))
+  }
+
+  #judgeReplica(copy: string): void {
+    // A damaged copy is damaged until a snapshot took its place: the end of the round shows whether one did.
+    if (this.#disturbance === 'damaged') return
+    judgeReplica(copy, this.#ledger, { complete: this.#disturbance === undefined })
+  }
+
+  /** Both nodes at rest: same position, every revocation enforced, a clean end, the same bytes. */
+  async #compare(): Promise<void> {
+    await this.#load.stop()
+    this.#throwIfFailed()
+    await this.#until('the replica has caught up', async () => await this.#caughtUp())
+    this.#disturbance = undefined
+    const untouched = this.#ledger.tokens.filter(({ revocationSent }) => !revocationSent)
+    await Promise.all(this.#ledger.revoked.map((known) => this.#expectAnswer(known, 'revoked')))
+    await Promise.all(untouched.slice(-20).map((known) => this.#expectAnswer(known, 'ok')))
+    await this.#stopBoth()
+    this.#requireSameBytes()
+    this.#comparisons += 1
+    this.#throwIfFailed()
+    await Promise.all([this.#primary.rest(), this.#replica.rest()])
+    await this.#until('writes are open', async () => (await this.#cluster.primaryStatus()).writes === 'open')
+    this.#load.start()
+  }
+
+  async #caughtUp(): Promise<boolean> {
+    const [replica] = this.#cluster.replicas
+    if (replica === undefined) return false
+    const [ours, theirs] = await Promise.all([this.#cluster.primaryStatus(), this.#cluster.replicaStatus(replica)])
+    if (theirs.alarm !== null) throw new Error(`the replica alarms: ${theirs.alarm}`)
+    return ours.writes === 'open' && ours.position === theirs.position
+  }
+
+  async #expectAnswer(known: Parameters<Load['verify']>[0], wanted: string): Promise<void> {
+    const answer = await this.#load.verify(known)
+    if (answer !== wanted) throw new Error(`at rest, ${known.id} is answered ${answer}, not ${wanted}`)
+  }
+
+  async #stopBoth(): Promise<void> {
+    for (const reaper of [this.#primary, this.#replica]) {
+      reaper.process.signal('SIGTERM')
+      const ending = await reaper.process.endedWithin(SETTLE_MS)
+      if (ending?.code !== 0)
+        throw new Error(`a clean stop ended with ${JSON.stringify(ending)}\n${reaper.process.log.join('\n')}`)
+    }
+  }
+
+  #requireSameBytes(): void {
+    const [replica] = this.#cluster.replicas
+    if (replica === undefined) throw new Error('no replica')
+    const copies = [this.#cluster.primary, replica].map((node) => copyNode(node.data, join(node.folder, 'judged')))
+    const [primaryCopy = '', replicaCopy = ''] = copies
+    judgePrimary(primaryCopy, this.#ledger)
+    judgeReplica(replicaCopy, this.#ledger, { complete: true })
+    // The judges emptied both WALs into the files: what is compared is all there is.
+    const [ours, theirs] = copies.map((copy) => readFileSync(join(copy, 'macaroond.db')))
+    if (ours === undefined || theirs?.equals(ours) !== true) throw new Error('the files of primary and replica differ')
+  }
+
+  #hasFailed(): boolean {
+    return this.#failed || this.#load.failure !== undefined
+  }
+
+  #throwIfFailed(): void {
+    if (this.#load.failure !== undefined) throw this.#load.failure
+  }
+
+  async #until(what: string, met: () => Promise<boolean>): Promise<void> {
+    const deadline = Date.now() + SETTLE_MS
+    let last: unknown
+    while (Date.now() < deadline) {
+      try {
+        if (await met()) return
+      } catch (error) {
+        last = error
+      }
+      await setTimeout(50)
+    }
+    const logs = [this.#primary, this.#replica].map(({ process }) => process.log.slice(-8).join('\n')).join('\n')
+    throw new Error(`not within ${SETTLE_MS} ms: ${what} (${String(last)})\n${logs}`)
+  }
+}

@@ -1,0 +1,155 @@
+/** A primary and its replicas on this machine: folders, identities, configurations; every node a process of its own. */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createSigner, type Signer } from '../../primary/client/sdk.ts'
+import { createVerifier, type Verifier } from '../../replica/worker/sdk.ts'
+import { createIdentityFile, identityFromSeed, type Identity } from '../../shared/channel/identity.ts'
+import { PersistentClient } from '../../shared/channel/persistent-client.ts'
+import type { PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
+import type { AimOrder, Role } from './kill-point/aim.ts'
+import { NodeProcess } from './node-process.ts'
+
+export interface NodeFiles {
+  readonly role: Role
+  readonly name: string
+  readonly folder: string
+  readonly config: string
+  readonly data: string
+  readonly database: string
+  readonly address: string
+  readonly peerId: string
+}
+
+export interface ClusterOptions {
+  readonly replicas: readonly string[]
+  /** Pages in the WAL before a checkpoint; small, so that checkpoints come often. */
+  readonly checkpointPages?: number
+  readonly keepBytes?: number
+}
+
+const CLUSTER = 'chaos'
+const CALL_TIMEOUT_MS = 4_000
+
+export class Cluster {
+  readonly root: string
+  readonly primary: NodeFiles
+  readonly replicas: readonly NodeFiles[]
+  readonly #operator: Identity
+  readonly #running = new Set<NodeProcess>()
+  readonly #clients: { close: () => Promise<void> }[] = []
+
+  private constructor(root: string, operator: Identity, [primary, ...replicas]: readonly NodeFiles[]) {
+    if (primary === undefined) throw new Error('a cluster has a primary')
+    this.root = root
+    this.#operator = operator
+    this.primary = primary
+    this.replicas = replicas
+  }
+
+  static async create(options: ClusterOptions): Promise<Cluster> {
+    const root = mkdtempSync(join(tmpdir(), 'macaroond-chaos-'))
+    const operator = await identityFromSeed(randomBytes(32))
+    const nodes: NodeFiles[] = []
+    for (const name of ['primary', ...options.replicas]) nodes.push(await makeNode(root, name))
+    writeFileSync(join(root, 'kek'), randomBytes(32).toString('hex'), { mode: 0o600 })
+    const cluster = new Cluster(root, operator, nodes)
+    const { checkpointPages = 100, keepBytes = 1_000_000 } = options
+    const settings = `[checkpoint]\npages = ${checkpointPages}\n[log]\nlevel = "info"\n`
+    const operatorEntry = peerEntry(operator.peerId, 'operator', 'operator')
+    const replicaEntries = cluster.replicas.map(({ peerId, name }) => peerEntry(peerId, name, 'replica')).join('')
+    const segments = `[segments]\nkeep_bytes = ${keepBytes}\n`
+    writeConfig(cluster.primary, root, '', settings + segments + operatorEntry + replicaEntries)
+    for (const replica of cluster.replicas) {
+      const upstream = `[primary]\naddress = "${cluster.primary.address}"\npeer_id = "${cluster.primary.peerId}"\n`
+      writeConfig(replica, root, `region = "${replica.name}"\n`, upstream + settings + operatorEntry)
+    }
+    return cluster
+  }
+
+  start(node: NodeFiles, how: { aim?: AimOrder | undefined } = {}): NodeProcess {
+    const started = NodeProcess.start({ role: node.role, config: node.config, ...how })
+    this.#running.add(started)
+    void started.ended.then(() => this.#running.delete(started))
+    return started
+  }
+
+  async signer(timeoutMs: number = CALL_TIMEOUT_MS): Promise<Signer> {
+    const { address, peerId } = this.primary
+    const identity = this.#operator.privateKey.raw.subarray(0, 32)
+    const signer = await createSigner({ cluster: CLUSTER, identity, primary: { address, peerId }, timeoutMs })
+    this.#clients.push(signer)
+    return signer
+  }
+
+  async verifier(replica: NodeFiles, timeoutMs: number = CALL_TIMEOUT_MS): Promise<Verifier> {
+    const { address, peerId } = replica
+    const identity = this.#operator.privateKey.raw.subarray(0, 32)
+    const verifier = await createVerifier({ cluster: CLUSTER, identity, replicas: [{ address, peerId }], timeoutMs })
+    this.#clients.push(verifier)
+    return verifier
+  }
+
+  async primaryStatus(): Promise<PrimaryStatus> {
+    return (await this.#status(this.primary)) as PrimaryStatus
+  }
+
+  async replicaStatus(replica: NodeFiles): Promise<ReplicaStatus> {
+    return (await this.#status(replica)) as ReplicaStatus
+  }
+
+  /** Ends what still runs and deletes everything, unless `keep` is set for a look at a failure. */
+  async remove(keep: boolean): Promise<void> {
+    await Promise.all([...this.#running].map((node) => node.kill()))
+    await Promise.all(this.#clients.map((client) => client.close()))
+    if (!keep) rmSync(this.root, { recursive: true, force: true })
+  }
+
+  async #status({ address, peerId }: NodeFiles): Promise<unknown> {
+    const options = { address, peerId: peerId as Identity['peerId'], identity: this.#operator, cluster: CLUSTER }
+    const client = new PersistentClient({ ...options, channel: 'admin' })
+    try {
+      return await client.call('status', {}, { timeoutMs: CALL_TIMEOUT_MS })
+    } finally {
+      await client.close()
+    }
+  }
+}
+
+async function makeNode(root: string, name: string): Promise<NodeFiles> {
+  const folder = join(root, name)
+  const data = join(folder, 'data')
+  mkdirSync(folder)
+  const { peerId } = await createIdentityFile(join(folder, 'identity'))
+  return {
+    role: name === 'primary' ? 'primary' : 'replica',
+    name,
+    folder,
+    config: join(folder, 'node.toml'),
+    data,
+    database: join(data, 'macaroond.db'),
+    address: `127.0.0.1:${await freePort()}`,
+    peerId,
+  }
+}
+
+function writeConfig({ config, address }: NodeFiles, root: string, first: string, tables: string): void {
+  const common = `cluster = "${CLUSTER}"\ndata = "data"\nidentity = "identity"\nlisten = "${address}"\n`
+  writeFileSync(config, `${common}${first}[kek]\nfile = "${join(root, 'kek')}"\n${tables}`)
+}
+
+function peerEntry(id: string, name: string, role: string): string {
+  return `[[peers]]\nid = "${id}"\nname = "${name}"\nrole = "${role}"\n`
+}
+
+/** Free now; a node listens on it in every one of its lives. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
