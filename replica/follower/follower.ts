@@ -41,7 +41,7 @@ export interface FollowerOptions {
 }
 
 /** Applied work is made durable and acknowledged at most this often: replicas sync their WAL for catching up, not for safety. */
-const ACKNOWLEDGE_MS = 20
+const ACKNOWLEDGE_MS = 100
 /** Work on the event loop before verifications and revocations get their turn. */
 const TURN_BYTES = 60 * 1024
 

@@ -9,7 +9,8 @@
  * | 4 | 4 | CRC-32 of the JSON text |
  * | 8 | n | JSON: {"timeline": …} or a revocation row |
  */
-import { closeSync, constants, fdatasyncSync, ftruncateSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fdatasync, ftruncateSync, openSync, readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
@@ -21,16 +22,23 @@ const ROW_BYTES_MAX = 4096
 
 const header = z.object({ timeline: z.string().length(32) })
 
+const fdatasyncInBackground = promisify(fdatasync)
+
 export class RevocationJournal {
   readonly #fd: number
   #bytes: number
   #timeline: Timeline | undefined
   #rows: RevocationRow[] = []
+  /** What is known to be on the disk. */
+  #durable: { readonly bytes: number; readonly rows: number }
+  /** Counts how often the journal was emptied: a sync from before says nothing of what came after. */
+  #life = 0
 
   constructor(path: string) {
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
     this.#bytes = this.#load(readFileSync(path))
     ftruncateSync(this.#fd, this.#bytes)
+    this.#durable = { bytes: this.#bytes, rows: this.#rows.length }
   }
 
   get rows(): readonly RevocationRow[] {
@@ -41,7 +49,7 @@ export class RevocationJournal {
     return this.#timeline
   }
 
-  /** Durable when this returns. Rows of another timeline than the journal's take its place. */
+  /** Durable after `sync`; a restart of the process alone loses nothing. Rows of another timeline than the journal's take its place. */
   append(timeline: Timeline, rows: readonly RevocationRow[]): void {
     const records = rows.map(encode)
     if (this.#timeline !== timeline) {
@@ -51,10 +59,26 @@ export class RevocationJournal {
     const bytes = Buffer.concat(records)
     // At a position: what a full disk took of a record is overwritten by the next one.
     writeAt(this.#fd, bytes, 0, bytes.length, this.#bytes)
-    fdatasyncSync(this.#fd)
     this.#bytes += bytes.length
     this.#timeline = timeline
     this.#rows.push(...rows)
+  }
+
+  /**
+   * Resolves when all that was appended before the call is durable. The disk works while the node goes on: a new
+   * revocation must not wait for the fsync of the one before. One call at a time; close only after it. When it rejects,
+   * what was not durable before is no longer here: after a failed fsync the kernel may call dirty pages clean.
+   */
+  async sync(): Promise<void> {
+    const life = this.#life
+    const reached = { bytes: this.#bytes, rows: this.#rows.length }
+    try {
+      await fdatasyncInBackground(this.#fd)
+    } catch (error) {
+      this.#takeBack()
+      throw error
+    }
+    if (life === this.#life) this.#durable = reached
   }
 
   /** The pages up to this revocation are durable: when they cover all that is here, the journal starts anew. */
@@ -72,6 +96,14 @@ export class RevocationJournal {
     this.#bytes = 0
     this.#rows = []
     this.#timeline = undefined
+    this.#durable = { bytes: 0, rows: 0 }
+    this.#life += 1
+  }
+
+  #takeBack(): void {
+    this.#bytes = this.#durable.bytes
+    this.#rows.length = this.#durable.rows
+    if (this.#bytes === 0) this.#timeline = undefined
   }
 
   /** Reads whole records; returns where the last whole one ends. */

@@ -23,12 +23,20 @@ export interface RevocationStreamOptions {
   readonly onFatal: (error: unknown) => void
 }
 
+interface Known {
+  readonly timeline: Timeline
+  readonly seq: number
+}
+
 export class RevocationStream {
   readonly #tables: Tables
   readonly #journal: RevocationJournal
   readonly #onFatal: (error: unknown) => void
-  /** Up to where everything is known, and on which timeline: from journal, stream or pages. */
-  #known: { readonly timeline: Timeline; readonly seq: number } | undefined
+  /** Up to where everything is known and on the disk, and on which timeline: from journal, stream or pages. */
+  #known: Known | undefined
+  /** What has come and is not acknowledged. */
+  #owed: Known | undefined
+  #acknowledging: Promise<void> | undefined
   /** What the last hello said: the primary sends what comes after, whatever the pages have brought meanwhile. */
   #asked: RevocationsHello = { timeline: null, seq: 0 }
 
@@ -55,12 +63,18 @@ export class RevocationStream {
     const timeline = asTimeline(welcome.timeline)
     // On another timeline numbers count anew, and the primary sends everything; denials stay.
     let seq = this.#asked.timeline === timeline ? Math.min(this.#asked.seq, welcome.seq) : 0
-    for await (const frame of connection.messages()) {
-      const { rows } = decodeMessage(frame, revoked)
-      requireContiguous(seq, rows)
-      seq += rows.length
-      this.#take(timeline, rows, seq)
-      await connection.send(encodeMessage({ t: 'ack', seq }))
+    this.#owed = undefined
+    try {
+      for await (const frame of connection.messages()) {
+        const { rows } = decodeMessage(frame, revoked)
+        requireContiguous(seq, rows)
+        seq += rows.length
+        this.#take(timeline, rows, seq)
+        this.#owed = { timeline, seq }
+        this.#acknowledging ??= this.#acknowledge(connection)
+      }
+    } finally {
+      await this.#acknowledging
     }
   }
 
@@ -72,19 +86,36 @@ export class RevocationStream {
   /** Memory first, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
   #take(timeline: Timeline, rows: readonly RevocationRow[], seq: number): void {
     this.#tables.add(rows, seq)
-    this.#append(timeline, rows)
-    this.#known = { timeline, seq }
-  }
-
-  /** A full disk ends the connection, and the rows come again; any other failure ends the node. */
-  #append(timeline: Timeline, rows: readonly RevocationRow[]): void {
     try {
       this.#journal.append(timeline, rows)
     } catch (cause) {
-      const error = storageError(cause, 'writing the revocation journal')
-      if (error.code !== 'disk_full') this.#onFatal(error)
-      throw error
+      throw this.#failed(cause)
     }
+  }
+
+  /** One sync at a time: what comes meanwhile is refused already, and shares the next one. Never rejects. */
+  async #acknowledge(connection: Connection): Promise<void> {
+    try {
+      while (this.#owed !== undefined) {
+        const known = this.#owed
+        this.#owed = undefined
+        await this.#journal.sync()
+        this.#known = known
+        await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
+      }
+    } catch (cause) {
+      // A connection that ended says so itself; aborting it once more changes nothing.
+      connection.abort(cause instanceof MacaroondError ? cause : this.#failed(cause))
+    } finally {
+      this.#acknowledging = undefined
+    }
+  }
+
+  /** A full disk ends the connection, and the rows come again; any other failure ends the node. */
+  #failed(cause: unknown): MacaroondError {
+    const error = storageError(cause, 'writing the revocation journal')
+    if (error.code !== 'disk_full') this.#onFatal(error)
+    return error
   }
 
   #seqOn(timeline: Timeline): number {

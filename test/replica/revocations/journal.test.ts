@@ -103,3 +103,28 @@ test('rows of another timeline take the place of those that were there', () => {
   journal.close()
   expect(reopened(path)).toEqual({ rows: [row(1)], line: THEIRS })
 })
+
+test('what could not be synced is not kept, so that it comes again and is written again', async () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  journal.append(OURS, ROWS.slice(0, 2))
+  await journal.sync()
+  journal.append(OURS, ROWS.slice(2))
+  journal.close()
+  // The descriptor is gone, which is a failure of the disk as far as the journal can tell.
+  await expect(journal.sync()).rejects.toThrow('EBADF')
+  expect(journal.rows).toEqual(ROWS.slice(0, 2))
+  expect(journal.timeline).toBe(OURS)
+})
+
+test('a sync from before the journal was emptied says nothing of what came after', async () => {
+  const journal = new RevocationJournal(newPath())
+  journal.append(OURS, ROWS)
+  const synced = journal.sync()
+  journal.covered(5)
+  journal.append(OURS, [row(6)])
+  await synced
+  journal.close()
+  await expect(journal.sync()).rejects.toThrow('EBADF')
+  expect(journal.rows).toEqual([])
+})
