@@ -1,13 +1,15 @@
 /** Loads the key-encryption key: from a file, an environment variable, or a command's standard output. Never from argv. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
 import type { Kek } from '../sealing.ts'
 import { kekFromHex } from '../sealing.ts'
 import type { KekSource } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
+import { readSmallFile, type SmallFile } from './small-file.ts'
 
 const COMMAND_TIMEOUT_MS = 10_000
+/** 64 hex digits and some white space. */
+const KEK_BYTES_MAX = 4096
 
 /** Throws kek_missing (no such source), key_permissions (others may read the file), key_malformed (not 64 hex digits). */
 export function loadKek(source: KekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {
@@ -31,7 +33,7 @@ function runCommand(command: readonly string[]): string {
     return execFileSync(program ?? '', args, {
       encoding: 'utf8',
       timeout: COMMAND_TIMEOUT_MS,
-      maxBuffer: 4096,
+      maxBuffer: KEK_BYTES_MAX,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
   } catch {
@@ -43,16 +45,20 @@ function runCommand(command: readonly string[]): string {
 }
 
 function readPrivateFile(file: string): string {
+  const { bytes, mode } = readKekFile(file)
+  if ((mode & 0o077) === 0) return bytes.toString('utf8')
+  throw new MacaroondError('key_permissions', `${file} can be read by others`, { hint: `chmod 600 ${file}` })
+}
+
+function readKekFile(file: string): SmallFile {
   try {
-    const mode = statSync(file).mode & 0o077
-    if (mode === 0) return readFileSync(file, 'utf8')
+    return readSmallFile(file, KEK_BYTES_MAX)
   } catch (error) {
     throw new MacaroondError('kek_missing', `cannot read the key-encryption key ${file}`, {
       hint: 'the same key must be on the primary and on every replica; without it nothing that is sealed can be opened',
       cause: error,
     })
   }
-  throw new MacaroondError('key_permissions', `${file} can be read by others`, { hint: `chmod 600 ${file}` })
 }
 
 function parseKek(text: string, where: string): Kek {

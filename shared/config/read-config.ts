@@ -1,12 +1,12 @@
 /** Reads a TOML file, checks it against a schema, and says in one sentence what is wrong and what was probably meant. */
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
+import { readSmallFile } from './small-file.ts'
 import { suggest } from './suggest.ts'
 
-/** A file larger than this is not a configuration; reading stops before it is parsed. */
+/** A file larger than this is not a configuration; reading stops there. */
 const CONFIG_BYTES_MAX = 1024 * 1024
 
 /** Schema of a path: relative paths are meant from the folder of the file that names them, so a cluster folder can be moved. */
@@ -21,7 +21,7 @@ export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T
   const result = schema.safeParse(value)
   if (result.success) return result.data
   // A misspelt key is two findings, one unknown and one missing: the unknown one tells what to do.
-  const { issues } = result.error
+  const issues = result.error.issues.map((found) => insideUnion(found))
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   if (issue === undefined) throw new MacaroondError('config_invalid', `${file}: not valid`)
   throw describeIssue(file, issue, schema)
@@ -48,7 +48,7 @@ function parseToml(file: string): unknown {
 function readText(file: string): string {
   let bytes: Buffer
   try {
-    bytes = readFileSync(file)
+    bytes = readSmallFile(file, CONFIG_BYTES_MAX).bytes
   } catch (error) {
     throw new MacaroondError('config_unreadable', `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, {
       hint: 'check the path, and that this user may read the file',
@@ -56,16 +56,40 @@ function readText(file: string): string {
     })
   }
   if (bytes.length > CONFIG_BYTES_MAX) {
-    throw new MacaroondError('config_invalid', `${file} has ${bytes.length} bytes, more than a configuration may have`)
+    throw new MacaroondError(
+      'config_invalid',
+      `${file} is larger than a configuration may be: ${CONFIG_BYTES_MAX} bytes`,
+    )
   }
   return bytes.toString('utf8')
+}
+
+/**
+ * What is wrong with a table that may have one of several forms: a key that none of them knows, or what is wrong with the
+ * form that is nearest; where none is nearer than the others, the issue as it was.
+ */
+function insideUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue
+  const unknown = issue.errors.map((branch) => unknownKeys(branch))
+  const keys = (unknown[0] ?? []).filter((key) => unknown.every((others) => others.includes(key)))
+  if (keys.length > 0) return { code: 'unrecognized_keys', keys, path: issue.path, message: 'unknown key' }
+  const [nearest, next] = issue.errors.toSorted((a, b) => a.length - b.length)
+  const first = nearest?.[0]
+  if (first === undefined || nearest?.length === next?.length) return issue
+  return { ...first, path: [...issue.path, ...first.path] }
+}
+
+function unknownKeys(issues: readonly z.core.$ZodIssue[]): readonly string[] {
+  return issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []))
 }
 
 function describeIssue(file: string, issue: z.core.$ZodIssue, schema: z.ZodType): MacaroondError {
   const at = issue.path.map(String).join('.')
   if (issue.code !== 'unrecognized_keys') {
+    const oneOf = issue.code === 'invalid_union' ? keysAt(schema, issue.path).join(', ') : ''
+    const all = keysAt(schema, issue.path.slice(0, -1)).join(', ') || 'named in the README'
     return new MacaroondError('config_invalid', `${file}: ${at === '' ? '' : `${at}: `}${issue.message}`, {
-      hint: `the keys here are ${keysAt(schema, issue.path.slice(0, -1)).join(', ') || 'named in the README'}`,
+      hint: oneOf === '' ? `the keys here are ${all}` : `give exactly one of ${oneOf}`,
     })
   }
   const key = issue.keys[0] ?? ''
