@@ -27,7 +27,8 @@ export async function runService(start: () => Promise<Service>, log: Log): Promi
   const first = await Promise.race([asked.then((signal) => ({ signal })), service.failed.then((error) => ({ error }))])
   if ('error' in first) return failed(first.error, log)
   log.info({ signal: first.signal }, 'stopping')
-  return (await stopped(service)) ? 0 : failed(new MacaroondError('timeout', 'stopping took too long'), log)
+  const obstacle = await stopped(service)
+  return obstacle === undefined ? 0 : failed(obstacle, log)
 }
 
 function reload(service: Service, log: Log): void {
@@ -39,12 +40,15 @@ function reload(service: Service, log: Log): void {
   }
 }
 
-async function stopped(service: Service): Promise<boolean> {
+/** What kept the node from stopping in order: then something of it may still hold the process. */
+async function stopped(service: Service): Promise<unknown> {
+  const late = new MacaroondError('timeout', 'stopping took too long')
   let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), STOP_TIMEOUT_MS)))
-  const done = await Promise.race([service.stop().then(() => true), timeout])
+  const timeout = new Promise<unknown>((resolve) => (timer = setTimeout(() => resolve(late), STOP_TIMEOUT_MS)))
+  const done = service.stop().catch((error: unknown) => error ?? late)
+  const obstacle: unknown = await Promise.race([done, timeout])
   clearTimeout(timer)
-  return done
+  return obstacle
 }
 
 /** Nothing is closed: what is on disk is consistent at every moment, and touching it after a failure could change that. */

@@ -57,92 +57,103 @@ async function hasFailed(cluster: Cluster): Promise<boolean> {
 
 const named = canMount ? '' : ' (skipped: mounting a file system needs root)'
 
-const onSmallVolume = test.skipIf(!canMount)
 const SMALL_WAL = { checkpoint: { pages: 100 } }
 
 for (const full of ['data', 'log'] as const) {
-  onSmallVolume(`a primary whose ${full} volume is full refuses writes and loses nothing${named}`, async () => {
-    const folder = join(scratch(), 'primary')
-    const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
-    const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
+  test.skipIf(!canMount)(
+    `a primary whose ${full} volume is full refuses writes and loses nothing${named}`,
+    async () => {
+      const folder = join(scratch(), 'primary')
+      const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
+      const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
+      const signer = await cluster.signer()
+      const verifier = await cluster.verifier()
+      await signer.createOrg('acme')
+      const first = await signer.mint({ org: 'acme', subject: 'first' })
+      const free = fill(volume, 150_000)
+      const { acknowledged, codes } = await mintUntilRefused(signer)
+      const freeRest = fill(volume, 0)
+      expect(codes).toEqual(['disk_full'])
+      expect(acknowledged.length).toBeGreaterThan(20)
+      expect((await mintUntilRefused(signer)).codes).toEqual(['disk_full'])
+      expect(await verifier.verify(first.token, { org: 'acme' })).toMatchObject({ ok: true })
+      expect((await signer.listOrgs()).orgs).toHaveLength(1)
+      if (full === 'log') expect((await cluster.primaryStatus()).writes).toBe('disk full')
+      expect(await hasFailed(cluster)).toBe(false)
+
+      free()
+      freeRest()
+      const writes = async (): Promise<boolean> =>
+        (await codeOf(signer.mint({ org: 'acme', subject: 'after' }))) === 'no error'
+      await until(writes, 'writes go on')
+      await cluster.caughtUp()
+      expect(await verifier.verify(acknowledged.at(-1)?.token ?? '', { org: 'acme' })).toMatchObject({ ok: true })
+      const records = await Promise.all(acknowledged.map(({ id }) => signer.revoke({ id, wait: 'local' })))
+      expect(new Set(records.map(({ matched }) => matched))).toEqual(new Set(['recorded']))
+      await cluster.caughtUp()
+      await cluster.stop()
+      expect(closedFile(cluster.replicaFolder()).equals(closedFile(folder))).toBe(true)
+    },
+  )
+
+  test.skipIf(!canMount)(
+    `a primary stopped while its ${full} volume is full starts again with everything${named}`,
+    async () => {
+      const folder = join(scratch(), 'primary')
+      const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
+      const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
+      const signer = await cluster.signer()
+      await signer.createOrg('acme')
+      const free = fill(volume, 150_000)
+      const { acknowledged, codes } = await mintUntilRefused(signer)
+      expect(codes).toEqual(['disk_full'])
+      await cluster.stopPrimary()
+      free()
+      await cluster.startPrimary()
+      await until(() => cluster.primary.writes === 'open', 'writes are open again')
+      const { id } = acknowledged.at(-1) ?? { id: '' }
+      expect(await (await cluster.signer()).revoke({ id })).toMatchObject({
+        matched: 'recorded',
+        durability: 'replica',
+      })
+      await cluster.caughtUp()
+      await cluster.stop()
+      expect(closedFile(cluster.replicaFolder()).equals(closedFile(folder))).toBe(true)
+    },
+  )
+}
+
+test.skipIf(!canMount)(
+  `a replica on a full disk goes on verifying, and catches up when there is space${named}`,
+  async () => {
+    const data = smallVolume(join(scratch(), 'fra'))
+    const cluster = await Cluster.start({ replica: { data, ...SMALL_WAL } })
     const signer = await cluster.signer()
     const verifier = await cluster.verifier()
     await signer.createOrg('acme')
-    const first = await signer.mint({ org: 'acme', subject: 'first' })
-    const free = fill(volume, 150_000)
-    const { acknowledged, codes } = await mintUntilRefused(signer)
-    const freeRest = fill(volume, 0)
-    expect(codes).toEqual(['disk_full'])
-    expect(acknowledged.length).toBeGreaterThan(20)
-    expect((await mintUntilRefused(signer)).codes).toEqual(['disk_full'])
-    expect(await verifier.verify(first.token, { org: 'acme' })).toMatchObject({ ok: true })
-    expect((await signer.listOrgs()).orgs).toHaveLength(1)
-    if (full === 'log') expect((await cluster.primaryStatus()).writes).toBe('disk full')
-    expect(await hasFailed(cluster)).toBe(false)
+    const token = await signer.mint({ org: 'acme', subject: 'first' })
+    await cluster.caughtUp()
+    const free = fill(data, 100_000)
+    for (let round = 0; round < 20; round += 1) {
+      await Promise.all(Array.from({ length: 100 }, () => signer.mint({ org: 'acme', subject: SUBJECT })))
+    }
+    const saysFull = async (): Promise<boolean> =>
+      /ENOSPC|FULL|SHMSIZE/.test((await cluster.replicaStatus()).wal.error ?? '')
+    await until(saysFull, 'the replica says that its disk is full')
+    const freeRest = fill(data, 0)
+    expect(await verifier.verify(token.token, { org: 'acme' })).toMatchObject({
+      ok: true,
+      node: identityOf('fra').peerId,
+    })
+    // It refuses at once, although it may have no room to write that down; then it acknowledges nothing.
+    const revoked = codeOf(signer.revoke({ id: token.id }))
+    await until(async () => !(await verifier.verify(token.token, { org: 'acme' })).ok, 'the replica refuses the token')
+    expect(['no error', 'position_unreached']).toContain(await revoked)
 
     free()
     freeRest()
-    const writes = async (): Promise<boolean> =>
-      (await codeOf(signer.mint({ org: 'acme', subject: 'after' }))) === 'no error'
-    await until(writes, 'writes go on')
-    await cluster.caughtUp()
-    expect(await verifier.verify(acknowledged.at(-1)?.token ?? '', { org: 'acme' })).toMatchObject({ ok: true })
-    const records = await Promise.all(acknowledged.map(({ id }) => signer.revoke({ id, wait: 'local' })))
-    expect(new Set(records.map(({ matched }) => matched))).toEqual(new Set(['recorded']))
     await cluster.caughtUp()
     await cluster.stop()
-    expect(closedFile(cluster.replicaFolder()).equals(closedFile(folder))).toBe(true)
-  })
-
-  onSmallVolume(`a primary stopped while its ${full} volume is full starts again with everything${named}`, async () => {
-    const folder = join(scratch(), 'primary')
-    const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
-    const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
-    const signer = await cluster.signer()
-    await signer.createOrg('acme')
-    const free = fill(volume, 150_000)
-    const { acknowledged, codes } = await mintUntilRefused(signer)
-    expect(codes).toEqual(['disk_full'])
-    await cluster.stopPrimary()
-    free()
-    await cluster.startPrimary()
-    await until(() => cluster.primary.writes === 'open', 'writes are open again')
-    const { id } = acknowledged.at(-1) ?? { id: '' }
-    expect(await (await cluster.signer()).revoke({ id })).toMatchObject({ matched: 'recorded', durability: 'replica' })
-    await cluster.caughtUp()
-    await cluster.stop()
-    expect(closedFile(cluster.replicaFolder()).equals(closedFile(folder))).toBe(true)
-  })
-}
-
-onSmallVolume(`a replica on a full disk goes on verifying, and catches up when there is space${named}`, async () => {
-  const data = smallVolume(join(scratch(), 'fra'))
-  const cluster = await Cluster.start({ replica: { data, ...SMALL_WAL } })
-  const signer = await cluster.signer()
-  const verifier = await cluster.verifier()
-  await signer.createOrg('acme')
-  const token = await signer.mint({ org: 'acme', subject: 'first' })
-  await cluster.caughtUp()
-  const free = fill(data, 100_000)
-  for (let round = 0; round < 20; round += 1) {
-    await Promise.all(Array.from({ length: 100 }, () => signer.mint({ org: 'acme', subject: SUBJECT })))
-  }
-  const saysFull = async (): Promise<boolean> =>
-    /ENOSPC|FULL|SHMSIZE/.test((await cluster.replicaStatus()).wal.error ?? '')
-  await until(saysFull, 'the replica says that its disk is full')
-  const freeRest = fill(data, 0)
-  expect(await verifier.verify(token.token, { org: 'acme' })).toMatchObject({
-    ok: true,
-    node: identityOf('fra').peerId,
-  })
-  // It refuses at once, although it may have no room to write that down; then it acknowledges nothing.
-  const revoked = codeOf(signer.revoke({ id: token.id }))
-  await until(async () => !(await verifier.verify(token.token, { org: 'acme' })).ok, 'the replica refuses the token')
-  expect(['no error', 'position_unreached']).toContain(await revoked)
-
-  free()
-  freeRest()
-  await cluster.caughtUp()
-  await cluster.stop()
-  expect(closedFile(data).equals(closedFile(cluster.primaryFolder))).toBe(true)
-})
+    expect(closedFile(data).equals(closedFile(cluster.primaryFolder))).toBe(true)
+  },
+)

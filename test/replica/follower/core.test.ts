@@ -213,9 +213,9 @@ test('a diverged or violating primary never moves this replica', () => {
     fc.property(
       anyEvent,
       anyStanding,
-      fc.constantFrom('idle', 'following', 'loading', 'resyncing'),
+      fc.constantFrom<FollowerState['phase']>('idle', 'following', 'loading', 'resyncing'),
       (event, at, phase) => {
-        const state: FollowerState = { standing: at, phase: phase as 'idle' }
+        const state: FollowerState = { standing: at, phase }
         const { state: next, effect } = stepFollower(state, event)
         if (effect?.kind !== 'diverged' && effect?.kind !== 'violation') return
         expect(next.standing).toBe(at)

@@ -1,0 +1,170 @@
+/** The authority's tables as primary and replicas read them, on a real database. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Command, Minted } from '../../../primary/authority/commands.ts'
+import { step } from '../../../primary/authority/step.ts'
+import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { loadState } from '../../../primary/store/load-state.ts'
+import { RowWriter } from '../../../primary/store/row-writer.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { IssuedLog } from '../../../shared/database/issued-log.ts'
+import { KeyReader, readOrgs } from '../../../shared/database/keys.ts'
+import { checkMeta, MetaReader } from '../../../shared/database/meta.ts'
+import { RevocationLog } from '../../../shared/database/revocation-log.ts'
+import { readPublicKey, readSigningKey } from '../../../shared/database/signing-key.ts'
+import { ed25519Sign, ed25519Verify } from '../../../shared/crypto.ts'
+import { parseTokenId, tokenId, type Nonce } from '../../../shared/ids.ts'
+import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
+import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+
+const KEK: Kek = kekFromHex('ab'.repeat(32))
+const ACTOR = { text: 'tester' }
+
+function database(): Connection {
+  const folder = mkdtempSync(join(tmpdir(), 'macaroond-database-'))
+  const db = openWriter(join(folder, 'macaroond.db'))
+  db.pragma('synchronous = OFF')
+  onTestFinished(() => {
+    db.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  expect(isEmptyDatabase(db)).toBe(true)
+  createDatabase(db, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  expect(isEmptyDatabase(db)).toBe(false)
+  return db
+}
+
+/** Runs commands in one transaction, as the group writer does. */
+function run(db: Connection, commands: readonly Command[]): ReturnType<typeof step>['answer'][] {
+  const state = loadState(db, [KEK])
+  const rows = new RowWriter(db)
+  return db.transaction(() => {
+    const answers = commands.map((command) => {
+      const outcome = step(state, command, { wallMs: Date.now(), entropy: systemEntropy, kek: KEK })
+      for (const row of outcome.rows) rows.write(row)
+      return outcome.answer
+    })
+    rows.bump(state)
+    return answers
+  })()
+}
+
+const createOrg = (name: string): Command => ({ kind: 'org.create', actor: ACTOR, name })
+const mint: Command = { kind: 'token.mint', actor: ACTOR, org: 'acme', subject: 'ümläut', caveats: [], ttlSeconds: 60 }
+
+function codeOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  }
+  return 'no error'
+}
+
+test('a state that was written reads back as it was decided', () => {
+  const db = database()
+  const [, , minted] = run(db, [createOrg('acme'), createOrg('globex'), mint]) as [unknown, unknown, Minted]
+  const named = parseTokenId(minted.id)
+  run(db, [{ kind: 'token.revoke', actor: ACTOR, ...named, expiresAt: 7, recorded: true, reason: 'lost' }])
+  const state = loadState(db, [KEK])
+  expect([...state.orgs.keys()]).toEqual(['acme', 'globex'])
+  expect(state).toMatchObject({ cluster: 'test', epoch: 1, keyGeneration: 2, revocationSeq: 1, audit: { seq: 5 } })
+  expect(state.keys.get(named.kid)).toMatchObject({ org: 'acme', generation: 1, state: 'active' })
+  expect(new RevocationLog(db).after(0, 10)).toEqual([{ seq: 1, kind: 'token', ...named, expiresAt: 7 }])
+  expect(new RevocationLog(db).after(1, 10)).toEqual([])
+  expect(new MetaReader(db).read()).toMatchObject({ txid: 3, issueClockMs: minted.issuedAtMs })
+  expect(readOrgs(db).map(({ name }) => name)).toEqual(['acme', 'globex'])
+})
+
+test('after a restart the issue clock goes on later than where it was', () => {
+  const db = database()
+  const [, first] = run(db, [createOrg('acme'), mint]) as [unknown, Minted]
+  db.prepare('UPDATE meta SET issue_clock_ms = ?').run(first.issuedAtMs + 100_000)
+  const [second] = run(db, [mint]) as [Minted]
+  expect(second.issuedAtMs).toBeGreaterThan(first.issuedAtMs + 100_000)
+})
+
+test('every mint on record is found by its id, and nothing else is', () => {
+  const db = database()
+  run(db, [createOrg('acme')])
+  const ids = Array.from({ length: 4 }, () => run(db, Array<Command>(40).fill(mint)) as Minted[]).flat()
+  const issued = new IssuedLog(db)
+  for (const { id, expiresAt } of ids) {
+    const { kid, nonce } = parseTokenId(id)
+    expect(issued.find(kid, nonce)).toEqual({ kid, subject: 'ümläut', expiresAt })
+  }
+  const { kid } = parseTokenId(ids[0]?.id ?? tokenId('' as never, '' as never))
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
+      expect(issued.find(kid, Buffer.from(bytes).toString('hex') as Nonce)).toBeUndefined()
+    }),
+  )
+  // The leading rows leave after their retention: what is left is found all the same.
+  db.exec('DELETE FROM issued WHERE seq < 100')
+  expect(issued.find(kid, parseTokenId(ids[10]?.id ?? '').nonce)).toBeUndefined()
+  expect(issued.find(kid, parseTokenId(ids.at(-1)?.id ?? '').nonce)).toBeDefined()
+})
+
+test('an empty log finds nothing', () => {
+  const db = database()
+  expect(new IssuedLog(db).find('1'.repeat(16) as never, '2'.repeat(32) as never)).toBeUndefined()
+})
+
+test('a sealed key that was moved to another org opens nowhere', () => {
+  const db = database()
+  run(db, [createOrg('acme'), createOrg('globex')])
+  expect(new KeyReader(db).read([KEK], 'test')).toHaveLength(2)
+  db.exec(`UPDATE root_keys SET sealed_secret = (SELECT sealed_secret FROM root_keys WHERE org = 'acme')`)
+  expect(codeOf(() => new KeyReader(db).read([KEK], 'test'))).toBe('kek_wrong')
+  expect(codeOf(() => loadState(db, [KEK]))).toBe('kek_wrong')
+})
+
+test('a reader that knows a key opens it again when its sealed bytes change', () => {
+  const db = database()
+  run(db, [createOrg('acme')])
+  const reader = new KeyReader(db)
+  const [before] = reader.read([KEK], 'test')
+  // The same bytes are not opened again, so that even without a KEK at hand they are still known.
+  expect(reader.read([], 'test')[0]?.derivedKey).toBe(before?.derivedKey)
+  db.exec(`UPDATE root_keys SET sealed_secret = zeroblob(61)`)
+  expect(codeOf(() => reader.read([KEK], 'test'))).toBe('kek_wrong')
+})
+
+test('another KEK, or another cluster’s name, opens neither root keys nor the signing key', () => {
+  const db = database()
+  run(db, [createOrg('acme')])
+  const other = kekFromHex('cd'.repeat(32))
+  for (const [ring, cluster] of [
+    [[other], 'test'],
+    [[], 'test'],
+    [[KEK], 'other'],
+  ] as const) {
+    expect(codeOf(() => new KeyReader(db).read(ring, cluster))).toBe('kek_wrong')
+    expect(codeOf(() => readSigningKey(db, ring, cluster))).toBe('kek_wrong')
+  }
+})
+
+test('the signing key signs what its public half verifies', () => {
+  const db = database()
+  const { publicKey, privateKey } = readSigningKey(db, [other(), KEK], 'test')
+  const message = Buffer.from('position')
+  expect(ed25519Verify(readPublicKey(db), message, ed25519Sign(privateKey, message))).toBe(true)
+  expect(Buffer.from(publicKey).equals(readPublicKey(db))).toBe(true)
+})
+
+function other(): Kek {
+  return kekFromHex('cd'.repeat(32))
+}
+
+test('a database of another cluster, of a newer schema, or without its meta row is told by its code', () => {
+  const db = database()
+  const meta = new MetaReader(db).read()
+  expect(codeOf(() => checkMeta(meta, 'test', 'x.db'))).toBe('no error')
+  expect(codeOf(() => checkMeta(meta, 'other', 'x.db'))).toBe('wrong_cluster')
+  expect(codeOf(() => checkMeta({ ...meta, schema: meta.schema + 1 }, 'test', 'x.db'))).toBe('schema_newer')
+  db.exec('DELETE FROM meta')
+  expect(codeOf(() => new MetaReader(db).read())).toBe('database_corrupt')
+})

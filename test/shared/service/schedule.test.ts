@@ -1,0 +1,33 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { silentLog } from '../../../shared/log.ts'
+import { scheduleJob } from '../../../shared/service/schedule.ts'
+
+const EVERY_SECOND = '* * * * * *'
+
+test('what is no cron expression is told with the name of its job', () => {
+  for (const at of ['', 'daily', '61 * * * *', '* * * *', '* * * * * * *']) {
+    const schedule = (): unknown => scheduleJob({ name: 'scrub', at, run: () => Promise.resolve() }, silentLog)
+    expect(schedule).toThrow(
+      expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining('scrub') as string }),
+    )
+  }
+})
+
+test('a job that fails is run again, and one that still runs is not started twice', async () => {
+  let failures = 0
+  const again = Promise.withResolvers<void>()
+  const failing = (): Promise<void> => {
+    failures += 1
+    if (failures === 2) again.resolve()
+    return Promise.reject(new Error('it fails'))
+  }
+  let runs = 0
+  const endless = (): Promise<void> => {
+    runs += 1
+    return new Promise(() => undefined)
+  }
+  onTestFinished(scheduleJob({ name: 'failing', at: EVERY_SECOND, run: failing }, silentLog))
+  onTestFinished(scheduleJob({ name: 'endless', at: EVERY_SECOND, run: endless }, silentLog))
+  await again.promise
+  expect(runs).toBe(1)
+})
