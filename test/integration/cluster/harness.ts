@@ -241,7 +241,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     for (const cleanup of this.#cleanups.splice(0)) await cleanup()
-    for (const region of [...this.#replicas.keys()]) await this.stopReplica(region)
+    for (const region of this.#replicas.keys()) await this.stopReplica(region)
     await this.stopPrimary()
     for (const proxy of this.#proxies.values()) await proxy.stop()
     this.#proxies.clear()
