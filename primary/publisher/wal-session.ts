@@ -5,7 +5,8 @@
 import type { Connection } from '../../shared/channel/connection.ts'
 import { txid as asTxid, type Timeline, type Txid } from '../../shared/ids.ts'
 import { parsePosition, positionText, type Position } from '../../shared/position.ts'
-import { BULK_SEGMENT, BULK_SNAPSHOT, encodeChunks } from '../../shared/protocol/bulk.ts'
+import { BULK_CHUNK_BYTES } from '../../shared/limits.ts'
+import { BULK_SEGMENT, BULK_SNAPSHOT, encodeChunk, encodeChunks } from '../../shared/protocol/bulk.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
 import { fromReplica, type ToReplica } from '../../shared/protocol/wal.ts'
@@ -85,7 +86,7 @@ export class WalSession {
       return
     }
     this.#cursor = next
-    for (const chunk of encodeChunks(BULK_SEGMENT, [segment])) await this.#write(chunk)
+    for (const chunk of segmentChunks(segment)) await this.#write(chunk)
   }
 
   async #sendSnapshot(): Promise<void> {
@@ -131,4 +132,10 @@ export class WalSession {
     this.#unpaced = 0
     await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/** Most segments fit into one chunk, and need no buffer to be cut up in. */
+function segmentChunks(segment: Uint8Array): Iterable<Uint8Array> {
+  if (segment.length > BULK_CHUNK_BYTES) return encodeChunks(BULK_SEGMENT, [segment])
+  return [encodeChunk(BULK_SEGMENT, segment, true)]
 }

@@ -40,8 +40,10 @@ export interface FollowerOptions {
   readonly onFatal: (error: unknown) => void
 }
 
-/** Applied work is made durable and acknowledged at most this often: replicas sync their WAL for catching up, not for safety. */
-const ACKNOWLEDGE_MS = 100
+/** The first work after a quiet time is made durable and acknowledged soon, so that whoever looks sees this replica there. */
+const ACKNOWLEDGE_MS = 20
+/** Under load it is synced this often: replicas sync their WAL for catching up, not for safety, and all else waits meanwhile. */
+const ACKNOWLEDGE_AGAIN_MS = 500
 /** Work on the event loop before verifications and revocations get their turn. */
 const TURN_BYTES = 60 * 1024
 
@@ -59,6 +61,8 @@ export class Follower {
   #partsBytes = 0
   #incoming: Incoming | undefined
   #acknowledging: NodeJS.Timeout | undefined
+  /** What this connection was told last. */
+  #acknowledged: Standing | undefined
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -214,14 +218,16 @@ export class Follower {
   #acknowledge(): void {
     this.#acknowledging = undefined
     const { standing } = this.#state
-    if (standing === undefined) return
+    if (standing === undefined || standing === this.#acknowledged) return
     try {
       this.#options.copy.sync()
     } catch (error) {
       return this.#options.onFatal(error)
     }
     this.#options.onDurable()
+    this.#acknowledged = standing
     void this.#send({ t: 'ack', position: positionText(standing.position) })
+    this.#acknowledging = setTimeout(() => this.#acknowledge(), ACKNOWLEDGE_AGAIN_MS)
   }
 
   async #send(message: FromReplica): Promise<void> {
@@ -232,6 +238,7 @@ export class Follower {
   #leave(): void {
     clearTimeout(this.#acknowledging)
     this.#acknowledging = undefined
+    this.#acknowledged = undefined
     this.#connection = undefined
     this.#parts = []
     this.#partsBytes = 0

@@ -1,93 +1,116 @@
 /**
  * The revocation stream's shell: takes rows as they come, refuses those tokens at once, writes them to the journal, and only
- * then acknowledges. It never waits for pages.
+ * then acknowledges. It never waits for pages. Histories are compared here as they are on the `wal` channel (S10): a primary
+ * that has fewer revocations than it once sent, or leads another history, is refused.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
+import { epoch as asEpoch, timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import {
   revocationsWelcome,
   revoked,
   type RevocationRow,
   type RevocationsHello,
+  type RevocationsWelcome,
 } from '../../shared/protocol/revocations.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import type { Tables } from '../tables/tables.ts'
-import type { RevocationJournal } from './journal.ts'
+import type { Place, RevocationJournal } from './journal.ts'
 
 export interface RevocationStreamOptions {
   readonly tables: Tables
   readonly journal: RevocationJournal
+  /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
+  readonly syncPages: () => void
+  readonly onDiverged: (message: string | undefined) => void
   /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
   readonly onFatal: (error: unknown) => void
 }
 
-interface Known {
-  readonly timeline: Timeline
+/** Up to which revocation everything is known, and in which history. */
+export interface Known extends Place {
   readonly seq: number
 }
 
 export class RevocationStream {
-  readonly #tables: Tables
-  readonly #journal: RevocationJournal
-  readonly #onFatal: (error: unknown) => void
-  /** Up to where everything is known and on the disk, and on which timeline: from journal, stream or pages. */
-  #known: Known | undefined
+  readonly #options: RevocationStreamOptions
+  /** From the journal and the stream. */
+  #streamed: Known | undefined
   /** What has come and is not acknowledged. */
   #owed: Known | undefined
   #acknowledging: Promise<void> | undefined
   /** What the last hello said: the primary sends what comes after, whatever the pages have brought meanwhile. */
-  #asked: RevocationsHello = { timeline: null, seq: 0 }
+  #asked: Known | undefined
 
   /** What the journal holds is refused from the first moment, whatever timeline it is of. */
-  constructor({ tables, journal, onFatal }: RevocationStreamOptions) {
-    this.#onFatal = onFatal
-    this.#tables = tables
-    this.#journal = journal
-    const { timeline } = journal
-    const seq = contiguous(this.#inPages(timeline), journal.rows)
-    if (timeline !== undefined) this.#known = { timeline, seq }
-    tables.add(journal.rows, seq)
+  constructor(options: RevocationStreamOptions) {
+    this.#options = options
+    const parts = options.journal.takeLoaded()
+    const newest = parts.at(-1)
+    if (newest !== undefined) {
+      const own = parts.filter(({ timeline }) => timeline === newest.timeline).flatMap(({ rows }) => rows)
+      const { timeline, epoch } = newest
+      this.#streamed = { timeline, epoch, seq: contiguous(this.#inPages(timeline), own) }
+    }
+    const { seq, timeline } = this.#streamed ?? { seq: 0, timeline: undefined }
+    for (const { rows } of parts) options.tables.add(rows, seq, timeline)
+  }
+
+  /** The newest history known here, and up to where; undefined without any. */
+  get known(): Known | undefined {
+    const { meta, revocationsInPages } = this.#options.tables
+    const streamed = this.#streamed
+    if (meta === undefined || (streamed !== undefined && streamed.epoch > meta.epoch)) return streamed
+    const { timeline, epoch } = meta
+    const seq = streamed?.timeline === timeline ? Math.max(streamed.seq, revocationsInPages) : revocationsInPages
+    return { timeline, epoch, seq }
   }
 
   hello(): RevocationsHello {
-    const timeline = this.#known?.timeline ?? this.#tables.meta?.timeline
-    this.#asked = timeline === undefined ? { timeline: null, seq: 0 } : { timeline, seq: this.#seqOn(timeline) }
-    return this.#asked
+    this.#asked = this.known
+    return { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0 }
   }
 
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
     retire.addEventListener('abort', () => void connection.close())
     const welcome = revocationsWelcome.parse(connection.hello)
-    const timeline = asTimeline(welcome.timeline)
-    // On another timeline numbers count anew, and the primary sends everything; denials stay.
-    let seq = this.#asked.timeline === timeline ? Math.min(this.#asked.seq, welcome.seq) : 0
-    this.#owed = undefined
+    this.#requireSameHistory(welcome)
+    const place = { timeline: asTimeline(welcome.timeline), epoch: asEpoch(welcome.epoch) }
+    // On a later timeline numbers count anew, and the primary sends everything; denials stay.
+    const start = this.#asked?.timeline === place.timeline ? this.#asked.seq : 0
+    this.#owed = { ...place, seq: start }
+    this.#acknowledging = this.#acknowledge(connection)
     try {
-      for await (const frame of connection.messages()) {
-        const { rows } = decodeMessage(frame, revoked)
-        requireContiguous(seq, rows)
-        seq += rows.length
-        this.#take(timeline, rows, seq)
-        this.#owed = { timeline, seq }
-        this.#acknowledging ??= this.#acknowledge(connection)
-      }
+      await this.#read(connection, place, start)
     } finally {
       await this.#acknowledging
     }
   }
 
-  /** Pages up to here are durable: the journal need not hold what they hold. */
+  /** The applied pages are durable now: the journal need not hold what they hold. */
   covered(): void {
-    if (this.#journal.timeline !== undefined) this.#journal.covered(this.#inPages(this.#journal.timeline))
+    const { tables, journal } = this.#options
+    if (tables.meta !== undefined) journal.covered(tables.meta.timeline, tables.revocationsInPages)
+  }
+
+  async #read(connection: Connection, place: Place, start: number): Promise<void> {
+    let seq = start
+    for await (const frame of connection.messages()) {
+      const { rows } = decodeMessage(frame, revoked)
+      requireContiguous(seq, rows)
+      seq += rows.length
+      this.#take(place, rows, seq)
+      this.#owed = { ...place, seq }
+      this.#acknowledging ??= this.#acknowledge(connection)
+    }
   }
 
   /** Memory first, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
-  #take(timeline: Timeline, rows: readonly RevocationRow[], seq: number): void {
-    this.#tables.add(rows, seq)
+  #take(place: Place, rows: readonly RevocationRow[], seq: number): void {
+    this.#options.tables.add(rows, seq, place.timeline)
     try {
-      this.#journal.append(timeline, rows)
+      this.#options.journal.append(place, rows)
     } catch (cause) {
       throw this.#failed(cause)
     }
@@ -96,11 +119,13 @@ export class RevocationStream {
   /** One sync at a time: what comes meanwhile is refused already, and shares the next one. Never rejects. */
   async #acknowledge(connection: Connection): Promise<void> {
     try {
+      // What the hello counted may have come with pages that are not durable yet.
+      this.#options.syncPages()
       while (this.#owed !== undefined) {
         const known = this.#owed
         this.#owed = undefined
-        await this.#journal.sync()
-        this.#known = known
+        await this.#options.journal.sync()
+        this.#streamed = known
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
       }
     } catch (cause) {
@@ -114,25 +139,42 @@ export class RevocationStream {
   /** A full disk ends the connection, and the rows come again; any other failure ends the node. */
   #failed(cause: unknown): MacaroondError {
     const error = storageError(cause, 'writing the revocation journal')
-    if (error.code !== 'disk_full') this.#onFatal(error)
+    if (error.code !== 'disk_full') this.#options.onFatal(error)
     return error
   }
 
-  #seqOn(timeline: Timeline): number {
-    const streamed = this.#known?.timeline === timeline ? this.#known.seq : 0
-    return Math.max(streamed, this.#inPages(timeline))
+  /** Judged by what the hello said: the welcome was made after it, so an honest primary has at least as much. */
+  #requireSameHistory(welcome: RevocationsWelcome): void {
+    const message = this.#asked === undefined ? undefined : contradiction(this.#asked, welcome)
+    this.#options.onDiverged(message)
+    if (message === undefined) return
+    throw new MacaroondError('position_diverged', message, {
+      hint: 'the primary’s disk or this replica’s was put back to an older copy; see the runbook before you delete either',
+    })
   }
 
-  #inPages(timeline: Timeline | undefined): number {
-    return this.#tables.meta?.timeline === timeline ? this.#tables.revocationsInPages : 0
+  #inPages(timeline: Timeline): number {
+    const { meta, revocationsInPages } = this.#options.tables
+    return meta?.timeline === timeline ? revocationsInPages : 0
   }
+}
+
+function contradiction(ours: Known, theirs: RevocationsWelcome): string | undefined {
+  if (theirs.epoch < ours.epoch) return `the primary leads epoch ${theirs.epoch}, this replica has seen ${ours.epoch}`
+  if (theirs.epoch > ours.epoch) return undefined
+  if (theirs.timeline !== ours.timeline) return `the primary is on timeline ${theirs.timeline}, not on ${ours.timeline}`
+  if (theirs.seq >= ours.seq) return undefined
+  return `the primary has ${theirs.seq} revocations, this replica has had ${ours.seq} from it`
 }
 
 /** After a power cut the pages may end before the journal begins: then what is between has to be asked for again. */
 function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
-  const first = rows[0]
-  const last = rows.at(-1)
-  return first !== undefined && last !== undefined && first.seq <= inPages + 1 ? Math.max(inPages, last.seq) : inPages
+  let seq = inPages
+  for (const row of rows.toSorted((a, b) => a.seq - b.seq)) {
+    if (row.seq > seq + 1) break
+    seq = Math.max(seq, row.seq)
+  }
+  return seq
 }
 
 function requireContiguous(before: number, rows: readonly RevocationRow[]): void {

@@ -7,7 +7,7 @@ import { KeyReader } from '../../shared/database/keys.ts'
 import type { Meta, MetaReader } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { readPublicKey } from '../../shared/database/signing-key.ts'
-import type { Kid, Nonce } from '../../shared/ids.ts'
+import type { Kid, Nonce, Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { KIND_TOKEN, type RevocationRow } from '../../shared/protocol/revocations.ts'
 import type { Kek } from '../../shared/sealing.ts'
@@ -38,9 +38,10 @@ export class Tables implements TokenTables {
   #source: { readonly meta: MetaReader; readonly keys: KeyReader; readonly revocations: RevocationLog } | undefined
   #meta: Meta | undefined
   #publicKey: Uint8Array | undefined
-  /** Revocations up to here came with pages, in this timeline. */
+  /** Revocations up to here are in the pages, and known, in this timeline. */
   #fromPages = 0
-  #fromStream = 0
+  /** Revocations up to here came on the stream, without a gap, in the timeline that it is of. */
+  #streamed: { readonly timeline: Timeline | undefined; readonly seq: number } = { timeline: undefined, seq: 0 }
   #uninterpretable: string | undefined
 
   constructor(options: TablesOptions) {
@@ -73,7 +74,7 @@ export class Tables implements TokenTables {
 
   /** Revocations known without a gap, from pages or stream. */
   get revocationSeq(): number {
-    return Math.max(this.#fromPages, this.#fromStream)
+    return Math.max(this.#fromPages, this.#streamed.seq)
   }
 
   /** Why nothing can be said of any token: a revocation of a kind that a newer version wrote (V7). */
@@ -98,14 +99,18 @@ export class Tables implements TokenTables {
     const meta = this.#source.meta.read()
     if (before?.timeline !== meta.timeline) this.#fromPages = 0
     if (before?.keyGeneration !== meta.keyGeneration || before.timeline !== meta.timeline) this.#readKeys()
+    // What the stream brought already is not read once more: mostly it was here before its pages.
+    if (this.#streamed.timeline === meta.timeline) {
+      this.#fromPages = Math.max(this.#fromPages, Math.min(this.#streamed.seq, meta.revocationSeq))
+    }
     while (this.#fromPages < meta.revocationSeq) this.#readRevocations(meta)
     this.#meta = meta
   }
 
-  /** Rows that came ahead of their pages. `complete`: all revocations up to this number are known now, without a gap. */
-  add(rows: readonly RevocationRow[], complete: number): void {
+  /** Rows that came ahead of their pages. `complete`: all revocations of the timeline up to this number are known now. */
+  add(rows: readonly RevocationRow[], complete: number, timeline: Timeline | undefined): void {
     this.#take(rows)
-    this.#fromStream = complete
+    this.#streamed = { timeline, seq: complete }
   }
 
   #readKeys(): void {
