@@ -1,6 +1,7 @@
 /** What is on the disk of a dead node: read from a copy, so that the node itself finds everything as it was left. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import Sqlite from 'better-sqlite3'
 import { checksum, txid } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
@@ -69,4 +70,21 @@ export function recordedPositions(file: string): Pick<Position, 'txid' | 'checks
     const record = bytes.subarray(index * RECORD_BYTES)
     return { txid: txid(Number(record.readBigUInt64BE(4))), checksum: checksum(record.readBigUInt64BE(12)) }
   })
+}
+
+const JOURNAL_HEADER_BYTES = 8
+
+/** Ids of the revocations in the whole records of a replica's journal. */
+export function journalledRevocations(file: string): string[] {
+  const bytes = existsSync(file) ? readFileSync(file) : Buffer.alloc(0)
+  const ids: string[] = []
+  for (let start = 0; start + JOURNAL_HEADER_BYTES <= bytes.length;) {
+    const length = bytes.readUInt32BE(start)
+    const text = bytes.subarray(start + JOURNAL_HEADER_BYTES, start + JOURNAL_HEADER_BYTES + length)
+    if (length === 0 || text.length < length || crc32(text) !== bytes.readUInt32BE(start + 4)) break
+    const { kid, nonce } = JSON.parse(text.toString()) as { kid?: string; nonce?: string }
+    if (kid !== undefined) ids.push(`${kid}.${nonce}`)
+    start += JOURNAL_HEADER_BYTES + length
+  }
+  return ids
 }

@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { AUDIT_GENESIS, firstBrokenAuditRow } from '../../primary/authority/audit.ts'
 import type { AuditRow } from '../../primary/authority/rows.ts'
-import { RevocationJournal } from '../../replica/revocations/journal.ts'
 import { txid as asTxid } from '../../shared/ids.ts'
-import { checksumOnClose, openSound, recordedPositions, segmentHeaders } from './disk.ts'
+import { checksumOnClose, journalledRevocations, openSound, recordedPositions, segmentHeaders } from './disk.ts'
 import type { KnownToken, Ledger } from './ledger.ts'
 
 /** `folder` is a copy. What was acknowledged when this is called must be there. */
@@ -46,9 +45,7 @@ export interface ReplicaExpectation {
 
 export function judgeReplica(folder: string, ledger: Ledger, { complete }: ReplicaExpectation): void {
   for (const position of recordedPositions(join(folder, 'position'))) ledger.stated(position, 'a replica’s record')
-  const journal = new RevocationJournal(join(folder, 'revocations.journal'))
-  const known = new Set(journal.rows.map(({ kid, nonce }) => `${kid}.${nonce}`))
-  journal.close()
+  const known = new Set(journalledRevocations(join(folder, 'revocations.journal')))
   const path = join(folder, 'macaroond.db')
   if (existsSync(path)) {
     const db = openSound(path)

@@ -50,7 +50,7 @@ export type PointName =
   | 'wal sync'
   | 'journal write'
   | 'journal sync'
-  | 'journal clear'
+  | 'journal wipe'
   | 'snapshot write'
   | 'snapshot build'
   | 'snapshot rename'
@@ -77,7 +77,7 @@ export const POINTS: Readonly<Record<PointName, Point>> = {
   'wal sync': point('replica', 'apply', CALL, 20),
   'journal write': point('replica', 'journal', WRITE, 15),
   'journal sync': point('replica', 'journal', CALL, 15),
-  'journal clear': point('replica', 'journal', CALL, 10),
+  'journal wipe': point('replica', 'journal', WRITE, 6),
   'snapshot write': point('replica', 'snapshot', WRITE, 3),
   'snapshot build': point('replica', 'snapshot', WRITE, 2),
   'snapshot rename': point('replica', 'snapshot', CALL, 1),

@@ -17,7 +17,8 @@ const { target, record, folder, word } = order
 const sites = sitesOf(CHAOS_ROLE === 'replica' ? 'replica' : 'primary', folder)
 
 // The plain functions: what this file itself does is no point.
-const { openSync, closeSync, writeSync, fdatasyncSync, fsyncSync, ftruncateSync, renameSync, unlinkSync } = fs
+const { openSync, closeSync, writeSync, fdatasync, fdatasyncSync, fsyncSync, ftruncateSync, renameSync, unlinkSync } =
+  fs
 const recordFd = openSync(record, 'w')
 const wordFd = word === undefined ? undefined : openSync(word, 'w')
 const wordBytes = Buffer.alloc(1)
@@ -99,6 +100,12 @@ function pointOf(call: FileCall, path: string | undefined): PointName | undefine
   return incoming && (point === 'wal write' || point === 'index write') ? 'snapshot append' : point
 }
 
+const ZEROS = Buffer.alloc(8)
+
+function isZeros(data: Uint8Array, from: number): boolean {
+  return ZEROS.equals(data.subarray(from, from + ZEROS.length))
+}
+
 const shareOfWrite = target?.share ?? 0.5
 
 const wrapped = {
@@ -125,7 +132,7 @@ const wrapped = {
     if (typeof data === 'string') return writeSync(fd, data, start)
     const from = start ?? 0
     const all = typeof length === 'number' ? length : data.byteLength - from
-    const point = pointOf('write', paths.get(fd))
+    const point = pointOf(isZeros(data, from) ? 'wipe' : 'write', paths.get(fd))
     const some = Math.max(1, Math.floor(all * shareOfWrite))
     const written = at(
       point,
@@ -136,6 +143,14 @@ const wrapped = {
     return written
   },
   fdatasyncSync: (fd: number): void => at(pointOf('sync', paths.get(fd)), () => fdatasyncSync(fd)),
+  // In the background: the call itself, and the moment when it has returned.
+  fdatasync: (fd: number, done: fs.NoParamCallback): void => {
+    const point = pointOf('sync', paths.get(fd))
+    if (point === undefined || target?.point !== point) return fdatasync(fd, done)
+    const isBefore = target.moment === 'before'
+    if (isBefore) return at(point, () => fdatasync(fd, done))
+    fdatasync(fd, (error) => at(point, () => done(error)))
+  },
   fsyncSync: (fd: number): void => at(pointOf('sync', paths.get(fd)), () => fsyncSync(fd)),
   ftruncateSync: (fd: number, length?: number): void =>
     at(pointOf('truncate', paths.get(fd)), () => ftruncateSync(fd, length)),

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import type { PointName } from './aim.ts'
 
-export type FileCall = 'write' | 'sync' | 'truncate' | 'rename' | 'unlink' | 'create'
+/** `wipe` is a write of zeros. */
+export type FileCall = 'write' | 'wipe' | 'sync' | 'truncate' | 'rename' | 'unlink' | 'create'
 
 export interface Sites {
   readonly file: (call: FileCall, path: string) => PointName | undefined
@@ -26,7 +27,7 @@ function primarySites(folder: string): Sites {
     unlink: 'log prune',
   }
   return {
-    file: (call, path) => (inLog(path) ? logCalls[call] : undefined),
+    file: (call, path) => (inLog(path) ? logCalls[call === 'wipe' ? 'write' : call] : undefined),
     statement: (name, sql) => {
       if (name !== database) return undefined
       if (sql === 'COMMIT') return 'sqlite commit'
@@ -44,7 +45,7 @@ function replicaSites(folder: string): Sites {
     [at('macaroond.db-wal')]: { write: 'wal write', sync: 'wal sync', rename: 'copy moved aside' },
     [at('macaroond.db-shm')]: { write: 'index write', rename: 'copy moved aside' },
     [at('macaroond.db')]: { rename: 'copy moved aside' },
-    [at('revocations.journal')]: { write: 'journal write', sync: 'journal sync', truncate: 'journal clear' },
+    [at('revocations.journal')]: { write: 'journal write', sync: 'journal sync', wipe: 'journal wipe' },
     [at('snapshot.incoming')]: { write: 'snapshot write' },
     [at('macaroond.db.partial')]: { write: 'snapshot build', rename: 'snapshot rename' },
   }
@@ -54,7 +55,7 @@ function replicaSites(folder: string): Sites {
     'wal_checkpoint(TRUNCATE)': 'replica truncate',
   }
   return {
-    file: (call, path) => calls[path]?.[call],
+    file: (call, path) => calls[path]?.[call] ?? (call === 'wipe' ? calls[path]?.write : undefined),
     statement: (name, sql) => (name === at('macaroond.db') ? statements[sql] : undefined),
   }
 }
