@@ -31,7 +31,8 @@ const STEPS = [
 
 describe('the tour', () => {
   it('shows the main job step by step, each with its time, and every step holds', async () => {
-    const { status, stderr, json } = await macaroond(['tour', '--json'])
+    const { status, stdout, stderr, json } = await macaroond(['tour', '--json'])
+    expect(stdout, stderr).toContain('"steps"')
     const tour = json<Tour>()
     expect(tour.steps.filter(({ ok }) => !ok)).toEqual([])
     expect(tour.steps.map(({ step }) => step)).toEqual(STEPS)
