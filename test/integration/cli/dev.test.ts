@@ -20,6 +20,7 @@ import { commandLine, type Dev, macaroond, pidsOf, PROGRAM, type Ran, runs, star
 const folder = mkdtempSync(join(tmpdir(), 'macaroond-cli-'))
 const profile = join(folder, 'operator.toml')
 const NOTHING_LISTENS = '127.0.0.1:9'
+/** Undefined when it did not start. */
 let dev: Dev
 
 const inFolder = (name: string): string => join(folder, name)
@@ -41,8 +42,8 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  dev.process.kill('SIGTERM')
-  await dev.ended
+  dev?.process.kill('SIGTERM')
+  await dev?.ended
   rmSync(folder, { recursive: true, force: true })
 })
 
