@@ -28,7 +28,6 @@ const SYSCALLS: readonly (readonly [Role, Stage, string, string, number])[] = [
   ['primary', 'commit', 'macaroond.db-wal', 'fsync', 60],
   ['primary', 'checkpoint', 'macaroond.db', 'pwrite64', 60],
   ['primary', 'checkpoint', 'macaroond.db', 'fsync', 3],
-  ['primary', 'checkpoint', 'macaroond.db-wal', 'ftruncate', 3],
   ['replica', 'apply', 'macaroond.db-wal', 'pwrite64', 60],
   ['replica', 'apply', 'macaroond.db-shm', 'pwrite64', 120],
   ['replica', 'checkpoint', 'macaroond.db', 'pwrite64', 60],

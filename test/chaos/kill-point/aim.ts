@@ -41,7 +41,7 @@ export type PointName =
   | 'log sync'
   | 'log prune'
   | 'primary passive'
-  | 'primary truncate'
+  | 'sqlite restart'
   | 'record write'
   | 'signed rename'
   | 'wal write'
@@ -62,13 +62,14 @@ export type PointName =
 /** Every point, by name. The preload recognises them, the test draws from them. */
 export const POINTS: Readonly<Record<PointName, Point>> = {
   'sqlite commit': point('primary', 'commit', SQLITE, 30),
+  // The first commit after a checkpoint, which starts the WAL over in its place.
+  'sqlite restart': point('primary', 'commit', SQLITE, 2),
   'log write': point('primary', 'ship', WRITE, 30),
   'log rotate': point('primary', 'ship', CALL, 1),
   'log send': point('primary', 'ship', CALL, 30),
   'log sync': point('primary', 'checkpoint', CALL, 3),
   'log prune': point('primary', 'checkpoint', CALL, 1),
   'primary passive': point('primary', 'checkpoint', SQLITE, 2),
-  'primary truncate': point('primary', 'checkpoint', SQLITE, 2),
   'record write': point('replica', 'receive', WRITE, 30),
   'signed rename': point('replica', 'receive', CALL, 1),
   'wal write': point('replica', 'apply', WRITE, 30),

@@ -26,6 +26,7 @@ const paths = new Map<number, string>()
 const calls = new Map<PointName, number>()
 let incoming = false
 let logged = false
+let checkpointed = false
 
 function deathRecord(point: PointName, moment: Moment): string {
   return JSON.stringify({ point, moment, calls: calls.get(point) ?? 0 } satisfies DeathRecord)
@@ -176,7 +177,10 @@ net.Socket.prototype.write = function write(this: net.Socket, ...args: unknown[]
 type Pragma = (this: Sqlite.Database, source: string, options?: Sqlite.PragmaOptions) => unknown
 const pragma: Pragma = Reflect.get(Sqlite.prototype, 'pragma')
 Sqlite.prototype.pragma = function run(this: Sqlite.Database, source: string, options?: Sqlite.PragmaOptions): unknown {
-  return at(sites.statement(this.name, source), () => pragma.call(this, source, options))
+  const point = sites.statement(this.name, source)
+  const result = at(point, () => pragma.call(this, source, options))
+  checkpointed ||= point === 'primary passive'
+  return result
 }
 
 const scratch = new Sqlite(':memory:')
@@ -185,5 +189,8 @@ scratch.close()
 type Run = (this: Sqlite.Statement, ...args: unknown[]) => Sqlite.RunResult
 const runStatement: Run = Reflect.get(statement, 'run')
 statement.run = function run(this: Sqlite.Statement, ...args: unknown[]): Sqlite.RunResult {
-  return at(sites.statement(this.database.name, this.source), () => runStatement.apply(this, args))
+  const point = sites.statement(this.database.name, this.source)
+  const restarts = point === 'sqlite commit' && checkpointed
+  if (restarts) checkpointed = false
+  return at(restarts ? 'sqlite restart' : point, () => runStatement.apply(this, args))
 }

@@ -31,8 +31,7 @@ function primarySites(folder: string): Sites {
     statement: (name, sql) => {
       if (name !== database) return undefined
       if (sql === 'COMMIT') return 'sqlite commit'
-      if (sql === 'wal_checkpoint(PASSIVE)') return 'primary passive'
-      return sql === 'wal_checkpoint(TRUNCATE)' ? 'primary truncate' : undefined
+      return sql === 'wal_checkpoint(PASSIVE)' ? 'primary passive' : undefined
     },
   }
 }
