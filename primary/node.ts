@@ -10,24 +10,24 @@ import { PeerRegistry } from '../shared/channel/peers.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
-import { checksumOf } from '../shared/database/scrub.ts'
+import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey } from '../shared/database/signing-key.ts'
 import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
-import { checksumText } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
-import { scheduleJob } from '../shared/service/schedule.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { requireOpen, type WritesState } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
 import { primaryStatus } from './api/status.ts'
-import { startAgreement, stepAgreement, type Agreement, type AgreementEvent } from './commit-log/agreement.ts'
+import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import type { PrimaryConfig } from './config.ts'
+import { Maintenance } from './maintenance.ts'
 import { Publisher } from './publisher/publisher.ts'
+import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
 import { RevocationBook } from './store/revocation-book.ts'
@@ -42,9 +42,6 @@ export interface PrimaryOptions {
   readonly reread: () => PrimaryConfig
 }
 
-/** How often the WAL is looked at for writes of others, and a stalled segment is tried again. */
-const WATCH_MS = 1_000
-
 export class Primary implements Service {
   readonly failed: Promise<unknown>
   readonly #options: PrimaryOptions
@@ -54,13 +51,12 @@ export class Primary implements Service {
   readonly #writer: GroupWriter
   readonly #publisher: Publisher
   readonly #api: SigningApi
-  readonly #timers: (() => void)[] = []
+  readonly #maintenance: Maintenance
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
   readonly #startedMs: number = systemClock.monotonicMs()
   #agreement: Agreement
   #listener: Listener | undefined
-  #checkpointAt: number
   #stopping = false
   #fail: (error: unknown) => void
 
@@ -70,13 +66,14 @@ export class Primary implements Service {
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
-    this.#checkpointAt = config.checkpoint.pages
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
     this.#agreement = startAgreement(this.#replicaNames(), config.alone)
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
+    const onFatal = (error: unknown): void => this.#stopAtOnce(error)
+    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, log, onFatal })
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
       port: revocations.following(transactionsOn(this.#commitLog, [kek], (error) => this.#stopAtOnce(error))),
@@ -92,11 +89,11 @@ export class Primary implements Service {
       revocations,
       lastRevocation: () => this.#writer.state.revocationSeq,
       signingKey: readSigningKey(db, [kek], config.cluster),
-      clock: systemClock,
+      earlierTimelines: readTimelines(db),
+      snapshots: this.#openSnapshots(),
       logger: log,
       events: {
-        joined: (replica, standing) => this.#joined(replica, standing),
-        acknowledged: (replica) => this.#agree({ kind: 'acknowledged', replica }),
+        joined: (replica, atHead) => this.#joined({ replica, atHead }),
         refused: (replica, message) => this.#auditRefusal(replica, message),
         contradicted: (error) => this.#stopAtOnce(error),
       },
@@ -123,7 +120,7 @@ export class Primary implements Service {
       onRefusal: ({ remotePeer, channel, error }) =>
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
     })
-    primary.#watch()
+    primary.#maintenance.start()
     return primary
   }
 
@@ -147,10 +144,9 @@ export class Primary implements Service {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    for (const clear of this.#timers) clear()
     this.#publisher.close()
     await this.#listener?.close()
-    await this.#checkpoint()
+    await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
   }
@@ -176,6 +172,17 @@ export class Primary implements Service {
     })
   }
 
+  #openSnapshots(): SnapshotFiles {
+    const log = this.#commitLog
+    return new SnapshotFiles({
+      folder: this.#options.config.data,
+      pin: () => ({ view: log.pin(), position: log.head }),
+      nowMs: () => systemClock.wallMs(),
+      canFollow: ({ txid }) => log.checksumAt(txid) !== undefined,
+      onDamaged: (error) => this.#stopAtOnce(error),
+    })
+  }
+
   #replicaNames(): readonly string[] {
     return this.#peers
       .all()
@@ -195,7 +202,7 @@ export class Primary implements Service {
     // What a replica acknowledges opens writes and makes revocations durable: an operator's word must not pass for that.
     if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
     if (channel === 'wal') return this.#publisher.acceptWal(peer, hello)
-    if (channel === 'revocations') return this.#publisher.acceptRevocations()
+    if (channel === 'revocations') return this.#publisher.acceptRevocations(peer, hello)
     if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }
     return { ok: false, error: reportOf(notHere(channel)) }
   }
@@ -216,25 +223,7 @@ export class Primary implements Service {
 
   #committed(): void {
     this.#publisher.committed()
-    const { walFrames } = this.#commitLog
-    const { pages } = this.#options.config.checkpoint
-    if (walFrames < pages) this.#checkpointAt = pages
-    else if (walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
-  }
-
-  async #checkpoint(): Promise<void> {
-    if (this.#stopping) return
-    const { pages } = this.#options.config.checkpoint
-    // While a reader or a snapshot keeps the WAL from being emptied, the next try waits until it has grown by as much again.
-    this.#checkpointAt = this.#commitLog.walFrames + pages
-    try {
-      const outcome = await this.#commitLog.checkpoint()
-      this.#options.log.debug({ outcome }, 'checkpoint')
-    } catch (error) {
-      // What could not be copied is still in the WAL, whole.
-      if (isDiskFull(error)) this.#options.log.error('the disk is full: no checkpoint')
-      else this.#stopAtOnce(error)
-    }
+    this.#maintenance.committed()
   }
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
@@ -243,16 +232,11 @@ export class Primary implements Service {
     this.#fail(error)
   }
 
-  #joined(replica: string, standing: 'agrees' | 'empty' | 'unknown'): void {
-    this.#refused.delete(replica)
-    this.#agree({ kind: 'joined', replica, standing })
-  }
-
-  #agree(event: AgreementEvent): void {
+  #joined(event: Joined): void {
+    this.#refused.delete(event.replica)
     const before = this.#agreement.confirmed
     this.#agreement = stepAgreement(this.#agreement, event, this.#replicaNames())
-    if (!before && this.#agreement.confirmed)
-      this.#options.log.info({ replica: event.replica }, 'position confirmed: writes are open')
+    if (!before && this.#agreement.confirmed) this.#options.log.info(event, 'position confirmed: writes are open')
   }
 
   /** A claim that is not ours is written down once (S10); when writes are not open, the log line has to do. */
@@ -267,33 +251,6 @@ export class Primary implements Service {
       .catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
   }
 
-  #watch(): void {
-    const { config, log } = this.#options
-    const timer = setInterval(() => this.#lookAtLog(), WATCH_MS)
-    const scrub = { name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }
-    this.#timers.push(() => clearInterval(timer), scheduleJob(scrub, log))
-  }
-
-  #lookAtLog(): void {
-    try {
-      if (this.#commitLog.stalled) this.#commitLog.unstall()
-      else this.#commitLog.checkUndisturbed()
-    } catch (error) {
-      if (isDiskFull(error)) this.#options.log.error('the disk is still full')
-      else this.#stopAtOnce(error)
-    }
-  }
-
-  async #scrub(): Promise<void> {
-    const expected = this.#commitLog.head.checksum
-    const found = await checksumOf(this.#commitLog.pin())
-    if (found === expected) return this.#options.log.info('scrub: every page is as it was written')
-    const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
-    this.#stopAtOnce(
-      new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }),
-    )
-  }
-
   #status(): ReturnType<typeof primaryStatus> {
     return primaryStatus({
       cluster: this.#options.config.cluster,
@@ -305,10 +262,6 @@ export class Primary implements Service {
       publisher: this.#publisher,
     })
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof MacaroondError && error.code === 'disk_full'
 }
 
 function notAReplica(channel: string): MacaroondError {

@@ -3,19 +3,14 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Connection } from '../shared/channel/connection.ts'
-import { dial } from '../shared/channel/dial.ts'
 import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
-import { parsePeerId } from '../shared/channel/peer-id.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
 import { serveRpc } from '../shared/channel/rpc-server.ts'
-import { superviseConnection, type SupervisionState } from '../shared/channel/supervisor.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
-import type { RevocationsHello } from '../shared/protocol/revocations.ts'
-import type { WalHello } from '../shared/protocol/wal.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { scheduleJob } from '../shared/service/schedule.ts'
@@ -24,6 +19,7 @@ import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
 import { Follower } from './follower/follower.ts'
 import { SignedPositionStore } from './follower/signed-position-store.ts'
+import { PrimaryLinks } from './primary-links.ts'
 import { RevocationJournal } from './revocations/journal.ts'
 import { RevocationStream } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
@@ -53,16 +49,16 @@ export class Replica implements Service {
   readonly #stream: RevocationStream
   readonly #verify: VerifyApi
   readonly #stopped = new AbortController()
-  readonly #links: Promise<void>[] = []
-  readonly #linkStates = new Map<string, SupervisionState>()
+  readonly #links: PrimaryLinks
+  readonly #hasData = Promise.withResolvers<void>()
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #fail: (error: unknown) => void
   #cancelScrub: () => void = () => undefined
   #listener: Listener | undefined
   #checkpointAt: number
-  #alarm: string | undefined
+  #scrubbing: Promise<void> | undefined
 
-  private constructor(options: ReplicaOptions) {
+  private constructor(options: ReplicaOptions, lock: NodeLock) {
     const { config, kek, log, identity } = options
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
@@ -70,7 +66,8 @@ export class Replica implements Service {
     this.#fail = failed.resolve
     this.#options = options
     this.#checkpointAt = config.checkpoint.pages
-    this.#lock = lockFolder(data)
+    this.#lock = lock
+    this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
@@ -87,6 +84,8 @@ export class Replica implements Service {
     this.#stream = new RevocationStream({
       tables: this.#tables,
       journal: this.#journal,
+      syncPages: () => this.#copy.sync(),
+      onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
     this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, clock: systemClock })
@@ -95,10 +94,11 @@ export class Replica implements Service {
       snapshotPath: join(data, 'snapshot.incoming'),
       log,
       signed: () => this.#signed.newest,
+      revocations: () => this.#stream.known,
       onSigned: (signed) => this.#signed.take(signed, this.#tables.publicKey, cluster),
       onApplied: () => this.#applied(),
       onDurable: () => this.#stream.covered(),
-      onDiverged: (message) => this.#diverged(message),
+      onDiverged: (message) => this.#links.diverged('wal', message),
       onFatal: (error) => this.#fail(error),
     })
   }
@@ -106,8 +106,9 @@ export class Replica implements Service {
   static async start(options: ReplicaOptions): Promise<Replica> {
     const { config, identity, log } = options
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
+    const lock = lockFolder(config.data)
     await selfTest(config.data, systemEntropy)
-    const replica = new Replica(options)
+    const replica = new Replica(options, lock)
     replica.#listener = await listen({
       address: config.listen,
       identity,
@@ -139,50 +140,28 @@ export class Replica implements Service {
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#cancelScrub()
-    await Promise.all([...this.#links, this.#listener?.close()])
+    await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
+    await this.#signed.save()
     this.#copy.sync()
     this.#copy.close()
     this.#journal.close()
-    this.#signed.save()
     this.#lock.release()
   }
 
   /** One connection a purpose: revocations never queue behind pages. */
   #connect(): void {
     const { log, config } = this.#options
-    const follow = (connection: Connection, retire: AbortSignal): Promise<void> =>
-      this.#follower.follow(connection, retire)
-    const listenTo = (connection: Connection, retire: AbortSignal): Promise<void> =>
-      this.#stream.follow(connection, retire)
-    this.#links.push(this.#supervise('wal', () => this.#follower.hello(), follow))
-    this.#links.push(this.#supervise('revocations', () => this.#stream.hello(), listenTo))
-    this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
-  }
-
-  #supervise(
-    channel: 'wal' | 'revocations',
-    hello: () => WalHello | RevocationsHello,
-    run: (connection: Connection, retire: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    const { config, identity, log } = this.#options
-    const { address, peer_id } = config.primary
-    const peerId = parsePeerId(peer_id)
-    return superviseConnection({
-      dial: (signal) => dial({ address, peerId, identity, channel, cluster: config.cluster, hello: hello(), signal }),
-      run,
-      signal: this.#stopped.signal,
-      clock: systemClock,
-      entropy: systemEntropy,
-      log: log.child({ channel }),
-      onState: (state) => this.#linked(channel, state),
+    this.#links.open('wal', {
+      hello: () => this.#follower.hello(),
+      run: (connection, retire) => this.#follower.follow(connection, retire),
     })
-  }
-
-  /** A primary that refuses this position is as much of an alarm as one that is refused here (S10). */
-  #linked(channel: 'wal' | 'revocations', state: SupervisionState): void {
-    this.#linkStates.set(channel, state)
-    if (state.phase !== 'waiting' || state.error?.code !== 'position_diverged') return
-    this.#diverged(state.error.message)
+    // Without a database nothing is verified, and the snapshot brings every revocation so far: the stream goes on from there.
+    this.#links.open('revocations', {
+      after: this.#hasData.promise,
+      hello: () => this.#stream.hello(),
+      run: (connection, retire) => this.#stream.follow(connection, retire),
+    })
+    this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
   }
 
   #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
@@ -208,6 +187,7 @@ export class Replica implements Service {
   #reopened(source: TableSource | undefined): void {
     try {
       this.#tables.attach(source)
+      if (source !== undefined) this.#hasData.resolve()
     } catch (error) {
       this.#fail(error)
       throw error
@@ -221,6 +201,7 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
+    this.#verify.applied()
     if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
   }
 
@@ -238,16 +219,16 @@ export class Replica implements Service {
     }
   }
 
-  #diverged(message: string | undefined): void {
-    if (message !== undefined && message !== this.#alarm) {
-      this.#options.log.error({ message }, 'ALARM: this replica refuses its primary')
-    }
-    this.#alarm = message
+  #scrub(): Promise<void> {
+    this.#scrubbing ??= this.#readWholeCopy().finally(() => (this.#scrubbing = undefined))
+    return this.#scrubbing
   }
 
-  async #scrub(): Promise<void> {
+  async #readWholeCopy(): Promise<void> {
     const { log } = this.#options
-    if (await this.#copy.scrub()) return log.info('scrub: every page is as it was applied')
+    const outcome = await this.#copy.scrub(this.#stopped.signal)
+    if (outcome === 'stopped') return
+    if (outcome === 'sound') return log.info('scrub: every page is as it was applied')
     log.error('scrub: the disk changed pages of this copy; a snapshot will replace it')
     this.#follower.damaged()
   }
@@ -259,8 +240,7 @@ export class Replica implements Service {
       uptimeMs: systemClock.monotonicMs() - this.#startedMs,
       copy: this.#copy,
       tables: this.#tables,
-      links: this.#linkStates,
-      alarm: this.#alarm,
+      links: this.#links,
     })
   }
 }

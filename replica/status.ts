@@ -3,6 +3,7 @@ import { positionText } from '../shared/position.ts'
 import type { LinkState, ReplicaStatus } from '../shared/protocol/status.ts'
 import { VERSION } from '../shared/version.ts'
 import type { ReplicaConfig } from './config.ts'
+import type { PrimaryLinks } from './primary-links.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
 import type { Tables } from './tables/tables.ts'
 
@@ -12,11 +13,10 @@ export interface StatusSources {
   readonly uptimeMs: number
   readonly copy: DatabaseCopy
   readonly tables: Tables
-  readonly links: ReadonlyMap<string, SupervisionState>
-  readonly alarm: string | undefined
+  readonly links: PrimaryLinks
 }
 
-export function replicaStatus({ config, peerId, uptimeMs, copy, tables, links, alarm }: StatusSources): ReplicaStatus {
+export function replicaStatus({ config, peerId, uptimeMs, copy, tables, links }: StatusSources): ReplicaStatus {
   const { standing } = copy
   return {
     role: 'replica',
@@ -30,9 +30,9 @@ export function replicaStatus({ config, peerId, uptimeMs, copy, tables, links, a
     timeline: standing?.timeline ?? null,
     revocationSeq: tables.revocationSeq,
     ...tables.counts,
-    wal: linkState(links.get('wal')),
-    stream: linkState(links.get('revocations')),
-    alarm: alarm ?? null,
+    wal: linkState(links.state('wal')),
+    stream: linkState(links.state('revocations')),
+    alarm: links.alarm ?? null,
     walBytes: copy.walBytes,
   }
 }

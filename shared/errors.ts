@@ -50,6 +50,7 @@ const KINDS = {
   position_superseded: 'conflict',
   position_unreached: 'unavailable',
   write_unconfirmed: 'unavailable',
+  outcome_unknown: 'unavailable',
 
   // channel
   connect_failed: 'unavailable',

@@ -70,9 +70,10 @@ export const GROUP_COMMANDS_MAX = 100
 export const WRITES_QUEUED_MAX = 10_000
 /** S7: a revocation that no replica confirms within this time is answered as indeterminate. */
 export const REVOKE_DURABLE_TIMEOUT_MS = 2_000
-/** How long a verification waits for a wanted position, and how often it looks. */
+/** How long a verification waits for a wanted position, and how many may wait at once. */
 export const MIN_POSITION_WAIT_MS = 1_000
-export const MIN_POSITION_POLL_MS = 2
+export const MIN_POSITION_WAITERS_MAX = 4_096
+export const MIN_POSITION_WAITING_CHARS_MAX: number = 32 * 1024 * 1024
 
 // SQLite files.
 /** A poll of the WAL returns after the first transaction that reaches this. */

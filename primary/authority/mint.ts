@@ -22,7 +22,9 @@ export function mint(state: AuthorityState, command: Mint, moment: Moment): Deci
   assert(key !== undefined, `org ${org.name} has no active key`)
   const issue = nextNonce(state.issue, moment.wallMs, moment.entropy.bytes(NONCE_RANDOM_BYTES))
   const { nonce, issuedAtMs } = issue
-  const expiresAt = command.ttlSeconds === 0 ? 0 : Math.ceil(issuedAtMs / 1000) + command.ttlSeconds
+  // By the earlier of the two clocks: an issue clock that once jumped ahead must not lengthen what is minted after.
+  const startsMs = Math.min(issuedAtMs, moment.wallMs)
+  const expiresAt = command.ttlSeconds === 0 ? 0 : Math.ceil(startsMs / 1000) + command.ttlSeconds
   const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors: [], subject })
   const root = createMacaroon({ derivedKey: key.derivedKey, location: state.cluster, identifier })
   const token = encodeTokenText(attenuate(root, command.caveats))

@@ -15,12 +15,13 @@ const ZERO_PAGE = Buffer.alloc(PAGE_BYTES)
 export class Capture {
   readonly #checksums: PageChecksums
   readonly #epoch: Epoch
-  #lastTimestampMs = 0
+  #lastTimestampMs: number
 
-  /** `checksums` are those of the database before the first transaction to come. */
-  constructor(checksums: PageChecksums, epoch: Epoch) {
+  /** `checksums` are those of the database before the first transaction to come, `lastTimestampMs` the newest segment's. */
+  constructor(checksums: PageChecksums, epoch: Epoch, lastTimestampMs: number) {
     this.#checksums = checksums
     this.#epoch = epoch
+    this.#lastTimestampMs = lastTimestampMs
   }
 
   get checksums(): PageChecksums {

@@ -165,13 +165,12 @@ export class CommitLog {
     this.#file.close()
   }
 
-  /** A damaged record is as good as none: who needs it gets a snapshot, and nobody asks for it again and again. */
+  /** A damaged or unreadable record is as good as none: who needs it gets a snapshot, and nobody asks again and again. */
   #readLogged(txid: Txid): Buffer | undefined {
     try {
       return this.#log.read(txid)
     } catch (error) {
-      if (!(error instanceof MacaroondError) || error.code !== 'log_corrupt') throw error
-      this.#options.onDamagedLog(error)
+      this.#options.onDamagedLog(storageError(error, 'reading the segment log'))
       return undefined
     }
   }

@@ -51,6 +51,8 @@ const COLLECT_MS = 1
 export class GroupWriter {
   readonly #options: GroupWriterOptions
   #state: AuthorityState
+  /** Revocations: they go ahead of everything, and a flood of mints keeps none of them out (V5). */
+  #urgent: Pending[] = []
   #queue: Pending[] = []
   #scheduled = false
   #lastGroup = 0
@@ -69,28 +71,34 @@ export class GroupWriter {
   submit<T extends Answer>(command: Command): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
       this.#options.gate()
-      if (this.#queue.length >= WRITES_QUEUED_MAX) {
+      const queue = isUrgent(command) ? this.#urgent : this.#queue
+      if (queue.length >= WRITES_QUEUED_MAX) {
         throw new MacaroondError('overloaded', 'too many writes are waiting', { hint: 'try again in a second' })
       }
-      this.#queue.push({ command, resolve: resolve as Pending['resolve'], reject })
+      queue.push({ command, resolve: resolve as Pending['resolve'], reject })
       this.#schedule()
     })
+  }
+
+  get #waiting(): number {
+    return this.#urgent.length + this.#queue.length
   }
 
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
     const flush = (): void => this.#flush()
-    if (this.#lastGroup > 1 && this.#queue.length < GROUP_COMMANDS_MAX) setTimeout(flush, COLLECT_MS)
+    if (this.#lastGroup > 1 && this.#waiting < GROUP_COMMANDS_MAX) setTimeout(flush, COLLECT_MS)
     else setImmediate(flush)
   }
 
   #flush(): void {
     this.#scheduled = false
-    const group = this.#queue.splice(0, GROUP_COMMANDS_MAX)
+    const urgent = this.#urgent.splice(0, GROUP_COMMANDS_MAX)
+    const group = [...urgent, ...this.#queue.splice(0, GROUP_COMMANDS_MAX - urgent.length)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
-    if (this.#queue.length > 0) this.#schedule()
+    if (this.#waiting > 0) this.#schedule()
   }
 
   #commit(group: readonly Pending[]): void {
@@ -140,4 +148,8 @@ export class GroupWriter {
       this.#options.onFatal(second)
     }
   }
+}
+
+function isUrgent({ kind }: Command): boolean {
+  return kind === 'token.revoke'
 }

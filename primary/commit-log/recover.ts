@@ -37,7 +37,7 @@ export interface Recovered {
 export function recover(options: RecoverOptions): Recovered {
   const { file, reader, log, meta, nowMs } = options
   const newest = newestLogged(options)
-  const capture = new Capture(checksumsOfFile(file), meta.epoch)
+  const capture = new Capture(checksumsOfFile(file), meta.epoch, newest?.timestampMs ?? 0)
   let captured = 0
   for (const transaction of transactionsOf(reader)) {
     if (newest === undefined || isLogged(transaction, newest)) {

@@ -12,6 +12,14 @@ export interface History {
   readonly timeline: Timeline
   /** Checksum after that transaction; undefined where the log does not reach back to. */
   readonly checksumAt: (txid: Txid) => Checksum | undefined
+  /** Number of the last revocation. */
+  readonly revocationSeq: number
+}
+
+/** Revocations travel ahead of pages, so a replica may know of more than its position says. */
+export interface RevocationsClaim {
+  readonly timeline: Timeline
+  readonly seq: number
 }
 
 export interface Claim {
@@ -19,12 +27,13 @@ export interface Claim {
   readonly timeline: Timeline | undefined
   /** Carries this authority's signature: checked before this is called. */
   readonly proven: ProvenPosition | undefined
+  readonly revocations: RevocationsClaim | undefined
 }
 
 export type Assessment =
   /** Its position is a point of our history: the segments after it follow. */
   | { readonly kind: 'resume'; readonly after: Txid }
-  | { readonly kind: 'snapshot'; readonly standing: 'empty' | 'unknown' }
+  | { readonly kind: 'snapshot' }
   | { readonly kind: 'refuse'; readonly message: string }
   /** Proof that this authority was further, or elsewhere: this primary's disk is old. It must stop. */
   | { readonly kind: 'stop'; readonly message: string }
@@ -32,13 +41,27 @@ export type Assessment =
 export function assess(history: History, claim: Claim): Assessment {
   const stop = claim.proven === undefined ? undefined : contradicts(history, claim.proven)
   if (stop !== undefined) return { kind: 'stop', message: stop }
+  const missing = revocationsMissing(history, claim.revocations)
+  if (missing !== undefined) return { kind: 'refuse', message: missing }
   const { position, timeline } = claim
-  if (position === undefined || timeline === undefined) return { kind: 'snapshot', standing: 'empty' }
-  if (position.epoch < history.position.epoch) return { kind: 'snapshot', standing: 'unknown' }
+  if (position === undefined || timeline === undefined) return { kind: 'snapshot' }
+  if (position.epoch < history.position.epoch) return { kind: 'snapshot' }
   const contradiction = contradicts(history, { position, timeline })
   if (contradiction !== undefined) return { kind: 'refuse', message: contradiction }
   const known = history.checksumAt(position.txid) !== undefined
-  return known ? { kind: 'resume', after: position.txid } : { kind: 'snapshot', standing: 'unknown' }
+  return known ? { kind: 'resume', after: position.txid } : { kind: 'snapshot' }
+}
+
+/**
+ * A revocation is sent once it is committed, so nobody can have more of this timeline than we do, unless our disk is old.
+ * The same numbers would mean other tokens from here on, and take the place of what was acknowledged.
+ */
+export function revocationsMissing(
+  { timeline, revocationSeq }: Pick<History, 'timeline' | 'revocationSeq'>,
+  claim: RevocationsClaim | undefined,
+): string | undefined {
+  if (claim === undefined || claim.timeline !== timeline || claim.seq <= revocationSeq) return undefined
+  return `it has revocation ${claim.seq}, this primary only ${revocationSeq}`
 }
 
 /** Why the two cannot be one history, if they cannot. */

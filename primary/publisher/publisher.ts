@@ -2,18 +2,18 @@
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
-import type { Clock } from '../../shared/clock.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { positionText, type Position } from '../../shared/position.ts'
-import { revocationsHello } from '../../shared/protocol/revocations.ts'
+import { revocationsHello, type RevocationsHello } from '../../shared/protocol/revocations.ts'
 import { signPosition } from '../../shared/protocol/signed-position.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import { Acknowledgements } from './acknowledgements.ts'
-import type { Assessment } from './assess.ts'
+import { revocationsMissing, type Assessment } from './assess.ts'
 import { RevocationSession, type RevocationSource } from './revocation-session.ts'
-import { snapshotOf } from './snapshot.ts'
+import type { SnapshotFiles } from './snapshot-files.ts'
 import { judgeHello } from './standing.ts'
 import { WalSession, type HistorySource } from './wal-session.ts'
 
@@ -23,14 +23,16 @@ export interface PublisherOptions {
   readonly revocations: Pick<RevocationSource, 'after'>
   readonly lastRevocation: () => number
   readonly signingKey: SigningKey
-  readonly clock: Clock
+  readonly snapshots: SnapshotFiles
+  /** Timelines of this authority's earlier epochs: their revocation numbers mean nothing now, but they are no contradiction. */
+  readonly earlierTimelines: ReadonlySet<string>
   readonly logger: Log
   readonly events: PublisherEvents
 }
 
 export interface PublisherEvents {
-  readonly joined: (replica: string, standing: 'agrees' | 'empty' | 'unknown') => void
-  readonly acknowledged: (replica: string) => void
+  /** A replica that fits has connected; `atHead`: it stands where this primary does. */
+  readonly joined: (replica: string, atHead: boolean) => void
   /** A replica's claim was not part of our history, and not proven. */
   readonly refused: (replica: string, message: string) => void
   /** Proof that this primary's disk is old. */
@@ -60,12 +62,12 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    const { log, clock } = options
+    const { log, snapshots } = options
     this.#source = {
       timeline: log.timeline,
       head: () => log.head,
       segment: (txid) => log.segment(txid),
-      snapshot: () => snapshotOf(log.pin(), log.head, clock.wallMs()),
+      snapshot: () => snapshots.open(),
     }
   }
 
@@ -75,18 +77,26 @@ export class Publisher {
     if (assessment.kind === 'resume' || assessment.kind === 'snapshot') {
       return { ok: true, welcome: { position: positionText(this.#source.head()), timeline: this.#source.timeline } }
     }
-    const message = `replica ${replica} contradicts this primary: ${assessment.message}`
-    const error = new MacaroondError('position_diverged', message, {
-      hint: 'one of the two disks was put back to an older copy, or belongs to another history; see the runbook before you delete either',
-    })
+    const error = contradiction(replica, assessment.message)
     if (assessment.kind === 'stop') this.#options.events.contradicted(error)
     else this.#options.events.refused(replica, assessment.message)
     return { ok: false, error: reportOf(error) }
   }
 
-  acceptRevocations(): Acceptance {
-    const { log, lastRevocation } = this.#options
-    return { ok: true, welcome: { timeline: log.timeline, epoch: log.head.epoch, seq: lastRevocation() } }
+  /** Numbers of this timeline beyond our own, or of a history we never had, are as much of a contradiction as a position is. */
+  acceptRevocations(replica: string, hello: JsonObject): Acceptance {
+    const { log, lastRevocation, earlierTimelines, events } = this.#options
+    const { timeline, seq } = readRevocationsHello(hello)
+    const last = lastRevocation()
+    const foreign = timeline !== null && timeline !== log.timeline && !earlierTimelines.has(timeline)
+    const message = foreign
+      ? `it follows timeline ${timeline}, not ${log.timeline}`
+      : revocationsMissing({ timeline: log.timeline, revocationSeq: last }, { timeline: timeline as Timeline, seq })
+    if (message === undefined) {
+      return { ok: true, welcome: { timeline: log.timeline, epoch: log.head.epoch, seq: last } }
+    }
+    events.refused(replica, message)
+    return { ok: false, error: reportOf(contradiction(replica, message)) }
   }
 
   async serveWal(replica: string, connection: Connection): Promise<void> {
@@ -95,9 +105,10 @@ export class Publisher {
       return connection.abort(new MacaroondError('position_diverged', 'the position no longer fits'))
     }
     const resumes = assessment.kind === 'resume'
-    this.#options.events.joined(replica, resumes ? 'agrees' : assessment.standing)
+    this.#options.events.joined(replica, resumes && assessment.after === this.#source.head().txid)
     const onAck = (position: Position): void => this.#acknowledge(replica, position)
     const session = new WalSession({ connection, source: this.#source, onAck }, resumes ? assessment.after : 'snapshot')
+    this.#supersede(replica, this.#wal.get(replica))
     this.#wal.set(replica, session)
     session.state(this.#sign())
     await this.#follow(replica, connection, () => session.run())
@@ -105,14 +116,15 @@ export class Publisher {
   }
 
   async serveRevocations(replica: string, connection: Connection): Promise<void> {
-    const hello = revocationsHello.parse(connection.hello)
+    const hello = readRevocationsHello(connection.hello)
     const { revocations, lastRevocation, log } = this.#options
-    // Numbers of another timeline mean nothing here: that replica gets everything, which only repeats denials.
-    const start = hello.timeline === log.timeline ? Math.min(hello.seq, lastRevocation()) : 0
+    // Numbers of an earlier timeline mean nothing here: that replica gets everything, which only repeats denials.
+    const start = hello.timeline === log.timeline ? hello.seq : 0
+    // What the hello names need not be on the replica's disk: only what it acknowledges is.
     const onAck = (seq: number): void => this.acknowledgements.acknowledge(replica, seq)
-    onAck(start)
     const source = { last: lastRevocation, after: (seq: number, limit: number) => revocations.after(seq, limit) }
     const session = new RevocationSession({ connection, source, start, onAck })
+    this.#supersede(replica, this.#revocations.get(replica))
     this.#revocations.set(replica, session)
     await this.#follow(replica, connection, () => session.run())
     if (this.#revocations.get(replica) === session) this.#revocations.delete(replica)
@@ -141,12 +153,17 @@ export class Publisher {
 
   #judge(hello: JsonObject): Assessment {
     const { cluster, log, signingKey } = this.#options
-    const history = { position: log.head, timeline: log.timeline, checksumAt: log.checksumAt.bind(log) }
+    const history = {
+      position: log.head,
+      timeline: log.timeline,
+      checksumAt: log.checksumAt.bind(log),
+      revocationSeq: this.#options.lastRevocation(),
+    }
     return judgeHello(hello, { cluster, publicKey: signingKey.publicKey, history })
   }
 
   #acknowledge(replica: string, position: Position): void {
-    const { log, events } = this.#options
+    const { log } = this.#options
     const checksum = log.checksumAt(position.txid)
     // Where the log does not reach back to any more, nobody can say: it was ours when it was sent.
     if (checksum === undefined && position.epoch === log.head.epoch && position.txid < log.head.txid) return
@@ -157,7 +174,6 @@ export class Publisher {
       )
     }
     this.#positions.set(replica, position)
-    events.acknowledged(replica)
   }
 
   #sign(): ReturnType<typeof signPosition> {
@@ -169,6 +185,13 @@ export class Publisher {
     this.#signing = undefined
     const signed = this.#sign()
     for (const session of this.#wal.values()) session.state(signed)
+  }
+
+  /** One connection a purpose: a second one means that the first is dead, or that two machines have one identity. */
+  #supersede(replica: string, session: { readonly end: (error: MacaroondError) => void } | undefined): void {
+    if (session === undefined) return
+    this.#options.logger.warn({ replica }, 'a second connection of this replica takes the place of its first')
+    session.end(new MacaroondError('closed', 'another connection of this replica has taken the place of this one'))
   }
 
   /** A session's end is nobody's crash: it is logged, and the replica comes again. */
@@ -185,4 +208,16 @@ export class Publisher {
       logger.warn({ replica, channel, error: reportOf(error) }, 'replica session ended')
     }
   }
+}
+
+function readRevocationsHello(hello: JsonObject): RevocationsHello {
+  const parsed = revocationsHello.safeParse(hello)
+  if (parsed.success) return parsed.data
+  throw new MacaroondError('protocol_violation', 'a hello without a place in the revocations')
+}
+
+function contradiction(replica: string, message: string): MacaroondError {
+  return new MacaroondError('position_diverged', `replica ${replica} contradicts this primary: ${message}`, {
+    hint: 'one of the two disks was put back to an older copy, or belongs to another history; find out which before you delete either',
+  })
 }

@@ -3,6 +3,7 @@
  * small and never waits behind pages.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
+import type { MacaroondError } from '../../shared/errors.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import { REVOCATIONS_A_MESSAGE, revokedAck, type RevocationRow } from '../../shared/protocol/revocations.ts'
 
@@ -33,6 +34,10 @@ export class RevocationSession {
   /** Ends, or throws, when the connection does. */
   async run(): Promise<void> {
     await Promise.race([this.#sendForever(), this.#readAcknowledgements(), this.#options.connection.closed])
+  }
+
+  end(error: MacaroondError): void {
+    this.#options.connection.abort(error)
   }
 
   /** A revocation was committed. */

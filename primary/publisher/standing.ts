@@ -22,11 +22,12 @@ export function judgeHello(hello: JsonObject, judge: Judge): Assessment {
 function readClaim(hello: JsonObject, { cluster, publicKey }: Judge): Claim {
   const parsed = walHello.safeParse(hello)
   if (!parsed.success) throw new MacaroondError('protocol_violation', 'a hello without a position')
-  const { position, timeline: line, signed } = parsed.data
+  const { position, timeline: line, signed, revocations } = parsed.data
   return {
     position: position === null ? undefined : parsePosition(position),
     timeline: line === null ? undefined : timeline(line),
     // A signature that does not hold proves nothing; the claim beside it is still judged.
     proven: signed === null ? undefined : checkPosition(publicKey, cluster, signed),
+    revocations: revocations === null ? undefined : { timeline: timeline(revocations.timeline), seq: revocations.seq },
   }
 }

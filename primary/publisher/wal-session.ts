@@ -3,6 +3,7 @@
  * the connection takes it, so a slow replica costs no memory here and delays no other.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
+import type { MacaroondError } from '../../shared/errors.ts'
 import { txid as asTxid, type Timeline, type Txid } from '../../shared/ids.ts'
 import { parsePosition, positionText, type Position } from '../../shared/position.ts'
 import { BULK_CHUNK_BYTES } from '../../shared/limits.ts'
@@ -18,7 +19,7 @@ export interface HistorySource {
   /** The segment, or undefined when the log no longer reaches back to it. */
   readonly segment: (txid: Txid) => Uint8Array | undefined
   /** A consistent copy of the whole database as one LTX file in pieces; `position` is what it is a copy of. */
-  readonly snapshot: () => SnapshotSource
+  readonly snapshot: () => Promise<SnapshotSource>
 }
 
 export interface SnapshotSource {
@@ -59,6 +60,10 @@ export class WalSession {
     await Promise.race([this.#sendForever(), this.#readAcknowledgements(), this.#connection.closed])
   }
 
+  end(error: MacaroondError): void {
+    this.#connection.abort(error)
+  }
+
   /** Something was committed: look again. */
   notify(): void {
     this.#wake?.()
@@ -90,7 +95,7 @@ export class WalSession {
   }
 
   async #sendSnapshot(): Promise<void> {
-    const snapshot = this.#source.snapshot()
+    const snapshot = await this.#source.snapshot()
     try {
       const { position, pages } = snapshot
       await this.#send({ t: 'snapshot', position: positionText(position), timeline: this.#source.timeline, pages })

@@ -49,16 +49,25 @@ function commitOrStop(commit: () => unknown, onFatal: (error: unknown) => void):
     commit()
   } catch (error) {
     const failure = storageError(error, 'committing')
-    if (failure.code !== 'disk_full') onFatal(failure)
-    throw failure
+    if (failure.code === 'disk_full') throw failure
+    onFatal(failure)
+    throw outcomeUnknown(failure)
   }
 }
 
+/** The transaction is committed; a full disk only keeps it out of the log for now, anything else ends this primary. */
 function captureOrStop(log: CommitLog, onFatal: (error: unknown) => void): ReturnType<CommitLog['captureCommit']> {
   try {
     return log.captureCommit()
   } catch (error) {
     if (!(error instanceof MacaroondError) || error.code !== 'disk_full') onFatal(error)
-    throw error
+    throw outcomeUnknown(error)
   }
+}
+
+function outcomeUnknown(cause: unknown): MacaroondError {
+  return new MacaroondError('outcome_unknown', 'the write may have been carried out, or not', {
+    hint: 'look before you repeat it; the log of the primary says what failed',
+    cause,
+  })
 }

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Connection } from '../../shared/channel/connection.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
-import { timeline } from '../../shared/ids.ts'
+import { timeline, type Timeline } from '../../shared/ids.ts'
 import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
 import type { Log } from '../../shared/log.ts'
 import { decodeSegment } from '../../shared/ltx/decoder.ts'
@@ -29,6 +29,8 @@ export interface FollowerOptions {
   readonly snapshotPath: string
   readonly log: Log
   readonly signed: () => SignedPosition | undefined
+  /** Up to which revocation this replica knows all of a timeline. */
+  readonly revocations: () => { readonly timeline: Timeline; readonly seq: number } | undefined
   /** The proven standing, or undefined when the signature is not the authority's. */
   readonly onSigned: (signed: SignedPosition) => Standing | undefined
   /** A transaction or a snapshot became visible. */
@@ -71,10 +73,12 @@ export class Follower {
 
   hello(): WalHello {
     const { standing } = this.#state
+    const known = this.#options.revocations()
     return {
       position: standing === undefined ? null : positionText(standing.position),
       timeline: standing?.timeline ?? null,
       signed: this.#options.signed() ?? null,
+      revocations: known === undefined ? null : { timeline: known.timeline, seq: known.seq },
     }
   }
 
@@ -189,7 +193,7 @@ export class Follower {
       case 'diverged':
         this.#options.onDiverged(effect.message)
         throw new MacaroondError('position_diverged', effect.message, {
-          hint: 'the primary’s disk or this replica’s was put back to an older copy; see the runbook before you delete either',
+          hint: 'the primary’s disk or this replica’s was put back to an older copy; find out which before you delete either',
         })
     }
   }

@@ -1,5 +1,7 @@
 /** The newest position that the authority signed, kept over restarts: it is what makes an old primary stop. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { reportOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { comparePositions } from '../../shared/position.ts'
@@ -9,6 +11,7 @@ import {
   type ProvenPosition,
   type SignedPosition,
 } from '../../shared/protocol/signed-position.ts'
+import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
 import type { Standing } from './core.ts'
 
 /** Written at most this often; in memory it is always the newest. */
@@ -20,6 +23,7 @@ export class SignedPositionStore {
   #newest: SignedPosition | undefined
   #proven: ProvenPosition | undefined
   #saving: NodeJS.Timeout | undefined
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(path: string, log: Log) {
     this.#path = path
@@ -36,22 +40,33 @@ export class SignedPositionStore {
     if (publicKey === undefined) return undefined
     const proven = checkPosition(publicKey, cluster, signed)
     if (proven === undefined) return undefined
+    // What was read at start counts once the key that it is checked with is known.
+    if (this.#newest !== undefined) this.#proven ??= checkPosition(publicKey, cluster, this.#newest)
     if (this.#proven !== undefined && comparePositions(proven.position, this.#proven.position) < 0) return proven
     this.#newest = signed
     this.#proven = proven
-    this.#saving ??= setTimeout(() => this.save(), SAVE_MS).unref()
+    this.#saving ??= setTimeout(() => void this.save(), SAVE_MS).unref()
     return proven
   }
 
-  /** Never throws: the file before stays, which proves a little less, and the next position is a second away. */
-  save(): void {
+  /** Never rejects: the file before stays, which proves a little less, and the next position is a second away. */
+  async save(): Promise<void> {
     clearTimeout(this.#saving)
     this.#saving = undefined
     if (this.#newest === undefined) return
+    this.#writing = this.#writing.then(() => this.#write(JSON.stringify(this.#newest)))
+    await this.#writing
+  }
+
+  /** Durable before it gets its name: an empty file after a power cut would prove nothing. */
+  async #write(text: string): Promise<void> {
     const temporary = `${this.#path}.tmp`
     try {
-      writeFileSync(temporary, JSON.stringify(this.#newest), { mode: 0o600 })
-      renameSync(temporary, this.#path)
+      await using file = await open(temporary, 'w', 0o600)
+      await file.writeFile(text)
+      await file.datasync()
+      await rename(temporary, this.#path)
+      syncDirectory(dirname(this.#path))
     } catch (error) {
       this.#log.error({ error: reportOf(error) }, 'the newest signed position could not be written down')
     }

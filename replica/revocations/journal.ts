@@ -2,138 +2,162 @@
  * Revocations that came on the stream before their pages did: small, fsynced, and what this replica acknowledges. It is
  * read at start, so that a token refused before a restart is refused after it, even in the middle of a long catch-up (S3).
  *
- * The first record names the timeline, each further one is a revocation; a record is
+ * A record of a timeline says which history the revocations after it belong to; a new one never takes the place of an old
+ * one, because denials stay. Rows go when durable pages of their own timeline hold them. A record is
  * | offset | size | field |
  * |---|---|---|
- * | 0 | 4 | length n of the JSON text, big endian |
+ * | 0 | 4 | length n of the JSON text, big endian; 0 ends the journal |
  * | 4 | 4 | CRC-32 of the JSON text |
- * | 8 | n | JSON: {"timeline": …} or a revocation row |
+ * | 8 | n | JSON: {"timeline", "epoch"} or a revocation row |
+ *
+ * Space is written ahead with zeros, so that a disk that fills up later does not keep a revocation out.
  */
-import { closeSync, constants, fdatasync, ftruncateSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fdatasync, fdatasyncSync, fstatSync, openSync, readFileSync, renameSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { crc32 } from 'node:zlib'
-import { z } from 'zod'
-import { timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
-import { writeAt } from '../../shared/sqlite/positional-io.ts'
-import { revocationRow, type RevocationRow } from '../../shared/protocol/revocations.ts'
+import type { Epoch, Timeline } from '../../shared/ids.ts'
+import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import { syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
 
-const HEADER_BYTES = 8
-const ROW_BYTES_MAX = 4096
-
-const header = z.object({ timeline: z.string().length(32) })
+/** Written ahead, and again whenever less than half of it is left. */
+const RESERVED_BYTES = 1024 * 1024
+/** Beyond this, what durable pages hold is dropped although newer rows are still needed. */
+const REWRITE_BYTES = 4 * RESERVED_BYTES
 
 const fdatasyncInBackground = promisify(fdatasync)
 
+export interface Place {
+  readonly timeline: Timeline
+  readonly epoch: Epoch
+}
+
 export class RevocationJournal {
-  readonly #fd: number
+  readonly #path: string
+  #fd: number
+  #syncing: Promise<void> = Promise.resolve()
+  /** End of the records, and of the space that is written. */
   #bytes: number
-  #timeline: Timeline | undefined
-  #rows: RevocationRow[] = []
-  /** What is known to be on the disk. */
-  #durable: { readonly bytes: number; readonly rows: number }
-  /** Counts how often the journal was emptied: a sync from before says nothing of what came after. */
-  #life = 0
+  #capacity: number
+  #place: Place | undefined
+  /** Highest number of each timeline that is here. */
+  readonly #highest = new Map<Timeline, number>()
+  #loaded: readonly JournalPart[]
 
   constructor(path: string) {
+    this.#path = path
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
-    this.#bytes = this.#load(readFileSync(path))
-    ftruncateSync(this.#fd, this.#bytes)
-    this.#durable = { bytes: this.#bytes, rows: this.#rows.length }
+    const { parts, end } = decodeJournal(readFileSync(path))
+    this.#loaded = parts
+    this.#place = parts.at(-1)
+    this.#bytes = end
+    this.#capacity = fstatSync(this.#fd).size
+    for (const part of parts) this.#note(part.timeline, part.rows)
+    this.#wipe(end, this.#capacity)
+    this.#reserve()
+    // A process that was killed has written, but perhaps not synced: what is acknowledged from now on must be on the disk.
+    fdatasyncSync(this.#fd)
+    syncDirectory(dirname(path))
   }
 
-  get rows(): readonly RevocationRow[] {
-    return this.#rows
+  /** What was here at start, in order; handed out once, because the tables keep it. */
+  takeLoaded(): readonly JournalPart[] {
+    const loaded = this.#loaded
+    this.#loaded = []
+    return loaded
   }
 
-  get timeline(): Timeline | undefined {
-    return this.#timeline
-  }
-
-  /** Durable after `sync`; a restart of the process alone loses nothing. Rows of another timeline than the journal's take its place. */
-  append(timeline: Timeline, rows: readonly RevocationRow[]): void {
-    const records = rows.map(encode)
-    if (this.#timeline !== timeline) {
-      this.#clear()
-      records.unshift(encode({ timeline }))
-    }
-    const bytes = Buffer.concat(records)
-    // At a position: what a full disk took of a record is overwritten by the next one.
-    writeAt(this.#fd, bytes, 0, bytes.length, this.#bytes)
-    this.#bytes += bytes.length
-    this.#timeline = timeline
-    this.#rows.push(...rows)
+  /** Durable after `sync`; a restart of the process alone loses nothing. Throws disk_full, and then nothing was added. */
+  append(place: Place, rows: readonly RevocationRow[]): void {
+    const records = rows.map(encodeRow)
+    if (this.#place?.timeline !== place.timeline) records.unshift(encodeTimeline(place))
+    this.#write(Buffer.concat(records))
+    this.#place = place
+    this.#note(place.timeline, rows)
+    this.#reserve()
   }
 
   /**
    * Resolves when all that was appended before the call is durable. The disk works while the node goes on: a new
-   * revocation must not wait for the fsync of the one before. One call at a time; close only after it. When it rejects,
-   * what was not durable before is no longer here: after a failed fsync the kernel may call dirty pages clean.
+   * revocation must not wait for the fsync of the one before. Close only after it. After a rejection the node must end:
+   * the kernel may call dirty pages clean, and nobody knows what is on the disk.
    */
-  async sync(): Promise<void> {
-    const life = this.#life
-    const reached = { bytes: this.#bytes, rows: this.#rows.length }
-    try {
-      await fdatasyncInBackground(this.#fd)
-    } catch (error) {
-      this.#takeBack()
-      throw error
-    }
-    if (life === this.#life) this.#durable = reached
+  sync(): Promise<void> {
+    const synced = fdatasyncInBackground(this.#fd)
+    this.#syncing = synced.catch(() => undefined)
+    return synced
   }
 
-  /** The pages up to this revocation are durable: when they cover all that is here, the journal starts anew. */
-  covered(seq: number): void {
-    const last = this.#rows.at(-1)
-    if (last !== undefined && last.seq <= seq) this.#clear()
+  /** Pages of this timeline up to this revocation are durable: what they hold need not be here as well. */
+  covered(timeline: Timeline, seq: number): void {
+    if ((this.#highest.get(timeline) ?? Infinity) <= seq) this.#highest.delete(timeline)
+    else if (this.#bytes < REWRITE_BYTES) return
+    if (this.#highest.size === 0) this.#clear()
+    else if (this.#bytes >= REWRITE_BYTES) this.#rewrite(timeline, seq)
   }
 
   close(): void {
     closeSync(this.#fd)
   }
 
+  #note(timeline: Timeline, rows: readonly RevocationRow[]): void {
+    const highest = rows.reduce((most, { seq }) => Math.max(most, seq), this.#highest.get(timeline) ?? 0)
+    if (highest > 0) this.#highest.set(timeline, highest)
+  }
+
+  #write(bytes: Buffer): void {
+    writeAt(this.#fd, bytes, 0, bytes.length, this.#bytes)
+    this.#bytes += bytes.length
+    this.#capacity = Math.max(this.#capacity, this.#bytes)
+  }
+
   #clear(): void {
-    ftruncateSync(this.#fd, 0)
+    this.#wipe(0, this.#bytes)
     this.#bytes = 0
-    this.#rows = []
-    this.#timeline = undefined
-    this.#durable = { bytes: 0, rows: 0 }
-    this.#life += 1
+    this.#place = undefined
   }
 
-  #takeBack(): void {
-    this.#bytes = this.#durable.bytes
-    this.#rows.length = this.#durable.rows
-    if (this.#bytes === 0) this.#timeline = undefined
+  /** Keeps what is still needed, in a new file under the same name: a crash leaves the one or the other, whole. */
+  #rewrite(timeline: Timeline, seq: number): void {
+    const records: Buffer[] = []
+    for (const part of decodeJournal(readFileSync(this.#path)).parts) {
+      const rows = part.timeline === timeline ? part.rows.filter((row) => row.seq > seq) : part.rows
+      if (rows.length > 0) records.push(encodeTimeline(part), ...rows.map(encodeRow))
+    }
+    const kept = Buffer.concat(records)
+    if (kept.length <= this.#bytes / 2) this.#replace(kept)
   }
 
-  /** Reads whole records; returns where the last whole one ends. */
-  #load(bytes: Buffer): number {
-    let start = 0
-    for (;;) {
-      const text = recordAt(bytes, start)
-      if (text === undefined) return start
-      const value: unknown = JSON.parse(text.toString('utf8'))
-      if (start === 0) this.#timeline = asTimeline(header.parse(value).timeline)
-      else this.#rows.push(revocationRow.parse(value))
-      start += HEADER_BYTES + text.length
+  #replace(content: Buffer): void {
+    const temporary = `${this.#path}.tmp`
+    const fd = openSync(temporary, 'w+', 0o600)
+    writeAt(fd, content, 0, content.length, 0)
+    fdatasyncSync(fd)
+    renameSync(temporary, this.#path)
+    syncDirectory(dirname(this.#path))
+    const old = this.#fd
+    // A sync of the old file may be under way on another thread; what it was asked for is durable in the new one already.
+    void this.#syncing.finally(() => closeSync(old))
+    this.#fd = fd
+    this.#bytes = content.length
+    this.#capacity = content.length
+    this.#place = undefined
+    this.#reserve()
+  }
+
+  #wipe(start: number, end: number): void {
+    if (end > start) writeAt(this.#fd, Buffer.alloc(end - start), 0, end - start, start)
+  }
+
+  /** On a full disk the space that is there has to do. */
+  #reserve(): void {
+    if (this.#capacity - this.#bytes > RESERVED_BYTES / 2) return
+    const wanted = this.#bytes + RESERVED_BYTES
+    try {
+      this.#wipe(this.#capacity, wanted)
+      this.#capacity = wanted
+    } catch {
+      this.#capacity = fstatSync(this.#fd).size
     }
   }
-}
-
-function encode(value: object): Buffer {
-  const text = Buffer.from(JSON.stringify(value))
-  const record = Buffer.allocUnsafe(HEADER_BYTES + text.length)
-  record.writeUInt32BE(text.length, 0)
-  record.writeUInt32BE(crc32(text), 4)
-  text.copy(record, HEADER_BYTES)
-  return record
-}
-
-function recordAt(bytes: Buffer, start: number): Buffer | undefined {
-  if (start + HEADER_BYTES > bytes.length) return undefined
-  const length = bytes.readUInt32BE(start)
-  const end = start + HEADER_BYTES + length
-  if (length > ROW_BYTES_MAX || end > bytes.length) return undefined
-  const text = bytes.subarray(start + HEADER_BYTES, end)
-  return crc32(text) === bytes.readUInt32BE(start + 4) ? text : undefined
 }

@@ -79,6 +79,7 @@ export class RevocationStream {
     const place = { timeline: asTimeline(welcome.timeline), epoch: asEpoch(welcome.epoch) }
     // On a later timeline numbers count anew, and the primary sends everything; denials stay.
     const start = this.#asked?.timeline === place.timeline ? this.#asked.seq : 0
+    this.#syncPages()
     this.#owed = { ...place, seq: start }
     this.#acknowledging = this.#acknowledge(connection)
     try {
@@ -116,21 +117,28 @@ export class RevocationStream {
     }
   }
 
+  /** What the hello counted may have come with pages that are not durable yet. Later rows are in the journal themselves. */
+  #syncPages(): void {
+    try {
+      this.#options.syncPages()
+    } catch (error) {
+      throw this.#fatal(error)
+    }
+  }
+
   /** One sync at a time: what comes meanwhile is refused already, and shares the next one. Never rejects. */
   async #acknowledge(connection: Connection): Promise<void> {
     try {
-      // What the hello counted may have come with pages that are not durable yet.
-      this.#options.syncPages()
       while (this.#owed !== undefined) {
         const known = this.#owed
         this.#owed = undefined
-        await this.#options.journal.sync()
+        await this.#options.journal.sync().catch((error: unknown) => Promise.reject(this.#fatal(error)))
         this.#streamed = known
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
       }
     } catch (cause) {
       // A connection that ended says so itself; aborting it once more changes nothing.
-      connection.abort(cause instanceof MacaroondError ? cause : this.#failed(cause))
+      connection.abort(storageError(cause, 'acknowledging revocations'))
     } finally {
       this.#acknowledging = undefined
     }
@@ -139,7 +147,13 @@ export class RevocationStream {
   /** A full disk ends the connection, and the rows come again; any other failure ends the node. */
   #failed(cause: unknown): MacaroondError {
     const error = storageError(cause, 'writing the revocation journal')
-    if (error.code !== 'disk_full') this.#options.onFatal(error)
+    return error.code === 'disk_full' ? error : this.#fatal(error)
+  }
+
+  /** After a failed fsync, for whatever reason, the kernel may call lost bytes clean, and the next one would succeed. */
+  #fatal(cause: unknown): MacaroondError {
+    const error = storageError(cause, 'syncing revocations')
+    this.#options.onFatal(error)
     return error
   }
 
@@ -149,7 +163,7 @@ export class RevocationStream {
     this.#options.onDiverged(message)
     if (message === undefined) return
     throw new MacaroondError('position_diverged', message, {
-      hint: 'the primary’s disk or this replica’s was put back to an older copy; see the runbook before you delete either',
+      hint: 'the primary’s disk or this replica’s was put back to an older copy; find out which before you delete either',
     })
   }
 

@@ -1,5 +1,5 @@
 /** This replica's byte-identical copy of the primary's database: where it stands, and the two ways it changes. */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Clock, Entropy } from '../../shared/clock.ts'
@@ -72,6 +72,9 @@ export class DatabaseCopy {
     }
     this.#record.append(next)
     await this.#whenFree((appender) => appender.apply({ pages, commitPages: header.commit }))
+    if (this.#checksums !== checksums) {
+      throw new MacaroondError('database_corrupt', 'the copy was found damaged while a transaction waited for it')
+    }
     checksums.apply(change)
     this.#standing = next
   }
@@ -99,14 +102,18 @@ export class DatabaseCopy {
     return outcome?.kind === 'truncated' || outcome?.kind === 'empty'
   }
 
-  /** Reads every page: false when they are not what was applied. The copy then no longer stands anywhere. */
-  async scrub(): Promise<boolean> {
-    if (this.#open === undefined || this.#standing === undefined) return true
-    const expected = this.#standing.position.checksum
-    if ((await checksumOf(PageSource.pin(this.#open.file))) === expected) return true
+  /** Reads every page. When they are not what was applied, the copy no longer stands anywhere. */
+  async scrub(signal: AbortSignal): Promise<'sound' | 'damaged' | 'stopped'> {
+    const checksums = this.#checksums
+    if (this.#open === undefined || checksums === undefined) return 'sound'
+    const expected = checksums.checksum
+    const found = await checksumOf(PageSource.pin(this.#open.file), signal)
+    // A snapshot that was installed meanwhile has replaced every page that was read.
+    if (found === undefined || this.#checksums !== checksums) return 'stopped'
+    if (found === expected) return 'sound'
     this.#standing = undefined
     this.#checksums = undefined
-    return false
+    return 'damaged'
   }
 
   /** The copy turned out to be somebody else's: it is moved aside, and this replica stands nowhere until a snapshot comes. */
@@ -156,7 +163,13 @@ export class DatabaseCopy {
       builder.abort()
       throw error
     }
-    this.#open = openCopy(folder, entropy)
+    try {
+      this.#open = openCopy(folder, entropy)
+    } catch (error) {
+      // A database that is there, but was never opened, would keep every later snapshot out.
+      for (const name of DATABASE_FILES) rmSync(join(folder, name), { force: true })
+      throw error
+    }
     onReopened(this.#open)
   }
 

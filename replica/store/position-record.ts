@@ -13,9 +13,10 @@
  * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash) is passed over.
  */
 import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
-import { writeAt } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
 import type { Standing } from '../follower/core.ts'
 
 const CRC_OFFSET = 36
@@ -63,9 +64,15 @@ export class PositionRecord {
     const temporary = `${this.#path}.tmp`
     const fd = openSync(temporary, 'w', 0o600)
     const bytes = Buffer.concat(standings.map(encode))
-    writeAt(fd, bytes, 0, bytes.length, 0)
-    fdatasyncSync(fd)
-    renameSync(temporary, this.#path)
+    try {
+      writeAt(fd, bytes, 0, bytes.length, 0)
+      fdatasyncSync(fd)
+      renameSync(temporary, this.#path)
+      syncDirectory(dirname(this.#path))
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
     closeSync(this.#fd)
     this.#fd = fd
     return bytes.length

@@ -6,7 +6,7 @@ import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
 import type { Meta, MetaReader } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
-import { readPublicKey } from '../../shared/database/signing-key.ts'
+import { readSigningKey } from '../../shared/database/signing-key.ts'
 import type { Kid, Nonce, Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { KIND_TOKEN, type RevocationRow } from '../../shared/protocol/revocations.ts'
@@ -87,7 +87,8 @@ export class Tables implements TokenTables {
     if (source === undefined) return void (this.#source = undefined)
     const { reader, meta } = source
     this.#source = { meta, keys: new KeyReader(reader), revocations: new RevocationLog(reader) }
-    this.#publicKey = readPublicKey(reader)
+    // Unsealed although only the public half is needed: a wrong KEK shows now, and not when the first org is created.
+    this.#publicKey = readSigningKey(reader, this.#options.ring, this.#options.cluster).publicKey
     this.#meta = undefined
     this.refresh()
   }

@@ -1,8 +1,6 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
-import { setTimeout } from 'node:timers/promises'
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { MIN_POSITION_POLL_MS, MIN_POSITION_WAIT_MS } from '../../shared/limits.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
@@ -10,6 +8,7 @@ import type { Access } from '../../shared/verifier/access.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
 import { judge } from '../../shared/verifier/verifier.ts'
 import type { Tables } from '../tables/tables.ts'
+import { PositionWaiters } from './position-waiters.ts'
 
 export interface VerifyApiOptions {
   readonly node: string
@@ -20,6 +19,7 @@ export interface VerifyApiOptions {
 
 export class VerifyApi {
   readonly #options: VerifyApiOptions
+  readonly #waiters = new PositionWaiters()
 
   constructor(options: VerifyApiOptions) {
     this.#options = options
@@ -29,8 +29,9 @@ export class VerifyApi {
     const { token, access, peer, minPosition } = params(verifyParams, value)
     const answer = (): VerifyResult => this.#stamp(this.#judge(token, access as Access, peer))
     if (minPosition === undefined) return answer()
-    return this.#reach(parsePosition(minPosition)).then((missed) =>
-      missed === undefined ? answer() : this.#stamp(missed),
+    const chars = token.length + JSON.stringify(access ?? null).length
+    return this.#reach(parsePosition(minPosition), chars).then((reached) =>
+      reached ? answer() : this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet')),
     )
   }
 
@@ -45,16 +46,13 @@ export class VerifyApi {
     return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, meta.issueClockMs)
   }
 
-  /** Waits a little until this replica has reached a position. Returns why not, if it has not. */
-  async #reach(wanted: Position): Promise<Refused | undefined> {
-    const { clock } = this.#options
-    const untilMs = clock.monotonicMs() + MIN_POSITION_WAIT_MS
-    while (!this.#reached(wanted)) {
-      if (clock.monotonicMs() >= untilMs)
-        return refused('unavailable', 'this replica has not reached the wanted position yet')
-      await setTimeout(MIN_POSITION_POLL_MS)
-    }
-    return undefined
+  async #reach(wanted: Position, chars: number): Promise<boolean> {
+    return this.#waiters.wait(chars, () => this.#reached(wanted))
+  }
+
+  /** This replica has applied something: who waited for that gets its answer. */
+  applied(): void {
+    this.#waiters.wake()
   }
 
   /** Throws position_superseded: a position of an epoch that was left behind can never be reached. */

@@ -7,15 +7,17 @@ import type { PageSource } from '../sqlite/page-source.ts'
 
 const PAGES_A_TURN = 64
 
-/** Releases the view when done. */
-export async function checksumOf(view: PageSource): Promise<Checksum> {
+/** Releases the view when done; undefined when the signal ended it early. */
+export async function checksumOf(view: PageSource, signal: AbortSignal): Promise<Checksum | undefined> {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)
   try {
     for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
       view.readPage(pgno, page)
       checksums.set(pgno, page)
-      if (pgno % PAGES_A_TURN === 0) await setImmediate()
+      if (pgno % PAGES_A_TURN !== 0) continue
+      await setImmediate()
+      if (signal.aborted) return undefined
     }
   } finally {
     view.release()

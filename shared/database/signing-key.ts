@@ -13,11 +13,7 @@ export function signingKeyContext(cluster: string): SealContext {
   return { cluster, org: '', kid: 'signing key' }
 }
 
-/** The newest public key, 32 bytes. */
-export function readPublicKey(db: Connection): Uint8Array {
-  return newest(db).public_key
-}
-
+/** The newest one. Throws kek_wrong. */
 export function readSigningKey(db: Connection, ring: readonly Kek[], cluster: string): SigningKey {
   const row = newest(db)
   const seed = unseal(ring, signingKeyContext(cluster), row.sealed_private_key)

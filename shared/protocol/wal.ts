@@ -18,12 +18,15 @@ export type WalHello = {
   readonly timeline: string | null
   /** The newest position this replica has that the authority signed. */
   readonly signed: SignedPosition | null
+  /** Up to which revocation it has all of a timeline, from pages or ahead of them. */
+  readonly revocations: { readonly timeline: string; readonly seq: number } | null
 }
 
 export const walHello: z.ZodType<WalHello> = z.object({
   position: z.string().max(64).nullable(),
   timeline: z.string().length(32).nullable(),
   signed: signedPosition.nullable(),
+  revocations: z.object({ timeline: z.string().length(32), seq: z.number().int().nonnegative() }).nullable(),
 })
 
 export interface WalWelcome {

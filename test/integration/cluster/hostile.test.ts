@@ -134,11 +134,16 @@ test('a replica that talks nonsense on its channels is cut off, and the others g
   await cluster.caughtUp('fra')
   const hellos = [
     {},
-    { position: 'x', timeline: 'y', signed: null },
-    { position: 7, timeline: null, signed: null },
-    { position: '1.ffffffffffffffff.0000000000000000', timeline: '0'.repeat(32), signed: null },
-    { position: '1.0000000000000001.0000000000000000', timeline: 'z'.repeat(32), signed: null },
-    { position: null, timeline: null, signed: { position: '', timeline: '0'.repeat(32), signature: 'A'.repeat(86) } },
+    { position: 'x', timeline: 'y', signed: null, revocations: null },
+    { position: 7, timeline: null, signed: null, revocations: null },
+    { position: '1.ffffffffffffffff.0000000000000000', timeline: '0'.repeat(32), signed: null, revocations: null },
+    { position: '1.0000000000000001.0000000000000000', timeline: 'z'.repeat(32), signed: null, revocations: null },
+    {
+      position: null,
+      timeline: null,
+      signed: { position: '', timeline: '0'.repeat(32), signature: 'A'.repeat(86) },
+      revocations: null,
+    },
   ]
   for (const hello of hellos) {
     expect(await codeOf(cluster.dialPrimary('sin', 'wal', hello))).toMatch(
@@ -153,7 +158,7 @@ test('a replica that talks nonsense on its channels is cut off, and the others g
   ]) {
     await codeOf(cluster.dialPrimary('sin', 'revocations', hello))
   }
-  const good = { position: null, timeline: null, signed: null }
+  const good = { position: null, timeline: null, signed: null, revocations: null }
   const messages = [
     Buffer.from('{}'),
     Buffer.from('{"t":"ack","position":"x"}'),

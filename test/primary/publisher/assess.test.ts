@@ -22,10 +22,11 @@ const history: History = {
   position: position(HEAD),
   timeline: OURS,
   checksumAt: (at: Txid) => (at >= FIRST && at <= HEAD ? contentAt(at) : undefined),
+  revocationSeq: 7,
 }
 
 function claimAt(at: number, changes: Partial<Position> = {}, line: Timeline = OURS): Claim {
-  return { position: position(at, changes), timeline: line, proven: undefined }
+  return { position: position(at, changes), timeline: line, proven: undefined, revocations: undefined }
 }
 
 function proof(at: number, changes: Partial<Position> = {}, line: Timeline = OURS): Claim {
@@ -33,7 +34,7 @@ function proof(at: number, changes: Partial<Position> = {}, line: Timeline = OUR
   return { ...claim, proven: { position: position(at, changes), timeline: line } }
 }
 
-const EMPTY: Claim = { position: undefined, timeline: undefined, proven: undefined }
+const EMPTY: Claim = { position: undefined, timeline: undefined, proven: undefined, revocations: undefined }
 const WRONG: Checksum = checksum(1n << 63n)
 
 const TABLE: readonly (readonly [string, Claim, Assessment['kind']])[] = [
@@ -56,6 +57,14 @@ const TABLE: readonly (readonly [string, Claim, Assessment['kind']])[] = [
   ['an older epoch, proven', proof(HEAD + 100, { epoch: epoch(2) }, THEIRS), 'snapshot'],
   ['no database, but proof that there was more', { ...EMPTY, proven: proof(HEAD + 1).proven }, 'stop'],
   ['no database, and proof of what we have', { ...EMPTY, proven: proof(HEAD).proven }, 'snapshot'],
+  ['with as many revocations as we have', { ...claimAt(30), revocations: { timeline: OURS, seq: 7 } }, 'resume'],
+  [
+    'behind, but with a revocation that we do not have',
+    { ...claimAt(30), revocations: { timeline: OURS, seq: 8 } },
+    'refuse',
+  ],
+  ['empty, but with a revocation that we do not have', { ...EMPTY, revocations: { timeline: OURS, seq: 8 } }, 'refuse'],
+  ['with more revocations of another timeline', { ...EMPTY, revocations: { timeline: THEIRS, seq: 8 } }, 'snapshot'],
   ['a position without a timeline', { ...claimAt(HEAD), timeline: undefined }, 'snapshot'],
   ['a claim ahead beside a proof of less', { ...claimAt(HEAD + 1), proven: proof(30).proven }, 'refuse'],
   ['transaction 0', claimAt(0), 'snapshot'],
@@ -69,11 +78,6 @@ for (const [who, claim, kind] of TABLE) {
 
 test('a replica that resumes gets what follows its own transaction', () => {
   expect(assess(history, claimAt(37))).toEqual({ kind: 'resume', after: 37 })
-})
-
-test('only a replica without a database counts as empty', () => {
-  expect(assess(history, EMPTY)).toMatchObject({ standing: 'empty' })
-  expect(assess(history, claimAt(FIRST - 1))).toMatchObject({ standing: 'unknown' })
 })
 
 const anyClaim = fc

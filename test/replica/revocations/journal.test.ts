@@ -1,20 +1,24 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { RevocationJournal } from '../../../replica/revocations/journal.ts'
-import { timeline, type Timeline } from '../../../shared/ids.ts'
+import { RevocationJournal, type Place } from '../../../replica/revocations/journal.ts'
+import { epoch, timeline } from '../../../shared/ids.ts'
 import type { RevocationRow } from '../../../shared/protocol/revocations.ts'
 
-const OURS: Timeline = timeline('a'.repeat(32))
-const THEIRS: Timeline = timeline('b'.repeat(32))
+const OURS: Place = { timeline: timeline('a'.repeat(32)), epoch: epoch(1) }
+const LATER: Place = { timeline: timeline('b'.repeat(32)), epoch: epoch(2) }
 
-function row(seq: number): RevocationRow {
-  return { seq, kind: 'token', kid: '1'.repeat(16), nonce: seq.toString(16).padStart(32, '0'), expiresAt: 0 }
+function rows(...seqs: number[]): RevocationRow[] {
+  return seqs.map((seq) => ({
+    seq,
+    kind: 'token',
+    kid: '1'.repeat(16),
+    nonce: seq.toString(16).padStart(32, '0'),
+    expiresAt: 0,
+  }))
 }
-
-const ROWS = [1, 2, 3, 4, 5].map((seq) => row(seq))
 
 function newPath(): string {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-journal-'))
@@ -22,40 +26,43 @@ function newPath(): string {
   return join(folder, 'journal')
 }
 
+/** A journal with five rows, and its bytes up to the zeros that are written ahead. */
 function written(): { path: string; bytes: Buffer } {
   const path = newPath()
   const journal = new RevocationJournal(path)
-  journal.append(OURS, ROWS.slice(0, 2))
-  journal.append(OURS, ROWS.slice(2))
+  journal.append(OURS, rows(1, 2))
+  journal.append(OURS, rows(3, 4, 5))
   journal.close()
-  return { path, bytes: readFileSync(path) }
+  const bytes = readFileSync(path)
+  return { path, bytes: bytes.subarray(0, bytes.lastIndexOf('}') + 1) }
 }
 
-function reopened(path: string): { rows: readonly RevocationRow[]; line: Timeline | undefined } {
+/** Numbers by epoch, as a restart finds them. */
+function reopened(path: string): Record<number, number[]> {
   const journal = new RevocationJournal(path)
-  const { rows, timeline: line } = journal
+  const found: Record<number, number[]> = {}
+  for (const part of journal.takeLoaded()) (found[part.epoch] ??= []).push(...part.rows.map(({ seq }) => seq))
   journal.close()
-  return { rows, line }
+  return found
 }
 
 test('what was appended is there after a restart', () => {
-  expect(reopened(written().path)).toEqual({ rows: ROWS, line: OURS })
+  expect(reopened(written().path)).toEqual({ 1: [1, 2, 3, 4, 5] })
 })
 
-test('a crash at any byte leaves a prefix, and what is appended then is kept', () => {
+test('a crash at any byte leaves a prefix, and what is appended then is kept', { timeout: 60_000 }, () => {
   const { path, bytes } = written()
-  let fewest = ROWS.length
+  let fewest = 5
   for (let size = bytes.length; size >= 0; size -= 1) {
     writeFileSync(path, bytes.subarray(0, size))
     const journal = new RevocationJournal(path)
-    const { rows } = journal
-    expect(rows).toEqual(ROWS.slice(0, rows.length))
-    expect(rows.length).toBeLessThanOrEqual(fewest)
-    fewest = rows.length
-    const kept = [...rows]
-    journal.append(OURS, [row(9)])
+    const kept = journal.takeLoaded().flatMap((part) => part.rows)
+    expect(kept).toEqual(rows(1, 2, 3, 4, 5).slice(0, kept.length))
+    expect(kept.length).toBeLessThanOrEqual(fewest)
+    fewest = kept.length
+    journal.append(OURS, rows(9))
     journal.close()
-    expect(reopened(path)).toEqual({ rows: [...kept, row(9)], line: OURS })
+    expect(reopened(path)).toEqual({ 1: [...kept.map(({ seq }) => seq), 9] })
   }
   expect(fewest).toBe(0)
 })
@@ -67,8 +74,8 @@ test('a bit that flipped anywhere leaves a prefix, never another revocation', ()
       const damaged = Buffer.from(bytes)
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7))
       writeFileSync(path, damaged)
-      const { rows } = reopened(path)
-      expect(rows).toEqual(ROWS.slice(0, rows.length))
+      const found = reopened(path)[1] ?? []
+      expect(found).toEqual([1, 2, 3, 4, 5].slice(0, found.length))
     }),
   )
 })
@@ -78,53 +85,53 @@ test('garbage is no journal, and no failure either', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       writeFileSync(path, bytes)
-      expect(reopened(path).rows).toEqual([])
+      expect(reopened(path)).toEqual({})
     }),
   )
 })
 
-test('pages that cover all of it empty it, pages that cover a part do not', () => {
+test('pages that cover all of it empty it, pages that cover a part do not, and nothing of before comes back', () => {
   const { path } = written()
   const journal = new RevocationJournal(path)
-  journal.covered(4)
-  expect(journal.rows).toHaveLength(5)
-  journal.covered(5)
-  expect(journal.rows).toEqual([])
-  expect(statSync(path).size).toBe(0)
-  journal.append(OURS, [row(6)])
+  journal.covered(OURS.timeline, 4)
+  expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5] })
+  journal.covered(OURS.timeline, 5)
+  expect(reopened(path)).toEqual({})
+  journal.append(OURS, rows(6))
   journal.close()
-  expect(reopened(path)).toEqual({ rows: [row(6)], line: OURS })
+  expect(reopened(path)).toEqual({ 1: [6] })
 })
 
-test('rows of another timeline take the place of those that were there', () => {
-  const { path } = written()
-  const journal = new RevocationJournal(path)
-  journal.append(THEIRS, [row(1)])
-  journal.close()
-  expect(reopened(path)).toEqual({ rows: [row(1)], line: THEIRS })
-})
-
-test('what could not be synced is not kept, so that it comes again and is written again', async () => {
+test('rows that came again behind higher ones are covered with the highest, not with the last', () => {
   const path = newPath()
   const journal = new RevocationJournal(path)
-  journal.append(OURS, ROWS.slice(0, 2))
-  await journal.sync()
-  journal.append(OURS, ROWS.slice(2))
+  journal.append(OURS, rows(6, 7, 8, 9, 10))
+  journal.append(OURS, rows(4, 5))
+  journal.covered(OURS.timeline, 5)
   journal.close()
-  // The descriptor is gone, which is a failure of the disk as far as the journal can tell.
-  await expect(journal.sync()).rejects.toThrow('EBADF')
-  expect(journal.rows).toEqual(ROWS.slice(0, 2))
-  expect(journal.timeline).toBe(OURS)
+  expect(reopened(path)).toEqual({ 1: [6, 7, 8, 9, 10, 4, 5] })
 })
 
-test('a sync from before the journal was emptied says nothing of what came after', async () => {
-  const journal = new RevocationJournal(newPath())
-  journal.append(OURS, ROWS)
-  const synced = journal.sync()
-  journal.covered(5)
-  journal.append(OURS, [row(6)])
-  await synced
+test('rows of a later timeline take nothing away: denials of the earlier one stay until its own pages hold them', () => {
+  const { path } = written()
+  const journal = new RevocationJournal(path)
+  journal.append(LATER, rows(1, 2))
+  journal.covered(LATER.timeline, 100)
   journal.close()
-  await expect(journal.sync()).rejects.toThrow('EBADF')
-  expect(journal.rows).toEqual([])
+  expect(reopened(path)).toMatchObject({ 1: [1, 2, 3, 4, 5] })
+})
+
+test('under steady revocations what pages hold is dropped once the journal is large, and the rest is there after a restart', () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  const large = 40_000
+  for (let seq = 1; seq <= large; seq += 1000) {
+    journal.append(OURS, rows(...Array.from({ length: 1000 }, (_, index) => seq + index)))
+  }
+  const before = readFileSync(path).length
+  journal.covered(OURS.timeline, large - 3)
+  journal.append(OURS, rows(large + 1))
+  expect(readFileSync(path).length).toBeLessThan(before / 2)
+  journal.close()
+  expect(reopened(path)).toEqual({ 1: [large - 2, large - 1, large, large + 1] })
 })

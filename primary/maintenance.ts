@@ -1,0 +1,104 @@
+/** What keeps the commit log well while commands come and go: checkpoints, the watch for other writers, the scrub. */
+import { checksumOf } from '../shared/database/scrub.ts'
+import { MacaroondError } from '../shared/errors.ts'
+import { checksumText } from '../shared/ids.ts'
+import type { Log } from '../shared/log.ts'
+import { scheduleJob } from '../shared/service/schedule.ts'
+import type { CommitLog } from './commit-log/commit-log.ts'
+import type { PrimaryConfig } from './config.ts'
+
+export interface MaintenanceOptions {
+  readonly commitLog: CommitLog
+  readonly config: Pick<PrimaryConfig, 'checkpoint' | 'maintenance'>
+  readonly log: Log
+  /** The database can no longer be trusted. */
+  readonly onFatal: (error: unknown) => void
+}
+
+/** How often the WAL is looked at for writes of others, and a stalled segment is tried again. */
+const WATCH_MS = 1_000
+
+export class Maintenance {
+  readonly #options: MaintenanceOptions
+  readonly #stop = new AbortController()
+  readonly #cancels: (() => void)[] = []
+  #checkpointAt: number
+  #scrubbing: Promise<void> | undefined
+
+  constructor(options: MaintenanceOptions) {
+    this.#options = options
+    this.#checkpointAt = options.config.checkpoint.pages
+  }
+
+  start(): void {
+    const { config, log } = this.#options
+    const timer = setInterval(() => this.#watch(), WATCH_MS)
+    const scrub = { name: 'scrub', at: config.maintenance.scrub, run: () => this.scrub() }
+    this.#cancels.push(() => clearInterval(timer), scheduleJob(scrub, log))
+  }
+
+  /** After a commit: is it time for a checkpoint? */
+  committed(): void {
+    const { walFrames } = this.#options.commitLog
+    const { pages } = this.#options.config.checkpoint
+    if (walFrames < pages) this.#checkpointAt = pages
+    else if (walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+  }
+
+  /** Reads every page and compares it with what was written. */
+  scrub(): Promise<void> {
+    this.#scrubbing ??= this.#readWhole().finally(() => (this.#scrubbing = undefined))
+    return this.#scrubbing
+  }
+
+  /** Ends what runs, then copies the WAL into the database file once more, if it can be. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    for (const cancel of this.#cancels) cancel()
+    await this.#scrubbing
+    await this.#copyWal()
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (this.#stop.signal.aborted) return
+    // While a reader or a snapshot keeps the WAL from being emptied, the next try waits until it has grown by as much again.
+    this.#checkpointAt = this.#options.commitLog.walFrames + this.#options.config.checkpoint.pages
+    await this.#copyWal()
+  }
+
+  async #copyWal(): Promise<void> {
+    const { commitLog, log, onFatal } = this.#options
+    try {
+      log.debug({ outcome: await commitLog.checkpoint() }, 'checkpoint')
+    } catch (error) {
+      // What could not be copied is still in the WAL, whole.
+      if (isDiskFull(error)) log.error('the disk is full: no checkpoint')
+      else onFatal(error)
+    }
+  }
+
+  #watch(): void {
+    const { commitLog, log, onFatal } = this.#options
+    try {
+      if (commitLog.stalled) commitLog.unstall()
+      else commitLog.checkUndisturbed()
+    } catch (error) {
+      if (isDiskFull(error)) log.error('the disk is still full')
+      else onFatal(error)
+    }
+  }
+
+  async #readWhole(): Promise<void> {
+    const { commitLog, log, onFatal } = this.#options
+    const expected = commitLog.head.checksum
+    const found = await checksumOf(commitLog.pin(), this.#stop.signal)
+    if (found === undefined) return
+    if (found === expected) return log.info('scrub: every page is as it was written')
+    const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
+    onFatal(new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }))
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof MacaroondError && error.code === 'disk_full'
+}

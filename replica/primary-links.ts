@@ -1,0 +1,107 @@
+/** The connections to the primary, one a purpose, and the alarm when one of them meets another history (S10). */
+import type { Connection } from '../shared/channel/connection.ts'
+import { dial } from '../shared/channel/dial.ts'
+import type { Identity } from '../shared/channel/identity.ts'
+import { parsePeerId } from '../shared/channel/peer-id.ts'
+import { superviseConnection, type SupervisionState } from '../shared/channel/supervisor.ts'
+import { systemClock, systemEntropy } from '../shared/clock.ts'
+import { MacaroondError } from '../shared/errors.ts'
+import type { Log } from '../shared/log.ts'
+import type { RevocationsHello } from '../shared/protocol/revocations.ts'
+import type { WalHello } from '../shared/protocol/wal.ts'
+import type { ReplicaConfig } from './config.ts'
+
+export type LinkName = 'wal' | 'revocations'
+
+export interface LinkOptions {
+  readonly hello: () => WalHello | RevocationsHello
+  readonly run: (connection: Connection, retire: AbortSignal) => Promise<void>
+  /** The first dial waits for this. */
+  readonly after?: Promise<void>
+}
+
+export interface PrimaryLinksOptions {
+  readonly config: Pick<ReplicaConfig, 'cluster' | 'primary'>
+  readonly identity: Identity
+  readonly log: Log
+}
+
+export class PrimaryLinks {
+  readonly #options: PrimaryLinksOptions
+  readonly #stop = new AbortController()
+  readonly #running: Promise<void>[] = []
+  readonly #states = new Map<LinkName, SupervisionState>()
+  readonly #alarms = new Map<LinkName, string>()
+
+  constructor(options: PrimaryLinksOptions) {
+    this.#options = options
+  }
+
+  /** Why this replica refuses its primary, or is refused by it; a good welcome on one channel does not silence the other. */
+  get alarm(): string | undefined {
+    return this.#alarms.get('wal') ?? this.#alarms.get('revocations')
+  }
+
+  state(name: LinkName): SupervisionState | undefined {
+    return this.#states.get(name)
+  }
+
+  open(name: LinkName, options: LinkOptions): void {
+    const { config, identity, log } = this.#options
+    const { address, peer_id } = config.primary
+    const peerId = parsePeerId(peer_id)
+    this.#running.push(
+      superviseConnection({
+        dial: async (signal) => {
+          await ready(options.after, signal)
+          return dial({
+            address,
+            peerId,
+            identity,
+            channel: name,
+            cluster: config.cluster,
+            hello: options.hello(),
+            signal,
+          })
+        },
+        run: options.run,
+        signal: this.#stop.signal,
+        clock: systemClock,
+        entropy: systemEntropy,
+        log: log.child({ channel: name }),
+        onState: (state) => this.#changed(name, state),
+      }),
+    )
+  }
+
+  /** `undefined` when this channel has met the history it knows. */
+  diverged(name: LinkName, message: string | undefined): void {
+    if (message === undefined) return void this.#alarms.delete(name)
+    if (this.#alarms.get(name) !== message) {
+      this.#options.log.error({ channel: name, message }, 'ALARM: this replica and its primary contradict each other')
+    }
+    this.#alarms.set(name, message)
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all(this.#running)
+  }
+
+  /** A primary that refuses this replica's place is as much of an alarm as one that is refused here. */
+  #changed(name: LinkName, state: SupervisionState): void {
+    this.#states.set(name, state)
+    if (state.phase === 'waiting' && state.error?.code === 'position_diverged') this.diverged(name, state.error.message)
+  }
+}
+
+/** Resolves with the promise, or throws `closed` with the signal. */
+async function ready(after: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  if (after === undefined) return
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = (): void => reject(new MacaroondError('closed', 'this replica is stopping'))
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop)
+  })
+  await Promise.race([after, stopped])
+}

@@ -1,0 +1,44 @@
+/** Verifications that wait for a position: woken when this replica has moved on, never by polling, and bounded in number. */
+import { MacaroondError } from '../../shared/errors.ts'
+import { MIN_POSITION_WAIT_MS, MIN_POSITION_WAITERS_MAX, MIN_POSITION_WAITING_CHARS_MAX } from '../../shared/limits.ts'
+
+export class PositionWaiters {
+  readonly #waiting = new Set<() => void>()
+  #chars = 0
+
+  /**
+   * True once `reached` says so, false when the time is over; `chars` is what is kept in memory for it meanwhile. Throws
+   * overloaded, and whatever `reached` throws.
+   */
+  async wait(chars: number, reached: () => boolean): Promise<boolean> {
+    if (reached()) return true
+    if (this.#waiting.size >= MIN_POSITION_WAITERS_MAX || this.#chars + chars > MIN_POSITION_WAITING_CHARS_MAX) {
+      throw new MacaroondError('overloaded', 'too many verifications wait for a position', {
+        hint: 'try again in a second',
+      })
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    const look = (): void => {
+      try {
+        if (reached()) resolve(true)
+      } catch (error) {
+        reject(error)
+      }
+    }
+    const timer = setTimeout(() => resolve(false), MIN_POSITION_WAIT_MS)
+    this.#waiting.add(look)
+    this.#chars += chars
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      this.#waiting.delete(look)
+      this.#chars -= chars
+    }
+  }
+
+  /** This replica has applied something. */
+  wake(): void {
+    for (const look of this.#waiting) look()
+  }
+}

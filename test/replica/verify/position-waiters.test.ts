@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { PositionWaiters } from '../../../replica/verify/position-waiters.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { MIN_POSITION_WAITERS_MAX, MIN_POSITION_WAITING_CHARS_MAX } from '../../../shared/limits.ts'
+
+test('who waits is answered when the position is reached, and not before', async () => {
+  const waiters = new PositionWaiters()
+  let txid = 1
+  const waiting = waiters.wait(10, () => txid >= 3)
+  txid = 2
+  waiters.wake()
+  await expect(Promise.race([waiting, Promise.resolve('still waiting')])).resolves.toBe('still waiting')
+  txid = 3
+  waiters.wake()
+  await expect(waiting).resolves.toBe(true)
+})
+
+test('who waits in vain is told so after a while', async () => {
+  await expect(new PositionWaiters().wait(10, () => false)).resolves.toBe(false)
+})
+
+test('a position that can never be reached is told at once', async () => {
+  const waiters = new PositionWaiters()
+  let superseded = false
+  const reached = (): boolean => {
+    if (superseded) throw new MacaroondError('position_superseded', 'undone')
+    return false
+  }
+  const waiting = waiters.wait(10, reached)
+  superseded = true
+  waiters.wake()
+  await expect(waiting).rejects.toMatchObject({ code: 'position_superseded' })
+})
+
+test('no more may wait than fit, in number and in memory', async () => {
+  const waiters = new PositionWaiters()
+  const waiting = Array.from({ length: MIN_POSITION_WAITERS_MAX }, () => waiters.wait(1, () => false))
+  await expect(waiters.wait(1, () => false)).rejects.toMatchObject({ code: 'overloaded' })
+  await Promise.all(waiting)
+  const large = waiters.wait(MIN_POSITION_WAITING_CHARS_MAX, () => false)
+  await expect(waiters.wait(1, () => false)).rejects.toMatchObject({ code: 'overloaded' })
+  await large
+})
