@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
-import { MacaroondError } from '../../../shared/errors.ts'
+import type { MacaroondError } from '../../../shared/errors.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 import { positionText } from '../../../shared/position.ts'
 import { CommitLog, type CommitLogOptions } from '../../../primary/commit-log/commit-log.ts'
@@ -12,7 +12,7 @@ import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-d
 
 const kek = kekFromHex('5a'.repeat(32))
 let root = ''
-let open: CommitLog[] = []
+const open: CommitLog[] = []
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'recover-'))

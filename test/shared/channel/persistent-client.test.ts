@@ -69,9 +69,9 @@ describe('a client whose connection comes back', () => {
     const client = clientOf(listener)
     await client.call('echo', 1)
     const waiting = client.call('wait', {}, { timeoutMs: 300 })
-    const failed = expect(waiting).rejects.toMatchObject({ kind: 'unavailable' })
+    const failed = waiting.catch((error: unknown) => error)
     await client.close()
-    await failed
+    expect(await failed).toMatchObject({ kind: 'unavailable' })
     await expect(client.call('echo', 1)).rejects.toMatchObject({ code: 'closed' })
   })
 
