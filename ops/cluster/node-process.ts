@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { fromReport, isErrorCode, MacaroondError, type ErrorReport } from '../../shared/errors.ts'
+import { NODE_FLAGS } from '../../shared/service/node-flags.ts'
 import type { NodeSpec } from './folder.ts'
 import { STOP_WITH_STDIN } from './parent-watch.ts'
 
@@ -19,7 +20,7 @@ const PROGRAM: string = fileURLToPath(new URL(`../cli${extname(import.meta.url)}
 
 /** What starts a node again, by hand or from another program. */
 export function commandOf({ role, config }: NodeSpec): readonly string[] {
-  return [process.execPath, PROGRAM, role, '--config', config]
+  return [process.execPath, ...NODE_FLAGS, PROGRAM, role, '--config', config]
 }
 
 export class NodeProcess {

@@ -15,6 +15,9 @@ export type Connection = Sqlite.Database
 /** First release without the WAL-reset bug that corrupts databases with several connections (fixed in 3.51.3). */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const
 
+/** The driver's own 16 MB a connection would be filled by one look through the whole database; the kernel has the pages anyway. */
+const PAGE_CACHE_KIBIBYTES = 2_048
+
 const opened = new Map<string, Set<Connection>>()
 let versionChecked = false
 
@@ -94,6 +97,7 @@ function connect(path: string, options: Sqlite.Options, configure: (connection: 
   try {
     const connection = new Sqlite(real, options)
     try {
+      connection.pragma(`cache_size = -${PAGE_CACHE_KIBIBYTES}`)
       configure(connection)
     } catch (error) {
       connection.close()
