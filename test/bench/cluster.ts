@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { identityFromSeed } from '../../shared/channel/identity.ts'
+import { NODE_FLAGS } from '../../shared/service/node-flags.ts'
 import type { ClientCalls } from './client-child.ts'
 import type { PrimaryCalls } from './primary-child.ts'
 import { Child } from './process.ts'
@@ -9,6 +10,13 @@ import type { ReplicaCalls } from './replica-child.ts'
 
 const CLUSTER = 'bench'
 const LOOPBACK = '127.0.0.1:0'
+
+export interface ClusterOptions {
+  /** More options of Node for primary and replica. */
+  readonly profile?: readonly string[]
+  /** Folder of the published form of this folder; without it the nodes run unbuilt. */
+  readonly build?: string
+}
 
 interface Member {
   readonly seed: Uint8Array
@@ -20,24 +28,29 @@ export class Cluster {
   readonly client: Child<ClientCalls>
   replica: Child<ReplicaCalls>
   readonly #replicaSetup: Parameters<ReplicaCalls['start']>[0]
+  readonly #startReplica: () => Child<ReplicaCalls>
 
   private constructor(
     parts: Pick<Cluster, 'primary' | 'client' | 'replica'>,
     setup: Parameters<ReplicaCalls['start']>[0],
+    startReplica: () => Child<ReplicaCalls>,
   ) {
     this.primary = parts.primary
     this.client = parts.client
     this.replica = parts.replica
     this.#replicaSetup = setup
+    this.#startReplica = startReplica
   }
 
-  /** Resolves when an org exists and the replica has it. `profile`: options of node for primary and replica. */
-  static async start(folder: string, profile: readonly string[] = []): Promise<Cluster> {
+  /** Resolves when an org exists and the replica has it. */
+  static async start(folder: string, { profile = [], build }: ClusterOptions = {}): Promise<Cluster> {
     const kek = randomBytes(32).toString('hex')
     const [primary, replica, signer, worker] = [await member(), await member(), await member(), await member()]
+    const flags = [...NODE_FLAGS, ...profile]
+    const startReplica = (): Child<ReplicaCalls> => new Child('replica-child.ts', flags, build)
     const children = {
-      primary: new Child<PrimaryCalls>('primary-child.ts', profile),
-      replica: new Child<ReplicaCalls>('replica-child.ts', profile),
+      primary: new Child<PrimaryCalls>('primary-child.ts', flags, build),
+      replica: startReplica(),
       client: new Child<ClientCalls>('client-child.ts'),
     }
     const common = { cluster: CLUSTER, identity: '/none', listen: LOOPBACK, kek: { env: 'NONE' } }
@@ -60,13 +73,13 @@ export class Cluster {
     await children.client.call('start', { cluster: CLUSTER, primary: at, replica: there, ...seeds })
     // The org is transaction 2: the first makes the database.
     await children.replica.call('reached', 2)
-    return new Cluster(children, setup)
+    return new Cluster(children, setup, startReplica)
   }
 
   /** Ends the replica in order and starts it again on what it has on disk. */
   async restartReplica(): Promise<void> {
     await this.replica.end()
-    this.replica = new Child<ReplicaCalls>('replica-child.ts')
+    this.replica = this.#startReplica()
     await this.replica.call('start', this.#replicaSetup)
   }
 

@@ -1,23 +1,28 @@
 /** From the return of COMMIT at the primary until the row can be read at the replica, by rate of commits. */
 import type { Cluster } from './cluster.ts'
+import type { PaceParams } from './load.ts'
 import type { Plan } from './plan.ts'
 import type { Row } from './report.ts'
 import { maximum, percentile } from './statistics.ts'
 
 const P50_AIM_MS = 1
+const NOUNS = { mint: 'mint', revoke: 'revocation' } as const
 /** Commits that are run before a rate is measured. */
-const WARM_UP = 200
+const WARM_UP = 500
 
 export async function measureLatency(cluster: Cluster, plan: Plan): Promise<Row[]> {
-  await cluster.primary.call('pace', { commands: WARM_UP, perSecond: 1000 })
+  await cluster.primary.call('pace', { kind: 'mint', commands: WARM_UP, perSecond: 1000 })
   const rows: Row[] = []
-  for (const { perSecond, commands } of plan.latency) rows.push(...(await measureRate(cluster, perSecond, commands)))
+  for (const kind of ['mint', 'revoke'] as const) {
+    for (const rate of plan.latency[kind]) rows.push(...(await measureRate(cluster, { kind, ...rate })))
+  }
   return rows
 }
 
-async function measureRate({ primary, replica }: Cluster, perSecond: number, commands: number): Promise<Row[]> {
+async function measureRate({ primary, replica }: Cluster, params: PaceParams): Promise<Row[]> {
+  const { kind, perSecond, commands } = params
   await replica.call('keepVisible', true)
-  const commits = await primary.call('pace', { commands, perSecond })
+  const commits = await primary.call('pace', params)
   await replica.call('reached', commits.txids.at(-1) ?? Infinity)
   const visible = await replica.call('keepVisible', false)
   const seenNs = new Map(visible.txids.map((txid, index) => [txid, visible.atNs[index] ?? NaN]))
@@ -27,7 +32,7 @@ async function measureRate({ primary, replica }: Cluster, perSecond: number, com
   }
   const elapsedNs = (commits.atNs.at(-1) ?? 0) - (commits.atNs[0] ?? 0)
   const achieved = `${Math.round(((commands - 1) / elapsedNs) * 1e9)}/s measured, n = ${commands}`
-  const common = { section: 'Commit to visible at a replica, loopback', unit: 'ms' }
+  const common = { section: `Commit to visible at a replica, loopback: a ${NOUNS[kind]} a commit`, unit: 'ms' }
   const p50 = percentile(samples, 0.5)
   return [
     { ...common, name: `${perSecond} commits/s: p50`, value: p50, target: { below: P50_AIM_MS }, detail: achieved },

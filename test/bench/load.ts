@@ -13,6 +13,10 @@ export interface FillParams {
   readonly commands: number
 }
 
+export interface PaceParams extends FillParams {
+  readonly perSecond: number
+}
+
 /** Twice what fits into a group: while one group is written, the next fills up. */
 const SUBMITTERS = 200
 export const ORG = 'acme'
@@ -44,13 +48,13 @@ async function submitAll(writer: GroupWriter, commands: Command[]): Promise<void
 }
 
 /** One transaction a command, at an even pace; a late one is made up for at once. */
-export async function pace(writer: GroupWriter, params: { commands: number; perSecond: number }): Promise<void> {
+export async function pace(writer: GroupWriter, params: PaceParams): Promise<void> {
   const kid = kidOf(writer)
   const startNs = nowNs()
   for (let index = 0; index < params.commands; index += 1) {
     const waitMs = (startNs + (index * 1e9) / params.perSecond - nowNs()) / 1e6
     if (waitMs > 0) await setTimeout(waitMs)
-    await writer.submit(makeCommand('revoke', kid))
+    await writer.submit(makeCommand(params.kind, kid))
   }
 }
 

@@ -54,7 +54,7 @@ async function run(): Promise<Report> {
 async function onCluster(): Promise<Row[]> {
   const names = Object.keys(ON_CLUSTER).filter(wanted)
   if (names.length === 0) return []
-  const cluster = await Cluster.start(subfolder('cluster'), profileOptions())
+  const cluster = await Cluster.start(subfolder('cluster'), { profile: profileOptions() })
   const rows: Row[] = []
   for (const name of names) {
     say(name)

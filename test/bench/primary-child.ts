@@ -12,7 +12,7 @@ import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { silentLog } from '../../shared/log.ts'
 import type { Position } from '../../shared/position.ts'
 import { kekFromHex } from '../../shared/sealing.ts'
-import { fill, pace, type FillParams } from './load.ts'
+import { fill, pace, type FillParams, type PaceParams } from './load.ts'
 import { nowNs, serve } from './process.ts'
 import { wrapMethod } from './wrap.ts'
 
@@ -122,7 +122,7 @@ const calls = {
       segmentBytes: segmentBytes - before.segmentBytes,
     }
   },
-  pace: async (params: { commands: number; perSecond: number }): Promise<Commits> => {
+  pace: async (params: PaceParams): Promise<Commits> => {
     commits = { txids: [], atNs: [] }
     keepCommits = true
     await pace(requireWriter(), params)

@@ -27,9 +27,13 @@ export class Child<C extends Calls> {
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>()
   #lastId = 0
 
-  /** `script` is a file of this folder. Structured clones go both ways, so that typed arrays stay what they are. */
-  constructor(script: string, nodeOptions: readonly string[] = []) {
-    this.#process = fork(join(import.meta.dirname, script), {
+  /**
+   * `script` is a file of this folder, or of `build` once that is published. Structured clones go both ways, so that typed
+   * arrays stay what they are.
+   */
+  constructor(script: string, nodeOptions: readonly string[] = [], build?: string) {
+    const file = build === undefined ? join(import.meta.dirname, script) : join(build, script.replace(/\.ts$/, '.js'))
+    this.#process = fork(file, {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       execArgv: [...nodeOptions],
