@@ -3,6 +3,7 @@
  * then acknowledges. It never waits for pages. Histories are compared here as they are on the `wal` channel (S10): a primary
  * that has fewer revocations than it once sent, or leads another history, is refused.
  */
+import { setTimeout } from 'node:timers/promises'
 import type { Connection } from '../../shared/channel/connection.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { epoch as asEpoch, timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
@@ -27,6 +28,9 @@ export interface RevocationStreamOptions {
   /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
   readonly onFatal: (error: unknown) => void
 }
+
+/** Between two syncs of the journal while revocations keep coming. */
+const SYNC_PAUSE_MS = 10
 
 /** Up to which revocation everything is known, and in which history. */
 export interface Known extends Place {
@@ -135,6 +139,8 @@ export class RevocationStream {
         await this.#options.journal.sync().catch((error: unknown) => Promise.reject(this.#fatal(error)))
         this.#streamed = known
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
+        // A lone revocation never waits; in a stream of them a sync for each would take the disk from everybody else.
+        if (this.#owed !== undefined) await setTimeout(SYNC_PAUSE_MS)
       }
     } catch (cause) {
       // A connection that ended says so itself; aborting it once more changes nothing.
