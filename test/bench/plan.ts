@@ -38,12 +38,12 @@ export const FULL: Plan = {
   throughput: { rounds: 9, commands: 20_000 },
   latency: {
     mint: [
-      { perSecond: 1, commands: 60 },
+      { perSecond: 1, commands: 40 },
       { perSecond: 100, commands: 3_000 },
       { perSecond: 1000, commands: 20_000 },
     ],
     revoke: [
-      { perSecond: 1, commands: 30 },
+      { perSecond: 1, commands: 20 },
       { perSecond: 100, commands: 2_000 },
       { perSecond: 1000, commands: 15_000 },
     ],
