@@ -83,7 +83,7 @@ export const POINTS: Readonly<Record<PointName, Point>> = {
   'snapshot build': point('replica', 'snapshot', WRITE, 2),
   'snapshot rename': point('replica', 'snapshot', CALL, 1),
   'snapshot append': point('replica', 'snapshot', WRITE, 2),
-  'copy moved aside': point('replica', 'snapshot', CALL, 3),
+  'copy moved aside': point('replica', 'snapshot', CALL, 2),
   'replica passive': point('replica', 'checkpoint', SQLITE, 2),
   'replica truncate': point('replica', 'checkpoint', SQLITE, 2),
 }

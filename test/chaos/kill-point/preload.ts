@@ -163,6 +163,16 @@ const wrapped = {
   },
 }
 Object.assign(fs, wrapped)
+
+const renameInBackground = fs.promises.rename
+Object.assign(fs.promises, {
+  rename: async (from: fs.PathLike, to: fs.PathLike): Promise<void> => {
+    const point = pointOf('rename', String(from))
+    if (target?.moment === 'before') return at(point, () => renameInBackground(from, to))
+    await renameInBackground(from, to)
+    at(point, () => undefined)
+  },
+})
 syncBuiltinESMExports()
 
 // What is sent first after the log was written: the segment to a replica, or the answer to a signer.
