@@ -19,10 +19,11 @@ const EXIT_CONFLICT = 5
 
 /** Resolves with exit status 0 once a signal has ended the node; a failure ends the process itself, with 1 or 5. */
 export async function runService(start: () => Promise<Service>, log: Log): Promise<number> {
-  const service = await start()
+  // Before the start: a signal that comes while the node starts, or right after it said that it is ready, stops it in order.
   const asked = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
   })
+  const service = await start()
   process.on('SIGHUP', () => reload(service, log))
   const first = await Promise.race([asked.then((signal) => ({ signal })), service.failed.then((error) => ({ error }))])
   if ('error' in first) return failed(first.error, log)
