@@ -23,6 +23,11 @@ interface VerifyRate {
   readonly perSecond: number
 }
 
+interface RevokeLoad {
+  readonly tokens: number
+  readonly seconds: number
+}
+
 interface RevokeSamples {
   readonly refusedNs: number[]
   readonly durableNs: number[]
@@ -97,9 +102,11 @@ const calls = {
     await Promise.all(Array.from({ length: inFlight }, caller))
     return { verdicts, perSecond: (verdicts / (nowNs() - startNs)) * 1e9 }
   },
-  revoke: async (tokens: number): Promise<RevokeSamples> => {
+  /** So many tokens, or as many as the time is enough for. */
+  revoke: async ({ tokens, seconds }: RevokeLoad): Promise<RevokeSamples> => {
     const samples: RevokeSamples = { refusedNs: [], durableNs: [] }
-    for (let index = 0; index < tokens; index += 1) {
+    const endNs = nowNs() + seconds * 1e9
+    for (let index = 0; index < tokens && nowNs() < endNs; index += 1) {
       const { refusedNs, durableNs } = await revokeOnce()
       samples.refusedNs.push(refusedNs)
       samples.durableNs.push(durableNs)

@@ -20,18 +20,18 @@ export async function measureLatency(cluster: Cluster, plan: Plan): Promise<Row[
 }
 
 async function measureRate({ primary, replica }: Cluster, params: PaceParams): Promise<Row[]> {
-  const { kind, perSecond, commands } = params
+  const { kind, perSecond } = params
   await replica.call('keepVisible', true)
   const commits = await primary.call('pace', params)
   await replica.call('reached', commits.txids.at(-1) ?? Infinity)
   const visible = await replica.call('keepVisible', false)
   const seenNs = new Map(visible.txids.map((txid, index) => [txid, visible.atNs[index] ?? NaN]))
   const samples = commits.txids.map((txid, index) => ((seenNs.get(txid) ?? NaN) - (commits.atNs[index] ?? NaN)) / 1e6)
-  if (samples.length !== commands || samples.some((sample) => Number.isNaN(sample))) {
+  if (samples.length === 0 || samples.some((sample) => Number.isNaN(sample))) {
     throw new Error('not every commit was seen at the replica')
   }
   const elapsedNs = (commits.atNs.at(-1) ?? 0) - (commits.atNs[0] ?? 0)
-  const achieved = `${Math.round(((commands - 1) / elapsedNs) * 1e9)}/s measured, n = ${commands}`
+  const achieved = `${Math.round(((samples.length - 1) / elapsedNs) * 1e9)}/s measured, n = ${samples.length}`
   const common = { section: `Commit to visible at a replica, loopback: a ${NOUNS[kind]} a commit`, unit: 'ms' }
   const p50 = percentile(samples, 0.5)
   return [

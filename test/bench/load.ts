@@ -47,11 +47,15 @@ async function submitAll(writer: GroupWriter, commands: Command[]): Promise<void
   for (let next = commands.pop(); next !== undefined; next = commands.pop()) await writer.submit(next)
 }
 
+/** How much longer than planned an evenly paced load may take before it ends with fewer commands. */
+const PATIENCE = 1.5
+
 /** One transaction a command, at an even pace; a late one is made up for at once. */
 export async function pace(writer: GroupWriter, params: PaceParams): Promise<void> {
   const kid = kidOf(writer)
   const startNs = nowNs()
-  for (let index = 0; index < params.commands; index += 1) {
+  const endNs = startNs + (params.commands / params.perSecond) * PATIENCE * 1e9
+  for (let index = 0; index < params.commands && nowNs() < endNs; index += 1) {
     const waitMs = (startNs + (index * 1e9) / params.perSecond - nowNs()) / 1e6
     if (waitMs > 0) await setTimeout(waitMs)
     await writer.submit(makeCommand(params.kind, kid))

@@ -8,19 +8,20 @@ export interface Rate {
 export interface Plan {
   readonly mode: 'quick' | 'full'
   /** Interleaved rounds of shipped and unshipped, and commands in each. */
-  readonly throughput: { readonly rounds: number; readonly commands: number }
+  /** At most so many rounds, and no further one after so many seconds; commands in each. */
+  readonly throughput: { readonly rounds: number; readonly seconds: number; readonly commands: number }
   /** Mints are pages alone; a revocation also comes on the stream, ahead of its pages. */
   readonly latency: { readonly mint: readonly Rate[]; readonly revoke: readonly Rate[] }
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
-  readonly revocations: number
+  readonly revocations: { readonly tokens: number; readonly seconds: number }
 }
 
 export const QUICK: Plan = {
   mode: 'quick',
-  throughput: { rounds: 5, commands: 10_000 },
+  throughput: { rounds: 5, seconds: 8, commands: 10_000 },
   latency: {
     mint: [
-      { perSecond: 1, commands: 10 },
+      { perSecond: 1, commands: 8 },
       { perSecond: 100, commands: 400 },
       { perSecond: 1000, commands: 4_000 },
     ],
@@ -30,17 +31,17 @@ export const QUICK: Plan = {
     ],
   },
   verification: { rounds: 3, milliseconds: 500 },
-  revocations: 100,
+  revocations: { tokens: 100, seconds: 5 },
 }
 
 export const FULL: Plan = {
   mode: 'full',
-  throughput: { rounds: 9, commands: 20_000 },
+  throughput: { rounds: 15, seconds: 40, commands: 20_000 },
   latency: {
     mint: [
       { perSecond: 1, commands: 40 },
       { perSecond: 100, commands: 3_000 },
-      { perSecond: 1000, commands: 20_000 },
+      { perSecond: 1000, commands: 15_000 },
     ],
     revoke: [
       { perSecond: 1, commands: 20 },
@@ -48,6 +49,6 @@ export const FULL: Plan = {
       { perSecond: 1000, commands: 15_000 },
     ],
   },
-  verification: { rounds: 7, milliseconds: 1_000 },
-  revocations: 1_000,
+  verification: { rounds: 5, milliseconds: 1_000 },
+  revocations: { tokens: 1_000, seconds: 25 },
 }

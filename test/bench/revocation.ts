@@ -4,7 +4,7 @@ import type { Plan } from './plan.ts'
 import type { Row } from './report.ts'
 import { maximum, percentile } from './statistics.ts'
 
-const WARM_UP = 20
+const WARM_UP = { tokens: 20, seconds: 5 }
 
 export async function measureRevocation({ client }: Cluster, { revocations }: Plan): Promise<Row[]> {
   await client.call('revoke', WARM_UP)

@@ -18,6 +18,7 @@ interface Round {
 
 const RATIO_AIM = 0.7
 const WARM_UP_ROUNDS = 1
+const ROUNDS_MIN = 3
 
 export async function measureThroughput(cluster: Cluster, folder: string, plan: Plan): Promise<Row[]> {
   const unshipped = new Child<UnshippedCalls>('unshipped-child.ts')
@@ -38,7 +39,9 @@ interface Sides {
 
 async function measureKind(sides: Sides, kind: LoadKind, { throughput }: Plan): Promise<Round[]> {
   const rounds: Round[] = []
+  const endMs = performance.now() + throughput.seconds * 1000
   for (let index = -WARM_UP_ROUNDS; index < throughput.rounds; index += 1) {
+    if (index >= ROUNDS_MIN && performance.now() > endMs) break
     // Who goes first changes from round to round, so that neither always finds the disk the other left.
     const round = await measureRound(sides, { kind, commands: throughput.commands }, index % 2 === 0)
     if (index >= 0) rounds.push(round)
