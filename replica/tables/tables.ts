@@ -4,7 +4,7 @@
  */
 import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
-import type { Meta, MetaReader } from '../../shared/database/meta.ts'
+import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { readSigningKey } from '../../shared/database/signing-key.ts'
 import type { Kid, Nonce, Timeline } from '../../shared/ids.ts'
@@ -99,6 +99,8 @@ export class Tables implements TokenTables {
     if (this.#source === undefined) return
     const before = this.#meta
     const meta = this.#source.meta.read()
+    // A newer primary may have raised it with the transaction that was just applied: rows may mean something else now.
+    if (before?.schema !== meta.schema) checkMeta(meta, this.#options.cluster, 'the copy')
     if (before?.timeline !== meta.timeline) this.#fromPages = 0
     if (before?.keyGeneration !== meta.keyGeneration || before.timeline !== meta.timeline) this.#readKeys()
     // What the stream brought already is not read once more: mostly it was here before its pages.

@@ -32,7 +32,9 @@ function killedAt(data: string, rename: number): void {
     syncBuiltinESMExports()
     const { moveAside } = await import(${JSON.stringify(join(import.meta.dirname, '../../../replica/store/damaged.ts'))})
     moveAside(${JSON.stringify(data)}, ${JSON.stringify(DATABASE_FILES)}, 1)`
-  expect(() => execFileSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })).toThrow('Command failed')
+  expect(() => execFileSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })).toThrow(
+    'Command failed',
+  )
 }
 
 test.each([1, 2])(

@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { createDatabase } from '../../primary/store/create-database.ts'
+import { Tables } from '../../replica/tables/tables.ts'
+import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import { MetaReader } from '../../shared/database/meta.ts'
+import { silentLog } from '../../shared/log.ts'
+import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import { kekFromHex, type Kek } from '../../shared/sealing.ts'
+import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
+
+const KEK = kekFromHex('ab'.repeat(32))
+const KID = '1'.repeat(16)
+
+function database(): { writer: Connection; tables: (kek?: Kek) => Tables } {
+  const folder = mkdtempSync(join(tmpdir(), 'macaroond-tables-'))
+  const path = join(folder, 'db')
+  const writer = openWriter(path)
+  createDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  const readers: Connection[] = []
+  onTestFinished(() => {
+    for (const connection of [...readers, writer]) connection.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const tables = (kek: Kek = KEK): Tables => {
+    const reader = openReader(path)
+    readers.push(reader)
+    const made = new Tables({ cluster: 'test', ring: [kek], entropy: systemEntropy, log: silentLog })
+    made.attach({ reader, meta: new MetaReader(reader) })
+    return made
+  }
+  return { writer, tables }
+}
+
+function nonceOf(seq: number): string {
+  return seq.toString(16).padStart(32, '0')
+}
+
+function row(seq: number, kind = 'token'): RevocationRow {
+  return { seq, kind, kid: KID, nonce: nonceOf(seq), expiresAt: 0 }
+}
+
+function revoke(writer: Connection, seq: number, kind = 'token'): void {
+  const key = Buffer.from(KID + nonceOf(seq), 'hex')
+  writer.prepare('INSERT INTO revocations VALUES (?, ?, ?, ?, 0, 0, ?, ?)').run(seq, kind, 'acme', key, 'somebody', '')
+  writer.prepare('UPDATE meta SET txid = txid + 1, revocation_seq = ?').run(seq)
+}
+
+test('a revocation from pages, one from the stream, and one that came both ways each refuse one token', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  revoke(writer, 1)
+  made.refresh()
+  made.add([row(2), row(3)], 3, made.meta?.timeline)
+  revoke(writer, 2)
+  made.refresh()
+  for (const seq of [1, 2, 3]) expect(made.revoked(KID as never, nonceOf(seq) as never)).toBe(true)
+  expect(made.revoked(KID as never, nonceOf(4) as never)).toBe(false)
+  expect(made.counts.revocations).toBe(3)
+  expect([made.revocationsInPages, made.revocationSeq]).toEqual([2, 3])
+})
+
+test('a revocation of a kind that this version does not know makes the replica say nothing of any token', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  expect(made.uninterpretable).toBeUndefined()
+  revoke(writer, 1, 'subject-before')
+  made.refresh()
+  expect(made.uninterpretable).toContain('subject-before')
+})
+
+test('a schema that is raised by an applied transaction is refused at once, not at the next start', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  writer.exec('UPDATE meta SET txid = txid + 1, schema = schema + 1')
+  expect(() => made.refresh()).toThrow(expect.objectContaining({ code: 'schema_newer' }))
+})
+
+test('a wrong key-encryption key shows at once, also while there are no orgs', () => {
+  const { tables } = database()
+  expect(() => tables(kekFromHex('cd'.repeat(32)))).toThrow(expect.objectContaining({ code: 'kek_wrong' }))
+})
+
+test('what was refused stays refused when the database is replaced by one of another timeline', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  revoke(writer, 1)
+  made.refresh()
+  writer.exec(
+    'DELETE FROM revocations; UPDATE meta SET txid = txid + 1, revocation_seq = 0, timeline = lower(hex(randomblob(16)))',
+  )
+  made.refresh()
+  expect(made.revoked(KID as never, nonceOf(1) as never)).toBe(true)
+})
