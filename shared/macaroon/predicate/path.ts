@@ -5,8 +5,11 @@
 
 /** Percent-encoded dot, slash, backslash or NUL, however often the percent sign was encoded itself. */
 const ENCODED_SEPARATOR = /%(?:25)*(?:2e|2f|5c|00)/i
-/** A segment `.` or `..`, also with path parameters behind it (`..;x`), which some servers strip first. */
-const DOT_SEGMENT = /\/\.{1,2}(?:$|[/;])/
+/**
+ * A segment `.` or `..`, also with path parameters behind it (`..;x`), which some servers strip first, or with white
+ * space: URL parsers trim it off the end before they resolve the segment (WHATWG URL, 4.4).
+ */
+const DOT_SEGMENT = /\/\.{1,2}\s*(?:$|[/;])/u
 /** Query and fragment begin here, and are not path. Encoded they are characters of a name. */
 const QUERY_OR_FRAGMENT = /[?#]/
 /** URL parsers drop tabs and line breaks, end at a NUL, and may take a backslash for a slash. */
