@@ -8,7 +8,7 @@ import type {
   ValuePredicate,
 } from '../macaroon/predicate/predicate.ts'
 import type { ForeignFacts } from './access.ts'
-import type { Allowed, CaveatJudge, CaveatVerdict } from './clear.ts'
+import type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
 import { standingOfNamed, type TokenTables } from './standing.ts'
 import { type Refused, refused } from './verdict.ts'
 

@@ -83,7 +83,7 @@ test('a newer version is told as such, and too large a ticket is not tried', () 
   expect(codeOf(() => openTicket(new Uint8Array(CAVEAT_BYTES_MAX + 1), []))).toBe('ticket_invalid')
 })
 
-test('an honest holder of the public key cannot make the third party fail by what it seals', () => {
+test('whoever has the public key cannot make the third party crash by what it seals', () => {
   const publicKey = x25519PublicKey(key(1))
   for (const plaintext of [new Uint8Array(), key(1), Buffer.concat([key(1), Buffer.from([0xff])])]) {
     const box = sealToPublicKey(publicKey, plaintext, systemEntropy) ?? Buffer.alloc(0)
