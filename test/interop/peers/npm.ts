@@ -1,31 +1,7 @@
 /** The npm package `macaroon` (go-macaroon/js-macaroon). It has no V1 binary. */
-import { createRequire } from 'node:module'
+import library, { type JsMacaroon } from 'macaroon'
 import type { MacaroonFormat } from '../../../shared/macaroon/format.ts'
 import type { Implementation } from './implementation.ts'
-
-interface JsMacaroon {
-  readonly signature: Uint8Array
-  readonly caveats: readonly object[]
-  readonly addFirstPartyCaveat: (condition: Uint8Array) => void
-  readonly addThirdPartyCaveat: (key: Uint8Array, ticket: Uint8Array, location: string) => void
-  readonly bindToRoot: (rootSignature: Uint8Array) => void
-  readonly verify: (key: Uint8Array, check: (condition: string) => string | null, discharges: JsMacaroon[]) => void
-  readonly exportJSON: () => object
-  readonly exportBinary: () => Uint8Array
-}
-
-interface JsLibrary {
-  readonly newMacaroon: (options: {
-    identifier: Uint8Array
-    location: string
-    rootKey: Uint8Array
-    version: number
-  }) => JsMacaroon
-  readonly importMacaroon: (source: Uint8Array | object) => JsMacaroon
-}
-
-/** It comes without types, and with a main file of CommonJS. */
-const library = createRequire(import.meta.url)('macaroon') as JsLibrary
 
 export const npmMacaroon: Implementation = {
   name: 'npm macaroon',
