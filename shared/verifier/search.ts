@@ -14,6 +14,7 @@ import { type Work, workExceeded } from './work.ts'
 export interface OwnCaveats {
   readonly refusal: Refused | undefined
   readonly notes: readonly string[]
+  /** Means something of a discharge only. */
   readonly presented: readonly string[]
 }
 
@@ -172,7 +173,7 @@ export class Search {
       if (trace === undefined && refusal !== undefined && refusal.reason !== 'unavailable') break
     }
     const named = refusal && caveat ? { thirdParty: thirdPartyOf(caveat), ...refusal } : refusal
-    return { refusal: named, notes, presented: caveat === undefined ? [] : presented }
+    return { refusal: named, notes, presented }
   }
 
   #passes({ refusal }: OwnCaveats): boolean {

@@ -88,6 +88,22 @@ describe('a token with third-party caveats', () => {
     expect(judged(bundle(token, greedy, discharge('b'), discharge('b')))).toBe('ok')
   })
 
+  test('clears also where the shallow caveat has to leave the simpler discharge to the deep one', () => {
+    const names = Array.from({ length: DISCHARGE_DEPTH_MAX - 1 }, (_, i) => `n${i}`)
+    const chain = names.map((name, i) => nested(name, [names[i + 1] ?? 'a']))
+    const token = needs(mint([]), 'a', 'n0')
+    expect(judged(bundle(token, discharge('a'), nested('a', ['b']), discharge('b'), ...chain))).toBe('ok')
+  })
+
+  test('with two keys behind one ticket needs a discharge made with each of them', () => {
+    const caveat = (key: string) => ({ caveatKey: Buffer.from(`key of ${key}`), ticket: 't', location: '' })
+    const first = addThirdPartyCaveat(mint([]), caveat('t'), systemEntropy)
+    const token = addThirdPartyCaveat(first, caveat('other'), systemEntropy)
+    expect(judged(bundle(token, discharge('t'), discharge('t')))).toBe('discharge_invalid')
+    expect(judged(bundle(token, discharge('t'), discharge('t', [], 'other')))).toBe('ok')
+    expect(judged(bundle(token, discharge('t', [], 'other'), discharge('t')))).toBe('ok')
+  })
+
   test('is told what is missing, in little work, however many discharges there are for the others', () => {
     const names = Array.from({ length: 20 }, (_, i) => `n${i}`)
     const twice = names.flatMap((name) => [discharge(name), discharge(name)])
