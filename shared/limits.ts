@@ -15,7 +15,7 @@ export const BUNDLE_BYTES_MAX: number = 256 * 1024
 export const CAVEAT_BYTES_MAX = 4096
 export const LOCATION_BYTES_MAX = 1024
 /** The identifier of a discharge is its ticket, which is a caveat of another macaroon. */
-export const IDENTIFIER_BYTES_MAX: number = CAVEAT_BYTES_MAX
+export const IDENTIFIER_BYTES_MAX = 4096
 /** Discharges that need discharges: how many may stand one behind the other. */
 export const DISCHARGE_DEPTH_MAX = 8
 /** Caveats of a token and of all discharges that come with it. */
@@ -130,6 +130,7 @@ assert(HELLO_BYTES_MAX < HANDSHAKE_BYTES_MAX && HANDSHAKE_BYTES_MAX < READ_QUEUE
 assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog cap must not cut an honest reader off')
 assert(CAVEAT_BYTES_MAX < TOKEN_BYTES_MAX && TOKEN_TEXT_CHARS_MAX * 4 < CONTROL_MESSAGE_BYTES_MAX, 'a token must fit')
 assert(TOKEN_TEXT_CHARS_MAX < BUNDLE_BYTES_MAX && BUNDLE_BYTES_MAX * 2 < CONTROL_MESSAGE_BYTES_MAX, 'a bundle must fit')
+assert(CAVEAT_BYTES_MAX <= IDENTIFIER_BYTES_MAX, 'a ticket must fit into the identifier of its discharge')
 assert(CONDITION_BYTES_MAX + 256 <= CAVEAT_BYTES_MAX, 'a ticket must fit into a caveat')
 assert(CAVEAT_BYTES_MAX * 1.5 < DISCHARGE_REQUEST_BYTES_MAX, 'a ticket must fit into a request')
 assert(TOKEN_TEXT_CHARS_MAX * 1.5 < DISCHARGE_RESPONSE_BYTES_MAX, 'a discharge must fit into an answer')

@@ -23,7 +23,7 @@ export interface UsedDischarge {
   readonly used: readonly UsedDischarge[]
 }
 
-export type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
+export type { CaveatJudge } from './caveat-judge.ts'
 
 export interface Cleared {
   readonly ok: true

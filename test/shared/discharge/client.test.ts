@@ -187,6 +187,12 @@ describe('a third party that misbehaves', () => {
     for (const status of [301, 302, 303, 307, 308]) {
       const headers = { location: `${elsewhere.origin}/.well-known/macaroond/3p` }
       expect(await against(() => new Response(null, { status, headers }))).toBe('discharge_invalid')
+      const answer = async (request: Request): Promise<Response> => {
+        const { ticket } = (await request.json()) as { ticket: string }
+        const made = createDischarge({ ticket: new Uint8Array(Buffer.from(ticket, 'base64url')), caveatKey: sharedKey })
+        return Response.json({ discharge: encodeTokenText(made) }, { status, headers })
+      }
+      expect(await against(answer)).toBe('discharge_invalid')
     }
     const places = (origin: string): string[] => [
       `${elsewhere.origin}/.well-known/macaroond/3p/poll/x`,

@@ -57,11 +57,11 @@ export async function thirdParty(
   options: Partial<DischargerOptions> & { readonly path?: string } = {},
 ): Promise<Host> {
   const sharedKey = new Uint8Array(32).fill((keys += 1))
-  let discharger: Discharger | undefined
   const { path = '', ...rest } = options
-  const server = await listen((request) => discharger?.handle(request) ?? Promise.reject(new Error('not started')))
+  // The port is known once the server listens, and no request comes before.
+  const server = await listen((request) => discharger.handle(request))
   const location = server.origin + path
-  discharger = createDischarger({ location, keys: [{ sharedKey }], check, ...rest })
+  const discharger = createDischarger({ location, keys: [{ sharedKey }], check, ...rest })
   return { ...server, discharger, sharedKey }
 }
 

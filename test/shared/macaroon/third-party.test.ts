@@ -115,6 +115,20 @@ test("go-macaroon's bundle is authorized, and its caveat key is the one that was
   expect(verify(secret, [root, bound], found.satisfied)).toBe('ok')
 })
 
+test('a bundle under another root key is told as such, whatever is in it', () => {
+  const token = addThirdPartyCaveat(
+    createMacaroon({ secret: utf8('k'), identifier: 'i' }),
+    { caveatKey: utf8('c'), ticket: 't', location: '' },
+    systemEntropy,
+  )
+  const bundle = bindDischarges(token, [createDischarge({ ticket: 't', caveatKey: utf8('c') })])
+  expect([verify('k', bundle, []), verify('other', bundle, []), verify('k', [], [])]).toEqual([
+    'ok',
+    'signature_wrong',
+    'token_missing',
+  ])
+})
+
 test("js-macaroon's bundle of three is authorized", () => {
   const found = vector('js-macaroon external')
   const json = found['macaroons'] as readonly {
