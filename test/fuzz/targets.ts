@@ -35,20 +35,25 @@ export function fuzzOne(target: TargetName, input: Buffer): string {
 }
 
 const RUN: Readonly<Record<TargetName, (input: Buffer) => string>> = {
-  v1: (input) => canonical(input, decodeV1, encodeV1),
-  v2: (input) => canonical(input, decodeV2, encodeV2),
+  v1: (input) => canonical('v1 bytes', input, decodeV1, encodeV1),
+  v2: (input) => canonical('v2 bytes', input, decodeV2, encodeV2),
   v2j: fuzzV2J,
   text: fuzzText,
   bundle: (input) => `bundle of ${decodeBundle(input.toString('utf8')).length > 1 ? 'several' : 'one'}`,
-  identifier: (input) => canonical(input, decodeIdentifier, encodeIdentifier),
+  identifier: (input) => canonical('identifier', input, decodeIdentifier, encodeIdentifier),
   predicate: fuzzPredicate,
   path: fuzzPath,
 }
 
 /** One encoding is accepted: what was read is written as the same bytes. */
-function canonical<T>(input: Buffer, decode: (bytes: Uint8Array) => T, encode: (value: T) => Uint8Array): string {
+function canonical<T>(
+  what: string,
+  input: Buffer,
+  decode: (bytes: Uint8Array) => T,
+  encode: (value: T) => Uint8Array,
+): string {
   if (Buffer.compare(encode(decode(input)), input) !== 0) throw new Error('a second encoding was accepted')
-  return 'accepted'
+  return `${what} accepted`
 }
 
 /** A JSON parser that is not ours must see the same identifier. */
@@ -58,7 +63,7 @@ function fuzzV2J(input: Buffer): string {
   const parsed = JSON.parse(input.toString('utf8')) as { i?: string; i64?: string }
   const identifier = parsed.i === undefined ? Buffer.from(parsed.i64 ?? '', 'base64') : Buffer.from(parsed.i)
   if (!identifier.equals(macaroon.identifier)) throw new Error('JSON.parse sees another identifier')
-  return 'v2j accepted'
+  return 'v2j bytes accepted'
 }
 
 function fuzzText(input: Buffer): string {
