@@ -47,6 +47,8 @@ export function clearBundle(root: VerifiedNode, { judge, work, trace }: ClearOpt
   const found = new Search(judge, work).run(root, trace)
   if (!('served' in found)) return found
   const [token, ...discharges] = found.served
+  if (token !== undefined && discharges.length === 0)
+    return { ok: true, notes: token.own.notes, presented: [], used: [] }
   return {
     ok: true,
     notes: found.served.flatMap(({ own }) => own.notes),

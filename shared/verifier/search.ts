@@ -76,6 +76,7 @@ export class Search {
     if (stops) this.#note(refusal)
     if (stops && trace === undefined) return refusal
     this.#taken.push(served)
+    if (served.node.thirdParties.size === 0) return stops ? refusal : rest()
     const thirdParties = [...served.node.thirdParties]
     const failed =
       trace === undefined
