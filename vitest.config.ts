@@ -12,6 +12,9 @@ const config: ViteUserConfig = defineConfig({
       { test: { name: 'unit', include: ['test/{shared,primary,replica,ops}/**/*.test.ts'], testTimeout: 20_000 } },
       project('integration', 60_000),
       project('chaos', 900_000),
+      // Against other implementations: Debian's libmacaroons-dev and python3-pymacaroons, and npm's macaroon.
+      project('interop', 300_000),
+      project('fuzz', 3_600_000),
     ],
   },
 })

@@ -29,6 +29,8 @@ export const STEPS: readonly Step[] = [
   check('knip'),
   check('lint:package', [], 2 * MINUTE_MS),
   suite('test', 6 * MINUTE_MS),
+  suite('test:interop', 70 * SECOND_MS),
+  suite('test:fuzz', 45 * SECOND_MS),
   suite('test:chaos', 9 * MINUTE_MS),
   check('bench', ['--quick'], 4 * MINUTE_MS),
 ]

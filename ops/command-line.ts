@@ -5,6 +5,7 @@ import { VERSION } from '../shared/version.ts'
 import { addConfig } from './commands/config.ts'
 import { addDev } from './commands/dev.ts'
 import { addKeygen } from './commands/keygen.ts'
+import { addMacaroon } from './commands/macaroon.ts'
 import { addPrimary, addReplica } from './commands/node.ts'
 import { addOrg } from './commands/org.ts'
 import { addRevocations } from './commands/revocations.ts'
@@ -24,6 +25,7 @@ const COMMANDS = [
   addToken,
   addRevoke,
   addRevocations,
+  addMacaroon,
   addStatus,
   addConfig,
 ]

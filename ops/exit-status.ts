@@ -5,6 +5,7 @@ import type { Verdict } from '../shared/verifier/verdict.ts'
 const OF_KIND: Readonly<Record<ErrorKind, number>> = { failed: 1, usage: 2, denied: 3, unavailable: 4, conflict: 5 }
 
 export const EXIT_FAILED: number = OF_KIND.failed
+export const EXIT_DENIED: number = OF_KIND.denied
 export const EXIT_UNAVAILABLE: number = OF_KIND.unavailable
 
 /** An error that is not ours is a bug of ours, and a failure to whoever called. */

@@ -49,11 +49,11 @@ export class Terminal {
     for (const line of [lines].flat()) this.print(line)
   }
 
-  /** Reports an error in the form that was asked for, and sets the status that goes with it. */
-  fail(error: unknown): void {
+  /** Reports an error in the form that was asked for, and sets the status that goes with it; `more` is for JSON. */
+  fail(error: unknown, more: object = {}): void {
     const report = reportOf(error)
     this.status = exitStatusOf(error)
-    if (this.json) return this.print(JSON.stringify({ error: report }))
+    if (this.json) return this.print(JSON.stringify({ ...more, error: report }))
     this.say(`macaroond: ${printable(report.message)} (${report.code})`)
     if (report.hint !== undefined) this.say(`  ${printable(report.hint)}`)
   }

@@ -11,12 +11,15 @@ import {
   createDecipheriv,
   createPrivateKey,
   createPublicKey,
+  diffieHellman,
   hash,
+  hkdfSync,
   type KeyObject,
   sign,
   timingSafeEqual,
   verify,
 } from 'node:crypto'
+import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import type { Entropy } from './clock.ts'
 import { assert } from './errors.ts'
 
@@ -125,6 +128,100 @@ export function openAead({
   try {
     return Buffer.concat([decipher.update(sealed.subarray(0, end)), decipher.final()])
   } catch {
+    return undefined
+  }
+}
+
+/** Nonce of XSalsa20: long enough to be drawn at random for any number of messages under one key. */
+export const SECRETBOX_NONCE_BYTES = 24
+/** Poly1305's tag, which stands in front of the ciphertext. */
+export const SECRETBOX_TAG_BYTES = 16
+
+export interface SecretboxInput {
+  /** 32 bytes. */
+  readonly key: Uint8Array
+  /** 24 bytes, never used twice with one key. */
+  readonly nonce: Uint8Array
+}
+
+/** XSalsa20-Poly1305, NaCl's secretbox: the 16-byte tag followed by the ciphertext. OpenSSL has no Salsa20. */
+export function sealSecretbox({ key, nonce, plaintext }: SecretboxInput & { readonly plaintext: Uint8Array }): Buffer {
+  return Buffer.from(xsalsa20poly1305(key, nonce).encrypt(plaintext))
+}
+
+/** Undefined when anything of it was changed, or key or nonce are others. */
+export function openSecretbox({
+  key,
+  nonce,
+  sealed,
+}: SecretboxInput & { readonly sealed: Uint8Array }): Buffer | undefined {
+  if (sealed.length < SECRETBOX_TAG_BYTES) return undefined
+  try {
+    return Buffer.from(xsalsa20poly1305(key, nonce).decrypt(sealed))
+  } catch {
+    return undefined
+  }
+}
+
+/** DER prefixes of a bare X25519 key (RFC 8410, section 7 and 4). */
+const X25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
+const X25519_SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
+
+const SEALED_BOX_INFO = Buffer.from('macaroond sealed box 1')
+/** Every message has a key of its own, drawn with its ephemeral key, so the nonce under it may be constant. */
+const SEALED_BOX_NONCE = Buffer.alloc(SECRETBOX_NONCE_BYTES)
+
+/** What a sealed box adds to its message: the ephemeral public key and the tag. */
+export const SEALED_BOX_OVERHEAD_BYTES: number = KEY_BYTES + SECRETBOX_TAG_BYTES
+
+function x25519Private(privateKey: Uint8Array): KeyObject {
+  assert(privateKey.length === KEY_BYTES, 'an X25519 key has 32 bytes')
+  return createPrivateKey({ key: Buffer.concat([X25519_PKCS8_PREFIX, privateKey]), format: 'der', type: 'pkcs8' })
+}
+
+/** The 32-byte public key that belongs to a private key of any 32 bytes. */
+export function x25519PublicKey(privateKey: Uint8Array): Buffer {
+  const spki = createPublicKey(x25519Private(privateKey)).export({ format: 'der', type: 'spki' })
+  return spki.subarray(X25519_SPKI_PREFIX.length)
+}
+
+/**
+ * Seals a message to an X25519 public key: ephemeral public key ‖ secretbox. Says nothing of who sealed it. Undefined
+ * for a public key of small order, under which every message would have the same key (RFC 7748, section 6.1).
+ */
+export function sealToPublicKey(recipient: Uint8Array, plaintext: Uint8Array, entropy: Entropy): Buffer | undefined {
+  const ephemeral = randomSecret(entropy)
+  const ephemeralPublic = x25519PublicKey(ephemeral)
+  const key = sealedBoxKey({ privateKey: ephemeral, publicKey: recipient, ephemeralPublic, recipient })
+  if (key === undefined) return undefined
+  return Buffer.concat([ephemeralPublic, sealSecretbox({ key, nonce: SEALED_BOX_NONCE, plaintext })])
+}
+
+/** Undefined when anything of it was changed, or it was sealed to another key. */
+export function openWithPrivateKey(privateKey: Uint8Array, sealed: Uint8Array): Buffer | undefined {
+  if (sealed.length < SEALED_BOX_OVERHEAD_BYTES) return undefined
+  const ephemeralPublic = sealed.subarray(0, KEY_BYTES)
+  const recipient = x25519PublicKey(privateKey)
+  const key = sealedBoxKey({ privateKey, publicKey: ephemeralPublic, ephemeralPublic, recipient })
+  if (key === undefined) return undefined
+  return openSecretbox({ key, nonce: SEALED_BOX_NONCE, sealed: sealed.subarray(KEY_BYTES) })
+}
+
+/** HKDF-SHA256 (RFC 5869) of the shared secret; both public keys go in, so that no other pair gives this key. */
+function sealedBoxKey(keys: {
+  readonly privateKey: Uint8Array
+  readonly publicKey: Uint8Array
+  readonly ephemeralPublic: Uint8Array
+  readonly recipient: Uint8Array
+}): Buffer | undefined {
+  const spki = Buffer.concat([X25519_SPKI_PREFIX, keys.publicKey])
+  try {
+    const publicKey = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    const secret = diffieHellman({ privateKey: x25519Private(keys.privateKey), publicKey })
+    const salt = Buffer.concat([keys.ephemeralPublic, keys.recipient])
+    return Buffer.from(hkdfSync('sha256', secret, salt, SEALED_BOX_INFO, KEY_BYTES))
+  } catch {
+    // OpenSSL refuses an all-zero secret; whatever else it refuses is no key to agree with either.
     return undefined
   }
 }

@@ -29,11 +29,30 @@ const KINDS = {
 
   // tokens, as text or bytes
   token_malformed: 'failed',
+  token_missing: 'failed',
+  token_base64: 'failed',
+  token_duplicate: 'failed',
+  token_field: 'failed',
+  token_json: 'failed',
+  token_length: 'failed',
+  token_location: 'failed',
+  token_signature: 'failed',
+  token_trailing: 'failed',
+  token_utf8: 'failed',
+  token_vid: 'failed',
+  bundle_malformed: 'failed',
   token_truncated: 'failed',
   token_damaged: 'failed',
   token_too_large: 'failed',
   token_unsupported: 'failed',
   caveat_malformed: 'usage',
+
+  // discharges
+  ticket_invalid: 'failed',
+  discharge_refused: 'denied',
+  discharge_invalid: 'failed',
+  discharge_unavailable: 'unavailable',
+  third_party_unknown: 'usage',
 
   // database and shipping
   sqlite_version: 'failed',

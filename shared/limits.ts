@@ -8,9 +8,23 @@ import { assert } from './errors.ts'
 export const TOKEN_BYTES_MAX: number = 16 * 1024
 export const TOKEN_TEXT_CHARS_MAX: number = Math.ceil((TOKEN_BYTES_MAX * 4) / 3) + 16
 export const CAVEATS_MAX = 100
+/** Discharges in one bundle, nested ones included. */
+export const DISCHARGES_MAX = 64
+/** Characters of a bundle in its text form: all of ASCII, so bytes too. */
+export const BUNDLE_BYTES_MAX: number = 256 * 1024
 export const CAVEAT_BYTES_MAX = 4096
 export const LOCATION_BYTES_MAX = 1024
-export const IDENTIFIER_BYTES_MAX = 1024
+/** The identifier of a discharge is its ticket, which is a caveat of another macaroon. */
+export const IDENTIFIER_BYTES_MAX = 4096
+/** Discharges that need discharges: how many may stand one behind the other. */
+export const DISCHARGE_DEPTH_MAX = 8
+/** Caveats of a token and of all discharges that come with it. */
+export const CAVEATS_TOTAL_MAX = 1_000
+/** Work on one bundle: HMACs (and boxes opened), and discharges tried for a caveat. */
+export const HMACS_TOTAL_MAX = 8_192
+export const DISCHARGE_TRIALS_MAX = 1_024
+/** What a ticket says to the third party. */
+export const CONDITION_BYTES_MAX = 2_048
 export const SUBJECT_BYTES_MAX = 255
 export const REASON_CHARS_MAX = 500
 export const ANCESTORS_MAX = 4
@@ -22,6 +36,27 @@ export const ACCESS_KEYS_MAX = 64
 export const ACCESS_KEY_CHARS_MAX = 64
 export const ACCESS_VALUE_CHARS_MAX = 4096
 export const TTL_SECONDS_MAX: number = 100 * 365 * 86_400
+
+// The discharge protocol. Requests hold a ticket, answers a discharge, both in text.
+export const DISCHARGE_REQUEST_BYTES_MAX: number = 16 * 1024
+export const DISCHARGE_RESPONSE_BYTES_MAX: number = 64 * 1024
+export const DISCHARGE_KEYS_MAX = 16
+export const DISCHARGE_FLOWS_MAX = 10_000
+export const DISCHARGE_FLOW_TTL_MS: number = 10 * 60_000
+export const DISCHARGE_REQUESTS_AT_ONCE_MAX = 8
+export const DISCHARGE_REQUEST_TIMEOUT_MS = 10_000
+export const DISCHARGE_TIMEOUT_MS: number = 10 * 60_000
+export const DISCHARGE_POLL_BASE_MS = 500
+export const DISCHARGE_POLL_MS_MAX = 10_000
+export const URL_CHARS_MAX = 2_048
+
+// Macaroons of others, in the offline toolbox: what libmacaroons takes in a field, and far less of them than it does.
+export const OFFLINE_MACAROON_BYTES_MAX: number = 128 * 1024
+export const OFFLINE_FIELD_BYTES_MAX: number = 64 * 1024
+export const OFFLINE_CAVEATS_MAX = 1_000
+export const OFFLINE_HMACS_MAX = 300_000
+export const OFFLINE_INPUT_BYTES_MAX: number = 1024 * 1024
+export const KEY_FILE_BYTES_MAX: number = 64 * 1024
 
 // The channel.
 export const CONTROL_MESSAGE_BYTES_MAX: number = 1024 * 1024
@@ -95,6 +130,13 @@ assert(
 assert(HELLO_BYTES_MAX < HANDSHAKE_BYTES_MAX && HANDSHAKE_BYTES_MAX < READ_QUEUE_BYTES_MAX, 'a hello must fit')
 assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog cap must not cut an honest reader off')
 assert(CAVEAT_BYTES_MAX < TOKEN_BYTES_MAX && TOKEN_TEXT_CHARS_MAX * 4 < CONTROL_MESSAGE_BYTES_MAX, 'a token must fit')
+assert(TOKEN_TEXT_CHARS_MAX < BUNDLE_BYTES_MAX && BUNDLE_BYTES_MAX * 2 < CONTROL_MESSAGE_BYTES_MAX, 'a bundle must fit')
+assert(CAVEAT_BYTES_MAX <= IDENTIFIER_BYTES_MAX, 'a ticket must fit into the identifier of its discharge')
+assert(CONDITION_BYTES_MAX + 256 <= CAVEAT_BYTES_MAX, 'a ticket must fit into a caveat')
+assert(CAVEAT_BYTES_MAX * 1.5 < DISCHARGE_REQUEST_BYTES_MAX, 'a ticket must fit into a request')
+assert(TOKEN_TEXT_CHARS_MAX * 1.5 < DISCHARGE_RESPONSE_BYTES_MAX, 'a discharge must fit into an answer')
+assert(CAVEATS_TOTAL_MAX * 4 + DISCHARGES_MAX * 4 <= HMACS_TOTAL_MAX, 'each discharge may be verified once')
+assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'what is read online is read offline too')
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')
 // The smallest pages cost most: 512 bytes that do not compress take 3 more, 10 of frame and at most 12 of index.
 assert((SEGMENT_PAGES_BYTES_MAX / 512) * (512 + 3 + 10 + 12) + 1024 <= SEGMENT_BYTES_MAX, 'whole pages fit a segment')

@@ -2,16 +2,25 @@
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 
-/** A key given twice asks for both values at once. Throws usage; whether keys and values are any good the verifier says. */
+/** Throws usage; whether keys and values are any good the verifier says. */
 export function parseAccess(org: string, pairs: readonly string[]): Access {
-  const values = new Map<string, string[]>()
+  const values = parsePairs(pairs)
+  if (values.has('org')) {
+    throw new MacaroondError('usage', 'the org is given with --org, once', { hint: 'leave org out of --access' })
+  }
+  // fromEntries defines own properties: a key such as `__proto__` stays a key.
+  const stated = [...values].map(([key, all]): [string, string | readonly string[]] => [key, single(all) ?? all])
+  return Object.fromEntries<string | readonly string[]>([['org', org], ...stated]) as Access
+}
+
+/** Pairs `key=value`; a key given twice asks for both values at once. Throws usage. */
+export function parsePairs(pairs: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const values = new Map<string, readonly string[]>()
   for (const pair of pairs) {
     const [key, value] = split(pair)
     values.set(key, [...(values.get(key) ?? []), value])
   }
-  // fromEntries defines own properties: a key such as `__proto__` stays a key.
-  const stated = [...values].map(([key, all]): [string, string | string[]] => [key, single(all) ?? all])
-  return Object.fromEntries<string | string[]>([['org', org], ...stated]) as Access
+  return values
 }
 
 function single(all: readonly string[]): string | undefined {
@@ -23,9 +32,5 @@ function split(pair: string): [string, string] {
   if (at < 1) {
     throw new MacaroondError('usage', `not key=value: ${pair.slice(0, 80)}`, { hint: 'for example --access op=read' })
   }
-  const key = pair.slice(0, at)
-  if (key === 'org') {
-    throw new MacaroondError('usage', 'the org is given with --org, once', { hint: 'leave org out of --access' })
-  }
-  return [key, pair.slice(at + 1)]
+  return [pair.slice(0, at), pair.slice(at + 1)]
 }

@@ -4,9 +4,12 @@
  *   sig₀ = HMAC(derived key, identifier)
  *   first party:  sig′ = HMAC(sig, cid)
  *   third party:  sig′ = HMAC(sig, HMAC(sig, vid) ‖ HMAC(sig, cid))
+ *   discharge:    HMAC(0³², HMAC(0³², root's signature) ‖ HMAC(0³², its own)) is what it is sent with
  */
 import { equalSecrets, hmac, hmacInto, hmacOfPair } from '../crypto.ts'
+import { boundSignature } from './bind.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
+import { openVerifierId } from './verifier-id.ts'
 
 declare const authenticated: unique symbol
 
@@ -26,16 +29,53 @@ export function nextSignature(signature: Uint8Array, caveat: Caveat): Uint8Array
 
 /** The macaroon as authenticated, or undefined when its signature is not the end of the chain under this key. */
 export function verifyMacaroon(macaroon: Macaroon, derivedKey: Uint8Array): VerifiedMacaroon | undefined {
-  const matches = equalSecrets(chainEnd(derivedKey, macaroon), macaroon.signature)
-  return matches ? (macaroon as VerifiedMacaroon) : undefined
+  return verifyChain(macaroon, derivedKey)?.macaroon
+}
+
+/** An authenticated macaroon, and what only its verifier can know of it: the key of each third-party caveat. */
+export interface VerifiedChain {
+  readonly macaroon: VerifiedMacaroon
+  /** By third-party caveat, in their order: the derived key of its discharge, undefined where the verifier id has none. */
+  readonly caveatKeys: readonly (Uint8Array | undefined)[]
+}
+
+/** `rootSignature` for a discharge: then it is the bound signature that must match (bind.ts). */
+export function verifyChain(
+  macaroon: Macaroon,
+  derivedKey: Uint8Array,
+  rootSignature?: Uint8Array,
+): VerifiedChain | undefined {
+  const { end, before } = recompute(derivedKey, macaroon)
+  const expected = rootSignature === undefined ? end : boundSignature(rootSignature, end)
+  if (!equalSecrets(expected, macaroon.signature)) return undefined
+  const caveatKeys = before.map(([signature, vid]) => openVerifierId(signature, vid))
+  return { macaroon: macaroon as VerifiedMacaroon, caveatKeys }
+}
+
+/** HMACs that a verification of this macaroon takes, binding included: what the limits on work count. */
+export function hmacCount(macaroon: Macaroon): number {
+  const chain = macaroon.caveats.reduce((count, { vid }) => count + (vid === undefined ? 1 : HMACS_OF_PAIR), 1)
+  return chain + HMACS_OF_PAIR
+}
+
+const HMACS_OF_PAIR = 3
+
+interface Chain {
+  readonly end: Uint8Array
+  /** For each third-party caveat, the signature before it and its verifier id. */
+  readonly before: readonly (readonly [Uint8Array, Uint8Array])[]
 }
 
 /** The same chain as `firstSignature` and `nextSignature`, in one buffer: this is what every cold verification pays. */
-function chainEnd(derivedKey: Uint8Array, macaroon: Macaroon): Buffer {
+function recompute(derivedKey: Uint8Array, macaroon: Macaroon): Chain {
   const tail = hmac(derivedKey, macaroon.identifier)
+  const before: (readonly [Uint8Array, Uint8Array])[] = []
   for (const { cid, vid } of macaroon.caveats) {
     if (vid === undefined) hmacInto(tail, tail, cid)
-    else hmacOfPair(tail, vid, cid).copy(tail)
+    else {
+      before.push([new Uint8Array(tail), vid])
+      hmacOfPair(tail, vid, cid).copy(tail)
+    }
   }
-  return tail
+  return { end: tail, before }
 }

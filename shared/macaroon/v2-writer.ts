@@ -1,16 +1,9 @@
 /** Writes the V2 binary format in its one canonical form: optional fields left out when empty, shortest lengths. */
 import { assert } from '../errors.ts'
+import { VID_BYTES } from './format-limits.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
 import { encodeUtf8 } from './utf8.ts'
-import {
-  FIELD_END,
-  FIELD_IDENTIFIER,
-  FIELD_LOCATION,
-  FIELD_SIGNATURE,
-  FIELD_VID,
-  V2_VERSION,
-  VID_BYTES,
-} from './v2-format.ts'
+import { FIELD_END, FIELD_IDENTIFIER, FIELD_LOCATION, FIELD_SIGNATURE, FIELD_VID, V2_VERSION } from './v2-format.ts'
 
 export function encodeV2(macaroon: Macaroon): Uint8Array {
   const parts: Uint8Array[] = [Uint8Array.of(V2_VERSION)]

@@ -10,7 +10,7 @@ import {
   ORG_CHARS_MAX,
 } from '../limits.ts'
 import { isKey } from '../macaroon/predicate/clause.ts'
-import { type Refused, refused } from './verdict.ts'
+import { isRefused, type Refused, refused } from './verdict.ts'
 
 /**
  * `org` is mandatory; other keys are what caveats speak of (`op`, `path`, `ip`, `chunk`, an application's own …). A list
@@ -34,8 +34,8 @@ export interface Context {
   readonly stalenessMs?: number
 }
 
-export interface Facts {
-  readonly org: string
+/** What caveats are judged by. */
+export interface ForeignFacts {
   /** A Map: the keys are the caller's, and `__proto__` is one like any other. */
   readonly values: ReadonlyMap<string, readonly string[]>
   readonly nowEarliestMs: number
@@ -43,11 +43,29 @@ export interface Facts {
   readonly stalenessMs: number | undefined
 }
 
+export interface Facts extends ForeignFacts {
+  readonly org: string
+}
+
+/** Reserved for what a discharge says; a value of the access by that name would seem to be judged by it. */
+const DISCHARGE_KEYS: ReadonlySet<string> = new Set(['tenant', 'presented', 'unrevoked'])
+
 /** Stated by the node. From a caller they would let it choose its own time, place or identity. */
 const NODE_KEYS: ReadonlySet<string> = new Set(['time', 'region', 'staleness', 'peer'])
 
 /** The facts, or `org_missing` or `access_malformed`. Takes anything; reads each property once. */
 export function readFacts(access: unknown, context: Context): Facts | Refused {
+  const facts = readForeignFacts(access, context)
+  if (isRefused(facts)) return facts
+  const org = facts.values.get('org')
+  if (org === undefined) return refused('org_missing', 'the access names no org')
+  const [name = '', another] = org
+  if (another !== undefined || name.length > ORG_CHARS_MAX) return malformed('it names one org, within the limits')
+  return { org: name, ...facts }
+}
+
+/** The same without an org: for macaroons of services that have none. */
+export function readForeignFacts(access: unknown, context: Context): ForeignFacts | Refused {
   try {
     return factsOf(access as Readonly<Record<string, unknown>>, context)
   } catch {
@@ -56,7 +74,7 @@ export function readFacts(access: unknown, context: Context): Facts | Refused {
   }
 }
 
-function factsOf(access: Readonly<Record<string, unknown>>, context: Context): Facts | Refused {
+function factsOf(access: Readonly<Record<string, unknown>>, context: Context): ForeignFacts | Refused {
   const keys = Object.keys(access)
   if (keys.length > ACCESS_KEYS_MAX) return malformed(`it has more than ${ACCESS_KEYS_MAX} keys`)
   const values = new Map<string, readonly string[]>()
@@ -67,15 +85,12 @@ function factsOf(access: Readonly<Record<string, unknown>>, context: Context): F
     if (asked === undefined) return malformed(`the value of ${key} is not text, or a list of texts, within the limits`)
     values.set(key, asked)
   }
-  const org = values.get('org')
-  if (org === undefined) return refused('org_missing', 'the access names no org')
-  const [name = '', another] = org
-  if (another !== undefined || name.length > ORG_CHARS_MAX) return malformed('it names one org, within the limits')
-  return { org: name, values: withNodeValues(values, context), ...timesOf(context) }
+  return { values: withNodeValues(values, context), ...timesOf(context) }
 }
 
 function keyFault(key: string): string | undefined {
   if (key.length > ACCESS_KEY_CHARS_MAX || !isKey(key)) return 'it has a key that no caveat could speak of'
+  if (DISCHARGE_KEYS.has(key)) return `${key} is for discharges to say, not for the caller`
   return NODE_KEYS.has(key) ? `${key} is stated by the verifying node, not by the caller` : undefined
 }
 
@@ -102,7 +117,7 @@ function withNodeValues(
   return values
 }
 
-function timesOf({ nowEarliestMs, nowLatestMs, stalenessMs }: Context): Omit<Facts, 'org' | 'values'> {
+function timesOf({ nowEarliestMs, nowLatestMs, stalenessMs }: Context): Omit<ForeignFacts, 'values'> {
   return { nowEarliestMs, nowLatestMs, stalenessMs }
 }
 

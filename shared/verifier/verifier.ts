@@ -1,107 +1,185 @@
 /**
- * Judges a token for an access, from tables alone: no I/O, no clock, no state. The order is part of the security: text,
- * bytes, identifier, key, HMAC chain; only then is anything that the token says believed, or told back.
+ * Judges a token and its discharges for an access, from tables alone: no I/O, no clock, no state. The order is part of
+ * the security: text, bytes, identifier, key, HMAC chain; only then is anything that the token says believed, or told
+ * back. `judge` and `explain` are the same walk, which in the second case tells what it sees and goes on where it can.
  */
-import { MacaroondError } from '../errors.ts'
-import { type Kid, type Nonce, tokenId } from '../ids.ts'
+import { assert, type ErrorCode, MacaroondError } from '../errors.ts'
+import { type TokenId, tokenId } from '../ids.ts'
+import { decodeBundle } from '../macaroon/bundle.ts'
 import { decodeIdentifier, type TokenIdentifier } from '../macaroon/identifier.ts'
 import type { Macaroon } from '../macaroon/macaroon.ts'
 import { nonceTimeMs } from '../macaroon/nonce.ts'
-import { verifyMacaroon } from '../macaroon/signature.ts'
-import { decodeTokenText } from '../macaroon/text.ts'
+import { type VerifiedChain, type VerifiedMacaroon, verifyChain } from '../macaroon/signature.ts'
+import { looksLikeTicket } from '../macaroon/ticket.ts'
 import { type Access, type Context, readFacts } from './access.ts'
-import { clearCaveats } from './clear.ts'
+import { clearBundle, type Cleared, type UsedDischarge } from './clear.ts'
+import { judgeByFacts } from './facts-judge.ts'
 import type { KeyEntry } from './key-table.ts'
-import { type Accepted, type RefusalReason, type Refused, refused, type Verdict } from './verdict.ts'
+import { keyUnknown, standing, type TokenTables } from './standing.ts'
+import type { CaveatTrace, CheckName, CheckTrace, Explanation, TokenTrace } from './trace.ts'
+import {
+  type Accepted,
+  isRefused,
+  isUnreadableReason,
+  type Refused,
+  refused,
+  type UnreadableReason,
+  type Verdict,
+} from './verdict.ts'
+import { verifyDischarges } from './verified-bundle.ts'
+import { Work } from './work.ts'
+
+export type { TokenTables } from './standing.ts'
 
 export interface VerificationRequest {
-  /** In its text form. */
+  /** In its text form; with its discharges, joined with `~`, the token first. */
   readonly token: string
   readonly access: Access
 }
 
-/** What a node knows of keys and revocations. */
-export interface TokenTables {
-  readonly key: (kid: Kid) => KeyEntry | undefined
-  readonly revoked: (kid: Kid, nonce: Nonce) => boolean
+/** An accepted token, with what it was accepted on: for who makes another token of it. */
+export interface Examined {
+  readonly ok: true
+  readonly verdict: Accepted
+  readonly identifier: TokenIdentifier
+  readonly macaroon: VerifiedMacaroon
+  /** For the third-party caveats of the token, in their order. */
+  readonly used: readonly UsedDischarge[]
 }
 
 /** Never throws, whatever token and access are. */
 export function judge(request: VerificationRequest, tables: TokenTables, context: Context): Verdict {
-  if (!credible(context)) return refused('unavailable', 'this node does not know the time')
-  const token = readToken(request.token)
-  if ('ok' in token) return token
-  const { macaroon, identifier } = token
-  const key = tables.key(identifier.kid)
-  if (key === undefined) return keyUnknown(identifier)
-  const verified = verifyMacaroon(macaroon, key.derivedKey)
-  if (verified === undefined) return refused('signature_wrong', 'the signature does not match: the token was changed')
-  const fallen = standing(identifier, key, tables) ?? expiry(identifier, context)
-  if (fallen !== undefined) return fallen
-  const facts = readFacts(request.access, context)
-  if ('ok' in facts) return facts
-  if (facts.org !== key.org) return refused('org_mismatch', 'the token is not for the org that the access names')
-  const cleared = clearCaveats(verified, facts)
-  return cleared.ok ? accepted(identifier, key, cleared.notes, verified.caveats.length) : cleared
+  const examined = examine(request, tables, context)
+  return examined.ok ? examined.verdict : examined
 }
 
-/** Comparisons with NaN are false, and one of them would let every token pass. */
-function credible({ nowEarliestMs, nowLatestMs }: Context): boolean {
-  return Number.isFinite(nowEarliestMs) && Number.isFinite(nowLatestMs) && nowEarliestMs <= nowLatestMs
+/** As `judge`, and hands out what it accepted. */
+export function examine(request: VerificationRequest, tables: TokenTables, context: Context): Examined | Refused {
+  return new Walk(tables, context).walk(request)
 }
 
-interface ReadToken {
+/**
+ * The verdict that `judge` gives, and how it came to be. Holds what the token says: for its holder, and for operators.
+ * A second walk does the telling, so that the verdict and its work are those of the plain one.
+ */
+export function explain(request: VerificationRequest, tables: TokenTables, context: Context): Explanation {
+  const plain = new Walk(tables, context)
+  const examined = plain.walk(request)
+  const told: Told = { checks: [], caveats: [] }
+  new Walk(tables, context, told).walk(request)
+  const verdict = examined.ok ? examined.verdict : examined
+  return { verdict, ...told, judgedBy: context, work: plain.work.done }
+}
+
+interface Told {
+  readonly checks: CheckTrace[]
+  readonly caveats: CaveatTrace[]
+  token?: TokenTrace
+}
+
+interface Bundle {
   readonly macaroon: Macaroon
+  readonly discharges: readonly Macaroon[]
   readonly identifier: TokenIdentifier
 }
 
-function readToken(text: string): ReadToken | Refused {
+class Walk {
+  readonly work: Work = new Work()
+  readonly told: Told | undefined
+  readonly #tables: TokenTables
+  readonly #context: Context
+  /** The first one counts, also where the walk goes on to tell what else would refuse. */
+  #refusal: Refused | undefined
+
+  constructor(tables: TokenTables, context: Context, told?: Told) {
+    this.#tables = tables
+    this.#context = context
+    this.told = told
+  }
+
+  walk({ token, access }: VerificationRequest): Examined | Refused {
+    if (this.#stops('clock', credible(this.#context))) return this.#verdict()
+    const bundle = readBundle(token)
+    if (this.#fails('encoding', bundle)) return this.#verdict()
+    const { identifier, macaroon } = bundle
+    const key = this.#tables.key(identifier.kid) ?? keyUnknown(identifier.nonce)
+    if (this.#fails('key', key)) return this.#verdict()
+    const chain = verifyChain(macaroon, key.derivedKey) ?? signatureWrong()
+    if (this.#fails('signature', chain)) return this.#verdict()
+    if (this.told !== undefined) this.told.token = tokenTrace(bundle, key)
+    return this.#authentic(bundle, key, chain, access)
+  }
+
+  #authentic(bundle: Bundle, key: KeyEntry, chain: VerifiedChain, access: Access): Examined | Refused {
+    const { identifier, discharges } = bundle
+    if (this.#stops('standing', standing(identifier, key, this.#tables))) return this.#verdict()
+    if (this.#stops('expiry', expiry(identifier, this.#context))) return this.#verdict()
+    const facts = readFacts(access, this.#context)
+    if (this.#fails('access', facts)) return this.#verdict()
+    if (this.#stops('org', facts.org === key.org ? undefined : orgMismatch())) return this.#verdict()
+    const node = verifyDischarges(chain, discharges, this.work)
+    if (this.#fails('discharges', node)) return this.#verdict()
+    const judge = judgeByFacts(facts, this.#tables)
+    const trace = this.told?.caveats
+    const cleared = clearBundle(node, { judge, work: this.work, ...(trace && { trace }) })
+    if (this.#fails('caveats', cleared)) return this.#verdict()
+    const verdict = this.#refusal ?? accepted(bundle, key, cleared)
+    return verdict.ok ? { ok: true, verdict, identifier, macaroon: chain.macaroon, used: cleared.used } : verdict
+  }
+
+  /** True when there is nothing to go on with. */
+  #fails(check: CheckName, result: object): result is Refused {
+    const refusal = isRefused(result) ? result : undefined
+    this.told?.checks.push(refusal === undefined ? { check, held: true } : { check, held: false, refusal })
+    this.#refusal ??= refusal
+    return refusal !== undefined
+  }
+
+  /** True when it refuses and nothing else is to be told. */
+  #stops(check: CheckName, refusal: Refused | undefined): boolean {
+    return this.#fails(check, refusal ?? HELD) && (this.told === undefined || check === 'clock')
+  }
+
+  #verdict(): Refused {
+    assert(this.#refusal !== undefined, 'a walk that ends early has a refusal')
+    return this.#refusal
+  }
+}
+
+const HELD = {}
+
+/** Comparisons with NaN are false, and one of them would let every token pass. */
+function credible({ nowEarliestMs, nowLatestMs }: Context): Refused | undefined {
+  const known = Number.isFinite(nowEarliestMs) && Number.isFinite(nowLatestMs) && nowEarliestMs <= nowLatestMs
+  return known ? undefined : refused('unavailable', 'this node does not know the time')
+}
+
+function readBundle(text: string): Bundle | Refused {
   try {
-    const macaroon = decodeTokenText(text)
-    return { macaroon, identifier: decodeIdentifier(macaroon.identifier) }
+    const [macaroon, ...discharges] = decodeBundle(text)
+    assert(macaroon !== undefined, 'a bundle has a token')
+    if (looksLikeTicket(macaroon.identifier)) return dischargeAsToken()
+    return { macaroon, discharges, identifier: decodeIdentifier(macaroon.identifier) }
   } catch (error) {
-    if (error instanceof MacaroondError) return unreadable(error)
+    if (error instanceof MacaroondError) return refused(unreadable(error.code), error.message)
     throw error
   }
 }
 
-function unreadable(error: MacaroondError): Refused {
-  switch (error.code) {
-    case 'token_truncated':
-    case 'token_damaged':
-    case 'token_too_large':
-    case 'token_unsupported':
-      return refused(error.code, error.message)
-    default:
-      return refused('token_malformed', error.message)
-  }
+function unreadable(code: ErrorCode): UnreadableReason {
+  return isUnreadableReason(code) ? code : 'token_malformed'
 }
 
-/** Retirement, disabling and revocation, of the token and of every token it was made from. */
-function standing(identifier: TokenIdentifier, key: KeyEntry, tables: TokenTables): Refused | undefined {
-  const own = standingOf(identifier.kid, identifier.nonce, key, tables)
-  if (own !== undefined) return refused(own, MESSAGES[own])
-  for (const { kid, nonce } of identifier.ancestors) {
-    const ancestorKey = tables.key(kid)
-    if (ancestorKey === undefined) return keyUnknown(identifier)
-    const reason = standingOf(kid, nonce, ancestorKey, tables)
-    if (reason !== undefined) return refused(reason, `a token that this one was made from: ${MESSAGES[reason]}`)
-  }
-  return undefined
+function dischargeAsToken(): Refused {
+  return refused('token_malformed', 'this is a discharge; the token that it belongs to stands in front of it')
 }
 
-type Fallen = Extract<RefusalReason, 'key_retired' | 'org_disabled' | 'revoked'>
-
-const MESSAGES: Readonly<Record<Fallen, string>> = {
-  key_retired: 'its key is retired',
-  org_disabled: 'its org is disabled',
-  revoked: 'it is revoked',
+function signatureWrong(): Refused {
+  return refused('signature_wrong', 'the signature does not match: the token was changed')
 }
 
-function standingOf(kid: Kid, nonce: Nonce, key: KeyEntry, tables: TokenTables): Fallen | undefined {
-  if (key.orgState !== 'active') return 'org_disabled'
-  if (key.state !== 'active') return 'key_retired'
-  return tables.revoked(kid, nonce) ? 'revoked' : undefined
+function orgMismatch(): Refused {
+  return refused('org_mismatch', 'the token is not for the org that the access names')
 }
 
 function expiry({ expiresAt }: TokenIdentifier, { nowLatestMs }: Context): Refused | undefined {
@@ -109,13 +187,27 @@ function expiry({ expiresAt }: TokenIdentifier, { nowLatestMs }: Context): Refus
   return refused('expired', `the token expired at ${expiresAt} (unix seconds)`)
 }
 
-function keyUnknown(identifier: TokenIdentifier): Refused {
-  const issuedAtMs = nonceTimeMs(identifier.nonce)
-  return refused('key_unknown', 'no key of this authority is known by the name that the token gives', { issuedAtMs })
+function accepted({ identifier, macaroon }: Bundle, key: KeyEntry, { notes, presented }: Cleared): Accepted {
+  const { kid, nonce, subject, expiresAt } = identifier
+  const caveatCount = macaroon.caveats.length
+  const base = { ok: true, id: tokenId(kid, nonce), org: key.org, subject, notes, caveatCount } as const
+  return {
+    ...base,
+    ...(expiresAt === 0 ? {} : { expiresAt }),
+    ...(presented.length === 0 ? {} : { presented: presented as readonly TokenId[] }),
+  }
 }
 
-function accepted(id: TokenIdentifier, key: KeyEntry, notes: readonly string[], caveatCount: number): Accepted {
-  const { kid, nonce, subject, expiresAt } = id
-  const base = { ok: true, id: tokenId(kid, nonce), org: key.org, subject, notes, caveatCount } as const
-  return expiresAt === 0 ? base : { ...base, expiresAt }
+function tokenTrace({ identifier, macaroon, discharges }: Bundle, key: KeyEntry): TokenTrace {
+  const { kid, nonce, subject, expiresAt, ancestors } = identifier
+  return {
+    id: tokenId(kid, nonce),
+    org: key.org,
+    subject,
+    issuedAtMs: nonceTimeMs(nonce),
+    ...(expiresAt === 0 ? {} : { expiresAt }),
+    ancestors: ancestors.map((ancestor) => tokenId(ancestor.kid, ancestor.nonce)),
+    caveatCount: macaroon.caveats.length,
+    dischargeCount: discharges.length,
+  }
 }

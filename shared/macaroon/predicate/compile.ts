@@ -5,7 +5,8 @@
 import { MacaroondError } from '../../errors.ts'
 import { CAVEAT_BYTES_MAX } from '../../limits.ts'
 import { type Clause, parseClause } from './clause.ts'
-import { parseDuration, parseInstant } from './instant.ts'
+import { parseDuration, parseInstant, parseTimestamp } from './instant.ts'
+import { parseTokenName } from './token-name.ts'
 import { type Predicate, unknown, type UnknownPredicate } from './predicate.ts'
 import { compileAddress, compileNumber, compilePath, compileWord, compileWordOrNumber } from './values.ts'
 
@@ -25,11 +26,17 @@ const RESERVED: ReadonlyMap<string, (clause: Clause) => Compiled> = new Map([
   ['subject', compileWord],
   ['region', compileWord],
   ['peer', compileWord],
+  ['tenant', compileTenant],
+  ['presented', compilePresented],
+  ['unrevoked', compileUnrevoked],
 ])
+
+/** The bakery's and LND's spelling of `time < …`; an instant with its zone means the same to everybody. */
+const TIME_BEFORE = /^time-before ([^ ]+)$/
 
 export function compilePredicate(text: string): Compiled {
   const clause = parseClause(text)
-  if (clause === undefined) return unknown('a predicate of the form `key op value`')
+  if (clause === undefined) return compileTimeBefore(text) ?? unknown('a predicate of the form `key op value`')
   return (RESERVED.get(clause.key) ?? compileWordOrNumber)(clause)
 }
 
@@ -56,6 +63,14 @@ function compileTime({ op, value, conditional }: Clause): Compiled {
   return { kind: 'time', bound, inclusive: op.endsWith('='), instantMs, wanted: `a time ${op} ${value}` }
 }
 
+function compileTimeBefore(text: string): Compiled | undefined {
+  const [, timestamp] = TIME_BEFORE.exec(text) ?? []
+  if (timestamp === undefined) return undefined
+  const instantMs = parseTimestamp(timestamp)
+  if (instantMs === undefined) return unknown('`time-before` and a time with its zone (RFC 3339)')
+  return { kind: 'time', bound: 'upper', inclusive: false, instantMs, wanted: `a time < ${timestamp}` }
+}
+
 function compileStaleness({ op, value, conditional }: Clause): Compiled {
   const limitMs = parseDuration(value)
   if (conditional || limitMs === undefined || (op !== '<' && op !== '<=')) {
@@ -66,4 +81,21 @@ function compileStaleness({ op, value, conditional }: Clause): Compiled {
 
 function compileNote({ op, value, conditional }: Clause): Compiled {
   return conditional || op !== '=' ? unknown('`note = text`') : { kind: 'note', text: value }
+}
+
+/** A discharge says whose token it was given for; that must be the org of the access, which is never left out. */
+function compileTenant(clause: Clause): Compiled {
+  return clause.conditional ? unknown('`tenant` without a question mark') : compileWord(clause, 'org')
+}
+
+function compilePresented({ op, value, conditional }: Clause): Compiled {
+  const name = parseTokenName(value)
+  if (conditional || op !== '=' || name === undefined) return unknown('`presented = <kid.nonce>`')
+  return { kind: 'presented', id: name.id }
+}
+
+function compileUnrevoked({ op, value, conditional }: Clause): Compiled {
+  const name = parseTokenName(value)
+  if (conditional || op !== '=' || name === undefined) return unknown('`unrevoked = <kid.nonce>`')
+  return { kind: 'unrevoked', kid: name.kid, nonce: name.nonce, wanted: `${name.id} to stand` }
 }

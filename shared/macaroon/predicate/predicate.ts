@@ -1,4 +1,5 @@
 /** A caveat's predicate, compiled: what it asks of an access, in a form that is cheap to judge again and again. */
+import type { Kid, Nonce, TokenId } from '../../ids.ts'
 
 /** A predicate on a value of the access (`op`, `path`, `ip` …). */
 export interface ValuePredicate {
@@ -35,7 +36,27 @@ export interface NotePredicate {
   readonly text: string
 }
 
-export type Predicate = ValuePredicate | TimePredicate | StalenessPredicate | NotePredicate
+/** In a discharge: a token that was presented to the third party. Always clears, and is reported. */
+export interface PresentedPredicate {
+  readonly kind: 'presented'
+  readonly id: TokenId
+}
+
+/** Asks that a token of this authority still stands. */
+export interface UnrevokedPredicate {
+  readonly kind: 'unrevoked'
+  readonly kid: Kid
+  readonly nonce: Nonce
+  readonly wanted: string
+}
+
+export type Predicate =
+  | ValuePredicate
+  | TimePredicate
+  | StalenessPredicate
+  | NotePredicate
+  | PresentedPredicate
+  | UnrevokedPredicate
 
 /** A text that is no predicate known here. It refuses: nobody can say what its author meant to forbid. */
 export interface UnknownPredicate {

@@ -7,11 +7,12 @@ import { unknown, type UnknownPredicate, type ValuePredicate } from './predicate
 
 type Compiled = ValuePredicate | UnknownPredicate
 
-export function compileWord(clause: Clause): Compiled {
+/** `judgedBy`: the key of the access whose value counts, where it is not the caveat's own. */
+export function compileWord(clause: Clause, judgedBy: string = clause.key): Compiled {
   const words = itemsOf(clause)
   if (words === undefined) return unknown(`\`${clause.key}\` with = and a word, or in and words with commas between`)
   const allowed = new Set(words)
-  return valuePredicate(clause, (value) => allowed.has(value))
+  return { ...valuePredicate(clause, (value) => allowed.has(value)), key: judgedBy }
 }
 
 /** Keys of applications: an order or a range makes numbers of the values, anything else compares words. */

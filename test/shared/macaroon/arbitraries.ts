@@ -24,15 +24,16 @@ export const macaroons: fc.Arbitrary<Macaroon> = fc.record({
 
 type Edit = readonly ['set' | 'insert' | 'delete' | 'cut', number, number]
 
-const edits: fc.Arbitrary<readonly Edit[]> = fc.array(
-  fc.tuple(
-    fc.constantFrom('set', 'insert', 'delete', 'cut'),
-    fc.double({ min: 0, max: 1, noNaN: true }),
-    // Values that mean something to the format come often, so that damage gets past the first field.
-    fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 6, 32, 72, 0x7f, 0x80, 0x81, 0xff), fc.nat(255)),
-  ),
-  { maxLength: 3 },
-)
+const editsOf = (meaningful: readonly number[]): fc.Arbitrary<readonly Edit[]> =>
+  fc.array(
+    fc.tuple(
+      fc.constantFrom('set', 'insert', 'delete', 'cut'),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      // Values that mean something to the format come often, so that damage gets past the first field.
+      fc.oneof(fc.constantFrom(...meaningful), fc.nat(255)),
+    ),
+    { maxLength: 3 },
+  )
 
 function applied(encoding: Uint8Array, [kind, where, value]: Edit): Uint8Array {
   const list = Array.from(encoding)
@@ -45,7 +46,15 @@ function applied(encoding: Uint8Array, [kind, where, value]: Edit): Uint8Array {
 }
 
 /** Encodings with up to three edits, and noise. Some are still well-formed. */
-export const damagedEncodings: fc.Arbitrary<Uint8Array> = fc.oneof(
-  { weight: 9, arbitrary: fc.tuple(macaroons, edits).map(([m, list]) => list.reduce(applied, encodeV2(m))) },
-  { weight: 1, arbitrary: bytes({ maxLength: 300 }) },
+export function damaged(
+  encode: (macaroon: Macaroon) => Uint8Array,
+  meaningful: readonly number[],
+): fc.Arbitrary<Uint8Array> {
+  const edited = fc.tuple(macaroons, editsOf(meaningful)).map(([m, list]) => list.reduce(applied, encode(m)))
+  return fc.oneof({ weight: 9, arbitrary: edited }, { weight: 1, arbitrary: bytes({ maxLength: 300 }) })
+}
+
+export const damagedEncodings: fc.Arbitrary<Uint8Array> = damaged(
+  encodeV2,
+  [0, 1, 2, 3, 4, 6, 32, 72, 0x7f, 0x80, 0x81, 0xff],
 )

@@ -16,8 +16,8 @@ describe('a caveat', () => {
   })
 
   test('that is not understood refuses, and is named', () => {
-    const verdict = new Node().judge(mint(['time-before 2030-01-01T00:00:00Z']))
-    expect(verdict).toMatchObject({ reason: 'caveat_unknown', caveat: 'time-before 2030-01-01T00:00:00Z' })
+    const verdict = new Node().judge(mint(['time before 2030-01-01T00:00:00Z']))
+    expect(verdict).toMatchObject({ reason: 'caveat_unknown', caveat: 'time before 2030-01-01T00:00:00Z' })
     expect(verdict).toHaveProperty('wanted', expect.stringContaining('key op value'))
   })
 

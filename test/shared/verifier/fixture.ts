@@ -9,7 +9,8 @@ import type { Access, Context } from '../../../shared/verifier/access.ts'
 import { type KeyEntry, KeyTable } from '../../../shared/verifier/key-table.ts'
 import { RevocationTable } from '../../../shared/verifier/revocation-table.ts'
 import type { Verdict } from '../../../shared/verifier/verdict.ts'
-import { judge, type TokenTables } from '../../../shared/verifier/verifier.ts'
+import type { Explanation } from '../../../shared/verifier/trace.ts'
+import { explain, judge, type TokenTables } from '../../../shared/verifier/verifier.ts'
 
 export const NOW_MS = 1_800_000_000_000
 export const ACME: Kid = kid('00000000000000a1')
@@ -53,6 +54,11 @@ export class Node implements TokenTables {
 
   judge(token: Macaroon | string, access: unknown = { org: 'acme' }, context: Partial<Context> = {}): Verdict {
     return this.judgeAnything(typeof token === 'string' ? token : encodeTokenText(token), access, context)
+  }
+
+  explain(token: string, access: unknown = { org: 'acme' }, context: Partial<Context> = {}): Explanation {
+    const now = { nowEarliestMs: NOW_MS, nowLatestMs: NOW_MS, region: 'fra' }
+    return explain({ token, access: access as Access }, this, { ...now, ...context })
   }
 
   /** For what no caller's types would let through. */

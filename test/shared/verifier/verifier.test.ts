@@ -1,15 +1,18 @@
 import { describe, expect, test } from 'vitest'
+import { systemEntropy } from '../../../shared/clock.ts'
+import { sha256 } from '../../../shared/crypto.ts'
 import { tokenId } from '../../../shared/ids.ts'
+import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { createMacaroon, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { nextSignature } from '../../../shared/macaroon/signature.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
+import { createDischarge, requireDischarge } from '../../../shared/macaroon/third-party.ts'
 import { ACME, entry, freshNonce, mint, Node, NOW_MS, OTHER, outcome } from './fixture.ts'
 
 function thirdParty(macaroon: Macaroon): Macaroon {
-  const caveat = { cid: new Uint8Array([1]), vid: new Uint8Array(72), location: 'https://login.example' }
-  const signature = nextSignature(macaroon.signature, caveat)
-  return { ...macaroon, caveats: [...macaroon.caveats, caveat], signature }
+  const recipient = { sharedKey: new Uint8Array(32) }
+  return requireDischarge(macaroon, { location: 'https://login.example', condition: 'login', recipient }, systemEntropy)
 }
 
 describe('an accepted token', () => {
@@ -158,7 +161,12 @@ describe('tokens that cannot be judged', () => {
     ['a token that is cut off', text.slice(0, -9), 'token_truncated'],
     ['a token that was mistyped', text.replace(/.$/, (digit) => (digit === '0' ? '1' : '0')), 'token_damaged'],
     ['a megabyte', 'A'.repeat(2 ** 20), 'token_too_large'],
-    ['a bundle', `${text}~${text}`, 'token_unsupported'],
+    ['a bundle with an empty part', `${text}~`, 'bundle_malformed'],
+    [
+      'a discharge in front of its token',
+      encodeBundle([createDischarge({ ticket: 'mct1s', caveatKey: new Uint8Array(32) }), mint([])]),
+      'token_malformed',
+    ],
     ['a Fly token', 'fm2_abc', 'token_unsupported'],
     [
       "another authority's macaroon",
@@ -174,15 +182,24 @@ describe('tokens that cannot be judged', () => {
     expect(new Node().judge(token)).toEqual({ ok: false, reason, message: expect.any(String) })
   })
 
-  test('a third-party caveat is refused by name, once the token is authentic and not revoked', () => {
+  test('a third-party caveat without a discharge is refused by name, once the token is authentic and not revoked', () => {
     const node = new Node()
     const token = thirdParty(mint([]))
+    const { cid } = token.caveats[0] ?? { cid: new Uint8Array() }
     expect(node.judge(token)).toMatchObject({
-      reason: 'third_party_unsupported',
+      reason: 'discharge_missing',
       wanted: expect.stringContaining('login.example'),
+      thirdParty: { location: 'https://login.example', ticket: sha256(cid).toString('hex', 0, 16) },
     })
     const { kid, nonce } = decodeIdentifier(token.identifier)
     node.revocations.add(kid, nonce)
     expect(outcome(node.judge(token))).toBe('revoked')
+  })
+
+  test('a verifier id that holds no key is told apart from a discharge that is missing', () => {
+    const caveat = { cid: new Uint8Array([1]), vid: new Uint8Array(72) }
+    const token = mint([])
+    const signature = nextSignature(token.signature, caveat)
+    expect(outcome(new Node().judge({ ...token, caveats: [caveat], signature }))).toBe('verifier_id_invalid')
   })
 })

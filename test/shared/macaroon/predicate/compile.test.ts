@@ -85,6 +85,37 @@ describe('numbers and ranges', () => {
   })
 })
 
+describe('spellings of other libraries', () => {
+  const instantMs = Date.UTC(2030, 0, 1)
+
+  test.each([
+    ['time-before 2030-01-01T00:00:00Z', instantMs],
+    ['time-before 2030-01-01T00:00:00.000000001Z', instantMs + 1e-6],
+    ['time-before 2030-01-01T01:00:00+01:00', instantMs],
+    ['time < 2030-01-01T00:00Z', instantMs],
+    ['time < 2030-01-01T01:00:00+01', instantMs],
+    ['time < 1893456000', instantMs],
+  ])('%s is an upper bound that does not include its instant', (text, ms) => {
+    const bound = { kind: 'time', bound: 'upper', inclusive: false, instantMs: expect.closeTo(ms, 3) }
+    expect(compilePredicate(text)).toMatchObject(bound)
+  })
+})
+
+describe('what discharges say', () => {
+  const name = '00000000000000a1.01a3185c4c1870008707070707070707'
+
+  test('a tenant is judged by the org of the access', () => {
+    expect(compilePredicate('tenant = acme')).toMatchObject({ kind: 'value', key: 'org', conditional: false })
+    expect([allows('tenant = acme', 'acme'), allows('tenant = acme', 'other')]).toEqual([true, false])
+    expect(allows('tenant in acme,other', 'other')).toBe(true)
+  })
+
+  test('tokens are named by their ids', () => {
+    expect(compilePredicate(`presented = ${name}`)).toEqual({ kind: 'presented', id: name })
+    expect(compilePredicate(`unrevoked = ${name}`)).toMatchObject({ kind: 'unrevoked', kid: '00000000000000a1' })
+  })
+})
+
 describe('what is not understood', () => {
   test.each([
     '',
@@ -143,7 +174,20 @@ describe('what is not understood', () => {
     'time = 1700000000',
     'time? < 1700000000',
     'time in 1..2',
-    'time-before 2030-01-01T00:00:00Z',
+    'time-before 2030-01-01T00:00:00',
+    'time-before 1700000000',
+    'time-before  2030-01-01T00:00:00Z',
+    'time-before 2030-01-01T00:00:00Z ',
+    'time-before',
+    'tenant? = acme',
+    'tenant < 5',
+    'presented = x',
+    'presented? = 00000000000000a1.01a3185c4c1870008707070707070707',
+    'presented in 00000000000000a1.01a3185c4c1870008707070707070707',
+    'presented = 00000000000000A1.01a3185c4c1870008707070707070707',
+    'presented = 00000000000000a1.01a3185c4c1810008707070707070707',
+    'unrevoked = 00000000000000a1',
+    'unrevoked? = 00000000000000a1.01a3185c4c1870008707070707070707',
     'staleness <= 500',
     'staleness <= 5m',
     'staleness >= 5s',

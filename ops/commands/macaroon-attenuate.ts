@@ -1,0 +1,39 @@
+import type { Command } from 'commander'
+import { MacaroondError } from '../../shared/errors.ts'
+import { attenuate } from '../../shared/macaroon/macaroon.ts'
+import type { TextFormat } from '../../shared/macaroon/text.ts'
+import { explain } from '../arguments/explain.ts'
+import { repeated } from '../arguments/options.ts'
+import type { Terminal } from '../terminal.ts'
+import { readMacaroon } from './macaroon-input.ts'
+import { answerMacaroon, parseHex, withFormat } from './macaroon-output.ts'
+
+interface AttenuateOptions {
+  readonly caveat?: readonly string[]
+  readonly caveatHex?: readonly Uint8Array[]
+  readonly format?: TextFormat
+}
+
+export function addMacaroonAttenuate(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('attenuate')
+    .description('add restrictions to a macaroon from stdin')
+    .option('--caveat <predicate>', 'a restriction, any text; may be given more than once', repeated)
+    .option('--caveat-hex <hex>', 'one that is not text; these come behind the others', repeatedHex)
+  withFormat(command, 'that of the macaroon').action(async (options: AttenuateOptions) => {
+    const caveats = [...(options.caveat ?? []), ...(options.caveatHex ?? [])]
+    if (caveats.length === 0) {
+      throw new MacaroondError('usage', 'there is nothing to add to the macaroon', { hint: 'give --caveat' })
+    }
+    const { macaroon, format } = await readMacaroon(terminal)
+    answerMacaroon(terminal, attenuate(macaroon, caveats), options.format ?? format)
+  })
+  explain(command, {
+    examples: ["macaroond macaroon attenuate --caveat 'account = 3735928559' < root.txt > narrow.txt"],
+    json: ['{"macaroon", "format"}'],
+  })
+}
+
+function repeatedHex(text: string, previous: readonly Uint8Array[] = []): readonly Uint8Array[] {
+  return [...previous, parseHex(text)]
+}

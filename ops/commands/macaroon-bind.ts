@@ -1,0 +1,33 @@
+import type { Command } from 'commander'
+import { MacaroondError } from '../../shared/errors.ts'
+import { bindDischarge } from '../../shared/macaroon/bind.ts'
+import type { TextFormat } from '../../shared/macaroon/text.ts'
+import { explain } from '../arguments/explain.ts'
+import type { Terminal } from '../terminal.ts'
+import { readMacaroons } from './macaroon-input.ts'
+import { printed, withFormat } from './macaroon-output.ts'
+
+export function addMacaroonBind(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('bind')
+    .description('bind discharges to their root, both from stdin, root first; prints them joined with ~')
+  withFormat(command, 'that of each macaroon').action(async ({ format }: { readonly format?: TextFormat }) => {
+    const [root, ...discharges] = await readMacaroons(terminal)
+    if (discharges.length === 0) {
+      throw new MacaroondError('bundle_malformed', 'there is no discharge behind the root', {
+        hint: 'give the root first, then its discharges: one a line, or joined with ~',
+      })
+    }
+    // Nested ones as well: every discharge is bound to the root, none to the discharge that asked for it.
+    const bound = discharges.map((discharge) => ({
+      ...discharge,
+      macaroon: bindDischarge(root.macaroon, discharge.macaroon),
+    }))
+    const texts = [root, ...bound].map((one) => printed(one.macaroon, format ?? one.format))
+    terminal.answer({ bundle: texts.join('~'), macaroons: texts }, texts.join('~'))
+  })
+  explain(command, {
+    examples: ['cat root.txt discharge.txt | macaroond macaroon bind > bundle.txt'],
+    json: ['{"bundle": <joined with ~>, "macaroons": [<root>, <discharge>, …]}'],
+  })
+}

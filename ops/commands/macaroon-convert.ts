@@ -1,0 +1,23 @@
+import type { Command } from 'commander'
+import type { TextFormat } from '../../shared/macaroon/text.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory } from '../arguments/options.ts'
+import type { Terminal } from '../terminal.ts'
+import { readLines } from './macaroon-input.ts'
+import { FORMAT_HELP, parseFormat, printed } from './macaroon-output.ts'
+
+export function addMacaroonConvert(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('convert')
+    .description('write macaroons from stdin in another format; what they say and their signatures stay')
+  mandatory(command, '--format <format>', FORMAT_HELP).action(async ({ format: name }: { readonly format: string }) => {
+    const format: TextFormat = parseFormat(name)
+    const lines = (await readLines(terminal)).map((line) => line.map(({ macaroon }) => printed(macaroon, format)))
+    const joined = lines.map((line) => line.join('~'))
+    terminal.answer({ macaroons: lines.flat(), format }, joined)
+  })
+  explain(command, {
+    examples: ['macaroond macaroon convert --format v1 < macaroon.txt'],
+    json: ['{"macaroons": [<text>, …], "format"}'],
+  })
+}

@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import { MacaroondError } from '../../shared/errors.ts'
+import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
+import type { TextFormat } from '../../shared/macaroon/text.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory, repeated } from '../arguments/options.ts'
+import type { Terminal } from '../terminal.ts'
+import { readKeyFile } from './macaroon-input.ts'
+import { answerMacaroon, parseHex, withFormat } from './macaroon-output.ts'
+
+interface CreateOptions {
+  readonly keyFile: string
+  readonly identifier?: string
+  readonly identifierHex?: Uint8Array
+  readonly location: string
+  readonly caveat?: readonly string[]
+  readonly format?: TextFormat
+}
+
+export function addMacaroonCreate(parent: Command, terminal: Terminal): void {
+  const command = parent.command('create').description('make a macaroon, or a discharge, from a secret of your own')
+  mandatory(command, '--key-file <file>', 'the secret: its bytes as they are, without one newline at the end')
+  command
+    .option('--identifier <text>', 'what names the secret to whoever verifies; of a discharge, the ticket')
+    .option('--identifier-hex <hex>', 'the same, for an identifier that is not text', parseHex)
+    .option('--location <text>', 'where it is good; a hint, covered by no signature', '')
+    .option('--caveat <predicate>', 'a restriction, any text; may be given more than once', repeated)
+  withFormat(command, 'v2').action((options: CreateOptions) => {
+    const { keyFile, location, caveat = [], format = 'v2' } = options
+    const identifier = identifierOf(options)
+    const macaroon = createMacaroon({ secret: readKeyFile(keyFile), identifier, location })
+    answerMacaroon(terminal, attenuate(macaroon, caveat), format)
+  })
+  explain(command, {
+    examples: [
+      "macaroond macaroon create --key-file root.key --identifier 'key 7' --location http://mybank/ > root.txt",
+      "macaroond macaroon create --key-file caveat.key --identifier 'ticket 12' --caveat 'time < 2027-01-01T00:00:00Z'",
+    ],
+    json: ['{"macaroon", "format"}'],
+  })
+}
+
+function identifierOf({ identifier, identifierHex }: CreateOptions): string | Uint8Array {
+  const [given, more] = [identifier, identifierHex].filter((value) => value !== undefined)
+  if (given !== undefined && more === undefined) return given
+  throw new MacaroondError('usage', 'a macaroon has one identifier', {
+    hint: 'give either --identifier or --identifier-hex',
+  })
+}

@@ -1,0 +1,102 @@
+/** What the offline toolbox reads: macaroons on standard input, keys from files. Neither is ever an argument. */
+import { closeSync, openSync, readSync } from 'node:fs'
+import { MacaroondError } from '../../shared/errors.ts'
+import { KEY_FILE_BYTES_MAX, OFFLINE_INPUT_BYTES_MAX } from '../../shared/limits.ts'
+import { OFFLINE_BUNDLE_LIMITS, readBundle } from '../../shared/macaroon/bundle.ts'
+import { tooLarge } from '../../shared/macaroon/format-errors.ts'
+import type { TextMacaroon } from '../../shared/macaroon/text.ts'
+import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
+import type { Terminal } from '../terminal.ts'
+
+const NEWLINE = 0x0a
+
+/** One list for every line that is not empty; a line with `~` in it holds several. At least one macaroon in all. */
+export async function readLines(terminal: Terminal): Promise<readonly (readonly TextMacaroon[])[]> {
+  const text = (await readText(terminal)).trim()
+  if (text === '') {
+    throw new MacaroondError('token_missing', 'there is no macaroon on standard input', {
+      hint: 'pipe one in, for example: macaroond macaroon inspect < macaroon.txt',
+    })
+  }
+  const lines = linesOf(text)
+  const discharges = OFFLINE_BUNDLE_LIMITS.discharges
+  if (lines.length > discharges + 1) throw tooLarge('there are more lines', discharges + 1)
+  return lines.map((line) => readBundle(line, OFFLINE_BUNDLE_LIMITS))
+}
+
+/** All of them, the root first: one a line or joined with `~`, both mean the same. */
+export async function readMacaroons(terminal: Terminal): Promise<readonly [TextMacaroon, ...TextMacaroon[]]> {
+  const [root, ...discharges] = (await readLines(terminal)).flat()
+  if (root === undefined) throw new MacaroondError('token_missing', 'there is no macaroon on standard input')
+  const limit = OFFLINE_BUNDLE_LIMITS.discharges
+  if (discharges.length > limit) throw tooLarge('there are more discharges', limit)
+  return [root, ...discharges]
+}
+
+/** The only one. A discharge that was bound would not survive a change of its root, so a bundle is refused. */
+export async function readMacaroon(terminal: Terminal): Promise<TextMacaroon> {
+  const [macaroon, ...more] = await readMacaroons(terminal)
+  if (more.length === 0) return macaroon
+  throw new MacaroondError('bundle_malformed', 'there is more than one macaroon on standard input', {
+    hint: 'give the root alone: caveats come first, then discharges, and `bind` last',
+  })
+}
+
+/** The secret in a file: its bytes as they are, without one newline at the end, where editors put it. */
+export function readKeyFile(path: string): Uint8Array {
+  const bytes = readBounded(path)
+  const secret = bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
+  if (secret.length > KEY_FILE_BYTES_MAX) {
+    throw new MacaroondError('key_malformed', `the key file ${path} has more than ${KEY_FILE_BYTES_MAX} bytes`)
+  }
+  if (secret.length > 0) return new Uint8Array(secret)
+  throw new MacaroondError('key_malformed', `the key file ${path} is empty`, { hint: 'it holds the secret itself' })
+}
+
+function readBounded(path: string): Buffer {
+  const buffer = Buffer.alloc(KEY_FILE_BYTES_MAX + 2)
+  let length = 0
+  try {
+    const file = openSync(path, 'r')
+    try {
+      // A pipe gives what it has, so this goes on until nothing more comes.
+      for (let read = 1; read > 0 && length < buffer.length; length += read) {
+        read = readSync(file, buffer, length, buffer.length - length, null)
+      }
+    } finally {
+      closeSync(file)
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new MacaroondError('key_unreadable', `cannot read the key file ${path}: ${why}`, { cause })
+  }
+  return buffer.subarray(0, length)
+}
+
+/** JSON that is spread over lines, as `jq` prints it, is all there is. */
+function linesOf(text: string): readonly string[] {
+  const [first = ''] = text.split('\n', 1)
+  if (first.startsWith('{') && !first.trimEnd().endsWith('}')) return [text]
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+async function readText(terminal: Terminal): Promise<string> {
+  const { stdin } = terminal
+  if (stdin.isTTY === true) terminal.say('paste the macaroons, then press Enter and Ctrl-D')
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stdin) {
+    const bytes = Buffer.from(chunk)
+    length += bytes.length
+    if (length > OFFLINE_INPUT_BYTES_MAX) throw tooLarge('there are more bytes', OFFLINE_INPUT_BYTES_MAX)
+    chunks.push(bytes)
+  }
+  const text = decodeUtf8(Buffer.concat(chunks))
+  if (text !== undefined) return text
+  throw new MacaroondError('token_utf8', 'what is on standard input is not text', {
+    hint: 'macaroons are read in base64url, in the text form or as JSON',
+  })
+}

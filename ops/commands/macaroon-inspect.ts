@@ -1,0 +1,81 @@
+import type { Command } from 'commander'
+import type { Caveat } from '../../shared/macaroon/macaroon.ts'
+import type { TextFormat, TextMacaroon } from '../../shared/macaroon/text.ts'
+import { explain } from '../arguments/explain.ts'
+import { printable, table, type Terminal } from '../terminal.ts'
+import { readMacaroons } from './macaroon-input.ts'
+import { type BytesDocument, bytesDocument } from './macaroon-output.ts'
+
+export function addMacaroonInspect(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('inspect')
+    .description('show what a macaroon from stdin consists of; nothing of it is verified')
+    .action(async () => {
+      const inspections = (await readMacaroons(terminal)).map(inspect)
+      const [only, ...more] = inspections
+      const document = more.length === 0 ? only : { macaroons: inspections }
+      terminal.answer(document ?? {}, inspections.flatMap(linesOf))
+    })
+  explain(command, {
+    examples: ['macaroond macaroon inspect < macaroon.txt'],
+    json: [
+      '{"format", "location", "identifier": {"hex", "text"?}, "caveats": [<caveat>], "signature": <hex>}',
+      'a caveat is {"cid": {"hex", "text"?}}, that of a third party has "vid": <hex> and "location" as well',
+      'format is v1, v2, v2j or text; "text" is there only where the bytes are UTF-8',
+      'a bundle is {"macaroons": [<each of them>]}',
+    ],
+  })
+}
+
+interface CaveatDocument {
+  readonly cid: BytesDocument
+  readonly vid?: string
+  readonly location?: string
+}
+
+interface Inspection {
+  readonly format: TextFormat
+  readonly location: string
+  readonly identifier: BytesDocument
+  readonly caveats: readonly CaveatDocument[]
+  /** Hex. Whoever has it can attenuate, so this output is as good as the macaroon. */
+  readonly signature: string
+}
+
+function inspect({ format, macaroon }: TextMacaroon): Inspection {
+  const { location, identifier, caveats, signature } = macaroon
+  return {
+    format,
+    location,
+    identifier: bytesDocument(identifier),
+    caveats: caveats.map(caveatDocument),
+    signature: Buffer.from(signature).toString('hex'),
+  }
+}
+
+function caveatDocument({ cid, vid, location = '' }: Caveat): CaveatDocument {
+  if (vid === undefined) return { cid: bytesDocument(cid) }
+  return { cid: bytesDocument(cid), vid: Buffer.from(vid).toString('hex'), location }
+}
+
+function linesOf({ format, location, identifier, caveats, signature }: Inspection): string[] {
+  return table([
+    ['format', format],
+    ['location', printable(location)],
+    ['identifier', shown(identifier)],
+    ...caveats.flatMap(({ cid, vid, location: at = '' }) => [
+      ['caveat', shown(cid)],
+      ...(vid === undefined
+        ? []
+        : [
+            ['  vid', vid],
+            ['  location', printable(at)],
+          ]),
+    ]),
+    ['signature', signature],
+  ])
+}
+
+function shown({ hex, text }: BytesDocument): string {
+  return text === undefined ? `0x${hex}` : printable(text).replaceAll('\n', '\\n')
+}

@@ -1,0 +1,75 @@
+import type { Command } from 'commander'
+import { systemClock } from '../../shared/clock.ts'
+import { reportOf } from '../../shared/errors.ts'
+import type { TextMacaroon } from '../../shared/macaroon/text.ts'
+import type { Cleared } from '../../shared/verifier/clear.ts'
+import type { Refused } from '../../shared/verifier/verdict.ts'
+import { verifyWithKey } from '../../shared/verifier/with-key.ts'
+import { OFFLINE_WORK } from '../../shared/verifier/work.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory, repeated } from '../arguments/options.ts'
+import { EXIT_DENIED } from '../exit-status.ts'
+import { printable, type Terminal } from '../terminal.ts'
+import { readKeyFile, readMacaroons } from './macaroon-input.ts'
+import { offlineJudge } from './macaroon-judge.ts'
+
+interface VerifyOptions {
+  readonly keyFile: string
+  readonly exact?: readonly string[]
+  readonly access?: readonly string[]
+}
+
+export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('verify')
+    .description('judge a macaroon from stdin, and its discharges behind it: one a line, or joined with ~')
+  mandatory(command, '--key-file <file>', 'the secret it was made with')
+  command
+    .option('--exact <predicate>', 'a caveat that holds, word by word; may be given more than once', repeated)
+    .option(
+      '--access <key=value>',
+      'what is asked for, for caveats `key op value`; may be given more than once',
+      repeated,
+    )
+    .action(async ({ keyFile, exact = [], access = [] }: VerifyOptions) => {
+      const judge = offlineJudge({ exact, access, nowMs: systemClock.wallMs() })
+      const secret = readKeyFile(keyFile)
+      const bundle = await readOrReport(terminal)
+      if (bundle === undefined) return
+      const macaroons = bundle.map(({ macaroon }) => macaroon)
+      answer(terminal, verifyWithKey({ bundle: macaroons, rootKey: { secret }, judge, limits: OFFLINE_WORK }))
+    })
+  explain(command, {
+    examples: [
+      "macaroond macaroon verify --key-file root.key --exact 'account = 3735928559' < bundle.txt",
+      'cat root.txt discharge.txt | macaroond macaroon verify --key-file root.key --access op=read --json',
+    ],
+    json: [
+      'accepted: {"ok": true, "reason": null}',
+      'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, "thirdParty"?}',
+      'malformed: {"ok": false, "reason", "error": {"code", "message", "hint"?}}',
+      '`time` and `note` caveats are understood always, others by --exact and --access only',
+    ],
+    exit: '0 accepted, 3 refused, 1 malformed or nothing on stdin',
+  })
+}
+
+/** What cannot be read has a verdict, too: whoever asks for JSON finds `ok` and `reason` in every answer. */
+async function readOrReport(terminal: Terminal): Promise<readonly TextMacaroon[] | undefined> {
+  try {
+    return await readMacaroons(terminal)
+  } catch (error) {
+    if (!terminal.json) throw error
+    const report = reportOf(error)
+    terminal.fail(error, { ok: false, reason: report.code })
+    return undefined
+  }
+}
+
+function answer(terminal: Terminal, result: Cleared | Refused): void {
+  if (result.ok) return terminal.answer({ ok: true, reason: null }, 'accepted')
+  const { reason, message, caveat } = result
+  terminal.status = EXIT_DENIED
+  const named = caveat === undefined ? '' : `: ${printable(caveat)}`
+  terminal.answer(result, `refused (${reason}): ${printable(message)}${named}`)
+}

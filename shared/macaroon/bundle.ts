@@ -1,0 +1,119 @@
+/**
+ * A bundle: a token and the discharges of its third-party caveats, joined with `~`, each in any text form. Written, it
+ * stays inside RFC 6750's b64token alphabet, so a whole bundle goes where a token goes.
+ */
+import { MacaroondError } from '../errors.ts'
+import { BUNDLE_BYTES_MAX, DISCHARGES_MAX, OFFLINE_INPUT_BYTES_MAX } from '../limits.ts'
+import { malformed, tooLarge } from './format-errors.ts'
+import { type MacaroonLimits, OFFLINE_LIMITS, TOKEN_LIMITS } from './format-limits.ts'
+import type { Macaroon } from './macaroon.ts'
+import { encodeTokenText, isJsonText, readTokenText, type TextMacaroon } from './text.ts'
+
+const SEPARATOR = '~'
+
+export interface BundleLimits {
+  /** Of the whole text. */
+  readonly chars: number
+  readonly discharges: number
+  readonly macaroon: MacaroonLimits
+}
+
+export const BUNDLE_LIMITS: BundleLimits = {
+  chars: BUNDLE_BYTES_MAX,
+  discharges: DISCHARGES_MAX,
+  macaroon: TOKEN_LIMITS,
+}
+
+export const OFFLINE_BUNDLE_LIMITS: BundleLimits = {
+  chars: OFFLINE_INPUT_BYTES_MAX,
+  discharges: DISCHARGES_MAX,
+  macaroon: OFFLINE_LIMITS,
+}
+
+/** Fails with `token_too_large` rather than write a bundle that no verifier would read. */
+export function encodeBundle(macaroons: readonly Macaroon[]): string {
+  checkCount(macaroons.length, BUNDLE_LIMITS)
+  if (macaroons.length === 0) throw emptyPart()
+  const text = macaroons.map((macaroon) => encodeTokenText(macaroon)).join(SEPARATOR)
+  checkChars(text, BUNDLE_LIMITS)
+  return text
+}
+
+/** The token first, then its discharges; never empty. Errors: those of `decodeTokenText`, and `bundle_malformed`. */
+export function decodeBundle(text: string, limits: BundleLimits = BUNDLE_LIMITS): readonly Macaroon[] {
+  return readBundle(text, limits).map(({ macaroon }) => macaroon)
+}
+
+/** The same, with the form that each of them was in. */
+export function readBundle(text: string, limits: BundleLimits = BUNDLE_LIMITS): readonly TextMacaroon[] {
+  // Whatever a caller hands over for a token, it is told as a malformed one.
+  if (typeof text !== 'string') throw malformed('token_malformed', 'there is no token')
+  checkChars(text, limits)
+  const parts = splitBundle(text, limits.discharges + 2)
+  checkCount(parts.length, limits)
+  // A single part is a token, and an empty one is told as such.
+  if (parts.length > 1 && parts.includes('')) throw emptyPart()
+  return parts.map((part) => readTokenText(part, limits.macaroon))
+}
+
+/** At most `partsMax` parts: what comes behind them is not looked at. */
+function splitBundle(text: string, partsMax: number): readonly string[] {
+  const parts: string[] = []
+  let start = 0
+  while (parts.length < partsMax) {
+    const end = partEnd(text, start)
+    parts.push(text.slice(start, end))
+    if (end === text.length) break
+    start = end + SEPARATOR.length
+  }
+  return parts
+}
+
+/** V2J may hold a `~` inside a string, so the end of a JSON object is where its braces close. */
+function partEnd(text: string, start: number): number {
+  const from = isJsonText(text.slice(start, start + JSON_SPACE_MAX)) ? jsonEnd(text, start) : start
+  const end = text.indexOf(SEPARATOR, from)
+  return end === -1 ? text.length : end
+}
+
+/** White space looked through in front of a brace; a part that begins with more is read as what it is not. */
+const JSON_SPACE_MAX = 64
+
+/** Index behind the brace that closes the object, or the end of the text when none does. */
+function jsonEnd(text: string, start: number): number {
+  const mark = /["{}]/g
+  mark.lastIndex = start
+  let depth = 0
+  for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
+    const [char] = found
+    if (char === '"') mark.lastIndex = stringEnd(text, mark.lastIndex)
+    else depth += char === '{' ? 1 : -1
+    if (depth === 0) return mark.lastIndex
+  }
+  return text.length
+}
+
+/** Index behind the quote that closes the string which began before `from`. */
+function stringEnd(text: string, from: number): number {
+  const mark = /["\\]/g
+  mark.lastIndex = from
+  for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
+    if (found[0] === '"') return mark.lastIndex
+    mark.lastIndex += 1
+  }
+  return text.length
+}
+
+function checkChars(text: string, { chars }: BundleLimits): void {
+  if (text.length > chars) throw tooLarge(`the bundle has ${text.length} characters`, chars)
+}
+
+function checkCount(macaroons: number, { discharges }: BundleLimits): void {
+  if (macaroons > discharges + 1) throw tooLarge('the bundle has more discharges', discharges)
+}
+
+function emptyPart(): MacaroondError {
+  return new MacaroondError('bundle_malformed', 'not a bundle: a part of it is empty', {
+    hint: 'join the token and its discharges with one ~ between them, and none at either end',
+  })
+}

@@ -1,0 +1,86 @@
+/** Judges first-party caveats by the facts of one access, and by the tables where a caveat names a token. */
+import { PredicateCache } from '../macaroon/predicate/cache.ts'
+import type {
+  Predicate,
+  StalenessPredicate,
+  TimePredicate,
+  UnrevokedPredicate,
+  ValuePredicate,
+} from '../macaroon/predicate/predicate.ts'
+import type { ForeignFacts } from './access.ts'
+import type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
+import { standingOfNamed, type TokenTables } from './standing.ts'
+import { type Refused, refused } from './verdict.ts'
+
+const predicates = new PredicateCache()
+
+const ALLOWED: Allowed = { ok: true }
+
+/** Never throws. Reasons: `caveat_unknown`, `caveat_refused`, `unavailable` (staleness), and those of a named token. */
+export function judgeByFacts(facts: ForeignFacts, tables: TokenTables): CaveatJudge {
+  return {
+    judge: (caveat) => {
+      const { text, predicate } = predicates.compile(caveat)
+      if (predicate.kind === 'unknown') return unknownCaveat(text, predicate.wanted)
+      return judgePredicate(predicate, text, facts, tables)
+    },
+    describe: (caveat) => {
+      const { text, predicate } = predicates.compile(caveat)
+      return 'wanted' in predicate ? { caveat: text, wanted: predicate.wanted } : { caveat: text }
+    },
+  }
+}
+
+function judgePredicate(predicate: Predicate, caveat: string, facts: ForeignFacts, tables: TokenTables): CaveatVerdict {
+  switch (predicate.kind) {
+    case 'value':
+      return judgeValue(predicate, facts, caveat)
+    case 'time':
+      return allowsTime(predicate, facts) ? ALLOWED : caveatRefused('the time is outside', caveat, predicate.wanted)
+    case 'staleness':
+      return judgeStaleness(predicate, facts, caveat)
+    case 'note':
+      return { ok: true, note: predicate.text }
+    case 'presented':
+      return { ok: true, presented: predicate.id }
+    case 'unrevoked':
+      return judgeNamed(predicate, tables, caveat)
+  }
+}
+
+function judgeValue(predicate: ValuePredicate, facts: ForeignFacts, caveat: string): CaveatVerdict {
+  const { key, conditional, wanted } = predicate
+  const asked = facts.values.get(key)
+  if (asked === undefined) return conditional ? ALLOWED : caveatRefused(`${key} is not stated`, caveat, wanted)
+  return asked.every(predicate.allows) ? ALLOWED : caveatRefused(`${key} is not allowed`, caveat, wanted)
+}
+
+/** Written so that a time that is no number refuses. */
+function allowsTime({ bound, inclusive, instantMs }: TimePredicate, facts: ForeignFacts): boolean {
+  if (bound === 'upper') return inclusive ? facts.nowLatestMs <= instantMs : facts.nowLatestMs < instantMs
+  return inclusive ? facts.nowEarliestMs >= instantMs : facts.nowEarliestMs > instantMs
+}
+
+function judgeStaleness(
+  { limitMs, inclusive, wanted }: StalenessPredicate,
+  facts: ForeignFacts,
+  caveat: string,
+): CaveatVerdict {
+  const { stalenessMs = Infinity } = facts
+  if (inclusive ? stalenessMs <= limitMs : stalenessMs < limitMs) return ALLOWED
+  const details = { caveat, wanted, stalenessWantedMs: limitMs }
+  return refused('unavailable', 'the state of this node is older than a caveat allows', details)
+}
+
+function judgeNamed({ kid, nonce, wanted }: UnrevokedPredicate, tables: TokenTables, caveat: string): CaveatVerdict {
+  const fallen = standingOfNamed(kid, nonce, tables)
+  return fallen === undefined ? ALLOWED : { ...fallen, caveat, wanted }
+}
+
+function unknownCaveat(caveat: string, wanted: string): Refused {
+  return refused('caveat_unknown', 'a caveat is not understood, so it refuses', { caveat, wanted })
+}
+
+function caveatRefused(why: string, caveat: string, wanted: string): Refused {
+  return refused('caveat_refused', `a caveat refused: ${why}`, { caveat, wanted })
+}

@@ -1,0 +1,72 @@
+/**
+ * Verification with a root key at hand, without an authority: for services that make macaroons of their own, and for
+ * checking those of others. The same verify and clear as for tokens; what a caveat means is the caller's to say.
+ */
+import type { Nonce } from '../ids.ts'
+import { derivedKeyOf, type Macaroon, type RootKey } from '../macaroon/macaroon.ts'
+import { verifyChain } from '../macaroon/signature.ts'
+import { decodeUtf8, encodeUtf8 } from '../macaroon/utf8.ts'
+import { type Context, readForeignFacts } from './access.ts'
+import type { CaveatJudge } from './caveat-judge.ts'
+import { clearBundle, type Cleared } from './clear.ts'
+import { judgeByFacts } from './facts-judge.ts'
+import { isRefused, type Refused, refused } from './verdict.ts'
+import { verifyDischarges } from './verified-bundle.ts'
+import { ONLINE_WORK, Work, type WorkLimits } from './work.ts'
+
+export interface KeyedVerification {
+  /** The macaroon first, then its bound discharges; in any number and order, those that nothing needs are ignored. */
+  readonly bundle: readonly Macaroon[]
+  readonly rootKey: RootKey
+  readonly judge: CaveatJudge
+  /** Default: what a node allows for a token. */
+  readonly limits?: WorkLimits
+}
+
+/** Never throws for what a holder wrote. */
+export function verifyWithKey({ bundle, rootKey, judge, limits = ONLINE_WORK }: KeyedVerification): Cleared | Refused {
+  const [root, ...discharges] = bundle
+  if (root === undefined) return refused('token_missing', 'there is no macaroon')
+  const chain = verifyChain(root, derivedKeyOf(rootKey))
+  if (chain === undefined) return refused('signature_wrong', 'the signature does not match: another key, or changed')
+  const work = new Work(limits)
+  const node = verifyDischarges(chain, discharges, work)
+  return isRefused(node) ? node : clearBundle(node, { judge, work })
+}
+
+/** Clears exactly the predicates given, byte by byte, as libmacaroons' `satisfy_exact` does. */
+export function judgeExact(predicates: readonly string[]): CaveatJudge {
+  const known = new Set(predicates.map((text) => bytesAsHex(encodeUtf8(text) ?? Buffer.from(text))))
+  return {
+    judge: (caveat) => (known.has(bytesAsHex(caveat)) ? { ok: true } : notGiven(describe(caveat).caveat)),
+    describe,
+  }
+}
+
+/** An access to a service that is no authority of ours: no org is needed, and none implied. */
+export interface ForeignAccess {
+  readonly [key: string]: string | readonly string[]
+}
+
+/** The caveat language of FORMAT.md, judged against an access. `unrevoked` refuses: there are no tables to look in. */
+export function judgeAccess(access: ForeignAccess, context: Context): CaveatJudge | Refused {
+  const facts = readForeignFacts(access, context)
+  return isRefused(facts) ? facts : judgeByFacts(facts, NO_TABLES)
+}
+
+const NO_TABLES = { key: () => undefined, revoked: (_kid: unknown, _nonce: Nonce) => false }
+
+function notGiven(caveat: string): Refused {
+  return refused('caveat_refused', 'a caveat refused: it is none of those that are satisfied', {
+    caveat,
+    wanted: caveat,
+  })
+}
+
+function describe(caveat: Uint8Array): { readonly caveat: string } {
+  return { caveat: decodeUtf8(caveat) ?? `0x${bytesAsHex(caveat)}` }
+}
+
+function bytesAsHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}

@@ -1,0 +1,20 @@
+/** What the fuzzing thread is told, and what it tells. */
+
+export interface FuzzOrder {
+  readonly seed: number
+  readonly count: number
+  /** Count of inputs begun, place of the target, length of the input (32 bits each); then the input itself. */
+  readonly shared: SharedArrayBuffer
+}
+
+export const SHARED_HEADER_BYTES = 12
+
+export interface FuzzReport {
+  readonly inputs: number
+  /** How often each way of ending was taken. */
+  readonly outcomes: Readonly<Record<string, number>>
+  /** CPU time. */
+  readonly slowestMs: number
+  readonly slowestTarget: string
+  readonly bufferBytesMax: number
+}
