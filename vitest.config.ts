@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /** `unit` needs nothing but this process; `integration` starts processes and sockets; the longer suites have scripts of their own. */
@@ -8,6 +9,8 @@ const project = (name: string, timeoutMs: number) => ({
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: 'forks',
+    // Most of the long tests wait for processes and timers of their own: a worker a core would leave the cores idle.
+    maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       { test: { name: 'unit', include: ['test/{shared,primary,replica,ops}/**/*.test.ts'], testTimeout: 20_000 } },
       project('integration', 60_000),

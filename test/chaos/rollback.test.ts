@@ -3,10 +3,10 @@ import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Signer } from '../../../primary/client/sdk.ts'
-import type { MacaroondError } from '../../../shared/errors.ts'
-import { Cluster, type NodeFiles } from '../../chaos/cluster.ts'
-import type { NodeProcess } from '../../chaos/node-process.ts'
+import type { Signer } from '../../primary/client/sdk.ts'
+import type { MacaroondError } from '../../shared/errors.ts'
+import { Cluster, type NodeFiles } from './cluster.ts'
+import type { NodeProcess } from './node-process.ts'
 
 const READY_MS = 20_000
 const POLL_MS = 50
