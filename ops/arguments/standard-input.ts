@@ -1,10 +1,10 @@
 /** Tokens come in on standard input, never as arguments: those are seen by every user of the machine. */
 import { MacaroondError } from '../../shared/errors.ts'
-import { TOKEN_TEXT_CHARS_MAX } from '../../shared/limits.ts'
+import { BUNDLE_BYTES_MAX } from '../../shared/limits.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** Enough for whoever judges the token to see that it is too long; what comes after that is not read. */
-const CHARS_MAX: number = TOKEN_TEXT_CHARS_MAX + 1024
+const CHARS_MAX: number = BUNDLE_BYTES_MAX + 1024
 
 /** Throws usage when there is none. */
 export async function readToken({

@@ -1,10 +1,10 @@
 /** Calls on the `verify` channel, worker or operator to replica. */
 import { z } from 'zod'
-import { TOKEN_TEXT_CHARS_MAX } from '../limits.ts'
+import { BUNDLE_BYTES_MAX } from '../limits.ts'
 import type { Verdict } from '../verifier/verdict.ts'
 
 export interface VerifyParams {
-  /** Text form. Too long a token is refused as such, so the schema allows a little more than a token may have. */
+  /** Text form of a token, or of a bundle. What is too long is refused as such, so the schema allows more than there may be. */
   readonly token: string
   /** Checked by the verifier itself, which says what is wrong with it. */
   readonly access: unknown
@@ -15,7 +15,7 @@ export interface VerifyParams {
 }
 
 export const verifyParams: z.ZodType<VerifyParams> = z.strictObject({
-  token: z.string().max(TOKEN_TEXT_CHARS_MAX * 2),
+  token: z.string().max(BUNDLE_BYTES_MAX * 2),
   access: z.unknown(),
   peer: z.string().max(128).optional(),
   minPosition: z.string().max(64).optional(),
