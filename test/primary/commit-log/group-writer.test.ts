@@ -3,7 +3,7 @@ import type { Command, Minted } from '../../../primary/authority/commands.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { GroupWriter, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
-import { checksum, epoch, txid } from '../../../shared/ids.ts'
+import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../../shared/limits.ts'
 import { ACTOR, countingEntropy, freshState, imageOf, KEK, NOW_MS } from '../authority/fixture.ts'
@@ -169,6 +169,20 @@ test('no group is larger than the limit, and the queue has an end', async () => 
   const sizes = port.committed.map((rows) => rows.filter(({ table }) => table === 'orgs').length)
   expect(Math.max(...sizes)).toBe(GROUP_COMMANDS_MAX)
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(WRITES_QUEUED_MAX)
+})
+
+test('a revocation passes every mint that waits, and a flood of mints keeps none out', async () => {
+  const { port, writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const { answer } = await writer.submit<Minted>(mint('acme'))
+  const flood = Array.from({ length: WRITES_QUEUED_MAX }, () => writer.submit(mint('acme')))
+  const { kid, nonce } = parseTokenId(answer.id)
+  const command = { kind: 'token.revoke', actor: ACTOR, kid, nonce, expiresAt: 0, recorded: true, reason: '' } as const
+  await writer.submit(command)
+  // The org, the first mint, and the first group of the flood, with the revocation in it.
+  expect(port.committed).toHaveLength(3)
+  expect(port.committed[2]?.[0]).toMatchObject({ table: 'revocations' })
+  await Promise.all(flood)
 })
 
 test('tokens of one group have nonces in the order of their commands', async () => {
