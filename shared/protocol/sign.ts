@@ -111,13 +111,20 @@ export interface ThirdPartyListResult {
 export interface DischargeParams {
   /** The caveat id, base64url without padding. */
   readonly ticket: string
-  /** Tokens with their discharges that allow what the ticket asks; all of one org. */
+  /** One to four tokens, with their discharges, that allow what the ticket asks; all of one org, 256 KiB together. */
   readonly tokens: readonly string[]
 }
 
 export const dischargeParams: z.ZodType<DischargeParams> = z.strictObject({
   ticket: z.string().max(CAVEAT_BYTES_MAX * 2),
-  tokens: z.array(z.string().max(BUNDLE_BYTES_MAX)).min(1).max(PRESENTED_MAX),
+  tokens: z
+    .array(z.string())
+    .min(1)
+    .max(PRESENTED_MAX)
+    .refine(
+      (tokens) => tokens.reduce((sum, { length }) => sum + length, 0) <= BUNDLE_BYTES_MAX,
+      `presented tokens have at most ${BUNDLE_BYTES_MAX} characters together`,
+    ),
 })
 
 export interface DischargeResult {
