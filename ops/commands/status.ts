@@ -22,8 +22,8 @@ export function addStatus(parent: Command, terminal: Terminal): void {
     json: [
       '{"cluster", "nodes": [{"role", "region", "address", "peerId", "reachable": true, "status": {…}}]}',
       'a node that did not answer has "reachable": false and "error": {"code", "message"} in place of "status"',
-      'status of the primary: position, timeline, writes, revocationSeq, orgs, log, walFrames, replicas (each with its lag)',
-      'status of a replica: position, timeline, revocationSeq, revocations, keys, wal, stream, alarm, walBytes',
+      'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), log, walFrames, replicas (each with its lag)',
+      'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
     ],
     exit: '4 when no node answers',
   })
@@ -68,11 +68,18 @@ function rowOf(answer: Answer): readonly string[] {
 
 function stateText(status: NodeStatus): string {
   if (status.role === 'primary') {
+    const { boundMs, settled, clockDoubt } = status.freshness
     const lags = status.replicas.map(({ name, wal, lag }) => `${name} ${wal ? `${lag ?? '?'} behind` : 'away'}`)
-    return [`writes ${status.writes}`, ...lags].join(', ')
+    const bound = `revocations bind within ${boundMs} ms`
+    const unsettled = settled ? [] : ['not every replica has joined this epoch']
+    const doubt = clockDoubt === null ? [] : [clockDoubt]
+    return [`writes ${status.writes}`, bound, ...unsettled, ...doubt, ...lags].join(', ')
   }
   if (status.alarm !== null) return `ALARM: ${status.alarm}`
-  return `pages ${linkText(status.wal)}, revocations ${linkText(status.stream)}`
+  const { leaseMs, clockDoubt } = status.freshness
+  const lease = leaseMs > 0 ? `lease ${leaseMs} ms` : 'NO LEASE: every verdict is unavailable'
+  const doubt = clockDoubt === null ? [] : [clockDoubt]
+  return [lease, ...doubt, `pages ${linkText(status.wal)}`, `revocations ${linkText(status.stream)}`].join(', ')
 }
 
 function linkText({ phase, error }: LinkState): string {

@@ -4,7 +4,7 @@ import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 
 export type WritesState = PrimaryStatus['writes']
 
-/** Throws write_unconfirmed, disk_full or closed. */
+/** Throws write_unconfirmed, clock_implausible, disk_full or closed. */
 export function requireOpen(state: WritesState): void {
   switch (state) {
     case 'open':
@@ -17,6 +17,10 @@ export function requireOpen(state: WritesState): void {
           hint: 'start a replica; or, if this disk is known to be the newest, set `alone = true` in the primary’s configuration',
         },
       )
+    case 'clock in doubt':
+      throw new MacaroondError('clock_implausible', 'this primary does not believe its clock', {
+        hint: '`macaroond status` says why; put the clock right, or, if it is right, start the primary with --accept-clock',
+      })
     case 'disk full':
       throw new MacaroondError('disk_full', 'the last transaction could not be logged: the disk is full', {
         hint: 'free space on the volume of `data`; writes go on by themselves',

@@ -4,6 +4,7 @@ import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
+import type { GlobalWait } from './global-wait.ts'
 import type { SigningApi } from './signing-api.ts'
 import type { ThirdPartyApi } from './third-party-api.ts'
 
@@ -13,12 +14,21 @@ export interface ServeOptions {
   readonly peer: KnownPeer
   readonly api: SigningApi
   readonly thirdParties: ThirdPartyApi
+  readonly globalWait: GlobalWait
   readonly status: () => PrimaryStatus
   readonly log: Log
 }
 
 /** Resolves when the connection has ended. */
-export function serveCalls({ connection, peer, api, thirdParties, status, log }: ServeOptions): Promise<void> {
+export function serveCalls({
+  connection,
+  peer,
+  api,
+  globalWait,
+  thirdParties,
+  status,
+  log,
+}: ServeOptions): Promise<void> {
   const sign: Record<string, RpcMethod> = {
     'org.create': (value) => api.createOrg(peer, value),
     'org.list': () => api.listOrgs(peer),
@@ -29,6 +39,7 @@ export function serveCalls({ connection, peer, api, thirdParties, status, log }:
     'third-party.add': (value) => thirdParties.add(peer, value),
     'third-party.list': () => thirdParties.list(),
     'third-party.remove': (value) => thirdParties.remove(peer, value),
+    'revocations.coverage': (value) => globalWait.coverage(value),
     'revocations.list': (value) => api.listRevocations(peer, value),
   }
   const admin: Record<string, RpcMethod> = { status }

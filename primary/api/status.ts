@@ -1,9 +1,10 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { positionText } from '../../shared/position.ts'
-import type { PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
+import type { PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
+import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
 
@@ -15,6 +16,8 @@ export interface StatusSources {
   readonly uptimeMs: number
   readonly replicas: readonly KnownPeer[]
   readonly publisher: Publisher
+  readonly granting: Granting
+  readonly leaseMs: number
 }
 
 export function primaryStatus(sources: StatusSources): PrimaryStatus {
@@ -30,9 +33,20 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     writes,
     revocationSeq: state.revocationSeq,
     orgs: state.orgs.size,
+    freshness: freshnessOf(sources),
     log: commitLog.log,
     walFrames: commitLog.walFrames,
     replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
+  }
+}
+
+function freshnessOf({ state, granting, leaseMs }: StatusSources): PrimaryFreshness {
+  const { time, boundMs } = granting
+  return {
+    boundMs,
+    leaseMs: Math.min(leaseMs, state.leaseMsMax),
+    settled: state.settledEpoch >= state.epoch,
+    clockDoubt: time.credible ? null : time.message,
   }
 }
 

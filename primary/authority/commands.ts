@@ -55,6 +55,10 @@ export type Command =
       readonly strip: string
       readonly ttlSeconds: number
     }
+  /** Leases of freshness may be this long from now on. */
+  | { readonly kind: 'lease.raise'; readonly actor: Actor; readonly leaseMs: number }
+  /** Nobody follows an earlier epoch any more: revocations may be acknowledged. */
+  | { readonly kind: 'epoch.settle'; readonly actor: Actor; readonly because: string }
   /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
 

@@ -8,6 +8,7 @@ import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
 import { discharge } from './discharge.ts'
 import { exchange } from './exchange.ts'
+import { raiseLease, settleEpoch } from './freshness.ts'
 import { mint } from './mint.ts'
 import { createOrg } from './org.ts'
 import { revokeToken } from './revoke.ts'
@@ -61,6 +62,10 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return addThirdParty(state, command, moment)
     case 'third-party.remove':
       return removeThirdParty(state, command, moment)
+    case 'lease.raise':
+      return raiseLease(state, command, moment)
+    case 'epoch.settle':
+      return settleEpoch(state, command, moment)
     case 'replica.refused':
       return noteRefusal(command, moment)
   }

@@ -1,5 +1,4 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
-import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
@@ -7,6 +6,7 @@ import { verifyParams, type Judged, type VerifyResult } from '../../shared/proto
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
 import { judge } from '../../shared/verifier/verifier.ts'
+import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
@@ -14,7 +14,7 @@ export interface VerifyApiOptions {
   readonly node: string
   readonly region: string
   readonly tables: Tables
-  readonly clock: Clock
+  readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
 }
 
 export class VerifyApi {
@@ -27,30 +27,54 @@ export class VerifyApi {
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {
     const { token, access, peer, minPosition } = params(verifyParams, value)
-    const answer = (): VerifyResult => this.#stamp(this.#judge(token, access as Access, peer))
-    if (minPosition === undefined) return answer()
-    const chars = token.length + JSON.stringify(access ?? null).length
-    return this.#reach(parsePosition(minPosition), chars).then((reached) =>
-      reached ? answer() : this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet')),
-    )
+    const look = (): Verdict => this.#judge(token, access as Access, peer)
+    const chars = (): number => token.length + JSON.stringify(access ?? null).length
+    if (minPosition !== undefined) return this.#afterPosition(parsePosition(minPosition), chars(), look)
+    const verdict = look()
+    const wantedMs = stalenessWanted(verdict)
+    return wantedMs === undefined ? this.#stamp(verdict) : this.#fresher(wantedMs, chars(), look)
   }
 
+  async #afterPosition(wanted: Position, chars: number, look: () => Verdict): Promise<VerifyResult> {
+    const { freshness } = this.#options
+    // A replica that has just got there may be about to get its first lease: that is worth the same short wait.
+    const ready = (): boolean => this.#reached(wanted) && freshness.remainingMs(freshness.now()) > 0
+    const reached = (await this.#waiters.wait(chars, ready)) || this.#reached(wanted)
+    if (!reached) return this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet'))
+    const verdict = look()
+    const wantedMs = stalenessWanted(verdict)
+    return wantedMs === undefined ? this.#stamp(verdict) : this.#fresher(wantedMs, chars, look)
+  }
+
+  /** A caveat wants a fresher state: the primary is asked, once for all that wait, and the token is judged again. */
+  async #fresher(wantedMs: number, chars: number, look: () => Verdict): Promise<VerifyResult> {
+    const { freshness } = this.#options
+    await this.#waiters.wait(chars, () => {
+      if (freshness.ageMs(freshness.now()) <= wantedMs) return true
+      freshness.freshen()
+      return false
+    })
+    return this.#stamp(look())
+  }
+
+  /** The lease is looked at before, and again after: computing takes time, and a process can be stopped in the middle. */
   #judge(token: string, access: Access, peer: string | undefined): Verdict {
-    const { tables, region, clock } = this.#options
+    const { tables, region, freshness } = this.#options
     const { meta, uninterpretable } = tables
     if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
     if (uninterpretable !== undefined) return refused('unavailable', uninterpretable)
-    const now = clock.wallMs()
-    const context = { nowEarliestMs: now, nowLatestMs: now, region, ...(peer === undefined ? {} : { peer }) }
-    const verdict = judge({ token, access }, tables, context)
+    const now = freshness.now()
+    if (freshness.remainingMs(now) <= 0) return withoutLease()
+    const time = freshness.time(now)
+    if (!time.credible) return refused('unavailable', `this replica does not know the time: ${time.message}`)
+    const { earliestMs: nowEarliestMs, latestMs: nowLatestMs } = time
+    const context = { nowEarliestMs, nowLatestMs, stalenessMs: freshness.ageMs(now), region }
+    const verdict = judge({ token, access }, tables, peer === undefined ? context : { ...context, peer })
+    if (freshness.remainingMs(freshness.now()) <= 0) return withoutLease()
     return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, meta.issueClockMs)
   }
 
-  async #reach(wanted: Position, chars: number): Promise<boolean> {
-    return this.#waiters.wait(chars, () => this.#reached(wanted))
-  }
-
-  /** This replica has applied something: who waited for that gets its answer. */
+  /** This replica has applied something, or knows that it is fresh: who waited for that gets its answer. */
   applied(): void {
     this.#waiters.wake()
   }
@@ -79,6 +103,15 @@ export class VerifyApi {
     }
     return { ...verdict, ...judged }
   }
+}
+
+function withoutLease(): Refused {
+  return refused('unavailable', 'this replica’s lease of freshness has run out: it may lack revocations')
+}
+
+/** How old a state may be that would decide, where that is all that a verdict lacks. */
+function stalenessWanted(verdict: Verdict): number | undefined {
+  return verdict.ok ? undefined : verdict.stalenessWantedMs
 }
 
 /** S4: a key of a token that is younger than our state may just not have arrived. The claim is unauthenticated: it only delays. */

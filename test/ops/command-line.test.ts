@@ -48,7 +48,7 @@ describe('usage errors', () => {
     [['revoke'], 'either a token or an id', '--token -'],
     [['revoke', '--id', 'a.b', '--token', '-'], 'either a token or an id', '--token -'],
     [['revoke', '--id', 'nonsense'], 'not a token id', '<kid>.<nonce>'],
-    [['revoke', '--id', 'a.b', '--wait', 'global'], 'freshness leases', '--wait durable'],
+    [['revoke', '--id', 'a.b', '--wait', 'globl'], 'local, durable or global', 'did you mean global?'],
     [['revoke', '--id', 'a.b', '--wait', 'durible'], '--wait is local or durable', 'durable?'],
     [['revoke', '--token', TOKEN], 'not given as an argument', '--token -'],
     [['token', 'attenuate'], 'nothing to add', '--caveat'],

@@ -37,6 +37,8 @@ export function freshState(): AuthorityState {
     keyGeneration: 0,
     revocationSeq: 0,
     audit: { seq: 0, hash: AUDIT_GENESIS },
+    leaseMsMax: 0,
+    settledEpoch: 1,
   }
 }
 
