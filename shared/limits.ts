@@ -95,6 +95,8 @@ export const REQUESTS_IN_FLIGHT_MAX = 1_024
 export const REQUEST_TIMEOUT_MS = 5_000
 export const REQUESTS_CLOSE_TIMEOUT_MS = 2_000
 export const METHOD_CHARS_MAX = 64
+/** An explanation repeats what the caveats say; one that is longer leaves them out. */
+export const EXPLANATION_CHARS_MAX: number = 256 * 1024
 export const JSON_DEPTH_MAX = 32
 export const ERROR_TEXT_CHARS_MAX = 2_048
 export const RECONNECT_BACKOFF_BASE_MS = 20
@@ -137,6 +139,7 @@ assert(
 )
 assert(HELLO_BYTES_MAX < HANDSHAKE_BYTES_MAX && HANDSHAKE_BYTES_MAX < READ_QUEUE_BYTES_MAX, 'a hello must fit')
 assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog cap must not cut an honest reader off')
+assert(EXPLANATION_CHARS_MAX * 3 < CONTROL_MESSAGE_BYTES_MAX, 'an explanation must fit, in UTF-8')
 assert(CAVEAT_BYTES_MAX < TOKEN_BYTES_MAX && TOKEN_TEXT_CHARS_MAX * 4 < CONTROL_MESSAGE_BYTES_MAX, 'a token must fit')
 assert(TOKEN_TEXT_CHARS_MAX < BUNDLE_BYTES_MAX && BUNDLE_BYTES_MAX * 2 < CONTROL_MESSAGE_BYTES_MAX, 'a bundle must fit')
 assert(CAVEAT_BYTES_MAX <= IDENTIFIER_BYTES_MAX, 'a ticket must fit into the identifier of its discharge')

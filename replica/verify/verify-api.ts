@@ -1,12 +1,13 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import { EXPLANATION_CHARS_MAX } from '../../shared/limits.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
-import { verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
-import type { Access } from '../../shared/verifier/access.ts'
+import { type ExplainResult, verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
+import type { Access, Context } from '../../shared/verifier/access.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
-import { judge } from '../../shared/verifier/verifier.ts'
+import { explain, judge } from '../../shared/verifier/verifier.ts'
 import type { Tables } from '../tables/tables.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
@@ -35,15 +36,37 @@ export class VerifyApi {
     )
   }
 
+  /** The same walk, told step by step. It waits for nothing: what this replica knows now is what there is to explain. */
+  explain(value: unknown): ExplainResult {
+    const { token, access, peer } = params(verifyParams, value)
+    const unavailable = this.#unavailable()
+    const explanation = explain({ token, access: access as Access }, this.#options.tables, this.#context(peer))
+    const { caveats } = explanation
+    const judged = this.#judged()
+    const told = { ...explanation, judged, ...(unavailable === undefined ? {} : { unavailable }) }
+    return JSON.stringify(caveats).length > EXPLANATION_CHARS_MAX ? { ...told, caveats: [], truncated: true } : told
+  }
+
   #judge(token: string, access: Access, peer: string | undefined): Verdict {
-    const { tables, region, clock } = this.#options
-    const { meta, uninterpretable } = tables
+    const unavailable = this.#unavailable()
+    if (unavailable !== undefined) return unavailable
+    const { tables } = this.#options
+    const verdict = judge({ token, access }, tables, this.#context(peer))
+    const appliedMs = tables.meta?.issueClockMs ?? 0
+    return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, appliedMs)
+  }
+
+  /** Why nothing is said of any token now. */
+  #unavailable(): Refused | undefined {
+    const { meta, uninterpretable } = this.#options.tables
     if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
-    if (uninterpretable !== undefined) return refused('unavailable', uninterpretable)
+    return uninterpretable === undefined ? undefined : refused('unavailable', uninterpretable)
+  }
+
+  #context(peer: string | undefined): Context {
+    const { region, clock } = this.#options
     const now = clock.wallMs()
-    const context = { nowEarliestMs: now, nowLatestMs: now, region, ...(peer === undefined ? {} : { peer }) }
-    const verdict = judge({ token, access }, tables, context)
-    return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, meta.issueClockMs)
+    return { nowEarliestMs: now, nowLatestMs: now, region, ...(peer === undefined ? {} : { peer }) }
   }
 
   async #reach(wanted: Position, chars: number): Promise<boolean> {
@@ -68,8 +91,12 @@ export class VerifyApi {
   }
 
   #stamp(verdict: Verdict): VerifyResult {
+    return { ...verdict, ...this.#judged() }
+  }
+
+  #judged(): Judged {
     const { node, region, tables } = this.#options
-    const judged: Judged = {
+    return {
       node,
       region,
       pid: process.pid,
@@ -77,7 +104,6 @@ export class VerifyApi {
       txid: tables.meta?.txid ?? 0,
       revocationSeq: tables.revocationSeq,
     }
-    return { ...verdict, ...judged }
   }
 }
 
