@@ -108,7 +108,6 @@ export const CONNECTION_SETTLED_MS = 1_000
 
 // Freshness.
 export const PING_INTERVAL_MS_MIN = 20
-/** Holders of leases at one grantor: beyond it none is given, and the holder answers unavailable. */
 /** How far wall clocks may jump, or be apart, before a node does not believe its own. */
 export const CLOCK_JUMP_MS_MAX = 60_000
 /** How long a node may have been stopped before its clock alone does not say what time it is. */

@@ -14,8 +14,8 @@ const boot = `${process.pid}-${monotonicMs()}`
 const tokens = new Map<string, ShownToken>()
 let running = true
 
-const { cluster, replicas, identity, cache, timeoutMs } = options
-const verifier = await createVerifier({ cluster, replicas, identity, timeoutMs, ...(cache ? {} : { cache: false }) })
+const { cluster, replicas, identity, timeoutMs } = options
+const verifier = await createVerifier({ cluster, replicas, identity, timeoutMs })
 
 createInterface({ input: process.stdin }).on('line', take).on('close', stop)
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`)

@@ -26,8 +26,6 @@ export interface AskerOptions {
   readonly replicas: readonly NodeAddress[]
   /** Path of its identity file. */
   readonly identity: string
-  /** False: every verification is the replica's own. */
-  readonly cache: boolean
   readonly concurrency: number
   readonly pauseMs: number
   readonly timeoutMs: number

@@ -14,8 +14,6 @@ export const REGIONS = ['fra', 'sin'] as const
 export type Region = (typeof REGIONS)[number]
 
 export interface StageOptions {
-  /** L, milliseconds. */
-  readonly leaseMs: number
   readonly mutant?: Mutant
   /** False: proxies, also where namespaces would work. */
   readonly namespaces?: boolean
@@ -60,9 +58,7 @@ export class Stage {
 
   static async set(options: StageOptions): Promise<Stage> {
     const network = await openNetwork(options.namespaces ?? true)
-    const freshness = `[freshness]\nlease_ms = ${options.leaseMs}\n`
-    const settings = { primarySettings: freshness, workers: askerNames() }
-    const cluster = await Cluster.create({ replicas: REGIONS, network, ...settings })
+    const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames() })
     const doors = new Map<string, string>()
     for (const region of REGIONS) doors.set(region, await network.dialAddress(servicesOf(region), region))
     const stage = new Stage(options, { network, cluster, doors })
@@ -112,14 +108,14 @@ export class Stage {
     return found
   }
 
-  /** One with a cache, and one whose every verification is the replica's own. */
+  /** Two services a region. */
   #askersOf(region: Region, address: string): readonly Asker[] {
     const replicas = [{ address, peerId: this.#filesOf(region).peerId }]
-    return [true, false].map((cache) => {
-      const name = askerName(region, cache)
+    return NUMBERS.map((number) => {
+      const name = askerName(region, number)
       const pace = { concurrency: 2, pauseMs: 2, timeoutMs: 300 }
       const identity = this.cluster.workerIdentity(name)
-      const options = { name, region, host: servicesOf(region), cluster: CLUSTER, identity, cache, replicas, ...pace }
+      const options = { name, region, host: servicesOf(region), cluster: CLUSTER, identity, replicas, ...pace }
       const env = { ...this.#env, ...this.clocks.get(name)?.env }
       const start = { on: this.network.on(servicesOf(region)), imports: this.#imports, env }
       return new Asker(options, start, (event) => this.events.push(event))
@@ -127,12 +123,14 @@ export class Stage {
   }
 }
 
-function askerName(region: string, cache: boolean): string {
-  return `${region}-${cache ? 'worker' : 'probe'}`
+const NUMBERS = [1, 2] as const
+
+function askerName(region: string, number: number): string {
+  return `${region}-worker-${number}`
 }
 
 function askerNames(): readonly string[] {
-  return REGIONS.flatMap((region) => [true, false].map((cache) => askerName(region, cache)))
+  return REGIONS.flatMap((region) => NUMBERS.map((number) => askerName(region, number)))
 }
 
 async function openNetwork(namespaces: boolean): Promise<Network> {
