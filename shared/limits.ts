@@ -108,6 +108,13 @@ export const REFUSED_BACKOFF_MS_MAX = 5_000
 /** A connection that held this long was a success; one that ended sooner counts as another failed attempt. */
 export const CONNECTION_SETTLED_MS = 1_000
 
+// Freshness.
+export const PING_INTERVAL_MS_MIN = 20
+/** How far wall clocks may jump, or be apart, before a node does not believe its own. */
+export const CLOCK_JUMP_MS_MAX = 60_000
+/** How long a node may have been stopped before its clock alone does not say what time it is. */
+export const CLOCK_STOP_MS_MAX: number = 7 * 86_400_000
+
 // Shipping.
 export const PAGE_BYTES = 4096
 export const SEGMENT_BYTES_MAX: number = 256 * 1024 * 1024
