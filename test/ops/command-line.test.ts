@@ -105,6 +105,11 @@ describe('help', () => {
       'token verify',
       'token attenuate',
       'token inspect',
+      'token discharge',
+      'token exchange',
+      'third-party add',
+      'third-party list',
+      'third-party remove',
       'macaroond revoke',
       'revocations list',
       'macaroon create',
@@ -177,6 +182,7 @@ describe('token inspect', () => {
       expiresAt: 1_800_000_000,
       ancestors: [],
       caveats: [],
+      discharges: 0,
       verified: false,
     })
     const { signature } = decodeTokenText(TOKEN)
