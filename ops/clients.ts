@@ -82,13 +82,13 @@ export async function verifyAt(
 export async function explainAt(
   profile: Profile,
   replicas: readonly ProfileReplica[],
-  { token, access }: VerifyCall,
+  { token, access, options }: VerifyCall,
 ): Promise<ExplainResult> {
   let failure: unknown
   for (const replica of replicas) {
     const verifier = await openVerifier(profile, replica)
     try {
-      return await verifier.explain(token, access)
+      return await verifier.explain(token, access, options)
     } catch (error) {
       failure = error
     } finally {

@@ -95,8 +95,10 @@ export const REQUESTS_IN_FLIGHT_MAX = 1_024
 export const REQUEST_TIMEOUT_MS = 5_000
 export const REQUESTS_CLOSE_TIMEOUT_MS = 2_000
 export const METHOD_CHARS_MAX = 64
-/** An explanation repeats what the caveats say; one that is longer leaves them out. */
-export const EXPLANATION_CHARS_MAX: number = 256 * 1024
+/** An explanation repeats what caveats say: characters in all, of one text, and discharges behind one another. */
+export const EXPLANATION_CHARS_MAX: number = 192 * 1024
+export const EXPLAINED_TEXT_CHARS_MAX = 1_024
+export const EXPLAINED_DEPTH_MAX = 6
 export const JSON_DEPTH_MAX = 32
 export const ERROR_TEXT_CHARS_MAX = 2_048
 export const RECONNECT_BACKOFF_BASE_MS = 20
@@ -146,7 +148,11 @@ assert(
 )
 assert(HELLO_BYTES_MAX < HANDSHAKE_BYTES_MAX && HANDSHAKE_BYTES_MAX < READ_QUEUE_BYTES_MAX, 'a hello must fit')
 assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog cap must not cut an honest reader off')
-assert(EXPLANATION_CHARS_MAX * 3 < CONTROL_MESSAGE_BYTES_MAX, 'an explanation must fit, in UTF-8')
+assert(EXPLAINED_DEPTH_MAX * 4 + 6 <= JSON_DEPTH_MAX, 'an explanation must not nest deeper than a message may')
+assert(
+  EXPLANATION_CHARS_MAX * 1.25 * 3 + EXPLAINED_TEXT_CHARS_MAX * 128 <= CONTROL_MESSAGE_BYTES_MAX,
+  'an explanation must fit: caveats and notes in UTF-8, and a verdict in front',
+)
 assert(CAVEAT_BYTES_MAX < TOKEN_BYTES_MAX && TOKEN_TEXT_CHARS_MAX * 4 < CONTROL_MESSAGE_BYTES_MAX, 'a token must fit')
 assert(TOKEN_TEXT_CHARS_MAX < BUNDLE_BYTES_MAX && BUNDLE_BYTES_MAX * 2 < CONTROL_MESSAGE_BYTES_MAX, 'a bundle must fit')
 assert(CAVEAT_BYTES_MAX <= IDENTIFIER_BYTES_MAX, 'a ticket must fit into the identifier of its discharge')

@@ -1,15 +1,17 @@
 /** An explanation as people read it: one line a check, then the token, then its caveats with the discharges below theirs. */
 import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
-import { printable } from '../terminal.ts'
+import { printableLine } from '../terminal.ts'
 
 export function explanationLines(explained: ExplainResult): readonly string[] {
-  const { checks, token, caveats, judgedBy, judged, unavailable, truncated } = explained
+  const { checks, token, caveats, judgedBy, judged, unavailable, omitted } = explained
   return [
-    ...(unavailable === undefined ? [] : [`this node answers for no token now: ${printable(unavailable.message)}`, '']),
+    ...(unavailable === undefined
+      ? []
+      : [`this node answers for no token now: ${printableLine(unavailable.message)}`, '']),
     ...checks.map(checkLine),
     ...(token === undefined ? [] : ['', ...tokenLines(token)]),
     ...(caveats.length === 0 ? [] : ['', 'caveats', ...caveats.flatMap((caveat) => caveatLines(caveat, '  '))]),
-    ...(truncated === true ? ['', 'its caveats are more than can be shown'] : []),
+    ...(omitted === undefined ? [] : ['', `${omitted} more caveats, discharges and notes than an answer holds`]),
     '',
     `judged at ${timeText(judgedBy.nowLatestMs)} by revocations up to ${judged.revocationSeq}`,
   ]
@@ -20,26 +22,26 @@ function mark(held: boolean): string {
 }
 
 function checkLine({ check, held, refusal }: CheckTrace): string {
-  return `${mark(held)} ${check}${refusal === undefined ? '' : `: ${printable(refusal.message)} (${refusal.reason})`}`
+  return `${mark(held)} ${check}${refusal === undefined ? '' : `: ${printableLine(refusal.message)} (${refusal.reason})`}`
 }
 
 function tokenLines({ id, org, subject, issuedAtMs, expiresAt, ancestors }: TokenTrace): readonly string[] {
   return [
-    `token ${id} of ${org} for ${printable(subject)}`,
+    `token ${id} of ${org} for ${printableLine(subject)}`,
     `  issued ${timeText(issuedAtMs)}, ${expiresAt === undefined ? 'never expires' : `expires ${timeText(expiresAt * 1000)}`}`,
     ...ancestors.map((ancestor) => `  made from ${ancestor}`),
   ]
 }
 
-function caveatLines(
+export function caveatLines(
   { caveat, outcome, wanted, refusal, thirdParty, discharges = [] }: CaveatTrace,
-  indent: string,
+  indent = '',
 ): string[] {
   const what = thirdParty === undefined ? caveat : `discharge from ${thirdParty.location || 'nowhere in particular'}`
   const wants = wanted === undefined || wanted === caveat ? '' : `, wants ${wanted}`
   const why = outcome === 'cleared' ? '' : `: ${refusal?.message ?? outcome}${wants}`
   return [
-    `${indent}${mark(outcome === 'cleared')} ${printable(what)}${printable(why)}`,
+    `${indent}${mark(outcome === 'cleared')} ${printableLine(what)}${printableLine(why)}`,
     ...discharges.flatMap((discharge) => dischargeLines(discharge, `${indent}  `)),
   ]
 }

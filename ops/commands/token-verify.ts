@@ -7,7 +7,7 @@ import { readToken } from '../arguments/standard-input.ts'
 import { explainAt, profileOf, replicasIn, verifyAt } from '../clients.ts'
 import { exitStatusOfVerdict } from '../exit-status.ts'
 import { explanationLines } from './token-explanation.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import { printableLine, type Terminal } from '../terminal.ts'
 
 interface VerifyCommandOptions {
   readonly org: string
@@ -51,7 +51,7 @@ export function addVerify(token: Command, terminal: Terminal): void {
       'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, …}',
       'both say where the answer comes from: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
       'expiresAt is in unix seconds, and absent for a token that never expires',
-      'with --explain: {"verdict", "checks": [{"check", "held", "refusal"?}], "token"?, "caveats": [{"caveat", "outcome", …}], "judgedBy", "judged", "work"}',
+      'with --explain: {"verdict", "checks": [{"check", "held", "refusal"?}], "token"?, "caveats": [{"caveat", "outcome", …}], "judgedBy", "judged", "work", "omitted"?}',
     ],
     exit: '0 accepted, 3 refused, 4 no replica could judge it (which says nothing of the token)',
   })
@@ -68,9 +68,9 @@ function answerExplanation(terminal: Terminal, explained: ExplainResult): void {
 }
 
 function verdictText(verdict: WorkerVerdict): string {
-  if (verdict.ok) return `accepted: ${verdict.id} for ${printable(verdict.subject)} of ${verdict.org}`
-  const caveat = verdict.caveat === undefined ? '' : `: ${printable(verdict.caveat)}`
-  return `refused (${verdict.reason}): ${printable(verdict.message)}${caveat}`
+  if (verdict.ok) return `accepted: ${verdict.id} for ${printableLine(verdict.subject)} of ${verdict.org}`
+  const caveat = verdict.caveat === undefined ? '' : `: ${printableLine(verdict.caveat)}`
+  return `refused (${verdict.reason}): ${printableLine(verdict.message)}${caveat}`
 }
 
 function originText({ node, region, pid, epoch, txid }: WorkerVerdict): readonly string[] {

@@ -1,13 +1,19 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { EXPLANATION_CHARS_MAX } from '../../shared/limits.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
-import { type ExplainResult, verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
+import {
+  type ExplainResult,
+  type Judged,
+  verifyParams,
+  type VerifyParams,
+  type VerifyResult,
+} from '../../shared/protocol/verify.ts'
 import type { Access, Context } from '../../shared/verifier/access.ts'
+import { boundExplanation } from '../../shared/verifier/bounded-explanation.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
-import { explain, judge } from '../../shared/verifier/verifier.ts'
+import { explain, judge, type VerificationRequest } from '../../shared/verifier/verifier.ts'
 import type { Tables } from '../tables/tables.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
@@ -27,33 +33,41 @@ export class VerifyApi {
   }
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {
-    const { token, access, peer, minPosition } = params(verifyParams, value)
-    const answer = (): VerifyResult => this.#stamp(this.#judge(token, access as Access, peer))
+    const asked = params(verifyParams, value)
+    return this.#whenReached(asked, (unreached) => this.#stamp(unreached ?? this.#judge(asked)))
+  }
+
+  /** The same walk, told step by step, within the limits on an answer. */
+  explain(value: unknown): ExplainResult | Promise<ExplainResult> {
+    const asked = params(verifyParams, value)
+    return this.#whenReached(asked, (unreached) => this.#explain(asked, unreached))
+  }
+
+  /** `answer` gets a refusal where the wanted position was not reached in time. */
+  #whenReached<T>(asked: VerifyParams, answer: (unreached?: Refused) => T): T | Promise<T> {
+    const { token, access, minPosition } = asked
     if (minPosition === undefined) return answer()
     const chars = token.length + JSON.stringify(access ?? null).length
     return this.#reach(parsePosition(minPosition), chars).then((reached) =>
-      reached ? answer() : this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet')),
+      reached ? answer() : answer(refused('unavailable', 'this replica has not reached the wanted position yet')),
     )
   }
 
-  /** The same walk, told step by step. It waits for nothing: what this replica knows now is what there is to explain. */
-  explain(value: unknown): ExplainResult {
-    const { token, access, peer } = params(verifyParams, value)
-    const unavailable = this.#unavailable()
-    const explanation = explain({ token, access: access as Access }, this.#options.tables, this.#context(peer))
-    const { caveats } = explanation
-    const judged = this.#judged()
-    const told = { ...explanation, judged, ...(unavailable === undefined ? {} : { unavailable }) }
-    return JSON.stringify(caveats).length > EXPLANATION_CHARS_MAX ? { ...told, caveats: [], truncated: true } : told
+  #judge(asked: VerifyParams): Verdict {
+    const verdict = this.#unavailable() ?? judge(requestOf(asked), this.#options.tables, this.#context(asked.peer))
+    return this.#later(verdict) ?? verdict
   }
 
-  #judge(token: string, access: Access, peer: string | undefined): Verdict {
-    const unavailable = this.#unavailable()
-    if (unavailable !== undefined) return unavailable
-    const { tables } = this.#options
-    const verdict = judge({ token, access }, tables, this.#context(peer))
-    const appliedMs = tables.meta?.issueClockMs ?? 0
-    return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, appliedMs)
+  #explain(asked: VerifyParams, unreached: Refused | undefined): ExplainResult {
+    const explanation = explain(requestOf(asked), this.#options.tables, this.#context(asked.peer))
+    const unavailable = unreached ?? this.#unavailable() ?? this.#later(explanation.verdict)
+    const told = { ...boundExplanation(explanation), judged: this.#judged() }
+    return unavailable === undefined ? told : { ...told, unavailable }
+  }
+
+  #later(verdict: Verdict): Refused | undefined {
+    if (verdict.ok || verdict.reason !== 'key_unknown') return undefined
+    return laterThanUs(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
   }
 
   /** Why nothing is said of any token now. */
@@ -107,10 +121,13 @@ export class VerifyApi {
   }
 }
 
+/** What the caller says of the access is checked by the verifier itself. */
+function requestOf({ token, access }: VerifyParams): VerificationRequest {
+  return { token, access: access as Access }
+}
+
 /** S4: a key of a token that is younger than our state may just not have arrived. The claim is unauthenticated: it only delays. */
-function laterThanUs(verdict: Refused, appliedMs: number): Refused {
-  const issuedAtMs = verdict.issuedAtMs ?? 0
-  return issuedAtMs <= appliedMs
-    ? verdict
-    : refused('unavailable', 'the token is newer than what this replica has applied')
+function laterThanUs({ issuedAtMs = 0 }: Refused, appliedMs: number): Refused | undefined {
+  if (issuedAtMs <= appliedMs) return undefined
+  return refused('unavailable', 'the token is newer than what this replica has applied')
 }

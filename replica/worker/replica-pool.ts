@@ -54,9 +54,9 @@ export class ReplicaPool {
   async explain(
     token: string,
     access: Access,
-    { peer, signal, timeoutMs = this.#timeoutMs }: VerifyOptions,
+    { minPosition, peer, signal, timeoutMs = this.#timeoutMs }: VerifyOptions,
   ): Promise<ExplainResult> {
-    const params: VerifyParams = { token, access, peer }
+    const params: VerifyParams = { token, access, minPosition, peer }
     const options = {
       timeoutMs: Math.ceil(timeoutMs / this.#clients.length),
       ...(signal === undefined ? {} : { signal }),

@@ -42,6 +42,4 @@ export type VerifyResult = Verdict & Judged
 export type ExplainResult = Explanation & {
   readonly judged: Judged
   readonly unavailable?: Refused
-  /** The caveats were more than an answer holds, and were left out. */
-  readonly truncated?: true
 }
