@@ -198,7 +198,10 @@ export class Replica implements Service {
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
     const { log } = this.#options
-    const verify = { verify: (value: unknown) => this.#verify.verify(value) }
+    const verify = {
+      verify: (value: unknown) => this.#verify.verify(value),
+      explain: (value: unknown) => this.#verify.explain(value),
+    }
     const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
     await serveRpc(connection, { methods, log }).done
   }

@@ -7,8 +7,8 @@ import type { Terminal } from '../terminal.ts'
 
 interface NodeOptions {
   readonly config: string
-  readonly acceptClock?: true
-  readonly oldPrimaryStopped?: true
+  readonly acceptClock?: boolean
+  readonly oldPrimaryStopped?: boolean
 }
 
 /** The operator's word for this start. */

@@ -2,76 +2,122 @@
 import { MacaroondError } from '../../shared/errors.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
-import { verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
+import {
+  type ExplainResult,
+  type Judged,
+  verifyParams,
+  type VerifyParams,
+  type VerifyResult,
+} from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
+import { boundExplanation } from '../../shared/verifier/bounded-explanation.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
-import { judge } from '../../shared/verifier/verifier.ts'
+import { explain, judge, type VerificationRequest } from '../../shared/verifier/verifier.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
+import { Standing, type StandingOptions } from './standing.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
-export interface VerifyApiOptions {
+export interface VerifyApiOptions extends StandingOptions {
   readonly node: string
-  readonly region: string
   readonly tables: Tables
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
 }
 
+/** What `verify` and `explain` do differently. */
+interface Walk<Judgement, Answer> {
+  readonly judge: () => Judgement
+  readonly verdictOf: (judgement: Judgement) => Verdict
+  readonly answer: (judgement: Judgement, unreached?: Refused) => Answer
+}
+
 export class VerifyApi {
   readonly #options: VerifyApiOptions
+  readonly #standing: Standing
   readonly #waiters = new PositionWaiters()
 
   constructor(options: VerifyApiOptions) {
     this.#options = options
+    this.#standing = new Standing(options)
   }
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {
-    const { token, access, peer, minPosition } = params(verifyParams, value)
-    const look = (): Verdict => this.#judge(token, access as Access, peer)
-    const chars = (): number => token.length + JSON.stringify(access ?? null).length
-    if (minPosition !== undefined) return this.#afterPosition(parsePosition(minPosition), chars(), look)
-    const verdict = look()
-    const wantedMs = stalenessWanted(verdict)
-    return wantedMs === undefined ? this.#stamp(verdict) : this.#fresher(wantedMs, chars(), look)
+    const asked = params(verifyParams, value)
+    return this.#whenReady(asked, {
+      judge: () => this.#judge(asked),
+      verdictOf: (verdict) => verdict,
+      answer: (verdict, unreached) => this.#stamp(unreached ?? verdict),
+    })
   }
 
-  async #afterPosition(wanted: Position, chars: number, look: () => Verdict): Promise<VerifyResult> {
+  /** The same walk, told step by step, within the limits on an answer. */
+  explain(value: unknown): ExplainResult | Promise<ExplainResult> {
+    const asked = params(verifyParams, value)
+    return this.#whenReady(asked, {
+      judge: () => this.#explain(asked),
+      verdictOf: ({ verdict }) => verdict,
+      answer: (explained, unreached) =>
+        unreached === undefined ? explained : { ...explained, unavailable: unreached },
+    })
+  }
+
+  /** Judges at once, unless a position is wanted that was not reached, or a fresher state than there is decides. */
+  #whenReady<Judgement, Answer>(asked: VerifyParams, walk: Walk<Judgement, Answer>): Answer | Promise<Answer> {
+    if (asked.minPosition !== undefined) return this.#afterPosition(asked, parsePosition(asked.minPosition), walk)
+    const judgement = walk.judge()
+    const wantedMs = stalenessWanted(walk.verdictOf(judgement))
+    return wantedMs === undefined ? walk.answer(judgement) : this.#fresher(asked, wantedMs, walk)
+  }
+
+  async #afterPosition<Judgement, Answer>(
+    asked: VerifyParams,
+    wanted: Position,
+    walk: Walk<Judgement, Answer>,
+  ): Promise<Answer> {
     const { freshness } = this.#options
     // A replica that has just got there may be about to get its first lease: that is worth the same short wait.
     const ready = (): boolean => this.#reached(wanted) && freshness.remainingMs(freshness.now()) > 0
-    const reached = (await this.#waiters.wait(chars, ready)) || this.#reached(wanted)
-    if (!reached) return this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet'))
-    const verdict = look()
-    const wantedMs = stalenessWanted(verdict)
-    return wantedMs === undefined ? this.#stamp(verdict) : this.#fresher(wantedMs, chars, look)
+    const reached = (await this.#waiters.wait(charsOf(asked), ready)) || this.#reached(wanted)
+    if (!reached) return walk.answer(walk.judge(), notReached())
+    return this.#whenReady(withoutPosition(asked), walk)
   }
 
   /** A caveat wants a fresher state: the primary is asked, once for all that wait, and the token is judged again. */
-  async #fresher(wantedMs: number, chars: number, look: () => Verdict): Promise<VerifyResult> {
+  async #fresher<Judgement, Answer>(
+    asked: VerifyParams,
+    wantedMs: number,
+    walk: Walk<Judgement, Answer>,
+  ): Promise<Answer> {
     const { freshness } = this.#options
-    await this.#waiters.wait(chars, () => {
+    await this.#waiters.wait(charsOf(asked), () => {
       if (freshness.ageMs(freshness.now()) <= wantedMs) return true
       freshness.freshen()
       return false
     })
-    return this.#stamp(look())
+    return walk.answer(walk.judge())
   }
 
   /** The lease is looked at before, and again after: computing takes time, and a process can be stopped in the middle. */
-  #judge(token: string, access: Access, peer: string | undefined): Verdict {
-    const { tables, region, freshness } = this.#options
-    const { meta, uninterpretable } = tables
-    if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
-    if (uninterpretable !== undefined) return refused('unavailable', uninterpretable)
-    const now = freshness.now()
-    if (freshness.remainingMs(now) <= 0) return withoutLease()
-    const time = freshness.time(now)
-    if (!time.credible) return refused('unavailable', `this replica does not know the time: ${time.message}`)
-    const { earliestMs: nowEarliestMs, latestMs: nowLatestMs } = time
-    const context = { nowEarliestMs, nowLatestMs, stalenessMs: freshness.ageMs(now), region }
-    const verdict = judge({ token, access }, tables, peer === undefined ? context : { ...context, peer })
-    if (freshness.remainingMs(freshness.now()) <= 0) return withoutLease()
-    return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, meta.issueClockMs)
+  #judge(asked: VerifyParams): Verdict {
+    const now = this.#options.freshness.now()
+    const verdict =
+      this.#standing.unavailable(now) ??
+      judge(requestOf(asked), this.#options.tables, this.#standing.context(now, asked.peer))
+    return this.#standing.withoutLease() ?? this.#later(verdict) ?? verdict
+  }
+
+  #explain(asked: VerifyParams): ExplainResult {
+    const now = this.#options.freshness.now()
+    const explanation = explain(requestOf(asked), this.#options.tables, this.#standing.context(now, asked.peer))
+    const unavailable =
+      this.#standing.unavailable(now) ?? this.#standing.withoutLease() ?? this.#later(explanation.verdict)
+    const told = { ...boundExplanation(explanation), judged: this.#judged() }
+    return unavailable === undefined ? told : { ...told, unavailable }
+  }
+
+  #later(verdict: Verdict): Refused | undefined {
+    if (verdict.ok || verdict.reason !== 'key_unknown') return undefined
+    return laterThanUs(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
   }
 
   /** This replica has applied something, or knows that it is fresh: who waited for that gets its answer. */
@@ -92,8 +138,12 @@ export class VerifyApi {
   }
 
   #stamp(verdict: Verdict): VerifyResult {
+    return { ...verdict, ...this.#judged() }
+  }
+
+  #judged(): Judged {
     const { node, region, tables } = this.#options
-    const judged: Judged = {
+    return {
       node,
       region,
       pid: process.pid,
@@ -101,12 +151,25 @@ export class VerifyApi {
       txid: tables.meta?.txid ?? 0,
       revocationSeq: tables.revocationSeq,
     }
-    return { ...verdict, ...judged }
   }
 }
 
-function withoutLease(): Refused {
-  return refused('unavailable', 'this replica’s lease of freshness has run out: it may lack revocations')
+/** What the caller says of the access is checked by the verifier itself. */
+function requestOf({ token, access }: VerifyParams): VerificationRequest {
+  return { token, access: access as Access }
+}
+
+/** What is kept in memory for a call that waits. */
+function charsOf({ token, access }: VerifyParams): number {
+  return token.length + JSON.stringify(access ?? null).length
+}
+
+function withoutPosition({ minPosition: _, ...asked }: VerifyParams): VerifyParams {
+  return asked
+}
+
+function notReached(): Refused {
+  return refused('unavailable', 'this replica has not reached the wanted position yet')
 }
 
 /** How old a state may be that would decide, where that is all that a verdict lacks. */
@@ -115,9 +178,7 @@ function stalenessWanted(verdict: Verdict): number | undefined {
 }
 
 /** S4: a key of a token that is younger than our state may just not have arrived. The claim is unauthenticated: it only delays. */
-function laterThanUs(verdict: Refused, appliedMs: number): Refused {
-  const issuedAtMs = verdict.issuedAtMs ?? 0
-  return issuedAtMs <= appliedMs
-    ? verdict
-    : refused('unavailable', 'the token is newer than what this replica has applied')
+function laterThanUs({ issuedAtMs = 0 }: Refused, appliedMs: number): Refused | undefined {
+  if (issuedAtMs <= appliedMs) return undefined
+  return refused('unavailable', 'the token is newer than what this replica has applied')
 }

@@ -49,7 +49,7 @@ describe('usage errors', () => {
     [['revoke', '--id', 'a.b', '--token', '-'], 'either a token or an id', '--token -'],
     [['revoke', '--id', 'nonsense'], 'not a token id', '<kid>.<nonce>'],
     [['revoke', '--id', 'a.b', '--wait', 'globl'], 'local, durable or global', 'did you mean global?'],
-    [['revoke', '--id', 'a.b', '--wait', 'durible'], '--wait is local or durable', 'durable?'],
+    [['revoke', '--id', 'a.b', '--wait', 'durible'], '--wait is local, durable or global', 'durable?'],
     [['revoke', '--token', TOKEN], 'not given as an argument', '--token -'],
     [['token', 'attenuate'], 'nothing to add', '--caveat'],
     [['token', 'attenuate', '--ttl', '0'], 'for ever', '--ttl'],
@@ -105,6 +105,11 @@ describe('help', () => {
       'token verify',
       'token attenuate',
       'token inspect',
+      'token discharge',
+      'token exchange',
+      'third-party add',
+      'third-party list',
+      'third-party remove',
       'macaroond revoke',
       'revocations list',
       'macaroon create',
@@ -177,6 +182,7 @@ describe('token inspect', () => {
       expiresAt: 1_800_000_000,
       ancestors: [],
       caveats: [],
+      discharges: 0,
       verified: false,
     })
     const { signature } = decodeTokenText(TOKEN)

@@ -67,7 +67,7 @@ test('an orchestrator’s token is discharged on the word of a tenant’s token,
   expect(discharged.json()).toMatchObject({ bundle: expect.stringMatching(/^mcn1_.*~mcn1_/), discharges: 1 })
 
   const withoutAny = await run(['token', 'discharge', '--json'], orchestrator)
-  expect(withoutAny.json()).toMatchObject({ error: { code: 'third_party_unknown' } })
+  expect([withoutAny.json(), withoutAny.status]).toMatchObject([{ error: { code: 'usage' } }, 2])
   const wrong = file('wrong.txt', 'mcn1_AAAA.00000000')
   const refused = await run(['token', 'discharge', '--presented', wrong, '--json'], orchestrator)
   expect(refused.json<{ error: { code: string } }>().error.code).toMatch(/^token_/)
@@ -78,7 +78,7 @@ test('an orchestrator’s token is discharged on the word of a tenant’s token,
   const gone = await run(['token', 'discharge', ...presented, '--json'], orchestrator)
   expect([gone.json(), gone.status]).toMatchObject([{ error: { code: 'ticket_invalid' } }, 1])
   expect((await run(['third-party', 'remove', 'secret-store', '--json'])).json()).toMatchObject({
-    error: { code: 'third_party_removed' },
+    error: { code: 'third_party_missing' },
   })
 })
 
@@ -122,4 +122,30 @@ test.each([
   const token = encodeTokenText(createMacaroon(STORE))
   const ran = await commandLine(['token', 'discharge', ...args, '--json'], { stdin: token })
   expect([ran.json(), ran.status]).toMatchObject([{ error: { code } }, status])
+})
+
+test('an explanation tells every check, caveat and discharge, with the verdict of the plain one', async () => {
+  const { run } = await operator()
+  await run(['org', 'create', 'acme'])
+  const mint = ['token', 'mint', '--org', 'acme', '--subject', 'alice', '--caveat', 'op = read', '--caveat', 'note = n']
+  const minted = (await run([...mint, '--json'])).json<Record<string, string>>()
+  const [token = '', position = ''] = [minted['token'], minted['position']]
+  const verify = ['token', 'verify', '--org', 'acme', '--min-position', position]
+  expect((await run([...verify, '--access', 'op=read'], token)).status).toBe(0)
+  const explained = await run([...verify, '--access', 'op=write', '--explain', '--json'], token)
+  expect([explained.status, explained.json()]).toMatchObject([
+    3,
+    {
+      verdict: { ok: false, reason: 'caveat_refused', caveat: 'op = read' },
+      token: { id: minted['id'], subject: 'alice', org: 'acme' },
+      caveats: [
+        { caveat: 'op = read', outcome: 'refused' },
+        { caveat: 'note = n', outcome: 'cleared' },
+      ],
+      judged: { region: 'fra' },
+    },
+  ])
+  const told = (await run([...verify, '--access', 'op=read', '--explain'], token)).stdout
+  for (const line of ['✓ signature', '✓ standing', '✓ op = read', '✓ note = n', 'accepted: '])
+    expect(told).toContain(line)
 })
