@@ -9,8 +9,6 @@ import type { Fault } from './nemesis.ts'
 import { Stage, type StageOptions } from './stage.ts'
 
 export interface RunOptions extends StageOptions {
-  /** L, milliseconds. */
-  readonly leaseMs: number
   readonly seed: number
   readonly faults: readonly Fault[]
   readonly say?: (line: string) => void

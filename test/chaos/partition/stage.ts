@@ -14,6 +14,8 @@ export const REGIONS = ['fra', 'sin'] as const
 export type Region = (typeof REGIONS)[number]
 
 export interface StageOptions {
+  /** L, milliseconds. */
+  readonly leaseMs: number
   /** In replicas and services: the primary, which mints and acknowledges, stays sound. */
   readonly mutant?: Mutant
   /** False: proxies, also where namespaces would work. */
@@ -59,7 +61,8 @@ export class Stage {
 
   static async set(options: StageOptions): Promise<Stage> {
     const network = await openNetwork(options.namespaces ?? true)
-    const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames() })
+    const primarySettings = `[freshness]\nlease_ms = ${options.leaseMs}\nping_ms = ${options.leaseMs / 5}\n`
+    const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames(), primarySettings })
     const doors = new Map<string, string>()
     for (const region of REGIONS) doors.set(region, await network.dialAddress(servicesOf(region), region))
     const stage = new Stage(options, { network, cluster, doors })
