@@ -7,10 +7,11 @@ import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
-import { serveRpc } from '../shared/channel/rpc-server.ts'
+import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
+import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -28,6 +29,7 @@ import { RevocationStream } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
+import { GuestGate } from './verify/guest-gate.ts'
 import { VerifyApi } from './verify/verify-api.ts'
 
 export interface ReplicaOptions {
@@ -53,6 +55,9 @@ export class Replica implements Service {
   readonly #follower: Follower
   readonly #stream: RevocationStream
   readonly #verify: VerifyApi
+  /** The same for peers that no list names: what waits there takes no place from the others. */
+  readonly #guestVerify: VerifyApi
+  readonly #guests: GuestGate = new GuestGate(systemClock)
   readonly #freshness: Freshness
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
@@ -96,7 +101,7 @@ export class Replica implements Service {
       acceptClock,
       applied: () => this.#enforced(),
       onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
-      onRenewed: () => this.#verify.applied(),
+      onRenewed: () => this.#wakeWaiting(),
     })
     this.#stream = new RevocationStream({
       tables: this.#tables,
@@ -107,7 +112,9 @@ export class Replica implements Service {
       onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
-    this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness })
+    const judging = { node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness }
+    this.#verify = new VerifyApi(judging)
+    this.#guestVerify = new VerifyApi(judging)
     this.#follower = new Follower({
       copy: this.#copy,
       snapshotPath: join(data, 'snapshot.incoming'),
@@ -198,12 +205,13 @@ export class Replica implements Service {
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
     const { log } = this.#options
-    const verify = {
-      verify: (value: unknown) => this.#verify.verify(value),
-      explain: (value: unknown) => this.#verify.explain(value),
+    if (connection.channel !== 'verify') {
+      return serveRpc(connection, { methods: { status: () => this.#status() }, log }).done
     }
-    const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
-    await serveRpc(connection, { methods, log }).done
+    const isGuest = this.#peers.find(connection.remotePeer) === undefined
+    const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify)) : callsOf(this.#verify)
+    const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
+    await serveRpc(connection, { methods, log, ...limits }).done
   }
 
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
@@ -224,6 +232,11 @@ export class Replica implements Service {
     return { timeline, seq, pages: meta === undefined ? undefined : { timeline: meta.timeline, txid: meta.txid } }
   }
 
+  #wakeWaiting(): void {
+    this.#verify.applied()
+    this.#guestVerify.applied()
+  }
+
   #applied(): void {
     try {
       this.#tables.refresh()
@@ -231,7 +244,7 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
-    this.#verify.applied()
+    this.#wakeWaiting()
     this.#freshness.applied()
     if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
   }
@@ -275,4 +288,8 @@ export class Replica implements Service {
       freshness: this.#freshness,
     })
   }
+}
+
+function callsOf(api: VerifyApi): Record<string, RpcMethod> {
+  return { verify: (value) => api.verify(value), explain: (value) => api.explain(value) }
 }

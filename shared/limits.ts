@@ -71,7 +71,11 @@ export const CONTROL_MESSAGE_BYTES_MAX: number = 1024 * 1024
 export const BULK_CHUNK_BYTES: number = 60 * 1024
 export const HELLO_BYTES_MAX: number = 16 * 1024
 export const HANDSHAKE_TIMEOUT_MS = 3_000
-export const HANDSHAKES_UNFINISHED_MAX = 64
+/** A handshake costs a core 2 to 4 ms: beyond this rate they wait, and those that verify are served on. */
+export const HANDSHAKES_A_SECOND_MAX = 200
+export const HANDSHAKES_AT_ONCE_MAX = 32
+/** Those that wait too: as many as get their turn before their dialers give up. */
+export const HANDSHAKES_UNFINISHED_MAX = 512
 /** What a peer may send before it is welcomed: three Noise messages of under 1 KB and the hello. */
 export const HANDSHAKE_BYTES_MAX: number = HELLO_BYTES_MAX + 8 * 1024
 /** Short, so that a dial begun while the network was cut does not outlive the cut by more than this. */
@@ -82,6 +86,10 @@ export const CONNECTIONS_PER_PEER_MAX = 256
 /** Peers that no list names, where `verify` is open to all: the rest stays reserved for the known. */
 export const GUEST_CONNECTIONS_MAX: number = CONNECTIONS_MAX / 2
 export const GUEST_CONNECTIONS_PER_ADDRESS_MAX = 32
+/** Of the node's time, in this share and for so long at a stretch; the rest is the listed workers'. */
+export const GUEST_TIME_SHARE = 0.6
+export const GUEST_TIME_STRETCH_MS = 50
+export const GUEST_REQUESTS_IN_FLIGHT_MAX = 64
 export const READ_BUFFER_BYTES_MAX: number = 4 * 1024 * 1024
 /** Bytes queued undecoded, and bytes of decoded messages nobody took yet: each half of what a connection may hold. */
 export const READ_QUEUE_BYTES_MAX: number = 1024 * 1024
@@ -92,6 +100,9 @@ export const CONNECTION_AGE_MS_MAX: number = 24 * 3_600_000
 /** Half of what Noise's 32-bit nonce allows: a connection is replaced long before it would fail. */
 export const NOISE_FRAMES_MAX: number = 2 ** 31
 export const REQUESTS_IN_FLIGHT_MAX = 1_024
+/** What an `overloaded` answer asks for where nothing better is known, and the most that is believed of one. */
+export const RETRY_AFTER_MS = 1_000
+export const RETRY_AFTER_MS_MAX = 60_000
 export const REQUEST_TIMEOUT_MS = 5_000
 export const REQUESTS_CLOSE_TIMEOUT_MS = 2_000
 export const METHOD_CHARS_MAX = 64

@@ -4,7 +4,7 @@
  */
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../shared/limits.ts'
+import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX, RETRY_AFTER_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Answer, Command } from '../authority/commands.ts'
@@ -73,7 +73,10 @@ export class GroupWriter {
       this.#options.gate()
       const queue = isUrgent(command) ? this.#urgent : this.#queue
       if (queue.length >= WRITES_QUEUED_MAX) {
-        throw new MacaroondError('overloaded', 'too many writes are waiting', { hint: 'try again in a second' })
+        throw new MacaroondError('overloaded', 'too many writes are waiting', {
+          hint: 'try again in a second',
+          retryAfterMs: RETRY_AFTER_MS,
+        })
       }
       queue.push({ command, resolve: resolve as Pending['resolve'], reject })
       this.#schedule()
