@@ -33,6 +33,17 @@ test('a discharge names the presented token and its tenant first, and ends withi
   expect(later).toMatchObject({ ok: false, reason: 'caveat_refused' })
 })
 
+test('a discharge ends with the presented token that expires first', () => {
+  const tenants = new Tenants()
+  const root = storeToken(tenants.addStore())
+  const tokens = [600, 7, 0].map((ttlSeconds) => (tenants.mint({ ttlSeconds }).answer as { token: string }).token)
+  const { discharge, expiresAt } = tenants.discharge(root, tokens)
+  expect(expiresAt).toBe(NOW_MS / 1000 + 7)
+  const at = (nowMs: number) => readSecret(root, discharge, { tenant: 'acme', nowMs })
+  expect(at(NOW_MS + 6_999)).toMatchObject({ ok: true })
+  expect(at(NOW_MS + 7_000)).toMatchObject({ ok: false, reason: 'caveat_refused' })
+})
+
 test('a discharge earned with one tenant’s token opens nothing of another’s, also when its ticket is used again', () => {
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore())

@@ -15,7 +15,7 @@ import { ACTOR, Authority } from './fixture.ts'
 
 export const PRESENTER = '12D3KooWPresenter'
 export const LOGIN = 'https://login.example'
-const STORE_SECRET = Buffer.from('the secret of the store')
+export const STORE_SECRET: Uint8Array = Buffer.from('the secret of the store')
 const LOGIN_SECRET: Uint8Array = Buffer.alloc(32, 7)
 
 export class Tenants extends Authority {
