@@ -48,12 +48,14 @@ export function exchange(state: AuthorityState, command: Exchange, moment: Momen
 }
 
 /** The one third-party caveat of the bundle. Another one would be dropped with nobody having said so. */
-function loginOf({ used }: Presented, strip: string): UsedDischarge {
+function loginOf({ used, verdict }: Presented, strip: string): UsedDischarge {
   const [login, another] = used.filter(({ caveat }) => (caveat.location ?? '') === strip)
   if (login === undefined) throw notExchanged(`it has no third-party caveat of ${JSON.stringify(strip)}`)
   if (another !== undefined) throw notExchanged(`it has several third-party caveats of ${JSON.stringify(strip)}`)
   if (used.length > 1) throw notExchanged('it has a further third-party caveat, which is not to be stripped')
   if (login.used.length > 0) throw notExchanged('the discharge has third-party caveats of its own')
+  // A service token ends with its ancestors, and those tokens would not be among them.
+  if (verdict.presented !== undefined) throw notExchanged('the discharge rests on other tokens, which were presented')
   return login
 }
 

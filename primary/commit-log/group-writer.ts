@@ -4,6 +4,7 @@
  */
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
@@ -31,6 +32,8 @@ export interface TransactionPort {
 export interface GroupWriterOptions {
   readonly port: TransactionPort
   readonly clock: Clock
+  /** Throws while no time is credible. */
+  readonly believed: () => BelievedTime
   readonly entropy: Entropy
   readonly kek: Kek
   /** Throws when writes are not taken now (not confirmed by a replica, disk full, stopping). */
@@ -126,10 +129,10 @@ export class GroupWriter {
 
   /** The answer, or nothing when this command alone was refused. */
   #decide(pending: Pending): Answer | undefined {
-    const { clock, entropy, kek, port } = this.#options
+    const { clock, believed, entropy, kek, port } = this.#options
     let outcome
     try {
-      outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), entropy, kek })
+      outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), believed: believed(), entropy, kek })
     } catch (error) {
       pending.reject(error)
       return undefined

@@ -144,6 +144,15 @@ test('a revoked token, an expired one, a forged one and one of a retired key ear
   expect(messageOf(() => tenants.discharge(root, [token]))).toContain('(revoked)')
 })
 
+test('a clock that was set back revives no token, and no caveat on the time', () => {
+  const tenants = new Tenants()
+  const root = storeToken(tenants.addStore())
+  const bounded = tenants.mint({ ttlSeconds: 0, caveats: [`time < ${NOW_MS / 1000 + 60}`] }).answer as { token: string }
+  tenants.setBackMs = 60_000
+  expect(messageOf(() => tenants.discharge(root, [tenants.minted('acme').token]))).toContain('(expired)')
+  expect(messageOf(() => tenants.discharge(root, [bounded.token]))).toContain('(caveat_refused)')
+})
+
 test('a ticket that was sealed to somebody else, or whose service was removed, is not opened', () => {
   const tenants = new Tenants()
   const added = tenants.addStore()

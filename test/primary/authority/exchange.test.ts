@@ -124,6 +124,29 @@ test('a further third-party caveat, or a second of the same login, is refused an
   }
 })
 
+test('a clock that was set back makes no service token of a token, or of a login, that has ended', () => {
+  const tenants = new Tenants()
+  const ended = withLogin(tenants.minted('acme').token)
+  const lasting = (tenants.mint({ ttlSeconds: 0 }).answer as { token: string }).token
+  const endedLogin = withLogin(lasting, [`time < ${NOW_MS / 1000 + 60}`])
+  tenants.setBackMs = 60_000
+  expect(messageOf(() => tenants.exchange(ended))).toContain('(expired)')
+  expect(messageOf(() => tenants.exchange(endedLogin))).toContain('(caveat_refused)')
+})
+
+test('a discharge that rests on other tokens is no login: the service token would outlive their word', () => {
+  const tenants = new Tenants()
+  const { location, publicKey } = tenants.addStore()
+  const recipient = { publicKey: Buffer.from(publicKey, 'hex') }
+  const minted = decodeTokenText(tenants.minted('acme').token)
+  const root = requireDischarge(minted, { location, condition: 'may op=read', recipient }, systemEntropy)
+  const presented = tenants.minted('acme', [`time < ${NOW_MS / 1000 + 30}`])
+  const { discharge } = tenants.discharge(root, [presented.token])
+  const bundle = encodeBundle(bindDischarges(root, [decodeTokenText(discharge)]))
+  expect(verdictOn(tenants, bundle)).toMatchObject({ ok: true, presented: [presented.id] })
+  expect(messageOf(() => tenants.exchange(bundle, { strip: location }))).toContain('rests on other tokens')
+})
+
 test('a login that the token does not have is not stripped, and a token without any is not exchanged', () => {
   const tenants = new Tenants()
   const { token } = tenants.minted('acme')

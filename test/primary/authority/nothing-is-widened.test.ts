@@ -146,9 +146,9 @@ test('whatever a discharge of the authority clears for, every token that was pre
       seen.cleared += 1
       for (const token of bundles) expect(judge({ token, access }, tables, context)).toMatchObject({ ok: true })
     }),
-    { numRuns: 2_000 },
+    { numRuns: 400 },
   )
-  expect(Math.min(...Object.values(seen))).toBeGreaterThan(50)
+  expect(Math.min(...Object.values(seen))).toBeGreaterThan(10)
 })
 
 test('whatever a service token clears for, all that is left of its bundle clears for', () => {
@@ -183,7 +183,7 @@ test('whatever a service token clears for, all that is left of its bundle clears
       expect(left).toHaveLength(shown.own.length + login.filter((text) => !/^time(?: <|-before)/.test(text)).length)
       for (const { cid } of left) expect(judgeByFacts(facts, tables).judge(cid)).toMatchObject({ ok: true })
     }),
-    { numRuns: 2_000 },
+    { numRuns: 400 },
   )
-  expect(Math.min(...Object.values(seen))).toBeGreaterThan(50)
+  expect(Math.min(...Object.values(seen))).toBeGreaterThan(10)
 })

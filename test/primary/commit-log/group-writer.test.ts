@@ -7,6 +7,7 @@ import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../../shared/limits.ts'
 import { ACTOR, countingEntropy, freshState, imageOf, KEK, NOW_MS } from '../authority/fixture.ts'
+import { LOGIN, PRESENTER, withLogin } from '../authority/presented.ts'
 
 /** A database in memory: what is committed, and what the open transaction would add. */
 class MemoryPort implements TransactionPort {
@@ -58,6 +59,7 @@ function bench(): Bench {
   const writer = new GroupWriter({
     port,
     clock: { wallMs: () => NOW_MS, monotonicMs: () => 0 },
+    believed: () => ({ earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 }),
     entropy: countingEntropy(),
     kek: KEK,
     gate: () => {
@@ -191,4 +193,19 @@ test('tokens of one group have nonces in the order of their commands', async () 
   const minted = await Promise.all(Array.from({ length: 50 }, () => writer.submit<Minted>(mint('acme'))))
   const ids = minted.map(({ answer }) => answer.id)
   expect(ids).toEqual(ids.toSorted())
+})
+
+test('presented tokens are judged by the time that is believed, not by a wall clock that was set back', async () => {
+  const { writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const { answer } = await writer.submit<Minted>(mint('acme'))
+  const exchange: Command = {
+    kind: 'token.exchange',
+    actor: ACTOR,
+    presenter: PRESENTER,
+    bundle: withLogin(answer.token),
+    strip: LOGIN,
+    ttlSeconds: 60,
+  }
+  await expect(writer.submit(exchange)).rejects.toThrow('(expired)')
 })
