@@ -8,7 +8,7 @@ import { bindDischarge } from '../../../shared/macaroon/bind.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { attenuate } from '../../../shared/macaroon/macaroon.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
-import { addThirdPartyCaveat } from '../../../shared/macaroon/third-party.ts'
+import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
 import { openTicket } from '../../../shared/macaroon/ticket.ts'
 import { decodeUtf8 } from '../../../shared/macaroon/utf8.ts'
 import { judge } from '../../../shared/verifier/verifier.ts'
@@ -104,6 +104,19 @@ test('a holder’s `presented` is carried behind the tenant, where it is reporte
   const { token, id } = tenants.minted('acme', [`presented = ${other}`])
   const { discharge } = tenants.discharge(root, [token])
   expect(readSecret(root, discharge, { tenant: 'acme', nowMs: NOW_MS })).toMatchObject({ ok: true, presented: [id] })
+})
+
+test('a third party that the holder added names tokens under its own caveat only', () => {
+  const tenants = new Tenants()
+  const root = storeToken(tenants.addStore())
+  const { token, id } = tenants.minted('acme')
+  const victim = tenants.minted('globex').id
+  const mine = { caveatKey: Buffer.alloc(32, 5), ticket: 'mine', location: '' }
+  const forged = encodeTokenText(createDischarge({ ...mine, caveats: [`presented = ${victim}`] }))
+  const { discharge } = tenants.discharge(root, [token])
+  const extended = addThirdPartyCaveat(root, mine, systemEntropy)
+  const verdict = readSecret(extended, [forged, discharge], { tenant: 'acme', nowMs: NOW_MS })
+  expect(verdict).toMatchObject({ ok: true, used: [{ presented: [id] }, { presented: [victim] }] })
 })
 
 test('several tokens are all named and all carried on, and must be of one tenant', () => {

@@ -38,7 +38,7 @@ export class Tenants extends Authority {
     return this.do({ kind: 'token.discharge', actor: ACTOR, presenter, ticket, tokens }).answer as Discharged
   }
 
-  exchange(bundle: string, changes: { strip?: string; ttlSeconds?: number } = {}): Exchanged {
+  exchange(bundle: string, changes: { strip?: string; ticket?: Uint8Array; ttlSeconds?: number } = {}): Exchanged {
     const defaults = { strip: LOGIN, ttlSeconds: 3_600 }
     const command = {
       kind: 'token.exchange',
