@@ -1,11 +1,17 @@
 /**
  * Group commit: commands that arrive together share one transaction, one segment and one fsync, and are answered together.
- * A command that cannot be done is refused alone; the others of its group go on.
+ * A command that cannot be done is refused alone; the others of its group go on. Judging presented tokens takes long
+ * enough to hold up everything else, so a group is bounded in time as well.
  */
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
-import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../shared/limits.ts'
+import {
+  GROUP_COMMANDS_MAX,
+  GROUP_DECIDING_MS_MAX,
+  WRITES_QUEUED_CHARS_MAX,
+  WRITES_QUEUED_MAX,
+} from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Answer, Command } from '../authority/commands.ts'
@@ -57,6 +63,8 @@ export class GroupWriter {
   /** Revocations: they go ahead of everything, and a flood of mints keeps none of them out (V5). */
   #urgent: Pending[] = []
   #queue: Pending[] = []
+  /** Of the tokens presented with what waits. */
+  #queuedChars = 0
   #scheduled = false
   #lastGroup = 0
 
@@ -75,9 +83,11 @@ export class GroupWriter {
     return new Promise((resolve, reject) => {
       this.#options.gate()
       const queue = isUrgent(command) ? this.#urgent : this.#queue
-      if (queue.length >= WRITES_QUEUED_MAX) {
+      const chars = charsOf(command)
+      if (queue.length >= WRITES_QUEUED_MAX || this.#queuedChars + chars > WRITES_QUEUED_CHARS_MAX) {
         throw new MacaroondError('overloaded', 'too many writes are waiting', { hint: 'try again in a second' })
       }
+      this.#queuedChars += chars
       queue.push({ command, resolve: resolve as Pending['resolve'], reject })
       this.#schedule()
     })
@@ -100,12 +110,13 @@ export class GroupWriter {
     const urgent = this.#urgent.splice(0, GROUP_COMMANDS_MAX)
     const group = [...urgent, ...this.#queue.splice(0, GROUP_COMMANDS_MAX - urgent.length)]
     this.#lastGroup = group.length
+    for (const { command } of group) this.#queuedChars -= charsOf(command)
     if (group.length > 0) this.#commit(group)
     if (this.#waiting > 0) this.#schedule()
   }
 
-  #commit(group: readonly Pending[]): void {
-    const { port } = this.#options
+  #commit(group: Pending[]): void {
+    const { port, clock } = this.#options
     const done: { pending: Pending; answer: Answer }[] = []
     try {
       this.#options.gate()
@@ -114,17 +125,29 @@ export class GroupWriter {
       for (const { reject } of group) reject(error)
       return
     }
+    const endMs = clock.monotonicMs() + GROUP_DECIDING_MS_MAX
     try {
+      let decided = 0
       for (const pending of group) {
         const answer = this.#decide(pending)
         if (answer !== undefined) done.push({ pending, answer })
+        decided += 1
+        if (clock.monotonicMs() >= endMs) break
       }
+      this.#putBack(group.splice(decided))
       if (done.length === 0) return port.rollback()
       const position = port.commit(this.#state)
       for (const { pending, answer } of done) pending.resolve({ answer, position })
     } catch (error) {
       this.#abandon(group, error)
     }
+  }
+
+  /** To the front, in their order. */
+  #putBack(rest: readonly Pending[]): void {
+    this.#urgent.unshift(...rest.filter(({ command }) => isUrgent(command)))
+    this.#queue.unshift(...rest.filter(({ command }) => !isUrgent(command)))
+    for (const { command } of rest) this.#queuedChars += charsOf(command)
   }
 
   /** The answer, or nothing when this command alone was refused. */
@@ -151,6 +174,11 @@ export class GroupWriter {
       this.#options.onFatal(second)
     }
   }
+}
+
+function charsOf(command: Command): number {
+  if (command.kind === 'token.exchange') return command.bundle.length
+  return command.kind === 'token.discharge' ? command.tokens.reduce((sum, { length }) => sum + length, 0) : 0
 }
 
 function isUrgent({ kind }: Command): boolean {

@@ -5,7 +5,13 @@ import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { GroupWriter, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
 import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
-import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../../shared/limits.ts'
+import {
+  BUNDLE_BYTES_MAX,
+  GROUP_COMMANDS_MAX,
+  GROUP_DECIDING_MS_MAX,
+  WRITES_QUEUED_CHARS_MAX,
+  WRITES_QUEUED_MAX,
+} from '../../../shared/limits.ts'
 import { ACTOR, countingEntropy, freshState, imageOf, KEK, NOW_MS } from '../authority/fixture.ts'
 import { LOGIN, PRESENTER, withLogin } from '../authority/presented.ts'
 
@@ -52,13 +58,15 @@ interface Bench {
   gate: MacaroondError | undefined
 }
 
-function bench(): Bench {
+/** `tickMs`: by how much every look at the monotonic clock moves it on. */
+function bench(tickMs = 0): Bench {
   const port = new MemoryPort()
   const fatal: unknown[] = []
+  let monotonicMs = 0
   const parts: { gate: MacaroondError | undefined } = { gate: undefined }
   const writer = new GroupWriter({
     port,
-    clock: { wallMs: () => NOW_MS, monotonicMs: () => 0 },
+    clock: { wallMs: () => NOW_MS, monotonicMs: () => (monotonicMs += tickMs) },
     believed: () => ({ earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 }),
     entropy: countingEntropy(),
     kek: KEK,
@@ -171,6 +179,35 @@ test('no group is larger than the limit, and the queue has an end', async () => 
   const sizes = port.committed.map((rows) => rows.filter(({ table }) => table === 'orgs').length)
   expect(Math.max(...sizes)).toBe(GROUP_COMMANDS_MAX)
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(WRITES_QUEUED_MAX)
+})
+
+test('a group ends after its time, with the event loop’s turn and then the rest, revocations first', async () => {
+  const { port, writer } = bench(GROUP_DECIDING_MS_MAX / 2)
+  const outcomes = Promise.allSettled(Array.from({ length: 5 }, (_, i) => writer.submit(createOrg(`org-${i}`))))
+  await writer.submit(createOrg('a'))
+  expect(outcomesOf(await outcomes)).toEqual(Array(5).fill('done'))
+  const groups = port.committed.map((rows) => rows.filter(({ table }) => table === 'orgs').length)
+  expect(groups).toEqual([2, 2, 2])
+  const { answer } = await writer.submit<Minted>(mint('a'))
+  const flood = Array.from({ length: 10 }, () => writer.submit(mint('a')))
+  await flood[1]
+  const { kid, nonce } = parseTokenId(answer.id)
+  await writer.submit({ kind: 'token.revoke', actor: ACTOR, kid, nonce, expiresAt: 0, recorded: true, reason: '' })
+  expect(port.committed).toHaveLength(6)
+  await Promise.all(flood)
+})
+
+test('presented tokens that wait are bounded in size as well as in number', async () => {
+  const { writer } = bench()
+  const tokens = ['x'.repeat(BUNDLE_BYTES_MAX)]
+  const command: Command = { kind: 'token.discharge', actor: ACTOR, presenter: PRESENTER, ticket: Buffer.of(1), tokens }
+  const most = Math.floor(WRITES_QUEUED_CHARS_MAX / BUNDLE_BYTES_MAX)
+  const flood = Array.from({ length: most + 2 }, () => writer.submit(command))
+  const mintable = writer.submit(createOrg('acme'))
+  const outcomes = outcomesOf(await Promise.allSettled([...flood, mintable]))
+  expect(outcomes.slice(-4)).toEqual(['ticket_invalid', 'overloaded', 'overloaded', 'done'])
+  // What was answered makes room again.
+  expect(outcomesOf(await Promise.allSettled([writer.submit(command)]))).toEqual(['ticket_invalid'])
 })
 
 test('a revocation passes every mint that waits, and a flood of mints keeps none out', async () => {
