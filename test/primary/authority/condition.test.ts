@@ -3,27 +3,42 @@ import { expect, test } from 'vitest'
 import { parseCondition } from '../../../primary/authority/condition.ts'
 import { codeOf } from './presented.ts'
 
-const pieces = fc.constantFrom(
-  ...[
+const pieces = fc.oneof(
+  fc.constantFrom(
     'op',
     'read',
     'org',
     'Op',
     '=',
-    '=',
-    '&',
     '&',
     '%3D',
     '%26',
     '%6f',
     '%00',
     '%2B',
-    '%2b',
     '%C3%A9',
     '%c0%af',
     '%ED%A0%80',
-  ],
-  ...['+', ' ', ';', '#', '?', '\0', '\n', 'é', '\u202e', '%', '%4', ',', '..', '[]', '__proto__', '"', '\\'],
+  ),
+  fc.constantFrom(
+    '+',
+    ' ',
+    ';',
+    '#',
+    '?',
+    '\0',
+    '\n',
+    'é',
+    '\u202e',
+    '%',
+    '%4',
+    ',',
+    '..',
+    '[]',
+    '__proto__',
+    '"',
+    '\\',
+  ),
 )
 const few = fc.array(pieces, { minLength: 1, maxLength: 2 }).map((all) => all.join(''))
 const pairs = fc.array(fc.tuple(few, few), { minLength: 1, maxLength: 3 })
@@ -40,7 +55,8 @@ test('a condition means the same to whoever reads a URL’s query, or is not und
       try {
         values = parseCondition(`may ${text}`)
       } catch (error) {
-        return void expect(error).toMatchObject({ code: 'discharge_refused' })
+        expect(error).toMatchObject({ code: 'discharge_refused' })
+        return
       }
       understood += 1
       const pairs = new URLSearchParams(text)
@@ -59,10 +75,9 @@ test('whatever stands in keys and values comes back from their encoding', () => 
   fc.assert(
     fc.property(values, (pairs) => {
       const encoded = pairs.map((pair) => pair.map(strictlyEncoded).join('='))
-      const read = [...parseCondition(`may ${encoded.join('&')}`)].flatMap(([name, all]) =>
-        all.map((one) => [name, one]),
-      )
-      expect(read.toSorted()).toEqual(pairs.toSorted())
+      const asked = new Map<string, string[]>()
+      for (const [name, value] of pairs) asked.set(name, [...(asked.get(name) ?? []), value])
+      expect(parseCondition(`may ${encoded.join('&')}`)).toEqual(asked)
     }),
   )
 })
