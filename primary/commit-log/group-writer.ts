@@ -1,7 +1,7 @@
 /**
  * Group commit: commands that arrive together share one transaction, one segment and one fsync, and are answered together.
  * A command that cannot be done is refused alone; the others of its group go on. Judging presented tokens takes long
- * enough to hold up everything else, so a group is bounded in time as well.
+ * enough to hold up everything else, so it comes last in a group, and ends it after a while.
  */
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -63,8 +63,10 @@ export class GroupWriter {
   /** Revocations: they go ahead of everything, and a flood of mints keeps none of them out (V5). */
   #urgent: Pending[] = []
   #queue: Pending[] = []
-  /** Of the tokens presented with what waits. */
-  #queuedChars = 0
+  /** Whoever may present a token may ask for these, and each can cost as much as thousands of mints. */
+  #presented: Pending[] = []
+  /** Of the tokens in `#presented`. */
+  #presentedChars = 0
   #scheduled = false
   #lastGroup = 0
 
@@ -82,19 +84,24 @@ export class GroupWriter {
   submit<T extends Answer>(command: Command): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
       this.#options.gate()
-      const queue = isUrgent(command) ? this.#urgent : this.#queue
+      const queue = this.#queueOf(command)
       const chars = charsOf(command)
-      if (queue.length >= WRITES_QUEUED_MAX || this.#queuedChars + chars > WRITES_QUEUED_CHARS_MAX) {
+      if (queue.length >= WRITES_QUEUED_MAX || this.#presentedChars + chars > WRITES_QUEUED_CHARS_MAX) {
         throw new MacaroondError('overloaded', 'too many writes are waiting', { hint: 'try again in a second' })
       }
-      this.#queuedChars += chars
+      this.#presentedChars += chars
       queue.push({ command, resolve: resolve as Pending['resolve'], reject })
       this.#schedule()
     })
   }
 
   get #waiting(): number {
-    return this.#urgent.length + this.#queue.length
+    return this.#urgent.length + this.#queue.length + this.#presented.length
+  }
+
+  #queueOf(command: Command): Pending[] {
+    if (command.kind === 'token.revoke') return this.#urgent
+    return isCostly(command) ? this.#presented : this.#queue
   }
 
   #schedule(): void {
@@ -108,9 +115,13 @@ export class GroupWriter {
   #flush(): void {
     this.#scheduled = false
     const urgent = this.#urgent.splice(0, GROUP_COMMANDS_MAX)
-    const group = [...urgent, ...this.#queue.splice(0, GROUP_COMMANDS_MAX - urgent.length)]
+    const room = GROUP_COMMANDS_MAX - urgent.length
+    // One place is kept for presented tokens, so that a flood of mints does not keep them out.
+    const plain = this.#queue.splice(0, Math.max(0, room - Math.min(1, this.#presented.length)))
+    const presented = this.#presented.splice(0, room - plain.length)
+    for (const { command } of presented) this.#presentedChars -= charsOf(command)
+    const group = [...urgent, ...plain, ...presented]
     this.#lastGroup = group.length
-    for (const { command } of group) this.#queuedChars -= charsOf(command)
     if (group.length > 0) this.#commit(group)
     if (this.#waiting > 0) this.#schedule()
   }
@@ -132,7 +143,7 @@ export class GroupWriter {
         const answer = this.#decide(pending)
         if (answer !== undefined) done.push({ pending, answer })
         decided += 1
-        if (clock.monotonicMs() >= endMs) break
+        if (isCostly(pending.command) && clock.monotonicMs() >= endMs) break
       }
       this.#putBack(group.splice(decided))
       if (done.length === 0) return port.rollback()
@@ -143,11 +154,10 @@ export class GroupWriter {
     }
   }
 
-  /** To the front, in their order. */
+  /** Presented tokens, which stand last in a group; to the front of those that wait. */
   #putBack(rest: readonly Pending[]): void {
-    this.#urgent.unshift(...rest.filter(({ command }) => isUrgent(command)))
-    this.#queue.unshift(...rest.filter(({ command }) => !isUrgent(command)))
-    for (const { command } of rest) this.#queuedChars += charsOf(command)
+    this.#presented.unshift(...rest)
+    for (const { command } of rest) this.#presentedChars += charsOf(command)
   }
 
   /** The answer, or nothing when this command alone was refused. */
@@ -181,6 +191,6 @@ function charsOf(command: Command): number {
   return command.kind === 'token.discharge' ? command.tokens.reduce((sum, { length }) => sum + length, 0) : 0
 }
 
-function isUrgent({ kind }: Command): boolean {
-  return kind === 'token.revoke'
+function isCostly({ kind }: Command): boolean {
+  return kind === 'token.discharge' || kind === 'token.exchange'
 }

@@ -181,26 +181,44 @@ test('no group is larger than the limit, and the queue has an end', async () => 
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(WRITES_QUEUED_MAX)
 })
 
-test('a group ends after its time, with the event loop’s turn and then the rest, revocations first', async () => {
+/** Presents what no authority made a ticket of: costly to find out, and refused. */
+const discharge: Command = {
+  kind: 'token.discharge',
+  actor: ACTOR,
+  presenter: PRESENTER,
+  ticket: Buffer.of(1),
+  tokens: ['x'],
+}
+
+test('presented tokens are judged last, and for a bounded time: mints and revocations pass them', async () => {
   const { port, writer } = bench(GROUP_DECIDING_MS_MAX / 2)
-  const outcomes = Promise.allSettled(Array.from({ length: 5 }, (_, i) => writer.submit(createOrg(`org-${i}`))))
-  await writer.submit(createOrg('a'))
-  expect(outcomesOf(await outcomes)).toEqual(Array(5).fill('done'))
-  const groups = port.committed.map((rows) => rows.filter(({ table }) => table === 'orgs').length)
-  expect(groups).toEqual([2, 2, 2])
-  const { answer } = await writer.submit<Minted>(mint('a'))
-  const flood = Array.from({ length: 10 }, () => writer.submit(mint('a')))
-  await flood[1]
+  await writer.submit(createOrg('acme'))
+  const { answer } = await writer.submit<Minted>(mint('acme'))
   const { kid, nonce } = parseTokenId(answer.id)
-  await writer.submit({ kind: 'token.revoke', actor: ACTOR, kid, nonce, expiresAt: 0, recorded: true, reason: '' })
-  expect(port.committed).toHaveLength(6)
+  const revoke = { kind: 'token.revoke', actor: ACTOR, kid, nonce, expiresAt: 0, recorded: true, reason: '' } as const
+  let refused = 0
+  const flood = Array.from({ length: 6 }, () => writer.submit(discharge).catch(() => (refused += 1)))
+  await Promise.all([writer.submit(mint('acme')), writer.submit(revoke)])
+  expect(refused).toBe(2)
+  expect(port.committed[2]?.map(({ table }) => table)).toEqual(['revocations', 'audit', 'issued', 'audit'])
+  await Promise.all(flood)
+  // Those that waited came in two further groups.
+  expect([port.committed.length, port.rollbacks]).toEqual([3, 2])
+})
+
+test('a flood of mints leaves presented tokens a place in every group', async () => {
+  const { port, writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const flood = Array.from({ length: GROUP_COMMANDS_MAX * 3 }, () => writer.submit(mint('acme')))
+  await expect(writer.submit(discharge)).rejects.toMatchObject({ code: 'ticket_invalid' })
+  expect(port.committed).toHaveLength(2)
   await Promise.all(flood)
 })
 
 test('presented tokens that wait are bounded in size as well as in number', async () => {
   const { writer } = bench()
   const tokens = ['x'.repeat(BUNDLE_BYTES_MAX)]
-  const command: Command = { kind: 'token.discharge', actor: ACTOR, presenter: PRESENTER, ticket: Buffer.of(1), tokens }
+  const command = { ...discharge, tokens }
   const most = Math.floor(WRITES_QUEUED_CHARS_MAX / BUNDLE_BYTES_MAX)
   const flood = Array.from({ length: most + 2 }, () => writer.submit(command))
   const mintable = writer.submit(createOrg('acme'))
