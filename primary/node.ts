@@ -17,7 +17,7 @@ import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
-import { requireOpen, type WritesState } from './api/gate.ts'
+import { requireOpen, requireTime, type WritesState } from './api/gate.ts'
 import { GlobalWait } from './api/global-wait.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
@@ -97,6 +97,7 @@ export class Primary implements Service {
     this.#writer = new GroupWriter({
       port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy: systemEntropy }, onFatal)),
       clock: systemClock,
+      believed: () => requireTime(this.#granting.time),
       entropy: systemEntropy,
       kek,
       gate: () => requireOpen(this.writes),

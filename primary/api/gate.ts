@@ -1,5 +1,6 @@
 /** Why writes are not taken now, if they are not. */
 import { MacaroondError } from '../../shared/errors.ts'
+import type { BelievedTime, JudgedTime } from '../../shared/freshness/credible-time.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 
 export type WritesState = PrimaryStatus['writes']
@@ -18,9 +19,7 @@ export function requireOpen(state: WritesState): void {
         },
       )
     case 'clock in doubt':
-      throw new MacaroondError('clock_implausible', 'this primary does not believe its clock', {
-        hint: '`macaroond status` says why; put the clock right, or, if it is right, start the primary with --accept-clock',
-      })
+      throw clockInDoubt()
     case 'disk full':
       throw new MacaroondError('disk_full', 'the last transaction could not be logged: the disk is full', {
         hint: 'free space on the volume of `data`; writes go on by themselves',
@@ -28,4 +27,16 @@ export function requireOpen(state: WritesState): void {
     case 'stopping':
       throw new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a moment' })
   }
+}
+
+/** Throws clock_implausible. */
+export function requireTime(time: JudgedTime): BelievedTime {
+  if (time.credible) return time
+  throw clockInDoubt()
+}
+
+function clockInDoubt(): MacaroondError {
+  return new MacaroondError('clock_implausible', 'this primary does not believe its clock', {
+    hint: '`macaroond status` says why; put the clock right, or, if it is right, start the primary with --accept-clock',
+  })
 }

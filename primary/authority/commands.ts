@@ -51,8 +51,10 @@ export type Command =
       readonly presenter: string
       /** Token and discharges, in text. */
       readonly bundle: string
-      /** Location of the third-party caveat to take off. */
+      /** Location of the third-party caveat to take off; no signature covers it. */
       readonly strip: string
+      /** The caveat id that it must have, if the caller knows it. */
+      readonly ticket?: Uint8Array
       readonly ttlSeconds: number
     }
   /** Leases of freshness may be this long from now on. */

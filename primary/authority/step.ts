@@ -3,6 +3,7 @@
  * is given; entropy comes as a parameter. A command that cannot be done throws before it has changed anything.
  */
 import type { Entropy } from '../../shared/clock.ts'
+import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
@@ -19,6 +20,8 @@ import { addThirdParty, removeThirdParty } from './third-party.ts'
 /** Time and entropy of one decision. */
 export interface Moment {
   readonly wallMs: number
+  /** What presented tokens are judged by: a clock that was set back revives none of them (S13). */
+  readonly believed: BelievedTime
   readonly entropy: Entropy
   readonly kek: Kek
 }
