@@ -1,6 +1,5 @@
 /** Takes connections in: every socket either becomes a welcomed connection or is gone after the handshake timeout. */
 import { createServer, type Server, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { ConnectionEncrypter } from '@libp2p/interface'
 import { type Clock, systemClock } from '../clock.ts'
 import { fromReport, MacaroondError } from '../errors.ts'
@@ -14,8 +13,8 @@ import { ConnectionTable } from './connection-table.ts'
 import type { Identity } from './identity.ts'
 import { type Accept, type Acceptance, type Progress, receive } from './inbound.ts'
 import { createNoise } from './noise.ts'
-import { takeTurn, type PaceState } from './pace.ts'
 import { SocketStream } from './socket-stream.ts'
+import { Turns } from './turns.ts'
 import { UnfinishedHandshakes } from './unfinished-handshakes.ts'
 
 export interface ListenOptions {
@@ -66,8 +65,9 @@ class ChannelListener implements Listener {
   readonly #limits: ChannelLimits
   readonly #encrypter: ConnectionEncrypter
   readonly #unfinished: UnfinishedHandshakes
+  /** Under a storm of dialers handshakes come one after the other, and what is connected is served between them. */
+  readonly #turns: Turns
   readonly #table: ConnectionTable
-  #pace: PaceState = 0
   #closing: Promise<void> | undefined
 
   constructor(server: Server, options: ListenOptions) {
@@ -78,6 +78,11 @@ class ChannelListener implements Listener {
     this.#unfinished = new UnfinishedHandshakes({
       countMax: this.#limits.handshakesUnfinishedMax,
       timeoutMs: this.#limits.handshakeTimeoutMs,
+    })
+    this.#turns = new Turns({
+      perSecond: this.#limits.handshakesASecondMax,
+      atOnce: this.#limits.handshakesAtOnceMax,
+      clock: options.clock ?? systemClock,
     })
     this.#table = new ConnectionTable(this.#limits)
     server.on('connection', (socket) => void this.#admit(socket))
@@ -123,7 +128,7 @@ class ChannelListener implements Listener {
     })
     const progress: Progress = {}
     try {
-      await this.#turn(cancel.signal)
+      await this.#turns.turn(remoteAddress, cancel.signal)
       const connection = await this.#receive(transport, remoteAddress, cancel.signal, progress)
       finish()
       await this.#hand(connection)
@@ -134,15 +139,6 @@ class ChannelListener implements Listener {
     } finally {
       finish()
     }
-  }
-
-  /** Under a storm of dialers handshakes come one after the other, and what is connected is served between them. */
-  async #turn(signal: AbortSignal): Promise<void> {
-    const { handshakesASecondMax: perSecond, handshakesAtOnceMax: atOnce } = this.#limits
-    const clock = this.#options.clock ?? systemClock
-    const { state, waitMs } = takeTurn(this.#pace, { perSecond, atOnce }, clock.monotonicMs())
-    this.#pace = state
-    if (waitMs > 0) await delay(waitMs, undefined, { signal })
   }
 
   async #receive(
