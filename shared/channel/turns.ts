@@ -25,22 +25,19 @@ export class Turns {
     this.#countedMs = options.clock.monotonicMs()
   }
 
-  /** Resolves when it is this one's turn; rejects with the reason of the signal. */
-  turn(address: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason)
-      const giveUp = (): void => {
-        this.#leave(address, go)
-        reject(signal.reason)
-      }
-      const go = (): void => {
-        signal.removeEventListener('abort', giveUp)
-        resolve()
-      }
-      signal.addEventListener('abort', giveUp, { once: true })
-      this.#waiting.set(address, [...(this.#waiting.get(address) ?? []), go])
-      this.#serve()
-    })
+  /** Resolves when it is this one's turn; throws the reason of the signal. */
+  async turn(address: string, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const giveUp = (): void => {
+      this.#leave(address, resolve)
+      resolve()
+    }
+    signal.addEventListener('abort', giveUp, { once: true })
+    this.#waiting.set(address, [...(this.#waiting.get(address) ?? []), resolve])
+    this.#serve()
+    await promise
+    signal.removeEventListener('abort', giveUp)
+    signal.throwIfAborted()
   }
 
   #serve(): void {

@@ -41,11 +41,18 @@ test('guests that ask all the time get their share of it, and are told when to c
 
 test('guests that ask for little are never turned away', () => {
   let nowMs = 0
-  const { verify } = new GuestGate({ monotonicMs: () => nowMs }).guarded({ verify: () => (nowMs += 0.1) })
+  let served = 0
+  const { verify } = new GuestGate({ monotonicMs: () => nowMs }).guarded({
+    verify: () => {
+      nowMs += 0.1
+      served += 1
+    },
+  })
   for (let count = 0; count < 10_000; count += 1) {
     verify?.({}, CALLER)
     nowMs += 1
   }
+  expect(served).toBe(10_000)
 })
 
 test('a call that fails costs its time as well, and its own error is what is answered', () => {
