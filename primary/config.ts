@@ -11,6 +11,7 @@ import {
   type LogSettings,
   type PeerEntry,
 } from '../shared/config/node-config.ts'
+import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
 import { pathText } from '../shared/config/read-config.ts'
 
 export interface PrimaryConfig {
@@ -36,6 +37,7 @@ export interface PrimaryConfig {
     /** When the database is read whole and compared with the checksum kept while writing. */
     readonly scrub: string
   }
+  readonly archive: ArchiveConfig
   readonly peers: readonly PeerEntry[]
 }
 
@@ -59,5 +61,6 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z.strictObject({
     .prefault({}),
   checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
   maintenance: z.strictObject({ scrub: cronText.default('17 3 * * *') }).prefault({}),
+  archive: archiveConfig,
   peers: peerList,
 })

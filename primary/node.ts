@@ -11,7 +11,7 @@ import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
-import { readSigningKey } from '../shared/database/signing-key.ts'
+import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
 import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
@@ -20,6 +20,8 @@ import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { requireOpen, type WritesState } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
+import type { Archiver } from './archiver/archiver.ts'
+import { openArchiver, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
@@ -55,7 +57,10 @@ export class Primary implements Service {
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
   readonly #startedMs: number = systemClock.monotonicMs()
+  readonly #signingKey: SigningKey
   #agreement: Agreement
+  #archiver: Archiver | undefined
+  #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
   #fail: (error: unknown) => void
@@ -83,12 +88,13 @@ export class Primary implements Service {
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
+    this.#signingKey = readSigningKey(db, [kek], config.cluster)
     this.#publisher = new Publisher({
       cluster: config.cluster,
       log: this.#commitLog,
       revocations,
       lastRevocation: () => this.#writer.state.revocationSeq,
-      signingKey: readSigningKey(db, [kek], config.cluster),
+      signingKey: this.#signingKey,
       earlierTimelines: readTimelines(db),
       snapshots: this.#openSnapshots(),
       logger: log,
@@ -110,6 +116,7 @@ export class Primary implements Service {
   static async start(options: PrimaryOptions): Promise<Primary> {
     const primary = new Primary(options)
     const { config, identity, log } = options
+    await primary.#startArchiving()
     primary.#listener = await listen({
       address: config.listen,
       identity,
@@ -146,6 +153,8 @@ export class Primary implements Service {
     this.#stopping = true
     this.#publisher.close()
     await this.#listener?.close()
+    this.#endArchiving()
+    await this.#archiver?.stop()
     await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
@@ -170,6 +179,24 @@ export class Primary implements Service {
         log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
       onDamagedLog: (error) => log.error({ error: reportOf(error) }, 'the segment log is damaged'),
     })
+  }
+
+  /** Before the first connection: a primary that finds that another one leads must not be heard of. */
+  async #startArchiving(): Promise<void> {
+    const { config, kek, log } = this.#options
+    const options = {
+      config,
+      source: this.#commitLog,
+      signingKey: this.#signingKey,
+      ring: [kek],
+      log,
+      onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
+      note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
+    }
+    this.#archiver = await openArchiver(options)
+    if (this.#archiver === undefined) return
+    await this.#archiver.start()
+    this.#endArchiving = scheduleArchiving(this.#archiver, options)
   }
 
   #openSnapshots(): SnapshotFiles {
@@ -224,6 +251,7 @@ export class Primary implements Service {
   #committed(): void {
     this.#publisher.committed()
     this.#maintenance.committed()
+    this.#archiver?.committed(this.#commitLog.head.txid)
   }
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
@@ -260,6 +288,8 @@ export class Primary implements Service {
       uptimeMs: systemClock.monotonicMs() - this.#startedMs,
       replicas: this.#peers.all().filter(({ role }) => role === 'replica'),
       publisher: this.#publisher,
+      authorityKey: this.#signingKey.publicKey,
+      archiver: this.#archiver,
     })
   }
 }

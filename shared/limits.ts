@@ -121,6 +121,8 @@ export const ARCHIVE_ROUND_BYTES_MAX: number = 64 * 1024 * 1024
 export const ARCHIVE_REQUESTS_AT_ONCE = 8
 /** Pages held in memory while segments are merged. */
 export const MERGE_BYTES_MAX: number = 64 * 1024 * 1024
+/** Pages of one merged file: it is made by the primary, between commits. */
+export const COMPACTION_BYTES_MAX: number = 8 * 1024 * 1024
 /** A restored database begins so many transactions after the last one known, in case there was one that nobody knows. */
 export const RESTORE_TXID_JUMP: number = 2 ** 20
 
@@ -154,4 +156,7 @@ assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'what is read online is read
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')
 // The smallest pages cost most: 512 bytes that do not compress take 3 more, 10 of frame and at most 12 of index.
 assert((SEGMENT_PAGES_BYTES_MAX / 512) * (512 + 3 + 10 + 12) + 1024 <= SEGMENT_BYTES_MAX, 'whole pages fit a segment')
-assert(MERGE_BYTES_MAX <= SEGMENT_PAGES_BYTES_MAX, 'what was merged can be read at once')
+assert(
+  COMPACTION_BYTES_MAX <= MERGE_BYTES_MAX && MERGE_BYTES_MAX <= SEGMENT_PAGES_BYTES_MAX,
+  'what was merged can be read at once',
+)

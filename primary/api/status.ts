@@ -4,6 +4,7 @@ import type { PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
+import type { Archiver } from '../archiver/archiver.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
 
@@ -15,6 +16,8 @@ export interface StatusSources {
   readonly uptimeMs: number
   readonly replicas: readonly KnownPeer[]
   readonly publisher: Publisher
+  readonly authorityKey: Uint8Array
+  readonly archiver: Archiver | undefined
 }
 
 export function primaryStatus(sources: StatusSources): PrimaryStatus {
@@ -32,6 +35,8 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     orgs: state.orgs.size,
     log: commitLog.log,
     walFrames: commitLog.walFrames,
+    authorityKey: Buffer.from(sources.authorityKey).toString('hex'),
+    archive: sources.archiver?.status() ?? null,
     replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
   }
 }

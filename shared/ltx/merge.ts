@@ -3,15 +3,20 @@
  * checksum before the first and after the last; segments of different epochs are never merged.
  */
 import { assert } from '../errors.ts'
-import { MERGE_BYTES_MAX } from '../limits.ts'
 import type { DatabasePage } from './database-pages.ts'
 import type { Segment } from './decoder.ts'
 import { FLAG_NO_CHECKSUM, type SegmentFields } from './header.ts'
 
 export class SegmentMerger {
+  readonly #bytesMax: number
   readonly #pages = new Map<number, Buffer>()
   #first: SegmentFields | undefined
   #last: SegmentFields | undefined
+
+  /** One segment is always taken, whatever its size. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
 
   get isEmpty(): boolean {
     return this.#first === undefined
@@ -50,7 +55,7 @@ export class SegmentMerger {
   }
 
   #hasRoom(more: number, { pageSize }: SegmentFields): boolean {
-    return (this.#pages.size + more) * pageSize <= MERGE_BYTES_MAX
+    return (this.#pages.size + more) * pageSize <= this.#bytesMax
   }
 }
 

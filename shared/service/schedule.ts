@@ -8,10 +8,12 @@ export interface Job {
   /** Five or six cron fields, in the node's local time. */
   readonly at: string
   readonly run: () => Promise<void>
+  /** At most so long after the time, drawn anew each time: many nodes with one configuration do not all work at once. */
+  readonly jitterMs?: number
 }
 
 /** Throws config_invalid for an expression that is none. Returns what stops the job. */
-export function scheduleJob({ name, at, run }: Job, log: Log): () => void {
+export function scheduleJob({ name, at, run, jitterMs = 0 }: Job, log: Log): () => void {
   if (!validate(at))
     throw new MacaroondError('config_invalid', `the schedule of ${name} is not a cron expression: ${at}`)
   const task = schedule(
@@ -23,7 +25,7 @@ export function scheduleJob({ name, at, run }: Job, log: Log): () => void {
         log.error({ job: name, error: reportOf(error) }, 'a scheduled job failed')
       }
     },
-    { name, noOverlap: true },
+    { name, noOverlap: true, maxRandomDelay: jitterMs },
   )
   return () => void task.destroy()
 }
