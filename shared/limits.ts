@@ -36,6 +36,14 @@ export const ACCESS_KEYS_MAX = 64
 export const ACCESS_KEY_CHARS_MAX = 64
 export const ACCESS_VALUE_CHARS_MAX = 4096
 export const TTL_SECONDS_MAX: number = 100 * 365 * 86_400
+/** M in ARCHITECTURE.md: a service token ends at most this long after its exchange. */
+export const SERVICE_TTL_SECONDS_MAX: number = 90 * 86_400
+/** What the authority confirms as a third party holds for no longer than this. */
+export const AUTHORITY_DISCHARGE_TTL_SECONDS = 60
+/** Tokens presented for one discharge of the authority. */
+export const PRESENTED_MAX = 4
+/** Each may have to be tried for a ticket, at an X25519 agreement a piece. */
+export const THIRD_PARTIES_MAX = 100
 
 // The discharge protocol. Requests hold a ticket, answers a discharge, both in text.
 export const DISCHARGE_REQUEST_BYTES_MAX: number = 16 * 1024

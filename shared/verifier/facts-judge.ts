@@ -1,5 +1,5 @@
 /** Judges first-party caveats by the facts of one access, and by the tables where a caveat names a token. */
-import { PredicateCache } from '../macaroon/predicate/cache.ts'
+import { type CompiledCaveat, PredicateCache } from '../macaroon/predicate/cache.ts'
 import type {
   Predicate,
   StalenessPredicate,
@@ -13,6 +13,11 @@ import { standingOfNamed, type TokenTables } from './standing.ts'
 import { type Refused, refused } from './verdict.ts'
 
 const predicates = new PredicateCache()
+
+/** Compiled once, whoever asks. */
+export function predicateOf(caveat: Uint8Array): CompiledCaveat {
+  return predicates.compile(caveat)
+}
 
 const ALLOWED: Allowed = { ok: true }
 

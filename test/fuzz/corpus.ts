@@ -4,8 +4,11 @@ import { encodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import { kid, nonce } from '../../shared/ids.ts'
 import { encodeMacaroon, MACAROON_FORMATS } from '../../shared/macaroon/format.ts'
 import type { Macaroon } from '../../shared/macaroon/macaroon.ts'
+import { systemEntropy } from '../../shared/clock.ts'
+import { x25519PublicKey } from '../../shared/crypto.ts'
 import { decodeTokenText, encodeText } from '../../shared/macaroon/text.ts'
-import { TARGETS, type TargetName } from './targets.ts'
+import { sealTicket } from '../../shared/macaroon/ticket.ts'
+import { TARGETS, TICKET, type TargetName } from './targets.ts'
 
 const folder = new URL('../vectors/', import.meta.url)
 
@@ -48,6 +51,8 @@ const PREDICATES = [
   'x in 1..2,7',
   `x in ${'1,'.repeat(255)}1`,
 ]
+
+const CONDITIONS = ['may op=read', 'may op=read&op=list&app=my%20app', 'may path=/a/b&ip=10.0.0.1', 'may x=%E3%81%82']
 
 const PATHS = [
   '/a/b',
@@ -95,11 +100,19 @@ export function readCorpus(): Corpus {
     text: [...texts, ...upstream].map((text) => Buffer.from(text)),
     bundle: texts.map((text, i) => Buffer.from(`${text}~${texts[(i * 7) % texts.length]}`)),
     identifier: [0, 4].map((count) => Buffer.from(identifierWith(count))),
+    ticket: tickets(),
+    condition: CONDITIONS.map((text) => Buffer.from(text)),
     predicate: PREDICATES.map((text) => Buffer.from(text)),
     path: PATHS.map((text) => Buffer.from(text)),
   }
   for (const target of TARGETS) if (corpus[target].length === 0) throw new Error(`nothing to start from for ${target}`)
   return corpus
+}
+
+function tickets(): readonly Buffer[] {
+  const publicKey = x25519PublicKey(Buffer.alloc(32, 2))
+  const recipients = [{ sharedKey: Buffer.alloc(32, 1) }, { publicKey }]
+  return recipients.map((recipient) => Buffer.from(sealTicket(TICKET, recipient, systemEntropy)))
 }
 
 function identifierWith(count: number): Uint8Array {

@@ -28,7 +28,11 @@ it(`survives ${CASES} inputs from seed ${SEED}: nothing but documented errors, i
   // Both sides of every reader were reached, or the run says nothing of them.
   const outcomes = Object.keys(report.outcomes)
   const readers = ['v1 bytes', 'v2 bytes', 'v2j bytes', 'identifier', 'v1', 'v2', 'v2j', 'text']
-  for (const wanted of [...readers.map((reader) => `${reader} accepted`), 'bundle of several']) {
+  for (const wanted of [
+    ...readers.map((reader) => `${reader} accepted`),
+    'bundle of several',
+    'condition of several',
+  ]) {
     expect(outcomes).toContain(wanted)
   }
   expect(outcomes.filter((outcome) => / token_\w+ /.test(outcome)).length).toBeGreaterThan(40)

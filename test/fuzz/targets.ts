@@ -9,8 +9,10 @@ import { decodeBundle } from '../../shared/macaroon/bundle.ts'
 import { decodeMacaroon, encodeMacaroon } from '../../shared/macaroon/format.ts'
 import { decodeIdentifier, encodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import type { Macaroon } from '../../shared/macaroon/macaroon.ts'
+import { parseCondition } from '../../primary/authority/condition.ts'
 import { compilePredicate } from '../../shared/macaroon/predicate/compile.ts'
 import { encodeText, readTokenText } from '../../shared/macaroon/text.ts'
+import { openTicket, type Ticket, type TicketKey } from '../../shared/macaroon/ticket.ts'
 import { decodeV1 } from '../../shared/macaroon/v1-reader.ts'
 import { encodeV1 } from '../../shared/macaroon/v1-writer.ts'
 import { decodeV2 } from '../../shared/macaroon/v2-reader.ts'
@@ -18,10 +20,21 @@ import { encodeV2 } from '../../shared/macaroon/v2-writer.ts'
 import { decodeV2J } from '../../shared/macaroon/v2j-reader.ts'
 import { encodeV2J } from '../../shared/macaroon/v2j-writer.ts'
 
-export const TARGETS = ['v1', 'v2', 'v2j', 'text', 'bundle', 'identifier', 'predicate', 'path'] as const
+export const TARGETS = [
+  'v1',
+  'v2',
+  'v2j',
+  'text',
+  'bundle',
+  'identifier',
+  'ticket',
+  'condition',
+  'predicate',
+  'path',
+] as const
 export type TargetName = (typeof TARGETS)[number]
 
-const DOCUMENTED = /^(token_\w+|bundle_malformed)$/
+const DOCUMENTED = /^(token_\w+|bundle_malformed|ticket_invalid|discharge_refused)$/
 
 /** Throws if a promise is broken. */
 export function fuzzOne(target: TargetName, input: Buffer): string {
@@ -41,6 +54,8 @@ const RUN: Readonly<Record<TargetName, (input: Buffer) => string>> = {
   text: fuzzText,
   bundle: (input) => `bundle of ${decodeBundle(input.toString('utf8')).length > 1 ? 'several' : 'one'}`,
   identifier: (input) => canonical('identifier', input, decodeIdentifier, encodeIdentifier),
+  ticket: fuzzTicket,
+  condition: fuzzCondition,
   predicate: fuzzPredicate,
   path: fuzzPath,
 }
@@ -82,6 +97,35 @@ const LOOSE = { bytes: 2 ** 20, caveats: 1_000, caveatBytes: 2 ** 16, locationBy
 function same(a: Macaroon, b: Macaroon): void {
   if (Buffer.compare(encodeV2(a), encodeV2(b)) !== 0) throw new Error('what was written is not read back the same')
 }
+
+/** The keys that the corpus is sealed for; nothing but that corpus itself may open with them. */
+export const TICKET_KEYS: readonly TicketKey[] = [
+  { sharedKey: Buffer.alloc(32, 1) },
+  { privateKey: Buffer.alloc(32, 2) },
+]
+export const TICKET: Ticket = { caveatKey: new Uint8Array(32).fill(3), condition: 'may op=read' }
+
+function fuzzTicket(input: Buffer): string {
+  const { caveatKey, condition } = openTicket(input, TICKET_KEYS)
+  if (Buffer.compare(caveatKey, TICKET.caveatKey) !== 0 || condition !== TICKET.condition) {
+    throw new Error('a changed ticket was opened')
+  }
+  return 'ticket accepted'
+}
+
+/** What was understood, and written again, means the same; and no org is ever among it. */
+function fuzzCondition(input: Buffer): string {
+  const values = parseCondition(input.toString('utf8'))
+  if (values.has('org')) throw new Error('a condition chose the org')
+  const pairs = [...values].flatMap(([key, all]) => all.map((value) => `${enc(key)}=${enc(value)}`))
+  const again = parseCondition(`may ${pairs.join('&')}`)
+  if (JSON.stringify([...again]) !== JSON.stringify([...values]))
+    throw new Error('it reads differently when written again')
+  return `condition of ${values.size > 1 ? 'several' : 'one'}`
+}
+
+const enc = (text: string): string =>
+  encodeURIComponent(text).replaceAll(/['()]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)
 
 const VALUES = ['read', '/a/b', '7', '100..200', '10.1.2.3', '::1', '', '\0', '__proto__', 'x'.repeat(4_096)]
 

@@ -1,0 +1,23 @@
+/** A login service for people: it discharges for minutes, and a machine cannot use it. */
+import { createDischarger, nodeListener, systemEntropy } from '../../../shared/library.ts'
+import { movableClock, serve, tell } from '../shared/service.ts'
+
+const clock = movableClock()
+const GOOD_FOR_SECONDS = 300
+/** Shared with whoever adds login caveats; it comes in the environment. */
+const sharedKey = Buffer.from(process.env['LOGIN_KEY'] ?? '', 'hex')
+
+serve((url) => {
+  const { handle } = createDischarger({
+    location: url,
+    keys: [{ sharedKey }],
+    clock,
+    entropy: systemEntropy,
+    check: (condition, request) => {
+      if (request.headers.get('authorization') !== 'Bearer alice is here') return { refused: 'log in first' }
+      tell({ discharged: condition })
+      return { caveats: [`time < ${Math.floor(clock.wallMs() / 1000) + GOOD_FOR_SECONDS}`] }
+    },
+  })
+  return nodeListener(handle)
+})

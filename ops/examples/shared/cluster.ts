@@ -1,0 +1,77 @@
+/** A macaroond cluster for a story: a primary and replicas as processes of their own, and identities for who takes part. */
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createSigner, type Signer } from '../../../primary/client/sdk.ts'
+import { createIdentityFile } from '../../../shared/channel/identity.ts'
+import { systemEntropy } from '../../../shared/clock.ts'
+import { Cluster } from '../../cluster/cluster.ts'
+import { createCluster } from '../../cluster/create.ts'
+import { configPath, openClusterFolder, replicaName } from '../../cluster/folder.ts'
+import { profilePath, publish } from '../../cluster/published.ts'
+import type { Story } from './story.ts'
+
+export const CLUSTER = 'example'
+
+/** Who may dial in, beside the operator. `orgs = []`: may act for no org, and can only present the tokens of others. */
+export interface Peer {
+  readonly name: string
+  readonly role: 'signer' | 'worker'
+  readonly orgs?: readonly string[]
+}
+
+export interface ExampleCluster {
+  /** For the command line: `--profile`. */
+  readonly profile: string
+  readonly replicas: readonly { readonly region: string; readonly address: string; readonly peerId: string }[]
+  readonly operator: Signer
+  /** A connection to the primary as one of the peers. */
+  readonly signerAs: (name: string) => Promise<Signer>
+  /** Path of the identity file of one of the peers. */
+  readonly identityOf: (name: string) => string
+  readonly peerIdOf: (name: string) => string
+}
+
+export async function startCluster(
+  story: Story,
+  { regions = ['fra'], peers }: { readonly regions?: readonly string[]; readonly peers: readonly Peer[] },
+): Promise<ExampleCluster> {
+  const path = join(story.folder, 'cluster')
+  mkdirSync(path)
+  await createCluster({ path, cluster: CLUSTER, regions, entropy: systemEntropy })
+  const ids = new Map<string, string>()
+  for (const peer of peers) ids.set(peer.name, await admit(path, peer, regions))
+  const folder = await openClusterFolder(path)
+  const cluster = new Cluster(folder, ({ name }, how) => process.stderr.write(`${name} ended (${how})\n`))
+  story.atTheEnd(() => cluster.stop())
+  await cluster.start()
+  publish(cluster)
+  const identityOf = (name: string): string => join(path, `${name}.key`)
+  const { address, peer_id: peerId } = folder.profile.primary
+  const signerAs = async (name: string): Promise<Signer> => {
+    const signer = await createSigner({ cluster: CLUSTER, identity: identityOf(name), primary: { address, peerId } })
+    story.atTheEnd(() => signer.close())
+    return signer
+  }
+  return {
+    profile: profilePath(path),
+    replicas: folder.replicas.map((node) => ({
+      region: node.region ?? '',
+      address: node.address,
+      peerId: node.peerId,
+    })),
+    operator: await signerAs('operator'),
+    signerAs,
+    identityOf,
+    peerIdOf: (name) => ids.get(name) ?? '',
+  }
+}
+
+/** Makes an identity and lists it where it dials in: signers at the primary, workers at every replica. */
+async function admit(path: string, { name, role, orgs }: Peer, regions: readonly string[]): Promise<string> {
+  const { peerId } = await createIdentityFile(join(path, `${name}.key`))
+  const entry = `\n[[peers]]\nid = "${peerId}"\nname = "${name}"\nrole = "${role}"\n`
+  const text = orgs === undefined ? entry : `${entry}orgs = ${JSON.stringify(orgs)}\n`
+  const nodes = role === 'signer' ? ['primary'] : regions.map(replicaName)
+  for (const node of nodes) appendFileSync(configPath(path, node), text)
+  return peerId
+}

@@ -1,0 +1,68 @@
+/** A service of an example as a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Story } from './story.ts'
+
+export interface ServiceStart {
+  readonly settings?: object
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export class ServiceProcess {
+  /** Every line it told, as JSON. */
+  readonly lines: Record<string, unknown>[] = []
+  readonly #child: ChildProcess
+  #told: () => void = () => undefined
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+    if (child.stdout === null) throw new Error('a service has standard output')
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.lines.push(JSON.parse(line) as Record<string, unknown>)
+      this.#told()
+    })
+  }
+
+  /** `program` is a file beside the story. Secrets go into `env`, never into settings, which are its one argument. */
+  static async start(
+    story: Story,
+    program: URL,
+    { settings = {}, env = {} }: ServiceStart = {},
+  ): Promise<ServiceProcess> {
+    const args = [fileURLToPath(program), JSON.stringify(settings)]
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+    const service = new ServiceProcess(child)
+    story.atTheEnd(() => service.#end())
+    await service.#untilTold((line) => 'url' in line || 'address' in line)
+    return service
+  }
+
+  /** Where it serves. */
+  get url(): string {
+    return String(this.lines[0]?.['url'])
+  }
+
+  /** Half a minute passes for it. */
+  async passHalfAMinute(): Promise<void> {
+    const count = this.lines.length
+    this.#child.kill('SIGUSR2')
+    await this.#untilTold((line) => this.lines.indexOf(line) >= count && 'aheadMs' in line)
+  }
+
+  async #untilTold(wanted: (line: Record<string, unknown>) => boolean): Promise<void> {
+    while (!this.lines.some(wanted)) {
+      if (this.#child.exitCode !== null) throw new Error(`the service ended with ${this.#child.exitCode}`)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#told = resolve
+      await Promise.race([promise, once(this.#child, 'exit')])
+    }
+  }
+
+  async #end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    this.#child.stdin?.end()
+    await once(this.#child, 'exit')
+  }
+}

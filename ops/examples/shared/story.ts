@@ -1,0 +1,81 @@
+/**
+ * Tells a story step by step: what is done, what has to come of it, and what came. The exit status is 0 only if all of it
+ * came as told; with `--json` every step is a line of JSON.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { reportOf } from '../../../shared/errors.ts'
+import { printable } from '../../terminal.ts'
+
+export interface StoryStep {
+  readonly step: string
+  readonly expected: string
+  readonly seen: string
+  readonly held: boolean
+}
+
+export class Story {
+  readonly steps: StoryStep[] = []
+  /** For files; gone when the story is over. */
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'macaroond-example-'))
+  readonly #json: boolean
+  readonly #endings: (() => unknown)[] = []
+
+  constructor(json: boolean) {
+    this.#json = json
+  }
+
+  chapter(title: string): void {
+    if (!this.#json) print(`\n${title}`)
+  }
+
+  /** Does it, and compares what came of it; an error counts as its code. */
+  async see(step: string, expected: string, act: () => Promise<string> | string): Promise<void> {
+    const seen = await outcomeOf(act)
+    const told = { step, expected, seen, held: seen === expected }
+    this.steps.push(told)
+    if (this.#json) return print(JSON.stringify(told))
+    print(
+      `  ${told.held ? '✓' : '✗'} ${step}: ${printable(seen)}${told.held ? '' : `, and not ${printable(expected)}`}`,
+    )
+  }
+
+  /** Done when the story is over, however it ends; the last one first. */
+  atTheEnd(work: () => unknown): void {
+    this.#endings.push(work)
+  }
+
+  async end(): Promise<void> {
+    for (const work of this.#endings.toReversed()) await work()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+export async function tell(title: string, body: (story: Story) => Promise<void>): Promise<void> {
+  const json = process.argv.includes('--json')
+  const story = new Story(json)
+  if (!json) print(title)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void story.end().then(() => process.exit(1)))
+  try {
+    await body(story)
+  } finally {
+    await story.end()
+  }
+  const held = story.steps.filter((step) => step.held).length
+  if (!json) print(`\n${held} of ${story.steps.length} steps held`)
+  process.exitCode = held === story.steps.length ? 0 : 1
+}
+
+async function outcomeOf(act: () => Promise<string> | string): Promise<string> {
+  try {
+    return await act()
+  } catch (error) {
+    return reportOf(error).code
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

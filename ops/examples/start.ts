@@ -1,0 +1,15 @@
+/** `npm run -s example NAME`: starts one of the examples beside this file. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const [name = ''] = process.argv.slice(2)
+const names = readdirSync(import.meta.dirname).filter((entry) =>
+  existsSync(join(import.meta.dirname, entry, 'main.ts')),
+)
+
+if (names.includes(name)) {
+  await import(`./${name}/main.ts`)
+} else {
+  process.stderr.write(`usage: npm run -s example NAME [-- --json]\n  NAME is one of ${names.join(', ')}\n`)
+  process.exitCode = 2
+}

@@ -1,0 +1,45 @@
+/**
+ * Alice's service, with two methods, Get and Add. It ends Noise connections itself, so it knows who is at the other end,
+ * and says so when it has a token verified at the replica of its region.
+ */
+import { createVerifier, type NodeAddress } from '../../../replica/worker/sdk.ts'
+import type { Connection } from '../../../shared/channel/connection.ts'
+import { loadIdentity } from '../../../shared/channel/identity.ts'
+import { listen } from '../../../shared/channel/listen.ts'
+import { serveRpc } from '../../../shared/channel/rpc-server.ts'
+import { silentLog } from '../../../shared/log.ts'
+import { endWithParent, tell } from '../shared/service.ts'
+
+interface Settings {
+  readonly cluster: string
+  readonly identity: string
+  readonly replicas: readonly NodeAddress[]
+}
+
+const { cluster, identity, replicas } = JSON.parse(process.argv[2] ?? '{}') as Settings
+const verifier = await createVerifier({ cluster, identity, replicas })
+const own = await loadIdentity(identity)
+let value = 0
+
+const { address } = await listen({
+  address: '127.0.0.1:0',
+  identity: own,
+  cluster,
+  log: silentLog,
+  accept: () => ({ ok: true, welcome: {} }),
+  onConnection: serveMethods,
+})
+tell({ address, peerId: own.peerId })
+endWithParent()
+
+async function serveMethods(connection: Connection): Promise<void> {
+  const method = (op: 'Get' | 'Add') => async (params: unknown) => {
+    const { token } = params as { token: string }
+    const verdict = await verifier.verify(token, { org: 'alice', op }, { peer: connection.remotePeer })
+    if (!verdict.ok) return { refused: verdict.reason, caveat: verdict.caveat ?? '' }
+    tell({ op, presenter: connection.remotePeer, subject: verdict.subject, notes: verdict.notes })
+    if (op === 'Add') value += 1
+    return { value, notes: verdict.notes }
+  }
+  await serveRpc(connection, { methods: { Get: method('Get'), Add: method('Add') }, log: silentLog }).done
+}
