@@ -253,6 +253,7 @@ export class Primary implements Service {
           api: this.#api,
           thirdParties: this.#thirdParties,
           status: () => this.#status(),
+          archiver: this.#archiver,
           log: this.#options.log,
         })
     }

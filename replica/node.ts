@@ -20,6 +20,7 @@ import type { ReplicaConfig } from './config.ts'
 import { Follower } from './follower/follower.ts'
 import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { PrimaryLinks } from './primary-links.ts'
+import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
 import { RevocationStream } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
@@ -53,6 +54,7 @@ export class Replica implements Service {
   readonly #hasData = Promise.withResolvers<void>()
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #fail: (error: unknown) => void
+  #source: TableSource | undefined
   #cancelScrub: () => void = () => undefined
   #listener: Listener | undefined
   #checkpointAt: number
@@ -179,13 +181,18 @@ export class Replica implements Service {
     if (!this.#peers.track(connection)) return
     const { log } = this.#options
     const verify = { verify: (value: unknown) => this.#verify.verify(value) }
-    const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
+    const admin = {
+      status: () => this.#status(),
+      'revocations.known': (value: unknown) => this.#known(value),
+    }
+    const methods = connection.channel === 'verify' ? verify : admin
     await serveRpc(connection, { methods, log }).done
   }
 
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
   #reopened(source: TableSource | undefined): void {
     try {
+      this.#source = source
       this.#tables.attach(source)
       if (source !== undefined) this.#hasData.resolve()
     } catch (error) {
@@ -231,6 +238,11 @@ export class Replica implements Service {
     if (outcome === 'sound') return log.info('scrub: every page is as it was applied')
     log.error('scrub: the disk changed pages of this copy; a snapshot will replace it')
     this.#follower.damaged()
+  }
+
+  #known(value: unknown): ReturnType<typeof knownRevocations> {
+    const journalPath = join(this.#options.config.data, 'revocations.journal')
+    return knownRevocations({ source: this.#source, standing: this.#copy.standing, journalPath }, value)
   }
 
   #status(): ReturnType<typeof replicaStatus> {
