@@ -159,6 +159,7 @@ export class Archiver {
     const { cluster, storage, source, signingKey, clock, log } = this.#options
     const options = { cluster, storage, source, signingKey, manifest: this.#manifest, nowMs: clock.wallMs() }
     const { archived, needsSnapshot } = await claim(options)
+    await storage.sweep()
     if (needsSnapshot) log.info({ archived }, 'the archive cannot go on from the log: a snapshot comes first')
     return { kind: 'claimed', archived, needsSnapshot }
   }

@@ -67,10 +67,11 @@ async function refuseUnsigned(storage: ArchiveStorage): Promise<void> {
 }
 
 /** What is in the archive was committed and synced before: a database without it was put back to an older copy. */
-function requireSameHistory({ head: theirs }: ManifestState, { head, checksumAt }: HistorySource): void {
+function requireSameHistory({ head: theirs }: ManifestState, source: HistorySource): void {
   if (theirs === undefined) return
+  const { head } = source
   const ahead = theirs.txid > head.txid
-  const checksum = ahead ? undefined : checksumAt(theirs.txid)
+  const checksum = ahead ? undefined : source.checksumAt(theirs.txid)
   if (!ahead && (checksum === undefined || checksum === theirs.checksum)) return
   const what = ahead ? 'ahead of' : 'of other content than'
   throw new MacaroondError(

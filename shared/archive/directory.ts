@@ -1,6 +1,6 @@
 /**
  * An archive in a directory. A file appears under its name by rename or link, whole and synced, with its timestamp as mtime,
- * because litestream picks files for a point in time by that. What a crash left begins with `.tmp-` and is swept at start.
+ * because litestream picks files for a point in time by that. What a crash left begins with `.tmp-` and is swept by its next writer.
  */
 import { constants } from 'node:fs'
 import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
@@ -84,7 +84,6 @@ export class DirectoryStorage implements ArchiveStorage {
     }
   }
 
-  /** Deletes what a process that is gone was writing. For the archive's only writer, before it writes. */
   async sweep(): Promise<void> {
     const names = await readdir(this.location, { recursive: true })
     for (const name of names) if (name.includes(TEMPORARY)) await rm(join(this.location, name), { force: true })

@@ -37,6 +37,8 @@ export interface ArchiveStorage {
   readonly create: (key: string, bytes: Uint8Array) => Promise<boolean>
   /** No error when there is none. */
   readonly delete: (key: string) => Promise<void>
+  /** Deletes what a writer that is gone left half done. For the archive's only writer, before it writes. */
+  readonly sweep: () => Promise<void>
 }
 
 /** An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. */
