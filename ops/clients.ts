@@ -1,7 +1,7 @@
 /** From a profile to somebody to talk to. The SDKs are loaded only by commands that need them: Noise takes its time. */
 import type { Command } from 'commander'
 import type { Signer } from '../primary/client/sdk.ts'
-import type { Verifier, VerifyOptions, WorkerVerdict } from '../replica/worker/sdk.ts'
+import type { ExplainResult, Verifier, VerifyOptions, WorkerVerdict } from '../replica/worker/sdk.ts'
 import { readProfile, type Profile, type ProfileNode, type ProfileReplica } from '../shared/config/profile.ts'
 import { suggest } from '../shared/config/suggest.ts'
 import { MacaroondError } from '../shared/errors.ts'
@@ -82,6 +82,26 @@ export async function verifyAt(
     if (verdict.ok || verdict.reason !== 'unavailable') return verdict
   }
   return verdict
+}
+
+/** From the first replica that answers. Throws what the last one failed with. */
+export async function explainAt(
+  profile: Profile,
+  replicas: readonly ProfileReplica[],
+  { token, access, options }: VerifyCall,
+): Promise<ExplainResult> {
+  let failure: unknown
+  for (const replica of replicas) {
+    const verifier = await openVerifier(profile, replica)
+    try {
+      return await verifier.explain(token, access, options)
+    } catch (error) {
+      failure = error
+    } finally {
+      await verifier.close()
+    }
+  }
+  throw failure
 }
 
 /** One question, one connection, no second attempt: a node that is down is told at once. */

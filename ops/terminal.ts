@@ -77,6 +77,11 @@ export function printable(text: string): string {
   })
 }
 
+/** The same for text that must not leave its line: a caveat with a newline could pose as a line of ours. */
+export function printableLine(text: string): string {
+  return printable(text).replaceAll('\n', '\\u{a}')
+}
+
 /** Columns as wide as their widest cell, two spaces apart. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length))

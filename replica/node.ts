@@ -180,7 +180,10 @@ export class Replica implements Service {
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
     const { log } = this.#options
-    const verify = { verify: (value: unknown) => this.#verify.verify(value) }
+    const verify = {
+      verify: (value: unknown) => this.#verify.verify(value),
+      explain: (value: unknown) => this.#verify.explain(value),
+    }
     const admin = {
       status: () => this.#status(),
       'revocations.known': (value: unknown) => this.#known(value),

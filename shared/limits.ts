@@ -95,6 +95,10 @@ export const REQUESTS_IN_FLIGHT_MAX = 1_024
 export const REQUEST_TIMEOUT_MS = 5_000
 export const REQUESTS_CLOSE_TIMEOUT_MS = 2_000
 export const METHOD_CHARS_MAX = 64
+/** An explanation repeats what caveats say: characters in all, of one text, and discharges behind one another. */
+export const EXPLANATION_CHARS_MAX: number = 192 * 1024
+export const EXPLAINED_TEXT_CHARS_MAX = 1_024
+export const EXPLAINED_DEPTH_MAX = 6
 export const JSON_DEPTH_MAX = 32
 export const ERROR_TEXT_CHARS_MAX = 2_048
 export const RECONNECT_BACKOFF_BASE_MS = 20
@@ -103,6 +107,13 @@ export const REFUSED_BACKOFF_BASE_MS = 250
 export const REFUSED_BACKOFF_MS_MAX = 5_000
 /** A connection that held this long was a success; one that ended sooner counts as another failed attempt. */
 export const CONNECTION_SETTLED_MS = 1_000
+
+// Freshness.
+export const PING_INTERVAL_MS_MIN = 20
+/** How far wall clocks may jump, or be apart, before a node does not believe its own. */
+export const CLOCK_JUMP_MS_MAX = 60_000
+/** How long a node may have been stopped before its clock alone does not say what time it is. */
+export const CLOCK_STOP_MS_MAX: number = 7 * 86_400_000
 
 // Shipping.
 export const PAGE_BYTES = 4096
@@ -153,6 +164,11 @@ assert(
 )
 assert(HELLO_BYTES_MAX < HANDSHAKE_BYTES_MAX && HANDSHAKE_BYTES_MAX < READ_QUEUE_BYTES_MAX, 'a hello must fit')
 assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog cap must not cut an honest reader off')
+assert(EXPLAINED_DEPTH_MAX * 4 + 6 <= JSON_DEPTH_MAX, 'an explanation must not nest deeper than a message may')
+assert(
+  EXPLANATION_CHARS_MAX * 1.25 * 3 + EXPLAINED_TEXT_CHARS_MAX * 128 <= CONTROL_MESSAGE_BYTES_MAX,
+  'an explanation must fit: caveats and notes in UTF-8, and a verdict in front',
+)
 assert(CAVEAT_BYTES_MAX < TOKEN_BYTES_MAX && TOKEN_TEXT_CHARS_MAX * 4 < CONTROL_MESSAGE_BYTES_MAX, 'a token must fit')
 assert(TOKEN_TEXT_CHARS_MAX < BUNDLE_BYTES_MAX && BUNDLE_BYTES_MAX * 2 < CONTROL_MESSAGE_BYTES_MAX, 'a bundle must fit')
 assert(CAVEAT_BYTES_MAX <= IDENTIFIER_BYTES_MAX, 'a ticket must fit into the identifier of its discharge')

@@ -3,13 +3,15 @@ import { systemClock } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
 import type { TextMacaroon } from '../../shared/macaroon/text.ts'
 import type { Cleared } from '../../shared/verifier/clear.ts'
+import type { CaveatTrace } from '../../shared/verifier/trace.ts'
 import type { Refused } from '../../shared/verifier/verdict.ts'
-import { verifyWithKey } from '../../shared/verifier/with-key.ts'
+import { explainWithKey, verifyWithKey } from '../../shared/verifier/with-key.ts'
 import { OFFLINE_WORK } from '../../shared/verifier/work.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { EXIT_DENIED } from '../exit-status.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import { printableLine, type Terminal } from '../terminal.ts'
+import { caveatLines } from './token-explanation.ts'
 import { readKeyFile, readMacaroons } from './macaroon-input.ts'
 import { offlineJudge } from './macaroon-judge.ts'
 
@@ -17,6 +19,7 @@ interface VerifyOptions {
   readonly keyFile: string
   readonly exact?: readonly string[]
   readonly access?: readonly string[]
+  readonly explain?: boolean
 }
 
 export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
@@ -31,13 +34,17 @@ export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
       'what is asked for, for caveats `key op value`; may be given more than once',
       repeated,
     )
-    .action(async ({ keyFile, exact = [], access = [] }: VerifyOptions) => {
+    .option('--explain', 'tell of every caveat and every discharge what became of it')
+    .action(async ({ keyFile, exact = [], access = [], explain: explained }: VerifyOptions) => {
       const judge = offlineJudge({ exact, access, nowMs: systemClock.wallMs() })
       const secret = readKeyFile(keyFile)
       const bundle = await readOrReport(terminal)
       if (bundle === undefined) return
       const macaroons = bundle.map(({ macaroon }) => macaroon)
-      answer(terminal, verifyWithKey({ bundle: macaroons, rootKey: { secret }, judge, limits: OFFLINE_WORK }))
+      const verification = { bundle: macaroons, rootKey: { secret }, judge, limits: OFFLINE_WORK }
+      if (explained !== true) return answer(terminal, verifyWithKey(verification))
+      const { result, caveats } = explainWithKey(verification)
+      answer(terminal, result, caveats)
     })
   explain(command, {
     examples: [
@@ -48,6 +55,7 @@ export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
       'accepted: {"ok": true, "reason": null}',
       'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, "thirdParty"?}',
       'malformed: {"ok": false, "reason", "error": {"code", "message", "hint"?}}',
+      'with --explain both have "caveats": [{"caveat", "outcome", "wanted"?, "refusal"?, "thirdParty"?, "discharges"?}]',
       '`time` and `note` caveats are understood always, others by --exact and --access only',
     ],
     exit: '0 accepted, 3 refused, 1 malformed or nothing on stdin',
@@ -66,10 +74,12 @@ async function readOrReport(terminal: Terminal): Promise<readonly TextMacaroon[]
   }
 }
 
-function answer(terminal: Terminal, result: Cleared | Refused): void {
-  if (result.ok) return terminal.answer({ ok: true, reason: null }, 'accepted')
+function answer(terminal: Terminal, result: Cleared | Refused, caveats?: readonly CaveatTrace[]): void {
+  const told = caveats === undefined ? {} : { caveats }
+  const lines = (caveats ?? []).flatMap((one) => caveatLines(one))
+  if (result.ok) return terminal.answer({ ok: true, reason: null, ...told }, ['accepted', ...lines])
   const { reason, message, caveat } = result
   terminal.status = EXIT_DENIED
-  const named = caveat === undefined ? '' : `: ${printable(caveat)}`
-  terminal.answer(result, `refused (${reason}): ${printable(message)}${named}`)
+  const named = caveat === undefined ? '' : `: ${printableLine(caveat)}`
+  terminal.answer({ ...result, ...told }, [`refused (${reason}): ${printableLine(message)}${named}`, ...lines])
 }

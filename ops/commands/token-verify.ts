@@ -1,18 +1,20 @@
 import type { Command } from 'commander'
-import type { WorkerVerdict } from '../../replica/worker/sdk.ts'
+import type { ExplainResult, WorkerVerdict } from '../../replica/worker/sdk.ts'
 import { parseAccess } from '../arguments/access.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
-import { profileOf, replicasIn, verifyAt } from '../clients.ts'
+import { explainAt, profileOf, replicasIn, verifyAt } from '../clients.ts'
 import { exitStatusOfVerdict } from '../exit-status.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import { explanationLines } from './token-explanation.ts'
+import { printableLine, type Terminal } from '../terminal.ts'
 
 interface VerifyCommandOptions {
   readonly org: string
   readonly region?: string
   readonly access?: readonly string[]
   readonly minPosition?: string
+  readonly explain?: boolean
 }
 
 export function addVerify(token: Command, terminal: Terminal): void {
@@ -22,6 +24,7 @@ export function addVerify(token: Command, terminal: Terminal): void {
     .option('--region <region>', 'ask a replica of this region; without it, the first of the profile that answers')
     .option('--access <key=value>', 'what is asked for; may be given more than once', repeated)
     .option('--min-position <position>', 'answer from this state or a later one, as a write printed it')
+    .option('--explain', 'tell every check, caveat and discharge; it says what the token says, so keep it to yourself')
     .action(async (options: VerifyCommandOptions, own: Command) => {
       const { org, region, access: pairs = [], minPosition } = options
       const access = parseAccess(org, pairs)
@@ -32,6 +35,7 @@ export function addVerify(token: Command, terminal: Terminal): void {
         access,
         options: minPosition === undefined ? {} : { minPosition },
       }
+      if (options.explain === true) return answerExplanation(terminal, await explainAt(profile, replicas, call))
       const verdict = await verifyAt(profile, replicas, call)
       terminal.status = exitStatusOfVerdict(verdict)
       terminal.answer(verdict, [verdictText(verdict), ...originText(verdict)])
@@ -39,6 +43,7 @@ export function addVerify(token: Command, terminal: Terminal): void {
   explain(command, {
     examples: [
       'macaroond token verify --org acme --access op=read < token.txt',
+      'macaroond token verify --org acme --access op=read --explain < token.txt',
       'macaroond token verify --org acme --region sin --access op=read --access path=/photos/1.jpg --json < token.txt',
     ],
     json: [
@@ -46,15 +51,26 @@ export function addVerify(token: Command, terminal: Terminal): void {
       'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, …}',
       'both say where the answer comes from: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
       'expiresAt is in unix seconds, and absent for a token that never expires',
+      'with --explain: {"verdict", "checks": [{"check", "held", "refusal"?}], "token"?, "caveats": [{"caveat", "outcome", …}], "judgedBy", "judged", "work", "omitted"?}',
     ],
     exit: '0 accepted, 3 refused, 4 no replica could judge it (which says nothing of the token)',
   })
 }
 
+function answerExplanation(terminal: Terminal, explained: ExplainResult): void {
+  const { verdict, unavailable, judged } = explained
+  terminal.status = exitStatusOfVerdict(unavailable ?? verdict)
+  terminal.answer(explained, [
+    ...explanationLines(explained),
+    verdictText(verdict),
+    ...originText({ ...verdict, ...judged }),
+  ])
+}
+
 function verdictText(verdict: WorkerVerdict): string {
-  if (verdict.ok) return `accepted: ${verdict.id} for ${printable(verdict.subject)} of ${verdict.org}`
-  const caveat = verdict.caveat === undefined ? '' : `: ${printable(verdict.caveat)}`
-  return `refused (${verdict.reason}): ${printable(verdict.message)}${caveat}`
+  if (verdict.ok) return `accepted: ${verdict.id} for ${printableLine(verdict.subject)} of ${verdict.org}`
+  const caveat = verdict.caveat === undefined ? '' : `: ${printableLine(verdict.caveat)}`
+  return `refused (${verdict.reason}): ${printableLine(verdict.message)}${caveat}`
 }
 
 function originText({ node, region, pid, epoch, txid }: WorkerVerdict): readonly string[] {

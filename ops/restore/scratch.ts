@@ -19,7 +19,9 @@ export class Scratch {
     this.#output = resolve(output)
     refuseExisting(this.#output)
     const folder = dirname(this.#output)
-    this.#lock = existsSync(join(folder, NODE_LOCK)) ? lockFolder(folder) : undefined
+    // Under this name a node would open it, or has it open.
+    const isNodes = basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
+    this.#lock = isNodes ? lockFolder(folder) : undefined
     try {
       this.folder = mkdtempSync(join(folder, `.${basename(this.#output)}.restore-`))
     } catch (error) {

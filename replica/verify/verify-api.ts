@@ -3,10 +3,17 @@ import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
-import { verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
-import type { Access } from '../../shared/verifier/access.ts'
+import {
+  type ExplainResult,
+  type Judged,
+  verifyParams,
+  type VerifyParams,
+  type VerifyResult,
+} from '../../shared/protocol/verify.ts'
+import type { Access, Context } from '../../shared/verifier/access.ts'
+import { boundExplanation } from '../../shared/verifier/bounded-explanation.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
-import { judge } from '../../shared/verifier/verifier.ts'
+import { explain, judge, type VerificationRequest } from '../../shared/verifier/verifier.ts'
 import type { Tables } from '../tables/tables.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
@@ -26,24 +33,54 @@ export class VerifyApi {
   }
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {
-    const { token, access, peer, minPosition } = params(verifyParams, value)
-    const answer = (): VerifyResult => this.#stamp(this.#judge(token, access as Access, peer))
+    const asked = params(verifyParams, value)
+    return this.#whenReached(asked, (unreached) => this.#stamp(unreached ?? this.#judge(asked)))
+  }
+
+  /** The same walk, told step by step, within the limits on an answer. */
+  explain(value: unknown): ExplainResult | Promise<ExplainResult> {
+    const asked = params(verifyParams, value)
+    return this.#whenReached(asked, (unreached) => this.#explain(asked, unreached))
+  }
+
+  /** `answer` gets a refusal where the wanted position was not reached in time. */
+  #whenReached<T>(asked: VerifyParams, answer: (unreached?: Refused) => T): T | Promise<T> {
+    const { token, access, minPosition } = asked
     if (minPosition === undefined) return answer()
     const chars = token.length + JSON.stringify(access ?? null).length
     return this.#reach(parsePosition(minPosition), chars).then((reached) =>
-      reached ? answer() : this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet')),
+      reached ? answer() : answer(refused('unavailable', 'this replica has not reached the wanted position yet')),
     )
   }
 
-  #judge(token: string, access: Access, peer: string | undefined): Verdict {
-    const { tables, region, clock } = this.#options
-    const { meta, uninterpretable } = tables
+  #judge(asked: VerifyParams): Verdict {
+    const verdict = this.#unavailable() ?? judge(requestOf(asked), this.#options.tables, this.#context(asked.peer))
+    return this.#later(verdict) ?? verdict
+  }
+
+  #explain(asked: VerifyParams, unreached: Refused | undefined): ExplainResult {
+    const explanation = explain(requestOf(asked), this.#options.tables, this.#context(asked.peer))
+    const unavailable = unreached ?? this.#unavailable() ?? this.#later(explanation.verdict)
+    const told = { ...boundExplanation(explanation), judged: this.#judged() }
+    return unavailable === undefined ? told : { ...told, unavailable }
+  }
+
+  #later(verdict: Verdict): Refused | undefined {
+    if (verdict.ok || verdict.reason !== 'key_unknown') return undefined
+    return laterThanUs(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
+  }
+
+  /** Why nothing is said of any token now. */
+  #unavailable(): Refused | undefined {
+    const { meta, uninterpretable } = this.#options.tables
     if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
-    if (uninterpretable !== undefined) return refused('unavailable', uninterpretable)
+    return uninterpretable === undefined ? undefined : refused('unavailable', uninterpretable)
+  }
+
+  #context(peer: string | undefined): Context {
+    const { region, clock } = this.#options
     const now = clock.wallMs()
-    const context = { nowEarliestMs: now, nowLatestMs: now, region, ...(peer === undefined ? {} : { peer }) }
-    const verdict = judge({ token, access }, tables, context)
-    return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, meta.issueClockMs)
+    return { nowEarliestMs: now, nowLatestMs: now, region, ...(peer === undefined ? {} : { peer }) }
   }
 
   async #reach(wanted: Position, chars: number): Promise<boolean> {
@@ -68,8 +105,12 @@ export class VerifyApi {
   }
 
   #stamp(verdict: Verdict): VerifyResult {
+    return { ...verdict, ...this.#judged() }
+  }
+
+  #judged(): Judged {
     const { node, region, tables } = this.#options
-    const judged: Judged = {
+    return {
       node,
       region,
       pid: process.pid,
@@ -77,14 +118,16 @@ export class VerifyApi {
       txid: tables.meta?.txid ?? 0,
       revocationSeq: tables.revocationSeq,
     }
-    return { ...verdict, ...judged }
   }
 }
 
+/** What the caller says of the access is checked by the verifier itself. */
+function requestOf({ token, access }: VerifyParams): VerificationRequest {
+  return { token, access: access as Access }
+}
+
 /** S4: a key of a token that is younger than our state may just not have arrived. The claim is unauthenticated: it only delays. */
-function laterThanUs(verdict: Refused, appliedMs: number): Refused {
-  const issuedAtMs = verdict.issuedAtMs ?? 0
-  return issuedAtMs <= appliedMs
-    ? verdict
-    : refused('unavailable', 'the token is newer than what this replica has applied')
+function laterThanUs({ issuedAtMs = 0 }: Refused, appliedMs: number): Refused | undefined {
+  if (issuedAtMs <= appliedMs) return undefined
+  return refused('unavailable', 'the token is newer than what this replica has applied')
 }

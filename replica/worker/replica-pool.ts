@@ -6,7 +6,7 @@ import type { CallOptions } from '../../shared/channel/rpc-client.ts'
 import { systemClock } from '../../shared/clock.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { VerifyParams, VerifyResult } from '../../shared/protocol/verify.ts'
+import type { ExplainResult, VerifyParams, VerifyResult } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
 import type { VerifyOptions, WorkerVerdict } from './sdk.ts'
@@ -48,6 +48,29 @@ export class ReplicaPool {
     }
     const why = unavailable === undefined ? `no replica answered within ${timeoutMs} ms` : unavailable.message
     return refused('unavailable', why)
+  }
+
+  /** Asks the first replica that answers. Rejects where none does. */
+  async explain(
+    token: string,
+    access: Access,
+    { minPosition, peer, signal, timeoutMs = this.#timeoutMs }: VerifyOptions,
+  ): Promise<ExplainResult> {
+    const params: VerifyParams = { token, access, minPosition, peer }
+    const options = {
+      timeoutMs: Math.ceil(timeoutMs / this.#clients.length),
+      ...(signal === undefined ? {} : { signal }),
+    }
+    let failure: MacaroondError | undefined
+    for (const client of this.#inOrder()) {
+      try {
+        // The answer comes from the pinned replica; its shape is the protocol's.
+        return (await client.call('explain', params, options)) as ExplainResult
+      } catch (error) {
+        failure = nextOrThrow(error)
+      }
+    }
+    throw failure ?? new MacaroondError('timeout', `no replica answered within ${timeoutMs} ms`)
   }
 
   async close(): Promise<void> {

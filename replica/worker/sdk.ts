@@ -8,7 +8,7 @@ import {
   type NodeAddress,
 } from '../../shared/config/client-options.ts'
 import { checkConfig } from '../../shared/config/read-config.ts'
-import type { Judged } from '../../shared/protocol/verify.ts'
+import type { ExplainResult, Judged } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import type { Verdict } from '../../shared/verifier/verdict.ts'
 import { ReplicaPool } from './replica-pool.ts'
@@ -18,7 +18,15 @@ export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
 export type { Access } from '../../shared/verifier/access.ts'
 export type { Accepted, RefusalReason, Refused, Verdict } from '../../shared/verifier/verdict.ts'
-export type { Judged } from '../../shared/protocol/verify.ts'
+export type { ExplainResult, Judged } from '../../shared/protocol/verify.ts'
+export type {
+  CaveatTrace,
+  CheckName,
+  CheckTrace,
+  DischargeTrace,
+  Explanation,
+  TokenTrace,
+} from '../../shared/verifier/trace.ts'
 
 export interface VerifierOptions extends ClientOptions {
   /** The replicas of this worker's region; the first that answers is asked. None of another region: it would be a hop. */
@@ -44,6 +52,12 @@ export interface Verifier {
    * position_superseded, closed.
    */
   readonly verify: (token: string, access: Access, options?: VerifyOptions) => Promise<WorkerVerdict>
+  /**
+   * How a replica comes to its verdict: every check, every caveat, every discharge, and the state it judges by. It tells
+   * what the token says, so it is for the token's holder and for operators; answer no stranger with it. Rejects where no
+   * replica answers.
+   */
+  readonly explain: (token: string, access: Access, options?: VerifyOptions) => Promise<ExplainResult>
   /** Lets calls in flight finish, then closes the connections. */
   readonly close: () => Promise<void>
 }
@@ -65,6 +79,7 @@ export async function createVerifier(options: VerifierOptions): Promise<Verifier
   const pool = new ReplicaPool({ cluster, replicas, identity: await openIdentity(checked.identity), timeoutMs })
   return {
     verify: (token, access, callOptions = {}) => pool.verify(token, access, callOptions),
+    explain: (token, access, callOptions = {}) => pool.explain(token, access, callOptions),
     close: () => pool.close(),
   }
 }

@@ -1,7 +1,8 @@
 /** Calls on the `verify` channel, worker or operator to replica. */
 import { z } from 'zod'
 import { BUNDLE_BYTES_MAX } from '../limits.ts'
-import type { Verdict } from '../verifier/verdict.ts'
+import type { Explanation } from '../verifier/trace.ts'
+import type { Refused, Verdict } from '../verifier/verdict.ts'
 
 export interface VerifyParams {
   /** Text form of a token, or of a bundle. What is too long is refused as such, so the schema allows more than there may be. */
@@ -33,3 +34,12 @@ export interface Judged {
 }
 
 export type VerifyResult = Verdict & Judged
+
+/**
+ * Answer of `explain`, which takes the parameters of `verify`. It tells what the token says: whoever asks has it in hand.
+ * `unavailable` says why this node answers for no token now; the rest is what its tables would say.
+ */
+export type ExplainResult = Explanation & {
+  readonly judged: Judged
+  readonly unavailable?: Refused
+}

@@ -73,4 +73,6 @@ export interface Explanation {
   /** What the node judged by: its clock, region, the presenter, and how old its state was. */
   readonly judgedBy: Context
   readonly work: WorkDone
+  /** Caveats, discharges and notes that are not told because the answer would be too long; absent where all are. */
+  readonly omitted?: number
 }

@@ -10,6 +10,7 @@ import { type Context, readForeignFacts } from './access.ts'
 import type { CaveatJudge } from './caveat-judge.ts'
 import { clearBundle, type Cleared } from './clear.ts'
 import { judgeByFacts } from './facts-judge.ts'
+import type { CaveatTrace } from './trace.ts'
 import { isRefused, type Refused, refused } from './verdict.ts'
 import { verifyDischarges } from './verified-bundle.ts'
 import { ONLINE_WORK, Work, type WorkLimits } from './work.ts'
@@ -24,14 +25,35 @@ export interface KeyedVerification {
 }
 
 /** Never throws for what a holder wrote. */
-export function verifyWithKey({ bundle, rootKey, judge, limits = ONLINE_WORK }: KeyedVerification): Cleared | Refused {
+export function verifyWithKey(verification: KeyedVerification): Cleared | Refused {
+  return verified(verification)
+}
+
+export interface KeyedExplanation {
+  /** What `verifyWithKey` says. */
+  readonly result: Cleared | Refused
+  /** Every caveat, judged on its own, in their order; empty where the chain is not that of this key. */
+  readonly caveats: readonly CaveatTrace[]
+}
+
+/** As `verifyWithKey`, and how it came to that. */
+export function explainWithKey(verification: KeyedVerification): KeyedExplanation {
+  const caveats: CaveatTrace[] = []
+  verified(verification, caveats)
+  return { result: verified(verification), caveats }
+}
+
+function verified(
+  { bundle, rootKey, judge, limits = ONLINE_WORK }: KeyedVerification,
+  trace?: CaveatTrace[],
+): Cleared | Refused {
   const [root, ...discharges] = bundle
   if (root === undefined) return refused('token_missing', 'there is no macaroon')
   const chain = verifyChain(root, derivedKeyOf(rootKey))
   if (chain === undefined) return refused('signature_wrong', 'the signature does not match: another key, or changed')
   const work = new Work(limits)
   const node = verifyDischarges(chain, discharges, work)
-  return isRefused(node) ? node : clearBundle(node, { judge, work })
+  return isRefused(node) ? node : clearBundle(node, { judge, work, ...(trace && { trace }) })
 }
 
 /** Clears exactly the predicates given, byte by byte, as libmacaroons' `satisfy_exact` does. */

@@ -9,8 +9,9 @@ import { createVerifier, type Verifier } from '../../replica/worker/sdk.ts'
 import { createIdentityFile, identityFromSeed, type Identity } from '../../shared/channel/identity.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
-import type { AimOrder, Role } from './kill-point/aim.ts'
-import { NodeProcess } from './node-process.ts'
+import type { Role } from './kill-point/aim.ts'
+import type { Network } from './network/network.ts'
+import { NodeProcess, type NodeStart } from './node-process.ts'
 
 export interface NodeFiles {
   readonly role: Role
@@ -28,9 +29,16 @@ export interface ClusterOptions {
   /** Pages in the WAL before a checkpoint; small, so that checkpoints come often. */
   readonly checkpointPages?: number
   readonly keepBytes?: number
+  /** Where nodes listen and how they are reached; without one, all on the loopback interface. */
+  readonly network?: Network
+  /** Names of workers that replicas let in; each gets an identity file. */
+  readonly workers?: readonly string[]
+  /** Further settings of the primary and of replicas, as TOML. */
+  readonly primarySettings?: string
+  readonly replicaSettings?: string
 }
 
-const CLUSTER = 'chaos'
+export const CLUSTER = 'chaos'
 const CALL_TIMEOUT_MS = 4_000
 
 export class Cluster {
@@ -53,7 +61,7 @@ export class Cluster {
     const root = mkdtempSync(join(tmpdir(), 'macaroond-chaos-'))
     const operator = await identityFromSeed(randomBytes(32))
     const nodes: NodeFiles[] = []
-    for (const name of ['primary', ...options.replicas]) nodes.push(await makeNode(root, name))
+    for (const name of ['primary', ...options.replicas]) nodes.push(await makeNode(root, name, options.network))
     writeFileSync(join(root, 'kek'), randomBytes(32).toString('hex'), { mode: 0o600 })
     const cluster = new Cluster(root, operator, nodes)
     const { checkpointPages = 100, keepBytes = 1_000_000 } = options
@@ -61,15 +69,27 @@ export class Cluster {
     const operatorEntry = peerEntry(operator.peerId, 'operator', 'operator')
     const replicaEntries = cluster.replicas.map(({ peerId, name }) => peerEntry(peerId, name, 'replica')).join('')
     const segments = `[segments]\nkeep_bytes = ${keepBytes}\n`
-    writeConfig(cluster.primary, root, '', settings + segments + operatorEntry + replicaEntries)
+    const { network, primarySettings = '', replicaSettings = '' } = options
+    writeConfig(cluster.primary, root, '', primarySettings + settings + segments + operatorEntry + replicaEntries)
+    let workers = ''
+    for (const name of options.workers ?? []) {
+      const { peerId } = await createIdentityFile(cluster.workerIdentity(name))
+      workers += peerEntry(peerId, name, 'worker')
+    }
     for (const replica of cluster.replicas) {
-      const upstream = `[primary]\naddress = "${cluster.primary.address}"\npeer_id = "${cluster.primary.peerId}"\n`
-      writeConfig(replica, root, `region = "${replica.name}"\n`, upstream + settings + operatorEntry)
+      const address = (await network?.dialAddress(replica.name, 'primary')) ?? cluster.primary.address
+      const upstream = `[primary]\naddress = "${address}"\npeer_id = "${cluster.primary.peerId}"\n`
+      const tables = upstream + replicaSettings + settings + operatorEntry + workers
+      writeConfig(replica, root, `region = "${replica.name}"\n`, tables)
     }
     return cluster
   }
 
-  start(node: NodeFiles, how: { aim?: AimOrder | undefined } = {}): NodeProcess {
+  workerIdentity(name: string): string {
+    return join(this.root, `${name}.identity`)
+  }
+
+  start(node: NodeFiles, how: Omit<NodeStart, 'role' | 'config'> = {}): NodeProcess {
     const started = NodeProcess.start({ role: node.role, config: node.config, ...how })
     this.#running.add(started)
     void started.ended.then(() => this.#running.delete(started))
@@ -118,7 +138,7 @@ export class Cluster {
   }
 }
 
-async function makeNode(root: string, name: string): Promise<NodeFiles> {
+async function makeNode(root: string, name: string, network: Network | undefined): Promise<NodeFiles> {
   const folder = join(root, name)
   const data = join(folder, 'data')
   mkdirSync(folder)
@@ -130,7 +150,7 @@ async function makeNode(root: string, name: string): Promise<NodeFiles> {
     config: join(folder, 'node.toml'),
     data,
     database: join(data, 'macaroond.db'),
-    address: `127.0.0.1:${await freePort()}`,
+    address: network?.listenAddress(name) ?? `127.0.0.1:${await freePort()}`,
     peerId,
   }
 }
@@ -145,7 +165,7 @@ function peerEntry(id: string, name: string, role: string): string {
 }
 
 /** Free now; a node listens on it in every one of its lives. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

@@ -11,6 +11,11 @@ export interface NodeStart {
   readonly role: Role
   readonly config: string
   readonly aim?: AimOrder | undefined
+  /** Words in front of the command, such as those that run it on another host. */
+  readonly on?: readonly string[]
+  /** Modules loaded before the node's. */
+  readonly imports?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Ending {
@@ -48,11 +53,18 @@ export class NodeProcess {
     return this.#child.pid ?? 0
   }
 
-  static start({ role, config, aim }: NodeStart): NodeProcess {
-    const preload = aim === undefined ? [] : ['--import', PRELOAD]
-    const args = [...preload, CHILD, role, config]
-    const env = { ...process.env, CHAOS_ROLE: role, CHAOS_AIM: JSON.stringify(aim ?? {}), NODE_COMPILE_CACHE: COMPILED }
-    return new NodeProcess(spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env }))
+  static start({ role, config, aim, on = [], imports = [], env: more = {} }: NodeStart): NodeProcess {
+    const preloads = aim === undefined ? imports : [PRELOAD, ...imports]
+    const args = [...preloads.flatMap((path) => ['--import', path]), CHILD, role, config]
+    const [command, ...words] = [...on, process.execPath] as const
+    const env = {
+      ...process.env,
+      CHAOS_ROLE: role,
+      CHAOS_AIM: JSON.stringify(aim ?? {}),
+      NODE_COMPILE_CACHE: COMPILED,
+      ...more,
+    }
+    return new NodeProcess(spawn(command, [...words, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env }))
   }
 
   /** True once it serves, false when it ended before. Rejects when it does neither in time. */

@@ -93,9 +93,10 @@ function judgeVerification(event: VerifyEvent, subject: Subject, faults: readonl
 }
 
 /** How long the region had heard nothing of the primary when the call began; 0 while it could. */
-function isolatedFor({ region, inv, ret }: VerifyEvent, faults: readonly FaultEvent[]): number {
+function isolatedFor({ region, host, inv, ret }: VerifyEvent, faults: readonly FaultEvent[]): number {
   const cut = faults.find(
-    ({ kind, target, from, until }) => ISOLATING.has(kind) && target === region && from <= inv && ret <= until,
+    ({ kind, target, from, until }) =>
+      ISOLATING.has(kind) && (target === region || target === host) && from <= inv && ret <= until,
   )
   return cut === undefined ? 0 : inv - cut.from
 }

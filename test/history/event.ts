@@ -35,6 +35,8 @@ export interface VerifyEvent extends Call {
   /** The process that asked: a worker with a cache, or a client of a replica. */
   readonly proc: string
   readonly region: string
+  /** What it runs on, where that can be cut off from the region's replica. */
+  readonly host?: string
   /** The node whose word it is: a worker's own cache has the worker's name. */
   readonly node: string
   /** The life of that process: a restart is another one. */
@@ -55,7 +57,7 @@ export interface VerifyEvent extends Call {
 export interface FaultEvent {
   readonly t: 'fault'
   readonly kind: FaultKind
-  /** Region or node it was done to. */
+  /** Region, host or process it was done to. */
   readonly target: string
   readonly from: number
   readonly until: number

@@ -105,6 +105,11 @@ describe('help', () => {
       'token verify',
       'token attenuate',
       'token inspect',
+      'token discharge',
+      'token exchange',
+      'third-party add',
+      'third-party list',
+      'third-party remove',
       'macaroond revoke',
       'revocations list',
       'macaroon create',
@@ -115,6 +120,13 @@ describe('help', () => {
       'macaroon verify',
       'macaroon convert',
       'macaroond status',
+      'archive list',
+      'archive verify',
+      'archive drill',
+      'archive snapshot',
+      'archive compact',
+      'archive key',
+      'macaroond restore',
       'config check',
       'config print',
     ])
@@ -177,6 +189,7 @@ describe('token inspect', () => {
       expiresAt: 1_800_000_000,
       ancestors: [],
       caveats: [],
+      discharges: 0,
       verified: false,
     })
     const { signature } = decodeTokenText(TOKEN)

@@ -123,3 +123,29 @@ test.each([
   const ran = await commandLine(['token', 'discharge', ...args, '--json'], { stdin: token })
   expect([ran.json(), ran.status]).toMatchObject([{ error: { code } }, status])
 })
+
+test('an explanation tells every check, caveat and discharge, with the verdict of the plain one', async () => {
+  const { run } = await operator()
+  await run(['org', 'create', 'acme'])
+  const mint = ['token', 'mint', '--org', 'acme', '--subject', 'alice', '--caveat', 'op = read', '--caveat', 'note = n']
+  const minted = (await run([...mint, '--json'])).json<Record<string, string>>()
+  const [token = '', position = ''] = [minted['token'], minted['position']]
+  const verify = ['token', 'verify', '--org', 'acme', '--min-position', position]
+  expect((await run([...verify, '--access', 'op=read'], token)).status).toBe(0)
+  const explained = await run([...verify, '--access', 'op=write', '--explain', '--json'], token)
+  expect([explained.status, explained.json()]).toMatchObject([
+    3,
+    {
+      verdict: { ok: false, reason: 'caveat_refused', caveat: 'op = read' },
+      token: { id: minted['id'], subject: 'alice', org: 'acme' },
+      caveats: [
+        { caveat: 'op = read', outcome: 'refused' },
+        { caveat: 'note = n', outcome: 'cleared' },
+      ],
+      judged: { region: 'fra' },
+    },
+  ])
+  const told = (await run([...verify, '--access', 'op=read', '--explain'], token)).stdout
+  for (const line of ['✓ signature', '✓ standing', '✓ op = read', '✓ note = n', 'accepted: '])
+    expect(told).toContain(line)
+})

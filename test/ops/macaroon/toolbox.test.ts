@@ -51,6 +51,29 @@ describe('a macaroon made, narrowed and verified by the toolbox', () => {
 })
 
 describe('verify', () => {
+  it('tells of every caveat and discharge what became of it where that is asked for, with the same verdict', async () => {
+    const root = await create('--caveat', 'account = 1', '--caveat', 'op = read')
+    const bound = await piped(['bind'], `${await withThirdParty(root)}\n${await discharge('--caveat', 'op = write')}`)
+    const refusing = await verify(bound, '--explain', ...exact('account = 1'))
+    expect(refusing.status).toBe(3)
+    expect(JSON.parse(refusing.out)).toMatchObject({
+      reason: 'caveat_unknown',
+      caveats: [
+        { caveat: 'account = 1', outcome: 'cleared' },
+        { caveat: 'op = read', outcome: 'refused', refusal: { reason: 'caveat_unknown' } },
+        { outcome: 'refused', discharges: [{ index: 1, outcome: 'refused', caveats: [{ caveat: 'op = write' }] }] },
+      ],
+    })
+    const given = exact('account = 1', 'op = read', 'op = write')
+    const accepting = await toolbox(['verify', '--key-file', rootKey, '--explain', ...given], bound)
+    expect(accepting).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(/^accepted\n✓ account = 1\n/),
+    })
+    expect(accepting.out).toMatch(/^ {2}✓ discharge 1 serves it\n {4}✓ op = write$/m)
+    expect(await verdict(bound, '--explain', '--key-file', otherKey)).toEqual([3, 'signature_wrong'])
+  })
+
   it('clears what is given word by word, also a time that is over, and nothing else', async () => {
     const root = await create('--caveat', 'account = 1', '--caveat', 'time < 2020-01-01T00:00:00Z')
     expect(await verdict(root)).toEqual([3, 'caveat_unknown'])

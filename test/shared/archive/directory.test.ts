@@ -31,7 +31,7 @@ describe('a directory', () => {
       yield Buffer.from('half')
       throw new Error('the source broke')
     }
-    await expect(storage.put('ltx/0/a.ltx', { bytes: 8, pieces: failing }, 2)).rejects.toThrow()
+    await expect(storage.put('ltx/0/a.ltx', { bytes: 8, pieces: failing }, 2)).rejects.toThrow('writing ltx/0/a.ltx')
     expect((await storage.get('ltx/0/a.ltx'))?.toString()).toBe('before')
     expect(readdirSync(join(path, 'ltx/0'))).toEqual(['a.ltx'])
   })

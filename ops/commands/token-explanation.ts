@@ -1,0 +1,65 @@
+/** An explanation as people read it: one line a check, then the token, then its caveats with the discharges below theirs. */
+import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
+import { printableLine } from '../terminal.ts'
+
+export function explanationLines(explained: ExplainResult): readonly string[] {
+  const { checks, token, caveats, judgedBy, judged, unavailable, omitted } = explained
+  return [
+    ...(unavailable === undefined
+      ? []
+      : [`this node answers for no token now: ${printableLine(unavailable.message)}`, '']),
+    ...checks.map(checkLine),
+    ...(token === undefined ? [] : ['', ...tokenLines(token)]),
+    ...(caveats.length === 0 ? [] : ['', 'caveats', ...caveats.flatMap((caveat) => caveatLines(caveat, '  '))]),
+    ...(omitted === undefined ? [] : ['', `${omitted} more caveats, discharges and notes than an answer holds`]),
+    '',
+    `judged at ${timeText(judgedBy.nowLatestMs)} by revocations up to ${judged.revocationSeq}`,
+  ]
+}
+
+function mark(held: boolean): string {
+  return held ? '✓' : '✗'
+}
+
+function checkLine({ check, held, refusal }: CheckTrace): string {
+  return `${mark(held)} ${check}${refusal === undefined ? '' : `: ${printableLine(refusal.message)} (${refusal.reason})`}`
+}
+
+function tokenLines({ id, org, subject, issuedAtMs, expiresAt, ancestors }: TokenTrace): readonly string[] {
+  return [
+    `token ${id} of ${org} for ${printableLine(subject)}`,
+    `  issued ${timeText(issuedAtMs)}, ${expiresAt === undefined ? 'never expires' : `expires ${timeText(expiresAt * 1000)}`}`,
+    ...ancestors.map((ancestor) => `  made from ${ancestor}`),
+  ]
+}
+
+export function caveatLines(
+  { caveat, outcome, wanted, refusal, thirdParty, discharges = [] }: CaveatTrace,
+  indent = '',
+): string[] {
+  const what = thirdParty === undefined ? caveat : `discharge from ${thirdParty.location || 'nowhere in particular'}`
+  const wants = wanted === undefined || wanted === caveat ? '' : `, wants ${wanted}`
+  const why = outcome === 'cleared' ? '' : `: ${refusal?.message ?? outcome}${wants}`
+  return [
+    `${indent}${mark(outcome === 'cleared')} ${printableLine(what)}${printableLine(why)}`,
+    ...discharges.flatMap((discharge) => dischargeLines(discharge, `${indent}  `)),
+  ]
+}
+
+const OUTCOMES: Readonly<Record<DischargeTrace['outcome'], string>> = {
+  used: 'serves it',
+  refused: 'does not clear',
+  not_authentic: 'is not authentic: changed, or not bound to this token',
+  used_before: 'serves another caveat',
+}
+
+function dischargeLines({ index, outcome, caveats = [] }: DischargeTrace, indent: string): string[] {
+  const line = `${indent}${mark(outcome === 'used')} discharge ${index} ${OUTCOMES[outcome]}`
+  return [line, ...caveats.flatMap((caveat) => caveatLines(caveat, `${indent}  `))]
+}
+
+/** What a token says of its times may be no date at all. */
+function timeText(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? `${ms} (unix ms)` : date.toISOString()
+}

@@ -1,0 +1,154 @@
+/**
+ * Hosts on this machine: network namespaces on one bridge, cut from one another by nftables, whose counters prove that a
+ * cut bit. Needs root, iproute2 and nftables; everything made here is removed again, and nothing else is touched.
+ */
+import { execFileSync } from 'node:child_process'
+import type { Cut, Network } from './network.ts'
+
+const TABLE = 'inet macaroond'
+const CHAINS = '{ chain in { type filter hook input priority 0; }; chain out { type filter hook output priority 0; }; }'
+
+/** What is missing for it, in words for whoever runs the tests; undefined when nothing is. */
+export function namespacesMissing(): string | undefined {
+  if (process.getuid?.() !== 0) return 'network namespaces need root'
+  for (const [command, ...args] of [
+    ['ip', 'netns', 'list'],
+    ['nft', '--version'],
+  ] as const) {
+    if (!runs(command, args)) return `\`${command}\` does not run: apt-get install -y iproute2 nftables`
+  }
+  return undefined
+}
+
+/** Every host has an address of its own, so all nodes listen on the same port. */
+const PORT = 7400
+
+export class Namespaces implements Network {
+  readonly kind = 'namespaces'
+  readonly #prefix: string
+  readonly #subnet: string
+  readonly #names: readonly string[]
+
+  private constructor(prefix: string, subnet: string, names: readonly string[]) {
+    this.#prefix = prefix
+    this.#subnet = subnet
+    this.#names = names
+  }
+
+  /** Names are told apart from those of another run by this process's id. */
+  static create(names: readonly string[]): Namespaces {
+    const subnet = `10.${100 + (process.pid % 100)}.${Math.floor(process.pid / 100) % 256}`
+    const namespaces = new Namespaces(`mcd${process.pid % 100_000}`, subnet, names)
+    try {
+      namespaces.#setUp()
+      return namespaces
+    } catch (error) {
+      namespaces.#tearDown()
+      throw error
+    }
+  }
+
+  listenAddress(name: string): string {
+    return `${this.#address(name)}:${PORT}`
+  }
+
+  async dialAddress(_: string, to: string): Promise<string> {
+    return this.listenAddress(to)
+  }
+
+  /** Words that run a command on that host. */
+  on(name: string): readonly string[] {
+    return ['ip', 'netns', 'exec', this.#host(name)]
+  }
+
+  cut({ at, other, direction }: Cut): void {
+    const address = this.#address(other)
+    if (direction !== 'out') this.#nft(at, `add rule ${TABLE} in ip saddr ${address} counter drop`)
+    if (direction !== 'in') this.#nft(at, `add rule ${TABLE} out ip daddr ${address} counter drop`)
+  }
+
+  /** Takes all cuts of a host back. The number of packets they dropped. */
+  heal(name: string): number {
+    const dropped = this.#dropped(name)
+    for (const chain of ['in', 'out']) this.#nft(name, `flush chain ${TABLE} ${chain}`)
+    return dropped
+  }
+
+  #dropped(name: string): number {
+    const listed = execFileSync('ip', ['netns', 'exec', this.#host(name), 'nft', 'list', 'table', ...TABLE.split(' ')])
+    return [...listed.toString().matchAll(/counter packets (\d+)/g)].reduce(
+      (sum, [, packets]) => sum + Number(packets),
+      0,
+    )
+  }
+
+  /** Bytes that a host has sent and received so far, on its one interface. */
+  traffic(name: string): { readonly sent: number; readonly received: number } {
+    const read = (what: string): number =>
+      Number(
+        execFileSync('ip', [...this.on(name).slice(1), 'cat', `/sys/class/net/eth0/statistics/${what}`]).toString(),
+      )
+    return { sent: read('tx_bytes'), received: read('rx_bytes') }
+  }
+
+  async remove(): Promise<void> {
+    this.#tearDown()
+  }
+
+  #tearDown(): void {
+    for (const name of this.#names) tryRun('ip', ['netns', 'delete', this.#host(name)])
+    tryRun('ip', ['link', 'delete', `${this.#prefix}b`])
+  }
+
+  #address(name: string): string {
+    return `${this.#subnet}.${this.#names.indexOf(name) + 1}`
+  }
+
+  #host(name: string): string {
+    return `${this.#prefix}-${name}`
+  }
+
+  #setUp(): void {
+    const bridge = `${this.#prefix}b`
+    ip('link', 'add', bridge, 'type', 'bridge')
+    ip('addr', 'add', `${this.#subnet}.254/24`, 'dev', bridge)
+    ip('link', 'set', bridge, 'up')
+    for (const [index, name] of this.#names.entries()) this.#addHost(name, `${this.#prefix}v${index}`, bridge)
+  }
+
+  #addHost(name: string, link: string, bridge: string): void {
+    const host = this.#host(name)
+    ip('netns', 'add', host)
+    ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', host)
+    ip('link', 'set', link, 'master', bridge, 'up')
+    ip('-n', host, 'addr', 'add', `${this.#address(name)}/24`, 'dev', 'eth0')
+    ip('-n', host, 'link', 'set', 'eth0', 'up')
+    ip('-n', host, 'link', 'set', 'lo', 'up')
+    this.#nft(name, `add table ${TABLE} ${CHAINS}`)
+  }
+
+  #nft(name: string, rule: string): void {
+    execFileSync('ip', [...this.on(name).slice(1), 'nft', rule], { stdio: 'pipe' })
+  }
+}
+
+function ip(...args: readonly string[]): void {
+  execFileSync('ip', args, { stdio: 'pipe' })
+}
+
+function runs(command: string, args: readonly string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'pipe' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function tryRun(command: string, args: readonly string[]): void {
+  try {
+    execFileSync(command, args, { stdio: 'pipe' })
+  } catch {
+    // It was never made, or is gone already.
+  }
+}

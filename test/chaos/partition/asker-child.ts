@@ -1,0 +1,62 @@
+/**
+ * A service on its own host: verifies the tokens it is told to, over and over, through the worker SDK, and writes down
+ * what it was told. Orders come as lines on standard input, events go as lines to standard output.
+ */
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
+import { createVerifier, type Verifier } from '../../../replica/worker/sdk.ts'
+import type { VerifyEvent } from '../../history/event.ts'
+import type { AskerOptions, Order, ShownToken } from './asker.ts'
+import { monotonicMs } from './clock.ts'
+
+const options = JSON.parse(process.argv[2] ?? '{}') as AskerOptions
+const boot = `${process.pid}-${monotonicMs()}`
+const tokens = new Map<string, ShownToken>()
+let running = true
+
+const { cluster, replicas, identity, timeoutMs } = options
+const verifier = await createVerifier({ cluster, replicas, identity, timeoutMs })
+
+createInterface({ input: process.stdin }).on('line', take).on('close', stop)
+process.stdout.write(`${JSON.stringify({ ready: true })}\n`)
+await Promise.all(Array.from({ length: options.concurrency }, () => ask(verifier)))
+await verifier.close()
+process.exit()
+
+function take(line: string): void {
+  const order = JSON.parse(line) as Order
+  if (order.t === 'show') for (const token of order.tokens) tokens.set(token.text, token)
+  if (order.t === 'drop') for (const text of order.texts) tokens.delete(text)
+  if (order.t === 'stop') stop()
+}
+
+function stop(): void {
+  running = false
+}
+
+async function ask(through: Verifier): Promise<void> {
+  while (running) {
+    for (const token of tokens.values()) {
+      if (!running) return
+      process.stdout.write(`${JSON.stringify(await verified(through, token))}\n`)
+      await setTimeout(options.pauseMs)
+    }
+    if (tokens.size === 0) await setTimeout(options.pauseMs)
+  }
+}
+
+async function verified(through: Verifier, { id, text, org }: ShownToken): Promise<VerifyEvent> {
+  const inv = monotonicMs()
+  const verdict = await through.verify(text, { org, op: 'read' })
+  const ret = monotonicMs()
+  const { name: proc, region, host } = options
+  const judged = verdict.ok ? 'allow' : verdict.reason === 'unavailable' ? 'unavailable' : 'deny'
+  return {
+    ...({ t: 'verify', inv, ret, proc, region, host, node: proc, boot, result: judged } as const),
+    ...(id === undefined ? {} : { id }),
+    ...(verdict.ok ? {} : { reason: verdict.reason }),
+    ...(verdict.epoch === undefined ? {} : { epoch: verdict.epoch }),
+    ...(verdict.revocationSeq === undefined ? {} : { seq: verdict.revocationSeq }),
+    ...(verdict.txid === undefined ? {} : { txid: verdict.txid }),
+  }
+}

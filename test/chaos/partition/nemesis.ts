@@ -1,0 +1,117 @@
+/**
+ * What is done to a cluster while it works: one fault at a time, from its beginning to its end, with what shows that it
+ * bit. A fault of a region's link isolates its replica and all its services; one of a service's link only them.
+ */
+import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FaultEvent, FaultKind } from '../../history/event.ts'
+import type { Direction } from '../network/network.ts'
+import { monotonicMs } from './clock.ts'
+import { type Region, servicesOf, type Stage } from './stage.ts'
+
+export interface Fault {
+  readonly kind: FaultKind
+  readonly target: string
+  /** Resolves when it is over. */
+  readonly inflict: (stage: Stage) => Promise<FaultEvent>
+}
+
+const DIRECTIONS = {
+  'cut both ways': 'both',
+  'cut towards the replica': 'in',
+  'cut towards the primary': 'out',
+} as const
+type CutKind = keyof typeof DIRECTIONS
+
+/** Between the primary and a region. */
+export function cutRegion(kind: CutKind, region: Region, ms: number): Fault {
+  const direction: Direction = DIRECTIONS[kind]
+  return during(kind, region, async ({ network }) => {
+    network.cut({ at: region, other: 'primary', direction })
+    await delay(ms)
+    return () => network.heal(region)
+  })
+}
+
+/** Between a region's replica and its services. */
+export function cutServices(kind: CutKind, region: Region, ms: number): Fault {
+  const direction: Direction = DIRECTIONS[kind]
+  const services = servicesOf(region)
+  return during(kind, services, async ({ network }) => {
+    network.cut({ at: services, other: region, direction })
+    await delay(ms)
+    return () => network.heal(services)
+  })
+}
+
+export function flap(region: Region, periodMs: number, times: number): Fault {
+  return during('flapping', region, async ({ network }) => {
+    let dropped = 0
+    for (let turn = 0; turn < times; turn += 1) {
+      network.cut({ at: region, other: 'primary', direction: 'both' })
+      await delay(periodMs / 2)
+      dropped += network.heal(region)
+      await delay(periodMs / 2)
+    }
+    return () => dropped
+  })
+}
+
+/** A process that stands still, and then goes on as if nothing had been. */
+export function stop(target: string, ms: number): Fault {
+  return during('stopped', target, async (stage) => {
+    const signal = (name: NodeJS.Signals): void => signalOf(stage, target, name)
+    signal('SIGSTOP')
+    await delay(ms)
+    const stood = stateOf(stage, target) === 'T'
+    signal('SIGCONT')
+    return () => (stood ? 1 : 0)
+  })
+}
+
+export function kill(target: string, awayMs: number): Fault {
+  return during('killed', target, async (stage) => {
+    const asker = stage.askers.find(({ options }) => options.name === target)
+    await (asker?.kill() ?? stage.killNode(target))
+    await delay(awayMs)
+    await (asker?.start() ?? stage.startNode(target))
+    return () => 1
+  })
+}
+
+export function moveWallClock(target: string, seconds: number, ms: number): Fault {
+  return during('wall clock moved', target, async (stage) => {
+    const clock = stage.clocks.get(target)
+    clock?.move(seconds)
+    await delay(ms)
+    clock?.move(0)
+    return () => (clock === undefined || Object.keys(clock.env).length === 0 ? 0 : 1)
+  })
+}
+
+type Inflict = (stage: Stage) => Promise<() => number>
+
+function during(kind: FaultKind, target: string, work: Inflict): Fault {
+  const inflict = async (stage: Stage): Promise<FaultEvent> => {
+    const from = monotonicMs()
+    const end = await work(stage)
+    // Taken before the heal: whatever comes after it may be fresh again.
+    const until = monotonicMs()
+    return { t: 'fault', kind, target, from, until, effect: end() }
+  }
+  return { kind, target, inflict }
+}
+
+function pidOf(stage: Stage, target: string): number {
+  return stage.askers.find(({ options }) => options.name === target)?.pid ?? stage.node(target).pid
+}
+
+function signalOf(stage: Stage, target: string, signal: NodeJS.Signals): void {
+  process.kill(pidOf(stage, target), signal)
+}
+
+/** `T` for one that was stopped (proc(5), the third field of stat). */
+function stateOf(stage: Stage, target: string): string {
+  const stat = readFileSync(`/proc/${pidOf(stage, target)}/stat`, 'latin1')
+  return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
+}
