@@ -75,7 +75,7 @@ test('a lost primary comes back from its archive at an earlier moment, and no re
   const primaryStatus = async (): Promise<PrimaryStatus | undefined> => (await nodes())[0]?.status as PrimaryStatus
   const archived = async (): Promise<boolean> => (await primaryStatus())?.archive?.lag === 0
   const replicaEpoch = async (): Promise<string | undefined> =>
-    ((await nodes())[1]?.status as ReplicaStatus).position?.split('.')[0]
+    ((await nodes())[1]?.status as ReplicaStatus | undefined)?.position?.split('.')[0]
   const restore = (output: string, ...more: readonly string[]): readonly string[] => [
     'restore',
     '--archive',
