@@ -126,7 +126,9 @@ export class DirectoryStorage implements ArchiveStorage {
       await place(temporary, path)
       await this.#sync(folder)
     } catch (error) {
-      await rm(temporary, { force: true })
+      // Somebody may have removed the folder: the next attempt makes it again.
+      this.#made.delete(folder)
+      await rm(temporary, { force: true }).catch(() => undefined)
       throw failure(error, `writing ${key}`)
     }
   }
