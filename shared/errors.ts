@@ -54,7 +54,7 @@ const KINDS = {
   discharge_unavailable: 'unavailable',
   third_party_unknown: 'usage',
   third_party_exists: 'conflict',
-  third_party_removed: 'failed',
+  third_party_missing: 'failed',
   token_refused: 'denied',
 
   // database and shipping

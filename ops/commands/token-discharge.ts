@@ -1,7 +1,12 @@
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/client/sdk.ts'
 import type { Profile } from '../../shared/config/profile.ts'
-import { createDischargeClient, type DischargeClientOptions, type UserVisit } from '../../shared/discharge/client.ts'
+import {
+  createDischargeClient,
+  type DischargeClientOptions,
+  type DischargeQuestion,
+  type UserVisit,
+} from '../../shared/discharge/client.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { decodeBundle } from '../../shared/macaroon/bundle.ts'
 import { explain } from '../arguments/explain.ts'
@@ -45,7 +50,7 @@ export function addDischarge(token: Command, terminal: Terminal): void {
 /** The cluster is talked to only where tokens are presented to it: other third parties need no profile. */
 async function discharged(text: string, options: DischargeOptions, own: Command, terminal: Terminal): Promise<string> {
   const http = httpOptions(options, terminal)
-  if (options.presented === undefined) return createDischargeClient(http).discharge(text)
+  if (options.presented === undefined) return createDischargeClient({ ...http, ask: nothingToPresent }).discharge(text)
   const tokens = presentedTokens(options.presented)
   const profile = profileOf(own, terminal.env)
   return withSigner(profile, (signer) => {
@@ -56,10 +61,23 @@ async function discharged(text: string, options: DischargeOptions, own: Command,
 
 function authorityOf({ cluster }: Profile, signer: Signer, tokens: readonly string[]): Ask {
   return async ({ location, ticket }) => {
-    if (!location.startsWith(`macaroond://${cluster}/`)) return undefined
+    if (!location.startsWith(`${AUTHORITY}${cluster}/`)) return undefined
     const { discharge } = await signer.discharge({ ticket, tokens })
     return discharge
   }
+}
+
+const AUTHORITY = 'macaroond://'
+
+async function nothingToPresent({ location }: DischargeQuestion): Promise<undefined> {
+  if (!location.startsWith(AUTHORITY)) return undefined
+  throw new MacaroondError(
+    'usage',
+    'the token needs a discharge of the authority itself, and no token is presented to it',
+    {
+      hint: 'give --presented FILE with the tokens that allow what it asks',
+    },
+  )
 }
 
 function httpOptions({ credential = [], host = [] }: DischargeOptions, terminal: Terminal): DischargeClientOptions {

@@ -4,17 +4,14 @@
  * identifier names what it was made from, so it ends with any of them. All of this happens inside the transaction that
  * records it: a revocation is either before it, and refuses, or after it, and ends the new token too.
  */
-import { assert, MacaroondError } from '../../shared/errors.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { tokenId } from '../../shared/ids.ts'
 import { ANCESTORS_MAX, CAVEATS_MAX, SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
-import { encodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
-import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
-import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
-import { encodeTokenText } from '../../shared/macaroon/text.ts'
+import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { UsedDischarge } from '../../shared/verifier/clear.ts'
 import { isUpperTimeBound } from '../../shared/verifier/partial-judge.ts'
-import type { Command, Minted } from './commands.ts'
-import { activeOrg } from './org.ts'
+import type { Command } from './commands.ts'
+import { issueToken } from './issue.ts'
 import { judgePresented, ownCaveats, type Presented } from './presented.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
@@ -30,8 +27,9 @@ export function exchange(state: AuthorityState, command: Exchange, moment: Momen
   const { kid, nonce, ancestors: elders, subject } = presented.identifier
   const ancestors = [{ kid, nonce }, ...elders]
   checkCounts(ancestors, caveats)
-  const minted = mintService(state, { org: presented.org, ancestors, subject, ttlSeconds, caveats }, moment)
-  const { id, reference, expiresAt } = minted
+  const issued = issueToken(state, { org: presented.org, subject, ancestors, caveats, ttlSeconds }, moment)
+  const { token, id, issuedAtMs, expiresAt } = issued
+  const reference = { kid: issued.kid, nonce: issued.nonce }
   const names = ancestors.map((ancestor) => tokenId(ancestor.kid, ancestor.nonce))
   const common = { atMs: moment.wallMs, actor: actor.text, org: presented.org, target: id }
   const lineage = { ...reference, ancestors, stripped: strip, atMs: moment.wallMs }
@@ -40,7 +38,7 @@ export function exchange(state: AuthorityState, command: Exchange, moment: Momen
       { table: 'issued', row: { ...reference, subject, expiresAt } },
       { table: 'service_tokens', row: lineage },
     ],
-    answer: { ...minted.answer, org: presented.org, subject, ancestors: names, stripped: strip },
+    answer: { token, id, issuedAtMs, expiresAt, org: presented.org, subject, ancestors: names, stripped: strip },
     audit: {
       ...common,
       action: 'token.exchange',
@@ -62,35 +60,6 @@ function loginOf({ used }: Presented, strip: string): UsedDischarge {
 /** Every caveat but the login's: of the token, then of the discharge. */
 function carriedOn({ macaroon }: Presented, { discharge }: UsedDischarge): readonly Uint8Array[] {
   return [...ownCaveats(macaroon), ...ownCaveats(discharge).filter((caveat) => !isUpperTimeBound(caveat))]
-}
-
-interface ServiceToken {
-  readonly org: string
-  readonly ancestors: readonly TokenReference[]
-  readonly subject: string
-  readonly ttlSeconds: number
-  readonly caveats: readonly Uint8Array[]
-}
-
-interface MintedService {
-  readonly id: ReturnType<typeof tokenId>
-  readonly reference: TokenReference
-  readonly expiresAt: number
-  readonly answer: Pick<Minted, 'token' | 'id' | 'issuedAtMs' | 'expiresAt'>
-}
-
-function mintService(state: AuthorityState, service: ServiceToken, { wallMs, entropy }: Moment): MintedService {
-  const key = state.keys.get(activeOrg(state, service.org).activeKid)
-  assert(key !== undefined, `org ${service.org} has no active key`)
-  const { nonce, issuedAtMs, state: issue } = nextNonce(state.issue, wallMs, entropy.bytes(NONCE_RANDOM_BYTES))
-  const { ancestors, subject, ttlSeconds } = service
-  const expiresAt = Math.ceil(Math.min(issuedAtMs, wallMs) / 1000) + ttlSeconds
-  const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors, subject })
-  const root = createMacaroon({ derivedKey: key.derivedKey, location: state.cluster, identifier })
-  const token = encodeTokenText(attenuate(root, service.caveats))
-  state.issue = issue
-  const id = tokenId(key.kid, nonce)
-  return { id, reference: { kid: key.kid, nonce }, expiresAt, answer: { token, id, issuedAtMs, expiresAt } }
 }
 
 function checkTtl(ttlSeconds: number): void {

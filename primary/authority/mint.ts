@@ -1,13 +1,8 @@
-import { assert, MacaroondError } from '../../shared/errors.ts'
-import { tokenId } from '../../shared/ids.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { CAVEATS_MAX, SUBJECT_BYTES_MAX, TTL_SECONDS_MAX } from '../../shared/limits.ts'
-import { encodeIdentifier } from '../../shared/macaroon/identifier.ts'
-import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
-import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
 import { checkPredicate } from '../../shared/macaroon/predicate/compile.ts'
-import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import type { Command } from './commands.ts'
-import { activeOrg } from './org.ts'
+import { issueToken } from './issue.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
 
@@ -16,28 +11,17 @@ type Mint = Extract<Command, { kind: 'token.mint' }>
 /** Mints under the org's active key; the nonce carries the issue clock, which never goes back. */
 export function mint(state: AuthorityState, command: Mint, moment: Moment): Decision {
   checkMint(command)
-  const { subject } = command
-  const org = activeOrg(state, command.org)
-  const key = state.keys.get(org.activeKid)
-  assert(key !== undefined, `org ${org.name} has no active key`)
-  const issue = nextNonce(state.issue, moment.wallMs, moment.entropy.bytes(NONCE_RANDOM_BYTES))
-  const { nonce, issuedAtMs } = issue
-  // By the earlier of the two clocks: an issue clock that once jumped ahead must not lengthen what is minted after.
-  const startsMs = Math.min(issuedAtMs, moment.wallMs)
-  const expiresAt = command.ttlSeconds === 0 ? 0 : Math.ceil(startsMs / 1000) + command.ttlSeconds
-  const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors: [], subject })
-  const root = createMacaroon({ derivedKey: key.derivedKey, location: state.cluster, identifier })
-  const token = encodeTokenText(attenuate(root, command.caveats))
-  state.issue = issue.state
-  const id = tokenId(key.kid, nonce)
+  const { org, subject } = command
+  const issued = issueToken(state, { ...command, ancestors: [] }, moment)
+  const { token, id, kid, nonce, issuedAtMs, expiresAt } = issued
   return {
-    rows: [{ table: 'issued', row: { kid: key.kid, nonce, subject, expiresAt } }],
-    answer: { token, id, org: org.name, subject, issuedAtMs, expiresAt },
+    rows: [{ table: 'issued', row: { kid, nonce, subject, expiresAt } }],
+    answer: { token, id, org, subject, issuedAtMs, expiresAt },
     audit: {
       atMs: moment.wallMs,
       actor: command.actor.text,
       action: 'token.mint',
-      org: org.name,
+      org,
       target: id,
       detail: { subject, expiresAt, caveats: command.caveats.length },
     },

@@ -59,7 +59,7 @@ export function removeThirdParty(
   { wallMs }: Moment,
 ): Decision {
   if (!state.thirdParties.delete(name)) {
-    throw new MacaroondError('third_party_removed', `there is no third party ${name}`, {
+    throw new MacaroondError('third_party_missing', `there is no third party ${name}`, {
       hint: '`macaroond third-party list` shows all',
     })
   }

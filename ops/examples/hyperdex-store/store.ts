@@ -4,8 +4,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import Database from 'better-sqlite3'
-import { decodeBundle, judgeAccess, type Macaroon, MacaroondError, verifyWithKey } from '../../../shared/library.ts'
+import { judgeAccess, verifyWithKey } from '../../../shared/library.ts'
 import { bearerOf, bodyOf, reply } from '../shared/http.ts'
+import { macaroonsIn } from '../shared/macaroons.ts'
 import { movableClock, serve } from '../shared/service.ts'
 
 interface StoredObject {
@@ -50,13 +51,4 @@ function opens({ secret }: StoredObject, op: string, token: string): boolean {
   const judge = judgeAccess({ op }, { nowEarliestMs: nowMs, nowLatestMs: nowMs })
   if (!('judge' in judge)) return false
   return verifyWithKey({ bundle: macaroonsIn(token), rootKey: { secret }, judge }).ok
-}
-
-function macaroonsIn(token: string): readonly Macaroon[] {
-  try {
-    return decodeBundle(token)
-  } catch (error) {
-    if (error instanceof MacaroondError) return []
-    throw error
-  }
 }

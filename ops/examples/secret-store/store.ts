@@ -5,16 +5,14 @@
 import type { ServerResponse } from 'node:http'
 import {
   createMacaroon,
-  decodeBundle,
   encodeTokenText,
   judgeAccess,
-  type Macaroon,
-  MacaroondError,
   requireDischarge,
   systemEntropy,
   verifyWithKey,
 } from '../../../shared/library.ts'
 import { bearerOf, reply } from '../shared/http.ts'
+import { macaroonsIn } from '../shared/macaroons.ts'
 import { movableClock, serve, tell } from '../shared/service.ts'
 
 /** What `macaroond third-party add` told: where the authority is, and the key to seal tickets to. */
@@ -54,13 +52,4 @@ function read(tenant: string, machine: string, token: string, response: ServerRe
   tell({ read: tenant, allowed: verdict.ok, presented: verdict.ok ? verdict.presented : [] })
   if (verdict.ok) reply(response, 200, { secret: secrets.get(tenant) })
   else reply(response, 403, { caveat: verdict.caveat ?? verdict.reason })
-}
-
-function macaroonsIn(token: string): readonly Macaroon[] {
-  try {
-    return decodeBundle(token)
-  } catch (error) {
-    if (error instanceof MacaroondError) return []
-    throw error
-  }
 }

@@ -82,15 +82,6 @@ export class Namespaces implements Network {
     )
   }
 
-  /** Bytes that a host has sent and received so far, on its one interface. */
-  traffic(name: string): { readonly sent: number; readonly received: number } {
-    const read = (what: string): number =>
-      Number(
-        execFileSync('ip', [...this.on(name).slice(1), 'cat', `/sys/class/net/eth0/statistics/${what}`]).toString(),
-      )
-    return { sent: read('tx_bytes'), received: read('rx_bytes') }
-  }
-
   async remove(): Promise<void> {
     this.#tearDown()
   }

@@ -1,5 +1,6 @@
 /** One run: a stage, load on it, faults one after the other, quiet at the end; then the history is judged. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../../shared/freshness/bound.ts'
 import type { Bounds } from '../../history/check.ts'
 import type { HistoryEvent } from '../../history/event.ts'
 import { Random } from '../random.ts'
@@ -15,15 +16,11 @@ export interface RunOptions extends StageOptions {
   readonly say?: (line: string) => void
 }
 
-/** ρ and ε as configured by default, and the hops of the chain: replica, worker. */
-const CLOCK_RATE_ERROR = 0.005
-const DECISION_MS = 50
-const HOPS = 2
 /** A ping's interval, and what two busy cores delay. */
 const LEASE_SURELY_LEFT = 0.4
 
 export function boundsFor(leaseMs: number): Bounds {
-  const revocationMs = leaseMs / (1 - CLOCK_RATE_ERROR) ** HOPS + DECISION_MS
+  const revocationMs = revocationBoundMs({ ...FRESHNESS_DEFAULTS, lease_ms: leaseMs })
   return { revocationMs, leaseMs: revocationMs, surelyLeasedMs: leaseMs * LEASE_SURELY_LEFT }
 }
 
@@ -32,7 +29,7 @@ export async function runPartitions(options: RunOptions): Promise<readonly Histo
   const { seed, faults, leaseMs, say = () => undefined } = options
   const { revocationMs } = boundsFor(leaseMs)
   const stage = await Stage.set(options)
-  say(`seed ${seed}; hosts are ${stage.network.kind}; L = ${leaseMs} ms, B = ${revocationMs.toFixed(0)} ms`)
+  say(`seed ${seed}; hosts are ${stage.network.kind}; L = ${leaseMs} ms, B = ${revocationMs} ms`)
   try {
     const load = await Load.start(stage, { random: new Random(seed), watchMs: 2.5 * revocationMs })
     await delay(1.5 * revocationMs)

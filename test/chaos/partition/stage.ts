@@ -14,6 +14,7 @@ export const REGIONS = ['fra', 'sin'] as const
 export type Region = (typeof REGIONS)[number]
 
 export interface StageOptions {
+  /** In replicas and services: the primary, which mints and acknowledges, stays sound. */
   readonly mutant?: Mutant
   /** False: proxies, also where namespaces would work. */
   readonly namespaces?: boolean
@@ -84,8 +85,9 @@ export class Stage {
   }
 
   async startNode(name: string): Promise<void> {
-    const env = { ...this.#env, ...this.clocks.get(name)?.env }
-    const node = this.cluster.start(this.#filesOf(name), { on: this.network.on(name), imports: this.#imports, env })
+    const [planted, imports] = name === 'primary' ? [{}, []] : [this.#env, this.#imports]
+    const env = { ...planted, ...this.clocks.get(name)?.env }
+    const node = this.cluster.start(this.#filesOf(name), { on: this.network.on(name), imports, env })
     this.#nodes.set(name, node)
     if (!(await node.ready(READY_MS))) throw new Error(`${name} ended:\n${node.log.join('\n')}`)
   }

@@ -1,0 +1,43 @@
+/** Makes a token of this authority: the one place where a root key signs an identifier. */
+import { assert } from '../../shared/errors.ts'
+import { type TokenId, tokenId } from '../../shared/ids.ts'
+import { encodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
+import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
+import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
+import { encodeTokenText } from '../../shared/macaroon/text.ts'
+import { activeOrg } from './org.ts'
+import type { AuthorityState } from './state.ts'
+import type { Moment } from './step.ts'
+
+export interface NewToken {
+  readonly org: string
+  readonly subject: string
+  /** The tokens it is made from, the nearest first. */
+  readonly ancestors: readonly TokenReference[]
+  readonly caveats: readonly (string | Uint8Array)[]
+  /** 0 for a token that does not expire. */
+  readonly ttlSeconds: number
+}
+
+export interface Issued extends TokenReference {
+  readonly token: string
+  readonly id: TokenId
+  readonly issuedAtMs: number
+  readonly expiresAt: number
+}
+
+/** Under the org's active key; the nonce carries the issue clock, which never goes back. Throws org_unknown, org_disabled. */
+export function issueToken(state: AuthorityState, wanted: NewToken, { wallMs, entropy }: Moment): Issued {
+  const { subject, ancestors, caveats, ttlSeconds } = wanted
+  const org = activeOrg(state, wanted.org)
+  const key = state.keys.get(org.activeKid)
+  assert(key !== undefined, `org ${org.name} has no active key`)
+  const { nonce, issuedAtMs, state: issue } = nextNonce(state.issue, wallMs, entropy.bytes(NONCE_RANDOM_BYTES))
+  // By the earlier of the two clocks: an issue clock that once jumped ahead must not lengthen what is minted after.
+  const expiresAt = ttlSeconds === 0 ? 0 : Math.ceil(Math.min(issuedAtMs, wallMs) / 1000) + ttlSeconds
+  const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors, subject })
+  const root = createMacaroon({ derivedKey: key.derivedKey, location: state.cluster, identifier })
+  const token = encodeTokenText(attenuate(root, caveats))
+  state.issue = issue
+  return { token, id: tokenId(key.kid, nonce), kid: key.kid, nonce, issuedAtMs, expiresAt }
+}
