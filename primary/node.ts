@@ -196,7 +196,7 @@ export class Primary implements Service {
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
       note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
     }
-    this.#archiver = await openArchiver(options)
+    this.#archiver = openArchiver(options)
     if (this.#archiver === undefined) return
     await this.#archiver.start()
     this.#endArchiving = scheduleArchiving(this.#archiver, options)
