@@ -16,6 +16,8 @@ import {
 import { ArchiveWorker, type WorkerOptions } from './worker.ts'
 
 export interface ArchiverOptions extends WorkerOptions {
+  /** This primary leads the archive, which has everything up to there and contradicts nothing. */
+  readonly onClaimed: (archived: Txid) => void
   /** Another primary leads, or this database is old: nothing may be acknowledged any more. */
   readonly onFatal: (error: MacaroondError) => void
 }
@@ -58,11 +60,10 @@ export class Archiver {
    */
   async start(): Promise<void> {
     this.#step({ kind: 'tick' })
-    this.#watch = setInterval(() => this.#lookForAlerts(), WATCH_MS)
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLAIM_WAIT_MS)))
-    await Promise.race([this.#firstClaim.promise, late])
-    clearTimeout(timer)
+    await Promise.race([this.#firstClaim.promise, late]).finally(() => clearTimeout(timer))
+    this.#watch = setInterval(() => this.#lookForAlerts(), WATCH_MS)
   }
 
   /** Called with every commit; returns at once. */
@@ -125,12 +126,17 @@ export class Archiver {
     let event: ArchiverEvent
     try {
       event = await this.#worker.do(work, this.#state.needsSnapshot)
-      if (event.kind === 'claimed') this.#firstClaim.resolve()
+      if (event.kind === 'claimed') this.#claimed(event.archived)
       if (work.kind === 'job') this.#doneAtMs.set(work.job, this.#options.clock.wallMs())
     } catch (error) {
       event = this.#failed(work, error)
     }
     this.#step(event)
+  }
+
+  #claimed(archived: Txid): void {
+    this.#options.onClaimed(archived)
+    this.#firstClaim.resolve()
   }
 
   #failed(work: Work, error: unknown): ArchiverEvent {

@@ -15,7 +15,7 @@ type Note = Extract<Command, { kind: 'archive.note' }>
 
 export interface OpenArchiverOptions extends Pick<
   ArchiverOptions,
-  'source' | 'signingKey' | 'ring' | 'log' | 'onFatal'
+  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal'
 > {
   readonly config: PrimaryConfig
   /** Writes an audit record; rejects while writes are not taken. */
@@ -30,6 +30,11 @@ const JITTER_MS = 5_000
 export function archiveLocation({ archive, data }: Pick<PrimaryConfig, 'archive' | 'data'>): string | undefined {
   if (!archive.enabled) return undefined
   return archive.to ?? `${data}-archive`
+}
+
+/** An archive that lies elsewhere is a witness of what this primary once had; one beside the data is lost and put back with it. */
+export function isWitness({ enabled, to }: PrimaryConfig['archive']): boolean {
+  return enabled && to !== undefined
 }
 
 /** Undefined where the configuration wants none. */
