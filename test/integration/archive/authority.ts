@@ -157,6 +157,15 @@ export class Authority {
     await claimEpoch(this.#storage, claimed, this.key)
   }
 
+  /** Another primary goes on with the manifest. */
+  async followedByAnother(number: number): Promise<void> {
+    const place = { epoch: asEpoch(number), timeline: asTimeline('cd'.repeat(16)) }
+    const options = { storage: this.#storage, cluster: CLUSTER, ...place, signingKey: this.key }
+    const other = new ManifestWriter({ ...options, wallMs: this.#clock.wallMs })
+    await other.load()
+    await other.append({ head: undefined, added: [], removed: [] })
+  }
+
   /** Hash of the database's bytes as the archive gives them back. */
   async restored(target: RestoreTarget): Promise<{ readonly txid: Txid; readonly hash: string }> {
     const storage = await DirectoryStorage.open(this.archive)
