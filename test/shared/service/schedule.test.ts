@@ -22,13 +22,15 @@ test('a job that fails is run again, and one that still runs is not started twic
     return Promise.reject(new Error('it fails'))
   }
   let runs = 0
+  const begun = Promise.withResolvers<void>()
   const endless = (): Promise<void> => {
     runs += 1
+    begun.resolve()
     return new Promise(() => undefined)
   }
   onTestFinished(scheduleJob({ name: 'failing', at: EVERY_SECOND, run: failing }, silentLog))
   onTestFinished(scheduleJob({ name: 'endless', at: EVERY_SECOND, run: endless }, silentLog))
-  await again.promise
+  await Promise.all([again.promise, begun.promise])
   expect(runs).toBe(1)
 })
 
