@@ -18,7 +18,7 @@ import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
-import { requireOpen, requireTime, type WritesState } from './api/gate.ts'
+import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
 import { GlobalWait } from './api/global-wait.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
@@ -387,16 +387,4 @@ export class Primary implements Service {
       leaseMs: this.#options.config.freshness.lease_ms,
     })
   }
-}
-
-function notAReplica(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `only a replica may open the ${channel} channel`, {
-    hint: 'list this PeerId with `role = "replica"` in the primary’s configuration, if it is one',
-  })
-}
-
-function notHere(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `this node is the primary: it has no ${channel} channel`, {
-    hint: 'tokens are verified at a replica',
-  })
 }
