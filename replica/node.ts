@@ -24,6 +24,7 @@ import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { Freshness } from './freshness/freshness.ts'
 import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
+import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
 import { RevocationStream } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
@@ -64,6 +65,7 @@ export class Replica implements Service {
   readonly #hasData = Promise.withResolvers<void>()
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #fail: (error: unknown) => void
+  #source: TableSource | undefined
   #cancelScrub: () => void = () => undefined
   #listener: Listener | undefined
   #checkpointAt: number
@@ -205,18 +207,21 @@ export class Replica implements Service {
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
     const { log } = this.#options
-    if (connection.channel !== 'verify') {
-      return serveRpc(connection, { methods: { status: () => this.#status() }, log }).done
-    }
+    if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), log }).done
     const isGuest = this.#peers.find(connection.remotePeer) === undefined
     const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify)) : callsOf(this.#verify)
     const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
     await serveRpc(connection, { methods, log, ...limits }).done
   }
 
+  #adminCalls(): Record<string, RpcMethod> {
+    return { status: () => this.#status(), 'revocations.known': (value) => this.#known(value) }
+  }
+
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
   #reopened(source: TableSource | undefined): void {
     try {
+      this.#source = source
       this.#tables.attach(source)
       if (source !== undefined) this.#hasData.resolve()
     } catch (error) {
@@ -275,6 +280,11 @@ export class Replica implements Service {
     if (outcome === 'sound') return log.info('scrub: every page is as it was applied')
     log.error('scrub: the disk changed pages of this copy; a snapshot will replace it')
     this.#follower.damaged()
+  }
+
+  #known(value: unknown): ReturnType<typeof knownRevocations> {
+    const journalPath = join(this.#options.config.data, 'revocations.journal')
+    return knownRevocations({ source: this.#source, standing: this.#copy.standing, journalPath }, value)
   }
 
   #status(): ReturnType<typeof replicaStatus> {

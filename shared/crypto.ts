@@ -9,6 +9,7 @@
 import {
   createCipheriv,
   createDecipheriv,
+  createHash,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -94,6 +95,21 @@ export function deriveMacaroonKey(secret: Uint8Array): Buffer {
 
 export function sha256(data: Uint8Array): Buffer {
   return hash('sha256', data, 'buffer')
+}
+
+/** SHA-256 of what comes in pieces. */
+export class Sha256 {
+  readonly #hash = createHash('sha256')
+
+  update(piece: Uint8Array): this {
+    this.#hash.update(piece)
+    return this
+  }
+
+  /** Ends it. */
+  hex(): string {
+    return this.#hash.digest('hex')
+  }
 }
 
 /** Equality in a time that tells nothing of the bytes; different lengths are unequal, and lengths are no secret. */

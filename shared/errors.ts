@@ -76,6 +76,16 @@ const KINDS = {
   epoch_unsettled: 'unavailable',
   outcome_unknown: 'unavailable',
 
+  // archive and restore
+  archive_missing: 'failed',
+  archive_unavailable: 'unavailable',
+  archive_denied: 'denied',
+  archive_damaged: 'failed',
+  archive_unsigned: 'failed',
+  archive_fenced: 'conflict',
+  restore_target: 'failed',
+  restore_unconfirmed: 'usage',
+
   // channel
   connect_failed: 'unavailable',
   connection_lost: 'unavailable',

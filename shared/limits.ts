@@ -149,6 +149,22 @@ export const MIN_POSITION_WAIT_MS = 1_000
 export const MIN_POSITION_WAITERS_MAX = 4_096
 export const MIN_POSITION_WAITING_CHARS_MAX: number = 32 * 1024 * 1024
 
+// The archive.
+/** One read from a storage backend: what a cut connection costs at most, and what is held in memory of a large file. */
+export const ARCHIVE_READ_BYTES: number = 8 * 1024 * 1024
+/** A signed document of the manifest: a base lists every file of the archive, at about 250 bytes each. */
+export const MANIFEST_DOCUMENT_BYTES_MAX: number = 512 * 1024 * 1024
+/** Transactions that become files of the archive in one round, and how many are written at once. */
+export const ARCHIVE_ROUND_SEGMENTS_MAX = 1_024
+export const ARCHIVE_ROUND_BYTES_MAX: number = 64 * 1024 * 1024
+export const ARCHIVE_REQUESTS_AT_ONCE = 8
+/** Pages held in memory while segments are merged. */
+export const MERGE_BYTES_MAX: number = 64 * 1024 * 1024
+/** Pages of one merged file: it is made by the primary, between commits. */
+export const COMPACTION_BYTES_MAX: number = 8 * 1024 * 1024
+/** A restored database begins so many transactions after the last one known, in case there was one that nobody knows. */
+export const RESTORE_TXID_JUMP: number = 2 ** 20
+
 // SQLite files.
 /** A poll of the WAL returns after the first transaction that reaches this. */
 export const WAL_POLL_BYTES: number = 16 * 1024 * 1024
@@ -184,3 +200,7 @@ assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'what is read online is read
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')
 // The smallest pages cost most: 512 bytes that do not compress take 3 more, 10 of frame and at most 12 of index.
 assert((SEGMENT_PAGES_BYTES_MAX / 512) * (512 + 3 + 10 + 12) + 1024 <= SEGMENT_BYTES_MAX, 'whole pages fit a segment')
+assert(
+  COMPACTION_BYTES_MAX <= MERGE_BYTES_MAX && MERGE_BYTES_MAX <= SEGMENT_PAGES_BYTES_MAX,
+  'what was merged can be read at once',
+)

@@ -49,6 +49,11 @@ function noteRefusal({ actor, message }: Extract<Command, { kind: 'replica.refus
   return { rows: [], answer: { noted: true }, audit: { ...common, action: 'replica.refused', detail: { message } } }
 }
 
+function noteArchive({ actor, action, detail }: Extract<Command, { kind: 'archive.note' }>, moment: Moment): Decision {
+  const audit = { atMs: moment.wallMs, actor: actor.text, action, org: '', target: '', detail }
+  return { rows: [], answer: { noted: true }, audit }
+}
+
 function decide(state: AuthorityState, command: Command, moment: Moment): Decision {
   switch (command.kind) {
     case 'org.create':
@@ -71,5 +76,7 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return settleEpoch(state, command, moment)
     case 'replica.refused':
       return noteRefusal(command, moment)
+    case 'archive.note':
+      return noteArchive(command, moment)
   }
 }

@@ -15,6 +15,7 @@ import { describeMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { FULL, QUICK, type Plan } from './plan.ts'
 import { formatMachine, formatTable, isMet, type Report, type Row } from './report.ts'
+import { measureRestore } from './restore.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureThroughput } from './throughput.ts'
 import { measureChannel, measureVerifier } from './verification.ts'
@@ -74,6 +75,7 @@ async function onCluster(): Promise<Row[]> {
 async function alone(): Promise<Row[]> {
   const rows: Row[] = []
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
+  if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))
   if (wanted('macaroons')) rows.push(...(say('macaroons'), await measureMacaroons(subfolder('macaroons'), plan, note)))
   if (wanted('memory')) rows.push(...(say('memory'), await measureMemory(subfolder('memory'))))
   return rows
