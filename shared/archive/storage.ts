@@ -5,7 +5,7 @@
  * bucket), archive_unavailable (try again later), archive_denied (credentials, permissions), disk_full.
  */
 import { MacaroondError } from '../errors.ts'
-import { ARCHIVE_READ_BYTES } from '../limits.ts'
+import { ARCHIVE_PIECES_AHEAD, ARCHIVE_READ_BYTES } from '../limits.ts'
 
 export interface StoredObject {
   readonly key: string
@@ -41,14 +41,25 @@ export interface ArchiveStorage {
   readonly sweep: () => Promise<void>
 }
 
-/** An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. */
+/**
+ * An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. Once the first one
+ * shows that there are more, some are read ahead.
+ */
 export async function* piecesOf(storage: ArchiveStorage, key: string): AsyncGenerator<Buffer> {
-  for (let start = 0; ;) {
-    const piece = await storage.get(key, { start, length: ARCHIVE_READ_BYTES })
+  let asked = 0
+  const ask = (): Promise<Buffer | undefined> => {
+    const piece = storage.get(key, { start: asked, length: ARCHIVE_READ_BYTES })
+    asked += ARCHIVE_READ_BYTES
+    // It is awaited in its turn, or not at all; until then its failure is nobody's.
+    piece.catch(() => undefined)
+    return piece
+  }
+  for (const reading = [ask()]; ;) {
+    const piece = await reading.shift()
     if (piece === undefined) throw objectMissing(storage, key)
+    if (piece.length === ARCHIVE_READ_BYTES) while (reading.length < ARCHIVE_PIECES_AHEAD) reading.push(ask())
     if (piece.length > 0) yield piece
     if (piece.length < ARCHIVE_READ_BYTES) return
-    start += piece.length
   }
 }
 

@@ -1,0 +1,138 @@
+/** Uploads of what is too large for one request: in parts, each checked and repeated by itself, and then put together. */
+import { MacaroondError } from '../../errors.ts'
+import { S3_PART_BYTES_MIN, S3_PARTS_AT_ONCE, S3_PARTS_MAX } from '../../limits.ts'
+import { storageError } from '../../sqlite/storage-errors.ts'
+import type { Content } from '../storage.ts'
+import type { S3Client } from './client.ts'
+import { elements, escapeXml, textOf } from './xml.ts'
+
+export interface Upload {
+  /** In the bucket. */
+  readonly name: string
+  readonly content: Content
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** An object appears when all parts are there, with the last request; on an error nothing does. */
+export async function uploadParts(client: S3Client, upload: Upload): Promise<void> {
+  const { name, headers } = upload
+  const doing = `writing ${name}`
+  const begun = await client.send({ method: 'POST', name, query: { uploads: '' }, headers, doing })
+  const uploadId = textOf(begun.body.toString('utf8'), 'UploadId')
+  if (uploadId === undefined) throw new MacaroondError('archive_unavailable', `no upload was begun while ${doing}`)
+  try {
+    await complete(client, upload, uploadId, await sendParts(client, upload, uploadId))
+  } catch (error) {
+    // The store keeps, and bills, parts that belong to nothing; where this fails as well, the next start sweeps them.
+    await abortUpload(client, name, uploadId).catch(() => undefined)
+    throw storageError(error, doing)
+  }
+}
+
+async function sendParts(client: S3Client, { name, content }: Upload, uploadId: string): Promise<readonly string[]> {
+  const tags: string[] = []
+  const running = new Set<Promise<void>>()
+  const send = async (index: number, body: Buffer): Promise<void> => {
+    const query = { partNumber: String(index + 1), uploadId }
+    const { headers } = await client.send({ method: 'PUT', name, query, body, doing: `writing ${name}` })
+    tags[index] = headers.get('etag') ?? ''
+  }
+  let count = 0
+  try {
+    for await (const body of partsOf(content)) {
+      const part: Promise<void> = send(count, body).finally(() => running.delete(part))
+      running.add(part)
+      count += 1
+      if (running.size >= S3_PARTS_AT_ONCE) await Promise.race(running)
+    }
+    await Promise.all(running)
+  } finally {
+    await Promise.allSettled(running)
+  }
+  return tags
+}
+
+/** The last attempt may have been carried out without an answer: then the upload is no more, and the object is there. */
+async function complete(
+  client: S3Client,
+  { name, content }: Upload,
+  uploadId: string,
+  tags: readonly string[],
+): Promise<void> {
+  const parts = tags.map(
+    (tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`,
+  )
+  const body = Buffer.from(
+    `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join('')}</CompleteMultipartUpload>`,
+  )
+  const doing = `writing ${name}`
+  const expected = ['NoSuchUpload']
+  const { code, repeated } = await client.send({ method: 'POST', name, query: { uploadId }, body, expected, doing })
+  if (code === '' || (repeated && (await sizeOf(client, name)) === sizeOfContent(content))) return
+  throw new MacaroondError('archive_unavailable', `the upload was ended by somebody else while ${doing}`, {
+    hint: 'is there another writer, or a rule of the bucket that ends uploads early?',
+  })
+}
+
+async function sizeOf(client: S3Client, name: string): Promise<number | undefined> {
+  const headers = { range: 'bytes=0-0' }
+  const answer = await client.send({ method: 'GET', name, headers, expected: ['NoSuchKey'], doing: `reading ${name}` })
+  const total = /\/(\d+)$/.exec(answer.headers.get('content-range') ?? '')?.[1]
+  return total === undefined ? undefined : Number(total)
+}
+
+export function sizeOfContent(content: Content): number {
+  return content instanceof Uint8Array ? content.length : content.bytes
+}
+
+/** Of one size each but for the last one; together as many bytes as the content says it has. */
+async function* partsOf(content: Content): AsyncGenerator<Buffer> {
+  const size = sizeOfContent(content)
+  const partBytes = Math.max(S3_PART_BYTES_MIN, Math.ceil(size / S3_PARTS_MAX))
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  let total = 0
+  for await (const piece of content instanceof Uint8Array ? [content] : content.pieces()) {
+    total += piece.length
+    for (let at = 0; at < piece.length;) {
+      const taken = piece.subarray(at, at + partBytes - heldBytes)
+      held.push(taken)
+      heldBytes += taken.length
+      at += taken.length
+      if (heldBytes < partBytes) continue
+      yield Buffer.concat(held, heldBytes)
+      held = []
+      heldBytes = 0
+    }
+  }
+  if (heldBytes > 0) yield Buffer.concat(held, heldBytes)
+  if (total !== size) throw new Error(`${total} bytes came where ${size} were announced`)
+}
+
+export async function wholeOf(content: Content): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for await (const part of partsOf(content)) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+export async function abortUpload(client: S3Client, name: string, uploadId: string): Promise<void> {
+  const expected = ['NoSuchUpload', '404']
+  await client.send({ method: 'DELETE', name, query: { uploadId }, expected, doing: `ending the upload of ${name}` })
+}
+
+/** Uploads below a folder that somebody began and nobody ended. */
+export async function abortUploads(client: S3Client, folder: string): Promise<void> {
+  let from: Readonly<Record<string, string>> = {}
+  for (;;) {
+    const query = { uploads: '', prefix: `${folder}/`, ...from }
+    const { body } = await client.send({ method: 'GET', query, doing: 'listing uploads' })
+    const xml = body.toString('utf8')
+    for (const upload of elements(xml, 'Upload')) {
+      const [name, uploadId] = [textOf(upload, 'Key'), textOf(upload, 'UploadId')]
+      if (name?.startsWith(`${folder}/`) === true && uploadId !== undefined) await abortUpload(client, name, uploadId)
+    }
+    const [key, id] = [textOf(xml, 'NextKeyMarker'), textOf(xml, 'NextUploadIdMarker')]
+    if (textOf(xml, 'IsTruncated') !== 'true' || key === undefined || id === from['upload-id-marker']) return
+    from = { 'key-marker': key, 'upload-id-marker': id ?? '' }
+  }
+}
