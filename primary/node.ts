@@ -13,6 +13,7 @@ import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
 import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
+import type { Txid } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -21,7 +22,7 @@ import { requireOpen, type WritesState } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
 import type { Archiver } from './archiver/archiver.ts'
-import { openArchiver, scheduleArchiving } from './archiver/open-archiver.ts'
+import { isWitness, openArchiver, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
@@ -44,6 +45,9 @@ export interface PrimaryOptions {
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => PrimaryConfig
 }
+
+/** Among the witnesses; no PeerId looks like it. */
+const ARCHIVE = 'archive'
 
 export class Primary implements Service {
   readonly failed: Promise<unknown>
@@ -76,7 +80,7 @@ export class Primary implements Service {
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
-    this.#agreement = startAgreement(this.#replicaNames(), config.alone)
+    this.#agreement = startAgreement(this.#witnesses(), config.alone)
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
@@ -101,7 +105,7 @@ export class Primary implements Service {
       snapshots: this.#openSnapshots(),
       logger: log,
       events: {
-        joined: (replica, atHead) => this.#joined({ replica, atHead }),
+        joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
         refused: (replica, message) => this.#auditRefusal(replica, message),
         contradicted: (error) => this.#stopAtOnce(error),
       },
@@ -193,10 +197,11 @@ export class Primary implements Service {
       signingKey: this.#signingKey,
       ring: [kek],
       log,
+      onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
       note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
     }
-    this.#archiver = await openArchiver(options)
+    this.#archiver = openArchiver(options)
     if (this.#archiver === undefined) return
     await this.#archiver.start()
     this.#endArchiving = scheduleArchiving(this.#archiver, options)
@@ -218,6 +223,16 @@ export class Primary implements Service {
       .all()
       .filter(({ role }) => role === 'replica')
       .map(({ id }) => id)
+  }
+
+  /** Who can tell whether this disk is the newest there is. */
+  #witnesses(): readonly string[] {
+    return isWitness(this.#options.config.archive) ? [...this.#replicaNames(), ARCHIVE] : this.#replicaNames()
+  }
+
+  #archiveAgreed(archived: Txid): void {
+    if (!isWitness(this.#options.config.archive)) return
+    this.#joined({ witness: ARCHIVE, atHead: archived === this.#commitLog.head.txid })
   }
 
   #accept(
@@ -272,9 +287,9 @@ export class Primary implements Service {
   }
 
   #joined(event: Joined): void {
-    this.#refused.delete(event.replica)
+    this.#refused.delete(event.witness)
     const before = this.#agreement.confirmed
-    this.#agreement = stepAgreement(this.#agreement, event, this.#replicaNames())
+    this.#agreement = stepAgreement(this.#agreement, event, this.#witnesses())
     if (!before && this.#agreement.confirmed) this.#options.log.info(event, 'position confirmed: writes are open')
   }
 

@@ -8,14 +8,16 @@ import { comparePositions, parsePosition, positionText, type Position } from '..
 import { openReader } from '../../shared/sqlite/connection.ts'
 import { askStatus } from '../clients.ts'
 import { type Evidence, evidenceOfDatabase } from './evidence.ts'
-import { evidenceOfReplica, type OrgOfKey } from './replica-evidence.ts'
-import type { Scratch } from './scratch.ts'
+import { evidenceOfReplica, type OrgOfKey, revocationsOfJournal } from './replica-evidence.ts'
+import type { NodeCopy, Scratch } from './scratch.ts'
 import type { ArchiveSource } from './source.ts'
 
 export interface GatherOptions {
   readonly scratch: Scratch
   readonly archive: ArchiveSource | undefined
   readonly profile: Profile | undefined
+  /** A replica's copy that is restored from. */
+  readonly replica: NodeCopy | undefined
   /** Data folder of the old primary, stopped. */
   readonly oldData: string | undefined
   /** The newest position that the operator knows of. */
@@ -46,14 +48,13 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
       unread.push(`${what} cannot be read: ${reportOf(error).message}`)
     }
   }
-  const { archive, oldData, profile, scratch } = options
+  const { archive, replica: copied, oldData, profile, scratch } = options
   const headPath = scratch.path('head.db')
   if (archive !== undefined) await attempt('the archive’s head', () => headEvidence(options, archive, headPath))
   if (oldData !== undefined) {
-    await attempt(`the old disk ${oldData}`, async () =>
-      readDatabase('old disk', scratch.copyDatabase(oldData, 'old.db')),
-    )
+    await attempt(`the old disk ${oldData}`, async () => copyEvidence('old disk', scratch.copyNode(oldData, 'old.db')))
   }
+  if (copied !== undefined) await attempt('the copy', async () => copyEvidence('the replica’s copy', copied))
   const orgOfKey = orgsOf(evidence)
   for (const replica of profile?.replicas ?? []) {
     await attempt(`replica ${replica.region}`, () => evidenceOfReplica(profile!, replica, orgOfKey))
@@ -87,6 +88,12 @@ function readDatabase(from: string, path: string): Evidence | undefined {
   }
 }
 
+function copyEvidence(from: string, { database, journal }: NodeCopy): Evidence | undefined {
+  const pages = readDatabase(from, database)
+  if (pages === undefined || journal === undefined) return pages
+  return { ...pages, revocations: [...pages.revocations, ...revocationsOfJournal(journal, orgsOf([pages]))] }
+}
+
 function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
   const orgs = new Map<string, string>()
   for (const { kid, org } of evidence.flatMap(({ database }) => database?.keys ?? [])) {
@@ -96,26 +103,34 @@ function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
 }
 
 /** A position beyond all that was read: revocations up to there were acknowledged, and are not among the evidence. */
-async function newerThanRead(
-  { newest, profile }: GatherOptions,
-  evidence: readonly Evidence[],
-): Promise<readonly string[]> {
+async function newerThanRead(options: GatherOptions, evidence: readonly Evidence[]): Promise<readonly string[]> {
+  const { archive, newest, profile } = options
   const claims: { readonly who: string; readonly position: Position }[] = []
-  if (newest !== undefined) claims.push({ who: 'you', position: newest })
+  if (newest !== undefined) claims.push({ who: 'you know', position: newest })
+  if (archive?.head !== undefined) claims.push({ who: 'the manifest knows', position: archive.head })
   if (profile !== undefined) {
     const status = await askStatus(profile, profile.primary).catch(() => undefined)
     if (status?.role === 'primary')
-      claims.push({ who: 'the primary, which is running,', position: parsePosition(status.position) })
+      claims.push({ who: 'the primary, which is running, knows', position: parsePosition(status.position) })
   }
   const read = evidence.flatMap(({ position }) => position ?? [])
   const isCovered = (claimed: Position): boolean =>
     read.some((one) => comparePositions({ ...one, checksum: claimed.checksum }, claimed) >= 0)
-  return claims
-    .filter(({ position }) => !isCovered(position))
-    .map(
-      ({ who, position }) =>
-        `${who} know${who === 'you' ? '' : 's'} of ${positionText(position)}, which is newer than all that was read`,
-    )
+  const newer = claims.filter(({ position }) => !isCovered(position))
+  return [
+    ...newer.map(({ who, position }) => `${who} of ${positionText(position)}, which is newer than all that was read`),
+    ...unseenEpoch(archive, read),
+  ]
+}
+
+/** A primary claims its epoch before it writes anything: what it acknowledged then may be nowhere in the archive. */
+function unseenEpoch(
+  archive: ArchiveSource | undefined,
+  read: readonly { readonly epoch: number }[],
+): readonly string[] {
+  const claimed = archive?.highest.epoch ?? 0
+  if (claimed === 0 || read.some(({ epoch }) => epoch >= claimed)) return []
+  return [`a primary has claimed epoch ${claimed}, and no transaction of it was read`]
 }
 
 function remarksOn({ profile, newest, archive }: GatherOptions): readonly string[] {

@@ -1,4 +1,5 @@
-/** Asks a running replica which revocations it knows. */
+/** Which revocations a replica knows: asked while it runs, or from the journal on its disk. */
+import { decodeJournal } from '../../replica/revocations/journal-records.ts'
 import type { Profile, ProfileReplica } from '../../shared/config/profile.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -28,6 +29,11 @@ export async function evidenceOfReplica(
     const parsed = position === null ? undefined : parsePosition(position)
     return { from: `replica ${replica.region}`, position: parsed, revocations, issueClockMs, database: undefined }
   })
+}
+
+/** What a stopped replica acknowledged ahead of its pages. */
+export function revocationsOfJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly RevocationColumns[] {
+  return decodeJournal(journal).parts.flatMap(({ rows }) => rows.map((row) => toColumns(row, orgOfKey)))
 }
 
 function checked(value: unknown): KnownResult {

@@ -9,7 +9,7 @@ import type { Clock, Entropy } from '../../shared/clock.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
 import type { Position } from '../../shared/position.ts'
 import { runCheckpoint } from '../../shared/sqlite/checkpoint.ts'
 import { type Connection, openReader, openWriter } from '../../shared/sqlite/connection.ts'
@@ -68,8 +68,9 @@ async function restoreIn(scratch: Scratch, options: RestoreOptions): Promise<Res
   const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
   const meter = new Meter(options)
   const onBytes = (bytes: number): void => meter.add(bytes)
-  const gathered = await gather({ scratch, archive, profile, oldData, newest, nowMs: clock.wallMs(), onBytes })
-  const path = await target(scratch, options, plan, gathered, onProgress)
+  const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target.db') : undefined
+  const gathered = await gather({ scratch, archive, replica, profile, oldData, newest, nowMs: clock.wallMs(), onBytes })
+  const path = replica?.database ?? (await target(scratch, options, plan, gathered, onProgress))
   const foreign = !isOurs(path)
   const carried = foreign || options.withoutRevocations ? undefined : carriedInto(path, gathered)
   const { unread, remarks } = gathered
@@ -89,8 +90,7 @@ async function target(
   { headPath }: Gathered,
   onProgress: RestoreOptions['onProgress'],
 ): Promise<string> {
-  if ('replica' in from) return scratch.copyDatabase(from.replica, 'target.db')
-  if (plan === undefined) throw new MacaroondError('internal', 'a restore from an archive has a plan')
+  assert('archive' in from && plan !== undefined, 'a restore from an archive has a plan')
   if (headPath !== undefined && plan.next === undefined) return headPath
   const path = scratch.path('target.db')
   let done = 0

@@ -1,5 +1,15 @@
 /** The folder a restore works in, beside its output so that the last step is a rename; and that last step. */
-import { closeSync, copyFileSync, existsSync, fsyncSync, linkSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { MacaroondError } from '../../shared/errors.ts'
 import { lockFolder, type NodeLock } from '../../shared/sqlite/node-lock.ts'
@@ -8,6 +18,14 @@ import { storageError } from '../../shared/sqlite/storage-errors.ts'
 
 const NODE_LOCK = 'node.lock'
 const DATABASE = 'macaroond.db'
+const JOURNAL = 'revocations.journal'
+
+/** What a restore takes of the data folder of a stopped node. */
+export interface NodeCopy {
+  readonly database: string
+  /** Revocations that a replica knows ahead of its pages; undefined for a primary. */
+  readonly journal: Buffer | undefined
+}
 
 export class Scratch {
   readonly folder: string
@@ -49,7 +67,7 @@ export class Scratch {
   }
 
   /** Copies a stopped node's database, with what its WAL holds: the original is not touched. Throws already_running. */
-  copyDatabase(folder: string, name: string): string {
+  copyNode(folder: string, name: string): NodeCopy {
     const source = join(folder, DATABASE)
     if (!existsSync(source)) {
       throw new MacaroondError('io_failed', `there is no ${DATABASE} in ${folder}`, {
@@ -58,9 +76,11 @@ export class Scratch {
     }
     const lock = existsSync(join(folder, NODE_LOCK)) ? lockIfWritable(folder) : undefined
     try {
-      const copy = this.path(name)
-      for (const suffix of ['', '-wal']) if (existsSync(source + suffix)) copyFileSync(source + suffix, copy + suffix)
-      return copy
+      const database = this.path(name)
+      for (const suffix of ['', '-wal'])
+        if (existsSync(source + suffix)) copyFileSync(source + suffix, database + suffix)
+      const journal = join(folder, JOURNAL)
+      return { database, journal: existsSync(journal) ? readFileSync(journal) : undefined }
     } catch (error) {
       throw storageError(error, `copying ${source}`)
     } finally {

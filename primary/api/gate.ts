@@ -12,9 +12,9 @@ export function requireOpen(state: WritesState): void {
     case 'unconfirmed':
       throw new MacaroondError(
         'write_unconfirmed',
-        'no replica has agreed with this primary’s position since it started',
+        'no replica, and no archive elsewhere, has agreed with this primary’s position since it started',
         {
-          hint: 'start a replica; or, if this disk is known to be the newest, set `alone = true` in the primary’s configuration',
+          hint: 'start a replica, or make the archive reachable; or, if this disk is known to be the newest, set `alone = true` in the primary’s configuration',
         },
       )
     case 'disk full':

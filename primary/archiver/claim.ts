@@ -23,6 +23,8 @@ export interface Claimed {
   readonly archived: Txid
   /** Nothing in the archive leads on to what the log has. */
   readonly needsSnapshot: boolean
+  /** When somebody wrote the archive before this, unix milliseconds; undefined for a new one. */
+  readonly lastWriteMs: number | undefined
 }
 
 /** Throws archive_fenced, wrong_cluster, position_diverged (all final), archive_damaged, archive_unsigned. */
@@ -38,7 +40,8 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   const state = isOurs ? found : await manifest.append({ head: undefined, added: [], removed: [] })
   requireSameHistory(state, source)
   const archived = state.head?.txid ?? TXID_NONE
-  return { archived, needsSnapshot: archived < head.txid && source.segment(asTxid(archived + 1)) === undefined }
+  const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
+  return { archived, needsSnapshot, lastWriteMs: found.seq === 0 ? undefined : found.atMs }
 }
 
 /** A database without any history must not take over the archive of one that was lost: that would be the end of both. */

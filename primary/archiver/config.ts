@@ -84,4 +84,5 @@ export const JOB_SCHEDULES: Readonly<Record<JobName, keyof ArchiveSchedule>> = {
   snapshot: 'snapshot',
   retain: 'retention',
   drill: 'drill',
+  heartbeat: 'heartbeat',
 }

@@ -5,7 +5,7 @@
  */
 import { TXID_NONE, type Txid } from '../../shared/ids.ts'
 
-export type JobName = 'snapshot' | 'compact 1' | 'compact 2' | 'compact 3' | 'retain' | 'drill'
+export type JobName = 'snapshot' | 'compact 1' | 'compact 2' | 'compact 3' | 'retain' | 'drill' | 'heartbeat'
 
 export type Work =
   /** Read what is there, and lead. */
@@ -19,8 +19,15 @@ export interface ArchiverRules {
   readonly roundMs: number
   readonly retryBaseMs: number
   readonly retryMaxMs: number
-  /** A transaction that waits longer, or a job that does, is worth an alarm. */
+  /** A transaction that waits longer, or a job that does, is worth an alarm; so is one that works ten times as long. */
   readonly lateMs: number
+}
+
+/** A job that waits for its turn, and for the transactions up to `needs` to be in the archive. */
+interface Due {
+  readonly job: JobName
+  readonly sinceMs: number
+  readonly needs: Txid
 }
 
 export interface ArchiverState {
@@ -28,6 +35,7 @@ export interface ArchiverState {
   /** Another primary leads, or this archive is not ours: nothing is written any more. */
   readonly ended: boolean
   readonly working: Work | undefined
+  readonly workingSinceMs: number
   readonly committed: Txid
   /** Everything up to here is in the archive and in its manifest. */
   readonly archived: Txid
@@ -36,7 +44,7 @@ export interface ArchiverState {
   /** No chain leads on from what is there: a snapshot comes first. */
   readonly needsSnapshot: boolean
   readonly nextRoundMs: number
-  readonly due: readonly { readonly job: JobName; readonly sinceMs: number }[]
+  readonly due: readonly Due[]
   readonly failures: number
   readonly retryAtMs: number
   /** Of the last failure, until what failed has succeeded. */
@@ -67,6 +75,7 @@ export function startArchiver(committed: Txid): ArchiverState {
     claimed: false,
     ended: false,
     working: undefined,
+    workingSinceMs: 0,
     committed,
     archived: TXID_NONE,
     behindSinceMs: undefined,
@@ -84,16 +93,21 @@ export function step(before: ArchiverState, event: ArchiverEvent, nowMs: number,
   const start = next(state, nowMs)
   if (start === undefined) return { state, start, wakeAtMs: wakeAt(state) }
   const nextRoundMs = start.kind === 'upload' ? nowMs + rules.roundMs : state.nextRoundMs
-  return { state: { ...state, working: start, nextRoundMs }, start, wakeAtMs: undefined }
+  return { state: { ...state, working: start, workingSinceMs: nowMs, nextRoundMs }, start, wakeAtMs: undefined }
 }
+
+const WORKS_LONG = 10
 
 /** What an operator should look at, in words. */
 export function alertsOf(state: ArchiverState, nowMs: number, { lateMs }: ArchiverRules): readonly string[] {
   const failures = Object.entries(state.errors).map(([what, message]) => `${what} fails: ${message}`)
   const behind = state.behindSinceMs !== undefined && nowMs - state.behindSinceMs > lateMs
   const stall = behind ? [`${state.committed - state.archived} transactions wait for the archive`] : []
-  const late = state.due.filter(({ sinceMs }) => nowMs - sinceMs > lateMs).map(({ job }) => `${job} is late`)
-  return [...failures, ...stall, ...late]
+  const { working, workingSinceMs } = state
+  const waiting = state.due.filter(({ job }) => working?.kind !== 'job' || working.job !== job)
+  const late = waiting.filter(({ sinceMs }) => nowMs - sinceMs > lateMs).map(({ job }) => `${job} is late`)
+  const long = working !== undefined && nowMs - workingSinceMs > WORKS_LONG * lateMs
+  return [...failures, ...stall, ...late, ...(long ? [`${nameOf(working)} has not ended for long`] : [])]
 }
 
 function take(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: ArchiverRules): ArchiverState {
@@ -125,8 +139,10 @@ function pick({
   return { archived, needsSnapshot }
 }
 
+/** A heartbeat proves that what is committed now arrives: it has nothing to look at before that has. */
 function withDue(state: ArchiverState, job: JobName, sinceMs: number): ArchiverState {
-  return { ...state, due: [...state.due, { job, sinceMs }] }
+  const needs = job === 'heartbeat' ? state.committed : TXID_NONE
+  return { ...state, due: [...state.due, { job, sinceMs, needs }] }
 }
 
 function done(state: ArchiverState): ArchiverState {
@@ -178,7 +194,7 @@ function next(state: ArchiverState, nowMs: number): Work | undefined {
   if (!state.claimed) return { kind: 'claim' }
   if (state.needsSnapshot) return { kind: 'job', job: 'snapshot' }
   if (state.archived < state.committed && nowMs >= state.nextRoundMs) return { kind: 'upload', after: state.archived }
-  const [first] = state.due
+  const first = state.due.find(({ needs }) => needs <= state.archived)
   return first === undefined ? undefined : { kind: 'job', job: first.job }
 }
 

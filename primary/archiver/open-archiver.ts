@@ -1,8 +1,9 @@
 /** Makes a primary's archiver, if it has one, and its schedules. */
 import { requireCreateIfAbsent } from '../../shared/archive/epoch-claim.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
+import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { scheduleJob } from '../../shared/service/schedule.ts'
 import type { Command } from '../authority/commands.ts'
 import type { PrimaryConfig } from '../config.ts'
@@ -14,7 +15,7 @@ type Note = Extract<Command, { kind: 'archive.note' }>
 
 export interface OpenArchiverOptions extends Pick<
   ArchiverOptions,
-  'source' | 'signingKey' | 'ring' | 'log' | 'onFatal'
+  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal'
 > {
   readonly config: PrimaryConfig
   /** Writes an audit record; rejects while writes are not taken. */
@@ -31,23 +32,33 @@ export function archiveLocation({ archive, data }: Pick<PrimaryConfig, 'archive'
   return archive.to ?? `${data}-archive`
 }
 
-/** Undefined where the configuration wants none. Throws platform_unsupported, archive_denied, archive_missing. */
-export async function openArchiver(options: OpenArchiverOptions): Promise<Archiver | undefined> {
+/** An archive that lies elsewhere is a witness of what this primary once had; one beside the data is lost and put back with it. */
+export function isWitness({ enabled, to }: PrimaryConfig['archive']): boolean {
+  return enabled && to !== undefined
+}
+
+/** Undefined where the configuration wants none. */
+export function openArchiver(options: OpenArchiverOptions): Archiver | undefined {
   const { config, note, log } = options
   const location = archiveLocation(config)
   if (location === undefined) return undefined
-  const storage = await openArchive(location, { create: true })
-  await requireCreateIfAbsent(storage, systemEntropy)
   return new Archiver({
     ...options,
     config: config.archive,
     cluster: config.cluster,
-    storage,
+    location,
+    open: () => open(location),
     scratch: config.data,
     clock: systemClock,
     entropy: systemEntropy,
     onDrilled: (outcome) => void note(noteOf(outcome)).catch(() => log.warn('a restore drill is not in the audit')),
   })
+}
+
+async function open(location: string): Promise<ArchiveStorage> {
+  const storage = await openArchive(location, { create: true })
+  await requireCreateIfAbsent(storage, systemEntropy)
+  return storage
 }
 
 function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0]): Note {
@@ -64,19 +75,23 @@ export function scheduleArchiving(
   { config, note, source, log }: Pick<OpenArchiverOptions, 'config' | 'note' | 'source' | 'log'>,
 ): () => void {
   const { schedule } = config.archive
-  const jobs = Object.entries(JOB_SCHEDULES).map(([job, key]) => {
-    const run = (): Promise<void> => Promise.resolve(archiver.due(job as JobName))
-    return { name: `archive ${job}`, at: schedule[key], run, jitterMs: JITTER_MS }
-  })
   let seen = source.head.txid
-  const heartbeat = async (): Promise<void> => {
-    const quiet = source.head.txid === seen
-    // That it arrives is watched as for any other transaction: one that does not raises an alert.
-    if (quiet) await note({ kind: 'archive.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
+  /** Something must have been committed that can arrive; while writes are not taken, what is there has to do. */
+  const beat = async (): Promise<void> => {
+    if (source.head.txid === seen) {
+      const sign = note({ kind: 'archive.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
+      await sign.catch((error: unknown) => log.warn({ error: reportOf(error) }, 'no heartbeat for the archive'))
+    }
     seen = source.head.txid
   }
-  const all = [...jobs, { name: 'archive heartbeat', at: schedule.heartbeat, run: heartbeat, jitterMs: JITTER_MS }]
-  const cancels = all.map((job) => scheduleJob(job, log))
+  const jobs = Object.entries(JOB_SCHEDULES).map(([job, key]) => {
+    const run = async (): Promise<void> => {
+      if (job === 'heartbeat') await beat()
+      archiver.due(job as JobName)
+    }
+    return { name: `archive ${job}`, at: schedule[key], run, jitterMs: JITTER_MS }
+  })
+  const cancels = jobs.map((job) => scheduleJob(job, log))
   return () => {
     for (const cancel of cancels) cancel()
   }

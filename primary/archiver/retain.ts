@@ -1,5 +1,5 @@
 /** Deletes what has served its time: first the manifest says so, then the files go. */
-import { type ArchivedFile, parseSegmentKey, SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
+import { parseSegmentKey, SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
 import { planRetention, type RetentionRules } from '../../shared/archive/retention-plan.ts'
 import { inParallel } from '../../shared/archive/storage.ts'
 import { ARCHIVE_REQUESTS_AT_ONCE } from '../../shared/limits.ts'
@@ -16,20 +16,26 @@ export async function retain(
   rules: RetentionRules,
   nowMs: number,
 ): Promise<Retained> {
-  const { manifest } = options
+  const { storage, manifest } = options
   const { remove, early } = planRetention(manifest.state.files.values(), rules, nowMs)
-  if (remove.length > 0) await manifest.append({ head: manifest.state.head, added: [], removed: remove })
-  await deleteUnlisted(options)
+  const keys = [...remove.map(({ key }) => key), ...(await unlisted(options))]
+  if (keys.length === 0) return { removed: 0, early }
+  // Created only if absent: whoever is no longer the one that goes on with the chain is fenced here, and deletes nothing.
+  await manifest.append({ head: manifest.state.head, added: [], removed: remove })
+  await inParallel(keys, ARCHIVE_REQUESTS_AT_ONCE, (key) => storage.delete(key))
   return { removed: remove.length, early }
 }
 
 /**
- * Everything that no manifest names: what was just removed from it, and what a crash left between the two steps. Not what is
- * beyond our head: the primary of a later epoch may have put it there a moment ago.
+ * What no manifest names, because a crash came between a file and its entry, or between an entry and the deletion. Not what
+ * is beyond our head: the primary of a later epoch may have put it there a moment ago.
  */
-async function deleteUnlisted({ storage, manifest }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<void> {
+async function unlisted({
+  storage,
+  manifest,
+}: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<readonly string[]> {
   const { files, head } = manifest.state
   const isOurs = (key: string): boolean => (parseSegmentKey(key)?.maxTxid ?? Infinity) <= (head?.txid ?? 0)
-  const unlisted = (await storage.list(SEGMENTS_PREFIX)).filter(({ key }) => !files.has(key) && isOurs(key))
-  await inParallel(unlisted, ARCHIVE_REQUESTS_AT_ONCE, ({ key }: Pick<ArchivedFile, 'key'>) => storage.delete(key))
+  const objects = await storage.list(SEGMENTS_PREFIX)
+  return objects.map(({ key }) => key).filter((key) => !files.has(key) && isOurs(key))
 }

@@ -23,17 +23,20 @@ export interface ManifestState {
   readonly changes: number
 }
 
-export const EMPTY_MANIFEST: ManifestState = {
-  cluster: undefined,
-  epoch: undefined,
-  timeline: undefined,
-  seq: 0,
-  previous: MANIFEST_GENESIS,
-  atMs: 0,
-  head: undefined,
-  files: new Map(),
-  base: { seq: 0, files: 0 },
-  changes: 0,
+/** To follow a chain from its beginning. Made anew each time, because the files are changed in place. */
+export function emptyManifest(): ManifestState {
+  return {
+    cluster: undefined,
+    epoch: undefined,
+    timeline: undefined,
+    seq: 0,
+    previous: MANIFEST_GENESIS,
+    atMs: 0,
+    head: undefined,
+    files: new Map(),
+    base: { seq: 0, files: 0 },
+    changes: 0,
+  }
 }
 
 /** Changes after which a base is written: never few, and no more often than the number of files makes worth it. */
@@ -67,11 +70,6 @@ export function follow(state: ManifestState, entry: ManifestEntry, hash: string)
     base: base ? { seq, files: files.size } : state.base,
     changes: base ? 0 : state.changes + 1 + added.length + removed.length,
   }
-}
-
-/** A fresh state to follow a chain with. */
-export function emptyManifest(): ManifestState {
-  return { ...EMPTY_MANIFEST, files: new Map() }
 }
 
 function problemOf(state: ManifestState, entry: ManifestEntry): string | undefined {

@@ -6,7 +6,7 @@ import { ARCHIVE_REQUESTS_AT_ONCE, MANIFEST_DOCUMENT_BYTES_MAX } from '../limits
 import { positionText, type Position } from '../position.ts'
 import { type ArchivedFile, manifestKey, MANIFEST_PREFIX, parseManifestKey } from './layout.ts'
 import { decodeEntry, encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
-import { EMPTY_MANIFEST, emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
+import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
 import { type ArchiveStorage, inParallel, type StoredObject } from './storage.ts'
 
 /** Entries read at once before they are followed. */
@@ -87,7 +87,7 @@ export interface ManifestWriterOptions {
 
 export class ManifestWriter {
   readonly #options: ManifestWriterOptions
-  #state: ManifestState = EMPTY_MANIFEST
+  #state: ManifestState = emptyManifest()
 
   constructor(options: ManifestWriterOptions) {
     this.#options = options

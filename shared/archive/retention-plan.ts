@@ -17,11 +17,25 @@ export interface RetentionPlan {
   readonly early: number
 }
 
+/**
+ * By last transaction, each with a timestamp no earlier than those before it: a file that a clock that was set back had
+ * stamped is not older than what came before it.
+ */
+function inCommitOrder(files: Iterable<ArchivedFile>): readonly ArchivedFile[] {
+  let latestMs = 0
+  return [...files]
+    .toSorted((a, b) => a.maxTxid - b.maxTxid)
+    .map((file) => {
+      latestMs = Math.max(latestMs, file.timestampMs)
+      return file.timestampMs === latestMs ? file : { ...file, timestampMs: latestMs }
+    })
+}
+
 /** The merged file that holds all of another. */
 type Cover = (file: ArchivedFile) => ArchivedFile | undefined
 
 export function planRetention(files: Iterable<ArchivedFile>, rules: RetentionRules, nowMs: number): RetentionPlan {
-  const all = [...files]
+  const all = inCommitOrder(files)
   const snapshots = all.filter(({ level }) => level === LEVEL_SNAPSHOT).toSorted((a, b) => a.maxTxid - b.maxTxid)
   const tooOld = snapshots.filter(({ timestampMs }) => timestampMs < nowMs - rules.keepMs)
   const gone = new Set(tooOld.slice(0, -1))

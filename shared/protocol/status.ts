@@ -28,6 +28,8 @@ export interface ArchiveStatus {
     readonly txid: number | null
     readonly error: string | null
   } | null
+  /** When each job last succeeded since this start, unix milliseconds. */
+  readonly jobs: readonly { readonly job: string; readonly doneAtMs: number | null }[]
   /** What an operator should look at; empty when all is well. */
   readonly alerts: readonly string[]
 }

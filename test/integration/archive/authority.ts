@@ -46,7 +46,7 @@ export class Authority {
   #log: CommitLog
   #storage: ArchiveStorage
   #manifest: ManifestWriter
-  #claimed: Claimed = { archived: asTxid(0), needsSnapshot: false }
+  #claimed: Pick<Claimed, 'archived' | 'needsSnapshot'> = { archived: asTxid(0), needsSnapshot: false }
 
   private constructor(log: (authority: Authority) => CommitLog, storage: ArchiveStorage) {
     this.#log = log(this)
