@@ -19,7 +19,7 @@ const READ_ATTEMPTS = 3
 export async function readManifest(storage: ArchiveStorage, publicKey: Uint8Array): Promise<ManifestState> {
   for (let attempt = 1; ; attempt += 1) {
     const state = await followEntries(storage, publicKey, await listEntries(storage))
-    if (state !== undefined) return state
+    if (state !== undefined) return followUnlisted(storage, publicKey, state)
     if (attempt === READ_ATTEMPTS)
       throw new MacaroondError('archive_damaged', 'entries of the manifest are listed, but not there')
   }
@@ -41,6 +41,20 @@ async function followEntries(
     }
   }
   return state
+}
+
+/** The lists of some buckets come late, what is read by its name does not: the chain ends where the next entry is not there. */
+async function followUnlisted(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  listed: ManifestState,
+): Promise<ManifestState> {
+  for (let state = listed; ;) {
+    const key = manifestKey(state.seq + 1)
+    const bytes = await storage.get(key)
+    if (bytes === undefined) return state
+    state = followBytes(state, bytes, publicKey, key)
+  }
 }
 
 function followBytes(state: ManifestState, bytes: Buffer, publicKey: Uint8Array, key: string): ManifestState {
