@@ -79,10 +79,11 @@ export class BucketStorage implements ArchiveStorage {
       name: objectName(this.#folder, key),
       headers: { 'if-none-match': '*' },
       body: Buffer.from(bytes),
-      expected: ['PreconditionFailed', '412'],
+      expected: ['PreconditionFailed', '412', 'NotImplemented', '501'],
       doing: `creating ${key}`,
     })
     if (code === '') return true
+    if (code === 'NotImplemented' || code === '501') throw this.#withoutConditions()
     // It may be ours, from an attempt whose answer was lost.
     return repeated && (await this.get(key))?.equals(bytes) === true
   }
@@ -134,6 +135,13 @@ export class BucketStorage implements ArchiveStorage {
     const total = status === 200 ? body.length : Number(/\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1])
     if (body.length !== Math.min(length, total - start)) throw this.#odd(`${key} comes in parts of another size`)
     return { bytes: body, total, etag: headers.get('etag') ?? undefined }
+  }
+
+  #withoutConditions(): MacaroondError {
+    const { endpoint } = this.#client.settings
+    return new MacaroondError('platform_unsupported', `${endpoint} cannot create an object only if it is absent`, {
+      hint: 'two primaries could lead: use a store with conditional writes (If-None-Match), or a directory',
+    })
   }
 
   #odd(what: string): MacaroondError {

@@ -52,8 +52,6 @@ function meaningOf(failure: S3Failure, { region }: S3Settings): Meaning {
   const denied = Object.hasOwn(DENIED, code) ? DENIED[code] : undefined
   if (denied !== undefined || status === 401 || status === 403)
     return { code: 'archive_denied', hint: denied ?? PERMISSIONS }
-  if (status === 501 || code === 'NotImplemented')
-    return { code: 'platform_unsupported', hint: 'this store lacks a part of S3 that an archive needs: use another' }
   if (isTransient(failure))
     return { code: 'archive_unavailable', hint: 'check the endpoint, its certificate, and the network; then try again' }
   return { code: 'io_failed', hint: 'the store does not take this request: is it an S3 store, and its version recent?' }

@@ -12,8 +12,9 @@ export interface S3Failure {
 
 const BUSY_STATUSES: readonly number[] = [429, 503]
 const TRANSIENT_STATUSES: readonly number[] = [408, 500, 502, 504]
-/** Two of us were there at once, or what arrived was not what was sent. */
+/** Two of us were there at once, what arrived was not what was sent, or an error came after a status of success. */
 const TRANSIENT_CODES: readonly string[] = [
+  'InternalError',
   'ConditionalRequestConflict',
   'OperationAborted',
   'RequestTimeout',
