@@ -4,6 +4,7 @@ import { addArchiveDrill } from './archive-drill.ts'
 import { addArchiveJobs } from './archive-jobs.ts'
 import { addArchiveKey } from './archive-key.ts'
 import { addArchiveList } from './archive-list.ts'
+import { addArchiveRehearse } from './archive-rehearse.ts'
 import { addArchiveVerify } from './archive-verify.ts'
 
 export function addArchive(parent: Command, terminal: Terminal): void {
@@ -13,4 +14,5 @@ export function addArchive(parent: Command, terminal: Terminal): void {
   addArchiveDrill(archive, terminal)
   addArchiveJobs(archive, terminal)
   addArchiveKey(archive, terminal)
+  addArchiveRehearse(archive, terminal)
 }

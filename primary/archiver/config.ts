@@ -21,10 +21,12 @@ export interface ArchiveConfig {
   readonly bytes_max: number
   /** A transaction that waits longer, or a job that does, raises an alert. */
   readonly late_seconds: number
+  /** Each job begins up to so late, drawn anew each time: not all primaries of an object store work in one second. */
+  readonly jitter_seconds: number
   readonly schedule: ArchiveSchedule
 }
 
-/** When what is done, in cron fields and local time; each a few seconds late at random. */
+/** When what is done, in cron fields and local time. */
 export interface ArchiveSchedule {
   /** Merging: level 1 from single transactions, 2 from 1, 3 from 2. */
   readonly level_1: string
@@ -61,6 +63,7 @@ export const archiveConfig: z.ZodType<ArchiveConfig> = z
     files_max: z.number().int().min(100).max(10_000_000).default(200_000),
     bytes_max: z.number().int().min(1_000_000).max(1e13).default(10_000_000_000),
     late_seconds: z.number().int().min(5).max(86_400).default(60),
+    jitter_seconds: z.number().min(0).max(3_600).default(5),
     schedule,
   })
   .prefault({})

@@ -23,8 +23,6 @@ export interface OpenArchiverOptions extends Pick<
 }
 
 const ACTOR = { text: 'archiver' } as const
-/** The merging every half minute must not come late by as much. */
-const JITTER_MS = 5_000
 
 /** Where a configuration says that its archive is. */
 export function archiveLocation({ archive, data }: Pick<PrimaryConfig, 'archive' | 'data'>): string | undefined {
@@ -74,7 +72,7 @@ export function scheduleArchiving(
   archiver: Archiver,
   { config, note, source, log }: Pick<OpenArchiverOptions, 'config' | 'note' | 'source' | 'log'>,
 ): () => void {
-  const { schedule } = config.archive
+  const { schedule, jitter_seconds: jitterSeconds } = config.archive
   let seen = source.head.txid
   /** Something must have been committed that can arrive; while writes are not taken, what is there has to do. */
   const beat = async (): Promise<void> => {
@@ -89,7 +87,7 @@ export function scheduleArchiving(
       if (job === 'heartbeat') await beat()
       archiver.due(job as JobName)
     }
-    return { name: `archive ${job}`, at: schedule[key], run, jitterMs: JITTER_MS }
+    return { name: `archive ${job}`, at: schedule[key], run, jitterMs: jitterSeconds * 1_000 }
   })
   const cancels = jobs.map((job) => scheduleJob(job, log))
   return () => {

@@ -10,6 +10,7 @@ import { snapshot } from '../../../primary/archiver/snapshot.ts'
 import { upload } from '../../../primary/archiver/upload.ts'
 import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { claimEpoch } from '../../../shared/archive/epoch-claim.ts'
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
 import { ManifestWriter, readManifest } from '../../../shared/archive/manifest-store.ts'
 import { planRestore, type RestoreTarget } from '../../../shared/archive/restore-plan.ts'
@@ -19,7 +20,7 @@ import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
 import { systemEntropy, type Clock } from '../../../shared/clock.ts'
 import { sha256 } from '../../../shared/crypto.ts'
 import { readSigningKey, type SigningKey } from '../../../shared/database/signing-key.ts'
-import { txid as asTxid, type Txid } from '../../../shared/ids.ts'
+import { epoch as asEpoch, timeline as asTimeline, txid as asTxid, type Txid } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
 
 export const CLUSTER = 'test'
@@ -94,6 +95,15 @@ export class Authority {
     this.#record()
   }
 
+  /** One transaction that revokes one token; any 24 bytes name one. */
+  revoke(key: string): void {
+    const seq = this.#log.db.prepare<[], number>('SELECT revocation_seq + 1 FROM meta').pluck().get() ?? 0
+    this.write(
+      `INSERT INTO revocations VALUES (${seq}, 'token', 'acme', x'${key}', ${this.nowMs}, 0, 'operator', 'stolen');
+       UPDATE meta SET revocation_seq = ${seq}`,
+    )
+  }
+
   /** Rows with noise, so that pages do not compress to nothing. */
   grow(rows: number): void {
     const row = `INSERT INTO issued (kid, nonce, subject, expires_at) VALUES (randomblob(8), randomblob(16), hex(randomblob(300)), 0)`
@@ -139,6 +149,26 @@ export class Authority {
 
   async retain(rules: RetentionRules): Promise<void> {
     await retain({ storage: this.#storage, manifest: this.#manifest }, rules, this.nowMs)
+  }
+
+  /** As a primary does that then dies before it has written anything. */
+  async claimedByAnother(number: number): Promise<void> {
+    const claimed = {
+      cluster: CLUSTER,
+      epoch: asEpoch(number),
+      timeline: asTimeline('cd'.repeat(16)),
+      atMs: this.nowMs,
+    }
+    await claimEpoch(this.#storage, claimed, this.key)
+  }
+
+  /** Another primary goes on with the manifest. */
+  async followedByAnother(number: number): Promise<void> {
+    const place = { epoch: asEpoch(number), timeline: asTimeline('cd'.repeat(16)) }
+    const options = { storage: this.#storage, cluster: CLUSTER, ...place, signingKey: this.key }
+    const other = new ManifestWriter({ ...options, wallMs: this.#clock.wallMs })
+    await other.load()
+    await other.append({ head: undefined, added: [], removed: [] })
   }
 
   /** Hash of the database's bytes as the archive gives them back. */

@@ -3,7 +3,7 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
-import { Cluster, codeOf, until } from '../cluster/harness.ts'
+import { Cluster, codeOf, scratch, until } from '../cluster/harness.ts'
 
 const ARCHIVED = { archive: archiveConfig.parse({ upload_every_ms: 0 }), alone: true }
 
@@ -40,6 +40,33 @@ test('a new database does not take over the archive of the one that was lost', a
   await cluster.stopPrimary()
   rmSync(cluster.primaryFolder, { recursive: true })
   expect(await codeOf(cluster.startPrimary())).toBe('wrong_cluster')
+})
+
+test('writes wait for an archive that lies elsewhere, and no start fails because it is away', async () => {
+  const to = join(scratch(), 'elsewhere')
+  const elsewhere = archiveConfig.parse({ upload_every_ms: 0, to })
+  writeFileSync(to, 'a file where a directory should be')
+  const cluster = Cluster.create({ regions: [], primary: { archive: elsewhere } })
+  await cluster.startPrimary()
+  const signer = await cluster.signer()
+  expect(await codeOf(signer.createOrg('acme'))).toBe('write_unconfirmed')
+  expect((await cluster.primaryStatus()).archive?.alerts).toHaveLength(1)
+  rmSync(to)
+  await until(() => cluster.primary.writes === 'open', 'writes are open')
+  await signer.createOrg('acme')
+  await until(async () => (await cluster.primaryStatus()).archive?.lag === 0, 'everything is archived')
+  await cluster.stopPrimary()
+  await cluster.startPrimary()
+  expect(cluster.primary.writes).toBe('open')
+})
+
+test('an archive beside the data is no witness: a primary alone takes writes while it is away', async () => {
+  const cluster = Cluster.create({ regions: [], primary: { archive: archiveConfig.parse({}) } })
+  writeFileSync(`${cluster.primaryFolder}-archive`, 'a file where a directory should be')
+  await cluster.startPrimary()
+  const signer = await cluster.signer()
+  await signer.createOrg('acme')
+  expect((await cluster.primaryStatus()).archive).toMatchObject({ position: null, lag: 2 })
 })
 
 test('an archive that cannot be written keeps no commit waiting, and raises an alert until it can', async () => {

@@ -88,6 +88,26 @@ describe('the archiver', () => {
     expect(own.state.due).toEqual([])
   })
 
+  test('looks for a heartbeat only once everything that was committed before it should have arrived', () => {
+    const own = driver().claimed().committed(6).send({ kind: 'due', job: 'heartbeat' })
+    own
+      .committed(7)
+      .send({ kind: 'due', job: 'retain' })
+      .send({ kind: 'uploaded', archived: txid(5) })
+    expect(own.started).toEqual({ kind: 'job', job: 'retain' })
+    own.send({ kind: 'job done', archived: undefined }, 1_000)
+    expect(own.started).toEqual(UPLOAD)
+    own.send({ kind: 'uploaded', archived: txid(6) })
+    expect(own.started).toEqual({ kind: 'job', job: 'heartbeat' })
+    expect(
+      alertsOf(
+        driver().claimed().committed(6).failed('x').send({ kind: 'due', job: 'heartbeat' }).state,
+        61_000,
+        RULES,
+      ),
+    ).toContain('heartbeat is late')
+  })
+
   test('after a gap takes a snapshot before it uploads, and goes on from there', () => {
     const own = driver().claimed().committed(9).send({ kind: 'gap' })
     expect(own.started).toEqual({ kind: 'job', job: 'snapshot' })
@@ -111,14 +131,18 @@ describe('the archiver', () => {
     expect(alerts()).toEqual(['upload fails: bucket gone'])
     own.send({ kind: 'uploaded', archived: txid(6) })
     expect(alerts()).toEqual([])
-    own.send({ kind: 'due', job: 'drill' })
-    expect(alerts(61_000)).toEqual(['drill is late'])
-    own.failed('a file is damaged')
+    own.send({ kind: 'due', job: 'drill' }).send({ kind: 'due', job: 'retain' })
+    expect(alerts(61_000)).toEqual(['retain is late'])
+    expect(alerts(601_000)).toEqual(['retain is late', 'drill has not ended for long'])
+    own.failed('a file is damaged').send({ kind: 'tick' }, 90_000)
+    own
+      .send({ kind: 'claimed', archived: txid(6), needsSnapshot: false })
+      .send({ kind: 'job done', archived: undefined })
     expect(alerts(61_000)).toEqual(['drill fails: a file is damaged'])
   })
 
   test('has one work at a time, and always works, or knows when to wake, or has nothing to do', () => {
-    const jobs: readonly JobName[] = ['snapshot', 'compact 1', 'compact 2', 'compact 3', 'retain', 'drill']
+    const jobs: readonly JobName[] = ['snapshot', 'compact 1', 'retain', 'drill', 'heartbeat']
     const events = fc.array(fc.tuple(fc.nat(5), fc.nat(3_000), fc.constantFrom(...jobs)), { maxLength: 60 })
     fc.assert(
       fc.property(events, (drawn) => {

@@ -168,6 +168,11 @@ describe('retention', () => {
     expect(kept(singles(1, 50), {}, 1e12)).toHaveLength(50)
   })
 
+  test('takes no file for older than what came before it, whatever a clock that was set back had stamped on it', () => {
+    const files = [...singles(1, 100), file(1, 1, 100), { ...file(9, 1, 60), timestampMs: 5 }]
+    expect(kept(files, {}, 130_000)).toHaveLength(files.length)
+  })
+
   test('above the cap merges the oldest early, in whole merged files, and says how many', () => {
     const plan = planRetention(history, { ...rules, filesMax: 195 }, 45_000)
     expect(plan.early).toBe(10)
