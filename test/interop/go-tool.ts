@@ -12,6 +12,12 @@ export interface GoTool {
   readonly version: string
 }
 
+export const LITESTREAM: GoTool = {
+  name: 'litestream',
+  path: 'github.com/benbjohnson/litestream/cmd/litestream',
+  version: 'v0.5.16',
+}
+
 /** Path of the program. Rejects with what is missing and how to get it. */
 export async function goTool({ name, path, version }: GoTool): Promise<string> {
   const folder = join(homedir(), '.cache', 'macaroond-interop', version)

@@ -1,10 +1,8 @@
 /**
- * The archive and litestream read each other, to the byte. The real litestream is built by the machine's Go, at a pinned
- * version, and kept between runs.
+ * The archive and litestream read each other, to the byte: the real litestream, and a directory between us.
  */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -17,25 +15,13 @@ import { txidText } from '../../shared/ids.ts'
 import { openWriter } from '../../shared/sqlite/connection.ts'
 import { Authority, scratch } from '../integration/archive/authority.ts'
 import { commandLine } from '../integration/cli/command.ts'
+import { goTool, LITESTREAM } from './go-tool.ts'
 
-const VERSION = 'v0.5.16'
-const PACKAGE = 'github.com/benbjohnson/litestream/cmd/litestream'
-const BIN = join(homedir(), '.cache', 'macaroond-interop', VERSION)
-
-const run = promisify(execFile)
-const litestream = (...args: readonly string[]): Promise<unknown> => run(join(BIN, 'litestream'), [...args])
+let program: string
+const litestream = (...args: readonly string[]): Promise<unknown> => promisify(execFile)(program, [...args])
 
 beforeAll(async () => {
-  mkdirSync(BIN, { recursive: true })
-  const isThere = await litestream('version').then(
-    () => true,
-    () => false,
-  )
-  if (isThere) return
-  const env = { ...process.env, GOBIN: BIN }
-  await run('go', ['install', `${PACKAGE}@${VERSION}`], { env }).catch((cause: unknown) => {
-    throw new Error('this suite needs Go, and its module proxy, to build litestream', { cause })
-  })
+  program = await goTool(LITESTREAM)
 }, 600_000)
 
 function hashOf(path: string): string {
