@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFailed, test } from 'vitest'
 import type { RetentionRules } from '../../../shared/archive/retention-plan.ts'
 import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -68,9 +68,9 @@ test('every transaction comes back as it was, through uploads, merging, snapshot
       await authority.upload()
       compared += await expectHistory(authority)
     }),
-    { numRuns: 15 },
+    { numRuns: 8 },
   )
-  expect(compared).toBeGreaterThan(40)
+  expect(compared).toBeGreaterThan(20)
 })
 
 test('with merged uploads every state between two of them comes back as one of them, and the plan says so', async () => {
@@ -102,7 +102,7 @@ test('after retention every transaction of the window still comes back', async (
       await perform(authority, 'retain', rules)
       await expectHistory(authority, authority.nowMs - rules.windowMs)
     }),
-    { numRuns: 10 },
+    { numRuns: 6 },
   )
 })
 
@@ -138,6 +138,17 @@ class Killer {
   }
 }
 
+/** What is known to be archived comes back although nothing was tidied up since the kill. */
+async function expectNewest(authority: Authority): Promise<void> {
+  const newest = authority.recorded.findLast(({ txid }) => txid <= authority.archived)
+  if (newest === undefined) return
+  const { txid, hash } = newest
+  expect(await authority.restored({ kind: 'txid', txid })).toEqual({ txid, hash })
+}
+
+/** `ARCHIVE_KILLS=all` takes every change of the archive; else every third, from another one each time. */
+const STRIDE = process.env['ARCHIVE_KILLS'] === 'all' ? 1 : 3
+
 test('killed before or after any change of the archive, a restart goes on, and every transaction comes back', async () => {
   const work: readonly Step[] = [
     'grow',
@@ -156,7 +167,9 @@ test('killed before or after any change of the archive, a restart goes on, and e
   ]
   const rules: RetentionRules = { ...KEEP_ALL, windowMs: 45, keepMs: 1e9 }
   let kills = 0
-  for (let left = 1; ; left += 1) {
+  let left = 1 + Math.floor(Math.random() * STRIDE)
+  onTestFailed(() => console.error(`it was kill ${left}`))
+  for (; ; left += STRIDE) {
     const killer = new Killer()
     const authority = await Authority.create((storage) => killer.wrap(storage))
     await authority.claim()
@@ -170,7 +183,7 @@ test('killed before or after any change of the archive, a restart goes on, and e
         killed = true
         killer.aim(Infinity, false)
         await authority.claim()
-        await expectHistory(authority, authority.nowMs - rules.windowMs)
+        await expectNewest(authority)
         await perform(authority, step, rules)
       }
     }
@@ -179,7 +192,7 @@ test('killed before or after any change of the archive, a restart goes on, and e
     if (!killed) break
     kills += 1
   }
-  expect(kills).toBeGreaterThan(25)
+  expect(kills).toBeGreaterThan(40 / STRIDE)
 }, 120_000)
 
 test('a flipped bit, a cut, a swapped, a deleted and a replayed file are each found and named, and never restored', async () => {

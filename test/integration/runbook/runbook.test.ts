@@ -1,9 +1,10 @@
 /** The runbook, typed as it stands, on a cluster of real processes: each block in the trouble that it is for. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { stringify } from 'smol-toml'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createCluster } from '../../../ops/cluster/create.ts'
@@ -14,57 +15,84 @@ import { commandLine, PROGRAM } from '../cli/command.ts'
 import { until } from '../cluster/harness.ts'
 import { blocksOf, shellLines } from '../readme/blocks.ts'
 
+const run = promisify(execFile)
 const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')
 const blocks = new Map(blocksOf(readFileSync(RUNBOOK, 'utf8')).map(({ name, code }) => [name, code]))
 
-/** What the machine of an operator has: the program by its name, and services that start, and stop in order. */
-const MACHINE = `
-node=${process.execPath}
-macaroond() { "$node" ${PROGRAM} "$@"; }
-systemctl() {
-  case $2 in macaroond-primary) role=primary config=primary;; *) role=replica config=replica-fra;; esac
-  if [ "$1" = start ]; then
-    "$node" ${PROGRAM} $role --config $config.toml --json > $config.out 2>> $config.log &
-    echo $! > $config.pid; disown
-    for try in $(seq 300); do grep -q '"ready":true' $config.out && return 0; sleep 0.1; done
-    cat $config.out $config.log; return 1
-  fi
-  kill "-\${SIGNAL:-TERM}" "$(cat $config.pid)"; while kill -0 "$(cat $config.pid)" 2>&-; do sleep 0.02; done
+/** A service of the machine: a node as a process. */
+class Unit {
+  readonly #role: string
+  readonly #config: string
+  readonly #folder: string
+  #child: ChildProcess | undefined
+
+  constructor(folder: string, role: string, config: string) {
+    this.#folder = folder
+    this.#role = role
+    this.#config = config
+  }
+
+  async start(): Promise<void> {
+    const args = [PROGRAM, this.#role, '--config', this.#config, '--json']
+    const child = spawn(process.execPath, args, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = child
+    let log = ''
+    child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
+    const said = await new Promise<string>((resolve) => {
+      child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString()))
+      child.once('exit', (status) => resolve(`ended with ${status}: ${log}`))
+    })
+    expect(said).toContain('"ready":true')
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
+  }
 }
-`
 
 class Operator {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'macaroond-runbook-'))
   readonly profile: string = join(this.folder, 'operator.toml')
+  readonly units: Readonly<Record<string, Unit>> = {
+    primary: new Unit(this.folder, 'primary', 'primary.toml'),
+    replica: new Unit(this.folder, 'replica', 'replica-fra.toml'),
+  }
 
   async moveIn(): Promise<void> {
     await createCluster({ path: this.folder, cluster: 'prod', regions: ['fra'], entropy: systemEntropy })
     const { profile } = await openClusterFolder(this.folder)
     writeFileSync(this.profile, stringify({ ...profile }))
-    await this.type('systemctl start macaroond-primary; systemctl start macaroond-replica')
+    for (const unit of Object.values(this.units)) await unit.start()
     await this.serving()
   }
 
-  /** Types lines into a shell; what they said, once all of them have ended with 0. */
-  async type(script: string): Promise<string> {
-    const env = { ...process.env, MACAROOND_PROFILE: this.profile }
-    const child = spawn('bash', ['-c', `${MACHINE}\n${script}`], {
-      cwd: this.folder,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+  /** What the lines of a block said. */
+  async block(name: string): Promise<string> {
+    const lines = shellLines(blocks.get(name) ?? '')
+    expect(lines, name).not.toEqual([])
     let said = ''
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
-    const status = await new Promise((resolve) => child.once('exit', resolve))
-    expect(status, `${script}\n${said}`).toBe(0)
+    for (const { line } of lines) said += await this.#type(line)
     return said
   }
 
-  /** The block of that name, each line of it. */
-  block(name: string): Promise<string> {
-    const lines = shellLines(blocks.get(name) ?? '')
-    expect(lines, name).not.toEqual([])
-    return this.type(`set -e\n${lines.map(({ line }) => line).join('\n')}`)
+  /** Ours in this process, which saves its start; the services of the machine; everything else in a shell. */
+  async #type(line: string): Promise<string> {
+    const [, action, name = ''] = /^systemctl (start|stop) macaroond-(\w+)$/.exec(line) ?? []
+    if (action !== undefined) {
+      await (action === 'start' ? this.units[name]?.start() : this.units[name]?.stop())
+      return ''
+    }
+    const [, typed, file] = /^macaroond (.*?)(?: > (\S+))?$/.exec(line) ?? []
+    if (typed === undefined) return (await run('bash', ['-c', line], { cwd: this.folder })).stdout
+    const args = [...typed.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word ?? '')
+    const { status, stdout, stderr } = await commandLine(args, { profile: this.profile })
+    expect(status, `${line}\n${stdout}${stderr}`).toBe(0)
+    if (file !== undefined) writeFileSync(join(this.folder, file), stdout)
+    return stdout + stderr
   }
 
   async call(args: readonly string[], stdin = ''): Promise<Record<string, unknown>> {
@@ -96,6 +124,12 @@ class Operator {
     return (await this.call(['token', 'verify', '--org', 'acme'], token))['reason'] ?? 'ok'
   }
 
+  /** The primary dies, and these folders with it. */
+  async lose(...folders: readonly string[]): Promise<void> {
+    await this.units['primary']?.stop('SIGKILL')
+    for (const folder of folders) rmSync(join(this.folder, folder), { recursive: true })
+  }
+
   async epoch(): Promise<string | undefined> {
     return (await this.status()).primary?.position.split('.')[0]
   }
@@ -108,9 +142,12 @@ describe('the runbook', () => {
   })
 
   test('leads from each trouble back to service, with every revocation and every token', async () => {
+    const before = process.cwd()
     const operator = new Operator()
+    process.chdir(operator.folder)
     onTestFinished(async () => {
-      await operator.type('for pid in *.pid; do kill -KILL $(cat $pid) 2>&-; done; true')
+      for (const unit of Object.values(operator.units)) await unit.stop('SIGKILL')
+      process.chdir(before)
       rmSync(operator.folder, { recursive: true, force: true })
     })
     await operator.moveIn()
@@ -131,7 +168,7 @@ describe('the runbook', () => {
       'revoked',
     ])
 
-    await operator.type('SIGNAL=KILL systemctl stop macaroond-primary; rm -rf primary')
+    await operator.lose('primary')
     await operator.block('lost-disk')
     await operator.serving()
     expect([await operator.epoch(), await operator.verdict(kept), await operator.verdict(revoked)]).toEqual([
@@ -140,7 +177,7 @@ describe('the runbook', () => {
       'revoked',
     ])
 
-    await operator.type('SIGNAL=KILL systemctl stop macaroond-primary; rm -rf primary primary-archive')
+    await operator.lose('primary', 'primary-archive')
     await operator.block('from-replica')
     await operator.serving()
     expect([await operator.epoch(), await operator.verdict(kept), await operator.verdict(revoked)]).toEqual([
