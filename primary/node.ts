@@ -21,8 +21,8 @@ import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { requireOpen, type WritesState } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
-import type { Archiver } from './archiver/archiver.ts'
-import { isWitness, openArchiver, scheduleArchiving } from './archiver/open-archiver.ts'
+import type { Archives } from './archiver/archives.ts'
+import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
@@ -65,7 +65,7 @@ export class Primary implements Service {
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #signingKey: SigningKey
   #agreement: Agreement
-  #archiver: Archiver | undefined
+  #archives: Archives | undefined
   #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
@@ -161,7 +161,7 @@ export class Primary implements Service {
     this.#publisher.close()
     await this.#listener?.close()
     this.#endArchiving()
-    await this.#archiver?.stop()
+    await this.#archives?.stop()
     await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
@@ -201,10 +201,10 @@ export class Primary implements Service {
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
       note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
     }
-    this.#archiver = openArchiver(options)
-    if (this.#archiver === undefined) return
-    await this.#archiver.start()
-    this.#endArchiving = scheduleArchiving(this.#archiver, options)
+    this.#archives = openArchives(options)
+    if (this.#archives === undefined) return
+    await this.#archives.start()
+    this.#endArchiving = scheduleArchiving(this.#archives, options)
   }
 
   #openSnapshots(): SnapshotFiles {
@@ -268,7 +268,7 @@ export class Primary implements Service {
           api: this.#api,
           thirdParties: this.#thirdParties,
           status: () => this.#status(),
-          archiver: this.#archiver,
+          archives: this.#archives,
           log: this.#options.log,
         })
     }
@@ -277,7 +277,7 @@ export class Primary implements Service {
   #committed(): void {
     this.#publisher.committed()
     this.#maintenance.committed()
-    this.#archiver?.committed(this.#commitLog.head.txid)
+    this.#archives?.committed(this.#commitLog.head.txid)
   }
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
@@ -315,7 +315,7 @@ export class Primary implements Service {
       replicas: this.#peers.all().filter(({ role }) => role === 'replica'),
       publisher: this.#publisher,
       authorityKey: this.#signingKey.publicKey,
-      archiver: this.#archiver,
+      archives: this.#archives,
     })
   }
 }

@@ -14,6 +14,8 @@ export interface ArchiveConfig {
    * credentials in the environment; where it is left out, `<data>-archive`, beside the data.
    */
   readonly to?: string | undefined
+  /** More places, of the same form, each of which gets everything as well: to restore from when the first one is lost. */
+  readonly copies: readonly string[]
   /**
    * Milliseconds between two rounds of uploads: a transaction is in the archive about so long after its commit. The
    * transactions of a round are one object in a bucket; with 0 each is one of its own, there as in a directory.
@@ -60,6 +62,9 @@ const schedule = z
   })
   .prefault({})
 
+/** Each costs the primary its uploads, merging and drills. */
+const COPIES_MAX = 4
+
 /** A URL that cannot be used is found when the configuration is read, not when the archive is first needed. */
 const place = pathText.superRefine((to, context) => {
   const message = locationProblem(to)
@@ -70,6 +75,7 @@ export const archiveConfig: z.ZodType<ArchiveConfig> = z
   .strictObject({
     enabled: z.boolean().default(true),
     to: place.optional(),
+    copies: z.array(place).max(COPIES_MAX).default([]),
     upload_every_ms: z.number().int().min(0).max(600_000).default(1_000),
     window_days: z.number().min(0).max(3_650).default(7),
     keep_days: z.number().min(0).max(36_500).default(30),
@@ -81,6 +87,7 @@ export const archiveConfig: z.ZodType<ArchiveConfig> = z
   })
   .prefault({})
   .refine((config) => config.window_days <= config.keep_days, 'window_days is not more than keep_days')
+  .refine(({ to, copies }) => new Set([to, ...copies]).size === copies.length + 1, 'a place is named twice')
 
 const DAY_MS = 86_400_000
 

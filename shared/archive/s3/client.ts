@@ -63,7 +63,7 @@ export class S3Client {
     this.#credentials = options.credentials()
   }
 
-  /** Throws archive_missing, archive_denied, archive_unavailable, disk_full, config_invalid, io_failed. */
+  /** Throws archive_missing, archive_denied, archive_unavailable, disk_full, io_failed. */
   async send(request: S3Request): Promise<S3Answer> {
     const { wait = setTimeout, entropy } = this.#options
     let repeated = false

@@ -48,7 +48,7 @@ function meaningOf(failure: S3Failure, { region }: S3Settings): Meaning {
   if (FULL.includes(code) || status === 507)
     return { code: 'disk_full', hint: 'make room in the store, or raise its quota: nothing acknowledged was lost' }
   if (OTHER_REGION.includes(code) || (status >= 300 && status < 400))
-    return { code: 'config_invalid', hint: `the bucket is not in region ${region}: name its region with ?region=` }
+    return { code: 'archive_missing', hint: `the bucket is not in region ${region}: name its region with ?region=` }
   const denied = Object.hasOwn(DENIED, code) ? DENIED[code] : undefined
   if (denied !== undefined || status === 401 || status === 403)
     return { code: 'archive_denied', hint: denied ?? PERMISSIONS }

@@ -1,10 +1,12 @@
 /** The archive in a bucket of a real S3 store. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { requireCreateIfAbsent } from '../../../shared/archive/epoch-claim.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { S3_PART_BYTES_MIN } from '../../../shared/limits.ts'
+import { scratch } from '../../integration/archive/authority.ts'
+import { canMount, named, smallVolume } from '../../integration/cluster/small-volume.ts'
 import { conformance } from '../../shared/archive/conformance.ts'
 import { KEYS, openBucket, startStore, type Store, urlOf } from './store.ts'
 
@@ -131,9 +133,23 @@ describe('what is wrong with a bucket is told, without a secret', () => {
   test('another region', async () => {
     const storage = openBucket(`s3://archives/f?endpoint=http://${store.address}&region=eu-north-1`)
     await expect(storage.list('ltx/')).rejects.toMatchObject({
-      code: 'config_invalid',
+      code: 'archive_missing',
       hint: expect.stringContaining('region'),
     })
+  })
+
+  test.skipIf(!canMount)(`a store without room${named}: what was there before stays`, async () => {
+    const small = await startStore(smallVolume(join(scratch(), 'volume'), 4_000_000))
+    onTestFinished(() => small.stop())
+    const storage = openBucket(urlOf(small.address, 'f'))
+    await storage.put('ltx/0/a.ltx', Buffer.alloc(2_500_000, 'a'), 0)
+    await expect(storage.put('ltx/0/b.ltx', Buffer.alloc(2_500_000, 'b'), 0)).rejects.toMatchObject({
+      code: 'disk_full',
+    })
+    expect(await storage.get('ltx/0/b.ltx')).toBeUndefined()
+    expect((await storage.get('ltx/0/a.ltx'))?.length).toBe(2_500_000)
+    await storage.delete('ltx/0/a.ltx')
+    await storage.put('ltx/0/b.ltx', Buffer.alloc(2_500_000, 'b'), 0)
   })
 
   test('nobody there', async () => {

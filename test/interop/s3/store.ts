@@ -28,7 +28,9 @@ export interface Store {
   readonly stop: () => void
 }
 
-export async function startStore(folder: string = mkdtempSync(join(tmpdir(), 'macaroond-s3-'))): Promise<Store> {
+/** In a folder that is given, which stays, or in one of its own. */
+export async function startStore(given?: string): Promise<Store> {
+  const folder = given ?? mkdtempSync(join(tmpdir(), 'macaroond-s3-'))
   const program = await goTool(VERSITYGW)
   const [objects, metadata] = [join(folder, 'objects'), join(folder, 'metadata')]
   mkdirSync(join(objects, BUCKET), { recursive: true })
@@ -42,7 +44,7 @@ export async function startStore(folder: string = mkdtempSync(join(tmpdir(), 'ma
   await answers(address, child)
   const stop = (): void => {
     child.kill('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
+    if (given === undefined) rmSync(folder, { recursive: true, force: true })
   }
   return { address, folder: join(objects, BUCKET), stop }
 }

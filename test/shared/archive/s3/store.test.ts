@@ -143,8 +143,8 @@ describe('a store', () => {
   })
 
   test.each([
-    [301, 'PermanentRedirect', 'config_invalid', 'region'],
-    [400, 'AuthorizationHeaderMalformed', 'config_invalid', 'region'],
+    [301, 'PermanentRedirect', 'archive_missing', 'region'],
+    [400, 'AuthorizationHeaderMalformed', 'archive_missing', 'region'],
     [403, 'AccessDenied', 'archive_denied', 's3:ListBucket'],
     [403, 'RequestTimeTooSkewed', 'archive_denied', 'clock'],
     [404, 'NoSuchBucket', 'archive_missing', 'no such bucket'],
