@@ -37,10 +37,14 @@ export async function startStore(given?: string): Promise<Store> {
   mkdirSync(metadata, { recursive: true })
   const address = `127.0.0.1:${await freePort()}`
   const env = { ...process.env, ROOT_ACCESS_KEY: KEYS.AWS_ACCESS_KEY_ID, ROOT_SECRET_KEY: KEYS.AWS_SECRET_ACCESS_KEY }
-  const child = spawn(program, ['--quiet', '--port', address, 'posix', '--sidecar', metadata, objects], {
-    env,
-    stdio: 'ignore',
-  })
+  const child = spawn(
+    program,
+    ['--quiet', '--keep-alive', '--port', address, 'posix', '--sidecar', metadata, objects],
+    {
+      env,
+      stdio: 'ignore',
+    },
+  )
   await answers(address, child)
   const stop = (): void => {
     child.kill('SIGKILL')
