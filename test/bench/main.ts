@@ -13,6 +13,7 @@ import { describeMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { FULL, QUICK, type Plan } from './plan.ts'
 import { formatMachine, formatTable, isMet, type Report, type Row } from './report.ts'
+import { measureRestore } from './restore.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureThroughput } from './throughput.ts'
 import { measureChannel, measureVerifier } from './verification.ts'
@@ -67,6 +68,7 @@ async function onCluster(): Promise<Row[]> {
 async function alone(): Promise<Row[]> {
   const rows: Row[] = []
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
+  if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))
   if (wanted('memory')) rows.push(...(say('memory'), await measureMemory(subfolder('memory'))))
   return rows
 }

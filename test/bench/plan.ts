@@ -13,6 +13,8 @@ export interface Plan {
   /** Mints are pages alone; a revocation also comes on the stream, ahead of its pages. */
   readonly latency: { readonly mint: readonly Rate[]; readonly revoke: readonly Rate[] }
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
+  /** Transactions behind the snapshot of the small database, and the size of the large one. */
+  readonly restore: { readonly rounds: number; readonly transactions: number; readonly largeMegabytes: number }
   readonly revocations: { readonly tokens: number; readonly seconds: number }
 }
 
@@ -31,6 +33,7 @@ export const QUICK: Plan = {
     ],
   },
   verification: { rounds: 3, milliseconds: 500 },
+  restore: { rounds: 2, transactions: 2_000, largeMegabytes: 100 },
   revocations: { tokens: 100, seconds: 5 },
 }
 
@@ -50,5 +53,6 @@ export const FULL: Plan = {
     ],
   },
   verification: { rounds: 5, milliseconds: 1_000 },
+  restore: { rounds: 3, transactions: 10_000, largeMegabytes: 1_000 },
   revocations: { tokens: 1_000, seconds: 25 },
 }

@@ -5,6 +5,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
+/** Kept between runs, outside of the repository. */
+export const CACHE: string = join(homedir(), '.cache', 'macaroond-interop')
+
 export interface GoTool {
   readonly name: string
   /** Import path. */
@@ -20,7 +23,7 @@ export const LITESTREAM: GoTool = {
 
 /** Path of the program. Rejects with what is missing and how to get it. */
 export async function goTool({ name, path, version }: GoTool): Promise<string> {
-  const folder = join(homedir(), '.cache', 'macaroond-interop', version)
+  const folder = join(CACHE, version)
   const program = join(folder, name)
   if (existsSync(program)) return program
   mkdirSync(folder, { recursive: true })

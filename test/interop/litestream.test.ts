@@ -2,7 +2,8 @@
  * The archive and litestream read each other, to the byte: the real litestream, and a directory between us.
  */
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { arch } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -11,14 +12,25 @@ import { openArchive } from '../../shared/archive/open-archive.ts'
 import { planRestore } from '../../shared/archive/restore-plan.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { sha256 } from '../../shared/crypto.ts'
-import { txidText } from '../../shared/ids.ts'
+import { txidText, type Txid } from '../../shared/ids.ts'
 import { openWriter } from '../../shared/sqlite/connection.ts'
 import { Authority, scratch } from '../integration/archive/authority.ts'
 import { commandLine } from '../integration/cli/command.ts'
-import { goTool, LITESTREAM } from './go-tool.ts'
+import { CACHE, goTool, LITESTREAM } from './go-tool.ts'
 
+/** 80 MB, so it is no dependency of the project. */
+const VFS_PACKAGE = 'litestream-vfs@0.5.17'
+const VFS = join(CACHE, VFS_PACKAGE)
+
+const run = promisify(execFile)
 let program: string
-const litestream = (...args: readonly string[]): Promise<unknown> => promisify(execFile)(program, [...args])
+const litestream = (...args: readonly string[]): Promise<unknown> => run(program, [...args])
+
+beforeAll(async () => {
+  if (existsSync(join(VFS, 'node_modules'))) return
+  mkdirSync(VFS, { recursive: true })
+  await run('npm', ['install', '--prefix', VFS, '--no-save', '--no-package-lock', '--ignore-scripts', VFS_PACKAGE])
+}, 300_000)
 
 beforeAll(async () => {
   program = await goTool(LITESTREAM)
@@ -75,6 +87,53 @@ describe('litestream restores from an archive of ours', () => {
     await litestream('restore', '-o', output, `file://${authority.archive}`)
     expect(hashOf(output)).toBe(authority.recorded.at(-1)?.hash)
   })
+})
+
+describe('litestream’s own VFS reads an archive of ours', () => {
+  /** The sqlite3 program, because better-sqlite3 takes no VFS by name. One answer a line. */
+  async function ask(archive: string, ...lines: readonly string[]): Promise<readonly string[]> {
+    const library = join(
+      VFS,
+      'node_modules',
+      `litestream-vfs-linux-${arch() === 'arm64' ? 'arm64' : 'amd64'}`,
+      'litestream-vfs',
+    )
+    const script = join(scratch(), 'script')
+    writeFileSync(script, [`.load ${library}`, ".open 'file:any.db?vfs=litestream'", ...lines, ''].join('\n'))
+    const env = { ...process.env, LITESTREAM_REPLICA_URL: `file://${archive}` }
+    const { stdout } = await run('sqlite3', ['-bail', ':memory:', `.read ${script}`], { env })
+    return stdout.trim().split('\n')
+  }
+
+  test('at the head and at past moments, with the same content and no damage', async () => {
+    const authority = await history()
+    const [count, sum] = ['SELECT count(*) FROM issued', 'SELECT total(length(subject) * seq) FROM issued']
+    const head = authority.recorded.at(-1)!
+    const shown = await ask(
+      authority.archive,
+      'PRAGMA litestream_txid;',
+      'PRAGMA integrity_check;',
+      `${count};`,
+      `${sum};`,
+    )
+    expect(shown).toEqual([txidText(head.txid), 'ok', ...(await contentOf(authority, head.txid, count, sum))])
+    for (const { txid, atMs } of [authority.recorded[4]!, authority.recorded[8]!]) {
+      // Strictly before, in its words.
+      const moment = `PRAGMA litestream_time = '${new Date(atMs + 1).toISOString()}';`
+      const then = await ask(authority.archive, moment, 'PRAGMA integrity_check;', `${count};`, `${sum};`)
+      expect(then.slice(-3), `transaction ${txid}`).toEqual(['ok', ...(await contentOf(authority, txid, count, sum))])
+    }
+  })
+
+  async function contentOf(
+    authority: Authority,
+    txid: Txid,
+    ...questions: readonly string[]
+  ): Promise<readonly string[]> {
+    await authority.restored({ kind: 'txid', txid })
+    const { stdout } = await run('sqlite3', [join(authority.folder, 'restored.db'), ...questions])
+    return stdout.trim().split('\n')
+  }
 })
 
 describe('we restore from an archive that litestream wrote', () => {

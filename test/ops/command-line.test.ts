@@ -126,6 +126,7 @@ describe('help', () => {
       'archive snapshot',
       'archive compact',
       'archive key',
+      'archive rehearse',
       'macaroond restore',
       'config check',
       'config print',
