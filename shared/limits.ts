@@ -138,6 +138,10 @@ export const MANIFEST_DOCUMENT_BYTES_MAX: number = 512 * 1024 * 1024
 export const ARCHIVE_ROUND_SEGMENTS_MAX = 1_024
 export const ARCHIVE_ROUND_BYTES_MAX: number = 64 * 1024 * 1024
 export const ARCHIVE_REQUESTS_AT_ONCE = 8
+/** Of a bucket, whose answers are far away: they are waited for together. */
+export const BUCKET_REQUESTS_AT_ONCE = 32
+/** More than an archive may hold files: a list without an end is none. */
+export const BUCKET_OBJECTS_MAX = 20_000_000
 /** Pieces of one large file that are read before they are asked for. */
 export const ARCHIVE_PIECES_AHEAD = 3
 /** A bucket: parts of a large object, which S3 wants of 5 MiB at least and 10,000 at most. */

@@ -2,12 +2,12 @@
 import type { Ed25519PrivateKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
-import { ARCHIVE_REQUESTS_AT_ONCE, MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
+import { MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
 import { positionText, type Position } from '../position.ts'
 import { type ArchivedFile, manifestKey, MANIFEST_PREFIX, parseManifestKey } from './layout.ts'
 import { decodeEntry, encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
-import { type ArchiveStorage, inParallel, type StoredObject } from './storage.ts'
+import { type ArchiveStorage, inParallel, requestsAtOnce, type StoredObject } from './storage.ts'
 
 /** Entries read at once before they are followed. */
 const READ_AT_ONCE = 256
@@ -34,7 +34,7 @@ async function followEntries(
   let state = emptyManifest()
   for (let at = 0; at < entries.length; at += READ_AT_ONCE) {
     const some = entries.slice(at, at + READ_AT_ONCE)
-    const read = await inParallel(some, ARCHIVE_REQUESTS_AT_ONCE, ({ key }) => storage.get(key))
+    const read = await inParallel(some, requestsAtOnce(storage), ({ key }) => storage.get(key))
     for (const [index, bytes] of read.entries()) {
       if (bytes === undefined) return undefined
       state = followBytes(state, bytes, publicKey, some[index]!.key)

@@ -5,7 +5,12 @@
  * bucket), archive_unavailable (try again later), archive_denied (credentials, permissions), disk_full.
  */
 import { MacaroondError } from '../errors.ts'
-import { ARCHIVE_PIECES_AHEAD, ARCHIVE_READ_BYTES } from '../limits.ts'
+import {
+  ARCHIVE_PIECES_AHEAD,
+  ARCHIVE_READ_BYTES,
+  ARCHIVE_REQUESTS_AT_ONCE,
+  BUCKET_REQUESTS_AT_ONCE,
+} from '../limits.ts'
 
 export interface StoredObject {
   readonly key: string
@@ -73,6 +78,10 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
   return new MacaroondError('archive_damaged', `${key} is missing in the archive ${location}`, {
     hint: 'put it back from a copy of the archive, or choose a time whose plan does not need it',
   })
+}
+
+export function requestsAtOnce({ isBucket }: Pick<ArchiveStorage, 'isBucket'>): number {
+  return isBucket ? BUCKET_REQUESTS_AT_ONCE : ARCHIVE_REQUESTS_AT_ONCE
 }
 
 /** Runs `work` on all items, at most `atOnce` at a time; the results keep the order of the items. Rejects with the first error. */

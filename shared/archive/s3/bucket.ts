@@ -5,9 +5,10 @@
 import { MacaroondError } from '../../errors.ts'
 import {
   ARCHIVE_READ_BYTES,
-  ARCHIVE_REQUESTS_AT_ONCE,
+  BUCKET_OBJECTS_MAX,
   MANIFEST_DOCUMENT_BYTES_MAX,
   S3_PART_BYTES_MIN,
+  S3_PARTS_AT_ONCE,
 } from '../../limits.ts'
 import { type ArchiveStorage, type ByteRange, type Content, inParallel, type StoredObject } from '../storage.ts'
 import { S3Client, type S3ClientOptions } from './client.ts'
@@ -42,7 +43,8 @@ export class BucketStorage implements ArchiveStorage {
       const page = await this.#page(prefix, from)
       for (const content of elements(page, 'Contents')) found.push(...this.#objectOf(content, prefix))
       const next = textOf(page, 'IsTruncated') === 'true' ? textOf(page, 'NextContinuationToken') : undefined
-      if (next !== undefined && next === from) throw this.#odd('its list does not go on')
+      if ((next !== undefined && next === from) || found.length > BUCKET_OBJECTS_MAX)
+        throw this.#odd('its list does not come to an end')
       from = next
     } while (from !== undefined)
     return found.toSorted((a, b) => (a.key < b.key ? -1 : 1))
@@ -57,7 +59,7 @@ export class BucketStorage implements ArchiveStorage {
     const ranges: ByteRange[] = []
     for (let start = first.bytes.length; start < first.total; start += ARCHIVE_READ_BYTES)
       ranges.push({ start, length: Math.min(ARCHIVE_READ_BYTES, first.total - start) })
-    const rest = await inParallel(ranges, ARCHIVE_REQUESTS_AT_ONCE, async (wanted) => {
+    const rest = await inParallel(ranges, S3_PARTS_AT_ONCE, async (wanted) => {
       const piece = await this.#read(key, wanted, first.etag)
       if (piece?.bytes.length !== wanted.length) throw this.#odd(`${key} changed while it was read`)
       return piece.bytes

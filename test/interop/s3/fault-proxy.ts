@@ -43,7 +43,7 @@ interface Reply {
   readonly body: Buffer
 }
 
-const LATE_MS = 200
+const LATE_MS = 350
 const BUSY =
   '<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
 

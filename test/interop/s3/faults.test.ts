@@ -5,12 +5,17 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MacaroondError } from '../../../shared/errors.ts'
+import { S3Client } from '../../../shared/archive/s3/client.ts'
+import { readCredentials } from '../../../shared/archive/s3/credentials.ts'
+import { parseS3Url } from '../../../shared/archive/s3/settings.ts'
+import { elements } from '../../../shared/archive/s3/xml.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { S3_PART_BYTES_MIN } from '../../../shared/limits.ts'
 import { Authority } from '../../integration/archive/authority.ts'
 import { type Fault, FaultProxy, FAULTS } from './fault-proxy.ts'
-import { openBucket, startStore, type Store, urlOf } from './store.ts'
+import { KEYS, openBucket, startStore, type Store, urlOf } from './store.ts'
 
-const TIMEOUT_MS = 150
+const TIMEOUT_MS = 300
 /** Nothing is old enough to go, so everything must stay reachable. */
 const KEEP_ALL = { windowMs: 1e12, keepMs: 1e12, filesMax: 1e9, bytesMax: 1e13 }
 
@@ -160,6 +165,32 @@ describe('an answer that is lost after the store did it', () => {
     await storage.delete('a')
     expect(await storage.get('a')).toBeUndefined()
   })
+})
+
+test('a writer that is gone in the midst of a large upload leaves parts that nobody sees, and they are swept', async () => {
+  const folder = `faults-${(folders += 1)}`
+  const url = urlOf(store.address, folder)
+  const [own, other] = [openBucket(urlOf(proxy.address, folder)), openBucket(url)]
+  const client = new S3Client({
+    settings: parseS3Url(url, {}),
+    credentials: () => readCredentials(KEYS),
+    clock: systemClock,
+    entropy: systemEntropy,
+  })
+  const uploads = async (): Promise<number> => {
+    const query = { uploads: '', prefix: `${folder}/` }
+    const { body } = await client.send({ method: 'GET', query, doing: 'listing uploads' })
+    return elements(body.toString(), 'Upload').length
+  }
+  let parts = 0
+  proxy.choose = ({ path }) => ((parts += Number(path.includes('partNumber'))) > 1 ? 'refused' : undefined)
+  await expect(own.put('ltx/9/a.ltx', Buffer.alloc(3 * S3_PART_BYTES_MIN), 0)).rejects.toMatchObject({
+    code: 'archive_unavailable',
+  })
+  expect(await uploads()).toBe(1)
+  expect(await other.list('')).toEqual([])
+  await other.sweep()
+  expect(await uploads()).toBe(0)
 })
 
 describe('a list that comes late', () => {
