@@ -3,7 +3,7 @@
  * there, to the byte, and when the faults end everything is.
  */
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { S3Client } from '../../../shared/archive/s3/client.ts'
 import { readCredentials } from '../../../shared/archive/s3/credentials.ts'
@@ -27,6 +27,9 @@ beforeAll(async () => {
   store = await startStore()
   proxy = await FaultProxy.start(store.address)
 }, 600_000)
+beforeEach(() => {
+  proxy.choose = () => undefined
+})
 afterAll(() => {
   proxy.stop()
   store.stop()
