@@ -39,15 +39,15 @@ export class BucketStorage implements ArchiveStorage {
   async list(prefix: string): Promise<readonly StoredObject[]> {
     const found: StoredObject[] = []
     let from: string | undefined
-    do {
+    for (;;) {
       const page = await this.#page(prefix, from)
       for (const content of elements(page, 'Contents')) found.push(...this.#objectOf(content, prefix))
-      const next = textOf(page, 'IsTruncated') === 'true' ? textOf(page, 'NextContinuationToken') : undefined
-      if ((next !== undefined && next === from) || found.length > BUCKET_OBJECTS_MAX)
+      if (textOf(page, 'IsTruncated') !== 'true') return found.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+      const next = textOf(page, 'NextContinuationToken')
+      if (next === undefined || next === from || found.length > BUCKET_OBJECTS_MAX)
         throw this.#odd('its list does not come to an end')
       from = next
-    } while (from !== undefined)
-    return found.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    }
   }
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
@@ -71,8 +71,8 @@ export class BucketStorage implements ArchiveStorage {
     const name = objectName(this.#folder, key)
     const headers = { 'x-amz-meta-litestream-timestamp': new Date(timestampMs).toISOString() }
     if (sizeOfContent(content) > S3_PART_BYTES_MIN) return uploadParts(this.#client, { name, content, headers })
-    const body = await wholeOf(content)
-    await this.#client.send({ method: 'PUT', name, headers, body, doing: `writing ${key}` })
+    const doing = `writing ${key}`
+    await this.#client.send({ method: 'PUT', name, headers, body: await wholeOf(content, doing), doing })
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {

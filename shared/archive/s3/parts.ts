@@ -29,26 +29,29 @@ export async function uploadParts(client: S3Client, upload: Upload): Promise<voi
   }
 }
 
+/** Some at a time, in the order they come; the tags of all, or the error of the first that failed, once nothing runs any more. */
 async function sendParts(client: S3Client, { name, content }: Upload, uploadId: string): Promise<readonly string[]> {
   const tags: string[] = []
-  const running = new Set<Promise<void>>()
-  const send = async (index: number, body: Buffer): Promise<void> => {
-    const query = { partNumber: String(index + 1), uploadId }
+  const parts = partsOf(content)
+  let failed = false
+  const send = async ({ number, body }: Part): Promise<void> => {
+    const query = { partNumber: String(number), uploadId }
     const { headers } = await client.send({ method: 'PUT', name, query, body, doing: `writing ${name}` })
-    tags[index] = headers.get('etag') ?? ''
+    tags[number - 1] = headers.get('etag') ?? ''
   }
-  let count = 0
-  try {
-    for await (const body of partsOf(content)) {
-      const part: Promise<void> = send(count, body).finally(() => running.delete(part))
-      running.add(part)
-      count += 1
-      if (running.size >= S3_PARTS_AT_ONCE) await Promise.race(running)
+  const work = async (): Promise<void> => {
+    try {
+      for (let part = await parts.next(); part.done !== true && !failed; part = await parts.next())
+        await send(part.value)
+    } catch (error) {
+      failed = true
+      throw error
     }
-    await Promise.all(running)
-  } finally {
-    await Promise.allSettled(running)
   }
+  const ended = await Promise.allSettled(Array.from({ length: S3_PARTS_AT_ONCE }, work))
+  const failure = ended.find((result) => result.status === 'rejected')
+  await parts.return()
+  if (failure !== undefined) throw failure.reason
   return tags
 }
 
@@ -85,13 +88,20 @@ export function sizeOfContent(content: Content): number {
   return content instanceof Uint8Array ? content.length : content.bytes
 }
 
+interface Part {
+  /** From 1. */
+  readonly number: number
+  readonly body: Buffer
+}
+
 /** Of one size each but for the last one; together as many bytes as the content says it has. */
-async function* partsOf(content: Content): AsyncGenerator<Buffer> {
+async function* partsOf(content: Content): AsyncGenerator<Part, void> {
   const size = sizeOfContent(content)
   const partBytes = Math.max(S3_PART_BYTES_MIN, Math.ceil(size / S3_PARTS_MAX))
   let held: Uint8Array[] = []
   let heldBytes = 0
   let total = 0
+  let number = 1
   for await (const piece of content instanceof Uint8Array ? [content] : content.pieces()) {
     total += piece.length
     for (let at = 0; at < piece.length;) {
@@ -100,19 +110,25 @@ async function* partsOf(content: Content): AsyncGenerator<Buffer> {
       heldBytes += taken.length
       at += taken.length
       if (heldBytes < partBytes) continue
-      yield Buffer.concat(held, heldBytes)
+      yield { number, body: Buffer.concat(held, heldBytes) }
+      number += 1
       held = []
       heldBytes = 0
     }
   }
-  if (heldBytes > 0) yield Buffer.concat(held, heldBytes)
+  if (heldBytes > 0) yield { number, body: Buffer.concat(held, heldBytes) }
   if (total !== size) throw new Error(`${total} bytes came where ${size} were announced`)
 }
 
-export async function wholeOf(content: Content): Promise<Buffer> {
-  const parts: Buffer[] = []
-  for await (const part of partsOf(content)) parts.push(part)
-  return Buffer.concat(parts)
+/** Of a small content. `doing` completes "… while …" in the error of a source that fails. */
+export async function wholeOf(content: Content, doing: string): Promise<Buffer> {
+  try {
+    const parts: Buffer[] = []
+    for await (const { body } of partsOf(content)) parts.push(body)
+    return Buffer.concat(parts)
+  } catch (error) {
+    throw storageError(error, doing)
+  }
 }
 
 export async function abortUpload(client: S3Client, name: string, uploadId: string): Promise<void> {

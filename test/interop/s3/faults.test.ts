@@ -2,6 +2,7 @@
  * An archive in a bucket behind a network and a store that fail in every way they can: what is acknowledged as archived is
  * there, to the byte, and when the faults end everything is.
  */
+import { setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -168,6 +169,22 @@ describe('an answer that is lost after the store did it', () => {
     await storage.delete('a')
     expect(await storage.get('a')).toBeUndefined()
   })
+})
+
+test('a large upload one of whose parts never arrives is none, however slowly the rest comes', async () => {
+  const folder = `faults-${(folders += 1)}`
+  const storage = openBucket(urlOf(proxy.address, folder))
+  const pieces = async function* (): AsyncGenerator<Buffer> {
+    for (let number = 0; number < 4; number += 1) {
+      yield Buffer.alloc(S3_PART_BYTES_MIN, number)
+      await setTimeout(700)
+    }
+  }
+  proxy.choose = ({ path }) => (path.includes('partNumber=1&') ? 'refused' : undefined)
+  await expect(storage.put('ltx/9/a.ltx', { bytes: 4 * S3_PART_BYTES_MIN, pieces }, 0)).rejects.toMatchObject({
+    code: 'archive_unavailable',
+  })
+  expect(await storage.list('')).toEqual([])
 })
 
 test('a writer that is gone in the midst of a large upload leaves parts that nobody sees, and they are swept', async () => {

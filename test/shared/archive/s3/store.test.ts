@@ -82,7 +82,8 @@ describe('a store', () => {
   test('whose list goes round in circles, or is none, is told', async () => {
     const page =
       '<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>'
-    for (const text of [page, '<html>welcome</html>', page.slice(0, -5)]) {
+    const unended = page.replace(/<Next.*Token>/, '')
+    for (const text of [page, unended, '<html>welcome</html>', page.slice(0, -5)]) {
       const storage = await bucket((_, response) => void response.end(text))
       await expect(storage.list('ltx/')).rejects.toMatchObject({ code: 'archive_unavailable' })
     }
