@@ -13,6 +13,8 @@ import {
 } from '../shared/config/node-config.ts'
 import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
 import { pathText } from '../shared/config/read-config.ts'
+import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../shared/freshness/bound.ts'
+import { CLOCK_RATE_ERROR_MAX } from '../shared/limits.ts'
 
 export interface PrimaryConfig {
   readonly cluster: string
@@ -33,6 +35,11 @@ export interface PrimaryConfig {
     /** The WAL is copied into the database once it has so many pages. */
     readonly pages: number
   }
+  /**
+   * Leases of freshness, in milliseconds. From `lease_ms`, `clock_rate_error` and `decision_ms` follows the published bound
+   * within which a revocation binds everywhere, whatever is cut off (5101 ms with the defaults).
+   */
+  readonly freshness: FreshnessSettings
   readonly maintenance: {
     /** When the database is read whole and compared with the checksum kept while writing. */
     readonly scrub: string
@@ -60,6 +67,18 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z.strictObject({
     })
     .prefault({}),
   checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
+  freshness: z
+    .strictObject({
+      lease_ms: z.number().min(100).max(3_600_000).default(FRESHNESS_DEFAULTS.lease_ms),
+      ping_ms: z.number().max(60_000).default(FRESHNESS_DEFAULTS.ping_ms),
+      clock_rate_error: z.number().min(0).max(CLOCK_RATE_ERROR_MAX).default(FRESHNESS_DEFAULTS.clock_rate_error),
+      decision_ms: z.number().min(1).default(FRESHNESS_DEFAULTS.decision_ms),
+    })
+    .superRefine((settings, context) => {
+      const fault = freshnessFault(settings)
+      if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
+    })
+    .prefault({}),
   maintenance: z.strictObject({ scrub: cronText.default('17 3 * * *') }).prefault({}),
   archive: archiveConfig,
   peers: peerList,

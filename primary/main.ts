@@ -6,7 +6,7 @@ import { createLog } from '../shared/log.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
 import { runService } from '../shared/service/run-service.ts'
 import { primaryConfig, type PrimaryConfig } from './config.ts'
-import { Primary } from './node.ts'
+import { Primary, type PrimaryFlags } from './node.ts'
 
 /** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
 export function readPrimaryConfig(file: string): PrimaryConfig {
@@ -19,13 +19,13 @@ export function readPrimaryConfig(file: string): PrimaryConfig {
 }
 
 /** Resolves with the exit status. */
-export async function runPrimary(file: string, ready: (line: ReadyLine) => void): Promise<number> {
+export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line: ReadyLine) => void): Promise<number> {
   const config = readPrimaryConfig(file)
   const log = createLog('primary', config.log.level)
   const identity = await loadIdentity(config.identity)
   const kek = loadKek(config.kek, file, process.env)
   const start = async (): Promise<Primary> => {
-    const primary = await Primary.start({ config, identity, kek, log, reread: () => readPrimaryConfig(file) })
+    const primary = await Primary.start({ config, identity, kek, log, flags, reread: () => readPrimaryConfig(file) })
     log.info({ address: primary.address, peerId: identity.peerId, writes: primary.writes }, 'primary is ready')
     ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: identity.peerId })
     return primary

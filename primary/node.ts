@@ -6,19 +6,20 @@ import type { Connection } from '../shared/channel/connection.ts'
 import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
-import { PeerRegistry } from '../shared/channel/peers.ts'
+import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
-import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
+import { assert, type MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Txid } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
-import { requireOpen, type WritesState } from './api/gate.ts'
+import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
+import { GlobalWait } from './api/global-wait.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
 import type { Archives } from './archiver/archives.ts'
@@ -29,6 +30,8 @@ import { startAgreement, stepAgreement, type Agreement, type Joined } from './co
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import type { PrimaryConfig } from './config.ts'
+import { Granting } from './freshness/granting.ts'
+import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
 import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
@@ -37,11 +40,22 @@ import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
 import { RevocationBook } from './store/revocation-book.ts'
 import { transactionsOn } from './store/transactions.ts'
 
+/** The operator's word for what a primary cannot know by itself; said at a start, good for that start. */
+export interface PrimaryFlags {
+  /** The clock is right, however far it is from what was written down. */
+  readonly acceptClock: boolean
+  /** No primary of an earlier epoch of this cluster runs any more. */
+  readonly oldPrimaryStopped: boolean
+}
+
+const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: false }
+
 export interface PrimaryOptions {
   readonly config: PrimaryConfig
   readonly identity: Identity
   readonly kek: Kek
   readonly log: Log
+  readonly flags?: PrimaryFlags
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => PrimaryConfig
 }
@@ -57,6 +71,9 @@ export class Primary implements Service {
   readonly #commitLog: CommitLog
   readonly #writer: GroupWriter
   readonly #publisher: Publisher
+  readonly #granting: Granting
+  readonly #settling: Settling
+  readonly #globalWait: GlobalWait
   readonly #api: SigningApi
   readonly #thirdParties: ThirdPartyApi
   readonly #maintenance: Maintenance
@@ -72,7 +89,7 @@ export class Primary implements Service {
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
-    const { config, kek, log } = options
+    const { config, kek, log, flags = NO_FLAGS } = options
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
@@ -89,12 +106,15 @@ export class Primary implements Service {
     this.#writer = new GroupWriter({
       port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy: systemEntropy }, onFatal)),
       clock: systemClock,
+      believed: () => requireTime(this.#granting.time),
       entropy: systemEntropy,
       kek,
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
     this.#signingKey = readSigningKey(db, [kek], config.cluster)
+    this.#granting = this.#openGranting(flags)
+    this.#settling = this.#openSettling(flags)
     this.#publisher = new Publisher({
       cluster: config.cluster,
       log: this.#commitLog,
@@ -103,12 +123,21 @@ export class Primary implements Service {
       signingKey: this.#signingKey,
       earlierTimelines: readTimelines(db),
       snapshots: this.#openSnapshots(),
+      granting: this.#granting,
+      clock: systemClock,
       logger: log,
       events: {
         joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
+        acknowledged: () => this.#settling.look(),
         refused: (replica, message) => this.#auditRefusal(replica, message),
         contradicted: (error) => this.#stopAtOnce(error),
       },
+    })
+    this.#globalWait = new GlobalWait({
+      book: this.#granting.book,
+      state: () => this.#writer.state,
+      replicas: () => this.#replicas(),
+      clock: systemClock,
     })
     this.#thirdParties = new ThirdPartyApi(this.#writer)
     this.#api = new SigningApi({
@@ -135,6 +164,8 @@ export class Primary implements Service {
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
     })
     primary.#maintenance.start()
+    primary.#settling.look()
+    log.info({ boundMs: primary.#granting.boundMs }, 'revocations bind everywhere within this bound')
     return primary
   }
 
@@ -145,6 +176,7 @@ export class Primary implements Service {
   get writes(): WritesState {
     if (this.#stopping) return 'stopping'
     if (this.#commitLog.stalled) return 'disk full'
+    if (!this.#granting.time.credible) return 'clock in doubt'
     return this.#agreement.confirmed ? 'open' : 'unconfirmed'
   }
 
@@ -158,7 +190,9 @@ export class Primary implements Service {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#settling.close()
     this.#publisher.close()
+    this.#granting.close()
     await this.#listener?.close()
     this.#endArchiving()
     await this.#archives?.stop()
@@ -207,6 +241,30 @@ export class Primary implements Service {
     this.#endArchiving = scheduleArchiving(this.#archives, options)
   }
 
+  #openGranting({ acceptClock }: PrimaryFlags): Granting {
+    return new Granting({
+      settings: this.#options.config.freshness,
+      clock: systemClock,
+      entropy: systemEntropy,
+      leaseMsMax: () => this.#writer.state.leaseMsMax,
+      issueClockMs: this.#writer.state.issue.lastMs,
+      acceptClock,
+      open: () => this.#agreement.confirmed && !this.#stopping,
+    })
+  }
+
+  #openSettling({ oldPrimaryStopped }: PrimaryFlags): Settling {
+    return new Settling({
+      state: () => this.#writer.state,
+      submit: (command) => this.#writer.submit(command),
+      open: () => this.writes === 'open',
+      leaseMs: this.#options.config.freshness.lease_ms,
+      everyReplicaJoined: () => this.#everyReplicaJoined(),
+      oldPrimaryStopped,
+      log: this.#options.log,
+    })
+  }
+
   #openSnapshots(): SnapshotFiles {
     const log = this.#commitLog
     return new SnapshotFiles({
@@ -218,11 +276,17 @@ export class Primary implements Service {
     })
   }
 
+  #replicas(): readonly KnownPeer[] {
+    return this.#peers.all().filter(({ role }) => role === 'replica')
+  }
+
   #replicaNames(): readonly string[] {
-    return this.#peers
-      .all()
-      .filter(({ role }) => role === 'replica')
-      .map(({ id }) => id)
+    return this.#replicas().map(({ id }) => id)
+  }
+
+  /** What a replica acknowledged to this process is of this epoch. */
+  #everyReplicaJoined(): boolean {
+    return this.#replicaNames().every((id) => this.#publisher.status(id).acknowledged !== undefined)
   }
 
   /** Who can tell whether this disk is the newest there is. */
@@ -267,6 +331,7 @@ export class Primary implements Service {
           peer,
           api: this.#api,
           thirdParties: this.#thirdParties,
+          globalWait: this.#globalWait,
           status: () => this.#status(),
           archives: this.#archives,
           log: this.#options.log,
@@ -290,7 +355,9 @@ export class Primary implements Service {
     this.#refused.delete(event.witness)
     const before = this.#agreement.confirmed
     this.#agreement = stepAgreement(this.#agreement, event, this.#witnesses())
-    if (!before && this.#agreement.confirmed) this.#options.log.info(event, 'position confirmed: writes are open')
+    if (before || !this.#agreement.confirmed) return
+    this.#options.log.info(event, 'position confirmed: writes are open')
+    this.#settling.look()
   }
 
   /** A claim that is not ours is written down once (S10); when writes are not open, the log line has to do. */
@@ -312,22 +379,12 @@ export class Primary implements Service {
       writes: this.writes,
       state: this.#writer.state,
       uptimeMs: systemClock.monotonicMs() - this.#startedMs,
-      replicas: this.#peers.all().filter(({ role }) => role === 'replica'),
+      replicas: this.#replicas(),
       publisher: this.#publisher,
       authorityKey: this.#signingKey.publicKey,
       archives: this.#archives,
+      granting: this.#granting,
+      leaseMs: this.#options.config.freshness.lease_ms,
     })
   }
-}
-
-function notAReplica(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `only a replica may open the ${channel} channel`, {
-    hint: 'list this PeerId with `role = "replica"` in the primary’s configuration, if it is one',
-  })
-}
-
-function notHere(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `this node is the primary: it has no ${channel} channel`, {
-    hint: 'tokens are verified at a replica',
-  })
 }

@@ -16,13 +16,24 @@ export function readReplicaConfig(file: string): ReplicaConfig {
 }
 
 /** Resolves with the exit status. */
-export async function runReplica(file: string, ready: (line: ReadyLine) => void): Promise<number> {
+export async function runReplica(
+  file: string,
+  { acceptClock }: { readonly acceptClock: boolean },
+  ready: (line: ReadyLine) => void,
+): Promise<number> {
   const config = readReplicaConfig(file)
   const log = createLog(`replica ${config.region}`, config.log.level)
   const identity = await loadIdentity(config.identity)
   const kek = loadKek(config.kek, file, process.env)
   const start = async (): Promise<Replica> => {
-    const replica = await Replica.start({ config, identity, kek, log, reread: () => readReplicaConfig(file) })
+    const replica = await Replica.start({
+      config,
+      identity,
+      kek,
+      log,
+      acceptClock,
+      reread: () => readReplicaConfig(file),
+    })
     log.info({ address: replica.address, peerId: identity.peerId, region: config.region }, 'replica is ready')
     ready({ ready: true, role: 'replica', pid: process.pid, address: replica.address, peerId: identity.peerId })
     return replica

@@ -10,6 +10,7 @@ import { PeerRegistry } from '../shared/channel/peers.ts'
 import { serveRpc } from '../shared/channel/rpc-server.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
+import type { Applied } from '../shared/freshness/holder.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -19,6 +20,8 @@ import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
 import { Follower } from './follower/follower.ts'
 import { SignedPositionStore } from './follower/signed-position-store.ts'
+import { Freshness } from './freshness/freshness.ts'
+import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
 import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
@@ -33,6 +36,8 @@ export interface ReplicaOptions {
   readonly identity: Identity
   readonly kek: Kek
   readonly log: Log
+  /** The operator's word, for this start, that the clock is right. */
+  readonly acceptClock?: boolean
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => ReplicaConfig
 }
@@ -49,6 +54,7 @@ export class Replica implements Service {
   readonly #follower: Follower
   readonly #stream: RevocationStream
   readonly #verify: VerifyApi
+  readonly #freshness: Freshness
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
@@ -61,7 +67,7 @@ export class Replica implements Service {
   #scrubbing: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
-    const { config, kek, log, identity } = options
+    const { config, kek, log, identity, acceptClock = false } = options
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
@@ -83,14 +89,27 @@ export class Replica implements Service {
     })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
     this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), log)
+    this.#freshness = new Freshness({
+      clock: systemClock,
+      entropy: systemEntropy,
+      log,
+      largestLease: new LargestLease(join(data, 'largest-lease.json')),
+      issueClockMs: this.#tables.meta?.issueClockMs,
+      acceptClock,
+      applied: () => this.#enforced(),
+      onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
+      onRenewed: () => this.#verify.applied(),
+    })
     this.#stream = new RevocationStream({
       tables: this.#tables,
       journal: this.#journal,
+      freshness: this.#freshness,
+      workers: this.#freshness.workers,
       syncPages: () => this.#copy.sync(),
       onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
-    this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, clock: systemClock })
+    this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness })
     this.#follower = new Follower({
       copy: this.#copy,
       snapshotPath: join(data, 'snapshot.incoming'),
@@ -143,6 +162,7 @@ export class Replica implements Service {
     this.#stopped.abort()
     this.#cancelScrub()
     await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
+    this.#freshness.close()
     await this.#signed.save()
     this.#copy.sync()
     this.#copy.close()
@@ -204,6 +224,13 @@ export class Replica implements Service {
     }
   }
 
+  /** What a lease counts for. */
+  #enforced(): Applied {
+    const { timeline, seq = 0 } = this.#stream.enforced ?? {}
+    const { meta } = this.#tables
+    return { timeline, seq, pages: meta === undefined ? undefined : { timeline: meta.timeline, txid: meta.txid } }
+  }
+
   #applied(): void {
     try {
       this.#tables.refresh()
@@ -212,6 +239,7 @@ export class Replica implements Service {
       return this.#fail(error)
     }
     this.#verify.applied()
+    this.#freshness.applied()
     if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
   }
 
@@ -256,6 +284,7 @@ export class Replica implements Service {
       copy: this.#copy,
       tables: this.#tables,
       links: this.#links,
+      freshness: this.#freshness,
     })
   }
 }

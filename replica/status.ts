@@ -1,8 +1,9 @@
 import type { SupervisionState } from '../shared/channel/supervisor.ts'
 import { positionText } from '../shared/position.ts'
-import type { LinkState, ReplicaStatus } from '../shared/protocol/status.ts'
+import type { LinkState, ReplicaFreshness, ReplicaStatus } from '../shared/protocol/status.ts'
 import { VERSION } from '../shared/version.ts'
 import type { ReplicaConfig } from './config.ts'
+import type { Freshness } from './freshness/freshness.ts'
 import type { PrimaryLinks } from './primary-links.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
 import type { Tables } from './tables/tables.ts'
@@ -14,9 +15,18 @@ export interface StatusSources {
   readonly copy: DatabaseCopy
   readonly tables: Tables
   readonly links: PrimaryLinks
+  readonly freshness: Freshness
 }
 
-export function replicaStatus({ config, peerId, uptimeMs, copy, tables, links }: StatusSources): ReplicaStatus {
+export function replicaStatus({
+  config,
+  peerId,
+  uptimeMs,
+  copy,
+  tables,
+  links,
+  freshness,
+}: StatusSources): ReplicaStatus {
   const { standing } = copy
   return {
     role: 'replica',
@@ -30,10 +40,23 @@ export function replicaStatus({ config, peerId, uptimeMs, copy, tables, links }:
     timeline: standing?.timeline ?? null,
     revocationSeq: tables.revocationSeq,
     ...tables.counts,
+    freshness: freshnessOf(freshness),
     wal: linkState(links.state('wal')),
     stream: linkState(links.state('revocations')),
     alarm: links.alarm ?? null,
     walBytes: copy.walBytes,
+  }
+}
+
+function freshnessOf(freshness: Freshness): ReplicaFreshness {
+  const now = freshness.now()
+  const ageMs = freshness.ageMs(now)
+  const time = freshness.time(now)
+  return {
+    boundMs: freshness.boundMs ?? null,
+    leaseMs: Math.floor(freshness.remainingMs(now)),
+    ageMs: ageMs === Infinity ? null : Math.ceil(ageMs),
+    clockDoubt: time.credible ? null : time.message,
   }
 }
 

@@ -73,6 +73,7 @@ const KINDS = {
   position_superseded: 'conflict',
   position_unreached: 'unavailable',
   write_unconfirmed: 'unavailable',
+  epoch_unsettled: 'unavailable',
   outcome_unknown: 'unavailable',
 
   // archive and restore

@@ -110,6 +110,11 @@ export const CONNECTION_SETTLED_MS = 1_000
 
 // Freshness.
 export const PING_INTERVAL_MS_MIN = 20
+export const CLOCK_RATE_ERROR_MAX = 0.1
+/** Holders of leases at one grantor: beyond it none is given, and the holder answers unavailable. */
+export const LEASE_HOLDERS_MAX = 4_096
+/** How long one call waits until a revocation binds everywhere; who wants to wait longer calls again. */
+export const COVERAGE_WAIT_MS_MAX = 2_000
 /** How far wall clocks may jump, or be apart, before a node does not believe its own. */
 export const CLOCK_JUMP_MS_MAX = 60_000
 /** How long a node may have been stopped before its clock alone does not say what time it is. */
@@ -121,7 +126,11 @@ export const SEGMENT_BYTES_MAX: number = 256 * 1024 * 1024
 /** Its pages before compression: a small file must not ask for gigabytes. */
 export const SEGMENT_PAGES_BYTES_MAX: number = 240 * 1024 * 1024
 export const GROUP_COMMANDS_MAX = 100
+/** Judging presented tokens ends a group after this long: pings and revocations come between it and the rest. */
+export const GROUP_DECIDING_MS_MAX = 50
 export const WRITES_QUEUED_MAX = 10_000
+/** Characters of the tokens that are presented with the waiting commands. */
+export const WRITES_QUEUED_CHARS_MAX: number = 64 * 1024 * 1024
 /** S7: a revocation that no replica confirms within this time is answered as indeterminate. */
 export const REVOKE_DURABLE_TIMEOUT_MS = 2_000
 /** How long a verification waits for a wanted position, and how many may wait at once. */

@@ -7,9 +7,17 @@ import type { Terminal } from '../terminal.ts'
 
 interface NodeOptions {
   readonly config: string
+  readonly acceptClock?: boolean
+  readonly oldPrimaryStopped?: boolean
 }
 
-type Run = (file: string, ready: (line: ReadyLine) => void) => Promise<number>
+/** The operator's word for this start. */
+interface NodeFlags {
+  readonly acceptClock: boolean
+  readonly oldPrimaryStopped: boolean
+}
+
+type Run = (file: string, flags: NodeFlags, ready: (line: ReadyLine) => void) => Promise<number>
 
 export function addPrimary(parent: Command, terminal: Terminal): void {
   addNode(parent, terminal, 'primary', async () => (await import('../../primary/main.ts')).runPrimary)
@@ -24,10 +32,16 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
     .command(role)
     .description(`run a ${role} until SIGTERM or SIGINT; SIGHUP reads its peers again`)
   mandatory(command, '--config <file>', 'its configuration, TOML')
-  command.action(async ({ config }: NodeOptions) => {
+  command.option('--accept-clock', 'this machine’s clock is right, however far it is from what was written down')
+  if (role === 'primary') {
+    command.option('--old-primary-stopped', 'no primary of an earlier epoch of this cluster runs any more')
+  }
+  command.action(async ({ config, acceptClock = false, oldPrimaryStopped = false }: NodeOptions) => {
     stopWithParent(process)
     const run = await load()
-    const status = await settled(terminal, () => run(config, (line) => terminal.print(JSON.stringify(line))))
+    const status = await settled(terminal, () =>
+      run(config, { acceptClock, oldPrimaryStopped }, (line) => terminal.print(JSON.stringify(line))),
+    )
     // After a failure the node has left everything open on purpose; the process ends all the same.
     process.exit(status)
   })

@@ -3,11 +3,12 @@ import type { RevokeRequest } from '../../primary/client/sdk.ts'
 import { suggest } from '../../shared/config/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
+import type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
 import type { RevokeResult, RevokeWait } from '../../shared/protocol/sign.ts'
 import { explain } from '../arguments/explain.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { profileOf, withSigner } from '../clients.ts'
-import type { Terminal } from '../terminal.ts'
+import { printable, type Terminal } from '../terminal.ts'
 
 interface RevokeOptions {
   readonly token?: string
@@ -22,13 +23,18 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
     .description('revoke a token and everything made from it; repeating it is harmless')
     .option('--token <->', 'the token itself, from stdin: write `--token -`')
     .option('--id <id>', 'its id, <kid>.<nonce>')
-    .option('--wait <level>', 'local: on the primary’s disk; durable: on the disk of a replica too', 'durable')
+    .option(
+      '--wait <level>',
+      'local: on the primary’s disk; durable: on the disk of a replica too; global: nobody accepts it any more',
+      'durable',
+    )
     .option('--reason <text>', 'for the audit')
     .action(async (options: RevokeOptions, own: Command) => {
       const wait = waitLevel(options.wait)
       checkName(options)
       const profile = profileOf(own, terminal.env)
-      const request = { ...(await nameOf(options, terminal)), wait, reason: options.reason ?? '' }
+      const onProgress = (soFar: CoverageResult): void => terminal.say(progressText(soFar))
+      const request = { ...(await nameOf(options, terminal)), wait, reason: options.reason ?? '', onProgress }
       const revoked = await withSigner(profile, (signer) => signer.revoke(request))
       terminal.answer(revoked, resultText(revoked))
     })
@@ -36,24 +42,21 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
     examples: [
       "macaroond revoke --token - --reason 'laptop lost' < token.txt",
       'macaroond revoke --id 3f0c….0199… --wait local',
+      'macaroond revoke --id 3f0c….0199… --wait global',
     ],
     json: [
       '{"id", "org", "seq", "matched": "recorded" | "unrecorded", "durability": "replica" | "local", "position"}',
+      'with --wait global also "replicas": [{"name", "region", "how": "acknowledged" | "lease expired" | "no lease", "atMs"}]',
       'seq is its number in the log of revocations; matched says whether the mint of the token is on record',
     ],
-    exit: '4 with code position_unreached: on the primary’s disk, but no replica has confirmed it yet; ask again',
+    exit: '4 with code position_unreached: on the primary’s disk, but no replica has confirmed it yet; ask again. --wait global ends when every replica, with the services behind it, has acknowledged it or has lost its lease: at the latest after the bound that `macaroond status` shows',
   })
 }
 
 function waitLevel(text: string): RevokeWait {
-  if (text === 'local' || text === 'durable') return text
-  if (text === 'global') {
-    throw new MacaroondError('usage', '--wait global comes with freshness leases, in a later version', {
-      hint: 'use --wait durable, and `macaroond token verify` in each region to see that it is enforced',
-    })
-  }
-  const near = suggest(text, ['local', 'durable'])
-  throw new MacaroondError('usage', `--wait is local or durable, not ${text.slice(0, 80)}`, {
+  if (text === 'local' || text === 'durable' || text === 'global') return text
+  const near = suggest(text, ['local', 'durable', 'global'])
+  throw new MacaroondError('usage', `--wait is local, durable or global, not ${text.slice(0, 80)}`, {
     hint: near === undefined ? 'durable is the default' : `did you mean ${near}?`,
   })
 }
@@ -76,8 +79,19 @@ async function nameOf({ id }: RevokeOptions, terminal: Terminal): Promise<Revoke
   return id === undefined ? { token: await readToken(terminal) } : { id }
 }
 
-function resultText({ id, org, seq, matched, durability }: RevokeResult): string {
+function progressText({ replicas, earlierLeasesUntilMs }: CoverageResult): string {
+  const pending = replicas.filter(({ how }) => how === 'pending').map(({ name }) => printable(name))
+  if (pending.length > 0) return `waiting for ${pending.join(', ')}: acknowledgement, or the end of a lease`
+  const untilText = earlierLeasesUntilMs === null ? '' : ` until ${new Date(earlierLeasesUntilMs).toISOString()}`
+  return `waiting for leases that the primary granted before its last start${untilText}`
+}
+
+function coverageText({ name, how, atMs }: CoveredReplica): string {
+  return `  ${printable(name)}: ${how} at ${new Date(atMs).toISOString()}`
+}
+
+function resultText({ id, org, seq, matched, durability, replicas = [] }: RevokeResult): readonly string[] {
   const where = durability === 'replica' ? 'on a replica’s disk too' : 'on the primary’s disk'
   const note = matched === 'recorded' ? '' : '; its mint is not on record'
-  return `revoked ${id} of ${org}: revocation ${seq}, ${where}${note}`
+  return [`revoked ${id} of ${org}: revocation ${seq}, ${where}${note}`, ...replicas.map(coverageText)]
 }

@@ -23,9 +23,9 @@ export function addStatus(parent: Command, terminal: Terminal): void {
     json: [
       '{"cluster", "nodes": [{"role", "region", "address", "peerId", "reachable": true, "status": {…}}]}',
       'a node that did not answer has "reachable": false and "error": {"code", "message"} in place of "status"',
-      'status of the primary: position, timeline, writes, revocationSeq, orgs, log, walFrames, authorityKey, replicas (each with its lag)',
+      'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), log, walFrames, authorityKey, replicas (each with its lag)',
       '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts", "copies"} | null',
-      'status of a replica: position, timeline, revocationSeq, revocations, keys, wal, stream, alarm, walBytes',
+      'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
     ],
     exit: '4 when no node answers',
   })
@@ -70,11 +70,20 @@ function rowOf(answer: Answer): readonly string[] {
 
 function stateText(status: NodeStatus): string {
   if (status.role === 'primary') {
+    const { boundMs, settled, clockDoubt } = status.freshness
     const lags = status.replicas.map(({ name, wal, lag }) => `${name} ${wal ? `${lag ?? '?'} behind` : 'away'}`)
-    return [`writes ${status.writes}`, ...lags, ...archiveText(status.archive)].join(', ')
+    const bound = `revocations bind within ${boundMs} ms`
+    const unsettled = settled ? [] : ['not every replica has joined this epoch']
+    const doubt = clockDoubt === null ? [] : [clockDoubt]
+    return [`writes ${status.writes}`, bound, ...unsettled, ...doubt, ...lags, ...archiveText(status.archive)].join(
+      ', ',
+    )
   }
   if (status.alarm !== null) return `ALARM: ${status.alarm}`
-  return `pages ${linkText(status.wal)}, revocations ${linkText(status.stream)}`
+  const { leaseMs, clockDoubt } = status.freshness
+  const lease = leaseMs > 0 ? `lease ${leaseMs} ms` : 'NO LEASE: every verdict is unavailable'
+  const doubt = clockDoubt === null ? [] : [clockDoubt]
+  return [lease, ...doubt, `pages ${linkText(status.wal)}`, `revocations ${linkText(status.stream)}`].join(', ')
 }
 
 /** What needs somebody comes first, because a terminal cuts lines. */

@@ -2,7 +2,7 @@
  * What a place knows that must outlive a restore: revocations above all, then retired keys and disabled orgs, the issue
  * clock, the epochs there were, and the head of the audit chain that is given up.
  */
-import { MetaReader } from '../../shared/database/meta.ts'
+import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
@@ -10,9 +10,13 @@ import type { Connection } from '../../shared/sqlite/connection.ts'
 export interface Evidence {
   /** For people: `the archive's head`, `replica fra`, `old disk`. */
   readonly from: string
+  /** Whose it is. */
+  readonly cluster: string
   readonly position: Omit<Position, 'checksum'> | undefined
   readonly revocations: readonly RevocationColumns[]
   readonly issueClockMs: number
+  /** The longest lease that was ever granted: holders of one may live, whatever is restored. */
+  readonly leaseMsMax: number
   /** Only a whole database tells these. */
   readonly database: DatabaseEvidence | undefined
 }
@@ -28,13 +32,18 @@ export interface DatabaseEvidence {
 
 const ROWS_A_READ = 1_000
 
+/** Throws schema_newer, schema_older: its rows may mean something else. */
 export function evidenceOfDatabase(from: string, db: Connection): Evidence {
-  const { epoch, txid, issueClockMs, auditSeq, auditHead } = new MetaReader(db).read()
+  const meta = new MetaReader(db).read()
+  const { cluster, epoch, txid, issueClockMs, leaseMsMax, auditSeq, auditHead } = meta
+  checkMeta(meta, cluster, from)
   return {
     from,
+    cluster,
     position: { epoch, txid },
     revocations: [...allRevocations(db)],
     issueClockMs,
+    leaseMsMax,
     database: {
       retiredKeys: db.prepare<[], Buffer>("SELECT kid FROM root_keys WHERE state = 'retired'").pluck().all(),
       disabledOrgs: db.prepare<[], string>("SELECT name FROM orgs WHERE state = 'disabled'").pluck().all(),

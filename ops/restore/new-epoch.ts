@@ -70,10 +70,11 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   const audit = nextAuditRow({ seq: meta.auditSeq, hash: meta.auditHead }, entry)
   new RowWriter(db).write({ table: 'audit', row: audit })
   const issueClockMs = Math.max(meta.issueClockMs, ...evidence.map((one) => one.issueClockMs))
+  const leaseMsMax = Math.max(meta.leaseMsMax, ...evidence.map((one) => one.leaseMsMax))
   db.prepare(
     `UPDATE meta SET txid = ?, epoch = ?, timeline = ?, issue_clock_ms = ?, key_generation = key_generation + 1,
-      revocation_seq = ?, audit_seq = ?, audit_head = ?`,
-  ).run(begun.txid, begun.epoch, begun.timeline, issueClockMs, seq, audit.seq, audit.hash)
+      revocation_seq = ?, audit_seq = ?, audit_head = ?, lease_ms_max = ?`,
+  ).run([begun.txid, begun.epoch, begun.timeline, issueClockMs, seq, audit.seq, audit.hash, leaseMsMax])
   return begun
 }
 

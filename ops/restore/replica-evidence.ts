@@ -25,9 +25,10 @@ export async function evidenceOfReplica(
       revocations.push(...answer.rows, ...answer.journal.map((row) => toColumns(row, orgOfKey)))
     }
     const position = answer?.position ?? null
-    const issueClockMs = answer?.issueClockMs ?? 0
+    const { issueClockMs = 0, leaseMsMax = 0 } = answer ?? {}
     const parsed = position === null ? undefined : parsePosition(position)
-    return { from: `replica ${replica.region}`, position: parsed, revocations, issueClockMs, database: undefined }
+    const [from, { cluster }] = [`replica ${replica.region}`, profile]
+    return { from, cluster, position: parsed, revocations, issueClockMs, leaseMsMax, database: undefined }
   })
 }
 

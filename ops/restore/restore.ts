@@ -106,9 +106,21 @@ function isOurs(path: string): boolean {
 
 function carriedInto(path: string, { evidence }: Gathered): CarryOver {
   return withReader(path, (db) => {
+    requireOneCluster(new MetaReader(db).read().cluster, evidence)
     const own = readRevocationColumns(db, 0, -1).map(({ columns }) => columns)
     return carryOver(own, evidence)
   })
+}
+
+/** What another cluster revoked says nothing here, and its positions less. */
+function requireOneCluster(cluster: string, evidence: Gathered['evidence']): void {
+  const stranger = evidence.find((one) => one.cluster !== cluster)
+  if (stranger === undefined) return
+  throw new MacaroondError(
+    'wrong_cluster',
+    `${stranger.from} is of cluster "${stranger.cluster}", what is restored of "${cluster}"`,
+    { hint: 'check --profile, --old-data and --archive' },
+  )
 }
 
 function withReader<T>(path: string, use: (db: Connection) => T): T {

@@ -7,6 +7,7 @@ import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/core.ts'
+import type { GlobalWait } from './global-wait.ts'
 import type { SigningApi } from './signing-api.ts'
 import type { ThirdPartyApi } from './third-party-api.ts'
 
@@ -16,6 +17,7 @@ export interface ServeOptions {
   readonly peer: KnownPeer
   readonly api: SigningApi
   readonly thirdParties: ThirdPartyApi
+  readonly globalWait: GlobalWait
   readonly status: () => PrimaryStatus
   /** Undefined where nothing is archived. */
   readonly archives: Pick<Archives, 'due'> | undefined
@@ -27,6 +29,7 @@ export function serveCalls({
   connection,
   peer,
   api,
+  globalWait,
   thirdParties,
   status,
   archives,
@@ -42,6 +45,7 @@ export function serveCalls({
     'third-party.add': (value) => thirdParties.add(peer, value),
     'third-party.list': () => thirdParties.list(),
     'third-party.remove': (value) => thirdParties.remove(peer, value),
+    'revocations.coverage': (value) => globalWait.coverage(value),
     'revocations.list': (value) => api.listRevocations(peer, value),
   }
   const admin: Record<string, RpcMethod> = {

@@ -21,6 +21,7 @@ import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Acknowledgements } from '../publisher/acknowledgements.ts'
 import type { RevocationBook } from '../store/revocation-book.ts'
 import { nameToken } from './named-token.ts'
+import { requireSettled } from './acknowledgeable.ts'
 import { actorOf, mayActFor, requireKeyOf, requireOrg } from './permissions.ts'
 
 export interface SigningApiOptions {
@@ -78,7 +79,8 @@ export class SigningApi {
     const named = nameToken(request, { issued, requireKey: (kid) => requireKeyOf(peer, kid, writer.state.keys) })
     const command = { kind: 'token.revoke', actor: actorOf(peer), reason: request.reason, ...named } as const
     const { answer, position } = await writer.submit<Revoked>(command)
-    const waits = request.wait === 'durable' && this.#options.hasReplicas()
+    requireSettled(writer.state, answer.seq)
+    const waits = request.wait !== 'local' && this.#options.hasReplicas()
     if (waits) await this.#untilDurable(answer)
     return { ...answer, durability: waits ? 'replica' : 'local', position: positionText(position) }
   }

@@ -1,10 +1,11 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { positionText } from '../../shared/position.ts'
-import type { PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
+import type { PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { Archives } from '../archiver/archives.ts'
+import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
 
@@ -18,6 +19,8 @@ export interface StatusSources {
   readonly publisher: Publisher
   readonly authorityKey: Uint8Array
   readonly archives: Archives | undefined
+  readonly granting: Granting
+  readonly leaseMs: number
 }
 
 export function primaryStatus(sources: StatusSources): PrimaryStatus {
@@ -33,11 +36,22 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     writes,
     revocationSeq: state.revocationSeq,
     orgs: state.orgs.size,
+    freshness: freshnessOf(sources),
     log: commitLog.log,
     walFrames: commitLog.walFrames,
     authorityKey: Buffer.from(sources.authorityKey).toString('hex'),
     archive: sources.archives?.status() ?? null,
     replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
+  }
+}
+
+function freshnessOf({ state, granting, leaseMs }: StatusSources): PrimaryFreshness {
+  const { time, boundMs } = granting
+  return {
+    boundMs,
+    leaseMs: Math.min(leaseMs, state.leaseMsMax),
+    settled: state.settledEpoch >= state.epoch,
+    clockDoubt: time.credible ? null : time.message,
   }
 }
 

@@ -49,6 +49,9 @@ export interface AuthorityState {
   keyGeneration: number
   revocationSeq: number
   audit: AuditHead
+  /** The longest lease of freshness that may be granted: a longer one is written down first. */
+  leaseMsMax: number
+  settledEpoch: number
 }
 
 /** The authority's own view of a token's standing. */

@@ -3,11 +3,13 @@
  * is given; entropy comes as a parameter. A command that cannot be done throws before it has changed anything.
  */
 import type { Entropy } from '../../shared/clock.ts'
+import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
 import { discharge } from './discharge.ts'
 import { exchange } from './exchange.ts'
+import { raiseLease, settleEpoch } from './freshness.ts'
 import { mint } from './mint.ts'
 import { createOrg } from './org.ts'
 import { revokeToken } from './revoke.ts'
@@ -18,6 +20,8 @@ import { addThirdParty, removeThirdParty } from './third-party.ts'
 /** Time and entropy of one decision. */
 export interface Moment {
   readonly wallMs: number
+  /** What presented tokens are judged by: a clock that was set back revives none of them (S13). */
+  readonly believed: BelievedTime
   readonly entropy: Entropy
   readonly kek: Kek
 }
@@ -66,6 +70,10 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return addThirdParty(state, command, moment)
     case 'third-party.remove':
       return removeThirdParty(state, command, moment)
+    case 'lease.raise':
+      return raiseLease(state, command, moment)
+    case 'epoch.settle':
+      return settleEpoch(state, command, moment)
     case 'replica.refused':
       return noteRefusal(command, moment)
     case 'archive.note':

@@ -9,7 +9,10 @@ import {
   type ClientOptions,
   type NodeAddress,
 } from '../../shared/config/client-options.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { checkConfig } from '../../shared/config/read-config.ts'
+import { parsePosition } from '../../shared/position.ts'
+import type { CoverageParams, CoverageResult } from '../../shared/protocol/coverage.ts'
 import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import type {
   DischargeParams,
@@ -27,11 +30,13 @@ import type {
   ThirdPartyListResult,
   ThirdPartyRemoveResult,
 } from '../../shared/protocol/sign.ts'
+import { untilCovered } from './until-covered.ts'
 
 export { MacaroondError } from '../../shared/errors.ts'
 export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
 export type * from '../../shared/protocol/sign.ts'
+export type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
 
 export interface SignerOptions extends ClientOptions {
   readonly primary: NodeAddress
@@ -49,8 +54,10 @@ export interface MintRequest {
 /** A token by itself, which proves its expiry, or by its id. */
 export type RevokeRequest = ({ readonly token: string } | { readonly id: string }) & {
   readonly reason?: string
-  /** Default `durable`. */
+  /** Default `durable`. `global` resolves once nobody accepts it any more, at the latest after the published bound. */
   readonly wait?: RevokeWait
+  /** With `global`: called about once a second with what is still waited for. */
+  readonly onProgress?: (soFar: CoverageResult) => void
 }
 
 export interface ExchangeRequest {
@@ -58,6 +65,11 @@ export interface ExchangeRequest {
   readonly token: string
   /** Location of the login's third-party caveat, which the service token will not have. */
   readonly strip: string
+  /**
+   * The ticket of that caveat (its caveat id, base64url), as it was put into this very token. Without it the caller answers
+   * for the bundle: whoever holds a token can rewrite a location, or append a caveat and discharge it himself.
+   */
+  readonly ticket?: string
   /** Default and limit: 90 days. */
   readonly ttlSeconds?: number
 }
@@ -94,6 +106,8 @@ export interface Signer {
   readonly listThirdParties: () => Promise<ThirdPartyListResult>
   /** What was sealed to its key is discharged no more. For operators. */
   readonly removeThirdParty: (name: string) => Promise<ThirdPartyRemoveResult>
+  /** Where a revocation binds now, by the position and the number that `revoke` answered with. */
+  readonly coverage: (position: string, seq: number) => Promise<CoverageResult>
   readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<RevocationsResult>
   /** Lets calls in flight finish, then closes the connection. */
   readonly close: () => Promise<void>
@@ -133,10 +147,17 @@ export async function createSigner(options: SignerOptions): Promise<Signer> {
       const params: MintParams = { org, subject, caveats, ttlSeconds }
       return call('token.mint', params)
     },
-    revoke: ({ reason = '', wait = 'durable', ...named }) => call('token.revoke', { ...named, reason, wait }),
+    revoke: async ({ reason = '', wait = 'durable', onProgress, ...named }) => {
+      const revoked = await call<RevokeResult>('token.revoke', { ...named, reason, wait })
+      if (wait !== 'global') return revoked
+      const ask = (params: CoverageParams): Promise<CoverageResult> => call('revocations.coverage', params)
+      const { replicas } = await untilCovered(revoked, { ask, nowMs: systemClock.monotonicMs, timeoutMs, onProgress })
+      return { ...revoked, replicas }
+    },
+    coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
     discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),
-    exchange: ({ token, strip, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
-      call('token.exchange', { token, strip, ttlSeconds }),
+    exchange: ({ token, strip, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
+      call('token.exchange', { token, strip, ...(ticket !== undefined && { ticket }), ttlSeconds }),
     addThirdParty: ({ name, unrevoked = false }) => call('third-party.add', { name, unrevoked }),
     listThirdParties: () => call('third-party.list', {}),
     removeThirdParty: (name) => call('third-party.remove', { name }),

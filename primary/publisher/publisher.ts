@@ -1,5 +1,6 @@
 /** All replicas of this primary: their sessions, what they have acknowledged, and the signed position they are told. */
 import type { Connection } from '../../shared/channel/connection.ts'
+import type { Clock } from '../../shared/clock.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
@@ -8,10 +9,12 @@ import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { positionText, type Position } from '../../shared/position.ts'
 import { revocationsHello, type RevocationsHello } from '../../shared/protocol/revocations.ts'
-import { signPosition } from '../../shared/protocol/signed-position.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
+import type { GrantedState, Granting } from '../freshness/granting.ts'
+import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { revocationsMissing, type Assessment } from './assess.ts'
+import { PositionSigner, SIGN_EVERY_MS } from './position-signer.ts'
 import { RevocationSession, type RevocationSource } from './revocation-session.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 import { judgeHello } from './standing.ts'
@@ -26,6 +29,8 @@ export interface PublisherOptions {
   readonly snapshots: SnapshotFiles
   /** Timelines of this authority's earlier epochs: their revocation numbers mean nothing now, but they are no contradiction. */
   readonly earlierTimelines: ReadonlySet<string>
+  readonly granting: Granting
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly logger: Log
   readonly events: PublisherEvents
 }
@@ -33,6 +38,8 @@ export interface PublisherOptions {
 export interface PublisherEvents {
   /** A replica that fits has connected; `atHead`: it stands where this primary does. */
   readonly joined: (replica: string, atHead: boolean) => void
+  /** A replica has pages of this epoch on its disk. */
+  readonly acknowledged: (replica: string) => void
   /** A replica's claim was not part of our history, and not proven. */
   readonly refused: (replica: string, message: string) => void
   /** Proof that this primary's disk is old. */
@@ -48,21 +55,21 @@ export interface ReplicaStatus {
   readonly revocationSeq: number | undefined
 }
 
-/** A signed position is made at most this often: a signature costs more than a commit. */
-const SIGN_EVERY_MS = 50
-
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #source: HistorySource
   readonly #wal = new Map<string, WalSession>()
   readonly #revocations = new Map<string, RevocationSession>()
   readonly #positions = new Map<string, Position>()
+  readonly #signer: PositionSigner
   readonly acknowledgements: Acknowledgements = new Acknowledgements()
   #signing: NodeJS.Timeout | undefined
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    const { log, snapshots } = options
+    const { cluster, log, snapshots, signingKey, clock } = options
+    const stand = (): ProvenPosition => ({ position: log.head, timeline: log.timeline })
+    this.#signer = new PositionSigner({ cluster, key: signingKey.privateKey, clock, stand })
     this.#source = {
       timeline: log.timeline,
       head: () => log.head,
@@ -85,7 +92,7 @@ export class Publisher {
 
   /** Numbers of this timeline beyond our own, or of a history we never had, are as much of a contradiction as a position is. */
   acceptRevocations(replica: string, hello: JsonObject): Acceptance {
-    const { log, lastRevocation, earlierTimelines, events } = this.#options
+    const { log, lastRevocation, earlierTimelines, events, granting } = this.#options
     const { timeline, seq } = readRevocationsHello(hello)
     const last = lastRevocation()
     const foreign = timeline !== null && timeline !== log.timeline && !earlierTimelines.has(timeline)
@@ -93,7 +100,8 @@ export class Publisher {
       ? `it follows timeline ${timeline}, not ${log.timeline}`
       : revocationsMissing({ timeline: log.timeline, revocationSeq: last }, { timeline: timeline as Timeline, seq })
     if (message === undefined) {
-      return { ok: true, welcome: { timeline: log.timeline, epoch: log.head.epoch, seq: last } }
+      const { timeline: line, head } = log
+      return { ok: true, welcome: { timeline: line, epoch: head.epoch, seq: last, ...granting.welcome() } }
     }
     events.refused(replica, message)
     return { ok: false, error: reportOf(contradiction(replica, message)) }
@@ -110,20 +118,29 @@ export class Publisher {
     const session = new WalSession({ connection, source: this.#source, onAck }, resumes ? assessment.after : 'snapshot')
     this.#supersede(replica, this.#wal.get(replica))
     this.#wal.set(replica, session)
-    session.state(this.#sign())
+    session.state(this.#signer.current())
     await this.#follow(replica, connection, () => session.run())
     if (this.#wal.get(replica) === session) this.#wal.delete(replica)
   }
 
   async serveRevocations(replica: string, connection: Connection): Promise<void> {
     const hello = readRevocationsHello(connection.hello)
-    const { revocations, lastRevocation, log } = this.#options
+    const { revocations, lastRevocation, log, granting, clock } = this.#options
+    const holder = { peer: replica, boot: hello.boot }
     // Numbers of an earlier timeline mean nothing here: that replica gets everything, which only repeats denials.
     const start = hello.timeline === log.timeline ? hello.seq : 0
     // What the hello names need not be on the replica's disk: only what it acknowledges is.
     const onAck = (seq: number): void => this.acknowledgements.acknowledge(replica, seq)
     const source = { last: lastRevocation, after: (seq: number, limit: number) => revocations.after(seq, limit) }
-    const session = new RevocationSession({ connection, source, start, onAck })
+    const session = new RevocationSession({
+      connection,
+      source,
+      start,
+      onAck,
+      clock,
+      onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
+      grant: (ping) => granting.answer(holder, ping, this.#state()),
+    })
     this.#supersede(replica, this.#revocations.get(replica))
     this.#revocations.set(replica, session)
     await this.#follow(replica, connection, () => session.run())
@@ -134,7 +151,7 @@ export class Publisher {
   committed(): void {
     for (const session of this.#revocations.values()) session.notify()
     for (const session of this.#wal.values()) session.notify()
-    this.#signing ??= setTimeout(() => this.#state(), SIGN_EVERY_MS)
+    this.#signing ??= setTimeout(() => this.#statePosition(), SIGN_EVERY_MS)
   }
 
   status(replica: string): ReplicaStatus {
@@ -174,16 +191,18 @@ export class Publisher {
       )
     }
     this.#positions.set(replica, position)
+    this.#options.events.acknowledged(replica)
   }
 
-  #sign(): ReturnType<typeof signPosition> {
-    const { cluster, signingKey, log } = this.#options
-    return signPosition(signingKey.privateKey, cluster, { position: log.head, timeline: log.timeline })
+  #state(): GrantedState {
+    const { log, lastRevocation } = this.#options
+    const { head, timeline } = log
+    return { head, timeline, seq: lastRevocation(), signed: this.#signer.current() }
   }
 
-  #state(): void {
+  #statePosition(): void {
     this.#signing = undefined
-    const signed = this.#sign()
+    const signed = this.#signer.current(0)
     for (const session of this.#wal.values()) session.state(signed)
   }
 

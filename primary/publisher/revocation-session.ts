@@ -2,10 +2,18 @@
  * One replica on the `revocations` channel. Like the `wal` session it pulls from the log at its own place; unlike it, it is
  * small and never waits behind pages.
  */
+import type { Clock } from '../../shared/clock.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { MacaroondError } from '../../shared/errors.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
-import { REVOCATIONS_A_MESSAGE, revokedAck, type RevocationRow } from '../../shared/protocol/revocations.ts'
+import {
+  fromStream,
+  REVOCATIONS_A_MESSAGE,
+  type FromStream,
+  type Granted,
+  type RevocationRow,
+} from '../../shared/protocol/revocations.ts'
+import { startAllowance, takePing, type PingAllowance } from '../freshness/ping-limit.ts'
 
 export interface RevocationSource {
   /** Number of the last committed revocation. */
@@ -19,21 +27,32 @@ export interface RevocationSessionOptions {
   /** The replica has everything from the start: what it had at hello counts as sent. */
   readonly start: number
   readonly onAck: (seq: number) => void
+  /** No worker behind the replica judges without the revocations up to this one. */
+  readonly onCovered: (seq: number) => void
+  /** The lease that answers a ping, recorded already. */
+  readonly grant: (ping: Extract<FromStream, { t: 'ping' }>) => Granted
+  readonly clock: Pick<Clock, 'monotonicMs'>
 }
+
+/** Some messages of revocations; what waits behind more is answered by the next ping. */
+const BACKLOG_BYTES_MAX: number = 1024 * 1024
 
 export class RevocationSession {
   readonly #options: RevocationSessionOptions
   #sent: number
+  #acknowledged = 0
+  #pings: PingAllowance
   #wake: (() => void) | undefined
 
   constructor(options: RevocationSessionOptions) {
     this.#options = options
     this.#sent = options.start
+    this.#pings = startAllowance(options.clock.monotonicMs())
   }
 
   /** Ends, or throws, when the connection does. */
   async run(): Promise<void> {
-    await Promise.race([this.#sendForever(), this.#readAcknowledgements(), this.#options.connection.closed])
+    await Promise.race([this.#sendForever(), this.#readForever(), this.#options.connection.closed])
   }
 
   end(error: MacaroondError): void {
@@ -58,10 +77,29 @@ export class RevocationSession {
     }
   }
 
-  async #readAcknowledgements(): Promise<void> {
-    for await (const frame of this.#options.connection.messages()) {
-      const { seq } = decodeMessage(frame, revokedAck)
-      this.#options.onAck(Math.min(seq, this.#sent))
+  async #readForever(): Promise<void> {
+    for await (const frame of this.#options.connection.messages()) this.#take(decodeMessage(frame, fromStream))
+  }
+
+  /** Nobody can have more than was sent, or answer for workers with what it does not have itself. */
+  #take(message: FromStream): void {
+    switch (message.t) {
+      case 'ack':
+        this.#acknowledged = Math.max(this.#acknowledged, Math.min(message.seq, this.#sent))
+        return this.#options.onAck(this.#acknowledged)
+      case 'covered':
+        return this.#options.onCovered(Math.min(message.seq, this.#acknowledged))
+      case 'ping':
+        return this.#answer(message)
     }
+  }
+
+  /** Written at once, without waiting: a lease that is late is shorter. A replica that does not read gets none. */
+  #answer(ping: Extract<FromStream, { t: 'ping' }>): void {
+    const { connection, grant, clock } = this.#options
+    const pings = takePing(this.#pings, clock.monotonicMs())
+    if (pings === undefined || connection.backlogBytes > BACKLOG_BYTES_MAX) return
+    this.#pings = pings
+    connection.write(encodeMessage(grant(ping)))
   }
 }

@@ -37,7 +37,7 @@ function insertFirstRows(db: Connection, { cluster, kek, clock, entropy }: Creat
   const seed = entropy.bytes(32)
   const entry = { atMs: now, actor: 'primary', action: 'database.create', org: '', target: cluster }
   const audit = nextAuditRow({ seq: 0, hash: AUDIT_GENESIS }, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })
-  db.prepare('INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)').run([
+  db.prepare('INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)').run([
     cluster,
     SCHEMA_VERSION,
     FIRST_TXID,
@@ -46,6 +46,7 @@ function insertFirstRows(db: Connection, { cluster, kek, clock, entropy }: Creat
     now,
     audit.seq,
     audit.hash,
+    FIRST_EPOCH,
   ])
   db.prepare('INSERT INTO epochs VALUES (?, ?, 0)').run(FIRST_EPOCH, timeline)
   db.prepare('INSERT INTO signing_keys VALUES (1, ?, ?, ?)').run([

@@ -37,6 +37,8 @@ export function loadState(db: Connection, ring: readonly Kek[], entropy: Entropy
     keyGeneration: meta.keyGeneration,
     revocationSeq: meta.revocationSeq,
     audit: { seq: meta.auditSeq, hash: meta.auditHead },
+    leaseMsMax: meta.leaseMsMax,
+    settledEpoch: meta.settledEpoch,
   }
 }
 

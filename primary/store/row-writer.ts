@@ -20,7 +20,7 @@ const STATEMENTS = {
 
 /** Every transaction raises txid by exactly one: that is how a transaction that is not ours is told from ours. */
 const BUMP = `UPDATE meta SET txid = txid + 1, issue_clock_ms = ?, key_generation = ?, revocation_seq = ?,
-  audit_seq = ?, audit_head = ?`
+  audit_seq = ?, audit_head = ?, lease_ms_max = ?, settled_epoch = ?`
 
 export class RowWriter {
   readonly #inserts: Readonly<Record<Row['table'], Statement>>
@@ -47,8 +47,9 @@ export class RowWriter {
 
   /** The last statement of every transaction. */
   bump(state: AuthorityState): void {
-    const { issue, keyGeneration, revocationSeq, audit } = state
-    this.#bump.run(issue.lastMs, keyGeneration, revocationSeq, audit.seq, audit.hash)
+    const { issue, keyGeneration, revocationSeq, audit, leaseMsMax, settledEpoch } = state
+    const freshness = [leaseMsMax, settledEpoch]
+    this.#bump.run(issue.lastMs, keyGeneration, revocationSeq, audit.seq, audit.hash, ...freshness)
   }
 }
 

@@ -38,6 +38,7 @@ export class SignedPositionStore {
   /** What the signature proves, or undefined when it is not the authority's. An older position is proven, but not kept. */
   take(signed: SignedPosition, publicKey: Uint8Array | undefined, cluster: string): Standing | undefined {
     if (publicKey === undefined) return undefined
+    if (this.#proven !== undefined && signed.signature === this.#newest?.signature) return this.#proven
     const proven = checkPosition(publicKey, cluster, signed)
     if (proven === undefined) return undefined
     // What was read at start counts once the key that it is checked with is known.

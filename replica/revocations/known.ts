@@ -23,9 +23,11 @@ export function knownRevocations({ source, standing, journalPath }: KnownSources
   const read = source === undefined ? [] : readRevocationColumns(source.reader, after, ROWS_A_CALL)
   // While it is written to, the last record may be torn: that one is not acknowledged yet.
   const journal = after === 0 ? decodeJournal(readFileSync(journalPath)).parts.flatMap(({ rows }) => rows) : []
+  const { issueClockMs = 0, leaseMsMax = 0 } = source?.meta.read() ?? {}
   return {
     position: standing === undefined ? null : positionText(standing.position),
-    issueClockMs: source?.meta.read().issueClockMs ?? 0,
+    issueClockMs,
+    leaseMsMax,
     rows: read.map(({ columns }) => columns),
     journal,
     next: read.length < ROWS_A_CALL ? null : (read.at(-1)?.seq ?? null),

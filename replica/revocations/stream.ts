@@ -7,21 +7,27 @@ import { setTimeout } from 'node:timers/promises'
 import type { Connection } from '../../shared/channel/connection.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { epoch as asEpoch, timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
+import type { GrantBook } from '../../shared/freshness/grant-book.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import {
   revocationsWelcome,
-  revoked,
+  toStream,
+  type FromStream,
   type RevocationRow,
   type RevocationsHello,
   type RevocationsWelcome,
 } from '../../shared/protocol/revocations.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { CoverageReporter } from '../freshness/coverage-reporter.ts'
+import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
 import type { Place, RevocationJournal } from './journal.ts'
 
 export interface RevocationStreamOptions {
   readonly tables: Tables
   readonly journal: RevocationJournal
+  readonly freshness: Pick<Freshness, 'boot' | 'connected' | 'disconnected' | 'granted' | 'applied'>
+  readonly workers: Pick<GrantBook, 'covered'>
   /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
@@ -41,11 +47,15 @@ export class RevocationStream {
   readonly #options: RevocationStreamOptions
   /** From the journal and the stream. */
   #streamed: Known | undefined
+  /** The same, with what is not on the disk yet: it is refused already. */
+  #taken: Known | undefined
   /** What has come and is not acknowledged. */
   #owed: Known | undefined
   #acknowledging: Promise<void> | undefined
   /** What the last hello said: the primary sends what comes after, whatever the pages have brought meanwhile. */
   #asked: Known | undefined
+  /** Of the connection that is there now. */
+  #reporter: CoverageReporter | undefined
 
   /** What the journal holds is refused from the first moment, whatever timeline it is of. */
   constructor(options: RevocationStreamOptions) {
@@ -57,14 +67,23 @@ export class RevocationStream {
       const { timeline, epoch } = newest
       this.#streamed = { timeline, epoch, seq: contiguous(this.#inPages(timeline), own) }
     }
+    this.#taken = this.#streamed
     const { seq, timeline } = this.#streamed ?? { seq: 0, timeline: undefined }
     for (const { rows } of parts) options.tables.add(rows, seq, timeline)
   }
 
   /** The newest history known here, and up to where; undefined without any. */
   get known(): Known | undefined {
+    return this.#furthest(this.#streamed)
+  }
+
+  /** The newest history known here, and up to where it is enforced. */
+  get enforced(): Known | undefined {
+    return this.#furthest(this.#taken)
+  }
+
+  #furthest(streamed: Known | undefined): Known | undefined {
     const { meta, revocationsInPages } = this.#options.tables
-    const streamed = this.#streamed
     if (meta === undefined || (streamed !== undefined && streamed.epoch > meta.epoch)) return streamed
     const { timeline, epoch } = meta
     const seq = streamed?.timeline === timeline ? Math.max(streamed.seq, revocationsInPages) : revocationsInPages
@@ -73,7 +92,8 @@ export class RevocationStream {
 
   hello(): RevocationsHello {
     this.#asked = this.known
-    return { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0 }
+    const { boot } = this.#options.freshness
+    return { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0, boot }
   }
 
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
@@ -84,11 +104,19 @@ export class RevocationStream {
     // On a later timeline numbers count anew, and the primary sends everything; denials stay.
     const start = this.#asked?.timeline === place.timeline ? this.#asked.seq : 0
     this.#syncPages()
-    this.#owed = { ...place, seq: start }
+    this.#taken = { ...place, seq: start }
+    this.#owed = this.#taken
+    const over = new AbortController()
+    const say = (message: FromStream): void => void connection.write(encodeMessage(message))
+    const send = (seq: number): void => say({ t: 'covered', seq })
+    this.#reporter = new CoverageReporter({ book: this.#options.workers, send, signal: over.signal })
     this.#acknowledging = this.#acknowledge(connection)
+    this.#options.freshness.connected(welcome, say)
     try {
       await this.#read(connection, place, start)
     } finally {
+      this.#options.freshness.disconnected()
+      over.abort()
       await this.#acknowledging
     }
   }
@@ -102,7 +130,12 @@ export class RevocationStream {
   async #read(connection: Connection, place: Place, start: number): Promise<void> {
     let seq = start
     for await (const frame of connection.messages()) {
-      const { rows } = decodeMessage(frame, revoked)
+      const message = decodeMessage(frame, toStream)
+      if (message.t === 'granted') {
+        this.#options.freshness.granted(message)
+        continue
+      }
+      const { rows } = message
       requireContiguous(seq, rows)
       seq += rows.length
       this.#take(place, rows, seq)
@@ -114,6 +147,8 @@ export class RevocationStream {
   /** Memory first, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
   #take(place: Place, rows: readonly RevocationRow[], seq: number): void {
     this.#options.tables.add(rows, seq, place.timeline)
+    this.#taken = { ...place, seq }
+    this.#options.freshness.applied()
     try {
       this.#options.journal.append(place, rows)
     } catch (cause) {
@@ -139,6 +174,7 @@ export class RevocationStream {
         await this.#options.journal.sync().catch((error: unknown) => Promise.reject(this.#fatal(error)))
         this.#streamed = known
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
+        this.#reporter?.acknowledged(known)
         // A lone revocation never waits; in a stream of them a sync for each would take the disk from everybody else.
         if (this.#owed !== undefined) await setTimeout(SYNC_PAUSE_MS)
       }

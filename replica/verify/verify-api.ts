@@ -1,5 +1,4 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
-import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
@@ -10,59 +9,109 @@ import {
   type VerifyParams,
   type VerifyResult,
 } from '../../shared/protocol/verify.ts'
-import type { Access, Context } from '../../shared/verifier/access.ts'
+import type { Access } from '../../shared/verifier/access.ts'
 import { boundExplanation } from '../../shared/verifier/bounded-explanation.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
-import { explain, judge, type VerificationRequest } from '../../shared/verifier/verifier.ts'
+import { explain, judge, type TokenTables, type VerificationRequest } from '../../shared/verifier/verifier.ts'
+import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
+import { Standing, type StandingOptions } from './standing.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
-export interface VerifyApiOptions {
+export interface VerifyApiOptions extends StandingOptions {
   readonly node: string
-  readonly region: string
-  readonly tables: Tables
-  readonly clock: Clock
+  readonly tables: TokenTables & Pick<Tables, 'meta' | 'uninterpretable' | 'revocationSeq'>
+  readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
+}
+
+/** What `verify` and `explain` do differently. */
+interface Walk<Judgement, Answer> {
+  readonly judge: () => Judgement
+  readonly verdictOf: (judgement: Judgement) => Verdict
+  readonly answer: (judgement: Judgement, unreached?: Refused) => Answer
 }
 
 export class VerifyApi {
   readonly #options: VerifyApiOptions
+  readonly #standing: Standing
   readonly #waiters = new PositionWaiters()
 
   constructor(options: VerifyApiOptions) {
     this.#options = options
+    this.#standing = new Standing(options)
   }
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {
     const asked = params(verifyParams, value)
-    return this.#whenReached(asked, (unreached) => this.#stamp(unreached ?? this.#judge(asked)))
+    return this.#whenReady(asked, {
+      judge: () => this.#judge(asked),
+      verdictOf: (verdict) => verdict,
+      answer: (verdict, unreached) => this.#stamp(unreached ?? verdict),
+    })
   }
 
   /** The same walk, told step by step, within the limits on an answer. */
   explain(value: unknown): ExplainResult | Promise<ExplainResult> {
     const asked = params(verifyParams, value)
-    return this.#whenReached(asked, (unreached) => this.#explain(asked, unreached))
+    return this.#whenReady(asked, {
+      judge: () => this.#explain(asked),
+      verdictOf: ({ verdict }) => verdict,
+      answer: withheld,
+    })
   }
 
-  /** `answer` gets a refusal where the wanted position was not reached in time. */
-  #whenReached<T>(asked: VerifyParams, answer: (unreached?: Refused) => T): T | Promise<T> {
-    const { token, access, minPosition } = asked
-    if (minPosition === undefined) return answer()
-    const chars = token.length + JSON.stringify(access ?? null).length
-    return this.#reach(parsePosition(minPosition), chars).then((reached) =>
-      reached ? answer() : answer(refused('unavailable', 'this replica has not reached the wanted position yet')),
-    )
+  /** Judges at once, unless a position is wanted that was not reached, or a fresher state than there is decides. */
+  #whenReady<Judgement, Answer>(asked: VerifyParams, walk: Walk<Judgement, Answer>): Answer | Promise<Answer> {
+    if (asked.minPosition !== undefined) return this.#afterPosition(asked, parsePosition(asked.minPosition), walk)
+    const judgement = walk.judge()
+    const wantedMs = stalenessWanted(walk.verdictOf(judgement))
+    return wantedMs === undefined ? walk.answer(judgement) : this.#fresher(asked, wantedMs, walk)
   }
 
+  async #afterPosition<Judgement, Answer>(
+    asked: VerifyParams,
+    wanted: Position,
+    walk: Walk<Judgement, Answer>,
+  ): Promise<Answer> {
+    const { freshness } = this.#options
+    // A replica that has just got there may be about to get its first lease: that is worth the same short wait.
+    const ready = (): boolean => this.#reached(wanted) && freshness.remainingMs(freshness.now()) > 0
+    const reached = (await this.#waiters.wait(charsOf(asked), ready)) || this.#reached(wanted)
+    if (!reached) return walk.answer(walk.judge(), notReached())
+    return this.#whenReady(withoutPosition(asked), walk)
+  }
+
+  /** A caveat wants a fresher state: the primary is asked, once for all that wait, and the token is judged again. */
+  async #fresher<Judgement, Answer>(
+    asked: VerifyParams,
+    wantedMs: number,
+    walk: Walk<Judgement, Answer>,
+  ): Promise<Answer> {
+    const { freshness } = this.#options
+    await this.#waiters.wait(charsOf(asked), () => {
+      if (freshness.ageMs(freshness.now()) <= wantedMs) return true
+      freshness.freshen()
+      return false
+    })
+    return walk.answer(walk.judge())
+  }
+
+  /** The lease is looked at before, and again after: computing takes time, and a process can be stopped in the middle. */
   #judge(asked: VerifyParams): Verdict {
-    const verdict = this.#unavailable() ?? judge(requestOf(asked), this.#options.tables, this.#context(asked.peer))
-    return this.#later(verdict) ?? verdict
+    const now = this.#options.freshness.now()
+    const verdict =
+      this.#standing.unavailable(now) ??
+      judge(requestOf(asked), this.#options.tables, this.#standing.context(now, asked.peer))
+    return this.#standing.withoutLease() ?? this.#later(verdict) ?? verdict
   }
 
-  #explain(asked: VerifyParams, unreached: Refused | undefined): ExplainResult {
-    const explanation = explain(requestOf(asked), this.#options.tables, this.#context(asked.peer))
-    const unavailable = unreached ?? this.#unavailable() ?? this.#later(explanation.verdict)
+  #explain(asked: VerifyParams): ExplainResult {
+    const now = this.#options.freshness.now()
+    const explanation = explain(requestOf(asked), this.#options.tables, this.#standing.context(now, asked.peer))
+    const unavailable =
+      this.#standing.unavailable(now) ?? this.#standing.withoutLease() ?? this.#later(explanation.verdict)
     const told = { ...boundExplanation(explanation), judged: this.#judged() }
-    return unavailable === undefined ? told : { ...told, unavailable }
+    return withheld(told, unavailable)
   }
 
   #later(verdict: Verdict): Refused | undefined {
@@ -70,24 +119,7 @@ export class VerifyApi {
     return laterThanUs(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
   }
 
-  /** Why nothing is said of any token now. */
-  #unavailable(): Refused | undefined {
-    const { meta, uninterpretable } = this.#options.tables
-    if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
-    return uninterpretable === undefined ? undefined : refused('unavailable', uninterpretable)
-  }
-
-  #context(peer: string | undefined): Context {
-    const { region, clock } = this.#options
-    const now = clock.wallMs()
-    return { nowEarliestMs: now, nowLatestMs: now, region, ...(peer === undefined ? {} : { peer }) }
-  }
-
-  async #reach(wanted: Position, chars: number): Promise<boolean> {
-    return this.#waiters.wait(chars, () => this.#reached(wanted))
-  }
-
-  /** This replica has applied something: who waited for that gets its answer. */
+  /** This replica has applied something, or knows that it is fresh: who waited for that gets its answer. */
   applied(): void {
     this.#waiters.wake()
   }
@@ -124,6 +156,30 @@ export class VerifyApi {
 /** What the caller says of the access is checked by the verifier itself. */
 function requestOf({ token, access }: VerifyParams): VerificationRequest {
   return { token, access: access as Access }
+}
+
+/** What is told stays, but a node that accepts nothing now says accepted of nothing (S4). */
+function withheld(explained: ExplainResult, unavailable: Refused | undefined): ExplainResult {
+  if (unavailable === undefined) return explained
+  return { ...explained, verdict: explained.verdict.ok ? unavailable : explained.verdict, unavailable }
+}
+
+/** What is kept in memory for a call that waits. */
+function charsOf({ token, access }: VerifyParams): number {
+  return token.length + JSON.stringify(access ?? null).length
+}
+
+function withoutPosition({ minPosition: _, ...asked }: VerifyParams): VerifyParams {
+  return asked
+}
+
+function notReached(): Refused {
+  return refused('unavailable', 'this replica has not reached the wanted position yet')
+}
+
+/** How old a state may be that would decide, where that is all that a verdict lacks. */
+function stalenessWanted(verdict: Verdict): number | undefined {
+  return verdict.ok ? undefined : verdict.stalenessWantedMs
 }
 
 /** S4: a key of a token that is younger than our state may just not have arrived. The claim is unauthenticated: it only delays. */

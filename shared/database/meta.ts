@@ -18,6 +18,10 @@ export interface Meta {
   readonly revocationSeq: number
   readonly auditSeq: number
   readonly auditHead: Uint8Array
+  /** The longest lease of freshness that was ever granted: written down before the first of that length. */
+  readonly leaseMsMax: number
+  /** The last epoch that every replica has joined, or of which the operator said that nobody leads an earlier one. */
+  readonly settledEpoch: number
 }
 
 interface MetaColumns {
@@ -31,6 +35,8 @@ interface MetaColumns {
   readonly revocation_seq: number
   readonly audit_seq: number
   readonly audit_head: Buffer
+  readonly lease_ms_max: number
+  readonly settled_epoch: number
 }
 
 /** Keeps the statement: replicas read this row after every transaction they apply. */
@@ -55,6 +61,8 @@ export class MetaReader {
       revocationSeq: row.revocation_seq,
       auditSeq: row.audit_seq,
       auditHead: row.audit_head,
+      leaseMsMax: row.lease_ms_max,
+      settledEpoch: row.settled_epoch,
     }
   }
 }

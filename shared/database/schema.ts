@@ -4,7 +4,7 @@
  */
 
 /** Raised with every change below; a database with a higher one was written by a newer macaroond and is refused. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 export const SCHEMA = `
 CREATE TABLE meta (
@@ -18,7 +18,9 @@ CREATE TABLE meta (
   key_generation INTEGER NOT NULL,
   revocation_seq INTEGER NOT NULL,
   audit_seq INTEGER NOT NULL,
-  audit_head BLOB NOT NULL
+  audit_head BLOB NOT NULL,
+  lease_ms_max INTEGER NOT NULL,
+  settled_epoch INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE epochs (

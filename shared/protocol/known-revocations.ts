@@ -17,6 +17,8 @@ export interface KnownResult {
   /** Position text of the pages; null without a database. */
   readonly position: string | null
   readonly issueClockMs: number
+  /** The longest lease that its pages know to have been granted. */
+  readonly leaseMsMax: number
   readonly rows: readonly RevocationColumns[]
   /** From the journal; the same revocation may be among the rows of the pages. */
   readonly journal: readonly RevocationRow[]
@@ -34,6 +36,7 @@ const column = z.union([
 export const knownResult: z.ZodType<KnownResult> = z.object({
   position: z.string().max(64).nullable(),
   issueClockMs: z.number().int().nonnegative(),
+  leaseMsMax: z.number().int().nonnegative(),
   rows: z.array(z.record(z.string().regex(/^[a-z_]{1,64}$/), column)),
   journal: z.array(revocationRow),
   next: z.number().int().nullable(),

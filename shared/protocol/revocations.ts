@@ -1,9 +1,12 @@
 /**
  * The `revocations` channel, replica to primary: small, on a connection of its own, so that a new revocation passes every
  * segment and snapshot that is on its way. The replica's hello says up to which revocation it has all of a timeline; the
- * primary sends the rows after it, as they are committed, and the replica acknowledges what is on its disk.
+ * primary sends the rows after it, as they are committed, and the replica acknowledges what is on its disk, and then what
+ * every worker behind it is covered for. Its pings ask how fresh it is; the answers are leases of freshness.
  */
 import { z } from 'zod'
+import { CLOCK_RATE_ERROR_MAX } from '../limits.ts'
+import { signedPosition, type SignedPosition } from './signed-position.ts'
 
 /** Rows in one message; 500 rows are about 60 KB. */
 export const REVOCATIONS_A_MESSAGE = 500
@@ -13,23 +16,40 @@ export type RevocationsHello = {
   readonly timeline: string | null
   /** Highest revocation this replica has without a gap; 0 for none. */
   readonly seq: number
+  /** Names this process: what it acknowledges covers the workers of this very process only. */
+  readonly boot: string
 }
+
+/** 16 bytes in hex, drawn at every start of a process. */
+const bootId = z.string().regex(/^[0-9a-f]{32}$/)
 
 export const revocationsHello: z.ZodType<RevocationsHello> = z.object({
   timeline: z.string().length(32).nullable(),
   seq: z.number().int().nonnegative(),
+  boot: bootId,
 })
 
 export interface RevocationsWelcome {
   readonly timeline: string
   readonly epoch: number
   readonly seq: number
+  /** Names the primary's process. */
+  readonly boot: string
+  /** How often to ping. */
+  readonly pingMs: number
+  /** The published bound B of this cluster, and the error of clock rates that it allows for. */
+  readonly boundMs: number
+  readonly clockRateError: number
 }
 
 export const revocationsWelcome: z.ZodType<RevocationsWelcome> = z.object({
   timeline: z.string().length(32),
   epoch: z.number().int().nonnegative(),
   seq: z.number().int().nonnegative(),
+  boot: bootId,
+  pingMs: z.number().positive(),
+  boundMs: z.number().positive(),
+  clockRateError: z.number().nonnegative().max(CLOCK_RATE_ERROR_MAX),
 })
 
 /** One revoked token. A kind that a replica does not know makes it unavailable (V7): it must not guess. */
@@ -58,14 +78,58 @@ export interface Revoked {
   readonly rows: readonly RevocationRow[]
 }
 
-export const revoked: z.ZodType<Revoked> = z.object({
+const revoked = z.object({
   t: z.literal('revoked'),
   rows: z.array(revocationRow).min(1).max(REVOCATIONS_A_MESSAGE),
 })
 
-export interface RevokedAck {
-  readonly t: 'ack'
+/** The primary's answer to a ping: where it stood when it answered, and how long that may be relied on from the ping on. */
+export interface Granted {
+  readonly t: 'granted'
+  readonly id: number
+  readonly epoch: number
+  readonly timeline: string
   readonly seq: number
+  readonly txid: number
+  /** 0 while the primary gives none: its own position is not confirmed, or there are too many holders. */
+  readonly leaseMs: number
+  readonly boot: string
+  /** Its wall clock, and the latest time that it believes it may be: 0 while it doubts its clock. */
+  readonly wallMs: number
+  readonly believedMs: number
+  /** Where the authority stood at most 50 ms before, proven. */
+  readonly signed: SignedPosition
 }
 
-export const revokedAck: z.ZodType<RevokedAck> = z.object({ t: z.literal('ack'), seq: z.number().int().nonnegative() })
+const granted = z.object({
+  t: z.literal('granted'),
+  id: z.number().int().positive(),
+  epoch: z.number().int().nonnegative(),
+  timeline: z.string().length(32),
+  seq: z.number().int().nonnegative(),
+  txid: z.number().int().nonnegative(),
+  leaseMs: z.number().nonnegative(),
+  boot: bootId,
+  wallMs: z.number().nonnegative(),
+  believedMs: z.number().nonnegative(),
+  signed: signedPosition,
+})
+
+export type ToStream = Revoked | Granted
+
+export const toStream: z.ZodType<ToStream> = z.discriminatedUnion('t', [revoked, granted])
+
+export type FromStream =
+  /** Revocations up to here are on this replica's disk. */
+  | { readonly t: 'ack'; readonly seq: number }
+  /** No worker of this process judges without those up to here: each has applied them, or its lease has run out. */
+  | { readonly t: 'covered'; readonly seq: number }
+  | { readonly t: 'ping'; readonly id: number; readonly wallMs: number }
+
+const seq = z.number().int().nonnegative()
+
+export const fromStream: z.ZodType<FromStream> = z.discriminatedUnion('t', [
+  z.object({ t: z.literal('ack'), seq }),
+  z.object({ t: z.literal('covered'), seq }),
+  z.object({ t: z.literal('ping'), id: z.number().int().positive(), wallMs: z.number().nonnegative() }),
+])

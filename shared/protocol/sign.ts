@@ -12,6 +12,7 @@ import {
   TOKEN_TEXT_CHARS_MAX,
   TTL_SECONDS_MAX,
 } from '../limits.ts'
+import type { CoveredReplica } from './coverage.ts'
 
 export interface OrgCreateParams {
   readonly name: string
@@ -142,14 +143,20 @@ export interface DischargeResult {
 export interface ExchangeParams {
   /** A token with the discharge of its login. */
   readonly token: string
-  /** Location of the third-party caveat to take off. */
+  /** Location of the third-party caveat to take off: a hint, which whoever holds the token can rewrite. */
   readonly strip: string
+  /** The caveat id that it must have, base64url without padding. */
+  readonly ticket?: string | undefined
   readonly ttlSeconds: number
 }
 
 export const exchangeParams: z.ZodType<ExchangeParams> = z.strictObject({
   token: z.string().max(BUNDLE_BYTES_MAX),
   strip: z.string().max(LOCATION_BYTES_MAX),
+  ticket: z
+    .string()
+    .max(CAVEAT_BYTES_MAX * 2)
+    .optional(),
   ttlSeconds: z.number().int().positive().max(SERVICE_TTL_SECONDS_MAX),
 })
 
@@ -159,8 +166,11 @@ export interface ExchangeResult extends MintResult {
   readonly stripped: string
 }
 
-/** `durable`: a replica has it on its disk as well (where replicas are configured). `local`: only the primary. */
-export type RevokeWait = 'local' | 'durable'
+/**
+ * `local`: on the primary's disk. `durable`: on that of a replica as well, where replicas are configured. `global`: durable,
+ * and the caller goes on to ask with `revocations.coverage` until it binds everywhere.
+ */
+export type RevokeWait = 'local' | 'durable' | 'global'
 
 export interface RevokeParams {
   /** The token itself, or its id. */
@@ -175,7 +185,7 @@ export const revokeParams: z.ZodType<RevokeParams> = z
     token: z.string().max(TOKEN_TEXT_CHARS_MAX).optional(),
     id: z.string().max(64).optional(),
     reason: z.string().max(REASON_CHARS_MAX),
-    wait: z.enum(['local', 'durable']),
+    wait: z.enum(['local', 'durable', 'global']),
   })
   .refine(({ token, id }) => (token === undefined) !== (id === undefined), 'either a token or an id')
 
@@ -184,6 +194,8 @@ export interface RevokeResult {
   readonly org: string
   readonly seq: number
   readonly matched: 'recorded' | 'unrecorded'
+  /** With `wait: 'global'`: how each replica is covered, when it binds everywhere. */
+  readonly replicas?: readonly CoveredReplica[]
   /** What holds now: on a replica's disk too, or on the primary's only. */
   readonly durability: 'replica' | 'local'
   readonly position: string

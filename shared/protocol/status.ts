@@ -48,9 +48,10 @@ export interface PrimaryStatus {
   readonly position: string
   readonly timeline: string
   /** `open`, or why writes are not taken. */
-  readonly writes: 'open' | 'unconfirmed' | 'disk full' | 'stopping'
+  readonly writes: 'open' | 'unconfirmed' | 'clock in doubt' | 'disk full' | 'stopping'
   readonly revocationSeq: number
   readonly orgs: number
+  readonly freshness: PrimaryFreshness
   readonly log: { readonly first: number; readonly last: number; readonly bytes: number }
   readonly walFrames: number
   /** The authority's public key, 64 hex digits: what its archive is checked with. */
@@ -58,6 +59,27 @@ export interface PrimaryStatus {
   /** Null where nothing is archived. */
   readonly archive: ArchiveStatus | null
   readonly replicas: readonly ReplicaLink[]
+}
+
+export interface PrimaryFreshness {
+  /** The published bound B: within it a revocation binds everywhere. */
+  readonly boundMs: number
+  /** How long the leases are that it grants. */
+  readonly leaseMs: number
+  /** False while not every replica has joined this epoch: no revocation is acknowledged. */
+  readonly settled: boolean
+  /** Why this node does not believe its clock, if it does not. */
+  readonly clockDoubt: string | null
+}
+
+export interface ReplicaFreshness {
+  /** As the primary states it; null before the first connection. */
+  readonly boundMs: number | null
+  /** What is left of the lease. At 0 every verdict is `unavailable`. */
+  readonly leaseMs: number
+  /** Age of the state that it judges by; null before the first lease. */
+  readonly ageMs: number | null
+  readonly clockDoubt: string | null
 }
 
 export interface ReplicaStatus {
@@ -74,6 +96,7 @@ export interface ReplicaStatus {
   readonly revocationSeq: number
   readonly revocations: number
   readonly keys: number
+  readonly freshness: ReplicaFreshness
   readonly wal: LinkState
   readonly stream: LinkState
   /** Set while this replica refuses its primary (S10). */

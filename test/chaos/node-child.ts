@@ -6,7 +6,9 @@ const [role, config = ''] = process.argv.slice(2)
 const ready = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
 try {
-  process.exitCode = await (role === 'primary' ? runPrimary(config, ready) : runReplica(config, ready))
+  process.exitCode = await (role === 'primary'
+    ? runPrimary(config, { acceptClock: false, oldPrimaryStopped: false }, ready)
+    : runReplica(config, { acceptClock: false }, ready))
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   process.exitCode = 1

@@ -69,8 +69,8 @@ function folderOf(url: URL): string {
   const folder = path.replaceAll(/^\/+|\/+$/g, '')
   if (folder === '') throw invalid('it names no folder in the bucket', 'for example s3://my-bucket/macaroond')
   const isPlain = folder.split('/').every((part) => !['', '.', '..'].includes(part))
-  // eslint-disable-next-line no-control-regex
-  if (isPlain && folder.length <= 512 && !/[\u0000-\u001f\u007f\\]/.test(folder)) return folder
+  const isPrintable = [...folder].every((char) => char >= ' ' && char !== '\u007f' && char !== '\\')
+  if (isPlain && isPrintable && folder.length <= 512) return folder
   throw invalid('its folder has parts that not every store keeps as they are')
 }
 

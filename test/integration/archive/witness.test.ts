@@ -66,7 +66,7 @@ test('an archive beside the data is no witness: a primary alone takes writes whi
   await cluster.startPrimary()
   const signer = await cluster.signer()
   await signer.createOrg('acme')
-  expect((await cluster.primaryStatus()).archive).toMatchObject({ position: null, lag: 2 })
+  expect(await cluster.primaryStatus()).toMatchObject({ orgs: 1, archive: { position: null } })
 })
 
 test('an archive that cannot be written keeps no commit waiting, and raises an alert until it can', async () => {

@@ -245,11 +245,12 @@ export class Cluster {
     return (await this.#status(await this.dialReplica('operator', 'admin', region))) as ReplicaStatus
   }
 
-  /** Until the replica has applied all that the primary had committed when this was called. */
+  /** Until the replica has applied all that the primary had committed when this was called, and holds a lease if any is given. */
   async caughtUp(region: 'fra' | 'sin' = 'fra', timeoutMs: number = 15_000): Promise<void> {
-    const { position } = await this.primaryStatus()
+    const { position, writes } = await this.primaryStatus()
     const reached = async (): Promise<boolean> => {
-      const at = (await this.replicaStatus(region)).position
+      const { position: at, freshness } = await this.replicaStatus(region)
+      if (writes === 'open' && freshness.leaseMs === 0) return false
       return at !== null && at.split('.').slice(0, 2).join('.') >= position.split('.').slice(0, 2).join('.')
     }
     await until(reached, `${region} reaches ${position}`, timeoutMs)

@@ -82,15 +82,18 @@ test('a replica that has not seen a service token’s rows refuses it once an an
   await signer.createOrg('acme')
   const user = await signer.mint({ org: 'acme', subject: 'alice', caveats: ['op = read'] })
   await cluster.caughtUp()
-  await cluster.stopReplica()
+  const proxy = await cluster.proxy()
+  proxy.down = true
+  proxy.cutAll()
   for (let round = 0; round < 10; round += 1) {
     await Promise.all(Array.from({ length: 100 }, () => signer.mint({ org: 'acme', subject: 'x'.repeat(250) })))
   }
   const service = await signer.exchange({ token: withLogin(user.token), strip: LOGIN })
   // Pages trickle, and never reach the exchange while this test looks; the revocation connection stays below the mark.
-  const proxy = await cluster.proxy()
   proxy.slow = { afterBytes: 30_000, bytesPerSecond: 5_000 }
-  await cluster.startReplica()
+  proxy.down = false
+  const renewed = async (): Promise<boolean> => ((await cluster.replicaStatus()).freshness.ageMs ?? Infinity) < 500
+  await until(renewed, 'the replica holds a lease, by its revocations alone')
   const verifier = await cluster.verifier()
   const access = { org: 'acme', op: 'read' }
   const accepted = await verifier.verify(service.token, access)

@@ -185,5 +185,5 @@ describe('the runbook', () => {
       'ok',
       'revoked',
     ])
-  }, 120_000)
+  }, 240_000)
 })

@@ -34,7 +34,8 @@ test('a revocation names a token or an id, never both and never none', () => {
   expect(accepts(revokeParams, nothing)).toBe(false)
   expect(accepts(revokeParams, { ...REVOKE, token: 'x' })).toBe(false)
   expect(accepts(revokeParams, { ...nothing, token: 'x' })).toBe(true)
-  expect(accepts(revokeParams, { ...REVOKE, wait: 'global' })).toBe(false)
+  for (const wait of ['local', 'durable', 'global']) expect(accepts(revokeParams, { ...REVOKE, wait })).toBe(true)
+  expect(accepts(revokeParams, { ...REVOKE, wait: 'everywhere' })).toBe(false)
 })
 
 test('numbers and lists stay inside their limits', () => {

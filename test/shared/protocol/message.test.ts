@@ -3,12 +3,25 @@ import { expect, test } from 'vitest'
 import type { z } from 'zod'
 import { CONTROL_MESSAGE_BYTES_MAX } from '../../../shared/limits.ts'
 import { decodeMessage, encodeMessage, isControl } from '../../../shared/protocol/message.ts'
-import { revocationRow, revoked, revokedAck, REVOCATIONS_A_MESSAGE } from '../../../shared/protocol/revocations.ts'
+import { fromStream, revocationRow, REVOCATIONS_A_MESSAGE, toStream } from '../../../shared/protocol/revocations.ts'
 import { fromReplica, toReplica } from '../../../shared/protocol/wal.ts'
 
 const LINE = 'a'.repeat(32)
 const ROW = { seq: 1, kind: 'token', kid: '1'.repeat(16), nonce: '2'.repeat(32), expiresAt: 0 }
 const SIGNED = { position: '1.2.3', timeline: LINE, signature: 'A'.repeat(86) }
+const GRANTED = {
+  t: 'granted',
+  id: 1,
+  epoch: 1,
+  timeline: LINE,
+  seq: 0,
+  txid: 1,
+  leaseMs: 5_000,
+  boot: 'b'.repeat(32),
+  wallMs: 1,
+  believedMs: 1,
+  signed: SIGNED,
+}
 
 const GOOD: readonly (readonly [string, z.ZodType, object])[] = [
   ['resume', toReplica, { t: 'resume' }],
@@ -16,8 +29,11 @@ const GOOD: readonly (readonly [string, z.ZodType, object])[] = [
   ['position', toReplica, { t: 'position', signed: SIGNED }],
   ['ack', fromReplica, { t: 'ack', position: '1.2.3' }],
   ['resync', fromReplica, { t: 'resync', reason: 'because' }],
-  ['revoked', revoked, { t: 'revoked', rows: [ROW] }],
-  ['revoked ack', revokedAck, { t: 'ack', seq: 0 }],
+  ['revoked', toStream, { t: 'revoked', rows: [ROW] }],
+  ['granted', toStream, GRANTED],
+  ['revoked ack', fromStream, { t: 'ack', seq: 0 }],
+  ['covered', fromStream, { t: 'covered', seq: 0 }],
+  ['ping', fromStream, { t: 'ping', id: 1, wallMs: 1.5 }],
 ]
 
 for (const [name, schema, message] of GOOD) {
@@ -51,7 +67,7 @@ test('any bytes are a message of the protocol or a violation, on every channel',
     fc.string().map((text) => Buffer.from(`{"t":${JSON.stringify(text)}}`)),
   )
   fc.assert(
-    fc.property(frame, fc.constantFrom(toReplica, fromReplica, revoked, revokedAck), (bytes, schema) => {
+    fc.property(frame, fc.constantFrom(toReplica, fromReplica, toStream, fromStream), (bytes, schema) => {
       try {
         expect(decodeMessage(bytes, schema as z.ZodType)).toHaveProperty('t')
       } catch (error) {
@@ -69,9 +85,9 @@ test('a message beyond the limit is not even parsed', () => {
 
 test('revocations are bounded in number, and their ids are hex', () => {
   const rows = Array.from({ length: REVOCATIONS_A_MESSAGE + 1 }, () => ROW)
-  expect(revoked.safeParse({ t: 'revoked', rows }).success).toBe(false)
-  expect(revoked.safeParse({ t: 'revoked', rows: rows.slice(1) }).success).toBe(true)
-  expect(revoked.safeParse({ t: 'revoked', rows: [] }).success).toBe(false)
+  expect(toStream.safeParse({ t: 'revoked', rows }).success).toBe(false)
+  expect(toStream.safeParse({ t: 'revoked', rows: rows.slice(1) }).success).toBe(true)
+  expect(toStream.safeParse({ t: 'revoked', rows: [] }).success).toBe(false)
   for (const wrong of [
     { kid: 'x'.repeat(16) },
     { nonce: '2'.repeat(31) },

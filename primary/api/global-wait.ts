@@ -1,0 +1,99 @@
+/**
+ * Says of a revocation which replicas may still judge without it, and waits until none does: each has acknowledged it for
+ * itself and its workers, or its last lease from before has run out (S2).
+ */
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { GrantBook } from '../../shared/freshness/grant-book.ts'
+import type { Coverage } from '../../shared/freshness/grants.ts'
+import type { Mark } from '../../shared/freshness/mark.ts'
+import { coverageParams, type CoveredReplica, type CoverageResult } from '../../shared/protocol/coverage.ts'
+import { params } from '../../shared/protocol/params.ts'
+import type { AuthorityState } from '../authority/state.ts'
+import { requireSettled } from './acknowledgeable.ts'
+
+export interface GlobalWaitOptions {
+  readonly book: GrantBook
+  readonly state: () => AuthorityState
+  readonly replicas: () => readonly KnownPeer[]
+  readonly clock: Clock
+}
+
+export class GlobalWait {
+  readonly #options: GlobalWaitOptions
+
+  constructor(options: GlobalWaitOptions) {
+    this.#options = options
+  }
+
+  /** Answers as soon as the revocation binds everywhere, or with what is missing when the time is over. */
+  async coverage(value: unknown): Promise<CoverageResult> {
+    const { epoch, seq, waitMs } = params(coverageParams, value)
+    const { state, book } = this.#options
+    const mark = { epoch, seq }
+    requireKnown(state(), mark)
+    const seen = book.coverage(mark)
+    const covered = await within(waitMs, (signal) => book.covered(mark, signal))
+    if (covered) requireSettled(state(), seq)
+    return { seq, covered, ...this.#describe(mark, seen) }
+  }
+
+  /** What was pending when the waiting began and is not known any more has run out meanwhile. */
+  #describe(mark: Mark, seen: readonly Coverage[]): Pick<CoverageResult, 'earlierLeasesUntilMs' | 'replicas'> {
+    const { book, replicas, clock } = this.#options
+    const nowMs = clock.monotonicMs()
+    const now = book.coverage(mark)
+    const gone = seen.filter((then) => !now.some(({ peer, boot }) => peer === then.peer && boot === then.boot))
+    const all = [...now, ...gone].map((one) => (isOver(one, nowMs) ? ({ ...one, how: 'lease expired' } as const) : one))
+    const wallMs = (atMs: number): number => Math.round(clock.wallMs() - (nowMs - atMs))
+    const earlierLeasesUntilMs = nowMs < book.startUntilMs ? wallMs(book.startUntilMs) : null
+    const described = replicas().map(({ id, name, region = null }): CoveredReplica => {
+      const { how, atMs } = worst(all.filter(({ peer }) => peer === id)) ?? this.#unseen(nowMs)
+      return { name, region, how, atMs: wallMs(atMs) }
+    })
+    return { earlierLeasesUntilMs, replicas: described }
+  }
+
+  /** A replica that has not asked in this process of the primary: it may hold what an earlier one granted. */
+  #unseen(nowMs: number): Pick<Coverage, 'how' | 'atMs'> {
+    const { startUntilMs } = this.#options.book
+    return { how: nowMs < startUntilMs ? 'pending' : 'no lease', atMs: startUntilMs }
+  }
+}
+
+/** False when the time was over first; what is waited for then ends with the signal. */
+async function within(waitMs: number, wait: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+  const over = new AbortController()
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), waitMs)
+  void wait(over.signal).then(() => resolve(true))
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    over.abort()
+  }
+}
+
+function isOver({ how, atMs }: Coverage, nowMs: number): boolean {
+  return how === 'pending' && atMs <= nowMs
+}
+
+/** Of several processes of one replica the one that was covered last, or is not yet. */
+function worst(coverages: readonly Coverage[]): Coverage | undefined {
+  const pending = coverages.filter(({ how }) => how === 'pending')
+  const relevant = pending.length > 0 ? pending : coverages
+  return relevant.toSorted((a, b) => b.atMs - a.atMs)[0]
+}
+
+/** Throws position_superseded, request_invalid. */
+function requireKnown({ epoch, revocationSeq }: AuthorityState, asked: Mark): void {
+  if (asked.epoch !== epoch) {
+    throw new MacaroondError('position_superseded', `epoch ${asked.epoch} is not the one that is led now, ${epoch}`, {
+      hint: 'the database was restored since: look whether the revocation is still there, and revoke again',
+    })
+  }
+  if (asked.seq <= revocationSeq) return
+  throw new MacaroondError('request_invalid', `there is no revocation ${asked.seq}: the last is ${revocationSeq}`)
+}

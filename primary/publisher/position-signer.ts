@@ -1,0 +1,44 @@
+/** Signs where this primary stands. A signature costs more than a commit, so one is used again for a moment. */
+import type { Clock } from '../../shared/clock.ts'
+import type { Ed25519PrivateKey } from '../../shared/crypto.ts'
+import { samePosition } from '../../shared/position.ts'
+import { signPosition, type ProvenPosition, type SignedPosition } from '../../shared/protocol/signed-position.ts'
+
+export interface PositionSignerOptions {
+  readonly cluster: string
+  readonly key: Ed25519PrivateKey
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly stand: () => ProvenPosition
+}
+
+/** While transactions come one after the other, a signed position is at most this old. */
+export const SIGN_EVERY_MS = 50
+
+interface Signed {
+  readonly stand: ProvenPosition
+  readonly atMs: number
+  readonly signed: SignedPosition
+}
+
+export class PositionSigner {
+  readonly #options: PositionSignerOptions
+  #last: Signed | undefined
+
+  constructor(options: PositionSignerOptions) {
+    this.#options = options
+  }
+
+  /** At most so old; where nothing was written since, an older one says the same. */
+  current(ageMsMax: number = SIGN_EVERY_MS): SignedPosition {
+    const { cluster, key, clock, stand } = this.#options
+    const now = stand()
+    const atMs = clock.monotonicMs()
+    const last = this.#last
+    if (last !== undefined && (samePosition(last.stand.position, now.position) || atMs - last.atMs < ageMsMax)) {
+      return last.signed
+    }
+    const signed = signPosition(key, cluster, now)
+    this.#last = { stand: now, atMs, signed }
+    return signed
+  }
+}

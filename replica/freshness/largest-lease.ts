@@ -1,0 +1,69 @@
+/**
+ * The longest lease that this replica ever held, over restarts: its workers were given no longer ones, and after a start any
+ * of them may still hold one. Written, and synced, before the first lease of that length counts.
+ */
+import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { MacaroondError } from '../../shared/errors.ts'
+import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+
+const content = z.strictObject({ leaseMs: z.number().nonnegative() })
+
+export class LargestLease {
+  readonly #path: string
+  #leaseMs: number
+
+  /** Throws io_failed for a damaged file too: waiting too short would be wrong. */
+  constructor(path: string) {
+    this.#path = path
+    this.#leaseMs = read(path)
+  }
+
+  get leaseMs(): number {
+    return this.#leaseMs
+  }
+
+  /** Throws disk_full, io_failed; then the lease must not be used. */
+  raise(leaseMs: number): void {
+    if (leaseMs <= this.#leaseMs) return
+    try {
+      this.#write(JSON.stringify({ leaseMs }))
+    } catch (error) {
+      throw storageError(error, 'writing down the longest lease')
+    }
+    this.#leaseMs = leaseMs
+  }
+
+  #write(text: string): void {
+    const temporary = `${this.#path}.tmp`
+    const fd = openSync(temporary, 'w', 0o600)
+    try {
+      writeSync(fd, text)
+      fdatasyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(temporary, this.#path)
+    syncDirectory(dirname(this.#path))
+  }
+}
+
+function read(path: string): number {
+  let text
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0
+    throw storageError(error, 'reading the longest lease')
+  }
+  try {
+    return content.parse(JSON.parse(text)).leaseMs
+  } catch (cause) {
+    throw new MacaroondError('io_failed', `${path} is damaged`, {
+      hint: 'stop this replica for longer than the longest lease of the cluster, then delete the file',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,55 @@
+/** Whether this replica may judge now, and by what: its data, its lease of freshness, the time it believes. */
+import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
+import type { Context } from '../../shared/verifier/access.ts'
+import { refused, type Refused } from '../../shared/verifier/verdict.ts'
+import type { Freshness } from '../freshness/freshness.ts'
+import type { Tables } from '../tables/tables.ts'
+
+export interface StandingOptions {
+  readonly region: string
+  readonly tables: Pick<Tables, 'meta' | 'uninterpretable'>
+  readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time'>
+}
+
+export class Standing {
+  readonly #options: StandingOptions
+
+  constructor(options: StandingOptions) {
+    this.#options = options
+  }
+
+  /** Why nothing is said of any token now. */
+  unavailable(now: ClockReading): Refused | undefined {
+    const { meta, uninterpretable } = this.#options.tables
+    if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
+    if (uninterpretable !== undefined) return refused('unavailable', uninterpretable)
+    return this.withoutLease(now) ?? this.#withoutTime(now)
+  }
+
+  withoutLease(now: ClockReading = this.#options.freshness.now()): Refused | undefined {
+    if (this.#options.freshness.remainingMs(now) > 0) return undefined
+    return refused('unavailable', 'this replica’s lease of freshness has run out: it may lack revocations')
+  }
+
+  /** Where no time is credible, `unavailable` says so, and an explanation goes by the wall clock. */
+  context(now: ClockReading, peer: string | undefined): Context {
+    const { region, freshness } = this.#options
+    const time = freshness.time(now)
+    const { earliestMs: nowEarliestMs, latestMs: nowLatestMs } = time.credible
+      ? time
+      : { earliestMs: now.wallMs, latestMs: now.wallMs }
+    const stalenessMs = freshness.ageMs(now)
+    return {
+      nowEarliestMs,
+      nowLatestMs,
+      region,
+      ...(stalenessMs === Infinity ? {} : { stalenessMs }),
+      ...(peer === undefined ? {} : { peer }),
+    }
+  }
+
+  #withoutTime(now: ClockReading): Refused | undefined {
+    const time = this.#options.freshness.time(now)
+    return time.credible ? undefined : refused('unavailable', `this replica does not know the time: ${time.message}`)
+  }
+}

@@ -1,0 +1,6 @@
+import type { Entropy } from '../clock.ts'
+
+/** Names a process among those that its peer has had: 16 random bytes in hex, new at every start. */
+export function newBootId(entropy: Entropy): string {
+  return entropy.bytes(16).toString('hex')
+}
