@@ -69,8 +69,7 @@ function folderOf(url: URL): string {
   const folder = path.replaceAll(/^\/+|\/+$/g, '')
   if (folder === '') throw invalid('it names no folder in the bucket', 'for example s3://my-bucket/macaroond')
   const isPlain = folder.split('/').every((part) => !['', '.', '..'].includes(part))
-  const isPrintable = [...folder].every((char) => char >= ' ' && char !== '\u007f' && char !== '\\')
-  if (isPlain && isPrintable && folder.length <= 512) return folder
+  if (isPlain && folder.length <= 512 && /^[^\p{Cc}\\]+$/u.test(folder)) return folder
   throw invalid('its folder has parts that not every store keeps as they are')
 }
 
