@@ -159,7 +159,7 @@ export const S3_PARTS_MAX = 10_000
 export const S3_PARTS_AT_ONCE = 4
 /** A list of 1,000 objects, or whatever else is a document. */
 export const S3_DOCUMENT_BYTES_MAX: number = 8 * 1024 * 1024
-/** One attempt of a request: so long, and the time that its bytes take at the slowest rate that is any use. */
+/** A request and its answer: each so long, and the time that its bytes take at the slowest rate that is any use. */
 export const S3_REQUEST_TIMEOUT_MS = 15_000
 export const S3_BYTES_PER_MS_MIN = 100
 export const S3_ATTEMPTS_MAX = 6

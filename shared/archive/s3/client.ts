@@ -1,14 +1,16 @@
 /** One request to a store: signed, bounded in time and size, sent again where that helps. */
 import { createHash } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import type { Clock, Entropy } from '../../clock.ts'
 import { sha256 } from '../../crypto.ts'
-import { S3_BYTES_PER_MS_MIN, S3_DOCUMENT_BYTES_MAX, S3_REQUEST_TIMEOUT_MS } from '../../limits.ts'
+import { S3_DOCUMENT_BYTES_MAX, S3_REQUEST_TIMEOUT_MS } from '../../limits.ts'
+import { Deadline, readAll } from './bounds.ts'
 import type { S3Credentials } from './credentials.ts'
 import { refusal } from './refusal.ts'
 import { retryDelayMs, type S3Failure } from './retry.ts'
 import type { S3Settings } from './settings.ts'
+import { urlOf } from './url.ts'
 import { textOf } from './xml.ts'
 
 export interface S3ClientOptions {
@@ -65,7 +67,7 @@ export class S3Client {
 
   /** Throws archive_missing, archive_denied, archive_unavailable, disk_full, io_failed. */
   async send(request: S3Request): Promise<S3Answer> {
-    const { wait = setTimeout, entropy } = this.#options
+    const { wait = delay, entropy } = this.#options
     let repeated = false
     for (let attempt = 1; ; attempt += 1) {
       const answer = await this.#attempt(request)
@@ -80,19 +82,22 @@ export class S3Client {
   }
 
   async #attempt(request: S3Request): Promise<Attempt | { readonly failure: S3Failure }> {
-    const { bytesMax, body, expected = [] } = request
-    const { timeoutMs = S3_REQUEST_TIMEOUT_MS } = this.#options
-    const underWayMs = ((body?.length ?? 0) + (bytesMax ?? 0)) / S3_BYTES_PER_MS_MIN
-    const signal = AbortSignal.timeout(Math.ceil(timeoutMs + underWayMs))
+    const { bytesMax = S3_DOCUMENT_BYTES_MAX, body, expected = [] } = request
+    const deadline = new Deadline(this.#options.timeoutMs ?? S3_REQUEST_TIMEOUT_MS)
     try {
-      const response = await this.#fetch(request, signal)
-      const bytes = await readAll(response, response.ok ? (bytesMax ?? S3_DOCUMENT_BYTES_MAX) : S3_DOCUMENT_BYTES_MAX)
+      deadline.allow(body?.length ?? 0)
+      const response = await this.#fetch(request, deadline.signal)
+      const limit = response.ok ? bytesMax : S3_DOCUMENT_BYTES_MAX
+      deadline.allow(Math.min(limit, Number(response.headers.get('content-length') ?? limit)))
+      const bytes = await readAll(response, limit)
       const code = codeOf(response, bytes)
       const answer = { status: response.status, code, headers: response.headers, body: bytes }
       if (code === '' || expected.includes(code)) return answer
       return { failure: { status: response.status, code, retryAfterMs: retryAfterOf(response) } }
     } catch (error) {
       return { failure: { status: undefined, code: causeOf(error) } }
+    } finally {
+      deadline.end()
     }
   }
 
@@ -120,42 +125,6 @@ export class S3Client {
     this.#credentials = this.#options.credentials()
     return before.sessionToken !== this.#credentials.sessionToken
   }
-}
-
-/** Each byte of a name that is not plain is encoded, so that what is signed is what is sent. */
-export function urlOf(
-  { endpoint, bucket, pathStyle }: S3Settings,
-  name: string = '',
-  query: Readonly<Record<string, string>> = {},
-): string {
-  const origin = pathStyle ? `${endpoint}/${bucket}` : endpoint.replace('://', `://${bucket}.`)
-  const path = name === '' && pathStyle ? '' : `/${name.split('/').map(encode).join('/')}`
-  const pairs = Object.entries(query).map(([key, value]) => `${encode(key)}=${encode(value)}`)
-  return `${origin}${path}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}`
-}
-
-function encode(text: string): string {
-  return encodeURIComponent(text).replaceAll(
-    /[!'()*]/g,
-    (char) => `%${char.codePointAt(0)?.toString(16).toUpperCase()}`,
-  )
-}
-
-/** Leaving the loop ends the connection. What is shorter than its announced length is an error of `fetch`. */
-async function readAll({ body, headers }: Response, bytesMax: number): Promise<Buffer> {
-  if (Number(headers.get('content-length')) > bytesMax) throw tooLong(bytesMax)
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of body ?? []) {
-    bytes += chunk.length
-    if (bytes > bytesMax) throw tooLong(bytesMax)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, bytes)
-}
-
-function tooLong(bytesMax: number): Error {
-  return Object.assign(new Error(`the answer is longer than ${bytesMax} bytes`), { code: 'AnswerTooLong' })
 }
 
 /** Empty for a success. S3 begins some answers with status 200 before it knows how they end; never a part of an object. */

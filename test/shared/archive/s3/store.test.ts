@@ -79,6 +79,16 @@ describe('a store', () => {
     expect(asked).toBeLessThan(S3_ATTEMPTS_MAX + 1)
   })
 
+  test('that stops in the midst of an answer is given up after a while, as long as its bytes may take', async () => {
+    const storage = await bucket((_, response) => void response.writeHead(206, { 'content-length': 9 }).write('1'), {
+      timeoutMs: 50,
+    })
+    await expect(storage.get('a', { start: 0, length: 9 })).rejects.toMatchObject({
+      code: 'archive_unavailable',
+      message: expect.stringContaining('timeout'),
+    })
+  })
+
   test('whose list goes round in circles, or is none, is told', async () => {
     const page =
       '<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>'
