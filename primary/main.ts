@@ -12,10 +12,10 @@ import { Primary, type PrimaryFlags } from './node.ts'
 export function readPrimaryConfig(file: string): PrimaryConfig {
   const config = readConfig(file, primaryConfig)
   const { data, identity, archive } = config
-  const { to } = archive
-  const place = to === undefined || to.includes('://') ? to : fromConfigFolder(file, to)
+  const place = (text: string): string => (text.includes('://') ? text : fromConfigFolder(file, text))
+  const places = { to: archive.to === undefined ? undefined : place(archive.to), copies: archive.copies.map(place) }
   const paths = { data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
-  return { ...config, ...paths, archive: { ...archive, to: place } }
+  return { ...config, ...paths, archive: { ...archive, ...places } }
 }
 
 /** Resolves with the exit status. */

@@ -22,8 +22,8 @@ import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from
 import { GlobalWait } from './api/global-wait.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
-import type { Archiver } from './archiver/archiver.ts'
-import { isWitness, openArchiver, scheduleArchiving } from './archiver/open-archiver.ts'
+import type { Archives } from './archiver/archives.ts'
+import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
@@ -82,7 +82,7 @@ export class Primary implements Service {
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #signingKey: SigningKey
   #agreement: Agreement
-  #archiver: Archiver | undefined
+  #archives: Archives | undefined
   #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
@@ -195,7 +195,7 @@ export class Primary implements Service {
     this.#granting.close()
     await this.#listener?.close()
     this.#endArchiving()
-    await this.#archiver?.stop()
+    await this.#archives?.stop()
     await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
@@ -235,10 +235,10 @@ export class Primary implements Service {
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
       note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
     }
-    this.#archiver = openArchiver(options)
-    if (this.#archiver === undefined) return
-    await this.#archiver.start()
-    this.#endArchiving = scheduleArchiving(this.#archiver, options)
+    this.#archives = openArchives(options)
+    if (this.#archives === undefined) return
+    await this.#archives.start()
+    this.#endArchiving = scheduleArchiving(this.#archives, options)
   }
 
   #openGranting({ acceptClock }: PrimaryFlags): Granting {
@@ -333,7 +333,7 @@ export class Primary implements Service {
           thirdParties: this.#thirdParties,
           globalWait: this.#globalWait,
           status: () => this.#status(),
-          archiver: this.#archiver,
+          archives: this.#archives,
           log: this.#options.log,
         })
     }
@@ -342,7 +342,7 @@ export class Primary implements Service {
   #committed(): void {
     this.#publisher.committed()
     this.#maintenance.committed()
-    this.#archiver?.committed(this.#commitLog.head.txid)
+    this.#archives?.committed(this.#commitLog.head.txid)
   }
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
@@ -382,7 +382,7 @@ export class Primary implements Service {
       replicas: this.#replicas(),
       publisher: this.#publisher,
       authorityKey: this.#signingKey.publicKey,
-      archiver: this.#archiver,
+      archives: this.#archives,
       granting: this.#granting,
       leaseMs: this.#options.config.freshness.lease_ms,
     })

@@ -158,6 +158,26 @@ export const MANIFEST_DOCUMENT_BYTES_MAX: number = 512 * 1024 * 1024
 export const ARCHIVE_ROUND_SEGMENTS_MAX = 1_024
 export const ARCHIVE_ROUND_BYTES_MAX: number = 64 * 1024 * 1024
 export const ARCHIVE_REQUESTS_AT_ONCE = 8
+/** Of a bucket, whose answers are far away: they are waited for together. */
+export const BUCKET_REQUESTS_AT_ONCE = 32
+/** More than an archive may hold files: a list without an end is none. */
+export const BUCKET_OBJECTS_MAX = 20_000_000
+/** Pieces of one large file that are read before they are asked for. */
+export const ARCHIVE_PIECES_AHEAD = 3
+/** A bucket: parts of a large object, which S3 wants of 5 MiB at least and 10,000 at most. */
+export const S3_PART_BYTES_MIN: number = 8 * 1024 * 1024
+export const S3_PARTS_MAX = 10_000
+export const S3_PARTS_AT_ONCE = 4
+/** A list of 1,000 objects, or whatever else is a document. */
+export const S3_DOCUMENT_BYTES_MAX: number = 8 * 1024 * 1024
+/** A request and its answer: each so long, and the time that its bytes take at the slowest rate that is any use. */
+export const S3_REQUEST_TIMEOUT_MS = 15_000
+export const S3_BYTES_PER_MS_MIN = 100
+export const S3_ATTEMPTS_MAX = 6
+export const S3_RETRY_BASE_MS = 100
+/** After "slow down". */
+export const S3_SLOW_DOWN_BASE_MS = 500
+export const S3_RETRY_MS_MAX = 10_000
 /** Pages held in memory while segments are merged. */
 export const MERGE_BYTES_MAX: number = 64 * 1024 * 1024
 /** Pages of one merged file: it is made by the primary, between commits. */

@@ -5,7 +5,7 @@ import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
-import type { Archiver } from '../archiver/archiver.ts'
+import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/core.ts'
 import type { GlobalWait } from './global-wait.ts'
 import type { SigningApi } from './signing-api.ts'
@@ -20,7 +20,7 @@ export interface ServeOptions {
   readonly globalWait: GlobalWait
   readonly status: () => PrimaryStatus
   /** Undefined where nothing is archived. */
-  readonly archiver: Pick<Archiver, 'due'> | undefined
+  readonly archives: Pick<Archives, 'due'> | undefined
   readonly log: Log
 }
 
@@ -32,7 +32,7 @@ export function serveCalls({
   globalWait,
   thirdParties,
   status,
-  archiver,
+  archives,
   log,
 }: ServeOptions): Promise<void> {
   const sign: Record<string, RpcMethod> = {
@@ -50,18 +50,18 @@ export function serveCalls({
   }
   const admin: Record<string, RpcMethod> = {
     status,
-    'archive.snapshot': () => due(archiver, ['snapshot']),
-    'archive.compact': () => due(archiver, ['compact 1', 'compact 2', 'compact 3', 'retain']),
+    'archive.snapshot': () => due(archives, ['snapshot']),
+    'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
   }
   return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, log }).done
 }
 
-function due(archiver: ServeOptions['archiver'], jobs: readonly JobName[]): { readonly asked: true } {
-  if (archiver === undefined) {
+function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
+  if (archives === undefined) {
     throw new MacaroondError('request_invalid', 'this primary has no archive', {
       hint: 'its configuration says `enabled = false` under [archive]',
     })
   }
-  for (const job of jobs) archiver.due(job)
+  for (const job of jobs) archives.due(job)
   return { asked: true }
 }

@@ -5,7 +5,7 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
-import { ARCHIVE_REQUESTS_AT_ONCE, MERGE_BYTES_MAX } from '../limits.ts'
+import { MERGE_BYTES_MAX } from '../limits.ts'
 import { lockPage } from '../ltx/database-pages.ts'
 import type { Segment } from '../ltx/decoder.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
@@ -14,7 +14,7 @@ import { writeAt } from '../sqlite/positional-io.ts'
 import { storageError } from '../sqlite/storage-errors.ts'
 import type { ArchivedFile } from './layout.ts'
 import { damaged, readSegmentFile, streamSegmentFile } from './read-file.ts'
-import type { ArchiveStorage } from './storage.ts'
+import { type ArchiveStorage, requestsAtOnce } from './storage.ts'
 
 export interface RebuildOptions {
   readonly storage: ArchiveStorage
@@ -56,8 +56,9 @@ async function* inOrder(
   files: readonly ArchivedFile[],
 ): AsyncGenerator<{ readonly segment: Segment; readonly file: ArchivedFile }> {
   const reading: Promise<Segment>[] = []
+  const atOnce = requestsAtOnce(storage)
   for (const [index, file] of files.entries()) {
-    while (reading.length < Math.min(files.length - index, ARCHIVE_REQUESTS_AT_ONCE)) {
+    while (reading.length < Math.min(files.length - index, atOnce)) {
       const ahead = readSegmentFile(storage, files[index + reading.length]!)
       // It is awaited in its turn; until then its failure is nobody's.
       ahead.catch(() => undefined)

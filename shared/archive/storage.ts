@@ -5,7 +5,12 @@
  * bucket), archive_unavailable (try again later), archive_denied (credentials, permissions), disk_full.
  */
 import { MacaroondError } from '../errors.ts'
-import { ARCHIVE_READ_BYTES } from '../limits.ts'
+import {
+  ARCHIVE_PIECES_AHEAD,
+  ARCHIVE_READ_BYTES,
+  ARCHIVE_REQUESTS_AT_ONCE,
+  BUCKET_REQUESTS_AT_ONCE,
+} from '../limits.ts'
 
 export interface StoredObject {
   readonly key: string
@@ -41,14 +46,25 @@ export interface ArchiveStorage {
   readonly sweep: () => Promise<void>
 }
 
-/** An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. */
+/**
+ * An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. Once the first one
+ * shows that there are more, some are read ahead.
+ */
 export async function* piecesOf(storage: ArchiveStorage, key: string): AsyncGenerator<Buffer> {
-  for (let start = 0; ;) {
-    const piece = await storage.get(key, { start, length: ARCHIVE_READ_BYTES })
+  let asked = 0
+  const ask = (): Promise<Buffer | undefined> => {
+    const piece = storage.get(key, { start: asked, length: ARCHIVE_READ_BYTES })
+    asked += ARCHIVE_READ_BYTES
+    // It is awaited in its turn, or not at all; until then its failure is nobody's.
+    piece.catch(() => undefined)
+    return piece
+  }
+  for (const reading = [ask()]; ;) {
+    const piece = await reading.shift()
     if (piece === undefined) throw objectMissing(storage, key)
+    if (piece.length === ARCHIVE_READ_BYTES) while (reading.length < ARCHIVE_PIECES_AHEAD) reading.push(ask())
     if (piece.length > 0) yield piece
     if (piece.length < ARCHIVE_READ_BYTES) return
-    start += piece.length
   }
 }
 
@@ -62,6 +78,10 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
   return new MacaroondError('archive_damaged', `${key} is missing in the archive ${location}`, {
     hint: 'put it back from a copy of the archive, or choose a time whose plan does not need it',
   })
+}
+
+export function requestsAtOnce({ isBucket }: Pick<ArchiveStorage, 'isBucket'>): number {
+  return isBucket ? BUCKET_REQUESTS_AT_ONCE : ARCHIVE_REQUESTS_AT_ONCE
 }
 
 /** Runs `work` on all items, at most `atOnce` at a time; the results keep the order of the items. Rejects with the first error. */
