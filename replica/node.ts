@@ -37,6 +37,8 @@ export interface ReplicaOptions {
   readonly config: ReplicaConfig
   readonly identity: Identity
   readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks?: readonly Kek[]
   readonly log: Log
   /** The operator's word, for this start, that the clock is right. */
   readonly acceptClock?: boolean
@@ -72,7 +74,8 @@ export class Replica implements Service {
   #scrubbing: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
-    const { config, kek, log, identity, acceptClock = false } = options
+    const { config, kek, previousKeks = [], log, identity, acceptClock = false } = options
+    const ring = [kek, ...previousKeks]
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
@@ -82,7 +85,7 @@ export class Replica implements Service {
     this.#lock = lock
     this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
+    this.#tables = new Tables({ cluster, ring, entropy: systemEntropy, log })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     this.#copy = new DatabaseCopy({
       folder: data,
@@ -105,15 +108,7 @@ export class Replica implements Service {
       onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
       onRenewed: () => this.#wakeWaiting(),
     })
-    this.#stream = new RevocationStream({
-      tables: this.#tables,
-      journal: this.#journal,
-      freshness: this.#freshness,
-      workers: this.#freshness.workers,
-      syncPages: () => this.#copy.sync(),
-      onDiverged: (message) => this.#links.diverged('revocations', message),
-      onFatal: (error) => this.#fail(error),
-    })
+    this.#stream = this.#openStream(ring)
     const judging = { node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness }
     this.#verify = new VerifyApi(judging)
     this.#guestVerify = new VerifyApi(judging)
@@ -175,6 +170,19 @@ export class Replica implements Service {
     this.#copy.close()
     this.#journal.close()
     this.#lock.release()
+  }
+
+  #openStream(ring: readonly Kek[]): RevocationStream {
+    return new RevocationStream({
+      tables: this.#tables,
+      journal: this.#journal,
+      freshness: this.#freshness,
+      workers: this.#freshness.workers,
+      keks: ring.map(({ id }) => id),
+      syncPages: () => this.#copy.sync(),
+      onDiverged: (message) => this.#links.diverged('revocations', message),
+      onFatal: (error) => this.#fail(error),
+    })
   }
 
   /** One connection a purpose: revocations never queue behind pages. */
