@@ -12,7 +12,13 @@ const config: ViteUserConfig = defineConfig({
     // Most of the long tests wait for processes and timers of their own: a worker a core would leave the cores idle.
     maxWorkers: Math.max(3, availableParallelism()),
     projects: [
-      { test: { name: 'unit', include: ['test/{shared,primary,replica,ops}/**/*.test.ts'], testTimeout: 20_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{shared,primary,replica,ops,history}/**/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
       project('integration', 60_000),
       project('chaos', 900_000),
       // Against other implementations: Debian's libmacaroons-dev and python3-pymacaroons, and npm's macaroon.

@@ -11,6 +11,7 @@ import { addOrg } from './commands/org.ts'
 import { addRevocations } from './commands/revocations.ts'
 import { addRevoke } from './commands/revoke.ts'
 import { addStatus } from './commands/status.ts'
+import { addThirdParty } from './commands/third-party.ts'
 import { addToken } from './commands/token.ts'
 import { addTour } from './commands/tour.ts'
 import { type Streams, Terminal } from './terminal.ts'
@@ -23,6 +24,7 @@ const COMMANDS = [
   addKeygen,
   addOrg,
   addToken,
+  addThirdParty,
   addRevoke,
   addRevocations,
   addMacaroon,

@@ -21,6 +21,7 @@ import { requireOpen, type WritesState } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
 import { primaryStatus } from './api/status.ts'
+import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
@@ -51,6 +52,7 @@ export class Primary implements Service {
   readonly #writer: GroupWriter
   readonly #publisher: Publisher
   readonly #api: SigningApi
+  readonly #thirdParties: ThirdPartyApi
   readonly #maintenance: Maintenance
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
@@ -76,7 +78,7 @@ export class Primary implements Service {
     this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, log, onFatal })
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, [kek], (error) => this.#stopAtOnce(error))),
+      port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy: systemEntropy }, onFatal)),
       clock: systemClock,
       entropy: systemEntropy,
       kek,
@@ -98,6 +100,7 @@ export class Primary implements Service {
         contradicted: (error) => this.#stopAtOnce(error),
       },
     })
+    this.#thirdParties = new ThirdPartyApi(this.#writer)
     this.#api = new SigningApi({
       writer: this.#writer,
       issued: new IssuedLog(db),
@@ -217,7 +220,14 @@ export class Primary implements Service {
       case 'revocations':
         return this.#publisher.serveRevocations(peer.id, connection)
       default:
-        return serveCalls({ connection, peer, api: this.#api, status: () => this.#status(), log: this.#options.log })
+        return serveCalls({
+          connection,
+          peer,
+          api: this.#api,
+          thirdParties: this.#thirdParties,
+          status: () => this.#status(),
+          log: this.#options.log,
+        })
     }
   }
 

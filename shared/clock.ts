@@ -1,5 +1,6 @@
 /** Time and entropy as parameters: cores get values, shells get these, the simulator gives its own. */
 import { randomBytes } from 'node:crypto'
+import { uptime } from 'node:os'
 import { performance } from 'node:perf_hooks'
 
 export interface Clock {
@@ -9,6 +10,12 @@ export interface Clock {
   readonly monotonicMs: () => number
 }
 
+/** What leases are measured with: a clock that goes on while the machine sleeps as well. */
+export interface LeaseClock extends Clock {
+  /** Milliseconds since the machine started, its sleep counted (CLOCK_BOOTTIME), in steps of 10 ms. Costs a system call. */
+  readonly boottimeMs: () => number
+}
+
 export interface Entropy {
   /** `count` bytes nobody can foretell. */
   readonly bytes: (count: number) => Buffer
@@ -16,9 +23,10 @@ export interface Entropy {
   readonly uniform: () => number
 }
 
-export const systemClock: Clock = {
+export const systemClock: LeaseClock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
+  boottimeMs: () => uptime() * 1000,
 }
 
 export const systemEntropy: Entropy = {

@@ -53,10 +53,14 @@ const KINDS = {
   discharge_invalid: 'failed',
   discharge_unavailable: 'unavailable',
   third_party_unknown: 'usage',
+  third_party_exists: 'conflict',
+  third_party_removed: 'failed',
+  token_refused: 'denied',
 
   // database and shipping
   sqlite_version: 'failed',
   schema_newer: 'failed',
+  schema_older: 'failed',
   wrong_cluster: 'conflict',
   foreign_write: 'failed',
   database_corrupt: 'failed',

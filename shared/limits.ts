@@ -36,6 +36,14 @@ export const ACCESS_KEYS_MAX = 64
 export const ACCESS_KEY_CHARS_MAX = 64
 export const ACCESS_VALUE_CHARS_MAX = 4096
 export const TTL_SECONDS_MAX: number = 100 * 365 * 86_400
+/** M in ARCHITECTURE.md: a service token ends at most this long after its exchange. */
+export const SERVICE_TTL_SECONDS_MAX: number = 90 * 86_400
+/** What the authority confirms as a third party holds for no longer than this. */
+export const AUTHORITY_DISCHARGE_TTL_SECONDS = 60
+/** Tokens presented for one discharge of the authority. */
+export const PRESENTED_MAX = 4
+/** Each may have to be tried for a ticket, at an X25519 agreement a piece. */
+export const THIRD_PARTIES_MAX = 100
 
 // The discharge protocol. Requests hold a ticket, answers a discharge, both in text.
 export const DISCHARGE_REQUEST_BYTES_MAX: number = 16 * 1024
@@ -95,6 +103,15 @@ export const REFUSED_BACKOFF_BASE_MS = 250
 export const REFUSED_BACKOFF_MS_MAX = 5_000
 /** A connection that held this long was a success; one that ended sooner counts as another failed attempt. */
 export const CONNECTION_SETTLED_MS = 1_000
+
+// Freshness.
+export const PING_INTERVAL_MS_MIN = 20
+/** Holders of leases at one grantor: beyond it none is given, and the holder answers unavailable. */
+export const LEASE_HOLDERS_MAX: number = CONNECTIONS_MAX
+/** How far wall clocks may jump, or be apart, before a node does not believe its own. */
+export const CLOCK_JUMP_MS_MAX = 60_000
+/** How long a node may have been stopped before its clock alone does not say what time it is. */
+export const CLOCK_STOP_MS_MAX: number = 7 * 86_400_000
 
 // Shipping.
 export const PAGE_BYTES = 4096

@@ -43,17 +43,19 @@ export async function readMacaroon(terminal: Terminal): Promise<TextMacaroon> {
 }
 
 /** The secret in a file: its bytes as they are, without one newline at the end, where editors put it. */
-export function readKeyFile(path: string): Uint8Array {
-  const bytes = readBounded(path)
+export function readKeyFile(path: string, what: string = 'key file'): Uint8Array {
+  const bytes = readBounded(path, what)
   const secret = bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
   if (secret.length > KEY_FILE_BYTES_MAX) {
-    throw new MacaroondError('key_malformed', `the key file ${path} has more than ${KEY_FILE_BYTES_MAX} bytes`)
+    throw new MacaroondError('key_malformed', `the ${what} ${path} has more than ${KEY_FILE_BYTES_MAX} bytes`)
   }
   if (secret.length > 0) return new Uint8Array(secret)
-  throw new MacaroondError('key_malformed', `the key file ${path} is empty`, { hint: 'it holds the secret itself' })
+  throw new MacaroondError('key_malformed', `the ${what} ${path} is empty`, {
+    hint: 'it holds the secret itself',
+  })
 }
 
-function readBounded(path: string): Buffer {
+function readBounded(path: string, what: string): Buffer {
   const buffer = Buffer.alloc(KEY_FILE_BYTES_MAX + 2)
   let length = 0
   try {
@@ -68,7 +70,7 @@ function readBounded(path: string): Buffer {
     }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new MacaroondError('key_unreadable', `cannot read the key file ${path}: ${why}`, { cause })
+    throw new MacaroondError('key_unreadable', `cannot read the ${what} ${path}: ${why}`, { cause })
   }
   return buffer.subarray(0, length)
 }

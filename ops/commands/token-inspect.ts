@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
+import { assert } from '../../shared/errors.ts'
 import { tokenId } from '../../shared/ids.ts'
+import { encodeBase64Url } from '../../shared/macaroon/base64url.ts'
+import { decodeBundle } from '../../shared/macaroon/bundle.ts'
 import { decodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { Caveat } from '../../shared/macaroon/macaroon.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
-import { decodeTokenText } from '../../shared/macaroon/text.ts'
 import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
 import { explain } from '../arguments/explain.ts'
 import { readToken } from '../arguments/standard-input.ts'
@@ -12,7 +14,7 @@ import { printable, table, type Terminal } from '../terminal.ts'
 export function addInspect(token: Command, terminal: Terminal): void {
   const command = token
     .command('inspect')
-    .description('show what a token from stdin says, offline; nothing of it is verified')
+    .description('show what a token from stdin says, offline, alone or with its discharges; nothing of it is verified')
     .action(async () => {
       const inspection = inspect(await readToken(terminal))
       terminal.answer(inspection, linesOf(inspection))
@@ -20,12 +22,17 @@ export function addInspect(token: Command, terminal: Terminal): void {
   explain(command, {
     examples: ['macaroond token inspect < token.txt'],
     json: [
-      '{"id", "org": null, "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "caveats": [<text>], "verified": false}',
+      '{"id", "org": null, "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "caveats": [<text>], "discharges": <count>, "verified": false}',
       'issuedAt and expiresAt are unix seconds; expiresAt is null for a token that never expires',
       'org is always null: it belongs to the key, and only a node of the cluster knows it',
-      'a caveat of a third party is {"thirdParty": <location>}, one that is not text is 0x and hex digits',
+      'a caveat of a third party is {"thirdParty": <location>, "ticket": <base64url>}, one that is not text is 0x and hex digits',
     ],
   })
+}
+
+interface ThirdPartyCaveat {
+  readonly thirdParty: string
+  readonly ticket: string
 }
 
 /** Without the signature: whoever has that can narrow the token, and use it. */
@@ -36,12 +43,14 @@ interface Inspection {
   readonly issuedAt: number
   readonly expiresAt: number | null
   readonly ancestors: readonly string[]
-  readonly caveats: readonly (string | { readonly thirdParty: string })[]
+  readonly caveats: readonly (string | ThirdPartyCaveat)[]
+  readonly discharges: number
   readonly verified: false
 }
 
 function inspect(text: string): Inspection {
-  const macaroon = decodeTokenText(text)
+  const [macaroon, ...discharges] = decodeBundle(text)
+  assert(macaroon !== undefined, 'a bundle has a token')
   const { kid, nonce, subject, expiresAt, ancestors } = decodeIdentifier(macaroon.identifier)
   return {
     id: tokenId(kid, nonce),
@@ -51,16 +60,17 @@ function inspect(text: string): Inspection {
     expiresAt: expiresAt === 0 ? null : expiresAt,
     ancestors: ancestors.map((ancestor: TokenReference) => tokenId(ancestor.kid, ancestor.nonce)),
     caveats: macaroon.caveats.map(caveatOf),
+    discharges: discharges.length,
     verified: false,
   }
 }
 
-function caveatOf({ cid, vid, location = '' }: Caveat): string | { readonly thirdParty: string } {
-  if (vid !== undefined) return { thirdParty: location }
+function caveatOf({ cid, vid, location = '' }: Caveat): string | ThirdPartyCaveat {
+  if (vid !== undefined) return { thirdParty: location, ticket: encodeBase64Url(cid) }
   return decodeUtf8(cid) ?? `0x${Buffer.from(cid).toString('hex')}`
 }
 
-function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats }: Inspection): string[] {
+function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats, discharges }: Inspection): string[] {
   return table([
     ['id', id],
     ['org', 'unknown (only a node of the cluster can tell)'],
@@ -72,6 +82,7 @@ function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats }: Inspe
       'caveat',
       printable(typeof caveat === 'string' ? caveat : `discharge from ${caveat.thirdParty}`),
     ]),
+    ...(discharges === 0 ? [] : [['discharges', String(discharges)]]),
   ])
 }
 

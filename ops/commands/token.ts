@@ -1,14 +1,18 @@
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal.ts'
 import { addAttenuate } from './token-attenuate.ts'
+import { addDischarge } from './token-discharge.ts'
+import { addExchange } from './token-exchange.ts'
 import { addInspect } from './token-inspect.ts'
 import { addMint } from './token-mint.ts'
 import { addVerify } from './token-verify.ts'
 
 export function addToken(parent: Command, terminal: Terminal): void {
-  const token = parent.command('token').description('mint, verify, narrow and look into tokens')
+  const token = parent.command('token').description('mint, verify, narrow, discharge, exchange and look into tokens')
   addMint(token, terminal)
   addVerify(token, terminal)
   addAttenuate(token, terminal)
   addInspect(token, terminal)
+  addDischarge(token, terminal)
+  addExchange(token, terminal)
 }

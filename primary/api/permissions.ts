@@ -1,6 +1,8 @@
 /** Who may act for which org. Roles open channels; this is what a signer may do once it is in. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { Kid } from '../../shared/ids.ts'
+import type { RootKey } from '../authority/state.ts'
 
 const ANY_ORG = '*'
 
@@ -15,6 +17,21 @@ export function requireOrg(peer: KnownPeer, org: string): void {
   throw new MacaroondError('permission_denied', `${peer.name} may not act for org ${org}`, {
     hint: 'a signer acts for the `orgs` of its entry in the primary’s configuration',
   })
+}
+
+/** The same words for a key of another org and for no key at all: a signer learns nothing of orgs it has no part in. */
+export function requireKeyOf(peer: KnownPeer, kid: Kid, keys: ReadonlyMap<Kid, RootKey>): RootKey {
+  const key = keys.get(kid)
+  if (key !== undefined && mayActFor(peer, key.org)) return key
+  throw new MacaroondError('key_unknown', `no org that ${peer.name} acts for has a key ${kid}`, {
+    hint: 'a token id is <kid>.<nonce>; check that it comes from this cluster and from one of your orgs',
+  })
+}
+
+/** Throws permission_denied: what concerns the whole authority is for operators. */
+export function requireOperator(peer: KnownPeer, what: string): void {
+  if (peer.role === 'operator') return
+  throw new MacaroondError('permission_denied', `${peer.name} may not ${what}`, { hint: 'this is for operators' })
 }
 
 /** As the audit records it: the configured name, and the identity that was proven. */

@@ -5,23 +5,30 @@ import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { SigningApi } from './signing-api.ts'
+import type { ThirdPartyApi } from './third-party-api.ts'
 
 export interface ServeOptions {
   readonly connection: Connection
   /** Rights as configured when the connection was made: when they change, the registry ends the connection. */
   readonly peer: KnownPeer
   readonly api: SigningApi
+  readonly thirdParties: ThirdPartyApi
   readonly status: () => PrimaryStatus
   readonly log: Log
 }
 
 /** Resolves when the connection has ended. */
-export function serveCalls({ connection, peer, api, status, log }: ServeOptions): Promise<void> {
+export function serveCalls({ connection, peer, api, thirdParties, status, log }: ServeOptions): Promise<void> {
   const sign: Record<string, RpcMethod> = {
     'org.create': (value) => api.createOrg(peer, value),
     'org.list': () => api.listOrgs(peer),
     'token.mint': (value) => api.mint(peer, value),
     'token.revoke': (value) => api.revoke(peer, value),
+    'token.discharge': (value) => thirdParties.discharge(peer, value),
+    'token.exchange': (value) => thirdParties.exchange(peer, value),
+    'third-party.add': (value) => thirdParties.add(peer, value),
+    'third-party.list': () => thirdParties.list(),
+    'third-party.remove': (value) => thirdParties.remove(peer, value),
     'revocations.list': (value) => api.listRevocations(peer, value),
   }
   const admin: Record<string, RpcMethod> = { status }

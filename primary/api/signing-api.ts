@@ -2,7 +2,6 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { IssuedLog } from '../../shared/database/issued-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { Kid } from '../../shared/ids.ts'
 import { REVOKE_DURABLE_TIMEOUT_MS } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
@@ -18,12 +17,11 @@ import {
   type RevokeResult,
 } from '../../shared/protocol/sign.ts'
 import type { Minted, OrgCreated, Revoked } from '../authority/commands.ts'
-import type { RootKey } from '../authority/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Acknowledgements } from '../publisher/acknowledgements.ts'
 import type { RevocationBook } from '../store/revocation-book.ts'
 import { nameToken } from './named-token.ts'
-import { actorOf, mayActFor, requireOrg } from './permissions.ts'
+import { actorOf, mayActFor, requireKeyOf, requireOrg } from './permissions.ts'
 
 export interface SigningApiOptions {
   readonly writer: GroupWriter
@@ -77,7 +75,7 @@ export class SigningApi {
   async revoke(peer: KnownPeer, value: unknown): Promise<RevokeResult> {
     const request = params(revokeParams, value)
     const { writer, issued } = this.#options
-    const named = nameToken(request, { issued, requireKey: (kid) => this.#requireKey(peer, kid) })
+    const named = nameToken(request, { issued, requireKey: (kid) => requireKeyOf(peer, kid, writer.state.keys) })
     const command = { kind: 'token.revoke', actor: actorOf(peer), reason: request.reason, ...named } as const
     const { answer, position } = await writer.submit<Revoked>(command)
     const waits = request.wait === 'durable' && this.#options.hasReplicas()
@@ -90,15 +88,6 @@ export class SigningApi {
     if (org !== undefined) requireOrg(peer, org)
     const visible = (name: string): boolean => (org === undefined || name === org) && mayActFor(peer, name)
     return this.#options.revocations.list({ after, limit, visible })
-  }
-
-  /** The same words for a key of another org and for no key at all: a signer learns nothing of orgs it has no part in. */
-  #requireKey(peer: KnownPeer, kid: Kid): RootKey {
-    const key = this.#options.writer.state.keys.get(kid)
-    if (key !== undefined && mayActFor(peer, key.org)) return key
-    throw new MacaroondError('key_unknown', `no org that ${peer.name} acts for has a key ${kid}`, {
-      hint: 'a token id is <kid>.<nonce>; check that it comes from this cluster and from one of your orgs',
-    })
   }
 
   async #untilDurable({ seq }: Revoked): Promise<void> {

@@ -28,6 +28,33 @@ export type Command =
       readonly recorded: boolean
       readonly reason: string
     }
+  | {
+      readonly kind: 'third-party.add'
+      readonly actor: Actor
+      readonly name: string
+      /** Its discharges ask that the presented tokens still stand: for a service that has this authority's revocations. */
+      readonly unrevoked: boolean
+    }
+  | { readonly kind: 'third-party.remove'; readonly actor: Actor; readonly name: string }
+  | {
+      readonly kind: 'token.discharge'
+      readonly actor: Actor
+      /** PeerId of whoever presents the tokens. */
+      readonly presenter: string
+      readonly ticket: Uint8Array
+      /** Bundles in text, one or more. */
+      readonly tokens: readonly string[]
+    }
+  | {
+      readonly kind: 'token.exchange'
+      readonly actor: Actor
+      readonly presenter: string
+      /** Token and discharges, in text. */
+      readonly bundle: string
+      /** Location of the third-party caveat to take off. */
+      readonly strip: string
+      readonly ttlSeconds: number
+    }
   /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
 
@@ -60,4 +87,41 @@ export interface Revoked {
   readonly matched: 'recorded' | 'unrecorded'
 }
 
-export type Answer = Noted | OrgCreated | Minted | Revoked
+export interface ThirdPartyAdded {
+  readonly name: string
+  /** What goes into the location of its caveats. */
+  readonly location: string
+  /** X25519, hex: what it seals its tickets to. */
+  readonly publicKey: string
+  readonly unrevoked: boolean
+}
+
+export interface ThirdPartyRemoved {
+  readonly name: string
+}
+
+export interface Discharged {
+  /** In the text form, bound to nothing. */
+  readonly discharge: string
+  /** The org of the presented tokens, and the only one that the discharge is good for. */
+  readonly tenant: string
+  readonly presented: readonly TokenId[]
+  /** Unix seconds. */
+  readonly expiresAt: number
+}
+
+export interface Exchanged extends Minted {
+  /** The tokens it was made from, the nearest first. */
+  readonly ancestors: readonly TokenId[]
+  readonly stripped: string
+}
+
+export type Answer =
+  | Noted
+  | OrgCreated
+  | Minted
+  | Revoked
+  | ThirdPartyAdded
+  | ThirdPartyRemoved
+  | Discharged
+  | Exchanged

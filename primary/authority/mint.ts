@@ -18,7 +18,7 @@ export function mint(state: AuthorityState, command: Mint, moment: Moment): Deci
   checkMint(command)
   const { subject } = command
   const org = activeOrg(state, command.org)
-  const key = state.keys.get(org.activeKid as never)
+  const key = state.keys.get(org.activeKid)
   assert(key !== undefined, `org ${org.name} has no active key`)
   const issue = nextNonce(state.issue, moment.wallMs, moment.entropy.bytes(NONCE_RANDOM_BYTES))
   const { nonce, issuedAtMs } = issue

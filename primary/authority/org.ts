@@ -3,7 +3,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { kid as asKid, KID_BYTES } from '../../shared/ids.ts'
 import { seal } from '../../shared/sealing.ts'
 import type { Command } from './commands.ts'
-import type { AuthorityState } from './state.ts'
+import type { AuthorityState, Org } from './state.ts'
 import type { Decision, Moment } from './step.ts'
 
 /** A new org gets its first root key at once, so that a token can be minted right after. */
@@ -38,7 +38,7 @@ export function createOrg(
 }
 
 /** The org, if it may mint. Throws org_unknown, org_disabled. */
-export function activeOrg(state: AuthorityState, name: string): { readonly name: string; readonly activeKid: string } {
+export function activeOrg(state: AuthorityState, name: string): Org {
   const org = state.orgs.get(name)
   if (org === undefined) {
     throw new MacaroondError('org_unknown', `there is no org ${name}`, {

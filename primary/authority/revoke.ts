@@ -17,6 +17,7 @@ export function revokeToken(state: AuthorityState, command: Revoke, moment: Mome
   }
   const seq = state.revocationSeq + 1
   state.revocationSeq = seq
+  state.revocations.add(kid, nonce)
   const id = tokenId(kid, nonce)
   const common = { org: key.org, atMs: moment.wallMs, actor: actor.text }
   return {

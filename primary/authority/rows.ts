@@ -1,5 +1,6 @@
 /** What a decision of the authority writes: plain rows, so that the core that decides needs no database. */
 import type { Kid, Nonce } from '../../shared/ids.ts'
+import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 
 export interface OrgRow {
   readonly name: string
@@ -37,6 +38,23 @@ export interface RevocationLogRow {
   readonly reason: string
 }
 
+export interface ThirdPartyRow {
+  readonly name: string
+  readonly publicKey: Uint8Array
+  readonly sealedPrivateKey: Uint8Array
+  readonly unrevoked: boolean
+  readonly createdMs: number
+}
+
+export interface ServiceTokenRow {
+  readonly kid: Kid
+  readonly nonce: Nonce
+  readonly ancestors: readonly TokenReference[]
+  /** Location of the third-party caveat that was taken off. */
+  readonly stripped: string
+  readonly atMs: number
+}
+
 export interface AuditRow {
   readonly seq: number
   readonly atMs: number
@@ -53,4 +71,7 @@ export type Row =
   | { readonly table: 'root_keys'; readonly row: RootKeyRow }
   | { readonly table: 'issued'; readonly row: IssuedRow }
   | { readonly table: 'revocations'; readonly row: RevocationLogRow }
+  | { readonly table: 'third_parties'; readonly row: ThirdPartyRow }
+  | { readonly table: 'third_parties removed'; readonly row: Pick<ThirdPartyRow, 'name'> }
+  | { readonly table: 'service_tokens'; readonly row: ServiceTokenRow }
   | { readonly table: 'audit'; readonly row: AuditRow }

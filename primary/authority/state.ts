@@ -1,6 +1,9 @@
 /** What the authority knows when it decides: loaded from the database at start, changed by `step` alone. */
 import type { Epoch, Kid, Timeline } from '../../shared/ids.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
+import type { KeyEntry } from '../../shared/verifier/key-table.ts'
+import type { RevocationTable } from '../../shared/verifier/revocation-table.ts'
+import type { TokenTables } from '../../shared/verifier/standing.ts'
 import type { AuditHead } from './audit.ts'
 
 export interface RootKey {
@@ -20,15 +23,45 @@ export interface Org {
   readonly activeKid: Kid
 }
 
+/** A service whose tickets this authority opens. */
+export interface ThirdPartyKey {
+  readonly name: string
+  /** X25519, 32 bytes each. */
+  readonly publicKey: Uint8Array
+  /** Memory only. */
+  readonly privateKey: Uint8Array
+  /** The service has this authority's revocations: its discharges ask that the presented tokens still stand. */
+  readonly unrevoked: boolean
+  readonly createdMs: number
+}
+
 export interface AuthorityState {
   readonly cluster: string
   readonly epoch: Epoch
   readonly timeline: Timeline
   readonly orgs: Map<string, Org>
   readonly keys: Map<Kid, RootKey>
+  readonly thirdParties: Map<string, ThirdPartyKey>
+  /** What a token is judged by where another one is made of it, inside the transaction that makes it. */
+  readonly revocations: RevocationTable
   /** The monotone issue clock: persisted, so that a token minted later never looks older, whatever the wall clock does. */
   issue: NonceState
   keyGeneration: number
   revocationSeq: number
   audit: AuditHead
+}
+
+/** The authority's own view of a token's standing. */
+export function tablesOf(state: AuthorityState): TokenTables {
+  return {
+    key: (kid) => keyEntryOf(state, kid),
+    revoked: (kid, nonce) => state.revocations.has(kid, nonce),
+  }
+}
+
+function keyEntryOf({ keys, orgs }: AuthorityState, kid: Kid): KeyEntry | undefined {
+  const key = keys.get(kid)
+  if (key === undefined) return undefined
+  const { org, derivedKey, state } = key
+  return { org, derivedKey, state, orgState: orgs.get(org)?.state ?? 'disabled' }
 }

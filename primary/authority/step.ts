@@ -6,11 +6,14 @@ import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
+import { discharge } from './discharge.ts'
+import { exchange } from './exchange.ts'
 import { mint } from './mint.ts'
 import { createOrg } from './org.ts'
 import { revokeToken } from './revoke.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
+import { addThirdParty, removeThirdParty } from './third-party.ts'
 
 /** Time and entropy of one decision. */
 export interface Moment {
@@ -50,6 +53,14 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return mint(state, command, moment)
     case 'token.revoke':
       return revokeToken(state, command, moment)
+    case 'token.discharge':
+      return discharge(state, command, moment)
+    case 'token.exchange':
+      return exchange(state, command, moment)
+    case 'third-party.add':
+      return addThirdParty(state, command, moment)
+    case 'third-party.remove':
+      return removeThirdParty(state, command, moment)
     case 'replica.refused':
       return noteRefusal(command, moment)
   }

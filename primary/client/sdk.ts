@@ -10,7 +10,11 @@ import {
   type NodeAddress,
 } from '../../shared/config/client-options.ts'
 import { checkConfig } from '../../shared/config/read-config.ts'
+import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import type {
+  DischargeParams,
+  DischargeResult,
+  ExchangeResult,
   MintParams,
   MintResult,
   OrgCreateResult,
@@ -19,6 +23,9 @@ import type {
   RevocationsResult,
   RevokeResult,
   RevokeWait,
+  ThirdPartyAddResult,
+  ThirdPartyListResult,
+  ThirdPartyRemoveResult,
 } from '../../shared/protocol/sign.ts'
 
 export { MacaroondError } from '../../shared/errors.ts'
@@ -46,6 +53,21 @@ export type RevokeRequest = ({ readonly token: string } | { readonly id: string 
   readonly wait?: RevokeWait
 }
 
+export interface ExchangeRequest {
+  /** A bundle: the token, and the discharge of its login. */
+  readonly token: string
+  /** Location of the login's third-party caveat, which the service token will not have. */
+  readonly strip: string
+  /** Default and limit: 90 days. */
+  readonly ttlSeconds?: number
+}
+
+export interface ThirdPartyRequest {
+  readonly name: string
+  /** For a service that has this authority's revocations: its discharges ask that the presented tokens still stand. */
+  readonly unrevoked?: boolean
+}
+
 export interface Signer {
   readonly createOrg: (name: string) => Promise<OrgCreateResult>
   readonly listOrgs: () => Promise<OrgListResult>
@@ -56,6 +78,22 @@ export interface Signer {
   readonly mint: (request: MintRequest) => Promise<MintResult>
   /** Revokes one token and everything made from it. Repeating it is harmless. */
   readonly revoke: (request: RevokeRequest) => Promise<RevokeResult>
+  /**
+   * The authority as a third party: a discharge for a ticket that was sealed to it, on the word of tokens that allow
+   * what the ticket asks. It is good for their org only, and for less than a minute. Bind it to the token that bears the
+   * ticket. Rejects with ticket_invalid, discharge_refused, token_refused.
+   */
+  readonly discharge: (request: DischargeParams) => Promise<DischargeResult>
+  /**
+   * A service token from a bundle with its login discharge: every caveat but that login, another expiry, and an end with
+   * the token it was made from. Rejects with token_refused, permission_denied.
+   */
+  readonly exchange: (request: ExchangeRequest) => Promise<ExchangeResult>
+  /** Gives a service a public key of this authority to seal its tickets to. For operators. */
+  readonly addThirdParty: (request: ThirdPartyRequest) => Promise<ThirdPartyAddResult>
+  readonly listThirdParties: () => Promise<ThirdPartyListResult>
+  /** What was sealed to its key is discharged no more. For operators. */
+  readonly removeThirdParty: (name: string) => Promise<ThirdPartyRemoveResult>
   readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<RevocationsResult>
   /** Lets calls in flight finish, then closes the connection. */
   readonly close: () => Promise<void>
@@ -96,6 +134,12 @@ export async function createSigner(options: SignerOptions): Promise<Signer> {
       return call('token.mint', params)
     },
     revoke: ({ reason = '', wait = 'durable', ...named }) => call('token.revoke', { ...named, reason, wait }),
+    discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),
+    exchange: ({ token, strip, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
+      call('token.exchange', { token, strip, ttlSeconds }),
+    addThirdParty: ({ name, unrevoked = false }) => call('third-party.add', { name, unrevoked }),
+    listThirdParties: () => call('third-party.list', {}),
+    removeThirdParty: (name) => call('third-party.remove', { name }),
     listRevocations: ({ org, after = 0, limit = PAGE_ROWS } = {}) =>
       call('revocations.list', org === undefined ? { after, limit } : { org, after, limit }),
     close: () => client.close(),

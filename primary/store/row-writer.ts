@@ -1,5 +1,6 @@
 /** Writes rows with prepared statements. The only place that knows how a row of the core lies in its table. */
 import type { Statement } from 'better-sqlite3'
+import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
@@ -10,6 +11,10 @@ const STATEMENTS = {
   issued: 'INSERT INTO issued (kid, nonce, subject, expires_at) VALUES (?, ?, ?, ?)',
   revocations:
     'INSERT INTO revocations (seq, kind, org, key, at_ms, expires_at, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  third_parties:
+    'INSERT INTO third_parties (name, public_key, sealed_private_key, unrevoked, created_ms) VALUES (?, ?, ?, ?, ?)',
+  'third_parties removed': 'DELETE FROM third_parties WHERE name = ?',
+  service_tokens: 'INSERT INTO service_tokens (kid, nonce, ancestors, stripped, at_ms) VALUES (?, ?, ?, ?, ?)',
   audit: 'INSERT INTO audit (seq, at_ms, actor, action, org, target, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
 } as const
 
@@ -28,6 +33,9 @@ export class RowWriter {
       root_keys: prepare('root_keys'),
       issued: prepare('issued'),
       revocations: prepare('revocations'),
+      third_parties: prepare('third_parties'),
+      'third_parties removed': prepare('third_parties removed'),
+      service_tokens: prepare('service_tokens'),
       audit: prepare('audit'),
     }
     this.#bump = db.prepare(BUMP)
@@ -54,9 +62,20 @@ function valuesOf({ table, row }: Row): unknown[] {
       return [hex(row.kid), hex(row.nonce), row.subject, row.expiresAt]
     case 'revocations':
       return [row.seq, row.kind, row.org, hex(row.kid + row.nonce), row.atMs, row.expiresAt, row.actor, row.reason]
+    case 'third_parties':
+      return [row.name, row.publicKey, row.sealedPrivateKey, row.unrevoked ? 1 : 0, row.createdMs]
+    case 'third_parties removed':
+      return [row.name]
+    case 'service_tokens':
+      return [hex(row.kid), hex(row.nonce), namesOf(row.ancestors), row.stripped, row.atMs]
     case 'audit':
       return [row.seq, row.atMs, row.actor, row.action, row.org, row.target, row.detail, row.hash]
   }
+}
+
+/** kid and nonce of each, one behind the other, as in the identifier. */
+function namesOf(ancestors: readonly TokenReference[]): Buffer {
+  return hex(ancestors.map(({ kid, nonce }) => kid + nonce).join(''))
 }
 
 function hex(text: string): Buffer {

@@ -1,4 +1,5 @@
 /** The group writer's transactions on the real database. */
+import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { isBusy, storageError } from '../../shared/sqlite/storage-errors.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -10,7 +11,7 @@ import { RowWriter } from './row-writer.ts'
 /** `onFatal`: after such an error it is unknown what is in the database; only a restart finds out. */
 export function transactionsOn(
   log: CommitLog,
-  ring: readonly Kek[],
+  { ring, entropy }: { readonly ring: readonly Kek[]; readonly entropy: Entropy },
   onFatal: (error: unknown) => void,
 ): TransactionPort {
   const { db } = log
@@ -28,7 +29,7 @@ export function transactionsOn(
     rollback: () => {
       if (db.inTransaction) db.exec('ROLLBACK')
     },
-    reload: () => loadState(db, ring),
+    reload: () => loadState(db, ring, entropy),
   }
 }
 

@@ -59,7 +59,7 @@ export class MetaReader {
   }
 }
 
-/** Throws wrong_cluster, schema_newer: nothing is read from a database whose rows may mean something else. */
+/** Throws wrong_cluster, schema_newer, schema_older: nothing is read from a database whose rows may mean something else. */
 export function checkMeta(meta: Meta, cluster: string, file: string): void {
   if (meta.cluster !== cluster) {
     throw new MacaroondError('wrong_cluster', `${file} belongs to cluster "${meta.cluster}", not "${cluster}"`, {
@@ -73,6 +73,13 @@ export function checkMeta(meta: Meta, cluster: string, file: string): void {
       {
         hint: 'run the macaroond that wrote it, or a newer one',
       },
+    )
+  }
+  if (meta.schema < SCHEMA_VERSION) {
+    throw new MacaroondError(
+      'schema_older',
+      `${file} has schema ${meta.schema}, which was never released; this macaroond knows ${SCHEMA_VERSION}`,
+      { hint: 'start with an empty data folder' },
     )
   }
 }

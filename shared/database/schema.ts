@@ -4,7 +4,7 @@
  */
 
 /** Raised with every change below; a database with a higher one was written by a newer macaroond and is refused. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 export const SCHEMA = `
 CREATE TABLE meta (
@@ -67,6 +67,25 @@ CREATE TABLE revocations (
   expires_at INTEGER NOT NULL,
   actor TEXT NOT NULL,
   reason TEXT NOT NULL
+) STRICT;
+
+-- Services whose third-party caveats this authority discharges: each seals its tickets to a key pair of its own.
+CREATE TABLE third_parties (
+  name TEXT PRIMARY KEY,
+  public_key BLOB NOT NULL CHECK (length(public_key) = 32),
+  sealed_private_key BLOB NOT NULL,
+  unrevoked INTEGER NOT NULL CHECK (unrevoked IN (0, 1)),
+  created_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Lineage of service tokens. Verification needs none of it: the ancestors stand in the token's own identifier.
+CREATE TABLE service_tokens (
+  seq INTEGER PRIMARY KEY,
+  kid BLOB NOT NULL,
+  nonce BLOB NOT NULL,
+  ancestors BLOB NOT NULL,
+  stripped TEXT NOT NULL,
+  at_ms INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE audit (

@@ -1,7 +1,17 @@
 /** Calls on the `sign` channel, signer or operator to primary. Parameters are checked by these schemas before anything else. */
 import { z } from 'zod'
 import { orgName } from '../config/node-config.ts'
-import { CAVEAT_BYTES_MAX, CAVEATS_MAX, REASON_CHARS_MAX, TOKEN_TEXT_CHARS_MAX, TTL_SECONDS_MAX } from '../limits.ts'
+import {
+  BUNDLE_BYTES_MAX,
+  CAVEAT_BYTES_MAX,
+  CAVEATS_MAX,
+  LOCATION_BYTES_MAX,
+  PRESENTED_MAX,
+  REASON_CHARS_MAX,
+  SERVICE_TTL_SECONDS_MAX,
+  TOKEN_TEXT_CHARS_MAX,
+  TTL_SECONDS_MAX,
+} from '../limits.ts'
 
 export interface OrgCreateParams {
   readonly name: string
@@ -55,6 +65,98 @@ export interface MintResult {
   /** Unix seconds, 0 for never. */
   readonly expiresAt: number
   readonly position: string
+}
+
+export interface ThirdPartyParams {
+  readonly name: string
+}
+
+export const thirdPartyParams: z.ZodType<ThirdPartyParams> = z.strictObject({ name: orgName })
+
+export interface ThirdPartyAddParams extends ThirdPartyParams {
+  /** Its discharges ask that the presented tokens still stand; for a service that has this authority's revocations. */
+  readonly unrevoked: boolean
+}
+
+export const thirdPartyAddParams: z.ZodType<ThirdPartyAddParams> = z.strictObject({
+  name: orgName,
+  unrevoked: z.boolean(),
+})
+
+export interface ThirdPartyDescription {
+  readonly name: string
+  /** What goes into the location of its caveats. */
+  readonly location: string
+  /** X25519, 64 hex digits: what it seals its tickets to. */
+  readonly publicKey: string
+  readonly unrevoked: boolean
+}
+
+export interface ThirdPartyAddResult extends ThirdPartyDescription {
+  readonly position: string
+}
+
+export interface ThirdPartyRemoveResult {
+  readonly name: string
+  readonly position: string
+}
+
+export interface ThirdPartyListResult {
+  readonly thirdParties: readonly (ThirdPartyDescription & {
+    /** Unix milliseconds. */
+    readonly createdMs: number
+  })[]
+}
+
+export interface DischargeParams {
+  /** The caveat id, base64url without padding. */
+  readonly ticket: string
+  /** One to four tokens, with their discharges, that allow what the ticket asks; all of one org, 256 KiB together. */
+  readonly tokens: readonly string[]
+}
+
+export const dischargeParams: z.ZodType<DischargeParams> = z.strictObject({
+  ticket: z.string().max(CAVEAT_BYTES_MAX * 2),
+  tokens: z
+    .array(z.string())
+    .min(1)
+    .max(PRESENTED_MAX)
+    .refine(
+      (tokens) => tokens.reduce((sum, { length }) => sum + length, 0) <= BUNDLE_BYTES_MAX,
+      `presented tokens have at most ${BUNDLE_BYTES_MAX} characters together`,
+    ),
+})
+
+export interface DischargeResult {
+  /** In the text form of a token, bound to nothing. */
+  readonly discharge: string
+  /** The org that it is good for. */
+  readonly tenant: string
+  /** Ids of the presented tokens. */
+  readonly presented: readonly string[]
+  /** Unix seconds. */
+  readonly expiresAt: number
+  readonly position: string
+}
+
+export interface ExchangeParams {
+  /** A token with the discharge of its login. */
+  readonly token: string
+  /** Location of the third-party caveat to take off. */
+  readonly strip: string
+  readonly ttlSeconds: number
+}
+
+export const exchangeParams: z.ZodType<ExchangeParams> = z.strictObject({
+  token: z.string().max(BUNDLE_BYTES_MAX),
+  strip: z.string().max(LOCATION_BYTES_MAX),
+  ttlSeconds: z.number().int().positive().max(SERVICE_TTL_SECONDS_MAX),
+})
+
+export interface ExchangeResult extends MintResult {
+  /** Ids of the tokens it was made from, the nearest first: it ends with any of them. */
+  readonly ancestors: readonly string[]
+  readonly stripped: string
 }
 
 /** `durable`: a replica has it on its disk as well (where replicas are configured). `local`: only the primary. */

@@ -14,6 +14,11 @@ import { type Refused, refused } from './verdict.ts'
 
 const predicates = new PredicateCache()
 
+/** Compiled once, whoever asks. */
+export function predicateOf(caveat: Uint8Array): CompiledCaveat {
+  return predicates.compile(caveat)
+}
+
 const ALLOWED: Allowed = { ok: true }
 
 /** Never throws. Reasons: `caveat_unknown`, `caveat_refused`, `unavailable` (staleness), and those of a named token. */

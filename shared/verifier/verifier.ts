@@ -53,9 +53,14 @@ export function judge(request: VerificationRequest, tables: TokenTables, context
   return examined.ok ? examined.verdict : examined
 }
 
-/** As `judge`, and hands out what it accepted. */
-export function examine(request: VerificationRequest, tables: TokenTables, context: Context): Examined | Refused {
-  return new Walk(tables, context).walk(request)
+/** As `judge`, and hands out what it accepted. `judgeBy` judges the caveats. */
+export function examine(
+  request: VerificationRequest,
+  tables: TokenTables,
+  context: Context,
+  judgeBy: typeof judgeByFacts = judgeByFacts,
+): Examined | Refused {
+  return new Walk({ tables, context, judgeBy }).walk(request)
 }
 
 /**
@@ -63,10 +68,10 @@ export function examine(request: VerificationRequest, tables: TokenTables, conte
  * A second walk does the telling, so that the verdict and its work are those of the plain one.
  */
 export function explain(request: VerificationRequest, tables: TokenTables, context: Context): Explanation {
-  const plain = new Walk(tables, context)
+  const plain = new Walk({ tables, context })
   const examined = plain.walk(request)
   const told: Told = { checks: [], caveats: [] }
-  new Walk(tables, context, told).walk(request)
+  new Walk({ tables, context, told }).walk(request)
   const verdict = examined.ok ? examined.verdict : examined
   return { verdict, ...told, judgedBy: context, work: plain.work.done }
 }
@@ -75,6 +80,13 @@ interface Told {
   readonly checks: CheckTrace[]
   readonly caveats: CaveatTrace[]
   token?: TokenTrace
+}
+
+interface WalkOptions {
+  readonly tables: TokenTables
+  readonly context: Context
+  readonly told?: Told
+  readonly judgeBy?: typeof judgeByFacts
 }
 
 interface Bundle {
@@ -88,12 +100,14 @@ class Walk {
   readonly told: Told | undefined
   readonly #tables: TokenTables
   readonly #context: Context
+  readonly #judgeBy: typeof judgeByFacts
   /** The first one counts, also where the walk goes on to tell what else would refuse. */
   #refusal: Refused | undefined
 
-  constructor(tables: TokenTables, context: Context, told?: Told) {
+  constructor({ tables, context, told, judgeBy = judgeByFacts }: WalkOptions) {
     this.#tables = tables
     this.#context = context
+    this.#judgeBy = judgeBy
     this.told = told
   }
 
@@ -119,7 +133,7 @@ class Walk {
     if (this.#stops('org', facts.org === key.org ? undefined : orgMismatch())) return this.#verdict()
     const node = verifyDischarges(chain, discharges, this.work)
     if (this.#fails('discharges', node)) return this.#verdict()
-    const judge = judgeByFacts(facts, this.#tables)
+    const judge = this.#judgeBy(facts, this.#tables)
     const trace = this.told?.caveats
     const cleared = clearBundle(node, { judge, work: this.work, ...(trace && { trace }) })
     if (this.#fails('caveats', cleared)) return this.#verdict()

@@ -28,7 +28,7 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
   const begin = connection.prepare('BEGIN IMMEDIATE')
   const commit = connection.prepare('COMMIT')
   const rollback = connection.prepare('ROLLBACK')
-  const position = { epoch: loadState(connection, [kek]).epoch, txid: txid(1), checksum: checksum(0n) }
+  const position = { epoch: loadState(connection, [kek], systemEntropy).epoch, txid: txid(1), checksum: checksum(0n) }
   return new GroupWriter({
     port: {
       begin: () => void begin.run(),
@@ -39,7 +39,7 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
         return position
       },
       rollback: () => void rollback.run(),
-      reload: () => loadState(connection, [kek]),
+      reload: () => loadState(connection, [kek], systemEntropy),
     },
     clock: systemClock,
     entropy: systemEntropy,

@@ -1,8 +1,9 @@
 /** A cluster in this process: the real nodes with real sockets and files, a proxy before the primary for every replica. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { stringify } from 'smol-toml'
 import { onTestFinished } from 'vitest'
 import { createSigner, type Signer } from '../../../primary/client/sdk.ts'
 import { primaryConfig, type PrimaryConfig } from '../../../primary/config.ts'
@@ -13,7 +14,7 @@ import { createVerifier, type Verifier } from '../../../replica/worker/sdk.ts'
 import type { ChannelName } from '../../../shared/channel/channel-name.ts'
 import type { Connection } from '../../../shared/channel/connection.ts'
 import { dial } from '../../../shared/channel/dial.ts'
-import { identityFromSeed, type Identity } from '../../../shared/channel/identity.ts'
+import { createIdentityFile, identityFromSeed, type Identity } from '../../../shared/channel/identity.ts'
 import type { JsonObject } from '../../../shared/channel/json.ts'
 import { RpcClient } from '../../../shared/channel/rpc-client.ts'
 import { checkConfig } from '../../../shared/config/read-config.ts'
@@ -210,6 +211,19 @@ export class Cluster {
     const verifier = await createVerifier(options)
     this.#cleanups.push(() => verifier.close())
     return verifier
+  }
+
+  /** A profile file for the command line. */
+  async profile(who: Who = 'operator'): Promise<string> {
+    const identity = join(this.folder, `${who}.key`)
+    await createIdentityFile(identity, { bytes: () => Buffer.from(seedOf(who)), uniform: () => 0 })
+    const replicas = [...this.#replicas].map(([region, { address }]) => {
+      return { region, address, peer_id: identityOf(region as Who).peerId }
+    })
+    const primary = { address: this.primary.address, peer_id: identityOf('primary').peerId }
+    const file = join(this.folder, `${who}.toml`)
+    writeFileSync(file, stringify({ cluster: CLUSTER, identity, primary, replicas }))
+    return file
   }
 
   /** A bare connection to the primary, for what no client of ours would send. */

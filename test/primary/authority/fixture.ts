@@ -7,6 +7,7 @@ import { step, type Moment, type Outcome } from '../../../primary/authority/step
 import type { Entropy } from '../../../shared/clock.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { resumeNonces } from '../../../shared/macaroon/nonce.ts'
+import { RevocationTable, TABLE_SEED_BYTES } from '../../../shared/verifier/revocation-table.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
 
 export const KEK: Kek = kekFromHex('ab'.repeat(32))
@@ -30,6 +31,8 @@ export function freshState(): AuthorityState {
     timeline: timeline('a'.repeat(32)),
     orgs: new Map(),
     keys: new Map(),
+    thirdParties: new Map(),
+    revocations: new RevocationTable({ seed: Buffer.alloc(TABLE_SEED_BYTES) }),
     issue: resumeNonces(0),
     keyGeneration: 0,
     revocationSeq: 0,
@@ -62,6 +65,8 @@ export class Authority {
 
 /** All of a state that can be compared: a refused command must leave it as it was. */
 export function imageOf(state: AuthorityState): string {
-  const plain = { ...state, orgs: [...state.orgs], keys: [...state.keys] }
+  const { size: revoked } = state.revocations
+  const maps = { orgs: [...state.orgs], keys: [...state.keys], thirdParties: [...state.thirdParties] }
+  const plain = { ...state, ...maps, revoked }
   return JSON.stringify(plain)
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Command, Minted } from '../../../primary/authority/commands.ts'
+import type { Command, Minted, ThirdPartyAdded } from '../../../primary/authority/commands.ts'
 import { step } from '../../../primary/authority/step.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
@@ -15,7 +15,7 @@ import { KeyReader, readOrgs } from '../../../shared/database/keys.ts'
 import { checkMeta, MetaReader } from '../../../shared/database/meta.ts'
 import { RevocationLog } from '../../../shared/database/revocation-log.ts'
 import { readSigningKey } from '../../../shared/database/signing-key.ts'
-import { ed25519Sign, ed25519Verify } from '../../../shared/crypto.ts'
+import { ed25519Sign, ed25519Verify, x25519PublicKey } from '../../../shared/crypto.ts'
 import { parseTokenId, tokenId, type Nonce } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
 import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
@@ -39,7 +39,7 @@ function database(): Connection {
 
 /** Runs commands in one transaction, as the group writer does. */
 function run(db: Connection, commands: readonly Command[]): ReturnType<typeof step>['answer'][] {
-  const state = loadState(db, [KEK])
+  const state = loadState(db, [KEK], systemEntropy)
   const rows = new RowWriter(db)
   return db.transaction(() => {
     const answers = commands.map((command) => {
@@ -69,7 +69,7 @@ test('a state that was written reads back as it was decided', () => {
   const [, , minted] = run(db, [createOrg('acme'), createOrg('globex'), mint]) as [unknown, unknown, Minted]
   const named = parseTokenId(minted.id)
   run(db, [{ kind: 'token.revoke', actor: ACTOR, ...named, expiresAt: 7, recorded: true, reason: 'lost' }])
-  const state = loadState(db, [KEK])
+  const state = loadState(db, [KEK], systemEntropy)
   expect([...state.orgs.keys()]).toEqual(['acme', 'globex'])
   expect(state).toMatchObject({ cluster: 'test', epoch: 1, keyGeneration: 2, revocationSeq: 1, audit: { seq: 5 } })
   expect(state.keys.get(named.kid)).toMatchObject({ org: 'acme', generation: 1, state: 'active' })
@@ -119,7 +119,7 @@ test('a sealed key that was moved to another org opens nowhere', () => {
   expect(new KeyReader(db).read([KEK], 'test')).toHaveLength(2)
   db.exec(`UPDATE root_keys SET sealed_secret = (SELECT sealed_secret FROM root_keys WHERE org = 'acme')`)
   expect(codeOf(() => new KeyReader(db).read([KEK], 'test'))).toBe('kek_wrong')
-  expect(codeOf(() => loadState(db, [KEK]))).toBe('kek_wrong')
+  expect(codeOf(() => loadState(db, [KEK], systemEntropy))).toBe('kek_wrong')
 })
 
 test('a reader that knows a key opens it again when its sealed bytes change', () => {
@@ -166,4 +166,32 @@ test('a database of another cluster, of a newer schema, or without its meta row 
   expect(codeOf(() => checkMeta({ ...meta, schema: meta.schema + 1 }, 'test', 'x.db'))).toBe('schema_newer')
   db.exec('DELETE FROM meta')
   expect(codeOf(() => new MetaReader(db).read())).toBe('database_corrupt')
+})
+
+test('third parties and revocations come back from the database, and a removed third party does not', () => {
+  const db = database()
+  const [, first] = run(db, [
+    createOrg('acme'),
+    { kind: 'third-party.add', actor: ACTOR, name: 'store', unrevoked: true },
+    { kind: 'third-party.add', actor: ACTOR, name: 'gone', unrevoked: false },
+    mint,
+  ]) as [unknown, ThirdPartyAdded]
+  run(db, [{ kind: 'third-party.remove', actor: ACTOR, name: 'gone' }])
+  const [minted] = run(db, [mint]) as [Minted]
+  const named = parseTokenId(minted.id)
+  run(db, [{ kind: 'token.revoke', actor: ACTOR, ...named, expiresAt: 7, recorded: true, reason: '' }])
+  const { thirdParties, revocations } = loadState(db, [KEK], systemEntropy)
+  expect([...thirdParties.keys()]).toEqual(['store'])
+  const { publicKey, privateKey, unrevoked } = thirdParties.get('store') ?? {}
+  expect(Buffer.from(publicKey ?? []).toString('hex')).toBe(first.publicKey)
+  expect(x25519PublicKey(privateKey ?? new Uint8Array(32))).toEqual(publicKey)
+  expect(unrevoked).toBe(true)
+  expect(revocations.has(named.kid, named.nonce)).toBe(true)
+  expect(revocations.size).toBe(1)
+})
+
+test('a database of a schema that was never released is refused, and told apart from a newer one', () => {
+  const meta = new MetaReader(database()).read()
+  expect(codeOf(() => checkMeta({ ...meta, schema: meta.schema - 1 }, 'test', 'it'))).toBe('schema_older')
+  expect(codeOf(() => checkMeta({ ...meta, schema: meta.schema + 1 }, 'test', 'it'))).toBe('schema_newer')
 })

@@ -37,6 +37,33 @@ describe('a discharge client', () => {
     expect(inner.seen).toHaveLength(3)
   })
 
+  test('asks first whom it was given to ask, and HTTP for what is not known there', async () => {
+    const overHttp = await thirdParty(() => ({ caveats: [] }))
+    const elsewhere = { origin: 'macaroond://test/store', sharedKey: new Uint8Array(32).fill(78) }
+    const asked: string[] = []
+    const client = createDischargeClient({
+      ...quick,
+      hosts: [overHttp.host],
+      ask: async ({ location, ticket }) => {
+        asked.push(location)
+        if (location !== elsewhere.origin) return undefined
+        const bytes = new Uint8Array(Buffer.from(ticket, 'base64url'))
+        return encodeTokenText(createDischarge({ ticket: bytes, ...openTicket(bytes, [elsewhere]) }))
+      },
+    })
+    const bundle = await client.discharge(text(needing([overHttp, elsewhere])))
+    expect(outcomeOf(bundle)).toBe('ok')
+    expect(asked.toSorted()).toEqual([overHttp.origin, elsewhere.origin])
+    expect(overHttp.seen).toHaveLength(1)
+  })
+
+  test('takes nothing from there that is not for the ticket', async () => {
+    const elsewhere = { origin: 'macaroond://test/store', sharedKey: new Uint8Array(32).fill(78) }
+    const other = encodeTokenText(createDischarge({ ticket: 'another', caveatKey: elsewhere.sharedKey }))
+    const client = createDischargeClient({ ...quick, ask: async () => other })
+    expect(await code(client.discharge(text(needing([elsewhere]))))).toBe('discharge_invalid')
+  })
+
   test('asks all third parties at once', async () => {
     let waiting = 0
     let release = (): void => {}

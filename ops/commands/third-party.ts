@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import { explain } from '../arguments/explain.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { printable, table, type Terminal } from '../terminal.ts'
+
+export function addThirdParty(parent: Command, terminal: Terminal): void {
+  const group = parent
+    .command('third-party')
+    .description('services whose third-party caveats this authority discharges, for whoever presents its tokens')
+  addAdd(group, terminal)
+  addList(group, terminal)
+  addRemove(group, terminal)
+}
+
+const DESCRIPTION = '{"name", "location", "publicKey": "<64 hex digits>", "unrevoked"'
+
+function addAdd(group: Command, terminal: Terminal): void {
+  const command = group
+    .command('add')
+    .description('give a service a public key to seal its tickets to; the private half stays here, sealed')
+    .argument('<name>', 'a-z, 0-9, . _ and -')
+    .option('--unrevoked', 'the service has this authority’s revocations: its discharges ask for them at every use')
+    .action(async (name: string, { unrevoked = false }: { unrevoked?: boolean }, own: Command) => {
+      const added = await withSigner(profileOf(own, terminal.env), (signer) =>
+        signer.addThirdParty({ name, unrevoked }),
+      )
+      terminal.answer(added, [`public key ${added.publicKey}`, `location   ${printable(added.location)}`])
+    })
+  explain(command, {
+    examples: ['macaroond third-party add secret-store', 'macaroond third-party add gateway --unrevoked'],
+    json: [
+      `${DESCRIPTION}, "position"}`,
+      'the service writes `location` into its caveats and seals tickets to `publicKey`',
+    ],
+  })
+}
+
+function addList(group: Command, terminal: Terminal): void {
+  const command = group
+    .command('list')
+    .description('list them with their public keys')
+    .action(async (_: object, own: Command) => {
+      const { thirdParties } = await withSigner(profileOf(own, terminal.env), (signer) => signer.listThirdParties())
+      const rows = thirdParties.map(({ name, publicKey, unrevoked, createdMs }) => [
+        printable(name),
+        publicKey,
+        unrevoked ? 'asks for revocations' : '',
+        new Date(createdMs).toISOString(),
+      ])
+      terminal.answer({ thirdParties }, rows.length === 0 ? [] : table([['NAME', 'PUBLIC KEY', '', 'ADDED'], ...rows]))
+    })
+  explain(command, {
+    examples: ['macaroond third-party list'],
+    json: [`{"thirdParties": [${DESCRIPTION}, "createdMs": <unix milliseconds>}]}`],
+  })
+}
+
+function addRemove(group: Command, terminal: Terminal): void {
+  const command = group
+    .command('remove')
+    .description('forget a service and its key: what was sealed to it is never discharged again')
+    .argument('<name>', 'as `third-party list` shows it')
+    .action(async (name: string, _: object, own: Command) => {
+      const removed = await withSigner(profileOf(own, terminal.env), (signer) => signer.removeThirdParty(name))
+      terminal.answer(removed, `removed ${printable(removed.name)}`)
+    })
+  explain(command, { examples: ['macaroond third-party remove secret-store'], json: ['{"name", "position"}'] })
+}

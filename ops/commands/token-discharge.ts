@@ -1,0 +1,92 @@
+import type { Command } from 'commander'
+import type { Signer } from '../../primary/client/sdk.ts'
+import type { Profile } from '../../shared/config/profile.ts'
+import { createDischargeClient, type DischargeClientOptions, type UserVisit } from '../../shared/discharge/client.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { decodeBundle } from '../../shared/macaroon/bundle.ts'
+import { explain } from '../arguments/explain.ts'
+import { repeated } from '../arguments/options.ts'
+import { readToken } from '../arguments/standard-input.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { printable, type Terminal } from '../terminal.ts'
+import { readKeyFile } from './macaroon-input.ts'
+
+type Ask = NonNullable<DischargeClientOptions['ask']>
+
+interface DischargeOptions {
+  readonly presented?: string
+  readonly credential?: readonly string[]
+  readonly host?: readonly string[]
+}
+
+export function addDischarge(token: Command, terminal: Terminal): void {
+  const command = token
+    .command('discharge')
+    .description('get the discharges that a token from stdin needs; the bundle, bound, goes to stdout')
+    .option('--presented <file>', 'tokens to show to this authority where it is the third party: one a line')
+    .option('--credential <host=file>', 'a third party, and what to say to it in `authorization`', repeated)
+    .option('--host <host>', 'a third party that is asked without a credential; may be given more than once', repeated)
+    .action(async (options: DischargeOptions, own: Command) => {
+      const text = await readToken(terminal)
+      const bundle = await discharged(text, options, own, terminal)
+      const discharges = decodeBundle(bundle).length - 1
+      terminal.answer({ bundle, discharges }, bundle)
+      if (!terminal.json) terminal.say(discharges === 1 ? 'with 1 discharge' : `with ${discharges} discharges`)
+    })
+  explain(command, {
+    examples: [
+      'macaroond token discharge --presented tenant.txt < orchestrator.txt | …',
+      'macaroond token discharge --credential login.example=login.secret < token.txt > bundle.txt',
+    ],
+    json: ['{"bundle": "mcn1_…~mcn1_…", "discharges": <count>}'],
+  })
+}
+
+/** The cluster is talked to only where tokens are presented to it: other third parties need no profile. */
+async function discharged(text: string, options: DischargeOptions, own: Command, terminal: Terminal): Promise<string> {
+  const http = httpOptions(options, terminal)
+  if (options.presented === undefined) return createDischargeClient(http).discharge(text)
+  const tokens = presentedTokens(options.presented)
+  const profile = profileOf(own, terminal.env)
+  return withSigner(profile, (signer) => {
+    const client = createDischargeClient({ ...http, ask: authorityOf(profile, signer, tokens) })
+    return client.discharge(text)
+  })
+}
+
+function authorityOf({ cluster }: Profile, signer: Signer, tokens: readonly string[]): Ask {
+  return async ({ location, ticket }) => {
+    if (!location.startsWith(`macaroond://${cluster}/`)) return undefined
+    const { discharge } = await signer.discharge({ ticket, tokens })
+    return discharge
+  }
+}
+
+function httpOptions({ credential = [], host = [] }: DischargeOptions, terminal: Terminal): DischargeClientOptions {
+  return {
+    credentials: Object.fromEntries(credential.map(readCredential)),
+    hosts: host,
+    onUserVisit: ({ url, host: who }: UserVisit) =>
+      terminal.say(`${printable(who)} wants you to visit ${printable(url)}`),
+  }
+}
+
+/** `host=file`, and not the secret itself: every user of the machine sees arguments. */
+function readCredential(pair: string): readonly [string, string] {
+  const at = pair.indexOf('=')
+  if (at > 0) return [pair.slice(0, at), textOf(pair.slice(at + 1), 'credential file')]
+  throw new MacaroondError('usage', 'a credential is given as host=file', {
+    hint: 'for example --credential login.example=login.secret',
+  })
+}
+
+function presentedTokens(file: string): readonly string[] {
+  return textOf(file, 'file of tokens')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+}
+
+function textOf(file: string, what: string): string {
+  return Buffer.from(readKeyFile(file, what)).toString('utf8').trim()
+}

@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
+import type { ExchangeResult } from '../../shared/protocol/sign.ts'
+import { parseTtl } from '../arguments/duration.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory } from '../arguments/options.ts'
+import { readToken } from '../arguments/standard-input.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { printable, type Terminal } from '../terminal.ts'
+
+interface ExchangeOptions {
+  readonly strip: string
+  readonly ttl: string
+}
+
+export function addExchange(token: Command, terminal: Terminal): void {
+  const command = token
+    .command('exchange')
+    .description('make a service token of a token and its login discharge from stdin; it needs no login any more')
+  mandatory(command, '--strip <location>', 'location of the login, whose caveat the service token will not have')
+  command
+    .option(
+      '--ttl <duration>',
+      'how long it is good for: 30s, 5m, 24h, up to 90d',
+      `${SERVICE_TTL_SECONDS_MAX / 86_400}d`,
+    )
+    .action(async ({ strip, ttl }: ExchangeOptions, own: Command) => {
+      const profile = profileOf(own, terminal.env)
+      const request = { token: await readToken(terminal), strip, ttlSeconds: parseTtl(ttl) }
+      const exchanged = await withSigner(profile, (signer) => signer.exchange(request))
+      terminal.answer(documentOf(exchanged), exchanged.token)
+      if (!terminal.json)
+        terminal.say(`made ${exchanged.id} for ${printable(exchanged.subject)}, ${lineageText(exchanged)}`)
+    })
+  explain(command, {
+    examples: [
+      'macaroond token exchange --strip https://login.example < bundle.txt > service.txt',
+      "macaroond token attenuate --caveat 'machine = m1' < service.txt",
+    ],
+    json: [
+      '{"token": "mcn1_…", "id", "org", "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "stripped", "position"}',
+      'it keeps every other caveat, and ends with any of its ancestors; times are in unix seconds',
+    ],
+  })
+}
+
+function documentOf(exchanged: ExchangeResult): object {
+  const { issuedAtMs, token, id, org, subject, expiresAt, ancestors, stripped, position } = exchanged
+  const issuedAt = Math.floor(issuedAtMs / 1000)
+  return { token, id, org, subject, issuedAt, expiresAt, ancestors, stripped, position }
+}
+
+function lineageText({ ancestors, expiresAt }: ExchangeResult): string {
+  return `ends with ${ancestors.join(', ')} and ${new Date(expiresAt * 1000).toISOString()}`
+}

@@ -1,0 +1,90 @@
+/** Calls on the `sign` channel that make something of tokens that are presented: discharges and service tokens. */
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { decodeBase64Url } from '../../shared/macaroon/base64url.ts'
+import { decodeBundle } from '../../shared/macaroon/bundle.ts'
+import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
+import { positionText } from '../../shared/position.ts'
+import { params } from '../../shared/protocol/params.ts'
+import {
+  dischargeParams,
+  type DischargeResult,
+  exchangeParams,
+  type ExchangeResult,
+  thirdPartyAddParams,
+  type ThirdPartyAddResult,
+  type ThirdPartyListResult,
+  thirdPartyParams,
+  type ThirdPartyRemoveResult,
+} from '../../shared/protocol/sign.ts'
+import type { Discharged, Exchanged, ThirdPartyAdded, ThirdPartyRemoved } from '../authority/commands.ts'
+import { thirdPartyLocation } from '../authority/third-party.ts'
+import type { GroupWriter } from '../commit-log/group-writer.ts'
+import { actorOf, requireKeyOf, requireOperator } from './permissions.ts'
+
+export class ThirdPartyApi {
+  readonly #writer: GroupWriter
+
+  constructor(writer: GroupWriter) {
+    this.#writer = writer
+  }
+
+  /** For anybody who may open `sign`: what is confirmed rests on the tokens, not on who brings them. */
+  async discharge(peer: KnownPeer, value: unknown): Promise<DischargeResult> {
+    const { ticket, tokens } = params(dischargeParams, value)
+    const who = { actor: actorOf(peer), presenter: peer.id }
+    const command = { kind: 'token.discharge', ...who, ticket: readTicket(ticket), tokens } as const
+    const { answer, position } = await this.#writer.submit<Discharged>(command)
+    return { ...answer, position: positionText(position) }
+  }
+
+  /** The result outlives the login, so the caller has to act for the org. */
+  async exchange(peer: KnownPeer, value: unknown): Promise<ExchangeResult> {
+    const { token, strip, ttlSeconds } = params(exchangeParams, value)
+    const [root] = decodeBundle(token)
+    const { kid } = decodeIdentifier(root?.identifier ?? new Uint8Array())
+    requireKeyOf(peer, kid, this.#writer.state.keys)
+    const who = { actor: actorOf(peer), presenter: peer.id }
+    const command = { kind: 'token.exchange', ...who, bundle: token, strip, ttlSeconds } as const
+    const { answer, position } = await this.#writer.submit<Exchanged>(command)
+    return { ...answer, position: positionText(position) }
+  }
+
+  async add(peer: KnownPeer, value: unknown): Promise<ThirdPartyAddResult> {
+    const { name, unrevoked } = params(thirdPartyAddParams, value)
+    requireOperator(peer, 'add third parties')
+    const command = { kind: 'third-party.add', actor: actorOf(peer), name, unrevoked } as const
+    const { answer, position } = await this.#writer.submit<ThirdPartyAdded>(command)
+    return { ...answer, position: positionText(position) }
+  }
+
+  async remove(peer: KnownPeer, value: unknown): Promise<ThirdPartyRemoveResult> {
+    const { name } = params(thirdPartyParams, value)
+    requireOperator(peer, 'remove third parties')
+    const command = { kind: 'third-party.remove', actor: actorOf(peer), name } as const
+    const { answer, position } = await this.#writer.submit<ThirdPartyRemoved>(command)
+    return { ...answer, position: positionText(position) }
+  }
+
+  /** Public keys are for everybody. */
+  list(): ThirdPartyListResult {
+    const { thirdParties, cluster } = this.#writer.state
+    return {
+      thirdParties: [...thirdParties.values()].map(({ name, publicKey, unrevoked, createdMs }) => ({
+        name,
+        location: thirdPartyLocation(cluster, name),
+        publicKey: Buffer.from(publicKey).toString('hex'),
+        unrevoked,
+        createdMs,
+      })),
+    }
+  }
+}
+
+function readTicket(text: string): Uint8Array {
+  const ticket = decodeBase64Url(text)
+  if (ticket !== undefined) return ticket
+  throw new MacaroondError('ticket_invalid', 'the ticket is not base64url without padding', {
+    hint: 'a ticket is the caveat id of a third-party caveat, as `token inspect --json` prints it',
+  })
+}

@@ -1,0 +1,98 @@
+/**
+ * The authority as a third party: it confirms "may do X" to whoever presents normal tokens that allow it. The discharge
+ * is good for the tenant of those tokens only, names them, carries on whatever of them the condition does not decide,
+ * and ends within a minute.
+ */
+import { MacaroondError } from '../../shared/errors.ts'
+import { AUTHORITY_DISCHARGE_TTL_SECONDS, CAVEATS_MAX } from '../../shared/limits.ts'
+import { encodeTokenText } from '../../shared/macaroon/text.ts'
+import { createDischarge } from '../../shared/macaroon/third-party.ts'
+import { openTicket, type Ticket } from '../../shared/macaroon/ticket.ts'
+import { accessDecides } from '../../shared/verifier/partial-judge.ts'
+import type { Command } from './commands.ts'
+import { parseCondition } from './condition.ts'
+import { firstPartyCaveats, judgePresented, namesOf, type Presented } from './presented.ts'
+import type { AuthorityState, ThirdPartyKey } from './state.ts'
+import type { Decision, Moment } from './step.ts'
+import { thirdPartyLocation } from './third-party.ts'
+
+type Discharge = Extract<Command, { kind: 'token.discharge' }>
+
+export function discharge(state: AuthorityState, command: Discharge, moment: Moment): Decision {
+  const { ticket, tokens, presenter, actor } = command
+  const { caveatKey, condition, thirdParty } = opened(state, ticket)
+  const asked = parseCondition(condition)
+  const presented = tokens.map((bundle) => judgePresented(state, { bundle, presenter, asked }, moment))
+  const org = oneOrg(presented)
+  const expiresAt = Math.floor(moment.wallMs / 1000) + AUTHORITY_DISCHARGE_TTL_SECONDS
+  const caveats = caveatsOf({ presented, org, asked, thirdParty, expiresAt })
+  const location = thirdPartyLocation(state.cluster, thirdParty.name)
+  const text = encodeTokenText(createDischarge({ ticket, caveatKey, location, caveats }))
+  const ids = presented.map(({ verdict }) => verdict.id)
+  return {
+    rows: [],
+    answer: { discharge: text, tenant: org, presented: ids, expiresAt },
+    audit: {
+      atMs: moment.wallMs,
+      actor: actor.text,
+      org,
+      target: ids.join(' '),
+      action: 'token.discharge',
+      detail: { thirdParty: thirdParty.name, condition, expiresAt },
+    },
+  }
+}
+
+/** Who sealed the ticket says which service it is for; a ticket of a removed one opens no more. */
+function opened(state: AuthorityState, ticket: Uint8Array): Ticket & { readonly thirdParty: ThirdPartyKey } {
+  for (const thirdParty of state.thirdParties.values()) {
+    const found = tryOpen(ticket, thirdParty)
+    if (found !== undefined) return { ...found, thirdParty }
+  }
+  throw new MacaroondError('ticket_invalid', 'the ticket was not sealed for this authority, or it was changed', {
+    hint: '`macaroond third-party list` shows the public keys that tickets may be sealed to',
+  })
+}
+
+function tryOpen(ticket: Uint8Array, { privateKey }: ThirdPartyKey): Ticket | undefined {
+  try {
+    return openTicket(ticket, [{ privateKey }])
+  } catch (error) {
+    if (error instanceof MacaroondError && error.code === 'ticket_invalid') return undefined
+    throw error
+  }
+}
+
+/** Tokens of two tenants confirm nothing together: whose things would the discharge open? */
+function oneOrg(presented: readonly Presented[]): string {
+  const [org, another] = new Set(presented.map((one) => one.org))
+  if (org !== undefined && another === undefined) return org
+  throw new MacaroondError('discharge_refused', 'the presented tokens are of more than one org', {
+    hint: 'present the tokens of one tenant only',
+  })
+}
+
+interface Confirmed {
+  readonly presented: readonly Presented[]
+  readonly org: string
+  readonly asked: ReadonlyMap<string, readonly string[]>
+  readonly thirdParty: ThirdPartyKey
+  readonly expiresAt: number
+}
+
+/** `presented` stands in front: behind anything else it would be a holder's word (FORMAT.md). */
+function caveatsOf({ presented, org, asked, thirdParty, expiresAt }: Confirmed): readonly (string | Uint8Array)[] {
+  const stated = new Set([...asked.keys(), 'org'])
+  const carried = presented.flatMap(firstPartyCaveats).filter((caveat) => !accessDecides(caveat, stated))
+  const caveats = [
+    ...presented.map(({ verdict }) => `presented = ${verdict.id}`),
+    `tenant = ${org}`,
+    ...carried,
+    ...(thirdParty.unrevoked ? presented.flatMap(namesOf).map((id) => `unrevoked = ${id}`) : []),
+    `time < ${expiresAt}`,
+  ]
+  if (caveats.length <= CAVEATS_MAX) return caveats
+  throw new MacaroondError('discharge_refused', `the discharge would have more than ${CAVEATS_MAX} caveats`, {
+    hint: 'present tokens with fewer caveats',
+  })
+}

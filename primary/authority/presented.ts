@@ -1,0 +1,72 @@
+/** Judges tokens that are presented to the authority itself, to have something made of them. */
+import { MacaroondError } from '../../shared/errors.ts'
+import { type TokenId, tokenId } from '../../shared/ids.ts'
+import { decodeBundle } from '../../shared/macaroon/bundle.ts'
+import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
+import type { VerifiedMacaroon } from '../../shared/macaroon/signature.ts'
+import type { UsedDischarge } from '../../shared/verifier/clear.ts'
+import { judgeWhatIsKnown } from '../../shared/verifier/partial-judge.ts'
+import { isRefused, type Refused } from '../../shared/verifier/verdict.ts'
+import { examine, type Examined } from '../../shared/verifier/verifier.ts'
+import { type AuthorityState, tablesOf } from './state.ts'
+import type { Moment } from './step.ts'
+
+export interface Presentation {
+  /** A token with its discharges, in text. */
+  readonly bundle: string
+  /** PeerId of whoever presents it, from the connection. */
+  readonly presenter: string
+  /** Keys and values of the access, without the org. */
+  readonly asked: ReadonlyMap<string, readonly string[]>
+}
+
+export interface Presented extends Examined {
+  readonly org: string
+}
+
+/** Throws token_refused, and what reading a bundle throws. */
+export function judgePresented(state: AuthorityState, presentation: Presentation, { wallMs }: Moment): Presented {
+  const { bundle, presenter, asked } = presentation
+  const tables = tablesOf(state)
+  const org = orgOf(state, bundle)
+  const access = Object.fromEntries<string | readonly string[]>([...asked, ['org', org]]) as { readonly org: string }
+  const context = { nowEarliestMs: wallMs, nowLatestMs: wallMs, peer: presenter }
+  const examined = examine({ token: bundle, access }, tables, context, judgeWhatIsKnown)
+  if (isRefused(examined)) throw tokenRefused(examined)
+  return { ...examined, org }
+}
+
+/** The org of the key that the token names; whether the token is genuine is judged after. */
+function orgOf(state: AuthorityState, bundle: string): string {
+  const [root] = decodeBundle(bundle)
+  const { kid } = decodeIdentifier(root?.identifier ?? new Uint8Array())
+  const key = state.keys.get(kid)
+  if (key !== undefined) return key.org
+  throw new MacaroondError('token_refused', 'a presented token is refused (key_unknown): it is not of this authority')
+}
+
+/** The token's own name and those it was made from: all of them must stand. */
+export function namesOf({ identifier }: Examined): readonly TokenId[] {
+  return [identifier, ...identifier.ancestors].map(({ kid, nonce }) => tokenId(kid, nonce))
+}
+
+/** First-party caveats of the token and of every discharge it was accepted on, in their order. */
+export function firstPartyCaveats({ macaroon, used }: Examined): readonly Uint8Array[] {
+  return [...ownCaveats(macaroon), ...used.flatMap(caveatsOfDischarge)]
+}
+
+export function ownCaveats({ caveats }: VerifiedMacaroon): readonly Uint8Array[] {
+  return caveats.filter(({ vid }) => vid === undefined).map(({ cid }) => cid)
+}
+
+export function caveatsOfDischarge({ discharge, used }: UsedDischarge): readonly Uint8Array[] {
+  return [...ownCaveats(discharge), ...used.flatMap(caveatsOfDischarge)]
+}
+
+/** Says which caveat refused, to whoever holds the token. */
+function tokenRefused({ reason, message, caveat }: Refused): MacaroondError {
+  const which = caveat === undefined ? '' : `: ${JSON.stringify(caveat)}`
+  return new MacaroondError('token_refused', `a presented token is refused (${reason}): ${message}${which}`, {
+    hint: 'present a token that allows what is asked, with the discharges that it needs',
+  })
+}

@@ -1,0 +1,77 @@
+/** Services that add third-party caveats which this authority discharges: each gets a key pair to seal its tickets to. */
+import { randomSecret, x25519PublicKey } from '../../shared/crypto.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { THIRD_PARTIES_MAX } from '../../shared/limits.ts'
+import { seal, type SealContext } from '../../shared/sealing.ts'
+import type { Command } from './commands.ts'
+import type { AuthorityState } from './state.ts'
+import type { Decision, Moment } from './step.ts'
+
+/** Associated data of the sealed private key: it opens in this row of this cluster only. */
+export function thirdPartyContext(cluster: string, name: string): SealContext {
+  return { cluster, org: '', kid: `third party ${name}` }
+}
+
+/** What the service writes as the location of its caveats. A hint for holders, covered by no signature. */
+export function thirdPartyLocation(cluster: string, name: string): string {
+  return `macaroond://${cluster}/${name}`
+}
+
+export function addThirdParty(
+  state: AuthorityState,
+  command: Extract<Command, { kind: 'third-party.add' }>,
+  { wallMs, entropy, kek }: Moment,
+): Decision {
+  const { name, unrevoked, actor } = command
+  if (state.thirdParties.has(name)) throw exists(name)
+  if (state.thirdParties.size >= THIRD_PARTIES_MAX) {
+    throw new MacaroondError('request_invalid', `there are ${THIRD_PARTIES_MAX} third parties, which is the limit`, {
+      hint: 'remove those that are gone with `macaroond third-party remove`',
+    })
+  }
+  const privateKey = randomSecret(entropy)
+  const publicKey = x25519PublicKey(privateKey)
+  const sealedPrivateKey = seal(kek, thirdPartyContext(state.cluster, name), privateKey, entropy)
+  state.thirdParties.set(name, { name, publicKey, privateKey, unrevoked, createdMs: wallMs })
+  return {
+    rows: [{ table: 'third_parties', row: { name, publicKey, sealedPrivateKey, unrevoked, createdMs: wallMs } }],
+    answer: {
+      name,
+      location: thirdPartyLocation(state.cluster, name),
+      publicKey: publicKey.toString('hex'),
+      unrevoked,
+    },
+    audit: {
+      atMs: wallMs,
+      actor: actor.text,
+      org: '',
+      target: name,
+      action: 'third-party.add',
+      detail: { publicKey: publicKey.toString('hex'), unrevoked },
+    },
+  }
+}
+
+/** Its tickets open no more; caveats made with them can be cleared by nobody. */
+export function removeThirdParty(
+  state: AuthorityState,
+  { name, actor }: Extract<Command, { kind: 'third-party.remove' }>,
+  { wallMs }: Moment,
+): Decision {
+  if (!state.thirdParties.delete(name)) {
+    throw new MacaroondError('third_party_removed', `there is no third party ${name}`, {
+      hint: '`macaroond third-party list` shows all',
+    })
+  }
+  return {
+    rows: [{ table: 'third_parties removed', row: { name } }],
+    answer: { name },
+    audit: { atMs: wallMs, actor: actor.text, action: 'third-party.remove', org: '', target: name, detail: {} },
+  }
+}
+
+function exists(name: string): MacaroondError {
+  return new MacaroondError('third_party_exists', `there is a third party ${name} already`, {
+    hint: '`macaroond third-party list` shows its public key; remove it first to give it another one',
+  })
+}

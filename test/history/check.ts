@@ -1,0 +1,163 @@
+/**
+ * Judges a history by the promises of ARCHITECTURE.md. Revocations only ever grow and have one writer, so every rule is a
+ * comparison of times: no search, and every violation names the events that show it.
+ */
+import { ISOLATING, type FaultEvent, type HistoryEvent, type RevokeEvent, type VerifyEvent } from './event.ts'
+import { bindingsOf, endOf, lineageOf, type Binding, type Lineage } from './revocations.ts'
+
+export interface Bounds {
+  /** B: after it nothing accepts what was revoked. Milliseconds. */
+  readonly revocationMs: number
+  /** How long a region that hears nothing of the primary may go on accepting. */
+  readonly leaseMs: number
+  /** How much of a lease a region that was just cut surely still has: the lease less a ping and what a machine delays. */
+  readonly surelyLeasedMs: number
+}
+
+export type Rule = 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'S6' | 'S7' | 'S12'
+
+export interface Violation {
+  readonly rule: Rule
+  readonly what: string
+  readonly event: HistoryEvent
+}
+
+export interface Verdict {
+  readonly violations: readonly Violation[]
+  /** Longest time between an acknowledgement and an acceptance begun after it; 0 without one. */
+  readonly worstAcceptanceMs: number
+  readonly counts: Counts
+}
+
+export interface Counts {
+  readonly verifications: number
+  /** Begun within B of the acknowledgement of what ends the token: on this side acceptance is allowed. */
+  readonly insideBound: number
+  /** Begun after it. */
+  readonly afterBound: number
+  readonly afterGlobal: number
+  /** Of valid tokens, in a region that was cut off and surely had a lease: how many, and how many were answered. */
+  readonly leased: number
+  readonly leasedAnswered: number
+  /** In a region that was cut off for longer than a lease. */
+  readonly unleased: number
+}
+
+export function checkHistory(events: readonly HistoryEvent[], bounds: Bounds): Verdict {
+  const subject = { events, bounds, lineage: lineageOf(events), bindings: bindingsOf(events) }
+  const verifications = events.filter((event) => event.t === 'verify')
+  const faults = events.filter((event) => event.t === 'fault')
+  return {
+    violations: [
+      ...verifications.flatMap((event) => judgeVerification(event, subject, faults)),
+      ...relapses(verifications),
+      ...clashes(events.filter((event) => event.t === 'revoke')),
+    ],
+    worstAcceptanceMs: verifications.reduce((worst, event) => Math.max(worst, acceptanceMs(event, subject)), 0),
+    counts: countsOf(verifications, faults, subject),
+  }
+}
+
+interface Subject {
+  readonly bounds: Bounds
+  readonly lineage: Lineage
+  readonly bindings: ReadonlyMap<string, Binding>
+}
+
+/** How long after the acknowledgement an accepted verification began; 0 when it began before. */
+function acceptanceMs(event: VerifyEvent, { lineage, bindings }: Subject): number {
+  if (event.result !== 'allow') return 0
+  return Math.max(0, event.inv - endOf(event, lineage, bindings, 'ackMs'))
+}
+
+function judgeVerification(event: VerifyEvent, subject: Subject, faults: readonly FaultEvent[]): readonly Violation[] {
+  const { bounds, lineage, bindings } = subject
+  const found: Violation[] = []
+  const violates = (rule: Rule, what: string): void => void found.push({ rule, what, event })
+  if (event.result === 'allow') {
+    const late = acceptanceMs(event, subject)
+    if (late > bounds.revocationMs) violates('S1', `accepted ${late.toFixed(1)} ms after the acknowledgement`)
+    if (event.inv > endOf(event, lineage, bindings, 'globalMs')) violates('S2', 'accepted after a global wait returned')
+    if (event.id === undefined || !lineage.minted(event.id)) violates('S6', 'accepted, and nobody minted it')
+    const cutMs = isolatedFor(event, faults)
+    if (cutMs > bounds.leaseMs) violates('S4', `accepted in a region cut off for ${cutMs.toFixed(1)} ms`)
+  }
+  if (event.reason === 'revoked' && event.ret < endOf(event, lineage, bindings, 'begunMs')) {
+    violates('S12', 'refused as revoked, and nobody had asked for that')
+  }
+  const { minTxid = 0, txid } = event
+  if (event.result !== 'unavailable' && txid !== undefined && txid < minTxid) {
+    violates('S5', `answered from transaction ${txid}, and ${minTxid} was asked for`)
+  }
+  return found
+}
+
+/** How long the region had heard nothing of the primary when the call began; 0 while it could. */
+function isolatedFor({ region, inv, ret }: VerifyEvent, faults: readonly FaultEvent[]): number {
+  const cut = faults.find(
+    ({ kind, target, from, until }) => ISOLATING.has(kind) && target === region && from <= inv && ret <= until,
+  )
+  return cut === undefined ? 0 : inv - cut.from
+}
+
+/** S3: what a node has refused as revoked it never accepts again, nor does anybody else after its answer was used there. */
+function relapses(verifications: readonly VerifyEvent[]): readonly Violation[] {
+  const refused = new Map<string, number>()
+  const found: Violation[] = []
+  const keyOf = ({ node, id }: VerifyEvent): string => `${node} ${id ?? ''}`
+  for (const event of verifications.toSorted((a, b) => a.ret - b.ret)) {
+    if (event.reason === 'revoked' && !refused.has(keyOf(event))) refused.set(keyOf(event), event.ret)
+    const since = refused.get(keyOf(event)) ?? Infinity
+    if (event.result === 'allow' && event.inv > since) {
+      found.push({ rule: 'S3', what: `accepted by a node that had refused it as revoked`, event })
+    }
+  }
+  return found
+}
+
+/** S7: one place in the log belongs to one revocation, and later calls get later places. */
+function clashes(revocations: readonly RevokeEvent[]): readonly Violation[] {
+  const placed = revocations.filter(({ result, seq }) => result === 'ok' && seq !== undefined)
+  const owners = new Map<string, string>()
+  const found: Violation[] = []
+  let last: RevokeEvent | undefined
+  for (const event of placed.toSorted((a, b) => a.ret - b.ret)) {
+    const place = `${event.epoch ?? 0}.${event.seq ?? 0}`
+    const owner = owners.get(place)
+    if (owner !== undefined && owner !== event.id) {
+      found.push({ rule: 'S7', what: `place ${place} belongs to ${owner} as well`, event })
+    }
+    if (last !== undefined && event.inv > last.ret && owner === undefined && isBefore(event, last)) {
+      found.push({ rule: 'S7', what: `place ${place} was given after a later one`, event })
+    }
+    owners.set(place, event.id)
+    last = event
+  }
+  return found
+}
+
+function isBefore(a: RevokeEvent, b: RevokeEvent): boolean {
+  const [epochs, seqs] = [(a.epoch ?? 0) - (b.epoch ?? 0), (a.seq ?? 0) - (b.seq ?? 0)]
+  return epochs < 0 || (epochs === 0 && seqs < 0)
+}
+
+function countsOf(verifications: readonly VerifyEvent[], faults: readonly FaultEvent[], subject: Subject): Counts {
+  const { bounds, lineage, bindings } = subject
+  const sinceAck = (event: VerifyEvent): number => event.inv - endOf(event, lineage, bindings, 'ackMs')
+  const count = (holds: (event: VerifyEvent) => boolean): number => verifications.filter(holds).length
+  const valid = (event: VerifyEvent): boolean =>
+    event.id !== undefined && lineage.minted(event.id) && event.ret < endOf(event, lineage, bindings, 'begunMs')
+  const leased = verifications.filter((event) => {
+    const cutMs = isolatedFor(event, faults)
+    return cutMs > 0 && cutMs + (event.ret - event.inv) < bounds.surelyLeasedMs && valid(event)
+  })
+  return {
+    verifications: verifications.length,
+    insideBound: count((event) => sinceAck(event) > 0 && sinceAck(event) <= bounds.revocationMs),
+    afterBound: count((event) => sinceAck(event) > bounds.revocationMs),
+    afterGlobal: count((event) => event.inv > endOf(event, lineage, bindings, 'globalMs')),
+    leased: leased.length,
+    leasedAnswered: leased.filter(({ result }) => result !== 'unavailable').length,
+    unleased: count((event) => isolatedFor(event, faults) > bounds.leaseMs),
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The history of a run: what clients asked and were told, and what was done to the cluster, one event a line (NDJSON).
+ * All times are milliseconds of one monotonic clock: CLOCK_MONOTONIC on a real machine, which every process and every
+ * network namespace of it shares, virtual time in a simulation. Nothing is judged by a wall clock.
+ */
+export type HistoryEvent = MintEvent | RevokeEvent | VerifyEvent | FaultEvent
+
+interface Call {
+  /** When the call began. */
+  readonly inv: number
+  /** When its answer was there. */
+  readonly ret: number
+}
+
+export interface MintEvent extends Call {
+  readonly t: 'mint'
+  readonly id: string
+  /** Tokens it was made from: a service token names its ancestors. */
+  readonly ancestors: readonly string[]
+}
+
+export interface RevokeEvent extends Call {
+  readonly t: 'revoke'
+  readonly id: string
+  readonly wait: 'local' | 'durable' | 'global'
+  /** `indeterminate`: nobody knows whether it was carried out. `refused`: it was not. */
+  readonly result: 'ok' | 'indeterminate' | 'refused'
+  /** Place in the revocation log, where the answer says it. */
+  readonly epoch?: number
+  readonly seq?: number
+}
+
+export interface VerifyEvent extends Call {
+  readonly t: 'verify'
+  /** The process that asked: a worker with a cache, or a client of a replica. */
+  readonly proc: string
+  readonly region: string
+  /** The node whose word it is: a worker's own cache has the worker's name. */
+  readonly node: string
+  /** The life of that process: a restart is another one. */
+  readonly boot: string
+  /** Id of the token that was shown, attenuated or not; undefined for one that nobody minted. */
+  readonly id?: string
+  readonly result: 'allow' | 'deny' | 'unavailable'
+  /** Of a refusal. */
+  readonly reason?: string
+  /** State that the verdict was judged by. */
+  readonly epoch?: number
+  readonly seq?: number
+  /** What the caller asked for at least. */
+  readonly minTxid?: number
+  readonly txid?: number
+}
+
+export interface FaultEvent {
+  readonly t: 'fault'
+  readonly kind: FaultKind
+  /** Region or node it was done to. */
+  readonly target: string
+  readonly from: number
+  readonly until: number
+  /** What shows that it bit: packets dropped, signals delivered, the clock seen moved. Zero: it did nothing. */
+  readonly effect: number
+}
+
+export type FaultKind =
+  | 'cut both ways'
+  | 'cut towards the replica'
+  | 'cut towards the primary'
+  | 'flapping'
+  | 'stopped'
+  | 'killed'
+  | 'wall clock moved'
+
+/** Faults that keep every answer of the primary from a region: its lease ends while they last. */
+export const ISOLATING: ReadonlySet<FaultKind> = new Set([
+  'cut both ways',
+  'cut towards the replica',
+  'cut towards the primary',
+])

@@ -1,0 +1,172 @@
+import { expect, test } from 'vitest'
+import type { Exchanged } from '../../../primary/authority/commands.ts'
+import { tablesOf } from '../../../primary/authority/state.ts'
+import { systemEntropy } from '../../../shared/clock.ts'
+import { CAVEATS_MAX } from '../../../shared/limits.ts'
+import { bindDischarges } from '../../../shared/macaroon/bind.ts'
+import { decodeBundle, encodeBundle } from '../../../shared/macaroon/bundle.ts'
+import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
+import { attenuate } from '../../../shared/macaroon/macaroon.ts'
+import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
+import { createDischarge, requireDischarge } from '../../../shared/macaroon/third-party.ts'
+import { openTicket } from '../../../shared/macaroon/ticket.ts'
+import { decodeUtf8 } from '../../../shared/macaroon/utf8.ts'
+import type { Verdict } from '../../../shared/verifier/verdict.ts'
+import { judge } from '../../../shared/verifier/verifier.ts'
+import { imageOf, NOW_MS } from './fixture.ts'
+import { codeOf, LOGIN, messageOf, rootOf, Tenants, withLogin } from './presented.ts'
+
+const READ = { org: 'acme', op: 'read', machine: 'm1' }
+
+function verdictOn(tenants: Tenants, token: string, nowMs: number = NOW_MS, access: typeof READ = READ): Verdict {
+  const context = { nowEarliestMs: nowMs, nowLatestMs: nowMs, region: 'fra' }
+  return judge({ token, access }, tablesOf(tenants.state), context)
+}
+
+function caveatsOf({ token }: Exchanged): readonly (string | undefined)[] {
+  return decodeTokenText(token).caveats.map(({ cid }) => decodeUtf8(cid))
+}
+
+test('a service token needs no login and outlives the token it was made from', () => {
+  const tenants = new Tenants()
+  const user = tenants.minted('acme', ['op = read'])
+  const bundle = withLogin(user.token, [`time < ${NOW_MS / 1000 + 600}`])
+  expect(verdictOn(tenants, bundle)).toMatchObject({ ok: true })
+  expect(verdictOn(tenants, rootOf(bundle))).toMatchObject({ reason: 'discharge_missing' })
+  const service = tenants.exchange(bundle, { ttlSeconds: 86_400 })
+  const later = NOW_MS + 3_600_000
+  expect(verdictOn(tenants, bundle, later)).toMatchObject({ ok: false, reason: 'expired' })
+  expect(verdictOn(tenants, service.token, later)).toMatchObject({ ok: true, subject: 'somebody', id: service.id })
+  expect(verdictOn(tenants, service.token, NOW_MS + 86_400_000)).toMatchObject({ ok: false, reason: 'expired' })
+})
+
+test('every caveat but the login’s is carried on, a holder’s time bound and those of the discharge too', () => {
+  const tenants = new Tenants()
+  const own = ['op in read,write', 'time < 1900000000', 'machine? = m1', 'note = ci', 'staleness <= 60s']
+  const narrowed = encodeTokenText(attenuate(decodeTokenText(tenants.minted('acme').token), own))
+  const bundle = withLogin(narrowed, ['time < 1800000600', 'device = laptop', 'time >= 1700000000', 'tenant = acme'])
+  const service = tenants.exchange(bundle)
+  expect(caveatsOf(service)).toEqual([...own, 'device = laptop', 'time >= 1700000000', 'tenant = acme'])
+})
+
+test('the upper time bound of the login’s discharge is judged, though it is not carried on', () => {
+  const tenants = new Tenants()
+  const bundle = withLogin(tenants.minted('acme').token, ['time < 1800000010', 'time-before 2027-01-15T08:00:05Z'])
+  expect(caveatsOf(tenants.exchange(bundle))).toEqual([])
+  tenants.nowMs += 6_000
+  expect(messageOf(() => tenants.exchange(bundle))).toContain('(caveat_refused)')
+})
+
+test('the identifier names all that it was made from, the nearest first, and keeps the subject', () => {
+  const tenants = new Tenants()
+  const user = tenants.minted('acme')
+  const first = tenants.exchange(withLogin(user.token))
+  const second = tenants.exchange(withLogin(first.token))
+  expect(second.ancestors).toEqual([first.id, user.id])
+  const { ancestors, subject, expiresAt } = decodeIdentifier(decodeTokenText(second.token).identifier)
+  expect(ancestors.map(({ kid, nonce }) => `${kid}.${nonce}`)).toEqual([first.id, user.id])
+  expect({ subject, expiresAt }).toEqual({ subject: 'somebody', expiresAt: NOW_MS / 1000 + 3_600 })
+  const lineage = tenants.rows.findLast(({ table }) => table === 'service_tokens')?.row
+  expect(lineage).toMatchObject({ ancestors, stripped: LOGIN })
+  const audit = tenants.rows.findLast(({ table }) => table === 'audit')?.row
+  expect(audit).toMatchObject({ action: 'token.exchange', target: second.id, org: 'acme' })
+})
+
+test('a token goes back to four others at most', () => {
+  const tenants = new Tenants()
+  let { token } = tenants.minted('acme')
+  for (let made = 0; made < 4; made += 1) token = tenants.exchange(withLogin(token)).token
+  expect(codeOf(() => tenants.exchange(withLogin(token)))).toBe('token_refused')
+})
+
+test('revoking any ancestor ends the service tokens made from it, and what was narrowed from them', () => {
+  const tenants = new Tenants()
+  const user = tenants.minted('acme')
+  const first = tenants.exchange(withLogin(user.token))
+  const second = tenants.exchange(withLogin(first.token))
+  const narrowed = encodeTokenText(attenuate(decodeTokenText(second.token), ['machine = m1']))
+  const bystander = tenants.exchange(withLogin(tenants.minted('acme').token))
+  tenants.revoke(user.id)
+  for (const token of [user.token, first.token, second.token, narrowed]) {
+    expect(verdictOn(tenants, token)).toMatchObject({ ok: false, reason: 'revoked' })
+  }
+  expect(verdictOn(tenants, bystander.token)).toMatchObject({ ok: true })
+})
+
+test('a token that was revoked is not exchanged any more, nor is one whose ancestor was', () => {
+  const tenants = new Tenants()
+  const user = tenants.minted('acme')
+  const service = tenants.exchange(withLogin(user.token))
+  tenants.revoke(user.id)
+  const before = imageOf(tenants.state)
+  for (const token of [user.token, service.token]) {
+    expect(messageOf(() => tenants.exchange(withLogin(token)))).toContain('(revoked)')
+  }
+  expect(imageOf(tenants.state)).toBe(before)
+})
+
+test('without a valid discharge nothing is exchanged', () => {
+  const tenants = new Tenants()
+  const bundle = withLogin(tenants.minted('acme').token)
+  expect(messageOf(() => tenants.exchange(rootOf(bundle)))).toContain('(discharge_missing)')
+  const [root, discharge] = decodeBundle(bundle)
+  if (root === undefined || discharge === undefined) throw new Error('a bundle has two parts')
+  const unbound = encodeBundle([root, { ...discharge, signature: new Uint8Array(32) }])
+  expect(messageOf(() => tenants.exchange(unbound))).toContain('(discharge_invalid)')
+})
+
+test('a further third-party caveat, or a second of the same login, is refused and not dropped', () => {
+  const tenants = new Tenants()
+  for (const location of ['https://other.example', LOGIN]) {
+    const bundle = withTwoLogins(tenants.minted('acme').token, location)
+    expect(verdictOn(tenants, bundle)).toMatchObject({ ok: true })
+    expect(codeOf(() => tenants.exchange(bundle))).toBe('token_refused')
+  }
+})
+
+test('a login that the token does not have is not stripped, and a token without any is not exchanged', () => {
+  const tenants = new Tenants()
+  const { token } = tenants.minted('acme')
+  expect(codeOf(() => tenants.exchange(withLogin(token), { strip: 'https://elsewhere.example' }))).toBe('token_refused')
+  expect(codeOf(() => tenants.exchange(token))).toBe('token_refused')
+})
+
+test('a caveat that is not understood refuses the exchange, in the token and in the discharge', () => {
+  const tenants = new Tenants()
+  const { token } = tenants.minted('acme')
+  const odd = encodeTokenText(attenuate(decodeTokenText(token), ['no predicate']))
+  for (const bundle of [withLogin(odd), withLogin(token, ['no predicate'])]) {
+    expect(messageOf(() => tenants.exchange(bundle))).toContain('(caveat_unknown)')
+  }
+})
+
+test('a service token lives for 90 days at most', () => {
+  const tenants = new Tenants()
+  const bundle = withLogin(tenants.minted('acme').token)
+  for (const ttlSeconds of [0, -1, 1.5, 90 * 86_400 + 1]) {
+    expect(codeOf(() => tenants.exchange(bundle, { ttlSeconds }))).toBe('request_invalid')
+  }
+  expect(tenants.exchange(bundle, { ttlSeconds: 90 * 86_400 }).expiresAt).toBe(NOW_MS / 1000 + 90 * 86_400)
+})
+
+test('more caveats than a token can hold are refused, not dropped', () => {
+  const tenants = new Tenants()
+  const many = Array.from({ length: CAVEATS_MAX - 1 }, (_, i) => `k${i} = v`)
+  const { token } = tenants.minted('acme', many)
+  expect(codeOf(() => tenants.exchange(withLogin(token, ['x = 1', 'y = 1'])))).toBe('token_refused')
+  expect(caveatsOf(tenants.exchange(withLogin(token, ['x = 1'])))).toHaveLength(CAVEATS_MAX)
+})
+
+/** Discharged twice: once by the usual login, once by whoever is at `location`. */
+function withTwoLogins(token: string, location: string): string {
+  const sharedKey = Buffer.alloc(32, 9)
+  const first = decodeBundle(withLogin(token))[0]
+  if (first === undefined) throw new Error('a bundle has a token')
+  const root = requireDischarge(first, { location, condition: 'another', recipient: { sharedKey } }, systemEntropy)
+  const discharges = root.caveats.flatMap(({ cid, vid }) => {
+    if (vid === undefined) return []
+    const { caveatKey } = openTicket(cid, [{ sharedKey }, { sharedKey: Buffer.alloc(32, 7) }])
+    return createDischarge({ ticket: cid, caveatKey })
+  })
+  return encodeBundle(bindDischarges(root, discharges))
+}
