@@ -17,11 +17,13 @@ import { scheduleJob } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
+import { Feed } from './feed/feed.ts'
+import type { Basis } from './feed/feed-session.ts'
 import { Follower } from './follower/follower.ts'
 import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { PrimaryLinks } from './primary-links.ts'
 import { RevocationJournal } from './revocations/journal.ts'
-import { RevocationStream } from './revocations/stream.ts'
+import { RevocationStream, type RowObserver } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
@@ -48,6 +50,7 @@ export class Replica implements Service {
   readonly #follower: Follower
   readonly #stream: RevocationStream
   readonly #verify: VerifyApi
+  readonly #feed: Feed
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
@@ -69,7 +72,9 @@ export class Replica implements Service {
     this.#lock = lock
     this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
+    this.#feed = new Feed({ region, known: () => this.#stream.known, basis: () => this.#basis() })
+    const onRows: RowObserver = (place, rows) => this.#feed.take(place, rows)
+    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     this.#copy = new DatabaseCopy({
       folder: data,
@@ -85,6 +90,10 @@ export class Replica implements Service {
       tables: this.#tables,
       journal: this.#journal,
       syncPages: () => this.#copy.sync(),
+      onRows: (place, rows) => {
+        onRows(place, rows)
+        this.#revoked()
+      },
       onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
@@ -145,6 +154,7 @@ export class Replica implements Service {
     this.#copy.sync()
     this.#copy.close()
     this.#journal.close()
+    this.#feed.close()
     this.#lock.release()
   }
 
@@ -164,9 +174,12 @@ export class Replica implements Service {
     this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
   }
 
-  #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
+  #accept(
+    ...[peer, channel, hello, address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>
+  ): Acceptance {
     const admission = this.#peers.admit(peer, channel, address)
     if (!admission.ok) return admission
+    if (channel === 'feed') return this.#feed.accept(hello)
     if (channel === 'verify' || channel === 'admin')
       return { ok: true, welcome: { region: this.#options.config.region } }
     const error = new MacaroondError('peer_refused', `this node is a replica: it has no ${channel} channel`, {
@@ -177,6 +190,7 @@ export class Replica implements Service {
 
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
+    if (connection.channel === 'feed') return this.#feed.serve(connection)
     const { log } = this.#options
     const verify = { verify: (value: unknown) => this.#verify.verify(value) }
     const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
@@ -201,8 +215,20 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
-    this.#verify.applied()
+    this.#revoked()
     if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+  }
+
+  /** Workers that wait for revocations, and verifications that wait for a state, may go on. */
+  #revoked(): void {
+    this.#feed.notify()
+    this.#verify.applied()
+  }
+
+  #basis(): Basis {
+    const now = systemClock.wallMs()
+    const leaseMs = this.#links.state('revocations')?.phase === 'connected' ? 5000 : 0
+    return { txid: this.#tables.meta?.txid ?? 0, leaseMs, ageMs: 0, earliestMs: now, latestMs: now }
   }
 
   async #checkpoint(): Promise<void> {

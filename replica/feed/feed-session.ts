@@ -17,7 +17,8 @@ import {
 } from '../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import { REVOCATIONS_A_MESSAGE, type RevocationRow } from '../../shared/protocol/revocations.ts'
-import type { History, RecentRows } from './recent-rows.ts'
+import type { Place } from '../revocations/journal.ts'
+import type { RecentRows } from './recent-rows.ts'
 
 /** What a replica can give on at this moment. */
 export type Basis = Pick<FeedGranted, 'txid' | 'leaseMs' | 'ageMs' | 'earliestMs' | 'latestMs'>
@@ -32,7 +33,7 @@ export interface FeedSessionOptions {
 }
 
 /** What this worker was told to count in, and how far it was sent everything. */
-interface Sent extends History {
+interface Sent extends Place {
   readonly seq: number
 }
 
@@ -81,12 +82,12 @@ export class FeedSession {
     }
   }
 
-  #isUpToDate({ timeline }: History): boolean {
+  #isUpToDate({ timeline }: Place): boolean {
     return this.#sent?.timeline === timeline && this.#sent.seq === this.#options.rows.last
   }
 
   /** Where the worker is, if all the rows after that are here; with nothing from the newest otherwise. */
-  #begin(history: History): void {
+  #begin(history: Place): void {
     const { rows, hello } = this.#options
     const goesOn =
       this.#sent === undefined && hello.timeline === history.timeline && rows.after(hello.seq, 1) !== undefined

@@ -2,17 +2,12 @@
  * The last revocations in memory, as they came from the stream or the pages, whichever had them first: what workers are
  * sent. A worker that is further behind than these reach begins with an empty cache instead.
  */
-import type { Epoch, Timeline } from '../../shared/ids.ts'
 import { FEED_ROWS_KEPT } from '../../shared/limits.ts'
 import type { RevocationRow } from '../../shared/protocol/revocations.ts'
-
-export interface History {
-  readonly timeline: Timeline
-  readonly epoch: Epoch
-}
+import type { Place } from '../revocations/journal.ts'
 
 export class RecentRows {
-  #history: History | undefined
+  #history: Place | undefined
   /** Without a gap, oldest first. */
   #rows: RevocationRow[] = []
   #last = 0
@@ -23,7 +18,7 @@ export class RecentRows {
   }
 
   /** Undefined before the first revocation of any history is known of. */
-  get history(): History | undefined {
+  get history(): Place | undefined {
     return this.#history
   }
 
@@ -36,13 +31,13 @@ export class RecentRows {
    * All revocations of this history up to `seq` are known, wherever they came from. Those that are not here are missing
    * for good: who was behind them is told to begin anew.
    */
-  reached(history: History, seq: number): void {
+  reached(history: Place, seq: number): void {
     if (this.#isPast(history)) return
     if (history.timeline !== this.#history?.timeline || seq > this.#last) this.#begin(history, seq)
   }
 
   /** Rows of one history in order; those that are known already are passed over. */
-  take(history: History, rows: readonly RevocationRow[]): void {
+  take(history: Place, rows: readonly RevocationRow[]): void {
     if (this.#isPast(history)) return
     for (const row of rows) {
       const same = history.timeline === this.#history?.timeline
@@ -62,11 +57,11 @@ export class RecentRows {
   }
 
   /** Pages of the epoch before may still come while the stream is in the next one. */
-  #isPast({ epoch }: History): boolean {
+  #isPast({ epoch }: Place): boolean {
     return epoch < (this.#history?.epoch ?? 0)
   }
 
-  #begin(history: History, seq: number): void {
+  #begin(history: Place, seq: number): void {
     this.#history = history
     this.#rows = []
     this.#last = seq

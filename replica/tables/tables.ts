@@ -2,6 +2,7 @@
  * What this replica verifies by: keys and revocations in memory, built from its own database and fed by the stream.
  * Revocations only ever grow here (S3): a snapshot, a reopened database or a newer timeline takes none away.
  */
+import type { RowObserver } from '../revocations/stream.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
 import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
@@ -21,6 +22,8 @@ export interface TablesOptions {
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
   readonly log: Log
+  /** Rows that were read from pages, in their order. */
+  readonly onRows?: RowObserver
 }
 
 /** Where the tables are read from; replaced when the database file is. */
@@ -126,6 +129,7 @@ export class Tables implements TokenTables {
   #readRevocations(meta: Meta): void {
     const rows = this.#source?.revocations.after(this.#fromPages, ROWS_A_READ) ?? []
     this.#take(rows)
+    this.#options.onRows?.(meta, rows)
     this.#fromPages = rows.at(-1)?.seq ?? meta.revocationSeq
   }
 

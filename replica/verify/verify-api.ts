@@ -1,6 +1,7 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { verifyParams, type Judged, type VerifyResult } from '../../shared/protocol/verify.ts'
@@ -26,12 +27,14 @@ export class VerifyApi {
   }
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {
-    const { token, access, peer, minPosition } = params(verifyParams, value)
+    const { token, access, peer, minPosition, minimum } = params(verifyParams, value)
     const answer = (): VerifyResult => this.#stamp(this.#judge(token, access as Access, peer))
-    if (minPosition === undefined) return answer()
+    if (minPosition === undefined && (minimum === undefined || this.#knows(minimum))) return answer()
+    const wanted = minPosition === undefined ? undefined : parsePosition(minPosition)
     const chars = token.length + JSON.stringify(access ?? null).length
-    return this.#reach(parsePosition(minPosition), chars).then((reached) =>
-      reached ? answer() : this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet')),
+    const reached = this.#waiters.wait(chars, () => this.#reached(wanted) && this.#knows(minimum))
+    return reached.then((now) =>
+      now ? answer() : this.#stamp(refused('unavailable', 'this replica has not reached the wanted position yet')),
     )
   }
 
@@ -46,18 +49,15 @@ export class VerifyApi {
     return verdict.ok || verdict.reason !== 'key_unknown' ? verdict : laterThanUs(verdict, meta.issueClockMs)
   }
 
-  async #reach(wanted: Position, chars: number): Promise<boolean> {
-    return this.#waiters.wait(chars, () => this.#reached(wanted))
-  }
-
   /** This replica has applied something: who waited for that gets its answer. */
   applied(): void {
     this.#waiters.wake()
   }
 
   /** Throws position_superseded: a position of an epoch that was left behind can never be reached. */
-  #reached(wanted: Position): boolean {
+  #reached(wanted: Position | undefined): boolean {
     const { meta } = this.#options.tables
+    if (wanted === undefined) return true
     if (meta === undefined) return false
     if (wanted.epoch < meta.epoch) {
       throw new MacaroondError('position_superseded', `epoch ${wanted.epoch} was superseded by epoch ${meta.epoch}`, {
@@ -65,6 +65,13 @@ export class VerifyApi {
       })
     }
     return comparePositions({ ...wanted, epoch: meta.epoch, txid: meta.txid }, wanted) >= 0
+  }
+
+  /** Where a worker has seen more than this replica, an answer from here would take it back in time. */
+  #knows(minimum: Mark | undefined): boolean {
+    const { meta, revocationSeq } = this.#options.tables
+    if (minimum === undefined) return true
+    return meta !== undefined && compareMarks({ epoch: meta.epoch, seq: revocationSeq }, minimum) >= 0
   }
 
   #stamp(verdict: Verdict): VerifyResult {

@@ -212,7 +212,8 @@ function looked(state: FeedState, now: ClockReading): FeedStep {
 /** The shell has carried out the effects before anything else happens, so this may be acknowledged at once. */
 function moved(state: FeedState, place: Place, now: ClockReading): FeedState {
   const holder = stepHolder(state.holder, { kind: 'applied', applied: appliedOf(place) }, now)
-  return withHolder({ ...state, place, minimum: laterMark(state.minimum, place) }, holder, now)
+  const { epoch, seq } = place
+  return withHolder({ ...state, place, minimum: laterMark(state.minimum, { epoch, seq }) }, holder, now)
 }
 
 function withHolder(state: FeedState, holder: HolderState, now: ClockReading): FeedState {
