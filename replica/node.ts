@@ -18,13 +18,15 @@ import { scheduleJob } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
+import { Feed } from './feed/feed.ts'
+import { RecentRows } from './feed/recent-rows.ts'
 import { Follower } from './follower/follower.ts'
 import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { Freshness } from './freshness/freshness.ts'
 import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
 import { RevocationJournal } from './revocations/journal.ts'
-import { RevocationStream } from './revocations/stream.ts'
+import { RevocationStream, type RowObserver } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
@@ -54,6 +56,8 @@ export class Replica implements Service {
   readonly #stream: RevocationStream
   readonly #verify: VerifyApi
   readonly #freshness: Freshness
+  readonly #rows = new RecentRows()
+  readonly #feed: Feed
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
@@ -75,7 +79,8 @@ export class Replica implements Service {
     this.#lock = lock
     this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
+    const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
+    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     this.#copy = new DatabaseCopy({
       folder: data,
@@ -104,10 +109,16 @@ export class Replica implements Service {
       freshness: this.#freshness,
       workers: this.#freshness.workers,
       syncPages: () => this.#copy.sync(),
+      onRows: (place, rows) => {
+        onRows(place, rows)
+        this.#revoked()
+      },
       onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
-    this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness })
+    const standing = { region, tables: this.#tables, freshness: this.#freshness }
+    this.#feed = new Feed({ ...standing, rows: this.#rows, enforced: () => this.#stream.enforced })
+    this.#verify = new VerifyApi({ node: identity.peerId, ...standing })
     this.#follower = new Follower({
       copy: this.#copy,
       snapshotPath: join(data, 'snapshot.incoming'),
@@ -184,9 +195,12 @@ export class Replica implements Service {
     this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
   }
 
-  #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
+  #accept(
+    ...[peer, channel, hello, address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>
+  ): Acceptance {
     const admission = this.#peers.admit(peer, channel, address)
     if (!admission.ok) return admission
+    if (channel === 'feed') return this.#feed.accept(hello)
     if (channel === 'verify' || channel === 'admin')
       return { ok: true, welcome: { region: this.#options.config.region } }
     const error = new MacaroondError('peer_refused', `this node is a replica: it has no ${channel} channel`, {
@@ -197,6 +211,7 @@ export class Replica implements Service {
 
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
+    if (connection.channel === 'feed') return this.#feed.serve(connection)
     const { log } = this.#options
     const verify = {
       verify: (value: unknown) => this.#verify.verify(value),
@@ -231,9 +246,15 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
-    this.#verify.applied()
     this.#freshness.applied()
+    this.#revoked()
     if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+  }
+
+  /** Workers that wait for revocations, and verifications that wait for a state, may go on. */
+  #revoked(): void {
+    this.#feed.notify()
+    this.#verify.applied()
   }
 
   async #checkpoint(): Promise<void> {

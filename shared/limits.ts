@@ -134,6 +134,21 @@ export const MIN_POSITION_WAIT_MS = 1_000
 export const MIN_POSITION_WAITERS_MAX = 4_096
 export const MIN_POSITION_WAITING_CHARS_MAX: number = 32 * 1024 * 1024
 
+// The feed, and the caches of workers.
+/** Revocations a replica keeps for workers that were away; who is further behind begins with an empty cache. */
+export const FEED_ROWS_KEPT = 8_192
+/** A worker that reads nothing for so long is cut off. */
+export const FEED_STALL_MS_MAX = 2_000
+/** A replica that answers no ping for so long, or is itself without word from its primary, is left for another one. */
+export const FEED_SILENCE_MS_MAX = 1_000
+export const FEED_STALE_MS_MAX = 1_500
+/** A replica of another region is followed for so long at a time; then those of this region are tried again. */
+export const FOREIGN_FEED_MS_MAX = 10_000
+export const CACHE_ENTRIES_DEFAULT = 100_000
+export const CACHE_ENTRIES_MAX = 10_000_000
+export const CACHE_BYTES_DEFAULT: number = 128 * 1024 * 1024
+export const CACHE_BYTES_MAX: number = 16 * 1024 * 1024 * 1024
+
 // SQLite files.
 /** A poll of the WAL returns after the first transaction that reaches this. */
 export const WAL_POLL_BYTES: number = 16 * 1024 * 1024

@@ -4,6 +4,7 @@
  */
 import type { Entropy, LeaseClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
+import { FRESHNESS_DEFAULTS } from '../../shared/freshness/bound.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import {
@@ -59,6 +60,7 @@ export class Freshness {
   #send: ((ping: FromStream) => void) | undefined
   #timer: NodeJS.Timeout | undefined
   #boundMs: number | undefined
+  #pingMs: number = FRESHNESS_DEFAULTS.ping_ms
   #lost = true
 
   constructor(options: FreshnessOptions) {
@@ -79,6 +81,11 @@ export class Freshness {
   /** The published bound, as the primary states it. */
   get boundMs(): number | undefined {
     return this.#boundMs
+  }
+
+  /** How often leases are asked for, as the primary states it. */
+  get pingMs(): number {
+    return this.#pingMs
   }
 
   now(): ClockReading {
@@ -103,6 +110,7 @@ export class Freshness {
   connected({ boot, pingMs, boundMs }: RevocationsWelcome, send: (ping: FromStream) => void): void {
     if (boundMs !== this.#boundMs) this.#options.log.info({ boundMs }, 'revocations bind here within this bound')
     this.#boundMs = boundMs
+    this.#pingMs = pingMs
     this.#step({ kind: 'connected', grantor: boot })
     this.#send = send
     this.#ping()

@@ -11,6 +11,9 @@ export interface TokenTables {
   readonly revoked: (kid: Kid, nonce: Nonce) => boolean
 }
 
+/** Knows no key: whatever a caveat asks of another token refuses. */
+export const NO_TABLES: TokenTables = { key: () => undefined, revoked: () => false }
+
 type Fallen = Extract<RefusalReason, 'key_retired' | 'org_disabled' | 'revoked'>
 
 const MESSAGES: Readonly<Record<Fallen, string>> = {
