@@ -82,20 +82,12 @@ export class Replica implements Service {
     const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
     this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
-    this.#copy = new DatabaseCopy({
-      folder: data,
-      cluster,
-      clock: systemClock,
-      entropy: systemEntropy,
-      log,
-      onReopened,
-    })
+    const system = { clock: systemClock, entropy: systemEntropy, log }
+    this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
     this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), log)
     this.#freshness = new Freshness({
-      clock: systemClock,
-      entropy: systemEntropy,
-      log,
+      ...system,
       largestLease: new LargestLease(join(data, 'largest-lease.json')),
       issueClockMs: this.#tables.meta?.issueClockMs,
       acceptClock,

@@ -13,7 +13,7 @@ import {
   type Granted,
   type RevocationRow,
 } from '../../shared/protocol/revocations.ts'
-import { startAllowance, takePing, type PingAllowance } from '../freshness/ping-limit.ts'
+import { startAllowance, takePing, type PingAllowance } from '../../shared/freshness/ping-limit.ts'
 
 export interface RevocationSource {
   /** Number of the last committed revocation. */

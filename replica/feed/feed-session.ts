@@ -4,9 +4,11 @@
  * lease ends by itself, and nobody else waits for it.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
-import { assert, MacaroondError } from '../../shared/errors.ts'
+import type { Clock } from '../../shared/clock.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import type { GrantBook } from '../../shared/freshness/grant-book.ts'
 import type { HolderName } from '../../shared/freshness/grants.ts'
+import { startAllowance, takePing, type PingAllowance } from '../../shared/freshness/ping-limit.ts'
 import { FEED_STALL_MS_MAX } from '../../shared/limits.ts'
 import {
   type FeedGranted,
@@ -16,7 +18,6 @@ import {
   type ToWorker,
 } from '../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
-import { REVOCATIONS_A_MESSAGE, type RevocationRow } from '../../shared/protocol/revocations.ts'
 import type { Place } from '../revocations/journal.ts'
 import type { RecentRows } from './recent-rows.ts'
 
@@ -30,6 +31,7 @@ export interface FeedSessionOptions {
   readonly grants: GrantBook
   readonly boot: string
   readonly subLease: () => SubLease
+  readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
 /** What this worker was told to count in, and how far it was sent everything. */
@@ -44,9 +46,11 @@ export class FeedSession {
   #wake: () => void = () => undefined
   /** While the connection takes nothing, nothing is written. */
   #stalled = false
+  #pings: PingAllowance
 
   constructor(options: FeedSessionOptions) {
     this.#options = options
+    this.#pings = startAllowance(options.clock.monotonicMs())
     this.#holder = { peer: options.connection.remotePeer, boot: options.hello.boot }
   }
 
@@ -74,32 +78,27 @@ export class FeedSession {
   /** Until the worker was sent everything, or its connection takes no more. */
   #send(): void {
     const { rows } = this.#options
-    while (!this.#stalled && rows.history !== undefined && !this.#isUpToDate(rows.history)) {
-      const next =
-        this.#sent?.timeline === rows.history.timeline ? rows.after(this.#sent.seq, REVOCATIONS_A_MESSAGE) : undefined
-      if (next === undefined) this.#begin(rows.history)
-      else this.#sendRows(next)
+    for (;;) {
+      const { history } = rows
+      if (this.#stalled || history === undefined) return
+      if (this.#sent?.timeline !== history.timeline || !rows.has(this.#sent.seq)) this.#begin(history)
+      else if (this.#sent.seq < rows.last) this.#sendNext(this.#sent)
+      else return
     }
-  }
-
-  #isUpToDate({ timeline }: Place): boolean {
-    return this.#sent?.timeline === timeline && this.#sent.seq === this.#options.rows.last
   }
 
   /** Where the worker is, if all the rows after that are here; with nothing from the newest otherwise. */
   #begin(history: Place): void {
     const { rows, hello } = this.#options
-    const goesOn =
-      this.#sent === undefined && hello.timeline === history.timeline && rows.after(hello.seq, 1) !== undefined
+    const goesOn = this.#sent === undefined && hello.timeline === history.timeline && rows.has(hello.seq)
     this.#sent = { ...history, seq: goesOn ? hello.seq : rows.last }
     this.#write({ t: 'begin', ...this.#sent })
   }
 
-  #sendRows(rows: readonly RevocationRow[]): void {
-    const last = rows.at(-1)
-    assert(last !== undefined && this.#sent !== undefined, 'there are rows that were not sent')
-    this.#sent = { ...this.#sent, seq: last.seq }
-    this.#write({ t: 'revoked', rows })
+  #sendNext(sent: Sent): void {
+    const { last, message } = this.#options.rows.after(sent.seq)
+    this.#sent = { ...sent, seq: last }
+    this.#writeBytes(message)
   }
 
   async #readForever(): Promise<void> {
@@ -115,9 +114,12 @@ export class FeedSession {
     this.#options.grants.acknowledge(this.#holder, { epoch, seq })
   }
 
-  /** Asked for first: it may tell of a state that this worker was not sent yet. */
+  /** The sub-lease is asked for first: it may be of a state that this worker was not sent yet. */
   #answer(id: number): void {
-    const { boot, subLease } = this.#options
+    const { boot, subLease, clock } = this.#options
+    const pings = takePing(this.#pings, clock.monotonicMs())
+    if (pings === undefined) return
+    this.#pings = pings
     const { leaseMs, ...state } = subLease()
     this.#send()
     if (this.#stalled || this.#sent === undefined) return
@@ -132,7 +134,11 @@ export class FeedSession {
   }
 
   #write(message: ToWorker): void {
-    this.#stalled = !this.#options.connection.write(encodeMessage(message))
+    this.#writeBytes(encodeMessage(message))
+  }
+
+  #writeBytes(message: Uint8Array): void {
+    this.#stalled = !this.#options.connection.write(message)
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
+import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { feedHello, type FeedWelcome } from '../../shared/protocol/feed.ts'
 import type { Freshness } from '../freshness/freshness.ts'
@@ -14,10 +15,7 @@ import type { RecentRows } from './recent-rows.ts'
 export interface FeedOptions {
   readonly region: string
   readonly tables: Pick<Tables, 'meta' | 'uninterpretable'>
-  readonly freshness: Pick<
-    Freshness,
-    'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen' | 'boot' | 'pingMs' | 'workers'
-  >
+  readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'boot' | 'pingMs' | 'workers'>
   /** What was enforced here, as it came. */
   readonly rows: RecentRows
   /** What is enforced here, however it came; undefined as long as there is no data. */
@@ -51,9 +49,16 @@ export class Feed {
   async serve(connection: Connection): Promise<void> {
     const hello = feedHello.parse(connection.hello)
     const { rows, freshness } = this.#options
-    const own = { rows, grants: freshness.workers, boot: freshness.boot, subLease: () => this.#subLease() }
     this.#catchUp()
-    const session = new FeedSession({ connection, hello, ...own })
+    const session = new FeedSession({
+      connection,
+      hello,
+      rows,
+      grants: freshness.workers,
+      boot: freshness.boot,
+      subLease: () => this.#subLease(),
+      clock: systemClock,
+    })
     this.#sessions.add(session)
     try {
       await session.run()

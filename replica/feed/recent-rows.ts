@@ -2,9 +2,19 @@
  * The last revocations in memory, as they came from the stream or the pages, whichever had them first: what workers are
  * sent. A worker that is further behind than these reach begins with an empty cache instead.
  */
+import { assert } from '../../shared/errors.ts'
 import { FEED_ROWS_KEPT } from '../../shared/limits.ts'
-import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import type { ToWorker } from '../../shared/protocol/feed.ts'
+import { encodeMessage } from '../../shared/protocol/message.ts'
+import { REVOCATIONS_A_MESSAGE, type RevocationRow } from '../../shared/protocol/revocations.ts'
 import type { Place } from '../revocations/journal.ts'
+
+/** What comes after one revocation, as it is written to every worker that stands there. */
+export interface Batch {
+  /** Number of its last row. */
+  readonly last: number
+  readonly message: Uint8Array
+}
 
 export class RecentRows {
   #history: Place | undefined
@@ -12,6 +22,8 @@ export class RecentRows {
   #rows: RevocationRow[] = []
   #last = 0
   readonly #rowsKept: number
+  /** The last one made. */
+  #batch: (Batch & { readonly seq: number }) | undefined
 
   constructor(rowsKept: number = FEED_ROWS_KEPT) {
     this.#rowsKept = rowsKept
@@ -39,6 +51,7 @@ export class RecentRows {
   /** Rows of one history in order; those that are known already are passed over. */
   take(history: Place, rows: readonly RevocationRow[]): void {
     if (this.#isPast(history)) return
+    this.#batch = undefined
     for (const row of rows) {
       const same = history.timeline === this.#history?.timeline
       if (same && row.seq <= this.#last) continue
@@ -49,11 +62,20 @@ export class RecentRows {
     if (this.#rows.length > 2 * this.#rowsKept) this.#rows = this.#rows.slice(-this.#rowsKept)
   }
 
-  /** At most `limit` rows after `seq`, in order; undefined where some of them are not here. */
-  after(seq: number, limit: number): readonly RevocationRow[] | undefined {
-    const first = this.#last - this.#rows.length + 1
-    if (seq < first - 1 || seq > this.#last) return undefined
-    return this.#rows.slice(seq - first + 1, seq - first + 1 + limit)
+  /** Whether all rows after `seq` are here. */
+  has(seq: number): boolean {
+    return seq >= this.#last - this.#rows.length && seq <= this.#last
+  }
+
+  /** The next rows after `seq`, of which there are some; made once for all workers that are equally far. */
+  after(seq: number): Batch {
+    assert(this.has(seq) && seq < this.#last, 'there are rows after it')
+    if (this.#batch?.seq === seq) return this.#batch
+    const from = this.#rows.length - (this.#last - seq)
+    const rows = this.#rows.slice(from, from + REVOCATIONS_A_MESSAGE)
+    const message: ToWorker = { t: 'revoked', rows }
+    this.#batch = { seq, last: seq + rows.length, message: encodeMessage(message) }
+    return this.#batch
   }
 
   /** Pages of the epoch before may still come while the stream is in the next one. */
@@ -62,6 +84,7 @@ export class RecentRows {
   }
 
   #begin(history: Place, seq: number): void {
+    this.#batch = undefined
     this.#history = history
     this.#rows = []
     this.#last = seq

@@ -2,6 +2,7 @@
 import type { Identity } from '../../shared/channel/identity.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
+import { elapsedMs } from '../../shared/freshness/clock-reading.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
 import { CACHE_BYTES_DEFAULT, CACHE_ENTRIES_DEFAULT } from '../../shared/limits.ts'
 import type { Access } from '../../shared/verifier/access.ts'
@@ -46,7 +47,9 @@ export class CachingVerifier implements Verifier {
     return this.#pool.explain({ token, access, peer, minPosition }, limits)
   }
 
-  readonly statistics = (): CacheStatistics => this.#cache.statistics()
+  readonly statistics = (): CacheStatistics => {
+    return { ...this.#cache.statistics(), feedError: this.#feed?.error ?? null }
+  }
 
   readonly close = async (): Promise<void> => {
     await Promise.all([this.#feed?.close(), this.#pool.close()])
@@ -57,15 +60,18 @@ export class CachingVerifier implements Verifier {
   /** An answer that a revocation overtook on its way is thrown away, and asked for once more: from a state that has it. */
   async #ask(token: string, access: Access, options: VerifyOptions): Promise<WorkerVerdict> {
     const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
-    const untilMs = systemClock.monotonicMs() + timeoutMs
-    this.#cache.missed()
+    const started = this.#clock.read()
     for (;;) {
       const { minimum } = this.#cache
       const question: Question = { token, access, peer, minPosition, ...(minimum.epoch < 0 ? {} : { minimum }) }
-      const leftMs = Math.max(1, Math.ceil(untilMs - systemClock.monotonicMs()))
+      const asked = this.#cache.ask()
+      const leftMs = Math.max(1, Math.ceil(timeoutMs - elapsedMs(started, asked.at)))
       const verdict = await this.#pool.verify(question, { timeoutMs: leftMs, signal })
-      if (this.#cache.use(token, verdict)) return verdict
-      if (systemClock.monotonicMs() >= untilMs) return refused('unavailable', 'newer revocations overtook every answer')
+      const used = this.#cache.use(token, verdict, asked)
+      // A process that was stopped may find an answer of long ago when it goes on.
+      const late = elapsedMs(started, this.#clock.read()) >= timeoutMs
+      if (used && !(late && verdict.ok)) return verdict
+      if (late) return refused('unavailable', `no answer that may still be used came within ${timeoutMs} ms`)
     }
   }
 }

@@ -9,7 +9,7 @@ import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { superviseConnection } from '../../shared/channel/supervisor.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
 import { FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
 import { silentLog } from '../../shared/log.ts'
 import { type FeedHello, feedWelcome, toWorker, type ToWorker } from '../../shared/protocol/feed.ts'
@@ -33,9 +33,10 @@ export class FeedClient {
   readonly #options: FeedClientOptions
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
-  /** Counts up: which replica is next. */
+  /** Which replica, in their order: another one after every failure. */
   #turn = 0
   #connected: string | undefined
+  #error: string | undefined
 
   constructor(options: FeedClientOptions) {
     const { clock, entropy } = options
@@ -55,25 +56,33 @@ export class FeedClient {
     return this.#connected
   }
 
+  /** Why the last connection failed or ended, while there is none. */
+  get error(): string | undefined {
+    return this.#error
+  }
+
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#ended
   }
 
   async #dial(signal: AbortSignal): Promise<Connection> {
-    const { identity, cluster, region } = this.#options
-    const { address, peerId } = this.#next()
-    const options = {
-      address,
-      peerId: parsePeerId(peerId),
-      identity,
-      channel: 'feed',
-      cluster,
-      hello: this.#hello(),
-    } as const
-    const connection = await dial({ ...options, signal })
+    const { identity, cluster } = this.#options
+    const { address, peerId } = this.#current()
+    const pinned = parsePeerId(peerId)
+    const hello = this.#hello()
     try {
-      region.admit(peerId, connection.hello)
+      const connection = await dial({ address, peerId: pinned, identity, channel: 'feed', cluster, hello, signal })
+      return await this.#admitted(connection)
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    }
+  }
+
+  async #admitted(connection: Connection): Promise<Connection> {
+    try {
+      this.#options.region.admit(connection.remotePeer, connection.hello)
       return connection
     } catch (error) {
       await connection.close()
@@ -82,13 +91,17 @@ export class FeedClient {
   }
 
   /** Those of this region first, in their order. */
-  #next(): NodeAddress {
+  #current(): NodeAddress {
     const { replicas, region } = this.#options
     const ordered = replicas.toSorted((a, b) => Number(region.isForeign(a.peerId)) - Number(region.isForeign(b.peerId)))
-    const next = ordered[this.#turn % ordered.length]
+    const current = ordered[this.#turn % ordered.length]
+    assert(current !== undefined, 'there is a replica at least')
+    return current
+  }
+
+  #failed(error: unknown): void {
     this.#turn += 1
-    if (next === undefined) throw new MacaroondError('config_invalid', 'there are no replicas')
-    return next
+    this.#error = error instanceof Error ? error.message : 'the feed ended'
   }
 
   #hello(): FeedHello {
@@ -103,6 +116,7 @@ export class FeedClient {
     const peer = connection.remotePeer
     this.#step({ kind: 'connected', peer, boot, region: place }, connection)
     this.#connected = peer
+    this.#error = undefined
     const watch = new Watch({
       nowMs: () => clock.monotonicMs(),
       alone: replicas.length === 1,
@@ -112,15 +126,23 @@ export class FeedClient {
     beat()
     const timer = setInterval(beat, pingMs)
     try {
-      for await (const frame of connection.messages()) {
-        const message = decodeMessage(frame, toWorker)
-        watch.heard(message)
-        this.#step({ kind: 'received', message }, connection)
-      }
+      await this.#read(connection, watch)
+      if (!retire.aborted) this.#failed(await connection.closed)
+    } catch (error) {
+      this.#failed(error)
+      throw error
     } finally {
       clearInterval(timer)
       this.#connected = undefined
       this.#step({ kind: 'disconnected' }, connection)
+    }
+  }
+
+  async #read(connection: Connection, watch: Watch): Promise<void> {
+    for await (const frame of connection.messages()) {
+      const message = decodeMessage(frame, toWorker)
+      watch.heard(message)
+      this.#step({ kind: 'received', message }, connection)
     }
   }
 

@@ -82,7 +82,14 @@ export function startFeed(): FeedState {
   }
 }
 
-export function stepFeed(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
+/** Whatever comes, the end of a lease is seen first: what was cached by it goes before another one begins. */
+export function stepFeed(before: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
+  const looked = look(before, now)
+  const { state, effects } = take(looked.state, event, now)
+  return { state, effects: [...looked.effects, ...effects] }
+}
+
+function take(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
   switch (event.kind) {
     case 'connected':
       return connected(state, event, now)
@@ -105,13 +112,14 @@ export function stepFeed(state: FeedState, event: FeedEvent, now: ClockReading):
         effects: [{ kind: 'drop all', why: 'revocation not understood' }],
       }
     case 'looked':
-      return looked(state, now)
+      return { state, effects: [] }
   }
 }
 
 /** What a verdict from the cache is judged by. */
 export interface Standing {
-  readonly peer: string
+  /** PeerId of the replica whose lease this is. */
+  readonly node: string
   readonly region: string
   readonly place: Place
   readonly txid: number
@@ -130,13 +138,13 @@ export function standingOf(state: FeedState, now: ClockReading): Standing | unde
   const answer = answers.find(({ granted }) => granted.id === lease.grant.id)
   if (answer === undefined) return undefined
   const { granted, received: at } = answer
-  for (const [peer, { boot, region }] of grantors) {
+  for (const [node, { boot, region }] of grantors) {
     if (boot !== granted.boot) continue
     const agedMs = elapsedMs(lease.sent, now)
     // Answered at some moment after it was asked for and before it came.
     const latestMs = granted.latestMs + agedMs * (1 + DRIFT)
     const earliestMs = granted.earliestMs + Math.max(0, now.monotonicMs - at.monotonicMs) * (1 - DRIFT)
-    return { peer, region, place, txid: granted.txid, ageMs: granted.ageMs + agedMs, earliestMs, latestMs }
+    return { node, region, place, txid: granted.txid, ageMs: granted.ageMs + agedMs, earliestMs, latestMs }
   }
   return undefined
 }
@@ -173,7 +181,8 @@ function began(state: FeedState, { epoch, timeline, seq }: FeedBegin, now: Clock
   if (place?.epoch === epoch) {
     if (place.timeline !== timeline) return leave(state, 'this replica is in another history of the same epoch')
     if (seq < place.seq) return leave(state, `this replica has ${seq} revocations, behind ${place.seq}`)
-    if (seq === place.seq) return { state, effects: [] }
+    // What the replica before was told, this one was not.
+    if (seq === place.seq) return { state, effects: [acknowledge(state)] }
   }
   const next = moved(state, { epoch, timeline, seq }, now)
   // Without a place there is nothing to drop.
@@ -204,7 +213,7 @@ function answered(state: FeedState, mark: Mark): FeedStep {
   return { state: next, effects: outdated ? [{ kind: 'drop all', why: 'new epoch' }] : [] }
 }
 
-function looked(state: FeedState, now: ClockReading): FeedStep {
+function look(state: FeedState, now: ClockReading): FeedStep {
   if (!state.live || remainingMs(state.holder, now) > 0) return { state, effects: [] }
   return { state: { ...state, live: false }, effects: [{ kind: 'drop all', why: 'lease ended' }] }
 }

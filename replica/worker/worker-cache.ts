@@ -3,16 +3,15 @@
  * says and what it takes away. It knows no connection.
  */
 import { MacaroondError } from '../../shared/errors.ts'
-import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
+import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { remainingMs } from '../../shared/freshness/holder.ts'
 import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
-import type { Kid, Nonce } from '../../shared/ids.ts'
-import { tokenId } from '../../shared/ids.ts'
 import { parsePosition, type Position } from '../../shared/position.ts'
-import { KIND_TOKEN, type RevocationRow } from '../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../shared/protocol/revocations.ts'
 import type { Judged } from '../../shared/protocol/verify.ts'
-import type { Access, Context } from '../../shared/verifier/access.ts'
+import type { Access } from '../../shared/verifier/access.ts'
 import type { Verdict } from '../../shared/verifier/verdict.ts'
+import { dropRevoked } from './cache/drop-revoked.ts'
 import { type HitKind, VerifiedTokens, type VerifiedTokensOptions } from './cache/verified-tokens.ts'
 import {
   type DropReason,
@@ -24,6 +23,7 @@ import {
   startFeed,
   stepFeed,
 } from './feed-core.ts'
+import { lasts, type Moment, momentOf } from './moment.ts'
 
 export interface WorkerCacheOptions extends VerifiedTokensOptions {
   readonly now: () => ClockReading
@@ -52,6 +52,8 @@ export interface CacheStatistics {
   readonly applied: { readonly epoch: number; readonly seq: number } | null
   /** PeerId of the replica whose lease this is. */
   readonly replica: string | null
+  /** Why no replica feeds the cache, while none does. */
+  readonly feedError: string | null
 }
 
 export type CachedVerdict = Verdict & Omit<Judged, 'pid'> & { readonly cached: HitKind }
@@ -61,12 +63,29 @@ export interface CacheQuery {
   readonly minPosition?: string | undefined
 }
 
+/** When and by which lease a replica was asked. */
+export interface Asked {
+  readonly at: ClockReading
+  /** What was left of it; 0 without one. */
+  readonly leaseMs: number
+}
+
+interface Judging {
+  readonly token: string
+  readonly access: Access
+  readonly query: CacheQuery
+}
+
 const PEER_CHARS_MAX = 128
+/** A verdict during which a moment ended is computed once more. */
+const ROUNDS_MAX = 2
 
 export class WorkerCache {
   readonly #now: () => ClockReading
   readonly #tokens: VerifiedTokens
   #state: FeedState = startFeed()
+  /** Undefined until the next look at the clocks: whatever happens ends it. */
+  #moment: Moment | undefined
   #hits: Record<HitKind, number> = { exact: 0, prefix: 0 }
   #misses = 0
   #overtaken = 0
@@ -93,7 +112,7 @@ export class WorkerCache {
     return this.#state.place
   }
 
-  statistics(): CacheStatistics {
+  statistics(): Omit<CacheStatistics, 'feedError'> {
     const { place, holder } = this.#state
     const standing = standingOf(this.#state, this.#now())
     return {
@@ -107,49 +126,56 @@ export class WorkerCache {
       drops: { ...this.#drops },
       leaseRemainingMs: standing === undefined ? 0 : remainingMs(holder, this.#now()),
       applied: place === undefined ? null : { epoch: place.epoch, seq: place.seq },
-      replica: standing?.peer ?? null,
+      replica: standing?.node ?? null,
     }
   }
 
-  /** Undefined: ask a replica. The lease is looked at before and after, because the process may be stopped between. */
+  /** Undefined: ask a replica. */
   judge(token: string, access: Access, query: CacheQuery): CachedVerdict | undefined {
-    const standing = this.#standing()
-    if (standing === undefined || !reaches(standing, query.minPosition)) return undefined
-    const { peer = '' } = query
-    if (typeof peer !== 'string' || peer.length > PEER_CHARS_MAX) return undefined
-    const hit = this.#tokens.judge(token, access, contextOf(standing, query.peer))
-    if (hit === undefined || this.#standing() === undefined) return undefined
-    this.#hits[hit.kind] += 1
-    const { epoch, seq } = standing.place
-    const judged = { node: standing.peer, region: standing.region, epoch, txid: standing.txid, revocationSeq: seq }
-    return { ...hit.verdict, ...judged, cached: hit.kind }
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      const moment = this.#moment ?? this.#begin()
+      if (moment === undefined) return undefined
+      const verdict = this.#judgeIn(moment, { token, access, query })
+      if (verdict === undefined) return undefined
+      if (lasts(moment, this.#now())) {
+        this.#hits[verdict.cached] += 1
+        return verdict
+      }
+      this.#moment = undefined
+    }
+    return undefined
+  }
+
+  /** A replica is about to be asked. */
+  ask(): Asked {
+    this.#misses += 1
+    const at = this.#now()
+    return { at, leaseMs: this.#state.fault === undefined ? remainingMs(this.#state.holder, at) : 0 }
   }
 
   /**
    * A replica's answer has come. False when it may not be used: it is of a state before one that is known of here, and a
-   * revocation may stand between them. What it accepts is kept for as long as there is a lease.
+   * revocation may stand between them; or it took longer than the lease of then. What is accepted is kept for as long as
+   * there is a lease.
    */
-  use(token: string, verdict: Verdict & Partial<Judged>): boolean {
+  use(token: string, verdict: Verdict & Partial<Judged>, asked: Asked): boolean {
     const { epoch, revocationSeq: seq } = verdict
     // No replica was reached, or it says nothing of the token.
     if (epoch === undefined || seq === undefined || (!verdict.ok && verdict.reason === 'unavailable')) return true
-    if (compareMarks({ epoch, seq }, this.#state.minimum) < 0) {
+    if (compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#outlived(asked)) {
       this.#overtaken += 1
       return false
     }
     this.step({ kind: 'answered', mark: { epoch, seq } })
     if (!verdict.ok) this.#refused(token, verdict.reason)
-    else if (this.#standing()?.place.epoch === epoch) this.#tokens.keep(token, verdict)
+    else if (this.#begin()?.standing.place.epoch === epoch) this.#tokens.keep(token, verdict)
     return true
-  }
-
-  missed(): void {
-    this.#misses += 1
   }
 
   /** Nothing is answered from it any more. */
   close(): void {
     this.#state = startFeed()
+    this.#moment = undefined
     this.#tokens.dropAll()
   }
 
@@ -157,6 +183,7 @@ export class WorkerCache {
   step(event: FeedEvent): readonly FeedEffect[] {
     const { state, effects } = stepFeed(this.#state, event, this.#now())
     this.#state = state
+    this.#moment = undefined
     for (const effect of effects) {
       if (effect.kind === 'drop all') this.#dropAll(effect.why)
       else if (effect.kind === 'drop') this.#drop(effect.rows)
@@ -164,11 +191,26 @@ export class WorkerCache {
     return effects
   }
 
-  /** Looks whether the lease is over, and drops everything then. */
-  #standing(): Standing | undefined {
-    const standing = standingOf(this.#state, this.#now())
-    if (standing === undefined) this.step({ kind: 'looked' })
-    return standing
+  /** Looks at the clocks: whether the lease is over, and then everything goes. */
+  #begin(): Moment | undefined {
+    this.#moment = momentOf(this.#state, this.#now())
+    if (this.#moment === undefined) this.step({ kind: 'looked' })
+    return this.#moment
+  }
+
+  #judgeIn({ standing, context }: Moment, { token, access, query }: Judging): CachedVerdict | undefined {
+    const { peer, minPosition } = query
+    if (!reaches(standing, minPosition) || !isPeer(peer)) return undefined
+    const hit = this.#tokens.judge(token, access, peer === undefined ? context : { ...context, peer })
+    if (hit === undefined) return undefined
+    const { node, region, place, txid } = standing
+    const { epoch, seq: revocationSeq } = place
+    return { ...hit.verdict, node, region, epoch, txid, revocationSeq, cached: hit.kind }
+  }
+
+  /** Whoever granted the lease waits for its end, and no longer: an acceptance that comes after that may be revoked. */
+  #outlived({ at, leaseMs }: Asked): boolean {
+    return leaseMs > 0 && elapsedMs(at, this.#now()) >= leaseMs && this.#begin() === undefined
   }
 
   #dropAll(why: DropReason): void {
@@ -177,13 +219,10 @@ export class WorkerCache {
   }
 
   #drop(rows: readonly RevocationRow[]): void {
-    for (const { kind, kid, nonce, seq } of rows) {
-      if (kind === KIND_TOKEN) this.#revokedEntries += this.#tokens.dropNamed(tokenId(kid as Kid, nonce as Nonce))
-      else
-        this.step({
-          kind: 'puzzled',
-          message: `revocation ${seq} is of kind "${kind}", which this version does not know`,
-        })
+    for (const row of rows) {
+      const dropped = dropRevoked(this.#tokens, row)
+      if (dropped === undefined) this.step({ kind: 'puzzled', message: notUnderstood(row) })
+      else this.#revokedEntries += dropped
     }
   }
 
@@ -195,9 +234,12 @@ export class WorkerCache {
 
 const FALLEN: ReadonlySet<string> = new Set(['revoked', 'key_retired', 'org_disabled'])
 
-function contextOf({ earliestMs, latestMs, region, ageMs }: Standing, peer: string | undefined): Context {
-  const times = { nowEarliestMs: earliestMs, nowLatestMs: latestMs, stalenessMs: ageMs }
-  return peer === undefined ? { ...times, region } : { ...times, region, peer }
+function isPeer(peer: unknown): peer is string | undefined {
+  return peer === undefined || (typeof peer === 'string' && peer.length <= PEER_CHARS_MAX)
+}
+
+function notUnderstood({ seq, kind }: RevocationRow): string {
+  return `revocation ${seq} is of kind "${kind}", which this version does not know`
 }
 
 /** What a position of another epoch means, or a text that is none, a replica says. */

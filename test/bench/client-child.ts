@@ -91,7 +91,7 @@ async function revokeOnce(): Promise<{ refusedNs: number; durableNs: number }> {
 const calls = {
   start: async ({ cluster, primary, replica, signerSeed, workerSeed }: ClientSetup): Promise<string> => {
     signer = await createSigner({ cluster, identity: signerSeed, primary })
-    verifier = await createVerifier({ cluster, identity: workerSeed, replicas: [replica], timeoutMs: 10_000 })
+    verifier = await createVerifier({ cluster, identity: workerSeed, replicas: [replica], timeoutMs: 10_000, cache: false })
     const { position } = await signer.createOrg(ORG)
     return position
   },
