@@ -7,12 +7,14 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureCached } from './cached.ts'
 import { Cluster } from './cluster.ts'
 import { measureLatency } from './latency.ts'
 import { describeMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { FULL, QUICK, type Plan } from './plan.ts'
 import { formatMachine, formatTable, isMet, type Report, type Row } from './report.ts'
+import { measurePropagation } from './propagation.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureThroughput } from './throughput.ts'
 import { measureChannel, measureVerifier } from './verification.ts'
@@ -66,6 +68,8 @@ async function onCluster(): Promise<Row[]> {
 
 async function alone(): Promise<Row[]> {
   const rows: Row[] = []
+  if (wanted('propagation')) rows.push(...(say('propagation'), await measurePropagation(subfolder('fleet'), plan)))
+  if (wanted('cached')) rows.push(...(say('cached'), await measureCached(plan)))
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
   if (wanted('memory')) rows.push(...(say('memory'), await measureMemory(subfolder('memory'))))
   return rows

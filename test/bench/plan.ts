@@ -13,6 +13,8 @@ export interface Plan {
   /** Mints are pages alone; a revocation also comes on the stream, ahead of its pages. */
   readonly latency: { readonly mint: readonly Rate[]; readonly revoke: readonly Rate[] }
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
+  readonly propagation: { readonly rates: readonly Rate[]; readonly global: number }
+  readonly cached: { readonly rounds: number }
   readonly revocations: { readonly tokens: number; readonly seconds: number }
 }
 
@@ -31,6 +33,15 @@ export const QUICK: Plan = {
     ],
   },
   verification: { rounds: 3, milliseconds: 500 },
+  propagation: {
+    rates: [
+      { perSecond: 1, commands: 5 },
+      { perSecond: 100, commands: 300 },
+      { perSecond: 1000, commands: 2_000 },
+    ],
+    global: 50,
+  },
+  cached: { rounds: 10 },
   revocations: { tokens: 100, seconds: 5 },
 }
 
@@ -50,5 +61,14 @@ export const FULL: Plan = {
     ],
   },
   verification: { rounds: 5, milliseconds: 1_000 },
+  propagation: {
+    rates: [
+      { perSecond: 1, commands: 20 },
+      { perSecond: 100, commands: 1_500 },
+      { perSecond: 1000, commands: 10_000 },
+    ],
+    global: 300,
+  },
+  cached: { rounds: 40 },
   revocations: { tokens: 1_000, seconds: 25 },
 }
