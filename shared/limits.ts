@@ -113,6 +113,9 @@ export const PING_INTERVAL_MS_MIN = 20
 export const CLOCK_RATE_ERROR_MAX = 0.1
 /** Holders of leases at one grantor: beyond it none is given, and the holder answers unavailable. */
 export const LEASE_HOLDERS_MAX = 4_096
+/** Processes of one peer that may hold leases at once. The instances of a service may share one identity. */
+export const BOOTS_PER_PEER_MAX = 16
+export const WORKER_BOOTS_PER_PEER_MAX = 1_024
 /** How long one call waits until a revocation binds everywhere; who wants to wait longer calls again. */
 export const COVERAGE_WAIT_MS_MAX = 2_000
 /** How far wall clocks may jump, or be apart, before a node does not believe its own. */

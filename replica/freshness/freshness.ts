@@ -24,7 +24,12 @@ import {
   type HolderEvent,
   type HolderState,
 } from '../../shared/freshness/holder.ts'
-import { CLOCK_RATE_ERROR_MAX, LEASE_HOLDERS_MAX, PING_INTERVAL_MS_MIN } from '../../shared/limits.ts'
+import {
+  CLOCK_RATE_ERROR_MAX,
+  LEASE_HOLDERS_MAX,
+  PING_INTERVAL_MS_MIN,
+  WORKER_BOOTS_PER_PEER_MAX,
+} from '../../shared/limits.ts'
 import type { Log } from '../../shared/log.ts'
 import type { FromStream, Granted, RevocationsWelcome } from '../../shared/protocol/revocations.ts'
 import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
@@ -75,6 +80,7 @@ export class Freshness {
       clockRateError: CLOCK_RATE_ERROR_MAX,
       hops: 1,
       holdersMax: LEASE_HOLDERS_MAX,
+      bootsPerPeerMax: WORKER_BOOTS_PER_PEER_MAX,
     })
   }
 

@@ -16,16 +16,19 @@ export interface Moment {
   readonly spanMs: number
 }
 
-const SPAN_MS = 5
+/** Long enough to save looks at the clock, short beside what caveats count in. */
+export const SPAN_MS = 5
+/** For a machine that is so busy that computing a verdict takes longer than that. */
+export const LONG_SPAN_MS = 250
 /** Room for clocks that differ in rate. */
 const SPAN_MARGIN_MS = 1
 
 /** Undefined while nothing may be answered from the cache. */
-export function momentOf(state: FeedState, now: ClockReading): Moment | undefined {
+export function momentOf(state: FeedState, now: ClockReading, spanMsMax: number): Moment | undefined {
   const standing = standingOf(state, now)
   if (standing === undefined) return undefined
   const { earliestMs: nowEarliestMs, region } = standing
-  const spanMs = Math.min(SPAN_MS, remainingMs(state.holder, now))
+  const spanMs = Math.min(spanMsMax, remainingMs(state.holder, now))
   const nowLatestMs = standing.latestMs + spanMs + SPAN_MARGIN_MS
   const context = { nowEarliestMs, nowLatestMs, region, stalenessMs: standing.ageMs + spanMs }
   return { standing, context, from: now, spanMs }

@@ -23,7 +23,7 @@ import {
   startFeed,
   stepFeed,
 } from './feed-core.ts'
-import { lasts, type Moment, momentOf } from './moment.ts'
+import { lasts, LONG_SPAN_MS, type Moment, momentOf, SPAN_MS } from './moment.ts'
 
 export interface WorkerCacheOptions extends VerifiedTokensOptions {
   readonly now: () => ClockReading
@@ -77,8 +77,8 @@ interface Judging {
 }
 
 const PEER_CHARS_MAX = 128
-/** A verdict during which a moment ended is computed once more. */
-const ROUNDS_MAX = 2
+/** A verdict during which its moment ended is computed anew: in one that has just begun, then in a longer one. */
+const NEXT_SPANS_MS = [SPAN_MS, LONG_SPAN_MS, LONG_SPAN_MS]
 
 export class WorkerCache {
   readonly #now: () => ClockReading
@@ -132,16 +132,15 @@ export class WorkerCache {
 
   /** Undefined: ask a replica. */
   judge(token: string, access: Access, query: CacheQuery): CachedVerdict | undefined {
-    for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const moment = this.#moment ?? this.#begin()
-      if (moment === undefined) return undefined
-      const verdict = this.#judgeIn(moment, { token, access, query })
-      if (verdict === undefined) return undefined
+    let moment = this.#moment ?? this.#begin(SPAN_MS)
+    for (const nextMs of NEXT_SPANS_MS) {
+      const verdict = moment && this.#judgeIn(moment, { token, access, query })
+      if (moment === undefined || verdict === undefined) return undefined
       if (lasts(moment, this.#now())) {
         this.#hits[verdict.cached] += 1
         return verdict
       }
-      this.#moment = undefined
+      moment = this.#begin(nextMs)
     }
     return undefined
   }
@@ -192,10 +191,12 @@ export class WorkerCache {
   }
 
   /** Looks at the clocks: whether the lease is over, and then everything goes. */
-  #begin(): Moment | undefined {
-    this.#moment = momentOf(this.#state, this.#now())
-    if (this.#moment === undefined) this.step({ kind: 'looked' })
-    return this.#moment
+  #begin(spanMs: number = SPAN_MS): Moment | undefined {
+    const moment = momentOf(this.#state, this.#now(), spanMs)
+    if (moment === undefined) this.step({ kind: 'looked' })
+    // A long one is for one verdict.
+    this.#moment = spanMs === SPAN_MS ? moment : undefined
+    return moment
   }
 
   #judgeIn({ standing, context }: Moment, { token, access, query }: Judging): CachedVerdict | undefined {
