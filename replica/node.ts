@@ -163,6 +163,7 @@ export class Replica implements Service {
     this.#stopped.abort()
     this.#cancelScrub()
     await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
+    this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
     this.#copy.sync()

@@ -140,6 +140,8 @@ export const MIN_POSITION_WAITING_CHARS_MAX: number = 32 * 1024 * 1024
 // The feed, and the caches of workers.
 /** Revocations a replica keeps for workers that were away; who is further behind begins with an empty cache. */
 export const FEED_ROWS_KEPT = 8_192
+/** Revocations, or acknowledgements, that follow each other closer than this share a message. */
+export const FEED_PAUSE_MS = 4
 /** A worker that reads nothing for so long is cut off. */
 export const FEED_STALL_MS_MAX = 2_000
 /** A replica that answers no ping for so long, or is itself without word from its primary, is left for another one. */

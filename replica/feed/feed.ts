@@ -4,7 +4,9 @@ import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { FEED_PAUSE_MS } from '../../shared/limits.ts'
 import { feedHello, type FeedWelcome } from '../../shared/protocol/feed.ts'
+import { Paced } from '../../shared/service/paced.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Known } from '../revocations/stream.ts'
 import type { Tables } from '../tables/tables.ts'
@@ -26,6 +28,7 @@ export class Feed {
   readonly #options: FeedOptions
   readonly #standing: Standing
   readonly #sessions = new Set<FeedSession>()
+  readonly #notices = new Paced(() => this.#notifyAll(), FEED_PAUSE_MS)
 
   constructor(options: FeedOptions) {
     this.#options = options
@@ -69,8 +72,16 @@ export class Feed {
     }
   }
 
-  /** Revocations are enforced here that were not before: they are written to every worker in this very turn. */
+  /** Revocations are enforced here that were not before. A lone one is written to every worker in this very turn. */
   notify(): void {
+    this.#notices.ask()
+  }
+
+  close(): void {
+    this.#notices.close()
+  }
+
+  #notifyAll(): void {
     this.#catchUp()
     for (const session of this.#sessions) session.notify()
   }

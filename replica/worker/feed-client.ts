@@ -10,10 +10,11 @@ import { superviseConnection } from '../../shared/channel/supervisor.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
-import { FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
+import { FEED_PAUSE_MS, FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
 import { silentLog } from '../../shared/log.ts'
-import { type FeedHello, feedWelcome, toWorker, type ToWorker } from '../../shared/protocol/feed.ts'
+import { type FeedHello, type FromWorker, feedWelcome, toWorker, type ToWorker } from '../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
+import { Paced } from '../../shared/service/paced.ts'
 import type { FeedEvent } from './feed-core.ts'
 import type { HomeRegion } from './region.ts'
 import type { WorkerCache } from './worker-cache.ts'
@@ -35,6 +36,8 @@ export class FeedClient {
   readonly #ended: Promise<void>
   /** Which replica, in their order: another one after every failure. */
   #turn = 0
+  readonly #acknowledgements = new Paced(() => this.#sendOwed(), FEED_PAUSE_MS)
+  #owed: { readonly message: Acknowledgement; readonly connection: Connection } | undefined
   #connected: string | undefined
   #error: string | undefined
 
@@ -64,6 +67,7 @@ export class FeedClient {
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#ended
+    this.#acknowledgements.close()
   }
 
   async #dial(signal: AbortSignal): Promise<Connection> {
@@ -156,11 +160,24 @@ export class FeedClient {
 
   #step(event: FeedEvent, connection: Connection): void {
     for (const effect of this.#options.cache.step(event)) {
-      if (effect.kind === 'send') connection.write(encodeMessage(effect.message))
+      if (effect.kind === 'send' && effect.message.t === 'ack') this.#acknowledge(effect.message, connection)
+      else if (effect.kind === 'send') connection.write(encodeMessage(effect.message))
       else if (effect.kind === 'leave') connection.abort(new MacaroondError('position_superseded', effect.why))
     }
   }
+
+  /** The last one says it all. */
+  #acknowledge(message: Acknowledgement, connection: Connection): void {
+    this.#owed = { message, connection }
+    this.#acknowledgements.ask()
+  }
+
+  #sendOwed(): void {
+    if (this.#owed !== undefined) this.#owed.connection.write(encodeMessage(this.#owed.message))
+  }
 }
+
+type Acknowledgement = Extract<FromWorker, { t: 'ack' }>
 
 interface WatchOptions {
   readonly nowMs: () => number
