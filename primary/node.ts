@@ -11,16 +11,19 @@ import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
-import { readSigningKey } from '../shared/database/signing-key.ts'
-import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
+import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
+import { assert, type MacaroondError, reportOf } from '../shared/errors.ts'
+import type { Txid } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
-import { requireOpen, type WritesState } from './api/gate.ts'
+import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
 import { GlobalWait } from './api/global-wait.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
+import type { Archives } from './archiver/archives.ts'
+import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
@@ -57,6 +60,9 @@ export interface PrimaryOptions {
   readonly reread: () => PrimaryConfig
 }
 
+/** Among the witnesses; no PeerId looks like it. */
+const ARCHIVE = 'archive'
+
 export class Primary implements Service {
   readonly failed: Promise<unknown>
   readonly #options: PrimaryOptions
@@ -74,7 +80,10 @@ export class Primary implements Service {
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
   readonly #startedMs: number = systemClock.monotonicMs()
+  readonly #signingKey: SigningKey
   #agreement: Agreement
+  #archives: Archives | undefined
+  #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
   #fail: (error: unknown) => void
@@ -88,7 +97,7 @@ export class Primary implements Service {
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
-    this.#agreement = startAgreement(this.#replicaNames(), config.alone)
+    this.#agreement = startAgreement(this.#witnesses(), config.alone)
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
@@ -97,11 +106,13 @@ export class Primary implements Service {
     this.#writer = new GroupWriter({
       port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy: systemEntropy }, onFatal)),
       clock: systemClock,
+      believed: () => requireTime(this.#granting.time),
       entropy: systemEntropy,
       kek,
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
+    this.#signingKey = readSigningKey(db, [kek], config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
     this.#publisher = new Publisher({
@@ -109,14 +120,14 @@ export class Primary implements Service {
       log: this.#commitLog,
       revocations,
       lastRevocation: () => this.#writer.state.revocationSeq,
-      signingKey: readSigningKey(db, [kek], config.cluster),
+      signingKey: this.#signingKey,
       earlierTimelines: readTimelines(db),
       snapshots: this.#openSnapshots(),
       granting: this.#granting,
       clock: systemClock,
       logger: log,
       events: {
-        joined: (replica, atHead) => this.#joined({ replica, atHead }),
+        joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
         acknowledged: () => this.#settling.look(),
         refused: (replica, message) => this.#auditRefusal(replica, message),
         contradicted: (error) => this.#stopAtOnce(error),
@@ -141,6 +152,7 @@ export class Primary implements Service {
   static async start(options: PrimaryOptions): Promise<Primary> {
     const primary = new Primary(options)
     const { config, identity, log } = options
+    await primary.#startArchiving()
     primary.#listener = await listen({
       address: config.listen,
       identity,
@@ -182,6 +194,8 @@ export class Primary implements Service {
     this.#publisher.close()
     this.#granting.close()
     await this.#listener?.close()
+    this.#endArchiving()
+    await this.#archives?.stop()
     await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
@@ -206,6 +220,25 @@ export class Primary implements Service {
         log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
       onDamagedLog: (error) => log.error({ error: reportOf(error) }, 'the segment log is damaged'),
     })
+  }
+
+  /** Before the first connection: a primary that finds that another one leads must not be heard of. */
+  async #startArchiving(): Promise<void> {
+    const { config, kek, log } = this.#options
+    const options = {
+      config,
+      source: this.#commitLog,
+      signingKey: this.#signingKey,
+      ring: [kek],
+      log,
+      onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
+      onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
+      note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
+    }
+    this.#archives = openArchives(options)
+    if (this.#archives === undefined) return
+    await this.#archives.start()
+    this.#endArchiving = scheduleArchiving(this.#archives, options)
   }
 
   #openGranting({ acceptClock }: PrimaryFlags): Granting {
@@ -256,6 +289,16 @@ export class Primary implements Service {
     return this.#replicaNames().every((id) => this.#publisher.status(id).acknowledged !== undefined)
   }
 
+  /** Who can tell whether this disk is the newest there is. */
+  #witnesses(): readonly string[] {
+    return isWitness(this.#options.config.archive) ? [...this.#replicaNames(), ARCHIVE] : this.#replicaNames()
+  }
+
+  #archiveAgreed(archived: Txid): void {
+    if (!isWitness(this.#options.config.archive)) return
+    this.#joined({ witness: ARCHIVE, atHead: archived === this.#commitLog.head.txid })
+  }
+
   #accept(
     peer: Parameters<PeerRegistry['admit']>[0],
     channel: Connection['channel'],
@@ -290,6 +333,7 @@ export class Primary implements Service {
           thirdParties: this.#thirdParties,
           globalWait: this.#globalWait,
           status: () => this.#status(),
+          archives: this.#archives,
           log: this.#options.log,
         })
     }
@@ -298,6 +342,7 @@ export class Primary implements Service {
   #committed(): void {
     this.#publisher.committed()
     this.#maintenance.committed()
+    this.#archives?.committed(this.#commitLog.head.txid)
   }
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
@@ -307,9 +352,9 @@ export class Primary implements Service {
   }
 
   #joined(event: Joined): void {
-    this.#refused.delete(event.replica)
+    this.#refused.delete(event.witness)
     const before = this.#agreement.confirmed
-    this.#agreement = stepAgreement(this.#agreement, event, this.#replicaNames())
+    this.#agreement = stepAgreement(this.#agreement, event, this.#witnesses())
     if (before || !this.#agreement.confirmed) return
     this.#options.log.info(event, 'position confirmed: writes are open')
     this.#settling.look()
@@ -336,20 +381,10 @@ export class Primary implements Service {
       uptimeMs: systemClock.monotonicMs() - this.#startedMs,
       replicas: this.#replicas(),
       publisher: this.#publisher,
+      authorityKey: this.#signingKey.publicKey,
+      archives: this.#archives,
       granting: this.#granting,
       leaseMs: this.#options.config.freshness.lease_ms,
     })
   }
-}
-
-function notAReplica(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `only a replica may open the ${channel} channel`, {
-    hint: 'list this PeerId with `role = "replica"` in the primary’s configuration, if it is one',
-  })
-}
-
-function notHere(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `this node is the primary: it has no ${channel} channel`, {
-    hint: 'tokens are verified at a replica',
-  })
 }

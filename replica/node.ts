@@ -7,10 +7,11 @@ import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
-import { serveRpc } from '../shared/channel/rpc-server.ts'
+import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
+import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -25,11 +26,13 @@ import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { Freshness } from './freshness/freshness.ts'
 import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
+import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
 import { RevocationStream, type RowObserver } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
+import { GuestGate } from './verify/guest-gate.ts'
 import { VerifyApi } from './verify/verify-api.ts'
 
 export interface ReplicaOptions {
@@ -55,6 +58,9 @@ export class Replica implements Service {
   readonly #follower: Follower
   readonly #stream: RevocationStream
   readonly #verify: VerifyApi
+  /** The same for peers that no list names: what waits there takes no place from the others. */
+  readonly #guestVerify: VerifyApi
+  readonly #guests: GuestGate = new GuestGate(systemClock)
   readonly #freshness: Freshness
   readonly #rows = new RecentRows()
   readonly #feed: Feed
@@ -63,6 +69,7 @@ export class Replica implements Service {
   readonly #hasData = Promise.withResolvers<void>()
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #fail: (error: unknown) => void
+  #source: TableSource | undefined
   #cancelScrub: () => void = () => undefined
   #listener: Listener | undefined
   #checkpointAt: number
@@ -93,7 +100,7 @@ export class Replica implements Service {
       acceptClock,
       applied: () => this.#enforced(),
       onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
-      onRenewed: () => this.#verify.applied(),
+      onRenewed: () => this.#wakeWaiting(),
     })
     this.#stream = new RevocationStream({
       tables: this.#tables,
@@ -108,9 +115,10 @@ export class Replica implements Service {
       onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
-    const standing = { region, tables: this.#tables, freshness: this.#freshness }
-    this.#feed = new Feed({ ...standing, rows: this.#rows, enforced: () => this.#stream.enforced })
-    this.#verify = new VerifyApi({ node: identity.peerId, ...standing })
+    const judging = { node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness }
+    this.#feed = new Feed({ ...judging, rows: this.#rows, enforced: () => this.#stream.enforced })
+    this.#verify = new VerifyApi(judging)
+    this.#guestVerify = new VerifyApi(judging)
     this.#follower = new Follower({
       copy: this.#copy,
       snapshotPath: join(data, 'snapshot.incoming'),
@@ -206,17 +214,21 @@ export class Replica implements Service {
     if (!this.#peers.track(connection)) return
     if (connection.channel === 'feed') return this.#feed.serve(connection)
     const { log } = this.#options
-    const verify = {
-      verify: (value: unknown) => this.#verify.verify(value),
-      explain: (value: unknown) => this.#verify.explain(value),
-    }
-    const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
-    await serveRpc(connection, { methods, log }).done
+    if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), log }).done
+    const isGuest = this.#peers.find(connection.remotePeer) === undefined
+    const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify)) : callsOf(this.#verify)
+    const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
+    await serveRpc(connection, { methods, log, ...limits }).done
+  }
+
+  #adminCalls(): Record<string, RpcMethod> {
+    return { status: () => this.#status(), 'revocations.known': (value) => this.#known(value) }
   }
 
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
   #reopened(source: TableSource | undefined): void {
     try {
+      this.#source = source
       this.#tables.attach(source)
       if (source !== undefined) this.#hasData.resolve()
     } catch (error) {
@@ -230,6 +242,11 @@ export class Replica implements Service {
     const { timeline, seq = 0 } = this.#stream.enforced ?? {}
     const { meta } = this.#tables
     return { timeline, seq, pages: meta === undefined ? undefined : { timeline: meta.timeline, txid: meta.txid } }
+  }
+
+  #wakeWaiting(): void {
+    this.#verify.applied()
+    this.#guestVerify.applied()
   }
 
   #applied(): void {
@@ -247,7 +264,7 @@ export class Replica implements Service {
   /** Workers that wait for revocations, and verifications that wait for a state, may go on. */
   #revoked(): void {
     this.#feed.notify()
-    this.#verify.applied()
+    this.#wakeWaiting()
   }
 
   async #checkpoint(): Promise<void> {
@@ -278,6 +295,11 @@ export class Replica implements Service {
     this.#follower.damaged()
   }
 
+  #known(value: unknown): ReturnType<typeof knownRevocations> {
+    const journalPath = join(this.#options.config.data, 'revocations.journal')
+    return knownRevocations({ source: this.#source, standing: this.#copy.standing, journalPath }, value)
+  }
+
   #status(): ReturnType<typeof replicaStatus> {
     return replicaStatus({
       config: this.#options.config,
@@ -289,4 +311,8 @@ export class Replica implements Service {
       freshness: this.#freshness,
     })
   }
+}
+
+function callsOf(api: VerifyApi): Record<string, RpcMethod> {
+  return { verify: (value) => api.verify(value), explain: (value) => api.explain(value) }
 }

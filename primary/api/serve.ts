@@ -2,8 +2,11 @@
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
+import type { Archives } from '../archiver/archives.ts'
+import type { JobName } from '../archiver/core.ts'
 import type { GlobalWait } from './global-wait.ts'
 import type { SigningApi } from './signing-api.ts'
 import type { ThirdPartyApi } from './third-party-api.ts'
@@ -16,6 +19,8 @@ export interface ServeOptions {
   readonly thirdParties: ThirdPartyApi
   readonly globalWait: GlobalWait
   readonly status: () => PrimaryStatus
+  /** Undefined where nothing is archived. */
+  readonly archives: Pick<Archives, 'due'> | undefined
   readonly log: Log
 }
 
@@ -27,6 +32,7 @@ export function serveCalls({
   globalWait,
   thirdParties,
   status,
+  archives,
   log,
 }: ServeOptions): Promise<void> {
   const sign: Record<string, RpcMethod> = {
@@ -42,6 +48,20 @@ export function serveCalls({
     'revocations.coverage': (value) => globalWait.coverage(value),
     'revocations.list': (value) => api.listRevocations(peer, value),
   }
-  const admin: Record<string, RpcMethod> = { status }
+  const admin: Record<string, RpcMethod> = {
+    status,
+    'archive.snapshot': () => due(archives, ['snapshot']),
+    'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
+  }
   return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, log }).done
+}
+
+function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
+  if (archives === undefined) {
+    throw new MacaroondError('request_invalid', 'this primary has no archive', {
+      hint: 'its configuration says `enabled = false` under [archive]',
+    })
+  }
+  for (const job of jobs) archives.due(job)
+  return { asked: true }
 }

@@ -14,6 +14,7 @@ import type { Identity } from './identity.ts'
 import { type Accept, type Acceptance, type Progress, receive } from './inbound.ts'
 import { createNoise } from './noise.ts'
 import { SocketStream } from './socket-stream.ts'
+import { Turns } from './turns.ts'
 import { UnfinishedHandshakes } from './unfinished-handshakes.ts'
 
 export interface ListenOptions {
@@ -64,6 +65,8 @@ class ChannelListener implements Listener {
   readonly #limits: ChannelLimits
   readonly #encrypter: ConnectionEncrypter
   readonly #unfinished: UnfinishedHandshakes
+  /** Under a storm of dialers handshakes come one after the other, and what is connected is served between them. */
+  readonly #turns: Turns
   readonly #table: ConnectionTable
   #closing: Promise<void> | undefined
 
@@ -75,6 +78,11 @@ class ChannelListener implements Listener {
     this.#unfinished = new UnfinishedHandshakes({
       countMax: this.#limits.handshakesUnfinishedMax,
       timeoutMs: this.#limits.handshakeTimeoutMs,
+    })
+    this.#turns = new Turns({
+      perSecond: this.#limits.handshakesASecondMax,
+      atOnce: this.#limits.handshakesAtOnceMax,
+      clock: options.clock ?? systemClock,
     })
     this.#table = new ConnectionTable(this.#limits)
     server.on('connection', (socket) => void this.#admit(socket))
@@ -120,6 +128,7 @@ class ChannelListener implements Listener {
     })
     const progress: Progress = {}
     try {
+      await this.#turns.turn(remoteAddress, cancel.signal)
       const connection = await this.#receive(transport, remoteAddress, cancel.signal, progress)
       finish()
       await this.#hand(connection)

@@ -1,7 +1,12 @@
 /** Answers calls on a connection; answers go out as they are ready, whatever the order of asking. */
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
-import { CONTROL_MESSAGE_BYTES_MAX, REQUESTS_CLOSE_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX } from '../limits.ts'
+import {
+  CONTROL_MESSAGE_BYTES_MAX,
+  REQUESTS_CLOSE_TIMEOUT_MS,
+  REQUESTS_IN_FLIGHT_MAX,
+  RETRY_AFTER_MS,
+} from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Connection } from './connection.ts'
 import { publicReport } from './error-report.ts'
@@ -99,7 +104,8 @@ class ConnectionServer implements RpcServer {
     if (this.#closing !== undefined) return new MacaroondError('closed', 'the node is closing this connection')
     const inFlightMax = this.#options.inFlightMax ?? REQUESTS_IN_FLIGHT_MAX
     if (this.#running.size < inFlightMax) return undefined
-    return new MacaroondError('overloaded', `${inFlightMax} calls are in flight on this connection already`)
+    const message = `${inFlightMax} calls are in flight on this connection already`
+    return new MacaroondError('overloaded', message, { retryAfterMs: RETRY_AFTER_MS })
   }
 
   /** Never rejects. */

@@ -15,6 +15,10 @@ export interface Plan {
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
   readonly propagation: { readonly rates: readonly Rate[]; readonly global: number }
   readonly cached: { readonly rounds: number }
+  /** Transactions behind the snapshot of the small database, and the size of the large one. */
+  readonly restore: { readonly rounds: number; readonly transactions: number; readonly largeMegabytes: number }
+  /** At most so many rounds, as above; in each, every library does every task for so many milliseconds. */
+  readonly macaroons: { readonly rounds: number; readonly seconds: number; readonly milliseconds: number }
   readonly revocations: { readonly tokens: number; readonly seconds: number }
 }
 
@@ -42,6 +46,8 @@ export const QUICK: Plan = {
     global: 50,
   },
   cached: { rounds: 10 },
+  restore: { rounds: 2, transactions: 2_000, largeMegabytes: 100 },
+  macaroons: { rounds: 7, seconds: 20, milliseconds: 10 },
   revocations: { tokens: 100, seconds: 5 },
 }
 
@@ -70,5 +76,7 @@ export const FULL: Plan = {
     global: 300,
   },
   cached: { rounds: 40 },
+  restore: { rounds: 3, transactions: 10_000, largeMegabytes: 1_000 },
+  macaroons: { rounds: 9, seconds: 60, milliseconds: 30 },
   revocations: { tokens: 1_000, seconds: 25 },
 }

@@ -21,7 +21,7 @@ interface Script {
   /** Answers pings with this; null for not at all. */
   readonly granted?: object | null
   /** Sent after the beginning. */
-  readonly then?: readonly object[]
+  readonly rest?: readonly object[]
 }
 
 interface ScriptedReplica extends NodeAddress {
@@ -34,13 +34,13 @@ async function scripted({
   region = 'fra',
   seq = 3,
   granted = {},
-  then = [],
+  rest = [],
 }: Script): Promise<ScriptedReplica> {
   const hellos: unknown[] = []
   const boot = systemEntropy.bytes(16).toString('hex')
   const onConnection = async (connection: Connection): Promise<void> => {
     hellos.push(connection.hello)
-    for (const message of [{ t: 'begin', ...PLACE, seq }, ...then]) connection.write(encodeMessage(message))
+    for (const message of [{ t: 'begin', ...PLACE, seq }, ...rest]) connection.write(encodeMessage(message))
     for await (const frame of connection.messages()) {
       const said = decodeMessage(frame, fromWorker)
       if (said.t !== 'ping' || granted === null) continue
@@ -84,7 +84,7 @@ function rows(...numbers: readonly number[]): object {
 
 describe('the feed of a replica', () => {
   test('gives the worker a lease, and tells where it stands', async () => {
-    const replica = await scripted({ then: [rows(4, 5)] })
+    const replica = await scripted({ rest: [rows(4, 5)] })
     const { client, cache } = follow(replica)
     await until(() => cache.statistics().leaseRemainingMs > 0)
     expect(client.connected).toBe(replica.peerId)
@@ -93,7 +93,7 @@ describe('the feed of a replica', () => {
   })
 
   test('that skips a revocation is left, and begun anew from nothing', async () => {
-    const replica = await scripted({ then: [rows(4), rows(6)] })
+    const replica = await scripted({ rest: [rows(4), rows(6)] })
     const { client, cache } = follow(replica)
     await until(() => replica.hellos.length >= 2)
     expect(replica.hellos[1]).toEqual({ boot: 'b'.repeat(32), timeline: null, seq: 0 })
@@ -105,7 +105,7 @@ describe('the feed of a replica', () => {
     ['answers no pings', { granted: null }],
     ['has had no word from its primary for a while', { granted: { ageMs: 2_000 } }],
     ['gives no lease', { granted: { leaseMs: 0 } }],
-    ['says what is not in the protocol', { then: [{ t: 'revoked', rows: [] }] }],
+    ['says what is not in the protocol', { rest: [{ t: 'revoked', rows: [] }] }],
     ['is of another region', { region: 'sin' }],
   ] satisfies [string, Script][])('that %s is left for the next one of the region', async (_, script) => {
     const wrong = await scripted(script)
