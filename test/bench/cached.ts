@@ -17,12 +17,14 @@ export async function measureCached({ cached }: Plan): Promise<Row[]> {
     for (let round = 0; round < cached.rounds; round += 1)
       rounds.push(await child.call('round', { rounds: ROUNDS, swap: round % 2 === 1 }))
     const common = { section: 'Exact hit in the worker’s cache, 5 caveats, 1,000 live tokens', unit: 'ns' }
-    const differences = rounds.map(({ withNs, withoutNs }) => withNs - withoutNs)
-    const spread = `${cached.rounds} interleaved rounds, ${Math.round(Math.min(...differences))} to ${Math.round(Math.max(...differences))}`
+    const [withNs, without] = [rounds.map((round) => round.withNs), rounds.map(({ withoutNs }) => withoutNs)]
+    // The quietest round of each: whatever else the machine does only adds to a round, caches and clock rate included.
+    const [least, leastWithout] = [Math.min(...withNs), Math.min(...without)]
+    const medians = `${cached.rounds} interleaved rounds; medians differ by ${Math.round(median(withNs) - median(without))}`
     return [
-      { ...common, name: 'without freshness', value: median(rounds.map(({ withoutNs }) => withoutNs)) },
-      { ...common, name: 'as it is', value: median(rounds.map(({ withNs }) => withNs)) },
-      { ...common, name: 'difference', value: median(differences), target: { atMost: AIM_NS }, detail: spread },
+      { ...common, name: 'without freshness', value: leastWithout },
+      { ...common, name: 'as it is', value: least },
+      { ...common, name: 'difference', value: least - leastWithout, target: { atMost: AIM_NS }, detail: medians },
     ]
   } finally {
     await child.end()

@@ -39,7 +39,7 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
   },
 })
-const SECTIONS = [...Object.keys(ON_CLUSTER), 'verifier', 'macaroons', 'memory']
+const SECTIONS = [...Object.keys(ON_CLUSTER), 'propagation', 'cached', 'verifier', 'restore', 'macaroons', 'memory']
 for (const section of options.only ?? []) {
   if (!SECTIONS.includes(section)) throw new Error(`there is no section ${section}, only ${SECTIONS.join(', ')}`)
 }
