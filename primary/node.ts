@@ -8,7 +8,6 @@ import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
-import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
@@ -19,13 +18,11 @@ import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
-import { GlobalWait } from './api/global-wait.ts'
+import { type Calls, openCalls } from './api/open-calls.ts'
 import { serveCalls } from './api/serve.ts'
-import { SigningApi } from './api/signing-api.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
-import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
@@ -37,7 +34,6 @@ import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
-import { RevocationBook } from './store/revocation-book.ts'
 import { transactionsOn } from './store/transactions.ts'
 
 /** The operator's word for what a primary cannot know by itself; said at a start, good for that start. */
@@ -53,7 +49,10 @@ const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: false }
 export interface PrimaryOptions {
   readonly config: PrimaryConfig
   readonly identity: Identity
+  /** Seals. */
   readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks?: readonly Kek[]
   readonly log: Log
   readonly flags?: PrimaryFlags
   /** Reads the configuration again, for SIGHUP. */
@@ -73,9 +72,7 @@ export class Primary implements Service {
   readonly #publisher: Publisher
   readonly #granting: Granting
   readonly #settling: Settling
-  readonly #globalWait: GlobalWait
-  readonly #api: SigningApi
-  readonly #thirdParties: ThirdPartyApi
+  readonly #calls: Calls
   readonly #maintenance: Maintenance
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
@@ -89,7 +86,8 @@ export class Primary implements Service {
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
-    const { config, kek, log, flags = NO_FLAGS } = options
+    const { config, kek, previousKeks = [], log, flags = NO_FLAGS } = options
+    const ring = [kek, ...previousKeks] as const
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
@@ -104,7 +102,7 @@ export class Primary implements Service {
     this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, log, onFatal })
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy: systemEntropy }, onFatal)),
+      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy: systemEntropy }, onFatal)),
       clock: systemClock,
       believed: () => requireTime(this.#granting.time),
       entropy: systemEntropy,
@@ -112,7 +110,7 @@ export class Primary implements Service {
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
-    this.#signingKey = readSigningKey(db, [kek], config.cluster)
+    this.#signingKey = readSigningKey(db, ring, config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
     this.#publisher = new Publisher({
@@ -133,19 +131,13 @@ export class Primary implements Service {
         contradicted: (error) => this.#stopAtOnce(error),
       },
     })
-    this.#globalWait = new GlobalWait({
-      book: this.#granting.book,
-      state: () => this.#writer.state,
-      replicas: () => this.#replicas(),
-      clock: systemClock,
-    })
-    this.#thirdParties = new ThirdPartyApi(this.#writer)
-    this.#api = new SigningApi({
+    this.#calls = openCalls({
       writer: this.#writer,
-      issued: new IssuedLog(db),
-      revocations: new RevocationBook(db),
-      acknowledgements: this.#publisher.acknowledgements,
-      hasReplicas: () => this.#replicaNames().length > 0,
+      commitLog: this.#commitLog,
+      publisher: this.#publisher,
+      granting: this.#granting,
+      ring,
+      replicas: () => this.#replicas(),
     })
   }
 
@@ -224,12 +216,12 @@ export class Primary implements Service {
 
   /** Before the first connection: a primary that finds that another one leads must not be heard of. */
   async #startArchiving(): Promise<void> {
-    const { config, kek, log } = this.#options
+    const { config, kek, previousKeks = [], log } = this.#options
     const options = {
       config,
       source: this.#commitLog,
       signingKey: this.#signingKey,
-      ring: [kek],
+      ring: [kek, ...previousKeks],
       log,
       onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
@@ -327,11 +319,9 @@ export class Primary implements Service {
         return this.#publisher.serveRevocations(peer.id, connection)
       default:
         return serveCalls({
+          ...this.#calls,
           connection,
           peer,
-          api: this.#api,
-          thirdParties: this.#thirdParties,
-          globalWait: this.#globalWait,
           status: () => this.#status(),
           archives: this.#archives,
           log: this.#options.log,

@@ -39,6 +39,8 @@ export interface ReplicaOptions {
   readonly config: ReplicaConfig
   readonly identity: Identity
   readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks?: readonly Kek[]
   readonly log: Log
   /** The operator's word, for this start, that the clock is right. */
   readonly acceptClock?: boolean
@@ -76,7 +78,8 @@ export class Replica implements Service {
   #scrubbing: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
-    const { config, kek, log, identity, acceptClock = false } = options
+    const { config, kek, previousKeks = [], log, identity, acceptClock = false } = options
+    const ring = [kek, ...previousKeks]
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
@@ -87,7 +90,7 @@ export class Replica implements Service {
     this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
-    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log, onRows })
+    this.#tables = new Tables({ cluster, ring, entropy: systemEntropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     const system = { clock: systemClock, entropy: systemEntropy, log }
     this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
@@ -102,19 +105,7 @@ export class Replica implements Service {
       onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
       onRenewed: () => this.#wakeWaiting(),
     })
-    this.#stream = new RevocationStream({
-      tables: this.#tables,
-      journal: this.#journal,
-      freshness: this.#freshness,
-      workers: this.#freshness.workers,
-      syncPages: () => this.#copy.sync(),
-      onRows: (place, rows) => {
-        onRows(place, rows)
-        this.#revoked()
-      },
-      onDiverged: (message) => this.#links.diverged('revocations', message),
-      onFatal: (error) => this.#fail(error),
-    })
+    this.#stream = this.#openStream(ring)
     const judging = { node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness }
     this.#feed = new Feed({ ...judging, rows: this.#rows, enforced: () => this.#stream.enforced })
     this.#verify = new VerifyApi(judging)
@@ -178,6 +169,23 @@ export class Replica implements Service {
     this.#copy.close()
     this.#journal.close()
     this.#lock.release()
+  }
+
+  #openStream(ring: readonly Kek[]): RevocationStream {
+    return new RevocationStream({
+      tables: this.#tables,
+      journal: this.#journal,
+      freshness: this.#freshness,
+      workers: this.#freshness.workers,
+      keks: ring.map(({ id }) => id),
+      syncPages: () => this.#copy.sync(),
+      onRows: (place, rows) => {
+        this.#rows.take(place, rows)
+        this.#revoked()
+      },
+      onDiverged: (message) => this.#links.diverged('revocations', message),
+      onFatal: (error) => this.#fail(error),
+    })
   }
 
   /** One connection a purpose: revocations never queue behind pages. */

@@ -28,6 +28,16 @@ export const CONDITION_BYTES_MAX = 2_048
 export const SUBJECT_BYTES_MAX = 255
 export const REASON_CHARS_MAX = 500
 export const ANCESTORS_MAX = 4
+/** Key-encryption keys in a ring: the one that seals, and those before it. */
+export const KEKS_MAX = 9
+export const REQUEST_ID_CHARS_MAX = 64
+/** Requests that are answered again under their id: so many, and for so long. */
+export const REQUESTS_KEPT_MAX = 10_000
+export const REQUEST_KEPT_MS: number = 24 * 3_600_000
+/** Mints that are looked at to say how many tokens a revocation hits. */
+export const RECORDS_COUNTED_MAX = 50_000
+/** Revocations that are shown of one token or org. */
+export const REVOCATIONS_FOUND_MAX = 20
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
 export const PREDICATE_CACHE_ENTRIES_MAX = 4096

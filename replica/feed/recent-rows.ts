@@ -4,9 +4,9 @@
  */
 import { assert } from '../../shared/errors.ts'
 import { FEED_ROWS_KEPT } from '../../shared/limits.ts'
-import type { ToWorker } from '../../shared/protocol/feed.ts'
 import { encodeMessage } from '../../shared/protocol/message.ts'
-import { REVOCATIONS_A_MESSAGE, type RevocationRow } from '../../shared/protocol/revocations.ts'
+import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { REVOCATIONS_A_MESSAGE } from '../../shared/protocol/revocations.ts'
 import type { Place } from '../revocations/journal.ts'
 
 /** What comes after one revocation, as it is written to every worker that stands there. */
@@ -73,8 +73,8 @@ export class RecentRows {
     if (this.#batch?.seq === seq) return this.#batch
     const from = this.#rows.length - (this.#last - seq)
     const rows = this.#rows.slice(from, from + REVOCATIONS_A_MESSAGE)
-    const message: ToWorker = { t: 'revoked', rows }
-    this.#batch = { seq, last: seq + rows.length, message: encodeMessage(message) }
+    const message = encodeMessage({ t: 'revoked', rows: rows.map(recordOf) })
+    this.#batch = { seq, last: seq + rows.length, message }
     return this.#batch
   }
 

@@ -10,7 +10,7 @@ import { elapsedMs } from '../../shared/freshness/clock-reading.ts'
 import { type Applied, type HolderState, remainingMs, startHolder, stepHolder } from '../../shared/freshness/holder.ts'
 import { laterMark, MARK_NONE, type Mark } from '../../shared/freshness/mark.ts'
 import type { FeedBegin, FeedGranted, FromWorker, ToWorker } from '../../shared/protocol/feed.ts'
-import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 
 /** The history that the cache is of, and the last revocation of it that is applied here. */
 export interface Place extends Mark {

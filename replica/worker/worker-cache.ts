@@ -7,7 +7,7 @@ import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-readi
 import { remainingMs } from '../../shared/freshness/holder.ts'
 import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { parsePosition, type Position } from '../../shared/position.ts'
-import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { Judged } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import type { Verdict } from '../../shared/verifier/verdict.ts'
@@ -221,9 +221,8 @@ export class WorkerCache {
 
   #drop(rows: readonly RevocationRow[]): void {
     for (const row of rows) {
-      const dropped = dropRevoked(this.#tokens, row)
-      if (dropped === undefined) this.step({ kind: 'puzzled', message: notUnderstood(row) })
-      else this.#revokedEntries += dropped
+      if (row.kind === 'unknown') this.step({ kind: 'puzzled', message: notUnderstood(row) })
+      else this.#revokedEntries += dropRevoked(this.#tokens, row)
     }
   }
 
@@ -237,10 +236,6 @@ const FALLEN: ReadonlySet<string> = new Set(['revoked', 'key_retired', 'org_disa
 
 function isPeer(peer: unknown): peer is string | undefined {
   return peer === undefined || (typeof peer === 'string' && peer.length <= PEER_CHARS_MAX)
-}
-
-function notUnderstood({ seq, kind }: RevocationRow): string {
-  return `revocation ${seq} is of kind "${kind}", which this version does not know`
 }
 
 /** What a position of another epoch means, or a text that is none, a replica says. */

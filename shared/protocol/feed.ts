@@ -4,7 +4,8 @@
  * own lease of freshness. A worker acknowledges what it has applied, so that its replica can say when it is covered.
  */
 import { z } from 'zod'
-import { revocationRow, REVOCATIONS_A_MESSAGE, type RevocationRow } from './revocations.ts'
+import { revocationRow, type RevocationRow } from './revocation-row.ts'
+import { REVOCATIONS_A_MESSAGE } from './revocations.ts'
 
 /** 16 bytes in hex, drawn at every start of a process. */
 const bootId = z.string().regex(/^[0-9a-f]{32}$/)

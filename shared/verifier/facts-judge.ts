@@ -83,9 +83,9 @@ function judgeStaleness(
   return refused('unavailable', 'the state of this node is older than a caveat allows', details)
 }
 
-function judgeNamed({ kid, nonce, wanted }: UnrevokedPredicate, tables: TokenTables, caveat: string): CaveatVerdict {
-  const fallen = standingOfNamed(kid, nonce, tables)
-  return fallen === undefined ? ALLOWED : { ...fallen, caveat, wanted }
+function judgeNamed(predicate: UnrevokedPredicate, tables: TokenTables, caveat: string): CaveatVerdict {
+  const fallen = standingOfNamed(predicate, tables)
+  return fallen === undefined ? ALLOWED : { ...fallen, caveat, wanted: predicate.wanted }
 }
 
 function unknownCaveat(caveat: string, wanted: string): Refused {

@@ -10,6 +10,7 @@ import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
 import { nextNonce } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
+import { NO_TABLES } from '../../shared/verifier/standing.ts'
 import { judge } from '../../shared/verifier/verifier.ts'
 import { serve } from './process.ts'
 
@@ -50,7 +51,7 @@ function fill(): void {
   const keys = new KeyTable([
     [KID, { org: 'acme', derivedKey: new Uint8Array(32), state: 'active', orgState: 'active' }],
   ])
-  const tables = { key: keys.get.bind(keys), revoked: () => false }
+  const tables = { ...NO_TABLES, key: keys.get.bind(keys) }
   const place = { epoch: 1, timeline: TIMELINE, seq: 0 }
   const now = Date.now()
   const times = { ageMs: 0, earliestMs: now, latestMs: now }

@@ -4,7 +4,8 @@ import { RecentRows } from '../../../replica/feed/recent-rows.ts'
 import { epoch as asEpoch, timeline as asTimeline } from '../../../shared/ids.ts'
 import { toWorker } from '../../../shared/protocol/feed.ts'
 import { decodeMessage } from '../../../shared/protocol/message.ts'
-import { REVOCATIONS_A_MESSAGE, type RevocationRow } from '../../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
+import { REVOCATIONS_A_MESSAGE } from '../../../shared/protocol/revocations.ts'
 
 function row(seq: number): RevocationRow {
   return { seq, kind: 'token', kid: '0'.repeat(16), nonce: '0'.repeat(32), expiresAt: 0 }

@@ -3,7 +3,7 @@ import type { FeedEffect, FeedEvent } from '../../../replica/worker/feed-core.ts
 import { type Asked, type CachedVerdict, type CacheQuery, WorkerCache } from '../../../replica/worker/worker-cache.ts'
 import type { ClockReading } from '../../../shared/freshness/clock-reading.ts'
 import type { FeedGranted, ToWorker } from '../../../shared/protocol/feed.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
 import type { VerifyResult } from '../../../shared/protocol/verify.ts'
 import type { Verdict } from '../../../shared/verifier/verdict.ts'
 import { Node, NOW_MS } from '../../shared/verifier/fixture.ts'
@@ -78,7 +78,7 @@ export class FedWorker {
   }
 
   /** Revokes at the replica; the row is on its way. */
-  revoke(name: Pick<RevocationRow, 'kid' | 'nonce'>): RevocationRow {
+  revoke(name: { readonly kid: string; readonly nonce: string }): RevocationRow {
     this.node.revocations.add(name.kid as never, name.nonce as never)
     this.seq += 1
     return { seq: this.seq, kind: 'token', kid: name.kid, nonce: name.nonce, expiresAt: 0 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { attenuate, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
-import { mint, NOW_MS } from '../../shared/verifier/fixture.ts'
+import { ACME, freshNonce, mint, NOW_MS, OTHER } from '../../shared/verifier/fixture.ts'
 import { at, bootOf, FedWorker, LEASE_MS, TIMELINE } from './fed-worker.ts'
 
 const text = encodeTokenText
@@ -159,9 +159,34 @@ describe('a revocation', () => {
     expect(worker.cache.statistics()).toMatchObject({ entries: 0, drops: { gap: 1 } })
   })
 
+  test('of a subject, an org or a key takes away exactly the tokens that a replica would refuse from then on', () => {
+    const untilMs = NOW_MS
+    const bounded = { expiresAt: 0, org: 'acme' }
+    for (const [row, gone] of [
+      [{ kind: 'subject', ...bounded, subject: 'alice', untilMs }, [true, false, true, false]],
+      [{ kind: 'org', ...bounded, untilMs }, [true, true, true, false]],
+      [{ kind: 'key', ...bounded, kid: ACME }, [true, true, true, false]],
+      [{ kind: 'org_disabled', ...bounded }, [true, true, true, false]],
+      [{ kind: 'org', ...bounded, untilMs: untilMs - 60_000 }, [false, false, false, false]],
+    ] as const) {
+      const worker = FedWorker.leased()
+      const made = text(mint([], { ancestors: [{ kid: ACME, nonce: freshNonce() }] }))
+      const held = [text(mint([])), text(mint([], { subject: 'bob' })), made, text(mint([], { kid: OTHER }))]
+      for (const [index, token] of held.entries()) {
+        const access = { org: index === 3 ? 'other' : 'acme' }
+        worker.cache.use(token, worker.answer(token, access), worker.asked())
+        expect(worker.hit(token, access)).toMatchObject({ ok: true })
+      }
+      worker.rows({ ...row, seq: 1 })
+      const after = held.map((token, index) => worker.hit(token, { org: index === 3 ? 'other' : 'acme' }) === undefined)
+      expect([row.kind, after]).toEqual([row.kind, gone])
+    }
+  })
+
   test('of a kind that is not understood ends the cache: from then on a replica is asked', () => {
     const { worker, token } = withToken()
-    worker.rows({ ...worker.revoke(nameOf(mint([]))), kind: 'something newer' })
+    const { seq } = worker.revoke(nameOf(mint([])))
+    worker.rows({ kind: 'unknown', seq, record: { seq, kind: 'something newer' } })
     worker.lease()
     expect(worker.verify(token)).toBe(true)
     expect(worker.hit(token)).toBeUndefined()
