@@ -8,7 +8,7 @@ import type { MacaroondError } from '../../shared/errors.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import { fromStream, REVOCATIONS_A_MESSAGE, type FromStream, type Granted } from '../../shared/protocol/revocations.ts'
 import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
-import { startAllowance, takePing, type PingAllowance } from '../freshness/ping-limit.ts'
+import { startAllowance, takePing, type PingAllowance } from '../../shared/freshness/ping-limit.ts'
 
 export interface RevocationSource {
   /** Number of the last committed revocation. */

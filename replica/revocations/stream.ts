@@ -33,9 +33,14 @@ export interface RevocationStreamOptions {
   /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
+  /** Rows that are enforced here from now on, in their order. */
+  readonly onRows: RowObserver
   /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
   readonly onFatal: (error: unknown) => void
 }
+
+/** Is shown revocations in the order of their history, each from the moment on that it is enforced. */
+export type RowObserver = (place: Place, rows: readonly RevocationRow[]) => void
 
 /** Between two syncs of the journal while revocations keep coming. */
 const SYNC_PAUSE_MS = 10
@@ -162,11 +167,12 @@ export class RevocationStream {
     return rows.slice(0, unknown)
   }
 
-  /** Memory first, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
+  /** Memory first, here and at the workers, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
   #take(place: Place, rows: readonly RevocationRow[], seq: number): void {
     this.#options.tables.add(rows, seq, place.timeline)
     this.#taken = { ...place, seq }
     this.#options.freshness.applied()
+    this.#options.onRows(place, rows)
     try {
       this.#options.journal.append(place, rows)
     } catch (cause) {

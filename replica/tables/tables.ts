@@ -2,6 +2,7 @@
  * What this replica verifies by: keys and revocations in memory, built from its own database and fed by the stream.
  * Revocations only ever grow here (S3): a snapshot, a reopened database or a newer timeline takes none away.
  */
+import type { RowObserver } from '../revocations/stream.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
 import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
@@ -22,6 +23,8 @@ export interface TablesOptions {
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
   readonly log: Log
+  /** Rows that were read from pages, in their order. */
+  readonly onRows?: RowObserver
 }
 
 /** Where the tables are read from; replaced when the database file is. */
@@ -79,9 +82,10 @@ export class Tables implements TokenTables {
     return this.#fromPages
   }
 
-  /** Revocations known without a gap, from pages or stream. */
+  /** Revocations known without a gap in the history of the pages, from these or from the stream. */
   get revocationSeq(): number {
-    return Math.max(this.#fromPages, this.#streamed.seq)
+    const { timeline, seq } = this.#streamed
+    return timeline === this.#meta?.timeline ? Math.max(this.#fromPages, seq) : this.#fromPages
   }
 
   /** Why nothing can be said of any token: a revocation of a kind that a newer version wrote (V7). */
@@ -147,8 +151,10 @@ export class Tables implements TokenTables {
   #readRevocations(meta: Meta): void {
     const rows = this.#source?.revocations.after(this.#fromPages, ROWS_A_READ) ?? []
     this.deny(rows)
-    const unknown = rows.find(({ kind }) => kind === 'unknown')
-    this.#fromPages = unknown === undefined ? (rows.at(-1)?.seq ?? meta.revocationSeq) : unknown.seq - 1
+    const unknown = rows.findIndex(({ kind }) => kind === 'unknown')
+    const understood = unknown === -1 ? rows : rows.slice(0, unknown)
+    this.#options.onRows?.(meta, understood)
+    this.#fromPages = unknown === -1 ? (rows.at(-1)?.seq ?? meta.revocationSeq) : (rows[unknown]?.seq ?? 1) - 1
   }
 
   #refuseToGuess(message: string): void {

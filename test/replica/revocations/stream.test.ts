@@ -57,6 +57,7 @@ function start(folder: string): Node {
     workers: freshness.workers,
     keks: ['00000000'],
     syncPages: () => undefined,
+    onRows: () => undefined,
     onDiverged: () => undefined,
     onFatal: (error) => {
       throw error
