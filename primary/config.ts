@@ -12,6 +12,7 @@ import {
   type PeerEntry,
 } from '../shared/config/node-config.ts'
 import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
+import type { DurabilitySettings } from './durability/durability.ts'
 import { pathText } from '../shared/config/read-config.ts'
 import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../shared/freshness/bound.ts'
 import { CLOCK_RATE_ERROR_MAX } from '../shared/limits.ts'
@@ -40,6 +41,8 @@ export interface PrimaryConfig {
    * within which a revocation binds everywhere, whatever is cut off (5101 ms with the defaults).
    */
   readonly freshness: FreshnessSettings
+  /** What `revoke --wait durable`, the default, waits for. */
+  readonly durability: DurabilitySettings
   readonly maintenance: {
     /** When the database is read whole and compared with the checksum kept while writing. */
     readonly scrub: string
@@ -48,38 +51,51 @@ export interface PrimaryConfig {
   readonly peers: readonly PeerEntry[]
 }
 
-export const primaryConfig: z.ZodType<PrimaryConfig> = z.strictObject({
-  cluster: clusterName,
-  data: pathText,
-  identity: pathText,
-  listen: listenAddress,
-  alone: z.boolean().default(false),
-  kek: kekSettings,
-  log: logSettings,
-  segments: z
-    .strictObject({
-      keep_bytes: z
-        .number()
-        .int()
-        .min(1_000_000)
-        .max(1e12)
-        .default(256 * 1024 * 1024),
-    })
-    .prefault({}),
-  checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
-  freshness: z
-    .strictObject({
-      lease_ms: z.number().min(100).max(3_600_000).default(FRESHNESS_DEFAULTS.lease_ms),
-      ping_ms: z.number().max(60_000).default(FRESHNESS_DEFAULTS.ping_ms),
-      clock_rate_error: z.number().min(0).max(CLOCK_RATE_ERROR_MAX).default(FRESHNESS_DEFAULTS.clock_rate_error),
-      decision_ms: z.number().min(1).default(FRESHNESS_DEFAULTS.decision_ms),
-    })
-    .superRefine((settings, context) => {
-      const fault = freshnessFault(settings)
-      if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
-    })
-    .prefault({}),
-  maintenance: z.strictObject({ scrub: cronText.default('17 3 * * *') }).prefault({}),
-  archive: archiveConfig,
-  peers: peerList,
-})
+export const primaryConfig: z.ZodType<PrimaryConfig> = z
+  .strictObject({
+    cluster: clusterName,
+    data: pathText,
+    identity: pathText,
+    listen: listenAddress,
+    alone: z.boolean().default(false),
+    kek: kekSettings,
+    log: logSettings,
+    segments: z
+      .strictObject({
+        keep_bytes: z
+          .number()
+          .int()
+          .min(1_000_000)
+          .max(1e12)
+          .default(256 * 1024 * 1024),
+      })
+      .prefault({}),
+    checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
+    freshness: z
+      .strictObject({
+        lease_ms: z.number().min(100).max(3_600_000).default(FRESHNESS_DEFAULTS.lease_ms),
+        ping_ms: z.number().max(60_000).default(FRESHNESS_DEFAULTS.ping_ms),
+        clock_rate_error: z.number().min(0).max(CLOCK_RATE_ERROR_MAX).default(FRESHNESS_DEFAULTS.clock_rate_error),
+        decision_ms: z.number().min(1).default(FRESHNESS_DEFAULTS.decision_ms),
+      })
+      .superRefine((settings, context) => {
+        const fault = freshnessFault(settings)
+        if (fault !== undefined) context.addIssue({ code: 'custom', message: fault })
+      })
+      .prefault({}),
+    durability: z
+      .strictObject({
+        revocations: z.enum(['local', 'replica', 'archive']).optional(),
+        degraded: z.boolean().default(false),
+      })
+      .prefault({}),
+    maintenance: z.strictObject({ scrub: cronText.default('17 3 * * *') }).prefault({}),
+    archive: archiveConfig,
+    peers: peerList,
+  })
+  .superRefine(({ durability, archive }, context) => {
+    if (durability.revocations !== 'archive' || (archive.enabled && archive.to !== undefined)) return
+    const message =
+      'revocations = "archive" needs an archive elsewhere: `to` under [archive]; one beside the data dies with it'
+    context.addIssue({ code: 'custom', path: ['durability', 'revocations'], message })
+  })

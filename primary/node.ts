@@ -27,6 +27,7 @@ import { startAgreement, stepAgreement, type Agreement, type Joined } from './co
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import type { PrimaryConfig } from './config.ts'
+import { Durability } from './durability/durability.ts'
 import { Granting } from './freshness/granting.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
@@ -71,6 +72,7 @@ export class Primary implements Service {
   readonly #writer: GroupWriter
   readonly #publisher: Publisher
   readonly #granting: Granting
+  readonly #durability: Durability
   readonly #settling: Settling
   readonly #calls: Calls
   readonly #maintenance: Maintenance
@@ -131,11 +133,13 @@ export class Primary implements Service {
         contradicted: (error) => this.#stopAtOnce(error),
       },
     })
+    this.#durability = this.#openDurability()
     this.#calls = openCalls({
       writer: this.#writer,
       commitLog: this.#commitLog,
       publisher: this.#publisher,
       granting: this.#granting,
+      durability: this.#durability,
       ring,
       replicas: () => this.#replicas(),
     })
@@ -257,6 +261,16 @@ export class Primary implements Service {
     })
   }
 
+  #openDurability(): Durability {
+    return new Durability({
+      settings: this.#options.config.durability,
+      hasReplicas: () => this.#replicaNames().length > 0,
+      acknowledged: (seq, resolve) => this.#publisher.acknowledgements.wait(seq, resolve),
+      archived: (txid, resolve) => this.#archives?.wait(txid, resolve) ?? (() => undefined),
+      clock: systemClock,
+    })
+  }
+
   #openSnapshots(): SnapshotFiles {
     const log = this.#commitLog
     return new SnapshotFiles({
@@ -374,6 +388,7 @@ export class Primary implements Service {
       authorityKey: this.#signingKey.publicKey,
       archives: this.#archives,
       granting: this.#granting,
+      durability: this.#durability,
       leaseMs: this.#options.config.freshness.lease_ms,
     })
   }

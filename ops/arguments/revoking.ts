@@ -14,21 +14,22 @@ export interface RevokingOptions {
 }
 
 export const REVOKED_JSON: readonly string[] = [
-  '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "replica" | "local", "position", …}',
+  '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "archive" | "replica" | "local", "position", …}',
   'of kind token also "id" and "matched": "recorded" | "unrecorded", whether its mint is on record',
   'of the others "tokens": {"count", "complete"}, those on record that it hits; of subject and org "untilMs"; of key "kid" and "mints"',
+  '"degraded": true: less durable than configured, which was not reached in time',
   'seq is a number in the log of revocations; already: true says that nothing had to be added',
   'with --wait global also "replicas": [{"name", "region", "how": "acknowledged" | "lease expired" | "no lease", "atMs"}]',
 ]
 
 export const REVOKED_EXIT =
-  '4 with code position_unreached: on the primary’s disk, but no replica has confirmed it yet; ask again. --wait global ends when every replica, with the services behind it, has acknowledged it or has lost its lease: at the latest after the bound that `macaroond status` shows'
+  '4 with code position_unreached: on the primary’s disk, but no replica, or not the archive, has it yet; ask again. --wait global ends when every replica, with the services behind it, has acknowledged it or has lost its lease: at the latest after the bound that `macaroond status` shows'
 
 export function addRevokingOptions(command: Command): Command {
   return command
     .option(
       '--wait <level>',
-      'local: on the primary’s disk; durable: on the disk of a replica too; global: nobody accepts it any more',
+      'local: on the primary’s disk; durable: on the disk of a replica or in the archive too, as the primary is configured; global: nobody accepts it any more',
       'durable',
     )
     .option('--reason <text>', 'for the audit')
@@ -41,11 +42,21 @@ export function revokingOptions({ wait, reason = '', requestId }: RevokingOption
   return { wait: waitLevel(wait), reason, onProgress, ...(requestId === undefined ? {} : { requestId }) }
 }
 
+const WHERE = {
+  archive: 'in the archive too',
+  replica: 'on a replica’s disk too',
+  local: 'on the primary’s disk',
+} as const
+
+const DEGRADED =
+  '  less durable than configured: the primary is in degraded mode, and `macaroond status` says since when'
+
 export function revokedText(revoked: RevokeResult): readonly string[] {
-  const { seq, already, durability, replicas = [] } = revoked
-  const where = durability === 'replica' ? 'on a replica’s disk too' : 'on the primary’s disk'
+  const { seq, already, durability, degraded, replicas = [] } = revoked
+  const where = WHERE[durability]
   const how = already ? 'it was revoked before, nothing is added' : `revocation ${seq}`
-  return [`${whatText(revoked)}: ${how}, ${where}${matchedText(revoked)}`, ...coverageTexts(replicas)]
+  const less = degraded === true ? [DEGRADED] : []
+  return [`${whatText(revoked)}: ${how}, ${where}${matchedText(revoked)}`, ...less, ...coverageTexts(replicas)]
 }
 
 export function coverageTexts(replicas: readonly CoveredReplica[]): readonly string[] {

@@ -23,7 +23,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
     json: [
       '{"cluster", "nodes": [{"role", "region", "address", "peerId", "reachable": true, "status": {…}}]}',
       'a node that did not answer has "reachable": false and "error": {"code", "message"} in place of "status"',
-      'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), log, walFrames, authorityKey, replicas (each with its lag)',
+      'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), durability (revocations, degraded, degradedSinceMs, degradedAnswers), log, walFrames, authorityKey, replicas (each with its lag)',
       '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts", "copies"} | null',
       'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
     ],
@@ -73,11 +73,22 @@ function stateText(status: NodeStatus): string {
     const { boundMs, settled, clockDoubt } = status.freshness
     const lags = status.replicas.map(({ name, wal, lag }) => `${name} ${wal ? `${lag ?? '?'} behind` : 'away'}`)
     const bound = `revocations bind within ${boundMs} ms`
+    const { degradedSinceMs } = status.durability
+    const degraded =
+      degradedSinceMs === null
+        ? []
+        : [`DEGRADED since ${new Date(degradedSinceMs).toISOString()}: revocations are not durable`]
     const unsettled = settled ? [] : ['not every replica has joined this epoch']
     const doubt = clockDoubt === null ? [] : [clockDoubt]
-    return [`writes ${status.writes}`, bound, ...unsettled, ...doubt, ...lags, ...archiveText(status.archive)].join(
-      ', ',
-    )
+    return [
+      `writes ${status.writes}`,
+      bound,
+      ...degraded,
+      ...unsettled,
+      ...doubt,
+      ...lags,
+      ...archiveText(status.archive),
+    ].join(', ')
   }
   if (status.alarm !== null) return `ALARM: ${status.alarm}`
   const { leaseMs, clockDoubt } = status.freshness

@@ -5,6 +5,7 @@ import { IssuedLog } from '../../shared/database/issued-log.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
+import type { Durability } from '../durability/durability.ts'
 import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import { Lineage } from '../store/lineage.ts'
@@ -22,6 +23,7 @@ export interface CallSources {
   readonly commitLog: CommitLog
   readonly publisher: Publisher
   readonly granting: Granting
+  readonly durability: Durability
   readonly ring: readonly [Kek, ...Kek[]]
   /** As configured now. */
   readonly replicas: () => readonly KnownPeer[]
@@ -36,7 +38,8 @@ export interface Calls {
   readonly keks: KekApi
 }
 
-export function openCalls({ writer, commitLog, publisher, granting, ring, replicas }: CallSources): Calls {
+export function openCalls(sources: CallSources): Calls {
+  const { writer, commitLog, publisher, granting, durability, ring, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
   const state = (): GroupWriter['state'] => writer.state
@@ -47,8 +50,7 @@ export function openCalls({ writer, commitLog, publisher, granting, ring, replic
       writer,
       issued,
       onRecord: new TokensOnRecord(db),
-      acknowledgements: publisher.acknowledgements,
-      hasReplicas: () => replicas().length > 0,
+      durability,
       clock: systemClock,
     }),
     revocations: new RevocationsApi({ state, book: new RevocationBook(db), issued, lineage: new Lineage(db) }),

@@ -4,7 +4,6 @@ import type { Clock } from '../../shared/clock.ts'
 import type { IssuedLog } from '../../shared/database/issued-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Kid, kid as asKid } from '../../shared/ids.ts'
-import { REVOKE_DURABLE_TIMEOUT_MS } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import {
@@ -12,6 +11,7 @@ import {
   type KeyRetired,
   type OrgDisabled,
   type OrgRevoked,
+  type Reached,
   retireKeyParams,
   revokeIssuedParams,
   type RevokeAnswer,
@@ -24,7 +24,7 @@ import {
 import type { Command } from '../authority/commands.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
-import type { Acknowledgements } from '../publisher/acknowledgements.ts'
+import type { Durability } from '../durability/durability.ts'
 import type { TokensOnRecord, Wanted } from '../store/tokens-on-record.ts'
 import { requireSettled } from './acknowledgeable.ts'
 import { nameToken } from './named-token.ts'
@@ -35,9 +35,7 @@ export interface RevokingApiOptions {
   readonly writer: GroupWriter
   readonly issued: IssuedLog
   readonly onRecord: TokensOnRecord
-  readonly acknowledgements: Acknowledgements
-  /** Whether a replica is configured: then a durable revocation is on one's disk as well. */
-  readonly hasReplicas: () => boolean
+  readonly durability: Durability
   readonly clock: Pick<Clock, 'wallMs'>
 }
 
@@ -118,30 +116,12 @@ export class RevokingApi {
   }
 
   async #carryOut<T extends RevokeAnswer>(command: Command, wait: RevokeCommon['wait']): Promise<RevokeResult<T>> {
-    const { writer, hasReplicas } = this.#options
+    const { writer, durability } = this.#options
     const { answer, position } = await writer.submit<T>(command)
     requireSettled(writer.state, answer.seq)
-    const waits = wait !== 'local' && hasReplicas()
-    if (waits) await this.#untilDurable(answer.seq)
-    return { ...answer, durability: waits ? 'replica' : 'local', position: positionText(position) }
-  }
-
-  async #untilDurable(seq: number): Promise<void> {
-    const { acknowledgements } = this.#options
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const stop = acknowledgements.wait(seq, resolve)
-    const timer = setTimeout(() => reject(notDurable(seq)), REVOKE_DURABLE_TIMEOUT_MS)
-    await promise.finally(() => {
-      stop()
-      clearTimeout(timer)
-    })
+    const reached = wait === 'local' ? LOCAL : await durability.reach(answer.seq, position)
+    return { ...answer, ...reached, position: positionText(position) }
   }
 }
 
-function notDurable(seq: number): MacaroondError {
-  return new MacaroondError(
-    'position_unreached',
-    `revocation ${seq} is on the primary's disk, but no replica has confirmed it within ${REVOKE_DURABLE_TIMEOUT_MS} ms`,
-    { hint: 'it will be sent as soon as a replica is there; ask again, or use --wait local to accept that' },
-  )
-}
+const LOCAL: Reached = { durability: 'local' }

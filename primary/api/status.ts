@@ -5,6 +5,7 @@ import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { Archives } from '../archiver/archives.ts'
+import type { Durability } from '../durability/durability.ts'
 import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
@@ -21,6 +22,7 @@ export interface StatusSources {
   readonly archives: Archives | undefined
   readonly granting: Granting
   readonly leaseMs: number
+  readonly durability: Durability
 }
 
 export function primaryStatus(sources: StatusSources): PrimaryStatus {
@@ -37,6 +39,7 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     revocationSeq: state.revocationSeq,
     orgs: state.orgs.size,
     freshness: freshnessOf(sources),
+    durability: sources.durability.status(),
     log: commitLog.log,
     walFrames: commitLog.walFrames,
     authorityKey: Buffer.from(sources.authorityKey).toString('hex'),

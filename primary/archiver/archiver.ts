@@ -3,6 +3,7 @@ import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
 import type { DestinationStatus } from '../../shared/protocol/status.ts'
+import { Threshold } from '../durability/threshold.ts'
 import { JOB_SCHEDULES, rulesOf } from './config.ts'
 import {
   alertsOf,
@@ -42,6 +43,7 @@ export class Archiver {
   readonly #stopping = new AbortController()
   readonly #firstClaim = Promise.withResolvers<void>()
   readonly #doneAtMs = new Map<JobName, number>()
+  readonly #archived = new Threshold()
   #state: ArchiverState
   #working: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
@@ -69,6 +71,13 @@ export class Archiver {
   /** Called with every commit; returns at once. */
   committed(txid: Txid): void {
     this.#step({ kind: 'committed', txid })
+  }
+
+  /** Calls `resolve` once the archive has the transaction, and does not wait for the next round; the result stops waiting. */
+  wait(txid: number, resolve: () => void): () => void {
+    const stop = this.#archived.wait(txid, resolve)
+    if (txid > this.#archived.reached) this.#step({ kind: 'hurry' })
+    return stop
   }
 
   due(job: JobName): void {
@@ -109,6 +118,7 @@ export class Archiver {
     const nowMs = clock.monotonicMs()
     const { state, start, wakeAtMs } = step(this.#state, event, nowMs, rulesOf(config))
     this.#state = state
+    this.#archived.raise(state.archived)
     if (this.#stopping.signal.aborted) return
     if (start !== undefined) this.#working = this.#run(start)
     if (wakeAtMs === undefined || this.#timer !== undefined) return

@@ -27,6 +27,11 @@ export class Archives {
     for (const archiver of this.#all) archiver.committed(txid)
   }
 
+  /** Until the first has the transaction; the returned function stops waiting. */
+  wait(txid: number, resolve: () => void): () => void {
+    return this.#first.wait(txid, resolve)
+  }
+
   due(job: JobName): void {
     for (const archiver of this.#all) archiver.due(job)
   }

@@ -54,6 +54,8 @@ export interface ArchiverState {
 export type ArchiverEvent =
   | { readonly kind: 'committed'; readonly txid: Txid }
   | { readonly kind: 'due'; readonly job: JobName }
+  /** Somebody waits for the archive: the next round begins now. */
+  | { readonly kind: 'hurry' }
   | { readonly kind: 'claimed'; readonly archived: Txid; readonly needsSnapshot: boolean }
   | { readonly kind: 'uploaded'; readonly archived: Txid }
   /** The next transaction is no longer in the log: what is between it and the head is lost as single transactions. */
@@ -116,6 +118,8 @@ function take(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: 
       return { ...state, committed: event.txid }
     case 'due':
       return state.due.some(({ job }) => job === event.job) ? state : withDue(state, event.job, nowMs)
+    case 'hurry':
+      return { ...state, nextRoundMs: Math.min(state.nextRoundMs, nowMs) }
     case 'claimed':
       // The failures stay counted: what failed after the last claim may fail again.
       return { ...done({ ...state, claimed: true, ...pick(event) }), failures: state.failures }

@@ -1,26 +1,19 @@
-/** Pure: who has acknowledged which revocation, and who waits for that. */
-
-export interface Waiter {
-  readonly seq: number
-  readonly resolve: () => void
-}
+/** Who has acknowledged which revocation, and who waits for that. */
+import { Threshold } from '../durability/threshold.ts'
 
 /** Revocations are durable once any one replica has them on its disk. */
 export class Acknowledgements {
   readonly #bySeq = new Map<string, number>()
-  #waiters: Waiter[] = []
+  readonly #durable = new Threshold()
 
   /** A replica's number only rises while it is the same timeline. */
   acknowledge(replica: string, seq: number): void {
     this.#bySeq.set(replica, Math.max(seq, this.#bySeq.get(replica) ?? 0))
-    const durable = this.durable
-    const ready = this.#waiters.filter((waiter) => waiter.seq <= durable)
-    this.#waiters = this.#waiters.filter((waiter) => waiter.seq > durable)
-    for (const { resolve } of ready) resolve()
+    this.#durable.raise(seq)
   }
 
   get durable(): number {
-    return Math.max(0, ...this.#bySeq.values())
+    return this.#durable.reached
   }
 
   of(replica: string): number | undefined {
@@ -29,11 +22,6 @@ export class Acknowledgements {
 
   /** Calls `resolve` once a replica has `seq`; the returned function stops waiting. */
   wait(seq: number, resolve: () => void): () => void {
-    const waiter: Waiter = { seq, resolve }
-    if (seq <= this.durable) resolve()
-    else this.#waiters.push(waiter)
-    return () => {
-      this.#waiters = this.#waiters.filter((other) => other !== waiter)
-    }
+    return this.#durable.wait(seq, resolve)
   }
 }

@@ -130,11 +130,18 @@ export interface OrgDisabled extends Revoked {
 
 export type RevokeAnswer = TokenRevoked | SubjectRevoked | OrgRevoked | KeyRetired | OrgDisabled
 
-interface Settled {
+export type DurabilityLevel = 'archive' | 'replica' | 'local'
+
+export interface Reached {
+  /** What holds now: in the archive, on a replica's disk, or on the primary's only. */
+  readonly durability: DurabilityLevel
+  /** It is less than what is configured, and was not reached in time: the primary answers all the same, as it was told to. */
+  readonly degraded?: true
+}
+
+interface Settled extends Reached {
   /** With `wait: 'global'`: how each replica is covered, when it binds everywhere. */
   readonly replicas?: readonly CoveredReplica[]
-  /** What holds now: on a replica's disk too, or on the primary's only. */
-  readonly durability: 'replica' | 'local'
   readonly position: string
 }
 

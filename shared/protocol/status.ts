@@ -1,4 +1,5 @@
 /** The `status` call on the `admin` channel: what a node says of itself, for operators. Nothing in it is a secret. */
+import type { DurabilityLevel } from './revoke.ts'
 
 export interface ReplicaLink {
   readonly name: string
@@ -52,6 +53,7 @@ export interface PrimaryStatus {
   readonly revocationSeq: number
   readonly orgs: number
   readonly freshness: PrimaryFreshness
+  readonly durability: DurabilityStatus
   readonly log: { readonly first: number; readonly last: number; readonly bytes: number }
   readonly walFrames: number
   /** The authority's public key, 64 hex digits: what its archive is checked with. */
@@ -59,6 +61,17 @@ export interface PrimaryStatus {
   /** Null where nothing is archived. */
   readonly archive: ArchiveStatus | null
   readonly replicas: readonly ReplicaLink[]
+}
+
+export interface DurabilityStatus {
+  /** What a revocation must reach before it is acknowledged as durable. */
+  readonly revocations: DurabilityLevel
+  /** Whether less is acknowledged, and named as such, where that is not reached in time. */
+  readonly degraded: boolean
+  /** Since when that is so, unix milliseconds; null while the last one was durable. */
+  readonly degradedSinceMs: number | null
+  /** Such answers since the start. */
+  readonly degradedAnswers: number
 }
 
 export interface PrimaryFreshness {
