@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureCached } from './cached.ts'
 import { Cluster } from './cluster.ts'
+import { fleetRows } from './fleet-model.ts'
 import { measureLatency } from './latency.ts'
 import { measureMacaroons } from './macaroons/measure.ts'
 import { describeMachine } from './machine.ts'
@@ -39,7 +40,16 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
   },
 })
-const SECTIONS = [...Object.keys(ON_CLUSTER), 'propagation', 'cached', 'verifier', 'restore', 'macaroons', 'memory']
+const SECTIONS = [
+  ...Object.keys(ON_CLUSTER),
+  'propagation',
+  'cached',
+  'verifier',
+  'restore',
+  'macaroons',
+  'memory',
+  'fleet',
+]
 for (const section of options.only ?? []) {
   if (!SECTIONS.includes(section)) throw new Error(`there is no section ${section}, only ${SECTIONS.join(', ')}`)
 }
@@ -81,6 +91,7 @@ async function alone(): Promise<Row[]> {
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
   if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))
   if (wanted('macaroons')) rows.push(...(say('macaroons'), await measureMacaroons(subfolder('macaroons'), plan, note)))
+  if (wanted('fleet')) rows.push(...fleetRows())
   if (wanted('memory')) rows.push(...(say('memory'), await measureMemory(subfolder('memory'))))
   return rows
 }
