@@ -9,7 +9,6 @@ import { newBootId } from '../../shared/freshness/boot-id.ts'
 import { FRESHNESS_DEFAULTS } from '../../shared/freshness/bound.ts'
 import { kid, nonce } from '../../shared/ids.ts'
 import { HEARTBEAT_INTERVAL_MS } from '../../shared/limits.ts'
-import type { JsonObject } from '../../shared/channel/json.ts'
 import type { FeedGranted } from '../../shared/protocol/feed.ts'
 import { encodeMessage } from '../../shared/protocol/message.ts'
 import { recordOf } from '../../shared/protocol/revocation-row.ts'
@@ -100,7 +99,7 @@ function replicaPing(): readonly number[] {
 function workerPing(): readonly number[] {
   const times = { earliestMs: TIMES.wallMs, latestMs: TIMES.wallMs, ageMs: 123.456, leaseMs: 4_876.543 }
   const granted = { t: 'granted', id: 100_000, ...STAND, ...times, boot: BOOT } satisfies FeedGranted
-  return [sizeOf({ t: 'ping', id: 100_000 }), sizeOf({ ...granted })]
+  return [sizeOf({ t: 'ping', id: 100_000 }), sizeOf(granted)]
 }
 
 /** In messages as full as they go, and one acknowledgement for each. */
@@ -113,15 +112,15 @@ function revocationsOnWire(count: number): Traffic {
   return { bytes: full * each(REVOCATIONS_A_MESSAGE) + each(rest), messages }
 }
 
-function rowsOf(count: number): JsonObject[] {
+function rowsOf(count: number): object[] {
   const key = kid('0123456789abcdef')
   return Array.from({ length: count }, (_, index) => {
     const name = nonce((0x0199_0000_0000 + index).toString(16).padStart(32, '0'))
     const row = { kind: 'token', seq: STAND.seq + index, kid: key, nonce: name, expiresAt: 1_790_000_000 } as const
-    return recordOf(row) as JsonObject
+    return recordOf(row)
   })
 }
 
 function sizeOf(message: object): number {
-  return encodeMessage(message as JsonObject).byteLength
+  return encodeMessage(message).byteLength
 }
