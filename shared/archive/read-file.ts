@@ -1,23 +1,52 @@
 /** Reads files of an archive and believes nothing: size and hash as the manifest has them, then every byte of the format. */
-import { Sha256, sha256 } from '../crypto.ts'
+import { Sha256, sha256Hex } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { SEGMENT_BYTES_MAX } from '../limits.ts'
-import { decodeSegment, type PageSink, type Segment, SegmentDecoder } from '../ltx/decoder.ts'
+import {
+  decodePages,
+  decodeSegment,
+  type PageRoom,
+  type PageSink,
+  type Segment,
+  SegmentDecoder,
+} from '../ltx/decoder.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
 import type { ArchivedFile } from './layout.ts'
 import { type ArchiveStorage, getWhole, piecesOf } from './storage.ts'
 
 /** A file that fits into memory: all that are not snapshots do. Throws archive_damaged, which names the file. */
 export async function readSegmentFile(storage: ArchiveStorage, file: ArchivedFile): Promise<Segment> {
-  if (file.bytes > SEGMENT_BYTES_MAX) throw damaged(file, `it is of ${file.bytes} bytes`)
-  const bytes = await getWhole(storage, file.key)
-  requireEqual(file, 'of another size', bytes.length, file.bytes)
-  if (file.sha256 !== undefined) requireEqual(file, 'not what was archived', sha256(bytes).toString('hex'), file.sha256)
+  const bytes = await readArchived(storage, file)
   return naming(file, () => {
     const segment = decodeSegment(bytes)
     requireHeader(file, segment.header)
     return segment
   })
+}
+
+/** Its bytes, of the size and the hash that the manifest says; whether they are a segment is not known yet. */
+export async function readArchived(storage: ArchiveStorage, file: ArchivedFile): Promise<Buffer> {
+  if (file.bytes > SEGMENT_BYTES_MAX) throw damaged(file, `it is of ${file.bytes} bytes`)
+  const bytes = await getWhole(storage, file.key)
+  requireEqual(file, 'of another size', bytes.length, file.bytes)
+  if (file.sha256 !== undefined) requireEqual(file, 'not what was archived', sha256Hex(bytes), file.sha256)
+  return bytes
+}
+
+/** Unpacks what `readArchived` gave to where `room` says, and checks every byte of it. */
+export function unpackArchived(file: ArchivedFile, bytes: Buffer, room: PageRoom): SegmentHeader {
+  return naming(file, () => {
+    const header = decodePages(bytes, room)
+    requireHeader(file, header)
+    return header
+  })
+}
+
+export interface StreamOptions {
+  readonly onPage: PageSink
+  /** Where pages are unpacked to; a buffer of its own for each without it. */
+  readonly room?: PageRoom
+  readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
 /**
@@ -27,10 +56,10 @@ export async function readSegmentFile(storage: ArchiveStorage, file: ArchivedFil
 export async function streamSegmentFile(
   storage: ArchiveStorage,
   file: ArchivedFile,
-  { onPage, onBytes }: { readonly onPage: PageSink; readonly onBytes?: ((bytes: number) => void) | undefined },
+  { onPage, room, onBytes }: StreamOptions,
 ): Promise<SegmentHeader> {
   const hash = new Sha256()
-  const decoder = new SegmentDecoder(onPage)
+  const decoder = new SegmentDecoder(onPage, room)
   let bytes = 0
   for await (const piece of piecesOf(storage, file.key)) {
     bytes += piece.length

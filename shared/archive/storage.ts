@@ -41,14 +41,26 @@ export interface ArchiveStorage {
   readonly sweep: () => Promise<void>
 }
 
-/** An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. */
+/**
+ * An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. The next one is
+ * read while the caller works on one.
+ */
 export async function* piecesOf(storage: ArchiveStorage, key: string): AsyncGenerator<Buffer> {
-  for (let start = 0; ;) {
-    const piece = await storage.get(key, { start, length: ARCHIVE_READ_BYTES })
+  const read = (start: number): Promise<Buffer | undefined> => {
+    const piece = storage.get(key, { start, length: ARCHIVE_READ_BYTES })
+    // It is awaited in its turn; until then its failure is nobody's.
+    piece.catch(() => undefined)
+    return piece
+  }
+  let start = 0
+  for (let reading = read(start); ;) {
+    const piece = await reading
     if (piece === undefined) throw objectMissing(storage, key)
-    if (piece.length > 0) yield piece
-    if (piece.length < ARCHIVE_READ_BYTES) return
     start += piece.length
+    const isLast = piece.length < ARCHIVE_READ_BYTES
+    if (!isLast) reading = read(start)
+    if (piece.length > 0) yield piece
+    if (isLast) return
   }
 }
 

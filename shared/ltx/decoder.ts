@@ -2,7 +2,7 @@
 import { assert } from '../errors.ts'
 import { SEGMENT_BYTES_MAX, SEGMENT_PAGES_BYTES_MAX } from '../limits.ts'
 import { segmentCorrupt } from './corrupt.ts'
-import { Crc64 } from './crc64.ts'
+import { Crc64, type U64 } from './crc64.ts'
 import type { DatabasePage } from './database-pages.ts'
 import {
   BLOCK_LENGTH_BYTES,
@@ -27,25 +27,47 @@ export interface Segment {
   readonly pages: readonly DatabasePage[]
 }
 
-/** Gets each page as it is read. `data` is the callee's to keep. */
-export type PageSink = (pgno: number, data: Buffer, header: SegmentHeader) => void
+/** Gets each page as it is read. `data` is the callee's to keep; `crc` is that of the page alone, until the next page comes. */
+export type PageSink = (pgno: number, data: Buffer, header: SegmentHeader, crc: U64) => void
+
+/** Says where a page is unpacked to: exactly one page size, of which nothing is read. */
+export type PageRoom = (pgno: number, pageSize: number) => Buffer
 
 /** What the next bytes of the file are. */
 type Part = 'header' | 'page header' | 'block length' | 'block' | 'page index' | 'trailer' | 'end'
 
 /** A whole file in memory. `segment_corrupt` for anything but a file that is right to the last byte. */
 export function decodeSegment(bytes: Buffer): Segment {
-  if (bytes.length > SEGMENT_BYTES_MAX) throw segmentCorrupt(`more than ${SEGMENT_BYTES_MAX} bytes`, SEGMENT_BYTES_MAX)
   const pages: DatabasePage[] = []
-  const decoder = new SegmentDecoder((pgno, data, { pageSize }) => {
-    // A page can compress 250 times: without this, a small file could ask for gigabytes.
-    if ((pages.length + 1) * pageSize > SEGMENT_PAGES_BYTES_MAX) {
-      throw segmentCorrupt(`pages of more than ${SEGMENT_PAGES_BYTES_MAX} bytes`, decoder.offset)
-    }
+  const header = decodePages(bytes, (pgno, pageSize) => {
+    const data = freshPage(pgno, pageSize)
     pages.push({ pgno, data })
+    return data
   })
+  return { header, pages }
+}
+
+/** As `decodeSegment`, its pages unpacked to where `room` says. When this throws, what is there is not to be believed. */
+export function decodePages(bytes: Buffer, room: PageRoom): SegmentHeader {
+  if (bytes.length > SEGMENT_BYTES_MAX) throw segmentCorrupt(`more than ${SEGMENT_BYTES_MAX} bytes`, SEGMENT_BYTES_MAX)
+  let pages = 0
+  const decoder = new SegmentDecoder(
+    () => undefined,
+    (pgno, pageSize) => {
+      pages += 1
+      // A page can compress 250 times: without this, a small file could ask for gigabytes.
+      if (pages * pageSize > SEGMENT_PAGES_BYTES_MAX)
+        throw segmentCorrupt(`pages of more than ${SEGMENT_PAGES_BYTES_MAX} bytes`, decoder.offset)
+      return room(pgno, pageSize)
+    },
+  )
   decoder.write(bytes)
-  return { header: decoder.finish(), pages }
+  return decoder.finish()
+}
+
+/** Every byte is written, or the page is refused: nothing of what this memory held before can be read out. */
+function freshPage(_: number, pageSize: number): Buffer {
+  return Buffer.allocUnsafeSlow(pageSize)
 }
 
 /**
@@ -55,8 +77,10 @@ export function decodeSegment(bytes: Buffer): Segment {
  */
 export class SegmentDecoder {
   readonly #onPage: PageSink
+  readonly #room: PageRoom
   readonly #index = new PageIndex()
   readonly #crc = new Crc64()
+  readonly #pageCrc = new Crc64()
   #part: Part | 'failed' = 'header'
   /** Length of the current part; a part is looked at when all of it is there. */
   #need: number = HEADER_BYTES
@@ -71,8 +95,9 @@ export class SegmentDecoder {
   #expectedIndex: Buffer = this.#carry
   #indexAt = 0
 
-  constructor(onPage: PageSink) {
+  constructor(onPage: PageSink, room: PageRoom = freshPage) {
     this.#onPage = onPage
+    this.#room = room
   }
 
   /** Bytes of the file that were read and found right. */
@@ -176,13 +201,15 @@ export class SegmentDecoder {
 
   #readBlock(block: Buffer): void {
     const { header } = this.#known()
-    // Every byte is written, or the block is refused: nothing of what this memory held before can be read out.
-    const page = Buffer.allocUnsafeSlow(header.pageSize)
+    const page = this.#room(this.#pgno, header.pageSize)
+    assert(page.length === header.pageSize, 'room for exactly one page')
     if (!decompressBlock(block, page)) {
       throw segmentCorrupt(`page ${this.#pgno} is not an LZ4 block of ${page.length} bytes`, this.#offset)
     }
-    this.#crc.update(page)
-    this.#onPage(this.#pgno, page, header)
+    // Who takes the page needs a sum of it as well: one pass over its bytes is enough for both.
+    this.#pageCrc.reset().update(page)
+    this.#crc.append(this.#pageCrc, page.length)
+    this.#onPage(this.#pgno, page, header, this.#pageCrc)
     this.#expect('page header', PAGE_HEADER_BYTES)
   }
 

@@ -98,7 +98,7 @@ async function measureLarge(own: ArchivedDatabase, what: string, rounds: number)
 async function rebuildSeconds({ path, archive, key }: ArchivedDatabase): Promise<number> {
   const output = `${path}.rebuilt`
   const startMs = performance.now()
-  const storage = await openArchive(archive)
+  const storage = await openArchive(archive, { blocking: true })
   const { files } = await readManifest(storage, key.publicKey)
   const plan = planRestore([...files.values()], { kind: 'head' }, Number.MAX_SAFE_INTEGER)
   const { checksum } = await rebuildDatabase({ storage, files: plan.files, path: output })
