@@ -2,7 +2,7 @@
  * An archive in a directory. A file appears under its name by rename or link, whole and synced, with its timestamp as mtime,
  * because litestream picks files for a point in time by that. What a crash left begins with `.tmp-` and is swept by its next writer.
  */
-import { constants, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MacaroondError } from '../errors.ts'
@@ -58,7 +58,7 @@ export class DirectoryStorage implements ArchiveStorage {
 
   async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
     try {
-      return this.#blocking && range === undefined ? readFileSync(this.#path(key)) : await read(this.#path(key), range)
+      return this.#blocking && range === undefined ? readNow(this.#path(key)) : await read(this.#path(key), range)
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       throw failure(error, `reading ${key}`)
@@ -194,6 +194,32 @@ async function read(path: string, range: ByteRange | undefined): Promise<Buffer>
   } finally {
     await file.close()
   }
+}
+
+function readNow(path: string): Buffer {
+  const fd = openSync(path, 'r')
+  try {
+    const bytes = allocate(fstatSync(fd).size)
+    let filled = 0
+    for (let read = -1; read !== 0 && filled < bytes.length; filled += read)
+      read = readSync(fd, bytes, filled, bytes.length - filled, filled)
+    return bytes.subarray(0, filled)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const SLAB_BYTES: number = 1024 * 1024
+const SLAB_SHARE = 16
+let slab: Buffer = Buffer.alloc(0)
+let slabUsed = 0
+
+/** Thousands of small files: a buffer of its own costs each of them more than reading it. */
+function allocate(bytes: number): Buffer {
+  if (bytes > SLAB_BYTES / SLAB_SHARE) return Buffer.allocUnsafeSlow(bytes)
+  if (slabUsed + bytes > slab.length) [slab, slabUsed] = [Buffer.allocUnsafeSlow(SLAB_BYTES), 0]
+  slabUsed += bytes
+  return slab.subarray(slabUsed - bytes, slabUsed)
 }
 
 async function readRange(file: FileHandle, { start, length }: ByteRange): Promise<Buffer> {

@@ -134,7 +134,7 @@ export class SegmentDecoder {
     if (this.#part === 'page index') return this.#takeIndex(chunk, at)
     const missing = this.#need - this.#carried
     if (this.#carried === 0 && chunk.length - at >= missing) {
-      this.#read(chunk.subarray(at, at + missing))
+      this.#read(chunk, at)
       return at + missing
     }
     const used = Math.min(missing, chunk.length - at)
@@ -143,7 +143,7 @@ export class SegmentDecoder {
     this.#carried += used
     if (this.#carried === this.#need) {
       this.#carried = 0
-      this.#read(this.#carry.subarray(0, this.#need))
+      this.#read(this.#carry, 0)
     }
     return at + used
   }
@@ -153,13 +153,15 @@ export class SegmentDecoder {
     this.#carry = Buffer.alloc(this.#said === undefined ? HEADER_BYTES : frameBytesMax(this.#said.header.pageSize))
   }
 
-  #read(part: Buffer): void {
-    if (this.#part === 'block') this.#readBlock(part)
-    else if (this.#part === 'page header') this.#readPageHeader(part)
-    else if (this.#part === 'block length') this.#readBlockLength(part)
-    else if (this.#part === 'header') this.#readHeader(part)
-    else this.#readTrailer(part)
-    this.#offset += part.length
+  /** The part is `#need` bytes from `at` on: a view of its own would cost more than most of them. */
+  #read(bytes: Buffer, at: number): void {
+    const length = this.#need
+    if (this.#part === 'block') this.#readBlock(bytes.subarray(at, at + length))
+    else if (this.#part === 'page header') this.#readPageHeader(bytes, at)
+    else if (this.#part === 'block length') this.#readBlockLength(bytes, at)
+    else if (this.#part === 'header') this.#readHeader(bytes.subarray(at, at + length))
+    else this.#readTrailer(bytes, at)
+    this.#offset += length
   }
 
   #expect(part: Part, bytes: number): void {
@@ -174,10 +176,10 @@ export class SegmentDecoder {
     this.#expect('page header', PAGE_HEADER_BYTES)
   }
 
-  #readPageHeader(bytes: Buffer): void {
-    this.#crc.update(bytes)
-    this.#pgno = bytes.readUInt32BE(0)
-    const flags = bytes.readUInt16BE(PAGE_FLAGS_AT)
+  #readPageHeader(bytes: Buffer, at: number): void {
+    this.#crc.update(bytes, at, at + PAGE_HEADER_BYTES)
+    this.#pgno = bytes.readUInt32BE(at)
+    const flags = bytes.readUInt16BE(at + PAGE_FLAGS_AT)
     if (this.#pgno === 0 && flags === 0) return this.#endPages()
     if (this.#pgno === 0) throw segmentCorrupt('pages are numbered from 1', this.#offset)
     if (flags === 0) {
@@ -189,9 +191,9 @@ export class SegmentDecoder {
     this.#expect('block length', BLOCK_LENGTH_BYTES)
   }
 
-  #readBlockLength(bytes: Buffer): void {
-    this.#crc.update(bytes)
-    const length = bytes.readUInt32BE(0)
+  #readBlockLength(bytes: Buffer, at: number): void {
+    this.#crc.update(bytes, at, at + BLOCK_LENGTH_BYTES)
+    const length = bytes.readUInt32BE(at)
     if (length === 0 || length > blockBytesMax(this.#known().header.pageSize)) {
       throw segmentCorrupt(`page ${this.#pgno} in a block of ${length} bytes`, this.#offset)
     }
@@ -232,12 +234,13 @@ export class SegmentDecoder {
     return at + used
   }
 
-  #readTrailer(bytes: Buffer): void {
-    const hi = (this.#crc.update(bytes, 0, FILE_CHECKSUM_AT).hi | FILE_CHECKSUM_FLAG_HIGH) >>> 0
-    if (bytes.readUInt32BE(0) !== 0 || bytes.readUInt32BE(4) !== 0) {
+  #readTrailer(bytes: Buffer, at: number): void {
+    const sumAt = at + FILE_CHECKSUM_AT
+    const hi = (this.#crc.update(bytes, at, sumAt).hi | FILE_CHECKSUM_FLAG_HIGH) >>> 0
+    if (bytes.readUInt32BE(at) !== 0 || bytes.readUInt32BE(at + 4) !== 0) {
       throw segmentCorrupt('a post-apply checksum beside the flag that says there is none', this.#offset)
     }
-    if (bytes.readUInt32BE(FILE_CHECKSUM_AT) !== hi || bytes.readUInt32BE(FILE_CHECKSUM_AT + 4) !== this.#crc.lo) {
+    if (bytes.readUInt32BE(sumAt) !== hi || bytes.readUInt32BE(sumAt + 4) !== this.#crc.lo) {
       throw segmentCorrupt('the file checksum does not match the bytes', this.#offset + FILE_CHECKSUM_AT)
     }
     this.#expect('end', 0)
