@@ -96,7 +96,8 @@ export class DirectoryStorage implements ArchiveStorage {
   }
 
   #path(key: string): string {
-    return join(this.location, key)
+    // Keys have no dots to resolve, and there are many.
+    return `${this.location}/${key}`
   }
 
   async #walk(folder: string, found: StoredObject[]): Promise<void> {

@@ -4,7 +4,7 @@ import type { Checksum } from '../ids.ts'
 import { ARCHIVE_REQUESTS_AT_ONCE } from '../limits.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
 import type { ArchivedFile } from './layout.ts'
-import { damaged, readArchived, streamSegmentFile, unpackArchived } from './read-file.ts'
+import { blocksOfArchived, damaged, readArchived, streamSegmentFile } from './read-file.ts'
 import { RebuiltFile } from './rebuilt-file.ts'
 import type { ArchiveStorage } from './storage.ts'
 
@@ -38,7 +38,7 @@ export async function rebuildDatabase({ storage, files, path, onBytes }: Rebuild
     target.wholeEnds(header)
     for await (const { bytes, file } of inOrder(storage, rest)) {
       const { pageSize } = header
-      header = unpackArchived(file, bytes, target.changedRoom)
+      header = blocksOfArchived(file, bytes, (pgno, block) => target.onChanged(pgno, block, file))
       if (header.pageSize !== pageSize) throw damaged(file, 'its pages are of another size')
       target.changed(header)
       onBytes?.(file.bytes)

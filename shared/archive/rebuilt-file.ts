@@ -1,7 +1,7 @@
 /**
  * The database file that a rebuild writes: the pages of the whole database as they stream in, a run of them at a time, then
- * what changed, merged in memory as far as it fits, so that each page is written about once. Pages are unpacked where they
- * are needed: the last of many images of a page takes the place of the one before it.
+ * what changed, merged in memory as far as it fits, so that each page is written about once. Of many images of a page the
+ * last takes the place of the one before, packed as it is: only what is written is unpacked.
  */
 import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
@@ -9,6 +9,9 @@ import type { Checksum } from '../ids.ts'
 import { MERGE_BYTES_MAX } from '../limits.ts'
 import { lockPage } from '../ltx/database-pages.ts'
 import type { PageRoom, PageSink } from '../ltx/decoder.ts'
+import { blockBytesMax, decompressBlock } from '../ltx/lz4.ts'
+import type { ArchivedFile } from './layout.ts'
+import { damaged } from './read-file.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
 import { PageChecksums } from '../ltx/rolling-checksum.ts'
 import { writeAt } from '../sqlite/positional-io.ts'
@@ -16,13 +19,20 @@ import { storageError } from '../sqlite/storage-errors.ts'
 
 const RUN_BYTES: number = 1024 * 1024
 
+/** A page that changed: its block, in room for the longest that there can be, and where it is from. */
+interface Waiting {
+  readonly room: Buffer
+  length: number
+  file: ArchivedFile
+}
+
 export class RebuiltFile {
   readonly #fd: number
   /** Pages of the whole database that follow each other. */
   readonly #run: Buffer = Buffer.allocUnsafe(RUN_BYTES)
   #runFirst = 1
   #runBytes = 0
-  readonly #waiting = new Map<number, Buffer>()
+  readonly #waiting = new Map<number, Waiting>()
   #checksums: PageChecksums | undefined
   #header: SegmentHeader | undefined
 
@@ -55,15 +65,15 @@ export class RebuiltFile {
     this.#header = header
   }
 
-  readonly changedRoom: PageRoom = (pgno, pageSize) => {
+  onChanged(pgno: number, block: Buffer, file: ArchivedFile): void {
     const before = this.#waiting.get(pgno)
-    if (before?.length === pageSize) return before
-    const page = Buffer.allocUnsafeSlow(pageSize)
-    this.#waiting.set(pgno, page)
-    return page
+    const room = before !== undefined && before.room.length >= block.length ? before.room : this.#roomFor(block)
+    block.copy(room)
+    if (before?.room !== room) this.#waiting.set(pgno, { room, length: block.length, file })
+    else [before.length, before.file] = [block.length, file]
   }
 
-  /** A file with changes was unpacked and found right. */
+  /** A file with changes has ended, and is right. */
   changed(header: SegmentHeader): void {
     const shrank = header.commit < (this.#header?.commit ?? 0)
     if (shrank) for (const pgno of this.#waiting.keys()) if (pgno > header.commit) this.#waiting.delete(pgno)
@@ -89,6 +99,10 @@ export class RebuiltFile {
     closeSync(this.#fd)
   }
 
+  #roomFor(block: Buffer): Buffer {
+    return Buffer.allocUnsafeSlow(Math.max(block.length, blockBytesMax(this.#header?.pageSize ?? 0)))
+  }
+
   #writeRun(pageSize: number): void {
     writeAt(this.#fd, this.#run, 0, this.#runBytes, (this.#runFirst - 1) * pageSize)
     this.#runBytes = 0
@@ -99,11 +113,18 @@ export class RebuiltFile {
     if (header === undefined || checksums === undefined) return
     const lock = lockPage(header.pageSize)
     const pages = [...this.#waiting]
-      .map(([pgno, data]) => ({ pgno, data }))
-      .filter(({ pgno }) => pgno !== lock)
+      .filter(([pgno]) => pgno !== lock)
+      .map(([pgno, waiting]) => ({ pgno, data: unpack(pgno, waiting, header.pageSize) }))
       .toSorted((a, b) => a.pgno - b.pgno)
     checksums.apply(checksums.preview(pages, header.commit))
     for (const { pgno, data } of pages) writeAt(this.#fd, data, 0, data.length, (pgno - 1) * header.pageSize)
     this.#waiting.clear()
   }
+}
+
+function unpack(pgno: number, { room, length, file }: Waiting, pageSize: number): Buffer {
+  // Every byte is written, or the page is refused: nothing of what this memory held before can be read out.
+  const page = Buffer.allocUnsafeSlow(pageSize)
+  if (decompressBlock(room.subarray(0, length), page)) return page
+  throw damaged(file, `page ${pgno} is not an LZ4 block of ${pageSize} bytes`)
 }
