@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureArchiving } from './archiving.ts'
 import { Cluster } from './cluster.ts'
 import { measureLatency } from './latency.ts'
 import { measureMacaroons } from './macaroons/measure.ts'
@@ -37,7 +38,7 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
   },
 })
-const SECTIONS = [...Object.keys(ON_CLUSTER), 'verifier', 'macaroons', 'memory']
+const SECTIONS = [...Object.keys(ON_CLUSTER), 'verifier', 'archiving', 'restore', 'macaroons', 'memory']
 for (const section of options.only ?? []) {
   if (!SECTIONS.includes(section)) throw new Error(`there is no section ${section}, only ${SECTIONS.join(', ')}`)
 }
@@ -75,6 +76,7 @@ async function onCluster(): Promise<Row[]> {
 async function alone(): Promise<Row[]> {
   const rows: Row[] = []
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
+  if (wanted('archiving')) rows.push(...(say('archiving'), await measureArchiving(subfolder('archiving'), plan)))
   if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))
   if (wanted('macaroons')) rows.push(...(say('macaroons'), await measureMacaroons(subfolder('macaroons'), plan, note)))
   if (wanted('memory')) rows.push(...(say('memory'), await measureMemory(subfolder('memory'))))

@@ -13,6 +13,13 @@ export interface Plan {
   /** Mints are pages alone; a revocation also comes on the stream, ahead of its pages. */
   readonly latency: { readonly mint: readonly Rate[]; readonly revoke: readonly Rate[] }
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
+  /** Rounds with and without an archive, commands in full groups in each, single commits at a pace; rates to see the lag at. */
+  readonly archiving: {
+    readonly rounds: number
+    readonly commands: number
+    readonly single: Rate
+    readonly lag: readonly Rate[]
+  }
   /** Transactions behind the snapshot of the small database, and the size of the large one. */
   readonly restore: { readonly rounds: number; readonly transactions: number; readonly largeMegabytes: number }
   /** At most so many rounds, as above; in each, every library does every task for so many milliseconds. */
@@ -35,6 +42,15 @@ export const QUICK: Plan = {
     ],
   },
   verification: { rounds: 3, milliseconds: 500 },
+  archiving: {
+    rounds: 3,
+    commands: 10_000,
+    single: { perSecond: 500, commands: 1_000 },
+    lag: [
+      { perSecond: 10, commands: 40 },
+      { perSecond: 500, commands: 1_500 },
+    ],
+  },
   restore: { rounds: 2, transactions: 2_000, largeMegabytes: 100 },
   macaroons: { rounds: 7, seconds: 20, milliseconds: 10 },
   revocations: { tokens: 100, seconds: 5 },
@@ -56,6 +72,15 @@ export const FULL: Plan = {
     ],
   },
   verification: { rounds: 5, milliseconds: 1_000 },
+  archiving: {
+    rounds: 7,
+    commands: 20_000,
+    single: { perSecond: 500, commands: 2_500 },
+    lag: [
+      { perSecond: 10, commands: 100 },
+      { perSecond: 500, commands: 5_000 },
+    ],
+  },
   restore: { rounds: 3, transactions: 10_000, largeMegabytes: 1_000 },
   macaroons: { rounds: 9, seconds: 60, milliseconds: 30 },
   revocations: { tokens: 1_000, seconds: 25 },
