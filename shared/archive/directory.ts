@@ -56,9 +56,9 @@ export class DirectoryStorage implements ArchiveStorage {
     return found.filter(({ key }) => key.startsWith(prefix)).toSorted((a, b) => (a.key < b.key ? -1 : 1))
   }
 
-  async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
+  async get(key: string, range?: ByteRange, into?: Buffer): Promise<Buffer | undefined> {
     try {
-      return this.#blocking && range === undefined ? readNow(this.#path(key)) : await read(this.#path(key), range)
+      return this.#blocking && range === undefined ? readNow(this.#path(key)) : await read(this.#path(key), range, into)
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       throw failure(error, `reading ${key}`)
@@ -188,10 +188,10 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-async function read(path: string, range: ByteRange | undefined): Promise<Buffer> {
+async function read(path: string, range: ByteRange | undefined, into: Buffer | undefined): Promise<Buffer> {
   const file = await open(path, 'r')
   try {
-    return await readRange(file, range ?? { start: 0, length: (await file.stat()).size })
+    return await readRange(file, range ?? { start: 0, length: (await file.stat()).size }, into)
   } finally {
     await file.close()
   }
@@ -223,8 +223,8 @@ function allocate(bytes: number): Buffer {
   return slab.subarray(slabUsed - bytes, slabUsed)
 }
 
-async function readRange(file: FileHandle, { start, length }: ByteRange): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length)
+async function readRange(file: FileHandle, { start, length }: ByteRange, into?: Buffer): Promise<Buffer> {
+  const bytes = into ?? Buffer.allocUnsafe(length)
   let filled = 0
   while (filled < length) {
     const { bytesRead } = await file.read(bytes, filled, length - filled, start + filled)

@@ -15,6 +15,8 @@ import type { SegmentHeader } from '../ltx/header.ts'
 import type { ArchivedFile } from './layout.ts'
 import { type ArchiveStorage, getWhole, piecesOf } from './storage.ts'
 
+const PART_BYTES: number = 128 * 1024
+
 /** A file that fits into memory: all that are not snapshots do. Throws archive_damaged, which names the file. */
 export async function readSegmentFile(storage: ArchiveStorage, file: ArchivedFile): Promise<Segment> {
   const bytes = await readArchived(storage, file)
@@ -51,6 +53,8 @@ export interface StreamOptions {
   readonly onPage: PageSink
   /** Where pages are unpacked to; a buffer of its own for each without it. */
   readonly room?: PageRoom
+  /** Awaited now and then: who takes the pages may need time for them. */
+  readonly ready?: () => Promise<void>
   readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
@@ -61,16 +65,19 @@ export interface StreamOptions {
 export async function streamSegmentFile(
   storage: ArchiveStorage,
   file: ArchivedFile,
-  { onPage, room, onBytes }: StreamOptions,
+  { onPage, room, ready, onBytes }: StreamOptions,
 ): Promise<SegmentHeader> {
   const hash = new Sha256()
   const decoder = new SegmentDecoder(onPage, room)
   let bytes = 0
-  for await (const piece of piecesOf(storage, file.key)) {
+  for await (const piece of piecesOf(storage, file.key, file.bytes)) {
     bytes += piece.length
     if (bytes > file.bytes) throw damaged(file, 'it is longer than what was archived')
-    hash.update(piece)
-    naming(file, () => decoder.write(piece))
+    for (const part of partsOf(piece)) {
+      hash.update(part)
+      naming(file, () => decoder.write(part))
+      await ready?.()
+    }
     onBytes?.(piece.length)
   }
   requireEqual(file, 'of another size', bytes, file.bytes)
@@ -80,6 +87,11 @@ export async function streamSegmentFile(
     requireHeader(file, header)
     return header
   })
+}
+
+/** What is hashed is still in the processor's cache when it is unpacked. */
+function* partsOf(piece: Buffer): Generator<Buffer> {
+  for (let at = 0; at < piece.length; at += PART_BYTES) yield piece.subarray(at, at + PART_BYTES)
 }
 
 function requireHeader(file: ArchivedFile, { minTxid, maxTxid, epoch, postApply }: SegmentHeader): void {

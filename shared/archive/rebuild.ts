@@ -33,9 +33,10 @@ export async function rebuildDatabase({ storage, files, path, onBytes }: Rebuild
     let header = await streamSegmentFile(storage, whole, {
       onPage: target.onWholePage,
       room: target.wholeRoom,
+      ready: () => target.ready(),
       onBytes,
     })
-    target.wholeEnds(header)
+    await target.wholeEnds(header)
     for await (const { bytes, file } of inOrder(storage, rest)) {
       const { pageSize } = header
       header = blocksOfArchived(file, bytes, (pgno, block) => target.onChanged(pgno, block, file))
@@ -45,7 +46,7 @@ export async function rebuildDatabase({ storage, files, path, onBytes }: Rebuild
     }
     return { checksum: target.finish(), pages: header.commit, header }
   } finally {
-    target.close()
+    await target.close()
   }
 }
 

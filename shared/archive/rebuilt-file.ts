@@ -3,7 +3,8 @@
  * what changed, merged in memory as far as it fits, so that each page is written about once. Of many images of a page the
  * last takes the place of the one before, packed as it is: only what is written is unpacked.
  */
-import { closeSync, ftruncateSync, openSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, write } from 'node:fs'
+import { promisify } from 'node:util'
 import { MacaroondError } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
 import { MERGE_BYTES_MAX } from '../limits.ts'
@@ -18,6 +19,8 @@ import { writeAt } from '../sqlite/positional-io.ts'
 import { storageError } from '../sqlite/storage-errors.ts'
 
 const RUN_BYTES: number = 1024 * 1024
+/** The pool of threads writes so many runs while the next one is unpacked. */
+const RUNS_AT_ONCE = 2
 
 /** A page that changed: its block, in room for the longest that there can be, and where it is from. */
 interface Waiting {
@@ -29,7 +32,10 @@ interface Waiting {
 export class RebuiltFile {
   readonly #fd: number
   /** Pages of the whole database that follow each other. */
-  readonly #run: Buffer = Buffer.allocUnsafe(RUN_BYTES)
+  #run: Buffer = Buffer.allocUnsafeSlow(RUN_BYTES)
+  readonly #spareRuns: Buffer[] = []
+  readonly #writes = new Set<Promise<void>>()
+  #failure: unknown
   #runFirst = 1
   #runBytes = 0
   readonly #waiting = new Map<number, Waiting>()
@@ -60,9 +66,16 @@ export class RebuiltFile {
     this.#checksums.setSummed(pgno, crc)
   }
 
-  wholeEnds(header: SegmentHeader): void {
+  /** Resolves when more pages of the whole database may come. Throws disk_full, io_failed for those that came. */
+  async ready(writesMax: number = RUNS_AT_ONCE - 1): Promise<void> {
+    while (this.#writes.size > writesMax) await Promise.race(this.#writes)
+    if (this.#failure !== undefined) throw storageError(this.#failure, 'writing the restored database')
+  }
+
+  async wholeEnds(header: SegmentHeader): Promise<void> {
     this.#writeRun(header.pageSize)
     this.#header = header
+    await this.ready(0)
   }
 
   onChanged(pgno: number, block: Buffer, file: ArchivedFile): void {
@@ -95,7 +108,9 @@ export class RebuiltFile {
     return checksums.checksum
   }
 
-  close(): void {
+  /** Not before the last write has ended: the descriptor may be another file's next. */
+  async close(): Promise<void> {
+    await Promise.all(this.#writes)
     closeSync(this.#fd)
   }
 
@@ -104,7 +119,13 @@ export class RebuiltFile {
   }
 
   #writeRun(pageSize: number): void {
-    writeAt(this.#fd, this.#run, 0, this.#runBytes, (this.#runFirst - 1) * pageSize)
+    const run = this.#run
+    const writing = writeRun(this.#fd, run.subarray(0, this.#runBytes), (this.#runFirst - 1) * pageSize)
+      .then(() => void this.#spareRuns.push(run))
+      .catch((error: unknown) => void (this.#failure ??= error))
+      .finally(() => void this.#writes.delete(writing))
+    this.#writes.add(writing)
+    this.#run = this.#spareRuns.pop() ?? Buffer.allocUnsafeSlow(RUN_BYTES)
     this.#runBytes = 0
   }
 
@@ -119,6 +140,16 @@ export class RebuiltFile {
     checksums.apply(checksums.preview(pages, header.commit))
     for (const { pgno, data } of pages) writeAt(this.#fd, data, 0, data.length, (pgno - 1) * header.pageSize)
     this.#waiting.clear()
+  }
+}
+
+const writePart = promisify(write)
+
+/** A full disk may take a part first, and only the next call says ENOSPC. */
+async function writeRun(fd: number, run: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < run.length;) {
+    const { bytesWritten } = await writePart(fd, run, done, run.length - done, position + done)
+    done += bytesWritten
   }
 }
 

@@ -29,8 +29,11 @@ export interface ArchiveStorage {
   readonly isBucket: boolean
   /** All objects whose key starts with `prefix`, ascending by key. Empty where nothing has it. */
   readonly list: (prefix: string) => Promise<readonly StoredObject[]>
-  /** The object, or a part of it, shorter at its end. Undefined when there is none of that key. */
-  readonly get: (key: string, range?: ByteRange) => Promise<Buffer | undefined>
+  /**
+   * The object, or a part of it, shorter at its end. Undefined when there is none of that key. `into` is memory that may be
+   * used for a part, as long as it at least, instead of new one.
+   */
+  readonly get: (key: string, range?: ByteRange, into?: Buffer) => Promise<Buffer | undefined>
   /** All of it or nothing, durable when it resolves; takes the place of what had the key. */
   readonly put: (key: string, content: Content, timestampMs: number) => Promise<void>
   /** Atomic: false, and nothing changes, when there is an object of that key already. */
@@ -42,23 +45,30 @@ export interface ArchiveStorage {
 }
 
 /**
- * An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. The next one is
- * read while the caller works on one.
+ * An object in pieces; each is a read of its own, so that a cut connection costs one of them. The next one is read while the
+ * caller works on one, and **a piece is only there until the next one is asked for**: two buffers serve them all. `bytes` is
+ * what the object should have; where it has more, one piece more than that tells.
  */
-export async function* piecesOf(storage: ArchiveStorage, key: string): AsyncGenerator<Buffer> {
-  const read = (start: number): Promise<Buffer | undefined> => {
-    const piece = storage.get(key, { start, length: ARCHIVE_READ_BYTES })
+export async function* piecesOf(storage: ArchiveStorage, key: string, bytes: number): AsyncGenerator<Buffer> {
+  const length = Math.min(ARCHIVE_READ_BYTES, bytes + 1)
+  const read = (start: number, into: Buffer | undefined): Promise<Buffer | undefined> => {
+    const piece = storage.get(key, { start, length }, into)
     // It is awaited in its turn; until then its failure is nobody's.
     piece.catch(() => undefined)
     return piece
   }
   let start = 0
-  for (let reading = read(start); ;) {
+  let [filling, free] = [Buffer.allocUnsafeSlow(length), Buffer.alloc(0)]
+  for (let reading = read(start, filling); ;) {
     const piece = await reading
     if (piece === undefined) throw objectMissing(storage, key)
     start += piece.length
-    const isLast = piece.length < ARCHIVE_READ_BYTES
-    if (!isLast) reading = read(start)
+    const isLast = piece.length < length
+    if (!isLast) {
+      const next = free.length === length ? free : Buffer.allocUnsafeSlow(length)
+      reading = read(start, next)
+      ;[free, filling] = [filling, next]
+    }
     if (piece.length > 0) yield piece
     if (isLast) return
   }
