@@ -31,6 +31,6 @@ export const STEPS: readonly Step[] = [
   suite('test', 6 * MINUTE_MS),
   suite('test:interop', 4 * MINUTE_MS),
   suite('test:fuzz', 45 * SECOND_MS),
-  suite('test:chaos', 9 * MINUTE_MS),
+  suite('test:chaos', 8 * MINUTE_MS),
   check('bench', ['--quick'], 4 * MINUTE_MS),
 ]

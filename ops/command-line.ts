@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   'third-party': async () => (await import('./commands/third-party.ts')).addThirdParty,
   revoke: async () => (await import('./commands/revoke.ts')).addRevoke,
   revocations: async () => (await import('./commands/revocations.ts')).addRevocations,
+  kek: async () => (await import('./commands/kek.ts')).addKek,
   macaroon: async () => (await import('./commands/macaroon.ts')).addMacaroon,
   status: async () => (await import('./commands/status.ts')).addStatus,
   archive: async () => (await import('./commands/archive.ts')).addArchive,

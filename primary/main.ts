@@ -1,6 +1,6 @@
 /** Entry of a primary: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
 import { loadIdentity } from '../shared/channel/identity.ts'
-import { loadKek } from '../shared/config/kek.ts'
+import { loadKeks } from '../shared/config/kek.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
@@ -12,10 +12,10 @@ import { Primary, type PrimaryFlags } from './node.ts'
 export function readPrimaryConfig(file: string): PrimaryConfig {
   const config = readConfig(file, primaryConfig)
   const { data, identity, archive } = config
-  const { to } = archive
-  const place = to === undefined || to.includes('://') ? to : fromConfigFolder(file, to)
+  const place = (text: string): string => (text.includes('://') ? text : fromConfigFolder(file, text))
+  const places = { to: archive.to === undefined ? undefined : place(archive.to), copies: archive.copies.map(place) }
   const paths = { data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
-  return { ...config, ...paths, archive: { ...archive, to: place } }
+  return { ...config, ...paths, archive: { ...archive, ...places } }
 }
 
 /** Resolves with the exit status. */
@@ -23,9 +23,16 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
   const config = readPrimaryConfig(file)
   const log = createLog('primary', config.log.level)
   const identity = await loadIdentity(config.identity)
-  const kek = loadKek(config.kek, file, process.env)
+  const keks = loadKeks(config.kek, file, process.env)
   const start = async (): Promise<Primary> => {
-    const primary = await Primary.start({ config, identity, kek, log, flags, reread: () => readPrimaryConfig(file) })
+    const primary = await Primary.start({
+      config,
+      identity,
+      ...keks,
+      log,
+      flags,
+      reread: () => readPrimaryConfig(file),
+    })
     log.info({ address: primary.address, peerId: identity.peerId, writes: primary.writes }, 'primary is ready')
     ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: identity.peerId })
     return primary

@@ -8,7 +8,6 @@ import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
 import { systemClock, systemEntropy } from '../shared/clock.ts'
-import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
@@ -19,13 +18,11 @@ import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
-import { GlobalWait } from './api/global-wait.ts'
+import { type Calls, openCalls } from './api/open-calls.ts'
 import { serveCalls } from './api/serve.ts'
-import { SigningApi } from './api/signing-api.ts'
-import type { Archiver } from './archiver/archiver.ts'
-import { isWitness, openArchiver, scheduleArchiving } from './archiver/open-archiver.ts'
+import type { Archives } from './archiver/archives.ts'
+import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
-import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
@@ -37,7 +34,6 @@ import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
-import { RevocationBook } from './store/revocation-book.ts'
 import { transactionsOn } from './store/transactions.ts'
 
 /** The operator's word for what a primary cannot know by itself; said at a start, good for that start. */
@@ -53,7 +49,10 @@ const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: false }
 export interface PrimaryOptions {
   readonly config: PrimaryConfig
   readonly identity: Identity
+  /** Seals. */
   readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks?: readonly Kek[]
   readonly log: Log
   readonly flags?: PrimaryFlags
   /** Reads the configuration again, for SIGHUP. */
@@ -73,23 +72,22 @@ export class Primary implements Service {
   readonly #publisher: Publisher
   readonly #granting: Granting
   readonly #settling: Settling
-  readonly #globalWait: GlobalWait
-  readonly #api: SigningApi
-  readonly #thirdParties: ThirdPartyApi
+  readonly #calls: Calls
   readonly #maintenance: Maintenance
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #signingKey: SigningKey
   #agreement: Agreement
-  #archiver: Archiver | undefined
+  #archives: Archives | undefined
   #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
-    const { config, kek, log, flags = NO_FLAGS } = options
+    const { config, kek, previousKeks = [], log, flags = NO_FLAGS } = options
+    const ring = [kek, ...previousKeks] as const
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
@@ -104,7 +102,7 @@ export class Primary implements Service {
     this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, log, onFatal })
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy: systemEntropy }, onFatal)),
+      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy: systemEntropy }, onFatal)),
       clock: systemClock,
       believed: () => requireTime(this.#granting.time),
       entropy: systemEntropy,
@@ -112,7 +110,7 @@ export class Primary implements Service {
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
-    this.#signingKey = readSigningKey(db, [kek], config.cluster)
+    this.#signingKey = readSigningKey(db, ring, config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
     this.#publisher = new Publisher({
@@ -133,19 +131,13 @@ export class Primary implements Service {
         contradicted: (error) => this.#stopAtOnce(error),
       },
     })
-    this.#globalWait = new GlobalWait({
-      book: this.#granting.book,
-      state: () => this.#writer.state,
-      replicas: () => this.#replicas(),
-      clock: systemClock,
-    })
-    this.#thirdParties = new ThirdPartyApi(this.#writer)
-    this.#api = new SigningApi({
+    this.#calls = openCalls({
       writer: this.#writer,
-      issued: new IssuedLog(db),
-      revocations: new RevocationBook(db),
-      acknowledgements: this.#publisher.acknowledgements,
-      hasReplicas: () => this.#replicaNames().length > 0,
+      commitLog: this.#commitLog,
+      publisher: this.#publisher,
+      granting: this.#granting,
+      ring,
+      replicas: () => this.#replicas(),
     })
   }
 
@@ -195,7 +187,7 @@ export class Primary implements Service {
     this.#granting.close()
     await this.#listener?.close()
     this.#endArchiving()
-    await this.#archiver?.stop()
+    await this.#archives?.stop()
     await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
@@ -224,21 +216,21 @@ export class Primary implements Service {
 
   /** Before the first connection: a primary that finds that another one leads must not be heard of. */
   async #startArchiving(): Promise<void> {
-    const { config, kek, log } = this.#options
+    const { config, kek, previousKeks = [], log } = this.#options
     const options = {
       config,
       source: this.#commitLog,
       signingKey: this.#signingKey,
-      ring: [kek],
+      ring: [kek, ...previousKeks],
       log,
       onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
       note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
     }
-    this.#archiver = openArchiver(options)
-    if (this.#archiver === undefined) return
-    await this.#archiver.start()
-    this.#endArchiving = scheduleArchiving(this.#archiver, options)
+    this.#archives = openArchives(options)
+    if (this.#archives === undefined) return
+    await this.#archives.start()
+    this.#endArchiving = scheduleArchiving(this.#archives, options)
   }
 
   #openGranting({ acceptClock }: PrimaryFlags): Granting {
@@ -327,13 +319,11 @@ export class Primary implements Service {
         return this.#publisher.serveRevocations(peer.id, connection)
       default:
         return serveCalls({
+          ...this.#calls,
           connection,
           peer,
-          api: this.#api,
-          thirdParties: this.#thirdParties,
-          globalWait: this.#globalWait,
           status: () => this.#status(),
-          archiver: this.#archiver,
+          archives: this.#archives,
           log: this.#options.log,
         })
     }
@@ -342,7 +332,7 @@ export class Primary implements Service {
   #committed(): void {
     this.#publisher.committed()
     this.#maintenance.committed()
-    this.#archiver?.committed(this.#commitLog.head.txid)
+    this.#archives?.committed(this.#commitLog.head.txid)
   }
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
@@ -382,7 +372,7 @@ export class Primary implements Service {
       replicas: this.#replicas(),
       publisher: this.#publisher,
       authorityKey: this.#signingKey.publicKey,
-      archiver: this.#archiver,
+      archives: this.#archives,
       granting: this.#granting,
       leaseMs: this.#options.config.freshness.lease_ms,
     })

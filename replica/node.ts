@@ -19,6 +19,8 @@ import { scheduleJob } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
+import { Feed } from './feed/feed.ts'
+import { RecentRows } from './feed/recent-rows.ts'
 import { Follower } from './follower/follower.ts'
 import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { Freshness } from './freshness/freshness.ts'
@@ -26,7 +28,7 @@ import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
 import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
-import { RevocationStream } from './revocations/stream.ts'
+import { RevocationStream, type RowObserver } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
@@ -37,6 +39,8 @@ export interface ReplicaOptions {
   readonly config: ReplicaConfig
   readonly identity: Identity
   readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks?: readonly Kek[]
   readonly log: Log
   /** The operator's word, for this start, that the clock is right. */
   readonly acceptClock?: boolean
@@ -60,6 +64,8 @@ export class Replica implements Service {
   readonly #guestVerify: VerifyApi
   readonly #guests: GuestGate = new GuestGate(systemClock)
   readonly #freshness: Freshness
+  readonly #rows = new RecentRows()
+  readonly #feed: Feed
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
@@ -72,7 +78,8 @@ export class Replica implements Service {
   #scrubbing: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
-    const { config, kek, log, identity, acceptClock = false } = options
+    const { config, kek, previousKeks = [], log, identity, acceptClock = false } = options
+    const ring = [kek, ...previousKeks]
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
@@ -82,22 +89,15 @@ export class Replica implements Service {
     this.#lock = lock
     this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
+    const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
+    this.#tables = new Tables({ cluster, ring, entropy: systemEntropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
-    this.#copy = new DatabaseCopy({
-      folder: data,
-      cluster,
-      clock: systemClock,
-      entropy: systemEntropy,
-      log,
-      onReopened,
-    })
+    const system = { clock: systemClock, entropy: systemEntropy, log }
+    this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
     this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), log)
     this.#freshness = new Freshness({
-      clock: systemClock,
-      entropy: systemEntropy,
-      log,
+      ...system,
       largestLease: new LargestLease(join(data, 'largest-lease.json')),
       issueClockMs: this.#tables.meta?.issueClockMs,
       acceptClock,
@@ -105,16 +105,9 @@ export class Replica implements Service {
       onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
       onRenewed: () => this.#wakeWaiting(),
     })
-    this.#stream = new RevocationStream({
-      tables: this.#tables,
-      journal: this.#journal,
-      freshness: this.#freshness,
-      workers: this.#freshness.workers,
-      syncPages: () => this.#copy.sync(),
-      onDiverged: (message) => this.#links.diverged('revocations', message),
-      onFatal: (error) => this.#fail(error),
-    })
+    this.#stream = this.#openStream(ring)
     const judging = { node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness }
+    this.#feed = new Feed({ ...judging, rows: this.#rows, enforced: () => this.#stream.enforced })
     this.#verify = new VerifyApi(judging)
     this.#guestVerify = new VerifyApi(judging)
     this.#follower = new Follower({
@@ -169,12 +162,30 @@ export class Replica implements Service {
     this.#stopped.abort()
     this.#cancelScrub()
     await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
+    this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
     this.#copy.sync()
     this.#copy.close()
     this.#journal.close()
     this.#lock.release()
+  }
+
+  #openStream(ring: readonly Kek[]): RevocationStream {
+    return new RevocationStream({
+      tables: this.#tables,
+      journal: this.#journal,
+      freshness: this.#freshness,
+      workers: this.#freshness.workers,
+      keks: ring.map(({ id }) => id),
+      syncPages: () => this.#copy.sync(),
+      onRows: (place, rows) => {
+        this.#rows.take(place, rows)
+        this.#revoked()
+      },
+      onDiverged: (message) => this.#links.diverged('revocations', message),
+      onFatal: (error) => this.#fail(error),
+    })
   }
 
   /** One connection a purpose: revocations never queue behind pages. */
@@ -193,9 +204,12 @@ export class Replica implements Service {
     this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
   }
 
-  #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
+  #accept(
+    ...[peer, channel, hello, address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>
+  ): Acceptance {
     const admission = this.#peers.admit(peer, channel, address)
     if (!admission.ok) return admission
+    if (channel === 'feed') return this.#feed.accept(hello)
     if (channel === 'verify' || channel === 'admin')
       return { ok: true, welcome: { region: this.#options.config.region } }
     const error = new MacaroondError('peer_refused', `this node is a replica: it has no ${channel} channel`, {
@@ -206,6 +220,7 @@ export class Replica implements Service {
 
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
+    if (connection.channel === 'feed') return this.#feed.serve(connection)
     const { log } = this.#options
     if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), log }).done
     const isGuest = this.#peers.find(connection.remotePeer) === undefined
@@ -249,9 +264,15 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
-    this.#wakeWaiting()
     this.#freshness.applied()
+    this.#revoked()
     if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+  }
+
+  /** Workers that wait for revocations, and verifications that wait for a state, may go on. */
+  #revoked(): void {
+    this.#feed.notify()
+    this.#wakeWaiting()
   }
 
   async #checkpoint(): Promise<void> {

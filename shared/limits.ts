@@ -28,6 +28,16 @@ export const CONDITION_BYTES_MAX = 2_048
 export const SUBJECT_BYTES_MAX = 255
 export const REASON_CHARS_MAX = 500
 export const ANCESTORS_MAX = 4
+/** Key-encryption keys in a ring: the one that seals, and those before it. */
+export const KEKS_MAX = 9
+export const REQUEST_ID_CHARS_MAX = 64
+/** Requests that are answered again under their id: so many, and for so long. */
+export const REQUESTS_KEPT_MAX = 10_000
+export const REQUEST_KEPT_MS: number = 24 * 3_600_000
+/** Mints that are looked at to say how many tokens a revocation hits. */
+export const RECORDS_COUNTED_MAX = 50_000
+/** Revocations that are shown of one token or org. */
+export const REVOCATIONS_FOUND_MAX = 20
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
 export const PREDICATE_CACHE_ENTRIES_MAX = 4096
@@ -124,6 +134,9 @@ export const PING_INTERVAL_MS_MIN = 20
 export const CLOCK_RATE_ERROR_MAX = 0.1
 /** Holders of leases at one grantor: beyond it none is given, and the holder answers unavailable. */
 export const LEASE_HOLDERS_MAX = 4_096
+/** Processes of one peer that may hold leases at once. The instances of a service may share one identity. */
+export const BOOTS_PER_PEER_MAX = 16
+export const WORKER_BOOTS_PER_PEER_MAX = 1_024
 /** How long one call waits until a revocation binds everywhere; who wants to wait longer calls again. */
 export const COVERAGE_WAIT_MS_MAX = 2_000
 /** How far wall clocks may jump, or be apart, before a node does not believe its own. */
@@ -149,6 +162,23 @@ export const MIN_POSITION_WAIT_MS = 1_000
 export const MIN_POSITION_WAITERS_MAX = 4_096
 export const MIN_POSITION_WAITING_CHARS_MAX: number = 32 * 1024 * 1024
 
+// The feed, and the caches of workers.
+/** Revocations a replica keeps for workers that were away; who is further behind begins with an empty cache. */
+export const FEED_ROWS_KEPT = 8_192
+/** Revocations, or acknowledgements, that follow each other closer than this share a message. */
+export const FEED_PAUSE_MS = 4
+/** A worker that reads nothing for so long is cut off. */
+export const FEED_STALL_MS_MAX = 2_000
+/** A replica that answers no ping for so long, or is itself without word from its primary, is left for another one. */
+export const FEED_SILENCE_MS_MAX = 1_000
+export const FEED_STALE_MS_MAX = 1_500
+/** A replica of another region is followed for so long at a time; then those of this region are tried again. */
+export const FOREIGN_FEED_MS_MAX = 10_000
+export const CACHE_ENTRIES_DEFAULT = 100_000
+export const CACHE_ENTRIES_MAX = 10_000_000
+export const CACHE_BYTES_DEFAULT: number = 128 * 1024 * 1024
+export const CACHE_BYTES_MAX: number = 16 * 1024 * 1024 * 1024
+
 // The archive.
 /** One read from a storage backend: what a cut connection costs at most, and what is held in memory of a large file. */
 export const ARCHIVE_READ_BYTES: number = 8 * 1024 * 1024
@@ -158,6 +188,26 @@ export const MANIFEST_DOCUMENT_BYTES_MAX: number = 512 * 1024 * 1024
 export const ARCHIVE_ROUND_SEGMENTS_MAX = 1_024
 export const ARCHIVE_ROUND_BYTES_MAX: number = 64 * 1024 * 1024
 export const ARCHIVE_REQUESTS_AT_ONCE = 8
+/** Of a bucket, whose answers are far away: they are waited for together. */
+export const BUCKET_REQUESTS_AT_ONCE = 32
+/** More than an archive may hold files: a list without an end is none. */
+export const BUCKET_OBJECTS_MAX = 20_000_000
+/** Pieces of one large file that are read before they are asked for. */
+export const ARCHIVE_PIECES_AHEAD = 3
+/** A bucket: parts of a large object, which S3 wants of 5 MiB at least and 10,000 at most. */
+export const S3_PART_BYTES_MIN: number = 8 * 1024 * 1024
+export const S3_PARTS_MAX = 10_000
+export const S3_PARTS_AT_ONCE = 4
+/** A list of 1,000 objects, or whatever else is a document. */
+export const S3_DOCUMENT_BYTES_MAX: number = 8 * 1024 * 1024
+/** A request and its answer: each so long, and the time that its bytes take at the slowest rate that is any use. */
+export const S3_REQUEST_TIMEOUT_MS = 15_000
+export const S3_BYTES_PER_MS_MIN = 100
+export const S3_ATTEMPTS_MAX = 6
+export const S3_RETRY_BASE_MS = 100
+/** After "slow down". */
+export const S3_SLOW_DOWN_BASE_MS = 500
+export const S3_RETRY_MS_MAX = 10_000
 /** Pages held in memory while segments are merged. */
 export const MERGE_BYTES_MAX: number = 64 * 1024 * 1024
 /** Pages of one merged file: it is made by the primary, between commits. */

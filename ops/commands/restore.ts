@@ -30,7 +30,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('restore')
     .description('make a database as it was at any past transaction, with every revocation since')
-    .option('--archive <place>', 'the archive: a directory')
+    .option('--archive <place>', 'the archive: a directory, or s3://BUCKET/FOLDER')
     .option('--from-replica <folder>', 'in place of an archive: the data folder of a stopped replica')
     .option('--at <time>', 'state at a moment: 2026-11-25T14:00:00Z, or "2 hours ago" (default: the newest)')
     .option('--txid <number>', 'state after a transaction, decimal or 16 hex digits')

@@ -24,7 +24,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
       '{"cluster", "nodes": [{"role", "region", "address", "peerId", "reachable": true, "status": {…}}]}',
       'a node that did not answer has "reachable": false and "error": {"code", "message"} in place of "status"',
       'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), log, walFrames, authorityKey, replicas (each with its lag)',
-      '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts"} | null',
+      '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts", "copies"} | null',
       'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
     ],
     exit: '4 when no node answers',

@@ -4,7 +4,7 @@ import type { PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
-import type { Archiver } from '../archiver/archiver.ts'
+import type { Archives } from '../archiver/archives.ts'
 import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
@@ -18,7 +18,7 @@ export interface StatusSources {
   readonly replicas: readonly KnownPeer[]
   readonly publisher: Publisher
   readonly authorityKey: Uint8Array
-  readonly archiver: Archiver | undefined
+  readonly archives: Archives | undefined
   readonly granting: Granting
   readonly leaseMs: number
 }
@@ -40,7 +40,7 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     log: commitLog.log,
     walFrames: commitLog.walFrames,
     authorityKey: Buffer.from(sources.authorityKey).toString('hex'),
-    archive: sources.archiver?.status() ?? null,
+    archive: sources.archives?.status() ?? null,
     replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
   }
 }

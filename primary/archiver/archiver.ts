@@ -2,7 +2,7 @@
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
-import type { ArchiveStatus } from '../../shared/protocol/status.ts'
+import type { DestinationStatus } from '../../shared/protocol/status.ts'
 import { JOB_SCHEDULES, rulesOf } from './config.ts'
 import {
   alertsOf,
@@ -86,7 +86,7 @@ export class Archiver {
     clearTimeout(timer)
   }
 
-  status(): ArchiveStatus {
+  status(): DestinationStatus {
     const { location, clock } = this.#options
     const { files, head } = this.#worker.contents
     const { committed, archived, behindSinceMs } = this.#state

@@ -1,5 +1,6 @@
 /** `[archive]` of the primary's configuration. Every key is documented here and in the README. */
 import { z } from 'zod'
+import { locationProblem } from '../../shared/archive/open-archive.ts'
 import type { RetentionRules } from '../../shared/archive/retention-plan.ts'
 import { cronText } from '../../shared/config/node-config.ts'
 import { pathText } from '../../shared/config/read-config.ts'
@@ -8,9 +9,17 @@ import type { ArchiverRules, JobName } from './core.ts'
 export interface ArchiveConfig {
   /** False: nothing is archived, and nothing can be restored but from a replica. */
   readonly enabled: boolean
-  /** A directory, relative to the configuration file; where it is left out, `<data>-archive`, beside the data. */
+  /**
+   * A directory, relative to the configuration file, or a bucket, `s3://BUCKET/FOLDER?endpoint=URL&region=NAME` with its
+   * credentials in the environment; where it is left out, `<data>-archive`, beside the data.
+   */
   readonly to?: string | undefined
-  /** Milliseconds between two rounds of uploads: a transaction is in the archive about so long after its commit. */
+  /** More places, of the same form, each of which gets everything as well: to restore from when the first one is lost. */
+  readonly copies: readonly string[]
+  /**
+   * Milliseconds between two rounds of uploads: a transaction is in the archive about so long after its commit. The
+   * transactions of a round are one object in a bucket; with 0 each is one of its own, there as in a directory.
+   */
   readonly upload_every_ms: number
   /** For so many days every transaction can be restored by itself. */
   readonly window_days: number
@@ -53,10 +62,20 @@ const schedule = z
   })
   .prefault({})
 
+/** Each costs the primary its uploads, merging and drills. */
+const COPIES_MAX = 4
+
+/** A URL that cannot be used is found when the configuration is read, not when the archive is first needed. */
+const place = pathText.superRefine((to, context) => {
+  const message = locationProblem(to)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
+
 export const archiveConfig: z.ZodType<ArchiveConfig> = z
   .strictObject({
     enabled: z.boolean().default(true),
-    to: pathText.optional(),
+    to: place.optional(),
+    copies: z.array(place).max(COPIES_MAX).default([]),
     upload_every_ms: z.number().int().min(0).max(600_000).default(1_000),
     window_days: z.number().min(0).max(3_650).default(7),
     keep_days: z.number().min(0).max(36_500).default(30),
@@ -68,6 +87,7 @@ export const archiveConfig: z.ZodType<ArchiveConfig> = z
   })
   .prefault({})
   .refine((config) => config.window_days <= config.keep_days, 'window_days is not more than keep_days')
+  .refine(({ to, copies }) => new Set([to, ...copies]).size === copies.length + 1, 'a place is named twice')
 
 const DAY_MS = 86_400_000
 

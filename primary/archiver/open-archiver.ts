@@ -1,4 +1,5 @@
-/** Makes a primary's archiver, if it has one, and its schedules. */
+/** Makes a primary's archivers, if it has any, and their schedules. */
+import { join } from 'node:path'
 import { requireCreateIfAbsent } from '../../shared/archive/epoch-claim.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
@@ -8,6 +9,7 @@ import { scheduleJob } from '../../shared/service/schedule.ts'
 import type { Command } from '../authority/commands.ts'
 import type { PrimaryConfig } from '../config.ts'
 import { Archiver, type ArchiverOptions } from './archiver.ts'
+import { Archives } from './archives.ts'
 import { JOB_SCHEDULES } from './config.ts'
 import type { JobName } from './core.ts'
 
@@ -36,20 +38,32 @@ export function isWitness({ enabled, to }: PrimaryConfig['archive']): boolean {
 }
 
 /** Undefined where the configuration wants none. */
-export function openArchiver(options: OpenArchiverOptions): Archiver | undefined {
-  const { config, note, log } = options
+export function openArchives(options: OpenArchiverOptions): Archives | undefined {
+  const { config, log } = options
   const location = archiveLocation(config)
   if (location === undefined) return undefined
+  const copies = config.archive.copies.map((copy, index) => {
+    const onFatal = (error: MacaroondError): void =>
+      log.error({ error: reportOf(error), copy }, 'nothing more is written to a copy of the archive')
+    const own = { ...options, onFatal, onClaimed: () => undefined }
+    return openArchiver(own, copy, `archive-copy-${index + 1}`)
+  })
+  return new Archives(openArchiver(options, location, 'archive'), copies)
+}
+
+function openArchiver(options: OpenArchiverOptions, location: string, name: string): Archiver {
+  const { config, note, log } = options
   return new Archiver({
     ...options,
     config: config.archive,
     cluster: config.cluster,
     location,
     open: () => open(location),
-    scratch: config.data,
+    scratch: join(config.data, name),
     clock: systemClock,
     entropy: systemEntropy,
-    onDrilled: (outcome) => void note(noteOf(outcome)).catch(() => log.warn('a restore drill is not in the audit')),
+    onDrilled: (outcome) =>
+      void note(noteOf(outcome, location)).catch(() => log.warn('a restore drill is not in the audit')),
   })
 }
 
@@ -59,17 +73,17 @@ async function open(location: string): Promise<ArchiveStorage> {
   return storage
 }
 
-function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0]): Note {
+function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0], location: string): Note {
   const failed = outcome instanceof MacaroondError
   const { detail } = failed
-    ? { detail: { ok: false, code: outcome.code, message: outcome.message } }
-    : { detail: { ok: true, txid: outcome.txid, bytes: outcome.bytes, keyUnsealed: outcome.keyUnsealed } }
+    ? { detail: { ok: false, location, code: outcome.code, message: outcome.message } }
+    : { detail: { ok: true, location, txid: outcome.txid, bytes: outcome.bytes, keyUnsealed: outcome.keyUnsealed } }
   return { kind: 'archive.note', actor: ACTOR, action: 'archive.drill', detail }
 }
 
 /** Returns what ends them. */
 export function scheduleArchiving(
-  archiver: Archiver,
+  archives: Archives,
   { config, note, source, log }: Pick<OpenArchiverOptions, 'config' | 'note' | 'source' | 'log'>,
 ): () => void {
   const { schedule, jitter_seconds: jitterSeconds } = config.archive
@@ -85,7 +99,7 @@ export function scheduleArchiving(
   const jobs = Object.entries(JOB_SCHEDULES).map(([job, key]) => {
     const run = async (): Promise<void> => {
       if (job === 'heartbeat') await beat()
-      archiver.due(job as JobName)
+      archives.due(job as JobName)
     }
     return { name: `archive ${job}`, at: schedule[key], run, jitterMs: jitterSeconds * 1_000 }
   })

@@ -1,8 +1,7 @@
 /** Deletes what has served its time: first the manifest says so, then the files go. */
 import { parseSegmentKey, SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
 import { planRetention, type RetentionRules } from '../../shared/archive/retention-plan.ts'
-import { inParallel } from '../../shared/archive/storage.ts'
-import { ARCHIVE_REQUESTS_AT_ONCE } from '../../shared/limits.ts'
+import { inParallel, requestsAtOnce } from '../../shared/archive/storage.ts'
 import type { UploadOptions } from './upload.ts'
 
 export interface Retained {
@@ -22,7 +21,7 @@ export async function retain(
   if (keys.length === 0) return { removed: 0, early }
   // Created only if absent: whoever is no longer the one that goes on with the chain is fenced here, and deletes nothing.
   await manifest.append({ head: manifest.state.head, added: [], removed: remove })
-  await inParallel(keys, ARCHIVE_REQUESTS_AT_ONCE, (key) => storage.delete(key))
+  await inParallel(keys, requestsAtOnce(storage), (key) => storage.delete(key))
   return { removed: remove.length, early }
 }
 

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
-import { type ArchiveStorage, inParallel } from '../../shared/archive/storage.ts'
+import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../shared/archive/storage.ts'
 import { sha256 } from '../../shared/crypto.ts'
 import { assert } from '../../shared/errors.ts'
 import { txid as asTxid, type Txid } from '../../shared/ids.ts'
@@ -39,7 +39,7 @@ export async function upload(options: UploadOptions, after: Txid): Promise<Txid 
   const last = segments.at(-1)
   if (last === undefined) return undefined
   const outgoing = merge ? await merged(segments) : segments.map((bytes) => outgoingOf(LEVEL_COMMITTED, bytes))
-  await inParallel(outgoing, ARCHIVE_REQUESTS_AT_ONCE, ({ file, bytes }) =>
+  await inParallel(outgoing, requestsAtOnce(storage), ({ file, bytes }) =>
     storage.put(file.key, bytes, file.timestampMs),
   )
   const { epoch, maxTxid, postApply } = decodeHeader(last)

@@ -1,5 +1,4 @@
 /** The hands of the archiver: each work as the core orders it, one at a time, and what came of it as an event. */
-import { join } from 'node:path'
 import type { Drilled } from '../../shared/archive/drill.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { ManifestWriter } from '../../shared/archive/manifest-store.ts'
@@ -34,7 +33,7 @@ export interface WorkerOptions {
   readonly source: HistorySource
   readonly signingKey: SigningKey
   readonly ring: readonly Kek[]
-  /** Folder for scratch files, on the primary's own disk. */
+  /** What the names of its scratch files begin with, on the primary's own disk. */
   readonly scratch: string
   readonly clock: Clock
   readonly entropy: Entropy
@@ -146,7 +145,7 @@ export class ArchiveWorker {
 
   #snapshot(leads: boolean): Promise<Txid | undefined> {
     const { source, scratch, clock } = this.#options
-    const path = join(scratch, 'archive-snapshot.tmp')
+    const path = `${scratch}-snapshot.tmp`
     return snapshot({ ...this.#opened, source, leads, path, nowMs: clock.wallMs(), signal: this.#signal })
   }
 
@@ -160,7 +159,7 @@ export class ArchiveWorker {
   async #drill(): Promise<void> {
     const { cluster, ring, location, signingKey, scratch, clock, entropy, onDrilled } = this.#options
     const { publicKey } = signingKey
-    const path = join(scratch, 'archive-drill.tmp')
+    const path = `${scratch}-drill.tmp`
     const nowMs = clock.wallMs()
     const order = { location, publicKey, cluster, ring, draw: entropy.uniform(), path, nowMs }
     try {

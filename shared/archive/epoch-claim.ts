@@ -26,12 +26,27 @@ const schema = z.strictObject({
   atMs: z.number().int().nonnegative(),
 })
 
-/** Of the highest epoch. Undefined where nobody has claimed any. Throws archive_damaged. */
-export async function highestClaim(storage: ArchiveStorage, publicKey: Uint8Array): Promise<EpochClaim | undefined> {
-  const newest = (await storage.list(EPOCHS_PREFIX)).at(-1)
-  if (newest === undefined) return undefined
-  const name = newest.key
-  const claim = decodeSigned(await getWhole(storage, name), { kind: 'archive epoch', schema, publicKey, name })
+/**
+ * Of the highest epoch. Undefined where nobody has claimed any. The lists of some buckets come late, what is read by its name
+ * does not: so `own`, and what follows the newest one listed, are looked up. Throws archive_damaged.
+ */
+export async function highestClaim(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  own: number = 0,
+): Promise<EpochClaim | undefined> {
+  const listed = (await storage.list(EPOCHS_PREFIX)).at(-1)?.key
+  let claim = listed === undefined ? undefined : decode(await getWhole(storage, listed), publicKey, listed)
+  for (let next = Math.max((claim?.epoch ?? 0) + 1, own); ; next += 1) {
+    const name = epochKey(asEpoch(next))
+    const bytes = await storage.get(name)
+    if (bytes === undefined) return claim
+    claim = decode(bytes, publicKey, name)
+  }
+}
+
+function decode(bytes: Buffer, publicKey: Uint8Array, name: string): EpochClaim {
+  const claim = decodeSigned(bytes, { kind: 'archive epoch', schema, publicKey, name })
   if (epochKey(asEpoch(claim.epoch)) !== name)
     throw new MacaroondError('archive_damaged', `${name} claims epoch ${claim.epoch}`)
   return { ...claim, epoch: asEpoch(claim.epoch), timeline: claim.timeline as Timeline }
@@ -43,12 +58,12 @@ export async function claimEpoch(
   claim: EpochClaim,
   key: { readonly publicKey: Uint8Array; readonly privateKey: Ed25519PrivateKey },
 ): Promise<void> {
-  const before = await highestClaim(storage, key.publicKey)
+  const before = await highestClaim(storage, key.publicKey, claim.epoch)
   if (before === undefined || before.epoch < claim.epoch) {
     await storage.create(epochKey(claim.epoch), encodeSigned('archive epoch', claim, key.privateKey))
   }
   // Ours or not: what is there now decides, also when the answer to the write was lost.
-  const now = await highestClaim(storage, key.publicKey)
+  const now = await highestClaim(storage, key.publicKey, claim.epoch)
   if (now !== undefined && now.cluster !== claim.cluster) {
     throw new MacaroondError('wrong_cluster', `the archive ${storage.location} belongs to cluster "${now.cluster}"`, {
       hint: 'every cluster has an archive of its own: check [archive] in the configuration',

@@ -2,12 +2,12 @@
 import type { Ed25519PrivateKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
-import { ARCHIVE_REQUESTS_AT_ONCE, MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
+import { MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
 import { positionText, type Position } from '../position.ts'
 import { type ArchivedFile, manifestKey, MANIFEST_PREFIX, parseManifestKey } from './layout.ts'
 import { decodeEntry, encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
-import { type ArchiveStorage, inParallel, type StoredObject } from './storage.ts'
+import { type ArchiveStorage, inParallel, requestsAtOnce, type StoredObject } from './storage.ts'
 
 /** Entries read at once before they are followed. */
 const READ_AT_ONCE = 256
@@ -19,7 +19,7 @@ const READ_ATTEMPTS = 3
 export async function readManifest(storage: ArchiveStorage, publicKey: Uint8Array): Promise<ManifestState> {
   for (let attempt = 1; ; attempt += 1) {
     const state = await followEntries(storage, publicKey, await listEntries(storage))
-    if (state !== undefined) return state
+    if (state !== undefined) return followUnlisted(storage, publicKey, state)
     if (attempt === READ_ATTEMPTS)
       throw new MacaroondError('archive_damaged', 'entries of the manifest are listed, but not there')
   }
@@ -34,13 +34,27 @@ async function followEntries(
   let state = emptyManifest()
   for (let at = 0; at < entries.length; at += READ_AT_ONCE) {
     const some = entries.slice(at, at + READ_AT_ONCE)
-    const read = await inParallel(some, ARCHIVE_REQUESTS_AT_ONCE, ({ key }) => storage.get(key))
+    const read = await inParallel(some, requestsAtOnce(storage), ({ key }) => storage.get(key))
     for (const [index, bytes] of read.entries()) {
       if (bytes === undefined) return undefined
       state = followBytes(state, bytes, publicKey, some[index]!.key)
     }
   }
   return state
+}
+
+/** The lists of some buckets come late, what is read by its name does not: the chain ends where the next entry is not there. */
+async function followUnlisted(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  listed: ManifestState,
+): Promise<ManifestState> {
+  for (let state = listed; ;) {
+    const key = manifestKey(state.seq + 1)
+    const bytes = await storage.get(key)
+    if (bytes === undefined) return state
+    state = followBytes(state, bytes, publicKey, key)
+  }
 }
 
 function followBytes(state: ManifestState, bytes: Buffer, publicKey: Uint8Array, key: string): ManifestState {

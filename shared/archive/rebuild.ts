@@ -1,12 +1,11 @@
 /** Makes a database file out of the files of a plan; its checksum comes out with it. */
 import { MacaroondError } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
-import { ARCHIVE_REQUESTS_AT_ONCE } from '../limits.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
 import type { ArchivedFile } from './layout.ts'
 import { blocksOfArchived, damaged, readArchived, streamSegmentFile } from './read-file.ts'
 import { RebuiltFile } from './rebuilt-file.ts'
-import type { ArchiveStorage } from './storage.ts'
+import { type ArchiveStorage, requestsAtOnce } from './storage.ts'
 
 export interface RebuildOptions {
   readonly storage: ArchiveStorage
@@ -56,9 +55,10 @@ async function* inOrder(
   files: readonly ArchivedFile[],
 ): AsyncGenerator<{ readonly bytes: Buffer; readonly file: ArchivedFile }> {
   const reading: Promise<Buffer>[] = []
+  const atOnce = requestsAtOnce(storage)
   let next = 0
   for (const file of files) {
-    for (; next < files.length && reading.length < ARCHIVE_REQUESTS_AT_ONCE; next += 1) {
+    for (; next < files.length && reading.length < atOnce; next += 1) {
       const ahead = readArchived(storage, files[next]!)
       // It is awaited in its turn; until then its failure is nobody's.
       ahead.catch(() => undefined)

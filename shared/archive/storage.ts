@@ -5,7 +5,12 @@
  * bucket), archive_unavailable (try again later), archive_denied (credentials, permissions), disk_full.
  */
 import { MacaroondError } from '../errors.ts'
-import { ARCHIVE_READ_BYTES } from '../limits.ts'
+import {
+  ARCHIVE_PIECES_AHEAD,
+  ARCHIVE_READ_BYTES,
+  ARCHIVE_REQUESTS_AT_ONCE,
+  BUCKET_REQUESTS_AT_ONCE,
+} from '../limits.ts'
 
 export interface StoredObject {
   readonly key: string
@@ -45,32 +50,31 @@ export interface ArchiveStorage {
 }
 
 /**
- * An object in pieces; each is a read of its own, so that a cut connection costs one of them. The next one is read while the
- * caller works on one, and **a piece is only there until the next one is asked for**: two buffers serve them all. `bytes` is
- * what the object should have; where it has more, one piece more than that tells.
+ * An object in pieces; each is a read of its own, so that a cut connection costs one of them. Once the first one shows that
+ * there are more, some are read ahead. **A piece is only there until the next one is asked for**: a few buffers serve them
+ * all. `bytes` is what the object should have; where it has more, one piece more than that tells.
  */
 export async function* piecesOf(storage: ArchiveStorage, key: string, bytes: number): AsyncGenerator<Buffer> {
   const length = Math.min(ARCHIVE_READ_BYTES, bytes + 1)
-  const read = (start: number, into: Buffer | undefined): Promise<Buffer | undefined> => {
-    const piece = storage.get(key, { start, length }, into)
-    // It is awaited in its turn; until then its failure is nobody's.
+  const ahead = storage.isBucket ? ARCHIVE_PIECES_AHEAD : 1
+  const rooms: Buffer[] = []
+  let asked = 0
+  const ask = (): { readonly piece: Promise<Buffer | undefined>; readonly room: Buffer } => {
+    const room = rooms.pop() ?? Buffer.allocUnsafeSlow(length)
+    const piece = storage.get(key, { start: asked, length }, room)
+    asked += length
+    // It is awaited in its turn, or not at all; until then its failure is nobody's.
     piece.catch(() => undefined)
-    return piece
+    return { piece, room }
   }
-  let start = 0
-  let [filling, free] = [Buffer.allocUnsafeSlow(length), Buffer.alloc(0)]
-  for (let reading = read(start, filling); ;) {
-    const piece = await reading
+  for (const reading = [ask()]; ;) {
+    const { piece: read, room } = reading.shift()!
+    const piece = await read
     if (piece === undefined) throw objectMissing(storage, key)
-    start += piece.length
-    const isLast = piece.length < length
-    if (!isLast) {
-      const next = free.length === length ? free : Buffer.allocUnsafeSlow(length)
-      reading = read(start, next)
-      ;[free, filling] = [filling, next]
-    }
+    if (piece.length === length) while (reading.length < ahead) reading.push(ask())
     if (piece.length > 0) yield piece
-    if (isLast) return
+    if (piece.length < length) return
+    rooms.push(room)
   }
 }
 
@@ -84,6 +88,10 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
   return new MacaroondError('archive_damaged', `${key} is missing in the archive ${location}`, {
     hint: 'put it back from a copy of the archive, or choose a time whose plan does not need it',
   })
+}
+
+export function requestsAtOnce({ isBucket }: Pick<ArchiveStorage, 'isBucket'>): number {
+  return isBucket ? BUCKET_REQUESTS_AT_ONCE : ARCHIVE_REQUESTS_AT_ONCE
 }
 
 /** Runs `work` on all items, at most `atOnce` at a time; the results keep the order of the items. Rejects with the first error. */

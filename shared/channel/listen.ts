@@ -121,6 +121,7 @@ class ChannelListener implements Listener {
   async #admit(socket: Socket): Promise<void> {
     const remoteAddress = remoteAddressOf(socket)
     const transport = new SocketStream(socket, 'inbound')
+    transport.limitReceived(this.#limits.handshakeBytesMax)
     const cancel = new AbortController()
     const finish = this.#unfinished.add(remoteAddress, (error) => {
       cancel.abort(error)
@@ -128,12 +129,17 @@ class ChannelListener implements Listener {
     })
     const progress: Progress = {}
     try {
+      // Who says nothing takes no turn.
+      await transport.spoken
       await this.#turns.turn(remoteAddress, cancel.signal)
       const connection = await this.#receive(transport, remoteAddress, cancel.signal, progress)
       finish()
       await this.#hand(connection)
     } catch (cause) {
-      const error = asError(cancel.signal.aborted ? cancel.signal.reason : cause, this.#options.log)
+      const error = asError(
+        cancel.signal.aborted ? cancel.signal.reason : (transport.violation ?? cause),
+        this.#options.log,
+      )
       transport.abort(error)
       this.#report({ remoteAddress, remotePeer: progress.remotePeer, channel: progress.channel, error })
     } finally {

@@ -13,7 +13,8 @@ export interface ReplicaLink {
   readonly revocationSeq: number | null
 }
 
-export interface ArchiveStatus {
+/** Of one place that the history is archived in. */
+export interface DestinationStatus {
   readonly location: string
   /** Position text: everything up to here is in the archive. */
   readonly position: string | null
@@ -32,6 +33,10 @@ export interface ArchiveStatus {
   readonly jobs: readonly { readonly job: string; readonly doneAtMs: number | null }[]
   /** What an operator should look at; empty when all is well. */
   readonly alerts: readonly string[]
+}
+
+export interface ArchiveStatus extends DestinationStatus {
+  readonly copies: readonly DestinationStatus[]
 }
 
 export interface PrimaryStatus {
@@ -94,7 +99,7 @@ export interface ReplicaStatus {
   readonly freshness: ReplicaFreshness
   readonly wal: LinkState
   readonly stream: LinkState
-  /** Set while this replica refuses its primary (S10). */
+  /** Set while this replica refuses its primary (S10), or has met a revocation that it does not understand (V7). */
   readonly alarm: string | null
   readonly walBytes: number
 }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureArchiving } from './archiving.ts'
+import { measureCached } from './cached.ts'
 import { Cluster } from './cluster.ts'
 import { measureLatency } from './latency.ts'
 import { measureMacaroons } from './macaroons/measure.ts'
@@ -16,6 +17,7 @@ import { describeMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { FULL, QUICK, type Plan } from './plan.ts'
 import { formatMachine, formatTable, isMet, type Report, type Row } from './report.ts'
+import { measurePropagation } from './propagation.ts'
 import { measureRestore } from './restore.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureThroughput } from './throughput.ts'
@@ -38,7 +40,16 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
   },
 })
-const SECTIONS = [...Object.keys(ON_CLUSTER), 'verifier', 'archiving', 'restore', 'macaroons', 'memory']
+const SECTIONS = [
+  ...Object.keys(ON_CLUSTER),
+  'propagation',
+  'cached',
+  'verifier',
+  'archiving',
+  'restore',
+  'macaroons',
+  'memory',
+]
 for (const section of options.only ?? []) {
   if (!SECTIONS.includes(section)) throw new Error(`there is no section ${section}, only ${SECTIONS.join(', ')}`)
 }
@@ -75,6 +86,8 @@ async function onCluster(): Promise<Row[]> {
 
 async function alone(): Promise<Row[]> {
   const rows: Row[] = []
+  if (wanted('propagation')) rows.push(...(say('propagation'), await measurePropagation(subfolder('fleet'), plan)))
+  if (wanted('cached')) rows.push(...(say('cached'), await measureCached(plan)))
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
   if (wanted('archiving')) rows.push(...(say('archiving'), await measureArchiving(subfolder('archiving'), plan)))
   if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))

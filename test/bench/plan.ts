@@ -13,6 +13,8 @@ export interface Plan {
   /** Mints are pages alone; a revocation also comes on the stream, ahead of its pages. */
   readonly latency: { readonly mint: readonly Rate[]; readonly revoke: readonly Rate[] }
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
+  readonly propagation: { readonly rates: readonly Rate[]; readonly global: number }
+  readonly cached: { readonly rounds: number }
   /** Rounds with and without an archive, commands in full groups in each, single commits at a pace; rates to see the lag at. */
   readonly archiving: {
     readonly rounds: number
@@ -42,6 +44,15 @@ export const QUICK: Plan = {
     ],
   },
   verification: { rounds: 3, milliseconds: 500 },
+  propagation: {
+    rates: [
+      { perSecond: 1, commands: 5 },
+      { perSecond: 100, commands: 300 },
+      { perSecond: 1000, commands: 2_000 },
+    ],
+    global: 50,
+  },
+  cached: { rounds: 10 },
   archiving: {
     rounds: 3,
     commands: 10_000,
@@ -72,6 +83,15 @@ export const FULL: Plan = {
     ],
   },
   verification: { rounds: 5, milliseconds: 1_000 },
+  propagation: {
+    rates: [
+      { perSecond: 1, commands: 20 },
+      { perSecond: 100, commands: 1_500 },
+      { perSecond: 1000, commands: 10_000 },
+    ],
+    global: 300,
+  },
+  cached: { rounds: 40 },
   archiving: {
     rounds: 7,
     commands: 20_000,

@@ -1,10 +1,9 @@
 /**
- * The archive and litestream read each other, to the byte. The real litestream is built by the machine's Go, at a pinned
- * version, and kept between runs.
+ * The archive and litestream read each other, to the byte: the real litestream, and a directory between us.
  */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { arch, homedir } from 'node:os'
+import { arch } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -17,17 +16,15 @@ import { txidText, type Txid } from '../../shared/ids.ts'
 import { openWriter } from '../../shared/sqlite/connection.ts'
 import { Authority, scratch } from '../integration/archive/authority.ts'
 import { commandLine } from '../integration/cli/command.ts'
+import { CACHE, goTool, LITESTREAM } from './go-tool.ts'
 
-const VERSION = 'v0.5.16'
-const PACKAGE = 'github.com/benbjohnson/litestream/cmd/litestream'
-const CACHE = join(homedir(), '.cache', 'macaroond-interop')
-const BIN = join(CACHE, VERSION)
 /** 80 MB, so it is no dependency of the project. */
 const VFS_PACKAGE = 'litestream-vfs@0.5.17'
 const VFS = join(CACHE, VFS_PACKAGE)
 
 const run = promisify(execFile)
-const litestream = (...args: readonly string[]): Promise<unknown> => run(join(BIN, 'litestream'), [...args])
+let program: string
+const litestream = (...args: readonly string[]): Promise<unknown> => run(program, [...args])
 
 beforeAll(async () => {
   if (existsSync(join(VFS, 'node_modules'))) return
@@ -36,16 +33,7 @@ beforeAll(async () => {
 }, 300_000)
 
 beforeAll(async () => {
-  mkdirSync(BIN, { recursive: true })
-  const isThere = await litestream('version').then(
-    () => true,
-    () => false,
-  )
-  if (isThere) return
-  const env = { ...process.env, GOBIN: BIN }
-  await run('go', ['install', `${PACKAGE}@${VERSION}`], { env }).catch((cause: unknown) => {
-    throw new Error('this suite needs Go, and its module proxy, to build litestream', { cause })
-  })
+  program = await goTool(LITESTREAM)
 }, 600_000)
 
 function hashOf(path: string): string {

@@ -49,20 +49,25 @@ export class Authority {
   readonly #clock: Clock = { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs }
   #log: CommitLog
   #storage: ArchiveStorage
+  /** What is archived is read back here, past whatever lies between. */
+  readonly #reader: ArchiveStorage
   #manifest: ManifestWriter
   #claimed: Pick<Claimed, 'archived' | 'needsSnapshot'> = { archived: asTxid(0), needsSnapshot: false }
 
-  private constructor(log: (authority: Authority) => CommitLog, storage: ArchiveStorage) {
+  private constructor(log: (authority: Authority) => CommitLog, storage: ArchiveStorage, reader: ArchiveStorage) {
     this.#log = log(this)
     this.#storage = storage
+    this.#reader = reader
     this.#manifest = this.#writer()
   }
 
-  /** `wrap`: what lies between the archiver and the directory. */
-  static async create(wrap: (storage: ArchiveStorage) => ArchiveStorage = (storage) => storage): Promise<Authority> {
-    const archive = scratch()
-    const storage = await DirectoryStorage.open(archive)
-    const authority = new Authority((own) => own.#open(), wrap(storage))
+  /** `wrap`: what lies between the archiver and its archive, which is a directory by default. */
+  static async create(
+    wrap: (storage: ArchiveStorage) => ArchiveStorage = (storage) => storage,
+    archive?: ArchiveStorage,
+  ): Promise<Authority> {
+    const storage = archive ?? (await DirectoryStorage.open(scratch()))
+    const authority = new Authority((own) => own.#open(), wrap(storage), storage)
     onTestFinished(() => authority.#log.close())
     authority.#record()
     return authority
@@ -171,7 +176,7 @@ export class Authority {
 
   /** Hash of the database's bytes as the archive gives them back. */
   async restored(target: RestoreTarget): Promise<{ readonly txid: Txid; readonly hash: string }> {
-    const storage = await DirectoryStorage.open(this.archive)
+    const storage = this.#reader
     const { files } = await readManifest(storage, this.key.publicKey)
     const plan = planRestore([...files.values()], target, this.nowMs)
     const path = join(this.folder, 'restored.db')
