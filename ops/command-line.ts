@@ -2,43 +2,32 @@
 import { Command, CommanderError } from 'commander'
 import { MacaroondError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
-import { addArchive } from './commands/archive.ts'
-import { addConfig } from './commands/config.ts'
-import { addDev } from './commands/dev.ts'
-import { addKek } from './commands/kek.ts'
-import { addKeygen } from './commands/keygen.ts'
-import { addMacaroon } from './commands/macaroon.ts'
-import { addPrimary, addReplica } from './commands/node.ts'
-import { addOrg } from './commands/org.ts'
-import { addRestore } from './commands/restore.ts'
-import { addRevocations } from './commands/revocations.ts'
-import { addRevoke } from './commands/revoke.ts'
-import { addStatus } from './commands/status.ts'
-import { addThirdParty } from './commands/third-party.ts'
-import { addToken } from './commands/token.ts'
-import { addTour } from './commands/tour.ts'
 import { type Streams, Terminal } from './terminal.ts'
 
-const COMMANDS = [
-  addTour,
-  addDev,
-  addPrimary,
-  addReplica,
-  addKeygen,
-  addOrg,
-  addToken,
-  addThirdParty,
-  addRevoke,
-  addRevocations,
-  addKek,
-  addMacaroon,
-  addStatus,
-  addArchive,
-  addRestore,
-  addConfig,
-]
+type Add = (root: Command, terminal: Terminal) => void
 
-export function program(terminal: Terminal): Command {
+/** In the order in which `--help` lists them. Each is loaded only when it is named: most need a library that others do not. */
+const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
+  tour: async () => (await import('./commands/tour.ts')).addTour,
+  dev: async () => (await import('./commands/dev.ts')).addDev,
+  primary: async () => (await import('./commands/node.ts')).addPrimary,
+  replica: async () => (await import('./commands/node.ts')).addReplica,
+  keygen: async () => (await import('./commands/keygen.ts')).addKeygen,
+  org: async () => (await import('./commands/org.ts')).addOrg,
+  token: async () => (await import('./commands/token.ts')).addToken,
+  'third-party': async () => (await import('./commands/third-party.ts')).addThirdParty,
+  revoke: async () => (await import('./commands/revoke.ts')).addRevoke,
+  revocations: async () => (await import('./commands/revocations.ts')).addRevocations,
+  kek: async () => (await import('./commands/kek.ts')).addKek,
+  macaroon: async () => (await import('./commands/macaroon.ts')).addMacaroon,
+  status: async () => (await import('./commands/status.ts')).addStatus,
+  archive: async () => (await import('./commands/archive.ts')).addArchive,
+  restore: async () => (await import('./commands/restore.ts')).addRestore,
+  config: async () => (await import('./commands/config.ts')).addConfig,
+}
+
+/** The program with the command that `args` name, or with all of them where they name none. */
+export async function program(terminal: Terminal, args: readonly string[]): Promise<Command> {
   const root = new Command('macaroond')
     .description('A self-hosted macaroon authority: mint at one primary, verify in every region, revoke everywhere.')
     .version(VERSION)
@@ -53,8 +42,14 @@ export function program(terminal: Terminal): Command {
       outputError: () => undefined,
     })
     .addHelpText('after', AFTER)
-  for (const add of COMMANDS) add(root, terminal)
+  for (const load of named(args)) (await load())(root, terminal)
   return root
+}
+
+function named(args: readonly string[]): readonly (() => Promise<Add>)[] {
+  const word = args.find((arg, index) => !arg.startsWith('-') && args[index - 1] !== '--profile') ?? ''
+  const one = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
+  return one === undefined ? Object.values(COMMANDS) : [one]
 }
 
 const AFTER = `
@@ -74,7 +69,8 @@ Exit status:
 export async function run(args: readonly string[], streams: Streams = process): Promise<number> {
   const terminal = new Terminal(streams, args.includes('--json'))
   try {
-    await program(terminal).parseAsync(args, { from: 'user' })
+    const root = await program(terminal, args)
+    await root.parseAsync(args, { from: 'user' })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     terminal.fail(error instanceof CommanderError ? usageError(error) : error)

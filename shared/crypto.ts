@@ -97,6 +97,10 @@ export function sha256(data: Uint8Array): Buffer {
   return hash('sha256', data, 'buffer')
 }
 
+export function sha256Hex(data: Uint8Array): string {
+  return hash('sha256', data, 'hex')
+}
+
 /** SHA-256 of what comes in pieces. */
 export class Sha256 {
   readonly #hash = createHash('sha256')

@@ -25,6 +25,6 @@ export async function readArchive(
 ): Promise<{ readonly storage: ArchiveStorage; readonly manifest: ManifestState }> {
   const publicKey = key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
   if (publicKey === undefined) throw noAuthorityKey()
-  const storage = await openArchive(archive)
+  const storage = await openArchive(archive, { blocking: true })
   return { storage, manifest: await readManifest(storage, publicKey) }
 }

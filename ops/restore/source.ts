@@ -20,7 +20,7 @@ export interface ArchiveSource {
 
 /** Throws archive_missing, archive_damaged, archive_unsigned. */
 export async function openSigned(location: string, publicKey: Uint8Array): Promise<ArchiveSource> {
-  const storage = await openArchive(location)
+  const storage = await openArchive(location, { blocking: true })
   const manifest = await readManifest(storage, publicKey)
   if (manifest.seq === 0) throw unsigned(storage)
   const claim = await highestClaim(storage, publicKey)
@@ -32,7 +32,7 @@ export async function openSigned(location: string, publicKey: Uint8Array): Promi
 
 /** Believes whatever is there: the operator said so. */
 export async function openUnsigned(location: string): Promise<ArchiveSource> {
-  const storage = await openArchive(location)
+  const storage = await openArchive(location, { blocking: true })
   const files = await listSegmentFiles(storage)
   return { storage, files, highest: { epoch: 0, txid: Math.max(0, ...largest(files)) }, head: undefined, signed: false }
 }

@@ -10,7 +10,7 @@ const order = workerData as DrillOrder
 
 async function answer(): Promise<DrillAnswer> {
   try {
-    const storage = await openArchive(order.location)
+    const storage = await openArchive(order.location, { blocking: true })
     const { files } = await readManifest(storage, order.publicKey)
     return { drilled: await drill({ ...order, storage, files: [...files.values()] }) }
   } catch (error) {

@@ -34,19 +34,36 @@ export interface ManifestEntry {
   readonly removed: readonly string[]
 }
 
-const count = z.number().int().nonnegative()
-const hash = z.string().regex(/^[0-9a-f]{64}$/)
+const HASH = /^[0-9a-f]{64}$/
 
-const fileRecord: z.ZodType<FileRecord> = z.tuple([
-  count.max(9),
-  count,
-  count,
-  count,
-  hash,
-  count,
-  count,
-  z.string().length(16),
-])
+const count = z.number().int().nonnegative()
+const hash = z.string().regex(HASH)
+
+const LEVEL_MAX = 9
+const CHECKSUM_CHARS = 16
+const RECORD_NUMBERS = [0, 1, 2, 3, 5, 6] as const
+
+/** By hand: a base has one for every file of the archive, and a schema takes ten times as long for each. */
+function isFileRecord(value: unknown): value is FileRecord {
+  if (!Array.isArray(value) || value.length !== 8) return false
+  const [level, , , , sha, , , checksum] = value as readonly unknown[]
+  return (
+    RECORD_NUMBERS.every((at) => isCount(value[at])) &&
+    Number(level) <= LEVEL_MAX &&
+    typeof sha === 'string' &&
+    HASH.test(sha) &&
+    typeof checksum === 'string' &&
+    checksum.length === CHECKSUM_CHARS
+  )
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+const fileRecords: z.ZodType<readonly FileRecord[]> = z.custom<readonly FileRecord[]>(
+  (value) => Array.isArray(value) && value.every(isFileRecord),
+)
 
 interface Document {
   readonly cluster: string
@@ -70,7 +87,7 @@ const document: z.ZodType<Document> = z.strictObject({
   atMs: count,
   base: z.boolean(),
   head: z.string().nullable(),
-  added: z.array(fileRecord),
+  added: fileRecords,
   removed: z.array(z.string()),
 })
 

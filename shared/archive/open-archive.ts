@@ -1,7 +1,7 @@
 /** From what a configuration or a command line says to a storage backend. */
 import { systemClock, systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
-import { DirectoryStorage } from './directory.ts'
+import { type DirectoryOptions, DirectoryStorage } from './directory.ts'
 import { BucketStorage } from './s3/bucket.ts'
 import { readCredentials, type S3Credentials } from './s3/credentials.ts'
 import { parseS3Url, type S3Settings } from './s3/settings.ts'
@@ -11,10 +11,7 @@ import type { ArchiveStorage } from './storage.ts'
  * A path, or a `file://` or `s3://` URL as litestream writes it. A bucket is not asked whether it is there before it is used.
  * Throws archive_missing, archive_denied, config_invalid.
  */
-export async function openArchive(
-  location: string,
-  options: { readonly create?: boolean } = {},
-): Promise<ArchiveStorage> {
+export async function openArchive(location: string, options: DirectoryOptions = {}): Promise<ArchiveStorage> {
   const place = parseLocation(location)
   return 'path' in place ? DirectoryStorage.open(place.path, options) : openBucket(place.bucket)
 }

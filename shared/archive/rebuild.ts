@@ -1,26 +1,17 @@
-/**
- * Makes a database file out of the files of a plan: the whole one first, as it streams in, then the others, merged in
- * memory as far as they fit, so that each page is written about once. The file's checksum comes out with it.
- */
-import { closeSync, fsyncSync, ftruncateSync, openSync } from 'node:fs'
+/** Makes a database file out of the files of a plan; its checksum comes out with it. */
 import { MacaroondError } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
-import { MERGE_BYTES_MAX } from '../limits.ts'
-import { lockPage } from '../ltx/database-pages.ts'
-import type { Segment } from '../ltx/decoder.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
-import { PageChecksums } from '../ltx/rolling-checksum.ts'
-import { writeAt } from '../sqlite/positional-io.ts'
-import { storageError } from '../sqlite/storage-errors.ts'
 import type { ArchivedFile } from './layout.ts'
-import { damaged, readSegmentFile, streamSegmentFile } from './read-file.ts'
+import { blocksOfArchived, damaged, readArchived, streamSegmentFile } from './read-file.ts'
+import { RebuiltFile } from './rebuilt-file.ts'
 import { type ArchiveStorage, requestsAtOnce } from './storage.ts'
 
 export interface RebuildOptions {
   readonly storage: ArchiveStorage
   /** A whole database first, the others after it without a gap. */
   readonly files: readonly ArchivedFile[]
-  /** Must not exist. When this rejects, what was written so far is the caller’s to delete. */
+  /** Must not exist. When this rejects, what was written so far is the caller’s to delete. It is not synced. */
   readonly path: string
   readonly onBytes?: (bytes: number) => void
 }
@@ -36,17 +27,25 @@ export interface Rebuilt {
 export async function rebuildDatabase({ storage, files, path, onBytes }: RebuildOptions): Promise<Rebuilt> {
   const [whole, ...rest] = files
   if (whole === undefined) throw new MacaroondError('restore_target', 'there is nothing to restore from')
-  const target = new Target(path)
+  const target = new RebuiltFile(path)
   try {
-    const onPage = (pgno: number, data: Buffer, header: SegmentHeader): void => target.writeWhole(pgno, data, header)
-    target.took(await streamSegmentFile(storage, whole, { onPage, onBytes }))
-    for await (const { segment, file } of inOrder(storage, rest)) {
-      target.merge(segment, file)
+    let header = await streamSegmentFile(storage, whole, {
+      onPage: target.onWholePage,
+      room: target.wholeRoom,
+      ready: () => target.ready(),
+      onBytes,
+    })
+    await target.wholeEnds(header)
+    for await (const { bytes, file } of inOrder(storage, rest)) {
+      const { pageSize } = header
+      header = blocksOfArchived(file, bytes, (pgno, block) => target.onChanged(pgno, block, file))
+      if (header.pageSize !== pageSize) throw damaged(file, 'its pages are of another size')
+      target.changed(header)
       onBytes?.(file.bytes)
     }
-    return target.finish()
+    return { checksum: target.finish(), pages: header.commit, header }
   } finally {
-    target.close()
+    await target.close()
   }
 }
 
@@ -54,83 +53,17 @@ export async function rebuildDatabase({ storage, files, path, onBytes }: Rebuild
 async function* inOrder(
   storage: ArchiveStorage,
   files: readonly ArchivedFile[],
-): AsyncGenerator<{ readonly segment: Segment; readonly file: ArchivedFile }> {
-  const reading: Promise<Segment>[] = []
+): AsyncGenerator<{ readonly bytes: Buffer; readonly file: ArchivedFile }> {
+  const reading: Promise<Buffer>[] = []
   const atOnce = requestsAtOnce(storage)
-  for (const [index, file] of files.entries()) {
-    while (reading.length < Math.min(files.length - index, atOnce)) {
-      const ahead = readSegmentFile(storage, files[index + reading.length]!)
+  let next = 0
+  for (const file of files) {
+    for (; next < files.length && reading.length < atOnce; next += 1) {
+      const ahead = readArchived(storage, files[next]!)
       // It is awaited in its turn; until then its failure is nobody's.
       ahead.catch(() => undefined)
       reading.push(ahead)
     }
-    yield { segment: await reading.shift()!, file }
-  }
-}
-
-class Target {
-  readonly #fd: number
-  readonly #waiting = new Map<number, Buffer>()
-  #checksums: PageChecksums | undefined
-  #header: SegmentHeader | undefined
-
-  constructor(path: string) {
-    try {
-      this.#fd = openSync(path, 'wx', 0o600)
-    } catch (error) {
-      throw storageError(error, `creating ${path}`)
-    }
-  }
-
-  writeWhole(pgno: number, data: Buffer, { pageSize }: SegmentHeader): void {
-    this.#checksums ??= new PageChecksums(pageSize)
-    this.#checksums.set(pgno, data)
-    writeAt(this.#fd, data, 0, pageSize, (pgno - 1) * pageSize)
-  }
-
-  took(header: SegmentHeader): void {
-    this.#header = header
-  }
-
-  merge({ header, pages }: Segment, file: ArchivedFile): void {
-    const before = this.#header
-    if (before === undefined || header.pageSize !== before.pageSize)
-      throw damaged(file, 'its pages are of another size')
-    for (const { pgno, data } of pages) this.#waiting.set(pgno, data)
-    if (header.commit < before.commit)
-      for (const pgno of this.#waiting.keys()) if (pgno > header.commit) this.#waiting.delete(pgno)
-    this.#header = header
-    if (this.#waiting.size * header.pageSize > MERGE_BYTES_MAX) this.#flush()
-  }
-
-  finish(): Rebuilt {
-    this.#flush()
-    const [header, checksums] = [this.#header, this.#checksums]
-    if (header === undefined || checksums === undefined)
-      throw new MacaroondError('archive_damaged', 'the database is empty')
-    try {
-      ftruncateSync(this.#fd, header.commit * header.pageSize)
-      fsyncSync(this.#fd)
-    } catch (error) {
-      throw storageError(error, 'writing the restored database')
-    }
-    return { checksum: checksums.checksum, pages: header.commit, header }
-  }
-
-  close(): void {
-    closeSync(this.#fd)
-  }
-
-  #flush(): void {
-    const [header, checksums] = [this.#header, this.#checksums]
-    if (header === undefined || checksums === undefined) return
-    const lock = lockPage(header.pageSize)
-    const pages = [...this.#waiting]
-      .map(([pgno, data]) => ({ pgno, data }))
-      .filter(({ pgno }) => pgno !== lock)
-      .toSorted((a, b) => a.pgno - b.pgno)
-    checksums.apply(checksums.preview(pages, header.commit))
-    for (const { pgno, data } of pages) writeAt(this.#fd, data, 0, data.length, (pgno - 1) * header.pageSize)
-    this.#waiting.clear()
+    yield { bytes: await reading.shift()!, file }
   }
 }

@@ -35,22 +35,26 @@ export interface RestorePlan {
 export function restorableWindow(
   files: readonly ArchivedFile[],
 ): { readonly first: RestorePoint; readonly last: RestorePoint } | undefined {
-  const wholes = files.filter(({ minTxid }) => minTxid === 1).toSorted((a, b) => a.maxTxid - b.maxTxid)
-  const first = wholes[0]
   const newest = chainTo(files, largest(files))
-  const last = newest?.files.at(-1)
-  return first === undefined || last === undefined ? undefined : { first: pointOf(first), last: pointOf(last) }
+  return newest === undefined ? undefined : windowOf(files, newest)
+}
+
+function windowOf(files: readonly ArchivedFile[], newest: Chain): { first: RestorePoint; last: RestorePoint } {
+  const wholes = files.filter(({ minTxid }) => minTxid === 1)
+  const first = wholes.reduce((least, file) => (file.maxTxid < least.maxTxid ? file : least))
+  return { first: pointOf(first), last: pointOf(newest.files.at(-1)!) }
 }
 
 /** Throws restore_target, which says what can be had. `nowMs` is only there to refuse a moment in the future. */
 export function planRestore(files: readonly ArchivedFile[], target: RestoreTarget, nowMs: number): RestorePlan {
-  const window = restorableWindow(files)
-  if (window === undefined)
+  const newest = chainTo(files, largest(files))
+  if (newest === undefined)
     throw unreachable('the archive holds no whole database', 'it may be of another kind, or empty')
+  const window = windowOf(files, newest)
   const available = `the archive has ${pointText(window.first)} to ${pointText(window.last)}`
   switch (target.kind) {
     case 'head':
-      return planOf(files, requireChain(files, window.last.txid, available))
+      return planOf(files, newest)
     case 'txid':
       return planOf(files, requireChain(files, target.txid, available))
     case 'time':

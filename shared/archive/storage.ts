@@ -34,8 +34,11 @@ export interface ArchiveStorage {
   readonly isBucket: boolean
   /** All objects whose key starts with `prefix`, ascending by key. Empty where nothing has it. */
   readonly list: (prefix: string) => Promise<readonly StoredObject[]>
-  /** The object, or a part of it, shorter at its end. Undefined when there is none of that key. */
-  readonly get: (key: string, range?: ByteRange) => Promise<Buffer | undefined>
+  /**
+   * The object, or a part of it, shorter at its end. Undefined when there is none of that key. `into` is memory that may be
+   * used for a part, as long as it at least, instead of new one.
+   */
+  readonly get: (key: string, range?: ByteRange, into?: Buffer) => Promise<Buffer | undefined>
   /** All of it or nothing, durable when it resolves; takes the place of what had the key. */
   readonly put: (key: string, content: Content, timestampMs: number) => Promise<void>
   /** Atomic: false, and nothing changes, when there is an object of that key already. */
@@ -47,24 +50,31 @@ export interface ArchiveStorage {
 }
 
 /**
- * An object of any size in pieces; each is a read of its own, so that a cut connection costs one of them. Once the first one
- * shows that there are more, some are read ahead.
+ * An object in pieces; each is a read of its own, so that a cut connection costs one of them. Once the first one shows that
+ * there are more, some are read ahead. **A piece is only there until the next one is asked for**: a few buffers serve them
+ * all. `bytes` is what the object should have; where it has more, one piece more than that tells.
  */
-export async function* piecesOf(storage: ArchiveStorage, key: string): AsyncGenerator<Buffer> {
+export async function* piecesOf(storage: ArchiveStorage, key: string, bytes: number): AsyncGenerator<Buffer> {
+  const length = Math.min(ARCHIVE_READ_BYTES, bytes + 1)
+  const ahead = storage.isBucket ? ARCHIVE_PIECES_AHEAD : 1
+  const rooms: Buffer[] = []
   let asked = 0
-  const ask = (): Promise<Buffer | undefined> => {
-    const piece = storage.get(key, { start: asked, length: ARCHIVE_READ_BYTES })
-    asked += ARCHIVE_READ_BYTES
+  const ask = (): { readonly piece: Promise<Buffer | undefined>; readonly room: Buffer } => {
+    const room = rooms.pop() ?? Buffer.allocUnsafeSlow(length)
+    const piece = storage.get(key, { start: asked, length }, room)
+    asked += length
     // It is awaited in its turn, or not at all; until then its failure is nobody's.
     piece.catch(() => undefined)
-    return piece
+    return { piece, room }
   }
   for (const reading = [ask()]; ;) {
-    const piece = await reading.shift()
+    const { piece: read, room } = reading.shift()!
+    const piece = await read
     if (piece === undefined) throw objectMissing(storage, key)
-    if (piece.length === ARCHIVE_READ_BYTES) while (reading.length < ARCHIVE_PIECES_AHEAD) reading.push(ask())
+    if (piece.length === length) while (reading.length < ahead) reading.push(ask())
     if (piece.length > 0) yield piece
-    if (piece.length < ARCHIVE_READ_BYTES) return
+    if (piece.length < length) return
+    rooms.push(room)
   }
 }
 

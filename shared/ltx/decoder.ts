@@ -2,7 +2,7 @@
 import { assert } from '../errors.ts'
 import { SEGMENT_BYTES_MAX, SEGMENT_PAGES_BYTES_MAX } from '../limits.ts'
 import { segmentCorrupt } from './corrupt.ts'
-import { Crc64 } from './crc64.ts'
+import { Crc64, type U64 } from './crc64.ts'
 import type { DatabasePage } from './database-pages.ts'
 import {
   BLOCK_LENGTH_BYTES,
@@ -27,8 +27,14 @@ export interface Segment {
   readonly pages: readonly DatabasePage[]
 }
 
-/** Gets each page as it is read. `data` is the callee's to keep. */
-export type PageSink = (pgno: number, data: Buffer, header: SegmentHeader) => void
+/** Gets each page as it is read. `data` is the callee's to keep; `crc` is that of the page alone, until the next page comes. */
+export type PageSink = (pgno: number, data: Buffer, header: SegmentHeader, crc: U64) => void
+
+/** Gets each page as it is packed: an LZ4 block, which is only there until this returns. */
+export type BlockSink = (pgno: number, block: Buffer) => void
+
+/** Says where a page is unpacked to: exactly one page size, of which nothing is read. */
+export type PageRoom = (pgno: number, pageSize: number) => Buffer
 
 /** What the next bytes of the file are. */
 type Part = 'header' | 'page header' | 'block length' | 'block' | 'page index' | 'trailer' | 'end'
@@ -49,14 +55,34 @@ export function decodeSegment(bytes: Buffer): Segment {
 }
 
 /**
+ * Hands out the pages of a file packed as they are. For bytes that are known to be what was written, by a hash that somebody
+ * signed: every part of the file is checked as ever, but the file checksum, which is over the unpacked pages.
+ */
+export function readBlocks(bytes: Buffer, onBlock: BlockSink): SegmentHeader {
+  if (bytes.length > SEGMENT_BYTES_MAX) throw segmentCorrupt(`more than ${SEGMENT_BYTES_MAX} bytes`, SEGMENT_BYTES_MAX)
+  const decoder = new SegmentDecoder(() => undefined, freshPage, onBlock)
+  decoder.write(bytes)
+  return decoder.finish()
+}
+
+/** Every byte is written, or the page is refused: nothing of what this memory held before can be read out. */
+function freshPage(_: number, pageSize: number): Buffer {
+  return Buffer.allocUnsafeSlow(pageSize)
+}
+
+/**
  * Reads a file of any size from chunks of any size. **Pages are handed out before the file checksum is known**: what is
  * done with them must be undone unless `finish` returns. Memory: one frame, and an index entry a page (about ten bytes).
  * Every error is `segment_corrupt`, and ends the decoder.
  */
 export class SegmentDecoder {
   readonly #onPage: PageSink
+  readonly #room: PageRoom
+  /** Then nothing is unpacked. */
+  readonly #onBlock: BlockSink | undefined
   readonly #index = new PageIndex()
   readonly #crc = new Crc64()
+  readonly #pageCrc = new Crc64()
   #part: Part | 'failed' = 'header'
   /** Length of the current part; a part is looked at when all of it is there. */
   #need: number = HEADER_BYTES
@@ -71,8 +97,10 @@ export class SegmentDecoder {
   #expectedIndex: Buffer = this.#carry
   #indexAt = 0
 
-  constructor(onPage: PageSink) {
+  constructor(onPage: PageSink, room: PageRoom = freshPage, onBlock?: BlockSink) {
     this.#onPage = onPage
+    this.#room = room
+    this.#onBlock = onBlock
   }
 
   /** Bytes of the file that were read and found right. */
@@ -109,7 +137,7 @@ export class SegmentDecoder {
     if (this.#part === 'page index') return this.#takeIndex(chunk, at)
     const missing = this.#need - this.#carried
     if (this.#carried === 0 && chunk.length - at >= missing) {
-      this.#read(chunk.subarray(at, at + missing))
+      this.#read(chunk, at)
       return at + missing
     }
     const used = Math.min(missing, chunk.length - at)
@@ -118,7 +146,7 @@ export class SegmentDecoder {
     this.#carried += used
     if (this.#carried === this.#need) {
       this.#carried = 0
-      this.#read(this.#carry.subarray(0, this.#need))
+      this.#read(this.#carry, 0)
     }
     return at + used
   }
@@ -128,13 +156,15 @@ export class SegmentDecoder {
     this.#carry = Buffer.alloc(this.#said === undefined ? HEADER_BYTES : frameBytesMax(this.#said.header.pageSize))
   }
 
-  #read(part: Buffer): void {
-    if (this.#part === 'block') this.#readBlock(part)
-    else if (this.#part === 'page header') this.#readPageHeader(part)
-    else if (this.#part === 'block length') this.#readBlockLength(part)
-    else if (this.#part === 'header') this.#readHeader(part)
-    else this.#readTrailer(part)
-    this.#offset += part.length
+  /** The part is `#need` bytes from `at` on: a view of its own would cost more than most of them. */
+  #read(bytes: Buffer, at: number): void {
+    const length = this.#need
+    if (this.#part === 'block') this.#readBlock(bytes.subarray(at, at + length))
+    else if (this.#part === 'page header') this.#readPageHeader(bytes, at)
+    else if (this.#part === 'block length') this.#readBlockLength(bytes, at)
+    else if (this.#part === 'header') this.#readHeader(bytes.subarray(at, at + length))
+    else this.#readTrailer(bytes, at)
+    this.#offset += length
   }
 
   #expect(part: Part, bytes: number): void {
@@ -149,10 +179,10 @@ export class SegmentDecoder {
     this.#expect('page header', PAGE_HEADER_BYTES)
   }
 
-  #readPageHeader(bytes: Buffer): void {
-    this.#crc.update(bytes)
-    this.#pgno = bytes.readUInt32BE(0)
-    const flags = bytes.readUInt16BE(PAGE_FLAGS_AT)
+  #readPageHeader(bytes: Buffer, at: number): void {
+    this.#crc.update(bytes, at, at + PAGE_HEADER_BYTES)
+    this.#pgno = bytes.readUInt32BE(at)
+    const flags = bytes.readUInt16BE(at + PAGE_FLAGS_AT)
     if (this.#pgno === 0 && flags === 0) return this.#endPages()
     if (this.#pgno === 0) throw segmentCorrupt('pages are numbered from 1', this.#offset)
     if (flags === 0) {
@@ -164,9 +194,9 @@ export class SegmentDecoder {
     this.#expect('block length', BLOCK_LENGTH_BYTES)
   }
 
-  #readBlockLength(bytes: Buffer): void {
-    this.#crc.update(bytes)
-    const length = bytes.readUInt32BE(0)
+  #readBlockLength(bytes: Buffer, at: number): void {
+    this.#crc.update(bytes, at, at + BLOCK_LENGTH_BYTES)
+    const length = bytes.readUInt32BE(at)
     if (length === 0 || length > blockBytesMax(this.#known().header.pageSize)) {
       throw segmentCorrupt(`page ${this.#pgno} in a block of ${length} bytes`, this.#offset)
     }
@@ -175,15 +205,18 @@ export class SegmentDecoder {
   }
 
   #readBlock(block: Buffer): void {
+    this.#expect('page header', PAGE_HEADER_BYTES)
+    if (this.#onBlock !== undefined) return this.#onBlock(this.#pgno, block)
     const { header } = this.#known()
-    // Every byte is written, or the block is refused: nothing of what this memory held before can be read out.
-    const page = Buffer.allocUnsafeSlow(header.pageSize)
+    const page = this.#room(this.#pgno, header.pageSize)
+    assert(page.length === header.pageSize, 'room for exactly one page')
     if (!decompressBlock(block, page)) {
       throw segmentCorrupt(`page ${this.#pgno} is not an LZ4 block of ${page.length} bytes`, this.#offset)
     }
-    this.#crc.update(page)
-    this.#onPage(this.#pgno, page, header)
-    this.#expect('page header', PAGE_HEADER_BYTES)
+    // Who takes the page needs a sum of it as well: one pass over its bytes is enough for both.
+    this.#pageCrc.reset().update(page)
+    this.#crc.append(this.#pageCrc, page.length)
+    this.#onPage(this.#pgno, page, header, this.#pageCrc)
   }
 
   #endPages(): void {
@@ -205,12 +238,14 @@ export class SegmentDecoder {
     return at + used
   }
 
-  #readTrailer(bytes: Buffer): void {
-    const hi = (this.#crc.update(bytes, 0, FILE_CHECKSUM_AT).hi | FILE_CHECKSUM_FLAG_HIGH) >>> 0
-    if (bytes.readUInt32BE(0) !== 0 || bytes.readUInt32BE(4) !== 0) {
+  #readTrailer(bytes: Buffer, at: number): void {
+    const sumAt = at + FILE_CHECKSUM_AT
+    const hi = (this.#crc.update(bytes, at, sumAt).hi | FILE_CHECKSUM_FLAG_HIGH) >>> 0
+    if (bytes.readUInt32BE(at) !== 0 || bytes.readUInt32BE(at + 4) !== 0) {
       throw segmentCorrupt('a post-apply checksum beside the flag that says there is none', this.#offset)
     }
-    if (bytes.readUInt32BE(FILE_CHECKSUM_AT) !== hi || bytes.readUInt32BE(FILE_CHECKSUM_AT + 4) !== this.#crc.lo) {
+    const isRight = bytes.readUInt32BE(sumAt) === hi && bytes.readUInt32BE(sumAt + 4) === this.#crc.lo
+    if (this.#onBlock === undefined && !isRight) {
       throw segmentCorrupt('the file checksum does not match the bytes', this.#offset + FILE_CHECKSUM_AT)
     }
     this.#expect('end', 0)

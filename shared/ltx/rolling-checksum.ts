@@ -9,7 +9,7 @@
  */
 import { MacaroondError, assert } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
-import { Crc64, u64ToBigint } from './crc64.ts'
+import { Crc64, type U64, u64ToBigint } from './crc64.ts'
 import { type DatabasePage, isPageSize, lockPage } from './database-pages.ts'
 
 /** Bit 63, so that no checksum is ever zero: zero means "none" in the files. */
@@ -47,6 +47,7 @@ export function pageChecksum(pgno: number, page: Uint8Array): Checksum {
 export class PageChecksums {
   readonly pageSize: number
   readonly #lockPage: number
+  readonly #page = new Crc64()
   readonly #crc = new Crc64()
   #hi = new Uint32Array(CAPACITY_MIN)
   #lo = new Uint32Array(CAPACITY_MIN)
@@ -74,11 +75,16 @@ export class PageChecksums {
   /** A page was written. Reading a file from its start: every page in order; the lock page may be given or left out. */
   set(pgno: number, page: Uint8Array): void {
     assert(page.length === this.pageSize, 'a whole page')
+    this.setSummed(pgno, this.#page.reset().update(page))
+  }
+
+  /** As `set`, by the CRC-64 of a page that was summed already. */
+  setSummed(pgno: number, crc: U64): void {
     const next = this.#pageCount + 1
     assert(pgno >= 1 && pgno <= (next === this.#lockPage ? next + 1 : next), 'pages come without gaps')
     this.#version += 1
     if (pgno === this.#lockPage) return this.#store(pgno, 0, 0)
-    this.#hash(pgno, page)
+    this.#hash(pgno, crc)
     this.#store(pgno, this.#hashHi, this.#hashLo)
   }
 
@@ -101,7 +107,7 @@ export class PageChecksums {
     const lo = new Uint32Array(pages.length)
     let [xorHi, xorLo] = this.#withoutPagesAfter(commit)
     for (const [index, { pgno, data }] of pages.entries()) {
-      this.#hash(pgno, data)
+      this.#hash(pgno, this.#page.reset().update(data))
       pgnos[index] = pgno
       hi[index] = this.#hashHi
       lo[index] = this.#hashLo
@@ -127,8 +133,8 @@ export class PageChecksums {
    * The page checksum scattered by a Feistel network: a bijection, so that different sums stay different, and not linear,
    * so that no two differences cancel. The result is in `#hashHi` and `#hashLo`: an object a page would cost more.
    */
-  #hash(pgno: number, page: Uint8Array): void {
-    this.#crc.reset().updateUint32(pgno).update(page)
+  #hash(pgno: number, page: U64): void {
+    this.#crc.reset().updateUint32(pgno).append(page, this.pageSize)
     let { hi, lo } = this.#crc
     lo ^= scramble(hi, ROUND_KEYS[0])
     hi ^= scramble(lo, ROUND_KEYS[1])

@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly profile?: readonly string[]
   /** Folder of the published form of this folder; without it the nodes run unbuilt. */
   readonly build?: string
+  /** `[archive]` of the primary; its default without it. */
+  readonly archive?: Readonly<Record<string, unknown>>
 }
 
 interface Member {
@@ -43,7 +45,7 @@ export class Cluster {
   }
 
   /** Resolves when an org exists and the replica has it. */
-  static async start(folder: string, { profile = [], build }: ClusterOptions = {}): Promise<Cluster> {
+  static async start(folder: string, { profile = [], build, archive = {} }: ClusterOptions = {}): Promise<Cluster> {
     const kek = randomBytes(32).toString('hex')
     const [primary, replica, signer, worker] = [await member(), await member(), await member(), await member()]
     const flags = [...NODE_FLAGS, ...profile]
@@ -58,7 +60,7 @@ export class Cluster {
       { id: replica.peerId, name: 'fra', role: 'replica' },
       { id: signer.peerId, name: 'signer', role: 'signer', orgs: ['*'] },
     ]
-    const primaryConfig = { ...common, data: join(folder, 'primary'), alone: true, peers }
+    const primaryConfig = { ...common, data: join(folder, 'primary'), alone: true, peers, archive }
     const at = await children.primary.call('start', { config: primaryConfig, seed: primary.seed, kek })
     const replicaConfig = {
       ...common,

@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureArchiving } from './archiving.ts'
 import { measureCached } from './cached.ts'
 import { Cluster } from './cluster.ts'
 import { fleetRows } from './fleet-model.ts'
@@ -45,10 +46,10 @@ const SECTIONS = [
   'propagation',
   'cached',
   'verifier',
+  'archiving',
   'restore',
   'macaroons',
   'memory',
-  'fleet',
 ]
 for (const section of options.only ?? []) {
   if (!SECTIONS.includes(section)) throw new Error(`there is no section ${section}, only ${SECTIONS.join(', ')}`)
@@ -89,6 +90,7 @@ async function alone(): Promise<Row[]> {
   if (wanted('propagation')) rows.push(...(say('propagation'), await measurePropagation(subfolder('fleet'), plan)))
   if (wanted('cached')) rows.push(...(say('cached'), await measureCached(plan)))
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
+  if (wanted('archiving')) rows.push(...(say('archiving'), await measureArchiving(subfolder('archiving'), plan)))
   if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))
   if (wanted('macaroons')) rows.push(...(say('macaroons'), await measureMacaroons(subfolder('macaroons'), plan, note)))
   if (wanted('fleet')) rows.push(...fleetRows())

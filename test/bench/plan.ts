@@ -15,6 +15,13 @@ export interface Plan {
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
   readonly propagation: { readonly rates: readonly Rate[]; readonly global: number }
   readonly cached: { readonly rounds: number }
+  /** Rounds with and without an archive, commands in full groups in each, single commits at a pace; rates to see the lag at. */
+  readonly archiving: {
+    readonly rounds: number
+    readonly commands: number
+    readonly single: Rate
+    readonly lag: readonly Rate[]
+  }
   /** Transactions behind the snapshot of the small database, and the size of the large one. */
   readonly restore: { readonly rounds: number; readonly transactions: number; readonly largeMegabytes: number }
   /** At most so many rounds, as above; in each, every library does every task for so many milliseconds. */
@@ -46,6 +53,15 @@ export const QUICK: Plan = {
     global: 50,
   },
   cached: { rounds: 10 },
+  archiving: {
+    rounds: 3,
+    commands: 10_000,
+    single: { perSecond: 500, commands: 1_000 },
+    lag: [
+      { perSecond: 10, commands: 40 },
+      { perSecond: 500, commands: 1_500 },
+    ],
+  },
   restore: { rounds: 2, transactions: 2_000, largeMegabytes: 100 },
   macaroons: { rounds: 7, seconds: 20, milliseconds: 10 },
   revocations: { tokens: 100, seconds: 5 },
@@ -76,6 +92,15 @@ export const FULL: Plan = {
     global: 300,
   },
   cached: { rounds: 40 },
+  archiving: {
+    rounds: 7,
+    commands: 20_000,
+    single: { perSecond: 500, commands: 2_500 },
+    lag: [
+      { perSecond: 10, commands: 100 },
+      { perSecond: 500, commands: 5_000 },
+    ],
+  },
   restore: { rounds: 3, transactions: 10_000, largeMegabytes: 1_000 },
   macaroons: { rounds: 9, seconds: 60, milliseconds: 30 },
   revocations: { tokens: 1_000, seconds: 25 },

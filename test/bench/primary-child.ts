@@ -2,10 +2,12 @@
  * A primary, whole and as it is run, in a process of its own. What the benchmark wants to know of it is observed from
  * outside: methods of its parts are wrapped here, so that the product has no switch for being measured.
  */
+import { setTimeout } from 'node:timers/promises'
 import { CommitLog } from '../../primary/commit-log/commit-log.ts'
 import { GroupWriter } from '../../primary/commit-log/group-writer.ts'
 import { primaryConfig } from '../../primary/config.ts'
 import { Primary } from '../../primary/node.ts'
+import { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import { identityFromSeed } from '../../shared/channel/identity.ts'
 import { SocketStream } from '../../shared/channel/socket-stream.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
@@ -36,9 +38,13 @@ interface Commits {
   readonly atNs: number[]
 }
 
+const ARCHIVE_POLL_MS = 5
+
 let writer: GroupWriter | undefined
 let primary: Primary | undefined
 let commits: Commits = { txids: [], atNs: [] }
+/** When an entry of the manifest was durable, and up to where the archive went then. */
+let archived: Commits = { txids: [], atNs: [] }
 let keepCommits = false
 let transactions = 0
 let lastTxid = 0
@@ -64,6 +70,17 @@ function observe(): void {
       function (this: CommitLog) {
         const atNs = nowNs()
         return counted(this, captureCommit.call(this), atNs)
+      },
+  )
+  wrapMethod(
+    ManifestWriter.prototype,
+    'append',
+    (append) =>
+      async function (this: ManifestWriter, change) {
+        const state = await append.call(this, change)
+        archived.txids.push(change.head?.txid ?? 0)
+        archived.atNs.push(nowNs())
+        return state
       },
   )
   wrapMethod(
@@ -124,10 +141,16 @@ const calls = {
   },
   pace: async (params: PaceParams): Promise<Commits> => {
     commits = { txids: [], atNs: [] }
+    archived = { txids: [], atNs: [] }
     keepCommits = true
     await pace(requireWriter(), params)
     keepCommits = false
     return commits
+  },
+  /** When the archive got how far since the last paced load; resolves once it has everything up to `txid`. */
+  archived: async (txid: number): Promise<Commits> => {
+    while (!archived.txids.some((upTo) => upTo >= txid)) await setTimeout(ARCHIVE_POLL_MS)
+    return archived
   },
   /** What went to the sockets so far: segments, revocation stream, signed positions, with Noise around them. */
   wireBytes: (): number => wireBytes,

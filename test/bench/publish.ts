@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-/** Resolves with where this folder's scripts are then. */
+/** Resolves with where this folder's scripts are then; the program is `../../ops/cli.js`. */
 export async function publish(outDir: string): Promise<string> {
   mkdirSync(outDir, { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(outDir, 'node_modules'))
@@ -19,11 +19,11 @@ export async function publish(outDir: string): Promise<string> {
 
 function projectFor(outDir: string): object {
   // The last has the types of a package that comes without.
-  const sources = ['primary', 'replica', 'shared', 'test/bench', 'test/interop/peers/macaroon.d.ts']
+  const sources = ['ops', 'primary', 'replica', 'shared', 'test/bench', 'test/interop/peers/macaroon.d.ts']
   return {
     extends: join(ROOT, 'tsconfig.build.json'),
     compilerOptions: { outDir, rootDir: ROOT, declaration: false, isolatedDeclarations: false },
     include: sources.map((source) => join(ROOT, source)),
-    exclude: [join(ROOT, 'test/bench/**/*.test.ts')],
+    exclude: [join(ROOT, 'ops/examples'), join(ROOT, 'test/bench/**/*.test.ts')],
   }
 }

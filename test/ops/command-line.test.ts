@@ -97,8 +97,8 @@ describe('usage errors', () => {
   })
 })
 
-describe('help', () => {
-  const commands = leaves(program(new Terminal(capture(), false)))
+describe('help', async () => {
+  const commands = leaves(await program(new Terminal(capture(), false), []))
 
   it('knows every command', () => {
     const names = commands.map((command) => `${command.parent?.name()} ${command.name()}`)

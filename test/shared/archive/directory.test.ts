@@ -12,6 +12,10 @@ function folder(): string {
   return path
 }
 
+describe('a directory whose reads hold up the thread', () => {
+  conformance(() => DirectoryStorage.open(folder(), { blocking: true }))
+})
+
 describe('a directory', () => {
   conformance(() => DirectoryStorage.open(folder()))
 

@@ -33,6 +33,15 @@ describe('CRC-64/ISO', () => {
     }
   })
 
+  test('of two pieces one after the other comes from the sums of both', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 300 }), (first, second) => {
+        const sums = new Crc64().update(first).append(new Crc64().update(second), second.length)
+        expect(sums.value).toBe(crc64(Buffer.concat([first, second])))
+      }),
+    )
+  })
+
   test('agrees with its definition for a whole page', () => {
     const page = randomBytes(4096)
     expect(crc64(page)).toBe(crc64ByDefinition(page))

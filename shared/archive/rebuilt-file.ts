@@ -1,0 +1,161 @@
+/**
+ * The database file that a rebuild writes: the pages of the whole database as they stream in, a run of them at a time, then
+ * what changed, merged in memory as far as it fits, so that each page is written about once. Of many images of a page the
+ * last takes the place of the one before, packed as it is: only what is written is unpacked.
+ */
+import { closeSync, ftruncateSync, openSync, write } from 'node:fs'
+import { promisify } from 'node:util'
+import { MacaroondError } from '../errors.ts'
+import type { Checksum } from '../ids.ts'
+import { MERGE_BYTES_MAX } from '../limits.ts'
+import { lockPage } from '../ltx/database-pages.ts'
+import type { PageRoom, PageSink } from '../ltx/decoder.ts'
+import { blockBytesMax, decompressBlock } from '../ltx/lz4.ts'
+import type { ArchivedFile } from './layout.ts'
+import { damaged } from './read-file.ts'
+import type { SegmentHeader } from '../ltx/header.ts'
+import { PageChecksums } from '../ltx/rolling-checksum.ts'
+import { writeAt } from '../sqlite/positional-io.ts'
+import { storageError } from '../sqlite/storage-errors.ts'
+
+const RUN_BYTES: number = 1024 * 1024
+/** The pool of threads writes so many runs while the next one is unpacked. */
+const RUNS_AT_ONCE = 2
+
+/** A page that changed: its block, in room for the longest that there can be, and where it is from. */
+interface Waiting {
+  readonly room: Buffer
+  length: number
+  file: ArchivedFile
+}
+
+export class RebuiltFile {
+  readonly #fd: number
+  /** Pages of the whole database that follow each other. */
+  #run: Buffer = Buffer.allocUnsafeSlow(RUN_BYTES)
+  readonly #spareRuns: Buffer[] = []
+  readonly #writes = new Set<Promise<void>>()
+  #failure: unknown
+  #runFirst = 1
+  #runBytes = 0
+  readonly #waiting = new Map<number, Waiting>()
+  #checksums: PageChecksums | undefined
+  #header: SegmentHeader | undefined
+
+  /** Throws io_failed. */
+  constructor(path: string) {
+    try {
+      this.#fd = openSync(path, 'wx', 0o600)
+    } catch (error) {
+      throw storageError(error, `creating ${path}`)
+    }
+  }
+
+  readonly wholeRoom: PageRoom = (pgno, pageSize) => {
+    const follows = pgno === this.#runFirst + this.#runBytes / pageSize
+    if (!follows || this.#runBytes === RUN_BYTES) {
+      this.#writeRun(pageSize)
+      this.#runFirst = pgno
+    }
+    this.#runBytes += pageSize
+    return this.#run.subarray(this.#runBytes - pageSize, this.#runBytes)
+  }
+
+  readonly onWholePage: PageSink = (pgno, _, { pageSize }, crc) => {
+    this.#checksums ??= new PageChecksums(pageSize)
+    this.#checksums.setSummed(pgno, crc)
+  }
+
+  /** Resolves when more pages of the whole database may come. Throws disk_full, io_failed for those that came. */
+  async ready(writesMax: number = RUNS_AT_ONCE - 1): Promise<void> {
+    while (this.#writes.size > writesMax) await Promise.race(this.#writes)
+    if (this.#failure !== undefined) throw storageError(this.#failure, 'writing the restored database')
+  }
+
+  async wholeEnds(header: SegmentHeader): Promise<void> {
+    this.#writeRun(header.pageSize)
+    this.#header = header
+    await this.ready(0)
+  }
+
+  onChanged(pgno: number, block: Buffer, file: ArchivedFile): void {
+    const before = this.#waiting.get(pgno)
+    const room = before !== undefined && before.room.length >= block.length ? before.room : this.#roomFor(block)
+    block.copy(room)
+    if (before?.room !== room) this.#waiting.set(pgno, { room, length: block.length, file })
+    else [before.length, before.file] = [block.length, file]
+  }
+
+  /** A file with changes has ended, and is right. */
+  changed(header: SegmentHeader): void {
+    const shrank = header.commit < (this.#header?.commit ?? 0)
+    if (shrank) for (const pgno of this.#waiting.keys()) if (pgno > header.commit) this.#waiting.delete(pgno)
+    this.#header = header
+    if (this.#waiting.size * header.pageSize > MERGE_BYTES_MAX) this.#writeChanged()
+  }
+
+  /** Writes what waits; the checksum of the whole. */
+  finish(): Checksum {
+    this.#writeChanged()
+    const [header, checksums] = [this.#header, this.#checksums]
+    if (header === undefined || checksums === undefined)
+      throw new MacaroondError('archive_damaged', 'the database is empty')
+    try {
+      ftruncateSync(this.#fd, header.commit * header.pageSize)
+    } catch (error) {
+      throw storageError(error, 'writing the restored database')
+    }
+    return checksums.checksum
+  }
+
+  /** Not before the last write has ended: the descriptor may be another file's next. */
+  async close(): Promise<void> {
+    await Promise.all(this.#writes)
+    closeSync(this.#fd)
+  }
+
+  #roomFor(block: Buffer): Buffer {
+    return Buffer.allocUnsafeSlow(Math.max(block.length, blockBytesMax(this.#header?.pageSize ?? 0)))
+  }
+
+  #writeRun(pageSize: number): void {
+    const run = this.#run
+    const writing = writeRun(this.#fd, run.subarray(0, this.#runBytes), (this.#runFirst - 1) * pageSize)
+      .then(() => void this.#spareRuns.push(run))
+      .catch((error: unknown) => void (this.#failure ??= error))
+      .finally(() => void this.#writes.delete(writing))
+    this.#writes.add(writing)
+    this.#run = this.#spareRuns.pop() ?? Buffer.allocUnsafeSlow(RUN_BYTES)
+    this.#runBytes = 0
+  }
+
+  #writeChanged(): void {
+    const [header, checksums] = [this.#header, this.#checksums]
+    if (header === undefined || checksums === undefined) return
+    const lock = lockPage(header.pageSize)
+    const pages = [...this.#waiting]
+      .filter(([pgno]) => pgno !== lock)
+      .map(([pgno, waiting]) => ({ pgno, data: unpack(pgno, waiting, header.pageSize) }))
+      .toSorted((a, b) => a.pgno - b.pgno)
+    checksums.apply(checksums.preview(pages, header.commit))
+    for (const { pgno, data } of pages) writeAt(this.#fd, data, 0, data.length, (pgno - 1) * header.pageSize)
+    this.#waiting.clear()
+  }
+}
+
+const writePart = promisify(write)
+
+/** A full disk may take a part first, and only the next call says ENOSPC. */
+async function writeRun(fd: number, run: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < run.length;) {
+    const { bytesWritten } = await writePart(fd, run, done, run.length - done, position + done)
+    done += bytesWritten
+  }
+}
+
+function unpack(pgno: number, { room, length, file }: Waiting, pageSize: number): Buffer {
+  // Every byte is written, or the page is refused: nothing of what this memory held before can be read out.
+  const page = Buffer.allocUnsafeSlow(pageSize)
+  if (decompressBlock(room.subarray(0, length), page)) return page
+  throw damaged(file, `page ${pgno} is not an LZ4 block of ${pageSize} bytes`)
+}
