@@ -22,6 +22,8 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       project('integration', 60_000),
+      // Archive, restore and runbook: whole disasters, with the processes that they need.
+      project('recovery', 60_000),
       project('chaos', 900_000),
       // Against other implementations: Debian's libmacaroons-dev and python3-pymacaroons, and npm's macaroon.
       project('interop', 300_000),

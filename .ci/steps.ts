@@ -12,7 +12,7 @@ export interface Step {
   readonly timeoutMs: number
 }
 
-const check = (script: string, args: readonly string[] = [], timeoutMs: number = 60 * SECOND_MS): Step => ({
+const check = (script: string, args: readonly string[] = [], timeoutMs: number = 45 * SECOND_MS): Step => ({
   script,
   args,
   kind: 'check',
@@ -27,10 +27,11 @@ export const STEPS: readonly Step[] = [
   check('lint'),
   check('format:check'),
   check('knip'),
-  check('lint:package', [], 2 * MINUTE_MS),
-  suite('test', 6 * MINUTE_MS),
-  suite('test:interop', 4 * MINUTE_MS),
+  check('lint:package', [], 90 * SECOND_MS),
+  suite('test', 5 * MINUTE_MS),
+  suite('test:recovery', 210 * SECOND_MS),
+  suite('test:interop', 150 * SECOND_MS),
   suite('test:fuzz', 45 * SECOND_MS),
-  suite('test:chaos', 8 * MINUTE_MS),
-  check('bench', ['--quick'], 4 * MINUTE_MS),
+  suite('test:chaos', 7 * MINUTE_MS),
+  check('bench', ['--quick'], 210 * SECOND_MS),
 ]

@@ -50,6 +50,7 @@ const SECTIONS = [
   'restore',
   'macaroons',
   'memory',
+  'fleet',
 ]
 for (const section of options.only ?? []) {
   if (!SECTIONS.includes(section)) throw new Error(`there is no section ${section}, only ${SECTIONS.join(', ')}`)

@@ -14,7 +14,7 @@ import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { sha256 } from '../../shared/crypto.ts'
 import { txidText, type Txid } from '../../shared/ids.ts'
 import { openWriter } from '../../shared/sqlite/connection.ts'
-import { Authority, scratch } from '../integration/archive/authority.ts'
+import { Authority, scratch } from '../recovery/archive/authority.ts'
 import { commandLine } from '../integration/cli/command.ts'
 import { CACHE, goTool, LITESTREAM } from './go-tool.ts'
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { requireCreateIfAbsent } from '../../../shared/archive/epoch-claim.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { S3_PART_BYTES_MIN } from '../../../shared/limits.ts'
-import { scratch } from '../../integration/archive/authority.ts'
+import { scratch } from '../../recovery/archive/authority.ts'
 import { canMount, named, smallVolume } from '../../integration/cluster/small-volume.ts'
 import { conformance } from '../../shared/archive/conformance.ts'
 import { KEYS, openBucket, startStore, type Store, urlOf } from './store.ts'

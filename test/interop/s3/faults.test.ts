@@ -12,7 +12,7 @@ import { parseS3Url } from '../../../shared/archive/s3/settings.ts'
 import { elements } from '../../../shared/archive/s3/xml.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { S3_PART_BYTES_MIN } from '../../../shared/limits.ts'
-import { Authority } from '../../integration/archive/authority.ts'
+import { Authority } from '../../recovery/archive/authority.ts'
 import { type Fault, FaultProxy, FAULTS } from './fault-proxy.ts'
 import { KEYS, openBucket, startStore, type Store, urlOf } from './store.ts'
 

@@ -11,7 +11,7 @@ import { planRestore } from '../../../shared/archive/restore-plan.ts'
 import { sha256 } from '../../../shared/crypto.ts'
 import { txidText } from '../../../shared/ids.ts'
 import { openWriter } from '../../../shared/sqlite/connection.ts'
-import { Authority, scratch } from '../../integration/archive/authority.ts'
+import { Authority, scratch } from '../../recovery/archive/authority.ts'
 import { goTool, LITESTREAM } from '../go-tool.ts'
 import { KEYS, openBucket, startStore, type Store, urlOf } from './store.ts'
 

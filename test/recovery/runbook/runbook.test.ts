@@ -11,9 +11,9 @@ import { createCluster } from '../../../ops/cluster/create.ts'
 import { openClusterFolder } from '../../../ops/cluster/folder.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../../shared/protocol/status.ts'
-import { commandLine, PROGRAM } from '../cli/command.ts'
-import { until } from '../cluster/harness.ts'
-import { blocksOf, shellLines } from '../readme/blocks.ts'
+import { commandLine, PROGRAM } from '../../integration/cli/command.ts'
+import { until } from '../../integration/cluster/harness.ts'
+import { blocksOf, shellLines } from '../../integration/readme/blocks.ts'
 
 const run = promisify(execFile)
 const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')

@@ -14,8 +14,8 @@ import type { AuditRow } from '../../../primary/authority/rows.ts'
 import { parsePosition } from '../../../shared/position.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../../shared/protocol/status.ts'
 import { openReader } from '../../../shared/sqlite/connection.ts'
-import { commandLine, type Ran, startDev } from '../cli/command.ts'
-import { until } from '../cluster/harness.ts'
+import { commandLine, type Ran, startDev } from '../../integration/cli/command.ts'
+import { until } from '../../integration/cluster/harness.ts'
 
 interface Nodes {
   readonly nodes: readonly { readonly role: string; readonly status?: PrimaryStatus | ReplicaStatus }[]

@@ -3,7 +3,7 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
-import { Cluster, codeOf, scratch, until } from '../cluster/harness.ts'
+import { Cluster, codeOf, scratch, until } from '../../integration/cluster/harness.ts'
 
 const ARCHIVED = { archive: archiveConfig.parse({ upload_every_ms: 0 }), alone: true }
 

@@ -6,8 +6,8 @@ import { encodeRow, encodeTimeline } from '../../../replica/revocations/journal-
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { openReader } from '../../../shared/sqlite/connection.ts'
 import { lockFolder } from '../../../shared/sqlite/node-lock.ts'
-import { commandLine, type Ran } from '../cli/command.ts'
-import { canMount, named, smallVolume } from '../cluster/small-volume.ts'
+import { commandLine, type Ran } from '../../integration/cli/command.ts'
+import { canMount, named, smallVolume } from '../../integration/cluster/small-volume.ts'
 import { Authority, scratch } from './authority.ts'
 
 function keyText({ key }: Authority): string {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
 import type { ArchiveStatus } from '../../../shared/protocol/status.ts'
-import { commandLine, type Ran } from '../cli/command.ts'
-import { Cluster, scratch, until } from '../cluster/harness.ts'
+import { commandLine, type Ran } from '../../integration/cli/command.ts'
+import { Cluster, scratch, until } from '../../integration/cluster/harness.ts'
 
 async function withCopy(): Promise<{ readonly cluster: Cluster; readonly copy: string }> {
   const copy = join(scratch(), 'copy')
