@@ -7,12 +7,12 @@ import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
-import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey } from '../shared/database/signing-key.ts'
 import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
+import { systemHost, type Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -53,6 +53,7 @@ export interface PrimaryOptions {
   readonly kek: Kek
   readonly log: Log
   readonly flags?: PrimaryFlags
+  readonly host?: Host
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => PrimaryConfig
 }
@@ -60,6 +61,7 @@ export interface PrimaryOptions {
 export class Primary implements Service {
   readonly failed: Promise<unknown>
   readonly #options: PrimaryOptions
+  readonly #host: Host
   readonly #lock: NodeLock
   readonly #peers: PeerRegistry
   readonly #commitLog: CommitLog
@@ -73,18 +75,21 @@ export class Primary implements Service {
   readonly #maintenance: Maintenance
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
-  readonly #startedMs: number = systemClock.monotonicMs()
+  readonly #startedMs: number
   #agreement: Agreement
   #listener: Listener | undefined
   #stopping = false
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
-    const { config, kek, log, flags = NO_FLAGS } = options
+    const { config, kek, log, flags = NO_FLAGS, host = systemHost } = options
+    const { clock, entropy, schedule } = host
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
+    this.#host = host
+    this.#startedMs = clock.monotonicMs()
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
@@ -92,41 +97,24 @@ export class Primary implements Service {
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
-    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, log, onFatal })
+    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, clock, schedule, log, onFatal })
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy: systemEntropy }, onFatal)),
-      clock: systemClock,
-      entropy: systemEntropy,
+      port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy }, onFatal)),
+      clock,
+      entropy,
       kek,
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
-    this.#publisher = new Publisher({
-      cluster: config.cluster,
-      log: this.#commitLog,
-      revocations,
-      lastRevocation: () => this.#writer.state.revocationSeq,
-      signingKey: readSigningKey(db, [kek], config.cluster),
-      earlierTimelines: readTimelines(db),
-      snapshots: this.#openSnapshots(),
-      granting: this.#granting,
-      clock: systemClock,
-      logger: log,
-      events: {
-        joined: (replica, atHead) => this.#joined({ replica, atHead }),
-        acknowledged: () => this.#settling.look(),
-        refused: (replica, message) => this.#auditRefusal(replica, message),
-        contradicted: (error) => this.#stopAtOnce(error),
-      },
-    })
+    this.#publisher = this.#openPublisher(revocations)
     this.#globalWait = new GlobalWait({
       book: this.#granting.book,
       state: () => this.#writer.state,
       replicas: () => this.#replicas(),
-      clock: systemClock,
+      clock,
     })
     this.#thirdParties = new ThirdPartyApi(this.#writer)
     this.#api = new SigningApi({
@@ -135,12 +123,14 @@ export class Primary implements Service {
       revocations: new RevocationBook(db),
       acknowledgements: this.#publisher.acknowledgements,
       hasReplicas: () => this.#replicaNames().length > 0,
+      clock,
     })
   }
 
   static async start(options: PrimaryOptions): Promise<Primary> {
     const primary = new Primary(options)
     const { config, identity, log } = options
+    const { clock, transport } = primary.#host
     primary.#listener = await listen({
       address: config.listen,
       identity,
@@ -150,6 +140,8 @@ export class Primary implements Service {
       onConnection: (connection) => primary.#serve(connection),
       onRefusal: ({ remotePeer, channel, error }) =>
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
+      clock,
+      transport,
     })
     primary.#maintenance.start()
     primary.#settling.look()
@@ -189,17 +181,18 @@ export class Primary implements Service {
 
   #openCommitLog(): CommitLog {
     const { config, kek, log } = this.#options
+    const { clock, entropy } = this.#host
     const { cluster } = config
     return new CommitLog({
       database: join(config.data, 'macaroond.db'),
       logFolder: join(config.data, 'log'),
       keepBytes: config.segments.keep_bytes,
       cluster,
-      clock: systemClock,
+      clock,
       initialize: (db) => {
         if (!isEmptyDatabase(db)) return
         log.info({ cluster }, 'creating a new database')
-        createDatabase(db, { cluster, kek, clock: systemClock, entropy: systemEntropy })
+        createDatabase(db, { cluster, kek, clock, entropy })
       },
       onCommitted: () => this.#committed(),
       onGap: (gap) =>
@@ -208,11 +201,34 @@ export class Primary implements Service {
     })
   }
 
+  #openPublisher(revocations: RecentRevocations): Publisher {
+    const { config, kek, log } = this.#options
+    const { db } = this.#commitLog
+    return new Publisher({
+      cluster: config.cluster,
+      log: this.#commitLog,
+      revocations,
+      lastRevocation: () => this.#writer.state.revocationSeq,
+      signingKey: readSigningKey(db, [kek], config.cluster),
+      earlierTimelines: readTimelines(db),
+      snapshots: this.#openSnapshots(),
+      granting: this.#granting,
+      clock: this.#host.clock,
+      logger: log,
+      events: {
+        joined: (replica, atHead) => this.#joined({ replica, atHead }),
+        acknowledged: () => this.#settling.look(),
+        refused: (replica, message) => this.#auditRefusal(replica, message),
+        contradicted: (error) => this.#stopAtOnce(error),
+      },
+    })
+  }
+
   #openGranting({ acceptClock }: PrimaryFlags): Granting {
     return new Granting({
       settings: this.#options.config.freshness,
-      clock: systemClock,
-      entropy: systemEntropy,
+      clock: this.#host.clock,
+      entropy: this.#host.entropy,
       leaseMsMax: () => this.#writer.state.leaseMsMax,
       issueClockMs: this.#writer.state.issue.lastMs,
       acceptClock,
@@ -228,6 +244,7 @@ export class Primary implements Service {
       leaseMs: this.#options.config.freshness.lease_ms,
       everyReplicaJoined: () => this.#everyReplicaJoined(),
       oldPrimaryStopped,
+      clock: this.#host.clock,
       log: this.#options.log,
     })
   }
@@ -237,7 +254,7 @@ export class Primary implements Service {
     return new SnapshotFiles({
       folder: this.#options.config.data,
       pin: () => ({ view: log.pin(), position: log.head }),
-      nowMs: () => systemClock.wallMs(),
+      clock: this.#host.clock,
       canFollow: ({ txid }) => log.checksumAt(txid) !== undefined,
       onDamaged: (error) => this.#stopAtOnce(error),
     })
@@ -290,6 +307,7 @@ export class Primary implements Service {
           thirdParties: this.#thirdParties,
           globalWait: this.#globalWait,
           status: () => this.#status(),
+          clock: this.#host.clock,
           log: this.#options.log,
         })
     }
@@ -333,7 +351,7 @@ export class Primary implements Service {
       commitLog: this.#commitLog,
       writes: this.writes,
       state: this.#writer.state,
-      uptimeMs: systemClock.monotonicMs() - this.#startedMs,
+      uptimeMs: this.#host.clock.monotonicMs() - this.#startedMs,
       replicas: this.#replicas(),
       publisher: this.#publisher,
       granting: this.#granting,

@@ -8,13 +8,12 @@ import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
 import { serveRpc } from '../shared/channel/rpc-server.ts'
-import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
+import { systemHost, type Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
-import { scheduleJob } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
@@ -37,6 +36,7 @@ export interface ReplicaOptions {
   readonly log: Log
   /** The operator's word, for this start, that the clock is right. */
   readonly acceptClock?: boolean
+  readonly host?: Host
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => ReplicaConfig
 }
@@ -44,6 +44,7 @@ export interface ReplicaOptions {
 export class Replica implements Service {
   readonly failed: Promise<unknown>
   readonly #options: ReplicaOptions
+  readonly #host: Host
   readonly #lock: NodeLock
   readonly #peers: PeerRegistry
   readonly #tables: Tables
@@ -57,7 +58,7 @@ export class Replica implements Service {
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
-  readonly #startedMs: number = systemClock.monotonicMs()
+  readonly #startedMs: number
   readonly #fail: (error: unknown) => void
   #cancelScrub: () => void = () => undefined
   #listener: Listener | undefined
@@ -65,31 +66,34 @@ export class Replica implements Service {
   #scrubbing: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
-    const { config, kek, log, identity, acceptClock = false } = options
+    const { config, kek, log, identity, acceptClock = false, host = systemHost } = options
+    const { clock, entropy } = host
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
+    this.#host = host
+    this.#startedMs = clock.monotonicMs()
     this.#checkpointAt = config.checkpoint.pages
     this.#lock = lock
-    this.#links = new PrimaryLinks({ config, identity, log })
+    this.#links = new PrimaryLinks({ config, identity, host, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    this.#tables = new Tables({ cluster, ring: [kek], entropy: systemEntropy, log })
+    this.#tables = new Tables({ cluster, ring: [kek], entropy, log })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     this.#copy = new DatabaseCopy({
       folder: data,
       cluster,
-      clock: systemClock,
-      entropy: systemEntropy,
+      clock,
+      entropy,
       log,
       onReopened,
     })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
-    this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), log)
+    this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), { log, timers: clock })
     this.#freshness = new Freshness({
-      clock: systemClock,
-      entropy: systemEntropy,
+      clock,
+      entropy,
       log,
       largestLease: new LargestLease(join(data, 'largest-lease.json')),
       issueClockMs: this.#tables.meta?.issueClockMs,
@@ -101,32 +105,29 @@ export class Replica implements Service {
     this.#stream = new RevocationStream({
       tables: this.#tables,
       journal: this.#journal,
+      clock,
       freshness: this.#freshness,
       workers: this.#freshness.workers,
       syncPages: () => this.#copy.sync(),
       onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
-    this.#verify = new VerifyApi({ node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness })
-    this.#follower = new Follower({
-      copy: this.#copy,
-      snapshotPath: join(data, 'snapshot.incoming'),
-      log,
-      signed: () => this.#signed.newest,
-      revocations: () => this.#stream.known,
-      onSigned: (signed) => this.#signed.take(signed, this.#tables.publicKey, cluster),
-      onApplied: () => this.#applied(),
-      onDurable: () => this.#stream.covered(),
-      onDiverged: (message) => this.#links.diverged('wal', message),
-      onFatal: (error) => this.#fail(error),
+    this.#verify = new VerifyApi({
+      node: identity.peerId,
+      region,
+      clock,
+      tables: this.#tables,
+      freshness: this.#freshness,
     })
+    this.#follower = this.#openFollower()
   }
 
   static async start(options: ReplicaOptions): Promise<Replica> {
-    const { config, identity, log } = options
+    const { config, identity, log, host = systemHost } = options
+    const { clock, entropy, transport } = host
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     const lock = lockFolder(config.data)
-    await selfTest(config.data, systemEntropy)
+    await selfTest(config.data, entropy)
     const replica = new Replica(options, lock)
     replica.#listener = await listen({
       address: config.listen,
@@ -137,6 +138,8 @@ export class Replica implements Service {
       onConnection: (connection) => replica.#serve(connection),
       onRefusal: ({ remotePeer, channel, error }) =>
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
+      clock,
+      transport,
     })
     replica.#connect()
     return replica
@@ -168,6 +171,24 @@ export class Replica implements Service {
     this.#lock.release()
   }
 
+  #openFollower(): Follower {
+    const { config, log } = this.#options
+    const { data, cluster } = config
+    return new Follower({
+      copy: this.#copy,
+      snapshotPath: join(data, 'snapshot.incoming'),
+      clock: this.#host.clock,
+      log,
+      signed: () => this.#signed.newest,
+      revocations: () => this.#stream.known,
+      onSigned: (signed) => this.#signed.take(signed, this.#tables.publicKey, cluster),
+      onApplied: () => this.#applied(),
+      onDurable: () => this.#stream.covered(),
+      onDiverged: (message) => this.#links.diverged('wal', message),
+      onFatal: (error) => this.#fail(error),
+    })
+  }
+
   /** One connection a purpose: revocations never queue behind pages. */
   #connect(): void {
     const { log, config } = this.#options
@@ -181,7 +202,8 @@ export class Replica implements Service {
       hello: () => this.#stream.hello(),
       run: (connection, retire) => this.#stream.follow(connection, retire),
     })
-    this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
+    const scrub = { name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }
+    this.#cancelScrub = this.#host.schedule(scrub, log)
   }
 
   #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
@@ -203,7 +225,7 @@ export class Replica implements Service {
       explain: (value: unknown) => this.#verify.explain(value),
     }
     const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
-    await serveRpc(connection, { methods, log }).done
+    await serveRpc(connection, { methods, clock: this.#host.clock, log }).done
   }
 
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
@@ -233,7 +255,7 @@ export class Replica implements Service {
     }
     this.#verify.applied()
     this.#freshness.applied()
-    if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+    if (this.#copy.walFrames >= this.#checkpointAt) this.#host.clock.soon(() => void this.#checkpoint())
   }
 
   async #checkpoint(): Promise<void> {
@@ -268,7 +290,7 @@ export class Replica implements Service {
     return replicaStatus({
       config: this.#options.config,
       peerId: this.#options.identity.peerId,
-      uptimeMs: systemClock.monotonicMs() - this.#startedMs,
+      uptimeMs: this.#host.clock.monotonicMs() - this.#startedMs,
       copy: this.#copy,
       tables: this.#tables,
       links: this.#links,

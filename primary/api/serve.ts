@@ -2,6 +2,7 @@
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
+import type { Timers } from '../../shared/clock.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { GlobalWait } from './global-wait.ts'
@@ -16,6 +17,7 @@ export interface ServeOptions {
   readonly thirdParties: ThirdPartyApi
   readonly globalWait: GlobalWait
   readonly status: () => PrimaryStatus
+  readonly clock: Timers
   readonly log: Log
 }
 
@@ -27,6 +29,7 @@ export function serveCalls({
   globalWait,
   thirdParties,
   status,
+  clock,
   log,
 }: ServeOptions): Promise<void> {
   const sign: Record<string, RpcMethod> = {
@@ -43,5 +46,5 @@ export function serveCalls({
     'revocations.list': (value) => api.listRevocations(peer, value),
   }
   const admin: Record<string, RpcMethod> = { status }
-  return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, log }).done
+  return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, clock, log }).done
 }

@@ -1,6 +1,7 @@
 /** The calls of the `sign` channel. Each checks its parameters, then the caller's orgs, then asks the authority. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { IssuedLog } from '../../shared/database/issued-log.ts'
+import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { REVOKE_DURABLE_TIMEOUT_MS } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
@@ -31,6 +32,7 @@ export interface SigningApiOptions {
   readonly acknowledgements: Acknowledgements
   /** Whether a replica is configured: then a durable revocation is on one's disk as well. */
   readonly hasReplicas: () => boolean
+  readonly clock: Pick<Timers, 'after'>
 }
 
 export class SigningApi {
@@ -93,13 +95,13 @@ export class SigningApi {
   }
 
   async #untilDurable({ seq }: Revoked): Promise<void> {
-    const { acknowledgements } = this.#options
+    const { acknowledgements, clock } = this.#options
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const stop = acknowledgements.wait(seq, resolve)
-    const timer = setTimeout(() => reject(notDurable(seq)), REVOKE_DURABLE_TIMEOUT_MS)
+    const callOff = clock.after(REVOKE_DURABLE_TIMEOUT_MS, () => reject(notDurable(seq)))
     await promise.finally(() => {
       stop()
-      clearTimeout(timer)
+      callOff()
     })
   }
 }

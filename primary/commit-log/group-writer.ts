@@ -2,7 +2,7 @@
  * Group commit: commands that arrive together share one transaction, one segment and one fsync, and are answered together.
  * A command that cannot be done is refused alone; the others of its group go on.
  */
-import type { Clock, Entropy } from '../../shared/clock.ts'
+import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
@@ -30,7 +30,7 @@ export interface TransactionPort {
 
 export interface GroupWriterOptions {
   readonly port: TransactionPort
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'wallMs'> & Pick<Timers, 'after' | 'soon'>
   readonly entropy: Entropy
   readonly kek: Kek
   /** Throws when writes are not taken now (not confirmed by a replica, disk full, stopping). */
@@ -88,8 +88,9 @@ export class GroupWriter {
     if (this.#scheduled) return
     this.#scheduled = true
     const flush = (): void => this.#flush()
-    if (this.#lastGroup > 1 && this.#waiting < GROUP_COMMANDS_MAX) setTimeout(flush, COLLECT_MS)
-    else setImmediate(flush)
+    const { clock } = this.#options
+    if (this.#lastGroup > 1 && this.#waiting < GROUP_COMMANDS_MAX) clock.after(COLLECT_MS, flush)
+    else clock.soon(flush)
   }
 
   #flush(): void {

@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
+import { turn, type Clock, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText, txidText } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
@@ -23,7 +23,7 @@ export interface SnapshotFilesOptions {
   readonly folder: string
   /** The database as of its head; both of the same moment. */
   readonly pin: () => { readonly view: PageSource; readonly position: Position }
-  readonly nowMs: () => number
+  readonly clock: Pick<Clock, 'wallMs'> & Timers
   /** Whether a replica that has this position can go on from the log. */
   readonly canFollow: (position: Position) => boolean
   /** The pages are not what was written: no snapshot of them may leave this node. */
@@ -84,12 +84,13 @@ export class SnapshotFiles {
   }
 
   async #write(): Promise<SnapshotFile> {
-    const { folder, pin, nowMs } = this.#options
+    const { folder, pin, clock } = this.#options
     const { view, position } = pin()
     const path = join(folder, `${PREFIX}${txidText(position.txid)}${SUFFIX}`)
     const fd = openSync(path, 'w', 0o600)
     try {
-      const checksum = await copyPages(view, fd, new SegmentEncoder(snapshotFields(view.pageCount, position, nowMs())))
+      const encoder = new SegmentEncoder(snapshotFields(view.pageCount, position, clock.wallMs()))
+      const checksum = await copyPages(view, fd, encoder, clock)
       if (checksum !== position.checksum) throw this.#damaged(checksum, position)
       this.#newest = { path, position, pages: view.pageCount, users: 0 }
       return this.#newest
@@ -111,7 +112,12 @@ export class SnapshotFiles {
 }
 
 /** In turns: a gigabyte takes seconds, and commits go on meanwhile. Returns the checksum of the pages that were read. */
-async function copyPages(view: PageSource, fd: number, encoder: SegmentEncoder): Promise<Position['checksum']> {
+async function copyPages(
+  view: PageSource,
+  fd: number,
+  encoder: SegmentEncoder,
+  timers: Timers,
+): Promise<Position['checksum']> {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)
   let written = append(fd, encoder.header(), 0)
@@ -120,7 +126,7 @@ async function copyPages(view: PageSource, fd: number, encoder: SegmentEncoder):
     view.readPage(pgno, page)
     checksums.set(pgno, page)
     written = append(fd, encoder.page(pgno, page), written)
-    if (pgno % PAGES_A_TURN === 0) await setImmediate()
+    if (pgno % PAGES_A_TURN === 0) await turn(timers)
   }
   append(fd, encoder.finish(), written)
   return checksums.checksum

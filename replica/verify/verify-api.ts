@@ -1,4 +1,5 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
+import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
@@ -20,6 +21,7 @@ import { PositionWaiters } from './position-waiters.ts'
 
 export interface VerifyApiOptions extends StandingOptions {
   readonly node: string
+  readonly clock: Timers
   readonly tables: Tables
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
 }
@@ -34,11 +36,12 @@ interface Walk<Judgement, Answer> {
 export class VerifyApi {
   readonly #options: VerifyApiOptions
   readonly #standing: Standing
-  readonly #waiters = new PositionWaiters()
+  readonly #waiters: PositionWaiters
 
   constructor(options: VerifyApiOptions) {
     this.#options = options
     this.#standing = new Standing(options)
+    this.#waiters = new PositionWaiters(options.clock)
   }
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {

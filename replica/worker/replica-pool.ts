@@ -3,8 +3,8 @@ import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { CallOptions } from '../../shared/channel/rpc-client.ts'
-import { systemClock } from '../../shared/clock.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
+import { systemHost, type Host } from '../../shared/host.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { ExplainResult, VerifyParams, VerifyResult } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
@@ -16,27 +16,31 @@ export interface ReplicaPoolOptions {
   readonly replicas: readonly NodeAddress[]
   readonly identity: Identity
   readonly timeoutMs: number
+  readonly host?: Host
 }
 
 export class ReplicaPool {
   readonly #clients: readonly PersistentClient[]
   readonly #timeoutMs: number
+  readonly #host: Host
 
-  constructor({ cluster, replicas, identity, timeoutMs }: ReplicaPoolOptions) {
+  constructor({ cluster, replicas, identity, timeoutMs, host = systemHost }: ReplicaPoolOptions) {
+    this.#host = host
     this.#timeoutMs = timeoutMs
     this.#clients = replicas.map(
       ({ address, peerId }) =>
-        new PersistentClient({ address, peerId: parsePeerId(peerId), identity, cluster, channel: 'verify' }),
+        new PersistentClient({ address, peerId: parsePeerId(peerId), identity, cluster, channel: 'verify', host }),
     )
   }
 
   async verify(token: string, access: Access, options: VerifyOptions): Promise<WorkerVerdict> {
     const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
-    const untilMs = systemClock.monotonicMs() + timeoutMs
+    const { clock } = this.#host
+    const untilMs = clock.monotonicMs() + timeoutMs
     const params: VerifyParams = { token, access, minPosition, peer }
     let unavailable: MacaroondError | undefined
     for (const [index, client] of this.#inOrder().entries()) {
-      const leftMs = untilMs - systemClock.monotonicMs()
+      const leftMs = untilMs - clock.monotonicMs()
       if (leftMs <= 0) break
       // A replica that hangs gets its share of the time, and leaves theirs to the others.
       const shareMs = Math.ceil(leftMs / (this.#clients.length - index))

@@ -10,6 +10,9 @@ export interface Job {
   readonly run: () => Promise<void>
 }
 
+/** How a node has its jobs scheduled. */
+export type Schedule = (job: Job, log: Log) => () => void
+
 /** Throws config_invalid for an expression that is none. Returns what stops the job. */
 export function scheduleJob({ name, at, run }: Job, log: Log): () => void {
   if (!validate(at))

@@ -3,6 +3,7 @@ import type { Command, Minted } from '../../../primary/authority/commands.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { GroupWriter, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../../shared/limits.ts'
@@ -57,7 +58,7 @@ function bench(): Bench {
   const parts: { gate: MacaroondError | undefined } = { gate: undefined }
   const writer = new GroupWriter({
     port,
-    clock: { wallMs: () => NOW_MS, monotonicMs: () => 0 },
+    clock: { ...systemClock, wallMs: () => NOW_MS },
     entropy: countingEntropy(),
     kek: KEK,
     gate: () => {
