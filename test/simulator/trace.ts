@@ -1,0 +1,30 @@
+/** What happened, in order, as text: two runs of one seed must give the same. Nothing random by nature may stand in it. */
+import { createHash, type Hash } from 'node:crypto'
+
+export class Trace {
+  readonly lines: string[] = []
+  readonly #nowMs: () => number
+  readonly #hash: Hash = createHash('sha256')
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  say(who: string, what: string): void {
+    const line = `${this.#nowMs().toFixed(3)} ${who}: ${what}`
+    this.lines.push(line)
+    this.#hash.update(line)
+  }
+
+  digest(): string {
+    return this.#hash.copy().digest('hex').slice(0, 16)
+  }
+}
+
+/** The first line in which they differ, or undefined. */
+export function difference(a: readonly string[], b: readonly string[]): string | undefined {
+  const at = a.findIndex((line, index) => line !== b[index])
+  if (at === -1 && a.length === b.length) return undefined
+  const index = at === -1 ? a.length : at
+  return `line ${index + 1}: "${a[index] ?? '(ended)'}" and then "${b[index] ?? '(ended)'}"`
+}
