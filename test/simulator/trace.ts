@@ -6,12 +6,16 @@ export class Trace {
   readonly #nowMs: () => number
   readonly #hash: Hash = createHash('sha256')
 
-  constructor(nowMs: () => number) {
+  readonly #folder: string
+
+  /** `folder`: of the run, which another run of the same seed has elsewhere. */
+  constructor(nowMs: () => number, folder: string) {
     this.#nowMs = nowMs
+    this.#folder = folder
   }
 
   say(who: string, what: string): void {
-    const line = `${this.#nowMs().toFixed(3)} ${who}: ${what}`
+    const line = `${this.#nowMs().toFixed(3)} ${who}: ${what.replaceAll(this.#folder, '')}`
     this.lines.push(line)
     this.#hash.update(line)
   }

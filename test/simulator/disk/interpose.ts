@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
-import type SqliteDatabase from 'better-sqlite3'
+import type Sqlite from 'better-sqlite3'
 import { fileOf, type OpenFile, Volume, volumeOf } from './volume.ts'
 
 const system = { ...fs }
@@ -34,7 +34,11 @@ fs.closeSync = (fd) => {
   system.closeSync(fd)
 }
 
-fs.writeSync = ((fd: number, data: NodeJS.ArrayBufferView | string, ...rest: readonly (number | null | undefined)[]) => {
+fs.writeSync = ((
+  fd: number,
+  data: NodeJS.ArrayBufferView | string,
+  ...rest: readonly (number | null | undefined)[]
+) => {
   const file = open.get(fd)
   const write = (): number => Reflect.apply(system.writeSync, fs, [fd, data, ...rest])
   if (file === undefined) return write()
@@ -42,7 +46,10 @@ fs.writeSync = ((fd: number, data: NodeJS.ArrayBufferView | string, ...rest: rea
   const bytes =
     typeof data === 'string'
       ? Buffer.from(data)
-      : Buffer.from(data.buffer, data.byteOffset, data.byteLength).subarray(start ?? 0, (start ?? 0) + (length ?? data.byteLength))
+      : Buffer.from(data.buffer, data.byteOffset, data.byteLength).subarray(
+          start ?? 0,
+          (start ?? 0) + (length ?? data.byteLength),
+        )
   return file.volume.write(file, position ?? undefined, bytes, write)
 }) as typeof fs.writeSync
 
@@ -107,18 +114,15 @@ fs.promises.rename = async (from, to) => {
 
 syncBuiltinESMExports()
 
-/** Connections of a process that is over are closed by whoever ended it. */
-const require = createRequire(import.meta.url)
-const Sqlite = require('better-sqlite3') as typeof SqliteDatabase
-class TrackedDatabase extends Sqlite {
-  constructor(path: string, options?: SqliteDatabase.Options) {
-    volumeOf(path)?.step('open')
-    super(path, options)
-    volumeOf(path)?.connections.add(this)
+/** Connections of a process that is over are closed by whoever ended it: each shows itself with the first thing it is asked. */
+const { prototype } = createRequire(import.meta.url)('better-sqlite3') as typeof Sqlite
+for (const name of ['pragma', 'exec'] as const) {
+  const original = prototype[name] as (...args: unknown[]) => unknown
+  const noted = function (this: Sqlite.Database, ...args: unknown[]): unknown {
+    volumeOf(this.name)?.connections.add(this)
+    return original.apply(this, args)
   }
+  Object.defineProperty(prototype, name, { value: noted })
 }
-const loaded = require.cache[require.resolve('better-sqlite3')]
-if (loaded === undefined) throw new Error('better-sqlite3 is loaded')
-loaded.exports = TrackedDatabase
 
 Volume.useSystem({ ...system, closeSync: fs.closeSync })

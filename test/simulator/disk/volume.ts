@@ -32,7 +32,16 @@ export interface Closable {
 
 type System = Pick<
   typeof fs,
-  'openSync' | 'closeSync' | 'readSync' | 'writeSync' | 'fstatSync' | 'statSync' | 'ftruncateSync' | 'copyFileSync' | 'readdirSync' | 'mkdirSync'
+  | 'openSync'
+  | 'closeSync'
+  | 'readSync'
+  | 'writeSync'
+  | 'fstatSync'
+  | 'statSync'
+  | 'ftruncateSync'
+  | 'copyFileSync'
+  | 'readdirSync'
+  | 'mkdirSync'
 >
 
 const SECTOR_BYTES = 512

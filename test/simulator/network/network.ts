@@ -86,7 +86,8 @@ export class Network {
         if (far === undefined || stream.gone) continue
         if (stream.life.machine.name !== a || far.life.machine.name !== b) continue
         broken += 1
-        for (const end of [stream, far]) this.#scheduler.at(this.#scheduler.nowMs, end.life, () => end.receive({ kind: 'reset' }))
+        for (const end of [stream, far])
+          this.#scheduler.at(this.#scheduler.nowMs, end.life, () => end.receive({ kind: 'reset' }))
       }
     }
     return broken
@@ -134,7 +135,9 @@ export class Network {
       if (!to.powered) return
       const door = this.#doors.get(target.address)
       if (door === undefined || door.life.over) {
-        return this.#carry(back, 0, () => this.#in(life, () => reject(failed(target.address, new Error('connect ECONNREFUSED')))))
+        return this.#carry(back, 0, () =>
+          this.#in(life, () => reject(failed(target.address, new Error('connect ECONNREFUSED')))),
+        )
       }
       const [near, far] = this.#pair(life, door.life)
       this.#carry(back, 0, () => {
@@ -237,7 +240,10 @@ export class Network {
   }
 }
 
-async function proven(carrier: VirtualStream, signal: AbortSignal): ReturnType<() => VirtualStream['proof']['promise']> {
+async function proven(
+  carrier: VirtualStream,
+  signal: AbortSignal,
+): ReturnType<() => VirtualStream['proof']['promise']> {
   const broken = Promise.withResolvers<never>()
   const cancel = (): void => broken.reject(signal.reason)
   if (signal.aborted) cancel()

@@ -20,7 +20,8 @@ const SERVICES = REGIONS.map(servicesOf)
 export const MACHINES: readonly string[] = ['primary', ...REGIONS, 'operator', ...SERVICES]
 
 const identities = new Map<string, Identity>()
-for (const [index, name] of MACHINES.entries()) identities.set(name, await identityFromSeed(Buffer.alloc(32, index + 1)))
+for (const [index, name] of MACHINES.entries())
+  identities.set(name, await identityFromSeed(Buffer.alloc(32, index + 1)))
 
 export function identityOf(name: string): Identity {
   const identity = identities.get(name)

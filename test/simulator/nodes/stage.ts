@@ -9,7 +9,17 @@ import { Network } from '../network/network.ts'
 import { randomFor } from '../time/entropy.ts'
 import { Scheduler } from '../time/scheduler.ts'
 import { Trace } from '../trace.ts'
-import { addressOf, CLUSTER, identityOf, ipOf, MACHINES, REGIONS, servicesOf, type Freshness, type Region } from './cast.ts'
+import {
+  addressOf,
+  CLUSTER,
+  identityOf,
+  ipOf,
+  MACHINES,
+  REGIONS,
+  servicesOf,
+  type Freshness,
+  type Region,
+} from './cast.ts'
 import { nodeLog } from './log.ts'
 import { Life, Machine, type World } from './machine.ts'
 import { Seat } from './seat.ts'
@@ -33,6 +43,7 @@ const SIGN_TIMEOUT_MS = 1_500
 const VERIFY_TIMEOUT_MS = 250
 
 export class Stage {
+  readonly seed: number
   readonly scheduler: Scheduler = new Scheduler()
   readonly network: Network
   readonly trace: Trace
@@ -48,7 +59,8 @@ export class Stage {
   constructor(options: StageOptions) {
     const { seed, folder } = options
     this.#options = options
-    this.trace = new Trace(() => this.scheduler.nowMs)
+    this.seed = seed
+    this.trace = new Trace(() => this.scheduler.nowMs, folder)
     this.network = new Network(this.scheduler, randomFor(seed, 'network'))
     mkdirSync(folder, { recursive: true })
     this.#place()

@@ -14,8 +14,9 @@ export interface MachineClockOptions {
 export class MachineClock {
   readonly #options: MachineClockOptions
   #bootedMs: number
+  /** Sleep that is over, and the last one. */
   #sleptMs = 0
-  #asleepSinceMs: number | undefined
+  #nap = { fromMs: 0, untilMs: 0 }
   #movedMs = 0
 
   constructor(options: MachineClockOptions) {
@@ -26,7 +27,7 @@ export class MachineClock {
   /** CLOCK_MONOTONIC: stands still while the machine sleeps. */
   monotonicMs(): number {
     const { nowMs, rate } = this.#options
-    return rate * ((this.#asleepSinceMs ?? nowMs()) - this.#bootedMs - this.#sleptMs)
+    return rate * (nowMs() - this.#bootedMs - this.#asleepMs(nowMs()))
   }
 
   /** CLOCK_BOOTTIME: goes on. Node's `os.uptime` has steps of 10 ms. */
@@ -37,12 +38,12 @@ export class MachineClock {
 
   wallMs(): number {
     const { nowMs, rate, epochMs } = this.#options
-    return epochMs + Math.floor(rate * nowMs() + this.#movedMs)
+    return Math.floor(epochMs + rate * nowMs() + this.#movedMs)
   }
 
   /** The true moment at which the monotonic clock shows this, unless the machine sleeps before. */
   trueMs(monotonicMs: number): number {
-    return monotonicMs / this.#options.rate + this.#bootedMs + this.#sleptMs
+    return monotonicMs / this.#options.rate + this.#bootedMs + this.#asleepMs(Infinity)
   }
 
   /** From the true date, in milliseconds. */
@@ -50,18 +51,24 @@ export class MachineClock {
     this.#movedMs = byMs
   }
 
-  sleep(): void {
-    this.#asleepSinceMs ??= this.#options.nowMs()
-  }
-
-  wake(): void {
-    this.#sleptMs += this.#options.nowMs() - (this.#asleepSinceMs ?? this.#options.nowMs())
-    this.#asleepSinceMs = undefined
+  sleep(untilMs: number): void {
+    const nowMs = this.#options.nowMs()
+    if (nowMs < this.#nap.untilMs) {
+      this.#nap = { fromMs: this.#nap.fromMs, untilMs: Math.max(this.#nap.untilMs, untilMs) }
+      return
+    }
+    this.#sleptMs = this.#asleepMs(nowMs)
+    this.#nap = { fromMs: nowMs, untilMs }
   }
 
   reboot(): void {
     this.#bootedMs = this.#options.nowMs()
     this.#sleptMs = 0
-    this.#asleepSinceMs = undefined
+    this.#nap = { fromMs: 0, untilMs: 0 }
+  }
+
+  #asleepMs(nowMs: number): number {
+    const { fromMs, untilMs } = this.#nap
+    return this.#sleptMs + Math.max(0, Math.min(nowMs, untilMs) - fromMs)
   }
 }

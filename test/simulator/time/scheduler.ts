@@ -41,7 +41,14 @@ export class Scheduler {
   /** Returns what calls it off. */
   at(atMs: number, owner: Owner, call: () => void, phase: Phase = 'arrival'): () => void {
     const rank = phase === 'timer' ? 0 : 1
-    const entry: Entry = { owner, call, phase: rank, seq: (this.#seq += 1), atMs: Math.max(atMs, this.#nowMs), off: false }
+    const entry: Entry = {
+      owner,
+      call,
+      phase: rank,
+      seq: (this.#seq += 1),
+      atMs: Math.max(atMs, this.#nowMs),
+      off: false,
+    }
     this.#push(entry)
     return () => void (entry.off = true)
   }

@@ -1,0 +1,186 @@
+/** What the users of the cluster do: mint, narrow, exchange, revoke; and the services of every region verify what they are shown. */
+import type { MintResult } from '../../../shared/protocol/sign.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import type { RevokeEvent, VerifyEvent } from '../../history/event.ts'
+import type { Random } from '../../chaos/random.ts'
+import { ORG, REGIONS, servicesOf, type Region } from '../nodes/cast.ts'
+import type { Life } from '../nodes/machine.ts'
+import type { Stage } from '../nodes/stage.ts'
+import { randomFor } from '../time/entropy.ts'
+import { forged, LOGIN, narrowed, withLogin, type ShownToken } from './tokens.ts'
+
+const MINT_EVERY_MS = 260
+const REVOKE_EVERY_MS = 340
+const VERIFY_EVERY_MS = 45
+/** Everybody has seen a token before it is revoked. */
+const SHOWN_BEFORE_MS = 150
+const WAITS = ['local', 'durable', 'durable', 'global'] as const
+
+export class Load {
+  readonly #stage: Stage
+  readonly #random: Random
+  readonly #untilMs: number
+  readonly #shown: ShownToken[] = []
+  /** Not revoked by anybody yet. */
+  readonly #alive: ShownToken[] = []
+  readonly #ended: string[] = []
+  #turn = 0
+  #newest: string | undefined
+
+  /** `untilMs`: nothing is minted or revoked after it. */
+  constructor(stage: Stage, untilMs: number) {
+    this.#stage = stage
+    this.#untilMs = untilMs
+    this.#random = randomFor(stage.seed, 'load')
+  }
+
+  start(): void {
+    const { operator, services } = this.#stage
+    this.#every(operator, MINT_EVERY_MS, () => this.#mint())
+    this.#every(operator, REVOKE_EVERY_MS, () => this.#revoke())
+    for (const region of REGIONS) {
+      const asking = services.get(region)
+      if (asking !== undefined) this.#every(asking.life, VERIFY_EVERY_MS, () => this.#verifySome(region))
+    }
+  }
+
+  /** Every token in every region, once. */
+  readAll(): void {
+    for (const region of REGIONS) {
+      const life = this.#stage.services.get(region)?.life
+      const { nowMs } = this.#stage.scheduler
+      for (const [index, token] of this.#shown.entries()) {
+        if (life !== undefined) this.#stage.scheduler.at(nowMs + index, life, () => void this.#verify(region, token))
+      }
+    }
+  }
+
+  #every(life: Life, everyMs: number, work: () => Promise<void>): void {
+    const { scheduler } = this.#stage
+    const again = (): void => {
+      const inMs = everyMs * (0.5 + this.#random.fraction())
+      if (scheduler.nowMs + inMs > this.#untilMs) return
+      scheduler.at(scheduler.nowMs + inMs, life, () => {
+        again()
+        work().catch((error: unknown) => this.#outage(error))
+      })
+    }
+    again()
+  }
+
+  /** A primary that is away mints and exchanges nothing; anything else must not happen. */
+  #outage(error: unknown): void {
+    const away = error instanceof MacaroondError && error.kind === 'unavailable'
+    if (!away) this.#stage.problem(`a call failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+
+  async #mint(): Promise<void> {
+    const { signer, operator } = this.#stage
+    this.#turn += 1
+    const turn = this.#turn
+    const minted = await this.#called('mint', [], () =>
+      signer.mint({ org: ORG, subject: 'somebody', ttlSeconds: 7_200 }),
+    )
+    const { token, id, position } = minted
+    const sinceMs = this.#stage.scheduler.nowMs
+    this.#alive.push({ id, text: token, sinceMs })
+    this.#shown.push({ id, text: token, sinceMs, position }, { id, text: narrowed(token), sinceMs })
+    if (turn === 1) this.#shown.push({ text: forged(token), sinceMs })
+    if (turn % 3 !== 0) return
+    const bundle = withLogin(token, operator.host.entropy)
+    const made = await this.#called('exchange', [id], () => signer.exchange({ token: bundle, strip: LOGIN }))
+    this.#shown.push({ id: made.id, text: made.token, sinceMs: this.#stage.scheduler.nowMs })
+  }
+
+  async #called<T extends Pick<MintResult, 'id' | 'position'>>(
+    what: string,
+    ancestors: readonly string[],
+    call: () => Promise<T>,
+  ): Promise<T> {
+    const { scheduler, events, trace } = this.#stage
+    const inv = scheduler.nowMs
+    const result = await call()
+    const { id, position } = result
+    trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
+    events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors })
+    this.#newest = position
+    return result
+  }
+
+  async #revoke(): Promise<void> {
+    const { scheduler, events, trace } = this.#stage
+    const due = this.#alive.filter(({ sinceMs }) => scheduler.nowMs - sinceMs > SHOWN_BEFORE_MS)
+    // Some stay to the end: a cluster that refuses everything would keep every other promise.
+    const victim = due.length < 2 ? undefined : this.#random.pick(due)
+    if (victim?.id === undefined) return
+    this.#alive.splice(this.#alive.indexOf(victim), 1)
+    this.#ended.push(victim.id)
+    const event = await this.#revoked(victim.id, this.#random.pick(WAITS) ?? 'durable')
+    trace.say('operator', `revoke ${event.wait}: ${event.result} ${event.seq ?? ''}`)
+    events.push(event)
+  }
+
+  async #revoked(id: string, wait: RevokeEvent['wait']): Promise<RevokeEvent> {
+    const { scheduler, signer } = this.#stage
+    const inv = scheduler.nowMs
+    const asked = { t: 'revoke', inv, id, wait } as const
+    try {
+      const { seq, position } = await signer.revoke({ id, wait })
+      this.#newest = position
+      return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
+    } catch (error) {
+      if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') throw error
+      return { ...asked, ret: scheduler.nowMs, result: 'indeterminate' }
+    }
+  }
+
+  async #verifySome(region: Region): Promise<void> {
+    const token = this.#pickShown()
+    if (token !== undefined) await this.#verify(region, token, this.#pickPosition(token))
+  }
+
+  /** What was revoked a moment ago is what promises are about. */
+  #pickShown(): ShownToken | undefined {
+    if (this.#random.fraction() < 0.5) return this.#random.pick(this.#shown)
+    const recent = new Set(this.#ended.slice(-3))
+    return this.#random.pick(this.#shown.filter(({ id }) => id !== undefined && recent.has(id)))
+  }
+
+  #pickPosition({ position }: ShownToken): string | undefined {
+    const chance = this.#random.fraction()
+    if (chance < 0.1) return this.#newest
+    return chance < 0.15 ? position : undefined
+  }
+
+  async #verify(region: Region, { id, text }: ShownToken, minPosition?: string): Promise<void> {
+    const { scheduler, events, trace, services } = this.#stage
+    const asking = services.get(region)
+    if (asking === undefined) return
+    const inv = scheduler.nowMs
+    const options = minPosition === undefined ? {} : { minPosition }
+    const verdict = await asking.pool.verify(text, { org: ORG, op: 'read' }, options)
+    const result = verdict.ok ? 'allow' : verdict.reason === 'unavailable' ? 'unavailable' : 'deny'
+    const who = servicesOf(region)
+    const event: VerifyEvent = {
+      ...({
+        t: 'verify',
+        inv,
+        ret: scheduler.nowMs,
+        proc: who,
+        region,
+        host: who,
+        node: who,
+        boot: '1',
+        result,
+      } as const),
+      ...(id === undefined ? {} : { id }),
+      ...(verdict.ok ? {} : { reason: verdict.reason }),
+      ...(verdict.epoch === undefined ? {} : { epoch: verdict.epoch }),
+      ...(verdict.revocationSeq === undefined ? {} : { seq: verdict.revocationSeq }),
+      ...(verdict.txid === undefined ? {} : { txid: verdict.txid }),
+      ...(minPosition === undefined ? {} : { minTxid: Number(minPosition.split('.')[1]) }),
+    }
+    trace.say(who, `verify ${result} ${event.reason ?? ''} ${event.txid ?? ''} ${event.seq ?? ''}`)
+    events.push(event)
+  }
+}

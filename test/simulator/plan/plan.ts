@@ -1,0 +1,102 @@
+/** What a seed does to its cluster: drawn whole before the run begins, so that it can be printed, repeated and cut short. */
+import type { Random } from '../../chaos/random.ts'
+import type { FaultKind } from '../../history/event.ts'
+import { REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
+import { randomFor } from '../time/entropy.ts'
+
+export interface PlannedFault {
+  readonly kind: FaultKind
+  /** A region or its services for what is done to links, else a node. */
+  readonly target: string
+  readonly atMs: number
+  readonly forMs: number
+  /** Milliseconds of a clock, bytes a millisecond, half a period, or file operations before the power goes. */
+  readonly amount: number
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly freshness: Freshness
+  /** Until then tokens come and go and faults begin; all faults are over by then. */
+  readonly lengthMs: number
+  readonly faults: readonly PlannedFault[]
+}
+
+export const STEP_MS = 100
+const BEGIN_MS = 900
+const FAULTS_MAX = 4
+const LEASES_MS = [400, 700, 1_000] as const
+const PINGS_A_LEASE = 6
+
+type Draw = (random: Random, leaseMs: number) => Omit<PlannedFault, 'atMs' | 'kind'>
+
+const linkOf = (random: Random): string => {
+  const region = random.pick(REGIONS) ?? 'fra'
+  return random.fraction() < 0.8 ? region : servicesOf(region)
+}
+const nodeOf = (random: Random): string => random.pick(['primary', ...REGIONS]) ?? 'primary'
+/** From a blink to several leases. */
+const forLeases = (random: Random, leaseMs: number, most = 3): number => leaseMs * most * random.fraction() ** 1.5 + 30
+
+const cut: Draw = (random, leaseMs) => ({ target: linkOf(random), forMs: forLeases(random, leaseMs), amount: 0 })
+const stop: Draw = (random, leaseMs) => ({ target: nodeOf(random), forMs: forLeases(random, leaseMs), amount: 0 })
+
+const DRAWS: readonly (readonly [FaultKind, Draw])[] = [
+  ['cut both ways', cut],
+  ['cut towards the replica', cut],
+  ['cut towards the primary', cut],
+  ['flapping', (random, leaseMs) => ({ ...cut(random, leaseMs), amount: leaseMs * (0.05 + 0.7 * random.fraction()) })],
+  ['links broken', (random) => ({ target: linkOf(random), forMs: 0, amount: 0 })],
+  ['slow link', (random, leaseMs) => ({ ...cut(random, leaseMs), amount: 1 + 30 * random.fraction() })],
+  ['stopped', stop],
+  ['asleep', stop],
+  ['killed', (random, leaseMs) => ({ target: nodeOf(random), forMs: forLeases(random, leaseMs, 1.5), amount: 0 })],
+  [
+    'power lost',
+    (random, leaseMs) => ({
+      target: nodeOf(random),
+      forMs: forLeases(random, leaseMs, 1.5),
+      amount: random.fraction() < 0.5 ? 0 : 1 + random.below(24),
+    }),
+  ],
+  [
+    'wall clock moved',
+    (random, leaseMs) => ({
+      target: nodeOf(random),
+      forMs: forLeases(random, leaseMs),
+      amount: Math.round((random.fraction() < 0.5 ? -1 : 1) * 10 ** (1 + 6 * random.fraction())),
+    }),
+  ],
+]
+
+export function drawPlan(seed: number, steps: number): Plan {
+  const random = randomFor(seed, 'plan')
+  const lengthMs = steps * STEP_MS
+  const leaseMs = random.pick(LEASES_MS) ?? LEASES_MS[0]
+  const count = 1 + random.below(FAULTS_MAX)
+  const faults = Array.from({ length: count }, () => drawFault(random, leaseMs, lengthMs))
+  return {
+    seed,
+    freshness: { lease_ms: leaseMs, ping_ms: Math.round(leaseMs / PINGS_A_LEASE) },
+    lengthMs,
+    faults: faults.toSorted((a, b) => a.atMs - b.atMs),
+  }
+}
+
+function drawFault(random: Random, leaseMs: number, lengthMs: number): PlannedFault {
+  const [kind, draw] = random.pick(DRAWS) ?? ['cut both ways', cut]
+  const atMs = Math.round(BEGIN_MS + random.fraction() * Math.max(0, lengthMs - BEGIN_MS))
+  const drawn = draw(random, leaseMs)
+  return { kind, ...drawn, atMs, forMs: Math.round(Math.min(drawn.forMs, lengthMs - atMs)) }
+}
+
+export function planText({ seed, freshness, lengthMs, faults }: Plan): readonly string[] {
+  const head = `seed ${seed}: L = ${freshness.lease_ms} ms, ping every ${freshness.ping_ms} ms, ${lengthMs} ms`
+  return [
+    head,
+    ...faults.map(({ kind, target, atMs, forMs, amount }, index) => {
+      const by = amount === 0 ? '' : ` (${amount < 100 ? Number(amount.toFixed(2)) : Math.round(amount)})`
+      return `  ${index}. at ${atMs} ms, for ${forMs} ms: ${kind}${by}: ${target}`
+    }),
+  ]
+}
