@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { mutantPlugins } from './test/chaos/mutants/vite-plugin.ts'
 
 /** `unit` needs nothing but this process; `integration` starts processes and sockets; the longer suites have scripts of their own. */
 const project = (name: string, timeoutMs: number) => ({
@@ -13,6 +14,7 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       {
+        plugins: mutantPlugins(),
         test: {
           name: 'unit',
           include: ['test/{shared,primary,replica,ops,history}/**/*.test.ts'],

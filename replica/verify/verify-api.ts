@@ -13,7 +13,7 @@ import {
 import type { Access } from '../../shared/verifier/access.ts'
 import { boundExplanation } from '../../shared/verifier/bounded-explanation.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
-import { explain, judge, type VerificationRequest } from '../../shared/verifier/verifier.ts'
+import { explain, judge, type TokenTables, type VerificationRequest } from '../../shared/verifier/verifier.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
 import { Standing, type StandingOptions } from './standing.ts'
@@ -22,7 +22,7 @@ import { PositionWaiters } from './position-waiters.ts'
 export interface VerifyApiOptions extends StandingOptions {
   readonly node: string
   readonly clock: Timers
-  readonly tables: Tables
+  readonly tables: TokenTables & Pick<Tables, 'meta' | 'uninterpretable' | 'revocationSeq'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
 }
 

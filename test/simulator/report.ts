@@ -7,6 +7,8 @@ export class Report {
   readonly failed: SeedReport[] = []
   seeds = 0
   virtualMs = 0
+  /** Each seed's, in any order. */
+  readonly freshAgainMs: number[] = []
   /** Worst acceptance after an acknowledgement, as a part of its run's bound. */
   worst = 0
   readonly counts: Record<keyof Counts, number> = {
@@ -23,6 +25,7 @@ export class Report {
   take(report: SeedReport): void {
     this.seeds += 1
     this.virtualMs += report.virtualMs
+    this.freshAgainMs.push(report.freshAgainMs)
     this.worst = Math.max(this.worst, report.worstAcceptanceMs / report.boundMs)
     for (const name of Object.keys(this.counts) as (keyof Counts)[]) this.counts[name] += report.counts[name]
     for (const [kind, times] of Object.entries(report.bites)) {
@@ -64,12 +67,15 @@ export function missedGates({ seeds, counts, bites }: Report): readonly string[]
 
 export function figures(report: Report, tookMs: number): readonly string[] {
   const { seeds, virtualMs, counts, bites, worst } = report
+  const sorted = report.freshAgainMs.toSorted((a, b) => a - b)
+  const part = (share: number): number => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0)
   const aMinute = Math.round((seeds * 60_000) / tookMs)
   return [
     `${seeds} seeds, ${(virtualMs / 3_600_000).toFixed(2)} hours of the cluster in ${(tookMs / 1000).toFixed(1)} s: ${aMinute} seeds a minute`,
     `verifications: ${counts.verifications}; after an acknowledged revocation ${counts.insideBound} inside the bound, ${counts.afterBound} after it, ${counts.afterGlobal} after a global wait`,
     `in regions cut off: ${counts.leased} surely inside a lease, of which ${counts.leasedAnswered} answered; ${counts.unleased} past it`,
     `worst acceptance after an acknowledgement: ${(worst * 100).toFixed(0)} % of the bound`,
+    `fresh again after the last fault: ${part(0.5)} ms in the middle, ${part(0.99)} ms for 99 of 100, ${part(1)} ms at worst`,
     `faults that bit: ${KINDS.map((kind) => `${kind} ${bites.get(kind) ?? 0}`).join(', ')}`,
   ]
 }

@@ -30,6 +30,7 @@ export interface SeedReport {
   readonly worstAcceptanceMs: number
   readonly boundMs: number
   readonly virtualMs: number
+  readonly freshAgainMs: number
   readonly plan: readonly string[]
   readonly trace?: readonly string[]
   readonly shortest?: { readonly excerpt: Excerpt; readonly plan: readonly string[] }
@@ -62,6 +63,7 @@ async function runSeed(seed: number): Promise<SeedReport> {
     worstAcceptanceMs: result.verdict.worstAcceptanceMs,
     boundMs: boundsOf(drawn).revocationMs,
     virtualMs: result.virtualMs,
+    freshAgainMs: result.freshAgainMs,
     plan: planText(result.plan),
     ...(order.trace ? { trace: result.trace } : {}),
     ...(await shortestOf(result.failures[0])),

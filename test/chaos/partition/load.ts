@@ -115,7 +115,7 @@ export class Load {
     const victim = this.#options.random.pick(due)
     if (victim === undefined) return
     this.#victims.splice(this.#victims.indexOf(victim), 1)
-    const wait = this.#options.random.pick(['local', 'durable'] as const) ?? 'durable'
+    const wait = this.#options.random.pick(['local', 'durable', 'global'] as const) ?? 'durable'
     this.#stage.events.push(await this.#revoked(victim.id, wait))
     await delay(this.#options.watchMs)
     for (const asker of this.#stage.askers) asker.drop(victim.shown.map(({ text }) => text))

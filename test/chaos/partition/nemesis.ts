@@ -13,7 +13,17 @@ export interface Fault {
   readonly kind: FaultKind
   readonly target: string
   /** Resolves when it is over. */
-  readonly inflict: (stage: Stage) => Promise<FaultEvent>
+  readonly inflict: (stage: Stage) => Promise<readonly FaultEvent[]>
+}
+
+/** The second begins so much after the first, and may end before it. */
+export function meanwhile(first: Fault, second: Fault, afterMs: number): Fault {
+  const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
+    const later = delay(afterMs).then(() => second.inflict(stage))
+    const events = await Promise.all([first.inflict(stage), later])
+    return events.flat()
+  }
+  return { kind: first.kind, target: `${first.target}, meanwhile ${second.kind}: ${second.target}`, inflict }
 }
 
 const DIRECTIONS = {
@@ -92,12 +102,12 @@ export function moveWallClock(target: string, seconds: number, ms: number): Faul
 type Inflict = (stage: Stage) => Promise<() => number>
 
 function during(kind: FaultKind, target: string, work: Inflict): Fault {
-  const inflict = async (stage: Stage): Promise<FaultEvent> => {
+  const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
     const from = monotonicMs()
     const end = await work(stage)
     // Taken before the heal: whatever comes after it may be fresh again.
     const until = monotonicMs()
-    return { t: 'fault', kind, target, from, until, effect: end() }
+    return [{ t: 'fault', kind, target, from, until, effect: end() }]
   }
   return { kind, target, inflict }
 }

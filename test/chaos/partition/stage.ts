@@ -14,8 +14,11 @@ export const REGIONS = ['fra', 'sin'] as const
 export type Region = (typeof REGIONS)[number]
 
 export interface StageOptions {
-  /** In replicas and services: the primary, which mints and acknowledges, stays sound. */
+  /** L, milliseconds. */
+  readonly leaseMs: number
   readonly mutant?: Mutant
+  /** Where the bug is: else in replicas and services, and the primary, which mints and acknowledges, stays sound. */
+  readonly mutantAt?: 'primary'
   /** False: proxies, also where namespaces would work. */
   readonly namespaces?: boolean
 }
@@ -43,6 +46,7 @@ export class Stage {
   readonly clocks: ReadonlyMap<string, FakeTime>
   readonly #imports: readonly string[]
   readonly #env: Readonly<Record<string, string>>
+  readonly #atPrimary: boolean
   readonly #nodes = new Map<string, NodeProcess>()
   #signer: Signer | undefined
 
@@ -51,6 +55,7 @@ export class Stage {
     this.cluster = cluster
     this.#imports = options.mutant === undefined ? [] : [PRELOAD]
     this.#env = options.mutant === undefined ? {} : { [MUTANT_VARIABLE]: JSON.stringify(options.mutant) }
+    this.#atPrimary = options.mutantAt === 'primary'
     this.clocks = new Map(
       ['primary', ...REGIONS, ...askerNames()].map((name) => [name, FakeTime.at(cluster.root, name)]),
     )
@@ -59,7 +64,8 @@ export class Stage {
 
   static async set(options: StageOptions): Promise<Stage> {
     const network = await openNetwork(options.namespaces ?? true)
-    const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames() })
+    const primarySettings = `[freshness]\nlease_ms = ${options.leaseMs}\nping_ms = ${options.leaseMs / 5}\n`
+    const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames(), primarySettings })
     const doors = new Map<string, string>()
     for (const region of REGIONS) doors.set(region, await network.dialAddress(servicesOf(region), region))
     const stage = new Stage(options, { network, cluster, doors })
@@ -85,8 +91,9 @@ export class Stage {
   }
 
   async startNode(name: string): Promise<void> {
-    const [planted, imports] = name === 'primary' ? [{}, []] : [this.#env, this.#imports]
-    const env = { ...planted, ...this.clocks.get(name)?.env }
+    const planted = this.#plantedIn(name === 'primary')
+    const env = { ...planted.env, ...this.clocks.get(name)?.env }
+    const { imports } = planted
     const node = this.cluster.start(this.#filesOf(name), { on: this.network.on(name), imports, env })
     this.#nodes.set(name, node)
     if (!(await node.ready(READY_MS))) throw new Error(`${name} ended:\n${node.log.join('\n')}`)
@@ -104,6 +111,13 @@ export class Stage {
     await this.network.remove()
   }
 
+  #plantedIn(primary: boolean): {
+    readonly env: Readonly<Record<string, string>>
+    readonly imports: readonly string[]
+  } {
+    return primary === this.#atPrimary ? { env: this.#env, imports: this.#imports } : { env: {}, imports: [] }
+  }
+
   #filesOf(name: string): NodeFiles {
     const found = [this.cluster.primary, ...this.cluster.replicas].find((node) => node.name === name)
     if (found === undefined) throw new Error(`there is no ${name}`)
@@ -118,8 +132,9 @@ export class Stage {
       const pace = { concurrency: 2, pauseMs: 2, timeoutMs: 300 }
       const identity = this.cluster.workerIdentity(name)
       const options = { name, region, host: servicesOf(region), cluster: CLUSTER, identity, replicas, ...pace }
-      const env = { ...this.#env, ...this.clocks.get(name)?.env }
-      const start = { on: this.network.on(servicesOf(region)), imports: this.#imports, env }
+      const { env: planted, imports } = this.#plantedIn(false)
+      const env = { ...planted, ...this.clocks.get(name)?.env }
+      const start = { on: this.network.on(servicesOf(region)), imports, env }
       return new Asker(options, start, (event) => this.events.push(event))
     })
   }

@@ -5,7 +5,7 @@ import type { RevokeEvent, VerifyEvent } from '../../history/event.ts'
 import type { Random } from '../../chaos/random.ts'
 import { ORG, REGIONS, servicesOf, type Region } from '../nodes/cast.ts'
 import type { Life } from '../nodes/machine.ts'
-import type { Stage } from '../nodes/stage.ts'
+import { VERIFY_TIMEOUT_MS, type Stage } from '../nodes/stage.ts'
 import { randomFor } from '../time/entropy.ts'
 import { forged, LOGIN, narrowed, withLogin, type ShownToken } from './tokens.ts'
 
@@ -42,6 +42,19 @@ export class Load {
       const asking = services.get(region)
       if (asking !== undefined) this.#every(asking.life, VERIFY_EVERY_MS, () => this.#verifySome(region))
     }
+  }
+
+  /** Whether each region accepts a token that nobody has revoked; lets the time pass that asking takes. */
+  async accepted(): Promise<boolean> {
+    const { scheduler, services } = this.#stage
+    const token = this.#alive[0]
+    if (token === undefined) return true
+    const results: string[] = []
+    for (const [region, { life }] of services) {
+      scheduler.at(scheduler.nowMs, life, () => void this.#verify(region, token).then((result) => results.push(result)))
+    }
+    await scheduler.runUntil(scheduler.nowMs + 2 * VERIFY_TIMEOUT_MS, () => results.length === services.size)
+    return results.length === services.size && results.every((result) => result === 'allow')
   }
 
   /** Every token in every region, once. */
@@ -152,10 +165,10 @@ export class Load {
     return chance < 0.15 ? position : undefined
   }
 
-  async #verify(region: Region, { id, text }: ShownToken, minPosition?: string): Promise<void> {
+  async #verify(region: Region, { id, text }: ShownToken, minPosition?: string): Promise<VerifyEvent['result']> {
     const { scheduler, events, trace, services } = this.#stage
     const asking = services.get(region)
-    if (asking === undefined) return
+    if (asking === undefined) return 'unavailable'
     const inv = scheduler.nowMs
     const options = minPosition === undefined ? {} : { minPosition }
     const verdict = await asking.pool.verify(text, { org: ORG, op: 'read' }, options)
@@ -182,5 +195,6 @@ export class Load {
     }
     trace.say(who, `verify ${result} ${event.reason ?? ''} ${event.txid ?? ''} ${event.seq ?? ''}`)
     events.push(event)
+    return result
   }
 }

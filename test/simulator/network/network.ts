@@ -16,7 +16,8 @@ export class Way {
   /** Least time on the way, and what comes on top of it at most. */
   readonly delayMs: number
   readonly jitterMs: number
-  bytesPerMs: number = Infinity
+  /** What waits for its turn on a slow link, in order; undefined on a fast one. */
+  narrow: Narrow | undefined
   /** Waits for the heal, in order. */
   held: (() => void)[] | undefined
   /** What was kept back so far. */
@@ -26,6 +27,16 @@ export class Way {
     this.delayMs = delayMs
     this.jitterMs = jitterMs
   }
+}
+
+interface Waiting {
+  readonly bytes: number
+  readonly go: () => void
+}
+
+interface Narrow {
+  readonly bytesPerMs: number
+  readonly queue: Waiting[]
 }
 
 interface Listening extends DoorOptions {
@@ -75,6 +86,17 @@ export class Network {
     way.held = undefined
     const atMs = this.#scheduler.nowMs + this.#random.fraction() * RETRANSMIT_MS_MAX
     for (const go of held) this.#scheduler.at(atMs, NETWORK, go)
+  }
+
+  slowDown(way: Way, bytesPerMs: number): void {
+    way.narrow ??= { bytesPerMs, queue: [] }
+  }
+
+  /** What waits goes at once. */
+  speedUp(way: Way): void {
+    const waiting = way.narrow?.queue ?? []
+    way.narrow = undefined
+    for (const { go } of waiting) go()
   }
 
   /** Connections between two machines break, as when a middlebox forgets them or a damaged byte fails its tag. */
@@ -182,7 +204,11 @@ export class Network {
   #deliver(parcel: Parcel, from: VirtualStream, to: VirtualStream, bytes: number): void {
     if (from.delivered(bytes)) this.#in(from.life, () => from.drained())
     if (!to.gone) return this.#in(to.life, () => to.receive(parcel))
-    if (parcel.kind !== 'bytes' || !to.life.machine.powered) return
+    if (parcel.kind !== 'bytes') return
+    // Sent again until somebody answers: whoever is there then knows nothing of this connection.
+    const again = (): void => this.#deliver(parcel, from, to, 0)
+    if (!to.life.machine.powered)
+      return void this.#scheduler.at(this.#scheduler.nowMs + RETRANSMIT_MS_MAX, NETWORK, again)
     const back = this.way(to.life.machine.name, from.life.machine.name)
     if (back.held === undefined) this.#carry(back, 0, () => this.#in(from.life, () => from.receive({ kind: 'reset' })))
   }
@@ -193,10 +219,26 @@ export class Network {
       way.held.push(() => this.#carry(way, bytes, arrive, order))
       return
     }
-    const onTheWayMs = way.delayMs + this.#random.fraction() * way.jitterMs
-    const sentMs = Math.max(this.#scheduler.nowMs, order.lastMs - way.delayMs) + bytes / way.bytesPerMs
-    order.lastMs = Math.max(order.lastMs, sentMs + onTheWayMs)
-    this.#scheduler.at(order.lastMs, NETWORK, arrive)
+    const go = (): void => {
+      const onTheWayMs = way.delayMs + this.#random.fraction() * way.jitterMs
+      order.lastMs = Math.max(order.lastMs, this.#scheduler.nowMs + onTheWayMs)
+      this.#scheduler.at(order.lastMs, NETWORK, arrive)
+    }
+    if (way.narrow === undefined) return go()
+    way.narrow.queue.push({ bytes, go })
+    if (way.narrow.queue.length === 1) this.#squeeze(way, way.narrow)
+  }
+
+  /** One after the other, whatever connection they belong to. */
+  #squeeze(way: Way, narrow: Narrow): void {
+    const [first] = narrow.queue
+    if (first === undefined) return
+    this.#scheduler.at(this.#scheduler.nowMs + first.bytes / narrow.bytesPerMs, NETWORK, () => {
+      if (way.narrow !== narrow) return
+      narrow.queue.shift()
+      first.go()
+      this.#squeeze(way, narrow)
+    })
   }
 
   /** At once, unless the process stands still. */

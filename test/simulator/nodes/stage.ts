@@ -40,7 +40,7 @@ const OFFSET_MS = 20
 /** No crystal uses all of the error that the bound allows for. */
 const RATE_ERROR = 0.0045
 const SIGN_TIMEOUT_MS = 1_500
-const VERIFY_TIMEOUT_MS = 250
+export const VERIFY_TIMEOUT_MS = 250
 
 export class Stage {
   readonly seed: number

@@ -112,10 +112,11 @@ function breakLinks({ network }: Stage, { target }: PlannedFault): End {
 
 function slow(stage: Stage, fault: PlannedFault): End {
   const ways = waysOf(stage, fault)
-  for (const way of ways) way.bytesPerMs = fault.amount
+  for (const way of ways) stage.network.slowDown(way, fault.amount)
   return () => {
-    for (const way of ways) way.bytesPerMs = Infinity
-    return 1
+    const waited = ways.reduce((sum, { narrow }) => sum + (narrow?.queue.length ?? 0), 0)
+    for (const way of ways) stage.network.speedUp(way)
+    return 1 + waited
   }
 }
 

@@ -1,0 +1,99 @@
+/**
+ * Bugs that show for a moment only, or after a power cut: the tests of the cores find them, where time is a parameter.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Mutant, MUTANT_VARIABLE } from './mutant.ts'
+
+interface CoreMutant extends Mutant {
+  /** Finds it. */
+  readonly by: string
+}
+
+const ROOT = join(import.meta.dirname, '../../..')
+
+const MUTANTS: readonly CoreMutant[] = [
+  {
+    name: 'a lease runs from the receipt of its answer',
+    file: 'shared/freshness/holder.ts',
+    find: 'const pending = [...fenced.pending, { grant, sent: ping.sent }]',
+    replace: 'const pending = [...fenced.pending, { grant, sent: now }]',
+    by: 'test/shared/freshness/holder.test.ts',
+  },
+  {
+    name: 'an answer counts before its revocations are applied',
+    file: 'shared/freshness/holder.ts',
+    find: 'if (timeline !== grant.timeline || seq < grant.seq) return false',
+    replace: 'if (timeline !== grant.timeline) return false',
+    by: 'test/shared/freshness/holder.test.ts',
+  },
+  {
+    name: 'a restarted holder judges by the pages it had',
+    file: 'shared/freshness/holder.ts',
+    find: 'if (!needsPages || paged === grant.timeline) return true',
+    replace: 'return true',
+    by: 'test/shared/freshness/holder.test.ts',
+  },
+  {
+    name: 'a lease of an epoch that was left behind goes on',
+    file: 'shared/freshness/holder.ts',
+    find: 'if (epoch < state.epoch) return undefined',
+    replace: 'if (epoch < state.epoch) return state',
+    by: 'test/shared/freshness/holder.test.ts',
+  },
+  {
+    name: 'the lease is not looked at again after computing',
+    file: 'replica/verify/verify-api.ts',
+    find: 'return this.#standing.withoutLease() ?? this.#later(verdict) ?? verdict',
+    replace: 'return this.#later(verdict) ?? verdict',
+    by: 'test/replica/verify/verify-api.test.ts',
+  },
+  {
+    name: 'a grantor counts a lease no longer than its own clock says',
+    file: 'shared/freshness/bound.ts',
+    find: 'return (leaseMs * (1 + clockRateError)) / (1 - clockRateError) ** hops',
+    replace: 'return leaseMs',
+    by: 'test/shared/freshness/grants.test.ts',
+  },
+  {
+    name: 'another process of the same replica answers for the one before',
+    file: 'shared/freshness/grants.ts',
+    find: 'return `${peer} ${boot}`',
+    replace: 'return peer + boot.slice(0, 0)',
+    by: 'test/shared/freshness/grants.test.ts',
+  },
+  {
+    name: 'a lease is given before it is in the book',
+    file: 'primary/freshness/granting.ts',
+    find: 'return this.book.grant(holder, { mark, leaseMs }) ? leaseMs : 0',
+    replace: 'return leaseMs',
+    by: 'test/primary/freshness/granting.test.ts',
+  },
+  {
+    name: 'a clock that was set back makes an expired token good again',
+    file: 'shared/freshness/credible-time.ts',
+    find: 'let latestMs = Math.max(now.wallMs, expectedMs)',
+    replace: 'let latestMs = now.wallMs',
+    by: 'test/shared/freshness/credible-time.test.ts',
+  },
+]
+
+/** Exit status, and how many tests failed on an assertion. */
+async function run({ by, ...mutant }: CoreMutant, env: Readonly<Record<string, string>>): Promise<string> {
+  // A module in the cache of vitest is not planted, and a planted one must not get into it.
+  const options = ['run', '--project', 'unit', '--fsModuleCache=false']
+  const args = [join(ROOT, 'node_modules/vitest/vitest.mjs'), ...options, by]
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, NO_COLOR: '1', ...env } })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  await once(child, 'close')
+  expect(text, mutant.name).not.toContain('found 0 times')
+  return text
+}
+
+test.each(MUTANTS)('it is found that $name', async (mutant) => {
+  const { by: _, ...planted } = mutant
+  expect(await run(mutant, { [MUTANT_VARIABLE]: JSON.stringify(planted) })).toMatch(/Tests +\d+ failed/)
+})

@@ -1,0 +1,79 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { Granting, type GrantingOptions } from '../../../primary/freshness/granting.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { FRESHNESS_DEFAULTS } from '../../../shared/freshness/bound.ts'
+import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
+import type { SignedPosition } from '../../../shared/protocol/signed-position.ts'
+
+const HOLDER = { peer: 'fra', boot: '1' }
+const NOW_MS = 1_750_000_000_000
+const TIMELINE = timeline('0'.repeat(32))
+const STATE = {
+  head: { epoch: epoch(1), txid: txid(7), checksum: checksum(1n << 63n) },
+  timeline: TIMELINE,
+  seq: 3,
+  signed: {} as SignedPosition,
+}
+
+function granting(changes: Partial<GrantingOptions> = {}): {
+  readonly made: Granting
+  readonly time: { monotonicMs: number; wallMs: number }
+} {
+  const time = { monotonicMs: 1_000, wallMs: NOW_MS }
+  const made = new Granting({
+    settings: FRESHNESS_DEFAULTS,
+    clock: {
+      ...systemClock,
+      monotonicMs: () => time.monotonicMs,
+      wallMs: () => time.wallMs,
+      boottimeMs: () => time.monotonicMs,
+    },
+    entropy: systemEntropy,
+    leaseMsMax: () => FRESHNESS_DEFAULTS.lease_ms,
+    issueClockMs: NOW_MS - 1_000,
+    acceptClock: false,
+    open: () => true,
+    ...changes,
+  })
+  onTestFinished(() => made.close())
+  return { made, time }
+}
+
+const ping = { t: 'ping', id: 9, wallMs: NOW_MS } as const
+
+test('what is granted is in the book before the answer is there to be sent', () => {
+  const { made } = granting({ leaseMsMax: () => 2_000 })
+  const coveredBefore = made.book.coverage({ epoch: 1, seq: 4 })
+  const answer = made.answer(HOLDER, ping, STATE)
+  expect(coveredBefore).toEqual([])
+  expect(answer).toMatchObject({ id: 9, epoch: 1, seq: 3, txid: 7, leaseMs: 2_000, boot: made.boot })
+  expect(made.book.coverage({ epoch: 1, seq: 4 })).toMatchObject([{ ...HOLDER, how: 'pending' }])
+})
+
+test.each<[string, Partial<GrantingOptions>]>([
+  ['while its own position is not confirmed', { open: () => false }],
+  ['before the length of it is written down', { leaseMsMax: () => 0 }],
+])('no lease is given %s, and none is in the book', (_, changes) => {
+  const { made } = granting(changes)
+  expect(made.answer(HOLDER, ping, STATE).leaseMs).toBe(0)
+  expect(made.book.coverage({ epoch: 1, seq: 4 })).toEqual([])
+})
+
+test('no lease is longer than the longest that was written down', () => {
+  const { made } = granting({ leaseMsMax: () => 700 })
+  expect(made.answer(HOLDER, ping, STATE).leaseMs).toBe(700)
+})
+
+test('after a start everybody counts as holding the longest lease ever granted, for longer than the bound allows any to run', () => {
+  const { made, time } = granting()
+  expect(made.book.startUntilMs - time.monotonicMs).toBeGreaterThan(FRESHNESS_DEFAULTS.lease_ms)
+})
+
+test('a clock that jumps ahead states no time, and comes back with its own', () => {
+  const { made, time } = granting()
+  time.wallMs += 3_600_000
+  expect(made.time).toMatchObject({ credible: false })
+  expect(made.answer(HOLDER, ping, STATE).believedMs).toBe(0)
+  time.wallMs -= 3_600_000
+  expect(made.answer(HOLDER, ping, STATE).believedMs).toBeGreaterThanOrEqual(NOW_MS)
+})
