@@ -67,6 +67,7 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
     const { lines: trace } = stage.trace
     return {
       plan,
+      freshAgainMs,
       events: stage.events,
       verdict,
       failures,

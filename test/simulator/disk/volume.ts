@@ -1,6 +1,7 @@
 /** The data folder of one process, and what of it is on the disk: everything that was synced, and of the rest what chance leaves. */
 import type fs from 'node:fs'
 import { basename, join, relative } from 'node:path'
+import type Sqlite from 'better-sqlite3'
 import type { Random } from '../../chaos/random.ts'
 import type { Life } from '../nodes/machine.ts'
 
@@ -25,10 +26,7 @@ export class PowerLost extends Error {
   readonly code = 'EIO'
 }
 
-export interface Closable {
-  readonly open: boolean
-  readonly close: () => unknown
-}
+type Database = Pick<Sqlite.Database, 'open' | 'readonly' | 'name' | 'pragma' | 'close'>
 
 type System = Pick<
   typeof fs,
@@ -44,6 +42,7 @@ type System = Pick<
   | 'mkdirSync'
 >
 
+const SYNCHRONOUS_FULL = 2
 const SECTOR_BYTES = 512
 const SYNC_MS = 1.5
 const volumes = new Map<string, Volume>()
@@ -63,7 +62,7 @@ export class Volume {
   static #system: System
   readonly folder: string
   readonly descriptors: Set<number> = new Set()
-  readonly connections: Set<Closable> = new Set()
+  readonly connections: Set<Database> = new Set()
   /** A disk that says it has synced, and has not: outside of every promise, but good to know of. */
   readonly lies = false
   readonly #life: Life
@@ -170,6 +169,9 @@ export class Volume {
       const copy = join(target, relative(this.folder, file.path))
       lost += lose(copy, file.changes, (change) => tear(change, kept, random))
     }
+    for (const database of this.connections) {
+      if (isUnsynced(database)) lost += cutTail(join(target, relative(this.folder, `${database.name}-wal`)), random)
+    }
     return lost
   }
 
@@ -230,6 +232,22 @@ function lose(path: string, changes: readonly Change[], partKept: (change: Chang
   }
   system.closeSync(fd)
   return lost
+}
+
+/** SQLite's own writes are not seen here, but it says whether a commit waits for the disk. */
+function isUnsynced(database: Database): boolean {
+  return (
+    database.open && !database.readonly && Number(database.pragma('synchronous', { simple: true })) < SYNCHRONOUS_FULL
+  )
+}
+
+function cutTail(path: string, random: Random): number {
+  const size = sizeOf(path)
+  if (size === 0) return 0
+  const fd = Volume.system.openSync(path, 'r+')
+  Volume.system.ftruncateSync(fd, random.below(size))
+  Volume.system.closeSync(fd)
+  return 1
 }
 
 /** Without what is only for processes: locks and shared memory. */

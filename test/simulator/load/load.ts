@@ -7,7 +7,7 @@ import { ORG, REGIONS, servicesOf, type Region } from '../nodes/cast.ts'
 import type { Life } from '../nodes/machine.ts'
 import { VERIFY_TIMEOUT_MS, type Stage } from '../nodes/stage.ts'
 import { randomFor } from '../time/entropy.ts'
-import { forged, LOGIN, narrowed, withLogin, type ShownToken } from './tokens.ts'
+import { elsewhere, forged, LOGIN, narrowed, withLogin, type ShownToken } from './tokens.ts'
 
 const MINT_EVERY_MS = 260
 const REVOKE_EVERY_MS = 340
@@ -96,13 +96,24 @@ export class Load {
     )
     const { token, id, position } = minted
     const sinceMs = this.#stage.scheduler.nowMs
-    this.#alive.push({ id, text: token, sinceMs })
-    this.#shown.push({ id, text: token, sinceMs, position }, { id, text: narrowed(token), sinceMs })
-    if (turn === 1) this.#shown.push({ text: forged(token), sinceMs })
+    const own = { id, sinceMs, org: ORG }
+    this.#alive.push({ ...own, text: token })
+    this.#shown.push({ ...own, text: token, position }, { ...own, text: narrowed(token) })
+    if (turn === 1) this.#showWorthless(token, sinceMs)
     if (turn % 3 !== 0) return
     const bundle = withLogin(token, operator.host.entropy)
     const made = await this.#called('exchange', [id], () => signer.exchange({ token: bundle, strip: LOGIN }))
-    this.#shown.push({ id: made.id, text: made.token, sinceMs: this.#stage.scheduler.nowMs })
+    this.#shown.push({ id: made.id, text: made.token, sinceMs: this.#stage.scheduler.nowMs, org: ORG })
+  }
+
+  /** Nobody minted these for what they are shown for. */
+  #showWorthless(token: string, sinceMs: number): void {
+    const org = ORG
+    this.#shown.push(
+      { text: forged(token), sinceMs, org },
+      { text: elsewhere(token), sinceMs, org },
+      { text: token, sinceMs, org: 'another' },
+    )
   }
 
   async #called<T extends Pick<MintResult, 'id' | 'position'>>(
@@ -165,13 +176,13 @@ export class Load {
     return chance < 0.15 ? position : undefined
   }
 
-  async #verify(region: Region, { id, text }: ShownToken, minPosition?: string): Promise<VerifyEvent['result']> {
+  async #verify(region: Region, { id, text, org }: ShownToken, minPosition?: string): Promise<VerifyEvent['result']> {
     const { scheduler, events, trace, services } = this.#stage
     const asking = services.get(region)
     if (asking === undefined) return 'unavailable'
     const inv = scheduler.nowMs
     const options = minPosition === undefined ? {} : { minPosition }
-    const verdict = await asking.pool.verify(text, { org: ORG, op: 'read' }, options)
+    const verdict = await asking.pool.verify(text, { org, op: 'read' }, options)
     const result = verdict.ok ? 'allow' : verdict.reason === 'unavailable' ? 'unavailable' : 'deny'
     const who = servicesOf(region)
     const event: VerifyEvent = {

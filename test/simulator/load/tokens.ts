@@ -10,6 +10,8 @@ export interface ShownToken {
   /** Undefined for one that nobody minted. */
   readonly id?: string
   readonly text: string
+  /** That the access names; the token's own unless it is shown where it must not count. */
+  readonly org: string
   readonly sinceMs: number
   /** Of the write that made it. */
   readonly position?: string
@@ -19,6 +21,11 @@ export const LOGIN = 'https://login.example'
 
 export function narrowed(text: string): string {
   return encodeTokenText(attenuate(decodeTokenText(text), ['op in read,write']))
+}
+
+/** For another operation than everybody asks for. */
+export function elsewhere(text: string): string {
+  return encodeTokenText(attenuate(decodeTokenText(text), ['op = write']))
 }
 
 export function forged(text: string): string {
