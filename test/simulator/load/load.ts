@@ -21,6 +21,8 @@ export class Load {
   readonly #random: Random
   readonly #untilMs: number
   readonly #shown: ShownToken[] = []
+  /** Valid to the end: a cluster that refuses everything would keep every other promise. */
+  #lasting: ShownToken | undefined
   /** Not revoked by anybody yet. */
   readonly #alive: ShownToken[] = []
   readonly #ended: string[] = []
@@ -47,7 +49,7 @@ export class Load {
   /** Whether each region accepts a token that nobody has revoked; lets the time pass that asking takes. */
   async accepted(): Promise<boolean> {
     const { scheduler, services } = this.#stage
-    const token = this.#alive[0]
+    const token = this.#lasting
     if (token === undefined) return true
     const results: string[] = []
     for (const [region, { life }] of services) {
@@ -97,9 +99,10 @@ export class Load {
     const { token, id, position } = minted
     const sinceMs = this.#stage.scheduler.nowMs
     const own = { id, sinceMs, org: ORG }
-    this.#alive.push({ ...own, text: token })
+    if (this.#lasting === undefined) this.#showWorthless(token, sinceMs)
+    else this.#alive.push({ ...own, text: token })
+    this.#lasting ??= { ...own, text: token }
     this.#shown.push({ ...own, text: token, position }, { ...own, text: narrowed(token) })
-    if (turn === 1) this.#showWorthless(token, sinceMs)
     if (turn % 3 !== 0) return
     const bundle = withLogin(token, operator.host.entropy)
     const made = await this.#called('exchange', [id], () => signer.exchange({ token: bundle, strip: LOGIN }))
@@ -134,8 +137,7 @@ export class Load {
   async #revoke(): Promise<void> {
     const { scheduler, events, trace } = this.#stage
     const due = this.#alive.filter(({ sinceMs }) => scheduler.nowMs - sinceMs > SHOWN_BEFORE_MS)
-    // Some stay to the end: a cluster that refuses everything would keep every other promise.
-    const victim = due.length < 2 ? undefined : this.#random.pick(due)
+    const victim = this.#random.pick(due)
     if (victim?.id === undefined) return
     this.#alive.splice(this.#alive.indexOf(victim), 1)
     this.#ended.push(victim.id)
