@@ -106,7 +106,9 @@ export class Volume {
     const at = position ?? sizeOf(file.path)
     const sizeBefore = sizeOf(file.path)
     const before = readAt(file.path, at, after.length)
-    file.changes.push({ at, before, after: Buffer.from(after), sizeBefore })
+    // What stood there already cannot be lost.
+    if (!before.equals(after))
+      file.changes.push({ at, before: Buffer.from(before), after: Buffer.from(after), sizeBefore })
     // Told with the write under way: of it, too, any part may be there afterwards.
     const written = write()
     this.step('write')
@@ -116,7 +118,12 @@ export class Volume {
   truncating(file: OpenFile, length: number): void {
     const sizeBefore = sizeOf(file.path)
     if (sizeBefore <= length) return
-    file.changes.push({ at: length, before: readAt(file.path, length, sizeBefore - length), after: EMPTY, sizeBefore })
+    file.changes.push({
+      at: length,
+      before: Buffer.from(readAt(file.path, length, sizeBefore - length)),
+      after: EMPTY,
+      sizeBefore,
+    })
   }
 
   created(file: OpenFile): void {
@@ -193,13 +200,18 @@ function sizeOf(path: string): number {
   return Volume.system.statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
-/** Never of a database or its -shm: closing any descriptor of those would drop SQLite's locks. Only files of our own come here. */
+let scratch = Buffer.alloc(2 * 1024 * 1024)
+
+/**
+ * Good until the next call. Never of a database or its -shm: closing any descriptor of those would drop SQLite's locks. Only
+ * files of our own come here.
+ */
 function readAt(path: string, at: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length)
+  if (length > scratch.length) scratch = Buffer.alloc(length)
   const fd = Volume.system.openSync(path, 'r')
-  const read = Volume.system.readSync(fd, bytes, 0, length, at)
+  const read = Volume.system.readSync(fd, scratch, 0, length, at)
   Volume.system.closeSync(fd)
-  return bytes.subarray(0, read)
+  return scratch.subarray(0, read)
 }
 
 /** How much of a write is on the disk: a number of its sectors, from its beginning. */

@@ -26,7 +26,7 @@ export const STEP_MS = 100
 const BEGIN_MS = 900
 const FAULTS_MAX = 4
 const LEASES_MS = [400, 700, 1_000] as const
-const PINGS_A_LEASE = 6
+const PINGS_A_LEASE = 5
 
 type Draw = (random: Random, leaseMs: number) => Omit<PlannedFault, 'atMs' | 'kind'>
 

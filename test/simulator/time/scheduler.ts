@@ -2,7 +2,6 @@
  * Virtual time: what happens is a queue of calls, each at its moment, each run to its end before the next one begins. Nothing
  * else moves in the process, so the order of everything follows from what was put in.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** Whose call it is: a process may be stopped for a while, or over. */
 export interface Owner {
@@ -69,7 +68,7 @@ export class Scheduler {
       this.#ran += 1
       next.call()
       // Promises settle each other in this turn; whoever waits for time waits in the queue above.
-      await nextTurn()
+      await new Promise(nextTurn)
     }
     if (!stop()) this.#nowMs = Math.max(this.#nowMs, untilMs)
   }
@@ -102,6 +101,9 @@ export class Scheduler {
     heap[index] = last
   }
 }
+
+/** The system's own: the product has none. */
+const nextTurn = (resolve: (value: void) => void): void => void setImmediate(resolve)
 
 function isBefore(a: Entry | undefined, b: Entry | undefined): boolean {
   if (a === undefined || b === undefined) return a !== undefined
