@@ -7,6 +7,7 @@ export class Report {
   readonly failed: SeedReport[] = []
   seeds = 0
   virtualMs = 0
+  cpuMs = 0
   /** Each seed's, in any order. */
   readonly freshAgainMs: number[] = []
   /** Worst acceptance after an acknowledgement, as a part of its run's bound. */
@@ -25,6 +26,7 @@ export class Report {
   take(report: SeedReport): void {
     this.seeds += 1
     this.virtualMs += report.virtualMs
+    this.cpuMs += report.cpuMs
     this.freshAgainMs.push(report.freshAgainMs)
     this.worst = Math.max(this.worst, report.worstAcceptanceMs / report.boundMs)
     for (const name of Object.keys(this.counts) as (keyof Counts)[]) this.counts[name] += report.counts[name]
@@ -71,7 +73,7 @@ export function figures(report: Report, tookMs: number): readonly string[] {
   const part = (share: number): number => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0)
   const aMinute = Math.round((seeds * 60_000) / tookMs)
   return [
-    `${seeds} seeds, ${(virtualMs / 3_600_000).toFixed(2)} hours of the cluster in ${(tookMs / 1000).toFixed(1)} s: ${aMinute} seeds a minute`,
+    `${seeds} seeds, ${(virtualMs / 3_600_000).toFixed(2)} hours of the cluster in ${(tookMs / 1000).toFixed(1)} s: ${aMinute} seeds a minute, ${Math.round(report.cpuMs / seeds)} ms of a processor each`,
     `verifications: ${counts.verifications}; after an acknowledged revocation ${counts.insideBound} inside the bound, ${counts.afterBound} after it, ${counts.afterGlobal} after a global wait`,
     `in regions cut off: ${counts.leased} surely inside a lease, of which ${counts.leasedAnswered} answered; ${counts.unleased} past it`,
     `worst acceptance after an acknowledgement: ${(worst * 100).toFixed(0)} % of the bound`,

@@ -30,6 +30,8 @@ export interface SeedReport {
   readonly worstAcceptanceMs: number
   readonly boundMs: number
   readonly virtualMs: number
+  /** Of a processor, for this seed. */
+  readonly cpuMs: number
   readonly freshAgainMs: number
   readonly plan: readonly string[]
   readonly trace?: readonly string[]
@@ -52,8 +54,10 @@ async function runSeed(seed: number): Promise<SeedReport> {
     runs += 1
     return runPlan(excerptOf(drawn, part), { images: order.images, folder: join(order.folder, `${runs}`) })
   }
+  const before = process.cpuUsage()
   const result = await run(excerpt)
   const again = order.twice ? difference(result.trace, (await run(excerpt)).trace) : undefined
+  const { user, system } = process.cpuUsage(before)
   const failures = again === undefined ? result.failures : [...result.failures, `two runs differ: ${again}`]
   return {
     seed,
@@ -63,6 +67,7 @@ async function runSeed(seed: number): Promise<SeedReport> {
     worstAcceptanceMs: result.verdict.worstAcceptanceMs,
     boundMs: boundsOf(drawn).revocationMs,
     virtualMs: result.virtualMs,
+    cpuMs: (user + system) / 1000,
     freshAgainMs: result.freshAgainMs,
     plan: planText(result.plan),
     ...(order.trace ? { trace: result.trace } : {}),

@@ -83,9 +83,9 @@ export class Load {
     again()
   }
 
-  /** A primary that is away mints and exchanges nothing; anything else must not happen. */
+  /** A primary that is away mints and exchanges nothing, and no token is exchanged that was revoked meanwhile; no more may happen. */
   #outage(error: unknown): void {
-    const away = error instanceof MacaroondError && error.kind === 'unavailable'
+    const away = error instanceof MacaroondError && (error.kind === 'unavailable' || error.code === 'token_refused')
     if (!away) this.#stage.problem(`a call failed: ${error instanceof Error ? error.message : String(error)}`)
   }
 

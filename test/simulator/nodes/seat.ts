@@ -81,6 +81,11 @@ export class Seat {
     volume.close()
   }
 
+  /** The end of the run: nobody starts from this disk again. */
+  abandon(): void {
+    this.#end('killed').volume.close()
+  }
+
   /** What was not synced may be gone. Returns how many writes are. */
   losePower(): number {
     const { volume } = this.#end('power lost')

@@ -94,7 +94,7 @@ export class Stage {
 
   /** Everything ends where it stands. */
   strike(): void {
-    for (const seat of this.seats.values()) if (seat.runs) seat.kill()
+    for (const seat of this.seats.values()) if (seat.runs) seat.abandon()
     this.operator.end()
     for (const { life } of this.services.values()) life.end()
     rmSync(this.#options.folder, { recursive: true, force: true })

@@ -24,8 +24,10 @@ export interface Plan {
 
 export const STEP_MS = 100
 const BEGIN_MS = 900
-const FAULTS_MAX = 4
-const LEASES_MS = [400, 700, 1_000] as const
+const FAULTS_MAX = 3
+const COMPANY = 0.5
+/** The long one leaves time for a second fault while what was granted before the first still counts. */
+const LEASES_MS = [400, 400, 700, 700, 1_000, 2_500] as const
 const PINGS_A_LEASE = 5
 
 type Draw = (random: Random, leaseMs: number) => Omit<PlannedFault, 'atMs' | 'kind'>
@@ -73,8 +75,14 @@ export function drawPlan(seed: number, steps: number): Plan {
   const random = randomFor(seed, 'plan')
   const lengthMs = steps * STEP_MS
   const leaseMs = random.pick(LEASES_MS) ?? LEASES_MS[0]
+  const faults: PlannedFault[] = []
   const count = 1 + random.below(FAULTS_MAX)
-  const faults = Array.from({ length: count }, () => drawFault(random, leaseMs, lengthMs))
+  while (faults.length < count) {
+    const fault = drawFault(random, { leaseMs, lengthMs, during: undefined })
+    faults.push(fault)
+    // Faults that come together find what neither finds alone.
+    if (random.fraction() < COMPANY) faults.push(drawFault(random, { leaseMs, lengthMs, during: fault }))
+  }
   return {
     seed,
     freshness: { lease_ms: leaseMs, ping_ms: Math.round(leaseMs / PINGS_A_LEASE) },
@@ -83,9 +91,18 @@ export function drawPlan(seed: number, steps: number): Plan {
   }
 }
 
-function drawFault(random: Random, leaseMs: number, lengthMs: number): PlannedFault {
+interface DrawOptions {
+  readonly leaseMs: number
+  readonly lengthMs: number
+  /** Begins while this one lasts. */
+  readonly during: PlannedFault | undefined
+}
+
+function drawFault(random: Random, { leaseMs, lengthMs, during }: DrawOptions): PlannedFault {
   const [kind, draw] = random.pick(DRAWS) ?? ['cut both ways', cut]
-  const atMs = Math.round(BEGIN_MS + random.fraction() * Math.max(0, lengthMs - BEGIN_MS))
+  const [fromMs, untilMs] =
+    during === undefined ? [BEGIN_MS, Math.max(BEGIN_MS, lengthMs)] : [during.atMs, during.atMs + during.forMs]
+  const atMs = Math.round(fromMs + random.fraction() * (untilMs - fromMs))
   const drawn = draw(random, leaseMs)
   return { kind, ...drawn, atMs, forMs: Math.round(Math.min(drawn.forMs, lengthMs - atMs)) }
 }
