@@ -232,6 +232,8 @@ export class Primary implements Service {
       leaseMsMax: () => this.#writer.state.leaseMsMax,
       issueClockMs: this.#writer.state.issue.lastMs,
       acceptClock,
+      // With `alone` the operator waits for no replica.
+      hasReplicas: !this.#options.config.alone && this.#replicaNames().length > 0,
       open: () => this.#agreement.confirmed && !this.#stopping,
     })
   }

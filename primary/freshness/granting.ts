@@ -30,6 +30,8 @@ export interface GrantingOptions {
   /** A time that had come when this authority last minted. */
   readonly issueClockMs: number
   readonly acceptClock: boolean
+  /** Whether replicas are configured, whose pings say what time it is elsewhere. */
+  readonly hasReplicas: boolean
   /** Whether leases may be given now. */
   readonly open: () => boolean
 }
@@ -53,11 +55,15 @@ export class Granting {
   #time: TimeState
 
   constructor(options: GrantingOptions) {
-    const { settings, clock, entropy, issueClockMs, acceptClock } = options
+    const { settings, clock, entropy, issueClockMs, acceptClock, hasReplicas } = options
     this.#options = options
     this.boot = newBootId(entropy)
     this.#reader = new ClockReader(clock)
-    this.#time = startTime(this.#reader.read(), { persistedMs: issueClockMs, accepted: acceptClock })
+    this.#time = startTime(this.#reader.read(), {
+      persistedMs: issueClockMs,
+      accepted: acceptClock,
+      witnessed: hasReplicas,
+    })
     this.book = new GrantBook({
       clock,
       earlierLeaseMs: options.leaseMsMax(),

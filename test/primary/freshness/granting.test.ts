@@ -32,6 +32,7 @@ function granting(changes: Partial<GrantingOptions> = {}): {
     leaseMsMax: () => FRESHNESS_DEFAULTS.lease_ms,
     issueClockMs: NOW_MS - 1_000,
     acceptClock: false,
+    hasReplicas: false,
     open: () => true,
     ...changes,
   })
