@@ -8,6 +8,7 @@ import { catchMutants } from './mutants/catch.ts'
 import { makeTemplate } from './nodes/template.ts'
 import { parseOptions, type Options } from './options.ts'
 import { failureText, figures, GATES_FROM_SEEDS, missedGates, Report } from './report.ts'
+import { SCENARIOS } from './scenarios.ts'
 import type { Order, SeedReport } from './seeds-child.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -21,8 +22,16 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const images = await makeTemplate(join(folder, 'template'))
   const order: Order = {
-    ...{ seed: options.seed, seeds: options.seeds, steps: options.steps, twice: options.twice, trace: options.trace },
-    ...{ stride: 1, until: undefined, images, folder },
+    seed: options.seed,
+    seeds: options.seeds,
+    steps: options.steps,
+    twice: options.twice,
+    trace: options.trace,
+    stride: 1,
+    until: undefined,
+    scenarios: options.scenarios,
+    images,
+    folder,
     excerpt: {
       ...(options.only === undefined ? {} : { only: options.only }),
       ...(options.until === undefined ? {} : { until: options.until }),
@@ -33,10 +42,15 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function simulate(order: Order, options: Options): Promise<number> {
   const { seed, seeds, steps, twice } = order
-  say(`seeds ${seed} to ${seed + seeds - 1}, ${steps} steps each${twice ? ', every one twice' : ''}`)
+  const again = twice ? ', every one twice' : ''
+  say(
+    order.scenarios
+      ? `${SCENARIOS.length} scenarios${again}`
+      : `seeds ${seed} to ${seed + seeds - 1}, ${steps} steps each${again}`,
+  )
   const report = new Report()
   const startedMs = performance.now()
-  const processes = Math.min(options.processes, seeds)
+  const processes = order.scenarios ? 1 : Math.min(options.processes, seeds)
   const parts = Array.from({ length: processes }, (_, index) => ({
     ...order,
     seed: seed + index,

@@ -17,6 +17,8 @@ export interface Options {
   /** Of a single seed: the faults of its plan that are inflicted, by number, and how many steps of it are made. */
   readonly only: readonly number[] | undefined
   readonly until: number | undefined
+  /** Runs the schedules that once broke a promise, instead of seeds. */
+  readonly scenarios: boolean
   /** Plants bugs and counts the seeds that it takes to catch each. */
   readonly mutants: boolean
   /** A part of the name of those that are planted. */
@@ -25,6 +27,7 @@ export interface Options {
 
 export const USAGE = `usage: npm run simulate -- [--seeds N] [--seed S] [--steps K] [--twice] [--processes P]
        npm run simulate -- --seed S [--steps K] [--only 0,2] [--until K] [--trace]
+       npm run simulate -- --scenarios [--twice]
        npm run simulate -- --mutants [--mutant NAME] [--seeds N]`
 
 const SEEDS_MAX = 10_000_000
@@ -43,8 +46,9 @@ export function parseOptions(args: readonly string[]): Options {
     twice: values.twice,
     processes: whole('--processes', values.processes, { least: 1, most: 256, otherwise: availableParallelism() }),
     trace: values.trace,
-    only: values.only?.split(',').map((text) => whole('--only', text, { least: 0, most: 1_000, otherwise: 0 })),
+    only: readList(values.only),
     until: values.until === undefined ? undefined : Number(values.until),
+    scenarios: values.scenarios,
     mutants: values.mutants || values.mutant !== undefined,
     mutant: values.mutant ?? '',
   }
@@ -57,10 +61,19 @@ function read(args: readonly string[]) {
   const flag = { type: 'boolean', default: false } as const
   const known = { seed: text, seeds: text, steps: text, processes: text, only: text, until: text, mutant: text }
   try {
-    return parseArgs({ args: [...args], options: { ...known, twice: flag, trace: flag, mutants: flag } }).values
+    return parseArgs({
+      args: [...args],
+      options: { ...known, twice: flag, trace: flag, mutants: flag, scenarios: flag },
+    }).values
   } catch (cause) {
     throw new MacaroondError('request_invalid', cause instanceof Error ? cause.message : String(cause), { hint: USAGE })
   }
+}
+
+/** Numbers of faults; `none` for a run without any. */
+function readList(text: string | undefined): readonly number[] | undefined {
+  if (text === 'none') return []
+  return text?.split(',').map((part) => whole('--only', part, { least: 0, most: 1_000, otherwise: 0 }))
 }
 
 interface Range {
@@ -78,7 +91,7 @@ function whole(name: string, text: string | undefined, { least, most, otherwise 
   })
 }
 
-function requireSense({ seed, seeds, steps, only, until, trace, twice, mutants }: Options): void {
+function requireSense({ seed, seeds, steps, only, until, trace, twice, mutants, scenarios }: Options): void {
   const refuse = (message: string, hint: string): never => {
     throw new MacaroondError('request_invalid', message, { hint })
   }
@@ -88,5 +101,6 @@ function requireSense({ seed, seeds, steps, only, until, trace, twice, mutants }
   if (until !== undefined && !(Number.isInteger(until) && until >= STEPS_MIN && until <= steps)) {
     refuse(`--until is a number of steps from ${STEPS_MIN} to --steps (${steps})`, USAGE)
   }
+  if (scenarios && (mutants || ofOne)) refuse('--scenarios goes with --twice only', USAGE)
   if (mutants && (twice || ofOne)) refuse('--mutants goes with --seeds and --steps only', USAGE)
 }

@@ -3,7 +3,7 @@ import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bo
 import { checkHistory, type Bounds, type Verdict } from '../history/check.ts'
 import type { HistoryEvent } from '../history/event.ts'
 import { Load } from './load/load.ts'
-import { Stage } from './nodes/stage.ts'
+import { Stage, textOf } from './nodes/stage.ts'
 import { RUN_EPOCH_MS } from './nodes/template.ts'
 import { inflict } from './plan/inflict.ts'
 import type { Plan } from './plan/plan.ts'
@@ -104,8 +104,4 @@ function lastLook(events: readonly HistoryEvent[], sinceMs: number): readonly st
     const wrong = event.result === 'deny' && !ended.has(event.id)
     return wrong ? [`S12: ${event.region} refuses a good token at the end: ${event.reason}`] : []
   })
-}
-
-function textOf(reason: unknown): string {
-  return reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
 }

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
-import { drawPlan, planText } from './plan/plan.ts'
+import { drawPlan, planText, type Plan } from './plan/plan.ts'
+import { SCENARIOS } from './scenarios.ts'
 import { boundsOf, runPlan, type RunResult } from './run.ts'
 import { excerptOf, shrink, whole, type Excerpt } from './shrink.ts'
 import { difference } from './trace.ts'
@@ -16,6 +17,8 @@ export interface Order {
   readonly twice: boolean
   readonly trace: boolean
   readonly excerpt: Partial<Excerpt>
+  /** The scenarios that stay, instead of seeds. */
+  readonly scenarios: boolean
   /** Ends with the first seed that fails in this way. */
   readonly until: string | undefined
   readonly images: string
@@ -38,17 +41,28 @@ export interface SeedReport {
   readonly shortest?: { readonly excerpt: Excerpt; readonly plan: readonly string[] }
 }
 
+/** What waits in a simulation waits by its node's clock: whoever asks the system would be the first thing that differs. */
+for (const name of ['setTimeout', 'setInterval'] as const) {
+  const refuse = (): never => {
+    throw new Error(`${name} of the system was asked for`)
+  }
+  Object.defineProperty(globalThis, name, { value: refuse })
+}
+
 const order = JSON.parse(process.argv[2] ?? '{}') as Order
 let runs = 0
 
-for (let seed = order.seed; seed < order.seed + order.seeds; seed += order.stride) {
-  const report = await runSeed(seed)
+for (const drawn of order.scenarios ? SCENARIOS.map(({ plan }) => plan) : plans()) {
+  const report = await runDrawn(drawn)
   process.stdout.write(`${JSON.stringify(report)}\n`)
   if (order.until !== undefined && report.failures.some((failure) => isOf(failure, order.until))) break
 }
 
-async function runSeed(seed: number): Promise<SeedReport> {
-  const drawn = drawPlan(seed, order.steps)
+function* plans(): Generator<Plan> {
+  for (let seed = order.seed; seed < order.seed + order.seeds; seed += order.stride) yield drawPlan(seed, order.steps)
+}
+
+async function runDrawn(drawn: Plan): Promise<SeedReport> {
   const excerpt = { ...whole(drawn), ...order.excerpt }
   const run = (part: Excerpt): Promise<RunResult> => {
     runs += 1
@@ -60,7 +74,7 @@ async function runSeed(seed: number): Promise<SeedReport> {
   const { user, system } = process.cpuUsage(before)
   const failures = again === undefined ? result.failures : [...result.failures, `two runs differ: ${again}`]
   return {
-    seed,
+    seed: drawn.seed,
     failures,
     counts: result.verdict.counts,
     bites: bitesOf(result),
@@ -76,7 +90,8 @@ async function runSeed(seed: number): Promise<SeedReport> {
 
   /** Once a process, and not for planted bugs: dozens of runs. */
   async function shortestOf(failure: string | undefined): Promise<Pick<SeedReport, 'shortest'>> {
-    if (failure === undefined || order.until !== undefined || order.excerpt.only !== undefined) return {}
+    if (failure === undefined || order.until !== undefined || order.excerpt.only !== undefined || order.scenarios)
+      return {}
     const rule = ruleOf(failure)
     const shortest = await shrink(drawn, async (part) => (await run(part)).failures.some((other) => isOf(other, rule)))
     return { shortest: { excerpt: shortest, plan: planText(excerptOf(drawn, shortest)) } }

@@ -12,7 +12,7 @@ const system = { ...fs }
 const systemPromises = { ...fs.promises }
 const open = new Map<number, OpenFile>()
 
-function opened(fd: number, path: fs.PathLike, flags: string | number): number {
+function opened(fd: number, path: fs.PathLike, flags: fs.OpenMode | undefined): number {
   const file = fileOf(String(path))
   if (file === undefined) return fd
   open.set(fd, file)
@@ -21,7 +21,7 @@ function opened(fd: number, path: fs.PathLike, flags: string | number): number {
   return fd
 }
 
-fs.openSync = (path, flags = 'r', mode) => {
+fs.openSync = (path, flags, mode) => {
   const file = fileOf(String(path))
   file?.volume.step('open')
   if (typeof flags === 'string' && flags.startsWith('w')) file?.volume.truncating(file, 0)

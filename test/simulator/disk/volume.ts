@@ -186,7 +186,7 @@ export class Volume {
   close(): void {
     volumes.delete(this.folder)
     for (const connection of this.connections) if (connection.open) connection.close()
-    for (const fd of [...this.descriptors]) Volume.#system.closeSync(fd)
+    for (const fd of this.descriptors) Volume.#system.closeSync(fd)
   }
 
   static get system(): System {

@@ -185,4 +185,11 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     replace: 'await sleep(this.#options.clock, delayMs * 100, this.#options.signal)',
     breaks: 'V2',
   },
+  {
+    name: 'a primary takes the time at its start from its own clock alone',
+    file: 'primary/freshness/granting.ts',
+    find: 'witnessed: hasReplicas',
+    replace: 'witnessed: false',
+    breaks: 'V2',
+  },
 ]

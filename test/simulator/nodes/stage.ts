@@ -21,7 +21,7 @@ import {
   type Region,
 } from './cast.ts'
 import { nodeLog } from './log.ts'
-import { Life, Machine, type World } from './machine.ts'
+import { type Life, Machine, type World } from './machine.ts'
 import { Seat } from './seat.ts'
 
 export interface StageOptions {
@@ -35,6 +35,11 @@ export interface StageOptions {
   readonly epochMs: number
 }
 
+/** With the stack, which is the same in every run. */
+export function textOf(reason: unknown): string {
+  return reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
+}
+
 /** How far the dates of two machines are apart at first, at most. */
 const OFFSET_MS = 20
 /** No crystal uses all of the error that the bound allows for. */
@@ -44,7 +49,7 @@ export const VERIFY_TIMEOUT_MS = 250
 
 export class Stage {
   readonly seed: number
-  readonly scheduler: Scheduler = new Scheduler()
+  readonly scheduler: Scheduler = new Scheduler((error) => this.problem(`a crash: ${textOf(error)}`))
   readonly network: Network
   readonly trace: Trace
   readonly events: HistoryEvent[] = []

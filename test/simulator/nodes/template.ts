@@ -45,12 +45,10 @@ async function createOrg(stage: Stage): Promise<void> {
 
 /** Lets time pass until the work is done. */
 async function settle(stage: Stage, work: () => Promise<void>): Promise<void> {
-  const outcome: { done?: true; error?: unknown } = {}
-  work().then(
-    () => (outcome.done = true),
-    (error: unknown) => Object.assign(outcome, { error, done: true }),
-  )
-  await stage.scheduler.runUntil(stage.scheduler.nowMs + PATIENCE_MS, () => outcome.done === true)
-  if (outcome.done === undefined) throw new Error('the cluster was not set up in time')
-  if (outcome.error !== undefined) throw outcome.error
+  let over = false
+  const done = work().finally(() => (over = true))
+  done.catch(() => undefined)
+  await stage.scheduler.runUntil(stage.scheduler.nowMs + PATIENCE_MS, () => over)
+  if (!over) throw new Error('the cluster was not set up in time')
+  await done
 }

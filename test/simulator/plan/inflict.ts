@@ -136,7 +136,7 @@ function kill(stage: Stage, { target }: PlannedFault): End | undefined {
   if (!seat.runs) return undefined
   seat.kill()
   return () => {
-    seat.start()
+    if (!seat.runs) seat.start()
     return 1
   }
 }
@@ -154,7 +154,7 @@ function losePower(stage: Stage, { target, amount, forMs, atMs }: PlannedFault):
     if (seat.runs) lost = seat.losePower()
   })
   return () => {
-    seat.start()
+    if (!seat.runs) seat.start()
     return 1 + lost
   }
 }

@@ -22,10 +22,16 @@ interface Entry {
 }
 
 export class Scheduler {
+  readonly #onThrown: (error: unknown) => void
   readonly #heap: Entry[] = []
   #nowMs = 0
   #seq = 0
   #ran = 0
+
+  /** `onThrown`: what would end a process, thrown where nobody catches it. */
+  constructor(onThrown: (error: unknown) => void) {
+    this.#onThrown = onThrown
+  }
 
   /** True time, milliseconds since the run began. */
   get nowMs(): number {
@@ -66,11 +72,19 @@ export class Scheduler {
         continue
       }
       this.#ran += 1
-      next.call()
+      this.#run(next)
       // Promises settle each other in this turn; whoever waits for time waits in the queue above.
       await new Promise(nextTurn)
     }
     if (!stop()) this.#nowMs = Math.max(this.#nowMs, untilMs)
+  }
+
+  #run({ call }: Entry): void {
+    try {
+      call()
+    } catch (error) {
+      this.#onThrown(error)
+    }
   }
 
   #push(entry: Entry): void {
