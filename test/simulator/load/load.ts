@@ -16,7 +16,7 @@ const REVOKE_EVERY_MS = 340
 const VERIFY_EVERY_MS = 45
 /** Everybody has seen a token before it is revoked. */
 const SHOWN_BEFORE_MS = 150
-const WAITS = ['local', 'durable', 'durable', 'global'] as const
+const WAITS = ['local', 'durable', 'global'] as const
 
 export class Load {
   readonly #stage: Stage

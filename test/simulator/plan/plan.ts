@@ -25,47 +25,61 @@ export interface Plan {
 export const STEP_MS = 100
 const BEGIN_MS = 900
 const FAULTS_MAX = 3
-const COMPANY = 0.5
+const COMPANY = 0.6
+/** That a second fault is done to what the first is done to, where it can be. */
+const NEAR = 0.6
 /** The long one leaves time for a second fault while what was granted before the first still counts. */
 const LEASES_MS = [400, 400, 700, 700, 1_000, 2_500] as const
 const PINGS_A_LEASE = 5
 
-type Draw = (random: Random, leaseMs: number) => Omit<PlannedFault, 'atMs' | 'kind'>
+interface Around {
+  readonly leaseMs: number
+  /** What another fault is done to meanwhile. */
+  readonly near: string | undefined
+}
 
-const linkOf = (random: Random): string => {
-  const region = random.pick(REGIONS) ?? 'fra'
+type Draw = (random: Random, around: Around) => Omit<PlannedFault, 'atMs' | 'kind'>
+
+const NODES = ['primary', ...REGIONS] as const
+
+const linkOf = (random: Random, { near }: Around): string => {
+  const region = REGIONS.find((name) => name === near && random.fraction() < NEAR) ?? random.pick(REGIONS) ?? 'fra'
   return random.fraction() < 0.8 ? region : servicesOf(region)
 }
-const nodeOf = (random: Random): string => random.pick(['primary', ...REGIONS]) ?? 'primary'
+const nodeOf = (random: Random, { near }: Around): string =>
+  NODES.find((name) => name === near && random.fraction() < NEAR) ?? random.pick(NODES) ?? 'primary'
 /** From a blink to several leases. */
-const forLeases = (random: Random, leaseMs: number, most = 3): number => leaseMs * most * random.fraction() ** 1.5 + 30
+const forLeases = (random: Random, { leaseMs }: Around, most = 3): number =>
+  leaseMs * most * random.fraction() ** 1.5 + 30
 
-const cut: Draw = (random, leaseMs) => ({ target: linkOf(random), forMs: forLeases(random, leaseMs), amount: 0 })
-const stop: Draw = (random, leaseMs) => ({ target: nodeOf(random), forMs: forLeases(random, leaseMs), amount: 0 })
+const cut: Draw = (random, around) => ({ target: linkOf(random, around), forMs: forLeases(random, around), amount: 0 })
+const stop: Draw = (random, around) => ({ target: nodeOf(random, around), forMs: forLeases(random, around), amount: 0 })
 
 const DRAWS: readonly (readonly [FaultKind, Draw])[] = [
   ['cut both ways', cut],
   ['cut towards the replica', cut],
   ['cut towards the primary', cut],
-  ['flapping', (random, leaseMs) => ({ ...cut(random, leaseMs), amount: leaseMs * (0.05 + 0.7 * random.fraction()) })],
-  ['links broken', (random) => ({ target: linkOf(random), forMs: 0, amount: 0 })],
-  ['slow link', (random, leaseMs) => ({ ...cut(random, leaseMs), amount: 1 + 30 * random.fraction() })],
+  [
+    'flapping',
+    (random, around) => ({ ...cut(random, around), amount: around.leaseMs * (0.05 + 0.7 * random.fraction()) }),
+  ],
+  ['links broken', (random, around) => ({ target: linkOf(random, around), forMs: 0, amount: 0 })],
+  ['slow link', (random, around) => ({ ...cut(random, around), amount: 1 + 30 * random.fraction() })],
   ['stopped', stop],
   ['asleep', stop],
-  ['killed', (random, leaseMs) => ({ target: nodeOf(random), forMs: forLeases(random, leaseMs, 1.5), amount: 0 })],
+  ['killed', (random, around) => ({ ...stop(random, around), forMs: forLeases(random, around, 1) })],
   [
     'power lost',
-    (random, leaseMs) => ({
-      target: nodeOf(random),
-      forMs: forLeases(random, leaseMs, 1.5),
+    (random, around) => ({
+      ...stop(random, around),
+      forMs: forLeases(random, around, 1),
       amount: random.fraction() < 0.5 ? 0 : 1 + random.below(24),
     }),
   ],
   [
     'wall clock moved',
-    (random, leaseMs) => ({
-      target: nodeOf(random),
-      forMs: forLeases(random, leaseMs),
+    (random, around) => ({
+      ...stop(random, around),
       amount: Math.round((random.fraction() < 0.5 ? -1 : 1) * 10 ** (1 + 6 * random.fraction())),
     }),
   ],
@@ -103,7 +117,7 @@ function drawFault(random: Random, { leaseMs, lengthMs, during }: DrawOptions): 
   const [fromMs, untilMs] =
     during === undefined ? [BEGIN_MS, Math.max(BEGIN_MS, lengthMs)] : [during.atMs, during.atMs + during.forMs]
   const atMs = Math.round(fromMs + random.fraction() * (untilMs - fromMs))
-  const drawn = draw(random, leaseMs)
+  const drawn = draw(random, { leaseMs, near: during?.target })
   return { kind, ...drawn, atMs, forMs: Math.round(Math.min(drawn.forMs, lengthMs - atMs)) }
 }
 
