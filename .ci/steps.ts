@@ -12,7 +12,7 @@ export interface Step {
   readonly timeoutMs: number
 }
 
-const check = (script: string, args: readonly string[] = [], timeoutMs: number = 90 * SECOND_MS): Step => ({
+const check = (script: string, args: readonly string[] = [], timeoutMs: number = 60 * SECOND_MS): Step => ({
   script,
   args,
   kind: 'check',
@@ -29,8 +29,8 @@ export const STEPS: readonly Step[] = [
   check('knip'),
   check('lint:package', [], 2 * MINUTE_MS),
   suite('test', 6 * MINUTE_MS),
-  suite('test:interop', 70 * SECOND_MS),
+  suite('test:interop', 4 * MINUTE_MS),
   suite('test:fuzz', 45 * SECOND_MS),
-  suite('test:chaos', 9 * MINUTE_MS),
+  suite('test:chaos', 8 * MINUTE_MS),
   check('bench', ['--quick'], 4 * MINUTE_MS),
 ]

@@ -16,11 +16,17 @@ const STATUS_TIMEOUT_MS = 2_000
 
 /** The profile named by `--profile` or MACAROOND_PROFILE. Throws usage, config_invalid, config_unreadable. */
 export function profileOf(command: Command, env: NodeJS.ProcessEnv): Profile {
-  const { profile = env['MACAROOND_PROFILE'] } = command.optsWithGlobals<{ profile?: string }>()
-  if (profile !== undefined && profile !== '') return readProfile(profile)
+  const profile = optionalProfileOf(command, env)
+  if (profile !== undefined) return profile
   throw new MacaroondError('usage', 'this command talks to a cluster, and no profile says which', {
     hint: 'give --profile FILE, or set MACAROOND_PROFILE; `macaroond dev` writes one for its cluster',
   })
+}
+
+/** For commands that also work with no cluster at hand. Throws config_invalid, config_unreadable. */
+export function optionalProfileOf(command: Command, env: NodeJS.ProcessEnv): Profile | undefined {
+  const { profile = env['MACAROOND_PROFILE'] } = command.optsWithGlobals<{ profile?: string }>()
+  return profile === undefined || profile === '' ? undefined : readProfile(profile)
 }
 
 /** Runs `use` with a signer, and closes it however that ends. */
@@ -99,7 +105,19 @@ export async function explainAt(
 }
 
 /** One question, one connection, no second attempt: a node that is down is told at once. */
-export async function askStatus({ cluster, identity }: Profile, node: ProfileNode): Promise<NodeStatus> {
+export async function askStatus(profile: Profile, node: ProfileNode): Promise<NodeStatus> {
+  // The answer comes from the pinned node; its shape is the protocol's.
+  return withAdmin(profile, node, async (call) => (await call('status', {})) as NodeStatus)
+}
+
+export type AdminCall = (method: string, params: object) => Promise<unknown>
+
+/** A connection to a node's `admin` channel, closed however `use` ends. */
+export async function withAdmin<T>(
+  { cluster, identity }: Profile,
+  node: ProfileNode,
+  use: (call: AdminCall) => Promise<T>,
+): Promise<T> {
   const [{ dial }, { loadIdentity }, { parsePeerId }, { RpcClient }] = await Promise.all([
     import('../shared/channel/dial.ts'),
     import('../shared/channel/identity.ts'),
@@ -111,8 +129,7 @@ export async function askStatus({ cluster, identity }: Profile, node: ProfileNod
   const connection = await dial({ address: node.address, peerId, identity: own, channel: 'admin', cluster, hello: {} })
   const client = new RpcClient(connection)
   try {
-    // The answer comes from the pinned node; its shape is the protocol's.
-    return (await client.call('status', {}, { timeoutMs: STATUS_TIMEOUT_MS })) as NodeStatus
+    return await use((method, params) => client.call(method, params, { timeoutMs: STATUS_TIMEOUT_MS }))
   } finally {
     await client.close()
   }

@@ -2,12 +2,14 @@
 import { Command, CommanderError } from 'commander'
 import { MacaroondError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
+import { addArchive } from './commands/archive.ts'
 import { addConfig } from './commands/config.ts'
 import { addDev } from './commands/dev.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addMacaroon } from './commands/macaroon.ts'
 import { addPrimary, addReplica } from './commands/node.ts'
 import { addOrg } from './commands/org.ts'
+import { addRestore } from './commands/restore.ts'
 import { addRevocations } from './commands/revocations.ts'
 import { addRevoke } from './commands/revoke.ts'
 import { addStatus } from './commands/status.ts'
@@ -29,6 +31,8 @@ const COMMANDS = [
   addRevocations,
   addMacaroon,
   addStatus,
+  addArchive,
+  addRestore,
   addConfig,
 ]
 

@@ -43,6 +43,11 @@ export class Terminal {
     this.#stderr.write(`${line}\n`)
   }
 
+  /** A line that the next one takes the place of; only where somebody watches. The empty one ends it. */
+  progress(line: string): void {
+    if (this.#stderr.isTTY === true) this.#stderr.write(`\r\x1b[K${line}`)
+  }
+
   /** The result of a command: the document under `--json`, else its lines. */
   answer(document: object, lines: string | readonly string[]): void {
     if (this.json) return this.print(JSON.stringify(document))

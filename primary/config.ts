@@ -11,6 +11,7 @@ import {
   type LogSettings,
   type PeerEntry,
 } from '../shared/config/node-config.ts'
+import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
 import { pathText } from '../shared/config/read-config.ts'
 import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../shared/freshness/bound.ts'
 import { CLOCK_RATE_ERROR_MAX } from '../shared/limits.ts'
@@ -43,6 +44,7 @@ export interface PrimaryConfig {
     /** When the database is read whole and compared with the checksum kept while writing. */
     readonly scrub: string
   }
+  readonly archive: ArchiveConfig
   readonly peers: readonly PeerEntry[]
 }
 
@@ -78,5 +80,6 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z.strictObject({
     })
     .prefault({}),
   maintenance: z.strictObject({ scrub: cronText.default('17 3 * * *') }).prefault({}),
+  archive: archiveConfig,
   peers: peerList,
 })

@@ -6,13 +6,17 @@ import { createLog } from '../shared/log.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
 import { runService } from '../shared/service/run-service.ts'
 import { primaryConfig, type PrimaryConfig } from './config.ts'
-import { Primary, type PrimaryFlags } from './node.ts'
+import { Primary } from './node.ts'
+import type { PrimaryFlags } from './options.ts'
 
 /** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
 export function readPrimaryConfig(file: string): PrimaryConfig {
   const config = readConfig(file, primaryConfig)
-  const { data, identity } = config
-  return { ...config, data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
+  const { data, identity, archive } = config
+  const place = (text: string): string => (text.includes('://') ? text : fromConfigFolder(file, text))
+  const places = { to: archive.to === undefined ? undefined : place(archive.to), copies: archive.copies.map(place) }
+  const paths = { data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
+  return { ...config, ...paths, archive: { ...archive, ...places } }
 }
 
 /** Resolves with the exit status. */

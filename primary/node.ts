@@ -3,33 +3,33 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Connection } from '../shared/channel/connection.ts'
-import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
 import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
-import { readSigningKey } from '../shared/database/signing-key.ts'
-import { assert, MacaroondError, reportOf } from '../shared/errors.ts'
+import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
+import { assert, type MacaroondError, reportOf } from '../shared/errors.ts'
 import { systemHost, type Host } from '../shared/host.ts'
-import type { Log } from '../shared/log.ts'
-import type { Kek } from '../shared/sealing.ts'
+import type { Txid } from '../shared/ids.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
-import { requireOpen, type WritesState } from './api/gate.ts'
+import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
 import { GlobalWait } from './api/global-wait.ts'
 import { serveCalls } from './api/serve.ts'
 import { SigningApi } from './api/signing-api.ts'
+import type { Archives } from './archiver/archives.ts'
+import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
-import type { PrimaryConfig } from './config.ts'
 import { Granting } from './freshness/granting.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
+import { NO_FLAGS, type PrimaryFlags, type PrimaryOptions } from './options.ts'
 import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
@@ -37,26 +37,8 @@ import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
 import { RevocationBook } from './store/revocation-book.ts'
 import { transactionsOn } from './store/transactions.ts'
 
-/** The operator's word for what a primary cannot know by itself; said at a start, good for that start. */
-export interface PrimaryFlags {
-  /** The clock is right, however far it is from what was written down. */
-  readonly acceptClock: boolean
-  /** No primary of an earlier epoch of this cluster runs any more. */
-  readonly oldPrimaryStopped: boolean
-}
-
-const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: false }
-
-export interface PrimaryOptions {
-  readonly config: PrimaryConfig
-  readonly identity: Identity
-  readonly kek: Kek
-  readonly log: Log
-  readonly flags?: PrimaryFlags
-  readonly host?: Host
-  /** Reads the configuration again, for SIGHUP. */
-  readonly reread: () => PrimaryConfig
-}
+/** Among the witnesses; no PeerId looks like it. */
+const ARCHIVE = 'archive'
 
 export class Primary implements Service {
   readonly failed: Promise<unknown>
@@ -76,7 +58,10 @@ export class Primary implements Service {
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
   readonly #startedMs: number
+  readonly #signingKey: SigningKey
   #agreement: Agreement
+  #archives: Archives | undefined
+  #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
   #fail: (error: unknown) => void
@@ -93,7 +78,7 @@ export class Primary implements Service {
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
-    this.#agreement = startAgreement(this.#replicaNames(), config.alone)
+    this.#agreement = startAgreement(this.#witnesses(), config.alone)
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
@@ -102,11 +87,13 @@ export class Primary implements Service {
     this.#writer = new GroupWriter({
       port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy }, onFatal)),
       clock,
+      believed: () => requireTime(this.#granting.time),
       entropy,
       kek,
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
+    this.#signingKey = readSigningKey(db, [kek], config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
     this.#publisher = this.#openPublisher(revocations)
@@ -131,6 +118,7 @@ export class Primary implements Service {
     const primary = new Primary(options)
     const { config, identity, log } = options
     const { clock, transport } = primary.#host
+    await primary.#startArchiving()
     primary.#listener = await listen({
       address: config.listen,
       identity,
@@ -174,6 +162,8 @@ export class Primary implements Service {
     this.#publisher.close()
     this.#granting.close()
     await this.#listener?.close()
+    this.#endArchiving()
+    await this.#archives?.stop()
     await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
@@ -202,26 +192,45 @@ export class Primary implements Service {
   }
 
   #openPublisher(revocations: RecentRevocations): Publisher {
-    const { config, kek, log } = this.#options
+    const { config, log } = this.#options
     const { db } = this.#commitLog
     return new Publisher({
       cluster: config.cluster,
       log: this.#commitLog,
       revocations,
       lastRevocation: () => this.#writer.state.revocationSeq,
-      signingKey: readSigningKey(db, [kek], config.cluster),
+      signingKey: this.#signingKey,
       earlierTimelines: readTimelines(db),
       snapshots: this.#openSnapshots(),
       granting: this.#granting,
       clock: this.#host.clock,
       logger: log,
       events: {
-        joined: (replica, atHead) => this.#joined({ replica, atHead }),
+        joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
         acknowledged: () => this.#settling.look(),
         refused: (replica, message) => this.#auditRefusal(replica, message),
         contradicted: (error) => this.#stopAtOnce(error),
       },
     })
+  }
+
+  /** Before the first connection: a primary that finds that another one leads must not be heard of. */
+  async #startArchiving(): Promise<void> {
+    const { config, kek, log } = this.#options
+    const options = {
+      config,
+      source: this.#commitLog,
+      signingKey: this.#signingKey,
+      ring: [kek],
+      log,
+      onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
+      onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
+      note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
+    }
+    this.#archives = openArchives(options)
+    if (this.#archives === undefined) return
+    await this.#archives.start()
+    this.#endArchiving = scheduleArchiving(this.#archives, options)
   }
 
   #openGranting({ acceptClock }: PrimaryFlags): Granting {
@@ -275,6 +284,16 @@ export class Primary implements Service {
     return this.#replicaNames().every((id) => this.#publisher.status(id).acknowledged !== undefined)
   }
 
+  /** Who can tell whether this disk is the newest there is. */
+  #witnesses(): readonly string[] {
+    return isWitness(this.#options.config.archive) ? [...this.#replicaNames(), ARCHIVE] : this.#replicaNames()
+  }
+
+  #archiveAgreed(archived: Txid): void {
+    if (!isWitness(this.#options.config.archive)) return
+    this.#joined({ witness: ARCHIVE, atHead: archived === this.#commitLog.head.txid })
+  }
+
   #accept(
     peer: Parameters<PeerRegistry['admit']>[0],
     channel: Connection['channel'],
@@ -310,6 +329,7 @@ export class Primary implements Service {
           globalWait: this.#globalWait,
           status: () => this.#status(),
           clock: this.#host.clock,
+          archives: this.#archives,
           log: this.#options.log,
         })
     }
@@ -318,6 +338,7 @@ export class Primary implements Service {
   #committed(): void {
     this.#publisher.committed()
     this.#maintenance.committed()
+    this.#archives?.committed(this.#commitLog.head.txid)
   }
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
@@ -327,9 +348,9 @@ export class Primary implements Service {
   }
 
   #joined(event: Joined): void {
-    this.#refused.delete(event.replica)
+    this.#refused.delete(event.witness)
     const before = this.#agreement.confirmed
-    this.#agreement = stepAgreement(this.#agreement, event, this.#replicaNames())
+    this.#agreement = stepAgreement(this.#agreement, event, this.#witnesses())
     if (before || !this.#agreement.confirmed) return
     this.#options.log.info(event, 'position confirmed: writes are open')
     this.#settling.look()
@@ -356,20 +377,10 @@ export class Primary implements Service {
       uptimeMs: this.#host.clock.monotonicMs() - this.#startedMs,
       replicas: this.#replicas(),
       publisher: this.#publisher,
+      authorityKey: this.#signingKey.publicKey,
+      archives: this.#archives,
       granting: this.#granting,
       leaseMs: this.#options.config.freshness.lease_ms,
     })
   }
-}
-
-function notAReplica(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `only a replica may open the ${channel} channel`, {
-    hint: 'list this PeerId with `role = "replica"` in the primary’s configuration, if it is one',
-  })
-}
-
-function notHere(channel: string): MacaroondError {
-  return new MacaroondError('peer_refused', `this node is the primary: it has no ${channel} channel`, {
-    hint: 'tokens are verified at a replica',
-  })
 }

@@ -7,10 +7,11 @@ import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
-import { serveRpc } from '../shared/channel/rpc-server.ts'
+import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
 import { systemHost, type Host } from '../shared/host.ts'
+import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -22,11 +23,13 @@ import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { Freshness } from './freshness/freshness.ts'
 import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
+import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
 import { RevocationStream } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
+import { GuestGate } from './verify/guest-gate.ts'
 import { VerifyApi } from './verify/verify-api.ts'
 
 export interface ReplicaOptions {
@@ -54,12 +57,16 @@ export class Replica implements Service {
   readonly #follower: Follower
   readonly #stream: RevocationStream
   readonly #verify: VerifyApi
+  /** The same for peers that no list names: what waits there takes no place from the others. */
+  readonly #guestVerify: VerifyApi
+  readonly #guests: GuestGate
   readonly #freshness: Freshness
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
   readonly #startedMs: number
   readonly #fail: (error: unknown) => void
+  #source: TableSource | undefined
   #cancelScrub: () => void = () => undefined
   #listener: Listener | undefined
   #checkpointAt: number
@@ -74,6 +81,7 @@ export class Replica implements Service {
     this.#fail = failed.resolve
     this.#options = options
     this.#host = host
+    this.#guests = new GuestGate(clock)
     this.#startedMs = clock.monotonicMs()
     this.#checkpointAt = config.checkpoint.pages
     this.#lock = lock
@@ -100,7 +108,7 @@ export class Replica implements Service {
       acceptClock,
       applied: () => this.#enforced(),
       onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
-      onRenewed: () => this.#verify.applied(),
+      onRenewed: () => this.#wakeWaiting(),
     })
     this.#stream = new RevocationStream({
       tables: this.#tables,
@@ -112,13 +120,9 @@ export class Replica implements Service {
       onDiverged: (message) => this.#links.diverged('revocations', message),
       onFatal: (error) => this.#fail(error),
     })
-    this.#verify = new VerifyApi({
-      node: identity.peerId,
-      region,
-      clock,
-      tables: this.#tables,
-      freshness: this.#freshness,
-    })
+    const judging = { node: identity.peerId, region, clock, tables: this.#tables, freshness: this.#freshness }
+    this.#verify = new VerifyApi(judging)
+    this.#guestVerify = new VerifyApi(judging)
     this.#follower = this.#openFollower()
   }
 
@@ -220,17 +224,22 @@ export class Replica implements Service {
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
     const { log } = this.#options
-    const verify = {
-      verify: (value: unknown) => this.#verify.verify(value),
-      explain: (value: unknown) => this.#verify.explain(value),
-    }
-    const methods = connection.channel === 'verify' ? verify : { status: () => this.#status() }
-    await serveRpc(connection, { methods, clock: this.#host.clock, log }).done
+    const { clock } = this.#host
+    if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), clock, log }).done
+    const isGuest = this.#peers.find(connection.remotePeer) === undefined
+    const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify)) : callsOf(this.#verify)
+    const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
+    await serveRpc(connection, { methods, clock, log, ...limits }).done
+  }
+
+  #adminCalls(): Record<string, RpcMethod> {
+    return { status: () => this.#status(), 'revocations.known': (value) => this.#known(value) }
   }
 
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
   #reopened(source: TableSource | undefined): void {
     try {
+      this.#source = source
       this.#tables.attach(source)
       if (source !== undefined) this.#hasData.resolve()
     } catch (error) {
@@ -246,6 +255,11 @@ export class Replica implements Service {
     return { timeline, seq, pages: meta === undefined ? undefined : { timeline: meta.timeline, txid: meta.txid } }
   }
 
+  #wakeWaiting(): void {
+    this.#verify.applied()
+    this.#guestVerify.applied()
+  }
+
   #applied(): void {
     try {
       this.#tables.refresh()
@@ -253,7 +267,7 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
-    this.#verify.applied()
+    this.#wakeWaiting()
     this.#freshness.applied()
     if (this.#copy.walFrames >= this.#checkpointAt) this.#host.clock.soon(() => void this.#checkpoint())
   }
@@ -286,6 +300,11 @@ export class Replica implements Service {
     this.#follower.damaged()
   }
 
+  #known(value: unknown): ReturnType<typeof knownRevocations> {
+    const journalPath = join(this.#options.config.data, 'revocations.journal')
+    return knownRevocations({ source: this.#source, standing: this.#copy.standing, journalPath }, value)
+  }
+
   #status(): ReturnType<typeof replicaStatus> {
     return replicaStatus({
       config: this.#options.config,
@@ -297,4 +316,8 @@ export class Replica implements Service {
       freshness: this.#freshness,
     })
   }
+}
+
+function callsOf(api: VerifyApi): Record<string, RpcMethod> {
+  return { verify: (value) => api.verify(value), explain: (value) => api.explain(value) }
 }

@@ -9,6 +9,7 @@
 import {
   createCipheriv,
   createDecipheriv,
+  createHash,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -67,9 +68,24 @@ export function hmac(key: Uint8Array, message: Uint8Array): Buffer {
   return result
 }
 
-/** HMAC(k, HMAC(k, a) ‖ HMAC(k, b)): how libmacaroons signs a third-party caveat (verifier id, then caveat id). */
+const pair = Buffer.alloc(2 * KEY_BYTES)
+const pairFirst = pair.subarray(0, KEY_BYTES)
+const pairSecond = pair.subarray(KEY_BYTES)
+
+/**
+ * HMAC(k, HMAC(k, a) ‖ HMAC(k, b)) into `target`, which may be the key: how libmacaroons signs a third-party caveat
+ * (verifier id, then caveat id).
+ */
+export function hmacOfPairInto(target: Buffer, key: Uint8Array, first: Uint8Array, second: Uint8Array): void {
+  hmacInto(pairFirst, key, first)
+  hmacInto(pairSecond, key, second)
+  hmacInto(target, key, pair)
+}
+
 export function hmacOfPair(key: Uint8Array, first: Uint8Array, second: Uint8Array): Buffer {
-  return hmac(key, Buffer.concat([hmac(key, first), hmac(key, second)]))
+  const result = Buffer.alloc(KEY_BYTES)
+  hmacOfPairInto(result, key, first, second)
+  return result
 }
 
 /** The macaroon key that libmacaroons derives from a secret of any length. */
@@ -79,6 +95,21 @@ export function deriveMacaroonKey(secret: Uint8Array): Buffer {
 
 export function sha256(data: Uint8Array): Buffer {
   return hash('sha256', data, 'buffer')
+}
+
+/** SHA-256 of what comes in pieces. */
+export class Sha256 {
+  readonly #hash = createHash('sha256')
+
+  update(piece: Uint8Array): this {
+    this.#hash.update(piece)
+    return this
+  }
+
+  /** Ends it. */
+  hex(): string {
+    return this.#hash.digest('hex')
+  }
 }
 
 /** Equality in a time that tells nothing of the bytes; different lengths are unequal, and lengths are no secret. */

@@ -76,6 +76,16 @@ const KINDS = {
   epoch_unsettled: 'unavailable',
   outcome_unknown: 'unavailable',
 
+  // archive and restore
+  archive_missing: 'failed',
+  archive_unavailable: 'unavailable',
+  archive_denied: 'denied',
+  archive_damaged: 'failed',
+  archive_unsigned: 'failed',
+  archive_fenced: 'conflict',
+  restore_target: 'failed',
+  restore_unconfirmed: 'usage',
+
   // channel
   connect_failed: 'unavailable',
   connection_lost: 'unavailable',
@@ -103,6 +113,8 @@ export type ErrorCode = keyof typeof KINDS
 export interface ErrorDetails {
   /** What the reader can do about it, one sentence. */
   readonly hint?: string
+  /** With `overloaded`: when it is worth asking again, in milliseconds. */
+  readonly retryAfterMs?: number
   readonly cause?: unknown
 }
 
@@ -110,12 +122,14 @@ export interface ErrorDetails {
 export class MacaroondError extends Error {
   readonly code: ErrorCode
   readonly hint: string | undefined
+  readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'MacaroondError'
     this.code = code
     this.hint = details.hint
+    this.retryAfterMs = details.retryAfterMs
   }
 
   get kind(): ErrorKind {
@@ -132,19 +146,25 @@ export interface ErrorReport {
   readonly code: ErrorCode
   readonly message: string
   readonly hint?: string
+  readonly retryAfterMs?: number
 }
 
 /** Foreign errors become `internal`: their text may hold anything, so only their message is kept, never a stack. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof MacaroondError) {
-    const { code, message, hint } = error
-    return hint === undefined ? { code, message } : { code, message, hint }
+    const { code, message, hint, retryAfterMs } = error
+    return {
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    }
   }
   return { code: 'internal', message: error instanceof Error ? error.message : String(error) }
 }
 
-export function fromReport(report: ErrorReport): MacaroondError {
-  return new MacaroondError(report.code, report.message, report.hint === undefined ? {} : { hint: report.hint })
+export function fromReport({ code, message, ...details }: ErrorReport): MacaroondError {
+  return new MacaroondError(code, message, details)
 }
 
 /** A broken invariant is a bug of ours: it crashes the process instead of going on with a wrong state. */

@@ -71,7 +71,11 @@ export const CONTROL_MESSAGE_BYTES_MAX: number = 1024 * 1024
 export const BULK_CHUNK_BYTES: number = 60 * 1024
 export const HELLO_BYTES_MAX: number = 16 * 1024
 export const HANDSHAKE_TIMEOUT_MS = 3_000
-export const HANDSHAKES_UNFINISHED_MAX = 64
+/** A handshake costs a core 2 to 4 ms: beyond this rate they wait, and those that verify are served on. */
+export const HANDSHAKES_A_SECOND_MAX = 200
+export const HANDSHAKES_AT_ONCE_MAX = 32
+/** Those that wait too: as many as get their turn before their dialers give up. */
+export const HANDSHAKES_UNFINISHED_MAX = 512
 /** What a peer may send before it is welcomed: three Noise messages of under 1 KB and the hello. */
 export const HANDSHAKE_BYTES_MAX: number = HELLO_BYTES_MAX + 8 * 1024
 /** Short, so that a dial begun while the network was cut does not outlive the cut by more than this. */
@@ -82,6 +86,10 @@ export const CONNECTIONS_PER_PEER_MAX = 256
 /** Peers that no list names, where `verify` is open to all: the rest stays reserved for the known. */
 export const GUEST_CONNECTIONS_MAX: number = CONNECTIONS_MAX / 2
 export const GUEST_CONNECTIONS_PER_ADDRESS_MAX = 32
+/** Of the node's time, in this share and for so long at a stretch; the rest is the listed workers'. */
+export const GUEST_TIME_SHARE = 0.6
+export const GUEST_TIME_STRETCH_MS = 50
+export const GUEST_REQUESTS_IN_FLIGHT_MAX = 64
 export const READ_BUFFER_BYTES_MAX: number = 4 * 1024 * 1024
 /** Bytes queued undecoded, and bytes of decoded messages nobody took yet: each half of what a connection may hold. */
 export const READ_QUEUE_BYTES_MAX: number = 1024 * 1024
@@ -92,6 +100,9 @@ export const CONNECTION_AGE_MS_MAX: number = 24 * 3_600_000
 /** Half of what Noise's 32-bit nonce allows: a connection is replaced long before it would fail. */
 export const NOISE_FRAMES_MAX: number = 2 ** 31
 export const REQUESTS_IN_FLIGHT_MAX = 1_024
+/** What an `overloaded` answer asks for where nothing better is known, and the most that is believed of one. */
+export const RETRY_AFTER_MS = 1_000
+export const RETRY_AFTER_MS_MAX = 60_000
 export const REQUEST_TIMEOUT_MS = 5_000
 export const REQUESTS_CLOSE_TIMEOUT_MS = 2_000
 export const METHOD_CHARS_MAX = 64
@@ -126,13 +137,53 @@ export const SEGMENT_BYTES_MAX: number = 256 * 1024 * 1024
 /** Its pages before compression: a small file must not ask for gigabytes. */
 export const SEGMENT_PAGES_BYTES_MAX: number = 240 * 1024 * 1024
 export const GROUP_COMMANDS_MAX = 100
+/** Judging presented tokens ends a group after this long: pings and revocations come between it and the rest. */
+export const GROUP_DECIDING_MS_MAX = 50
 export const WRITES_QUEUED_MAX = 10_000
+/** Characters of the tokens that are presented with the waiting commands. */
+export const WRITES_QUEUED_CHARS_MAX: number = 64 * 1024 * 1024
 /** S7: a revocation that no replica confirms within this time is answered as indeterminate. */
 export const REVOKE_DURABLE_TIMEOUT_MS = 2_000
 /** How long a verification waits for a wanted position, and how many may wait at once. */
 export const MIN_POSITION_WAIT_MS = 1_000
 export const MIN_POSITION_WAITERS_MAX = 4_096
 export const MIN_POSITION_WAITING_CHARS_MAX: number = 32 * 1024 * 1024
+
+// The archive.
+/** One read from a storage backend: what a cut connection costs at most, and what is held in memory of a large file. */
+export const ARCHIVE_READ_BYTES: number = 8 * 1024 * 1024
+/** A signed document of the manifest: a base lists every file of the archive, at about 250 bytes each. */
+export const MANIFEST_DOCUMENT_BYTES_MAX: number = 512 * 1024 * 1024
+/** Transactions that become files of the archive in one round, and how many are written at once. */
+export const ARCHIVE_ROUND_SEGMENTS_MAX = 1_024
+export const ARCHIVE_ROUND_BYTES_MAX: number = 64 * 1024 * 1024
+export const ARCHIVE_REQUESTS_AT_ONCE = 8
+/** Of a bucket, whose answers are far away: they are waited for together. */
+export const BUCKET_REQUESTS_AT_ONCE = 32
+/** More than an archive may hold files: a list without an end is none. */
+export const BUCKET_OBJECTS_MAX = 20_000_000
+/** Pieces of one large file that are read before they are asked for. */
+export const ARCHIVE_PIECES_AHEAD = 3
+/** A bucket: parts of a large object, which S3 wants of 5 MiB at least and 10,000 at most. */
+export const S3_PART_BYTES_MIN: number = 8 * 1024 * 1024
+export const S3_PARTS_MAX = 10_000
+export const S3_PARTS_AT_ONCE = 4
+/** A list of 1,000 objects, or whatever else is a document. */
+export const S3_DOCUMENT_BYTES_MAX: number = 8 * 1024 * 1024
+/** A request and its answer: each so long, and the time that its bytes take at the slowest rate that is any use. */
+export const S3_REQUEST_TIMEOUT_MS = 15_000
+export const S3_BYTES_PER_MS_MIN = 100
+export const S3_ATTEMPTS_MAX = 6
+export const S3_RETRY_BASE_MS = 100
+/** After "slow down". */
+export const S3_SLOW_DOWN_BASE_MS = 500
+export const S3_RETRY_MS_MAX = 10_000
+/** Pages held in memory while segments are merged. */
+export const MERGE_BYTES_MAX: number = 64 * 1024 * 1024
+/** Pages of one merged file: it is made by the primary, between commits. */
+export const COMPACTION_BYTES_MAX: number = 8 * 1024 * 1024
+/** A restored database begins so many transactions after the last one known, in case there was one that nobody knows. */
+export const RESTORE_TXID_JUMP: number = 2 ** 20
 
 // SQLite files.
 /** A poll of the WAL returns after the first transaction that reaches this. */
@@ -169,3 +220,7 @@ assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'what is read online is read
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')
 // The smallest pages cost most: 512 bytes that do not compress take 3 more, 10 of frame and at most 12 of index.
 assert((SEGMENT_PAGES_BYTES_MAX / 512) * (512 + 3 + 10 + 12) + 1024 <= SEGMENT_BYTES_MAX, 'whole pages fit a segment')
+assert(
+  COMPACTION_BYTES_MAX <= MERGE_BYTES_MAX && MERGE_BYTES_MAX <= SEGMENT_PAGES_BYTES_MAX,
+  'what was merged can be read at once',
+)

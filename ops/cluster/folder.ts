@@ -1,6 +1,7 @@
 /** A cluster in one folder: where everything lies, and what its nodes are. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { archiveLocation } from '../../primary/archiver/open-archiver.ts'
 import { readPrimaryConfig } from '../../primary/main.ts'
 import { readReplicaConfig } from '../../replica/main.ts'
 import { loadIdentity } from '../../shared/channel/identity.ts'
@@ -22,6 +23,8 @@ export interface ClusterFolder {
   readonly path: string
   readonly primary: NodeSpec
   readonly replicas: readonly NodeSpec[]
+  /** Where the primary archives to; null where it does not. */
+  readonly archive: string | null
   /** Of an operator with every right at every node. */
   readonly profile: Profile
 }
@@ -60,7 +63,13 @@ export async function openClusterFolder(path: string): Promise<ClusterFolder> {
       return specOf(path, { name, role: 'replica', region: replica.region }, replica)
     }),
   )
-  return { path, primary, replicas, profile: profileOf(path, config.cluster, primary, replicas) }
+  return {
+    path,
+    primary,
+    replicas,
+    archive: archiveLocation(config) ?? null,
+    profile: profileOf(path, config.cluster, primary, replicas),
+  }
 }
 
 type Naming = Pick<NodeSpec, 'name' | 'role' | 'region'>

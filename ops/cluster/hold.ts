@@ -35,7 +35,7 @@ function watchNpm(interrupt: () => void): NodeJS.Timeout | undefined {
 /** Publishes a cluster that serves; resolves when the interruption has happened. */
 export async function holdUp(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
   const { path } = cluster.folder
-  const published = publish(cluster)
+  const published = await publish(cluster)
   try {
     const profile = profilePath(path)
     terminal.answer({ folder: path, profile, ...published }, `export MACAROOND_PROFILE=${shellWord(profile)}`)

@@ -2,6 +2,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
+import type { Profile } from '../../shared/config/profile.ts'
+import { askStatus } from '../clients.ts'
 import { writeAtomically } from './atomic-file.ts'
 import type { Cluster } from './cluster.ts'
 import type { NodeSpec } from './folder.ts'
@@ -21,7 +23,8 @@ export interface PublishedNode {
 export interface PublishedCluster {
   readonly primary: PublishedNode
   readonly replicas: readonly (PublishedNode & { readonly region: string })[]
-  readonly archive: null
+  /** Where the primary archives to; null where it does not. */
+  readonly archive: string | null
 }
 
 export function profilePath(folder: string): string {
@@ -33,18 +36,25 @@ function clusterPath(folder: string): string {
 }
 
 /** `cluster.json` comes last and by rename: whoever sees it sees everything. */
-export function publish(cluster: Cluster): PublishedCluster {
-  const { path, profile, primary, replicas } = cluster.folder
+export async function publish(cluster: Cluster): Promise<PublishedCluster> {
+  const { path, primary, replicas, archive } = cluster.folder
+  const profile = await withAuthorityKey(cluster.folder.profile)
   const heading =
     '# Profile of an operator with every right in this cluster. Use it with --profile or MACAROOND_PROFILE.\n'
   writeAtomically(profilePath(path), `${heading}${stringify({ ...profile, identity: OPERATOR_KEY })}`)
   const published: PublishedCluster = {
     primary: describe(cluster, primary),
     replicas: replicas.map((spec) => ({ region: spec.region ?? '', ...describe(cluster, spec) })),
-    archive: null,
+    archive,
   }
   writeAtomically(clusterPath(path), `${JSON.stringify(published, null, 2)}\n`)
   return published
+}
+
+/** Restores check the archive with it, and it must not come from there: the primary is asked, over a channel that is pinned. */
+async function withAuthorityKey(profile: Profile): Promise<Profile> {
+  const status = await askStatus(profile, profile.primary)
+  return status.role === 'primary' ? { ...profile, authority_key: status.authorityKey } : profile
 }
 
 /** A file of an earlier run would name processes that are gone. */

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { systemClock } from '../../shared/clock.ts'
 import type { Profile, ProfileNode } from '../../shared/config/profile.ts'
 import { type ErrorReport, reportOf } from '../../shared/errors.ts'
-import type { LinkState, NodeStatus } from '../../shared/protocol/status.ts'
+import type { ArchiveStatus, LinkState, NodeStatus } from '../../shared/protocol/status.ts'
 import { explain } from '../arguments/explain.ts'
 import { askStatus, profileOf } from '../clients.ts'
 import { EXIT_UNAVAILABLE } from '../exit-status.ts'
@@ -22,7 +23,8 @@ export function addStatus(parent: Command, terminal: Terminal): void {
     json: [
       '{"cluster", "nodes": [{"role", "region", "address", "peerId", "reachable": true, "status": {…}}]}',
       'a node that did not answer has "reachable": false and "error": {"code", "message"} in place of "status"',
-      'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), log, walFrames, replicas (each with its lag)',
+      'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), log, walFrames, authorityKey, replicas (each with its lag)',
+      '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts", "copies"} | null',
       'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
     ],
     exit: '4 when no node answers',
@@ -73,13 +75,32 @@ function stateText(status: NodeStatus): string {
     const bound = `revocations bind within ${boundMs} ms`
     const unsettled = settled ? [] : ['not every replica has joined this epoch']
     const doubt = clockDoubt === null ? [] : [clockDoubt]
-    return [`writes ${status.writes}`, bound, ...unsettled, ...doubt, ...lags].join(', ')
+    return [`writes ${status.writes}`, bound, ...unsettled, ...doubt, ...lags, ...archiveText(status.archive)].join(
+      ', ',
+    )
   }
   if (status.alarm !== null) return `ALARM: ${status.alarm}`
   const { leaseMs, clockDoubt } = status.freshness
   const lease = leaseMs > 0 ? `lease ${leaseMs} ms` : 'NO LEASE: every verdict is unavailable'
   const doubt = clockDoubt === null ? [] : [clockDoubt]
   return [lease, ...doubt, `pages ${linkText(status.wal)}`, `revocations ${linkText(status.stream)}`].join(', ')
+}
+
+/** What needs somebody comes first, because a terminal cuts lines. */
+function archiveText(archive: ArchiveStatus | null): readonly string[] {
+  if (archive === null) return ['no archive']
+  const { alerts, lag, lastDrill } = archive
+  const drill = lastDrill === null ? [] : [lastDrill.ok ? `drilled ${agoText(lastDrill.atMs)} ago` : 'DRILL FAILED']
+  return [...alerts.map((alert) => `ARCHIVE: ${alert}`), `archive ${lag} behind`, ...drill]
+}
+
+function agoText(atMs: number): string {
+  const seconds = Math.max(0, Math.round((systemClock.wallMs() - atMs) / 1_000))
+  return seconds < 120
+    ? `${seconds} s`
+    : seconds < 7_200
+      ? `${Math.round(seconds / 60)} min`
+      : `${Math.round(seconds / 3_600)} h`
 }
 
 function linkText({ phase, error }: LinkState): string {

@@ -10,6 +10,7 @@ import { printable, type Terminal } from '../terminal.ts'
 
 interface ExchangeOptions {
   readonly strip: string
+  readonly ticket?: string
   readonly ttl: string
 }
 
@@ -19,14 +20,16 @@ export function addExchange(token: Command, terminal: Terminal): void {
     .description('make a service token of a token and its login discharge from stdin; it needs no login any more')
   mandatory(command, '--strip <location>', 'location of the login, whose caveat the service token will not have')
   command
+    .option('--ticket <ticket>', 'ticket of that caveat, as `token inspect --json` printed it when it was added')
     .option(
       '--ttl <duration>',
       'how long it is good for: 30s, 5m, 24h, up to 90d',
       `${SERVICE_TTL_SECONDS_MAX / 86_400}d`,
     )
-    .action(async ({ strip, ttl }: ExchangeOptions, own: Command) => {
+    .action(async ({ strip, ticket, ttl }: ExchangeOptions, own: Command) => {
       const profile = profileOf(own, terminal.env)
-      const request = { token: await readToken(terminal), strip, ttlSeconds: parseTtl(ttl) }
+      const pinned = ticket === undefined ? {} : { ticket }
+      const request = { token: await readToken(terminal), strip, ...pinned, ttlSeconds: parseTtl(ttl) }
       const exchanged = await withSigner(profile, (signer) => signer.exchange(request))
       terminal.answer(documentOf(exchanged), exchanged.token)
       if (!terminal.json)
@@ -39,6 +42,7 @@ export function addExchange(token: Command, terminal: Terminal): void {
     ],
     json: [
       '{"token": "mcn1_…", "id", "org", "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "stripped", "position"}',
+      'a location is a hint that a holder can rewrite: with --ticket only the caveat that you put in is stripped',
       'it keeps every other caveat, and ends with any of its ancestors; times are in unix seconds',
     ],
   })

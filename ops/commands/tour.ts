@@ -2,14 +2,16 @@ import type { Command } from 'commander'
 import { explain } from '../arguments/explain.ts'
 import type { Terminal } from '../terminal.ts'
 
+const REGIONS: readonly string[] = ['fra', 'sin']
+
 export function addTour(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('tour')
     .description('show the main job on a cluster of processes on this machine, step by step, each with its time')
     .option('--keep', 'keep the cluster up afterwards, as `macaroond dev` does, until Ctrl-C')
     .action(async ({ keep = false }: { keep?: boolean }) => {
-      const { runTour } = await import('../tour/run.ts')
-      await runTour({ keep }, terminal)
+      const [{ runSteps }, { tourSteps }] = await Promise.all([import('../tour/run.ts'), import('../tour/steps.ts')])
+      await runSteps({ name: 'tour', regions: REGIONS, steps: tourSteps(REGIONS), keep }, terminal)
     })
   explain(command, {
     examples: ['macaroond tour', 'macaroond tour --keep'],

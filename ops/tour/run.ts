@@ -1,4 +1,4 @@
-/** `macaroond tour`: a cluster in a temporary folder, the steps on it one by one, and its end, or `--keep`. */
+/** Steps on a cluster in a temporary folder, one by one, and its end, or `--keep`: the tour, and the rehearsal of a disaster. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,24 +13,25 @@ import type { Terminal } from '../terminal.ts'
 import { printStep, printSummary } from './report.ts'
 import { Stage } from './stage.ts'
 import type { Step, StepResult } from './step.ts'
-import { tourSteps } from './steps.ts'
 
-export interface TourOptions {
+export interface RunOptions {
+  /** Of the cluster. */
+  readonly name: string
+  readonly regions: readonly string[]
+  readonly steps: readonly Step[]
   readonly keep: boolean
 }
 
-const REGIONS: readonly string[] = ['fra', 'sin']
-
-export async function runTour({ keep }: TourOptions, terminal: Terminal): Promise<void> {
-  const path = mkdtempSync(join(tmpdir(), 'macaroond-tour-'))
+export async function runSteps({ name: story, regions, steps, keep }: RunOptions, terminal: Terminal): Promise<void> {
+  const path = mkdtempSync(join(tmpdir(), `macaroond-${story}-`))
   const interruption = onInterruption()
-  await createCluster({ path, cluster: 'tour', regions: REGIONS, entropy: systemEntropy })
+  await createCluster({ path, cluster: story, regions, entropy: systemEntropy })
   const cluster = new Cluster(await openClusterFolder(path), ({ name, log }, how) => {
     terminal.say(`${name} ended (${how}); its log is ${log}`)
   })
   try {
-    terminal.say(`a primary and replicas in ${REGIONS.join(' and ')}, each a process on this machine, in ${path}`)
-    const held = await showSteps(new Stage(cluster), terminal, interruption)
+    terminal.say(`a primary and replicas in ${regions.join(' and ')}, each a process on this machine, in ${path}`)
+    const held = await showSteps(steps, { stage: new Stage(cluster), terminal, interruption })
     if (!held) terminal.status = EXIT_FAILED
     if (held && keep) await keepUp(cluster, terminal, interruption)
   } finally {
@@ -49,8 +50,14 @@ async function keepUp(cluster: Cluster, terminal: Terminal, interruption: Interr
 }
 
 /** True when every step held. What comes after a step that did not would show nothing. */
-async function showSteps(stage: Stage, terminal: Terminal, interruption: Interruption): Promise<boolean> {
-  const steps = tourSteps(REGIONS)
+async function showSteps(
+  steps: readonly Step[],
+  {
+    stage,
+    terminal,
+    interruption,
+  }: { readonly stage: Stage; readonly terminal: Terminal; readonly interruption: Interruption },
+): Promise<boolean> {
   const results: StepResult[] = []
   const startMs = systemClock.monotonicMs()
   for (const step of steps) {

@@ -3,8 +3,11 @@ import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Timers } from '../../shared/clock.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
+import type { Archives } from '../archiver/archives.ts'
+import type { JobName } from '../archiver/core.ts'
 import type { GlobalWait } from './global-wait.ts'
 import type { SigningApi } from './signing-api.ts'
 import type { ThirdPartyApi } from './third-party-api.ts'
@@ -18,6 +21,8 @@ export interface ServeOptions {
   readonly globalWait: GlobalWait
   readonly status: () => PrimaryStatus
   readonly clock: Timers
+  /** Undefined where nothing is archived. */
+  readonly archives: Pick<Archives, 'due'> | undefined
   readonly log: Log
 }
 
@@ -30,6 +35,7 @@ export function serveCalls({
   thirdParties,
   status,
   clock,
+  archives,
   log,
 }: ServeOptions): Promise<void> {
   const sign: Record<string, RpcMethod> = {
@@ -45,6 +51,20 @@ export function serveCalls({
     'revocations.coverage': (value) => globalWait.coverage(value),
     'revocations.list': (value) => api.listRevocations(peer, value),
   }
-  const admin: Record<string, RpcMethod> = { status }
+  const admin: Record<string, RpcMethod> = {
+    status,
+    'archive.snapshot': () => due(archives, ['snapshot']),
+    'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
+  }
   return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, clock, log }).done
+}
+
+function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
+  if (archives === undefined) {
+    throw new MacaroondError('request_invalid', 'this primary has no archive', {
+      hint: 'its configuration says `enabled = false` under [archive]',
+    })
+  }
+  for (const job of jobs) archives.due(job)
+  return { asked: true }
 }

@@ -4,6 +4,7 @@ import type { PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
+import type { Archives } from '../archiver/archives.ts'
 import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
@@ -16,6 +17,8 @@ export interface StatusSources {
   readonly uptimeMs: number
   readonly replicas: readonly KnownPeer[]
   readonly publisher: Publisher
+  readonly authorityKey: Uint8Array
+  readonly archives: Archives | undefined
   readonly granting: Granting
   readonly leaseMs: number
 }
@@ -36,6 +39,8 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     freshness: freshnessOf(sources),
     log: commitLog.log,
     walFrames: commitLog.walFrames,
+    authorityKey: Buffer.from(sources.authorityKey).toString('hex'),
+    archive: sources.archives?.status() ?? null,
     replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
   }
 }

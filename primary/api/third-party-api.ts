@@ -40,12 +40,13 @@ export class ThirdPartyApi {
 
   /** The result outlives the login, so the caller has to act for the org. */
   async exchange(peer: KnownPeer, value: unknown): Promise<ExchangeResult> {
-    const { token, strip, ttlSeconds } = params(exchangeParams, value)
+    const { token, strip, ticket, ttlSeconds } = params(exchangeParams, value)
     const [root] = decodeBundle(token)
     const { kid } = decodeIdentifier(root?.identifier ?? new Uint8Array())
     requireKeyOf(peer, kid, this.#writer.state.keys)
     const who = { actor: actorOf(peer), presenter: peer.id }
-    const command = { kind: 'token.exchange', ...who, bundle: token, strip, ttlSeconds } as const
+    const pinned = ticket === undefined ? {} : { ticket: readTicket(ticket) }
+    const command = { kind: 'token.exchange', ...who, bundle: token, strip, ...pinned, ttlSeconds } as const
     const { answer, position } = await this.#writer.submit<Exchanged>(command)
     return { ...answer, position: positionText(position) }
   }

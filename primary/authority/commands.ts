@@ -51,8 +51,10 @@ export type Command =
       readonly presenter: string
       /** Token and discharges, in text. */
       readonly bundle: string
-      /** Location of the third-party caveat to take off. */
+      /** Location of the third-party caveat to take off; no signature covers it. */
       readonly strip: string
+      /** The caveat id that it must have, if the caller knows it. */
+      readonly ticket?: Uint8Array
       readonly ttlSeconds: number
     }
   /** Leases of freshness may be this long from now on. */
@@ -61,6 +63,13 @@ export type Command =
   | { readonly kind: 'epoch.settle'; readonly actor: Actor; readonly because: string }
   /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
+  /** Writes nothing but an audit record: what became of a restore drill, or a sign of life for the archive. */
+  | {
+      readonly kind: 'archive.note'
+      readonly actor: Actor
+      readonly action: 'archive.drill' | 'archive.heartbeat'
+      readonly detail: Readonly<Record<string, string | number | boolean>>
+    }
 
 export interface Noted {
   readonly noted: true

@@ -1,7 +1,7 @@
 /**
  * The authority as a third party: it confirms "may do X" to whoever presents normal tokens that allow it. The discharge
  * is good for the tenant of those tokens only, names them, carries on whatever of them the condition does not decide,
- * and ends within a minute.
+ * and ends within a minute, and never after one of them.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { AUTHORITY_DISCHARGE_TTL_SECONDS, CAVEATS_MAX } from '../../shared/limits.ts'
@@ -24,7 +24,7 @@ export function discharge(state: AuthorityState, command: Discharge, moment: Mom
   const asked = parseCondition(condition)
   const presented = tokens.map((bundle) => judgePresented(state, { bundle, presenter, asked }, moment))
   const org = oneOrg(presented)
-  const expiresAt = Math.floor(moment.wallMs / 1000) + AUTHORITY_DISCHARGE_TTL_SECONDS
+  const expiresAt = expiryOf(presented, moment)
   const caveats = caveatsOf({ presented, org, asked, thirdParty, expiresAt })
   const location = thirdPartyLocation(state.cluster, thirdParty.name)
   const text = encodeTokenText(createDischarge({ ticket, caveatKey, location, caveats }))
@@ -70,6 +70,12 @@ function oneOrg(presented: readonly Presented[]): string {
   throw new MacaroondError('discharge_refused', 'the presented tokens are of more than one org', {
     hint: 'present the tokens of one tenant only',
   })
+}
+
+/** The expiry of issue is no caveat, so nothing else would carry it on. */
+function expiryOf(presented: readonly Presented[], { wallMs }: Moment): number {
+  const ends = presented.map(({ identifier }) => identifier.expiresAt).filter((expiresAt) => expiresAt !== 0)
+  return Math.min(Math.floor(wallMs / 1000) + AUTHORITY_DISCHARGE_TTL_SECONDS, ...ends)
 }
 
 interface Confirmed {

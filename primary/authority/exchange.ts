@@ -10,6 +10,7 @@ import { ANCESTORS_MAX, CAVEATS_MAX, SERVICE_TTL_SECONDS_MAX } from '../../share
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { UsedDischarge } from '../../shared/verifier/clear.ts'
 import { isUpperTimeBound } from '../../shared/verifier/partial-judge.ts'
+import { thirdPartyOf } from '../../shared/verifier/verified-bundle.ts'
 import type { Command } from './commands.ts'
 import { issueToken } from './issue.ts'
 import { judgePresented, ownCaveats, type Presented } from './presented.ts'
@@ -19,10 +20,11 @@ import type { Decision, Moment } from './step.ts'
 type Exchange = Extract<Command, { kind: 'token.exchange' }>
 
 export function exchange(state: AuthorityState, command: Exchange, moment: Moment): Decision {
-  const { bundle, presenter, strip, ttlSeconds, actor } = command
+  const { bundle, presenter, strip, ticket, ttlSeconds, actor } = command
   checkTtl(ttlSeconds)
   const presented = judgePresented(state, { bundle, presenter, asked: new Map() }, moment)
   const login = loginOf(presented, strip)
+  checkTicket(login, ticket)
   const caveats = carriedOn(presented, login)
   const { kid, nonce, ancestors: elders, subject } = presented.identifier
   const ancestors = [{ kid, nonce }, ...elders]
@@ -42,19 +44,34 @@ export function exchange(state: AuthorityState, command: Exchange, moment: Momen
     audit: {
       ...common,
       action: 'token.exchange',
-      detail: { subject, expiresAt, ancestors: names.join(' '), stripped: strip, caveats: caveats.length },
+      detail: {
+        subject,
+        expiresAt,
+        ancestors: names.join(' '),
+        stripped: strip,
+        ticket: thirdPartyOf(login.caveat).ticket,
+        caveats: caveats.length,
+      },
     },
   }
 }
 
 /** The one third-party caveat of the bundle. Another one would be dropped with nobody having said so. */
-function loginOf({ used }: Presented, strip: string): UsedDischarge {
+function loginOf({ used, verdict }: Presented, strip: string): UsedDischarge {
   const [login, another] = used.filter(({ caveat }) => (caveat.location ?? '') === strip)
   if (login === undefined) throw notExchanged(`it has no third-party caveat of ${JSON.stringify(strip)}`)
   if (another !== undefined) throw notExchanged(`it has several third-party caveats of ${JSON.stringify(strip)}`)
   if (used.length > 1) throw notExchanged('it has a further third-party caveat, which is not to be stripped')
   if (login.used.length > 0) throw notExchanged('the discharge has third-party caveats of its own')
+  // A service token ends with its ancestors, and those tokens would not be among them.
+  if (verdict.presented !== undefined) throw notExchanged('the discharge rests on other tokens, which were presented')
   return login
+}
+
+/** A location is what the holder makes of it; the signature covers the ticket. */
+function checkTicket({ caveat }: UsedDischarge, ticket: Uint8Array | undefined): void {
+  if (ticket === undefined || Buffer.compare(caveat.cid, ticket) === 0) return
+  throw notExchanged('its third-party caveat has another ticket than the login’s')
 }
 
 /** Every caveat but the login's: of the token, then of the discharge. */

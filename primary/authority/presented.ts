@@ -25,12 +25,12 @@ export interface Presented extends Examined {
 }
 
 /** Throws token_refused, and what reading a bundle throws. */
-export function judgePresented(state: AuthorityState, presentation: Presentation, { wallMs }: Moment): Presented {
+export function judgePresented(state: AuthorityState, presentation: Presentation, { believed }: Moment): Presented {
   const { bundle, presenter, asked } = presentation
   const tables = tablesOf(state)
   const org = orgOf(state, bundle)
   const access = Object.fromEntries<string | readonly string[]>([...asked, ['org', org]]) as { readonly org: string }
-  const context = { nowEarliestMs: wallMs, nowLatestMs: wallMs, peer: presenter }
+  const context = { nowEarliestMs: believed.earliestMs, nowLatestMs: believed.latestMs, peer: presenter }
   const examined = examine({ token: bundle, access }, tables, context, judgeWhatIsKnown)
   if (isRefused(examined)) throw tokenRefused(examined)
   return { ...examined, org }

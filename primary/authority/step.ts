@@ -3,6 +3,7 @@
  * is given; entropy comes as a parameter. A command that cannot be done throws before it has changed anything.
  */
 import type { Entropy } from '../../shared/clock.ts'
+import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
@@ -19,6 +20,8 @@ import { addThirdParty, removeThirdParty } from './third-party.ts'
 /** Time and entropy of one decision. */
 export interface Moment {
   readonly wallMs: number
+  /** What presented tokens are judged by: a clock that was set back revives none of them (S13). */
+  readonly believed: BelievedTime
   readonly entropy: Entropy
   readonly kek: Kek
 }
@@ -46,6 +49,11 @@ function noteRefusal({ actor, message }: Extract<Command, { kind: 'replica.refus
   return { rows: [], answer: { noted: true }, audit: { ...common, action: 'replica.refused', detail: { message } } }
 }
 
+function noteArchive({ actor, action, detail }: Extract<Command, { kind: 'archive.note' }>, moment: Moment): Decision {
+  const audit = { atMs: moment.wallMs, actor: actor.text, action, org: '', target: '', detail }
+  return { rows: [], answer: { noted: true }, audit }
+}
+
 function decide(state: AuthorityState, command: Command, moment: Moment): Decision {
   switch (command.kind) {
     case 'org.create':
@@ -68,5 +76,7 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return settleEpoch(state, command, moment)
     case 'replica.refused':
       return noteRefusal(command, moment)
+    case 'archive.note':
+      return noteArchive(command, moment)
   }
 }

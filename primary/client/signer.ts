@@ -45,6 +45,11 @@ export interface ExchangeRequest {
   readonly token: string
   /** Location of the login's third-party caveat, which the service token will not have. */
   readonly strip: string
+  /**
+   * The ticket of that caveat (its caveat id, base64url), as it was put into this very token. Without it the caller answers
+   * for the bundle: whoever holds a token can rewrite a location, or append a caveat and discharge it himself.
+   */
+  readonly ticket?: string
   /** Default and limit: 90 days. */
   readonly ttlSeconds?: number
 }
@@ -117,8 +122,8 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     },
     coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
     discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),
-    exchange: ({ token, strip, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
-      call('token.exchange', { token, strip, ttlSeconds }),
+    exchange: ({ token, strip, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
+      call('token.exchange', { token, strip, ...(ticket !== undefined && { ticket }), ttlSeconds }),
     addThirdParty: ({ name, unrevoked = false }) => call('third-party.add', { name, unrevoked }),
     listThirdParties: () => call('third-party.list', {}),
     removeThirdParty: (name) => call('third-party.remove', { name }),

@@ -1,10 +1,18 @@
 /**
  * Group commit: commands that arrive together share one transaction, one segment and one fsync, and are answered together.
- * A command that cannot be done is refused alone; the others of its group go on.
+ * A command that cannot be done is refused alone; the others of its group go on. Judging presented tokens takes long
+ * enough to hold up everything else, so it comes last in a group, and ends it after a while.
  */
 import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../shared/limits.ts'
+import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
+import {
+  GROUP_COMMANDS_MAX,
+  GROUP_DECIDING_MS_MAX,
+  RETRY_AFTER_MS,
+  WRITES_QUEUED_CHARS_MAX,
+  WRITES_QUEUED_MAX,
+} from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Answer, Command } from '../authority/commands.ts'
@@ -30,7 +38,9 @@ export interface TransactionPort {
 
 export interface GroupWriterOptions {
   readonly port: TransactionPort
-  readonly clock: Pick<Clock, 'wallMs'> & Pick<Timers, 'after' | 'soon'>
+  readonly clock: Clock & Pick<Timers, 'after' | 'soon'>
+  /** Throws while no time is credible. */
+  readonly believed: () => BelievedTime
   readonly entropy: Entropy
   readonly kek: Kek
   /** Throws when writes are not taken now (not confirmed by a replica, disk full, stopping). */
@@ -54,6 +64,10 @@ export class GroupWriter {
   /** Revocations: they go ahead of everything, and a flood of mints keeps none of them out (V5). */
   #urgent: Pending[] = []
   #queue: Pending[] = []
+  /** Whoever may present a token may ask for these, and each can cost as much as thousands of mints. */
+  #presented: Pending[] = []
+  /** Of the tokens in `#presented`. */
+  #presentedChars = 0
   #scheduled = false
   #lastGroup = 0
 
@@ -71,17 +85,27 @@ export class GroupWriter {
   submit<T extends Answer>(command: Command): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
       this.#options.gate()
-      const queue = isUrgent(command) ? this.#urgent : this.#queue
-      if (queue.length >= WRITES_QUEUED_MAX) {
-        throw new MacaroondError('overloaded', 'too many writes are waiting', { hint: 'try again in a second' })
+      const queue = this.#queueOf(command)
+      const chars = charsOf(command)
+      if (queue.length >= WRITES_QUEUED_MAX || this.#presentedChars + chars > WRITES_QUEUED_CHARS_MAX) {
+        throw new MacaroondError('overloaded', 'too many writes are waiting', {
+          hint: 'try again in a second',
+          retryAfterMs: RETRY_AFTER_MS,
+        })
       }
+      this.#presentedChars += chars
       queue.push({ command, resolve: resolve as Pending['resolve'], reject })
       this.#schedule()
     })
   }
 
   get #waiting(): number {
-    return this.#urgent.length + this.#queue.length
+    return this.#urgent.length + this.#queue.length + this.#presented.length
+  }
+
+  #queueOf(command: Command): Pending[] {
+    if (command.kind === 'token.revoke') return this.#urgent
+    return isCostly(command) ? this.#presented : this.#queue
   }
 
   #schedule(): void {
@@ -96,14 +120,19 @@ export class GroupWriter {
   #flush(): void {
     this.#scheduled = false
     const urgent = this.#urgent.splice(0, GROUP_COMMANDS_MAX)
-    const group = [...urgent, ...this.#queue.splice(0, GROUP_COMMANDS_MAX - urgent.length)]
+    const room = GROUP_COMMANDS_MAX - urgent.length
+    // One place is kept for presented tokens, so that a flood of mints does not keep them out.
+    const plain = this.#queue.splice(0, Math.max(0, room - Math.min(1, this.#presented.length)))
+    const presented = this.#presented.splice(0, room - plain.length)
+    for (const { command } of presented) this.#presentedChars -= charsOf(command)
+    const group = [...urgent, ...plain, ...presented]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
     if (this.#waiting > 0) this.#schedule()
   }
 
-  #commit(group: readonly Pending[]): void {
-    const { port } = this.#options
+  #commit(group: Pending[]): void {
+    const { port, clock } = this.#options
     const done: { pending: Pending; answer: Answer }[] = []
     try {
       this.#options.gate()
@@ -112,11 +141,16 @@ export class GroupWriter {
       for (const { reject } of group) reject(error)
       return
     }
+    const endMs = clock.monotonicMs() + GROUP_DECIDING_MS_MAX
     try {
+      let decided = 0
       for (const pending of group) {
         const answer = this.#decide(pending)
         if (answer !== undefined) done.push({ pending, answer })
+        decided += 1
+        if (isCostly(pending.command) && clock.monotonicMs() >= endMs) break
       }
+      this.#putBack(group.splice(decided))
       if (done.length === 0) return port.rollback()
       const position = port.commit(this.#state)
       for (const { pending, answer } of done) pending.resolve({ answer, position })
@@ -125,12 +159,18 @@ export class GroupWriter {
     }
   }
 
+  /** Presented tokens, which stand last in a group; to the front of those that wait. */
+  #putBack(rest: readonly Pending[]): void {
+    this.#presented.unshift(...rest)
+    for (const { command } of rest) this.#presentedChars += charsOf(command)
+  }
+
   /** The answer, or nothing when this command alone was refused. */
   #decide(pending: Pending): Answer | undefined {
-    const { clock, entropy, kek, port } = this.#options
+    const { clock, believed, entropy, kek, port } = this.#options
     let outcome
     try {
-      outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), entropy, kek })
+      outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), believed: believed(), entropy, kek })
     } catch (error) {
       pending.reject(error)
       return undefined
@@ -151,6 +191,11 @@ export class GroupWriter {
   }
 }
 
-function isUrgent({ kind }: Command): boolean {
-  return kind === 'token.revoke'
+function charsOf(command: Command): number {
+  if (command.kind === 'token.exchange') return command.bundle.length
+  return command.kind === 'token.discharge' ? command.tokens.reduce((sum, { length }) => sum + length, 0) : 0
+}
+
+function isCostly({ kind }: Command): boolean {
+  return kind === 'token.discharge' || kind === 'token.exchange'
 }

@@ -5,17 +5,14 @@
  */
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { turn, type Clock, type Timers } from '../../shared/clock.ts'
+import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText, txidText } from '../../shared/ids.ts'
-import { PAGE_BYTES } from '../../shared/limits.ts'
-import { lockPage } from '../../shared/ltx/database-pages.ts'
-import { SegmentEncoder } from '../../shared/ltx/encoder.ts'
-import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import type { Position } from '../../shared/position.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
-import { readAt, writeAt } from '../../shared/sqlite/positional-io.ts'
-import { snapshotFields } from './snapshot-fields.ts'
+import { readAt } from '../../shared/sqlite/positional-io.ts'
+import { writeSnapshot } from '../commit-log/write-snapshot.ts'
+import { snapshotFields } from '../commit-log/snapshot-fields.ts'
 import type { SnapshotSource } from './wal-session.ts'
 
 export interface SnapshotFilesOptions {
@@ -40,7 +37,6 @@ interface SnapshotFile {
 const PREFIX = 'snapshot-'
 const SUFFIX = '.ltx'
 const READ_BYTES = 256 * 1024
-const PAGES_A_TURN = 64
 
 export class SnapshotFiles {
   readonly #options: SnapshotFilesOptions
@@ -89,8 +85,9 @@ export class SnapshotFiles {
     const path = join(folder, `${PREFIX}${txidText(position.txid)}${SUFFIX}`)
     const fd = openSync(path, 'w', 0o600)
     try {
-      const encoder = new SegmentEncoder(snapshotFields(view.pageCount, position, clock.wallMs()))
-      const checksum = await copyPages(view, fd, encoder, clock)
+      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, clock.wallMs()), fd, {
+        timers: clock,
+      })
       if (checksum !== position.checksum) throw this.#damaged(checksum, position)
       this.#newest = { path, position, pages: view.pageCount, users: 0 }
       return this.#newest
@@ -109,32 +106,6 @@ export class SnapshotFiles {
     this.#options.onDamaged(error)
     return error
   }
-}
-
-/** In turns: a gigabyte takes seconds, and commits go on meanwhile. Returns the checksum of the pages that were read. */
-async function copyPages(
-  view: PageSource,
-  fd: number,
-  encoder: SegmentEncoder,
-  timers: Timers,
-): Promise<Position['checksum']> {
-  const checksums = new PageChecksums(PAGE_BYTES)
-  const page = Buffer.alloc(PAGE_BYTES)
-  let written = append(fd, encoder.header(), 0)
-  for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
-    if (pgno === lockPage(PAGE_BYTES)) continue
-    view.readPage(pgno, page)
-    checksums.set(pgno, page)
-    written = append(fd, encoder.page(pgno, page), written)
-    if (pgno % PAGES_A_TURN === 0) await turn(timers)
-  }
-  append(fd, encoder.finish(), written)
-  return checksums.checksum
-}
-
-function append(fd: number, bytes: Buffer, at: number): number {
-  writeAt(fd, bytes, 0, bytes.length, at)
-  return at + bytes.length
 }
 
 /** Opens at once, so that the file may lose its name while it is read. */

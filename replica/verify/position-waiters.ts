@@ -1,7 +1,12 @@
 /** Verifications that wait for a position: woken when this replica has moved on, never by polling, and bounded in number. */
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { MIN_POSITION_WAIT_MS, MIN_POSITION_WAITERS_MAX, MIN_POSITION_WAITING_CHARS_MAX } from '../../shared/limits.ts'
+import {
+  MIN_POSITION_WAIT_MS,
+  MIN_POSITION_WAITERS_MAX,
+  MIN_POSITION_WAITING_CHARS_MAX,
+  RETRY_AFTER_MS,
+} from '../../shared/limits.ts'
 
 export class PositionWaiters {
   readonly #timers: Pick<Timers, 'after'>
@@ -21,6 +26,7 @@ export class PositionWaiters {
     if (this.#waiting.size >= MIN_POSITION_WAITERS_MAX || this.#chars + chars > MIN_POSITION_WAITING_CHARS_MAX) {
       throw new MacaroondError('overloaded', 'too many verifications wait for a position', {
         hint: 'try again in a second',
+        retryAfterMs: RETRY_AFTER_MS,
       })
     }
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()

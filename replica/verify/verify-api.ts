@@ -59,8 +59,7 @@ export class VerifyApi {
     return this.#whenReady(asked, {
       judge: () => this.#explain(asked),
       verdictOf: ({ verdict }) => verdict,
-      answer: (explained, unreached) =>
-        unreached === undefined ? explained : { ...explained, unavailable: unreached },
+      answer: withheld,
     })
   }
 
@@ -115,7 +114,7 @@ export class VerifyApi {
     const unavailable =
       this.#standing.unavailable(now) ?? this.#standing.withoutLease() ?? this.#later(explanation.verdict)
     const told = { ...boundExplanation(explanation), judged: this.#judged() }
-    return unavailable === undefined ? told : { ...told, unavailable }
+    return withheld(told, unavailable)
   }
 
   #later(verdict: Verdict): Refused | undefined {
@@ -160,6 +159,12 @@ export class VerifyApi {
 /** What the caller says of the access is checked by the verifier itself. */
 function requestOf({ token, access }: VerifyParams): VerificationRequest {
   return { token, access: access as Access }
+}
+
+/** What is told stays, but a node that accepts nothing now says accepted of nothing (S4). */
+function withheld(explained: ExplainResult, unavailable: Refused | undefined): ExplainResult {
+  if (unavailable === undefined) return explained
+  return { ...explained, verdict: explained.verdict.ok ? unavailable : explained.verdict, unavailable }
 }
 
 /** What is kept in memory for a call that waits. */

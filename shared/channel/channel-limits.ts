@@ -5,6 +5,8 @@ import {
   CONNECTIONS_PER_PEER_MAX,
   CONNECT_TIMEOUT_MS,
   CONTROL_MESSAGE_BYTES_MAX,
+  HANDSHAKES_A_SECOND_MAX,
+  HANDSHAKES_AT_ONCE_MAX,
   HANDSHAKES_UNFINISHED_MAX,
   HANDSHAKE_BYTES_MAX,
   HANDSHAKE_TIMEOUT_MS,
@@ -22,6 +24,8 @@ export interface ChannelLimits {
   readonly handshakeBytesMax: number
   readonly handshakeTimeoutMs: number
   readonly handshakesUnfinishedMax: number
+  readonly handshakesASecondMax: number
+  readonly handshakesAtOnceMax: number
   readonly connectTimeoutMs: number
   readonly connectionsMax: number
   readonly connectionsPerPeerMax: number
@@ -38,6 +42,8 @@ export const DEFAULT_LIMITS: ChannelLimits = {
   handshakeBytesMax: HANDSHAKE_BYTES_MAX,
   handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
   handshakesUnfinishedMax: HANDSHAKES_UNFINISHED_MAX,
+  handshakesASecondMax: HANDSHAKES_A_SECOND_MAX,
+  handshakesAtOnceMax: HANDSHAKES_AT_ONCE_MAX,
   connectTimeoutMs: CONNECT_TIMEOUT_MS,
   connectionsMax: CONNECTIONS_MAX,
   connectionsPerPeerMax: CONNECTIONS_PER_PEER_MAX,

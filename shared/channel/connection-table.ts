@@ -1,6 +1,7 @@
 /** The welcomed connections of a listener, counted by peer. */
 import { type ErrorReport } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
+import { RETRY_AFTER_MS } from '../limits.ts'
 import type { Connection } from './connection.ts'
 
 export interface TableLimits {
@@ -19,12 +20,18 @@ export class ConnectionTable {
 
   /** Why this peer gets no further connection, or undefined. One peer must not be able to use up everybody's. */
   refusal(peer: PeerIdText): ErrorReport | undefined {
+    const retryAfterMs = RETRY_AFTER_MS
     const hint = 'close connections that are not used, or spread the peers over more nodes'
     if (this.#connections.size >= this.#limits.connectionsMax) {
-      return { code: 'overloaded', message: 'this node has as many connections as it takes', hint }
+      return { code: 'overloaded', message: 'this node has as many connections as it takes', hint, retryAfterMs }
     }
     if ((this.#perPeer.get(peer) ?? 0) >= this.#limits.connectionsPerPeerMax) {
-      return { code: 'overloaded', message: 'this peer has as many connections as one peer may have', hint }
+      return {
+        code: 'overloaded',
+        message: 'this peer has as many connections as one peer may have',
+        hint,
+        retryAfterMs,
+      }
     }
     return undefined
   }

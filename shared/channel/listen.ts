@@ -12,6 +12,7 @@ import type { Identity } from './identity.ts'
 import { type Accept, type Acceptance, type Progress, receive } from './inbound.ts'
 import { tcp } from './tcp.ts'
 import type { Door, Link, Transport } from './transport.ts'
+import { Turns } from './turns.ts'
 import { UnfinishedHandshakes } from './unfinished-handshakes.ts'
 
 export interface ListenOptions {
@@ -60,6 +61,8 @@ class ChannelListener implements Listener {
   readonly #clock: Clock & Timers
   readonly #limits: ChannelLimits
   readonly #unfinished: UnfinishedHandshakes
+  /** Under a storm of dialers handshakes come one after the other, and what is connected is served between them. */
+  readonly #turns: Turns
   readonly #table: ConnectionTable
   #door: Door | undefined
   #closing: Promise<void> | undefined
@@ -71,6 +74,11 @@ class ChannelListener implements Listener {
     this.#unfinished = new UnfinishedHandshakes({
       countMax: this.#limits.handshakesUnfinishedMax,
       timeoutMs: this.#limits.handshakeTimeoutMs,
+      clock: this.#clock,
+    })
+    this.#turns = new Turns({
+      perSecond: this.#limits.handshakesASecondMax,
+      atOnce: this.#limits.handshakesAtOnceMax,
       clock: this.#clock,
     })
     this.#table = new ConnectionTable(this.#limits)
@@ -121,6 +129,7 @@ class ChannelListener implements Listener {
     })
     const progress: Progress = {}
     try {
+      await this.#turns.turn(remoteAddress, cancel.signal)
       const connection = await this.#receive(link, cancel.signal, progress)
       finish()
       await this.#hand(connection)

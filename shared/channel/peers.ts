@@ -1,7 +1,7 @@
 /** Who may dial in and as what. Replaced as a whole at run time; connections whose right is gone go with it. */
 import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
-import { GUEST_CONNECTIONS_MAX, GUEST_CONNECTIONS_PER_ADDRESS_MAX } from '../limits.ts'
+import { GUEST_CONNECTIONS_MAX, GUEST_CONNECTIONS_PER_ADDRESS_MAX, RETRY_AFTER_MS } from '../limits.ts'
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { parsePeerId } from './peer-id.ts'
@@ -98,7 +98,8 @@ export class PeerRegistry {
     }
     if (all < GUEST_CONNECTIONS_MAX && here < GUEST_CONNECTIONS_PER_ADDRESS_MAX) return { ok: true, peer: undefined }
     const hint = 'ask the operator to list this peer as a worker: listed workers have capacity of their own'
-    return { ok: false, error: { code: 'overloaded', message: 'too many connections of unlisted peers', hint } }
+    const message = 'too many connections of unlisted peers'
+    return { ok: false, error: { code: 'overloaded', message, hint, retryAfterMs: RETRY_AFTER_MS } }
   }
 }
 

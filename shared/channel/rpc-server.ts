@@ -2,7 +2,12 @@
 import { systemClock, type Timers } from '../clock.ts'
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
-import { CONTROL_MESSAGE_BYTES_MAX, REQUESTS_CLOSE_TIMEOUT_MS, REQUESTS_IN_FLIGHT_MAX } from '../limits.ts'
+import {
+  CONTROL_MESSAGE_BYTES_MAX,
+  REQUESTS_CLOSE_TIMEOUT_MS,
+  REQUESTS_IN_FLIGHT_MAX,
+  RETRY_AFTER_MS,
+} from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Connection } from './connection.ts'
 import { publicReport } from './error-report.ts'
@@ -101,7 +106,8 @@ class ConnectionServer implements RpcServer {
     if (this.#closing !== undefined) return new MacaroondError('closed', 'the node is closing this connection')
     const inFlightMax = this.#options.inFlightMax ?? REQUESTS_IN_FLIGHT_MAX
     if (this.#running.size < inFlightMax) return undefined
-    return new MacaroondError('overloaded', `${inFlightMax} calls are in flight on this connection already`)
+    const message = `${inFlightMax} calls are in flight on this connection already`
+    return new MacaroondError('overloaded', message, { retryAfterMs: RETRY_AFTER_MS })
   }
 
   /** Never rejects. */

@@ -20,6 +20,10 @@ export const peerIdText: z.ZodString = z
     'a PeerId is 12D3Koo… with 52 characters, as `macaroond keygen` prints it',
   )
 
+export const authorityKeyText: z.ZodString = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'an authority’s key is 64 hex digits, as `macaroond archive key` prints it')
+
 export const regionName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a region name has 1-32 of a-z, 0-9 and -')

@@ -1,6 +1,6 @@
 /** The caller's profile: who it is, and where the nodes of its cluster are. Every key is documented here and in the README. */
 import { z } from 'zod'
-import { clusterName, listenAddress, peerIdText, regionName } from './node-config.ts'
+import { authorityKeyText, clusterName, listenAddress, peerIdText, regionName } from './node-config.ts'
 import { fromConfigFolder, pathText, readConfig } from './read-config.ts'
 
 export interface ProfileNode {
@@ -17,6 +17,8 @@ export interface Profile {
   /** Noise identity of the caller, as `macaroond keygen` makes it. */
   readonly identity: string
   readonly primary: ProfileNode
+  /** The authority's public key, 64 hex digits, as `macaroond archive key` prints it: restores check the archive with it. */
+  readonly authority_key?: string | undefined
   readonly replicas: readonly ProfileReplica[]
 }
 
@@ -26,6 +28,7 @@ export const profileSchema: z.ZodType<Profile> = z.strictObject({
   cluster: clusterName,
   identity: pathText,
   primary: z.strictObject(node),
+  authority_key: authorityKeyText.optional(),
   replicas: z
     .array(z.strictObject({ region: regionName, ...node }))
     .max(1024)

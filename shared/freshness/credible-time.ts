@@ -30,8 +30,14 @@ export interface TimeState {
   readonly heard: ReadonlyMap<string, Heard>
 }
 
+/** Upper bounds of time are judged by the latest it may be, lower ones by the earliest. Unix milliseconds. */
+export interface BelievedTime {
+  readonly earliestMs: number
+  readonly latestMs: number
+}
+
 export type JudgedTime =
-  | { readonly credible: true; readonly earliestMs: number; readonly latestMs: number }
+  | ({ readonly credible: true } & BelievedTime)
   | { readonly credible: false; readonly message: string }
 
 export interface TimeStart {

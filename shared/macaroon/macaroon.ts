@@ -6,7 +6,7 @@
  */
 import { deriveMacaroonKey, KEY_BYTES } from '../crypto.ts'
 import { assert, MacaroondError } from '../errors.ts'
-import { firstSignature, nextSignature } from './signature.ts'
+import { firstSignature, signatureAfter } from './signature.ts'
 import { encodeUtf8 } from './utf8.ts'
 
 export interface Caveat {
@@ -53,7 +53,7 @@ export function createMacaroon(options: MacaroonOptions): Macaroon {
 /** The macaroon with first-party caveats appended; the given one stays as it is. Texts are written in UTF-8. */
 export function attenuate(macaroon: Macaroon, predicates: readonly (Uint8Array | string)[]): Macaroon {
   const added = predicates.map((predicate): Caveat => ({ cid: bytesOf(predicate, 'caveat') }))
-  const signature = added.reduce(nextSignature, macaroon.signature)
+  const signature = signatureAfter(macaroon.signature, added)
   return { ...macaroon, caveats: [...macaroon.caveats, ...added], signature }
 }
 

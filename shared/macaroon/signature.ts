@@ -6,7 +6,7 @@
  *   third party:  sig′ = HMAC(sig, HMAC(sig, vid) ‖ HMAC(sig, cid))
  *   discharge:    HMAC(0³², HMAC(0³², root's signature) ‖ HMAC(0³², its own)) is what it is sent with
  */
-import { equalSecrets, hmac, hmacInto, hmacOfPair } from '../crypto.ts'
+import { equalSecrets, hmac, hmacInto, hmacOfPairInto } from '../crypto.ts'
 import { boundSignature } from './bind.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
 import { openVerifierId } from './verifier-id.ts'
@@ -22,9 +22,17 @@ export function firstSignature(derivedKey: Uint8Array, identifier: Uint8Array): 
   return new Uint8Array(hmac(derivedKey, identifier))
 }
 
-export function nextSignature(signature: Uint8Array, caveat: Caveat): Uint8Array {
-  const { cid, vid } = caveat
-  return new Uint8Array(vid === undefined ? hmac(signature, cid) : hmacOfPair(signature, vid, cid))
+/** The signature once these caveats are appended. */
+export function signatureAfter(signature: Uint8Array, caveats: readonly Caveat[]): Uint8Array {
+  const tail = Buffer.from(signature)
+  for (const caveat of caveats) extend(tail, caveat)
+  return new Uint8Array(tail)
+}
+
+/** The next link of a chain, in the place of the one before: this is what every cold verification pays. */
+function extend(tail: Buffer, { cid, vid }: Caveat): void {
+  if (vid === undefined) hmacInto(tail, tail, cid)
+  else hmacOfPairInto(tail, tail, vid, cid)
 }
 
 /** The macaroon as authenticated, or undefined when its signature is not the end of the chain under this key. */
@@ -66,16 +74,13 @@ interface Chain {
   readonly before: readonly (readonly [Uint8Array, Uint8Array])[]
 }
 
-/** The same chain as `firstSignature` and `nextSignature`, in one buffer: this is what every cold verification pays. */
+/** The same chain as `firstSignature` and `signatureAfter`. */
 function recompute(derivedKey: Uint8Array, macaroon: Macaroon): Chain {
   const tail = hmac(derivedKey, macaroon.identifier)
   const before: (readonly [Uint8Array, Uint8Array])[] = []
-  for (const { cid, vid } of macaroon.caveats) {
-    if (vid === undefined) hmacInto(tail, tail, cid)
-    else {
-      before.push([new Uint8Array(tail), vid])
-      hmacOfPair(tail, vid, cid).copy(tail)
-    }
+  for (const caveat of macaroon.caveats) {
+    if (caveat.vid !== undefined) before.push([new Uint8Array(tail), caveat.vid])
+    extend(tail, caveat)
   }
   return { end: tail, before }
 }

@@ -7,7 +7,7 @@ import type { Entropy } from '../clock.ts'
 import { deriveMacaroonKey, randomSecret } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { attenuate, type Caveat, createMacaroon, type Macaroon } from './macaroon.ts'
-import { nextSignature } from './signature.ts'
+import { signatureAfter } from './signature.ts'
 import { sealTicket, type TicketRecipient } from './ticket.ts'
 import { encodeUtf8 } from './utf8.ts'
 import { sealVerifierId } from './verifier-id.ts'
@@ -28,7 +28,7 @@ export function addThirdPartyCaveat(macaroon: Macaroon, caveat: ThirdPartyCaveat
   bytesOf(location, 'location')
   const vid = sealVerifierId(macaroon.signature, deriveMacaroonKey(caveatKey), entropy)
   const added: Caveat = location === '' ? { cid, vid } : { cid, vid, location }
-  return { ...macaroon, caveats: [...macaroon.caveats, added], signature: nextSignature(macaroon.signature, added) }
+  return { ...macaroon, caveats: [...macaroon.caveats, added], signature: signatureAfter(macaroon.signature, [added]) }
 }
 
 export interface SealedCaveat {

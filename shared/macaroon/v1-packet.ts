@@ -12,9 +12,15 @@ export const PACKET_BYTES_MAX = 0xffff
 export const SPACE = 0x20
 export const NEWLINE = 0x0a
 
+const DIGIT_0 = 0x30
+const DIGIT_9 = 0x39
+const LETTER_A = 0x61
+const LETTER_F = 0x66
+
 /** Shortest packet there could be: a length, a key of one letter, the space and the newline. */
 const PACKET_BYTES_MIN = LENGTH_DIGITS + 3
-const KEY_BYTES_MAX: number = Math.max(...V1_KEYS.map((key) => key.length))
+/** The names as they stand in a packet, with the space behind them. */
+const NAMES: readonly (readonly [V1Key, Buffer])[] = V1_KEYS.map((key) => [key, Buffer.from(`${key} `, 'latin1')])
 
 export interface V1Packet {
   readonly key: V1Key
@@ -32,24 +38,32 @@ export function readPacket(bytes: Buffer, at: number): V1Packet {
   if (end > bytes.length) throw truncated('it ends inside a packet')
   if (bytes[end - 1] !== NEWLINE) throw malformed('token_field', 'a packet does not end with a newline')
   const start = at + LENGTH_DIGITS
-  const space = bytes.subarray(start, Math.min(start + KEY_BYTES_MAX + 1, end - 1)).indexOf(SPACE)
-  const name = bytes.toString('latin1', start, start + Math.max(space, 0))
-  const key = V1_KEYS.find((known) => known === name)
-  if (key === undefined) throw malformed('token_field', 'a packet has a name that is not known')
-  return {
-    key,
-    value: new Uint8Array(bytes.buffer, bytes.byteOffset + start + space + 1, end - start - space - 2),
-    end,
-  }
+  const key = keyAt(bytes, start, end - 1)
+  const from = start + key.length + 1
+  return { key, value: new Uint8Array(bytes.buffer, bytes.byteOffset + from, end - 1 - from), end }
+}
+
+/** Compared byte by byte: to make texts of names and lengths takes longer than all the rest of reading a packet. */
+function keyAt(bytes: Buffer, start: number, end: number): V1Key {
+  for (const [key, name] of NAMES) if (start + name.length <= end && standsAt(bytes, start, name)) return key
+  throw malformed('token_field', 'a packet has a name that is not known')
+}
+
+function standsAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
+  for (let i = 0; i < wanted.length; i += 1) if (bytes[at + i] !== wanted[i]) return false
+  return true
 }
 
 function lengthAt(bytes: Buffer, at: number): number {
   if (at + LENGTH_DIGITS > bytes.length) throw truncated('it ends before its signature')
-  const digits = bytes.toString('latin1', at, at + LENGTH_DIGITS)
-  if (!/^[0-9a-f]{4}$/.test(digits)) {
-    throw malformed('token_length', 'the length of a packet is not 4 lowercase hex digits')
-  }
-  const length = Number.parseInt(digits, 16)
+  let length = 0
+  for (let i = at; i < at + LENGTH_DIGITS; i += 1) length = length * 16 + digitOf(bytes[i] ?? 0)
   if (length < PACKET_BYTES_MIN) throw malformed('token_length', 'a packet is shorter than a packet can be')
   return length
+}
+
+function digitOf(byte: number): number {
+  if (byte >= DIGIT_0 && byte <= DIGIT_9) return byte - DIGIT_0
+  if (byte >= LETTER_A && byte <= LETTER_F) return byte - LETTER_A + 10
+  throw malformed('token_length', 'the length of a packet is not 4 lowercase hex digits')
 }

@@ -143,14 +143,20 @@ export interface DischargeResult {
 export interface ExchangeParams {
   /** A token with the discharge of its login. */
   readonly token: string
-  /** Location of the third-party caveat to take off. */
+  /** Location of the third-party caveat to take off: a hint, which whoever holds the token can rewrite. */
   readonly strip: string
+  /** The caveat id that it must have, base64url without padding. */
+  readonly ticket?: string | undefined
   readonly ttlSeconds: number
 }
 
 export const exchangeParams: z.ZodType<ExchangeParams> = z.strictObject({
   token: z.string().max(BUNDLE_BYTES_MAX),
   strip: z.string().max(LOCATION_BYTES_MAX),
+  ticket: z
+    .string()
+    .max(CAVEAT_BYTES_MAX * 2)
+    .optional(),
   ttlSeconds: z.number().int().positive().max(SERVICE_TTL_SECONDS_MAX),
 })
 

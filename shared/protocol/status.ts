@@ -13,6 +13,32 @@ export interface ReplicaLink {
   readonly revocationSeq: number | null
 }
 
+/** Of one place that the history is archived in. */
+export interface DestinationStatus {
+  readonly location: string
+  /** Position text: everything up to here is in the archive. */
+  readonly position: string | null
+  /** Transactions that wait for it, and since when the oldest does, in milliseconds. */
+  readonly lag: number
+  readonly lagMs: number
+  readonly files: number
+  readonly bytes: number
+  readonly lastDrill: {
+    readonly atMs: number
+    readonly ok: boolean
+    readonly txid: number | null
+    readonly error: string | null
+  } | null
+  /** When each job last succeeded since this start, unix milliseconds. */
+  readonly jobs: readonly { readonly job: string; readonly doneAtMs: number | null }[]
+  /** What an operator should look at; empty when all is well. */
+  readonly alerts: readonly string[]
+}
+
+export interface ArchiveStatus extends DestinationStatus {
+  readonly copies: readonly DestinationStatus[]
+}
+
 export interface PrimaryStatus {
   readonly role: 'primary'
   readonly cluster: string
@@ -28,6 +54,10 @@ export interface PrimaryStatus {
   readonly freshness: PrimaryFreshness
   readonly log: { readonly first: number; readonly last: number; readonly bytes: number }
   readonly walFrames: number
+  /** The authority's public key, 64 hex digits: what its archive is checked with. */
+  readonly authorityKey: string
+  /** Null where nothing is archived. */
+  readonly archive: ArchiveStatus | null
   readonly replicas: readonly ReplicaLink[]
 }
 

@@ -37,7 +37,8 @@ export type VerifyResult = Verdict & Judged
 
 /**
  * Answer of `explain`, which takes the parameters of `verify`. It tells what the token says: whoever asks has it in hand.
- * `unavailable` says why this node answers for no token now; the rest is what its tables would say.
+ * `unavailable` says why this node answers for no token now; the rest is what its tables would say, except that no verdict
+ * accepts then.
  */
 export type ExplainResult = Explanation & {
   readonly judged: Judged

@@ -19,6 +19,8 @@ export interface UsedDischarge {
   readonly discharge: VerifiedMacaroon
   /** Place in the bundle, from 1. */
   readonly index: number
+  /** Tokens that were presented to this third party, in its own words where its discharges always begin with them. */
+  readonly presented: readonly string[]
   /** For its own third-party caveats, in their order. */
   readonly used: readonly UsedDischarge[]
 }
@@ -29,7 +31,7 @@ export interface Cleared {
   readonly ok: true
   /** Of the token, then of the discharges used. */
   readonly notes: readonly string[]
-  /** Of the discharges used. */
+  /** Of all discharges used, also of those for a third-party caveat that a holder added: `used` tells them apart. */
   readonly presented: readonly string[]
   /** For the third-party caveats of the token, in their order. */
   readonly used: readonly UsedDischarge[]
@@ -61,8 +63,9 @@ function usedBy(parent: Served | undefined, discharges: readonly Served[]): read
   return discharges
     .filter((served) => served.parent === parent)
     .flatMap((served) => {
-      const { caveat, node } = served
+      const { caveat, node, own } = served
       if (caveat === undefined) return []
-      return { caveat, discharge: node.macaroon, index: node.index, used: usedBy(served, discharges) }
+      const { macaroon: discharge, index } = node
+      return { caveat, discharge, index, presented: own.presented, used: usedBy(served, discharges) }
     })
 }

@@ -169,7 +169,7 @@ export class Search {
       if (trace !== undefined) trace[place] = this.#traceOf(cid, verdict)
       if (!verdict.ok) refusal = graver(refusal, verdict)
       else if (verdict.note !== undefined) notes.push(verdict.note)
-      // Whoever holds a discharge can append to it, so only what stands in front is the third party's own word.
+      // Whoever holds a discharge can append to it, so what stands behind anything else is not the third party's word.
       else if (verdict.presented !== undefined && place === presented.length) presented.push(verdict.presented)
       if (trace === undefined && refusal !== undefined && refusal.reason !== 'unavailable') break
     }

@@ -59,8 +59,9 @@ export interface Accepted {
   readonly notes: readonly string[]
   readonly caveatCount: number
   /**
-   * Tokens of which the discharges say that they were presented to the third party, in the words of the third party
-   * itself: a holder's additions are not among them. Absent where no discharge says so.
+   * Tokens of which the discharges say that they were presented to the third party, in the order of the caveats. As much
+   * worth as those third parties: whoever holds a token can add a caveat of one that says anything, behind the others.
+   * Absent where no discharge says so.
    */
   readonly presented?: readonly TokenId[]
 }

@@ -13,6 +13,10 @@ export interface Plan {
   /** Mints are pages alone; a revocation also comes on the stream, ahead of its pages. */
   readonly latency: { readonly mint: readonly Rate[]; readonly revoke: readonly Rate[] }
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
+  /** Transactions behind the snapshot of the small database, and the size of the large one. */
+  readonly restore: { readonly rounds: number; readonly transactions: number; readonly largeMegabytes: number }
+  /** At most so many rounds, as above; in each, every library does every task for so many milliseconds. */
+  readonly macaroons: { readonly rounds: number; readonly seconds: number; readonly milliseconds: number }
   readonly revocations: { readonly tokens: number; readonly seconds: number }
 }
 
@@ -31,6 +35,8 @@ export const QUICK: Plan = {
     ],
   },
   verification: { rounds: 3, milliseconds: 500 },
+  restore: { rounds: 2, transactions: 2_000, largeMegabytes: 100 },
+  macaroons: { rounds: 7, seconds: 20, milliseconds: 10 },
   revocations: { tokens: 100, seconds: 5 },
 }
 
@@ -50,5 +56,7 @@ export const FULL: Plan = {
     ],
   },
   verification: { rounds: 5, milliseconds: 1_000 },
+  restore: { rounds: 3, transactions: 10_000, largeMegabytes: 1_000 },
+  macaroons: { rounds: 9, seconds: 60, milliseconds: 30 },
   revocations: { tokens: 1_000, seconds: 25 },
 }

@@ -17,6 +17,8 @@ export interface Report {
   readonly machine: Machine
   readonly seconds: number
   readonly rows: readonly Row[]
+  /** What could not be measured here, and how it can. */
+  readonly notes: readonly string[]
 }
 
 /** Undefined for a row without a target. */

@@ -14,3 +14,7 @@ export function median(samples: readonly number[]): number {
 export function maximum(samples: readonly number[]): number {
   return samples.reduce((highest, sample) => Math.max(highest, sample), -Infinity)
 }
+
+export function minimum(samples: readonly number[]): number {
+  return samples.reduce((lowest, sample) => Math.min(lowest, sample), Infinity)
+}

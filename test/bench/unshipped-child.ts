@@ -42,6 +42,7 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
       reload: () => loadState(connection, [kek], systemEntropy),
     },
     clock: systemClock,
+    believed: () => ({ earliestMs: Date.now(), latestMs: Date.now() }),
     entropy: systemEntropy,
     kek,
     gate: () => undefined,

@@ -84,6 +84,8 @@ async function rolledBack(): Promise<Running> {
   await setTimeout(500)
   await atPrimary.kill()
   putBack(cluster.primary, copy)
+  // The archive beside the data would tell on its own; here it is lost, and only the replica knows.
+  rmSync(`${cluster.primary.data}-archive`, { recursive: true, force: true })
   return running
 }
 

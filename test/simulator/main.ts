@@ -29,6 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     trace: options.trace,
     stride: 1,
     until: undefined,
+    aim: {},
     scenarios: options.scenarios,
     images,
     folder,

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
-import { drawPlan, planText, type Plan } from './plan/plan.ts'
+import { drawPlan, planText, type Aim, type Plan } from './plan/plan.ts'
 import { SCENARIOS } from './scenarios.ts'
 import { boundsOf, runPlan, type RunResult } from './run.ts'
 import { excerptOf, shrink, whole, type Excerpt } from './shrink.ts'
@@ -17,6 +17,7 @@ export interface Order {
   readonly twice: boolean
   readonly trace: boolean
   readonly excerpt: Partial<Excerpt>
+  readonly aim: Aim
   /** The scenarios that stay, instead of seeds. */
   readonly scenarios: boolean
   /** Ends with the first seed that fails in this way. */
@@ -59,7 +60,8 @@ for (const drawn of order.scenarios ? SCENARIOS.map(({ plan }) => plan) : plans(
 }
 
 function* plans(): Generator<Plan> {
-  for (let seed = order.seed; seed < order.seed + order.seeds; seed += order.stride) yield drawPlan(seed, order.steps)
+  for (let seed = order.seed; seed < order.seed + order.seeds; seed += order.stride)
+    yield drawPlan(seed, order.steps, order.aim)
 }
 
 async function runDrawn(drawn: Plan): Promise<SeedReport> {

@@ -1,10 +1,13 @@
 /** Fly.io: a user's token needs a login every few minutes; a machine cannot log in, so a deploy makes a service token of it. */
 import { createVerifier } from '../../../replica/worker/sdk.ts'
 import {
+  addThirdPartyCaveat,
   attenuate,
+  bindDischarges,
   createDischarge,
   createDischargeClient,
   decodeTokenText,
+  encodeBundle,
   encodeTokenText,
   openTicket,
   requireDischarge,
@@ -43,7 +46,10 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   const minted = await operator.mint({ org: 'acme', subject: 'alice', caveats: ['op = deploy'], ttlSeconds: 3_600 })
   position = minted.position
   const needed = { location: login.url, condition: 'alice is logged in', recipient: { sharedKey } }
-  const user = encodeTokenText(requireDischarge(decodeTokenText(minted.token), needed, systemEntropy))
+  const guardedByLogin = requireDischarge(decodeTokenText(minted.token), needed, systemEntropy)
+  const user = encodeTokenText(guardedByLogin)
+  /** Names this login of this token: a location is a hint, which whoever holds the token can write. */
+  const ticket = Buffer.from(guardedByLogin.caveats.at(-1)?.cid ?? []).toString('base64url')
   const host = new URL(login.url).host
   const discharge = (credential: string): Promise<string> =>
     createDischargeClient({ credentials: { [host]: credential } }).discharge(user)
@@ -53,7 +59,7 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   await story.see('with Alice’s login', 'accepted', () => verified(bundle))
 
   story.chapter('the deploy exchanges it for a service token')
-  const exchanged = await operator.exchange({ token: bundle, strip: login.url, ttlSeconds: 30 * 86_400 })
+  const exchanged = await operator.exchange({ token: bundle, strip: login.url, ticket, ttlSeconds: 30 * 86_400 })
   position = exchanged.position
   const service = encodeTokenText(attenuate(decodeTokenText(exchanged.token), ['machine = m1']))
   await story.see('on machine m1, without any login', 'accepted', () => verified(service))
@@ -61,8 +67,13 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   await story.see('it names what it was made from', minted.id, () => exchanged.ancestors.join())
 
   story.chapter('what is not exchanged')
-  const exchange = async (token: string): Promise<string> => (await operator.exchange({ token, strip: login.url })).id
+  const exchange = async (token: string): Promise<string> =>
+    (await operator.exchange({ token, strip: login.url, ticket })).id
   await story.see('without a valid discharge', 'token_refused', () => exchange(user))
+  const own = { caveatKey: systemEntropy.bytes(32), ticket: 'mine', location: login.url }
+  const unguarded = addThirdPartyCaveat(decodeTokenText(minted.token), own, systemEntropy)
+  const selfMade = encodeBundle(bindDischarges(unguarded, [createDischarge(own)]))
+  await story.see('with a login that its holder made up', 'token_refused', () => exchange(selfMade))
   const elsewhere = 'https://another.example'
   const guarded = requireDischarge(decodeTokenText(user), { ...needed, location: elsewhere }, systemEntropy)
   const both = createDischargeClient({

@@ -44,7 +44,7 @@ export async function startCluster(
   const cluster = new Cluster(folder, ({ name }, how) => process.stderr.write(`${name} ended (${how})\n`))
   story.atTheEnd(() => cluster.stop())
   await cluster.start()
-  publish(cluster)
+  await publish(cluster)
   const identityOf = (name: string): string => join(path, `${name}.key`)
   const { address, peer_id: peerId } = folder.profile.primary
   const signerAs = async (name: string): Promise<Signer> => {

@@ -8,6 +8,7 @@ export interface Network {
   readonly prefixBits: number
 }
 
+const WIDTH_BITS = { 4: 32, 6: 128 } as const
 const MAPPED_BITS = 96
 const MAPPED_PREFIX = 0xffffn
 
@@ -17,7 +18,7 @@ export function parseNetwork(text: string): Network | undefined {
   if (more !== undefined) return undefined
   const raw = parseRaw(addressText)
   if (raw === undefined) return undefined
-  const widthBits = raw.version === 4 ? 32 : 128
+  const widthBits = WIDTH_BITS[raw.version]
   const prefixBits = bitsText === undefined ? widthBits : parseInteger(bitsText)
   if (prefixBits === undefined || prefixBits > widthBits) return undefined
   const hostBits = BigInt(widthBits - prefixBits)
@@ -26,13 +27,14 @@ export function parseNetwork(text: string): Network | undefined {
 }
 
 export function parseAddress(text: string): Network | undefined {
-  return text.includes('/') ? undefined : parseNetwork(text)
+  const raw = parseRaw(text)
+  return raw && unmapped({ ...raw, prefixBits: WIDTH_BITS[raw.version] })
 }
 
 /** `::/0` holds no IPv4 address: whoever writes an IPv6 network means IPv6. */
 export function containsAddress(network: Network, host: Network): boolean {
   if (network.version !== host.version) return false
-  const hostBits = BigInt((network.version === 4 ? 32 : 128) - network.prefixBits)
+  const hostBits = BigInt(WIDTH_BITS[network.version] - network.prefixBits)
   return network.address >> hostBits === host.address >> hostBits
 }
 
@@ -50,7 +52,7 @@ function unmapped(network: Network): Network {
 }
 
 function ipv4(text: string): bigint {
-  return text.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n)
+  return BigInt(text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0))
 }
 
 function ipv6(text: string): bigint {

@@ -6,6 +6,8 @@ import { execFileSync } from 'node:child_process'
 import type { Cut, Network } from './network.ts'
 
 const TABLE = 'inet macaroond'
+/** Apart, so that a heal does not forget what was counted. */
+const COUNTED = 'inet macaroond_counted'
 const CHAINS = '{ chain in { type filter hook input priority 0; }; chain out { type filter hook output priority 0; }; }'
 
 /** What is missing for it, in words for whoever runs the tests; undefined when nothing is. */
@@ -75,11 +77,21 @@ export class Namespaces implements Network {
   }
 
   #dropped(name: string): number {
-    const listed = execFileSync('ip', ['netns', 'exec', this.#host(name), 'nft', 'list', 'table', ...TABLE.split(' ')])
-    return [...listed.toString().matchAll(/counter packets (\d+)/g)].reduce(
-      (sum, [, packets]) => sum + Number(packets),
-      0,
-    )
+    return this.#counted(name, TABLE, /counter packets (\d+)/g)
+  }
+
+  #counted(name: string, table: string, each: RegExp): number {
+    const [command, ...words] = [...this.on(name), 'nft', 'list', 'table', ...table.split(' ')]
+    const listed = execFileSync(command ?? '', words).toString()
+    return [...listed.matchAll(each)].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
+  /** Counts what goes between two hosts from now on, both ways; the result reads the bytes so far. */
+  count(at: string, other: string): () => number {
+    this.#nft(at, `add table ${COUNTED} ${CHAINS}`)
+    this.#nft(at, `add rule ${COUNTED} in ip saddr ${this.#address(other)} counter`)
+    this.#nft(at, `add rule ${COUNTED} out ip daddr ${this.#address(other)} counter`)
+    return () => this.#counted(at, COUNTED, /counter packets \d+ bytes (\d+)/g)
   }
 
   async remove(): Promise<void> {

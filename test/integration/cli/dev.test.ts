@@ -12,7 +12,7 @@ import {
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commandLine, type Dev, macaroond, pidsOf, PROGRAM, type Ran, runs, startDev, until } from './command.ts'
@@ -50,7 +50,7 @@ afterAll(async () => {
 describe('dev', () => {
   it('says in cluster.json what runs where, and how to start it again', () => {
     const { primary, replicas, archive } = dev.cluster
-    expect(archive).toBeNull()
+    expect(archive).toBe(`${dirname(primary.database)}-archive`)
     expect(replicas.map(({ region }) => region)).toEqual(['fra', 'sin'])
     for (const [role, node] of [['primary', primary] as const, ...replicas.map((one) => ['replica', one] as const)]) {
       expect(node.address).toMatch(/^127\.0\.0\.1:\d+$/)

@@ -106,6 +106,13 @@ test('a login is discharged over HTTP and exchanged for a service token, in a pi
   expect((await run([...verify, '--access', 'op=read'], service)).json()).toMatchObject({ ok: true })
   expect((await run([...verify, '--access', 'op=write'], service)).json()).toMatchObject({ reason: 'caveat_refused' })
 
+  // Pinned to the ticket of the login that was put into it; a location says whatever a holder writes.
+  const [, login] = inspected['caveats'] as readonly { readonly ticket: string }[]
+  const pinned = await run([...exchange, '--ticket', login?.ticket ?? ''], bundle.stdout)
+  expect(pinned.json()).toMatchObject({ stripped: location })
+  const other = await run([...exchange, '--ticket', 'AAAA'], bundle.stdout)
+  expect([other.json(), other.status]).toMatchObject([{ error: { code: 'token_refused' } }, 3])
+
   const wrong = ['--credential', `${host}=${file('wrong.secret', 'Bearer let me in')}`]
   const refused = await run(['token', 'discharge', ...wrong, '--json'], root)
   expect([refused.json(), refused.status]).toMatchObject([{ error: { code: 'discharge_refused' } }, 3])

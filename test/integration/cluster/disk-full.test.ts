@@ -1,31 +1,13 @@
 /** A full disk, on a small file system of its own: needs root, and says so by its name where there is none. */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Signer } from '../../../primary/client/sdk.ts'
 import type { MintResult } from '../../../shared/protocol/sign.ts'
 import { Cluster, closedFile, codeOf, identityOf, scratch, until } from './harness.ts'
+import { canMount, named, smallVolume } from './small-volume.ts'
 
 const VOLUME_BYTES = 4 * 1024 * 1024
-const canMount = mountWorks()
-
-function mountWorks(): boolean {
-  if (process.getuid?.() !== 0) return false
-  try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
-
-function smallVolume(folder: string): string {
-  mkdirSync(folder, { recursive: true })
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${VOLUME_BYTES}`, 'tmpfs', folder])
-  onTestFinished(() => void execFileSync('umount', ['--lazy', folder]))
-  return folder
-}
 
 /** Takes all that is left but `keep` bytes; returns what gives it back. */
 function fill(folder: string, keep: number): () => void {
@@ -55,8 +37,6 @@ async function hasFailed(cluster: Cluster): Promise<boolean> {
   return Promise.race([cluster.primary.failed.then(() => true), Promise.resolve(false)])
 }
 
-const named = canMount ? '' : ' (skipped: mounting a file system needs root)'
-
 const SMALL_WAL = { checkpoint: { pages: 100 } }
 
 /** On the data volume enough for a WAL that is due for a checkpoint, and not for what the checkpoint adds to the database. */
@@ -70,7 +50,7 @@ for (const full of ['data', 'log'] as const) {
     `a primary whose ${full} volume is full refuses writes and loses nothing${named}`,
     async () => {
       const folder = join(scratch(), 'primary')
-      const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
+      const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'), VOLUME_BYTES)
       const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
       const signer = await cluster.signer()
       const verifier = await cluster.verifier()
@@ -106,7 +86,7 @@ for (const full of ['data', 'log'] as const) {
     `a primary stopped while its ${full} volume is full starts again with everything${named}`,
     async () => {
       const folder = join(scratch(), 'primary')
-      const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'))
+      const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'), VOLUME_BYTES)
       const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
       const signer = await cluster.signer()
       await signer.createOrg('acme')
@@ -134,7 +114,7 @@ for (const full of ['data', 'log'] as const) {
 test.skipIf(!canMount)(
   `a replica on a full disk goes on verifying, and catches up when there is space${named}`,
   async () => {
-    const data = smallVolume(join(scratch(), 'fra'))
+    const data = smallVolume(join(scratch(), 'fra'), VOLUME_BYTES)
     const cluster = await Cluster.start({ replica: { data, ...SMALL_WAL } })
     const signer = await cluster.signer()
     const verifier = await cluster.verifier()

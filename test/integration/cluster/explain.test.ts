@@ -52,6 +52,11 @@ test('a replica explains a token as it would judge it, through the SDK and on th
     verdict: { reason: 'caveat_refused' },
   })
 
+  // It tells all that it would have judged, and says accepted of nothing that it does not accept.
+  const readable = await verifier.explain(text, { ...access, op: 'read' }, { minPosition: later })
+  expect(readable).toMatchObject({ unavailable: { reason: 'unavailable' }, verdict: { reason: 'unavailable' } })
+  expect(failed(readable)).toEqual([])
+
   const { position } = await signer.revoke({ id: minted.id })
   const profile = await cluster.profile()
   const args = ['token', 'verify', '--org', 'acme', '--access', 'op=write', '--access', 'path=/a/1', '--explain']

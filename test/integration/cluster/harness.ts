@@ -139,6 +139,8 @@ export class Cluster {
       listen: this.#address,
       kek: { env: 'UNUSED' },
       peers: this.peers,
+      // An archive is a witness of its own: what replicas alone bring about shows without one.
+      archive: { enabled: false },
       ...this.#options.primary,
     }
     return checkConfig('primary.toml', config, primaryConfig)

@@ -56,7 +56,8 @@ describe('the README', () => {
   })
 
   test('has no block that this suite does not run', () => {
-    const names = ['start', 'cluster', 'session', 'worker', 'signer', 'holder', 'primary.toml', 'replica.toml']
+    const files = ['primary.toml', 'archive.toml', 'replica.toml']
+    const names = ['start', 'cluster', 'session', 'worker', 'signer', 'holder', ...files]
     expect([...blocks.keys()].toSorted()).toEqual(names.toSorted())
   })
 
@@ -100,11 +101,12 @@ describe('the README', () => {
   })
 
   test('has configuration files that are valid', () => {
-    for (const [name, schema] of [
-      ['primary.toml', primaryConfig],
-      ['replica.toml', replicaConfig],
+    const primary = `${code('primary.toml')}\n${code('archive.toml')}`
+    for (const [name, text, schema] of [
+      ['primary.toml', primary, primaryConfig],
+      ['replica.toml', code('replica.toml'), replicaConfig],
     ] as const) {
-      writeFileSync(join(folder, name), code(name))
+      writeFileSync(join(folder, name), text)
       expect(readConfig<object>(join(folder, name), schema)).toHaveProperty('cluster', 'prod')
     }
   })

@@ -3,8 +3,9 @@ declare module 'macaroon' {
   export interface JsMacaroon {
     readonly signature: Uint8Array
     readonly caveats: readonly object[]
-    readonly addFirstPartyCaveat: (condition: Uint8Array) => void
-    readonly addThirdPartyCaveat: (key: Uint8Array, ticket: Uint8Array, location: string) => void
+    readonly addFirstPartyCaveat: (condition: Uint8Array | string) => void
+    readonly addThirdPartyCaveat: (key: Uint8Array, ticket: Uint8Array | string, location: string) => void
+    readonly clone: () => JsMacaroon
     readonly bindToRoot: (rootSignature: Uint8Array) => void
     readonly verify: (key: Uint8Array, check: (condition: string) => string | null, discharges: JsMacaroon[]) => void
     readonly exportJSON: () => object
@@ -13,7 +14,7 @@ declare module 'macaroon' {
 
   interface JsLibrary {
     readonly newMacaroon: (options: {
-      identifier: Uint8Array
+      identifier: Uint8Array | string
       location: string
       rootKey: Uint8Array
       version: number

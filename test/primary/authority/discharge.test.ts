@@ -8,7 +8,7 @@ import { bindDischarge } from '../../../shared/macaroon/bind.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { attenuate } from '../../../shared/macaroon/macaroon.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
-import { addThirdPartyCaveat } from '../../../shared/macaroon/third-party.ts'
+import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
 import { openTicket } from '../../../shared/macaroon/ticket.ts'
 import { decodeUtf8 } from '../../../shared/macaroon/utf8.ts'
 import { judge } from '../../../shared/verifier/verifier.ts'
@@ -31,6 +31,17 @@ test('a discharge names the presented token and its tenant first, and ends withi
   expect(verdict).toMatchObject({ ok: true, presented: [id] })
   const later = readSecret(root, discharged.discharge, { tenant: 'acme', nowMs: NOW_MS + 60_000 })
   expect(later).toMatchObject({ ok: false, reason: 'caveat_refused' })
+})
+
+test('a discharge ends with the presented token that expires first', () => {
+  const tenants = new Tenants()
+  const root = storeToken(tenants.addStore())
+  const tokens = [600, 7, 0].map((ttlSeconds) => (tenants.mint({ ttlSeconds }).answer as { token: string }).token)
+  const { discharge, expiresAt } = tenants.discharge(root, tokens)
+  expect(expiresAt).toBe(NOW_MS / 1000 + 7)
+  const at = (nowMs: number) => readSecret(root, discharge, { tenant: 'acme', nowMs })
+  expect(at(NOW_MS + 6_999)).toMatchObject({ ok: true })
+  expect(at(NOW_MS + 7_000)).toMatchObject({ ok: false, reason: 'caveat_refused' })
 })
 
 test('a discharge earned with one tenant’s token opens nothing of another’s, also when its ticket is used again', () => {
@@ -95,6 +106,19 @@ test('a holder’s `presented` is carried behind the tenant, where it is reporte
   expect(readSecret(root, discharge, { tenant: 'acme', nowMs: NOW_MS })).toMatchObject({ ok: true, presented: [id] })
 })
 
+test('a third party that the holder added names tokens under its own caveat only', () => {
+  const tenants = new Tenants()
+  const root = storeToken(tenants.addStore())
+  const { token, id } = tenants.minted('acme')
+  const victim = tenants.minted('globex').id
+  const mine = { caveatKey: Buffer.alloc(32, 5), ticket: 'mine', location: '' }
+  const forged = encodeTokenText(createDischarge({ ...mine, caveats: [`presented = ${victim}`] }))
+  const { discharge } = tenants.discharge(root, [token])
+  const extended = addThirdPartyCaveat(root, mine, systemEntropy)
+  const verdict = readSecret(extended, [forged, discharge], { tenant: 'acme', nowMs: NOW_MS })
+  expect(verdict).toMatchObject({ ok: true, used: [{ presented: [id] }, { presented: [victim] }] })
+})
+
 test('several tokens are all named and all carried on, and must be of one tenant', () => {
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore())
@@ -131,6 +155,15 @@ test('a revoked token, an expired one, a forged one and one of a retired key ear
   tenants.nowMs = NOW_MS
   tenants.revoke(id)
   expect(messageOf(() => tenants.discharge(root, [token]))).toContain('(revoked)')
+})
+
+test('a clock that was set back revives no token, and no caveat on the time', () => {
+  const tenants = new Tenants()
+  const root = storeToken(tenants.addStore())
+  const bounded = tenants.mint({ ttlSeconds: 0, caveats: [`time < ${NOW_MS / 1000 + 60}`] }).answer as { token: string }
+  tenants.setBackMs = 60_000
+  expect(messageOf(() => tenants.discharge(root, [tenants.minted('acme').token]))).toContain('(expired)')
+  expect(messageOf(() => tenants.discharge(root, [bounded.token]))).toContain('(caveat_refused)')
 })
 
 test('a ticket that was sealed to somebody else, or whose service was removed, is not opened', () => {

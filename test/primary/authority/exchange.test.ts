@@ -2,19 +2,20 @@ import { expect, test } from 'vitest'
 import type { Exchanged } from '../../../primary/authority/commands.ts'
 import { tablesOf } from '../../../primary/authority/state.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
+import { sha256 } from '../../../shared/crypto.ts'
 import { CAVEATS_MAX } from '../../../shared/limits.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'
 import { decodeBundle, encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { attenuate } from '../../../shared/macaroon/macaroon.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
-import { createDischarge, requireDischarge } from '../../../shared/macaroon/third-party.ts'
+import { addThirdPartyCaveat, createDischarge, requireDischarge } from '../../../shared/macaroon/third-party.ts'
 import { openTicket } from '../../../shared/macaroon/ticket.ts'
 import { decodeUtf8 } from '../../../shared/macaroon/utf8.ts'
 import type { Verdict } from '../../../shared/verifier/verdict.ts'
 import { judge } from '../../../shared/verifier/verifier.ts'
 import { imageOf, NOW_MS } from './fixture.ts'
-import { codeOf, LOGIN, messageOf, rootOf, Tenants, withLogin } from './presented.ts'
+import { codeOf, LOGIN, messageOf, rootOf, storeToken, Tenants, withLogin } from './presented.ts'
 
 const READ = { org: 'acme', op: 'read', machine: 'm1' }
 
@@ -124,11 +125,64 @@ test('a further third-party caveat, or a second of the same login, is refused an
   }
 })
 
+test('a clock that was set back makes no service token of a token, or of a login, that has ended', () => {
+  const tenants = new Tenants()
+  const ended = withLogin(tenants.minted('acme').token)
+  const lasting = (tenants.mint({ ttlSeconds: 0 }).answer as { token: string }).token
+  const endedLogin = withLogin(lasting, [`time < ${NOW_MS / 1000 + 60}`])
+  tenants.setBackMs = 60_000
+  expect(messageOf(() => tenants.exchange(ended))).toContain('(expired)')
+  expect(messageOf(() => tenants.exchange(endedLogin))).toContain('(caveat_refused)')
+})
+
+test('a discharge that rests on other tokens is no login: the service token would outlive their word', () => {
+  const tenants = new Tenants()
+  const { location, publicKey } = tenants.addStore()
+  const recipient = { publicKey: Buffer.from(publicKey, 'hex') }
+  const minted = decodeTokenText(tenants.minted('acme').token)
+  const root = requireDischarge(minted, { location, condition: 'may op=read', recipient }, systemEntropy)
+  const presented = tenants.minted('acme', [`time < ${NOW_MS / 1000 + 30}`])
+  const { discharge } = tenants.discharge(root, [presented.token])
+  const bundle = encodeBundle(bindDischarges(root, [decodeTokenText(discharge)]))
+  expect(verdictOn(tenants, bundle)).toMatchObject({ ok: true, presented: [presented.id] })
+  expect(messageOf(() => tenants.exchange(bundle, { strip: location }))).toContain('rests on other tokens')
+})
+
+test('a login whose discharge needs another one is refused, and nothing of either is dropped', () => {
+  const tenants = new Tenants()
+  const own = { caveatKey: Buffer.alloc(32, 5), ticket: 'outer', location: LOGIN }
+  const inner = { caveatKey: Buffer.alloc(32, 6), ticket: 'inner', location: LOGIN, caveats: ['device = laptop'] }
+  const root = addThirdPartyCaveat(decodeTokenText(tenants.minted('acme').token), own, systemEntropy)
+  const nested = addThirdPartyCaveat(createDischarge(own), inner, systemEntropy)
+  const bundle = encodeBundle(bindDischarges(root, [nested, createDischarge(inner)]))
+  const access = { ...READ, device: 'laptop' }
+  expect(verdictOn(tenants, bundle, NOW_MS, access)).toMatchObject({ ok: true })
+  expect(messageOf(() => tenants.exchange(bundle))).toContain('third-party caveats of its own')
+  const store = storeToken(tenants.addStore())
+  const { discharge } = tenants.discharge(store, [bundle])
+  expect(decodeTokenText(discharge).caveats.map(({ cid }) => decodeUtf8(cid))).toContain('device = laptop')
+})
+
 test('a login that the token does not have is not stripped, and a token without any is not exchanged', () => {
   const tenants = new Tenants()
   const { token } = tenants.minted('acme')
   expect(codeOf(() => tenants.exchange(withLogin(token), { strip: 'https://elsewhere.example' }))).toBe('token_refused')
   expect(codeOf(() => tenants.exchange(token))).toBe('token_refused')
+})
+
+test('with its ticket given, no caveat but that one is stripped, whatever location a holder writes into it', () => {
+  const tenants = new Tenants()
+  const { token } = tenants.minted('acme')
+  const bundle = withLogin(token)
+  const ticket = ticketOf(bundle)
+  const relabelled = withOwnLogin(token)
+  for (const strip of [LOGIN, '']) {
+    expect(messageOf(() => tenants.exchange(relabelled, { strip, ticket }))).toContain('cannot be exchanged')
+  }
+  const { id } = tenants.exchange(bundle, { ticket })
+  const audit = tenants.rows.findLast(({ table }) => table === 'audit')?.row
+  const stripped = sha256(ticket).toString('hex', 0, 16)
+  expect(audit).toMatchObject({ target: id, detail: expect.stringContaining(`"ticket":"${stripped}"`) })
 })
 
 test('a caveat that is not understood refuses the exchange, in the token and in the discharge', () => {
@@ -156,6 +210,17 @@ test('more caveats than a token can hold are refused, not dropped', () => {
   expect(codeOf(() => tenants.exchange(withLogin(token, ['x = 1', 'y = 1'])))).toBe('token_refused')
   expect(caveatsOf(tenants.exchange(withLogin(token, ['x = 1'])))).toHaveLength(CAVEATS_MAX)
 })
+
+/** The holder appends a caveat with a key of its own, which it says to be the login's, and discharges it itself. */
+function withOwnLogin(token: string): string {
+  const own = { caveatKey: Buffer.alloc(32, 5), ticket: 'any bytes', location: LOGIN }
+  const root = addThirdPartyCaveat(decodeTokenText(token), own, systemEntropy)
+  return encodeBundle(bindDischarges(root, [createDischarge(own)]))
+}
+
+function ticketOf(bundle: string): Uint8Array {
+  return decodeTokenText(rootOf(bundle)).caveats.at(-1)?.cid ?? new Uint8Array()
+}
 
 /** Discharged twice: once by the usual login, once by whoever is at `location`. */
 function withTwoLogins(token: string, location: string): string {

@@ -47,9 +47,12 @@ export class Authority {
   readonly entropy: Entropy = countingEntropy()
   readonly rows: Row[] = []
   nowMs: number = NOW_MS
+  /** How far the wall clock was set back behind the time that is believed. */
+  setBackMs = 0
 
   do(command: Command): Outcome {
-    const moment: Moment = { wallMs: this.nowMs, entropy: this.entropy, kek: KEK }
+    const believed = { earliestMs: this.nowMs, latestMs: this.nowMs + this.setBackMs }
+    const moment: Moment = { wallMs: this.nowMs, believed, entropy: this.entropy, kek: KEK }
     const outcome = step(this.state, command, moment)
     this.rows.push(...outcome.rows)
     return outcome

@@ -15,7 +15,7 @@ import { ACTOR, Authority } from './fixture.ts'
 
 export const PRESENTER = '12D3KooWPresenter'
 export const LOGIN = 'https://login.example'
-const STORE_SECRET = Buffer.from('the secret of the store')
+export const STORE_SECRET: Uint8Array = Buffer.from('the secret of the store')
 const LOGIN_SECRET: Uint8Array = Buffer.alloc(32, 7)
 
 export class Tenants extends Authority {
@@ -38,7 +38,7 @@ export class Tenants extends Authority {
     return this.do({ kind: 'token.discharge', actor: ACTOR, presenter, ticket, tokens }).answer as Discharged
   }
 
-  exchange(bundle: string, changes: { strip?: string; ttlSeconds?: number } = {}): Exchanged {
+  exchange(bundle: string, changes: { strip?: string; ticket?: Uint8Array; ttlSeconds?: number } = {}): Exchanged {
     const defaults = { strip: LOGIN, ttlSeconds: 3_600 }
     const command = {
       kind: 'token.exchange',

@@ -10,8 +10,8 @@ function after(events: readonly Joined[], replicas: readonly string[] = ALL): bo
   return state.confirmed
 }
 
-const there = (replica: string): Joined => ({ replica, atHead: true })
-const behind = (replica: string): Joined => ({ replica, atHead: false })
+const there = (witness: string): Joined => ({ witness, atHead: true })
+const behind = (witness: string): Joined => ({ witness, atHead: false })
 
 test('writes are open at once where nobody could object, or the operator said alone', () => {
   expect(startAgreement([], false).confirmed).toBe(true)

@@ -6,8 +6,15 @@ import { GroupWriter, type TransactionPort } from '../../../primary/commit-log/g
 import { systemClock } from '../../../shared/clock.ts'
 import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
-import { GROUP_COMMANDS_MAX, WRITES_QUEUED_MAX } from '../../../shared/limits.ts'
+import {
+  BUNDLE_BYTES_MAX,
+  GROUP_COMMANDS_MAX,
+  GROUP_DECIDING_MS_MAX,
+  WRITES_QUEUED_CHARS_MAX,
+  WRITES_QUEUED_MAX,
+} from '../../../shared/limits.ts'
 import { ACTOR, countingEntropy, freshState, imageOf, KEK, NOW_MS } from '../authority/fixture.ts'
+import { LOGIN, PRESENTER, withLogin } from '../authority/presented.ts'
 
 /** A database in memory: what is committed, and what the open transaction would add. */
 class MemoryPort implements TransactionPort {
@@ -52,13 +59,16 @@ interface Bench {
   gate: MacaroondError | undefined
 }
 
-function bench(): Bench {
+/** `tickMs`: by how much every look at the monotonic clock moves it on. */
+function bench(tickMs = 0): Bench {
   const port = new MemoryPort()
   const fatal: unknown[] = []
+  let monotonicMs = 0
   const parts: { gate: MacaroondError | undefined } = { gate: undefined }
   const writer = new GroupWriter({
     port,
-    clock: { ...systemClock, wallMs: () => NOW_MS },
+    clock: { ...systemClock, wallMs: () => NOW_MS, monotonicMs: () => (monotonicMs += tickMs) },
+    believed: () => ({ earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 }),
     entropy: countingEntropy(),
     kek: KEK,
     gate: () => {
@@ -172,6 +182,53 @@ test('no group is larger than the limit, and the queue has an end', async () => 
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(WRITES_QUEUED_MAX)
 })
 
+/** Presents what no authority made a ticket of: costly to find out, and refused. */
+const discharge: Command = {
+  kind: 'token.discharge',
+  actor: ACTOR,
+  presenter: PRESENTER,
+  ticket: Buffer.of(1),
+  tokens: ['x'],
+}
+
+test('presented tokens are judged last, and for a bounded time: mints and revocations pass them', async () => {
+  const { port, writer } = bench(GROUP_DECIDING_MS_MAX / 2)
+  await writer.submit(createOrg('acme'))
+  const { answer } = await writer.submit<Minted>(mint('acme'))
+  const { kid, nonce } = parseTokenId(answer.id)
+  const revoke = { kind: 'token.revoke', actor: ACTOR, kid, nonce, expiresAt: 0, recorded: true, reason: '' } as const
+  let refused = 0
+  const flood = Array.from({ length: 6 }, () => writer.submit(discharge).catch(() => (refused += 1)))
+  await Promise.all([writer.submit(mint('acme')), writer.submit(revoke)])
+  expect(refused).toBe(2)
+  expect(port.committed[2]?.map(({ table }) => table)).toEqual(['revocations', 'audit', 'issued', 'audit'])
+  await Promise.all(flood)
+  // Those that waited came in two further groups.
+  expect([port.committed.length, port.rollbacks]).toEqual([3, 2])
+})
+
+test('a flood of mints leaves presented tokens a place in every group', async () => {
+  const { port, writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const flood = Array.from({ length: GROUP_COMMANDS_MAX * 3 }, () => writer.submit(mint('acme')))
+  await expect(writer.submit(discharge)).rejects.toMatchObject({ code: 'ticket_invalid' })
+  expect(port.committed).toHaveLength(2)
+  await Promise.all(flood)
+})
+
+test('presented tokens that wait are bounded in size as well as in number', async () => {
+  const { writer } = bench()
+  const tokens = ['x'.repeat(BUNDLE_BYTES_MAX)]
+  const command = { ...discharge, tokens }
+  const most = Math.floor(WRITES_QUEUED_CHARS_MAX / BUNDLE_BYTES_MAX)
+  const flood = Array.from({ length: most + 2 }, () => writer.submit(command))
+  const mintable = writer.submit(createOrg('acme'))
+  const outcomes = outcomesOf(await Promise.allSettled([...flood, mintable]))
+  expect(outcomes.slice(-4)).toEqual(['ticket_invalid', 'overloaded', 'overloaded', 'done'])
+  // What was answered makes room again.
+  expect(outcomesOf(await Promise.allSettled([writer.submit(command)]))).toEqual(['ticket_invalid'])
+})
+
 test('a revocation passes every mint that waits, and a flood of mints keeps none out', async () => {
   const { port, writer } = bench()
   await writer.submit(createOrg('acme'))
@@ -192,4 +249,19 @@ test('tokens of one group have nonces in the order of their commands', async () 
   const minted = await Promise.all(Array.from({ length: 50 }, () => writer.submit<Minted>(mint('acme'))))
   const ids = minted.map(({ answer }) => answer.id)
   expect(ids).toEqual(ids.toSorted())
+})
+
+test('presented tokens are judged by the time that is believed, not by a wall clock that was set back', async () => {
+  const { writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const { answer } = await writer.submit<Minted>(mint('acme'))
+  const exchange: Command = {
+    kind: 'token.exchange',
+    actor: ACTOR,
+    presenter: PRESENTER,
+    bundle: withLogin(answer.token),
+    strip: LOGIN,
+    ttlSeconds: 60,
+  }
+  await expect(writer.submit(exchange)).rejects.toThrow('(expired)')
 })

@@ -43,7 +43,12 @@ function run(db: Connection, commands: readonly Command[]): ReturnType<typeof st
   const rows = new RowWriter(db)
   return db.transaction(() => {
     const answers = commands.map((command) => {
-      const outcome = step(state, command, { wallMs: Date.now(), entropy: systemEntropy, kek: KEK })
+      const outcome = step(state, command, {
+        wallMs: Date.now(),
+        believed: { earliestMs: Date.now(), latestMs: Date.now() },
+        entropy: systemEntropy,
+        kek: KEK,
+      })
       for (const row of outcome.rows) rows.write(row)
       return outcome.answer
     })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { equalSecrets, hmac, hmacOfPair } from '../../../shared/crypto.ts'
 import { attenuate, createMacaroon } from '../../../shared/macaroon/macaroon.ts'
-import { firstSignature, nextSignature, verifyMacaroon } from '../../../shared/macaroon/signature.ts'
+import { firstSignature, signatureAfter, verifyMacaroon } from '../../../shared/macaroon/signature.ts'
 
 const derivedKey = new Uint8Array(32).fill(9)
 const root = createMacaroon({ derivedKey, identifier: 'id', location: 'here' })
@@ -41,7 +41,7 @@ describe('a macaroon', () => {
   test('signs a third-party caveat over verifier id and caveat id, in that order', () => {
     const caveat = { cid: new Uint8Array([1]), vid: new Uint8Array(72).fill(2) }
     const tail = firstSignature(derivedKey, root.identifier)
-    const signature = nextSignature(tail, caveat)
+    const signature = signatureAfter(tail, [caveat])
     expect(Buffer.from(signature)).toEqual(hmacOfPair(tail, caveat.vid, caveat.cid))
     expect(Buffer.from(signature)).not.toEqual(hmacOfPair(tail, caveat.cid, caveat.vid))
     expect(verifyMacaroon({ ...root, caveats: [caveat], signature }, derivedKey)).toBeDefined()

@@ -22,12 +22,24 @@ test('a job that fails is run again, and one that still runs is not started twic
     return Promise.reject(new Error('it fails'))
   }
   let runs = 0
+  const begun = Promise.withResolvers<void>()
   const endless = (): Promise<void> => {
     runs += 1
+    begun.resolve()
     return new Promise(() => undefined)
   }
   onTestFinished(scheduleJob({ name: 'failing', at: EVERY_SECOND, run: failing }, silentLog))
   onTestFinished(scheduleJob({ name: 'endless', at: EVERY_SECOND, run: endless }, silentLog))
-  await again.promise
+  await Promise.all([again.promise, begun.promise])
   expect(runs).toBe(1)
+})
+
+test('a job whose time came while the process was held up runs as soon as it can', async () => {
+  const ran = Promise.withResolvers<void>()
+  const soon = new Date(Date.now() + 1_500)
+  const at = `${soon.getSeconds()} ${soon.getMinutes()} ${soon.getHours()} * * *`
+  const run = (): Promise<void> => Promise.resolve(ran.resolve())
+  onTestFinished(scheduleJob({ name: 'daily', at, run }, silentLog))
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4_000)
+  expect(await ran.promise).toBeUndefined()
 })

@@ -5,7 +5,7 @@ import { tokenId } from '../../../shared/ids.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { createMacaroon, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
-import { nextSignature } from '../../../shared/macaroon/signature.ts'
+import { signatureAfter } from '../../../shared/macaroon/signature.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { createDischarge, requireDischarge } from '../../../shared/macaroon/third-party.ts'
 import { ACME, entry, freshNonce, mint, Node, NOW_MS, OTHER, outcome } from './fixture.ts'
@@ -199,7 +199,7 @@ describe('tokens that cannot be judged', () => {
   test('a verifier id that holds no key is told apart from a discharge that is missing', () => {
     const caveat = { cid: new Uint8Array([1]), vid: new Uint8Array(72) }
     const token = mint([])
-    const signature = nextSignature(token.signature, caveat)
+    const signature = signatureAfter(token.signature, [caveat])
     expect(outcome(new Node().judge({ ...token, caveats: [caveat], signature }))).toBe('verifier_id_invalid')
   })
 })

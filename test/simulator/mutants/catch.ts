@@ -38,11 +38,13 @@ export async function catchMutants(order: Order, options: Options, say: (line: s
 async function hunt(mutant: SimulatedMutant, order: Order): Promise<Outcome> {
   const reports: SeedReport[] = []
   let ended = ''
-  await runSeeds({ ...order, until: mutant.breaks }, (report) => reports.push(report), mutant).catch(
-    (error: unknown) => {
-      ended = String(error)
-    },
-  )
+  await runSeeds(
+    { ...order, steps: mutant.steps ?? order.steps, aim: mutant.aim ?? {}, until: mutant.breaks },
+    (report) => reports.push(report),
+    mutant,
+  ).catch((error: unknown) => {
+    ended = String(error)
+  })
   const others = new Set(reports.flatMap(({ failures }) => failures.map((text) => text.split(':', 1)[0] ?? text)))
   if (ended !== '') others.add(ended)
   const isCaught = others.delete(mutant.breaks)

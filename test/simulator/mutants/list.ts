@@ -1,10 +1,16 @@
 /** Bugs that comparable systems shipped, or that a careless hand could write here, and the promise that each breaks. */
 import type { Mutant } from '../../chaos/mutants/mutant.ts'
+import type { Aim } from '../plan/plan.ts'
 
 export interface SimulatedMutant extends Mutant {
   /** As failures of a run begin. */
   readonly breaks: string
+  /** What is drawn, where few of all schedules would show it. */
+  readonly aim?: Aim
+  readonly steps?: number
 }
+
+const CUTS = { kinds: ['cut both ways', 'cut towards the replica', 'cut towards the primary'] } as const
 
 export const MUTANTS: readonly SimulatedMutant[] = [
   {
@@ -58,6 +64,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease never ends',
+    aim: CUTS,
     file: 'shared/freshness/holder.ts',
     find: 'Math.max(0, lease.grant.leaseMs - elapsedMs(lease.sent, now))',
     replace: 'lease.grant.leaseMs',
@@ -65,6 +72,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease runs from the receipt of its answer',
+    aim: { kinds: [...CUTS.kinds, 'slow link', 'flapping'], leaseMs: 700 },
     file: 'shared/freshness/holder.ts',
     find: 'const pending = [...fenced.pending, { grant, sent: ping.sent }]',
     replace: 'const pending = [...fenced.pending, { grant, sent: now }]',
@@ -72,6 +80,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease ends by the wall clock alone',
+    aim: { kinds: [...CUTS.kinds, 'wall clock moved'], leaseMs: 400 },
     file: 'shared/freshness/clock-reading.ts',
     find: 'return Math.max(to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs, to.wallMs - from.wallMs)',
     replace: 'return to.wallMs - from.wallMs',
@@ -79,6 +88,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease ends by the monotonic clock alone',
+    aim: { kinds: [...CUTS.kinds, 'asleep'], leaseMs: 400 },
     file: 'shared/freshness/clock-reading.ts',
     find: 'return Math.max(to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs, to.wallMs - from.wallMs)',
     replace: 'return to.monotonicMs - from.monotonicMs',
@@ -86,6 +96,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a revocation that comes counts as a lease',
+    aim: { kinds: ['cut towards the primary'], leaseMs: 400 },
     file: 'replica/freshness/freshness.ts',
     find: "if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied: this.#options.applied() })",
     replace:
@@ -94,6 +105,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a primary that starts again forgets what it granted',
+    aim: { kinds: [...CUTS.kinds, 'killed'], leaseMs: 2_500 },
     file: 'primary/freshness/granting.ts',
     find: 'earlierLeaseMs: options.leaseMsMax(),',
     replace: 'earlierLeaseMs: 0,',
@@ -101,6 +113,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'the wall clock of the primary ends what it granted',
+    aim: { kinds: [...CUTS.kinds, 'wall clock moved'], leaseMs: 1_000 },
     file: 'primary/freshness/granting.ts',
     find: 'this.book = new GrantBook({\n      clock,',
     replace: 'this.book = new GrantBook({\n      clock: { ...clock, monotonicMs: () => clock.wallMs() },',
@@ -108,6 +121,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a global wait ends with the first acknowledgement',
+    aim: { ...CUTS, leaseMs: 1_000 },
     file: 'shared/freshness/grants.ts',
     find: 'for (const holder of this.#holders.values()) covered = earlierMark(covered, limitOf(holder, nowMs))\n    return covered',
     replace:
@@ -116,6 +130,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease is given and not written into the book',
+    aim: { ...CUTS, leaseMs: 1_000 },
     file: 'primary/freshness/granting.ts',
     find: 'return this.book.grant(holder, { mark, leaseMs }) ? leaseMs : 0',
     replace: 'return leaseMs',
@@ -123,6 +138,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'what was sent counts as applied',
+    aim: { ...CUTS, leaseMs: 1_000 },
     file: 'primary/publisher/revocation-session.ts',
     find: 'if (rows.length > 0) await connection.send(',
     replace: 'this.#options.onCovered(this.#sent)\n      if (rows.length > 0) await connection.send(',
@@ -130,6 +146,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a revocation is acknowledged before it is enforced',
+    aim: { kinds: ['slow link'], leaseMs: 1_000 },
     file: 'replica/revocations/stream.ts',
     find: 'this.#options.tables.add(rows, seq, place.timeline)\n    this.#taken',
     replace:
@@ -138,6 +155,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'an answer counts before its revocations are applied',
+    aim: { kinds: ['slow link', 'flapping', 'links broken'], leaseMs: 1_000 },
     file: 'shared/freshness/holder.ts',
     find: 'if (timeline !== grant.timeline || seq < grant.seq) return false',
     replace: 'if (timeline !== grant.timeline) return false',
@@ -145,6 +163,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a position that is asked for is not waited for',
+    aim: { kinds: [...CUTS.kinds, 'slow link'] },
     file: 'replica/verify/verify-api.ts',
     find: 'if (asked.minPosition !== undefined) return',
     replace: "if (asked.minPosition === '') return",
@@ -152,6 +171,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'who waited long enough for a position gets an older state',
+    aim: { kinds: [...CUTS.kinds, 'slow link', 'killed'], leaseMs: 2_500 },
     file: 'replica/verify/verify-api.ts',
     find: 'if (!reached) return walk.answer(walk.judge(), notReached())',
     replace: 'if (!reached) return walk.answer(walk.judge())',
@@ -159,6 +179,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'commits do not wait for the disk',
+    aim: { kinds: ['power lost'] },
     file: 'shared/sqlite/connection.ts',
     find: "connection.pragma('synchronous = FULL')",
     replace: "connection.pragma('synchronous = OFF')",
@@ -166,6 +187,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a connection to a machine that is gone is never given up',
+    aim: { kinds: ['power lost'] },
     file: 'shared/channel/heartbeat.ts',
     find: 'if (step.silent) return onSilence()',
     replace: '',
@@ -173,6 +195,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a replica that comes again is told nothing of what it missed',
+    aim: { kinds: ['links broken', 'killed', 'cut both ways'] },
     file: 'primary/publisher/publisher.ts',
     find: 'const start = hello.timeline === log.timeline ? hello.seq : 0',
     replace: 'const start = lastRevocation()',
@@ -180,6 +203,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'who lost a connection waits too long before the next',
+    aim: { kinds: ['killed', 'links broken'] },
     file: 'shared/channel/supervisor.ts',
     find: 'await sleep(this.#options.clock, delayMs, this.#options.signal)',
     replace: 'await sleep(this.#options.clock, delayMs * 100, this.#options.signal)',
@@ -187,6 +211,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a primary takes the time at its start from its own clock alone',
+    aim: { kinds: ['killed', 'wall clock moved'] },
     file: 'primary/freshness/granting.ts',
     find: 'witnessed: hasReplicas',
     replace: 'witnessed: false',

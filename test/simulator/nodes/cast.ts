@@ -47,7 +47,7 @@ export interface Freshness {
 
 export function primaryConfigIn(data: string, freshness: Freshness): PrimaryConfig {
   const peers = [peer('operator', 'operator'), ...REGIONS.map((region) => peer(region, 'replica'))]
-  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 } }
+  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, archive: { enabled: false } }
   return primaryConfig.parse({ ...COMMON, ...small, data, listen: addressOf('primary'), freshness, peers })
 }
 

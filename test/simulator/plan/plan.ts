@@ -85,17 +85,24 @@ const DRAWS: readonly (readonly [FaultKind, Draw])[] = [
   ],
 ]
 
-export function drawPlan(seed: number, steps: number): Plan {
+/** Narrows what is drawn to what a question is about. */
+export interface Aim {
+  readonly kinds?: readonly FaultKind[]
+  readonly leaseMs?: number
+}
+
+export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const random = randomFor(seed, 'plan')
   const lengthMs = steps * STEP_MS
-  const leaseMs = random.pick(LEASES_MS) ?? LEASES_MS[0]
+  const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
+  const draws = DRAWS.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
   const faults: PlannedFault[] = []
   const count = 1 + random.below(FAULTS_MAX)
   while (faults.length < count) {
-    const fault = drawFault(random, { leaseMs, lengthMs, during: undefined })
+    const fault = drawFault(random, { draws, leaseMs, lengthMs, during: undefined })
     faults.push(fault)
     // Faults that come together find what neither finds alone.
-    if (random.fraction() < COMPANY) faults.push(drawFault(random, { leaseMs, lengthMs, during: fault }))
+    if (random.fraction() < COMPANY) faults.push(drawFault(random, { draws, leaseMs, lengthMs, during: fault }))
   }
   return {
     seed,
@@ -106,14 +113,15 @@ export function drawPlan(seed: number, steps: number): Plan {
 }
 
 interface DrawOptions {
+  readonly draws: typeof DRAWS
   readonly leaseMs: number
   readonly lengthMs: number
   /** Begins while this one lasts. */
   readonly during: PlannedFault | undefined
 }
 
-function drawFault(random: Random, { leaseMs, lengthMs, during }: DrawOptions): PlannedFault {
-  const [kind, draw] = random.pick(DRAWS) ?? ['cut both ways', cut]
+function drawFault(random: Random, { draws, leaseMs, lengthMs, during }: DrawOptions): PlannedFault {
+  const [kind, draw] = random.pick(draws) ?? ['cut both ways', cut]
   const [fromMs, untilMs] =
     during === undefined ? [BEGIN_MS, Math.max(BEGIN_MS, lengthMs)] : [during.atMs, during.atMs + during.forMs]
   const atMs = Math.round(fromMs + random.fraction() * (untilMs - fromMs))

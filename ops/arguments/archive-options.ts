@@ -1,0 +1,30 @@
+/** The options that name an archive and the key to check it with: the same for every command that reads one. */
+import type { Command } from 'commander'
+import type { ManifestState } from '../../shared/archive/manifest-state.ts'
+import { readManifest } from '../../shared/archive/manifest-store.ts'
+import { openArchive } from '../../shared/archive/open-archive.ts'
+import type { ArchiveStorage } from '../../shared/archive/storage.ts'
+import type { Profile } from '../../shared/config/profile.ts'
+import { hexKey, noAuthorityKey, parseAuthorityKey } from './authority-key.ts'
+import { mandatory } from './options.ts'
+
+export interface ArchiveOptions {
+  readonly archive: string
+  readonly key?: string
+}
+
+export function archiveOptions(command: Command): Command {
+  mandatory(command, '--archive <place>', 'the archive: a directory, or s3://BUCKET/FOLDER')
+  return command.option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s)')
+}
+
+/** The manifest is read and checked whole. Throws archive_missing, archive_damaged, usage without a key. */
+export async function readArchive(
+  { archive, key }: ArchiveOptions,
+  profile: Profile | undefined,
+): Promise<{ readonly storage: ArchiveStorage; readonly manifest: ManifestState }> {
+  const publicKey = key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
+  if (publicKey === undefined) throw noAuthorityKey()
+  const storage = await openArchive(archive)
+  return { storage, manifest: await readManifest(storage, publicKey) }
+}

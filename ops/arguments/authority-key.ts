@@ -1,0 +1,35 @@
+/** The public key that an archive is checked with. It comes from the operator, never from the archive. */
+import { MacaroondError } from '../../shared/errors.ts'
+import { readSmallFile } from '../../shared/config/small-file.ts'
+
+const FILE_BYTES_MAX = 4096
+
+/** `--key`: 64 hex digits, or a file that holds them. Throws usage, key_unreadable, key_malformed. */
+export function parseAuthorityKey(text: string): Uint8Array {
+  const inline = hexKey(text)
+  if (inline !== undefined) return inline
+  let content: string
+  try {
+    content = readSmallFile(text, FILE_BYTES_MAX).bytes.toString('utf8')
+  } catch (cause) {
+    throw new MacaroondError('key_unreadable', `cannot read the authority's key from ${text.slice(0, 200)}`, {
+      hint: '--key takes 64 hex digits, or a file with them',
+      cause,
+    })
+  }
+  const key = hexKey(content.trim())
+  if (key !== undefined) return key
+  throw new MacaroondError('key_malformed', `${text} does not hold an authority's public key`, {
+    hint: 'it is 64 hex digits, as `macaroond archive key` prints it',
+  })
+}
+
+export function hexKey(text: string): Uint8Array | undefined {
+  return /^[0-9a-f]{64}$/.test(text) ? Buffer.from(text, 'hex') : undefined
+}
+
+export function noAuthorityKey(): MacaroondError {
+  return new MacaroondError('usage', 'an archive is only believed with the key of its authority, and none was given', {
+    hint: 'give --key, or put `authority_key` into the profile; `macaroond archive key` prints it. It never comes from the archive',
+  })
+}

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { drill } from '../../shared/archive/drill.ts'
+import { pointText } from '../../shared/archive/restore-plan.ts'
+import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import { archiveOptions, readArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
+import { explain } from '../arguments/explain.ts'
+import { optionalProfileOf } from '../clients.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function addArchiveDrill(parent: Command, terminal: Terminal): void {
+  const command = archiveOptions(
+    parent.command('drill').description('really restore a random past transaction into a scratch file, and compare'),
+  )
+  command.option(
+    '--config <file>',
+    'the primary’s configuration: its key-encryption key opens a key of the restored database',
+  )
+  command.action(async (options: ArchiveOptions & { readonly config?: string }, own: Command) => {
+    const { storage, manifest } = await readArchive(options, optionalProfileOf(own, terminal.env))
+    const folder = mkdtempSync(join(tmpdir(), 'macaroond-drill-'))
+    try {
+      const drilled = await drill({
+        storage,
+        files: [...manifest.files.values()],
+        cluster: manifest.cluster ?? '',
+        ring: await ringOf(options.config),
+        draw: systemEntropy.uniform(),
+        path: join(folder, 'drill.db'),
+        nowMs: systemClock.wallMs(),
+      })
+      const key = drilled.keyUnsealed ? ', and a key opens' : '; give --config to see a key open, too'
+      const line = `restored ${pointText(drilled)} from ${drilled.files} files: as it was committed${key}`
+      terminal.answer({ ok: true, ...drilled }, line)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+  explain(command, {
+    examples: ['macaroond archive drill --archive ./primary-archive --config primary.toml --key authority.key'],
+    json: ['{"ok": true, "txid", "timestampMs", "files", "bytes", "keyUnsealed"}'],
+    exit: '1 when it did not come out as it was committed',
+  })
+}
+
+async function ringOf(config: string | undefined): ReturnType<typeof load> {
+  return config === undefined ? [] : load(config)
+}
+
+async function load(config: string): Promise<Parameters<typeof drill>[0]['ring']> {
+  const [{ readPrimaryConfig }, { loadKek }] = await Promise.all([
+    import('../../primary/main.ts'),
+    import('../../shared/config/kek.ts'),
+  ])
+  return [loadKek(readPrimaryConfig(config).kek, config, process.env)]
+}

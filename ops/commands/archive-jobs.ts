@@ -1,0 +1,32 @@
+import type { Command } from 'commander'
+import { explain } from '../arguments/explain.ts'
+import { profileOf, withAdmin } from '../clients.ts'
+import type { Terminal } from '../terminal.ts'
+
+/** The primary is the archive's only writer: these ask it to do now what it does by schedule. */
+export function addArchiveJobs(parent: Command, terminal: Terminal): void {
+  addJob(parent, terminal, { name: 'snapshot', description: 'ask the primary to archive its whole database now' })
+  addJob(parent, terminal, {
+    name: 'compact',
+    description: 'ask the primary to merge what can be merged, and delete what is old',
+  })
+}
+
+function addJob(
+  parent: Command,
+  terminal: Terminal,
+  { name, description }: { readonly name: string; readonly description: string },
+): void {
+  const command = parent
+    .command(name)
+    .description(description)
+    .action(async (_: object, own: Command) => {
+      const profile = profileOf(own, terminal.env)
+      await withAdmin(profile, profile.primary, (call) => call(`archive.${name}`, {}))
+      terminal.answer(
+        { asked: true },
+        'the primary does it as soon as nothing waits for upload; `macaroond status --json` shows its alerts',
+      )
+    })
+  explain(command, { examples: [`macaroond archive ${name}`], json: ['{"asked": true}'] })
+}

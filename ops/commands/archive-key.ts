@@ -1,0 +1,21 @@
+import type { Command } from 'commander'
+import { MacaroondError } from '../../shared/errors.ts'
+import { explain } from '../arguments/explain.ts'
+import { askStatus, profileOf } from '../clients.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function addArchiveKey(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('key')
+    .description('ask the primary for the authority’s public key, which restores check an archive with')
+    .action(async (_: object, own: Command) => {
+      const profile = profileOf(own, terminal.env)
+      const status = await askStatus(profile, profile.primary)
+      if (status.role !== 'primary') throw new MacaroondError('peer_mismatch', 'the profile’s primary says it is none')
+      terminal.answer({ key: status.authorityKey }, status.authorityKey)
+    })
+  explain(command, {
+    examples: ['macaroond archive key > authority.key', 'put it into the profile as: authority_key = "2c0f4d…"'],
+    json: ['{"key": 64 hex digits}'],
+  })
+}

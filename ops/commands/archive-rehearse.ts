@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import { explain } from '../arguments/explain.ts'
+import type { Terminal } from '../terminal.ts'
+
+const REGIONS: readonly string[] = ['fra', 'sin']
+
+export function addArchiveRehearse(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('rehearse')
+    .description(
+      'rehearse a disaster on a cluster of its own: a primary loses its disk and comes back from its archive',
+    )
+    .action(async () => {
+      const [{ runSteps }, { rehearsalSteps }] = await Promise.all([
+        import('../tour/run.ts'),
+        import('../rehearsal/steps.ts'),
+      ])
+      await runSteps({ name: 'rehearsal', regions: REGIONS, steps: rehearsalSteps(), keep: false }, terminal)
+    })
+  explain(command, {
+    examples: ['macaroond archive rehearse'],
+    json: ['{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms of "back to service" is the time without a primary'],
+    exit: '0 only if every step held',
+  })
+}

@@ -1,0 +1,129 @@
+import type { Command } from 'commander'
+import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import type { Profile } from '../../shared/config/profile.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { parsePosition } from '../../shared/position.ts'
+import { hexKey, noAuthorityKey, parseAuthorityKey } from '../arguments/authority-key.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory } from '../arguments/options.ts'
+import { parseTarget } from '../arguments/restore-target.ts'
+import { optionalProfileOf } from '../clients.ts'
+import type { Preview, RestoreOptions } from '../restore/restore.ts'
+import type { Terminal } from '../terminal.ts'
+
+interface Options {
+  readonly archive?: string
+  readonly fromReplica?: string
+  readonly at?: string
+  readonly txid?: string
+  readonly output: string
+  readonly key?: string
+  readonly unsigned?: true
+  readonly oldData?: string
+  readonly newest?: string
+  readonly withoutRevocations?: true
+  readonly dryRun?: true
+  readonly yes?: true
+}
+
+export function addRestore(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('restore')
+    .description('make a database as it was at any past transaction, with every revocation since')
+    .option('--archive <place>', 'the archive: a directory, or s3://BUCKET/FOLDER')
+    .option('--from-replica <folder>', 'in place of an archive: the data folder of a stopped replica')
+    .option('--at <time>', 'state at a moment: 2026-11-25T14:00:00Z, or "2 hours ago" (default: the newest)')
+    .option('--txid <number>', 'state after a transaction, decimal or 16 hex digits')
+    .option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s authority_key)')
+    .option('--unsigned', 'believe an archive that has no manifest, such as one that litestream wrote')
+    .option('--old-data <folder>', 'data folder of the old primary: what it knew of revocations is kept')
+    .option('--newest <position>', 'the newest position you know of, to notice an old copy of the archive')
+    .option('--without-revocations', 'DANGEROUS: tokens that were revoked after that moment are good again')
+    .option('--dry-run', 'everything but the result: shows what would be done, and changes nothing')
+    .option('--yes', 'go on although something known could not be read, or revocations are left out')
+  mandatory(command, '--output <file>', 'the new database; never overwritten')
+  command.action(async (options: Options, own: Command) => run(options, optionalProfileOf(own, terminal.env), terminal))
+  explain(command, {
+    examples: [
+      'macaroond restore --archive ./primary-archive --at "2 hours ago" --output restored.db --dry-run',
+      'macaroond restore --archive ./primary-archive --txid 1200 --output restored.db --key authority.key',
+      'macaroond restore --from-replica ./replica-fra --output restored.db',
+    ],
+    json: [
+      '{"file", "plan": {"txid", "timestampMs", "files", "bytes", "estimatedSeconds", "next", "grain"} | null,',
+      ' "carried": {"revocations", "sources": [{"from", "known", "carried"}]} | null, "unread", "remarks",',
+      ' "begun": {"epoch", "timeline", "txid"} | null}; a dry run has no "begun", and "file" is null',
+      'grain: "transaction" where the next state is the next transaction, "merged" where it is not, "newest"',
+    ],
+    exit: '1 when the archive is damaged or does not have that state, 2 when it needs --yes, 5 when the file exists',
+  })
+}
+
+async function run(options: Options, profile: Profile | undefined, terminal: Terminal): Promise<void> {
+  const [{ restore }, { previewLines, previewDocument, restoredDocument, restoredLines }] = await Promise.all([
+    import('../restore/restore.ts'),
+    import('../restore/report.ts'),
+  ])
+  const { output, oldData, withoutRevocations = false } = options
+  let shown: Preview | undefined
+  const confirm = (preview: Preview): boolean => {
+    shown = preview
+    terminal.progress('')
+    if (!terminal.json) for (const line of previewLines(preview)) terminal.say(line)
+    if (options.dryRun === true) return false
+    requireYes(options, preview, terminal)
+    return true
+  }
+  const restored = await restore({
+    from: await sourceOf(options, profile),
+    output,
+    profile,
+    oldData,
+    newest: options.newest === undefined ? undefined : parsePosition(options.newest),
+    withoutRevocations,
+    clock: systemClock,
+    entropy: systemEntropy,
+    onProgress: (done, all) => terminal.progress(bar(done, all)),
+    confirm,
+  })
+  if (restored !== undefined)
+    return terminal.answer(restoredDocument(restored, output), restoredLines(restored, output))
+  if (shown !== undefined) terminal.answer({ file: null, ...previewDocument(shown) }, [])
+}
+
+async function sourceOf(options: Options, profile: Profile | undefined): Promise<RestoreOptions['from']> {
+  const { archive, fromReplica, at, txid, key } = options
+  if ((archive === undefined) === (fromReplica === undefined)) {
+    throw new MacaroondError('usage', 'a restore has one source', { hint: 'give --archive, or --from-replica' })
+  }
+  const target = parseTarget({ at, txid }, systemClock.wallMs())
+  if (archive === undefined) {
+    if (target.kind === 'head') return { replica: fromReplica ?? '' }
+    throw new MacaroondError('usage', 'a replica has its newest state only: --at and --txid need an archive')
+  }
+  const { openSigned, openUnsigned } = await import('../restore/source.ts')
+  if (options.unsigned === true) return { archive: await openUnsigned(archive), target }
+  const known = key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
+  if (known === undefined) throw noAuthorityKey()
+  return { archive: await openSigned(archive, known), target }
+}
+
+/** Throws restore_unconfirmed. */
+function requireYes({ yes, withoutRevocations }: Options, { unread }: Preview, terminal: Terminal): void {
+  if (withoutRevocations === true)
+    terminal.say('WARNING: every token that was revoked after this moment will be good again')
+  if (yes === true) return
+  const reasons = [...unread, ...(withoutRevocations === true ? ['revocations are left out'] : [])]
+  if (reasons.length === 0) return
+  throw new MacaroondError('restore_unconfirmed', `this restore can bring revoked tokens back: ${reasons.join('; ')}`, {
+    hint: 'make that readable and repeat it, or say --yes',
+  })
+}
+
+const BAR_CHARS = 30
+
+function bar(done: number, all: number): string {
+  const share = all === 0 ? 1 : Math.min(1, done / all)
+  const full = Math.round(share * BAR_CHARS)
+  return `[${'#'.repeat(full)}${'.'.repeat(BAR_CHARS - full)}] ${Math.round(share * 100)} %`
+}

@@ -1,0 +1,156 @@
+/**
+ * A disaster from its beginning to its end: a primary is killed and its disk deleted, a database restored from the archive
+ * to a moment before a revocation, and the cluster goes on, with that revocation. The time without a primary is measured.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import type { PrimaryStatus } from '../../shared/protocol/status.ts'
+import { askStatus } from '../clients.ts'
+import { type Restored, restore } from '../restore/restore.ts'
+import { openSigned } from '../restore/source.ts'
+import { acceptedEverywhere, clusterUp, orgCreated } from '../tour/mint-and-verify.ts'
+import { ORG, READ, type Stage } from '../tour/stage.ts'
+import { hold, type Step } from '../tour/step.ts'
+
+const MINTED_BEFORE = 200
+const PATIENCE_MS = 20_000
+const POLL_MS = 10
+
+/** What the steps hand on. */
+interface Course {
+  kept: string
+  revoked: string
+  /** The moment to go back to. */
+  momentMs: number
+  lostMs: number
+  authorityKey: string
+}
+
+export function rehearsalSteps(): readonly Step[] {
+  const course: Course = { kept: '', revoked: '', momentMs: 0, lostMs: 0, authorityKey: '' }
+  const steps = [minted, revokedAfterwards, archived, diskLost, restored, backToService, revocationKept, archiveGoesOn]
+  return [clusterUp, orgCreated, ...steps.map((step) => step(course))]
+}
+
+type StepOf = (course: Course) => Step
+
+const minted: StepOf = (course) => ({
+  title: 'tokens minted',
+  run: async ({ signer }) => {
+    course.kept = (await signer.mint({ org: ORG, subject: 'alice' })).token
+    course.revoked = (await signer.mint({ org: ORG, subject: 'mallory' })).token
+    for (let count = 2; count < MINTED_BEFORE; count += 1) await signer.mint({ org: ORG, subject: `user ${count}` })
+    return { detail: `${MINTED_BEFORE}, each a transaction` }
+  },
+})
+
+const revokedAfterwards: StepOf = (course) => ({
+  title: 'a token revoked afterwards',
+  run: async ({ signer }) => {
+    // The clocks of two transactions must differ for a moment between them to exist.
+    await setTimeout(POLL_MS)
+    course.momentMs = systemClock.wallMs()
+    await setTimeout(POLL_MS)
+    const { id, durability } = await signer.revoke({ token: course.revoked, reason: 'stolen' })
+    return { detail: `${id}, durable: ${durability}; the moment to go back to is before it` }
+  },
+})
+
+const archived: StepOf = (course) => ({
+  title: 'everything archived',
+  run: async (stage) => {
+    const status = await archiveCaughtUp(stage)
+    course.authorityKey = status.authorityKey
+    return { detail: `${status.archive?.files} files up to ${status.archive?.position}` }
+  },
+})
+
+const diskLost: StepOf = (course) => ({
+  title: 'primary killed, its disk lost',
+  run: async ({ cluster }) => {
+    const { primary, path } = cluster.folder
+    await cluster.kill(primary)
+    course.lostMs = systemClock.monotonicMs()
+    rmSync(join(path, primary.name), { recursive: true })
+    return { detail: 'SIGKILL, and the data folder deleted' }
+  },
+})
+
+const restored: StepOf = (course) => ({
+  title: 'restored to the moment before',
+  run: async ({ cluster }) => {
+    const { primary, path, profile, archive } = cluster.folder
+    hold(archive !== null, 'the primary has no archive')
+    const data = join(path, primary.name)
+    mkdirSync(data, { mode: 0o700 })
+    const done = await restore({
+      from: {
+        archive: await openSigned(archive, Buffer.from(course.authorityKey, 'hex')),
+        target: { kind: 'time', atMs: course.momentMs },
+      },
+      output: join(data, 'macaroond.db'),
+      profile,
+      oldData: undefined,
+      newest: undefined,
+      withoutRevocations: false,
+      clock: systemClock,
+      entropy: systemEntropy,
+      onProgress: () => undefined,
+      confirm: ({ unread }) => unread.length === 0,
+    })
+    hold(done !== undefined, 'something that is known could not be read')
+    return { detail: describe(done) }
+  },
+})
+
+function describe({ preview, begun }: Restored): string {
+  const carried = preview.carried?.revocations.length ?? 0
+  return `to txid ${preview.plan?.point.txid} from ${preview.plan?.files.length} files, ${carried} revocation carried over; epoch ${begun?.epoch}`
+}
+
+const backToService: StepOf = (course) => ({
+  title: 'back to service',
+  run: async (stage) => {
+    const { cluster } = stage
+    await cluster.startNode(cluster.folder.primary)
+    await cluster.untilServing()
+    const { position } = await stage.signer.mint({ org: ORG, subject: 'after' })
+    const ms = systemClock.monotonicMs() - course.lostMs
+    return { ms, detail: `writes open ${Math.round(ms)} ms after the loss, at ${position}` }
+  },
+})
+
+const revocationKept: StepOf = (course) => ({
+  title: 'revocation kept, tokens kept',
+  run: async (stage) => {
+    await acceptedEverywhere(stage, course.kept)
+    const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, course.revoked, READ)))
+    for (const verdict of verdicts) {
+      hold(!verdict.ok && verdict.reason === 'revoked', 'a token that was revoked after the moment is good again')
+    }
+    return { detail: `in ${stage.regions.join(' and ')}` }
+  },
+})
+
+const archiveGoesOn: StepOf = () => ({
+  title: 'archive goes on',
+  run: async (stage) => {
+    const { archive } = await archiveCaughtUp(stage)
+    return { detail: `up to ${archive?.position}` }
+  },
+})
+
+async function archiveCaughtUp({ cluster }: Stage): Promise<PrimaryStatus> {
+  const { profile } = cluster.folder
+  const untilMs = systemClock.monotonicMs() + PATIENCE_MS
+  for (;;) {
+    const status = await askStatus(profile, profile.primary)
+    hold(status.role === 'primary', 'the primary says it is none')
+    if (status.archive?.lag === 0 && status.archive.position !== null) return status
+    const { alerts = ['there is none'], lag = 0 } = status.archive ?? {}
+    hold(systemClock.monotonicMs() < untilMs, `the archive is ${lag} transactions behind: ${alerts.join('; ')}`)
+    await setTimeout(POLL_MS)
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What a place knows that must outlive a restore: revocations above all, then retired keys and disabled orgs, the issue
+ * clock, the epochs there were, and the head of the audit chain that is given up.
+ */
+import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
+import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import type { Position } from '../../shared/position.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
+
+export interface Evidence {
+  /** For people: `the archive's head`, `replica fra`, `old disk`. */
+  readonly from: string
+  /** Whose it is. */
+  readonly cluster: string
+  readonly position: Omit<Position, 'checksum'> | undefined
+  readonly revocations: readonly RevocationColumns[]
+  readonly issueClockMs: number
+  /** The longest lease that was ever granted: holders of one may live, whatever is restored. */
+  readonly leaseMsMax: number
+  /** Only a whole database tells these. */
+  readonly database: DatabaseEvidence | undefined
+}
+
+export interface DatabaseEvidence {
+  readonly retiredKeys: readonly Buffer[]
+  readonly disabledOrgs: readonly string[]
+  /** Rows of `root_keys`, for orgs that have no other key left. */
+  readonly keys: readonly Readonly<Record<string, string | number | Buffer>>[]
+  readonly epochs: readonly { readonly epoch: number; readonly timeline: string; readonly base_txid: number }[]
+  readonly audit: { readonly seq: number; readonly head: Uint8Array }
+}
+
+const ROWS_A_READ = 1_000
+
+/** Throws schema_newer, schema_older: its rows may mean something else. */
+export function evidenceOfDatabase(from: string, db: Connection): Evidence {
+  const meta = new MetaReader(db).read()
+  const { cluster, epoch, txid, issueClockMs, leaseMsMax, auditSeq, auditHead } = meta
+  checkMeta(meta, cluster, from)
+  return {
+    from,
+    cluster,
+    position: { epoch, txid },
+    revocations: [...allRevocations(db)],
+    issueClockMs,
+    leaseMsMax,
+    database: {
+      retiredKeys: db.prepare<[], Buffer>("SELECT kid FROM root_keys WHERE state = 'retired'").pluck().all(),
+      disabledOrgs: db.prepare<[], string>("SELECT name FROM orgs WHERE state = 'disabled'").pluck().all(),
+      keys: db
+        .prepare<[], Record<string, string | number | Buffer>>('SELECT * FROM root_keys ORDER BY generation')
+        .all(),
+      epochs: db.prepare<[], DatabaseEvidence['epochs'][number]>('SELECT epoch, timeline, base_txid FROM epochs').all(),
+      audit: { seq: auditSeq, head: auditHead },
+    },
+  }
+}
+
+function* allRevocations(db: Connection): Generator<RevocationColumns> {
+  for (let after = 0; ;) {
+    const rows = readRevocationColumns(db, after, ROWS_A_READ)
+    for (const { columns } of rows) yield columns
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < ROWS_A_READ) return
+    after = last.seq
+  }
+}
+
+/**
+ * One revocation, whoever tells of it: what it is about. Two cut-offs of one subject at different times are two. A token's
+ * key names its org as well, and a journal knows no other.
+ */
+export function revocationName({ kind, org, key, at_ms: atMs }: RevocationColumns): string {
+  return JSON.stringify(kind === 'token' ? [kind, key] : [kind, org, key, atMs])
+}

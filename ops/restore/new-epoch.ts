@@ -1,0 +1,112 @@
+/**
+ * The last step of a restore, one transaction on the restored database: it begins a new epoch and timeline, jumps past every
+ * transaction that anybody knows of, takes in what must outlive the restore, and says so in the audit chain.
+ */
+import { nextAuditRow } from '../../primary/authority/audit.ts'
+import { RowWriter } from '../../primary/store/row-writer.ts'
+import type { Clock, Entropy } from '../../shared/clock.ts'
+import { MetaReader, type Meta } from '../../shared/database/meta.ts'
+import { insertRevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { type Epoch, epoch as asEpoch, type Txid, txid as asTxid } from '../../shared/ids.ts'
+import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { CarryOver } from './carry-over.ts'
+import type { DatabaseEvidence, Evidence } from './evidence.ts'
+
+export interface NewEpochOptions {
+  readonly evidence: readonly Evidence[]
+  /** The highest that the archive knows of. */
+  readonly highest: { readonly epoch: number; readonly txid: number }
+  /** Undefined: the operator wants none of it. */
+  readonly carried: CarryOver | undefined
+  readonly clock: Pick<Clock, 'wallMs'>
+  readonly entropy: Entropy
+}
+
+export interface Begun {
+  readonly epoch: Epoch
+  readonly timeline: string
+  readonly txid: Txid
+}
+
+export function beginEpoch(db: Connection, options: NewEpochOptions): Begun {
+  const run = db.transaction(() => write(db, options))
+  return run.immediate()
+}
+
+function write(db: Connection, options: NewEpochOptions): Begun {
+  const { evidence, highest, carried, clock } = options
+  const meta = new MetaReader(db).read()
+  const begun = place(meta, options)
+  const databases = evidence.flatMap(({ database }) => database ?? [])
+  let seq = meta.revocationSeq
+  for (const columns of carried?.revocations ?? []) insertRevocationColumns(db, (seq += 1), columns)
+  if (carried !== undefined) for (const database of databases) carryStates(db, database)
+  for (const { epochs } of databases) carryEpochs(db, epochs)
+  db.prepare('INSERT INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)').run(
+    begun.epoch,
+    begun.timeline,
+    begun.txid,
+  )
+  const abandoned = databases.map(({ audit }) => audit).toSorted((a, b) => b.seq - a.seq)[0]
+  const detail = {
+    epoch: begun.epoch,
+    timeline: begun.timeline,
+    restored: meta.txid,
+    abandoned_txid: Math.max(highest.txid, meta.txid),
+    abandoned_audit_seq: abandoned?.seq ?? meta.auditSeq,
+    abandoned_audit_head: Buffer.from(abandoned?.head ?? meta.auditHead).toString('hex'),
+    revocations_carried: carried?.revocations.length ?? 0,
+    without_revocations: carried === undefined,
+  }
+  const entry = {
+    atMs: clock.wallMs(),
+    actor: 'restore',
+    action: 'database.restore',
+    org: '',
+    target: meta.cluster,
+    detail,
+  }
+  const audit = nextAuditRow({ seq: meta.auditSeq, hash: meta.auditHead }, entry)
+  new RowWriter(db).write({ table: 'audit', row: audit })
+  const issueClockMs = Math.max(meta.issueClockMs, ...evidence.map((one) => one.issueClockMs))
+  const leaseMsMax = Math.max(meta.leaseMsMax, ...evidence.map((one) => one.leaseMsMax))
+  db.prepare(
+    `UPDATE meta SET txid = ?, epoch = ?, timeline = ?, issue_clock_ms = ?, key_generation = key_generation + 1,
+      revocation_seq = ?, audit_seq = ?, audit_head = ?, lease_ms_max = ?`,
+  ).run([begun.txid, begun.epoch, begun.timeline, issueClockMs, seq, audit.seq, audit.hash, leaseMsMax])
+  return begun
+}
+
+function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Begun {
+  const positions = evidence.flatMap(({ position }) => position ?? [])
+  const epoch = Math.max(meta.epoch, highest.epoch, ...positions.map((position) => position.epoch)) + 1
+  const last = Math.max(meta.txid, highest.txid, ...positions.map((position) => position.txid))
+  return { epoch: asEpoch(epoch), timeline: entropy.bytes(16).toString('hex'), txid: asTxid(last + RESTORE_TXID_JUMP) }
+}
+
+/** A key that was retired, or an org that was disabled, after the restored moment stays so. */
+function carryStates(db: Connection, { retiredKeys, disabledOrgs, keys }: DatabaseEvidence): void {
+  for (const name of disabledOrgs) db.prepare("UPDATE orgs SET state = 'disabled' WHERE name = ?").run(name)
+  for (const kid of retiredKeys) db.prepare("UPDATE root_keys SET state = 'retired' WHERE kid = ?").run(kid)
+  const keyless = db.prepare<[], string>(
+    `SELECT name FROM orgs WHERE state = 'active'
+      AND NOT EXISTS (SELECT 1 FROM root_keys WHERE org = orgs.name AND state = 'active')`,
+  )
+  for (const org of keyless.pluck().all()) {
+    // Its only key was retired because there was a newer one: the org goes on with that.
+    for (const key of keys.filter((row) => row['org'] === org)) insertKey(db, key)
+  }
+}
+
+function insertKey(db: Connection, row: Readonly<Record<string, string | number | Buffer>>): void {
+  const names = Object.keys(row)
+  const places = names.map(() => '?').join(', ')
+  db.prepare(`INSERT OR IGNORE INTO root_keys (${names.join(', ')}) VALUES (${places})`).run(...Object.values(row))
+}
+
+/** Also those that came after the restored moment: a replica that followed one of them is no stranger. */
+function carryEpochs(db: Connection, epochs: DatabaseEvidence['epochs']): void {
+  const insert = db.prepare('INSERT OR IGNORE INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)')
+  for (const { epoch, timeline, base_txid: base } of epochs) insert.run(epoch, timeline, base)
+}

@@ -1,0 +1,51 @@
+/** Which revocations a replica knows: asked while it runs, or from the journal on its disk. */
+import { decodeJournal } from '../../replica/revocations/journal-records.ts'
+import type { Profile, ProfileReplica } from '../../shared/config/profile.ts'
+import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { parsePosition } from '../../shared/position.ts'
+import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
+import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import { withAdmin } from '../clients.ts'
+import type { Evidence } from './evidence.ts'
+
+/** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
+export type OrgOfKey = (kid: string) => string | undefined
+
+export async function evidenceOfReplica(
+  profile: Profile,
+  replica: ProfileReplica,
+  orgOfKey: OrgOfKey,
+): Promise<Evidence> {
+  return withAdmin(profile, replica, async (call) => {
+    const revocations: RevocationColumns[] = []
+    let answer: KnownResult | undefined
+    for (let after: number | null = 0; after !== null; after = answer.next) {
+      answer = checked(await call('revocations.known', { after }))
+      revocations.push(...answer.rows, ...answer.journal.map((row) => toColumns(row, orgOfKey)))
+    }
+    const position = answer?.position ?? null
+    const { issueClockMs = 0, leaseMsMax = 0 } = answer ?? {}
+    const parsed = position === null ? undefined : parsePosition(position)
+    const [from, { cluster }] = [`replica ${replica.region}`, profile]
+    return { from, cluster, position: parsed, revocations, issueClockMs, leaseMsMax, database: undefined }
+  })
+}
+
+/** What a stopped replica acknowledged ahead of its pages. */
+export function revocationsOfJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly RevocationColumns[] {
+  return decodeJournal(journal).parts.flatMap(({ rows }) => rows.map((row) => toColumns(row, orgOfKey)))
+}
+
+function checked(value: unknown): KnownResult {
+  const result = knownResult.safeParse(value)
+  if (result.success) return result.data
+  throw new MacaroondError('protocol_violation', 'a replica answered what is no list of revocations', {
+    hint: 'run the macaroond that the replica runs, or a newer one',
+  })
+}
+
+function toColumns({ kind, kid, nonce, expiresAt }: RevocationRow, orgOfKey: OrgOfKey): RevocationColumns {
+  const common = { at_ms: 0, expires_at: expiresAt, actor: 'replica', reason: 'known to a replica ahead of its pages' }
+  return { kind, org: orgOfKey(kid) ?? '', key: { hex: kid + nonce }, ...common }
+}

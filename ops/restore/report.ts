@@ -1,0 +1,80 @@
+/** A restore in words and as a document: the plan, what is carried over and from where, and what comes next. */
+import { pointText, type RestorePlan } from '../../shared/archive/restore-plan.ts'
+import { table } from '../terminal.ts'
+import type { Preview, Restored } from './restore.ts'
+
+/** When nothing was measured: a common disk's worth of decoding and checksumming. */
+const BYTES_PER_SECOND = 100_000_000
+
+export function previewDocument({ plan, carried, unread, remarks, bytesPerSecond }: Preview): object {
+  return {
+    plan: plan === undefined ? null : planDocument(plan, bytesPerSecond),
+    carried: carried === undefined ? null : { revocations: carried.revocations.length, sources: carried.sources },
+    unread,
+    remarks,
+  }
+}
+
+function planDocument({ files, bytes, point, next }: RestorePlan, bytesPerSecond: number | undefined): object {
+  return {
+    txid: point.txid,
+    timestampMs: point.timestampMs,
+    files: files.map(({ key }) => key),
+    bytes,
+    estimatedSeconds: secondsFor(bytes, bytesPerSecond),
+    next: next ?? null,
+    grain: grainOf({ point, next }),
+  }
+}
+
+/** Whether the next state that can be had is the next transaction. */
+function grainOf({ point, next }: Pick<RestorePlan, 'point' | 'next'>): 'newest' | 'transaction' | 'merged' {
+  if (next === undefined) return 'newest'
+  return next.txid === point.txid + 1 ? 'transaction' : 'merged'
+}
+
+export function previewLines(preview: Preview): readonly string[] {
+  const { plan, carried, unread, remarks } = preview
+  const sources =
+    carried?.sources.map(({ from, known, carried: more }) => [from, `knows ${known}`, `${more} carried over`]) ?? []
+  return [
+    ...(plan === undefined ? ['from the copy of a replica'] : planLines(plan, preview.bytesPerSecond)),
+    ...(carried === undefined ? [] : [`revocations carried over: ${carried.revocations.length}`]),
+    ...table(sources).map((line) => `  ${line}`),
+    ...unread.map((text) => `NOT READ: ${text}`),
+    ...remarks.map((text) => `note: ${text}`),
+  ]
+}
+
+function planLines(plan: RestorePlan, bytesPerSecond: number | undefined): readonly string[] {
+  const { files, bytes, point, next } = plan
+  const levels = Object.entries(Object.groupBy(files, ({ level }) => String(level))).map(
+    ([level, some]) => `${some?.length ?? 0} of level ${level}`,
+  )
+  const grain = grainOf(plan)
+  return [
+    `to ${pointText(point)}`,
+    `  ${files.length} files (${levels.join(', ')}), ${bytes} bytes, about ${secondsFor(bytes, bytesPerSecond)} s`,
+    grain === 'newest' || next === undefined
+      ? '  this is the newest state of the archive'
+      : `  the next state that can be had is ${pointText(next)}${grain === 'merged' ? ': what is between is merged' : ''}`,
+  ]
+}
+
+function secondsFor(bytes: number, bytesPerSecond: number = BYTES_PER_SECOND): number {
+  return Math.round((bytes / bytesPerSecond) * 10) / 10
+}
+
+export function restoredDocument({ preview, begun }: Restored, file: string): object {
+  const after = begun === undefined ? null : { epoch: begun.epoch, timeline: begun.timeline, txid: begun.txid }
+  return { file, ...previewDocument(preview), begun: after }
+}
+
+export function restoredLines({ begun }: Restored, file: string): readonly string[] {
+  if (begun === undefined) return [`restored ${file}; it is no database of macaroond, so nothing was added to it`]
+  return [
+    `restored ${file}: epoch ${begun.epoch} begins at transaction ${begun.txid}`,
+    'next: stop the old primary for good, put this file into an empty data folder as macaroond.db, and start the primary;',
+    'replicas take a snapshot of it by themselves',
+  ]
+}

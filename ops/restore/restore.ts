@@ -1,0 +1,180 @@
+/**
+ * A restore: plan, gather what must outlive it, rebuild, compare with what was recorded, let SQLite check it, begin a new epoch
+ * with what was gathered, and only then give the file its name. Until that moment there is nothing but a scratch folder.
+ */
+import { planRestore, type RestorePlan, type RestoreTarget } from '../../shared/archive/restore-plan.ts'
+import { requireRecorded } from '../../shared/archive/drill.ts'
+import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
+import type { Clock, Entropy } from '../../shared/clock.ts'
+import type { Profile } from '../../shared/config/profile.ts'
+import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
+import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
+import type { Position } from '../../shared/position.ts'
+import { runCheckpoint } from '../../shared/sqlite/checkpoint.ts'
+import { type Connection, openReader, openWriter } from '../../shared/sqlite/connection.ts'
+import { integrityProblem } from '../../shared/sqlite/integrity.ts'
+import { carryOver, type CarryOver } from './carry-over.ts'
+import { gather, type Gathered } from './gather.ts'
+import { type Begun, beginEpoch } from './new-epoch.ts'
+import { Scratch } from './scratch.ts'
+import type { ArchiveSource } from './source.ts'
+
+export interface RestoreOptions {
+  /** An archive, or the data folder of a stopped replica. */
+  readonly from: { readonly archive: ArchiveSource; readonly target: RestoreTarget } | { readonly replica: string }
+  readonly output: string
+  readonly profile: Profile | undefined
+  readonly oldData: string | undefined
+  readonly newest: Position | undefined
+  readonly withoutRevocations: boolean
+  readonly clock: Clock
+  readonly entropy: Entropy
+  /** Bytes of the archive that were read so far, and how many there are. */
+  readonly onProgress: (done: number, all: number) => void
+  /** Shown the plan before anything else happens; false ends it there. Throws what keeps it from going on. */
+  readonly confirm: (preview: Preview) => boolean
+}
+
+export interface Preview {
+  /** Undefined where a replica's copy is taken as it is. */
+  readonly plan: RestorePlan | undefined
+  readonly carried: CarryOver | undefined
+  readonly unread: readonly string[]
+  readonly remarks: readonly string[]
+  /** How fast the archive was read when its head was looked at, bytes a second; undefined when it was not. */
+  readonly bytesPerSecond: number | undefined
+}
+
+export interface Restored {
+  readonly preview: Preview
+  /** Undefined for a database that is none of macaroond, which is restored as it was. */
+  readonly begun: Begun | undefined
+}
+
+/** Undefined when the operator, or a dry run, ended it. */
+export async function restore(options: RestoreOptions): Promise<Restored | undefined> {
+  const scratch = new Scratch(options.output)
+  try {
+    return await restoreIn(scratch, options)
+  } finally {
+    scratch.close()
+  }
+}
+
+async function restoreIn(scratch: Scratch, options: RestoreOptions): Promise<Restored | undefined> {
+  const { from, clock, profile, oldData, newest, onProgress } = options
+  const archive = 'archive' in from ? from.archive : undefined
+  const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
+  const meter = new Meter(options)
+  const onBytes = (bytes: number): void => meter.add(bytes)
+  const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target.db') : undefined
+  const gathered = await gather({ scratch, archive, replica, profile, oldData, newest, nowMs: clock.wallMs(), onBytes })
+  const path = replica?.database ?? (await target(scratch, options, plan, gathered, onProgress))
+  const foreign = !isOurs(path)
+  const carried = foreign || options.withoutRevocations ? undefined : carriedInto(path, gathered)
+  const { unread, remarks } = gathered
+  const preview = { plan, carried, unread, remarks, bytesPerSecond: meter.rate }
+  if (!options.confirm(preview)) return undefined
+  inspect(path)
+  const begun = foreign ? undefined : begin(path, options, gathered, carried)
+  scratch.place(path)
+  return { preview, begun }
+}
+
+/** The state that was asked for, as a file of its own. */
+async function target(
+  scratch: Scratch,
+  { from }: RestoreOptions,
+  plan: RestorePlan | undefined,
+  { headPath }: Gathered,
+  onProgress: RestoreOptions['onProgress'],
+): Promise<string> {
+  assert('archive' in from && plan !== undefined, 'a restore from an archive has a plan')
+  if (headPath !== undefined && plan.next === undefined) return headPath
+  const path = scratch.path('target.db')
+  let done = 0
+  const onBytes = (bytes: number): void => onProgress((done += bytes), plan.bytes)
+  const { checksum } = await rebuildDatabase({ storage: from.archive.storage, files: plan.files, path, onBytes })
+  requireRecorded(plan, checksum)
+  return path
+}
+
+function isOurs(path: string): boolean {
+  return withReader(path, (db) => db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined)
+}
+
+function carriedInto(path: string, { evidence }: Gathered): CarryOver {
+  return withReader(path, (db) => {
+    requireOneCluster(new MetaReader(db).read().cluster, evidence)
+    const own = readRevocationColumns(db, 0, -1).map(({ columns }) => columns)
+    return carryOver(own, evidence)
+  })
+}
+
+/** What another cluster revoked says nothing here, and its positions less. */
+function requireOneCluster(cluster: string, evidence: Gathered['evidence']): void {
+  const stranger = evidence.find((one) => one.cluster !== cluster)
+  if (stranger === undefined) return
+  throw new MacaroondError(
+    'wrong_cluster',
+    `${stranger.from} is of cluster "${stranger.cluster}", what is restored of "${cluster}"`,
+    { hint: 'check --profile, --old-data and --archive' },
+  )
+}
+
+function withReader<T>(path: string, use: (db: Connection) => T): T {
+  const db = openReader(path)
+  try {
+    return use(db)
+  } finally {
+    db.close()
+  }
+}
+
+function inspect(path: string): void {
+  const problem = withReader(path, integrityProblem)
+  if (problem === undefined) return
+  throw new MacaroondError('database_corrupt', `SQLite finds the restored database damaged: ${problem}`, {
+    hint: 'it was damaged when it was archived: choose an earlier time',
+  })
+}
+
+function begin(path: string, options: RestoreOptions, { evidence }: Gathered, carried: CarryOver | undefined): Begun {
+  const { from, clock, entropy } = options
+  const db = openWriter(path)
+  try {
+    const meta = new MetaReader(db).read()
+    checkMeta(meta, meta.cluster, 'the restored database')
+    const highest = 'archive' in from ? from.archive.highest : { epoch: meta.epoch, txid: meta.txid }
+    const begun = beginEpoch(db, { evidence, highest, carried, clock, entropy })
+    // Everything into the file itself: only the file is placed.
+    if (runCheckpoint(db, 'TRUNCATE').kind !== 'truncated')
+      throw new MacaroondError('database_busy', `${path} is in use`)
+    return begun
+  } finally {
+    db.close()
+  }
+}
+
+/** How fast the archive is read. */
+class Meter {
+  readonly #clock: Clock
+  readonly #startedMs: number
+  #bytes = 0
+  #ms = 0
+
+  constructor({ clock }: Pick<RestoreOptions, 'clock'>) {
+    this.#clock = clock
+    this.#startedMs = clock.monotonicMs()
+  }
+
+  get rate(): number | undefined {
+    return this.#bytes === 0 ? undefined : Math.round((this.#bytes * 1_000) / Math.max(1, this.#ms))
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes
+    this.#ms = this.#clock.monotonicMs() - this.#startedMs
+  }
+}

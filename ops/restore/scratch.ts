@@ -1,0 +1,113 @@
+/** The folder a restore works in, beside its output so that the last step is a rename; and that last step. */
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { MacaroondError } from '../../shared/errors.ts'
+import { lockFolder, type NodeLock } from '../../shared/sqlite/node-lock.ts'
+import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+
+const NODE_LOCK = 'node.lock'
+const DATABASE = 'macaroond.db'
+const JOURNAL = 'revocations.journal'
+
+/** What a restore takes of the data folder of a stopped node. */
+export interface NodeCopy {
+  readonly database: string
+  /** Revocations that a replica knows ahead of its pages; undefined for a primary. */
+  readonly journal: Buffer | undefined
+}
+
+export class Scratch {
+  readonly folder: string
+  readonly #output: string
+  readonly #lock: NodeLock | undefined
+
+  /** Throws database_exists, already_running (a node uses the folder), io_failed. */
+  constructor(output: string) {
+    this.#output = resolve(output)
+    refuseExisting(this.#output)
+    const folder = dirname(this.#output)
+    // Under this name a node would open it, or has it open.
+    const isNodes = basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
+    this.#lock = isNodes ? lockFolder(folder) : undefined
+    try {
+      this.folder = mkdtempSync(join(folder, `.${basename(this.#output)}.restore-`))
+    } catch (error) {
+      this.#lock?.release()
+      throw storageError(error, `making a scratch folder in ${folder}`)
+    }
+  }
+
+  path(name: string): string {
+    return join(this.folder, name)
+  }
+
+  /** Gives a finished database its name; never takes the place of anything. */
+  place(path: string): void {
+    refuseExisting(this.#output)
+    try {
+      const fd = openSync(path, 'r')
+      fsyncSync(fd)
+      closeSync(fd)
+      linkSync(path, this.#output)
+    } catch (error) {
+      throw storageError(error, `placing ${this.#output}`)
+    }
+    syncDirectory(dirname(this.#output))
+  }
+
+  /** Copies a stopped node's database, with what its WAL holds: the original is not touched. Throws already_running. */
+  copyNode(folder: string, name: string): NodeCopy {
+    const source = join(folder, DATABASE)
+    if (!existsSync(source)) {
+      throw new MacaroondError('io_failed', `there is no ${DATABASE} in ${folder}`, {
+        hint: 'name the `data` folder of a node',
+      })
+    }
+    const lock = existsSync(join(folder, NODE_LOCK)) ? lockIfWritable(folder) : undefined
+    try {
+      const database = this.path(name)
+      for (const suffix of ['', '-wal'])
+        if (existsSync(source + suffix)) copyFileSync(source + suffix, database + suffix)
+      const journal = join(folder, JOURNAL)
+      return { database, journal: existsSync(journal) ? readFileSync(journal) : undefined }
+    } catch (error) {
+      throw storageError(error, `copying ${source}`)
+    } finally {
+      lock?.release()
+    }
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+    this.#lock?.release()
+  }
+}
+
+/** A disk that is mounted read-only runs no node. */
+function lockIfWritable(folder: string): NodeLock | undefined {
+  try {
+    return lockFolder(folder)
+  } catch (error) {
+    if (error instanceof MacaroondError && error.code === 'already_running') throw error
+    return undefined
+  }
+}
+
+function refuseExisting(output: string): void {
+  const found = ['', '-wal', '-shm', '-journal'].map((suffix) => output + suffix).find((path) => existsSync(path))
+  if (found === undefined) return
+  throw new MacaroondError('database_exists', `${found} exists`, {
+    hint: 'a restore never overwrites: name another file, or move the old database with its -wal and -shm away',
+  })
+}

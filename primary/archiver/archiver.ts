@@ -1,0 +1,174 @@
+/** The archiver's shell: has done what the core says, and tells it what came of it. Nothing here ever waits inside a commit. */
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import type { Txid } from '../../shared/ids.ts'
+import { positionText } from '../../shared/position.ts'
+import type { DestinationStatus } from '../../shared/protocol/status.ts'
+import { JOB_SCHEDULES, rulesOf } from './config.ts'
+import {
+  alertsOf,
+  type ArchiverEvent,
+  type ArchiverState,
+  type JobName,
+  startArchiver,
+  step,
+  type Work,
+} from './core.ts'
+import { ArchiveWorker, type WorkerOptions } from './worker.ts'
+
+export interface ArchiverOptions extends WorkerOptions {
+  /** This primary leads the archive, which has everything up to there and contradicts nothing. */
+  readonly onClaimed: (archived: Txid) => void
+  /** Another primary leads, or this database is old: nothing may be acknowledged any more. */
+  readonly onFatal: (error: MacaroondError) => void
+}
+
+/** After these no retry helps: this primary must not go on. */
+const FINAL: ReadonlySet<string> = new Set([
+  'archive_fenced',
+  'wrong_cluster',
+  'position_diverged',
+  'platform_unsupported',
+  'config_invalid',
+])
+/** A start waits so long for the archive to say who leads; one that cannot be reached keeps no primary down. */
+const CLAIM_WAIT_MS = 3_000
+const STOP_WAIT_MS = 3_000
+const WATCH_MS = 5_000
+const JOBS = Object.keys(JOB_SCHEDULES) as JobName[]
+
+export class Archiver {
+  readonly #options: ArchiverOptions
+  readonly #worker: ArchiveWorker
+  readonly #stopping = new AbortController()
+  readonly #firstClaim = Promise.withResolvers<void>()
+  readonly #doneAtMs = new Map<JobName, number>()
+  #state: ArchiverState
+  #working: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  #watch: NodeJS.Timeout | undefined
+  #alerts: readonly string[] = []
+
+  constructor(options: ArchiverOptions) {
+    this.#options = options
+    this.#worker = new ArchiveWorker(options, this.#stopping.signal)
+    this.#state = startArchiver(options.source.head.txid)
+  }
+
+  /**
+   * Resolves when this primary leads the archive, or cannot reach it now. Throws archive_fenced, wrong_cluster,
+   * position_diverged, platform_unsupported, config_invalid.
+   */
+  async start(): Promise<void> {
+    this.#step({ kind: 'tick' })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLAIM_WAIT_MS)))
+    await Promise.race([this.#firstClaim.promise, late]).finally(() => clearTimeout(timer))
+    this.#watch = setInterval(() => this.#lookForAlerts(), WATCH_MS)
+  }
+
+  /** Called with every commit; returns at once. */
+  committed(txid: Txid): void {
+    this.#step({ kind: 'committed', txid })
+  }
+
+  due(job: JobName): void {
+    this.#step({ kind: 'due', job })
+  }
+
+  /** Ends the work that runs, then uploads what waits, if that goes quickly. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    clearTimeout(this.#timer)
+    clearInterval(this.#watch)
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_WAIT_MS)))
+    await Promise.race([this.#working.then(() => this.#uploadRest()), late])
+    clearTimeout(timer)
+  }
+
+  status(): DestinationStatus {
+    const { location, clock } = this.#options
+    const { files, head } = this.#worker.contents
+    const { committed, archived, behindSinceMs } = this.#state
+    const nowMs = clock.monotonicMs()
+    return {
+      location,
+      position: head === undefined ? null : positionText(head),
+      lag: Math.max(0, committed - archived),
+      lagMs: behindSinceMs === undefined ? 0 : Math.round(nowMs - behindSinceMs),
+      files: files.size,
+      bytes: [...files.values()].reduce((sum, { bytes }) => sum + bytes, 0),
+      lastDrill: this.#worker.lastDrill,
+      jobs: JOBS.map((job) => ({ job, doneAtMs: this.#doneAtMs.get(job) ?? null })),
+      alerts: alertsOf(this.#state, nowMs, rulesOf(this.#options.config)),
+    }
+  }
+
+  #step(event: ArchiverEvent): void {
+    const { clock, config } = this.#options
+    const nowMs = clock.monotonicMs()
+    const { state, start, wakeAtMs } = step(this.#state, event, nowMs, rulesOf(config))
+    this.#state = state
+    if (this.#stopping.signal.aborted) return
+    if (start !== undefined) this.#working = this.#run(start)
+    if (wakeAtMs === undefined || this.#timer !== undefined) return
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        this.#step({ kind: 'tick' })
+      },
+      Math.max(1, wakeAtMs - nowMs),
+    )
+  }
+
+  /** Never rejects: whatever happens is an event. */
+  async #run(work: Work): Promise<void> {
+    let event: ArchiverEvent
+    try {
+      event = await this.#worker.do(work, this.#state.needsSnapshot)
+      if (event.kind === 'claimed') this.#claimed(event.archived)
+      if (work.kind === 'job') this.#doneAtMs.set(work.job, this.#options.clock.wallMs())
+    } catch (error) {
+      event = this.#failed(work, error)
+    }
+    this.#step(event)
+  }
+
+  #claimed(archived: Txid): void {
+    this.#options.onClaimed(archived)
+    this.#firstClaim.resolve()
+  }
+
+  #failed(work: Work, error: unknown): ArchiverEvent {
+    const { log, onFatal } = this.#options
+    const report = reportOf(error)
+    const final = error instanceof MacaroondError && FINAL.has(error.code)
+    log.error({ work, error: report }, 'archiving failed')
+    if (final) {
+      this.#firstClaim.reject(error)
+      // Before the start is over it is the start that fails; after it, the primary.
+      this.#firstClaim.promise.catch(() => undefined)
+      onFatal(error)
+    }
+    return { kind: 'failed', message: report.message, final }
+  }
+
+  /** In rounds, until nothing waits; what fails now will be uploaded at the next start. */
+  async #uploadRest(): Promise<void> {
+    for (;;) {
+      const { claimed, ended, needsSnapshot, archived, committed } = this.#state
+      if (!claimed || ended || needsSnapshot || archived >= committed) return
+      const event = await this.#worker.upload(archived).catch(() => undefined)
+      if (event?.kind !== 'uploaded') return
+      this.#state = { ...this.#state, archived: event.archived }
+    }
+  }
+
+  /** Each is said once when it comes, and again when another one joins it. */
+  #lookForAlerts(): void {
+    const alerts = alertsOf(this.#state, this.#options.clock.monotonicMs(), rulesOf(this.#options.config))
+    const fresh = alerts.filter((alert) => !this.#alerts.includes(alert))
+    this.#alerts = alerts
+    for (const alert of fresh) this.#options.log.error({ alert }, 'the archive needs attention')
+  }
+}

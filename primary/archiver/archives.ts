@@ -1,0 +1,49 @@
+/**
+ * All the places that one history is archived in. The first is the archive: it says who leads, and is a witness. The others
+ * are copies, each with a chain of its own that a restore can begin from; whatever happens to one holds nothing up.
+ */
+import type { Txid } from '../../shared/ids.ts'
+import type { ArchiveStatus } from '../../shared/protocol/status.ts'
+import type { Archiver } from './archiver.ts'
+import type { JobName } from './core.ts'
+
+export class Archives {
+  readonly #first: Archiver
+  readonly #copies: readonly Archiver[]
+
+  constructor(first: Archiver, copies: readonly Archiver[]) {
+    this.#first = first
+    this.#copies = copies
+  }
+
+  /** Resolves when this primary leads the first, or cannot reach it now. Throws what the start of an archiver throws. */
+  async start(): Promise<void> {
+    await this.#first.start()
+    // What keeps a copy from beginning is among its alerts.
+    for (const copy of this.#copies) void copy.start().catch(() => undefined)
+  }
+
+  committed(txid: Txid): void {
+    for (const archiver of this.#all) archiver.committed(txid)
+  }
+
+  due(job: JobName): void {
+    for (const archiver of this.#all) archiver.due(job)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#all.map((archiver) => archiver.stop()))
+  }
+
+  /** The alerts are those of all. */
+  status(): ArchiveStatus {
+    const status = this.#first.status()
+    const copies = this.#copies.map((copy) => copy.status())
+    const theirs = copies.flatMap(({ location, alerts }) => alerts.map((alert) => `copy ${location}: ${alert}`))
+    return { ...status, alerts: [...status.alerts, ...theirs], copies }
+  }
+
+  get #all(): readonly Archiver[] {
+    return [this.#first, ...this.#copies]
+  }
+}

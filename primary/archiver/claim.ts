@@ -1,0 +1,85 @@
+/** The first thing at every start, and after every failure: whose archive is this, who leads, and up to where does it go? */
+import type { ArchiveStorage } from '../../shared/archive/storage.ts'
+import { SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
+import { claimEpoch, highestClaim } from '../../shared/archive/epoch-claim.ts'
+import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
+import type { ManifestState } from '../../shared/archive/manifest-state.ts'
+import type { SigningKey } from '../../shared/database/signing-key.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { TXID_NONE, txid as asTxid, type Txid } from '../../shared/ids.ts'
+import { positionText } from '../../shared/position.ts'
+import type { HistorySource } from './source.ts'
+
+export interface ClaimOptions {
+  readonly cluster: string
+  readonly storage: ArchiveStorage
+  readonly manifest: ManifestWriter
+  readonly source: HistorySource
+  readonly signingKey: SigningKey
+  readonly nowMs: number
+}
+
+export interface Claimed {
+  readonly archived: Txid
+  /** Nothing in the archive leads on to what the log has. */
+  readonly needsSnapshot: boolean
+  /** When somebody wrote the archive before this, unix milliseconds; undefined for a new one. */
+  readonly lastWriteMs: number | undefined
+}
+
+/** Throws archive_fenced, wrong_cluster, position_diverged (all final), archive_damaged, archive_unsigned. */
+export async function claim(options: ClaimOptions): Promise<Claimed> {
+  const { cluster, storage, manifest, source, signingKey, nowMs } = options
+  const { head, timeline } = source
+  await refuseForeign(options)
+  await claimEpoch(storage, { cluster, epoch: head.epoch, timeline, atMs: nowMs }, signingKey)
+  const found = await manifest.load()
+  if (found.seq === 0) await refuseUnsigned(storage)
+  // An entry of this epoch before anything else: from here on no other primary can go on with the chain.
+  const isOurs = found.epoch === head.epoch
+  const state = isOurs ? found : await manifest.append({ head: undefined, added: [], removed: [] })
+  requireSameHistory(state, source)
+  const archived = state.head?.txid ?? TXID_NONE
+  const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
+  return { archived, needsSnapshot, lastWriteMs: found.seq === 0 ? undefined : found.atMs }
+}
+
+/** A database without any history must not take over the archive of one that was lost: that would be the end of both. */
+async function refuseForeign({ storage, source, signingKey, cluster }: ClaimOptions): Promise<void> {
+  try {
+    await highestClaim(storage, signingKey.publicKey)
+  } catch (error) {
+    const isNew = source.head.txid === 1
+    if (!isNew || !(error instanceof MacaroondError) || error.code !== 'archive_damaged') throw error
+    throw new MacaroondError(
+      'wrong_cluster',
+      `the archive ${storage.location} is of another authority than this new database`,
+      {
+        hint: `restore ${cluster} from it with \`macaroond restore\`, or name another place under [archive]`,
+      },
+    )
+  }
+}
+
+async function refuseUnsigned(storage: ArchiveStorage): Promise<void> {
+  const [file] = await storage.list(SEGMENTS_PREFIX)
+  if (file === undefined) return
+  throw new MacaroondError('archive_unsigned', `${storage.location} holds ${file.key}, but no manifest`, {
+    hint: 'its manifest was deleted, or litestream wrote it: move it away, or name another place under [archive]',
+  })
+}
+
+/** What is in the archive was committed and synced before: a database without it was put back to an older copy. */
+function requireSameHistory({ head: theirs }: ManifestState, source: HistorySource): void {
+  if (theirs === undefined) return
+  const { head } = source
+  const ahead = theirs.txid > head.txid
+  const checksum = ahead ? undefined : source.checksumAt(theirs.txid)
+  if (!ahead && (checksum === undefined || checksum === theirs.checksum)) return
+  const what = ahead ? 'ahead of' : 'of other content than'
+  throw new MacaroondError(
+    'position_diverged',
+    `the archive is at ${positionText(theirs)}, ${what} this database at ${positionText(head)}: the database was put back to an older copy`,
+    { hint: 'put the newer database back, or restore: going on would give the same numbers to other transactions' },
+  )
+}

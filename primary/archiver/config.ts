@@ -1,0 +1,111 @@
+/** `[archive]` of the primary's configuration. Every key is documented here and in the README. */
+import { z } from 'zod'
+import { locationProblem } from '../../shared/archive/open-archive.ts'
+import type { RetentionRules } from '../../shared/archive/retention-plan.ts'
+import { cronText } from '../../shared/config/node-config.ts'
+import { pathText } from '../../shared/config/read-config.ts'
+import type { ArchiverRules, JobName } from './core.ts'
+
+export interface ArchiveConfig {
+  /** False: nothing is archived, and nothing can be restored but from a replica. */
+  readonly enabled: boolean
+  /**
+   * A directory, relative to the configuration file, or a bucket, `s3://BUCKET/FOLDER?endpoint=URL&region=NAME` with its
+   * credentials in the environment; where it is left out, `<data>-archive`, beside the data.
+   */
+  readonly to?: string | undefined
+  /** More places, of the same form, each of which gets everything as well: to restore from when the first one is lost. */
+  readonly copies: readonly string[]
+  /**
+   * Milliseconds between two rounds of uploads: a transaction is in the archive about so long after its commit. The
+   * transactions of a round are one object in a bucket; with 0 each is one of its own, there as in a directory.
+   */
+  readonly upload_every_ms: number
+  /** For so many days every transaction can be restored by itself. */
+  readonly window_days: number
+  /** For so many days anything can be restored. */
+  readonly keep_days: number
+  /** Above so many files, or bytes, of single transactions the oldest are merged before their time. */
+  readonly files_max: number
+  readonly bytes_max: number
+  /** A transaction that waits longer, or a job that does, raises an alert. */
+  readonly late_seconds: number
+  /** Each job begins up to so late, drawn anew each time: not all primaries of an object store work in one second. */
+  readonly jitter_seconds: number
+  readonly schedule: ArchiveSchedule
+}
+
+/** When what is done, in cron fields and local time. */
+export interface ArchiveSchedule {
+  /** Merging: level 1 from single transactions, 2 from 1, 3 from 2. */
+  readonly level_1: string
+  readonly level_2: string
+  readonly level_3: string
+  /** A whole database: bounds how much a restore has to read. */
+  readonly snapshot: string
+  readonly retention: string
+  /** A random past transaction is really restored, and compared with what was recorded at its commit. */
+  readonly drill: string
+  /** A transaction when there was none since the last time: so that the way into the archive is proven also on quiet days. */
+  readonly heartbeat: string
+}
+
+const schedule = z
+  .strictObject({
+    level_1: cronText.default('*/30 * * * * *'),
+    level_2: cronText.default('*/5 * * * *'),
+    level_3: cronText.default('0 * * * *'),
+    snapshot: cronText.default('0 0 * * *'),
+    retention: cronText.default('30 * * * *'),
+    drill: cronText.default('45 4 * * *'),
+    heartbeat: cronText.default('15 * * * *'),
+  })
+  .prefault({})
+
+/** Each costs the primary its uploads, merging and drills. */
+const COPIES_MAX = 4
+
+/** A URL that cannot be used is found when the configuration is read, not when the archive is first needed. */
+const place = pathText.superRefine((to, context) => {
+  const message = locationProblem(to)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
+
+export const archiveConfig: z.ZodType<ArchiveConfig> = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    to: place.optional(),
+    copies: z.array(place).max(COPIES_MAX).default([]),
+    upload_every_ms: z.number().int().min(0).max(600_000).default(1_000),
+    window_days: z.number().min(0).max(3_650).default(7),
+    keep_days: z.number().min(0).max(36_500).default(30),
+    files_max: z.number().int().min(100).max(10_000_000).default(200_000),
+    bytes_max: z.number().int().min(1_000_000).max(1e13).default(10_000_000_000),
+    late_seconds: z.number().int().min(5).max(86_400).default(60),
+    jitter_seconds: z.number().min(0).max(3_600).default(5),
+    schedule,
+  })
+  .prefault({})
+  .refine((config) => config.window_days <= config.keep_days, 'window_days is not more than keep_days')
+  .refine(({ to, copies }) => new Set([to, ...copies]).size === copies.length + 1, 'a place is named twice')
+
+const DAY_MS = 86_400_000
+
+export function rulesOf({ upload_every_ms: roundMs, late_seconds: lateSeconds }: ArchiveConfig): ArchiverRules {
+  return { roundMs, retryBaseMs: 500, retryMaxMs: 30_000, lateMs: lateSeconds * 1_000 }
+}
+
+export function retentionOf(config: ArchiveConfig): RetentionRules {
+  const { window_days: window, keep_days: keep, files_max: filesMax, bytes_max: bytesMax } = config
+  return { windowMs: window * DAY_MS, keepMs: keep * DAY_MS, filesMax, bytesMax }
+}
+
+export const JOB_SCHEDULES: Readonly<Record<JobName, keyof ArchiveSchedule>> = {
+  'compact 1': 'level_1',
+  'compact 2': 'level_2',
+  'compact 3': 'level_3',
+  snapshot: 'snapshot',
+  retain: 'retention',
+  drill: 'drill',
+  heartbeat: 'heartbeat',
+}

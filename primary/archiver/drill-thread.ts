@@ -1,0 +1,34 @@
+/** Runs a restore drill in a thread of its own. */
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { Drilled, DrillOptions } from '../../shared/archive/drill.ts'
+import { type ErrorReport, fromReport, MacaroondError } from '../../shared/errors.ts'
+
+export interface DrillOrder extends Pick<DrillOptions, 'cluster' | 'ring' | 'draw' | 'path' | 'nowMs'> {
+  readonly location: string
+  /** The manifest is read and checked anew, as an operator would. */
+  readonly publicKey: Uint8Array
+}
+
+export type DrillAnswer = { readonly drilled: Drilled } | { readonly error: ErrorReport }
+
+/** In a checkout this file is TypeScript, in an installed package JavaScript; so is the one beside it. */
+const PROGRAM: URL = new URL(`./drill-worker${extname(import.meta.url)}`, import.meta.url)
+
+/** Rejects with what the drill found wrong, or when `signal` ends it. */
+export async function drillInThread(order: DrillOrder, signal: AbortSignal): Promise<Drilled> {
+  const worker = new Worker(PROGRAM, { workerData: order })
+  const end = (): void => void worker.terminate()
+  signal.addEventListener('abort', end)
+  try {
+    const answer = await new Promise<DrillAnswer>((resolve, reject) => {
+      worker.once('message', resolve)
+      worker.once('error', reject)
+      worker.once('exit', () => reject(new MacaroondError('closed', 'the drill was ended before it was done')))
+    })
+    if ('error' in answer) throw fromReport(answer.error)
+    return answer.drilled
+  } finally {
+    signal.removeEventListener('abort', end)
+  }
+}

@@ -1,0 +1,24 @@
+/** Proves the way into the archive from its other end: what was put is read again, as a restore would read it. */
+import { type ArchivedFile, manifestKey } from '../../shared/archive/layout.ts'
+import { hashOfEntry } from '../../shared/archive/manifest.ts'
+import { streamSegmentFile } from '../../shared/archive/read-file.ts'
+import { getWhole } from '../../shared/archive/storage.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { UploadOptions } from './upload.ts'
+
+/** The newest entry of the manifest, and the file that holds the newest transaction. Throws archive_damaged. */
+export async function proveArrival({ storage, manifest }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<void> {
+  const { seq, previous, files } = manifest.state
+  const key = manifestKey(seq)
+  if (hashOfEntry(await getWhole(storage, key)) !== previous) {
+    throw new MacaroondError('archive_damaged', `${key} is not what was written there`, {
+      hint: 'somebody else changes the archive, or its storage loses writes: run `macaroond archive verify`',
+    })
+  }
+  const committed = [...files.values()].filter(({ minTxid }) => minTxid > 1)
+  const newest = committed.reduce<ArchivedFile | undefined>(
+    (most, file) => (most === undefined || file.maxTxid > most.maxTxid ? file : most),
+    undefined,
+  )
+  if (newest !== undefined) await streamSegmentFile(storage, newest, { onPage: () => undefined })
+}

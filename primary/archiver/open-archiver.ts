@@ -1,0 +1,110 @@
+/** Makes a primary's archivers, if it has any, and their schedules. */
+import { join } from 'node:path'
+import { requireCreateIfAbsent } from '../../shared/archive/epoch-claim.ts'
+import { openArchive } from '../../shared/archive/open-archive.ts'
+import type { ArchiveStorage } from '../../shared/archive/storage.ts'
+import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { scheduleJob } from '../../shared/service/schedule.ts'
+import type { Command } from '../authority/commands.ts'
+import type { PrimaryConfig } from '../config.ts'
+import { Archiver, type ArchiverOptions } from './archiver.ts'
+import { Archives } from './archives.ts'
+import { JOB_SCHEDULES } from './config.ts'
+import type { JobName } from './core.ts'
+
+type Note = Extract<Command, { kind: 'archive.note' }>
+
+export interface OpenArchiverOptions extends Pick<
+  ArchiverOptions,
+  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal'
+> {
+  readonly config: PrimaryConfig
+  /** Writes an audit record; rejects while writes are not taken. */
+  readonly note: (command: Note) => Promise<unknown>
+}
+
+const ACTOR = { text: 'archiver' } as const
+
+/** Where a configuration says that its archive is. */
+export function archiveLocation({ archive, data }: Pick<PrimaryConfig, 'archive' | 'data'>): string | undefined {
+  if (!archive.enabled) return undefined
+  return archive.to ?? `${data}-archive`
+}
+
+/** An archive that lies elsewhere is a witness of what this primary once had; one beside the data is lost and put back with it. */
+export function isWitness({ enabled, to }: PrimaryConfig['archive']): boolean {
+  return enabled && to !== undefined
+}
+
+/** Undefined where the configuration wants none. */
+export function openArchives(options: OpenArchiverOptions): Archives | undefined {
+  const { config, log } = options
+  const location = archiveLocation(config)
+  if (location === undefined) return undefined
+  const copies = config.archive.copies.map((copy, index) => {
+    const onFatal = (error: MacaroondError): void =>
+      log.error({ error: reportOf(error), copy }, 'nothing more is written to a copy of the archive')
+    const own = { ...options, onFatal, onClaimed: () => undefined }
+    return openArchiver(own, copy, `archive-copy-${index + 1}`)
+  })
+  return new Archives(openArchiver(options, location, 'archive'), copies)
+}
+
+function openArchiver(options: OpenArchiverOptions, location: string, name: string): Archiver {
+  const { config, note, log } = options
+  return new Archiver({
+    ...options,
+    config: config.archive,
+    cluster: config.cluster,
+    location,
+    open: () => open(location),
+    scratch: join(config.data, name),
+    clock: systemClock,
+    entropy: systemEntropy,
+    onDrilled: (outcome) =>
+      void note(noteOf(outcome, location)).catch(() => log.warn('a restore drill is not in the audit')),
+  })
+}
+
+async function open(location: string): Promise<ArchiveStorage> {
+  const storage = await openArchive(location, { create: true })
+  await requireCreateIfAbsent(storage, systemEntropy)
+  return storage
+}
+
+function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0], location: string): Note {
+  const failed = outcome instanceof MacaroondError
+  const { detail } = failed
+    ? { detail: { ok: false, location, code: outcome.code, message: outcome.message } }
+    : { detail: { ok: true, location, txid: outcome.txid, bytes: outcome.bytes, keyUnsealed: outcome.keyUnsealed } }
+  return { kind: 'archive.note', actor: ACTOR, action: 'archive.drill', detail }
+}
+
+/** Returns what ends them. */
+export function scheduleArchiving(
+  archives: Archives,
+  { config, note, source, log }: Pick<OpenArchiverOptions, 'config' | 'note' | 'source' | 'log'>,
+): () => void {
+  const { schedule, jitter_seconds: jitterSeconds } = config.archive
+  let seen = source.head.txid
+  /** Something must have been committed that can arrive; while writes are not taken, what is there has to do. */
+  const beat = async (): Promise<void> => {
+    if (source.head.txid === seen) {
+      const sign = note({ kind: 'archive.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
+      await sign.catch((error: unknown) => log.warn({ error: reportOf(error) }, 'no heartbeat for the archive'))
+    }
+    seen = source.head.txid
+  }
+  const jobs = Object.entries(JOB_SCHEDULES).map(([job, key]) => {
+    const run = async (): Promise<void> => {
+      if (job === 'heartbeat') await beat()
+      archives.due(job as JobName)
+    }
+    return { name: `archive ${job}`, at: schedule[key], run, jitterMs: jitterSeconds * 1_000 }
+  })
+  const cancels = jobs.map((job) => scheduleJob(job, log))
+  return () => {
+    for (const cancel of cancels) cancel()
+  }
+}

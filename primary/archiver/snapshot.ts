@@ -1,0 +1,98 @@
+/** A whole database for the archive: written beside the database first, at the speed of its disk, then put from there. */
+import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:fs'
+import { LEVEL_SNAPSHOT, segmentKey } from '../../shared/archive/layout.ts'
+import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
+import type { ArchiveStorage } from '../../shared/archive/storage.ts'
+import { Sha256 } from '../../shared/crypto.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { type Checksum, checksumText, txid as asTxid, type Txid } from '../../shared/ids.ts'
+import { decodeHeader } from '../../shared/ltx/header.ts'
+import type { Position } from '../../shared/position.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { snapshotFields } from '../commit-log/snapshot-fields.ts'
+import { writeSnapshot } from '../commit-log/write-snapshot.ts'
+import type { HistorySource } from './source.ts'
+
+export interface SnapshotOptions {
+  readonly storage: ArchiveStorage
+  readonly manifest: ManifestWriter
+  readonly source: HistorySource
+  /** The archive goes on from here: what came before and is not in it is given up as single transactions. */
+  readonly leads: boolean
+  /** Scratch file on the primary's disk; one that a crash left is overwritten. */
+  readonly path: string
+  readonly nowMs: number
+  readonly signal: AbortSignal
+}
+
+/** Transaction it is a snapshot of, where it leads. Throws database_corrupt: then nothing was put. */
+export async function snapshot(options: SnapshotOptions): Promise<Txid | undefined> {
+  const { storage, manifest, source, leads, path, nowMs, signal } = options
+  const position = source.head
+  const last = source.segment(position.txid)
+  // The moment of a state is that of its last transaction; a database that was just restored has no log of it.
+  const timestampMs = last === undefined ? nowMs : decodeHeader(last).timestampMs
+  try {
+    const { checksum, bytes } = await write({ source, position, path, timestampMs, signal })
+    if (checksum !== position.checksum) throw damaged(checksum, position.checksum)
+    const range = { minTxid: asTxid(1), maxTxid: position.txid }
+    const key = segmentKey(LEVEL_SNAPSHOT, range)
+    const sha256 = await hashOf(path)
+    await storage.put(key, { bytes, pieces: () => createReadStream(path) }, timestampMs)
+    const { epoch } = position
+    const file = { ...range, key, level: LEVEL_SNAPSHOT, bytes, timestampMs, sha256, epoch, postApply: checksum }
+    await manifest.append({ head: leads ? position : manifest.state.head, added: [file], removed: [] })
+    return leads ? position.txid : undefined
+  } finally {
+    rmSync(path, { force: true })
+  }
+}
+
+async function write({
+  source,
+  position,
+  path,
+  timestampMs,
+  signal,
+}: Pick<SnapshotOptions, 'source' | 'path' | 'signal'> & {
+  readonly position: Position
+  readonly timestampMs: number
+}): Promise<{ readonly checksum: Checksum; readonly bytes: number }> {
+  const fd = open(path)
+  try {
+    const view = source.pin()
+    try {
+      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, timestampMs), fd, { signal })
+      return { checksum, bytes: fstatSync(fd).size }
+    } finally {
+      view.release()
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'w', 0o600)
+  } catch (error) {
+    throw storageError(error, `creating ${path}`)
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = new Sha256()
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer)
+  return hash.hex()
+}
+
+function damaged(
+  found: Parameters<typeof checksumText>[0],
+  expected: Parameters<typeof checksumText>[0],
+): MacaroondError {
+  return new MacaroondError(
+    'database_corrupt',
+    `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`,
+    { hint: 'restore, or start from a replica’s copy' },
+  )
+}

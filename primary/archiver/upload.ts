@@ -1,0 +1,94 @@
+/** One round of uploads: the transactions that wait, as files of level 0, and one entry of the manifest for all of them. */
+import { setImmediate } from 'node:timers/promises'
+import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../shared/archive/layout.ts'
+import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
+import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../shared/archive/storage.ts'
+import { sha256 } from '../../shared/crypto.ts'
+import { assert } from '../../shared/errors.ts'
+import { txid as asTxid, type Txid } from '../../shared/ids.ts'
+import {
+  ARCHIVE_REQUESTS_AT_ONCE,
+  ARCHIVE_ROUND_BYTES_MAX,
+  ARCHIVE_ROUND_SEGMENTS_MAX,
+  COMPACTION_BYTES_MAX,
+} from '../../shared/limits.ts'
+import { decodeSegment } from '../../shared/ltx/decoder.ts'
+import { encodeSegment } from '../../shared/ltx/encoder.ts'
+import { decodeHeader, type SegmentFields } from '../../shared/ltx/header.ts'
+import { SegmentMerger } from '../../shared/ltx/merge.ts'
+import type { HistorySource } from './source.ts'
+
+export interface UploadOptions {
+  readonly storage: ArchiveStorage
+  readonly manifest: ManifestWriter
+  readonly source: HistorySource
+  /** Merge what waits into as few files as possible: fewer requests, coarser grain. */
+  readonly merge: boolean
+}
+
+/** A file on its way: what the manifest will say of it, and its bytes. */
+export interface Outgoing {
+  readonly file: ArchivedFile
+  readonly bytes: Buffer
+}
+
+/** Last transaction that is in the archive now, which may not be the newest; undefined when the log lacks the next one. */
+export async function upload(options: UploadOptions, after: Txid): Promise<Txid | undefined> {
+  const { storage, manifest, source, merge } = options
+  const segments = await waiting(source, after)
+  const last = segments.at(-1)
+  if (last === undefined) return undefined
+  const outgoing = merge ? await merged(segments) : segments.map((bytes) => outgoingOf(LEVEL_COMMITTED, bytes))
+  await inParallel(outgoing, requestsAtOnce(storage), ({ file, bytes }) =>
+    storage.put(file.key, bytes, file.timestampMs),
+  )
+  const { epoch, maxTxid, postApply } = decodeHeader(last)
+  assert(epoch !== undefined && postApply !== undefined, 'a committed segment says of which history it is')
+  const head = { epoch, txid: maxTxid, checksum: postApply }
+  await manifest.append({ head, added: outgoing.map(({ file }) => file), removed: [] })
+  return maxTxid
+}
+
+export function outgoingOf(level: number, bytes: Buffer, fields: SegmentFields = decodeHeader(bytes)): Outgoing {
+  const { minTxid, maxTxid, timestampMs, epoch, postApply } = fields
+  const range = { minTxid, maxTxid }
+  const hash = sha256(bytes).toString('hex')
+  const file = { ...range, key: segmentKey(level, range), level, bytes: bytes.length, timestampMs, sha256: hash }
+  return { file: { ...file, epoch, postApply }, bytes }
+}
+
+/** Commits go on between the reads. */
+async function waiting(source: HistorySource, after: Txid): Promise<readonly Buffer[]> {
+  const segments: Buffer[] = []
+  let bytes = 0
+  while (segments.length < ARCHIVE_ROUND_SEGMENTS_MAX && bytes < ARCHIVE_ROUND_BYTES_MAX) {
+    const txid = asTxid(after + segments.length + 1)
+    const segment = txid > source.head.txid ? undefined : source.segment(txid)
+    if (segment === undefined) break
+    segments.push(segment)
+    bytes += segment.length
+    if (segments.length % ARCHIVE_REQUESTS_AT_ONCE === 0) await setImmediate()
+  }
+  return segments
+}
+
+async function merged(segments: readonly Buffer[]): Promise<readonly Outgoing[]> {
+  const merger = new SegmentMerger(COMPACTION_BYTES_MAX)
+  const outgoing: Outgoing[] = []
+  const take = (): void => void outgoing.push(takeMerged(merger, LEVEL_COMMITTED))
+  for (const bytes of segments) {
+    const segment = decodeSegment(bytes)
+    if (!merger.add(segment)) {
+      take()
+      merger.add(segment)
+    }
+    await setImmediate()
+  }
+  take()
+  return outgoing
+}
+
+export function takeMerged(merger: SegmentMerger, level: number): Outgoing {
+  const { header, pages } = merger.take()
+  return outgoingOf(level, encodeSegment(header, pages), header)
+}

@@ -1,0 +1,176 @@
+/** The hands of the archiver: each work as the core orders it, one at a time, and what came of it as an event. */
+import type { Drilled } from '../../shared/archive/drill.ts'
+import type { ArchivedFile } from '../../shared/archive/layout.ts'
+import { ManifestWriter } from '../../shared/archive/manifest-store.ts'
+import type { ArchiveStorage } from '../../shared/archive/storage.ts'
+import type { Clock, Entropy } from '../../shared/clock.ts'
+import type { SigningKey } from '../../shared/database/signing-key.ts'
+import { assert, MacaroondError, reportOf } from '../../shared/errors.ts'
+import type { Txid } from '../../shared/ids.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Position } from '../../shared/position.ts'
+import type { ArchiveStatus } from '../../shared/protocol/status.ts'
+import type { Kek } from '../../shared/sealing.ts'
+import { claim } from './claim.ts'
+import { compact } from './compact.ts'
+import { type ArchiveConfig, retentionOf } from './config.ts'
+import type { ArchiverEvent, JobName, Work } from './core.ts'
+import { drillInThread } from './drill-thread.ts'
+import { proveArrival } from './heartbeat.ts'
+import { retain } from './retain.ts'
+import { snapshot } from './snapshot.ts'
+import { SoberClock } from './sober-clock.ts'
+import type { HistorySource } from './source.ts'
+import { upload } from './upload.ts'
+
+export interface WorkerOptions {
+  readonly config: ArchiveConfig
+  readonly cluster: string
+  /** For people, and where a drill reads. */
+  readonly location: string
+  /** Called until it succeeds: a place that cannot be reached keeps no primary down. */
+  readonly open: () => Promise<ArchiveStorage>
+  readonly source: HistorySource
+  readonly signingKey: SigningKey
+  readonly ring: readonly Kek[]
+  /** What the names of its scratch files begin with, on the primary's own disk. */
+  readonly scratch: string
+  readonly clock: Clock
+  readonly entropy: Entropy
+  readonly log: Log
+  /** For the audit. */
+  readonly onDrilled: (outcome: Drilled | MacaroondError) => void
+}
+
+interface Opened {
+  readonly storage: ArchiveStorage
+  readonly manifest: ManifestWriter
+}
+
+const NO_FILES: ReadonlyMap<string, ArchivedFile> = new Map()
+
+export class ArchiveWorker {
+  readonly #options: WorkerOptions
+  readonly #sober: SoberClock
+  readonly #signal: AbortSignal
+  #open: Opened | undefined
+  #lastDrill: ArchiveStatus['lastDrill'] = null
+
+  /** What takes long ends when `signal` says so. */
+  constructor(options: WorkerOptions, signal: AbortSignal) {
+    this.#options = options
+    this.#sober = new SoberClock(options.clock)
+    this.#signal = signal
+  }
+
+  get contents(): { readonly files: ReadonlyMap<string, ArchivedFile>; readonly head: Position | undefined } {
+    return this.#open?.manifest.state ?? { files: NO_FILES, head: undefined }
+  }
+
+  get lastDrill(): ArchiveStatus['lastDrill'] {
+    return this.#lastDrill
+  }
+
+  /** `leads`: the archive cannot go on from the log, so the next snapshot is its new beginning. */
+  do(work: Work, leads: boolean): Promise<ArchiverEvent> {
+    switch (work.kind) {
+      case 'claim':
+        return this.#claim()
+      case 'upload':
+        return this.upload(work.after)
+      case 'job':
+        return this.#job(work.job, leads)
+    }
+  }
+
+  async upload(after: Txid): Promise<ArchiverEvent> {
+    const { source, config, log } = this.#options
+    const { storage, manifest } = this.#opened
+    const merge = storage.isBucket && config.upload_every_ms > 0
+    const archived = await upload({ storage, manifest, source, merge }, after)
+    if (archived !== undefined) return { kind: 'uploaded', archived }
+    log.error(
+      { after },
+      'the log no longer has what the archive lacks: some transactions can only be restored together',
+    )
+    return { kind: 'gap' }
+  }
+
+  get #opened(): Opened {
+    assert(this.#open !== undefined, 'nothing is done before the claim')
+    return this.#open
+  }
+
+  async #claim(): Promise<ArchiverEvent> {
+    const { cluster, source, signingKey, clock, log } = this.#options
+    const opened = (this.#open ??= await this.#openNow())
+    const claimed = await claim({ ...opened, cluster, source, signingKey, nowMs: clock.wallMs() })
+    const { archived, needsSnapshot, lastWriteMs } = claimed
+    this.#sober.learn(lastWriteMs)
+    await opened.storage.sweep()
+    if (needsSnapshot) log.info({ archived }, 'the archive cannot go on from the log: a snapshot comes first')
+    return { kind: 'claimed', archived, needsSnapshot }
+  }
+
+  async #openNow(): Promise<Opened> {
+    const { open, cluster, source, signingKey, clock } = this.#options
+    const storage = await open()
+    const { timeline, head } = source
+    const { wallMs } = clock
+    const place = { storage, cluster, epoch: head.epoch, timeline }
+    return { storage, manifest: new ManifestWriter({ ...place, signingKey, wallMs }) }
+  }
+
+  async #job(job: JobName, leads: boolean): Promise<ArchiverEvent> {
+    switch (job) {
+      case 'snapshot':
+        return { kind: 'job done', archived: await this.#snapshot(leads) }
+      case 'compact 1':
+      case 'compact 2':
+      case 'compact 3':
+        await compact(this.#opened, Number(job.at(-1)))
+        break
+      case 'retain':
+        await this.#retain()
+        break
+      case 'drill':
+        await this.#drill()
+        break
+      case 'heartbeat':
+        await proveArrival(this.#opened)
+        break
+    }
+    return { kind: 'job done', archived: undefined }
+  }
+
+  #snapshot(leads: boolean): Promise<Txid | undefined> {
+    const { source, scratch, clock } = this.#options
+    const path = `${scratch}-snapshot.tmp`
+    return snapshot({ ...this.#opened, source, leads, path, nowMs: clock.wallMs(), signal: this.#signal })
+  }
+
+  async #retain(): Promise<void> {
+    const { config, log } = this.#options
+    const { removed, early } = await retain(this.#opened, retentionOf(config), this.#sober.nowMs())
+    if (early > 0)
+      log.warn({ removed, early }, 'the archive has too many files: old transactions were merged before their time')
+  }
+
+  async #drill(): Promise<void> {
+    const { cluster, ring, location, signingKey, scratch, clock, entropy, onDrilled } = this.#options
+    const { publicKey } = signingKey
+    const path = `${scratch}-drill.tmp`
+    const nowMs = clock.wallMs()
+    const order = { location, publicKey, cluster, ring, draw: entropy.uniform(), path, nowMs }
+    try {
+      const drilled = await drillInThread(order, this.#signal)
+      this.#lastDrill = { atMs: nowMs, ok: true, txid: drilled.txid, error: null }
+      onDrilled(drilled)
+    } catch (error) {
+      if (this.#signal.aborted) return
+      this.#lastDrill = { atMs: nowMs, ok: false, txid: null, error: reportOf(error).message }
+      if (error instanceof MacaroondError) onDrilled(error)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,50 @@
+/** A whole database as one LTX file on disk. */
+import { systemClock, turn, type Timers } from '../../shared/clock.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { Checksum } from '../../shared/ids.ts'
+import { PAGE_BYTES } from '../../shared/limits.ts'
+import { lockPage } from '../../shared/ltx/database-pages.ts'
+import { SegmentEncoder } from '../../shared/ltx/encoder.ts'
+import type { SegmentFields } from '../../shared/ltx/header.ts'
+import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import type { PageSource } from '../../shared/sqlite/page-source.ts'
+import { writeAt } from '../../shared/sqlite/positional-io.ts'
+
+const PAGES_A_TURN = 64
+
+export interface WriteOptions {
+  readonly timers?: Timers
+  readonly signal?: AbortSignal
+}
+
+/**
+ * In turns: a gigabyte takes seconds, and commits go on meanwhile. Returns the checksum of the pages that were read. Throws
+ * closed when `signal` ends it.
+ */
+export async function writeSnapshot(
+  view: PageSource,
+  fields: SegmentFields,
+  fd: number,
+  { timers = systemClock, signal }: WriteOptions = {},
+): Promise<Checksum> {
+  const checksums = new PageChecksums(PAGE_BYTES)
+  const encoder = new SegmentEncoder(fields)
+  const page = Buffer.alloc(PAGE_BYTES)
+  let written = append(fd, encoder.header(), 0)
+  for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
+    if (pgno === lockPage(PAGE_BYTES)) continue
+    view.readPage(pgno, page)
+    checksums.set(pgno, page)
+    written = append(fd, encoder.page(pgno, page), written)
+    if (pgno % PAGES_A_TURN !== 0) continue
+    await turn(timers)
+    if (signal?.aborted === true) throw new MacaroondError('closed', 'the snapshot was ended before it was whole')
+  }
+  append(fd, encoder.finish(), written)
+  return checksums.checksum
+}
+
+function append(fd: number, bytes: Buffer, at: number): number {
+  writeAt(fd, bytes, 0, bytes.length, at)
+  return at + bytes.length
+}

@@ -1,0 +1,212 @@
+/**
+ * An archive in a directory. A file appears under its name by rename or link, whole and synced, with its timestamp as mtime,
+ * because litestream picks files for a point in time by that. What a crash left begins with `.tmp-` and is swept by its next writer.
+ */
+import { constants } from 'node:fs'
+import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { MacaroondError } from '../errors.ts'
+import { storageError } from '../sqlite/storage-errors.ts'
+import type { ArchiveStorage, ByteRange, Content, StoredObject } from './storage.ts'
+
+const TEMPORARY = '.tmp-'
+const WRITE_BYTES = 1024 * 1024
+
+export class DirectoryStorage implements ArchiveStorage {
+  readonly location: string
+  readonly isBucket = false
+  /** Folders that exist, so that each is made, and its name synced, once. */
+  readonly #made = new Set<string>()
+  /** A sync of a folder that has not begun yet covers everybody who asks for one meanwhile. */
+  readonly #syncs = new Map<string, Promise<void>>()
+  #temporaries = 0
+
+  private constructor(location: string) {
+    this.location = location
+  }
+
+  /** Throws archive_missing where there is no such directory; `create` makes it. */
+  static async open(path: string, options: { readonly create?: boolean } = {}): Promise<DirectoryStorage> {
+    try {
+      if (options.create === true) await mkdir(path, { recursive: true, mode: 0o700 })
+      if (!(await stat(path)).isDirectory()) throw noDirectory(path, 'it is no directory')
+      await access(path, constants.R_OK | constants.X_OK)
+    } catch (error) {
+      throw errnoOf(error) === 'ENOENT' ? noDirectory(path, 'it does not exist') : failure(error, `opening ${path}`)
+    }
+    return new DirectoryStorage(path)
+  }
+
+  async list(prefix: string): Promise<readonly StoredObject[]> {
+    // Only the last part of a prefix may be the beginning of a name.
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    const found: StoredObject[] = []
+    await this.#walk(folder, found)
+    return found.filter(({ key }) => key.startsWith(prefix)).toSorted((a, b) => (a.key < b.key ? -1 : 1))
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
+    try {
+      const file = await open(this.#path(key), 'r')
+      try {
+        return await readRange(file, range ?? { start: 0, length: (await file.stat()).size })
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw failure(error, `reading ${key}`)
+    }
+  }
+
+  async put(key: string, content: Content, timestampMs: number): Promise<void> {
+    await this.#write(key, content, timestampMs, (temporary, path) => rename(temporary, path))
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+    try {
+      await this.#write(key, bytes, undefined, async (temporary, path) => {
+        await link(temporary, path)
+        await unlink(temporary)
+      })
+      return true
+    } catch (error) {
+      if (error instanceof MacaroondError && errnoOf(error.cause) === 'EEXIST') return false
+      throw error
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    try {
+      await rm(this.#path(key), { force: true })
+    } catch (error) {
+      throw failure(error, `deleting ${key}`)
+    }
+  }
+
+  async sweep(): Promise<void> {
+    const names = await readdir(this.location, { recursive: true })
+    for (const name of names) if (name.includes(TEMPORARY)) await rm(join(this.location, name), { force: true })
+  }
+
+  #path(key: string): string {
+    return join(this.location, key)
+  }
+
+  async #walk(folder: string, found: StoredObject[]): Promise<void> {
+    const entries = await readdir(this.#path(folder), { withFileTypes: true }).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return []
+      throw failure(error, `listing ${folder}`)
+    })
+    for (const entry of entries) {
+      const key = `${folder}${entry.name}`
+      if (entry.isDirectory()) await this.#walk(`${key}/`, found)
+      else if (entry.isFile() && !entry.name.startsWith(TEMPORARY)) await this.#note(key, found)
+    }
+  }
+
+  /** A file that is deleted while the directory is read is not there. */
+  async #note(key: string, found: StoredObject[]): Promise<void> {
+    const stats = await stat(this.#path(key)).catch(() => undefined)
+    if (stats !== undefined) found.push({ key, bytes: stats.size, timestampMs: Math.round(stats.mtimeMs) })
+  }
+
+  async #write(
+    key: string,
+    content: Content,
+    timestampMs: number | undefined,
+    place: (temporary: string, path: string) => Promise<void>,
+  ): Promise<void> {
+    const path = this.#path(key)
+    const folder = dirname(path)
+    const temporary = join(folder, `${TEMPORARY}${process.pid}-${(this.#temporaries += 1)}`)
+    try {
+      await this.#make(folder)
+      await writeFile(temporary, content, timestampMs)
+      await place(temporary, path)
+      await this.#sync(folder)
+    } catch (error) {
+      // Somebody may have removed the folder: the next attempt makes it again.
+      this.#made.delete(folder)
+      await rm(temporary, { force: true }).catch(() => undefined)
+      throw failure(error, `writing ${key}`)
+    }
+  }
+
+  async #make(folder: string): Promise<void> {
+    if (this.#made.has(folder)) return
+    const first = await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (first !== undefined) {
+      for (let made = folder; made.length >= first.length; made = dirname(made)) await this.#sync(dirname(made))
+    }
+    this.#made.add(folder)
+  }
+
+  #sync(folder: string): Promise<void> {
+    const waiting = this.#syncs.get(folder)
+    if (waiting !== undefined) return waiting
+    const sync = syncFolder(folder, () => this.#syncs.delete(folder))
+    this.#syncs.set(folder, sync)
+    return sync
+  }
+}
+
+/** `begins` is called when it is too late for others to join: what they renamed may come after the sync has looked. */
+async function syncFolder(folder: string, begins: () => void): Promise<void> {
+  const handle = await open(folder, 'r')
+  begins()
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeFile(path: string, content: Content, timestampMs: number | undefined): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    if (content instanceof Uint8Array) await writeAll(file, content)
+    else for await (const piece of content.pieces()) await writeAll(file, piece)
+    if (timestampMs !== undefined) await file.utimes(timestampMs / 1000, timestampMs / 1000)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, at, Math.min(WRITE_BYTES, bytes.length - at))
+    at += bytesWritten
+  }
+}
+
+async function readRange(file: FileHandle, { start, length }: ByteRange): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await file.read(bytes, filled, length - filled, start + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return bytes.subarray(0, filled)
+}
+
+function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+function failure(error: unknown, doing: string): MacaroondError {
+  const code = errnoOf(error)
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return storageError(error, doing)
+  return new MacaroondError('archive_denied', `${code} while ${doing}`, {
+    hint: 'the archive’s directory must be readable, and for the primary writable, by this user',
+    cause: error,
+  })
+}
+
+function noDirectory(path: string, why: string): MacaroondError {
+  return new MacaroondError('archive_missing', `there is no archive at ${path}: ${why}`, {
+    hint: 'name the folder that [archive] of the primary’s configuration names; it holds a folder `ltx`',
+  })
+}

@@ -1,0 +1,58 @@
+/** Names in an archive: litestream's for the segments, `ltx/<level>/<min>-<max>.ltx`, and ours beside them. */
+import { assert } from '../errors.ts'
+import type { Checksum, Epoch } from '../ids.ts'
+import { parseSegmentFileName, segmentFileName, type TxidRange } from '../ltx/file-name.ts'
+
+/** Segments as they were committed. */
+export const LEVEL_COMMITTED = 0
+/** What is merged, from the level below: by default every half minute, five minutes, hour. */
+export const LEVELS_MERGED = [1, 2, 3] as const
+/** Whole databases. */
+export const LEVEL_SNAPSHOT = 9
+const LEVELS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+export const SEGMENTS_PREFIX = 'ltx/'
+export const MANIFEST_PREFIX = 'macaroond/manifest/'
+export const EPOCHS_PREFIX = 'macaroond/epochs/'
+export const PROBE_KEY = 'macaroond/probe'
+
+/** One segment in the archive. What the manifest says of it; of an archive that litestream wrote, what the listing says. */
+export interface ArchivedFile extends TxidRange {
+  readonly key: string
+  readonly level: number
+  readonly bytes: number
+  /** Of the commit of its last transaction, unix milliseconds. */
+  readonly timestampMs: number
+  /** Hex; undefined where no manifest says it. */
+  readonly sha256: string | undefined
+  readonly epoch: Epoch | undefined
+  /** Checksum of the database after the last transaction, as the primary computed it when it committed. */
+  readonly postApply: Checksum | undefined
+}
+
+export function segmentKey(level: number, range: TxidRange): string {
+  assert(LEVELS.includes(level), `level ${level} is one of litestream's`)
+  return `${SEGMENTS_PREFIX}${level}/${segmentFileName(range)}`
+}
+
+/** Undefined for what is not the key of a segment. */
+export function parseSegmentKey(key: string): (TxidRange & { readonly level: number }) | undefined {
+  const [, level, name] = /^ltx\/(\d)\/([^/]+)$/.exec(key) ?? []
+  const range = name === undefined ? undefined : parseSegmentFileName(name)
+  return range === undefined ? undefined : { ...range, level: Number(level) }
+}
+
+/** Numbers sort like their names. */
+export function manifestKey(seq: number): string {
+  return `${MANIFEST_PREFIX}${seq.toString(16).padStart(16, '0')}.json`
+}
+
+export function parseManifestKey(key: string): number | undefined {
+  const [, hex] = /^macaroond\/manifest\/([0-9a-f]{16})\.json$/.exec(key) ?? []
+  const seq = hex === undefined ? Number.NaN : Number.parseInt(hex, 16)
+  return Number.isSafeInteger(seq) ? seq : undefined
+}
+
+export function epochKey(epoch: Epoch): string {
+  return `${EPOCHS_PREFIX}${epoch.toString(16).padStart(8, '0')}.json`
+}

@@ -1,0 +1,111 @@
+/**
+ * The manifest: what the archive holds, signed, because whoever can write a bucket must not be able to drop, swap or forge
+ * a file unnoticed. A chain of entries, one an upload round, compaction or deletion: each names the hash of the one before,
+ * so that none can be left out or moved, and each one's key is its number, created only if absent, so that two primaries
+ * cannot both go on with one chain. Now and then an entry is a base: it lists everything, and what came before it goes.
+ */
+import { z } from 'zod'
+import { sha256, type Ed25519PrivateKey } from '../crypto.ts'
+import { checksumText, epoch, parseChecksum, txid, type Epoch, type Timeline } from '../ids.ts'
+import { type ArchivedFile, segmentKey } from './layout.ts'
+import { decodeSigned, encodeSigned } from './signed-document.ts'
+
+export const MANIFEST_GENESIS: string = '0'.repeat(64)
+
+/** Level, first and last transaction, bytes, SHA-256, timestamp, epoch, checksum after: an array, because there are many. */
+type FileRecord = readonly [number, number, number, number, string, number, number, string]
+
+export interface ManifestEntry {
+  readonly cluster: string
+  readonly epoch: Epoch
+  readonly timeline: Timeline
+  /** From 1, without gaps, across epochs. */
+  readonly seq: number
+  /** SHA-256 of the entry before, with its signature; zeros before the first. */
+  readonly previous: string
+  /** Wall clock of the primary, unix milliseconds. */
+  readonly atMs: number
+  /** True: `added` is everything the archive holds, and entries before this one are not needed any more. */
+  readonly base: boolean
+  /** Position text up to which everything of this epoch is in the archive; null before its first upload. */
+  readonly head: string | null
+  readonly added: readonly ArchivedFile[]
+  /** Keys of files that are about to be deleted. */
+  readonly removed: readonly string[]
+}
+
+const count = z.number().int().nonnegative()
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+
+const fileRecord: z.ZodType<FileRecord> = z.tuple([
+  count.max(9),
+  count,
+  count,
+  count,
+  hash,
+  count,
+  count,
+  z.string().length(16),
+])
+
+interface Document {
+  readonly cluster: string
+  readonly epoch: number
+  readonly timeline: string
+  readonly seq: number
+  readonly previous: string
+  readonly atMs: number
+  readonly base: boolean
+  readonly head: string | null
+  readonly added: readonly FileRecord[]
+  readonly removed: readonly string[]
+}
+
+const document: z.ZodType<Document> = z.strictObject({
+  cluster: z.string(),
+  epoch: count,
+  timeline: z.string().length(32),
+  seq: count,
+  previous: hash,
+  atMs: count,
+  base: z.boolean(),
+  head: z.string().nullable(),
+  added: z.array(fileRecord),
+  removed: z.array(z.string()),
+})
+
+export function encodeEntry(entry: ManifestEntry, key: Ed25519PrivateKey): Buffer {
+  const written: Document = { ...entry, added: entry.added.map(toRecord) }
+  return encodeSigned('archive manifest', written, key)
+}
+
+/** Throws archive_damaged. `name` is named in errors. */
+export function decodeEntry(bytes: Buffer, publicKey: Uint8Array, name: string): ManifestEntry {
+  const read = decodeSigned(bytes, { kind: 'archive manifest', schema: document, publicKey, name })
+  const added = read.added.map(fromRecord)
+  return { ...read, epoch: epoch(read.epoch), timeline: read.timeline as Timeline, added }
+}
+
+export function hashOfEntry(bytes: Uint8Array): string {
+  return sha256(bytes).toString('hex')
+}
+
+function toRecord({ level, minTxid, maxTxid, bytes, sha256: hex, timestampMs, ...rest }: ArchivedFile): FileRecord {
+  const checksum = rest.postApply === undefined ? '0'.repeat(16) : checksumText(rest.postApply)
+  return [level, minTxid, maxTxid, bytes, hex ?? '', timestampMs, rest.epoch ?? 0, checksum]
+}
+
+function fromRecord([level, min, max, bytes, hex, timestampMs, ofEpoch, checksum]: FileRecord): ArchivedFile {
+  const range = { minTxid: txid(min), maxTxid: txid(max) }
+  const postApply = parseChecksum(checksum)
+  return {
+    ...range,
+    key: segmentKey(level, range),
+    level,
+    bytes,
+    sha256: hex,
+    timestampMs,
+    epoch: epoch(ofEpoch),
+    postApply,
+  }
+}

@@ -1,0 +1,48 @@
+/** From what a configuration or a command line says to a storage backend. */
+import { systemClock, systemEntropy } from '../clock.ts'
+import { MacaroondError } from '../errors.ts'
+import { DirectoryStorage } from './directory.ts'
+import { BucketStorage } from './s3/bucket.ts'
+import { readCredentials, type S3Credentials } from './s3/credentials.ts'
+import { parseS3Url, type S3Settings } from './s3/settings.ts'
+import type { ArchiveStorage } from './storage.ts'
+
+/**
+ * A path, or a `file://` or `s3://` URL as litestream writes it. A bucket is not asked whether it is there before it is used.
+ * Throws archive_missing, archive_denied, config_invalid.
+ */
+export async function openArchive(
+  location: string,
+  options: { readonly create?: boolean } = {},
+): Promise<ArchiveStorage> {
+  const place = parseLocation(location)
+  return 'path' in place ? DirectoryStorage.open(place.path, options) : openBucket(place.bucket)
+}
+
+/** What is wrong with it, whatever is there. Undefined for one that can be used. */
+export function locationProblem(location: string): string | undefined {
+  try {
+    parseLocation(location)
+    return undefined
+  } catch (error) {
+    if (error instanceof MacaroondError) return error.message
+    throw error
+  }
+}
+
+type Place = { readonly path: string } | { readonly bucket: S3Settings }
+
+function parseLocation(location: string): Place {
+  const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/.exec(location) ?? []
+  if (scheme === undefined) return { path: location }
+  if (scheme === 'file') return { path: rest }
+  if (scheme === 's3') return { bucket: parseS3Url(location, process.env) }
+  throw new MacaroondError('config_invalid', `not a place for an archive: ${scheme}://…`, {
+    hint: 'give the path of a directory, or s3://BUCKET/FOLDER',
+  })
+}
+
+function openBucket(settings: S3Settings): ArchiveStorage {
+  const credentials = (): S3Credentials => readCredentials(process.env)
+  return new BucketStorage({ settings, credentials, clock: systemClock, entropy: systemEntropy })
+}

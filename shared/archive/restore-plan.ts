@@ -1,0 +1,108 @@
+/** Pure: what a restore has to read to get to a transaction or a moment, or why that cannot be had and what can. */
+import { MacaroondError } from '../errors.ts'
+import { txidText, type Txid } from '../ids.ts'
+import { chainTo, type Chain } from './chain.ts'
+import type { ArchivedFile } from './layout.ts'
+
+export type RestoreTarget =
+  /** The newest that can be reached. */
+  | { readonly kind: 'head' }
+  | { readonly kind: 'txid'; readonly txid: Txid }
+  /** The state at that moment: every transaction up to and including it, unix milliseconds. */
+  | { readonly kind: 'time'; readonly atMs: number }
+
+/** A state that a restore can give. */
+export interface RestorePoint {
+  readonly txid: Txid
+  readonly timestampMs: number
+}
+
+export interface RestorePlan {
+  /** Read in this order. */
+  readonly files: readonly ArchivedFile[]
+  readonly bytes: number
+  /** What comes out: its last file says of which epoch it is, and its checksum. */
+  readonly point: RestorePoint
+  readonly last: ArchivedFile
+  /**
+   * The next state that can be had. Undefined when this is the newest. Where it is more than one transaction away, what
+   * is between is merged: the grain there is coarser than a transaction.
+   */
+  readonly next: RestorePoint | undefined
+}
+
+/** Everything that can be restored lies between these two; in between there may be gaps. Undefined for an empty archive. */
+export function restorableWindow(
+  files: readonly ArchivedFile[],
+): { readonly first: RestorePoint; readonly last: RestorePoint } | undefined {
+  const wholes = files.filter(({ minTxid }) => minTxid === 1).toSorted((a, b) => a.maxTxid - b.maxTxid)
+  const first = wholes[0]
+  const newest = chainTo(files, largest(files))
+  const last = newest?.files.at(-1)
+  return first === undefined || last === undefined ? undefined : { first: pointOf(first), last: pointOf(last) }
+}
+
+/** Throws restore_target, which says what can be had. `nowMs` is only there to refuse a moment in the future. */
+export function planRestore(files: readonly ArchivedFile[], target: RestoreTarget, nowMs: number): RestorePlan {
+  const window = restorableWindow(files)
+  if (window === undefined)
+    throw unreachable('the archive holds no whole database', 'it may be of another kind, or empty')
+  const available = `the archive has ${pointText(window.first)} to ${pointText(window.last)}`
+  switch (target.kind) {
+    case 'head':
+      return planOf(files, requireChain(files, window.last.txid, available))
+    case 'txid':
+      return planOf(files, requireChain(files, target.txid, available))
+    case 'time':
+      return planOf(files, chainToTime(files, target.atMs, nowMs, available))
+  }
+}
+
+export function pointText({ txid, timestampMs }: RestorePoint): string {
+  return `transaction ${txidText(txid)} of ${new Date(timestampMs).toISOString()}`
+}
+
+function chainToTime(files: readonly ArchivedFile[], atMs: number, nowMs: number, available: string): Chain {
+  if (atMs > nowMs) throw unreachable(`${new Date(atMs).toISOString()} is in the future`, available)
+  const before = files.filter(({ timestampMs }) => timestampMs <= atMs)
+  if (before.length === 0) throw unreachable(`the archive begins after ${new Date(atMs).toISOString()}`, available)
+  return requireChain(before, largest(before), available)
+}
+
+function requireChain(files: readonly ArchivedFile[], target: Txid, available: string): Chain {
+  const chain = chainTo(files, target)
+  if (chain?.reaches === target) return chain
+  const nearest = chain?.files.at(-1)
+  const before = nearest === undefined ? '' : `; the nearest before it is ${pointText(pointOf(nearest))}`
+  const inside = files.some(({ minTxid, maxTxid }) => minTxid <= target && target < maxTxid && minTxid > 1)
+  const why = inside ? 'is inside a merged file' : 'cannot be reached: it is not there, or files before it are missing'
+  throw unreachable(`transaction ${txidText(target)} ${why}`, `${available}${before}`)
+}
+
+function planOf(files: readonly ArchivedFile[], chain: Chain): RestorePlan {
+  const last = chain.files.at(-1)!
+  const bytes = chain.files.reduce((sum, file) => sum + file.bytes, 0)
+  return { files: chain.files, bytes, point: pointOf(last), last, next: nextAfter(files, chain.reaches) }
+}
+
+/** The earliest end of a file that goes on from here, or of a whole database that comes later. */
+function nextAfter(files: readonly ArchivedFile[], txid: Txid): RestorePoint | undefined {
+  const later = files.filter(({ minTxid, maxTxid }) => maxTxid > txid && (minTxid <= txid + 1 || minTxid === 1))
+  const next = later.reduce<ArchivedFile | undefined>(
+    (least, file) => (least === undefined || file.maxTxid < least.maxTxid ? file : least),
+    undefined,
+  )
+  return next === undefined ? undefined : pointOf(next)
+}
+
+function pointOf({ maxTxid, timestampMs }: ArchivedFile): RestorePoint {
+  return { txid: maxTxid, timestampMs }
+}
+
+function largest(files: readonly ArchivedFile[]): Txid {
+  return files.reduce((most, { maxTxid }) => (maxTxid > most ? maxTxid : most), 0 as Txid)
+}
+
+function unreachable(what: string, available: string): MacaroondError {
+  return new MacaroondError('restore_target', what, { hint: available })
+}

@@ -1,0 +1,94 @@
+/** Pure: which files have served their time. What is kept can always be restored from what is kept. */
+import { type ArchivedFile, LEVEL_COMMITTED, LEVEL_SNAPSHOT, LEVELS_MERGED } from './layout.ts'
+
+export interface RetentionRules {
+  /** How long every transaction can be restored by itself; files that a merged one covers are kept so long. */
+  readonly windowMs: number
+  /** How long anything is kept. */
+  readonly keepMs: number
+  /** Above these, files of single transactions that a merged one covers go although they are young. */
+  readonly filesMax: number
+  readonly bytesMax: number
+}
+
+export interface RetentionPlan {
+  readonly remove: readonly ArchivedFile[]
+  /** How many are removed before their time, for number or size: the grain of that time is coarser than was asked for. */
+  readonly early: number
+}
+
+/**
+ * By last transaction, each with a timestamp no earlier than those before it: a file that a clock that was set back had
+ * stamped is not older than what came before it.
+ */
+function inCommitOrder(files: Iterable<ArchivedFile>): readonly ArchivedFile[] {
+  let latestMs = 0
+  return [...files]
+    .toSorted((a, b) => a.maxTxid - b.maxTxid)
+    .map((file) => {
+      latestMs = Math.max(latestMs, file.timestampMs)
+      return file.timestampMs === latestMs ? file : { ...file, timestampMs: latestMs }
+    })
+}
+
+/** The merged file that holds all of another. */
+type Cover = (file: ArchivedFile) => ArchivedFile | undefined
+
+export function planRetention(files: Iterable<ArchivedFile>, rules: RetentionRules, nowMs: number): RetentionPlan {
+  const all = inCommitOrder(files)
+  const snapshots = all.filter(({ level }) => level === LEVEL_SNAPSHOT).toSorted((a, b) => a.maxTxid - b.maxTxid)
+  const tooOld = snapshots.filter(({ timestampMs }) => timestampMs < nowMs - rules.keepMs)
+  const gone = new Set(tooOld.slice(0, -1))
+  // What comes before the one that stays is older than the time to keep; with none so old, everything is young enough.
+  const floor = tooOld.at(-1)?.maxTxid ?? 0
+  const covers = new Map([LEVEL_COMMITTED, ...LEVELS_MERGED].map((level) => [level, coverOf(all, level + 1)]))
+  for (const file of all) {
+    if (file.level === LEVEL_SNAPSHOT) continue
+    const cover = covers.get(file.level)?.(file)
+    // A cover goes in one piece: of a half of it no transaction could be reached by itself.
+    if (file.maxTxid <= floor || (cover !== undefined && cover.timestampMs < nowMs - rules.windowMs)) gone.add(file)
+  }
+  const early = beyondCaps(all, gone, rules, coverOf(all, LEVEL_COMMITTED + 1))
+  return { remove: [...gone, ...early], early: early.length }
+}
+
+function coverOf(files: readonly ArchivedFile[], level: number): Cover {
+  const merged = files.filter((file) => file.level === level).toSorted((a, b) => a.minTxid - b.minTxid)
+  return ({ minTxid, maxTxid }) => {
+    const candidate = merged[lastStartingAt(merged, minTxid)]
+    return candidate !== undefined && candidate.maxTxid >= maxTxid ? candidate : undefined
+  }
+}
+
+/** Index of the last file that begins at or before `txid`, by bisection; -1 for none. */
+function lastStartingAt(files: readonly ArchivedFile[], txid: number): number {
+  let [low, high] = [0, files.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (files[middle]!.minTxid <= txid) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}
+
+function beyondCaps(
+  files: readonly ArchivedFile[],
+  gone: ReadonlySet<ArchivedFile>,
+  { filesMax, bytesMax }: RetentionRules,
+  coverOfFile: Cover,
+): readonly ArchivedFile[] {
+  const kept = files.filter((file) => file.level === LEVEL_COMMITTED && !gone.has(file))
+  let count = kept.length
+  let bytes = kept.reduce((sum, file) => sum + file.bytes, 0)
+  const early: ArchivedFile[] = []
+  let begun: ArchivedFile | undefined
+  for (const file of kept.toSorted((a, b) => a.minTxid - b.minTxid)) {
+    const cover = coverOfFile(file)
+    if (cover === undefined || (cover !== begun && count <= filesMax && bytes <= bytesMax)) break
+    begun = cover
+    early.push(file)
+    count -= 1
+    bytes -= file.bytes
+  }
+  return early
+}

@@ -1,0 +1,44 @@
+/** Bounds on an exchange with a store, in time and in bytes. */
+import { S3_BYTES_PER_MS_MIN } from '../../limits.ts'
+
+/** For the way there and for the way back, each as long as its bytes take. */
+export class Deadline {
+  readonly #controller = new AbortController()
+  readonly #timeoutMs: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  allow(bytes: number): void {
+    this.end()
+    const abort = (): void => this.#controller.abort(new DOMException('too late', 'TimeoutError'))
+    this.#timer = setTimeout(abort, Math.ceil(this.#timeoutMs + bytes / S3_BYTES_PER_MS_MIN))
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}
+
+/** Leaving the loop ends the connection. What is shorter than its announced length is an error of `fetch`. */
+export async function readAll({ body, headers }: Response, bytesMax: number): Promise<Buffer> {
+  if (Number(headers.get('content-length')) > bytesMax) throw tooLong(bytesMax)
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw tooLong(bytesMax)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, bytes)
+}
+
+function tooLong(bytesMax: number): Error {
+  return Object.assign(new Error(`the answer is longer than ${bytesMax} bytes`), { code: 'AnswerTooLong' })
+}

@@ -1,0 +1,155 @@
+/**
+ * An archive in a bucket of any S3-compatible store, in litestream's layout and with its metadata. An answer that was lost is
+ * asked for again: each write may be repeated, because it writes the same again.
+ */
+import { MacaroondError } from '../../errors.ts'
+import {
+  ARCHIVE_READ_BYTES,
+  BUCKET_OBJECTS_MAX,
+  MANIFEST_DOCUMENT_BYTES_MAX,
+  S3_PART_BYTES_MIN,
+  S3_PARTS_AT_ONCE,
+} from '../../limits.ts'
+import { type ArchiveStorage, type ByteRange, type Content, inParallel, type StoredObject } from '../storage.ts'
+import { S3Client, type S3ClientOptions } from './client.ts'
+import { keyOf, objectName } from './names.ts'
+import { abortUploads, sizeOfContent, uploadParts, wholeOf } from './parts.ts'
+import { elements, textOf } from './xml.ts'
+
+interface Piece {
+  readonly bytes: Buffer
+  /** Of the whole object. */
+  readonly total: number
+  readonly etag: string | undefined
+}
+
+export class BucketStorage implements ArchiveStorage {
+  readonly location: string
+  readonly isBucket = true
+  readonly #client: S3Client
+  readonly #folder: string
+
+  /** Nothing is asked of the store yet. Throws archive_denied where there are no credentials. */
+  constructor(options: S3ClientOptions) {
+    this.location = options.settings.location
+    this.#client = new S3Client(options)
+    this.#folder = options.settings.prefix
+  }
+
+  async list(prefix: string): Promise<readonly StoredObject[]> {
+    const found: StoredObject[] = []
+    let from: string | undefined
+    for (;;) {
+      const page = await this.#page(prefix, from)
+      for (const content of elements(page, 'Contents')) found.push(...this.#objectOf(content, prefix))
+      if (textOf(page, 'IsTruncated') !== 'true') return found.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+      const next = textOf(page, 'NextContinuationToken')
+      if (next === undefined || next === from || found.length > BUCKET_OBJECTS_MAX)
+        throw this.#odd('its list does not come to an end')
+      from = next
+    }
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Buffer | undefined> {
+    if (range !== undefined) return (await this.#read(key, range))?.bytes
+    const first = await this.#read(key, { start: 0, length: ARCHIVE_READ_BYTES })
+    if (first === undefined || first.bytes.length === first.total) return first?.bytes
+    if (first.total > MANIFEST_DOCUMENT_BYTES_MAX)
+      throw new MacaroondError('archive_damaged', `${key} is of ${first.total} bytes, more than it may be`)
+    const ranges: ByteRange[] = []
+    for (let start = first.bytes.length; start < first.total; start += ARCHIVE_READ_BYTES)
+      ranges.push({ start, length: Math.min(ARCHIVE_READ_BYTES, first.total - start) })
+    const rest = await inParallel(ranges, S3_PARTS_AT_ONCE, async (wanted) => {
+      const piece = await this.#read(key, wanted, first.etag)
+      if (piece?.bytes.length !== wanted.length) throw this.#odd(`${key} changed while it was read`)
+      return piece.bytes
+    })
+    return Buffer.concat([first.bytes, ...rest], first.total)
+  }
+
+  async put(key: string, content: Content, timestampMs: number): Promise<void> {
+    const name = objectName(this.#folder, key)
+    const headers = { 'x-amz-meta-litestream-timestamp': new Date(timestampMs).toISOString() }
+    if (sizeOfContent(content) > S3_PART_BYTES_MIN) return uploadParts(this.#client, { name, content, headers })
+    const doing = `writing ${key}`
+    await this.#client.send({ method: 'PUT', name, headers, body: await wholeOf(content, doing), doing })
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+    const { code, repeated } = await this.#client.send({
+      method: 'PUT',
+      name: objectName(this.#folder, key),
+      headers: { 'if-none-match': '*' },
+      body: Buffer.from(bytes),
+      expected: ['PreconditionFailed', '412', 'NotImplemented', '501'],
+      doing: `creating ${key}`,
+    })
+    if (code === '') return true
+    if (code === 'NotImplemented' || code === '501') throw this.#withoutConditions()
+    // It may be ours, from an attempt whose answer was lost.
+    return repeated && (await this.get(key))?.equals(bytes) === true
+  }
+
+  async delete(key: string): Promise<void> {
+    const name = objectName(this.#folder, key)
+    await this.#client.send({ method: 'DELETE', name, expected: ['NoSuchKey', '404'], doing: `deleting ${key}` })
+  }
+
+  /** Uploads in parts that were begun and not ended. */
+  async sweep(): Promise<void> {
+    await abortUploads(this.#client, this.#folder)
+  }
+
+  async #page(prefix: string, from: string | undefined): Promise<string> {
+    const query = { 'list-type': '2', prefix: objectName(this.#folder, prefix) }
+    const rest = from === undefined ? {} : { 'continuation-token': from }
+    const doing = `listing ${prefix}`
+    const { body } = await this.#client.send({ method: 'GET', query: { ...query, ...rest }, doing })
+    const [page] = elements(body.toString('utf8'), 'ListBucketResult')
+    if (page === undefined) throw this.#odd(`it answers with something else than a list while ${doing}`)
+    return page
+  }
+
+  #objectOf(content: string, prefix: string): readonly StoredObject[] {
+    const key = keyOf(this.#folder, textOf(content, 'Key') ?? '')
+    if (key === undefined || !key.startsWith(prefix)) return []
+    const bytes = Number(textOf(content, 'Size'))
+    const timestampMs = Date.parse(textOf(content, 'LastModified') ?? '')
+    if (!Number.isSafeInteger(bytes) || !Number.isFinite(timestampMs))
+      throw this.#odd(`its list says nothing of ${key}`)
+    return [{ key, bytes, timestampMs }]
+  }
+
+  /** Undefined where there is no such object; empty beyond its end. */
+  async #read(key: string, { start, length }: ByteRange, etag?: string): Promise<Piece | undefined> {
+    const { code, status, body, headers } = await this.#client.send({
+      method: 'GET',
+      name: objectName(this.#folder, key),
+      headers: { range: `bytes=${start}-${start + length - 1}`, ...(etag === undefined ? {} : { 'if-match': etag }) },
+      bytesMax: length,
+      expected: ['NoSuchKey', '404', 'InvalidRange', '416', 'PreconditionFailed', '412'],
+      doing: `reading ${key}`,
+    })
+    if (code === 'NoSuchKey' || code === '404') return undefined
+    if (code === 'InvalidRange' || code === '416') return { bytes: Buffer.alloc(0), total: start, etag: undefined }
+    if (code !== '') throw this.#odd(`${key} changed while it was read`)
+    if (status === 200 && start > 0) throw this.#odd('it does not give parts of objects')
+    const total = status === 200 ? body.length : Number(/\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1])
+    if (body.length !== Math.min(length, total - start)) throw this.#odd(`${key} comes in parts of another size`)
+    return { bytes: body, total, etag: headers.get('etag') ?? undefined }
+  }
+
+  #withoutConditions(): MacaroondError {
+    const { endpoint } = this.#client.settings
+    return new MacaroondError('platform_unsupported', `${endpoint} cannot create an object only if it is absent`, {
+      hint: 'two primaries could lead: use a store with conditional writes (If-None-Match), or a directory',
+    })
+  }
+
+  #odd(what: string): MacaroondError {
+    const { endpoint, bucket } = this.#client.settings
+    return new MacaroondError('archive_unavailable', `${endpoint}, bucket ${bucket}: ${what}`, {
+      hint: 'try again; if it stays so, this store does not keep to S3',
+    })
+  }
+}

@@ -1,0 +1,154 @@
+/** Uploads of what is too large for one request: in parts, each checked and repeated by itself, and then put together. */
+import { MacaroondError } from '../../errors.ts'
+import { S3_PART_BYTES_MIN, S3_PARTS_AT_ONCE, S3_PARTS_MAX } from '../../limits.ts'
+import { storageError } from '../../sqlite/storage-errors.ts'
+import type { Content } from '../storage.ts'
+import type { S3Client } from './client.ts'
+import { elements, escapeXml, textOf } from './xml.ts'
+
+export interface Upload {
+  /** In the bucket. */
+  readonly name: string
+  readonly content: Content
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** An object appears when all parts are there, with the last request; on an error nothing does. */
+export async function uploadParts(client: S3Client, upload: Upload): Promise<void> {
+  const { name, headers } = upload
+  const doing = `writing ${name}`
+  const begun = await client.send({ method: 'POST', name, query: { uploads: '' }, headers, doing })
+  const uploadId = textOf(begun.body.toString('utf8'), 'UploadId')
+  if (uploadId === undefined) throw new MacaroondError('archive_unavailable', `no upload was begun while ${doing}`)
+  try {
+    await complete(client, upload, uploadId, await sendParts(client, upload, uploadId))
+  } catch (error) {
+    // The store keeps, and bills, parts that belong to nothing; where this fails as well, the next start sweeps them.
+    await abortUpload(client, name, uploadId).catch(() => undefined)
+    throw storageError(error, doing)
+  }
+}
+
+/** Some at a time, in the order they come; the tags of all, or the error of the first that failed, once nothing runs any more. */
+async function sendParts(client: S3Client, { name, content }: Upload, uploadId: string): Promise<readonly string[]> {
+  const tags: string[] = []
+  const parts = partsOf(content)
+  let failed = false
+  const send = async ({ number, body }: Part): Promise<void> => {
+    const query = { partNumber: String(number), uploadId }
+    const { headers } = await client.send({ method: 'PUT', name, query, body, doing: `writing ${name}` })
+    tags[number - 1] = headers.get('etag') ?? ''
+  }
+  const work = async (): Promise<void> => {
+    try {
+      for (let part = await parts.next(); part.done !== true && !failed; part = await parts.next())
+        await send(part.value)
+    } catch (error) {
+      failed = true
+      throw error
+    }
+  }
+  const ended = await Promise.allSettled(Array.from({ length: S3_PARTS_AT_ONCE }, work))
+  const failure = ended.find((result) => result.status === 'rejected')
+  await parts.return()
+  if (failure !== undefined) throw failure.reason
+  return tags
+}
+
+/** The last attempt may have been carried out without an answer: then the upload is no more, and the object is there. */
+async function complete(
+  client: S3Client,
+  { name, content }: Upload,
+  uploadId: string,
+  tags: readonly string[],
+): Promise<void> {
+  const parts = tags.map(
+    (tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`,
+  )
+  const body = Buffer.from(
+    `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join('')}</CompleteMultipartUpload>`,
+  )
+  const doing = `writing ${name}`
+  const expected = ['NoSuchUpload']
+  const { code, repeated } = await client.send({ method: 'POST', name, query: { uploadId }, body, expected, doing })
+  if (code === '' || (repeated && (await sizeOf(client, name)) === sizeOfContent(content))) return
+  throw new MacaroondError('archive_unavailable', `the upload was ended by somebody else while ${doing}`, {
+    hint: 'is there another writer, or a rule of the bucket that ends uploads early?',
+  })
+}
+
+async function sizeOf(client: S3Client, name: string): Promise<number | undefined> {
+  const headers = { range: 'bytes=0-0' }
+  const answer = await client.send({ method: 'GET', name, headers, expected: ['NoSuchKey'], doing: `reading ${name}` })
+  const total = /\/(\d+)$/.exec(answer.headers.get('content-range') ?? '')?.[1]
+  return total === undefined ? undefined : Number(total)
+}
+
+export function sizeOfContent(content: Content): number {
+  return content instanceof Uint8Array ? content.length : content.bytes
+}
+
+interface Part {
+  /** From 1. */
+  readonly number: number
+  readonly body: Buffer
+}
+
+/** Of one size each but for the last one; together as many bytes as the content says it has. */
+async function* partsOf(content: Content): AsyncGenerator<Part, void> {
+  const size = sizeOfContent(content)
+  const partBytes = Math.max(S3_PART_BYTES_MIN, Math.ceil(size / S3_PARTS_MAX))
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  let total = 0
+  let number = 1
+  for await (const piece of content instanceof Uint8Array ? [content] : content.pieces()) {
+    total += piece.length
+    for (let at = 0; at < piece.length;) {
+      const taken = piece.subarray(at, at + partBytes - heldBytes)
+      held.push(taken)
+      heldBytes += taken.length
+      at += taken.length
+      if (heldBytes < partBytes) continue
+      yield { number, body: Buffer.concat(held, heldBytes) }
+      number += 1
+      held = []
+      heldBytes = 0
+    }
+  }
+  if (heldBytes > 0) yield { number, body: Buffer.concat(held, heldBytes) }
+  if (total !== size) throw new Error(`${total} bytes came where ${size} were announced`)
+}
+
+/** Of a small content. `doing` completes "… while …" in the error of a source that fails. */
+export async function wholeOf(content: Content, doing: string): Promise<Buffer> {
+  try {
+    const parts: Buffer[] = []
+    for await (const { body } of partsOf(content)) parts.push(body)
+    return Buffer.concat(parts)
+  } catch (error) {
+    throw storageError(error, doing)
+  }
+}
+
+export async function abortUpload(client: S3Client, name: string, uploadId: string): Promise<void> {
+  const expected = ['NoSuchUpload', '404']
+  await client.send({ method: 'DELETE', name, query: { uploadId }, expected, doing: `ending the upload of ${name}` })
+}
+
+/** Uploads below a folder that somebody began and nobody ended. */
+export async function abortUploads(client: S3Client, folder: string): Promise<void> {
+  let from: Readonly<Record<string, string>> = {}
+  for (;;) {
+    const query = { uploads: '', prefix: `${folder}/`, ...from }
+    const { body } = await client.send({ method: 'GET', query, doing: 'listing uploads' })
+    const xml = body.toString('utf8')
+    for (const upload of elements(xml, 'Upload')) {
+      const [name, uploadId] = [textOf(upload, 'Key'), textOf(upload, 'UploadId')]
+      if (name?.startsWith(`${folder}/`) === true && uploadId !== undefined) await abortUpload(client, name, uploadId)
+    }
+    const [key, id] = [textOf(xml, 'NextKeyMarker'), textOf(xml, 'NextUploadIdMarker')]
+    if (textOf(xml, 'IsTruncated') !== 'true' || key === undefined || id === from['upload-id-marker']) return
+    from = { 'key-marker': key, 'upload-id-marker': id ?? '' }
+  }
+}

@@ -1,0 +1,47 @@
+/** Whether a request to a store is worth another attempt, and when. Pure. */
+import { S3_ATTEMPTS_MAX, S3_RETRY_BASE_MS, S3_RETRY_MS_MAX, S3_SLOW_DOWN_BASE_MS } from '../../limits.ts'
+
+export interface S3Failure {
+  /** HTTP status; undefined when no answer came, or not all of it. */
+  readonly status: number | undefined
+  /** Of the answer's document, or the system's name for what went wrong; may be empty. */
+  readonly code: string
+  /** What the store asks for. */
+  readonly retryAfterMs?: number | undefined
+}
+
+const BUSY_STATUSES: readonly number[] = [429, 503]
+const TRANSIENT_STATUSES: readonly number[] = [408, 500, 502, 504]
+/** Two of us were there at once, what arrived was not what was sent, or an error came after a status of success. */
+const TRANSIENT_CODES: readonly string[] = [
+  'InternalError',
+  'ConditionalRequestConflict',
+  'OperationAborted',
+  'RequestTimeout',
+  'IncompleteBody',
+  'BadDigest',
+  'XAmzContentSHA256Mismatch',
+]
+
+export function isTransient({ status, code }: S3Failure): boolean {
+  return status === undefined || isBusy({ status, code }) || TRANSIENT_STATUSES.includes(status) || isOfCode(code)
+}
+
+function isOfCode(code: string): boolean {
+  return TRANSIENT_CODES.includes(code)
+}
+
+function isBusy({ status = 0, code }: S3Failure): boolean {
+  return BUSY_STATUSES.includes(status) || code === 'SlowDown' || code === 'ServiceUnavailable'
+}
+
+/**
+ * Milliseconds to wait before attempt `attempt + 1`, the first being 1; undefined when there is none. Full jitter
+ * (`uniform` in [0, 1)), so that requests that failed together do not come back together.
+ */
+export function retryDelayMs(failure: S3Failure, attempt: number, uniform: number): number | undefined {
+  if (attempt >= S3_ATTEMPTS_MAX || !isTransient(failure)) return undefined
+  const baseMs = isBusy(failure) ? S3_SLOW_DOWN_BASE_MS : S3_RETRY_BASE_MS
+  const delayMs = uniform * Math.min(S3_RETRY_MS_MAX, baseMs * 2 ** (attempt - 1))
+  return Math.min(S3_RETRY_MS_MAX, Math.max(delayMs, failure.retryAfterMs ?? 0))
+}

@@ -1,0 +1,131 @@
+/** Where a bucket is: from an `s3://` URL as litestream writes it, and the environment that the tools of AWS read. Pure. */
+import { MacaroondError } from '../../errors.ts'
+
+export interface S3Settings {
+  /** The URL as it was given: it holds no credentials. */
+  readonly location: string
+  /** Origin of the store. */
+  readonly endpoint: string
+  readonly bucket: string
+  /** The bucket in the path (`endpoint/bucket/key`), not as a part of the host (`bucket.endpoint/key`). */
+  readonly pathStyle: boolean
+  readonly region: string
+  /** Folder in the bucket, without a slash at its ends. */
+  readonly prefix: string
+}
+
+const REGION = 'us-east-1'
+const PARAMETERS: readonly string[] = ['endpoint', 'region', 'forcePathStyle', 'force-path-style']
+/** What follows the bucket in a host, the region in parentheses, and the host of the store. */
+const PROVIDERS: readonly (readonly [RegExp, (region: string) => string, pathStyle: boolean])[] = [
+  [/^(.+)\.s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com$/, awsHost, false],
+  [/^(.+)\.([a-z0-9-]+)\.digitaloceanspaces\.com$/, (region) => `${region}.digitaloceanspaces.com`, false],
+  [/^(.+)\.s3\.([a-z0-9-]+)\.backblazeb2\.com$/, (region) => `s3.${region}.backblazeb2.com`, true],
+  [/^(.+)\.s3\.([a-z0-9-]+)\.scw\.cloud$/, (region) => `s3.${region}.scw.cloud`, false],
+  [/^(.+)\.s3\.filebase\.com$/, () => 's3.filebase.com', true],
+]
+
+/** `s3://BUCKET/FOLDER?endpoint=URL&region=NAME&forcePathStyle=true|false`. Throws config_invalid, and repeats no secret. */
+export function parseS3Url(text: string, env: NodeJS.ProcessEnv): S3Settings {
+  const url = parse(text)
+  if (url.username !== '' || url.password !== '') throw invalid('its URL holds credentials', CREDENTIALS_HINT)
+  const unknown = [...url.searchParams.keys()].find((name) => !PARAMETERS.includes(name))
+  if (unknown !== undefined)
+    throw invalid(`unknown parameter "${unknown.slice(0, 40)}"`, `those of a bucket are ${PARAMETERS.join(', ')}`)
+  return { location: text, prefix: folderOf(url), ...addressOf(url, env) }
+}
+
+const CREDENTIALS_HINT =
+  'give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in the file of shared credentials: a URL is shown'
+
+function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location' | 'prefix'> {
+  const known = providerOf(url.host)
+  const bucket = known?.bucket ?? localBucket(url)
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) throw invalid('it names no bucket')
+  const region =
+    url.searchParams.get('region') ?? known?.region ?? env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? REGION
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw invalid('its region is no name')
+  const own = customEndpoint(url, env)
+  const endpoint = own ?? `https://${known?.host(region) ?? awsHost(region)}`
+  // A certificate of `*.host` is good for one name without a dot.
+  const pathStyle = forcedStyle(url) ?? (own !== undefined || known?.pathStyle === true || bucket.includes('.'))
+  return { endpoint, bucket, pathStyle, region }
+}
+
+function parse(text: string): URL {
+  const url = text.length > 2_048 ? null : URL.parse(text)
+  if (url === null || url.protocol !== 's3:' || url.host === '' || url.hash !== '') throw invalid('it is no URL')
+  return url
+}
+
+/** Needed, because litestream finds nothing without one in most stores, and because a bucket is seldom for one thing only. */
+function folderOf(url: URL): string {
+  let path: string
+  try {
+    path = decodeURIComponent(url.pathname)
+  } catch {
+    throw invalid('its path is not well encoded')
+  }
+  const folder = path.replaceAll(/^\/+|\/+$/g, '')
+  if (folder === '') throw invalid('it names no folder in the bucket', 'for example s3://my-bucket/macaroond')
+  const isPlain = folder.split('/').every((part) => !['', '.', '..'].includes(part))
+  if (isPlain && folder.length <= 512 && /^[^\p{Cc}\\]+$/u.test(folder)) return folder
+  throw invalid('its folder has parts that not every store keeps as they are')
+}
+
+function providerOf(host: string):
+  | {
+      readonly bucket: string
+      readonly region: string | undefined
+      readonly host: (region: string) => string
+      readonly pathStyle: boolean
+    }
+  | undefined {
+  for (const [form, hostOf, pathStyle] of PROVIDERS) {
+    const [, bucket, region] = form.exec(host) ?? []
+    if (bucket !== undefined) return { bucket, region, host: hostOf, pathStyle }
+  }
+  return undefined
+}
+
+function awsHost(region: string): string {
+  return `s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
+}
+
+/** `bucket.localhost:9000` is litestream's short form for a store on the way to its own port, without TLS. */
+function localBucket({ host, port, hostname }: URL): string {
+  if (port === '') return host
+  return hostname.includes('.') ? hostname.slice(0, hostname.indexOf('.')) : ''
+}
+
+function customEndpoint(url: URL, env: NodeJS.ProcessEnv): string | undefined {
+  const given = url.searchParams.get('endpoint')
+  if (given !== null) return originOf(given)
+  if (providerOf(url.host) !== undefined) return undefined
+  if (url.port !== '') return `http://${url.host.slice(url.host.indexOf('.') + 1)}`
+  const usual = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']
+  return usual === undefined || usual === '' ? undefined : originOf(usual)
+}
+
+function originOf(text: string): string {
+  const isLocal = /^(localhost|127\.|\[::1\])/.test(text)
+  const url = URL.parse(/^https?:\/\//.test(text) ? text : `${isLocal ? 'http' : 'https'}://${text}`)
+  if (url === null) throw invalid('its endpoint is no URL')
+  if (url.username !== '' || url.password !== '') throw invalid('its endpoint holds credentials', CREDENTIALS_HINT)
+  if (url.pathname !== '/' || url.search !== '') throw invalid('its endpoint has a path: it is a scheme and a host')
+  return url.origin
+}
+
+function forcedStyle({ searchParams }: URL): boolean | undefined {
+  const text = searchParams.get('forcePathStyle') ?? searchParams.get('force-path-style')
+  if (text === null) return undefined
+  if (text === 'true' || text === 'false') return text === 'true'
+  throw invalid('forcePathStyle is true or false')
+}
+
+function invalid(
+  what: string,
+  hint: string = 's3://BUCKET/FOLDER, and for other stores than AWS ?endpoint=https://HOST&region=NAME',
+): MacaroondError {
+  return new MacaroondError('config_invalid', `not a bucket for an archive: ${what}`, { hint })
+}

@@ -1,0 +1,49 @@
+/**
+ * A JSON document and below it, on a line of its own, the authority's Ed25519 signature in base64url. Signed are the bytes
+ * "macaroond <kind> 1", a newline, and the document's line. The key to check with never comes from the archive.
+ */
+import type { z } from 'zod'
+import { ed25519Sign, ed25519Verify, type Ed25519PrivateKey } from '../crypto.ts'
+import { MacaroondError } from '../errors.ts'
+
+export type DocumentKind = 'archive manifest' | 'archive epoch'
+
+const NEWLINE = 0x0a
+
+export function encodeSigned(kind: DocumentKind, document: object, key: Ed25519PrivateKey): Buffer {
+  const line = Buffer.from(JSON.stringify(document))
+  const signature = Buffer.from(ed25519Sign(key, signedBytes(kind, line))).toString('base64url')
+  return Buffer.concat([line, Buffer.from(`\n${signature}\n`)])
+}
+
+export interface SignedSource<T> {
+  readonly kind: DocumentKind
+  readonly schema: z.ZodType<T>
+  /** The authority's public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** What the errors name. */
+  readonly name: string
+}
+
+/** Throws archive_damaged: the signature is another's or the bytes were changed, or what was signed is not of this form. */
+export function decodeSigned<T>(bytes: Buffer, { kind, schema, publicKey, name }: SignedSource<T>): T {
+  const end = bytes.indexOf(NEWLINE)
+  const line = bytes.subarray(0, Math.max(0, end))
+  const signature = Buffer.from(bytes.toString('latin1', end + 1).trimEnd(), 'base64url')
+  if (end < 0 || !ed25519Verify(publicKey, signedBytes(kind, line), signature)) throw notSigned(name)
+  const parsed = schema.safeParse(JSON.parse(line.toString('utf8')))
+  if (parsed.success) return parsed.data
+  throw new MacaroondError('archive_damaged', `${name} is signed, but not a document of this version`, {
+    hint: 'it was written by another version of macaroond: use that one',
+  })
+}
+
+function signedBytes(kind: DocumentKind, line: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`macaroond ${kind} 1\n`), line])
+}
+
+function notSigned(name: string): MacaroondError {
+  return new MacaroondError('archive_damaged', `${name} does not carry the signature of this authority`, {
+    hint: 'it was changed, or it is of another authority; `macaroond archive key` prints the key of this one',
+  })
+}

@@ -1,0 +1,49 @@
+/** Reads every file of an archive and compares it with what the manifest says; the manifest itself was checked when it was read. */
+import { MacaroondError } from '../errors.ts'
+import type { ArchivedFile } from './layout.ts'
+import { listSegmentFiles } from './list-files.ts'
+import { streamSegmentFile } from './read-file.ts'
+import { type ArchiveStorage, inParallel } from './storage.ts'
+
+export interface BadFile {
+  readonly key: string
+  readonly problem: string
+}
+
+export interface Verified {
+  readonly files: number
+  readonly bytes: number
+  /** By txid, the first that a restore would meet first. */
+  readonly bad: readonly BadFile[]
+  /** Files that no manifest names: nothing reads them. */
+  readonly unlisted: readonly string[]
+}
+
+const AT_ONCE = 4
+
+/** What cannot be reached ends it; what is damaged or missing is a finding. */
+export async function verifyArchive(
+  storage: ArchiveStorage,
+  files: readonly ArchivedFile[],
+  onFile: () => void,
+): Promise<Verified> {
+  const ordered = files.toSorted((a, b) => a.minTxid - b.minTxid || a.maxTxid - b.maxTxid)
+  const found = await inParallel(ordered, AT_ONCE, async (file) => {
+    const problem = await problemOf(storage, file)
+    onFile()
+    return problem === undefined ? [] : [{ key: file.key, problem }]
+  })
+  const listed = new Set(files.map(({ key }) => key))
+  const unlisted = (await listSegmentFiles(storage)).map(({ key }) => key).filter((key) => !listed.has(key))
+  return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), bad: found.flat(), unlisted }
+}
+
+async function problemOf(storage: ArchiveStorage, file: ArchivedFile): Promise<string | undefined> {
+  try {
+    await streamSegmentFile(storage, file, { onPage: () => undefined })
+    return undefined
+  } catch (error) {
+    if (error instanceof MacaroondError && error.code === 'archive_damaged') return error.message
+    throw error
+  }
+}

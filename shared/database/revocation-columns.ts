@@ -1,0 +1,43 @@
+/**
+ * Revocations with every column they have, whatever version wrote them: for a restore, which carries rows from one database
+ * to another and interprets none of them.
+ */
+import type { Connection } from '../sqlite/connection.ts'
+
+/** Bytes as {"hex": …}, so that a row is JSON as it is. */
+export type ColumnValue = string | number | null | { readonly hex: string }
+
+/** By column, without the number: that is the place in one timeline's log. */
+export type RevocationColumns = Readonly<Record<string, ColumnValue>>
+
+export interface NumberedColumns {
+  readonly seq: number
+  readonly columns: RevocationColumns
+}
+
+/** At most `limit` rows with a higher number than `after`, in order. */
+export function readRevocationColumns(db: Connection, after: number, limit: number): readonly NumberedColumns[] {
+  const statement = db.prepare<[number, number], Record<string, string | number | Buffer | null>>(
+    'SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?',
+  )
+  return statement.all(after, limit).map(({ seq, ...rest }) => {
+    const columns = Object.entries(rest).map(([name, value]): [string, ColumnValue] => [name, toJson(value)])
+    return { seq: Number(seq), columns: Object.fromEntries(columns) }
+  })
+}
+
+export function insertRevocationColumns(db: Connection, seq: number, columns: RevocationColumns): void {
+  const names = Object.keys(columns)
+  const quoted = ['seq', ...names].map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')
+  const values = names.map((name) => fromJson(columns[name] ?? null))
+  const places = Array.from({ length: names.length + 1 }, () => '?').join(', ')
+  db.prepare(`INSERT INTO revocations (${quoted}) VALUES (${places})`).run(seq, ...values)
+}
+
+function toJson(value: string | number | Buffer | null): ColumnValue {
+  return Buffer.isBuffer(value) ? { hex: value.toString('hex') } : value
+}
+
+function fromJson(value: ColumnValue): string | number | Buffer | null {
+  return value !== null && typeof value === 'object' ? Buffer.from(value.hex, 'hex') : value
+}

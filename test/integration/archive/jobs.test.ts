@@ -1,0 +1,78 @@
+/** What the archiver does beside uploads: proofs that all of it arrives, and what may be deleted by whom. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { archiveConfig } from '../../../primary/archiver/config.ts'
+import { proveArrival } from '../../../primary/archiver/heartbeat.ts'
+import { DirectoryStorage } from '../../../shared/archive/directory.ts'
+import { openReader } from '../../../shared/sqlite/connection.ts'
+import { commandLine } from '../cli/command.ts'
+import { Cluster, until } from '../cluster/harness.ts'
+import { Authority } from './authority.ts'
+
+const EVERY_SECOND = '* * * * * *'
+
+test('a quiet primary proves every hour that a transaction arrives, and drills restores: status and audit tell', async () => {
+  const schedule = { heartbeat: EVERY_SECOND, drill: EVERY_SECOND }
+  const archive = archiveConfig.parse({ upload_every_ms: 0, jitter_seconds: 0, schedule })
+  const cluster = Cluster.create({ regions: [], primary: { archive, alone: true } })
+  await cluster.startPrimary()
+  const status = async (): Promise<Awaited<ReturnType<Cluster['primaryStatus']>>['archive']> =>
+    (await cluster.primaryStatus()).archive
+  const proven = async (job: string): Promise<boolean> =>
+    ((await status())?.jobs.find((one) => one.job === job)?.doneAtMs ?? 0) > 0
+  await until(() => proven('heartbeat'), 'a heartbeat arrived', 30_000)
+  await until(() => proven('drill'), 'a drill succeeded', 30_000)
+  expect((await status())?.lastDrill).toMatchObject({ ok: true, error: null })
+  const profile = await cluster.profile()
+  const told = await commandLine(['status'], { profile })
+  expect(told.stdout).toMatch(/archive \d behind, drilled .* ago/)
+  await cluster.stopPrimary()
+  const db = openReader(join(cluster.primaryFolder, 'macaroond.db'))
+  const actions = db.prepare<[], string>('SELECT DISTINCT action FROM audit').pluck().all()
+  const details = db.prepare<[], string>("SELECT detail FROM audit WHERE action = 'archive.drill'").pluck().all()
+  db.close()
+  expect(actions).toEqual(expect.arrayContaining(['archive.heartbeat', 'archive.drill']))
+  expect(details.map((detail): unknown => JSON.parse(detail))[0]).toMatchObject({ ok: true, keyUnsealed: true })
+}, 60_000)
+
+test('a heartbeat finds that the last entry, or the file of the last transaction, is not what was written', async () => {
+  const authority = await Authority.create()
+  await authority.claim()
+  authority.grow(1)
+  await authority.upload()
+  const storage = await DirectoryStorage.open(authority.archive)
+  const { manifest } = authority
+  await proveArrival({ storage, manifest })
+  for (const key of [
+    'ltx/0/0000000000000002-0000000000000002.ltx',
+    `macaroond/manifest/${hex(manifest.state.seq)}.json`,
+  ]) {
+    const path = join(authority.archive, key)
+    const bytes = readFileSync(path)
+    writeFileSync(path, Buffer.concat([bytes.subarray(0, 120), Buffer.from('x'), bytes.subarray(121)]))
+    await expect(proveArrival({ storage, manifest }), key).rejects.toMatchObject({ code: 'archive_damaged' })
+    rmSync(path)
+    await expect(proveArrival({ storage, manifest }), key).rejects.toMatchObject({ code: 'archive_damaged' })
+    writeFileSync(path, bytes)
+  }
+  await proveArrival({ storage, manifest })
+})
+
+test('a primary that another one has followed deletes nothing more, not even what no manifest of its own names', async () => {
+  const authority = await Authority.create()
+  await authority.claim()
+  for (let number = 0; number < 4; number += 1) authority.grow(1)
+  await authority.upload()
+  const merged = 'ltx/1/0000000000000001-0000000000000005.ltx'
+  const storage = await DirectoryStorage.open(authority.archive)
+  await storage.put(merged, Buffer.from('of the next primary'), 1)
+  await authority.followedByAnother(2)
+  const everything = { windowMs: 0, keepMs: 0, filesMax: 0, bytesMax: 0 }
+  await expect(authority.retain(everything)).rejects.toMatchObject({ code: 'archive_fenced' })
+  expect(await storage.get(merged)).toBeDefined()
+})
+
+function hex(seq: number): string {
+  return seq.toString(16).padStart(16, '0')
+}

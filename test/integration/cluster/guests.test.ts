@@ -1,0 +1,46 @@
+/** V5: where `verify` is open to all, peers that no list names cannot take the replica away from the listed workers. */
+import { expect, test } from 'vitest'
+import { RpcClient } from '../../../shared/channel/rpc-client.ts'
+import type { MacaroondError } from '../../../shared/errors.ts'
+import { checksum, epoch, txid } from '../../../shared/ids.ts'
+import { positionText } from '../../../shared/position.ts'
+import { Cluster } from './harness.ts'
+
+const FLOOD = 3_000
+
+test('a flood of strangers is turned away with a time to come back, a listed worker never', async () => {
+  const cluster = await Cluster.start({ replica: { verify_open: true } })
+  const signer = await cluster.signer()
+  await signer.createOrg('acme')
+  const { token, position } = await signer.mint({ org: 'acme', subject: 'x' })
+  const worker = new RpcClient(await cluster.dialReplica('worker', 'verify'))
+  const params = { token, access: { org: 'acme' } }
+  expect(await worker.call('verify', { ...params, minPosition: position })).toMatchObject({ ok: true })
+  const stranger = new RpcClient(await cluster.dialReplica('stranger', 'verify'))
+  const turnedAway: MacaroondError[] = []
+  const flood = Promise.all(
+    Array.from({ length: 60 }, async () => {
+      for (let count = 0; count < FLOOD / 60; count += 1) {
+        await stranger.call('verify', params).catch((error: MacaroondError) => turnedAway.push(error))
+      }
+    }),
+  )
+  let over = false
+  void flood.then(() => (over = true))
+  while (!over) expect(await worker.call('verify', params)).toMatchObject({ ok: true })
+  expect(turnedAway.length).toBeGreaterThan(0)
+  expect(turnedAway.length).toBeLessThan(FLOOD)
+  for (const error of turnedAway) {
+    expect(error).toMatchObject({ code: 'overloaded' })
+    expect(error.retryAfterMs).toBeGreaterThan(0)
+  }
+})
+
+test('a stranger has fewer calls in flight than a worker may have', async () => {
+  const cluster = await Cluster.start({ replica: { verify_open: true } })
+  const stranger = new RpcClient(await cluster.dialReplica('stranger', 'verify'))
+  const later = positionText({ epoch: epoch(1), txid: txid(100_000), checksum: checksum(1n << 63n) })
+  const waiting = { token: 'mcn1_AA', access: { org: 'acme' }, minPosition: later }
+  const outcomes = await Promise.allSettled(Array.from({ length: 80 }, () => stranger.call('verify', waiting)))
+  expect(outcomes.filter(({ status }) => status === 'rejected').length).toBe(80 - 64)
+})

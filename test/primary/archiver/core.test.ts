@@ -1,0 +1,179 @@
+/** The archiver's core under events in any order: one work at a time, uploads first, and nothing that is due forgotten. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  alertsOf,
+  type ArchiverEvent,
+  type ArchiverRules,
+  type ArchiverState,
+  type JobName,
+  startArchiver,
+  step,
+  type Work,
+} from '../../../primary/archiver/core.ts'
+import { txid } from '../../../shared/ids.ts'
+
+const RULES: ArchiverRules = { roundMs: 1_000, retryBaseMs: 500, retryMaxMs: 30_000, lateMs: 60_000 }
+const UPLOAD: Work = { kind: 'upload', after: txid(5) }
+
+/** Feeds events one after the other at their times. */
+class Driver {
+  state: ArchiverState = startArchiver(txid(5))
+  nowMs = 0
+  started: Work | undefined
+  wakeAtMs: number | undefined
+
+  send(event: ArchiverEvent, atMs: number = this.nowMs): this {
+    this.nowMs = atMs
+    const { state, start, wakeAtMs } = step(this.state, event, atMs, RULES)
+    this.state = state
+    this.started = start
+    this.wakeAtMs = wakeAtMs
+    return this
+  }
+
+  claimed(): this {
+    return this.send({ kind: 'tick' }).send({ kind: 'claimed', archived: txid(5), needsSnapshot: false })
+  }
+
+  committed(number: number, atMs: number = this.nowMs): this {
+    return this.send({ kind: 'committed', txid: txid(number) }, atMs)
+  }
+
+  failed(message: string, final: boolean = false): this {
+    return this.send({ kind: 'failed', message, final })
+  }
+}
+
+const driver = (): Driver => new Driver()
+
+describe('the archiver', () => {
+  test('claims before it does anything else, and again after a failure, later and later', () => {
+    const own = driver().committed(6)
+    expect(own.started).toEqual({ kind: 'claim' })
+    for (const waitMs of [500, 1_000, 2_000, 4_000]) {
+      own.failed('no network')
+      expect(own.started).toBeUndefined()
+      expect(own.wakeAtMs).toBe(own.nowMs + waitMs)
+      own.send({ kind: 'tick' }, own.wakeAtMs)
+      expect(own.started).toEqual({ kind: 'claim' })
+    }
+    own.send({ kind: 'claimed', archived: txid(5), needsSnapshot: false })
+    expect(own.started).toEqual(UPLOAD)
+    own.failed('no network')
+    expect(own.wakeAtMs).toBe(own.nowMs + 8_000)
+  })
+
+  test('starts a round of uploads at once, and the next one no sooner than the time between two', () => {
+    const own = driver().claimed().committed(6, 10_000)
+    expect(own.started).toEqual(UPLOAD)
+    own.committed(7, 10_100).send({ kind: 'uploaded', archived: txid(6) }, 10_200)
+    expect(own.started).toBeUndefined()
+    expect(own.wakeAtMs).toBe(11_000)
+    own.send({ kind: 'tick' }, 11_000)
+    expect(own.started).toEqual({ kind: 'upload', after: 6 })
+  })
+
+  test('does jobs between uploads, one after the other, and no job twice at once', () => {
+    const own = driver().claimed().send({ kind: 'due', job: 'compact 1' })
+    expect(own.started).toEqual({ kind: 'job', job: 'compact 1' })
+    own.send({ kind: 'due', job: 'compact 1' }).send({ kind: 'due', job: 'retain' })
+    expect(own.started).toBeUndefined()
+    own.committed(6).send({ kind: 'job done', archived: undefined })
+    expect(own.started).toEqual(UPLOAD)
+    own.send({ kind: 'uploaded', archived: txid(6) })
+    expect(own.started).toEqual({ kind: 'job', job: 'retain' })
+    own.send({ kind: 'job done', archived: undefined })
+    expect(own.started).toBeUndefined()
+    expect(own.state.due).toEqual([])
+  })
+
+  test('looks for a heartbeat only once everything that was committed before it should have arrived', () => {
+    const own = driver().claimed().committed(6).send({ kind: 'due', job: 'heartbeat' })
+    own
+      .committed(7)
+      .send({ kind: 'due', job: 'retain' })
+      .send({ kind: 'uploaded', archived: txid(5) })
+    expect(own.started).toEqual({ kind: 'job', job: 'retain' })
+    own.send({ kind: 'job done', archived: undefined }, 1_000)
+    expect(own.started).toEqual(UPLOAD)
+    own.send({ kind: 'uploaded', archived: txid(6) })
+    expect(own.started).toEqual({ kind: 'job', job: 'heartbeat' })
+    expect(
+      alertsOf(
+        driver().claimed().committed(6).failed('x').send({ kind: 'due', job: 'heartbeat' }).state,
+        61_000,
+        RULES,
+      ),
+    ).toContain('heartbeat is late')
+  })
+
+  test('after a gap takes a snapshot before it uploads, and goes on from there', () => {
+    const own = driver().claimed().committed(9).send({ kind: 'gap' })
+    expect(own.started).toEqual({ kind: 'job', job: 'snapshot' })
+    own.committed(12, 2_000).send({ kind: 'job done', archived: txid(9) })
+    expect(own.started).toEqual({ kind: 'upload', after: 9 })
+  })
+
+  test('is over when another primary leads, whatever happens then', () => {
+    const own = driver().claimed().committed(6).failed('fenced', true)
+    own.committed(7, 1e9).send({ kind: 'due', job: 'snapshot' }).send({ kind: 'tick' }, 2e9)
+    expect(own.started).toBeUndefined()
+    expect(own.wakeAtMs).toBeUndefined()
+  })
+
+  test('tells of what fails until it succeeds, and of what is late', () => {
+    const own = driver().claimed().committed(6).failed('bucket gone')
+    const alerts = (laterMs: number = 0): readonly string[] => alertsOf(own.state, own.nowMs + laterMs, RULES)
+    expect(alerts()).toEqual(['upload fails: bucket gone'])
+    expect(alerts(61_000)).toEqual(['upload fails: bucket gone', '1 transactions wait for the archive'])
+    own.send({ kind: 'tick' }, 30_000).send({ kind: 'claimed', archived: txid(5), needsSnapshot: false })
+    expect(alerts()).toEqual(['upload fails: bucket gone'])
+    own.send({ kind: 'uploaded', archived: txid(6) })
+    expect(alerts()).toEqual([])
+    own.send({ kind: 'due', job: 'drill' }).send({ kind: 'due', job: 'retain' })
+    expect(alerts(61_000)).toEqual(['retain is late'])
+    expect(alerts(601_000)).toEqual(['retain is late', 'drill has not ended for long'])
+    own.failed('a file is damaged').send({ kind: 'tick' }, 90_000)
+    own
+      .send({ kind: 'claimed', archived: txid(6), needsSnapshot: false })
+      .send({ kind: 'job done', archived: undefined })
+    expect(alerts(61_000)).toEqual(['drill fails: a file is damaged'])
+  })
+
+  test('has one work at a time, and always works, or knows when to wake, or has nothing to do', () => {
+    const jobs: readonly JobName[] = ['snapshot', 'compact 1', 'retain', 'drill', 'heartbeat']
+    const events = fc.array(fc.tuple(fc.nat(5), fc.nat(3_000), fc.constantFrom(...jobs)), { maxLength: 60 })
+    fc.assert(
+      fc.property(events, (drawn) => {
+        const own = driver().send({ kind: 'tick' })
+        let committed = 5
+        for (const [what, laterMs, job] of drawn) {
+          const { working } = own.state
+          const outcome = what > 3 ? undefined : outcomeOf(working, own.state, what)
+          if (what === 4) own.committed((committed += 1), own.nowMs + laterMs)
+          else own.send(what === 5 ? { kind: 'due', job } : (outcome ?? { kind: 'tick' }), own.nowMs + laterMs)
+          if (own.started !== undefined) expect(working === undefined || outcome !== undefined).toBe(true)
+          const { state, wakeAtMs, nowMs } = own
+          const idle = state.claimed && state.archived === state.committed && !state.needsSnapshot
+          const waiting = idle && (state.due.length === 0 || nowMs < state.retryAtMs)
+          expect(state.working !== undefined || wakeAtMs !== undefined || waiting).toBe(true)
+          expect(state.archived).toBeLessThanOrEqual(state.committed)
+        }
+      }),
+    )
+  })
+})
+
+/** One of the ways in which a work can end. */
+function outcomeOf(
+  work: Work | undefined,
+  { archived, committed }: ArchiverState,
+  what: number,
+): ArchiverEvent | undefined {
+  if (work === undefined) return undefined
+  if (what === 0) return { kind: 'failed', message: 'x', final: false }
+  if (work.kind === 'claim') return { kind: 'claimed', archived, needsSnapshot: what === 1 }
+  if (work.kind === 'upload') return what === 1 ? { kind: 'gap' } : { kind: 'uploaded', archived: committed }
+  return { kind: 'job done', archived: work.job === 'snapshot' ? committed : undefined }
+}

@@ -1,0 +1,200 @@
+/** Stores that do not keep to S3, or do not want us: real sockets, and answers that no real store is made to give. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { requireCreateIfAbsent } from '../../../../shared/archive/epoch-claim.ts'
+import { BucketStorage } from '../../../../shared/archive/s3/bucket.ts'
+import type { S3ClientOptions } from '../../../../shared/archive/s3/client.ts'
+import { parseS3Url } from '../../../../shared/archive/s3/settings.ts'
+import { piecesOf } from '../../../../shared/archive/storage.ts'
+import { systemClock, systemEntropy } from '../../../../shared/clock.ts'
+import { ARCHIVE_READ_BYTES, S3_ATTEMPTS_MAX, S3_DOCUMENT_BYTES_MAX } from '../../../../shared/limits.ts'
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+const SECRET = 'a-secret-3f7a'
+
+async function bucket(handle: Handler, options: Partial<S3ClientOptions> = {}): Promise<BucketStorage> {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => handle(request, response))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const { port } = server.address() as AddressInfo
+  const settings = parseS3Url(`s3://bucket/f?endpoint=http://127.0.0.1:${port}`, {})
+  const credentials = (): { accessKeyId: string; secretAccessKey: string } => ({
+    accessKeyId: 'AKI',
+    secretAccessKey: SECRET,
+  })
+  const wait = (): Promise<void> => Promise.resolve()
+  return new BucketStorage({ settings, credentials, clock: systemClock, entropy: systemEntropy, wait, ...options })
+}
+
+const says =
+  (status: number, code: string, headers: Record<string, string> = {}): Handler =>
+  (_, response) =>
+    void response.writeHead(status, headers).end(`<?xml version="1.0"?>\n<Error><Code>${code}</Code></Error>`)
+
+describe('a store', () => {
+  test('that takes the condition of a write and ignores it is refused', async () => {
+    const storage = await bucket((_, response) => void response.end())
+    await expect(requireCreateIfAbsent(storage, systemEntropy)).rejects.toMatchObject({
+      code: 'platform_unsupported',
+      hint: expect.stringContaining('two primaries could lead'),
+    })
+  })
+
+  test('that does not know the condition of a write is refused', async () => {
+    const storage = await bucket(says(501, 'NotImplemented'))
+    await expect(requireCreateIfAbsent(storage, systemEntropy)).rejects.toMatchObject({
+      code: 'platform_unsupported',
+      hint: expect.stringContaining('two primaries could lead'),
+    })
+  })
+
+  test('that answers without an end is not listened to for ever', async () => {
+    let sent = 0
+    const storage = await bucket((_, response) => {
+      const more = (): void => {
+        sent += 65_536
+        if (!response.destroyed) response.write(Buffer.alloc(65_536, '<'), more)
+      }
+      more()
+    })
+    await expect(storage.list('ltx/')).rejects.toMatchObject({ code: 'archive_unavailable' })
+    expect(sent).toBeLessThan(S3_ATTEMPTS_MAX * S3_DOCUMENT_BYTES_MAX * 2)
+  })
+
+  test('that does not answer is given up after a while', async () => {
+    let asked = 0
+    const storage = await bucket(() => void (asked += 1), { timeoutMs: 50 })
+    await expect(storage.list('ltx/')).rejects.toMatchObject({
+      code: 'archive_unavailable',
+      message: expect.stringContaining('timeout'),
+    })
+    expect(asked).toBeGreaterThan(1)
+    expect(asked).toBeLessThan(S3_ATTEMPTS_MAX + 1)
+  })
+
+  test('that stops in the midst of an answer is given up after a while, as long as its bytes may take', async () => {
+    const storage = await bucket((_, response) => void response.writeHead(206, { 'content-length': 9 }).write('1'), {
+      timeoutMs: 50,
+    })
+    await expect(storage.get('a', { start: 0, length: 9 })).rejects.toMatchObject({
+      code: 'archive_unavailable',
+      message: expect.stringContaining('timeout'),
+    })
+  })
+
+  test('whose list goes round in circles, or is none, is told', async () => {
+    const page =
+      '<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>'
+    const unended = page.replace(/<Next.*Token>/, '')
+    for (const text of [page, unended, '<html>welcome</html>', page.slice(0, -5)]) {
+      const storage = await bucket((_, response) => void response.end(text))
+      await expect(storage.list('ltx/')).rejects.toMatchObject({ code: 'archive_unavailable' })
+    }
+  })
+
+  test('that gives whole objects where a part was asked for, or other bytes, is not believed', async () => {
+    const whole = await bucket((_, response) => void response.end('0123456789'))
+    await expect(whole.get('a', { start: 3, length: 100 })).rejects.toMatchObject({ code: 'archive_unavailable' })
+    const short = await bucket(
+      (_, response) => void response.writeHead(206, { 'content-range': 'bytes 0-9/10' }).end('01234'),
+    )
+    await expect(short.get('a', { start: 0, length: 10 })).rejects.toMatchObject({ code: 'archive_unavailable' })
+  })
+
+  test('that says an error after it began with a success has not done it', async () => {
+    let asked = 0
+    const storage = await bucket((request, response) => {
+      asked += 1
+      if (asked === 1) says(200, 'InternalError')(request, response)
+      else response.end()
+    })
+    await storage.put('a', Buffer.from('x'), 0)
+    expect(asked).toBe(2)
+  })
+
+  test('that asks for time gets it', async () => {
+    const waited: number[] = []
+    let asked = 0
+    const handle: Handler = (request, response) => {
+      asked += 1
+      if (asked < 3) says(503, 'SlowDown', { 'retry-after': '2' })(request, response)
+      else response.writeHead(204).end()
+    }
+    const wait = (ms: number): Promise<void> => Promise.resolve(void waited.push(ms))
+    const storage = await bucket(handle, { wait, entropy: { uniform: () => 0.5 } })
+    await storage.delete('a')
+    expect(waited).toEqual([2_000, 2_000])
+  })
+
+  test('that calls credentials expired gets newer ones, where there are any', async () => {
+    const tokens = ['old', 'new']
+    const seen: (string | undefined)[] = []
+    const handle: Handler = (request, response) => {
+      seen.push(request.headers['x-amz-security-token'] as string | undefined)
+      if (seen.at(-1) === 'new') response.writeHead(204).end()
+      else says(400, 'ExpiredToken')(request, response)
+    }
+    const credentials = (): { accessKeyId: string; secretAccessKey: string; sessionToken: string } => ({
+      accessKeyId: 'AKI',
+      secretAccessKey: SECRET,
+      sessionToken: tokens.shift() ?? 'new',
+    })
+    const storage = await bucket(handle, { credentials })
+    await storage.delete('a')
+    expect(seen).toEqual(['old', 'new'])
+    const never = await bucket(says(400, 'ExpiredToken'))
+    await expect(never.delete('a')).rejects.toMatchObject({ code: 'archive_denied' })
+  })
+
+  test.each([
+    [301, 'PermanentRedirect', 'archive_missing', 'region'],
+    [400, 'AuthorizationHeaderMalformed', 'archive_missing', 'region'],
+    [403, 'AccessDenied', 'archive_denied', 's3:ListBucket'],
+    [403, 'RequestTimeTooSkewed', 'archive_denied', 'clock'],
+    [404, 'NoSuchBucket', 'archive_missing', 'no such bucket'],
+    [507, 'InsufficientStorage', 'disk_full', 'make room'],
+    [403, 'QuotaExceeded', 'disk_full', 'make room'],
+    [418, 'constructor', 'io_failed', 'S3 store'],
+    [400, `<b>${SECRET}</b>`, 'io_failed', 'S3 store'],
+  ])('%d %s is %s, and says what to do about %s', async (status, said, code, hint) => {
+    const storage = await bucket(says(status, said))
+    const works = [storage.put('a', Buffer.from('x'), 0), storage.list('ltx/'), storage.get('a'), storage.delete('a')]
+    for (const result of await Promise.allSettled(works)) {
+      const reason: unknown = result.status === 'rejected' ? result.reason : undefined
+      expect(reason).toMatchObject({ code, hint: expect.stringContaining(hint) })
+      expect(JSON.stringify([String(reason), reason])).not.toContain(SECRET)
+    }
+  })
+})
+
+describe('a large object', () => {
+  test('is read ahead, a few pieces at a time, and one of one piece with one request', async () => {
+    const total = 6 * ARCHIVE_READ_BYTES + 5
+    let [running, most, asked] = [0, 0, 0]
+    const get = async (
+      _: string,
+      range: { start: number; length: number } = { start: 0, length: 0 },
+    ): Promise<Buffer> => {
+      asked += 1
+      running += 1
+      most = Math.max(most, running)
+      await new Promise((resolve) => setImmediate(resolve))
+      running -= 1
+      return Buffer.alloc(Math.max(0, Math.min(range.length, total - range.start)))
+    }
+    const storage = await bucket(says(404, 'NoSuchKey'))
+    const reader = Object.assign(Object.create(storage) as BucketStorage, { get })
+    let bytes = 0
+    for await (const piece of piecesOf(reader, 'a')) bytes += piece.length
+    expect(bytes).toBe(total)
+    expect(most).toBeGreaterThan(1)
+    expect(asked).toBeLessThan(11)
+  })
+})
