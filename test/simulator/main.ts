@@ -6,6 +6,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { runSeeds } from './children.ts'
 import { catchMutants } from './mutants/catch.ts'
 import { makeTemplate } from './nodes/template.ts'
+import { KINDS } from './plan/plan.ts'
 import { parseOptions, type Options } from './options.ts'
 import { failureText, figures, GATES_FROM_SEEDS, missedGates, Report } from './report.ts'
 import { SCENARIOS } from './scenarios.ts'
@@ -29,7 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     trace: options.trace,
     stride: 1,
     until: undefined,
-    aim: {},
+    aim: options.kinds === undefined ? {} : { kinds: options.kinds },
     scenarios: options.scenarios,
     images,
     folder,
@@ -63,16 +64,16 @@ async function simulate(order: Order, options: Options): Promise<number> {
   for (const line of figures(report, performance.now() - startedMs)) say(line)
   if (seeds < GATES_FROM_SEEDS && seeds > 1)
     say(`too few seeds to ask that every fault bites: ${GATES_FROM_SEEDS} are needed`)
-  const missed = missedGates(report)
+  const missed = missedGates(report, options.kinds ?? KINDS)
   for (const line of missed) say(`MISSED ${line}`)
   say(report.failed.length > 0 ? `${report.failed.length} seeds failed` : 'every promise held')
   return report.failed.length > 0 || missed.length > 0 ? 1 : 0
 }
 
-function take(one: SeedReport, report: Report, { steps, seeds }: Order): void {
+function take(one: SeedReport, report: Report, { steps, seeds, aim }: Order): void {
   report.take(one)
   if (one.trace !== undefined) for (const line of one.trace) say(line)
-  if (one.failures.length > 0) for (const line of failureText(one, steps)) say(line)
+  if (one.failures.length > 0) for (const line of failureText(one, { steps, aim })) say(line)
   else if (seeds === 1) for (const line of one.plan) say(line)
   else if (report.seeds % 100 === 0) say(`${report.seeds} seeds`)
 }

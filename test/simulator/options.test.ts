@@ -33,5 +33,6 @@ test('settings that are impossible are refused, with a word on what is possible'
   expect(refusal('--seed', '1', '--until', 'x')).toContain('--until')
   expect(refusal('--mutants', '--twice')).toContain('--mutants')
   expect(refusal('--scenarios', '--mutants')).toContain('--scenarios')
+  expect(refusal('--kinds', 'earthquake')).toContain('earthquake')
   expect(refusal('--sceds')).toContain('--sceds')
 })

@@ -2,6 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { FaultKind } from '../history/event.ts'
+import { KINDS } from './plan/plan.ts'
 
 export interface Options {
   /** Of the first run; the others follow. */
@@ -14,6 +16,8 @@ export interface Options {
   readonly processes: number
   /** Prints the trace of a single seed. */
   readonly trace: boolean
+  /** The faults that are drawn; all of them where this is undefined. */
+  readonly kinds: readonly FaultKind[] | undefined
   /** Of a single seed: the faults of its plan that are inflicted, by number, and how many steps of it are made. */
   readonly only: readonly number[] | undefined
   readonly until: number | undefined
@@ -25,7 +29,7 @@ export interface Options {
   readonly mutant: string
 }
 
-export const USAGE = `usage: npm run simulate -- [--seeds N] [--seed S] [--steps K] [--twice] [--processes P]
+export const USAGE = `usage: npm run simulate -- [--seeds N] [--seed S] [--steps K] [--kinds 'killed,power lost'] [--twice] [--processes P]
        npm run simulate -- --seed S [--steps K] [--only 0,2] [--until K] [--trace]
        npm run simulate -- --scenarios [--twice]
        npm run simulate -- --mutants [--mutant NAME] [--seeds N]`
@@ -46,6 +50,7 @@ export function parseOptions(args: readonly string[]): Options {
     twice: values.twice,
     processes: whole('--processes', values.processes, { least: 1, most: 256, otherwise: availableParallelism() }),
     trace: values.trace,
+    kinds: values.kinds?.split(',').map(readKind),
     only: readList(values.only),
     until: values.until === undefined ? undefined : Number(values.until),
     scenarios: values.scenarios,
@@ -59,7 +64,16 @@ export function parseOptions(args: readonly string[]): Options {
 function read(args: readonly string[]) {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean', default: false } as const
-  const known = { seed: text, seeds: text, steps: text, processes: text, only: text, until: text, mutant: text }
+  const known = {
+    seed: text,
+    seeds: text,
+    steps: text,
+    processes: text,
+    kinds: text,
+    only: text,
+    until: text,
+    mutant: text,
+  }
   try {
     return parseArgs({
       args: [...args],
@@ -68,6 +82,12 @@ function read(args: readonly string[]) {
   } catch (cause) {
     throw new MacaroondError('request_invalid', cause instanceof Error ? cause.message : String(cause), { hint: USAGE })
   }
+}
+
+function readKind(text: string): FaultKind {
+  const kind = KINDS.find((known) => known === text.trim())
+  if (kind !== undefined) return kind
+  throw new MacaroondError('request_invalid', `there is no fault "${text}"`, { hint: `there are: ${KINDS.join(', ')}` })
 }
 
 /** Numbers of faults; `none` for a run without any. */

@@ -1,7 +1,8 @@
 /** What many seeds show together: figures, gates against runs that show nothing, and how to repeat what failed. */
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
-import type { SeedReport } from './seeds-child.ts'
+import { KINDS } from './plan/plan.ts'
+import type { Order, SeedReport } from './seeds-child.ts'
 
 export class Report {
   readonly failed: SeedReport[] = []
@@ -37,19 +38,6 @@ export class Report {
   }
 }
 
-const KINDS: readonly FaultKind[] = [
-  'cut both ways',
-  'cut towards the replica',
-  'cut towards the primary',
-  'flapping',
-  'links broken',
-  'slow link',
-  'stopped',
-  'asleep',
-  'killed',
-  'power lost',
-  'wall clock moved',
-]
 /** With fewer seeds chance alone may leave something out. */
 export const GATES_FROM_SEEDS = 60
 /** What a seed must have seen at least, on average. */
@@ -57,13 +45,13 @@ const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.1, u
 const FAULT_A_SEED = 0.05
 
 /** One sentence for each thing that these seeds came too rarely near to. */
-export function missedGates({ seeds, counts, bites }: Report): readonly string[] {
+export function missedGates({ seeds, counts, bites }: Report, kinds: readonly FaultKind[]): readonly string[] {
   if (seeds < GATES_FROM_SEEDS) return []
   const short = (what: string, seen: number, aSeed: number): readonly string[] =>
     seen >= aSeed * seeds ? [] : [`${what}: seen ${seen} times, ${Math.ceil(aSeed * seeds)} are needed`]
   return [
     ...Object.entries(A_SEED).flatMap(([name, aSeed]) => short(name, counts[name as keyof typeof A_SEED], aSeed)),
-    ...KINDS.flatMap((kind) => short(kind, bites.get(kind) ?? 0, FAULT_A_SEED)),
+    ...kinds.flatMap((kind) => short(kind, bites.get(kind) ?? 0, FAULT_A_SEED)),
   ]
 }
 
@@ -82,9 +70,10 @@ export function figures(report: Report, tookMs: number): readonly string[] {
   ]
 }
 
-export function failureText(report: SeedReport, steps: number): readonly string[] {
+export function failureText(report: SeedReport, { steps, aim }: Pick<Order, 'steps' | 'aim'>): readonly string[] {
   const { seed, failures, plan, shortest } = report
-  const repeat = `npm run simulate -- --seed ${seed} --steps ${steps}`
+  const kinds = aim.kinds === undefined ? '' : ` --kinds '${aim.kinds.join(',')}'`
+  const repeat = `npm run simulate -- --seed ${seed} --steps ${steps}${kinds}`
   const shorter =
     shortest === undefined
       ? []

@@ -1,4 +1,5 @@
 /** What the users of the cluster do: mint, narrow, exchange, revoke; and the services of every region verify what they are shown. */
+import { MIN_POSITION_WAIT_MS } from '../../../shared/limits.ts'
 import type { MintResult } from '../../../shared/protocol/sign.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import type { RevokeEvent, VerifyEvent } from '../../history/event.ts'
@@ -14,6 +15,8 @@ const TTL_SECONDS = 30 * 86_400
 const MINT_EVERY_MS = 260
 const REVOKE_EVERY_MS = 340
 const VERIFY_EVERY_MS = 45
+/** A replica lets whoever wants a position wait for a while before it gives up. */
+const POSITION_TIMEOUT_MS = 2 * MIN_POSITION_WAIT_MS
 /** Everybody has seen a token before it is revoked. */
 const SHOWN_BEFORE_MS = 150
 const WAITS = ['local', 'durable', 'global'] as const
@@ -185,7 +188,7 @@ export class Load {
     const asking = services.get(region)
     if (asking === undefined) return 'unavailable'
     const inv = scheduler.nowMs
-    const options = minPosition === undefined ? {} : { minPosition }
+    const options = minPosition === undefined ? {} : { minPosition, timeoutMs: POSITION_TIMEOUT_MS }
     const verdict = await asking.pool.verify(text, { org, op: 'read' }, options)
     const result = verdict.ok ? 'allow' : verdict.reason === 'unavailable' ? 'unavailable' : 'deny'
     const who = servicesOf(region)

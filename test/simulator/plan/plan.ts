@@ -91,6 +91,8 @@ export interface Aim {
   readonly leaseMs?: number
 }
 
+export const KINDS: readonly FaultKind[] = DRAWS.map(([kind]) => kind)
+
 export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const random = randomFor(seed, 'plan')
   const lengthMs = steps * STEP_MS
