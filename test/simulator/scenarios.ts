@@ -20,4 +20,17 @@ export const SCENARIOS: readonly Scenario[] = [
       ],
     },
   },
+  {
+    // The last record of its log was cut off as torn, the one before, torn as well, was taken for damage of another kind.
+    name: 'a primary whose log lost two records with the power',
+    plan: {
+      seed: 43,
+      freshness: { lease_ms: 700, ping_ms: 140 },
+      lengthMs: 2_000,
+      faults: [
+        { kind: 'power lost', target: 'primary', atMs: 1_241, forMs: 210, amount: 0 },
+        { kind: 'power lost', target: 'primary', atMs: 1_947, forMs: 53, amount: 14 },
+      ],
+    },
+  },
 ]
