@@ -65,7 +65,7 @@ export function figures(report: Report, tookMs: number): readonly string[] {
     `verifications: ${counts.verifications}; after an acknowledged revocation ${counts.insideBound} inside the bound, ${counts.afterBound} after it, ${counts.afterGlobal} after a global wait`,
     `in regions cut off: ${counts.leased} surely inside a lease, of which ${counts.leasedAnswered} answered; ${counts.unleased} past it`,
     `worst acceptance after an acknowledgement: ${(worst * 100).toFixed(0)} % of the bound`,
-    `fresh again after the last fault: ${part(0.5)} ms in the middle, ${part(0.99)} ms for 99 of 100, ${part(1)} ms at worst`,
+    `without a lease after the last fault and its bound: ${part(0.5)} ms in the middle, ${part(0.99)} ms for 99 of 100, ${part(1)} ms at worst`,
     `faults that bit: ${KINDS.map((kind) => `${kind} ${bites.get(kind) ?? 0}`).join(', ')}`,
   ]
 }

@@ -17,7 +17,7 @@ export interface RunResult {
   readonly trace: readonly string[]
   readonly digest: string
   readonly virtualMs: number
-  /** From the end of all faults until every region accepted a good token again. */
+  /** After the end of all faults and of every lease from before it, until every region accepted a good token. */
   readonly freshAgainMs: number
 }
 
@@ -56,8 +56,9 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
     for (const fault of faults) inflict(stage, fault)
     const { scheduler } = stage
     const bounds = boundsOf(plan)
-    const freshAgainMs = await freshAgain(stage, load, lengthMs)
-    await scheduler.runUntil(Math.max(scheduler.nowMs, lengthMs + bounds.revocationMs + LAST_ANSWER_MS))
+    const quietMs = lengthMs + bounds.revocationMs + LAST_ANSWER_MS
+    await scheduler.runUntil(quietMs)
+    const freshAgainMs = await freshAgain(stage, load, quietMs)
     const lookMs = scheduler.nowMs
     load.readAll()
     await scheduler.runUntil(lookMs + LAST_LOOK_MS)
@@ -83,7 +84,6 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
 
 async function freshAgain(stage: Stage, load: Load, sinceMs: number): Promise<number> {
   const { scheduler } = stage
-  await scheduler.runUntil(sinceMs)
   while (scheduler.nowMs - sinceMs < FRESH_AGAIN_MS_MAX && !(await load.accepted())) {
     await scheduler.runUntil(scheduler.nowMs + PROBE_MS)
   }
