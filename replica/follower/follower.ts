@@ -226,10 +226,10 @@ export class Follower {
     if (standing === undefined || standing === this.#acknowledged) return
     try {
       this.#options.copy.sync()
+      this.#options.onDurable()
     } catch (error) {
       return this.#options.onFatal(error)
     }
-    this.#options.onDurable()
     this.#acknowledged = standing
     void this.#send({ t: 'ack', position: positionText(standing.position) })
     this.#acknowledging = this.#options.clock.after(ACKNOWLEDGE_AGAIN_MS, () => this.#acknowledge())
