@@ -2,6 +2,7 @@
 import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bound.ts'
 import { checkHistory, type Bounds, type Verdict } from '../history/check.ts'
 import type { HistoryEvent } from '../history/event.ts'
+import { isPowerLost } from './disk/volume.ts'
 import { Load } from './load/load.ts'
 import { Stage, textOf } from './nodes/stage.ts'
 import { RUN_EPOCH_MS } from './nodes/template.ts'
@@ -47,7 +48,9 @@ export function boundsOf({ freshness }: Plan): Bounds {
 export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<RunResult> {
   const { seed, freshness, lengthMs, faults } = plan
   const stage = new Stage({ seed, freshness, folder, images, epochMs: RUN_EPOCH_MS })
-  const watch = (reason: unknown): void => stage.problem(`a rejection that nobody handled: ${textOf(reason)}`)
+  const watch = (reason: unknown): void => {
+    if (!isPowerLost(reason)) stage.problem(`a rejection that nobody handled: ${textOf(reason)}`)
+  }
   process.on('unhandledRejection', watch)
   try {
     stage.startAll()

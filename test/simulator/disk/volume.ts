@@ -26,6 +26,11 @@ export class PowerLost extends Error {
   readonly code = 'EIO'
 }
 
+/** Also where the product has said it in its own words. */
+export function isPowerLost(error: unknown): boolean {
+  return error instanceof PowerLost || (error instanceof Error && isPowerLost(error.cause))
+}
+
 type Database = Pick<Sqlite.Database, 'open' | 'readonly' | 'name' | 'pragma' | 'close'>
 
 type System = Pick<

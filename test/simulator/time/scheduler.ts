@@ -22,14 +22,14 @@ interface Entry {
 }
 
 export class Scheduler {
-  readonly #onThrown: (error: unknown) => void
+  readonly #onThrown: (error: unknown, owner: Owner) => void
   readonly #heap: Entry[] = []
   #nowMs = 0
   #seq = 0
   #ran = 0
 
   /** `onThrown`: what would end a process, thrown where nobody catches it. */
-  constructor(onThrown: (error: unknown) => void) {
+  constructor(onThrown: (error: unknown, owner: Owner) => void) {
     this.#onThrown = onThrown
   }
 
@@ -79,11 +79,11 @@ export class Scheduler {
     if (!stop()) this.#nowMs = Math.max(this.#nowMs, untilMs)
   }
 
-  #run({ call }: Entry): void {
+  #run({ call, owner }: Entry): void {
     try {
       call()
     } catch (error) {
-      this.#onThrown(error)
+      this.#onThrown(error, owner)
     }
   }
 
