@@ -188,12 +188,12 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     breaks: 'V2',
   },
   {
-    name: 'a replica that comes again is told nothing of what it missed',
-    aim: { kinds: ['links broken', 'killed', 'cut both ways'] },
-    file: 'primary/publisher/publisher.ts',
-    find: 'const start = hello.timeline === log.timeline ? hello.seq : 0',
-    replace: 'const start = lastRevocation()',
-    breaks: 'V2',
+    name: 'of a torn log only the last record is cut off',
+    aim: { kinds: ['power lost'] },
+    file: 'primary/commit-log/log-file.ts',
+    find: 'if (repair) this.#dropTorn()',
+    replace: '',
+    breaks: 'primary ended',
   },
   {
     name: 'who lost a connection waits too long before the next',
