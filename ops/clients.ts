@@ -56,7 +56,7 @@ export function replicasIn({ replicas }: Profile, region: string | undefined): r
 
 export async function openVerifier({ cluster, identity }: Profile, replica: ProfileNode): Promise<Verifier> {
   const { createVerifier } = await import('../replica/worker/sdk.ts')
-  return createVerifier({ cluster, identity, replicas: [nodeOf(replica)], timeoutMs: VERIFY_TIMEOUT_MS })
+  return createVerifier({ cluster, identity, replicas: [nodeOf(replica)], timeoutMs: VERIFY_TIMEOUT_MS, cache: false })
 }
 
 export interface VerifyCall {

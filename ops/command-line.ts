@@ -5,6 +5,7 @@ import { VERSION } from '../shared/version.ts'
 import { addArchive } from './commands/archive.ts'
 import { addConfig } from './commands/config.ts'
 import { addDev } from './commands/dev.ts'
+import { addKek } from './commands/kek.ts'
 import { addKeygen } from './commands/keygen.ts'
 import { addMacaroon } from './commands/macaroon.ts'
 import { addPrimary, addReplica } from './commands/node.ts'
@@ -29,6 +30,7 @@ const COMMANDS = [
   addThirdParty,
   addRevoke,
   addRevocations,
+  addKek,
   addMacaroon,
   addStatus,
   addArchive,

@@ -3,11 +3,11 @@ import { z } from 'zod'
 import {
   clusterName,
   cronText,
-  kekSource,
+  kekSettings,
   listenAddress,
   logSettings,
   peerList,
-  type KekSource,
+  type KekSettings,
   type LogSettings,
   type PeerEntry,
 } from '../shared/config/node-config.ts'
@@ -25,7 +25,7 @@ export interface PrimaryConfig {
   readonly listen: string
   /** Acknowledge writes although no replica has agreed with this boot's position. */
   readonly alone: boolean
-  readonly kek: KekSource
+  readonly kek: KekSettings
   readonly log: LogSettings
   readonly segments: {
     /** How much of the segment log is kept for replicas that were away; older ones get a snapshot. */
@@ -54,7 +54,7 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z.strictObject({
   identity: pathText,
   listen: listenAddress,
   alone: z.boolean().default(false),
-  kek: kekSource,
+  kek: kekSettings,
   log: logSettings,
   segments: z
     .strictObject({

@@ -1,6 +1,6 @@
 /** Entry of a primary: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
 import { loadIdentity } from '../shared/channel/identity.ts'
-import { loadKek } from '../shared/config/kek.ts'
+import { loadKeks } from '../shared/config/kek.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
@@ -24,9 +24,16 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
   const config = readPrimaryConfig(file)
   const log = createLog('primary', config.log.level)
   const identity = await loadIdentity(config.identity)
-  const kek = loadKek(config.kek, file, process.env)
+  const keks = loadKeks(config.kek, file, process.env)
   const start = async (): Promise<Primary> => {
-    const primary = await Primary.start({ config, identity, kek, log, flags, reread: () => readPrimaryConfig(file) })
+    const primary = await Primary.start({
+      config,
+      identity,
+      ...keks,
+      log,
+      flags,
+      reread: () => readPrimaryConfig(file),
+    })
     log.info({ address: primary.address, peerId: identity.peerId, writes: primary.writes }, 'primary is ready')
     ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: identity.peerId })
     return primary

@@ -6,7 +6,6 @@ import type { Connection } from '../shared/channel/connection.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
-import { IssuedLog } from '../shared/database/issued-log.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
@@ -16,13 +15,11 @@ import type { Txid } from '../shared/ids.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
-import { GlobalWait } from './api/global-wait.ts'
+import { type Calls, openCalls } from './api/open-calls.ts'
 import { serveCalls } from './api/serve.ts'
-import { SigningApi } from './api/signing-api.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
-import { ThirdPartyApi } from './api/third-party-api.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
@@ -34,7 +31,6 @@ import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
-import { RevocationBook } from './store/revocation-book.ts'
 import { transactionsOn } from './store/transactions.ts'
 
 /** Among the witnesses; no PeerId looks like it. */
@@ -51,9 +47,7 @@ export class Primary implements Service {
   readonly #publisher: Publisher
   readonly #granting: Granting
   readonly #settling: Settling
-  readonly #globalWait: GlobalWait
-  readonly #api: SigningApi
-  readonly #thirdParties: ThirdPartyApi
+  readonly #calls: Calls
   readonly #maintenance: Maintenance
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
@@ -67,8 +61,9 @@ export class Primary implements Service {
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
-    const { config, kek, log, flags = NO_FLAGS, host = systemHost } = options
+    const { config, kek, previousKeks = [], log, flags = NO_FLAGS, host = systemHost } = options
     const { clock, entropy, schedule } = host
+    const ring = [kek, ...previousKeks] as const
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
@@ -85,7 +80,7 @@ export class Primary implements Service {
     this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, clock, schedule, log, onFatal })
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, { ring: [kek], entropy }, onFatal)),
+      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy }, onFatal)),
       clock,
       believed: () => requireTime(this.#granting.time),
       entropy,
@@ -93,23 +88,17 @@ export class Primary implements Service {
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
-    this.#signingKey = readSigningKey(db, [kek], config.cluster)
+    this.#signingKey = readSigningKey(db, ring, config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
     this.#publisher = this.#openPublisher(revocations)
-    this.#globalWait = new GlobalWait({
-      book: this.#granting.book,
-      state: () => this.#writer.state,
-      replicas: () => this.#replicas(),
-      clock,
-    })
-    this.#thirdParties = new ThirdPartyApi(this.#writer)
-    this.#api = new SigningApi({
+    this.#calls = openCalls({
       writer: this.#writer,
-      issued: new IssuedLog(db),
-      revocations: new RevocationBook(db),
-      acknowledgements: this.#publisher.acknowledgements,
-      hasReplicas: () => this.#replicaNames().length > 0,
+      commitLog: this.#commitLog,
+      publisher: this.#publisher,
+      granting: this.#granting,
+      ring,
+      replicas: () => this.#replicas(),
       clock,
     })
   }
@@ -216,12 +205,12 @@ export class Primary implements Service {
 
   /** Before the first connection: a primary that finds that another one leads must not be heard of. */
   async #startArchiving(): Promise<void> {
-    const { config, kek, log } = this.#options
+    const { config, kek, previousKeks = [], log } = this.#options
     const options = {
       config,
       source: this.#commitLog,
       signingKey: this.#signingKey,
-      ring: [kek],
+      ring: [kek, ...previousKeks],
       log,
       onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
@@ -322,11 +311,9 @@ export class Primary implements Service {
         return this.#publisher.serveRevocations(peer.id, connection)
       default:
         return serveCalls({
+          ...this.#calls,
           connection,
           peer,
-          api: this.#api,
-          thirdParties: this.#thirdParties,
-          globalWait: this.#globalWait,
           status: () => this.#status(),
           clock: this.#host.clock,
           archives: this.#archives,

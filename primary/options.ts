@@ -18,7 +18,10 @@ export const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: f
 export interface PrimaryOptions {
   readonly config: PrimaryConfig
   readonly identity: Identity
+  /** Seals. */
   readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks?: readonly Kek[]
   readonly log: Log
   readonly flags?: PrimaryFlags
   readonly host?: Host

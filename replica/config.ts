@@ -3,13 +3,13 @@ import { z } from 'zod'
 import {
   clusterName,
   cronText,
-  kekSource,
+  kekSettings,
   listenAddress,
   logSettings,
   peerIdText,
   peerList,
   regionName,
-  type KekSource,
+  type KekSettings,
   type LogSettings,
   type PeerEntry,
 } from '../shared/config/node-config.ts'
@@ -24,7 +24,7 @@ export interface ReplicaConfig {
   readonly identity: string
   readonly listen: string
   readonly primary: { readonly address: string; readonly peer_id: string }
-  readonly kek: KekSource
+  readonly kek: KekSettings
   readonly log: LogSettings
   /** Lets any PeerId open the `verify` channel, not only the workers listed. */
   readonly verify_open: boolean
@@ -43,7 +43,7 @@ export const replicaConfig: z.ZodType<ReplicaConfig> = z.strictObject({
   identity: pathText,
   listen: listenAddress,
   primary: z.strictObject({ address: listenAddress, peer_id: peerIdText }),
-  kek: kekSource,
+  kek: kekSettings,
   log: logSettings,
   verify_open: z.boolean().default(false),
   checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),

@@ -1,6 +1,6 @@
 /** Entry of a replica: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
 import { loadIdentity } from '../shared/channel/identity.ts'
-import { loadKek } from '../shared/config/kek.ts'
+import { loadKeks } from '../shared/config/kek.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
@@ -24,12 +24,12 @@ export async function runReplica(
   const config = readReplicaConfig(file)
   const log = createLog(`replica ${config.region}`, config.log.level)
   const identity = await loadIdentity(config.identity)
-  const kek = loadKek(config.kek, file, process.env)
+  const keks = loadKeks(config.kek, file, process.env)
   const start = async (): Promise<Replica> => {
     const replica = await Replica.start({
       config,
       identity,
-      kek,
+      ...keks,
       log,
       acceptClock,
       reread: () => readReplicaConfig(file),

@@ -18,6 +18,8 @@ import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
+import { Feed } from './feed/feed.ts'
+import { RecentRows } from './feed/recent-rows.ts'
 import { Follower } from './follower/follower.ts'
 import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { Freshness } from './freshness/freshness.ts'
@@ -25,7 +27,7 @@ import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
 import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
-import { RevocationStream } from './revocations/stream.ts'
+import { RevocationStream, type RowObserver } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
@@ -36,6 +38,8 @@ export interface ReplicaOptions {
   readonly config: ReplicaConfig
   readonly identity: Identity
   readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks?: readonly Kek[]
   readonly log: Log
   /** The operator's word, for this start, that the clock is right. */
   readonly acceptClock?: boolean
@@ -61,6 +65,8 @@ export class Replica implements Service {
   readonly #guestVerify: VerifyApi
   readonly #guests: GuestGate
   readonly #freshness: Freshness
+  readonly #rows = new RecentRows()
+  readonly #feed: Feed
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
@@ -73,8 +79,9 @@ export class Replica implements Service {
   #scrubbing: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
-    const { config, kek, log, identity, acceptClock = false, host = systemHost } = options
+    const { config, kek, previousKeks = [], log, identity, acceptClock = false, host = systemHost } = options
     const { clock, entropy } = host
+    const ring = [kek, ...previousKeks]
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
@@ -87,22 +94,15 @@ export class Replica implements Service {
     this.#lock = lock
     this.#links = new PrimaryLinks({ config, identity, host, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    this.#tables = new Tables({ cluster, ring: [kek], entropy, log })
+    const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
+    this.#tables = new Tables({ cluster, ring, entropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
-    this.#copy = new DatabaseCopy({
-      folder: data,
-      cluster,
-      clock,
-      entropy,
-      log,
-      onReopened,
-    })
+    const system = { clock, entropy, log }
+    this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
     this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), { log, timers: clock })
     this.#freshness = new Freshness({
-      clock,
-      entropy,
-      log,
+      ...system,
       largestLease: new LargestLease(join(data, 'largest-lease.json')),
       issueClockMs: this.#tables.meta?.issueClockMs,
       acceptClock,
@@ -110,17 +110,9 @@ export class Replica implements Service {
       onSigned: (signed) => void this.#signed.take(signed, this.#tables.publicKey, cluster),
       onRenewed: () => this.#wakeWaiting(),
     })
-    this.#stream = new RevocationStream({
-      tables: this.#tables,
-      journal: this.#journal,
-      clock,
-      freshness: this.#freshness,
-      workers: this.#freshness.workers,
-      syncPages: () => this.#copy.sync(),
-      onDiverged: (message) => this.#links.diverged('revocations', message),
-      onFatal: (error) => this.#fail(error),
-    })
+    this.#stream = this.#openStream(ring)
     const judging = { node: identity.peerId, region, clock, tables: this.#tables, freshness: this.#freshness }
+    this.#feed = new Feed({ ...judging, rows: this.#rows, enforced: () => this.#stream.enforced })
     this.#verify = new VerifyApi(judging)
     this.#guestVerify = new VerifyApi(judging)
     this.#follower = this.#openFollower()
@@ -167,6 +159,7 @@ export class Replica implements Service {
     this.#stopped.abort()
     this.#cancelScrub()
     await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
+    this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
     this.#copy.sync()
@@ -193,6 +186,24 @@ export class Replica implements Service {
     })
   }
 
+  #openStream(ring: readonly Kek[]): RevocationStream {
+    return new RevocationStream({
+      tables: this.#tables,
+      journal: this.#journal,
+      clock: this.#host.clock,
+      freshness: this.#freshness,
+      workers: this.#freshness.workers,
+      keks: ring.map(({ id }) => id),
+      syncPages: () => this.#copy.sync(),
+      onRows: (place, rows) => {
+        this.#rows.take(place, rows)
+        this.#revoked()
+      },
+      onDiverged: (message) => this.#links.diverged('revocations', message),
+      onFatal: (error) => this.#fail(error),
+    })
+  }
+
   /** One connection a purpose: revocations never queue behind pages. */
   #connect(): void {
     const { log, config } = this.#options
@@ -210,9 +221,12 @@ export class Replica implements Service {
     this.#cancelScrub = this.#host.schedule(scrub, log)
   }
 
-  #accept(...[peer, channel, , address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>): Acceptance {
+  #accept(
+    ...[peer, channel, hello, address]: Parameters<NonNullable<Parameters<typeof listen>[0]['accept']>>
+  ): Acceptance {
     const admission = this.#peers.admit(peer, channel, address)
     if (!admission.ok) return admission
+    if (channel === 'feed') return this.#feed.accept(hello)
     if (channel === 'verify' || channel === 'admin')
       return { ok: true, welcome: { region: this.#options.config.region } }
     const error = new MacaroondError('peer_refused', `this node is a replica: it has no ${channel} channel`, {
@@ -223,6 +237,7 @@ export class Replica implements Service {
 
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
+    if (connection.channel === 'feed') return this.#feed.serve(connection)
     const { log } = this.#options
     const { clock } = this.#host
     if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), clock, log }).done
@@ -267,9 +282,15 @@ export class Replica implements Service {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
       return this.#fail(error)
     }
-    this.#wakeWaiting()
     this.#freshness.applied()
+    this.#revoked()
     if (this.#copy.walFrames >= this.#checkpointAt) this.#host.clock.soon(() => void this.#checkpoint())
+  }
+
+  /** Workers that wait for revocations, and verifications that wait for a state, may go on. */
+  #revoked(): void {
+    this.#feed.notify()
+    this.#wakeWaiting()
   }
 
   async #checkpoint(): Promise<void> {

@@ -43,7 +43,7 @@ export function replicaStatus({
     freshness: freshnessOf(freshness),
     wal: linkState(links.state('wal')),
     stream: linkState(links.state('revocations')),
-    alarm: links.alarm ?? null,
+    alarm: links.alarm ?? tables.uninterpretable ?? tables.poison ?? null,
     walBytes: copy.walBytes,
   }
 }

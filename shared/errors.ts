@@ -103,6 +103,8 @@ const KINDS = {
   org_unknown: 'failed',
   org_disabled: 'denied',
   key_unknown: 'failed',
+  key_retired: 'denied',
+  request_conflict: 'conflict',
   request_invalid: 'usage',
   clock_implausible: 'unavailable',
   internal: 'failed',

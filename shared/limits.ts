@@ -28,6 +28,16 @@ export const CONDITION_BYTES_MAX = 2_048
 export const SUBJECT_BYTES_MAX = 255
 export const REASON_CHARS_MAX = 500
 export const ANCESTORS_MAX = 4
+/** Key-encryption keys in a ring: the one that seals, and those before it. */
+export const KEKS_MAX = 9
+export const REQUEST_ID_CHARS_MAX = 64
+/** Requests that are answered again under their id: so many, and for so long. */
+export const REQUESTS_KEPT_MAX = 10_000
+export const REQUEST_KEPT_MS: number = 24 * 3_600_000
+/** Mints that are looked at to say how many tokens a revocation hits. */
+export const RECORDS_COUNTED_MAX = 50_000
+/** Revocations that are shown of one token or org. */
+export const REVOCATIONS_FOUND_MAX = 20
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
 export const PREDICATE_CACHE_ENTRIES_MAX = 4096
@@ -124,6 +134,9 @@ export const PING_INTERVAL_MS_MIN = 20
 export const CLOCK_RATE_ERROR_MAX = 0.1
 /** Holders of leases at one grantor: beyond it none is given, and the holder answers unavailable. */
 export const LEASE_HOLDERS_MAX = 4_096
+/** Processes of one peer that may hold leases at once. The instances of a service may share one identity. */
+export const BOOTS_PER_PEER_MAX = 16
+export const WORKER_BOOTS_PER_PEER_MAX = 1_024
 /** How long one call waits until a revocation binds everywhere; who wants to wait longer calls again. */
 export const COVERAGE_WAIT_MS_MAX = 2_000
 /** How far wall clocks may jump, or be apart, before a node does not believe its own. */
@@ -148,6 +161,23 @@ export const REVOKE_DURABLE_TIMEOUT_MS = 2_000
 export const MIN_POSITION_WAIT_MS = 1_000
 export const MIN_POSITION_WAITERS_MAX = 4_096
 export const MIN_POSITION_WAITING_CHARS_MAX: number = 32 * 1024 * 1024
+
+// The feed, and the caches of workers.
+/** Revocations a replica keeps for workers that were away; who is further behind begins with an empty cache. */
+export const FEED_ROWS_KEPT = 8_192
+/** Revocations, or acknowledgements, that follow each other closer than this share a message. */
+export const FEED_PAUSE_MS = 4
+/** A worker that reads nothing for so long is cut off. */
+export const FEED_STALL_MS_MAX = 2_000
+/** A replica that answers no ping for so long, or is itself without word from its primary, is left for another one. */
+export const FEED_SILENCE_MS_MAX = 1_000
+export const FEED_STALE_MS_MAX = 1_500
+/** A replica of another region is followed for so long at a time; then those of this region are tried again. */
+export const FOREIGN_FEED_MS_MAX = 10_000
+export const CACHE_ENTRIES_DEFAULT = 100_000
+export const CACHE_ENTRIES_MAX = 10_000_000
+export const CACHE_BYTES_DEFAULT: number = 128 * 1024 * 1024
+export const CACHE_BYTES_MAX: number = 16 * 1024 * 1024 * 1024
 
 // The archive.
 /** One read from a storage backend: what a cut connection costs at most, and what is held in memory of a large file. */

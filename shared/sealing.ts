@@ -46,11 +46,16 @@ export function seal(kek: Kek, context: SealContext, secret: Uint8Array, entropy
   return Buffer.concat([header, sealAead({ key: kek.key, nonce, associated: associated(context), plaintext: secret })])
 }
 
+/** Id of the KEK that something is sealed with. */
+export function sealedWith(sealed: Uint8Array): string {
+  return Buffer.from(sealed.subarray(1, 1 + KEK_ID_BYTES)).toString('hex')
+}
+
 /** Throws kek_wrong when none of the ring's keys sealed this, or when it was moved or changed. */
 export function unseal(ring: readonly Kek[], context: SealContext, sealed: Uint8Array): Buffer {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
   if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== VERSION) throw cannotOpen(context, 'it is malformed')
-  const id = bytes.toString('hex', 1, 1 + KEK_ID_BYTES)
+  const id = sealedWith(bytes)
   const kek = ring.find((candidate) => candidate.id === id)
   if (kek === undefined) throw cannotOpen(context, `it was sealed with key-encryption key ${id}, which is not at hand`)
   const nonce = bytes.subarray(1 + KEK_ID_BYTES, HEADER_BYTES)

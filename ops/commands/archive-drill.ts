@@ -50,9 +50,10 @@ async function ringOf(config: string | undefined): ReturnType<typeof load> {
 }
 
 async function load(config: string): Promise<Parameters<typeof drill>[0]['ring']> {
-  const [{ readPrimaryConfig }, { loadKek }] = await Promise.all([
+  const [{ readPrimaryConfig }, { loadKeks }] = await Promise.all([
     import('../../primary/main.ts'),
     import('../../shared/config/kek.ts'),
   ])
-  return [loadKek(readPrimaryConfig(config).kek, config, process.env)]
+  const { kek, previousKeks } = loadKeks(readPrimaryConfig(config).kek, config, process.env)
+  return [kek, ...previousKeks]
 }

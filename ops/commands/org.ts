@@ -2,11 +2,15 @@ import type { Command } from 'commander'
 import { explain } from '../arguments/explain.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { printable, table, type Terminal } from '../terminal.ts'
+import { addDisable, addRetireKey, addRotateKey } from './org-keys.ts'
 
 export function addOrg(parent: Command, terminal: Terminal): void {
   const org = parent.command('org').description('the orgs that tokens are minted for')
   addCreate(org, terminal)
   addList(org, terminal)
+  addRotateKey(org, terminal)
+  addRetireKey(org, terminal)
+  addDisable(org, terminal)
 }
 
 function addCreate(org: Command, terminal: Terminal): void {

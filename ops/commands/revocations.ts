@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/client/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/sign.ts'
+import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { explain } from '../arguments/explain.ts'
+import { addShow, namedText, timeText } from './revocations-show.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { printable, table, type Terminal } from '../terminal.ts'
 
@@ -15,9 +16,13 @@ interface ListOptions {
 const PAGE_ROWS = 1_000
 
 export function addRevocations(parent: Command, terminal: Terminal): void {
-  const command = parent
-    .command('revocations')
-    .description('what has been revoked')
+  const revocations = parent.command('revocations').description('what has been revoked')
+  addList(revocations, terminal)
+  addShow(revocations, terminal)
+}
+
+function addList(revocations: Command, terminal: Terminal): void {
+  const command = revocations
     .command('list')
     .description('list revocations in the order they were made')
     .option('--org <org>', 'only those of this org')
@@ -36,7 +41,8 @@ export function addRevocations(parent: Command, terminal: Terminal): void {
   explain(command, {
     examples: ['macaroond revocations list --org acme', 'macaroond revocations list --after 120 --limit 50 --json'],
     json: [
-      '{"revocations": [{"seq", "kind", "id", "org", "atMs", "expiresAt", "actor", "reason"}], "next"?}',
+      '{"revocations": [{"seq", "kind", "org", "id"?, "subject"?, "untilMs"?, "kid"?, "atMs", "expiresAt", "actor", "reason"}], "next"?}',
+      'kind is token (with id), subject (subject, untilMs), org (untilMs), key (kid) or org_disabled',
       'atMs is in unix milliseconds, expiresAt (of the token) in unix seconds, 0 for never or unknown',
       'next is there when --limit left some out: pass it as --after to go on',
     ],
@@ -67,10 +73,11 @@ async function collect(signer: Signer, { org, after, limit }: Wanted): Promise<R
 
 function linesOf(revocations: readonly RevocationDescription[]): string[] {
   if (revocations.length === 0) return []
-  const rows = revocations.map(({ seq, kind, id, org, atMs, actor, reason }) => {
-    return [String(seq), new Date(atMs).toISOString(), kind, org, id, printable(actor), printable(reason)]
+  const rows = revocations.map((one) => {
+    const { seq, kind, org, atMs, actor, reason } = one
+    return [String(seq), timeText(atMs), kind, org, namedText(one), printable(actor), printable(reason)]
   })
-  return table([['SEQ', 'AT', 'KIND', 'ORG', 'ID', 'BY', 'REASON'], ...rows])
+  return table([['SEQ', 'AT', 'KIND', 'ORG', 'WHAT', 'BY', 'REASON'], ...rows])
 }
 
 function count(option: string, text: string, min: number): number {

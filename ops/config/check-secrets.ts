@@ -9,5 +9,7 @@ import type { AnyConfig } from './kinds.ts'
 export async function checkSecrets(file: string, config: AnyConfig): Promise<void> {
   const { loadIdentity } = await import('../../shared/channel/identity.ts')
   await loadIdentity(config.identity)
-  if ('kek' in config && 'file' in config.kek) loadKek(config.kek, file, {})
+  if (!('kek' in config)) return
+  const { previous = [], ...source } = config.kek
+  for (const one of [source, ...previous]) if ('file' in one) loadKek(one, file, {})
 }

@@ -67,9 +67,9 @@ function* allRevocations(db: Connection): Generator<RevocationColumns> {
 }
 
 /**
- * One revocation, whoever tells of it: what it is about. Two cut-offs of one subject at different times are two. A token's
- * key names its org as well, and a journal knows no other.
+ * One revocation, whoever tells of it: what it is about. Two cut-offs of one subject at different times are two: the time is
+ * in `key`. A token's key names its org as well, and a journal knows no other.
  */
-export function revocationName({ kind, org, key, at_ms: atMs }: RevocationColumns): string {
-  return JSON.stringify(kind === 'token' ? [kind, key] : [kind, org, key, atMs])
+export function revocationName({ kind, org, key }: RevocationColumns): string {
+  return JSON.stringify(kind === 'token' ? [kind, key] : [kind, org, key])
 }

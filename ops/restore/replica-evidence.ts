@@ -2,10 +2,11 @@
 import { decodeJournal } from '../../replica/revocations/journal-records.ts'
 import type { Profile, ProfileReplica } from '../../shared/config/profile.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
-import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { withAdmin } from '../clients.ts'
 import type { Evidence } from './evidence.ts'
 
@@ -45,7 +46,11 @@ function checked(value: unknown): KnownResult {
   })
 }
 
-function toColumns({ kind, kid, nonce, expiresAt }: RevocationRow, orgOfKey: OrgOfKey): RevocationColumns {
+/** Throws schema_newer for what this version does not understand: it cannot be carried over, and must not be left out unsaid. */
+function toColumns(row: RevocationRow, orgOfKey: OrgOfKey): RevocationColumns {
+  if (row.kind === 'unknown') throw new MacaroondError('schema_newer', notUnderstood(row))
+  const { kind, expiresAt } = row
+  const org = kind === 'token' ? (orgOfKey(row.kid) ?? '') : row.org
   const common = { at_ms: 0, expires_at: expiresAt, actor: 'replica', reason: 'known to a replica ahead of its pages' }
-  return { kind, org: orgOfKey(kid) ?? '', key: { hex: kid + nonce }, ...common }
+  return { kind, org, key: { hex: keyOfRow(row).toString('hex') }, ...common }
 }

@@ -5,7 +5,7 @@ import type { IssuedLog } from '../../shared/database/issued-log.ts'
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import { verifyMacaroon } from '../../shared/macaroon/signature.ts'
 import { decodeTokenText } from '../../shared/macaroon/text.ts'
-import type { RevokeParams } from '../../shared/protocol/sign.ts'
+import type { RevokeTokenParams } from '../../shared/protocol/revoke.ts'
 import type { RootKey } from '../authority/state.ts'
 
 export interface NamedToken {
@@ -23,7 +23,10 @@ export interface NameOptions {
 }
 
 /** Throws the token's own errors, what `requireKey` throws, or request_invalid when its signature is not this authority's. */
-export function nameToken(named: RevokeParams, { issued, requireKey }: NameOptions): NamedToken {
+export function nameToken(
+  named: Pick<RevokeTokenParams, 'token' | 'id'>,
+  { issued, requireKey }: NameOptions,
+): NamedToken {
   const { kid, nonce, proven } =
     named.token === undefined ? byId(named.id ?? '', requireKey) : byToken(named.token, requireKey)
   const record = issued.find(kid, nonce)

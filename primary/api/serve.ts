@@ -8,17 +8,12 @@ import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/core.ts'
-import type { GlobalWait } from './global-wait.ts'
-import type { SigningApi } from './signing-api.ts'
-import type { ThirdPartyApi } from './third-party-api.ts'
+import type { Calls } from './open-calls.ts'
 
-export interface ServeOptions {
+export interface ServeOptions extends Calls {
   readonly connection: Connection
   /** Rights as configured when the connection was made: when they change, the registry ends the connection. */
   readonly peer: KnownPeer
-  readonly api: SigningApi
-  readonly thirdParties: ThirdPartyApi
-  readonly globalWait: GlobalWait
   readonly status: () => PrimaryStatus
   readonly clock: Timers
   /** Undefined where nothing is archived. */
@@ -31,6 +26,9 @@ export function serveCalls({
   connection,
   peer,
   api,
+  revoking,
+  revocations,
+  keks,
   globalWait,
   thirdParties,
   status,
@@ -41,15 +39,21 @@ export function serveCalls({
   const sign: Record<string, RpcMethod> = {
     'org.create': (value) => api.createOrg(peer, value),
     'org.list': () => api.listOrgs(peer),
+    'org.rotate-key': (value) => api.rotateKey(peer, value),
+    'org.retire-key': (value) => revoking.retireKey(peer, value),
+    'org.disable': (value) => revoking.disableOrg(peer, value),
     'token.mint': (value) => api.mint(peer, value),
-    'token.revoke': (value) => api.revoke(peer, value),
+    'token.revoke': (value) => revoking.revokeToken(peer, value),
+    'issued.revoke': (value) => revoking.revokeIssued(peer, value),
     'token.discharge': (value) => thirdParties.discharge(peer, value),
     'token.exchange': (value) => thirdParties.exchange(peer, value),
     'third-party.add': (value) => thirdParties.add(peer, value),
     'third-party.list': () => thirdParties.list(),
     'third-party.remove': (value) => thirdParties.remove(peer, value),
     'revocations.coverage': (value) => globalWait.coverage(value),
-    'revocations.list': (value) => api.listRevocations(peer, value),
+    'revocations.list': (value) => revocations.list(peer, value),
+    'revocations.find': (value) => revocations.find(peer, value),
+    'kek.rotate': (value) => keks.rotate(peer, value),
   }
   const admin: Record<string, RpcMethod> = {
     status,

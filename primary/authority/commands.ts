@@ -1,9 +1,33 @@
 /** What can be asked of the authority, and what it answers. Positions are added when the answer is durable. */
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
+import type { RevokeAnswer, TokensOnRecord } from '../../shared/protocol/revoke.ts'
+import type { Kek } from '../../shared/sealing.ts'
+import type { SealedSecret } from './kek.ts'
 
 export interface Actor {
   /** Name from the configuration and PeerId, as the audit records it. */
   readonly text: string
+}
+
+/** A request that may come again, because its answer was lost: it is carried out once. */
+export interface RequestName {
+  /** The caller's identity and the id that it chose. */
+  readonly id: string
+  /** SHA-256 of what is asked, hex. */
+  readonly digest: string
+}
+
+interface Revoking {
+  readonly actor: Actor
+  readonly reason: string
+  readonly request?: RequestName | undefined
+}
+
+/** Revokes more than one token. */
+interface RevokingMany extends Revoking {
+  readonly org: string
+  /** Of those that it hits: for the answer. */
+  readonly tokens: TokensOnRecord
 }
 
 export type Command =
@@ -17,16 +41,37 @@ export type Command =
       /** Seconds until the token expires; 0 for never. */
       readonly ttlSeconds: number
     }
+  /** A new root key, which mints from now on; tokens of the one before stay good. */
   | {
-      readonly kind: 'token.revoke'
+      readonly kind: 'key.rotate'
       readonly actor: Actor
+      readonly org: string
+      readonly request?: RequestName | undefined
+    }
+  | ({
+      readonly kind: 'token.revoke'
       readonly kid: Kid
       readonly nonce: Nonce
       /** Known from the token itself or from the record of its minting; 0 keeps the row for ever. */
       readonly expiresAt: number
       /** Whether the mint of this token is on record. */
       readonly recorded: boolean
-      readonly reason: string
+    } & Revoking)
+  | ({
+      readonly kind: 'issued.revoke'
+      /** Of this subject only. */
+      readonly subject: string | undefined
+      /** Issued up to then, unix milliseconds; undefined for up to now. */
+      readonly untilMs: number | undefined
+    } & RevokingMany)
+  | ({ readonly kind: 'key.retire'; readonly kid: Kid } & RevokingMany)
+  | ({ readonly kind: 'org.disable' } & RevokingMany)
+  /** Seals again what was sealed with an earlier key-encryption key, all in one transaction. */
+  | {
+      readonly kind: 'kek.rotate'
+      readonly actor: Actor
+      readonly ring: readonly Kek[]
+      readonly sealed: readonly SealedSecret[]
     }
   | {
       readonly kind: 'third-party.add'
@@ -91,13 +136,16 @@ export interface Minted {
   readonly expiresAt: number
 }
 
-export interface Revoked {
-  readonly id: TokenId
+export interface KeyRotated {
   readonly org: string
-  /** Place in the revocation log; replicas acknowledge up to such a number. */
-  readonly seq: number
-  /** "recorded": the mint is on record. "unrecorded": no record of it (any more); the id is revoked all the same. */
-  readonly matched: 'recorded' | 'unrecorded'
+  readonly kid: Kid
+  readonly generation: number
+  readonly previous: Kid | null
+}
+
+export interface KekRotated {
+  readonly kek: string
+  readonly resealed: number
 }
 
 export interface ThirdPartyAdded {
@@ -133,7 +181,9 @@ export type Answer =
   | Noted
   | OrgCreated
   | Minted
-  | Revoked
+  | KeyRotated
+  | RevokeAnswer
+  | KekRotated
   | ThirdPartyAdded
   | ThirdPartyRemoved
   | Discharged

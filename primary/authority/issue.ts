@@ -1,12 +1,12 @@
 /** Makes a token of this authority: the one place where a root key signs an identifier. */
-import { assert } from '../../shared/errors.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
 import { type TokenId, tokenId } from '../../shared/ids.ts'
 import { encodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
 import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
 import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { activeOrg } from './org.ts'
-import type { AuthorityState } from './state.ts'
+import type { AuthorityState, Org, RootKey } from './state.ts'
 import type { Moment } from './step.ts'
 
 export interface NewToken {
@@ -26,12 +26,11 @@ export interface Issued extends TokenReference {
   readonly expiresAt: number
 }
 
-/** Under the org's active key; the nonce carries the issue clock, which never goes back. Throws org_unknown, org_disabled. */
+/** Under the org's active key; the nonce carries the issue clock, which never goes back. Throws org_unknown, org_disabled, key_retired. */
 export function issueToken(state: AuthorityState, wanted: NewToken, { wallMs, entropy }: Moment): Issued {
   const { subject, ancestors, caveats, ttlSeconds } = wanted
   const org = activeOrg(state, wanted.org)
-  const key = state.keys.get(org.activeKid)
-  assert(key !== undefined, `org ${org.name} has no active key`)
+  const key = mintingKey(state, org)
   const { nonce, issuedAtMs, state: issue } = nextNonce(state.issue, wallMs, entropy.bytes(NONCE_RANDOM_BYTES))
   // By the earlier of the two clocks: an issue clock that once jumped ahead must not lengthen what is minted after.
   const expiresAt = ttlSeconds === 0 ? 0 : Math.ceil(Math.min(issuedAtMs, wallMs) / 1000) + ttlSeconds
@@ -40,4 +39,15 @@ export function issueToken(state: AuthorityState, wanted: NewToken, { wallMs, en
   const token = encodeTokenText(attenuate(root, caveats))
   state.issue = issue
   return { token, id: tokenId(key.kid, nonce), kid: key.kid, nonce, issuedAtMs, expiresAt }
+}
+
+function mintingKey({ keys }: AuthorityState, { name, activeKid }: Org): RootKey {
+  if (activeKid === undefined) {
+    throw new MacaroondError('key_retired', `org ${name} has no key that is not retired`, {
+      hint: `\`macaroond org rotate-key ${name}\` gives it a new one`,
+    })
+  }
+  const key = keys.get(activeKid)
+  assert(key?.state === 'active', `org ${name} mints with a key that it has`)
+  return key
 }

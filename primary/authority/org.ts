@@ -1,8 +1,9 @@
 import { deriveMacaroonKey, randomSecret } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { kid as asKid, KID_BYTES } from '../../shared/ids.ts'
+import { kid as asKid, type Kid, KID_BYTES } from '../../shared/ids.ts'
 import { seal } from '../../shared/sealing.ts'
 import type { Command } from './commands.ts'
+import type { Row } from './rows.ts'
 import type { AuthorityState, Org } from './state.ts'
 import type { Decision, Moment } from './step.ts'
 
@@ -18,33 +19,82 @@ export function createOrg(
       hint: '`macaroond org list` shows all orgs',
     })
   }
-  const kid = asKid(moment.entropy.bytes(KID_BYTES).toString('hex'))
-  const secret = randomSecret(moment.entropy)
-  const sealedSecret = seal(moment.kek, { cluster: state.cluster, org: name, kid }, secret, moment.entropy)
+  // A restore brings the org back to before it was created, and not back from being disabled.
+  if (state.revocations.cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined) {
+    throw disabled(name)
+  }
   const createdMs = moment.wallMs
-  const key = { kid, org: name, generation: 1, state: 'active' as const }
+  const { kid, row } = newKey(state, name, moment)
   const org = { name, state: 'active' as const, createdMs }
-  state.keys.set(kid, { ...key, derivedKey: deriveMacaroonKey(secret) })
   state.orgs.set(name, { ...org, activeKid: kid })
-  state.keyGeneration += 1
   return {
-    rows: [
-      { table: 'orgs', row: org },
-      { table: 'root_keys', row: { ...key, sealedSecret, createdMs } },
-    ],
+    rows: [{ table: 'orgs', row: org }, row],
     answer: { org: name, kid },
     audit: { atMs: moment.wallMs, actor: actor.text, action: 'org.create', org: name, target: kid, detail: {} },
   }
 }
 
+/** The new key mints from now on. Throws org_unknown, org_disabled. */
+export function rotateKey(
+  state: AuthorityState,
+  { org: name, actor }: Extract<Command, { kind: 'key.rotate' }>,
+  moment: Moment,
+): Decision {
+  const org = activeOrg(state, name)
+  const { kid, generation, row } = newKey(state, name, moment)
+  const previous = org.activeKid ?? null
+  state.orgs.set(name, { ...org, activeKid: kid })
+  const common = { atMs: moment.wallMs, actor: actor.text, org: name, target: kid }
+  return {
+    rows: [row],
+    answer: { org: name, kid, generation, previous },
+    audit: { ...common, action: 'key.rotate', detail: { generation, previous: previous ?? '' } },
+  }
+}
+
+interface NewKey {
+  readonly kid: Kid
+  readonly generation: number
+  readonly row: Row
+}
+
+/** The org's next generation. */
+function newKey(state: AuthorityState, org: string, { entropy, kek, wallMs }: Moment): NewKey {
+  const kid = asKid(entropy.bytes(KID_BYTES).toString('hex'))
+  const secret = randomSecret(entropy)
+  const sealedSecret = seal(kek, { cluster: state.cluster, org, kid }, secret, entropy)
+  const own = [...state.keys.values()].filter((key) => key.org === org)
+  const generation = 1 + Math.max(0, ...own.map((key) => key.generation))
+  const key = { kid, org, generation, state: 'active' as const }
+  state.keys.set(kid, { ...key, derivedKey: deriveMacaroonKey(secret) })
+  state.keyGeneration += 1
+  return { kid, generation, row: { table: 'root_keys', row: { ...key, sealedSecret, createdMs: wallMs } } }
+}
+
 /** The org, if it may mint. Throws org_unknown, org_disabled. */
 export function activeOrg(state: AuthorityState, name: string): Org {
-  const org = state.orgs.get(name)
-  if (org === undefined) {
-    throw new MacaroondError('org_unknown', `there is no org ${name}`, {
-      hint: `create it with \`macaroond org create ${name}\`, or see \`macaroond org list\``,
-    })
-  }
-  if (org.state === 'disabled') throw new MacaroondError('org_disabled', `org ${name} is disabled`)
+  const org = knownOrg(state, name)
+  if (org.state === 'disabled') throw disabled(name)
   return org
+}
+
+/** Throws org_unknown. */
+export function knownOrg({ orgs }: AuthorityState, name: string): Org {
+  const org = orgs.get(name)
+  if (org !== undefined) return org
+  throw new MacaroondError('org_unknown', `there is no org ${name}`, {
+    hint: `create it with \`macaroond org create ${name}\`, or see \`macaroond org list\``,
+  })
+}
+
+export function withoutKey(org: string, kid: Kid): MacaroondError {
+  return new MacaroondError('key_unknown', `org ${org} has no key ${kid}`, {
+    hint: '`macaroond org list` shows all keys',
+  })
+}
+
+function disabled(name: string): MacaroondError {
+  return new MacaroondError('org_disabled', `org ${name} is disabled`, {
+    hint: 'that cannot be undone: create another org',
+  })
 }

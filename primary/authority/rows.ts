@@ -1,6 +1,7 @@
 /** What a decision of the authority writes: plain rows, so that the core that decides needs no database. */
-import type { Kid, Nonce } from '../../shared/ids.ts'
+import type { Epoch, Kid, Nonce, Txid } from '../../shared/ids.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 
 export interface OrgRow {
   readonly name: string
@@ -26,16 +27,26 @@ export interface IssuedRow {
 }
 
 export interface RevocationLogRow {
-  readonly seq: number
-  readonly kind: 'token'
+  readonly revocation: KnownRevocation
+  /** That it acts in: the org of the key, where it names a token. */
   readonly org: string
-  readonly kid: Kid
-  readonly nonce: Nonce
   readonly atMs: number
-  /** Unix seconds, 0 for never. */
-  readonly expiresAt: number
   readonly actor: string
   readonly reason: string
+}
+
+/** What was answered under the id of a request. */
+export interface RequestRow {
+  readonly seq: number
+  readonly id: string
+  /** SHA-256 of what was asked, hex. */
+  readonly digest: string
+  /** JSON. */
+  readonly answer: string
+  /** Transaction that it was carried out in. */
+  readonly epoch: Epoch
+  readonly txid: Txid
+  readonly atMs: number
 }
 
 export interface ThirdPartyRow {
@@ -69,9 +80,20 @@ export interface AuditRow {
 export type Row =
   | { readonly table: 'orgs'; readonly row: OrgRow }
   | { readonly table: 'root_keys'; readonly row: RootKeyRow }
+  | { readonly table: 'root_keys retired'; readonly row: Pick<RootKeyRow, 'kid'> }
+  | { readonly table: 'root_keys resealed'; readonly row: Pick<RootKeyRow, 'kid' | 'sealedSecret'> }
+  | { readonly table: 'orgs disabled'; readonly row: Pick<OrgRow, 'name'> }
+  | {
+      readonly table: 'signing_keys resealed'
+      readonly row: { readonly id: number; readonly sealedPrivateKey: Uint8Array }
+    }
   | { readonly table: 'issued'; readonly row: IssuedRow }
   | { readonly table: 'revocations'; readonly row: RevocationLogRow }
   | { readonly table: 'third_parties'; readonly row: ThirdPartyRow }
+  | { readonly table: 'third_parties resealed'; readonly row: Pick<ThirdPartyRow, 'name' | 'sealedPrivateKey'> }
   | { readonly table: 'third_parties removed'; readonly row: Pick<ThirdPartyRow, 'name'> }
   | { readonly table: 'service_tokens'; readonly row: ServiceTokenRow }
+  | { readonly table: 'requests'; readonly row: RequestRow }
+  /** That one and all before it. */
+  | { readonly table: 'requests removed'; readonly row: Pick<RequestRow, 'seq'> }
   | { readonly table: 'audit'; readonly row: AuditRow }

@@ -1,10 +1,11 @@
 /** What the authority knows when it decides: loaded from the database at start, changed by `step` alone. */
-import type { Epoch, Kid, Timeline } from '../../shared/ids.ts'
+import type { Epoch, Kid, Timeline, Txid } from '../../shared/ids.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
-import type { RevocationTable } from '../../shared/verifier/revocation-table.ts'
+import type { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/standing.ts'
 import type { AuditHead } from './audit.ts'
+import type { RequestRow } from './rows.ts'
 
 export interface RootKey {
   readonly kid: Kid
@@ -19,8 +20,8 @@ export interface Org {
   readonly name: string
   readonly state: 'active' | 'disabled'
   readonly createdMs: number
-  /** The generation that mints. */
-  readonly activeKid: Kid
+  /** The generation that mints; undefined once the last one was retired. */
+  readonly activeKid: Kid | undefined
 }
 
 /** A service whose tickets this authority opens. */
@@ -43,9 +44,16 @@ export interface AuthorityState {
   readonly keys: Map<Kid, RootKey>
   readonly thirdParties: Map<string, ThirdPartyKey>
   /** What a token is judged by where another one is made of it, inside the transaction that makes it. */
-  readonly revocations: RevocationTable
+  readonly revocations: Revocations
+  /** Takes back what was added to `revocations` since the last commit, the last one first: to read all again takes seconds. */
+  readonly undo: (() => void)[]
+  /** What was answered under the ids of requests, oldest first. */
+  readonly requests: Map<string, RequestRow>
   /** The monotone issue clock: persisted, so that a token minted later never looks older, whatever the wall clock does. */
   issue: NonceState
+  /** Of the last committed transaction. */
+  txid: Txid
+  requestSeq: number
   keyGeneration: number
   revocationSeq: number
   audit: AuditHead
@@ -58,7 +66,8 @@ export interface AuthorityState {
 export function tablesOf(state: AuthorityState): TokenTables {
   return {
     key: (kid) => keyEntryOf(state, kid),
-    revoked: (kid, nonce) => state.revocations.has(kid, nonce),
+    revoked: (kid, nonce) => state.revocations.revoked(kid, nonce),
+    cutOffs: state.revocations.cutOffs,
   }
 }
 

@@ -10,9 +10,11 @@ import type { Answer, Command } from './commands.ts'
 import { discharge } from './discharge.ts'
 import { exchange } from './exchange.ts'
 import { raiseLease, settleEpoch } from './freshness.ts'
+import { rotateKek } from './kek.ts'
 import { mint } from './mint.ts'
-import { createOrg } from './org.ts'
-import { revokeToken } from './revoke.ts'
+import { createOrg, rotateKey } from './org.ts'
+import { recall, remember, type Recalled } from './requests.ts'
+import { disableOrg, retireKey, revokeIssued, revokeToken } from './revoke.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import { addThirdParty, removeThirdParty } from './third-party.ts'
@@ -35,13 +37,18 @@ export interface Decision {
 export interface Outcome {
   readonly rows: readonly Row[]
   readonly answer: Answer
+  /** Set when the request was carried out before: nothing was done now. */
+  readonly carriedOut?: Recalled['carriedOut']
 }
 
 export function step(state: AuthorityState, command: Command, moment: Moment): Outcome {
+  const recalled = recall(state, command)
+  if (recalled !== undefined) return { rows: [], ...recalled }
   const { rows, answer, audit } = decide(state, command, moment)
+  const remembered = remember(state, command, answer, moment)
   const row = nextAuditRow(state.audit, audit)
   state.audit = row
-  return { rows: [...rows, { table: 'audit', row }], answer }
+  return { rows: [...rows, ...remembered, { table: 'audit', row }], answer }
 }
 
 function noteRefusal({ actor, message }: Extract<Command, { kind: 'replica.refused' }>, moment: Moment): Decision {
@@ -58,10 +65,20 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
   switch (command.kind) {
     case 'org.create':
       return createOrg(state, command, moment)
+    case 'key.rotate':
+      return rotateKey(state, command, moment)
     case 'token.mint':
       return mint(state, command, moment)
     case 'token.revoke':
       return revokeToken(state, command, moment)
+    case 'issued.revoke':
+      return revokeIssued(state, command, moment)
+    case 'key.retire':
+      return retireKey(state, command, moment)
+    case 'org.disable':
+      return disableOrg(state, command, moment)
+    case 'kek.rotate':
+      return rotateKek(state, command, moment)
     case 'token.discharge':
       return discharge(state, command, moment)
     case 'token.exchange':

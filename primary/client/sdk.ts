@@ -17,7 +17,19 @@ export { MacaroondError } from '../../shared/errors.ts'
 export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
 export type * from '../../shared/protocol/sign.ts'
-export type { ExchangeRequest, MintRequest, RevokeRequest, Signer, ThirdPartyRequest } from './signer.ts'
+export type * from '../../shared/protocol/revoke.ts'
+export type { ShownRevocation, ShownRevocations } from './show-revocations.ts'
+export type {
+  DisableOrgRequest,
+  ExchangeRequest,
+  MintRequest,
+  RetireKeyRequest,
+  RevokeIssuedRequest,
+  RevokeOptions,
+  RevokeRequest,
+  Signer,
+  ThirdPartyRequest,
+} from './signer.ts'
 export type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
 
 export interface SignerOptions extends ClientOptions {

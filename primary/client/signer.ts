@@ -5,6 +5,19 @@ import { parsePosition } from '../../shared/position.ts'
 import type { CoverageParams, CoverageResult } from '../../shared/protocol/coverage.ts'
 import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import type {
+  FindRevocationsParams,
+  KeyRetired,
+  OrgDisabled,
+  OrgRevoked,
+  RevocationsParams,
+  RevocationsResult,
+  RevokeAnswer,
+  RevokeResult,
+  RevokeWait,
+  SubjectRevoked,
+  TokenRevoked,
+} from '../../shared/protocol/revoke.ts'
+import type {
   DischargeParams,
   DischargeResult,
   ExchangeResult,
@@ -12,14 +25,13 @@ import type {
   MintResult,
   OrgCreateResult,
   OrgListResult,
-  RevocationsParams,
-  RevocationsResult,
-  RevokeResult,
-  RevokeWait,
+  RotateKekResult,
+  RotateKeyResult,
   ThirdPartyAddResult,
   ThirdPartyListResult,
   ThirdPartyRemoveResult,
 } from '../../shared/protocol/sign.ts'
+import { showRevocations, type ShownRevocations } from './show-revocations.ts'
 import { untilCovered } from './until-covered.ts'
 
 export interface MintRequest {
@@ -31,13 +43,39 @@ export interface MintRequest {
   readonly ttlSeconds?: number
 }
 
-/** A token by itself, which proves its expiry, or by its id. */
-export type RevokeRequest = ({ readonly token: string } | { readonly id: string }) & {
+/** How a revocation is made, whatever it names. */
+export interface RevokeOptions {
   readonly reason?: string
   /** Default `durable`. `global` resolves once nobody accepts it any more, at the latest after the published bound. */
   readonly wait?: RevokeWait
+  /**
+   * The same id with the same content gives the same answer, also after a restart of the primary, for a day at least: for
+   * asking again when an answer was lost. Another content under it rejects with request_conflict.
+   */
+  readonly requestId?: string
   /** With `global`: called about once a second with what is still waited for. */
   readonly onProgress?: (soFar: CoverageResult) => void
+}
+
+/** A token by itself, which proves its expiry, or by its id. */
+export type RevokeRequest = ({ readonly token: string } | { readonly id: string }) & RevokeOptions
+
+/** Every token of an org, or of one subject of it, that was issued up to a moment. */
+export interface RevokeIssuedRequest extends RevokeOptions {
+  readonly org: string
+  readonly subject?: string
+  /** Unix milliseconds, itself included; without it, up to now. Never in the future. */
+  readonly untilMs?: number
+}
+
+export interface RetireKeyRequest extends RevokeOptions {
+  readonly org: string
+  /** Without it, the one key that is active and does not mint any more. */
+  readonly kid?: string
+}
+
+export interface DisableOrgRequest extends RevokeOptions {
+  readonly org: string
 }
 
 export interface ExchangeRequest {
@@ -68,8 +106,20 @@ export interface Signer {
    * error of kind `unavailable`; a `timeout` or `connection_lost` leaves open whether a token was made.
    */
   readonly mint: (request: MintRequest) => Promise<MintResult>
-  /** Revokes one token and everything made from it. Repeating it is harmless. */
-  readonly revoke: (request: RevokeRequest) => Promise<RevokeResult>
+  /** A new root key, which mints from now on; tokens of the one before stay good until it is retired. */
+  readonly rotateKey: (org: string, options?: { readonly requestId?: string }) => Promise<RotateKeyResult>
+  /** Revokes one token and everything made from it. Repeating it is harmless, here and below. */
+  readonly revoke: (request: RevokeRequest) => Promise<RevokeResult<TokenRevoked>>
+  /** Revokes what was issued to an org, or to a subject of it, up to a moment; what is minted later is not hit. */
+  readonly revokeIssued: (request: RevokeIssuedRequest) => Promise<RevokeResult<SubjectRevoked | OrgRevoked>>
+  /** Ends every token of a root key. */
+  readonly retireKey: (request: RetireKeyRequest) => Promise<RevokeResult<KeyRetired>>
+  /** Ends every token of an org, for good: it mints no more. */
+  readonly disableOrg: (request: DisableOrgRequest) => Promise<RevokeResult<OrgDisabled>>
+  /** Whatever revocation hits a token or what it was made from, or is of an org, and where each binds now. */
+  readonly showRevocations: (query: FindRevocationsParams) => Promise<ShownRevocations>
+  /** Seals everything again with the primary's key-encryption key. For operators. */
+  readonly rotateKek: (options?: { readonly force?: boolean }) => Promise<RotateKekResult>
   /**
    * The authority as a third party: a discharge for a ticket that was sealed to it, on the word of tokens that allow
    * what the ticket asks. It is good for their org only, and for less than a minute. Bind it to the token that bears the
@@ -106,6 +156,14 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
   // The answers come from the pinned primary; their shape is the protocol's.
   const call = <T>(method: string, params: object): Promise<T> =>
     client.call(method, params, { timeoutMs }) as Promise<T>
+  const revoked = async <T extends RevokeAnswer>(method: string, request: RevokeOptions): Promise<RevokeResult<T>> => {
+    const { reason = '', wait = 'durable', onProgress, ...named } = request
+    const answer = await call<RevokeResult<T>>(method, { ...named, reason, wait })
+    if (wait !== 'global') return answer
+    const ask = (params: CoverageParams): Promise<CoverageResult> => call('revocations.coverage', params)
+    const { replicas } = await untilCovered(answer, { ask, nowMs: clock.monotonicMs, timeoutMs, onProgress })
+    return { ...answer, replicas }
+  }
   return {
     createOrg: (name) => call('org.create', { name }),
     listOrgs: () => call('org.list', {}),
@@ -113,13 +171,13 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
       const params: MintParams = { org, subject, caveats, ttlSeconds }
       return call('token.mint', params)
     },
-    revoke: async ({ reason = '', wait = 'durable', onProgress, ...named }) => {
-      const revoked = await call<RevokeResult>('token.revoke', { ...named, reason, wait })
-      if (wait !== 'global') return revoked
-      const ask = (params: CoverageParams): Promise<CoverageResult> => call('revocations.coverage', params)
-      const { replicas } = await untilCovered(revoked, { ask, nowMs: clock.monotonicMs, timeoutMs, onProgress })
-      return { ...revoked, replicas }
-    },
+    rotateKey: (org, { requestId } = {}) => call('org.rotate-key', { org, requestId }),
+    revoke: (request) => revoked<TokenRevoked>('token.revoke', request),
+    revokeIssued: (request) => revoked<SubjectRevoked | OrgRevoked>('issued.revoke', request),
+    retireKey: (request) => revoked<KeyRetired>('org.retire-key', request),
+    disableOrg: (request) => revoked<OrgDisabled>('org.disable', request),
+    showRevocations: (query) => showRevocations(call, query),
+    rotateKek: ({ force = false } = {}) => call('kek.rotate', { force }),
     coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
     discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),
     exchange: ({ token, strip, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>

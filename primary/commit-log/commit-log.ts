@@ -138,6 +138,12 @@ export class CommitLog {
     return next === undefined ? undefined : decodeHeader(next).preApply
   }
 
+  /** Of a transaction of this epoch, as far back as the log reaches. */
+  positionAt({ epoch, txid }: Pick<Position, 'epoch' | 'txid'>): Position | undefined {
+    const checksum = epoch === this.#head.epoch ? this.checksumAt(txid) : undefined
+    return checksum === undefined ? undefined : { epoch, txid, checksum }
+  }
+
   /**
    * The database as of its head; hold it only while it is read, because it keeps the WAL from being reset. Throws disk_full
    * while the log lacks the last transaction: the pages are then ahead of the head.

@@ -18,11 +18,19 @@ import type { Kek } from '../../shared/sealing.ts'
 import type { Answer, Command } from '../authority/commands.ts'
 import type { Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
-import { step } from '../authority/step.ts'
+import { step, type Outcome } from '../authority/step.ts'
+import type { Revocations } from '../../shared/verifier/revocations.ts'
 
 export interface Committed<T extends Answer = Answer> {
   readonly answer: T
+  /** Of the state that has it; of a request that came again, where it was carried out, as far back as the log reaches. */
   readonly position: Position
+}
+
+/** Revocations that are known, up to a number, and need not be read again. */
+export interface KnownRevocations {
+  readonly revocations: Revocations
+  readonly seq: number
 }
 
 /** The database side: one transaction around what `body` writes. */
@@ -32,8 +40,10 @@ export interface TransactionPort {
   /** Bumps txid, commits, captures and logs; returns the new position. */
   readonly commit: (state: AuthorityState) => Position
   readonly rollback: () => void
+  /** Of an earlier transaction; undefined where the log does not reach back. */
+  readonly positionAt: (carriedOut: NonNullable<Outcome['carriedOut']>) => Position | undefined
   /** State as the database has it. */
-  readonly reload: () => AuthorityState
+  readonly reload: (known?: KnownRevocations) => AuthorityState
 }
 
 export interface GroupWriterOptions {
@@ -61,6 +71,8 @@ const COLLECT_MS = 1
 export class GroupWriter {
   readonly #options: GroupWriterOptions
   #state: AuthorityState
+  /** Revocations up to here are committed, and known. */
+  #settledSeq: number
   /** Revocations: they go ahead of everything, and a flood of mints keeps none of them out (V5). */
   #urgent: Pending[] = []
   #queue: Pending[] = []
@@ -74,6 +86,7 @@ export class GroupWriter {
   constructor(options: GroupWriterOptions) {
     this.#options = options
     this.#state = options.port.reload()
+    this.#settledSeq = this.#state.revocationSeq
   }
 
   /** Read only: what the authority knows now, all of it committed. */
@@ -104,7 +117,7 @@ export class GroupWriter {
   }
 
   #queueOf(command: Command): Pending[] {
-    if (command.kind === 'token.revoke') return this.#urgent
+    if (URGENT.has(command.kind)) return this.#urgent
     return isCostly(command) ? this.#presented : this.#queue
   }
 
@@ -133,7 +146,7 @@ export class GroupWriter {
 
   #commit(group: Pending[]): void {
     const { port, clock } = this.#options
-    const done: { pending: Pending; answer: Answer }[] = []
+    const done: { pending: Pending; outcome: Outcome }[] = []
     try {
       this.#options.gate()
       port.begin()
@@ -145,18 +158,29 @@ export class GroupWriter {
     try {
       let decided = 0
       for (const pending of group) {
-        const answer = this.#decide(pending)
-        if (answer !== undefined) done.push({ pending, answer })
+        const outcome = this.#decide(pending)
+        if (outcome !== undefined) done.push({ pending, outcome })
         decided += 1
         if (isCostly(pending.command) && clock.monotonicMs() >= endMs) break
       }
       this.#putBack(group.splice(decided))
       if (done.length === 0) return port.rollback()
       const position = port.commit(this.#state)
-      for (const { pending, answer } of done) pending.resolve({ answer, position })
+      this.#settle(position)
+      for (const { pending, outcome } of done) {
+        const earlier = outcome.carriedOut && port.positionAt(outcome.carriedOut)
+        pending.resolve({ answer: outcome.answer, position: earlier ?? position })
+      }
     } catch (error) {
       this.#abandon(group, error)
     }
+  }
+
+  /** What was decided is in the database now. */
+  #settle({ txid }: Position): void {
+    this.#state.txid = txid
+    this.#state.undo.length = 0
+    this.#settledSeq = this.#state.revocationSeq
   }
 
   /** Presented tokens, which stand last in a group; to the front of those that wait. */
@@ -165,10 +189,10 @@ export class GroupWriter {
     for (const { command } of rest) this.#presentedChars += charsOf(command)
   }
 
-  /** The answer, or nothing when this command alone was refused. */
-  #decide(pending: Pending): Answer | undefined {
+  /** Nothing when this command alone was refused. */
+  #decide(pending: Pending): Outcome | undefined {
     const { clock, believed, entropy, kek, port } = this.#options
-    let outcome
+    let outcome: Outcome
     try {
       outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), believed: believed(), entropy, kek })
     } catch (error) {
@@ -176,20 +200,28 @@ export class GroupWriter {
       return undefined
     }
     for (const row of outcome.rows) port.write(row)
-    return outcome.answer
+    return outcome
   }
 
-  /** Those already refused stay refused with their own reason: a promise settles once. */
+  /**
+   * Those already refused stay refused with their own reason: a promise settles once. What this group added to the
+   * revocations is taken back; if it was committed all the same, it comes again with what is read anew.
+   */
   #abandon(group: readonly Pending[], error: unknown): void {
     for (const { reject } of group) reject(error)
+    const { revocations, undo } = this.#state
+    for (const takeBack of undo.toReversed()) takeBack()
     try {
       this.#options.port.rollback()
-      this.#state = this.#options.port.reload()
+      this.#state = this.#options.port.reload({ revocations, seq: this.#settledSeq })
+      this.#settledSeq = this.#state.revocationSeq
     } catch (second) {
       this.#options.onFatal(second)
     }
   }
 }
+
+const URGENT: ReadonlySet<Command['kind']> = new Set(['token.revoke', 'issued.revoke', 'key.retire', 'org.disable'])
 
 function charsOf(command: Command): number {
   if (command.kind === 'token.exchange') return command.bundle.length

@@ -61,6 +61,8 @@ export class Publisher {
   readonly #wal = new Map<string, WalSession>()
   readonly #revocations = new Map<string, RevocationSession>()
   readonly #positions = new Map<string, Position>()
+  /** Of each replica's last hello. */
+  readonly #keks = new Map<string, readonly string[]>()
   readonly #signer: PositionSigner
   readonly acknowledgements: Acknowledgements = new Acknowledgements()
   #signing: CallOff | undefined
@@ -131,6 +133,7 @@ export class Publisher {
     const hello = readRevocationsHello(connection.hello)
     const { revocations, lastRevocation, log, granting, clock } = this.#options
     const holder = { peer: replica, boot: hello.boot }
+    this.#keks.set(replica, hello.keks)
     // Numbers of an earlier timeline mean nothing here: that replica gets everything, which only repeats denials.
     const start = hello.timeline === log.timeline ? hello.seq : 0
     // What the hello names need not be on the replica's disk: only what it acknowledges is.
@@ -166,6 +169,11 @@ export class Publisher {
       acknowledged: this.#positions.get(replica),
       revocationSeq: this.acknowledgements.of(replica),
     }
+  }
+
+  /** Whether this replica has shown that it can open what this key-encryption key seals. */
+  hasKek(replica: string, kekId: string): boolean {
+    return this.#keks.get(replica)?.includes(kekId) === true
   }
 
   close(): void {

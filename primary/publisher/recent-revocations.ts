@@ -2,8 +2,7 @@
  * The last committed revocations in memory, so that sending one to replicas that are up to date reads nothing back from
  * the database. Older ones, and whatever is not here, come from the log.
  */
-import type { RevocationRow } from '../../shared/protocol/revocations.ts'
-import type { RevocationLogRow } from '../authority/rows.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
 import type { RevocationSource } from './revocation-session.ts'
 
@@ -36,7 +35,7 @@ export class RecentRevocations {
       ...port,
       write: (row) => {
         port.write(row)
-        if (row.table === 'revocations') this.#written.push(toSend(row.row))
+        if (row.table === 'revocations') this.#written.push(row.row.revocation)
       },
       commit: (state) => {
         const position = port.commit(state)
@@ -58,8 +57,4 @@ export class RecentRevocations {
     this.#written = []
     if (this.#rows.length > 2 * KEPT_ROWS) this.#rows = this.#rows.slice(-KEPT_ROWS)
   }
-}
-
-function toSend({ seq, kind, kid, nonce, expiresAt }: RevocationLogRow): RevocationRow {
-  return { seq, kind, kid, nonce, expiresAt }
 }

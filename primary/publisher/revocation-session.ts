@@ -6,14 +6,9 @@ import type { Clock } from '../../shared/clock.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { MacaroondError } from '../../shared/errors.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
-import {
-  fromStream,
-  REVOCATIONS_A_MESSAGE,
-  type FromStream,
-  type Granted,
-  type RevocationRow,
-} from '../../shared/protocol/revocations.ts'
-import { startAllowance, takePing, type PingAllowance } from '../freshness/ping-limit.ts'
+import { fromStream, REVOCATIONS_A_MESSAGE, type FromStream, type Granted } from '../../shared/protocol/revocations.ts'
+import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { startAllowance, takePing, type PingAllowance } from '../../shared/freshness/ping-limit.ts'
 
 export interface RevocationSource {
   /** Number of the last committed revocation. */
@@ -73,7 +68,7 @@ export class RevocationSession {
       }
       const rows = source.after(this.#sent, REVOCATIONS_A_MESSAGE)
       this.#sent = rows.at(-1)?.seq ?? source.last()
-      if (rows.length > 0) await connection.send(encodeMessage({ t: 'revoked', rows }))
+      if (rows.length > 0) await connection.send(encodeMessage({ t: 'revoked', rows: rows.map(recordOf) }))
     }
   }
 

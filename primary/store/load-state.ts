@@ -1,39 +1,54 @@
 /** Builds the authority's state from its database: at start, and again after a transaction that failed. */
 import type { Entropy } from '../../shared/clock.ts'
-import { KeyReader, readOrgs } from '../../shared/database/keys.ts'
+import { KeyReader, readOrgs, type KeyRecord, type OrgRecord } from '../../shared/database/keys.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
-import { assert } from '../../shared/errors.ts'
-import type { Kid, Nonce } from '../../shared/ids.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { Kid } from '../../shared/ids.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
-import { RevocationTable, TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
-import type { AuthorityState, Org } from '../authority/state.ts'
+import { notUnderstood } from '../../shared/protocol/revocation-row.ts'
+import type { CutOffs } from '../../shared/verifier/cut-offs.ts'
+import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
+import { Revocations } from '../../shared/verifier/revocations.ts'
+import type { RequestRow } from '../authority/rows.ts'
+import type { AuthorityState, Org, RootKey } from '../authority/state.ts'
+import type { KnownRevocations } from '../commit-log/group-writer.ts'
 import { readThirdParties } from './third-parties.ts'
 
 /** Few enough to be garbage before the next ones come. */
 const ROWS_A_READ = 500
 
-export function loadState(db: Connection, ring: readonly Kek[], entropy: Entropy): AuthorityState {
+/**
+ * With `known` only later revocations are read, and added to it. Throws kek_wrong, and schema_newer for a revocation that this
+ * version does not understand: it must not be left out.
+ */
+export function loadState(
+  db: Connection,
+  ring: readonly Kek[],
+  entropy: Entropy,
+  known?: KnownRevocations,
+): AuthorityState {
   const meta = new MetaReader(db).read()
-  const keys = new Map(new KeyReader(db).read(ring, meta.cluster).map((key) => [key.kid, key]))
-  const orgs = new Map<string, Org>()
-  for (const { name, state, createdMs } of readOrgs(db)) {
-    // Keys come in order of generation: the last active one mints.
-    const active = [...keys.values()].findLast((key) => key.org === name && key.state === 'active')
-    assert(active !== undefined || state === 'disabled', `org ${name} has no active key`)
-    if (active !== undefined) orgs.set(name, { name, state, createdMs, activeKid: active.kid })
-  }
+  const revocations = readRevocations(db, known ?? { revocations: newTable(meta.revocationSeq, entropy), seq: 0 })
+  const { cutOffs } = revocations
+  const keys = new Map(new KeyReader(db).read(ring, meta.cluster).map((key) => [key.kid, judgedKey(key, cutOffs)]))
+  const requests = readRequests(db)
   return {
     cluster: meta.cluster,
     epoch: meta.epoch,
     timeline: meta.timeline,
-    orgs,
+    orgs: new Map(readOrgs(db).map((org) => [org.name, judgedOrg(org, keys, cutOffs)])),
     keys,
     thirdParties: readThirdParties(db, ring, meta.cluster),
-    revocations: readRevocations(db, meta.revocationSeq, entropy),
-    issue: resumeNonces(meta.issueClockMs),
+    revocations,
+    undo: [],
+    requests: new Map(requests.map((row) => [row.id, row])),
+    txid: meta.txid,
+    requestSeq: requests.at(-1)?.seq ?? 0,
+    // A restore may have brought a cut-off from a journal that was ahead of every clock that was found.
+    issue: resumeNonces(Math.max(meta.issueClockMs, cutOffs.latestMs)),
     keyGeneration: meta.keyGeneration,
     revocationSeq: meta.revocationSeq,
     audit: { seq: meta.auditSeq, hash: meta.auditHead },
@@ -42,11 +57,37 @@ export function loadState(db: Connection, ring: readonly Kek[], entropy: Entropy
   }
 }
 
-function readRevocations(db: Connection, expected: number, entropy: Entropy): RevocationTable {
-  const table = new RevocationTable({ seed: entropy.bytes(TABLE_SEED_BYTES), expected })
+/** A restore brings back older rows of keys and orgs, and every revocation there was: those stand above. */
+function judgedKey(key: KeyRecord, cutOffs: CutOffs): RootKey {
+  const { kid, org } = key
+  const retired = cutOffs.reach({ kind: 'key', org, kid, seq: 0, expiresAt: 0 }) !== undefined
+  return retired ? { ...key, state: 'retired' } : key
+}
+
+function judgedOrg({ name, state, createdMs }: OrgRecord, keys: ReadonlyMap<Kid, RootKey>, cutOffs: CutOffs): Org {
+  const disabled = cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined
+  // Keys come in order of generation: the last active one mints.
+  const active = [...keys.values()].findLast((key) => key.org === name && key.state === 'active')
+  return { name, state: disabled ? 'disabled' : state, createdMs, activeKid: active?.kid }
+}
+
+function newTable(expected: number, entropy: Entropy): Revocations {
+  return new Revocations({ seed: entropy.bytes(TABLE_SEED_BYTES), expected })
+}
+
+function readRevocations(db: Connection, { revocations, seq }: KnownRevocations): Revocations {
   const log = new RevocationLog(db)
-  for (let rows = log.after(0, ROWS_A_READ); rows.length > 0; rows = log.after(rows.at(-1)?.seq ?? 0, ROWS_A_READ)) {
-    for (const { kid, nonce } of rows) table.add(kid as Kid, nonce as Nonce)
+  for (let rows = log.after(seq, ROWS_A_READ); rows.length > 0; rows = log.after(rows.at(-1)?.seq ?? 0, ROWS_A_READ)) {
+    for (const row of rows) {
+      if (row.kind === 'unknown') throw new MacaroondError('schema_newer', notUnderstood(row))
+      revocations.take(row)
+    }
   }
-  return table
+  return revocations
+}
+
+function readRequests(db: Connection): readonly RequestRow[] {
+  return db
+    .prepare<[], RequestRow>('SELECT seq, id, digest, answer, epoch, txid, at_ms AS atMs FROM requests ORDER BY seq')
+    .all()
 }

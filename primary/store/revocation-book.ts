@@ -1,15 +1,14 @@
 /** The revocation log as people read it: newest pages last, with who and why. */
+import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import type { Statement } from 'better-sqlite3'
-import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/sign.ts'
+import { type RevocationColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
+import { assert } from '../../shared/errors.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 
-interface Columns {
-  readonly seq: number
-  readonly kind: string
-  readonly org: string
-  readonly key: Buffer
+interface Columns extends RevocationColumns {
   readonly at_ms: number
-  readonly expires_at: number
   readonly actor: string
   readonly reason: string
 }
@@ -22,11 +21,16 @@ export interface ListOptions {
 
 /** Rows looked at in one call: a caller who sees few of many orgs goes on with `next`. */
 const SCAN_MAX = 10_000
+/** Few milliseconds; then everything else has its turn. */
+const ROWS_A_TURN = 2_000
 
 export class RevocationBook {
   readonly #after: Statement<[number, number], Columns>
 
-  constructor(db: Connection) {
+  readonly #timers: Pick<Timers, 'soon'>
+
+  constructor(db: Connection, timers: Pick<Timers, 'soon'> = systemClock) {
+    this.#timers = timers
     this.#after = db.prepare<[number, number], Columns>('SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?')
   }
 
@@ -42,11 +46,48 @@ export class RevocationBook {
     }
     return scanned < SCAN_MAX ? { revocations } : { revocations, next: last }
   }
+
+  numbered(seq: number): RevocationDescription | undefined {
+    const row = this.#after.get(seq - 1, 1)
+    return row?.seq === seq ? describe(row) : undefined
+  }
+
+  /** The first `limit` that match: the log has no index, so all of it may be read, giving way to everything else. */
+  async find(limit: number, matches: (row: KnownRevocation, org: string) => boolean): Promise<RevocationDescription[]> {
+    const found: RevocationDescription[] = []
+    for (let after = 0; ;) {
+      const rows = this.#after.all(after, ROWS_A_TURN)
+      found.push(...rows.filter((row) => matches(known(row), row.org)).map(describe))
+      if (found.length >= limit || rows.length < ROWS_A_TURN) return found.slice(0, limit)
+      after = rows.at(-1)?.seq ?? 0
+      await turn(this.#timers)
+    }
+  }
 }
 
-function describe(row: Columns): RevocationDescription {
-  const key = row.key.toString('hex')
-  const { seq, kind, org, actor, reason } = row
-  const id = `${key.slice(0, 16)}.${key.slice(16)}`
-  return { seq, kind, id, org, atMs: row.at_ms, expiresAt: row.expires_at, actor, reason }
+function known(columns: Columns): KnownRevocation {
+  const row = rowOfColumns(columns)
+  assert(row.kind !== 'unknown', 'a primary with a revocation that it does not understand does not start')
+  return row
+}
+
+function describe(columns: Columns): RevocationDescription {
+  const { seq, org, at_ms: atMs, expires_at: expiresAt, actor, reason } = columns
+  const row = known(columns)
+  return { seq, kind: row.kind, org, ...namedBy(row), atMs, expiresAt, actor, reason }
+}
+
+function namedBy(row: KnownRevocation): Partial<RevocationDescription> {
+  switch (row.kind) {
+    case 'token':
+      return { id: `${row.kid}.${row.nonce}` }
+    case 'subject':
+      return { subject: row.subject, untilMs: row.untilMs }
+    case 'org':
+      return { untilMs: row.untilMs }
+    case 'key':
+      return { kid: row.kid }
+    case 'org_disabled':
+      return {}
+  }
 }

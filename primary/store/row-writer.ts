@@ -1,22 +1,30 @@
 /** Writes rows with prepared statements. The only place that knows how a row of the core lies in its table. */
 import type { Statement } from 'better-sqlite3'
+import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
-import type { Row } from '../authority/rows.ts'
+import type { RevocationLogRow, Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
 
 const STATEMENTS = {
   orgs: 'INSERT INTO orgs (name, state, created_ms) VALUES (?, ?, ?)',
   root_keys: 'INSERT INTO root_keys (kid, org, generation, state, sealed_secret, created_ms) VALUES (?, ?, ?, ?, ?, ?)',
+  'orgs disabled': "UPDATE orgs SET state = 'disabled' WHERE name = ?",
+  'root_keys retired': "UPDATE root_keys SET state = 'retired' WHERE kid = ?",
+  'root_keys resealed': 'UPDATE root_keys SET sealed_secret = ? WHERE kid = ?',
+  'signing_keys resealed': 'UPDATE signing_keys SET sealed_private_key = ? WHERE id = ?',
   issued: 'INSERT INTO issued (kid, nonce, subject, expires_at) VALUES (?, ?, ?, ?)',
   revocations:
     'INSERT INTO revocations (seq, kind, org, key, at_ms, expires_at, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   third_parties:
     'INSERT INTO third_parties (name, public_key, sealed_private_key, unrevoked, created_ms) VALUES (?, ?, ?, ?, ?)',
   'third_parties removed': 'DELETE FROM third_parties WHERE name = ?',
+  'third_parties resealed': 'UPDATE third_parties SET sealed_private_key = ? WHERE name = ?',
+  requests: 'INSERT INTO requests (seq, id, digest, answer, epoch, txid, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  'requests removed': 'DELETE FROM requests WHERE seq <= ?',
   service_tokens: 'INSERT INTO service_tokens (kid, nonce, ancestors, stripped, at_ms) VALUES (?, ?, ?, ?, ?)',
   audit: 'INSERT INTO audit (seq, at_ms, actor, action, org, target, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-} as const
+} as const satisfies Readonly<Record<Row['table'], string>>
 
 /** Every transaction raises txid by exactly one: that is how a transaction that is not ours is told from ours. */
 const BUMP = `UPDATE meta SET txid = txid + 1, issue_clock_ms = ?, key_generation = ?, revocation_seq = ?,
@@ -27,17 +35,8 @@ export class RowWriter {
   readonly #bump: Statement
 
   constructor(db: Connection) {
-    const prepare = (table: Row['table']): Statement => db.prepare(STATEMENTS[table])
-    this.#inserts = {
-      orgs: prepare('orgs'),
-      root_keys: prepare('root_keys'),
-      issued: prepare('issued'),
-      revocations: prepare('revocations'),
-      third_parties: prepare('third_parties'),
-      'third_parties removed': prepare('third_parties removed'),
-      service_tokens: prepare('service_tokens'),
-      audit: prepare('audit'),
-    }
+    const prepared = Object.entries(STATEMENTS).map(([table, sql]) => [table, db.prepare(sql)])
+    this.#inserts = Object.fromEntries(prepared) as Record<Row['table'], Statement>
     this.#bump = db.prepare(BUMP)
   }
 
@@ -61,17 +60,36 @@ function valuesOf({ table, row }: Row): unknown[] {
       return [hex(row.kid), row.org, row.generation, row.state, row.sealedSecret, row.createdMs]
     case 'issued':
       return [hex(row.kid), hex(row.nonce), row.subject, row.expiresAt]
+    case 'root_keys retired':
+      return [hex(row.kid)]
+    case 'root_keys resealed':
+      return [row.sealedSecret, hex(row.kid)]
+    case 'orgs disabled':
+      return [row.name]
+    case 'signing_keys resealed':
+      return [row.sealedPrivateKey, row.id]
     case 'revocations':
-      return [row.seq, row.kind, row.org, hex(row.kid + row.nonce), row.atMs, row.expiresAt, row.actor, row.reason]
+      return revocationValues(row)
     case 'third_parties':
       return [row.name, row.publicKey, row.sealedPrivateKey, row.unrevoked ? 1 : 0, row.createdMs]
     case 'third_parties removed':
       return [row.name]
+    case 'third_parties resealed':
+      return [row.sealedPrivateKey, row.name]
+    case 'requests':
+      return [row.seq, row.id, row.digest, row.answer, row.epoch, row.txid, row.atMs]
+    case 'requests removed':
+      return [row.seq]
     case 'service_tokens':
       return [hex(row.kid), hex(row.nonce), namesOf(row.ancestors), row.stripped, row.atMs]
     case 'audit':
       return [row.seq, row.atMs, row.actor, row.action, row.org, row.target, row.detail, row.hash]
   }
+}
+
+function revocationValues({ revocation, org, atMs, actor, reason }: RevocationLogRow): unknown[] {
+  const { seq, kind, expiresAt } = revocation
+  return [seq, kind, org, keyOfRow(revocation), atMs, expiresAt, actor, reason]
 }
 
 /** kid and nonce of each, one behind the other, as in the identifier. */

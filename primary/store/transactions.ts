@@ -29,7 +29,8 @@ export function transactionsOn(
     rollback: () => {
       if (db.inTransaction) db.exec('ROLLBACK')
     },
-    reload: () => loadState(db, ring, entropy),
+    positionAt: (carriedOut) => log.positionAt(carriedOut),
+    reload: (known) => loadState(db, ring, entropy, known),
   }
 }
 

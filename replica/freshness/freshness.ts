@@ -4,6 +4,7 @@
  */
 import type { CallOff, Entropy, NodeClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
+import { FRESHNESS_DEFAULTS } from '../../shared/freshness/bound.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import {
@@ -23,7 +24,12 @@ import {
   type HolderEvent,
   type HolderState,
 } from '../../shared/freshness/holder.ts'
-import { CLOCK_RATE_ERROR_MAX, LEASE_HOLDERS_MAX, PING_INTERVAL_MS_MIN } from '../../shared/limits.ts'
+import {
+  CLOCK_RATE_ERROR_MAX,
+  LEASE_HOLDERS_MAX,
+  PING_INTERVAL_MS_MIN,
+  WORKER_BOOTS_PER_PEER_MAX,
+} from '../../shared/limits.ts'
 import type { Log } from '../../shared/log.ts'
 import type { FromStream, Granted, RevocationsWelcome } from '../../shared/protocol/revocations.ts'
 import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
@@ -59,6 +65,7 @@ export class Freshness {
   #send: ((ping: FromStream) => void) | undefined
   #stopPinging: CallOff | undefined
   #boundMs: number | undefined
+  #pingMs: number = FRESHNESS_DEFAULTS.ping_ms
   #lost = true
 
   constructor(options: FreshnessOptions) {
@@ -73,12 +80,18 @@ export class Freshness {
       clockRateError: CLOCK_RATE_ERROR_MAX,
       hops: 1,
       holdersMax: LEASE_HOLDERS_MAX,
+      bootsPerPeerMax: WORKER_BOOTS_PER_PEER_MAX,
     })
   }
 
   /** The published bound, as the primary states it. */
   get boundMs(): number | undefined {
     return this.#boundMs
+  }
+
+  /** How often leases are asked for, as the primary states it. */
+  get pingMs(): number {
+    return this.#pingMs
   }
 
   now(): ClockReading {
@@ -103,6 +116,7 @@ export class Freshness {
   connected({ boot, pingMs, boundMs }: RevocationsWelcome, send: (ping: FromStream) => void): void {
     if (boundMs !== this.#boundMs) this.#options.log.info({ boundMs }, 'revocations bind here within this bound')
     this.#boundMs = boundMs
+    this.#pingMs = pingMs
     this.#step({ kind: 'connected', grantor: boot })
     this.#send = send
     this.#ping()

@@ -1,8 +1,12 @@
-/** The records of the revocation journal as bytes, both ways. What a crash left torn ends the journal. */
+/**
+ * The records of the revocation journal as bytes, both ways. What a crash left torn ends the journal; a record that is whole
+ * and says what this version does not know is no crash, and nothing behind it may be lost (S7).
+ */
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
+import { MacaroondError } from '../../shared/errors.ts'
 import { epoch as asEpoch, timeline as asTimeline, type Epoch, type Timeline } from '../../shared/ids.ts'
-import { revocationRow, type RevocationRow } from '../../shared/protocol/revocations.ts'
+import { readRevocation, recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 
 const HEADER_BYTES = 8
 const TEXT_BYTES_MAX = 4096
@@ -21,29 +25,45 @@ export function encodeTimeline({ timeline, epoch }: Pick<JournalPart, 'timeline'
 }
 
 export function encodeRow(row: RevocationRow): Buffer {
-  return encode(row)
+  return encode(recordOf(row))
 }
 
-/** Everything up to the first record that is not whole, and where that is. */
+/** Everything up to the first record that is not whole, and where that is. Throws schema_newer. */
 export function decodeJournal(bytes: Buffer): { readonly parts: readonly JournalPart[]; readonly end: number } {
   const parts: JournalPart[] = []
   for (let end = 0; ;) {
     const text = textAt(bytes, end)
-    if (text === undefined || !take(parts, text)) return { parts, end }
+    if (text === undefined) return { parts, end }
+    if (!take(parts, parse(text))) throw notKnown(end)
     end += HEADER_BYTES + text.length
   }
 }
 
-function take(parts: JournalPart[], text: Buffer): boolean {
-  const value: unknown = JSON.parse(text.toString('utf8'))
+function take(parts: JournalPart[], value: unknown): boolean {
   const where = place.safeParse(value)
   if (where.success) {
     parts.push({ timeline: asTimeline(where.data.timeline), epoch: asEpoch(where.data.epoch), rows: [] })
     return true
   }
-  const row = revocationRow.safeParse(value)
-  if (row.success) parts.at(-1)?.rows.push(row.data)
-  return row.success && parts.length > 0
+  const row = readRevocation(value)
+  if (row !== undefined) parts.at(-1)?.rows.push(row)
+  return row !== undefined && parts.length > 0
+}
+
+function parse(text: Buffer): unknown {
+  try {
+    return JSON.parse(text.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function notKnown(at: number): MacaroondError {
+  return new MacaroondError(
+    'schema_newer',
+    `the revocation journal holds a record at byte ${at} that this version does not know`,
+    { hint: 'run the macaroond that wrote it, or a newer one; nothing of it was changed' },
+  )
 }
 
 function encode(value: object): Buffer {

@@ -8,7 +8,7 @@
  * |---|---|---|
  * | 0 | 4 | length n of the JSON text, big endian; 0 ends the journal |
  * | 4 | 4 | CRC-32 of the JSON text |
- * | 8 | n | JSON: {"timeline", "epoch"} or a revocation row |
+ * | 8 | n | JSON: {"timeline", "epoch"} or a revocation (shared/protocol/revocation-row.ts) |
  *
  * Space is written ahead with zeros, so that a disk that fills up later does not keep a revocation out.
  */
@@ -16,7 +16,7 @@ import { closeSync, constants, fdatasync, fdatasyncSync, fstatSync, openSync, re
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { Epoch, Timeline } from '../../shared/ids.ts'
-import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
 import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
 
@@ -44,6 +44,7 @@ export class RevocationJournal {
   readonly #highest = new Map<Timeline, number>()
   #loaded: readonly JournalPart[]
 
+  /** Throws schema_newer for a whole record that says what this version does not know. */
   constructor(path: string) {
     this.#path = path
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)

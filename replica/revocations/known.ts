@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { positionText } from '../../shared/position.ts'
-import { knownParams, type KnownResult } from '../../shared/protocol/known-revocations.ts'
+import { type KnownAnswer, knownParams } from '../../shared/protocol/known-revocations.ts'
 import { params } from '../../shared/protocol/params.ts'
+import { recordOf } from '../../shared/protocol/revocation-row.ts'
 import type { TableSource } from '../tables/tables.ts'
 import type { Standing } from '../follower/core.ts'
 import { decodeJournal } from './journal-records.ts'
@@ -18,7 +19,7 @@ export interface KnownSources {
 /** One answer stays far below the limit of a message. */
 const ROWS_A_CALL = 500
 
-export function knownRevocations({ source, standing, journalPath }: KnownSources, value: unknown): KnownResult {
+export function knownRevocations({ source, standing, journalPath }: KnownSources, value: unknown): KnownAnswer {
   const { after } = params(knownParams, value)
   const read = source === undefined ? [] : readRevocationColumns(source.reader, after, ROWS_A_CALL)
   // While it is written to, the last record may be torn: that one is not acknowledged yet.
@@ -29,7 +30,7 @@ export function knownRevocations({ source, standing, journalPath }: KnownSources
     issueClockMs,
     leaseMsMax,
     rows: read.map(({ columns }) => columns),
-    journal,
+    journal: journal.map(recordOf),
     next: read.length < ROWS_A_CALL ? null : (read.at(-1)?.seq ?? null),
   }
 }

@@ -13,10 +13,10 @@ import {
   revocationsWelcome,
   toStream,
   type FromStream,
-  type RevocationRow,
   type RevocationsHello,
   type RevocationsWelcome,
 } from '../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import { CoverageReporter } from '../freshness/coverage-reporter.ts'
 import type { Freshness } from '../freshness/freshness.ts'
@@ -29,12 +29,19 @@ export interface RevocationStreamOptions {
   readonly clock: Timers
   readonly freshness: Pick<Freshness, 'boot' | 'connected' | 'disconnected' | 'granted' | 'applied'>
   readonly workers: Pick<GrantBook, 'covered'>
+  /** Ids of the key-encryption keys at hand. */
+  readonly keks: readonly string[]
   /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
+  /** Rows that are enforced here from now on, in their order. */
+  readonly onRows: RowObserver
   /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
   readonly onFatal: (error: unknown) => void
 }
+
+/** Is shown revocations in the order of their history, each from the moment on that it is enforced. */
+export type RowObserver = (place: Place, rows: readonly RevocationRow[]) => void
 
 /** Between two syncs of the journal while revocations keep coming. */
 const SYNC_PAUSE_MS = 10
@@ -93,8 +100,8 @@ export class RevocationStream {
 
   hello(): RevocationsHello {
     this.#asked = this.known
-    const { boot } = this.#options.freshness
-    return { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0, boot }
+    const { freshness, keks } = this.#options
+    return { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0, boot: freshness.boot, keks }
   }
 
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
@@ -139,17 +146,34 @@ export class RevocationStream {
       const { rows } = message
       requireContiguous(seq, rows)
       seq += rows.length
-      this.#take(place, rows, seq)
-      this.#owed = { ...place, seq }
+      const understood = this.#understood(rows)
+      const last = understood.at(-1)
+      if (last === undefined) continue
+      this.#take(place, understood, last.seq)
+      this.#owed = { ...place, seq: last.seq }
       this.#acknowledging ??= this.#acknowledge(connection)
     }
   }
 
-  /** Memory first, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
+  /**
+   * The rows before the first that this version cannot interpret. That one and all behind it are neither kept nor
+   * acknowledged (V7): this replica says nothing of any token, and after an upgrade they come again.
+   */
+  #understood(rows: readonly RevocationRow[]): readonly RevocationRow[] {
+    const { tables } = this.#options
+    if (tables.uninterpretable !== undefined) return []
+    const unknown = rows.findIndex(({ kind }) => kind === 'unknown')
+    if (unknown === -1) return rows
+    tables.deny(rows.slice(unknown))
+    return rows.slice(0, unknown)
+  }
+
+  /** Memory first, here and at the workers, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
   #take(place: Place, rows: readonly RevocationRow[], seq: number): void {
     this.#options.tables.add(rows, seq, place.timeline)
     this.#taken = { ...place, seq }
     this.#options.freshness.applied()
+    this.#options.onRows(place, rows)
     try {
       this.#options.journal.append(place, rows)
     } catch (cause) {
@@ -224,11 +248,11 @@ function contradiction(ours: Known, theirs: RevocationsWelcome): string | undefi
   return `the primary has ${theirs.seq} revocations, this replica has had ${ours.seq} from it`
 }
 
-/** After a power cut the pages may end before the journal begins: then what is between has to be asked for again. */
+/** After a power cut the pages may end before the journal begins: then what is between has to be asked for again, as has what is not understood. */
 function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
   let seq = inPages
   for (const row of rows.toSorted((a, b) => a.seq - b.seq)) {
-    if (row.seq > seq + 1) break
+    if (row.seq > seq + 1 || row.kind === 'unknown') break
     seq = Math.max(seq, row.seq)
   }
   return seq

@@ -2,18 +2,20 @@
  * What this replica verifies by: keys and revocations in memory, built from its own database and fed by the stream.
  * Revocations only ever grow here (S3): a snapshot, a reopened database or a newer timeline takes none away.
  */
+import type { RowObserver } from '../revocations/stream.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
 import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { readSigningKey } from '../../shared/database/signing-key.ts'
-import type { Kid, Nonce, Timeline } from '../../shared/ids.ts'
+import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
-import { KIND_TOKEN, type RevocationRow } from '../../shared/protocol/revocations.ts'
+import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
-import { RevocationTable, TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
+import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
+import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/verifier.ts'
 
 export interface TablesOptions {
@@ -21,6 +23,8 @@ export interface TablesOptions {
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
   readonly log: Log
+  /** Rows that were read from pages, in their order. */
+  readonly onRows?: RowObserver
 }
 
 /** Where the tables are read from; replaced when the database file is. */
@@ -35,7 +39,7 @@ const ROWS_A_READ = 500
 export class Tables implements TokenTables {
   readonly #options: TablesOptions
   readonly #keys: KeyTable = new KeyTable()
-  readonly #revocations: RevocationTable
+  readonly #revocations: Revocations
   #source: { readonly meta: MetaReader; readonly keys: KeyReader; readonly revocations: RevocationLog } | undefined
   #meta: Meta | undefined
   #publicKey: Uint8Array | undefined
@@ -44,15 +48,20 @@ export class Tables implements TokenTables {
   /** Revocations up to here came on the stream, without a gap, in the timeline that it is of. */
   #streamed: { readonly timeline: Timeline | undefined; readonly seq: number } = { timeline: undefined, seq: 0 }
   #uninterpretable: string | undefined
+  #poison: string | undefined
 
   constructor(options: TablesOptions) {
     this.#options = options
-    this.#revocations = new RevocationTable({ seed: options.entropy.bytes(TABLE_SEED_BYTES) })
+    this.#revocations = new Revocations({ seed: options.entropy.bytes(TABLE_SEED_BYTES) })
   }
 
   key: TokenTables['key'] = (kid) => this.#keys.get(kid)
 
-  revoked: TokenTables['revoked'] = (kid, nonce) => this.#revocations.has(kid, nonce)
+  revoked: TokenTables['revoked'] = (kid, nonce) => this.#revocations.revoked(kid, nonce)
+
+  get cutOffs(): TokenTables['cutOffs'] {
+    return this.#revocations.cutOffs
+  }
 
   /** State of the database that the tables were last read from. */
   get meta(): Meta | undefined {
@@ -73,14 +82,20 @@ export class Tables implements TokenTables {
     return this.#fromPages
   }
 
-  /** Revocations known without a gap, from pages or stream. */
+  /** Revocations known without a gap in the history of the pages, from these or from the stream. */
   get revocationSeq(): number {
-    return Math.max(this.#fromPages, this.#streamed.seq)
+    const { timeline, seq } = this.#streamed
+    return timeline === this.#meta?.timeline ? Math.max(this.#fromPages, seq) : this.#fromPages
   }
 
   /** Why nothing can be said of any token: a revocation of a kind that a newer version wrote (V7). */
   get uninterpretable(): string | undefined {
     return this.#uninterpretable
+  }
+
+  /** A revocation that was not what its kind says, of a token that is denied all the same. */
+  get poison(): string | undefined {
+    return this.#poison
   }
 
   /** Other database file, same tables: what was known stays known. */
@@ -107,14 +122,24 @@ export class Tables implements TokenTables {
     if (this.#streamed.timeline === meta.timeline) {
       this.#fromPages = Math.max(this.#fromPages, Math.min(this.#streamed.seq, meta.revocationSeq))
     }
-    while (this.#fromPages < meta.revocationSeq) this.#readRevocations(meta)
+    // What is not understood is not counted as known: pages are read on from it after an upgrade.
+    while (this.#fromPages < meta.revocationSeq && this.#uninterpretable === undefined) this.#readRevocations(meta)
     this.#meta = meta
   }
 
   /** Rows that came ahead of their pages. `complete`: all revocations of the timeline up to this number are known now. */
   add(rows: readonly RevocationRow[], complete: number, timeline: Timeline | undefined): void {
-    this.#take(rows)
+    this.deny(rows)
     this.#streamed = { timeline, seq: complete }
+  }
+
+  /** What rows name is denied from now on, whatever else is known of their history. */
+  deny(rows: readonly RevocationRow[]): void {
+    for (const row of rows) {
+      if (row.kind === 'unknown') this.#refuseToGuess(notUnderstood(row))
+      else this.#revocations.take(row)
+      if (row.kind === 'token' && row.poison === true) this.#tellPoison(row.seq)
+    }
   }
 
   #readKeys(): void {
@@ -125,22 +150,21 @@ export class Tables implements TokenTables {
 
   #readRevocations(meta: Meta): void {
     const rows = this.#source?.revocations.after(this.#fromPages, ROWS_A_READ) ?? []
-    this.#take(rows)
-    this.#fromPages = rows.at(-1)?.seq ?? meta.revocationSeq
+    this.deny(rows)
+    const unknown = rows.findIndex(({ kind }) => kind === 'unknown')
+    const understood = unknown === -1 ? rows : rows.slice(0, unknown)
+    this.#options.onRows?.(meta, understood)
+    this.#fromPages = unknown === -1 ? (rows.at(-1)?.seq ?? meta.revocationSeq) : (rows[unknown]?.seq ?? 1) - 1
   }
 
-  #take(rows: readonly RevocationRow[]): void {
-    for (const { kind, kid, nonce, seq } of rows) {
-      if (kind === KIND_TOKEN) this.#revocations.add(kid as Kid, nonce as Nonce)
-      else this.#refuseToGuess(kind, seq)
-    }
+  #refuseToGuess(message: string): void {
+    if (this.#uninterpretable === message) return
+    this.#uninterpretable = message
+    this.#options.log.error({ message }, 'ALARM: this replica answers unavailable until it is upgraded')
   }
 
-  #refuseToGuess(kind: string, seq: number): void {
-    this.#uninterpretable = `revocation ${seq} is of kind "${kind}", which this version does not know`
-    this.#options.log.error(
-      { kind, seq },
-      'a revocation of an unknown kind: this replica answers unavailable until it is upgraded',
-    )
+  #tellPoison(seq: number): void {
+    this.#poison = `revocation ${seq} is malformed; the token that it names is denied`
+    this.#options.log.error({ seq }, 'ALARM: a malformed revocation; the token that it names is denied')
   }
 }

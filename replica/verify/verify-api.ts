@@ -1,6 +1,7 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import {
@@ -63,25 +64,22 @@ export class VerifyApi {
     })
   }
 
-  /** Judges at once, unless a position is wanted that was not reached, or a fresher state than there is decides. */
+  /** Judges at once, unless a state is wanted that was not reached, or a fresher one than there is decides. */
   #whenReady<Judgement, Answer>(asked: VerifyParams, walk: Walk<Judgement, Answer>): Answer | Promise<Answer> {
-    if (asked.minPosition !== undefined) return this.#afterPosition(asked, parsePosition(asked.minPosition), walk)
+    if (asked.minPosition !== undefined || !this.#knows(asked.minimum)) return this.#afterState(asked, walk)
     const judgement = walk.judge()
     const wantedMs = stalenessWanted(walk.verdictOf(judgement))
     return wantedMs === undefined ? walk.answer(judgement) : this.#fresher(asked, wantedMs, walk)
   }
 
-  async #afterPosition<Judgement, Answer>(
-    asked: VerifyParams,
-    wanted: Position,
-    walk: Walk<Judgement, Answer>,
-  ): Promise<Answer> {
+  async #afterState<Judgement, Answer>(asked: VerifyParams, walk: Walk<Judgement, Answer>): Promise<Answer> {
     const { freshness } = this.#options
+    const wanted = asked.minPosition === undefined ? undefined : parsePosition(asked.minPosition)
+    const reached = (): boolean => this.#reached(wanted) && this.#knows(asked.minimum)
     // A replica that has just got there may be about to get its first lease: that is worth the same short wait.
-    const ready = (): boolean => this.#reached(wanted) && freshness.remainingMs(freshness.now()) > 0
-    const reached = (await this.#waiters.wait(charsOf(asked), ready)) || this.#reached(wanted)
-    if (!reached) return walk.answer(walk.judge(), notReached())
-    return this.#whenReady(withoutPosition(asked), walk)
+    const ready = (): boolean => reached() && freshness.remainingMs(freshness.now()) > 0
+    if (!(await this.#waiters.wait(charsOf(asked), ready)) && !reached()) return walk.answer(walk.judge(), notReached())
+    return this.#whenReady(withoutState(asked), walk)
   }
 
   /** A caveat wants a fresher state: the primary is asked, once for all that wait, and the token is judged again. */
@@ -128,8 +126,9 @@ export class VerifyApi {
   }
 
   /** Throws position_superseded: a position of an epoch that was left behind can never be reached. */
-  #reached(wanted: Position): boolean {
+  #reached(wanted: Position | undefined): boolean {
     const { meta } = this.#options.tables
+    if (wanted === undefined) return true
     if (meta === undefined) return false
     if (wanted.epoch < meta.epoch) {
       throw new MacaroondError('position_superseded', `epoch ${wanted.epoch} was superseded by epoch ${meta.epoch}`, {
@@ -137,6 +136,13 @@ export class VerifyApi {
       })
     }
     return comparePositions({ ...wanted, epoch: meta.epoch, txid: meta.txid }, wanted) >= 0
+  }
+
+  /** Where a worker has seen more than this replica, an answer from here would take it back in time. */
+  #knows(minimum: Mark | undefined): boolean {
+    const { meta, revocationSeq } = this.#options.tables
+    if (minimum === undefined) return true
+    return meta !== undefined && compareMarks({ epoch: meta.epoch, seq: revocationSeq }, minimum) >= 0
   }
 
   #stamp(verdict: Verdict): VerifyResult {
@@ -172,12 +178,12 @@ function charsOf({ token, access }: VerifyParams): number {
   return token.length + JSON.stringify(access ?? null).length
 }
 
-function withoutPosition({ minPosition: _, ...asked }: VerifyParams): VerifyParams {
+function withoutState({ minPosition: _, minimum: __, ...asked }: VerifyParams): VerifyParams {
   return asked
 }
 
 function notReached(): Refused {
-  return refused('unavailable', 'this replica has not reached the wanted position yet')
+  return refused('unavailable', 'this replica has not reached the wanted state yet')
 }
 
 /** How old a state may be that would decide, where that is all that a verdict lacks. */

@@ -3,87 +3,136 @@ import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { CallOptions } from '../../shared/channel/rpc-client.ts'
+import type { JsonObject } from '../../shared/channel/json.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { systemHost, type Host } from '../../shared/host.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { Mark } from '../../shared/freshness/mark.ts'
 import type { ExplainResult, VerifyParams, VerifyResult } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
-import type { VerifyOptions, WorkerVerdict } from './sdk.ts'
+import type { HomeRegion } from './region.ts'
+import type { WorkerVerdict } from './sdk.ts'
 
 export interface ReplicaPoolOptions {
   readonly cluster: string
   readonly replicas: readonly NodeAddress[]
   readonly identity: Identity
-  readonly timeoutMs: number
+  readonly region: HomeRegion
+  /** PeerId of the replica to ask first, if there is one. */
+  readonly preferred?: () => string | undefined
   readonly host?: Host
 }
 
-export class ReplicaPool {
-  readonly #clients: readonly PersistentClient[]
-  readonly #timeoutMs: number
-  readonly #host: Host
+export interface Question {
+  readonly token: string
+  readonly access: Access
+  readonly peer?: string | undefined
+  readonly minPosition?: string | undefined
+  readonly minimum?: Mark | undefined
+}
 
-  constructor({ cluster, replicas, identity, timeoutMs, host = systemHost }: ReplicaPoolOptions) {
+export interface QuestionLimits {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+interface Member {
+  readonly peerId: string
+  readonly client: PersistentClient
+}
+
+interface Turn {
+  readonly client: PersistentClient
+  readonly options: CallOptions
+}
+
+export class ReplicaPool {
+  readonly #options: ReplicaPoolOptions
+  readonly #host: Host
+  readonly #members: readonly Member[]
+
+  constructor(options: ReplicaPoolOptions) {
+    this.#options = options
+    const { cluster, replicas, identity, region, host = systemHost } = options
     this.#host = host
-    this.#timeoutMs = timeoutMs
-    this.#clients = replicas.map(
-      ({ address, peerId }) =>
-        new PersistentClient({ address, peerId: parsePeerId(peerId), identity, cluster, channel: 'verify', host }),
-    )
+    this.#members = replicas.map(({ address, peerId }) => {
+      const admit = (welcome: JsonObject): void => region.admit(peerId, welcome)
+      const pinned = parsePeerId(peerId)
+      const client = new PersistentClient({
+        address,
+        peerId: pinned,
+        identity,
+        cluster,
+        channel: 'verify',
+        admit,
+        host,
+      })
+      return { peerId, client }
+    })
   }
 
-  async verify(token: string, access: Access, options: VerifyOptions): Promise<WorkerVerdict> {
-    const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
-    const { clock } = this.#host
-    const untilMs = clock.monotonicMs() + timeoutMs
-    const params: VerifyParams = { token, access, minPosition, peer }
-    let unavailable: MacaroondError | undefined
-    for (const [index, client] of this.#inOrder().entries()) {
-      const leftMs = untilMs - clock.monotonicMs()
-      if (leftMs <= 0) break
-      // A replica that hangs gets its share of the time, and leaves theirs to the others.
-      const shareMs = Math.ceil(leftMs / (this.#clients.length - index))
-      try {
-        return await ask(client, params, { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) })
-      } catch (error) {
-        unavailable = nextOrThrow(error)
-      }
+  /** Asks one after the other until one of them knows; `unavailable` when none does. */
+  async verify(question: Question, limits: QuestionLimits): Promise<WorkerVerdict> {
+    let unavailable: WorkerVerdict | undefined
+    for (const { client, options } of this.#turns(limits)) {
+      const verdict = await tryOne(client, question, options)
+      if (verdict.ok || verdict.reason !== 'unavailable') return verdict
+      // What a replica itself says of it tells more than that another one could not be reached.
+      if (unavailable?.node === undefined || verdict.node !== undefined) unavailable = verdict
     }
-    const why = unavailable === undefined ? `no replica answered within ${timeoutMs} ms` : unavailable.message
-    return refused('unavailable', why)
+    return unavailable ?? refused('unavailable', nobodyAnswered(limits))
   }
 
   /** Asks the first replica that answers. Rejects where none does. */
-  async explain(
-    token: string,
-    access: Access,
-    { minPosition, peer, signal, timeoutMs = this.#timeoutMs }: VerifyOptions,
-  ): Promise<ExplainResult> {
-    const params: VerifyParams = { token, access, minPosition, peer }
-    const options = {
-      timeoutMs: Math.ceil(timeoutMs / this.#clients.length),
-      ...(signal === undefined ? {} : { signal }),
-    }
+  async explain(question: Question, limits: QuestionLimits): Promise<ExplainResult> {
     let failure: MacaroondError | undefined
-    for (const client of this.#inOrder()) {
+    for (const { client, options } of this.#turns(limits)) {
       try {
         // The answer comes from the pinned replica; its shape is the protocol's.
-        return (await client.call('explain', params, options)) as ExplainResult
+        return (await client.call('explain', question, options)) as ExplainResult
       } catch (error) {
         failure = nextOrThrow(error)
       }
     }
-    throw failure ?? new MacaroondError('timeout', `no replica answered within ${timeoutMs} ms`)
+    throw failure ?? new MacaroondError('timeout', nobodyAnswered(limits))
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.close()))
+    await Promise.all(this.#members.map(({ client }) => client.close()))
   }
 
-  /** Connected ones first, otherwise as configured. */
-  #inOrder(): PersistentClient[] {
-    return this.#clients.toSorted((a, b) => Number(b.connected) - Number(a.connected))
+  /** One that hangs gets its share of the time, and leaves theirs to the others. */
+  *#turns({ timeoutMs, signal }: QuestionLimits): Generator<Turn> {
+    const { clock } = this.#host
+    const untilMs = clock.monotonicMs() + timeoutMs
+    for (const [index, { client }] of this.#inOrder().entries()) {
+      const leftMs = untilMs - clock.monotonicMs()
+      if (leftMs <= 0) return
+      const shareMs = Math.ceil(leftMs / (this.#members.length - index))
+      yield { client, options: { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) } }
+    }
+  }
+
+  /** The one that feeds the cache, then those that are connected, otherwise as configured; another region comes last. */
+  #inOrder(): readonly Member[] {
+    const { region, preferred } = this.#options
+    const first = preferred?.()
+    const rank = ({ peerId, client }: Member): number =>
+      (region.isForeign(peerId) ? 4 : 0) + (client.connected ? 0 : 2) + (peerId === first ? 0 : 1)
+    return this.#members.toSorted((a, b) => rank(a) - rank(b))
+  }
+}
+
+function nobodyAnswered({ timeoutMs }: QuestionLimits): string {
+  return `no replica answered within ${timeoutMs} ms`
+}
+
+async function tryOne(client: PersistentClient, question: Question, options: CallOptions): Promise<WorkerVerdict> {
+  try {
+    return await ask(client, question, options)
+  } catch (error) {
+    return refused('unavailable', nextOrThrow(error).message)
   }
 }
 

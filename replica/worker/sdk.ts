@@ -7,11 +7,15 @@ import {
   type ClientOptions,
   type NodeAddress,
 } from '../../shared/config/client-options.ts'
+import { regionName } from '../../shared/config/node-config.ts'
 import { checkConfig } from '../../shared/config/read-config.ts'
+import { CACHE_BYTES_MAX, CACHE_ENTRIES_MAX } from '../../shared/limits.ts'
 import type { ExplainResult, Judged } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import type { Verdict } from '../../shared/verifier/verdict.ts'
-import { ReplicaPool } from './replica-pool.ts'
+import type { HitKind } from './cache/verified-tokens.ts'
+import { CachingVerifier } from './caching-verifier.ts'
+import type { CacheStatistics } from './worker-cache.ts'
 
 export { MacaroondError } from '../../shared/errors.ts'
 export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
@@ -27,10 +31,28 @@ export type {
   Explanation,
   TokenTrace,
 } from '../../shared/verifier/trace.ts'
+export type { HitKind } from './cache/verified-tokens.ts'
+export type { CacheStatistics } from './worker-cache.ts'
 
 export interface VerifierOptions extends ClientOptions {
-  /** The replicas of this worker's region; the first that answers is asked. None of another region: it would be a hop. */
+  /** The replicas of this worker's region, in order of preference: where one fails, the next is asked. */
   readonly replicas: readonly NodeAddress[]
+  /** This worker's region; default: that of the first replica that answers. */
+  readonly region?: string | undefined
+  /** Also asks replicas of other regions when none of this one answers. Default false: it would be a hop. */
+  readonly crossRegion?: boolean | undefined
+  /**
+   * Verified tokens in this process: they are answered without any network for as long as the replica's lease of
+   * freshness lasts, and revocations reach them on a channel of their own. On by default; the bounds are of what is kept.
+   */
+  readonly cache?: boolean | CacheLimits | undefined
+}
+
+export interface CacheLimits {
+  /** Tokens, default 100,000. */
+  readonly entries?: number | undefined
+  /** Memory in bytes, an estimate, default 128 MiB. */
+  readonly bytes?: number | undefined
 }
 
 export interface VerifyOptions {
@@ -42,8 +64,11 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal
 }
 
-/** The verdict and where it comes from; what no replica could be asked about is `unavailable` and comes from nowhere. */
-export type WorkerVerdict = Verdict & Partial<Judged>
+/**
+ * The verdict and where it comes from; what no replica could be asked about is `unavailable` and comes from nowhere.
+ * `cached` says that no replica was asked: the token was known (`exact`), or attenuated from one that was (`prefix`).
+ */
+export type WorkerVerdict = Verdict & Partial<Judged> & { readonly cached?: HitKind }
 
 export interface Verifier {
   /**
@@ -58,16 +83,24 @@ export interface Verifier {
    * replica answers.
    */
   readonly explain: (token: string, access: Access, options?: VerifyOptions) => Promise<ExplainResult>
-  /** Lets calls in flight finish, then closes the connections. */
+  /** How the cache has fared, for metrics. Nothing in it names a token. */
+  readonly statistics: () => CacheStatistics
+  /** Lets calls in flight finish, then closes the connections; what was cached is dropped. */
   readonly close: () => Promise<void>
 }
+
+const cacheLimits = z.strictObject({
+  entries: z.number().int().min(1).max(CACHE_ENTRIES_MAX).optional(),
+  bytes: z.number().int().min(1).max(CACHE_BYTES_MAX).optional(),
+})
 
 const verifierOptions: z.ZodType<VerifierOptions> = z.strictObject({
   ...clientFields,
   replicas: z.array(nodeAddress).min(1).max(64),
+  region: regionName.optional(),
+  crossRegion: z.boolean().optional(),
+  cache: z.union([z.boolean(), cacheLimits]).optional(),
 })
-
-const DEFAULT_TIMEOUT_MS = 1_000
 
 /**
  * Checks the options, reads the identity, and starts to connect; calls wait for a connection within their time. Throws
@@ -75,11 +108,5 @@ const DEFAULT_TIMEOUT_MS = 1_000
  */
 export async function createVerifier(options: VerifierOptions): Promise<Verifier> {
   const checked = checkConfig('createVerifier', options, verifierOptions)
-  const { cluster, replicas, timeoutMs = DEFAULT_TIMEOUT_MS } = checked
-  const pool = new ReplicaPool({ cluster, replicas, identity: await openIdentity(checked.identity), timeoutMs })
-  return {
-    verify: (token, access, callOptions = {}) => pool.verify(token, access, callOptions),
-    explain: (token, access, callOptions = {}) => pool.explain(token, access, callOptions),
-    close: () => pool.close(),
-  }
+  return new CachingVerifier(checked, await openIdentity(checked.identity))
 }

@@ -122,6 +122,7 @@ class ChannelListener implements Listener {
   /** Never rejects: nothing a peer does may reach the process as an unhandled rejection. */
   async #admit(link: Link): Promise<void> {
     const { remoteAddress, carrier } = link
+    carrier.limitReceived(this.#limits.handshakeBytesMax)
     const cancel = new AbortController()
     const finish = this.#unfinished.add(remoteAddress, (error) => {
       cancel.abort(error)
@@ -129,12 +130,17 @@ class ChannelListener implements Listener {
     })
     const progress: Progress = {}
     try {
+      // Who says nothing takes no turn.
+      await carrier.spoken
       await this.#turns.turn(remoteAddress, cancel.signal)
       const connection = await this.#receive(link, cancel.signal, progress)
       finish()
       await this.#hand(connection)
     } catch (cause) {
-      const error = asError(cancel.signal.aborted ? cancel.signal.reason : cause, this.#options.log)
+      const error = asError(
+        cancel.signal.aborted ? cancel.signal.reason : (carrier.violation ?? cause),
+        this.#options.log,
+      )
       carrier.abort(error)
       this.#report({ remoteAddress, remotePeer: progress.remotePeer, channel: progress.channel, error })
     } finally {

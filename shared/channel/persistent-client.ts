@@ -8,6 +8,7 @@ import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { dial } from './dial.ts'
 import type { Identity } from './identity.ts'
+import type { JsonObject } from './json.ts'
 import { RpcClient, type CallOptions } from './rpc-client.ts'
 import { superviseConnection } from './supervisor.ts'
 
@@ -19,6 +20,8 @@ export interface PersistentClientOptions {
   readonly channel: ChannelName
   readonly log?: Log
   readonly host?: Host
+  /** Looks at a welcome; what it throws ends the connection, as if the server had refused with that. */
+  readonly admit?: (welcome: JsonObject) => void
 }
 
 export class PersistentClient {
@@ -34,9 +37,9 @@ export class PersistentClient {
   constructor(options: PersistentClientOptions) {
     this.#options = options
     this.#host = options.host ?? systemHost
-    const { clock, entropy, transport } = this.#host
+    const { clock, entropy } = this.#host
     this.#ended = superviseConnection({
-      dial: (signal) => dial({ ...options, hello: {}, signal, clock, transport }),
+      dial: (signal) => this.#dial(signal),
       run: (connection, retire) => this.#use(connection, retire),
       signal: this.#stop.signal,
       clock,
@@ -74,6 +77,18 @@ export class PersistentClient {
     this.#stop.abort()
     this.#wake()
     await this.#ended
+  }
+
+  async #dial(signal: AbortSignal): Promise<Connection> {
+    const { clock, transport } = this.#host
+    const connection = await dial({ ...this.#options, hello: {}, signal, clock, transport })
+    try {
+      this.#options.admit?.(connection.hello)
+      return connection
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
   }
 
   async #use(connection: Connection, retire: AbortSignal): Promise<void> {

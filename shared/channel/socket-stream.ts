@@ -11,6 +11,9 @@ export class SocketStream extends AbstractMessageStream {
   #receivableBytes = Infinity
   #receivedBytes = 0
   #corked = false
+  /** Why this end broke off, however that shows above. */
+  violation: MacaroondError | undefined
+  readonly #spoken = Promise.withResolvers<void>()
 
   constructor(socket: Socket, direction: 'inbound' | 'outbound') {
     super({ log: silentLogger, direction, maxReadBufferLength: READ_BUFFER_BYTES_MAX })
@@ -21,9 +24,17 @@ export class SocketStream extends AbstractMessageStream {
     socket.on('data', (chunk) => this.#receive(chunk))
     socket.on('drain', () => this.safeDispatchEvent('drain'))
     socket.on('end', () => this.onRemoteCloseWrite())
-    socket.on('close', () => this.onTransportClosed())
+    socket.on('close', () => {
+      this.#spoken.resolve()
+      this.onTransportClosed()
+    })
     // This listener stays for the life of the socket: an error without one would end the process.
     socket.on('error', (error) => this.abort(error))
+  }
+
+  /** Resolves when the peer has sent anything, or is gone. */
+  get spoken(): Promise<void> {
+    return this.#spoken.promise
   }
 
   /** Bytes that came in, whatever they were. */
@@ -99,7 +110,9 @@ export class SocketStream extends AbstractMessageStream {
 
   #receive(chunk: Uint8Array): void {
     this.#receivedBytes += chunk.byteLength
+    this.#spoken.resolve()
     if (this.#receivedBytes <= this.#receivableBytes) return this.onData(chunk)
-    this.abort(new MacaroondError('protocol_violation', 'the peer sent too much before it was welcomed'))
+    this.violation = new MacaroondError('protocol_violation', 'the peer sent too much before it was welcomed')
+    this.abort(this.violation)
   }
 }

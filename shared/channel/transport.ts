@@ -14,6 +14,8 @@ export type SecureStream = Pick<
 export type Carrier = Pick<
   SocketStream,
   | 'status'
+  | 'spoken'
+  | 'violation'
   | 'unsentBytes'
   | 'writeBufferLength'
   | 'limitReceived'

@@ -27,6 +27,7 @@ export class Turns {
 
   /** Resolves when it is this one's turn; throws the reason of the signal. */
   async turn(address: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     const { promise, resolve } = Promise.withResolvers<void>()
     const giveUp = (): void => {
       this.#leave(address, resolve)

@@ -3,13 +3,30 @@ import { execFileSync } from 'node:child_process'
 import { MacaroondError } from '../errors.ts'
 import type { Kek } from '../sealing.ts'
 import { kekFromHex } from '../sealing.ts'
-import type { KekSource } from './node-config.ts'
+import type { KekSettings, KekSource } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
 import { readSmallFile, type SmallFile } from './small-file.ts'
 
 const COMMAND_TIMEOUT_MS = 10_000
 /** 64 hex digits and some white space. */
 const KEK_BYTES_MAX = 4096
+
+export interface KekRing {
+  /** Seals. */
+  readonly kek: Kek
+  /** Open what was sealed before the last rotation. */
+  readonly previousKeks: readonly Kek[]
+}
+
+/** Throws what `loadKek` throws. */
+export function loadKeks(
+  { previous = [], ...source }: KekSettings,
+  configFile: string,
+  env: NodeJS.ProcessEnv,
+): KekRing {
+  const load = (one: KekSource): Kek => loadKek(one, configFile, env)
+  return { kek: load(source), previousKeks: previous.map(load) }
+}
 
 /** Throws kek_missing (no such source), key_permissions (others may read the file), key_malformed (not 64 hex digits). */
 export function loadKek(source: KekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {

@@ -1,6 +1,6 @@
 /** The parts of a configuration that primary and replica have in common. */
 import { z } from 'zod'
-import { ORG_CHARS_MAX } from '../limits.ts'
+import { KEKS_MAX, ORG_CHARS_MAX } from '../limits.ts'
 import { pathText } from './read-config.ts'
 
 /** The cluster's name: part of every handshake, written into the database; a node never talks to another cluster. */
@@ -36,10 +36,28 @@ export const orgName: z.ZodString = z
 /** Exactly one of three sources. A command's output, a file's content or a variable's value is 64 hex digits. */
 export type KekSource = { readonly file: string } | { readonly env: string } | { readonly command: readonly string[] }
 
+const file = { file: pathText }
+const variable = { env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable') }
+const command = { command: z.array(z.string().max(4096)).min(1).max(64) }
+
 export const kekSource: z.ZodType<KekSource> = z.union([
-  z.strictObject({ file: pathText }),
-  z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable') }),
-  z.strictObject({ command: z.array(z.string().max(4096)).min(1).max(64) }),
+  z.strictObject(file),
+  z.strictObject(variable),
+  z.strictObject(command),
+])
+
+/** The key-encryption key that seals, and those before it, which open what is not sealed again yet. */
+export type KekSettings = KekSource & { readonly previous?: readonly KekSource[] | undefined }
+
+const previous = z
+  .array(kekSource)
+  .max(KEKS_MAX - 1)
+  .optional()
+
+export const kekSettings: z.ZodType<KekSettings> = z.union([
+  z.strictObject({ ...file, previous }),
+  z.strictObject({ ...variable, previous }),
+  z.strictObject({ ...command, previous }),
 ])
 
 export interface LogSettings {

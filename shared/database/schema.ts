@@ -4,7 +4,7 @@
  */
 
 /** Raised with every change below; a database with a higher one was written by a newer macaroond and is refused. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 export const SCHEMA = `
 CREATE TABLE meta (
@@ -60,6 +60,7 @@ CREATE TABLE issued (
   expires_at INTEGER NOT NULL
 ) STRICT;
 
+-- What stands in key, by kind: revocation-log.ts.
 CREATE TABLE revocations (
   seq INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -87,6 +88,17 @@ CREATE TABLE service_tokens (
   nonce BLOB NOT NULL,
   ancestors BLOB NOT NULL,
   stripped TEXT NOT NULL,
+  at_ms INTEGER NOT NULL
+) STRICT;
+
+-- What was answered under the ids of requests, oldest first; leaves as a leading range after a day.
+CREATE TABLE requests (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  txid INTEGER NOT NULL,
   at_ms INTEGER NOT NULL
 ) STRICT;
 

@@ -7,6 +7,7 @@
  * A lease that was granted at revocation 7 or later counts at its holder only once 7 is applied there: so a holder that
  * asks for leases and never applies anything keeps 7 waiting no longer than its last lease from before.
  */
+import { BOOTS_PER_PEER_MAX } from '../limits.ts'
 import { grantedMs } from './bound.ts'
 import { compareMarks, earlierMark, laterMark, MARK_ALL, MARK_NONE, type Mark } from './mark.ts'
 
@@ -24,6 +25,8 @@ export interface GrantsOptions {
   /** Leases one behind the other that hang on one granted here: 2 at a primary, 1 at a replica. */
   readonly hops: number
   readonly holdersMax: number
+  /** Processes of one peer that may hold leases at once: a peer that makes up boot ids gets no further. */
+  readonly bootsPerPeerMax?: number
 }
 
 /** How one holder is covered: it will not judge without the revocation any more. */
@@ -48,8 +51,6 @@ interface Holder extends HolderName {
 
 /** Leases told apart for one holder; beyond it the two oldest count as one, with the mark of the first and the end of the second. */
 const LEASES_TOLD_APART_MAX = 64
-/** Processes of one peer that may hold leases at once: a peer that makes up boot ids gets no further. */
-const BOOTS_PER_PEER_MAX = 16
 
 export class Grants {
   readonly #options: GrantsOptions
@@ -112,8 +113,9 @@ export class Grants {
 
   #admit({ peer, boot }: HolderName, nowMs: number): Holder | undefined {
     for (const [key, holder] of this.#holders) if (!isLive(holder, nowMs)) this.#holders.delete(key)
+    const { holdersMax, bootsPerPeerMax = BOOTS_PER_PEER_MAX } = this.#options
     const boots = [...this.#holders.values()].filter((holder) => holder.peer === peer).length
-    if (this.#holders.size >= this.#options.holdersMax || boots >= BOOTS_PER_PEER_MAX) return undefined
+    if (this.#holders.size >= holdersMax || boots >= bootsPerPeerMax) return undefined
     const holder = { peer, boot, leases: [], acknowledged: MARK_NONE, acknowledgedMs: nowMs }
     this.#holders.set(keyOf(holder), holder)
     return holder

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { RevocationColumns } from '../database/revocation-columns.ts'
-import { revocationRow, type RevocationRow } from './revocations.ts'
+import { revocationRow, type RevocationRow } from './revocation-row.ts'
 
 export interface KnownParams {
   /** Rows of the pages with a higher number than this; 0 also asks for the journal. */
@@ -25,6 +25,9 @@ export interface KnownResult {
   /** Pass it as `after` to go on; null when these were the last. */
   readonly next: number | null
 }
+
+/** As it is sent: rows of the journal as they lie there. */
+export type KnownAnswer = Omit<KnownResult, 'journal'> & { readonly journal: readonly object[] }
 
 const column = z.union([
   z.string(),

@@ -5,7 +5,8 @@
  * every worker behind it is covered for. Its pings ask how fresh it is; the answers are leases of freshness.
  */
 import { z } from 'zod'
-import { CLOCK_RATE_ERROR_MAX } from '../limits.ts'
+import { CLOCK_RATE_ERROR_MAX, KEKS_MAX } from '../limits.ts'
+import { revocationRow, type RevocationRow } from './revocation-row.ts'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
 
 /** Rows in one message; 500 rows are about 60 KB. */
@@ -18,6 +19,8 @@ export type RevocationsHello = {
   readonly seq: number
   /** Names this process: what it acknowledges covers the workers of this very process only. */
   readonly boot: string
+  /** Ids of the key-encryption keys at hand: a rotation waits until every replica has the new one. They reveal nothing. */
+  readonly keks: readonly string[]
 }
 
 /** 16 bytes in hex, drawn at every start of a process. */
@@ -27,6 +30,7 @@ export const revocationsHello: z.ZodType<RevocationsHello> = z.object({
   timeline: z.string().length(32).nullable(),
   seq: z.number().int().nonnegative(),
   boot: bootId,
+  keks: z.array(z.string().regex(/^[0-9a-f]{8}$/)).max(KEKS_MAX),
 })
 
 export interface RevocationsWelcome {
@@ -50,26 +54,6 @@ export const revocationsWelcome: z.ZodType<RevocationsWelcome> = z.object({
   pingMs: z.number().positive(),
   boundMs: z.number().positive(),
   clockRateError: z.number().nonnegative().max(CLOCK_RATE_ERROR_MAX),
-})
-
-/** One revoked token. A kind that a replica does not know makes it unavailable (V7): it must not guess. */
-export interface RevocationRow {
-  readonly seq: number
-  readonly kind: string
-  readonly kid: string
-  readonly nonce: string
-  /** Unix seconds after which no token with this id can live; 0 for never. */
-  readonly expiresAt: number
-}
-
-export const KIND_TOKEN = 'token'
-
-export const revocationRow: z.ZodType<RevocationRow> = z.object({
-  seq: z.number().int().positive(),
-  kind: z.string().max(32),
-  kid: z.string().regex(/^[0-9a-f]{16}$/),
-  nonce: z.string().regex(/^[0-9a-f]{32}$/),
-  expiresAt: z.number().int().nonnegative(),
 })
 
 export interface Revoked {

@@ -7,12 +7,10 @@ import {
   CAVEATS_MAX,
   LOCATION_BYTES_MAX,
   PRESENTED_MAX,
-  REASON_CHARS_MAX,
   SERVICE_TTL_SECONDS_MAX,
-  TOKEN_TEXT_CHARS_MAX,
   TTL_SECONDS_MAX,
 } from '../limits.ts'
-import type { CoveredReplica } from './coverage.ts'
+import { requestId } from './revoke.ts'
 
 export interface OrgCreateParams {
   readonly name: string
@@ -166,69 +164,37 @@ export interface ExchangeResult extends MintResult {
   readonly stripped: string
 }
 
-/**
- * `local`: on the primary's disk. `durable`: on that of a replica as well, where replicas are configured. `global`: durable,
- * and the caller goes on to ask with `revocations.coverage` until it binds everywhere.
- */
-export type RevokeWait = 'local' | 'durable' | 'global'
-
-export interface RevokeParams {
-  /** The token itself, or its id. */
-  readonly token?: string | undefined
-  readonly id?: string | undefined
-  readonly reason: string
-  readonly wait: RevokeWait
+export interface RotateKeyParams {
+  readonly org: string
+  readonly requestId?: string | undefined
 }
 
-export const revokeParams: z.ZodType<RevokeParams> = z
-  .strictObject({
-    token: z.string().max(TOKEN_TEXT_CHARS_MAX).optional(),
-    id: z.string().max(64).optional(),
-    reason: z.string().max(REASON_CHARS_MAX),
-    wait: z.enum(['local', 'durable', 'global']),
-  })
-  .refine(({ token, id }) => (token === undefined) !== (id === undefined), 'either a token or an id')
+export const rotateKeyParams: z.ZodType<RotateKeyParams> = z.strictObject({
+  org: orgName,
+  requestId: requestId.optional(),
+})
 
-export interface RevokeResult {
-  readonly id: string
+export interface RotateKeyResult {
   readonly org: string
-  readonly seq: number
-  readonly matched: 'recorded' | 'unrecorded'
-  /** With `wait: 'global'`: how each replica is covered, when it binds everywhere. */
-  readonly replicas?: readonly CoveredReplica[]
-  /** What holds now: on a replica's disk too, or on the primary's only. */
-  readonly durability: 'replica' | 'local'
+  /** Id of the new root key, which mints from now on. */
+  readonly kid: string
+  readonly generation: number
+  /** The key that minted before; its tokens stay good until it is retired. Null when there was none. */
+  readonly previous: string | null
   readonly position: string
 }
 
-export interface RevocationsParams {
-  readonly org?: string | undefined
-  /** Rows with a higher number than this. */
-  readonly after: number
-  readonly limit: number
+export interface RotateKekParams {
+  /** Although a replica has not shown that it has the new key-encryption key: it stops when the resealed keys reach it. */
+  readonly force: boolean
 }
 
-export const revocationsParams: z.ZodType<RevocationsParams> = z.strictObject({
-  org: orgName.optional(),
-  after: z.number().int().nonnegative(),
-  limit: z.number().int().min(1).max(1000),
-})
+export const rotateKekParams: z.ZodType<RotateKekParams> = z.strictObject({ force: z.boolean() })
 
-export interface RevocationDescription {
-  readonly seq: number
-  readonly kind: string
-  readonly id: string
-  readonly org: string
-  /** Unix milliseconds. */
-  readonly atMs: number
-  /** Unix seconds, 0 for never. */
-  readonly expiresAt: number
-  readonly actor: string
-  readonly reason: string
-}
-
-export interface RevocationsResult {
-  readonly revocations: readonly RevocationDescription[]
-  /** Pass it as `after` to go on; absent when these were the last. */
-  readonly next?: number
+export interface RotateKekResult {
+  /** Names the key-encryption key that everything is sealed with now, and reveals nothing of it. */
+  readonly kek: string
+  /** Secrets that were sealed with another one. */
+  readonly resealed: number
+  readonly position: string
 }

@@ -99,7 +99,7 @@ export interface ReplicaStatus {
   readonly freshness: ReplicaFreshness
   readonly wal: LinkState
   readonly stream: LinkState
-  /** Set while this replica refuses its primary (S10). */
+  /** Set while this replica refuses its primary (S10), or has met a revocation that it does not understand (V7). */
   readonly alarm: string | null
   readonly walBytes: number
 }

@@ -1,5 +1,6 @@
 /** Calls on the `verify` channel, worker or operator to replica. */
 import { z } from 'zod'
+import type { Mark } from '../freshness/mark.ts'
 import { BUNDLE_BYTES_MAX } from '../limits.ts'
 import type { Explanation } from '../verifier/trace.ts'
 import type { Refused, Verdict } from '../verifier/verdict.ts'
@@ -13,6 +14,8 @@ export interface VerifyParams {
   readonly peer?: string | undefined
   /** Position text: answer from this state or a later one. */
   readonly minPosition?: string | undefined
+  /** The last revocation that the worker knows: answer from a state that has it. */
+  readonly minimum?: Mark | undefined
 }
 
 export const verifyParams: z.ZodType<VerifyParams> = z.strictObject({
@@ -20,6 +23,7 @@ export const verifyParams: z.ZodType<VerifyParams> = z.strictObject({
   access: z.unknown(),
   peer: z.string().max(128).optional(),
   minPosition: z.string().max(64).optional(),
+  minimum: z.strictObject({ epoch: z.number().int().nonnegative(), seq: z.number().int().nonnegative() }).optional(),
 })
 
 /** Where a verdict comes from: which node, and which state it was judged by. */

@@ -24,16 +24,22 @@ const ALLOWED: Allowed = { ok: true }
 /** Never throws. Reasons: `caveat_unknown`, `caveat_refused`, `unavailable` (staleness), and those of a named token. */
 export function judgeByFacts(facts: ForeignFacts, tables: TokenTables): CaveatJudge {
   return {
-    judge: (caveat) => {
-      const { text, predicate } = predicates.compile(caveat)
-      if (predicate.kind === 'unknown') return unknownCaveat(text, predicate.wanted)
-      return judgePredicate(predicate, text, facts, tables)
-    },
+    judge: (caveat) => judgeCompiled(predicates.compile(caveat), facts, tables),
     describe: (caveat) => {
       const { text, predicate } = predicates.compile(caveat)
       return 'wanted' in predicate ? { caveat: text, wanted: predicate.wanted } : { caveat: text }
     },
   }
+}
+
+/** The same for one caveat that was compiled before. */
+export function judgeCompiled(
+  { text, predicate }: CompiledCaveat,
+  facts: ForeignFacts,
+  tables: TokenTables,
+): CaveatVerdict {
+  if (predicate.kind === 'unknown') return unknownCaveat(text, predicate.wanted)
+  return judgePredicate(predicate, text, facts, tables)
 }
 
 function judgePredicate(predicate: Predicate, caveat: string, facts: ForeignFacts, tables: TokenTables): CaveatVerdict {
@@ -77,9 +83,9 @@ function judgeStaleness(
   return refused('unavailable', 'the state of this node is older than a caveat allows', details)
 }
 
-function judgeNamed({ kid, nonce, wanted }: UnrevokedPredicate, tables: TokenTables, caveat: string): CaveatVerdict {
-  const fallen = standingOfNamed(kid, nonce, tables)
-  return fallen === undefined ? ALLOWED : { ...fallen, caveat, wanted }
+function judgeNamed(predicate: UnrevokedPredicate, tables: TokenTables, caveat: string): CaveatVerdict {
+  const fallen = standingOfNamed(predicate, tables)
+  return fallen === undefined ? ALLOWED : { ...fallen, caveat, wanted: predicate.wanted }
 }
 
 function unknownCaveat(caveat: string, wanted: string): Refused {

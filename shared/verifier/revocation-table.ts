@@ -1,7 +1,7 @@
 /**
  * The set of revoked tokens as a node looks them up: open addressing with linear probing in one Uint32Array. A slot is
  * five words, the index of the key and the whole nonce: a fingerprint would one day refuse a token that nobody revoked
- * (S12 in ARCHITECTURE.md). Nothing is ever deleted from it; a purge builds a new table.
+ * (S12 in ARCHITECTURE.md). What is committed is never deleted from it; a purge builds a new table.
  */
 import { assert } from '../errors.ts'
 import type { Kid, Nonce } from '../ids.ts'
@@ -66,6 +66,25 @@ export class RevocationTable {
     return true
   }
 
+  /**
+   * Takes back what a transaction added that was then undone. Later entries of the same run of slots move up, or a lookup
+   * would end at the gap before it finds them (Knuth, The Art of Computer Programming, 6.4, algorithm R).
+   */
+  remove(kid: Kid, nonce: Nonce): void {
+    if (!this.has(kid, nonce)) return
+    let gap = this.#find() / SLOT_WORDS
+    const mask = this.#capacity - 1
+    for (let slot = (gap + 1) & mask; this.#slots[slot * SLOT_WORDS] !== 0; slot = (slot + 1) & mask) {
+      const home = this.#homeOf(slot)
+      // An entry whose own place lies behind the gap, on the way to where it is, stays.
+      if (((slot - home) & mask) < ((slot - gap) & mask)) continue
+      this.#slots.copyWithin(gap * SLOT_WORDS, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS)
+      gap = slot
+    }
+    this.#slots.fill(0, gap * SLOT_WORDS, (gap + 1) * SLOT_WORDS)
+    this.#size -= 1
+  }
+
   has(kid: Kid, nonce: Nonce): boolean {
     const index = this.#kids.get(kid)
     if (index === undefined) return false
@@ -99,6 +118,12 @@ export class RevocationTable {
       if (same && slots[at + 1] === w1 && slots[at] === w0) return at
       slot = (slot + 1) & mask
     }
+  }
+
+  /** Where the entry of a slot would be if every slot were free. */
+  #homeOf(slot: number): number {
+    const [w0 = 0, w1 = 0, w2 = 0, w3 = 0, w4 = 0] = this.#slots.subarray(slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS)
+    return halfSipHash(this.#key0, this.#key1, w0, w1, w2, w3, w4) & (this.#capacity - 1)
   }
 
   #grow(): void {

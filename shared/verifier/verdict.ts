@@ -48,6 +48,9 @@ export type RefusalReason =
   /** Nothing is said of the token: the node cannot judge it now. Retry, here or elsewhere; never drop the token. */
   | 'unavailable'
 
+/** What revocations make of a genuine token. */
+export type Fallen = Extract<RefusalReason, 'key_retired' | 'org_disabled' | 'revoked'>
+
 export interface Accepted {
   readonly ok: true
   readonly id: TokenId

@@ -163,7 +163,7 @@ class Walk {
 const HELD = {}
 
 /** Comparisons with NaN are false, and one of them would let every token pass. */
-function credible({ nowEarliestMs, nowLatestMs }: Context): Refused | undefined {
+export function credible({ nowEarliestMs, nowLatestMs }: Context): Refused | undefined {
   const known = Number.isFinite(nowEarliestMs) && Number.isFinite(nowLatestMs) && nowEarliestMs <= nowLatestMs
   return known ? undefined : refused('unavailable', 'this node does not know the time')
 }
@@ -192,19 +192,26 @@ function signatureWrong(): Refused {
   return refused('signature_wrong', 'the signature does not match: the token was changed')
 }
 
-function orgMismatch(): Refused {
+export function orgMismatch(): Refused {
   return refused('org_mismatch', 'the token is not for the org that the access names')
 }
 
-function expiry({ expiresAt }: TokenIdentifier, { nowLatestMs }: Context): Refused | undefined {
+export function expiry(
+  { expiresAt }: Pick<TokenIdentifier, 'expiresAt'>,
+  { nowLatestMs }: Context,
+): Refused | undefined {
   if (expiresAt === 0 || nowLatestMs < expiresAt * 1000) return undefined
   return refused('expired', `the token expired at ${expiresAt} (unix seconds)`)
 }
 
-function accepted({ identifier, macaroon }: Bundle, key: KeyEntry, { notes, presented }: Cleared): Accepted {
+export function accepted(
+  { identifier, macaroon }: Pick<Bundle, 'identifier' | 'macaroon'>,
+  { org }: Pick<KeyEntry, 'org'>,
+  { notes, presented }: Pick<Cleared, 'notes' | 'presented'>,
+): Accepted {
   const { kid, nonce, subject, expiresAt } = identifier
   const caveatCount = macaroon.caveats.length
-  const base = { ok: true, id: tokenId(kid, nonce), org: key.org, subject, notes, caveatCount } as const
+  const base = { ok: true, id: tokenId(kid, nonce), org, subject, notes, caveatCount } as const
   return {
     ...base,
     ...(expiresAt === 0 ? {} : { expiresAt }),

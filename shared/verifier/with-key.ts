@@ -2,7 +2,6 @@
  * Verification with a root key at hand, without an authority: for services that make macaroons of their own, and for
  * checking those of others. The same verify and clear as for tokens; what a caveat means is the caller's to say.
  */
-import type { Nonce } from '../ids.ts'
 import { derivedKeyOf, type Macaroon, type RootKey } from '../macaroon/macaroon.ts'
 import { verifyChain } from '../macaroon/signature.ts'
 import { decodeUtf8, encodeUtf8 } from '../macaroon/utf8.ts'
@@ -10,6 +9,7 @@ import { type Context, readForeignFacts } from './access.ts'
 import type { CaveatJudge } from './caveat-judge.ts'
 import { clearBundle, type Cleared } from './clear.ts'
 import { judgeByFacts } from './facts-judge.ts'
+import { NO_TABLES } from './standing.ts'
 import type { CaveatTrace } from './trace.ts'
 import { isRefused, type Refused, refused } from './verdict.ts'
 import { verifyDischarges } from './verified-bundle.ts'
@@ -75,8 +75,6 @@ export function judgeAccess(access: ForeignAccess, context: Context): CaveatJudg
   const facts = readForeignFacts(access, context)
   return isRefused(facts) ? facts : judgeByFacts(facts, NO_TABLES)
 }
-
-const NO_TABLES = { key: () => undefined, revoked: (_kid: unknown, _nonce: Nonce) => false }
 
 function notGiven(caveat: string): Refused {
   return refused('caveat_refused', 'a caveat refused: it is none of those that are satisfied', {

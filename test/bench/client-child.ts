@@ -91,7 +91,13 @@ async function revokeOnce(): Promise<{ refusedNs: number; durableNs: number }> {
 const calls = {
   start: async ({ cluster, primary, replica, signerSeed, workerSeed }: ClientSetup): Promise<string> => {
     signer = await createSigner({ cluster, identity: signerSeed, primary })
-    verifier = await createVerifier({ cluster, identity: workerSeed, replicas: [replica], timeoutMs: 10_000 })
+    verifier = await createVerifier({
+      cluster,
+      identity: workerSeed,
+      replicas: [replica],
+      timeoutMs: 10_000,
+      cache: false,
+    })
     const { position } = await signer.createOrg(ORG)
     return position
   },
@@ -119,6 +125,17 @@ const calls = {
       const { refusedNs, durableNs } = await revokeOnce()
       samples.refusedNs.push(refusedNs)
       samples.durableNs.push(durableNs)
+    }
+    return samples
+  },
+  /** From the call until no node anywhere accepts the token, one after the other. */
+  revokeGlobally: async (tokens: number): Promise<number[]> => {
+    const samples: number[] = []
+    for (let index = 0; index < tokens; index += 1) {
+      const { token } = await mint()
+      const startNs = nowNs()
+      await clients().signer.revoke({ token, wait: 'global' })
+      samples.push(nowNs() - startNs)
     }
     return samples
   },

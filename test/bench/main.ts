@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { measureCached } from './cached.ts'
 import { Cluster } from './cluster.ts'
 import { measureLatency } from './latency.ts'
 import { measureMacaroons } from './macaroons/measure.ts'
@@ -15,6 +16,7 @@ import { describeMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
 import { FULL, QUICK, type Plan } from './plan.ts'
 import { formatMachine, formatTable, isMet, type Report, type Row } from './report.ts'
+import { measurePropagation } from './propagation.ts'
 import { measureRestore } from './restore.ts'
 import { measureRevocation } from './revocation.ts'
 import { measureThroughput } from './throughput.ts'
@@ -37,7 +39,7 @@ const { values: options } = parseArgs({
     profile: { type: 'string' },
   },
 })
-const SECTIONS = [...Object.keys(ON_CLUSTER), 'verifier', 'macaroons', 'memory']
+const SECTIONS = [...Object.keys(ON_CLUSTER), 'propagation', 'cached', 'verifier', 'restore', 'macaroons', 'memory']
 for (const section of options.only ?? []) {
   if (!SECTIONS.includes(section)) throw new Error(`there is no section ${section}, only ${SECTIONS.join(', ')}`)
 }
@@ -74,6 +76,8 @@ async function onCluster(): Promise<Row[]> {
 
 async function alone(): Promise<Row[]> {
   const rows: Row[] = []
+  if (wanted('propagation')) rows.push(...(say('propagation'), await measurePropagation(subfolder('fleet'), plan)))
+  if (wanted('cached')) rows.push(...(say('cached'), await measureCached(plan)))
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
   if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))
   if (wanted('macaroons')) rows.push(...(say('macaroons'), await measureMacaroons(subfolder('macaroons'), plan, note)))

@@ -13,6 +13,8 @@ export interface Plan {
   /** Mints are pages alone; a revocation also comes on the stream, ahead of its pages. */
   readonly latency: { readonly mint: readonly Rate[]; readonly revoke: readonly Rate[] }
   readonly verification: { readonly rounds: number; readonly milliseconds: number }
+  readonly propagation: { readonly rates: readonly Rate[]; readonly global: number }
+  readonly cached: { readonly rounds: number }
   /** Transactions behind the snapshot of the small database, and the size of the large one. */
   readonly restore: { readonly rounds: number; readonly transactions: number; readonly largeMegabytes: number }
   /** At most so many rounds, as above; in each, every library does every task for so many milliseconds. */
@@ -35,6 +37,15 @@ export const QUICK: Plan = {
     ],
   },
   verification: { rounds: 3, milliseconds: 500 },
+  propagation: {
+    rates: [
+      { perSecond: 1, commands: 5 },
+      { perSecond: 100, commands: 300 },
+      { perSecond: 1000, commands: 2_000 },
+    ],
+    global: 50,
+  },
+  cached: { rounds: 10 },
   restore: { rounds: 2, transactions: 2_000, largeMegabytes: 100 },
   macaroons: { rounds: 7, seconds: 20, milliseconds: 10 },
   revocations: { tokens: 100, seconds: 5 },
@@ -56,6 +67,15 @@ export const FULL: Plan = {
     ],
   },
   verification: { rounds: 5, milliseconds: 1_000 },
+  propagation: {
+    rates: [
+      { perSecond: 1, commands: 20 },
+      { perSecond: 100, commands: 1_500 },
+      { perSecond: 1000, commands: 10_000 },
+    ],
+    global: 300,
+  },
+  cached: { rounds: 40 },
   restore: { rounds: 3, transactions: 10_000, largeMegabytes: 1_000 },
   macaroons: { rounds: 9, seconds: 60, milliseconds: 30 },
   revocations: { tokens: 1_000, seconds: 25 },

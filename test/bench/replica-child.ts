@@ -22,7 +22,14 @@ interface Reached {
   readonly revocations: number
 }
 
+/** Up to which revocation tokens were refused by when, as the stream brought it. */
+interface Enforced {
+  readonly seqs: number[]
+  readonly atNs: number[]
+}
+
 let replica: Replica | undefined
+let enforced: Enforced = { seqs: [], atNs: [] }
 let visible: Visible = { txids: [], atNs: [] }
 let keepVisible = false
 let txid = 0
@@ -37,6 +44,17 @@ wrapMethod(
     function (this: Tables) {
       refresh.call(this)
       seen(this)
+    },
+)
+
+wrapMethod(
+  Tables.prototype,
+  'add',
+  (add) =>
+    function (this: Tables, rows, complete, timeline) {
+      add.call(this, rows, complete, timeline)
+      enforced.seqs.push(complete)
+      enforced.atNs.push(nowNs())
     },
 )
 
@@ -73,6 +91,12 @@ const calls = {
     const kept = visible
     keepVisible = keep
     visible = { txids: [], atNs: [] }
+    return kept
+  },
+  /** Since it was last asked. */
+  enforced: (): Enforced => {
+    const kept = enforced
+    enforced = { seqs: [], atNs: [] }
     return kept
   },
   cpu: (): NodeJS.CpuUsage => process.cpuUsage(),

@@ -39,6 +39,7 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
         return position
       },
       rollback: () => void rollback.run(),
+      positionAt: () => undefined,
       reload: () => loadState(connection, [kek], systemEntropy),
     },
     clock: systemClock,

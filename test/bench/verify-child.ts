@@ -6,6 +6,7 @@ import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
 import { nextNonce } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
+import { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import { RevocationTable, TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { judge, type TokenTables } from '../../shared/verifier/verifier.ts'
 import { nowNs, serve } from './process.ts'
@@ -25,7 +26,11 @@ const CAVEATS = [
 const derivedKey = randomBytes(32)
 const keys = new KeyTable([[KID, { org: 'acme', derivedKey, state: 'active', orgState: 'active' }]])
 const revocations = new RevocationTable({ seed: randomBytes(TABLE_SEED_BYTES) })
-const tables: TokenTables = { key: (kid) => keys.get(kid), revoked: (kid, nonce) => revocations.has(kid, nonce) }
+const tables: TokenTables = {
+  key: (kid) => keys.get(kid),
+  revoked: (kid, nonce) => revocations.has(kid, nonce),
+  cutOffs: new CutOffs(),
+}
 let nonces = { lastMs: 0, counter: 0 }
 
 function freshNonce(): Nonce {

@@ -107,7 +107,13 @@ export class Cluster {
   async verifier(replica: NodeFiles, timeoutMs: number = CALL_TIMEOUT_MS): Promise<Verifier> {
     const { address, peerId } = replica
     const identity = this.#operator.privateKey.raw.subarray(0, 32)
-    const verifier = await createVerifier({ cluster: CLUSTER, identity, replicas: [{ address, peerId }], timeoutMs })
+    const verifier = await createVerifier({
+      cluster: CLUSTER,
+      identity,
+      replicas: [{ address, peerId }],
+      timeoutMs,
+      cache: false,
+    })
     this.#clients.push(verifier)
     return verifier
   }

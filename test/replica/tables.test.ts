@@ -6,8 +6,10 @@ import { createDatabase } from '../../primary/store/create-database.ts'
 import { Tables } from '../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
+import { keyOfRow } from '../../shared/database/revocation-log.ts'
+import type { Kid, Nonce } from '../../shared/ids.ts'
 import { silentLog } from '../../shared/log.ts'
-import type { RevocationRow } from '../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { kekFromHex, type Kek } from '../../shared/sealing.ts'
 import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
 
@@ -38,8 +40,8 @@ function nonceOf(seq: number): string {
   return seq.toString(16).padStart(32, '0')
 }
 
-function row(seq: number, kind = 'token'): RevocationRow {
-  return { seq, kind, kid: KID, nonce: nonceOf(seq), expiresAt: 0 }
+function row(seq: number): RevocationRow {
+  return { seq, kind: 'token', kid: KID, nonce: nonceOf(seq), expiresAt: 0 }
 }
 
 function revoke(writer: Connection, seq: number, kind = 'token'): void {
@@ -69,6 +71,52 @@ test('a revocation of a kind that this version does not know makes the replica s
   revoke(writer, 1, 'subject-before')
   made.refresh()
   expect(made.uninterpretable).toContain('subject-before')
+})
+
+test('what is not understood does not count as known, nor does anything behind it, until a version knows it', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  revoke(writer, 1)
+  revoke(writer, 2, 'device')
+  revoke(writer, 3)
+  made.refresh()
+  expect([made.revocationsInPages, made.revocationSeq]).toEqual([1, 1])
+  revoke(writer, 4)
+  made.refresh()
+  expect([made.revocationsInPages, made.revocationSeq]).toEqual([1, 1])
+  // The version that knows the kind reads the same pages.
+  writer.exec("UPDATE revocations SET kind = 'token' WHERE seq = 2")
+  const upgraded = tables()
+  expect([upgraded.uninterpretable, upgraded.revocationSeq]).toEqual([undefined, 4])
+})
+
+test('a record that is wrong but names one token denies that token, raises an alert, and nothing else', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  revoke(writer, 1)
+  writer.exec('UPDATE revocations SET expires_at = -1')
+  made.refresh()
+  expect(made.revoked(KID as never, nonceOf(1) as never)).toBe(true)
+  expect(made.poison).toContain('revocation 1 is malformed')
+  expect([made.uninterpretable, made.revocationSeq]).toEqual([undefined, 1])
+})
+
+test('cut-offs come from pages and from the stream, and are of one table', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  expect(made.cutOffs.size).toBe(0)
+  const subject = { seq: 1, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 1_000, expiresAt: 0 } as const
+  writer
+    .prepare('INSERT INTO revocations VALUES (1, ?, ?, ?, 0, 0, ?, ?)')
+    .run('subject', 'acme', keyOfRow(subject), 'somebody', '')
+  writer.exec('UPDATE meta SET txid = txid + 1, revocation_seq = 1')
+  made.refresh()
+  made.add([{ seq: 2, kind: 'org_disabled', org: 'globex', expiresAt: 0 }], 2, made.meta?.timeline)
+  const name = { kid: KID as Kid, nonce: nonceOf(1) as Nonce }
+  expect(made.cutOffs.fallen(name, 'acme', 'alice')).toBe('revoked')
+  expect(made.cutOffs.fallen(name, 'acme', 'bob')).toBeUndefined()
+  expect(made.cutOffs.fallen(name, 'globex', 'bob')).toBe('org_disabled')
+  expect(made.counts.revocations).toBe(2)
 })
 
 test('a schema that is raised by an applied transaction is refused at once, not at the next start', () => {

@@ -51,7 +51,8 @@ function newSlot(cid: Uint8Array): Slot {
   return { cid: new Uint8Array(cid), ...compileCaveat(cid) }
 }
 
-function compileCaveat(cid: Uint8Array): CompiledCaveat {
+/** Without the cache, for who keeps what comes out. */
+export function compileCaveat(cid: Uint8Array): CompiledCaveat {
   const text = decodeUtf8(cid)
   if (text !== undefined) return { text, predicate: compilePredicate(text) }
   const hex = Buffer.from(cid.buffer, cid.byteOffset, cid.length).toString('hex')

@@ -15,7 +15,7 @@ const tokens = new Map<string, ShownToken>()
 let running = true
 
 const { cluster, replicas, identity, timeoutMs } = options
-const verifier = await createVerifier({ cluster, replicas, identity, timeoutMs })
+const verifier = await createVerifier({ cluster, replicas, identity, timeoutMs, cache: false })
 
 createInterface({ input: process.stdin }).on('line', take).on('close', stop)
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`)

@@ -213,11 +213,39 @@ describe('a restore', () => {
     const data = join(own.folder, 'replica')
     cpSync(own.authority.folder, data, { recursive: true })
     const place = { timeline: timeline('ab'.repeat(16)), epoch: epoch(1) }
-    const row = { seq: 3, kind: 'token', kid: TOKEN(3).slice(0, 16), nonce: TOKEN(3).slice(16), expiresAt: 0 }
+    const row = { seq: 3, kind: 'token' as const, kid: TOKEN(3).slice(0, 16), nonce: TOKEN(3).slice(16), expiresAt: 0 }
     const journal = Buffer.concat([encodeTimeline(place), encodeRow(row), Buffer.alloc(64)])
     writeFileSync(join(data, 'revocations.journal'), journal)
     expect(await own.good('--from-replica', data)).toMatchObject({ carried: { revocations: 1 }, plan: null })
     expect(own.revocations()).toEqual([TOKEN(1), TOKEN(2), TOKEN(3)])
+  })
+
+  test('keeps revocations of every kind from a journal, each once, and asks for a yes about what it does not understand', async () => {
+    const own = await restorer()
+    const data = join(own.folder, 'replica')
+    cpSync(own.authority.folder, data, { recursive: true })
+    const place = { timeline: timeline('ab'.repeat(16)), epoch: epoch(1) }
+    const rows = [
+      { seq: 3, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 7, expiresAt: 0 },
+      { seq: 4, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 8, expiresAt: 0 },
+      { seq: 5, kind: 'key', org: 'acme', kid: '00000000000000a1', expiresAt: 0 },
+      { seq: 6, kind: 'org_disabled', org: 'acme', expiresAt: 0 },
+    ] as const
+    // The last one came twice, in two timelines.
+    const again = [encodeTimeline({ timeline: timeline('cd'.repeat(16)), epoch: epoch(2) }), encodeRow(rows[3])]
+    const records = [encodeTimeline(place), ...rows.map(encodeRow), ...again]
+    const journal = join(data, 'revocations.journal')
+    writeFileSync(journal, Buffer.concat([...records, Buffer.alloc(64)]))
+    expect(await own.good('--from-replica', data)).toMatchObject({ carried: { revocations: 4 } })
+    const alice = Buffer.from('alice').toString('hex')
+    const cutOff = (ms: number): string => ms.toString(16).padStart(16, '0') + alice
+    expect(own.revocations()).toEqual([TOKEN(1), TOKEN(2), cutOff(7), cutOff(8), '00000000000000a1', ''])
+    rmSync(own.output)
+
+    const unknown = encodeRow({ kind: 'unknown', seq: 7, record: { seq: 7, kind: 'device' } })
+    writeFileSync(journal, Buffer.concat([...records, unknown, Buffer.alloc(64)]))
+    const refused = await own.refused('--from-replica', data)
+    expect(refused.text).toContain('revocation 7 is of kind "device"')
   })
 
   test('asks for a yes when the archive’s head cannot be read, when a newer position is known, or an epoch left no trace', async () => {

@@ -1,3 +1,4 @@
+import { HANDSHAKES_UNFINISHED_MAX } from '../../../shared/limits.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -137,10 +138,10 @@ describe('a flood of four thousand half-open sockets', () => {
       const near = await dialTo(server.listener)
       await near.close()
       honest += 1
-      expect(server.listener.unfinished()).toBeLessThanOrEqual(64)
+      expect(server.listener.unfinished()).toBeLessThanOrEqual(HANDSHAKES_UNFINISHED_MAX)
     }
     expect(honest).toBe(40)
-    await until(() => server.refusals.length >= 4000 - 64)
+    await until(() => server.refusals.length >= 4000 - HANDSHAKES_UNFINISHED_MAX)
     expect(
       server.refusals.every(({ error }) => ['overloaded', 'timeout', 'connection_lost'].includes(error.code)),
     ).toBe(true)

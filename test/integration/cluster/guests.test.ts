@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { RpcClient } from '../../../shared/channel/rpc-client.ts'
 import type { MacaroondError } from '../../../shared/errors.ts'
 import { checksum, epoch, txid } from '../../../shared/ids.ts'
+import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../../../shared/limits.ts'
 import { positionText } from '../../../shared/position.ts'
 import { Cluster } from './harness.ts'
 
@@ -42,5 +43,7 @@ test('a stranger has fewer calls in flight than a worker may have', async () => 
   const later = positionText({ epoch: epoch(1), txid: txid(100_000), checksum: checksum(1n << 63n) })
   const waiting = { token: 'mcn1_AA', access: { org: 'acme' }, minPosition: later }
   const outcomes = await Promise.allSettled(Array.from({ length: 80 }, () => stranger.call('verify', waiting)))
-  expect(outcomes.filter(({ status }) => status === 'rejected').length).toBe(80 - 64)
+  const answered = outcomes.filter(({ status }) => status === 'fulfilled').length
+  expect(answered).toBeGreaterThan(0)
+  expect(answered).toBeLessThanOrEqual(GUEST_REQUESTS_IN_FLIGHT_MAX)
 })

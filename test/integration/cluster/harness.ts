@@ -1,5 +1,5 @@
 /** A cluster in this process: the real nodes with real sockets and files, a proxy before the primary for every replica. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -81,6 +81,8 @@ export class Cluster {
   readonly #cleanups: (() => unknown)[] = []
   #primary: Primary | undefined
   #address = '127.0.0.1:0'
+  /** What nodes are started with from now on. */
+  keks: { readonly kek: Kek; readonly previousKeks?: readonly Kek[] } = { kek: KEK }
   /** What the primary's configuration lists now; `primary.reload()` takes it over. */
   peers: PeerEntry[]
 
@@ -149,7 +151,7 @@ export class Cluster {
   async startPrimary(changes: Partial<PrimaryConfig> = {}): Promise<Primary> {
     const config = { ...this.primaryConfig(), ...changes }
     const reread = (): PrimaryConfig => ({ ...config, peers: this.peers })
-    const options = { config, identity: identityOf('primary'), kek: KEK, log: silentLog, reread }
+    const options = { config, identity: identityOf('primary'), ...this.keks, log: silentLog, reread }
     this.#primary = await Primary.start(options)
     this.#address = this.#primary.address
     for (const proxy of this.#proxies.values()) proxy.aim(this.#address)
@@ -188,7 +190,7 @@ export class Cluster {
       },
       replicaConfig,
     )
-    const options = { config, identity: identityOf(region), kek: KEK, log: silentLog, reread: () => config }
+    const options = { config, identity: identityOf(region), ...this.keks, log: silentLog, reread: () => config }
     const replica = await Replica.start(options)
     this.#replicas.set(region, replica)
     return replica
@@ -207,9 +209,10 @@ export class Cluster {
     return signer
   }
 
+  /** Without a cache: every verdict is this replica's. */
   async verifier(region: 'fra' | 'sin' = 'fra'): Promise<Verifier> {
     const node = { address: this.replica(region).address, peerId: identityOf(region).peerId }
-    const options = { cluster: CLUSTER, identity: seedOf('worker'), replicas: [node], timeoutMs: 5_000 }
+    const options = { cluster: CLUSTER, identity: seedOf('worker'), replicas: [node], timeoutMs: 5_000, cache: false }
     const verifier = await createVerifier(options)
     this.#cleanups.push(() => verifier.close())
     return verifier
@@ -218,7 +221,8 @@ export class Cluster {
   /** A profile file for the command line. */
   async profile(who: Who = 'operator'): Promise<string> {
     const identity = join(this.folder, `${who}.key`)
-    await createIdentityFile(identity, { bytes: () => Buffer.from(seedOf(who)), uniform: () => 0 })
+    const entropy = { bytes: () => Buffer.from(seedOf(who)), uniform: () => 0 }
+    if (!existsSync(identity)) await createIdentityFile(identity, entropy)
     const replicas = [...this.#replicas].map(([region, { address }]) => {
       return { region, address, peer_id: identityOf(region as Who).peerId }
     })

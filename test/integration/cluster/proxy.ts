@@ -12,6 +12,11 @@ export interface Slow {
   readonly bytesPerSecond: number
 }
 
+export interface Hold {
+  /** A connection on which the dialer sends this much at once is held: what comes back waits. */
+  readonly requestBytes: number
+}
+
 interface Pair {
   readonly dialer: Socket
   readonly server: Socket
@@ -28,6 +33,9 @@ export class Proxy {
   down = false
   cut: Cut | undefined
   slow: Slow | undefined
+  hold: Hold | undefined
+  /** Connections that were held so far. */
+  holds = 0
   /** Everything that went over the wire in both directions, when it is set. */
   captured: Buffer[] | undefined
   /** Connections that the proxy itself ended. */
@@ -59,6 +67,12 @@ export class Proxy {
     this.#target = target
   }
 
+  /** What was held goes on, and nothing more is held. */
+  release(): void {
+    this.hold = undefined
+    for (const { server } of this.#pairs) server.resume()
+  }
+
   /** Ends every connection now. */
   cutAll(): void {
     for (const pair of this.#pairs) this.#end(pair)
@@ -80,6 +94,10 @@ export class Proxy {
     for (const socket of [dialer, server]) socket.on('error', end).on('close', end)
     dialer.on('data', (chunk) => {
       this.captured?.push(chunk)
+      if (this.hold !== undefined && chunk.length >= this.hold.requestBytes) {
+        this.holds += 1
+        server.pause()
+      }
       server.write(chunk)
     })
     this.#carry(pair)

@@ -137,7 +137,7 @@ class Operator {
 
 describe('the runbook', () => {
   test('has no block that this suite does not run', () => {
-    const names = ['prepare', 'look', 'rehearse', 'moment', 'lost-disk', 'from-replica']
+    const names = ['prepare', 'look', 'rehearse', 'moment', 'lost-disk', 'from-replica', 'kek-nodes', 'kek-rotate']
     expect([...blocks.keys()].toSorted()).toEqual(names.toSorted())
   })
 
@@ -185,5 +185,12 @@ describe('the runbook', () => {
       'ok',
       'revoked',
     ])
+
+    await operator.block('kek-nodes')
+    await operator.serving()
+    expect(await operator.block('kek-rotate')).toMatch(/sealed again with key-encryption key [0-9a-f]{8}: 2/)
+    await operator.serving()
+    expect([await operator.verdict(kept), await operator.verdict(revoked)]).toEqual(['ok', 'revoked'])
+    expect(await operator.block('look')).toMatch(/as it was committed, and a key opens/)
   }, 240_000)
 })

@@ -5,9 +5,10 @@ import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { step, type Moment, type Outcome } from '../../../primary/authority/step.ts'
 import type { Entropy } from '../../../shared/clock.ts'
-import { epoch, timeline } from '../../../shared/ids.ts'
+import { epoch, timeline, txid } from '../../../shared/ids.ts'
 import { resumeNonces } from '../../../shared/macaroon/nonce.ts'
-import { RevocationTable, TABLE_SEED_BYTES } from '../../../shared/verifier/revocation-table.ts'
+import { TABLE_SEED_BYTES } from '../../../shared/verifier/revocation-table.ts'
+import { Revocations } from '../../../shared/verifier/revocations.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
 
 export const KEK: Kek = kekFromHex('ab'.repeat(32))
@@ -32,8 +33,12 @@ export function freshState(): AuthorityState {
     orgs: new Map(),
     keys: new Map(),
     thirdParties: new Map(),
-    revocations: new RevocationTable({ seed: Buffer.alloc(TABLE_SEED_BYTES) }),
+    revocations: new Revocations({ seed: Buffer.alloc(TABLE_SEED_BYTES) }),
+    undo: [],
+    requests: new Map(),
     issue: resumeNonces(0),
+    txid: txid(1),
+    requestSeq: 0,
     keyGeneration: 0,
     revocationSeq: 0,
     audit: { seq: 0, hash: AUDIT_GENESIS },
@@ -72,6 +77,6 @@ export class Authority {
 export function imageOf(state: AuthorityState): string {
   const { size: revoked } = state.revocations
   const maps = { orgs: [...state.orgs], keys: [...state.keys], thirdParties: [...state.thirdParties] }
-  const plain = { ...state, ...maps, revoked }
+  const plain = { ...state, ...maps, requests: [...state.requests], undo: state.undo.length, revoked }
   return JSON.stringify(plain)
 }

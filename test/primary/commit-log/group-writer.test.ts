@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Command, Minted } from '../../../primary/authority/commands.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
-import { GroupWriter, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
+import { GroupWriter, type KnownRevocations, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -45,7 +45,13 @@ class MemoryPort implements TransactionPort {
     this.#open = undefined
     this.rollbacks += 1
   }
-  readonly reload = (): AuthorityState => cloneOf(this.#state)
+  readonly positionAt = (): undefined => undefined
+  /** What was known when it was called last. */
+  known: KnownRevocations | undefined
+  readonly reload = (known?: KnownRevocations): AuthorityState => {
+    this.known = known
+    return { ...cloneOf(this.#state), undo: [] }
+  }
 }
 
 function cloneOf(state: AuthorityState): AuthorityState {
@@ -148,6 +154,31 @@ for (const [where, field] of [
     expect(fatal).toEqual([])
   })
 }
+
+test('after a failure what is known of revocations is kept, without those of the group that failed', async () => {
+  const { port, writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const ids = await Promise.all([1, 2].map(async () => (await writer.submit<Minted>(mint('acme'))).answer.id))
+  const [first, second] = ids.map((id) => parseTokenId(id))
+  const revoke = (name: object): Command =>
+    ({ kind: 'token.revoke', actor: ACTOR, ...name, expiresAt: 0, recorded: true, reason: '' }) as Command
+  const why = { actor: ACTOR, reason: '', tokens: { count: 0, complete: true } }
+  await writer.submit(revoke(first ?? {}))
+  const { revocations } = writer.state
+  port.failCommit = new MacaroondError('disk_full', 'full')
+  const lost = [revoke(second ?? {}), { kind: 'org.disable', org: 'acme', ...why } as const]
+  expect(outcomesOf(await Promise.allSettled(lost.map((command) => writer.submit(command))))).toEqual([
+    'disk_full',
+    'disk_full',
+  ])
+  // Nothing is read again that was known: the same table, up to the last committed one.
+  expect(port.known?.revocations).toBe(revocations)
+  expect([port.known?.seq, revocations.size]).toEqual([1, 1])
+  const revoked = ids.map((id) => revocations.revoked(parseTokenId(id).kid, parseTokenId(id).nonce))
+  expect([revoked, revocations.cutOffs.size]).toEqual([[true, false], 0])
+  port.failCommit = undefined
+  expect(outcomesOf(await Promise.allSettled([writer.submit(mint('acme'))]))).toEqual(['done'])
+})
 
 test('a state that cannot be read back after a failure is the end', async () => {
   const { port, writer, fatal } = bench()

@@ -4,7 +4,7 @@ import type { AuthorityState } from '../../../primary/authority/state.ts'
 import type { TransactionPort } from '../../../primary/commit-log/group-writer.ts'
 import { RecentRevocations } from '../../../primary/publisher/recent-revocations.ts'
 import { checksum, epoch, kid, nonce, txid } from '../../../shared/ids.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
 
 const STATE = {} as AuthorityState
 
@@ -20,8 +20,8 @@ class Log {
 
 function revocation(seq: number): Extract<Row, { table: 'revocations' }> {
   const [name, unique] = [kid('00000000000000a1'), nonce(seq.toString(16).padStart(32, '0'))]
-  const text = { actor: 'test', reason: '', org: 'acme', kind: 'token' } as const
-  return { table: 'revocations', row: { seq, kid: name, nonce: unique, atMs: 1, expiresAt: seq + 1000, ...text } }
+  const revocation = { seq, kind: 'token', kid: name, nonce: unique, expiresAt: seq + 1000 } as const
+  return { table: 'revocations', row: { revocation, org: 'acme', atMs: 1, actor: 'test', reason: '' } }
 }
 
 function setUp(fails: () => boolean = () => false): { log: Log; recent: RecentRevocations; port: TransactionPort } {
@@ -33,8 +33,7 @@ function setUp(fails: () => boolean = () => false): { log: Log; recent: RecentRe
       written = []
     },
     write: ({ table, row }) => {
-      if (table !== 'revocations') return
-      written.push({ seq: row.seq, kind: row.kind, kid: row.kid, nonce: row.nonce, expiresAt: row.expiresAt })
+      if (table === 'revocations') written.push(row.revocation)
     },
     commit: () => {
       log.rows.push(...written)
@@ -44,6 +43,7 @@ function setUp(fails: () => boolean = () => false): { log: Log; recent: RecentRe
     rollback: () => {
       written = []
     },
+    positionAt: () => undefined,
     reload: () => STATE,
   }
   return { log, recent, port: recent.following(port) }
@@ -68,7 +68,7 @@ test('what was just committed comes without the log being read, and is what the 
 
 test('what is older than what is kept comes from the log', () => {
   const { log, recent, port } = setUp()
-  log.rows.push(...[1, 2].map((seq) => ({ seq, kind: 'token', kid: '', nonce: '', expiresAt: 0 })))
+  log.rows.push(...[1, 2].map((seq) => ({ seq, kind: 'token' as const, kid: '', nonce: '', expiresAt: 0 })))
   commit(port, 3, 4)
   expect(seqs(recent.after(0, 100))).toEqual([1, 2, 3, 4])
   expect(log.reads).toBe(1)

@@ -1,11 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { RevocationJournal, type Place } from '../../../replica/revocations/journal.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocations.ts'
+import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
 
 const OURS: Place = { timeline: timeline('a'.repeat(32)), epoch: epoch(1) }
 const LATER: Place = { timeline: timeline('b'.repeat(32)), epoch: epoch(2) }
@@ -134,4 +135,58 @@ test('under steady revocations what pages hold is dropped once the journal is la
   expect(readFileSync(path).length).toBeLessThan(before / 2)
   journal.close()
   expect(reopened(path)).toEqual({ 1: [large - 2, large - 1, large, large + 1] })
+})
+
+/** A record as another version might write it: whole, with a checksum that fits. */
+function record(text: string): Buffer {
+  const head = Buffer.alloc(8)
+  head.writeUInt32BE(Buffer.byteLength(text), 0)
+  head.writeUInt32BE(crc32(text), 4)
+  return Buffer.concat([head, Buffer.from(text)])
+}
+
+test('a whole record of a kind that this version does not know ends nothing: what follows it is there, and stays', () => {
+  const { path, bytes } = written()
+  const newer = { seq: 6, kind: 'device', serial: 'x', expiresAt: 0 }
+  writeFileSync(path, Buffer.concat([bytes, record(JSON.stringify(newer)), record(JSON.stringify(rows(7)[0]))]))
+  expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5, 6, 7] })
+  const journal = new RevocationJournal(path)
+  const [part] = journal.takeLoaded()
+  expect(part?.rows[5]).toEqual({ kind: 'unknown', seq: 6, record: newer })
+  journal.append(OURS, rows(8))
+  journal.close()
+  expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5, 6, 7, 8] })
+})
+
+test.each([
+  ['{"seq": 0}'],
+  ['{"timeline": "' + 'c'.repeat(32) + '", "epoch": 1, "region": "fra"}'],
+  ['not JSON'],
+  ['[]'],
+])(
+  'a whole record that is neither timeline nor revocation keeps the node from starting, and nothing is wiped: %s',
+  (text) => {
+    const { path, bytes } = written()
+    const whole = Buffer.concat([bytes, record(text), record(JSON.stringify(rows(6)[0]))])
+    writeFileSync(path, whole)
+    expect(() => new RevocationJournal(path)).toThrow(expect.objectContaining({ code: 'schema_newer' }))
+    expect(readFileSync(path).equals(whole)).toBe(true)
+  },
+)
+
+test('a revocation of every kind is there after a restart', () => {
+  const path = newPath()
+  const kinds: RevocationRow[] = [
+    ...rows(1),
+    { seq: 2, kind: 'subject', org: 'acme', subject: 'ümläut \u0001', untilMs: 5, expiresAt: 0 },
+    { seq: 3, kind: 'org', org: 'acme', untilMs: 5, expiresAt: 0 },
+    { seq: 4, kind: 'key', org: 'acme', kid: '1'.repeat(16), expiresAt: 0 },
+    { seq: 5, kind: 'org_disabled', org: 'acme', expiresAt: 0 },
+  ]
+  const journal = new RevocationJournal(path)
+  journal.append(OURS, kinds)
+  journal.close()
+  const again = new RevocationJournal(path)
+  expect(again.takeLoaded().flatMap((part) => part.rows)).toEqual(kinds)
+  again.close()
 })

@@ -4,24 +4,35 @@ import type { Connection } from '../../../shared/channel/connection.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { createVerifier } from '../../../replica/worker/sdk.ts'
+import { HomeRegion } from '../../../replica/worker/region.ts'
 import { ReplicaPool } from '../../../replica/worker/replica-pool.ts'
-import { cleanup, clientIdentity, serve, serverIdentity } from '../../shared/channel/pair.ts'
+import type { WorkerVerdict } from '../../../replica/worker/sdk.ts'
+import { cleanup, clientIdentity, serve, serverIdentity, strangerIdentity } from '../../shared/channel/pair.ts'
 
 const peerId = serverIdentity.peerId
 const accepted = { ok: true, id: 'x', org: 'acme', subject: 'alice', notes: [], caveatCount: 0, node: 'here' }
 
 /** A listener that answers `verify` as told: the pool only forwards, so nothing of a real replica is needed here. */
-async function replica(verify: (params: unknown) => unknown): Promise<{ address: string; peerId: string }> {
+async function replica(
+  verify: (params: unknown) => unknown,
+  region = 'fra',
+  identity = serverIdentity,
+): Promise<{ address: string; peerId: string }> {
   const onConnection = (connection: Connection): Promise<void> =>
     serveRpc(connection, { methods: { verify }, log: silentLog }).done
-  const { listener } = await serve({ onConnection })
-  return { address: listener.address, peerId }
+  const { listener } = await serve({ identity, onConnection, accept: () => ({ ok: true, welcome: { region } }) })
+  return { address: listener.address, peerId: identity.peerId }
 }
 
-function pool(replicas: { address: string; peerId: string }[], timeoutMs = 2_000): ReplicaPool {
-  const made = new ReplicaPool({ cluster: 'test', replicas, identity: clientIdentity, timeoutMs })
+interface Asked {
+  readonly verify: () => Promise<WorkerVerdict>
+}
+
+function pool(replicas: { address: string; peerId: string }[], timeoutMs = 2_000, crossRegion = false): Asked {
+  const region = new HomeRegion({ region: 'fra', crossRegion })
+  const made = new ReplicaPool({ cluster: 'test', replicas, identity: clientIdentity, region })
   cleanup(() => made.close())
-  return made
+  return { verify: () => made.verify({ token: 't', access: { org: 'acme' } }, { timeoutMs }) }
 }
 
 async function deadAddress(): Promise<string> {
@@ -33,7 +44,7 @@ async function deadAddress(): Promise<string> {
 describe('the replicas of a region', () => {
   test('are asked in turn: a dead one costs a part of the time, and the next one answers', async () => {
     const alive = await replica(() => accepted)
-    const verdict = await pool([{ address: await deadAddress(), peerId }, alive]).verify('t', { org: 'acme' }, {})
+    const verdict = await pool([{ address: await deadAddress(), peerId }, alive]).verify()
     expect(verdict).toEqual(accepted)
   })
 
@@ -47,27 +58,41 @@ describe('the replicas of a region', () => {
       }
       return serveRpc(connection, { methods: { verify }, log: silentLog }).done
     }
-    const { listener } = await serve({ onConnection })
-    expect(await pool([{ address: listener.address, peerId }]).verify('t', { org: 'acme' }, {})).toEqual(accepted)
+    const { listener } = await serve({ onConnection, accept: () => ({ ok: true, welcome: { region: 'fra' } }) })
+    expect(await pool([{ address: listener.address, peerId }]).verify()).toEqual(accepted)
     expect(calls).toBe(2)
   })
 
   test('that hang do not take all of the time from those that answer', async () => {
     const hung = await replica(() => new Promise(() => undefined))
     const alive = await replica(() => accepted)
-    expect(await pool([hung, alive]).verify('t', { org: 'acme' }, {})).toEqual(accepted)
+    expect(await pool([hung, alive]).verify()).toEqual(accepted)
   })
 
   test('that cannot be reached make the verdict unavailable, not an exception and not a refusal of the token', async () => {
-    const verdict = await pool([{ address: await deadAddress(), peerId }], 200).verify('t', { org: 'acme' }, {})
+    const verdict = await pool([{ address: await deadAddress(), peerId }], 200).verify()
     expect(verdict).toMatchObject({ ok: false, reason: 'unavailable' })
+  })
+
+  test('that cannot tell are passed over for one that can, and what the last of them says is told', async () => {
+    const stale = { ok: false, reason: 'unavailable', message: 'this replica is cut off', node: 'stale' }
+    const cutOff = await replica(() => stale)
+    expect(await pool([cutOff, await replica(() => accepted)]).verify()).toEqual(accepted)
+    expect(await pool([cutOff, { address: await deadAddress(), peerId }], 500).verify()).toEqual(stale)
+  })
+
+  test('of another region are not asked, unless that was configured', async () => {
+    const home = await replica(() => ({ ok: false, reason: 'unavailable', message: 'cut off', node: 'home' }))
+    const abroad = await replica(() => ({ ...accepted, node: 'abroad' }), 'sin', strangerIdentity)
+    expect(await pool([abroad, home], 1_000).verify()).toMatchObject({ reason: 'unavailable', node: 'home' })
+    expect(await pool([abroad, home], 2_000, true).verify()).toMatchObject({ ok: true, node: 'abroad' })
   })
 
   test('answer errors about the call itself as such', async () => {
     const superseded = await replica(() => {
       throw new MacaroondError('position_superseded', 'undone')
     })
-    await expect(pool([superseded]).verify('t', { org: 'acme' }, {})).rejects.toMatchObject({
+    await expect(pool([superseded]).verify()).rejects.toMatchObject({
       code: 'position_superseded',
     })
   })

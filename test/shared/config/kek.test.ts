@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { loadKek } from '../../../shared/config/kek.ts'
+import { loadKek, loadKeks } from '../../../shared/config/kek.ts'
 import type { KekSource } from '../../../shared/config/node-config.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 
@@ -43,6 +43,16 @@ test('a key comes from a file, the environment or a command, with or without a n
     expect(loadKek({ env: 'KEK' }, '/etc/node.toml', { KEK: text })).toEqual(KEK)
   }
   expect(loadKek({ command: ['echo', HEX] }, '/etc/node.toml', {})).toEqual(KEK)
+})
+
+test('a ring is the key that seals, and those before it in their order, each from a source of its own', () => {
+  const [second, third] = ['1'.repeat(64), '2'.repeat(64)]
+  const previous = [{ env: 'OLD' }, { command: ['echo', third] }]
+  expect(loadKeks({ file: fileOf(HEX), previous }, '/etc/node.toml', { OLD: second })).toEqual({
+    kek: KEK,
+    previousKeks: [kekFromHex(second), kekFromHex(third)],
+  })
+  expect(loadKeks({ file: fileOf(HEX) }, '/etc/node.toml', {})).toEqual({ kek: KEK, previousKeks: [] })
 })
 
 test('a relative file is meant from the folder of the configuration', () => {

@@ -9,14 +9,15 @@ import { step } from '../../../primary/authority/step.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
+import { readSealedSecrets } from '../../../primary/store/sealed-secrets.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { IssuedLog } from '../../../shared/database/issued-log.ts'
 import { KeyReader, readOrgs } from '../../../shared/database/keys.ts'
 import { checkMeta, MetaReader } from '../../../shared/database/meta.ts'
-import { RevocationLog } from '../../../shared/database/revocation-log.ts'
+import { keyOfRow, RevocationLog } from '../../../shared/database/revocation-log.ts'
 import { readSigningKey } from '../../../shared/database/signing-key.ts'
 import { ed25519Sign, ed25519Verify, x25519PublicKey } from '../../../shared/crypto.ts'
-import { parseTokenId, tokenId, type Nonce } from '../../../shared/ids.ts'
+import { type Kid, parseTokenId, tokenId, type Nonce } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
 import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
 
@@ -191,7 +192,7 @@ test('third parties and revocations come back from the database, and a removed t
   expect(Buffer.from(publicKey ?? []).toString('hex')).toBe(first.publicKey)
   expect(x25519PublicKey(privateKey ?? new Uint8Array(32))).toEqual(publicKey)
   expect(unrevoked).toBe(true)
-  expect(revocations.has(named.kid, named.nonce)).toBe(true)
+  expect(revocations.revoked(named.kid, named.nonce)).toBe(true)
   expect(revocations.size).toBe(1)
 })
 
@@ -199,4 +200,147 @@ test('a database of a schema that was never released is refused, and told apart 
   const meta = new MetaReader(database()).read()
   expect(codeOf(() => checkMeta({ ...meta, schema: meta.schema - 1 }, 'test', 'it'))).toBe('schema_older')
   expect(codeOf(() => checkMeta({ ...meta, schema: meta.schema + 1 }, 'test', 'it'))).toBe('schema_newer')
+})
+
+const TOKENS = { count: 0, complete: true }
+const why = { actor: ACTOR, reason: '', tokens: TOKENS }
+
+function keyOf(db: Connection, org: string): Kid {
+  return loadState(db, [KEK], systemEntropy).orgs.get(org)?.activeKid as Kid
+}
+
+test('revocations of every kind, and what they change, come back from the database', () => {
+  const db = database()
+  const [, , minted] = run(db, [createOrg('acme'), createOrg('globex'), mint]) as [unknown, unknown, Minted]
+  const { kid } = parseTokenId(minted.id)
+  run(db, [
+    { kind: 'issued.revoke', org: 'acme', subject: 'ümläut', untilMs: undefined, ...why },
+    { kind: 'issued.revoke', org: 'acme', subject: undefined, untilMs: 5, ...why },
+    { kind: 'key.rotate', actor: ACTOR, org: 'acme' },
+    { kind: 'key.retire', org: 'acme', kid, ...why },
+    { kind: 'org.disable', org: 'globex', ...why },
+  ])
+  const rows = new RevocationLog(db).after(0, 10)
+  expect(rows.map(({ kind }) => kind)).toEqual(['subject', 'org', 'key', 'org_disabled'])
+  const { orgs, keys, revocations, issue } = loadState(db, [KEK], systemEntropy)
+  expect([keys.get(kid)?.state, orgs.get('acme')?.state, orgs.get('globex')?.state]).toEqual([
+    'retired',
+    'active',
+    'disabled',
+  ])
+  expect(orgs.get('acme')?.activeKid).not.toBe(kid)
+  expect(revocations.cutOffs.size).toBe(4)
+  expect(revocations.cutOffs.fallen(parseTokenId(minted.id), 'globex', undefined)).toBe('org_disabled')
+  expect(issue.lastMs).toBeGreaterThanOrEqual(minted.issuedAtMs)
+})
+
+test('an org without an active key is no broken database, and a disabled one without is still there', () => {
+  const db = database()
+  run(db, [createOrg('acme'), createOrg('globex')])
+  run(db, [
+    { kind: 'key.retire', org: 'acme', kid: keyOf(db, 'acme'), ...why },
+    { kind: 'key.retire', org: 'globex', kid: keyOf(db, 'globex'), ...why },
+    { kind: 'org.disable', org: 'globex', ...why },
+  ])
+  const { orgs } = loadState(db, [KEK], systemEntropy)
+  expect([...orgs.values()].map(({ name, state, activeKid }) => [name, state, activeKid])).toEqual([
+    ['acme', 'active', undefined],
+    ['globex', 'disabled', undefined],
+  ])
+})
+
+test('a revocation that a restore brought along stands above the older rows of keys and orgs', () => {
+  const db = database()
+  run(db, [createOrg('acme'), createOrg('globex')])
+  const kid = keyOf(db, 'acme')
+  run(db, [
+    { kind: 'key.retire', org: 'acme', kid, ...why },
+    { kind: 'org.disable', org: 'globex', ...why },
+  ])
+  db.exec("UPDATE root_keys SET state = 'active'; UPDATE orgs SET state = 'active'")
+  const { orgs, keys } = loadState(db, [KEK], systemEntropy)
+  expect([keys.get(kid)?.state, orgs.get('acme')?.activeKid, orgs.get('globex')?.state]).toEqual([
+    'retired',
+    undefined,
+    'disabled',
+  ])
+})
+
+test('a primary does not start on a revocation that it does not understand', () => {
+  const db = database()
+  db.exec(
+    "INSERT INTO revocations VALUES (1, 'device', 'acme', x'00', 0, 0, 'somebody', ''); UPDATE meta SET revocation_seq = 1",
+  )
+  expect(codeOf(() => loadState(db, [KEK], systemEntropy))).toBe('schema_newer')
+})
+
+test('of known revocations only later ones are read: also those whose transaction was thought to have failed', () => {
+  const db = database()
+  const [, first, second] = run(db, [createOrg('acme'), mint, mint]) as [unknown, Minted, Minted]
+  const revoke = ({ id }: Minted): Command => {
+    return { kind: 'token.revoke', actor: ACTOR, ...parseTokenId(id), expiresAt: 0, recorded: true, reason: '' }
+  }
+  run(db, [revoke(first)])
+  const { revocations } = loadState(db, [KEK], systemEntropy)
+  run(db, [revoke(second)])
+  // As if it were read no more: what is known is taken over as it is.
+  db.exec('DELETE FROM revocations WHERE seq = 1')
+  const state = loadState(db, [KEK], systemEntropy, { revocations, seq: 1 })
+  expect(state.revocations).toBe(revocations)
+  for (const { id } of [first, second])
+    expect(revocations.revoked(parseTokenId(id).kid, parseTokenId(id).nonce)).toBe(true)
+})
+
+test('the answers of requests come back from the database, in their order', () => {
+  const db = database()
+  run(db, [createOrg('acme')])
+  const rotate = (id: string): Command => ({
+    kind: 'key.rotate',
+    actor: ACTOR,
+    org: 'acme',
+    request: { id, digest: 'd' },
+  })
+  const [first] = run(db, [rotate('b'), rotate('a')])
+  const { requests, requestSeq, txid } = loadState(db, [KEK], systemEntropy)
+  expect([...requests.keys()]).toEqual(['b', 'a'])
+  expect([requestSeq, requests.get('b')?.txid, txid]).toEqual([2, 3, 3])
+  expect(run(db, [rotate('b')])).toEqual([first])
+})
+
+test('rotating the key-encryption key seals everything again, and the old one opens nothing any more', () => {
+  const db = database()
+  run(db, [createOrg('acme'), { kind: 'third-party.add', actor: ACTOR, name: 'store', unrevoked: false }])
+  const before = loadState(db, [KEK], systemEntropy)
+  const rotate = (): unknown => {
+    const state = loadState(db, [other(), KEK], systemEntropy)
+    const rows = new RowWriter(db)
+    const sealed = readSealedSecrets(db, 'test', other().id)
+    const command = { kind: 'kek.rotate', actor: ACTOR, ring: [other(), KEK], sealed } as const
+    const believed = { earliestMs: Date.now(), latestMs: Date.now() }
+    const outcome = step(state, command, { wallMs: Date.now(), believed, entropy: systemEntropy, kek: other() })
+    for (const row of outcome.rows) rows.write(row)
+    rows.bump(state)
+    return outcome.answer
+  }
+  expect(rotate()).toEqual({ kek: other().id, resealed: 3 })
+  const after = loadState(db, [other()], systemEntropy)
+  expect([...after.keys.values()].map(({ derivedKey }) => derivedKey)).toEqual(
+    [...before.keys.values()].map(({ derivedKey }) => derivedKey),
+  )
+  expect(after.thirdParties.get('store')?.privateKey).toEqual(before.thirdParties.get('store')?.privateKey)
+  expect(readSigningKey(db, [other()], 'test').publicKey).toEqual(readSigningKey(db, [other(), KEK], 'test').publicKey)
+  expect(after.keyGeneration).toBe(before.keyGeneration + 1)
+  expect(codeOf(() => loadState(db, [KEK], systemEntropy))).toBe('kek_wrong')
+  expect(rotate()).toEqual({ kek: other().id, resealed: 0 })
+})
+
+test('what is minted is later than every cut-off that a restore brought along, whatever the clocks say', () => {
+  const db = database()
+  run(db, [createOrg('acme')])
+  const untilMs = Date.now() + 60_000
+  const key = keyOfRow({ kind: 'org', org: 'acme', untilMs, seq: 1, expiresAt: 0 })
+  db.prepare("INSERT INTO revocations VALUES (1, 'org', 'acme', ?, 0, 0, 'somebody', '')").run(key)
+  db.exec('UPDATE meta SET revocation_seq = 1')
+  const [minted] = run(db, [mint]) as [Minted]
+  expect(minted.issuedAtMs).toBeGreaterThan(untilMs)
 })

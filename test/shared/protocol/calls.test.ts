@@ -3,7 +3,15 @@ import { expect, test } from 'vitest'
 import { orgName } from '../../../shared/config/node-config.ts'
 import { TTL_SECONDS_MAX } from '../../../shared/limits.ts'
 import { params } from '../../../shared/protocol/params.ts'
-import { mintParams, orgCreateParams, revocationsParams, revokeParams } from '../../../shared/protocol/sign.ts'
+import {
+  disableOrgParams,
+  findRevocationsParams,
+  retireKeyParams,
+  revocationsParams,
+  revokeIssuedParams,
+  revokeTokenParams,
+} from '../../../shared/protocol/revoke.ts'
+import { mintParams, orgCreateParams, rotateKekParams, rotateKeyParams } from '../../../shared/protocol/sign.ts'
 import { verifyParams } from '../../../shared/protocol/verify.ts'
 
 const MINT = { org: 'acme', subject: 'x', caveats: [], ttlSeconds: 1 }
@@ -22,8 +30,8 @@ function accepts(schema: Parameters<typeof params>[0], value: unknown): boolean 
 test('calls take their parameters and no others', () => {
   expect(accepts(mintParams, MINT)).toBe(true)
   expect(accepts(mintParams, { ...MINT, kid: '1' })).toBe(false)
-  expect(accepts(revokeParams, REVOKE)).toBe(true)
-  expect(accepts(revokeParams, { ...REVOKE, org: 'acme' })).toBe(false)
+  expect(accepts(revokeTokenParams, REVOKE)).toBe(true)
+  expect(accepts(revokeTokenParams, { ...REVOKE, org: 'acme' })).toBe(false)
   expect(accepts(orgCreateParams, { name: 'acme', secret: 'x' })).toBe(false)
   expect(accepts(verifyParams, { token: '', access: null })).toBe(true)
   expect(accepts(verifyParams, { token: '', access: {}, region: 'fra' })).toBe(false)
@@ -31,11 +39,25 @@ test('calls take their parameters and no others', () => {
 
 test('a revocation names a token or an id, never both and never none', () => {
   const { id: _, ...nothing } = REVOKE
-  expect(accepts(revokeParams, nothing)).toBe(false)
-  expect(accepts(revokeParams, { ...REVOKE, token: 'x' })).toBe(false)
-  expect(accepts(revokeParams, { ...nothing, token: 'x' })).toBe(true)
-  for (const wait of ['local', 'durable', 'global']) expect(accepts(revokeParams, { ...REVOKE, wait })).toBe(true)
-  expect(accepts(revokeParams, { ...REVOKE, wait: 'everywhere' })).toBe(false)
+  expect(accepts(revokeTokenParams, nothing)).toBe(false)
+  expect(accepts(revokeTokenParams, { ...REVOKE, token: 'x' })).toBe(false)
+  expect(accepts(revokeTokenParams, { ...nothing, token: 'x' })).toBe(true)
+  for (const wait of ['local', 'durable', 'global']) expect(accepts(revokeTokenParams, { ...REVOKE, wait })).toBe(true)
+  expect(accepts(revokeTokenParams, { ...REVOKE, wait: 'everywhere' })).toBe(false)
+})
+
+test('a request id is printable, without spaces, and short', () => {
+  for (const requestId of ['1', 'a'.repeat(64), '6f1c:retry/2'])
+    expect(accepts(revokeTokenParams, { ...REVOKE, requestId })).toBe(true)
+  for (const requestId of ['', 'a'.repeat(65), 'a b', 'ä', 'a\n', 1])
+    expect(accepts(revokeTokenParams, { ...REVOKE, requestId })).toBe(false)
+})
+
+test('what is shown is asked for by one name, and a subject only of an org', () => {
+  for (const query of [{ seq: 1 }, { id: 'x' }, { token: 'x' }, { org: 'acme' }, { org: 'acme', subject: 'x' }])
+    expect(accepts(findRevocationsParams, query)).toBe(true)
+  for (const query of [{}, { seq: 1, id: 'x' }, { subject: 'x' }, { id: 'x', subject: 'x' }, { seq: 0 }])
+    expect(accepts(findRevocationsParams, query)).toBe(false)
 })
 
 test('numbers and lists stay inside their limits', () => {
@@ -56,7 +78,19 @@ test('names of orgs have one spelling', () => {
 })
 
 test('no parameters of any form give anything but a value or request_invalid', () => {
-  const schemas = [mintParams, revokeParams, orgCreateParams, revocationsParams, verifyParams]
+  const schemas = [
+    mintParams,
+    revokeTokenParams,
+    revokeIssuedParams,
+    retireKeyParams,
+    disableOrgParams,
+    rotateKeyParams,
+    rotateKekParams,
+    orgCreateParams,
+    revocationsParams,
+    findRevocationsParams,
+    verifyParams,
+  ]
   fc.assert(
     fc.property(fc.constantFrom(...schemas), fc.anything(), (schema, value) => {
       expect(typeof accepts(schema as Parameters<typeof params>[0], value)).toBe('boolean')

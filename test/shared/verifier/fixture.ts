@@ -7,6 +7,7 @@ import { nextNonce, type NonceState } from '../../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
 import type { Access, Context } from '../../../shared/verifier/access.ts'
 import { type KeyEntry, KeyTable } from '../../../shared/verifier/key-table.ts'
+import { CutOffs } from '../../../shared/verifier/cut-offs.ts'
 import { RevocationTable } from '../../../shared/verifier/revocation-table.ts'
 import type { Verdict } from '../../../shared/verifier/verdict.ts'
 import type { Explanation } from '../../../shared/verifier/trace.ts'
@@ -48,6 +49,7 @@ export class Node implements TokenTables {
     [OTHER, entry(OTHER)],
   ])
   readonly revocations: RevocationTable = new RevocationTable({ seed: new Uint8Array(8).fill(3) })
+  readonly cutOffs: CutOffs = new CutOffs()
 
   readonly key = (name: Kid): KeyEntry | undefined => this.keys.get(name)
   readonly revoked = (name: Kid, nonce: Nonce): boolean => this.revocations.has(name, nonce)

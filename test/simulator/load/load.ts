@@ -189,7 +189,7 @@ export class Load {
     if (asking === undefined) return 'unavailable'
     const inv = scheduler.nowMs
     const options = minPosition === undefined ? {} : { minPosition, timeoutMs: POSITION_TIMEOUT_MS }
-    const verdict = await asking.pool.verify(text, { org, op: 'read' }, options)
+    const verdict = await asking.verifier.verify(text, { org, op: 'read' }, options)
     const result = verdict.ok ? 'allow' : verdict.reason === 'unavailable' ? 'unavailable' : 'deny'
     const who = servicesOf(region)
     const event: VerifyEvent = {

@@ -23,7 +23,10 @@ export class VirtualStream extends AbstractMessageStream {
   readonly proof: PromiseWithResolvers<{ readonly peer: PeerIdText; readonly cluster: string }> =
     Promise.withResolvers()
   readonly #send: (parcel: Parcel) => void
+  /** Why this end broke off, as a socket's stream has it. */
+  violation: MacaroondError | undefined
   readonly #closed = Promise.withResolvers<void>()
+  readonly #spoken = Promise.withResolvers<void>()
   #gone = false
   #ended = false
   #held: Parcel[] | undefined
@@ -42,6 +45,10 @@ export class VirtualStream extends AbstractMessageStream {
   /** The socket is closed here: whatever still comes meets nobody. */
   get gone(): boolean {
     return this.#gone || this.life.over
+  }
+
+  get spoken(): Promise<void> {
+    return this.#spoken.promise
   }
 
   get whenGone(): Promise<void> {
@@ -68,13 +75,15 @@ export class VirtualStream extends AbstractMessageStream {
 
   receive(parcel: Parcel): void {
     if (this.gone) return
+    this.#spoken.resolve()
     if (parcel.kind === 'reset') return this.#broken()
     if (this.#held !== undefined) return void this.#held.push(parcel)
     if (parcel.kind === 'proof') return this.proof.resolve(parcel)
     if (parcel.kind === 'end') return this.#peerEnded()
     this.#receivedBytes += parcel.bytes.byteLength
     if (this.#receivedBytes <= this.#receivableBytes) return this.onData(parcel.bytes)
-    this.abort(new MacaroondError('protocol_violation', 'the peer sent too much before it was welcomed'))
+    this.violation = new MacaroondError('protocol_violation', 'the peer sent too much before it was welcomed')
+    this.abort(this.violation)
   }
 
   /** True when the process waited for that: it has to be told. */
@@ -147,6 +156,7 @@ export class VirtualStream extends AbstractMessageStream {
 
   #leave(): void {
     this.#gone = true
+    this.#spoken.resolve()
     this.proof.reject(new MacaroondError('connection_lost', 'the connection ended before the handshake did'))
     this.#closed.resolve()
   }

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { signerOver, type Signer } from '../../../primary/client/signer.ts'
-import { ReplicaPool } from '../../../replica/worker/replica-pool.ts'
+import { CachingVerifier } from '../../../replica/worker/caching-verifier.ts'
 import { PersistentClient } from '../../../shared/channel/persistent-client.ts'
 import type { HistoryEvent } from '../../history/event.ts'
 import { Network } from '../network/network.ts'
@@ -59,7 +59,7 @@ export class Stage {
   readonly seats: ReadonlyMap<string, Seat>
   readonly signer: Signer
   readonly operator: Life
-  readonly services: ReadonlyMap<Region, { readonly life: Life; readonly pool: ReplicaPool }>
+  readonly services: ReadonlyMap<Region, { readonly life: Life; readonly verifier: CachingVerifier }>
   readonly problems: string[] = []
   readonly #options: StageOptions
   readonly #machines = new Map<string, Machine>()
@@ -149,12 +149,11 @@ export class Stage {
     return signerOver(client, { timeoutMs: SIGN_TIMEOUT_MS, clock: host.clock })
   }
 
-  #openServices(region: Region): { life: Life; pool: ReplicaPool } {
+  #openServices(region: Region): { life: Life; verifier: CachingVerifier } {
     const name = servicesOf(region)
     const life = this.machine(name).begin()
     const replicas = [{ address: addressOf(region), peerId: identityOf(region).peerId }]
-    const { host } = life
-    const options = { cluster: CLUSTER, replicas, identity: identityOf(name), timeoutMs: VERIFY_TIMEOUT_MS, host }
-    return { life, pool: new ReplicaPool(options) }
+    const options = { cluster: CLUSTER, replicas, region, timeoutMs: VERIFY_TIMEOUT_MS }
+    return { life, verifier: new CachingVerifier(options, identityOf(name), life.host) }
   }
 }

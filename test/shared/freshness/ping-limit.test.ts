@@ -4,7 +4,7 @@ import {
   startAllowance,
   takePing,
   type PingAllowance,
-} from '../../../primary/freshness/ping-limit.ts'
+} from '../../../shared/freshness/ping-limit.ts'
 
 function answered(pings: readonly number[]): number {
   let allowance: PingAllowance = startAllowance(0)

@@ -1,0 +1,97 @@
+/** What every command that revokes has in common: how long to wait, why, under which request id, and what it prints. */
+import type { Command } from 'commander'
+import type { RevokeOptions } from '../../primary/client/sdk.ts'
+import { suggest } from '../../shared/config/suggest.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
+import type { RevokeResult, RevokeWait } from '../../shared/protocol/revoke.ts'
+import { printable, type Terminal } from '../terminal.ts'
+
+export interface RevokingOptions {
+  readonly wait: string
+  readonly reason?: string
+  readonly requestId?: string
+}
+
+export const REVOKED_JSON: readonly string[] = [
+  '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "replica" | "local", "position", …}',
+  'of kind token also "id" and "matched": "recorded" | "unrecorded", whether its mint is on record',
+  'of the others "tokens": {"count", "complete"}, those on record that it hits; of subject and org "untilMs"; of key "kid" and "mints"',
+  'seq is a number in the log of revocations; already: true says that nothing had to be added',
+  'with --wait global also "replicas": [{"name", "region", "how": "acknowledged" | "lease expired" | "no lease", "atMs"}]',
+]
+
+export const REVOKED_EXIT =
+  '4 with code position_unreached: on the primary’s disk, but no replica has confirmed it yet; ask again. --wait global ends when every replica, with the services behind it, has acknowledged it or has lost its lease: at the latest after the bound that `macaroond status` shows'
+
+export function addRevokingOptions(command: Command): Command {
+  return command
+    .option(
+      '--wait <level>',
+      'local: on the primary’s disk; durable: on the disk of a replica too; global: nobody accepts it any more',
+      'durable',
+    )
+    .option('--reason <text>', 'for the audit')
+    .option('--request-id <id>', 'the same id with the same content gives the same answer: for asking again')
+}
+
+/** Throws usage. */
+export function revokingOptions({ wait, reason = '', requestId }: RevokingOptions, terminal: Terminal): RevokeOptions {
+  const onProgress = (soFar: CoverageResult): void => terminal.say(progressText(soFar))
+  return { wait: waitLevel(wait), reason, onProgress, ...(requestId === undefined ? {} : { requestId }) }
+}
+
+export function revokedText(revoked: RevokeResult): readonly string[] {
+  const { seq, already, durability, replicas = [] } = revoked
+  const where = durability === 'replica' ? 'on a replica’s disk too' : 'on the primary’s disk'
+  const how = already ? 'it was revoked before, nothing is added' : `revocation ${seq}`
+  return [`${whatText(revoked)}: ${how}, ${where}${matchedText(revoked)}`, ...coverageTexts(replicas)]
+}
+
+export function coverageTexts(replicas: readonly CoveredReplica[]): readonly string[] {
+  return replicas.map(({ name, how, atMs }) => {
+    const when = how === 'pending' ? 'until, at the latest,' : 'at'
+    return `  ${printable(name)}: ${how} ${when} ${new Date(atMs).toISOString()}`
+  })
+}
+
+function waitLevel(text: string): RevokeWait {
+  if (text === 'local' || text === 'durable' || text === 'global') return text
+  const near = suggest(text, ['local', 'durable', 'global'])
+  throw new MacaroondError('usage', `--wait is local, durable or global, not ${text.slice(0, 80)}`, {
+    hint: near === undefined ? 'durable is the default' : `did you mean ${near}?`,
+  })
+}
+
+function progressText({ replicas, earlierLeasesUntilMs }: CoverageResult): string {
+  const pending = replicas.filter(({ how }) => how === 'pending').map(({ name }) => printable(name))
+  if (pending.length > 0) return `waiting for ${pending.join(', ')}: acknowledgement, or the end of a lease`
+  const untilText = earlierLeasesUntilMs === null ? '' : ` until ${new Date(earlierLeasesUntilMs).toISOString()}`
+  return `waiting for leases that the primary granted before its last start${untilText}`
+}
+
+function whatText(revoked: RevokeResult): string {
+  const { kind, org } = revoked
+  switch (kind) {
+    case 'token':
+      return `revoked ${revoked.id} of ${org}`
+    case 'subject':
+      return `revoked what ${printable(revoked.subject)} of ${org} was issued up to ${timeText(revoked.untilMs)}`
+    case 'org':
+      return `revoked what was issued to ${org} up to ${timeText(revoked.untilMs)}`
+    case 'key':
+      return `retired key ${revoked.kid} of ${org}`
+    case 'org_disabled':
+      return `disabled ${org}`
+  }
+}
+
+function matchedText(revoked: RevokeResult): string {
+  if (revoked.kind === 'token') return revoked.matched === 'recorded' ? '' : '; its mint is not on record'
+  const { count, complete } = revoked.tokens
+  return `; tokens on record that it hits: ${complete ? '' : 'at least '}${count}`
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,72 @@
+/** The commands that change what the tokens of an org are good for, all of them at once. */
+import type { Command } from 'commander'
+import { explain } from '../arguments/explain.ts'
+import {
+  addRevokingOptions,
+  REVOKED_EXIT,
+  REVOKED_JSON,
+  revokedText,
+  revokingOptions,
+  type RevokingOptions,
+} from '../arguments/revoking.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function addRotateKey(org: Command, terminal: Terminal): void {
+  const command = org
+    .command('rotate-key')
+    .description('give an org a new root key, which mints from now on; tokens of the one before stay good')
+    .argument('<name>', 'as `org list` shows it')
+    .option('--request-id <id>', 'the same id gives the same answer, and no other key: for asking again')
+    .action(async (name: string, { requestId }: { requestId?: string }, own: Command) => {
+      const options = requestId === undefined ? {} : { requestId }
+      const rotated = await withSigner(profileOf(own, terminal.env), (signer) => signer.rotateKey(name, options))
+      const before = rotated.previous === null ? '' : `; tokens of ${rotated.previous} stay good until it is retired`
+      terminal.answer(rotated, `org ${rotated.org} mints with key ${rotated.kid} now${before}`)
+    })
+  explain(command, {
+    examples: ['macaroond org rotate-key acme'],
+    json: ['{"org", "kid", "generation", "previous": "<16 hex digits>" | null, "position"}'],
+  })
+}
+
+interface RetireOptions extends RevokingOptions {
+  readonly key?: string
+}
+
+export function addRetireKey(org: Command, terminal: Terminal): void {
+  const command = org
+    .command('retire-key')
+    .description('end every token of a root key; that cannot be undone')
+    .argument('<name>', 'the org')
+    .option('--key <kid>', 'which key; without it, the one before the key that mints, if there is one')
+  addRevokingOptions(command).action(async (name: string, options: RetireOptions, own: Command) => {
+    const { key } = options
+    const request = { org: name, ...(key === undefined ? {} : { kid: key }), ...revokingOptions(options, terminal) }
+    const retired = await withSigner(profileOf(own, terminal.env), (signer) => signer.retireKey(request))
+    terminal.answer(retired, revokedText(retired))
+    if (!terminal.json && retired.mints === null) terminal.say(`${name} mints no more until \`org rotate-key ${name}\``)
+  })
+  explain(command, {
+    examples: ['macaroond org rotate-key acme && macaroond org retire-key acme --wait global'],
+    json: REVOKED_JSON,
+    exit: REVOKED_EXIT,
+  })
+}
+
+export function addDisable(org: Command, terminal: Terminal): void {
+  const command = org
+    .command('disable')
+    .description('end every token of an org, for good; it mints no more, and that cannot be undone')
+    .argument('<name>', 'as `org list` shows it')
+  addRevokingOptions(command).action(async (name: string, options: RevokingOptions, own: Command) => {
+    const request = { org: name, ...revokingOptions(options, terminal) }
+    const disabled = await withSigner(profileOf(own, terminal.env), (signer) => signer.disableOrg(request))
+    terminal.answer(disabled, revokedText(disabled))
+  })
+  explain(command, {
+    examples: ["macaroond org disable acme --reason 'contract ended' --wait global"],
+    json: REVOKED_JSON,
+    exit: REVOKED_EXIT,
+  })
+}

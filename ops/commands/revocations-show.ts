@@ -1,0 +1,98 @@
+/** `revocations show`: did my revoke work, and where. */
+import type { Command } from 'commander'
+import type { FindRevocationsParams, ShownRevocation } from '../../primary/client/sdk.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { parseTokenId } from '../../shared/ids.ts'
+import type { RevocationDescription } from '../../shared/protocol/revoke.ts'
+import { explain } from '../arguments/explain.ts'
+import { coverageTexts } from '../arguments/revoking.ts'
+import { readToken } from '../arguments/standard-input.ts'
+import { checkTokenArgument } from '../arguments/token-argument.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { EXIT_FAILED } from '../exit-status.ts'
+import { printable, type Terminal } from '../terminal.ts'
+
+interface ShowOptions {
+  readonly seq?: string
+  readonly token?: string
+  readonly id?: string
+  readonly org?: string
+  readonly subject?: string
+}
+
+export function addShow(revocations: Command, terminal: Terminal): void {
+  const command = revocations
+    .command('show')
+    .description('show what hits a token, or what was revoked of an org, and where each revocation binds now')
+    .option('--seq <seq>', 'one revocation, by its number')
+    .option('--token <->', 'whatever hits this token or what it was made from; from stdin: write `--token -`')
+    .option('--id <id>', 'the same by its id, as far as its mint is on record')
+    .option('--org <org>', 'the revocations of an org')
+    .option('--subject <subject>', 'with --org: only those of this subject')
+    .action(async (options: ShowOptions, own: Command) => {
+      checkQuery(options)
+      const profile = profileOf(own, terminal.env)
+      const query = await queryOf(options, terminal)
+      const shown = await withSigner(profile, (signer) => signer.showRevocations(query))
+      if (shown.revocations.length === 0) terminal.status = EXIT_FAILED
+      terminal.answer(shown, shown.revocations.flatMap(linesOf))
+      if (!terminal.json) terminal.say(summary(shown.revocations, shown.more))
+    })
+  explain(command, {
+    examples: [
+      'macaroond revocations show --token - < token.txt',
+      'macaroond revocations show --org acme --subject alice',
+      'macaroond revocations show --seq 17 --json',
+    ],
+    json: [
+      '{"revocations": [{…as in `revocations list`…, "coverage": {"covered", "replicas": [{"name", "region", "how", "atMs"}], …}}], "more"}',
+      'coverage.covered: nobody accepts what it names any more; more: there are others than these 20',
+    ],
+    exit: '1 when nothing that was asked for is revoked',
+  })
+}
+
+export function namedText({ id, subject, kid, untilMs }: RevocationDescription): string {
+  const what = id ?? kid ?? printable(subject ?? '')
+  return untilMs === undefined ? what : `${what} until ${timeText(untilMs)}`.trimStart()
+}
+
+export function timeText(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+/** Throws usage, request_invalid. */
+function checkQuery({ seq, token, id, org, subject }: ShowOptions): void {
+  if ([seq, token, id, org].filter((name) => name !== undefined).length !== 1) {
+    throw new MacaroondError('usage', 'show takes a number, a token, an id or an org, one of them', {
+      hint: 'give `--token -` with the token on stdin, or one of --id, --seq and --org',
+    })
+  }
+  if (subject !== undefined && org === undefined) throw new MacaroondError('usage', '--subject goes with --org')
+  if (seq !== undefined && !/^[1-9]\d{0,14}$/.test(seq)) {
+    throw new MacaroondError('usage', `--seq is a whole number from 1, not ${seq.slice(0, 80)}`)
+  }
+  if (id !== undefined) parseTokenId(id)
+  checkTokenArgument(token)
+}
+
+async function queryOf({ seq, token, ...named }: ShowOptions, terminal: Terminal): Promise<FindRevocationsParams> {
+  if (seq !== undefined) return { seq: Number(seq) }
+  return token === undefined ? named : { token: await readToken(terminal) }
+}
+
+function linesOf(shown: ShownRevocation): readonly string[] {
+  const { seq, kind, org, atMs, actor, reason, coverage } = shown
+  const why = reason === '' ? '' : `: ${printable(reason)}`
+  return [
+    `${seq} ${kind} of ${org} ${namedText(shown)}`.trimEnd(),
+    `  by ${printable(actor)} at ${timeText(atMs)}${why}`,
+    coverage.covered ? '  it binds everywhere' : '  it does not bind everywhere yet',
+    ...coverageTexts(coverage.replicas),
+  ]
+}
+
+function summary(revocations: readonly ShownRevocation[], more: boolean): string {
+  if (revocations.length === 0) return 'nothing is revoked that was asked for'
+  return more ? 'there are more: `revocations list` shows all' : `${revocations.length} in all`
+}

@@ -1,0 +1,64 @@
+/** The parts behind the calls of the `sign` channel, made of the node's own. */
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import type { NodeClock } from '../../shared/clock.ts'
+import { IssuedLog } from '../../shared/database/issued-log.ts'
+import type { Kek } from '../../shared/sealing.ts'
+import type { CommitLog } from '../commit-log/commit-log.ts'
+import type { GroupWriter } from '../commit-log/group-writer.ts'
+import type { Granting } from '../freshness/granting.ts'
+import type { Publisher } from '../publisher/publisher.ts'
+import { Lineage } from '../store/lineage.ts'
+import { RevocationBook } from '../store/revocation-book.ts'
+import { TokensOnRecord } from '../store/tokens-on-record.ts'
+import { GlobalWait } from './global-wait.ts'
+import { KekApi } from './kek-api.ts'
+import { RevocationsApi } from './revocations-api.ts'
+import { RevokingApi } from './revoking-api.ts'
+import { SigningApi } from './signing-api.ts'
+import { ThirdPartyApi } from './third-party-api.ts'
+
+export interface CallSources {
+  readonly writer: GroupWriter
+  readonly commitLog: CommitLog
+  readonly publisher: Publisher
+  readonly granting: Granting
+  readonly ring: readonly [Kek, ...Kek[]]
+  readonly clock: NodeClock
+  /** As configured now. */
+  readonly replicas: () => readonly KnownPeer[]
+}
+
+export interface Calls {
+  readonly api: SigningApi
+  readonly thirdParties: ThirdPartyApi
+  readonly revoking: RevokingApi
+  readonly revocations: RevocationsApi
+  readonly globalWait: GlobalWait
+  readonly keks: KekApi
+}
+
+export function openCalls({ writer, commitLog, publisher, granting, ring, clock, replicas }: CallSources): Calls {
+  const { db } = commitLog
+  const issued = new IssuedLog(db)
+  const state = (): GroupWriter['state'] => writer.state
+  return {
+    api: new SigningApi(writer),
+    thirdParties: new ThirdPartyApi(writer),
+    revoking: new RevokingApi({
+      writer,
+      issued,
+      onRecord: new TokensOnRecord(db, clock),
+      acknowledgements: publisher.acknowledgements,
+      hasReplicas: () => replicas().length > 0,
+      clock,
+    }),
+    revocations: new RevocationsApi({ state, book: new RevocationBook(db, clock), issued, lineage: new Lineage(db) }),
+    globalWait: new GlobalWait({ book: granting.book, state, replicas, clock }),
+    keks: new KekApi({
+      db,
+      writer,
+      ring,
+      replicasWithout: (kekId) => replicas().filter(({ id }) => !publisher.hasKek(id, kekId)),
+    }),
+  }
+}

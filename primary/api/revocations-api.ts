@@ -1,0 +1,117 @@
+/** The calls that tell what was revoked: page by page, or whatever hits one token or org. */
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import type { IssuedLog } from '../../shared/database/issued-log.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { parseTokenId } from '../../shared/ids.ts'
+import { REVOCATIONS_FOUND_MAX } from '../../shared/limits.ts'
+import { decodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
+import { decodeTokenText } from '../../shared/macaroon/text.ts'
+import { params } from '../../shared/protocol/params.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import {
+  type FindRevocationsParams,
+  findRevocationsParams,
+  type FindRevocationsResult,
+  type RevocationDescription,
+  revocationsParams,
+  type RevocationsResult,
+} from '../../shared/protocol/revoke.ts'
+import { CutOffs } from '../../shared/verifier/cut-offs.ts'
+import type { AuthorityState } from '../authority/state.ts'
+import type { Lineage } from '../store/lineage.ts'
+import type { RevocationBook } from '../store/revocation-book.ts'
+import { mayActFor, requireKeyOf, requireOrg } from './permissions.ts'
+
+export interface RevocationsApiOptions {
+  readonly state: () => AuthorityState
+  readonly book: RevocationBook
+  readonly issued: IssuedLog
+  readonly lineage: Lineage
+}
+
+/** A token, or one that it was made from. */
+interface Hit extends TokenReference {
+  readonly org: string
+  /** Undefined where nothing is on record of it. */
+  readonly subject: string | undefined
+}
+
+type Matches = (row: KnownRevocation, org: string) => boolean
+
+export class RevocationsApi {
+  readonly #options: RevocationsApiOptions
+
+  constructor(options: RevocationsApiOptions) {
+    this.#options = options
+  }
+
+  list(peer: KnownPeer, value: unknown): RevocationsResult {
+    const { org, after, limit } = params(revocationsParams, value)
+    if (org !== undefined) requireOrg(peer, org)
+    const visible = (name: string): boolean => (org === undefined || name === org) && mayActFor(peer, name)
+    return this.#options.book.list({ after, limit, visible })
+  }
+
+  async find(peer: KnownPeer, value: unknown): Promise<FindRevocationsResult> {
+    const asked = params(findRevocationsParams, value)
+    const { state } = this.#options
+    const found = await this.#found(peer, asked)
+    const revocations = found.slice(0, REVOCATIONS_FOUND_MAX)
+    return { revocations, more: found.length > revocations.length, epoch: state().epoch }
+  }
+
+  async #found(peer: KnownPeer, asked: FindRevocationsParams): Promise<readonly RevocationDescription[]> {
+    const { book } = this.#options
+    if (asked.seq !== undefined) return [this.#numbered(peer, asked.seq)]
+    return book.find(REVOCATIONS_FOUND_MAX + 1, this.#matches(peer, asked))
+  }
+
+  /** The same words for a row of another org as for none. */
+  #numbered(peer: KnownPeer, seq: number): RevocationDescription {
+    const row = this.#options.book.numbered(seq)
+    if (row !== undefined && mayActFor(peer, row.org)) return row
+    throw new MacaroondError(
+      'request_invalid',
+      `there is no revocation ${seq} in the orgs that ${peer.name} acts for`,
+      {
+        hint: '`macaroond revocations list` shows all',
+      },
+    )
+  }
+
+  #matches(peer: KnownPeer, { token, id, org, subject }: FindRevocationsParams): Matches {
+    if (org !== undefined) {
+      requireOrg(peer, org)
+      return (row, of) => of === org && (subject === undefined || (row.kind === 'subject' && row.subject === subject))
+    }
+    const hits = token === undefined ? this.#byId(peer, id ?? '') : this.#byToken(peer, token)
+    return (row) => hits.some((hit) => isHit(row, hit))
+  }
+
+  /** What the token says of itself is believed: it only chooses what is shown, of orgs that the caller acts for. */
+  #byToken(peer: KnownPeer, text: string): readonly Hit[] {
+    const { kid, nonce, ancestors, subject } = decodeIdentifier(decodeTokenText(text).identifier)
+    return [{ kid, nonce }, ...ancestors].map((name) => ({ ...name, subject, org: this.#orgOf(peer, name) }))
+  }
+
+  #byId(peer: KnownPeer, id: string): readonly Hit[] {
+    const { issued, lineage } = this.#options
+    const { kid, nonce } = parseTokenId(id)
+    const org = this.#orgOf(peer, { kid, nonce })
+    const subject = issued.find(kid, nonce)?.subject
+    const own = { kid, nonce, org, subject }
+    return [own, ...lineage.ancestorsOf(kid, nonce).map((name) => ({ ...name, subject, org: this.#orgOf(peer, name) }))]
+  }
+
+  #orgOf(peer: KnownPeer, { kid }: TokenReference): string {
+    return requireKeyOf(peer, kid, this.#options.state().keys).org
+  }
+}
+
+function isHit(row: KnownRevocation, { kid, nonce, org, subject }: Hit): boolean {
+  if (row.kind === 'token') return row.kid === kid && row.nonce === nonce
+  if (row.org !== org) return false
+  const alone = new CutOffs()
+  alone.take(row)
+  return alone.fallen({ kid, nonce }, org, subject) !== undefined
+}

@@ -1,0 +1,30 @@
+/** What service tokens were made from, for people: verification reads it from the token itself. */
+import { KID_BYTES, type Kid, type Nonce, NONCE_BYTES } from '../../shared/ids.ts'
+import { ByNonce } from '../../shared/database/by-nonce.ts'
+import type { TokenReference } from '../../shared/macaroon/identifier.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
+
+interface Columns {
+  readonly kid: Buffer
+  readonly nonce: Buffer
+  readonly ancestors: Buffer
+}
+
+const NAME_BYTES: number = KID_BYTES + NONCE_BYTES
+
+export class Lineage {
+  readonly #rows: ByNonce<Columns>
+
+  constructor(db: Connection) {
+    this.#rows = new ByNonce(db, 'service_tokens')
+  }
+
+  /** The nearest first; none for a token that was minted as such, or of which nothing is on record. */
+  ancestorsOf(kid: Kid, nonce: Nonce): readonly TokenReference[] {
+    const { ancestors } = this.#rows.find(kid, nonce) ?? { ancestors: Buffer.alloc(0) }
+    return Array.from({ length: ancestors.length / NAME_BYTES }, (_, index) => {
+      const name = ancestors.toString('hex', index * NAME_BYTES, (index + 1) * NAME_BYTES)
+      return { kid: name.slice(0, 2 * KID_BYTES) as Kid, nonce: name.slice(2 * KID_BYTES) as Nonce }
+    })
+  }
+}

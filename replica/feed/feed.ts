@@ -1,0 +1,116 @@
+/** The `feed` channel of a replica: every worker's session, and what all of them are sent. */
+import type { Connection } from '../../shared/channel/connection.ts'
+import type { Acceptance } from '../../shared/channel/inbound.ts'
+import type { JsonObject } from '../../shared/channel/json.ts'
+import type { Clock, Timers } from '../../shared/clock.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { FEED_PAUSE_MS } from '../../shared/limits.ts'
+import { feedHello, type FeedWelcome } from '../../shared/protocol/feed.ts'
+import { Paced } from '../../shared/service/paced.ts'
+import type { Freshness } from '../freshness/freshness.ts'
+import type { Known } from '../revocations/stream.ts'
+import type { Tables } from '../tables/tables.ts'
+import { Standing } from '../verify/standing.ts'
+import { FeedSession, type SubLease } from './feed-session.ts'
+import type { RecentRows } from './recent-rows.ts'
+
+export interface FeedOptions {
+  readonly region: string
+  readonly tables: Pick<Tables, 'meta' | 'uninterpretable'>
+  readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'boot' | 'pingMs' | 'workers'>
+  readonly clock: Clock & Timers
+  /** What was enforced here, as it came. */
+  readonly rows: RecentRows
+  /** What is enforced here, however it came; undefined as long as there is no data. */
+  readonly enforced: () => Known | undefined
+}
+
+export class Feed {
+  readonly #options: FeedOptions
+  readonly #standing: Standing
+  readonly #sessions = new Set<FeedSession>()
+  readonly #notices: Paced
+
+  constructor(options: FeedOptions) {
+    this.#options = options
+    this.#standing = new Standing(options)
+    this.#notices = new Paced(() => this.#notifyAll(), FEED_PAUSE_MS, options.clock)
+  }
+
+  get workers(): number {
+    return this.#sessions.size
+  }
+
+  /** Answers a worker's hello. */
+  accept(hello: JsonObject): Acceptance {
+    if (!feedHello.safeParse(hello).success) return refuse('protocol_violation', 'the hello is not one of a worker')
+    const { region, freshness, enforced } = this.#options
+    if (enforced() === undefined) return refuse('position_unreached', 'this replica has no data yet')
+    const welcome: FeedWelcome = { boot: freshness.boot, region, pingMs: freshness.pingMs }
+    return { ok: true, welcome }
+  }
+
+  /** Serves the worker until the connection ends. */
+  async serve(connection: Connection): Promise<void> {
+    const hello = feedHello.parse(connection.hello)
+    const { rows, freshness } = this.#options
+    this.#catchUp()
+    const session = new FeedSession({
+      connection,
+      hello,
+      rows,
+      grants: freshness.workers,
+      boot: freshness.boot,
+      subLease: () => this.#subLease(),
+      clock: this.#options.clock,
+    })
+    this.#sessions.add(session)
+    try {
+      await session.run()
+    } catch (error) {
+      connection.abort(error instanceof Error ? error : new Error('the feed ended'))
+    } finally {
+      this.#sessions.delete(session)
+    }
+  }
+
+  /** Revocations are enforced here that were not before. A lone one is written to every worker in this very turn. */
+  notify(): void {
+    this.#notices.ask()
+  }
+
+  close(): void {
+    this.#notices.close()
+  }
+
+  #notifyAll(): void {
+    this.#catchUp()
+    for (const session of this.#sessions) session.notify()
+  }
+
+  /** What this replica may give on of its own lease now: nothing while it would not judge itself. */
+  #subLease(): SubLease {
+    const { freshness, tables } = this.#options
+    this.#catchUp()
+    const now = freshness.now()
+    const time = freshness.time(now)
+    const mayJudge = this.#standing.unavailable(now) === undefined && time.credible
+    return {
+      txid: tables.meta?.txid ?? 0,
+      leaseMs: mayJudge ? freshness.remainingMs(now) : 0,
+      ageMs: mayJudge ? freshness.ageMs(now) : 0,
+      earliestMs: time.credible ? time.earliestMs : 0,
+      latestMs: time.credible ? time.latestMs : 0,
+    }
+  }
+
+  /** What came by other ways than as rows (from the journal at a start, with a later epoch that has none): workers begin anew. */
+  #catchUp(): void {
+    const state = this.#options.enforced()
+    if (state !== undefined) this.#options.rows.reached(state, state.seq)
+  }
+}
+
+function refuse(code: 'protocol_violation' | 'position_unreached', message: string): Acceptance {
+  return { ok: false, error: reportOf(new MacaroondError(code, message)) }
+}

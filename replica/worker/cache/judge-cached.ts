@@ -1,0 +1,35 @@
+/**
+ * Judges a bundle that was verified before: the steps of `judge` in shared/verifier/verifier.ts that come after keys and
+ * chains. Standing is not among them: what a revocation hits is not in the cache any more.
+ */
+import type { CompiledCaveat } from '../../../shared/macaroon/predicate/cache.ts'
+import { type Access, type Context, type Facts, readFacts } from '../../../shared/verifier/access.ts'
+import { judgeCompiled } from '../../../shared/verifier/facts-judge.ts'
+import { NO_TABLES } from '../../../shared/verifier/standing.ts'
+import { isRefused, type Refused, type Verdict } from '../../../shared/verifier/verdict.ts'
+import { credible, expiry, orgMismatch } from '../../../shared/verifier/verifier.ts'
+import type { CachedToken } from './cached-token.ts'
+
+/**
+ * The verdict that a replica would give by the same state; undefined where only a replica can tell: the time is not known,
+ * a caveat wants a fresher state, or a discharge refused.
+ */
+export function judgeCached(token: CachedToken, access: Access, context: Context): Verdict | undefined {
+  if (credible(context) !== undefined) return undefined
+  const expired = expiry(token.identifier, context)
+  if (expired !== undefined) return expired
+  const facts = readFacts(access, context)
+  if (isRefused(facts)) return facts
+  if (facts.org !== token.org) return orgMismatch()
+  const refusal = firstRefusal(token.own, facts)
+  if (refusal !== undefined) return refusal.reason === 'unavailable' ? undefined : refusal
+  return firstRefusal(token.discharged, facts) === undefined ? token.accepted : undefined
+}
+
+function firstRefusal(caveats: readonly CompiledCaveat[], facts: Facts): Refused | undefined {
+  for (const caveat of caveats) {
+    const verdict = judgeCompiled(caveat, facts, NO_TABLES)
+    if (!verdict.ok) return verdict
+  }
+  return undefined
+}

@@ -1,0 +1,235 @@
+/**
+ * Keeps the cache fed: one replica at a time, the next one when it is lost, silent, out of touch with its primary, or in
+ * another history. Its pings ask for the sub-lease; the lease of the replica before runs on meanwhile.
+ */
+import type { Connection } from '../../shared/channel/connection.ts'
+import { dial } from '../../shared/channel/dial.ts'
+import type { Identity } from '../../shared/channel/identity.ts'
+import { parsePeerId } from '../../shared/channel/peer-id.ts'
+import { superviseConnection } from '../../shared/channel/supervisor.ts'
+import type { NodeAddress } from '../../shared/config/client-options.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
+import { FEED_PAUSE_MS, FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
+import type { Host } from '../../shared/host.ts'
+import { silentLog } from '../../shared/log.ts'
+import { type FeedHello, type FromWorker, feedWelcome, toWorker, type ToWorker } from '../../shared/protocol/feed.ts'
+import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
+import { Paced } from '../../shared/service/paced.ts'
+import type { FeedEvent } from './feed-core.ts'
+import type { HomeRegion } from './region.ts'
+import type { WorkerCache } from './worker-cache.ts'
+
+export interface FeedClientOptions {
+  readonly cluster: string
+  readonly replicas: readonly NodeAddress[]
+  readonly identity: Identity
+  readonly boot: string
+  readonly cache: WorkerCache
+  readonly region: HomeRegion
+  readonly host: Host
+}
+
+export class FeedClient {
+  readonly #options: FeedClientOptions
+  readonly #stop = new AbortController()
+  readonly #ended: Promise<void>
+  /** Which replica, in their order: another one after every failure. */
+  #turn = 0
+  readonly #acknowledgements: Paced
+  #owed: { readonly message: Acknowledgement; readonly connection: Connection } | undefined
+  #connected: string | undefined
+  #error: string | undefined
+
+  constructor(options: FeedClientOptions) {
+    const { clock, entropy } = options.host
+    this.#options = options
+    this.#acknowledgements = new Paced(() => this.#sendOwed(), FEED_PAUSE_MS, clock)
+    this.#ended = superviseConnection({
+      dial: (signal) => this.#dial(signal),
+      run: (connection, retire) => this.#follow(connection, retire),
+      signal: this.#stop.signal,
+      clock,
+      entropy,
+      log: silentLog,
+    })
+  }
+
+  /** PeerId of the replica that feeds this worker now. */
+  get connected(): string | undefined {
+    return this.#connected
+  }
+
+  /** Why the last connection failed or ended, while there is none. */
+  get error(): string | undefined {
+    return this.#error
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#ended
+    this.#acknowledgements.close()
+  }
+
+  async #dial(signal: AbortSignal): Promise<Connection> {
+    const { identity, cluster } = this.#options
+    const { address, peerId } = this.#current()
+    const pinned = parsePeerId(peerId)
+    const hello = this.#hello()
+    const { clock, transport } = this.#options.host
+    try {
+      const connection = await dial({
+        address,
+        peerId: pinned,
+        identity,
+        channel: 'feed',
+        cluster,
+        hello,
+        signal,
+        clock,
+        transport,
+      })
+      return await this.#admitted(connection)
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    }
+  }
+
+  async #admitted(connection: Connection): Promise<Connection> {
+    try {
+      this.#options.region.admit(connection.remotePeer, connection.hello)
+      return connection
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  }
+
+  /** Those of this region first, in their order. */
+  #current(): NodeAddress {
+    const { replicas, region } = this.#options
+    const ordered = replicas.toSorted((a, b) => Number(region.isForeign(a.peerId)) - Number(region.isForeign(b.peerId)))
+    const current = ordered[this.#turn % ordered.length]
+    assert(current !== undefined, 'there is a replica at least')
+    return current
+  }
+
+  #failed(error: unknown): void {
+    this.#turn += 1
+    this.#error = error instanceof Error ? error.message : 'the feed ended'
+  }
+
+  #hello(): FeedHello {
+    const { boot, cache } = this.#options
+    return { boot, timeline: cache.place?.timeline ?? null, seq: cache.place?.seq ?? 0 }
+  }
+
+  async #follow(connection: Connection, retire: AbortSignal): Promise<void> {
+    const { host, region, replicas } = this.#options
+    const { clock } = host
+    const { boot, region: place, pingMs } = feedWelcome.parse(connection.hello)
+    retire.addEventListener('abort', () => void connection.close())
+    const peer = connection.remotePeer
+    this.#step({ kind: 'connected', peer, boot, region: place }, connection)
+    this.#connected = peer
+    this.#error = undefined
+    const watch = new Watch({
+      nowMs: () => clock.monotonicMs(),
+      alone: replicas.length === 1,
+      foreign: region.isForeign(peer) && replicas.some(({ peerId }) => !region.isForeign(peerId)),
+    })
+    const beat = (): void => this.#beat(connection, watch)
+    beat()
+    const stopBeating = clock.every(pingMs, beat)
+    try {
+      await this.#read(connection, watch)
+      if (!retire.aborted) this.#failed(await connection.closed)
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    } finally {
+      stopBeating()
+      this.#connected = undefined
+      this.#step({ kind: 'disconnected' }, connection)
+    }
+  }
+
+  async #read(connection: Connection, watch: Watch): Promise<void> {
+    for await (const frame of connection.messages()) {
+      const message = decodeMessage(frame, toWorker)
+      watch.heard(message)
+      this.#step({ kind: 'received', message }, connection)
+    }
+  }
+
+  #beat(connection: Connection, watch: Watch): void {
+    const why = watch.fault()
+    if (why !== undefined) return connection.abort(new MacaroondError('timeout', why))
+    // A lease that has run out takes everything with it, whether somebody asks or not.
+    this.#step({ kind: 'looked' }, connection)
+    this.#step({ kind: 'pinged' }, connection)
+  }
+
+  #step(event: FeedEvent, connection: Connection): void {
+    for (const effect of this.#options.cache.step(event)) {
+      if (effect.kind === 'send' && effect.message.t === 'ack') this.#acknowledge(effect.message, connection)
+      else if (effect.kind === 'send') connection.write(encodeMessage(effect.message))
+      else if (effect.kind === 'leave') connection.abort(new MacaroondError('position_superseded', effect.why))
+    }
+  }
+
+  /** The last one says it all. */
+  #acknowledge(message: Acknowledgement, connection: Connection): void {
+    this.#owed = { message, connection }
+    this.#acknowledgements.ask()
+  }
+
+  #sendOwed(): void {
+    if (this.#owed !== undefined) this.#owed.connection.write(encodeMessage(this.#owed.message))
+  }
+}
+
+type Acknowledgement = Extract<FromWorker, { t: 'ack' }>
+
+interface WatchOptions {
+  readonly nowMs: () => number
+  /** There is no other replica to go to. */
+  readonly alone: boolean
+  /** It is of another region, and only here until one of this region is back. */
+  readonly foreign: boolean
+}
+
+/** Whether a replica is still worth following. */
+class Watch {
+  readonly #options: WatchOptions
+  readonly #startedMs: number
+  #heardMs: number
+  #freshMs: number
+  #lookedMs: number
+
+  constructor(options: WatchOptions) {
+    this.#options = options
+    this.#startedMs = options.nowMs()
+    this.#heardMs = this.#startedMs
+    this.#freshMs = this.#startedMs
+    this.#lookedMs = this.#startedMs
+  }
+
+  heard(message: ToWorker): void {
+    this.#heardMs = this.#options.nowMs()
+    if (message.t === 'granted' && message.leaseMs > 0 && message.ageMs < FEED_STALE_MS_MAX)
+      this.#freshMs = this.#heardMs
+  }
+
+  fault(): string | undefined {
+    const { nowMs, alone, foreign } = this.#options
+    const now = nowMs()
+    // After a stall of our own, timers run before sockets are read: what came meanwhile is not heard yet.
+    if (now - this.#lookedMs > FEED_SILENCE_MS_MAX / 2) this.#heardMs = this.#freshMs = now
+    this.#lookedMs = now
+    if (now - this.#heardMs > FEED_SILENCE_MS_MAX) return 'this replica answers no pings'
+    if (!alone && now - this.#freshMs > FEED_STALE_MS_MAX)
+      return 'this replica has had no word from its primary for a while'
+    return foreign && now - this.#startedMs > FOREIGN_FEED_MS_MAX ? 'back to this region' : undefined
+  }
+}

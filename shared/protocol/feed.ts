@@ -1,0 +1,96 @@
+/**
+ * The `feed` channel, worker to replica: what a worker's cache must know. The worker's hello says up to which revocation it
+ * has applied all of a timeline; the replica sends the rows after it as they come, and answers pings with sub-leases of its
+ * own lease of freshness. A worker acknowledges what it has applied, so that its replica can say when it is covered.
+ */
+import { z } from 'zod'
+import { revocationRow, type RevocationRow } from './revocation-row.ts'
+import { REVOCATIONS_A_MESSAGE } from './revocations.ts'
+
+/** 16 bytes in hex, drawn at every start of a process. */
+const bootId = z.string().regex(/^[0-9a-f]{32}$/)
+const timeline = z.string().length(32)
+const count = z.number().int().nonnegative()
+
+// A type, not an interface: it is sent as JSON, which wants an index signature.
+export type FeedHello = {
+  /** Names the worker's process: another one of the same peer holds another cache. */
+  readonly boot: string
+  /** History that `seq` counts in; null as long as there is nothing to keep. */
+  readonly timeline: string | null
+  readonly seq: number
+}
+
+export const feedHello: z.ZodType<FeedHello> = z.object({ boot: bootId, timeline: timeline.nullable(), seq: count })
+
+export type FeedWelcome = {
+  /** Names the replica's process. */
+  readonly boot: string
+  readonly region: string
+  /** How often to ping, in milliseconds. */
+  readonly pingMs: number
+}
+
+export const feedWelcome: z.ZodType<FeedWelcome> = z.object({
+  boot: bootId,
+  region: z.string(),
+  pingMs: z.number().positive(),
+})
+
+/** The first message, and again whenever rows are not to be had without a gap. */
+export interface FeedBegin {
+  readonly t: 'begin'
+  readonly epoch: number
+  readonly timeline: string
+  /** The rows that come begin after this one. A cache that is not there, in this history, is worth nothing. */
+  readonly seq: number
+}
+
+/** The replica's answer to a ping: where it stood when it answered, and what it may give on of its own lease. */
+export interface FeedGranted {
+  readonly t: 'granted'
+  readonly id: number
+  readonly boot: string
+  readonly epoch: number
+  readonly timeline: string
+  /** Every row up to this one was sent before, on this connection. */
+  readonly seq: number
+  readonly txid: number
+  /** At most what is left of the replica's own lease; 0 when it gives none. */
+  readonly leaseMs: number
+  /** How old the replica's own state was. */
+  readonly ageMs: number
+  /** What the replica believes of the time, unix milliseconds. */
+  readonly earliestMs: number
+  readonly latestMs: number
+}
+
+export type ToWorker = FeedBegin | { readonly t: 'revoked'; readonly rows: readonly RevocationRow[] } | FeedGranted
+
+export const toWorker: z.ZodType<ToWorker> = z.discriminatedUnion('t', [
+  z.object({ t: z.literal('begin'), epoch: count, timeline, seq: count }),
+  z.object({ t: z.literal('revoked'), rows: z.array(revocationRow).min(1).max(REVOCATIONS_A_MESSAGE) }),
+  z.object({
+    t: z.literal('granted'),
+    id: z.number().int().positive(),
+    boot: bootId,
+    epoch: count,
+    timeline,
+    seq: count,
+    txid: count,
+    leaseMs: z.number().nonnegative(),
+    ageMs: z.number().nonnegative(),
+    earliestMs: z.number(),
+    latestMs: z.number(),
+  }),
+])
+
+export type FromWorker =
+  | { readonly t: 'ping'; readonly id: number }
+  /** No entry of this worker's cache is without the revocations up to this one any more. */
+  | { readonly t: 'ack'; readonly epoch: number; readonly seq: number }
+
+export const fromWorker: z.ZodType<FromWorker> = z.discriminatedUnion('t', [
+  z.object({ t: z.literal('ping'), id: z.number().int().positive() }),
+  z.object({ t: z.literal('ack'), epoch: count, seq: count }),
+])

@@ -1,0 +1,34 @@
+import { systemClock, type CallOff, type Timers } from '../clock.ts'
+
+/** Runs an action at once, and what is asked for in the pause after that once, at its end: who comes alone never waits. */
+export class Paced {
+  readonly #action: () => void
+  readonly #pauseMs: number
+  readonly #timers: Pick<Timers, 'after'>
+  #pause: CallOff | undefined
+  #due = false
+
+  constructor(action: () => void, pauseMs: number, timers: Pick<Timers, 'after'> = systemClock) {
+    this.#timers = timers
+    this.#action = action
+    this.#pauseMs = pauseMs
+  }
+
+  ask(): void {
+    this.#due = true
+    if (this.#pause === undefined) this.#run()
+  }
+
+  close(): void {
+    this.#pause?.()
+    this.#due = false
+  }
+
+  #run(): void {
+    this.#pause = undefined
+    if (!this.#due) return
+    this.#due = false
+    this.#pause = this.#timers.after(this.#pauseMs, () => this.#run(), { background: true })
+    this.#action()
+  }
+}

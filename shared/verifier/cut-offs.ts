@@ -1,0 +1,94 @@
+/**
+ * Revocations that name more than one token: subjects and orgs up to a time, retired keys, disabled orgs. There are few of
+ * them, so they stand in maps beside the table of single tokens, and are asked only where there are any.
+ */
+import type { TokenReference } from '../macaroon/identifier.ts'
+import { nonceTimeMs } from '../macaroon/nonce.ts'
+import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
+import type { Fallen } from './verdict.ts'
+
+/** A revocation of more than one token. */
+export type CutOff = Exclude<KnownRevocation, TokenRevocation>
+
+/** Up to which time of issue, unix milliseconds, by name; Infinity for whenever it was. */
+type Reach = Map<string, number>
+
+/** A row acts inside its org only. */
+interface OrgCutOffs {
+  /** `org`: all tokens up to a time. `org_disabled`: all. */
+  readonly whole: Reach
+  readonly subjects: Reach
+  readonly keys: Reach
+}
+
+export class CutOffs {
+  readonly #orgs = new Map<string, OrgCutOffs>()
+  #size = 0
+  #latestMs = 0
+
+  /** 0: nothing needs to be asked. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** The latest time that anything was ever cut off at: what is minted has to be later. */
+  get latestMs(): number {
+    return this.#latestMs
+  }
+
+  /** Of a token of this org. Where its subject is not known, those of subjects say nothing. */
+  fallen({ kid, nonce }: TokenReference, org: string, subject: string | undefined): Fallen | undefined {
+    const own = this.#orgs.get(org)
+    if (own === undefined) return undefined
+    if (own.whole.has('org_disabled')) return 'org_disabled'
+    if (own.keys.has(kid)) return 'key_retired'
+    const issuedMs = nonceTimeMs(nonce)
+    if (issuedMs <= (own.whole.get('org') ?? -1)) return 'revoked'
+    if (subject === undefined) return undefined
+    return issuedMs <= (own.subjects.get(subject) ?? -1) ? 'revoked' : undefined
+  }
+
+  /** How far that which the cut-off names is cut off by its kind now; undefined for not at all. */
+  reach(cutOff: CutOff): number | undefined {
+    const own = this.#orgs.get(cutOff.org)
+    return own === undefined ? undefined : mapOf(own, cutOff).get(nameOf(cutOff))
+  }
+
+  /** Whether it would change nothing: the same, or one that reaches as far, is here. */
+  covers(cutOff: CutOff): boolean {
+    return (this.reach(cutOff) ?? -1) >= wanted(cutOff)
+  }
+
+  /** True when it cuts off more than before. */
+  take(cutOff: CutOff): boolean {
+    if (this.covers(cutOff)) return false
+    if ('untilMs' in cutOff) this.#latestMs = Math.max(this.#latestMs, cutOff.untilMs)
+    this.reset(cutOff, wanted(cutOff))
+    return true
+  }
+
+  /** Sets what it names to `reach`: to what held before, when its transaction is undone. */
+  reset(cutOff: CutOff, reach: number | undefined): void {
+    const own = this.#orgs.get(cutOff.org) ?? { whole: new Map(), subjects: new Map(), keys: new Map() }
+    this.#orgs.set(cutOff.org, own)
+    const [map, name] = [mapOf(own, cutOff), nameOf(cutOff)]
+    this.#size -= map.size
+    if (reach === undefined) map.delete(name)
+    else map.set(name, reach)
+    this.#size += map.size
+  }
+}
+
+function mapOf({ whole, subjects, keys }: OrgCutOffs, { kind }: CutOff): Reach {
+  if (kind === 'subject') return subjects
+  return kind === 'key' ? keys : whole
+}
+
+function nameOf(cutOff: CutOff): string {
+  if (cutOff.kind === 'subject') return cutOff.subject
+  return cutOff.kind === 'key' ? cutOff.kid : cutOff.kind
+}
+
+function wanted(cutOff: CutOff): number {
+  return 'untilMs' in cutOff ? cutOff.untilMs : Infinity
+}

@@ -1,0 +1,40 @@
+/** All revocations as a node looks them up: single tokens in a table, the few that name more of them beside it. */
+import type { Kid, Nonce } from '../ids.ts'
+import type { KnownRevocation } from '../protocol/revocation-row.ts'
+import { CutOffs } from './cut-offs.ts'
+import { RevocationTable, type RevocationTableOptions } from './revocation-table.ts'
+
+export class Revocations {
+  readonly cutOffs: CutOffs = new CutOffs()
+  readonly #tokens: RevocationTable
+
+  constructor(options: RevocationTableOptions) {
+    this.#tokens = new RevocationTable(options)
+  }
+
+  get size(): number {
+    return this.#tokens.size + this.cutOffs.size
+  }
+
+  revoked(kid: Kid, nonce: Nonce): boolean {
+    return this.#tokens.has(kid, nonce)
+  }
+
+  /** Whether it would deny nothing that is not denied by one of its own kind. */
+  covers(row: KnownRevocation): boolean {
+    return row.kind === 'token' ? this.#tokens.has(row.kid as Kid, row.nonce as Nonce) : this.cutOffs.covers(row)
+  }
+
+  /** True when it denies more than was denied before. */
+  take(row: KnownRevocation): boolean {
+    return row.kind === 'token' ? this.#tokens.add(row.kid as Kid, row.nonce as Nonce) : this.cutOffs.take(row)
+  }
+
+  /** As `take`, for a row that is not committed yet: what comes back takes it away again, the last one first. */
+  takeUndoably(row: KnownRevocation): () => void {
+    const before = row.kind === 'token' ? undefined : this.cutOffs.reach(row)
+    if (!this.take(row)) return () => undefined
+    if (row.kind !== 'token') return () => this.cutOffs.reset(row, before)
+    return () => this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)
+  }
+}

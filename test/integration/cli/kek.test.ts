@@ -1,0 +1,98 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { kekFromHex } from '../../../shared/sealing.ts'
+import { Cluster, KEK } from '../cluster/harness.ts'
+import { commandLine } from './command.ts'
+
+const NEW = kekFromHex('cd'.repeat(32))
+const REGIONS = ['fra', 'sin'] as const
+
+type Json = Record<string, unknown>
+
+async function run(cluster: Cluster, args: readonly string[], stdin: string = ''): Promise<[number, Json]> {
+  const profile = await cluster.profile()
+  const ran = await commandLine([...args, '--json'], { profile, stdin })
+  return [ran.status, ran.json()]
+}
+
+async function restartReplica(cluster: Cluster, region: 'fra' | 'sin'): Promise<void> {
+  await cluster.stopReplica(region)
+  await cluster.startReplica(region)
+  await cluster.caughtUp(region)
+}
+
+test('the key-encryption key is rotated step by step, with every token good all the time, and the old one opens nothing after', async () => {
+  const cluster = await Cluster.start({ regions: REGIONS })
+  await run(cluster, ['org', 'create', 'acme'])
+  const [, minted] = await run(cluster, ['token', 'mint', '--org', 'acme', '--subject', 'alice'])
+  const good = async (region: string): Promise<void> => {
+    const args = ['token', 'verify', '--org', 'acme', '--access', 'op=read', '--region', region]
+    expect(await run(cluster, args, String(minted['token']))).toMatchObject([0, { ok: true }])
+  }
+  expect(await run(cluster, ['kek', 'rotate'])).toMatchObject([0, { kek: KEK.id, resealed: 0 }])
+
+  cluster.keks = { kek: NEW, previousKeks: [KEK] }
+  await restartReplica(cluster, 'fra')
+  await cluster.stopPrimary()
+  await cluster.startPrimary()
+  await cluster.caughtUp('fra')
+  // One replica could not open what is sealed with the new one: it would stop.
+  const [status, { error }] = await run(cluster, ['kek', 'rotate'])
+  expect([status, error]).toMatchObject([1, { code: 'kek_missing', message: expect.stringMatching(/: sin$/) }])
+  await restartReplica(cluster, 'sin')
+  for (const region of REGIONS) await good(region)
+
+  expect(await run(cluster, ['kek', 'rotate'])).toMatchObject([0, { kek: NEW.id, resealed: 2 }])
+  for (const region of REGIONS) await cluster.caughtUp(region)
+  for (const region of REGIONS) await good(region)
+
+  // Nothing needs the old one any more.
+  cluster.keks = { kek: NEW }
+  await cluster.stopPrimary()
+  await cluster.startPrimary()
+  for (const region of REGIONS) await restartReplica(cluster, region)
+  for (const region of REGIONS) await good(region)
+  await run(cluster, ['org', 'create', 'globex'])
+  cluster.keks = { kek: KEK }
+  await cluster.stopReplica('sin')
+  await expect(cluster.startReplica('sin')).rejects.toMatchObject({ code: 'kek_wrong' })
+})
+
+test('configurations name the ring, and neither checking nor showing them shows a key', async () => {
+  const cluster = Cluster.create()
+  const [kek, old] = ['cd'.repeat(32), 'ab'.repeat(32)]
+  const file = (name: string, content: string, mode: number = 0o600): string => {
+    writeFileSync(join(cluster.folder, name), content, { mode })
+    return join(cluster.folder, name)
+  }
+  file('kek.new', kek)
+  file('kek.old', old)
+  const identity = join(cluster.folder, 'node.key')
+  expect((await commandLine(['keygen', '--out', identity])).status).toBe(0)
+  const config = (oldFile: string): string =>
+    [
+      'cluster = "test"',
+      'data = "data"',
+      'identity = "node.key"',
+      'listen = "127.0.0.1:0"',
+      'alone = true',
+      '[kek]',
+      'file = "kek.new"',
+      '[[kek.previous]]',
+      `file = "${oldFile}"`,
+    ].join('\n')
+  const toml = file('primary.toml', config('kek.old'))
+  expect(await commandLine(['config', 'check', toml])).toMatchObject({ status: 0 })
+  const shown = await commandLine(['config', 'print', toml, '--json'])
+  expect(shown.json<{ config: { kek: unknown } }>().config.kek).toEqual({
+    file: join(cluster.folder, 'kek.new'),
+    previous: [{ file: join(cluster.folder, 'kek.old') }],
+  })
+  for (const key of [kek, old]) expect(shown.stdout).not.toContain(key)
+  file('kek.open', old, 0o644)
+  const open = await commandLine(['config', 'check', file('open.toml', config('kek.open')), '--json'])
+  expect([open.status, open.json()]).toMatchObject([1, { error: { code: 'key_permissions' } }])
+  const gone = await commandLine(['config', 'check', file('gone.toml', config('kek.gone')), '--json'])
+  expect([gone.status, gone.json()]).toMatchObject([1, { error: { code: 'kek_missing' } }])
+})

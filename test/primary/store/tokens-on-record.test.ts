@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { createDatabase } from '../../../primary/store/create-database.ts'
+import { Lineage } from '../../../primary/store/lineage.ts'
+import { RowWriter } from '../../../primary/store/row-writer.ts'
+import { TokensOnRecord } from '../../../primary/store/tokens-on-record.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { kid, type Nonce } from '../../../shared/ids.ts'
+import { RECORDS_COUNTED_MAX } from '../../../shared/limits.ts'
+import { kekFromHex } from '../../../shared/sealing.ts'
+import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+
+const [ACME, GLOBEX] = [kid('00000000000000a1'), kid('00000000000000b2')]
+const NOW_MS = 1_800_000_000_000
+
+function database(): Connection {
+  const folder = mkdtempSync(join(tmpdir(), 'macaroond-records-'))
+  const db = openWriter(join(folder, 'macaroond.db'))
+  db.pragma('synchronous = OFF')
+  onTestFinished(() => {
+    db.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  createDatabase(db, { cluster: 'test', kek: kekFromHex('ab'.repeat(32)), clock: systemClock, entropy: systemEntropy })
+  return db
+}
+
+function nonceAt(ms: number): Nonce {
+  return `${ms.toString(16).padStart(12, '0')}70008000000000000000` as Nonce
+}
+
+/** One mint a millisecond, of two orgs in turn, each second one of acme's for bob. */
+function mint(db: Connection, count: number, expiresAt: number = 0): void {
+  const rows = new RowWriter(db)
+  db.transaction(() => {
+    for (let n = 0; n < count; n += 1) {
+      const subject = n % 4 === 0 ? 'bob' : 'alice'
+      rows.write({
+        table: 'issued',
+        row: { kid: n % 2 === 0 ? ACME : GLOBEX, nonce: nonceAt(NOW_MS + n), subject, expiresAt },
+      })
+    }
+  })()
+}
+
+test('tokens on record are counted by key, subject and time of issue, without those that have expired', async () => {
+  const db = database()
+  mint(db, 4_000)
+  mint(db, 4_000, NOW_MS / 1000 - 1)
+  const records = new TokensOnRecord(db)
+  const kids = new Set([ACME])
+  expect(await records.count({ kids }, NOW_MS)).toEqual({ count: 2_000, complete: true })
+  expect(await records.count({ kids, subject: 'bob' }, NOW_MS)).toEqual({ count: 1_000, complete: true })
+  expect(await records.count({ kids, subject: 'bob', untilMs: NOW_MS + 8 }, NOW_MS)).toEqual({
+    count: 3,
+    complete: true,
+  })
+  expect(await records.count({ kids, subject: 'nobody' }, NOW_MS)).toEqual({ count: 0, complete: true })
+  expect(await records.count({ kids: new Set() }, NOW_MS)).toEqual({ count: 0, complete: true })
+})
+
+test('of very many only the last are looked at, and it is said so', async () => {
+  const db = database()
+  mint(db, RECORDS_COUNTED_MAX + 10)
+  const counted = await new TokensOnRecord(db).count({ kids: new Set([ACME, GLOBEX]) }, NOW_MS)
+  expect(counted).toEqual({ count: RECORDS_COUNTED_MAX, complete: false })
+})
+
+test('the ancestors of a service token on record are found by its name, and of any other token there are none', () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  const ancestors = [1, 2].map((n) => ({ kid: GLOBEX, nonce: nonceAt(n) }))
+  for (let n = 10; n < 40; n += 1) {
+    const made = n === 20 ? ancestors : []
+    rows.write({
+      table: 'service_tokens',
+      row: { kid: ACME, nonce: nonceAt(n), ancestors: made, stripped: 'x', atMs: 1 },
+    })
+  }
+  const lineage = new Lineage(db)
+  expect(lineage.ancestorsOf(ACME, nonceAt(20))).toEqual(ancestors)
+  expect(lineage.ancestorsOf(ACME, nonceAt(21))).toEqual([])
+  expect(lineage.ancestorsOf(GLOBEX, nonceAt(20))).toEqual([])
+  expect(lineage.ancestorsOf(ACME, nonceAt(99))).toEqual([])
+})

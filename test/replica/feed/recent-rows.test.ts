@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { RecentRows } from '../../../replica/feed/recent-rows.ts'
+import { epoch as asEpoch, timeline as asTimeline } from '../../../shared/ids.ts'
+import { toWorker } from '../../../shared/protocol/feed.ts'
+import { decodeMessage } from '../../../shared/protocol/message.ts'
+import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
+import { REVOCATIONS_A_MESSAGE } from '../../../shared/protocol/revocations.ts'
+
+function row(seq: number): RevocationRow {
+  return { seq, kind: 'token', kid: '0'.repeat(16), nonce: '0'.repeat(32), expiresAt: 0 }
+}
+
+function place(epoch: number) {
+  return { epoch: asEpoch(epoch), timeline: asTimeline(String(epoch).repeat(32)) }
+}
+
+function rowsOf(from: number, to: number): RevocationRow[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => row(from + index))
+}
+
+function numbersAfter(rows: RecentRows, seq: number): number[] {
+  const message = decodeMessage(rows.after(seq).message, toWorker)
+  return message.t === 'revoked' ? message.rows.map((one) => one.seq) : []
+}
+
+describe('recent revocations', () => {
+  test('are handed on from wherever a worker stands, in order and without a gap, in messages of a bounded size', () => {
+    const rows = new RecentRows()
+    rows.take(place(1), rowsOf(1, REVOCATIONS_A_MESSAGE + 3))
+    expect(numbersAfter(rows, REVOCATIONS_A_MESSAGE)).toEqual([501, 502, 503])
+    const first = rows.after(0)
+    expect(first.last).toBe(REVOCATIONS_A_MESSAGE)
+    expect(rows.after(0).message).toBe(first.message)
+    rows.take(place(1), [row(504)])
+    expect(numbersAfter(rows, 502)).toEqual([503, 504])
+  })
+
+  test('are kept up to a number: who is further behind cannot go on from there', () => {
+    const rows = new RecentRows(10)
+    for (let seq = 1; seq <= 100; seq += 1) rows.take(place(1), [row(seq)])
+    expect([rows.has(100), rows.has(90), rows.has(101), rows.has(50)]).toEqual([true, true, false, false])
+  })
+
+  test('that are not here leave a gap behind, which nobody is led over', () => {
+    const rows = new RecentRows()
+    rows.take(place(1), rowsOf(1, 5))
+    rows.reached(place(1), 9)
+    expect([rows.last, rows.has(5), rows.has(9)]).toEqual([9, false, true])
+    rows.take(place(1), [row(12)])
+    expect([rows.last, rows.has(9), rows.has(11)]).toEqual([12, false, true])
+  })
+
+  test('of an epoch that was left behind, which pages may still bring, change nothing', () => {
+    const rows = new RecentRows()
+    rows.take(place(2), rowsOf(1, 3))
+    rows.take(place(1), rowsOf(1, 90))
+    rows.reached(place(1), 90)
+    expect([rows.history, rows.last]).toEqual([place(2), 3])
+    rows.reached(place(3), 0)
+    expect([rows.history, rows.last, rows.has(3)]).toEqual([place(3), 0, false])
+  })
+
+  test('come from pages and stream in any overlap, and are the same', () => {
+    const span = fc.record({ from: fc.integer({ min: 1, max: 30 }), count: fc.integer({ min: 1, max: 10 }) })
+    fc.assert(
+      fc.property(fc.array(span, { maxLength: 20 }), fc.integer({ min: 1, max: 8 }), (spans, kept) => {
+        const rows = new RecentRows(kept)
+        let last = 0
+        for (const { from, count } of spans) {
+          rows.take(place(1), rowsOf(from, from + count - 1))
+          last = Math.max(last, from + count - 1)
+          expect(rows.last).toBe(last)
+          for (let seq = 0; seq < last; seq += 1) {
+            if (rows.has(seq)) expect(numbersAfter(rows, seq)).toEqual(rowsOf(seq + 1, last).map((one) => one.seq))
+          }
+        }
+      }),
+    )
+  })
+})

@@ -1,0 +1,185 @@
+/** The stream of a real replica's tables and journal, on a real connection; the other end is a primary of a newer version. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { Freshness } from '../../../replica/freshness/freshness.ts'
+import { LargestLease } from '../../../replica/freshness/largest-lease.ts'
+import { RevocationJournal } from '../../../replica/revocations/journal.ts'
+import { RevocationStream } from '../../../replica/revocations/stream.ts'
+import { Tables } from '../../../replica/tables/tables.ts'
+import type { Connection } from '../../../shared/channel/connection.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { silentLog } from '../../../shared/log.ts'
+import { encodeMessage } from '../../../shared/protocol/message.ts'
+import type { RevocationsHello } from '../../../shared/protocol/revocations.ts'
+import { kekFromHex } from '../../../shared/sealing.ts'
+import { pair, until } from '../../shared/channel/pair.ts'
+
+const TIMELINE = 'a'.repeat(32)
+const KID = '1'.repeat(16)
+
+function token(seq: number): object {
+  return { seq, kind: 'token', kid: KID, nonce: seq.toString(16).padStart(32, '0'), expiresAt: 0 }
+}
+
+interface Node {
+  readonly tables: Tables
+  readonly stream: RevocationStream
+  readonly hello: () => RevocationsHello
+  readonly revoked: (seq: number) => boolean
+  readonly close: () => void
+}
+
+function start(folder: string): Node {
+  const tables = new Tables({
+    cluster: 'test',
+    ring: [kekFromHex('ab'.repeat(32))],
+    entropy: systemEntropy,
+    log: silentLog,
+  })
+  const journal = new RevocationJournal(join(folder, 'journal'))
+  const freshness = new Freshness({
+    clock: systemClock,
+    entropy: systemEntropy,
+    log: silentLog,
+    largestLease: new LargestLease(join(folder, 'lease.json')),
+    issueClockMs: undefined,
+    acceptClock: false,
+    applied: () => ({ timeline: undefined, seq: 0, pages: undefined }),
+    onSigned: () => undefined,
+    onRenewed: () => undefined,
+  })
+  const stream = new RevocationStream({
+    tables,
+    journal,
+    clock: systemClock,
+    freshness,
+    workers: freshness.workers,
+    keks: ['00000000'],
+    syncPages: () => undefined,
+    onRows: () => undefined,
+    onDiverged: () => undefined,
+    onFatal: (error) => {
+      throw error
+    },
+  })
+  const nonceOf = (seq: number): string => seq.toString(16).padStart(32, '0')
+  return {
+    tables,
+    stream,
+    hello: () => stream.hello(),
+    revoked: (seq) => tables.revoked(KID as never, nonceOf(seq) as never),
+    close: () => {
+      freshness.close()
+      journal.close()
+    },
+  }
+}
+
+interface Primary {
+  readonly send: (...rows: object[]) => void
+  /** Numbers that were acknowledged, in their order. */
+  readonly acks: readonly number[]
+  readonly ended: () => boolean
+  readonly hangUp: () => Promise<void>
+}
+
+/** Connects the node to a primary that has so many revocations. */
+async function connect(node: Node, last: number): Promise<Primary> {
+  const welcome = {
+    timeline: TIMELINE,
+    epoch: 1,
+    seq: last,
+    boot: 'b'.repeat(32),
+    pingMs: 1000,
+    boundMs: 5101,
+    clockRateError: 0.005,
+  }
+  const { near, far } = await pair(
+    { accept: () => ({ ok: true, welcome }) },
+    { channel: 'revocations', hello: { ...node.hello() } },
+  )
+  const acks: number[] = []
+  const state = { ended: false }
+  const following = node.stream.follow(near, new AbortController().signal).catch(() => undefined)
+  void following.then(() => (state.ended = true))
+  void collectAcks(far, acks)
+  return {
+    send: (...rows) => void far.send(encodeMessage({ t: 'revoked', rows })),
+    acks,
+    ended: () => state.ended,
+    hangUp: async () => {
+      await far.close()
+      await following
+    },
+  }
+}
+
+async function collectAcks(far: Connection, acks: number[]): Promise<void> {
+  for await (const frame of far.messages()) {
+    const message = JSON.parse(Buffer.from(frame).toString()) as { t: string; seq: number }
+    if (message.t === 'ack') acks.push(message.seq)
+  }
+}
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'macaroond-stream-'))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+test('a revocation of an unknown kind, with unknown fields, is not acknowledged, ends no connection, and after an upgrade comes again', async () => {
+  const path = folder()
+  const node = start(path)
+  const primary = await connect(node, 4)
+  const device = { seq: 3, kind: 'device', device: { serial: [1, 2] } }
+  primary.send(token(1))
+  primary.send(token(2), device, token(4))
+  await until(() => node.tables.uninterpretable !== undefined && primary.acks.includes(2))
+  expect(node.tables.uninterpretable).toContain('revocation 3 is of kind "device"')
+  // What comes later is neither acknowledged, and the connection is there.
+  primary.send(token(5))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(Math.max(...primary.acks)).toBe(2)
+  expect(primary.ended()).toBe(false)
+  expect(node.hello().seq).toBe(2)
+  await primary.hangUp()
+  node.close()
+
+  // The upgraded one: to it, the same number is a kind that it knows.
+  const upgraded = start(path)
+  expect([upgraded.revoked(1), upgraded.revoked(2), upgraded.tables.uninterpretable]).toEqual([true, true, undefined])
+  expect(upgraded.hello()).toMatchObject({ timeline: TIMELINE, seq: 2 })
+  const again = await connect(upgraded, 5)
+  again.send({ seq: 3, kind: 'org_disabled', org: 'acme', expiresAt: 0 }, token(4), token(5))
+  await until(() => again.acks.includes(5))
+  expect([upgraded.revoked(4), upgraded.revoked(5), upgraded.tables.cutOffs.size]).toEqual([true, true, 1])
+  await again.hangUp()
+  upgraded.close()
+})
+
+test('a malformed record that names one token denies it and is acknowledged, with an alert', async () => {
+  const node = start(folder())
+  const primary = await connect(node, 2)
+  primary.send({ ...token(1), expiresAt: 'never' }, token(2))
+  await until(() => primary.acks.includes(2))
+  expect([node.revoked(1), node.revoked(2)]).toEqual([true, true])
+  expect(node.tables.poison).toContain('revocation 1 is malformed')
+  expect(node.tables.uninterpretable).toBeUndefined()
+  await primary.hangUp()
+  node.close()
+})
+
+test('a journal that holds what this version does not know makes the node say nothing, and ask from before it', () => {
+  const path = folder()
+  const journal = new RevocationJournal(join(path, 'journal'))
+  const rows = [token(1), { kind: 'unknown', seq: 2, record: { seq: 2, kind: 'device' } }, token(3)]
+  journal.append({ timeline: TIMELINE as never, epoch: 1 as never }, rows as never)
+  journal.close()
+  const node = start(path)
+  expect(node.tables.uninterpretable).toContain('"device"')
+  expect(node.hello().seq).toBe(1)
+  expect([node.revoked(1), node.revoked(3)]).toEqual([true, true])
+  node.close()
+})

@@ -1,0 +1,30 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Paced } from '../../../shared/service/paced.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+test('what comes alone is done at once, and what comes in the pause after it is done once, at its end', () => {
+  let done = 0
+  const paced = new Paced(() => (done += 1), 4)
+  paced.ask()
+  expect(done).toBe(1)
+  for (let count = 0; count < 10; count += 1) paced.ask()
+  expect(done).toBe(1)
+  vi.advanceTimersByTime(4)
+  expect(done).toBe(2)
+  vi.advanceTimersByTime(4)
+  expect(done).toBe(2)
+  paced.ask()
+  expect(done).toBe(3)
+})
+
+test('nothing is done any more after the end', () => {
+  let done = 0
+  const paced = new Paced(() => (done += 1), 4)
+  paced.ask()
+  paced.ask()
+  paced.close()
+  vi.advanceTimersByTime(100)
+  expect(done).toBe(1)
+})
