@@ -180,14 +180,6 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     breaks: 'S1',
   },
   {
-    name: 'a connection to a machine that is gone is never given up',
-    aim: { kinds: ['power lost'] },
-    file: 'shared/channel/heartbeat.ts',
-    find: 'if (step.silent) return onSilence()',
-    replace: '',
-    breaks: 'V2',
-  },
-  {
     name: 'of a torn log only the last record is cut off',
     aim: { kinds: ['power lost'] },
     file: 'primary/commit-log/log-file.ts',
