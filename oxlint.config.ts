@@ -26,6 +26,7 @@ const noSqlite: Ban = {
   allowTypeImports: true,
 }
 const noNoise: Ban = { regex: '^(@chainsafe|@libp2p)/', message: 'Only shared/channel knows Noise and libp2p.' }
+const noTimers: Ban = { regex: '^(node:)?timers(/promises)?$', message: 'Take Timers (shared/clock.ts).' }
 /** `default` too: with the whole module in hand the names below would be within reach. */
 const noCiphers: Ban = {
   regex: '^(node:)?crypto$',
@@ -43,7 +44,8 @@ const noCiphers: Ban = {
 }
 
 const everywhere = [noTest, noSelf, noSqlite, noNoise, noCiphers]
-const sharedKnows = [...everywhere, noPrimary, noReplica, noOps]
+const nodes = [...everywhere, noOps, noTimers]
+const sharedKnows = [...nodes, noPrimary, noReplica]
 
 const imports = (files: readonly string[], bans: readonly Ban[]): OxlintOverride => ({
   files: [...files],
@@ -88,12 +90,16 @@ const config: OxlintConfig = defineConfig({
     imports(['ops/examples/**'], [noTest, noSelf, noNoise]),
     // A story is told from its beginning to its end.
     { files: ['ops/examples/*/main.ts'], rules: { 'max-lines-per-function': 'off' } },
-    imports(['primary/**'], [...everywhere, noReplica, noOps]),
-    imports(['replica/**'], [...everywhere, noPrimary, noOps]),
+    imports(['primary/**'], [...nodes, noReplica]),
+    imports(['replica/**'], [...nodes, noPrimary]),
     imports(['shared/**'], sharedKnows),
     imports(['shared/sqlite/**'], without(sharedKnows, noSqlite)),
     imports(['shared/channel/**'], without(sharedKnows, noNoise)),
     imports(['shared/crypto.ts'], without(sharedKnows, noCiphers)),
+    // Runs in programs of others, beside `fetch` and its timeouts.
+    imports(['shared/discharge/**'], without(sharedKnows, noTimers)),
+    imports(['shared/archive/**'], without(sharedKnows, noTimers)),
+    imports(['primary/archiver/**'], without([...nodes, noReplica], noTimers)),
     {
       // Time and entropy come in as parameters: only the clock reads them.
       files: ['ops/**', 'primary/**', 'replica/**', 'shared/**'],
@@ -106,7 +112,30 @@ const config: OxlintConfig = defineConfig({
         ],
       },
     },
-    { files: ['shared/clock.ts'], rules: { 'no-restricted-properties': 'off' } },
+    {
+      // A simulation runs days in seconds: what waits has to wait by the clock it was given.
+      files: ['primary/**', 'replica/**', 'shared/**'],
+      rules: {
+        'no-restricted-globals': [
+          'error',
+          ...['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
+            name,
+            message: 'Take Timers (shared/clock.ts).',
+          })),
+        ],
+      },
+    },
+    {
+      files: ['shared/clock.ts'],
+      rules: { 'no-restricted-properties': 'off', 'no-restricted-globals': 'off' },
+    },
+    // Works on files and buckets with the system's own threads, which no simulation orders.
+    {
+      files: ['primary/archiver/**', 'shared/archive/**'],
+      rules: { 'no-restricted-globals': 'off' },
+    },
+    // The end of the process itself.
+    { files: ['shared/service/run-service.ts'], rules: { 'no-restricted-globals': 'off' } },
     {
       files: ['test/**'],
       rules: {

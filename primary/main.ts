@@ -6,7 +6,8 @@ import { createLog } from '../shared/log.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
 import { runService } from '../shared/service/run-service.ts'
 import { primaryConfig, type PrimaryConfig } from './config.ts'
-import { Primary, type PrimaryFlags } from './node.ts'
+import { Primary } from './node.ts'
+import type { PrimaryFlags } from './options.ts'
 
 /** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
 export function readPrimaryConfig(file: string): PrimaryConfig {

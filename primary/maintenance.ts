@@ -1,15 +1,18 @@
 /** What keeps the commit log well while commands come and go: checkpoints, the watch for other writers, the scrub. */
+import type { Timers } from '../shared/clock.ts'
 import { checksumOf } from '../shared/database/scrub.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import { checksumText } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
-import { scheduleJob } from '../shared/service/schedule.ts'
+import type { Schedule } from '../shared/service/schedule.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
 import type { PrimaryConfig } from './config.ts'
 
 export interface MaintenanceOptions {
   readonly commitLog: CommitLog
   readonly config: Pick<PrimaryConfig, 'checkpoint' | 'maintenance'>
+  readonly clock: Timers
+  readonly schedule: Schedule
   readonly log: Log
   /** The database can no longer be trusted. */
   readonly onFatal: (error: unknown) => void
@@ -31,18 +34,21 @@ export class Maintenance {
   }
 
   start(): void {
-    const { config, log } = this.#options
-    const timer = setInterval(() => this.#watch(), WATCH_MS)
+    const { config, log, clock, schedule } = this.#options
     const scrub = { name: 'scrub', at: config.maintenance.scrub, run: () => this.scrub() }
-    this.#cancels.push(() => clearInterval(timer), scheduleJob(scrub, log))
+    this.#cancels.push(
+      clock.every(WATCH_MS, () => this.#watch()),
+      schedule(scrub, log),
+    )
   }
 
   /** After a commit: is it time for a checkpoint? */
   committed(): void {
-    const { walFrames } = this.#options.commitLog
+    const { clock, commitLog } = this.#options
+    const { walFrames } = commitLog
     const { pages } = this.#options.config.checkpoint
     if (walFrames < pages) this.#checkpointAt = pages
-    else if (walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+    else if (walFrames >= this.#checkpointAt) clock.soon(() => void this.#checkpoint())
   }
 
   /** Reads every page and compares it with what was written. */
@@ -89,9 +95,9 @@ export class Maintenance {
   }
 
   async #readWhole(): Promise<void> {
-    const { commitLog, log, onFatal } = this.#options
+    const { commitLog, log, onFatal, clock } = this.#options
     const expected = commitLog.head.checksum
-    const found = await checksumOf(commitLog.pin(), this.#stop.signal)
+    const found = await checksumOf(commitLog.pin(), clock, this.#stop.signal)
     if (found === undefined) return
     if (found === expected) return log.info('scrub: every page is as it was written')
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`

@@ -3,18 +3,15 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Connection } from '../shared/channel/connection.ts'
-import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
-import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
 import { assert, type MacaroondError, reportOf } from '../shared/errors.ts'
+import { systemHost, type Host } from '../shared/host.ts'
 import type { Txid } from '../shared/ids.ts'
-import type { Log } from '../shared/log.ts'
-import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
@@ -26,39 +23,16 @@ import { primaryStatus } from './api/status.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
-import type { PrimaryConfig } from './config.ts'
 import { Durability } from './durability/durability.ts'
 import { Granting } from './freshness/granting.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
+import { NO_FLAGS, type PrimaryFlags, type PrimaryOptions } from './options.ts'
 import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
 import { transactionsOn } from './store/transactions.ts'
-
-/** The operator's word for what a primary cannot know by itself; said at a start, good for that start. */
-export interface PrimaryFlags {
-  /** The clock is right, however far it is from what was written down. */
-  readonly acceptClock: boolean
-  /** No primary of an earlier epoch of this cluster runs any more. */
-  readonly oldPrimaryStopped: boolean
-}
-
-const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: false }
-
-export interface PrimaryOptions {
-  readonly config: PrimaryConfig
-  readonly identity: Identity
-  /** Seals. */
-  readonly kek: Kek
-  /** Open what was sealed before the last rotation. */
-  readonly previousKeks?: readonly Kek[]
-  readonly log: Log
-  readonly flags?: PrimaryFlags
-  /** Reads the configuration again, for SIGHUP. */
-  readonly reread: () => PrimaryConfig
-}
 
 /** Among the witnesses; no PeerId looks like it. */
 const ARCHIVE = 'archive'
@@ -66,6 +40,7 @@ const ARCHIVE = 'archive'
 export class Primary implements Service {
   readonly failed: Promise<unknown>
   readonly #options: PrimaryOptions
+  readonly #host: Host
   readonly #lock: NodeLock
   readonly #peers: PeerRegistry
   readonly #commitLog: CommitLog
@@ -78,7 +53,7 @@ export class Primary implements Service {
   readonly #maintenance: Maintenance
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
-  readonly #startedMs: number = systemClock.monotonicMs()
+  readonly #startedMs: number
   readonly #signingKey: SigningKey
   #agreement: Agreement
   #archives: Archives | undefined
@@ -88,12 +63,15 @@ export class Primary implements Service {
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
-    const { config, kek, previousKeks = [], log, flags = NO_FLAGS } = options
+    const { config, kek, previousKeks = [], log, flags = NO_FLAGS, host = systemHost } = options
+    const { clock, entropy, schedule } = host
     const ring = [kek, ...previousKeks] as const
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
+    this.#host = host
+    this.#startedMs = clock.monotonicMs()
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
@@ -101,13 +79,13 @@ export class Primary implements Service {
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
-    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, log, onFatal })
+    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, clock, schedule, log, onFatal })
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy: systemEntropy }, onFatal)),
-      clock: systemClock,
+      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy }, onFatal)),
+      clock,
       believed: () => requireTime(this.#granting.time),
-      entropy: systemEntropy,
+      entropy,
       kek,
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
@@ -115,24 +93,7 @@ export class Primary implements Service {
     this.#signingKey = readSigningKey(db, ring, config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
-    this.#publisher = new Publisher({
-      cluster: config.cluster,
-      log: this.#commitLog,
-      revocations,
-      lastRevocation: () => this.#writer.state.revocationSeq,
-      signingKey: this.#signingKey,
-      earlierTimelines: readTimelines(db),
-      snapshots: this.#openSnapshots(),
-      granting: this.#granting,
-      clock: systemClock,
-      logger: log,
-      events: {
-        joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
-        acknowledged: () => this.#settling.look(),
-        refused: (replica, message) => this.#auditRefusal(replica, message),
-        contradicted: (error) => this.#stopAtOnce(error),
-      },
-    })
+    this.#publisher = this.#openPublisher(revocations)
     this.#durability = this.#openDurability()
     this.#calls = openCalls({
       writer: this.#writer,
@@ -142,12 +103,14 @@ export class Primary implements Service {
       durability: this.#durability,
       ring,
       replicas: () => this.#replicas(),
+      clock,
     })
   }
 
   static async start(options: PrimaryOptions): Promise<Primary> {
     const primary = new Primary(options)
     const { config, identity, log } = options
+    const { clock, transport } = primary.#host
     await primary.#startArchiving()
     primary.#listener = await listen({
       address: config.listen,
@@ -158,6 +121,8 @@ export class Primary implements Service {
       onConnection: (connection) => primary.#serve(connection),
       onRefusal: ({ remotePeer, channel, error }) =>
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
+      clock,
+      transport,
     })
     primary.#maintenance.start()
     primary.#settling.look()
@@ -199,22 +164,46 @@ export class Primary implements Service {
 
   #openCommitLog(): CommitLog {
     const { config, kek, log } = this.#options
+    const { clock, entropy } = this.#host
     const { cluster } = config
     return new CommitLog({
       database: join(config.data, 'macaroond.db'),
       logFolder: join(config.data, 'log'),
       keepBytes: config.segments.keep_bytes,
       cluster,
-      clock: systemClock,
+      clock,
       initialize: (db) => {
         if (!isEmptyDatabase(db)) return
         log.info({ cluster }, 'creating a new database')
-        createDatabase(db, { cluster, kek, clock: systemClock, entropy: systemEntropy })
+        createDatabase(db, { cluster, kek, clock, entropy })
       },
       onCommitted: () => this.#committed(),
       onGap: (gap) =>
         log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
       onDamagedLog: (error) => log.error({ error: reportOf(error) }, 'the segment log is damaged'),
+    })
+  }
+
+  #openPublisher(revocations: RecentRevocations): Publisher {
+    const { config, log } = this.#options
+    const { db } = this.#commitLog
+    return new Publisher({
+      cluster: config.cluster,
+      log: this.#commitLog,
+      revocations,
+      lastRevocation: () => this.#writer.state.revocationSeq,
+      signingKey: this.#signingKey,
+      earlierTimelines: readTimelines(db),
+      snapshots: this.#openSnapshots(),
+      granting: this.#granting,
+      clock: this.#host.clock,
+      logger: log,
+      events: {
+        joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
+        acknowledged: () => this.#settling.look(),
+        refused: (replica, message) => this.#auditRefusal(replica, message),
+        contradicted: (error) => this.#stopAtOnce(error),
+      },
     })
   }
 
@@ -240,11 +229,13 @@ export class Primary implements Service {
   #openGranting({ acceptClock }: PrimaryFlags): Granting {
     return new Granting({
       settings: this.#options.config.freshness,
-      clock: systemClock,
-      entropy: systemEntropy,
+      clock: this.#host.clock,
+      entropy: this.#host.entropy,
       leaseMsMax: () => this.#writer.state.leaseMsMax,
       issueClockMs: this.#writer.state.issue.lastMs,
       acceptClock,
+      // With `alone` the operator waits for no replica.
+      hasReplicas: !this.#options.config.alone && this.#replicaNames().length > 0,
       open: () => this.#agreement.confirmed && !this.#stopping,
     })
   }
@@ -257,6 +248,7 @@ export class Primary implements Service {
       leaseMs: this.#options.config.freshness.lease_ms,
       everyReplicaJoined: () => this.#everyReplicaJoined(),
       oldPrimaryStopped,
+      clock: this.#host.clock,
       log: this.#options.log,
     })
   }
@@ -267,7 +259,7 @@ export class Primary implements Service {
       hasReplicas: () => this.#replicaNames().length > 0,
       acknowledged: (seq, resolve) => this.#publisher.acknowledgements.wait(seq, resolve),
       archived: (txid, resolve) => this.#archives?.wait(txid, resolve) ?? (() => undefined),
-      clock: systemClock,
+      clock: this.#host.clock,
     })
   }
 
@@ -276,7 +268,7 @@ export class Primary implements Service {
     return new SnapshotFiles({
       folder: this.#options.config.data,
       pin: () => ({ view: log.pin(), position: log.head }),
-      nowMs: () => systemClock.wallMs(),
+      clock: this.#host.clock,
       canFollow: ({ txid }) => log.checksumAt(txid) !== undefined,
       onDamaged: (error) => this.#stopAtOnce(error),
     })
@@ -337,6 +329,7 @@ export class Primary implements Service {
           connection,
           peer,
           status: () => this.#status(),
+          clock: this.#host.clock,
           archives: this.#archives,
           log: this.#options.log,
         })
@@ -382,7 +375,7 @@ export class Primary implements Service {
       commitLog: this.#commitLog,
       writes: this.writes,
       state: this.#writer.state,
-      uptimeMs: systemClock.monotonicMs() - this.#startedMs,
+      uptimeMs: this.#host.clock.monotonicMs() - this.#startedMs,
       replicas: this.#replicas(),
       publisher: this.#publisher,
       authorityKey: this.#signingKey.publicKey,

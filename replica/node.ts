@@ -8,14 +8,13 @@ import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
-import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
+import { systemHost, type Host } from '../shared/host.ts'
 import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
-import { scheduleJob } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
@@ -44,6 +43,7 @@ export interface ReplicaOptions {
   readonly log: Log
   /** The operator's word, for this start, that the clock is right. */
   readonly acceptClock?: boolean
+  readonly host?: Host
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => ReplicaConfig
 }
@@ -51,6 +51,7 @@ export interface ReplicaOptions {
 export class Replica implements Service {
   readonly failed: Promise<unknown>
   readonly #options: ReplicaOptions
+  readonly #host: Host
   readonly #lock: NodeLock
   readonly #peers: PeerRegistry
   readonly #tables: Tables
@@ -62,14 +63,14 @@ export class Replica implements Service {
   readonly #verify: VerifyApi
   /** The same for peers that no list names: what waits there takes no place from the others. */
   readonly #guestVerify: VerifyApi
-  readonly #guests: GuestGate = new GuestGate(systemClock)
+  readonly #guests: GuestGate
   readonly #freshness: Freshness
   readonly #rows = new RecentRows()
   readonly #feed: Feed
   readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
-  readonly #startedMs: number = systemClock.monotonicMs()
+  readonly #startedMs: number
   readonly #fail: (error: unknown) => void
   #source: TableSource | undefined
   #cancelScrub: () => void = () => undefined
@@ -78,24 +79,28 @@ export class Replica implements Service {
   #scrubbing: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
-    const { config, kek, previousKeks = [], log, identity, acceptClock = false } = options
+    const { config, kek, previousKeks = [], log, identity, acceptClock = false, host = systemHost } = options
+    const { clock, entropy } = host
     const ring = [kek, ...previousKeks]
     const { data, cluster, region } = config
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
+    this.#host = host
+    this.#guests = new GuestGate(clock)
+    this.#startedMs = clock.monotonicMs()
     this.#checkpointAt = config.checkpoint.pages
     this.#lock = lock
-    this.#links = new PrimaryLinks({ config, identity, log })
+    this.#links = new PrimaryLinks({ config, identity, host, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
-    this.#tables = new Tables({ cluster, ring, entropy: systemEntropy, log, onRows })
+    this.#tables = new Tables({ cluster, ring, entropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
-    const system = { clock: systemClock, entropy: systemEntropy, log }
+    const system = { clock, entropy, log }
     this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
     this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
-    this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), log)
+    this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), { log, timers: clock })
     this.#freshness = new Freshness({
       ...system,
       largestLease: new LargestLease(join(data, 'largest-lease.json')),
@@ -106,29 +111,19 @@ export class Replica implements Service {
       onRenewed: () => this.#wakeWaiting(),
     })
     this.#stream = this.#openStream(ring)
-    const judging = { node: identity.peerId, region, tables: this.#tables, freshness: this.#freshness }
+    const judging = { node: identity.peerId, region, clock, tables: this.#tables, freshness: this.#freshness }
     this.#feed = new Feed({ ...judging, rows: this.#rows, enforced: () => this.#stream.enforced })
     this.#verify = new VerifyApi(judging)
     this.#guestVerify = new VerifyApi(judging)
-    this.#follower = new Follower({
-      copy: this.#copy,
-      snapshotPath: join(data, 'snapshot.incoming'),
-      log,
-      signed: () => this.#signed.newest,
-      revocations: () => this.#stream.known,
-      onSigned: (signed) => this.#signed.take(signed, this.#tables.publicKey, cluster),
-      onApplied: () => this.#applied(),
-      onDurable: () => this.#stream.covered(),
-      onDiverged: (message) => this.#links.diverged('wal', message),
-      onFatal: (error) => this.#fail(error),
-    })
+    this.#follower = this.#openFollower()
   }
 
   static async start(options: ReplicaOptions): Promise<Replica> {
-    const { config, identity, log } = options
+    const { config, identity, log, host = systemHost } = options
+    const { clock, entropy, transport } = host
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     const lock = lockFolder(config.data)
-    await selfTest(config.data, systemEntropy)
+    await selfTest(config.data, entropy)
     const replica = new Replica(options, lock)
     replica.#listener = await listen({
       address: config.listen,
@@ -139,6 +134,8 @@ export class Replica implements Service {
       onConnection: (connection) => replica.#serve(connection),
       onRefusal: ({ remotePeer, channel, error }) =>
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
+      clock,
+      transport,
     })
     replica.#connect()
     return replica
@@ -171,10 +168,29 @@ export class Replica implements Service {
     this.#lock.release()
   }
 
+  #openFollower(): Follower {
+    const { config, log } = this.#options
+    const { data, cluster } = config
+    return new Follower({
+      copy: this.#copy,
+      snapshotPath: join(data, 'snapshot.incoming'),
+      clock: this.#host.clock,
+      log,
+      signed: () => this.#signed.newest,
+      revocations: () => this.#stream.known,
+      onSigned: (signed) => this.#signed.take(signed, this.#tables.publicKey, cluster),
+      onApplied: () => this.#applied(),
+      onDurable: () => this.#stream.covered(),
+      onDiverged: (message) => this.#links.diverged('wal', message),
+      onFatal: (error) => this.#fail(error),
+    })
+  }
+
   #openStream(ring: readonly Kek[]): RevocationStream {
     return new RevocationStream({
       tables: this.#tables,
       journal: this.#journal,
+      clock: this.#host.clock,
       freshness: this.#freshness,
       workers: this.#freshness.workers,
       keks: ring.map(({ id }) => id),
@@ -201,7 +217,8 @@ export class Replica implements Service {
       hello: () => this.#stream.hello(),
       run: (connection, retire) => this.#stream.follow(connection, retire),
     })
-    this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
+    const scrub = { name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }
+    this.#cancelScrub = this.#host.schedule(scrub, log)
   }
 
   #accept(
@@ -222,11 +239,12 @@ export class Replica implements Service {
     if (!this.#peers.track(connection)) return
     if (connection.channel === 'feed') return this.#feed.serve(connection)
     const { log } = this.#options
-    if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), log }).done
+    const { clock } = this.#host
+    if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), clock, log }).done
     const isGuest = this.#peers.find(connection.remotePeer) === undefined
     const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify)) : callsOf(this.#verify)
     const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
-    await serveRpc(connection, { methods, log, ...limits }).done
+    await serveRpc(connection, { methods, clock, log, ...limits }).done
   }
 
   #adminCalls(): Record<string, RpcMethod> {
@@ -266,7 +284,7 @@ export class Replica implements Service {
     }
     this.#freshness.applied()
     this.#revoked()
-    if (this.#copy.walFrames >= this.#checkpointAt) setImmediate(() => void this.#checkpoint())
+    if (this.#copy.walFrames >= this.#checkpointAt) this.#host.clock.soon(() => void this.#checkpoint())
   }
 
   /** Workers that wait for revocations, and verifications that wait for a state, may go on. */
@@ -312,7 +330,7 @@ export class Replica implements Service {
     return replicaStatus({
       config: this.#options.config,
       peerId: this.#options.identity.peerId,
-      uptimeMs: systemClock.monotonicMs() - this.#startedMs,
+      uptimeMs: this.#host.clock.monotonicMs() - this.#startedMs,
       copy: this.#copy,
       tables: this.#tables,
       links: this.#links,

@@ -4,8 +4,8 @@ import { dial } from '../shared/channel/dial.ts'
 import type { Identity } from '../shared/channel/identity.ts'
 import { parsePeerId } from '../shared/channel/peer-id.ts'
 import { superviseConnection, type SupervisionState } from '../shared/channel/supervisor.ts'
-import { systemClock, systemEntropy } from '../shared/clock.ts'
 import { MacaroondError } from '../shared/errors.ts'
+import type { Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
 import type { RevocationsHello } from '../shared/protocol/revocations.ts'
 import type { WalHello } from '../shared/protocol/wal.ts'
@@ -23,6 +23,7 @@ export interface LinkOptions {
 export interface PrimaryLinksOptions {
   readonly config: Pick<ReplicaConfig, 'cluster' | 'primary'>
   readonly identity: Identity
+  readonly host: Host
   readonly log: Log
 }
 
@@ -47,7 +48,8 @@ export class PrimaryLinks {
   }
 
   open(name: LinkName, options: LinkOptions): void {
-    const { config, identity, log } = this.#options
+    const { config, identity, host, log } = this.#options
+    const { clock, entropy, transport } = host
     const { address, peer_id } = config.primary
     const peerId = parsePeerId(peer_id)
     this.#running.push(
@@ -62,12 +64,14 @@ export class PrimaryLinks {
             cluster: config.cluster,
             hello: options.hello(),
             signal,
+            clock,
+            transport,
           })
         },
         run: options.run,
         signal: this.#stop.signal,
-        clock: systemClock,
-        entropy: systemEntropy,
+        clock,
+        entropy,
         log: log.child({ channel: name }),
         onState: (state) => this.#changed(name, state),
       }),

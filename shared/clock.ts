@@ -16,6 +16,24 @@ export interface LeaseClock extends Clock {
   readonly boottimeMs: () => number
 }
 
+/** Calls something later; what `after` and `every` return calls it off. */
+export interface Timers {
+  readonly after: (ms: number, call: () => void, how?: TimerOptions) => CallOff
+  readonly every: (ms: number, call: () => void, how?: TimerOptions) => CallOff
+  /** In the next turn of the event loop: what has come from outside meanwhile goes first. */
+  readonly soon: (call: () => void) => void
+}
+
+export interface TimerOptions {
+  /** True where waiting for it must not keep the process alive. */
+  readonly background?: boolean
+}
+
+export type CallOff = () => void
+
+/** All that a node knows of time. */
+export interface NodeClock extends LeaseClock, Timers {}
+
 export interface Entropy {
   /** `count` bytes nobody can foretell. */
   readonly bytes: (count: number) => Buffer
@@ -23,13 +41,34 @@ export interface Entropy {
   readonly uniform: () => number
 }
 
-export const systemClock: LeaseClock = {
+export const systemClock: NodeClock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   boottimeMs: () => uptime() * 1000,
+  after: (ms, call, how) => {
+    const timer = setTimeout(call, ms)
+    if (how?.background === true) timer.unref()
+    return () => clearTimeout(timer)
+  },
+  every: (ms, call, how) => {
+    const timer = setInterval(call, ms)
+    if (how?.background === true) timer.unref()
+    return () => clearInterval(timer)
+  },
+  soon: (call) => void setImmediate(call),
 }
 
 export const systemEntropy: Entropy = {
   bytes: (count) => randomBytes(count),
   uniform: () => Math.random(),
+}
+
+/** Resolves after that time. */
+export function pause({ after }: Pick<Timers, 'after'>, ms: number): Promise<void> {
+  return new Promise((resolve) => void after(ms, resolve))
+}
+
+/** Resolves in the next turn of the event loop. */
+export function turn({ soon }: Pick<Timers, 'soon'>): Promise<void> {
+  return new Promise((resolve) => soon(resolve))
 }

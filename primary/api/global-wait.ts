@@ -3,7 +3,7 @@
  * itself and its workers, or its last lease from before has run out (S2).
  */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
-import type { Clock } from '../../shared/clock.ts'
+import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { GrantBook } from '../../shared/freshness/grant-book.ts'
 import type { Coverage } from '../../shared/freshness/grants.ts'
@@ -17,7 +17,7 @@ export interface GlobalWaitOptions {
   readonly book: GrantBook
   readonly state: () => AuthorityState
   readonly replicas: () => readonly KnownPeer[]
-  readonly clock: Clock
+  readonly clock: Clock & Timers
 }
 
 export class GlobalWait {
@@ -30,11 +30,11 @@ export class GlobalWait {
   /** Answers as soon as the revocation binds everywhere, or with what is missing when the time is over. */
   async coverage(value: unknown): Promise<CoverageResult> {
     const { epoch, seq, waitMs } = params(coverageParams, value)
-    const { state, book } = this.#options
+    const { state, book, clock } = this.#options
     const mark = { epoch, seq }
     requireKnown(state(), mark)
     const seen = book.coverage(mark)
-    const covered = await within(waitMs, (signal) => book.covered(mark, signal))
+    const covered = await within(clock, waitMs, (signal) => book.covered(mark, signal))
     if (covered) requireSettled(state(), seq)
     return { seq, covered, ...this.#describe(mark, seen) }
   }
@@ -63,15 +63,15 @@ export class GlobalWait {
 }
 
 /** False when the time was over first; what is waited for then ends with the signal. */
-async function within(waitMs: number, wait: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+async function within(timers: Timers, waitMs: number, wait: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
   const over = new AbortController()
   const { promise, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => resolve(false), waitMs)
+  const callOff = timers.after(waitMs, () => resolve(false))
   void wait(over.signal).then(() => resolve(true))
   try {
     return await promise
   } finally {
-    clearTimeout(timer)
+    callOff()
     over.abort()
   }
 }

@@ -1,6 +1,6 @@
 /** The parts behind the calls of the `sign` channel, made of the node's own. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
-import { systemClock } from '../../shared/clock.ts'
+import type { NodeClock } from '../../shared/clock.ts'
 import { IssuedLog } from '../../shared/database/issued-log.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
@@ -25,6 +25,7 @@ export interface CallSources {
   readonly granting: Granting
   readonly durability: Durability
   readonly ring: readonly [Kek, ...Kek[]]
+  readonly clock: NodeClock
   /** As configured now. */
   readonly replicas: () => readonly KnownPeer[]
 }
@@ -39,7 +40,7 @@ export interface Calls {
 }
 
 export function openCalls(sources: CallSources): Calls {
-  const { writer, commitLog, publisher, granting, durability, ring, replicas } = sources
+  const { writer, commitLog, publisher, granting, durability, ring, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
   const state = (): GroupWriter['state'] => writer.state
@@ -49,12 +50,12 @@ export function openCalls(sources: CallSources): Calls {
     revoking: new RevokingApi({
       writer,
       issued,
-      onRecord: new TokensOnRecord(db),
+      onRecord: new TokensOnRecord(db, clock),
       durability,
-      clock: systemClock,
+      clock,
     }),
-    revocations: new RevocationsApi({ state, book: new RevocationBook(db), issued, lineage: new Lineage(db) }),
-    globalWait: new GlobalWait({ book: granting.book, state, replicas, clock: systemClock }),
+    revocations: new RevocationsApi({ state, book: new RevocationBook(db, clock), issued, lineage: new Lineage(db) }),
+    globalWait: new GlobalWait({ book: granting.book, state, replicas, clock }),
     keks: new KekApi({
       db,
       writer,

@@ -2,6 +2,7 @@
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
+import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
@@ -14,6 +15,7 @@ export interface ServeOptions extends Calls {
   /** Rights as configured when the connection was made: when they change, the registry ends the connection. */
   readonly peer: KnownPeer
   readonly status: () => PrimaryStatus
+  readonly clock: Timers
   /** Undefined where nothing is archived. */
   readonly archives: Pick<Archives, 'due'> | undefined
   readonly log: Log
@@ -30,6 +32,7 @@ export function serveCalls({
   globalWait,
   thirdParties,
   status,
+  clock,
   archives,
   log,
 }: ServeOptions): Promise<void> {
@@ -57,7 +60,7 @@ export function serveCalls({
     'archive.snapshot': () => due(archives, ['snapshot']),
     'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
   }
-  return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, log }).done
+  return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, clock, log }).done
 }
 
 function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {

@@ -62,7 +62,7 @@ async function write({
   try {
     const view = source.pin()
     try {
-      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, timestampMs), fd, signal)
+      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, timestampMs), fd, { signal })
       return { checksum, bytes: fstatSync(fd).size }
     } finally {
       view.release()

@@ -2,11 +2,12 @@
  * The primary's database with its log: one writer connection, a guard, the WAL reader that sees every commit, and the log
  * of segments. A commit is: SQLite's COMMIT (which fsyncs), read the frames back, make the segment, append it to the log.
  */
-import type { Clock } from '../../shared/clock.ts'
+import { pause, type Clock, type Timers } from '../../shared/clock.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MacaroondError, assert } from '../../shared/errors.ts'
 import { TXID_NONE, txid as asTxid, type Checksum, type Timeline, type Txid } from '../../shared/ids.ts'
 import { decodeHeader } from '../../shared/ltx/header.ts'
+import { CHECKPOINT_PAUSE_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import { Checkpointer, type GuardedOutcome } from '../../shared/sqlite/checkpointer.ts'
 import { openWriter, type Connection } from '../../shared/sqlite/connection.ts'
@@ -25,7 +26,7 @@ export interface CommitLogOptions {
   readonly logFolder: string
   readonly keepBytes: number
   readonly cluster: string
-  readonly clock: Clock
+  readonly clock: Clock & Timers
   /** Makes the first transaction of a database that has none. */
   readonly initialize: (db: Connection) => void
   /** Called with every committed segment, once it is in the log. */
@@ -81,6 +82,7 @@ export class CommitLog {
       guard: this.#guard,
       consumed: () => this.#logged,
       fsyncLog: () => this.#log.sync(),
+      pause: () => pause(options.clock, CHECKPOINT_PAUSE_MS),
     })
   }
 

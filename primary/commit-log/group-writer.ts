@@ -3,7 +3,7 @@
  * A command that cannot be done is refused alone; the others of its group go on. Judging presented tokens takes long
  * enough to hold up everything else, so it comes last in a group, and ends it after a while.
  */
-import type { Clock, Entropy } from '../../shared/clock.ts'
+import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import {
@@ -48,7 +48,7 @@ export interface TransactionPort {
 
 export interface GroupWriterOptions {
   readonly port: TransactionPort
-  readonly clock: Clock
+  readonly clock: Clock & Pick<Timers, 'after' | 'soon'>
   /** Throws while no time is credible. */
   readonly believed: () => BelievedTime
   readonly entropy: Entropy
@@ -125,8 +125,9 @@ export class GroupWriter {
     if (this.#scheduled) return
     this.#scheduled = true
     const flush = (): void => this.#flush()
-    if (this.#lastGroup > 1 && this.#waiting < GROUP_COMMANDS_MAX) setTimeout(flush, COLLECT_MS)
-    else setImmediate(flush)
+    const { clock } = this.#options
+    if (this.#lastGroup > 1 && this.#waiting < GROUP_COMMANDS_MAX) clock.after(COLLECT_MS, flush)
+    else clock.soon(flush)
   }
 
   #flush(): void {

@@ -52,9 +52,19 @@ export class LogFile {
       this.#starts.push(this.#end)
       this.#end += HEADER_BYTES + length
     }
+    if (repair) this.#dropTorn()
     if (this.#end === size) return
     if (!repair) throw this.#corrupt(this.#end)
     ftruncateSync(this.#fd, this.#end)
+  }
+
+  /** A power cut may have torn several that were not synced: with the last one gone the one before is the last. */
+  #dropTorn(): void {
+    for (let last = this.#starts.at(-1); last !== undefined; last = this.#starts.at(-1)) {
+      if (this.#end - last >= HEADER_BYTES && this.#readRecord(last) !== undefined) return
+      this.#starts.pop()
+      this.#end = last
+    }
   }
 
   append(segment: Uint8Array): void {

@@ -1,5 +1,5 @@
 /** A whole database as one LTX file on disk. */
-import { setImmediate } from 'node:timers/promises'
+import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Checksum } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
@@ -12,6 +12,11 @@ import { writeAt } from '../../shared/sqlite/positional-io.ts'
 
 const PAGES_A_TURN = 64
 
+export interface WriteOptions {
+  readonly timers?: Timers
+  readonly signal?: AbortSignal
+}
+
 /**
  * In turns: a gigabyte takes seconds, and commits go on meanwhile. Returns the checksum of the pages that were read. Throws
  * closed when `signal` ends it.
@@ -20,7 +25,7 @@ export async function writeSnapshot(
   view: PageSource,
   fields: SegmentFields,
   fd: number,
-  signal?: AbortSignal,
+  { timers = systemClock, signal }: WriteOptions = {},
 ): Promise<Checksum> {
   const checksums = new PageChecksums(PAGE_BYTES)
   const encoder = new SegmentEncoder(fields)
@@ -32,7 +37,7 @@ export async function writeSnapshot(
     checksums.set(pgno, page)
     written = append(fd, encoder.page(pgno, page), written)
     if (pgno % PAGES_A_TURN !== 0) continue
-    await setImmediate()
+    await turn(timers)
     if (signal?.aborted === true) throw new MacaroondError('closed', 'the snapshot was ended before it was whole')
   }
   append(fd, encoder.finish(), written)

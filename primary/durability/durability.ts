@@ -3,7 +3,7 @@
  * primary's disk alone. Not there in time, the answer is that nothing is known; or, in degraded mode, that it is less than
  * was asked for, and status says so until one is durable again.
  */
-import type { Clock } from '../../shared/clock.ts'
+import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { REVOKE_DURABLE_TIMEOUT_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
@@ -27,7 +27,7 @@ export interface DurabilityOptions {
   readonly acknowledged: Wait
   /** Until the archive has this transaction. */
   readonly archived: Wait
-  readonly clock: Pick<Clock, 'wallMs'>
+  readonly clock: Pick<Clock, 'wallMs'> & Pick<Timers, 'after'>
 }
 
 export class Durability {
@@ -66,13 +66,13 @@ export class Durability {
   }
 
   async #within(level: 'replica' | 'archive', number: number): Promise<boolean> {
-    const { acknowledged, archived } = this.#options
+    const { acknowledged, archived, clock } = this.#options
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const stop = (level === 'replica' ? acknowledged : archived)(number, () => resolve(true))
-    const timer = setTimeout(() => resolve(false), REVOKE_DURABLE_TIMEOUT_MS)
+    const callOff = clock.after(REVOKE_DURABLE_TIMEOUT_MS, () => resolve(false))
     const reached = await promise
     stop()
-    clearTimeout(timer)
+    callOff()
     return reached
   }
 }

@@ -2,7 +2,7 @@
  * Answers the replicas' pings with leases of freshness. What is granted is in the book before the answer goes out. No lease
  * is given while this primary's own position is not confirmed: its disk may be old, and lack revocations.
  */
-import type { LeaseClock, Entropy } from '../../shared/clock.ts'
+import type { Entropy, NodeClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
 import { LEASE_HOPS, revocationBoundMs, type FreshnessSettings } from '../../shared/freshness/bound.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
@@ -23,13 +23,15 @@ import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
 
 export interface GrantingOptions {
   readonly settings: FreshnessSettings
-  readonly clock: LeaseClock
+  readonly clock: NodeClock
   readonly entropy: Entropy
   /** The longest lease that this authority has written down: no longer one is granted. */
   readonly leaseMsMax: () => number
   /** A time that had come when this authority last minted. */
   readonly issueClockMs: number
   readonly acceptClock: boolean
+  /** Whether replicas are configured, whose pings say what time it is elsewhere. */
+  readonly hasReplicas: boolean
   /** Whether leases may be given now. */
   readonly open: () => boolean
 }
@@ -53,11 +55,15 @@ export class Granting {
   #time: TimeState
 
   constructor(options: GrantingOptions) {
-    const { settings, clock, entropy, issueClockMs, acceptClock } = options
+    const { settings, clock, entropy, issueClockMs, acceptClock, hasReplicas } = options
     this.#options = options
     this.boot = newBootId(entropy)
     this.#reader = new ClockReader(clock)
-    this.#time = startTime(this.#reader.read(), { persistedMs: issueClockMs, accepted: acceptClock })
+    this.#time = startTime(this.#reader.read(), {
+      persistedMs: issueClockMs,
+      accepted: acceptClock,
+      witnessed: hasReplicas,
+    })
     this.book = new GrantBook({
       clock,
       earlierLeaseMs: options.leaseMsMax(),

@@ -2,6 +2,7 @@
  * What the authority has to write down before it may grant longer leases, or acknowledge revocations in a new epoch: tried
  * whenever something has changed, and again in a moment when a write was not taken.
  */
+import type { CallOff, Timers } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Command } from '../authority/commands.ts'
@@ -17,6 +18,7 @@ export interface SettlingOptions {
   readonly everyReplicaJoined: () => boolean
   /** The operator's word that no primary of an earlier epoch lives. */
   readonly oldPrimaryStopped: boolean
+  readonly clock: Pick<Timers, 'after'>
   readonly log: Log
 }
 
@@ -27,7 +29,7 @@ export class Settling {
   readonly #options: SettlingOptions
   #writing = false
   #closed = false
-  #again: NodeJS.Timeout | undefined
+  #callOff: CallOff | undefined
 
   constructor(options: SettlingOptions) {
     this.#options = options
@@ -50,12 +52,12 @@ export class Settling {
 
   close(): void {
     this.#closed = true
-    clearTimeout(this.#again)
+    this.#callOff?.()
   }
 
   #lookAgain(): void {
-    clearTimeout(this.#again)
-    if (!this.#closed) this.#again = setTimeout(() => this.look(), AGAIN_MS)
+    this.#callOff?.()
+    if (!this.#closed) this.#callOff = this.#options.clock.after(AGAIN_MS, () => this.look())
   }
 
   #due(): Command | undefined {

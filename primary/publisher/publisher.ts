@@ -1,6 +1,6 @@
 /** All replicas of this primary: their sessions, what they have acknowledged, and the signed position they are told. */
 import type { Connection } from '../../shared/channel/connection.ts'
-import type { Clock } from '../../shared/clock.ts'
+import type { CallOff, Clock, Timers } from '../../shared/clock.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
@@ -30,7 +30,7 @@ export interface PublisherOptions {
   /** Timelines of this authority's earlier epochs: their revocation numbers mean nothing now, but they are no contradiction. */
   readonly earlierTimelines: ReadonlySet<string>
   readonly granting: Granting
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs'> & Timers
   readonly logger: Log
   readonly events: PublisherEvents
 }
@@ -65,7 +65,7 @@ export class Publisher {
   readonly #keks = new Map<string, readonly string[]>()
   readonly #signer: PositionSigner
   readonly acknowledgements: Acknowledgements = new Acknowledgements()
-  #signing: NodeJS.Timeout | undefined
+  #signing: CallOff | undefined
 
   constructor(options: PublisherOptions) {
     this.#options = options
@@ -117,7 +117,11 @@ export class Publisher {
     const resumes = assessment.kind === 'resume'
     this.#options.events.joined(replica, resumes && assessment.after === this.#source.head().txid)
     const onAck = (position: Position): void => this.#acknowledge(replica, position)
-    const session = new WalSession({ connection, source: this.#source, onAck }, resumes ? assessment.after : 'snapshot')
+    const { clock } = this.#options
+    const session = new WalSession(
+      { connection, source: this.#source, onAck, clock },
+      resumes ? assessment.after : 'snapshot',
+    )
     this.#supersede(replica, this.#wal.get(replica))
     this.#wal.set(replica, session)
     session.state(this.#signer.current())
@@ -154,7 +158,7 @@ export class Publisher {
   committed(): void {
     for (const session of this.#revocations.values()) session.notify()
     for (const session of this.#wal.values()) session.notify()
-    this.#signing ??= setTimeout(() => this.#statePosition(), SIGN_EVERY_MS)
+    this.#signing ??= this.#options.clock.after(SIGN_EVERY_MS, () => this.#statePosition())
   }
 
   status(replica: string): ReplicaStatus {
@@ -173,7 +177,7 @@ export class Publisher {
   }
 
   close(): void {
-    clearTimeout(this.#signing)
+    this.#signing?.()
   }
 
   #judge(hello: JsonObject): Assessment {

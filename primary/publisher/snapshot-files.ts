@@ -5,6 +5,7 @@
  */
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText, txidText } from '../../shared/ids.ts'
 import type { Position } from '../../shared/position.ts'
@@ -19,7 +20,7 @@ export interface SnapshotFilesOptions {
   readonly folder: string
   /** The database as of its head; both of the same moment. */
   readonly pin: () => { readonly view: PageSource; readonly position: Position }
-  readonly nowMs: () => number
+  readonly clock: Pick<Clock, 'wallMs'> & Timers
   /** Whether a replica that has this position can go on from the log. */
   readonly canFollow: (position: Position) => boolean
   /** The pages are not what was written: no snapshot of them may leave this node. */
@@ -79,12 +80,14 @@ export class SnapshotFiles {
   }
 
   async #write(): Promise<SnapshotFile> {
-    const { folder, pin, nowMs } = this.#options
+    const { folder, pin, clock } = this.#options
     const { view, position } = pin()
     const path = join(folder, `${PREFIX}${txidText(position.txid)}${SUFFIX}`)
     const fd = openSync(path, 'w', 0o600)
     try {
-      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, nowMs()), fd)
+      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, clock.wallMs()), fd, {
+        timers: clock,
+      })
       if (checksum !== position.checksum) throw this.#damaged(checksum, position)
       this.#newest = { path, position, pages: view.pageCount, users: 0 }
       return this.#newest

@@ -3,6 +3,7 @@
  * the connection takes it, so a slow replica costs no memory here and delays no other.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
+import { turn, type Timers } from '../../shared/clock.ts'
 import type { MacaroondError } from '../../shared/errors.ts'
 import { txid as asTxid, type Timeline, type Txid } from '../../shared/ids.ts'
 import { parsePosition, positionText, type Position } from '../../shared/position.ts'
@@ -33,6 +34,7 @@ export interface WalSessionOptions {
   readonly connection: Connection
   readonly source: HistorySource
   readonly onAck: (position: Position) => void
+  readonly clock: Timers
 }
 
 /** Bytes sent before others on this process get their turn. */
@@ -42,15 +44,17 @@ export class WalSession {
   readonly #connection: Connection
   readonly #source: HistorySource
   readonly #onAck: (position: Position) => void
+  readonly #clock: Timers
   #cursor: Txid | 'snapshot'
   #wake: (() => void) | undefined
   #signed: SignedPosition | undefined
   #unpaced = 0
 
-  constructor({ connection, source, onAck }: WalSessionOptions, start: Txid | 'snapshot') {
+  constructor({ connection, source, onAck, clock }: WalSessionOptions, start: Txid | 'snapshot') {
     this.#connection = connection
     this.#source = source
     this.#onAck = onAck
+    this.#clock = clock
     this.#cursor = start
   }
 
@@ -135,7 +139,7 @@ export class WalSession {
     this.#unpaced += chunk.length
     if (this.#unpaced < PACE_BYTES) return
     this.#unpaced = 0
-    await new Promise((resolve) => setImmediate(resolve))
+    await turn(this.#clock)
   }
 }
 

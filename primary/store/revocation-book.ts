@@ -1,5 +1,5 @@
 /** The revocation log as people read it: newest pages last, with who and why. */
-import { setImmediate } from 'node:timers/promises'
+import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import type { Statement } from 'better-sqlite3'
 import { type RevocationColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
@@ -27,7 +27,10 @@ const ROWS_A_TURN = 2_000
 export class RevocationBook {
   readonly #after: Statement<[number, number], Columns>
 
-  constructor(db: Connection) {
+  readonly #timers: Pick<Timers, 'soon'>
+
+  constructor(db: Connection, timers: Pick<Timers, 'soon'> = systemClock) {
+    this.#timers = timers
     this.#after = db.prepare<[number, number], Columns>('SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?')
   }
 
@@ -57,7 +60,7 @@ export class RevocationBook {
       found.push(...rows.filter((row) => matches(known(row), row.org)).map(describe))
       if (found.length >= limit || rows.length < ROWS_A_TURN) return found.slice(0, limit)
       after = rows.at(-1)?.seq ?? 0
-      await setImmediate()
+      await turn(this.#timers)
     }
   }
 }

@@ -1,5 +1,5 @@
 /** How many tokens a revocation hits, as far as the records of mints tell: for people, who may have mistyped a name. */
-import { setImmediate } from 'node:timers/promises'
+import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import type { Statement } from 'better-sqlite3'
 import type { Kid, Nonce } from '../../shared/ids.ts'
 import { RECORDS_COUNTED_MAX } from '../../shared/limits.ts'
@@ -29,7 +29,10 @@ const ROWS_A_TURN = 2_000
 export class TokensOnRecord {
   readonly #before: Statement<[number, number], Columns>
 
-  constructor(db: Connection) {
+  readonly #timers: Pick<Timers, 'soon'>
+
+  constructor(db: Connection, timers: Pick<Timers, 'soon'> = systemClock) {
+    this.#timers = timers
     this.#before = db.prepare<[number, number], Columns>(
       `SELECT seq, lower(hex(kid)) AS kid, lower(hex(nonce)) AS nonce, subject, expires_at
        FROM issued WHERE seq < ? ORDER BY seq DESC LIMIT ?`,
@@ -45,7 +48,7 @@ export class TokensOnRecord {
       count += rows.filter((row) => lives(row, nowMs) && isWanted(row, wanted)).length
       if (rows.length < ROWS_A_TURN) return { count, complete: true }
       before = rows.at(-1)?.seq ?? 0
-      await setImmediate()
+      await turn(this.#timers)
     }
     return { count, complete: false }
   }

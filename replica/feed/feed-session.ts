@@ -4,7 +4,7 @@
  * lease ends by itself, and nobody else waits for it.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
-import type { Clock } from '../../shared/clock.ts'
+import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { GrantBook } from '../../shared/freshness/grant-book.ts'
 import type { HolderName } from '../../shared/freshness/grants.ts'
@@ -31,7 +31,7 @@ export interface FeedSessionOptions {
   readonly grants: GrantBook
   readonly boot: string
   readonly subLease: () => SubLease
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs'> & Pick<Timers, 'after'>
 }
 
 /** What this worker was told to count in, and how far it was sent everything. */
@@ -69,7 +69,7 @@ export class FeedSession {
   async #goOnForever(): Promise<void> {
     for (;;) {
       if (!this.#stalled) await new Promise<void>((resolve) => (this.#wake = resolve))
-      await drained(this.#options.connection)
+      await drained(this.#options)
       this.#stalled = false
       this.#send()
     }
@@ -143,12 +143,12 @@ export class FeedSession {
 }
 
 /** Rejects when the connection has ended, as it does for who reads nothing for too long. */
-async function drained(connection: Connection): Promise<void> {
-  const timer = setTimeout(() => connection.abort(tooSlow()), FEED_STALL_MS_MAX)
+async function drained({ connection, clock }: FeedSessionOptions): Promise<void> {
+  const callOff = clock.after(FEED_STALL_MS_MAX, () => connection.abort(tooSlow()))
   try {
     await connection.drained()
   } finally {
-    clearTimeout(timer)
+    callOff()
   }
 }
 

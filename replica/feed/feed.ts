@@ -2,7 +2,7 @@
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
-import { systemClock } from '../../shared/clock.ts'
+import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { FEED_PAUSE_MS } from '../../shared/limits.ts'
 import { feedHello, type FeedWelcome } from '../../shared/protocol/feed.ts'
@@ -18,6 +18,7 @@ export interface FeedOptions {
   readonly region: string
   readonly tables: Pick<Tables, 'meta' | 'uninterpretable'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'boot' | 'pingMs' | 'workers'>
+  readonly clock: Clock & Timers
   /** What was enforced here, as it came. */
   readonly rows: RecentRows
   /** What is enforced here, however it came; undefined as long as there is no data. */
@@ -28,11 +29,12 @@ export class Feed {
   readonly #options: FeedOptions
   readonly #standing: Standing
   readonly #sessions = new Set<FeedSession>()
-  readonly #notices = new Paced(() => this.#notifyAll(), FEED_PAUSE_MS)
+  readonly #notices: Paced
 
   constructor(options: FeedOptions) {
     this.#options = options
     this.#standing = new Standing(options)
+    this.#notices = new Paced(() => this.#notifyAll(), FEED_PAUSE_MS, options.clock)
   }
 
   get workers(): number {
@@ -60,7 +62,7 @@ export class Feed {
       grants: freshness.workers,
       boot: freshness.boot,
       subLease: () => this.#subLease(),
-      clock: systemClock,
+      clock: this.#options.clock,
     })
     this.#sessions.add(session)
     try {

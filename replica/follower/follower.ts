@@ -1,6 +1,6 @@
 /** The follower's shell: reads the `wal` channel, lets the core decide, and does what it says. */
-import { setImmediate } from 'node:timers/promises'
 import type { Connection } from '../../shared/channel/connection.ts'
+import { turn, type CallOff, type Timers } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { timeline, type Timeline } from '../../shared/ids.ts'
 import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
@@ -27,6 +27,7 @@ export interface FollowerOptions {
   readonly copy: DatabaseCopy
   /** Where a snapshot lies while it comes in. */
   readonly snapshotPath: string
+  readonly clock: Timers
   readonly log: Log
   readonly signed: () => SignedPosition | undefined
   /** Up to which revocation this replica knows all of a timeline. */
@@ -62,7 +63,7 @@ export class Follower {
   #parts: Uint8Array[] = []
   #partsBytes = 0
   #incoming: Incoming | undefined
-  #acknowledging: NodeJS.Timeout | undefined
+  #acknowledging: CallOff | undefined
   /** What this connection was told last. */
   #acknowledged: Standing | undefined
 
@@ -105,13 +106,13 @@ export class Follower {
   }
 
   async #read(connection: Connection): Promise<void> {
-    let turn = 0
+    let bytes = 0
     for await (const frame of connection.messages()) {
       await (isControl(frame) ? this.#control(decodeMessage(frame, toReplica)) : this.#bulk(decodeChunk(frame)))
-      turn += frame.length
-      if (turn < TURN_BYTES) continue
-      turn = 0
-      await setImmediate()
+      bytes += frame.length
+      if (bytes < TURN_BYTES) continue
+      bytes = 0
+      await turn(this.#options.clock)
     }
   }
 
@@ -211,7 +212,7 @@ export class Follower {
   }
 
   #acknowledgeSoon(): void {
-    this.#acknowledging ??= setTimeout(() => this.#acknowledge(), ACKNOWLEDGE_MS)
+    this.#acknowledging ??= this.#options.clock.after(ACKNOWLEDGE_MS, () => this.#acknowledge())
   }
 
   #abandon(error: MacaroondError): void {
@@ -225,13 +226,13 @@ export class Follower {
     if (standing === undefined || standing === this.#acknowledged) return
     try {
       this.#options.copy.sync()
+      this.#options.onDurable()
     } catch (error) {
       return this.#options.onFatal(error)
     }
-    this.#options.onDurable()
     this.#acknowledged = standing
     void this.#send({ t: 'ack', position: positionText(standing.position) })
-    this.#acknowledging = setTimeout(() => this.#acknowledge(), ACKNOWLEDGE_AGAIN_MS)
+    this.#acknowledging = this.#options.clock.after(ACKNOWLEDGE_AGAIN_MS, () => this.#acknowledge())
   }
 
   async #send(message: FromReplica): Promise<void> {
@@ -240,7 +241,7 @@ export class Follower {
   }
 
   #leave(): void {
-    clearTimeout(this.#acknowledging)
+    this.#acknowledging?.()
     this.#acknowledging = undefined
     this.#acknowledged = undefined
     this.#connection = undefined

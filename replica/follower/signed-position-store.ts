@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { CallOff, Timers } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { comparePositions } from '../../shared/position.ts'
@@ -20,14 +21,16 @@ const SAVE_MS = 1_000
 export class SignedPositionStore {
   readonly #path: string
   readonly #log: Log
+  readonly #timers: Timers
   #newest: SignedPosition | undefined
   #proven: ProvenPosition | undefined
-  #saving: NodeJS.Timeout | undefined
+  #saving: CallOff | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(path: string, log: Log) {
+  constructor(path: string, { log, timers }: { readonly log: Log; readonly timers: Timers }) {
     this.#path = path
     this.#log = log
+    this.#timers = timers
     this.#newest = read(path)
   }
 
@@ -46,13 +49,13 @@ export class SignedPositionStore {
     if (this.#proven !== undefined && comparePositions(proven.position, this.#proven.position) < 0) return proven
     this.#newest = signed
     this.#proven = proven
-    this.#saving ??= setTimeout(() => void this.save(), SAVE_MS).unref()
+    this.#saving ??= this.#timers.after(SAVE_MS, () => void this.save(), { background: true })
     return proven
   }
 
   /** Never rejects: the file before stays, which proves a little less, and the next position is a second away. */
   async save(): Promise<void> {
-    clearTimeout(this.#saving)
+    this.#saving?.()
     this.#saving = undefined
     if (this.#newest === undefined) return
     this.#writing = this.#writing.then(() => this.#write(JSON.stringify(this.#newest)))

@@ -2,7 +2,7 @@
  * How fresh this replica is, and what time it believes it is: the shell of the holder's core. Without a lease that runs, and
  * without a credible time, every verdict here is `unavailable`.
  */
-import type { Entropy, LeaseClock } from '../../shared/clock.ts'
+import type { CallOff, Entropy, NodeClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
 import { FRESHNESS_DEFAULTS } from '../../shared/freshness/bound.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
@@ -36,7 +36,7 @@ import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
 import type { LargestLease } from './largest-lease.ts'
 
 export interface FreshnessOptions {
-  readonly clock: LeaseClock
+  readonly clock: NodeClock
   readonly entropy: Entropy
   readonly log: Log
   readonly largestLease: LargestLease
@@ -63,7 +63,7 @@ export class Freshness {
   #holder: HolderState = startHolder({ needsPages: true })
   #time: TimeState
   #send: ((ping: FromStream) => void) | undefined
-  #timer: NodeJS.Timeout | undefined
+  #stopPinging: CallOff | undefined
   #boundMs: number | undefined
   #pingMs: number = FRESHNESS_DEFAULTS.ping_ms
   #lost = true
@@ -120,23 +120,23 @@ export class Freshness {
     this.#step({ kind: 'connected', grantor: boot })
     this.#send = send
     this.#ping()
-    this.#timer = setInterval(() => this.#tick(), pingMs)
+    this.#stopPinging = this.#options.clock.every(pingMs, () => this.#tick())
   }
 
   disconnected(): void {
-    clearInterval(this.#timer)
+    this.#stopPinging?.()
     this.#send = undefined
     this.#step({ kind: 'disconnected' })
   }
 
   /** The primary's answer to a ping. Throws disk_full, io_failed, and then gives no lease. */
   granted(message: Granted): void {
-    const { largestLease, applied, onSigned } = this.#options
+    const { largestLease, applied, onSigned, clock } = this.#options
     largestLease.raise(message.leaseMs)
     onSigned(message.signed)
     this.#hear(message)
     this.#step({ kind: 'granted', grant: message, applied: applied() })
-    if (message.leaseMs === 0) setTimeout(() => this.#ping(), WITHHELD_MS).unref()
+    if (message.leaseMs === 0) clock.after(WITHHELD_MS, () => this.#ping(), { background: true })
   }
 
   /** Rows or pages were applied. */
@@ -152,7 +152,7 @@ export class Freshness {
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    this.#stopPinging?.()
     this.#send = undefined
     this.workers.close()
     this.#reader.close()

@@ -3,8 +3,8 @@
  * then acknowledges. It never waits for pages. Histories are compared here as they are on the `wal` channel (S10): a primary
  * that has fewer revocations than it once sent, or leads another history, is refused.
  */
-import { setTimeout } from 'node:timers/promises'
 import type { Connection } from '../../shared/channel/connection.ts'
+import { pause, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { epoch as asEpoch, timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
 import type { GrantBook } from '../../shared/freshness/grant-book.ts'
@@ -26,6 +26,7 @@ import type { Place, RevocationJournal } from './journal.ts'
 export interface RevocationStreamOptions {
   readonly tables: Tables
   readonly journal: RevocationJournal
+  readonly clock: Timers
   readonly freshness: Pick<Freshness, 'boot' | 'connected' | 'disconnected' | 'granted' | 'applied'>
   readonly workers: Pick<GrantBook, 'covered'>
   /** Ids of the key-encryption keys at hand. */
@@ -200,7 +201,7 @@ export class RevocationStream {
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
         this.#reporter?.acknowledged(known)
         // A lone revocation never waits; in a stream of them a sync for each would take the disk from everybody else.
-        if (this.#owed !== undefined) await setTimeout(SYNC_PAUSE_MS)
+        if (this.#owed !== undefined) await pause(this.#options.clock, SYNC_PAUSE_MS)
       }
     } catch (cause) {
       // A connection that ended says so itself; aborting it once more changes nothing.

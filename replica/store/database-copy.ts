@@ -1,8 +1,7 @@
 /** This replica's byte-identical copy of the primary's database: where it stands, and the two ways it changes. */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate, setTimeout } from 'node:timers/promises'
-import type { Clock, Entropy } from '../../shared/clock.ts'
+import { pause, turn, type Clock, type Entropy, type Timers } from '../../shared/clock.ts'
 import { checksumOf } from '../../shared/database/scrub.ts'
 import { MacaroondError, assert, reportOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
@@ -20,7 +19,7 @@ import type { SnapshotFile } from './snapshot-file.ts'
 export interface DatabaseCopyOptions {
   readonly folder: string
   readonly cluster: string
-  readonly clock: Clock
+  readonly clock: Clock & Timers
   readonly entropy: Entropy
   readonly log: Log
   /** The database file was closed or replaced: statements on the old one are gone. */
@@ -107,7 +106,7 @@ export class DatabaseCopy {
     const checksums = this.#checksums
     if (this.#open === undefined || checksums === undefined) return 'sound'
     const expected = checksums.checksum
-    const found = await checksumOf(PageSource.pin(this.#open.file), signal)
+    const found = await checksumOf(PageSource.pin(this.#open.file), this.#options.clock, signal)
     // A snapshot that was installed meanwhile has replaced every page that was read.
     if (found === undefined || this.#checksums !== checksums) return 'stopped'
     if (found === expected) return 'sound'
@@ -128,9 +127,9 @@ export class DatabaseCopy {
   }
 
   #openExisting(): void {
-    const { folder, entropy, cluster, onReopened } = this.#options
+    const { folder, entropy, clock, cluster, onReopened } = this.#options
     try {
-      this.#open = openCopy(folder, entropy)
+      this.#open = openCopy(folder, { entropy, timers: clock })
       const { standing, checksums } = examine(this.#open, this.#record, cluster)
       this.#standing = standing
       this.#checksums = checksums
@@ -149,14 +148,14 @@ export class DatabaseCopy {
   }
 
   async #build(snapshot: SnapshotFile, pageCount: number): Promise<void> {
-    const { folder, entropy, onReopened } = this.#options
+    const { folder, entropy, clock, onReopened } = this.#options
     const builder = new DatabaseBuilder(join(folder, DATABASE_NAME), pageCount)
     try {
       let written = 0
       for (const page of snapshot.pages()) {
         builder.write(page)
         written += 1
-        if (written % PAGES_A_TURN === 0) await setImmediate()
+        if (written % PAGES_A_TURN === 0) await turn(clock)
       }
       builder.finish()
     } catch (error) {
@@ -164,7 +163,7 @@ export class DatabaseCopy {
       throw error
     }
     try {
-      this.#open = openCopy(folder, entropy)
+      this.#open = openCopy(folder, { entropy, timers: clock })
     } catch (error) {
       // A database that is there, but was never opened, would keep every later snapshot out.
       for (const name of DATABASE_FILES) rmSync(join(folder, name), { force: true })
@@ -175,7 +174,8 @@ export class DatabaseCopy {
 
   /** In turns, because it takes seconds for a gigabyte, and verifications and revocations must not wait for that. */
   async #replace(snapshot: SnapshotFile, commitPages: number): Promise<void> {
-    await this.#whenFree((appender) => appender.applyInTurns({ pages: snapshot.pages(), commitPages }, setImmediate))
+    const change = { pages: snapshot.pages(), commitPages }
+    await this.#whenFree((appender) => appender.applyInTurns(change, () => turn(this.#options.clock)))
   }
 
   /** Waits while an operator holds the write lock: readers see the state before, and nothing is half applied. */
@@ -185,7 +185,7 @@ export class DatabaseCopy {
     const startedMs = this.#options.clock.monotonicMs()
     let warned = false
     while (!(await apply(appender)).applied) {
-      await setTimeout(BUSY_PAUSE_MS)
+      await pause(this.#options.clock, BUSY_PAUSE_MS)
       if (warned || this.#options.clock.monotonicMs() - startedMs < BUSY_WARN_MS) continue
       warned = true
       this.#options.log.error('somebody holds a write transaction on the copy: nothing is applied until it ends')

@@ -1,6 +1,6 @@
 /** The open parts of a database copy, and how they come to be: from a file that is there, or from a snapshot. */
 import { join } from 'node:path'
-import type { Entropy } from '../../shared/clock.ts'
+import type { Entropy, Timers } from '../../shared/clock.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText } from '../../shared/ids.ts'
@@ -26,13 +26,16 @@ export interface OpenCopy {
 }
 
 /** Throws whatever SQLite finds wrong; nothing stays open then. */
-export function openCopy(folder: string, entropy: Entropy): OpenCopy {
+export function openCopy(
+  folder: string,
+  { entropy, timers }: { readonly entropy: Entropy; readonly timers: Timers },
+): OpenCopy {
   const path = join(folder, DATABASE_NAME)
   const file = DatabaseFile.open(path)
   let appender: WalAppender | undefined
   let reader: Connection | undefined
   try {
-    appender = WalAppender.open(file, entropy)
+    appender = WalAppender.open(file, entropy, timers)
     reader = openReader(path)
     return { file, appender, reader, meta: new MetaReader(reader) }
   } catch (error) {

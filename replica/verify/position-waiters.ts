@@ -1,4 +1,5 @@
 /** Verifications that wait for a position: woken when this replica has moved on, never by polling, and bounded in number. */
+import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import {
   MIN_POSITION_WAIT_MS,
@@ -8,8 +9,13 @@ import {
 } from '../../shared/limits.ts'
 
 export class PositionWaiters {
+  readonly #timers: Pick<Timers, 'after'>
   readonly #waiting = new Set<() => void>()
   #chars = 0
+
+  constructor(timers: Pick<Timers, 'after'>) {
+    this.#timers = timers
+  }
 
   /**
    * True once `reached` says so, false when the time is over; `chars` is what is kept in memory for it meanwhile. Throws
@@ -31,13 +37,13 @@ export class PositionWaiters {
         reject(error)
       }
     }
-    const timer = setTimeout(() => resolve(false), MIN_POSITION_WAIT_MS)
+    const callOff = this.#timers.after(MIN_POSITION_WAIT_MS, () => resolve(false))
     this.#waiting.add(look)
     this.#chars += chars
     try {
       return await promise
     } finally {
-      clearTimeout(timer)
+      callOff()
       this.#waiting.delete(look)
       this.#chars -= chars
     }

@@ -1,4 +1,5 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
+import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
@@ -21,6 +22,7 @@ import { PositionWaiters } from './position-waiters.ts'
 
 export interface VerifyApiOptions extends StandingOptions {
   readonly node: string
+  readonly clock: Timers
   readonly tables: TokenTables & Pick<Tables, 'meta' | 'uninterpretable' | 'revocationSeq'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
 }
@@ -35,11 +37,12 @@ interface Walk<Judgement, Answer> {
 export class VerifyApi {
   readonly #options: VerifyApiOptions
   readonly #standing: Standing
-  readonly #waiters = new PositionWaiters()
+  readonly #waiters: PositionWaiters
 
   constructor(options: VerifyApiOptions) {
     this.#options = options
     this.#standing = new Standing(options)
+    this.#waiters = new PositionWaiters(options.clock)
   }
 
   verify(value: unknown): VerifyResult | Promise<VerifyResult> {

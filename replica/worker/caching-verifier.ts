@@ -1,9 +1,9 @@
 /** What `createVerifier` hands out: the cache in front, the region's replicas behind it. */
 import type { Identity } from '../../shared/channel/identity.ts'
-import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
 import { elapsedMs } from '../../shared/freshness/clock-reading.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
+import { systemHost, type Host } from '../../shared/host.ts'
 import { CACHE_BYTES_DEFAULT, CACHE_ENTRIES_DEFAULT } from '../../shared/limits.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
@@ -18,21 +18,22 @@ const DEFAULT_TIMEOUT_MS = 1_000
 
 export class CachingVerifier implements Verifier {
   readonly #timeoutMs: number
-  readonly #clock = new ClockReader(systemClock)
+  readonly #clock: ClockReader
   readonly #cache: WorkerCache
   readonly #feed: FeedClient | undefined
   readonly #pool: ReplicaPool
 
-  constructor(options: VerifierOptions, identity: Identity) {
+  constructor(options: Omit<VerifierOptions, 'identity'>, identity: Identity, host: Host = systemHost) {
+    this.#clock = new ClockReader(host.clock)
     const { cluster, replicas, cache = true, timeoutMs = DEFAULT_TIMEOUT_MS } = options
     this.#timeoutMs = timeoutMs
     const { entries = CACHE_ENTRIES_DEFAULT, bytes = CACHE_BYTES_DEFAULT } = typeof cache === 'object' ? cache : {}
-    const seed = systemEntropy.bytes(TAG_SEED_BYTES)
+    const seed = host.entropy.bytes(TAG_SEED_BYTES)
     this.#cache = new WorkerCache({ bounds: { entries, bytes }, seed, now: () => this.#clock.read() })
     const region = new HomeRegion({ region: options.region, crossRegion: options.crossRegion ?? false })
-    const common = { cluster, replicas, identity, region }
-    const boot = newBootId(systemEntropy)
-    const feeding = { ...common, boot, cache: this.#cache, clock: systemClock, entropy: systemEntropy }
+    const common = { cluster, replicas, identity, region, host }
+    const boot = newBootId(host.entropy)
+    const feeding = { ...common, boot, cache: this.#cache }
     // Without a feed there is no lease, and without a lease nothing is kept.
     this.#feed = cache === false ? undefined : new FeedClient(feeding)
     this.#pool = new ReplicaPool({ ...common, preferred: () => this.#feed?.connected })

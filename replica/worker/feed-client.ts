@@ -7,10 +7,10 @@ import { dial } from '../../shared/channel/dial.ts'
 import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { superviseConnection } from '../../shared/channel/supervisor.ts'
-import type { Clock, Entropy } from '../../shared/clock.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { FEED_PAUSE_MS, FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
+import type { Host } from '../../shared/host.ts'
 import { silentLog } from '../../shared/log.ts'
 import { type FeedHello, type FromWorker, feedWelcome, toWorker, type ToWorker } from '../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
@@ -26,8 +26,7 @@ export interface FeedClientOptions {
   readonly boot: string
   readonly cache: WorkerCache
   readonly region: HomeRegion
-  readonly clock: Clock
-  readonly entropy: Entropy
+  readonly host: Host
 }
 
 export class FeedClient {
@@ -36,14 +35,15 @@ export class FeedClient {
   readonly #ended: Promise<void>
   /** Which replica, in their order: another one after every failure. */
   #turn = 0
-  readonly #acknowledgements = new Paced(() => this.#sendOwed(), FEED_PAUSE_MS)
+  readonly #acknowledgements: Paced
   #owed: { readonly message: Acknowledgement; readonly connection: Connection } | undefined
   #connected: string | undefined
   #error: string | undefined
 
   constructor(options: FeedClientOptions) {
-    const { clock, entropy } = options
+    const { clock, entropy } = options.host
     this.#options = options
+    this.#acknowledgements = new Paced(() => this.#sendOwed(), FEED_PAUSE_MS, clock)
     this.#ended = superviseConnection({
       dial: (signal) => this.#dial(signal),
       run: (connection, retire) => this.#follow(connection, retire),
@@ -75,8 +75,19 @@ export class FeedClient {
     const { address, peerId } = this.#current()
     const pinned = parsePeerId(peerId)
     const hello = this.#hello()
+    const { clock, transport } = this.#options.host
     try {
-      const connection = await dial({ address, peerId: pinned, identity, channel: 'feed', cluster, hello, signal })
+      const connection = await dial({
+        address,
+        peerId: pinned,
+        identity,
+        channel: 'feed',
+        cluster,
+        hello,
+        signal,
+        clock,
+        transport,
+      })
       return await this.#admitted(connection)
     } catch (error) {
       this.#failed(error)
@@ -114,7 +125,8 @@ export class FeedClient {
   }
 
   async #follow(connection: Connection, retire: AbortSignal): Promise<void> {
-    const { clock, region, replicas } = this.#options
+    const { host, region, replicas } = this.#options
+    const { clock } = host
     const { boot, region: place, pingMs } = feedWelcome.parse(connection.hello)
     retire.addEventListener('abort', () => void connection.close())
     const peer = connection.remotePeer
@@ -128,7 +140,7 @@ export class FeedClient {
     })
     const beat = (): void => this.#beat(connection, watch)
     beat()
-    const timer = setInterval(beat, pingMs)
+    const stopBeating = clock.every(pingMs, beat)
     try {
       await this.#read(connection, watch)
       if (!retire.aborted) this.#failed(await connection.closed)
@@ -136,7 +148,7 @@ export class FeedClient {
       this.#failed(error)
       throw error
     } finally {
-      clearInterval(timer)
+      stopBeating()
       this.#connected = undefined
       this.#step({ kind: 'disconnected' }, connection)
     }

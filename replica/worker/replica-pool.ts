@@ -3,9 +3,9 @@ import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { CallOptions } from '../../shared/channel/rpc-client.ts'
-import { systemClock } from '../../shared/clock.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
+import { systemHost, type Host } from '../../shared/host.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Mark } from '../../shared/freshness/mark.ts'
 import type { ExplainResult, VerifyParams, VerifyResult } from '../../shared/protocol/verify.ts'
@@ -21,6 +21,7 @@ export interface ReplicaPoolOptions {
   readonly region: HomeRegion
   /** PeerId of the replica to ask first, if there is one. */
   readonly preferred?: () => string | undefined
+  readonly host?: Host
 }
 
 export interface Question {
@@ -48,15 +49,25 @@ interface Turn {
 
 export class ReplicaPool {
   readonly #options: ReplicaPoolOptions
+  readonly #host: Host
   readonly #members: readonly Member[]
 
   constructor(options: ReplicaPoolOptions) {
     this.#options = options
-    const { cluster, replicas, identity, region } = options
+    const { cluster, replicas, identity, region, host = systemHost } = options
+    this.#host = host
     this.#members = replicas.map(({ address, peerId }) => {
       const admit = (welcome: JsonObject): void => region.admit(peerId, welcome)
       const pinned = parsePeerId(peerId)
-      const client = new PersistentClient({ address, peerId: pinned, identity, cluster, channel: 'verify', admit })
+      const client = new PersistentClient({
+        address,
+        peerId: pinned,
+        identity,
+        cluster,
+        channel: 'verify',
+        admit,
+        host,
+      })
       return { peerId, client }
     })
   }
@@ -93,9 +104,10 @@ export class ReplicaPool {
 
   /** One that hangs gets its share of the time, and leaves theirs to the others. */
   *#turns({ timeoutMs, signal }: QuestionLimits): Generator<Turn> {
-    const untilMs = systemClock.monotonicMs() + timeoutMs
+    const { clock } = this.#host
+    const untilMs = clock.monotonicMs() + timeoutMs
     for (const [index, { client }] of this.#inOrder().entries()) {
-      const leftMs = untilMs - systemClock.monotonicMs()
+      const leftMs = untilMs - clock.monotonicMs()
       if (leftMs <= 0) return
       const shareMs = Math.ceil(leftMs / (this.#members.length - index))
       yield { client, options: { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) } }

@@ -1,9 +1,9 @@
 /** Runs a pulse: one timer a connection, which does not keep the process alive. */
-import type { Clock } from '../clock.ts'
+import type { CallOff, Clock, Timers } from '../clock.ts'
 import { startPulse, stepPulse, type Pulse, type PulseLimits } from './pulse.ts'
 
 export interface HeartbeatOptions {
-  readonly clock: Clock
+  readonly clock: Clock & Timers
   readonly limits: PulseLimits
   readonly listening: () => boolean
   readonly onBeat: () => void
@@ -13,7 +13,7 @@ export interface HeartbeatOptions {
 export class Heartbeat {
   readonly #options: HeartbeatOptions
   #pulse: Pulse
-  #timer: NodeJS.Timeout | undefined
+  #callOff: CallOff | undefined
 
   constructor(options: HeartbeatOptions) {
     this.#options = options
@@ -26,8 +26,8 @@ export class Heartbeat {
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#callOff?.()
+    this.#callOff = undefined
   }
 
   /** Called for what was decrypted, never for raw bytes: anybody on the way could send those. */
@@ -37,7 +37,7 @@ export class Heartbeat {
 
   #schedule(): void {
     const waitMs = Math.max(1, this.#pulse.dueMs - this.#options.clock.monotonicMs())
-    this.#timer = setTimeout(() => this.#tick(), waitMs).unref()
+    this.#callOff = this.#options.clock.after(waitMs, () => this.#tick(), { background: true })
   }
 
   #tick(): void {

@@ -1,6 +1,5 @@
-/** One incoming socket on its way to being a connection: Noise, hello, the decision, the answer. */
-import type { ConnectionEncrypter } from '@libp2p/interface'
-import type { Clock } from '../clock.ts'
+/** One incoming link on its way to being a connection: Noise, hello, the decision, the answer. */
+import type { Clock, Timers } from '../clock.ts'
 import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import type { ChannelLimits } from './channel-limits.ts'
@@ -9,8 +8,7 @@ import { type Connection, WelcomedConnection } from './connection.ts'
 import { publicReport } from './error-report.ts'
 import { decodeHello, encodeRefusal, encodeWelcome, type Hello } from './hello.ts'
 import type { JsonObject } from './json.ts'
-import { secureInbound } from './noise.ts'
-import type { SocketStream } from './socket-stream.ts'
+import type { Link } from './transport.ts'
 import { Wire } from './wire.ts'
 
 export type Acceptance =
@@ -26,11 +24,9 @@ export type Accept = (
 ) => Acceptance | Promise<Acceptance>
 
 export interface InboundOptions {
-  readonly encrypter: ConnectionEncrypter
-  readonly transport: SocketStream
-  readonly remoteAddress: string
+  readonly link: Link
   readonly signal: AbortSignal
-  readonly clock: Clock
+  readonly clock: Clock & Timers
   readonly limits: ChannelLimits
   readonly accept: Accept
 }
@@ -46,11 +42,11 @@ const REFUSAL_CLOSE_MS = 1_000
 
 /** Resolves with the welcomed connection; throws when there is none, and the dialer was told where it can be told. */
 export async function receive(options: InboundOptions, progress: Progress): Promise<Connection> {
-  const { encrypter, transport, signal, clock, limits } = options
-  transport.limitReceived(limits.handshakeBytesMax)
-  const { secure, remotePeer } = await secureInbound(encrypter, transport, signal)
+  const { link, signal, clock, limits } = options
+  link.carrier.limitReceived(limits.handshakeBytesMax)
+  const { secure, remotePeer } = await link.secure(signal)
   progress.remotePeer = remotePeer
-  const wire = new Wire({ secure, transport, clock, limits })
+  const wire = new Wire({ secure, carrier: link.carrier, clock, limits })
   try {
     const hello = await readHello(wire)
     progress.channel = hello.channel
@@ -69,7 +65,7 @@ async function readHello(wire: Wire): Promise<Hello> {
 
 async function answer(wire: Wire, hello: Hello, remotePeer: PeerIdText, options: InboundOptions): Promise<Connection> {
   const { channel, software, fields } = hello
-  const acceptance = await options.accept(remotePeer, channel, fields, options.remoteAddress)
+  const acceptance = await options.accept(remotePeer, channel, fields, options.link.remoteAddress)
   options.signal.throwIfAborted()
   if (!acceptance.ok) throw fromReport(acceptance.error)
   const welcome = encodeWelcome(acceptance.welcome)
@@ -80,7 +76,7 @@ async function answer(wire: Wire, hello: Hello, remotePeer: PeerIdText, options:
   return new WelcomedConnection(wire, {
     channel,
     remotePeer,
-    remoteAddress: options.remoteAddress,
+    remoteAddress: options.link.remoteAddress,
     remoteSoftware: software,
     hello: fields,
   })

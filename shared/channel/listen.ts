@@ -1,19 +1,17 @@
-/** Takes connections in: every socket either becomes a welcomed connection or is gone after the handshake timeout. */
-import { createServer, type Server, type Socket } from 'node:net'
-import type { ConnectionEncrypter } from '@libp2p/interface'
-import { type Clock, systemClock } from '../clock.ts'
+/** Takes connections in: every link either becomes a welcomed connection or is gone after the handshake timeout. */
+import { type Clock, systemClock, type Timers } from '../clock.ts'
 import { fromReport, MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import type { Log } from '../log.ts'
-import { addressText, parseAddress, remoteAddressOf } from './address.ts'
+import { addressText, parseAddress } from './address.ts'
 import { channelLimits, type ChannelLimits } from './channel-limits.ts'
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { ConnectionTable } from './connection-table.ts'
 import type { Identity } from './identity.ts'
 import { type Accept, type Acceptance, type Progress, receive } from './inbound.ts'
-import { createNoise } from './noise.ts'
-import { SocketStream } from './socket-stream.ts'
+import { tcp } from './tcp.ts'
+import type { Door, Link, Transport } from './transport.ts'
 import { Turns } from './turns.ts'
 import { UnfinishedHandshakes } from './unfinished-handshakes.ts'
 
@@ -25,10 +23,11 @@ export interface ListenOptions {
   readonly accept: Accept
   /** Called for each connection after its welcome was sent. */
   readonly onConnection: (connection: Connection) => void | Promise<void>
-  /** Called for each socket that did not become a connection; under a flood often, so count rather than log. */
+  /** Called for each link that did not become a connection; under a flood often, so count rather than log. */
   readonly onRefusal?: (refusal: Refusal) => void
   readonly log: Log
-  readonly clock?: Clock
+  readonly clock?: Clock & Timers
+  readonly transport?: Transport
   readonly limits?: Partial<ChannelLimits>
 }
 
@@ -46,46 +45,50 @@ export interface Listener {
   connections(): readonly Connection[]
   /** Connections that were not welcomed yet. */
   unfinished(): number
-  /** Takes no more, closes what there is; resolves when every socket is gone. */
+  /** Takes no more, closes what there is; resolves when every link is gone. */
   close(): Promise<void>
 }
 
 /** Throws port_in_use, request_invalid (address) or io_failed. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const server = createServer({ noDelay: true })
-  const listener = new ChannelListener(server, options)
-  await bind(server, options.address)
-  server.on('error', (error) => options.log.error({ err: error }, 'listening failed'))
+  const listener = new ChannelListener(options)
+  await listener.open()
   return listener
 }
 
 class ChannelListener implements Listener {
-  readonly #server: Server
   readonly #options: ListenOptions
+  readonly #clock: Clock & Timers
   readonly #limits: ChannelLimits
-  readonly #encrypter: ConnectionEncrypter
   readonly #unfinished: UnfinishedHandshakes
   /** Under a storm of dialers handshakes come one after the other, and what is connected is served between them. */
   readonly #turns: Turns
   readonly #table: ConnectionTable
+  #door: Door | undefined
   #closing: Promise<void> | undefined
 
-  constructor(server: Server, options: ListenOptions) {
-    this.#server = server
+  constructor(options: ListenOptions) {
     this.#options = options
+    this.#clock = options.clock ?? systemClock
     this.#limits = channelLimits(options.limits)
-    this.#encrypter = createNoise(options.identity, options.cluster)
     this.#unfinished = new UnfinishedHandshakes({
       countMax: this.#limits.handshakesUnfinishedMax,
       timeoutMs: this.#limits.handshakeTimeoutMs,
+      clock: this.#clock,
     })
     this.#turns = new Turns({
       perSecond: this.#limits.handshakesASecondMax,
       atOnce: this.#limits.handshakesAtOnceMax,
-      clock: options.clock ?? systemClock,
+      clock: this.#clock,
     })
     this.#table = new ConnectionTable(this.#limits)
-    server.on('connection', (socket) => void this.#admit(socket))
+  }
+
+  async open(): Promise<void> {
+    const { address, identity, cluster, log, transport = tcp } = this.#options
+    const onError = (error: Error): void => log.error({ err: error }, 'listening failed')
+    const onLink = (link: Link): void => void this.#admit(link)
+    this.#door = await transport.listen({ address, identity, cluster, onLink, onError })
   }
 
   get address(): string {
@@ -93,8 +96,7 @@ class ChannelListener implements Listener {
   }
 
   get port(): number {
-    const bound = this.#server.address()
-    return bound !== null && typeof bound === 'object' ? bound.port : 0
+    return this.#door?.port ?? 0
   }
 
   connections(): readonly Connection[] {
@@ -111,60 +113,44 @@ class ChannelListener implements Listener {
   }
 
   async #close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const closed = this.#door?.close()
     this.#unfinished.abortAll(new MacaroondError('closed', 'the node is stopping'))
     await Promise.all(this.#table.all().map((connection) => connection.close()))
     await closed
   }
 
   /** Never rejects: nothing a peer does may reach the process as an unhandled rejection. */
-  async #admit(socket: Socket): Promise<void> {
-    const remoteAddress = remoteAddressOf(socket)
-    const transport = new SocketStream(socket, 'inbound')
-    transport.limitReceived(this.#limits.handshakeBytesMax)
+  async #admit(link: Link): Promise<void> {
+    const { remoteAddress, carrier } = link
+    carrier.limitReceived(this.#limits.handshakeBytesMax)
     const cancel = new AbortController()
     const finish = this.#unfinished.add(remoteAddress, (error) => {
       cancel.abort(error)
-      transport.abort(error)
+      carrier.abort(error)
     })
     const progress: Progress = {}
     try {
       // Who says nothing takes no turn.
-      await transport.spoken
+      await carrier.spoken
       await this.#turns.turn(remoteAddress, cancel.signal)
-      const connection = await this.#receive(transport, remoteAddress, cancel.signal, progress)
+      const connection = await this.#receive(link, cancel.signal, progress)
       finish()
       await this.#hand(connection)
     } catch (cause) {
       const error = asError(
-        cancel.signal.aborted ? cancel.signal.reason : (transport.violation ?? cause),
+        cancel.signal.aborted ? cancel.signal.reason : (carrier.violation ?? cause),
         this.#options.log,
       )
-      transport.abort(error)
+      carrier.abort(error)
       this.#report({ remoteAddress, remotePeer: progress.remotePeer, channel: progress.channel, error })
     } finally {
       finish()
     }
   }
 
-  async #receive(
-    transport: SocketStream,
-    remoteAddress: string,
-    signal: AbortSignal,
-    progress: Progress,
-  ): Promise<Connection> {
+  async #receive(link: Link, signal: AbortSignal, progress: Progress): Promise<Connection> {
     const accept: Accept = (...claim) => this.#decide(...claim)
-    const clock = this.#options.clock ?? systemClock
-    const options = {
-      encrypter: this.#encrypter,
-      transport,
-      remoteAddress,
-      signal,
-      clock,
-      limits: this.#limits,
-      accept,
-    }
-    const connection = await receive(options, progress)
+    const connection = await receive({ link, signal, clock: this.#clock, limits: this.#limits, accept }, progress)
     this.#table.add(connection)
     return connection
   }
@@ -194,24 +180,6 @@ class ChannelListener implements Listener {
       this.#options.log.error({ err: error }, 'counting a refusal failed')
     }
   }
-}
-
-function bind(server: Server, address: string): Promise<void> {
-  const { host, port } = parseAddress(address)
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', (cause) => reject(bindFailed(address, cause)))
-  server.listen({ host, port }, () => resolve())
-  return promise
-}
-
-function bindFailed(address: string, cause: Error): MacaroondError {
-  if ('code' in cause && cause.code === 'EADDRINUSE') {
-    return new MacaroondError('port_in_use', `${address} is in use`, {
-      hint: 'another node may be running here; stop it, or listen on another port',
-      cause,
-    })
-  }
-  return new MacaroondError('io_failed', `cannot listen on ${address}: ${cause.message}`, { cause })
 }
 
 function asError(cause: unknown, log: Log): MacaroondError {

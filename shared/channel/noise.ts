@@ -1,6 +1,6 @@
 /** The Noise XX handshake of js-libp2p on a socket, and its failures in our words. */
 import { noise } from '@chainsafe/libp2p-noise'
-import type { ConnectionEncrypter, MessageStream, Upgrader } from '@libp2p/interface'
+import type { ConnectionEncrypter, Upgrader } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
@@ -9,11 +9,7 @@ import { ed25519PeerId, parsePeerId } from './peer-id.ts'
 import { prologueBytes } from './protocol-version.ts'
 import { silentComponentLogger } from './silent-logger.ts'
 import type { SocketStream } from './socket-stream.ts'
-
-export interface SecuredStream {
-  readonly secure: MessageStream
-  readonly remotePeer: PeerIdText
-}
+import type { SecuredStream } from './transport.ts'
 
 /** No stream muxer is ever negotiated: one connection has one purpose. */
 const noMuxers: Pick<Upgrader, 'getStreamMuxers'> = { getStreamMuxers: () => new Map() }

@@ -1,12 +1,11 @@
 /** The way out: how much is queued, when to wait, and when a reader that does not read costs it the connection. */
-import type { MessageStream } from '@libp2p/interface'
 import { MacaroondError } from '../errors.ts'
 import { frame } from './framing.ts'
-import type { SocketStream } from './socket-stream.ts'
+import type { Carrier, SecureStream } from './transport.ts'
 
 export interface OutboxOptions {
-  readonly secure: MessageStream
-  readonly transport: SocketStream
+  readonly secure: SecureStream
+  readonly carrier: Carrier
   readonly backlogBytesMax: number
   readonly messageBytesMax: number
   readonly onFailure: (error: MacaroondError) => void
@@ -35,7 +34,7 @@ export class Outbox {
 
   /** Bytes that the kernel has not taken yet. */
   get backlogBytes(): number {
-    return this.#options.secure.writeBufferLength + this.#options.transport.unsentBytes
+    return this.#options.secure.writeBufferLength + this.#options.carrier.unsentBytes
   }
 
   get frames(): number {
@@ -67,8 +66,7 @@ export class Outbox {
 
   /** Resolves when everything was handed to the socket: only then may the socket be ended. */
   async flushed(): Promise<void> {
-    while (this.#options.secure.writeBufferLength > 0 || this.#options.transport.writeBufferLength > 0)
-      await this.#wait()
+    while (this.#options.secure.writeBufferLength > 0 || this.#options.carrier.writeBufferLength > 0) await this.#wait()
   }
 
   end(error: MacaroondError): void {

@@ -1,8 +1,8 @@
 /** An RPC client whose connection comes back by itself: what the SDKs are built on. */
-import { systemClock, systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import { REQUEST_TIMEOUT_MS } from '../limits.ts'
+import { systemHost, type Host } from '../host.ts'
 import { silentLog, type Log } from '../log.ts'
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
@@ -19,12 +19,14 @@ export interface PersistentClientOptions {
   readonly cluster: string
   readonly channel: ChannelName
   readonly log?: Log
+  readonly host?: Host
   /** Looks at a welcome; what it throws ends the connection, as if the server had refused with that. */
   readonly admit?: (welcome: JsonObject) => void
 }
 
 export class PersistentClient {
   readonly #options: PersistentClientOptions
+  readonly #host: Host
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
   #client: RpcClient | undefined
@@ -34,12 +36,14 @@ export class PersistentClient {
   /** Dials at once, and again whenever the connection is lost. */
   constructor(options: PersistentClientOptions) {
     this.#options = options
+    this.#host = options.host ?? systemHost
+    const { clock, entropy } = this.#host
     this.#ended = superviseConnection({
       dial: (signal) => this.#dial(signal),
       run: (connection, retire) => this.#use(connection, retire),
       signal: this.#stop.signal,
-      clock: systemClock,
-      entropy: systemEntropy,
+      clock,
+      entropy,
       log: options.log ?? silentLog,
       overlap: true,
       onState: (state) => state.phase === 'waiting' && this.#failed(state.error),
@@ -61,9 +65,10 @@ export class PersistentClient {
    */
   async call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS
-    const startedMs = systemClock.monotonicMs()
+    const { clock } = this.#host
+    const startedMs = clock.monotonicMs()
     const client = await this.#connection(timeoutMs, options.signal)
-    const leftMs = Math.max(1, timeoutMs - (systemClock.monotonicMs() - startedMs))
+    const leftMs = Math.max(1, timeoutMs - (clock.monotonicMs() - startedMs))
     return client.call(method, params, { ...options, timeoutMs: leftMs })
   }
 
@@ -75,7 +80,8 @@ export class PersistentClient {
   }
 
   async #dial(signal: AbortSignal): Promise<Connection> {
-    const connection = await dial({ ...this.#options, hello: {}, signal })
+    const { clock, transport } = this.#host
+    const connection = await dial({ ...this.#options, hello: {}, signal, clock, transport })
     try {
       this.#options.admit?.(connection.hello)
       return connection
@@ -86,7 +92,7 @@ export class PersistentClient {
   }
 
   async #use(connection: Connection, retire: AbortSignal): Promise<void> {
-    const client = new RpcClient(connection)
+    const client = new RpcClient(connection, { clock: this.#host.clock })
     this.#client = client
     this.#error = undefined
     this.#wake()
@@ -102,7 +108,17 @@ export class PersistentClient {
   }
 
   async #connection(timeoutMs: number, signal: AbortSignal | undefined): Promise<RpcClient> {
-    const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])])
+    const late = new AbortController()
+    const callOff = this.#host.clock.after(timeoutMs, () => late.abort(), { background: true })
+    const deadline = AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])])
+    try {
+      return await this.#connected(deadline, timeoutMs)
+    } finally {
+      callOff()
+    }
+  }
+
+  async #connected(deadline: AbortSignal, timeoutMs: number): Promise<RpcClient> {
     for (;;) {
       if (this.#client !== undefined) return this.#client
       if (this.#stop.signal.aborted) throw new MacaroondError('closed', 'this client is closed')

@@ -1,4 +1,5 @@
 /** Calls over a connection, many at once, each with its own time limit. */
+import { systemClock, type Timers } from '../clock.ts'
 import { fromReport, MacaroondError } from '../errors.ts'
 import {
   CONTROL_MESSAGE_BYTES_MAX,
@@ -19,6 +20,7 @@ export interface CallOptions {
 export interface RpcClientOptions {
   readonly inFlightMax?: number
   readonly closeTimeoutMs?: number
+  readonly clock?: Pick<Timers, 'after'>
 }
 
 interface Pending {
@@ -31,6 +33,7 @@ interface Pending {
 export class RpcClient {
   readonly connection: Connection
   readonly #options: RpcClientOptions
+  readonly #clock: Pick<Timers, 'after'>
   readonly #sender: Sender
   readonly #pending: Map<number, Pending> = new Map()
   #lastId = 0
@@ -41,6 +44,7 @@ export class RpcClient {
   constructor(connection: Connection, options: RpcClientOptions = {}) {
     this.connection = connection
     this.#options = options
+    this.#clock = options.clock ?? systemClock
     this.#sender = new Sender(connection)
     void this.#read()
   }
@@ -83,10 +87,10 @@ export class RpcClient {
   #expect(id: number, method: string, { timeoutMs = REQUEST_TIMEOUT_MS, signal }: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const cancel = (): void => this.#fail(id, calledOff())
-      const timer = setTimeout(() => this.#fail(id, timedOut(method, timeoutMs)), timeoutMs)
+      const callOff = this.#clock.after(timeoutMs, () => this.#fail(id, timedOut(method, timeoutMs)))
       signal?.addEventListener('abort', cancel)
       const release = (): void => {
-        clearTimeout(timer)
+        callOff()
         signal?.removeEventListener('abort', cancel)
       }
       this.#pending.set(id, { resolve, reject, release })
@@ -141,9 +145,9 @@ export class RpcClient {
 
   #idle(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, waitMs)
+      const callOff = this.#clock.after(waitMs, resolve)
       this.#whenIdle = () => {
-        clearTimeout(timer)
+        callOff()
         resolve()
       }
     })

@@ -1,4 +1,5 @@
 /** Answers calls on a connection; answers go out as they are ready, whatever the order of asking. */
+import { systemClock, type Timers } from '../clock.ts'
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import {
@@ -29,6 +30,7 @@ export interface ServeOptions {
   readonly log: Log
   readonly inFlightMax?: number
   readonly closeTimeoutMs?: number
+  readonly clock?: Pick<Timers, 'after'>
 }
 
 export interface RpcServer {
@@ -130,10 +132,11 @@ class ConnectionServer implements RpcServer {
 
   async #close(): Promise<void> {
     const waitMs = this.#options.closeTimeoutMs ?? REQUESTS_CLOSE_TIMEOUT_MS
-    let timer: NodeJS.Timeout | undefined
-    const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, waitMs)))
+    const { clock = systemClock } = this.#options
+    const { promise: timeout, resolve } = Promise.withResolvers<void>()
+    const callOff = clock.after(waitMs, resolve)
     await Promise.race([this.#idle(), timeout])
-    clearTimeout(timer)
+    callOff()
     await this.#connection.close()
   }
 

@@ -1,5 +1,5 @@
 /** One connection in the hands of its user, from the welcome until it is closed. */
-import type { Clock } from '../clock.ts'
+import type { Clock, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { REQUESTS_CLOSE_TIMEOUT_MS } from '../limits.ts'
 import type { Connection } from './connection.ts'
@@ -8,7 +8,7 @@ import { plannedAgeMs, rotationDue } from './rotation.ts'
 export interface SessionOptions {
   readonly connection: Connection
   readonly run: (connection: Connection, retire: AbortSignal) => Promise<void>
-  readonly clock: Clock
+  readonly clock: Clock & Timers
   /** In [0, 1): spreads the ages. */
   readonly uniform: number
   readonly ageMsMax: number
@@ -38,7 +38,7 @@ export class Session {
     for (;;) {
       if (signal.aborted) return 'stopped'
       if (this.#due()) return 'due'
-      const first = await firstOf(ended, Math.min(LOOK_MS, Math.max(1, this.#remainingMs())), signal)
+      const first = await this.#firstOf(ended, Math.min(LOOK_MS, Math.max(1, this.#remainingMs())), signal)
       if (first === 'ended') return 'ended'
     }
   }
@@ -46,9 +46,10 @@ export class Session {
   /** Lets the user finish (bounded), then closes. Never rejects. */
   async retire(): Promise<void> {
     this.#retire.abort()
-    const timer = setTimeout(() => void this.#options.connection.close(), REQUESTS_CLOSE_TIMEOUT_MS)
+    const { clock, connection } = this.#options
+    const callOff = clock.after(REQUESTS_CLOSE_TIMEOUT_MS, () => void connection.close())
     await this.outcome
-    clearTimeout(timer)
+    callOff()
   }
 
   /** Never rejects. */
@@ -66,6 +67,19 @@ export class Session {
     }
   }
 
+  async #firstOf(ended: Promise<'ended'>, waitMs: number, signal: AbortSignal): Promise<'ended' | 'looked'> {
+    let wake: () => void = () => undefined
+    const looked = new Promise<'looked'>((resolve) => (wake = () => resolve('looked')))
+    const callOff = this.#options.clock.after(waitMs, wake)
+    signal.addEventListener('abort', wake)
+    try {
+      return await Promise.race([ended, looked])
+    } finally {
+      callOff()
+      signal.removeEventListener('abort', wake)
+    }
+  }
+
   #due(): boolean {
     const ageMs = this.#options.clock.monotonicMs() - this.#startedMs
     return rotationDue(ageMs, this.#plannedMs, this.#options.connection.frames)
@@ -73,19 +87,6 @@ export class Session {
 
   #remainingMs(): number {
     return this.#plannedMs - (this.#options.clock.monotonicMs() - this.#startedMs)
-  }
-}
-
-async function firstOf(ended: Promise<'ended'>, waitMs: number, signal: AbortSignal): Promise<'ended' | 'looked'> {
-  let wake: () => void = () => undefined
-  const looked = new Promise<'looked'>((resolve) => (wake = () => resolve('looked')))
-  const timer = setTimeout(wake, waitMs)
-  signal.addEventListener('abort', wake)
-  try {
-    return await Promise.race([ended, looked])
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', wake)
   }
 }
 

@@ -1,5 +1,5 @@
 /** Keeps one connection alive: dials again when it is lost, replaces it before it is too old, ends when told to. */
-import type { Clock, Entropy } from '../clock.ts'
+import type { Clock, Entropy, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { CONNECTION_AGE_MS_MAX } from '../limits.ts'
@@ -21,7 +21,7 @@ export interface SuperviseOptions {
    */
   readonly run: (connection: Connection, retire: AbortSignal) => Promise<void>
   readonly signal: AbortSignal
-  readonly clock: Clock
+  readonly clock: Clock & Timers
   readonly entropy: Entropy
   readonly log: Log
   readonly onState?: (state: SupervisionState) => void
@@ -104,7 +104,7 @@ class Supervisor {
   async #wait(event: BackoffEvent, error: MacaroondError | undefined): Promise<void> {
     const delayMs = this.#step(event, error)
     this.#options.onState?.({ phase: 'waiting', delayMs, error })
-    await sleep(delayMs, this.#options.signal)
+    await sleep(this.#options.clock, delayMs, this.#options.signal)
   }
 
   #step(event: BackoffEvent, error: MacaroondError | undefined): number {
@@ -118,14 +118,14 @@ class Supervisor {
   }
 }
 
-function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+function sleep(timers: Timers, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const wake = (): void => {
-      clearTimeout(timer)
+      callOff()
       signal.removeEventListener('abort', wake)
       resolve()
     }
-    const timer = setTimeout(wake, delayMs)
+    const callOff = timers.after(delayMs, wake)
     signal.addEventListener('abort', wake)
     if (signal.aborted) wake()
   })

@@ -2,13 +2,13 @@
  * Handshakes get their turns at a bounded rate, the addresses that wait one after the other: a storm from one host delays
  * another host by one turn, and whoever gives up takes none.
  */
-import type { Clock } from '../clock.ts'
+import type { CallOff, Clock, Timers } from '../clock.ts'
 
 export interface TurnsOptions {
   readonly perSecond: number
   /** So many may come together, after a pause, without waiting. */
   readonly atOnce: number
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: Pick<Clock, 'monotonicMs'> & Pick<Timers, 'after'>
 }
 
 export class Turns {
@@ -17,7 +17,7 @@ export class Turns {
   readonly #waiting = new Map<string, (() => void)[]>()
   #left: number
   #countedMs: number
-  #timer: NodeJS.Timeout | undefined
+  #callOff: CallOff | undefined
 
   constructor(options: TurnsOptions) {
     this.#options = options
@@ -50,12 +50,12 @@ export class Turns {
       if (others.length > 0) this.#waiting.set(address, others)
       first?.()
     }
-    if (this.#waiting.size === 0 || this.#timer !== undefined) return
+    if (this.#waiting.size === 0 || this.#callOff !== undefined) return
     const untilNextMs = ((1 - this.#left) * 1000) / this.#options.perSecond
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
+    this.#callOff = this.#options.clock.after(untilNextMs, () => {
+      this.#callOff = undefined
       this.#serve()
-    }, untilNextMs)
+    })
   }
 
   #refill(): void {

@@ -2,17 +2,19 @@
  * The connections that have not been welcomed yet. A real peer needs milliseconds, so that under a flood the OLDEST one
  * gives way: whoever opens sockets and says nothing pushes out others of its kind, not the peers that do speak.
  */
+import type { CallOff, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 
 export interface UnfinishedOptions {
   readonly countMax: number
   readonly timeoutMs: number
+  readonly clock: Pick<Timers, 'after'>
 }
 
 interface Entry {
   readonly address: string
   readonly abort: (error: MacaroondError) => void
-  readonly timer: NodeJS.Timeout
+  readonly callOff: CallOff
 }
 
 export class UnfinishedHandshakes {
@@ -32,8 +34,9 @@ export class UnfinishedHandshakes {
   /** `abort` is called when the time is up or the place is needed; the returned function ends the watch. */
   add(address: string, abort: (error: MacaroondError) => void): () => void {
     if (this.#entries.size >= this.#options.countMax) this.#evict()
-    const timer = setTimeout(() => this.#end(entry, timedOut(this.#options.timeoutMs)), this.#options.timeoutMs)
-    const entry: Entry = { address, abort, timer }
+    const { clock, timeoutMs } = this.#options
+    const callOff = clock.after(timeoutMs, () => this.#end(entry, timedOut(timeoutMs)))
+    const entry: Entry = { address, abort, callOff }
     this.#entries.add(entry)
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1)
     return () => this.#remove(entry)
@@ -59,7 +62,7 @@ export class UnfinishedHandshakes {
 
   #remove(entry: Entry): void {
     if (!this.#entries.delete(entry)) return
-    clearTimeout(entry.timer)
+    entry.callOff()
     const left = (this.#perAddress.get(entry.address) ?? 1) - 1
     if (left === 0) this.#perAddress.delete(entry.address)
     else this.#perAddress.set(entry.address, left)

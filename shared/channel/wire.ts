@@ -1,17 +1,16 @@
 /** A Noise-encrypted socket as a pair of message queues with a defined life: open, closing, ended. */
-import type { MessageStream } from '@libp2p/interface'
-import type { Clock } from '../clock.ts'
+import type { Clock, Timers } from '../clock.ts'
 import { assert, MacaroondError } from '../errors.ts'
 import type { ChannelLimits } from './channel-limits.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Intake } from './intake.ts'
 import { framesOf, Outbox } from './outbox.ts'
-import type { SocketStream } from './socket-stream.ts'
+import type { Carrier, SecureStream } from './transport.ts'
 
 export interface WireOptions {
-  readonly secure: MessageStream
-  readonly transport: SocketStream
-  readonly clock: Clock
+  readonly secure: SecureStream
+  readonly carrier: Carrier
+  readonly clock: Clock & Timers
   readonly limits: ChannelLimits
 }
 
@@ -35,8 +34,8 @@ export class Wire {
     secure.addEventListener('message', (event) => this.#receive(event.data))
     secure.addEventListener('remoteCloseWrite', () => this.#remoteEnded())
     secure.addEventListener('close', (event) => this.#settle(event.error))
-    // The transport may have gone while the handshake returned, before anybody listened.
-    if (options.transport.status !== 'open') this.#settle(new Error('closed'))
+    // The carrier may have gone while the handshake returned, before anybody listened.
+    if (options.carrier.status !== 'open') this.#settle(new Error('closed'))
   }
 
   /** Resolves once, when the socket is gone: with the reason when it did not end in order. Never rejects. */
@@ -59,7 +58,7 @@ export class Wire {
 
   /** From here on the peer may send as much as it wants to, and its silence counts. */
   welcome(): void {
-    this.#options.transport.limitReceived(Infinity)
+    this.#options.carrier.limitReceived(Infinity)
     if (!this.#ended) this.#heartbeat.start()
   }
 
@@ -98,14 +97,14 @@ export class Wire {
     if (this.#ended) return
     this.#reason ??= error
     this.#options.secure.abort(this.#reason)
-    this.#options.transport.abort(this.#reason)
+    this.#options.carrier.abort(this.#reason)
     this.#settle(this.#reason)
   }
 
   async #close(timeoutMs: number): Promise<void> {
     if (this.#ended) return
-    const { transport } = this.#options
-    const timer = setTimeout(() => this.abort(closeTimedOut()), timeoutMs)
+    const { carrier, clock } = this.#options
+    const callOff = clock.after(timeoutMs, () => this.abort(closeTimedOut()))
     try {
       // What still comes in is read and dropped: unread bytes at close would turn the end into a reset.
       this.#intake.discard()
@@ -113,11 +112,11 @@ export class Wire {
       await this.#outbox.flushed()
       // From here on a heartbeat would be a write after the end, and break what is just ending in order.
       this.#outbox.end(new MacaroondError('connection_lost', 'the connection was closed'))
-      await transport.close()
+      await carrier.close()
     } catch {
       // Lost meanwhile: `closed` has the reason.
     } finally {
-      clearTimeout(timer)
+      callOff()
     }
   }
 
@@ -145,25 +144,25 @@ export class Wire {
   }
 
   #openIntake(): Intake {
-    const { transport, limits } = this.#options
+    const { carrier, limits } = this.#options
     return new Intake({
       queueBytesMax: limits.readQueueBytesMax,
       messageBytesMax: limits.messageBytesMax,
       helloBytesMax: limits.helloBytesMax,
-      hold: () => transport.holdReading(),
+      hold: () => carrier.holdReading(),
       release: () => {
         this.#heartbeat.heard()
-        transport.releaseReading()
+        carrier.releaseReading()
       },
       onViolation: (error) => this.#fail(error),
     })
   }
 
   #openOutbox(): Outbox {
-    const { secure, transport, limits } = this.#options
+    const { secure, carrier, limits } = this.#options
     return new Outbox({
       secure,
-      transport,
+      carrier,
       backlogBytesMax: limits.writeBacklogBytesMax,
       messageBytesMax: limits.messageBytesMax,
       onFailure: (error) => this.abort(error),

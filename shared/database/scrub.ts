@@ -1,5 +1,5 @@
 /** Reads a whole database and computes its checksum anew, page by page, giving way to everything else in between. */
-import { setImmediate } from 'node:timers/promises'
+import { turn, type Timers } from '../clock.ts'
 import type { Checksum } from '../ids.ts'
 import { PAGE_BYTES } from '../limits.ts'
 import { PageChecksums } from '../ltx/rolling-checksum.ts'
@@ -8,7 +8,7 @@ import type { PageSource } from '../sqlite/page-source.ts'
 const PAGES_A_TURN = 64
 
 /** Releases the view when done; undefined when the signal ended it early. */
-export async function checksumOf(view: PageSource, signal: AbortSignal): Promise<Checksum | undefined> {
+export async function checksumOf(view: PageSource, timers: Timers, signal: AbortSignal): Promise<Checksum | undefined> {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)
   try {
@@ -16,7 +16,7 @@ export async function checksumOf(view: PageSource, signal: AbortSignal): Promise
       view.readPage(pgno, page)
       checksums.set(pgno, page)
       if (pgno % PAGES_A_TURN !== 0) continue
-      await setImmediate()
+      await turn(timers)
       if (signal.aborted) return undefined
     }
   } finally {

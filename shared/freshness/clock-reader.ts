@@ -3,7 +3,7 @@
  * the wall clock and the monotonic one have moved apart, as they do when a machine has slept; in between it goes on with the
  * monotonic clock.
  */
-import type { LeaseClock } from '../clock.ts'
+import type { CallOff, LeaseClock, Timers } from '../clock.ts'
 import type { ClockReading } from './clock-reading.ts'
 
 const SAMPLE_MS = 100
@@ -14,17 +14,18 @@ const MOVED_MS = 50
 
 export class ClockReader {
   readonly #clock: LeaseClock
-  readonly #timer: NodeJS.Timeout
+  readonly #stop: CallOff
   /** Boottime and wall clock less the monotonic clock, as sampled. */
   #sleptMs: number
   #wallMs: number
 
-  constructor(clock: LeaseClock) {
+  constructor(clock: LeaseClock & Timers) {
     this.#clock = clock
     const monotonicMs = clock.monotonicMs()
     this.#sleptMs = clock.boottimeMs() - monotonicMs
     this.#wallMs = clock.wallMs() - monotonicMs
-    this.#timer = setInterval(() => this.#sample(clock.monotonicMs(), clock.wallMs()), SAMPLE_MS).unref()
+    const sample = (): void => this.#sample(clock.monotonicMs(), clock.wallMs())
+    this.#stop = clock.every(SAMPLE_MS, sample, { background: true })
   }
 
   read(): ClockReading {
@@ -35,7 +36,7 @@ export class ClockReader {
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    this.#stop()
   }
 
   #sample(monotonicMs: number, wallMs: number): void {

@@ -45,19 +45,25 @@ export interface TimeStart {
   readonly persistedMs: number | undefined
   /** The operator says that the clock is right. */
   readonly accepted: boolean
+  /** There are peers to agree, so that nothing longer than a jump has to be taken on this clock's word alone. */
+  readonly witnessed?: boolean
 }
 
 /** Statements older than this say nothing of what the clock shows now. */
 const AGREEMENT_MS_MAX = 10_000
 /** Clocks that are within the assumed error of their rates drift apart by less than this share. */
 const DRIFT = 0.01
+const DAY_MS = 86_400_000
 
-export function startTime(now: ClockReading, { persistedMs = now.wallMs, accepted }: TimeStart): TimeState {
+export function startTime(
+  now: ClockReading,
+  { persistedMs = now.wallMs, accepted, witnessed = false }: TimeStart,
+): TimeState {
   const stoppedMs = now.wallMs - persistedMs
   const unproven =
-    accepted || stoppedMs <= CLOCK_STOP_MS_MAX
+    accepted || stoppedMs <= (witnessed ? CLOCK_JUMP_MS_MAX : CLOCK_STOP_MS_MAX)
       ? undefined
-      : `the clock says that this node was stopped for ${Math.round(stoppedMs / 86_400_000)} days`
+      : `the clock says that this node was stopped for ${duration(stoppedMs)}`
   return { anchor: now, anchorMs: Math.max(now.wallMs, persistedMs), unproven, heard: new Map() }
 }
 
@@ -112,6 +118,10 @@ function progressMs(from: ClockReading, to: ClockReading): number {
 /** Distance of a time from a range. */
 function apartMs(timeMs: number, fromMs: number, toMs: number): number {
   return Math.max(0, fromMs - timeMs, timeMs - toMs)
+}
+
+function duration(ms: number): string {
+  return ms < DAY_MS ? seconds(ms) : `${Math.round(ms / DAY_MS)} days`
 }
 
 function seconds(ms: number): string {

@@ -2,13 +2,15 @@
  * The shell of the grants core: gives it the time, and wakes whoever waits until a revocation binds everywhere. A primary
  * keeps one for its replicas, a replica one for its workers; what is granted is recorded here before the answer goes out.
  */
-import type { Clock } from '../clock.ts'
+import type { CallOff, Clock, Timers } from '../clock.ts'
 import { Grants, type Coverage, type GrantsOptions, type HolderName } from './grants.ts'
 import { compareMarks, type Mark } from './mark.ts'
 
 export interface GrantBookOptions extends Omit<GrantsOptions, 'startedMs'> {
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly clock: BookClock
 }
+
+type BookClock = Pick<Clock, 'monotonicMs'> & Pick<Timers, 'after'>
 
 interface Waiter {
   readonly mark: Mark
@@ -19,10 +21,10 @@ interface Waiter {
 const TIMER_SLACK_MS = 2
 
 export class GrantBook {
-  readonly #clock: Pick<Clock, 'monotonicMs'>
+  readonly #clock: BookClock
   readonly #grants: Grants
   readonly #waiters = new Set<Waiter>()
-  #timer: NodeJS.Timeout | undefined
+  #callOff: CallOff | undefined
 
   constructor({ clock, ...options }: GrantBookOptions) {
     this.#clock = clock
@@ -64,11 +66,11 @@ export class GrantBook {
 
   close(): void {
     this.#waiters.clear()
-    clearTimeout(this.#timer)
+    this.#callOff?.()
   }
 
   #look(): void {
-    clearTimeout(this.#timer)
+    this.#callOff?.()
     if (this.#waiters.size === 0) return
     const nowMs = this.#clock.monotonicMs()
     const covered = this.#grants.coveredUpTo(nowMs)
@@ -81,6 +83,7 @@ export class GrantBook {
       this.#waiters.delete(waiter)
       waiter.resolve()
     }
-    if (this.#waiters.size > 0) this.#timer = setTimeout(() => this.#look(), nextMs - nowMs + TIMER_SLACK_MS)
+    if (this.#waiters.size === 0) return
+    this.#callOff = this.#clock.after(nextMs - nowMs + TIMER_SLACK_MS, () => this.#look())
   }
 }

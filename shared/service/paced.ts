@@ -1,11 +1,15 @@
+import { systemClock, type CallOff, type Timers } from '../clock.ts'
+
 /** Runs an action at once, and what is asked for in the pause after that once, at its end: who comes alone never waits. */
 export class Paced {
   readonly #action: () => void
   readonly #pauseMs: number
-  #pause: NodeJS.Timeout | undefined
+  readonly #timers: Pick<Timers, 'after'>
+  #pause: CallOff | undefined
   #due = false
 
-  constructor(action: () => void, pauseMs: number) {
+  constructor(action: () => void, pauseMs: number, timers: Pick<Timers, 'after'> = systemClock) {
+    this.#timers = timers
     this.#action = action
     this.#pauseMs = pauseMs
   }
@@ -16,7 +20,7 @@ export class Paced {
   }
 
   close(): void {
-    clearTimeout(this.#pause)
+    this.#pause?.()
     this.#due = false
   }
 
@@ -24,7 +28,7 @@ export class Paced {
     this.#pause = undefined
     if (!this.#due) return
     this.#due = false
-    this.#pause = setTimeout(() => this.#run(), this.#pauseMs).unref()
+    this.#pause = this.#timers.after(this.#pauseMs, () => this.#run(), { background: true })
     this.#action()
   }
 }

@@ -12,6 +12,9 @@ export interface Job {
   readonly jitterMs?: number
 }
 
+/** How a node has its jobs scheduled. */
+export type Schedule = (job: Job, log: Log) => () => void
+
 /**
  * A time that was missed, because the machine slept or this process was busy, is made up for at once. Throws config_invalid
  * for an expression that is none. Returns what stops the job.

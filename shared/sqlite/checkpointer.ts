@@ -4,7 +4,7 @@
  * The guard stays while PASSIVE copies the bulk; it is let go only around TRUNCATE, when everything in the WAL was consumed and is in
  * the fsynced log. Whether somebody wrote in that moment shows in the wal-index: its change counter counts every commit.
  */
-import { setTimeout } from 'node:timers/promises'
+import { pause, systemClock } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { CHECKPOINT_ATTEMPTS_MAX, CHECKPOINT_PAUSE_MS } from '../limits.ts'
 import type { CheckpointOutcome } from './checkpoint.ts'
@@ -23,7 +23,7 @@ export interface CheckpointerParts {
   readonly consumed: () => WalPosition
   /** Makes the log durable, synchronously. Called before every step that could make the WAL's frames go. */
   readonly fsyncLog: () => void
-  /** Lets readers finish between two attempts; a test may pass its own. */
+  /** Lets readers finish between two attempts; by the system's timers unless said otherwise. */
   readonly pause?: () => Promise<unknown>
 }
 
@@ -39,7 +39,7 @@ export class Checkpointer {
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts
-    this.#pause = parts.pause ?? (() => setTimeout(CHECKPOINT_PAUSE_MS))
+    this.#pause = parts.pause ?? (() => pause(systemClock, CHECKPOINT_PAUSE_MS))
   }
 
   /**

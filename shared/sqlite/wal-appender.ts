@@ -6,8 +6,7 @@
  * slots go to -shm; then the two header copies, which make them visible. A crash before that leaves frames that nobody looks at, or a
  * whole transaction that recovery finds: never a part of one.
  */
-import { setTimeout } from 'node:timers/promises'
-import type { Entropy } from '../clock.ts'
+import { pause, systemClock, type Entropy, type Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { CHECKPOINT_ATTEMPTS_MAX, CHECKPOINT_PAUSE_MS, PAGE_BYTES } from '../limits.ts'
 import type { CheckpointOutcome } from './checkpoint.ts'
@@ -29,9 +28,15 @@ export type ApplyResult =
   /** Somebody holds the write lock, an operator's BEGIN IMMEDIATE for one. Nothing was changed: try again later. */
   | { readonly applied: false; readonly busy: true }
 
+interface AppenderParts {
+  readonly entropy: Entropy
+  readonly timers: Timers
+}
+
 export class WalAppender {
   readonly #file: DatabaseFile
   readonly #entropy: Entropy
+  readonly #timers: Timers
   readonly #connection: Connection
   readonly #begin: { run(): unknown }
   readonly #commit: { run(): unknown }
@@ -45,9 +50,10 @@ export class WalAppender {
   #applying = false
   #checkpointing: Promise<CheckpointOutcome> | undefined
 
-  private constructor(file: DatabaseFile, entropy: Entropy, connection: Connection) {
+  private constructor(file: DatabaseFile, connection: Connection, { entropy, timers }: AppenderParts) {
     this.#file = file
     this.#entropy = entropy
+    this.#timers = timers
     this.#connection = connection
     this.#begin = connection.prepare('BEGIN IMMEDIATE')
     this.#commit = connection.prepare('COMMIT')
@@ -63,10 +69,10 @@ export class WalAppender {
    * The database must exist, in WAL mode. Whatever its WAL holds now is taken as ours: the caller compares its position before applying.
    * Close every other connection of this process before the appender, and the file after it.
    */
-  static open(file: DatabaseFile, entropy: Entropy): WalAppender {
+  static open(file: DatabaseFile, entropy: Entropy, timers: Timers = systemClock): WalAppender {
     const connection = openApplier(file.path)
     try {
-      return new WalAppender(file, entropy, connection)
+      return new WalAppender(file, connection, { entropy, timers })
     } catch (error) {
       connection.close()
       throw storageError(error, `opening ${file.path} for applying`)
@@ -157,7 +163,7 @@ export class WalAppender {
     // With readers about, a bare TRUNCATE next to never succeeds; PASSIVE leaves it almost nothing to copy.
     let outcome = runCheckpoint(this.#connection, 'PASSIVE')
     for (let attempt = 0; attempt < attempts && outcome.kind !== 'truncated'; attempt += 1) {
-      if (attempt > 0) await setTimeout(CHECKPOINT_PAUSE_MS)
+      if (attempt > 0) await pause(this.#timers, CHECKPOINT_PAUSE_MS)
       if (!this.#connection.open || this.#file.pinned || this.#applying) break
       outcome = runCheckpoint(this.#connection, 'TRUNCATE')
     }

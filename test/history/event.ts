@@ -73,6 +73,10 @@ export type FaultKind =
   | 'stopped'
   | 'killed'
   | 'wall clock moved'
+  | 'links broken'
+  | 'slow link'
+  | 'power lost'
+  | 'asleep'
 
 /** Faults that keep every answer of the primary from a region: its lease ends while they last. */
 export const ISOLATING: ReadonlySet<FaultKind> = new Set([

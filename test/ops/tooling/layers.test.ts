@@ -92,6 +92,13 @@ const PLANTS: readonly Plant[] = [
     'export const r = Math.random()',
     'eslint(no-restricted-properties)',
   ),
+  caught(
+    'waiting is a parameter',
+    'replica/d12.ts',
+    'export const w = setTimeout(() => undefined, 1)',
+    'eslint(no-restricted-globals)',
+  ),
+  caught('also as a promise', 'primary/d13.ts', "export { setTimeout } from 'node:timers/promises'"),
   caught('no default exports', 'shared/d3.ts', 'export default 1', 'import(no-default-export)'),
   caught('no any', 'ops/d4.ts', 'export const a = (b: any): string => String(b)', 'typescript(no-explicit-any)'),
   caught('no loose equality', 'ops/d5.ts', 'export const e = (a: number, b: number) => a == b', 'eslint(eqeqeq)'),
@@ -153,7 +160,11 @@ const PLANTS: readonly Plant[] = [
     'shared/ok9.ts',
     "export { createHash, randomBytes } from 'node:crypto'",
   ),
-  allowed('shared/clock.ts reads the clock', 'shared/clock.ts', 'export const t = Date.now()'),
+  allowed(
+    'shared/clock.ts reads the clock',
+    'shared/clock.ts',
+    'export const t = Date.now()\nexport const w = setTimeout(() => undefined, 1)',
+  ),
 ]
 
 let dir: string

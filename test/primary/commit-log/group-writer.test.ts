@@ -3,6 +3,7 @@ import type { Command, Minted } from '../../../primary/authority/commands.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { GroupWriter, type KnownRevocations, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import {
@@ -72,7 +73,7 @@ function bench(tickMs = 0): Bench {
   const parts: { gate: MacaroondError | undefined } = { gate: undefined }
   const writer = new GroupWriter({
     port,
-    clock: { wallMs: () => NOW_MS, monotonicMs: () => (monotonicMs += tickMs) },
+    clock: { ...systemClock, wallMs: () => NOW_MS, monotonicMs: () => (monotonicMs += tickMs) },
     believed: () => ({ earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 }),
     entropy: countingEntropy(),
     kek: KEK,

@@ -72,6 +72,23 @@ test('a crash at any byte leaves the whole records before it, and the next ones 
   }
 })
 
+test('a power cut that tore several records that were not synced leaves the whole ones before them', () => {
+  const { path, file } = logOf(5)
+  const whole = readFileSync(file)
+  const record = HEADER_BYTES + 40
+  // The bytes of the fourth never came to the disk, of the fifth only the beginning did.
+  const torn = Buffer.concat([
+    whole.subarray(0, 3 * record + HEADER_BYTES),
+    Buffer.alloc(40),
+    whole.subarray(4 * record),
+  ])
+  writeFileSync(file, torn.subarray(0, 4 * record + 20))
+  const log = SegmentLog.open(path, KEEP_BYTES)
+  expect(readAll(log)).toEqual([1, 2, 3].map((number) => segmentOf(number)))
+  log.append(txid(4), segmentOf(99))
+  log.close()
+})
+
 test('a bit that flipped anywhere is an error or a shorter log, never another segment', () => {
   const { path, file } = logOf(5)
   const whole = readFileSync(file)

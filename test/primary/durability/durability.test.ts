@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Durability, type DurabilityOptions } from '../../../primary/durability/durability.ts'
 import { Threshold } from '../../../primary/durability/threshold.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { checksum, epoch, txid } from '../../../shared/ids.ts'
 import { REVOKE_DURABLE_TIMEOUT_MS } from '../../../shared/limits.ts'
 
@@ -17,7 +18,7 @@ function durable(settings: Partial<DurabilityOptions['settings']> = {}, replicas
     hasReplicas: () => replicas,
     acknowledged: (seq, resolve) => acknowledged.wait(seq, resolve),
     archived: (number, resolve) => archived.wait(number, resolve),
-    clock: { wallMs: () => 5 },
+    clock: { ...systemClock, wallMs: () => 5 },
   })
   return { durability, acknowledged, archived }
 }

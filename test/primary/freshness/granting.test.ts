@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { Granting, type GrantingOptions } from '../../../primary/freshness/granting.ts'
-import { systemEntropy } from '../../../shared/clock.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { FRESHNESS_DEFAULTS } from '../../../shared/freshness/bound.ts'
 import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 import type { SignedPosition } from '../../../shared/protocol/signed-position.ts'
@@ -22,11 +22,17 @@ function granting(changes: Partial<GrantingOptions> = {}): {
   const time = { monotonicMs: 1_000, wallMs: NOW_MS }
   const made = new Granting({
     settings: FRESHNESS_DEFAULTS,
-    clock: { monotonicMs: () => time.monotonicMs, wallMs: () => time.wallMs, boottimeMs: () => time.monotonicMs },
+    clock: {
+      ...systemClock,
+      monotonicMs: () => time.monotonicMs,
+      wallMs: () => time.wallMs,
+      boottimeMs: () => time.monotonicMs,
+    },
     entropy: systemEntropy,
     leaseMsMax: () => FRESHNESS_DEFAULTS.lease_ms,
     issueClockMs: NOW_MS - 1_000,
     acceptClock: false,
+    hasReplicas: false,
     open: () => true,
     ...changes,
   })

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Command } from '../../../primary/authority/commands.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { Settling, type SettlingOptions } from '../../../primary/freshness/settling.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { epoch } from '../../../shared/ids.ts'
 import { silentLog } from '../../../shared/log.ts'
 
@@ -24,6 +25,7 @@ function authority(changes: Partial<Settled> = {}, options: Partial<SettlingOpti
     leaseMs: 5_000,
     everyReplicaJoined: () => false,
     oldPrimaryStopped: false,
+    clock: systemClock,
     log: silentLog,
     ...options,
   })

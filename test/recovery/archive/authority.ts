@@ -17,7 +17,7 @@ import { planRestore, type RestoreTarget } from '../../../shared/archive/restore
 import { rebuildDatabase } from '../../../shared/archive/rebuild.ts'
 import type { RetentionRules } from '../../../shared/archive/retention-plan.ts'
 import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
-import { systemEntropy, type Clock } from '../../../shared/clock.ts'
+import { systemClock, systemEntropy, type Clock, type Timers } from '../../../shared/clock.ts'
 import { sha256 } from '../../../shared/crypto.ts'
 import { readSigningKey, type SigningKey } from '../../../shared/database/signing-key.ts'
 import { epoch as asEpoch, timeline as asTimeline, txid as asTxid, type Txid } from '../../../shared/ids.ts'
@@ -46,7 +46,7 @@ export class Authority {
   readonly folder: string = scratch()
   readonly recorded: Recorded[] = []
   nowMs = 1_700_000_000_000
-  readonly #clock: Clock = { wallMs: () => this.nowMs, monotonicMs: () => this.nowMs }
+  readonly #clock: Clock & Timers = { ...systemClock, wallMs: () => this.nowMs, monotonicMs: () => this.nowMs }
   #log: CommitLog
   #storage: ArchiveStorage
   /** What is archived is read back here, past whatever lies between. */

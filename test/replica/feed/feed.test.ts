@@ -45,6 +45,7 @@ class Replica {
         : ({ credible: false, message: state.doubt } as const)
     const clocks = { now: () => READING, remainingMs: () => state.leaseMs, ageMs: () => 7, time }
     this.feed = new Feed({
+      clock: systemClock,
       region: 'fra',
       tables: { meta: { txid: 70 } as Meta, uninterpretable: undefined },
       freshness: { ...clocks, boot: BOOT, pingMs: 250, workers: this.book },

@@ -53,6 +53,7 @@ function start(folder: string): Node {
   const stream = new RevocationStream({
     tables,
     journal,
+    clock: systemClock,
     freshness,
     workers: freshness.workers,
     keks: ['00000000'],

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { PositionWaiters } from '../../../replica/verify/position-waiters.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { MIN_POSITION_WAITERS_MAX, MIN_POSITION_WAITING_CHARS_MAX } from '../../../shared/limits.ts'
 
 test('who waits is answered when the position is reached, and not before', async () => {
-  const waiters = new PositionWaiters()
+  const waiters = new PositionWaiters(systemClock)
   let txid = 1
   const waiting = waiters.wait(10, () => txid >= 3)
   txid = 2
@@ -16,11 +17,11 @@ test('who waits is answered when the position is reached, and not before', async
 })
 
 test('who waits in vain is told so after a while', async () => {
-  await expect(new PositionWaiters().wait(10, () => false)).resolves.toBe(false)
+  await expect(new PositionWaiters(systemClock).wait(10, () => false)).resolves.toBe(false)
 })
 
 test('a position that can never be reached is told at once', async () => {
-  const waiters = new PositionWaiters()
+  const waiters = new PositionWaiters(systemClock)
   let superseded = false
   const reached = (): boolean => {
     if (superseded) throw new MacaroondError('position_superseded', 'undone')
@@ -33,7 +34,7 @@ test('a position that can never be reached is told at once', async () => {
 })
 
 test('no more may wait than fit, in number and in memory', async () => {
-  const waiters = new PositionWaiters()
+  const waiters = new PositionWaiters(systemClock)
   const waiting = Array.from({ length: MIN_POSITION_WAITERS_MAX }, () => waiters.wait(1, () => false))
   await expect(waiters.wait(1, () => false)).rejects.toMatchObject({ code: 'overloaded' })
   await Promise.all(waiting)

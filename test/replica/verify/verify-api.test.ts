@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { VerifyApi } from '../../../replica/verify/verify-api.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import type { Meta } from '../../../shared/database/meta.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { mint, Node, NOW_MS } from '../../shared/verifier/fixture.ts'
@@ -23,7 +24,7 @@ function replica(
       ? ({ credible: true, earliestMs: NOW_MS, latestMs: NOW_MS } as const)
       : ({ credible: false, message: doubt } as const)
   const freshness = { now: () => READING, remainingMs: remaining, ageMs, time: () => time, freshen }
-  return new VerifyApi({ node: 'fra', region: 'fra', tables, freshness })
+  return new VerifyApi({ node: 'fra', region: 'fra', clock: systemClock, tables, freshness })
 }
 
 function asked(...caveats: readonly string[]): object {

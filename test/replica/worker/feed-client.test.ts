@@ -5,6 +5,7 @@ import { WorkerCache } from '../../../replica/worker/worker-cache.ts'
 import type { Connection } from '../../../shared/channel/connection.ts'
 import type { Identity } from '../../../shared/channel/identity.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { systemHost } from '../../../shared/host.ts'
 import type { NodeAddress } from '../../../shared/config/client-options.ts'
 import { ClockReader } from '../../../shared/freshness/clock-reader.ts'
 import { fromWorker } from '../../../shared/protocol/feed.ts'
@@ -67,8 +68,7 @@ function follow(...replicas: readonly NodeAddress[]): { client: FeedClient; cach
     boot: 'b'.repeat(32),
     cache,
     region: new HomeRegion({ region: 'fra', crossRegion: false }),
-    clock: systemClock,
-    entropy: systemEntropy,
+    host: systemHost,
   })
   cleanup(async () => {
     await client.close()

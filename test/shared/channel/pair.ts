@@ -2,7 +2,6 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach } from 'vitest'
-import type { MessageStream } from '@libp2p/interface'
 import type { ChannelName } from '../../../shared/channel/channel-name.ts'
 import type { Connection } from '../../../shared/channel/connection.ts'
 import { dial, type DialOptions } from '../../../shared/channel/dial.ts'
@@ -12,6 +11,7 @@ import { identityFromSeed, type Identity } from '../../../shared/channel/identit
 import { type Listener, listen, type ListenOptions, type Refusal } from '../../../shared/channel/listen.ts'
 import { createNoise, secureOutbound } from '../../../shared/channel/noise.ts'
 import { SocketStream } from '../../../shared/channel/socket-stream.ts'
+import type { SecureStream } from '../../../shared/channel/transport.ts'
 import { silentLog } from '../../../shared/log.ts'
 
 export const serverIdentity: Identity = await identityFromSeed(Buffer.alloc(32, 1))
@@ -103,7 +103,7 @@ export async function rawSocket(listener: Listener): Promise<Socket> {
 
 export interface RawPeer {
   readonly socket: Socket
-  readonly secure: MessageStream
+  readonly secure: SecureStream
 }
 
 /** A peer with a valid key that has finished the Noise handshake and sends whatever the test wants. */

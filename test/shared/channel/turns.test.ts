@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { systemClock } from '../../../shared/clock.ts'
 import { Turns } from '../../../shared/channel/turns.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -7,7 +8,7 @@ afterEach(() => void vi.useRealTimers())
 function turns() {
   const startMs = Date.now()
   const nowMs = (): number => Date.now() - startMs
-  const all = new Turns({ perSecond: 100, atOnce: 3, clock: { monotonicMs: nowMs } })
+  const all = new Turns({ perSecond: 100, atOnce: 3, clock: { ...systemClock, monotonicMs: nowMs } })
   const came: string[] = []
   const come = (who: string, address: string = who): AbortController => {
     const controller = new AbortController()

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { UnfinishedHandshakes } from '../../../shared/channel/unfinished-handshakes.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { until } from './pair.ts'
 
 function table(countMax: number, timeoutMs = 60_000) {
-  const unfinished = new UnfinishedHandshakes({ countMax, timeoutMs })
+  const unfinished = new UnfinishedHandshakes({ countMax, timeoutMs, clock: systemClock })
   const aborted: string[] = []
   const add = (address: string, name: string) =>
     unfinished.add(address, (error) => aborted.push(`${name} ${error.code}`))

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
-import type { LeaseClock } from '../../../shared/clock.ts'
+import { systemClock, type NodeClock } from '../../../shared/clock.ts'
 import { ClockReader } from '../../../shared/freshness/clock-reader.ts'
 import { elapsedMs } from '../../../shared/freshness/clock-reading.ts'
 
-function settable(): { clock: LeaseClock; now: { monotonic: number; slept: number; set: number; asked: number } } {
+function settable(): { clock: NodeClock; now: { monotonic: number; slept: number; set: number; asked: number } } {
   const now = { monotonic: 1_000, slept: 0, set: 0, asked: 0 }
   const clock = {
+    ...systemClock,
     monotonicMs: () => now.monotonic,
     wallMs: () => 1e12 + now.monotonic + now.slept + now.set,
     boottimeMs: () => {

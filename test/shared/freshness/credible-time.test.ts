@@ -64,6 +64,17 @@ test('a start long after what is persisted needs a peer that agrees, or the oper
   expect(judgeTime(start(0, NOON - 8 * DAY, true), at(0)).credible).toBe(true)
 })
 
+test('where peers can agree, a clock that is an hour ahead at a start is not believed either', () => {
+  const startedAhead = startTime(at(0, HOUR), { persistedMs: NOON - 1_000, accepted: false, witnessed: true })
+  expect(judgeTime(startedAhead, at(10, HOUR))).toHaveProperty('message', expect.stringContaining('3601 s'))
+  const replicaSays = (ms: number, own: number): TimeState => {
+    const heard = { sent: at(ms, own), received: at(ms, own) }
+    return hearTime(startedAhead, 'fra', { wallMs: NOON + ms, believedMs: undefined }, heard)
+  }
+  expect(judgeTime(replicaSays(20, HOUR), at(20, HOUR)).credible).toBe(false)
+  expect(bounds(judgeTime(replicaSays(40, 0), at(50)))).toEqual([50, 50])
+})
+
 test('a start before what is persisted takes that for the latest time', () => {
   expect(bounds(judgeTime(start(-30 * DAY, NOON), at(HOUR, -30 * DAY)))).toEqual([HOUR - 30 * DAY, HOUR])
 })

@@ -1,0 +1,19 @@
+/** What a process gets from the machine it runs on, as one parameter; where a whole cluster runs in one process, every node has its own. */
+import { tcp } from './channel/tcp.ts'
+import type { Transport } from './channel/transport.ts'
+import { systemClock, systemEntropy, type Entropy, type NodeClock } from './clock.ts'
+import { scheduleJob, type Schedule } from './service/schedule.ts'
+
+export interface Host {
+  readonly clock: NodeClock
+  readonly entropy: Entropy
+  readonly transport: Transport
+  readonly schedule: Schedule
+}
+
+export const systemHost: Host = {
+  clock: systemClock,
+  entropy: systemEntropy,
+  transport: tcp,
+  schedule: scheduleJob,
+}

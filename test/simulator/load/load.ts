@@ -1,0 +1,218 @@
+/** What the users of the cluster do: mint, narrow, exchange, revoke; and the services of every region verify what they are shown. */
+import { MIN_POSITION_WAIT_MS } from '../../../shared/limits.ts'
+import type { MintResult } from '../../../shared/protocol/sign.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import type { RevokeEvent, VerifyEvent } from '../../history/event.ts'
+import type { Random } from '../../chaos/random.ts'
+import { ORG, REGIONS, servicesOf, type Region } from '../nodes/cast.ts'
+import type { Life } from '../nodes/machine.ts'
+import { VERIFY_TIMEOUT_MS, type Stage } from '../nodes/stage.ts'
+import { randomFor } from '../time/entropy.ts'
+import { elsewhere, forged, LOGIN, narrowed, withLogin, type ShownToken } from './tokens.ts'
+
+/** Longer than any clock is moved: a token of a primary whose clock is slow ends early, as it should. */
+const TTL_SECONDS = 30 * 86_400
+const MINT_EVERY_MS = 260
+const REVOKE_EVERY_MS = 340
+const VERIFY_EVERY_MS = 45
+/** A replica lets whoever wants a position wait for a while before it gives up. */
+const POSITION_TIMEOUT_MS = 2 * MIN_POSITION_WAIT_MS
+/** Everybody has seen a token before it is revoked. */
+const SHOWN_BEFORE_MS = 150
+const WAITS = ['local', 'durable', 'global'] as const
+
+export class Load {
+  readonly #stage: Stage
+  readonly #random: Random
+  readonly #untilMs: number
+  readonly #shown: ShownToken[] = []
+  /** Valid to the end: a cluster that refuses everything would keep every other promise. */
+  #lasting: ShownToken | undefined
+  /** Not revoked by anybody yet. */
+  readonly #alive: ShownToken[] = []
+  readonly #ended: string[] = []
+  #turn = 0
+  #newest: string | undefined
+
+  /** `untilMs`: nothing is minted or revoked after it. */
+  constructor(stage: Stage, untilMs: number) {
+    this.#stage = stage
+    this.#untilMs = untilMs
+    this.#random = randomFor(stage.seed, 'load')
+  }
+
+  start(): void {
+    const { operator, services } = this.#stage
+    this.#every(operator, MINT_EVERY_MS, () => this.#mint())
+    this.#every(operator, REVOKE_EVERY_MS, () => this.#revoke())
+    for (const region of REGIONS) {
+      const asking = services.get(region)
+      if (asking !== undefined) this.#every(asking.life, VERIFY_EVERY_MS, () => this.#verifySome(region))
+    }
+  }
+
+  /** Whether each region accepts a token that nobody has revoked; lets the time pass that asking takes. */
+  async accepted(): Promise<boolean> {
+    const { scheduler, services } = this.#stage
+    const token = this.#lasting
+    if (token === undefined) return true
+    const results: string[] = []
+    for (const [region, { life }] of services) {
+      scheduler.at(scheduler.nowMs, life, () => void this.#verify(region, token).then((result) => results.push(result)))
+    }
+    await scheduler.runUntil(scheduler.nowMs + 2 * VERIFY_TIMEOUT_MS, () => results.length === services.size)
+    return results.length === services.size && results.every((result) => result === 'allow')
+  }
+
+  /** Every token in every region, once. */
+  readAll(): void {
+    for (const region of REGIONS) {
+      const life = this.#stage.services.get(region)?.life
+      const { nowMs } = this.#stage.scheduler
+      for (const [index, token] of this.#shown.entries()) {
+        if (life !== undefined) this.#stage.scheduler.at(nowMs + index, life, () => void this.#verify(region, token))
+      }
+    }
+  }
+
+  #every(life: Life, everyMs: number, work: () => Promise<void>): void {
+    const { scheduler } = this.#stage
+    const again = (): void => {
+      const inMs = everyMs * (0.5 + this.#random.fraction())
+      if (scheduler.nowMs + inMs > this.#untilMs) return
+      scheduler.at(scheduler.nowMs + inMs, life, () => {
+        again()
+        work().catch((error: unknown) => this.#outage(error))
+      })
+    }
+    again()
+  }
+
+  /** A primary that is away mints and exchanges nothing, and no token is exchanged that was revoked meanwhile; no more may happen. */
+  #outage(error: unknown): void {
+    const away = error instanceof MacaroondError && (error.kind === 'unavailable' || error.code === 'token_refused')
+    if (!away) this.#stage.problem(`a call failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+
+  async #mint(): Promise<void> {
+    const { signer, operator } = this.#stage
+    this.#turn += 1
+    const turn = this.#turn
+    const minted = await this.#called('mint', [], () =>
+      signer.mint({ org: ORG, subject: 'somebody', ttlSeconds: TTL_SECONDS }),
+    )
+    const { token, id, position } = minted
+    const sinceMs = this.#stage.scheduler.nowMs
+    const own = { id, sinceMs, org: ORG }
+    if (this.#lasting === undefined) this.#showWorthless(token, sinceMs)
+    else this.#alive.push({ ...own, text: token })
+    this.#lasting ??= { ...own, text: token }
+    this.#shown.push({ ...own, text: token, position }, { ...own, text: narrowed(token) })
+    if (turn % 3 !== 0) return
+    const bundle = withLogin(token, operator.host.entropy)
+    const made = await this.#called('exchange', [id], () => signer.exchange({ token: bundle, strip: LOGIN }))
+    this.#shown.push({ id: made.id, text: made.token, sinceMs: this.#stage.scheduler.nowMs, org: ORG })
+  }
+
+  /** Nobody minted these for what they are shown for. */
+  #showWorthless(token: string, sinceMs: number): void {
+    const org = ORG
+    this.#shown.push(
+      { text: forged(token), sinceMs, org },
+      { text: elsewhere(token), sinceMs, org },
+      { text: token, sinceMs, org: 'another' },
+    )
+  }
+
+  async #called<T extends Pick<MintResult, 'id' | 'position'>>(
+    what: string,
+    ancestors: readonly string[],
+    call: () => Promise<T>,
+  ): Promise<T> {
+    const { scheduler, events, trace } = this.#stage
+    const inv = scheduler.nowMs
+    const result = await call()
+    const { id, position } = result
+    trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
+    events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors })
+    this.#newest = position
+    return result
+  }
+
+  async #revoke(): Promise<void> {
+    const { scheduler, events, trace } = this.#stage
+    const due = this.#alive.filter(({ sinceMs }) => scheduler.nowMs - sinceMs > SHOWN_BEFORE_MS)
+    const victim = this.#random.pick(due)
+    if (victim?.id === undefined) return
+    this.#alive.splice(this.#alive.indexOf(victim), 1)
+    this.#ended.push(victim.id)
+    const event = await this.#revoked(victim.id, this.#random.pick(WAITS) ?? 'durable')
+    trace.say('operator', `revoke ${event.wait}: ${event.result} ${event.seq ?? ''}`)
+    events.push(event)
+  }
+
+  async #revoked(id: string, wait: RevokeEvent['wait']): Promise<RevokeEvent> {
+    const { scheduler, signer } = this.#stage
+    const inv = scheduler.nowMs
+    const asked = { t: 'revoke', inv, id, wait } as const
+    try {
+      const { seq, position } = await signer.revoke({ id, wait })
+      this.#newest = position
+      return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
+    } catch (error) {
+      if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') throw error
+      return { ...asked, ret: scheduler.nowMs, result: 'indeterminate' }
+    }
+  }
+
+  async #verifySome(region: Region): Promise<void> {
+    const token = this.#pickShown()
+    if (token !== undefined) await this.#verify(region, token, this.#pickPosition(token))
+  }
+
+  /** What was revoked a moment ago is what promises are about. */
+  #pickShown(): ShownToken | undefined {
+    if (this.#random.fraction() < 0.5) return this.#random.pick(this.#shown)
+    const recent = new Set(this.#ended.slice(-3))
+    return this.#random.pick(this.#shown.filter(({ id }) => id !== undefined && recent.has(id)))
+  }
+
+  #pickPosition({ position }: ShownToken): string | undefined {
+    const chance = this.#random.fraction()
+    if (chance < 0.1) return this.#newest
+    return chance < 0.15 ? position : undefined
+  }
+
+  async #verify(region: Region, { id, text, org }: ShownToken, minPosition?: string): Promise<VerifyEvent['result']> {
+    const { scheduler, events, trace, services } = this.#stage
+    const asking = services.get(region)
+    if (asking === undefined) return 'unavailable'
+    const inv = scheduler.nowMs
+    const options = minPosition === undefined ? {} : { minPosition, timeoutMs: POSITION_TIMEOUT_MS }
+    const verdict = await asking.verifier.verify(text, { org, op: 'read' }, options)
+    const result = verdict.ok ? 'allow' : verdict.reason === 'unavailable' ? 'unavailable' : 'deny'
+    const who = servicesOf(region)
+    const event: VerifyEvent = {
+      ...({
+        t: 'verify',
+        inv,
+        ret: scheduler.nowMs,
+        proc: who,
+        region,
+        host: who,
+        node: who,
+        boot: '1',
+        result,
+      } as const),
+      ...(id === undefined ? {} : { id }),
+      ...(verdict.ok ? {} : { reason: verdict.reason }),
+      ...(verdict.epoch === undefined ? {} : { epoch: verdict.epoch }),
+      ...(verdict.revocationSeq === undefined ? {} : { seq: verdict.revocationSeq }),
+      ...(verdict.txid === undefined ? {} : { txid: verdict.txid }),
+      ...(minPosition === undefined ? {} : { minTxid: Number(minPosition.split('.')[1]) }),
+    }
+    trace.say(who, `verify ${result} ${event.reason ?? ''} ${event.txid ?? ''} ${event.seq ?? ''}`)
+    events.push(event)
+    return result
+  }
+}

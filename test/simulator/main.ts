@@ -1,0 +1,87 @@
+/** `npm run simulate`: whole clusters in this process and its like, each from one seed, disturbed by a plan and judged by the promises. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MacaroondError } from '../../shared/errors.ts'
+import { runSeeds } from './children.ts'
+import { catchMutants } from './mutants/catch.ts'
+import { makeTemplate } from './nodes/template.ts'
+import { KINDS } from './plan/plan.ts'
+import { parseOptions, type Options } from './options.ts'
+import { failureText, figures, GATES_FROM_SEEDS, missedGates, Report } from './report.ts'
+import { SCENARIOS } from './scenarios.ts'
+import type { Order, SeedReport } from './seeds-child.ts'
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+/** Memory where there is some: what is lost with a disk is simulated. */
+const BASE = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args)
+  const folder = mkdtempSync(join(BASE, 'macaroond-simulate-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+  const images = await makeTemplate(join(folder, 'template'))
+  const order: Order = {
+    seed: options.seed,
+    seeds: options.seeds,
+    steps: options.steps,
+    twice: options.twice,
+    trace: options.trace,
+    stride: 1,
+    until: undefined,
+    aim: options.kinds === undefined ? {} : { kinds: options.kinds },
+    scenarios: options.scenarios,
+    images,
+    folder,
+    excerpt: {
+      ...(options.only === undefined ? {} : { only: options.only }),
+      ...(options.until === undefined ? {} : { until: options.until }),
+    },
+  }
+  return options.mutants ? catchMutants(order, options, say) : simulate(order, options)
+}
+
+async function simulate(order: Order, options: Options): Promise<number> {
+  const { seed, seeds, steps, twice } = order
+  const again = twice ? ', every one twice' : ''
+  say(
+    order.scenarios
+      ? `${SCENARIOS.length} scenarios${again}`
+      : `seeds ${seed} to ${seed + seeds - 1}, ${steps} steps each${again}`,
+  )
+  const report = new Report()
+  const startedMs = performance.now()
+  const processes = order.scenarios ? 1 : Math.min(options.processes, seeds)
+  const parts = Array.from({ length: processes }, (_, index) => ({
+    ...order,
+    seed: seed + index,
+    seeds: seeds - index,
+    stride: processes,
+    folder: join(order.folder, `${index}`),
+  }))
+  await Promise.all(parts.map((part) => runSeeds(part, (one) => take(one, report, order))))
+  for (const line of figures(report, performance.now() - startedMs)) say(line)
+  if (seeds < GATES_FROM_SEEDS && seeds > 1)
+    say(`too few seeds to ask that every fault bites: ${GATES_FROM_SEEDS} are needed`)
+  const missed = missedGates(report, options.kinds ?? KINDS)
+  for (const line of missed) say(`MISSED ${line}`)
+  say(report.failed.length > 0 ? `${report.failed.length} seeds failed` : 'every promise held')
+  return report.failed.length > 0 || missed.length > 0 ? 1 : 0
+}
+
+function take(one: SeedReport, report: Report, { steps, seeds, aim }: Order): void {
+  report.take(one)
+  if (one.trace !== undefined) for (const line of one.trace) say(line)
+  if (one.failures.length > 0) for (const line of failureText(one, { steps, aim })) say(line)
+  else if (seeds === 1) for (const line of one.plan) say(line)
+  else if (report.seeds % 100 === 0) say(`${report.seeds} seeds`)
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof MacaroondError)) throw error
+  process.stderr.write(`${error.message}\n${error.hint ?? ''}\n`)
+  process.exitCode = 2
+}

@@ -1,0 +1,304 @@
+/**
+ * The network above Noise: links between machines that know each other's identity. As TCP does, it neither reorders nor
+ * duplicates nor changes what goes through one link; it delays, stalls in one direction, delivers in a burst after a heal,
+ * loses connections, and is slow.
+ */
+import { parseAddress } from '../../../shared/channel/address.ts'
+import type { Door, DoorOptions, Link, LinkTarget, Transport } from '../../../shared/channel/transport.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import type { Random } from '../../chaos/random.ts'
+import type { Life, Machine } from '../nodes/machine.ts'
+import type { Owner, Scheduler } from '../time/scheduler.ts'
+import { type Parcel, VirtualStream } from './stream.ts'
+
+/** One direction between two machines. */
+export class Way {
+  /** Least time on the way, and what comes on top of it at most. */
+  readonly delayMs: number
+  readonly jitterMs: number
+  /** What waits for its turn on a slow link, in order; undefined on a fast one. */
+  narrow: Narrow | undefined
+  /** Waits for the heal, in order. */
+  held: (() => void)[] | undefined
+  /** What was kept back so far. */
+  stalled = 0
+
+  constructor(delayMs: number, jitterMs: number) {
+    this.delayMs = delayMs
+    this.jitterMs = jitterMs
+  }
+}
+
+interface Waiting {
+  readonly bytes: number
+  readonly go: () => void
+}
+
+interface Narrow {
+  readonly bytesPerMs: number
+  readonly queue: Waiting[]
+}
+
+interface Listening extends DoorOptions {
+  readonly life: Life
+  readonly inside: Set<VirtualStream>
+}
+
+/** Nobody's: what the network itself does. */
+const NETWORK: Owner = { runsFromMs: (nowMs) => nowMs }
+const RETRANSMIT_MS_MAX = 220
+
+export class Network {
+  readonly #scheduler: Scheduler
+  readonly #random: Random
+  readonly #machines = new Map<string, Machine>()
+  readonly #ways = new Map<string, Way>()
+  readonly #doors = new Map<string, Listening>()
+  readonly #streams = new Map<Life, Set<VirtualStream>>()
+
+  constructor(scheduler: Scheduler, random: Random) {
+    this.#scheduler = scheduler
+    this.#random = random
+  }
+
+  attach(machine: Machine): void {
+    this.#machines.set(machine.address, machine)
+  }
+
+  join(a: string, b: string, delayMs: number, jitterMs: number): void {
+    this.#ways.set(`${a}>${b}`, new Way(delayMs, jitterMs))
+    this.#ways.set(`${b}>${a}`, new Way(delayMs, jitterMs))
+  }
+
+  way(from: string, to: string): Way {
+    const way = this.#ways.get(`${from}>${to}`)
+    if (way === undefined) throw new Error(`no way leads from ${from} to ${to}`)
+    return way
+  }
+
+  cut(way: Way): void {
+    way.held ??= []
+  }
+
+  /** What was kept back comes in a burst, as TCP sends it again. */
+  heal(way: Way): void {
+    const held = way.held ?? []
+    way.held = undefined
+    const atMs = this.#scheduler.nowMs + this.#random.fraction() * RETRANSMIT_MS_MAX
+    for (const go of held) this.#scheduler.at(atMs, NETWORK, go)
+  }
+
+  slowDown(way: Way, bytesPerMs: number): void {
+    way.narrow ??= { bytesPerMs, queue: [] }
+  }
+
+  /** What waits goes at once. */
+  speedUp(way: Way): void {
+    const waiting = way.narrow?.queue ?? []
+    way.narrow = undefined
+    for (const { go } of waiting) go()
+  }
+
+  /** Connections between two machines break, as when a middlebox forgets them or a damaged byte fails its tag. */
+  breakLinks(a: string, b: string): number {
+    let broken = 0
+    for (const streams of this.#streams.values()) {
+      for (const stream of streams) {
+        const far = this.#far.get(stream)
+        if (far === undefined || stream.gone) continue
+        if (stream.life.machine.name !== a || far.life.machine.name !== b) continue
+        broken += 1
+        for (const end of [stream, far])
+          this.#scheduler.at(this.#scheduler.nowMs, end.life, () => end.receive({ kind: 'reset' }))
+      }
+    }
+    return broken
+  }
+
+  transportOf(life: Life): Transport {
+    return {
+      connect: (target, signal) => this.#connect(life, target, signal),
+      listen: (options) => Promise.resolve(this.#listen(life, options)),
+    }
+  }
+
+  /** The kernel of a killed process closes its sockets; a machine without power says nothing. */
+  end(life: Life, how: 'killed' | 'power lost'): void {
+    for (const [address, door] of this.#doors) if (door.life === life) this.#doors.delete(address)
+    if (how === 'killed') for (const stream of this.#streams.get(life) ?? []) stream.orphan()
+    this.#streams.delete(life)
+  }
+
+  readonly #far = new WeakMap<VirtualStream, VirtualStream>()
+
+  #listen(life: Life, options: DoorOptions): Door {
+    const { port } = parseAddress(options.address)
+    if (this.#doors.has(options.address)) throw new MacaroondError('port_in_use', `${options.address} is in use`)
+    const door: Listening = { ...options, life, inside: new Set() }
+    this.#doors.set(options.address, door)
+    return {
+      port,
+      close: async () => {
+        if (this.#doors.get(options.address) === door) this.#doors.delete(options.address)
+        await Promise.all([...door.inside].map((stream) => stream.whenGone))
+      },
+    }
+  }
+
+  #connect(life: Life, target: LinkTarget, signal: AbortSignal): Promise<Link> {
+    const to = this.#machineAt(target.address)
+    const { promise, resolve, reject } = Promise.withResolvers<Link>()
+    const cancel = (): void => reject(failed(target.address, signal.reason))
+    if (signal.aborted) cancel()
+    signal.addEventListener('abort', cancel)
+    const there = this.way(life.machine.name, to.name)
+    const back = this.way(to.name, life.machine.name)
+    this.#carry(there, 0, () => {
+      if (!to.powered) return
+      const door = this.#doors.get(target.address)
+      if (door === undefined || door.life.over) {
+        return this.#carry(back, 0, () =>
+          this.#in(life, () => reject(failed(target.address, new Error('connect ECONNREFUSED')))),
+        )
+      }
+      const [near, far] = this.#pair(life, door.life)
+      this.#carry(back, 0, () => {
+        if (signal.aborted || life.over) return near.orphan()
+        this.#in(life, () => resolve(this.#dialed(near, target)))
+      })
+      this.#in(door.life, () => this.#arrived(door, far, life.machine.address))
+    })
+    return promise.finally(() => signal.removeEventListener('abort', cancel))
+  }
+
+  #pair(near: Life, far: Life): readonly [VirtualStream, VirtualStream] {
+    const there = this.#pipe(this.way(near.machine.name, far.machine.name), () => [a, b])
+    const back = this.#pipe(this.way(far.machine.name, near.machine.name), () => [b, a])
+    const a = new VirtualStream(near, 'outbound', there)
+    const b = new VirtualStream(far, 'inbound', back)
+    this.#far.set(a, b)
+    this.#far.set(b, a)
+    this.#remember(a)
+    this.#remember(b)
+    return [a, b]
+  }
+
+  #remember(stream: VirtualStream): void {
+    const streams = this.#streams.get(stream.life) ?? new Set()
+    this.#streams.set(stream.life, streams.add(stream))
+    void stream.whenGone.then(() => streams.delete(stream))
+  }
+
+  /** One direction of a link; parcels arrive in the order in which they were sent. */
+  #pipe(way: Way, ends: () => readonly [VirtualStream, VirtualStream]): (parcel: Parcel) => void {
+    const order = { lastMs: 0 }
+    return (parcel) => {
+      const [from, to] = ends()
+      const bytes = parcel.kind === 'bytes' ? parcel.bytes.byteLength : 0
+      // A reset is one packet that nobody sends again: whoever writes into a closed socket gets the next one.
+      if (parcel.kind === 'reset' && way.held !== undefined) return
+      this.#carry(way, bytes, () => this.#deliver(parcel, from, to, bytes), order)
+    }
+  }
+
+  #deliver(parcel: Parcel, from: VirtualStream, to: VirtualStream, bytes: number): void {
+    if (from.delivered(bytes)) this.#in(from.life, () => from.drained())
+    if (!to.gone) return this.#in(to.life, () => to.receive(parcel))
+    if (parcel.kind !== 'bytes') return
+    // Sent again until somebody answers: whoever is there then knows nothing of this connection.
+    const again = (): void => this.#deliver(parcel, from, to, 0)
+    if (!to.life.machine.powered)
+      return void this.#scheduler.at(this.#scheduler.nowMs + RETRANSMIT_MS_MAX, NETWORK, again)
+    const back = this.way(to.life.machine.name, from.life.machine.name)
+    if (back.held === undefined) this.#carry(back, 0, () => this.#in(from.life, () => from.receive({ kind: 'reset' })))
+  }
+
+  #carry(way: Way, bytes: number, arrive: () => void, order: { lastMs: number } = { lastMs: 0 }): void {
+    if (way.held !== undefined) {
+      way.stalled += 1
+      way.held.push(() => this.#carry(way, bytes, arrive, order))
+      return
+    }
+    const go = (): void => {
+      const onTheWayMs = way.delayMs + this.#random.fraction() * way.jitterMs
+      order.lastMs = Math.max(order.lastMs, this.#scheduler.nowMs + onTheWayMs)
+      this.#scheduler.at(order.lastMs, NETWORK, arrive)
+    }
+    if (way.narrow === undefined) return go()
+    way.narrow.queue.push({ bytes, go })
+    if (way.narrow.queue.length === 1) this.#squeeze(way, way.narrow)
+  }
+
+  /** One after the other, whatever connection they belong to. */
+  #squeeze(way: Way, narrow: Narrow): void {
+    const [first] = narrow.queue
+    if (first === undefined) return
+    this.#scheduler.at(this.#scheduler.nowMs + first.bytes / narrow.bytesPerMs, NETWORK, () => {
+      if (way.narrow !== narrow) return
+      narrow.queue.shift()
+      first.go()
+      this.#squeeze(way, narrow)
+    })
+  }
+
+  /** At once, unless the process stands still. */
+  #in(life: Life, call: () => void): void {
+    const { nowMs } = this.#scheduler
+    if (life.runsFromMs(nowMs) <= nowMs) call()
+    else this.#scheduler.at(nowMs, life, call)
+  }
+
+  #dialed(carrier: VirtualStream, { peerId, identity, cluster }: LinkTarget): Link {
+    const secure: Link['secure'] = async (signal) => {
+      this.#prove(carrier, { peer: identity.peerId, cluster })
+      const proof = await proven(carrier, signal)
+      if (proof.peer !== peerId) throw new MacaroondError('peer_mismatch', `expected ${peerId}, found ${proof.peer}`)
+      return { secure: carrier, remotePeer: proof.peer }
+    }
+    return { carrier, remoteAddress: parseAddress(`${this.#far.get(carrier)?.life.machine.address}:1`).host, secure }
+  }
+
+  #arrived(door: Listening, carrier: VirtualStream, remoteAddress: string): void {
+    door.inside.add(carrier)
+    void carrier.whenGone.then(() => door.inside.delete(carrier))
+    const { identity, cluster } = door
+    const secure: Link['secure'] = async (signal) => {
+      const proof = await proven(carrier, signal)
+      if (proof.cluster !== cluster) throw new MacaroondError('handshake_failed', 'the peer names another cluster')
+      this.#prove(carrier, { peer: identity.peerId, cluster })
+      return { secure: carrier, remotePeer: proof.peer }
+    }
+    door.onLink({ carrier, remoteAddress, secure })
+  }
+
+  #prove(carrier: VirtualStream, proof: Omit<Extract<Parcel, { kind: 'proof' }>, 'kind'>): void {
+    carrier.prove({ kind: 'proof', ...proof })
+  }
+
+  #machineAt(address: string): Machine {
+    const machine = this.#machines.get(parseAddress(address).host)
+    if (machine === undefined) throw new MacaroondError('connect_failed', `nothing is at ${address}`)
+    return machine
+  }
+}
+
+async function proven(
+  carrier: VirtualStream,
+  signal: AbortSignal,
+): ReturnType<() => VirtualStream['proof']['promise']> {
+  const broken = Promise.withResolvers<never>()
+  const cancel = (): void => broken.reject(signal.reason)
+  if (signal.aborted) cancel()
+  signal.addEventListener('abort', cancel)
+  try {
+    return await Promise.race([carrier.proof.promise, broken.promise])
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+function failed(address: string, cause: unknown): MacaroondError {
+  if (cause instanceof MacaroondError && cause.code === 'closed') return cause
+  const text = cause instanceof Error ? cause.message : 'closed'
+  return new MacaroondError('connect_failed', `cannot connect to ${address}: ${text}`, { cause })
+}

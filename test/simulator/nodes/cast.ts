@@ -1,0 +1,59 @@
+/** Who is in the simulated cluster: names, addresses, identities, and what each node is configured with. */
+import { primaryConfig, type PrimaryConfig } from '../../../primary/config.ts'
+import { replicaConfig, type ReplicaConfig } from '../../../replica/config.ts'
+import { identityFromSeed, type Identity } from '../../../shared/channel/identity.ts'
+import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
+
+export const REGIONS = ['fra', 'sin'] as const
+export type Region = (typeof REGIONS)[number]
+
+export const CLUSTER = 'simulated'
+export const ORG = 'acme'
+export const KEK: Kek = kekFromHex('5a'.repeat(32))
+
+/** The machine of the services of a region. */
+export function servicesOf(region: Region): string {
+  return `${region}-services`
+}
+
+const SERVICES = REGIONS.map(servicesOf)
+export const MACHINES: readonly string[] = ['primary', ...REGIONS, 'operator', ...SERVICES]
+
+const identities = new Map<string, Identity>()
+for (const [index, name] of MACHINES.entries())
+  identities.set(name, await identityFromSeed(Buffer.alloc(32, index + 1)))
+
+export function identityOf(name: string): Identity {
+  const identity = identities.get(name)
+  if (identity === undefined) throw new Error(`there is no ${name}`)
+  return identity
+}
+
+export function ipOf(name: string): string {
+  return `10.0.0.${MACHINES.indexOf(name) + 1}`
+}
+
+export function addressOf(name: string): string {
+  return `${ipOf(name)}:7000`
+}
+
+const peer = (name: string, role: string): object => ({ id: identityOf(name).peerId, name, role })
+const COMMON = { cluster: CLUSTER, identity: '/simulated', kek: { env: 'SIMULATED' }, log: { level: 'silent' } }
+
+export interface Freshness {
+  readonly lease_ms: number
+  readonly ping_ms: number
+}
+
+export function primaryConfigIn(data: string, freshness: Freshness): PrimaryConfig {
+  const peers = [peer('operator', 'operator'), ...REGIONS.map((region) => peer(region, 'replica'))]
+  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, archive: { enabled: false } }
+  return primaryConfig.parse({ ...COMMON, ...small, data, listen: addressOf('primary'), freshness, peers })
+}
+
+export function replicaConfigIn(data: string, region: Region): ReplicaConfig {
+  const primary = { address: addressOf('primary'), peer_id: identityOf('primary').peerId }
+  const peers = [peer('operator', 'operator'), peer(servicesOf(region), 'worker')]
+  const small = { checkpoint: { pages: 100 } }
+  return replicaConfig.parse({ ...COMMON, ...small, data, listen: addressOf(region), region, primary, peers })
+}

@@ -1,0 +1,157 @@
+/** A node's place: its machine, its disk, and the process that runs there now, made of the modules that `main.ts` wires. */
+import { join } from 'node:path'
+import { Primary } from '../../../primary/node.ts'
+import { Replica } from '../../../replica/node.ts'
+import { assert, reportOf } from '../../../shared/errors.ts'
+import type { Log } from '../../../shared/log.ts'
+import type { Random } from '../../chaos/random.ts'
+import { Volume } from '../disk/volume.ts'
+import type { Network } from '../network/network.ts'
+import { identityOf, KEK, primaryConfigIn, replicaConfigIn, type Freshness, type Region } from './cast.ts'
+import type { Life, Machine } from './machine.ts'
+
+export interface SeatOptions {
+  readonly role: 'primary' | 'replica'
+  readonly machine: Machine
+  readonly network: Network
+  /** Of the run; every process gets a folder of its own in it. */
+  readonly folder: string
+  /** What the disk holds at first. */
+  readonly image: string
+  readonly freshness: Freshness
+  readonly log: Log
+  readonly random: Random
+  /** A process that ended without having been told to. */
+  readonly onFailed: (what: string) => void
+}
+
+interface Running {
+  readonly life: Life
+  readonly volume: Volume
+  node: Primary | Replica | undefined
+}
+
+export class Seat {
+  readonly #options: SeatOptions
+  #image: string
+  #running: Running | undefined
+
+  constructor(options: SeatOptions) {
+    this.#options = options
+    this.#image = options.image
+  }
+
+  get machine(): Machine {
+    return this.#options.machine
+  }
+
+  get runs(): boolean {
+    return this.#running !== undefined
+  }
+
+  get node(): Primary | Replica | undefined {
+    return this.#running?.node
+  }
+
+  /** To be called by the scheduler: the node's first steps are taken at once. */
+  start(): void {
+    const { machine, folder, onFailed } = this.#options
+    assert(this.#running === undefined, 'one process a seat')
+    machine.powered = true
+    const life = machine.begin()
+    const data = join(folder, `${machine.name}.${life.number}`)
+    const image = new Volume(this.#image, life)
+    image.copyTo(data)
+    image.close()
+    const running: Running = { life, volume: new Volume(data, life), node: undefined }
+    this.#running = running
+    const failed = (error: unknown): void => {
+      if (!life.over) onFailed(`${machine.name} ended: ${JSON.stringify(reportOf(error))}`)
+    }
+    this.#open(data, life).then((node) => {
+      running.node = node
+      void node.failed.then(failed)
+    }, failed)
+  }
+
+  /** All that was written is there for the next process. */
+  kill(): void {
+    const { volume } = this.#end('killed')
+    volume.copyTo(this.#nextImage())
+    volume.close()
+  }
+
+  /** The end of the run: nobody starts from this disk again. */
+  abandon(): void {
+    this.#end('killed').volume.close()
+  }
+
+  /** What was not synced may be gone. Returns how many writes are. */
+  losePower(): number {
+    const { volume } = this.#end('power lost')
+    const lost = volume.survivors(this.#nextImage(), this.#options.random)
+    volume.close()
+    return lost
+  }
+
+  /** As `losePower`, in the middle of whatever the process does with its files next but so many. */
+  losePowerAt(steps: number, told: (lost: number) => void): void {
+    const { life, volume } = this.#now()
+    volume.crashAfter(steps, () => {
+      this.#end('power lost')
+      told(volume.survivors(this.#nextImage(), this.#options.random))
+      const nobody = { runsFromMs: (nowMs: number) => nowMs }
+      life.scheduler.at(life.scheduler.nowMs, nobody, () => volume.close())
+    })
+  }
+
+  /** In order; resolves when it has stopped. The image is what it left. */
+  async stop(): Promise<void> {
+    const { node, life, volume } = this.#now()
+    await node?.stop()
+    life.end()
+    this.#running = undefined
+    volume.copyTo(this.#nextImage())
+    volume.close()
+  }
+
+  /** What the disk holds between two processes. */
+  get image(): string {
+    return this.#image
+  }
+
+  #open(data: string, { host }: Life): Promise<Primary | Replica> {
+    const { role, machine, freshness, log } = this.#options
+    const common = { identity: identityOf(machine.name), kek: KEK, log, host }
+    if (role === 'primary') {
+      const config = primaryConfigIn(data, freshness)
+      return Primary.start({ ...common, config, reread: () => config })
+    }
+    const config = replicaConfigIn(data, machine.name as Region)
+    return Replica.start({ ...common, config, reread: () => config })
+  }
+
+  #end(how: 'killed' | 'power lost'): Running {
+    const running = this.#now()
+    const { network, machine } = this.#options
+    network.end(running.life, how)
+    running.life.end()
+    this.#running = undefined
+    if (how === 'power lost') {
+      machine.powered = false
+      machine.clock.reboot()
+    }
+    return running
+  }
+
+  #now(): Running {
+    assert(this.#running !== undefined, 'a process runs')
+    return this.#running
+  }
+
+  #nextImage(): string {
+    const { folder, machine } = this.#options
+    this.#image = join(folder, `${machine.name}.image.${this.#image.length}.${Math.floor(machine.clock.wallMs())}`)
+    return this.#image
+  }
+}

@@ -1,0 +1,159 @@
+/** A cluster on its machines, with the services and the operator that use it: everything of one run, in one process. */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { signerOver, type Signer } from '../../../primary/client/signer.ts'
+import { CachingVerifier } from '../../../replica/worker/caching-verifier.ts'
+import { PersistentClient } from '../../../shared/channel/persistent-client.ts'
+import type { HistoryEvent } from '../../history/event.ts'
+import { Network } from '../network/network.ts'
+import { randomFor } from '../time/entropy.ts'
+import { Scheduler } from '../time/scheduler.ts'
+import { Trace } from '../trace.ts'
+import {
+  addressOf,
+  CLUSTER,
+  identityOf,
+  ipOf,
+  MACHINES,
+  REGIONS,
+  servicesOf,
+  type Freshness,
+  type Region,
+} from './cast.ts'
+import { nodeLog } from './log.ts'
+import { type Life, Machine, type World } from './machine.ts'
+import { Seat } from './seat.ts'
+
+export interface StageOptions {
+  readonly seed: number
+  readonly freshness: Freshness
+  /** Of this run alone; emptied at its end. */
+  readonly folder: string
+  /** Folder with what the disk of every node holds at first, by name; an empty disk where there is none. */
+  readonly images: string
+  /** Unix milliseconds at the beginning. */
+  readonly epochMs: number
+}
+
+/** With the stack, which is the same in every run. */
+export function textOf(reason: unknown): string {
+  return reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
+}
+
+/** How far the dates of two machines are apart at first, at most. */
+const OFFSET_MS = 20
+/** No crystal uses all of the error that the bound allows for. */
+const RATE_ERROR = 0.0045
+const SIGN_TIMEOUT_MS = 1_500
+export const VERIFY_TIMEOUT_MS = 250
+
+export class Stage {
+  readonly seed: number
+  readonly scheduler: Scheduler = new Scheduler((error, owner) => {
+    // What a process does after its machine has lost power nobody sees.
+    if (owner.runsFromMs(this.scheduler.nowMs) !== Infinity) this.problem(`a crash: ${textOf(error)}`)
+  })
+  readonly network: Network
+  readonly trace: Trace
+  readonly events: HistoryEvent[] = []
+  readonly seats: ReadonlyMap<string, Seat>
+  readonly signer: Signer
+  readonly operator: Life
+  readonly services: ReadonlyMap<Region, { readonly life: Life; readonly verifier: CachingVerifier }>
+  readonly problems: string[] = []
+  readonly #options: StageOptions
+  readonly #machines = new Map<string, Machine>()
+
+  constructor(options: StageOptions) {
+    const { seed, folder } = options
+    this.#options = options
+    this.seed = seed
+    this.trace = new Trace(() => this.scheduler.nowMs, folder)
+    this.network = new Network(this.scheduler, randomFor(seed, 'network'))
+    mkdirSync(folder, { recursive: true })
+    this.#place()
+    this.seats = new Map(['primary', ...REGIONS].map((name) => [name, this.#seat(name)]))
+    this.operator = this.machine('operator').begin()
+    this.signer = this.#openSigner()
+    this.services = new Map(REGIONS.map((region) => [region, this.#openServices(region)]))
+  }
+
+  machine(name: string): Machine {
+    const machine = this.#machines.get(name)
+    if (machine === undefined) throw new Error(`there is no machine ${name}`)
+    return machine
+  }
+
+  seat(name: string): Seat {
+    const seat = this.seats.get(name)
+    if (seat === undefined) throw new Error(`no node runs on ${name}`)
+    return seat
+  }
+
+  /** What must not happen in any run, whatever is done to the cluster. */
+  problem(what: string): void {
+    this.problems.push(what)
+    this.trace.say('problem', what)
+  }
+
+  startAll(): void {
+    for (const [name, seat] of this.seats) this.scheduler.at(0, this.machine(name).begin(), () => seat.start())
+  }
+
+  /** Everything ends where it stands. */
+  strike(): void {
+    for (const seat of this.seats.values()) if (seat.runs) seat.abandon()
+    this.operator.end()
+    for (const { life } of this.services.values()) life.end()
+    rmSync(this.#options.folder, { recursive: true, force: true })
+  }
+
+  #place(): void {
+    const { seed, epochMs } = this.#options
+    const random = randomFor(seed, 'machines')
+    const world: World = { seed, scheduler: this.scheduler, network: this.network }
+    const around = (most: number): number => (2 * random.fraction() - 1) * most
+    for (const name of MACHINES) {
+      const clock = { rate: 1 + around(RATE_ERROR), epochMs: epochMs + around(OFFSET_MS) }
+      const machine = new Machine({ name, address: ipOf(name), ...clock }, world)
+      this.#machines.set(name, machine)
+      this.network.attach(machine)
+    }
+    const far = (): [number, number] => [2 + random.fraction() * 60, random.fraction() * 8]
+    this.network.join('operator', 'primary', 0.3, 0.3)
+    for (const region of REGIONS) {
+      this.network.join(region, 'primary', ...far())
+      this.network.join(servicesOf(region), region, 0.2, 0.3)
+    }
+  }
+
+  #seat(name: string): Seat {
+    const { folder, images, freshness, seed } = this.#options
+    return new Seat({
+      role: name === 'primary' ? 'primary' : 'replica',
+      machine: this.machine(name),
+      network: this.network,
+      folder,
+      image: join(images, name),
+      freshness,
+      log: nodeLog((line) => this.trace.say(name, line)),
+      random: randomFor(seed, `disk of ${name}`),
+      onFailed: (what) => this.problem(what),
+    })
+  }
+
+  #openSigner(): Signer {
+    const { host } = this.operator
+    const to = { address: addressOf('primary'), peerId: identityOf('primary').peerId, cluster: CLUSTER }
+    const client = new PersistentClient({ ...to, identity: identityOf('operator'), channel: 'sign', host })
+    return signerOver(client, { timeoutMs: SIGN_TIMEOUT_MS, clock: host.clock })
+  }
+
+  #openServices(region: Region): { life: Life; verifier: CachingVerifier } {
+    const name = servicesOf(region)
+    const life = this.machine(name).begin()
+    const replicas = [{ address: addressOf(region), peerId: identityOf(region).peerId }]
+    const options = { cluster: CLUSTER, replicas, region, timeoutMs: VERIFY_TIMEOUT_MS }
+    return { life, verifier: new CachingVerifier(options, identityOf(name), life.host) }
+  }
+}

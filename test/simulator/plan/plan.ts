@@ -1,0 +1,143 @@
+/** What a seed does to its cluster: drawn whole before the run begins, so that it can be printed, repeated and cut short. */
+import type { Random } from '../../chaos/random.ts'
+import type { FaultKind } from '../../history/event.ts'
+import { REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
+import { randomFor } from '../time/entropy.ts'
+
+export interface PlannedFault {
+  readonly kind: FaultKind
+  /** A region or its services for what is done to links, else a node. */
+  readonly target: string
+  readonly atMs: number
+  readonly forMs: number
+  /** Milliseconds of a clock, bytes a millisecond, half a period, or file operations before the power goes. */
+  readonly amount: number
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly freshness: Freshness
+  /** Until then tokens come and go and faults begin; all faults are over by then. */
+  readonly lengthMs: number
+  readonly faults: readonly PlannedFault[]
+}
+
+export const STEP_MS = 100
+const BEGIN_MS = 900
+const FAULTS_MAX = 3
+const COMPANY = 0.6
+/** That a second fault is done to what the first is done to, where it can be. */
+const NEAR = 0.6
+/** The long one leaves time for a second fault while what was granted before the first still counts. */
+const LEASES_MS = [400, 400, 700, 700, 1_000, 2_500] as const
+const PINGS_A_LEASE = 5
+
+interface Around {
+  readonly leaseMs: number
+  /** What another fault is done to meanwhile. */
+  readonly near: string | undefined
+}
+
+type Draw = (random: Random, around: Around) => Omit<PlannedFault, 'atMs' | 'kind'>
+
+const NODES = ['primary', ...REGIONS] as const
+
+const linkOf = (random: Random, { near }: Around): string => {
+  const region = REGIONS.find((name) => name === near && random.fraction() < NEAR) ?? random.pick(REGIONS) ?? 'fra'
+  return random.fraction() < 0.8 ? region : servicesOf(region)
+}
+const nodeOf = (random: Random, { near }: Around): string =>
+  NODES.find((name) => name === near && random.fraction() < NEAR) ?? random.pick(NODES) ?? 'primary'
+/** From a blink to several leases. */
+const forLeases = (random: Random, { leaseMs }: Around, most = 3): number =>
+  leaseMs * most * random.fraction() ** 1.5 + 30
+
+const cut: Draw = (random, around) => ({ target: linkOf(random, around), forMs: forLeases(random, around), amount: 0 })
+const stop: Draw = (random, around) => ({ target: nodeOf(random, around), forMs: forLeases(random, around), amount: 0 })
+
+const DRAWS: readonly (readonly [FaultKind, Draw])[] = [
+  ['cut both ways', cut],
+  ['cut towards the replica', cut],
+  ['cut towards the primary', cut],
+  [
+    'flapping',
+    (random, around) => ({ ...cut(random, around), amount: around.leaseMs * (0.05 + 0.7 * random.fraction()) }),
+  ],
+  ['links broken', (random, around) => ({ target: linkOf(random, around), forMs: 0, amount: 0 })],
+  ['slow link', (random, around) => ({ ...cut(random, around), amount: 1 + 30 * random.fraction() })],
+  ['stopped', stop],
+  ['asleep', stop],
+  ['killed', (random, around) => ({ ...stop(random, around), forMs: forLeases(random, around, 1) })],
+  [
+    'power lost',
+    (random, around) => ({
+      ...stop(random, around),
+      forMs: forLeases(random, around, 1),
+      amount: random.fraction() < 0.5 ? 0 : 1 + random.below(24),
+    }),
+  ],
+  [
+    'wall clock moved',
+    (random, around) => ({
+      ...stop(random, around),
+      amount: Math.round((random.fraction() < 0.5 ? -1 : 1) * 10 ** (1 + 6 * random.fraction())),
+    }),
+  ],
+]
+
+/** Narrows what is drawn to what a question is about. */
+export interface Aim {
+  readonly kinds?: readonly FaultKind[]
+  readonly leaseMs?: number
+}
+
+export const KINDS: readonly FaultKind[] = DRAWS.map(([kind]) => kind)
+
+export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
+  const random = randomFor(seed, 'plan')
+  const lengthMs = steps * STEP_MS
+  const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
+  const draws = DRAWS.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
+  const faults: PlannedFault[] = []
+  const count = 1 + random.below(FAULTS_MAX)
+  while (faults.length < count) {
+    const fault = drawFault(random, { draws, leaseMs, lengthMs, during: undefined })
+    faults.push(fault)
+    // Faults that come together find what neither finds alone.
+    if (random.fraction() < COMPANY) faults.push(drawFault(random, { draws, leaseMs, lengthMs, during: fault }))
+  }
+  return {
+    seed,
+    freshness: { lease_ms: leaseMs, ping_ms: Math.round(leaseMs / PINGS_A_LEASE) },
+    lengthMs,
+    faults: faults.toSorted((a, b) => a.atMs - b.atMs),
+  }
+}
+
+interface DrawOptions {
+  readonly draws: typeof DRAWS
+  readonly leaseMs: number
+  readonly lengthMs: number
+  /** Begins while this one lasts. */
+  readonly during: PlannedFault | undefined
+}
+
+function drawFault(random: Random, { draws, leaseMs, lengthMs, during }: DrawOptions): PlannedFault {
+  const [kind, draw] = random.pick(draws) ?? ['cut both ways', cut]
+  const [fromMs, untilMs] =
+    during === undefined ? [BEGIN_MS, Math.max(BEGIN_MS, lengthMs)] : [during.atMs, during.atMs + during.forMs]
+  const atMs = Math.round(fromMs + random.fraction() * (untilMs - fromMs))
+  const drawn = draw(random, { leaseMs, near: during?.target })
+  return { kind, ...drawn, atMs, forMs: Math.round(Math.min(drawn.forMs, lengthMs - atMs)) }
+}
+
+export function planText({ seed, freshness, lengthMs, faults }: Plan): readonly string[] {
+  const head = `seed ${seed}: L = ${freshness.lease_ms} ms, ping every ${freshness.ping_ms} ms, ${lengthMs} ms`
+  return [
+    head,
+    ...faults.map(({ kind, target, atMs, forMs, amount }, index) => {
+      const by = amount === 0 ? '' : ` (${amount < 100 ? Number(amount.toFixed(2)) : Math.round(amount)})`
+      return `  ${index}. at ${atMs} ms, for ${forMs} ms: ${kind}${by}: ${target}`
+    }),
+  ]
+}

@@ -1,0 +1,91 @@
+/** What many seeds show together: figures, gates against runs that show nothing, and how to repeat what failed. */
+import type { Counts } from '../history/check.ts'
+import type { FaultKind } from '../history/event.ts'
+import { KINDS } from './plan/plan.ts'
+import type { Order, SeedReport } from './seeds-child.ts'
+
+export class Report {
+  readonly failed: SeedReport[] = []
+  seeds = 0
+  virtualMs = 0
+  cpuMs = 0
+  /** Each seed's, in any order. */
+  readonly freshAgainMs: number[] = []
+  /** Worst acceptance after an acknowledgement, as a part of its run's bound. */
+  worst = 0
+  readonly counts: Record<keyof Counts, number> = {
+    verifications: 0,
+    insideBound: 0,
+    afterBound: 0,
+    afterGlobal: 0,
+    leased: 0,
+    leasedAnswered: 0,
+    unleased: 0,
+  }
+  readonly bites: Map<FaultKind, number> = new Map()
+
+  take(report: SeedReport): void {
+    this.seeds += 1
+    this.virtualMs += report.virtualMs
+    this.cpuMs += report.cpuMs
+    this.freshAgainMs.push(report.freshAgainMs)
+    this.worst = Math.max(this.worst, report.worstAcceptanceMs / report.boundMs)
+    for (const name of Object.keys(this.counts) as (keyof Counts)[]) this.counts[name] += report.counts[name]
+    for (const [kind, times] of Object.entries(report.bites)) {
+      this.bites.set(kind as FaultKind, (this.bites.get(kind as FaultKind) ?? 0) + times)
+    }
+    if (report.failures.length > 0) this.failed.push(report)
+  }
+}
+
+/** With fewer seeds chance alone may leave something out. */
+export const GATES_FROM_SEEDS = 60
+/** What a seed must have seen at least, on average. */
+const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.04, unleased: 0.04 } as const
+const FAULT_A_SEED = 0.05
+
+/** One sentence for each thing that these seeds came too rarely near to. */
+export function missedGates({ seeds, counts, bites }: Report, kinds: readonly FaultKind[]): readonly string[] {
+  if (seeds < GATES_FROM_SEEDS) return []
+  const short = (what: string, seen: number, aSeed: number): readonly string[] =>
+    seen >= aSeed * seeds ? [] : [`${what}: seen ${seen} times, ${Math.ceil(aSeed * seeds)} are needed`]
+  return [
+    ...Object.entries(A_SEED).flatMap(([name, aSeed]) => short(name, counts[name as keyof typeof A_SEED], aSeed)),
+    ...kinds.flatMap((kind) => short(kind, bites.get(kind) ?? 0, FAULT_A_SEED)),
+  ]
+}
+
+export function figures(report: Report, tookMs: number): readonly string[] {
+  const { seeds, virtualMs, counts, bites, worst } = report
+  const sorted = report.freshAgainMs.toSorted((a, b) => a - b)
+  const part = (share: number): number => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0)
+  const aMinute = Math.round((seeds * 60_000) / tookMs)
+  return [
+    `${seeds} seeds, ${(virtualMs / 3_600_000).toFixed(2)} hours of the cluster in ${(tookMs / 1000).toFixed(1)} s: ${aMinute} seeds a minute, ${Math.round(report.cpuMs / seeds)} ms of a processor each`,
+    `verifications: ${counts.verifications}; after an acknowledged revocation ${counts.insideBound} inside the bound, ${counts.afterBound} after it, ${counts.afterGlobal} after a global wait`,
+    `in regions cut off: ${counts.leased} surely inside a lease, of which ${counts.leasedAnswered} answered; ${counts.unleased} past it`,
+    `worst acceptance after an acknowledgement: ${(worst * 100).toFixed(0)} % of the bound`,
+    `without a lease after the last fault and its bound: ${part(0.5)} ms in the middle, ${part(0.99)} ms for 99 of 100, ${part(1)} ms at worst`,
+    `faults that bit: ${KINDS.map((kind) => `${kind} ${bites.get(kind) ?? 0}`).join(', ')}`,
+  ]
+}
+
+export function failureText(report: SeedReport, { steps, aim }: Pick<Order, 'steps' | 'aim'>): readonly string[] {
+  const { seed, failures, plan, shortest } = report
+  const kinds = aim.kinds === undefined ? '' : ` --kinds '${aim.kinds.join(',')}'`
+  const repeat = `npm run simulate -- --seed ${seed} --steps ${steps}${kinds}`
+  const shorter =
+    shortest === undefined
+      ? []
+      : [
+          'the shortest schedule that still fails:',
+          ...shortest.plan,
+          `  ${repeat} --only ${shortest.excerpt.only.join(',') || 'none'} --until ${shortest.excerpt.until} --trace`,
+        ]
+  return [
+    ...plan,
+    ...[...new Set(failures)].slice(0, 10).map((failure) => `  FAILED ${failure}`),
+    `  ${repeat}`,
+    ...shorter,
+  ]
+}

@@ -1,0 +1,110 @@
+/** One seed: a cluster is set up, used, and disturbed by its plan; then quiet, a last look at everything, and the verdict. */
+import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bound.ts'
+import { checkHistory, type Bounds, type Verdict } from '../history/check.ts'
+import type { HistoryEvent } from '../history/event.ts'
+import { isPowerLost } from './disk/volume.ts'
+import { Load } from './load/load.ts'
+import { Stage, textOf } from './nodes/stage.ts'
+import { RUN_EPOCH_MS } from './nodes/template.ts'
+import { inflict } from './plan/inflict.ts'
+import type { Plan } from './plan/plan.ts'
+
+export interface RunResult {
+  readonly plan: Plan
+  readonly events: readonly HistoryEvent[]
+  readonly verdict: Verdict
+  /** One sentence for each thing that must not happen, promises that were broken among them. */
+  readonly failures: readonly string[]
+  readonly trace: readonly string[]
+  readonly digest: string
+  readonly virtualMs: number
+  /** After the end of all faults and of every lease from before it, until every region accepted a good token. */
+  readonly freshAgainMs: number
+}
+
+export interface Grounds {
+  /** A folder of this run alone. */
+  readonly folder: string
+  /** What `makeTemplate` made. */
+  readonly images: string
+}
+
+/**
+ * After the last fault. A handshake with a machine that has lost its power is given up after three seconds (limits.ts), and
+ * the next one may wait for half a second.
+ */
+const FRESH_AGAIN_MS_MAX = 5_000
+const PROBE_MS = 150
+/** What was asked for at the end of the load is answered, or known to have failed. */
+const LAST_ANSWER_MS = 300
+const LAST_LOOK_MS = 600
+
+export function boundsOf({ freshness }: Plan): Bounds {
+  const revocationMs = revocationBoundMs({ ...FRESHNESS_DEFAULTS, ...freshness })
+  const { lease_ms, ping_ms } = freshness
+  return { revocationMs, leaseMs: revocationMs, surelyLeasedMs: lease_ms - 3 * ping_ms }
+}
+
+export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<RunResult> {
+  const { seed, freshness, lengthMs, faults } = plan
+  const stage = new Stage({ seed, freshness, folder, images, epochMs: RUN_EPOCH_MS })
+  const watch = (reason: unknown): void => {
+    if (!isPowerLost(reason)) stage.problem(`a rejection that nobody handled: ${textOf(reason)}`)
+  }
+  process.on('unhandledRejection', watch)
+  try {
+    stage.startAll()
+    const load = new Load(stage, lengthMs)
+    load.start()
+    for (const fault of faults) inflict(stage, fault)
+    const { scheduler } = stage
+    const bounds = boundsOf(plan)
+    const quietMs = lengthMs + bounds.revocationMs + LAST_ANSWER_MS
+    await scheduler.runUntil(quietMs)
+    const freshAgainMs = await freshAgain(stage, load, quietMs)
+    const lookMs = scheduler.nowMs
+    load.readAll()
+    await scheduler.runUntil(lookMs + LAST_LOOK_MS)
+    const verdict = checkHistory(stage.events, bounds)
+    const failures = [...verdict.violations.map(({ rule, what }) => `${rule}: ${what}`), ...stage.problems]
+    failures.push(...lastLook(stage.events, lookMs))
+    const { lines: trace } = stage.trace
+    return {
+      plan,
+      freshAgainMs,
+      events: stage.events,
+      verdict,
+      failures,
+      trace,
+      digest: stage.trace.digest(),
+      virtualMs: scheduler.nowMs,
+    }
+  } finally {
+    stage.strike()
+    process.off('unhandledRejection', watch)
+  }
+}
+
+async function freshAgain(stage: Stage, load: Load, sinceMs: number): Promise<number> {
+  const { scheduler } = stage
+  while (scheduler.nowMs - sinceMs < FRESH_AGAIN_MS_MAX && !(await load.accepted())) {
+    await scheduler.runUntil(scheduler.nowMs + PROBE_MS)
+  }
+  return scheduler.nowMs - sinceMs
+}
+
+/** V2: when all is well again nothing is unavailable, and what nobody asked to revoke is accepted. */
+function lastLook(events: readonly HistoryEvent[], sinceMs: number): readonly string[] {
+  const touched = new Set(events.flatMap((event) => (event.t === 'revoke' ? [event.id] : [])))
+  const ended = new Set(
+    events.flatMap((event) =>
+      event.t === 'mint' && [event.id, ...event.ancestors].some((id) => touched.has(id)) ? [event.id] : [],
+    ),
+  )
+  return events.flatMap((event) => {
+    if (event.t !== 'verify' || event.inv < sinceMs || event.id === undefined) return []
+    if (event.result === 'unavailable') return [`V2: ${event.region} is not fresh again: ${event.reason}`]
+    const wrong = event.result === 'deny' && !ended.has(event.id)
+    return wrong ? [`S12: ${event.region} refuses a good token at the end: ${event.reason}`] : []
+  })
+}

@@ -1,0 +1,36 @@
+/** Schedules that once broke a promise: each is the shortest that did, and stays. */
+import type { Plan } from './plan/plan.ts'
+
+export interface Scenario {
+  readonly name: string
+  readonly plan: Plan
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    // It believed its clock, which was put right a moment later, and every replica refused its time from then on.
+    name: 'a primary that starts while its clock is eleven minutes ahead',
+    plan: {
+      seed: 5128,
+      freshness: { lease_ms: 1_000, ping_ms: 200 },
+      lengthMs: 2_500,
+      faults: [
+        { kind: 'power lost', target: 'primary', atMs: 1_319, forMs: 1_181, amount: 0 },
+        { kind: 'wall clock moved', target: 'primary', atMs: 2_362, forMs: 138, amount: 681_770 },
+      ],
+    },
+  },
+  {
+    // The last record of its log was cut off as torn, the one before, torn as well, was taken for damage of another kind.
+    name: 'a primary whose log lost two records with the power',
+    plan: {
+      seed: 43,
+      freshness: { lease_ms: 700, ping_ms: 140 },
+      lengthMs: 2_000,
+      faults: [
+        { kind: 'power lost', target: 'primary', atMs: 1_241, forMs: 210, amount: 0 },
+        { kind: 'power lost', target: 'primary', atMs: 1_947, forMs: 53, amount: 14 },
+      ],
+    },
+  },
+]
