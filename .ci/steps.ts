@@ -35,5 +35,5 @@ export const STEPS: readonly Step[] = [
   suite('test:chaos', 7 * MINUTE_MS),
   check('simulate', ['--scenarios', '--twice'], 45 * SECOND_MS),
   check('simulate', ['--seeds', '80', '--steps', '18', '--twice'], 100 * SECOND_MS),
-  check('bench', ['--quick'], 210 * SECOND_MS),
+  check('bench', ['--quick'], 190 * SECOND_MS),
 ]
