@@ -1,20 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { type Bounds, checkHistory, type Rule } from './check.ts'
-import type { FaultEvent, HistoryEvent, MintEvent, RevokeEvent, VerifyEvent } from './event.ts'
-import { type Gates, missedGates } from './gates.ts'
+import type { FaultEvent, HistoryEvent, MintEvent, Named, RevokeEvent, VerifyEvent } from './event.ts'
+import { missedCounts, missedFaults } from './gates.ts'
 
 const BOUNDS: Bounds = { revocationMs: 1_000, leaseMs: 900, surelyLeasedMs: 600 }
 
-const minted = (id: string, ancestors: readonly string[] = []): MintEvent => ({
-  t: 'mint',
-  inv: 0,
-  ret: 1,
-  id,
-  ancestors,
-})
-const revoked = (id: string, changes: Partial<RevokeEvent> = {}): RevokeEvent => {
-  return { t: 'revoke', inv: 90, ret: 100, id, wait: 'durable', result: 'ok', epoch: 1, seq: 1, ...changes }
+const minted = (id: string, ancestors: readonly string[] = [], changes: Partial<MintEvent> = {}): MintEvent => {
+  const identity = { org: 'acme', subject: 'alice', kid: 'k1', issuedMs: 500 }
+  return { t: 'mint', inv: 0, ret: 1, id, ancestors, ...identity, ...changes }
 }
+const revokedAs = (named: Named, changes: Partial<RevokeEvent> = {}): RevokeEvent => {
+  return { t: 'revoke', inv: 90, ret: 100, named, wait: 'durable', result: 'ok', epoch: 1, seq: 1, ...changes }
+}
+const revoked = (id: string, changes: Partial<RevokeEvent> = {}): RevokeEvent =>
+  revokedAs({ kind: 'token', id }, changes)
 const verified = (inv: number, changes: Partial<VerifyEvent> = {}): VerifyEvent => {
   const where = { proc: 'w1', region: 'fra', node: 'w1', boot: 'b1' }
   return { t: 'verify', inv, ret: inv + 1, ...where, id: 'a', result: 'allow', ...changes }
@@ -50,6 +49,52 @@ describe('the checker', () => {
     expect(rulesOf(unknown, verified(5_000))).toEqual([])
     expect(rulesOf(unknown, verified(2_000, { ...refused, node: 'w2' }), verified(2_900))).toEqual([])
     expect(rulesOf(unknown, verified(2_000, { ...refused, node: 'w2' }), verified(3_100))).toEqual(['S1'])
+  })
+
+  test('holds every token that a cut-off names to it, and no other', () => {
+    const alice = (untilMs: number): RevokeEvent =>
+      revokedAs({ kind: 'subject', org: 'acme', subject: 'alice', untilMs })
+    const org = (untilMs: number): RevokeEvent => revokedAs({ kind: 'org', org: 'acme', untilMs })
+    for (const cutOff of [alice, org]) {
+      // The moment itself is included, and what was issued after it is not.
+      expect(rulesOf(cutOff(500), verified(1_101))).toEqual(['S1'])
+      expect(rulesOf(cutOff(499), verified(1_101))).toEqual([])
+      expect(rulesOf(cutOff(499), verified(200, refused))).toEqual(['S12'])
+    }
+    const others = [minted('b', [], { subject: 'bob' }), minted('c', [], { org: 'globex' })]
+    expect(rulesOf(...others, alice(500), verified(1_101, { id: 'b' }), verified(1_101, { id: 'c' }))).toEqual([])
+    expect(rulesOf(...others, org(500), verified(1_101, { id: 'b' }), verified(1_101, { id: 'c' }))).toEqual(['S1'])
+  })
+
+  test('holds every token of a retired key to that', () => {
+    const retired = revokedAs({ kind: 'key', kid: 'k1' })
+    const keyRetired = { result: 'deny', reason: 'key_retired' } as const
+    expect(rulesOf(retired, verified(1_101))).toEqual(['S1'])
+    expect(rulesOf(minted('b', [], { kid: 'k2' }), retired, verified(1_101, { id: 'b' }))).toEqual([])
+    expect(rulesOf(retired, verified(50, keyRetired))).toEqual(['S12'])
+    expect(rulesOf(retired, verified(200, keyRetired), verified(300))).toEqual(['S3'])
+  })
+
+  test('judges a service token by its ancestor’s time of issue as well', () => {
+    const service = minted('s', ['a'], { issuedMs: 900 })
+    const cutOff = revokedAs({ kind: 'subject', org: 'acme', subject: 'alice', untilMs: 500 })
+    expect(rulesOf(service, cutOff, verified(1_101, { id: 's' }))).toEqual(['S1'])
+  })
+
+  test('does not take the refusal of what two revocations end for a sign of the one that is in doubt', () => {
+    const inDoubt = revokedAs({ kind: 'org', org: 'acme', untilMs: 500 }, { result: 'indeterminate' })
+    const known = minted('b')
+    const shown = verified(2_000, { ...refused, node: 'w2' })
+    expect(rulesOf(known, revoked('a'), inDoubt, shown, verified(9_000, { id: 'b' }))).toEqual([])
+    const settled = verified(2_000, { ...refused, id: 'b', node: 'w2' })
+    expect(rulesOf(known, revoked('a'), inDoubt, settled, verified(9_000, { id: 'b' }))).toEqual(['S1'])
+  })
+
+  test('judges the chosen verifications by all of the history', () => {
+    const unknown = revoked('a', { result: 'indeterminate' })
+    const events = [minted('a'), unknown, verified(2_000, { ...refused, proc: 'w2', node: 'w2' }), verified(2_500)]
+    const { counts, worstAcceptanceMs } = checkHistory(events, BOUNDS, ({ proc }) => proc === 'w1')
+    expect([counts.verifications, counts.insideBound, worstAcceptanceMs]).toEqual([1, 1, 499])
   })
 
   test('takes a refused revocation for none', () => {
@@ -126,21 +171,21 @@ describe('the checker', () => {
 })
 
 describe('the gates', () => {
-  const gates: Gates = { insideBound: 1, afterBound: 0, afterGlobal: 0, leased: 0, unleased: 0, faults: { stopped: 1 } }
-  const missed = (...events: readonly HistoryEvent[]): readonly string[] =>
-    missedGates(events, checkHistory(events, BOUNDS).counts, gates)
+  const enough = [minted('a'), revoked('a'), verified(150, refused)]
 
   test('name what a run did not come near', () => {
-    expect(missed()).toEqual([
-      'only 0 verifications fell inside the bound after a revocation, 1 are needed',
-      'stopped bit 0 times, 1 are needed',
-    ])
-    const enough = [minted('a'), revoked('a'), verified(150, refused), fault({ kind: 'stopped' })]
+    const missed = (...events: readonly HistoryEvent[]): readonly string[] =>
+      missedCounts('probes', checkHistory(events, BOUNDS).counts, { insideBound: 1, unleased: 0 })
+    expect(missed()).toEqual(['only 0 verifications of probes fell inside the bound after a revocation, 1 are needed'])
     expect(missed(...enough)).toEqual([])
   })
 
-  test('name a fault that had no effect', () => {
-    const enough = [minted('a'), revoked('a'), verified(150, refused), fault({ kind: 'stopped' })]
-    expect(missed(...enough, fault({ effect: 0 }))).toEqual(['cut both ways of fra had no effect'])
+  test('name a fault that bit too seldom, and one that had no effect', () => {
+    expect(missedFaults([], { stopped: 1 })).toEqual(['stopped bit 0 times, 1 are needed'])
+    const stopped = fault({ kind: 'stopped' })
+    expect(missedFaults([stopped], { stopped: 1 })).toEqual([])
+    expect(missedFaults([stopped, fault({ effect: 0 })], { stopped: 1 })).toEqual([
+      'cut both ways of fra had no effect',
+    ])
   })
 })

@@ -2,8 +2,8 @@
  * Judges a history by the promises of ARCHITECTURE.md. Revocations only ever grow and have one writer, so every rule is a
  * comparison of times: no search, and every violation names the events that show it.
  */
-import { ISOLATING, type FaultEvent, type HistoryEvent, type RevokeEvent, type VerifyEvent } from './event.ts'
-import { bindingsOf, endOf, lineageOf, type Binding, type Lineage } from './revocations.ts'
+import { FALLEN, ISOLATING, type FaultEvent, type HistoryEvent, type RevokeEvent, type VerifyEvent } from './event.ts'
+import { type Endings, endingsOf, nameOf } from './revocations.ts'
 
 export interface Bounds {
   /** B: after it nothing accepts what was revoked. Milliseconds. */
@@ -43,9 +43,14 @@ export interface Counts {
   readonly unleased: number
 }
 
-export function checkHistory(events: readonly HistoryEvent[], bounds: Bounds): Verdict {
-  const subject = { events, bounds, lineage: lineageOf(events), bindings: bindingsOf(events) }
-  const verifications = events.filter((event) => event.t === 'verify')
+/** Of `chosen` verifications; what they are judged by is the whole history. */
+export function checkHistory(
+  events: readonly HistoryEvent[],
+  bounds: Bounds,
+  chosen: (event: VerifyEvent) => boolean = () => true,
+): Verdict {
+  const subject = { bounds, endings: endingsOf(events) }
+  const verifications = events.filter((event) => event.t === 'verify').filter(chosen)
   const faults = events.filter((event) => event.t === 'fault')
   return {
     violations: [
@@ -60,29 +65,29 @@ export function checkHistory(events: readonly HistoryEvent[], bounds: Bounds): V
 
 interface Subject {
   readonly bounds: Bounds
-  readonly lineage: Lineage
-  readonly bindings: ReadonlyMap<string, Binding>
+  readonly endings: Endings
 }
 
 /** How long after the acknowledgement an accepted verification began; 0 when it began before. */
-function acceptanceMs(event: VerifyEvent, { lineage, bindings }: Subject): number {
+function acceptanceMs(event: VerifyEvent, { endings }: Subject): number {
   if (event.result !== 'allow') return 0
-  return Math.max(0, event.inv - endOf(event, lineage, bindings, 'ackMs'))
+  return Math.max(0, event.inv - endings.of(event.id).ackMs)
 }
 
 function judgeVerification(event: VerifyEvent, subject: Subject, faults: readonly FaultEvent[]): readonly Violation[] {
-  const { bounds, lineage, bindings } = subject
+  const { bounds, endings } = subject
+  const { begunMs, globalMs } = endings.of(event.id)
   const found: Violation[] = []
   const violates = (rule: Rule, what: string): void => void found.push({ rule, what, event })
   if (event.result === 'allow') {
     const late = acceptanceMs(event, subject)
     if (late > bounds.revocationMs) violates('S1', `accepted ${late.toFixed(1)} ms after the acknowledgement`)
-    if (event.inv > endOf(event, lineage, bindings, 'globalMs')) violates('S2', 'accepted after a global wait returned')
-    if (event.id === undefined || !lineage.minted(event.id)) violates('S6', 'accepted, and nobody minted it')
+    if (event.inv > globalMs) violates('S2', 'accepted after a global wait returned')
+    if (event.id === undefined || !endings.minted(event.id)) violates('S6', 'accepted, and nobody minted it')
     const cutMs = isolatedFor(event, faults)
     if (cutMs > bounds.leaseMs) violates('S4', `accepted in a region cut off for ${cutMs.toFixed(1)} ms`)
   }
-  if (event.reason === 'revoked' && event.ret < endOf(event, lineage, bindings, 'begunMs')) {
+  if (FALLEN.has(event.reason) && event.ret < begunMs) {
     violates('S12', 'refused as revoked, and nobody had asked for that')
   }
   const { minTxid = 0, txid } = event
@@ -107,7 +112,7 @@ function relapses(verifications: readonly VerifyEvent[]): readonly Violation[] {
   const found: Violation[] = []
   const keyOf = ({ node, id }: VerifyEvent): string => `${node} ${id ?? ''}`
   for (const event of verifications.toSorted((a, b) => a.ret - b.ret)) {
-    if (event.reason === 'revoked' && !refused.has(keyOf(event))) refused.set(keyOf(event), event.ret)
+    if (FALLEN.has(event.reason) && !refused.has(keyOf(event))) refused.set(keyOf(event), event.ret)
     const since = refused.get(keyOf(event)) ?? Infinity
     if (event.result === 'allow' && event.inv > since) {
       found.push({ rule: 'S3', what: `accepted by a node that had refused it as revoked`, event })
@@ -124,14 +129,15 @@ function clashes(revocations: readonly RevokeEvent[]): readonly Violation[] {
   let last: RevokeEvent | undefined
   for (const event of placed.toSorted((a, b) => a.ret - b.ret)) {
     const place = `${event.epoch ?? 0}.${event.seq ?? 0}`
+    const name = nameOf(event.named)
     const owner = owners.get(place)
-    if (owner !== undefined && owner !== event.id) {
+    if (owner !== undefined && owner !== name) {
       found.push({ rule: 'S7', what: `place ${place} belongs to ${owner} as well`, event })
     }
     if (last !== undefined && event.inv > last.ret && owner === undefined && isBefore(event, last)) {
       found.push({ rule: 'S7', what: `place ${place} was given after a later one`, event })
     }
-    owners.set(place, event.id)
+    owners.set(place, name)
     last = event
   }
   return found
@@ -143,11 +149,11 @@ function isBefore(a: RevokeEvent, b: RevokeEvent): boolean {
 }
 
 function countsOf(verifications: readonly VerifyEvent[], faults: readonly FaultEvent[], subject: Subject): Counts {
-  const { bounds, lineage, bindings } = subject
-  const sinceAck = (event: VerifyEvent): number => event.inv - endOf(event, lineage, bindings, 'ackMs')
+  const { bounds, endings } = subject
+  const sinceAck = (event: VerifyEvent): number => event.inv - endings.of(event.id).ackMs
   const count = (holds: (event: VerifyEvent) => boolean): number => verifications.filter(holds).length
   const valid = (event: VerifyEvent): boolean =>
-    event.id !== undefined && lineage.minted(event.id) && event.ret < endOf(event, lineage, bindings, 'begunMs')
+    event.id !== undefined && endings.minted(event.id) && event.ret < endings.of(event.id).begunMs
   const leased = verifications.filter((event) => {
     const cutMs = isolatedFor(event, faults)
     return cutMs > 0 && cutMs + (event.ret - event.inv) < bounds.surelyLeasedMs && valid(event)
@@ -156,7 +162,7 @@ function countsOf(verifications: readonly VerifyEvent[], faults: readonly FaultE
     verifications: verifications.length,
     insideBound: count((event) => sinceAck(event) > 0 && sinceAck(event) <= bounds.revocationMs),
     afterBound: count((event) => sinceAck(event) > bounds.revocationMs),
-    afterGlobal: count((event) => event.inv > endOf(event, lineage, bindings, 'globalMs')),
+    afterGlobal: count((event) => event.inv > endings.of(event.id).globalMs),
     leased: leased.length,
     leasedAnswered: leased.filter(({ result }) => result !== 'unavailable').length,
     unleased: count((event) => isolatedFor(event, faults) > bounds.leaseMs),

@@ -17,11 +17,24 @@ export interface MintEvent extends Call {
   readonly id: string
   /** Tokens it was made from: a service token names its ancestors. */
   readonly ancestors: readonly string[]
+  readonly org: string
+  readonly subject: string
+  /** Of its root key. */
+  readonly kid: string
+  /** By the authority's own clock of issue, unix milliseconds: it is compared with cut-offs, and with nothing else. */
+  readonly issuedMs: number
 }
+
+/** What a revocation ends: one token, what was issued up to a moment (itself included), what a key has minted. */
+export type Named =
+  | { readonly kind: 'token'; readonly id: string }
+  | { readonly kind: 'subject'; readonly org: string; readonly subject: string; readonly untilMs: number }
+  | { readonly kind: 'org'; readonly org: string; readonly untilMs: number }
+  | { readonly kind: 'key'; readonly kid: string }
 
 export interface RevokeEvent extends Call {
   readonly t: 'revoke'
-  readonly id: string
+  readonly named: Named
   readonly wait: 'local' | 'durable' | 'global'
   /** `indeterminate`: nobody knows whether it was carried out. `refused`: it was not. */
   readonly result: 'ok' | 'indeterminate' | 'refused'
@@ -44,6 +57,8 @@ export interface VerifyEvent extends Call {
   /** Id of the token that was shown, attenuated or not; undefined for one that nobody minted. */
   readonly id?: string
   readonly result: 'allow' | 'deny' | 'unavailable'
+  /** Nobody was asked: the verdict is of the process's own cache. */
+  readonly cached?: true
   /** Of a refusal. */
   readonly reason?: string
   /** State that the verdict was judged by. */
@@ -70,6 +85,8 @@ export type FaultKind =
   | 'cut towards the replica'
   | 'cut towards the primary'
   | 'flapping'
+  | 'slow'
+  | 'delivered late'
   | 'stopped'
   | 'killed'
   | 'wall clock moved'
@@ -78,9 +95,13 @@ export type FaultKind =
   | 'power lost'
   | 'asleep'
 
-/** Faults that keep every answer of the primary from a region: its lease ends while they last. */
+/** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */
 export const ISOLATING: ReadonlySet<FaultKind> = new Set([
   'cut both ways',
   'cut towards the replica',
   'cut towards the primary',
+  'delivered late',
 ])
+
+/** Refusals that are final: what ended the token is a revocation. */
+export const FALLEN: ReadonlySet<string | undefined> = new Set(['revoked', 'key_retired', 'org_disabled'])

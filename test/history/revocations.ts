@@ -1,8 +1,7 @@
 /** What a history says of each revocation: from when on it binds, and whom it binds. */
-import type { HistoryEvent, RevokeEvent, VerifyEvent } from './event.ts'
+import { FALLEN, type HistoryEvent, type MintEvent, type Named, type RevokeEvent } from './event.ts'
 
-export interface Binding {
-  readonly id: string
+export interface Moments {
   /** Acknowledged; or, where the answer was not known, first shown by a node. Infinity: never known to be carried out. */
   readonly ackMs: number
   /** No token may be refused as revoked before this. */
@@ -11,60 +10,90 @@ export interface Binding {
   readonly globalMs: number
 }
 
-export interface Lineage {
-  /** Ids whose revocation ends this one: itself and its ancestors. */
-  readonly endedBy: (id: string) => readonly string[]
+export interface Endings {
+  /** Of all that ends a token, the earliest of each kind of moment; also for a token that nobody minted. */
+  readonly of: (id: string | undefined) => Moments
   readonly minted: (id: string) => boolean
 }
 
-export function lineageOf(events: readonly HistoryEvent[]): Lineage {
-  const ancestors = new Map<string, readonly string[]>()
-  for (const event of events) if (event.t === 'mint') ancestors.set(event.id, event.ancestors)
-  return {
-    endedBy: (id) => [id, ...(ancestors.get(id) ?? [])],
-    minted: (id) => ancestors.has(id),
-  }
+const NEVER: Moments = { ackMs: Infinity, begunMs: Infinity, globalMs: Infinity }
+
+export function endingsOf(events: readonly HistoryEvent[]): Endings {
+  const mints = new Map(events.filter((event) => event.t === 'mint').map((event) => [event.id, event]))
+  const calls = Map.groupBy(events.filter(isCarriedOut), ({ named }) => nameOf(named))
+  const enders = endersBy(mints, calls)
+  const shown = firstShown(events, enders)
+  const moments = new Map([...calls].map(([name, group]) => [name, momentsOf(group, shown.get(name) ?? Infinity)]))
+  const ends = remembered((id) => enders(id).reduce((first, name) => earlier(first, moments.get(name)), NEVER))
+  return { of: (id) => (id === undefined ? NEVER : ends(id)), minted: (id) => mints.has(id) }
 }
 
-/** An answer that nobody got may mean either; the first node that refuses the token as revoked settles it. */
-export function bindingsOf(events: readonly HistoryEvent[]): ReadonlyMap<string, Binding> {
-  const shown = firstShown(events)
-  const bindings = new Map<string, Binding>()
-  for (const event of events) {
-    if (event.t !== 'revoke' || event.result === 'refused') continue
-    bindings.set(event.id, joined(bindings.get(event.id), bindingOf(event, shown)))
-  }
-  return bindings
+/** The same revocation, asked for again, has the same name. */
+export function nameOf(named: Named): string {
+  return Object.values(named).join(' ')
 }
 
-function bindingOf(event: RevokeEvent, shown: ReadonlyMap<string, number>): Binding {
-  const { id, inv, ret, wait, result } = event
-  const ackMs = result === 'ok' ? ret : (shown.get(id) ?? Infinity)
-  return { id, begunMs: inv, ackMs, globalMs: result === 'ok' && wait === 'global' ? ret : Infinity }
+function isCarriedOut(event: HistoryEvent): event is RevokeEvent {
+  return event.t === 'revoke' && event.result !== 'refused'
 }
 
-function joined(before: Binding | undefined, now: Binding): Binding {
-  if (before === undefined) return now
-  const earliest = (key: 'ackMs' | 'begunMs' | 'globalMs'): number => Math.min(before[key], now[key])
-  return { id: now.id, ackMs: earliest('ackMs'), begunMs: earliest('begunMs'), globalMs: earliest('globalMs') }
+type Calls = ReadonlyMap<string, readonly RevokeEvent[]>
+type Enders = (id: string) => readonly string[]
+
+/** Names of the revocations that end a token: those that hit it, or one of the tokens it was made from. */
+function endersBy(mints: ReadonlyMap<string, MintEvent>, calls: Calls): Enders {
+  return remembered((id) => {
+    const lineage = [id, ...(mints.get(id)?.ancestors ?? [])]
+    const hitting = [...calls].filter(([, [call]]) => call !== undefined && hitsOne(call.named, lineage, mints))
+    return hitting.map(([name]) => name)
+  })
 }
 
-function firstShown(events: readonly HistoryEvent[]): ReadonlyMap<string, number> {
+function hitsOne(named: Named, ids: readonly string[], mints: ReadonlyMap<string, MintEvent>): boolean {
+  if (named.kind === 'token') return ids.includes(named.id)
+  return ids.some((id) => {
+    const mint = mints.get(id)
+    return mint !== undefined && hits(named, mint)
+  })
+}
+
+function hits(named: Exclude<Named, { kind: 'token' }>, { org, subject, kid, issuedMs }: MintEvent): boolean {
+  if (named.kind === 'key') return named.kid === kid
+  if (named.org !== org || issuedMs > named.untilMs) return false
+  return named.kind === 'org' || named.subject === subject
+}
+
+function momentsOf(calls: readonly RevokeEvent[], shownMs: number): Moments {
+  return calls.reduce((first, { inv, ret, wait, result }) => {
+    const [ackMs, globalMs] = [result === 'ok' ? ret : shownMs, result === 'ok' && wait === 'global' ? ret : Infinity]
+    return earlier(first, { begunMs: inv, ackMs, globalMs })
+  }, NEVER)
+}
+
+function earlier(one: Moments, other: Moments = NEVER): Moments {
+  const earliest = (key: keyof Moments): number => Math.min(one[key], other[key])
+  return { ackMs: earliest('ackMs'), begunMs: earliest('begunMs'), globalMs: earliest('globalMs') }
+}
+
+/**
+ * An answer that nobody got may mean either; the first node that refuses what nothing else ends settles it. A token that
+ * two revocations end tells nothing of either.
+ */
+function firstShown(events: readonly HistoryEvent[], enders: Enders): ReadonlyMap<string, number> {
   const shown = new Map<string, number>()
   for (const event of events) {
-    if (event.t !== 'verify' || event.id === undefined || event.reason !== 'revoked') continue
-    shown.set(event.id, Math.min(shown.get(event.id) ?? Infinity, event.ret))
+    if (event.t !== 'verify' || event.id === undefined || !FALLEN.has(event.reason)) continue
+    const [name, ...others] = enders(event.id)
+    if (name !== undefined && others.length === 0) shown.set(name, Math.min(shown.get(name) ?? Infinity, event.ret))
   }
   return shown
 }
 
-/** Of all that ends a token, the earliest of one kind of moment. */
-export function endOf(
-  event: VerifyEvent,
-  lineage: Lineage,
-  bindings: ReadonlyMap<string, Binding>,
-  moment: 'ackMs' | 'begunMs' | 'globalMs',
-): number {
-  if (event.id === undefined) return Infinity
-  return Math.min(...lineage.endedBy(event.id).map((id) => bindings.get(id)?.[moment] ?? Infinity))
+function remembered<T>(compute: (id: string) => T): (id: string) => T {
+  const known = new Map<string, T>()
+  return (id) => {
+    const value = known.get(id) ?? compute(id)
+    known.set(id, value)
+    return value
+  }
 }

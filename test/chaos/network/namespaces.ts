@@ -37,10 +37,14 @@ export class Namespaces implements Network {
     this.#names = names
   }
 
-  /** Names are told apart from those of another run by this process's id. */
+  static #created = 0
+
+  /** Names are told apart from those of another run by this process's id; and from the last one's, which go away slowly. */
   static create(names: readonly string[]): Namespaces {
-    const subnet = `10.${100 + (process.pid % 100)}.${Math.floor(process.pid / 100) % 256}`
-    const namespaces = new Namespaces(`mcd${process.pid % 100_000}`, subnet, names)
+    const turn = Namespaces.#created
+    Namespaces.#created += 1
+    const subnet = `10.${100 + (process.pid % 100)}.${(Math.floor(process.pid / 100) + turn) % 256}`
+    const namespaces = new Namespaces(`m${process.pid.toString(36)}.${turn.toString(36)}`, subnet, names)
     try {
       namespaces.#setUp()
       return namespaces
@@ -99,7 +103,10 @@ export class Namespaces implements Network {
   }
 
   #tearDown(): void {
-    for (const name of this.#names) tryRun('ip', ['netns', 'delete', this.#host(name)])
+    for (const [index, name] of this.#names.entries()) {
+      tryRun('ip', ['link', 'delete', `${this.#prefix}v${index}`])
+      tryRun('ip', ['netns', 'delete', this.#host(name)])
+    }
     tryRun('ip', ['link', 'delete', `${this.#prefix}b`])
   }
 

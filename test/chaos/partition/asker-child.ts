@@ -12,10 +12,11 @@ import { monotonicMs } from './clock.ts'
 const options = JSON.parse(process.argv[2] ?? '{}') as AskerOptions
 const boot = `${process.pid}-${monotonicMs()}`
 const tokens = new Map<string, ShownToken>()
+let round = tokens.values()
 let running = true
 
-const { cluster, replicas, identity, timeoutMs } = options
-const verifier = await createVerifier({ cluster, replicas, identity, timeoutMs, cache: false })
+const { cluster, replicas, identity, timeoutMs, cache } = options
+const verifier = await createVerifier({ cluster, replicas, identity, timeoutMs, cache })
 
 createInterface({ input: process.stdin }).on('line', take).on('close', stop)
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`)
@@ -36,13 +37,18 @@ function stop(): void {
 
 async function ask(through: Verifier): Promise<void> {
   while (running) {
-    for (const token of tokens.values()) {
-      if (!running) return
-      process.stdout.write(`${JSON.stringify(await verified(through, token))}\n`)
-      await setTimeout(options.pauseMs)
-    }
-    if (tokens.size === 0) await setTimeout(options.pauseMs)
+    const token = next()
+    if (token !== undefined) process.stdout.write(`${JSON.stringify(await verified(through, token))}\n`)
+    await setTimeout(options.pauseMs)
   }
+}
+
+/** All take turns at all tokens: one that gets no answer holds up one asker, and the others go on with the next. */
+function next(): ShownToken | undefined {
+  const { value } = round.next()
+  if (value !== undefined) return value
+  round = tokens.values()
+  return round.next().value
 }
 
 async function verified(through: Verifier, { id, text, org }: ShownToken): Promise<VerifyEvent> {
@@ -54,6 +60,7 @@ async function verified(through: Verifier, { id, text, org }: ShownToken): Promi
   return {
     ...({ t: 'verify', inv, ret, proc, region, host, node: proc, boot, result: judged } as const),
     ...(id === undefined ? {} : { id }),
+    ...(verdict.cached === undefined ? {} : ({ cached: true } as const)),
     ...(verdict.ok ? {} : { reason: verdict.reason }),
     ...(verdict.epoch === undefined ? {} : { epoch: verdict.epoch }),
     ...(verdict.revocationSeq === undefined ? {} : { seq: verdict.revocationSeq }),

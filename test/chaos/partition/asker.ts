@@ -22,6 +22,8 @@ export interface AskerOptions {
   readonly name: string
   readonly region: string
   readonly host: string
+  /** Keeps verified tokens, as services do by themselves; otherwise every question goes to the replica. */
+  readonly cache: boolean
   readonly cluster: string
   readonly replicas: readonly NodeAddress[]
   /** Path of its identity file. */

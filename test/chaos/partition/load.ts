@@ -1,6 +1,6 @@
 /** Tokens come and go while faults are inflicted: minted, narrowed, exchanged, shown to every service, revoked, watched, forgotten. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { RevokeWait, Signer } from '../../../primary/client/sdk.ts'
+import type { MintResult, RevokeWait, Signer } from '../../../primary/client/sdk.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'
@@ -8,11 +8,12 @@ import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { attenuate } from '../../../shared/macaroon/macaroon.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
-import type { RevokeEvent } from '../../history/event.ts'
+import type { MintEvent, Named, RevokeEvent } from '../../history/event.ts'
 import type { Random } from '../random.ts'
 import type { ShownToken } from './asker.ts'
 import { monotonicMs } from './clock.ts'
 import type { Stage } from './stage.ts'
+import { carryOut, ORGS, Victims } from './victims.ts'
 
 export interface LoadOptions {
   readonly random: Random
@@ -20,30 +21,42 @@ export interface LoadOptions {
   readonly watchMs: number
 }
 
-const ORG = 'acme'
 const LOGIN = 'https://login.example'
 const MINT_EVERY_MS = 120
 const REVOKE_EVERY_MS = 180
 /** Valid to the end. */
 const LASTING = 4
-/** A token is known to every service before it is revoked. */
-const SHOWN_BEFORE_MS = 400
+/** By the turn: most tokens are revoked alone, and a new root key is a rare thing. */
+const KINDS = [
+  'token',
+  'subject',
+  'token',
+  'org',
+  'subject',
+  'token',
+  'subject',
+  'token',
+  'org',
+  'token',
+  'key',
+] as const
 
-interface Victim {
-  readonly id: string
+interface Minted {
+  readonly minted: MintEvent
   readonly shown: readonly ShownToken[]
-  readonly sinceMs: number
 }
 
 export class Load {
   readonly #stage: Stage
   readonly #options: LoadOptions
   readonly #signer: Signer
-  readonly #victims: Victim[] = []
+  readonly #victims = new Victims()
   readonly #loops: Promise<void>[] = []
   readonly #calls = new Set<Promise<void>>()
   #running = true
   #turn = 0
+  /** Names the subject whose tokens come now: after its cut-off it is another one’s turn. */
+  #guests = 0
 
   private constructor(stage: Stage, signer: Signer, options: LoadOptions) {
     this.#stage = stage
@@ -53,8 +66,8 @@ export class Load {
 
   static async start(stage: Stage, options: LoadOptions): Promise<Load> {
     const load = new Load(stage, await stage.signer(), options)
-    await untilWritable(load.#signer)
-    for (let count = 0; count < LASTING; count += 1) load.#show(await load.#minted())
+    for (const org of new Set(Object.values(ORGS))) await untilCreated(load.#signer, org)
+    for (let count = 0; count < LASTING; count += 1) load.#show((await load.#minted(ORGS.token, 'somebody')).shown)
     load.#show([await load.#forged()])
     load.#loops.push(load.#every(MINT_EVERY_MS, () => load.#mint()))
     load.#loops.push(load.#every(REVOKE_EVERY_MS, () => load.#revoke()))
@@ -79,57 +92,67 @@ export class Load {
   }
 
   async #mint(): Promise<void> {
-    const shown = await this.#minted()
-    this.#show(shown)
-    const id = shown[0]?.id ?? ''
-    this.#victims.push({ id, shown, sinceMs: monotonicMs() })
-  }
-
-  /** A token, a narrower one, and every third time a service token made of it: the revocation of the first ends them all. */
-  async #minted(): Promise<readonly ShownToken[]> {
-    const inv = monotonicMs()
-    const { token, id } = await this.#signer.mint({ org: ORG, subject: 'somebody', ttlSeconds: 7_200 })
-    this.#stage.events.push({ t: 'mint', inv, ret: monotonicMs(), id, ancestors: [] })
-    const narrowed = encodeTokenText(attenuate(decodeTokenText(token), ['op in read,write']))
-    const shown = [token, narrowed].map((text) => ({ id, text, org: ORG }))
     this.#turn += 1
-    return this.#turn % 3 === 0 ? [...shown, await this.#exchanged(token)] : shown
+    const kind = KINDS[this.#turn % KINDS.length] ?? 'token'
+    const { minted, shown } = await this.#minted(ORGS[kind], kind === 'subject' ? `guest ${this.#guests}` : 'somebody')
+    this.#show(shown)
+    this.#victims.add({ kind, minted, shown, sinceMs: monotonicMs() })
   }
 
-  async #exchanged(token: string): Promise<ShownToken> {
+  /** A token, a narrower one, and every third time a service token made of it: what ends the first ends them all. */
+  async #minted(org: string, subject: string): Promise<Minted> {
     const inv = monotonicMs()
-    const { token: text, id, ancestors } = await this.#signer.exchange({ token: withLogin(token), strip: LOGIN })
-    this.#stage.events.push({ t: 'mint', inv, ret: monotonicMs(), id, ancestors })
-    return { id, text, org: ORG }
+    const result = await this.#signer.mint({ org, subject, ttlSeconds: 7_200 })
+    const minted = this.#record(inv, result, [])
+    const narrowed = encodeTokenText(attenuate(decodeTokenText(result.token), ['op in read,write']))
+    const shown = [result.token, narrowed].map((text) => ({ id: result.id, text, org }))
+    return { minted, shown: this.#turn % 3 === 0 ? [...shown, await this.#exchanged(result)] : shown }
+  }
+
+  async #exchanged({ token, org }: MintResult): Promise<ShownToken> {
+    const inv = monotonicMs()
+    const result = await this.#signer.exchange({ token: withLogin(token), strip: LOGIN })
+    this.#record(inv, result, result.ancestors)
+    return { id: result.id, text: result.token, org }
+  }
+
+  #record(inv: number, { id, org, subject, issuedAtMs }: MintResult, ancestors: readonly string[]): MintEvent {
+    const [kid = ''] = id.split('.')
+    const times = { inv, ret: monotonicMs(), issuedMs: issuedAtMs }
+    const minted: MintEvent = { t: 'mint', ...times, id, ancestors, org, subject, kid }
+    this.#stage.events.push(minted)
+    return minted
   }
 
   async #forged(): Promise<ShownToken> {
-    const [real] = await this.#minted()
+    const [real] = (await this.#minted(ORGS.token, 'somebody')).shown
     const macaroon = decodeTokenText(real?.text ?? '')
     const signature = macaroon.signature.map((byte, index) => (index === 0 ? byte ^ 1 : byte))
-    return { text: encodeTokenText({ ...macaroon, signature }), org: ORG }
+    return { text: encodeTokenText({ ...macaroon, signature }), org: ORGS.token }
   }
 
   async #revoke(): Promise<void> {
-    const due = this.#victims.filter(({ sinceMs }) => monotonicMs() - sinceMs > SHOWN_BEFORE_MS)
-    const victim = this.#options.random.pick(due)
-    if (victim === undefined) return
-    this.#victims.splice(this.#victims.indexOf(victim), 1)
+    const doom = this.#victims.pick(this.#options.random)
+    if (doom === undefined) return
+    const { named, victims } = doom
+    if (named.kind === 'subject') this.#guests += 1
     const wait = this.#options.random.pick(['local', 'durable', 'global'] as const) ?? 'durable'
-    this.#stage.events.push(await this.#revoked(victim.id, wait))
-    await delay(this.#options.watchMs)
-    for (const asker of this.#stage.askers) asker.drop(victim.shown.map(({ text }) => text))
+    // The one that mints goes on doing so until there is another.
+    if (named.kind === 'key') await this.#signer.rotateKey(ORGS.key)
+    this.#stage.events.push(await this.#revoked(named, wait))
+    await this.#stage.pause(this.#options.watchMs)
+    const texts = victims.flatMap(({ shown }) => shown.map(({ text }) => text))
+    for (const asker of this.#stage.askers) asker.drop(texts)
   }
 
-  async #revoked(id: string, wait: RevokeWait): Promise<RevokeEvent> {
+  async #revoked(named: Named, wait: RevokeWait): Promise<RevokeEvent> {
     const inv = monotonicMs()
     try {
-      const { seq, position } = await this.#signer.revoke({ id, wait })
-      const epoch = Number(position.split('.')[0])
-      return { t: 'revoke', inv, ret: monotonicMs(), id, wait, result: 'ok', epoch, seq }
+      const place = await carryOut(this.#signer, named, { wait })
+      return { t: 'revoke', inv, ret: monotonicMs(), named, wait, result: 'ok', ...place }
     } catch (error) {
       if (!(error instanceof MacaroondError)) throw error
-      return { t: 'revoke', inv, ret: monotonicMs(), id, wait, result: 'indeterminate' }
+      return { t: 'revoke', inv, ret: monotonicMs(), named, wait, result: 'indeterminate' }
     }
   }
 
@@ -146,10 +169,10 @@ function withLogin(token: string): string {
   return encodeBundle(bindDischarges(root, [createDischarge({ ticket, caveatKey })]))
 }
 
-async function untilWritable(signer: Signer): Promise<void> {
+async function untilCreated(signer: Signer, org: string): Promise<void> {
   for (let left = 200; ; left -= 1) {
     try {
-      await signer.createOrg(ORG)
+      await signer.createOrg(org)
       return
     } catch (error) {
       if (error instanceof MacaroondError && error.code === 'org_exists') return
@@ -159,8 +182,9 @@ async function untilWritable(signer: Signer): Promise<void> {
   }
 }
 
-/** A primary that is away mints and exchanges nothing; whatever else goes wrong is for the run to fail on. */
+/** A primary that is away mints and exchanges nothing, nor is a token exchanged whose key was retired just now. */
 function ignoreOutage(error: unknown): void {
-  const away = error instanceof MacaroondError && (error.kind === 'unavailable' || error.code === 'closed')
-  if (!away) throw error
+  if (!(error instanceof MacaroondError)) throw error
+  const expected = error.kind === 'unavailable' || error.code === 'closed' || error.code === 'token_refused'
+  if (!expected) throw error
 }

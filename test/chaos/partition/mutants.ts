@@ -1,13 +1,14 @@
 /** The bugs that a run finds, each with the fault that shows it. */
 import type { Rule } from '../../history/check.ts'
 import type { Mutant } from '../mutants/mutant.ts'
-import { cutRegion, kill, meanwhile, moveWallClock, type Fault } from './nemesis.ts'
+import { cutRegion, cutServices, everSlower, kill, meanwhile, moveWallClock, type Fault } from './nemesis.ts'
 
 export interface FoundMutant extends Mutant {
   readonly breaks: Rule
   readonly leaseMs: number
   readonly faults: readonly Fault[]
   readonly at?: 'primary'
+  readonly slowLinks?: true
 }
 
 /** It shows without a fault. */
@@ -49,6 +50,32 @@ export const MUTANTS: readonly FoundMutant[] = [
     breaks: 'S12',
   },
   {
+    ...ANYWAY,
+    name: 'a cut-off of a subject spares what was issued in its own millisecond',
+    shows: 'subject cut-off compared wrongly',
+    file: 'shared/verifier/cut-offs.ts',
+    find: "return issuedMs <= (own.subjects.get(subject) ?? -1) ? 'revoked' : undefined",
+    replace: "return issuedMs < (own.subjects.get(subject) ?? -1) ? 'revoked' : undefined",
+    breaks: 'S1',
+  },
+  {
+    ...ANYWAY,
+    name: 'a cut-off of a subject takes along what was issued after it',
+    shows: 'subject cut-off compared wrongly',
+    file: 'shared/verifier/cut-offs.ts',
+    find: "return issuedMs <= (own.subjects.get(subject) ?? -1) ? 'revoked' : undefined",
+    replace: "return own.subjects.has(subject) ? 'revoked' : undefined",
+    breaks: 'S12',
+  },
+  {
+    ...ANYWAY,
+    name: 'the tokens of a retired key live on',
+    file: 'shared/verifier/cut-offs.ts',
+    find: "if (own.keys.has(kid)) return 'key_retired'",
+    replace: '',
+    breaks: 'S1',
+  },
+  {
     name: 'a lease never ends',
     file: 'shared/freshness/holder.ts',
     find: 'Math.max(0, lease.grant.leaseMs - elapsedMs(lease.sent, now))',
@@ -58,7 +85,39 @@ export const MUTANTS: readonly FoundMutant[] = [
     faults: [cutRegion('cut both ways', 'fra', 2_500)],
   },
   {
+    name: 'what a worker has cached does not end with its lease',
+    shows: 'cache not dropped',
+    file: 'shared/freshness/holder.ts',
+    find: 'Math.max(0, lease.grant.leaseMs - elapsedMs(lease.sent, now))',
+    replace: 'lease.grant.leaseMs',
+    breaks: 'S4',
+    leaseMs: 1_000,
+    faults: [cutServices('cut both ways', 'fra', 2_500)],
+  },
+  {
+    name: 'a worker’s lease is not shortened by the age of its replica’s',
+    shows: 'worker lease not reduced by the age of the replica’s',
+    file: 'replica/feed/feed.ts',
+    find: 'leaseMs: mayJudge ? freshness.remainingMs(now) : 0',
+    replace: 'leaseMs: mayJudge ? freshness.remainingMs(now) + freshness.ageMs(now) : 0',
+    breaks: 'S4',
+    leaseMs: 1_500,
+    faults: [cutRegion('cut both ways', 'fra', 3_500)],
+  },
+  {
+    name: 'a lease runs from the receipt of its answer',
+    shows: 'lease from receipt time',
+    file: 'shared/freshness/holder.ts',
+    find: 'const pending = [...fenced.pending, { grant, sent: ping.sent }]',
+    replace: 'const pending = [...fenced.pending, { grant, sent: now }]',
+    slowLinks: true,
+    breaks: 'S4',
+    leaseMs: 1_000,
+    faults: [everSlower('fra', [300, 600, 900, 1_200, 1_500], 2_500)],
+  },
+  {
     name: 'a lease ends by the wall clock alone',
+    shows: 'wall clock only',
     file: 'shared/freshness/clock-reading.ts',
     find: 'return Math.max(to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs, to.wallMs - from.wallMs)',
     replace: 'return to.wallMs - from.wallMs',
@@ -68,6 +127,7 @@ export const MUTANTS: readonly FoundMutant[] = [
   },
   {
     name: 'a revocation that comes counts as a lease',
+    shows: 'push treated as lease',
     file: 'replica/freshness/freshness.ts',
     find: "if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied: this.#options.applied() })",
     replace:
@@ -78,6 +138,7 @@ export const MUTANTS: readonly FoundMutant[] = [
   },
   {
     name: 'a primary that starts again forgets what it granted',
+    shows: 'grants forgotten by a primary restart',
     file: 'primary/freshness/granting.ts',
     find: 'earlierLeaseMs: options.leaseMsMax(),',
     replace: 'earlierLeaseMs: 0,',
@@ -88,13 +149,14 @@ export const MUTANTS: readonly FoundMutant[] = [
   },
   {
     name: 'the wall clock of the primary ends what it granted',
+    shows: 'wall-clock jump that expires grants at the grantor',
     file: 'primary/freshness/granting.ts',
     find: 'this.book = new GrantBook({\n      clock,',
     replace: 'this.book = new GrantBook({\n      clock: { monotonicMs: () => clock.wallMs() },',
     at: 'primary',
     breaks: 'S2',
     leaseMs: LONG_LEASE_MS,
-    faults: [meanwhile(cutRegion('cut both ways', 'fra', 4_000), moveWallClock('primary', 7_200, 3_000), 500)],
+    faults: [meanwhile(cutRegion('cut both ways', 'fra', 6_000), moveWallClock('primary', 7_200, 3_500), 2_200)],
   },
   {
     name: 'a global wait ends with the first acknowledgement',

@@ -36,9 +36,10 @@ type CutKind = keyof typeof DIRECTIONS
 /** Between the primary and a region. */
 export function cutRegion(kind: CutKind, region: Region, ms: number): Fault {
   const direction: Direction = DIRECTIONS[kind]
-  return during(kind, region, async ({ network }) => {
+  return during(kind, region, async (stage) => {
+    const { network } = stage
     network.cut({ at: region, other: 'primary', direction })
-    await delay(ms)
+    await stage.pause(ms)
     return () => network.heal(region)
   })
 }
@@ -47,11 +48,44 @@ export function cutRegion(kind: CutKind, region: Region, ms: number): Fault {
 export function cutServices(kind: CutKind, region: Region, ms: number): Fault {
   const direction: Direction = DIRECTIONS[kind]
   const services = servicesOf(region)
-  return during(kind, services, async ({ network }) => {
+  return during(kind, services, async (stage) => {
+    const { network } = stage
     network.cut({ at: services, other: region, direction })
-    await delay(ms)
+    await stage.pause(ms)
     return () => network.heal(services)
   })
+}
+
+/** Whatever a replica answers its services comes so much later; after the end all that is on its way comes at once. */
+export function slowServices(region: Region, delayMs: number, ms: number): Fault {
+  return during('slow', servicesOf(region), (stage) => slowed(stage, region, delayMs, ms))
+}
+
+/**
+ * As behind a queue that grows: no answer is so much later than the one before that somebody would give up. The last
+ * delay is longer than a lease, and what comes with it counts no more.
+ */
+export function everSlower(region: Region, delaysMs: readonly number[], lastMs: number): Fault {
+  const [target, last = 0] = [servicesOf(region), delaysMs.at(-1)]
+  const late = during('delivered late', target, (stage) => slowed(stage, region, last, lastMs))
+  const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
+    for (const delayMs of delaysMs.slice(0, -1)) {
+      stage.lateLinks.get(region)?.delay(delayMs)
+      await stage.pause(STEP_MS)
+    }
+    return late.inflict(stage)
+  }
+  return { kind: late.kind, target, inflict }
+}
+
+/** A few pings, so that every delay is seen. */
+const STEP_MS = 400
+
+async function slowed(stage: Stage, region: Region, delayMs: number, ms: number): Promise<() => Promise<number>> {
+  const link = stage.lateLinks.get(region)
+  link?.delay(delayMs)
+  await stage.pause(ms)
+  return async () => (await link?.heal()) ?? 0
 }
 
 export function flap(region: Region, periodMs: number, times: number): Fault {
@@ -72,7 +106,7 @@ export function stop(target: string, ms: number): Fault {
   return during('stopped', target, async (stage) => {
     const signal = (name: NodeJS.Signals): void => signalOf(stage, target, name)
     signal('SIGSTOP')
-    await delay(ms)
+    await stage.pause(ms)
     const stood = stateOf(stage, target) === 'T'
     signal('SIGCONT')
     return () => (stood ? 1 : 0)
@@ -93,13 +127,13 @@ export function moveWallClock(target: string, seconds: number, ms: number): Faul
   return during('wall clock moved', target, async (stage) => {
     const clock = stage.clocks.get(target)
     clock?.move(seconds)
-    await delay(ms)
+    await stage.pause(ms)
     clock?.move(0)
     return () => (clock === undefined || Object.keys(clock.env).length === 0 ? 0 : 1)
   })
 }
 
-type Inflict = (stage: Stage) => Promise<() => number>
+type Inflict = (stage: Stage) => Promise<() => number | Promise<number>>
 
 function during(kind: FaultKind, target: string, work: Inflict): Fault {
   const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
@@ -107,7 +141,7 @@ function during(kind: FaultKind, target: string, work: Inflict): Fault {
     const end = await work(stage)
     // Taken before the heal: whatever comes after it may be fresh again.
     const until = monotonicMs()
-    return [{ t: 'fault', kind, target, from, until, effect: end() }]
+    return [{ t: 'fault', kind, target, from, until, effect: await end() }]
   }
   return { kind, target, inflict }
 }

@@ -1,8 +1,7 @@
 /** One run: a stage, load on it, faults one after the other, quiet at the end; then the history is judged. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../../shared/freshness/bound.ts'
 import type { Bounds } from '../../history/check.ts'
-import type { HistoryEvent } from '../../history/event.ts'
+import type { HistoryEvent, VerifyEvent } from '../../history/event.ts'
 import { Random } from '../random.ts'
 import { Load } from './load.ts'
 import type { Fault } from './nemesis.ts'
@@ -12,12 +11,19 @@ export interface RunOptions extends StageOptions {
   readonly seed: number
   readonly faults: readonly Fault[]
   readonly say?: (line: string) => void
-  /** A run that looks for one bug under its fault need not see the other side of every bound. */
-  readonly brief?: boolean
+  /** A run that looks for one bug need not see the other side of every bound: it ends as soon as it has. */
+  readonly brief?: Brief
+}
+
+export interface Brief {
+  /** How long at most before the first fault, and after each. */
+  readonly settleMs: number
+  readonly until: (events: readonly HistoryEvent[]) => boolean
 }
 
 /** A ping's interval, and what two busy cores delay. */
 const LEASE_SURELY_LEFT = 0.4
+const LOOK_EVERY_MS = 500
 
 export function boundsFor(leaseMs: number): Bounds {
   const revocationMs = revocationBoundMs({ ...FRESHNESS_DEFAULTS, lease_ms: leaseMs })
@@ -26,25 +32,47 @@ export function boundsFor(leaseMs: number): Bounds {
 
 /** The history, by the time of the answers. */
 export async function runPartitions(options: RunOptions): Promise<readonly HistoryEvent[]> {
-  const { seed, faults, leaseMs, brief = false, say = () => undefined } = options
+  const { seed, faults, leaseMs, brief, say = () => undefined } = options
   const { revocationMs } = boundsFor(leaseMs)
-  const [settleMs, watchMs] = brief ? [1_000, 500] : [1.5 * revocationMs, 2.5 * revocationMs]
+  const [settleMs, watchMs] = [brief?.settleMs ?? 1.5 * revocationMs, (brief === undefined ? 2.5 : 1.5) * revocationMs]
   const stage = await Stage.set(options)
   say(`seed ${seed}; hosts are ${stage.network.kind}; L = ${leaseMs} ms, B = ${revocationMs} ms`)
+  const watch = setInterval(() => brief?.until(stage.events) === true && stage.seen.abort(), LOOK_EVERY_MS)
   try {
     const load = await Load.start(stage, { random: new Random(seed), watchMs })
-    await delay(settleMs)
+    if (faults.length > 0) await warm(stage)
+    await stage.pause(settleMs)
     for (const fault of faults) {
+      if (stage.seen.signal.aborted) break
       say(`${fault.kind}: ${fault.target}`)
       stage.events.push(...(await fault.inflict(stage)))
       // Fresh again, and what was revoked meanwhile seen past its bound, before the next one.
-      await delay(settleMs)
+      await stage.pause(settleMs)
     }
     await load.stop()
     return timeOrdered(stage.events)
   } finally {
+    clearInterval(watch)
     await stage.strike()
   }
+}
+
+/** Every cache has something in it before anything goes wrong, however slowly the machine starts. */
+async function warm(stage: Stage): Promise<void> {
+  const caching = stage.askers.filter(({ options }) => options.cache).map(({ options }) => options.name)
+  for (let left = WARMING_MS_MAX / WARMING_LOOK_MS; left > 0; left -= 1) {
+    const hits = Map.groupBy(stage.events.filter(isHit), ({ proc }) => proc)
+    if (caching.every((name) => (hits.get(name)?.length ?? 0) >= WARM_HITS)) return
+    await stage.pause(WARMING_LOOK_MS)
+  }
+}
+
+const WARM_HITS = 50
+const WARMING_LOOK_MS = 100
+const WARMING_MS_MAX = 10_000
+
+function isHit(event: HistoryEvent): event is VerifyEvent {
+  return event.t === 'verify' && event.cached === true && event.result === 'allow'
 }
 
 function timeOrdered(events: readonly HistoryEvent[]): readonly HistoryEvent[] {

@@ -1,8 +1,10 @@
-/** A cluster on hosts of its own: a primary, two regions with a replica each, and services beside every replica. */
+/** A cluster on hosts of its own: a primary, two regions with a replica each, and two services beside every replica. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Signer } from '../../../primary/client/sdk.ts'
 import type { HistoryEvent } from '../../history/event.ts'
 import { Cluster, CLUSTER, freePort, type NodeFiles } from '../cluster.ts'
 import { type Mutant, MUTANT_VARIABLE } from '../mutants/mutant.ts'
+import { LateLink } from '../network/late-link.ts'
 import { Namespaces, namespacesMissing } from '../network/namespaces.ts'
 import type { Network } from '../network/network.ts'
 import { Proxies } from '../network/proxies.ts'
@@ -19,6 +21,10 @@ export interface StageOptions {
   readonly mutant?: Mutant
   /** Where the bug is: else in replicas and services, and the primary, which mints and acknowledges, stays sound. */
   readonly mutantAt?: 'primary'
+  /** What is between a region's replica and its services can be made slow. */
+  readonly slowLinks?: boolean
+  /** False: only services that cache, which ask their replica often enough for most. */
+  readonly probes?: boolean
   /** False: proxies, also where namespaces would work. */
   readonly namespaces?: boolean
 }
@@ -28,6 +34,7 @@ interface Built {
   readonly cluster: Cluster
   /** Where the services of a region reach its replica. */
   readonly doors: ReadonlyMap<string, string>
+  readonly lateLinks: ReadonlyMap<string, LateLink>
 }
 
 const PRELOAD = new URL('../mutants/preload.ts', import.meta.url).pathname
@@ -44,17 +51,24 @@ export class Stage {
   readonly cluster: Cluster
   readonly askers: readonly Asker[]
   readonly clocks: ReadonlyMap<string, FakeTime>
+  /** By region. */
+  readonly lateLinks: ReadonlyMap<string, LateLink>
+  /** Aborted once all is seen that this stage is for: then nothing is waited for any more. */
+  readonly seen: AbortController = new AbortController()
   readonly #imports: readonly string[]
   readonly #env: Readonly<Record<string, string>>
   readonly #atPrimary: boolean
+  readonly #probes: boolean
   readonly #nodes = new Map<string, NodeProcess>()
   #signer: Signer | undefined
 
-  private constructor(options: StageOptions, { network, cluster, doors }: Built) {
+  private constructor(options: StageOptions, { network, cluster, doors, lateLinks }: Built) {
     this.network = network
+    this.lateLinks = lateLinks
     this.cluster = cluster
     this.#imports = options.mutant === undefined ? [] : [PRELOAD]
     this.#env = options.mutant === undefined ? {} : { [MUTANT_VARIABLE]: JSON.stringify(options.mutant) }
+    this.#probes = options.probes ?? true
     this.#atPrimary = options.mutantAt === 'primary'
     this.clocks = new Map(
       ['primary', ...REGIONS, ...askerNames()].map((name) => [name, FakeTime.at(cluster.root, name)]),
@@ -68,7 +82,13 @@ export class Stage {
     const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames(), primarySettings })
     const doors = new Map<string, string>()
     for (const region of REGIONS) doors.set(region, await network.dialAddress(servicesOf(region), region))
-    const stage = new Stage(options, { network, cluster, doors })
+    const lateLinks = new Map<string, LateLink>()
+    for (const [region, to] of options.slowLinks === true ? doors : []) {
+      const link = await LateLink.open({ on: network.on(servicesOf(region)), to })
+      lateLinks.set(region, link)
+      doors.set(region, link.address)
+    }
+    const stage = new Stage(options, { network, cluster, doors, lateLinks })
     try {
       await Promise.all([stage.startNode('primary'), ...REGIONS.map((region) => stage.startNode(region))])
       await Promise.all(stage.askers.map((asker) => asker.start()))
@@ -77,6 +97,13 @@ export class Stage {
       throw error
     }
     return stage
+  }
+
+  async pause(ms: number): Promise<void> {
+    const { signal } = this.seen
+    await delay(ms, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
   }
 
   async signer(): Promise<Signer> {
@@ -107,6 +134,7 @@ export class Stage {
   /** Everything ends, and nothing is left of the network. */
   async strike({ keep = false }: { readonly keep?: boolean } = {}): Promise<void> {
     await Promise.all(this.askers.map((asker) => asker.stop()))
+    for (const link of this.lateLinks.values()) await link.close()
     await this.cluster.remove(keep)
     await this.network.remove()
   }
@@ -124,12 +152,13 @@ export class Stage {
     return found
   }
 
-  /** Two services a region. */
+  /** A service as they are, with its cache, and one that asks the replica every time: what one keeps, the other shows. */
   #askersOf(region: Region, address: string): readonly Asker[] {
     const replicas = [{ address, peerId: this.#filesOf(region).peerId }]
-    return NUMBERS.map((number) => {
-      const name = askerName(region, number)
-      const pace = { concurrency: 2, pauseMs: 2, timeoutMs: 300 }
+    return SERVICES.slice(0, this.#probes ? 2 : 1).map((service) => {
+      const name = `${region}-${service}`
+      const cache = isCaching(name)
+      const pace = { ...(cache ? WORKER_PACE : PROBE_PACE), timeoutMs: 300, cache }
       const identity = this.cluster.workerIdentity(name)
       const options = { name, region, host: servicesOf(region), cluster: CLUSTER, identity, replicas, ...pace }
       const { env: planted, imports } = this.#plantedIn(false)
@@ -140,14 +169,17 @@ export class Stage {
   }
 }
 
-const NUMBERS = [1, 2] as const
+const PROBE_PACE = { concurrency: 2, pauseMs: 3 }
+/** Where the replica is out of reach, each token that is not known keeps one of the askers waiting. */
+const WORKER_PACE = { concurrency: 12, pauseMs: 20 }
+const SERVICES = ['worker', 'probe'] as const
 
-function askerName(region: string, number: number): string {
-  return `${region}-worker-${number}`
+export function isCaching(service: string): boolean {
+  return service.endsWith('-worker')
 }
 
 function askerNames(): readonly string[] {
-  return REGIONS.flatMap((region) => NUMBERS.map((number) => askerName(region, number)))
+  return REGIONS.flatMap((region) => SERVICES.map((service) => `${region}-${service}`))
 }
 
 async function openNetwork(namespaces: boolean): Promise<Network> {

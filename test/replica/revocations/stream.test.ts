@@ -31,14 +31,24 @@ interface Node {
   readonly close: () => void
 }
 
-function start(folder: string): Node {
+/** Writes at once, and syncs only when it is let. */
+class SlowDisk extends RevocationJournal {
+  free: () => void = () => undefined
+  readonly #freed = new Promise<void>((resolve) => (this.free = resolve))
+
+  override async sync(): Promise<void> {
+    await this.#freed
+    await super.sync()
+  }
+}
+
+function start(folder: string, journal: RevocationJournal = new RevocationJournal(join(folder, 'journal'))): Node {
   const tables = new Tables({
     cluster: 'test',
     ring: [kekFromHex('ab'.repeat(32))],
     entropy: systemEntropy,
     log: silentLog,
   })
-  const journal = new RevocationJournal(join(folder, 'journal'))
   const freshness = new Freshness({
     clock: systemClock,
     entropy: systemEntropy,
@@ -157,6 +167,21 @@ test('a revocation of an unknown kind, with unknown fields, is not acknowledged,
   expect([upgraded.revoked(4), upgraded.revoked(5), upgraded.tables.cutOffs.size]).toEqual([true, true, 1])
   await again.hangUp()
   upgraded.close()
+})
+
+test('a revocation is enforced at once, and acknowledged only once the disk has it', async () => {
+  const path = folder()
+  const disk = new SlowDisk(join(path, 'journal'))
+  const node = start(path, disk)
+  const primary = await connect(node, 1)
+  primary.send(token(1))
+  await until(() => node.revoked(1))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(primary.acks).toEqual([])
+  disk.free()
+  await until(() => primary.acks.includes(1))
+  await primary.hangUp()
+  node.close()
 })
 
 test('a malformed record that names one token denies it and is acknowledged, with an alert', async () => {
