@@ -72,7 +72,7 @@ export class Replica implements Service {
   readonly #startedMs: number = systemClock.monotonicMs()
   readonly #fail: (error: unknown) => void
   #source: TableSource | undefined
-  #cancelScrub: () => void = () => undefined
+  readonly #cancelJobs: (() => void)[] = []
   #listener: Listener | undefined
   #checkpointAt: number
   #scrubbing: Promise<void> | undefined
@@ -89,7 +89,7 @@ export class Replica implements Service {
     this.#lock = lock
     this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
+    const onRows: RowObserver = (place, stretch) => this.#rows.take(place, stretch)
     this.#tables = new Tables({ cluster, ring, entropy: systemEntropy, log, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     const system = { clock: systemClock, entropy: systemEntropy, log }
@@ -160,7 +160,7 @@ export class Replica implements Service {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
-    this.#cancelScrub()
+    for (const cancel of this.#cancelJobs) cancel()
     await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
     this.#feed.close()
     this.#freshness.close()
@@ -179,8 +179,8 @@ export class Replica implements Service {
       workers: this.#freshness.workers,
       keks: ring.map(({ id }) => id),
       syncPages: () => this.#copy.sync(),
-      onRows: (place, rows) => {
-        this.#rows.take(place, rows)
+      onRows: (place, stretch) => {
+        this.#rows.take(place, stretch)
         this.#revoked()
       },
       onDiverged: (message) => this.#links.diverged('revocations', message),
@@ -201,7 +201,11 @@ export class Replica implements Service {
       hello: () => this.#stream.hello(),
       run: (connection, retire) => this.#stream.follow(connection, retire),
     })
-    this.#cancelScrub = scheduleJob({ name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }, log)
+    const { scrub, sweep } = config.maintenance
+    this.#cancelJobs.push(
+      scheduleJob({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
+      scheduleJob({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
+    )
   }
 
   #accept(
@@ -292,6 +296,16 @@ export class Replica implements Service {
   #scrub(): Promise<void> {
     this.#scrubbing ??= this.#readWholeCopy().finally(() => (this.#scrubbing = undefined))
     return this.#scrubbing
+  }
+
+  /** Only while a lease says that the primary's clock shows the same time. */
+  async #sweep(): Promise<void> {
+    const now = this.#freshness.now()
+    const time = this.#freshness.time(now)
+    if (!time.credible || this.#freshness.remainingMs(now) <= 0) return
+    const before = this.#tables.counts.revocations
+    await this.#tables.sweep(time.earliestMs, this.#stopped.signal)
+    this.#options.log.info({ dropped: before - this.#tables.counts.revocations }, 'sweep: revocations that hit nothing')
   }
 
   async #readWholeCopy(): Promise<void> {

@@ -1,7 +1,9 @@
 /**
  * What this replica verifies by: keys and revocations in memory, built from its own database and fed by the stream.
- * Revocations only ever grow here (S3): a snapshot, a reopened database or a newer timeline takes none away.
+ * Revocations only ever grow here (S3), but for what hits nothing any more: a snapshot, a reopened database or a newer
+ * timeline takes none away.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { RowObserver } from '../revocations/stream.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
@@ -14,6 +16,7 @@ import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocat
 import type { Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
+import { outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/verifier.ts'
@@ -23,7 +26,7 @@ export interface TablesOptions {
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
   readonly log: Log
-  /** Rows that were read from pages, in their order. */
+  /** What was read from pages, in its order. */
   readonly onRows?: RowObserver
 }
 
@@ -142,6 +145,19 @@ export class Tables implements TokenTables {
     }
   }
 
+  /**
+   * Lets go of what hits nothing at this time, which must be proven by a lease: it may be there again after a restart, and is
+   * in the pages until the primary purges it. A part at a time, so that verifications go on.
+   */
+  async sweep(nowMs: number, signal: AbortSignal): Promise<void> {
+    const before = outlivedBefore(nowMs)
+    for (let slot: number | undefined = 0; slot !== undefined && !signal.aborted;) {
+      slot = this.#revocations.sweep(slot, before)
+      await setImmediate()
+    }
+    this.#revocations.shrink()
+  }
+
   #readKeys(): void {
     const { ring, cluster } = this.#options
     const keys = this.#source?.keys.read(ring, cluster) ?? []
@@ -149,12 +165,15 @@ export class Tables implements TokenTables {
   }
 
   #readRevocations(meta: Meta): void {
-    const rows = this.#source?.revocations.after(this.#fromPages, ROWS_A_READ) ?? []
+    const after = this.#fromPages
+    const rows = this.#source?.revocations.after(after, ROWS_A_READ) ?? []
     this.deny(rows)
     const unknown = rows.findIndex(({ kind }) => kind === 'unknown')
     const understood = unknown === -1 ? rows : rows.slice(0, unknown)
-    this.#options.onRows?.(meta, understood)
-    this.#fromPages = unknown === -1 ? (rows.at(-1)?.seq ?? meta.revocationSeq) : (rows[unknown]?.seq ?? 1) - 1
+    // Numbers that no row has were purged.
+    const through = unknown === -1 ? (rows.at(-1)?.seq ?? meta.revocationSeq) : (rows[unknown]?.seq ?? 1) - 1
+    if (through > after) this.#options.onRows?.(meta, { after, rows: understood, through })
+    this.#fromPages = through
   }
 
   #refuseToGuess(message: string): void {

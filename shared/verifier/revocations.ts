@@ -1,6 +1,6 @@
 /** All revocations as a node looks them up: single tokens in a table, the few that name more of them beside it. */
 import type { Kid, Nonce } from '../ids.ts'
-import type { KnownRevocation } from '../protocol/revocation-row.ts'
+import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
 import { CutOffs } from './cut-offs.ts'
 import { RevocationTable, type RevocationTableOptions } from './revocation-table.ts'
 
@@ -27,7 +27,9 @@ export class Revocations {
 
   /** True when it denies more than was denied before. */
   take(row: KnownRevocation): boolean {
-    return row.kind === 'token' ? this.#tokens.add(row.kid as Kid, row.nonce as Nonce) : this.cutOffs.take(row)
+    return row.kind === 'token'
+      ? this.#tokens.add(row.kid as Kid, row.nonce as Nonce, row.expiresAt)
+      : this.cutOffs.take(row)
   }
 
   /** As `take`, for a row that is not committed yet: what comes back takes it away again, the last one first. */
@@ -35,6 +37,21 @@ export class Revocations {
     const before = row.kind === 'token' ? undefined : this.cutOffs.reach(row)
     if (!this.take(row)) return () => undefined
     if (row.kind !== 'token') return () => this.cutOffs.reset(row, before)
-    return () => this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)
+    return () => void this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)
+  }
+
+  /** Of one that hits nothing any more; what comes back puts it there again. */
+  dropUndoably(row: TokenRevocation): () => void {
+    if (!this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)) return () => undefined
+    return () => void this.take(row)
+  }
+
+  /** As those of the table: single tokens that expired before a time, in unix seconds. */
+  sweep(from: number, expiredBefore: number): number | undefined {
+    return this.#tokens.sweep(from, expiredBefore)
+  }
+
+  shrink(): void {
+    this.#tokens.shrink()
   }
 }

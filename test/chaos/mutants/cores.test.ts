@@ -74,8 +74,8 @@ const MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a revocation that is not understood is acknowledged',
     file: 'replica/revocations/stream.ts',
-    find: 'if (unknown === -1) return rows',
-    replace: 'return rows',
+    find: 'if (unknown === -1) return stretch',
+    replace: 'return stretch',
     by: 'test/replica/revocations/stream.test.ts',
   },
   {
@@ -123,8 +123,8 @@ const MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a worker passes over a gap in its feed',
     file: 'replica/worker/feed-core.ts',
-    find: 'if (rows.some(({ seq }, index) => seq !== place.seq + 1 + index)) {',
-    replace: 'if (rows.length === 0) {',
+    find: 'if (gapAfter(place.seq, stretch) !== undefined) {',
+    replace: 'if (gapAfter(stretch.after, stretch) !== undefined) {',
     by: 'test/replica/worker/worker-cache.test.ts',
   },
   {

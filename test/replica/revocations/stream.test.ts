@@ -76,8 +76,12 @@ function start(folder: string): Node {
   }
 }
 
+type Sent = object & { readonly seq: number }
+
 interface Primary {
-  readonly send: (...rows: object[]) => void
+  readonly send: (...rows: Sent[]) => void
+  /** What is not among the rows was purged. */
+  readonly stretch: (after: number, rows: readonly object[], through: number) => void
   /** Numbers that were acknowledged, in their order. */
   readonly acks: readonly number[]
   readonly ended: () => boolean
@@ -100,12 +104,16 @@ async function connect(node: Node, last: number): Promise<Primary> {
     { channel: 'revocations', hello: { ...node.hello() } },
   )
   const acks: number[] = []
+  const stretch: Primary['stretch'] = (after, rows, through) => {
+    void far.send(encodeMessage({ t: 'revoked', after, rows, through }))
+  }
   const state = { ended: false }
   const following = node.stream.follow(near, new AbortController().signal).catch(() => undefined)
   void following.then(() => (state.ended = true))
   void collectAcks(far, acks)
   return {
-    send: (...rows) => void far.send(encodeMessage({ t: 'revoked', rows })),
+    send: (...rows) => stretch((rows[0]?.seq ?? 1) - 1, rows, rows.at(-1)?.seq ?? 0),
+    stretch,
     acks,
     ended: () => state.ended,
     hangUp: async () => {
