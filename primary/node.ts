@@ -248,8 +248,7 @@ export class Primary implements Service {
   #schedulePurge(): () => void {
     const { config, log } = this.#options
     const clock = new SoberClock(systemClock)
-    const { lastMs } = this.#writer.state.issue
-    clock.learn(lastMs === 0 ? undefined : lastMs)
+    clock.learn(this.#writer.state.issue.lastMs)
     const options = {
       revocations: new RevocationLog(this.#commitLog.db),
       clock,

@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDatabase } from '../../primary/store/create-database.ts'
+import type { RowObserver } from '../../replica/revocations/stream.ts'
 import { Tables } from '../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
@@ -10,13 +12,15 @@ import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { Kid, Nonce } from '../../shared/ids.ts'
 import { silentLog } from '../../shared/log.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 import { kekFromHex, type Kek } from '../../shared/sealing.ts'
+import { outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
 
 const KEK = kekFromHex('ab'.repeat(32))
 const KID = '1'.repeat(16)
 
-function database(): { writer: Connection; tables: (kek?: Kek) => Tables } {
+function database(): { writer: Connection; tables: (kek?: Kek, onRows?: RowObserver) => Tables } {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-tables-'))
   const path = join(folder, 'db')
   const writer = openWriter(path)
@@ -26,10 +30,10 @@ function database(): { writer: Connection; tables: (kek?: Kek) => Tables } {
     for (const connection of [...readers, writer]) connection.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  const tables = (kek: Kek = KEK): Tables => {
+  const tables = (kek: Kek = KEK, onRows: RowObserver = () => undefined): Tables => {
     const reader = openReader(path)
     readers.push(reader)
-    const made = new Tables({ cluster: 'test', ring: [kek], entropy: systemEntropy, log: silentLog })
+    const made = new Tables({ cluster: 'test', ring: [kek], entropy: systemEntropy, log: silentLog, onRows })
     made.attach({ reader, meta: new MetaReader(reader) })
     return made
   }
@@ -141,4 +145,57 @@ test('what was refused stays refused when the database is replaced by one of ano
   )
   made.refresh()
   expect(made.revoked(KID as never, nonceOf(1) as never)).toBe(true)
+})
+
+test('rows that were purged from the pages leave no gap: all that is left is known to the last number, and handed on so', () => {
+  const history = fc.array(fc.constantFrom('kept', 'kept', 'purged', 'purged', 'read'), { minLength: 1, maxLength: 60 })
+  fc.assert(
+    fc.property(history, (events) => {
+      const { writer, tables } = database()
+      const handed: Stretch[] = []
+      const made = tables(KEK, (_, stretch) => handed.push(stretch))
+      const kept: number[] = []
+      let seq = 0
+      for (const event of events) {
+        if (event === 'read') made.refresh()
+        else revoke(writer, (seq += 1))
+        if (event === 'kept') kept.push(seq)
+        if (event === 'purged') writer.prepare('DELETE FROM revocations WHERE seq = ?').run(seq)
+      }
+      made.refresh()
+      expect([made.revocationsInPages, made.revocationSeq]).toEqual([seq, seq])
+      for (let known = 1; known <= seq; known += 1) {
+        expect(made.revoked(KID as never, nonceOf(known) as never)).toBe(kept.includes(known))
+      }
+      let through = 0
+      for (const stretch of handed) {
+        expect(gapAfter(through, stretch)).toBeUndefined()
+        through = stretch.through
+      }
+      expect([through, handed.flatMap(({ rows }) => rows.map((one) => one.seq))]).toEqual([seq, kept])
+    }),
+    { numRuns: 25 },
+  )
+})
+
+test('a sweep lets go of what hits nothing any more, and of nothing else', async () => {
+  const { tables } = database()
+  const made = tables()
+  const nowMs = Date.UTC(2030, 0)
+  const outlived = outlivedBefore(nowMs)
+  const expiries = [0, outlived - 1, outlived, nowMs / 1000]
+  made.add(
+    expiries.map((expiresAt, index) => ({
+      ...row(index + 1),
+      kind: 'token',
+      kid: KID,
+      nonce: nonceOf(index + 1),
+      expiresAt,
+    })),
+    4,
+    made.meta?.timeline,
+  )
+  await made.sweep(nowMs, new AbortController().signal)
+  const left = [1, 2, 3, 4].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))
+  expect([left, made.counts.revocations, made.revocationSeq]).toEqual([[1, 3, 4], 3, 4])
 })

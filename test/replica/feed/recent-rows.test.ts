@@ -5,7 +5,7 @@ import { epoch as asEpoch, timeline as asTimeline } from '../../../shared/ids.ts
 import { toWorker } from '../../../shared/protocol/feed.ts'
 import { decodeMessage } from '../../../shared/protocol/message.ts'
 import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
-import { REVOCATIONS_A_MESSAGE, type Stretch } from '../../../shared/protocol/stretch.ts'
+import { gapAfter, REVOCATIONS_A_MESSAGE, type Stretch } from '../../../shared/protocol/stretch.ts'
 
 function row(seq: number): RevocationRow {
   return { seq, kind: 'token', kid: '0'.repeat(16), nonce: '0'.repeat(32), expiresAt: 0 }
@@ -78,6 +78,33 @@ describe('recent revocations', () => {
           expect(rows.last).toBe(last)
           for (let seq = 0; seq < last; seq += 1) {
             if (rows.has(seq)) expect(numbersAfter(rows, seq)).toEqual(rowsOf(seq + 1, last).map((one) => one.seq))
+          }
+        }
+      }),
+    )
+  })
+
+  test('of which some were purged are handed on to their end: who follows them has all that still count, and knows it', () => {
+    const part = fc.record({ kept: fc.array(fc.boolean(), { minLength: 1, maxLength: 12 }), overlap: fc.nat(3) })
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 20 }), fc.integer({ min: 1, max: 8 }), (parts, rowsKept) => {
+        const rows = new RecentRows(rowsKept)
+        const all: number[] = []
+        let last = 0
+        for (const { kept, overlap } of parts) {
+          const numbers = rowsOf(last + 1, last + kept.length).filter((_, index) => kept[index])
+          const after = Math.max(0, last - overlap)
+          const again = all.filter((seq) => seq > after).map(row)
+          last += kept.length
+          rows.take(place(1), { after, rows: [...again, ...numbers], through: last })
+          all.push(...numbers.map(({ seq }) => seq))
+          expect(rows.last).toBe(last)
+          for (let seq = 0; seq < last; seq += 1) {
+            if (!rows.has(seq)) continue
+            const message = decodeMessage(rows.after(seq).message, toWorker)
+            expect(message.t === 'revoked' ? gapAfter(seq, message) : 'not rows').toBeUndefined()
+            expect(numbersAfter(rows, seq)).toEqual(all.filter((number) => number > seq))
+            expect(rows.after(seq).last).toBe(last)
           }
         }
       }),
