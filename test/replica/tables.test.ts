@@ -174,7 +174,7 @@ test('rows that were purged from the pages leave no gap: all that is left is kno
       }
       expect([through, handed.flatMap(({ rows }) => rows.map((one) => one.seq))]).toEqual([seq, kept])
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   )
 })
 

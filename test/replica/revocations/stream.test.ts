@@ -234,6 +234,7 @@ test('what does not go on where the last part ended is a gap: nothing of it is t
     primary.stretch(after, rows, through)
     await until(() => primary.ended())
     expect([node.hello().seq, [3, 4, 5].some((seq) => node.revoked(seq))]).toEqual([1, false])
+    await primary.hangUp()
     node.close()
   }
 })
