@@ -16,24 +16,21 @@ import type { Txid } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
-import { scheduleJob } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
 import { type Calls, openCalls } from './api/open-calls.ts'
 import { serveCalls } from './api/serve.ts'
 import type { Archives } from './archiver/archives.ts'
-import { SoberClock } from './archiver/sober-clock.ts'
 import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
-import type { Purged } from './authority/commands.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import type { PrimaryConfig } from './config.ts'
 import { Granting } from './freshness/granting.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
-import { purgeRevocations } from './purging.ts'
+import { Purging } from './purging.ts'
 import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
@@ -78,6 +75,7 @@ export class Primary implements Service {
   readonly #settling: Settling
   readonly #calls: Calls
   readonly #maintenance: Maintenance
+  readonly #purging: Purging
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
   readonly #startedMs: number = systemClock.monotonicMs()
@@ -85,9 +83,6 @@ export class Primary implements Service {
   #agreement: Agreement
   #archives: Archives | undefined
   #endArchiving: () => void = () => undefined
-  readonly #stopped: AbortController = new AbortController()
-  #purging: Promise<void> | undefined
-  #endPurging: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
   #fail: (error: unknown) => void
@@ -117,6 +112,8 @@ export class Primary implements Service {
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
+    const { purge: at } = config.maintenance
+    this.#purging = new Purging({ db, writer: this.#writer, clock: systemClock, at, log })
     this.#signingKey = readSigningKey(db, ring, config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
@@ -163,7 +160,7 @@ export class Primary implements Service {
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
     })
     primary.#maintenance.start()
-    primary.#endPurging = primary.#schedulePurge()
+    primary.#purging.start()
     primary.#settling.look()
     log.info({ boundMs: primary.#granting.boundMs }, 'revocations bind everywhere within this bound')
     return primary
@@ -190,9 +187,7 @@ export class Primary implements Service {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    this.#stopped.abort()
-    this.#endPurging()
-    await this.#purging
+    await this.#purging.stop()
     this.#settling.close()
     this.#publisher.close()
     this.#granting.close()
@@ -242,27 +237,6 @@ export class Primary implements Service {
     if (this.#archives === undefined) return
     await this.#archives.start()
     this.#endArchiving = scheduleArchiving(this.#archives, options)
-  }
-
-  /** Its clock goes on from the last mint before this start: one that jumped ahead while the primary was down deletes nothing. */
-  #schedulePurge(): () => void {
-    const { config, log } = this.#options
-    const clock = new SoberClock(systemClock)
-    clock.learn(this.#writer.state.issue.lastMs)
-    const options = {
-      revocations: new RevocationLog(this.#commitLog.db),
-      clock,
-      submit: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit<Purged>(command),
-      onPurged: () => this.#writer.state.revocations.shrink(),
-      log,
-      signal: this.#stopped.signal,
-    }
-    const run = (): Promise<void> => {
-      const running = purgeRevocations(options)
-      this.#purging = running.catch(() => undefined)
-      return running
-    }
-    return scheduleJob({ name: 'purge', at: config.maintenance.purge, run }, log)
   }
 
   #openGranting({ acceptClock }: PrimaryFlags): Granting {

@@ -1,41 +1,79 @@
 /** Looks through the log of revocations from time to time, and has the authority delete what hits nothing any more. */
 import { setImmediate } from 'node:timers/promises'
-import type { RevocationLog } from '../shared/database/revocation-log.ts'
+import type { Clock } from '../shared/clock.ts'
+import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { PURGE_ROWS_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
+import { scheduleJob } from '../shared/service/schedule.ts'
+import type { Connection } from '../shared/sqlite/connection.ts'
 import { isOutlived } from '../shared/verifier/outlived.ts'
-import type { SoberClock } from './archiver/sober-clock.ts'
-import type { Command, Purged } from './authority/commands.ts'
+import { SoberClock } from './archiver/sober-clock.ts'
+import type { Purged } from './authority/commands.ts'
+import type { GroupWriter } from './commit-log/group-writer.ts'
 
 export interface PurgingOptions {
-  readonly revocations: RevocationLog
-  readonly clock: Pick<SoberClock, 'nowMs'>
-  readonly submit: (command: Command) => Promise<{ readonly answer: Purged }>
-  /** After the last transaction: memory may be given back. */
-  readonly onPurged: () => void
+  readonly db: Connection
+  readonly writer: GroupWriter
+  readonly clock: Clock
+  /** Cron expression. */
+  readonly at: string
   readonly log: Log
-  readonly signal: AbortSignal
 }
 
 const ACTOR = { text: 'purge' }
 
-/** A transaction for each part that has any; a write that is refused ends it until the next time. */
-export async function purgeRevocations(options: PurgingOptions): Promise<void> {
-  const { revocations, clock, submit, onPurged, log, signal } = options
-  let purged = 0
-  for (let after = 0; !signal.aborted;) {
-    const part = revocations.after(after, PURGE_ROWS_MAX)
-    const last = part.at(-1)
-    if (last === undefined) break
-    after = last.seq
-    const soberMs = clock.nowMs()
-    const rows = part.filter((row) => isOutlived(row, soberMs))
-    if (rows.length > 0) {
-      const { answer } = await submit({ kind: 'revocations.purge', actor: ACTOR, rows, soberMs })
-      purged += answer.purged
-    }
-    await setImmediate()
+export class Purging {
+  readonly #options: PurgingOptions
+  readonly #revocations: RevocationLog
+  readonly #clock: SoberClock
+  readonly #stop = new AbortController()
+  #cancel: () => void = () => undefined
+  #running: Promise<unknown> | undefined
+
+  /** Its clock goes on from the last mint before this start: one that jumped ahead while the primary was down deletes nothing. */
+  constructor(options: PurgingOptions) {
+    this.#options = options
+    this.#revocations = new RevocationLog(options.db)
+    this.#clock = new SoberClock(options.clock)
+    this.#clock.learn(options.writer.state.issue.lastMs)
   }
-  onPurged()
-  log.info({ purged }, 'purge: revocations that hit nothing')
+
+  start(): void {
+    const { at, log } = this.#options
+    this.#cancel = scheduleJob({ name: 'purge', at, run: () => this.#run() }, log)
+  }
+
+  /** Ends with the part that is under way. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#cancel()
+    await this.#running
+  }
+
+  #run(): Promise<void> {
+    const purged = this.#purge()
+    this.#running = purged.catch(() => undefined)
+    return purged
+  }
+
+  /** A transaction for each part that has any; a write that is refused ends it until the next time. */
+  async #purge(): Promise<void> {
+    const { writer, log } = this.#options
+    let purged = 0
+    for (let after = 0; !this.#stop.signal.aborted;) {
+      const part = this.#revocations.after(after, PURGE_ROWS_MAX)
+      const last = part.at(-1)
+      if (last === undefined) break
+      after = last.seq
+      const soberMs = this.#clock.nowMs()
+      const rows = part.filter((row) => isOutlived(row, soberMs))
+      if (rows.length > 0) {
+        const command = { kind: 'revocations.purge', actor: ACTOR, rows, soberMs } as const
+        purged += (await writer.submit<Purged>(command)).answer.purged
+      }
+      await setImmediate()
+    }
+    writer.state.revocations.shrink()
+    log.info({ purged }, 'purge: revocations that hit nothing')
+  }
 }

@@ -95,7 +95,9 @@ test('a replica that was away during a purge knows all that still counts, and it
 })
 
 test('after a restart of everything the numbers go on, and what was purged is not there again', async () => {
-  const cluster = await Cluster.start({ primary: { maintenance: { scrub: '17 3 * * *', purge: EVERY_SECOND } } })
+  const primary = { maintenance: { scrub: '17 3 * * *', purge: EVERY_SECOND } }
+  const replica = { maintenance: { scrub: '17 3 * * *', sweep: EVERY_SECOND } }
+  const cluster = await Cluster.start({ primary, replica })
   const signer = await cluster.signer()
   await signer.createOrg('acme')
   await revokeAll(signer, ofLongAgo(cluster, 3))
@@ -107,7 +109,9 @@ test('after a restart of everything the numbers go on, and what was purged is no
   await cluster.startReplica()
   await until(() => cluster.primary.writes === 'open', 'writes are open')
   await cluster.caughtUp()
-  expect(await cluster.replicaStatus()).toMatchObject({ revocationSeq: 3, revocations: 0 })
+  expect(await cluster.replicaStatus()).toMatchObject({ revocationSeq: 3 })
+  // The journal may have been ahead of the pages when the replica stopped; then a sweep takes what it brought.
+  await until(async () => (await cluster.replicaStatus()).revocations === 0, 'memory is empty')
   const again = await cluster.signer()
   const { token } = await again.mint({ org: 'acme', subject: 'somebody' })
   expect(await again.revoke({ token })).toMatchObject({ seq: 4 })
