@@ -54,7 +54,7 @@ export const SERVICE_TTL_SECONDS_MAX: number = 90 * 86_400
  */
 export const PURGE_MARGIN_SECONDS: number = 30 * 86_400
 /** Rows of one transaction of a purge, and slots of the table in memory that are looked at in one turn. */
-export const PURGE_ROWS_MAX = 2_000
+export const PURGE_ROWS_MAX = 1_000
 export const SWEEP_SLOTS_MAX = 32_768
 /** What the authority confirms as a third party holds for no longer than this. */
 export const AUTHORITY_DISCHARGE_TTL_SECONDS = 60
