@@ -90,7 +90,14 @@ export class Replica implements Service {
     this.#links = new PrimaryLinks({ config, identity, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     const onRows: RowObserver = (place, stretch) => this.#rows.take(place, stretch)
-    this.#tables = new Tables({ cluster, ring, entropy: systemEntropy, log, onRows })
+    this.#tables = new Tables({
+      cluster,
+      ring,
+      entropy: systemEntropy,
+      log,
+      savedAt: join(data, 'revocations.table'),
+      onRows,
+    })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     const system = { clock: systemClock, entropy: systemEntropy, log }
     this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
@@ -165,6 +172,7 @@ export class Replica implements Service {
     this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
+    await this.#saveTables()
     this.#copy.sync()
     this.#copy.close()
     this.#journal.close()
@@ -305,7 +313,17 @@ export class Replica implements Service {
     if (!time.credible || this.#freshness.remainingMs(now) <= 0) return
     const before = this.#tables.counts.revocations
     await this.#tables.sweep(time.earliestMs, this.#stopped.signal)
+    await this.#saveTables()
     this.#options.log.info({ dropped: before - this.#tables.counts.revocations }, 'sweep: revocations that hit nothing')
+  }
+
+  /** Without it the next start takes longer, nothing else. */
+  async #saveTables(): Promise<void> {
+    try {
+      await this.#tables.save()
+    } catch (error) {
+      this.#options.log.warn({ error: reportOf(error) }, 'the table of revocations could not be saved')
+    }
   }
 
   async #readWholeCopy(): Promise<void> {

@@ -20,12 +20,15 @@ import { outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/verifier.ts'
+import { loadTable, saveTable } from './table-file.ts'
 
 export interface TablesOptions {
   readonly cluster: string
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
   readonly log: Log
+  /** Where the table of revocations is kept for the next start; undefined for nowhere. */
+  readonly savedAt?: string
   /** What was read from pages, in its order. */
   readonly onRows?: RowObserver
 }
@@ -42,7 +45,7 @@ const ROWS_A_READ = 500
 export class Tables implements TokenTables {
   readonly #options: TablesOptions
   readonly #keys: KeyTable = new KeyTable()
-  readonly #revocations: Revocations
+  #revocations: Revocations
   #source: { readonly meta: MetaReader; readonly keys: KeyReader; readonly revocations: RevocationLog } | undefined
   #meta: Meta | undefined
   #publicKey: Uint8Array | undefined
@@ -119,7 +122,7 @@ export class Tables implements TokenTables {
     const meta = this.#source.meta.read()
     // A newer primary may have raised it with the transaction that was just applied: rows may mean something else now.
     if (before?.schema !== meta.schema) checkMeta(meta, this.#options.cluster, 'the copy')
-    if (before?.timeline !== meta.timeline) this.#fromPages = 0
+    if (before?.timeline !== meta.timeline) this.#fromPages = this.#takeSaved(meta)
     if (before?.keyGeneration !== meta.keyGeneration || before.timeline !== meta.timeline) this.#readKeys()
     // What the stream brought already is not read once more: mostly it was here before its pages.
     if (this.#streamed.timeline === meta.timeline) {
@@ -156,6 +159,31 @@ export class Tables implements TokenTables {
       await setImmediate()
     }
     this.#revocations.shrink()
+  }
+
+  /** Where the next start goes on from. What it would read from the pages is the same. */
+  async save(): Promise<void> {
+    const { savedAt } = this.#options
+    if (savedAt === undefined || this.#meta === undefined) return
+    const { timeline } = this.#meta
+    await saveTable(savedAt, {
+      timeline,
+      seq: this.#fromPages,
+      poison: this.#poison,
+      revocations: this.#revocations,
+    })
+  }
+
+  /** Up to which revocation the pages need not be read. Only a table that is empty is replaced: nothing is taken away. */
+  #takeSaved({ timeline, revocationSeq }: Meta): number {
+    const { savedAt, log } = this.#options
+    if (savedAt === undefined || this.#revocations.size > 0) return 0
+    const saved = loadTable(savedAt)
+    if (saved === undefined || saved.timeline !== timeline || saved.seq > revocationSeq) return 0
+    log.debug({ seq: saved.seq, of: revocationSeq }, 'revocations are taken from the table that was saved')
+    this.#revocations = saved.revocations
+    this.#poison = saved.poison
+    return saved.seq
   }
 
   #readKeys(): void {

@@ -32,7 +32,17 @@ export interface RevocationTableOptions {
   readonly expected?: number
 }
 
+/** All of a table, to be kept and taken up again by another process. */
+export interface TableImage {
+  readonly seed: Uint8Array
+  /** In the order of their indexes, from 1. */
+  readonly kids: readonly string[]
+  readonly size: number
+  readonly slots: Uint32Array
+}
+
 export class RevocationTable {
+  readonly #seed: Uint8Array
   readonly #key0: number
   readonly #key1: number
   /** Index of each key, from 1: a slot whose first word is 0 is free. */
@@ -46,10 +56,29 @@ export class RevocationTable {
   constructor(options: RevocationTableOptions) {
     assert(options.seed.length === TABLE_SEED_BYTES, 'the seed of a revocation table has 8 bytes')
     const seed = Buffer.from(options.seed)
+    this.#seed = seed
     this.#key0 = seed.readUInt32LE(0)
     this.#key1 = seed.readUInt32LE(4)
     this.#capacity = capacityFor(options.expected ?? 0)
     this.#slots = new Uint32Array(this.#capacity * SLOT_WORDS)
+  }
+
+  /** Undefined for what no table was like. The slots are taken over, not copied. */
+  static fromImage({ seed, kids, size, slots }: TableImage): RevocationTable | undefined {
+    const capacity = slots.length / SLOT_WORDS
+    const fits = capacity >= CAPACITY_MIN && Number.isInteger(Math.log2(capacity)) && size <= capacity * LOAD_MAX
+    if (!fits || seed.length !== TABLE_SEED_BYTES) return undefined
+    const table = new RevocationTable({ seed })
+    for (const [index, kid] of kids.entries()) table.#kids.set(kid as Kid, index + 1)
+    table.#slots = slots
+    table.#capacity = capacity
+    table.#size = size
+    return table
+  }
+
+  /** As it is now. */
+  image(): TableImage {
+    return { seed: this.#seed, kids: [...this.#kids.keys()], size: this.#size, slots: this.#slots.slice() }
   }
 
   get size(): number {

@@ -2,14 +2,19 @@
 import type { Kid, Nonce } from '../ids.ts'
 import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
 import { CutOffs } from './cut-offs.ts'
-import { RevocationTable, type RevocationTableOptions } from './revocation-table.ts'
+import { RevocationTable, type RevocationTableOptions, type TableImage } from './revocation-table.ts'
 
 export class Revocations {
   readonly cutOffs: CutOffs = new CutOffs()
   readonly #tokens: RevocationTable
 
-  constructor(options: RevocationTableOptions) {
-    this.#tokens = new RevocationTable(options)
+  constructor(tokens: RevocationTableOptions | RevocationTable) {
+    this.#tokens = tokens instanceof RevocationTable ? tokens : new RevocationTable(tokens)
+  }
+
+  /** The single tokens, as they are now. */
+  image(): TableImage {
+    return this.#tokens.image()
   }
 
   get size(): number {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -20,9 +20,10 @@ import { openReader, openWriter, type Connection } from '../../shared/sqlite/con
 const KEK = kekFromHex('ab'.repeat(32))
 const KID = '1'.repeat(16)
 
-function database(): { writer: Connection; tables: (kek?: Kek, onRows?: RowObserver) => Tables } {
+function database(): { writer: Connection; tables: (kek?: Kek, onRows?: RowObserver) => Tables; savedAt: string } {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-tables-'))
   const path = join(folder, 'db')
+  const savedAt = join(folder, 'revocations.table')
   const writer = openWriter(path)
   createDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
   const readers: Connection[] = []
@@ -33,11 +34,11 @@ function database(): { writer: Connection; tables: (kek?: Kek, onRows?: RowObser
   const tables = (kek: Kek = KEK, onRows: RowObserver = () => undefined): Tables => {
     const reader = openReader(path)
     readers.push(reader)
-    const made = new Tables({ cluster: 'test', ring: [kek], entropy: systemEntropy, log: silentLog, onRows })
+    const made = new Tables({ cluster: 'test', ring: [kek], entropy: systemEntropy, log: silentLog, savedAt, onRows })
     made.attach({ reader, meta: new MetaReader(reader) })
     return made
   }
-  return { writer, tables }
+  return { writer, tables, savedAt }
 }
 
 function nonceOf(seq: number): string {
@@ -198,4 +199,89 @@ test('a sweep lets go of what hits nothing any more, and of nothing else', async
   await made.sweep(nowMs, new AbortController().signal)
   const left = [1, 2, 3, 4].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))
   expect([left, made.counts.revocations, made.revocationSeq]).toEqual([[1, 3, 4], 3, 4])
+})
+
+/** Revoked from pages: some tokens and some cut-offs; then saved. */
+async function saved(): Promise<ReturnType<typeof database> & { readonly file: Buffer }> {
+  const all = database()
+  const { writer, tables, savedAt } = all
+  for (const seq of [1, 2, 3]) revoke(writer, seq)
+  const cutOffs = [
+    { seq: 4, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 1_000, expiresAt: 0 },
+    { seq: 5, kind: 'org', org: 'acme', untilMs: 500, expiresAt: 0 },
+    { seq: 6, kind: 'key', org: 'globex', kid: KID, expiresAt: 0 },
+    { seq: 7, kind: 'org_disabled', org: 'gone', expiresAt: 0 },
+  ] as const
+  for (const one of cutOffs) {
+    writer
+      .prepare('INSERT INTO revocations VALUES (?, ?, ?, ?, 0, 0, ?, ?)')
+      .run(one.seq, one.kind, one.org, keyOfRow(one), 'somebody', '')
+  }
+  writer.exec('UPDATE meta SET txid = txid + 1, revocation_seq = 7')
+  await tables().save()
+  expect(existsSync(savedAt)).toBe(true)
+  return { ...all, file: readFileSync(savedAt) }
+}
+
+/** How a start goes: what it refuses, and the numbers of the rows that it read from pages. */
+function startOf({ tables }: Pick<ReturnType<typeof database>, 'tables'>): { refused: unknown; read: number[] } {
+  const read: number[] = []
+  const made = tables(KEK, (_, { rows }) => read.push(...rows.map(({ seq }) => seq)))
+  const tokens = [1, 2, 3, 8, 9].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))
+  // Of the 700th millisecond: after the cut-off of the org, before that of the subject.
+  const name = { kid: KID as Kid, nonce: `0000000002bc${nonceOf(1).slice(12)}` as Nonce }
+  const cutOffs = [
+    made.cutOffs.fallen(name, 'acme', 'alice'),
+    made.cutOffs.fallen(name, 'acme', 'bob'),
+    made.cutOffs.fallen({ kid: KID as Kid, nonce: nonceOf(1) as Nonce }, 'acme', 'bob'),
+    made.cutOffs.fallen(name, 'globex', 'bob'),
+    made.cutOffs.fallen(name, 'gone', 'bob'),
+  ]
+  const size = made.counts.revocations
+  return { refused: { tokens, cutOffs, size, seq: made.revocationSeq }, read }
+}
+
+test('a start takes up the table that was saved, reads what came after from the pages, and refuses the same', async () => {
+  const all = await saved()
+  revoke(all.writer, 8)
+  const quick = startOf(all)
+  expect(quick.read).toEqual([8])
+  rmSync(all.savedAt)
+  const whole = startOf(all)
+  expect(whole.read).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+  expect(quick.refused).toEqual(whole.refused)
+  expect(whole.refused).toEqual({
+    tokens: [1, 2, 3, 8],
+    cutOffs: ['revoked', undefined, 'revoked', 'key_retired', 'org_disabled'],
+    size: 8,
+    seq: 8,
+  })
+})
+
+test('a saved table that is damaged, cut or of another version is passed over, and all is read from the pages', async () => {
+  const all = await saved()
+  const { file, savedAt } = all
+  const whole = startOf({ tables: (...options) => (rmSync(savedAt, { force: true }), all.tables(...options)) })
+  fc.assert(
+    fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const damaged = Buffer.from(file)
+      damaged[at] = (damaged[at] ?? 0) ^ change
+      writeFileSync(savedAt, damaged)
+      expect(startOf(all)).toEqual(whole)
+    }),
+    { numRuns: 30 },
+  )
+  for (const length of [0, 7, 19, 21, file.length - 4]) {
+    writeFileSync(savedAt, file)
+    truncateSync(savedAt, length)
+    expect(startOf(all)).toEqual(whole)
+  }
+})
+
+test('a saved table of another timeline, or ahead of the pages, is passed over', async () => {
+  const all = await saved()
+  all.writer.exec('DELETE FROM revocations WHERE seq > 2; UPDATE meta SET txid = txid + 1, revocation_seq = 2')
+  expect(startOf(all)).toMatchObject({ read: [1, 2], refused: { tokens: [1, 2], size: 2, seq: 2 } })
+  all.writer.exec('UPDATE meta SET txid = txid + 1, revocation_seq = 7, timeline = lower(hex(randomblob(16)))')
+  expect(startOf(all)).toMatchObject({ read: [1, 2], refused: { tokens: [1, 2], size: 2, seq: 7 } })
 })

@@ -1,4 +1,5 @@
 /** Revocations that hit nothing any more leave the log, the copies and the memory, and nobody who was away notices. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Signer } from '../../../primary/client/sdk.ts'
@@ -104,6 +105,7 @@ test('after a restart of everything the numbers go on, and what was purged is no
   await until(async () => (await numbersOf(signer)).length === 0, 'all are purged')
   await cluster.caughtUp()
   await cluster.stopReplica()
+  expect(existsSync(join(cluster.replicaFolder(), 'revocations.table'))).toBe(true)
   await cluster.stopPrimary()
   await cluster.startPrimary()
   await cluster.startReplica()
