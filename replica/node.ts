@@ -76,6 +76,7 @@ export class Replica implements Service {
   #listener: Listener | undefined
   #checkpointAt: number
   #scrubbing: Promise<void> | undefined
+  #sweeping: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
     const { config, kek, previousKeks = [], log, identity, acceptClock = false } = options
@@ -168,7 +169,7 @@ export class Replica implements Service {
   async stop(): Promise<void> {
     this.#stopped.abort()
     for (const cancel of this.#cancelJobs) cancel()
-    await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
+    await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing, this.#sweeping])
     this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
@@ -307,7 +308,12 @@ export class Replica implements Service {
   }
 
   /** Only while a lease says that the primary's clock shows the same time. */
-  async #sweep(): Promise<void> {
+  #sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweepTables().finally(() => (this.#sweeping = undefined))
+    return this.#sweeping
+  }
+
+  async #sweepTables(): Promise<void> {
     const now = this.#freshness.now()
     const time = this.#freshness.time(now)
     if (!time.credible || this.#freshness.remainingMs(now) <= 0) return

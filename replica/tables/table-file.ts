@@ -1,6 +1,6 @@
 /**
  * The table of revocations as a file beside the database, so that a start need not read millions of rows. It is no truth of its
- * own: what is missing, damaged, of another version, another timeline or ahead of the pages is passed over, and all is read
+ * own: what is missing, damaged, of another version, of another history or ahead of the pages is passed over, and all is read
  * from the pages.
  * | offset | size | field |
  * |---|---|---|
@@ -34,7 +34,8 @@ const WORD_BYTES = 4
 const head = z.strictObject({
   timeline: z.string().length(32),
   /** All revocations of this timeline up to here are in it, but for those that hit nothing any more. */
-  seq: z.number().int().nonnegative(),
+  seq: z.number().int().positive(),
+  last: z.string(),
   poison: z.string().optional(),
   endianness: z.literal(endianness()),
   seed: z.string().regex(/^[0-9a-f]{16}$/),
@@ -46,6 +47,8 @@ const head = z.strictObject({
 export interface SavedTable {
   readonly timeline: string
   readonly seq: number
+  /** The row of that number as it stands in the pages: another history has another one. */
+  readonly last: string
   /** An alarm that is still on. */
   readonly poison: string | undefined
   readonly revocations: Revocations
@@ -85,9 +88,18 @@ export function loadTable(path: string): SavedTable | undefined {
   }
 }
 
-function encode({ timeline, seq, poison, revocations }: SavedTable): readonly Buffer[] {
+function encode({ timeline, seq, last, poison, revocations }: SavedTable): readonly Buffer[] {
   const { seed, slots, kids, size } = revocations.image()
-  const named = { timeline, seq, poison, endianness: endianness(), seed: Buffer.from(seed).toString('hex'), kids, size }
+  const named = {
+    timeline,
+    seq,
+    last,
+    poison,
+    endianness: endianness(),
+    seed: Buffer.from(seed).toString('hex'),
+    kids,
+    size,
+  }
   const text = JSON.stringify({ ...named, cutOffs: [...revocations.cutOffs.rows()] })
   const bytes = Buffer.byteLength(text)
   const json = Buffer.from(text + ' '.repeat((WORD_BYTES - (bytes % WORD_BYTES)) % WORD_BYTES))
@@ -107,7 +119,7 @@ function decode(bytes: Buffer): SavedTable | undefined {
   const known = bytes.toString('latin1', 0, 8) === MAGIC && bytes.readUInt32LE(8) === VERSION
   if (!known || crc32(bytes.subarray(CHECKED_OFFSET)) !== bytes.readUInt32LE(12)) return undefined
   const start = HEAD_OFFSET + bytes.readUInt32LE(16)
-  const { timeline, seq, poison, seed, cutOffs, ...rest } = head.parse(
+  const { timeline, seq, last, poison, seed, cutOffs, ...rest } = head.parse(
     JSON.parse(bytes.toString('utf8', HEAD_OFFSET, start)),
   )
   // A copy: the bytes of the file may lie anywhere, words may not.
@@ -119,5 +131,5 @@ function decode(bytes: Buffer): SavedTable | undefined {
     if (row.kind === 'unknown') return undefined
     revocations.take(row)
   }
-  return { timeline, seq, poison, revocations }
+  return { timeline, seq, last, poison, revocations }
 }

@@ -8,6 +8,7 @@ import type { RowObserver } from '../revocations/stream.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
 import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
+import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { readSigningKey } from '../../shared/database/signing-key.ts'
 import type { Timeline } from '../../shared/ids.ts'
@@ -46,7 +47,7 @@ export class Tables implements TokenTables {
   readonly #options: TablesOptions
   readonly #keys: KeyTable = new KeyTable()
   #revocations: Revocations
-  #source: { readonly meta: MetaReader; readonly keys: KeyReader; readonly revocations: RevocationLog } | undefined
+  #source: (TableSource & { readonly keys: KeyReader; readonly revocations: RevocationLog }) | undefined
   #meta: Meta | undefined
   #publicKey: Uint8Array | undefined
   /** Revocations up to here are in the pages, and known, in this timeline. */
@@ -108,7 +109,7 @@ export class Tables implements TokenTables {
   attach(source: TableSource | undefined): void {
     if (source === undefined) return void (this.#source = undefined)
     const { reader, meta } = source
-    this.#source = { meta, keys: new KeyReader(reader), revocations: new RevocationLog(reader) }
+    this.#source = { reader, meta, keys: new KeyReader(reader), revocations: new RevocationLog(reader) }
     // Unsealed although only the public half is needed: a wrong KEK shows now, and not when the first org is created.
     this.#publicKey = readSigningKey(reader, this.#options.ring, this.#options.cluster).publicKey
     this.#meta = undefined
@@ -161,29 +162,37 @@ export class Tables implements TokenTables {
     this.#revocations.shrink()
   }
 
-  /** Where the next start goes on from. What it would read from the pages is the same. */
+  /**
+   * Where the next start goes on from: what it would read from the pages is the same. Not written where the last row was
+   * purged, because nothing says then which history it was.
+   */
   async save(): Promise<void> {
     const { savedAt } = this.#options
-    if (savedAt === undefined || this.#meta === undefined) return
+    const seq = this.#fromPages
+    const last = this.#rowOf(seq)
+    if (savedAt === undefined || this.#meta === undefined || last === undefined) return
     const { timeline } = this.#meta
-    await saveTable(savedAt, {
-      timeline,
-      seq: this.#fromPages,
-      poison: this.#poison,
-      revocations: this.#revocations,
-    })
+    await saveTable(savedAt, { timeline, seq, last, poison: this.#poison, revocations: this.#revocations })
   }
 
   /** Up to which revocation the pages need not be read. Only a table that is empty is replaced: nothing is taken away. */
-  #takeSaved({ timeline, revocationSeq }: Meta): number {
+  #takeSaved({ timeline }: Meta): number {
     const { savedAt, log } = this.#options
     if (savedAt === undefined || this.#revocations.size > 0) return 0
     const saved = loadTable(savedAt)
-    if (saved === undefined || saved.timeline !== timeline || saved.seq > revocationSeq) return 0
-    log.debug({ seq: saved.seq, of: revocationSeq }, 'revocations are taken from the table that was saved')
+    // A table that is ahead of the pages has no row there.
+    if (saved === undefined || saved.timeline !== timeline || saved.last !== this.#rowOf(saved.seq)) return 0
+    log.debug({ seq: saved.seq }, 'revocations are taken from the table that was saved')
     this.#revocations = saved.revocations
     this.#poison = saved.poison
     return saved.seq
+  }
+
+  /** With every column that it has: when and by whom as well. Undefined for one that is not there. */
+  #rowOf(seq: number): string | undefined {
+    if (this.#source === undefined) return undefined
+    const [row] = readRevocationColumns(this.#source.reader, seq - 1, 1)
+    return row?.seq === seq ? JSON.stringify(row.columns) : undefined
   }
 
   #readKeys(): void {

@@ -285,3 +285,10 @@ test('a saved table of another timeline, or ahead of the pages, is passed over',
   all.writer.exec('UPDATE meta SET txid = txid + 1, revocation_seq = 7, timeline = lower(hex(randomblob(16)))')
   expect(startOf(all)).toMatchObject({ read: [1, 2], refused: { tokens: [1, 2], size: 2, seq: 7 } })
 })
+
+test('a saved table of a history that took the place of its own, on the same timeline, is passed over', async () => {
+  const all = await saved()
+  // As on a primary whose disk was put back, and then given other revocations.
+  all.writer.exec('DELETE FROM revocations WHERE seq = 2; UPDATE revocations SET at_ms = 77 WHERE seq = 7')
+  expect(startOf(all)).toMatchObject({ read: [1, 3, 4, 5, 6, 7], refused: { tokens: [1, 3], seq: 7 } })
+})

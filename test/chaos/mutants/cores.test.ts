@@ -149,6 +149,13 @@ const MUTANTS: readonly CoreMutant[] = [
     by: 'test/replica/revocations/stream.test.ts',
   },
   {
+    name: 'a replica takes up a saved table of another history',
+    file: 'replica/tables/tables.ts',
+    find: 'saved.timeline !== timeline || saved.last !== this.#rowOf(saved.seq)',
+    replace: 'saved.seq < 0',
+    by: 'test/replica/tables.test.ts',
+  },
+  {
     name: 'a worker passes over a gap in its feed',
     file: 'replica/worker/feed-core.ts',
     find: 'if (gapAfter(place.seq, stretch) !== undefined) {',
