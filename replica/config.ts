@@ -18,7 +18,7 @@ import { pathText } from '../shared/config/read-config.ts'
 export interface ReplicaConfig {
   readonly cluster: string
   readonly region: string
-  /** Folder of the database copy, its position record and the revocation journal. */
+  /** Folder of the database copy, its position record, the revocation journal and the saved table of revocations. */
   readonly data: string
   /** Noise identity, as `macaroond keygen` makes it. */
   readonly identity: string
