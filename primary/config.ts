@@ -46,6 +46,8 @@ export interface PrimaryConfig {
   readonly maintenance: {
     /** When the database is read whole and compared with the checksum kept while writing. */
     readonly scrub: string
+    /** When revocations that hit nothing any more are deleted. */
+    readonly purge: string
   }
   readonly archive: ArchiveConfig
   readonly peers: readonly PeerEntry[]
@@ -89,7 +91,9 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
         degraded: z.boolean().default(false),
       })
       .prefault({}),
-    maintenance: z.strictObject({ scrub: cronText.default('17 3 * * *') }).prefault({}),
+    maintenance: z
+      .strictObject({ scrub: cronText.default('17 3 * * *'), purge: cronText.default('17 4 * * *') })
+      .prefault({}),
     archive: archiveConfig,
     peers: peerList,
   })

@@ -28,6 +28,7 @@ import { Granting } from './freshness/granting.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
 import { NO_FLAGS, type PrimaryFlags, type PrimaryOptions } from './options.ts'
+import { Purging } from './purging.ts'
 import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
@@ -51,6 +52,7 @@ export class Primary implements Service {
   readonly #settling: Settling
   readonly #calls: Calls
   readonly #maintenance: Maintenance
+  readonly #purging: Purging
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
   readonly #refused = new Set<string>()
   readonly #startedMs: number
@@ -90,6 +92,8 @@ export class Primary implements Service {
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
+    const { purge: at } = config.maintenance
+    this.#purging = new Purging({ db, writer: this.#writer, host: this.#host, at, log })
     this.#signingKey = readSigningKey(db, ring, config.cluster)
     this.#granting = this.#openGranting(flags)
     this.#settling = this.#openSettling(flags)
@@ -125,6 +129,7 @@ export class Primary implements Service {
       transport,
     })
     primary.#maintenance.start()
+    primary.#purging.start()
     primary.#settling.look()
     log.info({ boundMs: primary.#granting.boundMs }, 'revocations bind everywhere within this bound')
     return primary
@@ -151,6 +156,7 @@ export class Primary implements Service {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    await this.#purging.stop()
     this.#settling.close()
     this.#publisher.close()
     this.#granting.close()

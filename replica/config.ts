@@ -18,7 +18,7 @@ import { pathText } from '../shared/config/read-config.ts'
 export interface ReplicaConfig {
   readonly cluster: string
   readonly region: string
-  /** Folder of the database copy, its position record and the revocation journal. */
+  /** Folder of the database copy, its position record, the revocation journal and the saved table of revocations. */
   readonly data: string
   /** Noise identity, as `macaroond keygen` makes it. */
   readonly identity: string
@@ -32,6 +32,8 @@ export interface ReplicaConfig {
   readonly maintenance: {
     /** When the copy is read whole and compared with the checksum of its position. */
     readonly scrub: string
+    /** When memory lets go of revocations that hit nothing any more. */
+    readonly sweep: string
   }
   readonly peers: readonly PeerEntry[]
 }
@@ -47,6 +49,8 @@ export const replicaConfig: z.ZodType<ReplicaConfig> = z.strictObject({
   log: logSettings,
   verify_open: z.boolean().default(false),
   checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
-  maintenance: z.strictObject({ scrub: cronText.default('47 3 * * *') }).prefault({}),
+  maintenance: z
+    .strictObject({ scrub: cronText.default('47 3 * * *'), sweep: cronText.default('47 4 * * *') })
+    .prefault({}),
   peers: peerList,
 })

@@ -73,10 +73,11 @@ export class Replica implements Service {
   readonly #startedMs: number
   readonly #fail: (error: unknown) => void
   #source: TableSource | undefined
-  #cancelScrub: () => void = () => undefined
+  readonly #cancelJobs: (() => void)[] = []
   #listener: Listener | undefined
   #checkpointAt: number
   #scrubbing: Promise<void> | undefined
+  #sweeping: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
     const { config, kek, previousKeks = [], log, identity, acceptClock = false, host = systemHost } = options
@@ -94,8 +95,9 @@ export class Replica implements Service {
     this.#lock = lock
     this.#links = new PrimaryLinks({ config, identity, host, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
-    const onRows: RowObserver = (place, rows) => this.#rows.take(place, rows)
-    this.#tables = new Tables({ cluster, ring, entropy, log, onRows })
+    const onRows: RowObserver = (place, stretch) => this.#rows.take(place, stretch)
+    const savedAt = join(data, 'revocations.table')
+    this.#tables = new Tables({ cluster, ring, entropy, timers: clock, log, savedAt, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     const system = { clock, entropy, log }
     this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
@@ -157,11 +159,12 @@ export class Replica implements Service {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
-    this.#cancelScrub()
-    await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing])
+    for (const cancel of this.#cancelJobs) cancel()
+    await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing, this.#sweeping])
     this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
+    await this.#saveTables()
     this.#copy.sync()
     this.#copy.close()
     this.#journal.close()
@@ -195,8 +198,8 @@ export class Replica implements Service {
       workers: this.#freshness.workers,
       keks: ring.map(({ id }) => id),
       syncPages: () => this.#copy.sync(),
-      onRows: (place, rows) => {
-        this.#rows.take(place, rows)
+      onRows: (place, stretch) => {
+        this.#rows.take(place, stretch)
         this.#revoked()
       },
       onDiverged: (message) => this.#links.diverged('revocations', message),
@@ -217,8 +220,11 @@ export class Replica implements Service {
       hello: () => this.#stream.hello(),
       run: (connection, retire) => this.#stream.follow(connection, retire),
     })
-    const scrub = { name: 'scrub', at: config.maintenance.scrub, run: () => this.#scrub() }
-    this.#cancelScrub = this.#host.schedule(scrub, log)
+    const { scrub, sweep } = config.maintenance
+    this.#cancelJobs.push(
+      this.#host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
+      this.#host.schedule({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
+    )
   }
 
   #accept(
@@ -310,6 +316,31 @@ export class Replica implements Service {
   #scrub(): Promise<void> {
     this.#scrubbing ??= this.#readWholeCopy().finally(() => (this.#scrubbing = undefined))
     return this.#scrubbing
+  }
+
+  /** Only while a lease says that the primary's clock shows the same time. */
+  #sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweepTables().finally(() => (this.#sweeping = undefined))
+    return this.#sweeping
+  }
+
+  async #sweepTables(): Promise<void> {
+    const now = this.#freshness.now()
+    const time = this.#freshness.time(now)
+    if (!time.credible || this.#freshness.remainingMs(now) <= 0) return
+    const before = this.#tables.counts.revocations
+    await this.#tables.sweep(time.earliestMs, this.#stopped.signal)
+    await this.#saveTables()
+    this.#options.log.info({ dropped: before - this.#tables.counts.revocations }, 'sweep: revocations that hit nothing')
+  }
+
+  /** Without it the next start takes longer, nothing else. */
+  async #saveTables(): Promise<void> {
+    try {
+      await this.#tables.save()
+    } catch (error) {
+      this.#options.log.warn({ error: reportOf(error) }, 'the table of revocations could not be saved')
+    }
   }
 
   async #readWholeCopy(): Promise<void> {

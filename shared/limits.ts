@@ -48,6 +48,14 @@ export const ACCESS_VALUE_CHARS_MAX = 4096
 export const TTL_SECONDS_MAX: number = 100 * 365 * 86_400
 /** M in ARCHITECTURE.md: a service token ends at most this long after its exchange. */
 export const SERVICE_TTL_SECONDS_MAX: number = 90 * 86_400
+/**
+ * Kept beyond the last moment at which anything that a revocation hits could live: far more than clocks that are believed can
+ * be wrong by.
+ */
+export const PURGE_MARGIN_SECONDS: number = 30 * 86_400
+/** Rows of one transaction of a purge, and slots of the table in memory that are looked at in one turn. */
+export const PURGE_ROWS_MAX = 1_000
+export const SWEEP_SLOTS_MAX = 32_768
 /** What the authority confirms as a third party holds for no longer than this. */
 export const AUTHORITY_DISCHARGE_TTL_SECONDS = 60
 /** Tokens presented for one discharge of the authority. */
@@ -245,6 +253,7 @@ assert(CAVEAT_BYTES_MAX <= IDENTIFIER_BYTES_MAX, 'a ticket must fit into the ide
 assert(CONDITION_BYTES_MAX + 256 <= CAVEAT_BYTES_MAX, 'a ticket must fit into a caveat')
 assert(CAVEAT_BYTES_MAX * 1.5 < DISCHARGE_REQUEST_BYTES_MAX, 'a ticket must fit into a request')
 assert(TOKEN_TEXT_CHARS_MAX * 1.5 < DISCHARGE_RESPONSE_BYTES_MAX, 'a discharge must fit into an answer')
+assert(PURGE_MARGIN_SECONDS * 1000 > CLOCK_STOP_MS_MAX + CLOCK_JUMP_MS_MAX, 'a believed clock purges nothing early')
 assert(CAVEATS_TOTAL_MAX * 4 + DISCHARGES_MAX * 4 <= HMACS_TOTAL_MAX, 'each discharge may be verified once')
 assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'what is read online is read offline too')
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')

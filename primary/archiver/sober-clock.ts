@@ -1,5 +1,5 @@
 /**
- * What retention takes for now. Deleting is final, and a wall clock that jumps ahead makes everything look old: so this one
+ * What retention, and a purge, take for now. Deleting is final, and a wall clock that jumps ahead makes everything look old: so this one
  * goes on from when the archive was last written, with the clock that cannot be set, and by a little more at most. After a
  * long stop it is late, and what it keeps too long it deletes after the next start.
  */

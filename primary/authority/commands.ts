@@ -1,6 +1,7 @@
 /** What can be asked of the authority, and what it answers. Positions are added when the answer is durable. */
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
 import type { RevokeAnswer, TokensOnRecord } from '../../shared/protocol/revoke.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { SealedSecret } from './kek.ts'
 
@@ -66,6 +67,14 @@ export type Command =
     } & RevokingMany)
   | ({ readonly kind: 'key.retire'; readonly kid: Kid } & RevokingMany)
   | ({ readonly kind: 'org.disable' } & RevokingMany)
+  /** Deletes those of these rows that hit nothing any more; in the order of their numbers. */
+  | {
+      readonly kind: 'revocations.purge'
+      readonly actor: Actor
+      readonly rows: readonly RevocationRow[]
+      /** What time it is at most, whatever the wall clock says: deleting is final. */
+      readonly soberMs: number
+    }
   /** Seals again what was sealed with an earlier key-encryption key, all in one transaction. */
   | {
       readonly kind: 'kek.rotate'
@@ -148,6 +157,10 @@ export interface KekRotated {
   readonly resealed: number
 }
 
+export interface Purged {
+  readonly purged: number
+}
+
 export interface ThirdPartyAdded {
   readonly name: string
   /** What goes into the location of its caveats. */
@@ -184,6 +197,7 @@ export type Answer =
   | KeyRotated
   | RevokeAnswer
   | KekRotated
+  | Purged
   | ThirdPartyAdded
   | ThirdPartyRemoved
   | Discharged

@@ -89,6 +89,8 @@ export type Row =
     }
   | { readonly table: 'issued'; readonly row: IssuedRow }
   | { readonly table: 'revocations'; readonly row: RevocationLogRow }
+  /** From the first to the last number, both included. */
+  | { readonly table: 'revocations purged'; readonly row: { readonly first: number; readonly last: number } }
   | { readonly table: 'third_parties'; readonly row: ThirdPartyRow }
   | { readonly table: 'third_parties resealed'; readonly row: Pick<ThirdPartyRow, 'name' | 'sealedPrivateKey'> }
   | { readonly table: 'third_parties removed'; readonly row: Pick<ThirdPartyRow, 'name'> }

@@ -13,6 +13,7 @@ import { raiseLease, settleEpoch } from './freshness.ts'
 import { rotateKek } from './kek.ts'
 import { mint } from './mint.ts'
 import { createOrg, rotateKey } from './org.ts'
+import { purge } from './purge.ts'
 import { recall, remember, type Recalled } from './requests.ts'
 import { disableOrg, retireKey, revokeIssued, revokeToken } from './revoke.ts'
 import type { Row } from './rows.ts'
@@ -79,6 +80,8 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return disableOrg(state, command, moment)
     case 'kek.rotate':
       return rotateKek(state, command, moment)
+    case 'revocations.purge':
+      return purge(state, command, moment)
     case 'token.discharge':
       return discharge(state, command, moment)
     case 'token.exchange':

@@ -6,8 +6,9 @@ import type { Clock } from '../../shared/clock.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { MacaroondError } from '../../shared/errors.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
-import { fromStream, REVOCATIONS_A_MESSAGE, type FromStream, type Granted } from '../../shared/protocol/revocations.ts'
+import { fromStream, type FromStream, type Granted } from '../../shared/protocol/revocations.ts'
 import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { REVOCATIONS_A_MESSAGE } from '../../shared/protocol/stretch.ts'
 import { startAllowance, takePing, type PingAllowance } from '../../shared/freshness/ping-limit.ts'
 
 export interface RevocationSource {
@@ -66,9 +67,12 @@ export class RevocationSession {
         await new Promise<void>((resolve) => (this.#wake = resolve))
         continue
       }
-      const rows = source.after(this.#sent, REVOCATIONS_A_MESSAGE)
+      const after = this.#sent
+      const rows = source.after(after, REVOCATIONS_A_MESSAGE)
+      // Where there are none, all that there was up to the last one was purged.
       this.#sent = rows.at(-1)?.seq ?? source.last()
-      if (rows.length > 0) await connection.send(encodeMessage({ t: 'revoked', rows: rows.map(recordOf) }))
+      const message = { t: 'revoked', after, rows: rows.map(recordOf), through: this.#sent }
+      await connection.send(encodeMessage(message))
     }
   }
 

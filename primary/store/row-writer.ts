@@ -16,6 +16,7 @@ const STATEMENTS = {
   issued: 'INSERT INTO issued (kid, nonce, subject, expires_at) VALUES (?, ?, ?, ?)',
   revocations:
     'INSERT INTO revocations (seq, kind, org, key, at_ms, expires_at, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  'revocations purged': 'DELETE FROM revocations WHERE seq BETWEEN ? AND ?',
   third_parties:
     'INSERT INTO third_parties (name, public_key, sealed_private_key, unrevoked, created_ms) VALUES (?, ?, ?, ?, ?)',
   'third_parties removed': 'DELETE FROM third_parties WHERE name = ?',
@@ -70,6 +71,8 @@ function valuesOf({ table, row }: Row): unknown[] {
       return [row.sealedPrivateKey, row.id]
     case 'revocations':
       return revocationValues(row)
+    case 'revocations purged':
+      return [row.first, row.last]
     case 'third_parties':
       return [row.name, row.publicKey, row.sealedPrivateKey, row.unrevoked ? 1 : 0, row.createdMs]
     case 'third_parties removed':

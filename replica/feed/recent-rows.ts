@@ -6,20 +6,21 @@ import { assert } from '../../shared/errors.ts'
 import { FEED_ROWS_KEPT } from '../../shared/limits.ts'
 import { encodeMessage } from '../../shared/protocol/message.ts'
 import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
-import { REVOCATIONS_A_MESSAGE } from '../../shared/protocol/revocations.ts'
+import { REVOCATIONS_A_MESSAGE, type Stretch } from '../../shared/protocol/stretch.ts'
 import type { Place } from '../revocations/journal.ts'
 
 /** What comes after one revocation, as it is written to every worker that stands there. */
 export interface Batch {
-  /** Number of its last row. */
+  /** What it reaches through. */
   readonly last: number
   readonly message: Uint8Array
 }
 
 export class RecentRows {
   #history: Place | undefined
-  /** Without a gap, oldest first. */
+  /** All that were not purged, oldest first, of those after `#from` up to `#last`. */
   #rows: RevocationRow[] = []
+  #from = 0
   #last = 0
   readonly #rowsKept: number
   /** The last one made. */
@@ -48,34 +49,47 @@ export class RecentRows {
     if (history.timeline !== this.#history?.timeline || seq > this.#last) this.#begin(history, seq)
   }
 
-  /** Rows of one history in order; those that are known already are passed over. */
-  take(history: Place, rows: readonly RevocationRow[]): void {
+  /** A part of one history; what of it is known already is passed over. */
+  take(history: Place, { after, rows, through }: Stretch): void {
     if (this.#isPast(history)) return
+    if (history.timeline !== this.#history?.timeline || after > this.#last) this.#begin(history, after)
     this.#batch = undefined
-    for (const row of rows) {
-      const same = history.timeline === this.#history?.timeline
-      if (same && row.seq <= this.#last) continue
-      if (!same || row.seq !== this.#last + 1) this.#begin(history, row.seq - 1)
-      this.#rows.push(row)
-      this.#last = row.seq
-    }
-    if (this.#rows.length > 2 * this.#rowsKept) this.#rows = this.#rows.slice(-this.#rowsKept)
+    this.#rows.push(...rows.filter(({ seq }) => seq > this.#last))
+    this.#last = Math.max(this.#last, through)
+    if (this.#rows.length > 2 * this.#rowsKept) this.#forget(this.#rows.length - this.#rowsKept)
   }
 
   /** Whether all rows after `seq` are here. */
   has(seq: number): boolean {
-    return seq >= this.#last - this.#rows.length && seq <= this.#last
+    return seq >= this.#from && seq <= this.#last
   }
 
-  /** The next rows after `seq`, of which there are some; made once for all workers that are equally far. */
+  /** What comes next after `seq`, which is not the last; made once for all workers that are equally far. */
   after(seq: number): Batch {
-    assert(this.has(seq) && seq < this.#last, 'there are rows after it')
+    assert(this.has(seq) && seq < this.#last, 'something comes after it')
     if (this.#batch?.seq === seq) return this.#batch
-    const from = this.#rows.length - (this.#last - seq)
+    const from = this.#indexAfter(seq)
     const rows = this.#rows.slice(from, from + REVOCATIONS_A_MESSAGE)
-    const message = encodeMessage({ t: 'revoked', rows: rows.map(recordOf) })
-    this.#batch = { seq, last: seq + rows.length, message }
+    const last = from + rows.length === this.#rows.length ? this.#last : (rows.at(-1)?.seq ?? seq)
+    const message = encodeMessage({ t: 'revoked', after: seq, rows: rows.map(recordOf), through: last })
+    this.#batch = { seq, last, message }
     return this.#batch
+  }
+
+  /** Of the first row behind it, by bisection: where rows were purged, numbers are no places. */
+  #indexAfter(seq: number): number {
+    let low = 0
+    for (let high = this.#rows.length; low < high;) {
+      const middle = (low + high) >>> 1
+      if ((this.#rows[middle]?.seq ?? Infinity) <= seq) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #forget(count: number): void {
+    this.#from = this.#rows[count - 1]?.seq ?? this.#from
+    this.#rows = this.#rows.slice(count)
   }
 
   /** Pages of the epoch before may still come while the stream is in the next one. */
@@ -87,6 +101,7 @@ export class RecentRows {
     this.#batch = undefined
     this.#history = history
     this.#rows = []
+    this.#from = seq
     this.#last = seq
   }
 }

@@ -17,6 +17,7 @@ import {
   type RevocationsWelcome,
 } from '../../shared/protocol/revocations.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import { CoverageReporter } from '../freshness/coverage-reporter.ts'
 import type { Freshness } from '../freshness/freshness.ts'
@@ -34,14 +35,14 @@ export interface RevocationStreamOptions {
   /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
-  /** Rows that are enforced here from now on, in their order. */
+  /** What is enforced here from now on, in its order. */
   readonly onRows: RowObserver
   /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
   readonly onFatal: (error: unknown) => void
 }
 
 /** Is shown revocations in the order of their history, each from the moment on that it is enforced. */
-export type RowObserver = (place: Place, rows: readonly RevocationRow[]) => void
+export type RowObserver = (place: Place, stretch: Stretch) => void
 
 /** Between two syncs of the journal while revocations keep coming. */
 const SYNC_PAUSE_MS = 10
@@ -143,39 +144,40 @@ export class RevocationStream {
         this.#options.freshness.granted(message)
         continue
       }
-      const { rows } = message
-      requireContiguous(seq, rows)
-      seq += rows.length
-      const understood = this.#understood(rows)
-      const last = understood.at(-1)
-      if (last === undefined) continue
-      this.#take(place, understood, last.seq)
-      this.#owed = { ...place, seq: last.seq }
+      requireNoGap(seq, message)
+      seq = message.through
+      const understood = this.#understood(message)
+      if (understood === undefined) continue
+      this.#take(place, understood)
+      this.#owed = { ...place, seq: understood.through }
       this.#acknowledging ??= this.#acknowledge(connection)
     }
   }
 
   /**
-   * The rows before the first that this version cannot interpret. That one and all behind it are neither kept nor
+   * What comes before the first row that this version cannot interpret. That one and all behind it are neither kept nor
    * acknowledged (V7): this replica says nothing of any token, and after an upgrade they come again.
    */
-  #understood(rows: readonly RevocationRow[]): readonly RevocationRow[] {
+  #understood(stretch: Stretch): Stretch | undefined {
     const { tables } = this.#options
-    if (tables.uninterpretable !== undefined) return []
+    if (tables.uninterpretable !== undefined) return undefined
+    const { after, rows } = stretch
     const unknown = rows.findIndex(({ kind }) => kind === 'unknown')
-    if (unknown === -1) return rows
+    if (unknown === -1) return stretch
     tables.deny(rows.slice(unknown))
-    return rows.slice(0, unknown)
+    const through = (rows[unknown]?.seq ?? 1) - 1
+    return through > after ? { after, rows: rows.slice(0, unknown), through } : undefined
   }
 
   /** Memory first, here and at the workers, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
-  #take(place: Place, rows: readonly RevocationRow[], seq: number): void {
-    this.#options.tables.add(rows, seq, place.timeline)
-    this.#taken = { ...place, seq }
+  #take(place: Place, stretch: Stretch): void {
+    const { rows, through } = stretch
+    this.#options.tables.add(rows, through, place.timeline)
+    this.#taken = { ...place, seq: through }
     this.#options.freshness.applied()
-    this.#options.onRows(place, rows)
+    this.#options.onRows(place, stretch)
     try {
-      this.#options.journal.append(place, rows)
+      if (rows.length > 0) this.#options.journal.append(place, rows)
     } catch (cause) {
       throw this.#failed(cause)
     }
@@ -248,7 +250,10 @@ function contradiction(ours: Known, theirs: RevocationsWelcome): string | undefi
   return `the primary has ${theirs.seq} revocations, this replica has had ${ours.seq} from it`
 }
 
-/** After a power cut the pages may end before the journal begins: then what is between has to be asked for again, as has what is not understood. */
+/**
+ * After a power cut the pages may end before the journal begins: then what is between has to be asked for again, as has what is
+ * not understood. The journal does not tell what is missing from what was purged, so that is asked for as well.
+ */
 function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
   let seq = inPages
   for (const row of rows.toSorted((a, b) => a.seq - b.seq)) {
@@ -258,16 +263,8 @@ function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
   return seq
 }
 
-function requireContiguous(before: number, rows: readonly RevocationRow[]): void {
-  for (const [index, row] of rows.entries()) {
-    if (row.seq !== before + index + 1) throw gap(before + index, row.seq)
-  }
-}
-
 /** A gap means that a revocation is missing: the connection ends, and the next one asks from before it. */
-function gap(before: number, found: number): MacaroondError {
-  return new MacaroondError(
-    'protocol_violation',
-    `revocation ${found} came after ${before}: something is missing between`,
-  )
+function requireNoGap(known: number, stretch: Stretch): void {
+  const gap = gapAfter(known, stretch)
+  if (gap !== undefined) throw new MacaroondError('protocol_violation', gap)
 }

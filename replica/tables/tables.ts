@@ -1,11 +1,13 @@
 /**
  * What this replica verifies by: keys and revocations in memory, built from its own database and fed by the stream.
- * Revocations only ever grow here (S3): a snapshot, a reopened database or a newer timeline takes none away.
+ * Revocations only ever grow here (S3), but for what hits nothing any more: a snapshot, a reopened database or a newer
+ * timeline takes none away.
  */
 import type { RowObserver } from '../revocations/stream.ts'
-import type { Entropy } from '../../shared/clock.ts'
+import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
 import { KeyReader } from '../../shared/database/keys.ts'
 import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
+import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { readSigningKey } from '../../shared/database/signing-key.ts'
 import type { Timeline } from '../../shared/ids.ts'
@@ -14,16 +16,21 @@ import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocat
 import type { Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
+import { outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/verifier.ts'
+import { loadTable, saveTable } from './table-file.ts'
 
 export interface TablesOptions {
   readonly cluster: string
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
+  readonly timers: Pick<Timers, 'soon'>
   readonly log: Log
-  /** Rows that were read from pages, in their order. */
+  /** Where the table of revocations is kept for the next start; undefined for nowhere. */
+  readonly savedAt?: string
+  /** What was read from pages, in its order. */
   readonly onRows?: RowObserver
 }
 
@@ -39,8 +46,8 @@ const ROWS_A_READ = 500
 export class Tables implements TokenTables {
   readonly #options: TablesOptions
   readonly #keys: KeyTable = new KeyTable()
-  readonly #revocations: Revocations
-  #source: { readonly meta: MetaReader; readonly keys: KeyReader; readonly revocations: RevocationLog } | undefined
+  #revocations: Revocations
+  #source: (TableSource & { readonly keys: KeyReader; readonly revocations: RevocationLog }) | undefined
   #meta: Meta | undefined
   #publicKey: Uint8Array | undefined
   /** Revocations up to here are in the pages, and known, in this timeline. */
@@ -102,7 +109,7 @@ export class Tables implements TokenTables {
   attach(source: TableSource | undefined): void {
     if (source === undefined) return void (this.#source = undefined)
     const { reader, meta } = source
-    this.#source = { meta, keys: new KeyReader(reader), revocations: new RevocationLog(reader) }
+    this.#source = { reader, meta, keys: new KeyReader(reader), revocations: new RevocationLog(reader) }
     // Unsealed although only the public half is needed: a wrong KEK shows now, and not when the first org is created.
     this.#publicKey = readSigningKey(reader, this.#options.ring, this.#options.cluster).publicKey
     this.#meta = undefined
@@ -116,7 +123,7 @@ export class Tables implements TokenTables {
     const meta = this.#source.meta.read()
     // A newer primary may have raised it with the transaction that was just applied: rows may mean something else now.
     if (before?.schema !== meta.schema) checkMeta(meta, this.#options.cluster, 'the copy')
-    if (before?.timeline !== meta.timeline) this.#fromPages = 0
+    if (before?.timeline !== meta.timeline) this.#fromPages = this.#takeSaved(meta)
     if (before?.keyGeneration !== meta.keyGeneration || before.timeline !== meta.timeline) this.#readKeys()
     // What the stream brought already is not read once more: mostly it was here before its pages.
     if (this.#streamed.timeline === meta.timeline) {
@@ -142,6 +149,52 @@ export class Tables implements TokenTables {
     }
   }
 
+  /**
+   * Lets go of what hits nothing at this time, which must be proven by a lease: it may be there again after a restart, and is
+   * in the pages until the primary purges it. A part at a time, so that verifications go on.
+   */
+  async sweep(nowMs: number, signal: AbortSignal): Promise<void> {
+    const before = outlivedBefore(nowMs)
+    for (let slot: number | undefined = 0; slot !== undefined && !signal.aborted;) {
+      slot = this.#revocations.sweep(slot, before)
+      await turn(this.#options.timers)
+    }
+    this.#revocations.shrink()
+  }
+
+  /**
+   * Where the next start goes on from: what it would read from the pages is the same. Not written where the last row was
+   * purged, because nothing says then which history it was.
+   */
+  async save(): Promise<void> {
+    const { savedAt } = this.#options
+    const seq = this.#fromPages
+    const last = this.#rowOf(seq)
+    if (savedAt === undefined || this.#meta === undefined || last === undefined) return
+    const { timeline } = this.#meta
+    await saveTable(savedAt, { timeline, seq, last, poison: this.#poison, revocations: this.#revocations })
+  }
+
+  /** Up to which revocation the pages need not be read. Only a table that is empty is replaced: nothing is taken away. */
+  #takeSaved({ timeline }: Meta): number {
+    const { savedAt, log } = this.#options
+    if (savedAt === undefined || this.#revocations.size > 0) return 0
+    const saved = loadTable(savedAt)
+    // A table that is ahead of the pages has no row there.
+    if (saved === undefined || saved.timeline !== timeline || saved.last !== this.#rowOf(saved.seq)) return 0
+    log.debug({ seq: saved.seq }, 'revocations are taken from the table that was saved')
+    this.#revocations = saved.revocations
+    this.#poison = saved.poison
+    return saved.seq
+  }
+
+  /** With every column that it has: when and by whom as well. Undefined for one that is not there. */
+  #rowOf(seq: number): string | undefined {
+    if (this.#source === undefined) return undefined
+    const [row] = readRevocationColumns(this.#source.reader, seq - 1, 1)
+    return row?.seq === seq ? JSON.stringify(row.columns) : undefined
+  }
+
   #readKeys(): void {
     const { ring, cluster } = this.#options
     const keys = this.#source?.keys.read(ring, cluster) ?? []
@@ -149,12 +202,15 @@ export class Tables implements TokenTables {
   }
 
   #readRevocations(meta: Meta): void {
-    const rows = this.#source?.revocations.after(this.#fromPages, ROWS_A_READ) ?? []
+    const after = this.#fromPages
+    const rows = this.#source?.revocations.after(after, ROWS_A_READ) ?? []
     this.deny(rows)
     const unknown = rows.findIndex(({ kind }) => kind === 'unknown')
     const understood = unknown === -1 ? rows : rows.slice(0, unknown)
-    this.#options.onRows?.(meta, understood)
-    this.#fromPages = unknown === -1 ? (rows.at(-1)?.seq ?? meta.revocationSeq) : (rows[unknown]?.seq ?? 1) - 1
+    // Numbers that no row has were purged.
+    const through = unknown === -1 ? (rows.at(-1)?.seq ?? meta.revocationSeq) : (rows[unknown]?.seq ?? 1) - 1
+    if (through > after) this.#options.onRows?.(meta, { after, rows: understood, through })
+    this.#fromPages = through
   }
 
   #refuseToGuess(message: string): void {

@@ -11,6 +11,7 @@ import { type Applied, type HolderState, remainingMs, startHolder, stepHolder } 
 import { laterMark, MARK_NONE, type Mark } from '../../shared/freshness/mark.ts'
 import type { FeedBegin, FeedGranted, FromWorker, ToWorker } from '../../shared/protocol/feed.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 
 /** The history that the cache is of, and the last revocation of it that is applied here. */
 export interface Place extends Mark {
@@ -168,7 +169,7 @@ function connected(
 
 function received(state: FeedState, message: ToWorker, now: ClockReading): FeedStep {
   if (message.t === 'begin') return began(state, message, now)
-  if (message.t === 'revoked') return revoked(state, message.rows, now)
+  if (message.t === 'revoked') return revoked(state, message, now)
   const answers = [...state.answers, { granted: message, received: now }].slice(-ANSWERS_MAX)
   const event = { kind: 'granted', grant: message, applied: appliedOf(state.place) } as const
   const next = withHolder({ ...state, answers }, stepHolder(state.holder, event, now), now)
@@ -191,19 +192,18 @@ function began(state: FeedState, { epoch, timeline, seq }: FeedBegin, now: Clock
   return { state: next, effects: [{ kind: 'drop all', why }, acknowledge(next)] }
 }
 
-function revoked(state: FeedState, rows: readonly RevocationRow[], now: ClockReading): FeedStep {
+function revoked(state: FeedState, stretch: Stretch, now: ClockReading): FeedStep {
   const { place } = state
-  const last = rows.at(-1)
-  if (place === undefined || last === undefined) return leave(state, 'revocations came before their beginning')
-  if (rows.some(({ seq }, index) => seq !== place.seq + 1 + index)) {
+  if (place === undefined) return leave(state, 'revocations came before their beginning')
+  if (gapAfter(place.seq, stretch) !== undefined) {
     const effects = [
       { kind: 'drop all', why: 'gap' },
       { kind: 'leave', why: 'a revocation is missing' },
     ] as const
     return { state: { ...state, place: undefined }, effects }
   }
-  const next = moved(state, { ...place, seq: last.seq }, now)
-  return { state: next, effects: [{ kind: 'drop', rows }, acknowledge(next)] }
+  const next = moved(state, { ...place, seq: stretch.through }, now)
+  return { state: next, effects: [{ kind: 'drop', rows: stretch.rows }, acknowledge(next)] }
 }
 
 /** A later epoch than the cache's has been seen: what is in it is of the past. */

@@ -60,7 +60,7 @@ CREATE TABLE issued (
   expires_at INTEGER NOT NULL
 ) STRICT;
 
--- What stands in key, by kind: revocation-log.ts.
+-- What stands in key, by kind: revocation-log.ts. Numbers that no row has were purged.
 CREATE TABLE revocations (
   seq INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,

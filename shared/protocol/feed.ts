@@ -4,8 +4,7 @@
  * own lease of freshness. A worker acknowledges what it has applied, so that its replica can say when it is covered.
  */
 import { z } from 'zod'
-import { revocationRow, type RevocationRow } from './revocation-row.ts'
-import { REVOCATIONS_A_MESSAGE } from './revocations.ts'
+import { revoked, type Revoked } from './stretch.ts'
 
 /** 16 bytes in hex, drawn at every start of a process. */
 const bootId = z.string().regex(/^[0-9a-f]{32}$/)
@@ -65,11 +64,11 @@ export interface FeedGranted {
   readonly latestMs: number
 }
 
-export type ToWorker = FeedBegin | { readonly t: 'revoked'; readonly rows: readonly RevocationRow[] } | FeedGranted
+export type ToWorker = FeedBegin | Revoked | FeedGranted
 
 export const toWorker: z.ZodType<ToWorker> = z.discriminatedUnion('t', [
   z.object({ t: z.literal('begin'), epoch: count, timeline, seq: count }),
-  z.object({ t: z.literal('revoked'), rows: z.array(revocationRow).min(1).max(REVOCATIONS_A_MESSAGE) }),
+  revoked,
   z.object({
     t: z.literal('granted'),
     id: z.number().int().positive(),

@@ -6,11 +6,8 @@
  */
 import { z } from 'zod'
 import { CLOCK_RATE_ERROR_MAX, KEKS_MAX } from '../limits.ts'
-import { revocationRow, type RevocationRow } from './revocation-row.ts'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
-
-/** Rows in one message; 500 rows are about 60 KB. */
-export const REVOCATIONS_A_MESSAGE = 500
+import { revoked, type Revoked } from './stretch.ts'
 
 // A type, not an interface: it is sent as JSON, which wants an index signature.
 export type RevocationsHello = {
@@ -54,17 +51,6 @@ export const revocationsWelcome: z.ZodType<RevocationsWelcome> = z.object({
   pingMs: z.number().positive(),
   boundMs: z.number().positive(),
   clockRateError: z.number().nonnegative().max(CLOCK_RATE_ERROR_MAX),
-})
-
-export interface Revoked {
-  readonly t: 'revoked'
-  /** Rows follow each other without a gap, and the first follows the last one sent on this connection. */
-  readonly rows: readonly RevocationRow[]
-}
-
-const revoked = z.object({
-  t: z.literal('revoked'),
-  rows: z.array(revocationRow).min(1).max(REVOCATIONS_A_MESSAGE),
 })
 
 /** The primary's answer to a ping: where it stood when it answered, and how long that may be relied on from the ping on. */

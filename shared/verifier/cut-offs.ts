@@ -67,6 +67,18 @@ export class CutOffs {
     return true
   }
 
+  /** What holds now, as rows that would bring it about; their numbers are nobody's. */
+  *rows(): Generator<CutOff> {
+    const common = { seq: 1, expiresAt: 0 }
+    for (const [org, { whole, subjects, keys }] of this.#orgs) {
+      const untilMs = whole.get('org')
+      if (untilMs !== undefined) yield { ...common, kind: 'org', org, untilMs }
+      if (whole.has('org_disabled')) yield { ...common, kind: 'org_disabled', org }
+      for (const [subject, reach] of subjects) yield { ...common, kind: 'subject', org, subject, untilMs: reach }
+      for (const kid of keys.keys()) yield { ...common, kind: 'key', org, kid }
+    }
+  }
+
   /** Sets what it names to `reach`: to what held before, when its transaction is undone. */
   reset(cutOff: CutOff, reach: number | undefined): void {
     const own = this.#orgs.get(cutOff.org) ?? { whole: new Map(), subjects: new Map(), keys: new Map() }

@@ -1,16 +1,22 @@
 /**
  * The set of revoked tokens as a node looks them up: open addressing with linear probing in one Uint32Array. A slot is
- * five words, the index of the key and the whole nonce: a fingerprint would one day refuse a token that nobody revoked
- * (S12 in ARCHITECTURE.md). What is committed is never deleted from it; a purge builds a new table.
+ * six words, the index of the key, the whole nonce and the expiry: a fingerprint would one day refuse a token that nobody
+ * revoked (S12 in ARCHITECTURE.md). What is committed goes when it hits nothing any more, which each node sees by itself.
  */
 import { assert } from '../errors.ts'
 import type { Kid, Nonce } from '../ids.ts'
+import { SWEEP_SLOTS_MAX } from '../limits.ts'
 import { halfSipHash } from './half-siphash.ts'
 
-const SLOT_WORDS = 5
+const NAME_WORDS = 5
+const SLOT_WORDS: number = NAME_WORDS + 1
 const SLOT_BYTES = 4 * SLOT_WORDS
 const LOAD_MAX = 0.7
 const CAPACITY_MIN = 1024
+/** Emptier than this it is made smaller. */
+const LOAD_MIN = 0.15
+/** The last that a slot has room for, in the year 2106; what expires later stays. */
+const EXPIRY_MAX: number = 2 ** 32 - 1
 
 /** Random bytes that key the hash; whoever knows them can make lookups slow, nothing worse. */
 export const TABLE_SEED_BYTES = 8
@@ -26,7 +32,17 @@ export interface RevocationTableOptions {
   readonly expected?: number
 }
 
+/** All of a table, to be kept and taken up again by another process. */
+export interface TableImage {
+  readonly seed: Uint8Array
+  /** In the order of their indexes, from 1. */
+  readonly kids: readonly string[]
+  readonly size: number
+  readonly slots: Uint32Array
+}
+
 export class RevocationTable {
+  readonly #seed: Uint8Array
   readonly #key0: number
   readonly #key1: number
   /** Index of each key, from 1: a slot whose first word is 0 is free. */
@@ -40,10 +56,29 @@ export class RevocationTable {
   constructor(options: RevocationTableOptions) {
     assert(options.seed.length === TABLE_SEED_BYTES, 'the seed of a revocation table has 8 bytes')
     const seed = Buffer.from(options.seed)
+    this.#seed = seed
     this.#key0 = seed.readUInt32LE(0)
     this.#key1 = seed.readUInt32LE(4)
     this.#capacity = capacityFor(options.expected ?? 0)
     this.#slots = new Uint32Array(this.#capacity * SLOT_WORDS)
+  }
+
+  /** Undefined for what no table was like. The slots are taken over, not copied. */
+  static fromImage({ seed, kids, size, slots }: TableImage): RevocationTable | undefined {
+    const capacity = slots.length / SLOT_WORDS
+    const fits = capacity >= CAPACITY_MIN && Number.isInteger(Math.log2(capacity)) && size <= capacity * LOAD_MAX
+    if (!fits || seed.length !== TABLE_SEED_BYTES) return undefined
+    const table = new RevocationTable({ seed })
+    for (const [index, kid] of kids.entries()) table.#kids.set(kid as Kid, index + 1)
+    table.#slots = slots
+    table.#capacity = capacity
+    table.#size = size
+    return table
+  }
+
+  /** As it is now. */
+  image(): TableImage {
+    return { seed: this.#seed, kids: [...this.#kids.keys()], size: this.#size, slots: this.#slots.slice() }
   }
 
   get size(): number {
@@ -55,24 +90,59 @@ export class RevocationTable {
     return this.#capacity * SLOT_BYTES
   }
 
-  /** True when it was not there before. */
-  add(kid: Kid, nonce: Nonce): boolean {
-    if (this.#size + 1 > this.#capacity * LOAD_MAX) this.#grow()
+  /** True when it was not there before. `expiresAt` in unix seconds, 0 for never; of several the latest counts. */
+  add(kid: Kid, nonce: Nonce, expiresAt: number = 0): boolean {
+    if (this.#size + 1 > this.#capacity * LOAD_MAX) this.#rebuild(2 * this.#capacity)
     this.#load(this.#indexOf(kid), nonce)
     const at = this.#find()
-    if (this.#slots[at] !== 0) return false
+    const expiry = expiresAt > EXPIRY_MAX ? 0 : expiresAt
+    if (this.#slots[at] !== 0) {
+      this.#slots[at + NAME_WORDS] = later(this.#slots[at + NAME_WORDS] ?? 0, expiry)
+      return false
+    }
+    this.#probe[NAME_WORDS] = expiry
     this.#slots.set(this.#probe, at)
     this.#size += 1
     return true
   }
 
+  /** What a transaction added that was then undone, or what hits nothing any more. True when it was there. */
+  remove(kid: Kid, nonce: Nonce): boolean {
+    if (!this.has(kid, nonce)) return false
+    this.#removeAt(this.#find() / SLOT_WORDS)
+    return true
+  }
+
   /**
-   * Takes back what a transaction added that was then undone. Later entries of the same run of slots move up, or a lookup
-   * would end at the gap before it finds them (Knuth, The Art of Computer Programming, 6.4, algorithm R).
+   * Removes what expires before a time, unix seconds, in some slots from this one on. Returns where to go on; undefined at the
+   * end. What moves over the end of the table meanwhile may be passed over: the next sweep finds it.
    */
-  remove(kid: Kid, nonce: Nonce): void {
-    if (!this.has(kid, nonce)) return
-    let gap = this.#find() / SLOT_WORDS
+  sweep(from: number, expiredBefore: number): number | undefined {
+    const end = Math.min(from + SWEEP_SLOTS_MAX, this.#capacity)
+    for (let slot = from; slot < end; slot += 1) {
+      while (this.#isExpired(slot, expiredBefore)) this.#removeAt(slot)
+    }
+    return end < this.#capacity ? end : undefined
+  }
+
+  /** Gives memory back where most of it is empty. */
+  shrink(): void {
+    const wanted = capacityFor(2 * this.#size)
+    if (this.#size < this.#capacity * LOAD_MIN && wanted < this.#capacity) this.#rebuild(wanted)
+  }
+
+  #isExpired(slot: number, expiredBefore: number): boolean {
+    const at = slot * SLOT_WORDS
+    const expiry = this.#slots[at + NAME_WORDS] ?? 0
+    return this.#slots[at] !== 0 && expiry !== 0 && expiry < expiredBefore
+  }
+
+  /**
+   * Later entries of the same run of slots move up, or a lookup would end at the gap before it finds them (Knuth, The Art of
+   * Computer Programming, 6.4, algorithm R).
+   */
+  #removeAt(removed: number): void {
+    let gap = removed
     const mask = this.#capacity - 1
     for (let slot = (gap + 1) & mask; this.#slots[slot * SLOT_WORDS] !== 0; slot = (slot + 1) & mask) {
       const home = this.#homeOf(slot)
@@ -126,9 +196,9 @@ export class RevocationTable {
     return halfSipHash(this.#key0, this.#key1, w0, w1, w2, w3, w4) & (this.#capacity - 1)
   }
 
-  #grow(): void {
+  #rebuild(capacity: number): void {
     const old = this.#slots
-    this.#capacity *= 2
+    this.#capacity = capacity
     this.#slots = new Uint32Array(this.#capacity * SLOT_WORDS)
     for (let at = 0; at < old.length; at += SLOT_WORDS) {
       if (old[at] === 0) continue
@@ -136,6 +206,11 @@ export class RevocationTable {
       this.#slots.set(this.#probe, this.#find())
     }
   }
+}
+
+/** 0 is never. */
+function later(a: number, b: number): number {
+  return a === 0 || b === 0 ? 0 : Math.max(a, b)
 }
 
 function capacityFor(expected: number): number {

@@ -1,15 +1,20 @@
 /** All revocations as a node looks them up: single tokens in a table, the few that name more of them beside it. */
 import type { Kid, Nonce } from '../ids.ts'
-import type { KnownRevocation } from '../protocol/revocation-row.ts'
+import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
 import { CutOffs } from './cut-offs.ts'
-import { RevocationTable, type RevocationTableOptions } from './revocation-table.ts'
+import { RevocationTable, type RevocationTableOptions, type TableImage } from './revocation-table.ts'
 
 export class Revocations {
   readonly cutOffs: CutOffs = new CutOffs()
   readonly #tokens: RevocationTable
 
-  constructor(options: RevocationTableOptions) {
-    this.#tokens = new RevocationTable(options)
+  constructor(tokens: RevocationTableOptions | RevocationTable) {
+    this.#tokens = tokens instanceof RevocationTable ? tokens : new RevocationTable(tokens)
+  }
+
+  /** The single tokens, as they are now. */
+  image(): TableImage {
+    return this.#tokens.image()
   }
 
   get size(): number {
@@ -27,7 +32,9 @@ export class Revocations {
 
   /** True when it denies more than was denied before. */
   take(row: KnownRevocation): boolean {
-    return row.kind === 'token' ? this.#tokens.add(row.kid as Kid, row.nonce as Nonce) : this.cutOffs.take(row)
+    return row.kind === 'token'
+      ? this.#tokens.add(row.kid as Kid, row.nonce as Nonce, row.expiresAt)
+      : this.cutOffs.take(row)
   }
 
   /** As `take`, for a row that is not committed yet: what comes back takes it away again, the last one first. */
@@ -35,6 +42,21 @@ export class Revocations {
     const before = row.kind === 'token' ? undefined : this.cutOffs.reach(row)
     if (!this.take(row)) return () => undefined
     if (row.kind !== 'token') return () => this.cutOffs.reset(row, before)
-    return () => this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)
+    return () => void this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)
+  }
+
+  /** Of one that hits nothing any more; what comes back puts it there again. */
+  dropUndoably(row: TokenRevocation): () => void {
+    if (!this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)) return () => undefined
+    return () => void this.take(row)
+  }
+
+  /** As those of the table: single tokens that expired before a time, in unix seconds. */
+  sweep(from: number, expiredBefore: number): number | undefined {
+    return this.#tokens.sweep(from, expiredBefore)
+  }
+
+  shrink(): void {
+    this.#tokens.shrink()
   }
 }

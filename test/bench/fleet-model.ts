@@ -12,7 +12,8 @@ import { HEARTBEAT_INTERVAL_MS } from '../../shared/limits.ts'
 import type { FeedGranted } from '../../shared/protocol/feed.ts'
 import { encodeMessage } from '../../shared/protocol/message.ts'
 import { recordOf } from '../../shared/protocol/revocation-row.ts'
-import { REVOCATIONS_A_MESSAGE, type Granted } from '../../shared/protocol/revocations.ts'
+import type { Granted } from '../../shared/protocol/revocations.ts'
+import { REVOCATIONS_A_MESSAGE } from '../../shared/protocol/stretch.ts'
 import type { Row } from './report.ts'
 
 export interface Fleet {
@@ -107,7 +108,10 @@ function revocationsOnWire(count: number): Traffic {
   const full = Math.floor(count / REVOCATIONS_A_MESSAGE)
   const rest = count % REVOCATIONS_A_MESSAGE
   const ack = onWire(sizeOf({ t: 'ack', epoch: 3, seq: STAND.seq }))
-  const each = (rows: number): number => (rows === 0 ? 0 : onWire(sizeOf({ t: 'revoked', rows: rowsOf(rows) })) + ack)
+  const each = (rows: number): number =>
+    rows === 0
+      ? 0
+      : onWire(sizeOf({ t: 'revoked', after: STAND.seq, rows: rowsOf(rows), through: STAND.seq + rows })) + ack
   const messages = 2 * (full + Math.min(1, rest))
   return { bytes: full * each(REVOCATIONS_A_MESSAGE) + each(rest), messages }
 }

@@ -85,7 +85,6 @@ export type FaultKind =
   | 'cut towards the replica'
   | 'cut towards the primary'
   | 'flapping'
-  | 'slow'
   | 'delivered late'
   | 'stopped'
   | 'killed'

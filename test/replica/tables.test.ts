@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDatabase } from '../../primary/store/create-database.ts'
+import type { RowObserver } from '../../replica/revocations/stream.ts'
 import { Tables } from '../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
@@ -10,15 +12,18 @@ import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { Kid, Nonce } from '../../shared/ids.ts'
 import { silentLog } from '../../shared/log.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 import { kekFromHex, type Kek } from '../../shared/sealing.ts'
+import { outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
 
 const KEK = kekFromHex('ab'.repeat(32))
 const KID = '1'.repeat(16)
 
-function database(): { writer: Connection; tables: (kek?: Kek) => Tables } {
+function database(): { writer: Connection; tables: (kek?: Kek, onRows?: RowObserver) => Tables; savedAt: string } {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-tables-'))
   const path = join(folder, 'db')
+  const savedAt = join(folder, 'revocations.table')
   const writer = openWriter(path)
   createDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
   const readers: Connection[] = []
@@ -26,14 +31,22 @@ function database(): { writer: Connection; tables: (kek?: Kek) => Tables } {
     for (const connection of [...readers, writer]) connection.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  const tables = (kek: Kek = KEK): Tables => {
+  const tables = (kek: Kek = KEK, onRows: RowObserver = () => undefined): Tables => {
     const reader = openReader(path)
     readers.push(reader)
-    const made = new Tables({ cluster: 'test', ring: [kek], entropy: systemEntropy, log: silentLog })
+    const made = new Tables({
+      cluster: 'test',
+      ring: [kek],
+      entropy: systemEntropy,
+      timers: systemClock,
+      log: silentLog,
+      savedAt,
+      onRows,
+    })
     made.attach({ reader, meta: new MetaReader(reader) })
     return made
   }
-  return { writer, tables }
+  return { writer, tables, savedAt }
 }
 
 function nonceOf(seq: number): string {
@@ -141,4 +154,149 @@ test('what was refused stays refused when the database is replaced by one of ano
   )
   made.refresh()
   expect(made.revoked(KID as never, nonceOf(1) as never)).toBe(true)
+})
+
+test('rows that were purged from the pages leave no gap: all that is left is known to the last number, and handed on so', () => {
+  const history = fc.array(fc.constantFrom('kept', 'kept', 'purged', 'purged', 'read'), { minLength: 1, maxLength: 60 })
+  fc.assert(
+    fc.property(history, (events) => {
+      const { writer, tables } = database()
+      const handed: Stretch[] = []
+      const made = tables(KEK, (_, stretch) => handed.push(stretch))
+      const kept: number[] = []
+      let seq = 0
+      for (const event of events) {
+        if (event === 'read') made.refresh()
+        else revoke(writer, (seq += 1))
+        if (event === 'kept') kept.push(seq)
+        if (event === 'purged') writer.prepare('DELETE FROM revocations WHERE seq = ?').run(seq)
+      }
+      made.refresh()
+      expect([made.revocationsInPages, made.revocationSeq]).toEqual([seq, seq])
+      for (let known = 1; known <= seq; known += 1) {
+        expect(made.revoked(KID as never, nonceOf(known) as never)).toBe(kept.includes(known))
+      }
+      let through = 0
+      for (const stretch of handed) {
+        expect(gapAfter(through, stretch)).toBeUndefined()
+        through = stretch.through
+      }
+      expect([through, handed.flatMap(({ rows }) => rows.map((one) => one.seq))]).toEqual([seq, kept])
+    }),
+    { numRuns: 15 },
+  )
+})
+
+test('a sweep lets go of what hits nothing any more, and of nothing else', async () => {
+  const { tables } = database()
+  const made = tables()
+  const nowMs = Date.UTC(2030, 0)
+  const outlived = outlivedBefore(nowMs)
+  const expiries = [0, outlived - 1, outlived, nowMs / 1000]
+  made.add(
+    expiries.map((expiresAt, index) => ({
+      ...row(index + 1),
+      kind: 'token',
+      kid: KID,
+      nonce: nonceOf(index + 1),
+      expiresAt,
+    })),
+    4,
+    made.meta?.timeline,
+  )
+  await made.sweep(nowMs, new AbortController().signal)
+  const left = [1, 2, 3, 4].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))
+  expect([left, made.counts.revocations, made.revocationSeq]).toEqual([[1, 3, 4], 3, 4])
+})
+
+/** Revoked from pages: some tokens and some cut-offs; then saved. */
+async function saved(): Promise<ReturnType<typeof database> & { readonly file: Buffer }> {
+  const all = database()
+  const { writer, tables, savedAt } = all
+  for (const seq of [1, 2, 3]) revoke(writer, seq)
+  const cutOffs = [
+    { seq: 4, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 1_000, expiresAt: 0 },
+    { seq: 5, kind: 'org', org: 'acme', untilMs: 500, expiresAt: 0 },
+    { seq: 6, kind: 'key', org: 'globex', kid: KID, expiresAt: 0 },
+    { seq: 7, kind: 'org_disabled', org: 'gone', expiresAt: 0 },
+  ] as const
+  for (const one of cutOffs) {
+    writer
+      .prepare('INSERT INTO revocations VALUES (?, ?, ?, ?, 0, 0, ?, ?)')
+      .run(one.seq, one.kind, one.org, keyOfRow(one), 'somebody', '')
+  }
+  writer.exec('UPDATE meta SET txid = txid + 1, revocation_seq = 7')
+  await tables().save()
+  expect(existsSync(savedAt)).toBe(true)
+  return { ...all, file: readFileSync(savedAt) }
+}
+
+/** How a start goes: what it refuses, and the numbers of the rows that it read from pages. */
+function startOf({ tables }: Pick<ReturnType<typeof database>, 'tables'>): { refused: unknown; read: number[] } {
+  const read: number[] = []
+  const made = tables(KEK, (_, { rows }) => read.push(...rows.map(({ seq }) => seq)))
+  const tokens = [1, 2, 3, 8, 9].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))
+  // Of the 700th millisecond: after the cut-off of the org, before that of the subject.
+  const name = { kid: KID as Kid, nonce: `0000000002bc${nonceOf(1).slice(12)}` as Nonce }
+  const cutOffs = [
+    made.cutOffs.fallen(name, 'acme', 'alice'),
+    made.cutOffs.fallen(name, 'acme', 'bob'),
+    made.cutOffs.fallen({ kid: KID as Kid, nonce: nonceOf(1) as Nonce }, 'acme', 'bob'),
+    made.cutOffs.fallen(name, 'globex', 'bob'),
+    made.cutOffs.fallen(name, 'gone', 'bob'),
+  ]
+  const size = made.counts.revocations
+  return { refused: { tokens, cutOffs, size, seq: made.revocationSeq }, read }
+}
+
+test('a start takes up the table that was saved, reads what came after from the pages, and refuses the same', async () => {
+  const all = await saved()
+  revoke(all.writer, 8)
+  const quick = startOf(all)
+  expect(quick.read).toEqual([8])
+  rmSync(all.savedAt)
+  const whole = startOf(all)
+  expect(whole.read).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+  expect(quick.refused).toEqual(whole.refused)
+  expect(whole.refused).toEqual({
+    tokens: [1, 2, 3, 8],
+    cutOffs: ['revoked', undefined, 'revoked', 'key_retired', 'org_disabled'],
+    size: 8,
+    seq: 8,
+  })
+})
+
+test('a saved table that is damaged, cut or of another version is passed over, and all is read from the pages', async () => {
+  const all = await saved()
+  const { file, savedAt } = all
+  const whole = startOf({ tables: (...options) => (rmSync(savedAt, { force: true }), all.tables(...options)) })
+  fc.assert(
+    fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
+      const damaged = Buffer.from(file)
+      damaged[at] = (damaged[at] ?? 0) ^ change
+      writeFileSync(savedAt, damaged)
+      expect(startOf(all)).toEqual(whole)
+    }),
+    { numRuns: 30 },
+  )
+  for (const length of [0, 7, 19, 21, file.length - 4]) {
+    writeFileSync(savedAt, file)
+    truncateSync(savedAt, length)
+    expect(startOf(all)).toEqual(whole)
+  }
+})
+
+test('a saved table of another timeline, or ahead of the pages, is passed over', async () => {
+  const all = await saved()
+  all.writer.exec('DELETE FROM revocations WHERE seq > 2; UPDATE meta SET txid = txid + 1, revocation_seq = 2')
+  expect(startOf(all)).toMatchObject({ read: [1, 2], refused: { tokens: [1, 2], size: 2, seq: 2 } })
+  all.writer.exec('UPDATE meta SET txid = txid + 1, revocation_seq = 7, timeline = lower(hex(randomblob(16)))')
+  expect(startOf(all)).toMatchObject({ read: [1, 2], refused: { tokens: [1, 2], size: 2, seq: 7 } })
+})
+
+test('a saved table of a history that took the place of its own, on the same timeline, is passed over', async () => {
+  const all = await saved()
+  // As on a primary whose disk was put back, and then given other revocations.
+  all.writer.exec('DELETE FROM revocations WHERE seq = 2; UPDATE revocations SET at_ms = 77 WHERE seq = 7')
+  expect(startOf(all)).toMatchObject({ read: [1, 3, 4, 5, 6, 7], refused: { tokens: [1, 3], seq: 7 } })
 })

@@ -95,7 +95,9 @@ async function freshAgain(stage: Stage, load: Load, sinceMs: number): Promise<nu
 
 /** V2: when all is well again nothing is unavailable, and what nobody asked to revoke is accepted. */
 function lastLook(events: readonly HistoryEvent[], sinceMs: number): readonly string[] {
-  const touched = new Set(events.flatMap((event) => (event.t === 'revoke' ? [event.id] : [])))
+  const touched = new Set(
+    events.flatMap((event) => (event.t === 'revoke' && event.named.kind === 'token' ? [event.named.id] : [])),
+  )
   const ended = new Set(
     events.flatMap((event) =>
       event.t === 'mint' && [event.id, ...event.ancestors].some((id) => touched.has(id)) ? [event.id] : [],

@@ -58,7 +58,7 @@ export function cutServices(kind: CutKind, region: Region, ms: number): Fault {
 
 /** Whatever a replica answers its services comes so much later; after the end all that is on its way comes at once. */
 export function slowServices(region: Region, delayMs: number, ms: number): Fault {
-  return during('slow', servicesOf(region), (stage) => slowed(stage, region, delayMs, ms))
+  return during('slow link', servicesOf(region), (stage) => slowed(stage, region, delayMs, ms))
 }
 
 /**

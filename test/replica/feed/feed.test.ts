@@ -71,7 +71,7 @@ class Replica {
   revoke(count = 1): void {
     for (let left = count; left > 0; left -= 1) {
       this.state.seq += 1
-      this.rows.take(PLACE, [row(this.state.seq)])
+      this.rows.take(PLACE, { after: this.state.seq - 1, rows: [row(this.state.seq)], through: this.state.seq })
     }
     this.feed.notify()
   }

@@ -19,7 +19,7 @@ import { pair, until } from '../../shared/channel/pair.ts'
 const TIMELINE = 'a'.repeat(32)
 const KID = '1'.repeat(16)
 
-function token(seq: number): object {
+function token(seq: number): Sent {
   return { seq, kind: 'token', kid: KID, nonce: seq.toString(16).padStart(32, '0'), expiresAt: 0 }
 }
 
@@ -47,6 +47,7 @@ function start(folder: string, journal: RevocationJournal = new RevocationJourna
     cluster: 'test',
     ring: [kekFromHex('ab'.repeat(32))],
     entropy: systemEntropy,
+    timers: systemClock,
     log: silentLog,
   })
   const freshness = new Freshness({
@@ -87,8 +88,15 @@ function start(folder: string, journal: RevocationJournal = new RevocationJourna
   }
 }
 
+interface Sent {
+  readonly seq: number
+  readonly [field: string]: unknown
+}
+
 interface Primary {
-  readonly send: (...rows: object[]) => void
+  readonly send: (...rows: readonly Sent[]) => void
+  /** What is not among the rows was purged. */
+  readonly stretch: (after: number, rows: readonly object[], through: number) => void
   /** Numbers that were acknowledged, in their order. */
   readonly acks: readonly number[]
   readonly ended: () => boolean
@@ -111,12 +119,16 @@ async function connect(node: Node, last: number): Promise<Primary> {
     { channel: 'revocations', hello: { ...node.hello() } },
   )
   const acks: number[] = []
+  const stretch: Primary['stretch'] = (after, rows, through) => {
+    void far.send(encodeMessage({ t: 'revoked', after, rows, through }))
+  }
   const state = { ended: false }
   const following = node.stream.follow(near, new AbortController().signal).catch(() => undefined)
   void following.then(() => (state.ended = true))
   void collectAcks(far, acks)
   return {
-    send: (...rows) => void far.send(encodeMessage({ t: 'revoked', rows })),
+    send: (...rows) => stretch((rows[0]?.seq ?? 1) - 1, rows, rows.at(-1)?.seq ?? 0),
+    stretch,
     acks,
     ended: () => state.ended,
     hangUp: async () => {
@@ -206,5 +218,60 @@ test('a journal that holds what this version does not know makes the node say no
   expect(node.tables.uninterpretable).toContain('"device"')
   expect(node.hello().seq).toBe(1)
   expect([node.revoked(1), node.revoked(3)]).toEqual([true, true])
+  node.close()
+})
+
+test('a stretch of which rows were purged is acknowledged to its end, and what was purged is not missed', async () => {
+  const path = folder()
+  const node = start(path)
+  const primary = await connect(node, 20)
+  primary.stretch(0, [token(3), token(7)], 7)
+  await until(() => primary.acks.includes(7))
+  expect([1, 2, 3, 4, 5, 6, 7].filter((seq) => node.revoked(seq))).toEqual([3, 7])
+  // All that there was between was purged.
+  primary.stretch(7, [], 12)
+  primary.send(token(13))
+  await until(() => primary.acks.includes(13))
+  expect([node.hello().seq, node.revoked(13), primary.ended()]).toEqual([13, true, false])
+  await primary.hangUp()
+  node.close()
+
+  // The journal does not say what was purged: that part of the log is asked for once more.
+  const again = start(path)
+  expect([3, 7, 13].every((seq) => again.revoked(seq))).toBe(true)
+  const second = await connect(again, 20)
+  second.stretch(again.hello().seq, [token(3), token(7), token(13)], 20)
+  await until(() => second.acks.includes(20))
+  await second.hangUp()
+  again.close()
+})
+
+test('what does not go on where the last part ended is a gap: nothing of it is taken, and the connection ends', async () => {
+  for (const [after, rows, through] of [
+    [2, [token(3)], 3],
+    [0, [token(1)], 1],
+    [1, [token(4), token(3)], 4],
+    [1, [token(5)], 4],
+    [1, [], 1],
+  ] as const) {
+    const node = start(folder())
+    const primary = await connect(node, 9)
+    primary.send(token(1))
+    await until(() => primary.acks.includes(1))
+    primary.stretch(after, rows, through)
+    await until(() => primary.ended())
+    expect([node.hello().seq, [3, 4, 5].some((seq) => node.revoked(seq))]).toEqual([1, false])
+    await primary.hangUp()
+    node.close()
+  }
+})
+
+test('a row that is not understood ends a stretch before it, whatever was purged between', async () => {
+  const node = start(folder())
+  const primary = await connect(node, 9)
+  primary.stretch(0, [token(2), { seq: 6, kind: 'device' }, token(8)], 9)
+  await until(() => primary.acks.includes(5))
+  expect([node.hello().seq, node.revoked(2), primary.ended()]).toEqual([5, true, false])
+  await primary.hangUp()
   node.close()
 })

@@ -85,7 +85,7 @@ export class FedWorker {
   }
 
   rows(...rows: RevocationRow[]): void {
-    this.hear({ t: 'revoked', rows })
+    this.hear({ t: 'revoked', after: (rows[0]?.seq ?? 1) - 1, rows, through: rows.at(-1)?.seq ?? 1 })
   }
 
   /** What the replica answers now. */

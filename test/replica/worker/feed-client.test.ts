@@ -79,7 +79,8 @@ function follow(...replicas: readonly NodeAddress[]): { client: FeedClient; cach
 
 function rows(...numbers: readonly number[]): object {
   const name = { kind: 'token', kid: '0'.repeat(16), nonce: '0'.repeat(32), expiresAt: 0 }
-  return { t: 'revoked', rows: numbers.map((seq) => ({ seq, ...name })) }
+  const [after, through] = [(numbers[0] ?? 1) - 1, numbers.at(-1)]
+  return { t: 'revoked', after, rows: numbers.map((seq) => ({ seq, ...name })), through }
 }
 
 describe('the feed of a replica', () => {
@@ -105,7 +106,7 @@ describe('the feed of a replica', () => {
     ['answers no pings', { granted: null }],
     ['has had no word from its primary for a while', { granted: { ageMs: 2_000 } }],
     ['gives no lease', { granted: { leaseMs: 0 } }],
-    ['says what is not in the protocol', { rest: [{ t: 'revoked', rows: [] }] }],
+    ['says what is not in the protocol', { rest: [{ t: 'revoked', after: 3, rows: [], through: 0 }] }],
     ['is of another region', { region: 'sin' }],
   ] satisfies [string, Script][])('that %s is left for the next one of the region', async (_, script) => {
     const wrong = await scripted(script)

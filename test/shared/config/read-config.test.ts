@@ -114,6 +114,7 @@ const WRONG_VALUES: readonly (readonly [string, object])[] = [
   ['checkpoint.pages', { checkpoint: { pages: 1 } }],
   ['segments.keep_bytes', { segments: { keep_bytes: 1.5 } }],
   ['maintenance.scrub', { maintenance: { scrub: 'daily' } }],
+  ['maintenance.purge', { maintenance: { purge: 'daily' } }],
   ['peers.0.id', { peers: [{ id: 'x', name: 'a', role: 'worker' }] }],
   ['peers.0.role', { peers: [{ id: PEER_ID, name: 'a', role: 'admin' }] }],
   ['peers.0.orgs', { peers: [{ id: PEER_ID, name: 'a', role: 'signer' }] }],

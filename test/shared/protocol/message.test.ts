@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import type { z } from 'zod'
 import { CONTROL_MESSAGE_BYTES_MAX } from '../../../shared/limits.ts'
 import { decodeMessage, encodeMessage, isControl } from '../../../shared/protocol/message.ts'
-import { fromStream, REVOCATIONS_A_MESSAGE, toStream } from '../../../shared/protocol/revocations.ts'
+import { fromStream, toStream } from '../../../shared/protocol/revocations.ts'
+import { REVOCATIONS_A_MESSAGE } from '../../../shared/protocol/stretch.ts'
 import { fromReplica, toReplica } from '../../../shared/protocol/wal.ts'
 
 const LINE = 'a'.repeat(32)
@@ -29,7 +30,7 @@ const GOOD: readonly (readonly [string, z.ZodType, object])[] = [
   ['position', toReplica, { t: 'position', signed: SIGNED }],
   ['ack', fromReplica, { t: 'ack', position: '1.2.3' }],
   ['resync', fromReplica, { t: 'resync', reason: 'because' }],
-  ['revoked', toStream, { t: 'revoked', rows: [ROW] }],
+  ['revoked', toStream, { t: 'revoked', after: 0, rows: [ROW], through: 1 }],
   ['granted', toStream, GRANTED],
   ['revoked ack', fromStream, { t: 'ack', seq: 0 }],
   ['covered', fromStream, { t: 'covered', seq: 0 }],
@@ -84,12 +85,14 @@ test('a message beyond the limit is not even parsed', () => {
 })
 
 test('revocations are bounded in number, and the longest fit into a message', () => {
+  const revoked = { t: 'revoked', after: 0, through: 2 ** 53 - 1 }
   const rows = Array.from({ length: REVOCATIONS_A_MESSAGE + 1 }, () => ROW)
-  expect(toStream.safeParse({ t: 'revoked', rows }).success).toBe(false)
-  expect(toStream.safeParse({ t: 'revoked', rows: rows.slice(1) }).success).toBe(true)
-  expect(toStream.safeParse({ t: 'revoked', rows: [] }).success).toBe(false)
+  expect(toStream.safeParse({ ...revoked, rows }).success).toBe(false)
+  expect(toStream.safeParse({ ...revoked, rows: rows.slice(1) }).success).toBe(true)
+  // All of it was purged.
+  expect(toStream.safeParse({ ...revoked, rows: [] }).success).toBe(true)
   const longest = { kind: 'subject', org: 'a'.repeat(64), subject: '\u0001'.repeat(255), untilMs: 2 ** 53 - 1 }
   const large = rows.slice(1).map(() => ({ seq: 2 ** 53 - 1, ...longest, expiresAt: 2 ** 53 - 1 }))
-  expect(toStream.safeParse({ t: 'revoked', rows: large }).success).toBe(true)
-  expect(encodeMessage({ t: 'revoked', rows: large }).length).toBeLessThan(CONTROL_MESSAGE_BYTES_MAX)
+  expect(toStream.safeParse({ ...revoked, rows: large }).success).toBe(true)
+  expect(encodeMessage({ ...revoked, rows: large }).length).toBeLessThan(CONTROL_MESSAGE_BYTES_MAX)
 })

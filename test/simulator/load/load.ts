@@ -124,7 +124,7 @@ export class Load {
     )
   }
 
-  async #called<T extends Pick<MintResult, 'id' | 'position'>>(
+  async #called<T extends Pick<MintResult, 'id' | 'position' | 'org' | 'subject' | 'issuedAtMs'>>(
     what: string,
     ancestors: readonly string[],
     call: () => Promise<T>,
@@ -132,9 +132,10 @@ export class Load {
     const { scheduler, events, trace } = this.#stage
     const inv = scheduler.nowMs
     const result = await call()
-    const { id, position } = result
+    const { id, position, org, subject, issuedAtMs: issuedMs } = result
+    const [kid = ''] = id.split('.')
     trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
-    events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors })
+    events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors, org, subject, kid, issuedMs })
     this.#newest = position
     return result
   }
@@ -154,7 +155,7 @@ export class Load {
   async #revoked(id: string, wait: RevokeEvent['wait']): Promise<RevokeEvent> {
     const { scheduler, signer } = this.#stage
     const inv = scheduler.nowMs
-    const asked = { t: 'revoke', inv, id, wait } as const
+    const asked = { t: 'revoke', inv, named: { kind: 'token', id }, wait } as const
     try {
       const { seq, position } = await signer.revoke({ id, wait })
       this.#newest = position

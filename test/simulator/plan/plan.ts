@@ -4,8 +4,11 @@ import type { FaultKind } from '../../history/event.ts'
 import { REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
 import { randomFor } from '../time/entropy.ts'
 
+/** What is held back and delivered at once is a slow link here. */
+export type SimulatedKind = Exclude<FaultKind, 'delivered late'>
+
 export interface PlannedFault {
-  readonly kind: FaultKind
+  readonly kind: SimulatedKind
   /** A region or its services for what is done to links, else a node. */
   readonly target: string
   readonly atMs: number
@@ -55,7 +58,7 @@ const forLeases = (random: Random, { leaseMs }: Around, most = 3): number =>
 const cut: Draw = (random, around) => ({ target: linkOf(random, around), forMs: forLeases(random, around), amount: 0 })
 const stop: Draw = (random, around) => ({ target: nodeOf(random, around), forMs: forLeases(random, around), amount: 0 })
 
-const DRAWS: readonly (readonly [FaultKind, Draw])[] = [
+const DRAWS: readonly (readonly [SimulatedKind, Draw])[] = [
   ['cut both ways', cut],
   ['cut towards the replica', cut],
   ['cut towards the primary', cut],
@@ -91,7 +94,7 @@ export interface Aim {
   readonly leaseMs?: number
 }
 
-export const KINDS: readonly FaultKind[] = DRAWS.map(([kind]) => kind)
+export const KINDS: readonly SimulatedKind[] = DRAWS.map(([kind]) => kind)
 
 export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const random = randomFor(seed, 'plan')

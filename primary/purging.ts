@@ -1,0 +1,78 @@
+/** Looks through the log of revocations from time to time, and has the authority delete what hits nothing any more. */
+import { turn } from '../shared/clock.ts'
+import { RevocationLog } from '../shared/database/revocation-log.ts'
+import type { Host } from '../shared/host.ts'
+import { PURGE_ROWS_MAX } from '../shared/limits.ts'
+import type { Log } from '../shared/log.ts'
+import type { Connection } from '../shared/sqlite/connection.ts'
+import { isOutlived } from '../shared/verifier/outlived.ts'
+import { SoberClock } from './archiver/sober-clock.ts'
+import type { Purged } from './authority/commands.ts'
+import type { GroupWriter } from './commit-log/group-writer.ts'
+
+export interface PurgingOptions {
+  readonly db: Connection
+  readonly writer: GroupWriter
+  readonly host: Pick<Host, 'clock' | 'schedule'>
+  /** Cron expression. */
+  readonly at: string
+  readonly log: Log
+}
+
+const ACTOR = { text: 'purge' }
+
+export class Purging {
+  readonly #options: PurgingOptions
+  readonly #revocations: RevocationLog
+  readonly #clock: SoberClock
+  readonly #stop = new AbortController()
+  #cancel: () => void = () => undefined
+  #running: Promise<unknown> | undefined
+
+  /** Its clock goes on from the last mint before this start: one that jumped ahead while the primary was down deletes nothing. */
+  constructor(options: PurgingOptions) {
+    this.#options = options
+    this.#revocations = new RevocationLog(options.db)
+    this.#clock = new SoberClock(options.host.clock)
+    this.#clock.learn(options.writer.state.issue.lastMs)
+  }
+
+  start(): void {
+    const { host, at, log } = this.#options
+    this.#cancel = host.schedule({ name: 'purge', at, run: () => this.#run() }, log)
+  }
+
+  /** Ends with the part that is under way. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    this.#cancel()
+    await this.#running
+  }
+
+  #run(): Promise<void> {
+    const purged = this.#purge()
+    this.#running = purged.catch(() => undefined)
+    return purged
+  }
+
+  /** A transaction for each part that has any; a write that is refused ends it until the next time. */
+  async #purge(): Promise<void> {
+    const { writer, host, log } = this.#options
+    let purged = 0
+    for (let after = 0; !this.#stop.signal.aborted;) {
+      const part = this.#revocations.after(after, PURGE_ROWS_MAX)
+      const last = part.at(-1)
+      if (last === undefined) break
+      after = last.seq
+      const soberMs = this.#clock.nowMs()
+      const rows = part.filter((row) => isOutlived(row, soberMs))
+      if (rows.length > 0) {
+        const command = { kind: 'revocations.purge', actor: ACTOR, rows, soberMs } as const
+        purged += (await writer.submit<Purged>(command)).answer.purged
+      }
+      await turn(host.clock)
+    }
+    writer.state.revocations.shrink()
+    log.info({ purged }, 'purge: revocations that hit nothing')
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The table of revocations as a file beside the database, so that a start need not read millions of rows. It is no truth of its
+ * own: what is missing, damaged, of another version, of another history or ahead of the pages is passed over, and all is read
+ * from the pages.
+ * | offset | size | field |
+ * |---|---|---|
+ * | 0 | 8 | "MCNDREVT" |
+ * | 8 | 4 | version, 1 |
+ * | 12 | 4 | CRC-32 of all that follows |
+ * | 16 | 4 | length n of the JSON text, with spaces at its end up to a multiple of 4 |
+ * | 20 | n | JSON: "head" below |
+ * | 20 + n | | slots of the table as they lie in memory |
+ *
+ * Integers of the header are little endian; those of the slots are as the machine has them, which the head names.
+ */
+import { readFileSync } from 'node:fs'
+import { open, rename, rm } from 'node:fs/promises'
+import { endianness } from 'node:os'
+import { dirname } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { z } from 'zod'
+import { revocationRow } from '../../shared/protocol/revocation-row.ts'
+import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { RevocationTable } from '../../shared/verifier/revocation-table.ts'
+import { Revocations } from '../../shared/verifier/revocations.ts'
+
+const MAGIC = 'MCNDREVT'
+const VERSION = 1
+const CHECKED_OFFSET = 16
+const HEAD_OFFSET = 20
+const WORD_BYTES = 4
+
+const head = z.strictObject({
+  timeline: z.string().length(32),
+  /** All revocations of this timeline up to here are in it, but for those that hit nothing any more. */
+  seq: z.number().int().positive(),
+  last: z.string(),
+  poison: z.string().optional(),
+  endianness: z.literal(endianness()),
+  seed: z.string().regex(/^[0-9a-f]{16}$/),
+  kids: z.array(z.string()),
+  size: z.number().int().nonnegative(),
+  cutOffs: z.array(revocationRow),
+})
+
+export interface SavedTable {
+  readonly timeline: string
+  readonly seq: number
+  /** The row of that number as it stands in the pages: another history has another one. */
+  readonly last: string
+  /** An alarm that is still on. */
+  readonly poison: string | undefined
+  readonly revocations: Revocations
+}
+
+/** There whole or not at all. The table may change while it is written: what is written is as it was at the call. */
+export async function saveTable(path: string, table: SavedTable): Promise<void> {
+  const parts = encode(table)
+  const temporary = `${path}.tmp`
+  try {
+    await write(temporary, parts)
+    await rename(temporary, path)
+  } catch (error) {
+    // On a full disk the room is for others.
+    await rm(temporary, { force: true })
+    throw storageError(error, 'saving the table of revocations')
+  }
+  syncDirectory(dirname(path))
+}
+
+async function write(path: string, parts: readonly Buffer[]): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    for (const part of parts) await file.writeFile(part)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Undefined for what is not there, or not as it was written. */
+export function loadTable(path: string): SavedTable | undefined {
+  try {
+    return decode(readFileSync(path))
+  } catch {
+    return undefined
+  }
+}
+
+function encode({ timeline, seq, last, poison, revocations }: SavedTable): readonly Buffer[] {
+  const { seed, slots, kids, size } = revocations.image()
+  const named = {
+    timeline,
+    seq,
+    last,
+    poison,
+    endianness: endianness(),
+    seed: Buffer.from(seed).toString('hex'),
+    kids,
+    size,
+  }
+  const text = JSON.stringify({ ...named, cutOffs: [...revocations.cutOffs.rows()] })
+  const bytes = Buffer.byteLength(text)
+  const json = Buffer.from(text + ' '.repeat((WORD_BYTES - (bytes % WORD_BYTES)) % WORD_BYTES))
+  const words = Buffer.from(slots.buffer, slots.byteOffset, slots.byteLength)
+  const header = Buffer.alloc(HEAD_OFFSET)
+  header.write(MAGIC, 'latin1')
+  header.writeUInt32LE(VERSION, 8)
+  header.writeUInt32LE(json.length, 16)
+  header.writeUInt32LE(
+    [header.subarray(CHECKED_OFFSET), json, words].reduce((crc, part) => crc32(part, crc), 0),
+    12,
+  )
+  return [header, json, words]
+}
+
+function decode(bytes: Buffer): SavedTable | undefined {
+  const known = bytes.toString('latin1', 0, 8) === MAGIC && bytes.readUInt32LE(8) === VERSION
+  if (!known || crc32(bytes.subarray(CHECKED_OFFSET)) !== bytes.readUInt32LE(12)) return undefined
+  const start = HEAD_OFFSET + bytes.readUInt32LE(16)
+  const { timeline, seq, last, poison, seed, cutOffs, ...rest } = head.parse(
+    JSON.parse(bytes.toString('utf8', HEAD_OFFSET, start)),
+  )
+  // A copy: the bytes of the file may lie anywhere, words may not.
+  const slots = new Uint32Array(Uint8Array.from(bytes.subarray(start)).buffer)
+  const tokens = RevocationTable.fromImage({ ...rest, seed: Buffer.from(seed, 'hex'), slots })
+  if (tokens === undefined) return undefined
+  const revocations = new Revocations(tokens)
+  for (const row of cutOffs) {
+    if (row.kind === 'unknown') return undefined
+    revocations.take(row)
+  }
+  return { timeline, seq, last, poison, revocations }
+}
