@@ -142,17 +142,17 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'what was sent counts as applied',
     aim: { ...CUTS, leaseMs: 1_000 },
     file: 'primary/publisher/revocation-session.ts',
-    find: 'if (rows.length > 0) await connection.send(',
-    replace: 'this.#options.onCovered(this.#sent)\n      if (rows.length > 0) await connection.send(',
+    find: 'await connection.send(encodeMessage(message))',
+    replace: 'this.#options.onCovered(this.#sent)\n      await connection.send(encodeMessage(message))',
     breaks: 'S2',
   },
   {
     name: 'a revocation is acknowledged before it is enforced',
     aim: { kinds: ['slow link'], leaseMs: 1_000 },
     file: 'replica/revocations/stream.ts',
-    find: 'this.#options.tables.add(rows, seq, place.timeline)\n    this.#taken',
+    find: 'this.#options.tables.add(rows, through, place.timeline)\n    this.#taken',
     replace:
-      'this.#options.clock.after(400, () => this.#options.tables.add(rows, seq, place.timeline))\n    this.#taken',
+      'this.#options.clock.after(400, () => this.#options.tables.add(rows, through, place.timeline))\n    this.#taken',
     breaks: 'S2',
   },
   {
