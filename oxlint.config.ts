@@ -57,7 +57,7 @@ const without = (bans: readonly Ban[], allowed: Ban): readonly Ban[] => bans.fil
 const config: OxlintConfig = defineConfig({
   plugins: ['eslint', 'typescript', 'unicorn', 'oxc', 'import', 'promise', 'node', 'vitest'],
   options: { typeAware: true, reportUnusedDisableDirectives: 'error' },
-  ignorePatterns: ['dist/**', '**/node_modules', 'test/vectors/**', 'test/integration/package/consumer/**'],
+  ignorePatterns: ['dist/**', '**/node_modules', 'test/vectors/**', 'test/acceptance/package/consumer/**'],
   categories: { correctness: 'error' },
   rules: {
     eqeqeq: 'error',

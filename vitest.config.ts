@@ -22,6 +22,8 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       project('integration', 60_000),
+      // What a user gets: the installed package, and the stories that run.
+      project('acceptance', 60_000),
       // Archive, restore and runbook: whole disasters, with the processes that they need.
       project('recovery', 60_000),
       project('chaos', 900_000),

@@ -12,7 +12,7 @@ export interface Step {
   readonly timeoutMs: number
 }
 
-const check = (script: string, args: readonly string[] = [], timeoutMs: number = 45 * SECOND_MS): Step => ({
+const check = (script: string, args: readonly string[] = [], timeoutMs: number = 40 * SECOND_MS): Step => ({
   script,
   args,
   kind: 'check',
@@ -27,12 +27,13 @@ export const STEPS: readonly Step[] = [
   check('lint'),
   check('format:check'),
   check('knip'),
-  check('lint:package', [], 90 * SECOND_MS),
-  suite('test', 5 * MINUTE_MS),
-  suite('test:recovery', 210 * SECOND_MS),
+  check('lint:package', [], MINUTE_MS),
+  suite('test', 270 * SECOND_MS),
+  suite('test:acceptance', 105 * SECOND_MS),
+  suite('test:recovery', 105 * SECOND_MS),
   suite('test:interop', 150 * SECOND_MS),
   suite('test:fuzz', 45 * SECOND_MS),
-  suite('test:chaos', 7 * MINUTE_MS),
+  suite('test:chaos', 8 * MINUTE_MS),
   check('simulate', ['--scenarios', '--twice'], 45 * SECOND_MS),
   check('simulate', ['--seeds', '80', '--steps', '18', '--twice'], 100 * SECOND_MS),
   check('bench', ['--quick'], 190 * SECOND_MS),

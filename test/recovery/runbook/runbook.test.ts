@@ -111,7 +111,13 @@ class Operator {
   async serving(): Promise<void> {
     const served = async (): Promise<boolean> => {
       const { primary, replica } = await this.status()
-      return primary?.writes === 'open' && primary.position === replica?.position && primary.archive?.lag === 0
+      const caughtUp = primary?.position === replica?.position && (replica?.freshness.leaseMs ?? 0) > 0
+      return (
+        primary?.writes === 'open' &&
+        primary.replicas.every(({ wal, revocations }) => wal && revocations) &&
+        caughtUp &&
+        primary.archive?.lag === 0
+      )
     }
     await until(served, 'the cluster serves', 30_000)
   }
