@@ -24,7 +24,7 @@ const config: ViteUserConfig = defineConfig({
       project('integration', 60_000),
       // What a user gets: the installed package, and the stories that run.
       project('acceptance', 60_000),
-      // Archive, restore and runbook: whole disasters, with the processes that they need.
+      // Crashes, archive, restore and runbook: whole disasters, with the processes that they need.
       project('recovery', 60_000),
       project('chaos', 900_000, 'test/chaos/{*,mutants/*}.test.ts'),
       // One after the other: how long a lease still runs says nothing where other runs take the time from it.

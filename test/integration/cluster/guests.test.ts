@@ -4,26 +4,31 @@ import { RpcClient } from '../../../shared/channel/rpc-client.ts'
 import type { MacaroondError } from '../../../shared/errors.ts'
 import { checksum, epoch, txid } from '../../../shared/ids.ts'
 import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../../../shared/limits.ts'
+import { attenuate } from '../../../shared/macaroon/macaroon.ts'
+import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { positionText } from '../../../shared/position.ts'
 import { Cluster } from './harness.ts'
 
 /** More than a share of any machine's time. */
-const FLOOD = 100_000
+const FLOOD = 20_000
 
 test('a flood of strangers is turned away with a time to come back, a listed worker never', async () => {
   const cluster = await Cluster.start({ replica: { verify_open: true } })
   const signer = await cluster.signer()
   await signer.createOrg('acme')
-  const { token, position } = await signer.mint({ org: 'acme', subject: 'x' })
+  const { token: minted, position } = await signer.mint({ org: 'acme', subject: 'x' })
+  // Clients and replica share a thread here: judging has to be most of the work.
+  const caveats = Array.from({ length: 60 }, (_, index) => `op in read,write,list${index}`)
+  const token = encodeTokenText(attenuate(decodeTokenText(minted), caveats))
   const worker = new RpcClient(await cluster.dialReplica('worker', 'verify'))
-  const params = { token, access: { org: 'acme' } }
+  const params = { token, access: { org: 'acme', op: 'read' } }
   expect(await worker.call('verify', { ...params, minPosition: position })).toMatchObject({ ok: true })
   const stranger = new RpcClient(await cluster.dialReplica('stranger', 'verify'))
   const turnedAway: MacaroondError[] = []
   let asked = 0
   const flood = Promise.all(
     Array.from({ length: 60 }, async () => {
-      while (turnedAway.length < 100 && asked < FLOOD) {
+      while (turnedAway.length < 20 && asked < FLOOD) {
         asked += 1
         await stranger.call('verify', params).catch((error: MacaroondError) => turnedAway.push(error))
       }
