@@ -34,7 +34,7 @@ export const STEPS: readonly Step[] = [
   suite('test:interop', 150 * SECOND_MS),
   suite('test:fuzz', 30 * SECOND_MS),
   suite('test:chaos', 5 * MINUTE_MS),
-  suite('test:partition', 5 * MINUTE_MS),
+  suite('test:partition', 6 * MINUTE_MS),
   check('simulate', ['--scenarios', '--twice'], 20 * SECOND_MS),
   check('simulate', ['--seeds', '80', '--steps', '18', '--twice'], MINUTE_MS),
   check('bench', ['--quick'], 190 * SECOND_MS),

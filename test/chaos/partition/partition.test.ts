@@ -52,7 +52,7 @@ const BITES = {
   'cut both ways': 2,
   'cut towards the replica': 2,
   'cut towards the primary': 1,
-  slow: 1,
+  'slow link': 1,
   'delivered late': 1,
   flapping: 1,
   stopped: 7,
