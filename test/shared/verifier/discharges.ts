@@ -4,6 +4,7 @@ import { bindDischarges } from '../../../shared/macaroon/bind.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { attenuate, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
+import { Node, outcome } from './fixture.ts'
 
 const keyOf = (name: string): Uint8Array => new Uint8Array(Buffer.from(`key of ${name}`))
 
@@ -33,4 +34,9 @@ export function nested(name: string, further: readonly string[], caveats: readon
 /** Bound, as text. */
 export function bundle(root: Macaroon, ...discharges: readonly Macaroon[]): string {
   return encodeBundle(bindDischarges(root, discharges))
+}
+
+/** What a node says of a bundle, for an access of acme. */
+export function judged(text: string, access: object = {}, node: Node = new Node()): string {
+  return outcome(node.judge(text, { org: 'acme', ...access }))
 }
