@@ -5,7 +5,7 @@ import { stringify } from 'smol-toml'
 import { createIdentityFile } from '../../shared/channel/identity.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { writeAtomically } from './atomic-file.ts'
+import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import { configPath, keyPath, replicaName } from './folder.ts'
 import { freePorts } from './ports.ts'
 

@@ -2,11 +2,10 @@
  * The longest lease that this replica ever held, over restarts: its workers were given no longer ones, and after a start any
  * of them may still hold one. Written, and synced, before the first lease of that length counts.
  */
-import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
-import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
+import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 
 const content = z.strictObject({ leaseMs: z.number().nonnegative() })
@@ -29,24 +28,11 @@ export class LargestLease {
   raise(leaseMs: number): void {
     if (leaseMs <= this.#leaseMs) return
     try {
-      this.#write(JSON.stringify({ leaseMs }))
+      writeAtomically(this.#path, JSON.stringify({ leaseMs }))
     } catch (error) {
       throw storageError(error, 'writing down the longest lease')
     }
     this.#leaseMs = leaseMs
-  }
-
-  #write(text: string): void {
-    const temporary = `${this.#path}.tmp`
-    const fd = openSync(temporary, 'w', 0o600)
-    try {
-      writeSync(fd, text)
-      fdatasyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(temporary, this.#path)
-    syncDirectory(dirname(this.#path))
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Signer } from '../../../primary/client/sdk.ts'
 import type { WorkerVerdict } from '../../../replica/worker/sdk.ts'
 import { type Cluster, CLUSTER, identityOf, seedOf } from '../cluster/harness.ts'
 import { FRESHNESS, said, SHORT_LEASE, started } from './fixture.ts'
@@ -40,7 +41,8 @@ class WorkerProcess {
   }
 }
 
-test('a worker that was stopped delays a global revocation until its lease is over, and accepts nothing when it goes on', async () => {
+/** A worker that has a token in its cache. */
+async function warm(): Promise<{ signer: Signer; worker: WorkerProcess; token: string; id: string }> {
   const { cluster, signer } = await started(SHORT_LEASE)
   const worker = new WorkerProcess(cluster)
   expect(await worker.line()).toBe('ready')
@@ -49,6 +51,11 @@ test('a worker that was stopped delays a global revocation until its lease is ov
     worker.tell(token)
     expect(await worker.verdict()).toBe(expected)
   }
+  return { signer, worker, token, id }
+}
+
+test('a worker that was stopped delays a global revocation until its lease is over, and accepts nothing when it goes on', async () => {
+  const { signer, worker, token, id } = await warm()
   worker.signal('SIGSTOP')
   const startedMs = performance.now()
   const { replicas } = await signer.revoke({ id, wait: 'global' })
@@ -61,14 +68,7 @@ test('a worker that was stopped delays a global revocation until its lease is ov
 })
 
 test('a worker whose event loop is blocked for longer than its lease accepts nothing that was revoked meanwhile', async () => {
-  const { cluster, signer } = await started(SHORT_LEASE)
-  const worker = new WorkerProcess(cluster)
-  expect(await worker.line()).toBe('ready')
-  const { token, id } = await signer.mint({ org: 'acme', subject: 'alice' })
-  for (const expected of ['ok', 'ok, cached']) {
-    worker.tell(token)
-    expect(await worker.verdict()).toBe(expected)
-  }
+  const { signer, worker, token, id } = await warm()
   worker.tell(token, 2 * FRESHNESS.lease_ms)
   await signer.revoke({ id, wait: 'global' })
   expect(await worker.verdict()).toMatch(/^(revoked|unavailable)$/)

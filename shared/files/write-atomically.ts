@@ -1,0 +1,19 @@
+/** Files that are there whole or not at all. */
+import { closeSync, fdatasyncSync, openSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { syncDirectory } from '../sqlite/positional-io.ts'
+
+/** Mode 0600; the name appears only once the content is on disk, and is durable itself. Throws what `node:fs` throws. */
+export function writeAtomically(path: string, text: string): void {
+  const temporary = `${path}.tmp`
+  const fd = openSync(temporary, 'w', 0o600)
+  try {
+    const bytes = Buffer.from(text)
+    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done)
+    fdatasyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(temporary, path)
+  syncDirectory(dirname(path))
+}
