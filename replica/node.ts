@@ -175,6 +175,7 @@ export class Replica implements Service {
     const { config, log } = this.#options
     const { data, cluster } = config
     return new Follower({
+      boot: this.#freshness.boot,
       copy: this.#copy,
       snapshotPath: join(data, 'snapshot.incoming'),
       clock: this.#host.clock,

@@ -17,7 +17,8 @@ import { revocationsMissing, type Assessment } from './assess.ts'
 import { PositionSigner, SIGN_EVERY_MS } from './position-signer.ts'
 import { RevocationSession, type RevocationSource } from './revocation-session.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
-import { judgeHello } from './standing.ts'
+import { BESIDE, Lives, livesBeside } from './lives.ts'
+import { judgeHello, readWalHello } from './standing.ts'
 import { WalSession, type HistorySource } from './wal-session.ts'
 
 export interface PublisherOptions {
@@ -58,6 +59,7 @@ export interface ReplicaStatus {
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #source: HistorySource
+  readonly #lives = new Lives()
   readonly #wal = new Map<string, WalSession>()
   readonly #revocations = new Map<string, RevocationSession>()
   readonly #positions = new Map<string, Position>()
@@ -82,6 +84,8 @@ export class Publisher {
 
   /** Before the connection exists: may this replica follow from where it stands? */
   acceptWal(replica: string, hello: JsonObject): Acceptance {
+    const { boot } = readWalHello(hello)
+    if (this.#lives.isBeside(replica, boot)) return this.#beside(replica)
     const assessment = this.#judge(hello)
     if (assessment.kind === 'resume' || assessment.kind === 'snapshot') {
       return { ok: true, welcome: { position: positionText(this.#source.head()), timeline: this.#source.timeline } }
@@ -95,7 +99,8 @@ export class Publisher {
   /** Numbers of this timeline beyond our own, or of a history we never had, are as much of a contradiction as a position is. */
   acceptRevocations(replica: string, hello: JsonObject): Acceptance {
     const { log, lastRevocation, earlierTimelines, events, granting } = this.#options
-    const { timeline, seq } = readRevocationsHello(hello)
+    const { timeline, seq, boot } = readRevocationsHello(hello)
+    if (this.#lives.isBeside(replica, boot)) return this.#beside(replica)
     const last = lastRevocation()
     const foreign = timeline !== null && timeline !== log.timeline && !earlierTimelines.has(timeline)
     const message = foreign
@@ -107,6 +112,11 @@ export class Publisher {
     }
     events.refused(replica, message)
     return { ok: false, error: reportOf(contradiction(replica, message)) }
+  }
+
+  #beside(replica: string): Acceptance {
+    this.#options.events.refused(replica, BESIDE)
+    return { ok: false, error: reportOf(livesBeside(replica)) }
   }
 
   async serveWal(replica: string, connection: Connection): Promise<void> {
@@ -125,7 +135,9 @@ export class Publisher {
     this.#supersede(replica, this.#wal.get(replica))
     this.#wal.set(replica, session)
     session.state(this.#signer.current())
+    const leave = this.#lives.enter(replica, readWalHello(connection.hello).boot)
     await this.#follow(replica, connection, () => session.run())
+    leave()
     if (this.#wal.get(replica) === session) this.#wal.delete(replica)
   }
 
@@ -150,7 +162,9 @@ export class Publisher {
     })
     this.#supersede(replica, this.#revocations.get(replica))
     this.#revocations.set(replica, session)
+    const leave = this.#lives.enter(replica, hello.boot)
     await this.#follow(replica, connection, () => session.run())
+    leave()
     if (this.#revocations.get(replica) === session) this.#revocations.delete(replica)
   }
 

@@ -4,7 +4,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { timeline } from '../../shared/ids.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { checkPosition } from '../../shared/protocol/signed-position.ts'
-import { walHello } from '../../shared/protocol/wal.ts'
+import { walHello, type WalHello } from '../../shared/protocol/wal.ts'
 import { assess, type Assessment, type Claim, type History } from './assess.ts'
 
 export interface Judge {
@@ -19,10 +19,15 @@ export function judgeHello(hello: JsonObject, judge: Judge): Assessment {
   return assess(judge.history, readClaim(hello, judge))
 }
 
-function readClaim(hello: JsonObject, { cluster, publicKey }: Judge): Claim {
+/** Throws protocol_violation. */
+export function readWalHello(hello: JsonObject): WalHello {
   const parsed = walHello.safeParse(hello)
   if (!parsed.success) throw new MacaroondError('protocol_violation', 'a hello without a position')
-  const { position, timeline: line, signed, revocations } = parsed.data
+  return parsed.data
+}
+
+function readClaim(hello: JsonObject, { cluster, publicKey }: Judge): Claim {
+  const { position, timeline: line, signed, revocations } = readWalHello(hello)
   return {
     position: position === null ? undefined : parsePosition(position),
     timeline: line === null ? undefined : timeline(line),

@@ -24,6 +24,8 @@ import {
 } from './core.ts'
 
 export interface FollowerOptions {
+  /** Names this process. */
+  readonly boot: string
   readonly copy: DatabaseCopy
   /** Where a snapshot lies while it comes in. */
   readonly snapshotPath: string
@@ -80,6 +82,7 @@ export class Follower {
       timeline: standing?.timeline ?? null,
       signed: this.#options.signed() ?? null,
       revocations: known === undefined ? null : { timeline: known.timeline, seq: known.seq },
+      boot: this.#options.boot,
     }
   }
 

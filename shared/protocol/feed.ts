@@ -4,10 +4,9 @@
  * own lease of freshness. A worker acknowledges what it has applied, so that its replica can say when it is covered.
  */
 import { z } from 'zod'
+import { bootId } from '../freshness/boot-id.ts'
 import { revoked, type Revoked } from './stretch.ts'
 
-/** 16 bytes in hex, drawn at every start of a process. */
-const bootId = z.string().regex(/^[0-9a-f]{32}$/)
 const timeline = z.string().length(32)
 const count = z.number().int().nonnegative()
 

@@ -5,6 +5,7 @@
  * every worker behind it is covered for. Its pings ask how fresh it is; the answers are leases of freshness.
  */
 import { z } from 'zod'
+import { bootId } from '../freshness/boot-id.ts'
 import { CLOCK_RATE_ERROR_MAX, KEKS_MAX } from '../limits.ts'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
 import { revoked, type Revoked } from './stretch.ts'
@@ -19,9 +20,6 @@ export type RevocationsHello = {
   /** Ids of the key-encryption keys at hand: a rotation waits until every replica has the new one. They reveal nothing. */
   readonly keks: readonly string[]
 }
-
-/** 16 bytes in hex, drawn at every start of a process. */
-const bootId = z.string().regex(/^[0-9a-f]{32}$/)
 
 export const revocationsHello: z.ZodType<RevocationsHello> = z.object({
   timeline: z.string().length(32).nullable(),

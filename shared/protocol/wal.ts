@@ -9,6 +9,7 @@
  * with it, and {"t":"resync", …} when a segment does not fit what it has: it then gets a snapshot.
  */
 import { z } from 'zod'
+import { bootId } from '../freshness/boot-id.ts'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
 
 // A type, not an interface: it is sent as JSON, which wants an index signature.
@@ -20,6 +21,8 @@ export type WalHello = {
   readonly signed: SignedPosition | null
   /** Up to which revocation it has all of a timeline, from pages or ahead of them. */
   readonly revocations: { readonly timeline: string; readonly seq: number } | null
+  /** Names this process. */
+  readonly boot: string
 }
 
 export const walHello: z.ZodType<WalHello> = z.object({
@@ -27,6 +30,7 @@ export const walHello: z.ZodType<WalHello> = z.object({
   timeline: z.string().length(32).nullable(),
   signed: signedPosition.nullable(),
   revocations: z.object({ timeline: z.string().length(32), seq: z.number().int().nonnegative() }).nullable(),
+  boot: bootId,
 })
 
 export interface WalWelcome {

@@ -1,5 +1,7 @@
 /** Nothing that comes in over a socket ends a node, or keeps it from serving those who may ask. */
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { ChannelName } from '../../../shared/channel/channel-name.ts'
@@ -134,15 +136,28 @@ test('a replica that talks nonsense on its channels is cut off, and the others g
   await cluster.caughtUp('fra')
   const hellos = [
     {},
-    { position: 'x', timeline: 'y', signed: null, revocations: null },
-    { position: 7, timeline: null, signed: null, revocations: null },
-    { position: '1.ffffffffffffffff.0000000000000000', timeline: '0'.repeat(32), signed: null, revocations: null },
-    { position: '1.0000000000000001.0000000000000000', timeline: 'z'.repeat(32), signed: null, revocations: null },
+    { position: 'x', timeline: 'y', signed: null, revocations: null, boot: 'b'.repeat(32) },
+    { position: 7, timeline: null, signed: null, revocations: null, boot: 'b'.repeat(32) },
+    {
+      position: '1.ffffffffffffffff.0000000000000000',
+      timeline: '0'.repeat(32),
+      signed: null,
+      revocations: null,
+      boot: 'b'.repeat(32),
+    },
+    {
+      position: '1.0000000000000001.0000000000000000',
+      timeline: 'z'.repeat(32),
+      signed: null,
+      revocations: null,
+      boot: 'b'.repeat(32),
+    },
     {
       position: null,
       timeline: null,
       signed: { position: '', timeline: '0'.repeat(32), signature: 'A'.repeat(86) },
       revocations: null,
+      boot: 'b'.repeat(32),
     },
   ]
   for (const hello of hellos) {
@@ -158,7 +173,7 @@ test('a replica that talks nonsense on its channels is cut off, and the others g
   ]) {
     await codeOf(cluster.dialPrimary('sin', 'revocations', hello))
   }
-  const good = { position: null, timeline: null, signed: null, revocations: null }
+  const good = { position: null, timeline: null, signed: null, revocations: null, boot: 'b'.repeat(32) }
   const messages = [
     Buffer.from('{}'),
     Buffer.from('{"t":"ack","position":"x"}'),
@@ -175,6 +190,24 @@ test('a replica that talks nonsense on its channels is cut off, and the others g
   }
   await until(() => cluster.primary.writes === 'open', 'writes stay open')
   await expectServing(cluster)
+})
+
+test('two machines with the identity of one replica do not take turns: the one that comes back is refused, and audited once', async () => {
+  const cluster = await Cluster.start()
+  await cluster.stopReplica()
+  const as = (boot: string): Promise<Connection> =>
+    cluster.dialPrimary('fra', 'revocations', { timeline: null, seq: 0, boot: boot.repeat(32), keks: [] })
+  const first = await as('a')
+  const second = await as('b')
+  expect(await first.closed).toMatchObject({ code: 'connection_lost' })
+  for (let count = 0; count < 3; count += 1) expect(await codeOf(as('a'))).toBe('peer_refused')
+  second.abort(new Error('it is gone'))
+  await until(async () => (await codeOf(as('a'))) === 'no error', 'the other one is gone, and this one is let in')
+  await cluster.stop()
+  const db = new Sqlite(join(cluster.primaryFolder, 'macaroond.db'), { readonly: true })
+  const details = db.prepare("SELECT detail FROM audit WHERE action = 'replica.refused'").pluck().all()
+  db.close()
+  expect(details).toEqual([expect.stringContaining('both live')])
 })
 
 test('a message beyond the limit ends its connection and nothing else', async () => {

@@ -69,7 +69,7 @@ test('a replica that stops reading its snapshot keeps no WAL from being reset, a
   }
   await mintMany()
   await cluster.stopReplica('sin')
-  const nothing = { position: null, timeline: null, signed: null, revocations: null }
+  const nothing = { position: null, timeline: null, signed: null, revocations: null, boot: 'b'.repeat(32) }
   const stalled = await cluster.dialPrimary('sin', 'wal', nothing)
   const snapshots = (): string[] => readdirSync(cluster.primaryFolder).filter((name) => name.startsWith('snapshot-'))
   await until(() => snapshots().length === 1, 'a snapshot is written')
@@ -84,7 +84,7 @@ test('a replica that stops reading its snapshot keeps no WAL from being reset, a
 test('a second connection of one replica takes the place of the first', async () => {
   const cluster = await Cluster.start()
   await cluster.stopReplica()
-  const nothing = { position: null, timeline: null, signed: null, revocations: null }
+  const nothing = { position: null, timeline: null, signed: null, revocations: null, boot: 'b'.repeat(32) }
   const first = await cluster.dialPrimary('fra', 'wal', nothing)
   await cluster.dialPrimary('fra', 'wal', nothing)
   expect(await first.closed).toMatchObject({ code: 'connection_lost' })
