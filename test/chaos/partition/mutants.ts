@@ -152,7 +152,8 @@ export const MUTANTS: readonly FoundMutant[] = [
     shows: 'wall-clock jump that expires grants at the grantor',
     file: 'primary/freshness/granting.ts',
     find: 'this.book = new GrantBook({\n      clock,',
-    replace: 'this.book = new GrantBook({\n      clock: { monotonicMs: () => clock.wallMs() },',
+    replace:
+      'this.book = new GrantBook({\n      clock: { monotonicMs: () => clock.wallMs(), after: (ms, call) => clock.after(ms, call) },',
     at: 'primary',
     breaks: 'S2',
     leaseMs: LONG_LEASE_MS,
