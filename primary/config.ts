@@ -6,9 +6,11 @@ import {
   kekSettings,
   listenAddress,
   logSettings,
+  metricsSettings,
   peerList,
   type KekSettings,
   type LogSettings,
+  type MetricsSettings,
   type PeerEntry,
 } from '../shared/config/node-config.ts'
 import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
@@ -28,6 +30,7 @@ export interface PrimaryConfig {
   readonly alone: boolean
   readonly kek: KekSettings
   readonly log: LogSettings
+  readonly metrics: MetricsSettings
   readonly segments: {
     /** How much of the segment log is kept for replicas that were away; older ones get a snapshot. */
     readonly keep_bytes: number
@@ -62,6 +65,7 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
     alone: z.boolean().default(false),
     kek: kekSettings,
     log: logSettings,
+    metrics: metricsSettings,
     segments: z
       .strictObject({
         keep_bytes: z

@@ -3,9 +3,12 @@ import { loadIdentity } from '../shared/channel/identity.ts'
 import { loadKeks } from '../shared/config/kek.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
+import type { Metric } from '../shared/metrics/metric.ts'
+import { withMetrics } from '../shared/metrics/with-metrics.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
-import { runService } from '../shared/service/run-service.ts'
+import { runService, type Service } from '../shared/service/run-service.ts'
 import { primaryConfig, type PrimaryConfig } from './config.ts'
+import { primaryMetrics } from './metrics.ts'
 import { Primary } from './node.ts'
 import type { PrimaryFlags } from './options.ts'
 
@@ -25,7 +28,7 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
   const log = createLog('primary', config.log.level)
   const identity = await loadIdentity(config.identity)
   const keks = loadKeks(config.kek, file, process.env)
-  const start = async (): Promise<Primary> => {
+  const start = async (): Promise<Service> => {
     const primary = await Primary.start({
       config,
       identity,
@@ -34,9 +37,11 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
       flags,
       reread: () => readPrimaryConfig(file),
     })
+    const collect = (): readonly Metric[] => primaryMetrics(primary.status)
+    const served = await withMetrics(primary, { address: config.metrics.listen, collect, log })
     log.info({ address: primary.address, peerId: identity.peerId, writes: primary.writes }, 'primary is ready')
     ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: identity.peerId })
-    return primary
+    return served
   }
   return runService(start, log)
 }

@@ -334,7 +334,7 @@ export class Primary implements Service {
           ...this.#calls,
           connection,
           peer,
-          status: () => this.#status(),
+          status: () => this.status,
           clock: this.#host.clock,
           archives: this.#archives,
           log: this.#options.log,
@@ -375,7 +375,7 @@ export class Primary implements Service {
       .catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
   }
 
-  #status(): ReturnType<typeof primaryStatus> {
+  get status(): ReturnType<typeof primaryStatus> {
     return primaryStatus({
       cluster: this.#options.config.cluster,
       commitLog: this.#commitLog,

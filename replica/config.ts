@@ -6,11 +6,13 @@ import {
   kekSettings,
   listenAddress,
   logSettings,
+  metricsSettings,
   peerIdText,
   peerList,
   regionName,
   type KekSettings,
   type LogSettings,
+  type MetricsSettings,
   type PeerEntry,
 } from '../shared/config/node-config.ts'
 import { pathText } from '../shared/config/read-config.ts'
@@ -26,6 +28,7 @@ export interface ReplicaConfig {
   readonly primary: { readonly address: string; readonly peer_id: string }
   readonly kek: KekSettings
   readonly log: LogSettings
+  readonly metrics: MetricsSettings
   /** Lets any PeerId open the `verify` channel, not only the workers listed. */
   readonly verify_open: boolean
   readonly checkpoint: { readonly pages: number }
@@ -47,6 +50,7 @@ export const replicaConfig: z.ZodType<ReplicaConfig> = z.strictObject({
   primary: z.strictObject({ address: listenAddress, peer_id: peerIdText }),
   kek: kekSettings,
   log: logSettings,
+  metrics: metricsSettings,
   verify_open: z.boolean().default(false),
   checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
   maintenance: z

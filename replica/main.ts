@@ -3,9 +3,12 @@ import { loadIdentity } from '../shared/channel/identity.ts'
 import { loadKeks } from '../shared/config/kek.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
+import type { Metric } from '../shared/metrics/metric.ts'
+import { withMetrics } from '../shared/metrics/with-metrics.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
-import { runService } from '../shared/service/run-service.ts'
+import { runService, type Service } from '../shared/service/run-service.ts'
 import { replicaConfig, type ReplicaConfig } from './config.ts'
+import { replicaMetrics } from './metrics.ts'
 import { Replica } from './node.ts'
 
 /** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
@@ -25,7 +28,7 @@ export async function runReplica(
   const log = createLog(`replica ${config.region}`, config.log.level)
   const identity = await loadIdentity(config.identity)
   const keks = loadKeks(config.kek, file, process.env)
-  const start = async (): Promise<Replica> => {
+  const start = async (): Promise<Service> => {
     const replica = await Replica.start({
       config,
       identity,
@@ -34,9 +37,11 @@ export async function runReplica(
       acceptClock,
       reread: () => readReplicaConfig(file),
     })
+    const collect = (): readonly Metric[] => replicaMetrics(replica.status)
+    const served = await withMetrics(replica, { address: config.metrics.listen, collect, log })
     log.info({ address: replica.address, peerId: identity.peerId, region: config.region }, 'replica is ready')
     ready({ ready: true, role: 'replica', pid: process.pid, address: replica.address, peerId: identity.peerId })
-    return replica
+    return served
   }
   return runService(start, log)
 }

@@ -255,7 +255,7 @@ export class Replica implements Service {
   }
 
   #adminCalls(): Record<string, RpcMethod> {
-    return { status: () => this.#status(), 'revocations.known': (value) => this.#known(value) }
+    return { status: () => this.status, 'revocations.known': (value) => this.#known(value) }
   }
 
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
@@ -358,7 +358,7 @@ export class Replica implements Service {
     return knownRevocations({ source: this.#source, standing: this.#copy.standing, journalPath }, value)
   }
 
-  #status(): ReturnType<typeof replicaStatus> {
+  get status(): ReturnType<typeof replicaStatus> {
     return replicaStatus({
       config: this.#options.config,
       peerId: this.#options.identity.peerId,

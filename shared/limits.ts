@@ -223,6 +223,10 @@ export const COMPACTION_BYTES_MAX: number = 8 * 1024 * 1024
 /** A restored database begins so many transactions after the last one known, in case there was one that nobody knows. */
 export const RESTORE_TXID_JUMP: number = 2 ** 20
 
+// Metrics over HTTP: an answer is a few kilobytes, and those who ask are a handful.
+export const METRICS_CONNECTIONS_MAX = 16
+export const METRICS_REQUEST_MS_MAX = 5_000
+
 // SQLite files.
 /** A poll of the WAL returns after the first transaction that reaches this. */
 export const WAL_POLL_BYTES: number = 16 * 1024 * 1024

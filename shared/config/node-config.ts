@@ -68,6 +68,15 @@ export const logSettings: z.ZodType<LogSettings> = z
   .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info') })
   .prefault({})
 
+export interface MetricsSettings {
+  /** Where `GET /metrics` is answered over HTTP, to anybody who may reach it; without it nowhere. */
+  readonly listen?: string | undefined
+}
+
+export const metricsSettings: z.ZodType<MetricsSettings> = z
+  .strictObject({ listen: listenAddress.optional() })
+  .prefault({})
+
 /** Five or six fields of cron; node-cron checks the rest when the job is made. */
 export const cronText: z.ZodString = z.string().regex(/^\S+( \S+){4,5}$/, 'a schedule has five or six cron fields')
 

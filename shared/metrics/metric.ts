@@ -1,0 +1,43 @@
+/** What a node measures of itself, as plain values: names as Prometheus wants them (base units, `_total` for counters). */
+
+export interface Sample {
+  readonly labels?: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+export interface Metric {
+  readonly name: `macaroond_${string}`
+  readonly help: string
+  readonly kind: 'gauge' | 'counter'
+  /** None where there is nothing to measure yet: a missing series is not a zero. */
+  readonly samples: readonly Sample[]
+}
+
+type Described = Omit<Metric, 'kind' | 'samples'>
+
+/** Null or undefined where there is nothing to measure. */
+export function gauge(name: Described['name'], help: string, value: number | boolean | null | undefined): Metric {
+  return { name, help, kind: 'gauge', samples: samplesOf(value) }
+}
+
+export function counter(name: Described['name'], help: string, value: number): Metric {
+  return { name, help, kind: 'counter', samples: samplesOf(value) }
+}
+
+/** A gauge with a series for each of several things. */
+export function gauges(name: Described['name'], help: string, samples: readonly Sample[]): Metric {
+  return { name, help, kind: 'gauge', samples }
+}
+
+/** One series for each of the states, 1 for the one that is. */
+export function states(name: Described['name'], help: string, all: readonly string[], current: string): Metric {
+  return gauges(
+    name,
+    help,
+    all.map((state) => ({ labels: { state }, value: Number(state === current) })),
+  )
+}
+
+function samplesOf(value: number | boolean | null | undefined): readonly Sample[] {
+  return value === null || value === undefined ? [] : [{ value: Number(value) }]
+}
