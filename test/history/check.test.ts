@@ -75,6 +75,15 @@ describe('the checker', () => {
     expect(rulesOf(retired, verified(200, keyRetired), verified(300))).toEqual(['S3'])
   })
 
+  test('holds every token of a disabled org to that, also one that is issued later', () => {
+    const disabled = revokedAs({ kind: 'disabled', org: 'acme' })
+    const orgDisabled = { result: 'deny', reason: 'org_disabled' } as const
+    expect(rulesOf(disabled, verified(1_101))).toEqual(['S1'])
+    expect(rulesOf(minted('b', [], { issuedMs: 9_000 }), disabled, verified(1_101, { id: 'b' }))).toEqual(['S1'])
+    expect(rulesOf(minted('c', [], { org: 'globex' }), disabled, verified(1_101, { id: 'c' }))).toEqual([])
+    expect(rulesOf(disabled, verified(50, orgDisabled))).toEqual(['S12'])
+  })
+
   test('judges a service token by its ancestor’s time of issue as well', () => {
     const service = minted('s', ['a'], { issuedMs: 900 })
     const cutOff = revokedAs({ kind: 'subject', org: 'acme', subject: 'alice', untilMs: 500 })

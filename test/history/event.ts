@@ -25,12 +25,13 @@ export interface MintEvent extends Call {
   readonly issuedMs: number
 }
 
-/** What a revocation ends: one token, what was issued up to a moment (itself included), what a key has minted. */
+/** What a revocation ends: one token, what was issued up to a moment (itself included), what a key has minted, a whole org for good. */
 export type Named =
   | { readonly kind: 'token'; readonly id: string }
   | { readonly kind: 'subject'; readonly org: string; readonly subject: string; readonly untilMs: number }
   | { readonly kind: 'org'; readonly org: string; readonly untilMs: number }
   | { readonly kind: 'key'; readonly kid: string }
+  | { readonly kind: 'disabled'; readonly org: string }
 
 export interface RevokeEvent extends Call {
   readonly t: 'revoke'

@@ -59,7 +59,9 @@ function hitsOne(named: Named, ids: readonly string[], mints: ReadonlyMap<string
 
 function hits(named: Exclude<Named, { kind: 'token' }>, { org, subject, kid, issuedMs }: MintEvent): boolean {
   if (named.kind === 'key') return named.kid === kid
-  if (named.org !== org || issuedMs > named.untilMs) return false
+  if (named.org !== org) return false
+  if (named.kind === 'disabled') return true
+  if (issuedMs > named.untilMs) return false
   return named.kind === 'org' || named.subject === subject
 }
 

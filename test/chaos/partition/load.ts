@@ -13,7 +13,7 @@ import type { Random } from '../random.ts'
 import type { ShownToken } from './asker.ts'
 import { monotonicMs } from './clock.ts'
 import type { Stage } from './stage.ts'
-import { carryOut, ORGS, Victims } from './victims.ts'
+import { carryOut, disabledOrg, ORGS, Victims } from './victims.ts'
 
 export interface LoadOptions {
   readonly random: Random
@@ -39,6 +39,7 @@ const KINDS = [
   'org',
   'token',
   'key',
+  'disabled',
 ] as const
 
 interface Minted {
@@ -57,6 +58,8 @@ export class Load {
   #turn = 0
   /** Names the subject whose tokens come now: after its cut-off it is another one’s turn. */
   #guests = 0
+  /** Counts the orgs that are disabled one after the other. */
+  #orgs = 0
 
   private constructor(stage: Stage, signer: Signer, options: LoadOptions) {
     this.#stage = stage
@@ -66,7 +69,7 @@ export class Load {
 
   static async start(stage: Stage, options: LoadOptions): Promise<Load> {
     const load = new Load(stage, await stage.signer(), options)
-    for (const org of new Set(Object.values(ORGS))) await untilCreated(load.#signer, org)
+    for (const org of new Set([...Object.values(ORGS), disabledOrg(0)])) await untilCreated(load.#signer, org)
     for (let count = 0; count < LASTING; count += 1) load.#show((await load.#minted(ORGS.token, 'somebody')).shown)
     load.#show([await load.#forged()])
     load.#loops.push(load.#every(MINT_EVERY_MS, () => load.#mint()))
@@ -94,7 +97,8 @@ export class Load {
   async #mint(): Promise<void> {
     this.#turn += 1
     const kind = KINDS[this.#turn % KINDS.length] ?? 'token'
-    const { minted, shown } = await this.#minted(ORGS[kind], kind === 'subject' ? `guest ${this.#guests}` : 'somebody')
+    const org = kind === 'disabled' ? disabledOrg(this.#orgs) : ORGS[kind]
+    const { minted, shown } = await this.#minted(org, kind === 'subject' ? `guest ${this.#guests}` : 'somebody')
     this.#show(shown)
     this.#victims.add({ kind, minted, shown, sinceMs: monotonicMs() })
   }
@@ -137,12 +141,19 @@ export class Load {
     const { named, victims } = doom
     if (named.kind === 'subject') this.#guests += 1
     const wait = this.#options.random.pick(['local', 'durable', 'global'] as const) ?? 'durable'
+    if (named.kind === 'disabled') await this.#nextOrg()
     // The one that mints goes on doing so until there is another.
     if (named.kind === 'key') await this.#signer.rotateKey(ORGS.key)
     this.#stage.events.push(await this.#revoked(named, wait))
     await this.#stage.pause(this.#options.watchMs)
     const texts = victims.flatMap(({ shown }) => shown.map(({ text }) => text))
     for (const asker of this.#stage.askers) asker.drop(texts)
+  }
+
+  /** Minted for from now on, so that the one before can go. */
+  async #nextOrg(): Promise<void> {
+    await untilCreated(this.#signer, disabledOrg(this.#orgs + 1))
+    this.#orgs += 1
   }
 
   async #revoked(named: Named, wait: RevokeWait): Promise<RevokeEvent> {
@@ -182,9 +193,13 @@ async function untilCreated(signer: Signer, org: string): Promise<void> {
   }
 }
 
-/** A primary that is away mints and exchanges nothing, nor is a token exchanged whose key was retired just now. */
+/** A primary that is away mints and exchanges nothing, nor is a token exchanged whose key or org has ended just now. */
 function ignoreOutage(error: unknown): void {
   if (!(error instanceof MacaroondError)) throw error
-  const expected = error.kind === 'unavailable' || error.code === 'closed' || error.code === 'token_refused'
+  const expected =
+    error.kind === 'unavailable' ||
+    error.code === 'closed' ||
+    error.code === 'token_refused' ||
+    error.code === 'org_disabled'
   if (!expected) throw error
 }

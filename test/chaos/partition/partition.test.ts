@@ -95,6 +95,8 @@ test('through cuts, stops, kills and moved clocks every revocation binds within 
   )
   expect([...missed, ...missedFaults(events, BITES)]).toEqual([])
   expect(violations).toEqual([])
+  const ended = events.flatMap((event) => (event.t === 'revoke' && event.result === 'ok' ? [event.named.kind] : []))
+  expect(new Set(ended)).toEqual(new Set(['token', 'subject', 'org', 'key', 'disabled']))
   for (const chosen of [CACHING, PROBES]) {
     const { leased, answered } = availability(inReach, chosen)
     expect(answered).toBe(leased)
