@@ -84,9 +84,10 @@ export function joinedShown(a: Shown, b: Shown): Shown {
   }
 }
 
-function sums<K extends string, T extends Partial<Record<K, number>>>(a: T, b: T): T {
-  const names = [...new Set([...Object.keys(a), ...Object.keys(b)])] as K[]
-  return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)])) as T
+function sums<T extends Counts | Shown['faults']>(a: T, b: T): T {
+  const sum = new Map<string, number>(Object.entries(a))
+  for (const [name, value] of Object.entries(b)) sum.set(name, (sum.get(name) ?? 0) + value)
+  return Object.fromEntries(sum) as T
 }
 
 /** Ascending; what touches or overlaps becomes one. */
