@@ -17,7 +17,7 @@ const config: ViteUserConfig = defineConfig({
         plugins: mutantPlugins(),
         test: {
           name: 'unit',
-          include: ['test/{shared,primary,replica,ops,history,simulator,bench}/**/*.test.ts'],
+          include: ['test/{shared,primary,replica,ops,history,simulator,bench,evidence}/**/*.test.ts'],
           testTimeout: 20_000,
         },
       },

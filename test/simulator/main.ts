@@ -7,14 +7,18 @@ import { runSeeds } from './children.ts'
 import { catchMutants } from './mutants/catch.ts'
 import { makeTemplate } from './nodes/template.ts'
 import { KINDS } from './plan/plan.ts'
+import { addEvidence, commitAndDate, readEvidence, seedsThatRan } from '../evidence/file.ts'
+import { missingStretches, seedsOf, type Stretch } from '../evidence/record.ts'
 import { parseOptions, type Options } from './options.ts'
-import { failureText, figures, GATES_FROM_SEEDS, missedGates, Report } from './report.ts'
+import { evidenceOf, failureText, figures, GATES_FROM_SEEDS, missedGates, Report } from './report.ts'
 import { SCENARIOS } from './scenarios.ts'
 import type { Order, SeedReport } from './seeds-child.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 /** Memory where there is some: what is lost with a disk is simulated. */
 const BASE = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+/** What a run that gathers evidence loses at most when it is interrupted: some twenty seconds. */
+const CHUNK_SEEDS = 200
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args)
@@ -52,17 +56,15 @@ async function simulate(order: Order, options: Options): Promise<number> {
   )
   const report = new Report()
   const startedMs = performance.now()
-  const processes = order.scenarios ? 1 : Math.min(options.processes, seeds)
-  const parts = Array.from({ length: processes }, (_, index) => ({
-    ...order,
-    seed: seed + index,
-    seeds: seeds - index,
-    stride: processes,
-    folder: join(order.folder, `${index}`),
-  }))
-  await Promise.all(parts.map((part) => runSeeds(part, (one) => take(one, report, order))))
+  await (options.evidence === undefined
+    ? runParts(order, options, report)
+    : gather(order, options.evidence, options, report))
+  if (report.seeds === 0 && options.evidence !== undefined) {
+    say(`all of them are in ${options.evidence} already`)
+    return 0
+  }
   for (const line of figures(report, performance.now() - startedMs)) say(line)
-  if (seeds < GATES_FROM_SEEDS && seeds > 1)
+  if (report.seeds < GATES_FROM_SEEDS && seeds > 1)
     say(`too few seeds to ask that every fault bites: ${GATES_FROM_SEEDS} are needed`)
   const missed = missedGates(report, options.kinds ?? KINDS)
   for (const line of missed) say(`MISSED ${line}`)
@@ -70,12 +72,46 @@ async function simulate(order: Order, options: Options): Promise<number> {
   return report.failed.length > 0 || missed.length > 0 ? 1 : 0
 }
 
-function take(one: SeedReport, report: Report, { steps, seeds, aim }: Order): void {
-  report.take(one)
+/** Of the seeds those that the file does not have yet; each chunk is written down before the next begins. */
+async function gather(order: Order, path: string, options: Options, whole: Report): Promise<void> {
+  const wanted: Stretch = [order.seed, order.seeds]
+  const missing = missingStretches(wanted, seedsThatRan(readEvidence(path), order.steps), CHUNK_SEEDS)
+  const ran = order.seeds - seedsOf(missing)
+  if (ran > 0) say(`${ran} of them are in ${path} already`)
+  const run = commitAndDate()
+  for (const [seed, seeds] of missing) {
+    const chunk = new Report()
+    const startedMs = performance.now()
+    await runParts({ ...order, seed, seeds }, options, chunk, whole)
+    addEvidence(path, { ...run, ...evidenceOf(chunk, order, [seed, seeds], performance.now() - startedMs) })
+  }
+}
+
+async function runParts(order: Order, options: Options, ...reports: readonly Report[]): Promise<void> {
+  const { seed, seeds } = order
+  const processes = order.scenarios ? 1 : Math.min(options.processes, seeds)
+  const parts = Array.from({ length: processes }, (_, index) => ({
+    ...order,
+    seed: seed + index,
+    seeds: seeds - index,
+    stride: processes,
+    folder: join(order.folder, `${seed}-${index}`),
+  }))
+  await Promise.all(
+    parts.map((part) =>
+      runSeeds(part, (one) => {
+        for (const report of reports) report.take(one)
+        show(one, reports.at(-1), order)
+      }),
+    ),
+  )
+}
+
+function show(one: SeedReport, report: Report | undefined, { steps, seeds, aim }: Order): void {
   if (one.trace !== undefined) for (const line of one.trace) say(line)
   if (one.failures.length > 0) for (const line of failureText(one, { steps, aim })) say(line)
   else if (seeds === 1) for (const line of one.plan) say(line)
-  else if (report.seeds % 100 === 0) say(`${report.seeds} seeds`)
+  else if (report !== undefined && report.seeds % 100 === 0) say(`${report.seeds} seeds`)
 }
 
 try {

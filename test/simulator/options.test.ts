@@ -34,5 +34,8 @@ test('settings that are impossible are refused, with a word on what is possible'
   expect(refusal('--mutants', '--twice')).toContain('--mutants')
   expect(refusal('--scenarios', '--mutants')).toContain('--scenarios')
   expect(refusal('--kinds', 'earthquake')).toContain('earthquake')
+  expect(refusal('--evidence', 'runs', '--kinds', 'killed')).toContain('--evidence')
+  expect(refusal('--evidence', 'runs', '--scenarios')).toContain('--evidence')
+  expect(refusal('--evidence', 'runs', '--seed', '3', '--trace')).toContain('--evidence')
   expect(refusal('--sceds')).toContain('--sceds')
 })

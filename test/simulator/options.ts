@@ -27,12 +27,15 @@ export interface Options {
   readonly mutants: boolean
   /** A part of the name of those that are planted. */
   readonly mutant: string
+  /** The file that what was seen is added to; of the seeds only those run that it does not have yet. */
+  readonly evidence: string | undefined
 }
 
 export const USAGE = `usage: npm run simulate -- [--seeds N] [--seed S] [--steps K] [--kinds 'killed,power lost'] [--twice] [--processes P]
+       npm run simulate -- --evidence FILE [--seeds N] [--seed S] [--steps K] [--twice] [--processes P]
        npm run simulate -- --seed S [--steps K] [--only 0,2] [--until K] [--trace]
        npm run simulate -- --scenarios [--twice]
-       npm run simulate -- --mutants [--mutant NAME] [--seeds N]`
+       npm run simulate -- --mutants [--mutant NAME] [--seeds N] [--evidence FILE]`
 
 const SEEDS_MAX = 10_000_000
 const STEPS_MIN = 12
@@ -56,6 +59,7 @@ export function parseOptions(args: readonly string[]): Options {
     scenarios: values.scenarios,
     mutants: values.mutants || values.mutant !== undefined,
     mutant: values.mutant ?? '',
+    evidence: values.evidence,
   }
   requireSense(options)
   return options
@@ -73,6 +77,7 @@ function read(args: readonly string[]) {
     only: text,
     until: text,
     mutant: text,
+    evidence: text,
   }
   try {
     return parseArgs({
@@ -111,7 +116,8 @@ function whole(name: string, text: string | undefined, { least, most, otherwise 
   })
 }
 
-function requireSense({ seed, seeds, steps, only, until, trace, twice, mutants, scenarios }: Options): void {
+function requireSense(options: Options): void {
+  const { seed, seeds, steps, only, until, trace, twice, mutants, scenarios, kinds, evidence } = options
   const refuse = (message: string, hint: string): never => {
     throw new MacaroondError('request_invalid', message, { hint })
   }
@@ -123,4 +129,7 @@ function requireSense({ seed, seeds, steps, only, until, trace, twice, mutants, 
   }
   if (scenarios && (mutants || ofOne)) refuse('--scenarios goes with --twice only', USAGE)
   if (mutants && (twice || ofOne)) refuse('--mutants goes with --seeds and --steps only', USAGE)
+  if (evidence !== undefined && (ofOne || scenarios || (kinds !== undefined && !mutants))) {
+    refuse('--evidence goes with seeds of all faults or with --mutants', USAGE)
+  }
 }

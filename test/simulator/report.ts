@@ -1,4 +1,5 @@
 /** What many seeds show together: figures, gates against runs that show nothing, and how to repeat what failed. */
+import { rounded, type SimulatedRecord, type Stretch } from '../evidence/record.ts'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
 import { KINDS } from './plan/plan.ts'
@@ -68,6 +69,27 @@ export function figures(report: Report, tookMs: number): readonly string[] {
     `without a lease after the last fault and its bound: ${part(0.5)} ms in the middle, ${part(0.99)} ms for 99 of 100, ${part(1)} ms at worst`,
     `faults that bit: ${KINDS.map((kind) => `${kind} ${bites.get(kind) ?? 0}`).join(', ')}`,
   ]
+}
+
+/** What of these seeds is kept. */
+export function evidenceOf(
+  report: Report,
+  { steps, twice }: Pick<Order, 'steps' | 'twice'>,
+  stretch: Stretch,
+  tookMs: number,
+): Omit<SimulatedRecord, 'commit' | 'date'> {
+  return {
+    t: 'simulated',
+    steps,
+    twice,
+    stretches: [stretch],
+    wallSeconds: rounded(tookMs / 1000),
+    virtualSeconds: rounded(report.virtualMs / 1000),
+    counts: report.counts,
+    faults: Object.fromEntries(report.bites),
+    violations: report.failed.map(({ seed, failures }) => `seed ${seed}: ${failures[0] ?? ''}`),
+    worst: Math.round(report.worst * 1_000) / 1_000,
+  }
 }
 
 export function failureText(report: SeedReport, { steps, aim }: Pick<Order, 'steps' | 'aim'>): readonly string[] {

@@ -1,6 +1,7 @@
 /** Plants one bug after the other and counts the seeds until the promise that it breaks is seen broken. */
 import { join } from 'node:path'
 import { MacaroondError } from '../../../shared/errors.ts'
+import { addEvidence, commitAndDate } from '../../evidence/file.ts'
 import { runSeeds } from '../children.ts'
 import type { Options } from '../options.ts'
 import type { Order, SeedReport } from '../seeds-child.ts'
@@ -21,12 +22,16 @@ export async function catchMutants(order: Order, options: Options, say: (line: s
     throw new MacaroondError('request_invalid', `no mutant is named like "${options.mutant}"`, { hint })
   }
   const waiting = [...chosen]
+  const run = options.evidence === undefined ? undefined : commitAndDate()
   const outcomes: Outcome[] = []
   const work = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       const outcome = await hunt(mutant, { ...order, folder: join(order.folder, `${chosen.indexOf(mutant)}`) })
       outcomes.push(outcome)
       say(outcomeText(outcome, order.seeds))
+      const { name, breaks } = mutant
+      if (run !== undefined && options.evidence !== undefined)
+        addEvidence(options.evidence, { t: 'mutant', ...run, name, breaks, seeds: outcome.seeds ?? null })
     }
   }
   await Promise.all(Array.from({ length: options.processes }, work))

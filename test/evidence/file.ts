@@ -1,0 +1,49 @@
+/** The file that evidence is gathered in, a record a line: written whole or not at all, so who is killed loses only what it had not told. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { MacaroondError } from '../../shared/errors.ts'
+import { type EvidenceRecord, type Stretch, withRecord } from './record.ts'
+
+/** Names the file for suites that take no arguments. */
+export const EVIDENCE_VARIABLE = 'CHAOS_EVIDENCE'
+
+/** Nothing where there is no file. Throws request_invalid with the number of the line that is no record. */
+export function readEvidence(path: string): readonly EvidenceRecord[] {
+  if (!existsSync(path)) return []
+  const lines = readFileSync(path, 'utf8').split('\n')
+  return lines.flatMap((line, index) => (line === '' ? [] : [readRecord(line, `${path}:${index + 1}`)]))
+}
+
+function readRecord(line: string, place: string): EvidenceRecord {
+  const kinds: readonly unknown[] = ['simulated', 'processes', 'mutant']
+  try {
+    const record = JSON.parse(line) as EvidenceRecord
+    if (kinds.includes(record.t)) return record
+  } catch {
+    // Said below.
+  }
+  const hint = 'give a file that --evidence has written, or a name that is free'
+  throw new MacaroondError('request_invalid', `${place} is no record of evidence`, { hint })
+}
+
+/** Reads again before it writes: another suite may have told something meanwhile. */
+export function addEvidence(path: string, record: EvidenceRecord): void {
+  const records = withRecord(readEvidence(path), record)
+  writeFileSync(`${path}.new`, records.map((one) => `${JSON.stringify(one)}\n`).join(''))
+  renameSync(`${path}.new`, path)
+}
+
+/** Seeds that have run with that many steps, on whatever commit. */
+export function seedsThatRan(records: readonly EvidenceRecord[], steps: number): readonly Stretch[] {
+  return records.flatMap((record) => (record.t === 'simulated' && record.steps === steps ? record.stretches : []))
+}
+
+/** Of the tree that runs, and today. */
+export function commitAndDate(): { readonly commit: string; readonly date: string } {
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim()
+  const others = ['--', ':/', ':(top,exclude)test/evidence/*.ndjson', ':(top,exclude)EVIDENCE.md']
+  const isChanged = git('status', '--porcelain', '--untracked-files=no', ...others) !== ''
+  const commit = `${git('rev-parse', '--short=10', 'HEAD')}${isChanged ? '+' : ''}`
+  return { commit, date: new Date().toISOString().slice(0, 10) }
+}
