@@ -215,9 +215,11 @@ export class Primary implements Service {
 
   /** Before the first connection: a primary that finds that another one leads must not be heard of. */
   async #startArchiving(): Promise<void> {
-    const { config, kek, previousKeks = [], log } = this.#options
+    const { config, kek, previousKeks = [], log, archivePorts } = this.#options
     const options = {
       config,
+      host: this.#host,
+      ports: archivePorts,
       source: this.#commitLog,
       signingKey: this.#signingKey,
       ring: [kek, ...previousKeks],

@@ -3,6 +3,7 @@ import type { Identity } from '../shared/channel/identity.ts'
 import type { Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
+import type { ArchivePorts } from './archiver/open-archiver.ts'
 import type { PrimaryConfig } from './config.ts'
 
 /** The operator's word for what a primary cannot know by itself; said at a start, good for that start. */
@@ -25,6 +26,8 @@ export interface PrimaryOptions {
   readonly log: Log
   readonly flags?: PrimaryFlags
   readonly host?: Host
+  /** The system's where it is left out. */
+  readonly archivePorts?: ArchivePorts
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => PrimaryConfig
 }

@@ -1,4 +1,5 @@
 /** The archiver's shell: has done what the core says, and tells it what came of it. Nothing here ever waits inside a commit. */
+import type { CallOff } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
@@ -46,8 +47,8 @@ export class Archiver {
   readonly #archived = new Threshold()
   #state: ArchiverState
   #working: Promise<void> = Promise.resolve()
-  #timer: NodeJS.Timeout | undefined
-  #watch: NodeJS.Timeout | undefined
+  #callOff: CallOff | undefined
+  #endWatch: CallOff = () => undefined
   #alerts: readonly string[] = []
 
   constructor(options: ArchiverOptions) {
@@ -62,10 +63,8 @@ export class Archiver {
    */
   async start(): Promise<void> {
     this.#step({ kind: 'tick' })
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CLAIM_WAIT_MS)))
-    await Promise.race([this.#firstClaim.promise, late]).finally(() => clearTimeout(timer))
-    this.#watch = setInterval(() => this.#lookForAlerts(), WATCH_MS)
+    await this.#orLater(this.#firstClaim.promise, CLAIM_WAIT_MS)
+    this.#endWatch = this.#options.clock.every(WATCH_MS, () => this.#lookForAlerts())
   }
 
   /** Called with every commit; returns at once. */
@@ -87,12 +86,10 @@ export class Archiver {
   /** Ends the work that runs, then uploads what waits, if that goes quickly. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    clearTimeout(this.#timer)
-    clearInterval(this.#watch)
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_WAIT_MS)))
-    await Promise.race([this.#working.then(() => this.#uploadRest()), late])
-    clearTimeout(timer)
+    this.#callOff?.()
+    this.#endWatch()
+    const uploaded = this.#working.then(() => this.#uploadRest())
+    await this.#orLater(uploaded, STOP_WAIT_MS)
   }
 
   status(): DestinationStatus {
@@ -121,14 +118,18 @@ export class Archiver {
     this.#archived.raise(state.archived)
     if (this.#stopping.signal.aborted) return
     if (start !== undefined) this.#working = this.#run(start)
-    if (wakeAtMs === undefined || this.#timer !== undefined) return
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined
-        this.#step({ kind: 'tick' })
-      },
-      Math.max(1, wakeAtMs - nowMs),
-    )
+    if (wakeAtMs === undefined || this.#callOff !== undefined) return
+    this.#callOff = clock.after(Math.max(1, wakeAtMs - nowMs), () => {
+      this.#callOff = undefined
+      this.#step({ kind: 'tick' })
+    })
+  }
+
+  /** Waits for the work so long at most. */
+  async #orLater(work: Promise<void>, ms: number): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const callOff = this.#options.clock.after(ms, resolve)
+    await Promise.race([work, late]).finally(callOff)
   }
 
   /** Never rejects: whatever happens is an event. */

@@ -1,24 +1,22 @@
 /** Merges the files of one level that no file of the next level covers yet into files of that level. */
-import { setImmediate } from 'node:timers/promises'
 import { planCompaction } from '../../shared/archive/compaction-plan.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { readSegmentFile } from '../../shared/archive/read-file.ts'
+import { turn } from '../../shared/clock.ts'
 import { assert } from '../../shared/errors.ts'
 import { COMPACTION_BYTES_MAX } from '../../shared/limits.ts'
 import { SegmentMerger } from '../../shared/ltx/merge.ts'
 import { takeMerged, type UploadOptions } from './upload.ts'
 
+type CompactOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'timers'>
+
 /** What was merged is in the manifest, and what it was merged from still is: retention decides how long. */
-export async function compact(options: Pick<UploadOptions, 'storage' | 'manifest'>, level: number): Promise<void> {
+export async function compact(options: CompactOptions, level: number): Promise<void> {
   const { manifest } = options
   for (const run of planCompaction(manifest.state.files.values(), level)) await compactRun(options, run, level)
 }
 
-async function compactRun(
-  options: Pick<UploadOptions, 'storage' | 'manifest'>,
-  run: readonly ArchivedFile[],
-  level: number,
-): Promise<void> {
+async function compactRun(options: CompactOptions, run: readonly ArchivedFile[], level: number): Promise<void> {
   const merger = new SegmentMerger(COMPACTION_BYTES_MAX)
   for (const file of run) {
     const segment = await readSegmentFile(options.storage, file)
@@ -26,16 +24,12 @@ async function compactRun(
       await put(options, merger, level)
       assert(merger.add(segment), 'an empty merger takes any segment')
     }
-    await setImmediate()
+    await turn(options.timers)
   }
   if (!merger.isEmpty) await put(options, merger, level)
 }
 
-async function put(
-  { storage, manifest }: Pick<UploadOptions, 'storage' | 'manifest'>,
-  merger: SegmentMerger,
-  level: number,
-): Promise<void> {
+async function put({ storage, manifest }: CompactOptions, merger: SegmentMerger, level: number): Promise<void> {
   const { file, bytes } = takeMerged(merger, level)
   await storage.put(file.key, bytes, file.timestampMs)
   await manifest.append({ head: manifest.state.head, added: [file], removed: [] })

@@ -1,22 +1,16 @@
 /** Runs a restore drill in a thread of its own. */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Drilled, DrillOptions } from '../../shared/archive/drill.ts'
+import type { Drilled } from '../../shared/archive/drill.ts'
 import { type ErrorReport, fromReport, MacaroondError } from '../../shared/errors.ts'
-
-export interface DrillOrder extends Pick<DrillOptions, 'cluster' | 'ring' | 'draw' | 'path' | 'nowMs'> {
-  readonly location: string
-  /** The manifest is read and checked anew, as an operator would. */
-  readonly publicKey: Uint8Array
-}
+import type { DrillRunner } from './drill-order.ts'
 
 export type DrillAnswer = { readonly drilled: Drilled } | { readonly error: ErrorReport }
 
 /** In a checkout this file is TypeScript, in an installed package JavaScript; so is the one beside it. */
 const PROGRAM: URL = new URL(`./drill-worker${extname(import.meta.url)}`, import.meta.url)
 
-/** Rejects with what the drill found wrong, or when `signal` ends it. */
-export async function drillInThread(order: DrillOrder, signal: AbortSignal): Promise<Drilled> {
+export const drillInThread: DrillRunner = async (order, signal) => {
   const worker = new Worker(PROGRAM, { workerData: order })
   const end = (): void => void worker.terminate()
   signal.addEventListener('abort', end)

@@ -3,23 +3,35 @@ import { join } from 'node:path'
 import { requireCreateIfAbsent } from '../../shared/archive/epoch-claim.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
-import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
-import { scheduleJob } from '../../shared/service/schedule.ts'
+import type { Host } from '../../shared/host.ts'
 import type { Command } from '../authority/commands.ts'
 import type { PrimaryConfig } from '../config.ts'
 import { Archiver, type ArchiverOptions } from './archiver.ts'
 import { Archives } from './archives.ts'
 import { JOB_SCHEDULES } from './config.ts'
 import type { JobName } from './core.ts'
+import type { DrillRunner } from './drill-order.ts'
+import { drillInThread } from './drill-thread.ts'
 
 type Note = Extract<Command, { kind: 'archive.note' }>
+
+/** How archives are opened, and drilled: where a whole cluster is simulated, its storage and its only thread are. */
+export interface ArchivePorts {
+  readonly open: typeof openArchive
+  readonly drill: DrillRunner
+}
+
+const SYSTEM_PORTS: ArchivePorts = { open: openArchive, drill: drillInThread }
 
 export interface OpenArchiverOptions extends Pick<
   ArchiverOptions,
   'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal'
 > {
   readonly config: PrimaryConfig
+  readonly host: Pick<Host, 'clock' | 'entropy' | 'schedule'>
+  readonly ports?: ArchivePorts | undefined
   /** Writes an audit record; rejects while writes are not taken. */
   readonly note: (command: Note) => Promise<unknown>
 }
@@ -52,24 +64,26 @@ export function openArchives(options: OpenArchiverOptions): Archives | undefined
 }
 
 function openArchiver(options: OpenArchiverOptions, location: string, name: string): Archiver {
-  const { config, note, log } = options
+  const { config, host, ports = SYSTEM_PORTS, note, log } = options
+  const { clock, entropy } = host
   return new Archiver({
     ...options,
     config: config.archive,
     cluster: config.cluster,
     location,
-    open: () => open(location),
+    open: () => open(location, ports, entropy),
+    drill: ports.drill,
     scratch: join(config.data, name),
-    clock: systemClock,
-    entropy: systemEntropy,
+    clock,
+    entropy,
     onDrilled: (outcome) =>
       void note(noteOf(outcome, location)).catch(() => log.warn('a restore drill is not in the audit')),
   })
 }
 
-async function open(location: string): Promise<ArchiveStorage> {
-  const storage = await openArchive(location, { create: true })
-  await requireCreateIfAbsent(storage, systemEntropy)
+async function open(location: string, ports: ArchivePorts, entropy: Entropy): Promise<ArchiveStorage> {
+  const storage = await ports.open(location, { create: true })
+  await requireCreateIfAbsent(storage, entropy)
   return storage
 }
 
@@ -84,7 +98,7 @@ function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0], location: 
 /** Returns what ends them. */
 export function scheduleArchiving(
   archives: Archives,
-  { config, note, source, log }: Pick<OpenArchiverOptions, 'config' | 'note' | 'source' | 'log'>,
+  { config, host, note, source, log }: Pick<OpenArchiverOptions, 'config' | 'host' | 'note' | 'source' | 'log'>,
 ): () => void {
   const { schedule, jitter_seconds: jitterSeconds } = config.archive
   let seen = source.head.txid
@@ -103,7 +117,7 @@ export function scheduleArchiving(
     }
     return { name: `archive ${job}`, at: schedule[key], run, jitterMs: jitterSeconds * 1_000 }
   })
-  const cancels = jobs.map((job) => scheduleJob(job, log))
+  const cancels = jobs.map((job) => host.schedule(job, log))
   return () => {
     for (const cancel of cancels) cancel()
   }

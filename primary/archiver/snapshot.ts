@@ -3,6 +3,7 @@ import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:f
 import { LEVEL_SNAPSHOT, segmentKey } from '../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
+import type { Timers } from '../../shared/clock.ts'
 import { Sha256 } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Checksum, checksumText, txid as asTxid, type Txid } from '../../shared/ids.ts'
@@ -23,17 +24,18 @@ export interface SnapshotOptions {
   readonly path: string
   readonly nowMs: number
   readonly signal: AbortSignal
+  readonly timers: Timers
 }
 
 /** Transaction it is a snapshot of, where it leads. Throws database_corrupt: then nothing was put. */
 export async function snapshot(options: SnapshotOptions): Promise<Txid | undefined> {
-  const { storage, manifest, source, leads, path, nowMs, signal } = options
+  const { storage, manifest, source, leads, path, nowMs, signal, timers } = options
   const position = source.head
   const last = source.segment(position.txid)
   // The moment of a state is that of its last transaction; a database that was just restored has no log of it.
   const timestampMs = last === undefined ? nowMs : decodeHeader(last).timestampMs
   try {
-    const { checksum, bytes } = await write({ source, position, path, timestampMs, signal })
+    const { checksum, bytes } = await write({ source, position, path, timestampMs, signal, timers })
     if (checksum !== position.checksum) throw damaged(checksum, position.checksum)
     const range = { minTxid: asTxid(1), maxTxid: position.txid }
     const key = segmentKey(LEVEL_SNAPSHOT, range)
@@ -54,7 +56,8 @@ async function write({
   path,
   timestampMs,
   signal,
-}: Pick<SnapshotOptions, 'source' | 'path' | 'signal'> & {
+  timers,
+}: Pick<SnapshotOptions, 'source' | 'path' | 'signal' | 'timers'> & {
   readonly position: Position
   readonly timestampMs: number
 }): Promise<{ readonly checksum: Checksum; readonly bytes: number }> {
@@ -62,7 +65,10 @@ async function write({
   try {
     const view = source.pin()
     try {
-      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, timestampMs), fd, { signal })
+      const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, timestampMs), fd, {
+        signal,
+        timers,
+      })
       return { checksum, bytes: fstatSync(fd).size }
     } finally {
       view.release()

@@ -1,8 +1,8 @@
 /** One round of uploads: the transactions that wait, as files of level 0, and one entry of the manifest for all of them. */
-import { setImmediate } from 'node:timers/promises'
 import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../shared/archive/storage.ts'
+import { turn, type Timers } from '../../shared/clock.ts'
 import { sha256 } from '../../shared/crypto.ts'
 import { assert } from '../../shared/errors.ts'
 import { txid as asTxid, type Txid } from '../../shared/ids.ts'
@@ -24,6 +24,7 @@ export interface UploadOptions {
   readonly source: HistorySource
   /** Merge what waits into as few files as possible: fewer requests, coarser grain. */
   readonly merge: boolean
+  readonly timers: Timers
 }
 
 /** A file on its way: what the manifest will say of it, and its bytes. */
@@ -34,11 +35,11 @@ export interface Outgoing {
 
 /** Last transaction that is in the archive now, which may not be the newest; undefined when the log lacks the next one. */
 export async function upload(options: UploadOptions, after: Txid): Promise<Txid | undefined> {
-  const { storage, manifest, source, merge } = options
-  const segments = await waiting(source, after)
+  const { storage, manifest, source, merge, timers } = options
+  const segments = await waiting(source, after, timers)
   const last = segments.at(-1)
   if (last === undefined) return undefined
-  const outgoing = merge ? await merged(segments) : segments.map((bytes) => outgoingOf(LEVEL_COMMITTED, bytes))
+  const outgoing = merge ? await merged(segments, timers) : segments.map((bytes) => outgoingOf(LEVEL_COMMITTED, bytes))
   await inParallel(outgoing, requestsAtOnce(storage), ({ file, bytes }) =>
     storage.put(file.key, bytes, file.timestampMs),
   )
@@ -58,7 +59,7 @@ export function outgoingOf(level: number, bytes: Buffer, fields: SegmentFields =
 }
 
 /** Commits go on between the reads. */
-async function waiting(source: HistorySource, after: Txid): Promise<readonly Buffer[]> {
+async function waiting(source: HistorySource, after: Txid, timers: Timers): Promise<readonly Buffer[]> {
   const segments: Buffer[] = []
   let bytes = 0
   while (segments.length < ARCHIVE_ROUND_SEGMENTS_MAX && bytes < ARCHIVE_ROUND_BYTES_MAX) {
@@ -67,12 +68,12 @@ async function waiting(source: HistorySource, after: Txid): Promise<readonly Buf
     if (segment === undefined) break
     segments.push(segment)
     bytes += segment.length
-    if (segments.length % ARCHIVE_REQUESTS_AT_ONCE === 0) await setImmediate()
+    if (segments.length % ARCHIVE_REQUESTS_AT_ONCE === 0) await turn(timers)
   }
   return segments
 }
 
-async function merged(segments: readonly Buffer[]): Promise<readonly Outgoing[]> {
+async function merged(segments: readonly Buffer[], timers: Timers): Promise<readonly Outgoing[]> {
   const merger = new SegmentMerger(COMPACTION_BYTES_MAX)
   const outgoing: Outgoing[] = []
   const take = (): void => void outgoing.push(takeMerged(merger, LEVEL_COMMITTED))
@@ -82,7 +83,7 @@ async function merged(segments: readonly Buffer[]): Promise<readonly Outgoing[]>
       take()
       merger.add(segment)
     }
-    await setImmediate()
+    await turn(timers)
   }
   take()
   return outgoing

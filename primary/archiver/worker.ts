@@ -3,7 +3,7 @@ import type { Drilled } from '../../shared/archive/drill.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
-import type { Clock, Entropy } from '../../shared/clock.ts'
+import type { Entropy, NodeClock } from '../../shared/clock.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
 import { assert, MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'
@@ -15,7 +15,7 @@ import { claim } from './claim.ts'
 import { compact } from './compact.ts'
 import { type ArchiveConfig, retentionOf } from './config.ts'
 import type { ArchiverEvent, JobName, Work } from './core.ts'
-import { drillInThread } from './drill-thread.ts'
+import type { DrillRunner } from './drill-order.ts'
 import { proveArrival } from './heartbeat.ts'
 import { retain } from './retain.ts'
 import { snapshot } from './snapshot.ts'
@@ -30,12 +30,13 @@ export interface WorkerOptions {
   readonly location: string
   /** Called until it succeeds: a place that cannot be reached keeps no primary down. */
   readonly open: () => Promise<ArchiveStorage>
+  readonly drill: DrillRunner
   readonly source: HistorySource
   readonly signingKey: SigningKey
   readonly ring: readonly Kek[]
   /** What the names of its scratch files begin with, on the primary's own disk. */
   readonly scratch: string
-  readonly clock: Clock
+  readonly clock: NodeClock
   readonly entropy: Entropy
   readonly log: Log
   /** For the audit. */
@@ -84,10 +85,10 @@ export class ArchiveWorker {
   }
 
   async upload(after: Txid): Promise<ArchiverEvent> {
-    const { source, config, log } = this.#options
+    const { source, config, clock, log } = this.#options
     const { storage, manifest } = this.#opened
     const merge = storage.isBucket && config.upload_every_ms > 0
-    const archived = await upload({ storage, manifest, source, merge }, after)
+    const archived = await upload({ storage, manifest, source, merge, timers: clock }, after)
     if (archived !== undefined) return { kind: 'uploaded', archived }
     log.error(
       { after },
@@ -128,7 +129,7 @@ export class ArchiveWorker {
       case 'compact 1':
       case 'compact 2':
       case 'compact 3':
-        await compact(this.#opened, Number(job.at(-1)))
+        await compact({ ...this.#opened, timers: this.#options.clock }, Number(job.at(-1)))
         break
       case 'retain':
         await this.#retain()
@@ -146,7 +147,8 @@ export class ArchiveWorker {
   #snapshot(leads: boolean): Promise<Txid | undefined> {
     const { source, scratch, clock } = this.#options
     const path = `${scratch}-snapshot.tmp`
-    return snapshot({ ...this.#opened, source, leads, path, nowMs: clock.wallMs(), signal: this.#signal })
+    const signal = this.#signal
+    return snapshot({ ...this.#opened, source, leads, path, nowMs: clock.wallMs(), signal, timers: clock })
   }
 
   async #retain(): Promise<void> {
@@ -157,13 +159,13 @@ export class ArchiveWorker {
   }
 
   async #drill(): Promise<void> {
-    const { cluster, ring, location, signingKey, scratch, clock, entropy, onDrilled } = this.#options
+    const { cluster, ring, location, signingKey, scratch, clock, entropy, drill, onDrilled } = this.#options
     const { publicKey } = signingKey
     const path = `${scratch}-drill.tmp`
     const nowMs = clock.wallMs()
     const order = { location, publicKey, cluster, ring, draw: entropy.uniform(), path, nowMs }
     try {
-      const drilled = await drillInThread(order, this.#signal)
+      const drilled = await drill(order, this.#signal)
       this.#lastDrill = { atMs: nowMs, ok: true, txid: drilled.txid, error: null }
       onDrilled(drilled)
     } catch (error) {

@@ -106,7 +106,7 @@ export class ArchivedDatabase {
   }
 
   get #options(): Parameters<typeof upload>[0] {
-    return { storage: this.#storage, manifest: this.#manifest, source: this.#log, merge: false }
+    return { storage: this.#storage, manifest: this.#manifest, source: this.#log, merge: false, timers: systemClock }
   }
 
   async #snapshot(leads: boolean): Promise<void> {

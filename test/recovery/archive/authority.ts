@@ -130,7 +130,7 @@ export class Authority {
   }
 
   async upload(merge: boolean = false): Promise<void> {
-    const options = { storage: this.#storage, manifest: this.#manifest, source: this.#log, merge }
+    const options = { storage: this.#storage, manifest: this.#manifest, source: this.#log, merge, timers: systemClock }
     while (this.#claimed.archived < this.#log.head.txid) {
       const archived = await upload(options, this.#claimed.archived)
       if (archived === undefined) return this.snapshot(true)
@@ -142,12 +142,12 @@ export class Authority {
     const path = join(this.folder, 'snapshot.tmp')
     const { signal } = new AbortController()
     const common = { storage: this.#storage, manifest: this.#manifest, source: this.#log, leads, path, signal }
-    const archived = await snapshot({ ...common, nowMs: this.nowMs })
+    const archived = await snapshot({ ...common, nowMs: this.nowMs, timers: systemClock })
     if (archived !== undefined) this.#claimed = { archived, needsSnapshot: false }
   }
 
   async compact(level: number): Promise<void> {
-    await compact({ storage: this.#storage, manifest: this.#manifest }, level)
+    await compact({ storage: this.#storage, manifest: this.#manifest, timers: systemClock }, level)
   }
 
   async retain(rules: RetentionRules): Promise<void> {
