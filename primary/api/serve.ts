@@ -7,7 +7,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { Archives } from '../archiver/archives.ts'
-import type { JobName } from '../archiver/core.ts'
+import type { JobName } from '../archiver/state.ts'
 import type { Calls } from './open-calls.ts'
 
 export interface ServeOptions extends Calls {

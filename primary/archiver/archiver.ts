@@ -5,16 +5,10 @@ import type { Txid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
 import type { DestinationStatus } from '../../shared/protocol/status.ts'
 import { Threshold } from '../durability/threshold.ts'
+import { alertsOf } from './alerts.ts'
 import { JOB_SCHEDULES, rulesOf } from './config.ts'
-import {
-  alertsOf,
-  type ArchiverEvent,
-  type ArchiverState,
-  type JobName,
-  startArchiver,
-  step,
-  type Work,
-} from './core.ts'
+import { step } from './core.ts'
+import { type ArchiverEvent, type ArchiverState, type JobName, startArchiver, type Work } from './state.ts'
 import { ArchiveWorker, type WorkerOptions } from './worker.ts'
 
 export interface ArchiverOptions extends WorkerOptions {
@@ -47,6 +41,7 @@ export class Archiver {
   readonly #archived = new Threshold()
   #state: ArchiverState
   #working: Promise<void> = Promise.resolve()
+  #aside: Promise<void> = Promise.resolve()
   #callOff: CallOff | undefined
   #endWatch: CallOff = () => undefined
   #alerts: readonly string[] = []
@@ -89,7 +84,7 @@ export class Archiver {
     this.#callOff?.()
     this.#endWatch()
     const uploaded = this.#working.then(() => this.#uploadRest())
-    await this.#orLater(uploaded, STOP_WAIT_MS)
+    await this.#orLater(Promise.all([uploaded, this.#aside]), STOP_WAIT_MS)
   }
 
   status(): DestinationStatus {
@@ -117,7 +112,10 @@ export class Archiver {
     this.#state = state
     this.#archived.raise(state.archived)
     if (this.#stopping.signal.aborted) return
-    if (start !== undefined) this.#working = this.#run(start)
+    for (const work of start) {
+      if (work.kind === 'aside') this.#aside = this.#runAside(work)
+      else this.#working = this.#run(work)
+    }
     if (wakeAtMs === undefined || this.#callOff !== undefined) return
     this.#callOff = clock.after(Math.max(1, wakeAtMs - nowMs), () => {
       this.#callOff = undefined
@@ -126,10 +124,24 @@ export class Archiver {
   }
 
   /** Waits for the work so long at most. */
-  async #orLater(work: Promise<void>, ms: number): Promise<void> {
+  async #orLater(work: Promise<unknown>, ms: number): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const callOff = this.#options.clock.after(ms, resolve)
     await Promise.race([work, late]).finally(callOff)
+  }
+
+  /** Never rejects. Whatever fails here is no proof that another primary leads: the chain finds that out. */
+  async #runAside(work: Extract<Work, { kind: 'aside' }>): Promise<void> {
+    let event: ArchiverEvent
+    try {
+      event = await this.#worker.do(work, false)
+      if (work.job === 'drill') this.#doneAtMs.set(work.job, this.#options.clock.wallMs())
+    } catch (error) {
+      const report = reportOf(error)
+      if (!this.#stopping.signal.aborted) this.#options.log.error({ work, error: report }, 'archiving failed')
+      event = { kind: 'aside failed', message: report.message }
+    }
+    this.#step(event)
   }
 
   /** Never rejects: whatever happens is an event. */

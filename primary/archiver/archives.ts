@@ -5,7 +5,7 @@
 import type { Txid } from '../../shared/ids.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
 import type { Archiver } from './archiver.ts'
-import type { JobName } from './core.ts'
+import type { JobName } from './state.ts'
 
 export class Archives {
   readonly #first: Archiver

@@ -4,7 +4,7 @@ import { locationProblem } from '../../shared/archive/open-archive.ts'
 import type { RetentionRules } from '../../shared/archive/retention-plan.ts'
 import { cronText } from '../../shared/config/node-config.ts'
 import { pathText } from '../../shared/config/read-config.ts'
-import type { ArchiverRules, JobName } from './core.ts'
+import type { ArchiverRules, JobName } from './state.ts'
 
 export interface ArchiveConfig {
   /** False: nothing is archived, and nothing can be restored but from a replica. */

@@ -11,7 +11,7 @@ import type { PrimaryConfig } from '../config.ts'
 import { Archiver, type ArchiverOptions } from './archiver.ts'
 import { Archives } from './archives.ts'
 import { JOB_SCHEDULES } from './config.ts'
-import type { JobName } from './core.ts'
+import type { JobName } from './state.ts'
 import type { DrillRunner } from './drill-order.ts'
 import { drillInThread } from './drill-thread.ts'
 

@@ -1,6 +1,6 @@
 /** A whole database for the archive: written beside the database first, at the speed of its disk, then put from there. */
 import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:fs'
-import { LEVEL_SNAPSHOT, segmentKey } from '../../shared/archive/layout.ts'
+import { type ArchivedFile, LEVEL_SNAPSHOT, segmentKey } from '../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import type { Timers } from '../../shared/clock.ts'
@@ -27,9 +27,20 @@ export interface SnapshotOptions {
   readonly timers: Timers
 }
 
+/** A snapshot that is in the archive, and that no entry names yet. */
+export interface PutSnapshot {
+  readonly file: ArchivedFile
+  readonly position: Position
+}
+
 /** Transaction it is a snapshot of, where it leads. Throws database_corrupt: then nothing was put. */
 export async function snapshot(options: SnapshotOptions): Promise<Txid | undefined> {
-  const { storage, manifest, source, leads, path, nowMs, signal, timers } = options
+  return recordSnapshot(options, await putSnapshot(options))
+}
+
+/** Adds nothing to the chain. Throws database_corrupt: then nothing was put. */
+export async function putSnapshot(options: Omit<SnapshotOptions, 'manifest' | 'leads'>): Promise<PutSnapshot> {
+  const { storage, source, path, nowMs, signal, timers } = options
   const position = source.head
   const last = source.segment(position.txid)
   // The moment of a state is that of its last transaction; a database that was just restored has no log of it.
@@ -43,11 +54,18 @@ export async function snapshot(options: SnapshotOptions): Promise<Txid | undefin
     await storage.put(key, { bytes, pieces: () => createReadStream(path) }, timestampMs)
     const { epoch } = position
     const file = { ...range, key, level: LEVEL_SNAPSHOT, bytes, timestampMs, sha256, epoch, postApply: checksum }
-    await manifest.append({ head: leads ? position : manifest.state.head, added: [file], removed: [] })
-    return leads ? position.txid : undefined
+    return { file, position }
   } finally {
     rmSync(path, { force: true })
   }
+}
+
+export async function recordSnapshot(
+  { manifest, leads }: Pick<SnapshotOptions, 'manifest' | 'leads'>,
+  { file, position }: PutSnapshot,
+): Promise<Txid | undefined> {
+  await manifest.append({ head: leads ? position : manifest.state.head, added: [file], removed: [] })
+  return leads ? position.txid : undefined
 }
 
 async function write({

@@ -1,4 +1,4 @@
-/** The hands of the archiver: each work as the core orders it, one at a time, and what came of it as an event. */
+/** The hands of the archiver: each work as the core orders it, one at a time in each lane, and what came of it as an event. */
 import type { Drilled } from '../../shared/archive/drill.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { ManifestWriter } from '../../shared/archive/manifest-store.ts'
@@ -14,13 +14,13 @@ import type { Kek } from '../../shared/sealing.ts'
 import { claim } from './claim.ts'
 import { compact } from './compact.ts'
 import { type ArchiveConfig, retentionOf } from './config.ts'
-import type { ArchiverEvent, JobName, Work } from './core.ts'
 import type { DrillRunner } from './drill-order.ts'
 import { proveArrival } from './heartbeat.ts'
 import { retain } from './retain.ts'
-import { snapshot } from './snapshot.ts'
+import { putSnapshot, type PutSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './snapshot.ts'
 import { SoberClock } from './sober-clock.ts'
 import type { HistorySource } from './source.ts'
+import type { ArchiverEvent, AsideName, ChainJobName, Work } from './state.ts'
 import { upload } from './upload.ts'
 
 export interface WorkerOptions {
@@ -56,6 +56,9 @@ export class ArchiveWorker {
   readonly #signal: AbortSignal
   #open: Opened | undefined
   #lastDrill: ArchiveStatus['lastDrill'] = null
+  /** A file is on its way to the archive: what looks like a leftover may be a part of it. */
+  #putting = false
+  #snapshotPut: PutSnapshot | undefined
 
   /** What takes long ends when `signal` says so. */
   constructor(options: WorkerOptions, signal: AbortSignal) {
@@ -81,6 +84,8 @@ export class ArchiveWorker {
         return this.upload(work.after)
       case 'job':
         return this.#job(work.job, leads)
+      case 'aside':
+        return this.#aside(work.job)
     }
   }
 
@@ -108,7 +113,7 @@ export class ArchiveWorker {
     const claimed = await claim({ ...opened, cluster, source, signingKey, nowMs: clock.wallMs() })
     const { archived, needsSnapshot, lastWriteMs } = claimed
     this.#sober.learn(lastWriteMs)
-    await opened.storage.sweep()
+    if (!this.#putting) await opened.storage.sweep()
     if (needsSnapshot) log.info({ archived }, 'the archive cannot go on from the log: a snapshot comes first')
     return { kind: 'claimed', archived, needsSnapshot }
   }
@@ -122,10 +127,13 @@ export class ArchiveWorker {
     return { storage, manifest: new ManifestWriter({ ...place, signingKey, wallMs }) }
   }
 
-  async #job(job: JobName, leads: boolean): Promise<ArchiverEvent> {
+  async #job(job: ChainJobName, leads: boolean): Promise<ArchiverEvent> {
     switch (job) {
       case 'snapshot':
-        return { kind: 'job done', archived: await this.#snapshot(leads) }
+        return {
+          kind: 'job done',
+          archived: leads ? await snapshot(this.#snapshotOptions(true)) : await this.#record(),
+        }
       case 'compact 1':
       case 'compact 2':
       case 'compact 3':
@@ -134,9 +142,6 @@ export class ArchiveWorker {
       case 'retain':
         await this.#retain()
         break
-      case 'drill':
-        await this.#drill()
-        break
       case 'heartbeat':
         await proveArrival(this.#opened)
         break
@@ -144,11 +149,33 @@ export class ArchiveWorker {
     return { kind: 'job done', archived: undefined }
   }
 
-  #snapshot(leads: boolean): Promise<Txid | undefined> {
+  async #aside(job: AsideName): Promise<ArchiverEvent> {
+    if (job === 'drill') await this.#drill()
+    else await this.#putSnapshot()
+    return { kind: 'aside done' }
+  }
+
+  async #putSnapshot(): Promise<void> {
+    this.#putting = true
+    try {
+      this.#snapshotPut = await putSnapshot(this.#snapshotOptions(false))
+    } finally {
+      this.#putting = false
+    }
+  }
+
+  #record(): Promise<Txid | undefined> {
+    const put = this.#snapshotPut
+    assert(put !== undefined, 'a snapshot is put before it is recorded')
+    this.#snapshotPut = undefined
+    return recordSnapshot({ ...this.#opened, leads: false }, put)
+  }
+
+  #snapshotOptions(leads: boolean): SnapshotOptions {
     const { source, scratch, clock } = this.#options
     const path = `${scratch}-snapshot.tmp`
     const signal = this.#signal
-    return snapshot({ ...this.#opened, source, leads, path, nowMs: clock.wallMs(), signal, timers: clock })
+    return { ...this.#opened, source, leads, path, nowMs: clock.wallMs(), signal, timers: clock }
   }
 
   async #retain(): Promise<void> {

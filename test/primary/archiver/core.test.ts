@@ -1,16 +1,16 @@
-/** The archiver's core under events in any order: one work at a time, uploads first, and nothing that is due forgotten. */
+/** The archiver's core under events in any order: one work at a time in each lane, uploads first, and nothing that is due forgotten. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { alertsOf } from '../../../primary/archiver/alerts.ts'
+import { step } from '../../../primary/archiver/core.ts'
 import {
-  alertsOf,
   type ArchiverEvent,
   type ArchiverRules,
   type ArchiverState,
   type JobName,
   startArchiver,
-  step,
   type Work,
-} from '../../../primary/archiver/core.ts'
+} from '../../../primary/archiver/state.ts'
 import { txid } from '../../../shared/ids.ts'
 
 const RULES: ArchiverRules = { roundMs: 1_000, retryBaseMs: 500, retryMaxMs: 30_000, lateMs: 60_000 }
@@ -20,14 +20,17 @@ const UPLOAD: Work = { kind: 'upload', after: txid(5) }
 class Driver {
   state: ArchiverState = startArchiver(txid(5))
   nowMs = 0
+  /** In the chain, and beside it. */
   started: Work | undefined
+  beside: Work | undefined
   wakeAtMs: number | undefined
 
   send(event: ArchiverEvent, atMs: number = this.nowMs): this {
     this.nowMs = atMs
     const { state, start, wakeAtMs } = step(this.state, event, atMs, RULES)
     this.state = state
-    this.started = start
+    this.started = start.find(({ kind }) => kind !== 'aside')
+    this.beside = start.find(({ kind }) => kind === 'aside')
     this.wakeAtMs = wakeAtMs
     return this
   }
@@ -134,14 +137,58 @@ describe('the archiver', () => {
     own.send({ kind: 'due', job: 'drill' }).send({ kind: 'due', job: 'retain' })
     expect(alerts(61_000)).toEqual(['retain is late'])
     expect(alerts(601_000)).toEqual(['retain is late', 'drill has not ended for long'])
-    own.failed('a file is damaged').send({ kind: 'tick' }, 90_000)
-    own
-      .send({ kind: 'claimed', archived: txid(6), needsSnapshot: false })
-      .send({ kind: 'job done', archived: undefined })
+    own.send({ kind: 'aside failed', message: 'a file is damaged' }).send({ kind: 'job done', archived: undefined })
     expect(alerts(61_000)).toEqual(['drill fails: a file is damaged'])
+    own.send({ kind: 'due', job: 'drill' }).send({ kind: 'aside done' })
+    expect(alerts(61_000)).toEqual([])
   })
 
-  test('has one work at a time, and always works, or knows when to wake, or has nothing to do', () => {
+  test('uploads while a snapshot is put and while a drill restores, and names the snapshot once it is there', () => {
+    const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
+    expect([own.started, own.beside]).toEqual([undefined, { kind: 'aside', job: 'snapshot' }])
+    own.committed(6).send({ kind: 'due', job: 'drill' })
+    expect(own.beside).toBeUndefined()
+    own.send({ kind: 'uploaded', archived: txid(6) }).send({ kind: 'aside done' })
+    expect([own.started, own.beside]).toEqual([
+      { kind: 'job', job: 'snapshot' },
+      { kind: 'aside', job: 'drill' },
+    ])
+    own.committed(7, 5_000).send({ kind: 'job done', archived: undefined })
+    expect(own.started).toEqual({ kind: 'upload', after: 6 })
+    own.send({ kind: 'uploaded', archived: txid(7) }).send({ kind: 'aside done' })
+    expect([own.state.due, own.state.prepared, own.state.aside]).toEqual([[], false, undefined])
+  })
+
+  test('deletes nothing while a drill reads or a snapshot has no entry yet, and begins neither while it deletes', () => {
+    const own = driver().claimed().send({ kind: 'due', job: 'snapshot' }).send({ kind: 'due', job: 'retain' })
+    expect(own.started).toBeUndefined()
+    own.send({ kind: 'aside done' })
+    expect(own.started).toEqual({ kind: 'job', job: 'snapshot' })
+    own.send({ kind: 'job done', archived: undefined })
+    expect(own.started).toEqual({ kind: 'job', job: 'retain' })
+    own.send({ kind: 'due', job: 'drill' })
+    expect(own.beside).toBeUndefined()
+    own.send({ kind: 'job done', archived: undefined })
+    expect(own.beside).toEqual({ kind: 'aside', job: 'drill' })
+  })
+
+  test('what fails beside the chain leaves the chain as it is known', () => {
+    const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
+    own.send({ kind: 'aside failed', message: 'no space' }).committed(6)
+    expect(own.started).toEqual(UPLOAD)
+    expect([own.state.due, own.state.errors]).toEqual([[], { snapshot: 'no space' }])
+  })
+
+  test('a gap found while a snapshot is put waits for its file, and takes one that leads', () => {
+    const own = driver().claimed().send({ kind: 'due', job: 'snapshot' }).committed(9).send({ kind: 'gap' })
+    expect(own.started).toBeUndefined()
+    own.send({ kind: 'aside done' })
+    expect([own.started, own.beside]).toEqual([{ kind: 'job', job: 'snapshot' }, undefined])
+    own.send({ kind: 'job done', archived: txid(9) })
+    expect([own.state.due, own.state.prepared, own.state.archived]).toEqual([[], false, 9])
+  })
+
+  test('has one work at a time in each lane, and always works, or knows when to wake, or has nothing to do', () => {
     const jobs: readonly JobName[] = ['snapshot', 'compact 1', 'retain', 'drill', 'heartbeat']
     const events = fc.array(fc.tuple(fc.nat(5), fc.nat(3_000), fc.constantFrom(...jobs)), { maxLength: 60 })
     fc.assert(
@@ -149,15 +196,22 @@ describe('the archiver', () => {
         const own = driver().send({ kind: 'tick' })
         let committed = 5
         for (const [what, laterMs, job] of drawn) {
-          const { working } = own.state
-          const outcome = what > 3 ? undefined : outcomeOf(working, own.state, what)
+          const { working, aside } = own.state
+          const outcome =
+            what > 3 ? undefined : (outcomeOf(working, own.state, what) ?? asideOutcomeOf(own.state, what))
           if (what === 4) own.committed((committed += 1), own.nowMs + laterMs)
           else own.send(what === 5 ? { kind: 'due', job } : (outcome ?? { kind: 'tick' }), own.nowMs + laterMs)
           if (own.started !== undefined) expect(working === undefined || outcome !== undefined).toBe(true)
           const { state, wakeAtMs, nowMs } = own
+          if (own.beside !== undefined) expect(aside === undefined || outcome !== undefined).toBe(true)
           const idle = state.claimed && state.archived === state.committed && !state.needsSnapshot
           const waiting = idle && (state.due.length === 0 || nowMs < state.retryAtMs)
-          expect(state.working !== undefined || wakeAtMs !== undefined || waiting).toBe(true)
+          const works = state.working !== undefined || state.aside !== undefined
+          expect(works || wakeAtMs !== undefined || waiting).toBe(true)
+          const deletes = state.working?.kind === 'job' && state.working.job === 'retain'
+          expect(deletes && (state.aside !== undefined || state.prepared)).toBe(false)
+          const leads = state.working?.kind === 'job' && state.working.job === 'snapshot'
+          expect(leads && state.aside === 'snapshot').toBe(false)
           expect(state.archived).toBeLessThanOrEqual(state.committed)
         }
       }),
@@ -176,4 +230,9 @@ function outcomeOf(
   if (work.kind === 'claim') return { kind: 'claimed', archived, needsSnapshot: what === 1 }
   if (work.kind === 'upload') return what === 1 ? { kind: 'gap' } : { kind: 'uploaded', archived: committed }
   return { kind: 'job done', archived: work.job === 'snapshot' ? committed : undefined }
+}
+
+function asideOutcomeOf({ aside }: ArchiverState, what: number): ArchiverEvent | undefined {
+  if (aside === undefined) return undefined
+  return what === 0 ? { kind: 'aside failed', message: 'x' } : { kind: 'aside done' }
 }

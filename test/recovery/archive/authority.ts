@@ -7,6 +7,7 @@ import { claim, type Claimed } from '../../../primary/archiver/claim.ts'
 import { compact } from '../../../primary/archiver/compact.ts'
 import { retain } from '../../../primary/archiver/retain.ts'
 import { snapshot } from '../../../primary/archiver/snapshot.ts'
+import type { HistorySource } from '../../../primary/archiver/source.ts'
 import { upload } from '../../../primary/archiver/upload.ts'
 import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
@@ -83,6 +84,10 @@ export class Authority {
 
   get manifest(): ManifestWriter {
     return this.#manifest
+  }
+
+  get source(): HistorySource {
+    return this.#log
   }
 
   get key(): SigningKey {
