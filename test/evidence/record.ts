@@ -43,6 +43,7 @@ export interface ProcessesRecord extends Run, Shown {
 
 export interface MutantRecord extends Run {
   readonly t: 'mutant'
+  readonly by: 'simulator' | 'processes'
   readonly name: string
   readonly breaks: string
   /** Until it was caught; null when none of those that were tried has shown it. */
@@ -60,7 +61,7 @@ export function withRecord(records: readonly EvidenceRecord[], added: EvidenceRe
 
 /** A mutant has one line: what it took last. */
 function keyOf(record: EvidenceRecord): string {
-  if (record.t === 'mutant') return `mutant ${record.name}`
+  if (record.t === 'mutant') return `mutant ${record.by} ${record.name}`
   const { t, commit, date } = record
   return [t, commit, date, ...(t === 'simulated' ? [record.steps, record.twice] : [record.suite])].join(' ')
 }

@@ -1,0 +1,28 @@
+/** All that the page is made of, as the repository has it. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CORE_MUTANTS } from '../chaos/mutants/core-mutants.ts'
+import { MUTANTS as OF_PARTITIONS } from '../chaos/partition/mutants.ts'
+import { MUTANTS } from '../simulator/mutants/list.ts'
+import { REASONS } from './cores.ts'
+import type { CoreCoverage } from './coverage.ts'
+import { readEvidence } from './file.ts'
+import type { Evidence } from './page.ts'
+import { PROMISES } from './promises.ts'
+
+export const ROOT: string = join(import.meta.dirname, '../..')
+export const PAGE: string = join(ROOT, 'EVIDENCE.md')
+export const COVERAGE: string = join(import.meta.dirname, 'coverage.json')
+const RUNS = join(import.meta.dirname, 'runs.ndjson')
+
+export function gathered(): Evidence {
+  return {
+    promises: PROMISES,
+    records: readEvidence(RUNS),
+    simulated: MUTANTS.map(({ name, breaks }) => ({ name, found: breaks })),
+    ofProcesses: OF_PARTITIONS.map(({ name, breaks }) => ({ name, found: breaks })),
+    ofCores: CORE_MUTANTS.map(({ name, by }) => ({ name, found: by })),
+    coverage: JSON.parse(readFileSync(COVERAGE, 'utf8')) as CoreCoverage,
+    reasons: REASONS,
+  }
+}
