@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { CORE_MUTANTS } from '../chaos/mutants/core-mutants.ts'
 import { MUTANTS as OF_PARTITIONS } from '../chaos/partition/mutants.ts'
 import { MUTANTS } from '../simulator/mutants/list.ts'
-import { REASONS } from './cores.ts'
-import type { CoreCoverage } from './coverage.ts'
+import { filesOf, REASONS, ROOMS } from './cores.ts'
+import type { CoreCoverage, FileCoverage, Share } from './coverage.ts'
 import { readEvidence } from './file.ts'
 import type { Evidence } from './page.ts'
 import { PROMISES } from './promises.ts'
@@ -23,6 +23,14 @@ export function gathered(): Evidence {
     ofProcesses: OF_PARTITIONS.map(({ name, breaks }) => ({ name, found: breaks })),
     ofCores: CORE_MUTANTS.map(({ name, by }) => ({ name, found: by })),
     coverage: JSON.parse(readFileSync(COVERAGE, 'utf8')) as CoreCoverage,
+    rooms: Object.fromEntries(Object.entries(ROOMS).map(([room, patterns]) => [room, filesOf(patterns)])),
     reasons: REASONS,
   }
+}
+
+const REACHED_AT_LEAST = 0.95
+
+export function isLow({ lines, branches }: FileCoverage): boolean {
+  const falls = ([covered, total]: Share): boolean => covered < REACHED_AT_LEAST * total
+  return falls(lines) || falls(branches)
 }

@@ -178,7 +178,11 @@ export const PROMISES: readonly Promised[] = [
     name: 'V2',
     says: 'after a cut heals, a region is fresh again within 2 s or the size of a snapshot',
     rule: 'last look',
-    proofs: [proof('integration/cluster/reconnect'), proof('shared/channel/backoff'), proof('integration/cluster/lease')],
+    proofs: [
+      proof('integration/cluster/reconnect'),
+      proof('shared/channel/backoff'),
+      proof('integration/cluster/lease'),
+    ],
   },
   {
     name: 'V3',
