@@ -10,7 +10,7 @@ import { type CoreCoverage, type IstanbulFile, type Joint, jointCoverage, type V
 import { commitAndDate } from './file.ts'
 import { COVERAGE, isLow, ROOT } from './gathered.ts'
 
-const SEEDS = 200
+const SEEDS = 100
 const PROCESSES = 2
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -34,6 +34,10 @@ async function testedBy(folder: string): Promise<Readonly<Record<string, Istanbu
     '--project',
     'unit',
     `--maxWorkers=${PROCESSES}`,
+    // What is slow on a busy machine, and reaches no core that the others do not.
+    '--exclude=test/shared/channel/{rpc,persistent-client,storm,hostile-peer,unfinished-handshakes,supervisor}.test.ts',
+    '--retry=2',
+    ...['shared', 'primary', 'replica'].map((room) => `test/${room}/`),
     '--coverage',
     ...report,
     ...include,
