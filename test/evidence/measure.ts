@@ -27,7 +27,6 @@ async function testedBy(folder: string): Promise<Readonly<Record<string, Istanbu
   const include = Object.values(ROOMS)
     .flat()
     .map((pattern) => `--coverage.include=${pattern}`)
-  const report = ['--coverage.provider=v8', '--coverage.reporter=json', `--coverage.reportsDirectory=${folder}`]
   await run([
     join(ROOT, 'node_modules/vitest/vitest.mjs'),
     'run',
@@ -39,7 +38,7 @@ async function testedBy(folder: string): Promise<Readonly<Record<string, Istanbu
     '--retry=2',
     ...['shared', 'primary', 'replica'].map((room) => `test/${room}/`),
     '--coverage',
-    ...report,
+    `--coverage.reportsDirectory=${folder}`,
     ...include,
   ])
   return JSON.parse(readFileSync(join(folder, 'coverage-final.json'), 'utf8')) as Record<string, IstanbulFile>

@@ -5,7 +5,7 @@ import type { FaultKind } from '../history/event.ts'
 /** A stretch of seeds: the first, and how many. */
 export type Stretch = readonly [first: number, seeds: number]
 
-interface Run {
+export interface Run {
   /** Short hash; with a `+` where the tree was not as committed. */
   readonly commit: string
   /** Day of the machine's wall clock, in UTC: says when, and is compared with nothing. */
@@ -22,6 +22,17 @@ export interface Shown {
   readonly violations: readonly string[]
   /** Worst acceptance after an acknowledgement, as a part of its run's bound B. */
   readonly worst: number
+}
+
+/** Of a suite that judges what is on disk, and not by times. */
+export const NOTHING_COUNTED: Counts = {
+  verifications: 0,
+  insideBound: 0,
+  afterBound: 0,
+  afterGlobal: 0,
+  leased: 0,
+  leasedAnswered: 0,
+  unleased: 0,
 }
 
 export interface SimulatedRecord extends Run, Shown {
