@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { CORE_MUTANTS } from '../chaos/mutants/core-mutants.ts'
 import { MUTANTS as OF_PARTITIONS } from '../chaos/partition/mutants.ts'
 import { MUTANTS } from '../simulator/mutants/list.ts'
+import { SCENARIOS } from '../simulator/scenarios.ts'
 import { filesOf, REASONS, ROOMS } from './cores.ts'
 import type { CoreCoverage, FileCoverage, Share } from './coverage.ts'
 import { readEvidence } from './file.ts'
@@ -22,6 +23,7 @@ export function gathered(): Evidence {
     simulated: MUTANTS.map(({ name, breaks }) => ({ name, found: breaks })),
     ofProcesses: OF_PARTITIONS.map(({ name, breaks }) => ({ name, found: breaks })),
     ofCores: CORE_MUTANTS.map(({ name, by }) => ({ name, found: by })),
+    scenarios: SCENARIOS.map(({ name }) => name),
     coverage: JSON.parse(readFileSync(COVERAGE, 'utf8')) as CoreCoverage,
     rooms: Object.fromEntries(Object.entries(ROOMS).map(([room, patterns]) => [room, filesOf(patterns)])),
     reasons: REASONS,

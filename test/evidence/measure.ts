@@ -10,6 +10,20 @@ import { type CoreCoverage, type IstanbulFile, type Joint, jointCoverage, type V
 import { commitAndDate } from './file.ts'
 import { COVERAGE, isLow, ROOT } from './gathered.ts'
 
+/** Those that reach cores: tests of sockets and files take long, and reach none that these do not. */
+const TESTS = [
+  'shared/freshness/',
+  'shared/macaroon/',
+  'shared/verifier/',
+  'shared/ltx/',
+  'shared/protocol/',
+  'shared/archive/plans',
+  'shared/archive/manifest',
+  'shared/archive/rebuild',
+  ...['backoff', 'framing', 'json', 'pulse', 'roles', 'protocol-version'].map((name) => `shared/channel/${name}`),
+  'primary/',
+  'replica/',
+]
 const SEEDS = 100
 const PROCESSES = 2
 
@@ -20,7 +34,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const [status] = (await once(child, 'close')) as [number | null]
-  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: run it alone to see why`)
+  if (status !== 0) process.stdout.write(`not all of it went well (status ${status}): ${args.slice(0, 4).join(' ')}\n`)
 }
 
 async function testedBy(folder: string): Promise<Readonly<Record<string, IstanbulFile>>> {
@@ -33,10 +47,10 @@ async function testedBy(folder: string): Promise<Readonly<Record<string, Istanbu
     '--project',
     'unit',
     `--maxWorkers=${PROCESSES}`,
-    // What is slow on a busy machine, and reaches no core that the others do not.
-    '--exclude=test/shared/channel/{rpc,persistent-client,storm,hostile-peer,unfinished-handshakes,supervisor}.test.ts',
-    '--retry=2',
-    ...['shared', 'primary', 'replica'].map((room) => `test/${room}/`),
+    // Counting makes properties slow; what a test that failed has reached is reached.
+    '--testTimeout=120000',
+    '--coverage.reportOnFailure',
+    ...TESTS.map((room) => `test/${room}`),
     '--coverage',
     `--coverage.reportsDirectory=${folder}`,
     ...include,

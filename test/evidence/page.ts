@@ -25,6 +25,8 @@ export interface Evidence {
   readonly simulated: readonly ListedMutant[]
   readonly ofProcesses: readonly ListedMutant[]
   readonly ofCores: readonly ListedMutant[]
+  /** Names of the schedules that once broke a promise. */
+  readonly scenarios: readonly string[]
   readonly coverage: CoreCoverage
   /** The files of each. */
   readonly rooms: Readonly<Record<string, readonly string[]>>
@@ -33,11 +35,12 @@ export interface Evidence {
 }
 
 export function pageOf(evidence: Evidence): string {
-  const { promises, records, simulated, ofProcesses, ofCores } = evidence
+  const { promises, records, simulated, ofProcesses, ofCores, scenarios } = evidence
   const sections = [
     ['# Evidence', INTRODUCTION],
     ['## Promises, and what fails when one is broken', promiseTable(promises)],
     ['## The simulator', ...simulatorText(records.filter((record) => record.t === 'simulated'))],
+    ['### Schedules that once broke a promise', SCENARIOS, scenarios.map((name) => `- ${name}`).join('\n')],
     ['## Real processes', ...processesText(records.filter((record) => record.t === 'processes'))],
     ['## Planted bugs', PLANTED],
     ['### Found by the simulator', mutantTable(simulated, measured(records, 'simulator'))],
@@ -59,6 +62,9 @@ const INTRODUCTION = `Written by \`npm run evidence\` from \`test/evidence/runs.
 they do. More evidence is gathered with \`npm run simulate -- --evidence test/evidence/runs.ndjson --seeds 20000\`, which runs
 the seeds that are not there yet, and with \`CHAOS_EVIDENCE=test/evidence/runs.ndjson npm run test:partition\`. A commit with a
 \`+\` was measured with changes on top of it.`
+
+const SCENARIOS = `Found by the simulator, cut down to the shortest that still failed, repaired, and run again in every CI run
+(\`test/simulator/scenarios.ts\` says what the cause was).`
 
 const PLANTED = `Each is put in while the modules load; the program has no switch for it. "Seeds" is how many were run until it
 was caught, the one that caught it among them.`
