@@ -180,6 +180,7 @@ function mutantTable(listed: readonly ListedMutant[], records: ReadonlyMap<strin
 
 function coverageText({ coverage, rooms, reasons }: Evidence): readonly string[] {
   const { commit, date, seeds, files } = coverage
+  if (files.length === 0) return ['No measurement is on record.']
   const row = (name: string, of: readonly FileCoverage[]): readonly string[] => [
     name,
     shareText(sumOf(of.map(({ lines }) => lines))),
