@@ -194,7 +194,7 @@ function coverageText({ coverage, rooms, reasons }: Evidence): readonly string[]
   )
   const low = files.filter(({ file }) => reasons[file] !== undefined)
   return [
-    `By the unit tests and ${number(seeds)} seeds of the simulator together (\`npm run coverage\`), on ${commit}, ${date}.`,
+    `By the unit tests of \`test/{shared,primary,replica}\` that reach them, and ${number(seeds)} seeds of the simulator together (\`npm run coverage\`), on ${commit}, ${date}.`,
     table(['cores', 'lines', 'branches'], [row('all', files), ...rows]),
     'Every core is reached to at least 95 % of its lines and of its branches but these:',
     table(
