@@ -12,6 +12,8 @@ const config: ViteUserConfig = defineConfig({
     pool: 'forks',
     // Most of the long tests wait for processes and timers of their own: a worker a core would leave the cores idle.
     maxWorkers: Math.max(3, availableParallelism()),
+    // `npm run coverage` joins it with what the simulator reaches.
+    coverage: { provider: 'v8', reporter: 'json' },
     projects: [
       {
         plugins: mutantPlugins(),

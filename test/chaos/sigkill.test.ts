@@ -2,9 +2,12 @@
  * Primary and replica, killed under load at every point where they change what is on disk. Only kills inside a stage count.
  *
  * `CHAOS_SEED` repeats a run's choices, `CHAOS_KILLS` sets how many kills of each node a run is to count, `CHAOS_POINT` (a
- * regular expression) leaves only some of the ways to die, for a look at a failure.
+ * regular expression) leaves only some of the ways to die, for a look at a failure. `CHAOS_EVIDENCE` names the file that what
+ * was seen is added to.
  */
 import { expect, test } from 'vitest'
+import { keepEvidence } from '../evidence/file.ts'
+import { NOTHING_COUNTED, rounded } from '../evidence/record.ts'
 import { runCampaign } from './campaign.ts'
 import { Histogram, cellName, cellsOf, stagesOf, type Cell } from './cells.ts'
 import type { Role } from './kill-point/aim.ts'
@@ -56,6 +59,7 @@ test(
     console.log(
       `seed ${SEED}; system calls are ${strace ? 'killed by strace' : 'NOT killed: strace does not work here'}`,
     )
+    const startedMs = performance.now()
     const random = new Random(SEED)
     const histogram = new Histogram()
     const decks = { primary: new Deck('primary', random), replica: new Deck('replica', random) }
@@ -100,6 +104,16 @@ test(
       )
     }
     console.log(`${histogram.text()}\nnot counted: ${JSON.stringify(Object.fromEntries(missed))}\nseed ${SEED}`)
+    keepEvidence({
+      t: 'processes',
+      suite: 'killed wherever they change what is on disk',
+      runs: 1,
+      wallSeconds: rounded((performance.now() - startedMs) / 1_000),
+      counts: { ...NOTHING_COUNTED, verifications: sums.verified },
+      faults: { killed: histogram.total('primary') + histogram.total('replica') },
+      violations: [],
+      worst: 0,
+    })
     // What was judged must not have been nothing.
     for (const role of ['primary', 'replica'] as const) {
       for (const stage of CHAOS_POINT === undefined ? stagesOf(role) : []) {

@@ -2,10 +2,17 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { MacaroondError } from '../../shared/errors.ts'
-import { type EvidenceRecord, type Stretch, withRecord } from './record.ts'
+import {
+  type EvidenceRecord,
+  type MutantRecord,
+  type ProcessesRecord,
+  type Run,
+  type Stretch,
+  withRecord,
+} from './record.ts'
 
 /** Names the file for suites that take no arguments. */
-export const EVIDENCE_VARIABLE = 'CHAOS_EVIDENCE'
+const EVIDENCE_VARIABLE = 'CHAOS_EVIDENCE'
 
 /** Nothing where there is no file. Throws request_invalid with the number of the line that is no record. */
 export function readEvidence(path: string): readonly EvidenceRecord[] {
@@ -33,13 +40,19 @@ export function addEvidence(path: string, record: EvidenceRecord): void {
   renameSync(`${path}.new`, path)
 }
 
+/** Adds what a suite has shown, where the environment names a file for it. */
+export function keepEvidence(record: Omit<MutantRecord, keyof Run> | Omit<ProcessesRecord, keyof Run>): void {
+  const path = process.env[EVIDENCE_VARIABLE]
+  if (path !== undefined) addEvidence(path, { ...record, ...commitAndDate() })
+}
+
 /** Seeds that have run with that many steps, on whatever commit. */
 export function seedsThatRan(records: readonly EvidenceRecord[], steps: number): readonly Stretch[] {
   return records.flatMap((record) => (record.t === 'simulated' && record.steps === steps ? record.stretches : []))
 }
 
 /** Of the tree that runs, and today. */
-export function commitAndDate(): { readonly commit: string; readonly date: string } {
+export function commitAndDate(): Run {
   const git = (...args: readonly string[]): string =>
     execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).trim()
   const others = ['--', ':/', ':(top,exclude)test/evidence/*.ndjson', ':(top,exclude)EVIDENCE.md']

@@ -87,7 +87,14 @@ test('runs on another commit are lines of their own, and their seeds count as ru
 
 test('a mutant has the line of the last time that it was caught', () => {
   const path = freshFile()
-  const mutant: MutantRecord = { t: 'mutant', ...RUN, name: 'a lease never ends', breaks: 'S4', seeds: 12 }
+  const mutant: MutantRecord = {
+    t: 'mutant',
+    by: 'simulator',
+    ...RUN,
+    name: 'a lease never ends',
+    breaks: 'S4',
+    seeds: 12,
+  }
   addEvidence(path, mutant)
   addEvidence(path, { ...mutant, seeds: 3 })
   expect(readEvidence(path)).toEqual([{ ...mutant, seeds: 3 }])

@@ -5,7 +5,7 @@ import type { FaultKind } from '../history/event.ts'
 /** A stretch of seeds: the first, and how many. */
 export type Stretch = readonly [first: number, seeds: number]
 
-interface Run {
+export interface Run {
   /** Short hash; with a `+` where the tree was not as committed. */
   readonly commit: string
   /** Day of the machine's wall clock, in UTC: says when, and is compared with nothing. */
@@ -22,6 +22,17 @@ export interface Shown {
   readonly violations: readonly string[]
   /** Worst acceptance after an acknowledgement, as a part of its run's bound B. */
   readonly worst: number
+}
+
+/** Of a suite that judges what is on disk, and not by times. */
+export const NOTHING_COUNTED: Counts = {
+  verifications: 0,
+  insideBound: 0,
+  afterBound: 0,
+  afterGlobal: 0,
+  leased: 0,
+  leasedAnswered: 0,
+  unleased: 0,
 }
 
 export interface SimulatedRecord extends Run, Shown {
@@ -43,6 +54,7 @@ export interface ProcessesRecord extends Run, Shown {
 
 export interface MutantRecord extends Run {
   readonly t: 'mutant'
+  readonly by: 'simulator' | 'processes'
   readonly name: string
   readonly breaks: string
   /** Until it was caught; null when none of those that were tried has shown it. */
@@ -60,7 +72,7 @@ export function withRecord(records: readonly EvidenceRecord[], added: EvidenceRe
 
 /** A mutant has one line: what it took last. */
 function keyOf(record: EvidenceRecord): string {
-  if (record.t === 'mutant') return `mutant ${record.name}`
+  if (record.t === 'mutant') return `mutant ${record.by} ${record.name}`
   const { t, commit, date } = record
   return [t, commit, date, ...(t === 'simulated' ? [record.steps, record.twice] : [record.suite])].join(' ')
 }

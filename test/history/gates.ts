@@ -24,6 +24,15 @@ export function missedFaults(events: readonly HistoryEvent[], gates: FaultGates)
   ]
 }
 
+/** How often each kind of fault was seen to have an effect. */
+export function bitesOf(events: readonly HistoryEvent[]): FaultGates {
+  const bites: Partial<Record<FaultKind, number>> = {}
+  for (const event of events) {
+    if (event.t === 'fault' && event.effect > 0) bites[event.kind] = (bites[event.kind] ?? 0) + 1
+  }
+  return bites
+}
+
 const WHERE = {
   verifications: 'were seen at all',
   insideBound: 'fell inside the bound after a revocation',

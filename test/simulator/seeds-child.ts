@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
+import { bitesOf } from '../history/gates.ts'
 import { drawPlan, planText, type Aim, type Plan } from './plan/plan.ts'
 import { SCENARIOS } from './scenarios.ts'
 import { boundsOf, runPlan, type RunResult } from './run.ts'
@@ -79,7 +80,7 @@ async function runDrawn(drawn: Plan): Promise<SeedReport> {
     seed: drawn.seed,
     failures,
     counts: result.verdict.counts,
-    bites: bitesOf(result),
+    bites: bitesOf(result.events),
     worstAcceptanceMs: result.verdict.worstAcceptanceMs,
     boundMs: boundsOf(drawn).revocationMs,
     virtualMs: result.virtualMs,
@@ -98,14 +99,6 @@ async function runDrawn(drawn: Plan): Promise<SeedReport> {
     const shortest = await shrink(drawn, async (part) => (await run(part)).failures.some((other) => isOf(other, rule)))
     return { shortest: { excerpt: shortest, plan: planText(excerptOf(drawn, shortest)) } }
   }
-}
-
-function bitesOf({ events }: RunResult): SeedReport['bites'] {
-  const bites: Partial<Record<FaultKind, number>> = {}
-  for (const event of events) {
-    if (event.t === 'fault' && event.effect > 0) bites[event.kind] = (bites[event.kind] ?? 0) + 1
-  }
-  return bites
 }
 
 function ruleOf(failure: string): string {

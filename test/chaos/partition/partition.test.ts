@@ -3,12 +3,14 @@
  * exchanged, verified and revoked: every promise is judged everywhere, all the time, for services that keep what they
  * verified as for those that ask every time.
  *
- * `CHAOS_SEED` repeats a run's choices.
+ * `CHAOS_SEED` repeats a run's choices, `CHAOS_EVIDENCE` names the file that what was seen is added to.
  */
 import { expect, test } from 'vitest'
+import { keepEvidence } from '../../evidence/file.ts'
+import { rounded } from '../../evidence/record.ts'
 import { checkHistory, type Verdict } from '../../history/check.ts'
 import type { HistoryEvent, VerifyEvent } from '../../history/event.ts'
-import { type CountGates, missedCounts, missedFaults } from '../../history/gates.ts'
+import { bitesOf, type CountGates, missedCounts, missedFaults } from '../../history/gates.ts'
 import { namespacesMissing } from '../network/namespaces.ts'
 import { fakeTimeMissing } from './fake-time.ts'
 import { cutRegion, cutServices, everSlower, flap, kill, moveWallClock, slowServices, stop } from './nemesis.ts'
@@ -80,8 +82,19 @@ test('through cuts, stops, kills and moved clocks every revocation binds within 
   }
   const said: string[] = []
   const say = (line: string): void => void said.push(line)
+  const startedMs = performance.now()
   const events = await runPartitions({ seed: SEED, leaseMs: LEASE_MS, faults: FAULTS, slowLinks: true, say })
-  const { violations } = checkHistory(events, BOUNDS)
+  const { violations, counts, worstAcceptanceMs } = checkHistory(events, BOUNDS)
+  keepEvidence({
+    t: 'processes',
+    suite: 'regions cut off, stopped, killed, sent to another hour',
+    runs: 1,
+    wallSeconds: rounded((performance.now() - startedMs) / 1_000),
+    counts,
+    faults: bitesOf(events),
+    violations: violations.map(({ rule, what }) => `seed ${SEED}: ${rule}: ${what}`),
+    worst: Math.round((worstAcceptanceMs / BOUNDS.revocationMs) * 1_000) / 1_000,
+  })
   const inReach = events.filter((event) => event.t !== 'fault' || !SERVICE_HOSTS.includes(event.target))
   const cutOff = events.filter((event) => event.t !== 'fault' || SERVICE_HOSTS.includes(event.target))
   for (const [who, chosen] of GATES) said.push(described(who, checkHistory(events, BOUNDS, chosen)))

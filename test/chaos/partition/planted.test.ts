@@ -1,5 +1,6 @@
 /** Bugs that a careless hand could write, planted while a node's modules load: a run must find each by the promise it breaks. */
 import { afterAll, expect, test } from 'vitest'
+import { keepEvidence } from '../../evidence/file.ts'
 import { checkHistory, type Rule } from '../../history/check.ts'
 import type { HistoryEvent } from '../../history/event.ts'
 import { Random } from '../random.ts'
@@ -55,5 +56,6 @@ test.each(mutants)('it is found that $name', async ({ breaks, faults, leaseMs, a
   }
   const met = faults.map(({ kind, target }) => `, ${kind}: ${target}`).join('')
   table.add({ bug: mutant.name, shows, by: `${breaks}${met}`, seeds: `${broken.get(breaks) ?? 'none'}` })
+  keepEvidence({ t: 'mutant', by: 'processes', name: mutant.name, breaks, seeds: broken.get(breaks) ?? null })
   expect([...broken.keys()]).toContain(breaks)
 })

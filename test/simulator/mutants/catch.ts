@@ -31,7 +31,14 @@ export async function catchMutants(order: Order, options: Options, say: (line: s
       say(outcomeText(outcome, order.seeds))
       const { name, breaks } = mutant
       if (run !== undefined && options.evidence !== undefined)
-        addEvidence(options.evidence, { t: 'mutant', ...run, name, breaks, seeds: outcome.seeds ?? null })
+        addEvidence(options.evidence, {
+          t: 'mutant',
+          by: 'simulator',
+          ...run,
+          name,
+          breaks,
+          seeds: outcome.seeds ?? null,
+        })
     }
   }
   await Promise.all(Array.from({ length: options.processes }, work))
