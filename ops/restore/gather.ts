@@ -6,6 +6,7 @@ import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { requireRecorded } from '../../shared/archive/drill.ts'
 import { comparePositions, parsePosition, positionText, type Position } from '../../shared/position.ts'
 import { openReader } from '../../shared/sqlite/connection.ts'
+import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
 import { askStatus } from '../clients.ts'
 import { type Evidence, evidenceOfDatabase } from './evidence.ts'
 import { evidenceOfReplica, type OrgOfKey, revocationsOfJournal } from './replica-evidence.ts'
@@ -39,18 +40,25 @@ export interface Gathered {
 export async function gather(options: GatherOptions): Promise<Gathered> {
   const evidence: Evidence[] = []
   const unread: string[] = []
-  const attempt = async (what: string, read: () => Promise<Evidence | undefined>): Promise<void> => {
+  const attempt = async (
+    what: string,
+    read: () => Promise<Evidence | undefined>,
+    isOwn: typeof isOutOfRoom = isOutOfRoom,
+  ): Promise<void> => {
     try {
       const found = await read()
       if (found !== undefined) evidence.push(found)
     } catch (error) {
-      if (error instanceof MacaroondError && error.kind === 'conflict') throw error
+      if (error instanceof MacaroondError && (error.kind === 'conflict' || isOwn(error))) throw error
       unread.push(`${what} cannot be read: ${reportOf(error).message}`)
     }
   }
   const { archive, replica: copied, oldData, profile, scratch } = options
   const headPath = scratch.path('head.db')
-  if (archive !== undefined) await attempt('the archive’s head', () => headEvidence(options, archive, headPath))
+  if (archive !== undefined) {
+    const isOwn = archive.storage.isBucket ? isOutOfRoom : isOfOwnDisk
+    await attempt('the archive’s head', () => headEvidence(options, archive, headPath), isOwn)
+  }
   if (oldData !== undefined) {
     await attempt(`the old disk ${oldData}`, async () => copyEvidence('old disk', scratch.copyNode(oldData, 'old.db')))
   }
@@ -65,6 +73,19 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
 }
 
 const HEAD = 'the archive’s head'
+
+/**
+ * There is no room for what is gathered where it is restored to: another place helps, and a yes would cost revocations that
+ * lie there to be read.
+ */
+function isOutOfRoom({ code }: MacaroondError): boolean {
+  return code === 'disk_full'
+}
+
+/** Of the archive's head in a directory, whose own failures have other codes; a bucket answers with this one as well. */
+function isOfOwnDisk(error: MacaroondError): boolean {
+  return isOutOfRoom(error) || error.code === 'io_failed'
+}
 
 async function headEvidence(
   { nowMs, onBytes }: GatherOptions,
@@ -83,6 +104,8 @@ function readDatabase(from: string, path: string): Evidence | undefined {
   try {
     const isOurs = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined
     return isOurs ? evidenceOfDatabase(from, db) : undefined
+  } catch (error) {
+    throw sqliteError(error, `reading ${from}`)
   } finally {
     db.close()
   }

@@ -65,14 +65,18 @@ function secondsFor(bytes: number, bytesPerSecond: number = BYTES_PER_SECOND): n
   return Math.round((bytes / bytesPerSecond) * 10) / 10
 }
 
-export function restoredDocument({ preview, begun }: Restored, file: string): object {
+export function restoredDocument({ preview, begun, left }: Restored, file: string): object {
+  const remarks = left === undefined ? preview.remarks : [...preview.remarks, left]
   const after = begun === undefined ? null : { epoch: begun.epoch, timeline: begun.timeline, txid: begun.txid }
-  return { file, ...previewDocument(preview), begun: after }
+  return { file, ...previewDocument({ ...preview, remarks }), begun: after }
 }
 
-export function restoredLines({ begun }: Restored, file: string): readonly string[] {
-  if (begun === undefined) return [`restored ${file}; it is no database of macaroond, so nothing was added to it`]
+export function restoredLines({ begun, left }: Restored, file: string): readonly string[] {
+  const notes = left === undefined ? [] : [`note: ${left}`]
+  if (begun === undefined)
+    return [`restored ${file}; it is no database of macaroond, so nothing was added to it`, ...notes]
   return [
+    ...notes,
     `restored ${file}: epoch ${begun.epoch} begins at transaction ${begun.txid}`,
     'next: stop the old primary for good, put this file into an empty data folder as macaroond.db, and start the primary;',
     'replicas take a snapshot of it by themselves',

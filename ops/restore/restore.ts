@@ -14,6 +14,7 @@ import type { Position } from '../../shared/position.ts'
 import { runCheckpoint } from '../../shared/sqlite/checkpoint.ts'
 import { type Connection, openReader, openWriter } from '../../shared/sqlite/connection.ts'
 import { integrityProblem } from '../../shared/sqlite/integrity.ts'
+import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
 import { carryOver, type CarryOver } from './carry-over.ts'
 import { gather, type Gathered } from './gather.ts'
 import { type Begun, beginEpoch } from './new-epoch.ts'
@@ -50,19 +51,25 @@ export interface Restored {
   readonly preview: Preview
   /** Undefined for a database that is none of macaroond, which is restored as it was. */
   readonly begun: Begun | undefined
+  /** What is left beside the result and should not be, in words. */
+  readonly left: string | undefined
 }
 
 /** Undefined when the operator, or a dry run, ended it. */
 export async function restore(options: RestoreOptions): Promise<Restored | undefined> {
   const scratch = new Scratch(options.output)
+  let left: string | undefined
+  let restored: Omit<Restored, 'left'> | undefined
   try {
-    return await restoreIn(scratch, options)
+    restored = await restoreIn(scratch, options)
   } finally {
-    scratch.close()
+    // What went wrong before it is what has to be told.
+    left = scratch.close()
   }
+  return restored === undefined ? undefined : { ...restored, left }
 }
 
-async function restoreIn(scratch: Scratch, options: RestoreOptions): Promise<Restored | undefined> {
+async function restoreIn(scratch: Scratch, options: RestoreOptions): Promise<Omit<Restored, 'left'> | undefined> {
   const { from, clock, profile, oldData, newest, onProgress } = options
   const archive = 'archive' in from ? from.archive : undefined
   const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
@@ -127,6 +134,8 @@ function withReader<T>(path: string, use: (db: Connection) => T): T {
   const db = openReader(path)
   try {
     return use(db)
+  } catch (error) {
+    throw sqliteError(error, `reading ${path}`)
   } finally {
     db.close()
   }
@@ -152,6 +161,8 @@ function begin(path: string, options: RestoreOptions, { evidence }: Gathered, ca
     if (runCheckpoint(db, 'TRUNCATE').kind !== 'truncated')
       throw new MacaroondError('database_busy', `${path} is in use`)
     return begun
+  } catch (error) {
+    throw sqliteError(error, `beginning a new epoch in ${path}`)
   } finally {
     db.close()
   }

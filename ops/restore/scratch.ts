@@ -63,7 +63,13 @@ export class Scratch {
     } catch (error) {
       throw storageError(error, `placing ${this.#output}`)
     }
-    syncDirectory(dirname(this.#output))
+    try {
+      syncDirectory(dirname(this.#output))
+    } catch (error) {
+      // A name that may be gone after a crash is none: what failed leaves nothing.
+      rmSync(this.#output, { force: true })
+      throw error
+    }
   }
 
   /** Copies a stopped node's database, with what its WAL holds: the original is not touched. Throws already_running. */
@@ -88,9 +94,15 @@ export class Scratch {
     }
   }
 
-  close(): void {
-    rmSync(this.folder, { recursive: true, force: true })
+  /** What could not be deleted, in words: a copy of the database that nobody should leave about. */
+  close(): string | undefined {
     this.#lock?.release()
+    try {
+      rmSync(this.folder, { recursive: true, force: true })
+      return undefined
+    } catch (error) {
+      return `${storageError(error, 'deleting').message} the scratch folder ${this.folder}: delete it yourself`
+    }
   }
 }
 

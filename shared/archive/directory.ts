@@ -240,11 +240,18 @@ function errnoOf(error: unknown): string | undefined {
 
 function failure(error: unknown, doing: string): MacaroondError {
   const code = errnoOf(error)
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return storageError(error, doing)
+  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return unavailable(storageError(error, doing))
   return new MacaroondError('archive_denied', `${code} while ${doing}`, {
     hint: 'the archive’s directory must be readable, and for the primary writable, by this user',
     cause: error,
   })
+}
+
+/** The archive's disk is not the node's own: what fails there has a code of its own, as the port says. */
+function unavailable(error: MacaroondError): MacaroondError {
+  if (error.code !== 'io_failed') return error
+  const { message, hint, cause } = error
+  return new MacaroondError('archive_unavailable', message, { ...(hint === undefined ? {} : { hint }), cause })
 }
 
 function noDirectory(path: string, why: string): MacaroondError {

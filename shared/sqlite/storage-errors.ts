@@ -62,6 +62,11 @@ export function storageError(error: unknown, doing: string): MacaroondError {
   return new MacaroondError(meaning.code, message, { hint: meaning.hint, cause: error })
 }
 
+/** Translates what SQLite reports; anything else is not the storage's affair, and is passed on as it is. */
+export function sqliteError(error: unknown, doing: string): unknown {
+  return codeOf(error).startsWith('SQLITE_') ? storageError(error, doing) : error
+}
+
 /** Somebody else holds the lock we asked for. Not an error for whoever can wait. */
 export function isBusy(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_BUSY')

@@ -34,7 +34,7 @@ export interface ClusterOptions {
   /** Names of workers that replicas let in; each gets an identity file. */
   readonly workers?: readonly string[]
   /** Further settings of the primary and of replicas, as TOML. */
-  readonly primarySettings?: string
+  readonly primarySettings?: string | ((root: string) => string)
   readonly replicaSettings?: string
 }
 
@@ -70,7 +70,8 @@ export class Cluster {
     const replicaEntries = cluster.replicas.map(({ peerId, name }) => peerEntry(peerId, name, 'replica')).join('')
     const segments = `[segments]\nkeep_bytes = ${keepBytes}\n`
     const { network, primarySettings = '', replicaSettings = '' } = options
-    writeConfig(cluster.primary, root, '', primarySettings + settings + segments + operatorEntry + replicaEntries)
+    const ownSettings = typeof primarySettings === 'string' ? primarySettings : primarySettings(root)
+    writeConfig(cluster.primary, root, '', ownSettings + settings + segments + operatorEntry + replicaEntries)
     let workers = ''
     for (const name of options.workers ?? []) {
       const { peerId } = await createIdentityFile(cluster.workerIdentity(name))
@@ -119,11 +120,22 @@ export class Cluster {
   }
 
   async primaryStatus(): Promise<PrimaryStatus> {
-    return (await this.#status(this.primary)) as PrimaryStatus
+    return (await this.admin(this.primary, 'status')) as PrimaryStatus
   }
 
   async replicaStatus(replica: NodeFiles): Promise<ReplicaStatus> {
-    return (await this.#status(replica)) as ReplicaStatus
+    return (await this.admin(replica, 'status')) as ReplicaStatus
+  }
+
+  /** One call without parameters, as the operator. */
+  async admin({ address, peerId }: NodeFiles, method: string): Promise<unknown> {
+    const options = { address, peerId: peerId as Identity['peerId'], identity: this.#operator, cluster: CLUSTER }
+    const client = new PersistentClient({ ...options, channel: 'admin' })
+    try {
+      return await client.call(method, {}, { timeoutMs: CALL_TIMEOUT_MS })
+    } finally {
+      await client.close()
+    }
   }
 
   /** Ends what still runs and deletes everything, unless `keep` is set for a look at a failure. */
@@ -131,16 +143,6 @@ export class Cluster {
     await Promise.all([...this.#running].map((node) => node.kill()))
     await Promise.all(this.#clients.map((client) => client.close()))
     if (!keep) rmSync(this.root, { recursive: true, force: true })
-  }
-
-  async #status({ address, peerId }: NodeFiles): Promise<unknown> {
-    const options = { address, peerId: peerId as Identity['peerId'], identity: this.#operator, cluster: CLUSTER }
-    const client = new PersistentClient({ ...options, channel: 'admin' })
-    try {
-      return await client.call('status', {}, { timeoutMs: CALL_TIMEOUT_MS })
-    } finally {
-      await client.close()
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -38,6 +38,16 @@ describe('a directory', () => {
     await expect(storage.put('ltx/0/a.ltx', { bytes: 8, pieces: failing }, 2)).rejects.toThrow('writing ltx/0/a.ltx')
     expect((await storage.get('ltx/0/a.ltx'))?.toString()).toBe('before')
     expect(readdirSync(join(path, 'ltx/0'))).toEqual(['a.ltx'])
+  })
+
+  test('whose disk fails is one that cannot be reached now: nobody takes it for a failure of the own disk', async () => {
+    const path = folder()
+    mkdirSync(join(path, 'ltx/0/a.ltx'), { recursive: true })
+    for (const blocking of [false, true]) {
+      const storage = await DirectoryStorage.open(path, { blocking })
+      const failure = { code: 'archive_unavailable', message: 'EISDIR while reading ltx/0/a.ltx' }
+      await expect(storage.get('ltx/0/a.ltx')).rejects.toMatchObject(failure)
+    }
   })
 
   test('what a crash left half written is in no list, and is swept', async () => {
