@@ -147,12 +147,11 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     breaks: 'S2',
   },
   {
-    name: 'a revocation is acknowledged before it is enforced',
-    aim: { kinds: ['slow link'], leaseMs: 1_000 },
-    file: 'replica/revocations/stream.ts',
-    find: 'this.#options.tables.add(rows, through, place.timeline)\n    this.#taken',
-    replace:
-      'this.#options.clock.after(400, () => this.#options.tables.add(rows, through, place.timeline))\n    this.#taken',
+    name: 'a replica answers for its workers before they have a revocation',
+    aim: CUTS,
+    file: 'replica/freshness/coverage-reporter.ts',
+    find: 'await book.covered(mark, signal)',
+    replace: 'await Promise.resolve(book)',
     breaks: 'S2',
   },
   {
@@ -177,7 +176,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     file: 'shared/sqlite/connection.ts',
     find: "connection.pragma('synchronous = FULL')",
     replace: "connection.pragma('synchronous = OFF')",
-    breaks: 'S1',
+    breaks: 'primary ended',
   },
   {
     name: 'of a torn log only the last record is cut off',
