@@ -1,7 +1,7 @@
 /** What many seeds show together: figures, gates against runs that show nothing, and how to repeat what failed. */
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
-import { KINDS } from './plan/plan.ts'
+import { ARCHIVE_KINDS, KINDS } from './plan/plan.ts'
 import type { Order, SeedReport } from './seeds-child.ts'
 
 export class Report {
@@ -43,6 +43,8 @@ export const GATES_FROM_SEEDS = 60
 /** What a seed must have seen at least, on average. */
 const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.04, unleased: 0.04 } as const
 const FAULT_A_SEED = 0.05
+/** Few seeds archive. */
+const ARCHIVE_FAULT_A_SEED = 0.01
 
 /** One sentence for each thing that these seeds came too rarely near to. */
 export function missedGates({ seeds, counts, bites }: Report, kinds: readonly FaultKind[]): readonly string[] {
@@ -51,8 +53,12 @@ export function missedGates({ seeds, counts, bites }: Report, kinds: readonly Fa
     seen >= aSeed * seeds ? [] : [`${what}: seen ${seen} times, ${Math.ceil(aSeed * seeds)} are needed`]
   return [
     ...Object.entries(A_SEED).flatMap(([name, aSeed]) => short(name, counts[name as keyof typeof A_SEED], aSeed)),
-    ...kinds.flatMap((kind) => short(kind, bites.get(kind) ?? 0, FAULT_A_SEED)),
+    ...kinds.flatMap((kind) => short(kind, bites.get(kind) ?? 0, aSeed(kind))),
   ]
+}
+
+function aSeed(kind: FaultKind): number {
+  return ARCHIVE_KINDS.some((own) => own === kind) ? ARCHIVE_FAULT_A_SEED : FAULT_A_SEED
 }
 
 export function figures(report: Report, tookMs: number): readonly string[] {

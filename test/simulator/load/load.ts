@@ -135,6 +135,7 @@ export class Load {
     const { id, position, org, subject, issuedAtMs: issuedMs } = result
     const [kid = ''] = id.split('.')
     trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
+    this.#stage.archive?.witness.saw(position, false)
     events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors, org, subject, kid, issuedMs })
     this.#newest = position
     return result
@@ -159,6 +160,8 @@ export class Load {
     try {
       const { seq, position } = await signer.revoke({ id, wait })
       this.#newest = position
+      const { archive } = this.#stage
+      archive?.witness.saw(position, archive.plan.durable && wait === 'durable')
       return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
     } catch (error) {
       if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') throw error

@@ -1,5 +1,6 @@
 /** A node's place: its machine, its disk, and the process that runs there now, made of the modules that `main.ts` wires. */
 import { join } from 'node:path'
+import type { ArchivePorts } from '../../../primary/archiver/open-archiver.ts'
 import { Primary } from '../../../primary/node.ts'
 import { Replica } from '../../../replica/node.ts'
 import { assert, reportOf } from '../../../shared/errors.ts'
@@ -7,7 +8,15 @@ import type { Log } from '../../../shared/log.ts'
 import type { Random } from '../../chaos/random.ts'
 import { Volume } from '../disk/volume.ts'
 import type { Network } from '../network/network.ts'
-import { identityOf, KEK, primaryConfigIn, replicaConfigIn, type Freshness, type Region } from './cast.ts'
+import {
+  type ArchivePlan,
+  identityOf,
+  KEK,
+  primaryConfigIn,
+  replicaConfigIn,
+  type Freshness,
+  type Region,
+} from './cast.ts'
 import type { Life, Machine } from './machine.ts'
 
 export interface SeatOptions {
@@ -19,10 +28,14 @@ export interface SeatOptions {
   /** What the disk holds at first. */
   readonly image: string
   readonly freshness: Freshness
+  /** Of a primary that archives. */
+  readonly archive: { readonly plan: ArchivePlan; readonly ports: ArchivePorts } | undefined
   readonly log: Log
   readonly random: Random
   /** A process that ended without having been told to. */
   readonly onFailed: (what: string) => void
+  /** A process has ended otherwise than in order, and left this on the disk. */
+  readonly onCrashed: (image: string) => void
 }
 
 interface Running {
@@ -79,6 +92,7 @@ export class Seat {
     const { volume } = this.#end('killed')
     volume.copyTo(this.#nextImage())
     volume.close()
+    this.#options.onCrashed(this.#image)
   }
 
   /** The end of the run: nobody starts from this disk again. */
@@ -91,6 +105,7 @@ export class Seat {
     const { volume } = this.#end('power lost')
     const lost = volume.survivors(this.#nextImage(), this.#options.random)
     volume.close()
+    this.#options.onCrashed(this.#image)
     return lost
   }
 
@@ -100,6 +115,7 @@ export class Seat {
     volume.crashAfter(steps, () => {
       this.#end('power lost')
       told(volume.survivors(this.#nextImage(), this.#options.random))
+      this.#options.onCrashed(this.#image)
       const nobody = { runsFromMs: (nowMs: number) => nowMs }
       life.scheduler.at(life.scheduler.nowMs, nobody, () => volume.close())
     })
@@ -109,6 +125,8 @@ export class Seat {
   async stop(): Promise<void> {
     const { node, life, volume } = this.#now()
     await node?.stop()
+    // Something else has ended it meanwhile.
+    if (life.over) return
     life.end()
     this.#running = undefined
     volume.copyTo(this.#nextImage())
@@ -120,12 +138,24 @@ export class Seat {
     return this.#image
   }
 
+  /** Where the process that runs has its files. */
+  get data(): string | undefined {
+    return this.#running?.volume.folder
+  }
+
+  /** Another disk is put into the machine. */
+  replaceDisk(image: string): void {
+    assert(this.#running === undefined, 'nobody uses the disk')
+    this.#image = image
+  }
+
   #open(data: string, { host }: Life): Promise<Primary | Replica> {
-    const { role, machine, freshness, log } = this.#options
+    const { role, machine, freshness, archive, log } = this.#options
     const common = { identity: identityOf(machine.name), kek: KEK, log, host }
     if (role === 'primary') {
-      const config = primaryConfigIn(data, freshness)
-      return Primary.start({ ...common, config, reread: () => config })
+      const config = primaryConfigIn(data, freshness, archive?.plan)
+      const ports = archive === undefined ? {} : { archivePorts: archive.ports }
+      return Primary.start({ ...common, ...ports, config, reread: () => config })
     }
     const config = replicaConfigIn(data, machine.name as Region)
     return Replica.start({ ...common, config, reread: () => config })

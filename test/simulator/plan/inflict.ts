@@ -1,9 +1,11 @@
 /** Carries a plan out: each fault from its beginning to its end, with what shows that it bit. */
 import type { FaultEvent } from '../../history/event.ts'
 import { REGIONS, servicesOf } from '../nodes/cast.ts'
+import { randomFor } from '../time/entropy.ts'
 import type { Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
-import type { PlannedFault } from './plan.ts'
+import { restoreSomePast } from '../archive/restored.ts'
+import { type PlannedFault, STOPPED_FIRST } from './plan.ts'
 
 /** Nobody's: faults come whatever state the cluster is in. */
 const FATE = { runsFromMs: (nowMs: number): number => nowMs }
@@ -50,6 +52,12 @@ function begin(stage: Stage, fault: PlannedFault): End | undefined {
       return losePower(stage, fault)
     case 'wall clock moved':
       return moveClock(stage, fault)
+    case 'archive away':
+    case 'archive answers lost':
+    case 'archive lists late':
+      return stage.archive?.link.disturb(fault.kind)
+    case 'restored':
+      return restorePast(stage, fault)
   }
 }
 
@@ -164,6 +172,27 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
   clock.move(amount)
   return () => {
     clock.move(0)
+    return 1
+  }
+}
+
+/** Some past of the primary comes back on a new disk; what was revoked since must not. */
+function restorePast(stage: Stage, { target, amount }: PlannedFault): End | undefined {
+  const seat = stage.seat(target)
+  const { archive } = stage
+  if (!seat.runs || archive === undefined) return undefined
+  if (amount === STOPPED_FIRST) seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
+  else seat.kill()
+  return () => {
+    if (seat.runs) seat.kill()
+    stage.aside(async () => {
+      const { host } = stage.operator
+      const random = randomFor(stage.seed, `restore at ${stage.scheduler.nowMs}`)
+      const restored = await restoreSomePast({ witness: archive.witness, image: seat.image, random, host })
+      stage.trace.say('restore', restored?.text ?? 'nothing to restore from')
+      if (restored !== undefined) seat.replaceDisk(restored.image)
+      seat.start()
+    })
     return 1
   }
 }
