@@ -102,27 +102,17 @@ fs.rmSync = (path, options) => {
   volumeOf(String(path))?.removed(String(path))
 }
 
-/** The pool of threads writes: its order is nobody's. */
-const write = (fd: number, data: Buffer, start: number, length: number, position: number, done: Written): void => {
+/** The pool of threads would write, in an order that is nobody's. The product asks for the promise only. */
+const writeLater = async (fd: number, data: Buffer, start: number, length: number, position: number) => {
   const volume = open.get(fd)?.volume
-  if (volume === undefined) return system.write(fd, data, start, length, position, done)
-  const writing = volume.pause().then(() => fs.writeSync(fd, data, start, length, position))
-  writing.then(
-    (count) => done(null, count, data),
-    (error: unknown) => done(error as NodeJS.ErrnoException, 0, data),
-  )
+  if (volume === undefined) return systemWrite(fd, data, start, length, position)
+  await volume.pause()
+  return { bytesWritten: fs.writeSync(fd, data, start, length, position), buffer: data }
 }
-type Written = (error: NodeJS.ErrnoException | null, bytesWritten: number, buffer: Buffer) => void
-type WriteArguments = readonly [fd: number, data: Buffer, start: number, length: number, position: number]
-Object.defineProperty(write, promisify.custom, {
-  value: (...args: WriteArguments) =>
-    new Promise((resolve, reject) => {
-      const done: Written = (error, bytesWritten, buffer) =>
-        error === null ? resolve({ bytesWritten, buffer }) : reject(error)
-      write(...args, done)
-    }),
-})
-fs.write = write as typeof fs.write
+const systemWrite = promisify(system.write)
+const write = ((...args: Parameters<typeof system.write>) => system.write(...args)) as typeof fs.write
+Object.defineProperty(write, promisify.custom, { value: writeLater })
+fs.write = write
 
 /** In one piece. */
 fs.createReadStream = ((path: fs.PathLike, options?: BufferEncoding) => {
