@@ -5,6 +5,7 @@ import { openArchive } from '../../../shared/archive/open-archive.ts'
 import type { ArchiveStorage, StoredObject } from '../../../shared/archive/storage.ts'
 import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Random } from '../../chaos/random.ts'
+import { archiveIn } from '../nodes/cast.ts'
 
 export type Disturbance = 'archive away' | 'archive answers lost' | 'archive lists late'
 
@@ -37,9 +38,9 @@ export class ArchiveLink {
     }
   }
 
-  /** A drill runs in the only thread there is. */
-  get ports(): ArchivePorts {
-    const open: ArchivePorts['open'] = async (location, options) => this.#over(await openArchive(location, options))
+  /** For the process with that data folder. A drill runs in the only thread there is. */
+  portsIn(data: string): ArchivePorts {
+    const open: ArchivePorts['open'] = async (_, options) => this.#over(await openArchive(archiveIn(data), options))
     const drill: ArchivePorts['drill'] = async (order) => {
       try {
         return await runDrill(order, open)

@@ -65,19 +65,22 @@ export function archiveIn(data: string): string {
   return join(data, 'archive')
 }
 
-function archiveConfigIn(data: string, plan: ArchivePlan | undefined): object {
+/** Its name goes into the audit, and what is there must be the same in every run of a seed. */
+const ARCHIVE = '/simulated/archive'
+
+function archiveConfigOf(plan: ArchivePlan | undefined): object {
   if (plan === undefined) return { archive: { enabled: false } }
   const { everyMs, durable, windowMs } = plan
   const kept = windowMs === undefined ? {} : { window_days: windowMs / DAY_MS, keep_days: (2 * windowMs) / DAY_MS }
   return {
-    archive: { to: archiveIn(data), upload_every_ms: everyMs, ...kept },
+    archive: { to: ARCHIVE, upload_every_ms: everyMs, ...kept },
     ...(durable ? { durability: { revocations: 'archive' } } : {}),
   }
 }
 
 export function primaryConfigIn(data: string, freshness: Freshness, archive?: ArchivePlan): PrimaryConfig {
   const peers = [peer('operator', 'operator'), ...REGIONS.map((region) => peer(region, 'replica'))]
-  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, ...archiveConfigIn(data, archive) }
+  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, ...archiveConfigOf(archive) }
   return primaryConfig.parse({ ...COMMON, ...small, data, listen: addressOf('primary'), freshness, peers })
 }
 

@@ -1,11 +1,11 @@
 /** A node's place: its machine, its disk, and the process that runs there now, made of the modules that `main.ts` wires. */
 import { join } from 'node:path'
-import type { ArchivePorts } from '../../../primary/archiver/open-archiver.ts'
 import { Primary } from '../../../primary/node.ts'
 import { Replica } from '../../../replica/node.ts'
 import { assert, reportOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Random } from '../../chaos/random.ts'
+import type { ArchiveLink } from '../archive/link.ts'
 import { Volume } from '../disk/volume.ts'
 import type { Network } from '../network/network.ts'
 import {
@@ -29,7 +29,7 @@ export interface SeatOptions {
   readonly image: string
   readonly freshness: Freshness
   /** Of a primary that archives. */
-  readonly archive: { readonly plan: ArchivePlan; readonly ports: ArchivePorts } | undefined
+  readonly archive: { readonly plan: ArchivePlan; readonly link: ArchiveLink } | undefined
   readonly log: Log
   readonly random: Random
   /** A process that ended without having been told to. */
@@ -48,6 +48,7 @@ export class Seat {
   readonly #options: SeatOptions
   #image: string
   #running: Running | undefined
+  #stopping = false
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -58,8 +59,13 @@ export class Seat {
     return this.#options.machine
   }
 
+  /** Whether it can be ended; one that is about to stop cannot. */
   get runs(): boolean {
-    return this.#running !== undefined
+    return this.#running !== undefined && !this.#stopping
+  }
+
+  get stops(): boolean {
+    return this.#stopping
   }
 
   get node(): Primary | Replica | undefined {
@@ -68,6 +74,8 @@ export class Seat {
 
   /** To be called by the scheduler: the node's first steps are taken at once. */
   start(): void {
+    // Whoever has it stopped starts it again.
+    if (this.#stopping) return
     const { machine, folder, onFailed } = this.#options
     assert(this.#running === undefined, 'one process a seat')
     machine.powered = true
@@ -124,9 +132,9 @@ export class Seat {
   /** In order; resolves when it has stopped. The image is what it left. */
   async stop(): Promise<void> {
     const { node, life, volume } = this.#now()
+    this.#stopping = true
     await node?.stop()
-    // Something else has ended it meanwhile.
-    if (life.over) return
+    this.#stopping = false
     life.end()
     this.#running = undefined
     volume.copyTo(this.#nextImage())
@@ -154,7 +162,7 @@ export class Seat {
     const common = { identity: identityOf(machine.name), kek: KEK, log, host }
     if (role === 'primary') {
       const config = primaryConfigIn(data, freshness, archive?.plan)
-      const ports = archive === undefined ? {} : { archivePorts: archive.ports }
+      const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data) }
       return Primary.start({ ...common, ...ports, config, reread: () => config })
     }
     const config = replicaConfigIn(data, machine.name as Region)

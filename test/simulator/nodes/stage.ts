@@ -162,10 +162,7 @@ export class Stage {
       folder,
       image: join(images, name),
       freshness,
-      archive:
-        name === 'primary' && this.archive !== undefined
-          ? { plan: this.archive.plan, ports: this.archive.link.ports }
-          : undefined,
+      archive: name === 'primary' ? this.archive : undefined,
       log: nodeLog((line) => this.trace.say(name, line)),
       random: randomFor(seed, `disk of ${name}`),
       onFailed: (what) => this.problem(what),

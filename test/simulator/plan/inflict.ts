@@ -2,6 +2,7 @@
 import type { FaultEvent } from '../../history/event.ts'
 import { REGIONS, servicesOf } from '../nodes/cast.ts'
 import { randomFor } from '../time/entropy.ts'
+import type { Seat } from '../nodes/seat.ts'
 import type { Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
 import { restoreSomePast } from '../archive/restored.ts'
@@ -176,6 +177,15 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
   }
 }
 
+const LOOK_MS = 20
+
+/** A stop takes as long as uploading what waits. */
+function whenStopped(stage: Stage, seat: Seat, work: () => Promise<void>): void {
+  const { scheduler } = stage
+  if (!seat.stops) return stage.aside(work)
+  scheduler.at(scheduler.nowMs + LOOK_MS, FATE, () => whenStopped(stage, seat, work))
+}
+
 /** Some past of the primary comes back on a new disk; what was revoked since must not. */
 function restorePast(stage: Stage, { target, amount }: PlannedFault): End | undefined {
   const seat = stage.seat(target)
@@ -184,8 +194,8 @@ function restorePast(stage: Stage, { target, amount }: PlannedFault): End | unde
   if (amount === STOPPED_FIRST) seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
   else seat.kill()
   return () => {
-    if (seat.runs) seat.kill()
-    stage.aside(async () => {
+    whenStopped(stage, seat, async () => {
+      if (seat.runs) seat.kill()
       const { host } = stage.operator
       const random = randomFor(stage.seed, `restore at ${stage.scheduler.nowMs}`)
       const restored = await restoreSomePast({ witness: archive.witness, image: seat.image, random, host })

@@ -121,7 +121,7 @@ export interface Aim {
 export const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
 export const KINDS: readonly SimulatedKind[] = [...DRAWS.map(([kind]) => kind), ...ARCHIVE_KINDS]
 /** Of all seeds: an archive costs as much as the rest of a cluster. */
-const ARCHIVED = 0.25
+const ARCHIVED = 0.15
 const ROUNDS_MS = [0, 20, 100, 300] as const
 const WINDOWS_MS = [undefined, undefined, 700, 1_500] as const
 
