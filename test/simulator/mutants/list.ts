@@ -212,14 +212,6 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     breaks: 'S1',
   },
   {
-    name: 'the manifest names files that are still on their way',
-    aim: { kinds: ['killed', 'power lost', 'archive away'], archive: { everyMs: 20 } },
-    file: 'primary/archiver/upload.ts',
-    find: 'await inParallel(outgoing',
-    replace: 'void inParallel(outgoing',
-    breaks: 'archive',
-  },
-  {
     name: 'retention deletes old files that nothing covers',
     aim: { kinds: ['killed', 'restored'], archive: { windowMs: 700 } },
     file: 'shared/archive/retention-plan.ts',
@@ -249,6 +241,6 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     file: 'ops/restore/new-epoch.ts',
     find: 'asTxid(last + RESTORE_TXID_JUMP)',
     replace: 'asTxid(meta.txid + 1)',
-    breaks: 'primary ended',
+    breaks: 'restore',
   },
 ]

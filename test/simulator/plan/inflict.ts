@@ -198,8 +198,11 @@ function restorePast(stage: Stage, { target, amount }: PlannedFault): End | unde
       if (seat.runs) seat.kill()
       const { host } = stage.operator
       const random = randomFor(stage.seed, `restore at ${stage.scheduler.nowMs}`)
-      const restored = await restoreSomePast({ witness: archive.witness, image: seat.image, random, host })
-      stage.trace.say('restore', restored?.text ?? 'nothing to restore from')
+      const options = { witness: archive.witness, image: seat.image, random, host }
+      const restored = await restoreSomePast(options).catch((error: unknown) =>
+        stage.problem(`restore: ${String(error)}`),
+      )
+      stage.trace.say('restore', restored?.text ?? 'nothing was restored')
       if (restored !== undefined) seat.replaceDisk(restored.image)
       seat.start()
     })
