@@ -99,7 +99,6 @@ const config: OxlintConfig = defineConfig({
     // Runs in programs of others, beside `fetch` and its timeouts.
     imports(['shared/discharge/**'], without(sharedKnows, noTimers)),
     imports(['shared/archive/**'], without(sharedKnows, noTimers)),
-    imports(['primary/archiver/**'], without([...nodes, noReplica], noTimers)),
     {
       // Time and entropy come in as parameters: only the clock reads them.
       files: ['ops/**', 'primary/**', 'replica/**', 'shared/**'],
@@ -131,7 +130,7 @@ const config: OxlintConfig = defineConfig({
     },
     // Works on files and buckets with the system's own threads, which no simulation orders.
     {
-      files: ['primary/archiver/**', 'shared/archive/**'],
+      files: ['shared/archive/**'],
       rules: { 'no-restricted-globals': 'off' },
     },
     // The end of the process itself.

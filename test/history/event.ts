@@ -93,6 +93,10 @@ export type FaultKind =
   | 'links broken'
   | 'slow link'
   | 'power lost'
+  | 'archive away'
+  | 'archive answers lost'
+  | 'archive lists late'
+  | 'restored'
   | 'asleep'
 
 /** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */

@@ -2,7 +2,7 @@
 import { rounded, type SimulatedRecord, type Stretch } from '../evidence/record.ts'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
-import { KINDS } from './plan/plan.ts'
+import { ARCHIVE_KINDS, KINDS } from './plan/plan.ts'
 import type { Order, SeedReport } from './seeds-child.ts'
 
 export class Report {
@@ -44,6 +44,9 @@ export const GATES_FROM_SEEDS = 60
 /** What a seed must have seen at least, on average. */
 const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.04, unleased: 0.04 } as const
 const FAULT_A_SEED = 0.05
+/** Few seeds archive: it takes many before chance leaves none of this out. */
+const ARCHIVE_FAULT_A_SEED = 0.004
+const ARCHIVE_GATES_FROM_SEEDS = 500
 
 /** One sentence for each thing that these seeds came too rarely near to. */
 export function missedGates({ seeds, counts, bites }: Report, kinds: readonly FaultKind[]): readonly string[] {
@@ -52,8 +55,13 @@ export function missedGates({ seeds, counts, bites }: Report, kinds: readonly Fa
     seen >= aSeed * seeds ? [] : [`${what}: seen ${seen} times, ${Math.ceil(aSeed * seeds)} are needed`]
   return [
     ...Object.entries(A_SEED).flatMap(([name, aSeed]) => short(name, counts[name as keyof typeof A_SEED], aSeed)),
-    ...kinds.flatMap((kind) => short(kind, bites.get(kind) ?? 0, FAULT_A_SEED)),
+    ...kinds.flatMap((kind) => short(kind, bites.get(kind) ?? 0, aSeed(kind, seeds))),
   ]
+}
+
+function aSeed(kind: FaultKind, seeds: number): number {
+  if (!ARCHIVE_KINDS.some((own) => own === kind)) return FAULT_A_SEED
+  return seeds < ARCHIVE_GATES_FROM_SEEDS ? 0 : ARCHIVE_FAULT_A_SEED
 }
 
 export function figures(report: Report, tookMs: number): readonly string[] {

@@ -1,7 +1,9 @@
 /** One seed: a cluster is set up, used, and disturbed by its plan; then quiet, a last look at everything, and the verdict. */
 import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bound.ts'
+import { join } from 'node:path'
 import { checkHistory, type Bounds, type Verdict } from '../history/check.ts'
 import type { HistoryEvent } from '../history/event.ts'
+import { copyOf } from './archive/witness.ts'
 import { isPowerLost } from './disk/volume.ts'
 import { Load } from './load/load.ts'
 import { Stage, textOf } from './nodes/stage.ts'
@@ -35,6 +37,8 @@ export interface Grounds {
  */
 const FRESH_AGAIN_MS_MAX = 5_000
 const PROBE_MS = 150
+/** The archiver tries again after half a second, then after twice as long each time, thirty seconds at most. */
+const ARCHIVED_AGAIN_MS_MAX = 31_000
 /** What was asked for at the end of the load is answered, or known to have failed. */
 const LAST_ANSWER_MS = 300
 const LAST_LOOK_MS = 600
@@ -46,8 +50,8 @@ export function boundsOf({ freshness }: Plan): Bounds {
 }
 
 export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<RunResult> {
-  const { seed, freshness, lengthMs, faults } = plan
-  const stage = new Stage({ seed, freshness, folder, images, epochMs: RUN_EPOCH_MS })
+  const { seed, freshness, archive, lengthMs, faults } = plan
+  const stage = new Stage({ seed, freshness, archive, folder, images, epochMs: RUN_EPOCH_MS })
   const watch = (reason: unknown): void => {
     if (!isPowerLost(reason)) stage.problem(`a rejection that nobody handled: ${textOf(reason)}`)
   }
@@ -60,11 +64,12 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
     const { scheduler } = stage
     const bounds = boundsOf(plan)
     const quietMs = lengthMs + bounds.revocationMs + LAST_ANSWER_MS
-    await scheduler.runUntil(quietMs)
+    await stage.runUntil(quietMs)
     const freshAgainMs = await freshAgain(stage, load, quietMs)
     const lookMs = scheduler.nowMs
     load.readAll()
-    await scheduler.runUntil(lookMs + LAST_LOOK_MS)
+    await stage.runUntil(lookMs + LAST_LOOK_MS)
+    await lookAtArchive(stage, plan, folder)
     const verdict = checkHistory(stage.events, bounds)
     const failures = [...verdict.violations.map(({ rule, what }) => `${rule}: ${what}`), ...stage.problems]
     failures.push(...lastLook(stage.events, lookMs))
@@ -91,6 +96,22 @@ async function freshAgain(stage: Stage, load: Load, sinceMs: number): Promise<nu
     await scheduler.runUntil(scheduler.nowMs + PROBE_MS)
   }
   return scheduler.nowMs - sinceMs
+}
+
+/** What waited while the archive was away is soon there, and all of it can be restored. */
+async function lookAtArchive(stage: Stage, { faults }: Plan, folder: string): Promise<void> {
+  const { archive, scheduler } = stage
+  const { data } = stage.seat('primary')
+  if (archive === undefined || data === undefined) return
+  const { witness } = archive
+  const sinceMs = scheduler.nowMs
+  const copy = (): string => copyOf(data, join(folder, 'copy'))
+  while (!(await witness.hasAll(copy()))) {
+    if (scheduler.nowMs - sinceMs > ARCHIVED_AGAIN_MS_MAX)
+      return stage.problem('archive: what was committed has not arrived')
+    await stage.runUntil(scheduler.nowMs + PROBE_MS)
+  }
+  await witness.lookAtAll(copy(), !faults.some(({ kind }) => kind === 'wall clock moved'))
 }
 
 /** V2: when all is well again nothing is unavailable, and what nobody asked to revoke is accepted. */

@@ -1,4 +1,4 @@
-/** Schedules that once broke a promise: each is the shortest that did, and stays. */
+/** Schedules that once broke a promise, each the shortest that did, and those that chance draws too seldom: they stay. */
 import type { Plan } from './plan/plan.ts'
 
 export interface Scenario {
@@ -30,6 +30,21 @@ export const SCENARIOS: readonly Scenario[] = [
       faults: [
         { kind: 'power lost', target: 'primary', atMs: 1_241, forMs: 210, amount: 0 },
         { kind: 'power lost', target: 'primary', atMs: 1_947, forMs: 53, amount: 14 },
+      ],
+    },
+  },
+  {
+    // What was revoked between the two must outlive both, and the archive must lead through three epochs.
+    name: 'a primary that is restored twice while answers of its archive are lost',
+    plan: {
+      seed: 75,
+      freshness: { lease_ms: 700, ping_ms: 140 },
+      archive: { bucket: true, everyMs: 20, durable: true, windowMs: undefined },
+      lengthMs: 2_500,
+      faults: [
+        { kind: 'archive answers lost', target: 'primary', atMs: 1_000, forMs: 900, amount: 0 },
+        { kind: 'restored', target: 'primary', atMs: 1_200, forMs: 100, amount: 0 },
+        { kind: 'restored', target: 'primary', atMs: 2_000, forMs: 200, amount: 1 },
       ],
     },
   },

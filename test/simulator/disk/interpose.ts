@@ -5,6 +5,7 @@
  */
 import fs from 'node:fs'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
+import { promisify } from 'node:util'
 import type Sqlite from 'better-sqlite3'
 import { fileOf, type OpenFile, Volume, volumeOf } from './volume.ts'
 
@@ -89,28 +90,108 @@ fs.unlinkSync = (path) => {
   system.unlinkSync(path)
 }
 
+fs.linkSync = (from, to) => {
+  const file = fileOf(String(from))
+  file?.volume.step('rename')
+  system.linkSync(from, to)
+  file?.volume.linked(String(from), String(to))
+}
+
+fs.rmSync = (path, options) => {
+  system.rmSync(path, options)
+  volumeOf(String(path))?.removed(String(path))
+}
+
+/** The pool of threads would write, in an order that is nobody's. The product asks for the promise only. */
+const writeLater = async (fd: number, data: Buffer, start: number, length: number, position: number) => {
+  const volume = open.get(fd)?.volume
+  if (volume === undefined) return systemWrite(fd, data, start, length, position)
+  await volume.pause()
+  return { bytesWritten: fs.writeSync(fd, data, start, length, position), buffer: data }
+}
+const systemWrite = promisify(system.write)
+const write = ((...args: Parameters<typeof system.write>) => system.write(...args)) as typeof fs.write
+Object.defineProperty(write, promisify.custom, { value: writeLater })
+fs.write = write
+
+/** In one piece. */
+fs.createReadStream = ((path: fs.PathLike, options?: BufferEncoding) => {
+  const volume = volumeOf(String(path))
+  if (volume === undefined) return system.createReadStream(path, options)
+  const pieces = async function* (): AsyncGenerator<Buffer> {
+    await volume.pause()
+    volume.step('open')
+    yield system.readFileSync(path)
+  }
+  return pieces()
+}) as unknown as typeof fs.createReadStream
+
+/** What of a file handle the product asks for; a call that waits for the disk lets time pass, the others do not. */
+function handleOf(fd: number, volume: Volume) {
+  const waiting = async <T>(work: () => T): Promise<T> => {
+    await volume.pause()
+    return work()
+  }
+  const close = async (): Promise<void> => fs.closeSync(fd)
+  return {
+    writeFile: (text: string) => waiting(() => void fs.writeSync(fd, text)),
+    write: (data: Uint8Array, start: number, length: number) =>
+      waiting(() => ({ bytesWritten: fs.writeSync(fd, data, start, length), buffer: data })),
+    read: async (data: Uint8Array, start: number, length: number, position: number) => ({
+      bytesRead: system.readSync(fd, data, start, length, position),
+      buffer: data,
+    }),
+    stat: async () => system.fstatSync(fd),
+    utimes: async (atime: number, mtime: number) => system.futimesSync(fd, atime, mtime),
+    datasync: () => waiting(() => fs.fdatasyncSync(fd)),
+    sync: () => waiting(() => fs.fsyncSync(fd)),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
 fs.promises.open = (async (path: fs.PathLike, flags?: string, mode?: fs.Mode) => {
   const volume = volumeOf(String(path))
   if (volume === undefined) return systemPromises.open(path, flags, mode)
   await volume.pause()
-  const fd = fs.openSync(path, flags ?? 'r', mode)
-  return {
-    writeFile: async (text: string): Promise<void> => {
-      await volume.pause()
-      fs.writeSync(fd, text)
-    },
-    datasync: async (): Promise<void> => {
-      await volume.pause()
-      fs.fdatasyncSync(fd)
-    },
-    [Symbol.asyncDispose]: async (): Promise<void> => fs.closeSync(fd),
-  }
+  return handleOf(fs.openSync(path, flags ?? 'r', mode), volume)
 }) as unknown as typeof fs.promises.open
 
-fs.promises.rename = async (from, to) => {
-  await volumeOf(String(from))?.pause()
-  fs.renameSync(from, to)
+/** On a volume as the synchronous call of that name, a moment later. */
+function later<A extends readonly [fs.PathLike, ...(readonly unknown[])], R>(
+  original: (...args: A) => Promise<R>,
+  work: (...args: A) => R,
+): (...args: A) => Promise<R> {
+  return async (...args) => {
+    const volume = volumeOf(String(args[0]))
+    if (volume === undefined) return original(...args)
+    await volume.pause()
+    return work(...args)
+  }
 }
+
+type Named = fs.Dirent | string
+const nameOf = (entry: Named): string => (typeof entry === 'string' ? entry : entry.name)
+/** The order in which a file system lists is its own. */
+const listing = (path: fs.PathLike, options: object): readonly Named[] =>
+  (system.readdirSync(path, options) as Named[]).toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+
+Object.assign(fs.promises, {
+  rename: later(systemPromises.rename, (from, to) => fs.renameSync(from, to)),
+  link: later(systemPromises.link, (from, to) => fs.linkSync(from, to)),
+  unlink: later(systemPromises.unlink, (path) => fs.unlinkSync(path)),
+  rm: later(systemPromises.rm, (path, options) => {
+    volumeOf(String(path))?.step('unlink')
+    fs.rmSync(path, options)
+  }),
+  mkdir: later(
+    systemPromises.mkdir as (path: fs.PathLike, options: fs.MakeDirectoryOptions) => Promise<unknown>,
+    (path, options) => system.mkdirSync(path, options),
+  ),
+  access: later(systemPromises.access, (path, mode) => system.accessSync(path, mode)),
+  stat: later(systemPromises.stat as (path: fs.PathLike) => Promise<fs.Stats>, (path) => system.statSync(path)),
+  readdir: later(systemPromises.readdir as (path: fs.PathLike, options: object) => Promise<readonly Named[]>, listing),
+})
 
 syncBuiltinESMExports()
 

@@ -161,6 +161,16 @@ export class Volume {
     if (file !== undefined) this.#files.set(to, Object.assign(file, { path: to }))
   }
 
+  /** Both names are of what was written, and of what was not synced. */
+  linked(from: string, to: string): void {
+    const file = this.#files.get(from)
+    if (file !== undefined) this.#files.set(to, { ...file, path: to, changes: [...file.changes] })
+  }
+
+  removed(path: string): void {
+    for (const name of this.#files.keys()) if (name === path || name.startsWith(`${path}/`)) this.#files.delete(name)
+  }
+
   async pause(): Promise<void> {
     const { scheduler } = this.#life
     await new Promise<void>((resolve) => scheduler.at(scheduler.nowMs + SYNC_MS / 3, this.#life, resolve))

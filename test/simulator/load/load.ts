@@ -21,6 +21,9 @@ const POSITION_TIMEOUT_MS = 2 * MIN_POSITION_WAIT_MS
 const SHOWN_BEFORE_MS = 150
 const WAITS = ['local', 'durable', 'global'] as const
 
+const SUPERSEDED = 'position_superseded'
+const EXPECTED: ReadonlySet<string> = new Set(['token_refused', SUPERSEDED])
+
 export class Load {
   readonly #stage: Stage
   readonly #random: Random
@@ -88,10 +91,10 @@ export class Load {
     again()
   }
 
-  /** A primary that is away mints and exchanges nothing, and no token is exchanged that was revoked meanwhile; no more may happen. */
+  /** A primary that is away mints and exchanges nothing, no token is exchanged that was revoked meanwhile, and a restore ends what is asked of the epoch before; no more may happen. */
   #outage(error: unknown): void {
-    const away = error instanceof MacaroondError && (error.kind === 'unavailable' || error.code === 'token_refused')
-    if (!away) this.#stage.problem(`a call failed: ${error instanceof Error ? error.message : String(error)}`)
+    const isExpected = error instanceof MacaroondError && (error.kind === 'unavailable' || EXPECTED.has(error.code))
+    if (!isExpected) this.#stage.problem(`a call failed: ${error instanceof Error ? error.message : String(error)}`)
   }
 
   async #mint(): Promise<void> {
@@ -135,6 +138,7 @@ export class Load {
     const { id, position, org, subject, issuedAtMs: issuedMs } = result
     const [kid = ''] = id.split('.')
     trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
+    this.#stage.archive?.witness.saw(position, false)
     events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors, org, subject, kid, issuedMs })
     this.#newest = position
     return result
@@ -159,9 +163,13 @@ export class Load {
     try {
       const { seq, position } = await signer.revoke({ id, wait })
       this.#newest = position
+      const { archive } = this.#stage
+      archive?.witness.saw(position, archive.plan.durable && wait === 'durable')
       return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
     } catch (error) {
-      if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') throw error
+      // Superseded: it was carried out in an epoch that a restore has ended since.
+      const isOpen = error instanceof MacaroondError && (error.kind === 'unavailable' || error.code === SUPERSEDED)
+      if (!isOpen) throw error
       return { ...asked, ret: scheduler.nowMs, result: 'indeterminate' }
     }
   }

@@ -1,4 +1,5 @@
 /** Who is in the simulated cluster: names, addresses, identities, and what each node is configured with. */
+import { join } from 'node:path'
 import { primaryConfig, type PrimaryConfig } from '../../../primary/config.ts'
 import { replicaConfig, type ReplicaConfig } from '../../../replica/config.ts'
 import { identityFromSeed, type Identity } from '../../../shared/channel/identity.ts'
@@ -45,9 +46,41 @@ export interface Freshness {
   readonly ping_ms: number
 }
 
-export function primaryConfigIn(data: string, freshness: Freshness): PrimaryConfig {
+/** How the primary archives. */
+export interface ArchivePlan {
+  /** Costs a request an object: what waits is merged, and a lost answer is repeated by the client itself. */
+  readonly bucket: boolean
+  /** Between two rounds of uploads. */
+  readonly everyMs: number
+  /** A revocation is durable once it is archived. */
+  readonly durable: boolean
+  /** How long single transactions can be restored; undefined for longer than any run. */
+  readonly windowMs: number | undefined
+}
+
+const DAY_MS = 86_400_000
+
+/** The archive lies beside the database, and is on the same disk. */
+export function archiveIn(data: string): string {
+  return join(data, 'archive')
+}
+
+/** Its name goes into the audit, and what is there must be the same in every run of a seed. */
+const ARCHIVE = '/simulated/archive'
+
+function archiveConfigOf(plan: ArchivePlan | undefined): object {
+  if (plan === undefined) return { archive: { enabled: false } }
+  const { everyMs, durable, windowMs } = plan
+  const kept = windowMs === undefined ? {} : { window_days: windowMs / DAY_MS, keep_days: (2 * windowMs) / DAY_MS }
+  return {
+    archive: { to: ARCHIVE, upload_every_ms: everyMs, ...kept },
+    ...(durable ? { durability: { revocations: 'archive' } } : {}),
+  }
+}
+
+export function primaryConfigIn(data: string, freshness: Freshness, archive?: ArchivePlan): PrimaryConfig {
   const peers = [peer('operator', 'operator'), ...REGIONS.map((region) => peer(region, 'replica'))]
-  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, archive: { enabled: false } }
+  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, ...archiveConfigOf(archive) }
   return primaryConfig.parse({ ...COMMON, ...small, data, listen: addressOf('primary'), freshness, peers })
 }
 

@@ -21,6 +21,16 @@ export interface MachineOptions {
 }
 
 const UP_MS = 1_000_000
+/** On average. Jobs that are not named do not run. */
+const JOBS_MS: Readonly<Record<string, number>> = {
+  'archive compact 1': 300,
+  'archive compact 2': 700,
+  'archive compact 3': 1_500,
+  'archive snapshot': 1_000,
+  'archive retain': 600,
+  'archive drill': 1_400,
+  'archive heartbeat': 900,
+}
 
 export class Machine {
   readonly name: string
@@ -64,8 +74,7 @@ export class Life implements Owner {
       clock: this.#clock(() => random.fraction()),
       entropy,
       transport: world.network.transportOf(this),
-      // Cron runs by the machine's own date; what it would start, the plan starts.
-      schedule: () => () => undefined,
+      schedule: ({ name, run }) => this.#recur(JOBS_MS[name], run, () => random.fraction()),
     }
   }
 
@@ -79,6 +88,20 @@ export class Life implements Owner {
 
   runsFromMs(nowMs: number): number {
     return this.#over ? Infinity : Math.max(nowMs, this.machine.pausedUntilMs)
+  }
+
+  /** Cron runs by the machine's own date, far too seldom for a run of seconds. */
+  #recur(everyMs: number | undefined, run: () => Promise<void>, uniform: () => number): () => void {
+    if (everyMs === undefined) return () => undefined
+    let callOff = (): void => undefined
+    const again = (): void => {
+      callOff = this.host.clock.after(everyMs * (0.5 + uniform()), () => {
+        again()
+        void run()
+      })
+    }
+    again()
+    return () => callOff()
   }
 
   #clock(uniform: () => number): NodeClock {

@@ -5,9 +5,18 @@ import { Replica } from '../../../replica/node.ts'
 import { assert, reportOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
 import type { Random } from '../../chaos/random.ts'
+import type { ArchiveLink } from '../archive/link.ts'
 import { Volume } from '../disk/volume.ts'
 import type { Network } from '../network/network.ts'
-import { identityOf, KEK, primaryConfigIn, replicaConfigIn, type Freshness, type Region } from './cast.ts'
+import {
+  type ArchivePlan,
+  identityOf,
+  KEK,
+  primaryConfigIn,
+  replicaConfigIn,
+  type Freshness,
+  type Region,
+} from './cast.ts'
 import type { Life, Machine } from './machine.ts'
 
 export interface SeatOptions {
@@ -19,10 +28,14 @@ export interface SeatOptions {
   /** What the disk holds at first. */
   readonly image: string
   readonly freshness: Freshness
+  /** Of a primary that archives. */
+  readonly archive: { readonly plan: ArchivePlan; readonly link: ArchiveLink } | undefined
   readonly log: Log
   readonly random: Random
   /** A process that ended without having been told to. */
   readonly onFailed: (what: string) => void
+  /** A process has ended otherwise than in order, and left this on the disk. */
+  readonly onCrashed: (image: string) => void
 }
 
 interface Running {
@@ -35,6 +48,7 @@ export class Seat {
   readonly #options: SeatOptions
   #image: string
   #running: Running | undefined
+  #stopping = false
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -45,8 +59,13 @@ export class Seat {
     return this.#options.machine
   }
 
+  /** Whether it can be ended; one that is about to stop cannot. */
   get runs(): boolean {
-    return this.#running !== undefined
+    return this.#running !== undefined && !this.#stopping
+  }
+
+  get stops(): boolean {
+    return this.#stopping
   }
 
   get node(): Primary | Replica | undefined {
@@ -55,6 +74,8 @@ export class Seat {
 
   /** To be called by the scheduler: the node's first steps are taken at once. */
   start(): void {
+    // Whoever has it stopped starts it again.
+    if (this.#stopping) return
     const { machine, folder, onFailed } = this.#options
     assert(this.#running === undefined, 'one process a seat')
     machine.powered = true
@@ -79,6 +100,7 @@ export class Seat {
     const { volume } = this.#end('killed')
     volume.copyTo(this.#nextImage())
     volume.close()
+    this.#options.onCrashed(this.#image)
   }
 
   /** The end of the run: nobody starts from this disk again. */
@@ -91,6 +113,7 @@ export class Seat {
     const { volume } = this.#end('power lost')
     const lost = volume.survivors(this.#nextImage(), this.#options.random)
     volume.close()
+    this.#options.onCrashed(this.#image)
     return lost
   }
 
@@ -100,6 +123,7 @@ export class Seat {
     volume.crashAfter(steps, () => {
       this.#end('power lost')
       told(volume.survivors(this.#nextImage(), this.#options.random))
+      this.#options.onCrashed(this.#image)
       const nobody = { runsFromMs: (nowMs: number) => nowMs }
       life.scheduler.at(life.scheduler.nowMs, nobody, () => volume.close())
     })
@@ -108,7 +132,9 @@ export class Seat {
   /** In order; resolves when it has stopped. The image is what it left. */
   async stop(): Promise<void> {
     const { node, life, volume } = this.#now()
+    this.#stopping = true
     await node?.stop()
+    this.#stopping = false
     life.end()
     this.#running = undefined
     volume.copyTo(this.#nextImage())
@@ -120,12 +146,24 @@ export class Seat {
     return this.#image
   }
 
+  /** Where the process that runs has its files. */
+  get data(): string | undefined {
+    return this.#running?.volume.folder
+  }
+
+  /** Another disk is put into the machine. */
+  replaceDisk(image: string): void {
+    assert(this.#running === undefined, 'nobody uses the disk')
+    this.#image = image
+  }
+
   #open(data: string, { host }: Life): Promise<Primary | Replica> {
-    const { role, machine, freshness, log } = this.#options
+    const { role, machine, freshness, archive, log } = this.#options
     const common = { identity: identityOf(machine.name), kek: KEK, log, host }
     if (role === 'primary') {
-      const config = primaryConfigIn(data, freshness)
-      return Primary.start({ ...common, config, reread: () => config })
+      const config = primaryConfigIn(data, freshness, archive?.plan)
+      const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data) }
+      return Primary.start({ ...common, ...ports, config, reread: () => config })
     }
     const config = replicaConfigIn(data, machine.name as Region)
     return Replica.start({ ...common, config, reread: () => config })

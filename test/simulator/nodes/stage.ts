@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { signerOver, type Signer } from '../../../primary/client/signer.ts'
 import { CachingVerifier } from '../../../replica/worker/caching-verifier.ts'
 import { PersistentClient } from '../../../shared/channel/persistent-client.ts'
+import { ArchiveLink } from '../archive/link.ts'
+import { Witness } from '../archive/witness.ts'
+import { authorityKeyIn } from '../archive/authority-key.ts'
 import type { HistoryEvent } from '../../history/event.ts'
 import { Network } from '../network/network.ts'
 import { randomFor } from '../time/entropy.ts'
@@ -17,6 +20,7 @@ import {
   MACHINES,
   REGIONS,
   servicesOf,
+  type ArchivePlan,
   type Freshness,
   type Region,
 } from './cast.ts'
@@ -33,6 +37,8 @@ export interface StageOptions {
   readonly images: string
   /** Unix milliseconds at the beginning. */
   readonly epochMs: number
+  /** Undefined: nothing is archived. */
+  readonly archive?: ArchivePlan | undefined
 }
 
 /** With the stack, which is the same in every run. */
@@ -61,6 +67,10 @@ export class Stage {
   readonly operator: Life
   readonly services: ReadonlyMap<Region, { readonly life: Life; readonly verifier: CachingVerifier }>
   readonly problems: string[] = []
+  /** Undefined where nothing is archived. */
+  readonly archive: { readonly plan: ArchivePlan; readonly link: ArchiveLink; readonly witness: Witness } | undefined
+  /** Work on files that stand still: no time passes meanwhile. */
+  readonly #aside: (() => Promise<void>)[] = []
   readonly #options: StageOptions
   readonly #machines = new Map<string, Machine>()
 
@@ -72,6 +82,7 @@ export class Stage {
     this.network = new Network(this.scheduler, randomFor(seed, 'network'))
     mkdirSync(folder, { recursive: true })
     this.#place()
+    this.archive = this.#openArchive()
     this.seats = new Map(['primary', ...REGIONS].map((name) => [name, this.#seat(name)]))
     this.operator = this.machine('operator').begin()
     this.signer = this.#openSigner()
@@ -94,6 +105,21 @@ export class Stage {
   problem(what: string): void {
     this.problems.push(what)
     this.trace.say('problem', what)
+  }
+
+  /** Done before anything else happens in the cluster. */
+  aside(work: () => Promise<void>): void {
+    this.#aside.push(work)
+  }
+
+  /** Lets time pass. */
+  async runUntil(untilMs: number): Promise<void> {
+    for (;;) {
+      await this.scheduler.runUntil(untilMs, () => this.#aside.length > 0)
+      const work = this.#aside.shift()
+      if (work === undefined) return
+      await work()
+    }
   }
 
   startAll(): void {
@@ -136,10 +162,31 @@ export class Stage {
       folder,
       image: join(images, name),
       freshness,
+      archive: name === 'primary' ? this.archive : undefined,
       log: nodeLog((line) => this.trace.say(name, line)),
       random: randomFor(seed, `disk of ${name}`),
       onFailed: (what) => this.problem(what),
+      onCrashed: (crashed) => {
+        const witness = name === 'primary' ? this.archive?.witness : undefined
+        if (witness !== undefined) this.aside(() => witness.lookAfterCrash(crashed))
+      },
     })
+  }
+
+  #openArchive(): Stage['archive'] {
+    const { archive: plan, images, folder, seed } = this.#options
+    if (plan === undefined) return undefined
+    const onProblem = (what: string): void => this.problem(what)
+    const link = new ArchiveLink(randomFor(seed, 'way to the archive'), plan.bucket, onProblem)
+    const witness = new Witness({
+      plan,
+      publicKey: authorityKeyIn(join(images, 'primary')),
+      folder: join(folder, 'witness'),
+      random: randomFor(seed, 'witness'),
+      nowMs: () => this.scheduler.nowMs,
+      onProblem,
+    })
+    return { plan, link, witness }
   }
 
   #openSigner(): Signer {

@@ -1,9 +1,12 @@
 /** Carries a plan out: each fault from its beginning to its end, with what shows that it bit. */
 import type { FaultEvent } from '../../history/event.ts'
 import { REGIONS, servicesOf } from '../nodes/cast.ts'
+import { randomFor } from '../time/entropy.ts'
+import type { Seat } from '../nodes/seat.ts'
 import type { Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
-import type { PlannedFault } from './plan.ts'
+import { restoreSomePast } from '../archive/restored.ts'
+import { type PlannedFault, STOPPED_FIRST } from './plan.ts'
 
 /** Nobody's: faults come whatever state the cluster is in. */
 const FATE = { runsFromMs: (nowMs: number): number => nowMs }
@@ -50,6 +53,12 @@ function begin(stage: Stage, fault: PlannedFault): End | undefined {
       return losePower(stage, fault)
     case 'wall clock moved':
       return moveClock(stage, fault)
+    case 'archive away':
+    case 'archive answers lost':
+    case 'archive lists late':
+      return stage.archive?.link.disturb(fault.kind)
+    case 'restored':
+      return restorePast(stage, fault)
   }
 }
 
@@ -164,6 +173,39 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
   clock.move(amount)
   return () => {
     clock.move(0)
+    return 1
+  }
+}
+
+const LOOK_MS = 20
+
+/** A stop takes as long as uploading what waits. */
+function whenStopped(stage: Stage, seat: Seat, work: () => Promise<void>): void {
+  const { scheduler } = stage
+  if (!seat.stops) return stage.aside(work)
+  scheduler.at(scheduler.nowMs + LOOK_MS, FATE, () => whenStopped(stage, seat, work))
+}
+
+/** Some past of the primary comes back on a new disk; what was revoked since must not. */
+function restorePast(stage: Stage, { target, amount }: PlannedFault): End | undefined {
+  const seat = stage.seat(target)
+  const { archive } = stage
+  if (!seat.runs || archive === undefined) return undefined
+  if (amount === STOPPED_FIRST) seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
+  else seat.kill()
+  return () => {
+    whenStopped(stage, seat, async () => {
+      if (seat.runs) seat.kill()
+      const { host } = stage.operator
+      const random = randomFor(stage.seed, `restore at ${stage.scheduler.nowMs}`)
+      const options = { witness: archive.witness, image: seat.image, random, host }
+      const restored = await restoreSomePast(options).catch((error: unknown) =>
+        stage.problem(`restore: ${String(error)}`),
+      )
+      stage.trace.say('restore', restored?.text ?? 'nothing was restored')
+      if (restored !== undefined) seat.replaceDisk(restored.image)
+      seat.start()
+    })
     return 1
   }
 }

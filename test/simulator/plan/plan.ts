@@ -1,7 +1,7 @@
 /** What a seed does to its cluster: drawn whole before the run begins, so that it can be printed, repeated and cut short. */
 import type { Random } from '../../chaos/random.ts'
 import type { FaultKind } from '../../history/event.ts'
-import { REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
+import { type ArchivePlan, REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
 import { randomFor } from '../time/entropy.ts'
 
 /** What is held back and delivered at once is a slow link here. */
@@ -20,6 +20,8 @@ export interface PlannedFault {
 export interface Plan {
   readonly seed: number
   readonly freshness: Freshness
+  /** Undefined: nothing is archived. */
+  readonly archive?: ArchivePlan | undefined
   /** Until then tokens come and go and faults begin; all faults are over by then. */
   readonly lengthMs: number
   readonly faults: readonly PlannedFault[]
@@ -88,19 +90,62 @@ const DRAWS: readonly (readonly [SimulatedKind, Draw])[] = [
   ],
 ]
 
+const disturb: Draw = (random, around) => ({ target: 'primary', forMs: forLeases(random, around), amount: 0 })
+
+/** What happens to a primary that archives. */
+const ARCHIVE_DRAWS: typeof DRAWS = [
+  ['archive away', disturb],
+  ['archive answers lost', disturb],
+  ['archive lists late', disturb],
+  [
+    'restored',
+    (random, around) => ({
+      target: 'primary',
+      forMs: forLeases(random, around, 1),
+      amount: random.fraction() < 0.5 ? KILLED_FIRST : STOPPED_FIRST,
+    }),
+  ],
+]
+/** Of a restore: how the primary ends before it. */
+const KILLED_FIRST = 0
+export const STOPPED_FIRST = 1
+
 /** Narrows what is drawn to what a question is about. */
 export interface Aim {
   readonly kinds?: readonly FaultKind[]
   readonly leaseMs?: number
+  /** Every primary archives, and does it so. */
+  readonly archive?: Partial<ArchivePlan>
 }
 
-export const KINDS: readonly SimulatedKind[] = DRAWS.map(([kind]) => kind)
+export const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
+export const KINDS: readonly SimulatedKind[] = [...DRAWS.map(([kind]) => kind), ...ARCHIVE_KINDS]
+/** Of all seeds: an archive costs as much as the rest of a cluster. */
+const ARCHIVED = 0.15
+const ROUNDS_MS = [0, 20, 100, 300] as const
+const WINDOWS_MS = [undefined, undefined, 700, 1_500] as const
+
+/** By a generator of its own: the rest of a plan is the same with an archive and without. */
+function drawArchive(seed: number, { kinds, archive }: Aim): ArchivePlan | undefined {
+  const random = randomFor(seed, 'archive')
+  const isAsked = archive !== undefined || kinds?.some((kind) => ARCHIVE_KINDS.some((own) => own === kind)) === true
+  const isDrawn = random.fraction() < ARCHIVED && kinds === undefined
+  const plan = {
+    bucket: random.fraction() < 0.5,
+    everyMs: random.pick(ROUNDS_MS) ?? 0,
+    durable: random.fraction() < 0.4,
+    windowMs: random.pick(WINDOWS_MS),
+  }
+  return isAsked || isDrawn ? { ...plan, ...archive } : undefined
+}
 
 export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const random = randomFor(seed, 'plan')
   const lengthMs = steps * STEP_MS
   const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
-  const draws = DRAWS.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
+  const archive = drawArchive(seed, aim)
+  const all = archive === undefined ? DRAWS : [...DRAWS, ...ARCHIVE_DRAWS, ...ARCHIVE_DRAWS]
+  const draws = all.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
   const faults: PlannedFault[] = []
   const count = 1 + random.below(FAULTS_MAX)
   while (faults.length < count) {
@@ -112,6 +157,7 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   return {
     seed,
     freshness: { lease_ms: leaseMs, ping_ms: Math.round(leaseMs / PINGS_A_LEASE) },
+    archive,
     lengthMs,
     faults: faults.toSorted((a, b) => a.atMs - b.atMs),
   }
@@ -134,8 +180,9 @@ function drawFault(random: Random, { draws, leaseMs, lengthMs, during }: DrawOpt
   return { kind, ...drawn, atMs, forMs: Math.round(Math.min(drawn.forMs, lengthMs - atMs)) }
 }
 
-export function planText({ seed, freshness, lengthMs, faults }: Plan): readonly string[] {
-  const head = `seed ${seed}: L = ${freshness.lease_ms} ms, ping every ${freshness.ping_ms} ms, ${lengthMs} ms`
+export function planText({ seed, freshness, archive, lengthMs, faults }: Plan): readonly string[] {
+  const cluster = `seed ${seed}: L = ${freshness.lease_ms} ms, ping every ${freshness.ping_ms} ms, ${lengthMs} ms`
+  const head = archive === undefined ? cluster : `${cluster}; ${archiveText(archive)}`
   return [
     head,
     ...faults.map(({ kind, target, atMs, forMs, amount }, index) => {
@@ -143,4 +190,13 @@ export function planText({ seed, freshness, lengthMs, faults }: Plan): readonly 
       return `  ${index}. at ${atMs} ms, for ${forMs} ms: ${kind}${by}: ${target}`
     }),
   ]
+}
+
+function archiveText({ bucket, everyMs, durable, windowMs }: ArchivePlan): string {
+  const parts = [
+    `archived ${bucket ? 'in a bucket' : 'in a directory'} every ${everyMs} ms`,
+    ...(windowMs === undefined ? [] : [`single transactions kept for ${windowMs} ms`]),
+    ...(durable ? ['durable is what is archived'] : []),
+  ]
+  return parts.join(', ')
 }

@@ -1,0 +1,104 @@
+/** The way from the primary to its archive, which can be disturbed: the product's own storage is at its end. */
+import type { ArchivePorts } from '../../../primary/archiver/open-archiver.ts'
+import { runDrill } from '../../../primary/archiver/drill-order.ts'
+import { openArchive } from '../../../shared/archive/open-archive.ts'
+import type { ArchiveStorage, StoredObject } from '../../../shared/archive/storage.ts'
+import { MacaroondError, reportOf } from '../../../shared/errors.ts'
+import type { Random } from '../../chaos/random.ts'
+import { archiveIn } from '../nodes/cast.ts'
+
+export type Disturbance = 'archive away' | 'archive answers lost' | 'archive lists late'
+
+const LOST = 0.5
+
+export class ArchiveLink {
+  readonly #random: Random
+  readonly #isBucket: boolean
+  readonly #onProblem: (what: string) => void
+  /** How many faults of each kind there are now. */
+  readonly #now = new Map<Disturbance, number>()
+  readonly #bites = new Map<Disturbance, number>()
+  /** Put while lists come late. */
+  readonly #unlisted = new Set<string>()
+
+  constructor(random: Random, isBucket: boolean, onProblem: (what: string) => void) {
+    this.#random = random
+    this.#isBucket = isBucket
+    this.#onProblem = onProblem
+  }
+
+  /** Returns what ends it, which returns how often it bit. */
+  disturb(kind: Disturbance): () => number {
+    const before = this.#bites.get(kind) ?? 0
+    this.#now.set(kind, (this.#now.get(kind) ?? 0) + 1)
+    return () => {
+      this.#now.set(kind, (this.#now.get(kind) ?? 1) - 1)
+      if (kind === 'archive lists late' && !this.#is(kind)) this.#unlisted.clear()
+      return (this.#bites.get(kind) ?? 0) - before
+    }
+  }
+
+  /** For the process with that data folder. A drill runs in the only thread there is. */
+  portsIn(data: string): ArchivePorts {
+    const open: ArchivePorts['open'] = async (_, options) => this.#over(await openArchive(archiveIn(data), options))
+    const drill: ArchivePorts['drill'] = async (order) => {
+      try {
+        return await runDrill(order, open)
+      } catch (error) {
+        const isDisturbed = error instanceof MacaroondError && error.code === 'archive_unavailable'
+        if (!isDisturbed) this.#onProblem(`archive: a drill failed: ${JSON.stringify(reportOf(error))}`)
+        throw error
+      }
+    }
+    return { open, drill }
+  }
+
+  #over(storage: ArchiveStorage): ArchiveStorage {
+    return {
+      location: storage.location,
+      isBucket: this.#isBucket,
+      list: async (prefix) => this.#listed(await this.#asked(() => storage.list(prefix))),
+      get: (key, range, into) => this.#asked(() => storage.get(key, range, into)),
+      put: (key, content, timestampMs) => this.#told(key, () => storage.put(key, content, timestampMs)),
+      create: (key, bytes) => this.#created(key, () => storage.create(key, bytes)),
+      delete: (key) => this.#told(key, () => storage.delete(key)),
+      sweep: () => this.#asked(() => storage.sweep()),
+    }
+  }
+
+  async #asked<T>(ask: () => Promise<T>): Promise<T> {
+    if (this.#is('archive away')) throw this.#bite('archive away')
+    return ask()
+  }
+
+  async #told<T>(key: string, tell: () => Promise<T>): Promise<T> {
+    if (this.#is('archive lists late')) this.#unlisted.add(key)
+    const answer = await this.#asked(tell)
+    if (this.#is('archive answers lost') && this.#random.fraction() < LOST) throw this.#bite('archive answers lost')
+    return answer
+  }
+
+  /** The client of a bucket asks again when an answer is lost, and is told that there is one already. */
+  async #created(key: string, tell: () => Promise<boolean>): Promise<boolean> {
+    const created = await this.#told(key, tell)
+    const isLost = this.#isBucket && this.#is('archive answers lost') && this.#random.fraction() < LOST
+    if (!isLost) return created
+    this.#bite('archive answers lost')
+    return false
+  }
+
+  #listed(objects: readonly StoredObject[]): readonly StoredObject[] {
+    const listed = objects.filter(({ key }) => !this.#unlisted.has(key))
+    if (listed.length < objects.length) this.#bite('archive lists late')
+    return listed
+  }
+
+  #is(kind: Disturbance): boolean {
+    return (this.#now.get(kind) ?? 0) > 0
+  }
+
+  #bite(kind: Disturbance): MacaroondError {
+    this.#bites.set(kind, (this.#bites.get(kind) ?? 0) + 1)
+    return new MacaroondError('archive_unavailable', kind, { hint: 'it comes back' })
+  }
+}
