@@ -11,7 +11,6 @@ import type { WorkersCalls } from './workers-child.ts'
 
 const CLUSTER = 'bench'
 const REGIONS = ['fra', 'sin', 'iad']
-export const WORKERS = 50
 
 interface Region {
   readonly replica: Child<ReplicaCalls>
@@ -30,7 +29,7 @@ export class Fleet {
   }
 
   /** Resolves when an org exists and every worker holds a lease. */
-  static async start(folder: string): Promise<Fleet> {
+  static async start(folder: string, workersInAll: number): Promise<Fleet> {
     const common = { cluster: CLUSTER, identity: '/none', listen: '127.0.0.1:0', kek: { env: 'NONE' } }
     const kek = randomBytes(32).toString('hex')
     const member = async () => {
@@ -62,7 +61,7 @@ export class Fleet {
     await client.call('start', { cluster: CLUSTER, primary: at, replica: first.at, ...seeds })
     const manned = regions.map(async ({ replica, at: address }, index) => {
       const workers = new Child<WorkersCalls>('workers-child.ts')
-      const count = Math.ceil((WORKERS - index) / regions.length)
+      const count = Math.ceil((workersInAll - index) / regions.length)
       await workers.call('start', { cluster: CLUSTER, replica: address, seed: worker.seed, count })
       return { replica, workers }
     })

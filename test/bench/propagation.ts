@@ -1,6 +1,7 @@
 /** From the COMMIT of a revocation until it is enforced: at every replica, at every worker, and everywhere at once. */
 import { createServer, type AddressInfo } from 'node:net'
-import { Fleet, WORKERS } from './fleet.ts'
+import { join } from 'node:path'
+import { Fleet } from './fleet.ts'
 import type { Plan, Rate } from './plan.ts'
 import type { Row } from './report.ts'
 import { maximum, percentile } from './statistics.ts'
@@ -10,8 +11,17 @@ import type { Enforced } from './workers-child.ts'
 const AIM = { perSecond: 100, p50Ms: 2, p99Ms: 10 }
 const ROUND_TRIPS = 200
 
+/** As few as show what the way takes, and as many as an operator may have: all of them share these processors. */
+const WORKERS_FEW = 3
+const WORKERS_MANY = 50
+
 export async function measurePropagation(folder: string, plan: Plan): Promise<Row[]> {
-  const fleet = await Fleet.start(folder)
+  const few = await measureFleet(join(folder, 'few'), plan, WORKERS_FEW)
+  return [...few, ...(await measureFleet(join(folder, 'many'), plan, WORKERS_MANY))]
+}
+
+async function measureFleet(folder: string, plan: Plan, workers: number): Promise<Row[]> {
+  const fleet = await Fleet.start(folder, workers)
   const rows: Row[] = []
   let last = 0
   for (const rate of plan.propagation.rates) {
@@ -20,13 +30,13 @@ export async function measurePropagation(folder: string, plan: Plan): Promise<Ro
     for (const [where, all] of Object.entries(seen)) {
       const samples = all.flatMap((one) => delaysMs(one, commits, last))
       const aim = rate.perSecond === AIM.perSecond ? AIM : undefined
-      const section = `Revocation: COMMIT to enforced at every ${where}`
+      const section = `Revocation: COMMIT to enforced at every ${where}, of ${workers} workers at 3 replicas`
       rows.push(...rowsOf({ section, name: `${rate.perSecond}/s`, samples, aim }))
     }
     last = seq
     rows.push(...(await roundTripRows(fleet, rate)))
   }
-  rows.push(...globalRows(await fleet.client.call('revokeGlobally', plan.propagation.global)))
+  rows.push(...globalRows(await fleet.client.call('revokeGlobally', plan.propagation.global), workers))
   await fleet.end()
   return rows
 }
@@ -86,7 +96,7 @@ async function roundTripRows({ regions }: Fleet, rate: Rate): Promise<Row[]> {
   return rowsOf({ section, name: `${rate.perSecond}/s`, samples: (samples ?? []).map((ns) => ns / 1e6) })
 }
 
-function globalRows(samplesNs: readonly number[]): Row[] {
-  const section = `revoke --wait global, from the call: 3 replicas, ${WORKERS} workers`
+function globalRows(samplesNs: readonly number[], workers: number): Row[] {
+  const section = `revoke --wait global, from the call: 3 replicas, ${workers} workers`
   return rowsOf({ section, name: 'one after the other', samples: samplesNs.map((ns) => ns / 1e6) })
 }
