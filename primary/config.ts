@@ -18,6 +18,7 @@ import type { DurabilitySettings } from './durability/durability.ts'
 import { pathText } from '../shared/config/read-config.ts'
 import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../shared/freshness/bound.ts'
 import { CLOCK_RATE_ERROR_MAX } from '../shared/limits.ts'
+import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
 
 export interface PrimaryConfig {
   readonly cluster: string
@@ -91,7 +92,7 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
       .prefault({}),
     durability: z
       .strictObject({
-        revocations: z.enum(['local', 'replica', 'archive']).optional(),
+        revocations: z.enum(DURABILITY_LEVELS).optional(),
         degraded: z.boolean().default(false),
       })
       .prefault({}),

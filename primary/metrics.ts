@@ -1,9 +1,13 @@
 /** What `status` says, as metrics. */
-import { counter, gauge, gauges, type Metric, type Sample, states } from '../shared/metrics/metric.ts'
+import { counter, each, gauge, gauges, type Metric, type Sample, states } from '../shared/metrics/metric.ts'
 import { parsePosition } from '../shared/position.ts'
-import type { DestinationStatus, PrimaryStatus, ReplicaLink } from '../shared/protocol/status.ts'
-
-const WRITES = ['open', 'unconfirmed', 'clock in doubt', 'disk full', 'stopping'] as const
+import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
+import {
+  type DestinationStatus,
+  type PrimaryStatus,
+  type ReplicaLink,
+  WRITES_STATES,
+} from '../shared/protocol/status.ts'
 
 export function primaryMetrics(status: PrimaryStatus): readonly Metric[] {
   const { archive } = status
@@ -25,7 +29,7 @@ function ownMetrics(status: PrimaryStatus): readonly Metric[] {
     gauge('macaroond_txid', 'Last transaction.', txid),
     gauge('macaroond_revocation_seq', 'Number of the last revocation.', status.revocationSeq),
     gauge('macaroond_orgs', 'Organisations.', status.orgs),
-    states('macaroond_writes', 'Whether writes are taken, and what keeps them from it.', WRITES, status.writes),
+    states('macaroond_writes', 'Whether writes are taken, and what keeps them from it.', WRITES_STATES, status.writes),
     gauge('macaroond_segment_log_bytes', 'Size of the log of segments.', status.log.bytes),
     gauge('macaroond_wal_frames', 'Pages in the WAL that wait for a checkpoint.', status.walFrames),
   ]
@@ -53,69 +57,53 @@ function durabilityMetrics({ durability }: PrimaryStatus): readonly Metric[] {
   const { revocations, degradedSinceMs, degradedAnswers } = durability
   const help = 'What a revocation reaches before it is acknowledged as durable.'
   return [
-    states('macaroond_durability', help, ['local', 'replica', 'archive'], revocations),
+    states('macaroond_durability', help, DURABILITY_LEVELS, revocations),
     gauge('macaroond_durability_degraded', '1 while revocations are acknowledged with less.', degradedSinceMs !== null),
     counter('macaroond_durability_degraded_answers_total', 'Revocations acknowledged with less.', degradedAnswers),
   ]
 }
 
 function replicaMetrics(replicas: readonly ReplicaLink[]): readonly Metric[] {
-  const each = (valueOf: (replica: ReplicaLink) => number | boolean | null): readonly Sample[] =>
-    replicas.flatMap((replica) => {
-      const value = valueOf(replica)
-      const labels = { replica: replica.name, region: replica.region ?? '' }
-      return value === null ? [] : [{ labels, value: Number(value) }]
-    })
-  const connected = each(({ wal, revocations }) => wal && revocations)
+  const ofEach = (valueOf: (replica: ReplicaLink) => number | boolean | null): readonly Sample[] =>
+    each(replicas, ({ name, region }) => ({ replica: name, region: region ?? '' }), valueOf)
+  const connected = ofEach(({ wal, revocations }) => wal && revocations)
+  const lag = ofEach((replica) => replica.lag)
+  const seq = ofEach(({ revocationSeq }) => revocationSeq)
   return [
     gauges('macaroond_replica_connected', '1 while both channels of a replica are open.', connected),
-    gauges(
-      'macaroond_replica_lag_transactions',
-      'Transactions that a replica has not acknowledged.',
-      each(({ lag }) => lag),
-    ),
-    gauges(
-      'macaroond_replica_revocation_seq',
-      'Number of the last revocation that a replica has acknowledged.',
-      each(({ revocationSeq }) => revocationSeq),
-    ),
+    gauges('macaroond_replica_lag_transactions', 'Transactions that a replica has not acknowledged.', lag),
+    gauges('macaroond_replica_revocation_seq', 'Number of the last revocation that a replica has acknowledged.', seq),
   ]
 }
 
 function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Metric[] {
-  const each = (valueOf: (destination: DestinationStatus) => number | null | undefined): readonly Sample[] =>
-    destinations.flatMap((destination) => {
-      const value = valueOf(destination)
-      return value === null || value === undefined ? [] : [{ labels: { archive: destination.location }, value }]
-    })
-  const drilled = each(({ lastDrill }) => (lastDrill === null ? null : lastDrill.atMs / 1000))
-  const passed = each(({ lastDrill }) => (lastDrill === null ? null : Number(lastDrill.ok)))
+  const ofEach = (valueOf: (destination: DestinationStatus) => number | boolean | null): readonly Sample[] =>
+    each(destinations, ({ location }) => ({ archive: location }), valueOf)
+  const alerts = ofEach((it) => it.alerts.length)
+  const drilled = ofEach(({ lastDrill }) => (lastDrill === null ? null : lastDrill.atMs / 1000))
+  const passed = ofEach(({ lastDrill }) => lastDrill?.ok ?? null)
   return [
     gauges(
       'macaroond_archive_lag_transactions',
       'Transactions that wait for the archive.',
-      each(({ lag }) => lag),
+      ofEach(({ lag }) => lag),
     ),
     gauges(
       'macaroond_archive_lag_seconds',
       'Since when the oldest of them waits.',
-      each(({ lagMs }) => lagMs / 1000),
+      ofEach(({ lagMs }) => lagMs / 1000),
     ),
     gauges(
       'macaroond_archive_files',
       'Files in the archive.',
-      each(({ files }) => files),
+      ofEach(({ files }) => files),
     ),
     gauges(
       'macaroond_archive_bytes',
       'Bytes in the archive.',
-      each(({ bytes }) => bytes),
+      ofEach(({ bytes }) => bytes),
     ),
-    gauges(
-      'macaroond_archive_alerts',
-      'What an operator should look at; `status` says it.',
-      each((it) => it.alerts.length),
-    ),
+    gauges('macaroond_archive_alerts', 'What an operator should look at; `status` says it.', alerts),
     gauges('macaroond_archive_drill_timestamp_seconds', 'When the last drill of a restore ended.', drilled),
     gauges('macaroond_archive_drill_ok', '1 where it succeeded.', passed),
     gauges('macaroond_archive_job_timestamp_seconds', 'When a job last succeeded.', destinations.flatMap(jobSamples)),
@@ -123,7 +111,9 @@ function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Me
 }
 
 function jobSamples({ location, jobs }: DestinationStatus): readonly Sample[] {
-  return jobs.flatMap(({ job, doneAtMs }) =>
-    doneAtMs === null ? [] : [{ labels: { archive: location, job }, value: doneAtMs / 1000 }],
+  return each(
+    jobs,
+    ({ job }) => ({ archive: location, job }),
+    ({ doneAtMs }) => (doneAtMs === null ? null : doneAtMs / 1000),
   )
 }

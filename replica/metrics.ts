@@ -1,5 +1,5 @@
 /** What `status` says, as metrics. */
-import { gauge, gauges, type Metric, type Sample } from '../shared/metrics/metric.ts'
+import { each, gauge, gauges, type Metric, type Sample } from '../shared/metrics/metric.ts'
 import { parsePosition } from '../shared/position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
 
@@ -41,10 +41,11 @@ function freshnessMetrics({ freshness }: ReplicaStatus): readonly Metric[] {
 }
 
 function linkMetrics({ wal, stream, alarm }: ReplicaStatus): readonly Metric[] {
-  const connected = Object.entries({ wal, revocations: stream }).map(([channel, { phase }]) => ({
-    labels: { channel },
-    value: Number(phase === 'connected'),
-  }))
+  const connected = each(
+    Object.entries({ wal, revocations: stream }),
+    ([channel]) => ({ channel }),
+    ([, { phase }]) => phase === 'connected',
+  )
   return [
     gauges('macaroond_primary_connected', '1 while a channel to the primary is open.', connected),
     gauge(

@@ -29,6 +29,15 @@ export function gauges(name: Described['name'], help: string, samples: readonly 
   return { name, help, kind: 'gauge', samples }
 }
 
+/** A series for each of the things that have such a value. */
+export function each<T>(
+  things: readonly T[],
+  labelsOf: (thing: T) => Readonly<Record<string, string>>,
+  valueOf: (thing: T) => number | boolean | null,
+): readonly Sample[] {
+  return things.flatMap((thing) => samplesOf(valueOf(thing)).map(({ value }) => ({ labels: labelsOf(thing), value })))
+}
+
 /** One series for each of the states, 1 for the one that is. */
 export function states(name: Described['name'], help: string, all: readonly string[], current: string): Metric {
   return gauges(

@@ -57,8 +57,10 @@ export class MetricsDoor {
     const { address, log } = this.#options
     const { host, port } = parseAddress(address)
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => reject(listeningFailed(address, error)))
+      const failed = (error: NodeJS.ErrnoException): void => reject(listeningFailed(address, error))
+      this.#server.once('error', failed)
       this.#server.listen({ host, port }, () => {
+        this.#server.off('error', failed)
         this.#server.on('error', (error) => log.error({ err: error }, 'the metrics cannot be asked for'))
         resolve()
       })

@@ -130,7 +130,9 @@ export interface OrgDisabled extends Revoked {
 
 export type RevokeAnswer = TokenRevoked | SubjectRevoked | OrgRevoked | KeyRetired | OrgDisabled
 
-export type DurabilityLevel = 'archive' | 'replica' | 'local'
+/** From the least. */
+export const DURABILITY_LEVELS = ['local', 'replica', 'archive'] as const
+export type DurabilityLevel = (typeof DURABILITY_LEVELS)[number]
 
 export interface Reached {
   /** What holds now: in the archive, on a replica's disk, or on the primary's only. */

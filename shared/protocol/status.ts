@@ -40,6 +40,9 @@ export interface ArchiveStatus extends DestinationStatus {
   readonly copies: readonly DestinationStatus[]
 }
 
+/** `open`, or why writes are not taken. */
+export const WRITES_STATES = ['open', 'unconfirmed', 'clock in doubt', 'disk full', 'stopping'] as const
+
 export interface PrimaryStatus {
   readonly role: 'primary'
   readonly cluster: string
@@ -48,8 +51,7 @@ export interface PrimaryStatus {
   readonly uptimeSeconds: number
   readonly position: string
   readonly timeline: string
-  /** `open`, or why writes are not taken. */
-  readonly writes: 'open' | 'unconfirmed' | 'clock in doubt' | 'disk full' | 'stopping'
+  readonly writes: (typeof WRITES_STATES)[number]
   readonly revocationSeq: number
   readonly orgs: number
   readonly freshness: PrimaryFreshness

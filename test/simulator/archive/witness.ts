@@ -34,7 +34,7 @@ export interface WitnessOptions {
 
 /** Rebuilt at the end, besides the newest: each costs a few milliseconds. */
 const REBUILT_MAX = 6
-/** Of a window: crystals differ, and a commit is acknowledged a while after its moment. */
+/** Of a window: clocks run at different rates, and a commit is acknowledged a while after its moment. */
 const WINDOW_PART = 0.8
 const WINDOW_LESS_MS = 200
 
