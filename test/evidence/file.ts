@@ -1,7 +1,8 @@
 /** The file that evidence is gathered in, a record a line: written whole or not at all, so who is killed loses only what it had not told. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { MacaroondError } from '../../shared/errors.ts'
+import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import {
   type EvidenceRecord,
   type MutantRecord,
@@ -36,8 +37,7 @@ function readRecord(line: string, place: string): EvidenceRecord {
 /** Reads again before it writes: another suite may have told something meanwhile. */
 export function addEvidence(path: string, record: EvidenceRecord): void {
   const records = withRecord(readEvidence(path), record)
-  writeFileSync(`${path}.new`, records.map((one) => `${JSON.stringify(one)}\n`).join(''))
-  renameSync(`${path}.new`, path)
+  writeAtomically(path, records.map((one) => `${JSON.stringify(one)}\n`).join(''))
 }
 
 /** Adds what a suite has shown, where the environment names a file for it. */

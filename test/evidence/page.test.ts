@@ -33,11 +33,22 @@ test('the coverage is of the cores of today, and no room of them is empty', () =
   for (const [room, patterns] of Object.entries(ROOMS)) {
     for (const pattern of patterns) expect(filesOf([pattern]), `${room}: ${pattern}`).not.toEqual([])
   }
-  expect(gathered().coverage.files.filter(({ file }) => !files.has(file))).toEqual([])
+  expect(
+    gathered()
+      .coverage.files.map(({ file }) => file)
+      .toSorted(),
+  ).toEqual([...files].toSorted())
 })
 
 test('of a core that is reached to less than 95 % the page says what is missing, and of no other', () => {
   const { coverage, reasons } = gathered()
   const low = coverage.files.filter(isLow).map(({ file }) => file)
   expect(Object.keys(reasons).toSorted()).toEqual(low.toSorted())
+})
+
+test('a planted bug that is on record is one that is planted', () => {
+  const { records, simulated, ofProcesses } = gathered()
+  const planted = { simulator: simulated.map(({ name }) => name), processes: ofProcesses.map(({ name }) => name) }
+  const gone = records.filter((record) => record.t === 'mutant' && !planted[record.by].includes(record.name))
+  expect(gone).toEqual([])
 })

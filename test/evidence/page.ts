@@ -25,7 +25,7 @@ export interface Evidence {
   readonly simulated: readonly ListedMutant[]
   readonly ofProcesses: readonly ListedMutant[]
   readonly ofCores: readonly ListedMutant[]
-  /** Names of the schedules that once broke a promise. */
+  /** Names of the schedules that stay. */
   readonly scenarios: readonly string[]
   readonly coverage: CoreCoverage
   /** The files of each. */
@@ -63,8 +63,8 @@ they do. More evidence is gathered with \`npm run simulate -- --evidence test/ev
 the seeds that are not there yet, and with \`CHAOS_EVIDENCE=test/evidence/runs.ndjson npm run test:partition\`. A commit with a
 \`+\` was measured with changes on top of it.`
 
-const SCENARIOS = `Run again in every CI run: those that once broke a promise, cut down to the shortest that still did, and one written by hand
-(\`test/simulator/scenarios.ts\` says what the cause was).`
+const SCENARIOS = `Run again in every CI run: those that once broke a promise, cut down to the shortest that still did, and those written
+by hand for what a seed seldom meets (\`test/simulator/scenarios.ts\` says which, and what the cause was).`
 
 const PLANTED = `Each is put in while the modules load; the program has no switch for it. "Seeds" is how many were run until it
 was caught, the one that caught it among them.`

@@ -24,7 +24,7 @@ export interface Shown {
   readonly worst: number
 }
 
-/** Of a suite that judges what is on disk, and not by times. */
+/** Where a sum begins; all there is of a suite that judges what is on disk, and not by times. */
 export const NOTHING_COUNTED: Counts = {
   verifications: 0,
   insideBound: 0,

@@ -1,5 +1,5 @@
 /** What many seeds show together: figures, gates against runs that show nothing, and how to repeat what failed. */
-import { rounded, type SimulatedRecord, type Stretch } from '../evidence/record.ts'
+import { NOTHING_COUNTED, rounded, type SimulatedRecord, type Stretch } from '../evidence/record.ts'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
 import { ARCHIVE_KINDS, KINDS } from './plan/plan.ts'
@@ -14,15 +14,7 @@ export class Report {
   readonly freshAgainMs: number[] = []
   /** Worst acceptance after an acknowledgement, as a part of its run's bound. */
   worst = 0
-  readonly counts: Record<keyof Counts, number> = {
-    verifications: 0,
-    insideBound: 0,
-    afterBound: 0,
-    afterGlobal: 0,
-    leased: 0,
-    leasedAnswered: 0,
-    unleased: 0,
-  }
+  readonly counts: Record<keyof Counts, number> = { ...NOTHING_COUNTED }
   readonly bites: Map<FaultKind, number> = new Map()
 
   take(report: SeedReport): void {

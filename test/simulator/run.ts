@@ -93,7 +93,7 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
 async function freshAgain(stage: Stage, load: Load, sinceMs: number): Promise<number> {
   const { scheduler } = stage
   while (scheduler.nowMs - sinceMs < FRESH_AGAIN_MS_MAX && !(await load.accepted())) {
-    await scheduler.runUntil(scheduler.nowMs + PROBE_MS)
+    await stage.runUntil(scheduler.nowMs + PROBE_MS)
   }
   return scheduler.nowMs - sinceMs
 }

@@ -143,6 +143,12 @@ describe('the archiver', () => {
     expect(alerts(61_000)).toEqual([])
   })
 
+  test('tells of a job that works for very long, and of the one that waits behind it', () => {
+    const own = driver().claimed().send({ kind: 'due', job: 'compact 1' }).send({ kind: 'due', job: 'compact 2' })
+    expect(alertsOf(own.state, 61_000, RULES)).toEqual(['compact 2 is late'])
+    expect(alertsOf(own.state, 601_000, RULES)).toEqual(['compact 2 is late', 'compact 1 has not ended for long'])
+  })
+
   test('uploads while a snapshot is put and while a drill restores, and names the snapshot once it is there', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
     expect([own.started, own.beside]).toEqual([undefined, { kind: 'aside', job: 'snapshot' }])

@@ -34,7 +34,7 @@ export interface WitnessOptions {
 
 /** Rebuilt at the end, besides the newest: each costs a few milliseconds. */
 const REBUILT_MAX = 6
-/** Of a window: clocks run at different rates, and a commit is acknowledged a while after its moment. */
+/** Of a window: clocks run at different rates, and a call takes a while to be committed. */
 const WINDOW_PART = 0.8
 const WINDOW_LESS_MS = 200
 
@@ -46,11 +46,14 @@ export class Witness {
     this.#options = options
   }
 
-  /** Position text, as the answer to a write says it. */
-  saw(text: string, archived: boolean): void {
+  /**
+   * Position text, as the answer to a write says it; `sinceMs`: when that was asked for. An answer may come long after the
+   * commit, from which the archive counts: one that waits for leases, or for the archive itself.
+   */
+  saw(text: string, { sinceMs, archived }: { readonly sinceMs: number; readonly archived: boolean }): void {
     const position = parsePosition(text)
     const before = this.#recorded.get(position.txid)
-    const atMs = before?.atMs ?? this.#options.nowMs()
+    const atMs = Math.min(sinceMs, before?.atMs ?? sinceMs)
     this.#recorded.set(position.txid, { position, atMs, archived: archived || before?.archived === true })
   }
 

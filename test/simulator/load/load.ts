@@ -56,14 +56,15 @@ export class Load {
 
   /** Whether each region accepts a token that nobody has revoked; lets the time pass that asking takes. */
   async accepted(): Promise<boolean> {
-    const { scheduler, services } = this.#stage
+    const stage = this.#stage
+    const { scheduler, services } = stage
     const token = this.#lasting
     if (token === undefined) return true
     const results: string[] = []
     for (const [region, { life }] of services) {
       scheduler.at(scheduler.nowMs, life, () => void this.#verify(region, token).then((result) => results.push(result)))
     }
-    await scheduler.runUntil(scheduler.nowMs + 2 * VERIFY_TIMEOUT_MS, () => results.length === services.size)
+    await stage.runUntil(scheduler.nowMs + 2 * VERIFY_TIMEOUT_MS, () => results.length === services.size)
     return results.length === services.size && results.every((result) => result === 'allow')
   }
 
@@ -138,7 +139,7 @@ export class Load {
     const { id, position, org, subject, issuedAtMs: issuedMs } = result
     const [kid = ''] = id.split('.')
     trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
-    this.#stage.archive?.witness.saw(position, false)
+    this.#stage.archive?.witness.saw(position, { sinceMs: inv, archived: false })
     events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors, org, subject, kid, issuedMs })
     this.#newest = position
     return result
@@ -164,7 +165,7 @@ export class Load {
       const { seq, position } = await signer.revoke({ id, wait })
       this.#newest = position
       const { archive } = this.#stage
-      archive?.witness.saw(position, archive.plan.durable && wait === 'durable')
+      archive?.witness.saw(position, { sinceMs: inv, archived: archive.plan.durable && wait === 'durable' })
       return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
     } catch (error) {
       // Superseded: it was carried out in an epoch that a restore has ended since.

@@ -112,10 +112,10 @@ export class Stage {
     this.#aside.push(work)
   }
 
-  /** Lets time pass. */
-  async runUntil(untilMs: number): Promise<void> {
+  /** Lets time pass; `stop` is asked between two calls. */
+  async runUntil(untilMs: number, stop: () => boolean = () => false): Promise<void> {
     for (;;) {
-      await this.scheduler.runUntil(untilMs, () => this.#aside.length > 0)
+      await this.scheduler.runUntil(untilMs, () => this.#aside.length > 0 || stop())
       const work = this.#aside.shift()
       if (work === undefined) return
       await work()
