@@ -45,8 +45,6 @@ export const REASONS: Readonly<Record<string, string>> = {
   'shared/ltx/merge.ts':
     'merging: run by the archive’s suite (test/recovery/archive), byte for byte, and by litestream (test/interop), which are not counted here',
   'shared/archive/layout.ts': 'reading names of files back: run by the archive’s suite, which is not counted here',
-  'shared/archive/manifest-state.ts':
-    'entries of another place, hash, epoch or timeline: refused in the archive’s suite, which is not counted here',
   'shared/archive/manifest.ts':
     'entries of another form, and files without a checksum: the archive’s suite, which is not counted here',
   'shared/archive/restore-plan.ts': 'the window of a whole archive: the archive’s suite, which is not counted here',
@@ -58,8 +56,6 @@ export const REASONS: Readonly<Record<string, string>> = {
   'shared/protocol/sign.ts':
     'the limit on the bytes of presented tokens: run by test/integration, which is not counted here',
   'primary/authority/discharge.ts': 'an error of another code while a ticket is opened, which is passed on',
-  'primary/authority/freshness.ts':
-    'an epoch is settled after a restore: the archive’s suite, which is not counted here',
   'primary/authority/kek.ts':
     'rotating the key-encryption key: test/integration/cli/kek.test.ts, which is not counted here',
   'primary/authority/presented.ts':

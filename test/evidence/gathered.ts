@@ -5,6 +5,7 @@ import { CORE_MUTANTS } from '../chaos/mutants/core-mutants.ts'
 import { MUTANTS as OF_PARTITIONS } from '../chaos/partition/mutants.ts'
 import { MUTANTS } from '../simulator/mutants/list.ts'
 import { SCENARIOS } from '../simulator/scenarios.ts'
+import { CAUSES } from './causes.ts'
 import { filesOf, REASONS, ROOMS } from './cores.ts'
 import type { CoreCoverage, FileCoverage, Share } from './coverage.ts'
 import { readEvidence } from './file.ts'
@@ -26,6 +27,7 @@ export function gathered(): Evidence {
     scenarios: SCENARIOS.map(({ name }) => name),
     coverage: JSON.parse(readFileSync(COVERAGE, 'utf8')) as CoreCoverage,
     rooms: Object.fromEntries(Object.entries(ROOMS).map(([room, patterns]) => [room, filesOf(patterns)])),
+    causes: CAUSES,
     reasons: REASONS,
   }
 }

@@ -52,3 +52,9 @@ test('a planted bug that is on record is one that is planted', () => {
   const gone = records.filter((record) => record.t === 'mutant' && !planted[record.by].includes(record.name))
   expect(gone).toEqual([])
 })
+
+test('every failure on record has a cause, and every cause is of a failure on record', () => {
+  const { records, causes } = gathered()
+  const failures = records.flatMap((record) => (record.t === 'mutant' ? [] : record.violations))
+  expect(Object.keys(causes).toSorted()).toEqual(failures.toSorted())
+})

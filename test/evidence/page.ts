@@ -30,18 +30,32 @@ export interface Evidence {
   readonly coverage: CoreCoverage
   /** The files of each. */
   readonly rooms: Readonly<Record<string, readonly string[]>>
+  /** What was behind a failure on record. */
+  readonly causes: Readonly<Record<string, string>>
   /** Why a core, or a part of it, is not reached. */
   readonly reasons: Readonly<Record<string, string>>
 }
 
 export function pageOf(evidence: Evidence): string {
-  const { promises, records, simulated, ofProcesses, ofCores, scenarios } = evidence
+  const { promises, records, simulated, ofProcesses, ofCores, scenarios, causes } = evidence
   const sections = [
     ['# Evidence', INTRODUCTION],
     ['## Promises, and what fails when one is broken', promiseTable(promises)],
-    ['## The simulator', ...simulatorText(records.filter((record) => record.t === 'simulated'))],
+    [
+      '## The simulator',
+      ...simulatorText(
+        records.filter((record) => record.t === 'simulated'),
+        causes,
+      ),
+    ],
     ['### Schedules that stay', SCENARIOS, scenarios.map((name) => `- ${name}`).join('\n')],
-    ['## Real processes', ...processesText(records.filter((record) => record.t === 'processes'))],
+    [
+      '## Real processes',
+      ...processesText(
+        records.filter((record) => record.t === 'processes'),
+        causes,
+      ),
+    ],
     ['## Planted bugs', PLANTED],
     ['### Found by the simulator', mutantTable(simulated, measured(records, 'simulator'))],
     ['### Found by real processes', mutantTable(ofProcesses, measured(records, 'processes'))],
@@ -87,7 +101,7 @@ function linkTo(file: string): string {
   return `[${file.replace(/^test\//, '').replace(/\.test\.ts$/, '')}](${file})`
 }
 
-function simulatorText(records: readonly SimulatedRecord[]): readonly string[] {
+function simulatorText(records: readonly SimulatedRecord[], causes: Evidence['causes']): readonly string[] {
   if (records.length === 0) return ['No run is on record.']
   const all = joinedOf(records)
   const seeds = [...Map.groupBy(records, ({ steps }) => steps).values()]
@@ -108,11 +122,11 @@ function simulatorText(records: readonly SimulatedRecord[]): readonly string[] {
     `${number(seeds)} different seeds, ${hours.toFixed(1)} hours of the cluster.`,
     shownText(all),
     table(['commit', 'date', 'seeds', 'steps', 'virtual', 'took', 'verifications', 'seeds that failed'], rows),
-    ...violationsText(all),
+    ...violationsText(all, causes),
   ]
 }
 
-function processesText(records: readonly ProcessesRecord[]): readonly string[] {
+function processesText(records: readonly ProcessesRecord[], causes: Evidence['causes']): readonly string[] {
   if (records.length === 0) return ['No run is on record.']
   const rows = records.map((record) => [
     record.suite,
@@ -138,7 +152,7 @@ function processesText(records: readonly ProcessesRecord[]): readonly string[] {
     'faults that bit',
     'violations',
   ]
-  return [table(names, rows), ...violationsText(joinedOf(records))]
+  return [table(names, rows), ...violationsText(joinedOf(records), causes)]
 }
 
 function joinedOf(records: readonly [Shown, ...Shown[]] | readonly Shown[]): Shown {
@@ -159,9 +173,10 @@ function shownText({ counts, faults, worst }: Shown): string {
   ].join('\n')
 }
 
-function violationsText({ violations }: Shown): readonly string[] {
+function violationsText({ violations }: Shown, causes: Evidence['causes']): readonly string[] {
   if (violations.length === 0) return ['No promise was broken.']
-  return [`What was broken when it ran:`, violations.map((text) => `- ${text}`).join('\n')]
+  const told = violations.map((text) => `- ${text}. ${causes[text] ?? 'The cause is not known yet.'}`)
+  return ['What was broken when it ran, and why:', told.join('\n')]
 }
 
 function measured(records: readonly EvidenceRecord[], by: MutantRecord['by']): ReadonlyMap<string, MutantRecord> {
