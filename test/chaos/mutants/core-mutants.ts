@@ -26,7 +26,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     name: 'a restarted holder judges by the pages it had',
     file: 'shared/freshness/holder.ts',
     find: 'if (!needsPages || paged === grant.timeline) return true',
-    replace: 'return true',
+    replace: 'if (!needsPages || paged !== undefined || pages === undefined || pages.txid >= 0) return true',
     by: 'test/shared/freshness/holder.test.ts',
   },
   {

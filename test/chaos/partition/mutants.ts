@@ -46,7 +46,7 @@ export const MUTANTS: readonly FoundMutant[] = [
     name: 'every token counts as revoked',
     file: 'shared/verifier/revocation-table.ts',
     find: 'if (index === undefined) return false',
-    replace: 'return true',
+    replace: 'if (index === undefined || index >= 0) return true',
     breaks: 'S12',
   },
   {

@@ -38,7 +38,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'every token counts as revoked',
     file: 'shared/verifier/revocation-table.ts',
     find: 'if (index === undefined) return false',
-    replace: 'return true',
+    replace: 'if (index === undefined || index >= 0) return true',
     breaks: 'S12',
   },
   {
