@@ -1,6 +1,7 @@
 /** What one run has shown, small enough to be kept: a line a run, and runs of one day on one commit are one line. */
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
+import { joinedTimes, NO_TIMES, type Times } from '../history/times.ts'
 
 /** A stretch of seeds: the first, and how many. */
 export type Stretch = readonly [first: number, seeds: number]
@@ -22,6 +23,8 @@ export interface Shown {
   readonly violations: readonly string[]
   /** Worst acceptance after an acknowledgement, as a part of its run's bound B. */
   readonly worst: number
+  /** Where the suite measures them. */
+  readonly times?: Times
 }
 
 /** Where a sum begins; all there is of a suite that judges what is on disk, and not by times. */
@@ -34,6 +37,9 @@ export const NOTHING_COUNTED: Counts = {
   leasedAnswered: 0,
   unleased: 0,
 }
+
+/** Where a sum of whole runs begins. */
+export const NOTHING_SHOWN: Shown = { wallSeconds: 0, counts: NOTHING_COUNTED, faults: {}, violations: [], worst: 0 }
 
 export interface SimulatedRecord extends Run, Shown {
   readonly t: 'simulated'
@@ -93,6 +99,9 @@ export function joinedShown(a: Shown, b: Shown): Shown {
     faults: sums(a.faults, b.faults),
     violations: [...new Set([...a.violations, ...b.violations])],
     worst: Math.max(a.worst, b.worst),
+    ...(a.times === undefined && b.times === undefined
+      ? {}
+      : { times: joinedTimes(a.times ?? NO_TIMES, b.times ?? NO_TIMES) }),
   }
 }
 

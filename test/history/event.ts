@@ -98,6 +98,13 @@ export type FaultKind =
   | 'archive lists late'
   | 'restored'
   | 'asleep'
+  | 'frozen'
+  | 'processor throttled'
+  | 'narrow link'
+  | 'packets lost'
+
+/** Those that only the kernel of a real machine has; the simulator has its own kind of late delivery. */
+export type OnlyReal = 'delivered late' | 'frozen' | 'processor throttled' | 'narrow link' | 'packets lost'
 
 /** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */
 export const ISOLATING: ReadonlySet<FaultKind> = new Set([

@@ -1,11 +1,11 @@
 /** What a seed does to its cluster: drawn whole before the run begins, so that it can be printed, repeated and cut short. */
 import type { Random } from '../../chaos/random.ts'
-import type { FaultKind } from '../../history/event.ts'
+import type { FaultKind, OnlyReal } from '../../history/event.ts'
 import { type ArchivePlan, REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
 import { randomFor } from '../time/entropy.ts'
 
 /** What is held back and delivered at once is a slow link here. */
-export type SimulatedKind = Exclude<FaultKind, 'delivered late'>
+export type SimulatedKind = Exclude<FaultKind, OnlyReal>
 
 export interface PlannedFault {
   readonly kind: SimulatedKind
