@@ -15,6 +15,12 @@ export function straceWorks(): boolean {
   return spawnSync('strace', [...options, 'true']).signal === 'SIGKILL'
 }
 
+/** The same for calls that fail and are not made. */
+export function straceFails(): boolean {
+  const options = ['-o', '/dev/null', '-e', 'trace=write', '-e', 'inject=write:error=EIO:when=1']
+  return spawnSync('strace', [...options, 'echo'], { stdio: 'ignore' }).status === 1
+}
+
 /** Traces the thread that does all the work of a node, from now on. `output` gets what was traced; strace ends with the process. */
 export function attachStrace(pid: number, { file, syscall, nth }: SyscallTarget, output: string): void {
   const inject = `inject=${syscall}:signal=SIGKILL:when=${nth}`

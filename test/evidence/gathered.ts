@@ -1,6 +1,7 @@
 /** All that the page is made of, as the repository has it. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { MATRIX } from '../chaos/facilities/matrix.ts'
 import { CORE_MUTANTS } from '../chaos/mutants/core-mutants.ts'
 import { MUTANTS as OF_PARTITIONS } from '../chaos/partition/mutants.ts'
 import { MUTANTS } from '../simulator/mutants/list.ts'
@@ -24,6 +25,7 @@ export function gathered(): Evidence {
     simulated: MUTANTS.map(({ name, breaks }) => ({ name, found: breaks })),
     ofProcesses: OF_PARTITIONS.map(({ name, breaks }) => ({ name, found: breaks })),
     ofCores: CORE_MUTANTS.map(({ name, by }) => ({ name, found: by })),
+    matrix: MATRIX,
     scenarios: SCENARIOS.map(({ name }) => name),
     coverage: JSON.parse(readFileSync(COVERAGE, 'utf8')) as CoreCoverage,
     rooms: Object.fromEntries(Object.entries(ROOMS).map(([room, patterns]) => [room, filesOf(patterns)])),

@@ -3,6 +3,7 @@
  * cut bit. Needs root, iproute2 and nftables; everything made here is removed again, and nothing else is touched.
  */
 import { execFileSync } from 'node:child_process'
+import { narrowed } from './narrow.ts'
 import type { Cut, Network } from './network.ts'
 
 const TABLE = 'inet macaroond'
@@ -73,7 +74,19 @@ export class Namespaces implements Network {
     if (direction !== 'in') this.#nft(at, `add rule ${TABLE} out ip daddr ${address} counter drop`)
   }
 
-  /** Takes all cuts of a host back. The number of packets they dropped. */
+  /** Of what goes between two hosts, both ways, so many in a hundred packets do not arrive. */
+  lose(at: string, other: string, percent: number): void {
+    const some = `numgen random mod 100 < ${percent} counter drop`
+    this.#nft(at, `add rule ${TABLE} in ip saddr ${this.#address(other)} ${some}`)
+    this.#nft(at, `add rule ${TABLE} out ip daddr ${this.#address(other)} ${some}`)
+  }
+
+  /** What comes to a host comes no faster, whoever sends it. What it returns ends that, and says how many packets had to wait. */
+  narrow(name: string, kbit: number): () => number {
+    return narrowed(this.#link(name), kbit)
+  }
+
+  /** Takes all cuts and losses of a host back. The number of packets they dropped. */
   heal(name: string): number {
     const dropped = this.#dropped(name)
     for (const chain of ['in', 'out']) this.#nft(name, `flush chain ${TABLE} ${chain}`)
@@ -103,11 +116,16 @@ export class Namespaces implements Network {
   }
 
   #tearDown(): void {
-    for (const [index, name] of this.#names.entries()) {
-      tryRun('ip', ['link', 'delete', `${this.#prefix}v${index}`])
+    for (const name of this.#names) {
+      tryRun('ip', ['link', 'delete', this.#link(name)])
       tryRun('ip', ['netns', 'delete', this.#host(name)])
     }
     tryRun('ip', ['link', 'delete', `${this.#prefix}b`])
+  }
+
+  /** Its end on the bridge. */
+  #link(name: string): string {
+    return `${this.#prefix}v${this.#names.indexOf(name)}`
   }
 
   #address(name: string): string {
@@ -123,7 +141,7 @@ export class Namespaces implements Network {
     ip('link', 'add', bridge, 'type', 'bridge')
     ip('addr', 'add', `${this.#subnet}.254/24`, 'dev', bridge)
     ip('link', 'set', bridge, 'up')
-    for (const [index, name] of this.#names.entries()) this.#addHost(name, `${this.#prefix}v${index}`, bridge)
+    for (const name of this.#names) this.#addHost(name, this.#link(name), bridge)
   }
 
   #addHost(name: string, link: string, bridge: string): void {
