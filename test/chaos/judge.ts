@@ -71,7 +71,7 @@ function idsOf(db: Sqlite.Database, sql: string): Set<string> {
 }
 
 function revokedIds(db: Sqlite.Database): Set<string> {
-  return idsOf(db, 'SELECT substr(key, 1, 8) AS a, substr(key, 9) AS b FROM revocations')
+  return idsOf(db, `SELECT substr(key, 1, 8) AS a, substr(key, 9) AS b FROM revocations WHERE kind = 'token'`)
 }
 
 function requireAll(tokens: readonly KnownToken[], found: ReadonlySet<string>, what: string): void {

@@ -21,6 +21,9 @@ export interface LoadOptions {
   readonly watchMs: number
 }
 
+/** What is kept of those that ended, for a last look. */
+const ENDED_MAX = 60
+
 const LOGIN = 'https://login.example'
 const MINT_EVERY_MS = 120
 const REVOKE_EVERY_MS = 180
@@ -54,6 +57,8 @@ export class Load {
   readonly #victims = new Victims()
   readonly #loops: Promise<void>[] = []
   readonly #calls = new Set<Promise<void>>()
+  readonly #lasting: ShownToken[] = []
+  #ended: readonly ShownToken[] = []
   #running = true
   #turn = 0
   /** Names the subject whose tokens come now: after its cut-off it is another one’s turn. */
@@ -70,11 +75,19 @@ export class Load {
   static async start(stage: Stage, options: LoadOptions): Promise<Load> {
     const load = new Load(stage, await stage.signer(), options)
     for (const org of new Set([...Object.values(ORGS), disabledOrg(0)])) await untilCreated(load.#signer, org)
-    for (let count = 0; count < LASTING; count += 1) load.#show((await load.#minted(ORGS.token, 'somebody')).shown)
+    for (let count = 0; count < LASTING; count += 1) {
+      load.#lasting.push(...(await load.#minted(ORGS.token, 'somebody')).shown)
+    }
+    load.#show(load.#lasting)
     load.#show([await load.#forged()])
     load.#loops.push(load.#every(MINT_EVERY_MS, () => load.#mint()))
     load.#loops.push(load.#every(REVOKE_EVERY_MS, () => load.#revoke()))
     return load
+  }
+
+  /** Of the last tokens whose revocation was acknowledged, and of those that nobody revokes. */
+  get known(): { readonly ended: readonly ShownToken[]; readonly lasting: readonly ShownToken[] } {
+    return { ended: this.#ended, lasting: this.#lasting }
   }
 
   /** Lets calls in flight end. */
@@ -144,9 +157,12 @@ export class Load {
     if (named.kind === 'disabled') await this.#nextOrg()
     // The one that mints goes on doing so until there is another.
     if (named.kind === 'key') await this.#signer.rotateKey(ORGS.key)
-    this.#stage.events.push(await this.#revoked(named, wait))
+    const revoked = await this.#revoked(named, wait)
+    this.#stage.events.push(revoked)
+    const shown = victims.flatMap((victim) => victim.shown)
+    if (revoked.result === 'ok') this.#ended = [...this.#ended, ...shown].slice(-ENDED_MAX)
     await this.#stage.pause(this.#options.watchMs)
-    const texts = victims.flatMap(({ shown }) => shown.map(({ text }) => text))
+    const texts = shown.map(({ text }) => text)
     for (const asker of this.#stage.askers) asker.drop(texts)
   }
 

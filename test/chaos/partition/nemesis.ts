@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FaultEvent, FaultKind } from '../../history/event.ts'
 import type { Direction } from '../network/network.ts'
+import type { Asker } from './asker.ts'
 import { monotonicMs } from './clock.ts'
 import { type Region, servicesOf, type Stage } from './stage.ts'
 
@@ -113,14 +114,29 @@ export function stop(target: string, ms: number): Fault {
   })
 }
 
-export function kill(target: string, awayMs: number): Fault {
+/** Killed so many times, each time away for so long. */
+export function kill(target: string, awayMs: number, times: number = 1): Fault {
   return during('killed', target, async (stage) => {
-    const asker = stage.askers.find(({ options }) => options.name === target)
-    await (asker?.kill() ?? stage.killNode(target))
-    await delay(awayMs)
-    await (asker?.start() ?? stage.startNode(target))
-    return () => 1
+    for (let left = times; left > 0; left -= 1) {
+      await end(stage, target)
+      await delay(awayMs)
+      await begin(stage, target)
+    }
+    return () => times
   })
+}
+
+export async function end(stage: Stage, target: string): Promise<void> {
+  await (askerOf(stage, target)?.kill() ?? stage.killNode(target))
+}
+
+/** Resolves when it serves. */
+export async function begin(stage: Stage, target: string): Promise<void> {
+  await (askerOf(stage, target)?.start() ?? stage.startNode(target))
+}
+
+function askerOf({ askers }: Stage, target: string): Asker | undefined {
+  return askers.find(({ options }) => options.name === target)
 }
 
 export function moveWallClock(target: string, seconds: number, ms: number): Fault {
@@ -133,9 +149,10 @@ export function moveWallClock(target: string, seconds: number, ms: number): Faul
   })
 }
 
-type Inflict = (stage: Stage) => Promise<() => number | Promise<number>>
+export type Inflict = (stage: Stage) => Promise<() => number | Promise<number>>
 
-function during(kind: FaultKind, target: string, work: Inflict): Fault {
+/** An interval in which `work` lasts, with what shows that it bit. */
+export function during(kind: FaultKind, target: string, work: Inflict): Fault {
   const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
     const from = monotonicMs()
     const end = await work(stage)
@@ -146,8 +163,8 @@ function during(kind: FaultKind, target: string, work: Inflict): Fault {
   return { kind, target, inflict }
 }
 
-function pidOf(stage: Stage, target: string): number {
-  return stage.askers.find(({ options }) => options.name === target)?.pid ?? stage.node(target).pid
+export function pidOf(stage: Stage, target: string): number {
+  return askerOf(stage, target)?.pid ?? stage.node(target).pid
 }
 
 function signalOf(stage: Stage, target: string, signal: NodeJS.Signals): void {

@@ -58,7 +58,7 @@ export async function runPartitions(options: RunOptions): Promise<readonly Histo
 }
 
 /** Every cache has something in it before anything goes wrong, however slowly the machine starts. */
-async function warm(stage: Stage): Promise<void> {
+export async function warm(stage: Stage): Promise<void> {
   const caching = stage.askers.filter(({ options }) => options.cache).map(({ options }) => options.name)
   for (let left = WARMING_MS_MAX / WARMING_LOOK_MS; left > 0; left -= 1) {
     const hits = Map.groupBy(stage.events.filter(isHit), ({ proc }) => proc)
@@ -75,7 +75,7 @@ function isHit(event: HistoryEvent): event is VerifyEvent {
   return event.t === 'verify' && event.cached === true && event.result === 'allow'
 }
 
-function timeOrdered(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
+export function timeOrdered(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
   const end = (event: HistoryEvent): number => (event.t === 'fault' ? event.until : event.ret)
   return events.toSorted((a, b) => end(a) - end(b))
 }

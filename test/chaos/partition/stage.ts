@@ -8,7 +8,7 @@ import { LateLink } from '../network/late-link.ts'
 import { Namespaces, namespacesMissing } from '../network/namespaces.ts'
 import type { Network } from '../network/network.ts'
 import { Proxies } from '../network/proxies.ts'
-import type { NodeProcess } from '../node-process.ts'
+import type { Ending, NodeProcess } from '../node-process.ts'
 import { Asker } from './asker.ts'
 import { FakeTime } from './fake-time.ts'
 
@@ -129,6 +129,13 @@ export class Stage {
   async killNode(name: string): Promise<void> {
     await this.node(name).kill()
     this.#nodes.delete(name)
+  }
+
+  /** In order, as an operator would; how each ended. */
+  async stopNodes(): Promise<readonly Ending[]> {
+    const nodes = [...this.#nodes.values()]
+    for (const node of nodes) node.signal('SIGTERM')
+    return Promise.all(nodes.map((node) => node.ended))
   }
 
   /** Everything ends, and nothing is left of the network. */

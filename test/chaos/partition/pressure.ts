@@ -1,0 +1,84 @@
+/** Faults that need more of the kernel than cuts and signals do: control groups, lossy and narrow links, another hour at the start. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { ControlGroup } from '../facilities/control-group.ts'
+import { Namespaces } from '../network/namespaces.ts'
+import { begin, during, end, type Fault, pidOf } from './nemesis.ts'
+import { type Region, servicesOf, type Stage } from './stage.ts'
+
+/** All threads of a process and whatever it started, without a signal that it could see (matrix: the freezer). */
+export function freeze(target: string, ms: number): Fault {
+  return during('frozen', target, async (stage) => {
+    const group = ControlGroup.around(pidOf(stage, target), 'freezer')
+    try {
+      group.freeze()
+      await delay(ms)
+      const frozen = group.isFrozen()
+      return () => (frozen ? 1 : 0)
+    } finally {
+      group.thaw()
+      group.remove()
+    }
+  })
+}
+
+/** So many percent of one processor. */
+export function throttle(target: string, percent: number, ms: number): Fault {
+  return during('processor throttled', target, async (stage) => {
+    const group = ControlGroup.around(pidOf(stage, target), 'cpu')
+    try {
+      group.limit(percent)
+      await delay(ms)
+      const periods = group.throttled()
+      return () => periods
+    } finally {
+      group.remove()
+    }
+  })
+}
+
+/** What reaches a region’s replica, from the primary and from its services, comes through so few kilobits a second. */
+export function narrow(region: Region, kbit: number, ms: number): Fault {
+  return during('narrow link', region, async (stage) => {
+    const widen = hostsOf(stage).narrow(region, kbit)
+    await delay(ms)
+    return widen
+  })
+}
+
+/** Between the primary and a region, both ways. */
+export function loseToPrimary(region: Region, percent: number, ms: number): Fault {
+  return lose(region, region, 'primary', percent, ms)
+}
+
+/** Between a region’s replica and its services, both ways. */
+export function loseToServices(region: Region, percent: number, ms: number): Fault {
+  return lose(servicesOf(region), servicesOf(region), region, percent, ms)
+}
+
+function lose(target: string, at: string, other: string, percent: number, ms: number): Fault {
+  return during('packets lost', target, async (stage) => {
+    hostsOf(stage).lose(at, other, percent)
+    await delay(ms)
+    return () => stage.network.heal(at)
+  })
+}
+
+/** Killed, and started while its wall clock is somewhere else; then killed and started once more, with the true time. */
+export function startAtAnotherHour(target: string, seconds: number, ms: number): Fault {
+  return during('wall clock moved', target, async (stage) => {
+    const clock = stage.clocks.get(target)
+    await end(stage, target)
+    clock?.move(seconds)
+    await begin(stage, target)
+    await delay(ms)
+    await end(stage, target)
+    clock?.move(0)
+    await begin(stage, target)
+    return () => 1
+  })
+}
+
+function hostsOf({ network }: Stage): Namespaces {
+  if (!(network instanceof Namespaces)) throw new Error('only namespaces have links that can be lossy or narrow')
+  return network
+}
