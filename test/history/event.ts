@@ -102,9 +102,20 @@ export type FaultKind =
   | 'processor throttled'
   | 'narrow link'
   | 'packets lost'
+  | 'disk damaged'
+  | 'disk lost'
+  | 'disk put back'
 
 /** Those that only the kernel of a real machine has; the simulator has its own kind of late delivery. */
-export type OnlyReal = 'delivered late' | 'frozen' | 'processor throttled' | 'narrow link' | 'packets lost'
+export type OnlyReal =
+  | 'delivered late'
+  | 'frozen'
+  | 'processor throttled'
+  | 'narrow link'
+  | 'packets lost'
+  | 'disk damaged'
+  | 'disk lost'
+  | 'disk put back'
 
 /** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */
 export const ISOLATING: ReadonlySet<FaultKind> = new Set([

@@ -147,7 +147,12 @@ export const MATRIX: readonly Row[] = [
     fault: 'damage: a bit, a cut, pages or files of another place or time, an old copy put back',
     expect: 'S10: found, named, never applied',
     needs: [],
-    by: [at('chaos/rollback'), at('integration/cluster/divergence'), at('recovery/archive/history', 'a flipped bit')],
+    by: [
+      SCHEDULES,
+      at('chaos/rollback'),
+      at('integration/cluster/divergence'),
+      at('recovery/archive/history', 'a flipped bit'),
+    ],
   },
   {
     fault: 'SQLite’s files damaged, deleted, or written by another program',

@@ -12,7 +12,7 @@ import type { Load } from './load.ts'
 import type { Stage } from './stage.ts'
 
 /** Processes that start anew, on a machine that is busy with the others. */
-const REST_MS_MAX = 15_000
+const REST_MS_MAX = 30_000
 const POLL_MS = 50
 
 /** Resolves once every service has accepted a token that nobody revokes, asked after this began; false when one does not in time. */

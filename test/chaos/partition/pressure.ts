@@ -1,5 +1,8 @@
-/** Faults that need more of the kernel than cuts and signals do: control groups, lossy and narrow links, another hour at the start. */
+/** Faults beyond cuts and signals: control groups, lossy and narrow links, another hour at the start, a replica's disk. */
+import { cpSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { disturb } from '../disturb.ts'
 import { ControlGroup } from '../facilities/control-group.ts'
 import { Namespaces } from '../network/namespaces.ts'
 import { begin, during, end, type Fault, pidOf } from './nemesis.ts'
@@ -76,6 +79,43 @@ export function startAtAnotherHour(target: string, seconds: number, ms: number):
     await begin(stage, target)
     return () => 1
   })
+}
+
+/** A replica that is killed, and starts again on a copy of its disk from before it lived on for a while. */
+export function putDiskBack(region: Region, ms: number): Fault {
+  return during('disk put back', region, async (stage) => {
+    const files = stage.files(region)
+    const earlier = join(files.folder, 'earlier')
+    await end(stage, region)
+    cpSync(files.data, earlier, { recursive: true })
+    await begin(stage, region)
+    await delay(ms)
+    await onDisk(stage, region, () => disturb(files, 'put back', earlier))
+    rmSync(earlier, { recursive: true })
+    return () => 1
+  })
+}
+
+/** A replica that is killed, and starts again with one bit of every page changed. */
+export function damageDisk(region: Region): Fault {
+  return during('disk damaged', region, async (stage) => {
+    await onDisk(stage, region, () => disturb(stage.files(region), 'damaged', ''))
+    return () => 1
+  })
+}
+
+/** A replica that is killed, and starts again with nothing. */
+export function loseDisk(region: Region): Fault {
+  return during('disk lost', region, async (stage) => {
+    await onDisk(stage, region, () => disturb(stage.files(region), 'wiped', ''))
+    return () => 1
+  })
+}
+
+async function onDisk(stage: Stage, region: Region, change: () => void): Promise<void> {
+  await end(stage, region)
+  change()
+  await begin(stage, region)
 }
 
 function hostsOf({ network }: Stage): Namespaces {

@@ -14,7 +14,17 @@ import {
   slowServices,
   stop,
 } from './nemesis.ts'
-import { freeze, loseToPrimary, loseToServices, narrow, startAtAnotherHour, throttle } from './pressure.ts'
+import {
+  damageDisk,
+  freeze,
+  loseDisk,
+  loseToPrimary,
+  loseToServices,
+  narrow,
+  putDiskBack,
+  startAtAnotherHour,
+  throttle,
+} from './pressure.ts'
 import { type Region, REGIONS, servicesOf, type Stage } from './stage.ts'
 
 export interface Schedule {
@@ -136,6 +146,13 @@ const KINDS: readonly Kind[] = [
       fault: loseToServices(region, random.pick([5, 20, 50]) ?? 20, Math.max(ms, 1_000)),
       holds: [link(servicesOf(region))],
     }),
+  },
+  {
+    needs: [],
+    draw: ({ random, region, ms }) => {
+      const faults = [putDiskBack(region, ms), damageDisk(region), loseDisk(region)]
+      return { fault: random.pick(faults) ?? loseDisk(region), holds: [life(region)] }
+    },
   },
   {
     needs: ['faketime'],

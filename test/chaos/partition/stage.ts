@@ -121,7 +121,7 @@ export class Stage {
     const planted = this.#plantedIn(name === 'primary')
     const env = { ...planted.env, ...this.clocks.get(name)?.env }
     const { imports } = planted
-    const node = this.cluster.start(this.#filesOf(name), { on: this.network.on(name), imports, env })
+    const node = this.cluster.start(this.files(name), { on: this.network.on(name), imports, env })
     this.#nodes.set(name, node)
     if (!(await node.ready(READY_MS))) throw new Error(`${name} ended:\n${node.log.join('\n')}`)
   }
@@ -153,7 +153,7 @@ export class Stage {
     return primary === this.#atPrimary ? { env: this.#env, imports: this.#imports } : { env: {}, imports: [] }
   }
 
-  #filesOf(name: string): NodeFiles {
+  files(name: string): NodeFiles {
     const found = [this.cluster.primary, ...this.cluster.replicas].find((node) => node.name === name)
     if (found === undefined) throw new Error(`there is no ${name}`)
     return found
@@ -161,7 +161,7 @@ export class Stage {
 
   /** A service as they are, with its cache, and one that asks the replica every time: what one keeps, the other shows. */
   #askersOf(region: Region, address: string): readonly Asker[] {
-    const replicas = [{ address, peerId: this.#filesOf(region).peerId }]
+    const replicas = [{ address, peerId: this.files(region).peerId }]
     return SERVICES.slice(0, this.#probes ? 2 : 1).map((service) => {
       const name = `${region}-${service}`
       const cache = isCaching(name)
