@@ -7,6 +7,7 @@ import {
   linkSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
 } from 'node:fs'
@@ -31,17 +32,22 @@ export class Scratch {
   readonly folder: string
   readonly #output: string
   readonly #lock: NodeLock | undefined
+  /** As long as it is held, the folder belongs to a restore that lives. */
+  readonly #own: NodeLock
 
   /** Throws database_exists, already_running (a node uses the folder), io_failed. */
   constructor(output: string) {
     this.#output = resolve(output)
-    refuseExisting(this.#output)
     const folder = dirname(this.#output)
+    const prefix = `.${basename(this.#output)}.restore-`
+    sweep(folder, prefix)
+    refuseExisting(this.#output)
     // Under this name a node would open it, or has it open.
     const isNodes = basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
     this.#lock = isNodes ? lockFolder(folder) : undefined
     try {
-      this.folder = mkdtempSync(join(folder, `.${basename(this.#output)}.restore-`))
+      this.folder = mkdtempSync(join(folder, prefix))
+      this.#own = lockFolder(this.folder)
     } catch (error) {
       this.#lock?.release()
       throw storageError(error, `making a scratch folder in ${folder}`)
@@ -97,11 +103,25 @@ export class Scratch {
   /** What could not be deleted, in words: a copy of the database that nobody should leave about. */
   close(): string | undefined {
     this.#lock?.release()
+    this.#own.release()
     try {
       rmSync(this.folder, { recursive: true, force: true })
       return undefined
     } catch (error) {
       return `${storageError(error, 'deleting').message} the scratch folder ${this.folder}: delete it yourself`
+    }
+  }
+}
+
+/** Deletes what restores to the same output left when they were killed: copies of the database that nobody should leave about. */
+function sweep(folder: string, prefix: string): void {
+  const left = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(prefix)) : []
+  for (const path of left.map((name) => join(folder, name))) {
+    try {
+      lockFolder(path).release()
+      rmSync(path, { recursive: true, force: true })
+    } catch {
+      // Another restore works in it, or it is not ours to delete: neither keeps this one from its work.
     }
   }
 }

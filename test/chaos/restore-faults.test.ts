@@ -113,7 +113,7 @@ function diedAt(run: RestoreRun, { syscall, nth }: Injection): boolean {
 }
 
 test.skipIf(!strace)(
-  'a restore that is killed at any call leaves the whole database or none under its name, and can be repeated',
+  'a restore that is killed at any call leaves the whole database or none under its name, and the next one tidies up',
   { timeout: TIMEOUT_MS },
   async () => {
     const before = await reference()
@@ -132,6 +132,7 @@ test.skipIf(!strace)(
       if (placed) expect(again.stdout, where).toContain('database_exists')
       else expect(again.status, `${where}: ${again.stdout}`).toBe(0)
       expectWhole(before, output, where)
+      expect(readdirSync(folder), `${where}: the next one tidies up`).toEqual([basename(output)])
       expect(fingerprint(source.archive), where).toBe(archive)
       sums[placed ? 'placed' : 'repeated'] += 1
     }

@@ -188,6 +188,17 @@ describe('a restore', () => {
     expect(readdirSync(own.folder)).toEqual(['restored.db'])
   })
 
+  test('deletes what one that was killed left beside its output, and leaves alone what one that lives works in', async () => {
+    const own = await restorer()
+    const [killed, living] = ['killed', 'living'].map((name) => join(own.folder, `.restored.db.restore-${name}`))
+    for (const folder of [killed, living]) mkdirSync(folder ?? '')
+    writeFileSync(join(killed ?? '', 'target.db'), 'half a database')
+    const lock = lockFolder(living ?? '')
+    onTestFinished(() => lock.release())
+    await own.good('--txid', '3')
+    expect(readdirSync(own.folder).toSorted()).toEqual(['.restored.db.restore-living', 'restored.db'])
+  })
+
   test('keeps what was revoked later, and leaves it out only for who asks twice', async () => {
     const own = await restorer()
     const early = ['--txid', '2']
