@@ -40,7 +40,7 @@ export class ArchiveLink {
 
   /** For the process with that data folder. A drill runs in the only thread there is. */
   portsIn(data: string): ArchivePorts {
-    const open: ArchivePorts['open'] = async (_, options) => this.#over(await openArchive(archiveIn(data), options))
+    const open: ArchivePorts['open'] = async (_, options) => this.over(await openArchive(archiveIn(data), options))
     const drill: ArchivePorts['drill'] = async (order) => {
       try {
         return await runDrill(order, open)
@@ -53,7 +53,8 @@ export class ArchiveLink {
     return { open, drill }
   }
 
-  #over(storage: ArchiveStorage): ArchiveStorage {
+  /** The same storage, disturbed. */
+  over(storage: ArchiveStorage): ArchiveStorage {
     return {
       location: storage.location,
       isBucket: this.#isBucket,

@@ -49,6 +49,7 @@ export class Seat {
   #image: string
   #running: Running | undefined
   #stopping = false
+  #held = false
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -64,8 +65,9 @@ export class Seat {
     return this.#running !== undefined && !this.#stopping
   }
 
-  get stops(): boolean {
-    return this.#stopping
+  /** Somebody is about to stop it, or works on its disk. */
+  get taken(): boolean {
+    return this.#stopping || this.#held
   }
 
   get node(): Primary | Replica | undefined {
@@ -74,8 +76,8 @@ export class Seat {
 
   /** To be called by the scheduler: the node's first steps are taken at once. */
   start(): void {
-    // Whoever has it stopped starts it again.
-    if (this.#stopping) return
+    // Whoever has it stopped, or holds it, starts it again.
+    if (this.taken) return
     const { machine, folder, onFailed } = this.#options
     assert(this.#running === undefined, 'one process a seat')
     machine.powered = true
@@ -93,6 +95,13 @@ export class Seat {
       running.node = node
       void node.failed.then(failed)
     }, failed)
+  }
+
+  /** Nobody starts it until what it returns is called. */
+  hold(): () => void {
+    assert(this.#running === undefined, 'nobody uses the disk')
+    this.#held = true
+    return () => void (this.#held = false)
   }
 
   /** All that was written is there for the next process. */

@@ -28,6 +28,14 @@ import { nodeLog } from './log.ts'
 import { type Life, Machine, type World } from './machine.ts'
 import { Seat } from './seat.ts'
 
+/** A primary had a successor that did not get all that it knew. */
+export interface Loss {
+  /** From then on nobody promised what the earlier one said. */
+  readonly atMs: number
+  /** Of the successor. */
+  readonly epoch: number
+}
+
 export interface StageOptions {
   readonly seed: number
   readonly freshness: Freshness
@@ -67,6 +75,10 @@ export class Stage {
   readonly operator: Life
   readonly services: ReadonlyMap<Region, { readonly life: Life; readonly verifier: CachingVerifier }>
   readonly problems: string[] = []
+  /** What an earlier epoch alone knew, and promised nobody. */
+  readonly losses: Loss[] = []
+  /** Works of operators that are not done yet. */
+  readonly errands: Set<string> = new Set()
   /** Undefined where nothing is archived. */
   readonly archive: { readonly plan: ArchivePlan; readonly link: ArchiveLink; readonly witness: Witness } | undefined
   /** Work on files that stand still: no time passes meanwhile. */
@@ -87,6 +99,10 @@ export class Stage {
     this.operator = this.machine('operator').begin()
     this.signer = this.#openSigner()
     this.services = new Map(REGIONS.map((region) => [region, this.#openServices(region)]))
+  }
+
+  get folder(): string {
+    return this.#options.folder
   }
 
   machine(name: string): Machine {
@@ -147,6 +163,7 @@ export class Stage {
     }
     const far = (): [number, number] => [2 + random.fraction() * 60, random.fraction() * 8]
     this.network.join('operator', 'primary', 0.3, 0.3)
+    this.network.join('primary', 'primary', 0.05, 0.05)
     for (const region of REGIONS) {
       this.network.join(region, 'primary', ...far())
       this.network.join(servicesOf(region), region, 0.2, 0.3)

@@ -5,33 +5,38 @@ import { randomFor } from '../time/entropy.ts'
 import type { Seat } from '../nodes/seat.ts'
 import type { Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
-import { restoreSomePast } from '../archive/restored.ts'
+import { decide, orProblem, restoreSomePast } from '../archive/restored.ts'
 import { type PlannedFault, STOPPED_FIRST } from './plan.ts'
 
 /** Nobody's: faults come whatever state the cluster is in. */
 const FATE = { runsFromMs: (nowMs: number): number => nowMs }
 
-/** Ends the fault; returns how often it bit. */
-type End = () => number
+/** Ends the fault; returns how often it bit, or tells it later. */
+type End = () => number | Promise<number>
 
-export function inflict(stage: Stage, fault: PlannedFault): void {
+/** `faults`: all of the plan. */
+export function inflict(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): void {
   const { scheduler, trace, events } = stage
   scheduler.at(fault.atMs, FATE, () => {
-    const end = begin(stage, fault)
+    const end = begin(stage, fault, faults)
     if (end === undefined) return
     trace.say('fault', `${fault.kind}: ${fault.target}`)
     scheduler.at(fault.atMs + fault.forMs, FATE, () => {
       const { kind, target } = fault
-      const until = scheduler.nowMs
-      const event: FaultEvent = { t: 'fault', kind, target, from: fault.atMs, until, effect: end() }
-      trace.say('fault', `${kind}: ${target} is over`)
-      events.push(event)
+      const over = (effect: number): void => {
+        const event: FaultEvent = { t: 'fault', kind, target, from: fault.atMs, until: scheduler.nowMs, effect }
+        trace.say('fault', `${kind}: ${target} is over`)
+        events.push(event)
+      }
+      const effect = end()
+      if (typeof effect === 'number') over(effect)
+      else void effect.then(over)
     })
   })
 }
 
 /** Undefined where it cannot be done now: nobody can be killed twice. */
-function begin(stage: Stage, fault: PlannedFault): End | undefined {
+function begin(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
   switch (fault.kind) {
     case 'cut both ways':
     case 'cut towards the replica':
@@ -58,7 +63,8 @@ function begin(stage: Stage, fault: PlannedFault): End | undefined {
     case 'archive lists late':
       return stage.archive?.link.disturb(fault.kind)
     case 'restored':
-      return restorePast(stage, fault)
+    case 'restore interrupted':
+      return restorePast(stage, fault, faults)
   }
 }
 
@@ -78,7 +84,7 @@ function waysOf({ network }: Stage, { kind, target }: PlannedFault): readonly Wa
 /** Ways may be cut by two faults at once: they are open again when the last of them is over. */
 const cutters = new WeakMap<Way, number>()
 
-function cut({ network }: Stage, ways: readonly Way[]): End {
+function cut({ network }: Stage, ways: readonly Way[]): () => number {
   const before = ways.map(({ stalled }) => stalled)
   for (const way of ways) {
     cutters.set(way, (cutters.get(way) ?? 0) + 1)
@@ -99,7 +105,7 @@ function flap(stage: Stage, fault: PlannedFault): End {
   const ways = waysOf(stage, fault)
   let bit = 0
   let over = false
-  let heal: End | undefined
+  let heal: (() => number) | undefined
   const turn = (): void => {
     if (over) return
     bit += heal?.() ?? 0
@@ -179,33 +185,45 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
 
 const LOOK_MS = 20
 
-/** A stop takes as long as uploading what waits. */
-function whenStopped(stage: Stage, seat: Seat, work: () => Promise<void>): void {
+/** A stop takes as long as uploading what waits, and another restore as long as it takes. */
+function whenFree(stage: Stage, seat: Seat, work: () => Promise<void>): void {
   const { scheduler } = stage
-  if (!seat.stops) return stage.aside(work)
-  scheduler.at(scheduler.nowMs + LOOK_MS, FATE, () => whenStopped(stage, seat, work))
+  if (!seat.taken) return stage.aside(work)
+  scheduler.at(scheduler.nowMs + LOOK_MS, FATE, () => whenFree(stage, seat, work))
 }
 
+const WEAKENING: ReadonlySet<string> = new Set(['power lost'])
+
 /** Some past of the primary comes back on a new disk; what was revoked since must not. */
-function restorePast(stage: Stage, { target, amount }: PlannedFault): End | undefined {
+function restorePast(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
+  const { kind, target, amount } = fault
   const seat = stage.seat(target)
-  const { archive } = stage
-  if (!seat.runs || archive === undefined) return undefined
-  if (amount === STOPPED_FIRST) seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
+  if (!seat.runs || stage.archive === undefined) return undefined
+  const isInterrupted = kind === 'restore interrupted'
+  if (!isInterrupted && amount === STOPPED_FIRST)
+    seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
   else seat.kill()
-  return () => {
-    whenStopped(stage, seat, async () => {
+  const isWeakening = (other: PlannedFault): boolean => WEAKENING.has(other.kind) && other.target !== target
+  const replicasAreWhole = !faults.some(isWeakening)
+  const errand = `${kind} ${fault.atMs}`
+  stage.errands.add(errand)
+  return async () => {
+    const { promise, resolve } = Promise.withResolvers<number>()
+    whenFree(stage, seat, async () => {
       if (seat.runs) seat.kill()
-      const { host } = stage.operator
+      const letGo = seat.hold()
       const random = randomFor(stage.seed, `restore at ${stage.scheduler.nowMs}`)
-      const options = { witness: archive.witness, image: seat.image, random, host }
-      const restored = await restoreSomePast(options).catch((error: unknown) =>
-        stage.problem(`restore: ${String(error)}`),
-      )
-      stage.trace.say('restore', restored?.text ?? 'nothing was restored')
-      if (restored !== undefined) seat.replaceDisk(restored.image)
-      seat.start()
+      const powerLostAt = isInterrupted ? amount : undefined
+      const options = { stage, seat, random, replicasAreWhole, powerLostAt }
+      const decision = await orProblem(stage, 'restore', decide(options))
+      const restoring = decision === undefined ? Promise.resolve(undefined) : restoreSomePast(options, decision)
+      void orProblem(stage, 'restore', restoring).then((interrupted) => {
+        letGo()
+        seat.start()
+        stage.errands.delete(errand)
+        resolve(Number(isInterrupted ? interrupted === true : interrupted !== undefined))
+      })
     })
-    return 1
+    return promise
   }
 }

@@ -105,7 +105,17 @@ const ARCHIVE_DRAWS: typeof DRAWS = [
       amount: random.fraction() < 0.5 ? KILLED_FIRST : STOPPED_FIRST,
     }),
   ],
+  [
+    'restore interrupted',
+    (random, around) => ({
+      target: 'primary',
+      forMs: forLeases(random, around, 1),
+      amount: 1 + random.below(INTERRUPTED_WITHIN),
+    }),
+  ],
 ]
+/** Calls that a restore makes to its disk: some more than it does. */
+const INTERRUPTED_WITHIN = 60
 /** Of a restore: how the primary ends before it. */
 const KILLED_FIRST = 0
 export const STOPPED_FIRST = 1
