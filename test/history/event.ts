@@ -101,6 +101,8 @@ export type FaultKind =
   | 'archive lists late'
   | 'restored'
   | 'restore interrupted'
+  | 'two primaries'
+  | 'disk put back'
   | 'asleep'
 
 /** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */

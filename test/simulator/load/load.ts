@@ -37,7 +37,7 @@ export class Load {
   #turn = 0
   #newest: string | undefined
 
-  /** `untilMs`: nothing is minted or revoked after it. */
+  /** `untilMs`: nothing is minted or revoked after it, unless an operator is at work then. */
   constructor(stage: Stage, untilMs: number) {
     this.#stage = stage
     this.#untilMs = untilMs
@@ -83,7 +83,8 @@ export class Load {
     const { scheduler } = this.#stage
     const again = (): void => {
       const inMs = everyMs * (0.5 + this.#random.fraction())
-      if (scheduler.nowMs + inMs > this.#untilMs) return
+      // While an operator is at work the cluster is used on.
+      if (scheduler.nowMs + inMs > this.#untilMs && this.#stage.errands.size === 0) return
       scheduler.at(scheduler.nowMs + inMs, life, () => {
         again()
         work().catch((error: unknown) => this.#outage(error))

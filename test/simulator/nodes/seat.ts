@@ -97,6 +97,14 @@ export class Seat {
     }, failed)
   }
 
+  /** Copies the disk while it is in use, as it is at this moment. */
+  copyDisk(): string {
+    const { folder, machine } = this.#options
+    const copy = join(folder, `${machine.name}.copy.${Math.floor(machine.clock.wallMs())}`)
+    this.#now().volume.copyTo(copy)
+    return copy
+  }
+
   /** Nobody starts it until what it returns is called. */
   hold(): () => void {
     assert(this.#running === undefined, 'nobody uses the disk')
@@ -168,7 +176,7 @@ export class Seat {
 
   #open(data: string, { host }: Life): Promise<Primary | Replica> {
     const { role, machine, freshness, archive, log } = this.#options
-    const common = { identity: identityOf(machine.name), kek: KEK, log, host }
+    const common = { identity: identityOf(role === 'primary' ? role : machine.name), kek: KEK, log, host }
     if (role === 'primary') {
       const config = primaryConfigIn(data, freshness, archive?.plan)
       const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data) }

@@ -5,6 +5,7 @@ import { randomFor } from '../time/entropy.ts'
 import type { Seat } from '../nodes/seat.ts'
 import type { Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
+import { succeedPrimary } from '../archive/succession.ts'
 import { decide, orProblem, restoreSomePast } from '../archive/restored.ts'
 import { type PlannedFault, STOPPED_FIRST } from './plan.ts'
 
@@ -65,17 +66,22 @@ function begin(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[
     case 'restored':
     case 'restore interrupted':
       return restorePast(stage, fault, faults)
+    case 'two primaries':
+      return succeed(stage, fault, faults)
+    case 'disk put back':
+      return putBack(stage, fault)
   }
 }
 
 /** A region's link leads to the primary, its services' to its replica. */
-function endsOf(target: string): readonly [string, string] {
+function endsOf({ leader }: Stage, target: string): readonly [string, string] {
   const region = REGIONS.find((name) => servicesOf(name) === target)
-  return region === undefined ? [target, 'primary'] : [target, region]
+  return region === undefined ? [target, leader] : [target, region]
 }
 
-function waysOf({ network }: Stage, { kind, target }: PlannedFault): readonly Way[] {
-  const [near, far] = endsOf(target)
+function waysOf(stage: Stage, { kind, target }: PlannedFault): readonly Way[] {
+  const { network } = stage
+  const [near, far] = endsOf(stage, target)
   const [towards, away] = [network.way(far, near), network.way(near, far)]
   if (kind === 'cut towards the replica') return [towards]
   return kind === 'cut towards the primary' ? [away] : [towards, away]
@@ -119,9 +125,9 @@ function flap(stage: Stage, fault: PlannedFault): End {
   }
 }
 
-function breakLinks({ network }: Stage, { target }: PlannedFault): End {
-  const [near, far] = endsOf(target)
-  const broken = network.breakLinks(near, far)
+function breakLinks(stage: Stage, { target }: PlannedFault): End {
+  const [near, far] = endsOf(stage, target)
+  const broken = stage.network.breakLinks(near, far)
   return () => broken
 }
 
@@ -184,6 +190,7 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
 }
 
 const LOOK_MS = 20
+const LONG_MS = 1e9
 
 /** A stop takes as long as uploading what waits, and another restore as long as it takes. */
 function whenFree(stage: Stage, seat: Seat, work: () => Promise<void>): void {
@@ -192,7 +199,12 @@ function whenFree(stage: Stage, seat: Seat, work: () => Promise<void>): void {
   scheduler.at(scheduler.nowMs + LOOK_MS, FATE, () => whenFree(stage, seat, work))
 }
 
-const WEAKENING: ReadonlySet<string> = new Set(['power lost'])
+/** What may take from a replica's disk what it has shown, or said to have. */
+const WEAKENING: ReadonlySet<string> = new Set(['power lost', 'disk put back'])
+
+function areReplicasWhole(faults: readonly PlannedFault[]): boolean {
+  return !faults.some(({ kind, target }) => WEAKENING.has(kind) && target !== 'primary')
+}
 
 /** Some past of the primary comes back on a new disk; what was revoked since must not. */
 function restorePast(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
@@ -203,8 +215,7 @@ function restorePast(stage: Stage, fault: PlannedFault, faults: readonly Planned
   if (!isInterrupted && amount === STOPPED_FIRST)
     seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
   else seat.kill()
-  const isWeakening = (other: PlannedFault): boolean => WEAKENING.has(other.kind) && other.target !== target
-  const replicasAreWhole = !faults.some(isWeakening)
+  const replicasAreWhole = areReplicasWhole(faults)
   const errand = `${kind} ${fault.atMs}`
   stage.errands.add(errand)
   return async () => {
@@ -226,4 +237,57 @@ function restorePast(stage: Stage, fault: PlannedFault, faults: readonly Planned
     })
     return promise
   }
+}
+
+/** An older copy of a replica's disk takes the place of the disk. */
+function putBack(stage: Stage, { target }: PlannedFault): End | undefined {
+  const seat = stage.seat(target)
+  if (!seat.runs) return undefined
+  const copy = seat.copyDisk()
+  return () => {
+    if (!seat.runs) return 0
+    seat.kill()
+    seat.replaceDisk(copy)
+    seat.start()
+    return 1
+  }
+}
+
+/**
+ * The primary is away, not dead, while a restore from a replica makes another machine its successor, at the same address.
+ * Then it wakes up, and both are there until somebody ends the first one.
+ */
+function succeed(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
+  const random = randomFor(stage.seed, 'succession')
+  const from = stage.seat(random.pick(REGIONS) ?? REGIONS[0])
+  const old = stage.seat('primary')
+  if (stage.leader !== 'primary' || !old.runs || from.taken || !areReplicasWhole(faults)) return undefined
+  const wake = fault.amount === STOPPED_FIRST ? stand(stage) : isolate(stage)
+  const errand = `two primaries ${fault.atMs}`
+  stage.errands.add(errand)
+  const succession = succeedPrimary({ stage, from, old, random, wake, bothMs: fault.forMs })
+  const done = orProblem(stage, 'succession', succession).then((bit) => {
+    stage.errands.delete(errand)
+    return bit ?? 0
+  })
+  return () => done
+}
+
+/** Until it is woken, whenever that is. */
+function stand(stage: Stage): () => void {
+  const machine = stage.machine('primary')
+  const { pausedUntilMs } = machine
+  machine.pausedUntilMs = LONG_MS
+  return () => {
+    machine.pausedUntilMs = Math.max(pausedUntilMs, stage.scheduler.nowMs)
+  }
+}
+
+function isolate(stage: Stage): () => void {
+  const { network } = stage
+  const end = cut(
+    stage,
+    ['operator', ...REGIONS].flatMap((name) => [network.way(name, 'primary'), network.way('primary', name)]),
+  )
+  return () => void end()
 }
