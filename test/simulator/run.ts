@@ -107,8 +107,8 @@ async function errandsDone(stage: Stage, lengthMs: number): Promise<number> {
 function promised(event: HistoryEvent, losses: readonly Loss[]): HistoryEvent {
   if (event.t !== 'revoke' || event.result === 'refused') return event
   const { inv, ret, wait, result, epoch } = event
-  const isAlone = ({ atMs, epoch: next }: Loss): boolean => {
-    if (epoch === undefined ? inv > atMs : epoch >= next) return false
+  const isAlone = ({ atMs, untilMs, epoch: next }: Loss): boolean => {
+    if (epoch === undefined ? inv > untilMs : epoch >= next) return false
     return wait === 'local' || result === 'indeterminate' || ret > atMs
   }
   return losses.some(isAlone) ? { ...event, result: 'unpromised' } : event

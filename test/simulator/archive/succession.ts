@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { restore, type Preview } from '../../../ops/restore/restore.ts'
+import { restore } from '../../../ops/restore/restore.ts'
 import { pause } from '../../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Host } from '../../../shared/host.ts'
@@ -39,7 +39,8 @@ export async function succeedPrimary(options: SuccessionOptions): Promise<number
   const { clock } = stage.operator.host
   const atMs = scheduler.nowMs
   const { image, epoch, text } = await untilMade(options)
-  stage.losses.push({ atMs, epoch })
+  const loss = { atMs, untilMs: Infinity, epoch }
+  stage.losses.push(loss)
   const [first, second] = [stage.machine('primary'), stage.machine(SUCCESSOR)]
   stage.leader = SUCCESSOR
   const seat = stage.seat(SUCCESSOR)
@@ -54,6 +55,7 @@ export async function succeedPrimary(options: SuccessionOptions): Promise<number
   const isThere = old.runs
   await pause(clock, Math.max(1, bothMs))
   if (old.runs) old.kill()
+  loss.untilMs = scheduler.nowMs
   network.share(ipOf('primary'), second)
   return 1 + Number(isThere)
 }
@@ -101,13 +103,8 @@ async function make(disk: string, host: Host): Promise<Omit<Made, 'image'>> {
     from: { replica: join(disk, COPY) },
     asked: askedBy(host),
     oldData: undefined,
-    confirm: (preview) => isConfirmed(withoutPrimary(preview), { yes: false }),
+    confirm: (preview) => isConfirmed(preview, { yes: false }),
   })
   const { epoch = 0, txid } = restored?.begun ?? {}
   return { epoch, text: `${epoch}.${txid}, ${restored?.preview.carried?.revocations.length ?? 0} carried over` }
-}
-
-/** That the first primary is there, and further, is what the operator has decided not to wait for. */
-function withoutPrimary({ unread }: Preview): Pick<Preview, 'unread'> {
-  return { unread: unread.filter((text) => !text.startsWith('the primary, which is running')) }
 }

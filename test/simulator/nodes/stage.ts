@@ -33,6 +33,8 @@ import { Seat } from './seat.ts'
 export interface Loss {
   /** From then on nobody promised what the earlier one said. */
   readonly atMs: number
+  /** The earlier one is gone. */
+  untilMs: number
   /** Of the successor. */
   readonly epoch: number
 }

@@ -261,9 +261,10 @@ function succeed(stage: Stage, fault: PlannedFault, faults: readonly PlannedFaul
   const random = randomFor(stage.seed, 'succession')
   const from = stage.seat(random.pick(REGIONS) ?? REGIONS[0])
   const old = stage.seat('primary')
+  const errand = 'two primaries'
+  if (stage.errands.has(errand)) return undefined
   if (stage.leader !== 'primary' || !old.runs || from.taken || !areReplicasWhole(faults)) return undefined
   const wake = fault.amount === STOPPED_FIRST ? stand(stage) : isolate(stage)
-  const errand = `two primaries ${fault.atMs}`
   stage.errands.add(errand)
   const succession = succeedPrimary({ stage, from, old, random, wake, bothMs: fault.forMs })
   const done = orProblem(stage, 'succession', succession).then((bit) => {
