@@ -91,7 +91,11 @@ async function untilRestored(
   let interrupted = false
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const errand: Errand<Brought> | undefined = await runErrand({
-      ...{ machine: seat.machine, network, folder: stage.folder, images, random },
+      machine: seat.machine,
+      network,
+      folder: stage.folder,
+      images,
+      random,
       powerLostAt: interrupted ? undefined : powerLostAt,
       work: (disk, host) => bringBack(stage, disk, host, decision),
     }).catch((error: unknown) => {
@@ -122,11 +126,13 @@ async function bringBack(stage: Stage, disk: string, host: Host, decision: Decis
   await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
   const { link, witness } = stage.archive ?? {}
   if (link === undefined || witness === undefined) throw new Error('nothing is archived')
-  const storage = link.over(await openArchive(archiveIn(data), { blocking: true }))
+  const storage = link.over(await openArchive(archiveIn(data), { blocking: true }), host.clock)
   const archive = await readSigned(storage, witness.publicKey)
   const { isLost, target } = decision
   const restored = await restore({
-    ...{ output, ...host, ...NO_WISHES },
+    ...NO_WISHES,
+    ...host,
+    output,
     from: { archive, target: { kind: 'txid', txid: target } },
     asked: askedBy(host),
     oldData: isLost ? undefined : data,

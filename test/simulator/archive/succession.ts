@@ -71,7 +71,10 @@ async function untilMade({ stage, from, random }: SuccessionOptions): Promise<Ma
   const copied = imageOf(from)
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const errand = await runErrand({
-      ...{ machine: stage.machine(SUCCESSOR), network: stage.network, folder: stage.folder, random },
+      machine: stage.machine(SUCCESSOR),
+      network: stage.network,
+      folder: stage.folder,
+      random,
       images: { [COPY]: copied },
       powerLostAt: undefined,
       work: make,
@@ -99,7 +102,9 @@ async function make(disk: string, host: Host): Promise<Omit<Made, 'image'>> {
   const output = join(disk, NEW, 'macaroond.db')
   if (!existsSync(join(disk, NEW))) await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
   const restored = await restore({
-    ...{ output, ...host, ...NO_WISHES },
+    ...NO_WISHES,
+    ...host,
+    output,
     from: { replica: join(disk, COPY) },
     asked: askedBy(host),
     oldData: undefined,

@@ -242,4 +242,47 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     replace: 'asTxid(meta.txid + 1)',
     breaks: 'restore',
   },
+  {
+    name: 'the manifest names files that are still on their way',
+    aim: { kinds: ['killed', 'power lost'], archive: { bucket: true, everyMs: 0 } },
+    file: 'primary/archiver/upload.ts',
+    find: 'await inParallel(outgoing,',
+    replace: 'void inParallel(outgoing,',
+    breaks: 'archive',
+  },
+  {
+    name: 'a restore asks no replica',
+    aim: { kinds: ['restored', 'archive away'], archive: { durable: false, everyMs: 300 } },
+    file: 'ops/restore/gather.ts',
+    find: 'for (const replica of asked?.replicas ?? [])',
+    replace: 'for (const replica of asked?.replicas.slice(0, 0) ?? [])',
+    breaks: 'S1',
+  },
+  {
+    name: 'a restored database has its name before its epoch',
+    aim: { kinds: ['restore interrupted'], archive: {} },
+    file: 'ops/restore/restore.ts',
+    find: `const begun = foreign ? undefined : begin(path, options, gathered, carried)
+  scratch.place(path)`,
+    replace: `scratch.place(path)
+  const begun = foreign ? undefined : begin(path, options, gathered, carried)`,
+    breaks: 'primary ended',
+  },
+  {
+    name: 'a successor acknowledges before every replica has joined its epoch',
+    aim: { kinds: ['two primaries', 'cut both ways'] },
+    steps: 40,
+    file: 'primary/node.ts',
+    find: 'return this.#replicaNames().every((id) => this.#publisher.status(id).acknowledged !== undefined)',
+    replace: 'return this.#replicaNames().some((id) => this.#publisher.status(id).acknowledged !== undefined)',
+    breaks: 'S1',
+  },
+  {
+    name: 'a restore forgets the longest lease',
+    aim: { kinds: ['two primaries'], leaseMs: 2_500 },
+    file: 'ops/restore/new-epoch.ts',
+    find: 'Math.max(meta.leaseMsMax, ...evidence.map((one) => one.leaseMsMax))',
+    replace: 'Math.min(0, ...evidence.map((one) => one.leaseMsMax))',
+    breaks: 'S2',
+  },
 ]

@@ -179,7 +179,7 @@ export class Seat {
     const common = { identity: identityOf(role === 'primary' ? role : machine.name), kek: KEK, log, host }
     if (role === 'primary') {
       const config = primaryConfigIn(data, freshness, archive?.plan)
-      const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data) }
+      const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data, host.clock) }
       return Primary.start({ ...common, ...ports, config, reread: () => config })
     }
     const config = replicaConfigIn(data, machine.name as Region)
