@@ -28,9 +28,11 @@ export interface SuccessionOptions {
 const [COPY, NEW] = ['copy', 'new']
 const AGAIN_MS = 150
 const ATTEMPTS_MAX = 120
-/** That a connection to the old primary breaks when the address moves. */
+/** Of the connections to the old primary: those that break when the address moves. */
 const BROKEN = 0.6
 const ASLEEP_MS_MAX = 400
+/** While there are two, who asks for something meets now the one, now the other. */
+const DIALED_ANEW_MS = 180
 
 /** Resolves with how often it bit: 1, and 1 more for an old primary that was still there. */
 export async function succeedPrimary(options: SuccessionOptions): Promise<number> {
@@ -46,14 +48,17 @@ export async function succeedPrimary(options: SuccessionOptions): Promise<number
   const seat = stage.seat(SUCCESSOR)
   seat.replaceDisk(image)
   network.share(ipOf('primary'), first, second)
-  for (const name of ['operator', ...REGIONS]) if (random.fraction() < BROKEN) network.breakLinks(name, first.name)
+  for (const name of ['operator', ...REGIONS]) network.breakLinks(name, first.name, () => random.fraction() > BROKEN)
   seat.start()
   trace.say('succession', text)
   await pause(clock, random.fraction() * ASLEEP_MS_MAX)
   wake()
   trace.say('succession', 'the first primary is back')
   const isThere = old.runs
-  await pause(clock, Math.max(1, bothMs))
+  for (let leftMs = bothMs; leftMs > 0; leftMs -= DIALED_ANEW_MS) {
+    await pause(clock, Math.max(1, Math.min(leftMs, DIALED_ANEW_MS)))
+    for (const { name } of [first, second]) network.breakLinks('operator', name)
+  }
   if (old.runs) old.kill()
   loss.untilMs = scheduler.nowMs
   network.share(ipOf('primary'), second)

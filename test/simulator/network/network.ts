@@ -121,13 +121,13 @@ export class Network {
   }
 
   /** Connections between two machines break, as when a middlebox forgets them or a damaged byte fails its tag. */
-  breakLinks(a: string, b: string): number {
+  breakLinks(a: string, b: string, isSpared: () => boolean = () => false): number {
     let broken = 0
     for (const streams of this.#streams.values()) {
       for (const stream of streams) {
         const far = this.#far.get(stream)
         if (far === undefined || stream.gone) continue
-        if (stream.life.machine.name !== a || far.life.machine.name !== b) continue
+        if (stream.life.machine.name !== a || far.life.machine.name !== b || isSpared()) continue
         broken += 1
         for (const end of [stream, far])
           this.#scheduler.at(this.#scheduler.nowMs, end.life, () => end.receive({ kind: 'reset' }))

@@ -108,6 +108,10 @@ export class Stage {
     this.services = new Map(REGIONS.map((region) => [region, this.#openServices(region)]))
   }
 
+  get freshness(): Freshness {
+    return this.#options.freshness
+  }
+
   get folder(): string {
     return this.#options.folder
   }

@@ -191,6 +191,7 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
 
 const LOOK_MS = 20
 const LONG_MS = 1e9
+const BOTH_LEASES_MAX = 2
 
 /** A stop takes as long as uploading what waits, and another restore as long as it takes. */
 function whenFree(stage: Stage, seat: Seat, work: () => Promise<void>): void {
@@ -266,7 +267,8 @@ function succeed(stage: Stage, fault: PlannedFault, faults: readonly PlannedFaul
   if (stage.leader !== 'primary' || !old.runs || from.taken || !areReplicasWhole(faults)) return undefined
   const wake = fault.amount === STOPPED_FIRST ? stand(stage) : isolate(stage)
   stage.errands.add(errand)
-  const succession = succeedPrimary({ stage, from, old, random, wake, bothMs: fault.forMs })
+  const bothMs = fault.forMs + random.fraction() * BOTH_LEASES_MAX * stage.freshness.lease_ms
+  const succession = succeedPrimary({ stage, from, old, random, wake, bothMs })
   const done = orProblem(stage, 'succession', succession).then((bit) => {
     stage.errands.delete(errand)
     return bit ?? 0
