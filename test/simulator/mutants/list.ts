@@ -252,7 +252,8 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a restore asks no replica',
-    aim: { kinds: ['restored', 'archive away'], archive: { durable: false, everyMs: 300 } },
+    steps: 35,
+    aim: { kinds: ['restored', 'archive away', 'cut both ways', 'killed'], archive: { durable: false, everyMs: 300 } },
     file: 'ops/restore/gather.ts',
     find: 'for (const replica of asked?.replicas ?? [])',
     replace: 'for (const replica of asked?.replicas.slice(0, 0) ?? [])',
@@ -276,6 +277,14 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     find: 'return this.#replicaNames().every((id) => this.#publisher.status(id).acknowledged !== undefined)',
     replace: 'return this.#replicaNames().some((id) => this.#publisher.status(id).acknowledged !== undefined)',
     breaks: 'S1',
+  },
+  {
+    name: 'who was succeeded gets its revocations acknowledged on a connection that is open',
+    aim: { kinds: ['two primaries', 'links broken'], leaseMs: 400 },
+    file: 'replica/revocations/stream.ts',
+    find: 'if (meta === undefined || meta.epoch <= epoch) return',
+    replace: 'if (meta === undefined || meta.epoch > 0) return',
+    breaks: 'S7',
   },
   {
     name: 'a restore forgets the longest lease',
