@@ -78,7 +78,7 @@ export class Network {
 
   /** As far from everybody as the other one, on ways of its own. */
   joinLike(other: string, name: string): void {
-    for (const [key, { delayMs, jitterMs }] of [...this.#ways]) {
+    for (const [key, { delayMs, jitterMs }] of this.#ways) {
       const [from = '', to = ''] = key.split('>')
       if (from !== other && to !== other) continue
       const [own, far] = [from === other ? name : from, to === other ? name : to]
