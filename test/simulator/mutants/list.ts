@@ -243,15 +243,6 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     breaks: 'restore',
   },
   {
-    name: 'a restore asks no replica',
-    steps: 35,
-    aim: { kinds: ['restored', 'killed'], archive: { bucket: false, durable: false, everyMs: 5_000 } },
-    file: 'ops/restore/gather.ts',
-    find: 'for (const replica of asked?.replicas ?? [])',
-    replace: 'for (const replica of asked?.replicas.slice(0, 0) ?? [])',
-    breaks: 'S1',
-  },
-  {
     name: 'a restored database has its name before its epoch',
     aim: { kinds: ['restore interrupted'], archive: {} },
     file: 'ops/restore/restore.ts',
