@@ -8,11 +8,11 @@ import { MacaroondError } from '../shared/errors.ts'
 import type { NodeStatus } from '../shared/protocol/status.ts'
 import type { Access } from '../shared/verifier/access.ts'
 import { refused } from '../shared/verifier/verdict.ts'
+import type { AskedCluster, WithAdmin } from './admin.ts'
 
 const SIGN_TIMEOUT_MS = 5_000
 /** Longer than a replica waits for a position, and short enough to ask the next replica. */
 const VERIFY_TIMEOUT_MS = 2_500
-const STATUS_TIMEOUT_MS = 2_000
 
 /** The profile named by `--profile` or MACAROOND_PROFILE. Throws usage, config_invalid, config_unreadable. */
 export function profileOf(command: Command, env: NodeJS.ProcessEnv): Profile {
@@ -106,33 +106,25 @@ export async function explainAt(
 
 /** One question, one connection, no second attempt: a node that is down is told at once. */
 export async function askStatus(profile: Profile, node: ProfileNode): Promise<NodeStatus> {
-  // The answer comes from the pinned node; its shape is the protocol's.
-  return withAdmin(profile, node, async (call) => (await call('status', {})) as NodeStatus)
+  const { statusOf } = await import('./admin.ts')
+  return statusOf(adminOf(profile), node)
 }
 
-export type AdminCall = (method: string, params: object) => Promise<unknown>
-
-/** A connection to a node's `admin` channel, closed however `use` ends. */
-export async function withAdmin<T>(
-  { cluster, identity }: Profile,
-  node: ProfileNode,
-  use: (call: AdminCall) => Promise<T>,
-): Promise<T> {
-  const [{ dial }, { loadIdentity }, { parsePeerId }, { RpcClient }] = await Promise.all([
-    import('../shared/channel/dial.ts'),
-    import('../shared/channel/identity.ts'),
-    import('../shared/channel/peer-id.ts'),
-    import('../shared/channel/rpc-client.ts'),
-  ])
-  const own = await loadIdentity(identity)
-  const peerId = parsePeerId(node.peer_id)
-  const connection = await dial({ address: node.address, peerId, identity: own, channel: 'admin', cluster, hello: {} })
-  const client = new RpcClient(connection)
-  try {
-    return await use((method, params) => client.call(method, params, { timeoutMs: STATUS_TIMEOUT_MS }))
-  } finally {
-    await client.close()
+/** Calls the nodes of a profile, as the profile's identity. */
+export function adminOf({ cluster, identity }: Profile): WithAdmin {
+  return async (node, use) => {
+    const [{ adminOver }, { loadIdentity }, { systemHost }] = await Promise.all([
+      import('./admin.ts'),
+      import('../shared/channel/identity.ts'),
+      import('../shared/host.ts'),
+    ])
+    return adminOver({ cluster, identity: await loadIdentity(identity), host: systemHost })(node, use)
   }
+}
+
+/** For a restore: who can tell it what a cluster knows. */
+export function askedCluster(profile: Profile): AskedCluster {
+  return { ...profile, admin: adminOf(profile) }
 }
 
 function nodeOf({ address, peer_id }: ProfileNode): { readonly address: string; readonly peerId: string } {

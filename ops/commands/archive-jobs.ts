@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { explain } from '../arguments/explain.ts'
-import { profileOf, withAdmin } from '../clients.ts'
+import { adminOf, profileOf } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** The primary is the archive's only writer: these ask it to do now what it does by schedule. */
@@ -22,7 +22,7 @@ function addJob(
     .description(description)
     .action(async (_: object, own: Command) => {
       const profile = profileOf(own, terminal.env)
-      await withAdmin(profile, profile.primary, (call) => call(`archive.${name}`, {}))
+      await adminOf(profile)(profile.primary, (call) => call(`archive.${name}`, {}))
       terminal.answer(
         { asked: true },
         'the primary does it as soon as nothing waits for upload; `macaroond status --json` shows its alerts',

@@ -7,7 +7,7 @@ import { hexKey, noAuthorityKey, parseAuthorityKey } from '../arguments/authorit
 import { explain } from '../arguments/explain.ts'
 import { mandatory } from '../arguments/options.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
-import { optionalProfileOf } from '../clients.ts'
+import { askedCluster, optionalProfileOf } from '../clients.ts'
 import type { Preview, RestoreOptions } from '../restore/restore.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -77,7 +77,7 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
   const restored = await restore({
     from: await sourceOf(options, profile),
     output,
-    profile,
+    asked: profile === undefined ? undefined : askedCluster(profile),
     oldData,
     newest: options.newest === undefined ? undefined : parsePosition(options.newest),
     withoutRevocations,

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
-import { askStatus } from '../clients.ts'
+import { askedCluster, askStatus } from '../clients.ts'
 import { type Restored, restore } from '../restore/restore.ts'
 import { openSigned } from '../restore/source.ts'
 import { acceptedEverywhere, clusterUp, orgCreated } from '../tour/mint-and-verify.ts'
@@ -91,7 +91,7 @@ const restored: StepOf = (course) => ({
         target: { kind: 'time', atMs: course.momentMs },
       },
       output: join(data, 'macaroond.db'),
-      profile,
+      asked: askedCluster(profile),
       oldData: undefined,
       newest: undefined,
       withoutRevocations: false,

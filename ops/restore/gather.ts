@@ -1,5 +1,4 @@
 /** Collects what must outlive a restore from every place that can be read, and says which could not be. */
-import type { Profile } from '../../shared/config/profile.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { planRestore } from '../../shared/archive/restore-plan.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
@@ -7,7 +6,7 @@ import { requireRecorded } from '../../shared/archive/drill.ts'
 import { comparePositions, parsePosition, positionText, type Position } from '../../shared/position.ts'
 import { openReader } from '../../shared/sqlite/connection.ts'
 import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
-import { askStatus } from '../clients.ts'
+import { type AskedCluster, statusOf } from '../admin.ts'
 import { type Evidence, evidenceOfDatabase } from './evidence.ts'
 import { evidenceOfReplica, type OrgOfKey, revocationsOfJournal } from './replica-evidence.ts'
 import type { NodeCopy, Scratch } from './scratch.ts'
@@ -16,7 +15,8 @@ import type { ArchiveSource } from './source.ts'
 export interface GatherOptions {
   readonly scratch: Scratch
   readonly archive: ArchiveSource | undefined
-  readonly profile: Profile | undefined
+  /** Undefined: nobody is asked. */
+  readonly asked: AskedCluster | undefined
   /** A replica's copy that is restored from. */
   readonly replica: NodeCopy | undefined
   /** Data folder of the old primary, stopped. */
@@ -53,7 +53,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
       unread.push(`${what} cannot be read: ${reportOf(error).message}`)
     }
   }
-  const { archive, replica: copied, oldData, profile, scratch } = options
+  const { archive, replica: copied, oldData, asked, scratch } = options
   const headPath = scratch.path('head.db')
   if (archive !== undefined) {
     const isOwn = archive.storage.isBucket ? isOutOfRoom : isOfOwnDisk
@@ -64,8 +64,8 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   }
   if (copied !== undefined) await attempt('the copy', async () => copyEvidence('the replica’s copy', copied))
   const orgOfKey = orgsOf(evidence)
-  for (const replica of profile?.replicas ?? []) {
-    await attempt(`replica ${replica.region}`, () => evidenceOfReplica(profile!, replica, orgOfKey))
+  for (const replica of asked?.replicas ?? []) {
+    await attempt(`replica ${replica.region}`, () => evidenceOfReplica(asked!, replica, orgOfKey))
   }
   unread.push(...(await newerThanRead(options, evidence)))
   const head = evidence.some(({ from }) => from === HEAD)
@@ -127,12 +127,12 @@ function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
 
 /** A position beyond all that was read: revocations up to there were acknowledged, and are not among the evidence. */
 async function newerThanRead(options: GatherOptions, evidence: readonly Evidence[]): Promise<readonly string[]> {
-  const { archive, newest, profile } = options
+  const { archive, newest, asked } = options
   const claims: { readonly who: string; readonly position: Position }[] = []
   if (newest !== undefined) claims.push({ who: 'you know', position: newest })
   if (archive?.head !== undefined) claims.push({ who: 'the manifest knows', position: archive.head })
-  if (profile !== undefined) {
-    const status = await askStatus(profile, profile.primary).catch(() => undefined)
+  if (asked !== undefined) {
+    const status = await statusOf(asked.admin, asked.primary).catch(() => undefined)
     if (status?.role === 'primary')
       claims.push({ who: 'the primary, which is running, knows', position: parsePosition(status.position) })
   }
@@ -156,8 +156,8 @@ function unseenEpoch(
   return [`a primary has claimed epoch ${claimed}, and no transaction of it was read`]
 }
 
-function remarksOn({ profile, newest, archive }: GatherOptions): readonly string[] {
-  if (archive === undefined || profile !== undefined || newest !== undefined) return []
+function remarksOn({ asked, newest, archive }: GatherOptions): readonly string[] {
+  if (archive === undefined || asked !== undefined || newest !== undefined) return []
   return [
     'nobody was asked for the newest position: an old copy of the whole archive would not be noticed (--profile or --newest)',
   ]

@@ -1,24 +1,24 @@
 /** Which revocations a replica knows: asked while it runs, or from the journal on its disk. */
 import { decodeJournal } from '../../replica/revocations/journal-records.ts'
-import type { Profile, ProfileReplica } from '../../shared/config/profile.ts'
+import type { ProfileReplica } from '../../shared/config/profile.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
-import { withAdmin } from '../clients.ts'
+import type { AskedCluster } from '../admin.ts'
 import type { Evidence } from './evidence.ts'
 
 /** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
 export type OrgOfKey = (kid: string) => string | undefined
 
 export async function evidenceOfReplica(
-  profile: Profile,
+  { cluster, admin }: AskedCluster,
   replica: ProfileReplica,
   orgOfKey: OrgOfKey,
 ): Promise<Evidence> {
-  return withAdmin(profile, replica, async (call) => {
+  return admin(replica, async (call) => {
     const revocations: RevocationColumns[] = []
     let answer: KnownResult | undefined
     for (let after: number | null = 0; after !== null; after = answer.next) {
@@ -28,7 +28,7 @@ export async function evidenceOfReplica(
     const position = answer?.position ?? null
     const { issueClockMs = 0, leaseMsMax = 0 } = answer ?? {}
     const parsed = position === null ? undefined : parsePosition(position)
-    const [from, { cluster }] = [`replica ${replica.region}`, profile]
+    const from = `replica ${replica.region}`
     return { from, cluster, position: parsed, revocations, issueClockMs, leaseMsMax, database: undefined }
   })
 }

@@ -6,7 +6,6 @@ import { planRestore, type RestorePlan, type RestoreTarget } from '../../shared/
 import { requireRecorded } from '../../shared/archive/drill.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
-import type { Profile } from '../../shared/config/profile.ts'
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
@@ -15,6 +14,7 @@ import { runCheckpoint } from '../../shared/sqlite/checkpoint.ts'
 import { type Connection, openReader, openWriter } from '../../shared/sqlite/connection.ts'
 import { integrityProblem } from '../../shared/sqlite/integrity.ts'
 import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
+import type { AskedCluster } from '../admin.ts'
 import { carryOver, type CarryOver } from './carry-over.ts'
 import { gather, type Gathered } from './gather.ts'
 import { type Begun, beginEpoch } from './new-epoch.ts'
@@ -25,7 +25,8 @@ export interface RestoreOptions {
   /** An archive, or the data folder of a stopped replica. */
   readonly from: { readonly archive: ArchiveSource; readonly target: RestoreTarget } | { readonly replica: string }
   readonly output: string
-  readonly profile: Profile | undefined
+  /** Whose nodes tell what they know; undefined: nobody is asked. */
+  readonly asked: AskedCluster | undefined
   readonly oldData: string | undefined
   readonly newest: Position | undefined
   readonly withoutRevocations: boolean
@@ -70,13 +71,13 @@ export async function restore(options: RestoreOptions): Promise<Restored | undef
 }
 
 async function restoreIn(scratch: Scratch, options: RestoreOptions): Promise<Omit<Restored, 'left'> | undefined> {
-  const { from, clock, profile, oldData, newest, onProgress } = options
+  const { from, clock, asked, oldData, newest, onProgress } = options
   const archive = 'archive' in from ? from.archive : undefined
   const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
   const meter = new Meter(options)
   const onBytes = (bytes: number): void => meter.add(bytes)
   const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target.db') : undefined
-  const gathered = await gather({ scratch, archive, replica, profile, oldData, newest, nowMs: clock.wallMs(), onBytes })
+  const gathered = await gather({ scratch, archive, replica, asked, oldData, newest, nowMs: clock.wallMs(), onBytes })
   const path = replica?.database ?? (await target(scratch, options, plan, gathered, onProgress))
   const foreign = !isOurs(path)
   const carried = foreign || options.withoutRevocations ? undefined : carriedInto(path, gathered)

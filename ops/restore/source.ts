@@ -20,7 +20,11 @@ export interface ArchiveSource {
 
 /** Throws archive_missing, archive_damaged, archive_unsigned. */
 export async function openSigned(location: string, publicKey: Uint8Array): Promise<ArchiveSource> {
-  const storage = await openArchive(location, { blocking: true })
+  return readSigned(await openArchive(location, { blocking: true }), publicKey)
+}
+
+/** Throws archive_damaged, archive_unsigned. */
+export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array): Promise<ArchiveSource> {
   const manifest = await readManifest(storage, publicKey)
   if (manifest.seq === 0) throw unsigned(storage)
   const claim = await highestClaim(storage, publicKey)

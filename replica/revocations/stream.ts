@@ -140,6 +140,7 @@ export class RevocationStream {
     let seq = start
     for await (const frame of connection.messages()) {
       const message = decodeMessage(frame, toStream)
+      this.#requireNewest(place)
       if (message.t === 'granted') {
         this.#options.freshness.granted(message)
         continue
@@ -200,6 +201,7 @@ export class RevocationStream {
         this.#owed = undefined
         await this.#options.journal.sync().catch((error: unknown) => Promise.reject(this.#fatal(error)))
         this.#streamed = known
+        this.#requireNewest(known)
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
         this.#reporter?.acknowledged(known)
         // A lone revocation never waits; in a stream of them a sync for each would take the disk from everybody else.
@@ -233,6 +235,19 @@ export class RevocationStream {
     if (message === undefined) return
     throw new MacaroondError('position_diverged', message, {
       hint: 'the primary’s disk or this replica’s was put back to an older copy; find out which before you delete either',
+    })
+  }
+
+  /**
+   * S7: the pages may have come to a later epoch while this connection was open, by way of a successor of the primary at its
+   * other end: that one gets no acknowledgement any more, or it would call durable what its successor does not know.
+   */
+  #requireNewest({ epoch }: Place): void {
+    const { meta } = this.#options.tables
+    if (meta === undefined || meta.epoch <= epoch) return
+    const message = `the primary leads epoch ${epoch}, this replica has seen ${meta.epoch}`
+    throw new MacaroondError('position_diverged', message, {
+      hint: 'the primary was succeeded: stop the old one for good',
     })
   }
 

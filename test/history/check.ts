@@ -57,6 +57,7 @@ export function checkHistory(
       ...verifications.flatMap((event) => judgeVerification(event, subject, faults)),
       ...relapses(verifications),
       ...clashes(events.filter((event) => event.t === 'revoke')),
+      ...unfenced(events.filter((event) => event.t === 'revoke')),
     ],
     worstAcceptanceMs: verifications.reduce((worst, event) => Math.max(worst, acceptanceMs(event, subject)), 0),
     counts: countsOf(verifications, faults, subject),
@@ -141,6 +142,21 @@ function clashes(revocations: readonly RevokeEvent[]): readonly Violation[] {
     last = event
   }
   return found
+}
+
+/**
+ * S7: once a higher epoch has acknowledged a revocation, every replica has seen it: nothing that a lower one says after that is
+ * more than its own word.
+ */
+function unfenced(revocations: readonly RevokeEvent[]): readonly Violation[] {
+  const answered = revocations.filter(({ epoch, wait }) => epoch !== undefined && wait !== 'local')
+  const epochs = [...new Set(answered.map(({ epoch = 0 }) => epoch))].toSorted((a, b) => a - b)
+  return epochs.slice(1).flatMap((higher) => {
+    const own = answered.filter(({ epoch, result }) => epoch === higher && result === 'ok')
+    const sinceMs = Math.min(...own.map(({ ret }) => ret))
+    const late = answered.filter(({ epoch = 0, inv }) => epoch < higher && inv > sinceMs)
+    return late.map((event) => ({ rule: 'S7', what: `epoch ${event.epoch} acknowledges after ${higher} did`, event }))
+  })
 }
 
 function isBefore(a: RevokeEvent, b: RevokeEvent): boolean {

@@ -37,8 +37,11 @@ export interface RevokeEvent extends Call {
   readonly t: 'revoke'
   readonly named: Named
   readonly wait: 'local' | 'durable' | 'global'
-  /** `indeterminate`: nobody knows whether it was carried out. `refused`: it was not. */
-  readonly result: 'ok' | 'indeterminate' | 'refused'
+  /**
+   * `indeterminate`: nobody knows whether it was carried out. `refused`: it was not. `unpromised`: whoever said so had it alone,
+   * on a disk that was lost, or had a successor already: who knows of it refuses, and nobody has to know.
+   */
+  readonly result: 'ok' | 'indeterminate' | 'refused' | 'unpromised'
   /** Place in the revocation log, where the answer says it. */
   readonly epoch?: number
   readonly seq?: number
@@ -97,6 +100,9 @@ export type FaultKind =
   | 'archive answers lost'
   | 'archive lists late'
   | 'restored'
+  | 'restore interrupted'
+  | 'two primaries'
+  | 'disk put back'
   | 'asleep'
   | 'frozen'
   | 'processor throttled'

@@ -67,8 +67,8 @@ function hits(named: Exclude<Named, { kind: 'token' }>, { org, subject, kid, iss
 
 function momentsOf(calls: readonly RevokeEvent[], shownMs: number): Moments {
   return calls.reduce((first, { inv, ret, wait, result }) => {
-    const [ackMs, globalMs] = [result === 'ok' ? ret : shownMs, result === 'ok' && wait === 'global' ? ret : Infinity]
-    return earlier(first, { begunMs: inv, ackMs, globalMs })
+    const ackMs = result === 'unpromised' ? Infinity : result === 'ok' ? ret : shownMs
+    return earlier(first, { begunMs: inv, ackMs, globalMs: result === 'ok' && wait === 'global' ? ret : Infinity })
   }, NEVER)
 }
 

@@ -6,7 +6,7 @@ import type { HistoryEvent } from '../history/event.ts'
 import { copyOf } from './archive/witness.ts'
 import { isPowerLost } from './disk/volume.ts'
 import { Load } from './load/load.ts'
-import { Stage, textOf } from './nodes/stage.ts'
+import { type Loss, Stage, textOf } from './nodes/stage.ts'
 import { RUN_EPOCH_MS } from './nodes/template.ts'
 import { inflict } from './plan/inflict.ts'
 import type { Plan } from './plan/plan.ts'
@@ -37,6 +37,7 @@ export interface Grounds {
  */
 const FRESH_AGAIN_MS_MAX = 5_000
 const PROBE_MS = 150
+const ERRAND_MS_MAX = 20_000
 /** The archiver tries again after half a second, then after twice as long each time, thirty seconds at most. */
 const ARCHIVED_AGAIN_MS_MAX = 31_000
 /** What was asked for at the end of the load is answered, or known to have failed. */
@@ -60,24 +61,26 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
     stage.startAll()
     const load = new Load(stage, lengthMs)
     load.start()
-    for (const fault of faults) inflict(stage, fault)
+    for (const fault of faults) inflict(stage, fault, faults)
     const { scheduler } = stage
     const bounds = boundsOf(plan)
-    const quietMs = lengthMs + bounds.revocationMs + LAST_ANSWER_MS
+    const overMs = await errandsDone(stage, lengthMs)
+    const quietMs = overMs + bounds.revocationMs + LAST_ANSWER_MS
     await stage.runUntil(quietMs)
     const freshAgainMs = await freshAgain(stage, load, quietMs)
     const lookMs = scheduler.nowMs
     load.readAll()
     await stage.runUntil(lookMs + LAST_LOOK_MS)
     await lookAtArchive(stage, plan, folder)
-    const verdict = checkHistory(stage.events, bounds)
+    const events = stage.events.map((event) => promised(event, stage.losses))
+    const verdict = checkHistory(events, bounds)
     const failures = [...verdict.violations.map(({ rule, what }) => `${rule}: ${what}`), ...stage.problems]
-    failures.push(...lastLook(stage.events, lookMs))
+    failures.push(...lastLook(events, lookMs))
     const { lines: trace } = stage.trace
     return {
       plan,
       freshAgainMs,
-      events: stage.events,
+      events,
       verdict,
       failures,
       trace,
@@ -88,6 +91,27 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
     stage.strike()
     process.off('unhandledRejection', watch)
   }
+}
+
+/** A restore waits until it is told what may be known; all links are whole by then. */
+async function errandsDone(stage: Stage, lengthMs: number): Promise<number> {
+  const { scheduler, errands } = stage
+  await stage.runUntil(lengthMs)
+  while (errands.size > 0 && scheduler.nowMs - lengthMs < ERRAND_MS_MAX)
+    await stage.runUntil(scheduler.nowMs + PROBE_MS)
+  if (errands.size > 0) stage.problem(`never done: ${[...errands].join(', ')}`)
+  return scheduler.nowMs
+}
+
+/** What a primary said that had a successor counts as far as somebody else can have known it. */
+function promised(event: HistoryEvent, losses: readonly Loss[]): HistoryEvent {
+  if (event.t !== 'revoke' || event.result === 'refused') return event
+  const { inv, ret, wait, result, epoch } = event
+  const isAlone = ({ atMs, untilMs, epoch: next }: Loss): boolean => {
+    if (epoch === undefined ? inv > untilMs : epoch >= next) return false
+    return wait === 'local' || result === 'indeterminate' || ret > atMs
+  }
+  return losses.some(isAlone) ? { ...event, result: 'unpromised' } : event
 }
 
 async function freshAgain(stage: Stage, load: Load, sinceMs: number): Promise<number> {

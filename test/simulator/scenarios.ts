@@ -48,4 +48,14 @@ export const SCENARIOS: readonly Scenario[] = [
       ],
     },
   },
+  {
+    // It acknowledged revocations to the first primary, on a connection that was open, after its pages had come from the second.
+    name: 'a replica that has its pages from the successor of the primary whose revocations it gets',
+    plan: {
+      seed: 13,
+      freshness: { lease_ms: 2_500, ping_ms: 500 },
+      lengthMs: 2_500,
+      faults: [{ kind: 'two primaries', target: 'primary', atMs: 950, forMs: 1_550, amount: 1 }],
+    },
+  },
 ]

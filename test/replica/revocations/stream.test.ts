@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { createDatabase } from '../../../primary/store/create-database.ts'
 import { Freshness } from '../../../replica/freshness/freshness.ts'
 import { LargestLease } from '../../../replica/freshness/largest-lease.ts'
 import { RevocationJournal } from '../../../replica/revocations/journal.ts'
@@ -10,14 +11,17 @@ import { RevocationStream } from '../../../replica/revocations/stream.ts'
 import { Tables } from '../../../replica/tables/tables.ts'
 import type { Connection } from '../../../shared/channel/connection.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { MetaReader } from '../../../shared/database/meta.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { encodeMessage } from '../../../shared/protocol/message.ts'
 import type { RevocationsHello } from '../../../shared/protocol/revocations.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
+import { openWriter } from '../../../shared/sqlite/connection.ts'
 import { pair, until } from '../../shared/channel/pair.ts'
 
 const TIMELINE = 'a'.repeat(32)
 const KID = '1'.repeat(16)
+const KEK = kekFromHex('ab'.repeat(32))
 
 function token(seq: number): Sent {
   return { seq, kind: 'token', kid: KID, nonce: seq.toString(16).padStart(32, '0'), expiresAt: 0 }
@@ -45,7 +49,7 @@ class SlowDisk extends RevocationJournal {
 function start(folder: string, journal: RevocationJournal = new RevocationJournal(join(folder, 'journal'))): Node {
   const tables = new Tables({
     cluster: 'test',
-    ring: [kekFromHex('ab'.repeat(32))],
+    ring: [KEK],
     entropy: systemEntropy,
     timers: systemClock,
     log: silentLog,
@@ -194,6 +198,24 @@ test('a revocation is enforced at once, and acknowledged only once the disk has 
   await until(() => primary.acks.includes(1))
   await primary.hangUp()
   node.close()
+})
+
+test('a primary whose successor the pages have come from gets nothing acknowledged any more, and its frames change nothing', async () => {
+  const path = folder()
+  const node = start(path)
+  const primary = await connect(node, 2)
+  primary.send(token(1))
+  await until(() => primary.acks.includes(1))
+  const writer = openWriter(join(path, 'db'))
+  createDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  writer.exec("UPDATE meta SET epoch = 2, timeline = '" + 'c'.repeat(32) + "'")
+  node.tables.attach({ reader: writer, meta: new MetaReader(writer) })
+  primary.send(token(2))
+  await until(() => primary.ended())
+  expect([node.revoked(1), node.revoked(2), primary.acks.includes(2)]).toEqual([true, false, false])
+  await primary.hangUp()
+  node.close()
+  writer.close()
 })
 
 test('a malformed record that names one token denies it and is acknowledged, with an alert', async () => {

@@ -3,6 +3,7 @@ import type { ArchivePorts } from '../../../primary/archiver/open-archiver.ts'
 import { runDrill } from '../../../primary/archiver/drill-order.ts'
 import { openArchive } from '../../../shared/archive/open-archive.ts'
 import type { ArchiveStorage, StoredObject } from '../../../shared/archive/storage.ts'
+import { pause, type Timers } from '../../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Random } from '../../chaos/random.ts'
 import { archiveIn } from '../nodes/cast.ts'
@@ -10,6 +11,8 @@ import { archiveIn } from '../nodes/cast.ts'
 export type Disturbance = 'archive away' | 'archive answers lost' | 'archive lists late'
 
 const LOST = 0.5
+/** One way to a bucket. */
+const WAY_MS_MAX = 8
 
 export class ArchiveLink {
   readonly #random: Random
@@ -39,8 +42,9 @@ export class ArchiveLink {
   }
 
   /** For the process with that data folder. A drill runs in the only thread there is. */
-  portsIn(data: string): ArchivePorts {
-    const open: ArchivePorts['open'] = async (_, options) => this.#over(await openArchive(archiveIn(data), options))
+  portsIn(data: string, timers: Timers): ArchivePorts {
+    const open: ArchivePorts['open'] = async (_, options) =>
+      this.over(await openArchive(archiveIn(data), options), timers)
     const drill: ArchivePorts['drill'] = async (order) => {
       try {
         return await runDrill(order, open)
@@ -53,34 +57,39 @@ export class ArchiveLink {
     return { open, drill }
   }
 
-  #over(storage: ArchiveStorage): ArchiveStorage {
+  /** The same storage, disturbed; a bucket is far away. */
+  over(storage: ArchiveStorage, timers: Timers): ArchiveStorage {
+    const asked = <T>(ask: () => Promise<T>): Promise<T> => this.#asked(timers, ask)
+    const told = <T>(key: string, tell: () => Promise<T>): Promise<T> => this.#told(timers, key, tell)
     return {
       location: storage.location,
       isBucket: this.#isBucket,
-      list: async (prefix) => this.#listed(await this.#asked(() => storage.list(prefix))),
-      get: (key, range, into) => this.#asked(() => storage.get(key, range, into)),
-      put: (key, content, timestampMs) => this.#told(key, () => storage.put(key, content, timestampMs)),
-      create: (key, bytes) => this.#created(key, () => storage.create(key, bytes)),
-      delete: (key) => this.#told(key, () => storage.delete(key)),
-      sweep: () => this.#asked(() => storage.sweep()),
+      list: async (prefix) => this.#listed(await asked(() => storage.list(prefix))),
+      get: (key, range, into) => asked(() => storage.get(key, range, into)),
+      put: (key, content, timestampMs) => told(key, () => storage.put(key, content, timestampMs)),
+      create: async (key, bytes) => this.#created(await told(key, () => storage.create(key, bytes))),
+      delete: (key) => told(key, () => storage.delete(key)),
+      sweep: () => asked(() => storage.sweep()),
     }
   }
 
-  async #asked<T>(ask: () => Promise<T>): Promise<T> {
+  async #asked<T>(timers: Timers, ask: () => Promise<T>): Promise<T> {
+    if (this.#isBucket) await pause(timers, this.#random.fraction() * WAY_MS_MAX)
     if (this.#is('archive away')) throw this.#bite('archive away')
-    return ask()
+    const answer = await ask()
+    if (this.#isBucket) await pause(timers, this.#random.fraction() * WAY_MS_MAX)
+    return answer
   }
 
-  async #told<T>(key: string, tell: () => Promise<T>): Promise<T> {
+  async #told<T>(timers: Timers, key: string, tell: () => Promise<T>): Promise<T> {
     if (this.#is('archive lists late')) this.#unlisted.add(key)
-    const answer = await this.#asked(tell)
+    const answer = await this.#asked(timers, tell)
     if (this.#is('archive answers lost') && this.#random.fraction() < LOST) throw this.#bite('archive answers lost')
     return answer
   }
 
   /** The client of a bucket asks again when an answer is lost, and is told that there is one already. */
-  async #created(key: string, tell: () => Promise<boolean>): Promise<boolean> {
-    const created = await this.#told(key, tell)
+  #created(created: boolean): boolean {
     const isLost = this.#isBucket && this.#is('archive answers lost') && this.#random.fraction() < LOST
     if (!isLost) return created
     this.#bite('archive answers lost')

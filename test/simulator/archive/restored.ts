@@ -1,75 +1,191 @@
 /** The primary's machine gets a database that the product's own restore made, of a past transaction drawn at random. */
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { restore } from '../../../ops/restore/restore.ts'
-import type { ArchiveSource } from '../../../ops/restore/source.ts'
+import { type AskedCluster, adminOver } from '../../../ops/admin.ts'
+import { restore, type Preview, type RestoreOptions } from '../../../ops/restore/restore.ts'
+import { readSigned } from '../../../ops/restore/source.ts'
+import { openArchive } from '../../../shared/archive/open-archive.ts'
+import { pause } from '../../../shared/clock.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
+import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Host } from '../../../shared/host.ts'
+import type { Txid } from '../../../shared/ids.ts'
 import { openReader } from '../../../shared/sqlite/connection.ts'
 import type { Random } from '../../chaos/random.ts'
-import { archiveIn } from '../nodes/cast.ts'
-import type { Witness } from './witness.ts'
+import { addressOf, archiveIn, CLUSTER, identityOf, REGIONS } from '../nodes/cast.ts'
+import { type Errand, runErrand } from '../nodes/errand.ts'
+import type { Seat } from '../nodes/seat.ts'
+import { textOf, type Stage } from '../nodes/stage.ts'
 
 export interface RestoringOptions {
-  readonly witness: Witness
-  /** What the stopped primary left: its data, and the archive beside it. */
-  readonly image: string
+  readonly stage: Stage
+  /** Of the primary, which does not run; held by the caller. */
+  readonly seat: Seat
   readonly random: Random
-  readonly host: Pick<Host, 'clock' | 'entropy'>
+  /** Every replica has kept what it said was durable. */
+  readonly replicasAreWhole: boolean
+  /** Power goes at so many calls that touch the disk; undefined for never. */
+  readonly powerLostAt: number | undefined
 }
 
-export interface Restoration {
-  /** What the disk holds now. */
-  readonly image: string
-  /** For people. */
-  readonly text: string
+/** What the operator has decided, and stays with however often it takes. */
+export interface Decision {
+  /** Of the archive. */
+  readonly head: number
+  readonly target: Txid
+  /** What the archive and the replicas know has to be enough. */
+  readonly isLost: boolean
 }
 
 const DATABASE = 'macaroond.db'
+const [OLD, NEW] = ['old', 'new']
+const AGAIN_MS = 150
+const ATTEMPTS_MAX = 120
+const DISK_LOST = 0.6
+const SILENT = 'cannot be read'
 
-/**
- * With the old disk at hand, or, where the archive has all that was ever on it, sometimes without: then the archive alone must
- * tell what was revoked. Undefined where there is nothing to restore from yet.
- */
-export async function restoreSomePast(options: RestoringOptions): Promise<Restoration | undefined> {
-  const { witness, image, random, host } = options
-  const archive = await witness.open(image)
+/** Calls a restore off for now: somebody who may know of revocations does not answer. */
+const WORTH_WAITING: ReadonlySet<string> = new Set(['restore_unconfirmed', 'archive_unavailable'])
+
+/** While no time passes. Undefined where there is nothing to restore from yet. */
+export async function decide({
+  stage,
+  seat,
+  random,
+  replicasAreWhole,
+}: RestoringOptions): Promise<Decision | undefined> {
+  const archive = await stage.archive?.witness.open(seat.image)
   const target = random.pick([...new Set(archive?.files.map(({ maxTxid }) => maxTxid))])
+  const isLost = random.fraction() < DISK_LOST && replicasAreWhole
   if (archive?.head === undefined || target === undefined) return undefined
-  const isLost = isComplete(archive, image) && random.fraction() < 0.6
-  const output = `${image}.restored`
-  mkdirSync(output, { recursive: true })
+  return { head: archive.head.txid, target, isLost }
+}
+
+/** Replaces the disk of the seat. Resolves with whether it was interrupted. */
+export async function restoreSomePast(options: RestoringOptions, decision: Decision): Promise<boolean> {
+  const { stage, seat } = options
+  const { head, target, isLost } = decision
+  const atMs = stage.scheduler.nowMs
+  const { disk, text, epoch, interrupted } = await untilRestored(options, decision)
+  stage.archive?.witness.abandonAfter(head)
+  renameSync(archiveIn(join(disk, OLD)), archiveIn(join(disk, NEW)))
+  seat.replaceDisk(join(disk, NEW))
+  if (isLost) stage.losses.push({ atMs, untilMs: atMs, epoch })
+  stage.trace.say('restore', `to ${target} of ${head}, ${isLost ? 'without' : 'with'} the old disk: ${text}`)
+  return interrupted
+}
+
+interface Brought {
+  readonly text: string
+  readonly epoch: number
+}
+
+/** Again and again, on what the attempt before has left on the disk: power is lost once at most, answers are waited for. */
+async function untilRestored(
+  { stage, seat, random, powerLostAt }: RestoringOptions,
+  decision: Decision,
+): Promise<Brought & { readonly disk: string; readonly interrupted: boolean }> {
+  const { network, scheduler } = stage
+  let images: Readonly<Record<string, string>> = { [OLD]: seat.image }
+  let interrupted = false
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const errand: Errand<Brought> | undefined = await runErrand({
+      machine: seat.machine,
+      network,
+      folder: stage.folder,
+      images,
+      random,
+      powerLostAt: interrupted ? undefined : powerLostAt,
+      work: (disk, host) => bringBack(stage, disk, host, decision),
+    }).catch((error: unknown) => {
+      if (!(error instanceof MacaroondError) || !WORTH_WAITING.has(error.code)) throw error
+      stage.trace.say('restore', `not yet: ${reportOf(error).message}`)
+      return undefined
+    })
+    if (errand?.result !== undefined) return { ...errand.result.value, disk: errand.disk, interrupted }
+    if (errand !== undefined) {
+      interrupted = true
+      stage.trace.say('restore', 'interrupted')
+      const left = join(errand.disk, OLD)
+      stage.aside(async () => stage.archive?.witness.lookAfterCrash(left))
+      images = {
+        [OLD]: join(errand.disk, OLD),
+        ...(existsSync(join(errand.disk, NEW)) ? { [NEW]: join(errand.disk, NEW) } : {}),
+      }
+    }
+    await pause(stage.operator.host.clock, AGAIN_MS)
+  }
+  throw new Error(`no restore in ${ATTEMPTS_MAX} attempts, the last one at ${scheduler.nowMs}`)
+}
+
+/** One attempt. What has its name is whole, whatever came after it. */
+async function bringBack(stage: Stage, disk: string, host: Host, decision: Decision): Promise<Brought> {
+  const [data, output] = [join(disk, OLD), join(disk, NEW, DATABASE)]
+  if (existsSync(output)) return { text: 'what was there already', epoch: epochIn(output) }
+  await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
+  const { link, witness } = stage.archive ?? {}
+  if (link === undefined || witness === undefined) throw new Error('nothing is archived')
+  const storage = link.over(await openArchive(archiveIn(data), { blocking: true }), host.clock)
+  const archive = await readSigned(storage, witness.publicKey)
+  const { isLost, target } = decision
   const restored = await restore({
-    from: { archive, target: { kind: 'txid', txid: target } },
-    output: join(output, DATABASE),
-    profile: undefined,
-    oldData: isLost ? undefined : image,
-    newest: undefined,
-    withoutRevocations: false,
+    ...NO_WISHES,
     ...host,
-    onProgress: () => undefined,
-    confirm: ({ unread }) => {
-      if (unread.length > 0) throw new Error(`a restore that can read all there is says: ${unread.join('; ')}`)
-      return true
-    },
+    output,
+    from: { archive, target: { kind: 'txid', txid: target } },
+    asked: askedBy(host),
+    oldData: isLost ? undefined : data,
+    confirm: (preview) => isConfirmed(preview, { yes: !isLost }),
   })
-  witness.abandonAfter(archive.head.txid)
-  renameSync(archiveIn(image), archiveIn(output))
-  const { epoch, txid } = restored?.begun ?? {}
+  const { epoch = 0, txid } = restored?.begun ?? {}
+  const { revocations = [], sources = [] } = restored?.preview.carried ?? {}
   return {
-    image: output,
-    text: `to ${target} of ${archive.head.txid}, ${isLost ? 'without' : 'with'} the old disk: ${epoch}.${txid}`,
+    epoch,
+    text: `${epoch}.${txid}, ${revocations.length} carried over from ${sources.map(({ from }) => from).join(', ')}`,
   }
 }
 
-/** Whether the archive has every transaction that the disk has. */
-function isComplete({ head }: ArchiveSource, image: string): boolean {
-  if (!existsSync(join(image, DATABASE))) return true
-  const db = openReader(join(image, DATABASE))
+export const NO_WISHES: Pick<RestoreOptions, 'newest' | 'withoutRevocations' | 'onProgress'> = {
+  newest: undefined,
+  withoutRevocations: false,
+  onProgress: () => undefined,
+}
+
+/** Over the network of the machine that it runs on. */
+export function askedBy(host: Pick<Host, 'clock' | 'transport'>): AskedCluster {
+  const node = (name: string): { readonly address: string; readonly peer_id: string } => ({
+    address: addressOf(name),
+    peer_id: identityOf(name).peerId,
+  })
+  return {
+    cluster: CLUSTER,
+    primary: node('primary'),
+    replicas: REGIONS.map((region) => ({ region, ...node(region) })),
+    admin: adminOver({ cluster: CLUSTER, identity: identityOf('operator'), host }),
+  }
+}
+
+/**
+ * Whoever cannot be read now is waited for; that there was more, on a disk that is gone, is no reason to wait. `yes`: the old
+ * disk, which was read, has everything that anybody was told. Throws restore_unconfirmed.
+ */
+export function isConfirmed({ unread }: Preview, { yes }: { readonly yes: boolean }): boolean {
+  const silent = unread.filter((text) => text.includes(SILENT))
+  if (silent.length === 0 || yes) return true
+  throw new MacaroondError('restore_unconfirmed', silent.join('; '))
+}
+
+function epochIn(path: string): number {
+  const db = openReader(path)
   try {
-    const { epoch, txid } = new MetaReader(db).read()
-    return head?.epoch === epoch && head.txid === txid
+    return new MetaReader(db).read().epoch
   } finally {
     db.close()
   }
+}
+
+/** Never rejects. */
+export async function orProblem<T>(stage: Stage, what: string, work: Promise<T>): Promise<T | undefined> {
+  return work.catch((error: unknown) => stage.problem(`${what}: ${textOf(error)}`) as undefined)
 }

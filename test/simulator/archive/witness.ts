@@ -57,6 +57,10 @@ export class Witness {
     this.#recorded.set(position.txid, { position, atMs, archived: archived || before?.archived === true })
   }
 
+  get publicKey(): Uint8Array {
+    return this.#options.publicKey
+  }
+
   get newest(): Txid | undefined {
     return [...this.#recorded.keys()].toSorted((a, b) => b - a)[0]
   }

@@ -15,6 +15,8 @@ const TTL_SECONDS = 30 * 86_400
 const MINT_EVERY_MS = 260
 const REVOKE_EVERY_MS = 340
 const VERIFY_EVERY_MS = 45
+/** While an operator is at work there is more to see. */
+const BUSY = 0.6
 /** A replica lets whoever wants a position wait for a while before it gives up. */
 const POSITION_TIMEOUT_MS = 2 * MIN_POSITION_WAIT_MS
 /** Everybody has seen a token before it is revoked. */
@@ -37,7 +39,7 @@ export class Load {
   #turn = 0
   #newest: string | undefined
 
-  /** `untilMs`: nothing is minted or revoked after it. */
+  /** `untilMs`: nothing is minted or revoked after it, unless an operator is at work then. */
   constructor(stage: Stage, untilMs: number) {
     this.#stage = stage
     this.#untilMs = untilMs
@@ -82,8 +84,10 @@ export class Load {
   #every(life: Life, everyMs: number, work: () => Promise<void>): void {
     const { scheduler } = this.#stage
     const again = (): void => {
-      const inMs = everyMs * (0.5 + this.#random.fraction())
-      if (scheduler.nowMs + inMs > this.#untilMs) return
+      const busy = this.#stage.errands.size > 0 ? BUSY : 1
+      const inMs = everyMs * busy * (0.5 + this.#random.fraction())
+      // While an operator is at work the cluster is used on.
+      if (scheduler.nowMs + inMs > this.#untilMs && this.#stage.errands.size === 0) return
       scheduler.at(scheduler.nowMs + inMs, life, () => {
         again()
         work().catch((error: unknown) => this.#outage(error))

@@ -242,4 +242,22 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     replace: 'asTxid(meta.txid + 1)',
     breaks: 'restore',
   },
+  {
+    name: 'a restored database has its name before its epoch',
+    aim: { kinds: ['restore interrupted'], archive: {} },
+    file: 'ops/restore/restore.ts',
+    find: `const begun = foreign ? undefined : begin(path, options, gathered, carried)
+  scratch.place(path)`,
+    replace: `scratch.place(path)
+  const begun = foreign ? undefined : begin(path, options, gathered, carried)`,
+    breaks: 'primary ended',
+  },
+  {
+    name: 'who was succeeded gets its revocations acknowledged on a connection that is open',
+    aim: { kinds: ['two primaries'], leaseMs: 2_500 },
+    file: 'replica/revocations/stream.ts',
+    find: 'if (meta === undefined || meta.epoch <= epoch) return',
+    replace: 'if (meta === undefined || meta.epoch > 0) return',
+    breaks: 'S7',
+  },
 ]

@@ -51,9 +51,10 @@ const RETRANSMIT_MS_MAX = 220
 export class Network {
   readonly #scheduler: Scheduler
   readonly #random: Random
-  readonly #machines = new Map<string, Machine>()
+  /** By address: two where another one has taken it, and what knows of the first still goes there. */
+  readonly #machines = new Map<string, readonly Machine[]>()
   readonly #ways = new Map<string, Way>()
-  readonly #doors = new Map<string, Listening>()
+  readonly #doors: Listening[] = []
   readonly #streams = new Map<Life, Set<VirtualStream>>()
 
   constructor(scheduler: Scheduler, random: Random) {
@@ -62,12 +63,32 @@ export class Network {
   }
 
   attach(machine: Machine): void {
-    this.#machines.set(machine.address, machine)
+    this.#machines.set(machine.address, [machine])
+  }
+
+  /** Each of the machines is met by some of those who dial the address. */
+  share(address: string, ...machines: readonly Machine[]): void {
+    this.#machines.set(address, machines)
   }
 
   join(a: string, b: string, delayMs: number, jitterMs: number): void {
     this.#ways.set(`${a}>${b}`, new Way(delayMs, jitterMs))
     this.#ways.set(`${b}>${a}`, new Way(delayMs, jitterMs))
+  }
+
+  /** As far from everybody as the other one, on ways of its own. */
+  joinLike(other: string, name: string): void {
+    for (const [key, { delayMs, jitterMs }] of this.#ways) {
+      const [from = '', to = ''] = key.split('>')
+      if (from !== other && to !== other) continue
+      const [own, far] = [from === other ? name : from, to === other ? name : to]
+      this.#ways.set(`${own}>${far}`, new Way(delayMs, jitterMs))
+    }
+    for (const [from, to] of [
+      [name, other],
+      [other, name],
+    ])
+      this.#ways.set(`${from}>${to}`, new Way(0.3, 0.3))
   }
 
   way(from: string, to: string): Way {
@@ -100,13 +121,13 @@ export class Network {
   }
 
   /** Connections between two machines break, as when a middlebox forgets them or a damaged byte fails its tag. */
-  breakLinks(a: string, b: string): number {
+  breakLinks(a: string, b: string, isSpared: () => boolean = () => false): number {
     let broken = 0
     for (const streams of this.#streams.values()) {
       for (const stream of streams) {
         const far = this.#far.get(stream)
         if (far === undefined || stream.gone) continue
-        if (stream.life.machine.name !== a || far.life.machine.name !== b) continue
+        if (stream.life.machine.name !== a || far.life.machine.name !== b || isSpared()) continue
         broken += 1
         for (const end of [stream, far])
           this.#scheduler.at(this.#scheduler.nowMs, end.life, () => end.receive({ kind: 'reset' }))
@@ -124,22 +145,32 @@ export class Network {
 
   /** The kernel of a killed process closes its sockets; a machine without power says nothing. */
   end(life: Life, how: 'killed' | 'power lost'): void {
-    for (const [address, door] of this.#doors) if (door.life === life) this.#doors.delete(address)
+    for (const door of this.#doors.filter((one) => one.life === life)) this.#shut(door)
     if (how === 'killed') for (const stream of this.#streams.get(life) ?? []) stream.orphan()
     this.#streams.delete(life)
   }
 
   readonly #far = new WeakMap<VirtualStream, VirtualStream>()
 
+  #doorOf(machine: Machine, address: string): Listening | undefined {
+    return this.#doors.find((door) => door.life.machine === machine && door.address === address)
+  }
+
+  #shut(door: Listening): void {
+    const at = this.#doors.indexOf(door)
+    if (at !== -1) this.#doors.splice(at, 1)
+  }
+
   #listen(life: Life, options: DoorOptions): Door {
     const { port } = parseAddress(options.address)
-    if (this.#doors.has(options.address)) throw new MacaroondError('port_in_use', `${options.address} is in use`)
+    if (this.#doorOf(life.machine, options.address) !== undefined)
+      throw new MacaroondError('port_in_use', `${options.address} is in use`)
     const door: Listening = { ...options, life, inside: new Set() }
-    this.#doors.set(options.address, door)
+    this.#doors.push(door)
     return {
       port,
       close: async () => {
-        if (this.#doors.get(options.address) === door) this.#doors.delete(options.address)
+        this.#shut(door)
         await Promise.all([...door.inside].map((stream) => stream.whenGone))
       },
     }
@@ -155,7 +186,7 @@ export class Network {
     const back = this.way(to.name, life.machine.name)
     this.#carry(there, 0, () => {
       if (!to.powered) return
-      const door = this.#doors.get(target.address)
+      const door = this.#doorOf(to, target.address)
       if (door === undefined || door.life.over) {
         return this.#carry(back, 0, () =>
           this.#in(life, () => reject(failed(target.address, new Error('connect ECONNREFUSED')))),
@@ -276,7 +307,8 @@ export class Network {
   }
 
   #machineAt(address: string): Machine {
-    const machine = this.#machines.get(parseAddress(address).host)
+    const [first, ...others] = this.#machines.get(parseAddress(address).host) ?? []
+    const machine = others.length === 0 ? first : this.#random.pick([first, ...others])
     if (machine === undefined) throw new MacaroondError('connect_failed', `nothing is at ${address}`)
     return machine
   }

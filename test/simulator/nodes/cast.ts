@@ -18,7 +18,9 @@ export function servicesOf(region: Region): string {
 }
 
 const SERVICES = REGIONS.map(servicesOf)
-export const MACHINES: readonly string[] = ['primary', ...REGIONS, 'operator', ...SERVICES]
+/** Stands ready, and takes the primary's address where a restore makes it one. */
+export const SUCCESSOR = 'successor'
+export const MACHINES: readonly string[] = ['primary', ...REGIONS, 'operator', ...SERVICES, SUCCESSOR]
 
 const identities = new Map<string, Identity>()
 for (const [index, name] of MACHINES.entries())

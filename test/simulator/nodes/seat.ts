@@ -49,6 +49,7 @@ export class Seat {
   #image: string
   #running: Running | undefined
   #stopping = false
+  #held = false
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -64,8 +65,9 @@ export class Seat {
     return this.#running !== undefined && !this.#stopping
   }
 
-  get stops(): boolean {
-    return this.#stopping
+  /** Somebody is about to stop it, or works on its disk. */
+  get taken(): boolean {
+    return this.#stopping || this.#held
   }
 
   get node(): Primary | Replica | undefined {
@@ -74,8 +76,8 @@ export class Seat {
 
   /** To be called by the scheduler: the node's first steps are taken at once. */
   start(): void {
-    // Whoever has it stopped starts it again.
-    if (this.#stopping) return
+    // Whoever has it stopped, or holds it, starts it again.
+    if (this.taken) return
     const { machine, folder, onFailed } = this.#options
     assert(this.#running === undefined, 'one process a seat')
     machine.powered = true
@@ -93,6 +95,21 @@ export class Seat {
       running.node = node
       void node.failed.then(failed)
     }, failed)
+  }
+
+  /** Copies the disk while it is in use, as it is at this moment. */
+  copyDisk(): string {
+    const { folder, machine } = this.#options
+    const copy = join(folder, `${machine.name}.copy.${Math.floor(machine.clock.wallMs())}`)
+    this.#now().volume.copyTo(copy)
+    return copy
+  }
+
+  /** Nobody starts it until what it returns is called. */
+  hold(): () => void {
+    assert(this.#running === undefined, 'nobody uses the disk')
+    this.#held = true
+    return () => void (this.#held = false)
   }
 
   /** All that was written is there for the next process. */
@@ -159,10 +176,10 @@ export class Seat {
 
   #open(data: string, { host }: Life): Promise<Primary | Replica> {
     const { role, machine, freshness, archive, log } = this.#options
-    const common = { identity: identityOf(machine.name), kek: KEK, log, host }
+    const common = { identity: identityOf(role === 'primary' ? role : machine.name), kek: KEK, log, host }
     if (role === 'primary') {
       const config = primaryConfigIn(data, freshness, archive?.plan)
-      const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data) }
+      const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data, host.clock) }
       return Primary.start({ ...common, ...ports, config, reread: () => config })
     }
     const config = replicaConfigIn(data, machine.name as Region)

@@ -20,6 +20,7 @@ import {
   MACHINES,
   REGIONS,
   servicesOf,
+  SUCCESSOR,
   type ArchivePlan,
   type Freshness,
   type Region,
@@ -27,6 +28,16 @@ import {
 import { nodeLog } from './log.ts'
 import { type Life, Machine, type World } from './machine.ts'
 import { Seat } from './seat.ts'
+
+/** A primary had a successor that did not get all that it knew. */
+export interface Loss {
+  /** From then on nobody promised what the earlier one said. */
+  readonly atMs: number
+  /** The earlier one is gone. */
+  untilMs: number
+  /** Of the successor. */
+  readonly epoch: number
+}
 
 export interface StageOptions {
   readonly seed: number
@@ -51,6 +62,8 @@ const OFFSET_MS = 20
 /** No crystal uses all of the error that the bound allows for. */
 const RATE_ERROR = 0.0045
 const SIGN_TIMEOUT_MS = 1_500
+/** What a primary ends with that was shown a later position with the authority's signature. */
+const FENCED = 'position_diverged'
 export const VERIFY_TIMEOUT_MS = 250
 
 export class Stage {
@@ -63,10 +76,16 @@ export class Stage {
   readonly trace: Trace
   readonly events: HistoryEvent[] = []
   readonly seats: ReadonlyMap<string, Seat>
+  /** The machine of the primary: after a succession another one. */
+  leader: string = 'primary'
   readonly signer: Signer
   readonly operator: Life
   readonly services: ReadonlyMap<Region, { readonly life: Life; readonly verifier: CachingVerifier }>
   readonly problems: string[] = []
+  /** What an earlier epoch alone knew, and promised nobody. */
+  readonly losses: Loss[] = []
+  /** Works of operators that are not done yet. */
+  readonly errands: Set<string> = new Set()
   /** Undefined where nothing is archived. */
   readonly archive: { readonly plan: ArchivePlan; readonly link: ArchiveLink; readonly witness: Witness } | undefined
   /** Work on files that stand still: no time passes meanwhile. */
@@ -83,20 +102,33 @@ export class Stage {
     mkdirSync(folder, { recursive: true })
     this.#place()
     this.archive = this.#openArchive()
-    this.seats = new Map(['primary', ...REGIONS].map((name) => [name, this.#seat(name)]))
+    this.seats = new Map(['primary', SUCCESSOR, ...REGIONS].map((name) => [name, this.#seat(name)]))
     this.operator = this.machine('operator').begin()
     this.signer = this.#openSigner()
     this.services = new Map(REGIONS.map((region) => [region, this.#openServices(region)]))
   }
 
+  get freshness(): Freshness {
+    return this.#options.freshness
+  }
+
+  get folder(): string {
+    return this.#options.folder
+  }
+
+  /** `primary` is whoever leads now. */
   machine(name: string): Machine {
-    const machine = this.#machines.get(name)
+    const machine = this.#machines.get(this.placeOf(name))
     if (machine === undefined) throw new Error(`there is no machine ${name}`)
     return machine
   }
 
+  placeOf(name: string): string {
+    return name === 'primary' ? this.leader : name
+  }
+
   seat(name: string): Seat {
-    const seat = this.seats.get(name)
+    const seat = this.seats.get(this.placeOf(name))
     if (seat === undefined) throw new Error(`no node runs on ${name}`)
     return seat
   }
@@ -123,7 +155,8 @@ export class Stage {
   }
 
   startAll(): void {
-    for (const [name, seat] of this.seats) this.scheduler.at(0, this.machine(name).begin(), () => seat.start())
+    for (const [name, seat] of this.seats)
+      if (name !== SUCCESSOR) this.scheduler.at(0, this.machine(name).begin(), () => seat.start())
   }
 
   /** Everything ends where it stands. */
@@ -138,8 +171,9 @@ export class Stage {
     const { seed, epochMs } = this.#options
     const random = randomFor(seed, 'machines')
     const world: World = { seed, scheduler: this.scheduler, network: this.network }
-    const around = (most: number): number => (2 * random.fraction() - 1) * most
     for (const name of MACHINES) {
+      const drawn = name === SUCCESSOR ? randomFor(seed, name) : random
+      const around = (most: number): number => (2 * drawn.fraction() - 1) * most
       const clock = { rate: 1 + around(RATE_ERROR), epochMs: epochMs + around(OFFSET_MS) }
       const machine = new Machine({ name, address: ipOf(name), ...clock }, world)
       this.#machines.set(name, machine)
@@ -147,16 +181,19 @@ export class Stage {
     }
     const far = (): [number, number] => [2 + random.fraction() * 60, random.fraction() * 8]
     this.network.join('operator', 'primary', 0.3, 0.3)
+    this.network.join('primary', 'primary', 0.05, 0.05)
     for (const region of REGIONS) {
       this.network.join(region, 'primary', ...far())
       this.network.join(servicesOf(region), region, 0.2, 0.3)
     }
+    this.network.joinLike('primary', SUCCESSOR)
   }
 
   #seat(name: string): Seat {
     const { folder, images, freshness, seed } = this.#options
+    const isPrimary = name === 'primary' || name === SUCCESSOR
     return new Seat({
-      role: name === 'primary' ? 'primary' : 'replica',
+      role: isPrimary ? 'primary' : 'replica',
       machine: this.machine(name),
       network: this.network,
       folder,
@@ -165,12 +202,21 @@ export class Stage {
       archive: name === 'primary' ? this.archive : undefined,
       log: nodeLog((line) => this.trace.say(name, line)),
       random: randomFor(seed, `disk of ${name}`),
-      onFailed: (what) => this.problem(what),
+      onFailed: (what) => this.#ended(name, what),
       onCrashed: (crashed) => {
         const witness = name === 'primary' ? this.archive?.witness : undefined
         if (witness !== undefined) this.aside(() => witness.lookAfterCrash(crashed))
       },
     })
+  }
+
+  /** That it has a successor a primary may find out; that ends it. */
+  #ended(name: string, what: string): void {
+    const isFenced = name === 'primary' && this.leader !== name && what.includes(FENCED)
+    if (!isFenced) return this.problem(what)
+    this.trace.say(name, what)
+    const seat = this.seats.get(name)
+    if (seat?.runs === true) seat.kill()
   }
 
   #openArchive(): Stage['archive'] {

@@ -24,6 +24,7 @@ export async function makeTemplate(folder: string): Promise<string> {
   const primary = stage.seat('primary').node as Primary
   if (primary.writes !== 'open') throw new Error(`the cluster was not set up: ${primary.writes}`)
   for (const [name, seat] of stage.seats) {
+    if (!seat.runs) continue
     await settle(stage, () => seat.stop())
     cpSync(seat.image, join(images, name), { recursive: true })
   }

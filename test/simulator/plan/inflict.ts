@@ -5,33 +5,39 @@ import { randomFor } from '../time/entropy.ts'
 import type { Seat } from '../nodes/seat.ts'
 import type { Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
-import { restoreSomePast } from '../archive/restored.ts'
+import { succeedPrimary } from '../archive/succession.ts'
+import { decide, orProblem, restoreSomePast } from '../archive/restored.ts'
 import { type PlannedFault, STOPPED_FIRST } from './plan.ts'
 
 /** Nobody's: faults come whatever state the cluster is in. */
 const FATE = { runsFromMs: (nowMs: number): number => nowMs }
 
-/** Ends the fault; returns how often it bit. */
-type End = () => number
+/** Ends the fault; returns how often it bit, or tells it later. */
+type End = () => number | Promise<number>
 
-export function inflict(stage: Stage, fault: PlannedFault): void {
+/** `faults`: all of the plan. */
+export function inflict(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): void {
   const { scheduler, trace, events } = stage
   scheduler.at(fault.atMs, FATE, () => {
-    const end = begin(stage, fault)
+    const end = begin(stage, fault, faults)
     if (end === undefined) return
     trace.say('fault', `${fault.kind}: ${fault.target}`)
     scheduler.at(fault.atMs + fault.forMs, FATE, () => {
       const { kind, target } = fault
-      const until = scheduler.nowMs
-      const event: FaultEvent = { t: 'fault', kind, target, from: fault.atMs, until, effect: end() }
-      trace.say('fault', `${kind}: ${target} is over`)
-      events.push(event)
+      const over = (effect: number): void => {
+        const event: FaultEvent = { t: 'fault', kind, target, from: fault.atMs, until: scheduler.nowMs, effect }
+        trace.say('fault', `${kind}: ${target} is over`)
+        events.push(event)
+      }
+      const effect = end()
+      if (typeof effect === 'number') over(effect)
+      else void effect.then(over)
     })
   })
 }
 
 /** Undefined where it cannot be done now: nobody can be killed twice. */
-function begin(stage: Stage, fault: PlannedFault): End | undefined {
+function begin(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
   switch (fault.kind) {
     case 'cut both ways':
     case 'cut towards the replica':
@@ -58,18 +64,24 @@ function begin(stage: Stage, fault: PlannedFault): End | undefined {
     case 'archive lists late':
       return stage.archive?.link.disturb(fault.kind)
     case 'restored':
-      return restorePast(stage, fault)
+    case 'restore interrupted':
+      return restorePast(stage, fault, faults)
+    case 'two primaries':
+      return succeed(stage, fault, faults)
+    case 'disk put back':
+      return putBack(stage, fault)
   }
 }
 
 /** A region's link leads to the primary, its services' to its replica. */
-function endsOf(target: string): readonly [string, string] {
+function endsOf({ leader }: Stage, target: string): readonly [string, string] {
   const region = REGIONS.find((name) => servicesOf(name) === target)
-  return region === undefined ? [target, 'primary'] : [target, region]
+  return region === undefined ? [target, leader] : [target, region]
 }
 
-function waysOf({ network }: Stage, { kind, target }: PlannedFault): readonly Way[] {
-  const [near, far] = endsOf(target)
+function waysOf(stage: Stage, { kind, target }: PlannedFault): readonly Way[] {
+  const { network } = stage
+  const [near, far] = endsOf(stage, target)
   const [towards, away] = [network.way(far, near), network.way(near, far)]
   if (kind === 'cut towards the replica') return [towards]
   return kind === 'cut towards the primary' ? [away] : [towards, away]
@@ -78,7 +90,7 @@ function waysOf({ network }: Stage, { kind, target }: PlannedFault): readonly Wa
 /** Ways may be cut by two faults at once: they are open again when the last of them is over. */
 const cutters = new WeakMap<Way, number>()
 
-function cut({ network }: Stage, ways: readonly Way[]): End {
+function cut({ network }: Stage, ways: readonly Way[]): () => number {
   const before = ways.map(({ stalled }) => stalled)
   for (const way of ways) {
     cutters.set(way, (cutters.get(way) ?? 0) + 1)
@@ -99,7 +111,7 @@ function flap(stage: Stage, fault: PlannedFault): End {
   const ways = waysOf(stage, fault)
   let bit = 0
   let over = false
-  let heal: End | undefined
+  let heal: (() => number) | undefined
   const turn = (): void => {
     if (over) return
     bit += heal?.() ?? 0
@@ -113,9 +125,9 @@ function flap(stage: Stage, fault: PlannedFault): End {
   }
 }
 
-function breakLinks({ network }: Stage, { target }: PlannedFault): End {
-  const [near, far] = endsOf(target)
-  const broken = network.breakLinks(near, far)
+function breakLinks(stage: Stage, { target }: PlannedFault): End {
+  const [near, far] = endsOf(stage, target)
+  const broken = stage.network.breakLinks(near, far)
   return () => broken
 }
 
@@ -178,34 +190,107 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
 }
 
 const LOOK_MS = 20
+const LONG_MS = 1e9
+const BOTH_LEASES_MAX = 2
 
-/** A stop takes as long as uploading what waits. */
-function whenStopped(stage: Stage, seat: Seat, work: () => Promise<void>): void {
+/** A stop takes as long as uploading what waits, and another restore as long as it takes. */
+function whenFree(stage: Stage, seat: Seat, work: () => Promise<void>): void {
   const { scheduler } = stage
-  if (!seat.stops) return stage.aside(work)
-  scheduler.at(scheduler.nowMs + LOOK_MS, FATE, () => whenStopped(stage, seat, work))
+  if (!seat.taken) return stage.aside(work)
+  scheduler.at(scheduler.nowMs + LOOK_MS, FATE, () => whenFree(stage, seat, work))
+}
+
+/** What may take from a replica's disk what it has shown, or said to have. */
+const WEAKENING: ReadonlySet<string> = new Set(['power lost', 'disk put back'])
+
+function areReplicasWhole(faults: readonly PlannedFault[]): boolean {
+  return !faults.some(({ kind, target }) => WEAKENING.has(kind) && target !== 'primary')
 }
 
 /** Some past of the primary comes back on a new disk; what was revoked since must not. */
-function restorePast(stage: Stage, { target, amount }: PlannedFault): End | undefined {
+function restorePast(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
+  const { kind, target, amount } = fault
   const seat = stage.seat(target)
-  const { archive } = stage
-  if (!seat.runs || archive === undefined) return undefined
-  if (amount === STOPPED_FIRST) seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
+  if (!seat.runs || stage.archive === undefined) return undefined
+  const isInterrupted = kind === 'restore interrupted'
+  if (!isInterrupted && amount === STOPPED_FIRST)
+    seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
   else seat.kill()
-  return () => {
-    whenStopped(stage, seat, async () => {
+  const replicasAreWhole = areReplicasWhole(faults)
+  const errand = `${kind} ${fault.atMs}`
+  stage.errands.add(errand)
+  return async () => {
+    const { promise, resolve } = Promise.withResolvers<number>()
+    whenFree(stage, seat, async () => {
       if (seat.runs) seat.kill()
-      const { host } = stage.operator
+      const letGo = seat.hold()
       const random = randomFor(stage.seed, `restore at ${stage.scheduler.nowMs}`)
-      const options = { witness: archive.witness, image: seat.image, random, host }
-      const restored = await restoreSomePast(options).catch((error: unknown) =>
-        stage.problem(`restore: ${String(error)}`),
-      )
-      stage.trace.say('restore', restored?.text ?? 'nothing was restored')
-      if (restored !== undefined) seat.replaceDisk(restored.image)
-      seat.start()
+      const powerLostAt = isInterrupted ? amount : undefined
+      const options = { stage, seat, random, replicasAreWhole, powerLostAt }
+      const decision = await orProblem(stage, 'restore', decide(options))
+      const restoring = decision === undefined ? Promise.resolve(undefined) : restoreSomePast(options, decision)
+      void orProblem(stage, 'restore', restoring).then((interrupted) => {
+        letGo()
+        seat.start()
+        stage.errands.delete(errand)
+        resolve(Number(isInterrupted ? interrupted === true : interrupted !== undefined))
+      })
     })
+    return promise
+  }
+}
+
+/** An older copy of a replica's disk takes the place of the disk. */
+function putBack(stage: Stage, { target }: PlannedFault): End | undefined {
+  const seat = stage.seat(target)
+  if (!seat.runs) return undefined
+  const copy = seat.copyDisk()
+  return () => {
+    if (!seat.runs) return 0
+    seat.kill()
+    seat.replaceDisk(copy)
+    seat.start()
     return 1
   }
+}
+
+/**
+ * The primary is away, not dead, while a restore from a replica makes another machine its successor, at the same address.
+ * Then it wakes up, and both are there until somebody ends the first one.
+ */
+function succeed(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
+  const random = randomFor(stage.seed, 'succession')
+  const from = stage.seat(random.pick(REGIONS) ?? REGIONS[0])
+  const old = stage.seat('primary')
+  const errand = 'two primaries'
+  if (stage.errands.has(errand)) return undefined
+  if (stage.leader !== 'primary' || !old.runs || from.taken || !areReplicasWhole(faults)) return undefined
+  const wake = fault.amount === STOPPED_FIRST ? stand(stage) : isolate(stage)
+  stage.errands.add(errand)
+  const bothMs = fault.forMs + random.fraction() * BOTH_LEASES_MAX * stage.freshness.lease_ms
+  const succession = succeedPrimary({ stage, from, old, random, wake, bothMs })
+  const done = orProblem(stage, 'succession', succession).then((bit) => {
+    stage.errands.delete(errand)
+    return bit ?? 0
+  })
+  return () => done
+}
+
+/** Until it is woken, whenever that is. */
+function stand(stage: Stage): () => void {
+  const machine = stage.machine('primary')
+  const { pausedUntilMs } = machine
+  machine.pausedUntilMs = LONG_MS
+  return () => {
+    machine.pausedUntilMs = Math.max(pausedUntilMs, stage.scheduler.nowMs)
+  }
+}
+
+function isolate(stage: Stage): () => void {
+  const { network } = stage
+  const end = cut(
+    stage,
+    ['operator', ...REGIONS].flatMap((name) => [network.way(name, 'primary'), network.way('primary', name)]),
+  )
+  return () => void end()
 }

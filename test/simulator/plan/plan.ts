@@ -88,6 +88,26 @@ const DRAWS: readonly (readonly [SimulatedKind, Draw])[] = [
       amount: Math.round((random.fraction() < 0.5 ? -1 : 1) * 10 ** (1 + 6 * random.fraction())),
     }),
   ],
+  [
+    'disk put back',
+    (random, around) => ({
+      target: REGIONS.find((name) => name === around.near) ?? random.pick(REGIONS) ?? 'fra',
+      forMs: forLeases(random, around),
+      amount: 0,
+    }),
+  ],
+]
+
+/** What takes much of a run: where there is an archive, that is restored from. */
+const UNARCHIVED_DRAWS: typeof DRAWS = [
+  [
+    'two primaries',
+    (random, around) => ({
+      target: 'primary',
+      forMs: forLeases(random, around),
+      amount: random.fraction() < 0.5 ? CUT_OFF_FIRST : STOPPED_FIRST,
+    }),
+  ],
 ]
 
 const disturb: Draw = (random, around) => ({ target: 'primary', forMs: forLeases(random, around), amount: 0 })
@@ -105,9 +125,21 @@ const ARCHIVE_DRAWS: typeof DRAWS = [
       amount: random.fraction() < 0.5 ? KILLED_FIRST : STOPPED_FIRST,
     }),
   ],
+  [
+    'restore interrupted',
+    (random, around) => ({
+      target: 'primary',
+      forMs: forLeases(random, around, 1),
+      amount: 1 + random.below(INTERRUPTED_WITHIN),
+    }),
+  ],
 ]
+/** Calls that a restore makes to its disk: some more than it does. */
+const INTERRUPTED_WITHIN = 60
 /** Of a restore: how the primary ends before it. */
 const KILLED_FIRST = 0
+/** Of two primaries: how the first is away while it gets a successor. */
+const CUT_OFF_FIRST = 0
 export const STOPPED_FIRST = 1
 
 /** Narrows what is drawn to what a question is about. */
@@ -119,7 +151,10 @@ export interface Aim {
 }
 
 export const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
-export const KINDS: readonly SimulatedKind[] = [...DRAWS.map(([kind]) => kind), ...ARCHIVE_KINDS]
+export const KINDS: readonly SimulatedKind[] = [
+  ...[...DRAWS, ...UNARCHIVED_DRAWS].map(([kind]) => kind),
+  ...ARCHIVE_KINDS,
+]
 /** Of all seeds: an archive costs as much as the rest of a cluster. */
 const ARCHIVED = 0.15
 const ROUNDS_MS = [0, 20, 100, 300] as const
@@ -144,7 +179,7 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const lengthMs = steps * STEP_MS
   const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
   const archive = drawArchive(seed, aim)
-  const all = archive === undefined ? DRAWS : [...DRAWS, ...ARCHIVE_DRAWS, ...ARCHIVE_DRAWS]
+  const all = archive === undefined ? [...DRAWS, ...UNARCHIVED_DRAWS] : [...DRAWS, ...ARCHIVE_DRAWS, ...ARCHIVE_DRAWS]
   const draws = all.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
   const faults: PlannedFault[] = []
   const count = 1 + random.below(FAULTS_MAX)

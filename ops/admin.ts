@@ -1,0 +1,45 @@
+/** A call to a node's `admin` channel: one question, one connection, no second attempt, so that a node that is down is told at once. */
+import { dial } from '../shared/channel/dial.ts'
+import type { Identity } from '../shared/channel/identity.ts'
+import { parsePeerId } from '../shared/channel/peer-id.ts'
+import { RpcClient } from '../shared/channel/rpc-client.ts'
+import type { Profile, ProfileNode } from '../shared/config/profile.ts'
+import type { Host } from '../shared/host.ts'
+import type { NodeStatus } from '../shared/protocol/status.ts'
+
+export type AdminCall = (method: string, params: object) => Promise<unknown>
+
+/** Runs `use` with a connection to that node, closed however it ends. Throws what `dial` does. */
+export type WithAdmin = <T>(node: ProfileNode, use: (call: AdminCall) => Promise<T>) => Promise<T>
+
+/** A cluster as its profile names it, and how its nodes are asked. */
+export interface AskedCluster extends Pick<Profile, 'cluster' | 'primary' | 'replicas'> {
+  readonly admin: WithAdmin
+}
+
+export interface Asking {
+  readonly cluster: string
+  readonly identity: Identity
+  readonly host: Pick<Host, 'clock' | 'transport'>
+}
+
+const TIMEOUT_MS = 2_000
+
+export function adminOver({ cluster, identity, host }: Asking): WithAdmin {
+  const { clock, transport } = host
+  return async (node, use) => {
+    const peerId = parsePeerId(node.peer_id)
+    const to = { address: node.address, peerId, identity, cluster, clock, transport }
+    const client = new RpcClient(await dial({ ...to, channel: 'admin', hello: {} }), { clock })
+    try {
+      return await use((method, params) => client.call(method, params, { timeoutMs: TIMEOUT_MS }))
+    } finally {
+      await client.close()
+    }
+  }
+}
+
+export async function statusOf(admin: WithAdmin, node: ProfileNode): Promise<NodeStatus> {
+  // The answer comes from the pinned node; its shape is the protocol's.
+  return admin(node, async (call) => (await call('status', {})) as NodeStatus)
+}

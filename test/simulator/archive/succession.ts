@@ -1,0 +1,120 @@
+/** A restore from a replica makes another machine the primary, while the first one is only away. */
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { restore } from '../../../ops/restore/restore.ts'
+import { pause } from '../../../shared/clock.ts'
+import { MacaroondError, reportOf } from '../../../shared/errors.ts'
+import type { Host } from '../../../shared/host.ts'
+import type { Random } from '../../chaos/random.ts'
+import { ipOf, REGIONS, SUCCESSOR } from '../nodes/cast.ts'
+import { runErrand } from '../nodes/errand.ts'
+import type { Seat } from '../nodes/seat.ts'
+import type { Stage } from '../nodes/stage.ts'
+import { askedBy, isConfirmed, NO_WISHES } from './restored.ts'
+
+export interface SuccessionOptions {
+  readonly stage: Stage
+  /** The replica whose copy becomes the database. */
+  readonly from: Seat
+  readonly old: Seat
+  readonly random: Random
+  /** Brings the old primary back. */
+  readonly wake: () => void
+  /** How long both are there. */
+  readonly bothMs: number
+}
+
+const [COPY, NEW] = ['copy', 'new']
+const AGAIN_MS = 150
+const ATTEMPTS_MAX = 120
+/** Of the connections to the old primary: those that break when the address moves. */
+const BROKEN = 0.6
+const ASLEEP_MS_MAX = 400
+/** While there are two, who asks for something meets now the one, now the other. */
+const DIALED_ANEW_MS = 180
+
+/** Resolves with how often it bit: 1, and 1 more for an old primary that was still there. */
+export async function succeedPrimary(options: SuccessionOptions): Promise<number> {
+  const { stage, old, random, wake, bothMs } = options
+  const { network, scheduler, trace } = stage
+  const { clock } = stage.operator.host
+  const atMs = scheduler.nowMs
+  const { image, epoch, text } = await untilMade(options)
+  const loss = { atMs, untilMs: Infinity, epoch }
+  stage.losses.push(loss)
+  const [first, second] = [stage.machine('primary'), stage.machine(SUCCESSOR)]
+  stage.leader = SUCCESSOR
+  const seat = stage.seat(SUCCESSOR)
+  seat.replaceDisk(image)
+  network.share(ipOf('primary'), first, second)
+  for (const name of ['operator', ...REGIONS]) network.breakLinks(name, first.name, () => random.fraction() > BROKEN)
+  seat.start()
+  trace.say('succession', text)
+  await pause(clock, random.fraction() * ASLEEP_MS_MAX)
+  wake()
+  trace.say('succession', 'the first primary is back')
+  const isThere = old.runs
+  for (let leftMs = bothMs; leftMs > 0; leftMs -= DIALED_ANEW_MS) {
+    await pause(clock, Math.max(1, Math.min(leftMs, DIALED_ANEW_MS)))
+    for (const { name } of [first, second]) network.breakLinks('operator', name)
+  }
+  if (old.runs) old.kill()
+  loss.untilMs = scheduler.nowMs
+  network.share(ipOf('primary'), second)
+  return 1 + Number(isThere)
+}
+
+interface Made {
+  readonly image: string
+  readonly epoch: number
+  readonly text: string
+}
+
+/** Until every replica has said what it knows. */
+async function untilMade({ stage, from, random }: SuccessionOptions): Promise<Made> {
+  const copied = imageOf(from)
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+    const errand = await runErrand({
+      machine: stage.machine(SUCCESSOR),
+      network: stage.network,
+      folder: stage.folder,
+      random,
+      images: { [COPY]: copied },
+      powerLostAt: undefined,
+      work: make,
+    }).catch((error: unknown) => {
+      if (!(error instanceof MacaroondError) || error.code !== 'restore_unconfirmed') throw error
+      stage.trace.say('succession', `not yet: ${reportOf(error).message}`)
+      return undefined
+    })
+    if (errand?.result !== undefined) return { image: join(errand.disk, NEW), ...errand.result.value }
+    await pause(stage.operator.host.clock, AGAIN_MS)
+  }
+  throw new Error(`no successor in ${ATTEMPTS_MAX} attempts`)
+}
+
+/** It is stopped for the copy only: then it can be asked as well. */
+function imageOf(from: Seat): string {
+  const { runs } = from
+  if (runs) from.kill()
+  const { image } = from
+  if (runs) from.start()
+  return image
+}
+
+async function make(disk: string, host: Host): Promise<Omit<Made, 'image'>> {
+  const output = join(disk, NEW, 'macaroond.db')
+  if (!existsSync(join(disk, NEW))) await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
+  const restored = await restore({
+    ...NO_WISHES,
+    ...host,
+    output,
+    from: { replica: join(disk, COPY) },
+    asked: askedBy(host),
+    oldData: undefined,
+    confirm: (preview) => isConfirmed(preview, { yes: false }),
+  })
+  const { epoch = 0, txid } = restored?.begun ?? {}
+  return { epoch, text: `${epoch}.${txid}, ${restored?.preview.carried?.revocations.length ?? 0} carried over` }
+}
