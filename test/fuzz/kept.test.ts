@@ -1,10 +1,13 @@
 /** What earlier runs found stays found: each kept input still ends as it did. */
-import { expect, it } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { keptBytes, keptInputs } from './kept.ts'
+import { removeScratch } from './scratch.ts'
 import { fuzzOne } from './target.ts'
 import { TARGETS } from './targets/list.ts'
 
 const BYTES_MAX = 100 * 1024
+
+afterAll(removeScratch)
 
 it('ends every kept input as it ended when it was found', async () => {
   const kept = keptInputs()

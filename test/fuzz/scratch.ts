@@ -27,7 +27,9 @@ export function scratchFolder(name: string): string {
 
 function makeFolder(): string {
   const inMemory = statSync(MEMORY, { throwIfNoEntry: false })?.isDirectory() === true
-  const made = mkdtempSync(join(inMemory ? MEMORY : tmpdir(), 'macaroond-fuzz-'))
-  process.once('exit', () => rmSync(made, { recursive: true, force: true }))
-  return made
+  return mkdtempSync(join(inMemory ? MEMORY : tmpdir(), 'macaroond-fuzz-'))
+}
+
+export function removeScratch(): void {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
 }

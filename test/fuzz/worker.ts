@@ -6,6 +6,7 @@ import type { FuzzOrder, FuzzReport } from './order.ts'
 const order = workerData as FuzzOrder
 const coverage = new Coverage()
 const { Fuzzer } = await import('./fuzzer.ts')
+const { removeScratch } = await import('./scratch.ts')
 const fuzzer = await Fuzzer.start(order)
-const report = await fuzzer.run(order.count)
+const report = await fuzzer.run(order.count).finally(removeScratch)
 parentPort?.postMessage({ ...report, coverage: coverage.take() } satisfies FuzzReport)
