@@ -37,8 +37,11 @@ export function parseTxid(text: string): Txid {
   return txid(Number.parseInt(text, 16))
 }
 
+/** It has four bytes in the headers of segments. */
+export const EPOCH_MAX = 0xffffffff
+
 export function epoch(value: number): Epoch {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw malformed('epoch', value)
+  if (!Number.isInteger(value) || value < 0 || value > EPOCH_MAX) throw malformed('epoch', value)
   return value as Epoch
 }
 
@@ -69,8 +72,10 @@ export function nonce(text: string): Nonce {
   return text as Nonce
 }
 
+export const TIMELINE_FORM: RegExp = /^[0-9a-f]{32}$/
+
 export function timeline(text: string): Timeline {
-  if (!/^[0-9a-f]{32}$/.test(text)) throw malformed('timeline', text)
+  if (!TIMELINE_FORM.test(text)) throw malformed('timeline', text)
   return text as Timeline
 }
 

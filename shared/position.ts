@@ -1,6 +1,6 @@
 /** Where a database stands: which leadership, which transaction, and which bytes. */
 import type { Checksum, Epoch, Txid } from './ids.ts'
-import { checksumText, epoch, parseChecksum, parseTxid, txidText } from './ids.ts'
+import { checksumText, epoch, EPOCH_MAX, parseChecksum, parseTxid, txidText } from './ids.ts'
 import { MacaroondError } from './errors.ts'
 
 export interface Position {
@@ -10,19 +10,26 @@ export interface Position {
   readonly checksum: Checksum
 }
 
+const POSITION = /^(0|[1-9]\d{0,9})\.([0-9a-f]{16})\.([0-9a-f]{16})$/
+
 /** Text form: `<epoch>.<txid>.<checksum>`, decimal and twice 16 hex digits. Answers carry it, `--min-position` takes it. */
 export function positionText(position: Position): string {
   return `${position.epoch}.${txidText(position.txid)}.${checksumText(position.checksum)}`
 }
 
 export function parsePosition(text: string): Position {
-  const parts = /^(\d{1,10})\.([0-9a-f]{16})\.([0-9a-f]{16})$/.exec(text)
+  const parts = POSITION.exec(text)
   if (parts === null) {
     throw new MacaroondError('request_invalid', `not a position: ${text.slice(0, 80)}`, {
       hint: 'a position is <epoch>.<txid>.<checksum>, as writes print it',
     })
   }
   return { epoch: epoch(Number(parts[1])), txid: parseTxid(parts[2] ?? ''), checksum: parseChecksum(parts[3] ?? '') }
+}
+
+export function isPosition(text: string): boolean {
+  const [, of, number = ''] = POSITION.exec(text) ?? []
+  return of !== undefined && Number(of) <= EPOCH_MAX && Number.isSafeInteger(Number.parseInt(number, 16))
 }
 
 export function samePosition(a: Position, b: Position): boolean {

@@ -21,12 +21,16 @@ export function parseTarget(
 
 function parseMoment(text: string, nowMs: number): number {
   const [, count, unit = ''] = AGO.exec(text.trim()) ?? []
-  if (count !== undefined) return Math.round(nowMs - Number(count) * (UNITS_MS[unit] ?? Number.NaN))
-  const atMs = MOMENT.test(text) && isInCalendar(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN
+  const atMs =
+    count === undefined ? civilTimeMs(text) : Math.round(nowMs - Number(count) * (UNITS_MS[unit] ?? Number.NaN))
   if (Number.isFinite(atMs) && atMs >= 0) return atMs
   throw new MacaroondError('usage', `not a moment: ${text.slice(0, 80)}`, {
     hint: 'write it as 2026-11-25T14:00:00Z (with its zone), or as "2 hours ago"',
   })
+}
+
+function civilTimeMs(text: string): number {
+  return MOMENT.test(text) && isInCalendar(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN
 }
 
 /** Date.parse takes the 30th of February for the 2nd of March: somebody who typed it meant neither. */

@@ -112,9 +112,9 @@ export class LogFile {
   #recordLength(start: number, size: number, repair: boolean): number | undefined {
     if (start + HEADER_BYTES > size || readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
     const length = this.#header.readUInt32BE(4)
-    const fits =
-      this.#header.readUInt32BE(0) === MAGIC && length <= SEGMENT_BYTES_MAX && start + HEADER_BYTES + length <= size
-    if (!fits) return undefined
+    // Zeros where a crash kept the rest of a record back are no record of nothing, although their CRC holds.
+    const canBe = this.#header.readUInt32BE(0) === MAGIC && length > 0 && length <= SEGMENT_BYTES_MAX
+    if (!canBe || start + HEADER_BYTES + length > size) return undefined
     const torn = repair && this.#readRecord(start) === undefined && !this.#beginsAt(start + HEADER_BYTES + length)
     return torn ? undefined : length
   }

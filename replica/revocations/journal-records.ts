@@ -5,13 +5,14 @@
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
-import { epoch as asEpoch, timeline as asTimeline, type Epoch, type Timeline } from '../../shared/ids.ts'
+import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, type Epoch, type Timeline } from '../../shared/ids.ts'
+import { timelineText } from '../../shared/protocol/timeline-text.ts'
 import { readRevocation, recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 
 const HEADER_BYTES = 8
 const TEXT_BYTES_MAX = 4096
 
-const place = z.strictObject({ timeline: z.string().length(32), epoch: z.number().int().nonnegative() })
+const place = z.strictObject({ timeline: timelineText, epoch: z.number().int().nonnegative().max(EPOCH_MAX) })
 
 /** Rows of one timeline, in the order they came in. */
 export interface JournalPart {

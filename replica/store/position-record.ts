@@ -10,15 +10,18 @@
  * | 20 | 16 | timeline |
  * | 36 | 4 | CRC-32 of the bytes before |
  *
- * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash) is passed over.
+ * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash), or
+ * that no transaction has, is passed over.
  */
 import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
+import { readUint64, writeUint64 } from '../../shared/ltx/uint64.ts'
 import { syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
 import type { Standing } from '../follower/core.ts'
 
+const TXID_OFFSET = 4
 const CRC_OFFSET = 36
 const RECORD_BYTES = CRC_OFFSET + 4
 /** Old records are dropped beyond this; two would do, but rewriting costs an fsync. */
@@ -92,7 +95,7 @@ function readRecords(path: string): Standing[] {
 function encode({ position, timeline: line }: Standing): Buffer {
   const record = Buffer.allocUnsafe(RECORD_BYTES)
   record.writeUInt32BE(position.epoch, 0)
-  record.writeBigUInt64BE(BigInt(position.txid), 4)
+  writeUint64(record, position.txid, TXID_OFFSET)
   record.writeBigUInt64BE(position.checksum, 12)
   record.write(line, 20, 'hex')
   record.writeUInt32BE(crc32(record.subarray(0, CRC_OFFSET)), CRC_OFFSET)
@@ -101,10 +104,12 @@ function encode({ position, timeline: line }: Standing): Buffer {
 
 function decode(record: Buffer): Standing | undefined {
   if (crc32(record.subarray(0, CRC_OFFSET)) !== record.readUInt32BE(CRC_OFFSET)) return undefined
+  const number = readUint64(record, TXID_OFFSET)
+  if (!Number.isSafeInteger(number)) return undefined
   return {
     position: {
       epoch: epoch(record.readUInt32BE(0)),
-      txid: txid(Number(record.readBigUInt64BE(4))),
+      txid: txid(number),
       checksum: checksum(record.readBigUInt64BE(12)),
     },
     timeline: timeline(record.toString('hex', 20, CRC_OFFSET)),

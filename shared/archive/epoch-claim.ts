@@ -6,7 +6,8 @@ import { z } from 'zod'
 import type { Ed25519PrivateKey } from '../crypto.ts'
 import type { Entropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
-import { epoch as asEpoch, type Epoch, type Timeline } from '../ids.ts'
+import { epoch as asEpoch, EPOCH_MAX, type Epoch, type Timeline } from '../ids.ts'
+import { timelineText } from '../protocol/timeline-text.ts'
 import { epochKey, EPOCHS_PREFIX, PROBE_KEY } from './layout.ts'
 import { fenced } from './manifest-store.ts'
 import { decodeSigned, encodeSigned } from './signed-document.ts'
@@ -21,8 +22,8 @@ export interface EpochClaim {
 
 const schema = z.strictObject({
   cluster: z.string(),
-  epoch: z.number().int().positive(),
-  timeline: z.string().length(32),
+  epoch: z.number().int().positive().max(EPOCH_MAX),
+  timeline: timelineText,
   atMs: z.number().int().nonnegative(),
 })
 

@@ -6,7 +6,9 @@
  */
 import { z } from 'zod'
 import { sha256, type Ed25519PrivateKey } from '../crypto.ts'
-import { checksumText, epoch, parseChecksum, txid, type Epoch, type Timeline } from '../ids.ts'
+import { checksumText, epoch, EPOCH_MAX, parseChecksum, txid, type Epoch, type Timeline } from '../ids.ts'
+import { isPosition } from '../position.ts'
+import { timelineText } from '../protocol/timeline-text.ts'
 import { type ArchivedFile, segmentKey } from './layout.ts'
 import { decodeSigned, encodeSigned } from './signed-document.ts'
 
@@ -40,20 +42,23 @@ const count = z.number().int().nonnegative()
 const hash = z.string().regex(HASH)
 
 const LEVEL_MAX = 9
-const CHECKSUM_CHARS = 16
+const CHECKSUM = /^[0-9a-f]{16}$/
 const RECORD_NUMBERS = [0, 1, 2, 3, 5, 6] as const
 
 /** By hand: a base has one for every file of the archive, and a schema takes ten times as long for each. */
 function isFileRecord(value: unknown): value is FileRecord {
   if (!Array.isArray(value) || value.length !== 8) return false
-  const [level, , , , sha, , , checksum] = value as readonly unknown[]
+  const [level, min, max, , sha, , ofEpoch, checksum] = value as readonly unknown[]
   return (
     RECORD_NUMBERS.every((at) => isCount(value[at])) &&
     Number(level) <= LEVEL_MAX &&
+    Number(min) >= 1 &&
+    Number(min) <= Number(max) &&
+    Number(ofEpoch) <= EPOCH_MAX &&
     typeof sha === 'string' &&
     HASH.test(sha) &&
     typeof checksum === 'string' &&
-    checksum.length === CHECKSUM_CHARS
+    CHECKSUM.test(checksum)
   )
 }
 
@@ -80,13 +85,13 @@ interface Document {
 
 const document: z.ZodType<Document> = z.strictObject({
   cluster: z.string(),
-  epoch: count,
-  timeline: z.string().length(32),
+  epoch: count.max(EPOCH_MAX),
+  timeline: timelineText,
   seq: count,
   previous: hash,
   atMs: count,
   base: z.boolean(),
-  head: z.string().nullable(),
+  head: z.string().refine(isPosition).nullable(),
   added: fileRecords,
   removed: z.array(z.string()),
 })

@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import { ed25519Sign, ed25519Verify, type Ed25519PrivateKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
+import { decodeBase64Url } from '../macaroon/base64url.ts'
 
 export type DocumentKind = 'archive manifest' | 'archive epoch'
 
@@ -27,15 +28,28 @@ export interface SignedSource<T> {
 
 /** Throws archive_damaged: the signature is another's or the bytes were changed, or what was signed is not of this form. */
 export function decodeSigned<T>(bytes: Buffer, { kind, schema, publicKey, name }: SignedSource<T>): T {
-  const end = bytes.indexOf(NEWLINE)
-  const line = bytes.subarray(0, Math.max(0, end))
-  const signature = Buffer.from(bytes.toString('latin1', end + 1).trimEnd(), 'base64url')
-  if (end < 0 || !ed25519Verify(publicKey, signedBytes(kind, line), signature)) throw notSigned(name)
-  const parsed = schema.safeParse(JSON.parse(line.toString('utf8')))
+  const line = bytes.subarray(0, Math.max(0, bytes.indexOf(NEWLINE)))
+  const signature = signatureOf(bytes, line.length + 1)
+  if (signature === undefined || !ed25519Verify(publicKey, signedBytes(kind, line), signature)) throw notSigned(name)
+  const parsed = schema.safeParse(parseJson(line))
   if (parsed.success) return parsed.data
   throw new MacaroondError('archive_damaged', `${name} is signed, but not a document of this version`, {
     hint: 'it was written by another version of macaroond: use that one',
   })
+}
+
+/** In its one spelling: entries name the hash of the one before with its signature, so whoever respelt that would break the chain. */
+function signatureOf(bytes: Buffer, start: number): Uint8Array | undefined {
+  if (bytes.at(-1) !== NEWLINE) return undefined
+  return decodeBase64Url(bytes.toString('latin1', start, bytes.length - 1))
+}
+
+function parseJson(line: Buffer): unknown {
+  try {
+    return JSON.parse(line.toString('utf8'))
+  } catch {
+    return undefined
+  }
 }
 
 function signedBytes(kind: DocumentKind, line: Uint8Array): Buffer {

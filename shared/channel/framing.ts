@@ -13,7 +13,7 @@ export function frame(message: Uint8Array): Uint8ArrayList {
   return lp.encode.single(message)
 }
 
-/** Decodes frames; `bytesMax` is asked at each one, because a hello may be less than what comes after it. */
+/** Decodes frames, of heartbeats that come together one; `bytesMax` is asked at each one, because a hello may be less than what comes after it. */
 export function deframe(
   source: AsyncIterable<Uint8Array | Uint8ArrayList>,
   bytesMax: () => number,
@@ -37,13 +37,23 @@ const lengthDecoder: LengthDecoder = Object.assign(
       length |= (byte & 0x7f) << (7 * index)
       if (byte >= 0x80) continue
       if (byte === 0 && index > 0) throw violation('sent a padded length')
-      lengthDecoder.bytes = index + 1
+      lengthDecoder.bytes = length === 0 ? heartbeatsIn(data) : index + 1
       return length
     }
     throw violation('announced a message of more than 256 MB')
   },
   { bytes: 0 },
 )
+
+/**
+ * Heartbeats that come together count as one. Each by itself takes a turn of everything behind it: a peer that sends nothing
+ * else would keep the node from all other work, with a byte for every two microseconds.
+ */
+function heartbeatsIn(data: Uint8ArrayList): number {
+  let count = 1
+  while (count < data.byteLength && data.get(count) === 0) count += 1
+  return count
+}
 
 function violation(what: string): MacaroondError {
   return new MacaroondError('protocol_violation', `the peer ${what}`)

@@ -1,5 +1,6 @@
 /** Control messages are one JSON object each; bulk frames start with a byte that no JSON text starts with. */
 import type { z } from 'zod'
+import { decodeJsonObject } from '../channel/json.ts'
 import { MacaroondError } from '../errors.ts'
 import { CONTROL_MESSAGE_BYTES_MAX } from '../limits.ts'
 
@@ -17,18 +18,10 @@ export function isControl(frame: Uint8Array): boolean {
 /** Throws protocol_violation: whoever sends what is not in the protocol is cut off, nothing is guessed. */
 export function decodeMessage<T>(frame: Uint8Array, schema: z.ZodType<T>): T {
   if (frame.length > CONTROL_MESSAGE_BYTES_MAX) throw violation(`a control message of ${frame.length} bytes`)
-  const result = schema.safeParse(parseJson(frame))
+  const result = schema.safeParse(decodeJsonObject(frame))
   if (result.success) return result.data
   const issue = result.error.issues[0]
   throw violation(`a message whose ${issue?.path.join('.') || 'form'} is wrong: ${issue?.message ?? ''}`)
-}
-
-function parseJson(frame: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength).toString('utf8'))
-  } catch {
-    throw violation('a message that is not JSON')
-  }
 }
 
 function violation(what: string): MacaroondError {

@@ -6,7 +6,8 @@ import { z } from 'zod'
 import { ed25519Sign, ed25519Verify, type Ed25519PrivateKey } from '../crypto.ts'
 import type { Timeline } from '../ids.ts'
 import { timeline as asTimeline } from '../ids.ts'
-import { parsePosition, positionText, type Position } from '../position.ts'
+import { decodeBase64Url } from '../macaroon/base64url.ts'
+import { isPosition, parsePosition, positionText, type Position } from '../position.ts'
 
 // A type, not an interface: it is sent as JSON, which wants an index signature.
 export type SignedPosition = {
@@ -39,7 +40,8 @@ export function checkPosition(
   cluster: string,
   signed: SignedPosition,
 ): ProvenPosition | undefined {
-  const signature = Buffer.from(signed.signature, 'base64url')
+  const signature = decodeBase64Url(signed.signature)
+  if (signature === undefined || !isPosition(signed.position)) return undefined
   if (!ed25519Verify(publicKey, signedBytes(cluster, signed.position, signed.timeline), signature)) return undefined
   return { position: parsePosition(signed.position), timeline: asTimeline(signed.timeline) }
 }

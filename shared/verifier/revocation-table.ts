@@ -67,7 +67,7 @@ export class RevocationTable {
   static fromImage({ seed, kids, size, slots }: TableImage): RevocationTable | undefined {
     const capacity = slots.length / SLOT_WORDS
     const fits = capacity >= CAPACITY_MIN && Number.isInteger(Math.log2(capacity)) && size <= capacity * LOAD_MAX
-    if (!fits || seed.length !== TABLE_SEED_BYTES) return undefined
+    if (!fits || seed.length !== TABLE_SEED_BYTES || takenIn(slots, kids.length) !== size) return undefined
     const table = new RevocationTable({ seed })
     for (const [index, kid] of kids.entries()) table.#kids.set(kid as Kid, index + 1)
     table.#slots = slots
@@ -206,6 +206,17 @@ export class RevocationTable {
       this.#slots.set(this.#probe, this.#find())
     }
   }
+}
+
+/** Slots that are taken; undefined where one names a key that there is none of. With fewer free ones than that a lookup has no end. */
+function takenIn(slots: Uint32Array, keys: number): number | undefined {
+  let taken = 0
+  for (let at = 0; at < slots.length; at += SLOT_WORDS) {
+    const index = slots[at] ?? 0
+    if (index > keys) return undefined
+    if (index !== 0) taken += 1
+  }
+  return taken
 }
 
 /** 0 is never. */

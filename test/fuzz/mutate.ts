@@ -67,6 +67,13 @@ const WORDS: readonly Buffer[] = [
   '\u202e',
   '\ufeff',
   'é',
+  '&constructor;',
+  '&#55296;',
+  '<Key>',
+  '</Key>',
+  '<Key ',
+  '<Size>-1</Size>',
+  '999999999',
 ].map((word) => Buffer.from(word, 'latin1'))
 
 /** Longer than any limit on what is read. */

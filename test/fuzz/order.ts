@@ -1,4 +1,5 @@
 /** What the fuzzing thread is told, and what it tells. */
+import type { DecoderCoverage } from './coverage.ts'
 
 export interface FuzzOrder {
   readonly seed: number
@@ -13,8 +14,13 @@ export interface FuzzReport {
   readonly inputs: number
   /** How often each way of ending was taken. */
   readonly outcomes: Readonly<Record<string, number>>
+  /** The shortest input of each way of ending, in base64. */
+  readonly shortest: Readonly<Record<string, string>>
   /** CPU time. */
   readonly slowestMs: number
   readonly slowestTarget: string
+  /** CPU time of each target, in milliseconds. */
+  readonly spentMs: Readonly<Record<string, number>>
   readonly bufferBytesMax: number
+  readonly coverage: readonly DecoderCoverage[]
 }

@@ -37,6 +37,7 @@ test('what is no position is refused', () => {
     '..',
     `${good}.`,
     ` ${good}`,
+    `0${good}`,
     `${good}\n`,
     good.replace('1.', '-1.'),
     `9${'9'.repeat(11)}${good.slice(1)}`,

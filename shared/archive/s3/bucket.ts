@@ -113,7 +113,8 @@ export class BucketStorage implements ArchiveStorage {
   #objectOf(content: string, prefix: string): readonly StoredObject[] {
     const key = keyOf(this.#folder, textOf(content, 'Key') ?? '')
     if (key === undefined || !key.startsWith(prefix)) return []
-    const bytes = Number(textOf(content, 'Size'))
+    const size = textOf(content, 'Size') ?? ''
+    const bytes = /^\d{1,15}$/.test(size) ? Number(size) : Number.NaN
     const timestampMs = Date.parse(textOf(content, 'LastModified') ?? '')
     if (!Number.isSafeInteger(bytes) || !Number.isFinite(timestampMs))
       throw this.#odd(`its list says nothing of ${key}`)

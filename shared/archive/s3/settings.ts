@@ -102,7 +102,7 @@ function customEndpoint(url: URL, env: NodeJS.ProcessEnv): string | undefined {
   const given = url.searchParams.get('endpoint')
   if (given !== null) return originOf(given)
   if (providerOf(url.host) !== undefined) return undefined
-  if (url.port !== '') return `http://${url.host.slice(url.host.indexOf('.') + 1)}`
+  if (url.port !== '') return originOf(`http://${url.host.slice(url.host.indexOf('.') + 1)}`)
   const usual = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']
   return usual === undefined || usual === '' ? undefined : originOf(usual)
 }

@@ -3,12 +3,19 @@
  * is not trusted to begin with; a document that is cut has no end tag, and so is not there.
  */
 
-const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+])
 
 /** Contents of each `<name>…</name>`, in order. Elements of one name do not nest in these documents. */
 export function elements(xml: string, name: string): readonly string[] {
   const found: string[] = []
-  const opening = new RegExp(`<${name}(?:\\s[^>]*)?>`, 'g')
+  // Not beyond the next `<`: a document of nothing but openings would be read as often as it has them.
+  const opening = new RegExp(`<${name}(?:\\s[^<>]*)?>`, 'g')
   const closing = `</${name}>`
   for (let match = opening.exec(xml); match !== null; match = opening.exec(xml)) {
     const end = xml.indexOf(closing, opening.lastIndex)
@@ -29,7 +36,7 @@ function unescapeXml(text: string): string {
   return text.replaceAll(/&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|([a-z]+));/g, (whole, decimal, hex, name) => {
     const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)
     if (code <= 0x10_ff_ff) return String.fromCodePoint(code)
-    return ENTITIES[String(name)] ?? whole
+    return ENTITIES.get(String(name)) ?? whole
   })
 }
 

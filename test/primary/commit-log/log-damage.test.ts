@@ -187,3 +187,17 @@ test('a length beyond every limit is no record', () => {
   expect(log.last).toBe(1)
   log.close()
 })
+
+test('a record whose beginning reached the disk, and zeros instead of its rest, is a torn end and no transaction of nothing', () => {
+  for (const kept of [4, 8, HEADER_BYTES]) {
+    const { path, file } = logOf(3)
+    const start = 2 * (HEADER_BYTES + 40)
+    const bytes = readFileSync(file)
+    writeFileSync(file, bytes.fill(0, start + kept))
+    const log = SegmentLog.open(path, KEEP_BYTES)
+    expect(log.last).toBe(2)
+    log.append(txid(3), segmentOf(3))
+    expect(log.read(txid(3)).equals(segmentOf(3))).toBe(true)
+    log.close()
+  }
+})

@@ -161,6 +161,8 @@ test('a whole record of a kind that this version does not know ends nothing: wha
 test.each([
   ['{"seq": 0}'],
   ['{"timeline": "' + 'c'.repeat(32) + '", "epoch": 1, "region": "fra"}'],
+  ['{"timeline": "' + 'C'.repeat(32) + '", "epoch": 1}'],
+  ['{"timeline": "' + 'c'.repeat(32) + '", "epoch": 4294967296}'],
   ['not JSON'],
   ['[]'],
 ])(

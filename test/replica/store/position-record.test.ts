@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Standing } from '../../../replica/follower/core.ts'
@@ -84,4 +85,12 @@ test('the file stays small, and the last record is always there', () => {
   const { path } = written(10_000)
   expect(statSync(path).size).toBeLessThanOrEqual(RECORD_BYTES * 4096)
   expect(find(path, 10_000)).toEqual(standing(10_000))
+})
+
+test('a whole record of a transaction that there cannot be is passed over', () => {
+  const { path, bytes } = written(2)
+  bytes.writeUInt32BE(2 ** 21, 4)
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, RECORD_BYTES - 4)), RECORD_BYTES - 4)
+  writeFileSync(path, bytes)
+  expect([1, 2].map((at) => find(path, at))).toEqual([undefined, standing(2)])
 })

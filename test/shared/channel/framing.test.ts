@@ -29,6 +29,14 @@ describe('frames', () => {
     )
   })
 
+  it('that are empty come out as one where they come together, and do not keep the next one up', async () => {
+    const bytes = Buffer.concat([Buffer.alloc(60_000), frame(Buffer.from('a')).subarray(), Buffer.alloc(3)])
+    expect((await decode([bytes])).map(String)).toEqual(['', 'a', ''])
+    expect(
+      (await decode([...bytes].map((byte) => Buffer.from([byte])))).filter(({ length }) => length > 0),
+    ).toHaveLength(1)
+  })
+
   it('above the limit are refused by their length alone', async () => {
     await expect(decode([Buffer.from([0xe9, 0x07])])).rejects.toMatchObject({ code: 'protocol_violation' })
   })

@@ -96,3 +96,12 @@ test('revocations are bounded in number, and the longest fit into a message', ()
   expect(toStream.safeParse({ ...revoked, rows: large }).success).toBe(true)
   expect(encodeMessage({ ...revoked, rows: large }).length).toBeLessThan(CONTROL_MESSAGE_BYTES_MAX)
 })
+
+test('a row of a later version nests no deeper than any message, and is UTF-8', () => {
+  const row = (value: string): Buffer =>
+    Buffer.from(`{"t":"revoked","after":0,"rows":[{"seq":1,"kind":"region","x":${value}}],"through":1}`, 'latin1')
+  expect(decodeMessage(row('[[1]]'), toStream)).toMatchObject({ through: 1 })
+  const violation: unknown = expect.objectContaining({ code: 'protocol_violation' })
+  expect(() => decodeMessage(row('['.repeat(200_000) + ']'.repeat(200_000)), toStream)).toThrow(violation)
+  expect(() => decodeMessage(row('"\xff"'), toStream)).toThrow(violation)
+})

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ed25519Private, ed25519PublicKey } from '../../../shared/crypto.ts'
+import { ed25519Private, ed25519PublicKey, ed25519Sign } from '../../../shared/crypto.ts'
 import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 import { checkPosition, signPosition, signedPosition } from '../../../shared/protocol/signed-position.ts'
 
@@ -43,4 +43,17 @@ test('whatever stands in the place of a signature is no proof and no failure', (
       expect(checkPosition(PUBLIC, 'test', { ...signed, position })).toBeUndefined()
     }),
   )
+})
+
+test('a proof has one spelling, and what was signed is a position', () => {
+  const signed = signPosition(KEY, 'test', PROVEN)
+  // The last of 86 characters carries two bits that count, and four that do not.
+  const last = String.fromCharCode(signed.signature.charCodeAt(85) + 1)
+  expect(Buffer.from(signed.signature.slice(0, 85) + last, 'base64url')).toEqual(
+    Buffer.from(signed.signature, 'base64url'),
+  )
+  expect(checkPosition(PUBLIC, 'test', { ...signed, signature: signed.signature.slice(0, 85) + last })).toBeUndefined()
+  const none = Buffer.from(['macaroond position 1', 'test', signed.timeline, 'none'].join('\n'))
+  const signature = Buffer.from(ed25519Sign(KEY, none)).toString('base64url')
+  expect(checkPosition(PUBLIC, 'test', { ...signed, position: 'none', signature })).toBeUndefined()
 })

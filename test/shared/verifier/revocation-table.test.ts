@@ -164,3 +164,14 @@ test('memory is given back once most entries are gone, and those that are left a
   expect(table.bytes).toBeLessThan(bytes / 32)
   for (let i = 0; i < 100_000; i += 1) expect(table.has(kid, at(i))).toBe(i % 100 === 0)
 })
+
+test('an image that no table was like is not taken up: a lookup in it might never end', () => {
+  const table = new RevocationTable({ seed })
+  for (let i = 0; i < 50; i += 1) table.add(kid, at(i))
+  const image = table.image()
+  expect(RevocationTable.fromImage({ ...image, slots: image.slots.slice() })?.has(kid, at(7))).toBe(true)
+  const full = image.slots.slice().fill(1)
+  for (const other of [{ slots: full }, { size: 49 }, { size: 51 }, { kids: [] }]) {
+    expect(RevocationTable.fromImage({ ...image, ...other })).toBeUndefined()
+  }
+})

@@ -17,6 +17,11 @@ function refused(url: string, env: NodeJS.ProcessEnv = {}): MacaroondError {
 }
 
 describe('the URL of a bucket', () => {
+  test('with the port of a store that cannot be a host is refused when it is read, not when it is used', () => {
+    expect(refused('s3://bucket.ho%20st:9000/f').code).toBe('config_invalid')
+    expect(at('s3://bucket.LocalHost:9000/f').endpoint).toBe('http://localhost:9000')
+  })
+
   test('alone means AWS, in the region of the environment', () => {
     expect(at('s3://my-bucket/a/folder')).toMatchObject({
       bucket: 'my-bucket',

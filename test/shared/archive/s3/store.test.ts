@@ -198,3 +198,12 @@ describe('a large object', () => {
     expect(asked).toBeLessThan(11)
   })
 })
+
+test('a list with an object of less than no bytes, or of a size that is no number, is told', async () => {
+  for (const size of ['-5', '', '1e3', '0x10', ' ', 'none']) {
+    const content = `<Contents><Key>f/ltx</Key><LastModified>2026-11-25T00:00:00Z</LastModified><Size>${size}</Size></Contents>`
+    const body = `<ListBucketResult>${content}</ListBucketResult>`
+    const storage = await bucket((_, response) => void response.end(body))
+    await expect(storage.list(''), size).rejects.toMatchObject({ code: 'archive_unavailable' })
+  }
+})

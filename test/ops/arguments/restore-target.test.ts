@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest'
+import { parseTarget } from '../../../ops/arguments/restore-target.ts'
+
+const NOW_MS = Date.parse('2026-11-25T14:00:00Z')
+
+test('a moment is a time with its zone, or so long ago', () => {
+  expect(parseTarget({ at: '2 hours ago' }, NOW_MS)).toEqual({ kind: 'time', atMs: NOW_MS - 7_200_000 })
+  expect(parseTarget({ at: '2026-11-25 13:00:00+01:00' }, NOW_MS)).toEqual({ kind: 'time', atMs: NOW_MS - 7_200_000 })
+})
+
+test.each([
+  '99999999 weeks ago',
+  '999999999 days ago',
+  '3000 weeks ago',
+  '2026-11-25T14:00:00',
+  '2026-02-30T00:00:00Z',
+])('what is no moment, or was before there were any here, is refused: %s', (at) => {
+  expect(() => parseTarget({ at }, NOW_MS)).toThrow(expect.objectContaining({ code: 'usage' }))
+})
