@@ -62,7 +62,8 @@ export async function traceThread(options: TraceOptions): Promise<() => Promise<
   }
 }
 
-async function poolThread(pid: number): Promise<string> {
+/** Its id, once there is one. */
+export async function poolThread(pid: number): Promise<string> {
   for (let attempt = 0; attempt < ATTACH_ATTEMPTS; attempt += 1) {
     const tasks = `/proc/${pid}/task`
     const found = readdirSync(tasks).find((tid) => nameOf(join(tasks, tid)) === POOL_THREAD)

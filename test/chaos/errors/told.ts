@@ -1,0 +1,41 @@
+/** What a node says of a disk that fails: to the shell, in its log, to those who call. */
+import type { NodeFiles } from '../cluster.ts'
+import type { Ending } from '../node-process.ts'
+import type { Aim } from './aims.ts'
+
+const EXIT_FAILED = 1
+/** As the kernel or SQLite names it. */
+const ERROR = /\b(E[A-Z]{2,}|SQLITE_[A-Z_]+)\b/
+const SECRET = /mcn1_|PRIVATE|[0-9a-f]{64}/
+
+/** The status of a failure, and a last word that names the error and the file or folder. */
+export function requireDocumentedEnd(
+  { code, signal }: Ending,
+  log: readonly string[],
+  { data }: NodeFiles,
+  _aim: Aim,
+): void {
+  if (code !== EXIT_FAILED) throw new Error(`it ended with ${code ?? signal}`)
+  const told = log.filter((line) => ERROR.test(line) && line.includes(data))
+  if (told.length === 0) throw new Error('it ended without a word on which file failed, and how')
+}
+
+/** What is repeated by whoever made the call, and what is only tidying up, is nobody's affair. */
+function mayBeSilent({ class: kind, failure, file }: Aim): boolean {
+  return kind === 'interrupted' || failure.syscall === 'unlink' || file === 'lock'
+}
+
+export function requireTold(log: readonly string[], refusals: ReadonlyMap<string, number>, aim: Aim): void {
+  if (
+    mayBeSilent(aim) ||
+    refusals.size > 0 ||
+    log.some((line) => ERROR.test(line) || /disk is( still)? full/.test(line))
+  )
+    return
+  throw new Error('it went on without a word')
+}
+
+export function requireNoSecret(log: readonly string[]): void {
+  const line = log.find((one) => SECRET.test(one))
+  if (line !== undefined) throw new Error(`a secret is in the log: ${line}`)
+}
