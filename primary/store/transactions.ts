@@ -23,7 +23,7 @@ export function transactionsOn(
     write: (row) => guarded('writing a row', () => rows.write(row)),
     commit: (state) => {
       guarded('writing a row', () => rows.bump(state))
-      commitOrStop(() => commit.run(), onFatal)
+      commitOrStop(() => commit.run(), db.name, onFatal)
       return captureOrStop(log, onFatal)
     },
     rollback: () => {
@@ -46,11 +46,11 @@ function guarded(doing: string, work: () => unknown): void {
 }
 
 /** A full disk leaves the transaction undone and the primary alive; a failed write or fsync may have done anything. */
-function commitOrStop(commit: () => unknown, onFatal: (error: unknown) => void): void {
+function commitOrStop(commit: () => unknown, path: string, onFatal: (error: unknown) => void): void {
   try {
     commit()
   } catch (error) {
-    const failure = storageError(error, 'committing')
+    const failure = storageError(error, `committing to ${path}`)
     if (failure.code === 'disk_full') throw failure
     onFatal(failure)
     throw outcomeUnknown(failure)

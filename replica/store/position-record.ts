@@ -12,11 +12,11 @@
  *
  * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash) is passed over.
  */
-import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
-import { syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
 import type { Standing } from '../follower/core.ts'
 
 const CRC_OFFSET = 36
@@ -53,7 +53,7 @@ export class PositionRecord {
   }
 
   sync(): void {
-    fdatasyncSync(this.#fd)
+    syncFile(this.#fd, this.#path)
   }
 
   close(): void {
@@ -66,7 +66,7 @@ export class PositionRecord {
     const bytes = Buffer.concat(standings.map(encode))
     try {
       writeAt(fd, bytes, 0, bytes.length, 0)
-      fdatasyncSync(fd)
+      syncFile(fd, temporary)
       renameSync(temporary, this.#path)
       syncDirectory(dirname(this.#path))
     } catch (error) {

@@ -160,7 +160,7 @@ const PASSING = /-shm>|^\d+ +fsync\(\d+<[^>]*\.restore-\w+>\)/
 
 function expectRefused(run: RestoreRun, folder: string, where: string): void {
   const { error } = JSON.parse(run.stdout) as { error: { code: string; message: string; hint?: string } }
-  expect(['disk_full', 'io_failed'], `${where}: ${run.stdout}`).toContain(error.code)
+  expect(['disk_full', 'io_failed', 'sync_failed'], `${where}: ${run.stdout}`).toContain(error.code)
   expect(error.message, where).toMatch(/^(ENOSPC|EIO|SQLITE_\w+) while /)
   expect(error.hint, where).toMatch(/\w+/)
   expect(readdirSync(folder), where).toEqual([])

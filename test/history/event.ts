@@ -98,6 +98,8 @@ export type FaultKind =
   | 'archive lists late'
   | 'restored'
   | 'asleep'
+  | 'disk error'
+  | 'disk full'
 
 /** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */
 export const ISOLATING: ReadonlySet<FaultKind> = new Set([

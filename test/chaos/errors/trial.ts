@@ -17,7 +17,7 @@ import { Load } from '../load.ts'
 import type { Ending, NodeProcess } from '../node-process.ts'
 import type { Random } from '../random.ts'
 import { type Aim, aimName, type Counted, countPlaces } from './aims.ts'
-import { type DiskCall, type DiskTrace, type Failure, HELD_BACK, traceDisk } from './disk-strace.ts'
+import { type DiskTrace, type Failure, HELD_BACK, traceDisk } from './disk-strace.ts'
 import { kindsOf, pathsOf } from './files.ts'
 import { LostPages } from './lost-pages.ts'
 import { requireDocumentedEnd, requireNoSecret, requireTold } from './told.ts'
@@ -58,7 +58,7 @@ export class Trial {
   readonly #random: Random
   readonly #ledger = new Ledger()
   readonly #refusals = new Map<string, number>()
-  #load!: Load
+  #load: Load | undefined
   #atPartner!: NodeProcess
   #living: NodeProcess | undefined
   /** The replica has everything it acknowledged; not so from the moment on that its folder is emptied, until it has caught up. */
@@ -76,7 +76,7 @@ export class Trial {
   }
 
   static async create(role: Role, random: Random): Promise<Trial> {
-    const trial = new Trial(await Cluster.create({ replicas: ['fra'], keepBytes: 400_000 }), role, random)
+    const trial = new Trial(await Cluster.create({ replicas: ['fra'] }), role, random)
     await trial.#begin()
     return trial
   }
@@ -114,21 +114,23 @@ export class Trial {
   async rest(): Promise<void> {
     await this.#startPlainly()
     await this.#wellAgain()
-    await this.#load.stop()
+    const load = this.#load
+    if (load === undefined) throw new Error('there was no load')
+    await load.stop()
     this.#throwIfFailed()
     await this.#until('the replica has caught up', async () => {
       const [ours, theirs] = await this.#statuses()
       return ours.writes === 'open' && ours.position === theirs.position
     })
     const { tokens, revoked } = this.#ledger
-    await expectAnswers(this.#load, revoked, 'revoked')
-    await expectAnswers(this.#load, tokens.filter(({ revocationSent }) => !revocationSent).slice(-20), 'ok')
+    await expectAnswers(load, revoked, 'revoked')
+    await expectAnswers(load, tokens.filter(({ revocationSent }) => !revocationSent).slice(-20), 'ok')
     if (this.#living !== undefined) await stopInOrder([this.#living, this.#atPartner])
     requireSameBytes(this.cluster, this.#ledger)
   }
 
   async remove(keep: boolean): Promise<void> {
-    if (this.#load !== undefined) void this.#load.stop()
+    void this.#load?.stop()
     await this.cluster.remove(keep)
     if (keep) console.error(`the files of the failed trial are in ${this.cluster.root}`)
   }
@@ -141,9 +143,10 @@ export class Trial {
     const signer = await this.cluster.signer()
     const verifier = await this.cluster.verifier(this.#replica)
     const common = { ledger: this.#ledger, random: this.#random, copyIsNewest: () => true }
-    this.#load = new Load({ signer, verifier, ...common, mayFail: (error) => this.#isOfTheDisk(error) })
+    const load = new Load({ signer, verifier, ...common, mayFail: (error) => this.#isOfTheDisk(error) })
+    this.#load = load
     this.#ledger.acknowledged((await signer.createOrg('acme')).position)
-    this.#load.start()
+    load.start()
     await this.#wellAgain()
     await this.#living?.kill()
   }
@@ -156,7 +159,8 @@ export class Trial {
 
   async #startPlainly(): Promise<void> {
     this.#living = this.cluster.start(this.#subject)
-    if (!(await this.#living.ready(READY_MS))) throw new Error('it ended instead of serving')
+    if (!(await this.#living.ready(READY_MS)))
+      throw new Error(`it ended instead of serving:\n${this.#living.log.join('\n')}`)
   }
 
   async #profileLife(fresh: boolean): Promise<readonly Counted[]> {
@@ -290,14 +294,14 @@ export class Trial {
   }
 
   #throwIfFailed(): void {
-    if (this.#load.failure !== undefined) throw this.#load.failure
+    if (this.#load?.failure !== undefined) throw this.#load.failure
   }
 
   async #until(what: string, met: () => Promise<boolean>): Promise<void> {
     const deadline = Date.now() + SETTLE_MS
     let last: unknown
     while (Date.now() < deadline) {
-      this.#load === undefined || this.#throwIfFailed()
+      this.#throwIfFailed()
       try {
         if (await met()) return
       } catch (error) {

@@ -59,6 +59,10 @@ function begin(stage: Stage, fault: PlannedFault): End | undefined {
       return stage.archive?.link.disturb(fault.kind)
     case 'restored':
       return restorePast(stage, fault)
+    // Of real disks: what a simulated one fails to do is to keep what was not synced.
+    case 'disk error':
+    case 'disk full':
+      return undefined
   }
 }
 
