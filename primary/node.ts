@@ -62,7 +62,6 @@ export class Primary implements Service {
   #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #stopping = false
-  #fatal: unknown
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
@@ -165,8 +164,6 @@ export class Primary implements Service {
     this.#endArchiving()
     await this.#archives?.stop()
     await this.#maintenance.stop()
-    // Closing syncs: nothing is synced again after a failure.
-    if (this.#fatal !== undefined) throw this.#fatal
     this.#commitLog.close()
     this.#lock.release()
   }
@@ -356,7 +353,6 @@ export class Primary implements Service {
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
   #stopAtOnce(error: unknown): void {
     this.#stopping = true
-    this.#fatal ??= error
     this.#fail(error)
   }
 

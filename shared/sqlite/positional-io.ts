@@ -1,5 +1,5 @@
 /** Reads and writes at a position that finish what they start, or say why with a code. */
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, fsyncSync, openSync, readlinkSync, readSync, writeSync } from 'node:fs'
 import { storageError, syncError } from './storage-errors.ts'
 
 const PIECE_BYTES = 1024 * 1024
@@ -15,7 +15,7 @@ export function readAt(fd: number, into: Uint8Array, start: number, length: numb
     }
     return done
   } catch (error) {
-    throw storageError(error, 'reading a database file')
+    throw storageError(error, `reading ${nameOf(fd)}`)
   }
 }
 
@@ -25,7 +25,7 @@ export function writeAt(fd: number, from: Uint8Array, start: number, length: num
     let done = 0
     while (done < length) done += writeSync(fd, from, start + done, length - done, position + done)
   } catch (error) {
-    throw storageError(error, 'writing a database file')
+    throw storageError(error, `writing ${nameOf(fd)}`)
   }
 }
 
@@ -77,6 +77,15 @@ export function syncDirectory(directory: string): void {
     throw syncError(error, `the directory ${directory}`)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** For whoever reads that it failed. Linux only, as all of this is. */
+function nameOf(fd: number): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return 'a file of the node'
   }
 }
 
