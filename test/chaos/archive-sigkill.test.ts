@@ -10,7 +10,7 @@ import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFailed, test } from 'vitest'
 import { macaroond } from '../integration/cli/command.ts'
 import { ArchivedPrimary, WINDOW_MS } from './archive/archived-primary.ts'
-import { beginningOf, inTurn, scratchTargets, type Stage, type Target, targetsOf } from './archive/targets.ts'
+import { beginningOf, inTurn, scratchTargets, type Stage, STAGES, type Target, targetsOf } from './archive/targets.ts'
 import { diedAt } from './archive/thread-strace.ts'
 import { Random } from './random.ts'
 import { straceWorks } from './strace.ts'
@@ -21,7 +21,6 @@ const KILLS = CHAOS_KILLS === 'all' ? Infinity : Number(CHAOS_KILLS ?? (CI === u
 /** Then another archive begins, and the first life of it is killed where only a new one can be. */
 const KILLS_AN_ARCHIVE = 5
 const SCRATCH_WRITES = 8
-const STAGES: readonly Stage[] = ['claim', 'upload', 'compaction', 'snapshot', 'retention', 'manifest']
 /** Of those that were aimed at: what a life has to merge and to delete depends on when the lives before it died. */
 const HIT_SHARE_MIN = 0.6
 
