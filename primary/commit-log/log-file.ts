@@ -12,11 +12,11 @@
  * off, and the transaction is captured from SQLite's WAL again. One with records behind it is damage of another kind: it
  * stays where it is, and reading it is an error.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { MacaroondError } from '../../shared/errors.ts'
 import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
-import { syncFile } from '../../shared/sqlite/positional-io.ts'
+import { readAt, syncFile } from '../../shared/sqlite/positional-io.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 
 const MAGIC = 0x4d534731
@@ -108,7 +108,7 @@ export class LogFile {
 
   /** While repairing, the last record counts only if its CRC holds; of others the length is enough and reading checks the rest. */
   #recordLength(start: number, size: number, repair: boolean): number | undefined {
-    if (start + HEADER_BYTES > size || readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
+    if (start + HEADER_BYTES > size || readAt(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
     const length = this.#header.readUInt32BE(4)
     const fits =
       this.#header.readUInt32BE(0) === MAGIC && length <= SEGMENT_BYTES_MAX && start + HEADER_BYTES + length <= size
@@ -118,16 +118,16 @@ export class LogFile {
   }
 
   #beginsAt(start: number): boolean {
-    return readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) >= 4 && this.#header.readUInt32BE(0) === MAGIC
+    return readAt(this.#fd, this.#header, 0, HEADER_BYTES, start) >= 4 && this.#header.readUInt32BE(0) === MAGIC
   }
 
   #readRecord(start: number): Buffer | undefined {
-    readSync(this.#fd, this.#header, 0, HEADER_BYTES, start)
+    readAt(this.#fd, this.#header, 0, HEADER_BYTES, start)
     const length = this.#header.readUInt32BE(4)
     const crc = this.#header.readUInt32BE(8)
     if (length > SEGMENT_BYTES_MAX) return undefined
     const segment = Buffer.allocUnsafe(length)
-    if (readSync(this.#fd, segment, 0, length, start + HEADER_BYTES) !== length) return undefined
+    if (readAt(this.#fd, segment, 0, length, start + HEADER_BYTES) !== length) return undefined
     return crc32(segment) === crc ? segment : undefined
   }
 

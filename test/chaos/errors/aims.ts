@@ -84,14 +84,14 @@ function waysOf(syscall: string): readonly Way[] {
 }
 
 const AFTERMATHS: readonly Aftermath[] = ['restart', 'power cut', 'restart, then power cut']
-/** All of the first ones, then ever fewer: one write of a hundred is much like the next. */
-const DENSE = 5
+/** All of the first ones, then ever fewer: one write of a hundred is much like the next. What changes nothing on the disk is aimed at less. */
+const DENSE: Readonly<Partial<Record<ErrorClass, number>>> = { sync: 4, write: 4, 'full disk': 3 }
 /** No two lives make as many calls. */
 const COUNTED_ON = 0.7
 
-function numbersUpTo(count: number): readonly number[] {
+function numbersUpTo(count: number, dense: number): readonly number[] {
   const numbers: number[] = []
-  for (let nth = 1; nth <= count; nth += Math.max(1, Math.floor(nth / DENSE))) numbers.push(nth)
+  for (let nth = 1; nth <= count; nth += Math.max(1, Math.floor(nth / dense))) numbers.push(nth)
   return numbers
 }
 
@@ -99,7 +99,7 @@ function numbersUpTo(count: number): readonly number[] {
 export function aimsOf(places: readonly Counted[], random: Random): readonly Aim[] {
   const all = places.flatMap((place) =>
     waysOf(place.syscall).flatMap((way) =>
-      numbersUpTo(Math.ceil(place.count * COUNTED_ON)).map((nth) => aim(place, way, nth, random)),
+      numbersUpTo(Math.ceil(place.count * COUNTED_ON), DENSE[way[0]] ?? 1).map((nth) => aim(place, way, nth, random)),
     ),
   )
   const byClass = Map.groupBy(random.shuffled(all), (one) => one.class)

@@ -20,7 +20,7 @@ import { type Aim, aimName, type Counted, countPlaces } from './aims.ts'
 import { type DiskTrace, type Failure, HELD_BACK, traceDisk } from './disk-strace.ts'
 import { kindsOf, pathsOf } from './files.ts'
 import { LostPages } from './lost-pages.ts'
-import { requireDocumentedEnd, requireNoSecret, requireTold } from './told.ts'
+import { requireDocumentedEnd, requireNoGap, requireNoSecret, requireTold } from './told.ts'
 
 export type End = 'not reached' | 'went on' | 'ended' | 'ended while stopping'
 
@@ -194,10 +194,11 @@ export class Trial {
     if (!isHit()) return this.#notReached(life, ending, aim)
     const end = ending === undefined ? 'went on' : stopping ? 'ended while stopping' : 'ended'
     if (ending === undefined) await this.#recover(life)
-    else if (!stopping || ending.code !== 0) requireDocumentedEnd(ending, life.node.log, this.#subject, aim)
+    else if (!stopping || ending.code !== 0) requireDocumentedEnd(ending, life.node.log, this.#subject)
     await life.trace.heal()
     if (end === 'went on') requireTold(life.node.log, this.#refusals, aim)
     requireNoSecret(life.node.log)
+    requireNoGap(life.node.log)
     const lostBytes = await this.#judge(aim, end, life)
     this.#throwIfFailed()
     return { aim, end, lostBytes }
@@ -215,6 +216,7 @@ export class Trial {
     if (ending?.code !== 0) throw new Error(`it ended with ${JSON.stringify(ending)}, and no call had failed`)
     await trace.heal()
     requireNoSecret(node.log)
+    requireNoGap(node.log)
     this.#throwIfFailed()
     return { aim, end: 'not reached', lostBytes: 0 }
   }
@@ -242,7 +244,7 @@ export class Trial {
       await this.#liveOn(aim, pages)
     }
     const lostBytes = pages.powerCut()
-    this.#judgeDisk()
+    this.#judgeDisk(true)
     return lostBytes
   }
 
@@ -263,10 +265,10 @@ export class Trial {
     pages.take(trace.calls(), sizes)
   }
 
-  #judgeDisk(): void {
+  #judgeDisk(powerCut: boolean = false): void {
     const { role, data, folder } = this.#subject
     const copy = copyNode(data, join(folder, 'judged'))
-    if (role === 'primary') judgePrimary(copy, this.#ledger)
+    if (role === 'primary') judgePrimary(copy, this.#ledger, { powerCut })
     else judgeReplica(copy, this.#ledger, { complete: this.#complete })
   }
 

@@ -109,8 +109,9 @@ test('a page that the file does not reach is zero', () => {
 test('a file that is no database is told as corrupt', () => {
   const path = join(scratchDirectory(), 'a.db')
   writeFileSync(path, Buffer.alloc(8192, 'no database'))
-  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+  expect(codeOf(() => openReader(path))).toBe('database_corrupt')
   expect(openConnections(databasePath(path))).toBe(0)
+  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
 })
 
 test('a database with other pages is refused', () => {
