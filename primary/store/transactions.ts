@@ -1,7 +1,7 @@
 /** The group writer's transactions on the real database. */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import { isBusy, storageError } from '../../shared/sqlite/storage-errors.ts'
+import { isBusy, sqliteError, storageError } from '../../shared/sqlite/storage-errors.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
@@ -30,7 +30,13 @@ export function transactionsOn(
       if (db.inTransaction) db.exec('ROLLBACK')
     },
     positionAt: (carriedOut) => log.positionAt(carriedOut),
-    reload: (known) => loadState(db, ring, entropy, known),
+    reload: (known) => {
+      try {
+        return loadState(db, ring, entropy, known)
+      } catch (error) {
+        throw sqliteError(error, `reading ${db.name}`)
+      }
+    },
   }
 }
 

@@ -68,6 +68,21 @@ async function failAll(role: Role, random: Random, aims: Aim[], sums: Sums): Pro
   })
 }
 
+/** What a primary and a replica write to by themselves while all is well. */
+const WRITTEN: Readonly<Record<Role, readonly string[]>> = {
+  primary: ['log'],
+  replica: ['wal', 'index', 'journal', 'position'],
+}
+
+for (const role of ['primary', 'replica'] as const) {
+  test(`a ${role} whose every write is done in parts goes on as if they were whole`, { timeout: 120_000 }, () =>
+    withTrial(role, new Random(SEED), async (trial) => {
+      expect(await trial.writeInParts()).toEqual(expect.arrayContaining([...WRITTEN[role]]))
+      await trial.rest()
+    }),
+  )
+}
+
 /** Class by class, how its errors ended. */
 function table(outcomes: readonly Outcome[]): string {
   return CLASSES.map((kind) => {

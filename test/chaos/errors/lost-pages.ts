@@ -16,15 +16,18 @@ interface Range {
 export class LostPages {
   readonly #files = new Map<string, FilePages>()
 
-  /** In the order of the trace. Lives may follow each other: what one has lost another one can write again. */
-  take(calls: readonly DiskCall[], sizes: ReadonlyMap<string, number>): void {
+  /**
+   * In the order of the trace. Lives may follow each other: what one has lost another one can write again. `before`: the files
+   * as the first life found them, all of which is taken to be on the disk.
+   */
+  take(calls: readonly DiskCall[], before: ReadonlyMap<string, Buffer>): void {
     for (const call of calls) {
       const { syscall, path, text, result } = call
       if (result === 0 && (syscall === 'unlink' || syscall === 'rename')) this.#files.delete(path)
       // What gets the name of another file was synced before it did.
       if (result === 0 && syscall === 'rename') this.#files.delete(/"([^"]*)"\) += 0$/.exec(text)?.[1] ?? '')
-      if (syscall === 'openat' && text.includes('O_TRUNC')) this.#files.set(path, new FilePages(0))
-      const pages = this.#files.get(path) ?? new FilePages(sizes.get(path) ?? 0)
+      if (syscall === 'openat' && text.includes('O_TRUNC')) this.#files.set(path, new FilePages(NOTHING))
+      const pages = this.#files.get(path) ?? new FilePages(before.get(path) ?? NOTHING)
       this.#files.set(path, pages)
       pages.take(call)
     }
@@ -41,7 +44,10 @@ export class LostPages {
   }
 }
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 class FilePages {
+  readonly #before: Buffer
   #size: number
   /** Written and not synced; `at` says when. */
   #dirty: Range[] = []
@@ -51,9 +57,9 @@ class FilePages {
   betrayed = false
   readonly #syncing = new Map<string, number>()
 
-  /** `size` of the file before the first call that is taken. */
-  constructor(size: number) {
-    this.#size = size
+  constructor(before: Buffer) {
+    this.#before = before
+    this.#size = before.length
   }
 
   take(call: DiskCall): void {
@@ -71,9 +77,16 @@ class FilePages {
     let bytes = 0
     for (const { start, end } of [...this.#lost, ...this.#dirty]) {
       const length = Math.min(end, size) - start
-      if (length > 0) bytes += writeSync(fd, Buffer.alloc(length), 0, length, start)
+      if (length > 0) bytes += writeSync(fd, this.#onDisk(start, length), 0, length, start)
     }
     closeSync(fd)
+    return bytes
+  }
+
+  /** As it was, and zeros beyond: the same bytes once more are not lost. */
+  #onDisk(start: number, length: number): Buffer {
+    const bytes = Buffer.alloc(length)
+    this.#before.copy(bytes, 0, start, start + length)
     return bytes
   }
 

@@ -2,7 +2,7 @@
  * One cluster under load, and one of its nodes whose disk fails: each life aims at one call. Then the node either goes on and
  * is well again once the disk is, or it ends as a node that failed; what it said is looked at, and what is on its disk is judged.
  */
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -18,7 +18,7 @@ import type { Ending, NodeProcess } from '../node-process.ts'
 import type { Random } from '../random.ts'
 import { type Aim, aimName, type Counted, countPlaces } from './aims.ts'
 import { type DiskTrace, type Failure, HELD_BACK, traceDisk } from './disk-strace.ts'
-import { kindsOf, pathsOf } from './files.ts'
+import { kindOf, kindsOf, pathsOf } from './files.ts'
 import { LostPages } from './lost-pages.ts'
 import { requireDocumentedEnd, requireNoGap, requireNoSecret, requireTold } from './told.ts'
 
@@ -31,12 +31,13 @@ export interface Outcome {
   readonly lostBytes: number
 }
 
+const SHORT_WRITES = join(import.meta.dirname, 'short-writes.ts')
 const READY_MS = 30_000
 const SETTLE_MS = 20_000
 /** Of a life under load until it is told to stop: what comes only then is reached so. */
-const LIFE_MS = 2_500
+const LIFE_MS = 2_000
 /** After the error: whoever is to end has ended by then, and a disk that stays full stays so for that long. */
-const GRACE_MS = 1_200
+const GRACE_MS = 800
 const POLL_MS = 25
 /** Writes that a life takes before a power cut. */
 const ACKNOWLEDGED_MIN = 10
@@ -46,7 +47,8 @@ const REFUSALS: ReadonlySet<string> = new Set(['io_failed', 'sync_failed', 'disk
 interface Life {
   readonly node: NodeProcess
   readonly trace: DiskTrace
-  readonly sizes: ReadonlyMap<string, number>
+  /** The traced files as it found them. */
+  readonly before: ReadonlyMap<string, Buffer>
   readonly isReady: boolean
 }
 
@@ -108,6 +110,23 @@ export class Trial {
       const message = error instanceof Error ? error.message : String(error)
       throw new Error(`${where}: ${message}\n${log}`, { cause: error })
     }
+  }
+
+  /** A life in which every write of the node is done in parts, and another one after it that finds what it left. Returns the kinds of its files. */
+  async writeInParts(): Promise<readonly string[]> {
+    const { data, folder } = this.#subject
+    const record = join(folder, 'short')
+    rmSync(record, { force: true })
+    const env = { CHAOS_SHORT: `${data}\n${record}` }
+    this.#living = this.cluster.start(this.#subject, { imports: [SHORT_WRITES], env })
+    if (!(await this.#living.ready(READY_MS))) throw new Error('it ended instead of serving')
+    await this.#wellAgain()
+    await setTimeout(LIFE_MS)
+    await this.#wellAgain()
+    await this.#living.kill()
+    this.#judgeDisk()
+    const paths = readFileSync(record, 'utf8').trim().split('\n')
+    return [...new Set(paths.map((path) => kindOf(this.#subject, path)))].filter((kind) => kind !== undefined)
   }
 
   /** Both nodes at rest, and their files compared. */
@@ -174,13 +193,13 @@ export class Trial {
   }
 
   async #start(kinds: readonly string[], failure?: Failure): Promise<Life> {
-    const { data, folder } = this.#subject
-    const sizes = sizesUnder(data)
+    const files = pathsOf(this.#subject, kinds)
+    const before = contentsOf(files)
     const node = this.cluster.start(this.#subject, HELD_BACK)
     this.#living = node
-    const files = pathsOf(this.#subject, kinds)
-    const trace = await traceDisk({ pid: node.pid, files, failure, output: join(folder, 'trace') })
-    return { node, trace, sizes, isReady: await node.ready(READY_MS) }
+    const output = join(this.#subject.folder, 'trace')
+    const trace = await traceDisk({ pid: node.pid, files, failure, output })
+    return { node, trace, before, isReady: await node.ready(READY_MS) }
   }
 
   async #fail(aim: Aim): Promise<Outcome> {
@@ -232,7 +251,7 @@ export class Trial {
 
   async #judge(aim: Aim, end: End, life: Life): Promise<number> {
     const pages = new LostPages()
-    pages.take(life.trace.calls(), life.sizes)
+    pages.take(life.trace.calls(), life.before)
     const [betrayed] = pages.betrayed
     if (betrayed !== undefined) throw new Error(`${betrayed} was synced again, as if nothing had been lost`)
     if (end !== 'ended' || aim.aftermath === 'restart') {
@@ -250,7 +269,7 @@ export class Trial {
 
   /** Another life, on what could still be read: what is acknowledged now must be on the disk. */
   async #liveOn({ file }: Aim, pages: LostPages): Promise<void> {
-    const { node, trace, sizes, isReady } = await this.#start([file])
+    const { node, trace, before, isReady } = await this.#start([file])
     if (!isReady) throw new Error('it did not start again')
     const { newest, revoked } = this.#ledger
     const [firstTxid, count] = [newest?.txid ?? 0, revoked.length]
@@ -262,7 +281,7 @@ export class Trial {
     )
     await node.kill()
     await trace.heal()
-    pages.take(trace.calls(), sizes)
+    pages.take(trace.calls(), before)
   }
 
   #judgeDisk(powerCut: boolean = false): void {
@@ -315,7 +334,7 @@ export class Trial {
   }
 }
 
-function sizesUnder(folder: string): ReadonlyMap<string, number> {
-  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : []
-  return new Map(names.map((name) => [join(folder, name), statSync(join(folder, name)).size]))
+function contentsOf(files: readonly string[]): ReadonlyMap<string, Buffer> {
+  const there = files.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+  return new Map(there.map((path) => [path, readFileSync(path)]))
 }
