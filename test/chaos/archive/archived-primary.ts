@@ -41,6 +41,7 @@ export interface Life {
   readonly judged: Judged | undefined
   /** What the status said of the archive, each once. */
   readonly alerts: readonly string[]
+  readonly log: readonly string[]
 }
 
 /** Where the archiver is harmed, and how. */
@@ -119,7 +120,14 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
     await node.kill()
     const diedMs = Date.now()
     const killed = ending !== undefined
-    return { whole, killed, trace: await trace.whole(), judged: await this.#judge(diedMs), alerts: [...this.#alerts] }
+    return {
+      whole,
+      killed,
+      trace: await trace.whole(),
+      judged: await this.#judge(diedMs),
+      alerts: [...this.#alerts],
+      log: node.log,
+    }
   }
 
   #traceNode(pid: number, harm: Harm | undefined): Promise<ThreadTrace> {
@@ -169,7 +177,7 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
       await signer.mint({ org: ORG, subject: `carol-${life}` })
       await this.#until(({ lag }) => lag === 0, signal)
       await this.#ask('archive.compact', 'retain', signal)
-      await this.#until(({ lag, alerts }) => lag === 0 && alerts.length === 0, signal)
+      await this.#untilQuiet(signal)
     } finally {
       await signer.close()
     }
@@ -200,6 +208,20 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
         done = isDone(archive)
         return done || (this.#fails && Date.now() > againMs)
       }, signal)
+    }
+  }
+
+  /** What waits is uploaded by itself. A job that has failed comes again with its schedule: here nothing is scheduled. */
+  async #untilQuiet(signal: AbortSignal): Promise<void> {
+    for (let quiet = false; !quiet;) {
+      await this.#until(({ lag }) => lag === 0, signal)
+      await this.#until(({ alerts }) => {
+        quiet = alerts.length === 0
+        return true
+      }, signal)
+      if (quiet) return
+      await this.#ask('archive.snapshot', 'snapshot', signal)
+      await this.#ask('archive.compact', 'retain', signal)
     }
   }
 

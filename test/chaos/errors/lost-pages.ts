@@ -86,7 +86,7 @@ class FilePages {
   /** As it was, and zeros beyond: the same bytes once more are not lost. */
   #onDisk(start: number, length: number): Buffer {
     const bytes = Buffer.alloc(length)
-    this.#before.copy(bytes, 0, start, start + length)
+    this.#before.subarray(start, start + length).copy(bytes)
     return bytes
   }
 
