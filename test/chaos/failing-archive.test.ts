@@ -22,8 +22,8 @@ const ERRORS = CHAOS_ERRORS === 'all' ? Infinity : Number(CHAOS_ERRORS ?? (CI ==
 const ERRORS_AN_ARCHIVE = 8
 const ATTEMPTS = 2
 const HIT_SHARE_MIN = 0.6
-/** Tidying up, which nobody need hear of: what is left is swept at the next start. */
-const SILENT: ReadonlySet<string> = new Set(['unlink'])
+/** Nobody need hear of tidying up, whose rest is swept at the next start, nor of a folder that is there already. */
+const SILENT: ReadonlySet<string> = new Set(['unlink', 'mkdir'])
 /** What a full disk refuses. */
 const GROWING: ReadonlySet<string> = new Set(['write', 'link', 'rename', 'mkdir'])
 
