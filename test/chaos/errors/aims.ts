@@ -103,8 +103,16 @@ export function aimsOf(places: readonly Counted[], random: Random): readonly Aim
     ),
   )
   const byClass = Map.groupBy(random.shuffled(all), (one) => one.class)
-  const decks = CLASSES.map((kind) => inTurn(byClass.get(kind) ?? [], ({ file, syscall }) => `${syscall} ${file}`))
+  const decks = CLASSES.map((kind) => {
+    const deck = inTurn(byClass.get(kind) ?? [], ({ file, syscall }) => `${syscall} ${file}`)
+    return deck.toSorted((one, other) => Number(isHardest(other)) - Number(isHardest(one)))
+  })
   return zipped(decks)
+}
+
+/** What is acknowledged depends on these, and the life after the error believes what it can read: a few aims have one of them. */
+function isHardest({ file, aftermath }: Aim): boolean {
+  return (file === 'wal' || file === 'journal') && aftermath === 'restart, then power cut'
 }
 
 function aim({ count: _, ...place }: Counted, [kind, errno, onwards]: Way, nth: number, random: Random): Aim {
