@@ -58,7 +58,7 @@ class FilePages {
   readonly #syncing = new Map<string, number>()
 
   constructor(before: Buffer) {
-    this.#before = before
+    this.#before = Buffer.from(before)
     this.#size = before.length
   }
 
@@ -83,7 +83,7 @@ class FilePages {
     return bytes
   }
 
-  /** As it was, and zeros beyond: the same bytes once more are not lost. */
+  /** As it was when the first life began: the same bytes once more are not lost. Zeros where something else was synced since. */
   #onDisk(start: number, length: number): Buffer {
     const bytes = Buffer.alloc(length)
     this.#before.subarray(start, start + length).copy(bytes)
@@ -105,8 +105,10 @@ class FilePages {
     const began = phase === 'end' ? (this.#syncing.get(thread) ?? this.#now) : this.#now
     const covered = this.#dirty.filter(({ at }) => at < began)
     this.#dirty = this.#dirty.filter(({ at }) => at >= began)
-    if (result !== 0) this.#lost.push(...covered)
-    else if (this.#lost.length > 0) this.betrayed = true
+    if (result !== 0) return void this.#lost.push(...covered)
+    if (this.#lost.length > 0) this.betrayed = true
+    // What stood there before does not come back.
+    for (const { start, end } of covered) this.#before.fill(0, start, end)
   }
 
   #truncate({ text }: DiskCall): void {
