@@ -108,7 +108,7 @@ class FilePages {
     if (result !== 0) return void this.#lost.push(...covered)
     if (this.#lost.length > 0) this.betrayed = true
     // What stood there before does not come back.
-    for (const { start, end } of covered) this.#before.fill(0, start, end)
+    for (const { start, end } of covered) this.#before.subarray(start, end).fill(0)
   }
 
   #truncate({ text }: DiskCall): void {
