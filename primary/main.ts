@@ -6,6 +6,7 @@ import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
 import { withMetrics } from '../shared/metrics/with-metrics.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
+import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { runService, type Service } from '../shared/service/run-service.ts'
 import { primaryConfig, type PrimaryConfig } from './config.ts'
 import { primaryMetrics } from './metrics.ts'
@@ -36,6 +37,8 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
       log,
       flags,
       reread: () => readPrimaryConfig(file),
+    }).catch((error: unknown) => {
+      throw sqliteError(error, `starting on ${config.data}`)
     })
     const collect = (): readonly Metric[] => primaryMetrics(primary.status)
     const served = await withMetrics(primary, { address: config.metrics.listen, collect, log })

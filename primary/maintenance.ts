@@ -57,7 +57,7 @@ export class Maintenance {
     return this.#scrubbing
   }
 
-  /** Ends what runs, then copies the WAL into the database file once more, if it can be. */
+  /** Ends what runs, then copies the WAL into the database file once more, if it can be. Throws what nobody may go on after. */
   async stop(): Promise<void> {
     this.#stop.abort()
     for (const cancel of this.#cancels) cancel()
@@ -69,17 +69,17 @@ export class Maintenance {
     if (this.#stop.signal.aborted) return
     // While a reader or a snapshot keeps the WAL from being emptied, the next try waits until it has grown by as much again.
     this.#checkpointAt = this.#options.commitLog.walFrames + this.#options.config.checkpoint.pages
-    await this.#copyWal()
+    await this.#copyWal().catch((error: unknown) => this.#options.onFatal(error))
   }
 
   async #copyWal(): Promise<void> {
-    const { commitLog, log, onFatal } = this.#options
+    const { commitLog, log } = this.#options
     try {
       log.debug({ outcome: await commitLog.checkpoint() }, 'checkpoint')
     } catch (error) {
       // What could not be copied is still in the WAL, whole.
-      if (isDiskFull(error)) log.error('the disk is full: no checkpoint')
-      else onFatal(error)
+      if (!isDiskFull(error)) throw error
+      log.error('the disk is full: no checkpoint')
     }
   }
 

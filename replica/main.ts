@@ -6,6 +6,7 @@ import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
 import { withMetrics } from '../shared/metrics/with-metrics.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
+import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { runService, type Service } from '../shared/service/run-service.ts'
 import { replicaConfig, type ReplicaConfig } from './config.ts'
 import { replicaMetrics } from './metrics.ts'
@@ -36,6 +37,8 @@ export async function runReplica(
       log,
       acceptClock,
       reread: () => readReplicaConfig(file),
+    }).catch((error: unknown) => {
+      throw sqliteError(error, `starting on ${config.data}`)
     })
     const collect = (): readonly Metric[] => replicaMetrics(replica.status)
     const served = await withMetrics(replica, { address: config.metrics.listen, collect, log })

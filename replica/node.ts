@@ -16,6 +16,7 @@ import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
+import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import type { ReplicaConfig } from './config.ts'
 import { Feed } from './feed/feed.ts'
@@ -287,7 +288,7 @@ export class Replica implements Service {
       this.#tables.refresh()
     } catch (error) {
       // Without its tables this replica would go on with old keys and say nothing: better no replica.
-      return this.#fail(error)
+      return this.#fail(sqliteError(error, `reading ${this.#options.config.data}`))
     }
     this.#freshness.applied()
     this.#revoked()

@@ -20,6 +20,7 @@ const KINDS = {
   port_in_use: 'failed',
   disk_full: 'unavailable',
   io_failed: 'failed',
+  sync_failed: 'failed',
   node_too_old: 'failed',
   already_running: 'conflict',
   platform_unsupported: 'failed',

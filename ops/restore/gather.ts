@@ -84,7 +84,7 @@ function isOutOfRoom({ code }: MacaroondError): boolean {
 
 /** Of the archive's head in a directory, whose own failures have other codes; a bucket answers with this one as well. */
 function isOfOwnDisk(error: MacaroondError): boolean {
-  return isOutOfRoom(error) || error.code === 'io_failed'
+  return isOutOfRoom(error) || error.code === 'io_failed' || error.code === 'sync_failed'
 }
 
 async function headEvidence(

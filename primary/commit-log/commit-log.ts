@@ -2,6 +2,7 @@
  * The primary's database with its log: one writer connection, a guard, the WAL reader that sees every commit, and the log
  * of segments. A commit is: SQLite's COMMIT (which fsyncs), read the frames back, make the segment, append it to the log.
  */
+import { dirname } from 'node:path'
 import { pause, type Clock, type Timers } from '../../shared/clock.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MacaroondError, assert } from '../../shared/errors.ts'
@@ -13,6 +14,7 @@ import { Checkpointer, type GuardedOutcome } from '../../shared/sqlite/checkpoin
 import { openWriter, type Connection } from '../../shared/sqlite/connection.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { Guard } from '../../shared/sqlite/guard.ts'
+import { syncDirectory, writeAgain } from '../../shared/sqlite/positional-io.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import { WalReader, type WalPosition, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
@@ -62,12 +64,16 @@ export class CommitLog {
 
   constructor(options: CommitLogOptions) {
     this.#options = options
+    // Acknowledged commits are to follow those that are in it, and some of them may have been in a sync that failed.
+    writeAgain(`${options.database}-wal`)
     this.#file = DatabaseFile.open(options.database, { create: true })
     this.db = openWriter(options.database)
     options.initialize(this.db)
     const meta = this.#checkedMeta()
     this.timeline = meta.timeline
     this.#guard = Guard.open(options.database)
+    // SQLite has made the -wal by now, and does not ask whether its name was synced.
+    syncDirectory(dirname(options.database))
     this.#reader = new WalReader(options.database)
     this.#log = SegmentLog.open(options.logFolder, options.keepBytes)
     const { file, log, reader } = { file: this.#file, log: this.#log, reader: this.#reader }

@@ -12,10 +12,12 @@
  * off, and the transaction is captured from SQLite's WAL again. One with records behind it is damage of another kind: it
  * stays where it is, and reading it is an error.
  */
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { MacaroondError } from '../../shared/errors.ts'
 import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
+import { readAt, syncFile } from '../../shared/sqlite/positional-io.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
 
 const MAGIC = 0x4d534731
 const HEADER_BYTES = 12
@@ -73,9 +75,9 @@ export class LogFile {
     record.writeUInt32BE(segment.length, 4)
     record.writeUInt32BE(crc32(segment), 8)
     record.set(segment, HEADER_BYTES)
-    const written = this.#write(record)
+    this.#write(record)
     this.#starts.push(this.#end)
-    this.#end += written
+    this.#end += record.length
   }
 
   read(txid: number): Buffer {
@@ -87,30 +89,26 @@ export class LogFile {
   }
 
   sync(): void {
-    fdatasyncSync(this.#fd)
+    syncFile(this.#fd, this.path)
   }
 
   close(): void {
     closeSync(this.#fd)
   }
 
-  /** All or nothing: a short write (a full disk) is taken back, so that the file never holds half a record in its middle. */
-  #write(record: Buffer): number {
+  /** All or nothing: what a full disk took of a record is taken back, so that the file never holds half of one in its middle. */
+  #write(record: Buffer): void {
     try {
-      const written = writeSync(this.#fd, record)
-      if (written === record.length) return written
-      throw new MacaroondError('disk_full', `${this.path}: only ${written} of ${record.length} bytes were written`, {
-        hint: 'free space on the volume of `data`',
-      })
+      for (let done = 0; done < record.length;) done += writeSync(this.#fd, record, done)
     } catch (error) {
       ftruncateSync(this.#fd, this.#end)
-      throw error
+      throw storageError(error, `writing ${this.path}`)
     }
   }
 
   /** While repairing, the last record counts only if its CRC holds; of others the length is enough and reading checks the rest. */
   #recordLength(start: number, size: number, repair: boolean): number | undefined {
-    if (start + HEADER_BYTES > size || readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
+    if (start + HEADER_BYTES > size || readAt(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
     const length = this.#header.readUInt32BE(4)
     // Zeros where a crash kept the rest of a record back are no record of nothing, although their CRC holds.
     const canBe = this.#header.readUInt32BE(0) === MAGIC && length > 0 && length <= SEGMENT_BYTES_MAX
@@ -120,16 +118,16 @@ export class LogFile {
   }
 
   #beginsAt(start: number): boolean {
-    return readSync(this.#fd, this.#header, 0, HEADER_BYTES, start) >= 4 && this.#header.readUInt32BE(0) === MAGIC
+    return readAt(this.#fd, this.#header, 0, HEADER_BYTES, start) >= 4 && this.#header.readUInt32BE(0) === MAGIC
   }
 
   #readRecord(start: number): Buffer | undefined {
-    readSync(this.#fd, this.#header, 0, HEADER_BYTES, start)
+    readAt(this.#fd, this.#header, 0, HEADER_BYTES, start)
     const length = this.#header.readUInt32BE(4)
     const crc = this.#header.readUInt32BE(8)
     if (length > SEGMENT_BYTES_MAX) return undefined
     const segment = Buffer.allocUnsafe(length)
-    if (readSync(this.#fd, segment, 0, length, start + HEADER_BYTES) !== length) return undefined
+    if (readAt(this.#fd, segment, 0, length, start + HEADER_BYTES) !== length) return undefined
     return crc32(segment) === crc ? segment : undefined
   }
 

@@ -3,10 +3,11 @@
  * while. It is written before a segment is sent, and fsynced before SQLite's WAL may be reset: until then the WAL holds
  * the same transactions, so a crash loses none.
  */
-import { fsyncSync, mkdirSync, openSync, closeSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { txid as asTxid, txidText, parseTxid, TXID_NONE, type Txid } from '../../shared/ids.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
+import { syncDirectory, writeAgain } from '../../shared/sqlite/positional-io.ts'
 import { LogFile } from './log-file.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -26,13 +27,19 @@ export class SegmentLog {
     this.#fileBytes = Math.min(FILE_BYTES_MAX, Math.ceil(keepBytes / FILES_KEPT_MIN))
   }
 
-  /** Opens the log and cuts off what a crash left torn. `keepBytes` bounds what is kept, give or take one file. */
+  /**
+   * Opens the log and cuts off what a crash left torn. The newest file may not have been synced, or not with success: it is
+   * written again, because SQLite's WAL is reset on the strength of its next sync.
+   * `keepBytes` bounds what is kept, give or take one file.
+   */
   static open(folder: string, keepBytes: number): SegmentLog {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const log = new SegmentLog(folder, keepBytes)
     const names = readdirSync(folder)
       .filter((name) => name.endsWith(SUFFIX))
       .toSorted()
+    const newest = names.at(-1)
+    if (newest !== undefined) writeAgain(join(folder, newest))
     for (const [index, name] of names.entries()) {
       const file = new LogFile(join(folder, name), parseTxid(name.slice(0, -SUFFIX.length)))
       file.scan(index === names.length - 1)
@@ -123,8 +130,6 @@ export class SegmentLog {
 
   /** A new file's name must be on disk before the WAL that could recreate its content is reset. */
   #syncFolder(): void {
-    const fd = openSync(this.#folder, 'r')
-    fsyncSync(fd)
-    closeSync(fd)
+    syncDirectory(this.#folder)
   }
 }

@@ -13,6 +13,7 @@ import type { PageSource } from '../../shared/sqlite/page-source.ts'
 import { readAt } from '../../shared/sqlite/positional-io.ts'
 import { writeSnapshot } from '../commit-log/write-snapshot.ts'
 import { snapshotFields } from '../commit-log/snapshot-fields.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import type { SnapshotSource } from './wal-session.ts'
 
 export interface SnapshotFilesOptions {
@@ -83,8 +84,9 @@ export class SnapshotFiles {
     const { folder, pin, clock } = this.#options
     const { view, position } = pin()
     const path = join(folder, `${PREFIX}${txidText(position.txid)}${SUFFIX}`)
-    const fd = openSync(path, 'w', 0o600)
+    let fd: number | undefined
     try {
+      fd = openSync(path, 'w', 0o600)
       const checksum = await writeSnapshot(view, snapshotFields(view.pageCount, position, clock.wallMs()), fd, {
         timers: clock,
       })
@@ -93,10 +95,11 @@ export class SnapshotFiles {
       return this.#newest
     } catch (error) {
       rmSync(path, { force: true })
-      throw error
+      throw storageError(error, `writing ${path}`)
     } finally {
+      // Whatever failed: a view that stays keeps SQLite's WAL from being reset.
       view.release()
-      closeSync(fd)
+      if (fd !== undefined) closeSync(fd)
     }
   }
 

@@ -1,7 +1,7 @@
 /** The group writer's transactions on the real database. */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import { isBusy, storageError } from '../../shared/sqlite/storage-errors.ts'
+import { isBusy, sqliteError, storageError } from '../../shared/sqlite/storage-errors.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
@@ -23,14 +23,20 @@ export function transactionsOn(
     write: (row) => guarded('writing a row', () => rows.write(row)),
     commit: (state) => {
       guarded('writing a row', () => rows.bump(state))
-      commitOrStop(() => commit.run(), onFatal)
+      commitOrStop(() => commit.run(), db.name, onFatal)
       return captureOrStop(log, onFatal)
     },
     rollback: () => {
       if (db.inTransaction) db.exec('ROLLBACK')
     },
     positionAt: (carriedOut) => log.positionAt(carriedOut),
-    reload: (known) => loadState(db, ring, entropy, known),
+    reload: (known) => {
+      try {
+        return loadState(db, ring, entropy, known)
+      } catch (error) {
+        throw sqliteError(error, `reading ${db.name}`)
+      }
+    },
   }
 }
 
@@ -46,11 +52,11 @@ function guarded(doing: string, work: () => unknown): void {
 }
 
 /** A full disk leaves the transaction undone and the primary alive; a failed write or fsync may have done anything. */
-function commitOrStop(commit: () => unknown, onFatal: (error: unknown) => void): void {
+function commitOrStop(commit: () => unknown, path: string, onFatal: (error: unknown) => void): void {
   try {
     commit()
   } catch (error) {
-    const failure = storageError(error, 'committing')
+    const failure = storageError(error, `committing to ${path}`)
     if (failure.code === 'disk_full') throw failure
     onFatal(failure)
     throw outcomeUnknown(failure)

@@ -96,7 +96,7 @@ export class Follower {
       this.#options.onDiverged(undefined)
       await this.#read(connection)
     } catch (error) {
-      throw storageError(error, 'applying what the primary sent')
+      throw this.#left(storageError(error, 'applying what the primary sent'))
     } finally {
       this.#leave()
     }
@@ -216,6 +216,12 @@ export class Follower {
 
   #acknowledgeSoon(): void {
     this.#acknowledging ??= this.#options.clock.after(ACKNOWLEDGE_MS, () => this.#acknowledge())
+  }
+
+  /** A connection that ends is made again; after a failed sync there must be no next try. */
+  #left(error: MacaroondError): MacaroondError {
+    if (error.code === 'sync_failed') this.#options.onFatal(error)
+    return error
   }
 
   #abandon(error: MacaroondError): void {

@@ -12,12 +12,13 @@
  *
  * Space is written ahead with zeros, so that a disk that fills up later does not keep a revocation out.
  */
-import { closeSync, constants, fdatasync, fdatasyncSync, fstatSync, openSync, readFileSync, renameSync } from 'node:fs'
+import { closeSync, constants, fdatasync, fstatSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { Epoch, Timeline } from '../../shared/ids.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
-import { syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { syncError } from '../../shared/sqlite/storage-errors.ts'
 import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
 
 /** Written ahead, and again whenever less than half of it is left. */
@@ -48,16 +49,19 @@ export class RevocationJournal {
   constructor(path: string) {
     this.#path = path
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
-    const { parts, end } = decodeJournal(readFileSync(path))
+    const bytes = readFileSync(path)
+    const { parts, end } = decodeJournal(bytes)
     this.#loaded = parts
     this.#place = parts.at(-1)
     this.#bytes = end
     this.#capacity = fstatSync(this.#fd).size
     for (const part of parts) this.#note(part.timeline, part.rows)
+    // A process that was killed has written, but perhaps not synced, or not with success: then no later sync writes it, unless
+    // it is written again. What is acknowledged from now on must be on the disk.
+    writeAt(this.#fd, bytes, 0, end, 0)
     this.#wipe(end, this.#capacity)
     this.#reserve()
-    // A process that was killed has written, but perhaps not synced: what is acknowledged from now on must be on the disk.
-    fdatasyncSync(this.#fd)
+    syncFile(this.#fd, path)
     syncDirectory(dirname(path))
   }
 
@@ -84,7 +88,9 @@ export class RevocationJournal {
    * the kernel may call dirty pages clean, and nobody knows what is on the disk.
    */
   sync(): Promise<void> {
-    const synced = fdatasyncInBackground(this.#fd)
+    const synced = fdatasyncInBackground(this.#fd).catch((error: unknown) => {
+      throw syncError(error, this.#path)
+    })
     this.#syncing = synced.catch(() => undefined)
     return synced
   }
@@ -133,7 +139,7 @@ export class RevocationJournal {
     const temporary = `${this.#path}.tmp`
     const fd = openSync(temporary, 'w+', 0o600)
     writeAt(fd, content, 0, content.length, 0)
-    fdatasyncSync(fd)
+    syncFile(fd, temporary)
     renameSync(temporary, this.#path)
     syncDirectory(dirname(this.#path))
     const old = this.#fd

@@ -8,6 +8,7 @@ import type { Log } from '../../shared/log.ts'
 import type { Segment } from '../../shared/ltx/decoder.ts'
 import type { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import { DatabaseBuilder } from '../../shared/sqlite/create-database.ts'
+import { writeAgain } from '../../shared/sqlite/positional-io.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import type { ApplyResult, WalAppender } from '../../shared/sqlite/wal-appender.ts'
 import type { Standing } from '../follower/core.ts'
@@ -43,7 +44,10 @@ export class DatabaseCopy {
     this.#options = options
     this.#record = new PositionRecord(join(options.folder, 'position'))
     finishMovingAside(options.folder, DATABASE_FILES, options.clock.wallMs())
-    if (existsSync(join(options.folder, DATABASE_NAME))) this.#openExisting()
+    if (!existsSync(join(options.folder, DATABASE_NAME))) return
+    // What is acknowledged from now on counts on it, and its last sync may have failed.
+    writeAgain(join(options.folder, `${DATABASE_NAME}-wal`))
+    this.#openExisting()
   }
 
   get standing(): Standing | undefined {

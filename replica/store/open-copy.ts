@@ -79,11 +79,14 @@ export function examine(copy: OpenCopy, record: PositionRecord, cluster: string)
 function checksumsOf(view: PageSource): PageChecksums {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)
-  for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
-    view.readPage(pgno, page)
-    checksums.set(pgno, page)
+  try {
+    for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
+      view.readPage(pgno, page)
+      checksums.set(pgno, page)
+    }
+  } finally {
+    view.release()
   }
-  view.release()
   return checksums
 }
 

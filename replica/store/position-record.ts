@@ -13,12 +13,12 @@
  * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash), or
  * that no transaction has, is passed over.
  */
-import { closeSync, fdatasyncSync, openSync, readFileSync, renameSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
 import { readUint64, writeUint64 } from '../../shared/ltx/uint64.ts'
-import { syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
 import type { Standing } from '../follower/core.ts'
 
 const TXID_OFFSET = 4
@@ -56,7 +56,7 @@ export class PositionRecord {
   }
 
   sync(): void {
-    fdatasyncSync(this.#fd)
+    syncFile(this.#fd, this.#path)
   }
 
   close(): void {
@@ -69,7 +69,7 @@ export class PositionRecord {
     const bytes = Buffer.concat(standings.map(encode))
     try {
       writeAt(fd, bytes, 0, bytes.length, 0)
-      fdatasyncSync(fd)
+      syncFile(fd, temporary)
       renameSync(temporary, this.#path)
       syncDirectory(dirname(this.#path))
     } catch (error) {

@@ -3,6 +3,7 @@ import type { Statement } from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { epoch, timeline, txid, type Epoch, type Timeline, type Txid } from '../ids.ts'
 import type { Connection } from '../sqlite/connection.ts'
+import { sqliteError } from '../sqlite/storage-errors.ts'
 import { SCHEMA_VERSION } from './schema.ts'
 
 export interface Meta {
@@ -48,7 +49,7 @@ export class MetaReader {
   }
 
   read(): Meta {
-    const row = this.#select.get()
+    const row = this.#row()
     if (row === undefined) throw new MacaroondError('database_corrupt', 'the database has no meta row')
     return {
       cluster: row.cluster,
@@ -63,6 +64,14 @@ export class MetaReader {
       auditHead: row.audit_head,
       leaseMsMax: row.lease_ms_max,
       settledEpoch: row.settled_epoch,
+    }
+  }
+
+  #row(): MetaColumns | undefined {
+    try {
+      return this.#select.get()
+    } catch (error) {
+      throw sqliteError(error, `reading ${this.#select.database.name}`)
     }
   }
 }

@@ -41,13 +41,13 @@ function reload(service: Service, log: Log): void {
   }
 }
 
-/** What kept the node from stopping in order: then something of it may still hold the process. */
+/** What kept the node from stopping in order, or ended it meanwhile: then something of it may still hold the process. */
 async function stopped(service: Service): Promise<unknown> {
   const late = new MacaroondError('timeout', 'stopping took too long')
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<unknown>((resolve) => (timer = setTimeout(() => resolve(late), STOP_TIMEOUT_MS)))
   const done = service.stop().catch((error: unknown) => error ?? late)
-  const obstacle: unknown = await Promise.race([done, timeout])
+  const obstacle: unknown = await Promise.race([done, timeout, service.failed])
   clearTimeout(timer)
   return obstacle
 }

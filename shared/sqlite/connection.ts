@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { PAGE_BYTES, READER_BUSY_TIMEOUT_MS } from '../limits.ts'
-import { storageError } from './storage-errors.ts'
+import { isBusy, storageError } from './storage-errors.ts'
 
 export type Connection = Sqlite.Database
 
@@ -21,17 +21,28 @@ const PAGE_CACHE_KIBIBYTES = 2_048
 const opened = new Map<string, Set<Connection>>()
 let versionChecked = false
 
-/** The primary's only writing connection; creates the database. Every commit is synced, nothing checkpoints by itself. */
+/**
+ * The primary's only writing connection; creates the database. Every commit is synced, nothing checkpoints by itself. Where this
+ * throws, the connection stays open, as long as the process: a writer that closes last copies the WAL into the database file and
+ * deletes it, and the log may not have all of it yet.
+ */
 export function openWriter(path: string): Connection {
-  return connect(path, { timeout: 0 }, (connection) => {
-    // Only an empty file takes a page size; on any other this changes nothing and the check below speaks.
-    connection.pragma(`page_size = ${PAGE_BYTES}`)
-    connection.pragma('journal_mode = WAL')
-    requireLayout(connection, path)
-    neverCheckpointByItself(connection)
-    connection.pragma('foreign_keys = ON')
-    connection.pragma('trusted_schema = OFF')
-  })
+  const connection = open(path, { timeout: 0 })
+  try {
+    configure(connection, () => {
+      // Only an empty file takes a page size; on any other this changes nothing and the check below speaks.
+      connection.pragma(`page_size = ${PAGE_BYTES}`)
+      connection.pragma('journal_mode = WAL')
+      requireLayout(connection, path)
+      neverCheckpointByItself(connection)
+      connection.pragma('foreign_keys = ON')
+      connection.pragma('trusted_schema = OFF')
+      requireWritable(connection)
+    })
+    return connection
+  } catch (error) {
+    throw storageError(error, `opening ${connection.name}`)
+  }
 }
 
 /** A replica's connection for taking the write lock and for checkpoints. It never changes a page through SQL. */
@@ -39,6 +50,7 @@ export function openApplier(path: string): Connection {
   return connect(path, { timeout: 0, fileMustExist: true }, (connection) => {
     requireLayout(connection, path)
     neverCheckpointByItself(connection)
+    requireWritable(connection)
   })
 }
 
@@ -91,23 +103,33 @@ export function requireSqliteVersion(version: string): void {
   })
 }
 
-function connect(path: string, options: Sqlite.Options, configure: (connection: Connection) => void): Connection {
+function connect(path: string, options: Sqlite.Options, setUp: (connection: Connection) => void): Connection {
+  const connection = open(path, options)
+  try {
+    configure(connection, () => setUp(connection))
+    return connection
+  } catch (error) {
+    connection.close()
+    throw storageError(error, `opening ${connection.name}`)
+  }
+}
+
+/** Reads nothing yet. */
+function open(path: string, options: Sqlite.Options): Connection {
   const real = databasePath(path)
   checkVersionOnce()
   try {
     const connection = new Sqlite(real, options)
-    try {
-      connection.pragma(`cache_size = -${PAGE_CACHE_KIBIBYTES}`)
-      configure(connection)
-    } catch (error) {
-      connection.close()
-      throw error
-    }
     remember(real, connection)
     return connection
   } catch (error) {
     throw storageError(error, `opening ${real}`)
   }
+}
+
+function configure(connection: Connection, setUp: () => void): void {
+  connection.pragma(`cache_size = -${PAGE_CACHE_KIBIBYTES}`)
+  setUp()
 }
 
 function checkVersionOnce(): void {
@@ -135,6 +157,18 @@ function requireLayout(connection: Connection, path: string): void {
       hint: `this node works on WAL databases with pages of ${PAGE_BYTES} bytes: is this a database of macaroond?`,
     },
   )
+}
+
+/**
+ * Where a file cannot be opened for writing, for want of a descriptor or for a moment, SQLite opens it read-only and says
+ * nothing before the first write; and goes on like that for as long as the connection lives. Somebody else's lock is no matter.
+ */
+function requireWritable(connection: Connection): void {
+  try {
+    connection.exec('BEGIN IMMEDIATE; COMMIT')
+  } catch (error) {
+    if (!isBusy(error)) throw error
+  }
 }
 
 function neverCheckpointByItself(connection: Connection): void {

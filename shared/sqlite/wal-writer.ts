@@ -1,10 +1,10 @@
 /** Writes transactions of the primary as frames into a replica's -wal. They count for readers only once the wal-index says so. */
-import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Entropy } from '../clock.ts'
 import { assert } from '../errors.ts'
 import { PAGE_BYTES, WAL_APPEND_FRAMES } from '../limits.ts'
-import { syncDirectory, writeAt } from './positional-io.ts'
+import { syncDirectory, syncFile, writeAt } from './positional-io.ts'
 import { storageError } from './storage-errors.ts'
 import type { RunningChecksum } from './wal-checksum.ts'
 import { HOST_BIG_ENDIAN } from './wal-checksum.ts'
@@ -99,11 +99,7 @@ export class WalWriter {
   }
 
   sync(): void {
-    try {
-      fdatasyncSync(this.#fd)
-    } catch (error) {
-      throw storageError(error, `syncing ${this.#path}`)
-    }
+    syncFile(this.#fd, this.#path)
     if (this.#nameSynced) return
     syncDirectory(dirname(this.#path))
     this.#nameSynced = true

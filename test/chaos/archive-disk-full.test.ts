@@ -1,10 +1,15 @@
-/** Small file systems that fill up: under the archive of a primary, and where a restore is to put its result. */
+/**
+ * Small file systems that fill up: under the archive of a primary, and where a restore is to put its result. `CHAOS_EVIDENCE`
+ * names the file that what was seen is added to.
+ */
 import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFailed, onTestFinished, test } from 'vitest'
 import type { Signer } from '../../primary/client/sdk.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
+import { keepEvidence } from '../evidence/file.ts'
+import { NOTHING_COUNTED, rounded } from '../evidence/record.ts'
 import { macaroond } from '../integration/cli/command.ts'
 import { canMount, named, smallVolume } from '../integration/cluster/small-volume.ts'
 import { Authority, scratch } from '../recovery/archive/authority.ts'
@@ -22,6 +27,19 @@ test('small file systems can be mounted', () => {
   if (!canMount) console.log('nothing can be mounted here: no disk was full')
   expect(canMount || CI === undefined, 'CI mounts file systems').toBe(true)
 })
+
+function keep(volumes: number, startedMs: number): void {
+  keepEvidence({
+    t: 'processes',
+    suite: 'whose archive or restore has no room',
+    runs: 1,
+    wallSeconds: rounded((performance.now() - startedMs) / 1_000),
+    counts: NOTHING_COUNTED,
+    faults: { 'disk full': volumes },
+    violations: [],
+    worst: 0,
+  })
+}
 
 /** All the room but that of a few files; what it returns gives it back. */
 function fill(volume: string): () => void {
@@ -53,6 +71,7 @@ test.skipIf(!canMount)(
   `a primary whose archive has no room goes on to write, says that the archive stalls, and catches up once there is room${named}`,
   { timeout: TIMEOUT_MS },
   async () => {
+    const startedMs = performance.now()
     const volume = smallVolume(join(scratch(), 'volume'), VOLUME_BYTES)
     const archive = join(volume, 'archive')
     const primarySettings = `[archive]\nto = "${archive}"\nupload_every_ms = 20\nlate_seconds = 5\n`
@@ -90,6 +109,7 @@ test.skipIf(!canMount)(
     // Every transaction by itself, those of the stall included.
     const levels = readdirSync(join(archive, 'ltx/0')).filter((name) => !name.startsWith('.tmp-'))
     expect(levels.length).toBeGreaterThanOrEqual(46)
+    keep(1, startedMs)
   },
 )
 
@@ -97,6 +117,7 @@ test.skipIf(!canMount)(
   `a restore to a file system that is too small, by much or by little, says so and leaves nothing${named}`,
   { timeout: TIMEOUT_MS },
   async () => {
+    const startedMs = performance.now()
     const authority = await Authority.create()
     await authority.claim()
     for (let number = 0; number < 4; number += 1) {
@@ -124,5 +145,6 @@ test.skipIf(!canMount)(
     }
     expect(whole, 'some were large enough, and some were not').toBeGreaterThan(0)
     expect(whole).toBeLessThan(kilobytes.length)
+    keep(kilobytes.length - whole, startedMs)
   },
 )

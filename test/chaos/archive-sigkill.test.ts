@@ -3,14 +3,17 @@
  * merging, snapshots, retention and the manifest. After each kill the archive is judged as it lies there, then a new life
  * goes on with it.
  *
- * `CHAOS_SEED` repeats a run's choices, `CHAOS_KILLS` sets how many calls are taken (`all` for every one).
+ * `CHAOS_SEED` repeats a run's choices, `CHAOS_KILLS` sets how many calls are taken (`all` for every one). `CHAOS_EVIDENCE`
+ * names the file that what was seen is added to.
  */
 import { readdirSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFailed, test } from 'vitest'
+import { keepEvidence } from '../evidence/file.ts'
+import { NOTHING_COUNTED, rounded } from '../evidence/record.ts'
 import { macaroond } from '../integration/cli/command.ts'
 import { ArchivedPrimary, WINDOW_MS } from './archive/archived-primary.ts'
-import { beginningOf, inTurn, scratchTargets, type Stage, type Target, targetsOf } from './archive/targets.ts'
+import { beginningOf, inTurn, scratchTargets, type Stage, STAGES, type Target, targetsOf } from './archive/targets.ts'
 import { diedAt } from './archive/thread-strace.ts'
 import { Random } from './random.ts'
 import { straceWorks } from './strace.ts'
@@ -21,7 +24,6 @@ const KILLS = CHAOS_KILLS === 'all' ? Infinity : Number(CHAOS_KILLS ?? (CI === u
 /** Then another archive begins, and the first life of it is killed where only a new one can be. */
 const KILLS_AN_ARCHIVE = 5
 const SCRATCH_WRITES = 8
-const STAGES: readonly Stage[] = ['claim', 'upload', 'compaction', 'snapshot', 'retention', 'manifest']
 /** Of those that were aimed at: what a life has to merge and to delete depends on when the lives before it died. */
 const HIT_SHARE_MIN = 0.6
 
@@ -53,6 +55,19 @@ async function withPrimary<T>(
   } finally {
     await primary.remove(failed)
   }
+}
+
+function keep(killed: number, startedMs: number): void {
+  keepEvidence({
+    t: 'processes',
+    suite: 'whose archiver is killed at its calls',
+    runs: 1,
+    wallSeconds: rounded((performance.now() - startedMs) / 1_000),
+    counts: NOTHING_COUNTED,
+    faults: { killed },
+    violations: [],
+    worst: 0,
+  })
 }
 
 /** Two lives that nobody kills: of a new archive, and of one that is there. */
@@ -110,6 +125,7 @@ test.skipIf(!strace)(
   'a primary killed at any call of its archiver loses nothing that it said is archived, and every transaction comes back',
   { timeout: 3_600_000 },
   async () => {
+    const startedMs = performance.now()
     const random = new Random(SEED)
     const { begin, later } = await profile(random)
     const fresh = [...inTurn(begin, random)]
@@ -134,6 +150,7 @@ test.skipIf(!strace)(
     const { aimed, exact, merged } = sums
     const died = [...sums.died.values()].reduce((sum, count) => sum + count, 0)
     console.log(`${died} of ${aimed} died where they should: ${JSON.stringify(Object.fromEntries(sums.died))}`)
+    keep(died, startedMs)
     console.log(`${exact} transactions and ${merged} moments restored as they were recorded; seed ${SEED}`)
     // What was judged must not have been nothing.
     expect(died).toBeGreaterThanOrEqual(aimed * HIT_SHARE_MIN)
@@ -156,6 +173,7 @@ test.skipIf(!strace || basesLeftOut)(
   `a primary killed while its manifest begins anew, among the deletions of what came before, loses nothing either${basesLeftOut ? ' (left out in CI; CHAOS_KILLS=all)' : ''}`,
   { timeout: 600_000 },
   async () => {
+    const startedMs = performance.now()
     const random = new Random(SEED + 1)
     const sums: Sums = { died: new Map(), aimed: 0, exact: 0, merged: 0 }
     for (let number = 0; number < BASES; number += 1) {
@@ -171,6 +189,7 @@ test.skipIf(!strace || basesLeftOut)(
       }
       await withPrimary(random, use, MINTED_FIRST)
     }
+    keep(sums.died.get('base') ?? 0, startedMs)
     expect(sums.died.get('base')).toBe(BASES)
   },
 )

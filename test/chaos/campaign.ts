@@ -1,12 +1,10 @@
 /** One cluster through rounds of kills under load; at the end of every round both nodes come to rest and their files are compared. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { expectAnswers, requireSameBytes, stopInOrder } from './at-rest.ts'
 import type { Cell, Disturbance, Histogram } from './cells.ts'
 import { Cluster } from './cluster.ts'
-import { copyNode } from './disk.ts'
 import { judgePrimary, judgeReplica } from './judge.ts'
-import { Ledger, type KnownToken } from './ledger.ts'
+import { Ledger } from './ledger.ts'
 import { Load } from './load.ts'
 import { Random } from './random.ts'
 import { Reaper } from './reaper.ts'
@@ -26,7 +24,6 @@ export interface CampaignResult {
 
 const SETTLE_MS = 20_000
 const POLL_MS = 50
-const VERIFIED_AT_ONCE = 50
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const campaign = await Campaign.create(options)
@@ -138,10 +135,10 @@ class Campaign {
     this.#throwIfFailed()
     this.#disturbance = undefined
     const untouched = this.#ledger.tokens.filter(({ revocationSent }) => !revocationSent)
-    await this.#expectAnswers(this.#ledger.revoked, 'revoked')
-    await this.#expectAnswers(untouched.slice(-20), 'ok')
-    await this.#stopBoth()
-    this.#requireSameBytes()
+    await expectAnswers(this.#load, this.#ledger.revoked, 'revoked')
+    await expectAnswers(this.#load, untouched.slice(-20), 'ok')
+    await stopInOrder([this.#primary.process, this.#replica.process])
+    requireSameBytes(this.#cluster, this.#ledger)
     this.#comparisons += 1
     this.#throwIfFailed()
     await Promise.all([this.#primary.rest(), this.#replica.rest()])
@@ -155,45 +152,6 @@ class Campaign {
     const [ours, theirs] = await Promise.all([this.#cluster.primaryStatus(), this.#cluster.replicaStatus(replica)])
     if (theirs.alarm !== null) this.#load.failure ??= new Error(`the replica alarms: ${theirs.alarm}`)
     return ours.writes === 'open' && ours.position === theirs.position
-  }
-
-  async #expectAnswers(tokens: readonly KnownToken[], wanted: string): Promise<void> {
-    for (let start = 0; start < tokens.length; start += VERIFIED_AT_ONCE) {
-      const some = tokens.slice(start, start + VERIFIED_AT_ONCE)
-      await Promise.all(some.map((known) => this.#expectAnswer(known, wanted)))
-    }
-  }
-
-  /** A worker that has just lost its replica is told `unavailable` until it is connected again. */
-  async #expectAnswer(known: KnownToken, wanted: string): Promise<void> {
-    const deadline = Date.now() + SETTLE_MS
-    let answer = await this.#load.verify(known)
-    while (answer === 'unavailable' && Date.now() < deadline) {
-      await setTimeout(POLL_MS)
-      answer = await this.#load.verify(known)
-    }
-    if (answer !== wanted) throw new Error(`at rest, ${known.id} is answered ${answer}, not ${wanted}`)
-  }
-
-  async #stopBoth(): Promise<void> {
-    for (const reaper of [this.#primary, this.#replica]) {
-      reaper.process.signal('SIGTERM')
-      const ending = await reaper.process.endedWithin(SETTLE_MS)
-      if (ending?.code !== 0)
-        throw new Error(`a clean stop ended with ${JSON.stringify(ending)}\n${reaper.process.log.join('\n')}`)
-    }
-  }
-
-  #requireSameBytes(): void {
-    const [replica] = this.#cluster.replicas
-    if (replica === undefined) throw new Error('no replica')
-    const copies = [this.#cluster.primary, replica].map((node) => copyNode(node.data, join(node.folder, 'judged')))
-    const [primaryCopy = '', replicaCopy = ''] = copies
-    judgePrimary(primaryCopy, this.#ledger)
-    judgeReplica(replicaCopy, this.#ledger, { complete: true })
-    // The judges emptied both WALs into the files: what is compared is all there is.
-    const [ours, theirs] = copies.map((copy) => readFileSync(join(copy, 'macaroond.db')))
-    if (ours === undefined || theirs?.equals(ours) !== true) throw new Error('the files of primary and replica differ')
   }
 
   #hasFailed(): boolean {

@@ -17,7 +17,8 @@ export function copyNode(data: string, target: string): string {
     if (name.isFile() && !name.name.endsWith('-shm')) copyFileSync(join(data, name.name), join(target, name.name))
   }
   const log = join(data, 'log')
-  for (const name of existsSync(log) ? readdirSync(log) : []) copyFileSync(join(log, name), join(target, 'log', name))
+  const names = existsSync(log) ? readdirSync(log).filter((name) => name.endsWith('.segments')) : []
+  for (const name of names) copyFileSync(join(log, name), join(target, 'log', name))
   return target
 }
 

@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly random: Random
   /** False while a copy was put back to an older state: then only answers from a state as new as the ledger count. */
   readonly copyIsNewest: () => boolean
+  /** Calls may fail like that; without it only where a node is away, or takes no writes yet. */
+  readonly mayFail?: (error: unknown) => boolean
 }
 
 const MINTERS = 4
@@ -74,7 +76,8 @@ export class Load {
         try {
           await body()
         } catch (error) {
-          if (!isIndeterminate(error)) this.failure ??= error instanceof Error ? error : new Error(String(error))
+          if (!this.#options.mayFail?.(error) && !isIndeterminate(error))
+            this.failure ??= error instanceof Error ? error : new Error(String(error))
           this.#options.ledger.indeterminate += 1
         }
         await setTimeout(pauseMs)

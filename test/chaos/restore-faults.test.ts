@@ -3,10 +3,13 @@
  * name that was asked for, or nothing; the archive is as it was; and it can be repeated.
  *
  * `CHAOS_SEED` repeats a run's choices, `CHAOS_FAULTS` sets how many of each kind are taken (`all` for every one).
+ * `CHAOS_EVIDENCE` names the file that what was seen is added to.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { keepEvidence } from '../evidence/file.ts'
+import { NOTHING_COUNTED, rounded, type Shown } from '../evidence/record.ts'
 import { Authority, scratch } from '../recovery/archive/authority.ts'
 import {
   contentOf,
@@ -35,6 +38,19 @@ test('strace fails a call of our choice', () => {
   if (!strace) console.log('strace does not work here: no restore was harmed')
   expect(strace || CI === undefined, 'CI needs strace').toBe(true)
 })
+
+function keep(faults: Shown['faults'], startedMs: number): void {
+  keepEvidence({
+    t: 'processes',
+    suite: 'that restore, killed or with a failing disk',
+    runs: 1,
+    wallSeconds: rounded((performance.now() - startedMs) / 1_000),
+    counts: NOTHING_COUNTED,
+    faults,
+    violations: [],
+    worst: 0,
+  })
+}
 
 /** A snapshot with transactions before and after it; half of them revoke. */
 async function archived(): Promise<Omit<RestoreOptions, 'folder'>> {
@@ -116,6 +132,7 @@ test.skipIf(!strace)(
   'a restore that is killed at any call leaves the whole database or none under its name, and the next one tidies up',
   { timeout: TIMEOUT_MS },
   async () => {
+    const startedMs = performance.now()
     const before = await reference()
     const { source, room, archive } = before
     const sums = { placed: 0, repeated: 0 }
@@ -136,6 +153,7 @@ test.skipIf(!strace)(
       expect(fingerprint(source.archive), where).toBe(archive)
       sums[placed ? 'placed' : 'repeated'] += 1
     }
+    keep({ killed: sums.repeated + sums.placed }, startedMs)
     console.log(`${sums.repeated} left nothing and were repeated, ${sums.placed} were whole; seed ${SEED}`)
     expect(sums.repeated).toBeGreaterThan(0)
   },
@@ -161,7 +179,7 @@ const PASSING = /-shm>|^\d+ +fsync\(\d+<[^>]*\.restore-\w+>\)/
 
 function expectRefused(run: RestoreRun, folder: string, where: string): void {
   const { error } = JSON.parse(run.stdout) as { error: { code: string; message: string; hint?: string } }
-  expect(['disk_full', 'io_failed'], `${where}: ${run.stdout}`).toContain(error.code)
+  expect(['disk_full', 'io_failed', 'sync_failed'], `${where}: ${run.stdout}`).toContain(error.code)
   expect(error.message, where).toMatch(/^(ENOSPC|EIO|SQLITE_\w+) while /)
   expect(error.hint, where).toMatch(/\w+/)
   expect(readdirSync(folder), where).toEqual([])
@@ -181,10 +199,11 @@ test.skipIf(!strace)(
   'a restore whose disk fails or is full says so with a code and a hint, and leaves nothing',
   { timeout: TIMEOUT_MS },
   async () => {
+    const startedMs = performance.now()
     const before = await reference()
     const { source, room, archive } = before
     const random = new Random(SEED + 1)
-    const sums = { refused: 0, whole: 0 }
+    const sums = { refused: 0, whole: 0, full: 0 }
     for (const call of draw(before.calls, random, 'failed', once(before))) {
       const full = !TIDYING.has(call.syscall) && random.below(2) === 0
       const what = full ? 'error=ENOSPC' : 'error=EIO'
@@ -199,8 +218,10 @@ test.skipIf(!strace)(
       if (run.status === 0) expectTold(before, run, folder, where)
       else expectRefused(run, folder, where)
       sums[run.status === 0 ? 'whole' : 'refused'] += 1
+      sums.full += full ? 1 : 0
       expect(fingerprint(source.archive), where).toBe(archive)
     }
+    keep({ 'disk error': sums.refused + sums.whole - sums.full, 'disk full': sums.full }, startedMs)
     console.log(`${sums.refused} were refused, ${sums.whole} were whole all the same; seed ${SEED}`)
     expect(sums.refused).toBeGreaterThan(0)
     expect(sums.whole).toBeGreaterThan(0)

@@ -110,9 +110,10 @@ export type FaultKind =
   | 'packets lost'
   | 'disk damaged'
   | 'disk lost'
-  | 'disk put back'
+  | 'disk error'
+  | 'disk full'
 
-/** Those that only the kernel of a real machine has; the simulator has its own kind of late delivery. */
+/** Those that only the kernel of a real machine has; the simulator has its own kind of late delivery, and its disks forget what was not synced. */
 export type OnlyReal =
   | 'delivered late'
   | 'frozen'
@@ -121,7 +122,8 @@ export type OnlyReal =
   | 'packets lost'
   | 'disk damaged'
   | 'disk lost'
-  | 'disk put back'
+  | 'disk error'
+  | 'disk full'
 
 /** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */
 export const ISOLATING: ReadonlySet<FaultKind> = new Set([

@@ -5,14 +5,14 @@ import { setTimeout } from 'node:timers/promises'
 import type { Signer } from '../../../primary/client/sdk.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { parsePosition } from '../../../shared/position.ts'
-import type { ArchiveStatus } from '../../../shared/protocol/status.ts'
+import type { ArchiveStatus, PrimaryStatus } from '../../../shared/protocol/status.ts'
 import { Cluster } from '../cluster.ts'
 import { segmentHeaders } from '../disk.ts'
 import type { NodeProcess } from '../node-process.ts'
 import type { Random } from '../random.ts'
 import { judgeArchive, type Judged, recordedBy } from './judge-archive.ts'
 import { filesOf, type Target } from './targets.ts'
-import { TRACED, type TracedCall, traceThread } from './thread-strace.ts'
+import { type ThreadHarm, type ThreadTrace, TRACED, type TracedCall, traceThread } from './thread-strace.ts'
 
 export const WINDOW_MS = 1_500
 const KEEP_MS = 5_000
@@ -21,6 +21,9 @@ const NEVER = '0 0 29 2 *'
 const READY_MS = 30_000
 const WORK_MS = 20_000
 const POLL_MS = 15
+const ASK_AGAIN_MS = 1_500
+/** A disk that stays full stays so for that long after the status has told of it. */
+const FAILING_MS = 300
 /** All of it: what was recorded is looked up there. */
 const KEPT_LOG_BYTES = 64_000_000
 const MOMENTS_DRAWN = 6
@@ -36,6 +39,15 @@ export interface Life {
   readonly trace: readonly TracedCall[]
   /** Undefined for an archive that nobody has claimed yet. */
   readonly judged: Judged | undefined
+  /** What the status said of the archive, each once. */
+  readonly alerts: readonly string[]
+  readonly log: readonly string[]
+}
+
+/** Where the archiver is harmed, and how. */
+export interface Harm extends Target, ThreadHarm {
+  /** The primary is killed as soon as its status tells of the failure: what it has said is archived must be. */
+  readonly killWhenTold?: boolean
 }
 
 export class ArchivedPrimary {
@@ -49,6 +61,10 @@ export class ArchivedPrimary {
   #acknowledged = 0
   #lives = 0
   #begins: number | undefined
+  readonly #alerts = new Set<string>()
+  #trace: ThreadTrace | undefined
+  #node: NodeProcess | undefined
+  #harm: Harm | undefined
 
   private constructor(cluster: Cluster, random: Random, mintFirst: number) {
     this.#cluster = cluster
@@ -89,9 +105,13 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
   }
 
   /** Starts, works, and dies: at the target, or when the work is done. What is on disk then is judged. */
-  async live(target?: Target): Promise<Life> {
+  async live(harm?: Harm): Promise<Life> {
+    this.#harm = harm
+    this.#alerts.clear()
     const node = this.#cluster.start(this.#cluster.primary, TRACED)
-    const traced = await this.#trace(node.pid, target)
+    const trace = await this.#traceNode(node.pid, harm)
+    this.#trace = trace
+    this.#node = node
     let whole = false
     if (await node.ready(READY_MS)) whole = await this.#workWhileItLives(node)
     const ending = await node.endedWithin(whole ? 0 : WORK_MS)
@@ -99,16 +119,24 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
       throw new Error(`it ended by itself:\n${node.log.join('\n')}`)
     await node.kill()
     const diedMs = Date.now()
-    return { whole, killed: ending !== undefined, trace: await traced(), judged: await this.#judge(diedMs) }
+    const killed = ending !== undefined
+    return {
+      whole,
+      killed,
+      trace: await trace.whole(),
+      judged: await this.#judge(diedMs),
+      alerts: [...this.#alerts],
+      log: node.log,
+    }
   }
 
-  #trace(pid: number, target: Target | undefined): Promise<() => Promise<readonly TracedCall[]>> {
+  #traceNode(pid: number, harm: Harm | undefined): Promise<ThreadTrace> {
     const { root, primary } = this.#cluster
     const output = join(root, 'trace')
-    if (target === undefined) return traceThread({ pid, thread: 'pool', syscalls: SYSCALLS, files: [], output })
-    const { thread, syscall, stage } = target
+    if (harm === undefined) return traceThread({ pid, thread: 'pool', syscalls: SYSCALLS, files: [], output })
+    const { thread, syscall, stage } = harm
     const files = thread === 'main' ? [join(primary.data, 'archive-snapshot.tmp')] : filesOf(stage, this.archive, pid)
-    return traceThread({ pid, thread, syscalls: [syscall], files, kill: target, output })
+    return traceThread({ pid, thread, syscalls: [syscall], files, harm, output })
   }
 
   /** Resolves with false when the process died before the work was done. */
@@ -132,6 +160,8 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
     const life = (this.#lives += 1)
     const status = await this.#cluster.primaryStatus()
     this.#publicKey = Buffer.from(status.authorityKey, 'hex')
+    // Of an archive that cannot be claimed while it fails, that is how long writes wait.
+    if (status.writes !== 'open' && this.#fails) await this.#until((_, { writes }) => writes === 'open', signal)
     const signer = await this.#cluster.signer()
     try {
       await signer.createOrg(ORG).catch((error: unknown) => {
@@ -147,6 +177,7 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
       await signer.mint({ org: ORG, subject: `carol-${life}` })
       await this.#until(({ lag }) => lag === 0, signal)
       await this.#ask('archive.compact', 'retain', signal)
+      await this.#untilQuiet(signal)
     } finally {
       await signer.close()
     }
@@ -165,25 +196,66 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
     }
   }
 
+  /** A job that has failed is not due any more: then it is asked for again. */
   async #ask(method: string, last: string, signal: AbortSignal): Promise<void> {
     const askedMs = Date.now()
-    await this.#cluster.admin(this.#cluster.primary, method)
-    await this.#until(
-      ({ jobs }) => jobs.some(({ job, doneAtMs }) => job === last && (doneAtMs ?? 0) >= askedMs),
-      signal,
-    )
+    const isDone = ({ jobs }: ArchiveStatus): boolean =>
+      jobs.some(({ job, doneAtMs }) => job === last && (doneAtMs ?? 0) >= askedMs)
+    for (let done = false; !done;) {
+      const againMs = Date.now() + ASK_AGAIN_MS
+      await this.#cluster.admin(this.#cluster.primary, method)
+      await this.#until((archive) => {
+        done = isDone(archive)
+        return done || (this.#fails && Date.now() > againMs)
+      }, signal)
+    }
   }
 
-  async #until(condition: (archive: ArchiveStatus) => boolean, signal: AbortSignal): Promise<void> {
+  /** What waits is uploaded by itself. A job that has failed comes again with its schedule: here nothing is scheduled. */
+  async #untilQuiet(signal: AbortSignal): Promise<void> {
+    for (let quiet = false; !quiet;) {
+      await this.#until(({ lag }) => lag === 0, signal)
+      await this.#until(({ alerts }) => {
+        quiet = alerts.length === 0
+        return true
+      }, signal)
+      if (quiet) return
+      await this.#ask('archive.snapshot', 'snapshot', signal)
+      await this.#ask('archive.compact', 'retain', signal)
+    }
+  }
+
+  get #fails(): boolean {
+    return this.#harm?.error !== undefined
+  }
+
+  async #until(
+    condition: (archive: ArchiveStatus, status: PrimaryStatus) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (;;) {
       signal.throwIfAborted()
-      const { archive } = await this.#cluster.primaryStatus()
+      const status = await this.#cluster.primaryStatus()
+      const { archive } = status
       if (archive === null) throw new Error('nothing is archived')
-      if (archive.alerts.length > 0) throw new Error(archive.alerts.join('; '))
       if (archive.position !== null) this.#archivedUpTo(archive.position)
-      if (condition(archive)) return
+      if (archive.alerts.length > 0) await this.#alerted(archive.alerts, status)
+      if (condition(archive, status)) return
       await setTimeout(POLL_MS)
     }
+  }
+
+  /** Where nothing is to fail an alert ends the work. Otherwise the disk does what it should soon after, and the archiver goes on by itself. */
+  async #alerted(alerts: readonly string[], { writes }: PrimaryStatus): Promise<void> {
+    if (!this.#fails) throw new Error(alerts.join('; '))
+    if (this.#harm?.stage !== 'claim' && writes !== 'open')
+      throw new Error(`writes are ${writes}: ${alerts.join('; ')}`)
+    const isFirst = this.#alerts.size === 0
+    for (const alert of alerts) this.#alerts.add(alert)
+    if (!isFirst) return
+    if (this.#harm?.killWhenTold === true) return void (await this.#node?.kill())
+    await setTimeout(FAILING_MS)
+    this.#trace?.heal()
   }
 
   #archivedUpTo(position: string): void {

@@ -8,6 +8,9 @@ import type { ThreadTarget, TracedCall } from './thread-strace.ts'
 /** `base`: the manifest begins anew, and the entries before that go. */
 export type Stage = 'claim' | 'upload' | 'compaction' | 'snapshot' | 'retention' | 'manifest' | 'base'
 
+/** Of an archive that is small. */
+export const STAGES: readonly Stage[] = ['claim', 'upload', 'compaction', 'snapshot', 'retention', 'manifest']
+
 /** Calls are counted in their stage. */
 export interface Target extends ThreadTarget {
   readonly stage: Stage

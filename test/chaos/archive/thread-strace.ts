@@ -32,6 +32,20 @@ export const TRACED: Pick<NodeStart, 'imports' | 'env'> = {
   env: { UV_THREADPOOL_SIZE: '1' },
 }
 
+/** What happens at a call: by default it ends the process, else it fails, and those that follow with it where it is `onwards`. */
+export interface ThreadHarm extends ThreadTarget {
+  readonly error?: { readonly errno: string; readonly onwards: boolean } | undefined
+}
+
+export interface ThreadTrace {
+  /** As it stands now. */
+  readonly calls: () => readonly TracedCall[]
+  /** The whole trace, after the process has ended. */
+  readonly whole: () => Promise<readonly TracedCall[]>
+  /** From now on every call does what it should, and nothing is noted. */
+  readonly heal: () => void
+}
+
 export interface TraceOptions {
   readonly pid: number
   readonly thread: Thread
@@ -39,30 +53,40 @@ export interface TraceOptions {
   /** Only calls on these; none for all. */
   readonly files: readonly string[]
   /** Without it, calls are only noted. */
-  readonly kill?: ThreadTarget
+  readonly harm?: ThreadHarm | undefined
   readonly output: string
 }
 
 const POOL_THREAD = 'libuv-worker'
 const ATTACH_ATTEMPTS = 1_000
 
-/** Resolves once the thread is traced; what it resolves with reads the trace after the process has ended. */
-export async function traceThread(options: TraceOptions): Promise<() => Promise<readonly TracedCall[]>> {
-  const { pid, thread, syscalls, files, kill, output } = options
+/** Resolves once strace runs: the node waits for it. */
+export async function traceThread(options: TraceOptions): Promise<ThreadTrace> {
+  const { pid, thread, syscalls, files, harm, output } = options
   rmSync(output, { force: true })
   const tid = thread === 'main' ? String(pid) : await poolThread(pid)
   const only = files.flatMap((file) => ['-P', file])
-  const inject = kill === undefined ? [] : ['-e', `inject=${kill.syscall}:signal=SIGKILL:when=${kill.nth}`]
+  const inject = harm === undefined ? [] : ['-e', injection(harm)]
   const filters = [...only, '-e', `trace=${syscalls.join(',')}`, ...inject]
   const strace = spawn('strace', ['-qq', '-y', '-s', '0', '-o', output, ...filters, '-p', tid], { stdio: 'ignore' })
   const ended = once(strace, 'close')
-  return async () => {
-    await ended
-    return readTrace(output)
+  return {
+    calls: () => readTrace(output),
+    whole: async () => {
+      await ended
+      return readTrace(output)
+    },
+    heal: () => void strace.kill('SIGTERM'),
   }
 }
 
-async function poolThread(pid: number): Promise<string> {
+function injection({ syscall, nth, error }: ThreadHarm): string {
+  if (error === undefined) return `inject=${syscall}:signal=SIGKILL:when=${nth}`
+  return `inject=${syscall}:error=${error.errno}:when=${nth}${error.onwards ? '+' : ''}`
+}
+
+/** Its id, once there is one. */
+export async function poolThread(pid: number): Promise<string> {
   for (let attempt = 0; attempt < ATTACH_ATTEMPTS; attempt += 1) {
     const tasks = `/proc/${pid}/task`
     const found = readdirSync(tasks).find((tid) => nameOf(join(tasks, tid)) === POOL_THREAD)

@@ -1,6 +1,7 @@
 /**
- * Loaded before a node (`node --import`): holds it back until strace has its hand on the thread that is to be traced. Counts
- * of system calls then begin with the node's own first one, and the threads that are not traced run at full speed.
+ * Loaded before a node (`node --import`): holds it back until strace has its hand on the threads that are to be traced (one, or
+ * as many as `CHAOS_TRACED` says). Counts of system calls then begin with the node's own first one, and the threads that are
+ * not traced run at full speed.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -10,4 +11,5 @@ await stat('/')
 const nap = new Int32Array(new SharedArrayBuffer(4))
 const isTraced = (thread: string): boolean =>
   !/^TracerPid:\t0$/m.test(readFileSync(`/proc/self/task/${thread}/status`, 'utf8'))
-while (!readdirSync('/proc/self/task').some(isTraced)) Atomics.wait(nap, 0, 0, 2)
+const wanted = Number(process.env['CHAOS_TRACED'] ?? 1)
+while (readdirSync('/proc/self/task').filter(isTraced).length < wanted) Atomics.wait(nap, 0, 0, 2)

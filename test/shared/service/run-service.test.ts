@@ -88,6 +88,14 @@ test('a stop that fails ends the process all the same', async () => {
   expect(await exitStatus(run)).toBe(1)
 })
 
+test('a node that fails while it stops ends as one that has failed', async () => {
+  const service = { ...fake(), stop: () => new Promise<void>(() => undefined) }
+  const run = runService(() => Promise.resolve(service), silentLog)
+  await signal('SIGTERM')
+  service.fail(new MacaroondError('sync_failed', 'no fsync'))
+  expect(await exitStatus(run)).toBe(1)
+})
+
 test('a node that cannot start says why', async () => {
   const start = (): Promise<Service> => Promise.reject(new MacaroondError('port_in_use', 'taken'))
   await expect(runService(start, silentLog)).rejects.toMatchObject({ code: 'port_in_use' })

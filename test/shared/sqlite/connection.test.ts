@@ -1,4 +1,5 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import {
@@ -106,11 +107,28 @@ test('a page that the file does not reach is zero', () => {
   file.close()
 })
 
+/** Ends without closing: as in a crash, the -wal stays. */
+const CRASHED = `
+import Sqlite from 'better-sqlite3'
+const db = new Sqlite(process.argv[1])
+db.exec('PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)')
+process.exit(0)`
+
+test('a writer that cannot be opened leaves the -wal as it lies: the log may not have what is in it', () => {
+  const path = join(scratchDirectory(), 'a.db')
+  execFileSync(process.execPath, ['--input-type=module', '-e', CRASHED, path], { cwd: import.meta.dirname })
+  const before = readFileSync(`${path}-wal`)
+  expect(before.length).toBeGreaterThan(0)
+  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+  expect(readFileSync(`${path}-wal`).equals(before)).toBe(true)
+})
+
 test('a file that is no database is told as corrupt', () => {
   const path = join(scratchDirectory(), 'a.db')
   writeFileSync(path, Buffer.alloc(8192, 'no database'))
-  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+  expect(codeOf(() => openReader(path))).toBe('database_corrupt')
   expect(openConnections(databasePath(path))).toBe(0)
+  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
 })
 
 test('a database with other pages is refused', () => {
