@@ -2,7 +2,7 @@
 import { NOTHING_COUNTED, rounded, type SimulatedRecord, type Stretch } from '../evidence/record.ts'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
-import { ARCHIVE_KINDS, KINDS } from './plan/plan.ts'
+import { KINDS, RARE_KINDS } from './plan/plan.ts'
 import type { Order, SeedReport } from './seeds-child.ts'
 
 export class Report {
@@ -34,11 +34,11 @@ export class Report {
 /** With fewer seeds chance alone may leave something out. */
 export const GATES_FROM_SEEDS = 60
 /** What a seed must have seen at least, on average. */
-const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.04, unleased: 0.04 } as const
+const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.03, unleased: 0.03 } as const
 const FAULT_A_SEED = 0.05
-/** Few seeds archive: it takes many before chance leaves none of this out. */
-const ARCHIVE_FAULT_A_SEED = 0.004
-const ARCHIVE_GATES_FROM_SEEDS = 500
+/** Few seeds have these: it takes many before chance leaves none of them out. */
+const RARE_FAULT_A_SEED = 0.004
+const RARE_GATES_FROM_SEEDS = 500
 
 /** One sentence for each thing that these seeds came too rarely near to. */
 export function missedGates({ seeds, counts, bites }: Report, kinds: readonly FaultKind[]): readonly string[] {
@@ -52,8 +52,8 @@ export function missedGates({ seeds, counts, bites }: Report, kinds: readonly Fa
 }
 
 function aSeed(kind: FaultKind, seeds: number): number {
-  if (!ARCHIVE_KINDS.some((own) => own === kind)) return FAULT_A_SEED
-  return seeds < ARCHIVE_GATES_FROM_SEEDS ? 0 : ARCHIVE_FAULT_A_SEED
+  if (!RARE_KINDS.some((own) => own === kind)) return FAULT_A_SEED
+  return seeds < RARE_GATES_FROM_SEEDS ? 0 : RARE_FAULT_A_SEED
 }
 
 export function figures(report: Report, tookMs: number): readonly string[] {

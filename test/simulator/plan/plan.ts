@@ -98,8 +98,8 @@ const DRAWS: readonly (readonly [SimulatedKind, Draw])[] = [
   ],
 ]
 
-/** What takes much of a run: where there is an archive, that is restored from. */
-const UNARCHIVED_DRAWS: typeof DRAWS = [
+/** What takes much of a run, so few have it; where there is an archive, that is restored from. */
+const SUCCESSION_DRAWS: typeof DRAWS = [
   [
     'two primaries',
     (random, around) => ({
@@ -150,13 +150,14 @@ export interface Aim {
   readonly archive?: Partial<ArchivePlan>
 }
 
-export const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
-export const KINDS: readonly SimulatedKind[] = [
-  ...[...DRAWS, ...UNARCHIVED_DRAWS].map(([kind]) => kind),
-  ...ARCHIVE_KINDS,
-]
+/** In some seeds only. */
+export const RARE_KINDS: readonly SimulatedKind[] = [...SUCCESSION_DRAWS, ...ARCHIVE_DRAWS].map(([kind]) => kind)
+export const KINDS: readonly SimulatedKind[] = [...DRAWS.map(([kind]) => kind), ...RARE_KINDS]
+const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
 /** Of all seeds: an archive costs as much as the rest of a cluster. */
-const ARCHIVED = 0.15
+const ARCHIVED = 0.12
+/** Of seeds without one. */
+const SUCCEEDED = 0.2
 const ROUNDS_MS = [0, 20, 100, 300] as const
 const WINDOWS_MS = [undefined, undefined, 700, 1_500] as const
 
@@ -174,13 +175,17 @@ function drawArchive(seed: number, { kinds, archive }: Aim): ArchivePlan | undef
   return isAsked || isDrawn ? { ...plan, ...archive } : undefined
 }
 
+function isSucceeded(seed: number, { kinds }: Aim): boolean {
+  return kinds !== undefined || randomFor(seed, 'succession').fraction() < SUCCEEDED
+}
+
 export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const random = randomFor(seed, 'plan')
   const lengthMs = steps * STEP_MS
   const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
   const archive = drawArchive(seed, aim)
-  const all = archive === undefined ? [...DRAWS, ...UNARCHIVED_DRAWS] : [...DRAWS, ...ARCHIVE_DRAWS, ...ARCHIVE_DRAWS]
-  const draws = all.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
+  const own = archive === undefined ? (isSucceeded(seed, aim) ? SUCCESSION_DRAWS : []) : ARCHIVE_DRAWS
+  const draws = [...DRAWS, ...own, ...own].filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
   const faults: PlannedFault[] = []
   const count = 1 + random.below(FAULTS_MAX)
   while (faults.length < count) {
