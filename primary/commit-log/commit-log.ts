@@ -14,8 +14,9 @@ import { Checkpointer, type GuardedOutcome } from '../../shared/sqlite/checkpoin
 import { openWriter, type Connection } from '../../shared/sqlite/connection.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { Guard } from '../../shared/sqlite/guard.ts'
-import { syncDirectory, writeAgain } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
+import { rewriteWal } from '../../shared/sqlite/rewrite-wal.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import { WalReader, type WalPosition, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import type { Capture } from './capture.ts'
@@ -64,10 +65,10 @@ export class CommitLog {
 
   constructor(options: CommitLogOptions) {
     this.#options = options
-    // Acknowledged commits are to follow those that are in it, and some of them may have been in a sync that failed.
-    writeAgain(`${options.database}-wal`)
     this.#file = DatabaseFile.open(options.database, { create: true })
     this.db = openWriter(options.database)
+    // Acknowledged commits are to follow those that are in it, and some of them may have been in a sync that failed.
+    rewriteWal(this.db)
     options.initialize(this.db)
     const meta = this.#checkedMeta()
     this.timeline = meta.timeline

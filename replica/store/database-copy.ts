@@ -8,8 +8,8 @@ import type { Log } from '../../shared/log.ts'
 import type { Segment } from '../../shared/ltx/decoder.ts'
 import type { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import { DatabaseBuilder } from '../../shared/sqlite/create-database.ts'
-import { writeAgain } from '../../shared/sqlite/positional-io.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
+import { rewriteWal } from '../../shared/sqlite/rewrite-wal.ts'
 import type { ApplyResult, WalAppender } from '../../shared/sqlite/wal-appender.ts'
 import type { Standing } from '../follower/core.ts'
 import { finishMovingAside, moveAside } from './damaged.ts'
@@ -44,10 +44,7 @@ export class DatabaseCopy {
     this.#options = options
     this.#record = new PositionRecord(join(options.folder, 'position'))
     finishMovingAside(options.folder, DATABASE_FILES, options.clock.wallMs())
-    if (!existsSync(join(options.folder, DATABASE_NAME))) return
-    // What is acknowledged from now on counts on it, and its last sync may have failed.
-    writeAgain(join(options.folder, `${DATABASE_NAME}-wal`))
-    this.#openExisting()
+    if (existsSync(join(options.folder, DATABASE_NAME))) this.#openExisting()
   }
 
   get standing(): Standing | undefined {
@@ -134,6 +131,8 @@ export class DatabaseCopy {
     const { folder, entropy, clock, cluster, onReopened } = this.#options
     try {
       this.#open = openCopy(folder, { entropy, timers: clock })
+      // What is acknowledged from now on counts on it, and its last sync may have failed.
+      rewriteWal(this.#open.appender.connection)
       const { standing, checksums } = examine(this.#open, this.#record, cluster)
       this.#standing = standing
       this.#checksums = checksums

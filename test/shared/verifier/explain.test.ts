@@ -3,15 +3,16 @@ import { tokenId } from '../../../shared/ids.ts'
 import { bindDischarge } from '../../../shared/macaroon/bind.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
+import { NONCE_RANDOM_BYTES, nextNonce, resumeNonces } from '../../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { bundle, discharge, needs, nested } from './discharges.ts'
-import { ACME, freshNonce, mint, Node, NOW_MS } from './fixture.ts'
+import { ACME, mint, Node, NOW_MS } from './fixture.ts'
 
 const seconds = NOW_MS / 1000
 
 describe('an explanation', () => {
   test('tells every check, the token, each caveat in its order, and what the node judged by', () => {
-    const nonce = freshNonce(NOW_MS - 1_000)
+    const { nonce } = nextNonce(resumeNonces(0), NOW_MS - 1_000, new Uint8Array(NONCE_RANDOM_BYTES))
     const token = needs(mint(['op in read,list', 'note = n'], { nonce, expiresAt: seconds + 60 }), 'login')
     const explained = new Node().explain(bundle(token, discharge('login', ['op = read'])), { org: 'acme', op: 'read' })
     expect(explained.verdict).toMatchObject({ ok: true, notes: ['n'] })
