@@ -161,13 +161,20 @@ function requireLayout(connection: Connection, path: string): void {
 
 /**
  * Where a file cannot be opened for writing, for want of a descriptor or for a moment, SQLite opens it read-only and says
- * nothing before the first write; and goes on like that for as long as the connection lives. Somebody else's lock is no matter.
+ * nothing before the first write; BEGIN IMMEDIATE is a BEGIN there. It goes on like that for as long as the connection lives.
+ * So something is written, and taken back before any of it reaches the WAL. Somebody else's lock is no matter.
  */
-function requireWritable(connection: Connection): void {
+export function requireWritable(connection: Connection): void {
   try {
-    connection.exec('BEGIN IMMEDIATE; COMMIT')
+    connection.exec('BEGIN IMMEDIATE')
   } catch (error) {
-    if (!isBusy(error)) throw error
+    if (isBusy(error)) return
+    throw error
+  }
+  try {
+    connection.pragma('user_version = 0')
+  } finally {
+    connection.exec('ROLLBACK')
   }
 }
 

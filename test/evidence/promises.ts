@@ -98,6 +98,7 @@ export const PROMISES: readonly Promised[] = [
     rule: 'S7',
     proofs: [
       proof('chaos/sigkill'),
+      proof('chaos/failing-disk'),
       proof('primary/durability/durability'),
       proof('integration/cluster/durability'),
       proof('replica/revocations/stream', 'acknowledged only once the disk has it'),

@@ -144,6 +144,13 @@ export const MATRIX: readonly Row[] = [
     by: [at('integration/cluster/disk-full'), at('chaos/archive-disk-full')],
   },
   {
+    fault: 'failed syncs, writes, reads; short writes; interruptions; no descriptors left',
+    expect:
+      'fatal and never retried where a sync failed; else the node goes on, or ends and says why; no partial state',
+    needs: ['strace errors'],
+    by: [at('chaos/failing-disk'), at('chaos/failing-archive'), at('chaos/restore-faults', 'whose disk fails')],
+  },
+  {
     fault: 'damage: a bit, a cut, pages or files of another place or time, an old copy put back',
     expect: 'S10: found, named, never applied',
     needs: [],
@@ -214,8 +221,13 @@ export const MATRIX: readonly Row[] = [
     fault: 'a successor that is behind, two at once, an old primary that wakes',
     expect: 'S7: fenced',
     needs: [],
-    by: [at('integration/cluster/old-disk', 'make an old primary be refused'), at('recovery/archive/coming-back')],
-    without: 'successors are made by hand: there are no candidates that race',
+    by: [
+      at('integration/cluster/old-disk', 'make an old primary be refused'),
+      at('replica/revocations/stream', 'successor the pages have come from'),
+      at('recovery/archive/coming-back'),
+    ],
+    without:
+      'successors are made by hand: there are no candidates that race; two primaries at once are the simulator’s',
   },
   {
     fault: 'a restore in traffic, in a partition, twice, to before a revocation, interrupted at each step',

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import {
   databasePath,
@@ -9,6 +10,7 @@ import {
   openReader,
   openWriter,
   requireSqliteVersion,
+  requireWritable,
 } from '../../../shared/sqlite/connection.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
 import { storageError } from '../../../shared/sqlite/storage-errors.ts'
@@ -43,6 +45,19 @@ test('the applier syncs what it checkpoints and never checkpoints by itself', ()
   expect(applier.pragma('synchronous', { simple: true })).toBe(2)
   expect(applier.pragma('wal_autocheckpoint', { simple: true })).toBe(0)
   applier.close()
+})
+
+test('a connection that SQLite has opened read-only is told before anything counts on it, and asking leaves no trace', () => {
+  const { path, close } = createPrimary()
+  const wal = readFileSync(`${path}-wal`)
+  const readOnly = new Sqlite(path, { readonly: true })
+  expect(() => requireWritable(readOnly)).toThrow(/readonly/)
+  readOnly.close()
+  const applier = openApplier(path)
+  expect(applier.inTransaction).toBe(false)
+  expect(readFileSync(`${path}-wal`).equals(wal)).toBe(true)
+  applier.close()
+  close()
 })
 
 test('a reader cannot write', () => {
