@@ -9,7 +9,7 @@ import { makeTemplate } from './nodes/template.ts'
 import { KINDS } from './plan/plan.ts'
 import { addEvidence, commitAndDate, readEvidence, seedsThatRan } from '../evidence/file.ts'
 import { missingStretches, seedsOf, type Stretch } from '../evidence/record.ts'
-import { parseOptions, type Options } from './options.ts'
+import { type Options, parseOptions, USAGE } from './options.ts'
 import { evidenceOf, failureText, figures, GATES_FROM_SEEDS, missedGates, Report } from './report.ts'
 import { SCENARIOS } from './scenarios.ts'
 import type { Order, SeedReport } from './seeds-child.ts'
@@ -22,6 +22,10 @@ const CHUNK_SEEDS = 200
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args)
+  if (options.help) {
+    say(`${USAGE}\nfaults: ${KINDS.join(', ')}`)
+    return 0
+  }
   const folder = mkdtempSync(join(BASE, 'macaroond-simulate-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))

@@ -21,6 +21,14 @@ test('without a seed there are many, with one there is that one', () => {
   expect(parseOptions(['--seed', '7', '--only', 'none']).only).toEqual([])
 })
 
+test('help is asked for as everywhere', () => {
+  expect([parseOptions(['--help']), parseOptions(['-h']), parseOptions([])].map(({ help }) => help)).toEqual([
+    true,
+    true,
+    false,
+  ])
+})
+
 test('settings that are impossible are refused, with a word on what is possible', () => {
   expect(refusal('--seeds', '0')).toContain('--seeds 0')
   expect(refusal('--seeds', '1.5')).toContain('whole number')

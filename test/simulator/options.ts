@@ -29,6 +29,8 @@ export interface Options {
   readonly mutant: string
   /** The file that what was seen is added to; of the seeds only those run that it does not have yet. */
   readonly evidence: string | undefined
+  /** Says what may be asked, and does nothing else. */
+  readonly help: boolean
 }
 
 export const USAGE = `usage: npm run simulate -- [--seeds N] [--seed S] [--steps K] [--kinds 'killed,power lost'] [--twice] [--processes P]
@@ -60,6 +62,7 @@ export function parseOptions(args: readonly string[]): Options {
     mutants: values.mutants || values.mutant !== undefined,
     mutant: values.mutant ?? '',
     evidence: values.evidence,
+    help: values.help,
   }
   requireSense(options)
   return options
@@ -82,7 +85,7 @@ function read(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
-      options: { ...known, twice: flag, trace: flag, mutants: flag, scenarios: flag },
+      options: { ...known, twice: flag, trace: flag, mutants: flag, scenarios: flag, help: { ...flag, short: 'h' } },
     }).values
   } catch (cause) {
     throw new MacaroondError('request_invalid', cause instanceof Error ? cause.message : String(cause), { hint: USAGE })
