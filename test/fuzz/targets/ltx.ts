@@ -1,5 +1,5 @@
 /** Segments and snapshots, whole and in pieces. */
-import { type Checksum, type Epoch, txid, type Txid } from '../../../shared/ids.ts'
+import { txid } from '../../../shared/ids.ts'
 import { MERGE_BYTES_MAX, SEGMENT_PAGES_BYTES_MAX } from '../../../shared/limits.ts'
 import type { DatabasePage } from '../../../shared/ltx/database-pages.ts'
 import { decodeSegment, readBlocks, type Segment, SegmentDecoder } from '../../../shared/ltx/decoder.ts'
@@ -9,25 +9,10 @@ import { SegmentMerger } from '../../../shared/ltx/merge.ts'
 import { EMPTY_CHECKSUM, PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { mendSegment } from '../mend-segment.ts'
 import { piecesOf } from '../pieces.ts'
+import { FIELDS as OF_SEGMENT, PAGE_SIZE } from '../../shared/ltx/arbitraries.ts'
 import { requireBytes, requireSame, type Target } from '../target.ts'
 
-const PAGE_SIZE = 512
-
-const FIELDS: SegmentFields = {
-  pageSize: PAGE_SIZE,
-  commit: 9,
-  minTxid: 5 as Txid,
-  maxTxid: 5 as Txid,
-  timestampMs: 1_700_000_000_123,
-  walOffset: 32,
-  walSize: 536,
-  walSalt1: 0x11223344,
-  walSalt2: 0x55667788,
-  nodeId: 0n,
-  epoch: 7 as Epoch,
-  preApply: 0x8123456789abcdefn as Checksum,
-  postApply: 0xfedcba9876543210n as Checksum,
-}
+const FIELDS: SegmentFields = { ...OF_SEGMENT, commit: 9 }
 
 /** As databases have them: a header, text, noise, zeros. */
 export function page(pgno: number, pageSize: number = PAGE_SIZE): DatabasePage {

@@ -3,14 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import type { MacaroondError } from '../../../shared/errors.ts'
-import { kekFromHex } from '../../../shared/sealing.ts'
 import { positionText } from '../../../shared/position.ts'
 import { CommitLog, type CommitLogOptions } from '../../../primary/commit-log/commit-log.ts'
-import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { logOptions } from './log-options.ts'
 
-const kek = kekFromHex('5a'.repeat(32))
 let root = ''
 const open: CommitLog[] = []
 
@@ -24,20 +21,7 @@ afterEach(() => {
 
 function openIn(folder: string, events: Partial<CommitLogOptions> = {}): CommitLog {
   mkdirSync(folder, { recursive: true })
-  const log = new CommitLog({
-    database: join(folder, 'macaroond.db'),
-    logFolder: join(folder, 'log'),
-    keepBytes: 1e9,
-    cluster: 'test',
-    clock: systemClock,
-    initialize: (db) => {
-      if (isEmptyDatabase(db)) createDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
-    },
-    onCommitted: () => undefined,
-    onGap: (gap) => expect.unreachable(`a gap after ${gap.logged}`),
-    onDamagedLog: (error) => expect.unreachable(error.message),
-    ...events,
-  })
+  const log = new CommitLog({ ...logOptions(folder), ...events })
   open.push(log)
   return log
 }
