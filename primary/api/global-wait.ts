@@ -39,13 +39,16 @@ export class GlobalWait {
     return { seq, covered, ...this.#describe(mark, seen) }
   }
 
-  /** What was pending when the waiting began and is not known any more has run out meanwhile. */
+  /** What was pending when the waiting began, and is not known any more or has a newer lease, has run out meanwhile. */
   #describe(mark: Mark, seen: readonly Coverage[]): Pick<CoverageResult, 'earlierLeasesUntilMs' | 'replicas'> {
     const { book, replicas, clock } = this.#options
     const nowMs = clock.monotonicMs()
     const now = book.coverage(mark)
-    const gone = seen.filter((then) => !now.some(({ peer, boot }) => peer === then.peer && boot === then.boot))
-    const all = [...now, ...gone].map((one) => (isOver(one, nowMs) ? ({ ...one, how: 'lease expired' } as const) : one))
+    const gone = seen.filter((then) => !now.some((one) => isSame(one, then)))
+    const all = [...now, ...gone].map((one) => {
+      const then = one.how === 'no lease' ? (seen.find((other) => isSame(one, other)) ?? one) : one
+      return isOver(then, nowMs) ? ({ ...then, how: 'lease expired' } as const) : one
+    })
     const wallMs = (atMs: number): number => Math.round(clock.wallMs() - (nowMs - atMs))
     const earlierLeasesUntilMs = nowMs < book.startUntilMs ? wallMs(book.startUntilMs) : null
     const described = replicas().map(({ id, name, region = null }): CoveredReplica => {
@@ -74,6 +77,10 @@ async function within(timers: Timers, waitMs: number, wait: (signal: AbortSignal
     callOff()
     over.abort()
   }
+}
+
+function isSame(a: Coverage, b: Coverage): boolean {
+  return a.peer === b.peer && a.boot === b.boot
 }
 
 function isOver({ how, atMs }: Coverage, nowMs: number): boolean {
