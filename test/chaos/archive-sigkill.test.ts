@@ -41,22 +41,6 @@ interface Sums {
   merged: number
 }
 
-async function withPrimary<T>(
-  random: Random,
-  use: (primary: ArchivedPrimary) => Promise<T>,
-  mintFirst: number = 0,
-): Promise<T> {
-  const primary = await ArchivedPrimary.create(random, mintFirst)
-  let failed = true
-  try {
-    const result = await use(primary)
-    failed = false
-    return result
-  } finally {
-    await primary.remove(failed)
-  }
-}
-
 function keep(killed: number, startedMs: number): void {
   keepEvidence({
     t: 'processes',
@@ -74,7 +58,7 @@ function keep(killed: number, startedMs: number): void {
 async function profile(
   random: Random,
 ): Promise<{ readonly begin: readonly Target[]; readonly later: readonly Target[] }> {
-  return withPrimary(random, async (primary) => {
+  return ArchivedPrimary.during(random, async (primary) => {
     const first = await primary.live()
     await setTimeout(WINDOW_MS)
     const second = await primary.live()
@@ -135,7 +119,7 @@ test.skipIf(!strace)(
     const sums: Sums = { died: new Map(), aimed: 0, exact: 0, merged: 0 }
     onTestFailed(() => console.error(`it was kill ${sums.aimed} of seed ${SEED}`))
     const killAll = (targets: readonly Target[]): Promise<void> =>
-      withPrimary(random, async (primary) => {
+      ArchivedPrimary.during(random, async (primary) => {
         for (const target of targets) await killAt(primary, target, sums)
         await requireWhole(primary)
       })
@@ -187,7 +171,7 @@ test.skipIf(!strace || basesLeftOut)(
         }
         await requireWhole(primary)
       }
-      await withPrimary(random, use, MINTED_FIRST)
+      await ArchivedPrimary.during(random, use, MINTED_FIRST)
     }
     keep(sums.died.get('base') ?? 0, startedMs)
     expect(sums.died.get('base')).toBe(BASES)

@@ -73,21 +73,9 @@ async function failsAt(primary: ArchivedPrimary, harm: Harm, sums: Sums): Promis
   return true
 }
 
-async function withPrimary<T>(random: Random, use: (primary: ArchivedPrimary) => Promise<T>): Promise<T> {
-  const primary = await ArchivedPrimary.create(random)
-  let failed = true
-  try {
-    const result = await use(primary)
-    failed = false
-    return result
-  } finally {
-    await primary.remove(failed)
-  }
-}
-
 /** A life of an archive that is there, in which nothing fails. */
 async function profile(random: Random): Promise<readonly Target[]> {
-  return withPrimary(random, async (primary) => {
+  return ArchivedPrimary.during(random, async (primary) => {
     await primary.live()
     await setTimeout(WINDOW_MS)
     const { trace, whole } = await primary.live()
@@ -108,7 +96,7 @@ test.skipIf(!strace)(
     const sums: Sums = { hit: new Map(), aimed: 0, told: 0, killed: 0, full: 0, restored: 0 }
     onTestFailed(() => console.error(`it was error ${sums.aimed} of seed ${SEED}`))
     for (let first = 0; first < targets.length; first += ERRORS_AN_ARCHIVE)
-      await withPrimary(random, async (primary) => {
+      await ArchivedPrimary.during(random, async (primary) => {
         await primary.live()
         for (const target of targets.slice(first, first + ERRORS_AN_ARCHIVE))
           await failAt(primary, target, random, sums)

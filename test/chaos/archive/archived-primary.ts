@@ -76,7 +76,24 @@ export class ArchivedPrimary {
   }
 
   /** `mintFirst`: tokens minted before the work of the first life. */
-  static async create(random: Random, mintFirst: number = 0): Promise<ArchivedPrimary> {
+  /** From its first life to the end of `use`; its files stay for a look when that fails. */
+  static async during<T>(
+    random: Random,
+    use: (primary: ArchivedPrimary) => Promise<T>,
+    mintFirst: number = 0,
+  ): Promise<T> {
+    const primary = await ArchivedPrimary.#create(random, mintFirst)
+    let failed = true
+    try {
+      const result = await use(primary)
+      failed = false
+      return result
+    } finally {
+      await primary.remove(failed)
+    }
+  }
+
+  static async #create(random: Random, mintFirst: number): Promise<ArchivedPrimary> {
     const schedule = ['level_1', 'level_2', 'level_3', 'snapshot', 'retention', 'drill', 'heartbeat']
     const cluster = await Cluster.create({
       replicas: [],
