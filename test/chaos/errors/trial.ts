@@ -6,7 +6,6 @@ import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { MacaroondError } from '../../../shared/errors.ts'
-import { parsePosition } from '../../../shared/position.ts'
 import { expectAnswers, requireSameBytes, stopInOrder } from '../at-rest.ts'
 import { Cluster, type NodeFiles } from '../cluster.ts'
 import { copyNode } from '../disk.ts'
@@ -21,6 +20,7 @@ import { type DiskTrace, type Failure, HELD_BACK, traceDisk } from './disk-strac
 import { kindOf, kindsOf, pathsOf } from './files.ts'
 import { LostPages } from './lost-pages.ts'
 import { requireDocumentedEnd, requireNoGap, requireNoSecret, requireTold } from './told.ts'
+import { POLL_MS, SETTLE_MS, Watch } from './watch.ts'
 
 export type End = 'not reached' | 'went on' | 'ended' | 'ended while stopping'
 
@@ -33,12 +33,10 @@ export interface Outcome {
 
 const SHORT_WRITES = join(import.meta.dirname, 'short-writes.ts')
 const READY_MS = 30_000
-const SETTLE_MS = 20_000
 /** Of a life under load until it is told to stop: what comes only then is reached so. */
 const LIFE_MS = 2_000
 /** After the error: whoever is to end has ended by then, and a disk that stays full stays so for that long. */
 const GRACE_MS = 800
-const POLL_MS = 25
 /** Writes that a life takes before a power cut, and fewer than a checkpoint is made after: that would write them once more. */
 const ACKNOWLEDGED_MIN = 2
 /** What callers may be told of a disk that fails, beside that the node is away. */
@@ -59,6 +57,7 @@ export class Trial {
   readonly #replica: NodeFiles
   readonly #random: Random
   readonly #ledger = new Ledger()
+  readonly #watch: Watch
   readonly #refusals = new Map<string, number>()
   #load: Load | undefined
   #atPartner!: NodeProcess
@@ -75,6 +74,8 @@ export class Trial {
     this.#subject = role === 'primary' ? primary : replica
     this.#partner = role === 'primary' ? replica : primary
     this.#random = random
+    const failure = (): Error | undefined => this.#load?.failure
+    this.#watch = new Watch({ cluster, replica, ledger: this.#ledger, failure })
   }
 
   static async create(role: Role, random: Random): Promise<Trial> {
@@ -90,6 +91,10 @@ export class Trial {
   /** Codes of the calls that were refused because of the disk, and how often. */
   get refusals(): ReadonlyMap<string, number> {
     return this.#refusals
+  }
+
+  get #refused(): number {
+    return [...this.#refusals.values()].reduce((sum, count) => sum + count, 0)
   }
 
   /** Whole lives in which nothing fails: of a node that goes on, and of a replica that begins anew. */
@@ -136,9 +141,9 @@ export class Trial {
     const load = this.#load
     if (load === undefined) throw new Error('there was no load')
     await load.stop()
-    this.#throwIfFailed()
-    await this.#until('the replica has caught up', async () => {
-      const [ours, theirs] = await this.#statuses()
+    this.#watch.throwIfFailed()
+    await this.#watch.until('the replica has caught up', async () => {
+      const [ours, theirs] = await this.#watch.statuses()
       return ours.writes === 'open' && ours.position === theirs.position
     })
     const { tokens, revoked } = this.#ledger
@@ -158,7 +163,7 @@ export class Trial {
     this.#atPartner = this.cluster.start(this.#partner)
     await this.#startPlainly()
     if (!(await this.#atPartner.ready(READY_MS))) throw new Error(this.#atPartner.log.join('\n'))
-    await this.#until('writes are open', async () => (await this.cluster.primaryStatus()).writes === 'open')
+    await this.#watch.until('writes are open', async () => (await this.cluster.primaryStatus()).writes === 'open')
     const signer = await this.cluster.signer()
     const verifier = await this.cluster.verifier(this.#replica)
     const common = { ledger: this.#ledger, random: this.#random, copyIsNewest: () => true }
@@ -204,6 +209,7 @@ export class Trial {
 
   async #fail(aim: Aim): Promise<Outcome> {
     if (aim.fresh) this.#empty()
+    const refusedBefore = this.#refused
     const life = await this.#start([aim.file], aim.failure)
     const isHit = (): boolean => life.trace.calls().some(({ injected }) => injected)
     await this.#untilHit(life, isHit)
@@ -215,11 +221,11 @@ export class Trial {
     if (ending === undefined) await this.#recover(life)
     else if (!stopping || ending.code !== 0) requireDocumentedEnd(ending, life.node.log, this.#subject)
     await life.trace.heal()
-    if (end === 'went on') requireTold(life.node.log, this.#refusals, aim)
+    if (end === 'went on') requireTold(life.node.log, this.#refused > refusedBefore, aim)
     requireNoSecret(life.node.log)
     requireNoGap(life.node.log)
     const lostBytes = await this.#judge(aim, end, life)
-    this.#throwIfFailed()
+    this.#watch.throwIfFailed()
     return { aim, end, lostBytes }
   }
 
@@ -236,7 +242,7 @@ export class Trial {
     await trace.heal()
     requireNoSecret(node.log)
     requireNoGap(node.log)
-    this.#throwIfFailed()
+    this.#watch.throwIfFailed()
     return { aim, end: 'not reached', lostBytes: 0 }
   }
 
@@ -273,7 +279,7 @@ export class Trial {
     if (!isReady) throw new Error('it did not start again')
     const { newest, revoked } = this.#ledger
     const [firstTxid, count] = [newest?.txid ?? 0, revoked.length]
-    await this.#until('writes are acknowledged', () =>
+    await this.#watch.until('writes are acknowledged', () =>
       Promise.resolve(
         (this.#ledger.newest?.txid ?? 0) > firstTxid + ACKNOWLEDGED_MIN && this.#ledger.revoked.length > count,
       ),
@@ -281,6 +287,11 @@ export class Trial {
     await node.kill()
     await trace.heal()
     pages.take(trace.calls(), before)
+  }
+
+  async #wellAgain(): Promise<void> {
+    await this.#watch.newWriteArrives()
+    this.#complete = true
   }
 
   #judgeDisk(powerCut: boolean = false): void {
@@ -293,43 +304,6 @@ export class Trial {
   #empty(): void {
     rmSync(this.#subject.data, { recursive: true, force: true })
     this.#complete = false
-  }
-
-  /** A write that is acknowledged from now on is applied by the replica, which does not alarm. */
-  async #wellAgain(): Promise<void> {
-    const before = this.#ledger.newest?.txid ?? 0
-    await this.#until('a new write is at the replica', async () => {
-      const [ours, theirs] = await this.#statuses()
-      const { newest } = this.#ledger
-      if (theirs.alarm !== null) throw new Error(`the replica alarms: ${theirs.alarm}`)
-      if (ours.writes !== 'open' || newest === undefined || newest.txid <= before || theirs.position === null)
-        return false
-      return parsePosition(theirs.position).txid >= newest.txid
-    })
-    this.#complete = true
-  }
-
-  #statuses(): Promise<[Awaited<ReturnType<Cluster['primaryStatus']>>, Awaited<ReturnType<Cluster['replicaStatus']>>]> {
-    return Promise.all([this.cluster.primaryStatus(), this.cluster.replicaStatus(this.#replica)])
-  }
-
-  #throwIfFailed(): void {
-    if (this.#load?.failure !== undefined) throw this.#load.failure
-  }
-
-  async #until(what: string, met: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + SETTLE_MS
-    let last: unknown
-    while (Date.now() < deadline) {
-      this.#throwIfFailed()
-      try {
-        if (await met()) return
-      } catch (error) {
-        last = error
-      }
-      await setTimeout(POLL_MS)
-    }
-    throw new Error(`not within ${SETTLE_MS} ms: ${what} (${String(last)})`)
   }
 }
 
