@@ -84,12 +84,23 @@ export interface FaultEvent {
   readonly effect: number
 }
 
-export type FaultKind =
+/** Those that only the kernel of a real machine has; the simulator has its own kind of late delivery, and its disks forget what was not synced. */
+export type OnlyReal =
+  | 'delivered late'
+  | 'frozen'
+  | 'processor throttled'
+  | 'narrow link'
+  | 'packets lost'
+  | 'disk damaged'
+  | 'disk lost'
+  | 'disk error'
+  | 'disk full'
+
+export type SimulatedKind =
   | 'cut both ways'
   | 'cut towards the replica'
   | 'cut towards the primary'
   | 'flapping'
-  | 'delivered late'
   | 'stopped'
   | 'killed'
   | 'wall clock moved'
@@ -104,26 +115,8 @@ export type FaultKind =
   | 'two primaries'
   | 'disk put back'
   | 'asleep'
-  | 'frozen'
-  | 'processor throttled'
-  | 'narrow link'
-  | 'packets lost'
-  | 'disk damaged'
-  | 'disk lost'
-  | 'disk error'
-  | 'disk full'
 
-/** Those that only the kernel of a real machine has; the simulator has its own kind of late delivery, and its disks forget what was not synced. */
-export type OnlyReal =
-  | 'delivered late'
-  | 'frozen'
-  | 'processor throttled'
-  | 'narrow link'
-  | 'packets lost'
-  | 'disk damaged'
-  | 'disk lost'
-  | 'disk error'
-  | 'disk full'
+export type FaultKind = SimulatedKind | OnlyReal
 
 /** Faults that keep every answer from a region or host for as long as it counts: its lease ends while they last. */
 export const ISOLATING: ReadonlySet<FaultKind> = new Set([

@@ -34,7 +34,7 @@ export class Report {
 /** With fewer seeds chance alone may leave something out. */
 export const GATES_FROM_SEEDS = 60
 /** What a seed must have seen at least, on average. */
-const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.03, unleased: 0.03 } as const
+const A_SEED = { insideBound: 10, afterBound: 10, afterGlobal: 2, leased: 0.04, unleased: 0.04 } as const
 const FAULT_A_SEED = 0.05
 /** Few seeds have these: it takes many before chance leaves none of them out. */
 const RARE_FAULT_A_SEED = 0.004

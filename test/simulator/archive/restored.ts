@@ -16,7 +16,7 @@ import type { Random } from '../../chaos/random.ts'
 import { addressOf, archiveIn, CLUSTER, identityOf, REGIONS } from '../nodes/cast.ts'
 import { type Errand, runErrand } from '../nodes/errand.ts'
 import type { Seat } from '../nodes/seat.ts'
-import { textOf, type Stage } from '../nodes/stage.ts'
+import type { Stage } from '../nodes/stage.ts'
 
 export interface RestoringOptions {
   readonly stage: Stage
@@ -44,6 +44,8 @@ const AGAIN_MS = 150
 const ATTEMPTS_MAX = 120
 const DISK_LOST = 0.6
 const SILENT = 'cannot be read'
+/** What else a restore says of what it could not read: that there was more. */
+const MORE = /is newer than all that was read|has claimed epoch/
 
 /** Calls a restore off for now: somebody who may know of revocations does not answer. */
 const WORTH_WAITING: ReadonlySet<string> = new Set(['restore_unconfirmed', 'archive_unavailable'])
@@ -172,6 +174,8 @@ export function askedBy(host: Pick<Host, 'clock' | 'transport'>): AskedCluster {
  */
 export function isConfirmed({ unread }: Preview, { yes }: { readonly yes: boolean }): boolean {
   const silent = unread.filter((text) => text.includes(SILENT))
+  const other = unread.find((text) => !text.includes(SILENT) && !MORE.test(text))
+  if (other !== undefined) throw new Error(`nobody knows what an operator does about this: ${other}`)
   if (silent.length === 0 || yes) return true
   throw new MacaroondError('restore_unconfirmed', silent.join('; '))
 }
@@ -183,9 +187,4 @@ function epochIn(path: string): number {
   } finally {
     db.close()
   }
-}
-
-/** Never rejects. */
-export async function orProblem<T>(stage: Stage, what: string, work: Promise<T>): Promise<T | undefined> {
-  return work.catch((error: unknown) => stage.problem(`${what}: ${textOf(error)}`) as undefined)
 }

@@ -1,5 +1,4 @@
 /** A restore from a replica makes another machine the primary, while the first one is only away. */
-import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { restore } from '../../../ops/restore/restore.ts'
@@ -105,7 +104,7 @@ function imageOf(from: Seat): string {
 
 async function make(disk: string, host: Host): Promise<Omit<Made, 'image'>> {
   const output = join(disk, NEW, 'macaroond.db')
-  if (!existsSync(join(disk, NEW))) await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
+  await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
   const restored = await restore({
     ...NO_WISHES,
     ...host,

@@ -250,3 +250,8 @@ export class Stage {
     return { life, verifier: new CachingVerifier(options, identityOf(name), life.host) }
   }
 }
+
+/** Never rejects. */
+export async function orProblem<T>(stage: Stage, what: string, work: Promise<T>): Promise<T | undefined> {
+  return work.catch((error: unknown) => stage.problem(`${what}: ${textOf(error)}`) as undefined)
+}

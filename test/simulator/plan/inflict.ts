@@ -3,10 +3,10 @@ import type { FaultEvent } from '../../history/event.ts'
 import { REGIONS, servicesOf } from '../nodes/cast.ts'
 import { randomFor } from '../time/entropy.ts'
 import type { Seat } from '../nodes/seat.ts'
-import type { Stage } from '../nodes/stage.ts'
+import { orProblem, type Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
 import { succeedPrimary } from '../archive/succession.ts'
-import { decide, orProblem, restoreSomePast } from '../archive/restored.ts'
+import { decide, restoreSomePast } from '../archive/restored.ts'
 import { type PlannedFault, STOPPED_FIRST } from './plan.ts'
 
 /** Nobody's: faults come whatever state the cluster is in. */

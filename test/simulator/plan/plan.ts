@@ -1,11 +1,8 @@
 /** What a seed does to its cluster: drawn whole before the run begins, so that it can be printed, repeated and cut short. */
 import type { Random } from '../../chaos/random.ts'
-import type { FaultKind, OnlyReal } from '../../history/event.ts'
+import type { FaultKind, SimulatedKind } from '../../history/event.ts'
 import { type ArchivePlan, REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
 import { randomFor } from '../time/entropy.ts'
-
-/** What is held back and delivered at once is a slow link here. */
-export type SimulatedKind = Exclude<FaultKind, OnlyReal>
 
 export interface PlannedFault {
   readonly kind: SimulatedKind
@@ -60,10 +57,17 @@ const forLeases = (random: Random, { leaseMs }: Around, most = 3): number =>
 const cut: Draw = (random, around) => ({ target: linkOf(random, around), forMs: forLeases(random, around), amount: 0 })
 const stop: Draw = (random, around) => ({ target: nodeOf(random, around), forMs: forLeases(random, around), amount: 0 })
 
-const DRAWS: readonly (readonly [SimulatedKind, Draw])[] = [
+type Draws = readonly (readonly [SimulatedKind, Draw])[]
+
+/** Only who is cut off for longer than a lease shows what a lease is for, so these are drawn twice as often. */
+const CUT_DRAWS: Draws = [
   ['cut both ways', cut],
   ['cut towards the replica', cut],
   ['cut towards the primary', cut],
+]
+
+const DRAWS: Draws = [
+  ...CUT_DRAWS,
   [
     'flapping',
     (random, around) => ({ ...cut(random, around), amount: around.leaseMs * (0.05 + 0.7 * random.fraction()) }),
@@ -99,7 +103,7 @@ const DRAWS: readonly (readonly [SimulatedKind, Draw])[] = [
 ]
 
 /** What takes much of a run, so few have it; where there is an archive, that is restored from. */
-const SUCCESSION_DRAWS: typeof DRAWS = [
+const SUCCESSION_DRAWS: Draws = [
   [
     'two primaries',
     (random, around) => ({
@@ -113,7 +117,7 @@ const SUCCESSION_DRAWS: typeof DRAWS = [
 const disturb: Draw = (random, around) => ({ target: 'primary', forMs: forLeases(random, around), amount: 0 })
 
 /** What happens to a primary that archives. */
-const ARCHIVE_DRAWS: typeof DRAWS = [
+const ARCHIVE_DRAWS: Draws = [
   ['archive away', disturb],
   ['archive answers lost', disturb],
   ['archive lists late', disturb],
@@ -185,7 +189,8 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
   const archive = drawArchive(seed, aim)
   const own = archive === undefined ? (isSucceeded(seed, aim) ? SUCCESSION_DRAWS : []) : ARCHIVE_DRAWS
-  const draws = [...DRAWS, ...own, ...own].filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
+  const all = [...DRAWS, ...CUT_DRAWS, ...own, ...own]
+  const draws = all.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
   const faults: PlannedFault[] = []
   const count = 1 + random.below(FAULTS_MAX)
   while (faults.length < count) {
@@ -204,7 +209,7 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
 }
 
 interface DrawOptions {
-  readonly draws: typeof DRAWS
+  readonly draws: Draws
   readonly leaseMs: number
   readonly lengthMs: number
   /** Begins while this one lasts. */
