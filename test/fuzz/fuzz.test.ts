@@ -1,6 +1,6 @@
 /**
  * Everything that reads what others write, fed with mutated inputs: tokens, frames, messages, segments, files of a node and
- * of the archive, configuration, arguments, and bodies of HTTP. FUZZ_CASES says how many (default 100,000), FUZZ_SEED which
+ * of the archive, configuration, arguments, and bodies of HTTP. FUZZ_CASES says how many (default 200,000), FUZZ_SEED which
  * ones; a failure prints both and its input. FUZZ_KEEP=1 writes down the shortest input of each way of ending.
  */
 import { expect, it } from 'vitest'
@@ -10,7 +10,7 @@ import { coverageTable, summaryOf } from './report.ts'
 import { TARGETS } from './targets/list.ts'
 import { watched, WATCHDOG_MS } from './watchdog.ts'
 
-const CASES = Number(process.env['FUZZ_CASES'] ?? 100_000)
+const CASES = Number(process.env['FUZZ_CASES'] ?? 200_000)
 const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
 const KEEP = process.env['FUZZ_KEEP'] === '1'
 
