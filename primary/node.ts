@@ -2,25 +2,23 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type { Connection } from '../shared/channel/connection.ts'
-import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
-import { assert, type MacaroondError, reportOf } from '../shared/errors.ts'
+import { type MacaroondError, reportOf } from '../shared/errors.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import type { Txid } from '../shared/ids.ts'
+import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
-import { notAReplica, notHere, requireOpen, requireTime, type WritesState } from './api/gate.ts'
+import { requireOpen, requireTime, type WritesState } from './api/gate.ts'
 import { type Calls, openCalls } from './api/open-calls.ts'
-import { serveCalls } from './api/serve.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
-import { startAgreement, stepAgreement, type Agreement, type Joined } from './commit-log/agreement.ts'
+import type { Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import { Durability } from './durability/durability.ts'
@@ -33,7 +31,10 @@ import { Publisher } from './publisher/publisher.ts'
 import { SnapshotFiles } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
+import { refuseUnkeptLeases } from './store/migrate.ts'
 import { transactionsOn } from './store/transactions.ts'
+import { Admission } from './admission.ts'
+import { WritesGate } from './writes-gate.ts'
 
 /** Among the witnesses; no PeerId looks like it. */
 const ARCHIVE = 'archive'
@@ -53,15 +54,14 @@ export class Primary implements Service {
   readonly #calls: Calls
   readonly #maintenance: Maintenance
   readonly #purging: Purging
-  /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once. */
-  readonly #refused = new Set<string>()
+  readonly #gate: WritesGate
+  readonly #admission: Admission
+  readonly #alarms: AlarmBoard
   readonly #startedMs: number
   readonly #signingKey: SigningKey
-  #agreement: Agreement
   #archives: Archives | undefined
   #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
-  #stopping = false
   #fail: (error: unknown) => void
 
   private constructor(options: PrimaryOptions) {
@@ -77,14 +77,15 @@ export class Primary implements Service {
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
-    this.#agreement = startAgreement(this.#witnesses(), config.alone)
+    this.#alarms = new AlarmBoard(clock, log)
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
     this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, clock, schedule, log, onFatal })
+    refuseUnkeptLeases(db, db.name)
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy }, onFatal)),
+      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy, clock }, onFatal)),
       clock,
       believed: () => requireTime(this.#granting.time),
       entropy,
@@ -92,6 +93,8 @@ export class Primary implements Service {
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
+    this.#gate = this.#openGate()
+    if (this.#gate.confirmed) this.#writer.migrate()
     const { purge: at } = config.maintenance
     this.#purging = new Purging({ db, writer: this.#writer, host: this.#host, at, log })
     this.#signingKey = readSigningKey(db, ring, config.cluster)
@@ -109,6 +112,11 @@ export class Primary implements Service {
       replicas: () => this.#replicas(),
       clock,
     })
+    this.#admission = new Admission({
+      peers: this.#peers,
+      publisher: this.#publisher,
+      calls: () => ({ ...this.#calls, status: () => this.status, clock, archives: this.#archives, log }),
+    })
   }
 
   static async start(options: PrimaryOptions): Promise<Primary> {
@@ -121,8 +129,8 @@ export class Primary implements Service {
       identity,
       cluster: config.cluster,
       log,
-      accept: (peer, channel, hello, address) => primary.#accept(peer, channel, hello, address),
-      onConnection: (connection) => primary.#serve(connection),
+      accept: (peer, channel, hello, address) => primary.#admission.accept({ peer, channel, hello, address }),
+      onConnection: (connection) => primary.#admission.serve(connection),
       onRefusal: ({ remotePeer, channel, error }) =>
         log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
       clock,
@@ -140,10 +148,7 @@ export class Primary implements Service {
   }
 
   get writes(): WritesState {
-    if (this.#stopping) return 'stopping'
-    if (this.#commitLog.stalled) return 'disk full'
-    if (!this.#granting.time.credible) return 'clock in doubt'
-    return this.#agreement.confirmed ? 'open' : 'unconfirmed'
+    return this.#gate.state
   }
 
   reload(): void {
@@ -155,7 +160,7 @@ export class Primary implements Service {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true
+    this.#gate.stop()
     await this.#purging.stop()
     this.#settling.close()
     this.#publisher.close()
@@ -190,6 +195,20 @@ export class Primary implements Service {
     })
   }
 
+  #openGate(): WritesGate {
+    const { config, log } = this.#options
+    return new WritesGate({
+      witnesses: () => this.#witnesses(),
+      alone: config.alone,
+      log,
+      stalled: () => this.#commitLog.stalled,
+      time: () => this.#granting.time,
+      migrate: () => this.#writer.migrate(),
+      submit: (command) => this.#writer.submit(command),
+      onFatal: (error) => this.#stopAtOnce(error),
+    })
+  }
+
   #openPublisher(revocations: RecentRevocations): Publisher {
     const { config, log } = this.#options
     const { db } = this.#commitLog
@@ -207,7 +226,7 @@ export class Primary implements Service {
       events: {
         joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
         acknowledged: () => this.#settling.look(),
-        refused: (replica, message) => this.#auditRefusal(replica, message),
+        refused: (replica, message) => this.#gate.refused(replica, message),
         contradicted: (error) => this.#stopAtOnce(error),
       },
     })
@@ -244,7 +263,7 @@ export class Primary implements Service {
       acceptClock,
       // With `alone` the operator waits for no replica.
       hasReplicas: !this.#options.config.alone && this.#replicaNames().length > 0,
-      open: () => this.#agreement.confirmed && !this.#stopping,
+      open: () => this.#gate.confirmed && !this.#gate.stopping,
     })
   }
 
@@ -305,43 +324,8 @@ export class Primary implements Service {
     this.#joined({ witness: ARCHIVE, atHead: archived === this.#commitLog.head.txid })
   }
 
-  #accept(
-    peer: Parameters<PeerRegistry['admit']>[0],
-    channel: Connection['channel'],
-    hello: Connection['hello'],
-    address: string,
-  ): Acceptance {
-    const admission = this.#peers.admit(peer, channel, address)
-    if (!admission.ok) return admission
-    const ships = channel === 'wal' || channel === 'revocations'
-    // What a replica acknowledges opens writes and makes revocations durable: an operator's word must not pass for that.
-    if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
-    if (channel === 'wal') return this.#publisher.acceptWal(peer, hello)
-    if (channel === 'revocations') return this.#publisher.acceptRevocations(peer, hello)
-    if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }
-    return { ok: false, error: reportOf(notHere(channel)) }
-  }
-
-  async #serve(connection: Connection): Promise<void> {
-    if (!this.#peers.track(connection)) return
-    const peer = this.#peers.find(connection.remotePeer)
-    assert(peer !== undefined, 'a tracked peer is known')
-    switch (connection.channel) {
-      case 'wal':
-        return this.#publisher.serveWal(peer.id, connection)
-      case 'revocations':
-        return this.#publisher.serveRevocations(peer.id, connection)
-      default:
-        return serveCalls({
-          ...this.#calls,
-          connection,
-          peer,
-          status: () => this.status,
-          clock: this.#host.clock,
-          archives: this.#archives,
-          log: this.#options.log,
-        })
-    }
+  #joined(event: Joined): void {
+    if (this.#gate.joined(event)) this.#settling.look()
   }
 
   #committed(): void {
@@ -352,29 +336,8 @@ export class Primary implements Service {
 
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
   #stopAtOnce(error: unknown): void {
-    this.#stopping = true
+    this.#gate.stop()
     this.#fail(error)
-  }
-
-  #joined(event: Joined): void {
-    this.#refused.delete(event.witness)
-    const before = this.#agreement.confirmed
-    this.#agreement = stepAgreement(this.#agreement, event, this.#witnesses())
-    if (before || !this.#agreement.confirmed) return
-    this.#options.log.info(event, 'position confirmed: writes are open')
-    this.#settling.look()
-  }
-
-  /** A claim that is not ours is written down once (S10); when writes are not open, the log line has to do. */
-  #auditRefusal(replica: string, message: string): void {
-    const { log } = this.#options
-    if (this.#refused.has(replica)) return
-    this.#refused.add(replica)
-    log.error({ replica, message }, 'a replica contradicts this primary and was refused')
-    const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
-    this.#writer
-      .submit(command)
-      .catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
   }
 
   get status(): ReturnType<typeof primaryStatus> {
@@ -390,6 +353,7 @@ export class Primary implements Service {
       archives: this.#archives,
       granting: this.#granting,
       durability: this.#durability,
+      alarms: this.#alarms.list,
       leaseMs: this.#options.config.freshness.lease_ms,
     })
   }

@@ -14,6 +14,7 @@ import { systemHost, type Host } from '../shared/host.ts'
 import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
+import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { sqliteError } from '../shared/sqlite/storage-errors.ts'
@@ -33,6 +34,7 @@ import { replicaStatus } from './status.ts'
 import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
 import { GuestGate } from './verify/guest-gate.ts'
+import { Upkeep } from './upkeep.ts'
 import { VerifyApi } from './verify/verify-api.ts'
 
 export interface ReplicaOptions {
@@ -68,17 +70,14 @@ export class Replica implements Service {
   readonly #freshness: Freshness
   readonly #rows = new RecentRows()
   readonly #feed: Feed
-  readonly #stopped = new AbortController()
   readonly #links: PrimaryLinks
   readonly #hasData = Promise.withResolvers<void>()
   readonly #startedMs: number
   readonly #fail: (error: unknown) => void
   #source: TableSource | undefined
-  readonly #cancelJobs: (() => void)[] = []
+  readonly #alarms: AlarmBoard
+  readonly #upkeep: Upkeep
   #listener: Listener | undefined
-  #checkpointAt: number
-  #scrubbing: Promise<void> | undefined
-  #sweeping: Promise<void> | undefined
 
   private constructor(options: ReplicaOptions, lock: NodeLock) {
     const { config, kek, previousKeks = [], log, identity, acceptClock = false, host = systemHost } = options
@@ -92,8 +91,8 @@ export class Replica implements Service {
     this.#host = host
     this.#guests = new GuestGate(clock)
     this.#startedMs = clock.monotonicMs()
-    this.#checkpointAt = config.checkpoint.pages
     this.#lock = lock
+    this.#alarms = new AlarmBoard(clock, log)
     this.#links = new PrimaryLinks({ config, identity, host, log })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     const onRows: RowObserver = (place, stretch) => this.#rows.take(place, stretch)
@@ -119,6 +118,16 @@ export class Replica implements Service {
     this.#verify = new VerifyApi(judging)
     this.#guestVerify = new VerifyApi(judging)
     this.#follower = this.#openFollower()
+    this.#upkeep = new Upkeep({
+      config,
+      host,
+      log,
+      copy: this.#copy,
+      tables: this.#tables,
+      freshness: this.#freshness,
+      onDamaged: () => this.#follower.damaged(),
+      onFatal: (error) => this.#fail(error),
+    })
   }
 
   static async start(options: ReplicaOptions): Promise<Replica> {
@@ -159,13 +168,11 @@ export class Replica implements Service {
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort()
-    for (const cancel of this.#cancelJobs) cancel()
-    await Promise.all([this.#links.stop(), this.#listener?.close(), this.#scrubbing, this.#sweeping])
+    await Promise.all([this.#links.stop(), this.#listener?.close(), this.#upkeep.stop()])
     this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
-    await this.#saveTables()
+    await this.#upkeep.saveTables()
     this.#copy.sync()
     this.#copy.close()
     this.#journal.close()
@@ -211,7 +218,6 @@ export class Replica implements Service {
 
   /** One connection a purpose: revocations never queue behind pages. */
   #connect(): void {
-    const { log, config } = this.#options
     this.#links.open('wal', {
       hello: () => this.#follower.hello(),
       run: (connection, retire) => this.#follower.follow(connection, retire),
@@ -222,11 +228,7 @@ export class Replica implements Service {
       hello: () => this.#stream.hello(),
       run: (connection, retire) => this.#stream.follow(connection, retire),
     })
-    const { scrub, sweep } = config.maintenance
-    this.#cancelJobs.push(
-      this.#host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
-      this.#host.schedule({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
-    )
+    this.#upkeep.start()
   }
 
   #accept(
@@ -292,66 +294,13 @@ export class Replica implements Service {
     }
     this.#freshness.applied()
     this.#revoked()
-    if (this.#copy.walFrames >= this.#checkpointAt) this.#host.clock.soon(() => void this.#checkpoint())
+    this.#upkeep.applied()
   }
 
   /** Workers that wait for revocations, and verifications that wait for a state, may go on. */
   #revoked(): void {
     this.#feed.notify()
     this.#wakeWaiting()
-  }
-
-  async #checkpoint(): Promise<void> {
-    if (this.#stopped.signal.aborted) return
-    // While a reader keeps the WAL from being emptied, the next try waits until it has grown by as much again.
-    this.#checkpointAt = this.#copy.walFrames + this.#options.config.checkpoint.pages
-    try {
-      if (await this.#copy.checkpoint()) this.#checkpointAt = this.#options.config.checkpoint.pages
-    } catch (error) {
-      const full = error instanceof MacaroondError && error.code === 'disk_full'
-      // What could not be copied is still in the WAL, whole.
-      if (full) this.#options.log.error('the disk is full: no checkpoint')
-      else this.#fail(error)
-    }
-  }
-
-  #scrub(): Promise<void> {
-    this.#scrubbing ??= this.#readWholeCopy().finally(() => (this.#scrubbing = undefined))
-    return this.#scrubbing
-  }
-
-  /** Only while a lease says that the primary's clock shows the same time. */
-  #sweep(): Promise<void> {
-    this.#sweeping ??= this.#sweepTables().finally(() => (this.#sweeping = undefined))
-    return this.#sweeping
-  }
-
-  async #sweepTables(): Promise<void> {
-    const now = this.#freshness.now()
-    const time = this.#freshness.time(now)
-    if (!time.credible || this.#freshness.remainingMs(now) <= 0) return
-    const before = this.#tables.counts.revocations
-    await this.#tables.sweep(time.earliestMs, this.#stopped.signal)
-    await this.#saveTables()
-    this.#options.log.info({ dropped: before - this.#tables.counts.revocations }, 'sweep: revocations that hit nothing')
-  }
-
-  /** Without it the next start takes longer, nothing else. */
-  async #saveTables(): Promise<void> {
-    try {
-      await this.#tables.save()
-    } catch (error) {
-      this.#options.log.warn({ error: reportOf(error) }, 'the table of revocations could not be saved')
-    }
-  }
-
-  async #readWholeCopy(): Promise<void> {
-    const { log } = this.#options
-    const outcome = await this.#copy.scrub(this.#stopped.signal)
-    if (outcome === 'stopped') return
-    if (outcome === 'sound') return log.info('scrub: every page is as it was applied')
-    log.error('scrub: the disk changed pages of this copy; a snapshot will replace it')
-    this.#follower.damaged()
   }
 
   #known(value: unknown): ReturnType<typeof knownRevocations> {
@@ -368,6 +317,7 @@ export class Replica implements Service {
       tables: this.#tables,
       links: this.#links,
       freshness: this.#freshness,
+      alarms: this.#alarms.list,
     })
   }
 }

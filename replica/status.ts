@@ -1,6 +1,7 @@
 import type { SupervisionState } from '../shared/channel/supervisor.ts'
 import { positionText } from '../shared/position.ts'
 import type { LinkState, ReplicaFreshness, ReplicaStatus } from '../shared/protocol/status.ts'
+import type { Alarm } from '../shared/service/alarms.ts'
 import { VERSION } from '../shared/version.ts'
 import type { ReplicaConfig } from './config.ts'
 import type { Freshness } from './freshness/freshness.ts'
@@ -16,6 +17,7 @@ export interface StatusSources {
   readonly tables: Tables
   readonly links: PrimaryLinks
   readonly freshness: Freshness
+  readonly alarms: readonly Alarm[]
 }
 
 export function replicaStatus({
@@ -26,6 +28,7 @@ export function replicaStatus({
   tables,
   links,
   freshness,
+  alarms,
 }: StatusSources): ReplicaStatus {
   const { standing } = copy
   return {
@@ -44,6 +47,7 @@ export function replicaStatus({
     wal: linkState(links.state('wal')),
     stream: linkState(links.state('revocations')),
     alarm: links.alarm ?? tables.uninterpretable ?? tables.poison ?? null,
+    alarms,
     walBytes: copy.walBytes,
   }
 }

@@ -1,6 +1,7 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { positionText } from '../../shared/position.ts'
 import type { PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
+import type { Alarm } from '../../shared/service/alarms.ts'
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
@@ -23,6 +24,7 @@ export interface StatusSources {
   readonly granting: Granting
   readonly leaseMs: number
   readonly durability: Durability
+  readonly alarms: readonly Alarm[]
 }
 
 export function primaryStatus(sources: StatusSources): PrimaryStatus {
@@ -44,6 +46,7 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     walFrames: commitLog.walFrames,
     authorityKey: Buffer.from(sources.authorityKey).toString('hex'),
     archive: sources.archives?.status() ?? null,
+    alarms: sources.alarms,
     replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
   }
 }

@@ -42,6 +42,8 @@ export interface TransactionPort {
   readonly rollback: () => void
   /** Of an earlier transaction; undefined where the log does not reach back. */
   readonly positionAt: (carriedOut: NonNullable<Outcome['carriedOut']>) => Position | undefined
+  /** Brings an older schema to this one, in a transaction of its own; false when there was nothing to do. */
+  readonly migrate: () => boolean
   /** State as the database has it. */
   readonly reload: (known?: KnownRevocations) => AuthorityState
 }
@@ -110,6 +112,13 @@ export class GroupWriter {
       queue.push({ command, resolve: resolve as Pending['resolve'], reject })
       this.#schedule()
     })
+  }
+
+  /** Before the first write of this process, once its position is confirmed. What it throws ends the process. */
+  migrate(): void {
+    if (!this.#options.port.migrate()) return
+    const { revocations } = this.#state
+    this.#state = this.#options.port.reload({ revocations, seq: this.#settledSeq })
   }
 
   get #waiting(): number {

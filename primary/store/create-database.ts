@@ -37,18 +37,11 @@ function insertFirstRows(db: Connection, { cluster, kek, clock, entropy }: Creat
   const seed = entropy.bytes(32)
   const entry = { atMs: now, actor: 'primary', action: 'database.create', org: '', target: cluster }
   const audit = nextAuditRow({ seq: 0, hash: AUDIT_GENESIS }, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })
-  db.prepare('INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)').run([
-    cluster,
-    SCHEMA_VERSION,
-    FIRST_TXID,
-    FIRST_EPOCH,
-    timeline,
-    now,
-    audit.seq,
-    audit.hash,
-    FIRST_EPOCH,
-  ])
-  db.prepare('INSERT INTO epochs VALUES (?, ?, 0)').run(FIRST_EPOCH, timeline)
+  db.prepare(
+    `INSERT INTO meta (one, cluster, schema, txid, epoch, timeline, issue_clock_ms, key_generation, revocation_seq, audit_seq,
+      audit_head, lease_ms_max, settled_epoch) VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)`,
+  ).run([cluster, SCHEMA_VERSION, FIRST_TXID, FIRST_EPOCH, timeline, now, audit.seq, audit.hash, FIRST_EPOCH])
+  db.prepare('INSERT INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, 0)').run(FIRST_EPOCH, timeline)
   db.prepare('INSERT INTO signing_keys VALUES (1, ?, ?, ?)').run([
     ed25519PublicKey(seed),
     seal(kek, signingKeyContext(cluster), seed, entropy),

@@ -32,17 +32,24 @@ const BUMP = `UPDATE meta SET txid = txid + 1, issue_clock_ms = ?, key_generatio
   audit_seq = ?, audit_head = ?, lease_ms_max = ?, settled_epoch = ?`
 
 export class RowWriter {
-  readonly #inserts: Readonly<Record<Row['table'], Statement>>
+  readonly #db: Connection
+  /** Prepared when first used: a database that is not migrated yet lacks tables that some of them name. */
+  readonly #inserts = new Map<Row['table'], Statement>()
   readonly #bump: Statement
 
   constructor(db: Connection) {
-    const prepared = Object.entries(STATEMENTS).map(([table, sql]) => [table, db.prepare(sql)])
-    this.#inserts = Object.fromEntries(prepared) as Record<Row['table'], Statement>
+    this.#db = db
     this.#bump = db.prepare(BUMP)
   }
 
   write(row: Row): void {
-    this.#inserts[row.table].run(...valuesOf(row))
+    this.#insertOf(row.table).run(...valuesOf(row))
+  }
+
+  #insertOf(table: Row['table']): Statement {
+    const prepared = this.#inserts.get(table) ?? this.#db.prepare(STATEMENTS[table])
+    this.#inserts.set(table, prepared)
+    return prepared
   }
 
   /** The last statement of every transaction. */

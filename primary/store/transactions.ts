@@ -1,17 +1,18 @@
 /** The group writer's transactions on the real database. */
-import type { Entropy } from '../../shared/clock.ts'
+import type { Clock, Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { isBusy, sqliteError, storageError } from '../../shared/sqlite/storage-errors.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
 import { loadState } from './load-state.ts'
+import { migrate, needsMigration } from './migrate.ts'
 import { RowWriter } from './row-writer.ts'
 
 /** `onFatal`: after such an error it is unknown what is in the database; only a restart finds out. */
 export function transactionsOn(
   log: CommitLog,
-  { ring, entropy }: { readonly ring: readonly Kek[]; readonly entropy: Entropy },
+  { ring, entropy, clock }: { readonly ring: readonly Kek[]; readonly entropy: Entropy; readonly clock: Clock },
   onFatal: (error: unknown) => void,
 ): TransactionPort {
   const { db } = log
@@ -28,6 +29,14 @@ export function transactionsOn(
     },
     rollback: () => {
       if (db.inTransaction) db.exec('ROLLBACK')
+    },
+    migrate: () => {
+      if (!needsMigration(db)) return false
+      guarded('starting a transaction', () => begin.run())
+      guarded('migrating the database', () => migrate(db, clock.wallMs()))
+      commitOrStop(() => commit.run(), db.name, onFatal)
+      captureOrStop(log, onFatal)
+      return true
     },
     positionAt: (carriedOut) => log.positionAt(carriedOut),
     reload: (known) => {

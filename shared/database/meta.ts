@@ -2,9 +2,10 @@
 import type { Statement } from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { epoch, timeline, txid, type Epoch, type Timeline, type Txid } from '../ids.ts'
+import { DURABILITY_LEVELS, type DurabilityLevel } from '../protocol/revoke.ts'
 import type { Connection } from '../sqlite/connection.ts'
 import { sqliteError } from '../sqlite/storage-errors.ts'
-import { SCHEMA_VERSION } from './schema.ts'
+import { SCHEMA_VERSION, SCHEMA_VERSION_MIN } from './schema.ts'
 
 export interface Meta {
   readonly cluster: string
@@ -23,8 +24,17 @@ export interface Meta {
   readonly leaseMsMax: number
   /** The last epoch that every replica has joined, or of which the operator said that nobody leads an earlier one. */
   readonly settledEpoch: number
+  /** The longest restart lease that was ever granted; 0 in schema 4. */
+  readonly restartLeaseMsMax: number
+  /** What revocations were acknowledged with when this was written; undefined in schema 4 and before a primary wrote it. */
+  readonly durability: DurabilityLevel | undefined
+  /** Whether less than `durability` may have been acknowledged. */
+  readonly degraded: boolean
+  /** The last epoch that a restore without revocations began; 0 for none. */
+  readonly withoutRevocationsEpoch: number
 }
 
+/** Columns that schema 5 added are absent in a database of schema 4. */
 interface MetaColumns {
   readonly cluster: string
   readonly schema: number
@@ -38,6 +48,10 @@ interface MetaColumns {
   readonly audit_head: Buffer
   readonly lease_ms_max: number
   readonly settled_epoch: number
+  readonly restart_lease_ms_max?: number
+  readonly durability?: string
+  readonly degraded?: number
+  readonly without_revocations_epoch?: number
 }
 
 /** Keeps the statement: replicas read this row after every transaction they apply. */
@@ -64,6 +78,10 @@ export class MetaReader {
       auditHead: row.audit_head,
       leaseMsMax: row.lease_ms_max,
       settledEpoch: row.settled_epoch,
+      restartLeaseMsMax: row.restart_lease_ms_max ?? 0,
+      durability: DURABILITY_LEVELS.find((level) => level === row.durability),
+      degraded: row.degraded === 1,
+      withoutRevocationsEpoch: row.without_revocations_epoch ?? 0,
     }
   }
 
@@ -92,10 +110,10 @@ export function checkMeta(meta: Meta, cluster: string, file: string): void {
       },
     )
   }
-  if (meta.schema < SCHEMA_VERSION) {
+  if (meta.schema < SCHEMA_VERSION_MIN) {
     throw new MacaroondError(
       'schema_older',
-      `${file} has schema ${meta.schema}, which was never released; this macaroond knows ${SCHEMA_VERSION}`,
+      `${file} has schema ${meta.schema}, which was never released; this macaroond reads ${SCHEMA_VERSION_MIN} to ${SCHEMA_VERSION}`,
       { hint: 'start with an empty data folder' },
     )
   }

@@ -4,9 +4,88 @@
  */
 
 /** Raised with every change below; a database with a higher one was written by a newer macaroond and is refused. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
-export const SCHEMA = `
+/** The oldest schema that is read. A primary migrates it at its first write; a replica, a restore and a drill read it as it is. */
+export const SCHEMA_VERSION_MIN = 4
+
+/**
+ * From schema 4 to 5. Columns and tables are only added, so no row is rewritten: the transaction changes a few pages,
+ * however large the database is.
+ */
+const ADDED_COLUMNS_5: Readonly<Record<'meta' | 'epochs', readonly string[]>> = {
+  meta: [
+    // The longest restart lease that was ever granted; 0 while this cluster grants none.
+    'restart_lease_ms_max INTEGER NOT NULL DEFAULT 0',
+    // What the primary acknowledged revocations with when this was written: local, replica or archive; empty if unknown.
+    "durability TEXT NOT NULL DEFAULT ''",
+    // 1 if the primary may acknowledge a revocation that reached less than `durability`.
+    'degraded INTEGER NOT NULL DEFAULT 0',
+    // The last epoch that a restore without revocations began: denials of its replicas wait for an operator.
+    'without_revocations_epoch INTEGER NOT NULL DEFAULT 0',
+  ],
+  epochs: [
+    // The last revocation that this epoch took over from its parent.
+    'base_seq INTEGER NOT NULL DEFAULT 0',
+    // Timeline that this epoch continues; NULL after a restore, and in rows from before schema 5.
+    'parent TEXT',
+  ],
+}
+
+const ADDED_TABLES_5 = `
+-- Whoever may still judge by something older than this epoch, and for how long. NULL means any peer, any boot.
+CREATE TABLE may_hold_older (
+  peer_id TEXT,
+  boot_id TEXT,
+  lease_ms INTEGER NOT NULL,
+  why TEXT NOT NULL
+) STRICT;
+
+-- Replicas that the primary's configuration names: a restore asks each of them what it knows.
+CREATE TABLE configured_replicas (
+  peer_id TEXT PRIMARY KEY,
+  region TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Revocations of an undone timeline that the primary took over from a replica by itself: the count is limited.
+CREATE TABLE adoptions (
+  peer_id TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  revocations INTEGER NOT NULL,
+  PRIMARY KEY (peer_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+-- Revocations of an undone timeline that an operator gave up: the one exception to "once refused, always refused".
+CREATE TABLE forgotten (
+  seq INTEGER PRIMARY KEY,
+  timeline TEXT NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+
+-- Cut-offs that were asked for while the primary doubted its clock: each is appended again once its time is believed.
+CREATE TABLE due_cut_offs (
+  seq INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  org TEXT NOT NULL,
+  key BLOB NOT NULL,
+  at_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  reason TEXT NOT NULL
+) STRICT;
+
+-- The newest entry that this database knows of each archive: how a place is recognized as the one that holds its history.
+CREATE TABLE archive_chains (
+  place INTEGER PRIMARY KEY,
+  entry INTEGER NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+`
+
+const SCHEMA_4 = `
 CREATE TABLE meta (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   cluster TEXT NOT NULL,
@@ -113,3 +192,11 @@ CREATE TABLE audit (
   hash BLOB NOT NULL
 ) STRICT;
 `
+
+export const MIGRATE_4_TO_5: string =
+  Object.entries(ADDED_COLUMNS_5)
+    .flatMap(([table, columns]) => columns.map((column) => `ALTER TABLE ${table} ADD COLUMN ${column};\n`))
+    .join('') + ADDED_TABLES_5
+
+/** A new database is made the way an old one is migrated, so both end with the same tables. */
+export const SCHEMA: string = SCHEMA_4 + MIGRATE_4_TO_5

@@ -1,4 +1,5 @@
 /** The `status` call on the `admin` channel: what a node says of itself, for operators. Nothing in it is a secret. */
+import type { Alarm } from '../service/alarms.ts'
 import type { DurabilityLevel } from './revoke.ts'
 
 export interface ReplicaLink {
@@ -62,6 +63,8 @@ export interface PrimaryStatus {
   readonly authorityKey: string
   /** Null where nothing is archived. */
   readonly archive: ArchiveStatus | null
+  /** What an operator has to act on, the critical ones first; empty when all is well. */
+  readonly alarms: readonly Alarm[]
   readonly replicas: readonly ReplicaLink[]
 }
 
@@ -116,6 +119,8 @@ export interface ReplicaStatus {
   readonly stream: LinkState
   /** Set while this replica refuses its primary (S10), or has met a revocation that it does not understand (V7). */
   readonly alarm: string | null
+  /** What an operator has to act on, the critical ones first; empty when all is well. */
+  readonly alarms: readonly Alarm[]
   readonly walBytes: number
 }
 

@@ -40,6 +40,7 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
       },
       rollback: () => void rollback.run(),
       positionAt: () => undefined,
+      migrate: () => false,
       reload: () => loadState(connection, [kek], systemEntropy),
     },
     clock: systemClock,

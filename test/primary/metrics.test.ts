@@ -27,6 +27,7 @@ const STATUS: PrimaryStatus = {
   position: '2.000000000000001f.0123456789abcdef',
   timeline: 'aa',
   writes: 'open',
+  alarms: [],
   revocationSeq: 12,
   orgs: 2,
   freshness: { boundMs: 5_101, leaseMs: 5_000, settled: true, clockDoubt: null },

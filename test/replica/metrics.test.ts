@@ -20,6 +20,7 @@ const NEW: ReplicaStatus = {
   wal: { phase: 'connecting', error: null },
   stream: { phase: 'connecting', error: null },
   alarm: null,
+  alarms: [],
   walBytes: 0,
 }
 

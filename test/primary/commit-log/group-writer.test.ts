@@ -46,6 +46,7 @@ class MemoryPort implements TransactionPort {
     this.rollbacks += 1
   }
   readonly positionAt = (): undefined => undefined
+  readonly migrate = (): boolean => false
   /** What was known when it was called last. */
   known: KnownRevocations | undefined
   readonly reload = (known?: KnownRevocations): AuthorityState => {

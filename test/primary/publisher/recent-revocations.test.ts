@@ -44,6 +44,7 @@ function setUp(fails: () => boolean = () => false): { log: Log; recent: RecentRe
       written = []
     },
     positionAt: () => undefined,
+    migrate: () => false,
     reload: () => STATE,
   }
   return { log, recent, port: recent.following(port) }

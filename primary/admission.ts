@@ -1,0 +1,60 @@
+/** Who may open which channel of the primary, and who serves it. */
+import type { Connection } from '../shared/channel/connection.ts'
+import type { Acceptance } from '../shared/channel/inbound.ts'
+import type { PeerRegistry } from '../shared/channel/peers.ts'
+import { assert, reportOf } from '../shared/errors.ts'
+import { notAReplica, notHere } from './api/gate.ts'
+import { serveCalls } from './api/serve.ts'
+import type { Publisher } from './publisher/publisher.ts'
+
+/** A peer that wants to open a channel. */
+export interface Claim {
+  readonly peer: Parameters<PeerRegistry['admit']>[0]
+  readonly channel: Connection['channel']
+  readonly hello: Connection['hello']
+  /** `host:port` it dials from. */
+  readonly address: string
+}
+
+export interface AdmissionOptions {
+  readonly peers: PeerRegistry
+  readonly publisher: Publisher
+  /** What the calls of `sign` and `admin` need, beside the connection and its peer. */
+  readonly calls: () => Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer'>
+}
+
+export class Admission {
+  readonly #options: AdmissionOptions
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options
+  }
+
+  accept({ peer, channel, hello, address }: Claim): Acceptance {
+    const { peers, publisher } = this.#options
+    const admission = peers.admit(peer, channel, address)
+    if (!admission.ok) return admission
+    const ships = channel === 'wal' || channel === 'revocations'
+    // What a replica acknowledges opens writes and makes revocations durable: an operator's word must not pass for that.
+    if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
+    if (channel === 'wal') return publisher.acceptWal(peer, hello)
+    if (channel === 'revocations') return publisher.acceptRevocations(peer, hello)
+    if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }
+    return { ok: false, error: reportOf(notHere(channel)) }
+  }
+
+  async serve(connection: Connection): Promise<void> {
+    const { peers, publisher, calls } = this.#options
+    if (!peers.track(connection)) return
+    const peer = peers.find(connection.remotePeer)
+    assert(peer !== undefined, 'a tracked peer is known')
+    switch (connection.channel) {
+      case 'wal':
+        return publisher.serveWal(peer.id, connection)
+      case 'revocations':
+        return publisher.serveRevocations(peer.id, connection)
+      default:
+        return serveCalls({ ...calls(), connection, peer })
+    }
+  }
+}

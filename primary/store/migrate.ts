@@ -1,0 +1,49 @@
+/**
+ * Brings a database of an older schema to this one, in one audited transaction of its own. It is a write like any other: a
+ * primary whose disk may have been put back migrates nothing before a witness has confirmed its position.
+ */
+import { MetaReader } from '../../shared/database/meta.ts'
+import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
+import { nextAuditRow } from '../authority/audit.ts'
+import { RowWriter } from './row-writer.ts'
+
+export function needsMigration(db: Connection): boolean {
+  return new MetaReader(db).read().schema < SCHEMA_VERSION
+}
+
+/** To be called inside a transaction that is committed and shipped. */
+export function migrate(db: Connection, atMs: number): void {
+  const { schema, cluster, auditSeq, auditHead } = new MetaReader(db).read()
+  db.exec(MIGRATE_4_TO_5)
+  const audit = nextAuditRow(
+    { seq: auditSeq, hash: auditHead },
+    {
+      atMs,
+      actor: 'primary',
+      action: 'database.migrate',
+      org: '',
+      target: cluster,
+      detail: { from: schema, to: SCHEMA_VERSION },
+    },
+  )
+  new RowWriter(db).write({ table: 'audit', row: audit })
+  const settle = db.prepare('UPDATE meta SET schema = ?, txid = txid + 1, audit_seq = ?, audit_head = ?')
+  settle.run(SCHEMA_VERSION, audit.seq, audit.hash)
+}
+
+/**
+ * Rows of `may_hold_older` are promises to peers that this version cannot keep: it would acknowledge a revocation while one
+ * of them may still accept the token. Throws schema_newer.
+ */
+export function refuseUnkeptLeases(db: Connection, file: string): void {
+  if (needsMigration(db)) return
+  const outstanding = db.prepare<[], number>('SELECT count(*) FROM may_hold_older').pluck().get() ?? 0
+  if (outstanding === 0) return
+  throw new MacaroondError(
+    'schema_newer',
+    `${file} has ${outstanding} restart leases outstanding, and this macaroond grants none`,
+    { hint: 'start the macaroond that wrote it, wait until it says that no restart lease is outstanding, and stop it' },
+  )
+}

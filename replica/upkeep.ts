@@ -1,0 +1,112 @@
+/** What a replica does beside following and verifying: checkpoints, the scrub of its copy, the sweep and the saving of its tables. */
+import { MacaroondError, reportOf } from '../shared/errors.ts'
+import type { Host } from '../shared/host.ts'
+import type { Log } from '../shared/log.ts'
+import type { ReplicaConfig } from './config.ts'
+import type { Freshness } from './freshness/freshness.ts'
+import type { DatabaseCopy } from './store/database-copy.ts'
+import type { Tables } from './tables/tables.ts'
+
+export interface UpkeepOptions {
+  readonly config: Pick<ReplicaConfig, 'checkpoint' | 'maintenance'>
+  readonly host: Host
+  readonly log: Log
+  readonly copy: DatabaseCopy
+  readonly tables: Tables
+  readonly freshness: Freshness
+  /** The disk changed pages of the copy: a snapshot has to replace it. */
+  readonly onDamaged: () => void
+  readonly onFatal: (error: unknown) => void
+}
+
+export class Upkeep {
+  readonly #options: UpkeepOptions
+  readonly #stopped = new AbortController()
+  readonly #cancelJobs: (() => void)[] = []
+  #checkpointAt: number
+  #scrubbing: Promise<void> | undefined
+  #sweeping: Promise<void> | undefined
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+    this.#checkpointAt = options.config.checkpoint.pages
+  }
+
+  start(): void {
+    const { config, host, log } = this.#options
+    const { scrub, sweep } = config.maintenance
+    this.#cancelJobs.push(
+      host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
+      host.schedule({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
+    )
+  }
+
+  /** Resolves once no job runs any more. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    for (const cancel of this.#cancelJobs) cancel()
+    await Promise.all([this.#scrubbing, this.#sweeping])
+  }
+
+  /** After pages were applied: the WAL may have grown enough for a checkpoint. */
+  applied(): void {
+    const { copy, host } = this.#options
+    if (copy.walFrames >= this.#checkpointAt) host.clock.soon(() => void this.#checkpoint())
+  }
+
+  /** Without the saved table the next start takes longer, nothing else. */
+  async saveTables(): Promise<void> {
+    const { tables, log } = this.#options
+    try {
+      await tables.save()
+    } catch (error) {
+      log.warn({ error: reportOf(error) }, 'the table of revocations could not be saved')
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    if (this.#stopped.signal.aborted) return
+    const { copy, config, log, onFatal } = this.#options
+    // While a reader keeps the WAL from being emptied, the next try waits until it has grown by as much again.
+    this.#checkpointAt = copy.walFrames + config.checkpoint.pages
+    try {
+      if (await copy.checkpoint()) this.#checkpointAt = config.checkpoint.pages
+    } catch (error) {
+      const full = error instanceof MacaroondError && error.code === 'disk_full'
+      // What could not be copied is still in the WAL, whole.
+      if (full) log.error('the disk is full: no checkpoint')
+      else onFatal(error)
+    }
+  }
+
+  #scrub(): Promise<void> {
+    this.#scrubbing ??= this.#readWholeCopy().finally(() => (this.#scrubbing = undefined))
+    return this.#scrubbing
+  }
+
+  async #readWholeCopy(): Promise<void> {
+    const { copy, log, onDamaged } = this.#options
+    const outcome = await copy.scrub(this.#stopped.signal)
+    if (outcome === 'stopped') return
+    if (outcome === 'sound') return log.info('scrub: every page is as it was applied')
+    log.error('scrub: the disk changed pages of this copy; a snapshot will replace it')
+    onDamaged()
+  }
+
+  #sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweepTables().finally(() => (this.#sweeping = undefined))
+    return this.#sweeping
+  }
+
+  /** Only while a lease says that the primary's clock shows the same time. */
+  async #sweepTables(): Promise<void> {
+    const { freshness, tables, log } = this.#options
+    const now = freshness.now()
+    const time = freshness.time(now)
+    if (!time.credible || freshness.remainingMs(now) <= 0) return
+    const before = tables.counts.revocations
+    await tables.sweep(time.earliestMs, this.#stopped.signal)
+    await this.saveTables()
+    log.info({ dropped: before - tables.counts.revocations }, 'sweep: revocations that hit nothing')
+  }
+}
