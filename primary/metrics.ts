@@ -1,6 +1,7 @@
 /** What `status` says, as metrics. */
 import { counter, each, gauge, gauges, type Metric, type Sample, states } from '../shared/metrics/metric.ts'
 import { parsePosition } from '../shared/position.ts'
+import { alarmMetric } from '../shared/service/alarm-metric.ts'
 import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
 import {
   type DestinationStatus,
@@ -16,6 +17,7 @@ export function primaryMetrics(status: PrimaryStatus): readonly Metric[] {
     ...freshnessMetrics(status),
     ...durabilityMetrics(status),
     ...replicaMetrics(status.replicas),
+    alarmMetric(status.alarms),
     ...(archive === null ? [] : archiveMetrics([archive, ...archive.copies])),
   ]
 }

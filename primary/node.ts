@@ -7,7 +7,7 @@ import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
-import { type MacaroondError, reportOf } from '../shared/errors.ts'
+import type { MacaroondError } from '../shared/errors.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import type { Txid } from '../shared/ids.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
@@ -34,6 +34,7 @@ import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
 import { refuseUnkeptLeases } from './store/migrate.ts'
 import { transactionsOn } from './store/transactions.ts'
 import { Admission } from './admission.ts'
+import { watchPrimary } from './alarms.ts'
 import { WritesGate } from './writes-gate.ts'
 
 /** Among the witnesses; no PeerId looks like it. */
@@ -139,6 +140,7 @@ export class Primary implements Service {
     primary.#maintenance.start()
     primary.#purging.start()
     primary.#settling.look()
+    primary.#startAlarms()
     log.info({ boundMs: primary.#granting.boundMs }, 'revocations bind everywhere within this bound')
     return primary
   }
@@ -161,6 +163,7 @@ export class Primary implements Service {
 
   async stop(): Promise<void> {
     this.#gate.stop()
+    this.#alarms.stop()
     await this.#purging.stop()
     this.#settling.close()
     this.#publisher.close()
@@ -171,6 +174,17 @@ export class Primary implements Service {
     await this.#maintenance.stop()
     this.#commitLog.close()
     this.#lock.release()
+  }
+
+  #startAlarms(): void {
+    watchPrimary(this.#alarms, {
+      state: () => this.#writer.state,
+      gate: this.#gate,
+      granting: this.#granting,
+      durability: this.#durability,
+      archives: () => this.#archives,
+    })
+    this.#alarms.start()
   }
 
   #openCommitLog(): CommitLog {
@@ -191,7 +205,7 @@ export class Primary implements Service {
       onCommitted: () => this.#committed(),
       onGap: (gap) =>
         log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
-      onDamagedLog: (error) => log.error({ error: reportOf(error) }, 'the segment log is damaged'),
+      onDamagedLog: (error) => this.#alarms.set('log_damaged', error.message),
     })
   }
 
@@ -205,6 +219,7 @@ export class Primary implements Service {
       time: () => this.#granting.time,
       migrate: () => this.#writer.migrate(),
       submit: (command) => this.#writer.submit(command),
+      onRefused: () => this.#alarms.refresh(),
       onFatal: (error) => this.#stopAtOnce(error),
     })
   }

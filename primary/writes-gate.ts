@@ -21,13 +21,15 @@ export interface WritesGateOptions {
   /** Called once, before the first write of this process. What it throws ends the process. */
   readonly migrate: () => void
   readonly submit: (command: Command) => Promise<unknown>
+  /** `refusals` has one more. */
+  readonly onRefused: () => void
   readonly onFatal: (error: unknown) => void
 }
 
 export class WritesGate {
   readonly #options: WritesGateOptions
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once (S10). */
-  readonly #refused = new Set<string>()
+  readonly #refused = new Map<string, string>()
   #agreement: Agreement
   #stopping = false
 
@@ -45,6 +47,11 @@ export class WritesGate {
 
   get confirmed(): boolean {
     return this.#agreement.confirmed
+  }
+
+  /** By replica: why it is refused. */
+  get refusals(): readonly (readonly [replica: string, message: string])[] {
+    return [...this.#refused]
   }
 
   get stopping(): boolean {
@@ -72,12 +79,12 @@ export class WritesGate {
     return opens
   }
 
-  /** A claim that is not ours is written down once (S10); while writes are not open, the log line is the only record. */
+  /** A claim that is not ours is written down once (S10); while writes are not open, the alarm is the only record. */
   refused(replica: string, message: string): void {
-    const { log, submit } = this.#options
+    const { log, submit, onRefused } = this.#options
     if (this.#refused.has(replica)) return
-    this.#refused.add(replica)
-    log.error({ replica, message }, 'a replica contradicts this primary and was refused')
+    this.#refused.set(replica, message)
+    onRefused()
     const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
     submit(command).catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
   }

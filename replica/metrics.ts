@@ -1,10 +1,11 @@
 /** What `status` says, as metrics. */
 import { each, gauge, gauges, type Metric, type Sample } from '../shared/metrics/metric.ts'
+import { alarmMetric } from '../shared/service/alarm-metric.ts'
 import { parsePosition } from '../shared/position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
 
 export function replicaMetrics(status: ReplicaStatus): readonly Metric[] {
-  return [...ownMetrics(status), ...freshnessMetrics(status), ...linkMetrics(status)]
+  return [...ownMetrics(status), ...freshnessMetrics(status), ...linkMetrics(status), alarmMetric(status.alarms)]
 }
 
 function ownMetrics(status: ReplicaStatus): readonly Metric[] {
@@ -40,20 +41,13 @@ function freshnessMetrics({ freshness }: ReplicaStatus): readonly Metric[] {
   ]
 }
 
-function linkMetrics({ wal, stream, alarm }: ReplicaStatus): readonly Metric[] {
+function linkMetrics({ wal, stream }: ReplicaStatus): readonly Metric[] {
   const connected = each(
     Object.entries({ wal, revocations: stream }),
     ([channel]) => ({ channel }),
     ([, { phase }]) => phase === 'connected',
   )
-  return [
-    gauges('macaroond_primary_connected', '1 while a channel to the primary is open.', connected),
-    gauge(
-      'macaroond_alarm',
-      '1 while this replica refuses its primary, or judges nothing; `status` says why.',
-      alarm !== null,
-    ),
-  ]
+  return [gauges('macaroond_primary_connected', '1 while a channel to the primary is open.', connected)]
 }
 
 function seconds(ms: number | null): number | null {

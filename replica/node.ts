@@ -19,6 +19,7 @@ import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
+import { watchReplica } from './alarms.ts'
 import type { ReplicaConfig } from './config.ts'
 import { Feed } from './feed/feed.ts'
 import { RecentRows } from './feed/recent-rows.ts'
@@ -93,7 +94,7 @@ export class Replica implements Service {
     this.#startedMs = clock.monotonicMs()
     this.#lock = lock
     this.#alarms = new AlarmBoard(clock, log)
-    this.#links = new PrimaryLinks({ config, identity, host, log })
+    this.#links = new PrimaryLinks({ config, identity, host, log, onAlarm: () => this.#alarms.refresh() })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     const onRows: RowObserver = (place, stretch) => this.#rows.take(place, stretch)
     const savedAt = join(data, 'revocations.table')
@@ -118,8 +119,10 @@ export class Replica implements Service {
     this.#verify = new VerifyApi(judging)
     this.#guestVerify = new VerifyApi(judging)
     this.#follower = this.#openFollower()
+    watchReplica(this.#alarms, { links: this.#links, tables: this.#tables, freshness: this.#freshness })
     this.#upkeep = new Upkeep({
       config,
+      alarms: this.#alarms,
       host,
       log,
       copy: this.#copy,
@@ -150,6 +153,7 @@ export class Replica implements Service {
       transport,
     })
     replica.#connect()
+    replica.#alarms.start()
     return replica
   }
 
@@ -168,6 +172,7 @@ export class Replica implements Service {
   }
 
   async stop(): Promise<void> {
+    this.#alarms.stop()
     await Promise.all([this.#links.stop(), this.#listener?.close(), this.#upkeep.stop()])
     this.#feed.close()
     this.#freshness.close()

@@ -25,6 +25,8 @@ export interface PrimaryLinksOptions {
   readonly identity: Identity
   readonly host: Host
   readonly log: Log
+  /** An alarm is on. */
+  readonly onAlarm: () => void
 }
 
 export class PrimaryLinks {
@@ -81,10 +83,8 @@ export class PrimaryLinks {
   /** `undefined` when this channel has met the history it knows. */
   diverged(name: LinkName, message: string | undefined): void {
     if (message === undefined) return void this.#alarms.delete(name)
-    if (this.#alarms.get(name) !== message) {
-      this.#options.log.error({ channel: name, message }, 'ALARM: this replica and its primary contradict each other')
-    }
     this.#alarms.set(name, message)
+    this.#options.onAlarm()
   }
 
   async stop(): Promise<void> {

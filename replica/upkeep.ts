@@ -2,6 +2,7 @@
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
+import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { ReplicaConfig } from './config.ts'
 import type { Freshness } from './freshness/freshness.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
@@ -11,6 +12,7 @@ export interface UpkeepOptions {
   readonly config: Pick<ReplicaConfig, 'checkpoint' | 'maintenance'>
   readonly host: Host
   readonly log: Log
+  readonly alarms: Pick<AlarmBoard, 'set'>
   readonly copy: DatabaseCopy
   readonly tables: Tables
   readonly freshness: Freshness
@@ -66,15 +68,16 @@ export class Upkeep {
 
   async #checkpoint(): Promise<void> {
     if (this.#stopped.signal.aborted) return
-    const { copy, config, log, onFatal } = this.#options
+    const { copy, config, alarms, onFatal } = this.#options
     // While a reader keeps the WAL from being emptied, the next try waits until it has grown by as much again.
     this.#checkpointAt = copy.walFrames + config.checkpoint.pages
     try {
       if (await copy.checkpoint()) this.#checkpointAt = config.checkpoint.pages
+      alarms.set('disk_full', undefined)
     } catch (error) {
       const full = error instanceof MacaroondError && error.code === 'disk_full'
       // What could not be copied is still in the WAL, whole.
-      if (full) log.error('the disk is full: no checkpoint')
+      if (full) alarms.set('disk_full', 'no checkpoint')
       else onFatal(error)
     }
   }
@@ -85,11 +88,11 @@ export class Upkeep {
   }
 
   async #readWholeCopy(): Promise<void> {
-    const { copy, log, onDamaged } = this.#options
+    const { copy, log, alarms, onDamaged } = this.#options
     const outcome = await copy.scrub(this.#stopped.signal)
     if (outcome === 'stopped') return
+    alarms.set('copy_damaged', outcome === 'sound' ? undefined : 'the scrub found it')
     if (outcome === 'sound') return log.info('scrub: every page is as it was applied')
-    log.error('scrub: the disk changed pages of this copy; a snapshot will replace it')
     onDamaged()
   }
 

@@ -6,6 +6,7 @@ import type { ArchiveStatus, LinkState, NodeStatus } from '../../shared/protocol
 import { explain } from '../arguments/explain.ts'
 import { askStatus, profileOf } from '../clients.ts'
 import { EXIT_UNAVAILABLE } from '../exit-status.ts'
+import { alarmLines, type Told } from './status-alarms.ts'
 import { printable, table, type Terminal } from '../terminal.ts'
 
 export function addStatus(parent: Command, terminal: Terminal): void {
@@ -16,7 +17,8 @@ export function addStatus(parent: Command, terminal: Terminal): void {
       const profile = profileOf(own, terminal.env)
       const nodes = await askAll(profile)
       if (!nodes.some(({ reachable }) => reachable)) terminal.status = EXIT_UNAVAILABLE
-      terminal.answer({ cluster: profile.cluster, nodes }, table([HEADER, ...nodes.map(rowOf)]))
+      const lines = [...alarmLines(nodes.flatMap(toldBy)), ...table([HEADER, ...nodes.map(rowOf)])]
+      terminal.answer({ cluster: profile.cluster, nodes }, lines)
     })
   explain(command, {
     examples: ['macaroond status', 'macaroond status --json'],
@@ -26,6 +28,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
       'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), durability (revocations, degraded, degradedSinceMs, degradedAnswers), log, walFrames, authorityKey, replicas (each with its lag)',
       '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts", "copies"} | null',
       'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
+      'both: alarms, each {"code", "severity": "critical" | "warning", "about", "message", "action", "sinceMs"}, the critical ones first; a node of 0.1.0 has none',
     ],
     exit: '4 when no node answers',
   })
@@ -68,41 +71,28 @@ function rowOf(answer: Answer): readonly string[] {
   return [...who, ...what, printable(stateText(status))]
 }
 
-function stateText(status: NodeStatus): string {
-  if (status.role === 'primary') {
-    const { boundMs, settled, clockDoubt } = status.freshness
-    const lags = status.replicas.map(({ name, wal, lag }) => `${name} ${wal ? `${lag ?? '?'} behind` : 'away'}`)
-    const bound = `revocations bind within ${boundMs} ms`
-    const { degradedSinceMs } = status.durability
-    const degraded =
-      degradedSinceMs === null
-        ? []
-        : [`DEGRADED since ${new Date(degradedSinceMs).toISOString()}: revocations are not durable`]
-    const unsettled = settled ? [] : ['not every replica has joined this epoch']
-    const doubt = clockDoubt === null ? [] : [clockDoubt]
-    return [
-      `writes ${status.writes}`,
-      bound,
-      ...degraded,
-      ...unsettled,
-      ...doubt,
-      ...lags,
-      ...archiveText(status.archive),
-    ].join(', ')
-  }
-  if (status.alarm !== null) return `ALARM: ${status.alarm}`
-  const { leaseMs, clockDoubt } = status.freshness
-  const lease = leaseMs > 0 ? `lease ${leaseMs} ms` : 'NO LEASE: every verdict is unavailable'
-  const doubt = clockDoubt === null ? [] : [clockDoubt]
-  return [lease, ...doubt, `pages ${linkText(status.wal)}`, `revocations ${linkText(status.stream)}`].join(', ')
+function toldBy(answer: Answer): readonly Told[] {
+  if (!answer.reachable) return []
+  const { role, region, status } = answer
+  return [{ who: region === null ? role : `${role} ${region}`, status }]
 }
 
-/** What needs somebody comes first, because a terminal cuts lines. */
+function stateText(status: NodeStatus): string {
+  if (status.role === 'primary') {
+    const lags = status.replicas.map(({ name, wal, lag }) => `${name} ${wal ? `${lag ?? '?'} behind` : 'away'}`)
+    const bound = `revocations bind within ${status.freshness.boundMs} ms`
+    return [`writes ${status.writes}`, bound, ...lags, ...archiveText(status.archive)].join(', ')
+  }
+  const { leaseMs } = status.freshness
+  const lease = leaseMs > 0 ? `lease ${leaseMs} ms` : 'NO LEASE: every verdict is unavailable'
+  return [lease, `pages ${linkText(status.wal)}`, `revocations ${linkText(status.stream)}`].join(', ')
+}
+
 function archiveText(archive: ArchiveStatus | null): readonly string[] {
   if (archive === null) return ['no archive']
-  const { alerts, lag, lastDrill } = archive
+  const { lag, lastDrill } = archive
   const drill = lastDrill === null ? [] : [lastDrill.ok ? `drilled ${agoText(lastDrill.atMs)} ago` : 'DRILL FAILED']
-  return [...alerts.map((alert) => `ARCHIVE: ${alert}`), `archive ${lag} behind`, ...drill]
+  return [`archive ${lag} behind`, ...drill]
 }
 
 function agoText(atMs: number): string {

@@ -5,7 +5,7 @@ import type { Txid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
 import type { DestinationStatus } from '../../shared/protocol/status.ts'
 import { Threshold } from '../durability/threshold.ts'
-import { alertsOf } from './alerts.ts'
+import { alertsOf, type ArchiveAlert } from './alerts.ts'
 import { JOB_SCHEDULES, rulesOf } from './config.ts'
 import { step } from './core.ts'
 import { type ArchiverEvent, type ArchiverState, type JobName, startArchiver, type Work } from './state.ts'
@@ -29,7 +29,6 @@ const FINAL: ReadonlySet<string> = new Set([
 /** A start waits so long for the archive to say who leads; one that cannot be reached keeps no primary down. */
 const CLAIM_WAIT_MS = 3_000
 const STOP_WAIT_MS = 3_000
-const WATCH_MS = 5_000
 const JOBS = Object.keys(JOB_SCHEDULES) as JobName[]
 
 export class Archiver {
@@ -43,8 +42,6 @@ export class Archiver {
   #working: Promise<void> = Promise.resolve()
   #aside: Promise<void> = Promise.resolve()
   #callOff: CallOff | undefined
-  #endWatch: CallOff = () => undefined
-  #alerts: readonly string[] = []
 
   constructor(options: ArchiverOptions) {
     this.#options = options
@@ -59,7 +56,6 @@ export class Archiver {
   async start(): Promise<void> {
     this.#step({ kind: 'tick' })
     await this.#orLater(this.#firstClaim.promise, CLAIM_WAIT_MS)
-    this.#endWatch = this.#options.clock.every(WATCH_MS, () => this.#lookForAlerts())
   }
 
   /** Called with every commit; returns at once. */
@@ -82,7 +78,6 @@ export class Archiver {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#callOff?.()
-    this.#endWatch()
     const uploaded = this.#working.then(() => this.#uploadRest())
     await this.#orLater(Promise.all([uploaded, this.#aside]), STOP_WAIT_MS)
   }
@@ -101,8 +96,17 @@ export class Archiver {
       bytes: [...files.values()].reduce((sum, { bytes }) => sum + bytes, 0),
       lastDrill: this.#worker.lastDrill,
       jobs: JOBS.map((job) => ({ job, doneAtMs: this.#doneAtMs.get(job) ?? null })),
-      alerts: alertsOf(this.#state, nowMs, rulesOf(this.#options.config)),
+      alerts: this.alerts.map(({ text }) => text),
     }
+  }
+
+  /** What an operator should look at; empty when all is well. */
+  get alerts(): readonly ArchiveAlert[] {
+    return alertsOf(this.#state, this.#options.clock.monotonicMs(), rulesOf(this.#options.config))
+  }
+
+  get location(): string {
+    return this.#options.location
   }
 
   #step(event: ArchiverEvent): void {
@@ -185,13 +189,5 @@ export class Archiver {
       if (event?.kind !== 'uploaded') return
       this.#state = { ...this.#state, archived: event.archived }
     }
-  }
-
-  /** Each is said once when it comes, and again when another one joins it. */
-  #lookForAlerts(): void {
-    const alerts = alertsOf(this.#state, this.#options.clock.monotonicMs(), rulesOf(this.#options.config))
-    const fresh = alerts.filter((alert) => !this.#alerts.includes(alert))
-    this.#alerts = alerts
-    for (const alert of fresh) this.#options.log.error({ alert }, 'the archive needs attention')
   }
 }

@@ -4,6 +4,8 @@
  */
 import type { Txid } from '../../shared/ids.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
+import type { Case } from '../../shared/service/alarm-board.ts'
+import type { ArchiveAlert } from './alerts.ts'
 import type { Archiver } from './archiver.ts'
 import type { JobName } from './state.ts'
 
@@ -46,6 +48,14 @@ export class Archives {
     const copies = this.#copies.map((copy) => copy.status())
     const theirs = copies.flatMap(({ location, alerts }) => alerts.map((alert) => `copy ${location}: ${alert}`))
     return { ...status, alerts: [...status.alerts, ...theirs], copies }
+  }
+
+  /** By place: what an alarm of this code says of it. */
+  alertsOf(code: ArchiveAlert['code']): readonly Case[] {
+    return this.#all.flatMap(({ location, alerts }) => {
+      const texts = alerts.filter((alert) => alert.code === code).map(({ text }) => text)
+      return texts.length === 0 ? [] : [[location, texts.join('; ')] as const]
+    })
   }
 
   get #all(): readonly Archiver[] {

@@ -214,13 +214,10 @@ export class Tables implements TokenTables {
   }
 
   #refuseToGuess(message: string): void {
-    if (this.#uninterpretable === message) return
     this.#uninterpretable = message
-    this.#options.log.error({ message }, 'ALARM: this replica answers unavailable until it is upgraded')
   }
 
   #tellPoison(seq: number): void {
     this.#poison = `revocation ${seq} is malformed; the token that it names is denied`
-    this.#options.log.error({ seq }, 'ALARM: a malformed revocation; the token that it names is denied')
   }
 }

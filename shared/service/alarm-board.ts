@@ -1,37 +1,107 @@
-/** The alarms of one node that are on. Each is logged when it begins and when it ends. */
-import type { Clock } from '../clock.ts'
+/**
+ * The alarms of one node that are on. A part of the node sets an alarm when something happens, or the board looks at a
+ * condition every few seconds and whenever it is asked. Each alarm is logged when it begins and when it ends.
+ */
+import type { CallOff, Clock, Timers } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { type Alarm, type AlarmCode, ALARMS } from './alarms.ts'
 
-export class AlarmBoard {
-  readonly #clock: Pick<Clock, 'wallMs'>
-  readonly #log: Log
-  readonly #on = new Map<AlarmCode, Alarm>()
+const LOOK_MS = 5_000
+/** Details may change all the time, as a count does. */
+const TELL_AGAIN_MS = 60_000
 
-  constructor(clock: Pick<Clock, 'wallMs'>, log: Log) {
+interface Raised {
+  readonly alarm: Alarm
+  readonly sinceMonotonicMs: number
+  readonly told: { readonly message: string; readonly atMs: number } | undefined
+}
+
+/** Of one alarm: which of several, and its details. */
+export type Case = readonly [about: string, detail: string]
+
+export class AlarmBoard {
+  readonly #clock: Clock & Pick<Timers, 'every'>
+  readonly #log: Log
+  readonly #raised = new Map<string, Raised>()
+  readonly #looks: (() => void)[] = []
+  #endLooking: CallOff | undefined
+
+  constructor(clock: Clock & Pick<Timers, 'every'>, log: Log) {
     this.#clock = clock
     this.#log = log
   }
 
   /** The critical ones first, the oldest of each severity first. */
   get list(): readonly Alarm[] {
+    this.refresh()
+    const on = [...this.#raised.values()].filter((raised) => this.#isOn(raised)).map(({ alarm }) => alarm)
     const rank = ({ severity, sinceMs }: Alarm): readonly [number, number] => [severity === 'critical' ? 0 : 1, sinceMs]
-    return [...this.#on.values()].toSorted((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1])
+    return on.toSorted((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1])
   }
 
-  /** Raises the alarm with these details, or ends it when they are undefined. To say the same again is nothing new. */
-  set(code: AlarmCode, detail: string | undefined): void {
-    const before = this.#on.get(code)
-    if (detail === undefined) return before === undefined ? undefined : this.#end(before)
+  /**
+   * Raises the alarm with these details, or ends it when they are undefined. To say the same again is nothing new.
+   * `about` tells alarms of one code apart.
+   */
+  set(code: AlarmCode, detail: string | undefined, about: string = ''): void {
+    const key = `${code} ${about}`
+    const before = this.#raised.get(key)
+    if (detail === undefined) {
+      this.#raised.delete(key)
+      if (before?.told !== undefined) this.#log.info({ alarm: code, about }, `ended: ${before.told.message}`)
+      return
+    }
     const { severity, summary, action } = ALARMS[code]
-    const message = detail === '' ? summary : `${summary}: ${detail}`
-    if (before?.message === message) return
-    this.#on.set(code, { code, severity, message, action, sinceMs: before?.sinceMs ?? this.#clock.wallMs() })
-    this.#log[severity === 'critical' ? 'error' : 'warn']({ alarm: code, action }, message)
+    const message = [summary, about, detail].filter((part) => part !== '').join(': ')
+    const sinceMs = before?.alarm.sinceMs ?? this.#clock.wallMs()
+    const raised: Raised = {
+      alarm: { code, severity, about, message, action, sinceMs },
+      sinceMonotonicMs: before?.sinceMonotonicMs ?? this.#clock.monotonicMs(),
+      told: before?.told,
+    }
+    this.#raised.set(key, { ...raised, told: this.#tell(raised) })
   }
 
-  #end({ code, message }: Alarm): void {
-    this.#on.delete(code)
-    this.#log.info({ alarm: code }, `ended: ${message}`)
+  /** The alarm is on while `look` gives details. */
+  watch(code: AlarmCode, look: () => string | undefined): void {
+    this.#looks.push(() => this.set(code, look()))
+  }
+
+  /** The same for an alarm that can be on several times at once. */
+  watchEach(code: AlarmCode, look: () => readonly Case[]): void {
+    let before: readonly string[] = []
+    this.#looks.push(() => {
+      const cases = new Map(look())
+      for (const about of before) if (!cases.has(about)) this.set(code, undefined, about)
+      for (const [about, detail] of cases) this.set(code, detail, about)
+      before = [...cases.keys()]
+    })
+  }
+
+  /** Looks at every condition now. */
+  refresh(): void {
+    for (const look of this.#looks) look()
+  }
+
+  start(): void {
+    this.#endLooking = this.#clock.every(LOOK_MS, () => this.refresh(), { background: true })
+  }
+
+  stop(): void {
+    this.#endLooking?.()
+  }
+
+  #isOn({ alarm, sinceMonotonicMs }: Raised): boolean {
+    return this.#clock.monotonicMs() - sinceMonotonicMs >= (ALARMS[alarm.code].afterMs ?? 0)
+  }
+
+  #tell(raised: Raised): Raised['told'] {
+    const { alarm, told } = raised
+    const nowMs = this.#clock.monotonicMs()
+    if (!this.#isOn(raised) || told?.message === alarm.message) return told
+    if (told !== undefined && nowMs - told.atMs < TELL_AGAIN_MS) return told
+    const { code, severity, about, message, action } = alarm
+    this.#log[severity === 'critical' ? 'error' : 'warn']({ alarm: code, about, action }, message)
+    return { message, atMs: nowMs }
   }
 }

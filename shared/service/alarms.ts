@@ -12,12 +12,85 @@ export interface AlarmKind {
   readonly summary: string
   /** What an operator types or does. */
   readonly action: string
+  /** The condition must have lasted this long: it comes and goes while nodes start. 0 without it. */
+  readonly afterMs?: number
 }
 
 const KINDS = {
+  archive_behind: {
+    severity: 'critical',
+    summary: 'transactions wait for the archive, and are on the disks of primary and replicas only',
+    action: 'look at the reason that another alarm or the log names: space, permissions, network; it goes on by itself',
+  },
+  archive_failing: {
+    severity: 'critical',
+    summary: 'nothing arrives in the archive',
+    action:
+      'do what the message says: space, permissions, network. Where the heartbeat fails, `macaroond archive verify` names the first bad file, and somebody else writes there',
+    afterMs: 10_000,
+  },
+  archive_job_failing: {
+    severity: 'warning',
+    summary: 'a job of the archive fails',
+    action: 'do what the message says; the job is tried again by itself',
+    afterMs: 10_000,
+  },
+  archive_late: {
+    severity: 'warning',
+    summary: 'a job of the archive waits for its turn, or works for very long',
+    action: 'look at the speed of the archive, and at `[archive.schedule]`',
+  },
+  clock_doubt: {
+    severity: 'critical',
+    summary: 'this node does not believe its clock',
+    action: 'set the clock right; if it is right, restart this node with `--accept-clock`',
+  },
+  copy_damaged: {
+    severity: 'critical',
+    summary: 'the disk changed pages of this replica’s copy, and a snapshot replaces it',
+    action: 'check the disk; the alarm ends with the next scrub that finds nothing',
+  },
+  disk_full: {
+    severity: 'critical',
+    summary: 'the disk is full',
+    action: 'make room on the volume of `data`; it goes on by itself',
+  },
+  drill_failed: {
+    severity: 'critical',
+    summary: 'a drill did not restore what was committed',
+    action: '`macaroond archive verify`, then `macaroond archive snapshot`, so that there is a new sound base',
+  },
+  durability_degraded: {
+    severity: 'critical',
+    summary: 'revocations are acknowledged although they are on the primary’s disk alone',
+    action: 'bring a replica or the archive back; the alarm ends with the next revocation that is durable',
+  },
+  epoch_unsettled: {
+    severity: 'critical',
+    summary: 'not every replica has joined this epoch, so no revocation is acknowledged',
+    action:
+      'start the replicas that are away; remove from `[[peers]]` those that are gone; once the old primary is surely stopped, restart with `--old-primary-stopped`',
+    afterMs: 30_000,
+  },
+  lease_ran_out: {
+    severity: 'critical',
+    summary: 'this replica has no lease, so every verdict is unavailable',
+    action: 'look at the primary and at the way to it; `macaroond status` tells which of the two channels is away',
+    afterMs: 10_000,
+  },
+  log_damaged: {
+    severity: 'warning',
+    summary: 'the segment log is damaged, and replicas that need what it had get a snapshot',
+    action: 'check the disk; the alarm ends with a restart of the primary',
+  },
   primary_refused: {
     severity: 'critical',
     summary: 'this replica and its primary have different histories',
+    action: 'find out which of the two has the true history (RUNBOOK, "A replica refuses its primary")',
+  },
+  replica_refused: {
+    severity: 'critical',
+    summary: 'a replica contradicts this primary and is refused',
     action: 'find out which of the two has the true history (RUNBOOK, "A replica refuses its primary")',
   },
   revocation_unknown: {
@@ -30,16 +103,27 @@ const KINDS = {
     summary: 'a record of a revocation cannot be read',
     action: 'look at the record in the primary’s database and revoke the token again',
   },
+  writes_unconfirmed: {
+    severity: 'critical',
+    summary: 'no witness has confirmed the position of this start, so no write is taken',
+    action: 'start a replica, or let the primary reach its archive; `alone = true` is the word that there is no other',
+    afterMs: 30_000,
+  },
 } as const
 
 export type AlarmCode = keyof typeof KINDS
 
 export const ALARMS: Readonly<Record<AlarmCode, AlarmKind>> = KINDS
 
+/** In the order in which they are listed everywhere. */
+export const ALARM_CODES: readonly AlarmCode[] = Object.keys(KINDS).toSorted() as AlarmCode[]
+
 /** An alarm that is on. */
 export interface Alarm {
   readonly code: AlarmCode
   readonly severity: Severity
+  /** Which of several: the place of an archive, the name of a replica. Empty where there is only one. */
+  readonly about: string
   /** The summary and the details of this case. */
   readonly message: string
   readonly action: string

@@ -134,7 +134,7 @@ test('a replica that is ahead without proof is refused and raises its alarm; the
   expect((await cluster.replicaStatus(replica)).alarm).toContain('ahead of')
   const hasty = await cluster.signer(1_000)
   expect(new Set(await refusedWrites(hasty, 5))).toEqual(new Set(['write_unconfirmed']))
-  expect(again.log.join('\n')).toContain('a replica contradicts this primary and was refused')
+  expect(again.log.join('\n')).toContain('a replica contradicts this primary and is refused')
   await stop(again)
 })
 

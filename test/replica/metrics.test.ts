@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ALARM_CODES } from '../../shared/service/alarms.ts'
 import { replicaMetrics } from '../../replica/metrics.ts'
 import type { Metric } from '../../shared/metrics/metric.ts'
 import type { ReplicaStatus } from '../../shared/protocol/status.ts'
@@ -41,12 +42,24 @@ test('what is left of its lease, the age of its state and its alarm are exported
   const connected = { phase: 'connected', error: null } as const
   const freshness = { boundMs: 5_101, leaseMs: 4_750, ageMs: 250, clockDoubt: 'jumped' }
   const position = '1.0000000000000010.0123456789abcdef'
-  const metrics = replicaMetrics({ ...NEW, position, freshness, wal: connected, alarm: 'two histories' })
+  const alarm = {
+    code: 'primary_refused',
+    severity: 'critical',
+    about: '',
+    message: 'm',
+    action: 'a',
+    sinceMs: 1,
+  } as const
+  const metrics = replicaMetrics({ ...NEW, position, freshness, wal: connected, alarms: [alarm] })
   expect(valuesOf(metrics, 'macaroond_revocation_bound_seconds')).toEqual([5.101])
   expect(valuesOf(metrics, 'macaroond_lease_remaining_seconds')).toEqual([4.75])
   expect(valuesOf(metrics, 'macaroond_state_age_seconds')).toEqual([0.25])
   expect(valuesOf(metrics, 'macaroond_clock_credible')).toEqual([0])
   expect(valuesOf(metrics, 'macaroond_primary_connected')).toEqual([1, 0])
-  expect(valuesOf(metrics, 'macaroond_alarm')).toEqual([1])
+  const alarms = metrics.find(({ name }) => name === 'macaroond_alarm')?.samples ?? []
+  expect(alarms.filter(({ value }) => value === 1)).toEqual([
+    { labels: { code: 'primary_refused', severity: 'critical' }, value: 1 },
+  ])
+  expect(alarms.length).toBe(ALARM_CODES.length)
   expect(valuesOf(metrics, 'macaroond_txid')).toEqual([16])
 })

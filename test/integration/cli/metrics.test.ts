@@ -97,7 +97,7 @@ test('a primary and a replica export the bound, the lease and each other as metr
   expect(ofPrimary).toContain('\nmacaroond_durability{state="replica"} 1\n')
   expect(ofPrimary).toMatch(/^macaroond_archive_lag_transactions\{archive="[^"]+"\} \d+$/m)
   expect(ofReplica).toContain('\nmacaroond_primary_connected{channel="revocations"} 1\n')
-  expect(ofReplica).toContain('\nmacaroond_alarm 0\n')
+  expect(ofReplica).toContain('\nmacaroond_alarm{code="primary_refused",severity="critical"} 0\n')
 
   for (const node of [replica, primary]) node.stop()
   expect(await Promise.all([replica.ended, primary.ended])).toEqual([0, 0])

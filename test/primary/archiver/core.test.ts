@@ -14,6 +14,10 @@ import {
 import { txid } from '../../../shared/ids.ts'
 
 const RULES: ArchiverRules = { roundMs: 1_000, retryBaseMs: 500, retryMaxMs: 30_000, lateMs: 60_000 }
+/** Of its alerts. */
+const textsOf = (state: ArchiverState, nowMs: number): readonly string[] =>
+  alertsOf(state, nowMs, RULES).map(({ text }) => text)
+
 const UPLOAD: Work = { kind: 'upload', after: txid(5) }
 
 /** Feeds events one after the other at their times. */
@@ -103,11 +107,7 @@ describe('the archiver', () => {
     own.send({ kind: 'uploaded', archived: txid(6) })
     expect(own.started).toEqual({ kind: 'job', job: 'heartbeat' })
     expect(
-      alertsOf(
-        driver().claimed().committed(6).failed('x').send({ kind: 'due', job: 'heartbeat' }).state,
-        61_000,
-        RULES,
-      ),
+      textsOf(driver().claimed().committed(6).failed('x').send({ kind: 'due', job: 'heartbeat' }).state, 61_000),
     ).toContain('heartbeat is late')
   })
 
@@ -127,9 +127,11 @@ describe('the archiver', () => {
 
   test('tells of what fails until it succeeds, and of what is late', () => {
     const own = driver().claimed().committed(6).failed('bucket gone')
-    const alerts = (laterMs: number = 0): readonly string[] => alertsOf(own.state, own.nowMs + laterMs, RULES)
+    const alerts = (laterMs: number = 0): readonly string[] => textsOf(own.state, own.nowMs + laterMs)
     expect(alerts()).toEqual(['upload fails: bucket gone'])
     expect(alerts(61_000)).toEqual(['upload fails: bucket gone', '1 transactions wait for the archive'])
+    const codes = alertsOf(own.state, own.nowMs + 61_000, RULES).map(({ code }) => code)
+    expect(codes).toEqual(['archive_failing', 'archive_behind'])
     own.send({ kind: 'tick' }, 30_000).send({ kind: 'claimed', archived: txid(5), needsSnapshot: false })
     expect(alerts()).toEqual(['upload fails: bucket gone'])
     own.send({ kind: 'uploaded', archived: txid(6) })
@@ -145,8 +147,8 @@ describe('the archiver', () => {
 
   test('tells of a job that works for very long, and of the one that waits behind it', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'compact 1' }).send({ kind: 'due', job: 'compact 2' })
-    expect(alertsOf(own.state, 61_000, RULES)).toEqual(['compact 2 is late'])
-    expect(alertsOf(own.state, 601_000, RULES)).toEqual(['compact 2 is late', 'compact 1 has not ended for long'])
+    expect(textsOf(own.state, 61_000)).toEqual(['compact 2 is late'])
+    expect(textsOf(own.state, 601_000)).toEqual(['compact 2 is late', 'compact 1 has not ended for long'])
   })
 
   test('uploads while a snapshot is put and while a drill restores, and names the snapshot once it is there', () => {

@@ -1,0 +1,53 @@
+/** The alarms of nodes as `status` prints them, above everything else. */
+import type { NodeStatus, PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
+import { type Alarm, type AlarmCode, ALARMS } from '../../shared/service/alarms.ts'
+import { printableLine } from '../terminal.ts'
+
+/** A node of 0.1.0 has no list of alarms. */
+type WithoutList<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>
+export type ToldStatus = WithoutList<PrimaryStatus> | WithoutList<ReplicaStatus>
+
+export interface Told {
+  /** The role, and the region of a replica. */
+  readonly who: string
+  readonly status: ToldStatus
+}
+
+/** Two lines for each: what it is, and what to do. */
+export function alarmLines(nodes: readonly Told[]): readonly string[] {
+  return nodes.flatMap(({ who, status }) => alarmsIn(status).flatMap((alarm) => linesOf(who, alarm)))
+}
+
+export function alarmsIn(status: ToldStatus): readonly Alarm[] {
+  return status.alarms ?? (status.role === 'primary' ? ofOldPrimary(status) : ofOldReplica(status))
+}
+
+function linesOf(who: string, { code, severity, message, action, sinceMs }: Alarm): readonly string[] {
+  const word = severity === 'critical' ? 'ALARM' : 'warning'
+  const since = sinceMs === 0 ? '' : `, since ${new Date(sinceMs).toISOString()}`
+  return [`${word} ${who}: ${printableLine(message)} (${code}${since})`, `  do: ${printableLine(action)}`]
+}
+
+function ofOldPrimary({ freshness, durability, archive }: WithoutList<PrimaryStatus>): readonly Alarm[] {
+  const { settled, clockDoubt } = freshness
+  const { degradedSinceMs } = durability
+  return [
+    ...(degradedSinceMs === null ? [] : [alarmOf('durability_degraded', '', degradedSinceMs)]),
+    ...(settled ? [] : [alarmOf('epoch_unsettled', '')]),
+    ...(clockDoubt === null ? [] : [alarmOf('clock_doubt', clockDoubt)]),
+    ...(archive?.alerts ?? []).map((alert) => alarmOf('archive_failing', alert)),
+  ]
+}
+
+function ofOldReplica({ alarm, freshness: { clockDoubt } }: WithoutList<ReplicaStatus>): readonly Alarm[] {
+  return [
+    ...(alarm === null ? [] : [alarmOf('primary_refused', alarm)]),
+    ...(clockDoubt === null ? [] : [alarmOf('clock_doubt', clockDoubt)]),
+  ]
+}
+
+/** In the node's own words where it has some: 0.1.0 had one field for several alarms. */
+function alarmOf(code: AlarmCode, detail: string, sinceMs: number = 0): Alarm {
+  const { severity, summary, action } = ALARMS[code]
+  return { code, severity, about: '', message: detail === '' ? summary : detail, action, sinceMs }
+}

@@ -1,0 +1,41 @@
+/** The conditions of a primary that are alarms while they last. */
+import type { AlarmBoard } from '../shared/service/alarm-board.ts'
+import type { Archives } from './archiver/archives.ts'
+import type { AuthorityState } from './authority/state.ts'
+import type { Durability } from './durability/durability.ts'
+import type { Granting } from './freshness/granting.ts'
+import type { WritesGate } from './writes-gate.ts'
+
+export interface PrimaryConditions {
+  readonly state: () => Pick<AuthorityState, 'settledEpoch' | 'epoch'>
+  readonly gate: Pick<WritesGate, 'state' | 'confirmed' | 'refusals'>
+  readonly granting: Pick<Granting, 'time'>
+  readonly durability: Pick<Durability, 'status'>
+  readonly archives: () => Pick<Archives, 'alertsOf'> | undefined
+}
+
+const OF_ARCHIVES = [
+  'archive_behind',
+  'archive_failing',
+  'archive_job_failing',
+  'archive_late',
+  'drill_failed',
+] as const
+
+export function watchPrimary(
+  board: AlarmBoard,
+  { state, gate, granting, durability, archives }: PrimaryConditions,
+): void {
+  const when = (is: boolean): string | undefined => (is ? '' : undefined)
+  board.watch('clock_doubt', () => (granting.time.credible ? undefined : granting.time.message))
+  board.watch('disk_full', () => when(gate.state === 'disk full'))
+  board.watch('writes_unconfirmed', () => when(!gate.confirmed))
+  board.watch('epoch_unsettled', () => when(state().settledEpoch < state().epoch))
+  board.watch('durability_degraded', () => sinceText(durability.status().degradedSinceMs))
+  board.watchEach('replica_refused', () => gate.refusals)
+  for (const code of OF_ARCHIVES) board.watchEach(code, () => archives()?.alertsOf(code) ?? [])
+}
+
+function sinceText(ms: number | null): string | undefined {
+  return ms === null ? undefined : `since ${new Date(ms).toISOString()}`
+}
