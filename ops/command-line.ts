@@ -9,9 +9,11 @@ type Add = (root: Command, terminal: Terminal) => void
 /** In the order in which `--help` lists them. Each is loaded only when it is named: most need a library that others do not. */
 const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   tour: async () => (await import('./commands/tour.ts')).addTour,
+  init: async () => (await import('./commands/init.ts')).addInit,
   dev: async () => (await import('./commands/dev.ts')).addDev,
   primary: async () => (await import('./commands/node.ts')).addPrimary,
   replica: async () => (await import('./commands/node.ts')).addReplica,
+  peers: async () => (await import('./commands/peers.ts')).addPeers,
   keygen: async () => (await import('./commands/keygen.ts')).addKeygen,
   org: async () => (await import('./commands/org.ts')).addOrg,
   token: async () => (await import('./commands/token.ts')).addToken,

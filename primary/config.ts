@@ -26,6 +26,8 @@ export interface PrimaryConfig {
   readonly data: string
   /** Noise identity, as `macaroond keygen` makes it. */
   readonly identity: string
+  /** A sealed signing key that a new database takes in, as `macaroond init` makes it; without it the primary makes one. */
+  readonly signing_key?: string | undefined
   readonly listen: string
   /** Acknowledge writes although no replica has agreed with this boot's position. */
   readonly alone: boolean
@@ -62,6 +64,7 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
     cluster: clusterName,
     data: pathText,
     identity: pathText,
+    signing_key: pathText.optional(),
     listen: listenAddress,
     alone: z.boolean().default(false),
     kek: kekSettings,

@@ -16,11 +16,12 @@ import type { PrimaryFlags } from './options.ts'
 /** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
 export function readPrimaryConfig(file: string): PrimaryConfig {
   const config = readConfig(file, primaryConfig)
-  const { data, identity, archive } = config
+  const { data, identity, archive, signing_key: signingKey } = config
   const place = (text: string): string => (text.includes('://') ? text : fromConfigFolder(file, text))
   const places = { to: archive.to === undefined ? undefined : place(archive.to), copies: archive.copies.map(place) }
   const paths = { data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
-  return { ...config, ...paths, archive: { ...archive, ...places } }
+  const key = signingKey === undefined ? {} : { signing_key: fromConfigFolder(file, signingKey) }
+  return { ...config, ...paths, ...key, archive: { ...archive, ...places } }
 }
 
 /** Resolves with the exit status. */

@@ -6,6 +6,7 @@ import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
+import { readSigningKeyFile } from '../shared/database/signing-key-file.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
 import type { MacaroondError } from '../shared/errors.ts'
 import { systemHost, type Host } from '../shared/host.ts'
@@ -188,7 +189,7 @@ export class Primary implements Service {
   }
 
   #openCommitLog(): CommitLog {
-    const { config, kek, log } = this.#options
+    const { config, kek, previousKeks = [], log } = this.#options
     const { clock, entropy } = this.#host
     const { cluster } = config
     return new CommitLog({
@@ -200,7 +201,9 @@ export class Primary implements Service {
       initialize: (db) => {
         if (!isEmptyDatabase(db)) return
         log.info({ cluster }, 'creating a new database')
-        createDatabase(db, { cluster, kek, clock, entropy })
+        const { signing_key: file } = config
+        const signingSeed = file === undefined ? undefined : readSigningKeyFile(file, cluster, [kek, ...previousKeks])
+        createDatabase(db, { cluster, kek, clock, entropy, signingSeed })
       },
       onCommitted: () => this.#committed(),
       onGap: (gap) =>

@@ -1,12 +1,37 @@
 import type { Command } from 'commander'
 import { explain } from '../arguments/explain.ts'
+import { mandatory } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function addKek(parent: Command, terminal: Terminal): void {
-  const command = parent
-    .command('kek')
-    .description('the key-encryption key, which seals every other key at rest')
+  const kek = parent.command('kek').description('the key-encryption key, which seals every other key at rest')
+  addGenerate(kek, terminal)
+  addRotate(kek, terminal)
+}
+
+function addGenerate(kek: Command, terminal: Terminal): void {
+  const command = kek.command('generate').description('make a key-encryption key in a new file of mode 0600')
+  mandatory(command, '--out <file>', 'where to write it; a file that exists is not overwritten')
+  command.action(async ({ out }: { out: string }) => {
+    const [{ writeSecret }, { kekFromHex }, { systemEntropy }] = await Promise.all([
+      import('../../shared/files/write-secret.ts'),
+      import('../../shared/sealing.ts'),
+      import('../../shared/clock.ts'),
+    ])
+    const hex = systemEntropy.bytes(32).toString('hex')
+    writeSecret(out, `${hex}\n`)
+    const { id } = kekFromHex(hex)
+    terminal.answer({ kek: id, file: out }, `key-encryption key ${id} in ${out}`)
+  })
+  explain(command, {
+    examples: ['macaroond kek generate --out kek.new'],
+    json: ['{"kek": "<8 hex digits>", "file"}', 'kek names the key and reveals nothing of it'],
+  })
+}
+
+function addRotate(kek: Command, terminal: Terminal): void {
+  const command = kek
     .command('rotate')
     .description('seal everything again with the key-encryption key that the primary was started with')
     .option('--force', 'although a replica has not shown that it has that key: it stops until it gets it')
@@ -22,7 +47,7 @@ export function addKek(parent: Command, terminal: Terminal): void {
     })
   explain(command, {
     examples: [
-      'openssl rand -hex 32 > kek.new   # to every node; then, in every configuration, kek.file = "kek.new" and',
+      'macaroond kek generate --out kek.new   # to every node; then, in every configuration, kek.file = "kek.new" and',
       '                                 # [[kek.previous]] file = "kek"; restart the replicas, then the primary',
       'macaroond kek rotate',
     ],

@@ -16,6 +16,8 @@ export interface CreateOptions {
   readonly kek: Kek
   readonly clock: Clock
   readonly entropy: Entropy
+  /** The signing key's seed, 32 bytes, if one was made before the database. */
+  readonly signingSeed?: Uint8Array | undefined
 }
 
 /** True when the database is new or a crash left it before its first transaction. */
@@ -31,10 +33,10 @@ export function createDatabase(db: Connection, options: CreateOptions): void {
   create.immediate()
 }
 
-function insertFirstRows(db: Connection, { cluster, kek, clock, entropy }: CreateOptions): void {
+function insertFirstRows(db: Connection, { cluster, kek, clock, entropy, signingSeed }: CreateOptions): void {
   const now = clock.wallMs()
   const timeline = entropy.bytes(16).toString('hex')
-  const seed = entropy.bytes(32)
+  const seed = signingSeed ?? entropy.bytes(32)
   const entry = { atMs: now, actor: 'primary', action: 'database.create', org: '', target: cluster }
   const audit = nextAuditRow({ seq: 0, hash: AUDIT_GENESIS }, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })
   db.prepare(

@@ -28,6 +28,11 @@ export const regionName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a region name has 1-32 of a-z, 0-9 and -')
 
+/** A name that is also the name of a folder. */
+export const nodeName: z.ZodString = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a name has 1-32 of a-z, 0-9 and -, and starts with a letter or digit')
+
 export const orgName: z.ZodString = z
   .string()
   .max(ORG_CHARS_MAX)

@@ -104,9 +104,11 @@ describe('help', async () => {
     const names = commands.map((command) => `${command.parent?.name()} ${command.name()}`)
     expect(names).toEqual([
       'macaroond tour',
+      'macaroond init',
       'macaroond dev',
       'macaroond primary',
       'macaroond replica',
+      'peers add',
       'macaroond keygen',
       'org create',
       'org list',
@@ -125,6 +127,7 @@ describe('help', async () => {
       'macaroond revoke',
       'revocations list',
       'revocations show',
+      'kek generate',
       'kek rotate',
       'macaroon create',
       'macaroon attenuate',

@@ -57,7 +57,7 @@ describe('the README', () => {
 
   test('has no block that this suite does not run', () => {
     const files = ['primary.toml', 'archive.toml', 'replica.toml']
-    const names = ['start', 'cluster', 'session', 'worker', 'signer', 'holder', ...files]
+    const names = ['start', 'cluster', 'session', 'worker', 'signer', 'holder', 'init', ...files]
     expect([...blocks.keys()].toSorted()).toEqual(names.toSorted())
   })
 
@@ -68,6 +68,17 @@ describe('the README', () => {
     const tour = startBackground('npm start')
     await expect.poll(tour.said, { timeout: 55_000 }).toMatch(/(\d+) of \1 steps held[\s\S]*until Ctrl-C/)
     await interrupt(tour.child)
+  })
+
+  test('makes a cluster whose configurations can be started', async () => {
+    const dir = join(folder, 'prod')
+    const script = code('init')
+      .replaceAll('--dir prod', `--dir ${dir}`)
+      .replaceAll('macaroond', `"${process.execPath}" ops/cli.ts`)
+    await run('bash', ['-ec', script], { cwd: root })
+    expect(readConfig(join(dir, 'primary/primary.toml'), primaryConfig).cluster).toBe('prod')
+    expect(readConfig(join(dir, 'fra/replica.toml'), replicaConfig).primary.address).toBe('db1.example.com:7400')
+    expect(existsSync(join(dir, 'workers/batch/worker.toml'))).toBe(true)
   })
 
   test('has a session whose every line ends as it says', async () => {

@@ -1,0 +1,52 @@
+import type { Command } from 'commander'
+import { systemEntropy } from '../../shared/clock.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory, repeated } from '../arguments/options.ts'
+import type { InitOptions } from '../init/plan.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function addInit(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('init')
+    .description('make the configurations, identities and keys of a new cluster, a folder for each machine and service')
+  mandatory(command, '--dir <folder>', 'where to make it: a new or an empty folder')
+  mandatory(command, '--cluster <name>', 'the cluster’s name, part of every handshake')
+  mandatory(command, '--primary <host:port>', 'where the other machines dial the primary')
+  command
+    .option('--region <name=host:port>', 'a region, and where its services dial the replica (once each)', repeated)
+    .option('--worker <name>', 'a service that verifies tokens (once each)', repeated)
+    .option(
+      '--signer <name=orgs>',
+      'a service that issues tokens for these orgs, separated by commas; * for all',
+      repeated,
+    )
+    .option('--archive <place>', 'a folder or s3://BUCKET/FOLDER?… (default: beside the primary’s data)')
+    .action(async ({ dir, ...options }: InitOptions & { dir: string }) => {
+      const [{ planCluster }, { writeCluster }] = await Promise.all([
+        import('../init/plan.ts'),
+        import('../init/write-cluster.ts'),
+      ])
+      const plan = planCluster({ ...options, region: options.region ?? [] })
+      const written = await writeCluster(dir, plan, systemEntropy)
+      terminal.answer({ dir, authorityKey: written.authorityKey, ...written.members, folders: written.folders }, [
+        `made cluster ${plan.cluster} in ${dir}:`,
+        ...written.folders.map(({ folder, goesTo }) => `  ${folder.padEnd(20)} for ${goesTo}`),
+        '',
+        'Copy each folder to its machine, then start every node where its folder lies:',
+        '  macaroond primary --config primary.toml',
+        '  macaroond replica --config replica.toml',
+        'and look at the cluster from here:',
+        `  macaroond status --profile ${dir}/operator/operator.toml`,
+      ])
+    })
+  explain(command, {
+    examples: [
+      'macaroond init --dir prod --cluster prod --primary db1.example.com:7100 \\',
+      '  --region fra=fra1.example.com:7100 --region sin=sin1.example.com:7100 --worker api --signer login=acme',
+    ],
+    json: [
+      '{"dir", "authorityKey", "cluster", "primary", "operator", "replicas", "workers", "signers", "folders": [{"folder", "goesTo"}]}',
+      'each of the peers is {"name", "peerId", …}',
+    ],
+  })
+}

@@ -1,0 +1,129 @@
+/**
+ * Adds a peer to a cluster that `init` made: an identity in a folder of its own, and the blocks that the operator puts into
+ * the configurations of the nodes it dials. Configurations are not edited: they may lie on other machines by now.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createIdentityFile, loadIdentity } from '../../shared/channel/identity.ts'
+import type { Entropy } from '../../shared/clock.ts'
+import { type Profile, readProfile } from '../../shared/config/profile.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { writeAtomically } from '../../shared/files/write-atomically.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import {
+  type Member,
+  type Members,
+  operatorPeer,
+  profileReplica,
+  profileToml,
+  replicaPeer,
+  replicaToml,
+  signerPeer,
+  workerPeer,
+} from './configurations.ts'
+
+export type NewPeer =
+  | { readonly role: 'worker' | 'operator'; readonly name: string }
+  | { readonly role: 'signer'; readonly name: string; readonly orgs: readonly string[] }
+  | { readonly role: 'replica'; readonly name: string; readonly address: string }
+
+export interface AddedPeer {
+  readonly peerId: string
+  /** Relative to the cluster's. */
+  readonly folder: string
+  /** Text to add to each of these files. */
+  readonly blocks: readonly { readonly files: readonly string[]; readonly block: string }[]
+}
+
+/** Throws key_exists for a name that is taken, usage where init made no cluster in the folder. */
+export async function addPeer(dir: string, peer: NewPeer, entropy: Entropy): Promise<AddedPeer> {
+  const profile = profileIn(dir)
+  const folder = folderOf(peer)
+  if (existsSync(join(dir, folder)))
+    throw new MacaroondError('key_exists', `${join(dir, folder)} exists already`, { hint: 'choose another name' })
+  try {
+    mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
+    const members = await membersOf(dir, profile)
+    const { peerId } = await createIdentityFile(join(dir, folder, `${peer.role}.key`), entropy)
+    const own = { name: peer.name, peerId }
+    writeFiles(join(dir, folder), peer, own, {
+      members,
+      authorityKey: profile.authority_key,
+      kek: join(dir, 'primary', 'kek'),
+    })
+    return { peerId, folder, blocks: blocksOf(peer, own, profile) }
+  } catch (error) {
+    throw storageError(error, `writing ${join(dir, folder)}`)
+  }
+}
+
+function profileIn(dir: string): Profile {
+  const file = join(dir, 'operator', 'operator.toml')
+  if (existsSync(file)) return readProfile(file)
+  throw new MacaroondError('usage', `there is no cluster of \`macaroond init\` in ${dir}`, {
+    hint: `${file} is missing; for another cluster make an identity with \`macaroond keygen\``,
+  })
+}
+
+function folderOf({ role, name }: NewPeer): string {
+  return role === 'replica' ? name : `${role}s/${name}`
+}
+
+interface Known {
+  readonly members: Members
+  readonly authorityKey: string | undefined
+  /** File of the key-encryption key. */
+  readonly kek: string
+}
+
+function writeFiles(folder: string, peer: NewPeer, own: Member, { members, authorityKey, kek }: Known): void {
+  const put = (file: string, text: string): void => writeAtomically(join(folder, file), text)
+  if (peer.role === 'replica') {
+    put('kek', readFileSync(kek, 'utf8'))
+    put('replica.toml', replicaToml(members, { ...own, region: peer.name, address: peer.address }))
+    return
+  }
+  const says = `Profile of the ${peer.role} ${peer.name}.`
+  put(`${peer.role}.toml`, profileToml(members, { role: peer.role, says, authorityKey }))
+}
+
+/** The nodes are in the profile; operators and workers are those whose identities still lie in the folder. */
+async function membersOf(dir: string, { cluster, primary, replicas }: Profile): Promise<Members> {
+  const operator = await loadIdentity(join(dir, 'operator', 'operator.key'))
+  return {
+    cluster,
+    primary: { name: 'primary', peerId: primary.peer_id, address: primary.address },
+    replicas: replicas.map(({ region, address, peer_id: peerId }) => ({ name: region, region, address, peerId })),
+    operators: [{ name: 'operator', peerId: operator.peerId }, ...(await identitiesIn(dir, 'operator'))],
+    workers: await identitiesIn(dir, 'worker'),
+    signers: [],
+  }
+}
+
+async function identitiesIn(dir: string, role: 'operator' | 'worker'): Promise<readonly Member[]> {
+  const folder = join(dir, `${role}s`)
+  const names = existsSync(folder) ? readdirSync(folder).toSorted() : []
+  const there = names.filter((name) => existsSync(join(folder, name, `${role}.key`)))
+  return Promise.all(
+    there.map(async (name) => ({ name, peerId: (await loadIdentity(join(folder, name, `${role}.key`))).peerId })),
+  )
+}
+
+function blocksOf(peer: NewPeer, own: Member, { replicas }: Profile): AddedPeer['blocks'] {
+  const everyReplica = replicas.map(({ region }) => `${region}/replica.toml`)
+  switch (peer.role) {
+    case 'worker':
+      return [{ files: everyReplica, block: workerPeer(own) }]
+    case 'signer':
+      return [{ files: ['primary/primary.toml'], block: signerPeer({ ...own, orgs: peer.orgs }) }]
+    case 'operator':
+      return [{ files: ['primary/primary.toml', ...everyReplica], block: operatorPeer(own) }]
+    case 'replica': {
+      const replica = { ...own, region: peer.name, address: peer.address }
+      return [
+        { files: ['primary/primary.toml'], block: replicaPeer(replica) },
+        { files: ['every profile'], block: profileReplica(replica) },
+      ]
+    }
+  }
+}

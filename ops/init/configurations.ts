@@ -1,0 +1,148 @@
+/** The configurations and profiles of a new cluster, as commented TOML. Pure: identities and addresses in, text out. */
+import { stringify } from 'smol-toml'
+import type { Profile } from '../../shared/config/profile.ts'
+import { listenOf } from './plan.ts'
+
+export interface Member {
+  readonly name: string
+  readonly peerId: string
+}
+
+export interface ReplicaMember extends Member {
+  readonly region: string
+  readonly address: string
+}
+
+export interface SignerMember extends Member {
+  readonly orgs: readonly string[]
+}
+
+export interface Members {
+  readonly cluster: string
+  readonly primary: Member & { readonly address: string }
+  readonly replicas: readonly ReplicaMember[]
+  readonly operators: readonly Member[]
+  readonly workers: readonly Member[]
+  readonly signers: readonly SignerMember[]
+}
+
+/** `[[peers]]` of the primary: replicas, operators and signers dial it. */
+export function primaryToml(
+  { cluster, primary, replicas, operators, signers }: Members,
+  archive: string | undefined,
+): string {
+  return document([
+    `# The primary of cluster "${cluster}". Paths are relative to this file.\n# Start it with: macaroond primary --config primary.toml`,
+    pair({ cluster }),
+    '# Database, segment log and lock. The one folder that must survive.',
+    pair({ data: 'data' }),
+    pair({ identity: 'primary.key' }),
+    `# Where it listens. The other machines dial ${primary.address}.`,
+    pair({ listen: listenOf(primary.address) }),
+    '# The authority’s signing key, sealed. It is taken in when the database is created, and not read again.',
+    pair({ signing_key: 'signing.key' }),
+    KEK,
+    ...archiveToml(archive),
+    '# A replica becomes a peer by its entry here; the primary reads the peers again on SIGHUP.',
+    ...replicas.map(replicaPeer),
+    ...operators.map(operatorPeer),
+    ...signers.map(signerPeer),
+  ])
+}
+
+/** `[[peers]]` of a replica: workers and operators dial it. */
+export function replicaToml(
+  { cluster, primary, operators, workers }: Members,
+  { region, address }: ReplicaMember,
+): string {
+  return document([
+    `# The replica of cluster "${cluster}" in region ${region}. Paths are relative to this file.\n# Start it with: macaroond replica --config replica.toml`,
+    pair({ cluster }),
+    pair({ region }),
+    '# A copy of the database and the journal of revocations. It can be fetched again from the primary.',
+    pair({ data: 'data' }),
+    pair({ identity: 'replica.key' }),
+    `# Where it listens. Services of the region dial ${address}.`,
+    pair({ listen: listenOf(address) }),
+    KEK,
+    '# The PeerId is pinned: nobody else is believed at this address.',
+    stringify({ primary: { address: primary.address, peer_id: primary.peerId } }),
+    '# Services that verify tokens here, and operators; the replica reads the peers again on SIGHUP.',
+    ...operators.map(operatorPeer),
+    ...workers.map(workerPeer),
+  ])
+}
+
+export interface ProfileOf {
+  /** Its identity lies beside it as `<role>.key`. */
+  readonly role: 'operator' | 'worker' | 'signer'
+  /** The first sentence of the file. */
+  readonly says: string
+  /** The authority's public key, 64 hex digits. */
+  readonly authorityKey: string | undefined
+}
+
+export function profileToml({ cluster, primary, replicas }: Members, { role, says, authorityKey }: ProfileOf): string {
+  const profile: Profile = {
+    cluster,
+    identity: `${role}.key`,
+    ...(authorityKey === undefined ? {} : { authority_key: authorityKey }),
+    primary: { address: primary.address, peer_id: primary.peerId },
+    replicas: replicas.map(({ region, address, peerId }) => ({ region, address, peer_id: peerId })),
+  }
+  return document([`# ${says} Use it with --profile or MACAROOND_PROFILE.`, stringify(profile)])
+}
+
+export function workerPeer({ name, peerId }: Member): string {
+  return peer({ id: peerId, name, role: 'worker' })
+}
+
+export function signerPeer({ name, peerId, orgs }: SignerMember): string {
+  return peer({ id: peerId, name, role: 'signer', orgs: [...orgs] })
+}
+
+export function replicaPeer({ name, peerId, region }: ReplicaMember): string {
+  return peer({ id: peerId, name, role: 'replica', region })
+}
+
+export function operatorPeer({ name, peerId }: Member): string {
+  return peer({ id: peerId, name, role: 'operator' })
+}
+
+/** For a profile. */
+export function profileReplica({ region, address, peerId }: ReplicaMember): string {
+  return stringify({ replicas: [{ region, address, peer_id: peerId }] })
+}
+
+const KEK = [
+  '# The key-encryption key: the same 64 hex digits on the primary and on every replica. Keep a copy off these machines.',
+  stringify({ kek: { file: 'kek' } }),
+].join('\n')
+
+function archiveToml(to: string | undefined): readonly string[] {
+  if (to !== undefined)
+    return ['# Every transaction is archived here; restores read it.', stringify({ archive: { to } })]
+  return [
+    '# Every transaction is archived beside the data, and is lost with this machine. For an archive elsewhere:',
+    '# [archive]',
+    '# to = "s3://BUCKET/FOLDER?endpoint=https://…&region=…"',
+  ]
+}
+
+function pair(values: Readonly<Record<string, string>>): string {
+  return stringify(values)
+}
+
+function peer(entry: object): string {
+  return stringify({ peers: [entry] })
+}
+
+/** A blank line before every comment that begins a part, and before every table without one. */
+function document(parts: readonly string[]): string {
+  const spaced = parts.map((part, index) => {
+    const follows = parts[index - 1]?.startsWith('#') === true && !part.startsWith('#')
+    const begins = part.startsWith('#') || part.startsWith('[')
+    return index > 0 && begins && !follows ? `\n${part.trimEnd()}` : part.trimEnd()
+  })
+  return `${spaced.join('\n')}\n`
+}

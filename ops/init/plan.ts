@@ -1,0 +1,118 @@
+/** Pure: what `macaroond init` is asked for, checked whole before anything is written. */
+import { nodeName, orgName, regionName, clusterName } from '../../shared/config/node-config.ts'
+import { parseAddress } from '../../shared/channel/address.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+
+export interface InitOptions {
+  readonly cluster: string
+  /** `host:port` that replicas, signers and operators dial. */
+  readonly primary: string
+  /** `name=host:port` each. */
+  readonly region: readonly string[]
+  readonly worker?: readonly string[]
+  /** `name=org,org` each, or `name=*`. */
+  readonly signer?: readonly string[]
+  readonly archive?: string
+}
+
+export interface ClusterPlan {
+  readonly cluster: string
+  readonly primary: string
+  readonly regions: readonly { readonly region: string; readonly address: string }[]
+  readonly workers: readonly string[]
+  readonly signers: readonly { readonly name: string; readonly orgs: readonly string[] }[]
+  /** A path or a bucket; undefined for the folder beside the primary's data. */
+  readonly archive: string | undefined
+}
+
+/** Folders of the plan's own nodes: no region is called so. */
+const RESERVED: ReadonlySet<string> = new Set(['primary', 'operator', 'workers', 'signers'])
+
+/** Throws usage. */
+export function planCluster({ cluster, primary, region, worker = [], signer = [], archive }: InitOptions): ClusterPlan {
+  const regions = region.map(parseRegion)
+  const signers = signer.map(parseSigner)
+  check(clusterName, cluster, '--cluster', '--cluster prod')
+  requireDialable(primary, '--primary')
+  for (const name of worker) requireName(name, '--worker')
+  requireDistinct(
+    regions.map((one) => one.region),
+    'region',
+  )
+  requireDistinct([primary, ...regions.map(({ address }) => address)], 'address')
+  requireDistinct(worker, 'worker')
+  requireDistinct(
+    signers.map(({ name }) => name),
+    'signer',
+  )
+  return { cluster, primary, regions, workers: worker, signers, archive }
+}
+
+/** `0.0.0.0` for what others dial under another name; a loopback address listens where it is dialled. */
+export function listenOf(address: string): string {
+  const { host, port } = parseAddress(address)
+  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return address
+  return `${host.includes(':') ? '[::]' : '0.0.0.0'}:${port}`
+}
+
+/** Throws usage. */
+export function parseRegion(text: string): ClusterPlan['regions'][number] {
+  const [region, address] = split(text, '--region', '--region fra=fra.example.com:7100')
+  check(regionName, region, '--region', '--region fra=fra.example.com:7100')
+  if (RESERVED.has(region))
+    throw usage(`no region may be called "${region}"`, 'init makes a folder of that name itself')
+  requireDialable(address, `--region ${region}`)
+  return { region, address }
+}
+
+/** Throws usage. */
+export function parseSigner(text: string): ClusterPlan['signers'][number] {
+  const [name, list] = split(text, '--signer', '--signer login=acme,globex')
+  check(nodeName, name, '--signer', '--signer login=acme')
+  const orgs = list.split(',')
+  for (const org of orgs) if (org !== '*') check(orgName, org, `--signer ${name}`, '--signer login=acme,globex')
+  requireDistinct(orgs, 'org')
+  return { name, orgs }
+}
+
+function split(text: string, option: string, example: string): readonly [string, string] {
+  const at = text.indexOf('=')
+  if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)]
+  throw usage(`${option} ${text} has no NAME=VALUE`, `for example ${example}`)
+}
+
+/** A name of a worker, a signer or an operator. Throws usage. */
+export function requireName(name: string, option: string): void {
+  check(nodeName, name, option, `${option} api`)
+}
+
+function check(schema: typeof clusterName, text: string, option: string, example: string): void {
+  const issue = schema.safeParse(text).error?.issues[0]
+  if (issue !== undefined) throw usage(`${option} ${text}: ${issue.message}`, `for example ${example}`)
+}
+
+/** Others dial it, so the system cannot choose the port, and `0.0.0.0` names no machine. */
+function requireDialable(address: string, option: string): void {
+  const { host, port } = parsed(address, option)
+  if (port === 0)
+    throw usage(`${option} ${address} has port 0, which nobody can dial`, 'choose a port, for example 7100')
+  if (host === '0.0.0.0' || host === '::')
+    throw usage(`${option} ${address} names no machine`, 'give the address that the other machines dial')
+}
+
+function parsed(address: string, option: string): { readonly host: string; readonly port: number } {
+  try {
+    return parseAddress(address)
+  } catch {
+    throw usage(`${option} ${address} is no HOST:PORT`, `for example ${option} db1.example.com:7100`)
+  }
+}
+
+function requireDistinct(names: readonly string[], what: string): void {
+  const twice = names.find((name, index) => names.indexOf(name) < index)
+  if (twice !== undefined) throw usage(`the ${what} ${twice} is named twice`, 'name each once')
+}
+
+function usage(message: string, hint: string): MacaroondError {
+  return new MacaroondError('usage', message, { hint })
+}

@@ -1,0 +1,95 @@
+/**
+ * Writes a new cluster, one folder a node and one a caller. Each folder holds the private keys that its machine needs and no
+ * others, so it can be copied to its machine as it is. Nothing is overwritten.
+ */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createIdentityFile } from '../../shared/channel/identity.ts'
+import type { Entropy } from '../../shared/clock.ts'
+import { newSigningKey } from '../../shared/database/signing-key-file.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { writeAtomically } from '../../shared/files/write-atomically.ts'
+import { kekFromHex } from '../../shared/sealing.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { type Members, primaryToml, type ProfileOf, profileToml, replicaToml } from './configurations.ts'
+import type { ClusterPlan } from './plan.ts'
+
+export interface Written {
+  readonly members: Members
+  /** 64 hex digits. */
+  readonly authorityKey: string
+  /** Folders below the cluster's, each with what belongs there. */
+  readonly folders: readonly { readonly folder: string; readonly goesTo: string }[]
+}
+
+/** Throws usage where something lies in the folder, io_failed, disk_full. */
+export async function writeCluster(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<Written> {
+  refuseUsed(dir)
+  try {
+    return await write(dir, plan, entropy)
+  } catch (error) {
+    throw storageError(error, `writing the cluster to ${dir}`)
+  }
+}
+
+async function write(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<Written> {
+  const members = await makeIdentities(dir, plan, entropy)
+  const kek = `${entropy.bytes(32).toString('hex')}\n`
+  const { publicKey, text: signingKey } = newSigningKey(plan.cluster, kekFromHex(kek.trim()), entropy)
+  const authorityKey = Buffer.from(publicKey).toString('hex')
+  const put = (path: string, text: string): void => writeAtomically(join(dir, path), text)
+  const profile = (folder: string, role: ProfileOf['role'], says: string): void =>
+    put(`${folder}/${role}.toml`, profileToml(members, { role, says, authorityKey }))
+  for (const replica of members.replicas) {
+    put(`${replica.region}/kek`, kek)
+    put(`${replica.region}/replica.toml`, replicaToml(members, replica))
+  }
+  for (const { name } of members.workers)
+    profile(`workers/${name}`, 'worker', `Profile of the service ${name}, which verifies tokens.`)
+  for (const { name } of members.signers)
+    profile(`signers/${name}`, 'signer', `Profile of the service ${name}, which issues tokens.`)
+  profile('operator', 'operator', 'Profile of an operator with every right in this cluster.')
+  put('primary/kek', kek)
+  put('primary/signing.key', signingKey)
+  put('primary/primary.toml', primaryToml(members, plan.archive))
+  return { members, authorityKey, folders: foldersOf(members) }
+}
+
+async function makeIdentities(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<Members> {
+  const identity = async (folder: string, file: string): Promise<string> => {
+    mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
+    return (await createIdentityFile(join(dir, folder, file), entropy)).peerId
+  }
+  const primary = { name: 'primary', address: plan.primary, peerId: await identity('primary', 'primary.key') }
+  const operator = { name: 'operator', peerId: await identity('operator', 'operator.key') }
+  const replicas = []
+  for (const { region, address } of plan.regions)
+    replicas.push({ name: region, region, address, peerId: await identity(region, 'replica.key') })
+  const workers = []
+  for (const name of plan.workers) workers.push({ name, peerId: await identity(`workers/${name}`, 'worker.key') })
+  const signers = []
+  for (const { name, orgs } of plan.signers)
+    signers.push({ name, orgs, peerId: await identity(`signers/${name}`, 'signer.key') })
+  return { cluster: plan.cluster, primary, operators: [operator], replicas, workers, signers }
+}
+
+function foldersOf({ primary, replicas, workers, signers }: Members): Written['folders'] {
+  return [
+    { folder: 'primary', goesTo: `the machine at ${primary.address}` },
+    ...replicas.map(({ region, address }) => ({ folder: region, goesTo: `the machine at ${address}` })),
+    { folder: 'operator', goesTo: 'whoever runs the cluster' },
+    ...workers.map(({ name }) => ({ folder: `workers/${name}`, goesTo: `the service ${name}, which verifies tokens` })),
+    ...signers.map(({ name }) => ({ folder: `signers/${name}`, goesTo: `the service ${name}, which issues tokens` })),
+  ]
+}
+
+/** An empty folder is as good as a new one. */
+function refuseUsed(dir: string): void {
+  const found = existsSync(dir) ? readdirSync(dir) : []
+  if (found.length > 0) {
+    throw new MacaroondError('usage', `${dir} is not empty: init overwrites nothing`, {
+      hint: `give a new folder; found ${found.slice(0, 3).join(', ')}. To add a peer to a cluster: macaroond peers add`,
+    })
+  }
+  if (!existsSync(dirname(dir))) mkdirSync(dirname(dir), { recursive: true })
+}
