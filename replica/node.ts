@@ -128,6 +128,7 @@ export class Replica implements Service {
       copy: this.#copy,
       tables: this.#tables,
       freshness: this.#freshness,
+      kept: () => this.#journal.rows(),
       onDamaged: () => this.#follower.damaged(),
       onFatal: (error) => this.#fail(error),
     })

@@ -2,6 +2,7 @@
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
+import type { RevocationRow } from '../shared/protocol/revocation-row.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { ReplicaConfig } from './config.ts'
 import type { Freshness } from './freshness/freshness.ts'
@@ -15,7 +16,9 @@ export interface UpkeepOptions {
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly copy: DatabaseCopy
   readonly tables: Tables
-  readonly freshness: Freshness
+  readonly freshness: Pick<Freshness, 'now' | 'time'>
+  /** Rows of every file but the pages. */
+  readonly kept: () => readonly RevocationRow[]
   /** The disk changed pages of the copy: a snapshot has to replace it. */
   readonly onDamaged: () => void
   readonly onFatal: (error: unknown) => void
@@ -92,8 +95,22 @@ export class Upkeep {
     const outcome = await copy.scrub(this.#stopped.signal)
     if (outcome === 'stopped') return
     alarms.set('copy_damaged', outcome === 'sound' ? undefined : 'the scrub found it')
-    if (outcome === 'sound') return log.info('scrub: every page is as it was applied')
-    onDamaged()
+    if (outcome === 'damaged') return onDamaged()
+    log.info('scrub: every page is as it was applied')
+    // A sweep moves entries of the table.
+    await this.#sweeping
+    await this.#compareTable()
+  }
+
+  /** The table is what is judged by, and it is made of the files: one that differs from them has lost or kept something. */
+  async #compareTable(): Promise<void> {
+    const { tables, kept, alarms, log } = this.#options
+    const findings = await tables.compare(kept(), this.#stopped.signal)
+    if (findings === undefined) return log.debug('scrub: the table of revocations changed too much to be compared')
+    const { missing, unaccounted } = findings
+    log.info(findings, 'scrub: the table of revocations was compared with the files')
+    alarms.set('table_incomplete', missing === 0 ? undefined : `${missing}, refused again from now on`)
+    alarms.set('table_unaccounted', unaccounted === 0 ? undefined : `${unaccounted}`)
   }
 
   #sweep(): Promise<void> {
@@ -101,14 +118,13 @@ export class Upkeep {
     return this.#sweeping
   }
 
-  /** Only while a lease says that the primary's clock shows the same time. */
+  /** The pages say what time has come; this replica's own clocks only say how much of that it believes. */
   async #sweepTables(): Promise<void> {
     const { freshness, tables, log } = this.#options
-    const now = freshness.now()
-    const time = freshness.time(now)
-    if (!time.credible || freshness.remainingMs(now) <= 0) return
+    const time = freshness.time(freshness.now())
+    if (!time.credible) return
     const before = tables.counts.revocations
-    await tables.sweep(time.earliestMs, this.#stopped.signal)
+    await tables.sweep(time.latestMs, this.#stopped.signal)
     await this.saveTables()
     log.info({ dropped: before - tables.counts.revocations }, 'sweep: revocations that hit nothing')
   }

@@ -72,6 +72,11 @@ export class RevocationJournal {
     return loaded
   }
 
+  /** Every row that is here now, whether it is durable or not. */
+  rows(): readonly RevocationRow[] {
+    return decodeJournal(readFileSync(this.#path)).parts.flatMap((part) => part.rows)
+  }
+
   /** Durable after `sync`; a restart of the process alone loses nothing. Throws disk_full, and then nothing was added. */
   append(place: Place, rows: readonly RevocationRow[]): void {
     const records = rows.map(encodeRow)

@@ -5,7 +5,7 @@
  * | offset | size | field |
  * |---|---|---|
  * | 0 | 8 | "MCNDREVT" |
- * | 8 | 4 | version, 1 |
+ * | 8 | 4 | version, 2; files of version 1 may lack what a wrong clock swept, and are passed over |
  * | 12 | 4 | CRC-32 of all that follows |
  * | 16 | 4 | length n of the JSON text, with spaces at its end up to a multiple of 4 |
  * | 20 | n | JSON: "head" below |
@@ -26,7 +26,7 @@ import { RevocationTable } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 
 const MAGIC = 'MCNDREVT'
-const VERSION = 1
+const VERSION = 2
 const CHECKED_OFFSET = 16
 const HEAD_OFFSET = 20
 const WORD_BYTES = 4
@@ -36,6 +36,8 @@ const head = z.strictObject({
   /** All revocations of this timeline up to here are in it, but for those that hit nothing any more. */
   seq: z.number().int().positive(),
   last: z.string(),
+  /** By which time it was swept, unix milliseconds; 0 for never. */
+  sweptMs: z.number().int().nonnegative(),
   poison: z.string().optional(),
   endianness: z.literal(endianness()),
   seed: z.string().regex(/^[0-9a-f]{16}$/),
@@ -49,6 +51,8 @@ export interface SavedTable {
   readonly seq: number
   /** The row of that number as it stands in the pages: another history has another one. */
   readonly last: string
+  /** What was outlived at this time may be missing; pages whose issue clock is behind it still need it. */
+  readonly sweptMs: number
   /** An alarm that is still on. */
   readonly poison: string | undefined
   readonly revocations: Revocations
@@ -88,12 +92,13 @@ export function loadTable(path: string): SavedTable | undefined {
   }
 }
 
-function encode({ timeline, seq, last, poison, revocations }: SavedTable): readonly Buffer[] {
+function encode({ timeline, seq, last, sweptMs, poison, revocations }: SavedTable): readonly Buffer[] {
   const { seed, slots, kids, size } = revocations.image()
   const named = {
     timeline,
     seq,
     last,
+    sweptMs,
     poison,
     endianness: endianness(),
     seed: Buffer.from(seed).toString('hex'),
@@ -119,7 +124,7 @@ function decode(bytes: Buffer): SavedTable | undefined {
   const known = bytes.toString('latin1', 0, 8) === MAGIC && bytes.readUInt32LE(8) === VERSION
   if (!known || crc32(bytes.subarray(CHECKED_OFFSET)) !== bytes.readUInt32LE(12)) return undefined
   const start = HEAD_OFFSET + bytes.readUInt32LE(16)
-  const { timeline, seq, last, poison, seed, cutOffs, ...rest } = head.parse(
+  const { timeline, seq, last, sweptMs, poison, seed, cutOffs, ...rest } = head.parse(
     JSON.parse(bytes.toString('utf8', HEAD_OFFSET, start)),
   )
   // A copy: the bytes of the file may lie anywhere, words may not.
@@ -131,5 +136,5 @@ function decode(bytes: Buffer): SavedTable | undefined {
     if (row.kind === 'unknown') return undefined
     revocations.take(row)
   }
-  return { timeline, seq, last, poison, revocations }
+  return { timeline, seq, last, sweptMs, poison, revocations }
 }

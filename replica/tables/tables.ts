@@ -16,8 +16,8 @@ import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocat
 import type { Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
-import { outlivedBefore } from '../../shared/verifier/outlived.ts'
-import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
+import { isOutlived, outlivedBefore } from '../../shared/verifier/outlived.ts'
+import { TABLE_SEED_BYTES, type UnconfirmedSlots } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/verifier.ts'
 import { loadTable, saveTable } from './table-file.ts'
@@ -40,6 +40,14 @@ export interface TableSource {
   readonly meta: MetaReader
 }
 
+/** What a comparison of the table with the files has shown. */
+export interface TableFindings {
+  /** Revocations that the files name and the table did not deny. */
+  readonly missing: number
+  /** Revocations that the table denies and no file names: a restart could forget them. */
+  readonly unaccounted: number
+}
+
 /** Few enough to be garbage before the next ones come: larger reads make V8 keep more memory, for good. */
 const ROWS_A_READ = 500
 
@@ -54,6 +62,8 @@ export class Tables implements TokenTables {
   #fromPages = 0
   /** Revocations up to here came on the stream, without a gap, in the timeline that it is of. */
   #streamed: { readonly timeline: Timeline | undefined; readonly seq: number } = { timeline: undefined, seq: 0 }
+  /** What was outlived at this time may be gone from the table. */
+  #sweptMs = 0
   #uninterpretable: string | undefined
   #poison: string | undefined
 
@@ -150,16 +160,47 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Lets go of what hits nothing at this time, which must be proven by a lease: it may be there again after a restart, and is
-   * in the pages until the primary purges it. A part at a time, so that verifications go on.
+   * Lets go of what hits nothing any more, by the issue clock in the pages: that time has come for everybody who has them, and
+   * a start takes up from it. Never beyond `latestMs`, the latest time that this replica believes. A purge at the primary
+   * moves the issue clock too, so whatever it deleted goes here. A part at a time, so that verifications go on.
    */
-  async sweep(nowMs: number, signal: AbortSignal): Promise<void> {
+  async sweep(latestMs: number, signal: AbortSignal): Promise<void> {
+    const nowMs = Math.min(this.#meta?.issueClockMs ?? 0, Math.floor(latestMs))
     const before = outlivedBefore(nowMs)
+    this.#sweptMs = Math.max(this.#sweptMs, nowMs)
     for (let slot: number | undefined = 0; slot !== undefined && !signal.aborted;) {
       slot = this.#revocations.sweep(slot, before)
       await turn(this.#options.timers)
     }
     this.#revocations.shrink()
+  }
+
+  /**
+   * Compares the table with the pages and with `kept`, the rows of every other file; what is missing is denied from now on.
+   * Rows that the issue clock has outlived are left out. Undefined where it ended early, or the table was made anew meanwhile.
+   */
+  async compare(kept: Iterable<RevocationRow>, signal: AbortSignal): Promise<TableFindings | undefined> {
+    const revocations = this.#revocations
+    const timeline = this.#meta?.timeline
+    const goesOn = (): boolean =>
+      !signal.aborted && revocations === this.#revocations && timeline === this.#meta?.timeline
+    revocations.beginCensus()
+    try {
+      // Before the pages: a row that leaves the journal meanwhile is in the pages by then.
+      let missing = this.#confirm(kept)
+      for (let after = 0; goesOn();) {
+        const rows = this.#source?.revocations.after(after, ROWS_A_READ) ?? []
+        const known = rows.filter(({ seq }) => seq <= this.#fromPages)
+        missing += this.#confirm(known)
+        const last = known.at(-1)
+        if (last === undefined) return await this.#unaccounted(missing, goesOn)
+        after = last.seq
+        await turn(this.#options.timers)
+      }
+      return undefined
+    } finally {
+      revocations.endCensus()
+    }
   }
 
   /**
@@ -172,18 +213,22 @@ export class Tables implements TokenTables {
     const last = this.#rowOf(seq)
     if (savedAt === undefined || this.#meta === undefined || last === undefined) return
     const { timeline } = this.#meta
-    await saveTable(savedAt, { timeline, seq, last, poison: this.#poison, revocations: this.#revocations })
+    const [poison, sweptMs, revocations] = [this.#poison, this.#sweptMs, this.#revocations]
+    await saveTable(savedAt, { timeline, seq, last, sweptMs, poison, revocations })
   }
 
   /** Up to which revocation the pages need not be read. Only a table that is empty is replaced: nothing is taken away. */
-  #takeSaved({ timeline }: Meta): number {
+  #takeSaved({ timeline, issueClockMs }: Meta): number {
     const { savedAt, log } = this.#options
     if (savedAt === undefined || this.#revocations.size > 0) return 0
     const saved = loadTable(savedAt)
     // A table that is ahead of the pages has no row there.
     if (saved === undefined || saved.timeline !== timeline || saved.last !== this.#rowOf(saved.seq)) return 0
+    // It was swept by a time that these pages do not know to have come: they have rows that are still needed.
+    if (saved.sweptMs > issueClockMs) return 0
     log.debug({ seq: saved.seq }, 'revocations are taken from the table that was saved')
     this.#revocations = saved.revocations
+    this.#sweptMs = saved.sweptMs
     this.#poison = saved.poison
     return saved.seq
   }
@@ -193,6 +238,33 @@ export class Tables implements TokenTables {
     if (this.#source === undefined) return undefined
     const [row] = readRevocationColumns(this.#source.reader, seq - 1, 1)
     return row?.seq === seq ? JSON.stringify(row.columns) : undefined
+  }
+
+  /** How many of them were not denied here. */
+  #confirm(rows: Iterable<RevocationRow>): number {
+    const issueClockMs = this.#meta?.issueClockMs ?? 0
+    let missing = 0
+    for (const row of rows) {
+      if (row.kind === 'unknown' || this.#revocations.confirm(row) || isOutlived(row, issueClockMs)) continue
+      this.#revocations.take(row)
+      missing += 1
+    }
+    return missing
+  }
+
+  async #unaccounted(missing: number, goesOn: () => boolean): Promise<TableFindings | undefined> {
+    const before = outlivedBefore(this.#meta?.issueClockMs ?? 0)
+    let unaccounted = this.#revocations.unconfirmedCutOffs()
+    for (let slot: number | undefined = 0; slot !== undefined;) {
+      const part: UnconfirmedSlots | undefined = goesOn()
+        ? this.#revocations.unconfirmedTokens(slot, before)
+        : undefined
+      if (part === undefined) return undefined
+      unaccounted += part.count
+      slot = part.next
+      await turn(this.#options.timers)
+    }
+    return { missing, unaccounted }
   }
 
   #readKeys(): void {

@@ -103,6 +103,16 @@ const KINDS = {
     summary: 'a record of a revocation cannot be read',
     action: 'look at the record in the primary’s database and revoke the token again',
   },
+  table_incomplete: {
+    severity: 'critical',
+    summary: 'the table that this replica judges by lacked revocations that its files name',
+    action: 'find out since when (RUNBOOK, "A replica’s table and its files differ")',
+  },
+  table_unaccounted: {
+    severity: 'warning',
+    summary: 'the table that this replica judges by refuses more than its files name, which a restart could forget',
+    action: 'revoke again what must stay refused (RUNBOOK, "A replica’s table and its files differ")',
+  },
   writes_unconfirmed: {
     severity: 'critical',
     summary: 'no witness has confirmed the position of this start, so no write is taken',

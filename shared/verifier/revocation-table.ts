@@ -41,6 +41,13 @@ export interface TableImage {
   readonly slots: Uint32Array
 }
 
+/** Of a part of the table. */
+export interface UnconfirmedSlots {
+  readonly count: number
+  /** Where to go on; undefined at the end. */
+  readonly next: number | undefined
+}
+
 export class RevocationTable {
   readonly #seed: Uint8Array
   readonly #key0: number
@@ -52,6 +59,8 @@ export class RevocationTable {
   #slots: Uint32Array
   #capacity: number
   #size = 0
+  /** While a census runs: 1 for each slot whose entry was confirmed. Undefined again once entries have moved. */
+  #confirmed: Uint8Array | undefined
 
   constructor(options: RevocationTableOptions) {
     assert(options.seed.length === TABLE_SEED_BYTES, 'the seed of a revocation table has 8 bytes')
@@ -96,6 +105,7 @@ export class RevocationTable {
     this.#load(this.#indexOf(kid), nonce)
     const at = this.#find()
     const expiry = expiresAt > EXPIRY_MAX ? 0 : expiresAt
+    this.#confirm(at)
     if (this.#slots[at] !== 0) {
       this.#slots[at + NAME_WORDS] = later(this.#slots[at + NAME_WORDS] ?? 0, expiry)
       return false
@@ -125,6 +135,37 @@ export class RevocationTable {
     return end < this.#capacity ? end : undefined
   }
 
+  /** From now on entries that are confirmed, or added, are told from the others. */
+  beginCensus(): void {
+    this.#confirmed = new Uint8Array(this.#capacity)
+  }
+
+  /** Whether it is here; the census counts it as confirmed then. */
+  confirm(kid: Kid, nonce: Nonce): boolean {
+    if (!this.has(kid, nonce)) return false
+    this.#confirm(this.#find())
+    return true
+  }
+
+  /**
+   * Counts entries that nobody confirmed and that are not expired before a time, in some slots from this one on. Undefined where
+   * entries have moved since the census began: it has to begin again.
+   */
+  unconfirmed(from: number, expiredBefore: number): UnconfirmedSlots | undefined {
+    if (this.#confirmed === undefined) return undefined
+    const end = Math.min(from + SWEEP_SLOTS_MAX, this.#capacity)
+    let count = 0
+    for (let slot = from; slot < end; slot += 1) {
+      const taken = this.#slots[slot * SLOT_WORDS] !== 0
+      if (taken && this.#confirmed[slot] === 0 && !this.#isExpired(slot, expiredBefore)) count += 1
+    }
+    return { count, next: end < this.#capacity ? end : undefined }
+  }
+
+  endCensus(): void {
+    this.#confirmed = undefined
+  }
+
   /** Gives memory back where most of it is empty. */
   shrink(): void {
     const wanted = capacityFor(2 * this.#size)
@@ -142,6 +183,7 @@ export class RevocationTable {
    * Computer Programming, 6.4, algorithm R).
    */
   #removeAt(removed: number): void {
+    this.#confirmed = undefined
     let gap = removed
     const mask = this.#capacity - 1
     for (let slot = (gap + 1) & mask; this.#slots[slot * SLOT_WORDS] !== 0; slot = (slot + 1) & mask) {
@@ -196,7 +238,12 @@ export class RevocationTable {
     return halfSipHash(this.#key0, this.#key1, w0, w1, w2, w3, w4) & (this.#capacity - 1)
   }
 
+  #confirm(at: number): void {
+    if (this.#confirmed !== undefined) this.#confirmed[at / SLOT_WORDS] = 1
+  }
+
   #rebuild(capacity: number): void {
+    this.#confirmed = undefined
     const old = this.#slots
     this.#capacity = capacity
     this.#slots = new Uint32Array(this.#capacity * SLOT_WORDS)

@@ -2,11 +2,18 @@
 import type { Kid, Nonce } from '../ids.ts'
 import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
 import { CutOffs } from './cut-offs.ts'
-import { RevocationTable, type RevocationTableOptions, type TableImage } from './revocation-table.ts'
+import {
+  RevocationTable,
+  type RevocationTableOptions,
+  type TableImage,
+  type UnconfirmedSlots,
+} from './revocation-table.ts'
 
 export class Revocations {
   readonly cutOffs: CutOffs = new CutOffs()
   readonly #tokens: RevocationTable
+  /** While a census runs: the cut-offs that were confirmed. */
+  #confirmed: CutOffs | undefined
 
   constructor(tokens: RevocationTableOptions | RevocationTable) {
     this.#tokens = tokens instanceof RevocationTable ? tokens : new RevocationTable(tokens)
@@ -32,9 +39,39 @@ export class Revocations {
 
   /** True when it denies more than was denied before. */
   take(row: KnownRevocation): boolean {
-    return row.kind === 'token'
-      ? this.#tokens.add(row.kid as Kid, row.nonce as Nonce, row.expiresAt)
-      : this.cutOffs.take(row)
+    if (row.kind === 'token') return this.#tokens.add(row.kid as Kid, row.nonce as Nonce, row.expiresAt)
+    this.#confirmed?.take(row)
+    return this.cutOffs.take(row)
+  }
+
+  /** From now on what is confirmed, or taken, is told from what is here for another reason. */
+  beginCensus(): void {
+    this.#tokens.beginCensus()
+    this.#confirmed = new CutOffs()
+  }
+
+  /** Whether it is denied here; the census counts it as confirmed then. */
+  confirm(row: KnownRevocation): boolean {
+    if (row.kind === 'token') return this.#tokens.confirm(row.kid as Kid, row.nonce as Nonce)
+    if (!this.cutOffs.covers(row)) return false
+    this.#confirmed?.take(row)
+    return true
+  }
+
+  /** As those of the table: single tokens that nobody confirmed, but for those that expired before a time. */
+  unconfirmedTokens(from: number, expiredBefore: number): UnconfirmedSlots | undefined {
+    return this.#tokens.unconfirmed(from, expiredBefore)
+  }
+
+  /** Cut-offs that nobody confirmed as far as they reach. */
+  unconfirmedCutOffs(): number {
+    const confirmed = this.#confirmed ?? new CutOffs()
+    return [...this.cutOffs.rows()].filter((row) => !confirmed.covers(row)).length
+  }
+
+  endCensus(): void {
+    this.#tokens.endCensus()
+    this.#confirmed = undefined
   }
 
   /** As `take`, for a row that is not committed yet: what comes back takes it away again, the last one first. */

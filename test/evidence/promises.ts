@@ -56,6 +56,7 @@ export const PROMISES: readonly Promised[] = [
       PARTITION,
       proof('chaos/sigkill'),
       proof('replica/revocations/journal', 'a crash at any byte leaves a prefix'),
+      proof('replica/sweep', 'a clock that jumps ahead by years sweeps nothing, here or at the next start'),
       proof('recovery/archive/coming-back', 'and no revoked token with it'),
     ],
   },

@@ -1,67 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { expect, onTestFinished, test } from 'vitest'
-import { createDatabase } from '../../primary/store/create-database.ts'
-import type { RowObserver } from '../../replica/revocations/stream.ts'
-import { Tables } from '../../replica/tables/tables.ts'
-import { systemClock, systemEntropy } from '../../shared/clock.ts'
-import { MetaReader } from '../../shared/database/meta.ts'
+import { expect, test } from 'vitest'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { Kid, Nonce } from '../../shared/ids.ts'
-import { silentLog } from '../../shared/log.ts'
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
-import { kekFromHex, type Kek } from '../../shared/sealing.ts'
-import { outlivedBefore } from '../../shared/verifier/outlived.ts'
-import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
-
-const KEK = kekFromHex('ab'.repeat(32))
-const KID = '1'.repeat(16)
-
-function database(): { writer: Connection; tables: (kek?: Kek, onRows?: RowObserver) => Tables; savedAt: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'macaroond-tables-'))
-  const path = join(folder, 'db')
-  const savedAt = join(folder, 'revocations.table')
-  const writer = openWriter(path)
-  createDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
-  const readers: Connection[] = []
-  onTestFinished(() => {
-    for (const connection of [...readers, writer]) connection.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const tables = (kek: Kek = KEK, onRows: RowObserver = () => undefined): Tables => {
-    const reader = openReader(path)
-    readers.push(reader)
-    const made = new Tables({
-      cluster: 'test',
-      ring: [kek],
-      entropy: systemEntropy,
-      timers: systemClock,
-      log: silentLog,
-      savedAt,
-      onRows,
-    })
-    made.attach({ reader, meta: new MetaReader(reader) })
-    return made
-  }
-  return { writer, tables, savedAt }
-}
-
-function nonceOf(seq: number): string {
-  return seq.toString(16).padStart(32, '0')
-}
-
-function row(seq: number): RevocationRow {
-  return { seq, kind: 'token', kid: KID, nonce: nonceOf(seq), expiresAt: 0 }
-}
-
-function revoke(writer: Connection, seq: number, kind = 'token'): void {
-  const key = Buffer.from(KID + nonceOf(seq), 'hex')
-  writer.prepare('INSERT INTO revocations VALUES (?, ?, ?, ?, 0, 0, ?, ?)').run(seq, kind, 'acme', key, 'somebody', '')
-  writer.prepare('UPDATE meta SET txid = txid + 1, revocation_seq = ?').run(seq)
-}
+import { kekFromHex } from '../../shared/sealing.ts'
+import { type Database, database, KEK, KID, nonceOf, revoke, row } from './tables-database.ts'
 
 test('a revocation from pages, one from the stream, and one that came both ways each refuse one token', () => {
   const { writer, tables } = database()
@@ -187,30 +131,8 @@ test('rows that were purged from the pages leave no gap: all that is left is kno
   )
 })
 
-test('a sweep lets go of what hits nothing any more, and of nothing else', async () => {
-  const { tables } = database()
-  const made = tables()
-  const nowMs = Date.UTC(2030, 0)
-  const outlived = outlivedBefore(nowMs)
-  const expiries = [0, outlived - 1, outlived, nowMs / 1000]
-  made.add(
-    expiries.map((expiresAt, index) => ({
-      ...row(index + 1),
-      kind: 'token',
-      kid: KID,
-      nonce: nonceOf(index + 1),
-      expiresAt,
-    })),
-    4,
-    made.meta?.timeline,
-  )
-  await made.sweep(nowMs, new AbortController().signal)
-  const left = [1, 2, 3, 4].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))
-  expect([left, made.counts.revocations, made.revocationSeq]).toEqual([[1, 3, 4], 3, 4])
-})
-
 /** Revoked from pages: some tokens and some cut-offs; then saved. */
-async function saved(): Promise<ReturnType<typeof database> & { readonly file: Buffer }> {
+async function saved(): Promise<Database & { readonly file: Buffer }> {
   const all = database()
   const { writer, tables, savedAt } = all
   for (const seq of [1, 2, 3]) revoke(writer, seq)
@@ -232,7 +154,7 @@ async function saved(): Promise<ReturnType<typeof database> & { readonly file: B
 }
 
 /** How a start goes: what it refuses, and the numbers of the rows that it read from pages. */
-function startOf({ tables }: Pick<ReturnType<typeof database>, 'tables'>): { refused: unknown; read: number[] } {
+function startOf({ tables }: Pick<Database, 'tables'>): { refused: unknown; read: number[] } {
   const read: number[] = []
   const made = tables(KEK, (_, { rows }) => read.push(...rows.map(({ seq }) => seq)))
   const tokens = [1, 2, 3, 8, 9].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))

@@ -73,7 +73,7 @@ async function table(): Promise<readonly Buffer[]> {
   const path = scratch('written.table')
   const revocations = new Revocations({ seed: Buffer.alloc(8, 1) })
   for (const row of ROWS) if (row.kind !== 'unknown') revocations.take(row)
-  await saveTable(path, { timeline: TIMELINE, seq: 10, last: 'row', poison: undefined, revocations })
+  await saveTable(path, { timeline: TIMELINE, seq: 10, last: 'row', sweptMs: 0, poison: undefined, revocations })
   return [readFileSync(path)]
 }
 
