@@ -73,8 +73,8 @@ describe('the README', () => {
   test('makes a cluster whose configurations can be started', async () => {
     const dir = join(folder, 'prod')
     const script = code('init')
+      .replaceAll('macaroond ', `"${process.execPath}" ops/cli.ts `)
       .replaceAll('--dir prod', `--dir ${dir}`)
-      .replaceAll('macaroond', `"${process.execPath}" ops/cli.ts`)
     await run('bash', ['-ec', script], { cwd: root })
     expect(readConfig(join(dir, 'primary/primary.toml'), primaryConfig).cluster).toBe('prod')
     expect(readConfig(join(dir, 'fra/replica.toml'), replicaConfig).primary.address).toBe('db1.example.com:7400')
