@@ -33,7 +33,7 @@ const config: ViteUserConfig = defineConfig({
       project('chaos', 900_000, 'test/chaos/{*,mutants/*}.test.ts'),
       // One after the other: how long a lease still runs says nothing where other runs take the time from it.
       project('partition', 900_000, 'test/chaos/partition/*.test.ts'),
-      // Against other implementations: Debian's libmacaroons-dev and python3-pymacaroons, and npm's macaroon.
+      // Against other implementations: Debian's libmacaroons-dev, python3-pymacaroons and nginx-light, npm's macaroon, and Go.
       project('interop', 300_000),
       project('fuzz', 3_600_000),
     ],

@@ -1,13 +1,14 @@
 /**
  * Paths, compared as they stand in a request. Servers and proxies disagree on what they decode, merge and resolve, so a
  * path that any of them could resolve to another place is refused instead of being normalised here in yet another way.
+ *
+ * A path is judged in every form that it takes while it is decoded again and again, up to the one that decoding changes no
+ * more. A decoder that does only a part of a round, or rounds in another order, ends in that same form: a dot or a slash that
+ * it makes on the way is still there.
  */
 
-/**
- * Percent-encoded dot, slash, backslash or NUL, however often the percent sign was encoded itself; and the lead bytes of
- * overlong UTF-8, by which lenient decoders were given dots and slashes (RFC 3629, 10).
- */
-const ENCODED_SEPARATOR = /%(?:25)*(?:2e|2f|5c|00|c[01]|e0%(?:25)*[89]|f0%(?:25)*8)/i
+/** Percent-encoded dot, slash, backslash or NUL, and `%u002e`, which some servers decode. */
+const ENCODED_SEPARATOR = /%(?:2e|2f|5c|00|u[0-9a-f]{4})/i
 /**
  * A segment `.` or `..`, also with something behind it that is stripped somewhere before the segment is resolved: path
  * parameters (`..;x`), a query that was encoded (`..%3fx`), or white space (WHATWG URL, 4.4).
@@ -15,8 +16,13 @@ const ENCODED_SEPARATOR = /%(?:25)*(?:2e|2f|5c|00|c[01]|e0%(?:25)*[89]|f0%(?:25)
 const DOT_SEGMENT = /\/\.{1,2}\s*(?:$|[/;?#])/u
 /** Query and fragment begin here, and are not path. Encoded they are characters of a name. */
 const QUERY_OR_FRAGMENT = /[?#]/
+/** In a later round a percent sign may be a character of a name. */
+const STRAY_PERCENT = /%(?![0-9a-f]{2})/i
 /** URL parsers drop tabs and line breaks, end at a NUL, and may take a backslash for a slash. */
 const FORBIDDEN = /[\\\p{Cc}]/u
+/** Nobody sees them, and file systems and databases may drop them. */
+const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu
+const ESCAPES = /(?:%[0-9a-f]{2})+/gi
 
 /** What most paths are: nothing in it needs a second look. */
 const SIMPLE = /^(?:\/[\w~-][\w~.-]*)+\/?$/
@@ -28,35 +34,43 @@ const DECODINGS_MAX = 8
 export function isPlainPath(path: string): boolean {
   if (SIMPLE.test(path)) return true
   if (!path.startsWith('/') || !path.isWellFormed()) return false
-  if (ENCODED_SEPARATOR.test(path) || QUERY_OR_FRAGMENT.test(path) || !isPlain(path)) return false
-  let decoded = percentDecoded(path)
+  if (QUERY_OR_FRAGMENT.test(path) || STRAY_PERCENT.test(path)) return false
+  const slashes = slashesOf(path)
+  const isPlain = (text: string): boolean =>
+    slashesOf(text) === slashes && !FORBIDDEN.test(text) && !DOT_SEGMENT.test(text) && !ENCODED_SEPARATOR.test(text)
+  let form = path
   for (let more = DECODINGS_MAX; more > 0; more -= 1) {
-    if (decoded === undefined || !isPlain(decoded)) return false
-    const again = asciiDecoded(decoded)
-    if (again === decoded) return true
-    decoded = again
+    const folded = foldedForm(form)
+    if (!isPlain(form) || !isPlain(folded)) return false
+    const decoded = percentDecoded(folded)
+    if (decoded === folded) return true
+    if (decoded === undefined) return false
+    form = decoded
   }
   return false
 }
 
-function isPlain(path: string): boolean {
-  return !FORBIDDEN.test(path) && !DOT_SEGMENT.test(path)
+function slashesOf(text: string): number {
+  let count = 0
+  for (let at = text.indexOf('/'); at !== -1; at = text.indexOf('/', at + 1)) count += 1
+  return count
 }
 
-/** Undefined for a stray percent sign and for overlong UTF-8 (`%c0%af` was a slash to some decoders). */
-function percentDecoded(path: string): string | undefined {
-  if (!path.includes('%')) return path
+/**
+ * Compatibility characters taken apart (a full-width dot is a dot), and nothing that is invisible. NFKD instead of NFKC: it
+ * makes the same dots, slashes and percent signs, and hides no letter of an escape in an accented one.
+ */
+function foldedForm(text: string): string {
+  return text.normalize('NFKD').replaceAll(IGNORABLE, '')
+}
+
+/** Undefined for what is not UTF-8, overlong forms included: `%c0%af` was a slash to some decoders (RFC 3629, 10). */
+function percentDecoded(text: string): string | undefined {
   try {
-    return decodeURIComponent(path)
+    return text.replaceAll(ESCAPES, (escapes) => decodeURIComponent(escapes))
   } catch {
     return undefined
   }
-}
-
-/** What decodes twice is lenient already, so a percent sign that stands for itself is left as it is. */
-function asciiDecoded(path: string): string {
-  if (!path.includes('%')) return path
-  return path.replaceAll(/%([0-7][0-9a-f])/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
 }
 
 /** Whole segments only: `/a` holds `/a` and `/a/b`, `/a/` holds what is below it; neither holds `/ab`. */

@@ -1,6 +1,6 @@
 /** Paths of accesses: what a prefix clears must lie below it, whatever a server behind makes of the path. */
-import { posix } from 'node:path'
 import { compilePredicate } from '../../../shared/macaroon/predicate/compile.ts'
+import { lenientReadings, placesOf } from '../../interop/paths/lenient-decoders.ts'
 
 /** Several prefixes: a file, a folder, and one that is only almost the beginning. */
 const PREFIXES = ['/a', '/a/', '/a/b', '/photos/2026/'].map((prefix) => ({
@@ -8,12 +8,16 @@ const PREFIXES = ['/a', '/a/', '/a/b', '/photos/2026/'].map((prefix) => ({
   predicate: compilePredicate(`path prefix ${prefix}`),
 }))
 
+/** Lenient decoders one behind the other: so many, or so many readings. */
+const ROUNDS = 5
+const READINGS_MAX = 64
+
 export function fuzzPath(input: Buffer): string {
   const path = input.toString('utf8')
   const outcomes = PREFIXES.map(({ prefix, predicate }) => {
     if (predicate.kind !== 'value') throw new Error('a prefix is not understood')
     if (!predicate.allows(path)) return '-'
-    for (const place of placesOf(path)) {
+    for (const place of allPlacesOf(path)) {
       if (!isUnder(place, prefix))
         throw new Error(`${JSON.stringify(path)} clears ${prefix}, and may resolve to ${place}`)
     }
@@ -27,25 +31,13 @@ function isUnder(place: string, prefix: string): boolean {
   return place === folder || place.startsWith(`${folder}/`)
 }
 
-/** Where servers and proxies could take a path to: decoded any number of times, with or without its odd characters. */
-function placesOf(path: string): readonly string[] {
-  const places = [new URL(`http://host${path}`).pathname]
-  let decoded = path
-  for (let round = 0; round < 5; round += 1) {
-    const plain = decoded
-      .replaceAll('\\', '/')
-      .replaceAll(/[\t\r\n]/g, '')
-      .replace(/[?#\0].*$/s, '')
-    places.push(posix.normalize(decoded), posix.normalize(plain), posix.normalize(plain.replaceAll(/;[^/]*/g, '')))
-    decoded = percentDecoded(decoded)
+/** Where servers and proxies could take a path to: decoded any number of times, by any of them. */
+function allPlacesOf(path: string): readonly string[] {
+  const readings = new Set([Buffer.from(path).toString('latin1')])
+  let newest: readonly string[] = [...readings]
+  for (let round = 0; round < ROUNDS && readings.size < READINGS_MAX; round += 1) {
+    newest = newest.flatMap(lenientReadings).filter((reading) => !readings.has(reading))
+    for (const reading of newest) readings.add(reading)
   }
-  return places
-}
-
-/** Byte by byte, as lenient servers do: nothing is refused, and overlong forms of dots and slashes count. */
-function percentDecoded(path: string): string {
-  return path
-    .replaceAll(/%c0%ae/gi, '.')
-    .replaceAll(/%c0%af/gi, '/')
-    .replaceAll(/%([0-7][0-9a-f])/gi, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+  return [new URL(`http://host${path}`).pathname, ...[...readings].flatMap(placesOf)]
 }

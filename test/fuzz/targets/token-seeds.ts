@@ -77,6 +77,11 @@ const PATHS = [
   '/a/%E3%81%82',
   '/a/..%00/b',
   '/a/...',
+  '/a/%25%63%30%25%61%65./b',
+  '/a/%25u002e./b',
+  '/a/．．／b',
+  '/a/.\u200b./b',
+  '/a/100%2525',
 ]
 
 function vectors(): readonly Macaroon[] {
