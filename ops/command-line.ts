@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   macaroon: async () => (await import('./commands/macaroon.ts')).addMacaroon,
   status: async () => (await import('./commands/status.ts')).addStatus,
   archive: async () => (await import('./commands/archive.ts')).addArchive,
+  audit: async () => (await import('./commands/audit.ts')).addAudit,
   restore: async () => (await import('./commands/restore.ts')).addRestore,
   config: async () => (await import('./commands/config.ts')).addConfig,
 }

@@ -4,12 +4,14 @@ import { checksumOf } from '../shared/database/scrub.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import { checksumText } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
+import type { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Schedule } from '../shared/service/schedule.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
 import type { PrimaryConfig } from './config.ts'
 
 export interface MaintenanceOptions {
   readonly commitLog: CommitLog
+  readonly audit: Pick<AuditWatch, 'sinceLast' | 'whole'>
   readonly config: Pick<PrimaryConfig, 'checkpoint' | 'maintenance'>
   readonly clock: Timers
   readonly schedule: Schedule
@@ -27,6 +29,7 @@ export class Maintenance {
   readonly #cancels: (() => void)[] = []
   #checkpointAt: number
   #scrubbing: Promise<void> | undefined
+  #auditing: Promise<void> | undefined
 
   constructor(options: MaintenanceOptions) {
     this.#options = options
@@ -40,6 +43,7 @@ export class Maintenance {
       clock.every(WATCH_MS, () => this.#watch()),
       schedule(scrub, log),
     )
+    this.#auditing = this.#options.audit.sinceLast(this.#stop.signal)
   }
 
   /** After a commit: is it time for a checkpoint? */
@@ -51,7 +55,7 @@ export class Maintenance {
     else if (walFrames >= this.#checkpointAt) clock.soon(() => void this.#checkpoint())
   }
 
-  /** Reads every page and compares it with what was written. */
+  /** Reads every page and compares it with what was written, then checks the audit chain. */
   scrub(): Promise<void> {
     this.#scrubbing ??= this.#readWhole().finally(() => (this.#scrubbing = undefined))
     return this.#scrubbing
@@ -61,7 +65,7 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#stop.abort()
     for (const cancel of this.#cancels) cancel()
-    await this.#scrubbing
+    await Promise.all([this.#scrubbing, this.#auditing])
     await this.#copyWal()
   }
 
@@ -95,11 +99,14 @@ export class Maintenance {
   }
 
   async #readWhole(): Promise<void> {
-    const { commitLog, log, onFatal, clock } = this.#options
+    const { commitLog, log, onFatal, clock, audit } = this.#options
     const expected = commitLog.head.checksum
     const found = await checksumOf(commitLog.pin(), clock, this.#stop.signal)
     if (found === undefined) return
-    if (found === expected) return log.info('scrub: every page is as it was written')
+    if (found === expected) {
+      log.info('scrub: every page is as it was written')
+      return audit.whole(this.#stop.signal)
+    }
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
     onFatal(new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }))
   }

@@ -12,6 +12,7 @@ import type { MacaroondError } from '../shared/errors.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import type { Txid } from '../shared/ids.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
+import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { requireOpen, requireTime, type WritesState } from './api/gate.ts'
@@ -83,7 +84,9 @@ export class Primary implements Service {
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
-    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, config, clock, schedule, log, onFatal })
+    const watched = { path: join(config.data, 'audit-checked.json'), db: () => db, alarms: this.#alarms }
+    const audit = new AuditWatch({ ...watched, timers: clock, log })
+    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, audit, config, clock, schedule, log, onFatal })
     refuseUnkeptLeases(db, db.name)
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
@@ -117,7 +120,7 @@ export class Primary implements Service {
     this.#admission = new Admission({
       peers: this.#peers,
       publisher: this.#publisher,
-      calls: () => ({ ...this.#calls, status: () => this.status, clock, archives: this.#archives, log }),
+      calls: () => ({ ...this.#calls, status: () => this.status, clock, db, archives: this.#archives, log }),
     })
   }
 

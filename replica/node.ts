@@ -10,11 +10,13 @@ import { PeerRegistry } from '../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
+import { answerAuditVerify } from '../shared/service/audit-verify.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Kek } from '../shared/sealing.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
+import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { sqliteError } from '../shared/sqlite/storage-errors.ts'
@@ -127,6 +129,7 @@ export class Replica implements Service {
       log,
       copy: this.#copy,
       tables: this.#tables,
+      audit: this.#watchAudit(),
       freshness: this.#freshness,
       kept: () => this.#journal.rows(),
       onDamaged: () => this.#follower.damaged(),
@@ -222,6 +225,12 @@ export class Replica implements Service {
     })
   }
 
+  #watchAudit(): AuditWatch {
+    const { config, log } = this.#options
+    const path = join(config.data, 'audit-checked.json')
+    return new AuditWatch({ path, db: () => this.#source?.reader, timers: this.#host.clock, alarms: this.#alarms, log })
+  }
+
   /** One connection a purpose: revocations never queue behind pages. */
   #connect(): void {
     this.#links.open('wal', {
@@ -264,7 +273,11 @@ export class Replica implements Service {
   }
 
   #adminCalls(): Record<string, RpcMethod> {
-    return { status: () => this.status, 'revocations.known': (value) => this.#known(value) }
+    return {
+      status: () => this.status,
+      'revocations.known': (value) => this.#known(value),
+      'audit.verify': (value) => answerAuditVerify(this.#source?.reader, value),
+    }
   }
 
   /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */

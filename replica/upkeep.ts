@@ -4,6 +4,7 @@ import type { Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
 import type { RevocationRow } from '../shared/protocol/revocation-row.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
+import type { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { ReplicaConfig } from './config.ts'
 import type { Freshness } from './freshness/freshness.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
@@ -16,6 +17,7 @@ export interface UpkeepOptions {
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly copy: DatabaseCopy
   readonly tables: Tables
+  readonly audit: Pick<AuditWatch, 'sinceLast' | 'whole'>
   readonly freshness: Pick<Freshness, 'now' | 'time'>
   /** Rows of every file but the pages. */
   readonly kept: () => readonly RevocationRow[]
@@ -31,6 +33,7 @@ export class Upkeep {
   #checkpointAt: number
   #scrubbing: Promise<void> | undefined
   #sweeping: Promise<void> | undefined
+  #auditing: Promise<void> | undefined
 
   constructor(options: UpkeepOptions) {
     this.#options = options
@@ -44,13 +47,14 @@ export class Upkeep {
       host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
       host.schedule({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
     )
+    this.#auditing = this.#options.audit.sinceLast(this.#stopped.signal)
   }
 
   /** Resolves once no job runs any more. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     for (const cancel of this.#cancelJobs) cancel()
-    await Promise.all([this.#scrubbing, this.#sweeping])
+    await Promise.all([this.#scrubbing, this.#sweeping, this.#auditing])
   }
 
   /** After pages were applied: the WAL may have grown enough for a checkpoint. */
@@ -100,6 +104,7 @@ export class Upkeep {
     // A sweep moves entries of the table.
     await this.#sweeping
     await this.#compareTable()
+    await this.#options.audit.whole(this.#stopped.signal)
   }
 
   /** The table is what is judged by, and it is made of the files: one that differs from them has lost or kept something. */

@@ -65,6 +65,7 @@ const KINDS = {
   wrong_cluster: 'conflict',
   foreign_write: 'failed',
   database_corrupt: 'failed',
+  audit_broken: 'failed',
   database_busy: 'unavailable',
   database_exists: 'conflict',
   segment_corrupt: 'failed',

@@ -5,7 +5,9 @@ import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
+import { answerAuditVerify } from '../../shared/service/audit-verify.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
+import type { Connection as Database } from '../../shared/sqlite/connection.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/state.ts'
 import type { Calls } from './open-calls.ts'
@@ -16,6 +18,7 @@ export interface ServeOptions extends Calls {
   readonly peer: KnownPeer
   readonly status: () => PrimaryStatus
   readonly clock: Timers
+  readonly db: Database
   /** Undefined where nothing is archived. */
   readonly archives: Pick<Archives, 'due'> | undefined
   readonly log: Log
@@ -33,6 +36,7 @@ export function serveCalls({
   thirdParties,
   status,
   clock,
+  db,
   archives,
   log,
 }: ServeOptions): Promise<void> {
@@ -57,6 +61,7 @@ export function serveCalls({
   }
   const admin: Record<string, RpcMethod> = {
     status,
+    'audit.verify': (value) => answerAuditVerify(db, value),
     'archive.snapshot': () => due(archives, ['snapshot']),
     'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
   }

@@ -1,4 +1,5 @@
 /** What a decision of the authority writes: plain rows, so that the core that decides needs no database. */
+import type { AuditRow } from '../../shared/database/audit-chain.ts'
 import type { Epoch, Kid, Nonce, Txid } from '../../shared/ids.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
@@ -64,17 +65,6 @@ export interface ServiceTokenRow {
   /** Location of the third-party caveat that was taken off. */
   readonly stripped: string
   readonly atMs: number
-}
-
-export interface AuditRow {
-  readonly seq: number
-  readonly atMs: number
-  readonly actor: string
-  readonly action: string
-  readonly org: string
-  readonly target: string
-  readonly detail: string
-  readonly hash: Uint8Array
 }
 
 export type Row =

@@ -1,10 +1,10 @@
 /** What the authority knows when it decides: loaded from the database at start, changed by `step` alone. */
+import type { AuditHead } from '../../shared/database/audit-chain.ts'
 import type { Epoch, Kid, Timeline, Txid } from '../../shared/ids.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
 import type { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/standing.ts'
-import type { AuditHead } from './audit.ts'
 import type { RequestRow } from './rows.ts'
 
 export interface RootKey {

@@ -1,11 +1,12 @@
 /** Makes a new authority's database: schema, first epoch, signing key, first audit record, all in transaction 1. */
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { ed25519PublicKey } from '../../shared/crypto.ts'
+import { AUDIT_START } from '../../shared/database/audit-chain.ts'
 import { SCHEMA, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { signingKeyContext } from '../../shared/database/signing-key.ts'
 import { seal, type Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
-import { AUDIT_GENESIS, nextAuditRow } from '../authority/audit.ts'
+import { nextAuditRow } from '../authority/audit.ts'
 import { RowWriter } from './row-writer.ts'
 
 const FIRST_EPOCH = 1
@@ -38,7 +39,7 @@ function insertFirstRows(db: Connection, { cluster, kek, clock, entropy, signing
   const timeline = entropy.bytes(16).toString('hex')
   const seed = signingSeed ?? entropy.bytes(32)
   const entry = { atMs: now, actor: 'primary', action: 'database.create', org: '', target: cluster }
-  const audit = nextAuditRow({ seq: 0, hash: AUDIT_GENESIS }, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })
+  const audit = nextAuditRow(AUDIT_START, { ...entry, detail: { epoch: FIRST_EPOCH, timeline } })
   db.prepare(
     `INSERT INTO meta (one, cluster, schema, txid, epoch, timeline, issue_clock_ms, key_generation, revocation_seq, audit_seq,
       audit_head, lease_ms_max, settled_epoch) VALUES (1, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)`,

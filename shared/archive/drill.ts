@@ -3,11 +3,12 @@
  * checksum that the primary recorded when it committed, SQLite asked for its opinion, and a key unsealed.
  */
 import { rmSync } from 'node:fs'
+import { auditProblem } from '../database/audit-chain.ts'
 import { readSigningKey } from '../database/signing-key.ts'
 import { MacaroondError } from '../errors.ts'
 import { checksumText, type Txid } from '../ids.ts'
 import type { Kek } from '../sealing.ts'
-import { openReader } from '../sqlite/connection.ts'
+import { type Connection, openReader } from '../sqlite/connection.ts'
 import { integrityProblem } from '../sqlite/integrity.ts'
 import { type ArchivedFile, LEVEL_COMMITTED } from './layout.ts'
 import { rebuildDatabase } from './rebuild.ts'
@@ -36,7 +37,7 @@ export interface Drilled {
   readonly keyUnsealed: boolean
 }
 
-/** Throws what a restore of that transaction would: archive_damaged, restore_target, kek_wrong. */
+/** Throws what a restore of that transaction would: archive_damaged, restore_target, kek_wrong, audit_broken. */
 export async function drill(options: DrillOptions): Promise<Drilled> {
   const { storage, files, path, ring } = options
   const plan = planRestore(files, { kind: 'txid', txid: drawTxid(files, options.draw) }, options.nowMs)
@@ -78,10 +79,21 @@ function inspect(path: string, { ring, cluster }: DrillOptions): void {
     const problem = integrityProblem(db)
     if (problem !== undefined)
       throw new MacaroondError('archive_damaged', `the restored database is not sound: ${problem}`)
+    requireAudit(db)
     if (ring.length > 0) readSigningKey(db, ring, cluster)
   } finally {
     db.close()
   }
+}
+
+/** A database of another program, in an archive that litestream wrote, has no audit. */
+function requireAudit(db: Connection): void {
+  if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return
+  const broken = auditProblem(db)
+  if (broken === undefined) return
+  throw new MacaroondError('audit_broken', `the audit chain of the restored database does not hold: ${broken}`, {
+    hint: 'it was broken when it was archived: drill earlier transactions to find out since when',
+  })
 }
 
 function remove(path: string): void {

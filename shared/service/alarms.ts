@@ -40,6 +40,12 @@ const KINDS = {
     summary: 'a job of the archive waits for its turn, or works for very long',
     action: 'look at the speed of the archive, and at `[archive.schedule]`',
   },
+  audit_broken: {
+    severity: 'critical',
+    summary: 'the audit chain of this database does not hold',
+    action:
+      'compare the nodes with `macaroond audit verify`, find out who wrote this database, and restore to before that record',
+  },
   clock_doubt: {
     severity: 'critical',
     summary: 'this node does not believe its clock',

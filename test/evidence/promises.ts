@@ -124,6 +124,8 @@ export const PROMISES: readonly Promised[] = [
     proofs: [
       proof('primary/authority/audit', 'every command that is done leaves exactly one record'),
       proof('primary/authority/audit', 'a record that was dropped, doubled, put in'),
+      proof('integration/cluster/audit', 'a record that was changed is an alarm'),
+      proof('integration/cluster/audit', 'a chain that was computed anew from some record on is found'),
       proof('chaos/sigkill'),
       proof('integration/cluster/disk-full'),
     ],

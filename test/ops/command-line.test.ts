@@ -144,6 +144,7 @@ describe('help', async () => {
       'archive compact',
       'archive key',
       'archive rehearse',
+      'audit verify',
       'macaroond restore',
       'config check',
       'config print',

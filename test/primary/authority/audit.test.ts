@@ -1,8 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { AUDIT_GENESIS, firstBrokenAuditRow, nextAuditRow, type AuditHead } from '../../../primary/authority/audit.ts'
+import { nextAuditRow } from '../../../primary/authority/audit.ts'
+import {
+  AUDIT_GENESIS,
+  firstBrokenAuditRow,
+  type AuditHead,
+  type AuditRow,
+} from '../../../shared/database/audit-chain.ts'
 import type { Minted } from '../../../primary/authority/commands.ts'
-import type { AuditRow } from '../../../primary/authority/rows.ts'
 import { parseTokenId } from '../../../shared/ids.ts'
 import { ACTOR, Authority } from './fixture.ts'
 

@@ -1,6 +1,6 @@
 /** An authority in memory: a state, entropy that can be told, and a clock that the test sets. */
 import type { Actor, Command } from '../../../primary/authority/commands.ts'
-import { AUDIT_GENESIS } from '../../../primary/authority/audit.ts'
+import { AUDIT_GENESIS } from '../../../shared/database/audit-chain.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { step, type Moment, type Outcome } from '../../../primary/authority/step.ts'

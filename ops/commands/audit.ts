@@ -1,0 +1,89 @@
+import type { Command } from 'commander'
+import type { Profile, ProfileNode } from '../../shared/config/profile.ts'
+import { type ErrorReport, MacaroondError, reportOf } from '../../shared/errors.ts'
+import { AUDIT_VERIFY_START, auditVerifyResult, type AuditVerifyResult } from '../../shared/protocol/audit.ts'
+import type { WithAdmin } from '../admin.ts'
+import { explain } from '../arguments/explain.ts'
+import { adminOf, profileOf } from '../clients.ts'
+import { EXIT_FAILED, EXIT_UNAVAILABLE } from '../exit-status.ts'
+import { printable, type Terminal } from '../terminal.ts'
+
+/** What became of one chain. */
+interface Verdict {
+  readonly node: string
+  readonly ok: boolean
+  readonly records: number
+  readonly problem: string | null
+  readonly error?: ErrorReport
+}
+
+export function addAudit(parent: Command, terminal: Terminal): void {
+  const audit = parent.command('audit').description('check the record of every operation')
+  const command = audit
+    .command('verify')
+    .description('check that no record of the audit was changed, dropped or put in, at every node or in a file')
+    .option('--database <file>', 'in place of the running nodes: a database file that no node has open')
+    .action(async ({ database }: { readonly database?: string }, own: Command) => {
+      const verdicts = database === undefined ? await askAll(profileOf(own, terminal.env)) : [await ofFile(database)]
+      if (verdicts.some(({ error }) => error !== undefined)) terminal.status = EXIT_UNAVAILABLE
+      if (verdicts.some(({ problem }) => problem !== null)) terminal.status = EXIT_FAILED
+      terminal.answer({ ok: verdicts.every(({ ok }) => ok), chains: verdicts }, verdicts.map(lineOf))
+    })
+  explain(command, {
+    examples: ['macaroond audit verify', 'macaroond audit verify --database ./restored.db'],
+    json: ['{"ok", "chains": [{"node", "ok", "records", "problem": text | null, "error"?: {"code", "message"}}]}'],
+    exit: '1 when a chain does not hold, 4 when a node did not answer',
+  })
+}
+
+async function askAll(profile: Profile): Promise<readonly Verdict[]> {
+  const admin = adminOf(profile)
+  const replicas = profile.replicas.map((replica) => verify(admin, `replica ${replica.region}`, replica))
+  return Promise.all([verify(admin, 'primary', profile.primary), ...replicas])
+}
+
+async function verify(admin: WithAdmin, name: string, node: ProfileNode): Promise<Verdict> {
+  try {
+    return await admin(node, async (call) => {
+      for (let after = AUDIT_VERIFY_START; ;) {
+        const { head, done, problem } = checked(await call('audit.verify', { after }))
+        if (done) return { node: name, ok: problem === null, records: head.seq, problem }
+        if (head.seq <= after.seq) throw new MacaroondError('protocol_violation', `${name} checks nothing more`)
+        after = head
+      }
+    })
+  } catch (error) {
+    return { node: name, ok: false, records: 0, problem: null, error: reportOf(error) }
+  }
+}
+
+function checked(value: unknown): AuditVerifyResult {
+  const result = auditVerifyResult.safeParse(value)
+  if (result.success) return result.data
+  throw new MacaroondError('protocol_violation', 'a node answered what is no result of a check of its audit', {
+    hint: 'run the macaroond that the node runs, or a newer one',
+  })
+}
+
+async function ofFile(path: string): Promise<Verdict> {
+  const [{ openReader }, { auditProblem }, { MetaReader }, { sqliteError }] = await Promise.all([
+    import('../../shared/sqlite/connection.ts'),
+    import('../../shared/database/audit-chain.ts'),
+    import('../../shared/database/meta.ts'),
+    import('../../shared/sqlite/storage-errors.ts'),
+  ])
+  const db = openReader(path)
+  try {
+    const problem = auditProblem(db) ?? null
+    return { node: path, ok: problem === null, records: new MetaReader(db).read().auditSeq, problem }
+  } catch (error) {
+    throw sqliteError(error, `reading ${path}`)
+  } finally {
+    db.close()
+  }
+}
+
+function lineOf({ node, problem, records, error }: Verdict): string {
+  if (error !== undefined) return `${node}: not checked: ${printable(error.message)} (${error.code})`
+  return problem === null ? `${node}: ${records} records, the chain holds` : `${node}: BROKEN: ${printable(problem)}`
+}

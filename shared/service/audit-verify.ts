@@ -1,0 +1,19 @@
+/** A node's answer to `audit.verify`. */
+import { type AuditHead, checkAuditSlice } from '../database/audit-chain.ts'
+import { auditVerifyParams, type AuditVerifyResult } from '../protocol/audit.ts'
+import { params } from '../protocol/params.ts'
+import type { Connection } from '../sqlite/connection.ts'
+import { sqliteError } from '../sqlite/storage-errors.ts'
+
+/** `db`: undefined where a replica has no database yet. */
+export function answerAuditVerify(db: Connection | undefined, value: unknown): AuditVerifyResult {
+  const { after } = params(auditVerifyParams, value)
+  if (db === undefined) return { head: after, done: true, problem: null }
+  const from: AuditHead = { seq: after.seq, hash: Buffer.from(after.hash, 'hex') }
+  try {
+    const { head: last, done, problem } = checkAuditSlice(db, from)
+    return { head: { seq: last.seq, hash: Buffer.from(last.hash).toString('hex') }, done, problem: problem ?? null }
+  } catch (error) {
+    throw sqliteError(error, 'reading the audit chain')
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Checks a running node's audit chain (S9): after every start from the last record that was checked, and whole with every
+ * scrub. It works in slices, so nothing waits for it, and it stops nobody: a chain that does not hold is an alarm.
+ *
+ * The file beside the database holds the last checked record. It proves nothing by itself; it shows that a record which was
+ * checked before has been replaced, even if all that follow were computed anew.
+ */
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { turn, type Timers } from '../clock.ts'
+import { AUDIT_START, type AuditHead, checkAuditSlice, hasAuditRecord } from '../database/audit-chain.ts'
+import { MetaReader } from '../database/meta.ts'
+import { reportOf } from '../errors.ts'
+import { writeAtomically } from '../files/write-atomically.ts'
+import type { Log } from '../log.ts'
+import { timelineText } from '../protocol/timeline-text.ts'
+import type { Connection } from '../sqlite/connection.ts'
+import { sqliteError } from '../sqlite/storage-errors.ts'
+import type { AlarmBoard } from './alarm-board.ts'
+
+export interface AuditWatchOptions {
+  /** Of the file with the last checked record. */
+  readonly path: string
+  /** Undefined while there is no database. Asked anew for every slice, because a snapshot replaces it. */
+  readonly db: () => Connection | undefined
+  readonly timers: Pick<Timers, 'soon'>
+  readonly alarms: Pick<AlarmBoard, 'set'>
+  readonly log: Log
+}
+
+const content = z.object({
+  timeline: timelineText,
+  seq: z.number().int().nonnegative(),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+})
+type Checked = z.infer<typeof content>
+
+export class AuditWatch {
+  readonly #options: AuditWatchOptions
+  #running: Promise<void> | undefined
+
+  constructor(options: AuditWatchOptions) {
+    this.#options = options
+  }
+
+  /** Checks what came since the last check. Never rejects. */
+  sinceLast(signal: AbortSignal): Promise<void> {
+    return this.#alone(() => this.#check('since the last', signal))
+  }
+
+  /** Checks the whole chain. Never rejects. */
+  whole(signal: AbortSignal): Promise<void> {
+    return this.#alone(() => this.#check('whole', signal))
+  }
+
+  #alone(check: () => Promise<void>): Promise<void> {
+    this.#running ??= check()
+      .catch((error: unknown) => this.#found(reportOf(sqliteError(error, 'it cannot be read')).message))
+      .finally(() => (this.#running = undefined))
+    return this.#running
+  }
+
+  async #check(how: 'whole' | 'since the last', signal: AbortSignal): Promise<void> {
+    const { db, timers } = this.#options
+    const first = db()
+    if (first === undefined) return
+    const kept = readChecked(this.#options.path)
+    const { timeline, auditSeq } = new MetaReader(first).read()
+    const isSame = kept !== undefined && kept.timeline === timeline && kept.seq <= auditSeq
+    if (isSame && !hasAuditRecord(first, headOf(kept))) {
+      return this.#found(`record ${kept.seq} is not the one that was checked before`)
+    }
+    let head = isSame && how === 'since the last' ? headOf(kept) : AUDIT_START
+    for (;;) {
+      const own = db()
+      // Another history has taken its place: the next start, or the next scrub, checks that one.
+      if (own === undefined || new MetaReader(own).read().timeline !== timeline) return
+      const slice = checkAuditSlice(own, head)
+      head = slice.head
+      if (slice.done) return this.#done(timeline, head, slice.problem)
+      await turn(timers)
+      if (signal.aborted) return
+    }
+  }
+
+  #done(timeline: string, { seq, hash }: AuditHead, problem: string | undefined): void {
+    this.#found(problem)
+    if (problem !== undefined) return
+    const { path, log } = this.#options
+    try {
+      writeAtomically(
+        path,
+        JSON.stringify({ timeline, seq, hash: Buffer.from(hash).toString('hex') } satisfies Checked),
+      )
+    } catch (error) {
+      // The next start checks a little more.
+      log.warn({ error: reportOf(error) }, 'the last checked audit record could not be written down')
+    }
+  }
+
+  #found(problem: string | undefined): void {
+    this.#options.alarms.set('audit_broken', problem)
+  }
+}
+
+/** Without a sound file the chain is checked from its beginning. */
+function readChecked(path: string): Checked | undefined {
+  try {
+    return content.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+function headOf({ seq, hash }: Checked): AuditHead {
+  return { seq, hash: Buffer.from(hash, 'hex') }
+}
