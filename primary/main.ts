@@ -1,6 +1,5 @@
 /** Entry of a primary: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
-import { loadIdentity } from '../shared/channel/identity.ts'
-import { loadKeks } from '../shared/config/kek.ts'
+import { openChecked } from '../shared/config/checks.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
@@ -28,13 +27,11 @@ export function readPrimaryConfig(file: string): PrimaryConfig {
 export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line: ReadyLine) => void): Promise<number> {
   const config = readPrimaryConfig(file)
   const log = createLog('primary', config.log.level)
-  const identity = await loadIdentity(config.identity)
-  const keks = loadKeks(config.kek, file, process.env)
+  const secrets = await openChecked({ file, config }, log)
   const start = async (): Promise<Service> => {
     const primary = await Primary.start({
       config,
-      identity,
-      ...keks,
+      ...secrets,
       log,
       flags,
       reread: () => readPrimaryConfig(file),
@@ -43,8 +40,8 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
     })
     const collect = (): readonly Metric[] => primaryMetrics(primary.status)
     const served = await withMetrics(primary, { address: config.metrics.listen, collect, log })
-    log.info({ address: primary.address, peerId: identity.peerId, writes: primary.writes }, 'primary is ready')
-    ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: identity.peerId })
+    log.info({ address: primary.address, peerId: secrets.identity.peerId, writes: primary.writes }, 'primary is ready')
+    ready({ ready: true, role: 'primary', pid: process.pid, address: primary.address, peerId: secrets.identity.peerId })
     return served
   }
   return runService(start, log)

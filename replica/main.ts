@@ -1,6 +1,5 @@
 /** Entry of a replica: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
-import { loadIdentity } from '../shared/channel/identity.ts'
-import { loadKeks } from '../shared/config/kek.ts'
+import { openChecked } from '../shared/config/checks.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
@@ -27,13 +26,11 @@ export async function runReplica(
 ): Promise<number> {
   const config = readReplicaConfig(file)
   const log = createLog(`replica ${config.region}`, config.log.level)
-  const identity = await loadIdentity(config.identity)
-  const keks = loadKeks(config.kek, file, process.env)
+  const secrets = await openChecked({ file, config }, log)
   const start = async (): Promise<Service> => {
     const replica = await Replica.start({
       config,
-      identity,
-      ...keks,
+      ...secrets,
       log,
       acceptClock,
       reread: () => readReplicaConfig(file),
@@ -42,8 +39,8 @@ export async function runReplica(
     })
     const collect = (): readonly Metric[] => replicaMetrics(replica.status)
     const served = await withMetrics(replica, { address: config.metrics.listen, collect, log })
-    log.info({ address: replica.address, peerId: identity.peerId, region: config.region }, 'replica is ready')
-    ready({ ready: true, role: 'replica', pid: process.pid, address: replica.address, peerId: identity.peerId })
+    log.info({ address: replica.address, peerId: secrets.identity.peerId, region: config.region }, 'replica is ready')
+    ready({ ready: true, role: 'replica', pid: process.pid, address: replica.address, peerId: secrets.identity.peerId })
     return served
   }
   return runService(start, log)

@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { stringify } from 'smol-toml'
+import type { Finding } from '../../shared/config/checks.ts'
 import { suggest } from '../../shared/config/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { explain } from '../arguments/explain.ts'
-import { checkSecrets } from '../config/check-secrets.ts'
+import { findingLines } from '../config/finding-lines.ts'
 import { configKinds, type ConfigKind, kindOfFile, readAs } from '../config/kinds.ts'
 import { redacted } from '../config/redacted.ts'
-import type { Terminal } from '../terminal.ts'
+import { printable, type Terminal } from '../terminal.ts'
 
 const NAMES: Readonly<Record<ConfigKind, string>> = {
   primary: 'the configuration of a primary',
@@ -26,16 +27,30 @@ export function addConfig(parent: Command, terminal: Terminal): void {
 
 function addCheck(config: Command, terminal: Terminal): void {
   const command = withFile(config.command('check'))
-    .description('check a file, and that the keys it names can be read by this user and by nobody else')
+    .description('check a file, and the keys and folders that it names, as a start does')
     .action(async (file: string, options: ConfigOptions) => {
       const kind = kindOf(file, options)
-      await checkSecrets(file, await readAs(kind, file))
-      terminal.answer({ ok: true, kind, file }, `${file} is valid: ${NAMES[kind]}`)
+      const { errorIn, findingsOf } = await import('../../shared/config/checks.ts')
+      const findings = await findingsOf({ file, config: await readAs(kind, file) })
+      const error = errorIn(findings)
+      if (error !== undefined) return fail(terminal, error, findings)
+      const lines = [...findingLines(findings), `${file} is valid: ${NAMES[kind]}`]
+      terminal.answer({ ok: true, kind, file, findings }, lines)
     })
   explain(command, {
     examples: ['macaroond config check primary.toml', 'macaroond config check operator.toml --kind profile'],
-    json: ['{"ok": true, "kind": "primary" | "replica" | "profile", "file"}'],
+    json: [
+      '{"ok": true, "kind": "primary" | "replica" | "profile", "file", "findings": [{"severity": "warning", "code", "reason", "action"}]}',
+      'with an error among them: {"findings", "error": {"code", "message", "hint"}}',
+    ],
   })
+}
+
+/** The first error decides the exit status; what else there is stands before it. */
+function fail(terminal: Terminal, error: MacaroondError, findings: readonly Finding[]): void {
+  const others = findings.filter(({ reason }) => reason !== error.message)
+  for (const line of terminal.json ? [] : findingLines(others)) terminal.say(printable(line))
+  terminal.fail(error, { findings })
 }
 
 function addPrint(config: Command, terminal: Terminal): void {

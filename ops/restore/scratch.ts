@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { MacaroondError } from '../../shared/errors.ts'
+import { refuseUnknownRequired } from '../../shared/files/required-files.ts'
 import { lockFolder, type NodeLock } from '../../shared/sqlite/node-lock.ts'
 import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
@@ -78,7 +79,7 @@ export class Scratch {
     }
   }
 
-  /** Copies a stopped node's database, with what its WAL holds: the original is not touched. Throws already_running. */
+  /** Copies a stopped node's database, with what its WAL holds: the original is not touched. Throws already_running, schema_newer. */
   copyNode(folder: string, name: string): NodeCopy {
     const source = join(folder, DATABASE)
     if (!existsSync(source)) {
@@ -86,6 +87,7 @@ export class Scratch {
         hint: 'name the `data` folder of a node',
       })
     }
+    refuseUnknownRequired(folder)
     const lock = existsSync(join(folder, NODE_LOCK)) ? lockIfWritable(folder) : undefined
     try {
       const database = this.path(name)

@@ -5,14 +5,16 @@
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
+import { refuseUnknownRequired } from '../files/required-files.ts'
 import { isBusy, storageError } from './storage-errors.ts'
 
 export interface NodeLock {
   readonly release: () => void
 }
 
-/** Throws already_running. The folder must exist. */
+/** Throws already_running, and schema_newer where only a newer version may run. The folder must exist. */
 export function lockFolder(folder: string): NodeLock {
+  refuseUnknownRequired(folder)
   const path = join(folder, 'node.lock')
   try {
     const connection = new Sqlite(path, { timeout: 0 })

@@ -1,5 +1,5 @@
 /** S10: who is ahead or elsewhere refuses and alarms; what is only damaged is replaced; nothing is half applied. */
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import Sqlite from 'better-sqlite3'
@@ -245,6 +245,19 @@ test('a database of a newer schema is refused by its code, on both nodes', async
   }
   expect(await codeOf(cluster.startPrimary())).toBe('schema_newer')
   expect(await codeOf(cluster.startReplica())).toBe('schema_newer')
+})
+
+test('a file of a newer version is passed over, but for one that says that it is required', async () => {
+  const { cluster } = await started()
+  await cluster.stop()
+  const folders = [cluster.primaryFolder, cluster.replicaFolder()]
+  for (const folder of folders) writeFileSync(join(folder, 'required-made-up'), '')
+  expect(await codeOf(cluster.startPrimary())).toBe('schema_newer')
+  expect(await codeOf(cluster.startReplica())).toBe('schema_newer')
+  for (const folder of folders) renameSync(join(folder, 'required-made-up'), join(folder, 'made-up'))
+  await cluster.startPrimary()
+  await cluster.startReplica()
+  await until(() => cluster.primary.writes === 'open', 'writes are open')
 })
 
 test('another KEK is told by its code', async () => {

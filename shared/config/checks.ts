@@ -1,0 +1,178 @@
+/**
+ * Everything that can be wrong with a node's or a profile's files before it runs, in one list: a start and `config check` run
+ * the same checks. An error keeps a node from starting; a warning is logged.
+ */
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, relative } from 'node:path'
+import { type Identity, loadIdentity } from '../channel/identity.ts'
+import { type ErrorCode, MacaroondError } from '../errors.ts'
+import { refuseUnknownRequired } from '../files/required-files.ts'
+import type { Log } from '../log.ts'
+import { type KekRing, loadKek, loadKeks } from './kek.ts'
+import type { KekSettings, PeerEntry } from './node-config.ts'
+import { fromConfigFolder } from './read-config.ts'
+
+/** A code for what is no error: nothing is ever refused with it. */
+export type WarningCode =
+  | 'alone_with_replicas'
+  | 'archive_beside_data'
+  | 'data_readable'
+  | 'kek_beside_data'
+  | 'not_archived'
+
+interface Found {
+  readonly reason: string
+  /** What an operator types or changes. */
+  readonly action: string
+}
+
+export type Finding = Found &
+  (
+    | { readonly severity: 'error'; readonly code: ErrorCode }
+    | { readonly severity: 'warning'; readonly code: WarningCode }
+  )
+
+/** A configuration or a profile, as it was read: the paths but those under `kek` are absolute. */
+export interface CheckedConfig {
+  readonly identity: string
+  readonly data?: string
+  readonly kek?: KekSettings
+  readonly alone?: boolean
+  readonly peers?: readonly PeerEntry[]
+  readonly archive?: { readonly enabled: boolean; readonly to?: string | undefined; readonly copies: readonly string[] }
+}
+
+export interface Checked {
+  /** The configuration's own file. */
+  readonly file: string
+  readonly config: CheckedConfig
+}
+
+export type Check = (checked: Checked) => readonly Finding[] | Promise<readonly Finding[]>
+
+/** A check is added here. The keys themselves are read apart from these, because a start needs them. */
+const CHECKS: readonly Check[] = [dataUsable, requiredFilesKnown, dataPrivate, archiveElsewhere, kekElsewhere, notAlone]
+
+/** For a file that may be checked without being run: of the key-encryption keys those in files, as commands and variables are the node's. */
+export async function findingsOf(checked: Checked): Promise<readonly Finding[]> {
+  const { file, config } = checked
+  const identity = await attempt(() => loadIdentity(config.identity))
+  const keks = kekFiles(checked).map((path) => attempt(() => loadKek({ file: path }, file, {})))
+  return [...identity, ...(await Promise.all(keks)).flat(), ...(await runChecks(checked))]
+}
+
+/** The first error among them, to be thrown or shown. */
+export function errorIn(findings: readonly Finding[]): MacaroondError | undefined {
+  const error = findings.find((finding) => finding.severity === 'error')
+  return error && new MacaroondError(error.code, error.reason, { hint: error.action })
+}
+
+export interface Secrets extends KekRing {
+  readonly identity: Identity
+}
+
+/** For a start: its keys. Throws the first error that a check finds, and what loading a key throws; logs the warnings. */
+export async function openChecked(
+  { file, config }: { readonly file: string; readonly config: CheckedConfig & { readonly kek: KekSettings } },
+  log: Log,
+): Promise<Secrets> {
+  const identity = await loadIdentity(config.identity)
+  const keks = loadKeks(config.kek, file, process.env)
+  const findings = await runChecks({ file, config })
+  const error = errorIn(findings)
+  if (error !== undefined) throw error
+  for (const { code, reason, action } of findings) log.warn({ code, action }, reason)
+  return { identity, ...keks }
+}
+
+async function runChecks(checked: Checked): Promise<readonly Finding[]> {
+  return (await Promise.all(CHECKS.map(async (check) => check(checked)))).flat()
+}
+
+/** An error of ours is a finding; any other is a bug. */
+async function attempt(work: () => unknown): Promise<readonly Finding[]> {
+  try {
+    await work()
+    return []
+  } catch (error) {
+    if (!(error instanceof MacaroondError)) throw error
+    return [{ severity: 'error', code: error.code, reason: error.message, action: error.hint ?? '' }]
+  }
+}
+
+/** There and writable, or to be made where this user may make it. */
+function dataUsable({ config: { data } }: Checked): readonly Finding[] {
+  if (data === undefined) return []
+  const place = nearest(data)
+  const isFolder = statSync(place).isDirectory()
+  if (isFolder && mayWrite(place)) return []
+  const reason = isFolder ? `this user may not write ${place}` : `${place} is not a folder`
+  const action = isFolder ? `chown it to the user that macaroond runs as` : `correct \`data\`, or move the file away`
+  return [{ severity: 'error', code: 'io_failed', reason, action }]
+}
+
+function requiredFilesKnown({ config: { data } }: Checked): Promise<readonly Finding[]> {
+  return attempt(() => data !== undefined && refuseUnknownRequired(data))
+}
+
+function dataPrivate({ config: { data } }: Checked): readonly Finding[] {
+  if (data === undefined || !existsSync(data) || (statSync(data).mode & 0o007) === 0) return []
+  const reason = `every user of this machine can enter ${data}`
+  return [{ severity: 'warning', code: 'data_readable', reason, action: `chmod 700 ${data}` }]
+}
+
+function archiveElsewhere({ config: { archive } }: Checked): readonly Finding[] {
+  if (archive === undefined || (archive.enabled && archive.to !== undefined)) return []
+  const [code, reason] = archive.enabled
+    ? (['archive_beside_data', 'the archive lies beside the data, and is lost with it'] as const)
+    : (['not_archived', 'nothing is archived'] as const)
+  return [{ severity: 'warning', code, reason, action: 'name another disk or a bucket: `to` under [archive]' }]
+}
+
+/** Sealed secrets protect nothing where the key lies beside them (S11). */
+function kekElsewhere(checked: Checked): readonly Finding[] {
+  const { data, archive } = checked.config
+  if (data === undefined) return []
+  const folders = [data, ...(archive?.to === undefined ? [`${data}-archive`] : [archive.to, ...archive.copies])]
+  return kekFiles(checked)
+    .filter((path) => folders.some((folder) => isInside(path, folder)))
+    .map((path) => ({
+      severity: 'warning',
+      code: 'kek_beside_data',
+      reason: `the key-encryption key ${path} lies with what it protects: who has the one has the other`,
+      action: 'move it to another folder, out of every backup of this one',
+    }))
+}
+
+/** Absolute. */
+function kekFiles({ file, config: { kek } }: Checked): readonly string[] {
+  if (kek === undefined) return []
+  const { previous = [], ...source } = kek
+  return [source, ...previous].flatMap((one) => ('file' in one ? [fromConfigFolder(file, one.file)] : []))
+}
+
+function notAlone({ config: { alone, peers = [] } }: Checked): readonly Finding[] {
+  if (alone !== true || !peers.some(({ role }) => role === 'replica')) return []
+  const reason = 'with `alone = true` writes open at once: no replica is asked whether this disk is the newest'
+  const action = 'remove `alone` once the replicas can be reached'
+  return [{ severity: 'warning', code: 'alone_with_replicas', reason, action }]
+}
+
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path)
+  return way !== '' && !way.startsWith('..')
+}
+
+/** The path, or the first folder above it that is there. */
+function nearest(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path))
+}
+
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
