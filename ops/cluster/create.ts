@@ -6,7 +6,7 @@ import { createIdentityFile } from '../../shared/channel/identity.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
-import { configPath, keyPath, replicaName } from './folder.ts'
+import { type Caller, CALLERS, configPath, keyPath, replicaName } from './folder.ts'
 import { freePorts } from './ports.ts'
 
 export interface NewCluster {
@@ -54,13 +54,14 @@ export async function createCluster({ path, cluster, regions, entropy }: NewClus
     return { name, peerId, address: `127.0.0.1:${port}` }
   }
   const primary = await identify('primary', ports[0])
-  const operator = await createIdentityFile(keyPath(path, 'operator'), entropy)
+  const callers = new Map<string, string>()
+  for (const role of CALLERS) callers.set(role, (await createIdentityFile(keyPath(path, role), entropy)).peerId)
   const replicas: IdentifiedReplica[] = []
   for (const [index, region] of regions.entries()) {
     replicas.push({ region, ...(await identify(replicaName(region), ports[index + 1])) })
   }
   writeAtomically(join(path, 'kek'), `${entropy.bytes(32).toString('hex')}\n`)
-  const parts = { cluster, primary, replicas, operator: operator.peerId }
+  const parts = { cluster, primary, replicas, callers }
   for (const replica of replicas) writeConfig(path, replica.name, replicaToml(replica, parts))
   writeConfig(path, primary.name, primaryToml(parts))
 }
@@ -69,26 +70,32 @@ interface Parts {
   readonly cluster: string
   readonly primary: Identified
   readonly replicas: readonly IdentifiedReplica[]
-  readonly operator: string
+  /** PeerIds by role. */
+  readonly callers: ReadonlyMap<string, string>
 }
 
-function primaryToml({ cluster, primary, replicas, operator }: Parts): object {
+function primaryToml({ cluster, primary, replicas, callers }: Parts): object {
   const peers = replicas.map(({ peerId, name, region }) => ({ id: peerId, name, role: 'replica', region }))
-  return { cluster, ...commonToml(primary), peers: [operatorEntry(operator), ...peers] }
+  return {
+    cluster,
+    ...commonToml(primary),
+    peers: [callerEntry(callers, 'operator'), { ...callerEntry(callers, 'signer'), orgs: ['*'] }, ...peers],
+  }
 }
 
-function replicaToml(replica: IdentifiedReplica, { cluster, primary, operator }: Parts): object {
+function replicaToml(replica: IdentifiedReplica, { cluster, primary, callers }: Parts): object {
   const { address, peerId } = primary
+  const peers = [callerEntry(callers, 'operator'), callerEntry(callers, 'worker')]
   const dials = { primary: { address, peer_id: peerId } }
-  return { cluster, region: replica.region, ...commonToml(replica), ...dials, peers: [operatorEntry(operator)] }
+  return { cluster, region: replica.region, ...commonToml(replica), ...dials, peers }
 }
 
 function commonToml({ name, address }: Identified): object {
   return { data: name, identity: `${name}.key`, listen: address, kek: { file: 'kek' } }
 }
 
-function operatorEntry(id: string): object {
-  return { id, name: 'operator', role: 'operator' }
+function callerEntry(callers: ReadonlyMap<string, string>, role: Caller): object {
+  return { id: callers.get(role), name: role, role }
 }
 
 function writeConfig(path: string, name: string, values: object): void {

@@ -33,7 +33,10 @@ const PRIMARY = 'primary'
 const REPLICA_CONFIG = /^(replica-[a-z0-9-]+)\.toml$/
 const DATABASE = 'macaroond.db'
 
-export const OPERATOR_KEY = 'operator.key'
+/** Roles that the folder has an identity and a profile for, each with no more rights than it needs. */
+export const CALLERS = ['operator', 'worker', 'signer'] as const
+
+export type Caller = (typeof CALLERS)[number]
 
 export function replicaName(region: string): string {
   return `replica-${region}`
@@ -86,7 +89,7 @@ function profileOf(path: string, cluster: string, primary: NodeSpec, replicas: r
   const node = ({ address, peerId }: NodeSpec): { address: string; peer_id: string } => ({ address, peer_id: peerId })
   return {
     cluster,
-    identity: join(path, OPERATOR_KEY),
+    identity: keyPath(path, 'operator'),
     primary: node(primary),
     replicas: replicas.map((spec) => ({ region: spec.region ?? '', ...node(spec) })),
   }

@@ -1,13 +1,12 @@
 /** What a cluster that is up leaves in its folder for others: the operator's profile, then a file that says it is up. */
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
 import type { Profile } from '../../shared/config/profile.ts'
 import { askStatus } from '../clients.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import type { Cluster } from './cluster.ts'
-import type { NodeSpec } from './folder.ts'
-import { OPERATOR_KEY } from './folder.ts'
+import { type Caller, CALLERS, keyPath, type NodeSpec } from './folder.ts'
 import { commandOf } from './node-process.ts'
 
 export interface PublishedNode {
@@ -25,10 +24,27 @@ export interface PublishedCluster {
   readonly replicas: readonly (PublishedNode & { readonly region: string })[]
   /** Where the primary archives to; null where it does not. */
   readonly archive: string | null
+  /** Profiles by role, each with no more rights than it needs; a folder of macaroond 0.1.0 has the operator's only. */
+  readonly profiles: Readonly<Partial<Record<Caller, string>>>
 }
 
-export function profilePath(folder: string): string {
-  return join(folder, 'operator.toml')
+export function profilePath(folder: string, role: Caller = 'operator'): string {
+  return join(folder, `${role}.toml`)
+}
+
+const SAYS: Readonly<Record<Caller, string>> = {
+  operator: 'Profile of an operator with every right in this cluster.',
+  worker: 'Profile of a service that verifies tokens, and may do nothing else.',
+  signer: 'Profile of a service that issues and revokes tokens of every org.',
+}
+
+function writeProfiles(path: string, profile: Profile): PublishedCluster['profiles'] {
+  const roles = CALLERS.filter((role) => existsSync(keyPath(path, role)))
+  for (const role of roles) {
+    const heading = `# ${SAYS[role]} Use it with --profile or MACAROOND_PROFILE.\n`
+    writeAtomically(profilePath(path, role), `${heading}${stringify({ ...profile, identity: `${role}.key` })}`)
+  }
+  return Object.fromEntries(roles.map((role) => [role, profilePath(path, role)]))
 }
 
 function clusterPath(folder: string): string {
@@ -39,13 +55,12 @@ function clusterPath(folder: string): string {
 export async function publish(cluster: Cluster): Promise<PublishedCluster> {
   const { path, primary, replicas, archive } = cluster.folder
   const profile = await withAuthorityKey(cluster.folder.profile)
-  const heading =
-    '# Profile of an operator with every right in this cluster. Use it with --profile or MACAROOND_PROFILE.\n'
-  writeAtomically(profilePath(path), `${heading}${stringify({ ...profile, identity: OPERATOR_KEY })}`)
+  const profiles = writeProfiles(path, profile)
   const published: PublishedCluster = {
     primary: describe(cluster, primary),
     replicas: replicas.map((spec) => ({ region: spec.region ?? '', ...describe(cluster, spec) })),
     archive,
+    profiles,
   }
   writeAtomically(clusterPath(path), `${JSON.stringify(published, null, 2)}\n`)
   return published

@@ -28,7 +28,7 @@ export function addDev(parent: Command, terminal: Terminal): void {
   explain(command, {
     examples: ['macaroond dev', 'macaroond dev --dir ./cluster --regions fra,sin,iad'],
     json: [
-      'one line when all nodes are ready: {"folder", "profile", "primary", "replicas", "archive": folder | null}',
+      'one line when all nodes are ready: {"folder", "profile", "primary", "replicas", "archive": folder | null, "profiles": {"operator", "worker", "signer"}}',
       'primary and each of replicas: {"region" (replicas), "pid", "address", "peerId", "database", "config", "command"}',
       'the same, without folder and profile, is in cluster.json in the folder from then until dev ends',
     ],

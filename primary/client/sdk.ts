@@ -10,6 +10,7 @@ import {
   type NodeAddress,
 } from '../../shared/config/client-options.ts'
 import { systemClock } from '../../shared/clock.ts'
+import { readProfile } from '../../shared/config/profile.ts'
 import { checkConfig } from '../../shared/config/read-config.ts'
 import { signerOver, type Signer } from './signer.ts'
 
@@ -39,6 +40,15 @@ export interface SignerOptions extends ClientOptions {
 const signerOptions: z.ZodType<SignerOptions> = z.strictObject({ ...clientFields, primary: nodeAddress })
 
 const DEFAULT_TIMEOUT_MS = 10_000
+
+/**
+ * Options from a profile, as `macaroond init` and `macaroond dev` write one for a signer. Throws config_invalid,
+ * config_unreadable.
+ */
+export async function readSignerProfile(file: string): Promise<SignerOptions> {
+  const { cluster, identity, primary } = readProfile(file)
+  return { cluster, identity, primary: { address: primary.address, peerId: primary.peer_id } }
+}
 
 /**
  * Checks the options, reads the identity, and starts to connect; calls wait for the connection within their time. Throws

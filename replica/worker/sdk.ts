@@ -8,7 +8,9 @@ import {
   type NodeAddress,
 } from '../../shared/config/client-options.ts'
 import { regionName } from '../../shared/config/node-config.ts'
+import { readProfile } from '../../shared/config/profile.ts'
 import { checkConfig } from '../../shared/config/read-config.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { CACHE_BYTES_MAX, CACHE_ENTRIES_MAX } from '../../shared/limits.ts'
 import type { ExplainResult, Judged } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
@@ -18,6 +20,7 @@ import { CachingVerifier } from './caching-verifier.ts'
 import type { CacheStatistics } from './worker-cache.ts'
 
 export { MacaroondError } from '../../shared/errors.ts'
+export { bearerToken, httpAnswer, type HttpAnswer, type HttpAnswerOptions } from './http-answer.ts'
 export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
 export type { Access } from '../../shared/verifier/access.ts'
@@ -101,6 +104,26 @@ const verifierOptions: z.ZodType<VerifierOptions> = z.strictObject({
   crossRegion: z.boolean().optional(),
   cache: z.union([z.boolean(), cacheLimits]).optional(),
 })
+
+/**
+ * Options from a profile, as `macaroond init` and `macaroond dev` write one for a worker. `region` picks the replicas of one
+ * region; without it all of the profile's are taken, the first first. Throws config_invalid, config_unreadable.
+ */
+export async function readWorkerProfile(file: string, region?: string): Promise<VerifierOptions> {
+  const { cluster, identity, replicas } = readProfile(file)
+  const wanted = replicas.filter((replica) => region === undefined || replica.region === region)
+  if (wanted.length === 0) {
+    throw new MacaroondError(
+      'config_invalid',
+      `${file} names no replica${region === undefined ? '' : ` in ${region}`}`,
+      {
+        hint: `its regions: ${[...new Set(replicas.map((replica) => replica.region))].join(', ') || 'none'}`,
+      },
+    )
+  }
+  const addresses = wanted.map(({ address, peer_id: peerId }) => ({ address, peerId }))
+  return { cluster, identity, replicas: addresses, ...(region === undefined ? {} : { region }) }
+}
 
 /**
  * Checks the options, reads the identity, and starts to connect; calls wait for a connection within their time. Throws

@@ -25,8 +25,32 @@ describe('dev', () => {
     }
   })
 
+  it('has a profile for each role, and each may do its own work and no other', async () => {
+    const { profiles } = here.dev.cluster
+    expect(Object.keys(profiles)).toEqual(['operator', 'worker', 'signer'])
+    const create = ['org', 'create', 'by-role']
+    expect(await commandLine(create, { profile: profiles.worker ?? '' })).toMatchObject({ status: 3 })
+    expect(await commandLine(create, { profile: profiles.operator ?? '' })).toMatchObject({ status: 0 })
+    const mint = ['token', 'mint', '--org', 'by-role', '--subject', 'x']
+    const minted = await commandLine(mint, { profile: profiles.signer ?? '' })
+    expect(minted.status).toBe(0)
+    expect(await commandLine(mint, { profile: profiles.worker ?? '' })).toMatchObject({ status: 3 })
+    const verify = ['token', 'verify', '--org', 'by-role', '--region', 'fra']
+    await expect
+      .poll(async () => (await commandLine(verify, { stdin: minted.stdout, profile: profiles.worker ?? '' })).status)
+      .toBe(0)
+  })
+
   it('keeps every secret from everybody else', () => {
-    const secrets = ['kek', 'primary.key', 'operator.key', 'replica-fra.key', 'replica-sin.key']
+    const secrets = [
+      'kek',
+      'primary.key',
+      'operator.key',
+      'worker.key',
+      'signer.key',
+      'replica-fra.key',
+      'replica-sin.key',
+    ]
     for (const name of secrets) expect(statSync(here.file(name)).mode & 0o777, name).toBe(0o600)
   })
 })
@@ -180,7 +204,9 @@ describe('the nodes of dev', () => {
     const unchanged = (node: Dev['cluster']['primary']): unknown => ({ ...node, pid: 0 })
     expect(unchanged(here.dev.cluster.primary)).toEqual(unchanged(before.cluster.primary))
     expect(here.dev.cluster.replicas.map(unchanged)).toEqual(before.cluster.replicas.map(unchanged))
-    expect((await here.operator(['org', 'list', '--json'])).json()).toMatchObject({ orgs: [{ name: 'acme' }] })
+    expect((await here.operator(['org', 'list', '--json'])).json()).toMatchObject({
+      orgs: [{ name: 'acme' }, { name: 'by-role' }],
+    })
   })
 
   it('end in order on SIGTERM, and cluster.json goes with them', async () => {

@@ -98,7 +98,7 @@ describe('the README', () => {
   })
 
   test.for([
-    ['worker', /^403: revoked/],
+    ['worker', /^401: revoked Bearer error="invalid_token"/],
     ['signer', /seq: \d+[\s\S]*durability: 'replica'/],
     ['holder', /^mcn1_/],
   ] as const)('has code for a %s that runs as it stands', async ([name, expected]) => {
