@@ -1,5 +1,5 @@
 /** The conditions of a primary that are alarms while they last. */
-import type { AlarmBoard } from '../shared/service/alarm-board.ts'
+import type { AlarmBoard, Case } from '../shared/service/alarm-board.ts'
 import type { Archives } from './archiver/archives.ts'
 import type { AuthorityState } from './authority/state.ts'
 import type { Durability } from './durability/durability.ts'
@@ -7,7 +7,7 @@ import type { Granting } from './freshness/granting.ts'
 import type { WritesGate } from './writes-gate.ts'
 
 export interface PrimaryConditions {
-  readonly state: () => Pick<AuthorityState, 'settledEpoch' | 'epoch'>
+  readonly state: () => Pick<AuthorityState, 'settledEpoch' | 'epoch' | 'thirdParties'>
   readonly gate: Pick<WritesGate, 'state' | 'confirmed' | 'refusals'>
   readonly granting: Pick<Granting, 'time'>
   readonly durability: Pick<Durability, 'status'>
@@ -33,9 +33,14 @@ export function watchPrimary(
   board.watch('epoch_unsettled', () => when(state().settledEpoch < state().epoch))
   board.watch('durability_degraded', () => sinceText(durability.status().degradedSinceMs))
   board.watchEach('replica_refused', () => gate.refusals)
+  board.watchEach('third_party_broken', () => brokenOf(state()))
   for (const code of OF_ARCHIVES) board.watchEach(code, () => archives()?.alertsOf(code) ?? [])
 }
 
 function sinceText(ms: number | null): string | undefined {
   return ms === null ? undefined : `since ${new Date(ms).toISOString()}`
+}
+
+function brokenOf({ thirdParties }: Pick<AuthorityState, 'thirdParties'>): readonly Case[] {
+  return [...thirdParties.values()].flatMap(({ name, fault }): Case[] => (fault === undefined ? [] : [[name, fault]]))
 }

@@ -94,7 +94,7 @@ export class Primary implements Service {
       clock,
       believed: () => requireTime(this.#granting.time),
       entropy,
-      kek,
+      ring,
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })

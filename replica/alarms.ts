@@ -1,4 +1,5 @@
 /** The conditions of a replica that are alarms while they last. */
+import type { UnopenedKey } from '../shared/database/keys.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { Freshness } from './freshness/freshness.ts'
 import type { PrimaryLinks } from './primary-links.ts'
@@ -6,7 +7,7 @@ import type { Tables } from './tables/tables.ts'
 
 export interface ReplicaConditions {
   readonly links: Pick<PrimaryLinks, 'alarm'>
-  readonly tables: Pick<Tables, 'uninterpretable' | 'poison'>
+  readonly tables: Pick<Tables, 'uninterpretable' | 'poison' | 'keysRead'>
   readonly freshness: Pick<Freshness, 'now' | 'time' | 'remainingMs'>
 }
 
@@ -14,9 +15,18 @@ export function watchReplica(board: AlarmBoard, { links, tables, freshness }: Re
   board.watch('primary_refused', () => links.alarm)
   board.watch('revocation_unknown', () => tables.uninterpretable)
   board.watch('revocation_unreadable', () => tables.poison)
+  board.watch('keys_unopened', () => unopenedText(tables.keysRead.unopened))
+  board.watch('keys_stale', () => unopenedText(tables.keysRead.stale))
   board.watch('clock_doubt', () => {
     const time = freshness.time(freshness.now())
     return time.credible ? undefined : time.message
   })
   board.watch('lease_ran_out', () => (freshness.remainingMs(freshness.now()) > 0 ? undefined : ''))
+}
+
+/** The first one says why; of the others it is mostly the same. */
+function unopenedText(keys: readonly UnopenedKey[]): string | undefined {
+  const [first, ...others] = keys
+  if (first === undefined) return undefined
+  return others.length === 0 ? first.error.message : `${first.error.message}; and ${others.length} more`
 }

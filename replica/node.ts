@@ -280,7 +280,7 @@ export class Replica implements Service {
     }
   }
 
-  /** Keys that do not open here will not open later either: a wrong KEK is for the operator, not for a reconnect. */
+  /** A ring that opens nothing will open nothing later either: a wrong KEK is for the operator, not for a reconnect. */
   #reopened(source: TableSource | undefined): void {
     try {
       this.#source = source

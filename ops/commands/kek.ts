@@ -34,7 +34,10 @@ function addRotate(kek: Command, terminal: Terminal): void {
   const command = kek
     .command('rotate')
     .description('seal everything again with the key-encryption key that the primary was started with')
-    .option('--force', 'although a replica has not shown that it has that key: it stops until it gets it')
+    .option(
+      '--force',
+      'although a replica has not shown that it has that key: after a restart it opens nothing until it gets it',
+    )
     .action(async ({ force = false }: { force?: boolean }, own: Command) => {
       const rotated = await withSigner(profileOf(own, terminal.env), (signer) => signer.rotateKek({ force }))
       const { kek, resealed } = rotated

@@ -5,14 +5,11 @@ import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { rotateKekParams, type RotateKekResult } from '../../shared/protocol/sign.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { KekRotated } from '../authority/commands.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
-import { readSealedSecrets } from '../store/sealed-secrets.ts'
 import { actorOf, requireOperator } from './permissions.ts'
 
 export interface KekApiOptions {
-  readonly db: Connection
   readonly writer: GroupWriter
   /** The first one seals. */
   readonly ring: readonly [Kek, ...Kek[]]
@@ -27,15 +24,12 @@ export class KekApi {
     this.#options = options
   }
 
-  /** What is sealed meanwhile is sealed with the new one already: this process has no other to seal with. */
   async rotate(peer: KnownPeer, value: unknown): Promise<RotateKekResult> {
-    const { db, writer, ring } = this.#options
+    const { writer } = this.#options
     const { force } = params(rotateKekParams, value)
     requireOperator(peer, 'rotate the key-encryption key')
     if (!force) this.#requireEverywhere()
-    const sealed = readSealedSecrets(db, writer.state.cluster, ring[0].id)
-    const command = { kind: 'kek.rotate', actor: actorOf(peer), ring, sealed } as const
-    const { answer, position } = await writer.submit<KekRotated>(command)
+    const { answer, position } = await writer.submit<KekRotated>({ kind: 'kek.rotate', actor: actorOf(peer) })
     return { ...answer, position: positionText(position) }
   }
 
@@ -45,7 +39,7 @@ export class KekApi {
     if (without.length === 0) return
     const names = without.map(({ name }) => name).join(', ')
     throw new MacaroondError('kek_missing', `not shown to have key-encryption key ${ring[0].id}: ${names}`, {
-      hint: 'give it to every replica first, with the earlier one under [[kek.previous]], and restart it; --force goes ahead, and those without it stop until they have it',
+      hint: 'give it to every replica first, with the earlier one under [[kek.previous]], and restart it; --force goes ahead, and those without it go on with the keys that they have opened, and do not start again until they have it',
     })
   }
 }

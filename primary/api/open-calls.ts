@@ -57,7 +57,6 @@ export function openCalls(sources: CallSources): Calls {
     revocations: new RevocationsApi({ state, book: new RevocationBook(db, clock), issued, lineage: new Lineage(db) }),
     globalWait: new GlobalWait({ book: granting.book, state, replicas, clock }),
     keks: new KekApi({
-      db,
       writer,
       ring,
       replicasWithout: (kekId) => replicas().filter(({ id }) => !publisher.hasKek(id, kekId)),

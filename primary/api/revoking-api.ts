@@ -2,7 +2,6 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { Clock } from '../../shared/clock.ts'
 import type { IssuedLog } from '../../shared/database/issued-log.ts'
-import { MacaroondError } from '../../shared/errors.ts'
 import { type Kid, kid as asKid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
@@ -22,6 +21,7 @@ import {
   type TokenRevoked,
 } from '../../shared/protocol/revoke.ts'
 import type { Command } from '../authority/commands.ts'
+import { olderKey } from '../authority/org.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
@@ -72,7 +72,8 @@ export class RevokingApi {
     const request = requestName(peer, requestId, ['key.retire', org, named ?? null, reason])
     const kid = this.#keyToRetire(org, named, request?.id)
     const tokens = await this.#count({ kids: new Set([kid]) })
-    return this.#carryOut({ kind: 'key.retire', actor: actorOf(peer), org, kid, reason, request, tokens }, wait)
+    const what = { org, kid, unnamed: named === undefined, reason, request, tokens }
+    return this.#carryOut({ kind: 'key.retire', actor: actorOf(peer), ...what }, wait)
   }
 
   async disableOrg(peer: KnownPeer, value: unknown): Promise<RevokeResult<OrgDisabled>> {
@@ -95,24 +96,13 @@ export class RevokingApi {
     return new Set([...this.#state.keys.values()].filter((key) => key.org === org).map(({ kid }) => kid))
   }
 
-  /** Which key is meant where none is named. Throws request_invalid, and names those that there are. */
+  /** Which key is meant where none is named; its turn judges that again. */
   #keyToRetire(org: string, named: string | undefined, requestId: string | undefined): Kid {
     if (named !== undefined) return asKid(named)
-    const { keys, orgs, requests } = this.#state
-    const mints = orgs.get(org)?.activeKid
     // A request that was carried out is answered again, although the key that it meant is retired now.
-    const recalled = requests.get(requestId ?? '')
+    const recalled = this.#state.requests.get(requestId ?? '')
     if (recalled !== undefined) return (JSON.parse(recalled.answer) as KeyRetired).kid as Kid
-    const old = [...keys.values()].filter((key) => key.org === org && key.state === 'active' && key.kid !== mints)
-    const [only, another] = old
-    if (only !== undefined && another === undefined) return only.kid
-    const what =
-      only === undefined
-        ? `org ${org} has no active key but the one that mints, ${mints ?? 'and not even that'}`
-        : `org ${org} has several older keys: ${old.map(({ kid }) => kid).join(', ')}`
-    throw new MacaroondError('request_invalid', what, {
-      hint: 'name the key; retiring the one that mints ends all tokens of the org until `macaroond org rotate-key`',
-    })
+    return olderKey(this.#state, org)
   }
 
   async #carryOut<T extends RevokeAnswer>(command: Command, wait: RevokeCommon['wait']): Promise<RevokeResult<T>> {

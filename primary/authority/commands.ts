@@ -2,8 +2,6 @@
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
 import type { RevokeAnswer, TokensOnRecord } from '../../shared/protocol/revoke.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
-import type { Kek } from '../../shared/sealing.ts'
-import type { SealedSecret } from './kek.ts'
 
 export interface Actor {
   /** Name from the configuration and PeerId, as the audit records it. */
@@ -65,7 +63,12 @@ export type Command =
       /** Issued up to then, unix milliseconds; undefined for up to now. */
       readonly untilMs: number | undefined
     } & RevokingMany)
-  | ({ readonly kind: 'key.retire'; readonly kid: Kid } & RevokingMany)
+  | ({
+      readonly kind: 'key.retire'
+      readonly kid: Kid
+      /** Nobody named it: it is the one that no longer mints, and has to be that still when its turn comes. */
+      readonly unnamed?: boolean
+    } & RevokingMany)
   | ({ readonly kind: 'org.disable' } & RevokingMany)
   /** Deletes those of these rows that hit nothing any more; in the order of their numbers. */
   | {
@@ -76,12 +79,7 @@ export type Command =
       readonly soberMs: number
     }
   /** Seals again what was sealed with an earlier key-encryption key, all in one transaction. */
-  | {
-      readonly kind: 'kek.rotate'
-      readonly actor: Actor
-      readonly ring: readonly Kek[]
-      readonly sealed: readonly SealedSecret[]
-    }
+  | { readonly kind: 'kek.rotate'; readonly actor: Actor }
   | {
       readonly kind: 'third-party.add'
       readonly actor: Actor

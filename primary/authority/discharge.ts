@@ -55,6 +55,7 @@ function opened(state: AuthorityState, ticket: Uint8Array): Ticket & { readonly 
 }
 
 function tryOpen(ticket: Uint8Array, { privateKey }: ThirdPartyKey): Ticket | undefined {
+  if (privateKey === undefined) return undefined
   try {
     return openTicket(ticket, [{ privateKey }])
   } catch (error) {

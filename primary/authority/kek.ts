@@ -1,43 +1,98 @@
-/** Rotation of the key-encryption key: whatever an earlier one sealed is sealed again, all in one transaction. */
-import { type Kek, seal, type SealContext, unseal } from '../../shared/sealing.ts'
+/**
+ * The key-encryption key (KEK) that secrets are sealed with. It is the one that the signing key is sealed with, whatever this
+ * process has at hand: replicas get a new KEK before anything is sealed with it, and only a rotation, which looks for that
+ * first, changes it. A rotation seals again what the state has, so nothing is written back that was read before its turn.
+ */
+import { signingKeyContext } from '../../shared/database/signing-key.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { seal, type SealContext, sealedWith, unseal } from '../../shared/sealing.ts'
 import type { Command } from './commands.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
 
-/** A sealed secret, and where it lies. */
-export interface SealedSecret {
-  readonly place:
-    | { readonly table: 'root_keys'; readonly kid: Extract<Row, { table: 'root_keys' }>['row']['kid'] }
-    | { readonly table: 'signing_keys'; readonly id: number }
-    | { readonly table: 'third_parties'; readonly name: string }
-  readonly context: SealContext
-  readonly sealed: Uint8Array
+/** Associated data of the sealed private key: it opens in this row of this cluster only. */
+export function thirdPartyContext(cluster: string, name: string): SealContext {
+  return { cluster, org: '', kid: `third party ${name}` }
+}
+
+/** Throws kek_wrong. */
+export function sealSecret(
+  { signingKeys }: Pick<AuthorityState, 'signingKeys'>,
+  context: SealContext,
+  secret: Uint8Array,
+  { ring, entropy }: Pick<Moment, 'ring' | 'entropy'>,
+): Buffer {
+  const id = sealedWith(signingKeys.at(-1)?.sealed ?? new Uint8Array())
+  const kek = ring.find((candidate) => candidate.id === id)
+  if (kek !== undefined) return seal(kek, context, secret, entropy)
+  throw new MacaroondError('kek_wrong', `secrets are sealed with key-encryption key ${id}, which is not at hand`, {
+    hint: 'give it to this primary under [[kek.previous]]',
+  })
 }
 
 /** Throws kek_wrong, and then nothing is changed: what none of the ring opens must not be lost sight of. */
 export function rotateKek(
   state: AuthorityState,
-  { actor, ring, sealed }: Extract<Command, { kind: 'kek.rotate' }>,
-  moment: Moment,
+  { actor }: Extract<Command, { kind: 'kek.rotate' }>,
+  { ring, wallMs, entropy }: Moment,
 ): Decision {
-  const { kek, wallMs } = moment
-  const rows = sealed.map((secret) => resealed(secret, ring, moment))
+  const [kek] = ring
+  if (kek === undefined) throw new MacaroondError('kek_wrong', 'there is no key-encryption key at hand')
+  const again = secretsOf(state).filter(({ sealed }) => sealedWith(sealed) !== kek.id)
+  const resealed = again.map((secret) => {
+    return { ...secret, sealed: seal(kek, secret.context, unseal(ring, secret.context, secret.sealed), entropy) }
+  })
+  for (const { keep, sealed } of resealed) keep(sealed)
   // Readers keep what they have opened: they look again where the bytes have changed.
-  if (rows.length > 0) state.keyGeneration += 1
-  const answer = { kek: kek.id, resealed: rows.length }
+  if (resealed.length > 0) state.keyGeneration += 1
+  const answer = { kek: kek.id, resealed: resealed.length }
   const entry = { atMs: wallMs, actor: actor.text, action: 'kek.rotate', org: '', target: kek.id }
-  return { rows, answer, audit: { ...entry, detail: { resealed: rows.length } } }
+  const rows = resealed.map(({ row, sealed }) => row(sealed))
+  return { rows, answer, audit: { ...entry, detail: { resealed: resealed.length } } }
 }
 
-function resealed({ place, context, sealed }: SealedSecret, ring: readonly Kek[], { kek, entropy }: Moment): Row {
-  const again = seal(kek, context, unseal(ring, context, sealed), entropy)
-  switch (place.table) {
-    case 'root_keys':
-      return { table: 'root_keys resealed', row: { kid: place.kid, sealedSecret: again } }
-    case 'signing_keys':
-      return { table: 'signing_keys resealed', row: { id: place.id, sealedPrivateKey: again } }
-    case 'third_parties':
-      return { table: 'third_parties resealed', row: { name: place.name, sealedPrivateKey: again } }
-  }
+/** A sealed secret, and where it goes when it was sealed again. */
+interface Secret {
+  readonly context: SealContext
+  readonly sealed: Uint8Array
+  readonly row: (sealed: Uint8Array) => Row
+  readonly keep: (sealed: Uint8Array) => void
+}
+
+function secretsOf(state: AuthorityState): readonly Secret[] {
+  return [...rootKeys(state), ...signingKeys(state), ...thirdParties(state)]
+}
+
+function rootKeys({ keys, cluster }: AuthorityState): readonly Secret[] {
+  return [...keys.values()].map((key) => {
+    const { kid, org } = key
+    return {
+      context: { cluster, org, kid },
+      sealed: key.sealed,
+      row: (sealedSecret) => ({ table: 'root_keys resealed', row: { kid, sealedSecret } }),
+      keep: (sealed) => void keys.set(kid, { ...key, sealed }),
+    }
+  })
+}
+
+function signingKeys(state: AuthorityState): readonly Secret[] {
+  return state.signingKeys.map(({ id, sealed: before }) => ({
+    context: signingKeyContext(state.cluster),
+    sealed: before,
+    row: (sealedPrivateKey) => ({ table: 'signing_keys resealed', row: { id, sealedPrivateKey } }),
+    keep: (sealed) => void (state.signingKeys = state.signingKeys.map((key) => (key.id === id ? { id, sealed } : key))),
+  }))
+}
+
+function thirdParties({ thirdParties: all, cluster }: AuthorityState): readonly Secret[] {
+  return [...all.values()].map((thirdParty) => {
+    const { name } = thirdParty
+    return {
+      context: thirdPartyContext(cluster, name),
+      sealed: thirdParty.sealed,
+      row: (sealedPrivateKey) => ({ table: 'third_parties resealed', row: { name, sealedPrivateKey } }),
+      keep: (sealed) => void all.set(name, { ...thirdParty, sealed }),
+    }
+  })
 }

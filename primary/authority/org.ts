@@ -1,8 +1,8 @@
 import { deriveMacaroonKey, randomSecret } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { kid as asKid, type Kid, KID_BYTES } from '../../shared/ids.ts'
-import { seal } from '../../shared/sealing.ts'
 import type { Command } from './commands.ts'
+import { sealSecret } from './kek.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState, Org } from './state.ts'
 import type { Decision, Moment } from './step.ts'
@@ -59,14 +59,15 @@ interface NewKey {
 }
 
 /** The org's next generation. */
-function newKey(state: AuthorityState, org: string, { entropy, kek, wallMs }: Moment): NewKey {
+function newKey(state: AuthorityState, org: string, moment: Moment): NewKey {
+  const { entropy, wallMs } = moment
   const kid = asKid(entropy.bytes(KID_BYTES).toString('hex'))
   const secret = randomSecret(entropy)
-  const sealedSecret = seal(kek, { cluster: state.cluster, org, kid }, secret, entropy)
+  const sealedSecret = sealSecret(state, { cluster: state.cluster, org, kid }, secret, moment)
   const own = [...state.keys.values()].filter((key) => key.org === org)
   const generation = 1 + Math.max(0, ...own.map((key) => key.generation))
   const key = { kid, org, generation, state: 'active' as const }
-  state.keys.set(kid, { ...key, derivedKey: deriveMacaroonKey(secret) })
+  state.keys.set(kid, { ...key, sealed: sealedSecret, derivedKey: deriveMacaroonKey(secret) })
   state.keyGeneration += 1
   return { kid, generation, row: { table: 'root_keys', row: { ...key, sealedSecret, createdMs: wallMs } } }
 }
@@ -84,6 +85,21 @@ export function knownOrg({ orgs }: AuthorityState, name: string): Org {
   if (org !== undefined) return org
   throw new MacaroondError('org_unknown', `there is no org ${name}`, {
     hint: `create it with \`macaroond org create ${name}\`, or see \`macaroond org list\``,
+  })
+}
+
+/** Which key is retired where none is named: the only one that no longer mints. Throws request_invalid, and names those that there are. */
+export function olderKey({ keys, orgs }: AuthorityState, org: string): Kid {
+  const mints = orgs.get(org)?.activeKid
+  const old = [...keys.values()].filter((key) => key.org === org && key.state === 'active' && key.kid !== mints)
+  const [only, another] = old
+  if (only !== undefined && another === undefined) return only.kid
+  const what =
+    only === undefined
+      ? `org ${org} has no active key but the one that mints, ${mints ?? 'and not even that'}`
+      : `org ${org} has several older keys: ${old.map(({ kid }) => kid).join(', ')}`
+  throw new MacaroondError('request_invalid', what, {
+    hint: 'name the key; retiring the one that mints ends all tokens of the org until `macaroond org rotate-key`',
   })
 }
 

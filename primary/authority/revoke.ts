@@ -11,7 +11,7 @@ import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { CutOff } from '../../shared/verifier/cut-offs.ts'
 import type { AuditEntry } from './audit.ts'
 import type { Command } from './commands.ts'
-import { knownOrg, withoutKey } from './org.ts'
+import { knownOrg, olderKey, withoutKey } from './org.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
@@ -56,10 +56,11 @@ export function revokeIssued(state: AuthorityState, command: Of<'issued.revoke'>
   }
 }
 
-/** Throws org_unknown, key_unknown. */
+/** Throws org_unknown, key_unknown, request_invalid. */
 export function retireKey(state: AuthorityState, command: Of<'key.retire'>, moment: Moment): Decision {
-  const { org, kid, tokens } = command
+  const { org, kid, unnamed = false, tokens } = command
   const { name } = knownOrg(state, org)
+  if (unnamed && olderKey(state, org) !== kid) throw keysChanged(org)
   const key = state.keys.get(kid)
   if (key?.org !== name) throw withoutKey(org, kid)
   const appended = append(state, { kind: 'key', org, kid, expiresAt: 0 }, command, moment)
@@ -125,6 +126,12 @@ function auditOf(
   { target, detail }: Pick<AuditEntry, 'target' | 'detail'>,
 ): AuditEntry {
   return { atMs: wallMs, actor: actor.text, action: kind, org, target, detail: { seq, already, reason, ...detail } }
+}
+
+function keysChanged(org: string): MacaroondError {
+  return new MacaroondError('request_invalid', `the keys of org ${org} have changed since this was asked`, {
+    hint: '`macaroond org list` shows them; ask again, or name the key',
+  })
 }
 
 /** Another one is no token's. */

@@ -1,5 +1,6 @@
 /** What the authority knows when it decides: loaded from the database at start, changed by `step` alone. */
 import type { AuditHead } from '../../shared/database/audit-chain.ts'
+import type { StoredSigningKey } from '../../shared/database/signing-key.ts'
 import type { Epoch, Kid, Timeline, Txid } from '../../shared/ids.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
@@ -12,6 +13,8 @@ export interface RootKey {
   readonly org: string
   readonly generation: number
   readonly state: 'active' | 'retired'
+  /** As it is stored. */
+  readonly sealed: Uint8Array
   /** The unsealed root key after libmacaroons' derivation, 32 bytes; memory only. */
   readonly derivedKey: Uint8Array
 }
@@ -29,8 +32,12 @@ export interface ThirdPartyKey {
   readonly name: string
   /** X25519, 32 bytes each. */
   readonly publicKey: Uint8Array
-  /** Memory only. */
-  readonly privateKey: Uint8Array
+  /** As it is stored. */
+  readonly sealed: Uint8Array
+  /** Memory only. Undefined where it cannot be used: tickets of this service open no more. */
+  readonly privateKey: Uint8Array | undefined
+  /** Why it cannot be used. */
+  readonly fault?: string
   /** The service has this authority's revocations: its discharges ask that the presented tokens still stand. */
   readonly unrevoked: boolean
   readonly createdMs: number
@@ -43,6 +50,8 @@ export interface AuthorityState {
   readonly orgs: Map<string, Org>
   readonly keys: Map<Kid, RootKey>
   readonly thirdParties: Map<string, ThirdPartyKey>
+  /** Oldest first; what the last one is sealed with, every secret is sealed with. */
+  signingKeys: readonly StoredSigningKey[]
   /** What a token is judged by where another one is made of it, inside the transaction that makes it. */
   readonly revocations: Revocations
   /** Takes back what was added to `revocations` since the last commit, the last one first: to read all again takes seconds. */

@@ -26,7 +26,8 @@ export interface Moment {
   /** What presented tokens are judged by: a clock that was set back revives none of them (S13). */
   readonly believed: BelievedTime
   readonly entropy: Entropy
-  readonly kek: Kek
+  /** Key-encryption keys at hand; a rotation seals with the first. */
+  readonly ring: readonly Kek[]
 }
 
 export interface Decision {

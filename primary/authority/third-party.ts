@@ -2,15 +2,10 @@
 import { randomSecret, x25519PublicKey } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { THIRD_PARTIES_MAX } from '../../shared/limits.ts'
-import { seal, type SealContext } from '../../shared/sealing.ts'
 import type { Command } from './commands.ts'
+import { sealSecret, thirdPartyContext } from './kek.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
-
-/** Associated data of the sealed private key: it opens in this row of this cluster only. */
-export function thirdPartyContext(cluster: string, name: string): SealContext {
-  return { cluster, org: '', kid: `third party ${name}` }
-}
 
 /** What the service writes as the location of its caveats. A hint for holders, covered by no signature. */
 export function thirdPartyLocation(cluster: string, name: string): string {
@@ -20,9 +15,10 @@ export function thirdPartyLocation(cluster: string, name: string): string {
 export function addThirdParty(
   state: AuthorityState,
   command: Extract<Command, { kind: 'third-party.add' }>,
-  { wallMs, entropy, kek }: Moment,
+  moment: Moment,
 ): Decision {
   const { name, unrevoked, actor } = command
+  const { wallMs, entropy } = moment
   if (state.thirdParties.has(name)) throw exists(name)
   if (state.thirdParties.size >= THIRD_PARTIES_MAX) {
     throw new MacaroondError('request_invalid', `there are ${THIRD_PARTIES_MAX} third parties, which is the limit`, {
@@ -31,10 +27,11 @@ export function addThirdParty(
   }
   const privateKey = randomSecret(entropy)
   const publicKey = x25519PublicKey(privateKey)
-  const sealedPrivateKey = seal(kek, thirdPartyContext(state.cluster, name), privateKey, entropy)
-  state.thirdParties.set(name, { name, publicKey, privateKey, unrevoked, createdMs: wallMs })
+  const sealed = sealSecret(state, thirdPartyContext(state.cluster, name), privateKey, moment)
+  const common = { name, publicKey, unrevoked, createdMs: wallMs }
+  state.thirdParties.set(name, { ...common, privateKey, sealed })
   return {
-    rows: [{ table: 'third_parties', row: { name, publicKey, sealedPrivateKey, unrevoked, createdMs: wallMs } }],
+    rows: [{ table: 'third_parties', row: { ...common, sealedPrivateKey: sealed } }],
     answer: {
       name,
       location: thirdPartyLocation(state.cluster, name),

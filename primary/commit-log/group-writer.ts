@@ -54,7 +54,7 @@ export interface GroupWriterOptions {
   /** Throws while no time is credible. */
   readonly believed: () => BelievedTime
   readonly entropy: Entropy
-  readonly kek: Kek
+  readonly ring: readonly Kek[]
   /** Throws when writes are not taken now (not confirmed by a replica, disk full, stopping). */
   readonly gate: () => void
   /** An error after which nothing may be written any more. */
@@ -200,10 +200,10 @@ export class GroupWriter {
 
   /** Nothing when this command alone was refused. */
   #decide(pending: Pending): Outcome | undefined {
-    const { clock, believed, entropy, kek, port } = this.#options
+    const { clock, believed, entropy, ring, port } = this.#options
     let outcome: Outcome
     try {
-      outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), believed: believed(), entropy, kek })
+      outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), believed: believed(), entropy, ring })
     } catch (error) {
       pending.reject(error)
       return undefined

@@ -2,6 +2,7 @@
 import type { Entropy } from '../../shared/clock.ts'
 import { KeyReader, readOrgs, type KeyRecord, type OrgRecord } from '../../shared/database/keys.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
+import { readSigningKeys } from '../../shared/database/signing-key.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
@@ -33,7 +34,7 @@ export function loadState(
   const meta = new MetaReader(db).read()
   const revocations = readRevocations(db, known ?? { revocations: newTable(expectedRows(db), entropy), seq: 0 })
   const { cutOffs } = revocations
-  const keys = new Map(new KeyReader(db).read(ring, meta.cluster).map((key) => [key.kid, judgedKey(key, cutOffs)]))
+  const keys = new Map(readKeys(db, ring, meta.cluster).map((key) => [key.kid, judgedKey(key, cutOffs)]))
   const requests = readRequests(db)
   return {
     cluster: meta.cluster,
@@ -42,6 +43,7 @@ export function loadState(
     orgs: new Map(readOrgs(db).map((org) => [org.name, judgedOrg(org, keys, cutOffs)])),
     keys,
     thirdParties: readThirdParties(db, ring, meta.cluster),
+    signingKeys: readSigningKeys(db),
     revocations,
     undo: [],
     requests: new Map(requests.map((row) => [row.id, row])),
@@ -55,6 +57,14 @@ export function loadState(
     leaseMsMax: meta.leaseMsMax,
     settledEpoch: meta.settledEpoch,
   }
+}
+
+/** Throws kek_wrong when a key does not open: an authority that lacks one could not mint, or judge what is presented. */
+function readKeys(db: Connection, ring: readonly Kek[], cluster: string): readonly KeyRecord[] {
+  const { keys, unopened } = new KeyReader(db).read(ring, cluster)
+  const [missing] = unopened
+  if (missing !== undefined) throw missing.error
+  return keys
 }
 
 /** A restore brings back older rows of keys and orgs, and every revocation there was: those stand above. */

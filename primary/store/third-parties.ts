@@ -1,5 +1,7 @@
 /** Reads the services whose tickets this authority opens, and unseals their keys. */
-import { thirdPartyContext } from '../authority/third-party.ts'
+import { thirdPartyContext } from '../authority/kek.ts'
+import { x25519PublicKey } from '../../shared/crypto.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { unseal, type Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { ThirdPartyKey } from '../authority/state.ts'
@@ -12,14 +14,27 @@ interface Columns {
   readonly created_ms: number
 }
 
-/** Throws kek_wrong. */
 export function readThirdParties(db: Connection, ring: readonly Kek[], cluster: string): Map<string, ThirdPartyKey> {
   const rows = db.prepare<[], Columns>('SELECT * FROM third_parties ORDER BY name').all()
-  return new Map(rows.map((row) => [row.name, open(row, ring, cluster)]))
+  return new Map(rows.map((row) => [row.name, thirdPartyOf(row, ring, cluster)]))
 }
 
-function open(row: Columns, ring: readonly Kek[], cluster: string): ThirdPartyKey {
-  const privateKey = unseal(ring, thirdPartyContext(cluster, row.name), row.sealed_private_key)
-  const { name, public_key: publicKey, created_ms: createdMs } = row
-  return { name, publicKey, privateKey, unrevoked: row.unrevoked === 1, createdMs }
+function thirdPartyOf(row: Columns, ring: readonly Kek[], cluster: string): ThirdPartyKey {
+  const { name, public_key: publicKey, created_ms: createdMs, sealed_private_key: sealed } = row
+  const stored = { name, publicKey, sealed, unrevoked: row.unrevoked === 1, createdMs }
+  return { ...stored, ...open(row, ring, cluster) }
+}
+
+/** One service whose key cannot be used is no reason to do nothing for the others. */
+function open(row: Columns, ring: readonly Kek[], cluster: string): Pick<ThirdPartyKey, 'privateKey' | 'fault'> {
+  const { name, public_key: publicKey, sealed_private_key: sealed } = row
+  try {
+    const privateKey = unseal(ring, thirdPartyContext(cluster, name), sealed)
+    if (Buffer.compare(x25519PublicKey(privateKey), publicKey) === 0) return { privateKey }
+    // It would open tickets that were sealed to another key.
+    return { privateKey: undefined, fault: 'its private key does not fit its public key' }
+  } catch (error) {
+    if (error instanceof MacaroondError) return { privateKey: undefined, fault: error.message }
+    throw error
+  }
 }

@@ -5,11 +5,11 @@
  */
 import type { RowObserver } from '../revocations/stream.ts'
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
-import { KeyReader } from '../../shared/database/keys.ts'
+import { KeyReader, type KeysRead, type OpenedKeys } from '../../shared/database/keys.ts'
 import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
-import { readSigningKey } from '../../shared/database/signing-key.ts'
+import { readPublicKey, readSigningKey } from '../../shared/database/signing-key.ts'
 import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
@@ -54,6 +54,9 @@ const ROWS_A_READ = 500
 export class Tables implements TokenTables {
   readonly #options: TablesOptions
   readonly #keys: KeyTable = new KeyTable()
+  readonly #opened: OpenedKeys = new Map()
+  /** As they were last read. */
+  #keysRead: KeysRead | undefined
   #revocations: Revocations
   #source: (TableSource & { readonly keys: KeyReader; readonly revocations: RevocationLog }) | undefined
   #meta: Meta | undefined
@@ -115,15 +118,21 @@ export class Tables implements TokenTables {
     return this.#poison
   }
 
-  /** Other database file, same tables: what was known stays known. */
+  /** Other database file, same tables: what was known stays known. Throws kek_wrong for the first one of a process. */
   attach(source: TableSource | undefined): void {
     if (source === undefined) return void (this.#source = undefined)
     const { reader, meta } = source
-    this.#source = { reader, meta, keys: new KeyReader(reader), revocations: new RevocationLog(reader) }
-    // Unsealed although only the public half is needed: a wrong KEK shows now, and not when the first org is created.
-    this.#publicKey = readSigningKey(reader, this.#options.ring, this.#options.cluster).publicKey
+    this.#source = { reader, meta, keys: new KeyReader(reader, this.#opened), revocations: new RevocationLog(reader) }
+    this.#publicKey = readPublicKey(reader)
     this.#meta = undefined
+    const first = this.#keysRead === undefined
     this.refresh()
+    if (first) this.#requireAnyKey(reader)
+  }
+
+  /** Keys as they were last read: which of them the ring does not open. */
+  get keysRead(): Pick<KeysRead, 'stale' | 'unopened'> {
+    return this.#keysRead ?? { stale: [], unopened: [] }
   }
 
   /** Reads what the last applied transaction changed. Cheap when it changed neither keys nor revocations. */
@@ -269,8 +278,15 @@ export class Tables implements TokenTables {
 
   #readKeys(): void {
     const { ring, cluster } = this.#options
-    const keys = this.#source?.keys.read(ring, cluster) ?? []
-    this.#keys.replace(keys.map((key) => [key.kid, key]))
+    const read = this.#source?.keys.read(ring, cluster) ?? { keys: [], stale: [], unopened: [] }
+    const unopened = read.unopened.map((key) => ({ ...key, derivedKey: undefined }))
+    this.#keysRead = read
+    this.#keys.replace([...read.keys, ...unopened].map((key) => [key.kid, key]))
+  }
+
+  /** Throws kek_wrong: a ring that opens nothing at a start will open nothing later, and the operator has to know now. */
+  #requireAnyKey(reader: Connection): void {
+    if (this.#keysRead?.keys.length === 0) readSigningKey(reader, this.#options.ring, this.#options.cluster)
   }
 
   #readRevocations(meta: Meta): void {

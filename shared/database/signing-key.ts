@@ -1,5 +1,5 @@
 /** The authority's Ed25519 key pair, with which it signs positions: the private half sealed, the public half for all to read. */
-import { ed25519Private, type Ed25519PrivateKey } from '../crypto.ts'
+import { ed25519Private, type Ed25519PrivateKey, ed25519PublicKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { unseal, type Kek, type SealContext } from '../sealing.ts'
 import type { Connection } from '../sqlite/connection.ts'
@@ -13,11 +13,33 @@ export function signingKeyContext(cluster: string): SealContext {
   return { cluster, org: '', kid: 'signing key' }
 }
 
-/** The newest one. Throws kek_wrong. */
+/** The newest one. Throws kek_wrong, database_corrupt. */
 export function readSigningKey(db: Connection, ring: readonly Kek[], cluster: string): SigningKey {
   const row = newest(db)
   const seed = unseal(ring, signingKeyContext(cluster), row.sealed_private_key)
+  if (Buffer.compare(ed25519PublicKey(seed), row.public_key) !== 0) {
+    throw new MacaroondError('database_corrupt', 'the private half of the signing key does not fit its public half', {
+      hint: 'restore: nothing that this database signs would be believed',
+    })
+  }
   return { publicKey: row.public_key, privateKey: ed25519Private(seed) }
+}
+
+/** The half that needs no key-encryption key. */
+export function readPublicKey(db: Connection): Uint8Array {
+  return newest(db).public_key
+}
+
+/** A signing key as it is stored. */
+export interface StoredSigningKey {
+  readonly id: number
+  readonly sealed: Uint8Array
+}
+
+/** Oldest first; the last one signs. */
+export function readSigningKeys(db: Connection): readonly StoredSigningKey[] {
+  const select = 'SELECT id, sealed_private_key AS sealed FROM signing_keys ORDER BY id'
+  return db.prepare<[], StoredSigningKey>(select).all()
 }
 
 interface Columns {

@@ -78,6 +78,16 @@ const KINDS = {
       'start the replicas that are away; remove from `[[peers]]` those that are gone; once the old primary is surely stopped, restart with `--old-primary-stopped`',
     afterMs: 30_000,
   },
+  keys_stale: {
+    severity: 'warning',
+    summary: 'this replica uses keys that it has opened before and could not open again after a restart',
+    action: 'give it the key-encryption key that the alarm names, and restart it (RUNBOOK, "A new KEK")',
+  },
+  keys_unopened: {
+    severity: 'critical',
+    summary: 'this replica cannot open keys, so every verdict on their tokens is unavailable',
+    action: 'give it the key-encryption key that the alarm names, and restart it (RUNBOOK, "A new KEK")',
+  },
   lease_ran_out: {
     severity: 'critical',
     summary: 'this replica has no lease, so every verdict is unavailable',
@@ -118,6 +128,12 @@ const KINDS = {
     severity: 'warning',
     summary: 'the table that this replica judges by refuses more than its files name, which a restart could forget',
     action: 'revoke again what must stay refused (RUNBOOK, "A replica’s table and its files differ")',
+  },
+  third_party_broken: {
+    severity: 'critical',
+    summary: 'the private key of a third party cannot be used, so its tickets are not discharged',
+    action:
+      '`macaroond third-party remove NAME`, then `add` it again, and give the service its new public key; its caveats from before are cleared by nobody',
   },
   writes_unconfirmed: {
     severity: 'critical',

@@ -4,8 +4,11 @@ import type { Kid } from '../ids.ts'
 export interface KeyEntry {
   /** Every token of this key is for this org, as if a caveat said so. */
   readonly org: string
-  /** 32 bytes, secret. Kept for retired keys too: only an authentic token is told that its key is retired. */
-  readonly derivedKey: Uint8Array
+  /**
+   * 32 bytes, secret. Kept for retired keys too: only an authentic token is told that its key is retired. Undefined where this
+   * node cannot open it: then it says nothing of the tokens of this key.
+   */
+  readonly derivedKey: Uint8Array | undefined
   readonly state: 'active' | 'retired'
   readonly orgState: 'active' | 'disabled'
 }

@@ -116,7 +116,7 @@ class Walk {
     const bundle = readBundle(token)
     if (this.#fails('encoding', bundle)) return this.#verdict()
     const { identifier, macaroon } = bundle
-    const key = this.#tables.key(identifier.kid) ?? keyUnknown(identifier.nonce)
+    const key = openKey(this.#tables.key(identifier.kid), identifier)
     if (this.#fails('key', key)) return this.#verdict()
     const chain = verifyChain(macaroon, key.derivedKey) ?? signatureWrong()
     if (this.#fails('signature', chain)) return this.#verdict()
@@ -186,6 +186,17 @@ function unreadable(code: ErrorCode): UnreadableReason {
 
 function dischargeAsToken(): Refused {
   return refused('token_malformed', 'this is a discharge; the token that it belongs to stands in front of it')
+}
+
+/** The key of a token, if this node can use it. */
+function openKey(
+  key: KeyEntry | undefined,
+  { nonce }: TokenIdentifier,
+): (KeyEntry & { readonly derivedKey: Uint8Array }) | Refused {
+  if (key === undefined) return keyUnknown(nonce)
+  const { derivedKey } = key
+  if (derivedKey !== undefined) return { ...key, derivedKey }
+  return refused('unavailable', 'this node cannot open the key of this token: it lacks the key-encryption key')
 }
 
 function signatureWrong(): Refused {

@@ -46,7 +46,7 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
     clock: systemClock,
     believed: () => ({ earliestMs: Date.now(), latestMs: Date.now() }),
     entropy: systemEntropy,
-    kek,
+    ring: [kek],
     gate: () => undefined,
     onFatal: (error) => {
       throw error

@@ -149,6 +149,9 @@ export const PROMISES: readonly Promised[] = [
       proof('shared/sealing'),
       proof('primary/authority/step', 'nothing that is written holds an unsealed key or a token'),
       proof('integration/cluster/divergence', 'another KEK is told by its code'),
+      proof('primary/authority/kek', 'seals with it once it is rotated, and not before'),
+      proof('primary/api/kek-api', 'before a rotation has its turn has one key, the new one'),
+      proof('integration/cli/kek', 'seals nothing with it that a replica cannot open'),
     ],
   },
   {

@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { systemEntropy } from '../../shared/clock.ts'
+import { MetaReader } from '../../shared/database/meta.ts'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { Kid, Nonce } from '../../shared/ids.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
-import { kekFromHex } from '../../shared/sealing.ts'
+import { kekFromHex, type Kek, seal } from '../../shared/sealing.ts'
+import { type Connection, openReader } from '../../shared/sqlite/connection.ts'
 import { type Database, database, KEK, KID, nonceOf, revoke, row } from './tables-database.ts'
 
 test('a revocation from pages, one from the stream, and one that came both ways each refuse one token', () => {
@@ -86,6 +89,64 @@ test('a schema that is raised by an applied transaction is refused at once, not 
 test('a wrong key-encryption key shows at once, also while there are no orgs', () => {
   const { tables } = database()
   expect(() => tables(kekFromHex('cd'.repeat(32)))).toThrow(expect.objectContaining({ code: 'kek_wrong' }))
+})
+
+/** Of one key, by what the ring of a replica makes of it. */
+function keyOf(made: ReturnType<Database['tables']>): unknown[] {
+  const key = made.key(KID as Kid)
+  const { stale, unopened } = made.keysRead
+  return [
+    key === undefined ? 'none' : key.derivedKey === undefined ? 'unopened' : 'open',
+    stale.length,
+    unopened.length,
+  ]
+}
+
+function storeKey(writer: Connection, kek: Kek, kid: string = KID): void {
+  writer.exec("INSERT OR IGNORE INTO orgs VALUES ('acme', 'active', 0)")
+  const sealed = seal(kek, { cluster: 'test', org: 'acme', kid }, Buffer.alloc(32, 7), systemEntropy)
+  const bytes = Buffer.from(kid, 'hex')
+  writer.prepare("INSERT OR REPLACE INTO root_keys VALUES (?, 'acme', 1, 'active', ?, 0)").run(bytes, sealed)
+  writer.exec('UPDATE meta SET txid = txid + 1, key_generation = key_generation + 1')
+}
+
+const NEW_KEK = kekFromHex('cd'.repeat(32))
+
+test('a key that this replica cannot open makes it no more than unable to judge the tokens of that key', () => {
+  const { writer, tables } = database()
+  const made = tables()
+  storeKey(writer, NEW_KEK)
+  made.refresh()
+  expect(keyOf(made)).toEqual(['unopened', 0, 1])
+  storeKey(writer, KEK, '2'.repeat(16))
+  made.refresh()
+  expect(made.key('2'.repeat(16) as Kid)?.derivedKey).toBeDefined()
+  // A start that opens something starts.
+  expect(keyOf(tables())).toEqual(['unopened', 0, 1])
+})
+
+test('a key that was opened stays in use when it is sealed with a key that this replica lacks, until its next start', () => {
+  const { writer, tables } = database()
+  storeKey(writer, KEK)
+  const made = tables()
+  const before = made.key(KID as Kid)?.derivedKey
+  storeKey(writer, NEW_KEK)
+  made.refresh()
+  expect([made.key(KID as Kid)?.derivedKey, keyOf(made)]).toEqual([before, ['open', 1, 0]])
+  // The database is replaced: the same key.
+  const reader = openReader(writer.name)
+  onTestFinished(() => void reader.close())
+  made.attach(undefined)
+  made.attach({ reader, meta: new MetaReader(reader) })
+  expect(keyOf(made)).toEqual(['open', 1, 0])
+  expect(keyOf(tables())).toEqual(['unopened', 0, 1])
+  expect(keyOf(tables(NEW_KEK))).toEqual(['open', 0, 0])
+})
+
+test('a start whose ring opens neither a root key nor the signing key is refused', () => {
+  const { writer, tables } = database()
+  storeKey(writer, KEK)
+  expect(() => tables(NEW_KEK)).toThrow(expect.objectContaining({ code: 'kek_wrong' }))
 })
 
 test('what was refused stays refused when the database is replaced by one of another timeline', () => {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { kekFromHex } from '../../../shared/sealing.ts'
-import { Cluster, KEK } from '../cluster/harness.ts'
+import { Cluster, KEK, until } from '../cluster/harness.ts'
 import { commandLine } from './command.ts'
 
 const NEW = kekFromHex('cd'.repeat(32))
@@ -57,6 +57,64 @@ test('the key-encryption key is rotated step by step, with every token good all 
   cluster.keks = { kek: KEK }
   await cluster.stopReplica('sin')
   await expect(cluster.startReplica('sin')).rejects.toMatchObject({ code: 'kek_wrong' })
+})
+
+test('a primary with a new key-encryption key seals nothing with it that a replica cannot open, and a rotation by force ends no replica', async () => {
+  const cluster = await Cluster.start({ regions: ['fra'] })
+  cluster.keks = { kek: NEW, previousKeks: [KEK] }
+  await cluster.stopPrimary()
+  await cluster.startPrimary()
+  await until(() => cluster.primary.writes === 'open', 'writes are open')
+  const signer = await cluster.signer()
+  await signer.createOrg('acme')
+  await signer.rotateKey('acme')
+  await signer.addThirdParty({ name: 'store' })
+  const minted = await signer.mint({ org: 'acme', subject: 'alice' })
+  const verdictOf = async ({ token, position }: { token: string; position: string }): Promise<unknown> => {
+    // A replica that was started again has another address.
+    const verifier = await cluster.verifier()
+    const verdict = await verifier.verify(token, { org: 'acme' }, { minPosition: position })
+    return verdict.ok ? 'ok' : verdict.reason
+  }
+  expect(await verdictOf(minted)).toBe('ok')
+  const alarms = (): string[] => cluster.replica().status.alarms.map(({ code }) => code)
+  expect(alarms()).toEqual([])
+
+  await signer.rotateKek({ force: true })
+  const later = await signer.mint({ org: 'acme', subject: 'alice' })
+  expect([await verdictOf(minted), await verdictOf(later), alarms()]).toEqual(['ok', 'ok', ['keys_stale']])
+  await signer.rotateKey('acme')
+  const unopened = await signer.mint({ org: 'acme', subject: 'alice' })
+  expect([await verdictOf(minted), await verdictOf(unopened)]).toEqual(['ok', 'unavailable'])
+  expect(alarms()).toEqual(['keys_unopened', 'keys_stale'])
+  cluster.keks = { kek: NEW }
+  await cluster.stopReplica()
+  await cluster.startReplica()
+  await until(() => alarms().length === 0, 'no alarm is on')
+  expect([await verdictOf(minted), await verdictOf(unopened)]).toEqual(['ok', 'ok'])
+  cluster.keks = { kek: KEK }
+  await cluster.stopReplica()
+  await expect(cluster.startReplica()).rejects.toMatchObject({ code: 'kek_wrong' })
+})
+
+test('a third party that is removed and added again while a rotation is asked for has one key, the new one', async () => {
+  const cluster = await Cluster.start({ regions: [] })
+  const operator = await cluster.signer()
+  await operator.addThirdParty({ name: 'store' })
+  cluster.keks = { kek: NEW, previousKeks: [KEK] }
+  await cluster.stopPrimary()
+  await cluster.startPrimary()
+  const signer = await cluster.signer()
+  const [, added] = await Promise.all([
+    signer.removeThirdParty('store'),
+    signer.addThirdParty({ name: 'store' }),
+    signer.rotateKek({ force: true }),
+  ])
+  await cluster.stopPrimary()
+  await cluster.startPrimary()
+  expect(cluster.primary.status.alarms.map(({ code }) => code)).toEqual([])
+  const { thirdParties } = await (await cluster.signer()).listThirdParties()
+  expect(thirdParties.map(({ publicKey }) => publicKey)).toEqual([added.publicKey])
 })
 
 test('configurations name the ring, and neither checking nor showing them shows a key', async () => {

@@ -18,7 +18,7 @@ const LONG_AGO_SECONDS = 1_500_000_000
 /** Tokens that this authority could have minted years ago: their revocations hit nothing. */
 function ofLongAgo(cluster: Cluster, count: number): string[] {
   const reader = openReader(join(cluster.primaryFolder, 'macaroond.db'))
-  const [key] = new KeyReader(reader).read([KEK], CLUSTER)
+  const [key] = new KeyReader(reader).read([KEK], CLUSTER).keys
   reader.close()
   if (key === undefined) throw new Error('there is no org yet')
   const { kid, derivedKey } = key

@@ -250,7 +250,7 @@ function at(): { readonly nowEarliestMs: number; readonly nowLatestMs: number } 
 /** A token of the authority that carries the same ticket under the same caveat key as the store's. */
 function storeTokenOf(tenants: Tenants, store: ReturnType<typeof storeToken>): (discharged: Discharged) => string {
   const ticket = store.caveats.at(-1)?.cid ?? new Uint8Array()
-  const { privateKey } = tenants.state.thirdParties.get('store') ?? { privateKey: new Uint8Array(32) }
+  const privateKey = tenants.state.thirdParties.get('store')?.privateKey ?? new Uint8Array(32)
   const { caveatKey } = openTicket(ticket, [{ privateKey }])
   const minted = decodeTokenText(tenants.minted('acme').token)
   const root = addThirdPartyCaveat(minted, { caveatKey, ticket, location: 'store' }, systemEntropy)

@@ -5,11 +5,12 @@ import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { step, type Moment, type Outcome } from '../../../primary/authority/step.ts'
 import type { Entropy } from '../../../shared/clock.ts'
+import { signingKeyContext } from '../../../shared/database/signing-key.ts'
 import { epoch, timeline, txid } from '../../../shared/ids.ts'
 import { resumeNonces } from '../../../shared/macaroon/nonce.ts'
 import { TABLE_SEED_BYTES } from '../../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../../shared/verifier/revocations.ts'
-import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
+import { kekFromHex, type Kek, seal } from '../../../shared/sealing.ts'
 
 export const KEK: Kek = kekFromHex('ab'.repeat(32))
 export const NOW_MS = 1_800_000_000_000
@@ -25,6 +26,8 @@ export function countingEntropy(): Entropy {
   return { bytes, uniform: () => 0.5 }
 }
 
+const SIGNING_KEY = seal(KEK, signingKeyContext('test'), Buffer.alloc(32, 1), countingEntropy())
+
 export function freshState(): AuthorityState {
   return {
     cluster: 'test',
@@ -33,6 +36,7 @@ export function freshState(): AuthorityState {
     orgs: new Map(),
     keys: new Map(),
     thirdParties: new Map(),
+    signingKeys: [{ id: 1, sealed: SIGNING_KEY }],
     revocations: new Revocations({ seed: Buffer.alloc(TABLE_SEED_BYTES) }),
     undo: [],
     requests: new Map(),
@@ -51,13 +55,14 @@ export class Authority {
   readonly state: AuthorityState = freshState()
   readonly entropy: Entropy = countingEntropy()
   readonly rows: Row[] = []
+  ring: readonly Kek[] = [KEK]
   nowMs: number = NOW_MS
   /** How far the wall clock was set back behind the time that is believed. */
   setBackMs = 0
 
   do(command: Command): Outcome {
     const believed = { earliestMs: this.nowMs, latestMs: this.nowMs + this.setBackMs }
-    const moment: Moment = { wallMs: this.nowMs, believed, entropy: this.entropy, kek: KEK }
+    const moment: Moment = { wallMs: this.nowMs, believed, entropy: this.entropy, ring: this.ring }
     const outcome = step(this.state, command, moment)
     this.rows.push(...outcome.rows)
     return outcome

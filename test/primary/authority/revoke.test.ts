@@ -19,8 +19,8 @@ class Tester extends Tenants {
     return this.do({ ...named, ...why, ...changes }).answer as RevokeAnswer
   }
 
-  retire(org: string, kid: Kid): KeyRetired {
-    return this.do({ kind: 'key.retire', org, kid, ...why }).answer as KeyRetired
+  retire(org: string, kid: Kid, unnamed = false): KeyRetired {
+    return this.do({ kind: 'key.retire', org, kid, unnamed, ...why }).answer as KeyRetired
   }
 
   disable(org: string): RevokeAnswer {
@@ -156,6 +156,15 @@ test('rotating a key ends nothing, and retiring the one before ends its tokens a
     already: false,
   })
   expect([tester.outcome(old, 'acme'), tester.outcome(fresh, 'acme')]).toEqual(['key_retired', 'ok'])
+})
+
+test('an older key that nobody named is not retired once it mints again, because the newer one was retired meanwhile', () => {
+  const tester = new Tester()
+  const { kid, previous } = tester.rotate('acme')
+  tester.retire('acme', kid)
+  const token = tester.issued('acme', 'alice')
+  expect(codeOf(() => tester.retire('acme', previous as Kid, true))).toBe('request_invalid')
+  expect(tester.outcome(token, 'acme')).toBe('ok')
 })
 
 test('an org whose last key is retired mints no more until it gets a new one', () => {

@@ -77,7 +77,7 @@ function bench(tickMs = 0): Bench {
     clock: { ...systemClock, wallMs: () => NOW_MS, monotonicMs: () => (monotonicMs += tickMs) },
     believed: () => ({ earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 }),
     entropy: countingEntropy(),
-    kek: KEK,
+    ring: [KEK],
     gate: () => {
       if (parts.gate !== undefined) throw parts.gate
     },

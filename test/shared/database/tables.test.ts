@@ -7,18 +7,18 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Command, Minted, ThirdPartyAdded } from '../../../primary/authority/commands.ts'
 import { step } from '../../../primary/authority/step.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { thirdPartyContext } from '../../../primary/authority/kek.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
-import { readSealedSecrets } from '../../../primary/store/sealed-secrets.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { IssuedLog } from '../../../shared/database/issued-log.ts'
-import { KeyReader, readOrgs } from '../../../shared/database/keys.ts'
+import { KeyReader, type OpenedKeys, readOrgs } from '../../../shared/database/keys.ts'
 import { checkMeta, MetaReader } from '../../../shared/database/meta.ts'
 import { keyOfRow, RevocationLog } from '../../../shared/database/revocation-log.ts'
-import { readSigningKey } from '../../../shared/database/signing-key.ts'
+import { readSigningKey, signingKeyContext } from '../../../shared/database/signing-key.ts'
 import { ed25519Sign, ed25519Verify, x25519PublicKey } from '../../../shared/crypto.ts'
 import { type Kid, parseTokenId, tokenId, type Nonce } from '../../../shared/ids.ts'
-import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
+import { kekFromHex, type Kek, seal } from '../../../shared/sealing.ts'
 import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
 
 const KEK: Kek = kekFromHex('ab'.repeat(32))
@@ -48,7 +48,7 @@ function run(db: Connection, commands: readonly Command[]): ReturnType<typeof st
         wallMs: Date.now(),
         believed: { earliestMs: Date.now(), latestMs: Date.now() },
         entropy: systemEntropy,
-        kek: KEK,
+        ring: [KEK],
       })
       for (const row of outcome.rows) rows.write(row)
       return outcome.answer
@@ -122,21 +122,27 @@ test('an empty log finds nothing', () => {
 test('a sealed key that was moved to another org opens nowhere', () => {
   const db = database()
   run(db, [createOrg('acme'), createOrg('globex')])
-  expect(new KeyReader(db).read([KEK], 'test')).toHaveLength(2)
+  expect(new KeyReader(db).read([KEK], 'test').keys).toHaveLength(2)
   db.exec(`UPDATE root_keys SET sealed_secret = (SELECT sealed_secret FROM root_keys WHERE org = 'acme')`)
-  expect(codeOf(() => new KeyReader(db).read([KEK], 'test'))).toBe('kek_wrong')
+  const { keys, unopened } = new KeyReader(db).read([KEK], 'test')
+  expect([keys.map(({ org }) => org), unopened.map(({ org, error }) => [org, error.code])]).toEqual([
+    ['acme'],
+    [['globex', 'kek_wrong']],
+  ])
   expect(codeOf(() => loadState(db, [KEK], systemEntropy))).toBe('kek_wrong')
 })
 
-test('a reader that knows a key opens it again when its sealed bytes change', () => {
+test('a reader goes on with a key that it has opened, and says so where it could not open it again', () => {
   const db = database()
   run(db, [createOrg('acme')])
-  const reader = new KeyReader(db)
-  const [before] = reader.read([KEK], 'test')
+  const opened: OpenedKeys = new Map()
+  const [before] = new KeyReader(db, opened).read([KEK], 'test').keys
   // The same bytes are not opened again, so that even without a KEK at hand they are still known.
-  expect(reader.read([], 'test')[0]?.derivedKey).toBe(before?.derivedKey)
+  expect(new KeyReader(db, opened).read([], 'test')).toMatchObject({ stale: [], unopened: [] })
   db.exec(`UPDATE root_keys SET sealed_secret = zeroblob(61)`)
-  expect(codeOf(() => reader.read([KEK], 'test'))).toBe('kek_wrong')
+  const { keys, stale, unopened } = new KeyReader(db, opened).read([KEK], 'test')
+  expect([keys[0]?.derivedKey, stale.length, unopened.length]).toEqual([before?.derivedKey, 1, 0])
+  expect(new KeyReader(db).read([KEK], 'test')).toMatchObject({ keys: [], unopened: [{ org: 'acme' }] })
 })
 
 test('another KEK, or another cluster’s name, opens neither root keys nor the signing key', () => {
@@ -148,7 +154,7 @@ test('another KEK, or another cluster’s name, opens neither root keys nor the 
     [[], 'test'],
     [[KEK], 'other'],
   ] as const) {
-    expect(codeOf(() => new KeyReader(db).read(ring, cluster))).toBe('kek_wrong')
+    expect(new KeyReader(db).read(ring, cluster)).toMatchObject({ keys: [], unopened: [{ org: 'acme' }] })
     expect(codeOf(() => readSigningKey(db, ring, cluster))).toBe('kek_wrong')
   }
 })
@@ -314,10 +320,10 @@ test('rotating the key-encryption key seals everything again, and the old one op
   const rotate = (): unknown => {
     const state = loadState(db, [other(), KEK], systemEntropy)
     const rows = new RowWriter(db)
-    const sealed = readSealedSecrets(db, 'test', other().id)
-    const command = { kind: 'kek.rotate', actor: ACTOR, ring: [other(), KEK], sealed } as const
+    const command = { kind: 'kek.rotate', actor: ACTOR } as const
     const believed = { earliestMs: Date.now(), latestMs: Date.now() }
-    const outcome = step(state, command, { wallMs: Date.now(), believed, entropy: systemEntropy, kek: other() })
+    const ring = [other(), KEK]
+    const outcome = step(state, command, { wallMs: Date.now(), believed, entropy: systemEntropy, ring })
     for (const row of outcome.rows) rows.write(row)
     rows.bump(state)
     return outcome.answer
@@ -332,6 +338,30 @@ test('rotating the key-encryption key seals everything again, and the old one op
   expect(after.keyGeneration).toBe(before.keyGeneration + 1)
   expect(codeOf(() => loadState(db, [KEK], systemEntropy))).toBe('kek_wrong')
   expect(rotate()).toEqual({ kek: other().id, resealed: 0 })
+})
+
+test('a third party whose private key does not fit its public key is out of service, and nobody else is', () => {
+  const db = database()
+  const add = (name: string): Command => ({ kind: 'third-party.add', actor: ACTOR, name, unrevoked: false })
+  run(db, [createOrg('acme'), add('store'), add('other'), add('third')])
+  const sealed = 'SELECT sealed_private_key FROM third_parties WHERE name ='
+  // As a rotation wrote it that had read the key of before; and one that opens nowhere.
+  const key = seal(KEK, thirdPartyContext('test', 'store'), Buffer.alloc(32, 7), systemEntropy)
+  db.prepare("UPDATE third_parties SET sealed_private_key = ? WHERE name = 'store'").run(key)
+  db.exec(`UPDATE third_parties SET sealed_private_key = (${sealed} 'store') WHERE name = 'other'`)
+  const all = [...loadState(db, [KEK], systemEntropy).thirdParties.values()]
+  expect(all.map(({ name, privateKey, fault }) => [name, privateKey !== undefined, fault !== undefined])).toEqual([
+    ['other', false, true],
+    ['store', false, true],
+    ['third', true, false],
+  ])
+})
+
+test('a signing key whose halves do not fit is told at once', () => {
+  const db = database()
+  const sealed = seal(KEK, signingKeyContext('test'), Buffer.alloc(32, 7), systemEntropy)
+  db.prepare('UPDATE signing_keys SET sealed_private_key = ?').run(sealed)
+  expect(codeOf(() => readSigningKey(db, [KEK], 'test'))).toBe('database_corrupt')
 })
 
 test('what is minted is later than every cut-off that a restore brought along, whatever the clocks say', () => {

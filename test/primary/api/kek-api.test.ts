@@ -1,0 +1,76 @@
+/** S11: commands that are sent at once, on a real database. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { KekApi } from '../../../primary/api/kek-api.ts'
+import { ThirdPartyApi } from '../../../primary/api/third-party-api.ts'
+import { GroupWriter } from '../../../primary/commit-log/group-writer.ts'
+import { createDatabase } from '../../../primary/store/create-database.ts'
+import { loadState } from '../../../primary/store/load-state.ts'
+import { RowWriter } from '../../../primary/store/row-writer.ts'
+import type { KnownPeer } from '../../../shared/channel/peers.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { checksum, epoch } from '../../../shared/ids.ts'
+import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
+import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+
+const [OLD, NEW] = [kekFromHex('ab'.repeat(32)), kekFromHex('cd'.repeat(32))]
+const OPERATOR = { id: '12D3Koo', name: 'operator', role: 'operator' } as unknown as KnownPeer
+
+function database(): Connection {
+  const folder = mkdtempSync(join(tmpdir(), 'macaroond-kek-'))
+  const db = openWriter(join(folder, 'db'))
+  db.pragma('synchronous = OFF')
+  onTestFinished(() => {
+    db.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  createDatabase(db, { cluster: 'test', kek: OLD, clock: systemClock, entropy: systemEntropy })
+  return db
+}
+
+/** On the database alone, without a log. */
+function writerOn(db: Connection, ring: readonly Kek[]): GroupWriter {
+  const rows = new RowWriter(db)
+  const at = { earliestMs: Date.now(), latestMs: Date.now() }
+  return new GroupWriter({
+    port: {
+      begin: () => void db.exec('BEGIN IMMEDIATE'),
+      write: (row) => rows.write(row),
+      commit: (state) => {
+        rows.bump(state)
+        db.exec('COMMIT')
+        return { epoch: epoch(1), txid: state.txid, checksum: checksum(0n) }
+      },
+      rollback: () => void db.exec('ROLLBACK'),
+      positionAt: () => undefined,
+      migrate: () => false,
+      reload: () => loadState(db, ring, systemEntropy),
+    },
+    clock: systemClock,
+    believed: () => at,
+    entropy: systemEntropy,
+    ring,
+    gate: () => undefined,
+    onFatal: (error) => {
+      throw error
+    },
+  })
+}
+
+test('a third party that is removed and added again before a rotation has its turn has one key, the new one', async () => {
+  const db = database()
+  const ring = [NEW, OLD] as const
+  const writer = writerOn(db, ring)
+  const thirdParties = new ThirdPartyApi(writer)
+  const keks = new KekApi({ writer, ring, replicasWithout: () => [] })
+  await thirdParties.add(OPERATOR, { name: 'store', unrevoked: false })
+  const [, added] = await Promise.all([
+    thirdParties.remove(OPERATOR, { name: 'store' }),
+    thirdParties.add(OPERATOR, { name: 'store', unrevoked: false }),
+    keks.rotate(OPERATOR, { force: false }),
+  ])
+  const store = loadState(db, [NEW], systemEntropy).thirdParties.get('store')
+  expect([store?.fault, Buffer.from(store?.publicKey ?? []).toString('hex')]).toEqual([undefined, added.publicKey])
+})
