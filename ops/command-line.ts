@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { MacaroondError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
-import { type Streams, Terminal } from './terminal.ts'
+import { ownStreams, type Streams, Terminal } from './terminal.ts'
 
 type Add = (root: Command, terminal: Terminal) => void
 
@@ -69,16 +69,16 @@ Exit status:
   0 ok, 1 failed or malformed, 2 usage, 3 denied, 4 unavailable, 5 conflict`
 
 /** Runs one command line, without the `node` and script names, and gives the exit status. */
-export async function run(args: readonly string[], streams: Streams = process): Promise<number> {
+export async function run(args: readonly string[], streams: Streams = ownStreams()): Promise<number> {
   const terminal = new Terminal(streams, args.includes('--json'))
   try {
     const root = await program(terminal, args)
     await root.parseAsync(args, { from: 'user' })
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0
-    terminal.fail(error instanceof CommanderError ? usageError(error) : error)
+    const isHelp = error instanceof CommanderError && error.exitCode === 0
+    if (!isHelp) terminal.fail(error instanceof CommanderError ? usageError(error) : error)
   }
-  return terminal.status
+  return terminal.finish()
 }
 
 /** Commander's message is one line, and a second one where a word looks like another that it knows. */

@@ -1,6 +1,8 @@
 /** Where a command reads and writes: data on stdout, talk on stderr, and the exit status it will have. */
+import { fstatSync, writeSync } from 'node:fs'
+import { Writable } from 'node:stream'
 import { styleText } from 'node:util'
-import { reportOf } from '../shared/errors.ts'
+import { MacaroondError, reportOf } from '../shared/errors.ts'
 import { exitStatusOf } from './exit-status.ts'
 
 export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean }
@@ -13,6 +15,14 @@ export interface Streams {
   readonly env: NodeJS.ProcessEnv
 }
 
+/** For a command whose answer cannot be written: the caller would not know that it was carried out. */
+export interface Done {
+  /** What was done, as the beginning of a sentence. */
+  readonly what: string
+  /** What to type now. */
+  readonly next: string
+}
+
 export class Terminal {
   readonly stdin: Input
   readonly env: NodeJS.ProcessEnv
@@ -22,6 +32,8 @@ export class Terminal {
   status = 0
   readonly #stdout: Output
   readonly #stderr: Output
+  #done: Done | undefined
+  #unwritten: NodeJS.ErrnoException | undefined
 
   constructor(streams: Streams, json: boolean) {
     this.stdin = streams.stdin
@@ -29,8 +41,9 @@ export class Terminal {
     this.json = json
     this.#stdout = streams.stdout
     this.#stderr = streams.stderr
-    // `macaroond … | head -1` closes the pipe; what nobody reads is not an error.
-    for (const stream of [this.#stdout, this.#stderr]) stream.on('error', ignoreBrokenPipe)
+    this.#stdout.on('error', (error: NodeJS.ErrnoException) => (this.#unwritten ??= error))
+    // Nothing is left to say it with.
+    this.#stderr.on('error', () => undefined)
   }
 
   /** A line of data. */
@@ -48,8 +61,9 @@ export class Terminal {
     if (this.#stderr.isTTY === true) this.#stderr.write(`\r\x1b[K${line}`)
   }
 
-  /** The result of a command: the document under `--json`, else its lines. */
-  answer(document: object, lines: string | readonly string[]): void {
+  /** The result of a command: the document under `--json`, else its lines. `done`: it changed something. */
+  answer(document: object, lines: string | readonly string[], done?: Done): void {
+    this.#done = done
     if (this.json) return this.print(JSON.stringify(document))
     for (const line of [lines].flat()) this.print(line)
   }
@@ -61,6 +75,28 @@ export class Terminal {
     if (this.json) return this.print(JSON.stringify({ ...more, error: report }))
     this.say(`macaroond: ${printable(report.message)} (${report.code})`)
     if (report.hint !== undefined) this.say(`  ${printable(report.hint)}`)
+  }
+
+  /** Waits until the answer is out, and reports an answer that is lost. Returns the exit status. */
+  async finish(): Promise<number> {
+    const error = await new Promise<Error | null | undefined>((resolve) => void this.#stdout.write('', resolve))
+    if (error instanceof Error) this.#unwritten ??= error
+    const { code } = this.#unwritten ?? {}
+    // `macaroond … | head -1` closes the pipe: that nobody reads on is no error, unless the answer tells of a change.
+    if (this.#unwritten !== undefined && (code !== 'EPIPE' || this.#done !== undefined)) this.#tellUnwritten()
+    return this.status
+  }
+
+  #tellUnwritten(): void {
+    const { what = '', next: hint } = this.#done ?? {}
+    const lost = `answer could not be written (${this.#unwritten?.code ?? this.#unwritten?.message})`
+    const message = what === '' ? `the ${lost}` : `${what}, but its ${lost}`
+    const error = new MacaroondError('answer_unwritten', message, hint === undefined ? {} : { hint })
+    if (this.status === 0) this.status = exitStatusOf(error)
+    if (this.json) return this.say(JSON.stringify({ error: reportOf(error) }))
+    this.say(
+      `macaroond: ${printableLine(message)} (${error.code})${hint === undefined ? '' : `; ${printableLine(hint)}`}`,
+    )
   }
 
   /** Coloured where stdout is a terminal that wants colours; NO_COLOR is the user's word against it. */
@@ -94,6 +130,22 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
+/** Those of this process. */
+export function ownStreams(): Streams {
+  const { stdin, stderr, env } = process
+  return { stdin, stdout: fstatSync(1).isFile() ? wholeFile() : process.stdout, stderr, env }
+}
+
+/** Node's own stream for a file takes a write that a full disk cut short for a whole one. */
+function wholeFile(): Writable {
+  return new Writable({
+    write: (chunk: Uint8Array, _, done) => {
+      try {
+        for (let at = 0; at < chunk.byteLength;) at += writeSync(1, chunk, at)
+        done()
+      } catch (error) {
+        done(error as Error)
+      }
+    },
+  })
 }

@@ -4,6 +4,7 @@ import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
 import { withMetrics } from '../shared/metrics/with-metrics.ts'
+import { logWhatNodePrints, processOutput } from '../shared/output/process-output.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
 import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { runService, type Service } from '../shared/service/run-service.ts'
@@ -26,13 +27,16 @@ export function readPrimaryConfig(file: string): PrimaryConfig {
 /** Resolves with the exit status. */
 export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line: ReadyLine) => void): Promise<number> {
   const config = readPrimaryConfig(file)
-  const log = createLog('primary', config.log.level)
+  const output = processOutput()
+  const log = createLog('primary', config.log.level, output.stderr)
+  logWhatNodePrints(log)
   const secrets = await openChecked({ file, config }, log)
   const start = async (): Promise<Service> => {
     const primary = await Primary.start({
       config,
       ...secrets,
       log,
+      output,
       flags,
       reread: () => readPrimaryConfig(file),
     }).catch((error: unknown) => {

@@ -1,5 +1,14 @@
 /** What `status` says, as metrics. */
-import { counter, each, gauge, gauges, type Metric, type Sample, states } from '../shared/metrics/metric.ts'
+import {
+  counter,
+  each,
+  gauge,
+  gauges,
+  linesDropped,
+  type Metric,
+  type Sample,
+  states,
+} from '../shared/metrics/metric.ts'
 import { parsePosition } from '../shared/position.ts'
 import { alarmMetric } from '../shared/service/alarm-metric.ts'
 import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
@@ -34,6 +43,7 @@ function ownMetrics(status: PrimaryStatus): readonly Metric[] {
     states('macaroond_writes', 'Whether writes are taken, and what keeps them from it.', WRITES_STATES, status.writes),
     gauge('macaroond_segment_log_bytes', 'Size of the log of segments.', status.log.bytes),
     gauge('macaroond_wal_frames', 'Pages in the WAL that wait for a checkpoint.', status.walFrames),
+    linesDropped(status.linesDropped),
   ]
 }
 

@@ -11,6 +11,8 @@ import { readSigningKey, type SigningKey } from '../shared/database/signing-key.
 import type { MacaroondError } from '../shared/errors.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import type { Txid } from '../shared/ids.ts'
+import { watchOutput } from '../shared/output/process-output.ts'
+import type { OutputDrops } from '../shared/protocol/status.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -60,6 +62,7 @@ export class Primary implements Service {
   readonly #gate: WritesGate
   readonly #admission: Admission
   readonly #alarms: AlarmBoard
+  readonly #linesDropped: () => OutputDrops
   readonly #startedMs: number
   readonly #signingKey: SigningKey
   #archives: Archives | undefined
@@ -81,6 +84,7 @@ export class Primary implements Service {
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
     this.#alarms = new AlarmBoard(clock, log)
+    this.#linesDropped = watchOutput(options.output, this.#alarms, log)
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
@@ -375,6 +379,7 @@ export class Primary implements Service {
       granting: this.#granting,
       durability: this.#durability,
       alarms: this.#alarms.list,
+      linesDropped: this.#linesDropped(),
       leaseMs: this.#options.config.freshness.lease_ms,
     })
   }

@@ -2,6 +2,7 @@
 import type { Identity } from '../shared/channel/identity.ts'
 import type { Host } from '../shared/host.ts'
 import type { Log } from '../shared/log.ts'
+import type { ProcessOutput } from '../shared/output/process-output.ts'
 import type { Kek } from '../shared/sealing.ts'
 import type { ArchivePorts } from './archiver/open-archiver.ts'
 import type { PrimaryConfig } from './config.ts'
@@ -24,6 +25,8 @@ export interface PrimaryOptions {
   /** Open what was sealed before the last rotation. */
   readonly previousKeks?: readonly Kek[]
   readonly log: Log
+  /** Where the lines of this process go; a node that shares its process has none of its own. */
+  readonly output?: ProcessOutput
   readonly flags?: PrimaryFlags
   readonly host?: Host
   /** The system's where it is left out. */

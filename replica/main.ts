@@ -4,6 +4,7 @@ import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
 import { withMetrics } from '../shared/metrics/with-metrics.ts'
+import { logWhatNodePrints, processOutput } from '../shared/output/process-output.ts'
 import type { ReadyLine } from '../shared/service/ready-line.ts'
 import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { runService, type Service } from '../shared/service/run-service.ts'
@@ -25,13 +26,16 @@ export async function runReplica(
   ready: (line: ReadyLine) => void,
 ): Promise<number> {
   const config = readReplicaConfig(file)
-  const log = createLog(`replica ${config.region}`, config.log.level)
+  const output = processOutput()
+  const log = createLog(`replica ${config.region}`, config.log.level, output.stderr)
+  logWhatNodePrints(log)
   const secrets = await openChecked({ file, config }, log)
   const start = async (): Promise<Service> => {
     const replica = await Replica.start({
       config,
       ...secrets,
       log,
+      output,
       acceptClock,
       reread: () => readReplicaConfig(file),
     }).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 /** What `status` says, as metrics. */
-import { each, gauge, gauges, type Metric, type Sample } from '../shared/metrics/metric.ts'
+import { each, gauge, gauges, linesDropped, type Metric, type Sample } from '../shared/metrics/metric.ts'
 import { alarmMetric } from '../shared/service/alarm-metric.ts'
 import { parsePosition } from '../shared/position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
@@ -20,6 +20,7 @@ function ownMetrics(status: ReplicaStatus): readonly Metric[] {
     gauge('macaroond_revocations', 'Revocations kept in memory.', status.revocations),
     gauge('macaroond_root_keys', 'Root keys kept in memory.', status.keys),
     gauge('macaroond_wal_bytes', 'Size of the WAL of the copy.', status.walBytes),
+    linesDropped(status.linesDropped),
   ]
 }
 

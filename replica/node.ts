@@ -14,6 +14,8 @@ import { answerAuditVerify } from '../shared/service/audit-verify.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
+import { watchOutput, type ProcessOutput } from '../shared/output/process-output.ts'
+import type { OutputDrops } from '../shared/protocol/status.ts'
 import type { Kek } from '../shared/sealing.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
@@ -47,6 +49,8 @@ export interface ReplicaOptions {
   /** Open what was sealed before the last rotation. */
   readonly previousKeks?: readonly Kek[]
   readonly log: Log
+  /** Where the lines of this process go; a node that shares its process has none of its own. */
+  readonly output?: ProcessOutput
   /** The operator's word, for this start, that the clock is right. */
   readonly acceptClock?: boolean
   readonly host?: Host
@@ -79,6 +83,7 @@ export class Replica implements Service {
   readonly #fail: (error: unknown) => void
   #source: TableSource | undefined
   readonly #alarms: AlarmBoard
+  readonly #linesDropped: () => OutputDrops
   readonly #upkeep: Upkeep
   #listener: Listener | undefined
 
@@ -96,6 +101,7 @@ export class Replica implements Service {
     this.#startedMs = clock.monotonicMs()
     this.#lock = lock
     this.#alarms = new AlarmBoard(clock, log)
+    this.#linesDropped = watchOutput(options.output, this.#alarms, log)
     this.#links = new PrimaryLinks({ config, identity, host, log, onAlarm: () => this.#alarms.refresh() })
     this.#peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
     const onRows: RowObserver = (place, stretch) => this.#rows.take(place, stretch)
@@ -337,6 +343,7 @@ export class Replica implements Service {
       links: this.#links,
       freshness: this.#freshness,
       alarms: this.#alarms.list,
+      linesDropped: this.#linesDropped(),
     })
   }
 }

@@ -1,6 +1,6 @@
 import type { SupervisionState } from '../shared/channel/supervisor.ts'
 import { positionText } from '../shared/position.ts'
-import type { LinkState, ReplicaFreshness, ReplicaStatus } from '../shared/protocol/status.ts'
+import type { LinkState, OutputDrops, ReplicaFreshness, ReplicaStatus } from '../shared/protocol/status.ts'
 import type { Alarm } from '../shared/service/alarms.ts'
 import { VERSION } from '../shared/version.ts'
 import type { ReplicaConfig } from './config.ts'
@@ -18,6 +18,7 @@ export interface StatusSources {
   readonly links: PrimaryLinks
   readonly freshness: Freshness
   readonly alarms: readonly Alarm[]
+  readonly linesDropped: OutputDrops
 }
 
 export function replicaStatus({
@@ -29,6 +30,7 @@ export function replicaStatus({
   links,
   freshness,
   alarms,
+  linesDropped,
 }: StatusSources): ReplicaStatus {
   const { standing } = copy
   return {
@@ -48,6 +50,7 @@ export function replicaStatus({
     stream: linkState(links.state('revocations')),
     alarm: links.alarm ?? tables.uninterpretable ?? tables.poison ?? null,
     alarms,
+    linesDropped,
     walBytes: copy.walBytes,
   }
 }

@@ -26,6 +26,7 @@ const KINDS = {
   platform_unsupported: 'failed',
   start_failed: 'failed',
   tour_failed: 'failed',
+  answer_unwritten: 'failed',
   usage: 'usage',
 
   // tokens, as text or bytes

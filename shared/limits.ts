@@ -223,9 +223,20 @@ export const COMPACTION_BYTES_MAX: number = 8 * 1024 * 1024
 /** A restored database begins so many transactions after the last one known, in case there was one that nobody knows. */
 export const RESTORE_TXID_JUMP: number = 2 ** 20
 
+// Standard output and standard error of a node.
+/** Lines that wait until somebody reads, or the disk has room; beyond it they are dropped. */
+export const OUTPUT_WAITING_BYTES_MAX: number = 256 * 1024
+export const OUTPUT_RETRY_MS_MAX = 1_000
+/** How long the last lines may hold up the end of a process. */
+export const OUTPUT_LAST_MS_MAX = 250
+
 // Metrics over HTTP: an answer is a few kilobytes, and those who ask are a handful.
 export const METRICS_CONNECTIONS_MAX = 16
 export const METRICS_REQUEST_MS_MAX = 5_000
+/** One that asks again and again may keep its connection for so long, too. */
+export const METRICS_CONNECTION_MS_MAX = 60_000
+/** Within this time everybody gets the same answer. */
+export const METRICS_PAUSE_MS = 200
 
 // SQLite files.
 /** A poll of the WAL returns after the first transaction that reaches this. */

@@ -1,5 +1,6 @@
 /** One logger a process, JSON lines on stderr: stdout belongs to data. Secrets are kept out by never being passed in. */
 import { pino, type Logger } from 'pino'
+import type { Outlet } from './output/outlet.ts'
 
 export type Log = Logger
 
@@ -17,12 +18,10 @@ const REDACTED = [
   '*.derivedKey',
 ]
 
-export function createLog(name: string, level: string): Log {
-  // Synchronous: the last lines before a crash are the ones that matter, and logging is off every hot path.
-  return pino(
-    { name, level, redact: { paths: REDACTED, censor: '[redacted]' }, base: { name, pid: process.pid } },
-    pino.destination({ fd: 2, sync: true }),
-  )
+/** Pino's own destinations wait for whoever reads, or throw: the outlet does neither. */
+export function createLog(name: string, level: string, outlet: Pick<Outlet, 'write'>): Log {
+  const redact = { paths: REDACTED, censor: '[redacted]' }
+  return pino({ name, level, redact, base: { name, pid: process.pid } }, outlet)
 }
 
 export const silentLog: Log = pino({ level: 'silent' })

@@ -5,7 +5,7 @@ import { suggest } from '../../shared/config/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
 import type { RevokeResult, RevokeWait } from '../../shared/protocol/revoke.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import { type Done, printable, type Terminal } from '../terminal.ts'
 
 export interface RevokingOptions {
   readonly wait: string
@@ -57,6 +57,10 @@ export function revokedText(revoked: RevokeResult): readonly string[] {
   const how = already ? 'it was revoked before, nothing is added' : `revocation ${seq}`
   const less = degraded === true ? [DEGRADED] : []
   return [`${whatText(revoked)}: ${how}, ${where}${matchedText(revoked)}`, ...less, ...coverageTexts(replicas)]
+}
+
+export function revokedDone(revoked: RevokeResult): Done {
+  return { what: whatText(revoked), next: `\`macaroond revocations show --seq ${revoked.seq}\` shows it` }
 }
 
 export function coverageTexts(replicas: readonly CoveredReplica[]): readonly string[] {

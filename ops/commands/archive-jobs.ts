@@ -23,10 +23,11 @@ function addJob(
     .action(async (_: object, own: Command) => {
       const profile = profileOf(own, terminal.env)
       await adminOf(profile)(profile.primary, (call) => call(`archive.${name}`, {}))
-      terminal.answer(
-        { asked: true },
-        'the primary does it as soon as nothing waits for upload; `macaroond status --json` shows its alerts',
-      )
+      const text = 'the primary does it as soon as nothing waits for upload; `macaroond status --json` shows its alerts'
+      terminal.answer({ asked: true }, text, {
+        what: `asked the primary for ${name}`,
+        next: '`macaroond status` shows it',
+      })
     })
   explain(command, { examples: [`macaroond archive ${name}`], json: ['{"asked": true}'] })
 }

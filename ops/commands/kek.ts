@@ -41,12 +41,11 @@ function addRotate(kek: Command, terminal: Terminal): void {
     .action(async ({ force = false }: { force?: boolean }, own: Command) => {
       const rotated = await withSigner(profileOf(own, terminal.env), (signer) => signer.rotateKek({ force }))
       const { kek, resealed } = rotated
-      terminal.answer(
-        rotated,
+      const text =
         resealed === 0
           ? `everything is sealed with key-encryption key ${kek} already`
-          : `sealed again with key-encryption key ${kek}: ${resealed}`,
-      )
+          : `sealed again with key-encryption key ${kek}: ${resealed}`
+      terminal.answer(rotated, text, { what: text, next: 'nothing is lost but this line' })
     })
   explain(command, {
     examples: [

@@ -11,7 +11,8 @@ export function addKeygen(parent: Command, terminal: Terminal): void {
   command.action(async ({ out }: { out: string }) => {
     const { createIdentityFile } = await import('../../shared/channel/identity.ts')
     const { peerId } = await createIdentityFile(out)
-    terminal.answer({ peerId, file: out }, peerId)
+    const what = `wrote an identity to ${out}, PeerId ${peerId}`
+    terminal.answer({ peerId, file: out }, peerId, { what, next: 'nothing is lost but this line' })
   })
   explain(command, {
     examples: ['macaroond keygen --out worker.key'],

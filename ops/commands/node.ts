@@ -1,9 +1,12 @@
 import type { Command } from 'commander'
+import { Writable } from 'node:stream'
+import type { Outlet } from '../../shared/output/outlet.ts'
+import { processOutput } from '../../shared/output/process-output.ts'
 import type { ReadyLine } from '../../shared/service/ready-line.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory } from '../arguments/options.ts'
 import { stopWithParent } from '../cluster/parent-watch.ts'
-import type { Terminal } from '../terminal.ts'
+import { Terminal } from '../terminal.ts'
 
 interface NodeOptions {
   readonly config: string
@@ -39,8 +42,9 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
   command.action(async ({ config, acceptClock = false, oldPrimaryStopped = false }: NodeOptions) => {
     stopWithParent(process)
     const run = await load()
+    const { stdout } = processOutput()
     const status = await settled(terminal, () =>
-      run(config, { acceptClock, oldPrimaryStopped }, (line) => terminal.print(JSON.stringify(line))),
+      run(config, { acceptClock, oldPrimaryStopped }, (line) => stdout.write(`${JSON.stringify(line)}\n`)),
     )
     // After a failure the node has left everything open on purpose; the process ends all the same.
     process.exit(status)
@@ -59,7 +63,20 @@ async function settled(terminal: Terminal, run: () => Promise<number>): Promise<
   try {
     return await run()
   } catch (error) {
-    terminal.fail(error)
-    return terminal.status
+    const { stdout, stderr } = processOutput()
+    const { stdin, env, json } = terminal
+    const told = new Terminal({ stdin, env, stdout: intoOutlet(stdout), stderr: intoOutlet(stderr) }, json)
+    told.fail(error)
+    return told.status
   }
+}
+
+/** A node waits for nobody who reads, not even to say why it does not start. */
+function intoOutlet(outlet: Outlet): Writable {
+  return new Writable({
+    write: (text: Uint8Array, _, done) => {
+      outlet.write(Buffer.from(text).toString('utf8'))
+      done()
+    },
+  })
 }

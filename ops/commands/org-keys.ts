@@ -5,6 +5,7 @@ import {
   addRevokingOptions,
   REVOKED_EXIT,
   REVOKED_JSON,
+  revokedDone,
   revokedText,
   revokingOptions,
   type RevokingOptions,
@@ -22,7 +23,8 @@ export function addRotateKey(org: Command, terminal: Terminal): void {
       const options = requestId === undefined ? {} : { requestId }
       const rotated = await withSigner(profileOf(own, terminal.env), (signer) => signer.rotateKey(name, options))
       const before = rotated.previous === null ? '' : `; tokens of ${rotated.previous} stay good until it is retired`
-      terminal.answer(rotated, `org ${rotated.org} mints with key ${rotated.kid} now${before}`)
+      const text = `org ${rotated.org} mints with key ${rotated.kid} now${before}`
+      terminal.answer(rotated, text, { what: text, next: '`macaroond org list` shows it' })
     })
   explain(command, {
     examples: ['macaroond org rotate-key acme'],
@@ -44,7 +46,7 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
     const { key } = options
     const request = { org: name, ...(key === undefined ? {} : { kid: key }), ...revokingOptions(options, terminal) }
     const retired = await withSigner(profileOf(own, terminal.env), (signer) => signer.retireKey(request))
-    terminal.answer(retired, revokedText(retired))
+    terminal.answer(retired, revokedText(retired), revokedDone(retired))
     if (!terminal.json && retired.mints === null) terminal.say(`${name} mints no more until \`org rotate-key ${name}\``)
   })
   explain(command, {
@@ -62,7 +64,7 @@ export function addDisable(org: Command, terminal: Terminal): void {
   addRevokingOptions(command).action(async (name: string, options: RevokingOptions, own: Command) => {
     const request = { org: name, ...revokingOptions(options, terminal) }
     const disabled = await withSigner(profileOf(own, terminal.env), (signer) => signer.disableOrg(request))
-    terminal.answer(disabled, revokedText(disabled))
+    terminal.answer(disabled, revokedText(disabled), revokedDone(disabled))
   })
   explain(command, {
     examples: ["macaroond org disable acme --reason 'contract ended' --wait global"],

@@ -20,7 +20,10 @@ function addCreate(org: Command, terminal: Terminal): void {
     .argument('<name>', 'a-z, 0-9, . _ and -')
     .action(async (name: string, _: object, own: Command) => {
       const created = await withSigner(profileOf(own, terminal.env), (signer) => signer.createOrg(name))
-      terminal.answer(created, `created org ${created.org} with key ${created.kid}`)
+      terminal.answer(created, `created org ${created.org} with key ${created.kid}`, {
+        what: `created org ${created.org} with key ${created.kid}`,
+        next: '`macaroond org list` shows it',
+      })
     })
   explain(command, {
     examples: ['macaroond org create acme'],

@@ -87,7 +87,10 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
     confirm,
   })
   if (restored !== undefined)
-    return terminal.answer(restoredDocument(restored, output), restoredLines(restored, output))
+    return terminal.answer(restoredDocument(restored, output), restoredLines(restored, output), {
+      what: `restored ${output}`,
+      next: 'the file is whole; `--dry-run` with the same options says again what is in it',
+    })
   if (shown !== undefined) terminal.answer({ file: null, ...previewDocument(shown) }, [])
 }
 

@@ -9,6 +9,7 @@ import {
   addRevokingOptions,
   REVOKED_EXIT,
   REVOKED_JSON,
+  revokedDone,
   revokedText,
   revokingOptions,
   type RevokingOptions,
@@ -40,7 +41,7 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
     const profile = profileOf(own, terminal.env)
     const revoke = await revoking(options, common, terminal)
     const revoked = await withSigner(profile, revoke)
-    terminal.answer(revoked, revokedText(revoked))
+    terminal.answer(revoked, revokedText(revoked), revokedDone(revoked))
   })
   explain(command, {
     examples: [

@@ -12,6 +12,8 @@ export function addThirdParty(parent: Command, terminal: Terminal): void {
   addRemove(group, terminal)
 }
 
+const LIST = '`macaroond third-party list` shows what there is'
+
 const DESCRIPTION = '{"name", "location", "publicKey": "<64 hex digits>", "unrevoked"'
 
 function addAdd(group: Command, terminal: Terminal): void {
@@ -24,7 +26,8 @@ function addAdd(group: Command, terminal: Terminal): void {
       const added = await withSigner(profileOf(own, terminal.env), (signer) =>
         signer.addThirdParty({ name, unrevoked }),
       )
-      terminal.answer(added, [`public key ${added.publicKey}`, `location   ${printable(added.location)}`])
+      const lines = [`public key ${added.publicKey}`, `location   ${printable(added.location)}`]
+      terminal.answer(added, lines, { what: `added third party ${name}`, next: LIST })
     })
   explain(command, {
     examples: ['macaroond third-party add secret-store', 'macaroond third-party add gateway --unrevoked'],
@@ -62,7 +65,10 @@ function addRemove(group: Command, terminal: Terminal): void {
     .argument('<name>', 'as `third-party list` shows it')
     .action(async (name: string, _: object, own: Command) => {
       const removed = await withSigner(profileOf(own, terminal.env), (signer) => signer.removeThirdParty(name))
-      terminal.answer(removed, `removed ${printable(removed.name)}`)
+      terminal.answer(removed, `removed ${printable(removed.name)}`, {
+        what: `removed third party ${name}`,
+        next: LIST,
+      })
     })
   explain(command, { examples: ['macaroond third-party remove secret-store'], json: ['{"name", "position"}'] })
 }

@@ -35,7 +35,10 @@ export function addDischarge(token: Command, terminal: Terminal): void {
       const text = await readToken(terminal)
       const bundle = await discharged(text, options, own, terminal)
       const discharges = decodeBundle(bundle).length - 1
-      terminal.answer({ bundle, discharges }, bundle)
+      terminal.answer({ bundle, discharges }, bundle, {
+        what: 'got the discharges that the token needs',
+        next: 'repeat the command: the lost ones end by themselves',
+      })
       if (!terminal.json) terminal.say(discharges === 1 ? 'with 1 discharge' : `with ${discharges} discharges`)
     })
   explain(command, {

@@ -31,7 +31,10 @@ export function addExchange(token: Command, terminal: Terminal): void {
       const pinned = ticket === undefined ? {} : { ticket }
       const request = { token: await readToken(terminal), strip, ...pinned, ttlSeconds: parseTtl(ttl) }
       const exchanged = await withSigner(profile, (signer) => signer.exchange(request))
-      terminal.answer(documentOf(exchanged), exchanged.token)
+      terminal.answer(documentOf(exchanged), exchanged.token, {
+        what: `made ${exchanged.id} for ${exchanged.subject} of ${exchanged.org}`,
+        next: `the token is lost: end it with \`macaroond revoke --id ${exchanged.id}\`, and exchange again`,
+      })
       if (!terminal.json)
         terminal.say(`made ${exchanged.id} for ${printable(exchanged.subject)}, ${lineageText(exchanged)}`)
     })

@@ -25,7 +25,10 @@ export function addMint(token: Command, terminal: Terminal): void {
     .action(async ({ org, subject, caveat = [], ttl }: MintOptions, own: Command) => {
       const request = { org, subject, caveats: caveat, ttlSeconds: parseTtl(ttl) }
       const minted = await withSigner(profileOf(own, terminal.env), (signer) => signer.mint(request))
-      terminal.answer(documentOf(minted), minted.token)
+      terminal.answer(documentOf(minted), minted.token, {
+        what: `minted ${minted.id} for ${subject} of ${org}`,
+        next: `the token is lost: end it with \`macaroond revoke --id ${minted.id}\`, and mint another one`,
+      })
       if (!terminal.json) terminal.say(`minted ${minted.id} for ${printable(subject)} of ${org}, ${expiryText(minted)}`)
     })
   explain(command, {

@@ -1,6 +1,6 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { positionText } from '../../shared/position.ts'
-import type { PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
+import type { OutputDrops, PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
 import type { Alarm } from '../../shared/service/alarms.ts'
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
@@ -25,6 +25,7 @@ export interface StatusSources {
   readonly leaseMs: number
   readonly durability: Durability
   readonly alarms: readonly Alarm[]
+  readonly linesDropped: OutputDrops
 }
 
 export function primaryStatus(sources: StatusSources): PrimaryStatus {
@@ -47,6 +48,7 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     authorityKey: Buffer.from(sources.authorityKey).toString('hex'),
     archive: sources.archives?.status() ?? null,
     alarms: sources.alarms,
+    linesDropped: sources.linesDropped,
     replicas: sources.replicas.map((peer) => linkOf(peer, sources)),
   }
 }

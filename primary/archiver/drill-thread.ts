@@ -11,7 +11,8 @@ export type DrillAnswer = { readonly drilled: Drilled } | { readonly error: Erro
 const PROGRAM: URL = new URL(`./drill-worker${extname(import.meta.url)}`, import.meta.url)
 
 export const drillInThread: DrillRunner = async (order, signal) => {
-  const worker = new Worker(PROGRAM, { workerData: order })
+  // What the thread prints would go through the streams of the process, and wait there.
+  const worker = new Worker(PROGRAM, { workerData: order, stdout: true, stderr: true })
   const end = (): void => void worker.terminate()
   signal.addEventListener('abort', end)
   try {

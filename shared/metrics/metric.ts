@@ -1,4 +1,5 @@
 /** What a node measures of itself, as plain values: names as Prometheus wants them (base units, `_total` for counters). */
+import type { OutputDrops } from '../protocol/status.ts'
 
 export interface Sample {
   readonly labels?: Readonly<Record<string, string>>
@@ -45,6 +46,13 @@ export function states(name: Described['name'], help: string, all: readonly stri
     help,
     all.map((state) => ({ labels: { state }, value: Number(state === current) })),
   )
+}
+
+/** Lines that did not get out, for each stream. */
+export function linesDropped(drops: OutputDrops): Metric {
+  const samples = Object.entries(drops).map(([stream, value]) => ({ labels: { stream }, value: Number(value) }))
+  const help = 'Lines of standard output and of the log (standard error) that were dropped.'
+  return { name: 'macaroond_lines_dropped_total', help, kind: 'counter', samples }
 }
 
 function samplesOf(value: number | boolean | null | undefined): readonly Sample[] {

@@ -1,9 +1,15 @@
 /** `GET /metrics` over HTTP, for whoever may reach the address: nothing in it is a secret, and nothing can be changed by it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { addressText, parseAddress } from '../channel/address.ts'
+import { systemClock } from '../clock.ts'
 import { MacaroondError, reportOf } from '../errors.ts'
-import { METRICS_CONNECTIONS_MAX, METRICS_REQUEST_MS_MAX } from '../limits.ts'
+import {
+  METRICS_CONNECTION_MS_MAX,
+  METRICS_CONNECTIONS_MAX,
+  METRICS_PAUSE_MS,
+  METRICS_REQUEST_MS_MAX,
+} from '../limits.ts'
 import type { Log } from '../log.ts'
 import { Exposition } from './exposition.ts'
 import type { Metric } from './metric.ts'
@@ -13,19 +19,26 @@ export interface MetricsOptions {
   readonly address: string
   readonly collect: () => readonly Metric[]
   readonly log: Log
+  /** How long one connection may last. */
+  readonly connectionMsMax?: number
 }
 
 export class MetricsDoor {
   readonly #options: MetricsOptions
   readonly #exposition: Exposition
   readonly #server: Server
+  #told = { atMs: -Infinity, text: '' }
 
   private constructor(options: MetricsOptions) {
     this.#options = options
     this.#exposition = new Exposition(options.collect)
-    const limits = { requestTimeout: METRICS_REQUEST_MS_MAX, headersTimeout: METRICS_REQUEST_MS_MAX }
+    const patience = { requestTimeout: METRICS_REQUEST_MS_MAX, headersTimeout: METRICS_REQUEST_MS_MAX }
+    const limits = { ...patience, connectionsCheckingInterval: METRICS_REQUEST_MS_MAX }
     this.#server = createServer(limits, (request, response) => void this.#answer(request, response))
     this.#server.maxConnections = METRICS_CONNECTIONS_MAX
+    // A reader that stalls would keep its place, and a few of them the door shut for all.
+    const { connectionMsMax = METRICS_CONNECTION_MS_MAX } = options
+    this.#server.on('connection', (socket) => endLate(socket, connectionMsMax))
   }
 
   /** Throws port_in_use, request_invalid (address), io_failed. */
@@ -67,6 +80,13 @@ export class MetricsDoor {
     })
   }
 
+  /** A flood of questions costs as much as one every so often. */
+  async #text(): Promise<string> {
+    const nowMs = systemClock.monotonicMs()
+    if (nowMs - this.#told.atMs >= METRICS_PAUSE_MS) this.#told = { atMs: nowMs, text: await this.#exposition.text() }
+    return this.#told.text
+  }
+
   async #answer({ method = '', url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     if (url.split('?', 1)[0] !== '/metrics') return say(response, 404, 'there is only /metrics here\n')
     if (method !== 'GET' && method !== 'HEAD') {
@@ -74,7 +94,7 @@ export class MetricsDoor {
       return say(response, 405, 'metrics are read with GET\n')
     }
     try {
-      const text = await this.#exposition.text()
+      const text = await this.#text()
       response.setHeader('content-type', Exposition.contentType)
       response.end(text)
     } catch (error) {
@@ -82,6 +102,12 @@ export class MetricsDoor {
       say(response, 500, 'the metrics could not be collected; the log says why\n')
     }
   }
+}
+
+/** Asking again is a connection of its own: an answer takes a few milliseconds. */
+function endLate(socket: Socket, ms: number): void {
+  const callOff = systemClock.after(ms, () => socket.destroy(), { background: true })
+  socket.once('close', callOff)
 }
 
 function say(response: ServerResponse, status: number, text: string): void {

@@ -44,6 +44,13 @@ export interface ArchiveStatus extends DestinationStatus {
 /** `open`, or why writes are not taken. */
 export const WRITES_STATES = ['open', 'unconfirmed', 'clock in doubt', 'disk full', 'stopping'] as const
 
+/** Lines that this process could not get out, since its start. */
+export interface OutputDrops {
+  readonly stdout: number
+  /** Lines of the log. */
+  readonly stderr: number
+}
+
 export interface PrimaryStatus {
   readonly role: 'primary'
   readonly cluster: string
@@ -65,6 +72,7 @@ export interface PrimaryStatus {
   readonly archive: ArchiveStatus | null
   /** What an operator has to act on, the critical ones first; empty when all is well. */
   readonly alarms: readonly Alarm[]
+  readonly linesDropped: OutputDrops
   readonly replicas: readonly ReplicaLink[]
 }
 
@@ -121,6 +129,7 @@ export interface ReplicaStatus {
   readonly alarm: string | null
   /** What an operator has to act on, the critical ones first; empty when all is well. */
   readonly alarms: readonly Alarm[]
+  readonly linesDropped: OutputDrops
   readonly walBytes: number
 }
 

@@ -94,6 +94,11 @@ const KINDS = {
     action: 'look at the primary and at the way to it; `macaroond status` tells which of the two channels is away',
     afterMs: 10_000,
   },
+  log_blocked: {
+    severity: 'warning',
+    summary: 'the log of this node does not get out; beyond a limit its lines are dropped',
+    action: 'free space where the log is written, or restart whatever reads it; the node goes on meanwhile',
+  },
   log_damaged: {
     severity: 'warning',
     summary: 'the segment log is damaged, and replicas that need what it had get a snapshot',

@@ -232,4 +232,13 @@ export const PROMISES: readonly Promised[] = [
       proof('replica/worker/worker-cache', 'of a kind that is not understood ends the cache'),
     ],
   },
+  {
+    name: 'V9',
+    says: 'a log that is full or that nobody reads, standard output and metrics stop no node: lines are dropped and counted',
+    proofs: [
+      proof('integration/output/output'),
+      proof('integration/output/node', 'with a log that nobody reads a primary mints'),
+      proof('shared/metrics/metrics-door', 'readers that stall'),
+    ],
+  },
 ]

@@ -28,6 +28,7 @@ const STATUS: PrimaryStatus = {
   timeline: 'aa',
   writes: 'open',
   alarms: [],
+  linesDropped: { stdout: 0, stderr: 7 },
   revocationSeq: 12,
   orgs: 2,
   freshness: { boundMs: 5_101, leaseMs: 5_000, settled: true, clockDoubt: null },

@@ -22,6 +22,7 @@ const NEW: ReplicaStatus = {
   stream: { phase: 'connecting', error: null },
   alarm: null,
   alarms: [],
+  linesDropped: { stdout: 0, stderr: 7 },
   walBytes: 0,
 }
 

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { silentLog } from '../../../shared/log.ts'
 import { gauge, type Metric } from '../../../shared/metrics/metric.ts'
@@ -71,4 +72,20 @@ test('stopping the service ends the door, also while somebody holds a connection
   await service.stop()
   expect(stops).toBe(1)
   await expect(fetch(`http://${address}/metrics`)).rejects.toThrow('fetch failed')
+})
+
+test('readers that stall take the places of others for a while only', async () => {
+  const options = { address: '127.0.0.1:0', collect: one, log: silentLog, connectionMsMax: 200 }
+  const door = await MetricsDoor.open(options)
+  onTestFinished(() => door.close())
+  const [host = '', port] = door.address.split(':')
+  for (let n = 0; n < 16; n += 1) {
+    const stalled = connect(Number(port), host, () => stalled.write('GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n'))
+    stalled.pause().on('error', () => undefined)
+    onTestFinished(() => void stalled.destroy())
+  }
+  for (let status = 0; status !== 200;) {
+    const asked = fetch(`http://${door.address}/metrics`).then((answer) => answer.status)
+    status = await asked.catch(() => 0)
+  }
 })
