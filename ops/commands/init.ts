@@ -28,7 +28,8 @@ export function addInit(parent: Command, terminal: Terminal): void {
       ])
       const plan = planCluster({ ...options, region: options.region ?? [] })
       const written = await writeCluster(dir, plan, systemEntropy)
-      terminal.answer({ dir, authorityKey: written.authorityKey, ...written.members, folders: written.folders }, [
+      const document = { dir, authorityKey: written.authorityKey, ...written.members, folders: written.folders }
+      const lines = [
         `made cluster ${plan.cluster} in ${dir}:`,
         ...written.folders.map(({ folder, goesTo }) => `  ${folder.padEnd(20)} for ${goesTo}`),
         '',
@@ -37,7 +38,9 @@ export function addInit(parent: Command, terminal: Terminal): void {
         '  macaroond replica --config replica.toml',
         'and look at the cluster from here:',
         `  macaroond status --profile ${dir}/operator/operator.toml`,
-      ])
+      ]
+      const next = `every folder is whole, and the authority’s key is in ${dir}/operator/operator.toml`
+      terminal.answer(document, lines, { what: `made cluster ${plan.cluster} in ${dir}`, next })
     })
   explain(command, {
     examples: [

@@ -22,7 +22,8 @@ function addGenerate(kek: Command, terminal: Terminal): void {
     const hex = systemEntropy.bytes(32).toString('hex')
     writeSecret(out, `${hex}\n`)
     const { id } = kekFromHex(hex)
-    terminal.answer({ kek: id, file: out }, `key-encryption key ${id} in ${out}`)
+    const text = `key-encryption key ${id} in ${out}`
+    terminal.answer({ kek: id, file: out }, text, { what: `wrote ${text}`, next: 'nothing is lost but this line' })
   })
   explain(command, {
     examples: ['macaroond kek generate --out kek.new'],

@@ -29,7 +29,8 @@ export function addPeers(parent: Command, terminal: Terminal): void {
     .action(async ({ dir, ...options }: AddOptions) => {
       const { addPeer } = await import('../init/add-peer.ts')
       const added = await addPeer(dir, await parsePeer(options), systemEntropy)
-      terminal.answer(added, linesOf(dir, added))
+      const what = `added a peer to the configurations in ${dir}`
+      terminal.answer(added, linesOf(dir, added), { what, next: 'look at `[[peers]]` there before adding it again' })
     })
   explain(command, {
     examples: [
