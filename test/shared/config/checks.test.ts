@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createIdentityFile } from '../../../shared/channel/identity.ts'
 import { type CheckedConfig, errorIn, findingsOf, openChecked } from '../../../shared/config/checks.ts'
-import { createLog } from '../../../shared/log.ts'
+import { silentLog } from '../../../shared/log.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'macaroond-checks-'))
 const at = (name: string): string => join(folder, name)
@@ -75,7 +75,7 @@ describe('the checks of a configuration', () => {
   })
 
   test('are run by a start: what `config check` calls an error keeps a node from starting, a warning does not', async () => {
-    const log = createLog('test', 'silent')
+    const log = silentLog
     const { identity } = await openChecked(
       { file, config: config({ alone: true, archive: { enabled: false, copies: [] } }) },
       log,
