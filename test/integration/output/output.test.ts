@@ -39,7 +39,7 @@ class Node {
   constructor(folder: string, stderr: number | 'pipe', { stdout = 'ignore', shell }: NodeOptions = {}) {
     this.#seen = join(folder, 'seen')
     const stdio: StdioOptions = ['pipe', stdout, stderr]
-    const [program = '', ...args] = [...(shell ?? []), process.execPath, PROGRAM, this.#seen]
+    const [program, ...args] = [...(shell ?? []), process.execPath, PROGRAM, this.#seen]
     this.#child = spawn(program, args, { stdio })
     this.#child.stdin?.on('error', () => undefined)
     this.ended = new Promise((resolve) => this.#child.once('exit', (status, signal) => resolve(status ?? signal)))
