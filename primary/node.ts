@@ -264,6 +264,7 @@ export class Primary implements Service {
       config,
       host: this.#host,
       ports: archivePorts,
+      alarms: this.#alarms,
       source: this.#commitLog,
       signingKey: this.#signingKey,
       ring: [kek, ...previousKeks],

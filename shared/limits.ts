@@ -192,6 +192,10 @@ export const CACHE_BYTES_MAX: number = 16 * 1024 * 1024 * 1024
 export const ARCHIVE_READ_BYTES: number = 8 * 1024 * 1024
 /** A signed document of the manifest: a base lists every file of the archive, at about 250 bytes each. */
 export const MANIFEST_DOCUMENT_BYTES_MAX: number = 512 * 1024 * 1024
+/** Claims of epochs that one start creates below its own, so that claims leave no gap. */
+export const CLAIMS_FILLED_MAX = 1_000
+/** Late entries of earlier epochs that a new primary reads on past before it has won its own first entry. */
+export const LATE_ENTRIES_MAX = 100
 /** Transactions that become files of the archive in one round, and how many are written at once. */
 export const ARCHIVE_ROUND_SEGMENTS_MAX = 1_024
 export const ARCHIVE_ROUND_BYTES_MAX: number = 64 * 1024 * 1024

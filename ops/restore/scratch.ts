@@ -14,7 +14,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { MacaroondError } from '../../shared/errors.ts'
 import { refuseUnknownRequired } from '../../shared/files/required-files.ts'
-import { lockFolder, type NodeLock } from '../../shared/sqlite/node-lock.ts'
+import { holdForCopy, lockFolder, type NodeLock } from '../../shared/sqlite/node-lock.ts'
 import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 
@@ -88,7 +88,7 @@ export class Scratch {
       })
     }
     refuseUnknownRequired(folder)
-    const lock = existsSync(join(folder, NODE_LOCK)) ? lockIfWritable(folder) : undefined
+    const lock = existsSync(join(folder, NODE_LOCK)) ? holdForCopy(folder) : undefined
     try {
       const database = this.path(name)
       for (const suffix of ['', '-wal'])
@@ -125,16 +125,6 @@ function sweep(folder: string, prefix: string): void {
     } catch {
       // Another restore works in it, or it is not ours to delete: neither keeps this one from its work.
     }
-  }
-}
-
-/** A disk that is mounted read-only runs no node. */
-function lockIfWritable(folder: string): NodeLock | undefined {
-  try {
-    return lockFolder(folder)
-  } catch (error) {
-    if (error instanceof MacaroondError && error.code === 'already_running') throw error
-    return undefined
   }
 }
 

@@ -6,7 +6,8 @@ import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import type { ManifestState } from '../../shared/archive/manifest-state.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { TXID_NONE, txid as asTxid, type Txid } from '../../shared/ids.ts'
+import { type Epoch, TXID_NONE, txid as asTxid, type Txid } from '../../shared/ids.ts'
+import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
 import type { HistorySource } from './source.ts'
 
@@ -25,6 +26,8 @@ export interface Claimed {
   readonly needsSnapshot: boolean
   /** When somebody wrote the archive before this, unix milliseconds; undefined for a new one. */
   readonly lastWriteMs: number | undefined
+  /** Transactions of earlier epochs that the restore of this database cannot have read, in words; undefined for none. */
+  readonly late: string | undefined
 }
 
 /** Throws archive_fenced, wrong_cluster, position_diverged (all final), archive_damaged, archive_unsigned. */
@@ -41,7 +44,23 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   requireSameHistory(state, source)
   const archived = state.head?.txid ?? TXID_NONE
   const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
-  return { archived, needsSnapshot, lastWriteMs: found.seq === 0 ? undefined : found.atMs }
+  const lastWriteMs = found.seq === 0 ? undefined : found.atMs
+  return { archived, needsSnapshot, lastWriteMs, late: lateTransactions(state, source) }
+}
+
+/**
+ * An earlier primary that still ran archived them after the restore had read the archive: a restore begins its epoch so many
+ * transactions after the last one that it knew of.
+ */
+function lateTransactions({ files }: ManifestState, { head, base }: HistorySource): string | undefined {
+  const known = base - RESTORE_TXID_JUMP
+  const lastOfEpoch = new Map<Epoch, Txid>()
+  for (const { epoch, maxTxid } of files.values()) {
+    const isLate = base > 0 && epoch !== undefined && epoch < head.epoch && maxTxid > known
+    if (isLate && maxTxid > (lastOfEpoch.get(epoch) ?? 0)) lastOfEpoch.set(epoch, maxTxid)
+  }
+  const ranges = [...lastOfEpoch].map(([epoch, last]) => `transactions ${known + 1}-${last} of epoch ${epoch}`)
+  return ranges.length === 0 ? undefined : ranges.join(', ')
 }
 
 /** A database without any history must not take over the archive of one that was lost: that would be the end of both. */

@@ -6,8 +6,20 @@ import { getWhole } from '../../shared/archive/storage.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { UploadOptions } from './upload.ts'
 
-/** The newest entry of the manifest, and the file that holds the newest transaction. Throws archive_damaged. */
-export async function proveArrival({ storage, manifest }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<void> {
+export interface Proven {
+  /** The claim of this epoch was missing, and is there again. */
+  readonly claimWasMissing: boolean
+}
+
+/**
+ * The claim of this epoch and of the next, the newest entry of the manifest, and the file that holds the newest transaction.
+ * Throws archive_fenced, archive_damaged.
+ */
+export async function proveArrival({
+  storage,
+  manifest,
+}: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<Proven> {
+  const claimWasMissing = await manifest.proveClaim()
   const { seq, previous, files } = manifest.state
   const key = manifestKey(seq)
   if (hashOfEntry(await getWhole(storage, key)) !== previous) {
@@ -21,4 +33,5 @@ export async function proveArrival({ storage, manifest }: Pick<UploadOptions, 's
     undefined,
   )
   if (newest !== undefined) await streamSegmentFile(storage, newest, { onPage: () => undefined })
+  return { claimWasMissing }
 }

@@ -5,6 +5,8 @@ import type { PageSource } from '../../shared/sqlite/page-source.ts'
 /** What the archiver reads: the committed history of this primary. */
 export interface HistorySource {
   readonly timeline: Timeline
+  /** First transaction of this epoch; 0 in the first epoch. */
+  readonly base: Txid
   readonly head: Position
   /** The segment as it was committed, or undefined where the log no longer has it. */
   readonly segment: (txid: Txid) => Buffer | undefined

@@ -10,6 +10,7 @@ import type { Txid } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Position } from '../../shared/position.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
+import type { AlarmCode } from '../../shared/service/alarms.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { claim } from './claim.ts'
 import { compact } from './compact.ts'
@@ -39,6 +40,10 @@ export interface WorkerOptions {
   readonly clock: NodeClock
   readonly entropy: Entropy
   readonly log: Log
+  /** Raises an alarm of this archive with its details, or ends it. */
+  readonly alarm: (code: AlarmCode, detail: string | undefined) => void
+  /** Changes after which a base is written, at least. */
+  readonly baseAfter?: number | undefined
   /** For the audit. */
   readonly onDrilled: (outcome: Drilled | MacaroondError) => void
 }
@@ -108,10 +113,11 @@ export class ArchiveWorker {
   }
 
   async #claim(): Promise<ArchiverEvent> {
-    const { cluster, source, signingKey, clock, log } = this.#options
+    const { cluster, source, signingKey, clock, log, alarm } = this.#options
     const opened = (this.#open ??= await this.#openNow())
     const claimed = await claim({ ...opened, cluster, source, signingKey, nowMs: clock.wallMs() })
-    const { archived, needsSnapshot, lastWriteMs } = claimed
+    const { archived, needsSnapshot, lastWriteMs, late } = claimed
+    alarm('archive_late_transactions', late)
     this.#sober.learn(lastWriteMs)
     if (!this.#putting) await opened.storage.sweep()
     if (needsSnapshot) log.info({ archived }, 'the archive cannot go on from the log: a snapshot comes first')
@@ -119,12 +125,12 @@ export class ArchiveWorker {
   }
 
   async #openNow(): Promise<Opened> {
-    const { open, cluster, source, signingKey, clock } = this.#options
+    const { open, cluster, source, signingKey, clock, baseAfter } = this.#options
     const storage = await open()
     const { timeline, head } = source
     const { wallMs } = clock
     const place = { storage, cluster, epoch: head.epoch, timeline }
-    return { storage, manifest: new ManifestWriter({ ...place, signingKey, wallMs }) }
+    return { storage, manifest: new ManifestWriter({ ...place, signingKey, wallMs, baseAfter }) }
   }
 
   async #job(job: ChainJobName, leads: boolean): Promise<ArchiverEvent> {
@@ -143,10 +149,16 @@ export class ArchiveWorker {
         await this.#retain()
         break
       case 'heartbeat':
-        await proveArrival(this.#opened)
+        await this.#beat()
         break
     }
     return { kind: 'job done', archived: undefined }
+  }
+
+  async #beat(): Promise<void> {
+    const { alarm, source } = this.#options
+    const { claimWasMissing } = await proveArrival(this.#opened)
+    alarm('archive_claim_missing', claimWasMissing ? `epoch ${source.head.epoch}` : undefined)
   }
 
   async #aside(job: AsideName): Promise<ArchiverEvent> {

@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path'
 import { pause, type Clock, type Timers } from '../../shared/clock.ts'
+import { readBase } from '../../shared/database/epochs.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MacaroondError, assert } from '../../shared/errors.ts'
 import { TXID_NONE, txid as asTxid, type Checksum, type Timeline, type Txid } from '../../shared/ids.ts'
@@ -49,6 +50,8 @@ const RECENT_MAX = 64
 export class CommitLog {
   readonly db: Connection
   readonly timeline: Timeline
+  /** First transaction of this epoch; 0 in the first epoch. */
+  readonly base: Txid
   readonly #options: CommitLogOptions
   readonly #file: DatabaseFile
   readonly #guard: Guard
@@ -72,6 +75,7 @@ export class CommitLog {
     options.initialize(this.db)
     const meta = this.#checkedMeta()
     this.timeline = meta.timeline
+    this.base = readBase(this.db, meta.epoch)
     this.#guard = Guard.open(options.database)
     // SQLite has made the -wal by now, and does not ask whether its name was synced.
     syncDirectory(dirname(options.database))

@@ -56,3 +56,8 @@ export function parseManifestKey(key: string): number | undefined {
 export function epochKey(epoch: Epoch): string {
   return `${EPOCHS_PREFIX}${epoch.toString(16).padStart(8, '0')}.json`
 }
+
+export function parseEpochKey(key: string): number | undefined {
+  const [, hex] = /^macaroond\/epochs\/([0-9a-f]{8})\.json$/.exec(key) ?? []
+  return hex === undefined ? undefined : Number.parseInt(hex, 16)
+}

@@ -42,8 +42,8 @@ export function emptyManifest(): ManifestState {
 /** Changes after which a base is written: never few, and no more often than the number of files makes worth it. */
 const CHANGES_MIN = 1_000
 
-export function isBaseDue({ changes, base }: ManifestState): boolean {
-  return changes >= Math.max(CHANGES_MIN, base.files)
+export function isBaseDue({ changes, base }: ManifestState, changesMin: number = CHANGES_MIN): boolean {
+  return changes >= Math.max(changesMin, base.files)
 }
 
 /**

@@ -2,85 +2,22 @@
 import type { Ed25519PrivateKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
-import { MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
+import { LATE_ENTRIES_MAX } from '../limits.ts'
 import { positionText, type Position } from '../position.ts'
-import { type ArchivedFile, manifestKey, MANIFEST_PREFIX, parseManifestKey } from './layout.ts'
-import { decodeEntry, encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
+import { createClaim, fenced, ofAnotherCluster, readClaim } from './epoch-claim.ts'
+import { type ArchivedFile, manifestKey } from './layout.ts'
+import { encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
-import { type ArchiveStorage, inParallel, requestsAtOnce, type StoredObject } from './storage.ts'
+import { type ChainEntry, chainEntry, listEntryNumbers, readChain, requireClaimed } from './read-chain.ts'
+import type { ArchiveStorage } from './storage.ts'
 
-/** Entries read at once before they are followed. */
-const READ_AT_ONCE = 256
-
-/** While it is read, its writer may begin it anew with a base: then it is listed again. */
-const READ_ATTEMPTS = 3
-
-/** Follows the whole chain. Empty where there is no manifest. Throws archive_damaged. */
+/** Follows the whole chain. Empty if there is no manifest. Throws archive_damaged. */
 export async function readManifest(storage: ArchiveStorage, publicKey: Uint8Array): Promise<ManifestState> {
-  for (let attempt = 1; ; attempt += 1) {
-    const state = await followEntries(storage, publicKey, await listEntries(storage))
-    if (state !== undefined) return followUnlisted(storage, publicKey, state)
-    if (attempt === READ_ATTEMPTS)
-      throw new MacaroondError('archive_damaged', 'entries of the manifest are listed, but not there')
-  }
-}
-
-/** Undefined when an entry is gone since it was listed. */
-async function followEntries(
-  storage: ArchiveStorage,
-  publicKey: Uint8Array,
-  entries: readonly StoredObject[],
-): Promise<ManifestState | undefined> {
+  const chain = await readChain(storage, publicKey)
   let state = emptyManifest()
-  for (let at = 0; at < entries.length; at += READ_AT_ONCE) {
-    const some = entries.slice(at, at + READ_AT_ONCE)
-    const read = await inParallel(some, requestsAtOnce(storage), ({ key }) => storage.get(key))
-    for (const [index, bytes] of read.entries()) {
-      if (bytes === undefined) return undefined
-      state = followBytes(state, bytes, publicKey, some[index]!.key)
-    }
-  }
+  for (const { entry, hash } of chain) state = follow(state, entry, hash)
+  await requireClaimed(storage, publicKey, chain)
   return state
-}
-
-/** The lists of some buckets come late, what is read by its name does not: the chain ends where the next entry is not there. */
-async function followUnlisted(
-  storage: ArchiveStorage,
-  publicKey: Uint8Array,
-  listed: ManifestState,
-): Promise<ManifestState> {
-  for (let state = listed; ;) {
-    const key = manifestKey(state.seq + 1)
-    const bytes = await storage.get(key)
-    if (bytes === undefined) return state
-    state = followBytes(state, bytes, publicKey, key)
-  }
-}
-
-function followBytes(state: ManifestState, bytes: Buffer, publicKey: Uint8Array, key: string): ManifestState {
-  const entry = decodeEntry(bytes, publicKey, key)
-  if (manifestKey(entry.seq) !== key) {
-    throw new MacaroondError('archive_damaged', `${key} holds entry ${entry.seq} of the manifest`, {
-      hint: 'entries were moved: use another copy of the archive',
-    })
-  }
-  return follow(state, entry, hashOfEntry(bytes))
-}
-
-/** Ascending, and without what the newest base made superfluous but a crash left: a gap before a base is none. */
-async function listEntries(storage: ArchiveStorage): Promise<readonly StoredObject[]> {
-  const objects = await storage.list(MANIFEST_PREFIX)
-  const large = objects.find(({ bytes }) => bytes > MANIFEST_DOCUMENT_BYTES_MAX)
-  if (large !== undefined) throw new MacaroondError('archive_damaged', `${large.key} is larger than an entry may be`)
-  const entries = objects.filter(({ key }) => parseManifestKey(key) !== undefined)
-  const gap = entries.findLastIndex(
-    ({ key }, index) => index > 0 && numberOf(key) !== numberOf(entries[index - 1]!.key) + 1,
-  )
-  return gap < 0 ? entries : entries.slice(gap)
-}
-
-function numberOf(key: string): number {
-  return parseManifestKey(key) ?? 0
 }
 
 /** What one entry changes. */
@@ -90,6 +27,10 @@ export interface ManifestChange {
   readonly removed: readonly ArchivedFile[]
 }
 
+interface Written extends ManifestChange {
+  readonly base: boolean
+}
+
 export interface ManifestWriterOptions {
   readonly storage: ArchiveStorage
   readonly cluster: string
@@ -97,6 +38,8 @@ export interface ManifestWriterOptions {
   readonly timeline: Timeline
   readonly signingKey: { readonly publicKey: Uint8Array; readonly privateKey: Ed25519PrivateKey }
   readonly wallMs: () => number
+  /** Changes after which a base is written, at least. */
+  readonly baseAfter?: number | undefined
 }
 
 export class ManifestWriter {
@@ -115,15 +58,7 @@ export class ManifestWriter {
   async load(): Promise<ManifestState> {
     const { storage, signingKey, cluster, epoch, timeline } = this.#options
     const state = await readManifest(storage, signingKey.publicKey)
-    if (state.cluster !== undefined && state.cluster !== cluster) {
-      throw new MacaroondError(
-        'wrong_cluster',
-        `the archive ${storage.location} belongs to cluster "${state.cluster}"`,
-        {
-          hint: 'every cluster has an archive of its own: check [archive] in the configuration',
-        },
-      )
-    }
+    if (state.cluster !== undefined && state.cluster !== cluster) throw ofAnotherCluster(storage, state.cluster)
     const newer = (state.epoch ?? 0) > epoch || (state.epoch === epoch && state.timeline !== timeline)
     if (newer) throw fenced(storage, state.epoch ?? epoch)
     this.#state = state
@@ -131,50 +66,106 @@ export class ManifestWriter {
   }
 
   /**
-   * Appends one entry, and a base when it is time. Throws archive_fenced when another primary has gone on with the chain.
+   * Appends one entry, and a base when it is time. Throws archive_fenced when another primary leads the archive.
    * After any other error it is not known whether the entry is there: `load` finds out.
    */
   async append(change: ManifestChange): Promise<ManifestState> {
-    await this.#write(this.#entry({ ...change, base: false }))
-    if (isBaseDue(this.#state)) await this.writeBase()
+    await this.#write({ ...change, base: false })
+    if (isBaseDue(this.#state, this.#options.baseAfter)) await this.writeBase()
     return this.#state
   }
 
-  /** Lists everything anew, then deletes the entries before, the newest first: what a crash leaves ends before a gap. */
+  /**
+   * Lists everything anew, then deletes the entries before, the oldest first: an entry's name is free again only after the
+   * names of all the entries before it.
+   */
   async writeBase(): Promise<void> {
     const { storage } = this.#options
     const { files, head } = this.#state
-    await this.#write(this.#entry({ head, added: [...files.values()], removed: [], base: true }))
+    await this.#write({ head, added: [...files.values()], removed: [], base: true })
     const { seq } = this.#state.base
-    for (const { key } of (await storage.list(MANIFEST_PREFIX)).toReversed()) {
-      if (numberOf(key) < seq) await storage.delete(key)
-    }
+    for (const number of await listEntryNumbers(storage)) if (number < seq) await storage.delete(manifestKey(number))
   }
 
-  #entry({ head, added, removed, base }: ManifestChange & { readonly base: boolean }): ManifestEntry {
+  /** Puts the claim of this epoch again if it is missing, and says whether it was. Throws archive_fenced, archive_damaged. */
+  async proveClaim(): Promise<boolean> {
+    const { storage, signingKey, cluster, epoch, timeline, wallMs } = this.#options
+    const wasMissing = await createClaim(storage, { cluster, epoch, timeline, atMs: wallMs() }, signingKey)
+    const claim = await readClaim(storage, signingKey.publicKey, epoch)
+    if (claim?.timeline !== timeline) throw fenced(storage, epoch)
+    await this.#requireNoSuccessor()
+    return wasMissing
+  }
+
+  async #write(change: Written): Promise<void> {
+    for (let late = 0; late <= LATE_ENTRIES_MAX; late += 1) {
+      const entry = this.#entry(change)
+      const bytes = encodeEntry(entry, this.#options.signingKey.privateKey)
+      const other = await this.#create(entry.seq, bytes)
+      if (other === undefined) {
+        await this.#requireLed()
+        this.#state = follow(this.#state, entry, hashOfEntry(bytes))
+        return
+      }
+      this.#state = follow(this.#state, other.entry, other.hash)
+    }
+    throw new MacaroondError(
+      'archive_unavailable',
+      `an earlier primary goes on writing to ${this.#options.storage.location}`,
+      {
+        hint: 'stop the primary of the earlier epoch',
+      },
+    )
+  }
+
+  #entry({ head, added, removed, base }: Written): ManifestEntry {
     const { cluster, epoch, timeline, wallMs } = this.#options
     const { seq, previous } = this.#state
     const links = { seq: seq + 1, previous, atMs: wallMs(), base, head: head === undefined ? null : positionText(head) }
     return { cluster, epoch, timeline, ...links, added, removed: removed.map(({ key }) => key) }
   }
 
-  async #write(entry: ManifestEntry): Promise<void> {
+  /**
+   * Undefined when the entry is there. Before the first entry of this epoch, the last ones of an earlier primary may come
+   * first: the result is the one that has the number. Throws archive_fenced.
+   */
+  async #create(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
     const { storage, signingKey, epoch } = this.#options
-    const bytes = encodeEntry(entry, signingKey.privateKey)
-    const key = manifestKey(entry.seq)
+    if (await storage.create(manifestKey(seq), bytes)) return undefined
     // The answer to a write that was carried out may be lost: then the entry that is there is this very one.
-    if (!(await storage.create(key, bytes)) && (await storage.get(key))?.equals(bytes) !== true)
-      throw fenced(storage, epoch)
-    this.#state = follow(this.#state, entry, hashOfEntry(bytes))
+    const there = await storage.get(manifestKey(seq))
+    if (there?.equals(bytes) === true) return undefined
+    if (there === undefined || this.#state.epoch === epoch) throw fenced(storage, epoch)
+    const other = chainEntry(there, signingKey.publicKey, seq)
+    if (other.entry.epoch >= epoch) throw fenced(storage, other.entry.epoch)
+    await requireClaimed(storage, signingKey.publicKey, [other])
+    return other
   }
-}
 
-export function fenced({ location }: ArchiveStorage, epoch: Epoch): MacaroondError {
-  return new MacaroondError(
-    'archive_fenced',
-    `another primary has gone on with the archive ${location} in epoch ${epoch}`,
-    {
-      hint: 'a restored database leads now: stop this primary, or restore again to make this one lead',
-    },
-  )
+  /**
+   * Asked after an entry was won and before anything rests on it. The names of entries before a base are free again, so a
+   * primary that slept may win an entry that nobody will ever read.
+   */
+  async #requireLed(): Promise<void> {
+    const { storage } = this.#options
+    const { seq, previous } = this.#state
+    const last = seq === 0 ? undefined : storage.get(manifestKey(seq))
+    const [, bytes] = await Promise.all([this.#requireNoSuccessor(), last])
+    // A second process of this very epoch has no claim of its own: but a base deletes the oldest entries first.
+    if (seq === 0 || (bytes !== undefined && hashOfEntry(bytes) === previous)) return
+    throw new MacaroondError(
+      'archive_damaged',
+      `entry ${seq} of the manifest in ${storage.location} is not there any more`,
+      {
+        hint: `put ${manifestKey(seq)} back from a copy of the archive; is a copy of this primary running elsewhere?`,
+      },
+    )
+  }
+
+  /** Claims leave no gap: if anybody has claimed a later epoch, the next one is claimed. */
+  async #requireNoSuccessor(): Promise<void> {
+    const { storage, signingKey, epoch } = this.#options
+    const next = await readClaim(storage, signingKey.publicKey, epoch + 1)
+    if (next !== undefined) throw fenced(storage, next.epoch)
+  }
 }

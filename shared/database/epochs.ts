@@ -1,6 +1,13 @@
+import { type Epoch, txid, type Txid } from '../ids.ts'
 import type { Connection } from '../sqlite/connection.ts'
 
 /** Timelines of every epoch this authority has had, the current one among them. */
 export function readTimelines(db: Connection): ReadonlySet<string> {
   return new Set(db.prepare<[], string>('SELECT timeline FROM epochs').pluck().all())
+}
+
+/** The transaction that began an epoch. 0 in the first one, and where nothing says it. */
+export function readBase(db: Connection, epoch: Epoch): Txid {
+  const base = db.prepare<[number], number>('SELECT base_txid FROM epochs WHERE epoch = ?').pluck().get(epoch)
+  return txid(base ?? 0)
 }

@@ -22,6 +22,12 @@ const KINDS = {
     summary: 'transactions wait for the archive, and are on the disks of primary and replicas only',
     action: 'look at the reason that another alarm or the log names: space, permissions, network; it goes on by itself',
   },
+  archive_claim_missing: {
+    severity: 'critical',
+    summary: 'the archive had lost the claim of this epoch, and it was put there again',
+    action:
+      'find out what deletes objects under macaroond/ in the archive: a lifecycle rule of the bucket, or a person',
+  },
   archive_failing: {
     severity: 'critical',
     summary: 'nothing arrives in the archive',
@@ -39,6 +45,11 @@ const KINDS = {
     severity: 'warning',
     summary: 'a job of the archive waits for its turn, or works for very long',
     action: 'look at the speed of the archive, and at `[archive.schedule]`',
+  },
+  archive_late_transactions: {
+    severity: 'critical',
+    summary: 'an earlier primary archived transactions after this database was restored',
+    action: 'stop the earlier primary and revoke again what they revoked (RUNBOOK, "Transactions that came too late")',
   },
   audit_broken: {
     severity: 'critical',

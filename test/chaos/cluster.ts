@@ -97,8 +97,11 @@ export class Cluster {
     return started
   }
 
-  async signer(timeoutMs: number = CALL_TIMEOUT_MS): Promise<Signer> {
-    const { address, peerId } = this.primary
+  signer(timeoutMs: number = CALL_TIMEOUT_MS): Promise<Signer> {
+    return this.signerOf(this.primary, timeoutMs)
+  }
+
+  async signerOf({ address, peerId }: NodeFiles, timeoutMs: number): Promise<Signer> {
     const identity = this.#operator.privateKey.raw.subarray(0, 32)
     const signer = await createSigner({ cluster: CLUSTER, identity, primary: { address, peerId }, timeoutMs })
     this.#clients.push(signer)

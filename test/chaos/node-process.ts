@@ -16,6 +16,8 @@ export interface NodeStart {
   /** Modules loaded before the node's. */
   readonly imports?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The user and the group that it runs as; only root may choose. */
+  readonly as?: { readonly uid: number; readonly gid: number }
 }
 
 export interface Ending {
@@ -53,7 +55,7 @@ export class NodeProcess {
     return this.#child.pid ?? 0
   }
 
-  static start({ role, config, aim, on = [], imports = [], env: more = {} }: NodeStart): NodeProcess {
+  static start({ role, config, aim, on = [], imports = [], env: more = {}, as }: NodeStart): NodeProcess {
     const preloads = aim === undefined ? imports : [PRELOAD, ...imports]
     const args = [...preloads.flatMap((path) => ['--import', path]), CHILD, role, config]
     const [command, ...words] = [...on, process.execPath] as const
@@ -64,7 +66,7 @@ export class NodeProcess {
       NODE_COMPILE_CACHE: COMPILED,
       ...more,
     }
-    return new NodeProcess(spawn(command, [...words, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env }))
+    return new NodeProcess(spawn(command, [...words, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env, ...as }))
   }
 
   /** True once it serves, false when it ended before. Rejects when it does neither in time. */

@@ -106,6 +106,9 @@ export const PROMISES: readonly Promised[] = [
       proof('integration/cluster/durability'),
       proof('replica/revocations/stream', 'acknowledged only once the disk has it'),
       proof('integration/cluster/old-disk', 'make an old primary be refused'),
+      proof('shared/archive/fence'),
+      proof('recovery/archive/sleeping-primary'),
+      proof('integration/cluster/lock-owner'),
     ],
   },
   {

@@ -172,6 +172,7 @@ export class Authority {
 
   /** Another primary goes on with the manifest. */
   async followedByAnother(number: number): Promise<void> {
+    await this.claimedByAnother(number)
     const place = { epoch: asEpoch(number), timeline: asTimeline('cd'.repeat(16)) }
     const options = { storage: this.#storage, cluster: CLUSTER, ...place, signingKey: this.key }
     const other = new ManifestWriter({ ...options, wallMs: this.#clock.wallMs })

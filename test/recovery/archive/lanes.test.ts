@@ -61,6 +61,7 @@ class Scene {
       clock: systemClock,
       entropy: systemEntropy,
       log: silentLog,
+      alarm: () => undefined,
       onDrilled: () => undefined,
       onClaimed: () => undefined,
       onFatal: (error) => {

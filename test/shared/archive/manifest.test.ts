@@ -47,8 +47,18 @@ function writer(
   return new ManifestWriter({ storage, cluster, ...place, signingKey: key, wallMs: () => 1_000 })
 }
 
+/** A writer whose epoch is claimed, as a primary's start does it. */
+async function leader(storage: ArchiveStorage, lead: Leader = {}): Promise<ManifestWriter> {
+  const { of = 1, line = 'aa', key = KEY, cluster = 'test' } = lead
+  const claim = { cluster, epoch: epoch(of), timeline: timeline(line.repeat(16)), atMs: 1 }
+  await claimEpoch(storage, claim, key)
+  const own = writer(storage, lead)
+  await own.load()
+  return own
+}
+
 async function written(storage: ArchiveStorage, count: number): Promise<ManifestWriter> {
-  const own = writer(storage)
+  const own = await leader(storage)
   for (let number = 1; number <= count; number += 1) {
     const head = { epoch: epoch(1), txid: txid(number), checksum: checksum(1n << 63n) }
     await own.append({ head, added: [file(number)], removed: [] })
@@ -129,8 +139,7 @@ describe('a manifest', () => {
   test('two primaries cannot both go on with it: the second one is fenced and writes nothing', async () => {
     const { storage } = await archive()
     const old = await written(storage, 2)
-    const successor = writer(storage, { of: 2, line: 'bb' })
-    await successor.load()
+    const successor = await leader(storage, { of: 2, line: 'bb' })
     await successor.append({ head: undefined, added: [file(9)], removed: [] })
     const change = { head: old.state.head, added: [file(3)], removed: [] }
     await expect(old.append(change)).rejects.toMatchObject({ code: 'archive_fenced' })
@@ -147,7 +156,7 @@ describe('a manifest', () => {
         return storage.create(key, bytes)
       },
     }
-    const own = writer(lossy)
+    const own = await leader(lossy)
     await own.append({ head: undefined, added: [file(1)], removed: [] })
     expect(await keysOf(storage)).toEqual([file(1).key])
   })
