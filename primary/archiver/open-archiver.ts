@@ -7,7 +7,6 @@ import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Host } from '../../shared/host.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
-import type { AlarmCode } from '../../shared/service/alarms.ts'
 import type { Command } from '../authority/commands.ts'
 import type { PrimaryConfig } from '../config.ts'
 import { Archiver, type ArchiverOptions } from './archiver.ts'
@@ -59,32 +58,17 @@ export function openArchives(options: OpenArchiverOptions): Archives | undefined
   const { config, log } = options
   const location = archiveLocation(config)
   if (location === undefined) return undefined
-  const alarmsOf = alarmsByPlace(options.alarms)
   const copies = config.archive.copies.map((copy, index) => {
     const onFatal = (error: MacaroondError): void =>
       log.error({ error: reportOf(error), copy }, 'nothing more is written to a copy of the archive')
     const own = { ...options, onFatal, onClaimed: () => undefined }
-    return openArchiver({ ...own, alarm: alarmsOf(copy) }, copy, `archive-copy-${index + 1}`)
+    return openArchiver(own, copy, `archive-copy-${index + 1}`)
   })
-  return new Archives(openArchiver({ ...options, alarm: alarmsOf(location) }, location, 'archive'), copies)
+  return new Archives(openArchiver(options, location, 'archive'), copies)
 }
 
-type PlaceOptions = OpenArchiverOptions & Pick<ArchiverOptions, 'alarm'>
-
-/** An alarm names every place that raises it. */
-function alarmsByPlace(board: Pick<AlarmBoard, 'set'>): (place: string) => ArchiverOptions['alarm'] {
-  const raised = new Map<AlarmCode, Map<string, string>>()
-  return (place) => (code, detail) => {
-    const details = raised.get(code) ?? new Map<string, string>()
-    raised.set(code, details)
-    if (detail === undefined) details.delete(place)
-    else details.set(place, `${detail} (${place})`)
-    board.set(code, details.size === 0 ? undefined : [...details.values()].join('; '))
-  }
-}
-
-function openArchiver(options: PlaceOptions, location: string, name: string): Archiver {
-  const { config, host, ports = SYSTEM_PORTS, note, log } = options
+function openArchiver(options: OpenArchiverOptions, location: string, name: string): Archiver {
+  const { config, host, ports = SYSTEM_PORTS, alarms, note, log } = options
   const { clock, entropy } = host
   return new Archiver({
     ...options,
@@ -94,6 +78,7 @@ function openArchiver(options: PlaceOptions, location: string, name: string): Ar
     open: () => open(location, ports, entropy),
     drill: ports.drill,
     baseAfter: ports.baseAfter,
+    alarm: (code, detail) => alarms.set(code, detail, location),
     scratch: join(config.data, name),
     clock,
     entropy,
