@@ -41,7 +41,9 @@ export async function program(terminal: Terminal, args: readonly string[]): Prom
     // Errors are reported in one place, `run`, in the form that was asked for.
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
-      writeErr: (text) => terminal.say(text.trimEnd()),
+      writeErr: (text) => {
+        for (const line of text.trimEnd().split('\n')) terminal.say(line)
+      },
       outputError: () => undefined,
     })
     .addHelpText('after', AFTER)

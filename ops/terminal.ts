@@ -46,14 +46,14 @@ export class Terminal {
     this.#stderr.on('error', () => undefined)
   }
 
-  /** A line of data. */
-  print(line: string): void {
-    this.#stdout.write(`${line}\n`)
+  /** A text of our own as it is, with line breaks and colours in it. Anything from outside belongs into an answer. */
+  print(text: string): void {
+    this.#stdout.write(`${text}\n`)
   }
 
   /** A line of talk: progress, remarks, hints. */
   say(line: string): void {
-    this.#stderr.write(`${line}\n`)
+    this.#stderr.write(`${printable(line)}\n`)
   }
 
   /** A line that the next one takes the place of; only where somebody watches. The empty one ends it. */
@@ -64,17 +64,17 @@ export class Terminal {
   /** The result of a command: the document under `--json`, else its lines. `done`: it changed something. */
   answer(document: object, lines: string | readonly string[], done?: Done): void {
     this.#done = done
-    if (this.json) return this.print(JSON.stringify(document))
-    for (const line of [lines].flat()) this.print(line)
+    if (this.json) return this.print(jsonLine(document))
+    for (const line of [lines].flat()) this.print(printable(line))
   }
 
   /** Reports an error in the form that was asked for, and sets the status that goes with it; `more` is for JSON. */
   fail(error: unknown, more: object = {}): void {
     const report = reportOf(error)
     this.status = exitStatusOf(error)
-    if (this.json) return this.print(JSON.stringify({ ...more, error: report }))
-    this.say(`macaroond: ${printable(report.message)} (${report.code})`)
-    if (report.hint !== undefined) this.say(`  ${printable(report.hint)}`)
+    if (this.json) return this.print(jsonLine({ ...more, error: report }))
+    this.say(`macaroond: ${report.message} (${report.code})`)
+    if (report.hint !== undefined) this.say(`  ${report.hint}`)
   }
 
   /** Waits until the answer is out, and reports an answer that is lost. Returns the exit status. */
@@ -93,10 +93,8 @@ export class Terminal {
     const message = what === '' ? `the ${lost}` : `${what}, but its ${lost}`
     const error = new MacaroondError('answer_unwritten', message, hint === undefined ? {} : { hint })
     if (this.status === 0) this.status = exitStatusOf(error)
-    if (this.json) return this.say(JSON.stringify({ error: reportOf(error) }))
-    this.say(
-      `macaroond: ${printableLine(message)} (${error.code})${hint === undefined ? '' : `; ${printableLine(hint)}`}`,
-    )
+    if (this.json) return this.say(jsonLine({ error: reportOf(error) }))
+    this.say(`macaroond: ${message} (${error.code})${hint === undefined ? '' : `; ${hint}`}`)
   }
 
   /** Coloured where stdout is a terminal that wants colours; NO_COLOR is the user's word against it. */
@@ -106,23 +104,30 @@ export class Terminal {
   }
 }
 
-/** Text from outside, made safe for a terminal: control characters could move the cursor or rewrite what was said. */
+/** Controls, line breaks, and characters that nobody sees. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/**
+ * One line that shows what it holds. The text of a token, a subject or a status is written by others: a control character
+ * could move the cursor, a line break could pose as a line of ours, a bidirectional one could turn what was said around.
+ */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => {
-    return char === '\n' ? '\n' : `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`
-  })
+  return text.replaceAll(UNSEEN, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
-/** The same for text that must not leave its line: a caveat with a newline could pose as a line of ours. */
-export function printableLine(text: string): string {
-  return printable(text).replaceAll('\n', '\\u{a}')
+/** JSON that reads the same, without a character that a terminal would obey. */
+function jsonLine(document: object): string {
+  return JSON.stringify(document).replaceAll(UNSEEN, (char) =>
+    char.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  )
 }
 
 /** Columns as wide as their widest cell, two spaces apart. */
 export function table(rows: readonly (readonly string[])[]): string[] {
-  const columns = Math.max(0, ...rows.map((row) => row.length))
-  const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
-  return rows.map((row) =>
+  const cells = rows.map((row) => row.map(printable))
+  const columns = Math.max(0, ...cells.map((row) => row.length))
+  const widths = Array.from({ length: columns }, (_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)))
+  return cells.map((row) =>
     row
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join('  ')

@@ -5,7 +5,7 @@ import { suggest } from '../../shared/config/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
 import type { RevokeResult, RevokeWait } from '../../shared/protocol/revoke.ts'
-import { type Done, printable, type Terminal } from '../terminal.ts'
+import type { Done, Terminal } from '../terminal.ts'
 
 export interface RevokingOptions {
   readonly wait: string
@@ -66,7 +66,7 @@ export function revokedDone(revoked: RevokeResult): Done {
 export function coverageTexts(replicas: readonly CoveredReplica[]): readonly string[] {
   return replicas.map(({ name, how, atMs }) => {
     const when = how === 'pending' ? 'until, at the latest,' : 'at'
-    return `  ${printable(name)}: ${how} ${when} ${new Date(atMs).toISOString()}`
+    return `  ${name}: ${how} ${when} ${new Date(atMs).toISOString()}`
   })
 }
 
@@ -79,7 +79,7 @@ function waitLevel(text: string): RevokeWait {
 }
 
 function progressText({ replicas, earlierLeasesUntilMs }: CoverageResult): string {
-  const pending = replicas.filter(({ how }) => how === 'pending').map(({ name }) => printable(name))
+  const pending = replicas.filter(({ how }) => how === 'pending').map(({ name }) => name)
   if (pending.length > 0) return `waiting for ${pending.join(', ')}: acknowledgement, or the end of a lease`
   const untilText = earlierLeasesUntilMs === null ? '' : ` until ${new Date(earlierLeasesUntilMs).toISOString()}`
   return `waiting for leases that the primary granted before its last start${untilText}`
@@ -91,7 +91,7 @@ function whatText(revoked: RevokeResult): string {
     case 'token':
       return `revoked ${revoked.id} of ${org}`
     case 'subject':
-      return `revoked what ${printable(revoked.subject)} of ${org} was issued up to ${timeText(revoked.untilMs)}`
+      return `revoked what ${revoked.subject} of ${org} was issued up to ${timeText(revoked.untilMs)}`
     case 'org':
       return `revoked what was issued to ${org} up to ${timeText(revoked.untilMs)}`
     case 'key':

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Caveat } from '../../shared/macaroon/macaroon.ts'
 import type { TextFormat, TextMacaroon } from '../../shared/macaroon/text.ts'
 import { explain } from '../arguments/explain.ts'
-import { printable, table, type Terminal } from '../terminal.ts'
+import { table, type Terminal } from '../terminal.ts'
 import { readMacaroons } from './macaroon-input.ts'
 import { type BytesDocument, bytesDocument } from './macaroon-output.ts'
 
@@ -61,7 +61,7 @@ function caveatDocument({ cid, vid, location = '' }: Caveat): CaveatDocument {
 function linesOf({ format, location, identifier, caveats, signature }: Inspection): string[] {
   return table([
     ['format', format],
-    ['location', printable(location)],
+    ['location', location],
     ['identifier', shown(identifier)],
     ...caveats.flatMap(({ cid, vid, location: at = '' }) => [
       ['caveat', shown(cid)],
@@ -69,7 +69,7 @@ function linesOf({ format, location, identifier, caveats, signature }: Inspectio
         ? []
         : [
             ['  vid', vid],
-            ['  location', printable(at)],
+            ['  location', at],
           ]),
     ]),
     ['signature', signature],
@@ -77,5 +77,5 @@ function linesOf({ format, location, identifier, caveats, signature }: Inspectio
 }
 
 function shown({ hex, text }: BytesDocument): string {
-  return text === undefined ? `0x${hex}` : printable(text).replaceAll('\n', '\\n')
+  return text === undefined ? `0x${hex}` : text
 }

@@ -10,7 +10,7 @@ import { OFFLINE_WORK } from '../../shared/verifier/work.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { EXIT_DENIED } from '../exit-status.ts'
-import { printableLine, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 import { caveatLines } from './token-explanation.ts'
 import { readKeyFile, readMacaroons } from './macaroon-input.ts'
 import { offlineJudge } from './macaroon-judge.ts'
@@ -80,6 +80,6 @@ function answer(terminal: Terminal, result: Cleared | Refused, caveats?: readonl
   if (result.ok) return terminal.answer({ ok: true, reason: null, ...told }, ['accepted', ...lines])
   const { reason, message, caveat } = result
   terminal.status = EXIT_DENIED
-  const named = caveat === undefined ? '' : `: ${printableLine(caveat)}`
-  terminal.answer({ ...result, ...told }, [`refused (${reason}): ${printableLine(message)}${named}`, ...lines])
+  const named = caveat === undefined ? '' : `: ${caveat}`
+  terminal.answer({ ...result, ...told }, [`refused (${reason}): ${message}${named}`, ...lines])
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { explain } from '../arguments/explain.ts'
 import { profileOf, withSigner } from '../clients.ts'
-import { printable, table, type Terminal } from '../terminal.ts'
+import { table, type Terminal } from '../terminal.ts'
 import { addDisable, addRetireKey, addRotateKey } from './org-keys.ts'
 
 export function addOrg(parent: Command, terminal: Terminal): void {
@@ -38,7 +38,7 @@ function addList(org: Command, terminal: Terminal): void {
     .action(async (_: object, own: Command) => {
       const { orgs } = await withSigner(profileOf(own, terminal.env), (signer) => signer.listOrgs())
       const rows = orgs.map(({ name, state, createdMs, keys }) => [
-        printable(name),
+        name,
         state,
         new Date(createdMs).toISOString(),
         keys.map(({ kid, state: of }) => (of === 'active' ? kid : `${kid} (${of})`)).join(' '),

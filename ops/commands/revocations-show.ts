@@ -10,7 +10,7 @@ import { readToken } from '../arguments/standard-input.ts'
 import { checkTokenArgument } from '../arguments/token-argument.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 
 interface ShowOptions {
   readonly seq?: string
@@ -53,7 +53,7 @@ export function addShow(revocations: Command, terminal: Terminal): void {
 }
 
 export function namedText({ id, subject, kid, untilMs }: RevocationDescription): string {
-  const what = id ?? kid ?? printable(subject ?? '')
+  const what = id ?? kid ?? subject ?? ''
   return untilMs === undefined ? what : `${what} until ${timeText(untilMs)}`.trimStart()
 }
 
@@ -83,10 +83,10 @@ async function queryOf({ seq, token, ...named }: ShowOptions, terminal: Terminal
 
 function linesOf(shown: ShownRevocation): readonly string[] {
   const { seq, kind, org, atMs, actor, reason, coverage } = shown
-  const why = reason === '' ? '' : `: ${printable(reason)}`
+  const why = reason === '' ? '' : `: ${reason}`
   return [
     `${seq} ${kind} of ${org} ${namedText(shown)}`.trimEnd(),
-    `  by ${printable(actor)} at ${timeText(atMs)}${why}`,
+    `  by ${actor} at ${timeText(atMs)}${why}`,
     coverage.covered ? '  it binds everywhere' : '  it does not bind everywhere yet',
     ...coverageTexts(coverage.replicas),
   ]

@@ -5,7 +5,7 @@ import type { RevocationDescription, RevocationsResult } from '../../shared/prot
 import { explain } from '../arguments/explain.ts'
 import { addShow, namedText, timeText } from './revocations-show.ts'
 import { profileOf, withSigner } from '../clients.ts'
-import { printable, table, type Terminal } from '../terminal.ts'
+import { table, type Terminal } from '../terminal.ts'
 
 interface ListOptions {
   readonly org?: string
@@ -75,7 +75,7 @@ function linesOf(revocations: readonly RevocationDescription[]): string[] {
   if (revocations.length === 0) return []
   const rows = revocations.map((one) => {
     const { seq, kind, org, atMs, actor, reason } = one
-    return [String(seq), timeText(atMs), kind, org, namedText(one), printable(actor), printable(reason)]
+    return [String(seq), timeText(atMs), kind, org, namedText(one), actor, reason]
   })
   return table([['SEQ', 'AT', 'KIND', 'ORG', 'WHAT', 'BY', 'REASON'], ...rows])
 }

@@ -1,7 +1,6 @@
 /** The alarms of nodes as `status` prints them, above everything else. */
 import type { NodeStatus, PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
 import { type Alarm, type AlarmCode, ALARMS } from '../../shared/service/alarms.ts'
-import { printableLine } from '../terminal.ts'
 
 /** A node of 0.1.0 has no list of alarms. */
 type WithoutList<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>
@@ -25,7 +24,7 @@ export function alarmsIn(status: ToldStatus): readonly Alarm[] {
 function linesOf(who: string, { code, severity, message, action, sinceMs }: Alarm): readonly string[] {
   const word = severity === 'critical' ? 'ALARM' : 'warning'
   const since = sinceMs === 0 ? '' : `, since ${new Date(sinceMs).toISOString()}`
-  return [`${word} ${who}: ${printableLine(message)} (${code}${since})`, `  do: ${printableLine(action)}`]
+  return [`${word} ${who}: ${message} (${code}${since})`, `  do: ${action}`]
 }
 
 function ofOldPrimary({ freshness, durability, archive }: WithoutList<PrimaryStatus>): readonly Alarm[] {

@@ -7,7 +7,7 @@ import { explain } from '../arguments/explain.ts'
 import { askStatus, profileOf } from '../clients.ts'
 import { EXIT_UNAVAILABLE } from '../exit-status.ts'
 import { alarmLines, type Told } from './status-alarms.ts'
-import { printable, table, type Terminal } from '../terminal.ts'
+import { table, type Terminal } from '../terminal.ts'
 
 export function addStatus(parent: Command, terminal: Terminal): void {
   const command = parent
@@ -64,11 +64,10 @@ const HEADER: readonly string[] = ['ROLE', 'REGION', 'ADDRESS', 'PID', 'POSITION
 
 function rowOf(answer: Answer): readonly string[] {
   const who = [answer.role, answer.region ?? '-', answer.address]
-  if (!answer.reachable)
-    return [...who, '-', '-', '-', `not reached: ${printable(answer.error.message)} (${answer.error.code})`]
+  if (!answer.reachable) return [...who, '-', '-', '-', `not reached: ${answer.error.message} (${answer.error.code})`]
   const { status } = answer
   const what = [String(status.pid), status.position ?? 'none yet', String(status.revocationSeq)]
-  return [...who, ...what, printable(stateText(status))]
+  return [...who, ...what, stateText(status)]
 }
 
 function toldBy(answer: Answer): readonly Told[] {

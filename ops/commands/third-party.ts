@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { explain } from '../arguments/explain.ts'
 import { profileOf, withSigner } from '../clients.ts'
-import { printable, table, type Terminal } from '../terminal.ts'
+import { table, type Terminal } from '../terminal.ts'
 
 export function addThirdParty(parent: Command, terminal: Terminal): void {
   const group = parent
@@ -26,7 +26,7 @@ function addAdd(group: Command, terminal: Terminal): void {
       const added = await withSigner(profileOf(own, terminal.env), (signer) =>
         signer.addThirdParty({ name, unrevoked }),
       )
-      const lines = [`public key ${added.publicKey}`, `location   ${printable(added.location)}`]
+      const lines = [`public key ${added.publicKey}`, `location   ${added.location}`]
       terminal.answer(added, lines, { what: `added third party ${name}`, next: LIST })
     })
   explain(command, {
@@ -45,7 +45,7 @@ function addList(group: Command, terminal: Terminal): void {
     .action(async (_: object, own: Command) => {
       const { thirdParties } = await withSigner(profileOf(own, terminal.env), (signer) => signer.listThirdParties())
       const rows = thirdParties.map(({ name, publicKey, unrevoked, createdMs }) => [
-        printable(name),
+        name,
         publicKey,
         unrevoked ? 'asks for revocations' : '',
         new Date(createdMs).toISOString(),
@@ -65,7 +65,7 @@ function addRemove(group: Command, terminal: Terminal): void {
     .argument('<name>', 'as `third-party list` shows it')
     .action(async (name: string, _: object, own: Command) => {
       const removed = await withSigner(profileOf(own, terminal.env), (signer) => signer.removeThirdParty(name))
-      terminal.answer(removed, `removed ${printable(removed.name)}`, {
+      terminal.answer(removed, `removed ${removed.name}`, {
         what: `removed third party ${name}`,
         next: LIST,
       })

@@ -13,7 +13,7 @@ import { explain } from '../arguments/explain.ts'
 import { repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { profileOf, withSigner } from '../clients.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 import { readKeyFile } from './macaroon-input.ts'
 
 type Ask = NonNullable<DischargeClientOptions['ask']>
@@ -87,8 +87,7 @@ function httpOptions({ credential = [], host = [] }: DischargeOptions, terminal:
   return {
     credentials: Object.fromEntries(credential.map(readCredential)),
     hosts: host,
-    onUserVisit: ({ url, host: who }: UserVisit) =>
-      terminal.say(`${printable(who)} wants you to visit ${printable(url)}`),
+    onUserVisit: ({ url, host: who }: UserVisit) => terminal.say(`${who} wants you to visit ${url}`),
   }
 }
 

@@ -1,13 +1,10 @@
 /** An explanation as people read it: one line a check, then the token, then its caveats with the discharges below theirs. */
 import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
-import { printableLine } from '../terminal.ts'
 
 export function explanationLines(explained: ExplainResult): readonly string[] {
   const { checks, token, caveats, judgedBy, judged, unavailable, omitted } = explained
   return [
-    ...(unavailable === undefined
-      ? []
-      : [`this node answers for no token now: ${printableLine(unavailable.message)}`, '']),
+    ...(unavailable === undefined ? [] : [`this node answers for no token now: ${unavailable.message}`, '']),
     ...checks.map(checkLine),
     ...(token === undefined ? [] : ['', ...tokenLines(token)]),
     ...(caveats.length === 0 ? [] : ['', 'caveats', ...caveats.flatMap((caveat) => caveatLines(caveat, '  '))]),
@@ -22,12 +19,12 @@ function mark(held: boolean): string {
 }
 
 function checkLine({ check, held, refusal }: CheckTrace): string {
-  return `${mark(held)} ${check}${refusal === undefined ? '' : `: ${printableLine(refusal.message)} (${refusal.reason})`}`
+  return `${mark(held)} ${check}${refusal === undefined ? '' : `: ${refusal.message} (${refusal.reason})`}`
 }
 
 function tokenLines({ id, org, subject, issuedAtMs, expiresAt, ancestors }: TokenTrace): readonly string[] {
   return [
-    `token ${id} of ${org} for ${printableLine(subject)}`,
+    `token ${id} of ${org} for ${subject}`,
     `  issued ${timeText(issuedAtMs)}, ${expiresAt === undefined ? 'never expires' : `expires ${timeText(expiresAt * 1000)}`}`,
     ...ancestors.map((ancestor) => `  made from ${ancestor}`),
   ]
@@ -41,7 +38,7 @@ export function caveatLines(
   const wants = wanted === undefined || wanted === caveat ? '' : `, wants ${wanted}`
   const why = outcome === 'cleared' ? '' : `: ${refusal?.message ?? outcome}${wants}`
   return [
-    `${indent}${mark(outcome === 'cleared')} ${printableLine(what)}${printableLine(why)}`,
+    `${indent}${mark(outcome === 'cleared')} ${what}${why}`,
     ...discharges.flatMap((discharge) => dischargeLines(discharge, `${indent}  `)),
   ]
 }

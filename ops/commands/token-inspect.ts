@@ -9,7 +9,7 @@ import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
 import { explain } from '../arguments/explain.ts'
 import { readToken } from '../arguments/standard-input.ts'
-import { printable, table, type Terminal } from '../terminal.ts'
+import { table, type Terminal } from '../terminal.ts'
 
 export function addInspect(token: Command, terminal: Terminal): void {
   const command = token
@@ -74,14 +74,11 @@ function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats, dischar
   return table([
     ['id', id],
     ['org', 'unknown (only a node of the cluster can tell)'],
-    ['subject', printable(subject)],
+    ['subject', subject],
     ['issued', timeText(issuedAt)],
     ['expires', expiresAt === null ? 'never' : timeText(expiresAt)],
     ...ancestors.map((ancestor) => ['made from', ancestor]),
-    ...caveats.map((caveat) => [
-      'caveat',
-      printable(typeof caveat === 'string' ? caveat : `discharge from ${caveat.thirdParty}`),
-    ]),
+    ...caveats.map((caveat) => ['caveat', typeof caveat === 'string' ? caveat : `discharge from ${caveat.thirdParty}`]),
     ...(discharges === 0 ? [] : [['discharges', String(discharges)]]),
   ])
 }

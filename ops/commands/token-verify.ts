@@ -7,7 +7,7 @@ import { readToken } from '../arguments/standard-input.ts'
 import { explainAt, profileOf, replicasIn, verifyAt } from '../clients.ts'
 import { exitStatusOfVerdict } from '../exit-status.ts'
 import { explanationLines } from './token-explanation.ts'
-import { printableLine, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 
 interface VerifyCommandOptions {
   readonly org: string
@@ -68,9 +68,9 @@ function answerExplanation(terminal: Terminal, explained: ExplainResult): void {
 }
 
 function verdictText(verdict: WorkerVerdict): string {
-  if (verdict.ok) return `accepted: ${verdict.id} for ${printableLine(verdict.subject)} of ${verdict.org}`
-  const caveat = verdict.caveat === undefined ? '' : `: ${printableLine(verdict.caveat)}`
-  return `refused (${verdict.reason}): ${printableLine(verdict.message)}${caveat}`
+  if (verdict.ok) return `accepted: ${verdict.id} for ${verdict.subject} of ${verdict.org}`
+  const caveat = verdict.caveat === undefined ? '' : `: ${verdict.caveat}`
+  return `refused (${verdict.reason}): ${verdict.message}${caveat}`
 }
 
 function originText({ node, region, pid, epoch, txid }: WorkerVerdict): readonly string[] {

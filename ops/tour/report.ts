@@ -21,7 +21,8 @@ export function printSummary(
   const held = results.filter(({ ok }) => ok).length
   const ok = held === planned
   const text = `${held} of ${planned} steps held, in ${(totalMs / 1000).toFixed(1)} s`
-  terminal.answer({ ok, steps: results }, ['', terminal.paint(ok ? 'green' : 'red', text)])
+  terminal.answer({ ok, steps: results }, [])
+  if (!terminal.json) terminal.print(`\n${terminal.paint(ok ? 'green' : 'red', text)}`)
 }
 
 function msText(ms: number): string {

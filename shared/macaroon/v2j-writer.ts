@@ -4,6 +4,8 @@ import { encodeBase64Url } from './base64url.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+
 export function encodeV2J({ location, identifier, caveats, signature }: Macaroon): string {
   return JSON.stringify({
     v: 2,
@@ -28,10 +30,11 @@ function locationMember(location: string): object {
 
 /**
  * As text only where JSON writes it without an escape: libmacaroons signs the escape itself instead of what it stands
- * for, so a quote in a caveat would make it another caveat there.
+ * for, so a quote in a caveat would make it another caveat there. Text with characters that nobody sees, or that a terminal
+ * obeys, is not written as such either.
  */
 function field(letter: string, bytes: Uint8Array): object {
   const text = decodeUtf8(bytes)
-  const plain = text !== undefined && JSON.stringify(text).length === text.length + 2
+  const plain = text !== undefined && JSON.stringify(text).length === text.length + 2 && !UNSEEN.test(text)
   return plain ? { [letter]: text } : { [`${letter}64`]: encodeBase64Url(bytes) }
 }

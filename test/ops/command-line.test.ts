@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { program, run } from '../../ops/command-line.ts'
 import { Terminal } from '../../ops/terminal.ts'
-import { createMacaroon } from '../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { encodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import { kid, nonce } from '../../shared/ids.ts'
@@ -221,5 +221,12 @@ describe('token inspect', () => {
     const { out } = await ran(['token', 'inspect'], { stdin: tokenFor('\u001b[2Jmallory') })
     expect(out).toContain('\\u{1b}[2Jmallory')
     expect(out).not.toContain('\u001b')
+  })
+
+  it('does not let a caveat pose as lines of its own', async () => {
+    const token = encodeTokenText(attenuate(decodeTokenText(TOKEN), ['x = 1\nverified   yes\nsubject    root']))
+    const { out } = await ran(['token', 'inspect'], { stdin: token })
+    expect(out).toContain('x = 1\\u{a}verified   yes\\u{a}subject    root')
+    expect(out.match(/^(verified|subject)/gm)).toEqual(['subject'])
   })
 })

@@ -22,6 +22,22 @@ describe('a terminal', () => {
     expect([plain.out(), json.out()]).toEqual(['one\ntwo\n', '{"a":1}\n'])
   })
 
+  it('shows what would leave its line, or turn it around, and JSON escapes it', async () => {
+    const nasty = 'a\nverified  yes\u001b[2J\u009b1m\u202e\u2028\u{e0041}'
+    const shown = 'a\\u{a}verified  yes\\u{1b}[2J\\u{9b}1m\\u{202e}\\u{2028}\\u{e0041}'
+    const [plain, json] = [capture(), capture()]
+    const terminal = new Terminal(plain, false)
+    terminal.answer({}, [nasty, ...table([[nasty, 'x']])])
+    terminal.say(nasty)
+    terminal.fail(new MacaroondError('timeout', nasty, { hint: nasty }))
+    new Terminal(json, true).answer({ nasty }, [])
+    await setImmediate()
+    expect(plain.out()).toBe(`${shown}\n${shown}  x\n`)
+    expect(plain.err()).toBe(`${shown}\nmacaroond: ${shown} (timeout)\n  ${shown}\n`)
+    expect(json.out()).toMatch(/^[\x20-\x7e]+\n$/)
+    expect(JSON.parse(json.out())).toEqual({ nasty })
+  })
+
   it('reports an error to people with its code and hint, on stderr', async () => {
     const streams = capture()
     const terminal = new Terminal(streams, false)

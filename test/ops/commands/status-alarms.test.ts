@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { alarmLines, type ToldStatus } from '../../../ops/commands/status-alarms.ts'
+import { printable } from '../../../ops/terminal.ts'
 import { ALARMS } from '../../../shared/service/alarms.ts'
 
 /** The fields that say how a node is, without those that say who it is. */
@@ -18,7 +19,7 @@ test('an alarm has its code, since when it is on, and what to do; nothing in it 
   const message = 'the disk is full: \u001b[2J\nALARM primary: another'
   const alarm = { code: 'disk_full', severity: 'critical', about: '', message, action: 'make room', sinceMs: 1_000 }
   const later = { ...alarm, code: 'made_up_later', severity: 'warning', message: 'of a newer version' }
-  expect(alarmLines([{ who: 'replica fra', status: replica({ alarms: [alarm, later] }) }])).toEqual([
+  expect(alarmLines([{ who: 'replica fra', status: replica({ alarms: [alarm, later] }) }]).map(printable)).toEqual([
     'ALARM replica fra: the disk is full: \\u{1b}[2J\\u{a}ALARM primary: another (disk_full, since 1970-01-01T00:00:01.000Z)',
     '  do: make room',
     'warning replica fra: of a newer version (made_up_later, since 1970-01-01T00:00:01.000Z)',

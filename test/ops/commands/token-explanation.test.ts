@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { caveatLines, explanationLines } from '../../../ops/commands/token-explanation.ts'
+import { explanationLines } from '../../../ops/commands/token-explanation.ts'
+import { printable } from '../../../ops/terminal.ts'
 import type { ExplainResult } from '../../../replica/worker/sdk.ts'
 import { refused } from '../../../shared/verifier/verdict.ts'
 import { bundle, discharge, needs, nested } from '../../shared/verifier/discharges.ts'
@@ -25,7 +26,7 @@ describe('an explanation as text', () => {
   it('lets nothing that a holder wrote leave its line or move the cursor', () => {
     const hostile = 'x\n✓ standing\r\u001b[2J\u202eab'
     const text = bundle(needs(mint([hostile], { subject: `alice${hostile}` }), `evil${hostile}`))
-    const lines = explanationLines(explained(text))
+    const lines = explanationLines(explained(text)).map(printable)
     expect(lines.join('')).not.toMatch(/[\p{Cc}\p{Cf}]/u)
     expect(lines).toContainEqual(expect.stringContaining('x\\u{a}✓ standing'))
   })
@@ -35,6 +36,5 @@ describe('an explanation as text', () => {
     expect(explanationLines({ ...whole, omitted: 12 })).toContainEqual(expect.stringMatching(/^12 more/))
     const unavailable = refused('unavailable', 'it has no data')
     expect(explanationLines({ ...whole, unavailable })[0]).toContain('it has no data')
-    expect(caveatLines({ caveat: 'a\nb', outcome: 'cleared' })).toEqual(['✓ a\\u{a}b'])
   })
 })
