@@ -17,7 +17,7 @@ import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
 import type { DurabilitySettings } from './durability/durability.ts'
 import { pathText } from '../shared/config/read-config.ts'
 import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../shared/freshness/bound.ts'
-import { CLOCK_RATE_ERROR_MAX } from '../shared/limits.ts'
+import { CLOCK_RATE_ERROR_MAX, SERVICE_TTL_SECONDS_MAX } from '../shared/limits.ts'
 import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
 
 export interface PrimaryConfig {
@@ -49,6 +49,10 @@ export interface PrimaryConfig {
   readonly freshness: FreshnessSettings
   /** What `revoke --wait durable`, the default, waits for. */
   readonly durability: DurabilitySettings
+  readonly tokens: {
+    /** Longest life of a service token, as `token exchange` makes it; what needs no login ought to end by itself. */
+    readonly service_token_days: number
+  }
   readonly maintenance: {
     /** When the database is read whole and compared with the checksum kept while writing. */
     readonly scrub: string
@@ -58,6 +62,8 @@ export interface PrimaryConfig {
   readonly archive: ArchiveConfig
   readonly peers: readonly PeerEntry[]
 }
+
+const SERVICE_TOKEN_DAYS_MAX = SERVICE_TTL_SECONDS_MAX / 86_400
 
 export const primaryConfig: z.ZodType<PrimaryConfig> = z
   .strictObject({
@@ -97,6 +103,11 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
       .strictObject({
         revocations: z.enum(DURABILITY_LEVELS).optional(),
         degraded: z.boolean().default(false),
+      })
+      .prefault({}),
+    tokens: z
+      .strictObject({
+        service_token_days: z.number().int().min(1).max(SERVICE_TOKEN_DAYS_MAX).default(SERVICE_TOKEN_DAYS_MAX),
       })
       .prefault({}),
     maintenance: z

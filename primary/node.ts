@@ -118,6 +118,7 @@ export class Primary implements Service {
       granting: this.#granting,
       durability: this.#durability,
       ring,
+      serviceTtlSecondsMax: config.tokens.service_token_days * 86_400,
       replicas: () => this.#replicas(),
       clock,
     })

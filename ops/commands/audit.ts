@@ -6,7 +6,7 @@ import type { WithAdmin } from '../admin.ts'
 import { explain } from '../arguments/explain.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import { EXIT_FAILED, EXIT_UNAVAILABLE } from '../exit-status.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 
 /** What became of one chain. */
 interface Verdict {
@@ -84,6 +84,6 @@ async function ofFile(path: string): Promise<Verdict> {
 }
 
 function lineOf({ node, problem, records, error }: Verdict): string {
-  if (error !== undefined) return `${node}: not checked: ${printable(error.message)} (${error.code})`
-  return problem === null ? `${node}: ${records} records, the chain holds` : `${node}: BROKEN: ${printable(problem)}`
+  if (error !== undefined) return `${node}: not checked: ${error.message} (${error.code})`
+  return problem === null ? `${node}: ${records} records, the chain holds` : `${node}: BROKEN: ${problem}`
 }

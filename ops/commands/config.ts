@@ -7,7 +7,7 @@ import { explain } from '../arguments/explain.ts'
 import { findingLines } from '../config/finding-lines.ts'
 import { configKinds, type ConfigKind, kindOfFile, readAs } from '../config/kinds.ts'
 import { redacted } from '../config/redacted.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 
 const NAMES: Readonly<Record<ConfigKind, string>> = {
   primary: 'the configuration of a primary',
@@ -49,7 +49,7 @@ function addCheck(config: Command, terminal: Terminal): void {
 /** The first error decides the exit status; what else there is stands before it. */
 function fail(terminal: Terminal, error: MacaroondError, findings: readonly Finding[]): void {
   const others = findings.filter(({ reason }) => reason !== error.message)
-  for (const line of terminal.json ? [] : findingLines(others)) terminal.say(printable(line))
+  for (const line of terminal.json ? [] : findingLines(others)) terminal.say(line)
   terminal.fail(error, { findings })
 }
 

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { attenuate } from '../../shared/macaroon/macaroon.ts'
-import { checkPredicate } from '../../shared/macaroon/predicate/compile.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
+import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { parseTtl } from '../arguments/duration.ts'
 import { explain } from '../arguments/explain.ts'
 import { repeated } from '../arguments/options.ts'
@@ -23,16 +23,17 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
     .option('--ttl <duration>', 'let it end sooner: 30s, 5m, 24h or 7d from now')
     .action(async (options: AttenuateOptions) => {
       const caveats = caveatsOf(options)
-      for (const caveat of caveats) checkPredicate(caveat)
+      const warnings = caveats.flatMap(checkOwnCaveat)
       const narrowed = encodeTokenText(attenuate(decodeTokenText(await readToken(terminal)), caveats))
-      terminal.answer({ token: narrowed, caveats }, narrowed)
+      terminal.answer({ token: narrowed, caveats, warnings }, narrowed)
+      if (!terminal.json) for (const warning of warnings) terminal.say(`warning: ${warning}`)
     })
   explain(command, {
     examples: [
       "macaroond token attenuate --caveat 'op = read' --ttl 5m < token.txt > narrow.txt",
       "macaroond token attenuate --caveat 'path prefix /photos/' --caveat 'note = for bob' < token.txt",
     ],
-    json: ['{"token": "mcn1_…", "caveats": [<those that were added>]}'],
+    json: ['{"token": "mcn1_…", "caveats": [<those that were added>], "warnings": [<text>]}'],
   })
 }
 

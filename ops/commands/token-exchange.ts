@@ -1,17 +1,16 @@
 import type { Command } from 'commander'
-import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import type { ExchangeResult } from '../../shared/protocol/sign.ts'
 import { parseTtl } from '../arguments/duration.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { profileOf, withSigner } from '../clients.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 
 interface ExchangeOptions {
   readonly strip: string
-  readonly ticket?: string
-  readonly ttl: string
+  readonly ticket: string
+  readonly ttl?: string
 }
 
 export function addExchange(token: Command, terminal: Terminal): void {
@@ -19,33 +18,32 @@ export function addExchange(token: Command, terminal: Terminal): void {
     .command('exchange')
     .description('make a service token of a token and its login discharge from stdin; it needs no login any more')
   mandatory(command, '--strip <location>', 'location of the login, whose caveat the service token will not have')
+  mandatory(
+    command,
+    '--ticket <ticket>',
+    'ticket of that caveat, as `token inspect --json` printed it when it was added',
+  )
   command
-    .option('--ticket <ticket>', 'ticket of that caveat, as `token inspect --json` printed it when it was added')
-    .option(
-      '--ttl <duration>',
-      'how long it is good for: 30s, 5m, 24h, up to 90d',
-      `${SERVICE_TTL_SECONDS_MAX / 86_400}d`,
-    )
+    .option('--ttl <duration>', 'how long it is good for: 30s, 5m, 24h, 30d; without it, as long as the primary allows')
     .action(async ({ strip, ticket, ttl }: ExchangeOptions, own: Command) => {
       const profile = profileOf(own, terminal.env)
-      const pinned = ticket === undefined ? {} : { ticket }
-      const request = { token: await readToken(terminal), strip, ...pinned, ttlSeconds: parseTtl(ttl) }
+      const life = ttl === undefined ? {} : { ttlSeconds: parseTtl(ttl) }
+      const request = { token: await readToken(terminal), strip, ticket, ...life }
       const exchanged = await withSigner(profile, (signer) => signer.exchange(request))
       terminal.answer(documentOf(exchanged), exchanged.token, {
         what: `made ${exchanged.id} for ${exchanged.subject} of ${exchanged.org}`,
         next: `the token is lost: end it with \`macaroond revoke --id ${exchanged.id}\`, and exchange again`,
       })
-      if (!terminal.json)
-        terminal.say(`made ${exchanged.id} for ${printable(exchanged.subject)}, ${lineageText(exchanged)}`)
+      if (!terminal.json) terminal.say(`made ${exchanged.id} for ${exchanged.subject}, ${lineageText(exchanged)}`)
     })
   explain(command, {
     examples: [
-      'macaroond token exchange --strip https://login.example < bundle.txt > service.txt',
+      'macaroond token exchange --strip https://login.example --ticket "$(cat login.ticket)" < bundle.txt > service.txt',
       "macaroond token attenuate --caveat 'machine = m1' < service.txt",
     ],
     json: [
       '{"token": "mcn1_…", "id", "org", "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "stripped", "position"}',
-      'a location is a hint that a holder can rewrite: with --ticket only the caveat that you put in is stripped',
+      'a location is a hint that a holder can rewrite: the ticket names the caveat that you put in, and only that is stripped',
       'it keeps every other caveat, and ends with any of its ancestors; times are in unix seconds',
     ],
   })

@@ -1,14 +1,15 @@
 import type { Command } from 'commander'
-import type { MintResult } from '../../shared/protocol/sign.ts'
+import type { MintedToken } from '../../primary/client/sdk.ts'
 import { parseTtl } from '../arguments/duration.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
-import { printable, type Terminal } from '../terminal.ts'
+import type { Terminal } from '../terminal.ts'
 
 interface MintOptions {
   readonly org: string
   readonly subject: string
+  readonly subjectAsIs?: boolean
   readonly caveat?: readonly string[]
   readonly ttl: string
 }
@@ -22,14 +23,17 @@ export function addMint(token: Command, terminal: Terminal): void {
   command
     .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
     .option('--ttl <duration>', 'how long it is good for: 30s, 5m, 24h, 7d, or 0 for ever', '24h')
-    .action(async ({ org, subject, caveat = [], ttl }: MintOptions, own: Command) => {
-      const request = { org, subject, caveats: caveat, ttlSeconds: parseTtl(ttl) }
+    .option('--subject-as-is', 'take any bytes as the subject, although it may look like another one')
+    .action(async ({ org, subject, subjectAsIs = false, caveat = [], ttl }: MintOptions, own: Command) => {
+      const request = { org, subject, subjectAsIs, caveats: caveat, ttlSeconds: parseTtl(ttl) }
       const minted = await withSigner(profileOf(own, terminal.env), (signer) => signer.mint(request))
       terminal.answer(documentOf(minted), minted.token, {
         what: `minted ${minted.id} for ${subject} of ${org}`,
         next: `the token is lost: end it with \`macaroond revoke --id ${minted.id}\`, and mint another one`,
       })
-      if (!terminal.json) terminal.say(`minted ${minted.id} for ${printable(subject)} of ${org}, ${expiryText(minted)}`)
+      if (terminal.json) return
+      for (const warning of minted.warnings) terminal.say(`warning: ${warning}`)
+      terminal.say(`minted ${minted.id} for ${subject} of ${org}, ${expiryText(minted)}`)
     })
   explain(command, {
     examples: [
@@ -37,17 +41,17 @@ export function addMint(token: Command, terminal: Terminal): void {
       "macaroond token mint --org acme --subject backup --caveat 'op = read' --caveat 'ip in 10.0.0.0/8' --ttl 1h",
     ],
     json: [
-      '{"token": "mcn1_…", "id": "<kid>.<nonce>", "org", "subject", "issuedAt", "expiresAt", "position"}',
+      '{"token": "mcn1_…", "id": "<kid>.<nonce>", "org", "subject", "issuedAt", "expiresAt", "position", "warnings": [<text>]}',
       'issuedAt and expiresAt are unix seconds; expiresAt is null for a token that never expires',
     ],
   })
 }
 
-function documentOf({ token, id, org, subject, issuedAtMs, expiresAt, position }: MintResult): object {
+function documentOf({ token, id, org, subject, issuedAtMs, expiresAt, position, warnings }: MintedToken): object {
   const issuedAt = Math.floor(issuedAtMs / 1000)
-  return { token, id, org, subject, issuedAt, expiresAt: expiresAt === 0 ? null : expiresAt, position }
+  return { token, id, org, subject, issuedAt, expiresAt: expiresAt === 0 ? null : expiresAt, position, warnings }
 }
 
-function expiryText({ expiresAt }: MintResult): string {
+function expiryText({ expiresAt }: MintedToken): string {
   return expiresAt === 0 ? 'never expires' : `expires ${new Date(expiresAt * 1000).toISOString()}`
 }

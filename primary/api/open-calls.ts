@@ -25,6 +25,8 @@ export interface CallSources {
   readonly granting: Granting
   readonly durability: Durability
   readonly ring: readonly [Kek, ...Kek[]]
+  /** Longest life of a service token. */
+  readonly serviceTtlSecondsMax: number
   readonly clock: NodeClock
   /** As configured now. */
   readonly replicas: () => readonly KnownPeer[]
@@ -40,13 +42,13 @@ export interface Calls {
 }
 
 export function openCalls(sources: CallSources): Calls {
-  const { writer, commitLog, publisher, granting, durability, ring, clock, replicas } = sources
+  const { writer, commitLog, publisher, granting, durability, ring, serviceTtlSecondsMax, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
   const state = (): GroupWriter['state'] => writer.state
   return {
     api: new SigningApi(writer),
-    thirdParties: new ThirdPartyApi(writer),
+    thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
     revoking: new RevokingApi({
       writer,
       issued,

@@ -22,11 +22,18 @@ import { thirdPartyLocation } from '../authority/third-party.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import { actorOf, requireKeyOf, requireOperator } from './permissions.ts'
 
+export interface ThirdPartyApiOptions {
+  readonly writer: GroupWriter
+  readonly serviceTtlSecondsMax: number
+}
+
 export class ThirdPartyApi {
   readonly #writer: GroupWriter
+  readonly #serviceTtlSecondsMax: number
 
-  constructor(writer: GroupWriter) {
+  constructor({ writer, serviceTtlSecondsMax }: ThirdPartyApiOptions) {
     this.#writer = writer
+    this.#serviceTtlSecondsMax = serviceTtlSecondsMax
   }
 
   /** For anybody who may open `sign`: what is confirmed rests on the tokens, not on who brings them. */
@@ -45,9 +52,15 @@ export class ThirdPartyApi {
     const { kid } = decodeIdentifier(root?.identifier ?? new Uint8Array())
     requireKeyOf(peer, kid, this.#writer.state.keys)
     const who = { actor: actorOf(peer), presenter: peer.id }
-    const pinned = ticket === undefined ? {} : { ticket: readTicket(ticket) }
-    const command = { kind: 'token.exchange', ...who, bundle: token, strip, ...pinned, ttlSeconds } as const
-    const { answer, position } = await this.#writer.submit<Exchanged>(command)
+    const { answer, position } = await this.#writer.submit<Exchanged>({
+      kind: 'token.exchange',
+      ...who,
+      bundle: token,
+      strip,
+      ticket: readTicket(ticket),
+      ttlSeconds,
+      ttlSecondsMax: this.#serviceTtlSecondsMax,
+    })
     return { ...answer, position: positionText(position) }
   }
 

@@ -105,9 +105,11 @@ export type Command =
       readonly bundle: string
       /** Location of the third-party caveat to take off; no signature covers it. */
       readonly strip: string
-      /** The caveat id that it must have, if the caller knows it. */
-      readonly ticket?: Uint8Array
+      /** The caveat id that it must have: the signature covers it. */
+      readonly ticket: Uint8Array
       readonly ttlSeconds: number
+      /** Longest life of a service token, at most `SERVICE_TTL_SECONDS_MAX`. */
+      readonly ttlSecondsMax: number
     }
   /** Leases of freshness may be this long from now on. */
   | { readonly kind: 'lease.raise'; readonly actor: Actor; readonly leaseMs: number }

@@ -20,8 +20,8 @@ import type { Decision, Moment } from './step.ts'
 type Exchange = Extract<Command, { kind: 'token.exchange' }>
 
 export function exchange(state: AuthorityState, command: Exchange, moment: Moment): Decision {
-  const { bundle, presenter, strip, ticket, ttlSeconds, actor } = command
-  checkTtl(ttlSeconds)
+  const { bundle, presenter, strip, ticket, actor } = command
+  const ttlSeconds = lifeOf(command)
   const presented = judgePresented(state, { bundle, presenter, asked: new Map() }, moment)
   const login = loginOf(presented, strip)
   checkTicket(login, ticket)
@@ -69,8 +69,8 @@ function loginOf({ used, verdict }: Presented, strip: string): UsedDischarge {
 }
 
 /** A location is what the holder makes of it; the signature covers the ticket. */
-function checkTicket({ caveat }: UsedDischarge, ticket: Uint8Array | undefined): void {
-  if (ticket === undefined || Buffer.compare(caveat.cid, ticket) === 0) return
+function checkTicket({ caveat }: UsedDischarge, ticket: Uint8Array): void {
+  if (Buffer.compare(caveat.cid, ticket) === 0) return
   throw notExchanged('its third-party caveat has another ticket than the login’s')
 }
 
@@ -79,10 +79,12 @@ function carriedOn({ macaroon }: Presented, { discharge }: UsedDischarge): reado
   return [...ownCaveats(macaroon), ...ownCaveats(discharge).filter((caveat) => !isUpperTimeBound(caveat))]
 }
 
-function checkTtl(ttlSeconds: number): void {
-  if (Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0 && ttlSeconds <= SERVICE_TTL_SECONDS_MAX) return
-  throw new MacaroondError('request_invalid', 'a service token lives for 1 second to 90 days', {
-    hint: 'exchange the bundle again before it ends',
+/** Who asks for the most that there is gets the most that this authority gives. */
+function lifeOf({ ttlSeconds, ttlSecondsMax }: Exchange): number {
+  if (ttlSeconds === SERVICE_TTL_SECONDS_MAX) return Math.min(ttlSeconds, ttlSecondsMax)
+  if (Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0 && ttlSeconds <= ttlSecondsMax) return ttlSeconds
+  throw new MacaroondError('request_invalid', `a service token lives for 1 second to ${ttlSecondsMax / 86_400} days`, {
+    hint: 'exchange the bundle again before it ends; `service_token_days` under [tokens] is the most that the primary gives',
   })
 }
 

@@ -23,6 +23,7 @@ export type { ShownRevocation, ShownRevocations } from './show-revocations.ts'
 export type {
   DisableOrgRequest,
   ExchangeRequest,
+  MintedToken,
   MintRequest,
   RetireKeyRequest,
   RevokeIssuedRequest,

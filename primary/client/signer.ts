@@ -4,6 +4,8 @@ import type { Clock } from '../../shared/clock.ts'
 import { parsePosition } from '../../shared/position.ts'
 import type { CoverageParams, CoverageResult } from '../../shared/protocol/coverage.ts'
 import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
+import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
+import { checkSubject } from '../../shared/minting/subject.ts'
 import type {
   FindRevocationsParams,
   KeyRetired,
@@ -36,11 +38,21 @@ import { untilCovered } from './until-covered.ts'
 
 export interface MintRequest {
   readonly org: string
-  /** Whom the token is for, at most 255 bytes. */
+  /**
+   * Whom the token is for, at most 255 bytes. They are compared byte by byte, so what looks like another one is refused: it is in
+   * NFC, without white space around it and without characters that nobody sees.
+   */
   readonly subject: string
+  /** Takes any bytes as the subject: for names that exist elsewhere in this form. */
+  readonly subjectAsIs?: boolean
   readonly caveats?: readonly string[]
   /** Default 24 hours; 0 for a token that does not expire. */
   readonly ttlSeconds?: number
+}
+
+export interface MintedToken extends MintResult {
+  /** Caveats that may not mean what they read like, a sentence each. */
+  readonly warnings: readonly string[]
 }
 
 /** How a revocation is made, whatever it names. */
@@ -84,11 +96,11 @@ export interface ExchangeRequest {
   /** Location of the login's third-party caveat, which the service token will not have. */
   readonly strip: string
   /**
-   * The ticket of that caveat (its caveat id, base64url), as it was put into this very token. Without it the caller answers
-   * for the bundle: whoever holds a token can rewrite a location, or append a caveat and discharge it himself.
+   * The ticket of that caveat (its caveat id, base64url), as it was put into this very token. It is what names the login:
+   * whoever holds a token can rewrite a location, or append a caveat and discharge it himself.
    */
-  readonly ticket?: string
-  /** Default and limit: 90 days. */
+  readonly ticket: string
+  /** Default and limit: what the primary gives, 90 days unless its `service_token_days` is less. */
   readonly ttlSeconds?: number
 }
 
@@ -102,10 +114,10 @@ export interface Signer {
   readonly createOrg: (name: string) => Promise<OrgCreateResult>
   readonly listOrgs: () => Promise<OrgListResult>
   /**
-   * Mints a token. Rejects with org_unknown, org_disabled, caveat_malformed, permission_denied, request_invalid, or an
+   * Mints a token. A caveat on a reserved key in another case (`OP = read`) is refused. Rejects with org_unknown, org_disabled, caveat_malformed, permission_denied, request_invalid, or an
    * error of kind `unavailable`; a `timeout` or `connection_lost` leaves open whether a token was made.
    */
-  readonly mint: (request: MintRequest) => Promise<MintResult>
+  readonly mint: (request: MintRequest) => Promise<MintedToken>
   /** A new root key, which mints from now on; tokens of the one before stay good until it is retired. */
   readonly rotateKey: (org: string, options?: { readonly requestId?: string }) => Promise<RotateKeyResult>
   /** Revokes one token and everything made from it. Repeating it is harmless, here and below. */
@@ -167,9 +179,11 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
   return {
     createOrg: (name) => call('org.create', { name }),
     listOrgs: () => call('org.list', {}),
-    mint: ({ caveats = [], ttlSeconds = DAY_SECONDS, org, subject }) => {
+    mint: async ({ caveats = [], ttlSeconds = DAY_SECONDS, org, subject, subjectAsIs = false }) => {
+      if (!subjectAsIs) checkSubject(subject)
+      const warnings = caveats.flatMap(checkOwnCaveat)
       const params: MintParams = { org, subject, caveats, ttlSeconds }
-      return call('token.mint', params)
+      return { ...(await call<MintResult>('token.mint', params)), warnings }
     },
     rotateKey: (org, { requestId } = {}) => call('org.rotate-key', { org, requestId }),
     revoke: (request) => revoked<TokenRevoked>('token.revoke', request),
@@ -181,7 +195,7 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
     discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),
     exchange: ({ token, strip, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
-      call('token.exchange', { token, strip, ...(ticket !== undefined && { ticket }), ttlSeconds }),
+      call('token.exchange', { token, strip, ticket, ttlSeconds }),
     addThirdParty: ({ name, unrevoked = false }) => call('third-party.add', { name, unrevoked }),
     listThirdParties: () => call('third-party.list', {}),
     removeThirdParty: (name) => call('third-party.remove', { name }),

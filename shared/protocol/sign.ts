@@ -143,8 +143,9 @@ export interface ExchangeParams {
   readonly token: string
   /** Location of the third-party caveat to take off: a hint, which whoever holds the token can rewrite. */
   readonly strip: string
-  /** The caveat id that it must have, base64url without padding. */
-  readonly ticket?: string | undefined
+  /** The caveat id that it must have, base64url without padding: the signature covers it. */
+  readonly ticket: string
+  /** The most that there is, `SERVICE_TTL_SECONDS_MAX`, asks for the most that the primary gives. */
   readonly ttlSeconds: number
 }
 
@@ -152,9 +153,8 @@ export const exchangeParams: z.ZodType<ExchangeParams> = z.strictObject({
   token: z.string().max(BUNDLE_BYTES_MAX),
   strip: z.string().max(LOCATION_BYTES_MAX),
   ticket: z
-    .string()
-    .max(CAVEAT_BYTES_MAX * 2)
-    .optional(),
+    .string('it names the login that is taken off: the caveat id of that very caveat, base64url without padding')
+    .max(CAVEAT_BYTES_MAX * 2),
   ttlSeconds: z.number().int().positive().max(SERVICE_TTL_SECONDS_MAX),
 })
 

@@ -83,7 +83,18 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   const twice = await both.discharge(encodeTokenText(guarded))
   await story.see('with a further third-party caveat it is', 'accepted', () => verified(twice))
   await story.see('but not exchanged', 'token_refused', () => exchange(twice))
-  const args = ['--profile', cluster.profile, 'token', 'exchange', '--strip', login.url, '--ttl', '1h']
+  const args = [
+    '--profile',
+    cluster.profile,
+    'token',
+    'exchange',
+    '--strip',
+    login.url,
+    '--ticket',
+    ticket,
+    '--ttl',
+    '1h',
+  ]
   await story.see('from the command line it works as well', 'accepted', async () =>
     verified((await macaroond(args, bundle)).stdout),
   )

@@ -31,6 +31,8 @@ const RESERVED: ReadonlyMap<string, (clause: Clause) => Compiled> = new Map([
   ['unrevoked', compileUnrevoked],
 ])
 
+export const RESERVED_KEYS: readonly string[] = [...RESERVED.keys()]
+
 /** The bakery's and LND's spelling of `time < …`; an instant with its zone means the same to everybody. */
 const TIME_BEFORE = /^time-before ([^ ]+)$/
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { LOGIN, withLogin } from '../../primary/authority/presented.ts'
 import { Cluster } from '../cluster/harness.ts'
 import { commandLine, type Ran } from './command.ts'
+import { ticketTextOf } from '../../shared/macaroon/ticket-of.ts'
 
 type Json = Record<string, unknown>
 
@@ -150,7 +151,9 @@ test('a key that is rotated and retired, an org that is disabled: their tokens e
 test('a service token ends with the subject cut-off, the key and the token that it was made from', async () => {
   const operator = await Operator.start()
   const root = await operator.mint('acme', 'alice')
-  const exchanged = await operator.json(['token', 'exchange', '--strip', LOGIN], withLogin(root.token))
+  const bundle = withLogin(root.token)
+  const exchange = ['token', 'exchange', '--strip', LOGIN, '--ticket', ticketTextOf(bundle)]
+  const exchanged = await operator.json(exchange, bundle)
   const service = String(exchanged['token'])
   expect(await operator.verdicts('acme', service, exchanged['position'])).toEqual(['ok', 'ok'])
   const shownBefore = await operator.run(['revocations', 'show', '--token', '-', '--json'], service)

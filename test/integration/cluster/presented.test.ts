@@ -20,10 +20,16 @@ import {
 import { parsePosition } from '../../../shared/position.ts'
 import { isRefused } from '../../../shared/verifier/verdict.ts'
 import { Cluster, codeOf, peerEntry, until } from './harness.ts'
+import { ticketTextOf } from '../../shared/macaroon/ticket-of.ts'
 
 const LOGIN = 'https://login.example'
 const LOGIN_KEY = { sharedKey: Buffer.alloc(32, 5) }
 const STORE_KEY = { secret: Buffer.from('the store’s own') }
+
+/** With the ticket of the login that was put in. */
+function pinned(bundle: string): { token: string; strip: string; ticket: string } {
+  return { token: bundle, strip: LOGIN, ticket: ticketTextOf(bundle) }
+}
 
 function withLogin(token: string): string {
   const needed = { location: LOGIN, condition: 'logged in', recipient: LOGIN_KEY }
@@ -67,7 +73,7 @@ test('who may act for no org gets discharges on the word of tokens, and nothing 
   expect(storeAllows(encodeTokenText(root), 'acme')).toBe(false)
 
   expect(await codeOf(orchestrator.mint({ org: 'acme', subject: 'x' }))).toBe('permission_denied')
-  expect(await codeOf(orchestrator.exchange({ token: withLogin(token), strip: LOGIN }))).toBe('key_unknown')
+  expect(await codeOf(orchestrator.exchange(pinned(withLogin(token))))).toBe('key_unknown')
   expect(await codeOf(orchestrator.addThirdParty({ name: 'mine' }))).toBe('permission_denied')
   expect(await codeOf(orchestrator.removeThirdParty('store'))).toBe('permission_denied')
   expect((await orchestrator.listThirdParties()).thirdParties).toMatchObject([{ name: 'store' }])
@@ -88,7 +94,7 @@ test('a replica that has not seen a service token’s rows refuses it once an an
   for (let round = 0; round < 10; round += 1) {
     await Promise.all(Array.from({ length: 100 }, () => signer.mint({ org: 'acme', subject: 'x'.repeat(250) })))
   }
-  const service = await signer.exchange({ token: withLogin(user.token), strip: LOGIN })
+  const service = await signer.exchange(pinned(withLogin(user.token)))
   // Pages trickle, and never reach the exchange while this test looks; the revocation connection stays below the mark.
   proxy.slow = { afterBytes: 30_000, bytesPerSecond: 5_000 }
   proxy.down = false
@@ -108,8 +114,8 @@ test('a replica that has not seen a service token’s rows refuses it once an an
     return true
   }
   await until(refused, 'the service token is refused')
-  expect(await codeOf(signer.exchange({ token: withLogin(user.token), strip: LOGIN }))).toBe('token_refused')
-  expect(await codeOf(signer.exchange({ token: withLogin(service.token), strip: LOGIN }))).toBe('token_refused')
+  expect(await codeOf(signer.exchange(pinned(withLogin(user.token))))).toBe('token_refused')
+  expect(await codeOf(signer.exchange(pinned(withLogin(service.token))))).toBe('token_refused')
 })
 
 test('a signer exchanges tokens of its own orgs only', async () => {
@@ -118,7 +124,7 @@ test('a signer exchanges tokens of its own orgs only', async () => {
   for (const org of ['acme', 'globex']) await operator.createOrg(org)
   const { token } = await operator.mint({ org: 'acme', subject: 'alice' })
   const [acme, globex] = [await cluster.signer('acme'), await cluster.signer('globex')]
-  const exchanged = await acme.exchange({ token: withLogin(token), strip: LOGIN, ttlSeconds: 60 })
+  const exchanged = await acme.exchange({ ...pinned(withLogin(token)), ttlSeconds: 60 })
   expect(exchanged).toMatchObject({ org: 'acme', subject: 'alice', stripped: LOGIN })
-  expect(await codeOf(globex.exchange({ token: withLogin(token), strip: LOGIN }))).toBe('key_unknown')
+  expect(await codeOf(globex.exchange(pinned(withLogin(token))))).toBe('key_unknown')
 })

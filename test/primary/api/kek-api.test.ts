@@ -63,7 +63,7 @@ test('a third party that is removed and added again before a rotation has its tu
   const db = database()
   const ring = [NEW, OLD] as const
   const writer = writerOn(db, ring)
-  const thirdParties = new ThirdPartyApi(writer)
+  const thirdParties = new ThirdPartyApi({ writer: writer, serviceTtlSecondsMax: 90 * 86_400 })
   const keks = new KekApi({ writer, ring, replicasWithout: () => [] })
   await thirdParties.add(OPERATOR, { name: 'store', unrevoked: false })
   const [, added] = await Promise.all([

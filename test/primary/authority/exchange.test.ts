@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Exchanged } from '../../../primary/authority/commands.ts'
+import type { Exchanged, Minted } from '../../../primary/authority/commands.ts'
 import { tablesOf } from '../../../primary/authority/state.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { sha256 } from '../../../shared/crypto.ts'
@@ -16,6 +16,7 @@ import type { Verdict } from '../../../shared/verifier/verdict.ts'
 import { judge } from '../../../shared/verifier/verifier.ts'
 import { imageOf, NOW_MS } from './fixture.ts'
 import { codeOf, LOGIN, messageOf, rootOf, storeToken, Tenants, withLogin } from './presented.ts'
+import { ticketOf } from '../../shared/macaroon/ticket-of.ts'
 
 const READ = { org: 'acme', op: 'read', machine: 'm1' }
 
@@ -170,7 +171,7 @@ test('a login that the token does not have is not stripped, and a token without 
   expect(codeOf(() => tenants.exchange(token))).toBe('token_refused')
 })
 
-test('with its ticket given, no caveat but that one is stripped, whatever location a holder writes into it', () => {
+test('no caveat but the one with the ticket is stripped, whatever location a holder writes into it', () => {
   const tenants = new Tenants()
   const { token } = tenants.minted('acme')
   const bundle = withLogin(token)
@@ -203,6 +204,31 @@ test('a service token lives for 90 days at most', () => {
   expect(tenants.exchange(bundle, { ttlSeconds: 90 * 86_400 }).expiresAt).toBe(NOW_MS / 1000 + 90 * 86_400)
 })
 
+test('where the primary gives less, more is refused, and who asks for the most that there is gets the most it gives', () => {
+  const tenants = new Tenants()
+  const bundle = withLogin(tenants.minted('acme').token)
+  const ttlSecondsMax = 7 * 86_400
+  expect(codeOf(() => tenants.exchange(bundle, { ttlSecondsMax, ttlSeconds: 7 * 86_400 + 1 }))).toBe('request_invalid')
+  const service = tenants.exchange(bundle, { ttlSecondsMax, ttlSeconds: 90 * 86_400 })
+  expect(service.expiresAt).toBe(NOW_MS / 1000 + 7 * 86_400)
+})
+
+test('a holder cannot strip a login of its own: its caveat has another ticket', () => {
+  const tenants = new Tenants()
+  const { token } = tenants.minted('acme')
+  const ticket = ticketOf(withLogin(token))
+  expect(messageOf(() => tenants.exchange(withOwnLogin(token), { ticket }))).toContain('another ticket')
+})
+
+test('the subject of a token that was minted as it is keeps its bytes', () => {
+  const tenants = new Tenants()
+  for (const subject of ['josé'.normalize('NFD'), ' alice\u200b']) {
+    const minted = tenants.mint({ org: 'acme', subject }).answer as Minted
+    const service = tenants.exchange(withLogin(minted.token))
+    expect(decodeIdentifier(decodeTokenText(service.token).identifier).subject).toBe(subject)
+  }
+})
+
 test('more caveats than a token can hold are refused, not dropped', () => {
   const tenants = new Tenants()
   const many = Array.from({ length: CAVEATS_MAX - 1 }, (_, i) => `k${i} = v`)
@@ -216,10 +242,6 @@ function withOwnLogin(token: string): string {
   const own = { caveatKey: Buffer.alloc(32, 5), ticket: 'any bytes', location: LOGIN }
   const root = addThirdPartyCaveat(decodeTokenText(token), own, systemEntropy)
   return encodeBundle(bindDischarges(root, [createDischarge(own)]))
-}
-
-function ticketOf(bundle: string): Uint8Array {
-  return decodeTokenText(rootOf(bundle)).caveats.at(-1)?.cid ?? new Uint8Array()
 }
 
 /** Discharged twice: once by the usual login, once by whoever is at `location`. */

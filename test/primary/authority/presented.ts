@@ -11,12 +11,21 @@ import { isRefused, type Refused } from '../../../shared/verifier/verdict.ts'
 import type { Cleared } from '../../../shared/verifier/clear.ts'
 import { judgeAccess, verifyWithKey } from '../../../shared/verifier/with-key.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
+import { SERVICE_TTL_SECONDS_MAX } from '../../../shared/limits.ts'
+import { ticketOf } from '../../shared/macaroon/ticket-of.ts'
 import { ACTOR, Authority } from './fixture.ts'
 
 export const PRESENTER = '12D3KooWPresenter'
 export const LOGIN = 'https://login.example'
 export const STORE_SECRET: Uint8Array = Buffer.from('the secret of the store')
 const LOGIN_SECRET: Uint8Array = Buffer.alloc(32, 7)
+
+interface ExchangeChanges {
+  readonly strip?: string
+  readonly ticket?: Uint8Array
+  readonly ttlSeconds?: number
+  readonly ttlSecondsMax?: number
+}
 
 export class Tenants extends Authority {
   constructor() {
@@ -38,8 +47,9 @@ export class Tenants extends Authority {
     return this.do({ kind: 'token.discharge', actor: ACTOR, presenter, ticket, tokens }).answer as Discharged
   }
 
-  exchange(bundle: string, changes: { strip?: string; ticket?: Uint8Array; ttlSeconds?: number } = {}): Exchanged {
-    const defaults = { strip: LOGIN, ttlSeconds: 3_600 }
+  exchange(bundle: string, changes: ExchangeChanges = {}): Exchanged {
+    const ttlSecondsMax = SERVICE_TTL_SECONDS_MAX
+    const defaults = { strip: LOGIN, ticket: ticketOf(bundle), ttlSeconds: 3_600, ttlSecondsMax }
     const command = {
       kind: 'token.exchange',
       actor: ACTOR,

@@ -15,6 +15,7 @@ import {
 } from '../../../shared/limits.ts'
 import { ACTOR, countingEntropy, freshState, imageOf, KEK, NOW_MS } from '../authority/fixture.ts'
 import { LOGIN, PRESENTER, withLogin } from '../authority/presented.ts'
+import { ticketOf } from '../../shared/macaroon/ticket-of.ts'
 
 /** A database in memory: what is committed, and what the open transaction would add. */
 class MemoryPort implements TransactionPort {
@@ -287,13 +288,16 @@ test('presented tokens are judged by the time that is believed, not by a wall cl
   const { writer } = bench()
   await writer.submit(createOrg('acme'))
   const { answer } = await writer.submit<Minted>(mint('acme'))
+  const bundle = withLogin(answer.token)
   const exchange: Command = {
     kind: 'token.exchange',
     actor: ACTOR,
     presenter: PRESENTER,
-    bundle: withLogin(answer.token),
+    bundle,
     strip: LOGIN,
+    ticket: ticketOf(bundle),
     ttlSeconds: 60,
+    ttlSecondsMax: 60,
   }
   await expect(writer.submit(exchange)).rejects.toThrow('(expired)')
 })
