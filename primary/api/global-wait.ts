@@ -10,15 +10,20 @@ import type { Coverage } from '../../shared/freshness/grants.ts'
 import type { Mark } from '../../shared/freshness/mark.ts'
 import { coverageParams, type CoveredReplica, type CoverageResult } from '../../shared/protocol/coverage.ts'
 import { params } from '../../shared/protocol/params.ts'
-import type { AuthorityState } from '../authority/state.ts'
+import { type AuthorityState, newestOf } from '../authority/state.ts'
 import { requireSettled } from './acknowledgeable.ts'
+import { mayActFor } from './permissions.ts'
 
 export interface GlobalWaitOptions {
   readonly book: GrantBook
   readonly state: () => AuthorityState
   readonly replicas: () => readonly KnownPeer[]
   readonly clock: Clock & Timers
+  /** Undefined for a number that no row has. */
+  readonly orgOf: (seq: number) => string | undefined
 }
+
+type Named = { readonly id: string } & Pick<KnownPeer, 'name' | 'region'>
 
 export class GlobalWait {
   readonly #options: GlobalWaitOptions
@@ -28,11 +33,11 @@ export class GlobalWait {
   }
 
   /** Answers as soon as the revocation binds everywhere, or with what is missing when the time is over. */
-  async coverage(value: unknown): Promise<CoverageResult> {
+  async coverage(peer: KnownPeer, value: unknown): Promise<CoverageResult> {
     const { epoch, seq, waitMs } = params(coverageParams, value)
     const { state, book, clock } = this.#options
     const mark = { epoch, seq }
-    requireKnown(state(), mark)
+    this.#requireKnown(peer, mark)
     const seen = book.coverage(mark)
     const covered = await within(clock, waitMs, (signal) => book.covered(mark, signal))
     if (covered) requireSettled(state(), seq)
@@ -51,11 +56,40 @@ export class GlobalWait {
     })
     const wallMs = (atMs: number): number => Math.round(clock.wallMs() - (nowMs - atMs))
     const earlierLeasesUntilMs = nowMs < book.startUntilMs ? wallMs(book.startUntilMs) : null
-    const described = replicas().map(({ id, name, region = null }): CoveredReplica => {
+    const described = this.#named(replicas(), seen, now).map(({ id, name, region = null }): CoveredReplica => {
       const { how, atMs } = worst(all.filter(({ peer }) => peer === id)) ?? this.#unseen(nowMs)
       return { name, region, how, atMs: wallMs(atMs) }
     })
     return { earlierLeasesUntilMs, replicas: described }
+  }
+
+  /** The configured replicas, and whoever was waited for although it is none of them any more: by its PeerId. */
+  #named(configured: readonly KnownPeer[], ...coverages: readonly (readonly Coverage[])[]): readonly Named[] {
+    const pending = coverages.flat().filter(({ how }) => how === 'pending')
+    const removed = new Set(pending.map(({ peer }) => peer))
+    for (const { id } of configured) removed.delete(id)
+    return [...configured, ...[...removed].map((id) => ({ id, name: id }))]
+  }
+
+  /** Throws position_superseded, request_invalid: in the same words for a number of another org as for one that is not there. */
+  #requireKnown(peer: KnownPeer, asked: Mark): void {
+    const state = this.#options.state()
+    if (asked.epoch !== state.epoch) throw superseded(asked.epoch, state.epoch)
+    if (asked.seq <= state.revocationSeq && this.#mayAskOf(peer, asked.seq)) return
+    throw new MacaroondError(
+      'request_invalid',
+      `there is no revocation ${asked.seq} in the orgs that ${peer.name} acts for`,
+      { hint: '`macaroond revocations list` shows all' },
+    )
+  }
+
+  /** The newest number of an org may have no row any more, and still be the answer to a revocation that was there before. */
+  #mayAskOf(peer: KnownPeer, seq: number): boolean {
+    if (peer.role === 'operator') return true
+    const { state, orgOf } = this.#options
+    const org = orgOf(seq)
+    if (org !== undefined) return mayActFor(peer, org)
+    return [...state().orgs.keys()].some((name) => mayActFor(peer, name) && newestOf(state(), name) === seq)
   }
 
   /** A replica that has not asked in this process of the primary: it may hold what an earlier one granted. */
@@ -94,13 +128,8 @@ function worst(coverages: readonly Coverage[]): Coverage | undefined {
   return relevant.toSorted((a, b) => b.atMs - a.atMs)[0]
 }
 
-/** Throws position_superseded, request_invalid. */
-function requireKnown({ epoch, revocationSeq }: AuthorityState, asked: Mark): void {
-  if (asked.epoch !== epoch) {
-    throw new MacaroondError('position_superseded', `epoch ${asked.epoch} is not the one that is led now, ${epoch}`, {
-      hint: 'the database was restored since: look whether the revocation is still there, and revoke again',
-    })
-  }
-  if (asked.seq <= revocationSeq) return
-  throw new MacaroondError('request_invalid', `there is no revocation ${asked.seq}: the last is ${revocationSeq}`)
+function superseded(asked: number, led: number): MacaroondError {
+  return new MacaroondError('position_superseded', `epoch ${asked} is not the one that is led now, ${led}`, {
+    hint: 'the database was restored since: look whether the revocation is still there, and revoke again',
+  })
 }

@@ -46,6 +46,7 @@ export function openCalls(sources: CallSources): Calls {
   const { db } = commitLog
   const issued = new IssuedLog(db)
   const state = (): GroupWriter['state'] => writer.state
+  const revocationBook = new RevocationBook(db, clock)
   return {
     api: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
@@ -56,8 +57,14 @@ export function openCalls(sources: CallSources): Calls {
       durability,
       clock,
     }),
-    revocations: new RevocationsApi({ state, book: new RevocationBook(db, clock), issued, lineage: new Lineage(db) }),
-    globalWait: new GlobalWait({ book: granting.book, state, replicas, clock }),
+    revocations: new RevocationsApi({ state, book: revocationBook, issued, lineage: new Lineage(db) }),
+    globalWait: new GlobalWait({
+      book: granting.book,
+      state,
+      replicas,
+      clock,
+      orgOf: (seq) => revocationBook.numbered(seq)?.org,
+    }),
     keks: new KekApi({
       writer,
       ring,

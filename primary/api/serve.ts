@@ -54,7 +54,7 @@ export function serveCalls({
     'third-party.add': (value) => thirdParties.add(peer, value),
     'third-party.list': () => thirdParties.list(),
     'third-party.remove': (value) => thirdParties.remove(peer, value),
-    'revocations.coverage': (value) => globalWait.coverage(value),
+    'revocations.coverage': (value) => globalWait.coverage(peer, value),
     'revocations.list': (value) => revocations.list(peer, value),
     'revocations.find': (value) => revocations.find(peer, value),
     'kek.rotate': (value) => keks.rotate(peer, value),

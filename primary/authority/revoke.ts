@@ -13,7 +13,7 @@ import type { AuditEntry } from './audit.ts'
 import type { Command } from './commands.ts'
 import { knownOrg, olderKey, withoutKey } from './org.ts'
 import type { Row } from './rows.ts'
-import type { AuthorityState } from './state.ts'
+import { type AuthorityState, newestOf, noteNewest } from './state.ts'
 import type { Decision, Moment } from './step.ts'
 
 type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
@@ -111,9 +111,11 @@ function append(
   { wallMs }: Moment,
 ): Appended {
   const revocation = { ...named, seq: state.revocationSeq + 1 }
-  // Whoever waits for it to bind waits for all there are: the row that did it is one of them.
-  if (state.revocations.covers(revocation)) return { seq: state.revocationSeq, already: true, rows: [] }
-  state.undo.push(state.revocations.takeUndoably(revocation))
+  if (state.revocations.covers(revocation)) {
+    // The row that covers it acts in this org, so it is none after the newest of it: whoever waits for that waits for it too.
+    return { seq: newestOf(state, org) ?? state.revocationSeq, already: true, rows: [] }
+  }
+  state.undo.push(state.revocations.takeUndoably(revocation), noteNewest(state.newest, revocation))
   state.revocationSeq = revocation.seq
   const row = { revocation, org, atMs: wallMs, actor: actor.text, reason }
   return { seq: revocation.seq, already: false, rows: [{ table: 'revocations', row }] }

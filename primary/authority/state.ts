@@ -3,6 +3,7 @@ import type { AuditHead } from '../../shared/database/audit-chain.ts'
 import type { StoredSigningKey } from '../../shared/database/signing-key.ts'
 import type { Epoch, Kid, Timeline, Txid } from '../../shared/ids.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
 import type { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/standing.ts'
@@ -54,6 +55,8 @@ export interface AuthorityState {
   signingKeys: readonly StoredSigningKey[]
   /** What a token is judged by where another one is made of it, inside the transaction that makes it. */
   readonly revocations: Revocations
+  /** Number of the newest revocation under each name that `noteNewest` gives it. */
+  readonly newest: Map<string, number>
   /** Takes back what was added to `revocations` since the last commit, the last one first: to read all again takes seconds. */
   readonly undo: (() => void)[]
   /** What was answered under the ids of requests, oldest first. */
@@ -85,4 +88,24 @@ function keyEntryOf({ keys, orgs }: AuthorityState, kid: Kid): KeyEntry | undefi
   if (key === undefined) return undefined
   const { org, derivedKey, state } = key
   return { org, derivedKey, state, orgState: orgs.get(org)?.state ?? 'disabled' }
+}
+
+/** By key or org: a revocation of one token does not say its org. Returns what takes it back. */
+export function noteNewest(newest: Map<string, number>, row: KnownRevocation): () => void {
+  const name = row.kind === 'token' ? row.kid : ofOrg(row.org)
+  const before = newest.get(name)
+  newest.set(name, row.seq)
+  return () => void (before === undefined ? newest.delete(name) : newest.set(name, before))
+}
+
+/** The newest revocation in an org; undefined without any. Once it binds, every one of the org does. */
+export function newestOf({ newest, keys }: Pick<AuthorityState, 'newest' | 'keys'>, org: string): number | undefined {
+  const names = [ofOrg(org), ...[...keys.values()].filter((key) => key.org === org).map(({ kid }) => kid)]
+  const numbers = names.flatMap((name) => newest.get(name) ?? [])
+  return numbers.length === 0 ? undefined : Math.max(...numbers)
+}
+
+/** No kid has a space in it. */
+function ofOrg(org: string): string {
+  return `org ${org}`
 }

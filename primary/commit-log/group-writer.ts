@@ -30,6 +30,7 @@ export interface Committed<T extends Answer = Answer> {
 /** Revocations that are known, up to a number, and need not be read again. */
 export interface KnownRevocations {
   readonly revocations: Revocations
+  readonly newest: AuthorityState['newest']
   readonly seq: number
 }
 
@@ -117,8 +118,8 @@ export class GroupWriter {
   /** Before the first write of this process, once its position is confirmed. What it throws ends the process. */
   migrate(): void {
     if (!this.#options.port.migrate()) return
-    const { revocations } = this.#state
-    this.#state = this.#options.port.reload({ revocations, seq: this.#settledSeq })
+    const { revocations, newest } = this.#state
+    this.#state = this.#options.port.reload({ revocations, newest, seq: this.#settledSeq })
   }
 
   get #waiting(): number {
@@ -218,11 +219,11 @@ export class GroupWriter {
    */
   #abandon(group: readonly Pending[], error: unknown): void {
     for (const { reject } of group) reject(error)
-    const { revocations, undo } = this.#state
+    const { revocations, newest, undo } = this.#state
     for (const takeBack of undo.toReversed()) takeBack()
     try {
       this.#options.port.rollback()
-      this.#state = this.#options.port.reload({ revocations, seq: this.#settledSeq })
+      this.#state = this.#options.port.reload({ revocations, newest, seq: this.#settledSeq })
       this.#settledSeq = this.#state.revocationSeq
     } catch (second) {
       this.#options.onFatal(second)

@@ -14,7 +14,7 @@ import type { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { RequestRow } from '../authority/rows.ts'
-import type { AuthorityState, Org, RootKey } from '../authority/state.ts'
+import { type AuthorityState, noteNewest, type Org, type RootKey } from '../authority/state.ts'
 import type { KnownRevocations } from '../commit-log/group-writer.ts'
 import { readThirdParties } from './third-parties.ts'
 
@@ -32,7 +32,8 @@ export function loadState(
   known?: KnownRevocations,
 ): AuthorityState {
   const meta = new MetaReader(db).read()
-  const revocations = readRevocations(db, known ?? { revocations: newTable(expectedRows(db), entropy), seq: 0 })
+  const start = known ?? { revocations: newTable(expectedRows(db), entropy), newest: new Map(), seq: 0 }
+  const { revocations, newest } = readRevocations(db, start)
   const { cutOffs } = revocations
   const keys = new Map(readKeys(db, ring, meta.cluster).map((key) => [key.kid, judgedKey(key, cutOffs)]))
   const requests = readRequests(db)
@@ -45,6 +46,7 @@ export function loadState(
     thirdParties: readThirdParties(db, ring, meta.cluster),
     signingKeys: readSigningKeys(db),
     revocations,
+    newest,
     undo: [],
     requests: new Map(requests.map((row) => [row.id, row])),
     txid: meta.txid,
@@ -91,15 +93,17 @@ function newTable(expected: number, entropy: Entropy): Revocations {
   return new Revocations({ seed: entropy.bytes(TABLE_SEED_BYTES), expected })
 }
 
-function readRevocations(db: Connection, { revocations, seq }: KnownRevocations): Revocations {
+function readRevocations(db: Connection, known: KnownRevocations): KnownRevocations {
+  const { revocations, newest, seq } = known
   const log = new RevocationLog(db)
   for (let rows = log.after(seq, ROWS_A_READ); rows.length > 0; rows = log.after(rows.at(-1)?.seq ?? 0, ROWS_A_READ)) {
     for (const row of rows) {
       if (row.kind === 'unknown') throw new MacaroondError('schema_newer', notUnderstood(row))
       revocations.take(row)
+      noteNewest(newest, row)
     }
   }
-  return revocations
+  return known
 }
 
 function readRequests(db: Connection): readonly RequestRow[] {

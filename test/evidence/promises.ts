@@ -46,6 +46,7 @@ export const PROMISES: readonly Promised[] = [
       proof('integration/cluster/lease', 'a global revocation waits for the lease of a region that is cut off'),
       proof('integration/cluster/lease', 'waits for whatever the one before may have granted'),
       proof('shared/freshness/grants', 'nobody counts as covered who may still judge without the revocation'),
+      proof('primary/api/global-wait', 'also when it is none of the configured replicas any more'),
     ],
   },
   {

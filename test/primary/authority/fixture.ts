@@ -38,6 +38,7 @@ export function freshState(): AuthorityState {
     thirdParties: new Map(),
     signingKeys: [{ id: 1, sealed: SIGNING_KEY }],
     revocations: new Revocations({ seed: Buffer.alloc(TABLE_SEED_BYTES) }),
+    newest: new Map(),
     undo: [],
     requests: new Map(),
     issue: resumeNonces(0),

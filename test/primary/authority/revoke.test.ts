@@ -223,6 +223,19 @@ test('revoking what is revoked appends no second row, says so, and is in the aud
   expect(audited).toBe(2 + 1 + 2 * repeatable.length)
 })
 
+test('what was revoked before is answered with a number of its own org, which says nothing of what others revoke', () => {
+  const tester = new Tester()
+  tester.createOrg('other')
+  const { id } = tester.mint().answer as Minted
+  const command = { kind: 'token.revoke', ...parseTokenId(id), expiresAt: 0, recorded: true, ...why } as const
+  expect(tester.do(command).answer).toMatchObject({ seq: 1, already: false })
+  tester.revokeIssued('other')
+  tester.disable('other')
+  expect(tester.do(command).answer).toMatchObject({ seq: 1, already: true })
+  tester.revokeIssued('acme')
+  expect(tester.do(command).answer).toMatchObject({ seq: 4, already: true })
+})
+
 test('once something was minted since, the same cut-off is a new one', () => {
   const tester = new Tester()
   tester.issued('acme', 'alice')

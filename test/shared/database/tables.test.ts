@@ -8,6 +8,7 @@ import type { Command, Minted, ThirdPartyAdded } from '../../../primary/authorit
 import { step } from '../../../primary/authority/step.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { thirdPartyContext } from '../../../primary/authority/kek.ts'
+import { newestOf } from '../../../primary/authority/state.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
@@ -287,12 +288,13 @@ test('of known revocations only later ones are read: also those whose transactio
     return { kind: 'token.revoke', actor: ACTOR, ...parseTokenId(id), expiresAt: 0, recorded: true, reason: '' }
   }
   run(db, [revoke(first)])
-  const { revocations } = loadState(db, [KEK], systemEntropy)
+  const { revocations, newest } = loadState(db, [KEK], systemEntropy)
   run(db, [revoke(second)])
   // As if it were read no more: what is known is taken over as it is.
   db.exec('DELETE FROM revocations WHERE seq = 1')
-  const state = loadState(db, [KEK], systemEntropy, { revocations, seq: 1 })
+  const state = loadState(db, [KEK], systemEntropy, { revocations, newest, seq: 1 })
   expect(state.revocations).toBe(revocations)
+  expect(newestOf(state, 'acme')).toBe(2)
   for (const { id } of [first, second])
     expect(revocations.revoked(parseTokenId(id).kid, parseTokenId(id).nonce)).toBe(true)
 })
