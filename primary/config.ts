@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import {
   clusterName,
-  cronText,
   kekSettings,
   listenAddress,
   logSettings,
@@ -13,6 +12,7 @@ import {
   type MetricsSettings,
   type PeerEntry,
 } from '../shared/config/node-config.ts'
+import { cronText } from '../shared/config/cron-text.ts'
 import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
 import type { DurabilitySettings } from './durability/durability.ts'
 import { pathText } from '../shared/config/read-config.ts'

@@ -16,6 +16,7 @@ import type { OutputDrops } from '../shared/protocol/status.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Service } from '../shared/service/run-service.ts'
+import { whileBelieved } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { requireOpen, requireTime, type WritesState } from './api/gate.ts'
 import { type Calls, openCalls } from './api/open-calls.ts'
@@ -72,13 +73,15 @@ export class Primary implements Service {
 
   private constructor(options: PrimaryOptions) {
     const { config, kek, previousKeks = [], log, flags = NO_FLAGS, host = systemHost } = options
-    const { clock, entropy, schedule } = host
+    const { clock, entropy } = host
+    // While the time is in doubt nothing runs but uploads, which have no schedule.
+    const schedule = whileBelieved(host.schedule, () => this.#granting.time.credible)
     const ring = [kek, ...previousKeks] as const
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
-    this.#host = host
+    this.#host = { ...host, schedule }
     this.#startedMs = clock.monotonicMs()
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)

@@ -1,8 +1,8 @@
 /** The replica's configuration file. Every key is documented here and in the README; unknown keys are errors. */
 import { z } from 'zod'
+import { cronText } from '../shared/config/cron-text.ts'
 import {
   clusterName,
-  cronText,
   kekSettings,
   listenAddress,
   logSettings,

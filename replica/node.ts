@@ -20,6 +20,7 @@ import type { Kek } from '../shared/sealing.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Service } from '../shared/service/run-service.ts'
+import { whileBelieved } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
@@ -131,7 +132,11 @@ export class Replica implements Service {
     this.#upkeep = new Upkeep({
       config,
       alarms: this.#alarms,
-      host,
+      // While the time is in doubt nothing runs.
+      host: {
+        ...host,
+        schedule: whileBelieved(host.schedule, () => this.#freshness.time(this.#freshness.now()).credible),
+      },
       log,
       copy: this.#copy,
       tables: this.#tables,

@@ -59,13 +59,16 @@ function addPrint(config: Command, terminal: Terminal): void {
     .action(async (file: string, options: ConfigOptions) => {
       const kind = kindOf(file, options)
       const values = redacted(file, await readAs(kind, file))
-      terminal.answer({ kind, file, config: values }, stringify(values).trimEnd().split('\n'))
+      const lines = stringify(values).trimEnd().split('\n')
+      terminal.answer({ kind, file, config: values }, kind === 'profile' ? lines : [SCHEDULES_IN_UTC, ...lines])
     })
   explain(command, {
     examples: ['macaroond config print replica.toml'],
-    json: ['{"kind", "file", "config": {…}}, keys as in the file'],
+    json: ['{"kind", "file", "config": {…}}, keys as in the file; schedules are in UTC'],
   })
 }
+
+const SCHEDULES_IN_UTC = '# schedules are in UTC'
 
 function withFile(command: Command): Command {
   return command

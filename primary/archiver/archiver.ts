@@ -36,6 +36,7 @@ export class Archiver {
   readonly #worker: ArchiveWorker
   readonly #stopping = new AbortController()
   readonly #firstClaim = Promise.withResolvers<void>()
+  /** Monotonic milliseconds: what ran last is not moved by a clock that is set. */
   readonly #doneAtMs = new Map<JobName, number>()
   readonly #archived = new Threshold()
   #state: ArchiverState
@@ -95,7 +96,7 @@ export class Archiver {
       files: files.size,
       bytes: [...files.values()].reduce((sum, { bytes }) => sum + bytes, 0),
       lastDrill: this.#worker.lastDrill,
-      jobs: JOBS.map((job) => ({ job, doneAtMs: this.#doneAtMs.get(job) ?? null })),
+      jobs: JOBS.map((job) => ({ job, doneAtMs: this.#wallMs(this.#doneAtMs.get(job)) })),
       alerts: this.alerts.map(({ text }) => text),
     }
   }
@@ -107,6 +108,12 @@ export class Archiver {
 
   get location(): string {
     return this.#options.location
+  }
+
+  /** By the wall clock as it is now. */
+  #wallMs(monotonicMs: number | undefined): number | null {
+    const { clock } = this.#options
+    return monotonicMs === undefined ? null : Math.round(clock.wallMs() - (clock.monotonicMs() - monotonicMs))
   }
 
   #step(event: ArchiverEvent): void {
@@ -139,7 +146,7 @@ export class Archiver {
     let event: ArchiverEvent
     try {
       event = await this.#worker.do(work, false)
-      if (work.job === 'drill') this.#doneAtMs.set(work.job, this.#options.clock.wallMs())
+      if (work.job === 'drill') this.#doneAtMs.set(work.job, this.#options.clock.monotonicMs())
     } catch (error) {
       const report = reportOf(error)
       if (!this.#stopping.signal.aborted) this.#options.log.error({ work, error: report }, 'archiving failed')
@@ -154,7 +161,7 @@ export class Archiver {
     try {
       event = await this.#worker.do(work, this.#state.needsSnapshot)
       if (event.kind === 'claimed') this.#claimed(event.archived)
-      if (work.kind === 'job') this.#doneAtMs.set(work.job, this.#options.clock.wallMs())
+      if (work.kind === 'job') this.#doneAtMs.set(work.job, this.#options.clock.monotonicMs())
     } catch (error) {
       event = this.#failed(work, error)
     }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { locationProblem } from '../../shared/archive/open-archive.ts'
 import type { RetentionRules } from '../../shared/archive/retention-plan.ts'
-import { cronText } from '../../shared/config/node-config.ts'
+import { cronText } from '../../shared/config/cron-text.ts'
 import { pathText } from '../../shared/config/read-config.ts'
 import type { ArchiverRules, JobName } from './state.ts'
 
@@ -35,7 +35,7 @@ export interface ArchiveConfig {
   readonly schedule: ArchiveSchedule
 }
 
-/** When what is done, in cron fields and local time. */
+/** When what is done, in cron fields and UTC. */
 export interface ArchiveSchedule {
   /** Merging: level 1 from single transactions, 2 from 1, 3 from 2. */
   readonly level_1: string

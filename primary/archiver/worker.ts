@@ -53,6 +53,9 @@ interface Opened {
   readonly manifest: ManifestWriter
 }
 
+/** When, by the monotonic clock: a clock that is set does not move it. */
+type LastDrill = Omit<NonNullable<ArchiveStatus['lastDrill']>, 'atMs'> & { readonly begunMs: number }
+
 const NO_FILES: ReadonlyMap<string, ArchivedFile> = new Map()
 
 export class ArchiveWorker {
@@ -60,7 +63,7 @@ export class ArchiveWorker {
   readonly #sober: SoberClock
   readonly #signal: AbortSignal
   #open: Opened | undefined
-  #lastDrill: ArchiveStatus['lastDrill'] = null
+  #lastDrill: LastDrill | undefined
   /** A file is on its way to the archive: what looks like a leftover may be a part of it. */
   #putting = false
   #snapshotPut: PutSnapshot | undefined
@@ -77,7 +80,10 @@ export class ArchiveWorker {
   }
 
   get lastDrill(): ArchiveStatus['lastDrill'] {
-    return this.#lastDrill
+    const { clock } = this.#options
+    if (this.#lastDrill === undefined) return null
+    const { begunMs, ...drilled } = this.#lastDrill
+    return { atMs: Math.round(clock.wallMs() - (clock.monotonicMs() - begunMs)), ...drilled }
   }
 
   /** `leads`: the archive cannot go on from the log, so the next snapshot is its new beginning. */
@@ -201,15 +207,16 @@ export class ArchiveWorker {
     const { cluster, ring, location, signingKey, scratch, clock, entropy, drill, onDrilled } = this.#options
     const { publicKey } = signingKey
     const path = `${scratch}-drill.tmp`
+    const begunMs = clock.monotonicMs()
     const nowMs = clock.wallMs()
     const order = { location, publicKey, cluster, ring, draw: entropy.uniform(), path, nowMs }
     try {
       const drilled = await drill(order, this.#signal)
-      this.#lastDrill = { atMs: nowMs, ok: true, txid: drilled.txid, error: null }
+      this.#lastDrill = { begunMs, ok: true, txid: drilled.txid, error: null }
       onDrilled(drilled)
     } catch (error) {
       if (this.#signal.aborted) return
-      this.#lastDrill = { atMs: nowMs, ok: false, txid: null, error: reportOf(error).message }
+      this.#lastDrill = { begunMs, ok: false, txid: null, error: reportOf(error).message }
       if (error instanceof MacaroondError) onDrilled(error)
       throw error
     }

@@ -82,9 +82,6 @@ export const metricsSettings: z.ZodType<MetricsSettings> = z
   .strictObject({ listen: listenAddress.optional() })
   .prefault({})
 
-/** Five or six fields of cron; node-cron checks the rest when the job is made. */
-export const cronText: z.ZodString = z.string().regex(/^\S+( \S+){4,5}$/, 'a schedule has five or six cron fields')
-
 /** A peer that may dial in: who it is, what it may do. Signers name the orgs they act for, `*` for all. */
 export interface PeerEntry {
   readonly id: string

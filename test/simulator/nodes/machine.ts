@@ -74,7 +74,12 @@ export class Life implements Owner {
       clock: this.#clock(() => random.fraction()),
       entropy,
       transport: world.network.transportOf(this),
-      schedule: ({ name, run }) => this.#recur(JOBS_MS[name], run, () => random.fraction()),
+      schedule: ({ name, run, mayRun = () => true }) =>
+        this.#recur(
+          JOBS_MS[name],
+          () => (mayRun() ? run() : Promise.resolve()),
+          () => random.fraction(),
+        ),
     }
   }
 

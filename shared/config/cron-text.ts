@@ -1,0 +1,9 @@
+/** Schedules in a configuration. */
+import { z } from 'zod'
+import { nextRuns } from '../service/schedule.ts'
+
+/** Five or six fields of cron, in UTC, that some moment fits. */
+export const cronText: z.ZodString = z
+  .string()
+  .regex(/^\S+( \S+){4,5}$/, 'a schedule has five or six cron fields')
+  .refine((at) => nextRuns(at, 1) !== undefined, 'the fields are not those of cron, or no moment ever fits them')
