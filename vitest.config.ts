@@ -35,6 +35,8 @@ const config: ViteUserConfig = defineConfig({
       project('partition', 900_000, 'test/chaos/partition/*.test.ts'),
       // Against other implementations: Debian's libmacaroons-dev, python3-pymacaroons and nginx-light, npm's macaroon, and Go.
       project('interop', 300_000),
+      // From earlier versions, as they are kept beside the tests.
+      project('upgrade', 180_000),
       project('fuzz', 3_600_000),
     ],
   },

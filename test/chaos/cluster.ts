@@ -86,6 +86,11 @@ export class Cluster {
     return cluster
   }
 
+  /** Of the operator, for clients of other versions. */
+  get operatorSeed(): Uint8Array {
+    return this.#operator.privateKey.raw.subarray(0, 32)
+  }
+
   workerIdentity(name: string): string {
     return join(this.root, `${name}.identity`)
   }
@@ -102,7 +107,7 @@ export class Cluster {
   }
 
   async signerOf({ address, peerId }: NodeFiles, timeoutMs: number): Promise<Signer> {
-    const identity = this.#operator.privateKey.raw.subarray(0, 32)
+    const identity = this.operatorSeed
     const signer = await createSigner({ cluster: CLUSTER, identity, primary: { address, peerId }, timeoutMs })
     this.#clients.push(signer)
     return signer
@@ -110,10 +115,9 @@ export class Cluster {
 
   async verifier(replica: NodeFiles, timeoutMs: number = CALL_TIMEOUT_MS): Promise<Verifier> {
     const { address, peerId } = replica
-    const identity = this.#operator.privateKey.raw.subarray(0, 32)
     const verifier = await createVerifier({
       cluster: CLUSTER,
-      identity,
+      identity: this.operatorSeed,
       replicas: [{ address, peerId }],
       timeoutMs,
       cache: false,

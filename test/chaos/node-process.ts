@@ -10,6 +10,8 @@ import type { AimOrder, Role } from './kill-point/aim.ts'
 export interface NodeStart {
   readonly role: Role
   readonly config: string
+  /** The command line of an installed version, in place of this checkout's node. */
+  readonly program?: string
   readonly aim?: AimOrder | undefined
   /** Words in front of the command, such as those that run it on another host. */
   readonly on?: readonly string[]
@@ -55,9 +57,10 @@ export class NodeProcess {
     return this.#child.pid ?? 0
   }
 
-  static start({ role, config, aim, on = [], imports = [], env: more = {}, as }: NodeStart): NodeProcess {
+  static start({ role, config, program, aim, on = [], imports = [], env: more = {}, as }: NodeStart): NodeProcess {
     const preloads = aim === undefined ? imports : [PRELOAD, ...imports]
-    const args = [...preloads.flatMap((path) => ['--import', path]), CHILD, role, config]
+    const node = program === undefined ? [CHILD, role, config] : [program, role, '--config', config]
+    const args = [...preloads.flatMap((path) => ['--import', path]), ...node]
     const [command, ...words] = [...on, process.execPath] as const
     const env = {
       ...process.env,
