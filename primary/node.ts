@@ -106,7 +106,6 @@ export class Primary implements Service {
       onFatal: (error) => this.#stopAtOnce(error),
     })
     this.#gate = this.#openGate()
-    if (this.#gate.confirmed) this.#writer.migrate()
     const { purge: at } = config.maintenance
     this.#purging = new Purging({ db, writer: this.#writer, host: this.#host, at, log })
     this.#signingKey = readSigningKey(db, ring, config.cluster)
@@ -137,6 +136,8 @@ export class Primary implements Service {
     const { config, identity, log } = options
     const { clock, transport } = primary.#host
     await primary.#startArchiving()
+    // With no witness to wait for; only now, because the archive may have said that another primary leads.
+    if (primary.#gate.confirmed) primary.#writer.migrate()
     primary.#listener = await listen({
       address: config.listen,
       identity,

@@ -11,6 +11,7 @@ import type { HistorySource } from '../../../primary/archiver/source.ts'
 import { upload } from '../../../primary/archiver/upload.ts'
 import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { migrate } from '../../../primary/store/migrate.ts'
 import { claimEpoch } from '../../../shared/archive/epoch-claim.ts'
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
 import { ManifestWriter, readManifest } from '../../../shared/archive/manifest-store.ts'
@@ -23,6 +24,8 @@ import { sha256 } from '../../../shared/crypto.ts'
 import { readSigningKey, type SigningKey } from '../../../shared/database/signing-key.ts'
 import { epoch as asEpoch, timeline as asTimeline, txid as asTxid, type Txid } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
+import type { Connection } from '../../../shared/sqlite/connection.ts'
+import { asSchema4 } from '../../primary/store/schema-4.ts'
 
 export const CLUSTER = 'test'
 export const RING: readonly Kek[] = [kekFromHex('ab'.repeat(32))]
@@ -74,6 +77,15 @@ export class Authority {
     return authority
   }
 
+  /** With a database as 0.1.0 made it. */
+  static async ofSchema4(): Promise<Authority> {
+    const storage = await DirectoryStorage.open(scratch())
+    const authority = new Authority((own) => own.#open(asSchema4), storage, storage)
+    onTestFinished(() => authority.#log.close())
+    authority.#record()
+    return authority
+  }
+
   get archive(): string {
     return this.#storage.location
   }
@@ -99,6 +111,15 @@ export class Authority {
     this.nowMs += afterMs
     const { db } = this.#log
     db.exec(`BEGIN IMMEDIATE; ${sql}; UPDATE meta SET txid = txid + 1; COMMIT`)
+    this.#log.captureCommit()
+    this.#record()
+  }
+
+  /** The transaction that brings the database to this version's schema. */
+  migrate(): void {
+    this.nowMs += 10
+    const { db } = this.#log
+    db.transaction(() => migrate(db, this.nowMs)).immediate()
     this.#log.captureCommit()
     this.#record()
   }
@@ -192,7 +213,7 @@ export class Authority {
     return { txid: plan.point.txid, hash: sha256(readFileSync(path)).toString('hex') }
   }
 
-  #open(): CommitLog {
+  #open(made: (db: Connection) => void = () => undefined): CommitLog {
     return new CommitLog({
       database: join(this.folder, 'macaroond.db'),
       logFolder: join(this.folder, 'log'),
@@ -200,8 +221,10 @@ export class Authority {
       cluster: CLUSTER,
       clock: this.#clock,
       initialize: (db) => {
-        if (isEmptyDatabase(db))
+        if (isEmptyDatabase(db)) {
           createDatabase(db, { cluster: CLUSTER, kek: RING[0]!, clock: this.#clock, entropy: systemEntropy })
+          made(db)
+        }
         // Speed of the tests only; that commits are synced is tested elsewhere.
         db.pragma('synchronous = OFF')
       },
