@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
+import { type Configured, isSameConfiguration } from '../shared/database/configured.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKeyFile } from '../shared/database/signing-key-file.ts'
@@ -23,6 +24,7 @@ import { type Calls, openCalls } from './api/open-calls.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
+import type { Command } from './authority/commands.ts'
 import type { Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
@@ -102,6 +104,7 @@ export class Primary implements Service {
       believed: () => requireTime(this.#granting.time),
       entropy,
       ring,
+      due: ({ configured }) => this.#configurationDue(configured),
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
@@ -169,6 +172,7 @@ export class Primary implements Service {
   reload(): void {
     const { peers, ...rest } = this.#options.reread()
     this.#peers.replace(peers)
+    this.#settling.look()
     const { peers: _, ...inForce } = this.#options.config
     if (isDeepStrictEqual(rest, inForce)) return
     this.#options.log.warn('of the configuration only `peers` changes at run time; the rest needs a restart')
@@ -303,6 +307,8 @@ export class Primary implements Service {
       state: () => this.#writer.state,
       submit: (command) => this.#writer.submit(command),
       open: () => this.writes === 'open',
+      configurationDue: () => this.#configurationDue(this.#writer.state.configured) !== undefined,
+      nudge: () => this.#writer.nudge(),
       leaseMs: this.#options.config.freshness.lease_ms,
       everyReplicaJoined: () => this.#everyReplicaJoined(),
       oldPrimaryStopped,
@@ -334,6 +340,17 @@ export class Primary implements Service {
 
   #replicas(): readonly KnownPeer[] {
     return this.#peers.all().filter(({ role }) => role === 'replica')
+  }
+
+  /** Of a configuration that the database does not remember as it is now. */
+  #configurationDue(noted: Configured | undefined): Command | undefined {
+    const replicas = this.#replicas().map(({ id, region }) => ({ peerId: String(id), region: region ?? '' }))
+    const { level: durability } = this.#durability
+    const { degraded } = this.#options.config.durability
+    const byId = replicas.toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
+    const configured = { replicas: byId, durability, degraded }
+    if (isSameConfiguration(noted, configured)) return undefined
+    return { kind: 'configuration.note', actor: { text: 'primary' }, configured }
   }
 
   #replicaNames(): readonly string[] {

@@ -1,4 +1,5 @@
 /** What can be asked of the authority, and what it answers. Positions are added when the answer is durable. */
+import type { Configured } from '../../shared/database/configured.ts'
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
 import type { RevokeAnswer, TokensOnRecord } from '../../shared/protocol/revoke.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
@@ -113,6 +114,8 @@ export type Command =
     }
   /** Leases of freshness may be this long from now on. */
   | { readonly kind: 'lease.raise'; readonly actor: Actor; readonly leaseMs: number }
+  /** Who may acknowledge revocations from now on, and what they must reach: written before the first that rests on it. */
+  | { readonly kind: 'configuration.note'; readonly actor: Actor; readonly configured: Configured }
   /** Nobody follows an earlier epoch any more: revocations may be acknowledged. */
   | { readonly kind: 'epoch.settle'; readonly actor: Actor; readonly because: string }
   /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */

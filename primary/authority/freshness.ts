@@ -1,4 +1,7 @@
-/** What the authority writes down for the leases of freshness: how long they may be, and that an epoch is everybody's. */
+/**
+ * What the authority writes down of its own service: how long leases may be, that an epoch is everybody's, and who may
+ * acknowledge revocations.
+ */
 import type { Command } from './commands.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
@@ -20,6 +23,24 @@ export function settleEpoch(
 ): Decision {
   state.settledEpoch = state.epoch
   return noted({ actor, action: 'epoch.settle', detail: { epoch: state.epoch, because } }, moment)
+}
+
+export function noteConfiguration(
+  state: AuthorityState,
+  { actor, configured }: Extract<Command, { kind: 'configuration.note' }>,
+  moment: Moment,
+): Decision {
+  const { replicas, durability, degraded } = configured
+  state.configured = configured
+  const detail = { durability, degraded, replicas: replicas.map(({ peerId }) => peerId).join(' ') }
+  return {
+    ...noted({ actor, action: 'configuration.note', detail }, moment),
+    rows: [
+      { table: 'configured_replicas removed', row: {} },
+      ...replicas.map((row) => ({ table: 'configured_replicas', row }) as const),
+      { table: 'meta configured', row: { durability, degraded } },
+    ],
+  }
 }
 
 function noted(

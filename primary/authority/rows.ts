@@ -1,5 +1,6 @@
 /** What a decision of the authority writes: plain rows, so that the core that decides needs no database. */
 import type { AuditRow } from '../../shared/database/audit-chain.ts'
+import type { Configured, ConfiguredReplica } from '../../shared/database/configured.ts'
 import type { Epoch, Kid, Nonce, Txid } from '../../shared/ids.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
@@ -88,4 +89,7 @@ export type Row =
   | { readonly table: 'requests'; readonly row: RequestRow }
   /** That one and all before it. */
   | { readonly table: 'requests removed'; readonly row: Pick<RequestRow, 'seq'> }
+  | { readonly table: 'configured_replicas'; readonly row: ConfiguredReplica }
+  | { readonly table: 'configured_replicas removed'; readonly row: Readonly<Record<never, never>> }
+  | { readonly table: 'meta configured'; readonly row: Pick<Configured, 'durability' | 'degraded'> }
   | { readonly table: 'audit'; readonly row: AuditRow }

@@ -1,6 +1,7 @@
 /** What the authority knows when it decides: loaded from the database at start, changed by `step` alone. */
 import type { AuditHead } from '../../shared/database/audit-chain.ts'
 import type { StoredSigningKey } from '../../shared/database/signing-key.ts'
+import type { Configured } from '../../shared/database/configured.ts'
 import type { Epoch, Kid, Timeline, Txid } from '../../shared/ids.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
@@ -71,6 +72,8 @@ export interface AuthorityState {
   audit: AuditHead
   /** The longest lease of freshness that may be granted: a longer one is written down first. */
   leaseMsMax: number
+  /** What the database remembers of the primary's configuration; undefined before it was written. */
+  configured: Configured | undefined
   settledEpoch: number
 }
 

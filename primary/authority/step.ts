@@ -9,7 +9,7 @@ import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
 import { discharge } from './discharge.ts'
 import { exchange } from './exchange.ts'
-import { raiseLease, settleEpoch } from './freshness.ts'
+import { noteConfiguration, raiseLease, settleEpoch } from './freshness.ts'
 import { rotateKek } from './kek.ts'
 import { mint } from './mint.ts'
 import { createOrg, rotateKey } from './org.ts'
@@ -93,6 +93,8 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return removeThirdParty(state, command, moment)
     case 'lease.raise':
       return raiseLease(state, command, moment)
+    case 'configuration.note':
+      return noteConfiguration(state, command, moment)
     case 'epoch.settle':
       return settleEpoch(state, command, moment)
     case 'replica.refused':

@@ -56,6 +56,8 @@ export interface GroupWriterOptions {
   readonly believed: () => BelievedTime
   readonly entropy: Entropy
   readonly ring: readonly Kek[]
+  /** What must be written before anything else is: it comes first in the next group. */
+  readonly due?: (state: AuthorityState) => Command | undefined
   /** Throws when writes are not taken now (not confirmed by a replica, disk full, stopping). */
   readonly gate: () => void
   /** An error after which nothing may be written any more. */
@@ -115,6 +117,11 @@ export class GroupWriter {
     })
   }
 
+  /** Writes what is due although nothing else waits. */
+  nudge(): void {
+    this.#schedule()
+  }
+
   /** Before the first write of this process, once its position is confirmed. What it throws ends the process. */
   migrate(): void {
     if (!this.#options.port.migrate()) return
@@ -150,13 +157,20 @@ export class GroupWriter {
     for (const { command } of presented) this.#presentedChars -= charsOf(command)
     const group = [...urgent, ...plain, ...presented]
     this.#lastGroup = group.length
-    if (group.length > 0) this.#commit(group)
+    if (group.length > 0 || this.#due().length > 0) this.#commit(group)
     if (this.#waiting > 0) this.#schedule()
   }
 
-  #commit(group: Pending[]): void {
+  /** Nobody waits for it, and what keeps it out keeps the whole group out. */
+  #due(): readonly Pending[] {
+    const command = this.#options.due?.(this.#state)
+    return command === undefined ? [] : [{ command, resolve: () => undefined, reject: () => undefined }]
+  }
+
+  #commit(asked: Pending[]): void {
     const { port, clock } = this.#options
     const done: { pending: Pending; outcome: Outcome }[] = []
+    const group = [...this.#due(), ...asked]
     try {
       this.#options.gate()
       port.begin()

@@ -14,6 +14,9 @@ export interface SettlingOptions {
   /** Whether writes are taken now. */
   readonly open: () => boolean
   readonly leaseMs: number
+  /** Whether the database remembers another configuration; `nudge` writes this one down. */
+  readonly configurationDue: () => boolean
+  readonly nudge: () => void
   /** Whether every configured replica has pages of this epoch on its disk. */
   readonly everyReplicaJoined: () => boolean
   /** The operator's word that no primary of an earlier epoch lives. */
@@ -38,7 +41,8 @@ export class Settling {
   look(): void {
     const { submit, open, log } = this.#options
     const command = this.#due()
-    if (command === undefined || this.#writing || this.#closed) return
+    if (this.#writing || this.#closed) return
+    if (command === undefined) return this.#noteConfiguration()
     if (!open()) return this.#lookAgain()
     this.#writing = true
     submit(command)
@@ -48,6 +52,14 @@ export class Settling {
         this.#writing = false
         this.#lookAgain()
       })
+  }
+
+  /** Any other write takes it along; this is for a primary that is asked for nothing. */
+  #noteConfiguration(): void {
+    const { configurationDue, open, nudge } = this.#options
+    if (!configurationDue()) return
+    if (open()) nudge()
+    this.#lookAgain()
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 /** Builds the authority's state from its database: at start, and again after a transaction that failed. */
 import type { Entropy } from '../../shared/clock.ts'
+import { readConfigured } from '../../shared/database/configured.ts'
 import { KeyReader, readOrgs, type KeyRecord, type OrgRecord } from '../../shared/database/keys.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { readSigningKeys } from '../../shared/database/signing-key.ts'
@@ -57,6 +58,7 @@ export function loadState(
     revocationSeq: meta.revocationSeq,
     audit: { seq: meta.auditSeq, hash: meta.auditHead },
     leaseMsMax: meta.leaseMsMax,
+    configured: readConfigured(db),
     settledEpoch: meta.settledEpoch,
   }
 }

@@ -24,6 +24,9 @@ const STATEMENTS = {
   requests: 'INSERT INTO requests (seq, id, digest, answer, epoch, txid, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)',
   'requests removed': 'DELETE FROM requests WHERE seq <= ?',
   service_tokens: 'INSERT INTO service_tokens (kid, nonce, ancestors, stripped, at_ms) VALUES (?, ?, ?, ?, ?)',
+  configured_replicas: 'INSERT INTO configured_replicas (peer_id, region) VALUES (?, ?)',
+  'configured_replicas removed': 'DELETE FROM configured_replicas',
+  'meta configured': 'UPDATE meta SET durability = ?, degraded = ?',
   audit: 'INSERT INTO audit (seq, at_ms, actor, action, org, target, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
 } as const satisfies Readonly<Record<Row['table'], string>>
 
@@ -92,6 +95,12 @@ function valuesOf({ table, row }: Row): unknown[] {
       return [row.seq]
     case 'service_tokens':
       return [hex(row.kid), hex(row.nonce), namesOf(row.ancestors), row.stripped, row.atMs]
+    case 'configured_replicas':
+      return [row.peerId, row.region]
+    case 'configured_replicas removed':
+      return []
+    case 'meta configured':
+      return [row.durability, row.degraded ? 1 : 0]
     case 'audit':
       return [row.seq, row.atMs, row.actor, row.action, row.org, row.target, row.detail, row.hash]
   }

@@ -48,6 +48,7 @@ export function freshState(): AuthorityState {
     revocationSeq: 0,
     audit: { seq: 0, hash: AUDIT_GENESIS },
     leaseMsMax: 0,
+    configured: undefined,
     settledEpoch: 1,
   }
 }

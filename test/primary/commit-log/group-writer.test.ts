@@ -68,7 +68,7 @@ interface Bench {
 }
 
 /** `tickMs`: by how much every look at the monotonic clock moves it on. */
-function bench(tickMs = 0): Bench {
+function bench(tickMs = 0, due?: (state: AuthorityState) => Command | undefined): Bench {
   const port = new MemoryPort()
   const fatal: unknown[] = []
   let monotonicMs = 0
@@ -79,6 +79,7 @@ function bench(tickMs = 0): Bench {
     believed: () => ({ earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 }),
     entropy: countingEntropy(),
     ring: [KEK],
+    ...(due === undefined ? {} : { due }),
     gate: () => {
       if (parts.gate !== undefined) throw parts.gate
     },
@@ -109,6 +110,22 @@ test('commands that come together share one transaction and one position', async
   const [first, second] = await Promise.all([writer.submit(createOrg('a')), writer.submit(createOrg('b'))])
   expect(port.committed).toHaveLength(1)
   expect(first.position).toBe(second.position)
+})
+
+test('what is due comes before a revocation, in the same transaction, and alone where nobody asks for anything', async () => {
+  const configured = { replicas: [], durability: 'local', degraded: false } as const
+  const note = { kind: 'configuration.note', actor: ACTOR, configured } as const
+  const { port, writer } = bench(0, (state) => (state.configured === undefined ? note : undefined))
+  await writer.submit(createOrg('acme'))
+  const actions = port.committed.map((rows) => rows.flatMap((one) => (one.table === 'audit' ? [one.row.action] : [])))
+  expect(actions).toEqual([['configuration.note', 'org.create']])
+  const idle = bench(0, (state) => (state.configured === undefined ? note : undefined))
+  idle.writer.nudge()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(idle.port.committed).toHaveLength(1)
+  idle.writer.nudge()
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(idle.port.committed).toHaveLength(1)
 })
 
 test('a refused command does not hurt its group', async () => {

@@ -22,6 +22,8 @@ function authority(changes: Partial<Settled> = {}, options: Partial<SettlingOpti
     state: () => state,
     submit,
     open: () => true,
+    configurationDue: () => false,
+    nudge: () => undefined,
     leaseMs: 5_000,
     everyReplicaJoined: () => false,
     oldPrimaryStopped: false,
@@ -65,4 +67,20 @@ test('what is not taken now is tried again', async () => {
   open = true
   await delay(600)
   expect(told).toMatchObject([{ kind: 'lease.raise' }])
+})
+
+test('a configuration that the database does not remember is written down, once writes are open', () => {
+  let nudges = 0
+  let [due, isOpen] = [true, false]
+  const options = { configurationDue: () => due, nudge: () => (nudges += 1), open: () => isOpen }
+  const { settling, told } = authority({}, options)
+  settling.look()
+  expect(nudges).toBe(0)
+  isOpen = true
+  settling.look()
+  expect(nudges).toBe(1)
+  due = false
+  settling.look()
+  expect(nudges).toBe(1)
+  expect(told).toEqual([])
 })

@@ -1,0 +1,52 @@
+/** What the database remembers of the primary's configuration: a restore finds out from it whom it has to ask. */
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type Configured, readConfigured } from '../../../shared/database/configured.ts'
+import { openReader } from '../../../shared/sqlite/connection.ts'
+import { Cluster, identityOf, until } from './harness.ts'
+
+/** Read at a place that no node of this process has open. */
+function remembered(folder: string): { configured: Configured | undefined; audit: readonly string[] } {
+  const db = openReader(join(folder, 'macaroond.db'))
+  try {
+    const select = "SELECT detail FROM audit WHERE action = 'configuration.note' ORDER BY seq"
+    return { configured: readConfigured(db), audit: db.prepare<[], string>(select).pluck().all() }
+  } finally {
+    db.close()
+  }
+}
+
+const replicas = (...regions: readonly ('fra' | 'sin')[]): Configured['replicas'] =>
+  regions
+    .map((region) => ({ peerId: String(identityOf(region).peerId), region }))
+    .toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
+
+test('a primary writes down its replicas and what revocations must reach, and again whenever they change', async () => {
+  const cluster = await Cluster.start({ regions: ['fra', 'sin'] })
+  await until(
+    async () => (await cluster.primaryStatus()).position.split('.')[1]! > '0000000000000001',
+    'it has written',
+  )
+  await cluster.stopPrimary()
+  const first = remembered(cluster.primaryFolder)
+  expect(first.configured).toEqual({ replicas: replicas('fra', 'sin'), durability: 'replica', degraded: false })
+  expect(first.audit).toHaveLength(1)
+  // Nothing is written for a configuration that is remembered.
+  await cluster.startPrimary({ alone: true })
+  await (await cluster.signer()).createOrg('acme')
+  await cluster.stopPrimary()
+  expect(remembered(cluster.primaryFolder).audit).toHaveLength(1)
+
+  await cluster.startPrimary({ durability: { degraded: true } })
+  await until(() => cluster.primary.writes === 'open', 'writes are open')
+  await cluster.stopReplica('sin')
+  cluster.peers = cluster.peers.filter(({ name }) => name !== 'sin')
+  cluster.primary.reload()
+  const signer = await cluster.signer()
+  const { id } = await signer.mint({ org: 'acme', subject: 'x' })
+  await signer.revoke({ id })
+  await cluster.stopPrimary()
+  const last = remembered(cluster.primaryFolder)
+  expect(last.configured).toEqual({ replicas: replicas('fra'), durability: 'replica', degraded: true })
+  expect(last.audit.length).toBeGreaterThan(1)
+})
