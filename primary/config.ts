@@ -17,7 +17,7 @@ import { archiveConfig, type ArchiveConfig } from './archiver/config.ts'
 import type { DurabilitySettings } from './durability/durability.ts'
 import { pathText } from '../shared/config/read-config.ts'
 import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../shared/freshness/bound.ts'
-import { CLOCK_RATE_ERROR_MAX, SERVICE_TTL_SECONDS_MAX } from '../shared/limits.ts'
+import { CLOCK_RATE_ERROR_MAX, LEASE_MS_MAX, SERVICE_TTL_SECONDS_MAX } from '../shared/limits.ts'
 import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
 
 export interface PrimaryConfig {
@@ -89,7 +89,7 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
     checkpoint: z.strictObject({ pages: z.number().int().min(100).max(1_000_000).default(2_000) }).prefault({}),
     freshness: z
       .strictObject({
-        lease_ms: z.number().min(100).max(3_600_000).default(FRESHNESS_DEFAULTS.lease_ms),
+        lease_ms: z.number().min(100).max(LEASE_MS_MAX).default(FRESHNESS_DEFAULTS.lease_ms),
         ping_ms: z.number().max(60_000).default(FRESHNESS_DEFAULTS.ping_ms),
         clock_rate_error: z.number().min(0).max(CLOCK_RATE_ERROR_MAX).default(FRESHNESS_DEFAULTS.clock_rate_error),
         decision_ms: z.number().min(1).default(FRESHNESS_DEFAULTS.decision_ms),

@@ -8,6 +8,7 @@ import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
+import { type Configured, readConfigured } from '../shared/database/configured.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
 import { answerAuditVerify } from '../shared/service/audit-verify.ts'
@@ -16,6 +17,7 @@ import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import { watchOutput, type ProcessOutput } from '../shared/output/process-output.ts'
 import type { OutputDrops } from '../shared/protocol/status.ts'
+import { KNOWS_CONFIGURED } from '../shared/protocol/known-revocations.ts'
 import type { Kek } from '../shared/sealing.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
@@ -276,17 +278,19 @@ export class Replica implements Service {
     if (connection.channel === 'feed') return this.#feed.serve(connection)
     const { log } = this.#options
     const { clock } = this.#host
-    if (connection.channel !== 'verify') return serveRpc(connection, { methods: this.#adminCalls(), clock, log }).done
+    if (connection.channel !== 'verify')
+      return serveRpc(connection, { methods: this.#adminCalls(connection), clock, log }).done
     const isGuest = this.#peers.find(connection.remotePeer) === undefined
     const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify)) : callsOf(this.#verify)
     const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
     await serveRpc(connection, { methods, clock, log, ...limits }).done
   }
 
-  #adminCalls(): Record<string, RpcMethod> {
+  #adminCalls({ hello }: Connection): Record<string, RpcMethod> {
+    const tells = understands(hello, KNOWS_CONFIGURED)
     return {
       status: () => this.status,
-      'revocations.known': (value) => this.#known(value),
+      'revocations.known': (value) => ({ ...this.#known(value), ...(tells ? { configured: this.#configured() } : {}) }),
       'audit.verify': (value) => answerAuditVerify(this.#source?.reader, value),
     }
   }
@@ -338,6 +342,11 @@ export class Replica implements Service {
     return knownRevocations({ source: this.#source, standing: this.#copy.standing, journalPath }, value)
   }
 
+  /** Null where the pages do not say it. */
+  #configured(): Configured | null {
+    return this.#source === undefined ? null : (readConfigured(this.#source.reader) ?? null)
+  }
+
   get status(): ReturnType<typeof replicaStatus> {
     return replicaStatus({
       config: this.#options.config,
@@ -351,6 +360,11 @@ export class Replica implements Service {
       linesDropped: this.#linesDropped(),
     })
   }
+}
+
+function understands(hello: unknown, word: string): boolean {
+  const words: unknown = typeof hello === 'object' && hello !== null && 'understands' in hello ? hello.understands : []
+  return Array.isArray(words) && words.includes(word)
 }
 
 function callsOf(api: VerifyApi): Record<string, RpcMethod> {

@@ -88,6 +88,7 @@ const KINDS = {
   archive_fenced: 'conflict',
   restore_target: 'failed',
   restore_unconfirmed: 'usage',
+  head_unwitnessed: 'usage',
 
   // channel
   connect_failed: 'unavailable',

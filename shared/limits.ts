@@ -138,6 +138,7 @@ export const REFUSED_BACKOFF_MS_MAX = 5_000
 export const CONNECTION_SETTLED_MS = 1_000
 
 // Freshness.
+export const LEASE_MS_MAX = 3_600_000
 export const PING_INTERVAL_MS_MIN = 20
 export const CLOCK_RATE_ERROR_MAX = 0.1
 /** Holders of leases at one grantor: beyond it none is given, and the holder answers unavailable. */
@@ -151,6 +152,9 @@ export const COVERAGE_WAIT_MS_MAX = 2_000
 export const CLOCK_JUMP_MS_MAX = 60_000
 /** How long a node may have been stopped before its clock alone does not say what time it is. */
 export const CLOCK_STOP_MS_MAX: number = 7 * 86_400_000
+
+/** Replicas that a configuration names, as a replica tells them to a restore. */
+export const REPLICAS_TOLD_MAX = 1_024
 
 // Shipping.
 export const PAGE_BYTES = 4096

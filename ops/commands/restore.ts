@@ -1,14 +1,16 @@
 import type { Command } from 'commander'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import type { Profile } from '../../shared/config/profile.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { hexKey, noAuthorityKey, parseAuthorityKey } from '../arguments/authority-key.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory } from '../arguments/options.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
 import { askedCluster, optionalProfileOf } from '../clients.ts'
+import { requireAnswers } from '../restore/questions.ts'
 import type { Preview, RestoreOptions } from '../restore/restore.ts'
+import type { ArchiveSource } from '../restore/source.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface Options {
@@ -24,6 +26,8 @@ interface Options {
   readonly withoutRevocations?: true
   readonly dryRun?: true
   readonly yes?: true
+  readonly acceptHead?: true
+  readonly acceptClock?: true
 }
 
 export function addRestore(parent: Command, terminal: Terminal): void {
@@ -31,7 +35,10 @@ export function addRestore(parent: Command, terminal: Terminal): void {
     .command('restore')
     .description('make a database as it was at any past transaction, with every revocation since')
     .option('--archive <place>', 'the archive: a directory, or s3://BUCKET/FOLDER')
-    .option('--from-replica <folder>', 'in place of an archive: the data folder of a stopped replica')
+    .option(
+      '--from-replica <folder>',
+      'the data folder of a stopped replica; with --archive it is compared with that one',
+    )
     .option('--at <time>', 'state at a moment: 2026-11-25T14:00:00Z, or "2 hours ago" (default: the newest)')
     .option('--txid <number>', 'state after a transaction, decimal or 16 hex digits')
     .option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s authority_key)')
@@ -40,7 +47,9 @@ export function addRestore(parent: Command, terminal: Terminal): void {
     .option('--newest <position>', 'the newest position you know of, to notice an old copy of the archive')
     .option('--without-revocations', 'DANGEROUS: tokens that were revoked after that moment are good again')
     .option('--dry-run', 'everything but the result: shows what would be done, and changes nothing')
-    .option('--yes', 'go on although something known could not be read, or revocations are left out')
+    .option('--yes', 'go on although something known is not read or not believed, or revocations are left out')
+    .option('--accept-head', 'go on although nobody who was read saw the newest state')
+    .option('--accept-clock', 'this machine’s clock is right, although what is restored is of a later time')
   mandatory(command, '--output <file>', 'the new database; never overwritten')
   command.action(async (options: Options, own: Command) => run(options, optionalProfileOf(own, terminal.env), terminal))
   explain(command, {
@@ -52,10 +61,11 @@ export function addRestore(parent: Command, terminal: Terminal): void {
     json: [
       '{"file", "plan": {"txid", "timestampMs", "files", "bytes", "estimatedSeconds", "next", "grain"} | null,',
       ' "carried": {"revocations", "sources": [{"from", "known", "carried"}]} | null, "unread", "remarks",',
+      ' "head": {"witnessed", "by" | "why"} | null, "waiting": [{"from", "revocations"}],',
       ' "begun": {"epoch", "timeline", "txid"} | null}; a dry run has no "begun", and "file" is null',
       'grain: "transaction" where the next state is the next transaction, "merged" where it is not, "newest"',
     ],
-    exit: '1 when the archive is damaged or does not have that state, 2 when it needs --yes, 5 when the file exists',
+    exit: '1 when the archive is damaged or does not have that state, 2 when it needs --yes or --accept-head, 5 when the file exists',
   })
 }
 
@@ -71,16 +81,24 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
     terminal.progress('')
     if (!terminal.json) for (const line of previewLines(preview)) terminal.say(line)
     if (options.dryRun === true) return false
-    requireYes(options, preview, terminal)
+    if (options.withoutRevocations === true)
+      terminal.say('WARNING: every token that was revoked after this moment will be good again')
+    requireAnswers(preview, {
+      yes: options.yes === true,
+      acceptHead: options.acceptHead === true,
+      withoutRevocations,
+    })
     return true
   }
   const restored = await restore({
     from: await sourceOf(options, profile),
+    publicKey: keyOf(options, profile),
     output,
     asked: profile === undefined ? undefined : askedCluster(profile),
     oldData,
     newest: options.newest === undefined ? undefined : parsePosition(options.newest),
     withoutRevocations,
+    acceptClock: options.acceptClock === true,
     clock: systemClock,
     entropy: systemEntropy,
     onProgress: (done, all) => terminal.progress(bar(done, all)),
@@ -95,32 +113,31 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
 }
 
 async function sourceOf(options: Options, profile: Profile | undefined): Promise<RestoreOptions['from']> {
-  const { archive, fromReplica, at, txid, key } = options
-  if ((archive === undefined) === (fromReplica === undefined)) {
-    throw new MacaroondError('usage', 'a restore has one source', { hint: 'give --archive, or --from-replica' })
+  const { archive, fromReplica, at, txid } = options
+  if (archive === undefined && fromReplica === undefined) {
+    throw new MacaroondError('usage', 'a restore has a source', { hint: 'give --archive, or --from-replica' })
   }
   const target = parseTarget({ at, txid }, systemClock.wallMs())
-  if (archive === undefined) {
-    if (target.kind === 'head') return { replica: fromReplica ?? '' }
+  const opened = archive === undefined ? undefined : await opening(archive, options, profile)
+  if (fromReplica !== undefined) {
+    if (target.kind === 'head') return { replica: fromReplica, comparedWith: opened }
     throw new MacaroondError('usage', 'a replica has its newest state only: --at and --txid need an archive')
   }
-  const { openSigned, openUnsigned } = await import('../restore/source.ts')
-  if (options.unsigned === true) return { archive: await openUnsigned(archive), target }
-  const known = key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
-  if (known === undefined) throw noAuthorityKey()
-  return { archive: await openSigned(archive, known), target }
+  assert(opened !== undefined, 'without a replica there is an archive')
+  return { archive: opened, target }
 }
 
-/** Throws restore_unconfirmed. */
-function requireYes({ yes, withoutRevocations }: Options, { unread }: Preview, terminal: Terminal): void {
-  if (withoutRevocations === true)
-    terminal.say('WARNING: every token that was revoked after this moment will be good again')
-  if (yes === true) return
-  const reasons = [...unread, ...(withoutRevocations === true ? ['revocations are left out'] : [])]
-  if (reasons.length === 0) return
-  throw new MacaroondError('restore_unconfirmed', `this restore can bring revoked tokens back: ${reasons.join('; ')}`, {
-    hint: 'make that readable and repeat it, or say --yes',
-  })
+async function opening(archive: string, options: Options, profile: Profile | undefined): Promise<ArchiveSource> {
+  const { openSigned, openUnsigned } = await import('../restore/source.ts')
+  if (options.unsigned === true) return openUnsigned(archive)
+  const key = keyOf(options, profile)
+  if (key === undefined) throw noAuthorityKey()
+  return openSigned(archive, key)
+}
+
+/** It comes from the operator, never from what is restored. */
+function keyOf({ key }: Options, profile: Profile | undefined): Uint8Array | undefined {
+  return key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
 }
 
 const BAR_CHARS = 30

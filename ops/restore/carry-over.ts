@@ -1,5 +1,6 @@
 /** Pure: what of all evidence a restored database lacks. */
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { revocationText } from './describe.ts'
 import { type Evidence, revocationName } from './evidence.ts'
 
 export interface CarryOver {
@@ -7,6 +8,8 @@ export interface CarryOver {
   readonly revocations: readonly RevocationColumns[]
   /** How many each place knew, and how many of those neither the restored state nor a place before it did. */
   readonly sources: readonly { readonly from: string; readonly known: number; readonly carried: number }[]
+  /** Revocations of many tokens that one replica's answer alone knows, in words: each needs the operator's yes. */
+  readonly alone: readonly string[]
 }
 
 export function carryOver(restored: readonly RevocationColumns[], evidence: readonly Evidence[]): CarryOver {
@@ -22,5 +25,48 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
     }
     return { from, known: rows.length, carried: revocations.length - before }
   })
-  return { revocations, sources }
+  return { revocations, sources, alone: toldByOne(revocations, evidence) }
+}
+
+/** One of them ends the tokens of a whole org or key: a single broken replica must not be able to make it up unseen. */
+const WIDE: ReadonlySet<unknown> = new Set(['org', 'key', 'org_disabled'])
+
+function toldByOne(carried: readonly RevocationColumns[], evidence: readonly Evidence[]): readonly string[] {
+  const wide = carried.filter(({ kind }) => WIDE.has(kind))
+  if (wide.length === 0) return []
+  const tellers = evidence.map((one) => ({ one, names: new Set(one.revocations.map(revocationName)) }))
+  return wide.flatMap((row) => {
+    const [first, ...others] = tellers.filter(({ names }) => names.has(revocationName(row))).map(({ one }) => one)
+    if (first === undefined || others.length > 0 || first.teller.kind !== 'replica') return []
+    return [`only ${first.from} knows this, and it would be carried over: ${revocationText(row)}`]
+  })
+}
+
+/** Revocations of places that are not believed, which nobody else knows: they wait for an operator after the start. */
+export interface Waiting {
+  readonly from: string
+  readonly revocations: readonly UnsignedRevocation[]
+}
+
+/** A revocation under its number in the history that it is of. */
+export interface UnsignedRevocation {
+  readonly timeline: string
+  readonly epoch: number
+  readonly seq: number
+  readonly columns: RevocationColumns
+}
+
+export function waitingBeyond(
+  restored: readonly RevocationColumns[],
+  carried: readonly RevocationColumns[],
+  doubted: readonly Waiting[],
+): readonly Waiting[] {
+  const known = new Set([...restored, ...carried].map(revocationName))
+  return doubted.flatMap(({ from, revocations }) => {
+    const own = revocations.filter(({ columns }) => {
+      const name = revocationName(columns)
+      return !known.has(name) && known.add(name) !== undefined
+    })
+    return own.length === 0 ? [] : [{ from, revocations: own }]
+  })
 }

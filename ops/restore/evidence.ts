@@ -2,14 +2,30 @@
  * What a place knows that must outlive a restore: revocations above all, then retired keys and disabled orgs, the issue
  * clock, the epochs there were, and the head of the audit chain that is given up.
  */
+import { type Configured, readConfigured } from '../../shared/database/configured.ts'
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { UnsignedRevocation } from './carry-over.ts'
+
+/** Who tells. */
+export type Teller =
+  /** The archive's newest state, or a copy of a stopped replica. */
+  | { readonly kind: 'archive' }
+  | { readonly kind: 'copy' }
+  | { readonly kind: 'old disk' }
+  /** A replica that runs and was asked. */
+  | { readonly kind: 'replica'; readonly peerId: string }
 
 export interface Evidence {
   /** For people: `the archive's head`, `replica fra`, `old disk`. */
   readonly from: string
+  readonly teller: Teller
+  /** True if the authority's signature covers what it tells. */
+  readonly signed: boolean
+  /** Whom its state names as those who may acknowledge revocations; undefined where it does not say. */
+  readonly configured: Configured | undefined
   /** Whose it is. */
   readonly cluster: string
   readonly position: Omit<Position, 'checksum'> | undefined
@@ -33,12 +49,18 @@ export interface DatabaseEvidence {
 const ROWS_A_READ = 1_000
 
 /** Throws schema_newer, schema_older: its rows may mean something else. */
-export function evidenceOfDatabase(from: string, db: Connection): Evidence {
+export function evidenceOfDatabase(
+  { from, teller, signed }: Pick<Evidence, 'from' | 'teller' | 'signed'>,
+  db: Connection,
+): Evidence {
   const meta = new MetaReader(db).read()
   const { cluster, epoch, txid, issueClockMs, leaseMsMax, auditSeq, auditHead } = meta
   checkMeta(meta, cluster, from)
   return {
     from,
+    teller,
+    signed,
+    configured: readConfigured(db),
     cluster,
     position: { epoch, txid },
     revocations: [...allRevocations(db)],
@@ -54,6 +76,12 @@ export function evidenceOfDatabase(from: string, db: Connection): Evidence {
       audit: { seq: auditSeq, head: auditHead },
     },
   }
+}
+
+/** Every revocation of a database, under its number there. */
+export function unsignedIn(db: Connection): readonly UnsignedRevocation[] {
+  const { timeline, epoch } = new MetaReader(db).read()
+  return readRevocationColumns(db, 0, -1).map(({ seq, columns }) => ({ timeline, epoch, seq, columns }))
 }
 
 function* allRevocations(db: Connection): Generator<RevocationColumns> {

@@ -1,16 +1,24 @@
-/** Collects what must outlive a restore from every place that can be read, and says which could not be. */
+/** Collects what must outlive a restore from every place that can be read, and says which could not be, or is not believed. */
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { planRestore } from '../../shared/archive/restore-plan.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { requireRecorded } from '../../shared/archive/drill.ts'
-import { comparePositions, parsePosition, positionText, type Position } from '../../shared/position.ts'
+import { auditProblem } from '../../shared/database/audit-chain.ts'
+import { parsePosition, type Position } from '../../shared/position.ts'
 import { openReader } from '../../shared/sqlite/connection.ts'
 import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
 import { type AskedCluster, statusOf } from '../admin.ts'
-import { type Evidence, evidenceOfDatabase } from './evidence.ts'
-import { evidenceOfReplica, type OrgOfKey, revocationsOfJournal } from './replica-evidence.ts'
+import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
+import { withinBounds } from './bounds.ts'
+import type { UnsignedRevocation, Waiting } from './carry-over.ts'
+import type { Archived } from './comparison.ts'
+import { journalRemarks } from './copied-journal.ts'
+import { compareCopy } from './copies.ts'
+import { type Evidence, evidenceOfDatabase, unsignedIn } from './evidence.ts'
+import { evidenceOfReplica, type OrgOfKey, revocationsOfJournal, unsignedInJournal } from './replica-evidence.ts'
 import type { NodeCopy, Scratch } from './scratch.ts'
 import type { ArchiveSource } from './source.ts'
+import { type Claim, type Head, judgeHead, newerThanRead } from './witness.ts'
 
 export interface GatherOptions {
   readonly scratch: Scratch
@@ -23,56 +31,156 @@ export interface GatherOptions {
   readonly oldData: string | undefined
   /** The newest position that the operator knows of. */
   readonly newest: Position | undefined
+  /** Of the authority, from the operator. */
+  readonly publicKey: Uint8Array | undefined
   readonly nowMs: number
   readonly onBytes: (bytes: number) => void
 }
 
 export interface Gathered {
   readonly evidence: readonly Evidence[]
-  /** What is known to exist and was not read, in words: each needs the operator's yes. */
+  /** What is known to exist and was not read, or is not what was recorded, in words: each needs the operator's yes. */
   readonly unread: readonly string[]
-  /** What could not be looked for, in words. */
+  /** What an operator should know, in words. */
   readonly remarks: readonly string[]
+  /** Revocations of places that are not believed. */
+  readonly doubted: readonly Waiting[]
+  /** Whether anybody saw the newest state. */
+  readonly head: Head
   /** The archive's newest state as a file; undefined where it could not be read, or is no database of macaroond. */
   readonly headPath: string | undefined
 }
 
 export async function gather(options: GatherOptions): Promise<Gathered> {
-  const evidence: Evidence[] = []
-  const unread: string[] = []
-  const attempt = async (
-    what: string,
-    read: () => Promise<Evidence | undefined>,
-    isOwn: typeof isOutOfRoom = isOutOfRoom,
-  ): Promise<void> => {
-    try {
-      const found = await read()
-      if (found !== undefined) evidence.push(found)
-    } catch (error) {
-      if (error instanceof MacaroondError && (error.kind === 'conflict' || isOwn(error))) throw error
-      unread.push(`${what} cannot be read: ${reportOf(error).message}`)
-    }
+  const gathering = new Gathering(options)
+  await gathering.read()
+  const { evidence: told, unread, remarks, doubted, headPath } = gathering
+  const { archive, nowMs } = options
+  const claims = await claimsOf(options)
+  const { evidence, ...leftOut } = withinBounds(told, { nowMs, highest: archive?.highest ?? { epoch: 0, txid: 0 } })
+  return {
+    evidence,
+    unread: [...unread, ...leftOut.unread, ...newerThanRead(evidence, claims), ...unseenEpoch(archive, evidence)],
+    remarks: [...remarks, ...leftOut.remarks],
+    doubted,
+    head: judgeHead({ evidence, claims, epoch: archive?.highest.epoch ?? 0 }),
+    headPath,
   }
-  const { archive, replica: copied, oldData, asked, scratch } = options
-  const headPath = scratch.path('head.db')
-  if (archive !== undefined) {
-    const isOwn = archive.storage.isBucket ? isOutOfRoom : isOfOwnDisk
-    await attempt('the archive’s head', () => headEvidence(options, archive, headPath), isOwn)
-  }
-  if (oldData !== undefined) {
-    await attempt(`the old disk ${oldData}`, async () => copyEvidence('old disk', scratch.copyNode(oldData, 'old.db')))
-  }
-  if (copied !== undefined) await attempt('the copy', async () => copyEvidence('the replica’s copy', copied))
-  const orgOfKey = orgsOf(evidence)
-  for (const replica of asked?.replicas ?? []) {
-    await attempt(`replica ${replica.region}`, () => evidenceOfReplica(asked!, replica, orgOfKey))
-  }
-  unread.push(...(await newerThanRead(options, evidence)))
-  const head = evidence.some(({ from }) => from === HEAD)
-  return { evidence, unread, remarks: remarksOn(options), headPath: head ? headPath : undefined }
 }
 
 const HEAD = 'the archive’s head'
+
+/** One look at every place, in turn. */
+class Gathering {
+  readonly evidence: Evidence[] = []
+  readonly unread: string[] = []
+  readonly remarks: string[] = []
+  readonly doubted: Waiting[] = []
+  headPath: string | undefined
+  readonly #options: GatherOptions
+
+  constructor(options: GatherOptions) {
+    this.#options = options
+  }
+
+  async read(): Promise<void> {
+    const { archive, replica: copied, oldData, asked, scratch } = this.#options
+    if (archive !== undefined) await this.#archive(archive)
+    if (oldData !== undefined) {
+      await this.#attempt(`the old disk ${oldData}`, async () =>
+        this.#copied({ what: `the old disk ${oldData}`, from: 'old disk', copy: scratch.copyNode(oldData, 'old') }),
+      )
+    }
+    if (copied !== undefined) {
+      const from = 'the replica’s copy'
+      await this.#attempt('the copy', async () => this.#copied({ what: from, from, copy: copied }))
+    }
+    const orgOfKey = orgsOf(this.evidence)
+    for (const replica of asked?.replicas ?? []) {
+      await this.#attempt(`replica ${replica.region}`, () => evidenceOfReplica(asked!, replica, orgOfKey))
+    }
+    if (archive?.head !== undefined) await this.#beyond({ ...archive, head: archive.head })
+  }
+
+  async #attempt(
+    what: string,
+    read: () => Promise<Evidence | undefined>,
+    isOwn: typeof isOutOfRoom = isOutOfRoom,
+  ): Promise<void> {
+    try {
+      const found = await read()
+      if (found !== undefined) this.evidence.push(found)
+    } catch (error) {
+      if (error instanceof MacaroondError && (error.kind === 'conflict' || isOwn(error))) throw error
+      this.unread.push(`${what} cannot be read: ${reportOf(error).message}`)
+    }
+  }
+
+  async #archive(archive: ArchiveSource): Promise<void> {
+    const path = this.#options.scratch.path('head.db')
+    const isOwn = archive.storage.isBucket ? isOutOfRoom : isOfOwnDisk
+    if (!archive.signed) this.remarks.push('nobody signed what this archive holds: it is restored on your word alone')
+    await this.#attempt(
+      HEAD,
+      async () => {
+        const head = await headEvidence(this.#options, archive, path)
+        // A database of another program is no evidence, and nothing is carried from it.
+        if (head !== undefined) this.headPath = path
+        return head && this.#audited(head, path)
+      },
+      isOwn,
+    )
+  }
+
+  /** Undefined, and told, where the copy is not what was recorded of it. */
+  #copied({
+    what,
+    from,
+    copy,
+  }: {
+    readonly what: string
+    readonly from: string
+    readonly copy: NodeCopy
+  }): Evidence | undefined {
+    const { archive, publicKey, nowMs } = this.#options
+    const compared = compareCopy(copy, { publicKey, archived: archivedIn(archive), nowMs })
+    const isOldDisk = from === 'old disk' && copy.role === 'primary'
+    const evidence = copyEvidence(
+      { from, teller: { kind: isOldDisk ? 'old disk' : 'copy' }, signed: compared.signed },
+      copy,
+    )
+    if (compared.problem === undefined) {
+      const remarks = [...compared.remarks, ...journalRemarks(copy)]
+      this.remarks.push(...remarks.map((remark) => `${from}: ${remark}`))
+      return evidence && this.#audited(evidence, copy.database)
+    }
+    this.unread.push(`${what} is not believed: ${compared.problem}`)
+    if (evidence !== undefined) this.doubted.push({ from, revocations: unsignedOf(copy, orgsOf([evidence])) })
+    return undefined
+  }
+
+  #audited(evidence: Evidence, path: string): Evidence {
+    const problem = withReader(evidence.from, path, auditProblem)
+    if (problem !== undefined) this.unread.push(`the audit chain of ${evidence.from} does not hold: ${problem}`)
+    return evidence
+  }
+
+  async #beyond(archive: ArchiveSource & { readonly head: Position }): Promise<void> {
+    try {
+      const beyond = await filesBeyond(archive)
+      if (beyond.length === 0) return
+      this.remarks.push(beyondText(beyond))
+      const path = this.#options.scratch.path('beyond.db')
+      await rebuildBeyond(archive, beyond, path)
+      const from = 'files without an entry'
+      const read = readDatabase({ from, teller: { kind: 'archive' }, signed: false }, path)
+      if (read !== undefined) this.doubted.push({ from, revocations: withReader(from, path, unsignedIn) })
+    } catch (error) {
+      if (error instanceof MacaroondError && isOutOfRoom(error)) throw error
+      this.remarks.push(`what lies beyond the newest entry of the archive is not read: ${reportOf(error).message}`)
+    }
+  }
+}
 
 /**
  * There is no room for what is gathered where it is restored to: another place helps, and a yes would cost revocations that
@@ -89,21 +197,36 @@ function isOfOwnDisk(error: MacaroondError): boolean {
 
 async function headEvidence(
   { nowMs, onBytes }: GatherOptions,
-  { storage, files }: ArchiveSource,
+  { storage, files, signed }: ArchiveSource,
   path: string,
 ): Promise<Evidence | undefined> {
   const plan = planRestore(files, { kind: 'head' }, nowMs)
   const { checksum } = await rebuildDatabase({ storage, files: plan.files, path, onBytes })
   requireRecorded(plan, checksum)
-  return readDatabase(HEAD, path)
+  return readDatabase({ from: HEAD, teller: { kind: 'archive' }, signed }, path)
 }
 
+/** Checksums that a signed archive has, by epoch and transaction. */
+function archivedIn(archive: ArchiveSource | undefined): Archived {
+  const files = archive?.signed === true ? archive.files : []
+  const checksums = new Map(files.map(({ epoch, maxTxid, postApply }) => [`${epoch}.${maxTxid}`, postApply]))
+  return ({ epoch, txid }) => checksums.get(`${epoch}.${txid}`)
+}
+
+type Who = Pick<Evidence, 'from' | 'teller' | 'signed'>
+
 /** Undefined for a database that is none of macaroond. */
-function readDatabase(from: string, path: string): Evidence | undefined {
+function readDatabase(who: Who, path: string): Evidence | undefined {
+  return withReader(who.from, path, (db) => {
+    const isOurs = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined
+    return isOurs ? evidenceOfDatabase(who, db) : undefined
+  })
+}
+
+function withReader<T>(from: string, path: string, use: (db: ReturnType<typeof openReader>) => T): T {
   const db = openReader(path)
   try {
-    const isOurs = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined
-    return isOurs ? evidenceOfDatabase(from, db) : undefined
+    return use(db)
   } catch (error) {
     throw sqliteError(error, `reading ${from}`)
   } finally {
@@ -111,10 +234,15 @@ function readDatabase(from: string, path: string): Evidence | undefined {
   }
 }
 
-function copyEvidence(from: string, { database, journal }: NodeCopy): Evidence | undefined {
-  const pages = readDatabase(from, database)
+function copyEvidence(who: Who, { database, journal }: NodeCopy): Evidence | undefined {
+  const pages = readDatabase(who, database)
   if (pages === undefined || journal === undefined) return pages
   return { ...pages, revocations: [...pages.revocations, ...revocationsOfJournal(journal, orgsOf([pages]))] }
+}
+
+function unsignedOf({ database, journal }: NodeCopy, orgOfKey: OrgOfKey): readonly UnsignedRevocation[] {
+  const pages = withReader('the copy', database, unsignedIn)
+  return journal === undefined ? pages : [...pages, ...unsignedInJournal(journal, orgOfKey)]
 }
 
 function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
@@ -125,10 +253,9 @@ function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
   return (kid) => orgs.get(kid)
 }
 
-/** A position beyond all that was read: revocations up to there were acknowledged, and are not among the evidence. */
-async function newerThanRead(options: GatherOptions, evidence: readonly Evidence[]): Promise<readonly string[]> {
-  const { archive, newest, asked } = options
-  const claims: { readonly who: string; readonly position: Position }[] = []
+/** Positions that somebody knows of: revocations up to there were acknowledged. */
+async function claimsOf({ archive, newest, asked }: GatherOptions): Promise<readonly Claim[]> {
+  const claims: Claim[] = []
   if (newest !== undefined) claims.push({ who: 'you know', position: newest })
   if (archive?.head !== undefined) claims.push({ who: 'the manifest knows', position: archive.head })
   if (asked !== undefined) {
@@ -136,29 +263,12 @@ async function newerThanRead(options: GatherOptions, evidence: readonly Evidence
     if (status?.role === 'primary')
       claims.push({ who: 'the primary, which is running, knows', position: parsePosition(status.position) })
   }
-  const read = evidence.flatMap(({ position }) => position ?? [])
-  const isCovered = (claimed: Position): boolean =>
-    read.some((one) => comparePositions({ ...one, checksum: claimed.checksum }, claimed) >= 0)
-  const newer = claims.filter(({ position }) => !isCovered(position))
-  return [
-    ...newer.map(({ who, position }) => `${who} of ${positionText(position)}, which is newer than all that was read`),
-    ...unseenEpoch(archive, read),
-  ]
+  return claims
 }
 
 /** A primary claims its epoch before it writes anything: what it acknowledged then may be nowhere in the archive. */
-function unseenEpoch(
-  archive: ArchiveSource | undefined,
-  read: readonly { readonly epoch: number }[],
-): readonly string[] {
+function unseenEpoch(archive: ArchiveSource | undefined, evidence: readonly Evidence[]): readonly string[] {
   const claimed = archive?.highest.epoch ?? 0
-  if (claimed === 0 || read.some(({ epoch }) => epoch >= claimed)) return []
+  if (claimed === 0 || evidence.some(({ position }) => (position?.epoch ?? 0) >= claimed)) return []
   return [`a primary has claimed epoch ${claimed}, and no transaction of it was read`]
-}
-
-function remarksOn({ asked, newest, archive }: GatherOptions): readonly string[] {
-  if (archive === undefined || asked !== undefined || newest !== undefined) return []
-  return [
-    'nobody was asked for the newest position: an old copy of the whole archive would not be noticed (--profile or --newest)',
-  ]
 }

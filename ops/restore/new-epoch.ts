@@ -6,11 +6,12 @@ import { nextAuditRow } from '../../primary/authority/audit.ts'
 import { RowWriter } from '../../primary/store/row-writer.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { MetaReader, type Meta } from '../../shared/database/meta.ts'
+import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { insertRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { type Epoch, epoch as asEpoch, type Txid, txid as asTxid } from '../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
-import type { CarryOver } from './carry-over.ts'
+import type { CarryOver, Waiting } from './carry-over.ts'
 import type { DatabaseEvidence, Evidence } from './evidence.ts'
 
 export interface NewEpochOptions {
@@ -19,6 +20,8 @@ export interface NewEpochOptions {
   readonly highest: { readonly epoch: number; readonly txid: number }
   /** Undefined: the operator wants none of it. */
   readonly carried: CarryOver | undefined
+  /** Revocations that nobody who is believed knows. */
+  readonly waiting: readonly Waiting[]
   readonly clock: Pick<Clock, 'wallMs'>
   readonly entropy: Entropy
 }
@@ -35,7 +38,7 @@ export function beginEpoch(db: Connection, options: NewEpochOptions): Begun {
 }
 
 function write(db: Connection, options: NewEpochOptions): Begun {
-  const { evidence, highest, carried, clock } = options
+  const { evidence, highest, carried, waiting, clock } = options
   const meta = new MetaReader(db).read()
   const begun = place(meta, options)
   const databases = evidence.flatMap(({ database }) => database ?? [])
@@ -43,6 +46,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   for (const columns of carried?.revocations ?? []) insertRevocationColumns(db, (seq += 1), columns)
   if (carried !== undefined) for (const database of databases) carryStates(db, database)
   for (const { epochs } of databases) carryEpochs(db, epochs)
+  writeUnsigned(db, waiting)
   db.prepare('INSERT INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)').run(
     begun.epoch,
     begun.timeline,
@@ -58,6 +62,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
     abandoned_audit_head: Buffer.from(abandoned?.head ?? meta.auditHead).toString('hex'),
     revocations_carried: carried?.revocations.length ?? 0,
     without_revocations: carried === undefined,
+    unsigned_revocations: waiting.reduce((sum, { revocations }) => sum + revocations.length, 0),
   }
   const entry = {
     atMs: clock.wallMs(),
@@ -83,6 +88,24 @@ function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Beg
   const epoch = Math.max(meta.epoch, highest.epoch, ...positions.map((position) => position.epoch)) + 1
   const last = Math.max(meta.txid, highest.txid, ...positions.map((position) => position.txid))
   return { epoch: asEpoch(epoch), timeline: entropy.bytes(16).toString('hex'), txid: asTxid(last + RESTORE_TXID_JUMP) }
+}
+
+/**
+ * They act on nothing before an operator adopts them. A database of schema 4 has no place for them: it is migrated here, and
+ * not by its first start.
+ */
+function writeUnsigned(db: Connection, waiting: readonly Waiting[]): void {
+  if (waiting.length === 0) return
+  migrate(db)
+  const insert = db.prepare('INSERT INTO unsigned_revocations (timeline, epoch, seq, columns) VALUES (?, ?, ?, ?)')
+  for (const { timeline, epoch, seq, columns } of waiting.flatMap(({ revocations }) => revocations))
+    insert.run(timeline, epoch, seq, JSON.stringify(columns))
+}
+
+function migrate(db: Connection): void {
+  if (new MetaReader(db).read().schema >= SCHEMA_VERSION) return
+  db.exec(MIGRATE_4_TO_5)
+  db.prepare('UPDATE meta SET schema = ?').run(SCHEMA_VERSION)
 }
 
 /** A key that was retired, or an org that was disabled, after the restored moment stays so. */

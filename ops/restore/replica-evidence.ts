@@ -8,6 +8,7 @@ import { parsePosition } from '../../shared/position.ts'
 import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { AskedCluster } from '../admin.ts'
+import type { UnsignedRevocation } from './carry-over.ts'
 import type { Evidence } from './evidence.ts'
 
 /** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
@@ -29,13 +30,23 @@ export async function evidenceOfReplica(
     const { issueClockMs = 0, leaseMsMax = 0 } = answer ?? {}
     const parsed = position === null ? undefined : parsePosition(position)
     const from = `replica ${replica.region}`
-    return { from, cluster, position: parsed, revocations, issueClockMs, leaseMsMax, database: undefined }
+    const teller = { kind: 'replica', peerId: replica.peer_id } as const
+    const configured = answer?.configured ?? undefined
+    const told = { position: parsed, revocations, issueClockMs, leaseMsMax, configured }
+    return { from, teller, signed: false, cluster, database: undefined, ...told }
   })
 }
 
 /** What a stopped replica acknowledged ahead of its pages. */
 export function revocationsOfJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly RevocationColumns[] {
   return decodeJournal(journal).parts.flatMap(({ rows }) => rows.map((row) => toColumns(row, orgOfKey)))
+}
+
+/** The same, under their numbers there. */
+export function unsignedInJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly UnsignedRevocation[] {
+  return decodeJournal(journal).parts.flatMap(({ timeline, epoch, rows }) =>
+    rows.map((row) => ({ timeline, epoch, seq: row.seq, columns: toColumns(row, orgOfKey) })),
+  )
 }
 
 function checked(value: unknown): KnownResult {

@@ -1,17 +1,25 @@
 /** A restore in words and as a document: the plan, what is carried over and from where, and what comes next. */
 import { pointText, type RestorePlan } from '../../shared/archive/restore-plan.ts'
 import { table } from '../terminal.ts'
+import type { Waiting } from './carry-over.ts'
+import { revocationText } from './describe.ts'
 import type { Preview, Restored } from './restore.ts'
+import type { Head } from './witness.ts'
 
 /** When nothing was measured: a common disk's worth of decoding and checksumming. */
 const BYTES_PER_SECOND = 100_000_000
 
-export function previewDocument({ plan, carried, unread, remarks, bytesPerSecond }: Preview): object {
+export function previewDocument({ plan, carried, unread, remarks, head, waiting, bytesPerSecond }: Preview): object {
   return {
     plan: plan === undefined ? null : planDocument(plan, bytesPerSecond),
     carried: carried === undefined ? null : { revocations: carried.revocations.length, sources: carried.sources },
     unread,
     remarks,
+    head: head ?? null,
+    waiting: waiting.map(({ from, revocations }) => ({
+      from,
+      revocations: revocations.map(({ columns }) => revocationText(columns)),
+    })),
   }
 }
 
@@ -34,15 +42,34 @@ function grainOf({ point, next }: Pick<RestorePlan, 'point' | 'next'>): 'newest'
 }
 
 export function previewLines(preview: Preview): readonly string[] {
-  const { plan, carried, unread, remarks } = preview
+  const { plan, carried, unread, remarks, head, waiting } = preview
   const sources =
     carried?.sources.map(({ from, known, carried: more }) => [from, `knows ${known}`, `${more} carried over`]) ?? []
   return [
     ...(plan === undefined ? ['from the copy of a replica'] : planLines(plan, preview.bytesPerSecond)),
     ...(carried === undefined ? [] : [`revocations carried over: ${carried.revocations.length}`]),
     ...table(sources).map((line) => `  ${line}`),
-    ...unread.map((text) => `NOT READ: ${text}`),
+    ...unread.map((text) => `NOT SURE: ${text}`),
+    ...(head === undefined ? [] : [headLine(head)]),
+    ...waiting.flatMap(waitingLines),
     ...remarks.map((text) => `note: ${text}`),
+  ]
+}
+
+function headLine(head: Head): string {
+  return head.witnessed ? `newest state seen by ${head.by}` : `NOT WITNESSED: nobody saw the newest state: ${head.why}`
+}
+
+/** All of them are in the document. */
+const SHOWN_MAX = 20
+
+function waitingLines({ from, revocations }: Waiting): readonly string[] {
+  const shown = revocations.slice(0, SHOWN_MAX).map(({ columns }) => `  ${revocationText(columns)}`)
+  const more = revocations.length - shown.length
+  return [
+    `UNSIGNED: ${revocations.length} revocations that only ${from} has; they wait for \`macaroond revocations adopt|forget\` after the start`,
+    ...shown,
+    ...(more > 0 ? [`  and ${more} more (--json has all)`] : []),
   ]
 }
 

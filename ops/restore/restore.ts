@@ -6,30 +6,40 @@ import { planRestore, type RestorePlan, type RestoreTarget } from '../../shared/
 import { requireRecorded } from '../../shared/archive/drill.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
+import { auditProblem } from '../../shared/database/audit-chain.ts'
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
+import { CLOCK_JUMP_MS_MAX } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import { runCheckpoint } from '../../shared/sqlite/checkpoint.ts'
 import { type Connection, openReader, openWriter } from '../../shared/sqlite/connection.ts'
 import { integrityProblem } from '../../shared/sqlite/integrity.ts'
 import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
 import type { AskedCluster } from '../admin.ts'
-import { carryOver, type CarryOver } from './carry-over.ts'
+import { carryOver, type CarryOver, type Waiting, waitingBeyond } from './carry-over.ts'
+import { timeText } from './describe.ts'
 import { gather, type Gathered } from './gather.ts'
 import { type Begun, beginEpoch } from './new-epoch.ts'
 import { Scratch } from './scratch.ts'
 import type { ArchiveSource } from './source.ts'
+import type { Head } from './witness.ts'
 
 export interface RestoreOptions {
-  /** An archive, or the data folder of a stopped replica. */
-  readonly from: { readonly archive: ArchiveSource; readonly target: RestoreTarget } | { readonly replica: string }
+  /** An archive; or the data folder of a stopped replica, which is compared with the archive where there is one. */
+  readonly from:
+    | { readonly archive: ArchiveSource; readonly target: RestoreTarget }
+    | { readonly replica: string; readonly comparedWith: ArchiveSource | undefined }
+  /** Of the authority, from the operator: without it nothing that a replica kept is believed. */
+  readonly publicKey: Uint8Array | undefined
   readonly output: string
   /** Whose nodes tell what they know; undefined: nobody is asked. */
   readonly asked: AskedCluster | undefined
   readonly oldData: string | undefined
   readonly newest: Position | undefined
   readonly withoutRevocations: boolean
+  /** The operator's word that this machine's clock is right, although what is restored is of a later time. */
+  readonly acceptClock: boolean
   readonly clock: Clock
   readonly entropy: Entropy
   /** Bytes of the archive that were read so far, and how many there are. */
@@ -42,8 +52,13 @@ export interface Preview {
   /** Undefined where a replica's copy is taken as it is. */
   readonly plan: RestorePlan | undefined
   readonly carried: CarryOver | undefined
+  /** What is known and not read, not believed, or told by one replica alone: each needs the operator's yes. */
   readonly unread: readonly string[]
   readonly remarks: readonly string[]
+  /** Whether anybody saw the newest state; undefined where there is none: a foreign database, an unsigned archive. */
+  readonly head: Head | undefined
+  /** Revocations that nobody who is believed knows: they wait for an operator after the start. */
+  readonly waiting: readonly Waiting[]
   /** How fast the archive was read when its head was looked at, bytes a second; undefined when it was not. */
   readonly bytesPerSecond: number | undefined
 }
@@ -71,21 +86,24 @@ export async function restore(options: RestoreOptions): Promise<Restored | undef
 }
 
 async function restoreIn(scratch: Scratch, options: RestoreOptions): Promise<Omit<Restored, 'left'> | undefined> {
-  const { from, clock, asked, oldData, newest, onProgress } = options
-  const archive = 'archive' in from ? from.archive : undefined
+  const { from, clock, asked, oldData, newest, publicKey, onProgress } = options
+  const archive = 'archive' in from ? from.archive : from.comparedWith
   const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
   const meter = new Meter(options)
   const onBytes = (bytes: number): void => meter.add(bytes)
-  const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target.db') : undefined
-  const gathered = await gather({ scratch, archive, replica, asked, oldData, newest, nowMs: clock.wallMs(), onBytes })
+  const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target') : undefined
+  const nowMs = clock.wallMs()
+  const places = { scratch, archive, replica, asked, oldData, newest, publicKey }
+  const gathered = await gather({ ...places, nowMs, onBytes })
   const path = replica?.database ?? (await target(scratch, options, plan, gathered, onProgress))
   const foreign = !isOurs(path)
-  const carried = foreign || options.withoutRevocations ? undefined : carriedInto(path, gathered)
-  const { unread, remarks } = gathered
-  const preview = { plan, carried, unread, remarks, bytesPerSecond: meter.rate }
+  const preview = foreign
+    ? { plan, ...FOREIGN, unread: gathered.unread, remarks: gathered.remarks, bytesPerSecond: meter.rate }
+    : { plan, ...previewOf(path, options, gathered), bytesPerSecond: meter.rate }
+  if (!foreign) requirePast(path, options, gathered)
   if (!options.confirm(preview)) return undefined
   inspect(path)
-  const begun = foreign ? undefined : begin(path, options, gathered, carried)
+  const begun = foreign ? undefined : begin(path, options, gathered, preview)
   scratch.place(path)
   return { preview, begun }
 }
@@ -112,12 +130,43 @@ function isOurs(path: string): boolean {
   return withReader(path, (db) => db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined)
 }
 
-function carriedInto(path: string, { evidence }: Gathered): CarryOver {
+type Found = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting'>
+
+/** Of a database that is none of macaroond. */
+const FOREIGN = { carried: undefined, head: undefined, waiting: [] } as const
+
+function previewOf(path: string, options: RestoreOptions, gathered: Gathered): Found {
+  const { evidence, remarks, doubted } = gathered
+  const isSigned = !('archive' in options.from) || options.from.archive.signed
   return withReader(path, (db) => {
     requireOneCluster(new MetaReader(db).read().cluster, evidence)
+    const broken = auditProblem(db)
     const own = readRevocationColumns(db, 0, -1).map(({ columns }) => columns)
-    return carryOver(own, evidence)
+    const all = carryOver(own, evidence)
+    const carried = options.withoutRevocations ? undefined : all
+    const audit = broken === undefined ? [] : [`the audit chain of what is restored does not hold: ${broken}`]
+    return {
+      carried,
+      unread: [...gathered.unread, ...audit, ...(carried?.alone ?? [])],
+      remarks,
+      head: isSigned ? gathered.head : undefined,
+      waiting: options.withoutRevocations ? [] : waitingBeyond(own, all.revocations, doubted),
+    }
   })
+}
+
+/** Pages of a time that has not come here mean that this machine's clock is behind. Throws clock_implausible. */
+function requirePast(path: string, { clock, acceptClock }: RestoreOptions, { evidence }: Gathered): void {
+  if (acceptClock) return
+  const own = withReader(path, (db) => new MetaReader(db).read().issueClockMs)
+  const issueClockMs = Math.max(own, ...evidence.map((one) => one.issueClockMs))
+  const nowMs = clock.wallMs()
+  if (issueClockMs <= nowMs + CLOCK_JUMP_MS_MAX) return
+  throw new MacaroondError(
+    'clock_implausible',
+    `tokens were minted at ${timeText(issueClockMs)}, and here it is ${timeText(nowMs)}`,
+    { hint: 'put the clock of this machine right; or, if it is right, say --accept-clock' },
+  )
 }
 
 /** What another cluster revoked says nothing here, and its positions less. */
@@ -150,14 +199,20 @@ function inspect(path: string): void {
   })
 }
 
-function begin(path: string, options: RestoreOptions, { evidence }: Gathered, carried: CarryOver | undefined): Begun {
+function begin(
+  path: string,
+  options: RestoreOptions,
+  { evidence }: Gathered,
+  { carried, waiting }: Pick<Preview, 'carried' | 'waiting'>,
+): Begun {
   const { from, clock, entropy } = options
   const db = openWriter(path)
   try {
     const meta = new MetaReader(db).read()
     checkMeta(meta, meta.cluster, 'the restored database')
-    const highest = 'archive' in from ? from.archive.highest : { epoch: meta.epoch, txid: meta.txid }
-    const begun = beginEpoch(db, { evidence, highest, carried, clock, entropy })
+    const archive = 'archive' in from ? from.archive : from.comparedWith
+    const highest = archive?.highest ?? { epoch: meta.epoch, txid: meta.txid }
+    const begun = beginEpoch(db, { evidence, highest, carried, waiting, clock, entropy })
     // Everything into the file itself: only the file is placed.
     if (runCheckpoint(db, 'TRUNCATE').kind !== 'truncated')
       throw new MacaroondError('database_busy', `${path} is in use`)

@@ -5,6 +5,7 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -20,12 +21,19 @@ import { storageError } from '../../shared/sqlite/storage-errors.ts'
 
 const NODE_LOCK = 'node.lock'
 const DATABASE = 'macaroond.db'
-const JOURNAL = 'revocations.journal'
+/** Beside the pages of a replica: the record of its positions, the newest signed one, and revocations ahead of the pages. */
+const [POSITION, SIGNED, JOURNAL] = ['position', 'signed-position.json', 'revocations.journal']
+const LOG = 'log'
+/** The newest may hold no whole record after a crash. */
+const LOG_FILES = 2
 
 /** What a restore takes of the data folder of a stopped node. */
 export interface NodeCopy {
+  /** Everything lies in it under the names that the node gives. */
+  readonly folder: string
   readonly database: string
-  /** Revocations that a replica knows ahead of its pages; undefined for a primary. */
+  readonly role: 'primary' | 'replica'
+  /** Revocations that a replica knows ahead of its pages; undefined where there is none. */
   readonly journal: Buffer | undefined
 }
 
@@ -79,7 +87,10 @@ export class Scratch {
     }
   }
 
-  /** Copies a stopped node's database, with what its WAL holds: the original is not touched. Throws already_running, schema_newer. */
+  /**
+   * Copies a stopped node's database, with its WAL and what it is compared with: the original is not touched. Throws
+   * already_running, schema_newer.
+   */
   copyNode(folder: string, name: string): NodeCopy {
     const source = join(folder, DATABASE)
     if (!existsSync(source)) {
@@ -90,11 +101,14 @@ export class Scratch {
     refuseUnknownRequired(folder)
     const lock = existsSync(join(folder, NODE_LOCK)) ? holdForCopy(folder) : undefined
     try {
-      const database = this.path(name)
-      for (const suffix of ['', '-wal'])
-        if (existsSync(source + suffix)) copyFileSync(source + suffix, database + suffix)
+      const own = this.path(name)
+      mkdirSync(join(own, LOG), { recursive: true, mode: 0o700 })
+      for (const file of [DATABASE, `${DATABASE}-wal`, POSITION, SIGNED, ...newestOf(folder, LOG)])
+        if (existsSync(join(folder, file))) copyFileSync(join(folder, file), join(own, file))
       const journal = join(folder, JOURNAL)
-      return { database, journal: existsSync(journal) ? readFileSync(journal) : undefined }
+      const role = existsSync(join(folder, POSITION)) ? 'replica' : 'primary'
+      const rows = existsSync(journal) ? readFileSync(journal) : undefined
+      return { folder: own, database: join(own, DATABASE), role, journal: rows }
     } catch (error) {
       throw storageError(error, `copying ${source}`)
     } finally {
@@ -113,6 +127,16 @@ export class Scratch {
       return `${storageError(error, 'deleting').message} the scratch folder ${this.folder}: delete it yourself`
     }
   }
+}
+
+/** Names of the newest files of the log, which sort like their first transactions. */
+function newestOf(folder: string, log: string): readonly string[] {
+  if (!existsSync(join(folder, log))) return []
+  const files = readdirSync(join(folder, log)).filter((name) => name.endsWith('.segments'))
+  return files
+    .toSorted()
+    .slice(-LOG_FILES)
+    .map((name) => join(log, name))
 }
 
 /** Deletes what restores to the same output left when they were killed: copies of the database that nobody should leave about. */

@@ -31,7 +31,7 @@ export class SignedPositionStore {
     this.#path = path
     this.#log = log
     this.#timers = timers
-    this.#newest = read(path)
+    this.#newest = readSignedPosition(path)
   }
 
   get newest(): SignedPosition | undefined {
@@ -78,7 +78,7 @@ export class SignedPositionStore {
 }
 
 /** A file that is missing or damaged is no proof, and nothing else. */
-function read(path: string): SignedPosition | undefined {
+export function readSignedPosition(path: string): SignedPosition | undefined {
   try {
     return signedPosition.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch {

@@ -22,7 +22,7 @@ import { syncError } from '../../shared/sqlite/storage-errors.ts'
 import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
 
 /** Written ahead, and again whenever less than half of it is left. */
-const RESERVED_BYTES = 1024 * 1024
+export const RESERVED_BYTES: number = 1024 * 1024
 /** Beyond this, what durable pages hold is dropped although newer rows are still needed. */
 const REWRITE_BYTES = 4 * RESERVED_BYTES
 

@@ -24,35 +24,33 @@ import type { Standing } from '../follower/core.ts'
 const TXID_OFFSET = 4
 const CRC_OFFSET = 36
 const RECORD_BYTES = CRC_OFFSET + 4
-/** Old records are dropped beyond this; two would do, but rewriting costs an fsync. */
-const FILE_BYTES_MAX = RECORD_BYTES * 4096
+/** Beyond this the older half is dropped: a restore compares the record with a signed position, which is a little older. */
+const FILE_BYTES_MAX = RECORD_BYTES * 8_192
+const RECORDS_KEPT = 4_096
 
 export class PositionRecord {
   readonly #path: string
   #fd: number
   #bytes: number
-  #last: Standing | undefined
 
   constructor(path: string) {
     this.#path = path
     this.#fd = openSync(path, 'a', 0o600)
-    const records = readRecords(path)
-    this.#last = records.at(-1)
+    const records = readStandings(path)
     // Always from whole records on: appending behind a torn one would misalign all that follow.
     this.#bytes = this.#rewrite(records)
   }
 
   /** The standing recorded for a transaction, if there is one; the newest counts. */
   find(atEpoch: Epoch, atTxid: Txid): Standing | undefined {
-    return readRecords(this.#path).findLast(({ position }) => position.epoch === atEpoch && position.txid === atTxid)
+    return readStandings(this.#path).findLast(({ position }) => position.epoch === atEpoch && position.txid === atTxid)
   }
 
   append(standing: Standing): void {
-    if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(this.#last === undefined ? [] : [this.#last])
+    if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(readStandings(this.#path).slice(-RECORDS_KEPT))
     // At a position: what a full disk took of a record is overwritten by the next one.
     writeAt(this.#fd, encode(standing), 0, RECORD_BYTES, this.#bytes)
     this.#bytes += RECORD_BYTES
-    this.#last = standing
   }
 
   sync(): void {
@@ -82,7 +80,8 @@ export class PositionRecord {
   }
 }
 
-function readRecords(path: string): Standing[] {
+/** In the order in which they were written. */
+export function readStandings(path: string): Standing[] {
   const bytes = readFileSync(path)
   const standings: Standing[] = []
   for (let start = 0; start + RECORD_BYTES <= bytes.length; start += RECORD_BYTES) {

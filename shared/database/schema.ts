@@ -66,6 +66,15 @@ CREATE TABLE forgotten (
   reason TEXT NOT NULL
 ) STRICT;
 
+-- Revocations that a restore found where no signature covers them: each waits for an operator, and "columns" is JSON.
+CREATE TABLE unsigned_revocations (
+  id INTEGER PRIMARY KEY,
+  timeline TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  columns TEXT NOT NULL
+) STRICT;
+
 -- Cut-offs that were asked for while the primary doubted its clock: each is appended again once its time is believed.
 CREATE TABLE due_cut_offs (
   seq INTEGER PRIMARY KEY,

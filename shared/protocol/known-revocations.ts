@@ -3,8 +3,11 @@
  * still has, from its pages and, ahead of them and of earlier timelines, from its journal. A restore asks for it.
  */
 import { z } from 'zod'
+import type { Configured } from '../database/configured.ts'
 import type { RevocationColumns } from '../database/revocation-columns.ts'
+import { REPLICAS_TOLD_MAX } from '../limits.ts'
 import { revocationRow, type RevocationRow } from './revocation-row.ts'
+import { DURABILITY_LEVELS } from './revoke.ts'
 
 export interface KnownParams {
   /** Rows of the pages with a higher number than this; 0 also asks for the journal. */
@@ -20,6 +23,8 @@ export interface KnownResult {
   /** The longest lease that its pages know to have been granted. */
   readonly leaseMsMax: number
   readonly rows: readonly RevocationColumns[]
+  /** Whom its pages name as those who may acknowledge revocations; sent to a caller whose hello names it. */
+  readonly configured?: Configured | null | undefined
   /** From the journal; the same revocation may be among the rows of the pages. */
   readonly journal: readonly RevocationRow[]
   /** Pass it as `after` to go on; null when these were the last. */
@@ -36,11 +41,21 @@ const column = z.union([
   z.strictObject({ hex: z.string().regex(/^([0-9a-f]{2})*$/) }),
 ])
 
+const configured: z.ZodType<Configured> = z.object({
+  replicas: z.array(z.object({ peerId: z.string().max(128), region: z.string().max(64) })).max(REPLICAS_TOLD_MAX),
+  durability: z.enum(DURABILITY_LEVELS),
+  degraded: z.boolean(),
+})
+
+/** In the hello of a caller on the `admin` channel: what it understands beyond the first version. */
+export const KNOWS_CONFIGURED = 'configured'
+
 export const knownResult: z.ZodType<KnownResult> = z.object({
   position: z.string().max(64).nullable(),
   issueClockMs: z.number().int().nonnegative(),
   leaseMsMax: z.number().int().nonnegative(),
   rows: z.array(z.record(z.string().regex(/^[a-z_]{1,64}$/), column)),
   journal: z.array(revocationRow),
+  configured: configured.nullish(),
   next: z.number().int().nullable(),
 })

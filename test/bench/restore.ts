@@ -47,7 +47,7 @@ export async function measureRestore(folder: string, { restore }: Plan): Promise
 async function measurePrograms(program: string, own: ArchivedDatabase, what: string, rounds: number): Promise<Row[]> {
   const output = `${own.path}.restored`
   const key = Buffer.from(own.key.publicKey).toString('hex')
-  const ours = [program, 'restore', '--archive', own.archive, '--key', key, '--output', output]
+  const ours = [program, 'restore', '--archive', own.archive, '--key', key, '--accept-head', '--output', output]
   const theirs = ['restore', '-o', output, `file://${own.archive}`]
   const taken = { ours: new Array<Taken>(), theirs: new Array<Taken>() }
   for (let round = 0; round < rounds; round += 1) {

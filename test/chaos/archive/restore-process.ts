@@ -53,7 +53,7 @@ export function outputOf(folder: string): string {
 /** `strace`: undefined for none of it, null to trace without harm. */
 export async function runRestore(options: RestoreOptions, strace?: Injection | null): Promise<RestoreRun> {
   const { archive, key, txid, folder } = options
-  const args = [PROGRAM, 'restore', '--archive', archive, '--key', key, '--txid', String(txid)]
+  const args = [PROGRAM, 'restore', '--archive', archive, '--key', key, '--txid', String(txid), '--accept-head']
   const words = [process.execPath, ...args, '--output', outputOf(folder), '--json']
   const output = `${folder}.trace`
   rmSync(output, { force: true })

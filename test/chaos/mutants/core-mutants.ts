@@ -317,4 +317,32 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     replace: 'maxTxid <= archived',
     by: 'test/shared/archive/fence.test.ts',
   },
+  {
+    name: 'a copy that a restore reads is not compared with its own record',
+    file: 'ops/restore/comparison.ts',
+    find: "differsFrom(pages, own.position, 'its record') ?? archiveDiffers(pages, standings, archived)",
+    replace: 'archiveDiffers(pages, standings, archived)',
+    by: 'test/ops/restore/comparison.test.ts',
+  },
+  {
+    name: 'the record of a copy is not compared with what the authority signed',
+    file: 'ops/restore/comparison.ts',
+    find: "const problem = differsFrom(signed, position, 'the signature')",
+    replace: 'const problem = undefined as string | undefined',
+    by: 'test/ops/restore/comparison.test.ts',
+  },
+  {
+    name: 'a replica that was configured and did not answer is no reason to ask for the head',
+    file: 'ops/restore/witness.ts',
+    find: 'if (missing.length === 0 && configured.replicas.length > 0)',
+    replace: 'if (missing.length < configured.replicas.length)',
+    by: 'test/ops/restore/witness.test.ts',
+  },
+  {
+    name: 'a clock that one replica makes up becomes the issue clock of a restored database',
+    file: 'ops/restore/bounds.ts',
+    find: 'issueClockMs: isClock ? issueClockMs : 0,',
+    replace: 'issueClockMs,',
+    by: 'test/ops/restore/witness.test.ts',
+  },
 ]

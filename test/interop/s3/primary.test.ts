@@ -63,7 +63,7 @@ test('what is acknowledged reaches the bucket through an outage, and comes back 
   expect((await run('archive', 'verify')).json()).toMatchObject({ ok: true, bad: [] })
   expect((await run('archive', 'drill')).json()).toMatchObject({ ok: true })
   const output = join(cluster.folder, 'restored.db')
-  const restored = await run('restore', '--output', output, '--yes')
+  const restored = await run('restore', '--output', output, '--yes', '--accept-head')
   expect(restored.json(), restored.stdout).toMatchObject({ file: output, begun: { epoch: 2 } })
   expect(existsSync(output)).toBe(true)
 }, 90_000)

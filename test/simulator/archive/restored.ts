@@ -45,7 +45,8 @@ const ATTEMPTS_MAX = 120
 const DISK_LOST = 0.6
 const SILENT = 'cannot be read'
 /** What else a restore says of what it could not read: that there was more. */
-const MORE = /is newer than all that was read|has claimed epoch/
+const MORE =
+  /is newer than all that was read|has claimed epoch|is not believed: (the authority signed|no position of its|its record does not|no signed position|its log ends)/
 
 /** Calls a restore off for now: somebody who may know of revocations does not answer. */
 const WORTH_WAITING: ReadonlySet<string> = new Set(['restore_unconfirmed', 'archive_unavailable'])
@@ -134,8 +135,10 @@ async function bringBack(stage: Stage, disk: string, host: Host, decision: Decis
   const restored = await restore({
     ...NO_WISHES,
     ...host,
+    clock: trueClock(stage, host),
     output,
     from: { archive, target: { kind: 'txid', txid: target } },
+    publicKey: witness.publicKey,
     asked: askedBy(host),
     oldData: isLost ? undefined : data,
     confirm: (preview) => isConfirmed(preview, { yes: !isLost }),
@@ -148,10 +151,16 @@ async function bringBack(stage: Stage, disk: string, host: Host, decision: Decis
   }
 }
 
-export const NO_WISHES: Pick<RestoreOptions, 'newest' | 'withoutRevocations' | 'onProgress'> = {
+export const NO_WISHES: Pick<RestoreOptions, 'newest' | 'withoutRevocations' | 'acceptClock' | 'onProgress'> = {
   newest: undefined,
   withoutRevocations: false,
+  acceptClock: false,
   onProgress: () => undefined,
+}
+
+/** Who restores looks at the clock of the machine first, and puts it right. */
+export function trueClock(stage: Stage, { clock }: Host): Host['clock'] {
+  return { ...clock, wallMs: () => stage.operator.host.clock.wallMs() }
 }
 
 /** Over the network of the machine that it runs on. */

@@ -10,7 +10,7 @@ import { ipOf, REGIONS, SUCCESSOR } from '../nodes/cast.ts'
 import { runErrand } from '../nodes/errand.ts'
 import type { Seat } from '../nodes/seat.ts'
 import type { Stage } from '../nodes/stage.ts'
-import { askedBy, isConfirmed, NO_WISHES } from './restored.ts'
+import { askedBy, isConfirmed, NO_WISHES, trueClock } from './restored.ts'
 
 export interface SuccessionOptions {
   readonly stage: Stage
@@ -81,7 +81,7 @@ async function untilMade({ stage, from, random }: SuccessionOptions): Promise<Ma
       random,
       images: { [COPY]: copied },
       powerLostAt: undefined,
-      work: make,
+      work: (disk, host) => make(stage, disk, host),
     }).catch((error: unknown) => {
       if (!(error instanceof MacaroondError) || error.code !== 'restore_unconfirmed') throw error
       stage.trace.say('succession', `not yet: ${reportOf(error).message}`)
@@ -102,14 +102,16 @@ function imageOf(from: Seat): string {
   return image
 }
 
-async function make(disk: string, host: Host): Promise<Omit<Made, 'image'>> {
+async function make(stage: Stage, disk: string, host: Host): Promise<Omit<Made, 'image'>> {
   const output = join(disk, NEW, 'macaroond.db')
   await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
   const restored = await restore({
     ...NO_WISHES,
     ...host,
+    clock: trueClock(stage, host),
     output,
-    from: { replica: join(disk, COPY) },
+    from: { replica: join(disk, COPY), comparedWith: undefined },
+    publicKey: stage.authorityKey,
     asked: askedBy(host),
     oldData: undefined,
     confirm: (preview) => isConfirmed(preview, { yes: false }),

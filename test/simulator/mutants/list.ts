@@ -246,10 +246,10 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a restored database has its name before its epoch',
     aim: { kinds: ['restore interrupted'], archive: {} },
     file: 'ops/restore/restore.ts',
-    find: `const begun = foreign ? undefined : begin(path, options, gathered, carried)
+    find: `const begun = foreign ? undefined : begin(path, options, gathered, preview)
   scratch.place(path)`,
     replace: `scratch.place(path)
-  const begun = foreign ? undefined : begin(path, options, gathered, carried)`,
+  const begun = foreign ? undefined : begin(path, options, gathered, preview)`,
     breaks: 'primary ended',
   },
   {

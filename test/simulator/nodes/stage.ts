@@ -116,6 +116,11 @@ export class Stage {
     return this.#options.folder
   }
 
+  /** What an operator of this cluster has written down. */
+  get authorityKey(): Uint8Array {
+    return authorityKeyIn(join(this.#options.images, 'primary'))
+  }
+
   /** `primary` is whoever leads now. */
   machine(name: string): Machine {
     const machine = this.#machines.get(this.placeOf(name))
@@ -220,13 +225,13 @@ export class Stage {
   }
 
   #openArchive(): Stage['archive'] {
-    const { archive: plan, images, folder, seed } = this.#options
+    const { archive: plan, folder, seed } = this.#options
     if (plan === undefined) return undefined
     const onProblem = (what: string): void => this.problem(what)
     const link = new ArchiveLink(randomFor(seed, 'way to the archive'), plan.bucket, onProblem)
     const witness = new Witness({
       plan,
-      publicKey: authorityKeyIn(join(images, 'primary')),
+      publicKey: this.authorityKey,
       folder: join(folder, 'witness'),
       random: randomFor(seed, 'witness'),
       nowMs: () => this.scheduler.nowMs,

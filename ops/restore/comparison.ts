@@ -1,0 +1,117 @@
+/**
+ * Pure: is a copied database what was recorded of it (S8)? Its pages are compared with its own record or log, the record with
+ * a position that the authority signed, and both with what a signed archive says of the same transactions.
+ */
+import type { Standing } from '../../replica/follower/core.ts'
+import { checksumText, type Checksum } from '../../shared/ids.ts'
+import { comparePositions, positionText, type Position } from '../../shared/position.ts'
+import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
+
+export interface Comparison {
+  /** Why the copy is not believed, in words; undefined where it is what was recorded. */
+  readonly problem: string | undefined
+  /** What an operator should know of a copy that is believed. */
+  readonly remarks: readonly string[]
+  /** True if the authority's signature covers the pages, or all but the last of their transactions. */
+  readonly signed: boolean
+}
+
+/** Checksums that a signed archive has, by epoch and transaction. */
+export type Archived = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | undefined
+
+/** What lies beside the pages of a replica. */
+export interface ReplicaRecord {
+  /** In the order in which they were written. */
+  readonly standings: readonly Standing[]
+  /** `keyless`: nobody said whose signature counts. */
+  readonly signed: ProvenPosition | 'keyless' | 'missing' | 'not the authority’s'
+}
+
+export function compareReplica(pages: Position, { standings, signed }: ReplicaRecord, archived: Archived): Comparison {
+  const own = standings.findLast((one) => isAt(one.position, pages))
+  if (own === undefined) return unread(`its record has no checksum for transaction ${pages.txid}`)
+  const problem = differsFrom(pages, own.position, 'its record') ?? archiveDiffers(pages, standings, archived)
+  if (problem !== undefined) return unread(problem)
+  const isArchived = archived(pages) !== undefined
+  if (typeof signed === 'string') return isArchived ? asArchived() : unread(UNSIGNED[signed])
+  if (comparePositions(signed.position, pages) > 0)
+    return unread(`the authority signed ${positionText(signed.position)}, which is beyond its pages`)
+  return isArchived ? asArchived() : compareSigned(own, signed, standings)
+}
+
+const UNSIGNED: Readonly<Record<'keyless' | 'missing' | 'not the authority’s', string>> = {
+  keyless: 'without the authority’s key (--key, or the profile’s authority_key) nothing says whose record it is',
+  missing: 'no signed position lies beside it',
+  'not the authority’s': 'the position beside it is not signed by the authority',
+}
+
+/** The record leads from the signed position to the pages without a gap, in one timeline. */
+function compareSigned(own: Standing, { position, timeline }: ProvenPosition, all: readonly Standing[]): Comparison {
+  if (position.epoch !== own.position.epoch || timeline !== own.timeline)
+    return unread(`no position of its epoch ${own.position.epoch} and timeline is signed`)
+  const recorded = new Map(
+    all.filter((one) => one.timeline === timeline).map((one) => [one.position.txid, one.position]),
+  )
+  const signed = recorded.get(position.txid)
+  if (signed === undefined) return unread(`its record does not reach back to the signed transaction ${position.txid}`)
+  const problem = differsFrom(signed, position, 'the signature')
+  if (problem !== undefined) return unread(problem)
+  for (let txid = position.txid + 1; txid < own.position.txid; txid += 1) {
+    if (!recorded.has(txid as typeof position.txid)) return unread(`its record lacks transaction ${txid}`)
+  }
+  const beyond = own.position.txid - position.txid
+  const remark = `${beyond} transactions of it, from ${position.txid + 1} on, are beyond the last signed position: only its own record says what they are`
+  return { problem: undefined, remarks: beyond === 0 ? [] : [remark], signed: true }
+}
+
+/** What the log of a primary says of its pages. */
+export interface LogRecord {
+  /** After the newest transaction, as the log and SQLite's WAL give it. */
+  readonly pages: Position
+  /** Positions after transactions that the copied part of the log has. */
+  readonly logged: readonly Position[]
+  /** Transactions that were in the WAL and not in the log. */
+  readonly captured: number
+  /** Bytes at the log's end that are no whole record. */
+  readonly tornBytes: number
+}
+
+export function comparePrimary({ pages, logged, captured, tornBytes }: LogRecord, archived: Archived): Comparison {
+  const all = [...logged, pages].map((position) => ({ position }))
+  const problem = archiveDiffers(pages, all, archived)
+  if (problem !== undefined) return unread(problem)
+  const torn = tornBytes > 0 ? [`its log ends like a crash, in the middle of a record (${tornBytes} bytes)`] : []
+  const late =
+    captured > 0 ? [`its log ends like a crash, ${captured} transactions before its WAL, which has them whole`] : []
+  return { problem: undefined, remarks: [...torn, ...late], signed: archived(pages) !== undefined }
+}
+
+export function unread(problem: string): Comparison {
+  return { problem, remarks: [], signed: false }
+}
+
+function asArchived(): Comparison {
+  return { problem: undefined, remarks: [], signed: true }
+}
+
+function isAt(a: Position, b: Position): boolean {
+  return a.epoch === b.epoch && a.txid === b.txid
+}
+
+function differsFrom(found: Position, { checksum }: Pick<Position, 'checksum'>, who: string): string | undefined {
+  if (found.checksum === checksum) return undefined
+  return `after transaction ${found.txid} its checksum is ${checksumText(found.checksum)}, ${who} says ${checksumText(checksum)}`
+}
+
+function archiveDiffers(
+  pages: Position,
+  standings: readonly { readonly position: Position }[],
+  archived: Archived,
+): string | undefined {
+  for (const position of [pages, ...standings.map((one) => one.position)]) {
+    const checksum = archived(position)
+    const problem = checksum === undefined ? undefined : differsFrom(position, { checksum }, 'the archive')
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}

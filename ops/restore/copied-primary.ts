@@ -1,0 +1,82 @@
+/**
+ * A copy of a stopped primary's data folder, compared with its log as a start of that primary would: the pages of the file and
+ * what SQLite's WAL holds have to give the checksum that the log has for them.
+ */
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { recover } from '../../primary/commit-log/recover.ts'
+import { SegmentLog } from '../../primary/commit-log/segment-log.ts'
+import { MetaReader } from '../../shared/database/meta.ts'
+import { TXID_NONE, txid as asTxid } from '../../shared/ids.ts'
+import { decodeHeader } from '../../shared/ltx/header.ts'
+import type { Position } from '../../shared/position.ts'
+import { type Connection, openReader } from '../../shared/sqlite/connection.ts'
+import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
+import { WalReader } from '../../shared/sqlite/wal-reader.ts'
+import { type Archived, type Comparison, comparePrimary, unread } from './comparison.ts'
+
+interface Compared {
+  readonly folder: string
+  readonly database: string
+  readonly archived: Archived
+  readonly nowMs: number
+}
+
+/** Throws position_diverged, database_corrupt, log_corrupt, and what SQLite finds wrong. Changes the copied log. */
+export function compareCopiedPrimary(compared: Compared): Comparison {
+  const { folder, database } = compared
+  const logFolder = join(folder, 'log')
+  const bytes = bytesIn(logFolder)
+  const log = SegmentLog.open(logFolder, Number.MAX_SAFE_INTEGER)
+  const file = DatabaseFile.open(database)
+  try {
+    const db = openReader(database)
+    try {
+      return compareWithLog(compared, { file, log, db, tornBytes: bytes - log.bytes })
+    } finally {
+      db.close()
+    }
+  } finally {
+    file.close()
+    log.close()
+  }
+}
+
+interface Opened {
+  readonly file: DatabaseFile
+  readonly log: SegmentLog
+  readonly db: Connection
+  readonly tornBytes: number
+}
+
+function compareWithLog({ database, archived, nowMs }: Compared, { file, log, db, tornBytes }: Opened): Comparison {
+  if (log.last === TXID_NONE) return unread('no log lies beside it to compare it with')
+  const logged = positionsOf(log)
+  const meta = new MetaReader(db).read()
+  const reader = new WalReader(database)
+  let gap: number | undefined
+  const onGap = (found: { readonly logged: number }): void => void (gap = found.logged)
+  try {
+    const { capture, captured } = recover({ file, reader, log, meta, nowMs, onGap })
+    if (gap !== undefined)
+      return unread(`its log ends at transaction ${gap}, its pages at ${meta.txid}: nothing says what lies between`)
+    const pages = { epoch: meta.epoch, txid: meta.txid, checksum: capture.checksums.checksum }
+    return comparePrimary({ pages, logged, captured, tornBytes }, archived)
+  } finally {
+    reader.close()
+  }
+}
+
+function bytesIn(folder: string): number {
+  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+}
+
+/** Where the log says that the database stood. Throws log_corrupt. */
+function positionsOf(log: SegmentLog): Position[] {
+  const positions: Position[] = []
+  for (let txid = log.first; txid <= log.last; txid = asTxid(txid + 1)) {
+    const { epoch, maxTxid, postApply } = decodeHeader(log.read(txid))
+    if (epoch !== undefined && postApply !== undefined) positions.push({ epoch, txid: maxTxid, checksum: postApply })
+  }
+  return positions
+}

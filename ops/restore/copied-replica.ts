@@ -1,0 +1,64 @@
+/** A copy of a stopped replica's data folder, compared with what lies beside its pages. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { readStandings } from '../../replica/store/position-record.ts'
+import { readSignedPosition } from '../../replica/follower/signed-position-store.ts'
+import { MetaReader } from '../../shared/database/meta.ts'
+import { PAGE_BYTES } from '../../shared/limits.ts'
+import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import type { Position } from '../../shared/position.ts'
+import { checkPosition } from '../../shared/protocol/signed-position.ts'
+import { openReader } from '../../shared/sqlite/connection.ts'
+import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
+import { PageSource } from '../../shared/sqlite/page-source.ts'
+import { type Archived, type Comparison, compareReplica, type ReplicaRecord } from './comparison.ts'
+
+/** Throws what SQLite finds wrong. */
+export function compareCopiedReplica(
+  folder: string,
+  database: string,
+  { publicKey, archived }: { readonly publicKey: Uint8Array | undefined; readonly archived: Archived },
+): Comparison {
+  const { cluster, ...pages } = positionOf(database)
+  const position = join(folder, 'position')
+  const standings = existsSync(position) ? readStandings(position) : []
+  const record = { standings, signed: signedIn(folder, cluster, publicKey) }
+  return compareReplica(pages, record, archived)
+}
+
+function signedIn(folder: string, cluster: string, publicKey: Uint8Array | undefined): ReplicaRecord['signed'] {
+  if (publicKey === undefined) return 'keyless'
+  const signed = readSignedPosition(join(folder, 'signed-position.json'))
+  if (signed === undefined) return 'missing'
+  return checkPosition(publicKey, cluster, signed) ?? 'not the authority’s'
+}
+
+/** The position that the pages themselves give, WAL included. */
+function positionOf(database: string): Position & { readonly cluster: string } {
+  const file = DatabaseFile.open(database)
+  try {
+    const reader = openReader(database)
+    try {
+      const { cluster, epoch, txid } = new MetaReader(reader).read()
+      return { cluster, epoch, txid, checksum: checksumOf(PageSource.pin(file)) }
+    } finally {
+      reader.close()
+    }
+  } finally {
+    file.close()
+  }
+}
+
+function checksumOf(view: PageSource): Position['checksum'] {
+  const checksums = new PageChecksums(PAGE_BYTES)
+  const page = Buffer.alloc(PAGE_BYTES)
+  try {
+    for (let pgno = 1; pgno <= view.pageCount; pgno += 1) {
+      view.readPage(pgno, page)
+      checksums.set(pgno, page)
+    }
+  } finally {
+    view.release()
+  }
+  return checksums.checksum
+}

@@ -1,0 +1,40 @@
+/** A revocation in words, from its columns: for an operator who is asked about it. */
+import { rowOfColumns } from '../../shared/database/revocation-log.ts'
+import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { printableLine } from '../terminal.ts'
+
+export function revocationText(columns: RevocationColumns): string {
+  const { kind, org, key } = columns
+  const hex = typeof key === 'object' && key !== null ? key.hex : ''
+  const row = rowOfColumns({
+    seq: 1,
+    kind: textOf(kind),
+    org: textOf(org),
+    key: Buffer.from(hex, 'hex'),
+    expires_at: Number(columns['expires_at'] ?? 0),
+  })
+  switch (row.kind) {
+    case 'token':
+      return `token ${row.kid}.${row.nonce}`
+    case 'subject':
+      return printableLine(`subject ${row.subject} of org ${row.org} up to ${timeText(row.untilMs)}`)
+    case 'org':
+      return printableLine(`everything of org ${row.org} up to ${timeText(row.untilMs)}`)
+    case 'key':
+      return printableLine(`key ${row.kid} of org ${row.org}`)
+    case 'org_disabled':
+      return printableLine(`org ${row.org} disabled`)
+    case 'unknown':
+      return printableLine(`a revocation of kind "${textOf(kind)}"`)
+  }
+}
+
+function textOf(value: RevocationColumns[string] | undefined): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** A number from outside may be no date at all. */
+export function timeText(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString()
+}

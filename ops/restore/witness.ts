@@ -1,0 +1,101 @@
+/**
+ * Pure: did a restore see the newest state there ever was? The newest entries of an archive may be missing, and nothing in the
+ * archive tells. A witness does: the old primary's own disk, or all replicas that could have acknowledged a revocation.
+ */
+import { comparePositions, positionText, type Position } from '../../shared/position.ts'
+import type { Evidence } from './evidence.ts'
+
+/** Somebody knows of a position. */
+export interface Claim {
+  readonly who: string
+  readonly position: Position
+}
+
+export type Head =
+  | { readonly witnessed: true; readonly by: string }
+  | { readonly witnessed: false; readonly why: string }
+
+export interface HeadOptions {
+  readonly evidence: readonly Evidence[]
+  readonly claims: readonly Claim[]
+  /** The highest that anybody has claimed in the archive; 0 without one. */
+  readonly epoch: number
+}
+
+type Place = NonNullable<Evidence['position']>
+
+export function judgeHead({ evidence, claims, epoch }: HeadOptions): Head {
+  const known = [...claims.map(({ position }) => position), ...evidence.flatMap(({ position }) => position ?? [])]
+  const newestEpoch = Math.max(epoch, ...known.map((one) => one.epoch))
+  const isNewest = (one: Place): boolean => one.epoch >= newestEpoch && known.every((other) => isUpTo(other, one))
+  const disk = evidence.find(({ teller, position }) => teller.kind === 'old disk' && position && isNewest(position))
+  if (disk !== undefined) return { witnessed: true, by: `the old primary’s disk, which was read (${disk.from})` }
+  return byReplicas(evidence, newestEpoch)
+}
+
+function byReplicas(evidence: readonly Evidence[], epoch: number): Head {
+  const newest = newestOf(evidence)
+  if (newest === undefined)
+    return unwitnessed('no state was read that says which replicas could acknowledge a revocation')
+  const { configured, position, from } = newest
+  if (configured === undefined)
+    return unwitnessed(
+      `the newest state that was read (${placeText(position)}, ${from}) does not say which replicas could acknowledge`,
+    )
+  if (configured.durability !== 'replica' || configured.degraded) {
+    const how = configured.degraded ? 'in degraded mode' : `with durability "${configured.durability}"`
+    return unwitnessed(
+      `revocations were acknowledged ${how}: only the old primary’s disk (--old-data) knows all of them`,
+    )
+  }
+  const missing = configured.replicas.filter(({ peerId }) => !evidence.some((one) => answered(one, peerId, epoch)))
+  const names = missing.map(({ region, peerId }) => region || peerId).join(', ')
+  if (missing.length === 0 && configured.replicas.length > 0)
+    return {
+      witnessed: true,
+      by: `all ${configured.replicas.length} configured replicas, which answered in epoch ${epoch}`,
+    }
+  return unwitnessed(`no answer with pages of epoch ${epoch} came from ${names || 'any replica'}`)
+}
+
+function answered({ teller, position }: Evidence, peerId: string, epoch: number): boolean {
+  return teller.kind === 'replica' && teller.peerId === peerId && position?.epoch === epoch
+}
+
+/** Of several at one position the one that says more. */
+function newestOf(evidence: readonly Evidence[]): (Evidence & { readonly position: Place }) | undefined {
+  let newest: (Evidence & { readonly position: Place }) | undefined
+  for (const one of evidence) {
+    const { position } = one
+    if (position === undefined) continue
+    const order = newest === undefined ? 1 : compare(position, newest.position)
+    if (order > 0 || (order === 0 && newest?.configured === undefined)) newest = { ...one, position }
+  }
+  return newest
+}
+
+function isUpTo(a: Place, b: Place): boolean {
+  return compare(a, b) <= 0
+}
+
+function compare(a: Place, b: Place): number {
+  return a.epoch - b.epoch || a.txid - b.txid
+}
+
+/** Claims beyond all that was read. */
+export function newerThanRead(evidence: readonly Evidence[], claims: readonly Claim[]): readonly string[] {
+  const read = evidence.flatMap(({ position }) => position ?? [])
+  const isCovered = (claimed: Position): boolean =>
+    read.some((one) => comparePositions({ ...one, checksum: claimed.checksum }, claimed) >= 0)
+  return claims
+    .filter(({ position }) => !isCovered(position))
+    .map(({ who, position }) => `${who} of ${positionText(position)}, which is newer than all that was read`)
+}
+
+function placeText({ epoch, txid }: Place): string {
+  return `epoch ${epoch}, transaction ${txid}`
+}
+
+function unwitnessed(why: string): Head {
+  return { witnessed: false, why }
+}

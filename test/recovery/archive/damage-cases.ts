@@ -1,0 +1,199 @@
+/** Every source of a restore, with every kind of damage: what is done to it, and what a restore then says. */
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  cutBytes,
+  cutDatabase,
+  editPosition,
+  entriesOf,
+  type Fixture,
+  flip,
+  type Left,
+  newestLog,
+  put,
+  putDatabase,
+  segmentsOf,
+  sql,
+  sqlInWal,
+  swap,
+  writeAt,
+  zeroPageOf,
+} from './damage.ts'
+
+export type Source = 'archive' | 'unsigned archive' | 'replica’s copy' | 'old disk'
+
+/** `refuses`: nothing is restored; `asks`: only with the word that the text names; `tells`: a note, and it goes on. */
+export type Said = 'refuses' | 'asks' | 'asks for the head' | 'tells'
+
+export interface Case {
+  readonly source: Source
+  readonly damage: string
+  readonly harm: (left: Left, fixture: Fixture) => void
+  readonly said: Said
+  readonly words: string
+}
+
+type Row = readonly [damage: string, said: Said, words: string, harm: Case['harm']]
+
+const NEWEST = 'DELETE FROM revocations WHERE seq = (SELECT max(seq) FROM revocations)'
+const EDITED = "UPDATE audit SET actor = 'nobody' WHERE seq = 2"
+
+const of = (source: Source, rows: readonly Row[]): readonly Case[] =>
+  rows.map(([damage, said, words, harm]) => ({ source, damage, said, words, harm }))
+
+const REPLICA = of('replica’s copy', [
+  ['row deleted', 'asks', 'its record says', ({ replica }) => sql(replica, NEWEST)],
+  ['row edited', 'asks', 'its record says', ({ replica }) => sql(replica, EDITED)],
+  ['row deleted in the WAL', 'asks', 'its record says', ({ replica }) => sqlInWal(replica, NEWEST)],
+  ['page zeroed', 'asks', 'is not believed', ({ replica }) => zeroPageOf(replica, 'issued')],
+  ['file cut', 'refuses', 'SQLITE_CORRUPT', ({ replica }) => cutDatabase(replica)],
+  [
+    'older file in place',
+    'asks',
+    'which is beyond its pages',
+    ({ replica }, { before }) => putDatabase(before.replica, replica),
+  ],
+  [
+    'older folder in place',
+    'asks for the head',
+    'which replicas could acknowledge|no answer with pages',
+    ({ replica }, { before }) => put(before.replica, replica),
+  ],
+  ['position edited', 'asks', 'its record says', ({ replica }) => editPosition(replica)],
+  ['position missing', 'asks', 'is not believed', ({ replica }) => rmSync(join(replica, 'position'))],
+  ['position cut', 'asks', 'has no checksum for transaction', ({ replica }) => cutBytes(join(replica, 'position'), 41)],
+  [
+    'signature missing',
+    'asks',
+    'no signed position lies beside it',
+    ({ replica }) => rmSync(join(replica, 'signed-position.json')),
+  ],
+  [
+    'signature older',
+    'tells',
+    'are beyond the last signed position',
+    ({ replica }, { before }) =>
+      put(join(before.replica, 'signed-position.json'), join(replica, 'signed-position.json')),
+  ],
+  [
+    'signature of another authority',
+    'asks',
+    'is not signed by the authority',
+    ({ replica }, { other }) => put(join(other.replica, 'signed-position.json'), join(replica, 'signed-position.json')),
+  ],
+  [
+    'journal cut',
+    'tells',
+    'ends like a crash',
+    ({ replica }) => cutBytes(join(replica, 'revocations.journal'), 1_000_000),
+  ],
+  ['journal damaged', 'tells', 'ends like a crash', ({ replica }) => writeAt(join(replica, 'revocations.journal'), 40)],
+  ['journal missing', 'tells', 'no journal', ({ replica }) => rmSync(join(replica, 'revocations.journal'))],
+  ['of another timeline', 'asks', 'is not believed', ({ replica }, { other }) => putDatabase(other.replica, replica)],
+])
+
+const DISK = of('old disk', [
+  ['row deleted', 'asks', 'its log says', ({ primary }) => sql(primary, NEWEST)],
+  ['row edited', 'asks', 'its log says', ({ primary }) => sql(primary, EDITED)],
+  ['row deleted in the WAL', 'asks', 'its log ends at transaction', ({ primary }) => sqlInWal(primary, NEWEST)],
+  [
+    'transaction added to the WAL',
+    'tells',
+    'its log ends like a crash, 1 transaction',
+    ({ primary }) => sqlInWal(primary, `BEGIN; ${NEWEST}; UPDATE meta SET txid = txid + 1; COMMIT`),
+  ],
+  ['page zeroed', 'asks', 'the old disk', ({ primary }) => zeroPageOf(primary, 'issued')],
+  ['file cut', 'asks', 'the old disk', ({ primary }) => cutDatabase(primary)],
+  [
+    'older file in place',
+    'asks',
+    'the database was put back to an older copy',
+    ({ primary }, { before }) => putDatabase(before.primary, primary),
+  ],
+  [
+    'older folder in place',
+    'asks for the head',
+    'no answer with pages',
+    ({ primary }, { before }) => put(before.primary, primary),
+  ],
+  ['log cut', 'asks', 'its log ends at transaction', ({ primary }) => cutBytes(newestLog(primary), 200)],
+  ['log damaged', 'asks', 'the old disk', ({ primary }) => flip(newestLog(primary), 200)],
+  ['log missing', 'asks', 'no log lies beside it', ({ primary }) => rmSync(join(primary, 'log'), { recursive: true })],
+  ['of another timeline', 'asks', 'the archive says', ({ primary }, { other }) => put(other.primary, primary)],
+])
+
+const SIGNED = of('archive', [
+  ['row deleted', 'refuses', 'not what was archived', ({ archive }) => flip(segmentsOf(archive)[3]!, 200)],
+  ['row edited', 'refuses', 'not what was archived', ({ archive }) => flip(segmentsOf(archive)[3]!, -30)],
+  [
+    'page zeroed',
+    'refuses',
+    'not what was archived',
+    ({ archive }) => {
+      const path = segmentsOf(archive)[3]!
+      writeFileSync(path, readFileSync(path).fill(0, 100, 200))
+    },
+  ],
+  ['file cut', 'refuses', 'of another size', ({ archive }) => cutBytes(segmentsOf(archive)[3]!, 100)],
+  ['file missing', 'refuses', 'is missing in the archive', ({ archive }) => rmSync(segmentsOf(archive)[3]!)],
+  [
+    'older file in place',
+    'refuses',
+    'of another size|not what was archived',
+    ({ archive }) => cpSync(segmentsOf(archive)[2]!, segmentsOf(archive)[3]!),
+  ],
+  [
+    'older archive in place',
+    'asks for the head',
+    'no answer with pages',
+    ({ archive }, { before }) => put(before.archive, archive),
+  ],
+  [
+    'entry removed at the end',
+    'asks for the head',
+    'no answer with pages',
+    ({ archive }) => rmSync(entriesOf(archive).at(-1)!),
+  ],
+  ['entry removed in the middle', 'refuses', 'manifest', ({ archive }) => rmSync(entriesOf(archive).at(-3)!)],
+  [
+    'entries reordered',
+    'refuses',
+    'manifest',
+    ({ archive }) => swap(entriesOf(archive).at(-2)!, entriesOf(archive).at(-3)!),
+  ],
+  [
+    'entry of another timeline',
+    'refuses',
+    'sign',
+    ({ archive }, { other }) => cpSync(entriesOf(other.archive).at(-1)!, entriesOf(archive).at(-1)!),
+  ],
+  ['entry planted', 'refuses', 'manifest', ({ archive }) => writeFileSync(nextEntry(archive), '{}')],
+  [
+    'file planted',
+    'tells',
+    'without an entry',
+    ({ archive }) => cpSync(segmentsOf(archive).at(-1)!, nextSegment(archive)),
+  ],
+])
+
+const UNSIGNED = of('unsigned archive', [
+  ['file cut', 'refuses', 'ltx', ({ archive }) => cutBytes(segmentsOf(archive)[3]!, 100)],
+  ['page zeroed', 'refuses', 'ltx', ({ archive }) => flip(segmentsOf(archive)[3]!, 200)],
+  ['older archive in place', 'tells', 'on your word alone', ({ archive }, { before }) => put(before.archive, archive)],
+  ['entry removed at the end', 'tells', 'on your word alone', ({ archive }) => rmSync(entriesOf(archive).at(-1)!)],
+  ['file removed at the end', 'tells', 'on your word alone', ({ archive }) => rmSync(segmentsOf(archive).at(-1)!)],
+])
+
+export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...DISK]
+
+function nextEntry(archive: string): string {
+  const last = entriesOf(archive).at(-1)!
+  const number = Number.parseInt(/([0-9a-f]{16})\.json$/.exec(last)?.[1] ?? '', 16)
+  return join(archive, 'macaroond/manifest', `${(number + 1).toString(16).padStart(16, '0')}.json`)
+}
+
+function nextSegment(archive: string): string {
+  const number = Number.parseInt(/-([0-9a-f]{16})\.ltx$/.exec(segmentsOf(archive).at(-1)!)?.[1] ?? '', 16) + 1
+  const name = number.toString(16).padStart(16, '0')
+  return join(archive, 'ltx/0', `${name}-${name}.ltx`)
+}

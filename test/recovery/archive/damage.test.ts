@@ -1,0 +1,63 @@
+/** S8: no damaged source restores silently, whatever it is and however it was damaged. */
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { commandLine, type Ran } from '../../integration/cli/command.ts'
+import { scratch } from '../../integration/cluster/harness.ts'
+import { buildFixture, copyOf, type Left } from './damage.ts'
+import { type Case, CASES, type Said, type Source } from './damage-cases.ts'
+
+function sourceArgs(source: Source, { primary, replica, archive }: Left, key: string): readonly string[] {
+  switch (source) {
+    case 'archive':
+      return ['--archive', archive, '--key', key]
+    case 'unsigned archive':
+      return ['--archive', archive, '--unsigned']
+    case 'replica’s copy':
+      return ['--from-replica', replica, '--key', key]
+    case 'old disk':
+      return ['--archive', archive, '--key', key, '--old-data', primary]
+  }
+}
+
+interface Document {
+  readonly error?: { readonly code: string; readonly message: string }
+  readonly unread?: readonly string[]
+  readonly remarks?: readonly string[]
+}
+
+function saidBy(ran: Ran): { readonly said: Said | 'nothing'; readonly text: string } {
+  const { error, remarks = [] } = ran.json<Document>()
+  if (error === undefined) return { said: remarks.length === 0 ? 'nothing' : 'tells', text: remarks.join('; ') }
+  const asks = { restore_unconfirmed: 'asks', head_unwitnessed: 'asks for the head' } as const
+  const said = Object.hasOwn(asks, error.code) ? asks[error.code as keyof typeof asks] : 'refuses'
+  return { said, text: error.message }
+}
+
+/** With the head accepted, but where that is what is to be asked: then nothing hides behind the question. */
+async function restored({ source, said }: Pick<Case, 'source' | 'said'>, left: Left, key: string): Promise<Ran> {
+  const output = join(scratch(), 'restored.db')
+  const accept = said === 'asks for the head' ? [] : ['--accept-head']
+  const ran = await commandLine(['restore', ...sourceArgs(source, left, key), '--output', output, ...accept, '--json'])
+  expect(existsSync(output)).toBe(ran.status === 0)
+  rmSync(output, { force: true })
+  return ran
+}
+
+test('no source of a restore is damaged unsaid: every kind of damage is refused, asked about or told', async () => {
+  const fixture = await buildFixture()
+  for (const source of ['archive', 'replica’s copy', 'old disk'] as const) {
+    const ran = await restored({ source, said: 'tells' }, copyOf(fixture.now), fixture.key)
+    expect(saidBy(ran), `${source}, sound: ${ran.stdout}`).toMatchObject({ said: 'nothing' })
+  }
+  const wrong: string[] = []
+  for (const one of CASES) {
+    const left = copyOf(fixture.now)
+    one.harm(left, fixture)
+    const ran = await restored(one, left, fixture.key)
+    const { said, text } = saidBy(ran)
+    if (said !== one.said || !new RegExp(one.words).test(text))
+      wrong.push(`${one.source}, ${one.damage}: ${said}: ${text}`)
+  }
+  expect(wrong).toEqual([])
+}, 120_000)
