@@ -206,8 +206,8 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a restore drops what was revoked after its moment',
     aim: { kinds: ['restored', 'killed'], archive: {} },
     file: 'ops/restore/restore.ts',
-    find: 'return carryOver(own, evidence)',
-    replace: 'return carryOver(own, evidence.slice(0, 0))',
+    find: 'const all = carryOver(own, evidence)',
+    replace: 'const all = carryOver(own, evidence.slice(0, 0))',
     breaks: 'S1',
   },
   {
