@@ -114,8 +114,12 @@ export const PROMISES: readonly Promised[] = [
   },
   {
     name: 'S8',
-    says: 'a restore keeps every revocation that can still be found, and asks for a yes about the others',
+    says: 'no byte enters a restored database that was not compared; a restore keeps every revocation that can still be found, and asks about the others',
     proofs: [
+      proof('recovery/archive/damage', 'no source of a restore is damaged unsaid'),
+      proof('ops/restore/comparison'),
+      proof('ops/restore/witness', 'by every replica that was configured'),
+      proof('integration/cluster/configuration'),
       proof('recovery/archive/restore', 'keeps what was revoked later'),
       proof('recovery/archive/restore', 'keeps what only the old disk knew'),
       proof('recovery/archive/coming-back'),

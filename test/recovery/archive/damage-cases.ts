@@ -186,6 +186,24 @@ const UNSIGNED = of('unsigned archive', [
 
 export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...DISK]
 
+const SAYS: Readonly<Record<Said, string>> = {
+  refuses: 'refused',
+  asks: 'asks for `--yes`',
+  'asks for the head': 'asks for `--accept-head`',
+  tells: 'goes on, with a note',
+}
+
+/** The same as a table, for the runbook. */
+export function damageTable(): string {
+  const rows = CASES.map(({ source, damage, said, words }) => [source, damage, SAYS[said], words.split('|')[0] ?? ''])
+  const all = [['source', 'damage', 'a restore', 'in words'], ...rows]
+  const widths = [0, 1, 2, 3].map((at) => Math.max(...all.map((row) => row[at]?.length ?? 0)))
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`
+  const [head = [], ...body] = all
+  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...body.map(line)].join('\n')
+}
+
 function nextEntry(archive: string): string {
   const last = entriesOf(archive).at(-1)!
   const number = Number.parseInt(/([0-9a-f]{16})\.json$/.exec(last)?.[1] ?? '', 16)

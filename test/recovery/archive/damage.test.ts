@@ -1,11 +1,11 @@
 /** S8: no damaged source restores silently, whatever it is and however it was damaged. */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { commandLine, type Ran } from '../../integration/cli/command.ts'
 import { scratch } from '../../integration/cluster/harness.ts'
 import { buildFixture, copyOf, type Left } from './damage.ts'
-import { type Case, CASES, type Said, type Source } from './damage-cases.ts'
+import { type Case, CASES, damageTable, type Said, type Source } from './damage-cases.ts'
 
 function sourceArgs(source: Source, { primary, replica, archive }: Left, key: string): readonly string[] {
   switch (source) {
@@ -61,3 +61,17 @@ test('no source of a restore is damaged unsaid: every kind of damage is refused,
   }
   expect(wrong).toEqual([])
 }, 120_000)
+
+const RUNBOOK = join(import.meta.dirname, '../../../ops/RUNBOOK.md')
+const [BEGIN, END] = [
+  '<!-- made by `DAMAGE_TABLE=write npx vitest run test/recovery/archive/damage` -->',
+  '<!-- end of the table -->',
+]
+
+test('the runbook says the same of every kind of damage', () => {
+  const runbook = readFileSync(RUNBOOK, 'utf8')
+  const [before = '', rest = ''] = runbook.split(BEGIN)
+  const wanted = `${before}${BEGIN}\n\n${damageTable()}\n\n${END}${rest.split(END)[1] ?? ''}`
+  if (process.env['DAMAGE_TABLE'] === 'write') writeFileSync(RUNBOOK, wanted)
+  else expect(runbook).toBe(wanted)
+})

@@ -46,7 +46,7 @@ const DISK_LOST = 0.6
 const SILENT = 'cannot be read'
 /** What else a restore says of what it could not read: that there was more. */
 const MORE =
-  /is newer than all that was read|has claimed epoch|is not believed: (the authority signed|no position of its|its record does not|no signed position|its log ends)/
+  /is newer than all that was read|has claimed epoch|is not believed: (the authority signed|no position of its|its record does not|no signed position|its log ends|no log lies)/
 
 /** Calls a restore off for now: somebody who may know of revocations does not answer. */
 const WORTH_WAITING: ReadonlySet<string> = new Set(['restore_unconfirmed', 'archive_unavailable'])
