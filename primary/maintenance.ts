@@ -1,18 +1,20 @@
 /** What keeps the commit log well while commands come and go: checkpoints, the watch for other writers, the scrub. */
+import { join } from 'node:path'
 import type { Timers } from '../shared/clock.ts'
 import { checksumOf } from '../shared/database/scrub.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import { checksumText } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
-import type { AuditWatch } from '../shared/service/audit-watch.ts'
+import type { AlarmBoard } from '../shared/service/alarm-board.ts'
+import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Schedule } from '../shared/service/schedule.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
 import type { PrimaryConfig } from './config.ts'
 
 export interface MaintenanceOptions {
   readonly commitLog: CommitLog
-  readonly audit: Pick<AuditWatch, 'sinceLast' | 'whole'>
-  readonly config: Pick<PrimaryConfig, 'checkpoint' | 'maintenance'>
+  readonly alarms: Pick<AlarmBoard, 'set'>
+  readonly config: Pick<PrimaryConfig, 'data' | 'checkpoint' | 'maintenance'>
   readonly clock: Timers
   readonly schedule: Schedule
   readonly log: Log
@@ -25,6 +27,7 @@ const WATCH_MS = 1_000
 
 export class Maintenance {
   readonly #options: MaintenanceOptions
+  readonly #audit: AuditWatch
   readonly #stop = new AbortController()
   readonly #cancels: (() => void)[] = []
   #checkpointAt: number
@@ -33,6 +36,9 @@ export class Maintenance {
 
   constructor(options: MaintenanceOptions) {
     this.#options = options
+    const { commitLog, config, clock: timers, alarms, log } = options
+    const path = join(config.data, 'audit-checked.json')
+    this.#audit = new AuditWatch({ path, db: () => commitLog.db, timers, alarms, log })
     this.#checkpointAt = options.config.checkpoint.pages
   }
 
@@ -43,7 +49,7 @@ export class Maintenance {
       clock.every(WATCH_MS, () => this.#watch()),
       schedule(scrub, log),
     )
-    this.#auditing = this.#options.audit.sinceLast(this.#stop.signal)
+    this.#auditing = this.#audit.sinceLast(this.#stop.signal)
   }
 
   /** After a commit: is it time for a checkpoint? */
@@ -99,13 +105,13 @@ export class Maintenance {
   }
 
   async #readWhole(): Promise<void> {
-    const { commitLog, log, onFatal, clock, audit } = this.#options
+    const { commitLog, log, onFatal, clock } = this.#options
     const expected = commitLog.head.checksum
     const found = await checksumOf(commitLog.pin(), clock, this.#stop.signal)
     if (found === undefined) return
     if (found === expected) {
       log.info('scrub: every page is as it was written')
-      return audit.whole(this.#stop.signal)
+      return this.#audit.whole(this.#stop.signal)
     }
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
     onFatal(new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }))

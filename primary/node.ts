@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
-import { type Configured, isSameConfiguration } from '../shared/database/configured.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
 import { readSigningKeyFile } from '../shared/database/signing-key-file.ts'
@@ -15,7 +14,6 @@ import type { Txid } from '../shared/ids.ts'
 import { watchOutput } from '../shared/output/process-output.ts'
 import type { OutputDrops } from '../shared/protocol/status.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
-import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { whileBelieved } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
@@ -29,6 +27,7 @@ import type { Joined } from './commit-log/agreement.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import { Durability } from './durability/durability.ts'
+import { configurationDue } from './freshness/configuration-due.ts'
 import { Granting } from './freshness/granting.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
@@ -93,9 +92,8 @@ export class Primary implements Service {
     this.#commitLog = this.#openCommitLog()
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
-    const watched = { path: join(config.data, 'audit-checked.json'), db: () => db, alarms: this.#alarms }
-    const audit = new AuditWatch({ ...watched, timers: clock, log })
-    this.#maintenance = new Maintenance({ commitLog: this.#commitLog, audit, config, clock, schedule, log, onFatal })
+    const kept = { commitLog: this.#commitLog, alarms: this.#alarms, config }
+    this.#maintenance = new Maintenance({ ...kept, clock, schedule, log, onFatal })
     refuseUnkeptLeases(db, db.name)
     const revocations = new RecentRevocations(new RevocationLog(db))
     this.#writer = new GroupWriter({
@@ -104,7 +102,7 @@ export class Primary implements Service {
       believed: () => requireTime(this.#granting.time),
       entropy,
       ring,
-      due: ({ configured }) => this.#configurationDue(configured),
+      due: () => this.#configurationDue(),
       gate: () => requireOpen(this.writes),
       onFatal: (error) => this.#stopAtOnce(error),
     })
@@ -307,7 +305,7 @@ export class Primary implements Service {
       state: () => this.#writer.state,
       submit: (command) => this.#writer.submit(command),
       open: () => this.writes === 'open',
-      configurationDue: () => this.#configurationDue(this.#writer.state.configured) !== undefined,
+      configurationDue: () => this.#configurationDue() !== undefined,
       nudge: () => this.#writer.nudge(),
       leaseMs: this.#options.config.freshness.lease_ms,
       everyReplicaJoined: () => this.#everyReplicaJoined(),
@@ -342,15 +340,8 @@ export class Primary implements Service {
     return this.#peers.all().filter(({ role }) => role === 'replica')
   }
 
-  /** Of a configuration that the database does not remember as it is now. */
-  #configurationDue(noted: Configured | undefined): Command | undefined {
-    const replicas = this.#replicas().map(({ id, region }) => ({ peerId: String(id), region: region ?? '' }))
-    const { level: durability } = this.#durability
-    const { degraded } = this.#options.config.durability
-    const byId = replicas.toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
-    const configured = { replicas: byId, durability, degraded }
-    if (isSameConfiguration(noted, configured)) return undefined
-    return { kind: 'configuration.note', actor: { text: 'primary' }, configured }
+  #configurationDue(): Command | undefined {
+    return configurationDue(this.#writer.state.configured, this.#replicas(), this.#durability)
   }
 
   #replicaNames(): readonly string[] {

@@ -1,7 +1,6 @@
 /** A revocation in words, from its columns: for an operator who is asked about it. */
 import { rowOfColumns } from '../../shared/database/revocation-log.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
-import { printableLine } from '../terminal.ts'
 
 export function revocationText(columns: RevocationColumns): string {
   const { kind, org, key } = columns
@@ -17,15 +16,15 @@ export function revocationText(columns: RevocationColumns): string {
     case 'token':
       return `token ${row.kid}.${row.nonce}`
     case 'subject':
-      return printableLine(`subject ${row.subject} of org ${row.org} up to ${timeText(row.untilMs)}`)
+      return `subject ${row.subject} of org ${row.org} up to ${timeText(row.untilMs)}`
     case 'org':
-      return printableLine(`everything of org ${row.org} up to ${timeText(row.untilMs)}`)
+      return `everything of org ${row.org} up to ${timeText(row.untilMs)}`
     case 'key':
-      return printableLine(`key ${row.kid} of org ${row.org}`)
+      return `key ${row.kid} of org ${row.org}`
     case 'org_disabled':
-      return printableLine(`org ${row.org} disabled`)
+      return `org ${row.org} disabled`
     case 'unknown':
-      return printableLine(`a revocation of kind "${textOf(kind)}"`)
+      return `a revocation of kind "${textOf(kind)}"`
   }
 }
 

@@ -45,8 +45,12 @@ export class Durability {
     return settings.revocations ?? (hasReplicas() ? 'replica' : 'local')
   }
 
+  get degraded(): boolean {
+    return this.#options.settings.degraded
+  }
+
   status(): DurabilityStatus {
-    const { degraded } = this.#options.settings
+    const { degraded } = this
     const degradedSinceMs = this.#degradedSinceMs ?? null
     return { revocations: this.level, degraded, degradedSinceMs, degradedAnswers: this.#degradedAnswers }
   }

@@ -1,0 +1,18 @@
+/** Pure: has the configuration changed since the database was told of it? */
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import { type Configured, isSameConfiguration } from '../../shared/database/configured.ts'
+import type { Command } from '../authority/commands.ts'
+import type { Durability } from '../durability/durability.ts'
+
+/** The command that writes it down; undefined where the database remembers it as it is. */
+export function configurationDue(
+  noted: Configured | undefined,
+  replicas: readonly KnownPeer[],
+  { level: durability, degraded }: Pick<Durability, 'level' | 'degraded'>,
+): Command | undefined {
+  const named = replicas.map(({ id, region }) => ({ peerId: String(id), region: region ?? '' }))
+  const byId = named.toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
+  const configured = { replicas: byId, durability, degraded }
+  if (isSameConfiguration(noted, configured)) return undefined
+  return { kind: 'configuration.note', actor: { text: 'primary' }, configured }
+}
