@@ -11,6 +11,7 @@ const ADDED_TABLES = [
   'forgotten',
   'due_cut_offs',
   'archive_chains',
+  'unsigned_revocations',
 ]
 
 /** Takes from a database what schema 5 added, so that it is as macaroond 0.1.0 wrote it. */

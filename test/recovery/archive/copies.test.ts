@@ -47,7 +47,14 @@ test('every place has everything, and a database comes back from any of them', a
     commandLine([...args, '--archive', archive, '--key', key, '--json'])
   for (const [name, archive] of [`${cluster.primaryFolder}-archive`, copy].entries()) {
     expect((await run(archive, 'archive', 'verify')).json(), archive).toMatchObject({ ok: true, bad: [] })
-    const restored = await run(archive, 'restore', '--output', join(cluster.folder, `${name}.db`), '--yes')
+    const restored = await run(
+      archive,
+      'restore',
+      '--output',
+      join(cluster.folder, `${name}.db`),
+      '--yes',
+      '--accept-head',
+    )
     expect(restored.json(), archive).toMatchObject({ plan: { grain: 'newest' }, begun: { epoch: 2 } })
   }
 })

@@ -29,7 +29,7 @@ async function successorOf({ primary, root }: Cluster): Promise<NodeFiles> {
 }
 
 async function restoreInto({ database }: NodeFiles, archive: string, key: string): Promise<void> {
-  const args = ['restore', '--archive', archive, '--key', key, '--output', database, '--yes', '--json']
+  const args = ['restore', '--archive', archive, '--key', key, '--output', database, '--yes', '--accept-head', '--json']
   const restored = await macaroond(args)
   expect(restored.status, restored.stderr).toBe(0)
 }
