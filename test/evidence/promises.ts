@@ -110,6 +110,7 @@ export const PROMISES: readonly Promised[] = [
       proof('shared/archive/fence'),
       proof('recovery/archive/sleeping-primary'),
       proof('integration/cluster/lock-owner'),
+      proof('upgrade/upgrade', 'no wrong verdict, no lost write'),
     ],
   },
   {
@@ -123,6 +124,7 @@ export const PROMISES: readonly Promised[] = [
       proof('recovery/archive/restore', 'keeps what was revoked later'),
       proof('recovery/archive/restore', 'keeps what only the old disk knew'),
       proof('recovery/archive/coming-back'),
+      proof('recovery/archive/migration', 'restored to before the migration'),
       proof('recovery/runbook/runbook'),
     ],
   },
@@ -238,6 +240,8 @@ export const PROMISES: readonly Promised[] = [
       proof('replica/revocations/stream', 'a malformed record that names one token denies it'),
       proof('replica/revocations/stream', 'is not acknowledged, ends no connection'),
       proof('replica/worker/worker-cache', 'of a kind that is not understood ends the cache'),
+      proof('upgrade/upgrade', 'an old replica never guesses'),
+      proof('integration/cluster/divergence', 'but for one that says that it is required'),
     ],
   },
   {

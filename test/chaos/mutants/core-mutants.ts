@@ -345,4 +345,25 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     replace: 'issueClockMs,',
     by: 'test/ops/restore/witness.test.ts',
   },
+  {
+    name: 'a primary migrates a disk that nobody has confirmed',
+    file: 'primary/node.ts',
+    find: 'if (primary.#gate.confirmed) primary.#writer.migrate()',
+    replace: 'primary.#writer.migrate()',
+    by: 'test/primary/store/migrating-start.test.ts',
+  },
+  {
+    name: 'a migration is no transaction of its own',
+    file: 'primary/store/migrate.ts',
+    find: 'SET schema = ?, txid = txid + 1,',
+    replace: 'SET schema = ?,',
+    by: 'test/primary/store/migrate.test.ts',
+  },
+  {
+    name: 'a file that only a newer version understands is passed over',
+    file: 'shared/files/required-files.ts',
+    find: 'name.startsWith(REQUIRED_PREFIX) && !KNOWN.has(name)',
+    replace: 'name === REQUIRED_PREFIX && !KNOWN.has(name)',
+    by: 'test/ops/restore/scratch.test.ts',
+  },
 ]

@@ -73,45 +73,48 @@ function ask<T>(database: string, sql: string): readonly T[] {
 const schemaOf = (database: string): unknown => ask(database, 'SELECT schema FROM meta')
 const revoked = (database: string): unknown => ask(database, 'SELECT lower(hex(key)) FROM revocations ORDER BY seq')
 
+/** Starts a primary on it, stops it again, and returns its database. */
+async function startedOn(data: string): Promise<string> {
+  const settings = {
+    cluster: CLUSTER,
+    data,
+    identity: 'none',
+    listen: '127.0.0.1:0',
+    alone: true,
+    kek: { file: 'none' },
+  }
+  const config = checkConfig('primary.toml', { ...settings, archive: { enabled: false } }, primaryConfig)
+  const [kek] = RING
+  if (kek === undefined) throw new Error('no key')
+  const identity = await identityFromSeed(Buffer.alloc(32, 1))
+  // The restored clock is years behind this one.
+  const flags = { ...NO_FLAGS, acceptClock: true }
+  const primary = await Primary.start({ config, identity, kek, log: silentLog, flags, reread: () => config })
+  const { writes } = primary
+  await primary.stop()
+  expect(writes).toBe('open')
+  return join(data, 'macaroond.db')
+}
+
 test('restored to before the migration a database has schema 4, every revocation, and is migrated by its first start', async () => {
   const own = await upgraded()
   const output = await restore(own, '--txid', String(own.before))
   expect(schemaOf(output)).toEqual([4])
   expect(revoked(output)).toEqual([TOKEN(1), TOKEN(2)])
 
-  const folder = scratch()
-  mkdirSync(join(folder, 'primary'))
-  renameSync(output, join(folder, 'primary/macaroond.db'))
-  const settings = {
-    cluster: CLUSTER,
-    data: join(folder, 'primary'),
-    identity: 'none',
-    listen: '127.0.0.1:0',
-    alone: true,
-  }
-  const config = checkConfig(
-    'primary.toml',
-    { ...settings, kek: { file: 'none' }, archive: { enabled: false } },
-    primaryConfig,
-  )
-  const [kek] = RING
-  if (kek === undefined) throw new Error('no key')
-  const identity = await identityFromSeed(Buffer.alloc(32, 1))
-  const primary = await Primary.start({
-    config,
-    identity,
-    kek,
-    log: silentLog,
-    flags: { ...NO_FLAGS, acceptClock: true },
-    reread: () => config,
-  })
-  const { writes } = primary
-  await primary.stop()
-  expect(writes).toBe('open')
-  const database = join(config.data, 'macaroond.db')
+  const data = join(scratch(), 'primary')
+  mkdirSync(data)
+  renameSync(output, join(data, 'macaroond.db'))
+  const database = await startedOn(data)
   expect(schemaOf(database)).toEqual([5])
   const actions = ask<string>(database, 'SELECT action FROM audit ORDER BY seq')
   expect(actions.slice(-2)).toEqual(['database.restore', 'database.migrate'])
+})
+
+test('what a crash left of a database of schema 4 is recovered from its log, and migrated', async () => {
+  const { oldDisk } = await upgraded()
+  const database = await startedOn(oldDisk)
+  expect([schemaOf(database), revoked(database)]).toEqual([[5], [TOKEN(1)]])
 })
 
 test('a disk of before the migration is evidence for a restore, and so is one of after it', async () => {
