@@ -9,6 +9,7 @@ import { judgePrimary, judgeReplica } from '../chaos/judge.ts'
 import { Ledger } from '../chaos/ledger.ts'
 import type { NodeProcess } from '../chaos/node-process.ts'
 import { Random } from '../chaos/random.ts'
+import { commandLine } from '../integration/cli/command.ts'
 import type { Installed } from './installed.ts'
 import { type LoadOptions, ORG, UpgradeLoad } from './load.ts'
 
@@ -24,7 +25,7 @@ const FRESHNESS = '[freshness]\nlease_ms = 2000\nping_ms = 200\n'
 /** Above the bound B of those leases. */
 const BOUND_MS = 2_500
 /** Of each kind of work, before a step counts as survived. */
-const ENOUGH = 4
+const ENOUGH = 3
 const VERIFIED_AT_ONCE = 50
 
 export class Fleet {
@@ -125,10 +126,16 @@ export class Fleet {
 
   /** Of the database on the primary's disk. */
   get schema(): number {
-    const db = openSound(join(copyNode(this.primary.data, join(this.primary.folder, 'looked-at')), 'macaroond.db'))
-    const schema = db.prepare<[], number>('SELECT schema FROM meta').pluck().get() ?? 0
-    db.close()
-    return schema
+    return schemaOf(join(copyNode(this.primary.data, join(this.primary.folder, 'looked-at')), 'macaroond.db'))
+  }
+
+  /** Schema of what this version restores from the copy of a replica that is stopped: nothing of it may be unread. */
+  async schemaRestoredFrom(replica: NodeFiles, authorityKey: string): Promise<number> {
+    const output = join(replica.folder, 'restored.db')
+    const args = ['--from-replica', replica.data, '--key', authorityKey, '--output', output, '--accept-head']
+    const { status, stdout, stderr } = await commandLine(['restore', ...args])
+    if (status !== 0) throw new Error(`a restore from ${replica.name} ends with ${status}: ${stdout} ${stderr}`)
+    return schemaOf(output)
   }
 
   /** Ends the load, asks both regions of every token, stops all nodes, and holds their disks against what was acknowledged. */
@@ -211,6 +218,13 @@ export class Fleet {
   #logs(): string {
     return [...this.#running].map(([node, { log }]) => `${node.name}:\n${log.join('\n')}`).join('\n')
   }
+}
+
+function schemaOf(database: string): number {
+  const db = openSound(database)
+  const schema = db.prepare<[], number>('SELECT schema FROM meta').pluck().get() ?? 0
+  db.close()
+  return schema
 }
 
 function addressOf({ address, peerId }: NodeFiles): Pick<NodeFiles, 'address' | 'peerId'> {

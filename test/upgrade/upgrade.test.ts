@@ -74,7 +74,9 @@ async function upgradeReplicas(fleet: Fleet): Promise<void> {
 /** A primary that no replica has confirmed writes nothing, so it migrates nothing and can be taken back. */
 async function tryPrimary(fleet: Fleet, old: Installed, expect: ExpectStatic): Promise<void> {
   const { primary, fra, sin } = fleet
+  const { authorityKey } = await fleet.status
   for (const node of [fra, sin]) await fleet.stop(node)
+  expect(await fleet.schemaRestoredFrom(fra, authorityKey)).toBe(old.schema)
   await fleet.replace(primary, 'new')
   expect((await fleet.status).writes).toBe('unconfirmed')
   await fleet.replace(primary, 'old')

@@ -46,14 +46,7 @@ async function restore({ authority }: Upgraded, ...args: readonly string[]): Pro
   const output = join(scratch(), 'restored.db')
   const key = Buffer.from(authority.key.publicKey).toString('hex')
   const source = ['--archive', authority.archive, '--key', key, '--output', output]
-  const { status, stdout, stderr } = await commandLine([
-    'restore',
-    ...source,
-    '--yes',
-    '--accept-head',
-    '--json',
-    ...args,
-  ])
+  const { status, stdout, stderr } = await commandLine(['restore', ...source, '--accept-head', '--json', ...args])
   expect(status, `${stdout} ${stderr}`).toBe(0)
   return output
 }
