@@ -1,5 +1,6 @@
 /** The command line as a whole: the program, its commands, and what becomes of their errors. */
 import { Command, CommanderError } from 'commander'
+import { warnOnlyOfDistrust } from '../shared/files/trusted-file.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
 import { ownStreams, type Streams, Terminal } from './terminal.ts'
@@ -36,6 +37,13 @@ export async function program(terminal: Terminal, args: readonly string[]): Prom
     .version(VERSION)
     .option('--json', 'one JSON document on stdout; errors too, as {"error": {"code", "message", "hint"?}}')
     .option('--profile <file>', 'who the caller is and where the nodes are (default: $MACAROOND_PROFILE)')
+    .option(
+      '--lenient-files',
+      'take files and folders that other users of this machine may write; a node warns of them',
+    )
+    .hook('preAction', () => {
+      if (root.opts<{ lenientFiles?: true }>().lenientFiles === true) warnOnlyOfDistrust()
+    })
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     // Errors are reported in one place, `run`, in the form that was asked for.

@@ -11,6 +11,7 @@ const KINDS = {
   // configuration, files, start
   config_invalid: 'usage',
   config_unreadable: 'usage',
+  file_untrusted: 'failed',
   key_unreadable: 'failed',
   key_permissions: 'failed',
   key_malformed: 'failed',

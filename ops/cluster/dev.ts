@@ -10,6 +10,7 @@ import { Cluster } from './cluster.ts'
 import { createCluster, prepareFolder } from './create.ts'
 import { type ClusterFolder, holdsCluster, openClusterFolder } from './folder.ts'
 import { holdUp, onInterruption } from './hold.ts'
+import { warnOnlyOf } from './lenient.ts'
 import { unpublish } from './published.ts'
 
 export interface DevOptions {
@@ -24,6 +25,7 @@ const REGIONS: readonly string[] = ['fra', 'sin']
 export async function runDev({ dir, regions }: DevOptions, terminal: Terminal): Promise<void> {
   const path = dir === undefined ? mkdtempSync(join(tmpdir(), 'macaroond-dev-')) : resolve(dir)
   prepareFolder(path)
+  warnOnlyOf(path, terminal)
   const lock = lockFolder(path)
   const interruption = onInterruption()
   try {

@@ -20,7 +20,7 @@ const PROGRAM: string = fileURLToPath(new URL(`../cli${extname(import.meta.url)}
 
 /** What starts a node again, by hand or from another program. */
 export function commandOf({ role, config }: NodeSpec): readonly string[] {
-  return [process.execPath, ...NODE_FLAGS, PROGRAM, role, '--config', config]
+  return [process.execPath, ...NODE_FLAGS, PROGRAM, '--lenient-files', role, '--config', config]
 }
 
 export class NodeProcess {

@@ -25,7 +25,7 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
       const caveats = caveatsOf(options)
       const warnings = caveats.flatMap(checkOwnCaveat)
       const narrowed = encodeTokenText(attenuate(decodeTokenText(await readToken(terminal)), caveats))
-      terminal.answer({ token: narrowed, caveats, warnings }, narrowed)
+      terminal.answer({ token: narrowed, caveats, ...(warnings.length > 0 && { warnings }) }, narrowed)
       if (!terminal.json) for (const warning of warnings) terminal.say(`warning: ${warning}`)
     })
   explain(command, {
@@ -33,7 +33,7 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
       "macaroond token attenuate --caveat 'op = read' --ttl 5m < token.txt > narrow.txt",
       "macaroond token attenuate --caveat 'path prefix /photos/' --caveat 'note = for bob' < token.txt",
     ],
-    json: ['{"token": "mcn1_…", "caveats": [<those that were added>], "warnings": [<text>]}'],
+    json: ['{"token": "mcn1_…", "caveats": [<those that were added>], "warnings"?: [<text>]}'],
   })
 }
 

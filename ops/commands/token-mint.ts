@@ -41,7 +41,7 @@ export function addMint(token: Command, terminal: Terminal): void {
       "macaroond token mint --org acme --subject backup --caveat 'op = read' --caveat 'ip in 10.0.0.0/8' --ttl 1h",
     ],
     json: [
-      '{"token": "mcn1_…", "id": "<kid>.<nonce>", "org", "subject", "issuedAt", "expiresAt", "position", "warnings": [<text>]}',
+      '{"token": "mcn1_…", "id": "<kid>.<nonce>", "org", "subject", "issuedAt", "expiresAt", "position", "warnings"?: [<text>]}',
       'issuedAt and expiresAt are unix seconds; expiresAt is null for a token that never expires',
     ],
   })
@@ -49,7 +49,16 @@ export function addMint(token: Command, terminal: Terminal): void {
 
 function documentOf({ token, id, org, subject, issuedAtMs, expiresAt, position, warnings }: MintedToken): object {
   const issuedAt = Math.floor(issuedAtMs / 1000)
-  return { token, id, org, subject, issuedAt, expiresAt: expiresAt === 0 ? null : expiresAt, position, warnings }
+  return {
+    token,
+    id,
+    org,
+    subject,
+    issuedAt,
+    expiresAt: expiresAt === 0 ? null : expiresAt,
+    position,
+    ...(warnings.length > 0 && { warnings }),
+  }
 }
 
 function expiryText({ expiresAt }: MintedToken): string {

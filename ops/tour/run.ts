@@ -12,6 +12,7 @@ import { EXIT_FAILED } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
 import { printStep, printSummary } from './report.ts'
 import { Stage } from './stage.ts'
+import { warnOnlyOf } from '../cluster/lenient.ts'
 import type { Step, StepResult } from './step.ts'
 
 export interface RunOptions {
@@ -24,6 +25,7 @@ export interface RunOptions {
 
 export async function runSteps({ name: story, regions, steps, keep }: RunOptions, terminal: Terminal): Promise<void> {
   const path = mkdtempSync(join(tmpdir(), `macaroond-${story}-`))
+  warnOnlyOf(path, terminal)
   const interruption = onInterruption()
   await createCluster({ path, cluster: story, regions, entropy: systemEntropy })
   const cluster = new Cluster(await openClusterFolder(path), ({ name, log }, how) => {

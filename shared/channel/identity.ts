@@ -9,7 +9,10 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { systemEntropy, type Entropy } from '../clock.ts'
+import { readSmallFile, type SmallFile } from '../config/small-file.ts'
 import { MacaroondError } from '../errors.ts'
+import { isPrivate, privacyHint } from '../files/trust.ts'
+import { requireTrusted, thisUser } from '../files/trusted-file.ts'
 import type { PeerIdText } from '../ids.ts'
 import { parsePeerId } from './peer-id.ts'
 
@@ -19,13 +22,13 @@ export interface Identity {
 }
 
 const FORMAT = 'macaroond-identity-1'
-const LINE = /^macaroond-identity-1 (12D3Koo[1-9A-HJ-NP-Za-km-z]{45}) ([A-Za-z0-9_-]{43})\n?$/
+const LINE = /^macaroond-identity-1 (12D3Koo[1-9A-HJ-NP-Za-km-z]{45}) ([A-Za-z0-9_-]{43})$/
 const FILE_BYTES_MAX = 1024
 const SEED_BYTES = 32
 
-/** Reads an identity. Throws key_unreadable, key_permissions (others could read or write it) or key_malformed. */
+/** Reads an identity. Throws key_unreadable, key_permissions (others could read it), file_untrusted or key_malformed. */
 export async function loadIdentity(path: string): Promise<Identity> {
-  const text = await readSecret(path)
+  const text = readSecret(path)
   const [, peerId, seed] = LINE.exec(text) ?? []
   if (peerId === undefined || seed === undefined) throw malformed(path)
   const bytes = Buffer.from(seed, 'base64url')
@@ -64,24 +67,20 @@ export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
   return { privateKey, peerId: parsePeerId(peerIdFromPrivateKey(privateKey).toString()) }
 }
 
-async function readSecret(path: string): Promise<string> {
-  const file = await openForReading(path)
-  try {
-    // The open file is judged, not the path: nothing can be swapped in between.
-    const { mode, size } = await file.stat()
-    if ((mode & constants.S_IFMT) !== constants.S_IFREG || size > FILE_BYTES_MAX) throw malformed(path)
-    if ((mode & 0o077) !== 0) throw tooOpen(path, mode)
-    return await file.readFile('utf8')
-  } finally {
-    await file.close()
-  }
+/** Windows editors put a byte order mark in front and CRLF at the end: as with a KEK, neither is part of it. */
+function readSecret(path: string): string {
+  const file = readIdentityFile(path)
+  if (file.bytes.length > FILE_BYTES_MAX) throw malformed(path)
+  if (!isPrivate(file, thisUser())) throw tooOpen(path, file.mode)
+  requireTrusted(path)
+  return file.bytes.toString('utf8').trim()
 }
 
-async function openForReading(path: string): Promise<FileHandle> {
+function readIdentityFile(path: string): SmallFile {
   try {
-    // O_NONBLOCK: a pipe in the place of the file must not hang the start.
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    return readSmallFile(path, FILE_BYTES_MAX)
   } catch (cause) {
+    if (codeOf(cause) === 'ENOTFILE') throw malformed(path)
     throw new MacaroondError('key_unreadable', `cannot read the identity ${path}: ${messageOf(cause)}`, {
       hint: `make one with \`macaroond keygen --out ${path}\`, or correct the path`,
       cause,
@@ -115,7 +114,7 @@ async function syncDirectory(path: string): Promise<void> {
 function tooOpen(path: string, mode: number): MacaroondError {
   const text = (mode & 0o777).toString(8).padStart(4, '0')
   return new MacaroondError('key_permissions', `the identity ${path} has mode ${text}: others can reach it`, {
-    hint: `chmod 600 ${path}`,
+    hint: privacyHint(path),
   })
 }
 

@@ -7,6 +7,8 @@ import { dirname, relative } from 'node:path'
 import { type Identity, loadIdentity } from '../channel/identity.ts'
 import { type ErrorCode, MacaroondError } from '../errors.ts'
 import { refuseUnknownRequired } from '../files/required-files.ts'
+import type { Distrust } from '../files/trust.ts'
+import { distrustOfPath } from '../files/trusted-file.ts'
 import type { Log } from '../log.ts'
 import { type KekRing, loadKek, loadKeks } from './kek.ts'
 import type { KekSettings, PeerEntry } from './node-config.ts'
@@ -17,6 +19,7 @@ export type WarningCode =
   | 'alone_with_replicas'
   | 'archive_beside_data'
   | 'data_readable'
+  | 'files_of_others'
   | 'kek_beside_data'
   | 'not_archived'
 
@@ -35,6 +38,7 @@ export type Finding = Found &
 /** A configuration or a profile, as it was read: the paths but those under `kek` are absolute. */
 export interface CheckedConfig {
   readonly identity: string
+  readonly signing_key?: string | undefined
   readonly data?: string
   readonly kek?: KekSettings
   readonly alone?: boolean
@@ -51,14 +55,22 @@ export interface Checked {
 export type Check = (checked: Checked) => readonly Finding[] | Promise<readonly Finding[]>
 
 /** A check is added here. The keys themselves are read apart from these, because a start needs them. */
-const CHECKS: readonly Check[] = [dataUsable, requiredFilesKnown, dataPrivate, archiveElsewhere, kekElsewhere, notAlone]
+const CHECKS: readonly Check[] = [
+  trusted,
+  dataUsable,
+  requiredFilesKnown,
+  dataPrivate,
+  archiveElsewhere,
+  kekElsewhere,
+  notAlone,
+]
 
 /** For a file that may be checked without being run: of the key-encryption keys those in files, as commands and variables are the node's. */
 export async function findingsOf(checked: Checked): Promise<readonly Finding[]> {
   const { file, config } = checked
   const identity = await attempt(() => loadIdentity(config.identity))
   const keks = kekFiles(checked).map((path) => attempt(() => loadKek({ file: path }, file, {})))
-  return [...identity, ...(await Promise.all(keks)).flat(), ...(await runChecks(checked))]
+  return unique([...identity, ...(await Promise.all(keks)).flat(), ...(await runChecks(checked))])
 }
 
 /** The first error among them, to be thrown or shown. */
@@ -76,6 +88,9 @@ export async function openChecked(
   { file, config }: { readonly file: string; readonly config: CheckedConfig & { readonly kek: KekSettings } },
   log: Log,
 ): Promise<Secrets> {
+  // Before anything that a file names is run or believed.
+  const distrust = errorIn(trusted({ file, config }))
+  if (distrust !== undefined) throw distrust
   const identity = await loadIdentity(config.identity)
   const keks = loadKeks(config.kek, file, process.env)
   const findings = await runChecks({ file, config })
@@ -98,6 +113,30 @@ async function attempt(work: () => unknown): Promise<readonly Finding[]> {
     if (!(error instanceof MacaroondError)) throw error
     return [{ severity: 'error', code: error.code, reason: error.message, action: error.hint ?? '' }]
   }
+}
+
+/** Nobody else decides what is read: for all that a configuration names, and the file itself. A bucket has rights of its own. */
+function trusted(checked: Checked): readonly Finding[] {
+  const { file, config } = checked
+  const named = [config.identity, config.signing_key, ...kekFiles(checked), config.data, ...archiveFolders(config)]
+  const paths = [file, ...named].filter((path) => path !== undefined)
+  return unique(paths.flatMap((path) => distrustOfPath(path)).map(findingOf))
+}
+
+function findingOf({ severity, reason, action }: Distrust): Finding {
+  if (severity === 'error') return { severity, code: 'file_untrusted', reason, action }
+  return { severity, code: 'files_of_others', reason, action }
+}
+
+function archiveFolders({ data, archive }: CheckedConfig): readonly string[] {
+  if (data === undefined || archive?.enabled !== true) return []
+  const { to = `${data}-archive`, copies } = archive
+  return [to, ...copies].map((place) => place.replace(/^file:\/\//, '')).filter((place) => !place.includes('://'))
+}
+
+/** Files share the folders above them. */
+function unique(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((finding) => [finding.reason, finding])).values()]
 }
 
 /** There and writable, or to be made where this user may make it. */

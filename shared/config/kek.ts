@@ -1,6 +1,8 @@
 /** Loads the key-encryption key: from a file, an environment variable, or a command's standard output. Never from argv. */
 import { execFileSync } from 'node:child_process'
 import { MacaroondError } from '../errors.ts'
+import { isPrivate, privacyHint } from '../files/trust.ts'
+import { requireTrusted, thisUser } from '../files/trusted-file.ts'
 import type { Kek } from '../sealing.ts'
 import { kekFromHex } from '../sealing.ts'
 import type { KekSettings, KekSource } from './node-config.ts'
@@ -28,7 +30,7 @@ export function loadKeks(
   return { kek: load(source), previousKeks: previous.map(load) }
 }
 
-/** Throws kek_missing (no such source), key_permissions (others may read the file), key_malformed (not 64 hex digits). */
+/** Throws kek_missing (no such source), key_permissions (others may read the file), file_untrusted, key_malformed (not 64 hex digits). */
 export function loadKek(source: KekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {
   if ('env' in source) return parseKek(readVariable(source.env, env), `environment variable ${source.env}`)
   if ('command' in source) return parseKek(runCommand(source.command), `output of ${source.command[0]}`)
@@ -62,9 +64,12 @@ function runCommand(command: readonly string[]): string {
 }
 
 function readPrivateFile(file: string): string {
-  const { bytes, mode } = readKekFile(file)
-  if ((mode & 0o077) === 0) return bytes.toString('utf8')
-  throw new MacaroondError('key_permissions', `${file} can be read by others`, { hint: `chmod 600 ${file}` })
+  const found = readKekFile(file)
+  if (!isPrivate(found, thisUser())) {
+    throw new MacaroondError('key_permissions', `${file} can be read by others`, { hint: privacyHint(file) })
+  }
+  requireTrusted(file)
+  return found.bytes.toString('utf8')
 }
 
 function readKekFile(file: string): SmallFile {

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
-import { readSmallFile } from './small-file.ts'
+import { readTrusted } from '../files/trusted-file.ts'
 import { suggest } from './suggest.ts'
 
 /** A file larger than this is not a configuration; reading stops there. */
@@ -48,8 +48,9 @@ function parseToml(file: string): unknown {
 function readText(file: string): string {
   let bytes: Buffer
   try {
-    bytes = readSmallFile(file, CONFIG_BYTES_MAX).bytes
+    bytes = readTrusted(file, CONFIG_BYTES_MAX).bytes
   } catch (error) {
+    if (error instanceof MacaroondError) throw error
     throw new MacaroondError('config_unreadable', `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, {
       hint: 'check the path, and that this user may read the file',
       cause: error,

@@ -4,8 +4,10 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 export interface SmallFile {
   /** At most one byte more than asked for: then the file is too large. */
   readonly bytes: Buffer
-  /** Permission bits of the very file that was read: nothing can be swapped in between. */
+  /** Of the very file that was read: nothing can be swapped in between. */
   readonly mode: number
+  readonly uid: number
+  readonly gid: number
 }
 
 /** Throws the file system's own errors, and an error with code ENOTFILE for what is no regular file. */
@@ -15,7 +17,7 @@ export function readSmallFile(path: string, bytesMax: number): SmallFile {
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw Object.assign(new Error(`${path} is not a regular file`), { code: 'ENOTFILE' })
-    return { bytes: readUpTo(fd, bytesMax + 1), mode: stat.mode & 0o777 }
+    return { bytes: readUpTo(fd, bytesMax + 1), mode: stat.mode & 0o777, uid: stat.uid, gid: stat.gid }
   } finally {
     closeSync(fd)
   }

@@ -5,9 +5,9 @@
  * One line: `macaroond-signing-key-1 <public key, 64 hex digits> <sealed seed, base64url>`.
  */
 import type { Entropy } from '../clock.ts'
-import { readSmallFile } from '../config/small-file.ts'
 import { ed25519PublicKey, equalSecrets } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
+import { readTrusted } from '../files/trusted-file.ts'
 import { seal, unseal, type Kek } from '../sealing.ts'
 import { signingKeyContext } from './signing-key.ts'
 
@@ -40,8 +40,9 @@ export function readSigningKeyFile(path: string, cluster: string, ring: readonly
 
 function read(path: string): string {
   try {
-    return readSmallFile(path, FILE_BYTES_MAX).bytes.toString('utf8')
+    return readTrusted(path, FILE_BYTES_MAX).bytes.toString('utf8')
   } catch (cause) {
+    if (cause instanceof MacaroondError) throw cause
     throw new MacaroondError('key_unreadable', `cannot read the signing key ${path}`, {
       hint: '`signing_key` in the primary’s configuration names a file that `macaroond init` made; leave it out to have the primary make its own',
       cause,

@@ -58,13 +58,24 @@ describe('what cannot be done is told with a code, a hint and the right status:'
       what: 'the same, found by config check before anything is started',
       args: () => {
         copyFileSync(here.file('kek'), here.file('open-kek'))
-        chmodSync(here.file('open-kek'), 0o640)
+        chmodSync(here.file('open-kek'), 0o644)
         const file = primaryToml('open-kek.toml', (text) => text.replace('"kek"', '"open-kek"'))
         return ['config', 'check', file]
       },
       code: 'key_permissions',
       status: 1,
       says: /chmod 600/,
+    },
+    {
+      what: 'a configuration that every user may write, which could name a program to run',
+      args: () => {
+        const file = primaryToml('anybodys.toml', (text) => `# ours\n${text}`)
+        chmodSync(file, 0o666)
+        return ['primary', '--config', file]
+      },
+      code: 'file_untrusted',
+      status: 1,
+      says: /every user of this machine may write .*chmod o-w/,
     },
     {
       what: 'an identity that is not there',
@@ -214,10 +225,10 @@ describe('what cannot be done is told with a code, a hint and the right status:'
 
 describe('a role', () => {
   it('that is missing is a clear refusal: nobody else mints, and a worker cannot either', async () => {
-    const { peerId } = (await commandLine(['keygen', '--out', here.file('worker.key'), '--json'])).json<{
+    const { peerId } = (await commandLine(['keygen', '--out', here.file('another.key'), '--json'])).json<{
       peerId: string
     }>()
-    const worker = here.variant('worker.toml', 'operator.toml', (text) => text.replace('operator.key', 'worker.key'))
+    const worker = here.variant('another.toml', 'operator.toml', (text) => text.replace('operator.key', 'another.key'))
     const mint = ['token', 'mint', '--org', 'acme', '--subject', 'x', '--json']
     const stranger = await commandLine(mint, { profile: worker })
     expect(stranger.json()).toMatchObject({ error: { code: 'peer_refused', message: expect.stringContaining(peerId) } })

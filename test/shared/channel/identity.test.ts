@@ -41,12 +41,23 @@ describe('identity files', () => {
   it('are refused when others can read or write them, with the command that corrects it', async () => {
     const path = join(folder, 'node.key')
     await createIdentityFile(path)
-    for (const mode of [0o640, 0o604, 0o620, 0o602, 0o644]) {
+    for (const mode of [0o660, 0o604, 0o620, 0o602, 0o644]) {
       await chmod(path, mode)
-      await expect(loadIdentity(path)).rejects.toMatchObject({ code: 'key_permissions', hint: `chmod 600 ${path}` })
+      await expect(loadIdentity(path)).rejects.toMatchObject({
+        code: 'key_permissions',
+        hint: expect.stringContaining(`chmod 600 ${path}`),
+      })
     }
     await chmod(path, 0o400)
     await expect(loadIdentity(path)).resolves.toBeDefined()
+  })
+
+  it('are read with a byte order mark and CRLF, as an editor of Windows leaves them', async () => {
+    const path = join(folder, 'windows.key')
+    const { peerId } = await createIdentityFile(path)
+    const line = (await readFile(path, 'utf8')).trim()
+    await writeFile(path, `\ufeff${line}\r\n`)
+    await expect(loadIdentity(path)).resolves.toMatchObject({ peerId })
   })
 
   it('that do not exist are unreadable, and folders are malformed', async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -85,5 +85,14 @@ describe('the checks of a configuration', () => {
       code: 'schema_newer',
       hint: expect.stringContaining('do not delete') as string,
     })
+  })
+
+  test('come before the command for the key: a file that every user may write runs nothing', async () => {
+    const open = at('open.toml')
+    writeFileSync(open, '')
+    chmodSync(open, 0o666)
+    const asked = { file: open, config: { ...config(), kek: { command: ['touch', at('was-run')] } } }
+    await expect(openChecked(asked, silentLog)).rejects.toMatchObject({ code: 'file_untrusted' })
+    expect(existsSync(at('was-run'))).toBe(false)
   })
 })

@@ -60,7 +60,7 @@ test('a relative file is meant from the folder of the configuration', () => {
   expect(loadKek({ file: 'kek' }, join(file, '..', 'node.toml'), {})).toEqual(KEK)
 })
 
-for (const mode of [0o604, 0o640, 0o602, 0o620, 0o644, 0o777]) {
+for (const mode of [0o604, 0o660, 0o602, 0o620, 0o644, 0o777]) {
   test(`a file of mode 0${mode.toString(8)} is refused, with what to do about it`, () => {
     const error = told({ file: fileOf(HEX, mode) })
     expect(error).toMatchObject({ code: 'key_permissions' })

@@ -1,0 +1,155 @@
+/** Real files of real users, so it takes root. */
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { createIdentityFile, loadIdentity } from '../../../shared/channel/identity.ts'
+import { findingsOf } from '../../../shared/config/checks.ts'
+import { loadKek } from '../../../shared/config/kek.ts'
+import { readProfile } from '../../../shared/config/profile.ts'
+import { distrustOfPath } from '../../../shared/files/trusted-file.ts'
+
+const isRoot = process.getuid?.() === 0
+const folder = mkdtempSync(join(tmpdir(), 'macaroond-trust-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const SERVICE = 54_321
+const OTHER = 54_322
+const GROUP = 54_323
+const SEED = 'a1'.repeat(32)
+let made = 0
+let here = ''
+beforeEach(() => {
+  chmodSync(folder, 0o755)
+  here = join(folder, String((made += 1)))
+  mkdirSync(here, { mode: 0o755 })
+})
+const at = (name: string): string => join(here, name)
+const kekCode = (path: string): string => codeOf(() => loadKek({ file: path }, at('config.toml'), {}))
+
+function codeOf(work: () => unknown): string {
+  try {
+    work()
+    return 'read'
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error)
+  }
+}
+
+/** What `work` does is done by another user, with the rights of that user and no more. */
+function as<T>(uid: number, [gid = uid, ...more]: readonly number[], work: () => T): T {
+  const before = process.getgroups?.() ?? []
+  process.setgroups?.(more)
+  process.setegid?.(gid)
+  process.seteuid?.(uid)
+  try {
+    return work()
+  } finally {
+    process.seteuid?.(0)
+    process.setegid?.(0)
+    process.setgroups?.(before)
+  }
+}
+
+describe.runIf(isRoot)('a file that others may write', () => {
+  test('is refused, whether it is the file, a folder above, or the folder that a link leads to', () => {
+    const link = join(folder, `link-${made}`)
+    writeFileSync(at('kek'), SEED, { mode: 0o600 })
+    symlinkSync(at('kek'), link)
+    expect([kekCode(at('kek')), kekCode(link)]).toEqual(['read', 'read'])
+    chmodSync(here, 0o777)
+    expect([kekCode(at('kek')), kekCode(link)]).toEqual(['file_untrusted', 'file_untrusted'])
+    chmodSync(here, 0o1777)
+    expect([kekCode(at('kek')), kekCode(link)]).toEqual(['read', 'read'])
+  })
+
+  test('is refused where a link to it lies in a folder that all may write', () => {
+    for (const name of ['safe', 'open']) mkdirSync(at(name), { mode: 0o755 })
+    writeFileSync(at('safe/kek'), SEED, { mode: 0o600 })
+    symlinkSync('../safe/kek', at('open/kek'))
+    chmodSync(at('open'), 0o777)
+    expect([kekCode(at('open/kek')), kekCode(at('safe/kek'))]).toEqual(['file_untrusted', 'read'])
+  })
+
+  test('is refused when it is a third user’s, and so is a link of a third user in a folder like /tmp', async () => {
+    await createIdentityFile(at('node.key'))
+    chownSync(at('node.key'), OTHER, 0)
+    await expect(loadIdentity(at('node.key'))).rejects.toMatchObject({ code: 'file_untrusted' })
+    chownSync(at('node.key'), 0, 0)
+    chmodSync(here, 0o1777)
+    symlinkSync(at('node.key'), at('link'))
+    await loadIdentity(at('link'))
+    lchownSync(at('link'), OTHER, OTHER)
+    await expect(loadIdentity(at('link'))).rejects.toMatchObject({ code: 'file_untrusted' })
+  })
+
+  test('is only told of where a folder above is a third user’s', () => {
+    mkdirSync(at('checkout'), { mode: 0o755 })
+    writeFileSync(at('checkout/kek'), SEED, { mode: 0o600 })
+    chownSync(at('checkout'), OTHER, OTHER)
+    expect(kekCode(at('checkout/kek'))).toBe('read')
+    expect(distrustOfPath(at('checkout/kek'))).toMatchObject([{ severity: 'warning', path: at('checkout') }])
+  })
+
+  test('is refused as a profile, and named by `config check` as configuration, data and archive', async () => {
+    const peerId = '12D3KooWEFMAEPCz7Zc2zFxWsYzCrdzoCsFyBt7DzZmDEE81nmRy'
+    const profile = `cluster = "x"\nidentity = "i"\nprimary = { address = "h:1", peer_id = "${peerId}" }\n`
+    writeFileSync(at('profile.toml'), profile)
+    expect(codeOf(() => readProfile(at('profile.toml')))).toBe('read')
+    chmodSync(at('profile.toml'), 0o666)
+    expect(codeOf(() => readProfile(at('profile.toml')))).toBe('file_untrusted')
+    for (const name of ['data', 'archive']) mkdirSync(at(name))
+    chmodSync(at('data'), 0o777)
+    chownSync(at('archive'), OTHER, OTHER)
+    await createIdentityFile(at('node.key'))
+    writeFileSync(at('kek'), SEED, { mode: 0o600 })
+    const archive = { enabled: true, to: at('archive'), copies: ['s3://bucket/x'] }
+    const config = { identity: at('node.key'), data: at('data'), kek: { file: 'kek' }, archive }
+    const found = await findingsOf({ file: at('profile.toml'), config })
+    const reasons = found.filter(({ code }) => code === 'file_untrusted').map(({ reason }) => reason)
+    expect(reasons).toEqual(['profile.toml', 'data', 'archive'].map((name) => expect.stringContaining(at(name))))
+  })
+})
+
+describe.runIf(isRoot)('a secret as Kubernetes mounts it', () => {
+  function mounted(mode: number): string {
+    mkdirSync(at('..2026'), { mode: 0o755 })
+    writeFileSync(at('..2026/kek'), SEED)
+    chmodSync(at('..2026/kek'), mode)
+    chownSync(at('..2026/kek'), 0, GROUP)
+    symlinkSync('..2026', at('..data'))
+    symlinkSync('..data/kek', at('kek'))
+    chmodSync(here, 0o1777)
+    return at('kek')
+  }
+
+  test('is read by a process of its group, and by nobody else', () => {
+    const kek = mounted(0o440)
+    expect(as(SERVICE, [GROUP], () => kekCode(kek))).toBe('read')
+    expect(as(SERVICE, [SERVICE, GROUP], () => kekCode(kek))).toBe('read')
+    expect(as(SERVICE, [SERVICE], () => kekCode(kek))).toBe('kek_missing')
+  })
+
+  test('with mode 0444 is refused, and the hint says which setting to change', () => {
+    const kek = mounted(0o444)
+    const hint = expect.stringMatching(/Docker.*mode: 0400.*Kubernetes.*defaultMode: 0400.*fsGroup/)
+    const refusal = expect.objectContaining({ code: 'key_permissions', hint })
+    expect(() => as(SERVICE, [GROUP], () => loadKek({ file: kek }, at('config.toml'), {}))).toThrow(refusal)
+  })
+
+  test('has to be private where this user could make it so', () => {
+    writeFileSync(at('kek'), SEED)
+    chmodSync(at('kek'), 0o440)
+    chownSync(at('kek'), SERVICE, GROUP)
+    expect(as(SERVICE, [GROUP], () => kekCode(at('kek')))).toBe('key_permissions')
+    chmodSync(at('kek'), 0o400)
+    expect(as(SERVICE, [GROUP], () => kekCode(at('kek')))).toBe('read')
+  })
+})
+
+test('links that go round in a circle are told as unreadable, and hang nothing', () => {
+  symlinkSync('b', at('a'))
+  symlinkSync('a', at('b'))
+  expect(kekCode(at('a'))).toBe('kek_missing')
+  expect(distrustOfPath(at('a')).filter(({ severity }) => severity === 'error')).toEqual([])
+})
