@@ -67,7 +67,7 @@ function waitingLines({ from, revocations }: Waiting): readonly string[] {
   const shown = revocations.slice(0, SHOWN_MAX).map(({ columns }) => `  ${revocationText(columns)}`)
   const more = revocations.length - shown.length
   return [
-    `UNSIGNED: ${revocations.length} revocations that only ${from} has; they wait for \`macaroond revocations adopt|forget\` after the start`,
+    `UNSIGNED: revocations that nobody else knows, from ${from}: ${revocations.length}; they wait for \`macaroond revocations adopt|forget\` after the start`,
     ...shown,
     ...(more > 0 ? [`  and ${more} more (--json has all)`] : []),
   ]
