@@ -16,7 +16,7 @@ import { straceWorks } from './strace.ts'
 
 const { CI, CHAOS_SEED, CHAOS_KILLS, CHAOS_POINT } = process.env
 const SEED = Number(CHAOS_SEED ?? Math.floor(Math.random() * 1e9))
-const KILLS = Number(CHAOS_KILLS ?? (CI === undefined ? 200 : 34))
+const KILLS = Number(CHAOS_KILLS ?? (CI === undefined ? 200 : 40))
 /** Kills of each node in a round, and rounds that one cluster goes through: a new one starts small again. */
 const ROUND_KILLS = 10
 const CLUSTER_ROUNDS = 4

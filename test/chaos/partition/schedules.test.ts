@@ -21,7 +21,7 @@ import { boundsFor } from './run.ts'
 
 const { CI, CHAOS_SEED, CHAOS_MINUTES } = process.env
 const SEED = Number(CHAOS_SEED ?? Math.floor(Math.random() * 1e9))
-const MINUTES = Number(CHAOS_MINUTES ?? (CI === undefined ? 2 : 0.5))
+const MINUTES = Number(CHAOS_MINUTES ?? (CI === undefined ? 2 : 0.6))
 const LEASE_MS = 1_000
 const BOUNDS = boundsFor(LEASE_MS)
 const SCHEDULES_A_CLUSTER = CI === undefined ? 8 : 4

@@ -64,8 +64,8 @@ describe('the steps', () => {
     for (const { script } of STEPS) expect(scripts).toHaveProperty([script])
   })
 
-  it('end within half an hour even if each one uses all of its time', () => {
+  it('end within three quarters of an hour even if each one uses all of its time', () => {
     const totalMs = STEPS.reduce((sumMs, step) => sumMs + step.timeoutMs, 0)
-    expect(totalMs).toBeLessThan(29 * 60_000)
+    expect(totalMs).toBeLessThan(45 * 60_000)
   })
 })
