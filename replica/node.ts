@@ -19,6 +19,7 @@ import { watchOutput, type ProcessOutput } from '../shared/output/process-output
 import type { OutputDrops } from '../shared/protocol/status.ts'
 import { KNOWS_CONFIGURED } from '../shared/protocol/known-revocations.ts'
 import type { Kek } from '../shared/sealing.ts'
+import { KNOWS_AGE } from '../shared/protocol/verify.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Service } from '../shared/service/run-service.ts'
@@ -43,7 +44,7 @@ import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
 import { GuestGate } from './verify/guest-gate.ts'
 import { Upkeep } from './upkeep.ts'
-import { VerifyApi } from './verify/verify-api.ts'
+import { VerifyApi, type VerifyOptions } from './verify/verify-api.ts'
 
 export interface ReplicaOptions {
   readonly config: ReplicaConfig
@@ -281,7 +282,8 @@ export class Replica implements Service {
     if (connection.channel !== 'verify')
       return serveRpc(connection, { methods: this.#adminCalls(connection), clock, log }).done
     const isGuest = this.#peers.find(connection.remotePeer) === undefined
-    const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify)) : callsOf(this.#verify)
+    const options = { tellsAge: understands(connection.hello, KNOWS_AGE) }
+    const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify, options)) : callsOf(this.#verify, options)
     const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
     await serveRpc(connection, { methods, clock, log, ...limits }).done
   }
@@ -367,6 +369,6 @@ function understands(hello: unknown, word: string): boolean {
   return Array.isArray(words) && words.includes(word)
 }
 
-function callsOf(api: VerifyApi): Record<string, RpcMethod> {
-  return { verify: (value) => api.verify(value), explain: (value) => api.explain(value) }
+function callsOf(api: VerifyApi, options: VerifyOptions): Record<string, RpcMethod> {
+  return { verify: (value) => api.verify(value, options), explain: (value) => api.explain(value) }
 }

@@ -127,6 +127,8 @@ export const METHOD_CHARS_MAX = 64
 /** An explanation repeats what caveats say: characters in all, of one text, and discharges behind one another. */
 export const EXPLANATION_CHARS_MAX: number = 192 * 1024
 export const EXPLAINED_TEXT_CHARS_MAX = 1_024
+/** One text of a replica's answer: a caveat in hex, and what stands around it. */
+export const ANSWER_TEXT_CHARS_MAX = 16_384
 export const EXPLAINED_DEPTH_MAX = 6
 export const JSON_DEPTH_MAX = 32
 export const ERROR_TEXT_CHARS_MAX = 2_048

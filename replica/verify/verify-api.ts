@@ -1,6 +1,7 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
@@ -27,6 +28,10 @@ export interface VerifyApiOptions extends StandingOptions {
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
 }
 
+export interface VerifyOptions {
+  readonly tellsAge?: boolean
+}
+
 /** What `verify` and `explain` do differently. */
 interface Walk<Judgement, Answer> {
   readonly judge: () => Judgement
@@ -45,12 +50,13 @@ export class VerifyApi {
     this.#waiters = new PositionWaiters(options.clock)
   }
 
-  verify(value: unknown): VerifyResult | Promise<VerifyResult> {
+  /** With `tellsAge` the answer says how old the state was, if there is a lease. */
+  verify(value: unknown, { tellsAge = false }: VerifyOptions = {}): VerifyResult | Promise<VerifyResult> {
     const asked = params(verifyParams, value)
     return this.#whenReady(asked, {
       judge: () => this.#judge(asked),
       verdictOf: (verdict) => verdict,
-      answer: (verdict, unreached) => this.#stamp(unreached ?? verdict),
+      answer: (verdict, unreached) => this.#stamp(unreached ?? verdict, tellsAge),
     })
   }
 
@@ -78,8 +84,21 @@ export class VerifyApi {
     const reached = (): boolean => this.#reached(wanted) && this.#knows(asked.minimum)
     // A replica that has just got there may be about to get its first lease: that is worth the same short wait.
     const ready = (): boolean => reached() && freshness.remainingMs(freshness.now()) > 0
-    if (!(await this.#waiters.wait(charsOf(asked), ready)) && !reached()) return walk.answer(walk.judge(), notReached())
-    return this.#whenReady(withoutState(asked), walk)
+    const started = freshness.now()
+    const hopeless = (): boolean => this.#reached(wanted) && this.#isBehindNothing(asked.minimum, started)
+    await this.#waiters.wait(charsOf(asked), () => ready() || hopeless())
+    return reached() ? this.#whenReady(withoutState(asked), walk) : walk.answer(walk.judge(), notReached())
+  }
+
+  /**
+   * The lease began after the question came, so this replica has all that its primary has: a minimum that is still ahead comes
+   * from another history, and the worker that learns so soon may ask for less.
+   */
+  #isBehindNothing(minimum: Mark | undefined, started: ClockReading): boolean {
+    const { freshness } = this.#options
+    const now = freshness.now()
+    const leased = freshness.remainingMs(now) > 0 && freshness.ageMs(now) < now.monotonicMs - started.monotonicMs
+    return leased && !this.#knows(minimum)
   }
 
   /** A caveat wants a fresher state: the primary is asked, once for all that wait, and the token is judged again. */
@@ -145,8 +164,11 @@ export class VerifyApi {
     return meta !== undefined && compareMarks({ epoch: meta.epoch, seq: revocationSeq }, minimum) >= 0
   }
 
-  #stamp(verdict: Verdict): VerifyResult {
-    return { ...verdict, ...this.#judged() }
+  #stamp(verdict: Verdict, tellsAge: boolean): VerifyResult {
+    const { freshness } = this.#options
+    const now = freshness.now()
+    const told = tellsAge && freshness.remainingMs(now) > 0 ? { ageMs: freshness.ageMs(now) } : {}
+    return { ...verdict, ...this.#judged(), ...told }
   }
 
   #judged(): Judged {

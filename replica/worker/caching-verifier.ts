@@ -1,7 +1,8 @@
 /** What `createVerifier` hands out: the cache in front, the region's replicas behind it. */
 import type { Identity } from '../../shared/channel/identity.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
-import { elapsedMs } from '../../shared/freshness/clock-reading.ts'
+import { type ClockReading, elapsedMs } from '../../shared/freshness/clock-reading.ts'
+import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
 import { systemHost, type Host } from '../../shared/host.ts'
 import { CACHE_BYTES_DEFAULT, CACHE_ENTRIES_DEFAULT } from '../../shared/limits.ts'
@@ -29,14 +30,21 @@ export class CachingVerifier implements Verifier {
     this.#timeoutMs = timeoutMs
     const { entries = CACHE_ENTRIES_DEFAULT, bytes = CACHE_BYTES_DEFAULT } = typeof cache === 'object' ? cache : {}
     const seed = host.entropy.bytes(TAG_SEED_BYTES)
-    this.#cache = new WorkerCache({ bounds: { entries, bytes }, seed, now: () => this.#clock.read() })
+    const now = (): ClockReading => this.#clock.read()
+    const { onAlarm } = options
+    this.#cache = new WorkerCache({ bounds: { entries, bytes }, seed, now, onAlarm })
     const region = new HomeRegion({ region: options.region, crossRegion: options.crossRegion ?? false })
     const common = { cluster, replicas, identity, region, host }
     const boot = newBootId(host.entropy)
     const feeding = { ...common, boot, cache: this.#cache }
     // Without a feed there is no lease, and without a lease nothing is kept.
     this.#feed = cache === false ? undefined : new FeedClient(feeding)
-    this.#pool = new ReplicaPool({ ...common, preferred: () => this.#feed?.connected })
+    this.#pool = new ReplicaPool({
+      ...common,
+      now,
+      preferred: () => this.#feed?.connected,
+      onAnswer: (answer, asked) => this.#cache.heard(answer, asked),
+    })
   }
 
   readonly verify: Verifier['verify'] = async (token, access, options = {}) => {
@@ -58,6 +66,11 @@ export class CachingVerifier implements Verifier {
     this.#clock.close()
   }
 
+  /** It could not reach a minimum that was taken back meanwhile. */
+  #isOutdated(verdict: WorkerVerdict, asked: Mark): boolean {
+    return !verdict.ok && verdict.reason === 'unavailable' && compareMarks(this.#cache.minimum, asked) < 0
+  }
+
   /** An answer that a revocation overtook on its way is thrown away, and asked for once more: from a state that has it. */
   async #ask(token: string, access: Access, options: VerifyOptions): Promise<WorkerVerdict> {
     const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
@@ -68,7 +81,7 @@ export class CachingVerifier implements Verifier {
       const asked = this.#cache.ask()
       const leftMs = Math.max(1, Math.ceil(timeoutMs - elapsedMs(started, asked.at)))
       const verdict = await this.#pool.verify(question, { timeoutMs: leftMs, signal })
-      const used = this.#cache.use(token, verdict, asked)
+      const used = this.#cache.use(token, verdict, asked) && !this.#isOutdated(verdict, minimum)
       // A process that was stopped may find an answer of long ago when it goes on.
       const late = elapsedMs(started, this.#clock.read()) >= timeoutMs
       if (used && !(late && verdict.ok)) return verdict

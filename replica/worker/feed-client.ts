@@ -12,7 +12,14 @@ import { assert, MacaroondError } from '../../shared/errors.ts'
 import { FEED_PAUSE_MS, FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
 import type { Host } from '../../shared/host.ts'
 import { silentLog } from '../../shared/log.ts'
-import { type FeedHello, type FromWorker, feedWelcome, toWorker, type ToWorker } from '../../shared/protocol/feed.ts'
+import {
+  type FeedHello,
+  type FeedWelcome,
+  type FromWorker,
+  feedWelcome,
+  toWorker,
+  type ToWorker,
+} from '../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import { Paced } from '../../shared/service/paced.ts'
 import type { FeedEvent } from './feed-core.ts'
@@ -127,7 +134,7 @@ export class FeedClient {
   async #follow(connection: Connection, retire: AbortSignal): Promise<void> {
     const { host, region, replicas } = this.#options
     const { clock } = host
-    const { boot, region: place, pingMs } = feedWelcome.parse(connection.hello)
+    const { boot, region: place, pingMs } = this.#welcome(connection)
     retire.addEventListener('abort', () => void connection.close())
     const peer = connection.remotePeer
     this.#step({ kind: 'connected', peer, boot, region: place }, connection)
@@ -152,6 +159,15 @@ export class FeedClient {
       this.#connected = undefined
       this.#step({ kind: 'disconnected' }, connection)
     }
+  }
+
+  #welcome(connection: Connection): FeedWelcome {
+    const welcome = feedWelcome.safeParse(connection.hello)
+    if (welcome.success) return welcome.data
+    const error = new MacaroondError('protocol_violation', 'this replica gave a welcome that is none')
+    this.#failed(error)
+    connection.abort(error)
+    throw error
   }
 
   async #read(connection: Connection, watch: Watch): Promise<void> {

@@ -1,4 +1,5 @@
 /** The replicas of one region: the first that is connected is asked, the next when it fails. */
+import type { z } from 'zod'
 import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
@@ -7,8 +8,10 @@ import type { JsonObject } from '../../shared/channel/json.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { systemHost, type Host } from '../../shared/host.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import type { Mark } from '../../shared/freshness/mark.ts'
-import type { ExplainResult, VerifyParams, VerifyResult } from '../../shared/protocol/verify.ts'
+import { type ExplainResult, KNOWS_AGE, type VerifyParams, type VerifyResult } from '../../shared/protocol/verify.ts'
+import { explainResult, verifyResult } from '../../shared/protocol/verify-answer.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
 import type { HomeRegion } from './region.ts'
@@ -21,6 +24,9 @@ export interface ReplicaPoolOptions {
   readonly region: HomeRegion
   /** PeerId of the replica to ask first, if there is one. */
   readonly preferred?: () => string | undefined
+  /** Is shown every answer, also one that says nothing of the token. */
+  readonly onAnswer?: (answer: VerifyResult, asked: ClockReading) => void
+  readonly now?: () => ClockReading
   readonly host?: Host
 }
 
@@ -43,6 +49,7 @@ interface Member {
 }
 
 interface Turn {
+  readonly peerId: string
   readonly client: PersistentClient
   readonly options: CallOptions
 }
@@ -51,6 +58,7 @@ export class ReplicaPool {
   readonly #options: ReplicaPoolOptions
   readonly #host: Host
   readonly #members: readonly Member[]
+  #closed = false
 
   constructor(options: ReplicaPoolOptions) {
     this.#options = options
@@ -59,15 +67,9 @@ export class ReplicaPool {
     this.#members = replicas.map(({ address, peerId }) => {
       const admit = (welcome: JsonObject): void => region.admit(peerId, welcome)
       const pinned = parsePeerId(peerId)
-      const client = new PersistentClient({
-        address,
-        peerId: pinned,
-        identity,
-        cluster,
-        channel: 'verify',
-        admit,
-        host,
-      })
+      const hello = { understands: [KNOWS_AGE] }
+      const common = { address, peerId: pinned, identity, cluster, hello, admit, host }
+      const client = new PersistentClient({ ...common, channel: 'verify' })
       return { peerId, client }
     })
   }
@@ -75,8 +77,8 @@ export class ReplicaPool {
   /** Asks one after the other until one of them knows; `unavailable` when none does. */
   async verify(question: Question, limits: QuestionLimits): Promise<WorkerVerdict> {
     let unavailable: WorkerVerdict | undefined
-    for (const { client, options } of this.#turns(limits)) {
-      const verdict = await tryOne(client, question, options)
+    for (const turn of this.#turns(limits)) {
+      const verdict = await this.#tryOne(turn, question, limits.signal)
       if (verdict.ok || verdict.reason !== 'unavailable') return verdict
       // What a replica itself says of it tells more than that another one could not be reached.
       if (unavailable?.node === undefined || verdict.node !== undefined) unavailable = verdict
@@ -89,28 +91,55 @@ export class ReplicaPool {
     let failure: MacaroondError | undefined
     for (const { client, options } of this.#turns(limits)) {
       try {
-        // The answer comes from the pinned replica; its shape is the protocol's.
-        return (await client.call('explain', question, options)) as ExplainResult
+        return answerOf(explainResult, await client.call('explain', question, options))
       } catch (error) {
-        failure = nextOrThrow(error)
+        failure = this.#nextOrThrow(error, limits.signal)
       }
     }
     throw failure ?? new MacaroondError('timeout', nobodyAnswered(limits))
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     await Promise.all(this.#members.map(({ client }) => client.close()))
+  }
+
+  async #tryOne(
+    { client, peerId, options }: Turn,
+    question: Question,
+    signal: AbortSignal | undefined,
+  ): Promise<WorkerVerdict> {
+    const { now, onAnswer } = this.#options
+    const asked = now?.()
+    try {
+      // Who answers is proven by the channel, whatever the answer says.
+      const answer = { ...(await ask(client, question, options)), node: peerId }
+      if (asked !== undefined) onAnswer?.(answer, asked)
+      const { ageMs: _, ...verdict } = answer
+      return verdict
+    } catch (error) {
+      return refused('unavailable', this.#nextOrThrow(error, signal).message)
+    }
+  }
+
+  /** What says nothing of the token, but of the way to the replica: another one may answer. */
+  #nextOrThrow(error: unknown, signal: AbortSignal | undefined): MacaroondError {
+    if (!(error instanceof MacaroondError)) throw error
+    // Only this side closes a call: a replica that says `closed` is going away.
+    if (error.code === 'closed' && (this.#closed || signal?.aborted === true)) throw error
+    if (error.kind === 'unavailable' || error.kind === 'denied' || error.code === 'protocol_violation') return error
+    throw error
   }
 
   /** One that hangs gets its share of the time, and leaves theirs to the others. */
   *#turns({ timeoutMs, signal }: QuestionLimits): Generator<Turn> {
     const { clock } = this.#host
     const untilMs = clock.monotonicMs() + timeoutMs
-    for (const [index, { client }] of this.#inOrder().entries()) {
+    for (const [index, { client, peerId }] of this.#inOrder().entries()) {
       const leftMs = untilMs - clock.monotonicMs()
       if (leftMs <= 0) return
       const shareMs = Math.ceil(leftMs / (this.#members.length - index))
-      yield { client, options: { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) } }
+      yield { client, peerId, options: { timeoutMs: shareMs, ...(signal === undefined ? {} : { signal }) } }
     }
   }
 
@@ -128,18 +157,9 @@ function nobodyAnswered({ timeoutMs }: QuestionLimits): string {
   return `no replica answered within ${timeoutMs} ms`
 }
 
-async function tryOne(client: PersistentClient, question: Question, options: CallOptions): Promise<WorkerVerdict> {
-  try {
-    return await ask(client, question, options)
-  } catch (error) {
-    return refused('unavailable', nextOrThrow(error).message)
-  }
-}
-
 /** A call that was lost with its connection is made once more: judging a token twice changes nothing. */
 async function ask(client: PersistentClient, params: VerifyParams, options: CallOptions): Promise<VerifyResult> {
-  // The answer comes from the pinned replica; its shape is the protocol's.
-  const call = (): Promise<VerifyResult> => client.call('verify', params, options) as Promise<VerifyResult>
+  const call = async (): Promise<VerifyResult> => answerOf(verifyResult, await client.call('verify', params, options))
   try {
     return await call()
   } catch (error) {
@@ -148,10 +168,13 @@ async function ask(client: PersistentClient, params: VerifyParams, options: Call
   }
 }
 
-/** What says nothing of the token, but of the way to the replica: another one may answer. */
-function nextOrThrow(error: unknown): MacaroondError {
-  if (!(error instanceof MacaroondError)) throw error
-  const ofTheWay = error.kind === 'unavailable' || error.kind === 'denied'
-  if (ofTheWay && error.code !== 'closed') return error
-  throw error
+/** Throws protocol_violation: nothing is guessed of what is no answer. */
+function answerOf<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const what = `${issue?.path.join('.') || 'its form'}: ${issue?.message ?? 'not valid'}`
+  throw new MacaroondError('protocol_violation', `a replica gave an answer that is none: ${what}`, {
+    hint: 'both sides should run versions of macaroond that speak the same protocol',
+  })
 }

@@ -17,7 +17,7 @@ import type { Access } from '../../shared/verifier/access.ts'
 import type { Verdict } from '../../shared/verifier/verdict.ts'
 import type { HitKind } from './cache/verified-tokens.ts'
 import { CachingVerifier } from './caching-verifier.ts'
-import type { CacheStatistics } from './worker-cache.ts'
+import type { CacheStatistics, WorkerAlarm } from './worker-cache.ts'
 
 export { MacaroondError } from '../../shared/errors.ts'
 export { bearerToken, httpAnswer, type HttpAnswer, type HttpAnswerOptions } from './http-answer.ts'
@@ -35,7 +35,7 @@ export type {
   TokenTrace,
 } from '../../shared/verifier/trace.ts'
 export type { HitKind } from './cache/verified-tokens.ts'
-export type { CacheStatistics } from './worker-cache.ts'
+export type { CacheStatistics, WorkerAlarm } from './worker-cache.ts'
 
 export interface VerifierOptions extends ClientOptions {
   /** The replicas of this worker's region, in order of preference: where one fails, the next is asked. */
@@ -49,6 +49,8 @@ export interface VerifierOptions extends ClientOptions {
    * freshness lasts, and revocations reach them on a channel of their own. On by default; the bounds are of what is kept.
    */
   readonly cache?: boolean | CacheLimits | undefined
+  /** Is called for what the operator of the replicas has to know; `statistics()` counts it. */
+  readonly onAlarm?: ((alarm: WorkerAlarm) => void) | undefined
 }
 
 export interface CacheLimits {
@@ -103,6 +105,7 @@ const verifierOptions: z.ZodType<VerifierOptions> = z.strictObject({
   region: regionName.optional(),
   crossRegion: z.boolean().optional(),
   cache: z.union([z.boolean(), cacheLimits]).optional(),
+  onAlarm: z.custom<VerifierOptions['onAlarm']>((value) => typeof value === 'function', 'a function').optional(),
 })
 
 /**

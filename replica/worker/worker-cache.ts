@@ -9,6 +9,7 @@ import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
 import { parsePosition, type Position } from '../../shared/position.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { Judged } from '../../shared/protocol/verify.ts'
+import { ALARMS } from '../../shared/service/alarms.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 import type { Verdict } from '../../shared/verifier/verdict.ts'
 import { dropRevoked } from './cache/drop-revoked.ts'
@@ -27,6 +28,15 @@ import { lasts, LONG_SPAN_MS, type Moment, momentOf, SPAN_MS } from './moment.ts
 
 export interface WorkerCacheOptions extends VerifiedTokensOptions {
   readonly now: () => ClockReading
+  readonly onAlarm?: ((alarm: WorkerAlarm) => void) | undefined
+}
+
+/** Something that the operator of the replicas has to know. */
+export interface WorkerAlarm {
+  readonly code: 'minimum_unreached'
+  /** One sentence for people. */
+  readonly message: string
+  readonly action: string
 }
 
 /** How the cache has fared so far. Nothing in it names a token. */
@@ -82,6 +92,7 @@ const NEXT_SPANS_MS = [SPAN_MS, LONG_SPAN_MS, LONG_SPAN_MS]
 
 export class WorkerCache {
   readonly #now: () => ClockReading
+  readonly #onAlarm: (alarm: WorkerAlarm) => void
   readonly #tokens: VerifiedTokens
   #state: FeedState = startFeed()
   /** Undefined until the next look at the clocks: whatever happens ends it. */
@@ -96,10 +107,12 @@ export class WorkerCache {
     'new epoch': 0,
     'replica restarted': 0,
     'revocation not understood': 0,
+    'minimum taken back': 0,
   }
 
-  constructor({ now, ...options }: WorkerCacheOptions) {
+  constructor({ now, onAlarm = () => undefined, ...options }: WorkerCacheOptions) {
     this.#now = now
+    this.#onAlarm = onAlarm
     this.#tokens = new VerifiedTokens(options)
   }
 
@@ -165,10 +178,15 @@ export class WorkerCache {
       this.#overtaken += 1
       return false
     }
-    this.step({ kind: 'answered', mark: { epoch, seq } })
+    this.step({ kind: 'answered', mark: { epoch, seq }, peer: verdict.node ?? '' })
     if (!verdict.ok) this.#refused(token, verdict.reason)
     else if (this.#begin()?.standing.place.epoch === epoch) this.#tokens.keep(token, verdict)
     return true
+  }
+
+  /** Every answer of a replica, also one that says nothing of the token: it may show that the minimum is not true. */
+  heard({ epoch, revocationSeq: seq, ageMs }: Judged, asked: ClockReading): void {
+    if (ageMs !== undefined) this.step({ kind: 'stated', mark: { epoch, seq }, ageMs, asked })
   }
 
   /** Nothing is answered from it any more. */
@@ -186,6 +204,7 @@ export class WorkerCache {
     for (const effect of effects) {
       if (effect.kind === 'drop all') this.#dropAll(effect.why)
       else if (effect.kind === 'drop') this.#drop(effect.rows)
+      else if (effect.kind === 'alarm') this.#alarm(effect)
     }
     return effects
   }
@@ -212,6 +231,14 @@ export class WorkerCache {
   /** Whoever granted the lease waits for its end, and no longer: an acceptance that comes after that may be revoked. */
   #outlived({ at, leaseMs }: Asked): boolean {
     return leaseMs > 0 && elapsedMs(at, this.#now()) >= leaseMs && this.#begin() === undefined
+  }
+
+  #alarm({ from, minimum, reached }: Extract<FeedEffect, { kind: 'alarm' }>): void {
+    const { summary, action } = ALARMS.minimum_unreached
+    const [named, there] = [minimum, reached].map(({ epoch, seq }) => `epoch ${epoch}, revocation ${seq}`)
+    const message = `${summary}: ${from || 'a replica'} named ${named}; others are at ${there}`
+    // What the service does with it must not end what the cache is doing.
+    queueMicrotask(() => this.#onAlarm({ code: 'minimum_unreached', message, action }))
   }
 
   #dropAll(why: DropReason): void {

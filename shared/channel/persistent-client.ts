@@ -20,6 +20,7 @@ export interface PersistentClientOptions {
   readonly channel: ChannelName
   readonly log?: Log
   readonly host?: Host
+  readonly hello?: JsonObject
   /** Looks at a welcome; what it throws ends the connection, as if the server had refused with that. */
   readonly admit?: (welcome: JsonObject) => void
 }
@@ -81,7 +82,7 @@ export class PersistentClient {
 
   async #dial(signal: AbortSignal): Promise<Connection> {
     const { clock, transport } = this.#host
-    const connection = await dial({ ...this.#options, hello: {}, signal, clock, transport })
+    const connection = await dial({ ...this.#options, hello: this.#options.hello ?? {}, signal, clock, transport })
     try {
       this.#options.admit?.(connection.hello)
       return connection

@@ -67,6 +67,8 @@ export type HolderEvent =
   | { readonly kind: 'pinged' }
   | { readonly kind: 'granted'; readonly grant: Grant; readonly applied: Applied }
   | { readonly kind: 'applied'; readonly applied: Applied }
+  /** The epoch that was seen is not believed any more: whatever rests on it goes. */
+  | { readonly kind: 'epoch forgotten' }
 
 /** Pings whose answers are still welcome. Many more than a lease holds: a grantor that is slow is not one that is gone. */
 const IN_FLIGHT_MAX = 256
@@ -89,6 +91,10 @@ export function stepHolder(state: HolderState, event: HolderEvent, now: ClockRea
       return granted(state, event.grant, event.applied, now)
     case 'applied':
       return applied(state, event.applied, now)
+    case 'epoch forgotten': {
+      const nothing = { lease: undefined, timeline: undefined, paged: undefined }
+      return { ...state, ...nothing, epoch: -1, pending: [] }
+    }
   }
 }
 

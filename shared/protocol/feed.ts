@@ -5,10 +5,13 @@
  */
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'
+import { EPOCH_MAX } from '../ids.ts'
+import { LEASE_MS_MAX, PING_INTERVAL_MS_MIN } from '../limits.ts'
 import { revoked, type Revoked } from './stretch.ts'
 
 const timeline = z.string().length(32)
 const count = z.number().int().nonnegative()
+const epoch = count.max(EPOCH_MAX)
 
 // A type, not an interface: it is sent as JSON, which wants an index signature.
 export type FeedHello = {
@@ -31,8 +34,8 @@ export type FeedWelcome = {
 
 export const feedWelcome: z.ZodType<FeedWelcome> = z.object({
   boot: bootId,
-  region: z.string(),
-  pingMs: z.number().positive(),
+  region: z.string().max(128),
+  pingMs: z.number().min(PING_INTERVAL_MS_MIN).max(LEASE_MS_MAX),
 })
 
 /** The first message, and again whenever rows are not to be had without a gap. */
@@ -66,20 +69,20 @@ export interface FeedGranted {
 export type ToWorker = FeedBegin | Revoked | FeedGranted
 
 export const toWorker: z.ZodType<ToWorker> = z.discriminatedUnion('t', [
-  z.object({ t: z.literal('begin'), epoch: count, timeline, seq: count }),
+  z.object({ t: z.literal('begin'), epoch, timeline, seq: count }),
   revoked,
   z.object({
     t: z.literal('granted'),
     id: z.number().int().positive(),
     boot: bootId,
-    epoch: count,
+    epoch,
     timeline,
     seq: count,
     txid: count,
-    leaseMs: z.number().nonnegative(),
+    leaseMs: z.number().nonnegative().max(LEASE_MS_MAX),
     ageMs: z.number().nonnegative(),
-    earliestMs: z.number(),
-    latestMs: z.number(),
+    earliestMs: z.number().nonnegative(),
+    latestMs: z.number().nonnegative(),
   }),
 ])
 

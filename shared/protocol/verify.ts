@@ -35,7 +35,12 @@ export interface Judged {
   readonly txid: number
   /** Revocations up to this number were known. */
   readonly revocationSeq: number
+  /** How old that state was; only while the node holds a lease, and for callers whose hello names it. */
+  readonly ageMs?: number
 }
+
+/** In the hello's `understands`: answers may say how old the state was. */
+export const KNOWS_AGE = 'ageMs'
 
 export type VerifyResult = Verdict & Judged
 

@@ -115,6 +115,12 @@ const KINDS = {
     summary: 'the segment log is damaged, and replicas that need what it had get a snapshot',
     action: 'check the disk; the alarm ends with a restart of the primary',
   },
+  minimum_unreached: {
+    severity: 'critical',
+    summary: 'a replica told this service of a state that no replica reaches, and the service has gone back',
+    action:
+      'look at the replica that the alarm names: it runs on another history, or it lies; take it out of `replicas`',
+  },
   primary_refused: {
     severity: 'critical',
     summary: 'this replica and its primary have different histories',

@@ -58,6 +58,8 @@ export const PROMISES: readonly Promised[] = [
       proof('chaos/sigkill'),
       proof('replica/revocations/journal', 'a crash at any byte leaves a prefix'),
       proof('replica/sweep', 'a clock that jumps ahead by years sweeps nothing, here or at the next start'),
+      proof('replica/worker/minimum', 'what is true is not taken back'),
+      proof('integration/worker/lying-replica'),
       proof('recovery/archive/coming-back', 'and no revoked token with it'),
     ],
   },

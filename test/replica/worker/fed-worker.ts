@@ -1,6 +1,12 @@
 /** A worker's cache, fed by hand with what a replica would say, on a clock that the test turns. */
 import type { FeedEffect, FeedEvent } from '../../../replica/worker/feed-core.ts'
-import { type Asked, type CachedVerdict, type CacheQuery, WorkerCache } from '../../../replica/worker/worker-cache.ts'
+import {
+  type Asked,
+  type CachedVerdict,
+  type CacheQuery,
+  type WorkerAlarm,
+  WorkerCache,
+} from '../../../replica/worker/worker-cache.ts'
 import type { ClockReading } from '../../../shared/freshness/clock-reading.ts'
 import type { FeedGranted, ToWorker } from '../../../shared/protocol/feed.ts'
 import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
@@ -25,6 +31,7 @@ export class FedWorker {
   readonly readings: ClockReading[] = []
   /** What the connection was told to do since it was last asked. */
   readonly said: FeedEffect[] = []
+  readonly alarms: WorkerAlarm[] = []
   ms = 0
   seq = 0
   #ping = 0
@@ -32,7 +39,9 @@ export class FedWorker {
 
   constructor() {
     const now = (): ClockReading => this.readings.shift() ?? at(this.ms)
-    this.cache = new WorkerCache({ bounds: { entries: 100, bytes: 1e6 }, seed: new Uint8Array(8).fill(9), now })
+    const onAlarm = (alarm: WorkerAlarm): void => void this.alarms.push(alarm)
+    const bounds = { entries: 100, bytes: 1e6 }
+    this.cache = new WorkerCache({ bounds, seed: new Uint8Array(8).fill(9), now, onAlarm })
   }
 
   /** Connected, begun at `seq`, with a lease. */

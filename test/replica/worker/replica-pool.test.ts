@@ -10,7 +10,8 @@ import type { WorkerVerdict } from '../../../replica/worker/sdk.ts'
 import { cleanup, clientIdentity, serve, serverIdentity, strangerIdentity } from '../../shared/channel/pair.ts'
 
 const peerId = serverIdentity.peerId
-const accepted = { ok: true, id: 'x', org: 'acme', subject: 'alice', notes: [], caveatCount: 0, node: 'here' }
+const judged = { node: peerId, region: 'fra', pid: 1, epoch: 1, txid: 7, revocationSeq: 3 }
+const accepted = { ok: true, id: 'x', org: 'acme', subject: 'alice', notes: [], caveatCount: 0, ...judged }
 
 /** A listener that answers `verify` as told: the pool only forwards, so nothing of a real replica is needed here. */
 async function replica(
@@ -75,17 +76,47 @@ describe('the replicas of a region', () => {
   })
 
   test('that cannot tell are passed over for one that can, and what the last of them says is told', async () => {
-    const stale = { ok: false, reason: 'unavailable', message: 'this replica is cut off', node: 'stale' }
+    const stale = { ok: false, reason: 'unavailable', message: 'this replica is cut off', ...judged }
     const cutOff = await replica(() => stale)
     expect(await pool([cutOff, await replica(() => accepted)]).verify()).toEqual(accepted)
     expect(await pool([cutOff, { address: await deadAddress(), peerId }], 500).verify()).toEqual(stale)
   })
 
   test('of another region are not asked, unless that was configured', async () => {
-    const home = await replica(() => ({ ok: false, reason: 'unavailable', message: 'cut off', node: 'home' }))
-    const abroad = await replica(() => ({ ...accepted, node: 'abroad' }), 'sin', strangerIdentity)
-    expect(await pool([abroad, home], 1_000).verify()).toMatchObject({ reason: 'unavailable', node: 'home' })
-    expect(await pool([abroad, home], 2_000, true).verify()).toMatchObject({ ok: true, node: 'abroad' })
+    const home = await replica(() => ({ ok: false, reason: 'unavailable', message: 'cut off', ...judged }))
+    const abroad = await replica(() => accepted, 'sin', strangerIdentity)
+    expect(await pool([abroad, home], 1_000).verify()).toMatchObject({ reason: 'unavailable', node: peerId })
+    expect(await pool([abroad, home], 2_000, true).verify()).toMatchObject({ ok: true, node: strangerIdentity.peerId })
+  })
+
+  test.each([
+    ['nothing', null],
+    ['a text', 'yes'],
+    ['a number', 1],
+    ['a list', [accepted]],
+    ['nothing that is known', {}],
+    ['a verdict without its state', { ok: true, id: 'x', org: 'acme', subject: 'alice', notes: [], caveatCount: 0 }],
+    ['an acceptance without a subject', { ...accepted, subject: undefined }],
+    ['a refusal that gives no reason', { ok: false, message: 'no', ...judged }],
+    ['an epoch that cannot be', { ...accepted, epoch: Number.MAX_SAFE_INTEGER }],
+    ['a number of a revocation that is none', { ...accepted, revocationSeq: 1.5 }],
+    ['a text without end', { ...accepted, notes: ['x'.repeat(20_000)] }],
+    ['an age that no lease has', { ...accepted, ageMs: 1e12 }],
+  ])('that answer %s are passed over, and throw nothing', async (_, answer) => {
+    const odd = await replica(() => answer)
+    expect(await pool([odd]).verify()).toMatchObject({ ok: false, reason: 'unavailable' })
+    expect(await pool([odd, await replica(() => accepted)]).verify()).toEqual(accepted)
+  })
+
+  test('that say whom they are say nothing of it: the channel proves who answers', async () => {
+    const posing = await replica(() => ({ ...accepted, node: 'somebody else' }))
+    expect(await pool([posing]).verify()).toMatchObject({ ok: true, node: peerId })
+  })
+
+  test('of a newer version may give reasons that this one does not know', async () => {
+    const refusal = { ok: false, reason: 'budget_spent', message: 'no', ...judged, more: { than: 'this' } }
+    const newer = await replica(() => refusal)
+    expect(await pool([newer]).verify()).toMatchObject({ ok: false, reason: 'budget_spent' })
   })
 
   test('answer errors about the call itself as such', async () => {

@@ -241,6 +241,9 @@ describe('a replica', () => {
     worker.begin(5)
     worker.connect({ peer: 'fra-2', boot: bootOf('2') })
     worker.hear({ t: 'begin', epoch, timeline, seq })
+    // Its lease began before this worker got where it is.
+    worker.ms += 50
+    worker.lease({ epoch, timeline, seq, ageMs: 200 })
     expect(worker.left()).toHaveLength(1)
     expect(worker.cache.statistics().applied).toEqual({ epoch: 1, seq: 5 })
   })
