@@ -14,13 +14,14 @@ import {
   putDatabase,
   segmentsOf,
   sql,
+  sqlAndRecord,
   sqlInWal,
   swap,
   writeAt,
   zeroPageOf,
 } from './damage.ts'
 
-export type Source = 'archive' | 'unsigned archive' | 'replica’s copy' | 'old disk'
+export type Source = 'archive' | 'unsigned archive' | 'replica’s copy' | 'copy and archive' | 'old disk'
 
 /** `refuses`: nothing is restored; `asks`: only with the word that the text names; `tells`: a note, and it goes on. */
 export type Said = 'refuses' | 'asks' | 'asks for the head' | 'tells'
@@ -91,6 +92,41 @@ const REPLICA = of('replica’s copy', [
   ['journal missing', 'tells', 'no journal', ({ replica }) => rmSync(join(replica, 'revocations.journal'))],
   ['of another timeline', 'asks', 'is not believed', ({ replica }, { other }) => putDatabase(other.replica, replica)],
 ])
+
+const older = ({ replica }: Left, { before }: Fixture): void =>
+  put(join(before.replica, 'signed-position.json'), join(replica, 'signed-position.json'))
+
+const FORGED = [
+  ...of('replica’s copy', [
+    ['row deleted, record made to fit', 'asks', 'the signature says', ({ replica }) => sqlAndRecord(replica, NEWEST)],
+    [
+      'the same, with an older signature',
+      'tells',
+      'are beyond the last signed position',
+      (left, fixture) => {
+        sqlAndRecord(left.replica, NEWEST)
+        older(left, fixture)
+      },
+    ],
+  ]),
+  ...of('copy and archive', [
+    [
+      'row deleted, record made to fit, with an older signature',
+      'asks',
+      'the archive says',
+      (left, fixture) => {
+        sqlAndRecord(left.replica, NEWEST)
+        older(left, fixture)
+      },
+    ],
+    [
+      'older folder in place',
+      'asks for the head',
+      'no answer with pages',
+      ({ replica }, { before }) => put(before.replica, replica),
+    ],
+  ]),
+]
 
 const DISK = of('old disk', [
   ['row deleted', 'asks', 'its log says', ({ primary }) => sql(primary, NEWEST)],
@@ -184,7 +220,7 @@ const UNSIGNED = of('unsigned archive', [
   ['file removed at the end', 'tells', 'on your word alone', ({ archive }) => rmSync(segmentsOf(archive).at(-1)!)],
 ])
 
-export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...DISK]
+export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...FORGED, ...DISK]
 
 const SAYS: Readonly<Record<Said, string>> = {
   refuses: 'refused',

@@ -15,6 +15,8 @@ function sourceArgs(source: Source, { primary, replica, archive }: Left, key: st
       return ['--archive', archive, '--unsigned']
     case 'replica’s copy':
       return ['--from-replica', replica, '--key', key]
+    case 'copy and archive':
+      return ['--from-replica', replica, '--archive', archive, '--key', key]
     case 'old disk':
       return ['--archive', archive, '--key', key, '--old-data', primary]
   }
@@ -46,7 +48,7 @@ async function restored({ source, said }: Pick<Case, 'source' | 'said'>, left: L
 
 test('no source of a restore is damaged unsaid: every kind of damage is refused, asked about or told', async () => {
   const fixture = await buildFixture()
-  for (const source of ['archive', 'replica’s copy', 'old disk'] as const) {
+  for (const source of ['archive', 'replica’s copy', 'copy and archive', 'old disk'] as const) {
     const ran = await restored({ source, said: 'tells' }, copyOf(fixture.now), fixture.key)
     expect(saidBy(ran), `${source}, sound: ${ran.stdout}`).toMatchObject({ said: 'nothing' })
   }

@@ -3,6 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, trun
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
+import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
 import { Cluster, scratch, until } from '../../integration/cluster/harness.ts'
 
@@ -151,6 +152,21 @@ export function editPosition(folder: string): void {
   bytes[start + 19] = (bytes[start + 19] ?? 0) ^ 1
   bytes.writeUInt32BE(crc32(bytes.subarray(start, start + RECORD_BYTES - 4)), start + RECORD_BYTES - 4)
   writeFileSync(path, bytes)
+}
+
+/** Changes pages, and gives the newest record the checksum that they have then: what somebody does who knows the format. */
+export function sqlAndRecord(folder: string, statement: string): void {
+  sql(folder, statement)
+  const checksums = new PageChecksums(PAGE_BYTES)
+  const bytes = readFileSync(database(folder))
+  for (let pgno = 1; pgno * PAGE_BYTES <= bytes.length; pgno += 1)
+    checksums.set(pgno, bytes.subarray((pgno - 1) * PAGE_BYTES, pgno * PAGE_BYTES))
+  const path = join(folder, 'position')
+  const records = readFileSync(path)
+  const start = records.length - RECORD_BYTES
+  records.writeBigUInt64BE(checksums.checksum, start + 12)
+  records.writeUInt32BE(crc32(records.subarray(start, start + RECORD_BYTES - 4)), start + RECORD_BYTES - 4)
+  writeFileSync(path, records)
 }
 
 export function newestLog(folder: string): string {
