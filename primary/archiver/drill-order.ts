@@ -7,6 +7,8 @@ export interface DrillOrder extends Pick<DrillOptions, 'cluster' | 'ring' | 'dra
   readonly location: string
   /** The manifest is read and checked anew, as an operator would. */
   readonly publicKey: Uint8Array
+  /** Number of the newest entry that the primary knows of. */
+  readonly entry: number
 }
 
 /** Rejects with what the drill found wrong, or when `signal` ends it. */
@@ -14,6 +16,6 @@ export type DrillRunner = (order: DrillOrder, signal: AbortSignal) => Promise<Dr
 
 export async function runDrill(order: DrillOrder, open: typeof openArchive): Promise<Drilled> {
   const storage = await open(order.location, { blocking: true })
-  const { files } = await readManifest(storage, order.publicKey)
+  const { files } = await readManifest(storage, order.publicKey, order.entry)
   return drill({ ...order, storage, files: [...files.values()] })
 }

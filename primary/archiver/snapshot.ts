@@ -38,19 +38,24 @@ export async function snapshot(options: SnapshotOptions): Promise<Txid | undefin
   return recordSnapshot(options, await putSnapshot(options))
 }
 
-/** Adds nothing to the chain. Throws database_corrupt: then nothing was put. */
-export async function putSnapshot(options: Omit<SnapshotOptions, 'manifest' | 'leads'>): Promise<PutSnapshot> {
-  const { storage, source, path, nowMs, signal, timers } = options
+/**
+ * Adds nothing to the chain. Where an entry names a snapshot of this state already, the same bytes are put again, which mends
+ * a damaged one, and never others: the process may end before an entry says so. Throws database_corrupt: then nothing was put.
+ */
+export async function putSnapshot(options: Omit<SnapshotOptions, 'leads'>): Promise<PutSnapshot> {
+  const { storage, manifest, source, path, nowMs, signal, timers } = options
   const position = source.head
+  const range = { minTxid: asTxid(1), maxTxid: position.txid }
+  const key = segmentKey(LEVEL_SNAPSHOT, range)
+  const named = manifest.state.files.get(key)
   const last = source.segment(position.txid)
   // The moment of a state is that of its last transaction; a database that was just restored has no log of it.
-  const timestampMs = last === undefined ? nowMs : decodeHeader(last).timestampMs
+  const timestampMs = named?.timestampMs ?? (last === undefined ? nowMs : decodeHeader(last).timestampMs)
   try {
     const { checksum, bytes } = await write({ source, position, path, timestampMs, signal, timers })
     if (checksum !== position.checksum) throw damaged(checksum, position.checksum)
-    const range = { minTxid: asTxid(1), maxTxid: position.txid }
-    const key = segmentKey(LEVEL_SNAPSHOT, range)
     const sha256 = await hashOf(path)
+    if (named !== undefined && named.sha256 !== sha256) return { file: named, position }
     await storage.put(key, { bytes, pieces: () => createReadStream(path) }, timestampMs)
     const { epoch } = position
     const file = { ...range, key, level: LEVEL_SNAPSHOT, bytes, timestampMs, sha256, epoch, postApply: checksum }

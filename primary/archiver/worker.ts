@@ -209,7 +209,8 @@ export class ArchiveWorker {
     const path = `${scratch}-drill.tmp`
     const begunMs = clock.monotonicMs()
     const nowMs = clock.wallMs()
-    const order = { location, publicKey, cluster, ring, draw: entropy.uniform(), path, nowMs }
+    const entry = this.#opened.manifest.state.seq
+    const order = { location, publicKey, entry, cluster, ring, draw: entropy.uniform(), path, nowMs }
     try {
       const drilled = await drill(order, this.#signal)
       this.#lastDrill = { begunMs, ok: true, txid: drilled.txid, error: null }

@@ -5,6 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { storageError } from '../sqlite/storage-errors.ts'
 import type { ArchiveStorage, ByteRange, Content, StoredObject } from './storage.ts'
@@ -25,6 +26,8 @@ export class DirectoryStorage implements ArchiveStorage {
   readonly location: string
   readonly isBucket = false
   readonly #blocking: boolean
+  /** Two primaries may work in one folder, and in containers they may have one process id. */
+  readonly #writer: string = systemEntropy.bytes(6).toString('hex')
   /** Folders that exist, so that each is made, and its name synced, once. */
   readonly #made = new Set<string>()
   /** A sync of a folder that has not begun yet covers everybody who asks for one meanwhile. */
@@ -126,7 +129,7 @@ export class DirectoryStorage implements ArchiveStorage {
   ): Promise<void> {
     const path = this.#path(key)
     const folder = dirname(path)
-    const temporary = join(folder, `${TEMPORARY}${process.pid}-${(this.#temporaries += 1)}`)
+    const temporary = join(folder, `${TEMPORARY}${this.#writer}-${(this.#temporaries += 1)}`)
     try {
       await this.#make(folder)
       await writeFile(temporary, content, timestampMs)

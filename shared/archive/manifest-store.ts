@@ -11,9 +11,16 @@ import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest
 import { type ChainEntry, chainEntry, listEntryNumbers, readChain, requireClaimed } from './read-chain.ts'
 import type { ArchiveStorage } from './storage.ts'
 
-/** Follows the whole chain. Empty if there is no manifest. Throws archive_damaged. */
-export async function readManifest(storage: ArchiveStorage, publicKey: Uint8Array): Promise<ManifestState> {
-  const chain = await readChain(storage, publicKey)
+/**
+ * Follows the whole chain. Empty if there is no manifest. `known`: number of an entry that is there, whatever a list says.
+ * Throws archive_damaged.
+ */
+export async function readManifest(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  known: number = 0,
+): Promise<ManifestState> {
+  const chain = await readChain(storage, publicKey, known)
   let state = emptyManifest()
   for (const { entry, hash } of chain) state = follow(state, entry, hash)
   await requireClaimed(storage, publicKey, chain)
@@ -57,7 +64,7 @@ export class ManifestWriter {
   /** Reads it anew. Throws archive_damaged, wrong_cluster, archive_fenced. */
   async load(): Promise<ManifestState> {
     const { storage, signingKey, cluster, epoch, timeline } = this.#options
-    const state = await readManifest(storage, signingKey.publicKey)
+    const state = await readManifest(storage, signingKey.publicKey, this.#state.seq)
     if (state.cluster !== undefined && state.cluster !== cluster) throw ofAnotherCluster(storage, state.cluster)
     const newer = (state.epoch ?? 0) > epoch || (state.epoch === epoch && state.timeline !== timeline)
     if (newer) throw fenced(storage, state.epoch ?? epoch)

@@ -22,10 +22,17 @@ const READ_AT_ONCE = 256
 /** While the chain is read, its writer may begin it anew with a base and delete what came before: then it is listed again. */
 const READ_ATTEMPTS = 3
 
-/** Ascending. Each is signed and lies under its own number; that they follow each other is not checked here. Throws archive_damaged. */
-export async function readChain(storage: ArchiveStorage, publicKey: Uint8Array): Promise<readonly ChainEntry[]> {
+/**
+ * Ascending. Each is signed and lies under its own number; that they follow each other is not checked here. `known` is the
+ * number of an entry that was there before, whatever is listed now. Throws archive_damaged.
+ */
+export async function readChain(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  known: number,
+): Promise<readonly ChainEntry[]> {
   for (let attempt = 1; ; attempt += 1) {
-    const chain = await backToBase(storage, publicKey, await findEntries(storage))
+    const chain = await backToBase(storage, publicKey, await findEntries(storage, known))
     if (typeof chain !== 'number') return chain
     if (attempt === READ_ATTEMPTS) throw missingEntry(storage, chain)
   }
@@ -39,10 +46,10 @@ interface Found {
   readonly unlisted: ReadonlyMap<number, Buffer>
 }
 
-async function findEntries(storage: ArchiveStorage): Promise<Found> {
+async function findEntries(storage: ArchiveStorage, known: number): Promise<Found> {
   const listed = await listEntryNumbers(storage)
   const unlisted = new Map<number, Buffer>()
-  for (let end = listed.at(-1) ?? 0; ; end += 1) {
+  for (let end = Math.max(known, listed.at(-1) ?? 0); ; end += 1) {
     const bytes = await storage.get(manifestKey(end + 1))
     if (bytes === undefined) return { end, lowest: listed[0] ?? Math.min(1, end), unlisted }
     unlisted.set(end + 1, bytes)

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
 import { proveArrival } from '../../../primary/archiver/heartbeat.ts'
+import { putSnapshot } from '../../../primary/archiver/snapshot.ts'
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
+import { verifyArchive } from '../../../shared/archive/verify-archive.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { openReader } from '../../../shared/sqlite/connection.ts'
 import { commandLine } from '../../integration/cli/command.ts'
 import { Cluster, until } from '../../integration/cluster/harness.ts'
@@ -59,6 +62,23 @@ test('a heartbeat finds that the last entry, or the file of the last transaction
     writeFileSync(path, bytes)
   }
   await proveArrival({ storage, manifest })
+})
+
+test('a snapshot of a state that is archived already is the same file again: a crash before its entry damages nothing', async () => {
+  const authority = await Authority.create()
+  await authority.claim()
+  const storage = await DirectoryStorage.open(authority.archive)
+  const { manifest, source } = authority
+  const [file] = [...manifest.state.files.values()]
+  expect(file).toMatchObject({ level: 9, maxTxid: 1 })
+  const path = join(authority.folder, 'again.tmp')
+  const common = { storage, manifest, source, path, signal: new AbortController().signal, timers: systemClock }
+  // The log has no record of the first transaction, so nothing but the clock says when it was.
+  await putSnapshot({ ...common, nowMs: authority.nowMs + 60_000 })
+  expect((await verifyArchive(storage, [file!], () => undefined)).bad).toEqual([])
+  await storage.put(file!.key, Buffer.from('damaged'), 1)
+  await putSnapshot({ ...common, nowMs: authority.nowMs + 60_000 })
+  expect((await verifyArchive(storage, [file!], () => undefined)).bad).toEqual([])
 })
 
 test('a primary that another one has followed deletes nothing more, not even what no manifest of its own names', async () => {

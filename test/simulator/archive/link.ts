@@ -11,6 +11,8 @@ import { archiveIn } from '../nodes/cast.ts'
 export type Disturbance = 'archive away' | 'archive answers lost' | 'archive lists late'
 
 const LOST = 0.5
+/** Changes between two bases: a run of seconds sees several, and names of entries become free. */
+const BASE_AFTER = 8
 /** One way to a bucket. */
 const WAY_MS_MAX = 8
 
@@ -23,6 +25,8 @@ export class ArchiveLink {
   readonly #bites = new Map<Disturbance, number>()
   /** Put while lists come late. */
   readonly #unlisted = new Set<string>()
+  /** Deleted while lists come late. */
+  readonly #stillListed = new Map<string, StoredObject>()
 
   constructor(random: Random, isBucket: boolean, onProblem: (what: string) => void) {
     this.#random = random
@@ -36,7 +40,8 @@ export class ArchiveLink {
     this.#now.set(kind, (this.#now.get(kind) ?? 0) + 1)
     return () => {
       this.#now.set(kind, (this.#now.get(kind) ?? 1) - 1)
-      if (kind === 'archive lists late' && !this.#is(kind)) this.#unlisted.clear()
+      if (kind === 'archive lists late' && !this.#is(kind))
+        for (const late of [this.#unlisted, this.#stillListed]) late.clear()
       return (this.#bites.get(kind) ?? 0) - before
     }
   }
@@ -54,7 +59,7 @@ export class ArchiveLink {
         throw error
       }
     }
-    return { open, drill }
+    return { open, drill, baseAfter: BASE_AFTER }
   }
 
   /** The same storage, disturbed; a bucket is far away. */
@@ -64,11 +69,11 @@ export class ArchiveLink {
     return {
       location: storage.location,
       isBucket: this.#isBucket,
-      list: async (prefix) => this.#listed(await asked(() => storage.list(prefix))),
+      list: async (prefix) => this.#listed(prefix, await asked(() => storage.list(prefix))),
       get: (key, range, into) => asked(() => storage.get(key, range, into)),
       put: (key, content, timestampMs) => told(key, () => storage.put(key, content, timestampMs)),
       create: async (key, bytes) => this.#created(await told(key, () => storage.create(key, bytes))),
-      delete: (key) => told(key, () => storage.delete(key)),
+      delete: (key) => this.#deleted(storage, key, () => asked(() => storage.delete(key))),
       sweep: () => asked(() => storage.sweep()),
     }
   }
@@ -96,10 +101,20 @@ export class ArchiveLink {
     return false
   }
 
-  #listed(objects: readonly StoredObject[]): readonly StoredObject[] {
-    const listed = objects.filter(({ key }) => !this.#unlisted.has(key))
-    if (listed.length < objects.length) this.#bite('archive lists late')
-    return listed
+  /** As long as lists come late, they show what was there before. */
+  async #deleted(storage: ArchiveStorage, key: string, work: () => Promise<void>): Promise<void> {
+    const isListed = this.#is('archive lists late') && !this.#unlisted.has(key)
+    const object = isListed ? (await storage.list(key))[0] : undefined
+    if (object !== undefined) this.#stillListed.set(key, object)
+    await work()
+    if (this.#is('archive answers lost') && this.#random.fraction() < LOST) throw this.#bite('archive answers lost')
+  }
+
+  #listed(prefix: string, objects: readonly StoredObject[]): readonly StoredObject[] {
+    const gone = [...this.#stillListed.values()].filter(({ key }) => key.startsWith(prefix))
+    const old = objects.filter(({ key }) => !this.#unlisted.has(key) && !this.#stillListed.has(key))
+    if (old.length < objects.length || gone.length > 0) this.#bite('archive lists late')
+    return [...old, ...gone].toSorted((a, b) => (a.key < b.key ? -1 : 1))
   }
 
   #is(kind: Disturbance): boolean {

@@ -49,7 +49,7 @@ const MORE =
   /is newer than all that was read|has claimed epoch|is not believed: (the authority signed|no position of its|its record does not|no signed position|its log ends|no log lies)/
 
 /** Calls a restore off for now: somebody who may know of revocations does not answer. */
-const WORTH_WAITING: ReadonlySet<string> = new Set(['restore_unconfirmed', 'archive_unavailable'])
+export const WORTH_WAITING: ReadonlySet<string> = new Set(['restore_unconfirmed', 'archive_unavailable'])
 
 /** While no time passes. Undefined where there is nothing to restore from yet. */
 export async function decide({
@@ -71,7 +71,7 @@ export async function restoreSomePast(options: RestoringOptions, decision: Decis
   const { head, target, isLost } = decision
   const atMs = stage.scheduler.nowMs
   const { disk, text, epoch, interrupted } = await untilRestored(options, decision)
-  stage.archive?.witness.abandonAfter(head)
+  stage.archive?.witness.abandonAfter(head, epoch)
   renameSync(archiveIn(join(disk, OLD)), archiveIn(join(disk, NEW)))
   seat.replaceDisk(join(disk, NEW))
   if (isLost) stage.losses.push({ atMs, untilMs: atMs, epoch })

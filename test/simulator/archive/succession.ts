@@ -1,16 +1,19 @@
-/** A restore from a replica makes another machine the primary, while the first one is only away. */
+/** A restore, from the archive or from a replica, makes another machine the primary, while the first one is only away. */
+import { renameSync, symlinkSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { restore } from '../../../ops/restore/restore.ts'
+import { restore, type RestoreOptions } from '../../../ops/restore/restore.ts'
+import { readSigned } from '../../../ops/restore/source.ts'
+import { openArchive } from '../../../shared/archive/open-archive.ts'
 import { pause } from '../../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Host } from '../../../shared/host.ts'
 import type { Random } from '../../chaos/random.ts'
-import { ipOf, REGIONS, SUCCESSOR } from '../nodes/cast.ts'
+import { archiveIn, ipOf, REGIONS, SUCCESSOR } from '../nodes/cast.ts'
 import { runErrand } from '../nodes/errand.ts'
 import type { Seat } from '../nodes/seat.ts'
 import type { Stage } from '../nodes/stage.ts'
-import { askedBy, isConfirmed, NO_WISHES, trueClock } from './restored.ts'
+import { askedBy, isConfirmed, NO_WISHES, trueClock, WORTH_WAITING } from './restored.ts'
 
 export interface SuccessionOptions {
   readonly stage: Stage
@@ -30,6 +33,8 @@ const ATTEMPTS_MAX = 120
 /** Of the connections to the old primary: those that break when the address moves. */
 const BROKEN = 0.6
 const ASLEEP_MS_MAX = 400
+/** A successor goes on past a base meanwhile. */
+const ASLEEP_ARCHIVED_MS_MAX = 1_500
 /** While there are two, who asks for something meets now the one, now the other. */
 const DIALED_ANEW_MS = 180
 
@@ -39,7 +44,12 @@ export async function succeedPrimary(options: SuccessionOptions): Promise<number
   const { network, scheduler, trace } = stage
   const { clock } = stage.operator.host
   const atMs = scheduler.nowMs
-  const { image, epoch, text } = await untilMade(options)
+  const archive = shareArchive(options)
+  const { image, epoch, text, head } = await untilMade(options, archive)
+  if (archive !== undefined) {
+    symlinkSync(archive, archiveIn(image))
+    stage.archive?.witness.abandonAfter(head, epoch)
+  }
   const loss = { atMs, untilMs: Infinity, epoch }
   stage.losses.push(loss)
   const [first, second] = [stage.machine('primary'), stage.machine(SUCCESSOR)]
@@ -50,7 +60,7 @@ export async function succeedPrimary(options: SuccessionOptions): Promise<number
   for (const name of ['operator', ...REGIONS]) network.breakLinks(name, first.name, () => random.fraction() > BROKEN)
   seat.start()
   trace.say('succession', text)
-  await pause(clock, random.fraction() * ASLEEP_MS_MAX)
+  await pause(clock, random.fraction() * (archive === undefined ? ASLEEP_MS_MAX : ASLEEP_ARCHIVED_MS_MAX))
   wake()
   trace.say('succession', 'the first primary is back')
   const isThere = old.runs
@@ -64,15 +74,28 @@ export async function succeedPrimary(options: SuccessionOptions): Promise<number
   return 1 + Number(isThere)
 }
 
+/** The archive lies on neither machine from then on: both find it there. Undefined where nothing is archived. */
+function shareArchive({ stage, old }: SuccessionOptions): string | undefined {
+  const { data } = old
+  if (stage.archive === undefined || data === undefined) return undefined
+  const shared = join(stage.folder, 'shared-archive')
+  renameSync(archiveIn(data), shared)
+  symlinkSync(shared, archiveIn(data))
+  return shared
+}
+
 interface Made {
   readonly image: string
+  /** Of the archive, as the restore read it. */
+  readonly head: number
   readonly epoch: number
   readonly text: string
 }
 
 /** Until every replica has said what it knows. */
-async function untilMade({ stage, from, random }: SuccessionOptions): Promise<Made> {
+async function untilMade({ stage, from, random }: SuccessionOptions, archive: string | undefined): Promise<Made> {
   const copied = imageOf(from)
+  const work = (disk: string, host: Host): Promise<Omit<Made, 'image'>> => make(stage, disk, host, archive)
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
     const errand = await runErrand({
       machine: stage.machine(SUCCESSOR),
@@ -81,9 +104,9 @@ async function untilMade({ stage, from, random }: SuccessionOptions): Promise<Ma
       random,
       images: { [COPY]: copied },
       powerLostAt: undefined,
-      work: (disk, host) => make(stage, disk, host),
+      work,
     }).catch((error: unknown) => {
-      if (!(error instanceof MacaroondError) || error.code !== 'restore_unconfirmed') throw error
+      if (!(error instanceof MacaroondError) || !WORTH_WAITING.has(error.code)) throw error
       stage.trace.say('succession', `not yet: ${reportOf(error).message}`)
       return undefined
     })
@@ -102,7 +125,20 @@ function imageOf(from: Seat): string {
   return image
 }
 
-async function make(stage: Stage, disk: string, host: Host): Promise<Omit<Made, 'image'>> {
+async function sourceOf(
+  { archive }: Stage,
+  disk: string,
+  host: Host,
+  place: string | undefined,
+): Promise<RestoreOptions['from']> {
+  if (archive === undefined || place === undefined) return { replica: join(disk, COPY), comparedWith: undefined }
+  symlinkSync(place, archiveIn(disk))
+  const storage = archive.link.over(await openArchive(archiveIn(disk), { blocking: true }), host.clock)
+  return { archive: await readSigned(storage, archive.witness.publicKey), target: { kind: 'head' } }
+}
+
+async function make(stage: Stage, disk: string, host: Host, archive: string | undefined): Promise<Omit<Made, 'image'>> {
+  const from = await sourceOf(stage, disk, host, archive)
   const output = join(disk, NEW, 'macaroond.db')
   await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
   const restored = await restore({
@@ -110,12 +146,13 @@ async function make(stage: Stage, disk: string, host: Host): Promise<Omit<Made, 
     ...host,
     clock: trueClock(stage, host),
     output,
-    from: { replica: join(disk, COPY), comparedWith: undefined },
+    from,
     publicKey: stage.authorityKey,
     asked: askedBy(host),
     oldData: undefined,
     confirm: (preview) => isConfirmed(preview, { yes: false }),
   })
   const { epoch = 0, txid } = restored?.begun ?? {}
-  return { epoch, text: `${epoch}.${txid}, ${restored?.preview.carried?.revocations.length ?? 0} carried over` }
+  const head = 'archive' in from ? from.archive.highest.txid : 0
+  return { epoch, head, text: `${epoch}.${txid}, ${restored?.preview.carried?.revocations.length ?? 0} carried over` }
 }

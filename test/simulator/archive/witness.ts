@@ -2,7 +2,7 @@
  * What the archive must be able to give back: the states that the primary acknowledged, with the checksum that it recorded when
  * it committed them. Looked at after every crash, from what is then on the disk, and at the end.
  */
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { openSigned, type ArchiveSource } from '../../../ops/restore/source.ts'
 import { requireRecorded } from '../../../shared/archive/drill.ts'
@@ -13,6 +13,7 @@ import { MacaroondError } from '../../../shared/errors.ts'
 import type { Txid } from '../../../shared/ids.ts'
 import { parsePosition, positionText, type Position } from '../../../shared/position.ts'
 import type { Random } from '../../chaos/random.ts'
+import type { ArchivedFile } from '../../../shared/archive/layout.ts'
 import { archiveIn, type ArchivePlan } from '../nodes/cast.ts'
 
 interface Recorded {
@@ -30,6 +31,10 @@ export interface WitnessOptions {
   readonly random: Random
   readonly nowMs: () => number
   readonly onProblem: (what: string) => void
+  /** Done before anything else happens in the cluster. */
+  readonly aside: (work: () => Promise<void>) => void
+  /** Data folder of the primary that leads. */
+  readonly data: () => string
 }
 
 /** Rebuilt at the end, besides the newest: each costs a few milliseconds. */
@@ -41,6 +46,8 @@ const WINDOW_LESS_MS = 200
 export class Witness {
   readonly #options: WitnessOptions
   readonly #recorded = new Map<Txid, Recorded>()
+  /** Positions of earlier epochs are nobody's any more. */
+  #epoch = 0
 
   constructor(options: WitnessOptions) {
     this.#options = options
@@ -52,9 +59,24 @@ export class Witness {
    */
   saw(text: string, { sinceMs, archived }: { readonly sinceMs: number; readonly archived: boolean }): void {
     const position = parsePosition(text)
+    if (position.epoch < this.#epoch) return this.#sawLate(position, archived)
     const before = this.#recorded.get(position.txid)
     const atMs = Math.min(sinceMs, before?.atMs ?? sinceMs)
     this.#recorded.set(position.txid, { position, atMs, archived: archived || before?.archived === true })
+  }
+
+  /** An earlier primary still answers: what it calls archived is in the chain that everybody reads. */
+  #sawLate(position: Position, archived: boolean): void {
+    const { aside, data, folder } = this.#options
+    if (!archived) return
+    aside(async () => {
+      await this.#naming('after a late answer', async () => {
+        const files = (await this.open(copyOf(data(), join(folder, 'late'))))?.files ?? []
+        const holds = ({ epoch, minTxid, maxTxid }: ArchivedFile): boolean =>
+          epoch === position.epoch && minTxid <= position.txid && maxTxid >= position.txid
+        if (!files.some(holds)) this.#broken(`${positionText(position)} was said to be archived by an earlier primary`)
+      })
+    })
   }
 
   get publicKey(): Uint8Array {
@@ -65,8 +87,9 @@ export class Witness {
     return [...this.#recorded.keys()].toSorted((a, b) => b - a)[0]
   }
 
-  /** A database was restored from what the archive has: what came after that is nobody's history any more. */
-  abandonAfter(txid: number): void {
+  /** A database of that epoch was restored from what the archive has: what came after that is nobody's history any more. */
+  abandonAfter(txid: number, epoch: number): void {
+    this.#epoch = epoch
     for (const other of this.#recorded.keys()) if (other > txid) this.#recorded.delete(other)
   }
 
@@ -85,7 +108,7 @@ export class Witness {
   async lookAfterCrash(data: string): Promise<void> {
     await this.#naming('after a crash', async () => {
       const source = await this.open(data)
-      const head = source?.head?.txid ?? 0
+      const head = source?.highest.txid ?? 0
       for (const { position, archived } of this.#recorded.values()) {
         if (archived && position.txid > head)
           this.#broken(`${positionText(position)} was said to be archived, and only ${head} is`)
@@ -174,6 +197,6 @@ export class Witness {
 /** A folder that is in use, as it is at this moment. */
 export function copyOf(data: string, to: string): string {
   rmSync(to, { recursive: true, force: true })
-  cpSync(archiveIn(data), archiveIn(to), { recursive: true })
+  cpSync(realpathSync(archiveIn(data)), archiveIn(to), { recursive: true })
   return to
 }

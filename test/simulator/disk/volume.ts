@@ -45,6 +45,8 @@ type System = Pick<
   | 'copyFileSync'
   | 'readdirSync'
   | 'mkdirSync'
+  | 'readlinkSync'
+  | 'symlinkSync'
 >
 
 const SYNCHRONOUS_FULL = 2
@@ -284,7 +286,9 @@ function copyFolder(from: string, to: string): void {
   for (const entry of system.readdirSync(from, { withFileTypes: true })) {
     const name = basename(entry.name)
     if (name.startsWith('node.lock') || name.endsWith('-shm') || name.startsWith('self-test-')) continue
-    if (entry.isDirectory()) copyFolder(join(from, name), join(to, name))
+    // An archive that two machines share lies elsewhere.
+    if (entry.isSymbolicLink()) system.symlinkSync(system.readlinkSync(join(from, name)), join(to, name))
+    else if (entry.isDirectory()) copyFolder(join(from, name), join(to, name))
     else system.copyFileSync(join(from, name), join(to, name))
   }
 }

@@ -260,4 +260,13 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     replace: 'if (meta === undefined || meta.epoch > 0) return',
     breaks: 'S7',
   },
+  {
+    name: 'an entry that was won counts at once, whoever leads by now',
+    aim: { kinds: ['two primaries'], archive: { durable: true, bucket: false, everyMs: 20 } },
+    steps: 25,
+    file: 'shared/archive/manifest-store.ts',
+    find: 'await this.#requireLed()',
+    replace: '',
+    breaks: 'archive',
+  },
 ]

@@ -62,8 +62,8 @@ const OFFSET_MS = 20
 /** No crystal uses all of the error that the bound allows for. */
 const RATE_ERROR = 0.0045
 const SIGN_TIMEOUT_MS = 1_500
-/** What a primary ends with that was shown a later position with the authority's signature. */
-const FENCED = 'position_diverged'
+/** What a primary ends with that was shown a later position with the authority's signature, or a later claim in the archive. */
+const FENCED = ['position_diverged', 'archive_fenced'] as const
 export const VERIFY_TIMEOUT_MS = 250
 
 export class Stage {
@@ -204,12 +204,12 @@ export class Stage {
       folder,
       image: join(images, name),
       freshness,
-      archive: name === 'primary' ? this.archive : undefined,
+      archive: isPrimary ? this.archive : undefined,
       log: nodeLog((line) => this.trace.say(name, line)),
       random: randomFor(seed, `disk of ${name}`),
       onFailed: (what) => this.#ended(name, what),
       onCrashed: (crashed) => {
-        const witness = name === 'primary' ? this.archive?.witness : undefined
+        const witness = isPrimary ? this.archive?.witness : undefined
         if (witness !== undefined) this.aside(() => witness.lookAfterCrash(crashed))
       },
     })
@@ -217,7 +217,7 @@ export class Stage {
 
   /** That it has a successor a primary may find out; that ends it. */
   #ended(name: string, what: string): void {
-    const isFenced = name === 'primary' && this.leader !== name && what.includes(FENCED)
+    const isFenced = name === 'primary' && this.leader !== name && FENCED.some((code) => what.includes(code))
     if (!isFenced) return this.problem(what)
     this.trace.say(name, what)
     const seat = this.seats.get(name)
@@ -236,6 +236,8 @@ export class Stage {
       random: randomFor(seed, 'witness'),
       nowMs: () => this.scheduler.nowMs,
       onProblem,
+      aside: (work) => this.aside(work),
+      data: () => this.seat('primary').data ?? this.seat('primary').image,
     })
     return { plan, link, witness }
   }

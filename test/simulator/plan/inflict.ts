@@ -190,6 +190,7 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
 }
 
 const LOOK_MS = 20
+const SUCCESSION = 'two primaries'
 const LONG_MS = 1e9
 const BOTH_LEASES_MAX = 2
 
@@ -211,7 +212,7 @@ function areReplicasWhole(faults: readonly PlannedFault[]): boolean {
 function restorePast(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[]): End | undefined {
   const { kind, target, amount } = fault
   const seat = stage.seat(target)
-  if (!seat.runs || stage.archive === undefined) return undefined
+  if (!seat.runs || stage.archive === undefined || stage.errands.has(SUCCESSION)) return undefined
   const isInterrupted = kind === 'restore interrupted'
   if (!isInterrupted && amount === STOPPED_FIRST)
     seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
@@ -262,8 +263,8 @@ function succeed(stage: Stage, fault: PlannedFault, faults: readonly PlannedFaul
   const random = randomFor(stage.seed, 'succession')
   const from = stage.seat(random.pick(REGIONS) ?? REGIONS[0])
   const old = stage.seat('primary')
-  const errand = 'two primaries'
-  if (stage.errands.has(errand)) return undefined
+  const errand = SUCCESSION
+  if (stage.errands.size > 0) return undefined
   if (stage.leader !== 'primary' || !old.runs || from.taken || !areReplicasWhole(faults)) return undefined
   const wake = fault.amount === STOPPED_FIRST ? stand(stage) : isolate(stage)
   stage.errands.add(errand)

@@ -160,7 +160,6 @@ export const KINDS: readonly SimulatedKind[] = [...DRAWS.map(([kind]) => kind), 
 const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
 /** Of all seeds: an archive costs as much as the rest of a cluster. */
 const ARCHIVED = 0.12
-/** Of seeds without one. */
 const SUCCEEDED = 0.2
 const ROUNDS_MS = [0, 20, 100, 300] as const
 const WINDOWS_MS = [undefined, undefined, 700, 1_500] as const
@@ -188,7 +187,8 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const lengthMs = steps * STEP_MS
   const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
   const archive = drawArchive(seed, aim)
-  const own = archive === undefined ? (isSucceeded(seed, aim) ? SUCCESSION_DRAWS : []) : ARCHIVE_DRAWS
+  const succession = isSucceeded(seed, aim) ? SUCCESSION_DRAWS : []
+  const own = archive === undefined ? succession : [...ARCHIVE_DRAWS, ...succession]
   const all = [...DRAWS, ...CUT_DRAWS, ...own, ...own]
   const draws = all.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
   const faults: PlannedFault[] = []
