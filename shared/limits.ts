@@ -230,7 +230,10 @@ export const S3_RETRY_MS_MAX = 10_000
 export const MERGE_BYTES_MAX: number = 64 * 1024 * 1024
 /** Pages of one merged file: it is made by the primary, between commits. */
 export const COMPACTION_BYTES_MAX: number = 8 * 1024 * 1024
-/** A restored database begins so many transactions after the last one known, in case there was one that nobody knows. */
+/**
+ * A restored database begins so many transactions after the last one known, in case there was one that nobody knows; for each
+ * epoch that was claimed, and whose transactions nobody knows, it is as many more.
+ */
 export const RESTORE_TXID_JUMP: number = 2 ** 20
 
 // Standard output and standard error of a node.

@@ -12,12 +12,13 @@ import { type Epoch, epoch as asEpoch, type Txid, txid as asTxid } from '../../s
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { CarryOver, Waiting } from './carry-over.ts'
+import type { Highest } from './source.ts'
 import type { DatabaseEvidence, Evidence } from './evidence.ts'
 
 export interface NewEpochOptions {
   readonly evidence: readonly Evidence[]
   /** The highest that the archive knows of. */
-  readonly highest: { readonly epoch: number; readonly txid: number }
+  readonly highest: Highest
   /** Undefined: the operator wants none of it. */
   readonly carried: CarryOver | undefined
   /** Revocations that nobody who is believed knows. */
@@ -83,11 +84,14 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   return begun
 }
 
+/** An epoch that was claimed and never seen began as far after the last transaction as this one would: it is jumped over, too. */
 function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Begun {
   const positions = evidence.flatMap(({ position }) => position ?? [])
   const epoch = Math.max(meta.epoch, highest.epoch, ...positions.map((position) => position.epoch)) + 1
   const last = Math.max(meta.txid, highest.txid, ...positions.map((position) => position.txid))
-  return { epoch: asEpoch(epoch), timeline: entropy.bytes(16).toString('hex'), txid: asTxid(last + RESTORE_TXID_JUMP) }
+  const seen = Math.max(meta.epoch, highest.written, ...positions.map((position) => position.epoch))
+  const txid = asTxid(last + RESTORE_TXID_JUMP * (epoch - seen))
+  return { epoch: asEpoch(epoch), timeline: entropy.bytes(16).toString('hex'), txid }
 }
 
 /**

@@ -211,7 +211,7 @@ function begin(
     const meta = new MetaReader(db).read()
     checkMeta(meta, meta.cluster, 'the restored database')
     const archive = 'archive' in from ? from.archive : from.comparedWith
-    const highest = archive?.highest ?? { epoch: meta.epoch, txid: meta.txid }
+    const highest = archive?.highest ?? { epoch: meta.epoch, txid: meta.txid, written: meta.epoch }
     const begun = beginEpoch(db, { evidence, highest, carried, waiting, clock, entropy })
     // Everything into the file itself: only the file is placed.
     if (runCheckpoint(db, 'TRUNCATE').kind !== 'truncated')

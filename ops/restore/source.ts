@@ -8,11 +8,18 @@ import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Position } from '../../shared/position.ts'
 
+export interface Highest {
+  readonly epoch: number
+  readonly txid: number
+  /** The highest epoch whose transactions were seen: one that is only claimed may have some, too. */
+  readonly written: number
+}
+
 export interface ArchiveSource {
   readonly storage: ArchiveStorage
   readonly files: readonly ArchivedFile[]
   /** The highest anybody has claimed or written. */
-  readonly highest: { readonly epoch: number; readonly txid: number }
+  readonly highest: Highest
   /** What the manifest says is the newest; undefined where there is none. */
   readonly head: Position | undefined
   readonly signed: boolean
@@ -31,14 +38,16 @@ export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array)
   const files = [...manifest.files.values()]
   const epoch = Math.max(claim?.epoch ?? 0, manifest.epoch ?? 0)
   const txid = Math.max(manifest.head?.txid ?? 0, ...largest(files))
-  return { storage, files, highest: { epoch, txid }, head: manifest.head, signed: true }
+  const written = files.reduce((most, file) => Math.max(most, file.epoch ?? 0), 0)
+  return { storage, files, highest: { epoch, txid, written }, head: manifest.head, signed: true }
 }
 
 /** Believes whatever is there: the operator said so. */
 export async function openUnsigned(location: string): Promise<ArchiveSource> {
   const storage = await openArchive(location, { blocking: true })
   const files = await listSegmentFiles(storage)
-  return { storage, files, highest: { epoch: 0, txid: Math.max(0, ...largest(files)) }, head: undefined, signed: false }
+  const highest = { epoch: 0, txid: Math.max(0, ...largest(files)), written: 0 }
+  return { storage, files, highest, head: undefined, signed: false }
 }
 
 /** One number, or none: spreading every file's would overflow the stack. */

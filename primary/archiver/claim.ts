@@ -50,16 +50,17 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
 
 /**
  * An earlier primary that still ran archived them after the restore had read the archive: a restore begins its epoch so many
- * transactions after the last one that it knew of.
+ * transactions after the last one that it knew of, and for each epoch that it had not seen as many more.
  */
 function lateTransactions({ files }: ManifestState, { head, base }: HistorySource): string | undefined {
-  const known = base - RESTORE_TXID_JUMP
+  const knownOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
   const lastOfEpoch = new Map<Epoch, Txid>()
   for (const { epoch, maxTxid } of files.values()) {
-    const isLate = base > 0 && epoch !== undefined && epoch < head.epoch && maxTxid > known
-    if (isLate && maxTxid > (lastOfEpoch.get(epoch) ?? 0)) lastOfEpoch.set(epoch, maxTxid)
+    if (epoch === undefined || epoch >= head.epoch) continue
+    const known = knownOf(epoch)
+    if (known > 0 && maxTxid > known && maxTxid > (lastOfEpoch.get(epoch) ?? 0)) lastOfEpoch.set(epoch, maxTxid)
   }
-  const ranges = [...lastOfEpoch].map(([epoch, last]) => `transactions ${known + 1}-${last} of epoch ${epoch}`)
+  const ranges = [...lastOfEpoch].map(([epoch, last]) => `transactions ${knownOf(epoch) + 1}-${last} of epoch ${epoch}`)
   return ranges.length === 0 ? undefined : ranges.join(', ')
 }
 

@@ -111,6 +111,7 @@ export const PROMISES: readonly Promised[] = [
       proof('integration/cluster/old-disk', 'make an old primary be refused'),
       proof('shared/archive/fence'),
       proof('recovery/archive/sleeping-primary'),
+      proof('ops/restore/new-epoch'),
       proof('integration/cluster/lock-owner'),
       proof('upgrade/upgrade', 'no wrong verdict, no lost write'),
     ],

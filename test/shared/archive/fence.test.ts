@@ -1,5 +1,6 @@
 /** A primary that slept while another one led the archive wins nothing that counts, and a crash leaves nothing that misleads. */
 import { describe, expect, test } from 'vitest'
+import { claim } from '../../../primary/archiver/claim.ts'
 import { proveArrival } from '../../../primary/archiver/heartbeat.ts'
 import { retain } from '../../../primary/archiver/retain.ts'
 import { claimEpoch, highestClaim } from '../../../shared/archive/epoch-claim.ts'
@@ -7,6 +8,7 @@ import { type ArchivedFile, epochKey, manifestKey, segmentKey } from '../../../s
 import { ManifestWriter, readManifest } from '../../../shared/archive/manifest-store.ts'
 import { ed25519Private, ed25519PublicKey } from '../../../shared/crypto.ts'
 import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
+import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
 import type { Position } from '../../../shared/position.ts'
 import { MemoryStorage } from './memory.ts'
 
@@ -326,4 +328,41 @@ test('a deletion that comes late deletes no name that a later primary gives agai
   await old.append({ head: at(1, 6), added: [file(storage, 1, 1, 6, 1), file(storage, 0, 6, 6, 1)], removed: [] })
   await retain({ storage, manifest: old }, DELETES_ALL, 1)
   expect([merge, snapshot].map(({ key }) => storage.objects.has(key))).toEqual([false, false])
+})
+
+describe('transactions that an earlier primary archived after a restore had read the archive', () => {
+  const jump = RESTORE_TXID_JUMP
+
+  /** As the primary of a restored database finds the archive at its start. */
+  async function lateIn(storage: MemoryStorage, of: number, base: number): Promise<string | undefined> {
+    const manifest = writerOf(storage, of, 'd')
+    const source = {
+      timeline: placeOf(of, 'd').timeline,
+      base: txid(base),
+      head: at(of, base),
+      segment: () => undefined,
+      checksumAt: () => undefined,
+      pin: () => {
+        throw new Error('nothing is read')
+      },
+    }
+    const { late } = await claim({ cluster: 'c', storage, manifest, source, signingKey: KEY, nowMs: 1 })
+    return late
+  }
+
+  test('are named at every start, as long as the archive has them', async () => {
+    const storage = new MemoryStorage()
+    await append(await leader(storage, 1, 'a'), storage, 1, 1, 7)
+    expect(await lateIn(new MemoryStorage(new Map(storage.objects)), 2, 7 + jump)).toBeUndefined()
+    for (let start = 1; start <= 2; start += 1)
+      expect(await lateIn(storage, 2, 5 + jump)).toBe('transactions 6-7 of epoch 1')
+  })
+
+  test('are told apart from those of an epoch that the restore had seen claimed, and nothing of it', async () => {
+    const storage = new MemoryStorage()
+    await append(await leader(storage, 1, 'a'), storage, 1, 1, 5)
+    // Epoch 2 was restored from there, and had archived nothing when epoch 3 was.
+    await append(await leader(storage, 2, 'b'), storage, 2, 5 + jump, 5 + jump + 2)
+    expect(await lateIn(storage, 3, 5 + 2 * jump)).toBe(`transactions ${5 + jump + 1}-${5 + jump + 2} of epoch 2`)
+  })
 })

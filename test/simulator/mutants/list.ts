@@ -238,7 +238,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'the transactions of a restored database do not jump past those that it gave up',
     aim: { kinds: ['restored'], archive: {} },
     file: 'ops/restore/new-epoch.ts',
-    find: 'asTxid(last + RESTORE_TXID_JUMP)',
+    find: 'asTxid(last + RESTORE_TXID_JUMP * (epoch - seen))',
     replace: 'asTxid(meta.txid + 1)',
     breaks: 'restore',
   },
