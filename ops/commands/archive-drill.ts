@@ -54,6 +54,6 @@ async function load(config: string): Promise<Parameters<typeof drill>[0]['ring']
     import('../../primary/main.ts'),
     import('../../shared/config/kek.ts'),
   ])
-  const { kek, previousKeks } = loadKeks(readPrimaryConfig(config).kek, config, process.env)
+  const { kek, previousKeks } = await loadKeks(readPrimaryConfig(config).kek, config, process.env)
   return [kek, ...previousKeks]
 }

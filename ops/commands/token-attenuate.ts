@@ -5,6 +5,7 @@ import { attenuate } from '../../shared/macaroon/macaroon.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { parseTtl } from '../arguments/duration.ts'
+import { endTime, timeText } from '../arguments/end-time.ts'
 import { explain } from '../arguments/explain.ts'
 import { repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
@@ -20,31 +21,40 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
     .command('attenuate')
     .description('narrow a token from stdin, offline; the bare token goes to stdout')
     .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
-    .option('--ttl <duration>', 'let it end sooner: 30s, 5m, 24h or 7d from now')
-    .action(async (options: AttenuateOptions) => {
-      const caveats = caveatsOf(options)
-      const warnings = caveats.flatMap(checkOwnCaveat)
-      const narrowed = encodeTokenText(attenuate(decodeTokenText(await readToken(terminal)), caveats))
-      terminal.answer({ token: narrowed, caveats, ...(warnings.length > 0 && { warnings }) }, narrowed)
-      if (!terminal.json) for (const warning of warnings) terminal.say(`warning: ${warning}`)
+    .option('--ttl <duration>', 'let it end sooner: 30s, 5m, 24h or 7d from now, by the clock of this machine')
+    .action(async ({ caveat = [], ttl }: AttenuateOptions) => {
+      const seconds = secondsOf(caveat, ttl)
+      const told = caveat.flatMap(checkOwnCaveat)
+      const token = decodeTokenText(await readToken(terminal))
+      const end = seconds === undefined ? undefined : endTime(token, seconds, systemClock.wallMs())
+      const caveats = end === undefined ? caveat : [...caveat, `time < ${end.endsAt}`]
+      const warnings = [...told, ...(end?.warnings ?? [])]
+      const narrowed = encodeTokenText(attenuate(token, caveats))
+      const document = { token: narrowed, caveats, ...(end !== undefined && { endsAt: end.endsAt }) }
+      terminal.answer({ ...document, ...(warnings.length > 0 && { warnings }) }, narrowed)
+      if (terminal.json) return
+      for (const warning of warnings) terminal.say(`warning: ${warning}`)
+      if (end !== undefined) terminal.say(`ends at ${timeText(end.endsAt * 1000)}`)
     })
   explain(command, {
     examples: [
       "macaroond token attenuate --caveat 'op = read' --ttl 5m < token.txt > narrow.txt",
       "macaroond token attenuate --caveat 'path prefix /photos/' --caveat 'note = for bob' < token.txt",
     ],
-    json: ['{"token": "mcn1_…", "caveats": [<those that were added>], "warnings"?: [<text>]}'],
+    json: [
+      '{"token": "mcn1_…", "caveats": [<those that were added>], "endsAt"?: <unix seconds, with --ttl>, "warnings"?: [<text>]}',
+    ],
   })
 }
 
-/** Throws usage when there is nothing to add. */
-function caveatsOf({ caveat = [], ttl }: AttenuateOptions): readonly string[] {
-  if (ttl === undefined && caveat.length === 0) {
+/** Of `--ttl`. Throws usage when there is nothing to add. */
+function secondsOf(caveats: readonly string[], ttl: string | undefined): number | undefined {
+  if (ttl === undefined && caveats.length > 0) return undefined
+  if (ttl === undefined) {
     throw new MacaroondError('usage', 'there is nothing to add to the token', { hint: 'give --caveat, --ttl or both' })
   }
-  if (ttl === undefined) return caveat
   const seconds = parseTtl(ttl)
-  if (seconds > 0) return [...caveat, `time < ${Math.floor(systemClock.wallMs() / 1000) + seconds}`]
+  if (seconds > 0) return seconds
   throw new MacaroondError('usage', 'a token cannot be made to last for ever by narrowing it', {
     hint: 'leave --ttl out, or give a time such as 5m',
   })

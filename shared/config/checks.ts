@@ -92,7 +92,7 @@ export async function openChecked(
   const distrust = errorIn(trusted({ file, config }))
   if (distrust !== undefined) throw distrust
   const identity = await loadIdentity(config.identity)
-  const keks = loadKeks(config.kek, file, process.env)
+  const keks = await loadKeks(config.kek, file, process.env)
   const findings = await runChecks({ file, config })
   const error = errorIn(findings)
   if (error !== undefined) throw error

@@ -1,10 +1,11 @@
 /** Loads the key-encryption key: from a file, an environment variable, or a command's standard output. Never from argv. */
-import { execFileSync } from 'node:child_process'
+import { systemClock } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { isPrivate, privacyHint } from '../files/trust.ts'
 import { requireTrusted, thisUser } from '../files/trusted-file.ts'
 import type { Kek } from '../sealing.ts'
 import { kekFromHex } from '../sealing.ts'
+import { outputOf } from './command-output.ts'
 import type { KekSettings, KekSource } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
 import { readSmallFile, type SmallFile } from './small-file.ts'
@@ -13,6 +14,9 @@ const COMMAND_TIMEOUT_MS = 10_000
 /** 64 hex digits and some white space. */
 const KEK_BYTES_MAX = 4096
 
+/** One that is there, without a program to run. */
+export type StillKekSource = Exclude<KekSource, { readonly command: readonly string[] }>
+
 export interface KekRing {
   /** Seals. */
   readonly kek: Kek
@@ -20,22 +24,39 @@ export interface KekRing {
   readonly previousKeks: readonly Kek[]
 }
 
-/** Throws what `loadKek` throws. */
-export function loadKeks(
+/** Throws what `loadKek` throws. One after the other: a program may ask for a password. */
+export async function loadKeks(
   { previous = [], ...source }: KekSettings,
   configFile: string,
   env: NodeJS.ProcessEnv,
-): KekRing {
-  const load = (one: KekSource): Kek => loadKek(one, configFile, env)
-  return { kek: load(source), previousKeks: previous.map(load) }
+): Promise<KekRing> {
+  const load = async (one: KekSource): Promise<Kek> =>
+    'command' in one ? kekOfCommand(one.command) : loadKek(one, configFile, env)
+  const kek = await load(source)
+  const previousKeks: Kek[] = []
+  for (const one of previous) previousKeks.push(await load(one))
+  return { kek, previousKeks }
 }
 
 /** Throws kek_missing (no such source), key_permissions (others may read the file), file_untrusted, key_malformed (not 64 hex digits). */
-export function loadKek(source: KekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {
+export function loadKek(source: StillKekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {
   if ('env' in source) return parseKek(readVariable(source.env, env), `environment variable ${source.env}`)
-  if ('command' in source) return parseKek(runCommand(source.command), `output of ${source.command[0]}`)
   const file = fromConfigFolder(configFile, source.file)
   return parseKek(readPrivateFile(file), file)
+}
+
+/** Neither what it printed nor its cause is in the error: both may be the key. */
+async function kekOfCommand(command: readonly string[]): Promise<Kek> {
+  const [program = ''] = command
+  const output = await outputOf(command, {
+    bytesMax: KEK_BYTES_MAX,
+    timeoutMs: COMMAND_TIMEOUT_MS,
+    timers: systemClock,
+  })
+  if (output !== undefined) return parseKek(output, `output of ${program}`)
+  throw new MacaroondError('kek_missing', `the command for the key-encryption key failed: ${program}`, {
+    hint: `run it by hand as the user macaroond runs as: it has ${COMMAND_TIMEOUT_MS / 1000} s, no terminal and no input, and its stderr is not shown`,
+  })
 }
 
 function readVariable(name: string, env: NodeJS.ProcessEnv): string {
@@ -44,23 +65,6 @@ function readVariable(name: string, env: NodeJS.ProcessEnv): string {
   throw new MacaroondError('kek_missing', `environment variable ${name} with the key-encryption key is not set`, {
     hint: 'set it to 64 hex digits, or name another source under [kek]',
   })
-}
-
-function runCommand(command: readonly string[]): string {
-  const [program, ...args] = command
-  try {
-    return execFileSync(program ?? '', args, {
-      encoding: 'utf8',
-      timeout: COMMAND_TIMEOUT_MS,
-      maxBuffer: KEK_BYTES_MAX,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-  } catch {
-    // The cause is dropped on purpose: it would carry the command's output, which may be the key.
-    throw new MacaroondError('kek_missing', `the command for the key-encryption key failed: ${program}`, {
-      hint: 'run it by hand as the user macaroond runs as',
-    })
-  }
 }
 
 function readPrivateFile(file: string): string {

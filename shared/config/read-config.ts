@@ -5,12 +5,17 @@ import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
 import { readTrusted } from '../files/trusted-file.ts'
 import { suggest } from './suggest.ts'
+import { lineHint, tomlText } from './toml-text.ts'
 
 /** A file larger than this is not a configuration; reading stops there. */
 const CONFIG_BYTES_MAX = 1024 * 1024
 
 /** Schema of a path: relative paths are meant from the folder of the file that names them, so a cluster folder can be moved. */
-export const pathText: z.ZodString = z.string().min(1).max(4096)
+export const pathText: z.ZodString = z
+  .string()
+  .min(1)
+  .max(4096)
+  .regex(/^\P{Cc}*$/u, 'a path has no control characters: in "…" a backslash begins an escape, so write \'…\'')
 
 export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
   return checkConfig(file, parseToml(file), schema)
@@ -40,7 +45,7 @@ function parseToml(file: string): unknown {
     // The library's message goes on with an excerpt of the file, which may hold what is none of a log's business.
     const reason = error.message.split('\n')[0] ?? 'not TOML'
     throw new MacaroondError('config_invalid', `${file}:${error.line}:${error.column}: ${reason}`, {
-      hint: 'the file is TOML: strings are quoted, tables are [in brackets]',
+      hint: lineHint(text.split('\n')[error.line - 1] ?? ''),
     })
   }
 }
@@ -62,7 +67,9 @@ function readText(file: string): string {
       `${file} is larger than a configuration may be: ${CONFIG_BYTES_MAX} bytes`,
     )
   }
-  return bytes.toString('utf8')
+  const read = tomlText(bytes)
+  if ('text' in read) return read.text
+  throw new MacaroondError('config_invalid', `${file}: ${read.fault}`, { hint: read.hint })
 }
 
 /**
