@@ -2,13 +2,17 @@
 import type { AlarmBoard, Case } from '../shared/service/alarm-board.ts'
 import type { Archives } from './archiver/archives.ts'
 import type { AuthorityState } from './authority/state.ts'
+import type { DiskRoom } from './commit-log/disk-room.ts'
 import type { Durability } from './durability/durability.ts'
 import type { Granting } from './freshness/granting.ts'
+import type { Obstacles } from './obstacles.ts'
 import type { WritesGate } from './writes-gate.ts'
 
 export interface PrimaryConditions {
   readonly state: () => Pick<AuthorityState, 'settledEpoch' | 'epoch' | 'thirdParties'>
   readonly gate: Pick<WritesGate, 'state' | 'confirmed' | 'refusals'>
+  readonly obstacles: Pick<Obstacles, 'blockedBy'>
+  readonly room: Pick<DiskRoom, 'bytes'>
   readonly granting: Pick<Granting, 'time'>
   readonly durability: Pick<Durability, 'status'>
   readonly archives: () => Pick<Archives, 'alertsOf'> | undefined
@@ -24,11 +28,13 @@ const OF_ARCHIVES = [
 
 export function watchPrimary(
   board: AlarmBoard,
-  { state, gate, granting, durability, archives }: PrimaryConditions,
+  { state, gate, obstacles, room, granting, durability, archives }: PrimaryConditions,
 ): void {
   const when = (is: boolean): string | undefined => (is ? '' : undefined)
   board.watch('clock_doubt', () => (granting.time.credible ? undefined : granting.time.message))
   board.watch('disk_full', () => when(gate.state === 'disk full'))
+  board.watch('disk_reserve_low', () => when(room.bytes.left * 2 < room.bytes.reserve))
+  board.watch('revocations_blocked', () => obstacles.blockedBy)
   board.watch('writes_unconfirmed', () => when(!gate.confirmed))
   board.watch('epoch_unsettled', () => when(state().settledEpoch < state().epoch))
   board.watch('durability_degraded', () => sinceText(durability.status().degradedSinceMs))

@@ -53,6 +53,10 @@ export interface PrimaryConfig {
     /** Longest life of a service token, as `token exchange` makes it; what needs no login ought to end by itself. */
     readonly service_token_days: number
   }
+  readonly disk: {
+    /** Megabytes that are kept for revocations on a full disk; as much again has to be free before anything else goes on. */
+    readonly reserve_mb: number
+  }
   readonly maintenance: {
     /** When the database is read whole and compared with the checksum kept while writing. */
     readonly scrub: string
@@ -110,6 +114,7 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
         service_token_days: z.number().int().min(1).max(SERVICE_TOKEN_DAYS_MAX).default(SERVICE_TOKEN_DAYS_MAX),
       })
       .prefault({}),
+    disk: z.strictObject({ reserve_mb: z.number().min(0).max(4_096).default(16) }).prefault({}),
     maintenance: z
       .strictObject({ scrub: cronText.default('17 3 * * *'), purge: cronText.default('17 4 * * *') })
       .prefault({}),

@@ -9,6 +9,7 @@ import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Schedule } from '../shared/service/schedule.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
+import { isDiskFull } from './commit-log/disk-room.ts'
 import type { PrimaryConfig } from './config.ts'
 
 export interface MaintenanceOptions {
@@ -18,11 +19,13 @@ export interface MaintenanceOptions {
   readonly clock: Timers
   readonly schedule: Schedule
   readonly log: Log
+  /** About once a second: the state of the disk was looked at. */
+  readonly onLooked: () => void
   /** The database can no longer be trusted. */
   readonly onFatal: (error: unknown) => void
 }
 
-/** How often the WAL is looked at for writes of others, and a stalled segment is tried again. */
+/** How often the WAL is looked at for writes of others, a stalled segment is tried again, and the disk's reserve is mended. */
 const WATCH_MS = 1_000
 
 export class Maintenance {
@@ -89,19 +92,23 @@ export class Maintenance {
     } catch (error) {
       // What could not be copied is still in the WAL, whole.
       if (!isDiskFull(error)) throw error
+      commitLog.room.met()
       log.error('the disk is full: no checkpoint')
     }
   }
 
   #watch(): void {
-    const { commitLog, log, onFatal } = this.#options
+    const { commitLog, log, onFatal, onLooked } = this.#options
     try {
       if (commitLog.stalled) commitLog.unstall()
       else commitLog.checkUndisturbed()
+      commitLog.room.look()
     } catch (error) {
-      if (isDiskFull(error)) log.error('the disk is still full')
-      else onFatal(error)
+      if (!isDiskFull(error)) return onFatal(error)
+      commitLog.room.met()
+      log.error('the disk is still full')
     }
+    onLooked()
   }
 
   async #readWhole(): Promise<void> {
@@ -116,8 +123,4 @@ export class Maintenance {
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
     onFatal(new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }))
   }
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof MacaroondError && error.code === 'disk_full'
 }

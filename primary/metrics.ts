@@ -42,6 +42,9 @@ function ownMetrics(status: PrimaryStatus): readonly Metric[] {
     gauge('macaroond_orgs', 'Organisations.', status.orgs),
     states('macaroond_writes', 'Whether writes are taken, and what keeps them from it.', WRITES_STATES, status.writes),
     gauge('macaroond_segment_log_bytes', 'Size of the log of segments.', status.log.bytes),
+    gauge('macaroond_disk_full', '1 while only revocations are written.', status.disk.full),
+    gauge('macaroond_disk_reserve_bytes', 'Kept for revocations on a full disk.', status.disk.reserveBytes),
+    gauge('macaroond_disk_reserve_left_bytes', 'How much of it is there.', status.disk.leftBytes),
     gauge('macaroond_wal_frames', 'Pages in the WAL that wait for a checkpoint.', status.walFrames),
     linesDropped(status.linesDropped),
   ]

@@ -1,57 +1,58 @@
 /** The primary: its parts, wired. Data flows one way: command → authority → commit log → publisher → channel. */
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { listen, type Listener } from '../shared/channel/listen.ts'
-import { PeerRegistry, type KnownPeer } from '../shared/channel/peers.ts'
+import { PeerRegistry } from '../shared/channel/peers.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
-import { readSigningKeyFile } from '../shared/database/signing-key-file.ts'
 import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
 import type { MacaroondError } from '../shared/errors.ts'
+import { type NodeClock, withWallTime } from '../shared/clock.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import type { Txid } from '../shared/ids.ts'
 import { watchOutput } from '../shared/output/process-output.ts'
 import type { OutputDrops } from '../shared/protocol/status.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
+import type { Kek } from '../shared/sealing.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { whileBelieved } from '../shared/service/schedule.ts'
 import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
-import { requireOpen, requireTime, type WritesState } from './api/gate.ts'
+import type { WritesState } from './api/gate.ts'
 import { type Calls, openCalls } from './api/open-calls.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
 import type { Command } from './authority/commands.ts'
 import type { Joined } from './commit-log/agreement.ts'
-import { CommitLog } from './commit-log/commit-log.ts'
+import type { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import { Durability } from './durability/durability.ts'
 import { configurationDue } from './freshness/configuration-due.ts'
 import { Granting } from './freshness/granting.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
+import { ARCHIVE, Members } from './members.ts'
+import { Obstacles } from './obstacles.ts'
+import { openCommitLog } from './open-commit-log.ts'
 import { NO_FLAGS, type PrimaryFlags, type PrimaryOptions } from './options.ts'
 import { Purging } from './purging.ts'
 import { Publisher } from './publisher/publisher.ts'
-import { SnapshotFiles } from './publisher/snapshot-files.ts'
+import { snapshotsOf } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
-import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
 import { refuseUnkeptLeases } from './store/migrate.ts'
 import { transactionsOn } from './store/transactions.ts'
 import { Admission } from './admission.ts'
 import { watchPrimary } from './alarms.ts'
 import { WritesGate } from './writes-gate.ts'
 
-/** Among the witnesses; no PeerId looks like it. */
-const ARCHIVE = 'archive'
-
 export class Primary implements Service {
   readonly failed: Promise<unknown>
   readonly #options: PrimaryOptions
   readonly #host: Host
+  readonly #ring: readonly [Kek, ...Kek[]]
   readonly #lock: NodeLock
   readonly #peers: PeerRegistry
+  readonly #members: Members
   readonly #commitLog: CommitLog
   readonly #writer: GroupWriter
   readonly #publisher: Publisher
@@ -62,6 +63,7 @@ export class Primary implements Service {
   readonly #maintenance: Maintenance
   readonly #purging: Purging
   readonly #gate: WritesGate
+  readonly #obstacles: Obstacles
   readonly #admission: Admission
   readonly #alarms: AlarmBoard
   readonly #linesDropped: () => OutputDrops
@@ -71,60 +73,50 @@ export class Primary implements Service {
   #endArchiving: () => void = () => undefined
   #listener: Listener | undefined
   #fail: (error: unknown) => void
+  /** The authority's time: whatever is written down is stamped with it. */
+  readonly #stampMs = (): number => this.#granting.moment.nowMs
+  /** For parts that stamp what they write, and measure spans. */
+  readonly #stampClock: NodeClock
 
   private constructor(options: PrimaryOptions) {
     const { config, kek, previousKeks = [], log, flags = NO_FLAGS, host = systemHost } = options
-    const { clock, entropy } = host
+    const { clock } = host
     // While the time is in doubt nothing runs but uploads, which have no schedule.
     const schedule = whileBelieved(host.schedule, () => this.#granting.time.credible)
-    const ring = [kek, ...previousKeks] as const
+    this.#ring = [kek, ...previousKeks]
     const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#fail = failed.resolve
     this.#options = options
     this.#host = { ...host, schedule }
+    this.#stampClock = withWallTime(clock, this.#stampMs)
     this.#startedMs = clock.monotonicMs()
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     this.#lock = lockFolder(config.data)
     this.#peers = new PeerRegistry(config.peers)
+    this.#members = new Members(this.#peers, config)
     this.#alarms = new AlarmBoard(clock, log)
     this.#linesDropped = watchOutput(options.output, this.#alarms, log)
-    this.#commitLog = this.#openCommitLog()
+    const stamped = { alarms: this.#alarms, stampMs: this.#stampMs, onCommitted: () => this.#committed() }
+    this.#commitLog = openCommitLog({ ...options, host, ...stamped })
     const { db } = this.#commitLog
     const onFatal = (error: unknown): void => this.#stopAtOnce(error)
+    const onLooked = (): void => this.#obstacles.look()
     const kept = { commitLog: this.#commitLog, alarms: this.#alarms, config }
-    this.#maintenance = new Maintenance({ ...kept, clock, schedule, log, onFatal })
+    this.#maintenance = new Maintenance({ ...kept, clock, schedule, log, onFatal, onLooked })
     refuseUnkeptLeases(db, db.name)
     const revocations = new RecentRevocations(new RevocationLog(db))
-    this.#writer = new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, { ring, entropy, clock }, onFatal)),
-      clock,
-      believed: () => requireTime(this.#granting.time),
-      entropy,
-      ring,
-      due: () => this.#configurationDue(),
-      gate: () => requireOpen(this.writes),
-      onFatal: (error) => this.#stopAtOnce(error),
-    })
+    this.#writer = this.#openWriter(revocations)
+    this.#granting = this.#openGranting(flags)
+    this.#obstacles = this.#openObstacles()
     this.#gate = this.#openGate()
     const { purge: at } = config.maintenance
-    this.#purging = new Purging({ db, writer: this.#writer, host: this.#host, at, log })
-    this.#signingKey = readSigningKey(db, ring, config.cluster)
-    this.#granting = this.#openGranting(flags)
+    this.#purging = new Purging({ db, writer: this.#writer, host: { clock: this.#stampClock, schedule }, at, log })
+    this.#signingKey = readSigningKey(db, this.#ring, config.cluster)
     this.#settling = this.#openSettling(flags)
     this.#publisher = this.#openPublisher(revocations)
     this.#durability = this.#openDurability()
-    this.#calls = openCalls({
-      writer: this.#writer,
-      commitLog: this.#commitLog,
-      publisher: this.#publisher,
-      granting: this.#granting,
-      durability: this.#durability,
-      ring,
-      serviceTtlSecondsMax: config.tokens.service_token_days * 86_400,
-      replicas: () => this.#replicas(),
-      clock,
-    })
+    this.#calls = this.#openCalls()
     this.#admission = new Admission({
       peers: this.#peers,
       publisher: this.#publisher,
@@ -195,6 +187,8 @@ export class Primary implements Service {
     watchPrimary(this.#alarms, {
       state: () => this.#writer.state,
       gate: this.#gate,
+      obstacles: this.#obstacles,
+      room: this.#commitLog.room,
       granting: this.#granting,
       durability: this.#durability,
       archives: () => this.#archives,
@@ -202,48 +196,69 @@ export class Primary implements Service {
     this.#alarms.start()
   }
 
-  #openCommitLog(): CommitLog {
-    const { config, kek, previousKeks = [], log } = this.#options
+  #openWriter(revocations: RecentRevocations): GroupWriter {
     const { clock, entropy } = this.#host
-    const { cluster } = config
-    return new CommitLog({
-      database: join(config.data, 'macaroond.db'),
-      logFolder: join(config.data, 'log'),
-      keepBytes: config.segments.keep_bytes,
-      cluster,
+    const onFatal = (error: unknown): void => this.#stopAtOnce(error)
+    const ring = this.#ring
+    const options = { ring, entropy, stampMs: this.#stampMs }
+    return new GroupWriter({
+      port: revocations.following(transactionsOn(this.#commitLog, options, onFatal)),
       clock,
-      initialize: (db) => {
-        if (!isEmptyDatabase(db)) return
-        log.info({ cluster }, 'creating a new database')
-        const { signing_key: file } = config
-        const signingSeed = file === undefined ? undefined : readSigningKeyFile(file, cluster, [kek, ...previousKeks])
-        createDatabase(db, { cluster, kek, clock, entropy, signingSeed })
-      },
-      onCommitted: () => this.#committed(),
-      onGap: (gap) =>
-        log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
-      onDamagedLog: (error) => this.#alarms.set('log_damaged', error.message),
+      moment: () => this.#granting.moment,
+      entropy,
+      ring,
+      due: () => this.#configurationDue(),
+      gate: (kind) => this.#gate.require(kind),
+      onAttempt: (attempt) => this.#obstacles.attempted(attempt),
+      onFatal,
+    })
+  }
+
+  #openCalls(): Calls {
+    return openCalls({
+      writer: this.#writer,
+      commitLog: this.#commitLog,
+      publisher: this.#publisher,
+      granting: this.#granting,
+      durability: this.#durability,
+      ring: this.#ring,
+      serviceTtlSecondsMax: this.#options.config.tokens.service_token_days * 86_400,
+      replicas: () => this.#members.replicas,
+      clock: this.#stampClock,
     })
   }
 
   #openGate(): WritesGate {
     const { config, log } = this.#options
     return new WritesGate({
-      witnesses: () => this.#witnesses(),
+      witnesses: () => this.#members.witnesses,
       alone: config.alone,
       log,
-      stalled: () => this.#commitLog.stalled,
+      commitLog: this.#commitLog,
+      writer: this.#writer,
+      blocked: () => this.#obstacles.blockedBy !== undefined,
       time: () => this.#granting.time,
-      migrate: () => this.#writer.migrate(),
-      submit: (command) => this.#writer.submit(command),
       onRefused: () => this.#alarms.refresh(),
       onFatal: (error) => this.#stopAtOnce(error),
+    })
+  }
+
+  #openObstacles(): Obstacles {
+    return new Obstacles({
+      commitLog: this.#commitLog,
+      granting: this.#granting,
+      writer: this.#writer,
+      takesNotes: () => this.#gate.refusal('audit.note') === undefined,
+      onChange: () => this.#alarms.refresh(),
+      clock: this.#host.clock,
+      log: this.#options.log,
     })
   }
 
   #openPublisher(revocations: RecentRevocations): Publisher {
     const { config, log } = this.#options
     const { db } = this.#commitLog
+    const onDamaged = (error: unknown): void => this.#stopAtOnce(error)
     return new Publisher({
       cluster: config.cluster,
       log: this.#commitLog,
@@ -251,7 +266,7 @@ export class Primary implements Service {
       lastRevocation: () => this.#writer.state.revocationSeq,
       signingKey: this.#signingKey,
       earlierTimelines: readTimelines(db),
-      snapshots: this.#openSnapshots(),
+      snapshots: snapshotsOf(this.#commitLog, { folder: config.data, clock: this.#stampClock, onDamaged }),
       granting: this.#granting,
       clock: this.#host.clock,
       logger: log,
@@ -259,23 +274,25 @@ export class Primary implements Service {
         joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
         acknowledged: () => this.#settling.look(),
         refused: (replica, message) => this.#gate.refused(replica, message),
-        contradicted: (error) => this.#stopAtOnce(error),
+        contradicted: (error) => this.#contradicted(error),
       },
     })
   }
 
   /** Before the first connection: a primary that finds that another one leads must not be heard of. */
   async #startArchiving(): Promise<void> {
-    const { config, kek, previousKeks = [], log, archivePorts } = this.#options
+    const { config, log, archivePorts } = this.#options
     const options = {
       config,
-      host: this.#host,
+      host: { clock: this.#stampClock, entropy: this.#host.entropy, schedule: this.#host.schedule },
       ports: archivePorts,
       alarms: this.#alarms,
       source: this.#commitLog,
       signingKey: this.#signingKey,
-      ring: [kek, ...previousKeks],
+      ring: this.#ring,
       log,
+      paused: () => this.#commitLog.room.full,
+      onDiskFull: () => this.#commitLog.room.met(),
       onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
       note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),
@@ -295,8 +312,8 @@ export class Primary implements Service {
       issueClockMs: this.#writer.state.issue.lastMs,
       acceptClock,
       // With `alone` the operator waits for no replica.
-      hasReplicas: !this.#options.config.alone && this.#replicaNames().length > 0,
-      open: () => this.#gate.confirmed && !this.#gate.stopping,
+      hasReplicas: !this.#options.config.alone && this.#members.replicaIds.length > 0,
+      open: () => this.#gate.grants,
     })
   }
 
@@ -304,11 +321,13 @@ export class Primary implements Service {
     return new Settling({
       state: () => this.#writer.state,
       submit: (command) => this.#writer.submit(command),
-      open: () => this.writes === 'open',
+      open: () => this.#gate.refusal('lease.raise') === undefined,
       configurationDue: () => this.#configurationDue() !== undefined,
       nudge: () => this.#writer.nudge(),
       leaseMs: this.#options.config.freshness.lease_ms,
-      everyReplicaJoined: () => this.#everyReplicaJoined(),
+      // What a replica acknowledged to this process is of this epoch.
+      everyReplicaJoined: () =>
+        this.#members.replicaIds.every((id) => this.#publisher.status(id).acknowledged !== undefined),
       oldPrimaryStopped,
       clock: this.#host.clock,
       log: this.#options.log,
@@ -318,44 +337,15 @@ export class Primary implements Service {
   #openDurability(): Durability {
     return new Durability({
       settings: this.#options.config.durability,
-      hasReplicas: () => this.#replicaNames().length > 0,
+      hasReplicas: () => this.#members.replicaIds.length > 0,
       acknowledged: (seq, resolve) => this.#publisher.acknowledgements.wait(seq, resolve),
       archived: (txid, resolve) => this.#archives?.wait(txid, resolve) ?? (() => undefined),
-      clock: this.#host.clock,
+      clock: this.#stampClock,
     })
-  }
-
-  #openSnapshots(): SnapshotFiles {
-    const log = this.#commitLog
-    return new SnapshotFiles({
-      folder: this.#options.config.data,
-      pin: () => ({ view: log.pin(), position: log.head }),
-      clock: this.#host.clock,
-      canFollow: ({ txid }) => log.checksumAt(txid) !== undefined,
-      onDamaged: (error) => this.#stopAtOnce(error),
-    })
-  }
-
-  #replicas(): readonly KnownPeer[] {
-    return this.#peers.all().filter(({ role }) => role === 'replica')
   }
 
   #configurationDue(): Command | undefined {
-    return configurationDue(this.#writer.state.configured, this.#replicas(), this.#durability)
-  }
-
-  #replicaNames(): readonly string[] {
-    return this.#replicas().map(({ id }) => id)
-  }
-
-  /** What a replica acknowledged to this process is of this epoch. */
-  #everyReplicaJoined(): boolean {
-    return this.#replicaNames().every((id) => this.#publisher.status(id).acknowledged !== undefined)
-  }
-
-  /** Who can tell whether this disk is the newest there is. */
-  #witnesses(): readonly string[] {
-    return isWitness(this.#options.config.archive) ? [...this.#replicaNames(), ARCHIVE] : this.#replicaNames()
+    return configurationDue(this.#writer.state.configured, this.#members.replicas, this.#durability)
   }
 
   #archiveAgreed(archived: Txid): void {
@@ -373,6 +363,14 @@ export class Primary implements Service {
     this.#archives?.committed(this.#commitLog.head.txid)
   }
 
+  /** Proof that this disk is old. What took writes before it came is in no state to tell anybody but by its own audit. */
+  #contradicted(error: MacaroondError): void {
+    const { message } = error
+    const note = { kind: 'audit.note', actor: { text: 'primary' }, action: 'primary.contradicted' } as const
+    this.#writer.writeLast({ ...note, detail: { message } })
+    this.#stopAtOnce(error)
+  }
+
   /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
   #stopAtOnce(error: unknown): void {
     this.#gate.stop()
@@ -386,7 +384,7 @@ export class Primary implements Service {
       writes: this.writes,
       state: this.#writer.state,
       uptimeMs: this.#host.clock.monotonicMs() - this.#startedMs,
-      replicas: this.#replicas(),
+      replicas: this.#members.replicas,
       publisher: this.#publisher,
       authorityKey: this.#signingKey.publicKey,
       archives: this.#archives,
@@ -395,6 +393,8 @@ export class Primary implements Service {
       alarms: this.#alarms.list,
       linesDropped: this.#linesDropped(),
       leaseMs: this.#options.config.freshness.lease_ms,
+      grants: this.#gate.grants,
+      room: this.#commitLog.room,
     })
   }
 }

@@ -1,12 +1,15 @@
 /**
- * Decides whether this primary takes writes: it must not be stopping, its log must have room, its time must be believed, and
- * a witness must have confirmed the position that this boot started at. The first confirmation migrates an older schema.
+ * Decides what this primary takes: it must not be stopping, its log must have room, and a witness must have confirmed the
+ * position that this boot started at. A clock in doubt and a full disk leave only what is pressing: what revokes, and what
+ * leases wait for. A lease is granted only while revocations are taken (V8). The first confirmation migrates an older schema.
  */
 import { reportOf } from '../shared/errors.ts'
 import type { JudgedTime } from '../shared/freshness/credible-time.ts'
 import type { Log } from '../shared/log.ts'
-import type { WritesState } from './api/gate.ts'
-import type { Command } from './authority/commands.ts'
+import { refusalIn, type WritesState } from './api/gate.ts'
+import { type Command, PRESSING } from './authority/commands.ts'
+import type { CommitLog } from './commit-log/commit-log.ts'
+import type { GroupWriter } from './commit-log/group-writer.ts'
 import { type Agreement, type Joined, startAgreement, stepAgreement } from './commit-log/agreement.ts'
 
 export interface WritesGateOptions {
@@ -15,12 +18,12 @@ export interface WritesGateOptions {
   /** The operator waits for no witness. */
   readonly alone: boolean
   readonly log: Log
-  /** The last transaction is committed, and a full disk keeps it out of the segment log. */
-  readonly stalled: () => boolean
+  readonly commitLog: Pick<CommitLog, 'stalled' | 'room'>
+  /** Whether a revocation could not be written for a reason of this primary's own. */
+  readonly blocked: () => boolean
   readonly time: () => JudgedTime
-  /** Called once, before the first write of this process. What it throws ends the process. */
-  readonly migrate: () => void
-  readonly submit: (command: Command) => Promise<unknown>
+  /** It migrates once, before the first write of this process. What that throws ends the process. */
+  readonly writer: Pick<GroupWriter, 'migrate' | 'submit'>
   /** `refusals` has one more. */
   readonly onRefused: () => void
   readonly onFatal: (error: unknown) => void
@@ -39,10 +42,37 @@ export class WritesGate {
   }
 
   get state(): WritesState {
+    const { commitLog, time } = this.#options
+    const shut = this.#shut
+    if (shut === 'stopping' || shut === 'disk full') return shut
+    if (commitLog.room.full) return 'disk full'
+    if (!time().credible) return 'clock in doubt'
+    return shut ?? 'open'
+  }
+
+  /** What nothing is taken in, however pressing it is. */
+  get #shut(): 'stopping' | 'disk full' | 'unconfirmed' | undefined {
     if (this.#stopping) return 'stopping'
-    if (this.#options.stalled()) return 'disk full'
-    if (!this.#options.time().credible) return 'clock in doubt'
-    return this.#agreement.confirmed ? 'open' : 'unconfirmed'
+    if (this.#options.commitLog.stalled) return 'disk full'
+    return this.#agreement.confirmed ? undefined : 'unconfirmed'
+  }
+
+  /** Why a command of this kind is not taken now. */
+  refusal(kind: Command['kind']): Exclude<WritesState, 'open'> | undefined {
+    if (PRESSING.has(kind)) return this.#shut
+    const { state } = this
+    return state === 'open' ? undefined : state
+  }
+
+  /** Throws write_unconfirmed, clock_implausible, disk_full or closed. */
+  require(kind: Command['kind']): void {
+    const refusal = this.refusal(kind)
+    if (refusal !== undefined) throw refusalIn(refusal)
+  }
+
+  /** Whoever grants leases takes revocations (V8). */
+  get grants(): boolean {
+    return this.#shut === undefined && !this.#options.blocked()
   }
 
   get confirmed(): boolean {
@@ -65,11 +95,11 @@ export class WritesGate {
   /** True when this witness opened the writes. */
   joined(event: Joined): boolean {
     this.#refused.delete(event.witness)
-    const { witnesses, log, migrate, onFatal } = this.#options
+    const { witnesses, log, writer, onFatal } = this.#options
     const next = stepAgreement(this.#agreement, event, witnesses())
     const opens = next.confirmed && !this.#agreement.confirmed
     try {
-      if (opens) migrate()
+      if (opens) writer.migrate()
     } catch (error) {
       onFatal(error)
       return false
@@ -81,11 +111,13 @@ export class WritesGate {
 
   /** A claim that is not ours is written down once (S10); while writes are not open, the alarm is the only record. */
   refused(replica: string, message: string): void {
-    const { log, submit, onRefused } = this.#options
+    const { log, writer, onRefused } = this.#options
     if (this.#refused.has(replica)) return
     this.#refused.set(replica, message)
     onRefused()
     const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
-    submit(command).catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
+    writer
+      .submit(command)
+      .catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
   }
 }

@@ -58,6 +58,18 @@ export const systemClock: NodeClock = {
   soon: (call) => void setImmediate(call),
 }
 
+/** The same clock, but for the time of day. */
+export function withWallTime(clock: NodeClock, wallMs: () => number): NodeClock {
+  return {
+    wallMs,
+    monotonicMs: () => clock.monotonicMs(),
+    boottimeMs: () => clock.boottimeMs(),
+    after: (ms, call, how) => clock.after(ms, call, how),
+    every: (ms, call, how) => clock.every(ms, call, how),
+    soon: (call) => clock.soon(call),
+  }
+}
+
 export const systemEntropy: Entropy = {
   bytes: (count) => randomBytes(count),
   uniform: () => Math.random(),

@@ -31,9 +31,8 @@ export const ANCESTORS_MAX = 4
 /** Key-encryption keys in a ring: the one that seals, and those before it. */
 export const KEKS_MAX = 9
 export const REQUEST_ID_CHARS_MAX = 64
-/** Requests that are answered again under their id: so many, and for so long. */
+/** Requests that are answered again under their id. */
 export const REQUESTS_KEPT_MAX = 10_000
-export const REQUEST_KEPT_MS: number = 24 * 3_600_000
 /** Mints that are looked at to say how many tokens a revocation hits. */
 export const RECORDS_COUNTED_MAX = 50_000
 /** Revocations that are shown of one token or org. */
@@ -259,6 +258,8 @@ export const READER_BUSY_TIMEOUT_MS = 250
 /** How often a checkpoint asks for the WAL's end, a pause apart, before it leaves the rest to the next one. */
 export const CHECKPOINT_ATTEMPTS_MAX = 200
 export const CHECKPOINT_PAUSE_MS = 1
+/** On a full disk with less room than this for the WAL, or the segment log, no lease is granted: the next revocation may not fit. */
+export const DISK_ROOM_BYTES_MIN: number = 128 * 1024
 /** Frames of one write to a replica's WAL: bounds the memory that a large transaction takes. */
 export const WAL_APPEND_FRAMES = 256
 

@@ -16,6 +16,7 @@ export interface RevokingOptions {
 export const REVOKED_JSON: readonly string[] = [
   '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "archive" | "replica" | "local", "position", …}',
   'of kind token also "id" and "matched": "recorded" | "unrecorded", whether its mint is on record',
+  'of subject and org "clockInDoubt": true where the primary doubts its clock: "untilMs" is its last mint, and reaches the moment of the request once it believes its clock again',
   'of the others "tokens": {"count", "complete"}, those on record that it hits; of subject and org "untilMs"; of key "kid" and "mints"',
   '"degraded": true: less durable than configured, which was not reached in time',
   'seq is a number in the log of revocations; already: true says that nothing had to be added',
@@ -51,12 +52,21 @@ const WHERE = {
 const DEGRADED =
   '  less durable than configured: the primary is in degraded mode, and `macaroond status` says since when'
 
+const CLOCK_IN_DOUBT =
+  '  the primary does not believe its clock: this reaches the last token that it minted, and is extended to the moment of this request once it does'
+
 export function revokedText(revoked: RevokeResult): readonly string[] {
   const { seq, already, durability, degraded, replicas = [] } = revoked
   const where = WHERE[durability]
   const how = already ? 'it was revoked before, nothing is added' : `revocation ${seq}`
   const less = degraded === true ? [DEGRADED] : []
-  return [`${whatText(revoked)}: ${how}, ${where}${matchedText(revoked)}`, ...less, ...coverageTexts(replicas)]
+  const doubt = 'clockInDoubt' in revoked ? [CLOCK_IN_DOUBT] : []
+  return [
+    `${whatText(revoked)}: ${how}, ${where}${matchedText(revoked)}`,
+    ...doubt,
+    ...less,
+    ...coverageTexts(replicas),
+  ]
 }
 
 export function revokedDone(revoked: RevokeResult): Done {

@@ -5,7 +5,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { recover } from '../../primary/commit-log/recover.ts'
-import { SegmentLog } from '../../primary/commit-log/segment-log.ts'
+import { SegmentLog, SEGMENTS_SUFFIX } from '../../primary/commit-log/segment-log.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { TXID_NONE, txid as asTxid } from '../../shared/ids.ts'
 import { decodeHeader } from '../../shared/ltx/header.ts'
@@ -57,7 +57,7 @@ function compareWithLog({ database, archived, nowMs }: Compared, { file, log, db
   let gap: number | undefined
   const onGap = (found: { readonly logged: number }): void => void (gap = found.logged)
   try {
-    const { capture, captured } = recover({ file, reader, log, meta, nowMs, onGap })
+    const { capture, captured } = recover({ file, reader, log, meta, wallMs: () => nowMs, onGap })
     if (gap !== undefined)
       return unread(`its log ends at transaction ${gap}, its pages at ${meta.txid}: nothing says what lies between`)
     const pages = { epoch: meta.epoch, txid: meta.txid, checksum: capture.checksums.checksum }
@@ -68,7 +68,8 @@ function compareWithLog({ database, archived, nowMs }: Compared, { file, log, db
 }
 
 function bytesIn(folder: string): number {
-  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+  const files = readdirSync(folder).filter((name) => name.endsWith(SEGMENTS_SUFFIX))
+  return files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
 }
 
 /** Where the log says that the database stood. Throws log_corrupt. */

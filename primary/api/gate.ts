@@ -1,17 +1,15 @@
 /** Why writes are not taken now, if they are not, and why a channel is not opened. */
 import { MacaroondError } from '../../shared/errors.ts'
-import type { BelievedTime, JudgedTime } from '../../shared/freshness/credible-time.ts'
+import { clockInDoubt } from '../authority/believed.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 
 export type WritesState = PrimaryStatus['writes']
 
-/** Throws write_unconfirmed, clock_implausible, disk_full or closed. */
-export function requireOpen(state: WritesState): void {
+/** Why a command is not taken in this state. */
+export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
   switch (state) {
-    case 'open':
-      return
     case 'unconfirmed':
-      throw new MacaroondError(
+      return new MacaroondError(
         'write_unconfirmed',
         'no replica, and no archive elsewhere, has agreed with this primary’s position since it started',
         {
@@ -19,26 +17,14 @@ export function requireOpen(state: WritesState): void {
         },
       )
     case 'clock in doubt':
-      throw clockInDoubt()
+      return clockInDoubt()
     case 'disk full':
-      throw new MacaroondError('disk_full', 'the last transaction could not be logged: the disk is full', {
-        hint: 'free space on the volume of `data`; writes go on by themselves',
+      return new MacaroondError('disk_full', 'the disk of this primary is full', {
+        hint: 'free space on the volume of `data`; writes go on by themselves. Revoking goes on as long as the reserve lasts',
       })
     case 'stopping':
-      throw new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a moment' })
+      return new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a moment' })
   }
-}
-
-/** Throws clock_implausible. */
-export function requireTime(time: JudgedTime): BelievedTime {
-  if (time.credible) return time
-  throw clockInDoubt()
-}
-
-function clockInDoubt(): MacaroondError {
-  return new MacaroondError('clock_implausible', 'this primary does not believe its clock', {
-    hint: '`macaroond status` says why; put the clock right, or, if it is right, start the primary with --accept-clock',
-  })
 }
 
 export function notAReplica(channel: string): MacaroondError {

@@ -20,7 +20,7 @@ export interface ServeOptions extends Calls {
   readonly clock: Timers
   readonly db: Database
   /** Undefined where nothing is archived. */
-  readonly archives: Pick<Archives, 'due'> | undefined
+  readonly archives: Pick<Archives, 'due' | 'paused'> | undefined
   readonly log: Log
 }
 
@@ -72,6 +72,11 @@ function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { re
   if (archives === undefined) {
     throw new MacaroondError('request_invalid', 'this primary has no archive', {
       hint: 'its configuration says `enabled = false` under [archive]',
+    })
+  }
+  if (archives.paused) {
+    throw new MacaroondError('disk_full', 'the disk of this primary is full', {
+      hint: 'free space on the volume of `data`, then ask again',
     })
   }
   for (const job of jobs) archives.due(job)

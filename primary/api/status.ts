@@ -1,11 +1,18 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { positionText } from '../../shared/position.ts'
-import type { OutputDrops, PrimaryFreshness, PrimaryStatus, ReplicaLink } from '../../shared/protocol/status.ts'
+import type {
+  DiskStatus,
+  OutputDrops,
+  PrimaryFreshness,
+  PrimaryStatus,
+  ReplicaLink,
+} from '../../shared/protocol/status.ts'
 import type { Alarm } from '../../shared/service/alarms.ts'
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { Archives } from '../archiver/archives.ts'
+import type { DiskRoom } from '../commit-log/disk-room.ts'
 import type { Durability } from '../durability/durability.ts'
 import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
@@ -23,6 +30,9 @@ export interface StatusSources {
   readonly archives: Archives | undefined
   readonly granting: Granting
   readonly leaseMs: number
+  /** Whether leases are granted. */
+  readonly grants: boolean
+  readonly room: Pick<DiskRoom, 'bytes' | 'full'>
   readonly durability: Durability
   readonly alarms: readonly Alarm[]
   readonly linesDropped: OutputDrops
@@ -45,6 +55,7 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
     durability: sources.durability.status(),
     log: commitLog.log,
     walFrames: commitLog.walFrames,
+    disk: diskOf(sources),
     authorityKey: Buffer.from(sources.authorityKey).toString('hex'),
     archive: sources.archives?.status() ?? null,
     alarms: sources.alarms,
@@ -53,14 +64,19 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
   }
 }
 
-function freshnessOf({ state, granting, leaseMs }: StatusSources): PrimaryFreshness {
+function freshnessOf({ state, granting, leaseMs, grants }: StatusSources): PrimaryFreshness {
   const { time, boundMs } = granting
   return {
     boundMs,
-    leaseMs: Math.min(leaseMs, state.leaseMsMax),
+    leaseMs: grants ? Math.min(leaseMs, state.leaseMsMax) : 0,
     settled: state.settledEpoch >= state.epoch,
     clockDoubt: time.credible ? null : time.message,
   }
+}
+
+function diskOf({ room }: StatusSources): DiskStatus {
+  const { reserve, left } = room.bytes
+  return { full: room.full, reserveBytes: reserve, leftBytes: left }
 }
 
 function linkOf(peer: KnownPeer, { publisher, commitLog }: StatusSources): ReplicaLink {

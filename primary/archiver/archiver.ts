@@ -71,7 +71,9 @@ export class Archiver {
     return stop
   }
 
+  /** One that has to wait for room on the disk is left out: it is due again at its next date. */
   due(job: JobName): void {
+    if (this.#worker.waits(job)) return this.#options.log.warn({ job }, 'the disk is full: this is left out')
     this.#step({ kind: 'due', job })
   }
 

@@ -12,9 +12,11 @@ import type { JobName } from './state.ts'
 export class Archives {
   readonly #first: Archiver
   readonly #copies: readonly Archiver[]
+  readonly #isPaused: () => boolean
 
-  constructor(first: Archiver, copies: readonly Archiver[]) {
+  constructor(first: Archiver, copies: readonly Archiver[], isPaused: () => boolean) {
     this.#first = first
+    this.#isPaused = isPaused
     this.#copies = copies
   }
 
@@ -32,6 +34,11 @@ export class Archives {
   /** Until the first has the transaction; the returned function stops waiting. */
   wait(txid: number, resolve: () => void): () => void {
     return this.#first.wait(txid, resolve)
+  }
+
+  /** Jobs that take room have to wait: the primary's disk is full. */
+  get paused(): boolean {
+    return this.#isPaused()
   }
 
   due(job: JobName): void {

@@ -16,7 +16,7 @@ import type { JobName } from './state.ts'
 import type { DrillRunner } from './drill-order.ts'
 import { drillInThread } from './drill-thread.ts'
 
-type Note = Extract<Command, { kind: 'archive.note' }>
+type Note = Extract<Command, { kind: 'audit.note' }>
 
 /** How archives are opened, and drilled: where a whole cluster is simulated, its storage and its only thread are. */
 export interface ArchivePorts {
@@ -30,7 +30,7 @@ const SYSTEM_PORTS: ArchivePorts = { open: openArchive, drill: drillInThread }
 
 export interface OpenArchiverOptions extends Pick<
   ArchiverOptions,
-  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal'
+  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal' | 'paused' | 'onDiskFull'
 > {
   readonly config: PrimaryConfig
   readonly host: Pick<Host, 'clock' | 'entropy' | 'schedule'>
@@ -64,7 +64,7 @@ export function openArchives(options: OpenArchiverOptions): Archives | undefined
     const own = { ...options, onFatal, onClaimed: () => undefined }
     return openArchiver(own, copy, `archive-copy-${index + 1}`)
   })
-  return new Archives(openArchiver(options, location, 'archive'), copies)
+  return new Archives(openArchiver(options, location, 'archive'), copies, options.paused)
 }
 
 function openArchiver(options: OpenArchiverOptions, location: string, name: string): Archiver {
@@ -98,7 +98,7 @@ function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0], location: 
   const { detail } = failed
     ? { detail: { ok: false, location, code: outcome.code, message: outcome.message } }
     : { detail: { ok: true, location, txid: outcome.txid, bytes: outcome.bytes, keyUnsealed: outcome.keyUnsealed } }
-  return { kind: 'archive.note', actor: ACTOR, action: 'archive.drill', detail }
+  return { kind: 'audit.note', actor: ACTOR, action: 'archive.drill', detail }
 }
 
 /** Returns what ends them. */
@@ -111,7 +111,7 @@ export function scheduleArchiving(
   /** Something must have been committed that can arrive; while writes are not taken, what is there has to do. */
   const beat = async (): Promise<void> => {
     if (source.head.txid === seen) {
-      const sign = note({ kind: 'archive.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
+      const sign = note({ kind: 'audit.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
       await sign.catch((error: unknown) => log.warn({ error: reportOf(error) }, 'no heartbeat for the archive'))
     }
     seen = source.head.txid

@@ -12,6 +12,7 @@ import type { Position } from '../../shared/position.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
 import type { AlarmCode } from '../../shared/service/alarms.ts'
 import type { Kek } from '../../shared/sealing.ts'
+import { isDiskFull } from '../commit-log/disk-room.ts'
 import { claim } from './claim.ts'
 import { compact } from './compact.ts'
 import { type ArchiveConfig, retentionOf } from './config.ts'
@@ -21,7 +22,7 @@ import { retain } from './retain.ts'
 import { putSnapshot, type PutSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './snapshot.ts'
 import { SoberClock } from './sober-clock.ts'
 import type { HistorySource } from './source.ts'
-import type { ArchiverEvent, AsideName, ChainJobName, Work } from './state.ts'
+import type { ArchiverEvent, AsideName, ChainJobName, JobName, Work } from './state.ts'
 import { upload } from './upload.ts'
 
 export interface WorkerOptions {
@@ -44,6 +45,10 @@ export interface WorkerOptions {
   readonly alarm: (code: AlarmCode, detail: string | undefined) => void
   /** Changes after which a base is written, at least. */
   readonly baseAfter?: number | undefined
+  /** The primary’s disk is full: nothing that takes room of it is begun. */
+  readonly paused: () => boolean
+  /** The primary's disk, on which the scratch files are, had no room. */
+  readonly onDiskFull: () => void
   /** For the audit. */
   readonly onDrilled: (outcome: Drilled | MacaroondError) => void
 }
@@ -55,6 +60,9 @@ interface Opened {
 
 /** When, by the monotonic clock: a clock that is set does not move it. */
 type LastDrill = Omit<NonNullable<ArchiveStatus['lastDrill']>, 'atMs'> & { readonly begunMs: number }
+
+/** They take room of the primary’s disk, or may of the archive beside it; uploads go on, and what deletes does. */
+const PAUSED: ReadonlySet<JobName> = new Set(['snapshot', 'compact 1', 'compact 2', 'compact 3', 'drill'])
 
 const NO_FILES: ReadonlyMap<string, ArchivedFile> = new Map()
 
@@ -87,7 +95,22 @@ export class ArchiveWorker {
   }
 
   /** `leads`: the archive cannot go on from the log, so the next snapshot is its new beginning. */
-  do(work: Work, leads: boolean): Promise<ArchiverEvent> {
+  async do(work: Work, leads: boolean): Promise<ArchiverEvent> {
+    if ((work.kind === 'job' || work.kind === 'aside') && this.waits(work.job)) throw waitsForRoom(work.job)
+    try {
+      return await this.#do(work, leads)
+    } catch (error) {
+      if (isDiskFull(error)) this.#options.onDiskFull()
+      throw error
+    }
+  }
+
+  /** Whether this job has to wait until the primary’s disk has room. */
+  waits(job: JobName): boolean {
+    return PAUSED.has(job) && this.#options.paused()
+  }
+
+  #do(work: Work, leads: boolean): Promise<ArchiverEvent> {
     switch (work.kind) {
       case 'claim':
         return this.#claim()
@@ -222,4 +245,10 @@ export class ArchiveWorker {
       throw error
     }
   }
+}
+
+function waitsForRoom(job: JobName): MacaroondError {
+  return new MacaroondError('disk_full', `${job} waits until the disk of the primary has room`, {
+    hint: 'free space on the volume of `data`; it goes on by itself',
+  })
 }

@@ -120,13 +120,49 @@ export type Command =
   | { readonly kind: 'epoch.settle'; readonly actor: Actor; readonly because: string }
   /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
-  /** Writes nothing but an audit record: what became of a restore drill, or a sign of life for the archive. */
+  /** Appends a cut-off again that was asked for while the clock was in doubt, up to the moment it was asked for. */
+  | { readonly kind: 'cut-off.again'; readonly actor: Actor; readonly seq: number }
+  /** Writes nothing but an audit record. */
   | {
-      readonly kind: 'archive.note'
+      readonly kind: 'audit.note'
       readonly actor: Actor
-      readonly action: 'archive.drill' | 'archive.heartbeat'
+      readonly action: NoteAction
       readonly detail: Readonly<Record<string, string | number | boolean>>
     }
+
+/** A restore drill, a sign of life for the archive, and what this primary went through itself. */
+export type NoteAction =
+  | 'archive.drill'
+  | 'archive.heartbeat'
+  | 'clock.doubted'
+  | 'clock.believed'
+  | 'disk.full'
+  | 'disk.free'
+  | 'revocations.blocked'
+  | 'revocations.taken'
+  | 'primary.contradicted'
+
+/** They revoke. */
+export const REVOKING: ReadonlySet<Command['kind']> = new Set([
+  'token.revoke',
+  'issued.revoke',
+  'key.retire',
+  'org.disable',
+  'cut-off.again',
+])
+
+/**
+ * Taken whatever the clock says, and from the reserve of the disk: whoever grants leases takes revocations (V8). The others
+ * are what leases and acknowledgements wait for, and notes for the audit.
+ */
+export const PRESSING: ReadonlySet<Command['kind']> = new Set([
+  ...REVOKING,
+  'configuration.note',
+  'lease.raise',
+  'epoch.settle',
+  'replica.refused',
+  'audit.note',
+])
 
 export interface Noted {
   readonly noted: true

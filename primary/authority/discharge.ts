@@ -33,7 +33,7 @@ export function discharge(state: AuthorityState, command: Discharge, moment: Mom
     rows: [],
     answer: { discharge: text, tenant: org, presented: ids, expiresAt },
     audit: {
-      atMs: moment.wallMs,
+      atMs: moment.nowMs,
       actor: actor.text,
       org,
       target: ids.join(' '),
@@ -74,9 +74,9 @@ function oneOrg(presented: readonly Presented[]): string {
 }
 
 /** The expiry of issue is no caveat, so nothing else would carry it on. */
-function expiryOf(presented: readonly Presented[], { wallMs }: Moment): number {
+function expiryOf(presented: readonly Presented[], { nowMs }: Moment): number {
   const ends = presented.map(({ identifier }) => identifier.expiresAt).filter((expiresAt) => expiresAt !== 0)
-  return Math.min(Math.floor(wallMs / 1000) + AUTHORITY_DISCHARGE_TTL_SECONDS, ...ends)
+  return Math.min(Math.floor(nowMs / 1000) + AUTHORITY_DISCHARGE_TTL_SECONDS, ...ends)
 }
 
 interface Confirmed {

@@ -33,8 +33,8 @@ export function exchange(state: AuthorityState, command: Exchange, moment: Momen
   const { token, id, issuedAtMs, expiresAt } = issued
   const reference = { kid: issued.kid, nonce: issued.nonce }
   const names = ancestors.map((ancestor) => tokenId(ancestor.kid, ancestor.nonce))
-  const common = { atMs: moment.wallMs, actor: actor.text, org: presented.org, target: id }
-  const lineage = { ...reference, ancestors, stripped: strip, atMs: moment.wallMs }
+  const common = { atMs: moment.nowMs, actor: actor.text, org: presented.org, target: id }
+  const lineage = { ...reference, ancestors, stripped: strip, atMs: moment.nowMs }
   return {
     rows: [
       { table: 'issued', row: { ...reference, subject, expiresAt } },

@@ -45,9 +45,9 @@ export function noteConfiguration(
 
 function noted(
   entry: Pick<Command, 'actor'> & Pick<Decision['audit'], 'action' | 'detail'>,
-  { wallMs }: Moment,
+  { nowMs }: Moment,
 ): Decision {
   const { actor, action, detail } = entry
-  const audit = { atMs: wallMs, actor: actor.text, action, org: '', target: '', detail }
+  const audit = { atMs: nowMs, actor: actor.text, action, org: '', target: '', detail }
   return { rows: [], answer: { noted: true }, audit }
 }

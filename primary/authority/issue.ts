@@ -5,6 +5,8 @@ import { encodeIdentifier, type TokenReference } from '../../shared/macaroon/ide
 import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
 import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
+import { requireBelieved } from './believed.ts'
+import { requireNothingDue } from './due-cut-offs.ts'
 import { activeOrg } from './org.ts'
 import type { AuthorityState, Org, RootKey } from './state.ts'
 import type { Moment } from './step.ts'
@@ -26,14 +28,20 @@ export interface Issued extends TokenReference {
   readonly expiresAt: number
 }
 
-/** Under the org's active key; the nonce carries the issue clock, which never goes back. Throws org_unknown, org_disabled, key_retired. */
-export function issueToken(state: AuthorityState, wanted: NewToken, { wallMs, entropy }: Moment): Issued {
+/** Under the org's active key; the nonce carries the issue clock, which never goes back. Throws clock_implausible, org_unknown, org_disabled, key_retired. */
+export function issueToken(state: AuthorityState, wanted: NewToken, moment: Moment): Issued {
   const { subject, ancestors, caveats, ttlSeconds } = wanted
+  const { earliestMs } = requireBelieved(moment)
+  requireNothingDue(state)
   const org = activeOrg(state, wanted.org)
   const key = mintingKey(state, org)
-  const { nonce, issuedAtMs, state: issue } = nextNonce(state.issue, wallMs, entropy.bytes(NONCE_RANDOM_BYTES))
+  const {
+    nonce,
+    issuedAtMs,
+    state: issue,
+  } = nextNonce(state.issue, moment.nowMs, moment.entropy.bytes(NONCE_RANDOM_BYTES))
   // By the earlier of the two clocks: an issue clock that once jumped ahead must not lengthen what is minted after.
-  const expiresAt = ttlSeconds === 0 ? 0 : Math.ceil(Math.min(issuedAtMs, wallMs) / 1000) + ttlSeconds
+  const expiresAt = ttlSeconds === 0 ? 0 : Math.ceil(Math.min(issuedAtMs, earliestMs) / 1000) + ttlSeconds
   const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors, subject })
   const root = createMacaroon({ derivedKey: key.derivedKey, location: state.cluster, identifier })
   const token = encodeTokenText(attenuate(root, caveats))

@@ -35,7 +35,7 @@ export function sealSecret(
 export function rotateKek(
   state: AuthorityState,
   { actor }: Extract<Command, { kind: 'kek.rotate' }>,
-  { ring, wallMs, entropy }: Moment,
+  { ring, nowMs, entropy }: Moment,
 ): Decision {
   const [kek] = ring
   if (kek === undefined) throw new MacaroondError('kek_wrong', 'there is no key-encryption key at hand')
@@ -47,7 +47,7 @@ export function rotateKek(
   // Readers keep what they have opened: they look again where the bytes have changed.
   if (resealed.length > 0) state.keyGeneration += 1
   const answer = { kek: kek.id, resealed: resealed.length }
-  const entry = { atMs: wallMs, actor: actor.text, action: 'kek.rotate', org: '', target: kek.id }
+  const entry = { atMs: nowMs, actor: actor.text, action: 'kek.rotate', org: '', target: kek.id }
   const rows = resealed.map(({ row, sealed }) => row(sealed))
   return { rows, answer, audit: { ...entry, detail: { resealed: resealed.length } } }
 }

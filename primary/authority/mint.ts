@@ -18,7 +18,7 @@ export function mint(state: AuthorityState, command: Mint, moment: Moment): Deci
     rows: [{ table: 'issued', row: { kid, nonce, subject, expiresAt } }],
     answer: { token, id, org, subject, issuedAtMs, expiresAt },
     audit: {
-      atMs: moment.wallMs,
+      atMs: moment.nowMs,
       actor: command.actor.text,
       action: 'token.mint',
       org,

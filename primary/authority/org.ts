@@ -23,14 +23,14 @@ export function createOrg(
   if (state.revocations.cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined) {
     throw disabled(name)
   }
-  const createdMs = moment.wallMs
+  const createdMs = moment.nowMs
   const { kid, row } = newKey(state, name, moment)
   const org = { name, state: 'active' as const, createdMs }
   state.orgs.set(name, { ...org, activeKid: kid })
   return {
     rows: [{ table: 'orgs', row: org }, row],
     answer: { org: name, kid },
-    audit: { atMs: moment.wallMs, actor: actor.text, action: 'org.create', org: name, target: kid, detail: {} },
+    audit: { atMs: moment.nowMs, actor: actor.text, action: 'org.create', org: name, target: kid, detail: {} },
   }
 }
 
@@ -44,7 +44,7 @@ export function rotateKey(
   const { kid, generation, row } = newKey(state, name, moment)
   const previous = org.activeKid ?? null
   state.orgs.set(name, { ...org, activeKid: kid })
-  const common = { atMs: moment.wallMs, actor: actor.text, org: name, target: kid }
+  const common = { atMs: moment.nowMs, actor: actor.text, org: name, target: kid }
   return {
     rows: [row],
     answer: { org: name, kid, generation, previous },
@@ -60,7 +60,7 @@ interface NewKey {
 
 /** The org's next generation. */
 function newKey(state: AuthorityState, org: string, moment: Moment): NewKey {
-  const { entropy, wallMs } = moment
+  const { entropy, nowMs } = moment
   const kid = asKid(entropy.bytes(KID_BYTES).toString('hex'))
   const secret = randomSecret(entropy)
   const sealedSecret = sealSecret(state, { cluster: state.cluster, org, kid }, secret, moment)
@@ -69,7 +69,7 @@ function newKey(state: AuthorityState, org: string, moment: Moment): NewKey {
   const key = { kid, org, generation, state: 'active' as const }
   state.keys.set(kid, { ...key, sealed: sealedSecret, derivedKey: deriveMacaroonKey(secret) })
   state.keyGeneration += 1
-  return { kid, generation, row: { table: 'root_keys', row: { ...key, sealedSecret, createdMs: wallMs } } }
+  return { kid, generation, row: { table: 'root_keys', row: { ...key, sealedSecret, createdMs: nowMs } } }
 }
 
 /** The org, if it may mint. Throws org_unknown, org_disabled. */

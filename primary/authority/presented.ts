@@ -8,6 +8,7 @@ import type { UsedDischarge } from '../../shared/verifier/clear.ts'
 import { judgeWhatIsKnown } from '../../shared/verifier/partial-judge.ts'
 import { isRefused, type Refused } from '../../shared/verifier/verdict.ts'
 import { examine, type Examined } from '../../shared/verifier/verifier.ts'
+import { requireBelieved } from './believed.ts'
 import { type AuthorityState, tablesOf } from './state.ts'
 import type { Moment } from './step.ts'
 
@@ -24,13 +25,14 @@ export interface Presented extends Examined {
   readonly org: string
 }
 
-/** Throws token_refused, and what reading a bundle throws. */
-export function judgePresented(state: AuthorityState, presentation: Presentation, { believed }: Moment): Presented {
+/** Throws clock_implausible, token_refused, and what reading a bundle throws. */
+export function judgePresented(state: AuthorityState, presentation: Presentation, moment: Moment): Presented {
   const { bundle, presenter, asked } = presentation
   const tables = tablesOf(state)
   const org = orgOf(state, bundle)
   const access = Object.fromEntries<string | readonly string[]>([...asked, ['org', org]]) as { readonly org: string }
-  const context = { nowEarliestMs: believed.earliestMs, nowLatestMs: believed.latestMs, peer: presenter }
+  const { earliestMs, latestMs } = requireBelieved(moment)
+  const context = { nowEarliestMs: earliestMs, nowLatestMs: latestMs, peer: presenter }
   const examined = examine({ token: bundle, access }, tables, context, judgeWhatIsKnown)
   if (isRefused(examined)) throw tokenRefused(examined)
   return { ...examined, org }

@@ -4,6 +4,7 @@
  */
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
+import { requireBelieved } from './believed.ts'
 import type { Command } from './commands.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
@@ -13,8 +14,8 @@ type Purge = Extract<Command, { kind: 'revocations.purge' }>
 type Range = Extract<Row, { table: 'revocations purged' }>['row']
 
 /** Where this command is refused, or its transaction undone, nothing was purged: the next one finds the same rows. */
-export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, { believed, wallMs }: Moment): Decision {
-  const nowMs = Math.min(believed.earliestMs, soberMs)
+export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, moment: Moment): Decision {
+  const nowMs = Math.min(requireBelieved(moment).earliestMs, soberMs)
   const outlived = rows.filter((row) => isOutlived(row, nowMs))
   for (const row of outlived) state.undo.push(state.revocations.dropUndoably(row))
   // Written down: a clock that is set back later does not make anything live again that a purged row named.
@@ -25,7 +26,7 @@ export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, { 
   return {
     rows: ranges.map((row) => ({ table: 'revocations purged', row })),
     answer: { purged: outlived.length },
-    audit: { atMs: wallMs, actor: actor.text, action: 'revocations.purge', org: '', target, detail },
+    audit: { atMs: moment.nowMs, actor: actor.text, action: 'revocations.purge', org: '', target, detail },
   }
 }
 

@@ -1,10 +1,10 @@
 /**
- * Requests by their ids: one that comes again, because its answer was lost, is answered as it was, also after a restart. Kept
- * for a day, and no more than so many.
+ * Requests by their ids: one that comes again, because its answer was lost, is answered as it was, also after a restart. So many are
+ * kept, however old they are: a clock that is set ahead makes nobody's request new.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { txid as asTxid } from '../../shared/ids.ts'
-import { REQUEST_KEPT_MS, REQUESTS_KEPT_MAX } from '../../shared/limits.ts'
+import { REQUESTS_KEPT_MAX } from '../../shared/limits.ts'
 import type { Answer, Command, RequestName } from './commands.ts'
 import type { RequestRow, Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
@@ -27,22 +27,22 @@ export function recall({ requests }: AuthorityState, command: Command): Recalled
   })
 }
 
-/** The rows that keep this answer, and let go of those that are too old or too many. */
-export function remember(state: AuthorityState, command: Command, answer: Answer, { wallMs }: Moment): readonly Row[] {
+/** The rows that keep this answer, and let go of the oldest where there are too many. */
+export function remember(state: AuthorityState, command: Command, answer: Answer, { nowMs }: Moment): readonly Row[] {
   const name = nameOf(command)
   if (name === undefined) return []
   const { requests, epoch } = state
   state.requestSeq += 1
-  const place = { seq: state.requestSeq, epoch, txid: asTxid(state.txid + 1), atMs: wallMs }
+  const place = { seq: state.requestSeq, epoch, txid: asTxid(state.txid + 1), atMs: nowMs }
   const row = { ...name, ...place, answer: JSON.stringify(answer) }
   requests.set(name.id, row)
-  return [...forget(requests, wallMs), { table: 'requests', row }]
+  return [...forget(requests), { table: 'requests', row }]
 }
 
-function forget(requests: Map<string, RequestRow>, nowMs: number): readonly Row[] {
+function forget(requests: Map<string, RequestRow>): readonly Row[] {
   let last: RequestRow | undefined
   for (const row of requests.values()) {
-    if (requests.size <= REQUESTS_KEPT_MAX && row.atMs >= nowMs - REQUEST_KEPT_MS) break
+    if (requests.size <= REQUESTS_KEPT_MAX) break
     requests.delete(row.id)
     last = row
   }

@@ -7,17 +7,17 @@ import { type Kid, tokenId } from '../../shared/ids.ts'
 import { SUBJECT_BYTES_MAX } from '../../shared/limits.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { encodeUtf8 } from '../../shared/macaroon/utf8.ts'
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { CutOff } from '../../shared/verifier/cut-offs.ts'
+import { append, type Appended, type Why } from './append.ts'
 import type { AuditEntry } from './audit.ts'
 import type { Command } from './commands.ts'
+import { MOMENT_ASKED, oweCutOff } from './due-cut-offs.ts'
 import { knownOrg, olderKey, withoutKey } from './org.ts'
 import type { Row } from './rows.ts'
-import { type AuthorityState, newestOf, noteNewest } from './state.ts'
+import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
 
 type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
-type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never
 
 export function revokeToken(state: AuthorityState, command: Of<'token.revoke'>, moment: Moment): Decision {
   const { kid, nonce, expiresAt, recorded } = command
@@ -43,16 +43,18 @@ export function revokeIssued(state: AuthorityState, command: Of<'issued.revoke'>
   const { org, subject, tokens } = command
   knownOrg(state, org)
   if (subject !== undefined) checkSubject(subject)
-  const wantedMs = untilOf(state, command, moment)
+  const { wantedMs, later } = untilOf(state, command, moment)
   const named = subject === undefined ? { kind: 'org' as const, org } : { kind: 'subject' as const, org, subject }
   const untilMs = inForce(state, { ...named, seq: 0, untilMs: wantedMs, expiresAt: 0 }) ?? wantedMs
   const appended = append(state, { ...named, untilMs, expiresAt: 0 }, command, moment)
   const { rows, seq, already } = appended
   if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)
+  const due = later === undefined ? [] : oweCutOff(state, { ...named, untilMs: later }, command, moment)
+  const doubted = later === undefined ? {} : { clockInDoubt: true as const }
   return {
-    rows,
-    answer: { ...named, untilMs, seq, already, tokens },
-    audit: auditOf(command, appended, moment, { target: subject ?? org, detail: { untilMs } }),
+    rows: [...rows, ...due],
+    answer: { ...named, untilMs, seq, already, tokens, ...doubted },
+    audit: auditOf(command, appended, moment, { target: subject ?? org, detail: { untilMs, ...doubted } }),
   }
 }
 
@@ -92,42 +94,13 @@ export function disableOrg(state: AuthorityState, command: Of<'org.disable'>, mo
   }
 }
 
-interface Appended {
-  readonly seq: number
-  readonly already: boolean
-  readonly rows: readonly Row[]
-}
-
-interface Why {
-  readonly org: string
-  readonly actor: { readonly text: string }
-  readonly reason: string
-}
-
-function append(
-  state: AuthorityState,
-  named: Unnumbered<KnownRevocation>,
-  { org, actor, reason }: Why,
-  { wallMs }: Moment,
-): Appended {
-  const revocation = { ...named, seq: state.revocationSeq + 1 }
-  if (state.revocations.covers(revocation)) {
-    // The row that covers it acts in this org, so it is none after the newest of it: whoever waits for that waits for it too.
-    return { seq: newestOf(state, org) ?? state.revocationSeq, already: true, rows: [] }
-  }
-  state.undo.push(state.revocations.takeUndoably(revocation), noteNewest(state.newest, revocation))
-  state.revocationSeq = revocation.seq
-  const row = { revocation, org, atMs: wallMs, actor: actor.text, reason }
-  return { seq: revocation.seq, already: false, rows: [{ table: 'revocations', row }] }
-}
-
 function auditOf(
   { kind, org, actor, reason }: Why & Pick<Command, 'kind'>,
   { seq, already }: Appended,
-  { wallMs }: Moment,
+  { nowMs }: Moment,
   { target, detail }: Pick<AuditEntry, 'target' | 'detail'>,
 ): AuditEntry {
-  return { atMs: wallMs, actor: actor.text, action: kind, org, target, detail: { seq, already, reason, ...detail } }
+  return { atMs: nowMs, actor: actor.text, action: kind, org, target, detail: { seq, already, reason, ...detail } }
 }
 
 function keysChanged(org: string): MacaroondError {
@@ -143,11 +116,21 @@ function checkSubject(subject: string): void {
   throw new MacaroondError('request_invalid', `a subject is text of 1 to ${SUBJECT_BYTES_MAX} bytes of UTF-8`)
 }
 
-/** At least the last time of issue, which the wall clock may be behind of. */
-function untilOf(state: AuthorityState, { untilMs }: Of<'issued.revoke'>, { wallMs }: Moment): number {
-  const nowMs = Math.max(Math.floor(wallMs), state.issue.lastMs)
-  if (untilMs === undefined) return nowMs
-  if (untilMs <= nowMs) return untilMs
+interface Until {
+  readonly wantedMs: number
+  /** It reaches further than what can be told now: up to then, or up to `MOMENT_ASKED`. */
+  readonly later?: number | undefined
+}
+
+/**
+ * At least the last time of issue, which the authority's time may be behind of. While the clock is in doubt it is no later
+ * either: nobody can tell what has not been issued yet, and the issue clock alone says what has.
+ */
+function untilOf({ issue }: AuthorityState, { untilMs }: Of<'issued.revoke'>, { nowMs, believed }: Moment): Until {
+  const latestMs = believed === undefined ? issue.lastMs : Math.max(nowMs, issue.lastMs)
+  if (untilMs !== undefined && untilMs <= latestMs) return { wantedMs: untilMs }
+  if (believed === undefined) return { wantedMs: latestMs, later: untilMs ?? MOMENT_ASKED }
+  if (untilMs === undefined) return { wantedMs: latestMs }
   throw new MacaroondError('request_invalid', 'what will be issued in the future cannot be revoked yet', {
     hint: 'leave the time out to revoke all that was issued up to now',
   })

@@ -3,7 +3,7 @@ import type { AuditRow } from '../../shared/database/audit-chain.ts'
 import type { Configured, ConfiguredReplica } from '../../shared/database/configured.ts'
 import type { Epoch, Kid, Nonce, Txid } from '../../shared/ids.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation, OrgRevocation, SubjectRevocation } from '../../shared/protocol/revocation-row.ts'
 
 export interface OrgRow {
   readonly name: string
@@ -68,6 +68,19 @@ export interface ServiceTokenRow {
   readonly atMs: number
 }
 
+/** A cut-off that was asked for while the clock was in doubt; what it did not reach then is appended later. */
+export interface DueCutOffRow {
+  readonly seq: number
+  /** `untilMs` is 0 for the moment it was asked for. */
+  readonly cutOff: DueCutOff
+  /** When it was asked for, as `steadyMs` of that moment. */
+  readonly atMs: number
+  readonly actor: string
+  readonly reason: string
+}
+
+export type DueCutOff = Omit<OrgRevocation, 'seq' | 'expiresAt'> | Omit<SubjectRevocation, 'seq' | 'expiresAt'>
+
 export type Row =
   | { readonly table: 'orgs'; readonly row: OrgRow }
   | { readonly table: 'root_keys'; readonly row: RootKeyRow }
@@ -92,4 +105,6 @@ export type Row =
   | { readonly table: 'configured_replicas'; readonly row: ConfiguredReplica }
   | { readonly table: 'configured_replicas removed'; readonly row: Readonly<Record<never, never>> }
   | { readonly table: 'meta configured'; readonly row: Pick<Configured, 'durability' | 'degraded'> }
+  | { readonly table: 'due_cut_offs'; readonly row: DueCutOffRow }
+  | { readonly table: 'due_cut_offs removed'; readonly row: Pick<DueCutOffRow, 'seq'> }
   | { readonly table: 'audit'; readonly row: AuditRow }

@@ -8,7 +8,7 @@ import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
 import type { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TokenTables } from '../../shared/verifier/standing.ts'
-import type { RequestRow } from './rows.ts'
+import type { DueCutOffRow, RequestRow } from './rows.ts'
 
 export interface RootKey {
   readonly kid: Kid
@@ -62,6 +62,9 @@ export interface AuthorityState {
   readonly undo: (() => void)[]
   /** What was answered under the ids of requests, oldest first. */
   readonly requests: Map<string, RequestRow>
+  /** To be appended again before anything is minted, oldest first. */
+  readonly dueCutOffs: Map<number, DueCutOffRow>
+  dueSeq: number
   /** The monotone issue clock: persisted, so that a token minted later never looks older, whatever the wall clock does. */
   issue: NonceState
   /** Of the last committed transaction. */

@@ -3,11 +3,12 @@
  * is given; entropy comes as a parameter. A command that cannot be done throws before it has changed anything.
  */
 import type { Entropy } from '../../shared/clock.ts'
-import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import type { Kek } from '../../shared/sealing.ts'
+import type { AuthorityMoment } from '../freshness/authority-time.ts'
 import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
 import { discharge } from './discharge.ts'
+import { repeatCutOff } from './due-cut-offs.ts'
 import { exchange } from './exchange.ts'
 import { noteConfiguration, raiseLease, settleEpoch } from './freshness.ts'
 import { rotateKek } from './kek.ts'
@@ -21,14 +22,14 @@ import type { AuthorityState } from './state.ts'
 import { addThirdParty, removeThirdParty } from './third-party.ts'
 
 /** Time and entropy of one decision. */
-export interface Moment {
-  readonly wallMs: number
-  /** What presented tokens are judged by: a clock that was set back revives none of them (S13). */
-  readonly believed: BelievedTime
+export interface Moment extends AuthorityMoment {
   readonly entropy: Entropy
   /** Key-encryption keys at hand; a rotation seals with the first. */
   readonly ring: readonly Kek[]
 }
+
+/** A wall clock that is further than this from the authority's time is written down. */
+const WALL_TOLD_MS = 1_000
 
 export interface Decision {
   readonly rows: readonly Row[]
@@ -48,18 +49,24 @@ export function step(state: AuthorityState, command: Command, moment: Moment): O
   if (recalled !== undefined) return { rows: [], ...recalled }
   const { rows, answer, audit } = decide(state, command, moment)
   const remembered = remember(state, command, answer, moment)
-  const row = nextAuditRow(state.audit, audit)
+  const row = nextAuditRow(state.audit, withWallTime(audit, moment))
   state.audit = row
   return { rows: [...rows, ...remembered, { table: 'audit', row }], answer }
 }
 
+/** The clock's own word is a detail of the audit, where it is not what the authority goes by. */
+function withWallTime(audit: AuditEntry, { nowMs, wallMs, believed }: Moment): AuditEntry {
+  if (believed !== undefined && Math.abs(wallMs - nowMs) <= WALL_TOLD_MS) return audit
+  return { ...audit, detail: { ...audit.detail, wallMs } }
+}
+
 function noteRefusal({ actor, message }: Extract<Command, { kind: 'replica.refused' }>, moment: Moment): Decision {
-  const common = { atMs: moment.wallMs, actor: actor.text, org: '', target: '' }
+  const common = { atMs: moment.nowMs, actor: actor.text, org: '', target: '' }
   return { rows: [], answer: { noted: true }, audit: { ...common, action: 'replica.refused', detail: { message } } }
 }
 
-function noteArchive({ actor, action, detail }: Extract<Command, { kind: 'archive.note' }>, moment: Moment): Decision {
-  const audit = { atMs: moment.wallMs, actor: actor.text, action, org: '', target: '', detail }
+function note({ actor, action, detail }: Extract<Command, { kind: 'audit.note' }>, moment: Moment): Decision {
+  const audit = { atMs: moment.nowMs, actor: actor.text, action, org: '', target: '', detail }
   return { rows: [], answer: { noted: true }, audit }
 }
 
@@ -99,7 +106,9 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return settleEpoch(state, command, moment)
     case 'replica.refused':
       return noteRefusal(command, moment)
-    case 'archive.note':
-      return noteArchive(command, moment)
+    case 'cut-off.again':
+      return repeatCutOff(state, command, moment)
+    case 'audit.note':
+      return note(command, moment)
   }
 }

@@ -18,7 +18,7 @@ export function addThirdParty(
   moment: Moment,
 ): Decision {
   const { name, unrevoked, actor } = command
-  const { wallMs, entropy } = moment
+  const { nowMs, entropy } = moment
   if (state.thirdParties.has(name)) throw exists(name)
   if (state.thirdParties.size >= THIRD_PARTIES_MAX) {
     throw new MacaroondError('request_invalid', `there are ${THIRD_PARTIES_MAX} third parties, which is the limit`, {
@@ -28,7 +28,7 @@ export function addThirdParty(
   const privateKey = randomSecret(entropy)
   const publicKey = x25519PublicKey(privateKey)
   const sealed = sealSecret(state, thirdPartyContext(state.cluster, name), privateKey, moment)
-  const common = { name, publicKey, unrevoked, createdMs: wallMs }
+  const common = { name, publicKey, unrevoked, createdMs: nowMs }
   state.thirdParties.set(name, { ...common, privateKey, sealed })
   return {
     rows: [{ table: 'third_parties', row: { ...common, sealedPrivateKey: sealed } }],
@@ -39,7 +39,7 @@ export function addThirdParty(
       unrevoked,
     },
     audit: {
-      atMs: wallMs,
+      atMs: nowMs,
       actor: actor.text,
       org: '',
       target: name,
@@ -53,7 +53,7 @@ export function addThirdParty(
 export function removeThirdParty(
   state: AuthorityState,
   { name, actor }: Extract<Command, { kind: 'third-party.remove' }>,
-  { wallMs }: Moment,
+  { nowMs }: Moment,
 ): Decision {
   if (!state.thirdParties.delete(name)) {
     throw new MacaroondError('third_party_missing', `there is no third party ${name}`, {
@@ -63,7 +63,7 @@ export function removeThirdParty(
   return {
     rows: [{ table: 'third_parties removed', row: { name } }],
     answer: { name },
-    audit: { atMs: wallMs, actor: actor.text, action: 'third-party.remove', org: '', target: name, detail: {} },
+    audit: { atMs: nowMs, actor: actor.text, action: 'third-party.remove', org: '', target: name, detail: {} },
   }
 }
 

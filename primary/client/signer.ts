@@ -61,8 +61,8 @@ export interface RevokeOptions {
   /** Default `durable`. `global` resolves once nobody accepts it any more, at the latest after the published bound. */
   readonly wait?: RevokeWait
   /**
-   * The same id with the same content gives the same answer, also after a restart of the primary, for a day at least: for
-   * asking again when an answer was lost. Another content under it rejects with request_conflict.
+   * The same id with the same content gives the same answer, also after a restart of the primary, unless 10,000 requests
+   * came after it: for asking again when an answer was lost. Another content under it rejects with request_conflict.
    */
   readonly requestId?: string
   /** With `global`: called about once a second with what is still waited for. */

@@ -3,7 +3,7 @@
  * of segments. A commit is: SQLite's COMMIT (which fsyncs), read the frames back, make the segment, append it to the log.
  */
 import { dirname } from 'node:path'
-import { pause, type Clock, type Timers } from '../../shared/clock.ts'
+import { pause, type Clock, type Entropy, type Timers } from '../../shared/clock.ts'
 import { readBase } from '../../shared/database/epochs.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MacaroondError, assert } from '../../shared/errors.ts'
@@ -18,9 +18,10 @@ import { Guard } from '../../shared/sqlite/guard.ts'
 import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { rewriteWal } from '../../shared/sqlite/rewrite-wal.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { isBusy, storageError } from '../../shared/sqlite/storage-errors.ts'
 import { WalReader, type WalPosition, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import type { Capture } from './capture.ts'
+import { DiskRoom, isDiskFull } from './disk-room.ts'
 import { recover, type RecoverOptions } from './recover.ts'
 import type { CommittedSegment } from './segment.ts'
 import { SegmentLog } from './segment-log.ts'
@@ -31,6 +32,11 @@ export interface CommitLogOptions {
   readonly keepBytes: number
   readonly cluster: string
   readonly clock: Clock & Timers
+  readonly entropy: Entropy
+  /** The authority's time, which segments are stamped with; asked only after the database was opened. */
+  readonly stampMs: () => number
+  /** What stays of the disk for what is pressing. */
+  readonly reserveBytes: number
   /** Makes the first transaction of a database that has none. */
   readonly initialize: (db: Connection) => void
   /** Called with every committed segment, once it is in the log. */
@@ -52,6 +58,7 @@ export class CommitLog {
   readonly timeline: Timeline
   /** First transaction of this epoch; 0 in the first epoch. */
   readonly base: Txid
+  readonly room: DiskRoom
   readonly #options: CommitLogOptions
   readonly #file: DatabaseFile
   readonly #guard: Guard
@@ -83,7 +90,7 @@ export class CommitLog {
     this.#log = SegmentLog.open(options.logFolder, options.keepBytes)
     const { file, log, reader } = { file: this.#file, log: this.#log, reader: this.#reader }
     const { onGap } = options
-    this.#capture = recover({ file, reader, log, meta, nowMs: options.clock.wallMs(), onGap }).capture
+    this.#capture = recover({ file, reader, log, meta, wallMs: options.clock.wallMs, onGap }).capture
     this.#logged = this.#reader.position
     this.#walFrames = this.#logged.frame
     this.#head = { epoch: meta.epoch, txid: meta.txid, checksum: this.#capture.checksums.checksum }
@@ -95,6 +102,9 @@ export class CommitLog {
       fsyncLog: () => this.#log.sync(),
       pause: () => pause(options.clock, CHECKPOINT_PAUSE_MS),
     })
+    const { database, logFolder, reserveBytes, entropy } = options
+    const lastFrame = (): number => this.#walFrames
+    this.room = new DiskRoom({ database, logFolder, log, reserveBytes, entropy, lastFrame })
   }
 
   get head(): Position {
@@ -127,6 +137,19 @@ export class CommitLog {
   /** While nothing of ours was committed nothing may be in the WAL. Throws foreign_write. */
   checkUndisturbed(): void {
     if (this.#reader.poll().length > 0) throw foreignWrite('a transaction that is not ours is in the WAL')
+  }
+
+  /** Whether a transaction could begin now: false while another program holds the write lock. Throws what else keeps it. */
+  canBegin(): boolean {
+    if (this.db.inTransaction) return true
+    try {
+      this.db.exec('BEGIN IMMEDIATE')
+    } catch (error) {
+      if (isBusy(error)) return false
+      throw storageError(error, 'starting a transaction')
+    }
+    this.db.exec('ROLLBACK')
+    return true
   }
 
   /** Tries again to log what a full disk kept out. Throws disk_full as long as it does. */
@@ -166,9 +189,13 @@ export class CommitLog {
 
   async checkpoint(): Promise<GuardedOutcome> {
     if (this.stalled) return { kind: 'busy' }
-    const tooLong = this.#walFrames > WAL_FRAMES_KEPT
+    // On a full disk the room of a WAL that is cut off would be somebody else's.
+    const tooLong = this.#walFrames > WAL_FRAMES_KEPT && !this.room.full
     const outcome = tooLong ? await this.#checkpointer.checkpoint() : this.#checkpointer.recycle()
-    if (outcome.kind === 'truncated') this.#walFrames = 0
+    if (outcome.kind === 'truncated') {
+      this.#walFrames = 0
+      this.room.truncated()
+    }
     if (outcome.kind === 'truncated' || outcome.kind === 'backfilled') this.#log.prune()
     return outcome
   }
@@ -177,6 +204,7 @@ export class CommitLog {
   close(): void {
     this.#log.close()
     this.#reader.close()
+    this.room.close()
     // A WAL that holds more than the log must stay for the next start: a read-only connection that closes last leaves it.
     if (this.stalled) this.db.close()
     this.#guard.close()
@@ -201,7 +229,7 @@ export class CommitLog {
   }
 
   #encode(transaction: WalTransaction): CommittedSegment {
-    return this.#capture.encode(transaction, asTxid(this.#head.txid + 1), this.#options.clock.wallMs())
+    return this.#capture.encode(transaction, asTxid(this.#head.txid + 1), this.#options.stampMs())
   }
 
   #publish(segment: CommittedSegment): void {
@@ -209,12 +237,16 @@ export class CommitLog {
     try {
       this.#log.append(segment.position.txid, segment.bytes)
     } catch (error) {
-      throw storageError(error, 'appending to the segment log')
+      const failure = storageError(error, 'appending to the segment log')
+      if (isDiskFull(failure)) this.room.met()
+      throw failure
     }
+    if (this.#log.tookReserve()) this.room.met()
     this.#stalled = undefined
     this.#head = segment.position
     this.#logged = this.#reader.position
     this.#walFrames = segment.endFrame
+    this.room.committed()
     this.#remember(segment)
     this.#options.onCommitted(segment)
   }

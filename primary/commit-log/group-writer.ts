@@ -1,11 +1,11 @@
 /**
  * Group commit: commands that arrive together share one transaction, one segment and one fsync, and are answered together.
  * A command that cannot be done is refused alone; the others of its group go on. Judging presented tokens takes long
- * enough to hold up everything else, so it comes last in a group, and ends it after a while.
+ * enough to hold up everything else, so it comes last in a group, and ends it after a while. A group that the disk has no room
+ * for is tried again with what is pressing alone, and cut-offs that are due are appended before anything else is.
  */
 import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import {
   GROUP_COMMANDS_MAX,
   GROUP_DECIDING_MS_MAX,
@@ -15,10 +15,12 @@ import {
 } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import type { Answer, Command } from '../authority/commands.ts'
+import { type Answer, type Command, PRESSING, REVOKING } from '../authority/commands.ts'
 import type { Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
+import { isDiskFull } from './disk-room.ts'
 import { step, type Outcome } from '../authority/step.ts'
+import type { AuthorityMoment } from '../freshness/authority-time.ts'
 import type { Revocations } from '../../shared/verifier/revocations.ts'
 
 export interface Committed<T extends Answer = Answer> {
@@ -52,16 +54,24 @@ export interface TransactionPort {
 export interface GroupWriterOptions {
   readonly port: TransactionPort
   readonly clock: Clock & Pick<Timers, 'after' | 'soon'>
-  /** Throws while no time is credible. */
-  readonly believed: () => BelievedTime
+  readonly moment: () => AuthorityMoment
   readonly entropy: Entropy
   readonly ring: readonly Kek[]
   /** What must be written before anything else is: it comes first in the next group. */
   readonly due?: (state: AuthorityState) => Command | undefined
-  /** Throws when writes are not taken now (not confirmed by a replica, disk full, stopping). */
-  readonly gate: () => void
+  /** Throws when this is not taken now (not confirmed by a replica, clock in doubt, disk full, stopping). */
+  readonly gate: (kind: Command['kind']) => void
+  /** What came of a transaction that was tried. */
+  readonly onAttempt: (attempt: Attempt) => void
   /** An error after which nothing may be written any more. */
   readonly onFatal: (error: unknown) => void
+}
+
+export interface Attempt {
+  /** Undefined where it was committed. */
+  readonly error: unknown
+  /** It had commands that are taken whatever the clock or the disk says. */
+  readonly pressing: boolean
 }
 
 interface Pending {
@@ -69,6 +79,14 @@ interface Pending {
   readonly resolve: (committed: Committed) => void
   readonly reject: (error: unknown) => void
 }
+
+/** A transaction that was undone, and the commands that were not refused for a reason of their own. */
+interface Failed {
+  readonly error: unknown
+  readonly left: readonly Pending[]
+}
+
+const ACTOR = { text: 'primary' } as const
 
 /** While groups are full of company, waiting this long makes them larger; a lone writer never waits. */
 const COLLECT_MS = 1
@@ -102,7 +120,7 @@ export class GroupWriter {
   /** Resolves when the command's transaction is fsynced here and in the segment log. */
   submit<T extends Answer>(command: Command): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
-      this.#options.gate()
+      this.#options.gate(command.kind)
       const queue = this.#queueOf(command)
       const chars = charsOf(command)
       if (queue.length >= WRITES_QUEUED_MAX || this.#presentedChars + chars > WRITES_QUEUED_CHARS_MAX) {
@@ -129,12 +147,26 @@ export class GroupWriter {
     this.#state = this.#options.port.reload({ revocations, newest, seq: this.#settledSeq })
   }
 
+  /** At once, before this process ends; not where writes are not confirmed, which another disk has other ones for. */
+  writeLast(command: Command): void {
+    this.#commit([{ command, resolve: () => undefined, reject: () => undefined }])
+  }
+
+  /** Cut-offs that are due are appended, if time is believed. */
+  appendDue(): void {
+    if (this.#owes()) this.#schedule()
+  }
+
+  #owes(): boolean {
+    return this.#state.dueCutOffs.size > 0 && this.#options.moment().believed !== undefined
+  }
+
   get #waiting(): number {
     return this.#urgent.length + this.#queue.length + this.#presented.length
   }
 
   #queueOf(command: Command): Pending[] {
-    if (URGENT.has(command.kind)) return this.#urgent
+    if (REVOKING.has(command.kind)) return this.#urgent
     return isCostly(command) ? this.#presented : this.#queue
   }
 
@@ -149,15 +181,16 @@ export class GroupWriter {
 
   #flush(): void {
     this.#scheduled = false
+    const cutOffs = this.#owes() ? this.#cutOffsDue() : []
     const urgent = this.#urgent.splice(0, GROUP_COMMANDS_MAX)
-    const room = GROUP_COMMANDS_MAX - urgent.length
+    const room = cutOffs.length > 0 ? 0 : GROUP_COMMANDS_MAX - urgent.length
     // One place is kept for presented tokens, so that a flood of mints does not keep them out.
     const plain = this.#queue.splice(0, Math.max(0, room - Math.min(1, this.#presented.length)))
     const presented = this.#presented.splice(0, room - plain.length)
     for (const { command } of presented) this.#presentedChars -= charsOf(command)
-    const group = [...urgent, ...plain, ...presented]
+    const group = [...this.#due(), ...cutOffs, ...urgent, ...plain, ...presented]
     this.#lastGroup = group.length
-    if (group.length > 0 || this.#due().length > 0) this.#commit(group)
+    if (group.length > 0) this.#commit(group)
     if (this.#waiting > 0) this.#schedule()
   }
 
@@ -167,36 +200,87 @@ export class GroupWriter {
     return command === undefined ? [] : [{ command, resolve: () => undefined, reject: () => undefined }]
   }
 
-  #commit(asked: Pending[]): void {
-    const { port, clock } = this.#options
-    const done: { pending: Pending; outcome: Outcome }[] = []
-    const group = [...this.#due(), ...asked]
+  /** Nothing that mints may come before these. Where they are not written, whoever waits for that is refused. */
+  #cutOffsDue(): readonly Pending[] {
+    const reject = (error: unknown): void => {
+      for (const { command } of this.#presented) this.#presentedChars -= charsOf(command)
+      for (const waiting of [...this.#queue.splice(0), ...this.#presented.splice(0)]) waiting.reject(error)
+    }
+    const resolve = (): void => undefined
+    const seqs = [...this.#state.dueCutOffs.keys()].slice(0, GROUP_COMMANDS_MAX)
+    return seqs.map((seq) => ({ command: { kind: 'cut-off.again', actor: ACTOR, seq }, resolve, reject }))
+  }
+
+  #commit(group: readonly Pending[]): void {
+    const admitted = group.filter((pending) => this.#admits(pending))
+    if (admitted.length === 0) return
+    const failed = this.#attempt(admitted)
+    if (failed === undefined) return
+    const { error, left } = failed
+    const pressing = isDiskFull(error) ? left.filter(isPressing) : []
+    if (pressing.length === left.length || pressing.length === 0) return refuse(left, error)
+    refuse(
+      left.filter((pending) => !isPressing(pending)),
+      error,
+    )
+    const again = this.#attempt(pressing)
+    if (again !== undefined) refuse(again.left, again.error)
+  }
+
+  #admits({ command, reject }: Pending): boolean {
     try {
-      this.#options.gate()
+      this.#options.gate(command.kind)
+      return true
+    } catch (error) {
+      reject(error)
+      return false
+    }
+  }
+
+  /** One transaction; undefined where it was committed, or every command of it was refused for a reason of its own. */
+  #attempt(commands: readonly Pending[]): Failed | undefined {
+    const { onAttempt } = this.#options
+    const pressing = commands.some(isPressing)
+    const failed = this.#transact([...commands])
+    if (failed === 'nothing to write') return undefined
+    onAttempt({ error: failed?.error, pressing })
+    return failed
+  }
+
+  #transact(group: Pending[]): Failed | 'nothing to write' | undefined {
+    const { port, clock } = this.#options
+    try {
       port.begin()
     } catch (error) {
-      for (const { reject } of group) reject(error)
-      return
+      return { error, left: group }
     }
+    const done: { pending: Pending; outcome: Outcome }[] = []
+    const refused = new Set<Pending>()
     const endMs = clock.monotonicMs() + GROUP_DECIDING_MS_MAX
     try {
       let decided = 0
       for (const pending of group) {
-        const outcome = this.#decide(pending)
-        if (outcome !== undefined) done.push({ pending, outcome })
         decided += 1
+        const outcome = this.#decide(pending)
+        if (outcome === undefined) refused.add(pending)
+        else done.push({ pending, outcome })
         if (isCostly(pending.command) && clock.monotonicMs() >= endMs) break
       }
       this.#putBack(group.splice(decided))
-      if (done.length === 0) return port.rollback()
+      if (done.length === 0) {
+        port.rollback()
+        return 'nothing to write'
+      }
       const position = port.commit(this.#state)
       this.#settle(position)
       for (const { pending, outcome } of done) {
         const earlier = outcome.carriedOut && port.positionAt(outcome.carriedOut)
         pending.resolve({ answer: outcome.answer, position: earlier ?? position })
       }
+      return undefined
     } catch (error) {
-      this.#abandon(group, error)
+      this.#undo()
+      return { error, left: group.filter((pending) => !refused.has(pending)) }
     }
   }
 
@@ -215,10 +299,10 @@ export class GroupWriter {
 
   /** Nothing when this command alone was refused. */
   #decide(pending: Pending): Outcome | undefined {
-    const { clock, believed, entropy, ring, port } = this.#options
+    const { moment, entropy, ring, port } = this.#options
     let outcome: Outcome
     try {
-      outcome = step(this.#state, pending.command, { wallMs: clock.wallMs(), believed: believed(), entropy, ring })
+      outcome = step(this.#state, pending.command, { ...moment(), entropy, ring })
     } catch (error) {
       pending.reject(error)
       return undefined
@@ -228,11 +312,10 @@ export class GroupWriter {
   }
 
   /**
-   * Those already refused stay refused with their own reason: a promise settles once. What this group added to the
-   * revocations is taken back; if it was committed all the same, it comes again with what is read anew.
+   * What this group added to the revocations is taken back; if it was committed all the same, it comes again with what is
+   * read anew.
    */
-  #abandon(group: readonly Pending[], error: unknown): void {
-    for (const { reject } of group) reject(error)
+  #undo(): void {
     const { revocations, newest, undo } = this.#state
     for (const takeBack of undo.toReversed()) takeBack()
     try {
@@ -245,7 +328,13 @@ export class GroupWriter {
   }
 }
 
-const URGENT: ReadonlySet<Command['kind']> = new Set(['token.revoke', 'issued.revoke', 'key.retire', 'org.disable'])
+function refuse(commands: readonly Pending[], error: unknown): void {
+  for (const { reject } of commands) reject(error)
+}
+
+function isPressing({ command }: Pending): boolean {
+  return PRESSING.has(command.kind)
+}
 
 function charsOf(command: Command): number {
   if (command.kind === 'token.exchange') return command.bundle.length

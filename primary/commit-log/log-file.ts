@@ -11,12 +11,15 @@
  * A record that is cut short or does not match its CRC at the end of the newest file is the mark of a crash: it is cut
  * off, and the transaction is captured from SQLite's WAL again. One with records behind it is damage of another kind: it
  * stays where it is, and reading it is an error.
+ *
+ * A file that was made of the reserve has bytes behind its last record that say nothing. They are written over, so that an
+ * append finds room on a full disk, and cut off before another file is begun.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { MacaroondError } from '../../shared/errors.ts'
 import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
-import { readAt, syncFile } from '../../shared/sqlite/positional-io.ts'
+import { readAt, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
 
 const MAGIC = 0x4d534731
@@ -30,11 +33,13 @@ export class LogFile {
   /** Start of each record; record i is transaction firstTxid + i. */
   readonly #starts: number[] = []
   #end = 0
+  /** Bytes that the file has on the disk, with what is behind its last record. */
+  #size = 0
 
   constructor(path: string, firstTxid: number) {
     this.path = path
     this.firstTxid = firstTxid
-    this.#fd = openSync(path, 'a+', 0o600)
+    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   }
 
   get count(): number {
@@ -58,6 +63,23 @@ export class LogFile {
     if (this.#end === size) return
     if (!repair) throw this.#corrupt(this.#end)
     ftruncateSync(this.#fd, this.#end)
+  }
+
+  /** Takes the whole file, which has no record yet, as room for records. */
+  takeAsRoom(): void {
+    this.#size = fstatSync(this.#fd).size
+  }
+
+  /** Bytes behind the last record that need no room of the disk. */
+  get room(): number {
+    return Math.max(0, this.#size - this.#end)
+  }
+
+  /** Cuts off what is behind the last record, and makes the rest durable. */
+  seal(): void {
+    if (this.room > 0) ftruncateSync(this.#fd, this.#end)
+    this.#size = this.#end
+    this.sync()
   }
 
   /** A power cut may have torn several that were not synced: with the last one gone the one before is the last. */
@@ -99,9 +121,9 @@ export class LogFile {
   /** All or nothing: what a full disk took of a record is taken back, so that the file never holds half of one in its middle. */
   #write(record: Buffer): void {
     try {
-      for (let done = 0; done < record.length;) done += writeSync(this.#fd, record, done)
+      writeAt(this.#fd, record, 0, record.length, this.#end)
     } catch (error) {
-      ftruncateSync(this.#fd, this.#end)
+      if (this.room === 0) ftruncateSync(this.#fd, this.#end)
       throw storageError(error, `writing ${this.path}`)
     }
   }

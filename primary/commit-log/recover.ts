@@ -19,7 +19,8 @@ export interface RecoverOptions {
   readonly reader: WalReader
   readonly log: SegmentLog
   readonly meta: Meta
-  readonly nowMs: number
+  /** For the name of a folder that the log is set aside in. */
+  readonly wallMs: () => number
   /** Some transactions are in the database and in no log. */
   readonly onGap: (gap: { readonly logged: Txid; readonly movedTo: string }) => void
 }
@@ -35,7 +36,7 @@ export interface Recovered {
  * the log ends too early to be gone on with, it is set aside and a new one begins: replicas then get a snapshot.
  */
 export function recover(options: RecoverOptions): Recovered {
-  const { file, reader, log, meta, nowMs } = options
+  const { file, reader, log, meta } = options
   const newest = newestLogged(options)
   const capture = new Capture(checksumsOfFile(file), meta.epoch, newest?.timestampMs ?? 0)
   let captured = 0
@@ -46,7 +47,7 @@ export function recover(options: RecoverOptions): Recovered {
     }
     if (captured === 0) requireSame(capture, newest)
     const txid = asTxid(log.last + 1)
-    log.append(txid, capture.encode(transaction, txid, nowMs).bytes)
+    log.append(txid, capture.encode(transaction, txid, meta.issueClockMs).bytes)
     captured += 1
   }
   if (newest !== undefined && captured === 0) requireSame(capture, newest)
@@ -54,13 +55,13 @@ export function recover(options: RecoverOptions): Recovered {
 }
 
 /** Header of the newest segment that the WAL's transactions follow without a gap; undefined where the log begins anew. */
-function newestLogged({ file, log, meta, nowMs, onGap }: RecoverOptions): SegmentHeader | undefined {
+function newestLogged({ file, log, meta, wallMs, onGap }: RecoverOptions): SegmentHeader | undefined {
   if (log.last === TXID_NONE) return undefined
   const newest = decodeHeader(log.read(log.last))
   if (newest.maxTxid > meta.txid) throw olderThanLog(meta, newest)
   if (newest.maxTxid + countUnlogged(file.path, newest) === meta.txid) return newest
   // Another program that opened the database of a killed primary has copied and deleted its WAL; or the log was put back.
-  onGap({ logged: newest.maxTxid, movedTo: log.startOver(nowMs) })
+  onGap({ logged: newest.maxTxid, movedTo: log.startOver(wallMs()) })
   return undefined
 }
 

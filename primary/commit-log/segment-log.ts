@@ -2,24 +2,45 @@
  * The local log of segments: every transaction as the LTX file that replicas get, kept for those that were away for a
  * while. It is written before a segment is sent, and fsynced before SQLite's WAL may be reset: until then the WAL holds
  * the same transactions, so a crash loses none.
+ *
+ * A part of the disk's reserve lies beside it as a file. When an append finds the disk full, that file becomes the newest one
+ * of the log, and its bytes are written over: nobody else can take room that is never free.
  */
-import { mkdirSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { txid as asTxid, txidText, parseTxid, TXID_NONE, type Txid } from '../../shared/ids.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
-import { syncDirectory, writeAgain } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory, syncFile, writeAgain, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { storageError } from '../../shared/sqlite/storage-errors.ts'
 import { LogFile } from './log-file.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
 /** Whole files are dropped: with so many of them what is kept stays near what was asked for. */
 const FILES_KEPT_MIN = 4
-const SUFFIX = '.segments'
+export const SEGMENTS_SUFFIX = '.segments'
+const RESERVE = 'reserve'
+/** What a record takes beside its segment, and a little more. */
+const RECORD_ROOM_BYTES = 4096
 
 export class SegmentLog {
   readonly #folder: string
   readonly #keepBytes: number
   readonly #fileBytes: number
   readonly #files: LogFile[] = []
+  /** Bytes of the reserve that lie beside the log now. */
+  #reserved = 0
+  #took = false
 
   private constructor(folder: string, keepBytes: number) {
     this.#folder = folder
@@ -36,12 +57,14 @@ export class SegmentLog {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const log = new SegmentLog(folder, keepBytes)
     const names = readdirSync(folder)
-      .filter((name) => name.endsWith(SUFFIX))
+      .filter((name) => name.endsWith(SEGMENTS_SUFFIX))
       .toSorted()
     const newest = names.at(-1)
     if (newest !== undefined) writeAgain(join(folder, newest))
+    const reserve = join(folder, RESERVE)
+    log.#reserved = existsSync(reserve) ? statSync(reserve).size : 0
     for (const [index, name] of names.entries()) {
-      const file = new LogFile(join(folder, name), parseTxid(name.slice(0, -SUFFIX.length)))
+      const file = new LogFile(join(folder, name), parseTxid(name.slice(0, -SEGMENTS_SUFFIX.length)))
       file.scan(index === names.length - 1)
       log.#adopt(file)
     }
@@ -68,7 +91,41 @@ export class SegmentLog {
   append(txid: Txid, segment: Uint8Array): void {
     const last = this.last
     assert(last === TXID_NONE || txid === last + 1, `transaction ${txid} does not follow ${last} in the log`)
-    this.#writable(txid).append(segment)
+    try {
+      this.#writable(txid).append(segment)
+    } catch (error) {
+      const failure = storageError(error, 'appending to the segment log')
+      if (failure.code !== 'disk_full' || !this.#takeReserve(txid, segment.length)) throw failure
+      this.#writable(txid).append(segment)
+    }
+  }
+
+  /** Whether an append had to take the reserve, since this was asked last. */
+  tookReserve(): boolean {
+    const took = this.#took
+    this.#took = false
+    return took
+  }
+
+  /** Bytes that appends have although the disk is full. */
+  get room(): number {
+    return this.#reserved + (this.#files.at(-1)?.room ?? 0)
+  }
+
+  /** Makes the file of the reserve as long as it is to be; what there is room for stays. Throws disk_full. */
+  keepReserve(bytes: number, block: Buffer): void {
+    if (this.room >= bytes) return
+    const path = join(this.#folder, RESERVE)
+    const fd = openReserve(path)
+    try {
+      for (let size = fstatSync(fd).size; size < bytes; size += block.length) {
+        writeAt(fd, block, 0, Math.min(block.length, bytes - size), size)
+      }
+      syncFile(fd, path)
+    } finally {
+      this.#reserved = fstatSync(fd).size
+      closeSync(fd)
+    }
   }
 
   /** Throws log_corrupt when the record was damaged on disk. */
@@ -102,7 +159,7 @@ export class SegmentLog {
   }
 
   close(): void {
-    this.sync()
+    this.#files.at(-1)?.seal()
     for (const file of this.#files) file.close()
   }
 
@@ -121,15 +178,41 @@ export class SegmentLog {
     // A file that a crash left without a whole record is gone on with: a second one of the same name would hide it.
     const fits = newest?.firstTxid === txid || (newest !== undefined && newest.count > 0)
     if (newest !== undefined && fits && newest.bytes < this.#fileBytes) return newest
-    newest?.sync()
-    const file = new LogFile(join(this.#folder, `${txidText(txid)}${SUFFIX}`), txid)
+    newest?.seal()
+    const file = new LogFile(join(this.#folder, `${txidText(txid)}${SEGMENTS_SUFFIX}`), txid)
     this.#syncFolder()
     this.#files.push(file)
     return file
   }
 
+  /** False where it has not as much room as this takes. A file that was begun and has no record is replaced. */
+  #takeReserve(txid: Txid, bytes: number): boolean {
+    const path = join(this.#folder, RESERVE)
+    if (this.#reserved < bytes + RECORD_ROOM_BYTES || !existsSync(path)) return false
+    const newest = this.#files.at(-1)
+    if (newest !== undefined && newest.count === 0) this.#files.pop()?.close()
+    else newest?.seal()
+    const name = join(this.#folder, `${txidText(txid)}${SEGMENTS_SUFFIX}`)
+    renameSync(path, name)
+    this.#reserved = 0
+    this.#took = true
+    const file = new LogFile(name, txid)
+    file.takeAsRoom()
+    this.#files.push(file)
+    this.#syncFolder()
+    return true
+  }
+
   /** A new file's name must be on disk before the WAL that could recreate its content is reset. */
   #syncFolder(): void {
     syncDirectory(this.#folder)
+  }
+}
+
+function openReserve(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  } catch (error) {
+    throw storageError(error, `opening ${path}`)
   }
 }

@@ -20,6 +20,13 @@ import { LEASE_HOLDERS_MAX } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { FromStream, Granted, RevocationsWelcome } from '../../shared/protocol/revocations.ts'
 import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
+import {
+  type AuthorityMoment,
+  type AuthorityTime,
+  momentOf,
+  startAuthorityTime,
+  stepAuthorityTime,
+} from './authority-time.ts'
 
 export interface GrantingOptions {
   readonly settings: FreshnessSettings
@@ -53,13 +60,16 @@ export class Granting {
   readonly #options: GrantingOptions
   readonly #reader: ClockReader
   #time: TimeState
+  #authorityTime: AuthorityTime
 
   constructor(options: GrantingOptions) {
     const { settings, clock, entropy, issueClockMs, acceptClock, hasReplicas } = options
     this.#options = options
     this.boot = newBootId(entropy)
     this.#reader = new ClockReader(clock)
-    this.#time = startTime(this.#reader.read(), {
+    const now = this.#reader.read()
+    this.#authorityTime = startAuthorityTime(now, issueClockMs)
+    this.#time = startTime(now, {
       persistedMs: issueClockMs,
       accepted: acceptClock,
       witnessed: hasReplicas,
@@ -80,6 +90,14 @@ export class Granting {
   /** Whether this node knows what time it is. */
   get time(): JudgedTime {
     return judgeTime(this.#time, this.#reader.read())
+  }
+
+  /** What a decision of the authority is stamped with, and judged by. */
+  get moment(): AuthorityMoment {
+    const now = this.#reader.read()
+    const time = judgeTime(this.#time, now)
+    this.#authorityTime = stepAuthorityTime(this.#authorityTime, time, now)
+    return momentOf(this.#authorityTime, time, now)
   }
 
   welcome(): Pick<RevocationsWelcome, 'boot' | 'pingMs' | 'boundMs' | 'clockRateError'> {

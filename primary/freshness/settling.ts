@@ -11,7 +11,7 @@ import type { AuthorityState } from '../authority/state.ts'
 export interface SettlingOptions {
   readonly state: () => AuthorityState
   readonly submit: (command: Command) => Promise<unknown>
-  /** Whether writes are taken now. */
+  /** Whether these are taken now. */
   readonly open: () => boolean
   readonly leaseMs: number
   /** Whether the database remembers another configuration; `nudge` writes this one down. */

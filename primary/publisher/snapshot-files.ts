@@ -11,6 +11,7 @@ import { checksumText, txidText } from '../../shared/ids.ts'
 import type { Position } from '../../shared/position.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
 import { readAt } from '../../shared/sqlite/positional-io.ts'
+import type { CommitLog } from '../commit-log/commit-log.ts'
 import { writeSnapshot } from '../commit-log/write-snapshot.ts'
 import { snapshotFields } from '../commit-log/snapshot-fields.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
@@ -24,6 +25,9 @@ export interface SnapshotFilesOptions {
   readonly clock: Pick<Clock, 'wallMs'> & Timers
   /** Whether a replica that has this position can go on from the log. */
   readonly canFollow: (position: Position) => boolean
+  /** The disk is full: no file is begun. */
+  readonly paused: () => boolean
+  readonly onDiskFull: () => void
   /** The pages are not what was written: no snapshot of them may leave this node. */
   readonly onDamaged: (error: MacaroondError) => void
 }
@@ -81,7 +85,8 @@ export class SnapshotFiles {
   }
 
   async #write(): Promise<SnapshotFile> {
-    const { folder, pin, clock } = this.#options
+    const { folder, pin, clock, paused, onDiskFull } = this.#options
+    if (paused()) throw new MacaroondError('disk_full', 'a snapshot waits until the disk of the primary has room')
     const { view, position } = pin()
     const path = join(folder, `${PREFIX}${txidText(position.txid)}${SUFFIX}`)
     let fd: number | undefined
@@ -95,7 +100,9 @@ export class SnapshotFiles {
       return this.#newest
     } catch (error) {
       rmSync(path, { force: true })
-      throw storageError(error, `writing ${path}`)
+      const failure = storageError(error, `writing ${path}`)
+      if (failure.code === 'disk_full') onDiskFull()
+      throw failure
     } finally {
       // Whatever failed: a view that stays keeps SQLite's WAL from being reset.
       view.release()
@@ -109,6 +116,20 @@ export class SnapshotFiles {
     this.#options.onDamaged(error)
     return error
   }
+}
+
+/** Of a primary's database as its log has it. */
+export function snapshotsOf(
+  log: CommitLog,
+  options: Pick<SnapshotFilesOptions, 'folder' | 'clock' | 'onDamaged'>,
+): SnapshotFiles {
+  return new SnapshotFiles({
+    ...options,
+    pin: () => ({ view: log.pin(), position: log.head }),
+    canFollow: ({ txid }) => log.checksumAt(txid) !== undefined,
+    paused: () => log.room.full,
+    onDiskFull: () => log.room.met(),
+  })
 }
 
 /** Opens at once, so that the file may lose its name while it is read. */

@@ -17,6 +17,7 @@ import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { RequestRow } from '../authority/rows.ts'
 import { type AuthorityState, noteNewest, type Org, type RootKey } from '../authority/state.ts'
 import type { KnownRevocations } from '../commit-log/group-writer.ts'
+import { readDueCutOffs } from './due-cut-offs.ts'
 import { readThirdParties } from './third-parties.ts'
 
 /** Few enough to be garbage before the next ones come. */
@@ -38,6 +39,7 @@ export function loadState(
   const { cutOffs } = revocations
   const keys = new Map(readKeys(db, ring, meta.cluster).map((key) => [key.kid, judgedKey(key, cutOffs)]))
   const requests = readRequests(db)
+  const due = readDueCutOffs(db, meta.schema)
   return {
     cluster: meta.cluster,
     epoch: meta.epoch,
@@ -50,6 +52,8 @@ export function loadState(
     newest,
     undo: [],
     requests: new Map(requests.map((row) => [row.id, row])),
+    dueCutOffs: new Map(due.map((row) => [row.seq, row])),
+    dueSeq: due.at(-1)?.seq ?? 0,
     txid: meta.txid,
     requestSeq: requests.at(-1)?.seq ?? 0,
     // A restore may have brought a cut-off from a journal that was ahead of every clock that was found.

@@ -3,7 +3,7 @@ import type { Statement } from 'better-sqlite3'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
-import type { RevocationLogRow, Row } from '../authority/rows.ts'
+import type { DueCutOffRow, RevocationLogRow, Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
 
 const STATEMENTS = {
@@ -27,6 +27,8 @@ const STATEMENTS = {
   configured_replicas: 'INSERT INTO configured_replicas (peer_id, region) VALUES (?, ?)',
   'configured_replicas removed': 'DELETE FROM configured_replicas',
   'meta configured': 'UPDATE meta SET durability = ?, degraded = ?',
+  due_cut_offs: 'INSERT INTO due_cut_offs (seq, kind, org, key, at_ms, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  'due_cut_offs removed': 'DELETE FROM due_cut_offs WHERE seq = ?',
   audit: 'INSERT INTO audit (seq, at_ms, actor, action, org, target, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
 } as const satisfies Readonly<Record<Row['table'], string>>
 
@@ -101,6 +103,10 @@ function valuesOf({ table, row }: Row): unknown[] {
       return []
     case 'meta configured':
       return [row.durability, row.degraded ? 1 : 0]
+    case 'due_cut_offs':
+      return dueValues(row)
+    case 'due_cut_offs removed':
+      return [row.seq]
     case 'audit':
       return [row.seq, row.atMs, row.actor, row.action, row.org, row.target, row.detail, row.hash]
   }
@@ -109,6 +115,10 @@ function valuesOf({ table, row }: Row): unknown[] {
 function revocationValues({ revocation, org, atMs, actor, reason }: RevocationLogRow): unknown[] {
   const { seq, kind, expiresAt } = revocation
   return [seq, kind, org, keyOfRow(revocation), atMs, expiresAt, actor, reason]
+}
+
+function dueValues({ seq, cutOff, atMs, actor, reason }: DueCutOffRow): unknown[] {
+  return [seq, cutOff.kind, cutOff.org, keyOfRow({ ...cutOff, seq, expiresAt: 0 }), atMs, actor, reason]
 }
 
 /** kid and nonce of each, one behind the other, as in the identifier. */

@@ -1,5 +1,5 @@
 /** The group writer's transactions on the real database. */
-import type { Clock, Entropy } from '../../shared/clock.ts'
+import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { isBusy, sqliteError, storageError } from '../../shared/sqlite/storage-errors.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -9,10 +9,17 @@ import { loadState } from './load-state.ts'
 import { migrate, needsMigration } from './migrate.ts'
 import { RowWriter } from './row-writer.ts'
 
+export interface TransactionOptions {
+  readonly ring: readonly Kek[]
+  readonly entropy: Entropy
+  /** The authority's time. */
+  readonly stampMs: () => number
+}
+
 /** `onFatal`: after such an error it is unknown what is in the database; only a restart finds out. */
 export function transactionsOn(
   log: CommitLog,
-  { ring, entropy, clock }: { readonly ring: readonly Kek[]; readonly entropy: Entropy; readonly clock: Clock },
+  { ring, entropy, stampMs }: TransactionOptions,
   onFatal: (error: unknown) => void,
 ): TransactionPort {
   const { db } = log
@@ -33,7 +40,7 @@ export function transactionsOn(
     migrate: () => {
       if (!needsMigration(db)) return false
       guarded('starting a transaction', () => begin.run())
-      guarded('migrating the database', () => migrate(db, clock.wallMs()))
+      guarded('migrating the database', () => migrate(db, stampMs()))
       commitOrStop(() => commit.run(), db.name, onFatal)
       captureOrStop(log, onFatal)
       return true

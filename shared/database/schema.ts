@@ -75,7 +75,8 @@ CREATE TABLE unsigned_revocations (
   columns TEXT NOT NULL
 ) STRICT;
 
--- Cut-offs that were asked for while the primary doubted its clock: each is appended again once its time is believed.
+-- Cut-offs that were asked for while the primary doubted its clock: each is appended again once its time is believed. What
+-- stands in key is as in revocations, with the time 0 for the moment it was asked for.
 CREATE TABLE due_cut_offs (
   seq INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -179,7 +180,7 @@ CREATE TABLE service_tokens (
   at_ms INTEGER NOT NULL
 ) STRICT;
 
--- What was answered under the ids of requests, oldest first; leaves as a leading range after a day.
+-- What was answered under the ids of requests, oldest first; leaves as a leading range once there are too many.
 CREATE TABLE requests (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,

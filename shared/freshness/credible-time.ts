@@ -111,7 +111,7 @@ function peersAgree({ heard }: TimeState, now: ClockReading): boolean {
 }
 
 /** What the clocks say that nobody can set. */
-function progressMs(from: ClockReading, to: ClockReading): number {
+export function progressMs(from: ClockReading, to: ClockReading): number {
   return Math.max(0, to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs)
 }
 

@@ -15,7 +15,7 @@ export interface RevokeCommon {
   readonly reason: string
   readonly wait: RevokeWait
   /**
-   * Chosen by the caller, at most 64 characters. What was carried out under it answers again as it did, for a day at least
+   * Chosen by the caller, at most 64 characters. What was carried out under it answers again as it did,
    * unless 10,000 requests came after it; another content under it is a conflict.
    */
   readonly requestId?: string | undefined
@@ -102,16 +102,24 @@ export interface TokenRevoked extends Revoked {
   readonly matched: 'recorded' | 'unrecorded'
 }
 
-export interface SubjectRevoked extends Revoked {
+interface CutOff extends Revoked {
+  /** What was issued up to then is revoked, unix milliseconds. */
+  readonly untilMs: number
+  /**
+   * The primary does not believe its clock: this reaches the last token that it minted itself. It extends it to the moment of
+   * the request, or to the one that was named, once it believes its clock again, and before it mints anything.
+   */
+  readonly clockInDoubt?: true
+}
+
+export interface SubjectRevoked extends CutOff {
   readonly kind: 'subject'
   readonly subject: string
-  readonly untilMs: number
   readonly tokens: TokensOnRecord
 }
 
-export interface OrgRevoked extends Revoked {
+export interface OrgRevoked extends CutOff {
   readonly kind: 'org'
-  readonly untilMs: number
   readonly tokens: TokensOnRecord
 }
 

@@ -66,6 +66,7 @@ export interface PrimaryStatus {
   readonly durability: DurabilityStatus
   readonly log: { readonly first: number; readonly last: number; readonly bytes: number }
   readonly walFrames: number
+  readonly disk: DiskStatus
   /** The authority's public key, 64 hex digits: what its archive is checked with. */
   readonly authorityKey: string
   /** Null where nothing is archived. */
@@ -74,6 +75,15 @@ export interface PrimaryStatus {
   readonly alarms: readonly Alarm[]
   readonly linesDropped: OutputDrops
   readonly replicas: readonly ReplicaLink[]
+}
+
+/** Of the volume of `data`. */
+export interface DiskStatus {
+  /** Only what revokes, and what leases wait for, is written. */
+  readonly full: boolean
+  /** Kept for that, and how much of it is there. */
+  readonly reserveBytes: number
+  readonly leftBytes: number
 }
 
 export interface DurabilityStatus {
@@ -90,7 +100,7 @@ export interface DurabilityStatus {
 export interface PrimaryFreshness {
   /** The published bound B: within it a revocation binds everywhere. */
   readonly boundMs: number
-  /** How long the leases are that it grants. */
+  /** How long the leases are that it grants; 0 while it grants none. */
   readonly leaseMs: number
   /** False while not every replica has joined this epoch: no revocation is acknowledged. */
   readonly settled: boolean

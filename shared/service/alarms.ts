@@ -72,6 +72,11 @@ const KINDS = {
     summary: 'the disk is full',
     action: 'make room on the volume of `data`; it goes on by itself',
   },
+  disk_reserve_low: {
+    severity: 'critical',
+    summary: 'more than half of the room that the primary keeps for revocations on a full disk is used',
+    action: 'make room on the volume of `data` now: once the reserve is used up every region becomes unavailable',
+  },
   drill_failed: {
     severity: 'critical',
     summary: 'a drill did not restore what was committed',
@@ -130,6 +135,13 @@ const KINDS = {
     severity: 'critical',
     summary: 'a replica contradicts this primary and is refused',
     action: 'find out which of the two has the true history (RUNBOOK, "A replica refuses its primary")',
+  },
+  revocations_blocked: {
+    severity: 'critical',
+    summary:
+      'no revocation can be written, so no lease is granted and every region becomes unavailable within the bound',
+    action:
+      'make room on the volume of `data`, or end the program that holds a lock on the database; it goes on by itself',
   },
   revocation_unknown: {
     severity: 'critical',

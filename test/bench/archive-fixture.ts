@@ -53,6 +53,9 @@ export class ArchivedDatabase {
       keepBytes: 1_000_000_000,
       cluster: CLUSTER,
       clock: systemClock,
+      entropy: systemEntropy,
+      stampMs: systemClock.wallMs,
+      reserveBytes: 0,
       initialize: (db) => {
         if (isEmptyDatabase(db))
           createDatabase(db, { cluster: CLUSTER, kek: KEK, clock: systemClock, entropy: systemEntropy })

@@ -7,7 +7,7 @@ import { pageOf } from './page.ts'
 import { PROMISES } from './promises.ts'
 
 const S_PROMISES = 13
-const V_PROMISES = 7
+const V_PROMISES = 9
 const names = (letter: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `${letter}${index + 1}`)
 

@@ -248,6 +248,18 @@ export const PROMISES: readonly Promised[] = [
     ],
   },
   {
+    name: 'V8',
+    says: 'whoever grants leases takes revocations: a doubted clock and a full disk leave revoking, and where even that cannot be done, leases end',
+    rule: 'V8',
+    proofs: [
+      proof('primary/authority/doubt'),
+      proof('primary/freshness/obstacle'),
+      proof('integration/cluster/doubt', 'with its clock an hour ahead a primary revokes'),
+      proof('integration/cluster/disk-reserve', 'revocations go on while the disk is full'),
+      proof('integration/cluster/doubt', 'a foreign write lock'),
+    ],
+  },
+  {
     name: 'V9',
     says: 'a log that is full or that nobody reads, standard output and metrics stop no node: lines are dropped and counted',
     proofs: [

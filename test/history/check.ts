@@ -14,7 +14,7 @@ export interface Bounds {
   readonly surelyLeasedMs: number
 }
 
-export type Rule = 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'S6' | 'S7' | 'S12'
+export type Rule = 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'S6' | 'S7' | 'S12' | 'V8'
 
 export interface Violation {
   readonly rule: Rule

@@ -35,6 +35,7 @@ const STATUS: PrimaryStatus = {
   durability: { revocations: 'replica', degraded: true, degradedSinceMs: null, degradedAnswers: 4 },
   log: { first: 1, last: 31, bytes: 900 },
   walFrames: 5,
+  disk: { full: false, reserveBytes: 16_000_000, leftBytes: 16_000_000 },
   authorityKey: '00',
   archive: null,
   replicas: [],

@@ -112,7 +112,8 @@ const shareOfWrite = target?.share ?? 0.5
 const wrapped = {
   openSync: (path: fs.PathLike, flags: fs.OpenMode = 'r', mode?: fs.Mode): number => {
     const name = String(path)
-    const creates = typeof flags === 'string' && flags.startsWith('a') && !fs.existsSync(name)
+    const mayCreate = typeof flags === 'number' ? (flags & fs.constants.O_CREAT) !== 0 : flags.startsWith('a')
+    const creates = mayCreate && !fs.existsSync(name)
     const fd = at(creates ? pointOf('create', name) : undefined, () => openSync(path, flags, mode))
     paths.set(fd, name)
     incoming ||= name.endsWith('/snapshot.incoming')

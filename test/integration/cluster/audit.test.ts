@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
-import { systemClock } from '../../../shared/clock.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { AUDIT_SLICE_ROWS, auditProblem } from '../../../shared/database/audit-chain.ts'
 import { type Connection, openReader, openWriter } from '../../../shared/sqlite/connection.ts'
 import { nextAuditRow } from '../../../primary/authority/audit.ts'
@@ -22,6 +22,9 @@ function commit(folder: string, sql: string): void {
     keepBytes: 100_000_000,
     cluster: CLUSTER,
     clock: systemClock,
+    entropy: systemEntropy,
+    stampMs: systemClock.wallMs,
+    reserveBytes: 0,
     initialize: () => undefined,
     onCommitted: () => undefined,
     onGap: () => undefined,

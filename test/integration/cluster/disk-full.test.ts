@@ -42,8 +42,9 @@ const SMALL_WAL = { checkpoint: { pages: 100 } }
 /** On the data volume enough for a WAL that is due for a checkpoint, and not for what the checkpoint adds to the database. */
 const ROOM_BYTES = { data: 600_000, log: 150_000 }
 
-/** What the database has no room for was not done; what the log has no room for is committed already. */
+/** Without a reserve: what the database has no room for was not done; what the log has no room for is committed already. */
 const REFUSED_WITH = { data: 'disk_full', log: 'outcome_unknown' }
+const NO_RESERVE = { disk: { reserve_mb: 0 } }
 
 for (const full of ['data', 'log'] as const) {
   test.skipIf(!canMount)(
@@ -51,7 +52,7 @@ for (const full of ['data', 'log'] as const) {
     async () => {
       const folder = join(scratch(), 'primary')
       const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'), VOLUME_BYTES)
-      const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
+      const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL, ...NO_RESERVE } })
       const signer = await cluster.signer()
       const verifier = await cluster.verifier()
       await signer.createOrg('acme')
@@ -87,7 +88,7 @@ for (const full of ['data', 'log'] as const) {
     async () => {
       const folder = join(scratch(), 'primary')
       const volume = smallVolume(full === 'data' ? folder : join(folder, 'log'), VOLUME_BYTES)
-      const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL } })
+      const cluster = await Cluster.start({ primary: { data: folder, ...SMALL_WAL, ...NO_RESERVE } })
       const signer = await cluster.signer()
       await signer.createOrg('acme')
       const free = fill(volume, ROOM_BYTES[full])

@@ -61,7 +61,8 @@ function flipByte(path: string, offset: number): void {
 
 function newestLogFile(cluster: Cluster): string {
   const folder = join(cluster.primaryFolder, 'log')
-  return join(folder, readdirSync(folder).toSorted().at(-1) ?? '')
+  const names = readdirSync(folder).filter((name) => name.endsWith('.segments'))
+  return join(folder, names.toSorted().at(-1) ?? '')
 }
 
 const LOG_HEADER_BYTES = 12

@@ -19,6 +19,7 @@ import type { JsonObject } from '../../../shared/channel/json.ts'
 import { RpcClient } from '../../../shared/channel/rpc-client.ts'
 import { checkConfig } from '../../../shared/config/read-config.ts'
 import type { PeerEntry } from '../../../shared/config/node-config.ts'
+import type { Host } from '../../../shared/host.ts'
 import { silentLog } from '../../../shared/log.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../../shared/protocol/status.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
@@ -71,6 +72,8 @@ export interface ClusterOptions {
   readonly regions?: readonly ('fra' | 'sin')[]
   readonly primary?: Partial<PrimaryConfig>
   readonly replica?: Partial<ReplicaConfig>
+  /** The primary's. */
+  readonly host?: Host
 }
 
 export class Cluster {
@@ -143,6 +146,8 @@ export class Cluster {
       peers: this.peers,
       // An archive is a witness of its own: what replicas alone bring about shows without one.
       archive: { enabled: false },
+      // As a cluster is made for each test.
+      disk: { reserve_mb: 0.5 },
       ...this.#options.primary,
     }
     return checkConfig('primary.toml', config, primaryConfig)
@@ -151,7 +156,9 @@ export class Cluster {
   async startPrimary(changes: Partial<PrimaryConfig> = {}): Promise<Primary> {
     const config = { ...this.primaryConfig(), ...changes }
     const reread = (): PrimaryConfig => ({ ...config, peers: this.peers })
-    const options = { config, identity: identityOf('primary'), ...this.keks, log: silentLog, reread }
+    const { host } = this.#options
+    const machine = host === undefined ? {} : { host }
+    const options = { config, identity: identityOf('primary'), ...this.keks, log: silentLog, reread, ...machine }
     this.#primary = await Primary.start(options)
     this.#address = this.#primary.address
     for (const proxy of this.#proxies.values()) proxy.aim(this.#address)

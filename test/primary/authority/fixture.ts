@@ -41,6 +41,8 @@ export function freshState(): AuthorityState {
     newest: new Map(),
     undo: [],
     requests: new Map(),
+    dueCutOffs: new Map(),
+    dueSeq: 0,
     issue: resumeNonces(0),
     txid: txid(1),
     requestSeq: 0,
@@ -62,9 +64,14 @@ export class Authority {
   /** How far the wall clock was set back behind the time that is believed. */
   setBackMs = 0
 
+  /** While the clock is in doubt it shows another time by so much, and the authority goes on by its own. */
+  doubtedByMs: number | undefined
+
   do(command: Command): Outcome {
-    const believed = { earliestMs: this.nowMs, latestMs: this.nowMs + this.setBackMs }
-    const moment: Moment = { wallMs: this.nowMs, believed, entropy: this.entropy, ring: this.ring }
+    const { nowMs, setBackMs, doubtedByMs } = this
+    const believed = doubtedByMs === undefined ? { earliestMs: nowMs, latestMs: nowMs + setBackMs } : undefined
+    const times = { nowMs, steadyMs: nowMs, wallMs: nowMs + (doubtedByMs ?? 0), believed }
+    const moment: Moment = { ...times, entropy: this.entropy, ring: this.ring }
     const outcome = step(this.state, command, moment)
     this.rows.push(...outcome.rows)
     return outcome

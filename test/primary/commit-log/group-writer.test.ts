@@ -2,7 +2,12 @@ import { expect, test } from 'vitest'
 import type { Command, Minted } from '../../../primary/authority/commands.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
-import { GroupWriter, type KnownRevocations, type TransactionPort } from '../../../primary/commit-log/group-writer.ts'
+import {
+  type Attempt,
+  GroupWriter,
+  type KnownRevocations,
+  type TransactionPort,
+} from '../../../primary/commit-log/group-writer.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -65,6 +70,8 @@ interface Bench {
   readonly writer: GroupWriter
   readonly fatal: unknown[]
   gate: MacaroondError | undefined
+  doubted: boolean
+  readonly attempts: Attempt[]
 }
 
 /** `tickMs`: by how much every look at the monotonic clock moves it on. */
@@ -72,17 +79,23 @@ function bench(tickMs = 0, due?: (state: AuthorityState) => Command | undefined)
   const port = new MemoryPort()
   const fatal: unknown[] = []
   let monotonicMs = 0
-  const parts: { gate: MacaroondError | undefined } = { gate: undefined }
+  const parts = { gate: undefined as MacaroondError | undefined, doubted: false, attempts: [] as Attempt[] }
   const writer = new GroupWriter({
     port,
     clock: { ...systemClock, wallMs: () => NOW_MS, monotonicMs: () => (monotonicMs += tickMs) },
-    believed: () => ({ earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 }),
+    moment: () => ({
+      nowMs: NOW_MS,
+      steadyMs: NOW_MS,
+      wallMs: NOW_MS,
+      believed: parts.doubted ? undefined : { earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 },
+    }),
     entropy: countingEntropy(),
     ring: [KEK],
     ...(due === undefined ? {} : { due }),
     gate: () => {
       if (parts.gate !== undefined) throw parts.gate
     },
+    onAttempt: (attempt) => parts.attempts.push(attempt),
     onFatal: (error) => fatal.push(error),
   })
   return Object.assign(parts, { port, writer, fatal })

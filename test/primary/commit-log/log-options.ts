@@ -15,6 +15,9 @@ export function logOptions(folder: string): CommitLogOptions {
     keepBytes: 1e9,
     cluster: 'test',
     clock: systemClock,
+    entropy: systemEntropy,
+    stampMs: systemClock.wallMs,
+    reserveBytes: 100_000,
     initialize: (db) => {
       if (isEmptyDatabase(db)) createDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
     },

@@ -21,6 +21,8 @@ test('a snapshot whose file cannot be made lets go of the database, so that its 
     pin: () => ({ view: log.pin(), position: log.head }),
     clock: systemClock,
     canFollow: () => true,
+    paused: () => false,
+    onDiskFull: () => undefined,
     onDamaged: (error) => expect.unreachable(error.message),
   })
   rmSync(folder, { recursive: true })

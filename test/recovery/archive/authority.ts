@@ -220,6 +220,9 @@ export class Authority {
       keepBytes: 100_000_000,
       cluster: CLUSTER,
       clock: this.#clock,
+      entropy: systemEntropy,
+      stampMs: this.#clock.wallMs,
+      reserveBytes: 0,
       initialize: (db) => {
         if (isEmptyDatabase(db)) {
           createDatabase(db, { cluster: CLUSTER, kek: RING[0]!, clock: this.#clock, entropy: systemEntropy })

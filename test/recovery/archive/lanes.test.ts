@@ -64,6 +64,8 @@ class Scene {
       alarm: () => undefined,
       onDrilled: () => undefined,
       onClaimed: () => undefined,
+      paused: () => false,
+      onDiskFull: () => undefined,
       onFatal: (error) => {
         throw error
       },

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Command, Minted, ThirdPartyAdded } from '../../../primary/authority/commands.ts'
 import { step } from '../../../primary/authority/step.ts'
+import type { AuthorityMoment } from '../../../primary/freshness/authority-time.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { thirdPartyContext } from '../../../primary/authority/kek.ts'
 import { newestOf } from '../../../primary/authority/state.ts'
@@ -39,6 +40,11 @@ function database(): Connection {
   return db
 }
 
+function momentNow(): AuthorityMoment {
+  const nowMs = Date.now()
+  return { nowMs, steadyMs: nowMs, wallMs: nowMs, believed: { earliestMs: nowMs, latestMs: nowMs } }
+}
+
 /** Runs commands in one transaction, as the group writer does. */
 function run(db: Connection, commands: readonly Command[]): ReturnType<typeof step>['answer'][] {
   const state = loadState(db, [KEK], systemEntropy)
@@ -46,8 +52,7 @@ function run(db: Connection, commands: readonly Command[]): ReturnType<typeof st
   return db.transaction(() => {
     const answers = commands.map((command) => {
       const outcome = step(state, command, {
-        wallMs: Date.now(),
-        believed: { earliestMs: Date.now(), latestMs: Date.now() },
+        ...momentNow(),
         entropy: systemEntropy,
         ring: [KEK],
       })
@@ -323,9 +328,8 @@ test('rotating the key-encryption key seals everything again, and the old one op
     const state = loadState(db, [other(), KEK], systemEntropy)
     const rows = new RowWriter(db)
     const command = { kind: 'kek.rotate', actor: ACTOR } as const
-    const believed = { earliestMs: Date.now(), latestMs: Date.now() }
     const ring = [other(), KEK]
-    const outcome = step(state, command, { wallMs: Date.now(), believed, entropy: systemEntropy, ring })
+    const outcome = step(state, command, { ...momentNow(), entropy: systemEntropy, ring })
     for (const row of outcome.rows) rows.write(row)
     rows.bump(state)
     return outcome.answer

@@ -1,0 +1,139 @@
+/**
+ * Watches what a primary may suffer by itself: a clock that it does not believe, a full disk, a database that takes no
+ * revocation. The beginning and the end of each are written into the audit, as soon as that can be written. While no revocation can be, no lease is granted (V8); the note that could not be written is the one that is
+ * tried again, so writing it is the proof that revocations are taken.
+ */
+import type { Clock } from '../shared/clock.ts'
+import { MacaroondError, reportOf } from '../shared/errors.ts'
+import type { Log } from '../shared/log.ts'
+import type { Command, NoteAction } from './authority/commands.ts'
+import type { CommitLog } from './commit-log/commit-log.ts'
+import { isDiskFull } from './commit-log/disk-room.ts'
+import type { Attempt, GroupWriter } from './commit-log/group-writer.ts'
+import type { Granting } from './freshness/granting.ts'
+import { endsLeases, type Obstacle, stepObstacle } from './freshness/obstacle.ts'
+
+type Note = Extract<Command, { kind: 'audit.note' }>
+
+export interface ObstaclesOptions {
+  readonly commitLog: Pick<CommitLog, 'room' | 'canBegin' | 'stalled'>
+  readonly granting: Pick<Granting, 'time' | 'moment' | 'boundMs'>
+  readonly writer: Pick<GroupWriter, 'submit' | 'appendDue'>
+  readonly takesNotes: () => boolean
+  /** One of them has begun or ended. */
+  readonly onChange: () => void
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly log: Log
+}
+
+interface Condition {
+  readonly begins: NoteAction
+  readonly ends: NoteAction
+  /** Why it is so, if it is. */
+  readonly why: () => string | undefined
+}
+
+const ACTOR = { text: 'primary' } as const
+/** Of those that wait: the oldest go, and the log has them all. */
+const NOTES_MAX = 64
+
+export class Obstacles {
+  readonly #options: ObstaclesOptions
+  readonly #conditions: readonly Condition[]
+  /** Since when what lasts does, in the authority's time. */
+  readonly #since = new Map<Condition, number>()
+  readonly #notes: Note[] = []
+  #obstacle: Obstacle | undefined
+  #writing = false
+
+  constructor(options: ObstaclesOptions) {
+    this.#options = options
+    this.#conditions = [
+      { begins: 'clock.doubted', ends: 'clock.believed', why: () => this.#doubt() },
+      { begins: 'disk.full', ends: 'disk.free', why: () => this.#full() },
+      { begins: 'revocations.blocked', ends: 'revocations.taken', why: () => this.blockedBy },
+    ]
+  }
+
+  /** Why no revocation can be written, for a reason of this primary's own: no lease is to be granted. */
+  get blockedBy(): string | undefined {
+    const { commitLog, granting, clock } = this.#options
+    if (commitLog.stalled) return 'the last transaction does not fit into the segment log'
+    if (commitLog.room.spent) return 'the disk is full and its reserve is used up'
+    return endsLeases(this.#obstacle, clock.monotonicMs(), granting.boundMs) ? this.#obstacle?.message : undefined
+  }
+
+  /** What came of a transaction. */
+  attempted({ error, pressing }: Attempt): void {
+    if (isDiskFull(error)) this.#options.commitLog.room.met()
+    if (error === undefined) this.#step({ kind: 'taken' })
+    else if (isLocked(error)) this.#step({ kind: 'locked' })
+    else if (pressing) this.#step({ kind: 'failed', message: reportOf(error).message })
+    this.#tell()
+  }
+
+  /** About once a second. */
+  look(): void {
+    const { commitLog, granting, writer, takesNotes } = this.#options
+    if (this.#obstacle?.kind !== 'storage') this.#step({ kind: commitLog.canBegin() ? 'taken' : 'locked' })
+    this.#tell()
+    if (granting.time.credible) writer.appendDue()
+    const [note] = this.#notes
+    if (note === undefined || this.#writing || !takesNotes()) return
+    this.#writing = true
+    void this.#write(note).finally(() => (this.#writing = false))
+  }
+
+  #step(event: Parameters<typeof stepObstacle>[1]): void {
+    this.#obstacle = stepObstacle(this.#obstacle, event, this.#options.clock.monotonicMs())
+  }
+
+  #doubt(): string | undefined {
+    const { time } = this.#options.granting
+    return time.credible ? undefined : time.message
+  }
+
+  #full(): string | undefined {
+    return this.#options.commitLog.room.full ? '' : undefined
+  }
+
+  #tell(): void {
+    const { granting, onChange } = this.#options
+    const { nowMs } = granting.moment
+    let changed = false
+    for (const condition of this.#conditions) {
+      const why = condition.why()
+      const sinceMs = this.#since.get(condition)
+      if ((why === undefined) === (sinceMs === undefined)) continue
+      changed = true
+      if (sinceMs === undefined) {
+        this.#since.set(condition, nowMs)
+        this.#note(condition.begins, { why: why ?? '', sinceMs: nowMs })
+      } else {
+        this.#since.delete(condition)
+        this.#note(condition.ends, { sinceMs, untilMs: nowMs })
+      }
+    }
+    if (changed) onChange()
+  }
+
+  #note(action: NoteAction, detail: Note['detail']): void {
+    this.#notes.push({ kind: 'audit.note', actor: ACTOR, action, detail })
+    if (this.#notes.length > NOTES_MAX) this.#notes.shift()
+  }
+
+  async #write(note: Note): Promise<void> {
+    const { writer, log } = this.#options
+    try {
+      await writer.submit(note)
+      this.#notes.splice(this.#notes.indexOf(note), 1)
+    } catch (error) {
+      log.debug({ action: note.action, error: reportOf(error) }, 'this is not in the audit yet')
+    }
+  }
+}
+
+/** As `transactions.ts` says it. */
+function isLocked(error: unknown): boolean {
+  return error instanceof MacaroondError && error.code === 'overloaded'
+}

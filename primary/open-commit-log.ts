@@ -1,0 +1,45 @@
+/** The commit log of a primary's data folder; makes its database where there is none. */
+import { join } from 'node:path'
+import { readSigningKeyFile } from '../shared/database/signing-key-file.ts'
+import type { Host } from '../shared/host.ts'
+import type { AlarmBoard } from '../shared/service/alarm-board.ts'
+import { CommitLog } from './commit-log/commit-log.ts'
+import type { PrimaryOptions } from './options.ts'
+import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
+
+const BYTES_A_MEGABYTE = 1_000_000
+
+export interface OpenCommitLogOptions extends Pick<PrimaryOptions, 'config' | 'kek' | 'previousKeks' | 'log'> {
+  readonly host: Pick<Host, 'clock' | 'entropy'>
+  readonly alarms: Pick<AlarmBoard, 'set'>
+  /** The authority's time; asked only after the database was opened. */
+  readonly stampMs: () => number
+  readonly onCommitted: () => void
+}
+
+export function openCommitLog(options: OpenCommitLogOptions): CommitLog {
+  const { config, kek, previousKeks = [], log, alarms, stampMs, onCommitted } = options
+  const { clock, entropy } = options.host
+  const { cluster } = config
+  return new CommitLog({
+    database: join(config.data, 'macaroond.db'),
+    logFolder: join(config.data, 'log'),
+    keepBytes: config.segments.keep_bytes,
+    reserveBytes: Math.round(config.disk.reserve_mb * BYTES_A_MEGABYTE),
+    cluster,
+    clock,
+    entropy,
+    stampMs,
+    initialize: (db) => {
+      if (!isEmptyDatabase(db)) return
+      log.info({ cluster }, 'creating a new database')
+      const { signing_key: file } = config
+      const signingSeed = file === undefined ? undefined : readSigningKeyFile(file, cluster, [kek, ...previousKeks])
+      createDatabase(db, { cluster, kek, clock, entropy, signingSeed })
+    },
+    onCommitted,
+    onGap: (gap) =>
+      log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
+    onDamagedLog: (error) => alarms.set('log_damaged', error.message),
+  })
+}

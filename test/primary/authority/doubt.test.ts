@@ -1,0 +1,131 @@
+/** What the authority does while it does not believe its clock (V8): it revokes, by the time it knows, and mints nothing. */
+import { expect, test } from 'vitest'
+import { type Command, type Minted, PRESSING } from '../../../primary/authority/commands.ts'
+import type { OrgRevoked } from '../../../shared/protocol/revoke.ts'
+import { parseTokenId } from '../../../shared/ids.ts'
+import { nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { tablesOf } from '../../../primary/authority/state.ts'
+import { ACTOR, Authority } from './fixture.ts'
+
+const HOUR_MS = 3_600_000
+const NO_TOKENS = { count: 0, complete: true }
+
+const revokeOrg = (untilMs?: number): Command => ({
+  kind: 'issued.revoke',
+  actor: ACTOR,
+  org: 'acme',
+  subject: undefined,
+  untilMs,
+  reason: 'doubt',
+  tokens: NO_TOKENS,
+})
+
+const again = (seq: number): Command => ({ kind: 'cut-off.again', actor: ACTOR, seq })
+
+function codeOf(work: () => unknown): string {
+  try {
+    work()
+    return 'done'
+  } catch (error) {
+    return error instanceof MacaroondError ? error.code : String(error)
+  }
+}
+
+/** An authority that has minted, and then doubts its clock, which is an hour ahead. */
+function doubting(): { readonly authority: Authority; readonly minted: Minted } {
+  const authority = new Authority()
+  authority.createOrg('acme')
+  const minted = authority.mint().answer as Minted
+  authority.nowMs += 60_000
+  authority.doubtedByMs = HOUR_MS
+  return { authority, minted }
+}
+
+function isRevoked(authority: Authority, { kid, nonce }: ReturnType<typeof parseTokenId>): boolean {
+  return tablesOf(authority.state).cutOffs.fallen({ kid, nonce }, 'acme', undefined) === 'revoked'
+}
+
+test('a cut-off in doubt reaches the last token that was minted, not what the clock says, and says so', () => {
+  const { authority, minted } = doubting()
+  const answer = authority.do(revokeOrg()).answer as OrgRevoked
+  expect(answer).toMatchObject({ untilMs: minted.issuedAtMs, clockInDoubt: true, already: false })
+  expect(isRevoked(authority, parseTokenId(minted.id))).toBe(true)
+  expect(authority.state.issue.lastMs).toBe(minted.issuedAtMs)
+})
+
+test('once time is believed it is appended again up to the moment it was asked for, before anything is minted', () => {
+  const { authority } = doubting()
+  const askedMs = authority.nowMs
+  authority.do(revokeOrg())
+  authority.nowMs += 5_000
+  authority.doubtedByMs = undefined
+  expect(codeOf(() => authority.mint())).toBe('overloaded')
+  const { rows } = authority.do(again(1))
+  expect(rows).toContainEqual({ table: 'due_cut_offs removed', row: { seq: 1 } })
+  expect(
+    authority.state.revocations.cutOffs.reach({ kind: 'org', org: 'acme', seq: 0, untilMs: 0, expiresAt: 0 }),
+  ).toBe(askedMs)
+  const later = authority.mint().answer as Minted
+  expect(isRevoked(authority, parseTokenId(later.id))).toBe(false)
+  expect(nonceTimeMs(parseTokenId(later.id).nonce)).toBeGreaterThan(askedMs)
+})
+
+test('what was asked for by name reaches no further than that, and not beyond the moment it was asked for', () => {
+  const { authority, minted } = doubting()
+  const askedMs = authority.nowMs
+  const past = authority.do(revokeOrg(minted.issuedAtMs - 1)).answer as OrgRevoked
+  expect([past.untilMs, past.clockInDoubt]).toEqual([minted.issuedAtMs - 1, undefined])
+  authority.do(revokeOrg(askedMs - 10_000))
+  authority.do(revokeOrg(askedMs + HOUR_MS))
+  authority.doubtedByMs = undefined
+  authority.nowMs += 1_000
+  const reaches = [1, 2].map((seq) => {
+    authority.do(again(seq))
+    return authority.state.revocations.cutOffs.latestMs
+  })
+  expect(reaches).toEqual([askedMs - 10_000, askedMs])
+})
+
+test('asked for twice it is owed once, for the later moment', () => {
+  const { authority } = doubting()
+  authority.do(revokeOrg())
+  authority.nowMs += 1_000
+  const askedMs = authority.nowMs
+  authority.do(revokeOrg())
+  expect([...authority.state.dueCutOffs.keys()]).toEqual([2])
+  authority.doubtedByMs = undefined
+  authority.do(again(2))
+  expect(authority.state.revocations.cutOffs.latestMs).toBe(askedMs)
+})
+
+test('everything that needs to know the time is refused in doubt, and whatever revokes is not', () => {
+  const { authority, minted } = doubting()
+  const { kid, nonce } = parseTokenId(minted.id)
+  const why = { actor: ACTOR, reason: '', tokens: NO_TOKENS, org: 'acme' }
+  const commands: readonly Command[] = [
+    { kind: 'token.revoke', actor: ACTOR, reason: '', kid, nonce, expiresAt: 0, recorded: true },
+    revokeOrg(),
+    { kind: 'key.retire', kid, ...why },
+    { kind: 'org.disable', ...why },
+    { kind: 'lease.raise', actor: ACTOR, leaseMs: 5_000 },
+    { kind: 'epoch.settle', actor: ACTOR, because: 'test' },
+    { kind: 'audit.note', actor: ACTOR, action: 'clock.doubted', detail: {} },
+  ]
+  expect(commands.every(({ kind }) => PRESSING.has(kind))).toBe(true)
+  expect(codeOf(() => authority.mint())).toBe('clock_implausible')
+  expect(codeOf(() => authority.do({ kind: 'revocations.purge', actor: ACTOR, rows: [], soberMs: 0 }))).toBe(
+    'clock_implausible',
+  )
+  expect(commands.map((command) => codeOf(() => authority.do(command)))).toEqual(commands.map(() => 'done'))
+})
+
+test('the clock’s word is a detail of the audit, and no other row has it', () => {
+  const { authority } = doubting()
+  const { rows } = authority.do(revokeOrg())
+  const wallMs = authority.nowMs + HOUR_MS
+  const details = rows.flatMap(({ table, row }) => (table === 'audit' ? [JSON.parse(row.detail) as object] : []))
+  expect(details).toMatchObject([{ wallMs, clockInDoubt: true }])
+  const rest = rows.map(({ table, row }) => (table === 'audit' ? { ...row, detail: '' } : row))
+  expect(JSON.stringify(rest)).not.toContain(String(wallMs).slice(0, -3))
+})
