@@ -115,6 +115,8 @@ export type SimulatedKind =
   | 'two primaries'
   | 'disk put back'
   | 'asleep'
+  | 'years away'
+  | 'keys changed'
 
 export type FaultKind = SimulatedKind | OnlyReal
 

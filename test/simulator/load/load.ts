@@ -13,6 +13,7 @@ import { ticketTextOf } from '../../shared/macaroon/ticket-of.ts'
 
 /** Longer than any clock is moved: a token of a primary whose clock is slow ends early, as it should. */
 const TTL_SECONDS = 30 * 86_400
+const DAY_SECONDS = 86_400
 const MINT_EVERY_MS = 260
 const REVOKE_EVERY_MS = 340
 const VERIFY_EVERY_MS = 45
@@ -31,6 +32,8 @@ export class Load {
   readonly #stage: Stage
   readonly #random: Random
   readonly #untilMs: number
+  /** Tokens never expire, or within a day. */
+  readonly #mixesLives: boolean
   readonly #shown: ShownToken[] = []
   /** Valid to the end: a cluster that refuses everything would keep every other promise. */
   #lasting: ShownToken | undefined
@@ -41,8 +44,9 @@ export class Load {
   #newest: string | undefined
 
   /** `untilMs`: nothing is minted or revoked after it, unless an operator is at work then. */
-  constructor(stage: Stage, untilMs: number) {
+  constructor(stage: Stage, untilMs: number, { mixesLives = false }: { readonly mixesLives?: boolean } = {}) {
     this.#stage = stage
+    this.#mixesLives = mixesLives
     this.#untilMs = untilMs
     this.#random = randomFor(stage.seed, 'load')
   }
@@ -104,18 +108,19 @@ export class Load {
   }
 
   async #mint(): Promise<void> {
-    const { signer, operator } = this.#stage
+    const { signer, operator, mintsNothing } = this.#stage
+    if (mintsNothing) return
     this.#turn += 1
     const turn = this.#turn
-    const minted = await this.#called('mint', [], () =>
-      signer.mint({ org: ORG, subject: 'somebody', ttlSeconds: TTL_SECONDS }),
-    )
+    const ttlSeconds = this.#mixesLives ? (turn % 2) * DAY_SECONDS : TTL_SECONDS
+    const minted = await this.#called('mint', [], () => signer.mint({ org: ORG, subject: 'somebody', ttlSeconds }))
     const { token, id, position } = minted
     const sinceMs = this.#stage.scheduler.nowMs
     const own = { id, sinceMs, org: ORG }
-    if (this.#lasting === undefined) this.#showWorthless(token, sinceMs)
+    const lasts = this.#lasting === undefined && (!this.#mixesLives || ttlSeconds === 0)
+    if (lasts) this.#showWorthless(token, sinceMs)
     else this.#alive.push({ ...own, text: token })
-    this.#lasting ??= { ...own, text: token }
+    if (lasts) this.#lasting = { ...own, text: token }
     this.#shown.push({ ...own, text: token, position }, { ...own, text: narrowed(token) })
     if (turn % 3 !== 0) return
     const bundle = withLogin(token, operator.host.entropy)

@@ -155,6 +155,16 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     breaks: 'S2',
   },
   {
+    name: 'a replica sweeps by its own time, and saves what is left',
+    file: 'replica/tables/tables.ts',
+    find: `    const nowMs = Math.min(this.#meta?.issueClockMs ?? 0, Math.floor(latestMs))
+    const before = outlivedBefore(nowMs)
+    this.#sweptMs = Math.max(this.#sweptMs, nowMs)`,
+    replace: '    const before = outlivedBefore(Math.floor(latestMs))\n    this.#sweptMs = 0',
+    breaks: 'S1',
+    aim: { kinds: ['years away'] },
+  },
+  {
     name: 'a position that is asked for is not waited for',
     aim: { kinds: [...CUTS.kinds, 'slow link'] },
     file: 'replica/verify/verify-api.ts',

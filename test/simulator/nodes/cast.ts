@@ -11,6 +11,8 @@ export type Region = (typeof REGIONS)[number]
 export const CLUSTER = 'simulated'
 export const ORG = 'acme'
 export const KEK: Kek = kekFromHex('5a'.repeat(32))
+/** What it is rotated to, in some seeds. */
+export const NEXT_KEK: Kek = kekFromHex('a5'.repeat(32))
 
 /** The machine of the services of a region. */
 export function servicesOf(region: Region): string {

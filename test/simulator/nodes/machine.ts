@@ -32,6 +32,9 @@ const JOBS_MS: Readonly<Record<string, number>> = {
   'archive heartbeat': 900,
 }
 
+/** Upkeep of nodes, by chances of its own: what else happens in a seed is the same with it and without. */
+const UPKEEP_MS: Readonly<Record<string, number>> = { sweep: 400, scrub: 900, purge: 600 }
+
 export class Machine {
   readonly name: string
   readonly address: string
@@ -74,12 +77,14 @@ export class Life implements Owner {
       clock: this.#clock(() => random.fraction()),
       entropy,
       transport: world.network.transportOf(this),
-      schedule: ({ name, run, mayRun = () => true }) =>
-        this.#recur(
-          JOBS_MS[name],
+      schedule: ({ name, run, mayRun = () => true }) => {
+        const drawn = name in UPKEEP_MS ? randomFor(world.seed, `${name} of ${machine.name} ${number}`) : random
+        return this.#recur(
+          JOBS_MS[name] ?? UPKEEP_MS[name],
           () => (mayRun() ? run() : Promise.resolve()),
-          () => random.fraction(),
-        ),
+          () => drawn.fraction(),
+        )
+      },
     }
   }
 

@@ -4,6 +4,7 @@ import { Primary } from '../../../primary/node.ts'
 import { Replica } from '../../../replica/node.ts'
 import { assert, reportOf } from '../../../shared/errors.ts'
 import type { Log } from '../../../shared/log.ts'
+import type { Kek } from '../../../shared/sealing.ts'
 import type { Random } from '../../chaos/random.ts'
 import type { ArchiveLink } from '../archive/link.ts'
 import { Volume } from '../disk/volume.ts'
@@ -50,6 +51,8 @@ export class Seat {
   #running: Running | undefined
   #stopping = false
   #held = false
+  /** What the next process is started with; the first one is what a rotation seals with. */
+  ring: readonly [Kek, ...Kek[]] = [KEK]
 
   constructor(options: SeatOptions) {
     this.#options = options
@@ -176,7 +179,8 @@ export class Seat {
 
   #open(data: string, { host }: Life): Promise<Primary | Replica> {
     const { role, machine, freshness, archive, log } = this.#options
-    const common = { identity: identityOf(role === 'primary' ? role : machine.name), kek: KEK, log, host }
+    const [kek, ...previousKeks] = this.ring
+    const common = { identity: identityOf(role === 'primary' ? role : machine.name), kek, previousKeks, log, host }
     if (role === 'primary') {
       const config = primaryConfigIn(data, freshness, archive?.plan)
       const ports = archive === undefined ? {} : { archivePorts: archive.link.portsIn(data, host.clock) }

@@ -84,6 +84,8 @@ export class Stage {
   readonly problems: string[] = []
   /** What an earlier epoch alone knew, and promised nobody. */
   readonly losses: Loss[] = []
+  /** While the clocks are wrong by years. */
+  mintsNothing = false
   /** Works of operators that are not done yet. */
   readonly errands: Set<string> = new Set()
   /** Undefined where nothing is archived. */

@@ -1,13 +1,13 @@
 /** Carries a plan out: each fault from its beginning to its end, with what shows that it bit. */
 import type { FaultEvent } from '../../history/event.ts'
-import { REGIONS, servicesOf } from '../nodes/cast.ts'
+import { KEK, MACHINES, NEXT_KEK, ORG, REGIONS, servicesOf } from '../nodes/cast.ts'
 import { randomFor } from '../time/entropy.ts'
 import type { Seat } from '../nodes/seat.ts'
 import { orProblem, type Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
 import { succeedPrimary } from '../archive/succession.ts'
 import { decide, restoreSomePast } from '../archive/restored.ts'
-import { type PlannedFault, STOPPED_FIRST } from './plan.ts'
+import { EVERYBODY, type PlannedFault, ROTATED, STOPPED_FIRST } from './plan.ts'
 
 /** Nobody's: faults come whatever state the cluster is in. */
 const FATE = { runsFromMs: (nowMs: number): number => nowMs }
@@ -70,6 +70,10 @@ function begin(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[
       return succeed(stage, fault, faults)
     case 'disk put back':
       return putBack(stage, fault)
+    case 'years away':
+      return moveYears(stage, fault)
+    case 'keys changed':
+      return changeKeys(stage, fault)
   }
 }
 
@@ -187,6 +191,50 @@ function moveClock(stage: Stage, { target, amount }: PlannedFault): End {
     clock.move(0)
     return 1
   }
+}
+
+/** In a cluster whose clocks are all wrong alike everybody agrees; once they are right again the nodes are started anew. */
+function moveYears(stage: Stage, { target, amount }: PlannedFault): End | undefined {
+  if (stage.mintsNothing) return undefined
+  const names = target === EVERYBODY ? MACHINES : [target]
+  // A mint in those years would write them down for good.
+  stage.mintsNothing = true
+  for (const name of names) stage.machine(name).clock.move(amount)
+  return () => {
+    stage.mintsNothing = false
+    for (const name of names) stage.machine(name).clock.move(0)
+    for (const name of ['primary', ...REGIONS]) if (target === EVERYBODY || target === name) restart(stage.seat(name))
+    return 1
+  }
+}
+
+/** A node gets another key-encryption key, before the others or after them; and perhaps everything is sealed with it by force. */
+function changeKeys(stage: Stage, { target, amount }: PlannedFault): End | undefined {
+  const seat = stage.seat(target)
+  if (!seat.runs) return undefined
+  const rotates = amount === ROTATED
+  if (rotates) void rotate(stage)
+  return () => {
+    for (const name of rotates ? ['primary', ...REGIONS] : [target]) {
+      const one = stage.seat(name)
+      one.ring = [NEXT_KEK, KEK]
+      restart(one)
+    }
+    return 1
+  }
+}
+
+/** A key of an org too: who lacks the key-encryption key cannot open it. */
+async function rotate({ signer }: Stage): Promise<void> {
+  const ignore = (): undefined => undefined
+  await signer.rotateKek({ force: true }).catch(ignore)
+  await signer.rotateKey(ORG).catch(ignore)
+}
+
+function restart(seat: Seat): void {
+  if (!seat.runs) return
+  seat.kill()
+  seat.start()
 }
 
 const LOOK_MS = 20

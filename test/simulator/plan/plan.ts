@@ -114,6 +114,35 @@ const SUCCESSION_DRAWS: Draws = [
   ],
 ]
 
+const DAY_MS = 86_400_000
+/** What only a token that expired long ago has outlived. */
+const LONGEST_DAYS = 392
+export const EVERYBODY = 'everybody'
+/** Of changed keys: everything is sealed anew as well. */
+export const ROTATED = 1
+
+/** What is done to a whole cluster by hand, in few seeds. */
+const YEARS_DRAWS: Draws = [
+  [
+    'years away',
+    (random, around) => ({
+      target: random.fraction() < 0.6 ? EVERYBODY : nodeOf(random, around),
+      forMs: 600 + forLeases(random, around, 1),
+      amount: Math.round((random.fraction() < 0.2 ? -1 : 1) * (LONGEST_DAYS + 3_000 * random.fraction()) * DAY_MS),
+    }),
+  ],
+]
+const KEY_DRAWS: Draws = [
+  [
+    'keys changed',
+    (random, around) => ({
+      target: nodeOf(random, around),
+      forMs: forLeases(random, around, 1),
+      amount: random.fraction() < 0.4 ? ROTATED : 0,
+    }),
+  ],
+]
+
 const disturb: Draw = (random, around) => ({ target: 'primary', forMs: forLeases(random, around), amount: 0 })
 
 /** What happens to a primary that archives. */
@@ -155,7 +184,12 @@ export interface Aim {
 }
 
 /** In some seeds only. */
-export const RARE_KINDS: readonly SimulatedKind[] = [...SUCCESSION_DRAWS, ...ARCHIVE_DRAWS].map(([kind]) => kind)
+export const RARE_KINDS: readonly SimulatedKind[] = [
+  ...SUCCESSION_DRAWS,
+  ...ARCHIVE_DRAWS,
+  ...YEARS_DRAWS,
+  ...KEY_DRAWS,
+].map(([kind]) => kind)
 export const KINDS: readonly SimulatedKind[] = [...DRAWS.map(([kind]) => kind), ...RARE_KINDS]
 const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
 /** Of all seeds: an archive costs as much as the rest of a cluster. */
@@ -182,13 +216,22 @@ function isSucceeded(seed: number, { kinds }: Aim): boolean {
   return kinds !== undefined || randomFor(seed, 'succession').fraction() < SUCCEEDED
 }
 
+/** By hand: in some of the seeds that have no archive and no succession. */
+function drawByHand(seed: number, { kinds }: Aim): Draws {
+  if (kinds !== undefined) return [...YEARS_DRAWS, ...KEY_DRAWS]
+  const chance = randomFor(seed, 'by hand').fraction()
+  return chance < 0.08 ? YEARS_DRAWS : chance < 0.2 ? KEY_DRAWS : []
+}
+
 export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
   const random = randomFor(seed, 'plan')
   const lengthMs = steps * STEP_MS
   const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
   const archive = drawArchive(seed, aim)
   const succession = isSucceeded(seed, aim) ? SUCCESSION_DRAWS : []
-  const own = archive === undefined ? succession : [...ARCHIVE_DRAWS, ...succession]
+  const byHand =
+    archive === undefined && (aim.kinds !== undefined || succession.length === 0) ? drawByHand(seed, aim) : []
+  const own = archive === undefined ? [...succession, ...byHand] : [...ARCHIVE_DRAWS, ...succession]
   const all = [...DRAWS, ...CUT_DRAWS, ...own, ...own]
   const draws = all.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
   const faults: PlannedFault[] = []
