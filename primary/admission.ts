@@ -1,10 +1,13 @@
 /** Who may open which channel of the primary, and who serves it. */
 import type { Connection } from '../shared/channel/connection.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
+import { listen, type Listener } from '../shared/channel/listen.ts'
 import type { PeerRegistry } from '../shared/channel/peers.ts'
 import { assert, reportOf } from '../shared/errors.ts'
+import type { Host } from '../shared/host.ts'
 import { notAReplica, notHere } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
+import type { PrimaryOptions } from './options.ts'
 import type { Publisher } from './publisher/publisher.ts'
 
 /** A peer that wants to open a channel. */
@@ -28,6 +31,25 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#options = options
+  }
+
+  /** Takes connections from now on. */
+  listen(
+    { config, identity, log }: Pick<PrimaryOptions, 'config' | 'identity' | 'log'>,
+    { clock, transport }: Pick<Host, 'clock' | 'transport'>,
+  ): Promise<Listener> {
+    return listen({
+      address: config.listen,
+      identity,
+      cluster: config.cluster,
+      log,
+      accept: (peer, channel, hello, address) => this.accept({ peer, channel, hello, address }),
+      onConnection: (connection) => this.serve(connection),
+      onRefusal: ({ remotePeer, channel, error }) =>
+        log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
+      clock,
+      transport,
+    })
   }
 
   accept({ peer, channel, hello, address }: Claim): Acceptance {

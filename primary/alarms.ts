@@ -1,5 +1,6 @@
 /** The conditions of a primary that are alarms while they last. */
 import type { AlarmBoard, Case } from '../shared/service/alarm-board.ts'
+import type { Adoption } from './adoption/adoption.ts'
 import type { Archives } from './archiver/archives.ts'
 import type { AuthorityState } from './authority/state.ts'
 import type { DiskRoom } from './commit-log/disk-room.ts'
@@ -15,6 +16,7 @@ export interface PrimaryConditions {
   readonly room: Pick<DiskRoom, 'bytes'>
   readonly granting: Pick<Granting, 'time'>
   readonly durability: Pick<Durability, 'status'>
+  readonly adoption: Pick<Adoption, 'cases'>
   readonly archives: () => Pick<Archives, 'alertsOf'> | undefined
 }
 
@@ -28,7 +30,7 @@ const OF_ARCHIVES = [
 
 export function watchPrimary(
   board: AlarmBoard,
-  { state, gate, obstacles, room, granting, durability, archives }: PrimaryConditions,
+  { state, gate, obstacles, room, granting, durability, adoption, archives }: PrimaryConditions,
 ): void {
   const when = (is: boolean): string | undefined => (is ? '' : undefined)
   board.watch('clock_doubt', () => (granting.time.credible ? undefined : granting.time.message))
@@ -38,6 +40,7 @@ export function watchPrimary(
   board.watch('writes_unconfirmed', () => when(!gate.confirmed))
   board.watch('epoch_unsettled', () => when(state().settledEpoch < state().epoch))
   board.watch('durability_degraded', () => sinceText(durability.status().degradedSinceMs))
+  board.watchEach('denials_waiting', () => adoption.cases)
   board.watchEach('replica_refused', () => gate.refusals)
   board.watchEach('third_party_broken', () => brokenOf(state()))
   for (const code of OF_ARCHIVES) board.watchEach(code, () => archives()?.alertsOf(code) ?? [])

@@ -1,7 +1,7 @@
 /** The primary: its parts, wired. Data flows one way: command → authority → commit log → publisher → channel. */
 import { mkdirSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import { listen, type Listener } from '../shared/channel/listen.ts'
+import type { Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import { readTimelines } from '../shared/database/epochs.ts'
@@ -22,8 +22,8 @@ import { type Calls, openCalls } from './api/open-calls.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import { primaryStatus } from './api/status.ts'
-import type { Command } from './authority/commands.ts'
 import type { Joined } from './commit-log/agreement.ts'
+import { type Adoption, openAdoption } from './adoption/adoption.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
 import { GroupWriter } from './commit-log/group-writer.ts'
 import { Durability } from './durability/durability.ts'
@@ -58,6 +58,7 @@ export class Primary implements Service {
   readonly #publisher: Publisher
   readonly #granting: Granting
   readonly #durability: Durability
+  readonly #adoption: Adoption
   readonly #settling: Settling
   readonly #calls: Calls
   readonly #maintenance: Maintenance
@@ -116,6 +117,7 @@ export class Primary implements Service {
     this.#settling = this.#openSettling(flags)
     this.#publisher = this.#openPublisher(revocations)
     this.#durability = this.#openDurability()
+    this.#adoption = this.#openAdoption()
     this.#calls = this.#openCalls()
     this.#admission = new Admission({
       peers: this.#peers,
@@ -126,28 +128,16 @@ export class Primary implements Service {
 
   static async start(options: PrimaryOptions): Promise<Primary> {
     const primary = new Primary(options)
-    const { config, identity, log } = options
-    const { clock, transport } = primary.#host
     await primary.#startArchiving()
     // With no witness to wait for; only now, because the archive may have said that another primary leads.
     if (primary.#gate.confirmed) primary.#writer.migrate()
-    primary.#listener = await listen({
-      address: config.listen,
-      identity,
-      cluster: config.cluster,
-      log,
-      accept: (peer, channel, hello, address) => primary.#admission.accept({ peer, channel, hello, address }),
-      onConnection: (connection) => primary.#admission.serve(connection),
-      onRefusal: ({ remotePeer, channel, error }) =>
-        log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
-      clock,
-      transport,
-    })
+    primary.#listener = await primary.#admission.listen(options, primary.#host)
     primary.#maintenance.start()
     primary.#purging.start()
     primary.#settling.look()
+    primary.#adoption.start()
     primary.#startAlarms()
-    log.info({ boundMs: primary.#granting.boundMs }, 'revocations bind everywhere within this bound')
+    options.log.info({ boundMs: primary.#granting.boundMs }, 'revocations bind everywhere within this bound')
     return primary
   }
 
@@ -173,6 +163,7 @@ export class Primary implements Service {
     this.#alarms.stop()
     await this.#purging.stop()
     this.#settling.close()
+    this.#adoption.close()
     this.#publisher.close()
     this.#granting.close()
     await this.#listener?.close()
@@ -191,6 +182,7 @@ export class Primary implements Service {
       room: this.#commitLog.room,
       granting: this.#granting,
       durability: this.#durability,
+      adoption: this.#adoption,
       archives: () => this.#archives,
     })
     this.#alarms.start()
@@ -207,7 +199,7 @@ export class Primary implements Service {
       moment: () => this.#granting.moment,
       entropy,
       ring,
-      due: () => this.#configurationDue(),
+      due: () => configurationDue(this.#writer.state.configured, this.#members.replicas, this.#durability),
       gate: (kind) => this.#gate.require(kind),
       onAttempt: (attempt) => this.#obstacles.attempted(attempt),
       onFatal,
@@ -221,6 +213,7 @@ export class Primary implements Service {
       publisher: this.#publisher,
       granting: this.#granting,
       durability: this.#durability,
+      adoption: this.#adoption,
       ring: this.#ring,
       serviceTtlSecondsMax: this.#options.config.tokens.service_token_days * 86_400,
       replicas: () => this.#members.replicas,
@@ -273,6 +266,7 @@ export class Primary implements Service {
       events: {
         joined: (replica, atHead) => this.#joined({ witness: replica, atHead }),
         acknowledged: () => this.#settling.look(),
+        denials: (replica, told) => this.#adoption.told(replica, told),
         refused: (replica, message) => this.#gate.refused(replica, message),
         contradicted: (error) => this.#contradicted(error),
       },
@@ -322,7 +316,8 @@ export class Primary implements Service {
       state: () => this.#writer.state,
       submit: (command) => this.#writer.submit(command),
       open: () => this.#gate.refusal('lease.raise') === undefined,
-      configurationDue: () => this.#configurationDue() !== undefined,
+      configurationDue: () =>
+        configurationDue(this.#writer.state.configured, this.#members.replicas, this.#durability) !== undefined,
       nudge: () => this.#writer.nudge(),
       leaseMs: this.#options.config.freshness.lease_ms,
       // What a replica acknowledged to this process is of this epoch.
@@ -344,8 +339,10 @@ export class Primary implements Service {
     })
   }
 
-  #configurationDue(): Command | undefined {
-    return configurationDue(this.#writer.state.configured, this.#members.replicas, this.#durability)
+  #openAdoption(): Adoption {
+    const open = (): boolean => this.#gate.confirmed && !this.#gate.stopping
+    const own = { db: this.#commitLog.db, writer: this.#writer, clock: this.#host.clock, log: this.#options.log }
+    return openAdoption({ ...own, open, replicas: () => this.#members.replicas })
   }
 
   #archiveAgreed(archived: Txid): void {
@@ -390,6 +387,7 @@ export class Primary implements Service {
       archives: this.#archives,
       granting: this.#granting,
       durability: this.#durability,
+      denials: this.#adoption.counts,
       alarms: this.#alarms.list,
       linesDropped: this.#linesDropped(),
       leaseMs: this.#options.config.freshness.lease_ms,

@@ -5,19 +5,17 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Connection } from '../shared/channel/connection.ts'
 import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
+import { understands } from '../shared/channel/hello.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import { PeerRegistry } from '../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
-import { type Configured, readConfigured } from '../shared/database/configured.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
-import { answerAuditVerify } from '../shared/service/audit-verify.ts'
 import { systemHost, type Host } from '../shared/host.ts'
 import { GUEST_REQUESTS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import { watchOutput, type ProcessOutput } from '../shared/output/process-output.ts'
 import type { OutputDrops } from '../shared/protocol/status.ts'
-import { KNOWS_CONFIGURED } from '../shared/protocol/known-revocations.ts'
 import type { Kek } from '../shared/sealing.ts'
 import { KNOWS_AGE } from '../shared/protocol/verify.ts'
 import { AlarmBoard } from '../shared/service/alarm-board.ts'
@@ -28,7 +26,9 @@ import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
 import { sqliteError } from '../shared/sqlite/storage-errors.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
 import { watchReplica } from './alarms.ts'
+import { adminCalls, type AdminSources } from './admin-calls.ts'
 import type { ReplicaConfig } from './config.ts'
+import { DenialsKeeper } from './denials/keeper.ts'
 import { Feed } from './feed/feed.ts'
 import { RecentRows } from './feed/recent-rows.ts'
 import { Follower } from './follower/follower.ts'
@@ -36,15 +36,16 @@ import { SignedPositionStore } from './follower/signed-position-store.ts'
 import { Freshness } from './freshness/freshness.ts'
 import { LargestLease } from './freshness/largest-lease.ts'
 import { PrimaryLinks } from './primary-links.ts'
-import { knownRevocations } from './revocations/known.ts'
 import { RevocationJournal } from './revocations/journal.ts'
 import { RevocationStream, type RowObserver } from './revocations/stream.ts'
 import { replicaStatus } from './status.ts'
-import { DatabaseCopy } from './store/database-copy.ts'
+import { DatabaseCopy, type DatabaseCopyOptions } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
 import { GuestGate } from './verify/guest-gate.ts'
 import { Upkeep } from './upkeep.ts'
 import { VerifyApi, type VerifyOptions } from './verify/verify-api.ts'
+
+const JOURNAL = 'revocations.journal'
 
 export interface ReplicaOptions {
   readonly config: ReplicaConfig
@@ -71,6 +72,7 @@ export class Replica implements Service {
   readonly #tables: Tables
   readonly #copy: DatabaseCopy
   readonly #journal: RevocationJournal
+  readonly #denials: DenialsKeeper
   readonly #signed: SignedPositionStore
   readonly #follower: Follower
   readonly #stream: RevocationStream
@@ -113,8 +115,10 @@ export class Replica implements Service {
     this.#tables = new Tables({ cluster, ring, entropy, timers: clock, log, savedAt, onRows })
     const onReopened = (source: TableSource | undefined): void => this.#reopened(source)
     const system = { clock, entropy, log }
-    this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened })
-    this.#journal = new RevocationJournal(join(data, 'revocations.journal'))
+    const installing: DatabaseCopyOptions['installing'] = (...install) => this.#denials.around(...install)
+    this.#copy = new DatabaseCopy({ ...system, folder: data, cluster, onReopened, installing })
+    this.#journal = new RevocationJournal(join(data, JOURNAL))
+    this.#denials = this.#openDenials(savedAt)
     this.#signed = new SignedPositionStore(join(data, 'signed-position.json'), { log, timers: clock })
     this.#freshness = new Freshness({
       ...system,
@@ -132,23 +136,7 @@ export class Replica implements Service {
     this.#guestVerify = new VerifyApi(judging)
     this.#follower = this.#openFollower()
     watchReplica(this.#alarms, { links: this.#links, tables: this.#tables, freshness: this.#freshness })
-    this.#upkeep = new Upkeep({
-      config,
-      alarms: this.#alarms,
-      // While the time is in doubt nothing runs.
-      host: {
-        ...host,
-        schedule: whileBelieved(host.schedule, () => this.#freshness.time(this.#freshness.now()).credible),
-      },
-      log,
-      copy: this.#copy,
-      tables: this.#tables,
-      audit: this.#watchAudit(),
-      freshness: this.#freshness,
-      kept: () => this.#journal.rows(),
-      onDamaged: () => this.#follower.damaged(),
-      onFatal: (error) => this.#fail(error),
-    })
+    this.#upkeep = this.#openUpkeep()
   }
 
   static async start(options: ReplicaOptions): Promise<Replica> {
@@ -195,6 +183,7 @@ export class Replica implements Service {
     this.#feed.close()
     this.#freshness.close()
     await this.#signed.save()
+    await this.#denials.stop()
     await this.#upkeep.saveTables()
     this.#copy.sync()
     this.#copy.close()
@@ -215,7 +204,10 @@ export class Replica implements Service {
       revocations: () => this.#stream.known,
       onSigned: (signed) => this.#signed.take(signed, this.#tables.publicKey, cluster),
       onApplied: () => this.#applied(),
-      onDurable: () => this.#stream.covered(),
+      onDurable: () => {
+        this.#stream.covered()
+        this.#denials.durable()
+      },
       onDiverged: (message) => this.#links.diverged('wal', message),
       onFatal: (error) => this.#fail(error),
     })
@@ -229,6 +221,7 @@ export class Replica implements Service {
       freshness: this.#freshness,
       workers: this.#freshness.workers,
       keks: ring.map(({ id }) => id),
+      denials: this.#denials.file,
       syncPages: () => this.#copy.sync(),
       onRows: (place, stretch) => {
         this.#rows.take(place, stretch)
@@ -243,6 +236,47 @@ export class Replica implements Service {
     const { config, log } = this.#options
     const path = join(config.data, 'audit-checked.json')
     return new AuditWatch({ path, db: () => this.#source?.reader, timers: this.#host.clock, alarms: this.#alarms, log })
+  }
+
+  #openUpkeep(): Upkeep {
+    const { config, log } = this.#options
+    const host = this.#host
+    return new Upkeep({
+      config,
+      alarms: this.#alarms,
+      // While the time is in doubt nothing runs.
+      host: {
+        ...host,
+        schedule: whileBelieved(host.schedule, () => this.#freshness.time(this.#freshness.now()).credible),
+      },
+      log,
+      copy: this.#copy,
+      tables: this.#tables,
+      audit: this.#watchAudit(),
+      freshness: this.#freshness,
+      kept: () => this.#denials.kept(),
+      onDamaged: () => this.#follower.damaged(),
+      onFatal: (error) => this.#fail(error),
+    })
+  }
+
+  #openDenials(savedTable: string): DenialsKeeper {
+    const { config, log } = this.#options
+    const { clock, entropy } = this.#host
+    return new DenialsKeeper({
+      folder: config.data,
+      savedTable,
+      journal: this.#journal,
+      tables: this.#tables,
+      source: () => this.#source,
+      unwritten: () => this.#stream.unwritten,
+      onChanged: () => this.#stream.denialsChanged(),
+      onFatal: (error) => this.#fail(error),
+      alarms: this.#alarms,
+      timers: clock,
+      entropy,
+      log,
+    })
   }
 
   /** One connection a purpose: revocations never queue behind pages. */
@@ -280,21 +314,12 @@ export class Replica implements Service {
     const { log } = this.#options
     const { clock } = this.#host
     if (connection.channel !== 'verify')
-      return serveRpc(connection, { methods: this.#adminCalls(connection), clock, log }).done
+      return serveRpc(connection, { methods: adminCalls(connection, this.#adminSources), clock, log }).done
     const isGuest = this.#peers.find(connection.remotePeer) === undefined
     const options = { tellsAge: understands(connection.hello, KNOWS_AGE) }
     const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify, options)) : callsOf(this.#verify, options)
     const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
     await serveRpc(connection, { methods, clock, log, ...limits }).done
-  }
-
-  #adminCalls({ hello }: Connection): Record<string, RpcMethod> {
-    const tells = understands(hello, KNOWS_CONFIGURED)
-    return {
-      status: () => this.status,
-      'revocations.known': (value) => ({ ...this.#known(value), ...(tells ? { configured: this.#configured() } : {}) }),
-      'audit.verify': (value) => answerAuditVerify(this.#source?.reader, value),
-    }
   }
 
   /** A ring that opens nothing will open nothing later either: a wrong KEK is for the operator, not for a reconnect. */
@@ -339,14 +364,10 @@ export class Replica implements Service {
     this.#wakeWaiting()
   }
 
-  #known(value: unknown): ReturnType<typeof knownRevocations> {
-    const journalPath = join(this.#options.config.data, 'revocations.journal')
-    return knownRevocations({ source: this.#source, standing: this.#copy.standing, journalPath }, value)
-  }
-
-  /** Null where the pages do not say it. */
-  #configured(): Configured | null {
-    return this.#source === undefined ? null : (readConfigured(this.#source.reader) ?? null)
+  get #adminSources(): AdminSources {
+    const journal = { path: join(this.#options.config.data, JOURNAL), generation: this.#journal.generation }
+    const [source, standing, denials] = [this.#source, this.#copy.standing, this.#denials.file]
+    return { status: () => this.status, known: () => ({ source, standing, denials, journal }) }
   }
 
   get status(): ReturnType<typeof replicaStatus> {
@@ -356,17 +377,13 @@ export class Replica implements Service {
       uptimeMs: this.#host.clock.monotonicMs() - this.#startedMs,
       copy: this.#copy,
       tables: this.#tables,
+      denials: this.#denials.file,
       links: this.#links,
       freshness: this.#freshness,
       alarms: this.#alarms.list,
       linesDropped: this.#linesDropped(),
     })
   }
-}
-
-function understands(hello: unknown, word: string): boolean {
-  const words: unknown = typeof hello === 'object' && hello !== null && 'understands' in hello ? hello.understands : []
-  return Array.isArray(words) && words.includes(word)
 }
 
 function callsOf(api: VerifyApi, options: VerifyOptions): Record<string, RpcMethod> {

@@ -4,6 +4,7 @@ import type { LinkState, OutputDrops, ReplicaFreshness, ReplicaStatus } from '..
 import type { Alarm } from '../shared/service/alarms.ts'
 import { VERSION } from '../shared/version.ts'
 import type { ReplicaConfig } from './config.ts'
+import type { Denials } from './denials/denials.ts'
 import type { Freshness } from './freshness/freshness.ts'
 import type { PrimaryLinks } from './primary-links.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
@@ -15,6 +16,7 @@ export interface StatusSources {
   readonly uptimeMs: number
   readonly copy: DatabaseCopy
   readonly tables: Tables
+  readonly denials: Pick<Denials, 'size'>
   readonly links: PrimaryLinks
   readonly freshness: Freshness
   readonly alarms: readonly Alarm[]
@@ -27,6 +29,7 @@ export function replicaStatus({
   uptimeMs,
   copy,
   tables,
+  denials,
   links,
   freshness,
   alarms,
@@ -45,6 +48,7 @@ export function replicaStatus({
     timeline: standing?.timeline ?? null,
     revocationSeq: tables.revocationSeq,
     ...tables.counts,
+    denials: denials.size,
     freshness: freshnessOf(freshness),
     wal: linkState(links.state('wal')),
     stream: linkState(links.state('revocations')),

@@ -20,7 +20,7 @@ export interface UpkeepOptions {
   readonly audit: Pick<AuditWatch, 'sinceLast' | 'whole'>
   readonly freshness: Pick<Freshness, 'now' | 'time'>
   /** Rows of every file but the pages. */
-  readonly kept: () => readonly RevocationRow[]
+  readonly kept: () => Iterable<RevocationRow>
   /** The disk changed pages of the copy: a snapshot has to replace it. */
   readonly onDamaged: () => void
   readonly onFatal: (error: unknown) => void

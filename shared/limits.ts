@@ -27,6 +27,15 @@ export const DISCHARGE_TRIALS_MAX = 1_024
 export const CONDITION_BYTES_MAX = 2_048
 export const SUBJECT_BYTES_MAX = 255
 export const REASON_CHARS_MAX = 500
+/** Records of a replica's own files, as JSON: one that is longer is refused when it is written. */
+export const JOURNAL_RECORD_BYTES_MAX = 4096
+export const DENIAL_RECORD_BYTES_MAX: number = 16 * 1024
+/** Revocations of undone histories that a primary takes over by itself, from one replica in one epoch. */
+export const ADOPTED_MAX = 1_000
+/** Those that it is told of by one replica; the replica tells the next when these are settled. */
+export const DENIALS_TOLD_MAX = 10_000
+/** Adopted, forgotten or shown in one call. */
+export const DENIALS_CALL_MAX = 500
 export const ANCESTORS_MAX = 4
 /** Key-encryption keys in a ring: the one that seals, and those before it. */
 export const KEKS_MAX = 9
@@ -283,6 +292,15 @@ assert(CONDITION_BYTES_MAX + 256 <= CAVEAT_BYTES_MAX, 'a ticket must fit into a 
 assert(CAVEAT_BYTES_MAX * 1.5 < DISCHARGE_REQUEST_BYTES_MAX, 'a ticket must fit into a request')
 assert(TOKEN_TEXT_CHARS_MAX * 1.5 < DISCHARGE_RESPONSE_BYTES_MAX, 'a discharge must fit into an answer')
 assert(PURGE_MARGIN_SECONDS * 1000 > CLOCK_STOP_MS_MAX + CLOCK_JUMP_MS_MAX, 'a believed clock purges nothing early')
+// A control character is six bytes of JSON, another one three bytes at most; a name of a peer has 64 characters, a PeerId 52.
+assert(
+  SUBJECT_BYTES_MAX * 6 + ORG_CHARS_MAX + 256 <= JOURNAL_RECORD_BYTES_MAX,
+  'every revocation must fit into a record of the journal',
+)
+assert(
+  (REASON_CHARS_MAX + 64) * 6 + SUBJECT_BYTES_MAX * 2 + ORG_CHARS_MAX + 512 <= DENIAL_RECORD_BYTES_MAX,
+  'every row of the log of revocations must fit into a record of the denials',
+)
 assert(CAVEATS_TOTAL_MAX * 4 + DISCHARGES_MAX * 4 <= HMACS_TOTAL_MAX, 'each discharge may be verified once')
 assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'what is read online is read offline too')
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')

@@ -52,7 +52,9 @@ export function addShow(revocations: Command, terminal: Terminal): void {
   })
 }
 
-export function namedText({ id, subject, kid, untilMs }: RevocationDescription): string {
+type Named = Partial<Pick<RevocationDescription, 'id' | 'subject' | 'kid' | 'untilMs'>>
+
+export function namedText({ id, subject, kid, untilMs }: Named): string {
   const what = id ?? kid ?? subject ?? ''
   return untilMs === undefined ? what : `${what} until ${timeText(untilMs)}`.trimStart()
 }

@@ -3,6 +3,7 @@ import type { Signer } from '../../primary/client/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { explain } from '../arguments/explain.ts'
+import { addAdopt, addForget, addPending } from './revocations-pending.ts'
 import { addShow, namedText, timeText } from './revocations-show.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { table, type Terminal } from '../terminal.ts'
@@ -16,9 +17,14 @@ interface ListOptions {
 const PAGE_ROWS = 1_000
 
 export function addRevocations(parent: Command, terminal: Terminal): void {
-  const revocations = parent.command('revocations').description('what has been revoked')
+  const revocations = parent
+    .command('revocations')
+    .description('what has been revoked, and what a restore left to decide')
   addList(revocations, terminal)
   addShow(revocations, terminal)
+  addPending(revocations, terminal)
+  addAdopt(revocations, terminal)
+  addForget(revocations, terminal)
 }
 
 function addList(revocations: Command, terminal: Terminal): void {

@@ -1,5 +1,6 @@
 /** Pure: what of all evidence a restored database lacks. */
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import type { Unsigned } from '../../shared/database/unsigned.ts'
 import { revocationText } from './describe.ts'
 import { type Evidence, revocationName } from './evidence.ts'
 
@@ -45,15 +46,7 @@ function toldByOne(carried: readonly RevocationColumns[], evidence: readonly Evi
 /** Revocations of places that are not believed, which nobody else knows: they wait for an operator after the start. */
 export interface Waiting {
   readonly from: string
-  readonly revocations: readonly UnsignedRevocation[]
-}
-
-/** A revocation under its number in the history that it is of. */
-export interface UnsignedRevocation {
-  readonly timeline: string
-  readonly epoch: number
-  readonly seq: number
-  readonly columns: RevocationColumns
+  readonly revocations: readonly Unsigned[]
 }
 
 export function waitingBeyond(

@@ -7,7 +7,7 @@ import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
-import type { UnsignedRevocation } from './carry-over.ts'
+import type { Unsigned } from '../../shared/database/unsigned.ts'
 
 /** Who tells. */
 export type Teller =
@@ -79,7 +79,7 @@ export function evidenceOfDatabase(
 }
 
 /** Every revocation of a database, under its number there. */
-export function unsignedIn(db: Connection): readonly UnsignedRevocation[] {
+export function unsignedIn(db: Connection): readonly Unsigned[] {
   const { timeline, epoch } = new MetaReader(db).read()
   return readRevocationColumns(db, 0, -1).map(({ seq, columns }) => ({ timeline, epoch, seq, columns }))
 }

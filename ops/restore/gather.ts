@@ -10,7 +10,8 @@ import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
 import { type AskedCluster, statusOf } from '../admin.ts'
 import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
 import { withinBounds } from './bounds.ts'
-import type { UnsignedRevocation, Waiting } from './carry-over.ts'
+import type { Unsigned } from '../../shared/database/unsigned.ts'
+import type { Waiting } from './carry-over.ts'
 import type { Archived } from './comparison.ts'
 import { journalRemarks } from './copied-journal.ts'
 import { compareCopy } from './copies.ts'
@@ -240,7 +241,7 @@ function copyEvidence(who: Who, { database, journal }: NodeCopy): Evidence | und
   return { ...pages, revocations: [...pages.revocations, ...revocationsOfJournal(journal, orgsOf([pages]))] }
 }
 
-function unsignedOf({ database, journal }: NodeCopy, orgOfKey: OrgOfKey): readonly UnsignedRevocation[] {
+function unsignedOf({ database, journal }: NodeCopy, orgOfKey: OrgOfKey): readonly Unsigned[] {
   const pages = withReader('the copy', database, unsignedIn)
   return journal === undefined ? pages : [...pages, ...unsignedInJournal(journal, orgOfKey)]
 }

@@ -10,6 +10,7 @@ import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { insertRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { type Epoch, epoch as asEpoch, type Txid, txid as asTxid } from '../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
+import { insertUnsigned } from '../../shared/database/unsigned.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { CarryOver, Waiting } from './carry-over.ts'
 import type { Highest } from './source.ts'
@@ -42,6 +43,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   const { evidence, highest, carried, waiting, clock } = options
   const meta = new MetaReader(db).read()
   const begun = place(meta, options)
+  if (carried === undefined) rememberWithoutRevocations(db, begun)
   const databases = evidence.flatMap(({ database }) => database ?? [])
   let seq = meta.revocationSeq
   for (const columns of carried?.revocations ?? []) insertRevocationColumns(db, (seq += 1), columns)
@@ -84,6 +86,12 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   return begun
 }
 
+/** Denials of replicas wait for an operator from now on. */
+function rememberWithoutRevocations(db: Connection, { epoch }: Begun): void {
+  migrate(db)
+  db.prepare('UPDATE meta SET without_revocations_epoch = ?').run(epoch)
+}
+
 /** An epoch that was claimed and never seen began as far after the last transaction as this one would: it is jumped over, too. */
 function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Begun {
   const positions = evidence.flatMap(({ position }) => position ?? [])
@@ -101,9 +109,7 @@ function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Beg
 function writeUnsigned(db: Connection, waiting: readonly Waiting[]): void {
   if (waiting.length === 0) return
   migrate(db)
-  const insert = db.prepare('INSERT INTO unsigned_revocations (timeline, epoch, seq, columns) VALUES (?, ?, ?, ?)')
-  for (const { timeline, epoch, seq, columns } of waiting.flatMap(({ revocations }) => revocations))
-    insert.run(timeline, epoch, seq, JSON.stringify(columns))
+  for (const one of waiting.flatMap(({ revocations }) => revocations)) insertUnsigned(db, one)
 }
 
 function migrate(db: Connection): void {

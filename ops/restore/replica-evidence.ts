@@ -8,7 +8,7 @@ import { parsePosition } from '../../shared/position.ts'
 import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { AskedCluster } from '../admin.ts'
-import type { UnsignedRevocation } from './carry-over.ts'
+import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { Evidence } from './evidence.ts'
 
 /** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
@@ -43,7 +43,7 @@ export function revocationsOfJournal(journal: Buffer, orgOfKey: OrgOfKey): reado
 }
 
 /** The same, under their numbers there. */
-export function unsignedInJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly UnsignedRevocation[] {
+export function unsignedInJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly Unsigned[] {
   return decodeJournal(journal).parts.flatMap(({ timeline, epoch, rows }) =>
     rows.map((row) => ({ timeline, epoch, seq: row.seq, columns: toColumns(row, orgOfKey) })),
   )

@@ -3,6 +3,7 @@ import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { NodeClock } from '../../shared/clock.ts'
 import { IssuedLog } from '../../shared/database/issued-log.ts'
 import type { Kek } from '../../shared/sealing.ts'
+import type { Adoption } from '../adoption/adoption.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
@@ -13,6 +14,7 @@ import { RevocationBook } from '../store/revocation-book.ts'
 import { TokensOnRecord } from '../store/tokens-on-record.ts'
 import { GlobalWait } from './global-wait.ts'
 import { KekApi } from './kek-api.ts'
+import { PendingApi } from './pending-api.ts'
 import { RevocationsApi } from './revocations-api.ts'
 import { RevokingApi } from './revoking-api.ts'
 import { SigningApi } from './signing-api.ts'
@@ -24,6 +26,7 @@ export interface CallSources {
   readonly publisher: Publisher
   readonly granting: Granting
   readonly durability: Durability
+  readonly adoption: Adoption
   readonly ring: readonly [Kek, ...Kek[]]
   /** Longest life of a service token. */
   readonly serviceTtlSecondsMax: number
@@ -39,10 +42,12 @@ export interface Calls {
   readonly revocations: RevocationsApi
   readonly globalWait: GlobalWait
   readonly keks: KekApi
+  readonly pending: PendingApi
 }
 
 export function openCalls(sources: CallSources): Calls {
-  const { writer, commitLog, publisher, granting, durability, ring, serviceTtlSecondsMax, clock, replicas } = sources
+  const { writer, commitLog, publisher, granting, durability, adoption } = sources
+  const { ring, serviceTtlSecondsMax, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
   const state = (): GroupWriter['state'] => writer.state
@@ -65,6 +70,7 @@ export function openCalls(sources: CallSources): Calls {
       clock,
       orgOf: (seq) => revocationBook.numbered(seq)?.org,
     }),
+    pending: new PendingApi({ writer, adoption, durability, replicas }),
     keks: new KekApi({
       writer,
       ring,

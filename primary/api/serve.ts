@@ -32,6 +32,7 @@ export function serveCalls({
   revoking,
   revocations,
   keks,
+  pending,
   globalWait,
   thirdParties,
   status,
@@ -57,6 +58,9 @@ export function serveCalls({
     'revocations.coverage': (value) => globalWait.coverage(peer, value),
     'revocations.list': (value) => revocations.list(peer, value),
     'revocations.find': (value) => revocations.find(peer, value),
+    'revocations.pending': (value) => pending.list(peer, value),
+    'revocations.adopt': (value) => pending.adopt(peer, value),
+    'revocations.forget': (value) => pending.forget(peer, value),
     'kek.rotate': (value) => keks.rotate(peer, value),
   }
   const admin: Record<string, RpcMethod> = {

@@ -34,6 +34,8 @@ export interface StatusSources {
   readonly grants: boolean
   readonly room: Pick<DiskRoom, 'bytes' | 'full'>
   readonly durability: Durability
+  /** By PeerId: how many revocations of undone histories wait for an operator. */
+  readonly denials: ReadonlyMap<string, number>
   readonly alarms: readonly Alarm[]
   readonly linesDropped: OutputDrops
 }
@@ -79,7 +81,7 @@ function diskOf({ room }: StatusSources): DiskStatus {
   return { full: room.full, reserveBytes: reserve, leftBytes: left }
 }
 
-function linkOf(peer: KnownPeer, { publisher, commitLog }: StatusSources): ReplicaLink {
+function linkOf(peer: KnownPeer, { publisher, commitLog, denials }: StatusSources): ReplicaLink {
   const { wal, revocations, acknowledged, revocationSeq } = publisher.status(peer.id)
   return {
     name: peer.name,
@@ -90,5 +92,6 @@ function linkOf(peer: KnownPeer, { publisher, commitLog }: StatusSources): Repli
     acknowledged: acknowledged === undefined ? null : positionText(acknowledged),
     lag: acknowledged === undefined ? null : commitLog.head.txid - acknowledged.txid,
     revocationSeq: revocationSeq ?? null,
+    denialsWaiting: denials.get(peer.id) ?? 0,
   }
 }

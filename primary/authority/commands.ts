@@ -1,6 +1,8 @@
 /** What can be asked of the authority, and what it answers. Positions are added when the answer is durable. */
 import type { Configured } from '../../shared/database/configured.ts'
+import type { Forgotten } from '../../shared/database/forgotten.ts'
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
+import type { Denial } from '../../shared/protocol/denials.ts'
 import type { RevokeAnswer, TokensOnRecord } from '../../shared/protocol/revoke.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 
@@ -71,6 +73,21 @@ export type Command =
       readonly unnamed?: boolean
     } & RevokingMany)
   | ({ readonly kind: 'org.disable' } & RevokingMany)
+  /** Takes over revocations of an undone history that replicas refuse by. */
+  | {
+      readonly kind: 'revocations.adopt'
+      readonly actor: Actor
+      readonly denials: readonly Denial[]
+      /** PeerId of the replica whose word is all there is: that is limited, in number and in kind. Undefined for an operator's. */
+      readonly from: string | undefined
+    }
+  /** Gives such revocations up, by their numbers: the replicas let go of them. */
+  | {
+      readonly kind: 'revocations.forget'
+      readonly actor: Actor
+      readonly ranges: readonly Forgotten[]
+      readonly reason: string
+    }
   /** Deletes those of these rows that hit nothing any more; in the order of their numbers. */
   | {
       readonly kind: 'revocations.purge'
@@ -149,6 +166,7 @@ export const REVOKING: ReadonlySet<Command['kind']> = new Set([
   'key.retire',
   'org.disable',
   'cut-off.again',
+  'revocations.adopt',
 ])
 
 /**
@@ -196,6 +214,16 @@ export interface KekRotated {
   readonly resealed: number
 }
 
+export interface Adopted {
+  readonly adopted: number
+  /** Number of the last revocation then. */
+  readonly seq: number
+}
+
+export interface ForgottenAnswer {
+  readonly ranges: number
+}
+
 export interface Purged {
   readonly purged: number
 }
@@ -237,6 +265,8 @@ export type Answer =
   | RevokeAnswer
   | KekRotated
   | Purged
+  | Adopted
+  | ForgottenAnswer
   | ThirdPartyAdded
   | ThirdPartyRemoved
   | Discharged

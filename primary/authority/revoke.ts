@@ -143,7 +143,7 @@ function inForce({ revocations, issue }: AuthorityState, cutOff: CutOff): number
 }
 
 /** The key that mints now. */
-function retired(state: AuthorityState, kid: Kid): Kid | undefined {
+export function retired(state: AuthorityState, kid: Kid): Kid | undefined {
   const key = state.keys.get(kid)
   const org = key && state.orgs.get(key.org)
   if (key === undefined || org === undefined) return undefined

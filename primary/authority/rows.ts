@@ -1,6 +1,7 @@
 /** What a decision of the authority writes: plain rows, so that the core that decides needs no database. */
 import type { AuditRow } from '../../shared/database/audit-chain.ts'
 import type { Configured, ConfiguredReplica } from '../../shared/database/configured.ts'
+import type { Forgotten } from '../../shared/database/forgotten.ts'
 import type { Epoch, Kid, Nonce, Txid } from '../../shared/ids.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { KnownRevocation, OrgRevocation, SubjectRevocation } from '../../shared/protocol/revocation-row.ts'
@@ -79,6 +80,19 @@ export interface DueCutOffRow {
   readonly reason: string
 }
 
+/** How many were adopted from a replica in an epoch, this time and before. */
+export interface AdoptionsRow {
+  readonly peerId: string
+  readonly epoch: Epoch
+  readonly revocations: number
+}
+
+export interface ForgottenRow extends Forgotten {
+  readonly atMs: number
+  readonly actor: string
+  readonly reason: string
+}
+
 export type DueCutOff = Omit<OrgRevocation, 'seq' | 'expiresAt'> | Omit<SubjectRevocation, 'seq' | 'expiresAt'>
 
 export type Row =
@@ -107,4 +121,6 @@ export type Row =
   | { readonly table: 'meta configured'; readonly row: Pick<Configured, 'durability' | 'degraded'> }
   | { readonly table: 'due_cut_offs'; readonly row: DueCutOffRow }
   | { readonly table: 'due_cut_offs removed'; readonly row: Pick<DueCutOffRow, 'seq'> }
+  | { readonly table: 'adoptions'; readonly row: AdoptionsRow }
+  | { readonly table: 'forgotten'; readonly row: ForgottenRow }
   | { readonly table: 'audit'; readonly row: AuditRow }

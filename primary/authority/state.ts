@@ -3,6 +3,7 @@ import type { AuditHead } from '../../shared/database/audit-chain.ts'
 import type { StoredSigningKey } from '../../shared/database/signing-key.ts'
 import type { Configured } from '../../shared/database/configured.ts'
 import type { Epoch, Kid, Timeline, Txid } from '../../shared/ids.ts'
+import type { Forgotten } from '../../shared/database/forgotten.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
@@ -60,6 +61,14 @@ export interface AuthorityState {
   readonly newest: Map<string, number>
   /** Takes back what was added to `revocations` since the last commit, the last one first: to read all again takes seconds. */
   readonly undo: (() => void)[]
+  /** How many revocations of undone histories were adopted from each replica in this epoch, by PeerId. */
+  readonly adopted: Map<string, number>
+  /** Revocations of undone histories that operators gave up. */
+  readonly forgotten: Forgotten[]
+  /** Epochs that there were, by timeline. */
+  readonly epochs: ReadonlyMap<string, number>
+  /** The last that a restore without revocations began; 0 for none. */
+  readonly withoutRevocationsEpoch: number
   /** What was answered under the ids of requests, oldest first. */
   readonly requests: Map<string, RequestRow>
   /** To be appended again before anything is minted, oldest first. */

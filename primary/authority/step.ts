@@ -5,6 +5,7 @@
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'
+import { adopt, forget } from './adopt.ts'
 import { nextAuditRow, type AuditEntry } from './audit.ts'
 import type { Answer, Command } from './commands.ts'
 import { discharge } from './discharge.ts'
@@ -88,6 +89,10 @@ function decide(state: AuthorityState, command: Command, moment: Moment): Decisi
       return disableOrg(state, command, moment)
     case 'kek.rotate':
       return rotateKek(state, command, moment)
+    case 'revocations.adopt':
+      return adopt(state, command, moment)
+    case 'revocations.forget':
+      return forget(state, command, moment)
     case 'revocations.purge':
       return purge(state, command, moment)
     case 'token.discharge':

@@ -18,6 +18,7 @@ export { MacaroondError } from '../../shared/errors.ts'
 export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
 export type * from '../../shared/protocol/sign.ts'
+export type * from '../../shared/protocol/pending.ts'
 export type * from '../../shared/protocol/revoke.ts'
 export type { ShownRevocation, ShownRevocations } from './show-revocations.ts'
 export type {

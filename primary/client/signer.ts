@@ -20,6 +20,14 @@ import type {
   TokenRevoked,
 } from '../../shared/protocol/revoke.ts'
 import type {
+  AdoptParams,
+  AdoptResult,
+  ForgetParams,
+  ForgetResult,
+  PendingParams,
+  PendingResult,
+} from '../../shared/protocol/pending.ts'
+import type {
   DischargeParams,
   DischargeResult,
   ExchangeResult,
@@ -130,6 +138,12 @@ export interface Signer {
   readonly disableOrg: (request: DisableOrgRequest) => Promise<RevokeResult<OrgDisabled>>
   /** Whatever revocation hits a token or what it was made from, or is of an org, and where each binds now. */
   readonly showRevocations: (query: FindRevocationsParams) => Promise<ShownRevocations>
+  /** What replicas refuse by of undone histories, and the primary does not take over by itself. For operators. */
+  readonly pendingRevocations: (request?: Partial<PendingParams>) => Promise<PendingResult>
+  /** Revokes some of it; repeat it until nothing is adopted any more. For operators. */
+  readonly adoptRevocations: (selection: AdoptParams) => Promise<AdoptResult>
+  /** Gives some of it up: tokens that nothing else revokes are accepted again. For operators. */
+  readonly forgetRevocations: (selection: ForgetParams) => Promise<ForgetResult>
   /** Seals everything again with the primary's key-encryption key. For operators. */
   readonly rotateKek: (options?: { readonly force?: boolean }) => Promise<RotateKekResult>
   /**
@@ -191,6 +205,9 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     retireKey: (request) => revoked<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revoked<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),
+    pendingRevocations: ({ limit = PAGE_ROWS } = {}) => call('revocations.pending', { limit }),
+    adoptRevocations: (selection) => call('revocations.adopt', selection),
+    forgetRevocations: (selection) => call('revocations.forget', selection),
     rotateKek: ({ force = false } = {}) => call('kek.rotate', { force }),
     coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
     discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),

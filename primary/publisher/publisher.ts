@@ -8,6 +8,7 @@ import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { positionText, type Position } from '../../shared/position.ts'
+import type { ToldDenials } from '../../shared/protocol/denials.ts'
 import { revocationsHello, type RevocationsHello } from '../../shared/protocol/revocations.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { GrantedState, Granting } from '../freshness/granting.ts'
@@ -43,6 +44,8 @@ export interface PublisherEvents {
   readonly acknowledged: (replica: string) => void
   /** A replica's claim was not part of our history, and not proven. */
   readonly refused: (replica: string, message: string) => void
+  /** A replica tells what it refuses by of undone histories. */
+  readonly denials: (replica: string, told: ToldDenials) => void
   /** Proof that this primary's disk is old. */
   readonly contradicted: (error: MacaroondError) => void
 }
@@ -99,7 +102,7 @@ export class Publisher {
   /** Numbers of this timeline beyond our own, or of a history we never had, are as much of a contradiction as a position is. */
   acceptRevocations(replica: string, hello: JsonObject): Acceptance {
     const { log, lastRevocation, earlierTimelines, events, granting } = this.#options
-    const { timeline, seq, boot } = readRevocationsHello(hello)
+    const { timeline, seq, boot, denials } = readRevocationsHello(hello)
     if (this.#lives.isBeside(replica, boot)) return this.#beside(replica)
     const last = lastRevocation()
     const foreign = timeline !== null && timeline !== log.timeline && !earlierTimelines.has(timeline)
@@ -108,7 +111,8 @@ export class Publisher {
       : revocationsMissing({ timeline: log.timeline, revocationSeq: last }, { timeline: timeline as Timeline, seq })
     if (message === undefined) {
       const { timeline: line, head } = log
-      return { ok: true, welcome: { timeline: line, epoch: head.epoch, seq: last, ...granting.welcome() } }
+      const asks = denials === undefined ? {} : { denials: true }
+      return { ok: true, welcome: { timeline: line, epoch: head.epoch, seq: last, ...granting.welcome(), ...asks } }
     }
     events.refused(replica, message)
     return { ok: false, error: reportOf(contradiction(replica, message)) }
@@ -158,6 +162,7 @@ export class Publisher {
       onAck,
       clock,
       onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
+      onDenials: (told) => this.#options.events.denials(replica, told),
       grant: (ping) => granting.answer(holder, ping, this.#state()),
     })
     this.#supersede(replica, this.#revocations.get(replica))

@@ -5,6 +5,7 @@
 import type { Clock } from '../../shared/clock.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { MacaroondError } from '../../shared/errors.ts'
+import type { ToldDenials } from '../../shared/protocol/denials.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import { fromStream, type FromStream, type Granted } from '../../shared/protocol/revocations.ts'
 import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
@@ -25,6 +26,8 @@ export interface RevocationSessionOptions {
   readonly onAck: (seq: number) => void
   /** No worker behind the replica judges without the revocations up to this one. */
   readonly onCovered: (seq: number) => void
+  /** It tells what it refuses by of undone histories. */
+  readonly onDenials: (told: ToldDenials) => void
   /** The lease that answers a ping, recorded already. */
   readonly grant: (ping: Extract<FromStream, { t: 'ping' }>) => Granted
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -90,6 +93,8 @@ export class RevocationSession {
         return this.#options.onCovered(Math.min(message.seq, this.#acknowledged))
       case 'ping':
         return this.#answer(message)
+      case 'denials':
+        return this.#options.onDenials(message)
     }
   }
 

@@ -2,7 +2,9 @@
 import type { Entropy } from '../../shared/clock.ts'
 import { readConfigured } from '../../shared/database/configured.ts'
 import { KeyReader, readOrgs, type KeyRecord, type OrgRecord } from '../../shared/database/keys.ts'
-import { MetaReader } from '../../shared/database/meta.ts'
+import { readEpochs } from '../../shared/database/epochs.ts'
+import { readForgotten } from '../../shared/database/forgotten.ts'
+import { type Meta, MetaReader } from '../../shared/database/meta.ts'
 import { readSigningKeys } from '../../shared/database/signing-key.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -20,6 +22,8 @@ import type { KnownRevocations } from '../commit-log/group-writer.ts'
 import { readDueCutOffs } from './due-cut-offs.ts'
 import { readThirdParties } from './third-parties.ts'
 
+/** The schema that has the table `adoptions`. */
+const ADOPTIONS_SCHEMA_MIN = 5
 /** Few enough to be garbage before the next ones come. */
 const ROWS_A_READ = 500
 
@@ -51,6 +55,10 @@ export function loadState(
     revocations,
     newest,
     undo: [],
+    adopted: readAdopted(db, meta),
+    forgotten: [...readForgotten(db, meta.schema)],
+    epochs: readEpochs(db),
+    withoutRevocationsEpoch: meta.withoutRevocationsEpoch,
     requests: new Map(requests.map((row) => [row.id, row])),
     dueCutOffs: new Map(due.map((row) => [row.seq, row])),
     dueSeq: due.at(-1)?.seq ?? 0,
@@ -110,6 +118,15 @@ function readRevocations(db: Connection, known: KnownRevocations): KnownRevocati
     }
   }
   return known
+}
+
+/** Of this epoch, by PeerId. */
+function readAdopted(db: Connection, { epoch, schema }: Meta): Map<string, number> {
+  if (schema < ADOPTIONS_SCHEMA_MIN) return new Map()
+  const statement = db.prepare<[number], { peer_id: string; revocations: number }>(
+    'SELECT peer_id, revocations FROM adoptions WHERE epoch = ?',
+  )
+  return new Map(statement.all(epoch).map((row) => [row.peer_id, row.revocations]))
 }
 
 function readRequests(db: Connection): readonly RequestRow[] {

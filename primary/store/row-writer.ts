@@ -29,6 +29,9 @@ const STATEMENTS = {
   'meta configured': 'UPDATE meta SET durability = ?, degraded = ?',
   due_cut_offs: 'INSERT INTO due_cut_offs (seq, kind, org, key, at_ms, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?)',
   'due_cut_offs removed': 'DELETE FROM due_cut_offs WHERE seq = ?',
+  adoptions:
+    'INSERT INTO adoptions (peer_id, epoch, revocations) VALUES (?, ?, ?) ON CONFLICT (peer_id, epoch) DO UPDATE SET revocations = excluded.revocations',
+  forgotten: 'INSERT INTO forgotten (timeline, first, last, at_ms, actor, reason) VALUES (?, ?, ?, ?, ?, ?)',
   audit: 'INSERT INTO audit (seq, at_ms, actor, action, org, target, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
 } as const satisfies Readonly<Record<Row['table'], string>>
 
@@ -107,6 +110,10 @@ function valuesOf({ table, row }: Row): unknown[] {
       return dueValues(row)
     case 'due_cut_offs removed':
       return [row.seq]
+    case 'adoptions':
+      return [row.peerId, row.epoch, row.revocations]
+    case 'forgotten':
+      return [row.timeline, row.first, row.last, row.atMs, row.actor, row.reason]
     case 'audit':
       return [row.seq, row.atMs, row.actor, row.action, row.org, row.target, row.detail, row.hash]
   }

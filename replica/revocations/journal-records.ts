@@ -1,16 +1,15 @@
 /**
- * The records of the revocation journal as bytes, both ways. What a crash left torn ends the journal; a record that is whole
- * and says what this version does not know is no crash, and nothing behind it may be lost (S7).
+ * The records of the revocation journal as bytes, both ways. A crash leaves a torn end; a record that is whole and says what
+ * this version does not know is no crash, and nothing behind it may be lost (S7). The first row of an append also says how
+ * much of the file was on the disk by then: what cannot be read before that place is damage, not an end.
  */
-import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
 import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, type Epoch, type Timeline } from '../../shared/ids.ts'
+import { JOURNAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
 import { timelineText } from '../../shared/protocol/timeline-text.ts'
 import { readRevocation, recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
-
-const HEADER_BYTES = 8
-const TEXT_BYTES_MAX = 4096
+import { encodeRecord, nextRecord, parseRecord, recordAt, RECORD_HEADER_BYTES } from './records.ts'
 
 const place = z.strictObject({ timeline: timelineText, epoch: z.number().int().nonnegative().max(EPOCH_MAX) })
 
@@ -22,21 +21,26 @@ export interface JournalPart {
 }
 
 export function encodeTimeline({ timeline, epoch }: Pick<JournalPart, 'timeline' | 'epoch'>): Buffer {
-  return encode({ timeline, epoch })
+  return encodeRecord({ timeline, epoch }, JOURNAL_RECORD_BYTES_MAX)
 }
 
-export function encodeRow(row: RevocationRow): Buffer {
-  return encode(recordOf(row))
+/** `synced`: so many bytes of the file were on the disk when this was written. Throws request_invalid for one that is too long. */
+export function encodeRow(row: RevocationRow, synced: number = 0): Buffer {
+  const record = recordOf(row)
+  return encodeRecord(synced > 0 ? { ...record, synced } : record, JOURNAL_RECORD_BYTES_MAX)
 }
 
-/** Everything up to the first record that is not whole, and where that is. Throws schema_newer. */
+/** Everything up to the first record that is not whole, and where that is. Throws schema_newer, log_corrupt. */
 export function decodeJournal(bytes: Buffer): { readonly parts: readonly JournalPart[]; readonly end: number } {
   const parts: JournalPart[] = []
   for (let end = 0; ;) {
-    const text = textAt(bytes, end)
-    if (text === undefined) return { parts, end }
-    if (!take(parts, parse(text))) throw notKnown(end)
-    end += HEADER_BYTES + text.length
+    const text = recordAt(bytes, end, JOURNAL_RECORD_BYTES_MAX)
+    if (text === undefined) {
+      requireTorn(bytes, end)
+      return { parts, end }
+    }
+    if (!take(parts, parseRecord(text))) throw notKnown(end)
+    end += RECORD_HEADER_BYTES + text.length
   }
 }
 
@@ -46,17 +50,40 @@ function take(parts: JournalPart[], value: unknown): boolean {
     parts.push({ timeline: asTimeline(where.data.timeline), epoch: asEpoch(where.data.epoch), rows: [] })
     return true
   }
-  const row = readRevocation(value)
+  const row = readRow(value)
   if (row !== undefined) parts.at(-1)?.rows.push(row)
   return row !== undefined && parts.length > 0
 }
 
-function parse(text: Buffer): unknown {
-  try {
-    return JSON.parse(text.toString('utf8'))
-  } catch {
-    return undefined
+/** Undefined for what is no row. */
+export function readRow(value: unknown): RevocationRow | undefined {
+  if (syncedOf(value) === 0) return readRevocation(value)
+  const { synced: _, ...row } = value as Readonly<Record<string, unknown>>
+  return readRevocation(row)
+}
+
+function syncedOf(value: unknown): number {
+  const synced: unknown = typeof value === 'object' && value !== null && 'synced' in value ? value.synced : 0
+  return typeof synced === 'number' ? synced : 0
+}
+
+/** Pages of a file reach the disk in any order: without a word that this place was on it, a crash may have torn it. */
+function requireTorn(bytes: Buffer, end: number): void {
+  for (let at = nextRecord(bytes, end + 1, JOURNAL_RECORD_BYTES_MAX); at !== undefined;) {
+    const text = recordAt(bytes, at, JOURNAL_RECORD_BYTES_MAX)
+    if (text !== undefined && syncedOf(parseRecord(text)) > end) throw damaged(end)
+    at = nextRecord(bytes, at + RECORD_HEADER_BYTES + (text?.length ?? 0), JOURNAL_RECORD_BYTES_MAX)
   }
+}
+
+function damaged(at: number): MacaroondError {
+  return new MacaroondError(
+    'log_corrupt',
+    `the revocation journal is damaged at byte ${at}, and was whole on the disk`,
+    {
+      hint: 'revocations in it may be nowhere else: keep the file, restore nothing without it, then move it away and start the replica, which asks its primary for them again',
+    },
+  )
 }
 
 function notKnown(at: number): MacaroondError {
@@ -65,22 +92,4 @@ function notKnown(at: number): MacaroondError {
     `the revocation journal holds a record at byte ${at} that this version does not know`,
     { hint: 'run the macaroond that wrote it, or a newer one; nothing of it was changed' },
   )
-}
-
-function encode(value: object): Buffer {
-  const text = Buffer.from(JSON.stringify(value))
-  const record = Buffer.allocUnsafe(HEADER_BYTES + text.length)
-  record.writeUInt32BE(text.length, 0)
-  record.writeUInt32BE(crc32(text), 4)
-  text.copy(record, HEADER_BYTES)
-  return record
-}
-
-function textAt(bytes: Buffer, start: number): Buffer | undefined {
-  if (start + HEADER_BYTES > bytes.length) return undefined
-  const length = bytes.readUInt32BE(start)
-  const end = start + HEADER_BYTES + length
-  if (length === 0 || length > TEXT_BYTES_MAX || end > bytes.length) return undefined
-  const text = bytes.subarray(start + HEADER_BYTES, end)
-  return crc32(text) === bytes.readUInt32BE(start + 4) ? text : undefined
 }

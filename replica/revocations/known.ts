@@ -1,36 +1,127 @@
-/** What this replica knows of revocations, for a restore: rows of its pages, a part at a time, and its whole journal. */
-import { readFileSync } from 'node:fs'
-import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
+/**
+ * What this replica knows of revocations, for a restore: its denials, its journal, then its pages, a part at a time. A row that
+ * moves while it is asked for moves to what is told later. Numbers below 0 are places in the files before the pages, so that a
+ * restore of an older version, which passes on what it gets, reads all of it too.
+ */
+import { closeSync, openSync } from 'node:fs'
+import type { Denials } from '../denials/denials.ts'
+import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { CONTROL_MESSAGE_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
 import { type KnownAnswer, knownParams } from '../../shared/protocol/known-revocations.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { recordOf } from '../../shared/protocol/revocation-row.ts'
+import { readAt } from '../../shared/sqlite/positional-io.ts'
 import type { TableSource } from '../tables/tables.ts'
 import type { Standing } from '../follower/core.ts'
-import { decodeJournal } from './journal-records.ts'
+import { readRow } from './journal-records.ts'
+import { parseRecord, recordAt, RECORD_HEADER_BYTES } from './records.ts'
 
 export interface KnownSources {
   /** Undefined without a database. */
   readonly source: TableSource | undefined
   readonly standing: Standing | undefined
-  readonly journalPath: string
+  readonly denials: Pick<Denials, 'page' | 'generation'>
+  readonly journal: { readonly path: string; readonly generation: number }
 }
 
 /** One answer stays far below the limit of a message. */
 const ROWS_A_CALL = 500
+const BYTES_A_CALL: number = CONTROL_MESSAGE_BYTES_MAX / 4
 
-export function knownRevocations({ source, standing, journalPath }: KnownSources, value: unknown): KnownAnswer {
+type Part = Pick<KnownAnswer, 'rows' | 'journal' | 'next'>
+
+export function knownRevocations(sources: KnownSources, value: unknown): KnownAnswer {
   const { after } = params(knownParams, value)
-  const read = source === undefined ? [] : readRevocationColumns(source.reader, after, ROWS_A_CALL)
-  // While it is written to, the last record may be torn: that one is not acknowledged yet.
-  const journal = after === 0 ? decodeJournal(readFileSync(journalPath)).parts.flatMap(({ rows }) => rows) : []
+  const { source, standing } = sources
   const { issueClockMs = 0, leaseMsMax = 0 } = source?.meta.read() ?? {}
-  return {
-    position: standing === undefined ? null : positionText(standing.position),
-    issueClockMs,
-    leaseMsMax,
-    rows: read.map(({ columns }) => columns),
-    journal: journal.map(recordOf),
-    next: read.length < ROWS_A_CALL ? null : (read.at(-1)?.seq ?? null),
+  const position = standing === undefined ? null : positionText(standing.position)
+  return { position, issueClockMs, leaseMsMax, ...partAfter(sources, after) }
+}
+
+function partAfter({ source, denials, journal }: KnownSources, after: number): Part {
+  if (after > 0) return ofPages(source, after)
+  const place = after === 0 ? { file: DENIALS, generation: denials.generation, at: 0 } : decodePlace(after)
+  if (place.file === DENIALS) {
+    // Another file than the one that was begun with: from its beginning once more.
+    const at = place.generation === denials.generation % GENERATIONS ? place.at : 0
+    const { denials: rows, next } = denials.page(at === 0 ? undefined : at, { rows: ROWS_A_CALL, bytes: BYTES_A_CALL })
+    const columns = rows.map((one) => one.columns)
+    const following = next ?? 0
+    const file = next === undefined ? JOURNAL : DENIALS
+    const { generation } = next === undefined ? journal : denials
+    return { rows: columns, journal: [], next: encodePlace({ file, generation, at: following }) }
   }
+  const at = place.generation === journal.generation % GENERATIONS ? place.at : 0
+  const { rows, next } = ofJournal(journal.path, at)
+  if (next !== undefined) {
+    return { rows: [], journal: rows, next: encodePlace({ file: JOURNAL, generation: journal.generation, at: next }) }
+  }
+  return { ...ofPages(source, 0), journal: rows }
+}
+
+function ofPages(source: TableSource | undefined, after: number): Part {
+  const read = source === undefined ? [] : readRevocationColumns(source.reader, after, ROWS_A_CALL)
+  const rows: RevocationColumns[] = []
+  let bytes = 0
+  for (const { columns } of read) {
+    bytes += JSON.stringify(columns).length
+    if (rows.length > 0 && bytes > BYTES_A_CALL) break
+    rows.push(columns)
+  }
+  const isLast = read.length < ROWS_A_CALL && rows.length === read.length
+  return { rows, journal: [], next: isLast ? null : (read[rows.length - 1]?.seq ?? null) }
+}
+
+/** While it is written to, the last record may be torn: that one is not acknowledged yet. */
+function ofJournal(
+  path: string,
+  start: number,
+): { readonly rows: readonly object[]; readonly next: number | undefined } {
+  const bytes = pieceOf(path, start)
+  const rows: object[] = []
+  for (let at = 0; ;) {
+    const text = recordAt(bytes, at, JOURNAL_RECORD_BYTES_MAX)
+    if (text === undefined)
+      return {
+        rows,
+        next: at > 0 && start + at < start + bytes.length && bytes.length === BYTES_A_CALL ? start + at : undefined,
+      }
+    if (rows.length === ROWS_A_CALL) return { rows, next: start + at }
+    const row = readRow(parseRecord(text))
+    if (row !== undefined) rows.push(recordOf(row))
+    at += RECORD_HEADER_BYTES + text.length
+  }
+}
+
+function pieceOf(path: string, start: number): Buffer {
+  const fd = openSync(path, 'r')
+  try {
+    const piece = Buffer.alloc(BYTES_A_CALL)
+    return piece.subarray(0, readAt(fd, piece, 0, BYTES_A_CALL, start))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+interface Place {
+  readonly file: typeof DENIALS | typeof JOURNAL
+  /** Of the file: its records begin anew when it is written anew. */
+  readonly generation: number
+  readonly at: number
+}
+
+const DENIALS = 0
+const JOURNAL = 1
+const GENERATIONS = 1024
+const OFFSETS: number = 2 ** 40
+
+function encodePlace({ file, generation, at }: Place): number {
+  return -(1 + (file * GENERATIONS + (generation % GENERATIONS)) * OFFSETS + at)
+}
+
+function decodePlace(code: number): Place {
+  const number = -code - 1
+  const [rest, at] = [Math.floor(number / OFFSETS), number % OFFSETS]
+  return { file: rest < GENERATIONS ? DENIALS : JOURNAL, generation: rest % GENERATIONS, at }
 }

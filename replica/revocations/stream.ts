@@ -19,6 +19,8 @@ import {
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import type { Denials } from '../denials/denials.ts'
+import { DenialsTeller } from '../denials/teller.ts'
 import { CoverageReporter } from '../freshness/coverage-reporter.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
@@ -32,6 +34,8 @@ export interface RevocationStreamOptions {
   readonly workers: Pick<GrantBook, 'covered'>
   /** Ids of the key-encryption keys at hand. */
   readonly keks: readonly string[]
+  /** Of undone histories: a primary that listens is told of them. */
+  readonly denials: Pick<Denials, 'size' | 'told'>
   /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
@@ -65,12 +69,16 @@ export class RevocationStream {
   #asked: Known | undefined
   /** Of the connection that is there now. */
   #reporter: CoverageReporter | undefined
+  /** Refused, and the journal had no room for them: they come again. */
+  #unwritten: readonly RevocationRow[] = []
+  #teller: DenialsTeller | undefined
 
   /** What the journal holds is refused from the first moment, whatever timeline it is of. */
   constructor(options: RevocationStreamOptions) {
     this.#options = options
     const parts = options.journal.takeLoaded()
-    const newest = parts.at(-1)
+    // A record of an earlier timeline may stand behind one of a later.
+    const newest = parts.toSorted((a, b) => a.epoch - b.epoch).at(-1)
     if (newest !== undefined) {
       const own = parts.filter(({ timeline }) => timeline === newest.timeline).flatMap(({ rows }) => rows)
       const { timeline, epoch } = newest
@@ -91,6 +99,10 @@ export class RevocationStream {
     return this.#furthest(this.#taken)
   }
 
+  get unwritten(): readonly RevocationRow[] {
+    return this.#unwritten
+  }
+
   #furthest(streamed: Known | undefined): Known | undefined {
     const { meta, revocationsInPages } = this.#options.tables
     if (meta === undefined || (streamed !== undefined && streamed.epoch > meta.epoch)) return streamed
@@ -101,8 +113,9 @@ export class RevocationStream {
 
   hello(): RevocationsHello {
     this.#asked = this.known
-    const { freshness, keks } = this.#options
-    return { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0, boot: freshness.boot, keks }
+    const { freshness, keks, denials } = this.#options
+    const place = { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0 }
+    return { ...place, boot: freshness.boot, keks, denials: denials.size }
   }
 
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
@@ -119,6 +132,7 @@ export class RevocationStream {
     const say = (message: FromStream): void => void connection.write(encodeMessage(message))
     const send = (seq: number): void => say({ t: 'covered', seq })
     this.#reporter = new CoverageReporter({ book: this.#options.workers, send, signal: over.signal })
+    if (welcome.denials === true) this.#teller = this.#tellerOf(connection, over.signal)
     this.#acknowledging = this.#acknowledge(connection)
     this.#options.freshness.connected(welcome, say)
     try {
@@ -126,14 +140,32 @@ export class RevocationStream {
     } finally {
       this.#options.freshness.disconnected()
       over.abort()
+      this.#teller = undefined
       await this.#acknowledging
     }
+  }
+
+  /** There are other denials than before. */
+  denialsChanged(): void {
+    this.#teller?.tell()
   }
 
   /** The applied pages are durable now: the journal need not hold what they hold. */
   covered(): void {
     const { tables, journal } = this.#options
     if (tables.meta !== undefined) journal.covered(tables.meta.timeline, tables.revocationsInPages)
+  }
+
+  #tellerOf(connection: Connection, signal: AbortSignal): DenialsTeller {
+    const { denials, clock } = this.#options
+    const teller = new DenialsTeller({
+      denials,
+      clock,
+      signal,
+      send: (message) => connection.send(encodeMessage(message)),
+    })
+    teller.tell()
+    return teller
   }
 
   async #read(connection: Connection, place: Place, start: number): Promise<void> {
@@ -179,7 +211,9 @@ export class RevocationStream {
     this.#options.onRows(place, stretch)
     try {
       if (rows.length > 0) this.#options.journal.append(place, rows)
+      this.#unwritten = []
     } catch (cause) {
+      this.#unwritten = rows
       throw this.#failed(cause)
     }
   }

@@ -31,3 +31,13 @@ export function finishMovingAside(folder: string, names: readonly string[], nowM
   if (existsSync(join(folder, database)) || !companions.some((name) => existsSync(join(folder, name)))) return
   moveAside(folder, companions, nowMs)
 }
+
+/** The database that was moved aside last; undefined where none was. */
+export function lastMovedAside(folder: string, name: string): string | undefined {
+  const path = readdirSync(folder)
+    .filter((entry) => entry.startsWith(PREFIX))
+    .toSorted()
+    .map((entry) => join(folder, entry, name))
+    .at(-1)
+  return path !== undefined && existsSync(path) ? path : undefined
+}

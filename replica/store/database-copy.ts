@@ -25,6 +25,8 @@ export interface DatabaseCopyOptions {
   readonly log: Log
   /** The database file was closed or replaced: statements on the old one are gone. */
   readonly onReopened: (copy: OpenCopy | undefined) => void
+  /** Another state takes the place of this one, which is undefined where it does not stand anywhere. Calls `install`, or throws. */
+  readonly installing: (next: Standing, before: Standing | undefined, install: () => Promise<void>) => Promise<void>
 }
 
 const BUSY_PAUSE_MS = 5
@@ -81,12 +83,14 @@ export class DatabaseCopy {
 
   /** Takes a snapshot's place of everything there was, as one transaction for readers. */
   async install(snapshot: SnapshotFile, pageCount: number, next: Standing): Promise<void> {
-    this.#record.append(next)
-    this.#record.sync()
-    if (this.#open === undefined) await this.#build(snapshot, pageCount)
-    else await this.#replace(snapshot, pageCount)
-    this.#checksums = snapshot.checksums
-    this.#standing = next
+    await this.#options.installing(next, this.#standing, async () => {
+      this.#record.append(next)
+      this.#record.sync()
+      if (this.#open === undefined) await this.#build(snapshot, pageCount)
+      else await this.#replace(snapshot, pageCount)
+      this.#checksums = snapshot.checksums
+      this.#standing = next
+    })
   }
 
   /** Makes everything applied durable, the record of its position first. */

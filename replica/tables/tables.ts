@@ -4,6 +4,8 @@
  * timeline takes none away.
  */
 import type { RowObserver } from '../revocations/stream.ts'
+import { existsSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
 import { KeyReader, type KeysRead, type OpenedKeys } from '../../shared/database/keys.ts'
 import { checkMeta, type Meta, type MetaReader } from '../../shared/database/meta.ts'
@@ -12,9 +14,10 @@ import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import { readPublicKey, readSigningKey } from '../../shared/database/signing-key.ts'
 import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
-import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { type KnownRevocation, notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
+import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
 import { isOutlived, outlivedBefore } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES, type UnconfirmedSlots } from '../../shared/verifier/revocation-table.ts'
@@ -69,6 +72,11 @@ export class Tables implements TokenTables {
   #sweptMs = 0
   #uninterpretable: string | undefined
   #poison: string | undefined
+  /** Takes the place of the table once it is complete. */
+  #rebuilt: Revocations | undefined
+  #saving: Promise<void> = Promise.resolve()
+  /** What is saved now could hold what an operator has given up. */
+  #savesNothing = false
 
   constructor(options: TablesOptions) {
     this.#options = options
@@ -160,10 +168,11 @@ export class Tables implements TokenTables {
   }
 
   /** What rows name is denied from now on, whatever else is known of their history. */
-  deny(rows: readonly RevocationRow[]): void {
+  deny(rows: Iterable<RevocationRow>): void {
     for (const row of rows) {
       if (row.kind === 'unknown') this.#refuseToGuess(notUnderstood(row))
       else this.#revocations.take(row)
+      if (row.kind !== 'unknown') this.#rebuilt?.take(row)
       if (row.kind === 'token' && row.poison === true) this.#tellPoison(row.seq)
     }
   }
@@ -195,8 +204,13 @@ export class Tables implements TokenTables {
       !signal.aborted && revocations === this.#revocations && timeline === this.#meta?.timeline
     revocations.beginCensus()
     try {
-      // Before the pages: a row that leaves the journal meanwhile is in the pages by then.
-      let missing = this.#confirm(kept)
+      // Before the pages: a row that leaves another file meanwhile is in the pages by then.
+      let missing = 0
+      for (const rows of inBatches(kept)) {
+        missing += this.#confirm(rows)
+        await turn(this.#options.timers)
+        if (!goesOn()) return undefined
+      }
       for (let after = 0; goesOn();) {
         const rows = this.#source?.revocations.after(after, ROWS_A_READ) ?? []
         const known = rows.filter(({ seq }) => seq <= this.#fromPages)
@@ -212,15 +226,63 @@ export class Tables implements TokenTables {
     }
   }
 
+  /** All that is denied now, without who asked for it and why; a part at a time. */
+  *denied(): Generator<KnownRevocation> {
+    yield* this.#revocations.rows()
+  }
+
+  /**
+   * Makes the table anew from the pages and from `kept`, the rows of every other file: that is how an operator's `forget` takes
+   * something away, because a cut-off is a maximum and cannot be subtracted. What comes meanwhile is in both tables. False where
+   * there are no pages, or others meanwhile: then nothing has changed.
+   */
+  async rebuild(kept: Iterable<RevocationRow>): Promise<boolean> {
+    const [source, timeline] = [this.#source, this.#meta?.timeline]
+    const rebuilt = new Revocations({ seed: this.#options.entropy.bytes(TABLE_SEED_BYTES) })
+    this.#rebuilt = rebuilt
+    const take = async (rows: readonly RevocationRow[]): Promise<void> => {
+      for (const row of rows) if (row.kind !== 'unknown') rebuilt.take(row)
+      await turn(this.#options.timers)
+    }
+    for (const rows of inBatches(kept)) await take(rows)
+    for (let after = 0; after < this.#fromPages;) {
+      if (source === undefined || source !== this.#source || timeline !== this.#meta?.timeline) return false
+      const rows = source.revocations.after(after, ROWS_A_READ)
+      await take(rows.filter(({ seq }) => seq <= this.#fromPages))
+      after = rows.at(-1)?.seq ?? this.#fromPages
+    }
+    if (source === undefined || source !== this.#source) return false
+    this.#revocations = rebuilt
+    this.#rebuilt = undefined
+    this.#savesNothing = false
+    return true
+  }
+
+  /** Durably; until the table was made anew none is saved. */
+  async dropSaved(): Promise<void> {
+    const { savedAt } = this.#options
+    this.#savesNothing = true
+    await this.#saving
+    if (savedAt === undefined || !existsSync(savedAt)) return
+    rmSync(savedAt)
+    syncDirectory(dirname(savedAt))
+  }
+
   /**
    * Where the next start goes on from: what it would read from the pages is the same. Not written where the last row was
    * purged, because nothing says then which history it was.
    */
-  async save(): Promise<void> {
+  save(): Promise<void> {
+    const saved = this.#save()
+    this.#saving = saved.catch(() => undefined)
+    return saved
+  }
+
+  async #save(): Promise<void> {
     const { savedAt } = this.#options
     const seq = this.#fromPages
     const last = this.#rowOf(seq)
-    if (savedAt === undefined || this.#meta === undefined || last === undefined) return
+    if (savedAt === undefined || this.#savesNothing || this.#meta === undefined || last === undefined) return
     const { timeline } = this.#meta
     const [poison, sweptMs, revocations] = [this.#poison, this.#sweptMs, this.#revocations]
     await saveTable(savedAt, { timeline, seq, last, sweptMs, poison, revocations })
@@ -308,4 +370,15 @@ export class Tables implements TokenTables {
   #tellPoison(seq: number): void {
     this.#poison = `revocation ${seq} is malformed; the token that it names is denied`
   }
+}
+
+function* inBatches<T>(all: Iterable<T>): Generator<readonly T[]> {
+  let batch: T[] = []
+  for (const one of all) {
+    batch.push(one)
+    if (batch.length < ROWS_A_READ) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
 }

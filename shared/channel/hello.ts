@@ -22,6 +22,11 @@ export interface Welcome {
 
 const SOFTWARE_CHARS_MAX = 64
 
+/** Whether a hello names this as something that its sender understands beyond the first version. */
+export function understands({ understands: words }: JsonObject, word: string): boolean {
+  return Array.isArray(words) && words.includes(word)
+}
+
 export function encodeHello(channel: ChannelName, fields: JsonObject): Uint8Array {
   return encodeJson({ protocol: PROTOCOL_VERSION, channel, software: SOFTWARE_VERSION, fields })
 }

@@ -11,3 +11,9 @@ export function readBase(db: Connection, epoch: Epoch): Txid {
   const base = db.prepare<[number], number>('SELECT base_txid FROM epochs WHERE epoch = ?').pluck().get(epoch)
   return txid(base ?? 0)
 }
+
+/** Number of every epoch, by timeline. */
+export function readEpochs(db: Connection): ReadonlyMap<string, number> {
+  const rows = db.prepare<[], { timeline: string; epoch: number }>('SELECT timeline, epoch FROM epochs').all()
+  return new Map(rows.map(({ timeline, epoch }) => [timeline, epoch]))
+}

@@ -1,6 +1,6 @@
 /**
  * The `revocations.known` call on a replica's `admin` channel: every revocation that this replica has ever acknowledged and
- * still has, from its pages and, ahead of them and of earlier timelines, from its journal. A restore asks for it.
+ * still has, from its denials, its journal, and its pages, in this order, because rows move that way. A restore asks for it.
  */
 import { z } from 'zod'
 import type { Configured } from '../database/configured.ts'
@@ -10,11 +10,11 @@ import { revocationRow, type RevocationRow } from './revocation-row.ts'
 import { DURABILITY_LEVELS } from './revoke.ts'
 
 export interface KnownParams {
-  /** Rows of the pages with a higher number than this; 0 also asks for the journal. */
+  /** 0, and then what the answer before said: a number of the pages, or, below 0, a place before them. */
   readonly after: number
 }
 
-export const knownParams: z.ZodType<KnownParams> = z.strictObject({ after: z.number().int().nonnegative() })
+export const knownParams: z.ZodType<KnownParams> = z.strictObject({ after: z.number().int() })
 
 export interface KnownResult {
   /** Position text of the pages; null without a database. */
@@ -22,6 +22,7 @@ export interface KnownResult {
   readonly issueClockMs: number
   /** The longest lease that its pages know to have been granted. */
   readonly leaseMsMax: number
+  /** Of the denials and the pages. */
   readonly rows: readonly RevocationColumns[]
   /** Whom its pages name as those who may acknowledge revocations; sent to a caller whose hello names it. */
   readonly configured?: Configured | null | undefined
@@ -34,7 +35,7 @@ export interface KnownResult {
 /** As it is sent: rows of the journal as they lie there. */
 export type KnownAnswer = Omit<KnownResult, 'journal'> & { readonly journal: readonly object[] }
 
-const column = z.union([
+const column: z.ZodType<RevocationColumns[string]> = z.union([
   z.string(),
   z.number(),
   z.null(),
@@ -50,11 +51,13 @@ const configured: z.ZodType<Configured> = z.object({
 /** In the hello of a caller on the `admin` channel: what it understands beyond the first version. */
 export const KNOWS_CONFIGURED = 'configured'
 
+export const revocationColumns: z.ZodType<RevocationColumns> = z.record(z.string().regex(/^[a-z_]{1,64}$/), column)
+
 export const knownResult: z.ZodType<KnownResult> = z.object({
   position: z.string().max(64).nullable(),
   issueClockMs: z.number().int().nonnegative(),
   leaseMsMax: z.number().int().nonnegative(),
-  rows: z.array(z.record(z.string().regex(/^[a-z_]{1,64}$/), column)),
+  rows: z.array(revocationColumns),
   journal: z.array(revocationRow),
   configured: configured.nullish(),
   next: z.number().int().nullable(),

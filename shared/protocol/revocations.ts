@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'
 import { CLOCK_RATE_ERROR_MAX, KEKS_MAX } from '../limits.ts'
+import { toldDenials, type ToldDenials } from './denials.ts'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
 import { revoked, type Revoked } from './stretch.ts'
 
@@ -19,6 +20,8 @@ export type RevocationsHello = {
   readonly boot: string
   /** Ids of the key-encryption keys at hand: a rotation waits until every replica has the new one. They reveal nothing. */
   readonly keks: readonly string[]
+  /** How many revocations of undone histories it goes on refusing by; undefined from an older replica. */
+  readonly denials?: number | undefined
 }
 
 export const revocationsHello: z.ZodType<RevocationsHello> = z.object({
@@ -26,6 +29,7 @@ export const revocationsHello: z.ZodType<RevocationsHello> = z.object({
   seq: z.number().int().nonnegative(),
   boot: bootId,
   keks: z.array(z.string().regex(/^[0-9a-f]{8}$/)).max(KEKS_MAX),
+  denials: z.number().int().nonnegative().optional(),
 })
 
 export interface RevocationsWelcome {
@@ -39,6 +43,8 @@ export interface RevocationsWelcome {
   /** The published bound B of this cluster, and the error of clock rates that it allows for. */
   readonly boundMs: number
   readonly clockRateError: number
+  /** It wants to be told of denials; said only to a replica whose hello names them. */
+  readonly denials?: true | undefined
 }
 
 export const revocationsWelcome: z.ZodType<RevocationsWelcome> = z.object({
@@ -49,6 +55,7 @@ export const revocationsWelcome: z.ZodType<RevocationsWelcome> = z.object({
   pingMs: z.number().positive(),
   boundMs: z.number().positive(),
   clockRateError: z.number().nonnegative().max(CLOCK_RATE_ERROR_MAX),
+  denials: z.literal(true).optional(),
 })
 
 /** The primary's answer to a ping: where it stood when it answered, and how long that may be relied on from the ping on. */
@@ -93,6 +100,8 @@ export type FromStream =
   /** No worker of this process judges without those up to here: each has applied them, or its lease has run out. */
   | { readonly t: 'covered'; readonly seq: number }
   | { readonly t: 'ping'; readonly id: number; readonly wallMs: number }
+  /** Only where the welcome asked for it. */
+  | ToldDenials
 
 const seq = z.number().int().nonnegative()
 
@@ -100,4 +109,5 @@ export const fromStream: z.ZodType<FromStream> = z.discriminatedUnion('t', [
   z.object({ t: z.literal('ack'), seq }),
   z.object({ t: z.literal('covered'), seq }),
   z.object({ t: z.literal('ping'), id: z.number().int().positive(), wallMs: z.number().nonnegative() }),
+  toldDenials,
 ])

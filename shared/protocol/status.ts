@@ -13,6 +13,8 @@ export interface ReplicaLink {
   /** Transactions it is behind. */
   readonly lag: number | null
   readonly revocationSeq: number | null
+  /** Revocations of undone histories that it refuses by, and that wait for an operator; undefined from an older primary. */
+  readonly denialsWaiting?: number
 }
 
 /** Of one place that the history is archived in. */
@@ -132,6 +134,8 @@ export interface ReplicaStatus {
   readonly revocationSeq: number
   readonly revocations: number
   readonly keys: number
+  /** Revocations of undone histories that it refuses by; undefined from an older replica. */
+  readonly denials?: number
   readonly freshness: ReplicaFreshness
   readonly wal: LinkState
   readonly stream: LinkState

@@ -67,6 +67,16 @@ const KINDS = {
     summary: 'the disk changed pages of this replica’s copy, and a snapshot replaces it',
     action: 'check the disk; the alarm ends with the next scrub that finds nothing',
   },
+  denials_not_kept: {
+    severity: 'critical',
+    summary: 'revocations of an undone history could not be written down, so the new history is not taken',
+    action: 'make room on the volume of `data`; until then every verdict of this replica is unavailable',
+  },
+  denials_waiting: {
+    severity: 'warning',
+    summary: 'replicas refuse by revocations of an undone history that the primary does not have',
+    action: 'look at them with `macaroond revocations pending`; then `macaroond revocations adopt` or `forget`',
+  },
   disk_full: {
     severity: 'critical',
     summary: 'the disk is full',

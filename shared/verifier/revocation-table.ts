@@ -6,6 +6,7 @@
 import { assert } from '../errors.ts'
 import type { Kid, Nonce } from '../ids.ts'
 import { SWEEP_SLOTS_MAX } from '../limits.ts'
+import type { TokenRevocation } from '../protocol/revocation-row.ts'
 import { halfSipHash } from './half-siphash.ts'
 
 const NAME_WORDS = 5
@@ -88,6 +89,17 @@ export class RevocationTable {
   /** As it is now. */
   image(): TableImage {
     return { seed: this.#seed, kids: [...this.#kids.keys()], size: this.#size, slots: this.#slots.slice() }
+  }
+
+  /** What was in it at the call. */
+  *rows(): Generator<TokenRevocation> {
+    const { slots, kids } = this.image()
+    for (let at = 0; at < slots.length; at += SLOT_WORDS) {
+      const kid = kids[(slots[at] ?? 0) - 1]
+      if (kid === undefined) continue
+      const nonce = [1, 2, 3, 4].map((word) => (slots[at + word] ?? 0).toString(16).padStart(8, '0')).join('')
+      yield { kind: 'token', seq: 1, kid, nonce, expiresAt: slots[at + NAME_WORDS] ?? 0 }
+    }
   }
 
   get size(): number {

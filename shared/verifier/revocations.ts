@@ -24,6 +24,12 @@ export class Revocations {
     return this.#tokens.image()
   }
 
+  /** What holds now, as rows that would bring it about; their numbers are nobody's. */
+  *rows(): Generator<KnownRevocation> {
+    yield* this.#tokens.rows()
+    yield* this.cutOffs.rows()
+  }
+
   get size(): number {
     return this.#tokens.size + this.cutOffs.size
   }

@@ -61,6 +61,9 @@ export const PROMISES: readonly Promised[] = [
       proof('replica/worker/minimum', 'what is true is not taken back'),
       proof('integration/worker/lying-replica'),
       proof('recovery/archive/coming-back', 'and no revoked token with it'),
+      proof('integration/cluster/denials', 'stays refused, however often all replicas restart'),
+      proof('replica/denials/denials', 'nothing is taken for an end'),
+      proof('primary/adoption', 'one replica cannot revoke more than a thousand tokens'),
     ],
   },
   {

@@ -39,6 +39,15 @@ describe('the checker', () => {
     expect(worstAcceptanceMs).toBe(600)
   })
 
+  test('lets an operator give a revocation up, and holds everybody to a later one', () => {
+    const forgotten: HistoryEvent = { t: 'forget', inv: 2_000, ret: 2_001, named: { kind: 'token', id: 'a' } }
+    const before = [revoked('a'), verified(1_500, refused)]
+    expect(rulesOf(...before, verified(1_990))).toEqual(['S1', 'S3'])
+    expect(rulesOf(...before, forgotten, verified(2_010), verified(2_020, refused), verified(9_000))).toEqual([])
+    const again = revoked('a', { inv: 3_000, ret: 3_001, seq: 2 })
+    expect(rulesOf(...before, forgotten, verified(2_010), again, verified(3_900), verified(4_100))).toEqual(['S1'])
+  })
+
   test('holds service tokens to the revocation of what they were made from', () => {
     expect(rulesOf(minted('s', ['a']), revoked('a'), verified(1_101, { id: 's' }))).toEqual(['S1'])
     expect(rulesOf(minted('s', ['a']), revoked('s'), verified(1_101))).toEqual([])

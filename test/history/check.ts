@@ -55,7 +55,7 @@ export function checkHistory(
   return {
     violations: [
       ...verifications.flatMap((event) => judgeVerification(event, subject, faults)),
-      ...relapses(verifications),
+      ...relapses(verifications, subject),
       ...clashes(events.filter((event) => event.t === 'revoke')),
       ...unfenced(events.filter((event) => event.t === 'revoke')),
     ],
@@ -72,12 +72,13 @@ interface Subject {
 /** How long after the acknowledgement an accepted verification began; 0 when it began before. */
 function acceptanceMs(event: VerifyEvent, { endings }: Subject): number {
   if (event.result !== 'allow') return 0
-  return Math.max(0, event.inv - endings.of(event.id).ackMs)
+  return Math.max(0, event.inv - endings.of(event.id, event.inv).ackMs)
 }
 
 function judgeVerification(event: VerifyEvent, subject: Subject, faults: readonly FaultEvent[]): readonly Violation[] {
   const { bounds, endings } = subject
-  const { begunMs, globalMs } = endings.of(event.id)
+  const { begunMs } = endings.of(event.id)
+  const { globalMs } = endings.of(event.id, event.inv)
   const found: Violation[] = []
   const violates = (rule: Rule, what: string): void => void found.push({ rule, what, event })
   if (event.result === 'allow') {
@@ -107,15 +108,15 @@ function isolatedFor({ region, host, inv, ret }: VerifyEvent, faults: readonly F
   return cut === undefined ? 0 : inv - cut.from
 }
 
-/** S3: what a node has refused as revoked it never accepts again, nor does anybody else after its answer was used there. */
-function relapses(verifications: readonly VerifyEvent[]): readonly Violation[] {
+/** S3: but for what an operator gives up, what a node has refused as revoked it never accepts again, nor does anybody else after its answer was used there. */
+function relapses(verifications: readonly VerifyEvent[], { endings }: Subject): readonly Violation[] {
   const refused = new Map<string, number>()
   const found: Violation[] = []
   const keyOf = ({ node, id }: VerifyEvent): string => `${node} ${id ?? ''}`
   for (const event of verifications.toSorted((a, b) => a.ret - b.ret)) {
     if (FALLEN.has(event.reason) && !refused.has(keyOf(event))) refused.set(keyOf(event), event.ret)
     const since = refused.get(keyOf(event)) ?? Infinity
-    if (event.result === 'allow' && event.inv > since) {
+    if (event.result === 'allow' && event.inv > since && !endings.forgotten(event.id, since, event.inv)) {
       found.push({ rule: 'S3', what: `accepted by a node that had refused it as revoked`, event })
     }
   }

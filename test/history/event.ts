@@ -3,7 +3,7 @@
  * All times are milliseconds of one monotonic clock: CLOCK_MONOTONIC on a real machine, which every process and every
  * network namespace of it shares, virtual time in a simulation. Nothing is judged by a wall clock.
  */
-export type HistoryEvent = MintEvent | RevokeEvent | VerifyEvent | FaultEvent
+export type HistoryEvent = MintEvent | RevokeEvent | ForgetEvent | VerifyEvent | FaultEvent
 
 interface Call {
   /** When the call began. */
@@ -45,6 +45,12 @@ export interface RevokeEvent extends Call {
   /** Place in the revocation log, where the answer says it. */
   readonly epoch?: number
   readonly seq?: number
+}
+
+/** An operator gives up what a restore has undone: the one exception to S3. What is asked for later acts. */
+export interface ForgetEvent extends Call {
+  readonly t: 'forget'
+  readonly named: Named
 }
 
 export interface VerifyEvent extends Call {

@@ -1,5 +1,5 @@
 /** What a history says of each revocation: from when on it binds, and whom it binds. */
-import { FALLEN, type HistoryEvent, type MintEvent, type Named, type RevokeEvent } from './event.ts'
+import { FALLEN, type ForgetEvent, type HistoryEvent, type MintEvent, type Named, type RevokeEvent } from './event.ts'
 
 export interface Moments {
   /** Acknowledged; or, where the answer was not known, first shown by a node. Infinity: never known to be carried out. */
@@ -11,8 +11,13 @@ export interface Moments {
 }
 
 export interface Endings {
-  /** Of all that ends a token, the earliest of each kind of moment; also for a token that nobody minted. */
-  readonly of: (id: string | undefined) => Moments
+  /**
+   * Of all that ends a token, the earliest of each kind of moment; also for a token that nobody minted. `atMs`: without what an
+   * operator had given up by then.
+   */
+  readonly of: (id: string | undefined, atMs?: number) => Moments
+  /** Whether an operator gave up something that ends a token, between these moments. */
+  readonly forgotten: (id: string | undefined, fromMs: number, untilMs: number) => boolean
   readonly minted: (id: string) => boolean
 }
 
@@ -25,7 +30,26 @@ export function endingsOf(events: readonly HistoryEvent[]): Endings {
   const shown = firstShown(events, enders)
   const moments = new Map([...calls].map(([name, group]) => [name, momentsOf(group, shown.get(name) ?? Infinity)]))
   const ends = remembered((id) => enders(id).reduce((first, name) => earlier(first, moments.get(name)), NEVER))
-  return { of: (id) => (id === undefined ? NEVER : ends(id)), minted: (id) => mints.has(id) }
+  const forgets = events.filter((event) => event.t === 'forget')
+  const of = (id: string | undefined, atMs?: number): Moments => {
+    if (id === undefined) return NEVER
+    const given = atMs === undefined ? [] : forgets.filter(({ inv }) => inv <= atMs)
+    if (given.length === 0) return ends(id)
+    const left = enders(id).map((name) => {
+      const group = (calls.get(name) ?? []).filter((call) => !isForgotten(call, given))
+      return group.length === 0 ? NEVER : momentsOf(group, shown.get(name) ?? Infinity)
+    })
+    return left.reduce((first, one) => earlier(first, one), NEVER)
+  }
+  const forgotten: Endings['forgotten'] = (id, fromMs, untilMs) => {
+    const between = forgets.filter(({ inv }) => inv >= fromMs && inv <= untilMs).map(({ named }) => nameOf(named))
+    return id !== undefined && enders(id).some((name) => between.includes(name))
+  }
+  return { of, forgotten, minted: (id) => mints.has(id) }
+}
+
+function isForgotten(call: RevokeEvent, forgets: readonly ForgetEvent[]): boolean {
+  return forgets.some(({ named, inv }) => call.inv < inv && nameOf(named) === nameOf(call.named))
 }
 
 /** The same revocation, asked for again, has the same name. */

@@ -429,4 +429,51 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     replace: 'if (isShared && end && (mode & ALL_WRITE) !== 0) {',
     by: 'test/shared/files/trust.test.ts',
   },
+  {
+    name: 'denials are not kept when a history is undone',
+    file: 'replica/denials/keeper.ts',
+    find: 'await this.#inTurn(() => this.#keep(before))',
+    replace: '',
+    by: 'test/replica/denials/keeper.test.ts',
+  },
+  {
+    name: 'denials of an earlier history are trimmed when the next one is undone',
+    file: 'replica/denials/denials.ts',
+    find: `        addNumber(numbers, denial)
+        writer.add(denial)
+      })
+      for await`,
+    replace: `        addNumber(numbers, denial)
+      })
+      for await`,
+    by: 'test/replica/denials/keeper.test.ts',
+  },
+  {
+    name: 'a saved table brings back what an operator gave up',
+    file: 'replica/denials/keeper.ts',
+    find: 'await tables.dropSaved()',
+    replace: '',
+    by: 'test/replica/denials/keeper.test.ts',
+  },
+  {
+    name: 'a replica’s word is not limited',
+    file: 'primary/authority/adopt.ts',
+    find: 'ADOPTED_MAX - (state.adopted.get(from) ?? 0)',
+    replace: 'Infinity',
+    by: 'test/primary/adoption.test.ts',
+  },
+  {
+    name: 'a cut-off of an org is adopted on a replica’s word',
+    file: 'primary/authority/adopt.ts',
+    find: "if (row.kind !== 'subject') return 'kind'",
+    replace: "if (row.kind !== 'subject') return undefined",
+    by: 'test/primary/adoption.test.ts',
+  },
+  {
+    name: 'damage in the middle of the denials is taken for their end',
+    file: 'replica/denials/file.ts',
+    find: 'if (text === undefined) throw this.#damaged(at)',
+    replace: 'if (text === undefined) return',
+    by: 'test/replica/denials/denials.test.ts',
+  },
 ]

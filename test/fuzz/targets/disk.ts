@@ -7,8 +7,10 @@ import {
   encodeTimeline,
   type JournalPart,
 } from '../../../replica/revocations/journal-records.ts'
+import { DenialsReader, DenialsWriter } from '../../../replica/denials/file.ts'
 import { PositionRecord } from '../../../replica/store/position-record.ts'
 import { epoch, timeline, txid } from '../../../shared/ids.ts'
+import { columnsOfRow, type Denial, rowOfDenial } from '../../../shared/protocol/denials.ts'
 import { damaged } from '../damage.ts'
 import { POSITION, TIMELINE } from '../fixed.ts'
 import { mendRecords } from '../mend-records.ts'
@@ -91,6 +93,34 @@ function mendPositions(input: Buffer): Buffer {
   return copy
 }
 
+const DENIED: readonly Denial[] = ROWS.flatMap((row) => {
+  if (row.kind === 'unknown') return []
+  return [{ timeline: TIMELINE, epoch: epoch(3), seq: row.seq, columns: columnsOfRow(row, 'acme') }]
+})
+
+function denialsFile(): Buffer {
+  const path = scratch('written.denials')
+  const writer = new DenialsWriter(path)
+  for (const denial of DENIED) writer.add(denial)
+  void writer.finish()
+  // All of it is written before it waits for the disk.
+  return readFileSync(`${path}.tmp`)
+}
+
+/** Records behind a header. */
+function mendDenials(input: Buffer): Buffer {
+  return Buffer.concat([input.subarray(0, 12), mendRecords(input.subarray(12), { magic: 0, header: 8 })])
+}
+
+function runDenials(input: Buffer): string {
+  const reader = new DenialsReader(scratchFile('read.denials', input))
+  try {
+    return countText([...reader.rows()].map(({ denial }) => rowOfDenial(denial)).length)
+  } finally {
+    reader.close()
+  }
+}
+
 export const DISK_TARGETS: readonly Target[] = [
   {
     name: 'journal',
@@ -107,6 +137,15 @@ export const DISK_TARGETS: readonly Target[] = [
     vary: (random) => damaged(JOURNAL, random),
     codes: [],
     reach: ['whole', 'a beginning'],
+  },
+  {
+    name: 'denials',
+    seeds: () => [denialsFile()],
+    run: runDenials,
+    mend: mendDenials,
+    codes: ['log_corrupt'],
+    every: 4,
+    reach: ['several', 'log_corrupt'],
   },
   {
     name: 'positions',

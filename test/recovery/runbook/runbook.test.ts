@@ -143,7 +143,17 @@ class Operator {
 
 describe('the runbook', () => {
   test('has no block that this suite does not run', () => {
-    const names = ['prepare', 'look', 'rehearse', 'moment', 'lost-disk', 'from-replica', 'kek-nodes', 'kek-rotate']
+    const names = [
+      'prepare',
+      'look',
+      'rehearse',
+      'moment',
+      'pending',
+      'lost-disk',
+      'from-replica',
+      'kek-nodes',
+      'kek-rotate',
+    ]
     expect([...blocks.keys()].toSorted()).toEqual(names.toSorted())
   })
 
@@ -173,6 +183,8 @@ describe('the runbook', () => {
       'ok',
       'revoked',
     ])
+
+    expect(await operator.block('pending')).toMatch(/nothing waits for a decision[\s\S]*adopted 0; 0 wait still/)
 
     await operator.lose('primary')
     await operator.block('lost-disk')

@@ -72,6 +72,7 @@ function start(folder: string, journal: RevocationJournal = new RevocationJourna
     freshness,
     workers: freshness.workers,
     keks: ['00000000'],
+    denials: { size: 0, told: () => [][Symbol.iterator]() as never },
     syncPages: () => undefined,
     onRows: () => undefined,
     onDiverged: () => undefined,

@@ -1,0 +1,169 @@
+/** `revocations pending`, `adopt` and `forget`: what a restore has undone and replicas go on refusing by. */
+import type { Command } from 'commander'
+import type { AdoptResult, ForgetResult, PendingResult, PendingRevocation, Signer } from '../../primary/client/sdk.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { TIMELINE_FORM } from '../../shared/ids.ts'
+import { DENIALS_CALL_MAX } from '../../shared/limits.ts'
+import { explain } from '../arguments/explain.ts'
+import { profileOf, withSigner } from '../clients.ts'
+import { table, type Terminal } from '../terminal.ts'
+import { namedText } from './revocations-show.ts'
+
+interface Selecting {
+  readonly all?: true
+  readonly timeline?: string
+  readonly seq?: string
+}
+
+interface Selection {
+  readonly timeline?: string
+  readonly first?: number
+  readonly last?: number
+}
+
+export function addPending(revocations: Command, terminal: Terminal): void {
+  const command = revocations
+    .command('pending')
+    .description(
+      'list what replicas refuse by of a history that a restore undid, and the primary does not take over by itself',
+    )
+    .action(async (_: object, own: Command) => {
+      const profile = profileOf(own, terminal.env)
+      const pending = await withSigner(profile, (signer) => signer.pendingRevocations({ limit: DENIALS_CALL_MAX }))
+      terminal.answer(pending, linesOf(pending.revocations))
+      if (!terminal.json) terminal.say(summary(pending))
+    })
+  explain(command, {
+    examples: ['macaroond revocations pending', 'macaroond revocations pending --json'],
+    json: [
+      '{"revocations": [{"timeline", "epoch", "seq", "why", "replicas", "kind"?, "org"?, "id"?, "subject"?, "untilMs"?, "kid"?, "atMs"?, "actor"?, "reason"?}], "waiting"}',
+      'timeline and seq name it for adopt and forget; why it waits: "restored without revocations", "kind", "later than the issue clock", "too many", "unknown kind", "unsigned"',
+      'waiting: of all, as far as replicas have told; the list shows the first 500',
+    ],
+  })
+}
+
+export function addAdopt(revocations: Command, terminal: Terminal): void {
+  const command = selecting(revocations.command('adopt'))
+    .description('revoke what waits: the primary takes it over, and every replica refuses by it')
+    .action(async (options: Selecting, own: Command) => {
+      const selection = selectionOf(options)
+      const adopted = await withSigner(profileOf(own, terminal.env), (signer) => adoptAll(signer, selection))
+      terminal.answer(adopted, [`adopted ${adopted.adopted}; ${adopted.waiting} wait still`])
+    })
+  explain(command, {
+    examples: [
+      'macaroond revocations adopt --all',
+      'macaroond revocations adopt --timeline 0b51b5d2f08c4f1fa2e5a1b2c3d4e5f6 --seq 17-19',
+    ],
+    json: [
+      '{"adopted", "waiting", "seq"?, "durability"?, "degraded"?, "position"?}; the rest is absent when nothing waited',
+    ],
+    exit: '2 when nothing of that history waits',
+  })
+}
+
+export function addForget(revocations: Command, terminal: Terminal): void {
+  const command = selecting(revocations.command('forget'))
+    .description('DANGEROUS: give up what waits; replicas accept those tokens again unless something else revokes them')
+    .option('--reason <text>', 'why, for the audit', '')
+    .option('--yes', 'go on although revoked tokens may be accepted again')
+    .action(async ({ reason, yes, ...options }: Selecting & { reason: string; yes?: true }, own: Command) => {
+      const selection = selectionOf(options)
+      requireYes(yes)
+      const request = { ...selection, reason }
+      const forgotten = await withSigner(profileOf(own, terminal.env), (signer) => forgetAll(signer, request))
+      terminal.answer(forgotten, [`gave up ${forgotten.forgotten}; ${forgotten.waiting} wait still`])
+    })
+  explain(command, {
+    examples: [
+      'macaroond revocations forget --timeline 0b51b5d2f08c4f1fa2e5a1b2c3d4e5f6 --seq 17 --reason "restored on purpose" --yes',
+      'macaroond revocations forget --all --reason "restored on purpose" --yes',
+    ],
+    json: ['{"forgotten", "waiting", "position"?}'],
+    exit: '2 without --yes, or when nothing of that history waits',
+  })
+}
+
+function selecting(command: Command): Command {
+  return command
+    .option('--all', 'everything that waits')
+    .option('--timeline <id>', 'of this history, as `revocations pending` lists it')
+    .option('--seq <numbers>', 'with --timeline: one number there, or a range such as 17-19')
+}
+
+/** Throws usage. */
+function selectionOf({ all, timeline, seq }: Selecting): Selection {
+  if ((all === undefined) === (timeline === undefined)) {
+    throw new MacaroondError('usage', 'say what is meant: --all, or --timeline with or without --seq', {
+      hint: '`macaroond revocations pending` lists what waits',
+    })
+  }
+  if (timeline === undefined) {
+    if (seq === undefined) return {}
+    throw new MacaroondError('usage', '--seq goes with --timeline')
+  }
+  if (!TIMELINE_FORM.test(timeline)) throw new MacaroondError('usage', 'a timeline is 32 lowercase hex digits')
+  if (seq === undefined) return { timeline }
+  const [, first, last] = /^([1-9]\d{0,14})(?:-([1-9]\d{0,14}))?$/.exec(seq) ?? []
+  const range = { first: Number(first), last: Number(last ?? first) }
+  if (first !== undefined && range.first <= range.last) return { timeline, ...range }
+  throw new MacaroondError('usage', `--seq is a number or a range such as 17-19, not ${seq.slice(0, 80)}`)
+}
+
+/** Throws usage. */
+function requireYes(yes: true | undefined): void {
+  if (yes === true) return
+  throw new MacaroondError('usage', 'tokens that were revoked may be accepted again', {
+    hint: 'look at `macaroond revocations pending`; if that is what you want, say --yes',
+  })
+}
+
+/** As many calls as it takes; of everything, nothing may be left from the beginning. */
+async function adoptAll(signer: Signer, selection: Selection): Promise<Pick<AdoptResult, 'adopted' | 'waiting'>> {
+  const call = (): Promise<AdoptResult> => signer.adoptRevocations(selection)
+  const first = selection.timeline === undefined ? await call().catch(nothingLeft) : await call()
+  let all: Pick<AdoptResult, 'adopted' | 'waiting'> = first ?? { adopted: 0, waiting: 0 }
+  for (let last = first; last !== undefined && last.adopted > 0 && last.waiting > 0;) {
+    last = await call().catch(nothingLeft)
+    if (last !== undefined) all = { ...last, adopted: all.adopted + last.adopted }
+  }
+  return all
+}
+
+async function forgetAll(
+  signer: Signer,
+  request: Selection & { readonly reason: string },
+): Promise<Pick<ForgetResult, 'forgotten' | 'waiting'>> {
+  const call = (): Promise<ForgetResult> => signer.forgetRevocations(request)
+  const first = request.timeline === undefined ? await call().catch(nothingLeft) : await call()
+  let all: Pick<ForgetResult, 'forgotten' | 'waiting'> = first ?? { forgotten: 0, waiting: 0 }
+  // Numbers that were named are given up at once.
+  let last = request.first === undefined ? first : undefined
+  while (last !== undefined && last.forgotten > 0 && last.waiting > 0) {
+    last = await call().catch(nothingLeft)
+    if (last !== undefined) all = { ...last, forgotten: all.forgotten + last.forgotten }
+  }
+  return all
+}
+
+/** The last call took the last of it. */
+function nothingLeft(error: unknown): undefined {
+  if (error instanceof MacaroondError && error.code === 'request_invalid') return undefined
+  throw error
+}
+
+function linesOf(revocations: readonly PendingRevocation[]): string[] {
+  if (revocations.length === 0) return []
+  const rows = revocations.map((one) => {
+    const { timeline, seq, kind = '?', org = '', why, replicas, reason = '' } = one
+    return [timeline, String(seq), kind, org, namedText(one), why, replicas.join(' '), reason]
+  })
+  return table([['TIMELINE', 'SEQ', 'KIND', 'ORG', 'WHAT', 'WHY', 'REPLICAS', 'REASON'], ...rows])
+}
+
+function summary({ revocations, waiting }: PendingResult): string {
+  if (waiting === 0) return 'nothing waits for a decision'
+  if (waiting > revocations.length) return `${waiting} wait, and these are the first of them`
+  return `${waiting} wait: \`revocations adopt\` revokes them, \`revocations forget\` gives them up`
+}

@@ -1,0 +1,185 @@
+/**
+ * Takes over what replicas refuse by and the primary does not have, as far as a replica's word goes; the rest waits for an
+ * operator, in `status` and as an alarm. Looks again whenever a replica has told something, and every few seconds, because the
+ * issue clock and the gate on writes move.
+ */
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import type { CallOff, Timers } from '../../shared/clock.ts'
+import { MetaReader } from '../../shared/database/meta.ts'
+import { readUnsigned } from '../../shared/database/unsigned.ts'
+import { reportOf } from '../../shared/errors.ts'
+import { ADOPTED_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Denial, ToldDenials } from '../../shared/protocol/denials.ts'
+import type { WhyWaiting } from '../../shared/protocol/pending.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { Case } from '../../shared/service/alarm-board.ts'
+import { judgeDenial } from '../authority/adopt.ts'
+import type { Adopted } from '../authority/commands.ts'
+import type { AuthorityState } from '../authority/state.ts'
+import type { GroupWriter } from '../commit-log/group-writer.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
+import { type Report, Reports } from './reports.ts'
+
+export interface Waiting {
+  readonly denial: Denial
+  /** Undefined for a kind that this version does not know. */
+  readonly row: KnownRevocation | undefined
+  readonly why: WhyWaiting
+  /** PeerIds of the replicas that refuse by it; `RESTORE` where a restore found it. */
+  readonly from: readonly string[]
+}
+
+export interface AdoptionOptions {
+  readonly state: () => AuthorityState
+  readonly submit: GroupWriter['submit']
+  /** Whether writes are taken. */
+  readonly open: () => boolean
+  /** PeerIds of the configured replicas, and how the audit names each. */
+  readonly replicas: () => ReadonlyMap<string, string>
+  /** What a restore found without a signature. */
+  readonly unsigned: () => readonly Denial[]
+  readonly clock: Pick<Timers, 'every'>
+  readonly log: Log
+}
+
+/** Instead of a PeerId. */
+export const RESTORE = 'restore'
+const LOOK_MS = 5_000
+/** Of one command: a group is not held up for long. */
+const ROWS_A_COMMAND = 100
+
+export interface AdoptionSources {
+  readonly db: Connection
+  readonly writer: GroupWriter
+  readonly open: () => boolean
+  /** As configured now. */
+  readonly replicas: () => readonly KnownPeer[]
+  readonly clock: Pick<Timers, 'every'>
+  readonly log: Log
+}
+
+export class Adoption {
+  readonly #options: AdoptionOptions
+  readonly #reports = new Reports()
+  #waiting: readonly Waiting[] = []
+  #adopting = false
+  #callOff: CallOff | undefined
+
+  constructor(options: AdoptionOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#callOff = this.#options.clock.every(LOOK_MS, () => this.look(), { background: true })
+    this.look()
+  }
+
+  close(): void {
+    this.#callOff?.()
+  }
+
+  told(replica: string, message: ToldDenials): void {
+    if (this.#reports.take(replica, message)) this.look()
+  }
+
+  /** What an operator has to decide on, in the order of histories and numbers. */
+  get waiting(): readonly Waiting[] {
+    return this.#waiting
+  }
+
+  /** By PeerId: how many of its denials wait, those that it has not told of yet with them. */
+  get counts(): ReadonlyMap<string, number> {
+    const counts = new Map(this.#reports.all.map(({ from, untold }) => [from, untold]))
+    for (const { from } of this.#waiting) for (const one of from) counts.set(one, (counts.get(one) ?? 0) + 1)
+    return counts
+  }
+
+  /** For the alarm: names of the replicas, and how many of each wait. */
+  get cases(): readonly Case[] {
+    const names = this.#options.replicas()
+    const waiting = [...this.counts].filter(([, count]) => count > 0)
+    return waiting.map(([from, count]) => [names.get(from) ?? from, String(count)])
+  }
+
+  /** Judges everything anew, and takes over what may be. */
+  look(): void {
+    const { open, replicas } = this.#options
+    this.#reports.keepOnly(new Set(replicas().keys()))
+    this.#judge()
+    if (open() && !this.#adopting) void this.#adopt()
+  }
+
+  #judge(): void {
+    const { state, unsigned } = this.#options
+    const now = state()
+    const waiting = new Map<string, Waiting>()
+    const add = (report: Pick<Report, 'from' | 'denials'>): void => {
+      for (const denial of report.denials) {
+        const why = whyOf(now, denial, report.from)
+        if (why === undefined) continue
+        const name = `${denial.timeline} ${denial.seq}`
+        const before = waiting.get(name)
+        waiting.set(name, { denial, ...why, from: [...(before?.from ?? []), report.from] })
+      }
+    }
+    for (const report of this.#reports.all) add(report)
+    add({ from: RESTORE, denials: unsigned() })
+    this.#waiting = [...waiting.values()].toSorted((a, b) => inOrder(a.denial, b.denial))
+  }
+
+  /** A replica after the other: what the first brought is not adopted twice. */
+  async #adopt(): Promise<void> {
+    this.#adopting = true
+    try {
+      for (const { from, denials } of this.#reports.all) await this.#adoptFrom(from, denials)
+    } catch (error) {
+      this.#options.log.warn({ error: reportOf(error) }, 'revocations of an undone history could not be adopted yet')
+    } finally {
+      this.#adopting = false
+      this.#judge()
+    }
+  }
+
+  async #adoptFrom(from: string, denials: readonly Denial[]): Promise<void> {
+    const { state, submit, replicas, open, log } = this.#options
+    const isAdoptable = (one: Denial): boolean => judgeDenial(state(), one).is === 'adoptable'
+    const adoptable = denials.filter(isAdoptable)
+    for (let start = 0; start < adoptable.length && open(); start += ROWS_A_COMMAND) {
+      if ((state().adopted.get(from) ?? 0) >= ADOPTED_MAX) return
+      const batch = adoptable.slice(start, start + ROWS_A_COMMAND).filter(isAdoptable)
+      if (batch.length === 0) continue
+      const actor = { text: `replica ${replicas().get(from) ?? ''} ${from}` }
+      const { answer } = await submit<Adopted>({ kind: 'revocations.adopt', actor, denials: batch, from })
+      log.warn({ from, adopted: answer.adopted }, 'adopted revocations of an undone history that a replica refuses by')
+    }
+  }
+}
+
+/** Undefined where nobody needs to decide. */
+function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<Waiting, 'row' | 'why'> | undefined {
+  const judged = judgeDenial(state, denial)
+  if (judged.is === 'settled') return undefined
+  if (from === RESTORE) return { row: judged.row, why: 'unsigned' }
+  if (judged.is === 'waiting') return judged
+  return (state.adopted.get(from) ?? 0) >= ADOPTED_MAX ? { row: judged.row, why: 'too many' } : undefined
+}
+
+function inOrder(a: Denial, b: Denial): number {
+  return a.epoch - b.epoch || (a.timeline < b.timeline ? -1 : Number(a.timeline > b.timeline)) || a.seq - b.seq
+}
+
+/** The adoption of a primary, made of the node's own parts. */
+export function openAdoption({ db, writer, open, replicas, clock, log }: AdoptionSources): Adoption {
+  // Only a restore writes them.
+  const unsigned = readUnsigned(db, new MetaReader(db).read().schema, DENIALS_TOLD_MAX)
+  return new Adoption({
+    state: () => writer.state,
+    submit: (command) => writer.submit(command),
+    open,
+    replicas: () => new Map(replicas().map(({ id, name }) => [id, name])),
+    unsigned: () => unsigned,
+    clock,
+    log,
+  })
+}

@@ -1,0 +1,144 @@
+/** The calls with which an operator looks at what replicas refuse by and the primary does not have, and decides on it. */
+import type { KnownPeer } from '../../shared/channel/peers.ts'
+import type { Forgotten } from '../../shared/database/forgotten.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { timeline as asTimeline, tokenId, type Kid, type Nonce } from '../../shared/ids.ts'
+import { DENIALS_CALL_MAX } from '../../shared/limits.ts'
+import { positionText } from '../../shared/position.ts'
+import { params } from '../../shared/protocol/params.ts'
+import {
+  adoptParams,
+  type AdoptResult,
+  forgetParams,
+  type ForgetResult,
+  pendingParams,
+  type PendingResult,
+  type PendingRevocation,
+  type PendingSelection,
+} from '../../shared/protocol/pending.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import { type Adoption, RESTORE, type Waiting } from '../adoption/adoption.ts'
+import type { Adopted, ForgottenAnswer } from '../authority/commands.ts'
+import type { GroupWriter } from '../commit-log/group-writer.ts'
+import type { Durability } from '../durability/durability.ts'
+import { requireSettled } from './acknowledgeable.ts'
+import { actorOf, requireOperator } from './permissions.ts'
+
+export interface PendingApiOptions {
+  readonly writer: GroupWriter
+  readonly adoption: Pick<Adoption, 'waiting' | 'counts' | 'look'>
+  readonly durability: Durability
+  readonly replicas: () => readonly KnownPeer[]
+}
+
+export class PendingApi {
+  readonly #options: PendingApiOptions
+
+  constructor(options: PendingApiOptions) {
+    this.#options = options
+  }
+
+  list(peer: KnownPeer, value: unknown): PendingResult {
+    requireOperator(peer, 'see what waits for a decision')
+    const { limit } = params(pendingParams, value)
+    const { adoption } = this.#options
+    adoption.look()
+    return { revocations: adoption.waiting.slice(0, limit).map((one) => this.#describe(one)), waiting: this.#left }
+  }
+
+  async adopt(peer: KnownPeer, value: unknown): Promise<AdoptResult> {
+    requireOperator(peer, 'adopt revocations')
+    const { writer, durability } = this.#options
+    const denials = this.#chosen(params(adoptParams, value)).map(({ denial }) => denial)
+    const command = { kind: 'revocations.adopt', actor: actorOf(peer), denials, from: undefined } as const
+    const { answer, position } = await writer.submit<Adopted>(command)
+    requireSettled(writer.state, answer.seq)
+    const reached = await durability.reach(answer.seq, position)
+    this.#options.adoption.look()
+    return { ...answer, ...reached, position: positionText(position), waiting: this.#left }
+  }
+
+  async forget(peer: KnownPeer, value: unknown): Promise<ForgetResult> {
+    requireOperator(peer, 'give revocations up')
+    const { reason, ...selection } = params(forgetParams, value)
+    const ranges = this.#ranges(selection)
+    const command = { kind: 'revocations.forget', actor: actorOf(peer), ranges, reason } as const
+    const { position } = await this.#options.writer.submit<ForgottenAnswer>(command)
+    this.#options.adoption.look()
+    const forgotten = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+    return { forgotten, position: positionText(position), waiting: this.#left }
+  }
+
+  get #left(): number {
+    const { waiting, counts } = this.#options.adoption
+    // What no list shows yet is counted once for each replica.
+    const listed = waiting.reduce((sum, { from }) => sum + from.length, 0)
+    const all = [...counts.values()].reduce((sum, count) => sum + count, 0)
+    return waiting.length + Math.max(0, all - listed)
+  }
+
+  /** Throws request_invalid where nothing of it waits. */
+  #chosen({ timeline, first = 1, last = Infinity }: PendingSelection): readonly Waiting[] {
+    this.#options.adoption.look()
+    const chosen = this.#options.adoption.waiting.filter(
+      ({ denial }) =>
+        (timeline === undefined || denial.timeline === timeline) && denial.seq >= first && denial.seq <= last,
+    )
+    if (chosen.length > 0) return chosen.slice(0, DENIALS_CALL_MAX)
+    throw new MacaroondError('request_invalid', 'nothing of that waits for a decision', {
+      hint: '`macaroond revocations pending` lists what does',
+    })
+  }
+
+  /** Of what waits, no number between that a replica that is away may have; but numbers that are named are taken as they are. */
+  #ranges({ timeline, first, last }: PendingSelection): readonly Forgotten[] {
+    if (timeline !== undefined && first !== undefined)
+      return [{ timeline: asTimeline(timeline), first, last: last ?? first }]
+    const ranges: { timeline: string; first: number; last: number }[] = []
+    for (const { denial } of this.#chosen({ timeline, first, last })) {
+      const range = ranges.at(-1)
+      if (range?.timeline === denial.timeline && range.last === denial.seq - 1) range.last = denial.seq
+      else ranges.push({ timeline: denial.timeline, first: denial.seq, last: denial.seq })
+    }
+    return ranges
+  }
+
+  #describe({ denial, row, why, from }: Waiting): PendingRevocation {
+    const { timeline, epoch, seq, columns } = denial
+    const names = new Map<string, string>(this.#options.replicas().map(({ id, name }) => [id, name]))
+    const replicas = from.map((one) => (one === RESTORE ? RESTORE : (names.get(one) ?? one))).toSorted()
+    const { at_ms: atMs, actor, reason } = columns
+    return {
+      ...(row === undefined ? {} : describeRow(row, this.#orgOf(row))),
+      timeline,
+      epoch,
+      seq,
+      why,
+      replicas,
+      ...(typeof atMs === 'number' && atMs > 0 ? { atMs } : {}),
+      ...(typeof actor === 'string' ? { actor } : {}),
+      ...(typeof reason === 'string' ? { reason } : {}),
+    }
+  }
+
+  #orgOf(row: KnownRevocation): string {
+    return row.kind === 'token' ? (this.#options.writer.state.keys.get(row.kid as Kid)?.org ?? '') : row.org
+  }
+}
+
+function describeRow(row: KnownRevocation, org: string): Partial<PendingRevocation> {
+  const { kind, expiresAt } = row
+  const common = { kind, org, expiresAt }
+  switch (row.kind) {
+    case 'token':
+      return { ...common, id: tokenId(row.kid as Kid, row.nonce as Nonce) }
+    case 'subject':
+      return { ...common, subject: row.subject, untilMs: row.untilMs }
+    case 'org':
+      return { ...common, untilMs: row.untilMs }
+    case 'key':
+      return { ...common, kid: row.kid }
+    case 'org_disabled':
+      return common
+  }
+}

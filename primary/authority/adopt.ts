@@ -1,0 +1,153 @@
+/**
+ * Revocations of an undone history that replicas go on refusing by: what the primary takes over by itself on a replica's word,
+ * what waits for an operator, and what an operator gives up. One broken replica must not be able to revoke everything.
+ */
+import { isForgotten } from '../../shared/database/forgotten.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { Kid } from '../../shared/ids.ts'
+import { ADOPTED_MAX, REASON_CHARS_MAX } from '../../shared/limits.ts'
+import { resumeNonces } from '../../shared/macaroon/nonce.ts'
+import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
+import type { WhyWaiting } from '../../shared/protocol/pending.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import { isCoveredByBroader } from '../../shared/verifier/covered.ts'
+import { isOutlived } from '../../shared/verifier/outlived.ts'
+import type { Command } from './commands.ts'
+import { append } from './append.ts'
+import { retired } from './revoke.ts'
+import type { Row } from './rows.ts'
+import type { AuthorityState } from './state.ts'
+import type { Decision, Moment } from './step.ts'
+
+type Adopt = Extract<Command, { kind: 'revocations.adopt' }>
+type Forget = Extract<Command, { kind: 'revocations.forget' }>
+
+/** `settled`: held or covered here, outlived, or given up: nobody needs to do anything. */
+export type Judged =
+  | { readonly is: 'settled' }
+  | { readonly is: 'adoptable'; readonly row: KnownRevocation }
+  | { readonly is: 'waiting'; readonly row: KnownRevocation | undefined; readonly why: WhyWaiting }
+
+const SETTLED: Judged = { is: 'settled' }
+
+export function judgeDenial(state: AuthorityState, denial: Denial): Judged {
+  const row = rowOfDenial(denial)
+  if (isForgotten(state.forgotten, denial)) return SETTLED
+  if (row.kind === 'unknown') return { is: 'waiting', row: undefined, why: 'unknown kind' }
+  const { revocations, issue } = state
+  const isHere = revocations.covers(row) || isCoveredByBroader(revocations.cutOffs, row, orgOf(state, row))
+  if (isHere || isOutlived(row, issue.lastMs)) return SETTLED
+  const why = whyWaiting(state, denial, row)
+  return why === undefined ? { is: 'adoptable', row } : { is: 'waiting', row, why }
+}
+
+function whyWaiting(state: AuthorityState, { timeline }: Denial, row: KnownRevocation): WhyWaiting | undefined {
+  // A history that is not known here may be of any epoch.
+  if ((state.epochs.get(timeline) ?? 0) < state.withoutRevocationsEpoch) return 'restored without revocations'
+  if (row.kind === 'token') return undefined
+  if (row.kind !== 'subject') return 'kind'
+  return row.untilMs <= state.issue.lastMs ? undefined : 'later than the issue clock'
+}
+
+/** What is judged otherwise now, inside the transaction, is left out. */
+export function adopt(state: AuthorityState, { denials, from, actor }: Adopt, moment: Moment): Decision {
+  const rows: Row[] = []
+  const before = state.revocationSeq
+  const room = from === undefined ? Infinity : ADOPTED_MAX - (state.adopted.get(from) ?? 0)
+  for (const denial of denials) {
+    const row = adoptedRow(state, denial, { byOperator: from === undefined, moment })
+    if (row === undefined || state.revocationSeq - before >= room) continue
+    const org = orgOf(state, row)
+    rows.push(...append(state, unnumbered(row), { org, actor, reason: reasonOf(denial) }, moment).rows)
+    rows.push(...stateRows(state, row))
+  }
+  const adopted = state.revocationSeq - before
+  if (from !== undefined && adopted > 0) rows.push(counted(state, from, adopted))
+  const target = adopted === 0 ? '' : `${before + 1}-${state.revocationSeq}`
+  const detail = {
+    adopted,
+    from: from ?? '',
+    timelines: [...new Set(denials.map(({ timeline }) => timeline))].join(' '),
+  }
+  return {
+    rows,
+    answer: { adopted, seq: state.revocationSeq },
+    audit: { atMs: moment.nowMs, actor: actor.text, action: 'revocations.adopt', org: '', target, detail },
+  }
+}
+
+/** Throws request_invalid for the history that is led now: only what was undone can be given up. */
+export function forget(state: AuthorityState, { ranges, reason, actor }: Forget, { nowMs }: Moment): Decision {
+  if (ranges.some(({ timeline }) => timeline === state.timeline)) {
+    throw new MacaroondError(
+      'request_invalid',
+      'that is the history that this primary leads: nothing of it is undone',
+      {
+        hint: '`macaroond revocations pending` lists what can be given up',
+      },
+    )
+  }
+  state.forgotten.push(...ranges)
+  const named = ranges.map(({ timeline, first, last }) => `${timeline}:${first}-${last}`)
+  const numbers = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+  const detail = { numbers, ranges: named.join(' '), reason }
+  return {
+    rows: ranges.map((range) => ({ table: 'forgotten', row: { ...range, atMs: nowMs, actor: actor.text, reason } })),
+    answer: { ranges: ranges.length },
+    audit: { atMs: nowMs, actor: actor.text, action: 'revocations.forget', org: '', target: '', detail },
+  }
+}
+
+interface Adopting {
+  readonly byOperator: boolean
+  readonly moment: Moment
+}
+
+/** A cut-off in the future would keep the authority from minting until then. */
+function adoptedRow(
+  state: AuthorityState,
+  denial: Denial,
+  { byOperator, moment }: Adopting,
+): KnownRevocation | undefined {
+  const judged = judgeDenial(state, denial)
+  if (judged.is === 'adoptable') return judged.row
+  if (judged.is === 'settled' || !byOperator || judged.row === undefined) return undefined
+  const latestMs = Math.max(moment.nowMs, state.issue.lastMs)
+  return 'untilMs' in judged.row && judged.row.untilMs > latestMs ? undefined : judged.row
+}
+
+/** What the tables of keys and orgs say with it, and the issue clock, which goes past every cut-off. */
+function stateRows(state: AuthorityState, row: KnownRevocation): readonly Row[] {
+  if ('untilMs' in row && row.untilMs >= state.issue.lastMs) state.issue = resumeNonces(row.untilMs)
+  if (row.kind === 'key' && state.keys.get(row.kid as Kid)?.org === row.org) {
+    retired(state, row.kid as Kid)
+    return [{ table: 'root_keys retired', row: { kid: row.kid as Kid } }]
+  }
+  const org = row.kind === 'org_disabled' ? state.orgs.get(row.org) : undefined
+  if (org === undefined) return []
+  state.orgs.set(org.name, { ...org, state: 'disabled' })
+  state.keyGeneration += 1
+  return [{ table: 'orgs disabled', row: { name: org.name } }]
+}
+
+function counted(state: AuthorityState, peerId: string, adopted: number): Row {
+  const revocations = (state.adopted.get(peerId) ?? 0) + adopted
+  state.adopted.set(peerId, revocations)
+  return { table: 'adoptions', row: { peerId, epoch: state.epoch, revocations } }
+}
+
+/** A token's is that of its key; what a replica says of it is not believed. */
+function orgOf({ keys }: AuthorityState, row: KnownRevocation): string {
+  return row.kind === 'token' ? (keys.get(row.kid as Kid)?.org ?? '') : row.org
+}
+
+function unnumbered(row: KnownRevocation): Parameters<typeof append>[1] {
+  const { seq: _, ...named } = row
+  return named
+}
+
+function reasonOf({ epoch, seq, columns }: Denial): string {
+  const { reason } = columns
+  const text = `adopted (epoch ${epoch}, ${seq}): ${typeof reason === 'string' ? reason : ''}`
+  return text.slice(0, REASON_CHARS_MAX)
+}

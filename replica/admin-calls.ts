@@ -1,0 +1,31 @@
+/** The calls of a replica's `admin` channel. */
+import type { Connection } from '../shared/channel/connection.ts'
+import { understands } from '../shared/channel/hello.ts'
+import type { RpcMethod } from '../shared/channel/rpc-server.ts'
+import { readConfigured } from '../shared/database/configured.ts'
+import { KNOWS_CONFIGURED } from '../shared/protocol/known-revocations.ts'
+import type { ReplicaStatus } from '../shared/protocol/status.ts'
+import { answerAuditVerify } from '../shared/service/audit-verify.ts'
+import { knownRevocations, type KnownSources } from './revocations/known.ts'
+
+export interface AdminSources {
+  readonly status: () => ReplicaStatus
+  readonly known: () => KnownSources
+}
+
+/** A caller is told what its hello says that it understands. */
+export function adminCalls(
+  { hello }: Pick<Connection, 'hello'>,
+  { status, known }: AdminSources,
+): Record<string, RpcMethod> {
+  const tells = understands(hello, KNOWS_CONFIGURED)
+  const configured = ({ source }: KnownSources): object => {
+    // Null where the pages do not say it.
+    return tells ? { configured: source === undefined ? null : (readConfigured(source.reader) ?? null) } : {}
+  }
+  return {
+    status,
+    'revocations.known': (value) => ({ ...knownRevocations(known(), value), ...configured(known()) }),
+    'audit.verify': (value) => answerAuditVerify(known().source?.reader, value),
+  }
+}

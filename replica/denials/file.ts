@@ -1,0 +1,210 @@
+/**
+ * The file of denials: revocations of undone histories, which this replica goes on refusing by. It is written whole beside
+ * itself and renamed, so a crash leaves the one before or the new one, and whatever cannot be read in it is damage.
+ *
+ * | offset | size | field |
+ * |---|---|---|
+ * | 0 | 8 | `MCNDDENY` |
+ * | 8 | 4 | version, 1, big endian |
+ * | 12 | | records (revocations/records.ts): {"timeline", "epoch"} before the rows of that history, {"seq", "columns"} for a row, and at the end {"rows"}, their count |
+ */
+import { closeSync, fdatasync, openSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { MacaroondError } from '../../shared/errors.ts'
+import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline } from '../../shared/ids.ts'
+import { DENIAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
+import type { Denial } from '../../shared/protocol/denials.ts'
+import { revocationColumns } from '../../shared/protocol/known-revocations.ts'
+import { timelineText } from '../../shared/protocol/timeline-text.ts'
+import { readAt, syncDirectory, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { storageError, syncError } from '../../shared/sqlite/storage-errors.ts'
+import { encodeRecord, parseRecord, recordAt, RECORD_HEADER_BYTES } from '../revocations/records.ts'
+
+const HEADER: Buffer = Buffer.from('MCNDDENY\0\0\0\u0001', 'latin1')
+const WRITE_BYTES = 64 * 1024
+const READ_BYTES = 256 * 1024
+
+const fdatasyncInBackground = promisify(fdatasync)
+
+const place = z.strictObject({
+  timeline: timelineText.transform(asTimeline),
+  epoch: z.number().int().nonnegative().max(EPOCH_MAX).transform(asEpoch),
+})
+const row = z.strictObject({ seq: z.number().int().positive(), columns: revocationColumns })
+const end = z.strictObject({ rows: z.number().int().nonnegative() })
+
+export type PlaceOfDenial = Pick<Denial, 'timeline' | 'epoch'>
+
+/** Writes a new file; it takes the place of the old one with `finish`, durably. */
+export class DenialsWriter {
+  readonly #path: string
+  readonly #fd: number
+  #place: PlaceOfDenial | undefined
+  #waiting: Buffer[] = [HEADER]
+  #waitingBytes = HEADER.length
+  #written = 0
+  #rows = 0
+  #closed = false
+
+  constructor(path: string) {
+    this.#path = path
+    try {
+      this.#fd = openSync(this.#temporary, 'w', 0o600)
+    } catch (error) {
+      throw storageError(error, `creating ${this.#temporary}`)
+    }
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  get #temporary(): string {
+    return `${this.#path}.tmp`
+  }
+
+  /** Throws disk_full, io_failed, and request_invalid for a row that could not be read back. */
+  add({ timeline, epoch, seq, columns }: Denial): void {
+    if (this.#place?.timeline !== timeline || this.#place.epoch !== epoch) {
+      this.#place = { timeline, epoch }
+      this.#push(this.#place)
+    }
+    this.#push({ seq, columns })
+    this.#rows += 1
+  }
+
+  /** The last step: the new file is there under its name after any crash. */
+  async finish(): Promise<void> {
+    this.#push({ rows: this.#rows })
+    this.#flush()
+    try {
+      await fdatasyncInBackground(this.#fd)
+    } catch (error) {
+      throw syncError(error, this.#temporary)
+    }
+    this.#close()
+    renameSync(this.#temporary, this.#path)
+    syncDirectory(dirname(this.#path))
+  }
+
+  /** The old file stays. */
+  abandon(): void {
+    this.#close()
+    rmSync(this.#temporary, { force: true })
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    closeSync(this.#fd)
+  }
+
+  #push(value: object): void {
+    const record = encodeRecord(value, DENIAL_RECORD_BYTES_MAX)
+    this.#waiting.push(record)
+    this.#waitingBytes += record.length
+    if (this.#waitingBytes >= WRITE_BYTES) this.#flush()
+  }
+
+  #flush(): void {
+    const bytes = Buffer.concat(this.#waiting)
+    writeAt(this.#fd, bytes, 0, bytes.length, this.#written)
+    this.#written += bytes.length
+    this.#waiting = []
+    this.#waitingBytes = 0
+  }
+}
+
+/** A row, and where the next record begins. */
+export interface ReadDenial {
+  readonly denial: Denial
+  readonly next: number
+}
+
+/** Stands before the rows of a reader that began in the middle. */
+const UNTOLD: PlaceOfDenial = { timeline: asTimeline('0'.repeat(32)), epoch: asEpoch(0) }
+
+/** Reads a file of denials piece by piece, from its beginning or from where another reader said that a record begins. */
+export class DenialsReader {
+  readonly #path: string
+  readonly #fd: number
+  readonly #isWhole: boolean
+  #bytes: Buffer = Buffer.alloc(0)
+  /** Offset in the file of the first of `#bytes`. */
+  #start: number
+  #place: PlaceOfDenial | undefined
+
+  /** Throws io_failed, log_corrupt. */
+  constructor(path: string, at?: number) {
+    this.#path = path
+    this.#isWhole = at === undefined
+    this.#start = at ?? HEADER.length
+    this.#place = at === undefined ? undefined : UNTOLD
+    try {
+      this.#fd = openSync(path, 'r')
+    } catch (error) {
+      throw storageError(error, `opening ${path}`)
+    }
+    if (this.#isWhole) this.#requireHeader()
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  /** In order. Throws log_corrupt where a record is not what was written. */
+  *rows(): Generator<ReadDenial> {
+    for (let at = this.#start, count = 0; ;) {
+      const text = this.#textAt(at)
+      if (text === undefined) throw this.#damaged(at)
+      at += RECORD_HEADER_BYTES + text.length
+      const value = parseRecord(text)
+      const ended = end.safeParse(value)
+      if (ended.success) {
+        if ((this.#isWhole && ended.data.rows !== count) || this.#goesOn(at)) throw this.#damaged(at)
+        return
+      }
+      const here = place.safeParse(value)
+      if (here.success) this.#place = here.data
+      const read = row.safeParse(value)
+      if (read.success && this.#place !== undefined) {
+        count += 1
+        yield { denial: { ...this.#place, ...read.data }, next: at }
+      } else if (!here.success) throw this.#damaged(at)
+    }
+  }
+
+  #textAt(at: number): Buffer | undefined {
+    const found = recordAt(this.#bytes, at - this.#start, DENIAL_RECORD_BYTES_MAX)
+    if (found !== undefined) return found
+    const piece = Buffer.alloc(READ_BYTES)
+    const length = readAt(this.#fd, piece, 0, READ_BYTES, at)
+    this.#bytes = piece.subarray(0, length)
+    this.#start = at
+    return recordAt(this.#bytes, 0, DENIAL_RECORD_BYTES_MAX)
+  }
+
+  #goesOn(at: number): boolean {
+    return readAt(this.#fd, Buffer.alloc(1), 0, 1, at) > 0
+  }
+
+  #requireHeader(): void {
+    const header = Buffer.alloc(HEADER.length)
+    readAt(this.#fd, header, 0, HEADER.length, 0)
+    if (header.equals(HEADER)) return
+    this.close()
+    throw this.#damaged(0)
+  }
+
+  #damaged(at: number): MacaroondError {
+    return damagedDenials(this.#path, at)
+  }
+}
+
+function damagedDenials(path: string, at: number): MacaroondError {
+  return new MacaroondError('log_corrupt', `${path} is damaged before byte ${at}`, {
+    hint: 'it holds revocations that may be nowhere else: put a sound copy of the file in its place; without one, ask the primary what waits (`macaroond revocations pending`), then move the file away',
+  })
+}

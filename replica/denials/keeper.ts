@@ -1,0 +1,191 @@
+/**
+ * Keeps the denials of this replica: adds to them before the pages of another history are installed, and lets go of them when
+ * durable pages make them needless. One thing after the other.
+ */
+import { join } from 'node:path'
+import type { Entropy, Timers } from '../../shared/clock.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import type { Kid } from '../../shared/ids.ts'
+import type { Log } from '../../shared/log.ts'
+import type { Denial } from '../../shared/protocol/denials.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
+import type { Standing } from '../follower/core.ts'
+import type { RevocationJournal } from '../revocations/journal.ts'
+import { lastMovedAside } from '../store/damaged.ts'
+import { DATABASE_NAME } from '../store/open-copy.ts'
+import type { TableSource, Tables } from '../tables/tables.ts'
+import { Denials } from './denials.ts'
+import { Settlement } from './settlement.ts'
+import { ofDamaged, ofJournal, ofPages, ofTable, ownTimeline, savedRows } from './undone.ts'
+
+export interface DenialsKeeperOptions {
+  readonly folder: string
+  readonly savedTable: string
+  readonly journal: RevocationJournal
+  readonly tables: Tables
+  /** The pages as they are read now. */
+  readonly source: () => TableSource | undefined
+  /** Refused in memory, and on no disk yet. */
+  readonly unwritten: () => readonly RevocationRow[]
+  /** The file has other rows now: the primary is told. */
+  readonly onChanged: () => void
+  readonly onFatal: (error: unknown) => void
+  readonly alarms: Pick<AlarmBoard, 'set'>
+  readonly timers: Pick<Timers, 'soon'>
+  readonly entropy: Pick<Entropy, 'bytes'>
+  readonly log: Log
+}
+
+const FILE = 'denials'
+const TIMELINE_BYTES = 16
+
+export class DenialsKeeper {
+  readonly file: Denials
+  readonly #options: DenialsKeeperOptions
+  readonly #settlement: Settlement
+  #busy: Promise<unknown> = Promise.resolve()
+  /** Ends the settling that is under way. */
+  #settling: AbortController | undefined
+  #installing = false
+  #stopped = false
+  /** What was given up is out of the file, and in the table still. */
+  #mustRebuild = false
+
+  /** Throws log_corrupt. */
+  constructor(options: DenialsKeeperOptions) {
+    const { folder, entropy, timers, tables } = options
+    this.#options = options
+    this.file = new Denials({ path: join(folder, FILE), entropy, timers })
+    this.#settlement = new Settlement(this.file, entropy, timers)
+    // Refused from the first moment.
+    tables.deny(this.file.all())
+  }
+
+  /**
+   * Before anything of the new state is written down, all that the old one denies is on the disk. Throws what keeps it from
+   * that, disk_full above all, and then nothing was installed; and whatever `install` throws.
+   */
+  async around(next: Standing, before: Standing | undefined, install: () => Promise<void>): Promise<void> {
+    // Inside one timeline a primary that is followed has all that this replica had.
+    if (before?.timeline === next.timeline) return install()
+    this.#installing = true
+    this.#settling?.abort()
+    try {
+      await this.#inTurn(() => this.#keep(before))
+      await install()
+    } finally {
+      this.#installing = false
+    }
+  }
+
+  /** All visible pages are durable: some denials may be needless now. */
+  durable(): void {
+    if (this.#settling !== undefined || this.#installing || this.#stopped) return
+    const { journal, tables } = this.#options
+    const { meta } = tables
+    if (meta === undefined) return
+    if (this.file.size === 0 && !this.#mustRebuild && !journal.hasBefore(meta.epoch)) return
+    const settling = new AbortController()
+    this.#settling = settling
+    void this.#inTurn(() => this.#settle(settling.signal))
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => (this.#settling = undefined))
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#busy
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#settling?.abort()
+    await this.idle()
+  }
+
+  async #keep(before: Standing | undefined): Promise<void> {
+    const { alarms, log } = this.#options
+    try {
+      const kept = await this.file.keep(this.#undone(before))
+      if (kept > 0) log.warn({ kept }, 'revocations of the history that is left behind stay refused here')
+      alarms.set('denials_not_kept', undefined)
+    } catch (error) {
+      alarms.set('denials_not_kept', reportOf(error).message)
+      throw error
+    }
+  }
+
+  async *#undone(before: Standing | undefined): AsyncGenerator<readonly Denial[]> {
+    const { folder, savedTable, tables, source, entropy, log } = this.#options
+    const pages = source()
+    if (before !== undefined && pages !== undefined) return yield* ofPages(pages.reader, pages.meta.read())
+    yield* ofDamaged(lastMovedAside(folder, DATABASE_NAME), log)
+    const own = ownTimeline(entropy.bytes(TIMELINE_BYTES))
+    const isHere = this.file.has.bind(this.file)
+    yield* ofTable(tables.denied(), own, isHere)
+    yield* ofTable(savedRows(savedTable), ownTimeline(entropy.bytes(TIMELINE_BYTES)), isHere)
+  }
+
+  async #settle(signal: AbortSignal): Promise<void> {
+    const { journal, tables, source, log, onChanged } = this.#options
+    const [pages, { meta }] = [source(), tables]
+    if (pages === undefined || meta === undefined || signal.aborted) return
+    if (journal.hasBefore(meta.epoch)) await this.#moveOutOfJournal()
+    const onForgotten = async (): Promise<void> => {
+      this.#mustRebuild = true
+      await tables.dropSaved()
+    }
+    const settled = await this.#settlement.settle(pages, meta, { onForgotten, signal })
+    if (this.#mustRebuild) await this.#rebuild()
+    if (settled.released === 0) return
+    log.info({ ...settled, left: this.file.size }, 'revocations of an undone history need not be kept here any more')
+    onChanged()
+  }
+
+  /** Once the pages are of a later epoch, a row of an earlier one is nothing that they will ever bring. */
+  async #moveOutOfJournal(): Promise<void> {
+    const { journal, tables, onChanged } = this.#options
+    const epoch = tables.meta?.epoch
+    if (epoch === undefined) return
+    const parts = journal.read().filter((part) => part.epoch < epoch)
+    const batches = ofJournal(parts, (kid) => tables.key(kid as Kid)?.org)
+    const kept = await this.file.keep(lazily(batches))
+    journal.dropBefore(epoch)
+    if (kept > 0) onChanged()
+  }
+
+  /** Where the pages are replaced meanwhile, the next ones bring another try. */
+  async #rebuild(): Promise<void> {
+    const { tables, log } = this.#options
+    if (!(await tables.rebuild(this.kept()))) return
+    this.#mustRebuild = false
+    log.warn('the table of revocations was made anew without what an operator has given up')
+  }
+
+  /** Rows of every file but the pages, those first that may move to another; then what is on no disk yet. */
+  *kept(): Generator<RevocationRow> {
+    const { journal, unwritten } = this.#options
+    yield* journal.rows()
+    yield* this.file.all()
+    yield* unwritten()
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#busy.then(work)
+    this.#busy = done.catch(() => undefined)
+    return done
+  }
+
+  /** What could not be written this time is tried again with the next pages; after a failed sync the node must end. */
+  #failed(error: unknown): void {
+    const { log, onFatal } = this.#options
+    if (error instanceof MacaroondError && error.code === 'disk_full')
+      return log.warn({ error: reportOf(error) }, error.message)
+    onFatal(error)
+  }
+}
+
+async function* lazily<T>(batches: Iterable<T>): AsyncGenerator<T> {
+  yield* batches
+}

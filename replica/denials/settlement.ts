@@ -1,0 +1,111 @@
+/**
+ * Which denials need not be kept any more: those that durable pages of the present history hold or cover, those whose tokens
+ * are all dead, and those that an operator gave up.
+ */
+import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
+import { type Forgotten, isForgotten, readForgotten } from '../../shared/database/forgotten.ts'
+import type { Meta } from '../../shared/database/meta.ts'
+import { RevocationLog } from '../../shared/database/revocation-log.ts'
+import type { Denial } from '../../shared/protocol/denials.ts'
+import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { isCoveredByBroader } from '../../shared/verifier/covered.ts'
+import { isOutlived } from '../../shared/verifier/outlived.ts'
+import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
+import { Revocations } from '../../shared/verifier/revocations.ts'
+import type { TableSource } from '../tables/tables.ts'
+import type { Denials } from './denials.ts'
+
+export interface Settled {
+  readonly released: number
+  /** Of them, those that an operator gave up and nothing else holds. */
+  readonly forgotten: number
+}
+
+const NOTHING: Settled = { released: 0, forgotten: 0 }
+const ROWS_A_READ = 500
+
+export class Settlement {
+  readonly #denials: Denials
+  readonly #entropy: Pick<Entropy, 'bytes'>
+  readonly #timers: Pick<Timers, 'soon'>
+  #timeline: string | undefined
+  #generation = -1
+  /** The pages were looked at up to here, and what was forgotten as well. */
+  #through = 0
+  #forgotten: readonly Forgotten[] = []
+  /** What the pages hold, of single tokens only those that are denied. */
+  #held: Revocations
+
+  constructor(denials: Denials, entropy: Pick<Entropy, 'bytes'>, timers: Pick<Timers, 'soon'>) {
+    this.#denials = denials
+    this.#entropy = entropy
+    this.#timers = timers
+    this.#held = this.#nothing()
+  }
+
+  /**
+   * `meta`: of the pages as they are durable now. `onForgotten` is called before what an operator gave up leaves the file. Ends
+   * early with the signal.
+   */
+  async settle(
+    { reader }: TableSource,
+    meta: Meta,
+    { onForgotten, signal }: { readonly onForgotten: () => Promise<void>; readonly signal: AbortSignal },
+  ): Promise<Settled> {
+    const isNew = this.#begin(meta)
+    const forgotten = readForgotten(reader, meta.schema)
+    const hasForgotten = forgotten.length !== this.#forgotten.length
+    this.#forgotten = forgotten
+    const sizeBefore = this.#held.size
+    await this.#lookAtPages(new RevocationLog(reader), meta, signal)
+    const hasChanged = isNew || hasForgotten || this.#held.size !== sizeBefore
+    if (!hasChanged || signal.aborted) return NOTHING
+    return this.#release(meta, onForgotten)
+  }
+
+  /** True where nothing of these pages, or of this file, was looked at before. */
+  #begin({ timeline }: Meta): boolean {
+    if (this.#timeline === timeline && this.#generation === this.#denials.generation) return false
+    this.#timeline = timeline
+    this.#generation = this.#denials.generation
+    this.#through = 0
+    this.#held = this.#nothing()
+    return true
+  }
+
+  async #lookAtPages(log: RevocationLog, { revocationSeq }: Meta, signal: AbortSignal): Promise<void> {
+    while (this.#through < revocationSeq && !signal.aborted) {
+      const rows = log.after(this.#through, ROWS_A_READ).filter(({ seq }) => seq <= revocationSeq)
+      for (const row of rows) this.#see(row)
+      this.#through = rows.at(-1)?.seq ?? revocationSeq
+      await turn(this.#timers)
+    }
+  }
+
+  #see(row: RevocationRow): void {
+    if (row.kind === 'unknown' || (row.kind === 'token' && !this.#denials.has(row))) return
+    this.#held.take(row)
+  }
+
+  async #release(meta: Meta, onForgotten: () => Promise<void>): Promise<Settled> {
+    const ends = (denial: Denial, row: RevocationRow): boolean => this.#isHeld(denial, row, meta.issueClockMs)
+    const isGivenUp = (denial: Denial, row: RevocationRow): boolean =>
+      isForgotten(this.#forgotten, denial) && !ends(denial, row)
+    const forgotten = await this.#denials.count(isGivenUp)
+    if (forgotten > 0) await onForgotten()
+    const released = await this.#denials.release((denial, row) => ends(denial, row) || isGivenUp(denial, row))
+    // What is left was looked at.
+    this.#generation = this.#denials.generation
+    return { released, forgotten }
+  }
+
+  #isHeld({ columns }: Denial, row: RevocationRow, issueClockMs: number): boolean {
+    if (row.kind === 'unknown') return false
+    if (isOutlived(row, issueClockMs) || this.#held.covers(row)) return true
+    return isCoveredByBroader(this.#held.cutOffs, row, typeof columns['org'] === 'string' ? columns['org'] : '')
+  }
+
+  #nothing(): Revocations {
+    return new Revocations({ seed: this.#entropy.bytes(TABLE_SEED_BYTES) })
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The revocations of a history that is about to be left behind, from wherever they can still be read: sound pages; or, where
+ * the pages are damaged, the database that was moved aside, the saved table, and the table in memory.
+ */
+import { existsSync } from 'node:fs'
+import { MetaReader, type Meta } from '../../shared/database/meta.ts'
+import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { epoch as asEpoch, timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
+import type { Log } from '../../shared/log.ts'
+import { reportOf } from '../../shared/errors.ts'
+import { columnsOfRow, type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import { openReader, type Connection } from '../../shared/sqlite/connection.ts'
+import { isOutlived } from '../../shared/verifier/outlived.ts'
+import { loadTable } from '../tables/table-file.ts'
+import type { JournalPart } from '../revocations/journal-records.ts'
+
+/** Few enough for one turn. */
+const ROWS_A_BATCH = 250
+
+type Batches = Generator<readonly Denial[]>
+
+/** Every row of the pages that some token can still need. */
+export function* ofPages(reader: Connection, { timeline, epoch, issueClockMs }: Meta): Batches {
+  for (let after = 0; ;) {
+    const rows = readRevocationColumns(reader, after, ROWS_A_BATCH)
+    const last = rows.at(-1)
+    if (last === undefined) return
+    const denials = rows.map(({ seq, columns }) => ({ timeline, epoch, seq, columns }))
+    yield denials.filter((one) => !isOutlived(rowOfDenial(one), issueClockMs))
+    after = last.seq
+  }
+}
+
+/** Of timelines that were left behind, but for rows that this version does not understand. */
+export function* ofJournal(parts: readonly JournalPart[], orgOf: (kid: string) => string | undefined): Batches {
+  for (const { timeline, epoch, rows } of parts) {
+    const known = rows.filter((row) => row.kind !== 'unknown')
+    for (let start = 0; start < known.length; start += ROWS_A_BATCH) {
+      const batch = known.slice(start, start + ROWS_A_BATCH)
+      yield batch.map((row) => ({ timeline, epoch, seq: row.seq, columns: columnsOfRow(row, orgIn(row, orgOf)) }))
+    }
+  }
+}
+
+/** As far as it can be read: whatever is in it was refused here. */
+export function* ofDamaged(path: string | undefined, log: Log): Batches {
+  if (path === undefined) return
+  let db: Connection | undefined
+  let rows = 0
+  try {
+    db = openReader(path)
+    for (const batch of ofPages(db, new MetaReader(db).read())) {
+      rows += batch.length
+      yield batch
+    }
+  } catch (error) {
+    log.warn({ path, rows, error: reportOf(error) }, 'a damaged copy could not be read to its end')
+  } finally {
+    db?.close()
+  }
+}
+
+/** Its rows have no numbers: they come under a history of their own, so that nothing else has their names. */
+export function* ofTable(
+  rows: Iterable<KnownRevocation>,
+  own: Timeline,
+  isHere: (row: KnownRevocation) => boolean,
+): Batches {
+  let seq = 0
+  let batch: Denial[] = []
+  for (const row of rows) {
+    if (!isHere(row)) {
+      seq += 1
+      const columns = columnsOfRow(row, row.kind === 'token' ? '' : row.org)
+      batch.push({ timeline: own, epoch: asEpoch(0), seq, columns })
+    }
+    if (batch.length < ROWS_A_BATCH) continue
+    yield batch
+    batch = []
+  }
+  yield batch
+}
+
+/** Undefined where none was saved, or where it is damaged. */
+export function savedRows(path: string): Iterable<KnownRevocation> {
+  return existsSync(path) ? (loadTable(path)?.revocations.rows() ?? []) : []
+}
+
+export function ownTimeline(bytes: Buffer): Timeline {
+  return asTimeline(bytes.toString('hex'))
+}
+
+function orgIn(row: KnownRevocation, orgOf: (kid: string) => string | undefined): string {
+  return row.kind === 'token' ? (orgOf(row.kid) ?? '') : row.org
+}

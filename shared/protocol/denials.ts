@@ -1,0 +1,73 @@
+/**
+ * Denials: revocations of an undone history that a replica goes on refusing by, because what it once refused it never accepts
+ * again. A replica tells its primary of them on the `revocations` channel, where the primary's welcome says that it listens.
+ */
+import { z } from 'zod'
+import type { RevocationColumns } from '../database/revocation-columns.ts'
+import { keyOfRow, rowOfColumns } from '../database/revocation-log.ts'
+import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, type Epoch, type Timeline } from '../ids.ts'
+import { DENIALS_CALL_MAX } from '../limits.ts'
+import { revocationColumns } from './known-revocations.ts'
+import type { KnownRevocation, RevocationRow } from './revocation-row.ts'
+import { timelineText } from './timeline-text.ts'
+
+export interface Denial {
+  /** The history that was undone, and the number there. */
+  readonly timeline: Timeline
+  readonly epoch: Epoch
+  readonly seq: number
+  /** Every column that the row had, whatever version wrote it. */
+  readonly columns: RevocationColumns
+}
+
+export const denial: z.ZodType<Denial> = z.object({
+  timeline: timelineText.transform(asTimeline),
+  epoch: z.number().int().nonnegative().max(EPOCH_MAX).transform(asEpoch),
+  seq: z.number().int().positive(),
+  columns: revocationColumns,
+})
+
+/** As a replica tells of them: from the first on, as many as a primary listens to. */
+export interface ToldDenials {
+  readonly t: 'denials'
+  /** Of all that this replica has. */
+  readonly total: number
+  /** The first message of a list takes the place of the list before. */
+  readonly first: boolean
+  readonly last: boolean
+  readonly denials: readonly Denial[]
+}
+
+export const toldDenials: z.ZodObject<{
+  t: z.ZodLiteral<'denials'>
+  total: z.ZodNumber
+  first: z.ZodBoolean
+  last: z.ZodBoolean
+  denials: z.ZodArray<typeof denial>
+}> = z.object({
+  t: z.literal('denials'),
+  total: z.number().int().nonnegative(),
+  first: z.boolean(),
+  last: z.boolean(),
+  denials: z.array(denial).max(DENIALS_CALL_MAX),
+})
+
+/** The row that it was; `unknown` where this version does not understand it. */
+export function rowOfDenial({ seq, columns }: Pick<Denial, 'seq' | 'columns'>): RevocationRow {
+  const { kind, org, key, expires_at: expiresAt } = columns
+  const hex = key !== null && typeof key === 'object' ? key.hex : ''
+  return rowOfColumns({
+    seq,
+    kind: typeof kind === 'string' ? kind : '',
+    org: typeof org === 'string' ? org : '',
+    key: Buffer.from(hex, 'hex'),
+    expires_at: typeof expiresAt === 'number' ? expiresAt : 0,
+  })
+}
+
+/** Of a row whose other columns nobody knows. */
+export function columnsOfRow(row: KnownRevocation, org: string): RevocationColumns {
+  const common = { at_ms: 0, actor: 'replica', reason: 'known to a replica without its record' }
+  const key = { hex: keyOfRow(row).toString('hex') }
+  return { kind: row.kind, org, key, expires_at: row.expiresAt, ...common }
+}

@@ -1,0 +1,240 @@
+/**
+ * S3 across histories: what a replica has refused it goes on refusing when a restore has undone the revocation, and the new
+ * primary learns of it.
+ */
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { expect, test } from 'vitest'
+import { beginEpoch } from '../../../ops/restore/new-epoch.ts'
+import { archiveConfig } from '../../../primary/archiver/config.ts'
+import type { Signer } from '../../../primary/client/sdk.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { openWriter } from '../../../shared/sqlite/connection.ts'
+import { commandLine, type Ran } from '../cli/command.ts'
+import { Cluster, until } from './harness.ts'
+
+const REGIONS = ['fra', 'sin'] as const
+
+/** The pages of both are durable: their journals hold nothing more. */
+async function untilDurable(cluster: Cluster): Promise<void> {
+  const isDurable = async (): Promise<boolean> => (await cluster.primaryStatus()).replicas.every(({ lag }) => lag === 0)
+  await until(isDurable, 'both replicas have the pages')
+}
+
+async function stopAll(cluster: Cluster): Promise<void> {
+  for (const region of REGIONS) await cluster.stopReplica(region)
+  await cluster.stopPrimary()
+}
+
+async function startAll(cluster: Cluster): Promise<void> {
+  await cluster.startPrimary()
+  for (const region of REGIONS) await cluster.startReplica(region)
+  for (const region of REGIONS) await cluster.caughtUp(region)
+}
+
+test('a token that was revoked after the archive was copied stays refused, however often all replicas restart', async () => {
+  const archive = archiveConfig.parse({ upload_every_ms: 0 })
+  const cluster = await Cluster.start({ regions: REGIONS, primary: { archive } })
+  const signer = await cluster.signer()
+  await signer.createOrg('acme')
+  const { token } = await signer.mint({ org: 'acme', subject: 'mallory' })
+  await until(async () => (await cluster.primaryStatus()).archive?.lag === 0, 'everything is archived')
+  const copy = join(cluster.folder, 'copy')
+  cpSync(`${cluster.primaryFolder}-archive`, copy, { recursive: true })
+  await signer.revoke({ token, wait: 'global' })
+  const { authorityKey } = await cluster.primaryStatus()
+  await signer.close()
+  await untilDurable(cluster)
+  await stopAll(cluster)
+
+  const output = join(cluster.folder, 'restored.db')
+  const restored = await commandLine([
+    'restore',
+    '--archive',
+    copy,
+    '--key',
+    authorityKey,
+    '--output',
+    output,
+    '--yes',
+    '--accept-head',
+    '--json',
+  ])
+  expect(restored.json()).toMatchObject({ begun: { epoch: 2 } })
+  rmSync(cluster.primaryFolder, { recursive: true })
+  mkdirSync(cluster.primaryFolder, { mode: 0o700 })
+  cpSync(output, join(cluster.primaryFolder, 'macaroond.db'))
+  await cluster.startPrimary({ archive: { ...archive, enabled: false } })
+  for (const region of REGIONS) await cluster.startReplica(region)
+  for (let restart = 0; restart <= 2; restart += 1) {
+    for (const region of REGIONS) {
+      await cluster.caughtUp(region)
+      const verifier = await cluster.verifier(region)
+      const verdict = await verifier.verify(token, { org: 'acme' })
+      expect(verdict, `${region} after ${restart} restarts`).toMatchObject({ ok: false, reason: 'revoked' })
+    }
+    for (const region of REGIONS) await cluster.stopReplica(region)
+    for (const region of REGIONS) await cluster.startReplica(region)
+  }
+})
+
+interface Undone {
+  readonly cluster: Cluster
+  readonly signer: Signer
+  readonly run: (...args: readonly string[]) => Promise<Ran>
+  /** How both replicas and a token that was minted before the moment stand. */
+  readonly verdicts: (token: string, org?: string) => Promise<readonly (string | true)[]>
+}
+
+/** A cluster whose primary was put back to a moment, as a restore does that asks nobody; what `after` did is undone. */
+async function undone(
+  before: (signer: Signer) => Promise<void>,
+  after: (signer: Signer) => Promise<void>,
+  withoutRevocations = false,
+): Promise<Undone> {
+  const cluster = await Cluster.start({ regions: REGIONS })
+  const first = await cluster.signer()
+  await before(first)
+  const copy = join(cluster.folder, 'copy.db')
+  const db = new Sqlite(join(cluster.primaryFolder, 'macaroond.db'))
+  db.prepare('VACUUM INTO ?').run(copy)
+  db.close()
+  await after(first)
+  await first.close()
+  await untilDurable(cluster)
+  await stopAll(cluster)
+  putBack(cluster, copy, withoutRevocations)
+  await startAll(cluster)
+  const signer = await cluster.signer()
+  const profile = await cluster.profile()
+  return {
+    cluster,
+    signer,
+    run: (...args) => commandLine([...args, '--json'], { profile }),
+    verdicts: (token, org = 'acme') =>
+      Promise.all(
+        REGIONS.map(async (region) => {
+          const verdict = await (await cluster.verifier(region)).verify(token, { org })
+          return verdict.ok ? true : verdict.reason
+        }),
+      ),
+  }
+}
+
+function putBack(cluster: Cluster, copy: string, withoutRevocations: boolean): void {
+  const db = openWriter(copy)
+  const { epoch, txid } = db.prepare<[], { epoch: number; txid: number }>('SELECT epoch, txid FROM meta').get()!
+  const carried = withoutRevocations ? undefined : { revocations: [], sources: [], alone: [] }
+  const highest = { epoch, txid }
+  beginEpoch(db, { evidence: [], highest, carried, waiting: [], clock: systemClock, entropy: systemEntropy })
+  db.pragma('wal_checkpoint(TRUNCATE)')
+  db.close()
+  rmSync(cluster.primaryFolder, { recursive: true })
+  mkdirSync(cluster.primaryFolder, { mode: 0o700 })
+  cpSync(copy, join(cluster.primaryFolder, 'macaroond.db'))
+}
+
+const REVOKED = ['revoked', 'revoked'] as const
+const GOOD = [true, true] as const
+
+test('the primary adopts single tokens and subjects by itself; the broader kinds wait for an operator, who takes them over', async () => {
+  const tokens: Record<string, string> = {}
+  const { cluster, signer, run, verdicts } = await undone(
+    async (before) => {
+      for (const org of ['acme', 'globex', 'initech']) await before.createOrg(org)
+      for (const subject of ['alice', 'bob', 'carol'])
+        tokens[subject] = (await before.mint({ org: 'acme', subject })).token
+      tokens['globex'] = (await before.mint({ org: 'globex', subject: 'x' })).token
+      tokens['initech'] = (await before.mint({ org: 'initech', subject: 'x' })).token
+    },
+    async (after) => {
+      await after.revoke({ token: tokens['alice'] ?? '', reason: 'stolen' })
+      await after.revokeIssued({ org: 'globex' })
+      await after.disableOrg({ org: 'initech' })
+    },
+  )
+  await until(async () => (await signer.listRevocations()).revocations.length === 1, 'one is adopted')
+  const { revocations } = await signer.listRevocations()
+  expect(revocations).toMatchObject([{ kind: 'token', org: 'acme', reason: 'adopted (epoch 1, 1): stolen' }])
+  expect(revocations[0]?.actor).toMatch(/^replica (fra|sin) 12D3Koo/)
+  expect(await verdicts(tokens['alice'] ?? '')).toEqual(REVOKED)
+  expect(await verdicts(tokens['globex'] ?? '', 'globex')).toEqual(REVOKED)
+  expect(await verdicts(tokens['initech'] ?? '', 'initech')).toEqual(['org_disabled', 'org_disabled'])
+  expect(await verdicts(tokens['bob'] ?? '')).toEqual(GOOD)
+
+  const pending = await run('revocations', 'pending')
+  const why = { why: 'kind', replicas: ['fra', 'sin'], epoch: 1 }
+  const isBoth = async (): Promise<boolean> =>
+    (await cluster.primaryStatus()).replicas.every(({ denialsWaiting }) => denialsWaiting === 2)
+  await until(isBoth, 'both replicas have told')
+  expect((await run('revocations', 'pending')).json()).toMatchObject({
+    waiting: 2,
+    revocations: [
+      { ...why, seq: 2, kind: 'org', org: 'globex' },
+      { ...why, seq: 3, kind: 'org_disabled', org: 'initech' },
+    ],
+  })
+  expect(pending.status).toBe(0)
+  expect((await cluster.primaryStatus()).alarms.map(({ code, about }) => `${code} ${about}`)).toEqual(
+    expect.arrayContaining(['denials_waiting fra', 'denials_waiting sin']),
+  )
+
+  expect((await run('revocations', 'adopt', '--all')).json()).toMatchObject({ adopted: 2, waiting: 0 })
+  expect((await signer.listRevocations()).revocations.map(({ kind }) => kind)).toEqual(['token', 'org', 'org_disabled'])
+  expect((await signer.listOrgs()).orgs.find(({ name }) => name === 'initech')).toMatchObject({ state: 'disabled' })
+  // Durable pages hold them now: the replicas need not keep them any more.
+  const isGone = (): boolean => REGIONS.every((region) => !existsSync(join(cluster.replicaFolder(region), 'denials')))
+  await until(isGone, 'no denials are kept')
+  for (const region of REGIONS) await cluster.stopReplica(region)
+  for (const region of REGIONS) await cluster.startReplica(region)
+  for (const region of REGIONS) await cluster.caughtUp(region)
+  expect(await verdicts(tokens['globex'] ?? '', 'globex')).toEqual(REVOKED)
+})
+
+test('after a restore without revocations everything waits; what is given up is accepted again, and a later revocation acts', async () => {
+  const tokens: Record<string, string> = {}
+  const { cluster, signer, run, verdicts } = await undone(
+    async (before) => {
+      await before.createOrg('acme')
+      for (const subject of ['alice', 'bob']) tokens[subject] = (await before.mint({ org: 'acme', subject })).token
+    },
+    async (after) => {
+      await after.revoke({ token: tokens['alice'] ?? '' })
+      await after.revokeIssued({ org: 'acme', subject: 'bob' })
+    },
+    true,
+  )
+  const isBoth = async (): Promise<boolean> =>
+    (await cluster.primaryStatus()).replicas.every(({ denialsWaiting }) => denialsWaiting === 2)
+  await until(isBoth, 'both replicas have told')
+  const pending = (await run('revocations', 'pending')).json<{ revocations: { timeline: string; why: string }[] }>()
+  expect(pending.revocations.map(({ why }) => why)).toEqual(Array(2).fill('restored without revocations'))
+  expect((await signer.listRevocations()).revocations).toEqual([])
+  expect(await verdicts(tokens['alice'] ?? '')).toEqual(REVOKED)
+
+  const timeline = pending.revocations[0]?.timeline ?? ''
+  const one = ['--timeline', timeline, '--seq', '1'] as const
+  expect(await run('revocations', 'forget', ...one)).toMatchObject({ status: 2 })
+  const forgotten = await run('revocations', 'forget', ...one, '--reason', 'on purpose', '--yes')
+  expect(forgotten.json()).toMatchObject({ forgotten: 1, waiting: 1 })
+  const isAccepted = async (): Promise<boolean> => (await verdicts(tokens['alice'] ?? '')).every((ok) => ok === true)
+  await until(isAccepted, 'both replicas accept what was given up')
+  expect(await verdicts(tokens['bob'] ?? '')).toEqual(REVOKED)
+
+  // What a restore found without a signature waits as well, and no replica refuses by it.
+  expect((await signer.listRevocations()).revocations).toEqual([])
+
+  // Cut-offs are maxima: the table is made anew without them.
+  expect((await run('revocations', 'forget', '--all', '--yes')).json()).toMatchObject({ forgotten: 1, waiting: 0 })
+  await until(async () => (await verdicts(tokens['bob'] ?? '')).every((ok) => ok === true), 'bob is accepted')
+  for (const region of REGIONS) await cluster.stopReplica(region)
+  for (const region of REGIONS) await cluster.startReplica(region)
+  for (const region of REGIONS) await cluster.caughtUp(region)
+  expect(await verdicts(tokens['alice'] ?? '')).toEqual(GOOD)
+  await signer.revoke({ token: tokens['alice'] ?? '' })
+  const isRefused = async (): Promise<boolean> =>
+    (await verdicts(tokens['alice'] ?? '')).every((ok) => ok === 'revoked')
+  await until(isRefused, 'both replicas refuse what was revoked again')
+  expect(await verdicts(tokens['bob'] ?? '')).toEqual(GOOD)
+})

@@ -1,0 +1,209 @@
+/** What a primary takes over by itself on a replica's word, what it leaves to an operator, and what an operator does with it. */
+import Sqlite from 'better-sqlite3'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Adoption } from '../../primary/adoption/adoption.ts'
+import { Reports } from '../../primary/adoption/reports.ts'
+import { judgeDenial } from '../../primary/authority/adopt.ts'
+import type { Command, Minted } from '../../primary/authority/commands.ts'
+import { pause, systemClock } from '../../shared/clock.ts'
+import { MIGRATE_4_TO_5 } from '../../shared/database/schema.ts'
+import { insertUnsigned, readUnsigned } from '../../shared/database/unsigned.ts'
+import { epoch, parseTokenId, timeline, txid } from '../../shared/ids.ts'
+import { ADOPTED_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
+import { silentLog } from '../../shared/log.ts'
+import { resumeNonces } from '../../shared/macaroon/nonce.ts'
+import { columnsOfRow, type Denial } from '../../shared/protocol/denials.ts'
+import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import { ACTOR, Authority, NOW_MS } from './authority/fixture.ts'
+
+const UNDONE = timeline('b'.repeat(32))
+const OTHER = timeline('c'.repeat(32))
+const KID = '7'.repeat(16)
+const common = { seq: 1, expiresAt: 0 }
+
+function token(number: number, expiresAt = 0): KnownRevocation {
+  return { seq: number, kind: 'token', kid: KID, nonce: number.toString(16).padStart(32, '0'), expiresAt }
+}
+
+function denial(row: KnownRevocation, seq = row.seq, of = UNDONE): Denial {
+  return { timeline: of, epoch: epoch(1), seq, columns: columnsOfRow(row, 'acme') }
+}
+
+let authority: Authority
+
+beforeEach(() => {
+  authority = new Authority()
+  authority.createOrg('acme')
+  authority.mint()
+})
+
+const isOf = (row: KnownRevocation): string => {
+  const judged = judgeDenial(authority.state, denial(row))
+  return judged.is === 'waiting' ? judged.why : judged.is
+}
+
+const adopt = (denials: readonly Denial[], from?: string): unknown =>
+  authority.do({ kind: 'revocations.adopt', actor: ACTOR, denials, from }).answer
+
+describe('what a replica refuses by', () => {
+  test('is adopted on its word alone where it names one token, or a subject up to a time that has come', () => {
+    const nowMs = authority.state.issue.lastMs
+    const subject = { ...common, kind: 'subject', org: 'acme', subject: 'mallory' } as const
+    expect(isOf(token(1))).toBe('adoptable')
+    expect(isOf({ ...subject, untilMs: nowMs })).toBe('adoptable')
+    expect(isOf({ ...subject, untilMs: nowMs + 1 })).toBe('later than the issue clock')
+    expect(isOf({ ...common, kind: 'org', org: 'acme', untilMs: nowMs })).toBe('kind')
+    expect(isOf({ ...common, kind: 'key', org: 'acme', kid: KID })).toBe('kind')
+    expect(isOf({ ...common, kind: 'org_disabled', org: 'acme' })).toBe('kind')
+  })
+
+  test('concerns nobody where it is held, covered by something broader, outlived, or given up', () => {
+    const { id } = authority.mint().answer as Minted
+    const { kid, nonce } = parseTokenId(id)
+    const own: KnownRevocation = { ...common, kind: 'token', kid, nonce }
+    expect(isOf(own)).toBe('adoptable')
+    authority.do({
+      kind: 'issued.revoke',
+      actor: ACTOR,
+      org: 'acme',
+      subject: undefined,
+      untilMs: undefined,
+      reason: '',
+      tokens: { count: 0, complete: true },
+    })
+    expect(isOf(own)).toBe('settled')
+    const untilMs = authority.state.issue.lastMs
+    expect(isOf({ ...common, kind: 'subject', org: 'acme', subject: 'x', untilMs })).toBe('settled')
+    expect(isOf(token(1, 1_000))).toBe('settled')
+    adopt([denial(token(2))])
+    expect(isOf(token(2))).toBe('settled')
+    const ranges = [{ timeline: UNDONE, first: 5, last: 6 }]
+    authority.do({ kind: 'revocations.forget', actor: ACTOR, ranges, reason: '' })
+    expect([4, 5, 6, 7].map((number) => isOf(token(number)))).toEqual(['adoptable', 'settled', 'settled', 'adoptable'])
+    expect(judgeDenial(authority.state, denial(token(5), 5, OTHER)).is).toBe('adoptable')
+  })
+
+  test('waits after a restore without revocations, unless the history began later', () => {
+    const state = { ...authority.state, withoutRevocationsEpoch: 3, epochs: new Map([[OTHER, 3]]) }
+    const why = 'restored without revocations'
+    expect(judgeDenial(state, denial(token(1)))).toMatchObject({ is: 'waiting', why })
+    expect(judgeDenial(state, denial(token(1), 1, OTHER))).toMatchObject({ is: 'adoptable' })
+  })
+})
+
+describe('an operator', () => {
+  test('adopts every kind, with what it says of keys and orgs, and no cut-off of the future', () => {
+    const kid = [...authority.state.keys.keys()][0] ?? ''
+    const rows: KnownRevocation[] = [
+      { ...common, seq: 1, kind: 'key', org: 'acme', kid },
+      { ...common, seq: 2, kind: 'subject', org: 'acme', subject: 'x', untilMs: NOW_MS + 60_000 },
+      { ...common, seq: 3, kind: 'org_disabled', org: 'acme' },
+    ]
+    expect(adopt(rows.map((row) => denial(row)))).toEqual({ adopted: 2, seq: 2 })
+    expect(authority.state.keys.get(kid as never)?.state).toBe('retired')
+    expect(authority.state.orgs.get('acme')?.state).toBe('disabled')
+    const audit = authority.rows.findLast(({ table }) => table === 'audit')
+    expect(audit?.row).toMatchObject({ action: 'revocations.adopt', target: '1-2', actor: ACTOR.text })
+  })
+
+  test('gives up numbers of an undone history, never of the one that is led, and no record names a token', () => {
+    const forget = (of: string): unknown =>
+      authority.do({
+        kind: 'revocations.forget',
+        actor: ACTOR,
+        ranges: [{ timeline: of, first: 2, last: 3 }],
+        reason: 'on purpose',
+      }).answer
+    expect(() => forget(authority.state.timeline)).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+    const before = authority.rows.length
+    expect(forget(UNDONE)).toEqual({ ranges: 1 })
+    const rows = authority.rows.slice(before)
+    expect(rows.map(({ table }) => table)).toEqual(['forgotten', 'audit'])
+    expect(JSON.stringify(rows)).not.toContain(KID)
+  })
+})
+
+test('a transaction of one replica’s denials ends at the limit of its epoch', () => {
+  const lies = Array.from({ length: ADOPTED_MAX + 30 }, (_, index) => denial(token(index + 1)))
+  expect(adopt(lies, 'P1')).toEqual({ adopted: ADOPTED_MAX, seq: ADOPTED_MAX })
+  expect(adopt(lies, 'P1')).toMatchObject({ adopted: 0 })
+  expect(adopt(lies, 'P2')).toMatchObject({ adopted: 30 })
+})
+
+function adoption(): Adoption {
+  const submit = async (command: Command): Promise<never> => {
+    await Promise.resolve()
+    return { answer: authority.do(command).answer, position: { epoch: 1, txid: txid(1), checksum: 0n } } as never
+  }
+  const replicas = new Map([
+    ['P1', 'fra'],
+    ['P2', 'sin'],
+  ])
+  const options = { state: () => authority.state, submit: submit as never, open: () => true, unsigned: () => [] }
+  return new Adoption({ ...options, replicas: () => replicas, clock: systemClock, log: silentLog })
+}
+
+const told = (denials: readonly Denial[], first = true, last = true, total = denials.length): never =>
+  ({ t: 'denials', total, first, last, denials }) as never
+
+test('one replica cannot revoke more than a thousand tokens in an epoch; the rest waits, and another replica has its own', async () => {
+  const parts = adoption()
+  const lies = Array.from({ length: ADOPTED_MAX + 30 }, (_, index) => denial(token(index + 1)))
+  parts.told('P1', told(lies))
+  await pause(systemClock, 50)
+  expect(authority.state.revocationSeq).toBe(ADOPTED_MAX)
+  expect(parts.waiting.map(({ why }) => why)).toEqual(Array(30).fill('too many'))
+  expect(authority.rows.findLast(({ table }) => table === 'adoptions')?.row).toMatchObject({ revocations: ADOPTED_MAX })
+  parts.told('P2', told(lies.slice(-3)))
+  await pause(systemClock, 50)
+  expect(authority.state.revocationSeq).toBe(ADOPTED_MAX + 3)
+  expect(parts.counts).toEqual(
+    new Map([
+      ['P1', 27],
+      ['P2', 0],
+    ]),
+  )
+})
+
+test('what waits for the issue clock is adopted once tokens were minted after it', async () => {
+  const parts = adoption()
+  const untilMs = NOW_MS + 5_000
+  parts.told('P1', told([denial({ ...common, kind: 'subject', org: 'acme', subject: 'x', untilMs })]))
+  await pause(systemClock, 20)
+  expect(parts.waiting).toMatchObject([{ why: 'later than the issue clock', from: ['P1'] }])
+  authority.state.issue = resumeNonces(untilMs)
+  parts.look()
+  await pause(systemClock, 20)
+  expect([authority.state.revocationSeq, parts.waiting.length]).toEqual([1, 0])
+})
+
+test('a list of a replica counts once it is whole, and no more is kept of it than is listened to', () => {
+  const reports = new Reports()
+  const some = Array.from({ length: 500 }, (_, index) => denial(token(index + 1)))
+  expect(reports.take('P1', { first: true, last: false, total: 1_000, denials: some })).toBe(false)
+  expect(reports.all.flatMap(({ denials }) => denials)).toEqual([])
+  expect(reports.take('P1', { first: false, last: true, total: 1_000, denials: some.slice(0, 5) })).toBe(true)
+  expect(reports.all).toMatchObject([{ from: 'P1', untold: 495 }])
+  for (let sent = 0; sent <= DENIALS_TOLD_MAX; sent += 500)
+    reports.take('P1', { first: sent === 0, last: false, total: 50_000, denials: some })
+  reports.take('P1', { first: false, last: true, total: 50_000, denials: [] })
+  expect(reports.all).toMatchObject([{ untold: 50_000 - DENIALS_TOLD_MAX }])
+  reports.keepOnly(new Set(['P2']))
+  expect(reports.all).toEqual([])
+})
+
+test('what a restore found without a signature is never adopted by itself', async () => {
+  const db = new Sqlite(':memory:')
+  db.exec('CREATE TABLE meta (one INTEGER); CREATE TABLE epochs (epoch INTEGER);' + MIGRATE_4_TO_5)
+  insertUnsigned(db, denial(token(9)))
+  const unsigned = readUnsigned(db, 5, 10)
+  expect(unsigned).toEqual([denial(token(9))])
+  const options = { state: () => authority.state, open: () => true, clock: systemClock, log: silentLog }
+  const submit = (): never => {
+    throw new Error('nothing is adopted')
+  }
+  const parts = new Adoption({ ...options, submit, replicas: () => new Map(), unsigned: () => unsigned })
+  parts.look()
+  await pause(systemClock, 10)
+  expect(parts.waiting).toMatchObject([{ why: 'unsigned', from: ['restore'] }])
+})

@@ -1,0 +1,157 @@
+/** The parts of a replica that live on its disk, without a network: pages come as snapshots that a test makes. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { createDatabase } from '../../../primary/store/create-database.ts'
+import { snapshotFields } from '../../../primary/commit-log/snapshot-fields.ts'
+import type { Denials } from '../../../replica/denials/denials.ts'
+import { DenialsKeeper } from '../../../replica/denials/keeper.ts'
+import { RevocationJournal } from '../../../replica/revocations/journal.ts'
+import { DatabaseCopy } from '../../../replica/store/database-copy.ts'
+import type { OpenCopy } from '../../../replica/store/open-copy.ts'
+import { SnapshotFile } from '../../../replica/store/snapshot-file.ts'
+import { Tables } from '../../../replica/tables/tables.ts'
+import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { MetaReader } from '../../../shared/database/meta.ts'
+import { silentLog } from '../../../shared/log.ts'
+import { SegmentEncoder } from '../../../shared/ltx/encoder.ts'
+import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
+import { PAGE_BYTES } from '../../../shared/limits.ts'
+import type { AlarmCode } from '../../../shared/service/alarms.ts'
+import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+import { KEK, nonceOf } from '../tables-database.ts'
+
+export const KID: string = '1'.repeat(16)
+
+export function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'macaroond-undone-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A history of an authority: each has a timeline of its own. */
+export class History {
+  readonly writer: Connection
+
+  constructor(number: number, folder: string = newFolder()) {
+    this.writer = openWriter(join(folder, `history-${number}.db`))
+    onTestFinished(() => void this.writer.close())
+    createDatabase(this.writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+    const timeline = String(number).repeat(32)
+    this.writer.prepare('UPDATE meta SET epoch = ?, timeline = ?').run(number, timeline)
+  }
+
+  revoke(seq: number, of: number = seq, expiresAt = 0): this {
+    const key = Buffer.from(KID + nonceOf(of), 'hex')
+    const insert = this.writer.prepare(
+      "INSERT INTO revocations VALUES (?, 'token', 'acme', ?, 7, ?, 'operator', 'stolen')",
+    )
+    insert.run(seq, key, expiresAt)
+    this.writer.prepare('UPDATE meta SET txid = txid + 1, revocation_seq = ?').run(seq)
+    return this
+  }
+
+  forget(timeline: string, first: number, last: number): this {
+    this.writer
+      .prepare("INSERT INTO forgotten (timeline, first, last, at_ms, actor, reason) VALUES (?, ?, ?, 1, 'op', '')")
+      .run(timeline, first, last)
+    this.writer.prepare('UPDATE meta SET txid = txid + 1').run()
+    return this
+  }
+}
+
+export class Disk {
+  readonly folder: string
+  readonly alarms: Map<AlarmCode, string | undefined> = new Map()
+  readonly tables: Tables
+  readonly journal: RevocationJournal
+  readonly denials: Denials
+  readonly copy: DatabaseCopy
+  readonly keeper: DenialsKeeper
+  #source: OpenCopy | undefined
+
+  constructor(folder: string) {
+    this.folder = folder
+    const [timers, clock, entropy, log] = [systemClock, systemClock, systemEntropy, silentLog]
+    const savedTable = join(folder, 'revocations.table')
+    this.tables = new Tables({ cluster: 'test', ring: [KEK], entropy, timers, log, savedAt: savedTable })
+    this.copy = new DatabaseCopy({
+      folder,
+      cluster: 'test',
+      clock,
+      entropy,
+      log,
+      onReopened: (source) => {
+        this.#source = source
+        this.tables.attach(source)
+      },
+      installing: (next, before, install) => this.keeper.around(next, before, install),
+    })
+    this.journal = new RevocationJournal(join(folder, 'revocations.journal'))
+    for (const { rows } of this.journal.takeLoaded()) this.tables.deny(rows)
+    this.keeper = new DenialsKeeper({
+      folder,
+      savedTable,
+      journal: this.journal,
+      tables: this.tables,
+      timers,
+      entropy,
+      log,
+      source: () => this.#source,
+      unwritten: () => [],
+      onChanged: () => undefined,
+      onFatal: (error) => {
+        throw error
+      },
+      alarms: { set: (code, detail) => void this.alarms.set(code, detail) },
+    })
+    this.denials = this.keeper.file
+  }
+
+  /** As a snapshot of it would. */
+  async install({ writer }: History): Promise<void> {
+    const bytes = writer.serialize()
+    const { epoch, txid, timeline } = new MetaReader(writer).read()
+    const pageCount = bytes.length / PAGE_BYTES
+    const pageAt = (pgno: number): Buffer => bytes.subarray((pgno - 1) * PAGE_BYTES, pgno * PAGE_BYTES)
+    const checksums = new PageChecksums(PAGE_BYTES)
+    for (let pgno = 1; pgno <= pageCount; pgno += 1) checksums.set(pgno, pageAt(pgno))
+    const position = { epoch, txid, checksum: checksums.checksum }
+    const encoder = new SegmentEncoder(snapshotFields(pageCount, position, 0))
+    const snapshot = new SnapshotFile(join(this.folder, 'snapshot.incoming'))
+    snapshot.write(encoder.header())
+    for (let pgno = 1; pgno <= pageCount; pgno += 1) snapshot.write(encoder.page(pgno, pageAt(pgno)))
+    snapshot.write(encoder.finish())
+    snapshot.finish()
+    try {
+      await this.copy.install(snapshot, pageCount, { position, timeline })
+    } finally {
+      snapshot.discard()
+    }
+    this.tables.refresh()
+  }
+
+  /** The pages are durable, and what follows from that is done. */
+  async settle(): Promise<void> {
+    this.copy.sync()
+    this.keeper.durable()
+    await this.keeper.idle()
+  }
+
+  refuses(of: number): boolean {
+    return this.tables.revoked(KID as never, nonceOf(of) as never)
+  }
+
+  /** SIGTERM: the table is saved. */
+  async stop(): Promise<void> {
+    await this.keeper.stop()
+    await this.tables.save()
+    this.close()
+  }
+
+  close(): void {
+    this.copy.close()
+    this.journal.close()
+  }
+}
