@@ -61,7 +61,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
     json: [
       '{"file", "plan": {"txid", "timestampMs", "files", "bytes", "estimatedSeconds", "next", "grain"} | null,',
       ' "carried": {"revocations", "sources": [{"from", "known", "carried"}]} | null, "unread", "remarks",',
-      ' "head": {"witnessed", "by" | "why"} | null, "waiting": [{"from", "revocations"}],',
+      ' "head": {"witnessed", "by" | "why"} | null, "waiting": [{"from", "revocations"}], "refusing": [{"from", "revocations"}],',
       ' "begun": {"epoch", "timeline", "txid"} | null}; a dry run has no "begun", and "file" is null',
       'grain: "transaction" where the next state is the next transaction, "merged" where it is not, "newest"',
     ],
@@ -82,7 +82,9 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
     if (!terminal.json) for (const line of previewLines(preview)) terminal.say(line)
     if (options.dryRun === true) return false
     if (options.withoutRevocations === true)
-      terminal.say('WARNING: every token that was revoked after this moment will be good again')
+      terminal.say(
+        'WARNING: tokens that were revoked after this moment will be good again, at replicas once `revocations forget` says so',
+      )
     requireAnswers(preview, {
       yes: options.yes === true,
       acceptHead: options.acceptHead === true,

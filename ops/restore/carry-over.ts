@@ -29,6 +29,26 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
   return { revocations, sources, alone: toldByOne(revocations, evidence) }
 }
 
+/** A replica that goes on refusing what the restored state does not know, until somebody decides. */
+export interface Refusing {
+  readonly from: string
+  readonly revocations: number
+}
+
+export function stillRefused(
+  restored: readonly RevocationColumns[],
+  evidence: readonly Pick<Evidence, 'from' | 'teller' | 'revocations'>[],
+): readonly Refusing[] {
+  const known = new Set(restored.map(revocationName))
+  return evidence
+    .filter(({ teller }) => teller.kind === 'replica')
+    .map(({ from, revocations }) => ({
+      from,
+      revocations: new Set(revocations.map(revocationName).filter((name) => !known.has(name))).size,
+    }))
+    .filter(({ revocations }) => revocations > 0)
+}
+
 /** One of them ends the tokens of a whole org or key: a single broken replica must not be able to make it up unseen. */
 const WIDE: ReadonlySet<unknown> = new Set(['org', 'key', 'org_disabled'])
 

@@ -3,6 +3,7 @@
  * clock, the epochs there were, and the head of the audit chain that is given up.
  */
 import { type Configured, readConfigured } from '../../shared/database/configured.ts'
+import { type ForgottenRecord, readForgottenRecords } from '../../shared/database/forgotten.ts'
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import type { Position } from '../../shared/position.ts'
@@ -44,6 +45,8 @@ export interface DatabaseEvidence {
   readonly keys: readonly Readonly<Record<string, string | number | Buffer>>[]
   readonly epochs: readonly { readonly epoch: number; readonly timeline: string; readonly base_txid: number }[]
   readonly audit: { readonly seq: number; readonly head: Uint8Array }
+  /** What operators gave up, of every history. */
+  readonly forgotten: readonly ForgottenRecord[]
 }
 
 const ROWS_A_READ = 1_000
@@ -74,6 +77,7 @@ export function evidenceOfDatabase(
         .all(),
       epochs: db.prepare<[], DatabaseEvidence['epochs'][number]>('SELECT epoch, timeline, base_txid FROM epochs').all(),
       audit: { seq: auditSeq, head: auditHead },
+      forgotten: readForgottenRecords(db, meta.schema),
     },
   }
 }

@@ -1,4 +1,10 @@
 /** Collects what must outlive a restore from every place that can be read, and says which could not be, or is not believed. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DenialsReader } from '../../replica/denials/file.ts'
+import { isForgotten, readForgotten } from '../../shared/database/forgotten.ts'
+import { MetaReader } from '../../shared/database/meta.ts'
+import type { Denial } from '../../shared/protocol/denials.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { planRestore } from '../../shared/archive/restore-plan.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
@@ -17,7 +23,7 @@ import { journalRemarks } from './copied-journal.ts'
 import { compareCopy } from './copies.ts'
 import { type Evidence, evidenceOfDatabase, unsignedIn } from './evidence.ts'
 import { evidenceOfReplica, type OrgOfKey, revocationsOfJournal, unsignedInJournal } from './replica-evidence.ts'
-import type { NodeCopy, Scratch } from './scratch.ts'
+import { DENIALS, type NodeCopy, type Scratch } from './scratch.ts'
 import type { ArchiveSource } from './source.ts'
 import { type Claim, type Head, judgeHead, newerThanRead } from './witness.ts'
 
@@ -235,15 +241,32 @@ function withReader<T>(from: string, path: string, use: (db: ReturnType<typeof o
   }
 }
 
-function copyEvidence(who: Who, { database, journal }: NodeCopy): Evidence | undefined {
-  const pages = readDatabase(who, database)
-  if (pages === undefined || journal === undefined) return pages
-  return { ...pages, revocations: [...pages.revocations, ...revocationsOfJournal(journal, orgsOf([pages]))] }
+function copyEvidence(who: Who, copy: NodeCopy): Evidence | undefined {
+  const pages = readDatabase(who, copy.database)
+  if (pages === undefined) return undefined
+  const ahead = copy.journal === undefined ? [] : revocationsOfJournal(copy.journal, orgsOf([pages]))
+  const denied = denialsOf(copy).map(({ columns }) => columns)
+  return { ...pages, revocations: [...pages.revocations, ...ahead, ...denied] }
 }
 
-function unsignedOf({ database, journal }: NodeCopy, orgOfKey: OrgOfKey): readonly Unsigned[] {
-  const pages = withReader('the copy', database, unsignedIn)
-  return journal === undefined ? pages : [...pages, ...unsignedInJournal(journal, orgOfKey)]
+/** But for what an operator has given up since. Throws log_corrupt. */
+function denialsOf({ folder, database }: NodeCopy): readonly Denial[] {
+  const path = join(folder, DENIALS)
+  if (!existsSync(path)) return []
+  const forgotten = withReader('the copy', database, (db) => readForgotten(db, new MetaReader(db).read().schema))
+  const reader = new DenialsReader(path)
+  try {
+    const denials = [...reader.rows()].map(({ denial }) => denial)
+    return denials.filter((denial) => !isForgotten(forgotten, denial))
+  } finally {
+    reader.close()
+  }
+}
+
+function unsignedOf(copy: NodeCopy, orgOfKey: OrgOfKey): readonly Unsigned[] {
+  const pages = withReader('the copy', copy.database, unsignedIn)
+  const ahead = copy.journal === undefined ? [] : unsignedInJournal(copy.journal, orgOfKey)
+  return [...pages, ...ahead, ...denialsOf(copy)]
 }
 
 function orgsOf(evidence: readonly Evidence[]): OrgOfKey {

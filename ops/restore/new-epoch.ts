@@ -10,6 +10,7 @@ import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { insertRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { type Epoch, epoch as asEpoch, type Txid, txid as asTxid } from '../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
+import { insertForgotten } from '../../shared/database/forgotten.ts'
 import { insertUnsigned } from '../../shared/database/unsigned.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { CarryOver, Waiting } from './carry-over.ts'
@@ -49,6 +50,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   for (const columns of carried?.revocations ?? []) insertRevocationColumns(db, (seq += 1), columns)
   if (carried !== undefined) for (const database of databases) carryStates(db, database)
   for (const { epochs } of databases) carryEpochs(db, epochs)
+  carryForgotten(db, databases)
   writeUnsigned(db, waiting)
   db.prepare('INSERT INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)').run(
     begun.epoch,
@@ -84,6 +86,14 @@ function write(db: Connection, options: NewEpochOptions): Begun {
       revocation_seq = ?, audit_seq = ?, audit_head = ?, lease_ms_max = ?`,
   ).run([begun.txid, begun.epoch, begun.timeline, issueClockMs, seq, audit.seq, audit.hash, leaseMsMax])
   return begun
+}
+
+/** What an operator gave up stays so: a replica that comes only now is told as well. */
+function carryForgotten(db: Connection, databases: readonly DatabaseEvidence[]): void {
+  const all = databases.flatMap(({ forgotten }) => forgotten)
+  if (all.length === 0) return
+  migrate(db)
+  for (const one of all) insertForgotten(db, one)
 }
 
 /** Denials of replicas wait for an operator from now on. */

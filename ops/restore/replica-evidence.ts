@@ -22,9 +22,13 @@ export async function evidenceOfReplica(
   return admin(replica, async (call) => {
     const revocations: RevocationColumns[] = []
     let answer: KnownResult | undefined
-    for (let after: number | null = 0; after !== null; after = answer.next) {
+    for (let after: number | null = 0; after !== null;) {
+      const before = epochOf(answer)
       answer = checked(await call('revocations.known', { after }))
-      revocations.push(...answer.rows, ...answer.journal.map((row) => toColumns(row, orgOfKey)))
+      // Rows that it keeps of the history before were told before that was left behind: what is told twice counts once.
+      after = before === undefined || before === epochOf(answer) ? answer.next : 0
+      for (const columns of answer.rows) revocations.push(columns)
+      for (const row of answer.journal) revocations.push(toColumns(row, orgOfKey))
     }
     const position = answer?.position ?? null
     const { issueClockMs = 0, leaseMsMax = 0 } = answer ?? {}
@@ -47,6 +51,11 @@ export function unsignedInJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly
   return decodeJournal(journal).parts.flatMap(({ timeline, epoch, rows }) =>
     rows.map((row) => ({ timeline, epoch, seq: row.seq, columns: toColumns(row, orgOfKey) })),
   )
+}
+
+function epochOf(answer: KnownResult | undefined): number | undefined {
+  const position = answer?.position ?? null
+  return position === null ? undefined : parsePosition(position).epoch
 }
 
 function checked(value: unknown): KnownResult {

@@ -1,7 +1,7 @@
 /** A restore in words and as a document: the plan, what is carried over and from where, and what comes next. */
 import { pointText, type RestorePlan } from '../../shared/archive/restore-plan.ts'
 import { table } from '../terminal.ts'
-import type { Waiting } from './carry-over.ts'
+import type { Refusing, Waiting } from './carry-over.ts'
 import { revocationText } from './describe.ts'
 import type { Preview, Restored } from './restore.ts'
 import type { Head } from './witness.ts'
@@ -9,13 +9,15 @@ import type { Head } from './witness.ts'
 /** When nothing was measured: a common disk's worth of decoding and checksumming. */
 const BYTES_PER_SECOND = 100_000_000
 
-export function previewDocument({ plan, carried, unread, remarks, head, waiting, bytesPerSecond }: Preview): object {
+export function previewDocument(preview: Preview): object {
+  const { plan, carried, unread, remarks, head, waiting, refusing, bytesPerSecond } = preview
   return {
     plan: plan === undefined ? null : planDocument(plan, bytesPerSecond),
     carried: carried === undefined ? null : { revocations: carried.revocations.length, sources: carried.sources },
     unread,
     remarks,
     head: head ?? null,
+    refusing,
     waiting: waiting.map(({ from, revocations }) => ({
       from,
       revocations: revocations.map(({ columns }) => revocationText(columns)),
@@ -42,7 +44,7 @@ function grainOf({ point, next }: Pick<RestorePlan, 'point' | 'next'>): 'newest'
 }
 
 export function previewLines(preview: Preview): readonly string[] {
-  const { plan, carried, unread, remarks, head, waiting } = preview
+  const { plan, carried, unread, remarks, head, waiting, refusing } = preview
   const sources =
     carried?.sources.map(({ from, known, carried: more }) => [from, `knows ${known}`, `${more} carried over`]) ?? []
   return [
@@ -52,12 +54,18 @@ export function previewLines(preview: Preview): readonly string[] {
     ...unread.map((text) => `NOT SURE: ${text}`),
     ...(head === undefined ? [] : [headLine(head)]),
     ...waiting.flatMap(waitingLines),
+    ...refusing.map(refusingLine),
     ...remarks.map((text) => `note: ${text}`),
   ]
 }
 
 function headLine(head: Head): string {
   return head.witnessed ? `newest state seen by ${head.by}` : `NOT WITNESSED: nobody saw the newest state: ${head.why}`
+}
+
+function refusingLine({ from, revocations }: Refusing): string {
+  const these = revocations === 1 ? '1 revocation' : `${revocations} revocations`
+  return `STILL REFUSED: ${from} goes on refusing by ${these} that this leaves out, until somebody types \`macaroond revocations forget\``
 }
 
 /** All of them are in the document. */
@@ -98,7 +106,7 @@ export function restoredDocument({ preview, begun, left }: Restored, file: strin
   return { file, ...previewDocument({ ...preview, remarks }), begun: after }
 }
 
-export function restoredLines({ begun, left }: Restored, file: string): readonly string[] {
+export function restoredLines({ preview, begun, left }: Restored, file: string): readonly string[] {
   const notes = left === undefined ? [] : [`note: ${left}`]
   if (begun === undefined)
     return [`restored ${file}; it is no database of macaroond, so nothing was added to it`, ...notes]
@@ -107,5 +115,6 @@ export function restoredLines({ begun, left }: Restored, file: string): readonly
     `restored ${file}: epoch ${begun.epoch} begins at transaction ${begun.txid}`,
     'next: stop the old primary for good, put this file into an empty data folder as macaroond.db, and start the primary;',
     'replicas take a snapshot of it by themselves',
+    ...preview.refusing.map(refusingLine),
   ]
 }

@@ -17,7 +17,7 @@ import { type Connection, openReader, openWriter } from '../../shared/sqlite/con
 import { integrityProblem } from '../../shared/sqlite/integrity.ts'
 import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
 import type { AskedCluster } from '../admin.ts'
-import { carryOver, type CarryOver, type Waiting, waitingBeyond } from './carry-over.ts'
+import { carryOver, type CarryOver, type Refusing, stillRefused, type Waiting, waitingBeyond } from './carry-over.ts'
 import { timeText } from './describe.ts'
 import { gather, type Gathered } from './gather.ts'
 import { type Begun, beginEpoch } from './new-epoch.ts'
@@ -59,6 +59,8 @@ export interface Preview {
   readonly head: Head | undefined
   /** Revocations that nobody who is believed knows: they wait for an operator after the start. */
   readonly waiting: readonly Waiting[]
+  /** Without revocations: who goes on refusing, and how much. */
+  readonly refusing: readonly Refusing[]
   /** How fast the archive was read when its head was looked at, bytes a second; undefined when it was not. */
   readonly bytesPerSecond: number | undefined
 }
@@ -130,10 +132,10 @@ function isOurs(path: string): boolean {
   return withReader(path, (db) => db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined)
 }
 
-type Found = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting'>
+type Found = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting' | 'refusing'>
 
 /** Of a database that is none of macaroond. */
-const FOREIGN = { carried: undefined, head: undefined, waiting: [] } as const
+const FOREIGN = { carried: undefined, head: undefined, waiting: [], refusing: [] } as const
 
 function previewOf(path: string, options: RestoreOptions, gathered: Gathered): Found {
   const { evidence, remarks, doubted } = gathered
@@ -150,6 +152,7 @@ function previewOf(path: string, options: RestoreOptions, gathered: Gathered): F
       unread: [...gathered.unread, ...audit, ...(carried?.alone ?? [])],
       remarks,
       head: isSigned ? gathered.head : undefined,
+      refusing: options.withoutRevocations ? stillRefused(own, evidence) : [],
       waiting: options.withoutRevocations ? [] : waitingBeyond(own, all.revocations, doubted),
     }
   })

@@ -23,6 +23,8 @@ const NODE_LOCK = 'node.lock'
 const DATABASE = 'macaroond.db'
 /** Beside the pages of a replica: the record of its positions, the newest signed one, and revocations ahead of the pages. */
 const [POSITION, SIGNED, JOURNAL] = ['position', 'signed-position.json', 'revocations.journal']
+/** What it refuses by of histories that were undone. */
+export const DENIALS = 'denials'
 const LOG = 'log'
 /** The newest may hold no whole record after a crash. */
 const LOG_FILES = 2
@@ -103,7 +105,7 @@ export class Scratch {
     try {
       const own = this.path(name)
       mkdirSync(join(own, LOG), { recursive: true, mode: 0o700 })
-      for (const file of [DATABASE, `${DATABASE}-wal`, POSITION, SIGNED, ...newestOf(folder, LOG)])
+      for (const file of [DATABASE, `${DATABASE}-wal`, POSITION, SIGNED, DENIALS, ...newestOf(folder, LOG)])
         if (existsSync(join(folder, file))) copyFileSync(join(folder, file), join(own, file))
       const journal = join(folder, JOURNAL)
       const role = existsSync(join(folder, POSITION)) ? 'replica' : 'primary'

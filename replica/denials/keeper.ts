@@ -51,6 +51,8 @@ export class DenialsKeeper {
   #stopped = false
   /** What was given up is out of the file, and in the table still. */
   #mustRebuild = false
+  /** The file that the primary was told of, by its generation. */
+  #told = 0
 
   /** Throws log_corrupt. */
   constructor(options: DenialsKeeperOptions) {
@@ -138,21 +140,22 @@ export class DenialsKeeper {
     }
     const settled = await this.#settlement.settle(pages, meta, { onForgotten, signal })
     if (this.#mustRebuild) await this.#rebuild()
-    if (settled.released === 0) return
-    log.info({ ...settled, left: this.file.size }, 'revocations of an undone history need not be kept here any more')
-    onChanged()
+    if (settled.released > 0)
+      log.info({ ...settled, left: this.file.size }, 'revocations of an undone history need not be kept here any more')
+    // What was kept for the new history, or let go of now.
+    if (this.#told !== this.file.generation) onChanged()
+    this.#told = this.file.generation
   }
 
   /** Once the pages are of a later epoch, a row of an earlier one is nothing that they will ever bring. */
   async #moveOutOfJournal(): Promise<void> {
-    const { journal, tables, onChanged } = this.#options
+    const { journal, tables } = this.#options
     const epoch = tables.meta?.epoch
     if (epoch === undefined) return
     const parts = journal.read().filter((part) => part.epoch < epoch)
     const batches = ofJournal(parts, (kid) => tables.key(kid as Kid)?.org)
-    const kept = await this.file.keep(lazily(batches))
+    await this.file.keep(lazily(batches))
     journal.dropBefore(epoch)
-    if (kept > 0) onChanged()
   }
 
   /** Where the pages are replaced meanwhile, the next ones bring another try. */

@@ -5,9 +5,11 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import type { Denials } from '../denials/denials.ts'
+import { isForgotten, readForgotten } from '../../shared/database/forgotten.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { CONTROL_MESSAGE_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
+import type { Denial } from '../../shared/protocol/denials.ts'
 import { type KnownAnswer, knownParams } from '../../shared/protocol/known-revocations.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { recordOf } from '../../shared/protocol/revocation-row.ts'
@@ -46,7 +48,7 @@ function partAfter({ source, denials, journal }: KnownSources, after: number): P
     // Another file than the one that was begun with: from its beginning once more.
     const at = place.generation === denials.generation % GENERATIONS ? place.at : 0
     const { denials: rows, next } = denials.page(at === 0 ? undefined : at, { rows: ROWS_A_CALL, bytes: BYTES_A_CALL })
-    const columns = rows.map((one) => one.columns)
+    const columns = withoutForgotten(rows, source).map((one) => one.columns)
     const following = next ?? 0
     const file = next === undefined ? JOURNAL : DENIALS
     const { generation } = next === undefined ? journal : denials
@@ -58,6 +60,13 @@ function partAfter({ source, denials, journal }: KnownSources, after: number): P
     return { rows: [], journal: rows, next: encodePlace({ file: JOURNAL, generation: journal.generation, at: next }) }
   }
   return { ...ofPages(source, 0), journal: rows }
+}
+
+/** Given up in the pages, and not let go of yet. */
+function withoutForgotten(rows: readonly Denial[], source: TableSource | undefined): readonly Denial[] {
+  if (source === undefined || rows.length === 0) return rows
+  const forgotten = readForgotten(source.reader, source.meta.read().schema)
+  return rows.filter((one) => !isForgotten(forgotten, one))
 }
 
 function ofPages(source: TableSource | undefined, after: number): Part {

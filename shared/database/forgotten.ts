@@ -11,12 +11,38 @@ export interface Forgotten {
   readonly last: number
 }
 
+/** With who gave it up, when and why. */
+export interface ForgottenRecord extends Forgotten {
+  readonly at_ms: number
+  readonly actor: string
+  readonly reason: string
+}
+
 const SCHEMA_MIN = 5
 
 /** In the order in which they were given up. */
 export function readForgotten(db: Connection, schema: number): readonly Forgotten[] {
   if (schema < SCHEMA_MIN) return []
   return db.prepare<[], Forgotten>('SELECT timeline, first, last FROM forgotten ORDER BY seq').all()
+}
+
+export function readForgottenRecords(db: Connection, schema: number): readonly ForgottenRecord[] {
+  if (schema < SCHEMA_MIN) return []
+  const query = 'SELECT timeline, first, last, at_ms, actor, reason FROM forgotten ORDER BY seq'
+  return db.prepare<[], ForgottenRecord>(query).all()
+}
+
+/** For a restore: nothing is there twice. */
+export function insertForgotten(
+  db: Connection,
+  { timeline, first, last, at_ms: atMs, actor, reason }: ForgottenRecord,
+): void {
+  const isThere = db.prepare('SELECT 1 FROM forgotten WHERE timeline = ? AND first = ? AND last = ?')
+  if (isThere.get(timeline, first, last) !== undefined) return
+  const insert = db.prepare(
+    'INSERT INTO forgotten (timeline, first, last, at_ms, actor, reason) VALUES (?, ?, ?, ?, ?, ?)',
+  )
+  insert.run(timeline, first, last, atMs, actor, reason)
 }
 
 export function isForgotten(

@@ -2,6 +2,7 @@
  * Revocations that name more than one token: subjects and orgs up to a time, retired keys, disabled orgs. There are few of
  * them, so they stand in maps beside the table of single tokens, and are asked only where there are any.
  */
+import type { Kid, Nonce } from '../ids.ts'
 import type { TokenReference } from '../macaroon/identifier.ts'
 import { nonceTimeMs } from '../macaroon/nonce.ts'
 import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
@@ -89,6 +90,20 @@ export class CutOffs {
     else map.set(name, reach)
     this.#size += map.size
   }
+}
+
+/**
+ * What a revocation of a broader kind denies already, of all that this one names. `org`: that it acts in, where it is known; a token names only its key. Whatever is made from a token goes back to it, and is
+ * judged by the same cut-offs.
+ */
+export function isCoveredByBroader(cutOffs: CutOffs, row: KnownRevocation, org: string): boolean {
+  if (row.kind === 'token') {
+    return cutOffs.fallen({ kid: row.kid as Kid, nonce: row.nonce as Nonce }, org, undefined) !== undefined
+  }
+  if (row.kind === 'org_disabled') return false
+  const common = { org: row.org, seq: 0, expiresAt: 0 }
+  if (cutOffs.reach({ ...common, kind: 'org_disabled' }) !== undefined) return true
+  return row.kind === 'subject' && (cutOffs.reach({ ...common, kind: 'org', untilMs: 0 }) ?? -1) >= row.untilMs
 }
 
 function mapOf({ whole, subjects, keys }: OrgCutOffs, { kind }: CutOff): Reach {

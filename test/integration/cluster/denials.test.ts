@@ -222,9 +222,6 @@ test('after a restore without revocations everything waits; what is given up is 
   await until(isAccepted, 'both replicas accept what was given up')
   expect(await verdicts(tokens['bob'] ?? '')).toEqual(REVOKED)
 
-  // What a restore found without a signature waits as well, and no replica refuses by it.
-  expect((await signer.listRevocations()).revocations).toEqual([])
-
   // Cut-offs are maxima: the table is made anew without them.
   expect((await run('revocations', 'forget', '--all', '--yes')).json()).toMatchObject({ forgotten: 1, waiting: 0 })
   await until(async () => (await verdicts(tokens['bob'] ?? '')).every((ok) => ok === true), 'bob is accepted')
@@ -237,4 +234,34 @@ test('after a restore without revocations everything waits; what is given up is 
     (await verdicts(tokens['alice'] ?? '')).every((ok) => ok === 'revoked')
   await until(isRefused, 'both replicas refuse what was revoked again')
   expect(await verdicts(tokens['bob'] ?? '')).toEqual(GOOD)
+})
+
+test('a restore without revocations says before and after who goes on refusing, and carries what was given up', async () => {
+  const archive = archiveConfig.parse({ upload_every_ms: 0 })
+  const cluster = await Cluster.start({ regions: REGIONS, primary: { archive } })
+  const signer = await cluster.signer()
+  await signer.createOrg('acme')
+  const { token, position } = await signer.mint({ org: 'acme', subject: 'mallory' })
+  await signer.revoke({ token })
+  await signer.forgetRevocations({ timeline: 'f'.repeat(32), first: 3, last: 4, reason: 'long ago' })
+  await untilDurable(cluster)
+  await until(async () => (await cluster.primaryStatus()).archive?.lag === 0, 'everything is archived')
+  const [profile, { authorityKey }] = [await cluster.profile(), await cluster.primaryStatus()]
+  await signer.close()
+  await cluster.stopPrimary()
+  const output = join(cluster.folder, 'restored.db')
+  const txid = String(Number.parseInt(position.split('.')[1] ?? '', 16))
+  const options = ['--archive', `${cluster.primaryFolder}-archive`, '--key', authorityKey, '--txid', txid]
+  const args = ['restore', ...options, '--output', output, '--without-revocations', '--accept-head', '--yes']
+  const { stdout, stderr, status } = await commandLine(args, { profile })
+  expect(status, stderr).toBe(0)
+  for (const text of [stdout, stderr])
+    for (const region of REGIONS)
+      expect(text).toContain(`STILL REFUSED: replica ${region} goes on refusing by 1 revocation that this leaves out`)
+  const db = new Sqlite(output, { readonly: true })
+  expect(db.prepare('SELECT timeline, first, last FROM forgotten').all()).toEqual([
+    { timeline: 'f'.repeat(32), first: 3, last: 4 },
+  ])
+  expect(db.prepare('SELECT epoch = without_revocations_epoch FROM meta').pluck().get()).toBe(1)
+  db.close()
 })

@@ -1,0 +1,85 @@
+/** What a replica tells a restore: all of it, in parts, also to one that only passes on what it gets. */
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { knownRevocations } from '../../../replica/revocations/known.ts'
+import { MetaReader } from '../../../shared/database/meta.ts'
+import { epoch, timeline } from '../../../shared/ids.ts'
+import { CONTROL_MESSAGE_BYTES_MAX } from '../../../shared/limits.ts'
+import { columnsOfRow, type Denial } from '../../../shared/protocol/denials.ts'
+import { knownResult } from '../../../shared/protocol/known-revocations.ts'
+import type { TokenRevocation } from '../../../shared/protocol/revocation-row.ts'
+import { nonceOf } from '../tables-database.ts'
+import { Disk, History, KID, newFolder } from './disk.ts'
+
+const token = (number: number): TokenRevocation => ({
+  seq: number,
+  kind: 'token',
+  expiresAt: 0,
+  kid: KID,
+  nonce: nonceOf(number),
+})
+
+async function* denials(first: number, count: number, reason: string): AsyncGenerator<readonly Denial[]> {
+  for (let number = first; number < first + count; number += 1) {
+    const columns = { ...columnsOfRow(token(number), 'acme'), reason }
+    yield [{ timeline: timeline('1'.repeat(32)), epoch: epoch(1), seq: number, columns }]
+  }
+}
+
+/** Numbers of the tokens, by the walk that macaroond 0.1.0 does as well. */
+function walk(disk: Disk, history: History, meanwhile: (call: number) => void = () => undefined): Set<number> {
+  const source = { reader: history.writer, meta: new MetaReader(history.writer) }
+  const found = new Set<number>()
+  const add = (hex: string): unknown => found.add(Number.parseInt(hex.slice(16), 16))
+  let call = 0
+  for (let after: number | null = 0; after !== null; call += 1) {
+    const journal = { path: join(disk.folder, 'revocations.journal'), generation: disk.journal.generation }
+    const text = JSON.stringify(
+      knownRevocations({ source, standing: undefined, denials: disk.denials, journal }, { after }),
+    )
+    expect(text.length).toBeLessThan(CONTROL_MESSAGE_BYTES_MAX / 2)
+    const { rows, journal: ahead, next } = knownResult.parse(JSON.parse(text))
+    for (const { key } of rows) add((key as { hex: string }).hex)
+    for (const row of ahead) if (row.kind === 'token') add(row.kid + row.nonce)
+    after = next
+    meanwhile(call)
+  }
+  expect(call).toBeGreaterThan(2)
+  return found
+}
+
+const PLACE = { timeline: timeline('2'.repeat(32)), epoch: epoch(2) }
+const numbers = (last: number): Set<number> => new Set(Array.from({ length: last }, (_, index) => index + 1))
+
+test('8,000 rows of the journal, denials and pages come in parts, each far below the limit of a message', async () => {
+  const disk = new Disk(newFolder())
+  onTestFinished(() => disk.close())
+  const history = new History(2)
+  for (let number = 1; number <= 600; number += 1) history.revoke(number)
+  for (let number = 601; number <= 8_600; number += 1_000)
+    disk.journal.append(
+      PLACE,
+      Array.from({ length: 1_000 }, (_, index) => token(number + index)),
+    )
+  await disk.denials.keep(denials(8_601, 1_400, '\u0001'.repeat(500)))
+  expect(walk(disk, history)).toEqual(numbers(10_000))
+})
+
+test('what moves from the journal to the pages, or leaves the denials, while it is asked for is told all the same', async () => {
+  const disk = new Disk(newFolder())
+  onTestFinished(() => disk.close())
+  const history = new History(2)
+  await disk.denials.keep(denials(1_501, 500, ''))
+  disk.journal.append(
+    PLACE,
+    Array.from({ length: 1_500 }, (_, index) => token(index + 1)),
+  )
+  const found = walk(disk, history, (call) => {
+    if (call !== 2) return
+    // The pages have come to 1,000, and to what was denied: the journal is rewritten.
+    for (let number = 1; number <= 1_500; number += 1) history.revoke(number)
+    disk.journal.covered(PLACE.timeline, 1_500)
+    disk.journal.append(PLACE, [token(2_001)])
+  })
+  expect(found).toEqual(numbers(2_001))
+})
