@@ -126,7 +126,7 @@ function putBack(cluster: Cluster, copy: string, withoutRevocations: boolean): v
   const db = openWriter(copy)
   const { epoch, txid } = db.prepare<[], { epoch: number; txid: number }>('SELECT epoch, txid FROM meta').get()!
   const carried = withoutRevocations ? undefined : { revocations: [], sources: [], alone: [] }
-  const highest = { epoch, txid }
+  const highest = { epoch, txid, written: epoch }
   beginEpoch(db, { evidence: [], highest, carried, waiting: [], clock: systemClock, entropy: systemEntropy })
   db.pragma('wal_checkpoint(TRUNCATE)')
   db.close()
