@@ -1,10 +1,13 @@
 /** Who may open which channel of the primary, and who serves it. */
+import { Allowance } from '../shared/channel/allowance.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
 import type { PeerRegistry } from '../shared/channel/peers.ts'
 import { assert, reportOf } from '../shared/errors.ts'
 import type { Host } from '../shared/host.ts'
+import { SIGN_CALLS_IN_FLIGHT_MAX } from '../shared/limits.ts'
+import type { CallKind } from '../shared/protocol/calls.ts'
 import { notAReplica, notHere } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
 import type { PrimaryOptions } from './options.ts'
@@ -23,11 +26,12 @@ export interface AdmissionOptions {
   readonly peers: PeerRegistry
   readonly publisher: Publisher
   /** What the calls of `sign` and `admin` need, beside the connection and its peer. */
-  readonly calls: () => Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer'>
+  readonly calls: () => Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance'>
 }
 
 export class Admission {
   readonly #options: AdmissionOptions
+  readonly #allowance = new Allowance<CallKind>(SIGN_CALLS_IN_FLIGHT_MAX)
 
   constructor(options: AdmissionOptions) {
     this.#options = options
@@ -76,7 +80,7 @@ export class Admission {
       case 'revocations':
         return publisher.serveRevocations(peer.id, connection)
       default:
-        return serveCalls({ ...calls(), connection, peer })
+        return serveCalls({ ...calls(), connection, peer, allowance: this.#allowance })
     }
   }
 }

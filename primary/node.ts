@@ -25,7 +25,7 @@ import { primaryStatus } from './api/status.ts'
 import type { Joined } from './commit-log/agreement.ts'
 import { type Adoption, openAdoption } from './adoption/adoption.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
-import { GroupWriter } from './commit-log/group-writer.ts'
+import type { GroupWriter } from './commit-log/group-writer.ts'
 import { Durability } from './durability/durability.ts'
 import { configurationDue } from './freshness/configuration-due.ts'
 import { Granting } from './freshness/granting.ts'
@@ -40,7 +40,7 @@ import { Publisher } from './publisher/publisher.ts'
 import { snapshotsOf } from './publisher/snapshot-files.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { refuseUnkeptLeases } from './store/migrate.ts'
-import { transactionsOn } from './store/transactions.ts'
+import { openWriter } from './store/open-writer.ts'
 import { Admission } from './admission.ts'
 import { watchPrimary } from './alarms.ts'
 import { WritesGate } from './writes-gate.ts'
@@ -190,19 +190,14 @@ export class Primary implements Service {
 
   #openWriter(revocations: RecentRevocations): GroupWriter {
     const { clock, entropy } = this.#host
-    const onFatal = (error: unknown): void => this.#stopAtOnce(error)
-    const ring = this.#ring
-    const options = { ring, entropy, stampMs: this.#stampMs }
-    return new GroupWriter({
-      port: revocations.following(transactionsOn(this.#commitLog, options, onFatal)),
-      clock,
+    const own = { commitLog: this.#commitLog, revocations, ring: this.#ring, stampMs: this.#stampMs, clock, entropy }
+    return openWriter({
+      ...own,
       moment: () => this.#granting.moment,
-      entropy,
-      ring,
       due: () => configurationDue(this.#writer.state.configured, this.#members.replicas, this.#durability),
       gate: (kind) => this.#gate.require(kind),
       onAttempt: (attempt) => this.#obstacles.attempted(attempt),
-      onFatal,
+      onFatal: (error) => this.#stopAtOnce(error),
     })
   }
 

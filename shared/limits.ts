@@ -42,8 +42,33 @@ export const KEKS_MAX = 9
 export const REQUEST_ID_CHARS_MAX = 64
 /** Requests that are answered again under their id. */
 export const REQUESTS_KEPT_MAX = 10_000
-/** Mints that are looked at to say how many tokens a revocation hits. */
+/** Mints that are looked at to say how many tokens a revocation would apply to. */
 export const RECORDS_COUNTED_MAX = 50_000
+/** Rows of a walk over stored data in one turn of the event loop: a few milliseconds. */
+export const WALK_ROWS_A_TURN = 2_000
+/**
+ * Calls on `sign` and `admin` that may be in flight for one peer, over all of its connections, by what they do. Revoking a
+ * thousand subjects at once is honest use.
+ */
+export const SIGN_CALLS_IN_FLIGHT_MAX = {
+  revoking: 1_024,
+  writing: 1_024,
+  presenting: 256,
+  waiting: 1_024,
+  walking: 8,
+  looking: 64,
+} as const
+/** Revocations of ids whose mint is not on record and that no token proves; a restore leaves honest ones, and each stays for ever. */
+export const UNRECORDED_AT_ONCE = 1_000
+export const UNRECORDED_A_SECOND = 1
+/** How much earlier than its key a token may look: the clock of the wall may be behind the issue clock. */
+export const BEFORE_KEY_MS_MAX = 60_000
+/** Calls that wait for a walk, and calls that wait for a count; one walk counts for all of them. */
+export const WALKS_WAITING_MAX = 64
+export const COUNTS_WAITING_MAX = 64
+/** Subjects that one count compares with the one it is asked about, and shows of each sort. */
+export const SUBJECTS_COMPARED_MAX = 10_000
+export const SUBJECTS_SHOWN_MAX = 5
 /** Revocations that are shown of one token or org. */
 export const REVOCATIONS_FOUND_MAX = 20
 export const ORG_CHARS_MAX = 64
@@ -175,7 +200,8 @@ export const GROUP_COMMANDS_MAX = 100
 /** Judging presented tokens ends a group after this long: pings and revocations come between it and the rest. */
 export const GROUP_DECIDING_MS_MAX = 50
 export const WRITES_QUEUED_MAX = 10_000
-/** Characters of the tokens that are presented with the waiting commands. */
+/** Characters of what waits in each queue: subjects, caveats and tokens; and of revocations, reasons and subjects. */
+export const REVOCATIONS_QUEUED_CHARS_MAX: number = 16 * 1024 * 1024
 export const WRITES_QUEUED_CHARS_MAX: number = 64 * 1024 * 1024
 /** S7: a revocation that no replica confirms within this time is answered as indeterminate. */
 export const REVOKE_DURABLE_TIMEOUT_MS = 2_000

@@ -17,7 +17,7 @@ export const REVOKED_JSON: readonly string[] = [
   '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "archive" | "replica" | "local", "position", …}',
   'of kind token also "id" and "matched": "recorded" | "unrecorded", whether its mint is on record',
   'of subject and org "clockInDoubt": true where the primary doubts its clock: "untilMs" is its last mint, and reaches the moment of the request once it believes its clock again',
-  'of the others "tokens": {"count", "complete"}, those on record that it hits; of subject and org "untilMs"; of key "kid" and "mints"',
+  'of subject and org also "untilMs"; of key "kid" and "mints"',
   '"degraded": true: less durable than configured, which was not reached in time',
   'seq is a number in the log of revocations; already: true says that nothing had to be added',
   'with --wait global also "replicas": [{"name", "region", "how": "acknowledged" | "lease expired" | "no lease", "atMs"}]',
@@ -55,7 +55,7 @@ const DEGRADED =
 const CLOCK_IN_DOUBT =
   '  the primary does not believe its clock: this reaches the last token that it minted, and is extended to the moment of this request once it does'
 
-export function revokedText(revoked: RevokeResult): readonly string[] {
+function revokedText(revoked: RevokeResult): readonly string[] {
   const { seq, already, durability, degraded, replicas = [] } = revoked
   const where = WHERE[durability]
   const how = already ? 'it was revoked before, nothing is added' : `revocation ${seq}`
@@ -69,7 +69,13 @@ export function revokedText(revoked: RevokeResult): readonly string[] {
   ]
 }
 
-export function revokedDone(revoked: RevokeResult): Done {
+export function answerRevoked(revoked: RevokeResult, terminal: Terminal): void {
+  // A primary of 0.1.0 counts, and later ones say to its clients that they have not.
+  const { tokens: _, ...answer } = { tokens: undefined, ...revoked }
+  terminal.answer(answer, revokedText(revoked), revokedDone(revoked))
+}
+
+function revokedDone(revoked: RevokeResult): Done {
   return { what: whatText(revoked), next: `\`macaroond revocations show --seq ${revoked.seq}\` shows it` }
 }
 
@@ -112,9 +118,7 @@ function whatText(revoked: RevokeResult): string {
 }
 
 function matchedText(revoked: RevokeResult): string {
-  if (revoked.kind === 'token') return revoked.matched === 'recorded' ? '' : '; its mint is not on record'
-  const { count, complete } = revoked.tokens
-  return `; tokens on record that it hits: ${complete ? '' : 'at least '}${count}`
+  return revoked.kind === 'token' && revoked.matched === 'unrecorded' ? '; its mint is not on record' : ''
 }
 
 function timeText(ms: number): string {

@@ -1,12 +1,13 @@
 /** The commands that change what the tokens of an org are good for, all of them at once. */
 import type { Command } from 'commander'
+import type { Signer } from '../../primary/client/sdk.ts'
+import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
 import { explain } from '../arguments/explain.ts'
 import {
   addRevokingOptions,
+  answerRevoked,
   REVOKED_EXIT,
   REVOKED_JSON,
-  revokedDone,
-  revokedText,
   revokingOptions,
   type RevokingOptions,
 } from '../arguments/revoking.ts'
@@ -32,7 +33,11 @@ export function addRotateKey(org: Command, terminal: Terminal): void {
   })
 }
 
-interface RetireOptions extends RevokingOptions {
+interface DisableOptions extends RevokingOptions {
+  readonly dryRun?: boolean
+}
+
+interface RetireOptions extends DisableOptions {
   readonly key?: string
 }
 
@@ -42,16 +47,25 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
     .description('end every token of a root key; that cannot be undone')
     .argument('<name>', 'the org')
     .option('--key <kid>', 'which key; without it, the one before the key that mints, if there is one')
-  addRevokingOptions(command).action(async (name: string, options: RetireOptions, own: Command) => {
+  addDryRun(addRevokingOptions(command)).action(async (name: string, options: RetireOptions, own: Command) => {
     const { key } = options
+    const profile = profileOf(own, terminal.env)
     const request = { org: name, ...(key === undefined ? {} : { kid: key }), ...revokingOptions(options, terminal) }
-    const retired = await withSigner(profileOf(own, terminal.env), (signer) => signer.retireKey(request))
-    terminal.answer(retired, revokedText(retired), revokedDone(retired))
-    if (!terminal.json && retired.mints === null) terminal.say(`${name} mints no more until \`org rotate-key ${name}\``)
+    await withSigner(profile, async (signer) => {
+      const kid = key ?? (await olderKey(signer, name))
+      const asked = { org: name, ...(kid === undefined ? {} : { kid }) }
+      if (options.dryRun === true) return answerDryRun(signer, asked, terminal)
+      if (kid !== undefined) await countFirst(signer, asked, terminal)
+      const retired = await signer.retireKey(request)
+      answerRevoked(retired, terminal)
+      if (!terminal.json && retired.mints === null) {
+        terminal.say(`${name} mints no more until \`org rotate-key ${name}\``)
+      }
+    })
   })
   explain(command, {
     examples: ['macaroond org rotate-key acme && macaroond org retire-key acme --wait global'],
-    json: REVOKED_JSON,
+    json: [...REVOKED_JSON, DRY_RUN_JSON],
     exit: REVOKED_EXIT,
   })
 }
@@ -61,14 +75,24 @@ export function addDisable(org: Command, terminal: Terminal): void {
     .command('disable')
     .description('end every token of an org, for good; it mints no more, and that cannot be undone')
     .argument('<name>', 'as `org list` shows it')
-  addRevokingOptions(command).action(async (name: string, options: RevokingOptions, own: Command) => {
+  addDryRun(addRevokingOptions(command)).action(async (name: string, options: DisableOptions, own: Command) => {
     const request = { org: name, ...revokingOptions(options, terminal) }
-    const disabled = await withSigner(profileOf(own, terminal.env), (signer) => signer.disableOrg(request))
-    terminal.answer(disabled, revokedText(disabled), revokedDone(disabled))
+    await withSigner(profileOf(own, terminal.env), async (signer) => {
+      if (options.dryRun === true) return answerDryRun(signer, { org: name }, terminal)
+      await countFirst(signer, { org: name }, terminal)
+      answerRevoked(await signer.disableOrg(request), terminal)
+    })
   })
   explain(command, {
     examples: ["macaroond org disable acme --reason 'contract ended' --wait global"],
-    json: REVOKED_JSON,
+    json: [...REVOKED_JSON, DRY_RUN_JSON],
     exit: REVOKED_EXIT,
   })
+}
+
+/** The key that a retirement means where it names none, if there is one: the only active one before the newest. */
+async function olderKey(signer: Signer, name: string): Promise<string | undefined> {
+  const { orgs } = await signer.listOrgs()
+  const active = orgs.find((org) => org.name === name)?.keys.filter(({ state }) => state === 'active') ?? []
+  return active.length === 2 ? active.toSorted((a, b) => a.generation - b.generation)[0]?.kid : undefined
 }

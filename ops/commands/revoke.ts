@@ -1,21 +1,22 @@
 import type { Command } from 'commander'
-import type { RevokeOptions, RevokeResult, Signer } from '../../primary/client/sdk.ts'
+import type { RevokeIssuedRequest, RevokeOptions, RevokeResult, Signer } from '../../primary/client/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
+import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
 import { explain } from '../arguments/explain.ts'
 import { parseMoment } from '../arguments/moment.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import {
   addRevokingOptions,
+  answerRevoked,
   REVOKED_EXIT,
   REVOKED_JSON,
-  revokedDone,
-  revokedText,
   revokingOptions,
   type RevokingOptions,
 } from '../arguments/revoking.ts'
 import { checkTokenArgument } from '../arguments/token-argument.ts'
 import { profileOf, withSigner } from '../clients.ts'
+import type { Profile } from '../../shared/config/profile.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface Options extends RevokingOptions {
@@ -24,6 +25,7 @@ interface Options extends RevokingOptions {
   readonly org?: string
   readonly subject?: string
   readonly before?: string
+  readonly dryRun?: boolean
 }
 
 export function addRevoke(parent: Command, terminal: Terminal): void {
@@ -35,13 +37,17 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
     .option('--org <org>', 'every token of this org that was issued up to now, or up to --before')
     .option('--subject <subject>', 'with --org: only those of this subject')
     .option('--before <time>', 'with --org: only what was issued up to then, itself included; RFC 3339 or unix seconds')
-  addRevokingOptions(command).action(async (options: Options, own: Command) => {
+  addDryRun(addRevokingOptions(command)).action(async (options: Options, own: Command) => {
     const common = revokingOptions(options, terminal)
     checkName(options)
     const profile = profileOf(own, terminal.env)
+    const issued = issuedOf(options)
+    if (options.dryRun === true) return dryRun(profile, issued, terminal)
     const revoke = await revoking(options, common, terminal)
-    const revoked = await withSigner(profile, revoke)
-    terminal.answer(revoked, revokedText(revoked), revokedDone(revoked))
+    await withSigner(profile, async (signer) => {
+      if (issued !== undefined) await countFirst(signer, issued, terminal)
+      answerRevoked(await revoke(signer), terminal)
+    })
   })
   explain(command, {
     examples: [
@@ -50,7 +56,7 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
       "macaroond revoke --org acme --subject alice --reason 'left the team'",
       'macaroond revoke --org acme --before 2026-11-01T00:00:00Z',
     ],
-    json: REVOKED_JSON,
+    json: [...REVOKED_JSON, DRY_RUN_JSON],
     exit: REVOKED_EXIT,
   })
 }
@@ -72,15 +78,26 @@ function checkName({ token, id, org, subject, before }: Options): void {
 }
 
 async function revoking(
-  { id, org, subject, before }: Options,
+  options: Options,
   common: RevokeOptions,
   terminal: Terminal,
 ): Promise<(signer: Signer) => Promise<RevokeResult>> {
-  if (org !== undefined) {
-    const untilMs = before === undefined ? undefined : parseMoment('--before', before)
-    const named = { org, ...(subject === undefined ? {} : { subject }), ...(untilMs === undefined ? {} : { untilMs }) }
-    return (signer) => signer.revokeIssued({ ...named, ...common })
-  }
+  const issued = issuedOf(options)
+  if (issued !== undefined) return (signer) => signer.revokeIssued({ ...issued, ...common })
+  const { id } = options
   const named = id === undefined ? { token: await readToken(terminal) } : { id }
   return (signer) => signer.revoke({ ...named, ...common })
+}
+
+/** Undefined for one token. Throws usage. */
+function issuedOf({ org, subject, before }: Options): RevokeIssuedRequest | undefined {
+  if (org === undefined) return undefined
+  const untilMs = before === undefined ? undefined : parseMoment('--before', before)
+  return { org, ...(subject === undefined ? {} : { subject }), ...(untilMs === undefined ? {} : { untilMs }) }
+}
+
+/** Throws usage. */
+async function dryRun(profile: Profile, issued: RevokeIssuedRequest | undefined, terminal: Terminal): Promise<void> {
+  if (issued !== undefined) return withSigner(profile, (signer) => answerDryRun(signer, issued, terminal))
+  throw new MacaroondError('usage', '--dry-run goes with --org', { hint: 'a token by itself is one token' })
 }

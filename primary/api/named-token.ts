@@ -1,7 +1,6 @@
 /** Which token a revocation means: by the token itself, whose expiry is then proven, or by its id. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId, type Kid, type Nonce } from '../../shared/ids.ts'
-import type { IssuedLog } from '../../shared/database/issued-log.ts'
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import { verifyMacaroon } from '../../shared/macaroon/signature.ts'
 import { decodeTokenText } from '../../shared/macaroon/text.ts'
@@ -13,25 +12,22 @@ export interface NamedToken {
   readonly nonce: Nonce
   /** Unix seconds; 0 when it never expires or nobody knows. */
   readonly expiresAt: number
+  /** Looked up when its turn has come: nothing is read before. */
   readonly recorded: boolean
+  readonly proven: boolean
 }
 
 export interface NameOptions {
-  readonly issued: IssuedLog
   /** Called with the key's id before anything is said of the token; throws when the caller has no part in it. */
   readonly requireKey: (kid: Kid) => RootKey
 }
 
 /** Throws the token's own errors, what `requireKey` throws, or request_invalid when its signature is not this authority's. */
-export function nameToken(
-  named: Pick<RevokeTokenParams, 'token' | 'id'>,
-  { issued, requireKey }: NameOptions,
-): NamedToken {
+export function nameToken(named: Pick<RevokeTokenParams, 'token' | 'id'>, { requireKey }: NameOptions): NamedToken {
   const { kid, nonce, proven } =
     named.token === undefined ? byId(named.id ?? '', requireKey) : byToken(named.token, requireKey)
-  const record = issued.find(kid, nonce)
   // An expiry that is not on record and not proven must not let the row be purged: 0 keeps it.
-  return { kid, nonce, expiresAt: proven ?? record?.expiresAt ?? 0, recorded: record !== undefined }
+  return { kid, nonce, expiresAt: proven ?? 0, recorded: false, proven: proven !== undefined }
 }
 
 interface Name {

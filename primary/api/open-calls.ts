@@ -12,6 +12,7 @@ import type { Publisher } from '../publisher/publisher.ts'
 import { Lineage } from '../store/lineage.ts'
 import { RevocationBook } from '../store/revocation-book.ts'
 import { TokensOnRecord } from '../store/tokens-on-record.ts'
+import { CountingApi } from './counting-api.ts'
 import { GlobalWait } from './global-wait.ts'
 import { KekApi } from './kek-api.ts'
 import { PendingApi } from './pending-api.ts'
@@ -19,6 +20,7 @@ import { RevocationsApi } from './revocations-api.ts'
 import { RevokingApi } from './revoking-api.ts'
 import { SigningApi } from './signing-api.ts'
 import { ThirdPartyApi } from './third-party-api.ts'
+import { Walks } from './walks.ts'
 
 export interface CallSources {
   readonly writer: GroupWriter
@@ -38,6 +40,7 @@ export interface CallSources {
 export interface Calls {
   readonly api: SigningApi
   readonly thirdParties: ThirdPartyApi
+  readonly counting: CountingApi
   readonly revoking: RevokingApi
   readonly revocations: RevocationsApi
   readonly globalWait: GlobalWait
@@ -50,19 +53,18 @@ export function openCalls(sources: CallSources): Calls {
   const { ring, serviceTtlSecondsMax, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
+  const walks = new Walks()
   const state = (): GroupWriter['state'] => writer.state
   const revocationBook = new RevocationBook(db, clock)
   return {
     api: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
+    counting: new CountingApi({ state, onRecord: new TokensOnRecord(db, clock), walks, clock }),
     revoking: new RevokingApi({
       writer,
-      issued,
-      onRecord: new TokensOnRecord(db, clock),
       durability,
-      clock,
     }),
-    revocations: new RevocationsApi({ state, book: revocationBook, issued, lineage: new Lineage(db) }),
+    revocations: new RevocationsApi({ state, book: revocationBook, issued, lineage: new Lineage(db), walks }),
     globalWait: new GlobalWait({
       book: granting.book,
       state,

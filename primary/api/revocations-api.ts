@@ -20,6 +20,7 @@ import { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { Lineage } from '../store/lineage.ts'
 import type { RevocationBook } from '../store/revocation-book.ts'
+import type { Walker, Walks } from './walks.ts'
 import { mayActFor, requireKeyOf, requireOrg } from './permissions.ts'
 
 export interface RevocationsApiOptions {
@@ -27,6 +28,7 @@ export interface RevocationsApiOptions {
   readonly book: RevocationBook
   readonly issued: IssuedLog
   readonly lineage: Lineage
+  readonly walks: Walks
 }
 
 /** A token, or one that it was made from. */
@@ -45,25 +47,31 @@ export class RevocationsApi {
     this.#options = options
   }
 
-  list(peer: KnownPeer, value: unknown): RevocationsResult {
+  async list(peer: KnownPeer, value: unknown, walker: Walker): Promise<RevocationsResult> {
     const { org, after, limit } = params(revocationsParams, value)
     if (org !== undefined) requireOrg(peer, org)
     const visible = (name: string): boolean => (org === undefined || name === org) && mayActFor(peer, name)
-    return this.#options.book.list({ after, limit, visible })
+    const { book, walks } = this.#options
+    return walks.run(walker, (signal) => book.list({ after, limit, visible, signal }))
   }
 
-  async find(peer: KnownPeer, value: unknown): Promise<FindRevocationsResult> {
+  async find(peer: KnownPeer, value: unknown, walker: Walker): Promise<FindRevocationsResult> {
     const asked = params(findRevocationsParams, value)
     const { state } = this.#options
-    const found = await this.#found(peer, asked)
+    const found = await this.#found(peer, asked, walker)
     const revocations = found.slice(0, REVOCATIONS_FOUND_MAX)
     return { revocations, more: found.length > revocations.length, epoch: state().epoch }
   }
 
-  async #found(peer: KnownPeer, asked: FindRevocationsParams): Promise<readonly RevocationDescription[]> {
-    const { book } = this.#options
+  async #found(
+    peer: KnownPeer,
+    asked: FindRevocationsParams,
+    walker: Walker,
+  ): Promise<readonly RevocationDescription[]> {
+    const { book, walks } = this.#options
     if (asked.seq !== undefined) return [this.#numbered(peer, asked.seq)]
-    return book.find(REVOCATIONS_FOUND_MAX + 1, this.#matches(peer, asked))
+    const limit = REVOCATIONS_FOUND_MAX + 1
+    return walks.run(walker, async (signal) => book.find({ limit, matches: this.#matches(peer, asked), signal }))
   }
 
   /** The same words for a row of another org as for none. */

@@ -1,12 +1,11 @@
 /** The calls that revoke. Each checks its parameters, then the caller's orgs, then asks the authority. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
-import type { Clock } from '../../shared/clock.ts'
-import type { IssuedLog } from '../../shared/database/issued-log.ts'
 import { type Kid, kid as asKid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import {
   disableOrgParams,
+  NOT_COUNTED,
   type KeyRetired,
   type OrgDisabled,
   type OrgRevoked,
@@ -25,7 +24,6 @@ import { olderKey } from '../authority/org.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
-import type { TokensOnRecord, Wanted } from '../store/tokens-on-record.ts'
 import { requireSettled } from './acknowledgeable.ts'
 import { nameToken } from './named-token.ts'
 import { actorOf, requireKeyOf, requireOrg } from './permissions.ts'
@@ -33,10 +31,7 @@ import { requestName } from './request-name.ts'
 
 export interface RevokingApiOptions {
   readonly writer: GroupWriter
-  readonly issued: IssuedLog
-  readonly onRecord: TokensOnRecord
   readonly durability: Durability
-  readonly clock: Pick<Clock, 'wallMs'>
 }
 
 export class RevokingApi {
@@ -48,8 +43,7 @@ export class RevokingApi {
 
   async revokeToken(peer: KnownPeer, value: unknown): Promise<RevokeResult<TokenRevoked>> {
     const { wait, requestId, reason, ...asked } = params(revokeTokenParams, value)
-    const { issued } = this.#options
-    const named = nameToken(asked, { issued, requireKey: (kid) => requireKeyOf(peer, kid, this.#state.keys) })
+    const named = nameToken(asked, { requireKey: (kid) => requireKeyOf(peer, kid, this.#state.keys) })
     const request = requestName(peer, requestId, ['token.revoke', named.kid, named.nonce, reason])
     const command = { kind: 'token.revoke', actor: actorOf(peer), reason, request, ...named } as const
     return this.#carryOut<TokenRevoked>(command, wait)
@@ -60,9 +54,8 @@ export class RevokingApi {
     const { wait, requestId, reason, ...asked } = params(revokeIssuedParams, value)
     const { org, subject, untilMs } = asked
     requireOrg(peer, org)
-    const tokens = await this.#count({ ...asked, kids: this.#kidsOf(org) })
     const request = requestName(peer, requestId, ['issued.revoke', org, subject ?? null, untilMs ?? null, reason])
-    const what = { org, subject, untilMs, reason, request, tokens }
+    const what = { org, subject, untilMs, reason, request }
     return this.#carryOut({ kind: 'issued.revoke', actor: actorOf(peer), ...what }, wait)
   }
 
@@ -71,29 +64,19 @@ export class RevokingApi {
     requireOrg(peer, org)
     const request = requestName(peer, requestId, ['key.retire', org, named ?? null, reason])
     const kid = this.#keyToRetire(org, named, request?.id)
-    const tokens = await this.#count({ kids: new Set([kid]) })
-    const what = { org, kid, unnamed: named === undefined, reason, request, tokens }
+    const what = { org, kid, unnamed: named === undefined, reason, request }
     return this.#carryOut({ kind: 'key.retire', actor: actorOf(peer), ...what }, wait)
   }
 
   async disableOrg(peer: KnownPeer, value: unknown): Promise<RevokeResult<OrgDisabled>> {
     const { wait, requestId, reason, org } = params(disableOrgParams, value)
     requireOrg(peer, org)
-    const tokens = await this.#count({ kids: this.#kidsOf(org) })
     const request = requestName(peer, requestId, ['org.disable', org, reason])
-    return this.#carryOut({ kind: 'org.disable', actor: actorOf(peer), org, reason, request, tokens }, wait)
+    return this.#carryOut({ kind: 'org.disable', actor: actorOf(peer), org, reason, request }, wait)
   }
 
   get #state(): AuthorityState {
     return this.#options.writer.state
-  }
-
-  #count(wanted: Wanted): ReturnType<TokensOnRecord['count']> {
-    return this.#options.onRecord.count(wanted, this.#options.clock.wallMs())
-  }
-
-  #kidsOf(org: string): ReadonlySet<Kid> {
-    return new Set([...this.#state.keys.values()].filter((key) => key.org === org).map(({ kid }) => kid))
   }
 
   /** Which key is meant where none is named; its turn judges that again. */
@@ -110,7 +93,8 @@ export class RevokingApi {
     const { answer, position } = await writer.submit<T>(command)
     requireSettled(writer.state, answer.seq)
     const reached = wait === 'local' ? LOCAL : await durability.reach(answer.seq, position)
-    return { ...answer, ...reached, position: positionText(position) }
+    const tokens = answer.kind === 'token' ? {} : { tokens: NOT_COUNTED }
+    return { ...answer, ...tokens, ...reached, position: positionText(position) }
   }
 }
 

@@ -1,4 +1,5 @@
 /** The methods of the `sign` and `admin` channels, as one table a connection. */
+import type { Allowance } from '../../shared/channel/allowance.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
@@ -6,6 +7,14 @@ import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { answerAuditVerify } from '../../shared/service/audit-verify.ts'
+import {
+  type CallCost,
+  type CallKind,
+  PRIMARY_ADMIN_CALLS,
+  type PrimaryAdminMethod,
+  SIGN_CALLS,
+  type SignMethod,
+} from '../../shared/protocol/calls.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { Connection as Database } from '../../shared/sqlite/connection.ts'
 import type { Archives } from '../archiver/archives.ts'
@@ -18,6 +27,8 @@ export interface ServeOptions extends Calls {
   readonly peer: KnownPeer
   readonly status: () => PrimaryStatus
   readonly clock: Timers
+  /** Counts the calls of a peer over all of its connections. */
+  readonly allowance: Allowance<CallKind>
   readonly db: Database
   /** Undefined where nothing is archived. */
   readonly archives: Pick<Archives, 'due' | 'paused'> | undefined
@@ -29,6 +40,7 @@ export function serveCalls({
   connection,
   peer,
   api,
+  counting,
   revoking,
   revocations,
   keks,
@@ -37,39 +49,57 @@ export function serveCalls({
   thirdParties,
   status,
   clock,
+  allowance,
   db,
   archives,
   log,
 }: ServeOptions): Promise<void> {
-  const sign: Record<string, RpcMethod> = {
+  const sign: Record<SignMethod, RpcMethod> = {
     'org.create': (value) => api.createOrg(peer, value),
     'org.list': () => api.listOrgs(peer),
     'org.rotate-key': (value) => api.rotateKey(peer, value),
     'org.retire-key': (value) => revoking.retireKey(peer, value),
     'org.disable': (value) => revoking.disableOrg(peer, value),
-    'token.mint': (value) => api.mint(peer, value),
+    'token.mint': (value, caller) => api.mint(peer, value, caller),
     'token.revoke': (value) => revoking.revokeToken(peer, value),
+    'tokens.count': (value, caller) => counting.count(peer, value, caller),
     'issued.revoke': (value) => revoking.revokeIssued(peer, value),
-    'token.discharge': (value) => thirdParties.discharge(peer, value),
-    'token.exchange': (value) => thirdParties.exchange(peer, value),
+    'token.discharge': (value, caller) => thirdParties.discharge(peer, value, caller),
+    'token.exchange': (value, caller) => thirdParties.exchange(peer, value, caller),
     'third-party.add': (value) => thirdParties.add(peer, value),
     'third-party.list': () => thirdParties.list(),
     'third-party.remove': (value) => thirdParties.remove(peer, value),
     'revocations.coverage': (value) => globalWait.coverage(peer, value),
-    'revocations.list': (value) => revocations.list(peer, value),
-    'revocations.find': (value) => revocations.find(peer, value),
+    'revocations.list': (value, caller) => revocations.list(peer, value, caller),
+    'revocations.find': (value, caller) => revocations.find(peer, value, caller),
     'revocations.pending': (value) => pending.list(peer, value),
     'revocations.adopt': (value) => pending.adopt(peer, value),
     'revocations.forget': (value) => pending.forget(peer, value),
     'kek.rotate': (value) => keks.rotate(peer, value),
   }
-  const admin: Record<string, RpcMethod> = {
+  const admin: Record<PrimaryAdminMethod, RpcMethod> = {
     status,
     'audit.verify': (value) => answerAuditVerify(db, value),
     'archive.snapshot': () => due(archives, ['snapshot']),
     'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
   }
-  return serveRpc(connection, { methods: connection.channel === 'sign' ? sign : admin, clock, log }).done
+  const methods =
+    connection.channel === 'sign'
+      ? counted(sign, SIGN_CALLS, allowance)
+      : counted(admin, PRIMARY_ADMIN_CALLS, allowance)
+  return serveRpc(connection, { methods, clock, log }).done
+}
+
+/** Each call counts against its peer before it does anything. */
+function counted(
+  methods: Readonly<Record<string, RpcMethod>>,
+  costs: Readonly<Record<string, CallCost>>,
+  allowance: Allowance<CallKind>,
+): Record<string, RpcMethod> {
+  const guard = ([name, method]: [string, RpcMethod]): [string, RpcMethod] => {
+    return [name, allowance.guarded(costs[name]?.kind ?? 'looking', method)]
+  }
+  return Object.fromEntries(Object.entries(methods).map(guard))
 }
 
 function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {

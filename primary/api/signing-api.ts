@@ -1,5 +1,6 @@
 /** The calls of the `sign` channel on orgs and mints. Each checks its parameters, then the caller's orgs, then asks the authority. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
+import type { RpcCaller } from '../../shared/channel/rpc-server.ts'
 import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import {
@@ -35,9 +36,10 @@ export class SigningApi {
   listOrgs(peer: KnownPeer): OrgListResult {
     const { orgs, keys } = this.#writer.state
     const visible = [...orgs.values()].filter((org) => mayActFor(peer, org.name))
+    const keysOf = Map.groupBy(keys.values(), ({ org }) => org)
     return {
       orgs: visible.map(({ name, state, createdMs }) => {
-        const own = [...keys.values()].filter((key) => key.org === name)
+        const own = keysOf.get(name) ?? []
         return {
           name,
           state,
@@ -48,11 +50,12 @@ export class SigningApi {
     }
   }
 
-  async mint(peer: KnownPeer, value: unknown): Promise<MintResult> {
+  /** The answer has the token: for a caller that is gone none is made. */
+  async mint(peer: KnownPeer, value: unknown, { signal }: Pick<RpcCaller, 'signal'>): Promise<MintResult> {
     const request = params(mintParams, value)
     requireOrg(peer, request.org)
     const command = { kind: 'token.mint', actor: actorOf(peer), ...request } as const
-    const { answer, position } = await this.#writer.submit<Minted>(command)
+    const { answer, position } = await this.#writer.submit<Minted>(command, signal)
     return { ...answer, position: positionText(position) }
   }
 

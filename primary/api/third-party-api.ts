@@ -1,5 +1,6 @@
 /** Calls on the `sign` channel that make something of tokens that are presented: discharges and service tokens. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
+import type { RpcCaller } from '../../shared/channel/rpc-server.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { decodeBase64Url } from '../../shared/macaroon/base64url.ts'
 import { decodeBundle } from '../../shared/macaroon/bundle.ts'
@@ -27,6 +28,8 @@ export interface ThirdPartyApiOptions {
   readonly serviceTtlSecondsMax: number
 }
 
+type Caller = Pick<RpcCaller, 'signal'>
+
 export class ThirdPartyApi {
   readonly #writer: GroupWriter
   readonly #serviceTtlSecondsMax: number
@@ -37,30 +40,33 @@ export class ThirdPartyApi {
   }
 
   /** For anybody who may open `sign`: what is confirmed rests on the tokens, not on who brings them. */
-  async discharge(peer: KnownPeer, value: unknown): Promise<DischargeResult> {
+  async discharge(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<DischargeResult> {
     const { ticket, tokens } = params(dischargeParams, value)
     const who = { actor: actorOf(peer), presenter: peer.id }
     const command = { kind: 'token.discharge', ...who, ticket: readTicket(ticket), tokens } as const
-    const { answer, position } = await this.#writer.submit<Discharged>(command)
+    const { answer, position } = await this.#writer.submit<Discharged>(command, signal)
     return { ...answer, position: positionText(position) }
   }
 
   /** The result outlives the login, so the caller has to act for the org. */
-  async exchange(peer: KnownPeer, value: unknown): Promise<ExchangeResult> {
+  async exchange(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<ExchangeResult> {
     const { token, strip, ticket, ttlSeconds } = params(exchangeParams, value)
     const [root] = decodeBundle(token)
     const { kid } = decodeIdentifier(root?.identifier ?? new Uint8Array())
     requireKeyOf(peer, kid, this.#writer.state.keys)
     const who = { actor: actorOf(peer), presenter: peer.id }
-    const { answer, position } = await this.#writer.submit<Exchanged>({
-      kind: 'token.exchange',
-      ...who,
-      bundle: token,
-      strip,
-      ticket: readTicket(ticket),
-      ttlSeconds,
-      ttlSecondsMax: this.#serviceTtlSecondsMax,
-    })
+    const { answer, position } = await this.#writer.submit<Exchanged>(
+      {
+        kind: 'token.exchange',
+        ...who,
+        bundle: token,
+        strip,
+        ticket: readTicket(ticket),
+        ttlSeconds,
+        ttlSecondsMax: this.#serviceTtlSecondsMax,
+      },
+      signal,
+    )
     return { ...answer, position: positionText(position) }
   }
 

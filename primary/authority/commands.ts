@@ -3,7 +3,7 @@ import type { Configured } from '../../shared/database/configured.ts'
 import type { Forgotten } from '../../shared/database/forgotten.ts'
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
-import type { RevokeAnswer, TokensOnRecord } from '../../shared/protocol/revoke.ts'
+import type { RevokeAnswer } from '../../shared/protocol/revoke.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 
 export interface Actor {
@@ -28,8 +28,6 @@ interface Revoking {
 /** Revokes more than one token. */
 interface RevokingMany extends Revoking {
   readonly org: string
-  /** Of those that it hits: for the answer. */
-  readonly tokens: TokensOnRecord
 }
 
 export type Command =
@@ -56,8 +54,10 @@ export type Command =
       readonly nonce: Nonce
       /** Known from the token itself or from the record of its minting; 0 keeps the row for ever. */
       readonly expiresAt: number
-      /** Whether the mint of this token is on record. */
+      /** Whether the mint of this token is on record: looked up when its turn has come. */
       readonly recorded: boolean
+      /** The token itself was shown. */
+      readonly proven?: boolean
     } & Revoking)
   | ({
       readonly kind: 'issued.revoke'

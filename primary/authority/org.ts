@@ -66,10 +66,10 @@ function newKey(state: AuthorityState, org: string, moment: Moment): NewKey {
   const sealedSecret = sealSecret(state, { cluster: state.cluster, org, kid }, secret, moment)
   const own = [...state.keys.values()].filter((key) => key.org === org)
   const generation = 1 + Math.max(0, ...own.map((key) => key.generation))
-  const key = { kid, org, generation, state: 'active' as const }
+  const key = { kid, org, generation, state: 'active' as const, createdMs: nowMs }
   state.keys.set(kid, { ...key, sealed: sealedSecret, derivedKey: deriveMacaroonKey(secret) })
   state.keyGeneration += 1
-  return { kid, generation, row: { table: 'root_keys', row: { ...key, sealedSecret, createdMs: nowMs } } }
+  return { kid, generation, row: { table: 'root_keys', row: { ...key, sealedSecret } } }
 }
 
 /** The org, if it may mint. Throws org_unknown, org_disabled. */

@@ -16,6 +16,7 @@ import { knownOrg, olderKey, withoutKey } from './org.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, Moment } from './step.ts'
+import { checkPlausible } from './unrecorded.ts'
 
 type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
 
@@ -28,6 +29,11 @@ export function revokeToken(state: AuthorityState, command: Of<'token.revoke'>, 
     })
   }
   const { org } = key
+  if (!recorded && command.proven !== true) {
+    checkPlausible(nonce, key, state, moment.believed?.latestMs)
+    // What is denied already gets no row.
+    if (!state.revocations.revoked(kid, nonce)) moment.unrecorded.spend(org)
+  }
   const appended = append(state, { kind: 'token', kid, nonce, expiresAt }, { ...command, org }, moment)
   const { rows, seq, already } = appended
   const id = tokenId(kid, nonce)
@@ -40,7 +46,7 @@ export function revokeToken(state: AuthorityState, command: Of<'token.revoke'>, 
 
 /** Tokens minted after it are of a later time, so it hits none of them. Throws org_unknown, request_invalid. */
 export function revokeIssued(state: AuthorityState, command: Of<'issued.revoke'>, moment: Moment): Decision {
-  const { org, subject, tokens } = command
+  const { org, subject } = command
   knownOrg(state, org)
   if (subject !== undefined) checkSubject(subject)
   const { wantedMs, later } = untilOf(state, command, moment)
@@ -53,14 +59,14 @@ export function revokeIssued(state: AuthorityState, command: Of<'issued.revoke'>
   const doubted = later === undefined ? {} : { clockInDoubt: true as const }
   return {
     rows: [...rows, ...due],
-    answer: { ...named, untilMs, seq, already, tokens, ...doubted },
+    answer: { ...named, untilMs, seq, already, ...doubted },
     audit: auditOf(command, appended, moment, { target: subject ?? org, detail: { untilMs, ...doubted } }),
   }
 }
 
 /** Throws org_unknown, key_unknown, request_invalid. */
 export function retireKey(state: AuthorityState, command: Of<'key.retire'>, moment: Moment): Decision {
-  const { org, kid, unnamed = false, tokens } = command
+  const { org, kid, unnamed = false } = command
   const { name } = knownOrg(state, org)
   if (unnamed && olderKey(state, org) !== kid) throw keysChanged(org)
   const key = state.keys.get(kid)
@@ -71,14 +77,14 @@ export function retireKey(state: AuthorityState, command: Of<'key.retire'>, mome
   const change: readonly Row[] = already ? [] : [{ table: 'root_keys retired', row: { kid } }]
   return {
     rows: [...rows, ...change],
-    answer: { kind: 'key', org, kid, mints: mints ?? null, seq, already, tokens },
+    answer: { kind: 'key', org, kid, mints: mints ?? null, seq, already },
     audit: auditOf(command, appended, moment, { target: kid, detail: {} }),
   }
 }
 
 /** Throws org_unknown. */
 export function disableOrg(state: AuthorityState, command: Of<'org.disable'>, moment: Moment): Decision {
-  const { org: name, tokens } = command
+  const { org: name } = command
   const org = knownOrg(state, name)
   const appended = append(state, { kind: 'org_disabled', org: name, expiresAt: 0 }, command, moment)
   const { rows, seq, already } = appended
@@ -89,7 +95,7 @@ export function disableOrg(state: AuthorityState, command: Of<'org.disable'>, mo
   const change: readonly Row[] = already ? [] : [{ table: 'orgs disabled', row: { name } }]
   return {
     rows: [...rows, ...change],
-    answer: { kind: 'org_disabled', org: name, seq, already, tokens },
+    answer: { kind: 'org_disabled', org: name, seq, already },
     audit: auditOf(command, appended, moment, { target: name, detail: {} }),
   }
 }

@@ -16,6 +16,8 @@ export interface RootKey {
   readonly org: string
   readonly generation: number
   readonly state: 'active' | 'retired'
+  /** Unix milliseconds. */
+  readonly createdMs: number
   /** As it is stored. */
   readonly sealed: Uint8Array
   /** The unsealed root key after libmacaroons' derivation, 32 bytes; memory only. */

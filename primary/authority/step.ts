@@ -21,10 +21,12 @@ import { disableOrg, retireKey, revokeIssued, revokeToken } from './revoke.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import { addThirdParty, removeThirdParty } from './third-party.ts'
+import type { UnrecordedRate } from './unrecorded.ts'
 
 /** Time and entropy of one decision. */
 export interface Moment extends AuthorityMoment {
   readonly entropy: Entropy
+  readonly unrecorded: UnrecordedRate
   /** Key-encryption keys at hand; a rotation seals with the first. */
   readonly ring: readonly Kek[]
 }

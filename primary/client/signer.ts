@@ -7,6 +7,7 @@ import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { checkSubject } from '../../shared/minting/subject.ts'
 import type {
+  CountTokensParams,
   FindRevocationsParams,
   KeyRetired,
   OrgDisabled,
@@ -18,6 +19,7 @@ import type {
   RevokeWait,
   SubjectRevoked,
   TokenRevoked,
+  TokensCounted,
 } from '../../shared/protocol/revoke.ts'
 import type {
   AdoptParams,
@@ -132,6 +134,11 @@ export interface Signer {
   readonly revoke: (request: RevokeRequest) => Promise<RevokeResult<TokenRevoked>>
   /** Revokes what was issued to an org, or to a subject of it, up to a moment; what is minted later is not hit. */
   readonly revokeIssued: (request: RevokeIssuedRequest) => Promise<RevokeResult<SubjectRevoked | OrgRevoked>>
+  /**
+   * How many tokens a revocation of this org, key or subject would apply to, as far as their mints are on record, and which
+   * other subjects look like it. Revoking itself counts nothing, and never waits for this.
+   */
+  readonly countTokens: (request: CountTokensParams) => Promise<TokensCounted>
   /** Ends every token of a root key. */
   readonly retireKey: (request: RetireKeyRequest) => Promise<RevokeResult<KeyRetired>>
   /** Ends every token of an org, for good: it mints no more. */
@@ -202,6 +209,7 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     rotateKey: (org, { requestId } = {}) => call('org.rotate-key', { org, requestId }),
     revoke: (request) => revoked<TokenRevoked>('token.revoke', request),
     revokeIssued: (request) => revoked<SubjectRevoked | OrgRevoked>('issued.revoke', request),
+    countTokens: (request) => call('tokens.count', request),
     retireKey: (request) => revoked<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revoked<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),

@@ -6,20 +6,17 @@
  */
 import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import {
-  GROUP_COMMANDS_MAX,
-  GROUP_DECIDING_MS_MAX,
-  RETRY_AFTER_MS,
-  WRITES_QUEUED_CHARS_MAX,
-  WRITES_QUEUED_MAX,
-} from '../../shared/limits.ts'
+import { GROUP_COMMANDS_MAX, GROUP_DECIDING_MS_MAX, RETRY_AFTER_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import { type Answer, type Command, PRESSING, REVOKING } from '../authority/commands.ts'
+import { type Answer, type Command, PRESSING } from '../authority/commands.ts'
+import type { Kid } from '../../shared/ids.ts'
 import type { Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import { isDiskFull } from './disk-room.ts'
 import { step, type Outcome } from '../authority/step.ts'
+import { UnrecordedRate } from '../authority/unrecorded.ts'
+import { isCostly, type Queued, shareOf, WriteQueues } from './write-queues.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'
 import type { Revocations } from '../../shared/verifier/revocations.ts'
 
@@ -57,6 +54,8 @@ export interface GroupWriterOptions {
   readonly moment: () => AuthorityMoment
   readonly entropy: Entropy
   readonly ring: readonly Kek[]
+  /** Looks up what is on record of a command, when its turn has come. */
+  readonly prepare?: (command: Command) => Command
   /** What must be written before anything else is: it comes first in the next group. */
   readonly due?: (state: AuthorityState) => Command | undefined
   /** Throws when this is not taken now (not confirmed by a replica, clock in doubt, disk full, stopping). */
@@ -74,8 +73,8 @@ export interface Attempt {
   readonly pressing: boolean
 }
 
-interface Pending {
-  readonly command: Command
+interface Pending extends Queued {
+  readonly signal: AbortSignal | undefined
   readonly resolve: (committed: Committed) => void
   readonly reject: (error: unknown) => void
 }
@@ -96,18 +95,14 @@ export class GroupWriter {
   #state: AuthorityState
   /** Revocations up to here are committed, and known. */
   #settledSeq: number
-  /** Revocations: they go ahead of everything, and a flood of mints keeps none of them out (V5). */
-  #urgent: Pending[] = []
-  #queue: Pending[] = []
-  /** Whoever may present a token may ask for these, and each can cost as much as thousands of mints. */
-  #presented: Pending[] = []
-  /** Of the tokens in `#presented`. */
-  #presentedChars = 0
+  readonly #queues = new WriteQueues<Pending>()
+  readonly #unrecorded: UnrecordedRate
   #scheduled = false
   #lastGroup = 0
 
   constructor(options: GroupWriterOptions) {
     this.#options = options
+    this.#unrecorded = new UnrecordedRate(options.clock)
     this.#state = options.port.reload()
     this.#settledSeq = this.#state.revocationSeq
   }
@@ -117,20 +112,16 @@ export class GroupWriter {
     return this.#state
   }
 
-  /** Resolves when the command's transaction is fsynced here and in the segment log. */
-  submit<T extends Answer>(command: Command): Promise<Committed<T>> {
+  /**
+   * Resolves when the command's transaction is fsynced here and in the segment log. `signal`: its caller is gone, and nobody
+   * would have what it makes; what has its turn then is not carried out.
+   */
+  submit<T extends Answer>(command: Command, signal?: AbortSignal): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
       this.#options.gate(command.kind)
-      const queue = this.#queueOf(command)
-      const chars = charsOf(command)
-      if (queue.length >= WRITES_QUEUED_MAX || this.#presentedChars + chars > WRITES_QUEUED_CHARS_MAX) {
-        throw new MacaroondError('overloaded', 'too many writes are waiting', {
-          hint: 'try again in a second',
-          retryAfterMs: RETRY_AFTER_MS,
-        })
-      }
-      this.#presentedChars += chars
-      queue.push({ command, resolve: resolve as Pending['resolve'], reject })
+      const share = shareOf(command, (kid) => this.#state.keys.get(kid as Kid)?.org)
+      const pending = { command, share, signal, resolve: resolve as Pending['resolve'], reject }
+      for (const { reject: refuse } of this.#queues.add(pending)) refuse(overloaded())
       this.#schedule()
     })
   }
@@ -149,7 +140,7 @@ export class GroupWriter {
 
   /** At once, before this process ends; not where writes are not confirmed, which another disk has other ones for. */
   writeLast(command: Command): void {
-    this.#commit([{ command, resolve: () => undefined, reject: () => undefined }])
+    this.#commit([own(command)])
   }
 
   /** Cut-offs that are due are appended, if time is believed. */
@@ -161,54 +152,38 @@ export class GroupWriter {
     return this.#state.dueCutOffs.size > 0 && this.#options.moment().believed !== undefined
   }
 
-  get #waiting(): number {
-    return this.#urgent.length + this.#queue.length + this.#presented.length
-  }
-
-  #queueOf(command: Command): Pending[] {
-    if (REVOKING.has(command.kind)) return this.#urgent
-    return isCostly(command) ? this.#presented : this.#queue
-  }
-
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
     const flush = (): void => this.#flush()
     const { clock } = this.#options
-    if (this.#lastGroup > 1 && this.#waiting < GROUP_COMMANDS_MAX) clock.after(COLLECT_MS, flush)
+    if (this.#lastGroup > 1 && this.#queues.size < GROUP_COMMANDS_MAX) clock.after(COLLECT_MS, flush)
     else clock.soon(flush)
   }
 
   #flush(): void {
     this.#scheduled = false
     const cutOffs = this.#owes() ? this.#cutOffsDue() : []
-    const urgent = this.#urgent.splice(0, GROUP_COMMANDS_MAX)
-    const room = cutOffs.length > 0 ? 0 : GROUP_COMMANDS_MAX - urgent.length
-    // One place is kept for presented tokens, so that a flood of mints does not keep them out.
-    const plain = this.#queue.splice(0, Math.max(0, room - Math.min(1, this.#presented.length)))
-    const presented = this.#presented.splice(0, room - plain.length)
-    for (const { command } of presented) this.#presentedChars -= charsOf(command)
-    const group = [...this.#due(), ...cutOffs, ...urgent, ...plain, ...presented]
+    const asked = cutOffs.length > 0 ? this.#queues.takeUrgent() : this.#queues.takeGroup()
+    const group = [...this.#due(), ...cutOffs, ...asked.filter(isWanted)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
-    if (this.#waiting > 0) this.#schedule()
+    if (this.#queues.size > 0) this.#schedule()
   }
 
   /** Nobody waits for it, and what keeps it out keeps the whole group out. */
   #due(): readonly Pending[] {
     const command = this.#options.due?.(this.#state)
-    return command === undefined ? [] : [{ command, resolve: () => undefined, reject: () => undefined }]
+    return command === undefined ? [] : [own(command)]
   }
 
   /** Nothing that mints may come before these. Where they are not written, whoever waits for that is refused. */
   #cutOffsDue(): readonly Pending[] {
     const reject = (error: unknown): void => {
-      for (const { command } of this.#presented) this.#presentedChars -= charsOf(command)
-      for (const waiting of [...this.#queue.splice(0), ...this.#presented.splice(0)]) waiting.reject(error)
+      for (const waiting of this.#queues.takeAllButUrgent()) waiting.reject(error)
     }
-    const resolve = (): void => undefined
     const seqs = [...this.#state.dueCutOffs.keys()].slice(0, GROUP_COMMANDS_MAX)
-    return seqs.map((seq) => ({ command: { kind: 'cut-off.again', actor: ACTOR, seq }, resolve, reject }))
+    return seqs.map((seq) => ({ ...own({ kind: 'cut-off.again', actor: ACTOR, seq }), reject }))
   }
 
   #commit(group: readonly Pending[]): void {
@@ -266,7 +241,7 @@ export class GroupWriter {
         else done.push({ pending, outcome })
         if (isCostly(pending.command) && clock.monotonicMs() >= endMs) break
       }
-      this.#putBack(group.splice(decided))
+      this.#queues.giveBack(group.splice(decided))
       if (done.length === 0) {
         port.rollback()
         return 'nothing to write'
@@ -291,18 +266,13 @@ export class GroupWriter {
     this.#settledSeq = this.#state.revocationSeq
   }
 
-  /** Presented tokens, which stand last in a group; to the front of those that wait. */
-  #putBack(rest: readonly Pending[]): void {
-    this.#presented.unshift(...rest)
-    for (const { command } of rest) this.#presentedChars += charsOf(command)
-  }
-
   /** Nothing when this command alone was refused. */
   #decide(pending: Pending): Outcome | undefined {
-    const { moment, entropy, ring, port } = this.#options
+    const { moment, entropy, ring, port, prepare = asItIs } = this.#options
     let outcome: Outcome
     try {
-      outcome = step(this.#state, pending.command, { ...moment(), entropy, ring })
+      const parts = { entropy, ring, unrecorded: this.#unrecorded }
+      outcome = step(this.#state, prepare(pending.command), { ...moment(), ...parts })
     } catch (error) {
       pending.reject(error)
       return undefined
@@ -336,11 +306,24 @@ function isPressing({ command }: Pending): boolean {
   return PRESSING.has(command.kind)
 }
 
-function charsOf(command: Command): number {
-  if (command.kind === 'token.exchange') return command.bundle.length
-  return command.kind === 'token.discharge' ? command.tokens.reduce((sum, { length }) => sum + length, 0) : 0
+const asItIs = (command: Command): Command => command
+
+/** A command of the primary itself, which nobody waits for. */
+function own(command: Command): Pending {
+  const nothing = (): void => undefined
+  return { command, share: shareOf(command, nothing), signal: undefined, resolve: nothing, reject: nothing }
 }
 
-function isCostly({ kind }: Command): boolean {
-  return kind === 'token.discharge' || kind === 'token.exchange'
+/** Refuses what nobody waits for any more. */
+function isWanted({ signal, reject }: Pending): boolean {
+  if (signal?.aborted !== true) return true
+  reject(new MacaroondError('closed', 'the caller is gone'))
+  return false
+}
+
+function overloaded(): MacaroondError {
+  return new MacaroondError('overloaded', 'too many writes are waiting', {
+    hint: 'try again in a second',
+    retryAfterMs: RETRY_AFTER_MS,
+  })
 }

@@ -5,6 +5,7 @@ import { type RevocationColumns, rowOfColumns } from '../../shared/database/revo
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { assert } from '../../shared/errors.ts'
+import { WALK_ROWS_A_TURN } from '../../shared/limits.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 
 interface Columns extends RevocationColumns {
@@ -17,12 +18,17 @@ export interface ListOptions {
   readonly after: number
   readonly limit: number
   readonly visible: (org: string) => boolean
+  readonly signal: AbortSignal
+}
+
+export interface FindOptions {
+  readonly limit: number
+  readonly matches: (row: KnownRevocation, org: string) => boolean
+  readonly signal: AbortSignal
 }
 
 /** Rows looked at in one call: a caller who sees few of many orgs goes on with `next`. */
 const SCAN_MAX = 10_000
-/** Few milliseconds; then everything else has its turn. */
-const ROWS_A_TURN = 2_000
 
 export class RevocationBook {
   readonly #after: Statement<[number, number], Columns>
@@ -34,17 +40,21 @@ export class RevocationBook {
     this.#after = db.prepare<[number, number], Columns>('SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?')
   }
 
-  list({ after, limit, visible }: ListOptions): RevocationsResult {
+  /** Looks at the rows in slices, giving way to everything else; ends early once aborted. */
+  async list({ after, limit, visible, signal }: ListOptions): Promise<RevocationsResult> {
     const revocations: RevocationDescription[] = []
-    let scanned = 0
     let last = after
-    for (const row of this.#after.iterate(after, SCAN_MAX)) {
-      if (revocations.length === limit) return { revocations, next: last }
-      scanned += 1
-      last = row.seq
-      if (visible(row.org)) revocations.push(describe(row))
+    for (let scanned = 0; scanned < SCAN_MAX && !signal.aborted; scanned += WALK_ROWS_A_TURN) {
+      const rows = this.#after.all(last, WALK_ROWS_A_TURN)
+      for (const row of rows) {
+        if (revocations.length === limit) return { revocations, next: last }
+        last = row.seq
+        if (visible(row.org)) revocations.push(describe(row))
+      }
+      if (rows.length < WALK_ROWS_A_TURN) return { revocations }
+      await turn(this.#timers)
     }
-    return scanned < SCAN_MAX ? { revocations } : { revocations, next: last }
+    return { revocations, next: last }
   }
 
   numbered(seq: number): RevocationDescription | undefined {
@@ -53,15 +63,16 @@ export class RevocationBook {
   }
 
   /** The first `limit` that match: the log has no index, so all of it may be read, giving way to everything else. */
-  async find(limit: number, matches: (row: KnownRevocation, org: string) => boolean): Promise<RevocationDescription[]> {
+  async find({ limit, matches, signal }: FindOptions): Promise<RevocationDescription[]> {
     const found: RevocationDescription[] = []
-    for (let after = 0; ;) {
-      const rows = this.#after.all(after, ROWS_A_TURN)
+    for (let after = 0; !signal.aborted;) {
+      const rows = this.#after.all(after, WALK_ROWS_A_TURN)
       found.push(...rows.filter((row) => matches(known(row), row.org)).map(describe))
-      if (found.length >= limit || rows.length < ROWS_A_TURN) return found.slice(0, limit)
+      if (found.length >= limit || rows.length < WALK_ROWS_A_TURN) break
       after = rows.at(-1)?.seq ?? 0
       await turn(this.#timers)
     }
+    return found.slice(0, limit)
   }
 }
 

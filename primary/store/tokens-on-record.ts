@@ -1,11 +1,20 @@
-/** How many tokens a revocation hits, as far as the records of mints tell: for people, who may have mistyped a name. */
-import { systemClock, turn, type Timers } from '../../shared/clock.ts'
+/**
+ * How many tokens a revocation would apply to, as far as the records of mints tell, and whether its subject may be mistyped.
+ * One walk over the last mints answers all who wait for one; it goes in slices, and ends with them.
+ */
 import type { Statement } from 'better-sqlite3'
+import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import type { Kid, Nonce } from '../../shared/ids.ts'
-import { RECORDS_COUNTED_MAX } from '../../shared/limits.ts'
+import {
+  RECORDS_COUNTED_MAX,
+  SUBJECTS_COMPARED_MAX,
+  SUBJECTS_SHOWN_MAX,
+  WALK_ROWS_A_TURN,
+} from '../../shared/limits.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
-import type { TokensOnRecord as Counted } from '../../shared/protocol/revoke.ts'
+import type { TokensCounted } from '../../shared/protocol/revoke.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
+import { isNear, looksOf } from './similar-subjects.ts'
 
 interface Columns {
   readonly seq: number
@@ -23,12 +32,11 @@ export interface Wanted {
   readonly untilMs?: number | undefined
 }
 
-/** Few milliseconds; then everything else has its turn. */
-const ROWS_A_TURN = 2_000
+/** So many comparisons of one row cost about as much as reading a thousand. */
+const COMPARING_A_TURN = 2_000
 
 export class TokensOnRecord {
   readonly #before: Statement<[number, number], Columns>
-
   readonly #timers: Pick<Timers, 'soon'>
 
   constructor(db: Connection, timers: Pick<Timers, 'soon'> = systemClock) {
@@ -39,28 +47,62 @@ export class TokensOnRecord {
     )
   }
 
-  /** Those that have not expired by themselves, among the last mints. */
-  async count(wanted: Wanted, nowMs: number): Promise<Counted> {
-    let count = 0
+  /** Those that have not expired by themselves, among the last mints; in the order of `wanted`. Undefined once aborted. */
+  async count(
+    wanted: readonly Wanted[],
+    nowMs: number,
+    signal?: AbortSignal,
+  ): Promise<readonly TokensCounted[] | undefined> {
+    const tallies = wanted.map((one) => new Tally(one))
+    const rowsATurn = Math.max(1, Math.min(WALK_ROWS_A_TURN, Math.floor(COMPARING_A_TURN / wanted.length)))
     let before = Number.MAX_SAFE_INTEGER
-    for (let seen = 0; seen < RECORDS_COUNTED_MAX; seen += ROWS_A_TURN) {
-      const rows = this.#before.all(before, ROWS_A_TURN)
-      count += rows.filter((row) => lives(row, nowMs) && isWanted(row, wanted)).length
-      if (rows.length < ROWS_A_TURN) return { count, complete: true }
+    for (let seen = 0; seen < RECORDS_COUNTED_MAX;) {
+      const rows = this.#before.all(before, Math.min(rowsATurn, RECORDS_COUNTED_MAX - seen))
+      for (const row of rows) if (lives(row, nowMs)) for (const tally of tallies) tally.see(row)
+      seen += rows.length
+      if (rows.length < rowsATurn && seen < RECORDS_COUNTED_MAX) return tallies.map((tally) => tally.result(true))
       before = rows.at(-1)?.seq ?? 0
       await turn(this.#timers)
+      if (signal?.aborted === true) return undefined
     }
-    return { count, complete: false }
+    return tallies.map((tally) => tally.result(false))
+  }
+}
+
+/** What one of those who wait wants to know. */
+class Tally {
+  readonly #wanted: Wanted
+  readonly #looks: string
+  readonly #others = new Set<string>()
+  readonly #nearest = new Set<string>()
+  readonly #lookAlikes = new Set<string>()
+  #count = 0
+
+  constructor(wanted: Wanted) {
+    this.#wanted = wanted
+    this.#looks = looksOf(wanted.subject ?? '')
+  }
+
+  see({ kid, nonce, subject }: Columns): void {
+    const { kids, subject: of, untilMs = Infinity } = this.#wanted
+    if (!kids.has(kid as Kid) || nonceTimeMs(nonce as Nonce) > untilMs) return
+    if (of === undefined || subject === of) this.#count += 1
+    else this.#compare(subject, of)
+  }
+
+  result(complete: boolean): TokensCounted {
+    const nearest = [...this.#nearest].filter((one) => !this.#lookAlikes.has(one))
+    return { count: this.#count, complete, nearest, lookAlikes: [...this.#lookAlikes] }
+  }
+
+  #compare(other: string, subject: string): void {
+    if (this.#others.has(other) || this.#others.size >= SUBJECTS_COMPARED_MAX) return
+    this.#others.add(other)
+    if (this.#lookAlikes.size < SUBJECTS_SHOWN_MAX && looksOf(other) === this.#looks) this.#lookAlikes.add(other)
+    else if (this.#nearest.size < SUBJECTS_SHOWN_MAX && isNear(other, subject)) this.#nearest.add(other)
   }
 }
 
 function lives({ expires_at: expiresAt }: Columns, nowMs: number): boolean {
   return expiresAt === 0 || expiresAt * 1000 > nowMs
-}
-
-function isWanted(
-  { kid, nonce, subject }: Columns,
-  { kids, subject: of = subject, untilMs = Infinity }: Wanted,
-): boolean {
-  return subject === of && kids.has(kid as Kid) && nonceTimeMs(nonce as Nonce) <= untilMs
 }

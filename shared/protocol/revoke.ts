@@ -83,9 +83,36 @@ export const disableOrgParams: z.ZodType<DisableOrgParams> = z.strictObject({ or
 export interface TokensOnRecord {
   /** Tokens that live, as far as their mint is on record and they expire by themselves. */
   readonly count: number
-  /** False: only the last 50,000 mints were looked at, there may be more. */
+  /** False: not all mints were looked at, there may be more. */
   readonly complete: boolean
 }
+
+/** What a revocation would apply to. */
+export interface TokensCounted extends TokensOnRecord {
+  /** Other subjects on record that the one asked about may have been meant to be. */
+  readonly nearest: readonly string[]
+  /** Other subjects on record that look like it. */
+  readonly lookAlikes: readonly string[]
+}
+
+export interface CountTokensParams {
+  readonly org: string
+  /** Of this key of the org only. */
+  readonly kid?: string | undefined
+  readonly subject?: string | undefined
+  /** Issued up to then, unix milliseconds. */
+  readonly untilMs?: number | undefined
+}
+
+export const countTokensParams: z.ZodType<CountTokensParams> = z.strictObject({
+  org: orgName,
+  kid: kid.optional(),
+  subject: subject.optional(),
+  untilMs: z.number().int().nonnegative().optional(),
+})
+
+/** For callers of 0.1.0, which print it: "at least 0". Revoking counts nothing; `tokens.count` does. */
+export const NOT_COUNTED: TokensOnRecord = { count: 0, complete: false }
 
 interface Revoked {
   readonly org: string
@@ -115,12 +142,10 @@ interface CutOff extends Revoked {
 export interface SubjectRevoked extends CutOff {
   readonly kind: 'subject'
   readonly subject: string
-  readonly tokens: TokensOnRecord
 }
 
 export interface OrgRevoked extends CutOff {
   readonly kind: 'org'
-  readonly tokens: TokensOnRecord
 }
 
 export interface KeyRetired extends Revoked {
@@ -128,12 +153,10 @@ export interface KeyRetired extends Revoked {
   readonly kid: string
   /** The key that mints for the org now; null: none, until it gets a new one. */
   readonly mints: string | null
-  readonly tokens: TokensOnRecord
 }
 
 export interface OrgDisabled extends Revoked {
   readonly kind: 'org_disabled'
-  readonly tokens: TokensOnRecord
 }
 
 export type RevokeAnswer = TokenRevoked | SubjectRevoked | OrgRevoked | KeyRetired | OrgDisabled

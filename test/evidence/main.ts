@@ -1,8 +1,10 @@
-/** `npm run evidence`: writes EVIDENCE.md anew, and the list of alarms in the runbook. */
+/** `npm run evidence`: writes EVIDENCE.md anew, the list of alarms in the runbook, and the page of calls. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { RUNBOOK, withAlarms } from './alarms-list.ts'
+import { CALLS_PAGE, callsPage } from './calls-page.ts'
 import { gathered, PAGE } from './gathered.ts'
 import { pageOf } from './page.ts'
 
 writeFileSync(PAGE, pageOf(gathered()))
 writeFileSync(RUNBOOK, withAlarms(readFileSync(RUNBOOK, 'utf8')))
+writeFileSync(CALLS_PAGE, callsPage())

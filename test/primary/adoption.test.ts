@@ -69,7 +69,6 @@ describe('what a replica refuses by', () => {
       subject: undefined,
       untilMs: undefined,
       reason: '',
-      tokens: { count: 0, complete: true },
     })
     expect(isOf(own)).toBe('settled')
     const untilMs = authority.state.issue.lastMs

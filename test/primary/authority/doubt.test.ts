@@ -9,8 +9,6 @@ import { tablesOf } from '../../../primary/authority/state.ts'
 import { ACTOR, Authority } from './fixture.ts'
 
 const HOUR_MS = 3_600_000
-const NO_TOKENS = { count: 0, complete: true }
-
 const revokeOrg = (untilMs?: number): Command => ({
   kind: 'issued.revoke',
   actor: ACTOR,
@@ -18,7 +16,6 @@ const revokeOrg = (untilMs?: number): Command => ({
   subject: undefined,
   untilMs,
   reason: 'doubt',
-  tokens: NO_TOKENS,
 })
 
 const again = (seq: number): Command => ({ kind: 'cut-off.again', actor: ACTOR, seq })
@@ -102,7 +99,7 @@ test('asked for twice it is owed once, for the later moment', () => {
 test('everything that needs to know the time is refused in doubt, and whatever revokes is not', () => {
   const { authority, minted } = doubting()
   const { kid, nonce } = parseTokenId(minted.id)
-  const why = { actor: ACTOR, reason: '', tokens: NO_TOKENS, org: 'acme' }
+  const why = { actor: ACTOR, reason: '', org: 'acme' }
   const commands: readonly Command[] = [
     { kind: 'token.revoke', actor: ACTOR, reason: '', kid, nonce, expiresAt: 0, recorded: true },
     revokeOrg(),

@@ -4,6 +4,7 @@ import { AUDIT_GENESIS } from '../../../shared/database/audit-chain.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import { step, type Moment, type Outcome } from '../../../primary/authority/step.ts'
+import { UnrecordedRate } from '../../../primary/authority/unrecorded.ts'
 import type { Entropy } from '../../../shared/clock.ts'
 import { signingKeyContext } from '../../../shared/database/signing-key.ts'
 import { epoch, timeline, txid } from '../../../shared/ids.ts'
@@ -63,6 +64,9 @@ export class Authority {
   readonly state: AuthorityState = freshState()
   readonly entropy: Entropy = countingEntropy()
   readonly rows: Row[] = []
+  /** Of the rate of revocations without a record. */
+  monotonicMs = 0
+  readonly unrecorded: UnrecordedRate = new UnrecordedRate({ monotonicMs: () => this.monotonicMs })
   ring: readonly Kek[] = [KEK]
   nowMs: number = NOW_MS
   /** How far the wall clock was set back behind the time that is believed. */
@@ -75,7 +79,7 @@ export class Authority {
     const { nowMs, setBackMs, doubtedByMs } = this
     const believed = doubtedByMs === undefined ? { earliestMs: nowMs, latestMs: nowMs + setBackMs } : undefined
     const times = { nowMs, steadyMs: nowMs, wallMs: nowMs + (doubtedByMs ?? 0), believed }
-    const moment: Moment = { ...times, entropy: this.entropy, ring: this.ring }
+    const moment: Moment = { ...times, entropy: this.entropy, ring: this.ring, unrecorded: this.unrecorded }
     const outcome = step(this.state, command, moment)
     this.rows.push(...outcome.rows)
     return outcome

@@ -5,6 +5,7 @@ import type { AuthorityState } from '../../../primary/authority/state.ts'
 import {
   type Attempt,
   GroupWriter,
+  type GroupWriterOptions,
   type KnownRevocations,
   type TransactionPort,
 } from '../../../primary/commit-log/group-writer.ts'
@@ -75,7 +76,7 @@ interface Bench {
 }
 
 /** `tickMs`: by how much every look at the monotonic clock moves it on. */
-function bench(tickMs = 0, due?: (state: AuthorityState) => Command | undefined): Bench {
+function bench(tickMs = 0, { due, prepare }: Pick<GroupWriterOptions, 'due' | 'prepare'> = {}): Bench {
   const port = new MemoryPort()
   const fatal: unknown[] = []
   let monotonicMs = 0
@@ -92,6 +93,7 @@ function bench(tickMs = 0, due?: (state: AuthorityState) => Command | undefined)
     entropy: countingEntropy(),
     ring: [KEK],
     ...(due === undefined ? {} : { due }),
+    ...(prepare === undefined ? {} : { prepare }),
     gate: () => {
       if (parts.gate !== undefined) throw parts.gate
     },
@@ -128,11 +130,11 @@ test('commands that come together share one transaction and one position', async
 test('what is due comes before a revocation, in the same transaction, and alone where nobody asks for anything', async () => {
   const configured = { replicas: [], durability: 'local', degraded: false } as const
   const note = { kind: 'configuration.note', actor: ACTOR, configured } as const
-  const { port, writer } = bench(0, (state) => (state.configured === undefined ? note : undefined))
+  const { port, writer } = bench(0, { due: (state) => (state.configured === undefined ? note : undefined) })
   await writer.submit(createOrg('acme'))
   const actions = port.committed.map((rows) => rows.flatMap((one) => (one.table === 'audit' ? [one.row.action] : [])))
   expect(actions).toEqual([['configuration.note', 'org.create']])
-  const idle = bench(0, (state) => (state.configured === undefined ? note : undefined))
+  const idle = bench(0, { due: (state) => (state.configured === undefined ? note : undefined) })
   idle.writer.nudge()
   await new Promise((resolve) => setImmediate(resolve))
   expect(idle.port.committed).toHaveLength(1)
@@ -283,7 +285,7 @@ test('presented tokens that wait are bounded in size as well as in number', asyn
   const { writer } = bench()
   const tokens = ['x'.repeat(BUNDLE_BYTES_MAX)]
   const command = { ...discharge, tokens }
-  const most = Math.floor(WRITES_QUEUED_CHARS_MAX / BUNDLE_BYTES_MAX)
+  const most = Math.floor(WRITES_QUEUED_CHARS_MAX / (BUNDLE_BYTES_MAX + 256))
   const flood = Array.from({ length: most + 2 }, () => writer.submit(command))
   const mintable = writer.submit(createOrg('acme'))
   const outcomes = outcomesOf(await Promise.allSettled([...flood, mintable]))
@@ -330,4 +332,68 @@ test('presented tokens are judged by the time that is believed, not by a wall cl
     ttlSecondsMax: 60,
   }
   await expect(writer.submit(exchange)).rejects.toThrow('(expired)')
+})
+
+/** Of many callers, each for an org of its own. */
+const revokeOf = (caller: string, org: string, subject: string): Command => ({
+  kind: 'issued.revoke',
+  actor: { text: caller },
+  org,
+  subject,
+  untilMs: undefined,
+  reason: '',
+})
+
+test('a flood of revocations of one caller lets the one of another org into the next group', async () => {
+  const { port, writer } = bench()
+  await Promise.all([writer.submit(createOrg('acme')), writer.submit(createOrg('globex'))])
+  const order: string[] = []
+  const flood = Array.from({ length: GROUP_COMMANDS_MAX * 5 }, (_, n) => revokeOf('flood', 'acme', `s${n}`))
+  const flooded = flood.map((command) => writer.submit(command).then(() => order.push('flood')))
+  const honest = writer.submit(revokeOf('honest', 'globex', 'alice')).then(() => order.push('honest'))
+  await honest
+  expect(order.length).toBeLessThanOrEqual(GROUP_COMMANDS_MAX)
+  expect(port.committed.length).toBe(2)
+  await Promise.all(flooded)
+})
+
+test('where one caller fills the queue, the newest of its commands give way to those of others', async () => {
+  const { writer } = bench()
+  await Promise.all([writer.submit(createOrg('acme')), writer.submit(createOrg('globex'))])
+  const flood = Array.from({ length: WRITES_QUEUED_MAX }, (_, n) => writer.submit(revokeOf('flood', 'acme', `s${n}`)))
+  const results = Promise.allSettled(flood)
+  const honest = Array.from({ length: 20 }, (_, n) => writer.submit(revokeOf('honest', 'globex', `s${n}`)))
+  expect(outcomesOf(await Promise.allSettled(honest))).toEqual(Array(20).fill('done'))
+  const outcomes = outcomesOf(await results)
+  expect(outcomes.filter((outcome) => outcome === 'overloaded').length).toBe(20)
+  expect(outcomes.slice(-20)).toEqual(Array(20).fill('overloaded'))
+})
+
+test('nothing is looked up before a command has its turn, nor for one that never has it', async () => {
+  const looked: string[] = []
+  const parts = bench(0, {
+    prepare: (command) => {
+      looked.push(command.kind)
+      return command
+    },
+  })
+  const { writer } = parts
+  await writer.submit(createOrg('acme'))
+  looked.length = 0
+  const flood = Array.from({ length: WRITES_QUEUED_MAX + 50 }, () => writer.submit(revokeOf('a', 'acme', 'x')))
+  const results = Promise.allSettled(flood)
+  expect(looked).toEqual([])
+  await results
+  expect(looked.length).toBe(WRITES_QUEUED_MAX)
+})
+
+test('a mint whose caller is gone is not carried out, a revocation is', async () => {
+  const { port, writer } = bench()
+  await writer.submit(createOrg('acme'))
+  const leaving = new AbortController()
+  const minted = writer.submit(mint('acme'), leaving.signal)
+  const revoked = writer.submit(revokeOf('a', 'acme', 'x'))
+  leaving.abort()
+  expect(outcomesOf(await Promise.allSettled([minted, revoked]))).toEqual(['closed', 'done'])
+  expect(port.committed.at(-1)?.some(({ table }) => table === 'issued')).toBe(false)
 })

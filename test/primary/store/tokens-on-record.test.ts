@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createDatabase } from '../../../primary/store/create-database.ts'
 import { Lineage } from '../../../primary/store/lineage.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
-import { TokensOnRecord } from '../../../primary/store/tokens-on-record.ts'
+import { TokensOnRecord, type Wanted } from '../../../primary/store/tokens-on-record.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { kid, type Nonce } from '../../../shared/ids.ts'
 import { RECORDS_COUNTED_MAX } from '../../../shared/limits.ts'
@@ -51,21 +51,22 @@ test('tokens on record are counted by key, subject and time of issue, without th
   mint(db, 4_000, NOW_MS / 1000 - 1)
   const records = new TokensOnRecord(db)
   const kids = new Set([ACME])
-  expect(await records.count({ kids }, NOW_MS)).toEqual({ count: 2_000, complete: true })
-  expect(await records.count({ kids, subject: 'bob' }, NOW_MS)).toEqual({ count: 1_000, complete: true })
-  expect(await records.count({ kids, subject: 'bob', untilMs: NOW_MS + 8 }, NOW_MS)).toEqual({
+  const count = async (wanted: Wanted): Promise<object | undefined> => (await records.count([wanted], NOW_MS))?.[0]
+  expect(await count({ kids })).toMatchObject({ count: 2_000, complete: true })
+  expect(await count({ kids, subject: 'bob' })).toMatchObject({ count: 1_000, complete: true })
+  expect(await count({ kids, subject: 'bob', untilMs: NOW_MS + 8 })).toMatchObject({
     count: 3,
     complete: true,
   })
-  expect(await records.count({ kids, subject: 'nobody' }, NOW_MS)).toEqual({ count: 0, complete: true })
-  expect(await records.count({ kids: new Set() }, NOW_MS)).toEqual({ count: 0, complete: true })
+  expect(await count({ kids, subject: 'nobody' })).toMatchObject({ count: 0, complete: true })
+  expect(await count({ kids: new Set() })).toMatchObject({ count: 0, complete: true })
 })
 
 test('of very many only the last are looked at, and it is said so', async () => {
   const db = database()
   mint(db, RECORDS_COUNTED_MAX + 10)
-  const counted = await new TokensOnRecord(db).count({ kids: new Set([ACME, GLOBEX]) }, NOW_MS)
-  expect(counted).toEqual({ count: RECORDS_COUNTED_MAX, complete: false })
+  const [counted] = (await new TokensOnRecord(db).count([{ kids: new Set([ACME, GLOBEX]) }], NOW_MS)) ?? []
+  expect(counted).toMatchObject({ count: RECORDS_COUNTED_MAX, complete: false })
 })
 
 test('the ancestors of a service token on record are found by its name, and of any other token there are none', () => {
@@ -84,4 +85,32 @@ test('the ancestors of a service token on record are found by its name, and of a
   expect(lineage.ancestorsOf(ACME, nonceAt(21))).toEqual([])
   expect(lineage.ancestorsOf(GLOBEX, nonceAt(20))).toEqual([])
   expect(lineage.ancestorsOf(ACME, nonceAt(99))).toEqual([])
+})
+
+test('one walk counts for all who wait, in slices, and names the subjects that somebody may have meant', async () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  for (const [n, subject] of ['alice', 'alcie', 'аlice', 'Alice', 'bob', 'mallory'].entries()) {
+    rows.write({ table: 'issued', row: { kid: ACME, nonce: nonceAt(NOW_MS + n), subject, expiresAt: 0 } })
+  }
+  rows.write({ table: 'issued', row: { kid: GLOBEX, nonce: nonceAt(NOW_MS + 9), subject: 'alicx', expiresAt: 0 } })
+  let turns = 0
+  const soon = (call: () => void): void => {
+    turns += 1
+    call()
+  }
+  const wanted = [
+    { kids: new Set([ACME]), subject: 'alice' },
+    { kids: new Set([ACME]), subject: 'mallorx' },
+  ]
+  const [alice, mallorx] = (await new TokensOnRecord(db, { soon }).count(wanted, NOW_MS)) ?? []
+  expect(alice).toEqual({ count: 1, complete: true, nearest: ['alcie'], lookAlikes: ['Alice', 'аlice'] })
+  expect(mallorx).toEqual({ count: 0, complete: true, nearest: ['mallory'], lookAlikes: [] })
+
+  mint(db, 10_000)
+  const leaving = new AbortController()
+  turns = 0
+  const counting = new TokensOnRecord(db, { soon: (call) => (leaving.abort(), soon(call)) })
+  expect(await counting.count(wanted, NOW_MS, leaving.signal)).toBeUndefined()
+  expect(turns).toBe(1)
 })

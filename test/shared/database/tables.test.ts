@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Command, Minted, ThirdPartyAdded } from '../../../primary/authority/commands.ts'
+import { UnrecordedRate } from '../../../primary/authority/unrecorded.ts'
 import { step } from '../../../primary/authority/step.ts'
 import type { AuthorityMoment } from '../../../primary/freshness/authority-time.ts'
 import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
@@ -55,6 +56,7 @@ function run(db: Connection, commands: readonly Command[]): ReturnType<typeof st
         ...momentNow(),
         entropy: systemEntropy,
         ring: [KEK],
+        unrecorded: new UnrecordedRate(systemClock),
       })
       for (const row of outcome.rows) rows.write(row)
       return outcome.answer
@@ -329,7 +331,12 @@ test('rotating the key-encryption key seals everything again, and the old one op
     const rows = new RowWriter(db)
     const command = { kind: 'kek.rotate', actor: ACTOR } as const
     const ring = [other(), KEK]
-    const outcome = step(state, command, { ...momentNow(), entropy: systemEntropy, ring })
+    const outcome = step(state, command, {
+      ...momentNow(),
+      entropy: systemEntropy,
+      ring,
+      unrecorded: new UnrecordedRate(systemClock),
+    })
     for (const row of outcome.rows) rows.write(row)
     rows.bump(state)
     return outcome.answer

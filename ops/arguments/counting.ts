@@ -1,0 +1,49 @@
+/** What a revocation would apply to: told before it is made, and never waited for for long. */
+import type { Command } from 'commander'
+import type { Signer } from '../../primary/client/sdk.ts'
+import { systemClock } from '../../shared/clock.ts'
+import type { CountTokensParams, TokensCounted } from '../../shared/protocol/revoke.ts'
+import type { Terminal } from '../terminal.ts'
+
+/** Revoking is urgent: a count that takes longer is left out. */
+const COUNTING_MS_MAX = 1_000
+
+export const DRY_RUN_JSON =
+  'with --dry-run {"dryRun": true, "org", "subject", "untilMs", "kid", "tokens": {"count", "complete", "nearest", "lookAlikes"}}, and nothing is revoked'
+
+export function addDryRun(command: Command): Command {
+  return command.option('--dry-run', 'tell how many tokens on record it would apply to, and revoke nothing')
+}
+
+/** Tells how many tokens it will apply to, and warns of a subject that may be another one's. Nothing if that takes too long. */
+export async function countFirst(signer: Signer, asked: CountTokensParams, terminal: Terminal): Promise<void> {
+  const late = Promise.withResolvers<undefined>()
+  const callOff = systemClock.after(COUNTING_MS_MAX, () => late.resolve(undefined))
+  const counted = await Promise.race([signer.countTokens(asked).catch(() => undefined), late.promise])
+  callOff()
+  if (counted === undefined) return
+  warn(asked, counted, terminal)
+  if (!terminal.json) terminal.say(`tokens on record that it applies to: ${countText(counted)}`)
+}
+
+/** Counts, answers, and throws what keeps the primary from counting. */
+export async function answerDryRun(signer: Signer, asked: CountTokensParams, terminal: Terminal): Promise<void> {
+  const tokens = await signer.countTokens(asked)
+  warn(asked, tokens, terminal)
+  const what = asked.subject ?? asked.kid ?? asked.org
+  const line = `would apply to ${countText(tokens)} tokens on record of ${what}; nothing is revoked`
+  terminal.answer({ dryRun: true, ...asked, tokens }, line)
+}
+
+function countText({ count, complete }: { readonly count: number; readonly complete: boolean }): string {
+  return complete ? `${count}` : `at least ${count}`
+}
+
+function warn({ org, subject }: CountTokensParams, counted: TokensCounted, terminal: Terminal): void {
+  if (subject === undefined) return
+  const { count, nearest, lookAlikes } = counted
+  const list = (names: readonly string[]): string => names.map((name) => JSON.stringify(name)).join(', ')
+  if (count === 0) terminal.say(`warning: no token on record of ${JSON.stringify(subject)} in ${org}`)
+  if (lookAlikes.length > 0) terminal.say(`warning: there are subjects that look like it: ${list(lookAlikes)}`)
+  if (count === 0 && nearest.length > 0) terminal.say(`  did you mean ${list(nearest)}?`)
+}

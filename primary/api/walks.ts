@@ -1,0 +1,59 @@
+/**
+ * Calls that read stored data at length. One of them walks at a time, in slices; callers take turns, and the walk of a caller
+ * that is gone ends. Nothing is read before a call's turn.
+ */
+import { MacaroondError } from '../../shared/errors.ts'
+import { RETRY_AFTER_MS, WALKS_WAITING_MAX } from '../../shared/limits.ts'
+import { FairQueue } from '../../shared/service/fair-queue.ts'
+
+/** Whoever waits for a walk. */
+export interface Walker {
+  readonly peerId: string
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
+}
+
+interface Waiting {
+  readonly walker: Walker
+  readonly start: () => Promise<void>
+  readonly reject: (error: MacaroondError) => void
+}
+
+export class Walks {
+  readonly #queue = new FairQueue<Waiting>({
+    itemsMax: WALKS_WAITING_MAX,
+    charsMax: Infinity,
+    shareOf: ({ walker }) => ({ caller: walker.peerId, org: '', chars: 0 }),
+  })
+  #walking = false
+
+  /** Throws overloaded, closed (the caller is gone), and what the walk throws. */
+  run<T>(walker: Walker, walk: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const start = async (): Promise<void> => {
+      if (walker.signal.aborted) return reject(gone())
+      await walk(walker.signal).then(resolve, reject)
+    }
+    for (const { reject: refuse } of this.#queue.add({ walker, start, reject })) refuse(overloaded())
+    void this.#walkAll()
+    return promise
+  }
+
+  async #walkAll(): Promise<void> {
+    if (this.#walking) return
+    this.#walking = true
+    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) await next.start()
+    this.#walking = false
+  }
+}
+
+export function gone(): MacaroondError {
+  return new MacaroondError('closed', 'the caller is gone')
+}
+
+function overloaded(): MacaroondError {
+  return new MacaroondError('overloaded', 'too many calls wait to read what is stored', {
+    hint: 'try again in a second',
+    retryAfterMs: RETRY_AFTER_MS,
+  })
+}

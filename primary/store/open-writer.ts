@@ -1,0 +1,31 @@
+/** The group writer on the real database. */
+import { IssuedLog } from '../../shared/database/issued-log.ts'
+import type { Host } from '../../shared/host.ts'
+import type { Command } from '../authority/commands.ts'
+import type { CommitLog } from '../commit-log/commit-log.ts'
+import { GroupWriter, type GroupWriterOptions } from '../commit-log/group-writer.ts'
+import type { RecentRevocations } from '../publisher/recent-revocations.ts'
+import { transactionsOn } from './transactions.ts'
+
+export interface OpenWriterOptions
+  extends Omit<GroupWriterOptions, 'port' | 'prepare' | 'clock' | 'entropy'>, Pick<Host, 'clock' | 'entropy'> {
+  readonly commitLog: CommitLog
+  readonly revocations: RecentRevocations
+  /** The time of rows and segments. */
+  readonly stampMs: Parameters<typeof transactionsOn>[1]['stampMs']
+}
+
+export function openWriter({ commitLog, revocations, ...options }: OpenWriterOptions): GroupWriter {
+  const port = revocations.following(transactionsOn(commitLog, options, options.onFatal))
+  return new GroupWriter({ ...options, port, prepare: recordedIn(new IssuedLog(commitLog.db)) })
+}
+
+/** Fills in what is on record of the token that a command names: reads about 20 rows for one token, and nothing else. */
+function recordedIn(issued: IssuedLog): (command: Command) => Command {
+  return (command) => {
+    if (command.kind !== 'token.revoke') return command
+    const record = issued.find(command.kid, command.nonce)
+    if (record === undefined) return command
+    return { ...command, recorded: true, expiresAt: command.proven === true ? command.expiresAt : record.expiresAt }
+  }
+}

@@ -1,0 +1,49 @@
+/** Subjects that somebody may have meant, or that look like another one: what is compared byte by byte is read by people. */
+import { editDistance } from '../../shared/config/suggest.ts'
+
+const DISTANCE_MAX = 2
+const SHORT_CHARS = 4
+/** A longer one is compared by its looks only. */
+const COMPARED_CHARS_MAX = 64
+
+/** Letters of other scripts, and digits, that look like the Latin letter beneath them. */
+const ALIKE = [
+  'аαɑ',
+  'с',
+  'ԁ',
+  'еε',
+  'һ',
+  'іιı1l|',
+  'ј',
+  'κ',
+  'ո',
+  'оοօ0',
+  'рρ',
+  'ѕ',
+  'тτ',
+  'υս',
+  'ѵν',
+  'ԝω',
+  'хχ',
+  'у',
+]
+const LATIN = 'acdehijknopstuvwxy'
+const LOOKS: ReadonlyMap<string, string> = new Map(
+  ALIKE.flatMap((letters, at) => Array.from(letters, (letter) => [letter, LATIN[at] ?? letter] as const)),
+)
+
+/** What a reader sees of it: equal for subjects that look alike. */
+export function looksOf(subject: string): string {
+  const seen = subject
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\p{Cc}\p{Cf}\p{Mn}\s]/gu, '')
+  return Array.from(seen, (letter) => LOOKS.get(letter) ?? letter).join('')
+}
+
+/** A slip of the finger apart. */
+export function isNear(a: string, b: string): boolean {
+  if (Math.max(a.length, b.length) > COMPARED_CHARS_MAX || Math.abs(a.length - b.length) > DISTANCE_MAX) return false
+  const distanceMax = a.length <= SHORT_CHARS ? 1 : DISTANCE_MAX
+  return editDistance(a, b) <= distanceMax
+}

@@ -1,0 +1,126 @@
+import { expect, test } from 'vitest'
+import { CountingApi } from '../../../primary/api/counting-api.ts'
+import { Walks } from '../../../primary/api/walks.ts'
+import type { TokensOnRecord, Wanted } from '../../../primary/store/tokens-on-record.ts'
+import { Allowance } from '../../../shared/channel/allowance.ts'
+import type { KnownPeer } from '../../../shared/channel/peers.ts'
+import type { RpcCaller } from '../../../shared/channel/rpc-server.ts'
+import type { PeerIdText } from '../../../shared/ids.ts'
+import { COUNTS_WAITING_MAX, WALKS_WAITING_MAX } from '../../../shared/limits.ts'
+import { freshState, NOW_MS } from '../authority/fixture.ts'
+
+const NEVER = new AbortController().signal
+const walker = (peerId: string, signal: AbortSignal = NEVER): { peerId: string; signal: AbortSignal } => ({
+  peerId,
+  signal,
+})
+const PEER = { id: 'p' as PeerIdText, name: 'p', role: 'signer', orgs: ['*'] } as KnownPeer
+
+/** Walks that end when they are told to. */
+function recorded(): {
+  readonly walks: Walks
+  readonly begun: string[]
+  readonly begin: (name: string, signal?: AbortSignal) => Promise<unknown>
+  readonly end: () => void
+} {
+  const walks = new Walks()
+  const begun: string[] = []
+  let end = (): void => undefined
+  const begin = (name: string, signal?: AbortSignal): Promise<unknown> =>
+    walks.run(walker(name, signal), () => {
+      begun.push(name)
+      return new Promise<void>((resolve) => (end = resolve))
+    })
+  return { walks, begun, begin, end: () => end() }
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+test('one walk goes at a time, and callers take turns', async () => {
+  const { begun, begin, end } = recorded()
+  for (const name of ['flood', 'flood', 'flood', 'honest']) void begin(name)
+  await settled()
+  expect(begun).toEqual(['flood'])
+  for (let n = 0; n < 3; n += 1) {
+    end()
+    await settled()
+  }
+  expect(begun).toEqual(['flood', 'honest', 'flood', 'flood'])
+})
+
+test('the walk of a caller that is gone does not begin', async () => {
+  const { begun, begin, end } = recorded()
+  const leaving = new AbortController()
+  void begin('first')
+  const second = begin('second', leaving.signal)
+  await settled()
+  leaving.abort()
+  end()
+  await expect(second).rejects.toMatchObject({ code: 'closed' })
+  expect(begun).toEqual(['first'])
+})
+
+test('so many wait, and of too many those of whoever has most are refused', async () => {
+  const { begin } = recorded()
+  const flood = Array.from({ length: WALKS_WAITING_MAX + 1 }, () => begin('flood'))
+  void begin('honest')
+  const refused = Promise.allSettled(flood)
+  const last = flood.at(-1) as Promise<unknown>
+  await expect(last).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1_000 })
+  void refused
+})
+
+test('one walk counts for all who wait; one whose callers are all gone ends, and nothing is read before its turn', async () => {
+  const walks = new Walks()
+  const counts: (readonly Wanted[])[] = []
+  let aborted = 0
+  const onRecord = {
+    count: async (wanted: readonly Wanted[], _: number, signal: AbortSignal) => {
+      counts.push(wanted)
+      await settled()
+      if (signal.aborted) aborted += 1
+      const result = { count: wanted.length, complete: true, nearest: [], lookAlikes: [] }
+      return signal.aborted ? undefined : wanted.map(() => result)
+    },
+  } as unknown as TokensOnRecord
+  const api = new CountingApi({ state: freshState, onRecord, walks, clock: { wallMs: () => NOW_MS } })
+  const first = walks.run(walker('other'), settled)
+  const asked = Array.from({ length: 5 }, () => api.count(PEER, { org: 'acme' }, { signal: NEVER }))
+  expect(counts).toEqual([])
+  await first
+  expect(await Promise.all(asked)).toEqual(
+    Array.from({ length: 5 }, () => expect.objectContaining({ count: 5 }) as object),
+  )
+  expect(counts.length).toBe(1)
+
+  const leaving = new AbortController()
+  const lost = api.count(PEER, { org: 'acme' }, { signal: leaving.signal })
+  while (counts.length < 2) await Promise.resolve()
+  leaving.abort()
+  await expect(lost).rejects.toMatchObject({ code: 'closed' })
+  expect(aborted).toBe(1)
+
+  void walks.run(walker('other'), () => new Promise(() => undefined))
+  const many = Array.from({ length: COUNTS_WAITING_MAX }, () => api.count(PEER, { org: 'acme' }, { signal: NEVER }))
+  void Promise.allSettled(many)
+  await expect(api.count(PEER, { org: 'acme' }, { signal: NEVER })).rejects.toMatchObject({ code: 'overloaded' })
+})
+
+test('calls in flight are counted for a peer over all of its connections, until they are done', async () => {
+  const allowance = new Allowance({ walking: 2, looking: 1 })
+  const ends: (() => void)[] = []
+  const method = allowance.guarded('walking', () => new Promise<void>((resolve) => ends.push(resolve)))
+  const caller = (peerId: string, signal: AbortSignal = NEVER): RpcCaller =>
+    ({ peerId: peerId as PeerIdText, remoteAddress: '', signal }) as const
+  const gone = new AbortController()
+  gone.abort()
+  void method({}, caller('a', gone.signal))
+  const second = method({}, caller('a'))
+  await expect(method({}, caller('a'))).rejects.toMatchObject({ code: 'overloaded' })
+  void method({}, caller('b'))
+  await allowance.guarded('looking', () => undefined)({}, caller('a'))
+  ends[1]?.()
+  await second
+  void method({}, caller('a'))
+  expect(ends.length).toBe(4)
+})
