@@ -1,10 +1,9 @@
 /** `macaroond dev`: a cluster in a folder, up for as long as this process. */
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/sqlite/node-lock.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
 import type { Terminal } from '../terminal.ts'
 import { Cluster } from './cluster.ts'
 import { createCluster, prepareFolder } from './create.ts'
@@ -23,7 +22,7 @@ const REGIONS: readonly string[] = ['fra', 'sin']
 
 /** Resolves after a signal, when every node has ended. */
 export async function runDev({ dir, regions }: DevOptions, terminal: Terminal): Promise<void> {
-  const path = dir === undefined ? mkdtempSync(join(tmpdir(), 'macaroond-dev-')) : resolve(dir)
+  const path = dir === undefined ? temporaryFolder('dev') : resolve(dir)
   prepareFolder(path)
   warnOnlyOf(path, terminal)
   const lock = lockFolder(path)

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { drill } from '../../shared/archive/drill.ts'
@@ -8,6 +7,7 @@ import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { archiveOptions, readArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
 import { explain } from '../arguments/explain.ts'
 import { optionalProfileOf } from '../clients.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
 import type { Terminal } from '../terminal.ts'
 
 export function addArchiveDrill(parent: Command, terminal: Terminal): void {
@@ -20,7 +20,7 @@ export function addArchiveDrill(parent: Command, terminal: Terminal): void {
   )
   command.action(async (options: ArchiveOptions & { readonly config?: string }, own: Command) => {
     const { storage, manifest } = await readArchive(options, optionalProfileOf(own, terminal.env))
-    const folder = mkdtempSync(join(tmpdir(), 'macaroond-drill-'))
+    const folder = temporaryFolder('drill')
     try {
       const drilled = await drill({
         storage,

@@ -1,7 +1,5 @@
 /** Steps on a cluster in a temporary folder, one by one, and its end, or `--keep`: the tour, and the rehearsal of a disaster. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { Cluster } from '../cluster/cluster.ts'
@@ -13,6 +11,7 @@ import type { Terminal } from '../terminal.ts'
 import { printStep, printSummary } from './report.ts'
 import { Stage } from './stage.ts'
 import { warnOnlyOf } from '../cluster/lenient.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
 import type { Step, StepResult } from './step.ts'
 
 export interface RunOptions {
@@ -24,7 +23,7 @@ export interface RunOptions {
 }
 
 export async function runSteps({ name: story, regions, steps, keep }: RunOptions, terminal: Terminal): Promise<void> {
-  const path = mkdtempSync(join(tmpdir(), `macaroond-${story}-`))
+  const path = temporaryFolder(story)
   warnOnlyOf(path, terminal)
   const interruption = onInterruption()
   await createCluster({ path, cluster: story, regions, entropy: systemEntropy })

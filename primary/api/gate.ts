@@ -20,7 +20,7 @@ export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
       return clockInDoubt()
     case 'disk full':
       return new MacaroondError('disk_full', 'the disk of this primary is full', {
-        hint: 'free space on the volume of `data`; writes go on by themselves. Revoking goes on as long as the reserve lasts',
+        hint: 'free space or inodes (`df -i`) on the volume of `data`; writes go on by themselves. Revoking goes on as long as the reserve lasts',
       })
     case 'stopping':
       return new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a moment' })

@@ -80,7 +80,7 @@ const KINDS = {
   disk_full: {
     severity: 'critical',
     summary: 'the disk is full',
-    action: 'make room on the volume of `data`; it goes on by itself',
+    action: 'make room on the volume of `data`, space or inodes (`df -h`, `df -i`); it goes on by itself',
   },
   disk_reserve_low: {
     severity: 'critical',

@@ -12,7 +12,7 @@ interface Meaning {
 
 const DISK_FULL: Meaning = {
   code: 'disk_full',
-  hint: 'free space on this file system, nothing acknowledged was lost',
+  hint: 'free space or inodes (`df -h`, `df -i`) on this file system; nothing acknowledged was lost',
 }
 const CORRUPT: Meaning = {
   code: 'database_corrupt',
@@ -30,7 +30,7 @@ const IO: Meaning = { code: 'io_failed', hint: 'check the disk and the kernel lo
 /** A full disk as well: whatever the reason, the kernel may call the bytes clean that it could not write. */
 const SYNC: Meaning = {
   code: 'sync_failed',
-  hint: 'check the disk, its free space and the kernel log, then start the node again: what it acknowledged is there',
+  hint: 'check the disk, its free space and inodes (`df -i`) and the kernel log, then start the node again: what it acknowledged is there',
 }
 const DESCRIPTORS: Meaning = {
   code: 'io_failed',

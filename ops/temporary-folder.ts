@@ -1,0 +1,20 @@
+/** A folder for what is needed for a while, where the machine keeps such things. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MacaroondError } from '../shared/errors.ts'
+import { storageError } from '../shared/sqlite/storage-errors.ts'
+
+/** Throws io_failed, disk_full. */
+export function temporaryFolder(purpose: string): string {
+  try {
+    return mkdtempSync(join(tmpdir(), `macaroond-${purpose}-`))
+  } catch (error) {
+    const { code, message, hint = '' } = storageError(error, `making a temporary folder in ${tmpdir()}`)
+    const elsewhere = 'set TMPDIR to a folder that this user may write, with room'
+    throw new MacaroondError(code, message, {
+      hint: code === 'disk_full' ? `${hint}; or ${elsewhere}` : elsewhere,
+      cause: error,
+    })
+  }
+}
