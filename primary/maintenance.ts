@@ -1,11 +1,13 @@
 /** What keeps the commit log well while commands come and go: checkpoints, the watch for other writers, the scrub. */
 import { join } from 'node:path'
-import type { Timers } from '../shared/clock.ts'
+import type { Clock, Timers } from '../shared/clock.ts'
 import { checksumOf } from '../shared/database/scrub.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import { checksumText } from '../shared/ids.ts'
 import type { Log } from '../shared/log.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
+import { CheckpointPace, type Hindrance } from '../shared/sqlite/checkpoint-pace.ts'
+import type { GuardedOutcome } from '../shared/sqlite/checkpointer.ts'
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import type { Schedule } from '../shared/service/schedule.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
@@ -16,7 +18,7 @@ export interface MaintenanceOptions {
   readonly commitLog: CommitLog
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly config: Pick<PrimaryConfig, 'data' | 'checkpoint' | 'maintenance'>
-  readonly clock: Timers
+  readonly clock: Timers & Pick<Clock, 'monotonicMs'>
   readonly schedule: Schedule
   readonly log: Log
   /** About once a second: the state of the disk was looked at. */
@@ -33,7 +35,7 @@ export class Maintenance {
   readonly #audit: AuditWatch
   readonly #stop = new AbortController()
   readonly #cancels: (() => void)[] = []
-  #checkpointAt: number
+  readonly #pace: CheckpointPace
   #scrubbing: Promise<void> | undefined
   #auditing: Promise<void> | undefined
 
@@ -42,7 +44,7 @@ export class Maintenance {
     const { commitLog, config, clock: timers, alarms, log } = options
     const path = join(config.data, 'audit-checked.json')
     this.#audit = new AuditWatch({ path, db: () => commitLog.db, timers, alarms, log })
-    this.#checkpointAt = options.config.checkpoint.pages
+    this.#pace = new CheckpointPace(config.checkpoint.pages, timers)
   }
 
   start(): void {
@@ -58,10 +60,7 @@ export class Maintenance {
   /** After a commit: is it time for a checkpoint? */
   committed(): void {
     const { clock, commitLog } = this.#options
-    const { walFrames } = commitLog
-    const { pages } = this.#options.config.checkpoint
-    if (walFrames < pages) this.#checkpointAt = pages
-    else if (walFrames >= this.#checkpointAt) clock.soon(() => void this.#checkpoint())
+    if (this.#pace.isDue(commitLog.walFrames)) clock.soon(() => void this.#checkpoint())
   }
 
   /** Reads every page and compares it with what was written, then checks the audit chain. */
@@ -80,15 +79,17 @@ export class Maintenance {
 
   async #checkpoint(): Promise<void> {
     if (this.#stop.signal.aborted) return
-    // While a reader or a snapshot keeps the WAL from being emptied, the next try waits until it has grown by as much again.
-    this.#checkpointAt = this.#options.commitLog.walFrames + this.#options.config.checkpoint.pages
+    this.#pace.began(this.#options.commitLog.walFrames)
     await this.#copyWal().catch((error: unknown) => this.#options.onFatal(error))
   }
 
   async #copyWal(): Promise<void> {
-    const { commitLog, log } = this.#options
+    const { commitLog, log, alarms } = this.#options
     try {
-      log.debug({ outcome: await commitLog.checkpoint() }, 'checkpoint')
+      const outcome = await commitLog.checkpoint()
+      log.debug({ outcome }, 'checkpoint')
+      this.#pace.ended(hindranceOf(outcome))
+      alarms.set('wal_growing', this.#pace.stuck(commitLog.walFrames))
     } catch (error) {
       // What could not be copied is still in the WAL, whole.
       if (!isDiskFull(error)) throw error
@@ -103,6 +104,7 @@ export class Maintenance {
       if (commitLog.stalled) commitLog.unstall()
       else commitLog.checkUndisturbed()
       commitLog.room.look()
+      if (this.#pace.isOverdue()) void this.#checkpoint()
     } catch (error) {
       if (!isDiskFull(error)) return onFatal(error)
       commitLog.room.met()
@@ -123,4 +125,10 @@ export class Maintenance {
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
     onFatal(new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }))
   }
+}
+
+/** `unconsumed` and `busy` are over in a moment: they say nothing of readers. */
+function hindranceOf({ kind }: GuardedOutcome): Hindrance | undefined {
+  if (kind === 'pinned') return 'pinned'
+  return kind === 'partial' ? 'reader' : undefined
 }

@@ -1,10 +1,12 @@
 /** What a replica does beside following and verifying: checkpoints, the scrub of its copy, the sweep and the saving of its tables. */
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Host } from '../shared/host.ts'
+import { CHECKPOINT_RETRY_MS } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { RevocationRow } from '../shared/protocol/revocation-row.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { AuditWatch } from '../shared/service/audit-watch.ts'
+import { CheckpointPace } from '../shared/sqlite/checkpoint-pace.ts'
 import type { ReplicaConfig } from './config.ts'
 import type { Freshness } from './freshness/freshness.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
@@ -30,14 +32,14 @@ export class Upkeep {
   readonly #options: UpkeepOptions
   readonly #stopped = new AbortController()
   readonly #cancelJobs: (() => void)[] = []
-  #checkpointAt: number
+  readonly #pace: CheckpointPace
   #scrubbing: Promise<void> | undefined
   #sweeping: Promise<void> | undefined
   #auditing: Promise<void> | undefined
 
   constructor(options: UpkeepOptions) {
     this.#options = options
-    this.#checkpointAt = options.config.checkpoint.pages
+    this.#pace = new CheckpointPace(options.config.checkpoint.pages, options.host.clock)
   }
 
   start(): void {
@@ -46,6 +48,9 @@ export class Upkeep {
     this.#cancelJobs.push(
       host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
       host.schedule({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
+      host.clock.every(CHECKPOINT_RETRY_MS, () => void (this.#pace.isOverdue() && this.#checkpoint()), {
+        background: true,
+      }),
     )
     this.#auditing = this.#options.audit.sinceLast(this.#stopped.signal)
   }
@@ -60,7 +65,7 @@ export class Upkeep {
   /** After pages were applied: the WAL may have grown enough for a checkpoint. */
   applied(): void {
     const { copy, host } = this.#options
-    if (copy.walFrames >= this.#checkpointAt) host.clock.soon(() => void this.#checkpoint())
+    if (this.#pace.isDue(copy.walFrames)) host.clock.soon(() => void this.#checkpoint())
   }
 
   /** Without the saved table the next start takes longer, nothing else. */
@@ -75,11 +80,13 @@ export class Upkeep {
 
   async #checkpoint(): Promise<void> {
     if (this.#stopped.signal.aborted) return
-    const { copy, config, alarms, onFatal } = this.#options
-    // While a reader keeps the WAL from being emptied, the next try waits until it has grown by as much again.
-    this.#checkpointAt = copy.walFrames + config.checkpoint.pages
+    const { copy, alarms, onFatal } = this.#options
+    this.#pace.began(copy.walFrames)
     try {
-      if (await copy.checkpoint()) this.#checkpointAt = config.checkpoint.pages
+      const hindrance = await copy.checkpoint()
+      if (hindrance === undefined) this.#pace.emptied()
+      else this.#pace.ended(hindrance)
+      alarms.set('wal_growing', this.#pace.stuck(copy.walFrames))
       alarms.set('disk_full', undefined)
     } catch (error) {
       const full = error instanceof MacaroondError && error.code === 'disk_full'

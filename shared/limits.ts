@@ -295,6 +295,10 @@ export const CHECKPOINT_ATTEMPTS_MAX = 200
 export const CHECKPOINT_PAUSE_MS = 1
 /** On a full disk with less room than this for the WAL, or the segment log, no lease is granted: the next revocation may not fit. */
 export const DISK_ROOM_BYTES_MIN: number = 128 * 1024
+/** A checkpoint that a reader is in the way of is tried again, and told once it has lasted so long, or the WAL has grown so many times. */
+export const CHECKPOINT_RETRY_MS = 10_000
+export const CHECKPOINT_BLOCKED_MS_MAX = 60_000
+export const WAL_GROWTH_MAX = 8
 /** Frames of one write to a replica's WAL: bounds the memory that a large transaction takes. */
 export const WAL_APPEND_FRAMES = 256
 

@@ -7,6 +7,7 @@ import { MacaroondError, assert, reportOf } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Segment } from '../../shared/ltx/decoder.ts'
 import type { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import type { Hindrance } from '../../shared/sqlite/checkpoint-pace.ts'
 import { DatabaseBuilder } from '../../shared/sqlite/create-database.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { rewriteWal } from '../../shared/sqlite/rewrite-wal.ts'
@@ -99,11 +100,12 @@ export class DatabaseCopy {
     this.#open?.appender.sync()
   }
 
-  /** True when the WAL is empty now. */
-  async checkpoint(): Promise<boolean> {
+  /** What was in the way; undefined when the WAL is empty now. */
+  async checkpoint(): Promise<Hindrance | undefined> {
     const outcome = await this.#open?.appender.checkpoint()
     this.#options.log.debug({ outcome }, 'checkpoint')
-    return outcome?.kind === 'truncated' || outcome?.kind === 'empty'
+    if (outcome === undefined || outcome.kind === 'truncated' || outcome.kind === 'empty') return undefined
+    return outcome.kind === 'pinned' ? 'pinned' : 'reader'
   }
 
   /** Reads every page. When they are not what was applied, the copy no longer stands anywhere. */

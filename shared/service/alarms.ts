@@ -179,6 +179,12 @@ const KINDS = {
     action:
       '`macaroond third-party remove NAME`, then `add` it again, and give the service its new public key; its caveats from before are cleared by nobody',
   },
+  wal_growing: {
+    severity: 'warning',
+    summary: 'no checkpoint gets through, and the WAL grows until the disk is full',
+    action:
+      'end whatever keeps a transaction open on this database: `fuser -v macaroond.db` names sqlite3, a backup or a shell; nothing is lost',
+  },
   writes_unconfirmed: {
     severity: 'critical',
     summary: 'no witness has confirmed the position of this start, so no write is taken',

@@ -69,7 +69,7 @@ test('replicas are byte-identical after concurrent writes, with readers and chec
 
   const lane = async (index: number): Promise<void> => {
     for (let count = 0; count < WRITES_A_LANE; count += 1) {
-      const minted = await signer.mint({ org: 'acme', subject: `${index} `.repeat(60).slice(0, 200) })
+      const minted = await signer.mint({ org: 'acme', subject: `${index} `.repeat(60).slice(0, 200).trim() })
       if (count % 5 === 0) await signer.revoke({ id: minted.id, wait: count % 10 === 0 ? 'durable' : 'local' })
       if (count % 25 === 0) await signer.createOrg(`org-${index}-${count}`)
     }

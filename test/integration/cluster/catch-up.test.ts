@@ -16,7 +16,9 @@ test('a replica in the middle of a long catch-up enforces a new revocation, and 
   proxy.cutAll()
   for (let round = 0; round < 30; round += 1) {
     await Promise.all(
-      Array.from({ length: 100 }, (_, index) => signer.mint({ org: 'acme', subject: `${round}/${index} `.repeat(20) })),
+      Array.from({ length: 100 }, (_, index) =>
+        signer.mint({ org: 'acme', subject: `${round}/${index} `.repeat(20).trim() }),
+      ),
     )
   }
   // Bulk trickles; the revocation connection never carries as much.
