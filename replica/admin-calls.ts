@@ -1,4 +1,5 @@
 /** The calls of a replica's `admin` channel. */
+import type { Allowance } from '../shared/channel/allowance.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import { understands } from '../shared/channel/hello.ts'
 import type { RpcMethod } from '../shared/channel/rpc-server.ts'
@@ -9,6 +10,8 @@ import { answerAuditVerify } from '../shared/service/audit-verify.ts'
 import { knownRevocations, type KnownSources } from './revocations/known.ts'
 
 export interface AdminSources {
+  /** Counts the calls of a peer over all of its connections. */
+  readonly allowance: Allowance<'looking' | 'walking'>
   readonly status: () => ReplicaStatus
   readonly known: () => KnownSources
 }
@@ -16,7 +19,7 @@ export interface AdminSources {
 /** A caller is told what its hello says that it understands. */
 export function adminCalls(
   { hello }: Pick<Connection, 'hello'>,
-  { status, known }: AdminSources,
+  { allowance, status, known }: AdminSources,
 ): Record<string, RpcMethod> {
   const tells = understands(hello, KNOWS_CONFIGURED)
   const configured = ({ source }: KnownSources): object => {
@@ -24,8 +27,11 @@ export function adminCalls(
     return tells ? { configured: source === undefined ? null : (readConfigured(source.reader) ?? null) } : {}
   }
   return {
-    status,
-    'revocations.known': (value) => ({ ...knownRevocations(known(), value), ...configured(known()) }),
-    'audit.verify': (value) => answerAuditVerify(known().source?.reader, value),
+    status: allowance.guarded('looking', status),
+    'revocations.known': allowance.guarded('walking', (value) => ({
+      ...knownRevocations(known(), value),
+      ...configured(known()),
+    })),
+    'audit.verify': allowance.guarded('walking', (value) => answerAuditVerify(known().source?.reader, value)),
   }
 }

@@ -205,6 +205,10 @@ export const REVOCATIONS_QUEUED_CHARS_MAX: number = 16 * 1024 * 1024
 export const WRITES_QUEUED_CHARS_MAX: number = 64 * 1024 * 1024
 /** S7: a revocation that no replica confirms within this time is answered as indeterminate. */
 export const REVOKE_DURABLE_TIMEOUT_MS = 2_000
+/** Verifications are served for so long at a stretch; those that wait for their turn, and what they hold in memory. */
+export const VERIFY_STRETCH_MS = 4
+export const VERIFY_QUEUED_MAX = 16_384
+export const VERIFY_QUEUED_CHARS_MAX: number = 32 * 1024 * 1024
 /** How long a verification waits for a wanted position, and how many may wait at once. */
 export const MIN_POSITION_WAIT_MS = 1_000
 export const MIN_POSITION_WAITERS_MAX = 4_096

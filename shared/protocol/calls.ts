@@ -10,7 +10,7 @@ import {
   MIN_POSITION_WAITERS_MAX,
   RECORDS_COUNTED_MAX,
   REQUESTS_IN_FLIGHT_MAX,
-  type SIGN_CALLS_IN_FLIGHT_MAX,
+  SIGN_CALLS_IN_FLIGHT_MAX,
   TOKEN_BYTES_MAX,
   UNRECORDED_A_SECOND,
   UNRECORDED_AT_ONCE,
@@ -118,12 +118,15 @@ interface Bounded {
   readonly bound: string
 }
 
-const OPERATORS = `${REQUESTS_IN_FLIGHT_MAX} calls in flight a connection; operators only`
+const OPERATORS = `${SIGN_CALLS_IN_FLIGHT_MAX.walking} calls in flight a peer; operators only`
 const VERIFY = `${REQUESTS_IN_FLIGHT_MAX} calls in flight a connection; peers take turns, all unlisted ones together one`
 
 export const REPLICA_CALLS: Readonly<Record<'admin' | 'verify' | 'feed', Readonly<Record<string, Bounded>>>> = {
   admin: {
-    status: { cost: 'a look at its own state', bound: OPERATORS },
+    status: {
+      cost: 'a look at its own state',
+      bound: `${SIGN_CALLS_IN_FLIGHT_MAX.looking} calls in flight a peer; operators only`,
+    },
     'revocations.known': { cost: 'one page of revocations', bound: OPERATORS },
     'audit.verify': { cost: 'one slice of the audit', bound: OPERATORS },
   },

@@ -29,7 +29,7 @@ export function callsPage(): string {
     ...section('Replica, `admin`', REPLICA_CALLS.admin),
     '## Calls in flight',
     '',
-    'At a primary so many calls of each kind may be in flight for one peer, over all of its connections:',
+    'On `sign` and `admin` a peer may have this many calls of each kind in flight, over all of its connections:',
     '',
     ...Object.entries(SIGN_CALLS_IN_FLIGHT_MAX).map(([kind, max]) => `- ${kind}: ${max}`),
     '',
