@@ -118,6 +118,7 @@ export type SimulatedKind =
   | 'archive lists late'
   | 'restored'
   | 'restore interrupted'
+  | 'restored blindly'
   | 'two primaries'
   | 'disk put back'
   | 'asleep'

@@ -109,8 +109,9 @@ async function errandsDone(stage: Stage, lengthMs: number): Promise<number> {
 function promised(event: HistoryEvent, losses: readonly Loss[]): HistoryEvent {
   if (event.t !== 'revoke' || event.result === 'refused') return event
   const { inv, ret, wait, result, epoch } = event
-  const isAlone = ({ atMs, untilMs, epoch: next }: Loss): boolean => {
+  const isAlone = ({ atMs, untilMs, epoch: next, isBlind = false }: Loss): boolean => {
     if (epoch === undefined ? inv > untilMs : epoch >= next) return false
+    if (isBlind) return true
     return wait === 'local' || result === 'indeterminate' || ret > atMs
   }
   return losses.some(isAlone) ? { ...event, result: 'unpromised' } : event

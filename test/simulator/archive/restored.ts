@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AskedCluster, adminOver } from '../../../ops/admin.ts'
 import { restore, type Preview, type RestoreOptions } from '../../../ops/restore/restore.ts'
-import { readSigned } from '../../../ops/restore/source.ts'
+import { type ArchiveSource, readSigned } from '../../../ops/restore/source.ts'
 import { openArchive } from '../../../shared/archive/open-archive.ts'
 import { pause } from '../../../shared/clock.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
@@ -27,6 +27,8 @@ export interface RestoringOptions {
   readonly replicasAreWhole: boolean
   /** Power goes at so many calls that touch the disk; undefined for never. */
   readonly powerLostAt: number | undefined
+  /** From an old copy of the archive, and nobody is asked. */
+  readonly isBlind: boolean
 }
 
 /** What the operator has decided, and stays with however often it takes. */
@@ -36,6 +38,7 @@ export interface Decision {
   readonly target: Txid
   /** What the archive and the replicas know has to be enough. */
   readonly isLost: boolean
+  readonly isBlind: boolean
 }
 
 const DATABASE = 'macaroond.db'
@@ -57,24 +60,25 @@ export async function decide({
   seat,
   random,
   replicasAreWhole,
+  isBlind,
 }: RestoringOptions): Promise<Decision | undefined> {
   const archive = await stage.archive?.witness.open(seat.image)
   const target = random.pick([...new Set(archive?.files.map(({ maxTxid }) => maxTxid))])
   const isLost = random.fraction() < DISK_LOST && replicasAreWhole
   if (archive?.head === undefined || target === undefined) return undefined
-  return { head: archive.head.txid, target, isLost }
+  return { head: archive.head.txid, target, isLost: isLost || isBlind, isBlind }
 }
 
 /** Replaces the disk of the seat. Resolves with whether it was interrupted. */
 export async function restoreSomePast(options: RestoringOptions, decision: Decision): Promise<boolean> {
   const { stage, seat } = options
-  const { head, target, isLost } = decision
+  const { head, target, isLost, isBlind } = decision
   const atMs = stage.scheduler.nowMs
   const { disk, text, epoch, interrupted } = await untilRestored(options, decision)
   stage.archive?.witness.abandonAfter(head, epoch)
   renameSync(archiveIn(join(disk, OLD)), archiveIn(join(disk, NEW)))
   seat.replaceDisk(join(disk, NEW))
-  if (isLost) stage.losses.push({ atMs, untilMs: atMs, epoch })
+  if (isLost) stage.losses.push({ atMs, untilMs: atMs, epoch, isBlind })
   stage.trace.say('restore', `to ${target} of ${head}, ${isLost ? 'without' : 'with'} the old disk: ${text}`)
   return interrupted
 }
@@ -130,18 +134,18 @@ async function bringBack(stage: Stage, disk: string, host: Host, decision: Decis
   const { link, witness } = stage.archive ?? {}
   if (link === undefined || witness === undefined) throw new Error('nothing is archived')
   const storage = link.over(await openArchive(archiveIn(data), { blocking: true }), host.clock)
-  const archive = await readSigned(storage, witness.publicKey)
-  const { isLost, target } = decision
+  const read = await readSigned(storage, witness.publicKey)
+  const { isLost, isBlind, target } = decision
   const restored = await restore({
     ...NO_WISHES,
     ...host,
     clock: trueClock(stage, host),
     output,
-    from: { archive, target: { kind: 'txid', txid: target } },
+    from: { archive: isBlind ? asOf(read, target) : read, target: { kind: 'txid', txid: target } },
     publicKey: witness.publicKey,
-    asked: askedBy(host),
+    asked: isBlind ? undefined : askedBy(host),
     oldData: isLost ? undefined : data,
-    confirm: (preview) => isConfirmed(preview, { yes: !isLost }),
+    confirm: (preview) => isBlind || isConfirmed(preview, { yes: !isLost }),
   })
   const { epoch = 0, txid } = restored?.begun ?? {}
   const { revocations = [], sources = [] } = restored?.preview.carried ?? {}
@@ -149,6 +153,11 @@ async function bringBack(stage: Stage, disk: string, host: Host, decision: Decis
     epoch,
     text: `${epoch}.${txid}, ${revocations.length} carried over from ${sources.map(({ from }) => from).join(', ')}`,
   }
+}
+
+/** The copy that was made then; only who leads next is said by the archive itself. */
+function asOf(archive: ArchiveSource, target: Txid): ArchiveSource {
+  return { ...archive, files: archive.files.filter(({ maxTxid }) => maxTxid <= target), head: undefined }
 }
 
 export const NO_WISHES: Pick<RestoreOptions, 'newest' | 'withoutRevocations' | 'acceptClock' | 'onProgress'> = {

@@ -37,6 +37,8 @@ export interface Loss {
   untilMs: number
   /** Of the successor. */
   readonly epoch: number
+  /** It knows nothing of what anybody was told: a restore from an old copy, with nobody asked. */
+  readonly isBlind?: boolean
 }
 
 export interface StageOptions {

@@ -65,6 +65,7 @@ function begin(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[
       return stage.archive?.link.disturb(fault.kind)
     case 'restored':
     case 'restore interrupted':
+    case 'restored blindly':
       return restorePast(stage, fault, faults)
     case 'two primaries':
       return succeed(stage, fault, faults)
@@ -238,6 +239,7 @@ function restart(seat: Seat): void {
 }
 
 const LOOK_MS = 20
+const RESTART_MS = 400
 const SUCCESSION = 'two primaries'
 const LONG_MS = 1e9
 const BOTH_LEASES_MAX = 2
@@ -262,6 +264,7 @@ function restorePast(stage: Stage, fault: PlannedFault, faults: readonly Planned
   const seat = stage.seat(target)
   if (!seat.runs || stage.archive === undefined || stage.errands.has(SUCCESSION)) return undefined
   const isInterrupted = kind === 'restore interrupted'
+  const isBlind = kind === 'restored blindly'
   if (!isInterrupted && amount === STOPPED_FIRST)
     seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
   else seat.kill()
@@ -275,18 +278,28 @@ function restorePast(stage: Stage, fault: PlannedFault, faults: readonly Planned
       const letGo = seat.hold()
       const random = randomFor(stage.seed, `restore at ${stage.scheduler.nowMs}`)
       const powerLostAt = isInterrupted ? amount : undefined
-      const options = { stage, seat, random, replicasAreWhole, powerLostAt }
+      const options = { stage, seat, random, replicasAreWhole, powerLostAt, isBlind }
       const decision = await orProblem(stage, 'restore', decide(options))
       const restoring = decision === undefined ? Promise.resolve(undefined) : restoreSomePast(options, decision)
       void orProblem(stage, 'restore', restoring).then((interrupted) => {
         letGo()
         seat.start()
+        if (isBlind) restartReplicas(stage)
         stage.errands.delete(errand)
         resolve(Number(isInterrupted ? interrupted === true : interrupted !== undefined))
       })
     })
     return promise
   }
+}
+
+/** Twice, once they have had time to take the pages that know nothing: what they refuse is on no memory's word any more. */
+function restartReplicas(stage: Stage): void {
+  const { scheduler } = stage
+  for (const round of [1, 2])
+    scheduler.at(scheduler.nowMs + round * RESTART_MS, FATE, () => {
+      for (const region of REGIONS) restart(stage.seat(region))
+    })
 }
 
 /** An older copy of a replica's disk takes the place of the disk. */

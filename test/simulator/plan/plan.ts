@@ -159,6 +159,10 @@ const ARCHIVE_DRAWS: Draws = [
     }),
   ],
   [
+    'restored blindly',
+    (random, around) => ({ target: 'primary', forMs: forLeases(random, around, 1), amount: KILLED_FIRST }),
+  ],
+  [
     'restore interrupted',
     (random, around) => ({
       target: 'primary',
