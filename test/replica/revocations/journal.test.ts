@@ -192,3 +192,66 @@ test('a revocation of every kind is there after a restart', () => {
   expect(again.takeLoaded().flatMap((part) => part.rows)).toEqual(kinds)
   again.close()
 })
+
+test('what cannot be read before a place that was on the disk is damage, and keeps the node from starting; nothing is wiped', async () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  journal.append(OURS, rows(1, 2))
+  const first = readFileSync(path).lastIndexOf('}') + 1
+  await journal.sync()
+  journal.append(OURS, rows(3, 4))
+  journal.append(OURS, rows(5))
+  journal.close()
+  const whole = readFileSync(path)
+  const end = whole.lastIndexOf('}') + 1
+  for (let at = 0; at < end; at += 7) {
+    const damaged = Buffer.from(whole)
+    damaged[at] = (damaged[at] ?? 0) ^ 0x21
+    writeFileSync(path, damaged)
+    // Behind it a crash may have torn anything, in any order.
+    if (at >= first) expect(reopened(path)[1]?.slice(0, 2)).toEqual([1, 2])
+    else {
+      expect(() => new RevocationJournal(path), `byte ${at}`).toThrow(expect.objectContaining({ code: 'log_corrupt' }))
+      expect(readFileSync(path).equals(damaged)).toBe(true)
+    }
+  }
+  writeFileSync(path, whole)
+  expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5] })
+})
+
+test('a revocation that could not be read back is refused when it is written, and the longest that there is can be read', () => {
+  const path = newPath()
+  const journal = new RevocationJournal(path)
+  const longest: RevocationRow = {
+    seq: 1,
+    kind: 'subject',
+    untilMs: 5,
+    expiresAt: 0,
+    org: 'o'.repeat(64),
+    subject: '\u0001'.repeat(255),
+  }
+  journal.append(OURS, [longest])
+  const newer: RevocationRow = {
+    kind: 'unknown',
+    seq: 2,
+    record: { seq: 2, kind: 'device', serial: 'x'.repeat(4_096) },
+  }
+  expect(() => journal.append(OURS, [newer])).toThrow(expect.objectContaining({ code: 'request_invalid' }))
+  journal.append(OURS, rows(3))
+  journal.close()
+  const again = new RevocationJournal(path)
+  expect(again.takeLoaded().flatMap((part) => part.rows)).toEqual([longest, ...rows(3)])
+  again.close()
+})
+
+test('rows of a history that was left behind go, and those of the present one stay', () => {
+  const { path } = written()
+  const journal = new RevocationJournal(path)
+  expect([journal.hasBefore(epoch(1)), journal.hasBefore(epoch(2))]).toEqual([false, true])
+  journal.append(LATER, rows(1, 2))
+  journal.dropBefore(epoch(2))
+  expect(journal.hasBefore(epoch(2))).toBe(false)
+  journal.append(LATER, rows(3))
+  journal.close()
+  expect(reopened(path)).toEqual({ 2: [1, 2, 3] })
+})
