@@ -6,14 +6,14 @@
 import type { Clock } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Log } from '../shared/log.ts'
-import type { Command, NoteAction } from './authority/commands.ts'
+import type { CommandOf, NoteAction } from './authority/commands.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
 import { isDiskFull } from './commit-log/disk-room.ts'
 import type { Attempt, GroupWriter } from './commit-log/group-writer.ts'
 import type { Granting } from './freshness/granting.ts'
 import { endsLeases, type Obstacle, stepObstacle } from './freshness/obstacle.ts'
 
-type Note = Extract<Command, { kind: 'audit.note' }>
+type Note = CommandOf<'audit.note'>
 
 export interface ObstaclesOptions {
   readonly commitLog: Pick<CommitLog, 'room' | 'canBegin' | 'stalled'>

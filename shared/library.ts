@@ -15,7 +15,7 @@ export type { Flow, FlowOutcome, FlowStore, SettledFlow } from './discharge/flow
 export { nodeListener } from './discharge/node-listener.ts'
 export { MacaroondError } from './errors.ts'
 export type { ErrorCode, ErrorKind } from './errors.ts'
-export { attenuate, createMacaroon, derivedKeyOf } from './macaroon/macaroon.ts'
+export { attenuate, createMacaroon, derivedKeyOf } from './macaroon/attenuate.ts'
 export type { Caveat, Macaroon, MacaroonOptions, RootKey } from './macaroon/macaroon.ts'
 export { verifyMacaroon } from './macaroon/signature.ts'
 export type { VerifiedMacaroon } from './macaroon/signature.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
-import { attenuate } from '../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import type { TextFormat } from '../../shared/macaroon/text.ts'
 import { explain } from '../arguments/explain.ts'
 import { repeated } from '../arguments/options.ts'

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { attenuate } from '../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { parseTtl } from '../arguments/duration.ts'

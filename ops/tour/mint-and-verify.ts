@@ -1,5 +1,5 @@
 /** From nothing to a token that both regions accept, and refuse for what it is not good for. */
-import { attenuate } from '../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { ORG, READ, type Stage, WRITE } from './stage.ts'
 import { hold, type Outcome, type Step } from './step.ts'

@@ -1,15 +1,8 @@
 /** A revocation, and how long it takes until every region refuses the token, watched over warm connections. */
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { READ, type Stage } from './stage.ts'
+import { READ, type Refusal, type Stage } from './stage.ts'
 import { hold, type Step } from './step.ts'
-
-export interface Refusal {
-  /** From the moment the revocation was asked for. */
-  readonly ms: number
-  readonly acceptedBefore: number
-  readonly txid: number | undefined
-}
 
 /** Far above what it takes; a region that has not refused by then never will. */
 const REFUSED_WITHIN_MS = 5_000

@@ -5,11 +5,18 @@ import type { Access, Verifier, WorkerVerdict } from '../../replica/worker/sdk.t
 import { assert } from '../../shared/errors.ts'
 import { openVerifier } from '../clients.ts'
 import type { Cluster } from '../cluster/cluster.ts'
-import type { Refusal } from './revocation.ts'
 
 export const ORG = 'acme'
 export const READ: Access = { org: ORG, op: 'read', path: '/photos/1.jpg' }
 export const WRITE: Access = { ...READ, op: 'write' }
+
+/** When a region first refused the revoked token. */
+export interface Refusal {
+  /** Since the revocation was requested. */
+  readonly ms: number
+  readonly acceptedBefore: number
+  readonly txid: number | undefined
+}
 
 export class Stage {
   readonly cluster: Cluster

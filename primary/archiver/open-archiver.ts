@@ -7,7 +7,7 @@ import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Host } from '../../shared/host.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
-import type { Command } from '../authority/commands.ts'
+import type { CommandOf } from '../authority/commands.ts'
 import type { PrimaryConfig } from '../config.ts'
 import { Archiver, type ArchiverOptions } from './archiver.ts'
 import { Archives } from './archives.ts'
@@ -16,7 +16,7 @@ import type { JobName } from './state.ts'
 import type { DrillRunner } from './drill-order.ts'
 import { drillInThread } from './drill-thread.ts'
 
-type Note = Extract<Command, { kind: 'audit.note' }>
+type Note = CommandOf<'audit.note'>
 
 /** How archives are opened, and drilled: where a whole cluster is simulated, its storage and its only thread are. */
 export interface ArchivePorts {

@@ -12,15 +12,15 @@ import type { WhyWaiting } from '../../shared/protocol/pending.ts'
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import { isCoveredByBroader } from '../../shared/verifier/cut-offs.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import { append } from './append.ts'
 import { retired } from './revoke.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
-type Adopt = Extract<Command, { kind: 'revocations.adopt' }>
-type Forget = Extract<Command, { kind: 'revocations.forget' }>
+type Adopt = CommandOf<'revocations.adopt'>
+type Forget = CommandOf<'revocations.forget'>
 
 /** `settled`: held or covered here, outlived, or given up: nobody needs to do anything. */
 export type Judged =
@@ -50,15 +50,15 @@ function whyWaiting(state: AuthorityState, { timeline }: Denial, row: KnownRevoc
 }
 
 /** What is judged otherwise now, inside the transaction, is left out. */
-export function adopt(state: AuthorityState, { denials, from, actor }: Adopt, moment: Moment): Decision {
+export function adopt(state: AuthorityState, { denials, from, actor }: Adopt, context: DecisionContext): Decision {
   const rows: Row[] = []
   const before = state.revocationSeq
   const room = from === undefined ? Infinity : ADOPTED_MAX - (state.adopted.get(from) ?? 0)
   for (const denial of denials) {
-    const row = adoptedRow(state, denial, { byOperator: from === undefined, moment })
+    const row = adoptedRow(state, denial, { byOperator: from === undefined, context })
     if (row === undefined || state.revocationSeq - before >= room) continue
     const org = orgOf(state, row)
-    rows.push(...append(state, unnumbered(row), { org, actor, reason: reasonOf(denial) }, moment).rows)
+    rows.push(...append(state, unnumbered(row), { org, actor, reason: reasonOf(denial) }, context).rows)
     rows.push(...stateRows(state, row))
   }
   const adopted = state.revocationSeq - before
@@ -72,12 +72,12 @@ export function adopt(state: AuthorityState, { denials, from, actor }: Adopt, mo
   return {
     rows,
     answer: { adopted, seq: state.revocationSeq },
-    audit: { atMs: moment.nowMs, actor: actor.text, action: 'revocations.adopt', org: '', target, detail },
+    audit: { atMs: context.nowMs, actor: actor.text, action: 'revocations.adopt', org: '', target, detail },
   }
 }
 
 /** Throws request_invalid for the history that is led now: only what was undone can be given up. */
-export function forget(state: AuthorityState, { ranges, reason, actor }: Forget, { nowMs }: Moment): Decision {
+export function forget(state: AuthorityState, { ranges, reason, actor }: Forget, { nowMs }: DecisionContext): Decision {
   if (ranges.some(({ timeline }) => timeline === state.timeline)) {
     throw new MacaroondError(
       'request_invalid',
@@ -100,19 +100,19 @@ export function forget(state: AuthorityState, { ranges, reason, actor }: Forget,
 
 interface Adopting {
   readonly byOperator: boolean
-  readonly moment: Moment
+  readonly context: DecisionContext
 }
 
 /** A cut-off in the future would keep the authority from minting until then. */
 function adoptedRow(
   state: AuthorityState,
   denial: Denial,
-  { byOperator, moment }: Adopting,
+  { byOperator, context }: Adopting,
 ): KnownRevocation | undefined {
   const judged = judgeDenial(state, denial)
   if (judged.is === 'adoptable') return judged.row
   if (judged.is === 'settled' || !byOperator || judged.row === undefined) return undefined
-  const latestMs = Math.max(moment.nowMs, state.issue.lastMs)
+  const latestMs = Math.max(context.nowMs, state.issue.lastMs)
   return 'untilMs' in judged.row && judged.row.untilMs > latestMs ? undefined : judged.row
 }
 

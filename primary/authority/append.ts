@@ -2,7 +2,7 @@
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { Row } from './rows.ts'
 import { type AuthorityState, newestOf, noteNewest } from './state.ts'
-import type { Moment } from './step.ts'
+import type { DecisionContext } from './decision.ts'
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never
 
@@ -22,7 +22,7 @@ export function append(
   state: AuthorityState,
   named: Unnumbered<KnownRevocation>,
   { org, actor, reason }: Why,
-  { nowMs }: Moment,
+  { nowMs }: DecisionContext,
 ): Appended {
   const revocation = { ...named, seq: state.revocationSeq + 1 }
   if (state.revocations.covers(revocation)) {

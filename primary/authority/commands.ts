@@ -147,6 +147,9 @@ export type Command =
       readonly detail: Readonly<Record<string, string | number | boolean>>
     }
 
+/** The command of one kind. */
+export type CommandOf<Kind extends Command['kind']> = Extract<Command, { readonly kind: Kind }>
+
 /** A restore drill, a sign of life for the archive, and what this primary went through itself. */
 export type NoteAction =
   | 'archive.drill'

@@ -9,22 +9,22 @@ import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { createDischarge } from '../../shared/macaroon/third-party.ts'
 import { openTicket, type Ticket } from '../../shared/macaroon/ticket.ts'
 import { accessDecides } from '../../shared/verifier/partial-judge.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import { parseCondition } from './condition.ts'
 import { firstPartyCaveats, judgePresented, namesOf, type Presented } from './presented.ts'
 import type { AuthorityState, ThirdPartyKey } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 import { thirdPartyLocation } from './third-party.ts'
 
-type Discharge = Extract<Command, { kind: 'token.discharge' }>
+type Discharge = CommandOf<'token.discharge'>
 
-export function discharge(state: AuthorityState, command: Discharge, moment: Moment): Decision {
+export function discharge(state: AuthorityState, command: Discharge, context: DecisionContext): Decision {
   const { ticket, tokens, presenter, actor } = command
   const { caveatKey, condition, thirdParty } = opened(state, ticket)
   const asked = parseCondition(condition)
-  const presented = tokens.map((bundle) => judgePresented(state, { bundle, presenter, asked }, moment))
+  const presented = tokens.map((bundle) => judgePresented(state, { bundle, presenter, asked }, context))
   const org = oneOrg(presented)
-  const expiresAt = expiryOf(presented, moment)
+  const expiresAt = expiryOf(presented, context)
   const caveats = caveatsOf({ presented, org, asked, thirdParty, expiresAt })
   const location = thirdPartyLocation(state.cluster, thirdParty.name)
   const text = encodeTokenText(createDischarge({ ticket, caveatKey, location, caveats }))
@@ -33,7 +33,7 @@ export function discharge(state: AuthorityState, command: Discharge, moment: Mom
     rows: [],
     answer: { discharge: text, tenant: org, presented: ids, expiresAt },
     audit: {
-      atMs: moment.nowMs,
+      atMs: context.nowMs,
       actor: actor.text,
       org,
       target: ids.join(' '),
@@ -74,7 +74,7 @@ function oneOrg(presented: readonly Presented[]): string {
 }
 
 /** The expiry of issue is no caveat, so nothing else would carry it on. */
-function expiryOf(presented: readonly Presented[], { nowMs }: Moment): number {
+function expiryOf(presented: readonly Presented[], { nowMs }: DecisionContext): number {
   const ends = presented.map(({ identifier }) => identifier.expiresAt).filter((expiresAt) => expiresAt !== 0)
   return Math.min(Math.floor(nowMs / 1000) + AUTHORITY_DISCHARGE_TTL_SECONDS, ...ends)
 }

@@ -1,26 +1,26 @@
 /**
  * Cut-offs that are asked for while the clock is in doubt. They reach the last token that this authority minted, and are kept:
  * after a restore there may be tokens of a lost tail, whose times are later than the issue clock. Once time is believed each is
- * appended again up to the moment it was asked for, before anything is minted, so it hits nothing that came later.
+ * appended again up to the context it was asked for, before anything is minted, so it hits nothing that came later.
  */
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { append, type Why } from './append.ts'
 import { requireBelieved } from './believed.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import type { DueCutOff, DueCutOffRow, Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
-/** As `untilMs` of a cut-off that is due: the moment it was asked for. */
+/** As `untilMs` of a cut-off that is due: the context it was asked for. */
 export const MOMENT_ASKED = 0
 
-/** Asked for again, the later moment is the one to reach: the earlier row goes. */
+/** Asked for again, the later context is the one to reach: the earlier row goes. */
 export function oweCutOff(
   state: AuthorityState,
   cutOff: DueCutOff,
   { actor, reason }: Why,
-  { steadyMs }: Moment,
+  { steadyMs }: DecisionContext,
 ): readonly Row[] {
   const before = [...state.dueCutOffs.values()].find((row) => isSame(row.cutOff, cutOff))
   if (before !== undefined) state.dueCutOffs.delete(before.seq)
@@ -34,20 +34,20 @@ export function oweCutOff(
 
 export function repeatCutOff(
   state: AuthorityState,
-  { actor, seq: dueSeq }: Extract<Command, { kind: 'cut-off.again' }>,
-  moment: Moment,
+  { actor, seq: dueSeq }: CommandOf<'cut-off.again'>,
+  context: DecisionContext,
 ): Decision {
-  requireBelieved(moment)
+  requireBelieved(context)
   const due = state.dueCutOffs.get(dueSeq)
   assert(due !== undefined, `cut-off ${dueSeq} is due`)
   const { cutOff, reason, actor: askedBy } = due
-  const untilMs = reachOf(due, moment)
+  const untilMs = reachOf(due, context)
   const why = { org: cutOff.org, actor: { text: askedBy }, reason }
-  const { rows, seq, already } = append(state, { ...cutOff, untilMs, expiresAt: 0 }, why, moment)
+  const { rows, seq, already } = append(state, { ...cutOff, untilMs, expiresAt: 0 }, why, context)
   if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)
   state.dueCutOffs.delete(dueSeq)
   const target = cutOff.kind === 'subject' ? cutOff.subject : cutOff.org
-  const entry = { atMs: moment.nowMs, actor: actor.text, action: 'cut-off.again', org: cutOff.org, target }
+  const entry = { atMs: context.nowMs, actor: actor.text, action: 'cut-off.again', org: cutOff.org, target }
   return {
     rows: [...rows, { table: 'due_cut_offs removed', row: { seq: dueSeq } }],
     answer: { noted: true },
@@ -69,7 +69,7 @@ export function requireNothingDue({ dueCutOffs }: AuthorityState): void {
 }
 
 /** After a restart less has gone by than since it was asked for, so this is later, and still before anything was minted. */
-function reachOf({ cutOff, atMs }: DueCutOffRow, { nowMs, steadyMs }: Moment): number {
+function reachOf({ cutOff, atMs }: DueCutOffRow, { nowMs, steadyMs }: DecisionContext): number {
   const askedMs = nowMs - Math.max(0, steadyMs - atMs)
   return cutOff.untilMs === MOMENT_ASKED ? askedMs : Math.min(cutOff.untilMs, askedMs)
 }

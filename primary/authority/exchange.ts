@@ -11,30 +11,30 @@ import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { UsedDischarge } from '../../shared/verifier/clear.ts'
 import { isUpperTimeBound } from '../../shared/verifier/partial-judge.ts'
 import { thirdPartyOf } from '../../shared/verifier/verified-bundle.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import { issueToken } from './issue.ts'
 import { judgePresented, ownCaveats, type Presented } from './presented.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
-type Exchange = Extract<Command, { kind: 'token.exchange' }>
+type Exchange = CommandOf<'token.exchange'>
 
-export function exchange(state: AuthorityState, command: Exchange, moment: Moment): Decision {
+export function exchange(state: AuthorityState, command: Exchange, context: DecisionContext): Decision {
   const { bundle, presenter, strip, ticket, actor } = command
   const ttlSeconds = lifeOf(command)
-  const presented = judgePresented(state, { bundle, presenter, asked: new Map() }, moment)
+  const presented = judgePresented(state, { bundle, presenter, asked: new Map() }, context)
   const login = loginOf(presented, strip)
   checkTicket(login, ticket)
   const caveats = carriedOn(presented, login)
   const { kid, nonce, ancestors: elders, subject } = presented.identifier
   const ancestors = [{ kid, nonce }, ...elders]
   checkCounts(ancestors, caveats)
-  const issued = issueToken(state, { org: presented.org, subject, ancestors, caveats, ttlSeconds }, moment)
+  const issued = issueToken(state, { org: presented.org, subject, ancestors, caveats, ttlSeconds }, context)
   const { token, id, issuedAtMs, expiresAt } = issued
   const reference = { kid: issued.kid, nonce: issued.nonce }
   const names = ancestors.map((ancestor) => tokenId(ancestor.kid, ancestor.nonce))
-  const common = { atMs: moment.nowMs, actor: actor.text, org: presented.org, target: id }
-  const lineage = { ...reference, ancestors, stripped: strip, atMs: moment.nowMs }
+  const common = { atMs: context.nowMs, actor: actor.text, org: presented.org, target: id }
+  const lineage = { ...reference, ancestors, stripped: strip, atMs: context.nowMs }
   return {
     rows: [
       { table: 'issued', row: { ...reference, subject, expiresAt } },

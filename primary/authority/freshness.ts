@@ -2,39 +2,39 @@
  * What the authority writes down of its own service: how long leases may be, that an epoch is everybody's, and who may
  * acknowledge revocations.
  */
-import type { Command } from './commands.ts'
+import type { Command, CommandOf } from './commands.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
 /** Only ever longer: after a restart whoever held the longest one may still hold it. */
 export function raiseLease(
   state: AuthorityState,
-  { actor, leaseMs }: Extract<Command, { kind: 'lease.raise' }>,
-  moment: Moment,
+  { actor, leaseMs }: CommandOf<'lease.raise'>,
+  context: DecisionContext,
 ): Decision {
   state.leaseMsMax = Math.max(state.leaseMsMax, Math.ceil(leaseMs))
-  return noted({ actor, action: 'lease.raise', detail: { leaseMs: state.leaseMsMax } }, moment)
+  return noted({ actor, action: 'lease.raise', detail: { leaseMs: state.leaseMsMax } }, context)
 }
 
 export function settleEpoch(
   state: AuthorityState,
-  { actor, because }: Extract<Command, { kind: 'epoch.settle' }>,
-  moment: Moment,
+  { actor, because }: CommandOf<'epoch.settle'>,
+  context: DecisionContext,
 ): Decision {
   state.settledEpoch = state.epoch
-  return noted({ actor, action: 'epoch.settle', detail: { epoch: state.epoch, because } }, moment)
+  return noted({ actor, action: 'epoch.settle', detail: { epoch: state.epoch, because } }, context)
 }
 
 export function noteConfiguration(
   state: AuthorityState,
-  { actor, configured }: Extract<Command, { kind: 'configuration.note' }>,
-  moment: Moment,
+  { actor, configured }: CommandOf<'configuration.note'>,
+  context: DecisionContext,
 ): Decision {
   const { replicas, durability, degraded } = configured
   state.configured = configured
   const detail = { durability, degraded, replicas: replicas.map(({ peerId }) => peerId).join(' ') }
   return {
-    ...noted({ actor, action: 'configuration.note', detail }, moment),
+    ...noted({ actor, action: 'configuration.note', detail }, context),
     rows: [
       { table: 'configured_replicas removed', row: {} },
       ...replicas.map((row) => ({ table: 'configured_replicas', row }) as const),
@@ -45,7 +45,7 @@ export function noteConfiguration(
 
 function noted(
   entry: Pick<Command, 'actor'> & Pick<Decision['audit'], 'action' | 'detail'>,
-  { nowMs }: Moment,
+  { nowMs }: DecisionContext,
 ): Decision {
   const { actor, action, detail } = entry
   const audit = { atMs: nowMs, actor: actor.text, action, org: '', target: '', detail }

@@ -2,14 +2,14 @@
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { type TokenId, tokenId } from '../../shared/ids.ts'
 import { encodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
-import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../shared/macaroon/attenuate.ts'
 import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { requireBelieved } from './believed.ts'
 import { requireNothingDue } from './due-cut-offs.ts'
 import { activeOrg } from './org.ts'
 import type { AuthorityState, Org, RootKey } from './state.ts'
-import type { Moment } from './step.ts'
+import type { DecisionContext } from './decision.ts'
 
 export interface NewToken {
   readonly org: string
@@ -29,9 +29,9 @@ export interface Issued extends TokenReference {
 }
 
 /** Under the org's active key; the nonce carries the issue clock, which never goes back. Throws clock_implausible, org_unknown, org_disabled, key_retired. */
-export function issueToken(state: AuthorityState, wanted: NewToken, moment: Moment): Issued {
+export function issueToken(state: AuthorityState, wanted: NewToken, context: DecisionContext): Issued {
   const { subject, ancestors, caveats, ttlSeconds } = wanted
-  const { earliestMs } = requireBelieved(moment)
+  const { earliestMs } = requireBelieved(context)
   requireNothingDue(state)
   const org = activeOrg(state, wanted.org)
   const key = mintingKey(state, org)
@@ -39,7 +39,7 @@ export function issueToken(state: AuthorityState, wanted: NewToken, moment: Mome
     nonce,
     issuedAtMs,
     state: issue,
-  } = nextNonce(state.issue, moment.nowMs, moment.entropy.bytes(NONCE_RANDOM_BYTES))
+  } = nextNonce(state.issue, context.nowMs, context.entropy.bytes(NONCE_RANDOM_BYTES))
   // By the earlier of the two clocks: an issue clock that once jumped ahead must not lengthen what is minted after.
   const expiresAt = ttlSeconds === 0 ? 0 : Math.ceil(Math.min(issuedAtMs, earliestMs) / 1000) + ttlSeconds
   const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors, subject })

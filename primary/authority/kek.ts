@@ -6,10 +6,10 @@
 import { signingKeyContext } from '../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { seal, type SealContext, sealedWith, unseal } from '../../shared/sealing.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
 /** Associated data of the sealed private key: it opens in this row of this cluster only. */
 export function thirdPartyContext(cluster: string, name: string): SealContext {
@@ -21,7 +21,7 @@ export function sealSecret(
   { signingKeys }: Pick<AuthorityState, 'signingKeys'>,
   context: SealContext,
   secret: Uint8Array,
-  { ring, entropy }: Pick<Moment, 'ring' | 'entropy'>,
+  { ring, entropy }: Pick<DecisionContext, 'ring' | 'entropy'>,
 ): Buffer {
   const id = sealedWith(signingKeys.at(-1)?.sealed ?? new Uint8Array())
   const kek = ring.find((candidate) => candidate.id === id)
@@ -34,8 +34,8 @@ export function sealSecret(
 /** Throws kek_wrong, and then nothing is changed: what none of the ring opens must not be lost sight of. */
 export function rotateKek(
   state: AuthorityState,
-  { actor }: Extract<Command, { kind: 'kek.rotate' }>,
-  { ring, nowMs, entropy }: Moment,
+  { actor }: CommandOf<'kek.rotate'>,
+  { ring, nowMs, entropy }: DecisionContext,
 ): Decision {
   const [kek] = ring
   if (kek === undefined) throw new MacaroondError('kek_wrong', 'there is no key-encryption key at hand')

@@ -1,24 +1,24 @@
 import { MacaroondError } from '../../shared/errors.ts'
 import { CAVEATS_MAX, SUBJECT_BYTES_MAX, TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import { checkPredicate } from '../../shared/macaroon/predicate/compile.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import { issueToken } from './issue.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
-type Mint = Extract<Command, { kind: 'token.mint' }>
+type Mint = CommandOf<'token.mint'>
 
 /** Mints under the org's active key; the nonce carries the issue clock, which never goes back. */
-export function mint(state: AuthorityState, command: Mint, moment: Moment): Decision {
+export function mint(state: AuthorityState, command: Mint, context: DecisionContext): Decision {
   checkMint(command)
   const { org, subject } = command
-  const issued = issueToken(state, { ...command, ancestors: [] }, moment)
+  const issued = issueToken(state, { ...command, ancestors: [] }, context)
   const { token, id, kid, nonce, issuedAtMs, expiresAt } = issued
   return {
     rows: [{ table: 'issued', row: { kid, nonce, subject, expiresAt } }],
     answer: { token, id, org, subject, issuedAtMs, expiresAt },
     audit: {
-      atMs: moment.nowMs,
+      atMs: context.nowMs,
       actor: command.actor.text,
       action: 'token.mint',
       org,

@@ -1,18 +1,14 @@
 import { deriveMacaroonKey, randomSecret } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { kid as asKid, type Kid, KID_BYTES } from '../../shared/ids.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import { sealSecret } from './kek.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState, Org } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
 /** A new org gets its first root key at once, so that a token can be minted right after. */
-export function createOrg(
-  state: AuthorityState,
-  command: Extract<Command, { kind: 'org.create' }>,
-  moment: Moment,
-): Decision {
+export function createOrg(state: AuthorityState, command: CommandOf<'org.create'>, context: DecisionContext): Decision {
   const { name, actor } = command
   if (state.orgs.has(name)) {
     throw new MacaroondError('org_exists', `org ${name} exists already`, {
@@ -23,28 +19,28 @@ export function createOrg(
   if (state.revocations.cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined) {
     throw disabled(name)
   }
-  const createdMs = moment.nowMs
-  const { kid, row } = newKey(state, name, moment)
+  const createdMs = context.nowMs
+  const { kid, row } = newKey(state, name, context)
   const org = { name, state: 'active' as const, createdMs }
   state.orgs.set(name, { ...org, activeKid: kid })
   return {
     rows: [{ table: 'orgs', row: org }, row],
     answer: { org: name, kid },
-    audit: { atMs: moment.nowMs, actor: actor.text, action: 'org.create', org: name, target: kid, detail: {} },
+    audit: { atMs: context.nowMs, actor: actor.text, action: 'org.create', org: name, target: kid, detail: {} },
   }
 }
 
 /** The new key mints from now on. Throws org_unknown, org_disabled. */
 export function rotateKey(
   state: AuthorityState,
-  { org: name, actor }: Extract<Command, { kind: 'key.rotate' }>,
-  moment: Moment,
+  { org: name, actor }: CommandOf<'key.rotate'>,
+  context: DecisionContext,
 ): Decision {
   const org = activeOrg(state, name)
-  const { kid, generation, row } = newKey(state, name, moment)
+  const { kid, generation, row } = newKey(state, name, context)
   const previous = org.activeKid ?? null
   state.orgs.set(name, { ...org, activeKid: kid })
-  const common = { atMs: moment.nowMs, actor: actor.text, org: name, target: kid }
+  const common = { atMs: context.nowMs, actor: actor.text, org: name, target: kid }
   return {
     rows: [row],
     answer: { org: name, kid, generation, previous },
@@ -59,11 +55,11 @@ interface NewKey {
 }
 
 /** The org's next generation. */
-function newKey(state: AuthorityState, org: string, moment: Moment): NewKey {
-  const { entropy, nowMs } = moment
+function newKey(state: AuthorityState, org: string, context: DecisionContext): NewKey {
+  const { entropy, nowMs } = context
   const kid = asKid(entropy.bytes(KID_BYTES).toString('hex'))
   const secret = randomSecret(entropy)
-  const sealedSecret = sealSecret(state, { cluster: state.cluster, org, kid }, secret, moment)
+  const sealedSecret = sealSecret(state, { cluster: state.cluster, org, kid }, secret, context)
   const own = [...state.keys.values()].filter((key) => key.org === org)
   const generation = 1 + Math.max(0, ...own.map((key) => key.generation))
   const key = { kid, org, generation, state: 'active' as const, createdMs: nowMs }

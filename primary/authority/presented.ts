@@ -10,7 +10,7 @@ import { isRefused, type Refused } from '../../shared/verifier/verdict.ts'
 import { examine, type Examined } from '../../shared/verifier/verifier.ts'
 import { requireBelieved } from './believed.ts'
 import { type AuthorityState, tablesOf } from './state.ts'
-import type { Moment } from './step.ts'
+import type { DecisionContext } from './decision.ts'
 
 export interface Presentation {
   /** A token with its discharges, in text. */
@@ -26,14 +26,14 @@ export interface Presented extends Examined {
 }
 
 /** Throws clock_implausible, token_refused, and what reading a bundle throws. */
-export function judgePresented(state: AuthorityState, presentation: Presentation, moment: Moment): Presented {
+export function judgePresented(state: AuthorityState, presentation: Presentation, context: DecisionContext): Presented {
   const { bundle, presenter, asked } = presentation
   const tables = tablesOf(state)
   const org = orgOf(state, bundle)
   const access = Object.fromEntries<string | readonly string[]>([...asked, ['org', org]]) as { readonly org: string }
-  const { earliestMs, latestMs } = requireBelieved(moment)
-  const context = { nowEarliestMs: earliestMs, nowLatestMs: latestMs, peer: presenter }
-  const examined = examine({ token: bundle, access }, tables, context, judgeWhatIsKnown)
+  const { earliestMs, latestMs } = requireBelieved(context)
+  const time = { nowEarliestMs: earliestMs, nowLatestMs: latestMs, peer: presenter }
+  const examined = examine({ token: bundle, access }, tables, time, judgeWhatIsKnown)
   if (isRefused(examined)) throw tokenRefused(examined)
   return { ...examined, org }
 }

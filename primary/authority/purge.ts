@@ -5,17 +5,17 @@
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
 import { requireBelieved } from './believed.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
-type Purge = Extract<Command, { kind: 'revocations.purge' }>
+type Purge = CommandOf<'revocations.purge'>
 type Range = Extract<Row, { table: 'revocations purged' }>['row']
 
 /** Where this command is refused, or its transaction undone, nothing was purged: the next one finds the same rows. */
-export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, moment: Moment): Decision {
-  const nowMs = Math.min(requireBelieved(moment).earliestMs, soberMs)
+export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, context: DecisionContext): Decision {
+  const nowMs = Math.min(requireBelieved(context).earliestMs, soberMs)
   const outlived = rows.filter((row) => isOutlived(row, nowMs))
   for (const row of outlived) state.undo.push(state.revocations.dropUndoably(row))
   // Written down: a clock that is set back later does not make anything live again that a purged row named.
@@ -26,7 +26,7 @@ export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, mo
   return {
     rows: ranges.map((row) => ({ table: 'revocations purged', row })),
     answer: { purged: outlived.length },
-    audit: { atMs: moment.nowMs, actor: actor.text, action: 'revocations.purge', org: '', target, detail },
+    audit: { atMs: context.nowMs, actor: actor.text, action: 'revocations.purge', org: '', target, detail },
   }
 }
 

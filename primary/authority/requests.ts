@@ -8,7 +8,7 @@ import { REQUESTS_KEPT_MAX } from '../../shared/limits.ts'
 import type { Answer, Command, RequestName } from './commands.ts'
 import type { RequestRow, Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
-import type { Moment } from './step.ts'
+import type { DecisionContext } from './decision.ts'
 
 export interface Recalled {
   readonly answer: Answer
@@ -28,7 +28,12 @@ export function recall({ requests }: AuthorityState, command: Command): Recalled
 }
 
 /** The rows that keep this answer, and let go of the oldest where there are too many. */
-export function remember(state: AuthorityState, command: Command, answer: Answer, { nowMs }: Moment): readonly Row[] {
+export function remember(
+  state: AuthorityState,
+  command: Command,
+  answer: Answer,
+  { nowMs }: DecisionContext,
+): readonly Row[] {
   const name = nameOf(command)
   if (name === undefined) return []
   const { requests, epoch } = state

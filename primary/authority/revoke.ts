@@ -10,17 +10,19 @@ import { encodeUtf8 } from '../../shared/macaroon/utf8.ts'
 import type { CutOff } from '../../shared/verifier/cut-offs.ts'
 import { append, type Appended, type Why } from './append.ts'
 import type { AuditEntry } from './audit.ts'
-import type { Command } from './commands.ts'
+import type { Command, CommandOf } from './commands.ts'
 import { MOMENT_ASKED, oweCutOff } from './due-cut-offs.ts'
 import { knownOrg, olderKey, withoutKey } from './org.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 import { checkPlausible } from './unrecorded.ts'
 
-type Of<K extends Command['kind']> = Extract<Command, { kind: K }>
-
-export function revokeToken(state: AuthorityState, command: Of<'token.revoke'>, moment: Moment): Decision {
+export function revokeToken(
+  state: AuthorityState,
+  command: CommandOf<'token.revoke'>,
+  context: DecisionContext,
+): Decision {
   const { kid, nonce, expiresAt, recorded } = command
   const key = state.keys.get(kid)
   if (key === undefined) {
@@ -30,63 +32,71 @@ export function revokeToken(state: AuthorityState, command: Of<'token.revoke'>, 
   }
   const { org } = key
   if (!recorded && command.proven !== true) {
-    checkPlausible(nonce, key, state, moment.believed?.latestMs)
+    checkPlausible(nonce, key, state, context.believed?.latestMs)
     // What is denied already gets no row.
-    if (!state.revocations.revoked(kid, nonce)) moment.unrecorded.spend(org)
+    if (!state.revocations.revoked(kid, nonce)) context.unrecorded.spend(org)
   }
-  const appended = append(state, { kind: 'token', kid, nonce, expiresAt }, { ...command, org }, moment)
+  const appended = append(state, { kind: 'token', kid, nonce, expiresAt }, { ...command, org }, context)
   const { rows, seq, already } = appended
   const id = tokenId(kid, nonce)
   return {
     rows,
     answer: { kind: 'token', id, org, seq, already, matched: recorded ? 'recorded' : 'unrecorded' },
-    audit: auditOf({ ...command, org }, appended, moment, { target: id, detail: { recorded } }),
+    audit: auditOf({ ...command, org }, appended, context, { target: id, detail: { recorded } }),
   }
 }
 
 /** Tokens minted after it are of a later time, so it hits none of them. Throws org_unknown, request_invalid. */
-export function revokeIssued(state: AuthorityState, command: Of<'issued.revoke'>, moment: Moment): Decision {
+export function revokeIssued(
+  state: AuthorityState,
+  command: CommandOf<'issued.revoke'>,
+  context: DecisionContext,
+): Decision {
   const { org, subject } = command
   knownOrg(state, org)
   if (subject !== undefined) checkSubject(subject)
-  const { wantedMs, later } = untilOf(state, command, moment)
+  const { wantedMs, later } = untilOf(state, command, context)
   const named = subject === undefined ? { kind: 'org' as const, org } : { kind: 'subject' as const, org, subject }
   const untilMs = inForce(state, { ...named, seq: 0, untilMs: wantedMs, expiresAt: 0 }) ?? wantedMs
-  const appended = append(state, { ...named, untilMs, expiresAt: 0 }, command, moment)
+  const appended = append(state, { ...named, untilMs, expiresAt: 0 }, command, context)
   const { rows, seq, already } = appended
   if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)
-  const due = later === undefined ? [] : oweCutOff(state, { ...named, untilMs: later }, command, moment)
+  const due = later === undefined ? [] : oweCutOff(state, { ...named, untilMs: later }, command, context)
   const doubted = later === undefined ? {} : { clockInDoubt: true as const }
   return {
     rows: [...rows, ...due],
     answer: { ...named, untilMs, seq, already, ...doubted },
-    audit: auditOf(command, appended, moment, { target: subject ?? org, detail: { untilMs, ...doubted } }),
+    audit: auditOf(command, appended, context, { target: subject ?? org, detail: { untilMs, ...doubted } }),
   }
 }
 
 /** Throws org_unknown, key_unknown, request_invalid. */
-export function retireKey(state: AuthorityState, command: Of<'key.retire'>, moment: Moment): Decision {
+export function retireKey(state: AuthorityState, command: CommandOf<'key.retire'>, context: DecisionContext): Decision {
   const { org, kid, unnamed = false } = command
   const { name } = knownOrg(state, org)
   if (unnamed && olderKey(state, org) !== kid) throw keysChanged(org)
   const key = state.keys.get(kid)
   if (key?.org !== name) throw withoutKey(org, kid)
-  const appended = append(state, { kind: 'key', org, kid, expiresAt: 0 }, command, moment)
+  const appended = append(state, { kind: 'key', org, kid, expiresAt: 0 }, command, context)
   const { rows, seq, already } = appended
   const mints = already ? knownOrg(state, org).activeKid : retired(state, kid)
   const change: readonly Row[] = already ? [] : [{ table: 'root_keys retired', row: { kid } }]
   return {
     rows: [...rows, ...change],
     answer: { kind: 'key', org, kid, mints: mints ?? null, seq, already },
-    audit: auditOf(command, appended, moment, { target: kid, detail: {} }),
+    audit: auditOf(command, appended, context, { target: kid, detail: {} }),
   }
 }
 
 /** Throws org_unknown. */
-export function disableOrg(state: AuthorityState, command: Of<'org.disable'>, moment: Moment): Decision {
+export function disableOrg(
+  state: AuthorityState,
+  command: CommandOf<'org.disable'>,
+  context: DecisionContext,
+): Decision {
   const { org: name } = command
   const org = knownOrg(state, name)
-  const appended = append(state, { kind: 'org_disabled', org: name, expiresAt: 0 }, command, moment)
+  const appended = append(state, { kind: 'org_disabled', org: name, expiresAt: 0 }, command, context)
   const { rows, seq, already } = appended
   if (!already) {
     state.orgs.set(name, { ...org, state: 'disabled' })
@@ -96,14 +106,14 @@ export function disableOrg(state: AuthorityState, command: Of<'org.disable'>, mo
   return {
     rows: [...rows, ...change],
     answer: { kind: 'org_disabled', org: name, seq, already },
-    audit: auditOf(command, appended, moment, { target: name, detail: {} }),
+    audit: auditOf(command, appended, context, { target: name, detail: {} }),
   }
 }
 
 function auditOf(
   { kind, org, actor, reason }: Why & Pick<Command, 'kind'>,
   { seq, already }: Appended,
-  { nowMs }: Moment,
+  { nowMs }: DecisionContext,
   { target, detail }: Pick<AuditEntry, 'target' | 'detail'>,
 ): AuditEntry {
   return { atMs: nowMs, actor: actor.text, action: kind, org, target, detail: { seq, already, reason, ...detail } }
@@ -132,7 +142,11 @@ interface Until {
  * At least the last time of issue, which the authority's time may be behind of. While the clock is in doubt it is no later
  * either: nobody can tell what has not been issued yet, and the issue clock alone says what has.
  */
-function untilOf({ issue }: AuthorityState, { untilMs }: Of<'issued.revoke'>, { nowMs, believed }: Moment): Until {
+function untilOf(
+  { issue }: AuthorityState,
+  { untilMs }: CommandOf<'issued.revoke'>,
+  { nowMs, believed }: DecisionContext,
+): Until {
   const latestMs = believed === undefined ? issue.lastMs : Math.max(nowMs, issue.lastMs)
   if (untilMs !== undefined && untilMs <= latestMs) return { wantedMs: untilMs }
   if (believed === undefined) return { wantedMs: latestMs, later: untilMs ?? MOMENT_ASKED }

@@ -2,12 +2,10 @@
  * The authority's core: a command and the time in, rows and an answer out. It reads and changes nothing but the state it
  * is given; entropy comes as a parameter. A command that cannot be done throws before it has changed anything.
  */
-import type { Entropy } from '../../shared/clock.ts'
-import type { Kek } from '../../shared/sealing.ts'
-import type { AuthorityMoment } from '../freshness/authority-time.ts'
 import { adopt, forget } from './adopt.ts'
-import { nextAuditRow, type AuditEntry } from './audit.ts'
-import type { Answer, Command } from './commands.ts'
+import { type AuditEntry, nextAuditRow } from './audit.ts'
+import type { Answer, Command, CommandOf } from './commands.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 import { discharge } from './discharge.ts'
 import { repeatCutOff } from './due-cut-offs.ts'
 import { exchange } from './exchange.ts'
@@ -21,24 +19,9 @@ import { disableOrg, retireKey, revokeIssued, revokeToken } from './revoke.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import { addThirdParty, removeThirdParty } from './third-party.ts'
-import type { UnrecordedRate } from './unrecorded.ts'
-
-/** Time and entropy of one decision. */
-export interface Moment extends AuthorityMoment {
-  readonly entropy: Entropy
-  readonly unrecorded: UnrecordedRate
-  /** Key-encryption keys at hand; a rotation seals with the first. */
-  readonly ring: readonly Kek[]
-}
 
 /** A wall clock that is further than this from the authority's time is written down. */
 const WALL_TOLD_MS = 1_000
-
-export interface Decision {
-  readonly rows: readonly Row[]
-  readonly answer: Answer
-  readonly audit: AuditEntry
-}
 
 export interface Outcome {
   readonly rows: readonly Row[]
@@ -47,75 +30,75 @@ export interface Outcome {
   readonly carriedOut?: Recalled['carriedOut']
 }
 
-export function step(state: AuthorityState, command: Command, moment: Moment): Outcome {
+export function step(state: AuthorityState, command: Command, context: DecisionContext): Outcome {
   const recalled = recall(state, command)
   if (recalled !== undefined) return { rows: [], ...recalled }
-  const { rows, answer, audit } = decide(state, command, moment)
-  const remembered = remember(state, command, answer, moment)
-  const row = nextAuditRow(state.audit, withWallTime(audit, moment))
+  const { rows, answer, audit } = decide(state, command, context)
+  const remembered = remember(state, command, answer, context)
+  const row = nextAuditRow(state.audit, withWallTime(audit, context))
   state.audit = row
   return { rows: [...rows, ...remembered, { table: 'audit', row }], answer }
 }
 
 /** The clock's own word is a detail of the audit, where it is not what the authority goes by. */
-function withWallTime(audit: AuditEntry, { nowMs, wallMs, believed }: Moment): AuditEntry {
+function withWallTime(audit: AuditEntry, { nowMs, wallMs, believed }: DecisionContext): AuditEntry {
   if (believed !== undefined && Math.abs(wallMs - nowMs) <= WALL_TOLD_MS) return audit
   return { ...audit, detail: { ...audit.detail, wallMs } }
 }
 
-function noteRefusal({ actor, message }: Extract<Command, { kind: 'replica.refused' }>, moment: Moment): Decision {
-  const common = { atMs: moment.nowMs, actor: actor.text, org: '', target: '' }
+function noteRefusal(
+  _state: AuthorityState,
+  { actor, message }: CommandOf<'replica.refused'>,
+  { nowMs }: DecisionContext,
+): Decision {
+  const common = { atMs: nowMs, actor: actor.text, org: '', target: '' }
   return { rows: [], answer: { noted: true }, audit: { ...common, action: 'replica.refused', detail: { message } } }
 }
 
-function note({ actor, action, detail }: Extract<Command, { kind: 'audit.note' }>, moment: Moment): Decision {
-  const audit = { atMs: moment.nowMs, actor: actor.text, action, org: '', target: '', detail }
+function note(
+  _state: AuthorityState,
+  { actor, action, detail }: CommandOf<'audit.note'>,
+  { nowMs }: DecisionContext,
+): Decision {
+  const audit = { atMs: nowMs, actor: actor.text, action, org: '', target: '', detail }
   return { rows: [], answer: { noted: true }, audit }
 }
 
-function decide(state: AuthorityState, command: Command, moment: Moment): Decision {
-  switch (command.kind) {
-    case 'org.create':
-      return createOrg(state, command, moment)
-    case 'key.rotate':
-      return rotateKey(state, command, moment)
-    case 'token.mint':
-      return mint(state, command, moment)
-    case 'token.revoke':
-      return revokeToken(state, command, moment)
-    case 'issued.revoke':
-      return revokeIssued(state, command, moment)
-    case 'key.retire':
-      return retireKey(state, command, moment)
-    case 'org.disable':
-      return disableOrg(state, command, moment)
-    case 'kek.rotate':
-      return rotateKek(state, command, moment)
-    case 'revocations.adopt':
-      return adopt(state, command, moment)
-    case 'revocations.forget':
-      return forget(state, command, moment)
-    case 'revocations.purge':
-      return purge(state, command, moment)
-    case 'token.discharge':
-      return discharge(state, command, moment)
-    case 'token.exchange':
-      return exchange(state, command, moment)
-    case 'third-party.add':
-      return addThirdParty(state, command, moment)
-    case 'third-party.remove':
-      return removeThirdParty(state, command, moment)
-    case 'lease.raise':
-      return raiseLease(state, command, moment)
-    case 'configuration.note':
-      return noteConfiguration(state, command, moment)
-    case 'epoch.settle':
-      return settleEpoch(state, command, moment)
-    case 'replica.refused':
-      return noteRefusal(command, moment)
-    case 'cut-off.again':
-      return repeatCutOff(state, command, moment)
-    case 'audit.note':
-      return note(command, moment)
-  }
+/** One function a kind of command. */
+const DECISIONS: {
+  readonly [Kind in Command['kind']]: (
+    state: AuthorityState,
+    command: CommandOf<Kind>,
+    context: DecisionContext,
+  ) => Decision
+} = {
+  'org.create': createOrg,
+  'key.rotate': rotateKey,
+  'token.mint': mint,
+  'token.revoke': revokeToken,
+  'issued.revoke': revokeIssued,
+  'key.retire': retireKey,
+  'org.disable': disableOrg,
+  'kek.rotate': rotateKek,
+  'revocations.adopt': adopt,
+  'revocations.forget': forget,
+  'revocations.purge': purge,
+  'token.discharge': discharge,
+  'token.exchange': exchange,
+  'third-party.add': addThirdParty,
+  'third-party.remove': removeThirdParty,
+  'lease.raise': raiseLease,
+  'configuration.note': noteConfiguration,
+  'epoch.settle': settleEpoch,
+  'replica.refused': noteRefusal,
+  'cut-off.again': repeatCutOff,
+  'audit.note': note,
+}
+
+function decide<Kind extends Command['kind']>(
+  state: AuthorityState,
+  command: CommandOf<Kind>,
+  context: DecisionContext,
+): Decision {
+  return DECISIONS[command.kind](state, command, context)
 }

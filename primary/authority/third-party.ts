@@ -2,10 +2,10 @@
 import { randomSecret, x25519PublicKey } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { THIRD_PARTIES_MAX } from '../../shared/limits.ts'
-import type { Command } from './commands.ts'
+import type { CommandOf } from './commands.ts'
 import { sealSecret, thirdPartyContext } from './kek.ts'
 import type { AuthorityState } from './state.ts'
-import type { Decision, Moment } from './step.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 
 /** What the service writes as the location of its caveats. A hint for holders, covered by no signature. */
 export function thirdPartyLocation(cluster: string, name: string): string {
@@ -14,11 +14,11 @@ export function thirdPartyLocation(cluster: string, name: string): string {
 
 export function addThirdParty(
   state: AuthorityState,
-  command: Extract<Command, { kind: 'third-party.add' }>,
-  moment: Moment,
+  command: CommandOf<'third-party.add'>,
+  context: DecisionContext,
 ): Decision {
   const { name, unrevoked, actor } = command
-  const { nowMs, entropy } = moment
+  const { nowMs, entropy } = context
   if (state.thirdParties.has(name)) throw exists(name)
   if (state.thirdParties.size >= THIRD_PARTIES_MAX) {
     throw new MacaroondError('request_invalid', `there are ${THIRD_PARTIES_MAX} third parties, which is the limit`, {
@@ -27,7 +27,7 @@ export function addThirdParty(
   }
   const privateKey = randomSecret(entropy)
   const publicKey = x25519PublicKey(privateKey)
-  const sealed = sealSecret(state, thirdPartyContext(state.cluster, name), privateKey, moment)
+  const sealed = sealSecret(state, thirdPartyContext(state.cluster, name), privateKey, context)
   const common = { name, publicKey, unrevoked, createdMs: nowMs }
   state.thirdParties.set(name, { ...common, privateKey, sealed })
   return {
@@ -52,8 +52,8 @@ export function addThirdParty(
 /** Its tickets open no more; caveats made with them can be cleared by nobody. */
 export function removeThirdParty(
   state: AuthorityState,
-  { name, actor }: Extract<Command, { kind: 'third-party.remove' }>,
-  { nowMs }: Moment,
+  { name, actor }: CommandOf<'third-party.remove'>,
+  { nowMs }: DecisionContext,
 ): Decision {
   if (!state.thirdParties.delete(name)) {
     throw new MacaroondError('third_party_missing', `there is no third party ${name}`, {

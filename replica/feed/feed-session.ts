@@ -18,7 +18,7 @@ import {
   type ToWorker,
 } from '../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
-import type { Place } from '../revocations/journal.ts'
+import type { History } from '../revocations/history.ts'
 import type { RecentRows } from './recent-rows.ts'
 
 /** What a replica gives on of its own lease at this moment. */
@@ -35,7 +35,7 @@ export interface FeedSessionOptions {
 }
 
 /** What this worker was told to count in, and how far it was sent everything. */
-interface Sent extends Place {
+interface Sent extends History {
   readonly seq: number
 }
 
@@ -88,7 +88,7 @@ export class FeedSession {
   }
 
   /** Where the worker is, if all the rows after that are here; with nothing from the newest otherwise. */
-  #begin(history: Place): void {
+  #begin(history: History): void {
     const { rows, hello } = this.#options
     const goesOn = this.#sent === undefined && hello.timeline === history.timeline && rows.has(hello.seq)
     this.#sent = { ...history, seq: goesOn ? hello.seq : rows.last }

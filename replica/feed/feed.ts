@@ -8,7 +8,7 @@ import { FEED_PAUSE_MS } from '../../shared/limits.ts'
 import { feedHello, type FeedWelcome } from '../../shared/protocol/feed.ts'
 import { Paced } from '../../shared/service/paced.ts'
 import type { Freshness } from '../freshness/freshness.ts'
-import type { Known } from '../revocations/stream.ts'
+import type { HistoryPoint } from '../revocations/history.ts'
 import type { Tables } from '../tables/tables.ts'
 import { Standing } from '../verify/standing.ts'
 import { FeedSession, type SubLease } from './feed-session.ts'
@@ -22,7 +22,7 @@ export interface FeedOptions {
   /** What was enforced here, as it came. */
   readonly rows: RecentRows
   /** What is enforced here, however it came; undefined as long as there is no data. */
-  readonly enforced: () => Known | undefined
+  readonly enforced: () => HistoryPoint | undefined
 }
 
 export class Feed {

@@ -7,7 +7,7 @@ import { FEED_ROWS_KEPT } from '../../shared/limits.ts'
 import { encodeMessage } from '../../shared/protocol/message.ts'
 import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { REVOCATIONS_A_MESSAGE, type Stretch } from '../../shared/protocol/stretch.ts'
-import type { Place } from '../revocations/journal.ts'
+import type { History } from '../revocations/history.ts'
 
 /** What comes after one revocation, as it is written to every worker that stands there. */
 export interface Batch {
@@ -17,7 +17,7 @@ export interface Batch {
 }
 
 export class RecentRows {
-  #history: Place | undefined
+  #history: History | undefined
   /** All that were not purged, oldest first, of those after `#from` up to `#last`. */
   #rows: RevocationRow[] = []
   #from = 0
@@ -31,7 +31,7 @@ export class RecentRows {
   }
 
   /** Undefined before the first revocation of any history is known of. */
-  get history(): Place | undefined {
+  get history(): History | undefined {
     return this.#history
   }
 
@@ -44,13 +44,13 @@ export class RecentRows {
    * All revocations of this history up to `seq` are known, wherever they came from. Those that are not here are missing
    * for good: who was behind them is told to begin anew.
    */
-  reached(history: Place, seq: number): void {
+  reached(history: History, seq: number): void {
     if (this.#isPast(history)) return
     if (history.timeline !== this.#history?.timeline || seq > this.#last) this.#begin(history, seq)
   }
 
   /** A part of one history; what of it is known already is passed over. */
-  take(history: Place, { after, rows, through }: Stretch): void {
+  take(history: History, { after, rows, through }: Stretch): void {
     if (this.#isPast(history)) return
     if (history.timeline !== this.#history?.timeline || after > this.#last) this.#begin(history, after)
     this.#batch = undefined
@@ -93,11 +93,11 @@ export class RecentRows {
   }
 
   /** Pages of the epoch before may still come while the stream is in the next one. */
-  #isPast({ epoch }: Place): boolean {
+  #isPast({ epoch }: History): boolean {
     return epoch < (this.#history?.epoch ?? 0)
   }
 
-  #begin(history: Place, seq: number): void {
+  #begin(history: History, seq: number): void {
     this.#batch = undefined
     this.#history = history
     this.#rows = []

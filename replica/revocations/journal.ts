@@ -20,6 +20,7 @@ import type { Epoch, Timeline } from '../../shared/ids.ts'
 import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import { syncDirectory, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
 import { syncError } from '../../shared/sqlite/storage-errors.ts'
+import type { History } from './history.ts'
 import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
 
 /** Written ahead, and again whenever less than half of it is left. */
@@ -29,11 +30,6 @@ const REWRITE_BYTES = 4 * RESERVED_BYTES
 
 const fdatasyncInBackground = promisify(fdatasync)
 
-export interface Place {
-  readonly timeline: Timeline
-  readonly epoch: Epoch
-}
-
 export class RevocationJournal {
   readonly #path: string
   #fd: number
@@ -41,7 +37,7 @@ export class RevocationJournal {
   /** End of the records, and of the space that is written. */
   #bytes: number
   #capacity: number
-  #place: Place | undefined
+  #place: History | undefined
   /** Of the records: on the disk for certain. */
   #synced: number
   /** Epoch, and highest number, of each timeline that is here. */
@@ -87,7 +83,7 @@ export class RevocationJournal {
    * Durable after `sync`; a restart of the process alone loses nothing. Throws disk_full, and request_invalid for a row that
    * could not be read back; then nothing was added.
    */
-  append(place: Place, rows: readonly RevocationRow[]): void {
+  append(place: History, rows: readonly RevocationRow[]): void {
     const records = rows.map((row, index) => encodeRow(row, index === 0 ? this.#synced : 0))
     if (this.#place?.timeline !== place.timeline) records.unshift(encodeTimeline(place))
     this.#write(Buffer.concat(records))
@@ -147,7 +143,7 @@ export class RevocationJournal {
     closeSync(this.#fd)
   }
 
-  #note({ timeline, epoch }: Place, rows: readonly RevocationRow[]): void {
+  #note({ timeline, epoch }: History, rows: readonly RevocationRow[]): void {
     const highest = rows.reduce((most, { seq }) => Math.max(most, seq), this.#highest.get(timeline)?.seq ?? 0)
     if (highest > 0) this.#highest.set(timeline, { epoch, seq: highest })
   }

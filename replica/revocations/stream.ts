@@ -24,7 +24,8 @@ import { DenialsTeller } from '../denials/teller.ts'
 import { CoverageReporter } from '../freshness/coverage-reporter.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
-import type { Place, RevocationJournal } from './journal.ts'
+import type { History, HistoryPoint, RowObserver } from './history.ts'
+import type { RevocationJournal } from './journal.ts'
 
 export interface RevocationStreamOptions {
   readonly tables: Tables
@@ -45,28 +46,20 @@ export interface RevocationStreamOptions {
   readonly onFatal: (error: unknown) => void
 }
 
-/** Is shown revocations in the order of their history, each from the moment on that it is enforced. */
-export type RowObserver = (place: Place, stretch: Stretch) => void
-
 /** Between two syncs of the journal while revocations keep coming. */
 const SYNC_PAUSE_MS = 10
-
-/** Up to which revocation everything is known, and in which history. */
-export interface Known extends Place {
-  readonly seq: number
-}
 
 export class RevocationStream {
   readonly #options: RevocationStreamOptions
   /** From the journal and the stream. */
-  #streamed: Known | undefined
+  #streamed: HistoryPoint | undefined
   /** The same, with what is not on the disk yet: it is refused already. */
-  #taken: Known | undefined
+  #taken: HistoryPoint | undefined
   /** What has come and is not acknowledged. */
-  #owed: Known | undefined
+  #owed: HistoryPoint | undefined
   #acknowledging: Promise<void> | undefined
   /** What the last hello said: the primary sends what comes after, whatever the pages have brought meanwhile. */
-  #asked: Known | undefined
+  #asked: HistoryPoint | undefined
   /** Of the connection that is there now. */
   #reporter: CoverageReporter | undefined
   /** Refused, and the journal had no room for them: they come again. */
@@ -90,12 +83,12 @@ export class RevocationStream {
   }
 
   /** The newest history known here, and up to where; undefined without any. */
-  get known(): Known | undefined {
+  get known(): HistoryPoint | undefined {
     return this.#furthest(this.#streamed)
   }
 
   /** The newest history known here, and up to where it is enforced. */
-  get enforced(): Known | undefined {
+  get enforced(): HistoryPoint | undefined {
     return this.#furthest(this.#taken)
   }
 
@@ -103,7 +96,7 @@ export class RevocationStream {
     return this.#unwritten
   }
 
-  #furthest(streamed: Known | undefined): Known | undefined {
+  #furthest(streamed: HistoryPoint | undefined): HistoryPoint | undefined {
     const { meta, revocationsInPages } = this.#options.tables
     if (meta === undefined || (streamed !== undefined && streamed.epoch > meta.epoch)) return streamed
     const { timeline, epoch } = meta
@@ -168,7 +161,7 @@ export class RevocationStream {
     return teller
   }
 
-  async #read(connection: Connection, place: Place, start: number): Promise<void> {
+  async #read(connection: Connection, place: History, start: number): Promise<void> {
     let seq = start
     for await (const frame of connection.messages()) {
       const message = decodeMessage(frame, toStream)
@@ -203,7 +196,7 @@ export class RevocationStream {
   }
 
   /** Memory first, here and at the workers, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
-  #take(place: Place, stretch: Stretch): void {
+  #take(place: History, stretch: Stretch): void {
     const { rows, through } = stretch
     this.#options.tables.add(rows, through, place.timeline)
     this.#taken = { ...place, seq: through }
@@ -276,7 +269,7 @@ export class RevocationStream {
    * S7: the pages may have come to a later epoch while this connection was open, by way of a successor of the primary at its
    * other end: that one gets no acknowledgement any more, or it would call durable what its successor does not know.
    */
-  #requireNewest({ epoch }: Place): void {
+  #requireNewest({ epoch }: History): void {
     const { meta } = this.#options.tables
     if (meta === undefined || meta.epoch <= epoch) return
     const message = `the primary leads epoch ${epoch}, this replica has seen ${meta.epoch}`
@@ -291,7 +284,7 @@ export class RevocationStream {
   }
 }
 
-function contradiction(ours: Known, theirs: RevocationsWelcome): string | undefined {
+function contradiction(ours: HistoryPoint, theirs: RevocationsWelcome): string | undefined {
   if (theirs.epoch < ours.epoch) return `the primary leads epoch ${theirs.epoch}, this replica has seen ${ours.epoch}`
   if (theirs.epoch > ours.epoch) return undefined
   if (theirs.timeline !== ours.timeline) return `the primary is on timeline ${theirs.timeline}, not on ${ours.timeline}`

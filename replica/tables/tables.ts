@@ -3,7 +3,7 @@
  * Revocations only ever grow here (S3), but for what hits nothing any more: a snapshot, a reopened database or a newer
  * timeline takes none away.
  */
-import type { RowObserver } from '../revocations/stream.ts'
+import type { RowObserver } from '../revocations/history.ts'
 import { existsSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'

@@ -12,7 +12,7 @@ import { TAG_SEED_BYTES } from './cache/text-tag.ts'
 import { FeedClient } from './feed-client.ts'
 import { HomeRegion } from './region.ts'
 import { type Question, ReplicaPool } from './replica-pool.ts'
-import type { Verifier, VerifierOptions, VerifyOptions, WorkerVerdict } from './sdk.ts'
+import type { Verifier, VerifierOptions, VerifyOptions, WorkerVerdict } from './public-types.ts'
 import { type CacheStatistics, WorkerCache } from './worker-cache.ts'
 
 const DEFAULT_TIMEOUT_MS = 1_000

@@ -15,7 +15,7 @@ import { explainResult, verifyResult } from '../../shared/protocol/verify-answer
 import type { Access } from '../../shared/verifier/access.ts'
 import { refused } from '../../shared/verifier/verdict.ts'
 import type { HomeRegion } from './region.ts'
-import type { WorkerVerdict } from './sdk.ts'
+import type { WorkerVerdict } from './public-types.ts'
 
 export interface ReplicaPoolOptions {
   readonly cluster: string

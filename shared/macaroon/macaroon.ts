@@ -4,11 +4,6 @@
  * Whoever holds one can append caveats, and nobody can take one away: the signature before a caveat cannot be computed
  * from the one after it. Locations are hints that no signature covers; nothing here decides by them.
  */
-import { deriveMacaroonKey, KEY_BYTES } from '../crypto.ts'
-import { assert, MacaroondError } from '../errors.ts'
-import { firstSignature, signatureAfter } from './signature.ts'
-import { encodeUtf8 } from './utf8.ts'
-
 export interface Caveat {
   /** A predicate (first party), or the ticket for the third party. Any bytes. */
   readonly cid: Uint8Array
@@ -34,34 +29,4 @@ export type MacaroonOptions = RootKey & {
   readonly identifier: Uint8Array | string
   /** Default ''. */
   readonly location?: string
-}
-
-export function derivedKeyOf(rootKey: RootKey): Uint8Array {
-  if ('secret' in rootKey) return deriveMacaroonKey(rootKey.secret)
-  assert(rootKey.derivedKey.length === KEY_BYTES, 'a derived key has 32 bytes')
-  return rootKey.derivedKey
-}
-
-export function createMacaroon(options: MacaroonOptions): Macaroon {
-  const location = options.location ?? ''
-  bytesOf(location, 'location')
-  const identifier = bytesOf(options.identifier, 'identifier')
-  const signature = firstSignature(derivedKeyOf(options), identifier)
-  return { location, identifier, caveats: [], signature }
-}
-
-/** The macaroon with first-party caveats appended; the given one stays as it is. Texts are written in UTF-8. */
-export function attenuate(macaroon: Macaroon, predicates: readonly (Uint8Array | string)[]): Macaroon {
-  const added = predicates.map((predicate): Caveat => ({ cid: bytesOf(predicate, 'caveat') }))
-  const signature = signatureAfter(macaroon.signature, added)
-  return { ...macaroon, caveats: [...macaroon.caveats, ...added], signature }
-}
-
-/** Copies what the caller owns, so that a later change of it cannot part a macaroon from its signature. */
-function bytesOf(value: Uint8Array | string, what: string): Uint8Array {
-  const bytes = typeof value === 'string' ? encodeUtf8(value) : new Uint8Array(value)
-  if (bytes !== undefined) return bytes
-  throw new MacaroondError('caveat_malformed', `the ${what} has a lone surrogate and cannot be written in UTF-8`, {
-    hint: 'give well-formed text, or bytes',
-  })
 }

@@ -2,7 +2,8 @@
  * Verification with a root key at hand, without an authority: for services that make macaroons of their own, and for
  * checking those of others. The same verify and clear as for tokens; what a caveat means is the caller's to say.
  */
-import { derivedKeyOf, type Macaroon, type RootKey } from '../macaroon/macaroon.ts'
+import { derivedKeyOf } from '../macaroon/attenuate.ts'
+import type { Macaroon, RootKey } from '../macaroon/macaroon.ts'
 import { verifyChain } from '../macaroon/signature.ts'
 import { decodeUtf8, encodeUtf8 } from '../macaroon/utf8.ts'
 import { type Context, readForeignFacts } from './access.ts'

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { kid as asKid, type Nonce } from '../../shared/ids.ts'
 import { encodeIdentifier } from '../../shared/macaroon/identifier.ts'
-import { attenuate, createMacaroon } from '../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../shared/macaroon/attenuate.ts'
 import { nextNonce } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'

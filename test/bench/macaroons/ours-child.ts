@@ -1,7 +1,8 @@
 /** This library, as its users call it. */
 import { systemEntropy } from '../../../shared/clock.ts'
 import { bindDischarge } from '../../../shared/macaroon/bind.ts'
-import { attenuate, createMacaroon, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
+import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { decodeTokenText, encodeText } from '../../../shared/macaroon/text.ts'
 import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
 import { judgeExact, verifyWithKey } from '../../../shared/verifier/with-key.ts'

@@ -2,7 +2,8 @@
 import { systemEntropy } from '../../../shared/clock.ts'
 import { bindDischarge } from '../../../shared/macaroon/bind.ts'
 import type { MacaroonFormat } from '../../../shared/macaroon/format.ts'
-import { attenuate, createMacaroon, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
+import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { encodeText } from '../../../shared/macaroon/text.ts'
 import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
 

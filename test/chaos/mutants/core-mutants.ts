@@ -133,8 +133,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a purge believes the wall clock',
     file: 'primary/authority/purge.ts',
-    find: 'const nowMs = Math.min(believed.earliestMs, soberMs)',
-    replace: 'const nowMs = believed.earliestMs + 0 * soberMs',
+    find: 'const nowMs = Math.min(requireBelieved(context).earliestMs, soberMs)',
+    replace: 'const nowMs = requireBelieved(context).earliestMs + 0 * soberMs',
     by: 'test/primary/authority/purge.test.ts',
   },
   {

@@ -1,7 +1,7 @@
 /** This implementation, behind the same door as the others. */
 import { systemEntropy } from '../../../shared/clock.ts'
 import { bindDischarge } from '../../../shared/macaroon/bind.ts'
-import { attenuate, createMacaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeText } from '../../../shared/macaroon/text.ts'
 import { addThirdPartyCaveat } from '../../../shared/macaroon/third-party.ts'
 import type { CaveatJudge } from '../../../shared/verifier/clear.ts'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { endTime } from '../../../ops/arguments/end-time.ts'
-import { createMacaroon, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
+import { createMacaroon } from '../../../shared/macaroon/attenuate.ts'
+import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { encodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import type { Kid } from '../../../shared/ids.ts'
 import { nextNonce, NONCE_RANDOM_BYTES, resumeNonces } from '../../../shared/macaroon/nonce.ts'

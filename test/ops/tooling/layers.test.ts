@@ -129,6 +129,12 @@ const PLANTS: readonly Plant[] = [
     'import(no-cycle)',
   ),
   caught(
+    'no circle of types alone',
+    'shared/circle-a.ts',
+    "import type { B } from './circle-b.ts'\nexport type A = B | 1",
+    'import(no-cycle)',
+  ),
+  caught(
     'tests: no forgotten only',
     'test/d11.test.ts',
     "import { it } from 'vitest'\nit.only('x', () => {})",
@@ -195,6 +201,7 @@ async function plantAll(): Promise<void> {
     await plant(`${layer}/x.ts`, 'export const x = 1\nexport type X = number\n')
   }
   await plant('shared/cycle-b.ts', "export { a } from './cycle-a.ts'\nexport const b = 1\n")
+  await plant('shared/circle-b.ts', "import type { A } from './circle-a.ts'\nexport type B = A | 2\n")
   for (const { file, code } of PLANTS) await plant(file, code)
 }
 

@@ -3,7 +3,8 @@ import type { Actor, Command } from '../../../primary/authority/commands.ts'
 import { AUDIT_GENESIS } from '../../../shared/database/audit-chain.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
-import { step, type Moment, type Outcome } from '../../../primary/authority/step.ts'
+import type { DecisionContext } from '../../../primary/authority/decision.ts'
+import { step, type Outcome } from '../../../primary/authority/step.ts'
 import { UnrecordedRate } from '../../../primary/authority/unrecorded.ts'
 import type { Entropy } from '../../../shared/clock.ts'
 import { signingKeyContext } from '../../../shared/database/signing-key.ts'
@@ -79,7 +80,7 @@ export class Authority {
     const { nowMs, setBackMs, doubtedByMs } = this
     const believed = doubtedByMs === undefined ? { earliestMs: nowMs, latestMs: nowMs + setBackMs } : undefined
     const times = { nowMs, steadyMs: nowMs, wallMs: nowMs + (doubtedByMs ?? 0), believed }
-    const moment: Moment = { ...times, entropy: this.entropy, ring: this.ring, unrecorded: this.unrecorded }
+    const moment: DecisionContext = { ...times, entropy: this.entropy, ring: this.ring, unrecorded: this.unrecorded }
     const outcome = step(this.state, command, moment)
     this.rows.push(...outcome.rows)
     return outcome

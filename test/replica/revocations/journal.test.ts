@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { RevocationJournal, type Place } from '../../../replica/revocations/journal.ts'
+import type { History } from '../../../replica/revocations/history.ts'
+import { RevocationJournal } from '../../../replica/revocations/journal.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
 
-const OURS: Place = { timeline: timeline('a'.repeat(32)), epoch: epoch(1) }
-const LATER: Place = { timeline: timeline('b'.repeat(32)), epoch: epoch(2) }
+const OURS: History = { timeline: timeline('a'.repeat(32)), epoch: epoch(1) }
+const LATER: History = { timeline: timeline('b'.repeat(32)), epoch: epoch(2) }
 
 function rows(...seqs: number[]): RevocationRow[] {
   return seqs.map((seq) => ({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decodeIdentifier } from '../../../shared/macaroon/identifier.ts'
-import { attenuate, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../../shared/macaroon/attenuate.ts'
+import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { ACME, freshNonce, mint, NOW_MS, OTHER } from '../../shared/verifier/fixture.ts'
 import { at, bootOf, FedWorker, LEASE_MS, TIMELINE } from './fed-worker.ts'

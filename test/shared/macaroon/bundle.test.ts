@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { BUNDLE_BYTES_MAX, DISCHARGES_MAX } from '../../../shared/limits.ts'
 import { decodeBundle, encodeBundle, readBundle } from '../../../shared/macaroon/bundle.ts'
-import { createMacaroon } from '../../../shared/macaroon/macaroon.ts'
+import { createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import { encodeText } from '../../../shared/macaroon/text.ts'
 import { macaroons } from './arbitraries.ts'
 

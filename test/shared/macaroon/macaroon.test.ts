@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { equalSecrets, hmac, hmacOfPair } from '../../../shared/crypto.ts'
-import { attenuate, createMacaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import { firstSignature, signatureAfter, verifyMacaroon } from '../../../shared/macaroon/signature.ts'
 
 const derivedKey = new Uint8Array(32).fill(9)

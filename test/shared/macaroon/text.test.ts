@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MacaroondError } from '../../../shared/errors.ts'
-import { attenuate, createMacaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeText, encodeTokenText, readTokenText } from '../../../shared/macaroon/text.ts'
 import { macaroons } from './arbitraries.ts'
 

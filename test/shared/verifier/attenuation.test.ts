@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { attenuate, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../../shared/macaroon/attenuate.ts'
+import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { encodeBase64Url } from '../../../shared/macaroon/base64url.ts'
 import { encodeV2 } from '../../../shared/macaroon/v2-writer.ts'
 import { mint, Node, NOW_MS, outcome } from './fixture.ts'

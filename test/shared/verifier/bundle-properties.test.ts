@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeBundle, encodeBundle } from '../../../shared/macaroon/bundle.ts'
-import { attenuate, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../../shared/macaroon/attenuate.ts'
+import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { bundle, discharge, judged, needs, nested } from './discharges.ts'
 import { mint, Node, NOW_MS, outcome } from './fixture.ts'
 

@@ -2,7 +2,8 @@
 import { systemEntropy } from '../../../shared/clock.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
-import { attenuate, type Macaroon } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../../shared/macaroon/attenuate.ts'
+import type { Macaroon } from '../../../shared/macaroon/macaroon.ts'
 import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
 import { Node, outcome } from './fixture.ts'
 

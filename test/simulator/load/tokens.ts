@@ -2,7 +2,7 @@
 import { systemEntropy, type Entropy } from '../../../shared/clock.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
-import { attenuate } from '../../../shared/macaroon/macaroon.ts'
+import { attenuate } from '../../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
 import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
 
