@@ -5,13 +5,14 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { systemEntropy } from '../clock.ts'
+import { type Entropy, systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { storageError } from '../sqlite/storage-errors.ts'
 import type { ArchiveStorage, ByteRange, Content, StoredObject } from './storage.ts'
 
 const TEMPORARY = '.tmp-'
 const WRITE_BYTES = 1024 * 1024
+const WRITER_BYTES = 6
 
 export interface DirectoryOptions {
   readonly create?: boolean
@@ -20,6 +21,8 @@ export interface DirectoryOptions {
    * pool of threads each of the four calls for a file waits for its turn, which costs ten times as much for a small one.
    */
   readonly blocking?: boolean
+  /** For the names of temporary files. */
+  readonly entropy?: Pick<Entropy, 'bytes'>
 }
 
 export class DirectoryStorage implements ArchiveStorage {
@@ -27,16 +30,17 @@ export class DirectoryStorage implements ArchiveStorage {
   readonly isBucket = false
   readonly #blocking: boolean
   /** Two primaries may work in one folder, and in containers they may have one process id. */
-  readonly #writer: string = systemEntropy.bytes(6).toString('hex')
+  readonly #writer: string
   /** Folders that exist, so that each is made, and its name synced, once. */
   readonly #made = new Set<string>()
   /** A sync of a folder that has not begun yet covers everybody who asks for one meanwhile. */
   readonly #syncs = new Map<string, Promise<void>>()
   #temporaries = 0
 
-  private constructor(location: string, blocking: boolean) {
+  private constructor(location: string, { blocking = false, entropy = systemEntropy }: DirectoryOptions) {
     this.location = location
     this.#blocking = blocking
+    this.#writer = Buffer.from(entropy.bytes(WRITER_BYTES)).toString('hex')
   }
 
   /** Throws archive_missing where there is no such directory; `create` makes it. */
@@ -48,7 +52,7 @@ export class DirectoryStorage implements ArchiveStorage {
     } catch (error) {
       throw errnoOf(error) === 'ENOENT' ? noDirectory(path, 'it does not exist') : failure(error, `opening ${path}`)
     }
-    return new DirectoryStorage(path, options.blocking === true)
+    return new DirectoryStorage(path, options)
   }
 
   async list(prefix: string): Promise<readonly StoredObject[]> {

@@ -12,7 +12,7 @@ import { CLAIMS_FILLED_MAX } from '../limits.ts'
 import { timelineText } from '../protocol/timeline-text.ts'
 import { epochKey, EPOCHS_PREFIX, parseEpochKey, PROBE_KEY } from './layout.ts'
 import { decodeSigned, encodeSigned } from './signed-document.ts'
-import { type ArchiveStorage, objectMissing } from './storage.ts'
+import { type ArchiveStorage, notWritten, objectMissing } from './storage.ts'
 
 export interface EpochClaim {
   readonly cluster: string
@@ -131,7 +131,10 @@ function tooManyMissing({ location }: ArchiveStorage, first: Epoch, own: Epoch):
 /** Everything here rests on "create if absent": a store that accepts the condition and ignores it is refused. */
 export async function requireCreateIfAbsent(storage: ArchiveStorage, entropy: Entropy): Promise<void> {
   await storage.create(PROBE_KEY, entropy.bytes(16))
-  if (!(await storage.create(PROBE_KEY, entropy.bytes(16)))) return
+  if ((await storage.get(PROBE_KEY)) === undefined) throw notWritten(storage, PROBE_KEY)
+  const second = entropy.bytes(16)
+  if (!(await storage.create(PROBE_KEY, second))) return
+  if ((await storage.get(PROBE_KEY))?.equals(second) !== true) throw notWritten(storage, PROBE_KEY)
   throw new MacaroondError(
     'platform_unsupported',
     `${storage.location} overwrites what should be created only if absent`,

@@ -9,7 +9,7 @@ import { type ArchivedFile, manifestKey } from './layout.ts'
 import { encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
 import { type ChainEntry, chainEntry, listEntryNumbers, readChain, requireClaimed } from './read-chain.ts'
-import type { ArchiveStorage } from './storage.ts'
+import { type ArchiveStorage, notWritten } from './storage.ts'
 
 /**
  * Follows the whole chain. Empty if there is no manifest. `known`: number of an entry that is there, whatever a list says.
@@ -108,13 +108,9 @@ export class ManifestWriter {
     for (let late = 0; late <= LATE_ENTRIES_MAX; late += 1) {
       const entry = this.#entry(change)
       const bytes = encodeEntry(entry, this.#options.signingKey.privateKey)
-      const other = await this.#create(entry.seq, bytes)
-      if (other === undefined) {
-        await this.#requireLed()
-        this.#state = follow(this.#state, entry, hashOfEntry(bytes))
-        return
-      }
-      this.#state = follow(this.#state, other.entry, other.hash)
+      const other = await this.#win(entry.seq, bytes)
+      this.#state = follow(this.#state, other?.entry ?? entry, other?.hash ?? hashOfEntry(bytes))
+      if (other === undefined) return
     }
     throw new MacaroondError(
       'archive_unavailable',
@@ -133,15 +129,16 @@ export class ManifestWriter {
   }
 
   /**
-   * Undefined when the entry is there. Before the first entry of this epoch, the last ones of an earlier primary may come
-   * first: the result is the one that has the number. Throws archive_fenced.
+   * Undefined when the entry is won, and something may rest on it. Before the first entry of this epoch, the last ones of an
+   * earlier primary may come first: the result is the one that has the number. Throws archive_fenced.
    */
-  async #create(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
+  async #win(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
     const { storage, signingKey, epoch } = this.#options
-    if (await storage.create(manifestKey(seq), bytes)) return undefined
-    // The answer to a write that was carried out may be lost: then the entry that is there is this very one.
-    const there = await storage.get(manifestKey(seq))
+    const created = await storage.create(manifestKey(seq), bytes)
+    // An answer may be lost, and a proxy may give one of its own: what is there decides.
+    const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireLed()])
     if (there?.equals(bytes) === true) return undefined
+    if (created && there === undefined) throw notWritten(storage, manifestKey(seq))
     if (there === undefined || this.#state.epoch === epoch) throw fenced(storage, epoch)
     const other = chainEntry(there, signingKey.publicKey, seq)
     if (other.entry.epoch >= epoch) throw fenced(storage, other.entry.epoch)
@@ -150,8 +147,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Asked after an entry was won and before anything rests on it. The names of entries before a base are free again, so a
-   * primary that slept may win an entry that nobody will ever read.
+   * Asked after an entry was written and before anything rests on it. The names of entries before a base are free again, so
+   * a primary that slept may win an entry that nobody will ever read.
    */
   async #requireLed(): Promise<void> {
     const { storage } = this.#options

@@ -90,6 +90,13 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
   })
 }
 
+/** A proxy answered in the store's place. */
+export function notWritten({ location }: ArchiveStorage, key: string): MacaroondError {
+  return new MacaroondError('archive_unavailable', `${location} says that it has taken ${key}, but it is not there`, {
+    hint: 'something between this primary and the store answers in its place: look at proxies',
+  })
+}
+
 export function requestsAtOnce({ isBucket }: Pick<ArchiveStorage, 'isBucket'>): number {
   return isBucket ? BUCKET_REQUESTS_AT_ONCE : ARCHIVE_REQUESTS_AT_ONCE
 }

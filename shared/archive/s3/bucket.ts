@@ -13,7 +13,7 @@ import {
 import { type ArchiveStorage, type ByteRange, type Content, inParallel, type StoredObject } from '../storage.ts'
 import { S3Client, type S3ClientOptions } from './client.ts'
 import { keyOf, objectName } from './names.ts'
-import { abortUploads, sizeOfContent, uploadParts, wholeOf } from './parts.ts'
+import { abortUploads, requireStored, sizeOfContent, uploadParts, wholeOf } from './parts.ts'
 import { elements, textOf } from './xml.ts'
 
 interface Piece {
@@ -72,7 +72,8 @@ export class BucketStorage implements ArchiveStorage {
     const headers = { 'x-amz-meta-litestream-timestamp': new Date(timestampMs).toISOString() }
     if (sizeOfContent(content) > S3_PART_BYTES_MIN) return uploadParts(this.#client, { name, content, headers })
     const doing = `writing ${key}`
-    await this.#client.send({ method: 'PUT', name, headers, body: await wholeOf(content, doing), doing })
+    const answer = await this.#client.send({ method: 'PUT', name, headers, body: await wholeOf(content, doing), doing })
+    await requireStored(this.#client, { name, content, headers }, answer)
   }
 
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
@@ -106,7 +107,10 @@ export class BucketStorage implements ArchiveStorage {
     const doing = `listing ${prefix}`
     const { body } = await this.#client.send({ method: 'GET', query: { ...query, ...rest }, doing })
     const [page] = elements(body.toString('utf8'), 'ListBucketResult')
-    if (page === undefined) throw this.#odd(`it answers with something else than a list while ${doing}`)
+    if (page === undefined || !/^(true|false)$/.test(textOf(page, 'IsTruncated') ?? ''))
+      throw this.#odd(`it answers with something else than a list while ${doing}`)
+    const listed = textOf(page, 'Prefix')
+    if (listed !== undefined && listed !== query.prefix) throw this.#odd(`it lists something else while ${doing}`)
     return page
   }
 

@@ -3,7 +3,7 @@ import { MacaroondError } from '../../errors.ts'
 import { S3_PART_BYTES_MIN, S3_PARTS_AT_ONCE, S3_PARTS_MAX } from '../../limits.ts'
 import { storageError } from '../../sqlite/storage-errors.ts'
 import type { Content } from '../storage.ts'
-import type { S3Client } from './client.ts'
+import type { S3Answer, S3Client } from './client.ts'
 import { elements, escapeXml, textOf } from './xml.ts'
 
 export interface Upload {
@@ -37,7 +37,7 @@ async function sendParts(client: S3Client, { name, content }: Upload, uploadId: 
   const send = async ({ number, body }: Part): Promise<void> => {
     const query = { partNumber: String(number), uploadId }
     const { headers } = await client.send({ method: 'PUT', name, query, body, doing: `writing ${name}` })
-    tags[number - 1] = headers.get('etag') ?? ''
+    tags[number - 1] = requireTag(headers, name)
   }
   const work = async (): Promise<void> => {
     try {
@@ -71,15 +71,45 @@ async function complete(
   const doing = `writing ${name}`
   const expected = ['NoSuchUpload']
   const { code, repeated } = await client.send({ method: 'POST', name, query: { uploadId }, body, expected, doing })
-  if (code === '' || (repeated && (await sizeOf(client, name)) === sizeOfContent(content))) return
+  const isThere = (await sizeOf(client, name)) === sizeOfContent(content)
+  if (isThere && (code === '' || repeated)) return
+  if (code === '') throw notStored(name)
   throw new MacaroondError('archive_unavailable', `the upload was ended by somebody else while ${doing}`, {
     hint: 'is there another writer, or a rule of the bucket that ends uploads early?',
   })
 }
 
+/** A proxy may answer in the store's place. A tag is no checksum where the store encrypts: it is only asked for. */
+export async function requireStored(client: S3Client, { name, content }: Upload, { headers }: S3Answer): Promise<void> {
+  requireTag(headers, name)
+  if ((await sizeOf(client, name)) !== sizeOfContent(content)) throw notStored(name)
+}
+
+function requireTag(headers: Headers, name: string): string {
+  const tag = headers.get('etag') ?? ''
+  if (tag === '') throw notStored(name)
+  return tag
+}
+
+function notStored(name: string): MacaroondError {
+  return new MacaroondError(
+    'archive_unavailable',
+    `the store says that it has taken ${name}, but it is not there as it was sent`,
+    {
+      hint: 'something between this primary and the store answers in its place: look at proxies',
+    },
+  )
+}
+
 async function sizeOf(client: S3Client, name: string): Promise<number | undefined> {
   const headers = { range: 'bytes=0-0' }
-  const answer = await client.send({ method: 'GET', name, headers, expected: ['NoSuchKey'], doing: `reading ${name}` })
+  const answer = await client.send({
+    method: 'GET',
+    name,
+    headers,
+    expected: ['NoSuchKey', '404'],
+    doing: `reading ${name}`,
+  })
   const total = /\/(\d+)$/.exec(answer.headers.get('content-range') ?? '')?.[1]
   return total === undefined ? undefined : Number(total)
 }

@@ -62,6 +62,11 @@ const TEMPORARIES_A_LIFE = 60
 /** Of the manifest, before it begins anew. */
 const ENTRIES_MAX = 600
 
+/** As a traced process names its temporary files. */
+export function writerOf(pid: number): string {
+  return pid.toString(16).padStart(12, '0')
+}
+
 /** What a life works on in one stage, so that only that is counted: the names of its temporary files are known before. */
 export function filesOf(stage: Stage, archive: string, pid: number): readonly string[] {
   const segments = pathsUnder(join(archive, 'ltx'))
@@ -69,7 +74,7 @@ export function filesOf(stage: Stage, archive: string, pid: number): readonly st
   if (stage === 'base') return Array.from({ length: ENTRIES_MAX }, (_, index) => join(archive, manifestKey(index + 1)))
   if (stage === 'retention') return segments.filter((path) => path.endsWith('.ltx') && !isTemporary(path))
   const folders = FOLDERS[stage].map((folder) => join(archive, folder))
-  const names = Array.from({ length: TEMPORARIES_A_LIFE }, (_, index) => `.tmp-${pid}-${index + 1}`)
+  const names = Array.from({ length: TEMPORARIES_A_LIFE }, (_, index) => `.tmp-${writerOf(pid)}-${index + 1}`)
   const temporaries = folders.flatMap((folder) => names.map((name) => join(folder, name)))
   return [...folders, ...temporaries, ...(stage === 'claim' ? segments.filter(isTemporary) : [])]
 }

@@ -5,6 +5,17 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { DirectoryStorage } from '../../../shared/archive/directory.ts'
+import { wrapMethod } from '../../bench/wrap.ts'
+import { writerOf } from './targets.ts'
+
+// The names of temporary files are known to whoever traces calls on them.
+const entropy = { bytes: () => Buffer.from(writerOf(process.pid), 'hex') }
+wrapMethod(
+  DirectoryStorage,
+  'open',
+  (open) => (path, options) => open.call(DirectoryStorage, path, { ...options, entropy }),
+)
 
 // The pool's only thread is made by the first work for it.
 await stat('/')

@@ -293,8 +293,8 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     aim: { kinds: ['two primaries'], archive: { durable: true, bucket: false, everyMs: 20 } },
     steps: 25,
     file: 'shared/archive/manifest-store.ts',
-    find: 'await this.#requireLed()',
-    replace: '',
+    find: 'const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireLed()])',
+    replace: 'const there = await storage.get(manifestKey(seq))',
     breaks: 'archive',
   },
 ]

@@ -1,14 +1,22 @@
 /** Stores that do not keep to S3, or do not want us: real sockets, and answers that no real store is made to give. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { requireCreateIfAbsent } from '../../../../shared/archive/epoch-claim.ts'
+import { claimEpoch, requireCreateIfAbsent } from '../../../../shared/archive/epoch-claim.ts'
+import { ManifestWriter, readManifest } from '../../../../shared/archive/manifest-store.ts'
 import { BucketStorage } from '../../../../shared/archive/s3/bucket.ts'
 import type { S3ClientOptions } from '../../../../shared/archive/s3/client.ts'
 import { parseS3Url } from '../../../../shared/archive/s3/settings.ts'
 import { piecesOf } from '../../../../shared/archive/storage.ts'
 import { systemClock, systemEntropy } from '../../../../shared/clock.ts'
-import { ARCHIVE_READ_BYTES, S3_ATTEMPTS_MAX, S3_DOCUMENT_BYTES_MAX } from '../../../../shared/limits.ts'
+import { ed25519Private, ed25519PublicKey } from '../../../../shared/crypto.ts'
+import { epoch, timeline } from '../../../../shared/ids.ts'
+import {
+  ARCHIVE_READ_BYTES,
+  S3_ATTEMPTS_MAX,
+  S3_DOCUMENT_BYTES_MAX,
+  S3_PART_BYTES_MIN,
+} from '../../../../shared/limits.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -18,6 +26,10 @@ async function bucket(handle: Handler, options: Partial<S3ClientOptions> = {}): 
   const server = createServer((request, response) => {
     request.resume().on('end', () => handle(request, response))
   })
+  return clientOf(server, options)
+}
+
+async function clientOf(server: Server, options: Partial<S3ClientOptions> = {}): Promise<BucketStorage> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => {
     server.close()
@@ -38,13 +50,128 @@ const says =
   (_, response) =>
     void response.writeHead(status, headers).end(`<?xml version="1.0"?>\n<Error><Code>${code}</Code></Error>`)
 
+interface StoreOptions {
+  readonly ignoresConditions?: boolean
+  /** What answers in the store's place: once for each method, if it says so. */
+  readonly instead?: (method: string) => Handler | false
+}
+
+/** A store that keeps what it is given, as far as our client asks for it. */
+async function stored({ ignoresConditions = false, instead = () => false }: StoreOptions): Promise<BucketStorage> {
+  const objects = new Map<string, Buffer>()
+  const lied = new Set<string>()
+  const server = createServer((request, response) => {
+    const pieces: Buffer[] = []
+    request.on('data', (piece: Buffer) => pieces.push(piece))
+    request.on('end', () => {
+      const { method = '', url = '', headers } = request
+      const { pathname, searchParams } = new URL(url, 'http://store')
+      const other = method === 'GET' || lied.has(method) ? false : instead(method)
+      if (other !== false) {
+        lied.add(method)
+        return other(request, response)
+      }
+      if (searchParams.has('list-type')) return void response.end(listOf(objects, searchParams.get('prefix') ?? ''))
+      if (searchParams.has('uploads'))
+        return void response.end(
+          '<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>',
+        )
+      if (method === 'PUT') return put()
+      if (method === 'POST') {
+        const parts = [...objects].filter(([name]) => name.startsWith(`${pathname}?`)).toSorted(byPart)
+        objects.set(pathname, Buffer.concat(parts.map(([, bytes]) => bytes)))
+        return void response.writeHead(200, { etag: '"t"' }).end('<CompleteMultipartUploadResult/>')
+      }
+      const there = objects.get(pathname)
+      if (there === undefined) return void response.writeHead(404).end()
+      const [, first = '0', last = ''] = /bytes=(\d+)-(\d*)/.exec(headers.range ?? '') ?? []
+      const piece = there.subarray(Number(first), Number(last) + 1)
+      const range = `bytes ${first}-${Number(first) + piece.length - 1}/${there.length}`
+      response.writeHead(206, { 'content-range': range, etag: '"t"' }).end(piece)
+
+      function put(): void {
+        const part = searchParams.get('partNumber')
+        const name = part === null ? pathname : `${pathname}?${part}`
+        const isTaken = headers['if-none-match'] === '*' && objects.has(name) && !ignoresConditions
+        if (isTaken) return says(412, 'PreconditionFailed')(request, response)
+        objects.set(name, Buffer.concat(pieces))
+        response.writeHead(200, { etag: '"t"' }).end()
+      }
+    })
+  })
+  return clientOf(server)
+}
+
+function byPart([a]: readonly [string, Buffer], [b]: readonly [string, Buffer]): number {
+  return Number(a.split('?')[1]) - Number(b.split('?')[1])
+}
+
+function listOf(objects: ReadonlyMap<string, Buffer>, prefix: string): string {
+  const found = [...objects].filter(([name]) => name.startsWith(`/bucket/${prefix}`))
+  const contents = found.map(([name, bytes]) => {
+    const key = name.slice('/bucket/'.length)
+    return `<Contents><Key>${key}</Key><Size>${bytes.length}</Size><LastModified>2026-01-01T00:00:00Z</LastModified></Contents>`
+  })
+  const head = `<Prefix>${prefix}</Prefix><IsTruncated>false</IsTruncated>`
+  return `<ListBucketResult>${head}${contents.join('')}</ListBucketResult>`
+}
+
 describe('a store', () => {
   test('that takes the condition of a write and ignores it is refused', async () => {
-    const storage = await bucket((_, response) => void response.end())
+    const storage = await stored({ ignoresConditions: true })
     await expect(requireCreateIfAbsent(storage, systemEntropy)).rejects.toMatchObject({
       code: 'platform_unsupported',
       hint: expect.stringContaining('two primaries could lead'),
     })
+  })
+
+  test('behind a proxy that answers one write in its place is unavailable, and has said nothing', async () => {
+    const page: Handler = (_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
+    const lies = (of: 'PUT' | 'POST'): Promise<BucketStorage> => stored({ instead: (method) => method === of && page })
+    const unavailable = { code: 'archive_unavailable' }
+    const put = await lies('PUT')
+    await expect(put.put('ltx/0/a', Buffer.from('x'), 0)).rejects.toMatchObject(unavailable)
+    await put.put('ltx/0/a', Buffer.from('x'), 0)
+    const [probe, large] = [await lies('PUT'), Buffer.alloc(S3_PART_BYTES_MIN + 1)]
+    await expect(requireCreateIfAbsent(probe, systemEntropy)).rejects.toMatchObject(unavailable)
+    await requireCreateIfAbsent(probe, systemEntropy)
+    for (const of of ['PUT', 'POST'] as const)
+      await expect((await lies(of)).put('ltx/0/a', large, 0), of).rejects.toMatchObject(unavailable)
+  })
+
+  test('behind a proxy that says it took an entry is asked for it, and the entry is written again', async () => {
+    let lie = false
+    const storage = await stored({
+      instead: (method) => {
+        if (method !== 'PUT' || !lie) return false
+        lie = false
+        return (_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
+      },
+    })
+    const seed = Buffer.alloc(32, 7)
+    const signingKey = { privateKey: ed25519Private(seed), publicKey: ed25519PublicKey(seed) }
+    const place = { cluster: 'c', epoch: epoch(1), timeline: timeline('a'.repeat(32)) }
+    await claimEpoch(storage, { ...place, atMs: 1 }, signingKey)
+    const writer = new ManifestWriter({ storage, ...place, signingKey, wallMs: () => 1 })
+    const change = { head: undefined, added: [], removed: [] }
+    await writer.append(change)
+    lie = true
+    await expect(writer.append(change)).rejects.toMatchObject({ code: 'archive_unavailable' })
+    await writer.load()
+    expect((await writer.append(change)).seq).toBe(2)
+    expect((await readManifest(storage, signingKey.publicKey)).seq).toBe(2)
+  })
+
+  test('that answers a list with something else, or with the list of something else, has no empty archive', async () => {
+    for (const body of [
+      '<html>welcome</html>',
+      '',
+      '<ListBucketResult></ListBucketResult>',
+      '<ListBucketResult><Prefix>other/</Prefix><IsTruncated>false</IsTruncated></ListBucketResult>',
+    ]) {
+      const storage = await bucket((_, response) => void response.end(body))
+      await expect(storage.list('ltx/'), body).rejects.toMatchObject({ code: 'archive_unavailable' })
+    }
   })
 
   test('that does not know the condition of a write is refused', async () => {
@@ -112,11 +239,13 @@ describe('a store', () => {
     let asked = 0
     const storage = await bucket((request, response) => {
       asked += 1
-      if (asked === 1) says(200, 'InternalError')(request, response)
-      else response.end()
+      if (asked === 1) return says(200, 'InternalError')(request, response)
+      if (request.method === 'PUT') response.writeHead(200, { etag: '"x"' }).end()
+      else response.writeHead(206, { 'content-range': 'bytes 0-0/1' }).end('x')
     })
     await storage.put('a', Buffer.from('x'), 0)
-    expect(asked).toBe(2)
+    // And its size, at the end.
+    expect(asked).toBe(3)
   })
 
   test('that asks for time gets it', async () => {
