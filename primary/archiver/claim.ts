@@ -28,6 +28,8 @@ export interface Claimed {
   readonly lastWriteMs: number | undefined
   /** Transactions of earlier epochs that the restore of this database cannot have read, in words; undefined for none. */
   readonly late: string | undefined
+  /** Entries of the manifest that were lost, and the chain began anew at a base; undefined when it was whole. */
+  readonly lost: readonly number[] | undefined
 }
 
 /** Throws archive_fenced, wrong_cluster, position_diverged (all final), archive_damaged, archive_unsigned. */
@@ -36,7 +38,7 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   const { head, timeline } = source
   await refuseForeign(options)
   await claimEpoch(storage, { cluster, epoch: head.epoch, timeline, atMs: nowMs }, signingKey)
-  const found = await manifest.load()
+  const { found, lost } = await loadOrHeal(manifest)
   if (found.seq === 0) await refuseUnsigned(storage)
   // An entry of this epoch before anything else: from here on no other primary can go on with the chain.
   const isOurs = found.epoch === head.epoch
@@ -45,7 +47,21 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   const archived = state.head?.txid ?? TXID_NONE
   const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
   const lastWriteMs = found.seq === 0 ? undefined : found.atMs
-  return { archived, needsSnapshot, lastWriteMs, late: lateTransactions(state, source) }
+  return { archived, needsSnapshot, lastWriteMs, late: lateTransactions(state, source), lost }
+}
+
+/** Only the process that wrote what is lost knows what it was. */
+async function loadOrHeal(
+  manifest: ManifestWriter,
+): Promise<{ readonly found: ManifestState; readonly lost: readonly number[] | undefined }> {
+  try {
+    return { found: await manifest.load(), lost: undefined }
+  } catch (error) {
+    const isDamaged = error instanceof MacaroondError && error.code === 'archive_damaged'
+    const lost = isDamaged ? await manifest.heal() : undefined
+    if (lost === undefined) throw error
+    return { found: await manifest.load(), lost }
+  }
 }
 
 /**

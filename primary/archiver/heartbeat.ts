@@ -1,6 +1,7 @@
 /** Proves the way into the archive from its other end: what was put is read again, as a restore would read it. */
 import { type ArchivedFile, manifestKey } from '../../shared/archive/layout.ts'
 import { hashOfEntry } from '../../shared/archive/manifest.ts'
+import { missingEntry } from '../../shared/archive/read-chain.ts'
 import { streamSegmentFile } from '../../shared/archive/read-file.ts'
 import { getWhole } from '../../shared/archive/storage.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -12,7 +13,7 @@ export interface Proven {
 }
 
 /**
- * The claim of this epoch and of the next, the newest entry of the manifest, and the file that holds the newest transaction.
+ * The claim of this epoch and of the next, the entries of the manifest, the newest entry of the manifest, and the file that holds the newest transaction.
  * Throws archive_fenced, archive_damaged.
  */
 export async function proveArrival({
@@ -20,6 +21,8 @@ export async function proveArrival({
   manifest,
 }: Pick<UploadOptions, 'storage' | 'manifest'>): Promise<Proven> {
   const claimWasMissing = await manifest.proveClaim()
+  const [lost] = await manifest.lostEntries()
+  if (lost !== undefined) throw missingEntry(storage, lost)
   const { seq, previous, files } = manifest.state
   const key = manifestKey(seq)
   if (hashOfEntry(await getWhole(storage, key)) !== previous) {

@@ -82,6 +82,13 @@ function openArchiver(options: OpenArchiverOptions, location: string, name: stri
     scratch: join(config.data, name),
     clock,
     entropy,
+    onRepaired: (entries) =>
+      void note({
+        kind: 'audit.note',
+        actor: ACTOR,
+        action: 'archive.repair',
+        detail: { location, entries: entries.join(', ') },
+      }).catch(() => log.warn('a repair of the archive is not in the audit')),
     onDrilled: (outcome) =>
       void note(noteOf(outcome, location)).catch(() => log.warn('a restore drill is not in the audit')),
   })

@@ -49,6 +49,8 @@ export interface WorkerOptions {
   readonly paused: () => boolean
   /** The primary's disk, on which the scratch files are, had no room. */
   readonly onDiskFull: () => void
+  /** For the audit: entries of the manifest that were lost. */
+  readonly onRepaired: (lost: readonly number[]) => void
   /** For the audit. */
   readonly onDrilled: (outcome: Drilled | MacaroondError) => void
 }
@@ -145,12 +147,20 @@ export class ArchiveWorker {
     const { cluster, source, signingKey, clock, log, alarm } = this.#options
     const opened = (this.#open ??= await this.#openNow())
     const claimed = await claim({ ...opened, cluster, source, signingKey, nowMs: clock.wallMs() })
-    const { archived, needsSnapshot, lastWriteMs, late } = claimed
+    const { archived, needsSnapshot, lastWriteMs, late, lost } = claimed
+    if (lost !== undefined) this.#healed(lost)
     alarm('archive_late_transactions', late)
     this.#sober.learn(lastWriteMs)
     if (!this.#putting) await opened.storage.sweep()
     if (needsSnapshot) log.info({ archived }, 'the archive cannot go on from the log: a snapshot comes first')
     return { kind: 'claimed', archived, needsSnapshot }
+  }
+
+  /** The alarm stays until the next start: somebody has to look at what takes objects out of the archive. */
+  #healed(lost: readonly number[]): void {
+    const { alarm, onRepaired } = this.#options
+    alarm('archive_repaired', lost.length === 0 ? '' : `entries ${lost.join(', ')} of the manifest were lost`)
+    onRepaired(lost)
   }
 
   async #openNow(): Promise<Opened> {

@@ -154,6 +154,7 @@ export type CommandOf<Kind extends Command['kind']> = Extract<Command, { readonl
 export type NoteAction =
   | 'archive.drill'
   | 'archive.heartbeat'
+  | 'archive.repair'
   | 'clock.doubted'
   | 'clock.believed'
   | 'disk.full'

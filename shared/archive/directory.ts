@@ -2,7 +2,7 @@
  * An archive in a directory. A file appears under its name by rename or link, whole and synced, with its timestamp as mtime,
  * because litestream picks files for a point in time by that. What a crash left begins with `.tmp-` and is swept by its next writer.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Entropy, systemEntropy } from '../clock.ts'
@@ -196,18 +196,32 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
 }
 
 async function read(path: string, range: ByteRange | undefined, into: Buffer | undefined): Promise<Buffer> {
-  const file = await open(path, 'r')
+  const file = await open(path, READ_FLAGS)
   try {
-    return await readRange(file, range ?? { start: 0, length: (await file.stat()).size }, into)
+    const stats = await file.stat()
+    requireFile(stats, path)
+    return await readRange(file, range ?? { start: 0, length: stats.size }, into)
   } finally {
     await file.close()
   }
 }
 
+/** Nobody may ever write to a FIFO: opening it would wait for that, and hold up the end of the process, too. */
+const READ_FLAGS: number = constants.O_RDONLY | constants.O_NONBLOCK
+
+function requireFile(stats: Stats, path: string): void {
+  if (stats.isFile() || stats.isDirectory()) return
+  throw new MacaroondError('archive_damaged', `${path} is no file`, {
+    hint: 'somebody put a FIFO or a device in the place of an object: move it away, and look at who writes there',
+  })
+}
+
 function readNow(path: string): Buffer {
-  const fd = openSync(path, 'r')
+  const fd = openSync(path, READ_FLAGS)
   try {
-    const bytes = allocate(fstatSync(fd).size)
+    const stats = fstatSync(fd)
+    requireFile(stats, path)
+    const bytes = allocate(stats.size)
     let filled = 0
     for (let read = -1; read !== 0 && filled < bytes.length; filled += read)
       read = readSync(fd, bytes, filled, bytes.length - filled, filled)

@@ -5,11 +5,11 @@ import type { Epoch, Timeline } from '../ids.ts'
 import { LATE_ENTRIES_MAX } from '../limits.ts'
 import { positionText, type Position } from '../position.ts'
 import { createClaim, fenced, ofAnotherCluster, readClaim } from './epoch-claim.ts'
-import { type ArchivedFile, manifestKey } from './layout.ts'
+import { type ArchivedFile, MANIFEST_PREFIX, manifestKey } from './layout.ts'
 import { encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
 import { type ChainEntry, chainEntry, listEntryNumbers, readChain, requireClaimed } from './read-chain.ts'
-import { type ArchiveStorage, notWritten } from './storage.ts'
+import { type ArchiveStorage, inParallel, notWritten, requestsAtOnce } from './storage.ts'
 
 /**
  * Follows the whole chain. Empty if there is no manifest. `known`: number of an entry that is there, whatever a list says.
@@ -20,11 +20,19 @@ export async function readManifest(
   publicKey: Uint8Array,
   known: number = 0,
 ): Promise<ManifestState> {
+  return (await followChain(storage, publicKey, known)).state
+}
+
+async function followChain(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  known: number,
+): Promise<{ readonly state: ManifestState; readonly chain: readonly ChainEntry[] }> {
   const chain = await readChain(storage, publicKey, known)
   let state = emptyManifest()
   for (const { entry, hash } of chain) state = follow(state, entry, hash)
   await requireClaimed(storage, publicKey, chain)
-  return state
+  return { state, chain }
 }
 
 /** What one entry changes. */
@@ -34,8 +42,13 @@ export interface ManifestChange {
   readonly removed: readonly ArchivedFile[]
 }
 
-interface Written extends ManifestChange {
+interface Change extends ManifestChange {
   readonly base: boolean
+}
+
+interface Written {
+  readonly hash: string
+  readonly bytes: number
 }
 
 export interface ManifestWriterOptions {
@@ -52,6 +65,8 @@ export interface ManifestWriterOptions {
 export class ManifestWriter {
   readonly #options: ManifestWriterOptions
   #state: ManifestState = emptyManifest()
+  /** The entries from the newest base on, by number: to find out what is lost. */
+  #written = new Map<number, Written>()
 
   constructor(options: ManifestWriterOptions) {
     this.#options = options
@@ -64,12 +79,94 @@ export class ManifestWriter {
   /** Reads it anew. Throws archive_damaged, wrong_cluster, archive_fenced. */
   async load(): Promise<ManifestState> {
     const { storage, signingKey, cluster, epoch, timeline } = this.#options
-    const state = await readManifest(storage, signingKey.publicKey, this.#state.seq)
+    const { state, chain } = await followChain(storage, signingKey.publicKey, this.#state.seq)
     if (state.cluster !== undefined && state.cluster !== cluster) throw ofAnotherCluster(storage, state.cluster)
     const newer = (state.epoch ?? 0) > epoch || (state.epoch === epoch && state.timeline !== timeline)
     if (newer) throw fenced(storage, state.epoch ?? epoch)
     this.#state = state
+    this.#written = new Map(chain.map(({ entry, hash, bytes }) => [entry.seq, { hash, bytes }]))
     return state
+  }
+
+  /**
+   * For a chain that `load` finds damaged: begins it anew at a base that lists all that this process knows of it. Returns the
+   * numbers of the entries that were lost. Returns undefined, and changes nothing, if this process has not written the chain,
+   * or if another one may have gone on with it. Throws archive_fenced.
+   */
+  async heal(): Promise<readonly number[] | undefined> {
+    const { storage, epoch } = this.#options
+    // First of all: a primary that slept finds that names are free again, which is no wound.
+    await this.#requireNoSuccessor()
+    if (this.#state.epoch !== epoch) return undefined
+    while (await this.#followOwn()) await this.#requireNoSuccessor()
+    const { seq } = this.#state
+    const numbers = await listEntryNumbers(storage)
+    for (const number of numbers) if (number > seq && (await this.#isEntry(number))) return undefined
+    const lost = await this.#lostOf([...this.#written.keys()])
+    await this.#beginAnew(Math.max(seq, numbers.at(-1) ?? 0) + 1)
+    return lost
+  }
+
+  /** Numbers of the entries from the newest base on that are not there as they were written, by their names and sizes. */
+  async lostEntries(): Promise<readonly number[]> {
+    const objects = await this.#options.storage.list(MANIFEST_PREFIX)
+    const sizes = new Map(objects.map(({ key, bytes }) => [key, bytes]))
+    // Lists of some buckets come late: what differs is read.
+    const differ = [...this.#written].filter(([number, { bytes }]) => sizes.get(manifestKey(number)) !== bytes)
+    return this.#lostOf(differ.map(([number]) => number))
+  }
+
+  async #lostOf(numbers: readonly number[]): Promise<readonly number[]> {
+    const { storage } = this.#options
+    const found = await inParallel(numbers, requestsAtOnce(storage), (number) => storage.get(manifestKey(number)))
+    return numbers.filter((number, index) => {
+      const bytes = found[index]
+      return bytes === undefined || hashOfEntry(bytes) !== this.#written.get(number)?.hash
+    })
+  }
+
+  /** Above every name that is taken: nothing is deleted before the base is won. */
+  async #beginAnew(seq: number): Promise<void> {
+    const { storage, signingKey, epoch } = this.#options
+    const { files, head } = this.#state
+    const entry = { ...this.#entry({ head, added: [...files.values()], removed: [], base: true }), seq }
+    const bytes = encodeEntry(entry, signingKey.privateKey)
+    const created = await storage.create(manifestKey(seq), bytes)
+    const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireNoSuccessor()])
+    if (there?.equals(bytes) !== true) throw created ? notWritten(storage, manifestKey(seq)) : fenced(storage, epoch)
+    this.#state = emptyManifest()
+    this.#follow({ entry, hash: hashOfEntry(bytes), bytes: bytes.length })
+    await this.#deleteBefore(seq)
+  }
+
+  /** An entry of this very process, whose answer was lost. */
+  async #followOwn(): Promise<boolean> {
+    const { storage, signingKey, epoch, timeline } = this.#options
+    const number = this.#state.seq + 1
+    const bytes = await storage.get(manifestKey(number))
+    if (bytes === undefined || !(await this.#isEntry(number))) return false
+    const own = chainEntry(bytes, signingKey.publicKey, number)
+    const { entry } = own
+    if (entry.epoch !== epoch || entry.timeline !== timeline || entry.previous !== this.#state.previous) return false
+    this.#follow(own)
+    return true
+  }
+
+  async #isEntry(number: number): Promise<boolean> {
+    const { storage, signingKey } = this.#options
+    try {
+      const bytes = await storage.get(manifestKey(number))
+      return bytes !== undefined && chainEntry(bytes, signingKey.publicKey, number).entry.seq === number
+    } catch (error) {
+      if (error instanceof MacaroondError && error.code === 'archive_damaged') return false
+      throw error
+    }
+  }
+
+  #follow({ entry, hash, bytes }: ChainEntry): void {
+    this.#state = follow(this.#state, entry, hash)
+    if (entry.base) this.#written.clear()
+    this.#written.set(entry.seq, { hash, bytes })
   }
 
   /**
@@ -87,10 +184,13 @@ export class ManifestWriter {
    * names of all the entries before it.
    */
   async writeBase(): Promise<void> {
-    const { storage } = this.#options
     const { files, head } = this.#state
     await this.#write({ head, added: [...files.values()], removed: [], base: true })
-    const { seq } = this.#state.base
+    await this.#deleteBefore(this.#state.base.seq)
+  }
+
+  async #deleteBefore(seq: number): Promise<void> {
+    const { storage } = this.#options
     for (const number of await listEntryNumbers(storage)) if (number < seq) await storage.delete(manifestKey(number))
   }
 
@@ -104,12 +204,12 @@ export class ManifestWriter {
     return wasMissing
   }
 
-  async #write(change: Written): Promise<void> {
+  async #write(change: Change): Promise<void> {
     for (let late = 0; late <= LATE_ENTRIES_MAX; late += 1) {
       const entry = this.#entry(change)
       const bytes = encodeEntry(entry, this.#options.signingKey.privateKey)
       const other = await this.#win(entry.seq, bytes)
-      this.#state = follow(this.#state, other?.entry ?? entry, other?.hash ?? hashOfEntry(bytes))
+      this.#follow(other ?? { entry, hash: hashOfEntry(bytes), bytes: bytes.length })
       if (other === undefined) return
     }
     throw new MacaroondError(
@@ -121,7 +221,7 @@ export class ManifestWriter {
     )
   }
 
-  #entry({ head, added, removed, base }: Written): ManifestEntry {
+  #entry({ head, added, removed, base }: Change): ManifestEntry {
     const { cluster, epoch, timeline, wallMs } = this.#options
     const { seq, previous } = this.#state
     const links = { seq: seq + 1, previous, atMs: wallMs(), base, head: head === undefined ? null : positionText(head) }
@@ -139,9 +239,9 @@ export class ManifestWriter {
     const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireLed()])
     if (there?.equals(bytes) === true) return undefined
     if (created && there === undefined) throw notWritten(storage, manifestKey(seq))
-    if (there === undefined || this.#state.epoch === epoch) throw fenced(storage, epoch)
+    if (there === undefined) throw fenced(storage, epoch)
     const other = chainEntry(there, signingKey.publicKey, seq)
-    if (other.entry.epoch >= epoch) throw fenced(storage, other.entry.epoch)
+    if (this.#state.epoch === epoch || other.entry.epoch >= epoch) throw fenced(storage, other.entry.epoch)
     await requireClaimed(storage, signingKey.publicKey, [other])
     return other
   }

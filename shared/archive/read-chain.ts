@@ -14,6 +14,8 @@ import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 export interface ChainEntry {
   readonly entry: ManifestEntry
   readonly hash: string
+  /** Of its file. */
+  readonly bytes: number
 }
 
 /** Entries read at once. */
@@ -62,6 +64,10 @@ export async function listEntryNumbers(storage: ArchiveStorage): Promise<readonl
   return objects.flatMap(({ key }) => parseManifestKey(key) ?? [])
 }
 
+function rangeOf(first: number, last: number): readonly number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index)
+}
+
 /** The number of an entry that is not there, if one is missing. */
 async function backToBase(
   storage: ArchiveStorage,
@@ -71,7 +77,7 @@ async function backToBase(
   const newestFirst: ChainEntry[] = []
   for (let top = end; top >= 1;) {
     const bottom = Math.max(top >= lowest ? lowest : 1, top - READ_AT_ONCE + 1)
-    const numbers = Array.from({ length: top - bottom + 1 }, (_, index) => top - index)
+    const numbers = rangeOf(bottom, top).toReversed()
     // An object that cannot be read is an error only above the newest base.
     const read = async (number: number): Promise<Buffer | Error | undefined> =>
       unlisted.get(number) ?? storage.get(manifestKey(number)).catch((error: Error) => error)
@@ -93,7 +99,7 @@ export function chainEntry(bytes: Buffer, publicKey: Uint8Array, number: number)
   if (bytes.length > MANIFEST_DOCUMENT_BYTES_MAX)
     throw new MacaroondError('archive_damaged', `${key} is larger than an entry may be`)
   const entry = decodeEntry(bytes, publicKey, key)
-  if (entry.seq === number) return { entry, hash: hashOfEntry(bytes) }
+  if (entry.seq === number) return { entry, hash: hashOfEntry(bytes), bytes: bytes.length }
   throw new MacaroondError('archive_damaged', `${key} holds entry ${entry.seq} of the manifest`, {
     hint: 'entries were moved: use another copy of the archive',
   })
@@ -113,7 +119,7 @@ export async function requireClaimed(
   }
 }
 
-function missingEntry({ location }: ArchiveStorage, number: number): MacaroondError {
+export function missingEntry({ location }: ArchiveStorage, number: number): MacaroondError {
   return new MacaroondError(
     'archive_damaged',
     `entry ${number} of the manifest is missing in the archive ${location}`,

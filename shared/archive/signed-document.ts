@@ -29,6 +29,8 @@ export interface SignedSource<T> {
 /** Throws archive_damaged: the signature is another's or the bytes were changed, or what was signed is not of this form. */
 export function decodeSigned<T>(bytes: Buffer, { kind, schema, publicKey, name }: SignedSource<T>): T {
   const line = bytes.subarray(0, Math.max(0, bytes.indexOf(NEWLINE)))
+  if (bytes.length === 0) throw lost(name, 'is empty')
+  if (bytes.at(-1) !== NEWLINE) throw lost(name, 'is cut off')
   const signature = signatureOf(bytes, line.length + 1)
   if (signature === undefined || !ed25519Verify(publicKey, signedBytes(kind, line), signature)) throw notSigned(name)
   const parsed = schema.safeParse(parseJson(line))
@@ -40,7 +42,6 @@ export function decodeSigned<T>(bytes: Buffer, { kind, schema, publicKey, name }
 
 /** In its one spelling: entries name the hash of the one before with its signature, so whoever respelt that would break the chain. */
 function signatureOf(bytes: Buffer, start: number): Uint8Array | undefined {
-  if (bytes.at(-1) !== NEWLINE) return undefined
   return decodeBase64Url(bytes.toString('latin1', start, bytes.length - 1))
 }
 
@@ -54,6 +55,13 @@ function parseJson(line: Buffer): unknown {
 
 function signedBytes(kind: DocumentKind, line: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`macaroond ${kind} 1\n`), line])
+}
+
+/** A power cut, or a store that lost bytes: nothing that anybody else has signed. */
+function lost(name: string, what: string): MacaroondError {
+  return new MacaroondError('archive_damaged', `${name} ${what}: its bytes were lost`, {
+    hint: 'put it back from a copy of the archive; without it, what came after it counts as never archived',
+  })
 }
 
 function notSigned(name: string): MacaroondError {

@@ -51,6 +51,12 @@ const KINDS = {
     summary: 'an earlier primary archived transactions after this database was restored',
     action: 'stop the earlier primary and revoke again what they revoked (RUNBOOK, "Transactions that came too late")',
   },
+  archive_repaired: {
+    severity: 'critical',
+    summary: 'the archive had lost entries of its manifest, and its chain began anew',
+    action:
+      'find out what deletes or changes objects under macaroond/ in the archive, and run `macaroond archive verify`; the alarm ends with a restart of the primary',
+  },
   audit_broken: {
     severity: 'critical',
     summary: 'the audit chain of this database does not hold',

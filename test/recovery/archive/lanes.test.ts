@@ -62,6 +62,7 @@ class Scene {
       entropy: systemEntropy,
       log: silentLog,
       alarm: () => undefined,
+      onRepaired: () => undefined,
       onDrilled: () => undefined,
       onClaimed: () => undefined,
       paused: () => false,

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,4 +70,16 @@ describe('a directory', () => {
     await expect(openArchive(`file://${path}`)).resolves.toMatchObject({ location: path })
     await expect(openArchive('gopher://x')).rejects.toMatchObject({ code: 'config_invalid' })
   })
+})
+
+test('a FIFO in the place of an object is damage, and keeps nobody waiting', async () => {
+  const path = folder()
+  mkdirSync(join(path, 'ltx/0'), { recursive: true })
+  execFileSync('mkfifo', [join(path, 'ltx/0/a.ltx')])
+  for (const blocking of [true, false]) {
+    const storage = await DirectoryStorage.open(path, { blocking })
+    await expect(storage.get('ltx/0/a.ltx')).rejects.toMatchObject({ code: 'archive_damaged' })
+    await expect(storage.get('ltx/0/a.ltx', { start: 0, length: 9 })).rejects.toMatchObject({ code: 'archive_damaged' })
+    expect(await storage.list('ltx/')).toEqual([])
+  }
 })
