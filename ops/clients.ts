@@ -1,6 +1,6 @@
 /** From a profile to somebody to talk to. The SDKs are loaded only by commands that need them: Noise takes its time. */
 import type { Command } from 'commander'
-import type { Signer } from '../primary/client/sdk.ts'
+import type { Signer } from '../primary/signer/sdk.ts'
 import type { ExplainResult, Verifier, VerifyOptions, WorkerVerdict } from '../replica/worker/sdk.ts'
 import { readProfile, type Profile, type ProfileNode, type ProfileReplica } from '../shared/config/profile.ts'
 import { suggest } from '../shared/config/suggest.ts'
@@ -31,7 +31,7 @@ export function optionalProfileOf(command: Command, env: NodeJS.ProcessEnv): Pro
 
 /** Runs `use` with a signer, and closes it however that ends. */
 export async function withSigner<T>(profile: Profile, use: (signer: Signer) => Promise<T>): Promise<T> {
-  const { createSigner } = await import('../primary/client/sdk.ts')
+  const { createSigner } = await import('../primary/signer/sdk.ts')
   const { cluster, identity, primary } = profile
   const signer = await createSigner({ cluster, identity, primary: nodeOf(primary), timeoutMs: SIGN_TIMEOUT_MS })
   try {

@@ -1,6 +1,6 @@
 /** What a revocation would apply to: told before it is made, and never waited for for long. */
 import type { Command } from 'commander'
-import type { Signer } from '../../primary/client/sdk.ts'
+import type { Signer } from '../../primary/signer/sdk.ts'
 import { systemClock } from '../../shared/clock.ts'
 import type { CountTokensParams, TokensCounted } from '../../shared/protocol/revoke.ts'
 import type { Terminal } from '../terminal.ts'

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { fromReport, isErrorCode, MacaroondError, type ErrorReport } from '../../shared/errors.ts'
-import { NODE_FLAGS } from '../../shared/service/node-flags.ts'
+import { NODE_FLAGS } from './node-flags.ts'
 import type { NodeSpec } from './folder.ts'
 import { STOP_WITH_STDIN } from './parent-watch.ts'
 

@@ -1,6 +1,6 @@
 /** The commands that change what the tokens of an org are good for, all of them at once. */
 import type { Command } from 'commander'
-import type { Signer } from '../../primary/client/sdk.ts'
+import type { Signer } from '../../primary/signer/sdk.ts'
 import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
 import { explain } from '../arguments/explain.ts'
 import {

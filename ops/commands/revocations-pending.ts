@@ -1,6 +1,6 @@
 /** `revocations pending`, `adopt` and `forget`: what a restore has undone and replicas go on refusing by. */
 import type { Command } from 'commander'
-import type { AdoptResult, ForgetResult, PendingResult, PendingRevocation, Signer } from '../../primary/client/sdk.ts'
+import type { AdoptResult, ForgetResult, PendingResult, PendingRevocation, Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { TIMELINE_FORM } from '../../shared/ids.ts'
 import { DENIALS_CALL_MAX } from '../../shared/limits.ts'

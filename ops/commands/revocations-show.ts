@@ -1,6 +1,6 @@
 /** `revocations show`: did my revoke work, and where. */
 import type { Command } from 'commander'
-import type { FindRevocationsParams, ShownRevocation } from '../../primary/client/sdk.ts'
+import type { FindRevocationsParams, ShownRevocation } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import type { RevocationDescription } from '../../shared/protocol/revoke.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Signer } from '../../primary/client/sdk.ts'
+import type { Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { explain } from '../arguments/explain.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { RevokeIssuedRequest, RevokeOptions, RevokeResult, Signer } from '../../primary/client/sdk.ts'
+import type { RevokeIssuedRequest, RevokeOptions, RevokeResult, Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'

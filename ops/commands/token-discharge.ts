@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Signer } from '../../primary/client/sdk.ts'
+import type { Signer } from '../../primary/signer/sdk.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 import {
   createDischargeClient,

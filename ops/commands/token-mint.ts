@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { MintedToken } from '../../primary/client/sdk.ts'
+import type { MintedToken } from '../../primary/signer/sdk.ts'
 import { parseTtl } from '../arguments/duration.ts'
 import { explain } from '../arguments/explain.ts'
 import { mandatory, repeated } from '../arguments/options.ts'

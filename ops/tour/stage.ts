@@ -1,6 +1,6 @@
 /** What the steps of the tour share: the cluster, warm connections to it, and what earlier steps have made. */
-import type { MintResult, Signer } from '../../primary/client/sdk.ts'
-import { createSigner } from '../../primary/client/sdk.ts'
+import type { MintResult, Signer } from '../../primary/signer/sdk.ts'
+import { createSigner } from '../../primary/signer/sdk.ts'
 import type { Access, Verifier, WorkerVerdict } from '../../replica/worker/sdk.ts'
 import { assert } from '../../shared/errors.ts'
 import { openVerifier } from '../clients.ts'

@@ -1,7 +1,7 @@
 /** The parts behind the calls of the `sign` channel, made of the node's own. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { NodeClock } from '../../shared/clock.ts'
-import { IssuedLog } from '../../shared/database/issued-log.ts'
+import { IssuedLog } from '../store/issued-log.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { Adoption } from '../adoption/adoption.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'

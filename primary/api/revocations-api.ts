@@ -1,6 +1,6 @@
 /** The calls that tell what was revoked: page by page, or whatever hits one token or org. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
-import type { IssuedLog } from '../../shared/database/issued-log.ts'
+import type { IssuedLog } from '../store/issued-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import { REVOCATIONS_FOUND_MAX } from '../../shared/limits.ts'

@@ -8,7 +8,7 @@ import { AUTHORITY_DISCHARGE_TTL_SECONDS, CAVEATS_MAX } from '../../shared/limit
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { createDischarge } from '../../shared/macaroon/third-party.ts'
 import { openTicket, type Ticket } from '../../shared/macaroon/ticket.ts'
-import { accessDecides } from '../../shared/verifier/partial-judge.ts'
+import { accessDecides } from './partial-judge.ts'
 import type { CommandOf } from './commands.ts'
 import { parseCondition } from './condition.ts'
 import { firstPartyCaveats, judgePresented, namesOf, type Presented } from './presented.ts'

@@ -1,6 +1,6 @@
 /** What service tokens were made from, for people: verification reads it from the token itself. */
 import { KID_BYTES, type Kid, type Nonce, NONCE_BYTES } from '../../shared/ids.ts'
-import { ByNonce } from '../../shared/database/by-nonce.ts'
+import { ByNonce } from './by-nonce.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 

@@ -1,5 +1,5 @@
 /** The group writer on the real database. */
-import { IssuedLog } from '../../shared/database/issued-log.ts'
+import { IssuedLog } from './issued-log.ts'
 import type { Host } from '../../shared/host.ts'
 import type { Command } from '../authority/commands.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'

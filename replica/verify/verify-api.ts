@@ -13,7 +13,7 @@ import {
   type VerifyResult,
 } from '../../shared/protocol/verify.ts'
 import type { Access } from '../../shared/verifier/access.ts'
-import { boundExplanation } from '../../shared/verifier/bounded-explanation.ts'
+import { boundExplanation } from './bounded-explanation.ts'
 import { refused, type Refused, type Verdict } from '../../shared/verifier/verdict.ts'
 import { explain, judge, type TokenTables, type VerificationRequest } from '../../shared/verifier/verifier.ts'
 import type { Freshness } from '../freshness/freshness.ts'

@@ -1,5 +1,5 @@
 /** A service with both SDKs: it mints and revokes at the primary, and verifies at a replica. */
-import { createSigner, type Signer } from '../../primary/client/sdk.ts'
+import { createSigner, type Signer } from '../../primary/signer/sdk.ts'
 import { createVerifier, type Verifier } from '../../replica/worker/sdk.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { ORG } from './load.ts'

@@ -1,7 +1,7 @@
 /** The work during which nodes are killed: signers that mint and revoke, a worker that verifies. What it is told goes into the ledger. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import type { Signer } from '../../primary/client/sdk.ts'
+import type { Signer } from '../../primary/signer/sdk.ts'
 import type { Verifier } from '../../replica/worker/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { positionText } from '../../shared/position.ts'

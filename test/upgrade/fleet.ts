@@ -1,7 +1,7 @@
 /** A primary and two replicas under load, each of which can be replaced by a process of another version. */
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { createSigner } from '../../primary/client/sdk.ts'
+import { createSigner } from '../../primary/signer/sdk.ts'
 import { createVerifier } from '../../replica/worker/sdk.ts'
 import { Cluster, CLUSTER, type NodeFiles } from '../chaos/cluster.ts'
 import { copyNode, openSound } from '../chaos/disk.ts'

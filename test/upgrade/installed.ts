@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { delimiter, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import type * as SignerSdk from '../../primary/client/sdk.ts'
+import type * as SignerSdk from '../../primary/signer/sdk.ts'
 import type * as WorkerSdk from '../../replica/worker/sdk.ts'
 
 const run = promisify(execFile)
@@ -35,7 +35,7 @@ export async function install(version: string, folder: string): Promise<Installe
   else await installFromRegistry(tarball, folder)
   const load = async (path: string): Promise<unknown> => import(pathToFileURL(join(home, 'dist', path)).href)
   const { SCHEMA_VERSION } = (await load('shared/database/schema.js')) as { readonly SCHEMA_VERSION: number }
-  const { createSigner } = (await load('primary/client/sdk.js')) as typeof SignerSdk
+  const { createSigner } = (await load('primary/signer/sdk.js')) as typeof SignerSdk
   const { createVerifier } = (await load('replica/worker/sdk.js')) as typeof WorkerSdk
   return { version, program: join(home, 'dist/ops/cli.js'), schema: SCHEMA_VERSION, createSigner, createVerifier }
 }

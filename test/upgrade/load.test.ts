@@ -1,6 +1,6 @@
 /** The judge of an upgrade is not blind: a replica that accepts what is revoked, or refuses what is not, ends the run. */
 import { expect, test } from 'vitest'
-import type { Signer } from '../../primary/client/sdk.ts'
+import type { Signer } from '../../primary/signer/sdk.ts'
 import type { Verifier } from '../../replica/worker/sdk.ts'
 import { Ledger } from '../chaos/ledger.ts'
 import { Random } from '../chaos/random.ts'

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import type { Signer } from '../../primary/client/sdk.ts'
+import type { Signer } from '../../primary/signer/sdk.ts'
 import type { Verifier } from '../../replica/worker/sdk.ts'
 import type { KnownToken, Ledger } from '../chaos/ledger.ts'
 import type { Random } from '../chaos/random.ts'

@@ -1,7 +1,7 @@
 /** A macaroond cluster for a story: a primary and replicas as processes of their own, and identities for who takes part. */
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { createSigner, type Signer } from '../../../primary/client/sdk.ts'
+import { createSigner, type Signer } from '../../../primary/signer/sdk.ts'
 import { createIdentityFile } from '../../../shared/channel/identity.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { Cluster } from '../../cluster/cluster.ts'

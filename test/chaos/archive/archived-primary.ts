@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import type { Signer } from '../../../primary/client/sdk.ts'
+import type { Signer } from '../../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { parsePosition } from '../../../shared/position.ts'
 import type { ArchiveStatus, PrimaryStatus } from '../../../shared/protocol/status.ts'

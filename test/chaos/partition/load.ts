@@ -1,6 +1,6 @@
 /** Tokens come and go while faults are inflicted: minted, narrowed, exchanged, shown to every service, revoked, watched, forgotten. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { MintResult, RevokeWait, Signer } from '../../../primary/client/sdk.ts'
+import type { MintResult, RevokeWait, Signer } from '../../../primary/signer/sdk.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'

@@ -1,6 +1,6 @@
 /** A cluster on hosts of its own: a primary, two regions with a replica each, and two services beside every replica. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Signer } from '../../../primary/client/sdk.ts'
+import type { Signer } from '../../../primary/signer/sdk.ts'
 import type { HistoryEvent } from '../../history/event.ts'
 import { Cluster, CLUSTER, freePort, type NodeFiles } from '../cluster.ts'
 import { type Mutant, MUTANT_VARIABLE } from '../mutants/mutant.ts'

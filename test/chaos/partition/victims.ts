@@ -5,7 +5,7 @@ import type {
   RevokeIssuedRequest,
   RevokeRequest,
   Signer,
-} from '../../../primary/client/sdk.ts'
+} from '../../../primary/signer/sdk.ts'
 import type { MintEvent, Named } from '../../history/event.ts'
 import type { Random } from '../random.ts'
 import type { ShownToken } from './asker.ts'

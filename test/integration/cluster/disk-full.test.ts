@@ -2,7 +2,7 @@
 import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Signer } from '../../../primary/client/sdk.ts'
+import type { Signer } from '../../../primary/signer/sdk.ts'
 import type { MintResult } from '../../../shared/protocol/sign.ts'
 import { Cluster, closedFile, codeOf, identityOf, scratch, until } from './harness.ts'
 import { canMount, named, smallVolume } from './small-volume.ts'

@@ -1,5 +1,5 @@
 /** A primary and its replica in a process of their own: a write, a clean stop, and then nothing may hold the process. */
-import { createSigner } from '../../../primary/client/sdk.ts'
+import { createSigner } from '../../../primary/signer/sdk.ts'
 import { primaryConfig } from '../../../primary/config.ts'
 import { Primary } from '../../../primary/node.ts'
 import { replicaConfig } from '../../../replica/config.ts'

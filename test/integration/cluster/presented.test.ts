@@ -1,6 +1,6 @@
 /** Discharges of the authority and service tokens, from a signer over the primary to a replica that verifies them. */
 import { expect, test } from 'vitest'
-import type { Signer } from '../../../primary/client/sdk.ts'
+import type { Signer } from '../../../primary/signer/sdk.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import {
   bindDischarge,

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Signer } from '../../../primary/client/sdk.ts'
+import type { Signer } from '../../../primary/signer/sdk.ts'
 import { KeyReader } from '../../../shared/database/keys.ts'
 import { encodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { createMacaroon } from '../../../shared/macaroon/attenuate.ts'

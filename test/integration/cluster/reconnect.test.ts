@@ -1,7 +1,7 @@
 /** Nothing that a network does to a connection leaves anything but a whole copy behind. */
 import { rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import type { Signer } from '../../../primary/client/sdk.ts'
+import type { Signer } from '../../../primary/signer/sdk.ts'
 import { Cluster, closedFile, until } from './harness.ts'
 
 const SMALL_WAL = { checkpoint: { pages: 100 } }

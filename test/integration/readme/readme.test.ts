@@ -16,7 +16,7 @@ const run = promisify(execFile)
 
 const ENTRIES = {
   'macaroond/worker': 'replica/worker/sdk.ts',
-  'macaroond/signer': 'primary/client/sdk.ts',
+  'macaroond/signer': 'primary/signer/sdk.ts',
   macaroond: 'shared/library.ts',
 } as const
 

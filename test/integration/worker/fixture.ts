@@ -1,6 +1,6 @@
 /** Workers with caches before real replicas, each behind a proxy that cuts and delays. */
 import { onTestFinished } from 'vitest'
-import type { Signer } from '../../../primary/client/sdk.ts'
+import type { Signer } from '../../../primary/signer/sdk.ts'
 import { createVerifier, type Verifier, type VerifierOptions, type WorkerVerdict } from '../../../replica/worker/sdk.ts'
 import { Cluster, CLUSTER, identityOf, seedOf, until, type ClusterOptions, type Who } from '../cluster/harness.ts'
 import { Proxy } from '../cluster/proxy.ts'

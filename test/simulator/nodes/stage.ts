@@ -1,7 +1,7 @@
 /** A cluster on its machines, with the services and the operator that use it: everything of one run, in one process. */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { signerOver, type Signer } from '../../../primary/client/signer.ts'
+import { signerOver, type Signer } from '../../../primary/signer/signer.ts'
 import { CachingVerifier } from '../../../replica/worker/caching-verifier.ts'
 import { PersistentClient } from '../../../shared/channel/persistent-client.ts'
 import { ArchiveLink } from '../archive/link.ts'

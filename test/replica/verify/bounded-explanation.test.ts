@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { decodeJsonObject } from '../../../shared/channel/json.ts'
 import { encodeResult } from '../../../shared/channel/rpc.ts'
 import { CAVEAT_BYTES_MAX, CONTROL_MESSAGE_BYTES_MAX, DISCHARGE_DEPTH_MAX } from '../../../shared/limits.ts'
-import { boundExplanation } from '../../../shared/verifier/bounded-explanation.ts'
+import { boundExplanation } from '../../../replica/verify/bounded-explanation.ts'
 import type { CaveatTrace, DischargeTrace, Explanation } from '../../../shared/verifier/trace.ts'
-import { bundle, discharge, needs, nested } from './discharges.ts'
-import { mint, Node } from './fixture.ts'
+import { bundle, discharge, needs, nested } from '../../shared/verifier/discharges.ts'
+import { mint, Node } from '../../shared/verifier/fixture.ts'
 
 const CONTROLS = '\u0001'.repeat(CAVEAT_BYTES_MAX - 1)
 

@@ -1,6 +1,6 @@
 /** The records of mints. */
-import type { Kid, Nonce } from '../ids.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Kid, Nonce } from '../../shared/ids.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
 import { ByNonce } from './by-nonce.ts'
 
 export interface IssuedRecord {

@@ -2,9 +2,9 @@
  * Cuts an explanation down to what a node answers with. Holders write caveats and discharges, so what there is to tell may
  * be far longer than what was asked: long texts end in an ellipsis, and what does not fit is counted instead of told.
  */
-import { EXPLAINED_DEPTH_MAX, EXPLAINED_TEXT_CHARS_MAX, EXPLANATION_CHARS_MAX } from '../limits.ts'
-import type { CaveatTrace, DischargeTrace, Explanation } from './trace.ts'
-import type { Verdict } from './verdict.ts'
+import { EXPLAINED_DEPTH_MAX, EXPLAINED_TEXT_CHARS_MAX, EXPLANATION_CHARS_MAX } from '../../shared/limits.ts'
+import type { CaveatTrace, DischargeTrace, Explanation } from '../../shared/verifier/trace.ts'
+import type { Verdict } from '../../shared/verifier/verdict.ts'
 
 /** The token's own caveats come first, then what stands behind each of them. The same explanation where all fits. */
 export function boundExplanation(explanation: Explanation): Explanation {

@@ -3,11 +3,11 @@
  * What can be decided is decided, and refuses as ever; what only the later use can decide passes, and is for the new
  * token to carry on. A caveat that is not understood refuses: nobody can say whether carrying it on is enough.
  */
-import type { Predicate } from '../macaroon/predicate/predicate.ts'
-import type { ForeignFacts } from './access.ts'
-import type { CaveatJudge } from './caveat-judge.ts'
-import { judgeByFacts, predicateOf } from './facts-judge.ts'
-import type { TokenTables } from './standing.ts'
+import type { Predicate } from '../../shared/macaroon/predicate/predicate.ts'
+import type { ForeignFacts } from '../../shared/verifier/access.ts'
+import type { CaveatJudge } from '../../shared/verifier/caveat-judge.ts'
+import { judgeByFacts, predicateOf } from '../../shared/verifier/facts-judge.ts'
+import type { TokenTables } from '../../shared/verifier/standing.ts'
 
 /** Never throws. Reasons: `caveat_unknown`, `caveat_refused`, and those of a named token. */
 export function judgeWhatIsKnown(facts: ForeignFacts, tables: TokenTables): CaveatJudge {

@@ -3,8 +3,8 @@
  * every mint is sorted by them, and bisection takes about 20 reads at a million rows.
  */
 import type { Statement } from 'better-sqlite3'
-import type { Kid, Nonce } from '../ids.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Kid, Nonce } from '../../shared/ids.ts'
+import type { Connection } from '../../shared/sqlite/connection.ts'
 
 interface Named {
   readonly kid: Buffer
