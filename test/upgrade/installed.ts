@@ -33,10 +33,12 @@ export async function install(version: string, folder: string): Promise<Installe
   await run('tar', ['xzf', tarball, '-C', home, '--strip-components=1'])
   if (hasAll(join(home, 'package.json'))) symlinkSync(join(ROOT, 'node_modules'), join(home, 'node_modules'))
   else await installFromRegistry(tarball, folder)
-  const load = async (path: string): Promise<unknown> => import(pathToFileURL(join(home, 'dist', path)).href)
-  const { SCHEMA_VERSION } = (await load('shared/database/schema.js')) as { readonly SCHEMA_VERSION: number }
-  const { createSigner } = (await load('primary/signer/sdk.js')) as typeof SignerSdk
-  const { createVerifier } = (await load('replica/worker/sdk.js')) as typeof WorkerSdk
+  const load = async (path: string): Promise<unknown> => import(pathToFileURL(join(home, path)).href)
+  const { exports: published = {} } = readJson(join(home, 'package.json'))
+  const sdk = async (name: string): Promise<unknown> => load(published[name]?.default ?? `${name} is not published`)
+  const { SCHEMA_VERSION } = (await load('dist/shared/database/schema.js')) as { readonly SCHEMA_VERSION: number }
+  const { createSigner } = (await sdk('./signer')) as typeof SignerSdk
+  const { createVerifier } = (await sdk('./worker')) as typeof WorkerSdk
   return { version, program: join(home, 'dist/ops/cli.js'), schema: SCHEMA_VERSION, createSigner, createVerifier }
 }
 
@@ -59,6 +61,7 @@ async function installFromRegistry(tarball: string, folder: string): Promise<voi
 function readJson(path: string): {
   readonly version?: string
   readonly dependencies?: Readonly<Record<string, string>>
+  readonly exports?: Readonly<Record<string, { readonly default?: string }>>
 } {
   return JSON.parse(readFileSync(path, 'utf8')) as ReturnType<typeof readJson>
 }
