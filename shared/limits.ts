@@ -34,6 +34,8 @@ export const DENIAL_RECORD_BYTES_MAX: number = 16 * 1024
 export const ADOPTED_MAX = 1_000
 /** Those that it is told of by one replica; the replica tells the next when these are settled. */
 export const DENIALS_TOLD_MAX = 10_000
+/** Of one replica, as JSON: at its longest a row is a hundred times an honest one. */
+export const DENIALS_TOLD_CHARS_MAX: number = 16 * 1024 * 1024
 /** Adopted, forgotten or shown in one call. */
 export const DENIALS_CALL_MAX = 500
 export const ANCESTORS_MAX = 4
@@ -73,6 +75,8 @@ export const SUBJECTS_SHOWN_MAX = 5
 export const REVOCATIONS_FOUND_MAX = 20
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
+/** Of a list in one answer, as JSON: some characters of a reason or subject are six bytes. The rest comes with the next call. */
+export const LIST_CHARS_MAX: number = 256 * 1024
 export const PREDICATE_CACHE_ENTRIES_MAX = 4096
 export const PREDICATE_CACHED_BYTES_MAX = 256
 export const ACCESS_KEYS_MAX = 64
@@ -319,6 +323,7 @@ assert(
   EXPLANATION_CHARS_MAX * 1.25 * 3 + EXPLAINED_TEXT_CHARS_MAX * 128 <= CONTROL_MESSAGE_BYTES_MAX,
   'an explanation must fit: caveats and notes in UTF-8, and a verdict in front',
 )
+assert(LIST_CHARS_MAX * 3 + 64 * 1024 <= CONTROL_MESSAGE_BYTES_MAX, 'a list must fit into an answer, in UTF-8')
 assert(CAVEAT_BYTES_MAX < TOKEN_BYTES_MAX && TOKEN_TEXT_CHARS_MAX * 4 < CONTROL_MESSAGE_BYTES_MAX, 'a token must fit')
 assert(TOKEN_TEXT_CHARS_MAX < BUNDLE_BYTES_MAX && BUNDLE_BYTES_MAX * 2 < CONTROL_MESSAGE_BYTES_MAX, 'a bundle must fit')
 assert(CAVEAT_BYTES_MAX <= IDENTIFIER_BYTES_MAX, 'a ticket must fit into the identifier of its discharge')

@@ -15,6 +15,7 @@ export interface CarryOver {
 
 export function carryOver(restored: readonly RevocationColumns[], evidence: readonly Evidence[]): CarryOver {
   const known = new Set(restored.map(revocationName))
+  const ends = provenEnds(evidence)
   const revocations: RevocationColumns[] = []
   const sources = evidence.map(({ from, revocations: rows }) => {
     const before = revocations.length
@@ -22,11 +23,28 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
       const name = revocationName(row)
       if (known.has(name)) continue
       known.add(name)
-      revocations.push(row)
+      revocations.push({ ...row, expires_at: ends.get(name) ?? 0 })
     }
     return { from, known: rows.length, carried: revocations.length - before }
   })
   return { revocations, sources, alone: toldByOne(revocations, evidence) }
+}
+
+/**
+ * When the tokens end. A row with an end that is too early would be purged while its token lives, so the word of a replica that
+ * was asked is not enough for that, and of several ends the latest counts; what nobody else knows stays (0).
+ */
+function provenEnds(evidence: readonly Evidence[]): ReadonlyMap<string, number> {
+  const ends = new Map<string, number>()
+  for (const { teller, revocations } of evidence) {
+    if (teller.kind === 'replica') continue
+    for (const row of revocations) {
+      const [name, end] = [revocationName(row), Number(row['expires_at'] ?? 0)]
+      const before = ends.get(name)
+      ends.set(name, before === undefined || (before > 0 && (end === 0 || end > before)) ? end : before)
+    }
+  }
+  return ends
 }
 
 /** A replica that goes on refusing what the restored state does not know, until somebody decides. */

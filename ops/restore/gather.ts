@@ -22,7 +22,13 @@ import type { Archived } from './comparison.ts'
 import { journalRemarks } from './copied-journal.ts'
 import { compareCopy } from './copies.ts'
 import { type Evidence, evidenceOfDatabase, unsignedIn } from './evidence.ts'
-import { evidenceOfReplica, type OrgOfKey, revocationsOfJournal, unsignedInJournal } from './replica-evidence.ts'
+import {
+  evidenceOfReplica,
+  type OrgOfKey,
+  revocationsOfJournal,
+  understood,
+  unsignedInJournal,
+} from './replica-evidence.ts'
 import { DENIALS, type NodeCopy, type Scratch } from './scratch.ts'
 import type { ArchiveSource } from './source.ts'
 import { type Claim, type Head, judgeHead, newerThanRead } from './witness.ts'
@@ -245,7 +251,7 @@ function copyEvidence(who: Who, copy: NodeCopy): Evidence | undefined {
   const pages = readDatabase(who, copy.database)
   if (pages === undefined) return undefined
   const ahead = copy.journal === undefined ? [] : revocationsOfJournal(copy.journal, orgsOf([pages]))
-  const denied = denialsOf(copy).map(({ columns }) => columns)
+  const denied = denialsOf(copy).map(({ columns }) => understood(columns))
   return { ...pages, revocations: [...pages.revocations, ...ahead, ...denied] }
 }
 

@@ -3,15 +3,30 @@ import { decodeJournal } from '../../replica/revocations/journal-records.ts'
 import type { ProfileReplica } from '../../shared/config/profile.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
+import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
+import { rowOfDenial } from '../../shared/protocol/denials.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
 import type { AskedCluster } from '../admin.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { Evidence } from './evidence.ts'
 
 /** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
+const whole = z.number().int().nonnegative()
+
+/** The columns of the table, and their types. */
+const carried = z.strictObject({
+  kind: z.string(),
+  org: z.string(),
+  key: z.strictObject({ hex: z.string() }),
+  at_ms: whole,
+  expires_at: whole,
+  actor: z.string(),
+  reason: z.string(),
+})
+
 export type OrgOfKey = (kid: string) => string | undefined
 
 export async function evidenceOfReplica(
@@ -27,7 +42,7 @@ export async function evidenceOfReplica(
       answer = checked(await call('revocations.known', { after }))
       // Rows that it keeps of the history before were told before that was left behind: what is told twice counts once.
       after = before === undefined || before === epochOf(answer) ? answer.next : 0
-      for (const columns of answer.rows) revocations.push(columns)
+      for (const columns of answer.rows) revocations.push(understood(columns))
       for (const row of answer.journal) revocations.push(toColumns(row, orgOfKey))
     }
     const position = answer?.position ?? null
@@ -63,6 +78,19 @@ function checked(value: unknown): KnownResult {
   if (result.success) return result.data
   throw new MacaroondError('protocol_violation', 'a replica answered what is no list of revocations', {
     hint: 'run the macaroond that the replica runs, or a newer one',
+  })
+}
+
+/**
+ * Nothing signed covers what a replica tells or keeps beside its pages: one row that no primary understands would keep the restored database from starting,
+ * for ever. Throws schema_newer, and then this replica counts as one that was not read.
+ */
+export function understood(columns: RevocationColumns): RevocationColumns {
+  const row = rowOfDenial({ seq: 1, columns })
+  const isWhole = carried.safeParse(columns).success && row.kind !== 'unknown' && !('poison' in row)
+  if (isWhole) return columns
+  throw new MacaroondError('schema_newer', 'it tells of a revocation that this version does not understand', {
+    hint: 'if it runs a newer macaroond, restore with that version; otherwise find out what is wrong with that replica',
   })
 }
 

@@ -13,6 +13,7 @@ import type { Log } from '../../shared/log.ts'
 import type { Denial, ToldDenials } from '../../shared/protocol/denials.ts'
 import type { WhyWaiting } from '../../shared/protocol/pending.ts'
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import { Paced } from '../../shared/service/paced.ts'
 import type { Case } from '../../shared/service/alarm-board.ts'
 import { judgeDenial } from '../authority/adopt.ts'
 import type { Adopted } from '../authority/commands.ts'
@@ -39,13 +40,17 @@ export interface AdoptionOptions {
   readonly replicas: () => ReadonlyMap<string, string>
   /** What a restore found without a signature. */
   readonly unsigned: () => readonly Denial[]
-  readonly clock: Pick<Timers, 'every'>
+  readonly clock: AdoptionClock
   readonly log: Log
 }
+
+type AdoptionClock = Pick<Timers, 'every' | 'after'>
 
 /** Instead of a PeerId. */
 export const RESTORE = 'restore'
 const LOOK_MS = 5_000
+/** All that every replica told is judged: one that tells again and again must not keep this primary busy with it. */
+const TOLD_PAUSE_MS = 250
 /** Of one command: a group is not held up for long. */
 const ROWS_A_COMMAND = 100
 
@@ -55,7 +60,7 @@ export interface AdoptionSources {
   readonly open: () => boolean
   /** As configured now. */
   readonly replicas: () => readonly KnownPeer[]
-  readonly clock: Pick<Timers, 'every'>
+  readonly clock: AdoptionClock
   readonly log: Log
 }
 
@@ -64,10 +69,12 @@ export class Adoption {
   readonly #reports = new Reports()
   #waiting: readonly Waiting[] = []
   #adopting = false
+  readonly #news: Paced
   #callOff: CallOff | undefined
 
   constructor(options: AdoptionOptions) {
     this.#options = options
+    this.#news = new Paced(() => this.look(), TOLD_PAUSE_MS, options.clock)
   }
 
   start(): void {
@@ -77,10 +84,11 @@ export class Adoption {
 
   close(): void {
     this.#callOff?.()
+    this.#news.close()
   }
 
   told(replica: string, message: ToldDenials): void {
-    if (this.#reports.take(replica, message)) this.look()
+    if (this.#reports.take(replica, message)) this.#news.ask()
   }
 
   /** What an operator has to decide on, in the order of histories and numbers. */

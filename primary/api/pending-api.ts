@@ -3,7 +3,7 @@ import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { Forgotten } from '../../shared/database/forgotten.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { timeline as asTimeline, tokenId, type Kid, type Nonce } from '../../shared/ids.ts'
-import { DENIALS_CALL_MAX } from '../../shared/limits.ts'
+import { DENIALS_CALL_MAX, LIST_CHARS_MAX, REASON_CHARS_MAX } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import {
@@ -43,7 +43,15 @@ export class PendingApi {
     const { limit } = params(pendingParams, value)
     const { adoption } = this.#options
     adoption.look()
-    return { revocations: adoption.waiting.slice(0, limit).map((one) => this.#describe(one)), waiting: this.#left }
+    const revocations: PendingRevocation[] = []
+    let chars = 0
+    for (const one of adoption.waiting.slice(0, limit)) {
+      const described = this.#describe(one)
+      chars += JSON.stringify(described).length
+      if (chars > LIST_CHARS_MAX) break
+      revocations.push(described)
+    }
+    return { revocations, waiting: this.#left }
   }
 
   async adopt(peer: KnownPeer, value: unknown): Promise<AdoptResult> {
@@ -116,8 +124,8 @@ export class PendingApi {
       why,
       replicas,
       ...(typeof atMs === 'number' && atMs > 0 ? { atMs } : {}),
-      ...(typeof actor === 'string' ? { actor } : {}),
-      ...(typeof reason === 'string' ? { reason } : {}),
+      ...(typeof actor === 'string' ? { actor: actor.slice(0, REASON_CHARS_MAX) } : {}),
+      ...(typeof reason === 'string' ? { reason: reason.slice(0, REASON_CHARS_MAX) } : {}),
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { isForgotten } from '../../shared/database/forgotten.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { Kid } from '../../shared/ids.ts'
+import { type Kid, type Nonce, tokenId } from '../../shared/ids.ts'
 import { ADOPTED_MAX, REASON_CHARS_MAX } from '../../shared/limits.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
@@ -50,7 +50,11 @@ function whyWaiting(state: AuthorityState, { timeline }: Denial, row: KnownRevoc
 }
 
 /** What is judged otherwise now, inside the transaction, is left out. */
-export function adopt(state: AuthorityState, { denials, from, actor }: Adopt, context: DecisionContext): Decision {
+export function adopt(
+  state: AuthorityState,
+  { denials, expiries, from, actor }: Adopt,
+  context: DecisionContext,
+): Decision {
   const rows: Row[] = []
   const before = state.revocationSeq
   const room = from === undefined ? Infinity : ADOPTED_MAX - (state.adopted.get(from) ?? 0)
@@ -58,7 +62,7 @@ export function adopt(state: AuthorityState, { denials, from, actor }: Adopt, co
     const row = adoptedRow(state, denial, { byOperator: from === undefined, context })
     if (row === undefined || state.revocationSeq - before >= room) continue
     const org = orgOf(state, row)
-    rows.push(...append(state, unnumbered(row), { org, actor, reason: reasonOf(denial) }, context).rows)
+    rows.push(...append(state, unnumbered(row, expiries), { org, actor, reason: reasonOf(denial) }, context).rows)
     rows.push(...stateRows(state, row))
   }
   const adopted = state.revocationSeq - before
@@ -141,9 +145,13 @@ function orgOf({ keys }: AuthorityState, row: KnownRevocation): string {
   return row.kind === 'token' ? (keys.get(row.kid as Kid)?.org ?? '') : row.org
 }
 
-function unnumbered(row: KnownRevocation): Parameters<typeof append>[1] {
-  const { seq: _, ...named } = row
-  return named
+/**
+ * Of when its token ends a replica's word says nothing: a row that claims an end too early would be purged, and the token would
+ * be good again. What is not on record stays.
+ */
+function unnumbered({ seq: _, ...named }: KnownRevocation, expiries: Adopt['expiries']): Parameters<typeof append>[1] {
+  const expiresAt = named.kind === 'token' ? expiries?.get(tokenId(named.kid as Kid, named.nonce as Nonce)) : undefined
+  return { ...named, expiresAt: expiresAt ?? 0 }
 }
 
 function reasonOf({ epoch, seq, columns }: Denial): string {

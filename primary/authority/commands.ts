@@ -78,6 +78,8 @@ export type Command =
       readonly kind: 'revocations.adopt'
       readonly actor: Actor
       readonly denials: readonly Denial[]
+      /** When tokens of these end whose mints are on record, by id: looked up when its turn has come. */
+      readonly expiries?: ReadonlyMap<TokenId, number>
       /** PeerId of the replica whose word is all there is: that is limited, in number and in kind. Undefined for an operator's. */
       readonly from: string | undefined
     }

@@ -1,6 +1,8 @@
 /** The group writer on the real database. */
 import { IssuedLog } from './issued-log.ts'
 import type { Host } from '../../shared/host.ts'
+import { type Kid, type Nonce, type TokenId, tokenId } from '../../shared/ids.ts'
+import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { Command } from '../authority/commands.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import { GroupWriter, type GroupWriterOptions } from '../commit-log/group-writer.ts'
@@ -20,12 +22,24 @@ export function openWriter({ commitLog, revocations, ...options }: OpenWriterOpt
   return new GroupWriter({ ...options, port, prepare: recordedIn(new IssuedLog(commitLog.db)) })
 }
 
-/** Fills in what is on record of the token that a command names: reads about 20 rows for one token, and nothing else. */
+/** Fills in what is on record of the tokens that a command names: reads about 20 rows for each, and nothing else. */
 function recordedIn(issued: IssuedLog): (command: Command) => Command {
   return (command) => {
+    if (command.kind === 'revocations.adopt') return { ...command, expiries: expiriesOf(command.denials, issued) }
     if (command.kind !== 'token.revoke') return command
     const record = issued.find(command.kid, command.nonce)
     if (record === undefined) return command
     return { ...command, recorded: true, expiresAt: command.proven === true ? command.expiresAt : record.expiresAt }
   }
+}
+
+function expiriesOf(denials: readonly Denial[], issued: IssuedLog): ReadonlyMap<TokenId, number> {
+  const expiries = new Map<TokenId, number>()
+  for (const row of denials.map(rowOfDenial)) {
+    if (row.kind !== 'token') continue
+    const [kid, nonce] = [row.kid as Kid, row.nonce as Nonce]
+    const record = issued.find(kid, nonce)
+    if (record !== undefined) expiries.set(tokenId(kid, nonce), record.expiresAt)
+  }
+  return expiries
 }

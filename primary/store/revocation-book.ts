@@ -5,7 +5,7 @@ import { type RevocationColumns, rowOfColumns } from '../../shared/database/revo
 import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { assert } from '../../shared/errors.ts'
-import { WALK_ROWS_A_TURN } from '../../shared/limits.ts'
+import { LIST_CHARS_MAX, WALK_ROWS_A_TURN } from '../../shared/limits.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 
 interface Columns extends RevocationColumns {
@@ -44,12 +44,16 @@ export class RevocationBook {
   async list({ after, limit, visible, signal }: ListOptions): Promise<RevocationsResult> {
     const revocations: RevocationDescription[] = []
     let last = after
+    let chars = 0
     for (let scanned = 0; scanned < SCAN_MAX && !signal.aborted; scanned += WALK_ROWS_A_TURN) {
       const rows = this.#after.all(last, WALK_ROWS_A_TURN)
       for (const row of rows) {
-        if (revocations.length === limit) return { revocations, next: last }
+        if (revocations.length === limit || chars > LIST_CHARS_MAX) return { revocations, next: last }
         last = row.seq
-        if (visible(row.org)) revocations.push(describe(row))
+        if (!visible(row.org)) continue
+        const described = describe(row)
+        revocations.push(described)
+        chars += JSON.stringify(described).length
       }
       if (rows.length < WALK_ROWS_A_TURN) return { revocations }
       await turn(this.#timers)

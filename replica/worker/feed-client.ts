@@ -21,7 +21,7 @@ import {
   type ToWorker,
 } from '../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
-import { Paced } from '../paced.ts'
+import { Paced } from '../../shared/service/paced.ts'
 import type { FeedEvent } from './feed-core.ts'
 import type { HomeRegion } from './region.ts'
 import type { WorkerCache } from './worker-cache.ts'

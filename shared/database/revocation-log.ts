@@ -43,7 +43,7 @@ export class RevocationLog {
 export function rowOfColumns(columns: RevocationColumns): RevocationRow {
   const { seq, kind, key, expires_at: expiresAt } = columns
   // Nearly all are of this kind, and at a start there may be millions.
-  if (kind === 'token' && key.length === TOKEN_KEY_BYTES && expiresAt >= 0) {
+  if (kind === 'token' && key.length === TOKEN_KEY_BYTES && Number.isSafeInteger(expiresAt) && expiresAt >= 0) {
     const hex = key.toString('hex')
     return { seq, kind, kid: hex.slice(0, 16), nonce: hex.slice(16), expiresAt }
   }

@@ -126,6 +126,7 @@ export const PROMISES: readonly Promised[] = [
       proof('recovery/archive/damage', 'no source of a restore is damaged unsaid'),
       proof('ops/restore/comparison'),
       proof('ops/restore/witness', 'by every replica that was configured'),
+      proof('ops/restore/lying-replica'),
       proof('integration/cluster/configuration'),
       proof('recovery/archive/restore', 'keeps what was revoked later'),
       proof('recovery/archive/restore', 'keeps what only the old disk knew'),
@@ -260,6 +261,7 @@ export const PROMISES: readonly Promised[] = [
       proof('integration/cluster/doubt', 'with its clock an hour ahead a primary revokes'),
       proof('integration/cluster/disk-reserve', 'revocations go on while the disk is full'),
       proof('integration/cluster/doubt', 'a foreign write lock'),
+      proof('integration/cluster/hostile', 'a replica that tells a revocation which no table takes'),
     ],
   },
   {

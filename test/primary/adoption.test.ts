@@ -1,6 +1,6 @@
 /** What a primary takes over by itself on a replica's word, what it leaves to an operator, and what an operator does with it. */
 import Sqlite from 'better-sqlite3'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { Adoption } from '../../primary/adoption/adoption.ts'
 import { Reports } from '../../primary/adoption/reports.ts'
 import { judgeDenial } from '../../primary/authority/adopt.ts'
@@ -9,7 +9,7 @@ import { pause, systemClock } from '../../shared/clock.ts'
 import { MIGRATE_4_TO_5 } from '../../shared/database/schema.ts'
 import { insertUnsigned, readUnsigned } from '../../shared/database/unsigned.ts'
 import { epoch, parseTokenId, timeline, txid } from '../../shared/ids.ts'
-import { ADOPTED_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
+import { ADOPTED_MAX, DENIALS_TOLD_CHARS_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
 import { silentLog } from '../../shared/log.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { columnsOfRow, type Denial } from '../../shared/protocol/denials.ts'
@@ -129,7 +129,7 @@ test('a transaction of one replica’s denials ends at the limit of its epoch', 
   expect(adopt(lies, 'P2')).toMatchObject({ adopted: 30 })
 })
 
-function adoption(): Adoption {
+function adoption(onLook = (): void => undefined): Adoption {
   const submit = async (command: Command): Promise<never> => {
     await Promise.resolve()
     return { answer: authority.do(command).answer, position: { epoch: 1, txid: txid(1), checksum: 0n } } as never
@@ -139,7 +139,11 @@ function adoption(): Adoption {
     ['P2', 'sin'],
   ])
   const options = { state: () => authority.state, submit: submit as never, open: () => true, unsigned: () => [] }
-  return new Adoption({ ...options, replicas: () => replicas, clock: systemClock, log: silentLog })
+  const looked = (): typeof replicas => {
+    onLook()
+    return replicas
+  }
+  return new Adoption({ ...options, replicas: looked, clock: systemClock, log: silentLog })
 }
 
 const told = (denials: readonly Denial[], first = true, last = true, total = denials.length): never =>
@@ -154,8 +158,7 @@ test('one replica cannot revoke more than a thousand tokens in an epoch; the res
   expect(parts.waiting.map(({ why }) => why)).toEqual(Array(30).fill('too many'))
   expect(authority.rows.findLast(({ table }) => table === 'adoptions')?.row).toMatchObject({ revocations: ADOPTED_MAX })
   parts.told('P2', told(lies.slice(-3)))
-  await pause(systemClock, 50)
-  expect(authority.state.revocationSeq).toBe(ADOPTED_MAX + 3)
+  await vi.waitFor(() => expect(authority.state.revocationSeq).toBe(ADOPTED_MAX + 3))
   expect(parts.counts).toEqual(
     new Map([
       ['P1', 27],
@@ -189,6 +192,54 @@ test('a list of a replica counts once it is whole, and no more is kept of it tha
   expect(reports.all).toMatchObject([{ untold: 50_000 - DENIALS_TOLD_MAX }])
   reports.keepOnly(new Set(['P2']))
   expect(reports.all).toEqual([])
+})
+
+test('rows that are far too long are not kept of what a replica tells, however many of them it sends', () => {
+  const reports = new Reports()
+  const reason = 'x'.repeat(900_000)
+  const long = { ...denial(token(1)), columns: { ...denial(token(1)).columns, reason } }
+  for (let sent = 0; sent < 100; sent += 1)
+    reports.take('P1', { first: sent === 0, last: sent === 99, total: 100, denials: [long] })
+  const [report] = reports.all
+  expect((report?.denials.length ?? 0) * reason.length).toBeLessThan(DENIALS_TOLD_CHARS_MAX)
+  expect(report?.untold).toBeGreaterThan(0)
+})
+
+test('a replica that tells again and again has everything judged once, and once more at the end of a pause', async () => {
+  const looks = vi.fn<() => void>()
+  const parts = adoption(looks)
+  for (let again = 0; again < 100; again += 1) parts.told('P1', told([]))
+  expect(looks).toHaveBeenCalledTimes(1)
+  await vi.waitFor(() => expect(looks).toHaveBeenCalledTimes(2))
+})
+
+describe('an adopted token', () => {
+  const rowOf = (): unknown => authority.rows.findLast(({ table }) => table === 'revocations')?.row
+
+  test('is denied for ever whatever end a replica tells: an early one would be purged while the token lives', () => {
+    const soon = Math.floor(NOW_MS / 1000)
+    adopt([denial(token(1, soon))], 'P1')
+    expect(rowOf()).toMatchObject({ revocation: { kind: 'token', expiresAt: 0 } })
+    adopt([denial(token(2, soon))])
+    expect(rowOf()).toMatchObject({ revocation: { kind: 'token', expiresAt: 0 } })
+  })
+
+  test('is denied until it ends where its mint is on record', () => {
+    const { id } = authority.mint().answer as Minted
+    const { kid, nonce } = parseTokenId(id)
+    const row: KnownRevocation = { ...common, kind: 'token', kid, nonce, expiresAt: 9_999_999_999 }
+    const expiries = new Map([[id, 4_000_000_000]])
+    authority.do({ kind: 'revocations.adopt', actor: ACTOR, denials: [denial(row)], expiries, from: 'P1' })
+    expect(rowOf()).toMatchObject({ revocation: { expiresAt: 4_000_000_000 } })
+  })
+
+  test('of a row that no table takes is denied like any other: whoever told it holds up no write', () => {
+    for (const [index, end] of [1.5, 1.5e300, -1, 2 ** 60].entries()) {
+      const broken = denial(token(index + 1))
+      adopt([{ ...broken, columns: { ...broken.columns, expires_at: end } }], 'P1')
+      expect(rowOf()).toMatchObject({ revocation: { seq: index + 1, expiresAt: 0 } })
+    }
+  })
 })
 
 test('what a restore found without a signature is never adopted by itself', async () => {

@@ -476,4 +476,18 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     replace: 'if (text === undefined) return',
     by: 'test/replica/denials/denials.test.ts',
   },
+  {
+    name: 'the end of a token is adopted on a replica’s word',
+    file: 'primary/authority/adopt.ts',
+    find: 'return { ...named, expiresAt: expiresAt ?? 0 }',
+    replace: 'return { ...named, expiresAt: expiresAt ?? named.expiresAt }',
+    by: 'test/primary/adoption.test.ts',
+  },
+  {
+    name: 'a restore takes the end of a token from whoever tells it first',
+    file: 'ops/restore/carry-over.ts',
+    find: 'revocations.push({ ...row, expires_at: ends.get(name) ?? 0 })',
+    replace: 'revocations.push(row)',
+    by: 'test/ops/restore/lying-replica.test.ts',
+  },
 ]

@@ -221,3 +221,27 @@ test('a message beyond the limit ends its connection and nothing else', async ()
   expect(await connection.closed).not.toBe(undefined)
   await expectServing(cluster)
 })
+
+test('a replica that tells a revocation which no table takes holds up no write, and ends no lease', async () => {
+  const cluster = await started()
+  const signer = await cluster.signer()
+  const { id, expiresAt } = await signer.mint({ org: 'acme', subject: 'x' })
+  await cluster.stopReplica()
+  const boot = 'd'.repeat(32)
+  const hello = { timeline: null, seq: 0, boot, keks: [], denials: 1 }
+  const liar = await cluster.dialPrimary('fra', 'revocations', hello)
+  const say = (message: object): Promise<void> => liar.send(Buffer.from(JSON.stringify(message)))
+  const key = { hex: id.replace('.', '') }
+  const columns = { kind: 'token', org: 'acme', key, expires_at: 1.5e300, at_ms: 0, actor: 'x', reason: '' }
+  const denial = { timeline: 'e'.repeat(32), epoch: 1, seq: 1, columns }
+  await say({ t: 'denials', total: 1, first: true, last: true, denials: [denial] })
+  await until(async () => (await cluster.primaryStatus()).revocationSeq === 1, 'the token is denied')
+  expect(await signer.listRevocations()).toMatchObject({ revocations: [{ id, expiresAt }] })
+  await say({ t: 'ping', id: 1, wallMs: Date.now() })
+  for await (const frame of liar.messages()) {
+    const text = Buffer.from(frame).toString('utf8')
+    if (!text.includes('"granted"')) continue
+    expect(JSON.parse(text.slice(text.indexOf('{')))).toMatchObject({ leaseMs: 5_000 })
+    break
+  }
+})

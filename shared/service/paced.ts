@@ -1,4 +1,4 @@
-import { systemClock, type CallOff, type Timers } from '../shared/clock.ts'
+import { systemClock, type CallOff, type Timers } from '../clock.ts'
 
 /** Runs an action at once, and what is asked for in the pause after that once, at its end: who comes alone never waits. */
 export class Paced {
