@@ -1,35 +1,46 @@
 import type { Command } from 'commander'
 import { type ArchivedFile, LEVEL_COMMITTED } from '../../shared/archive/layout.ts'
 import { pointText, restorableWindow } from '../../shared/archive/restore-plan.ts'
-import { archiveOptions, readArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
+import { archiveOptions, readDamagedArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
 import { explain } from '../arguments/explain.ts'
 import { optionalProfileOf } from '../clients.ts'
+import { EXIT_FAILED } from '../exit-status.ts'
 import { table, type Terminal } from '../terminal.ts'
 
 export function addArchiveList(parent: Command, terminal: Terminal): void {
   const command = archiveOptions(parent.command('list').description('what the archive has, and what can be restored'))
   command.option('--files', 'every file, not only the levels')
   command.action(async (options: ArchiveOptions & { readonly files?: true }, own: Command) => {
-    const { manifest } = await readArchive(options, optionalProfileOf(own, terminal.env))
+    const { manifest, problems } = await readDamagedArchive(options, optionalProfileOf(own, terminal.env))
     const files = [...manifest.files.values()].toSorted((a, b) => a.level - b.level || a.minTxid - b.minTxid)
     const window = restorableWindow(files) ?? null
     const { cluster, epoch } = manifest
     const levels = levelsOf(files)
     const listed = options.files === true ? { files: files.map(describe) } : {}
+    if (problems.length > 0) terminal.status = EXIT_FAILED
     const lines = [
+      ...problems.map((problem) => `BAD ${problem}`),
       window === null ? 'nothing can be restored yet' : `from ${pointText(window.first)} to ${pointText(window.last)}`,
       ...table([['LEVEL', 'FILES', 'BYTES'], ...levels.map((row) => [row.level, row.files, row.bytes].map(String))]),
       ...(options.files === true ? files.map(({ key, bytes }) => `${key}  ${bytes}`) : []),
     ]
     terminal.answer(
-      { cluster: cluster ?? null, epoch: epoch ?? null, window, exactSinceMs: exactSince(files), levels, ...listed },
+      {
+        cluster: cluster ?? null,
+        epoch: epoch ?? null,
+        window,
+        exactSinceMs: exactSince(files),
+        levels,
+        ...listed,
+        manifest: problems,
+      },
       lines,
     )
   })
   explain(command, {
     examples: ['macaroond archive list --archive ./primary-archive --key authority.key'],
     json: [
-      '{"cluster", "epoch", "window": {"first": {"txid", "timestampMs"}, "last"} | null, "exactSinceMs", "levels": [{"level", "files", "bytes"}], "files"?}',
+      '{"cluster", "epoch", "window": {"first": {"txid", "timestampMs"}, "last"} | null, "exactSinceMs", "levels": [{"level", "files", "bytes"}], "files"?, "manifest": [what is wrong with it]}',
       'exactSinceMs: from here on every transaction can be restored by itself; null for none',
     ],
   })

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { verifyArchive } from '../../shared/archive/verify-archive.ts'
+import { pointText } from '../../shared/archive/restore-plan.ts'
+import { type Verified, verifyArchive } from '../../shared/archive/verify-archive.ts'
 import { positionText } from '../../shared/position.ts'
-import { archiveOptions, readArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
+import { archiveOptions, readDamagedArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
 import { explain } from '../arguments/explain.ts'
 import { optionalProfileOf } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
@@ -9,30 +10,52 @@ import type { Terminal } from '../terminal.ts'
 
 export function addArchiveVerify(parent: Command, terminal: Terminal): void {
   const command = archiveOptions(
-    parent.command('verify').description('check the manifest’s signatures and every byte of every file it names'),
+    parent
+      .command('verify')
+      .description(
+        'check the manifest’s signatures and every byte of every file it names; says all that is wrong, and what can be restored',
+      ),
   )
   command.action(async (options: ArchiveOptions, own: Command) => {
-    const { storage, manifest } = await readArchive(options, optionalProfileOf(own, terminal.env))
+    const { storage, manifest, problems } = await readDamagedArchive(options, optionalProfileOf(own, terminal.env))
     const { files, head } = manifest
     let done = 0
     const onFile = (): void => terminal.progress(`${(done += 1)} of ${files.size} files`)
     const verified = await verifyArchive(storage, [...files.values()], onFile)
     terminal.progress('')
-    const { bad, unlisted, bytes } = verified
-    if (bad.length > 0) terminal.status = EXIT_FAILED
+    const { bad, unlisted, restorable } = verified
+    const ok = bad.length === 0 && problems.length === 0
+    if (!ok) terminal.status = EXIT_FAILED
     const position = head === undefined ? null : positionText(head)
     const lines = [
-      `${files.size} files, ${bytes} bytes, up to ${position ?? 'nothing'}: ${bad.length === 0 ? 'all as they were archived' : `${bad.length} BAD`}`,
+      summaryOf(verified, position, problems.length + bad.length),
+      ...problems.map((problem) => `BAD ${problem}`),
       ...bad.map(({ problem }) => `BAD ${problem}`),
       ...unlisted.map((key) => `not in the manifest, and read by nothing: ${key}`),
+      ...(ok ? [] : adviceOf(restorable, problems.length > 0)),
     ]
-    terminal.answer({ ok: bad.length === 0, position, ...verified }, lines)
+    terminal.answer({ ok, position, manifest: problems, ...verified }, lines)
   })
   explain(command, {
     examples: ['macaroond archive verify --archive ./primary-archive --key authority.key'],
     json: [
-      '{"ok", "position", "files", "bytes", "bad": [{"key", "problem"}], "unlisted"}; bad is in the order of transactions',
+      '{"ok", "position", "manifest": [what is wrong with it], "files", "bytes", "bad": [{"key", "problem"}], "unlisted",',
+      ' "restorable": [{"first": {"txid", "timestampMs"}, "last"}]}; bad is in the order of transactions',
     ],
     exit: '1 when a file or the manifest is not what was archived',
   })
+}
+
+function summaryOf({ files, bytes }: Verified, position: string | null, wrong: number): string {
+  const outcome = wrong === 0 ? 'all as they were archived' : `${wrong} BAD`
+  return `${files} files, ${bytes} bytes, up to ${position ?? 'nothing'}: ${outcome}`
+}
+
+function adviceOf(restorable: Verified['restorable'], isManifestBad: boolean): readonly string[] {
+  const ranges = restorable.map(({ first, last }) => `can be restored: from ${pointText(first)} to ${pointText(last)}`)
+  const command = '`macaroond restore --archive … --txid NUMBER` restores any of it'
+  return [
+    ...(ranges.length === 0 ? ['nothing can be restored from it'] : [...ranges, command]),
+    ...(isManifestBad ? ['`macaroond archive repair` makes the primary begin the manifest anew'] : []),
+  ]
 }

@@ -132,6 +132,7 @@ class Gathering {
   async #archive(archive: ArchiveSource): Promise<void> {
     const path = this.#options.scratch.path('head.db')
     const isOwn = archive.storage.isBucket ? isOutOfRoom : isOfOwnDisk
+    this.unread.push(...archive.wounds.map((wound) => `the manifest of the archive is damaged: ${wound}`))
     if (!archive.signed) this.remarks.push('nobody signed what this archive holds: it is restored on your word alone')
     await this.#attempt(
       HEAD,

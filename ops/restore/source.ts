@@ -2,8 +2,8 @@
 import { highestClaim } from '../../shared/archive/epoch-claim.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { listSegmentFiles } from '../../shared/archive/list-files.ts'
-import { readManifest } from '../../shared/archive/manifest-store.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
+import { filesThere, highestClaimedName, salvageManifest } from '../../shared/archive/salvage.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Position } from '../../shared/position.ts'
@@ -23,6 +23,8 @@ export interface ArchiveSource {
   /** What the manifest says is the newest; undefined where there is none. */
   readonly head: Position | undefined
   readonly signed: boolean
+  /** What is wrong with the manifest, in words; empty for one that is whole. */
+  readonly wounds: readonly string[]
 }
 
 /** Throws archive_missing, archive_damaged, archive_unsigned. */
@@ -30,16 +32,18 @@ export async function openSigned(location: string, publicKey: Uint8Array): Promi
   return readSigned(await openArchive(location, { blocking: true }), publicKey)
 }
 
-/** Throws archive_damaged, archive_unsigned. */
+/** Of a damaged manifest as much as can be read. Throws archive_damaged where nothing can, archive_unsigned. */
 export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array): Promise<ArchiveSource> {
-  const manifest = await readManifest(storage, publicKey)
-  if (manifest.seq === 0) throw unsigned(storage)
-  const claim = await highestClaim(storage, publicKey)
-  const files = [...manifest.files.values()]
-  const epoch = Math.max(claim?.epoch ?? 0, manifest.epoch ?? 0)
-  const txid = Math.max(manifest.head?.txid ?? 0, ...largest(files))
+  const { state, problems } = await salvageManifest(storage, publicKey)
+  if (state.seq === 0) throw unsigned(storage)
+  const isWhole = problems.length === 0
+  const claimed = isWhole ? (await highestClaim(storage, publicKey))?.epoch : await highestClaimedName(storage)
+  const files = isWhole ? [...state.files.values()] : await filesThere(storage, state.files.values())
+  const epoch = Math.max(claimed ?? 0, state.epoch ?? 0)
+  const txid = Math.max(state.head?.txid ?? 0, ...largest(files))
   const written = files.reduce((most, file) => Math.max(most, file.epoch ?? 0), 0)
-  return { storage, files, highest: { epoch, txid, written }, head: manifest.head, signed: true }
+  const highest = { epoch, txid, written }
+  return { storage, files, highest, head: state.head, signed: true, wounds: problems }
 }
 
 /** Believes whatever is there: the operator said so. */
@@ -47,7 +51,7 @@ export async function openUnsigned(location: string): Promise<ArchiveSource> {
   const storage = await openArchive(location, { blocking: true })
   const files = await listSegmentFiles(storage)
   const highest = { epoch: 0, txid: Math.max(0, ...largest(files)), written: 0 }
-  return { storage, files, highest, head: undefined, signed: false }
+  return { storage, files, highest, head: undefined, signed: false, wounds: [] }
 }
 
 /** One number, or none: spreading every file's would overflow the stack. */

@@ -32,6 +32,12 @@ export function chainTo(files: readonly ArchivedFile[], target: Txid): Chain | u
   return nearest
 }
 
+/** As far as changes go on from one whole database, without a later one. */
+export function chainFrom(files: readonly ArchivedFile[], base: ArchivedFile): Chain {
+  const changes = files.filter((file) => !isWhole(file)).toSorted((a, b) => a.minTxid - b.minTxid)
+  return extend(base, changes)
+}
+
 function extend(base: ArchivedFile, byStart: readonly ArchivedFile[]): Chain {
   const files = [base]
   let reaches = base.maxTxid

@@ -68,7 +68,7 @@ export async function highestClaim(
 }
 
 /** Epochs, ascending. */
-async function listClaims(storage: ArchiveStorage): Promise<readonly number[]> {
+export async function listClaims(storage: ArchiveStorage): Promise<readonly number[]> {
   const objects = await storage.list(EPOCHS_PREFIX)
   return objects.flatMap(({ key }) => parseEpochKey(key) ?? [])
 }

@@ -51,8 +51,14 @@ export function isBaseDue({ changes, base }: ManifestState, changesMin: number =
  * begin with a base, because what came before one is deleted. The map of files is handed on and changed in place.
  */
 export function follow(state: ManifestState, entry: ManifestEntry, hash: string): ManifestState {
-  const problem = problemOf(state, entry)
+  const starts = state.seq === 0 && entry.base
+  const problem = (starts ? undefined : linkProblem(state, entry)) ?? strangerProblem(state, entry)
   if (problem !== undefined) throw brokenChain(entry, problem)
+  return applyEntry(state, entry, hash)
+}
+
+/** Without asking whether it follows. */
+export function applyEntry(state: ManifestState, entry: ManifestEntry, hash: string): ManifestState {
   const { cluster, epoch, timeline, seq, atMs, base, added, removed } = entry
   const files = base ? new Map<string, ArchivedFile>() : (state.files as Map<string, ArchivedFile>)
   for (const file of added) files.set(file.key, file)
@@ -72,10 +78,14 @@ export function follow(state: ManifestState, entry: ManifestEntry, hash: string)
   }
 }
 
-function problemOf(state: ManifestState, entry: ManifestEntry): string | undefined {
-  const starts = state.seq === 0 && entry.base
-  if (!starts && entry.seq !== state.seq + 1) return `it comes after entry ${state.seq}`
-  if (!starts && entry.previous !== state.previous) return 'it does not name the hash of the entry before it'
+/** Why an entry is not the next one; undefined if it is. */
+export function linkProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
+  if (entry.seq !== state.seq + 1) return `it comes after entry ${state.seq}`
+  return entry.previous === state.previous ? undefined : 'it does not name the hash of the entry before it'
+}
+
+/** Why an entry cannot come after this one at all; undefined if it can. */
+export function strangerProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
   if (state.cluster !== undefined && entry.cluster !== state.cluster) return `it is of cluster "${entry.cluster}"`
   if (state.epoch === undefined) return undefined
   if (entry.epoch < state.epoch) return `it is of epoch ${entry.epoch}, after epoch ${state.epoch}`

@@ -1,7 +1,7 @@
 /** Pure: what a restore has to read to get to a transaction or a moment, or why that cannot be had and what can. */
 import { MacaroondError } from '../errors.ts'
 import { txidText, type Txid } from '../ids.ts'
-import { chainTo, type Chain } from './chain.ts'
+import { chainFrom, chainTo, type Chain } from './chain.ts'
 import type { ArchivedFile } from './layout.ts'
 
 export type RestoreTarget =
@@ -43,6 +43,20 @@ function windowOf(files: readonly ArchivedFile[], newest: Chain): { first: Resto
   const wholes = files.filter(({ minTxid }) => minTxid === 1)
   const first = wholes.reduce((least, file) => (file.maxTxid < least.maxTxid ? file : least))
   return { first: pointOf(first), last: pointOf(newest.files.at(-1)!) }
+}
+
+/** All that can be restored, in order: between two of these ranges files are missing. */
+export function restorableRanges(
+  files: readonly ArchivedFile[],
+): readonly { readonly first: RestorePoint; readonly last: RestorePoint }[] {
+  const wholes = files.filter(({ minTxid }) => minTxid === 1).toSorted((a, b) => a.maxTxid - b.maxTxid)
+  const ranges: { first: RestorePoint; last: RestorePoint }[] = []
+  for (const whole of wholes) {
+    const before = ranges.at(-1)
+    if (before !== undefined && whole.maxTxid <= before.last.txid) continue
+    ranges.push({ first: pointOf(whole), last: pointOf(chainFrom(files, whole).files.at(-1)!) })
+  }
+  return ranges
 }
 
 /** Throws restore_target, which says what can be had. `nowMs` is only there to refuse a moment in the future. */

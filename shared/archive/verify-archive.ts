@@ -3,6 +3,7 @@ import { MacaroondError } from '../errors.ts'
 import type { ArchivedFile } from './layout.ts'
 import { listSegmentFiles } from './list-files.ts'
 import { streamSegmentFile } from './read-file.ts'
+import { restorableRanges } from './restore-plan.ts'
 import { type ArchiveStorage, inParallel } from './storage.ts'
 
 export interface BadFile {
@@ -17,6 +18,8 @@ export interface Verified {
   readonly bad: readonly BadFile[]
   /** Files that no manifest names: nothing reads them. */
   readonly unlisted: readonly string[]
+  /** What can be restored without the bad files. */
+  readonly restorable: ReturnType<typeof restorableRanges>
 }
 
 const AT_ONCE = 4
@@ -35,7 +38,11 @@ export async function verifyArchive(
   })
   const listed = new Set(files.map(({ key }) => key))
   const unlisted = (await listSegmentFiles(storage)).map(({ key }) => key).filter((key) => !listed.has(key))
-  return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), bad: found.flat(), unlisted }
+  const bad = found.flat()
+  const isBad = new Set(bad.map(({ key }) => key))
+  const restorable = restorableRanges(ordered.filter(({ key }) => !isBad.has(key)))
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+  return { files: files.length, bytes, bad, unlisted, restorable }
 }
 
 async function problemOf(storage: ArchiveStorage, file: ArchivedFile): Promise<string | undefined> {

@@ -1,0 +1,147 @@
+/**
+ * What an archive still says when its manifest is damaged. Each entry is signed for itself, so an entry that can be read says
+ * what it always said. What only a lost entry named is named by nothing, and is not believed.
+ */
+import { MacaroondError } from '../errors.ts'
+import type { Epoch, Timeline } from '../ids.ts'
+import { listClaims, readClaim } from './epoch-claim.ts'
+import { type ArchivedFile, manifestKey } from './layout.ts'
+import { listSegmentFiles } from './list-files.ts'
+import { applyEntry, emptyManifest, linkProblem, type ManifestState, strangerProblem } from './manifest-state.ts'
+import { readManifest } from './manifest-store.ts'
+import { type ChainEntry, chainEntry, listEntryNumbers } from './read-chain.ts'
+import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
+
+export interface Salvaged {
+  readonly state: ManifestState
+  /** What is wrong with the manifest, in words; empty for one that is whole. */
+  readonly problems: readonly string[]
+  /** The highest number that is taken, by whatever. */
+  readonly highest: number
+}
+
+/** Throws archive_damaged where nothing can be read. */
+export async function salvageManifest(storage: ArchiveStorage, publicKey: Uint8Array): Promise<Salvaged> {
+  try {
+    const state = await readManifest(storage, publicKey)
+    return { state, problems: [], highest: state.seq }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    const salvaged = await salvage(storage, publicKey)
+    if (salvaged.state.seq === 0) throw error
+    return salvaged.problems.length > 0 ? salvaged : { ...salvaged, problems: [error.message] }
+  }
+}
+
+/** Of the files that entries name, those that are there, by their names and sizes. */
+export async function filesThere(
+  storage: ArchiveStorage,
+  files: Iterable<ArchivedFile>,
+): Promise<readonly ArchivedFile[]> {
+  const sizes = new Map((await listSegmentFiles(storage)).map(({ key, bytes }) => [key, bytes]))
+  return [...files].filter(({ key, bytes }) => sizes.get(key) === bytes)
+}
+
+/** The highest epoch that was claimed, by the names alone: the claim itself may be damaged. */
+export async function highestClaimedName(storage: ArchiveStorage): Promise<number> {
+  return (await listClaims(storage)).at(-1) ?? 0
+}
+
+type Found = ChainEntry | { readonly problem: string }
+
+async function salvage(storage: ArchiveStorage, publicKey: Uint8Array): Promise<Salvaged> {
+  const numbers = await listEntryNumbers(storage)
+  const found = await fromNewestBase(storage, publicKey, numbers)
+  const claims = await claimProblems(storage, publicKey, found)
+  const problems = [...claims.values()].flatMap(({ problem }) => problem)
+  let state = emptyManifest()
+  let before = 0
+  for (const [number, one] of found) {
+    if (before > 0 && number > before + 1) problems.push(missing(before + 1, number - 1))
+    before = number
+    if ('problem' in one) problems.push(one.problem)
+    else if (claims.get(one.entry.epoch)?.isForeign !== true) state = take(state, one, problems)
+  }
+  if (state.seq > 0 && state.base.seq === 0 && numbers[0] !== 1) problems.unshift(missing(1, (numbers[0] ?? 1) - 1))
+  return { state, problems, highest: numbers.at(-1) ?? 0 }
+}
+
+/** Ascending by number. */
+async function fromNewestBase(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  numbers: readonly number[],
+): Promise<readonly (readonly [number, Found])[]> {
+  const found = await inParallel(numbers, requestsAtOnce(storage), async (number) => {
+    return [number, await read(storage, publicKey, number)] as const
+  })
+  const base = found.findLastIndex(([, one]) => 'entry' in one && one.entry.base)
+  return found.slice(Math.max(0, base))
+}
+
+async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: number): Promise<Found> {
+  try {
+    const bytes = await storage.get(manifestKey(number))
+    return bytes === undefined ? { problem: missing(number, number) } : chainEntry(bytes, publicKey, number)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return { problem: error.message }
+  }
+}
+
+interface OfClaim {
+  readonly problem: readonly string[]
+  /** Its entries are of another timeline than the one that claimed the epoch. */
+  readonly isForeign: boolean
+}
+
+async function claimProblems(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  found: readonly (readonly [number, Found])[],
+): Promise<ReadonlyMap<Epoch, OfClaim>> {
+  const entries = found.flatMap(([, one]) => ('entry' in one ? [one.entry] : []))
+  const timelines = new Map(entries.map(({ epoch, timeline }) => [epoch, timeline]))
+  const checked = await inParallel([...timelines], requestsAtOnce(storage), async ([epoch, timeline]) => {
+    return [epoch, await ofClaim(storage, publicKey, epoch, timeline)] as const
+  })
+  return new Map(checked)
+}
+
+async function ofClaim(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  epoch: Epoch,
+  timeline: Timeline,
+): Promise<OfClaim> {
+  try {
+    const claim = await readClaim(storage, publicKey, epoch)
+    if (claim === undefined) return { problem: [`the claim of epoch ${epoch} is missing`], isForeign: false }
+    if (claim.timeline === timeline) return { problem: [], isForeign: false }
+    return { problem: [`entries of epoch ${epoch} are of a timeline that did not claim it`], isForeign: true }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return { problem: [error.message], isForeign: false }
+  }
+}
+
+/** What does not belong is passed over; what comes after a hole is taken, because it is signed. */
+function take(state: ManifestState, { entry, hash }: ChainEntry, problems: string[]): ManifestState {
+  const stranger = strangerProblem(state, entry)
+  if (stranger !== undefined) problems.push(`entry ${entry.seq} of the manifest does not follow: ${stranger}`)
+  if (stranger !== undefined) return state
+  const isNext = state.seq > 0 && state.seq === entry.seq - 1
+  const link = isNext && !entry.base ? linkProblem(state, entry) : undefined
+  if (link !== undefined) problems.push(`entry ${entry.seq} of the manifest does not follow: ${link}`)
+  return applyEntry(state, entry, hash)
+}
+
+function missing(first: number, last: number): string {
+  return first === last
+    ? `entry ${first} of the manifest (${manifestKey(first)}) is missing`
+    : `entries ${first}-${last} of the manifest are missing`
+}
+
+function isDamage(error: unknown): error is MacaroondError {
+  return error instanceof MacaroondError && error.code === 'archive_damaged'
+}
