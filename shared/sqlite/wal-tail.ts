@@ -9,12 +9,14 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { Entropy } from '../clock.ts'
 import { databasePath } from './connection.ts'
-import { writeAt } from './positional-io.ts'
+import { syncFile, writeAt } from './positional-io.ts'
 import { storageError } from './storage-errors.ts'
 import { frameOffset } from './wal-format.ts'
 
 /** Random, so that no file system makes it smaller; written over and over. */
 const BLOCK_BYTES = 128 * 1024
+/** A WAL that grows is made longer by so much at a time. */
+const AHEAD_BYTES = 1024 * 1024
 
 export class WalTail {
   readonly #path: string
@@ -47,7 +49,13 @@ export class WalTail {
     if (this.#size >= wanted) return
     // SQLite may have made it longer itself, or have cut it off.
     this.#size = fstatSync(this.#fd).size
-    while (this.#size < wanted) this.#extend(Math.min(this.#block.length, wanted - this.#size))
+    const ample = wanted + Math.min(AHEAD_BYTES, this.#bytes)
+    try {
+      while (this.#size < ample) this.#extend(Math.min(this.#block.length, ample - this.#size))
+    } catch (error) {
+      if (this.#size < wanted) throw error
+    }
+    syncFile(this.#fd, this.#path)
   }
 
   /** After a checkpoint that cut the file off. */

@@ -58,6 +58,7 @@ export function checkHistory(
       ...relapses(verifications, subject),
       ...clashes(events.filter((event) => event.t === 'revoke')),
       ...unfenced(events.filter((event) => event.t === 'revoke')),
+      ...deaf(events.filter((event) => event.t === 'revoke')),
     ],
     worstAcceptanceMs: verifications.reduce((worst, event) => Math.max(worst, acceptanceMs(event, subject)), 0),
     counts: countsOf(verifications, faults, subject),
@@ -106,6 +107,12 @@ function isolatedFor({ region, host, inv, ret }: VerifyEvent, faults: readonly F
       ISOLATING.has(kind) && (target === region || target === host) && from <= inv && ret <= until,
   )
   return cut === undefined ? 0 : inv - cut.from
+}
+
+/** V8: whoever grants leases takes revocations. */
+function deaf(revocations: readonly RevokeEvent[]): readonly Violation[] {
+  const what = 'refused by a primary that granted leases, for a reason of its own'
+  return revocations.filter(({ granted }) => granted === true).map((event) => ({ rule: 'V8', what, event }))
 }
 
 /** S3: but for what an operator gives up, what a node has refused as revoked it never accepts again, nor does anybody else after its answer was used there. */

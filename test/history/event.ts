@@ -42,6 +42,8 @@ export interface RevokeEvent extends Call {
    * on a disk that was lost, or had a successor already: who knows of it refuses, and nobody has to know.
    */
   readonly result: 'ok' | 'indeterminate' | 'refused' | 'unpromised'
+  /** Refused for a reason of the primary's own, which lasted, while it granted leases (V8). */
+  readonly granted?: true
   /** Place in the revocation log, where the answer says it. */
   readonly epoch?: number
   readonly seq?: number
@@ -100,7 +102,6 @@ export type OnlyReal =
   | 'disk damaged'
   | 'disk lost'
   | 'disk error'
-  | 'disk full'
 
 export type SimulatedKind =
   | 'cut both ways'
@@ -110,6 +111,7 @@ export type SimulatedKind =
   | 'stopped'
   | 'killed'
   | 'wall clock moved'
+  | 'disk full'
   | 'links broken'
   | 'slow link'
   | 'power lost'

@@ -2,7 +2,7 @@
 import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bound.ts'
 import { join } from 'node:path'
 import { checkHistory, type Bounds, type Verdict } from '../history/check.ts'
-import type { HistoryEvent } from '../history/event.ts'
+import type { HistoryEvent, RevokeEvent } from '../history/event.ts'
 import { copyOf } from './archive/witness.ts'
 import { isPowerLost } from './disk/volume.ts'
 import { Load } from './load/load.ts'
@@ -143,12 +143,14 @@ async function lookAtArchive(stage: Stage, { faults }: Plan, folder: string): Pr
 
 /** V2: when all is well again nothing is unavailable, and what nobody asked to revoke is accepted. */
 function lastLook(events: readonly HistoryEvent[], sinceMs: number): readonly string[] {
-  const touched = new Set(
-    events.flatMap((event) => (event.t === 'revoke' && event.named.kind === 'token' ? [event.named.id] : [])),
+  const touched: ReadonlySet<string | undefined> = new Set(
+    events.flatMap((event) => (event.t === 'revoke' ? [namedBy(event)] : [])),
   )
   const ended = new Set(
     events.flatMap((event) =>
-      event.t === 'mint' && [event.id, ...event.ancestors].some((id) => touched.has(id)) ? [event.id] : [],
+      event.t === 'mint' && [event.id, event.subject, ...event.ancestors].some((name) => touched.has(name))
+        ? [event.id]
+        : [],
     ),
   )
   return events.flatMap((event) => {
@@ -168,4 +170,10 @@ function tablesOf({ seats }: Stage, { faults }: Plan): readonly string[] {
     const alarms = node?.status.alarms ?? []
     return alarms.filter(({ code }) => codes.includes(code)).map(({ message }) => `S3: ${name}: ${message}`)
   })
+}
+
+/** A token by its id, or all that a subject has. */
+function namedBy({ named }: RevokeEvent): string | undefined {
+  if (named.kind === 'token') return named.id
+  return named.kind === 'subject' ? named.subject : undefined
 }

@@ -31,6 +31,7 @@ class MemoryPort implements TransactionPort {
   failCommit: Error | undefined
   failWrite: Error | undefined
   rollbacks = 0
+  onRollback: () => unknown = () => undefined
 
   readonly begin = (): void => {
     if (this.#open !== undefined) throw new Error('a transaction is open')
@@ -51,6 +52,7 @@ class MemoryPort implements TransactionPort {
   readonly rollback = (): void => {
     this.#open = undefined
     this.rollbacks += 1
+    this.onRollback()
   }
   readonly positionAt = (): undefined => undefined
   readonly migrate = (): boolean => false
@@ -63,7 +65,8 @@ class MemoryPort implements TransactionPort {
 }
 
 function cloneOf(state: AuthorityState): AuthorityState {
-  return { ...state, orgs: new Map(state.orgs), keys: new Map(state.keys) }
+  const { orgs, keys, dueCutOffs } = state
+  return { ...state, orgs: new Map(orgs), keys: new Map(keys), dueCutOffs: new Map(dueCutOffs) }
 }
 
 interface Bench {
@@ -196,7 +199,7 @@ test('after a failure what is known of revocations is kept, without those of the
   const [first, second] = ids.map((id) => parseTokenId(id))
   const revoke = (name: object): Command =>
     ({ kind: 'token.revoke', actor: ACTOR, ...name, expiresAt: 0, recorded: true, reason: '' }) as Command
-  const why = { actor: ACTOR, reason: '', tokens: { count: 0, complete: true } }
+  const why = { actor: ACTOR, reason: '' }
   await writer.submit(revoke(first ?? {}))
   const { revocations } = writer.state
   port.failCommit = new MacaroondError('disk_full', 'full')
@@ -396,4 +399,51 @@ test('a mint whose caller is gone is not carried out, a revocation is', async ()
   leaving.abort()
   expect(outcomesOf(await Promise.allSettled([minted, revoked]))).toEqual(['closed', 'done'])
   expect(port.committed.at(-1)?.some(({ table }) => table === 'issued')).toBe(false)
+})
+
+const DISK_FULL = new MacaroondError('disk_full', 'full')
+const disable = (org: string): Command => {
+  return { kind: 'org.disable', actor: ACTOR, org, reason: '' }
+}
+
+test('a group that the disk has no room for is tried again with its revocations alone', async () => {
+  const { port, writer, attempts } = bench()
+  await Promise.all([writer.submit(createOrg('acme')), writer.submit(createOrg('beta'))])
+  // The first transaction of the group finds no room, the second does.
+  port.failCommit = DISK_FULL
+  port.onRollback = () => (port.failCommit = undefined)
+  const results = await Promise.allSettled(
+    [mint('beta'), disable('nobody'), disable('acme'), createOrg('other')].map((command) => writer.submit(command)),
+  )
+  expect(outcomesOf(results)).toEqual(['disk_full', 'org_unknown', 'done', 'disk_full'])
+  expect(attempts.map(({ error, pressing }) => [error === undefined, pressing])).toEqual([
+    [true, false],
+    [false, true],
+    [true, true],
+  ])
+})
+
+test('without revocations a group that has no room is not tried again', async () => {
+  const { port, writer, attempts } = bench()
+  port.failCommit = DISK_FULL
+  const results = await Promise.allSettled([createOrg('a'), createOrg('b')].map((command) => writer.submit(command)))
+  expect(outcomesOf(results)).toEqual(['disk_full', 'disk_full'])
+  expect(attempts).toEqual([{ error: DISK_FULL, pressing: false }])
+})
+
+test('cut-offs that are due come in a group before whatever mints, and who waits is refused when they cannot be written', async () => {
+  const parts = bench()
+  const { port, writer } = parts
+  await writer.submit(createOrg('acme'))
+  parts.doubted = true
+  const revoke = { kind: 'issued.revoke', actor: ACTOR, org: 'acme', subject: undefined, untilMs: undefined } as const
+  await writer.submit({ ...revoke, reason: '' })
+  parts.doubted = false
+  port.failCommit = DISK_FULL
+  expect(outcomesOf(await Promise.allSettled([writer.submit(mint('acme'))]))).toEqual(['disk_full'])
+  port.failCommit = undefined
+  expect(outcomesOf(await Promise.allSettled([writer.submit(mint('acme'))]))).toEqual(['done'])
+  const tables = port.committed.slice(-2).map((rows) => rows.map(({ table }) => table))
+  expect(tables[0]).toContain('due_cut_offs removed')
+  expect(tables[1]).toContain('issued')
 })

@@ -51,8 +51,16 @@ fs.writeSync = ((
           start ?? 0,
           (start ?? 0) + (length ?? data.byteLength),
         )
+  file.volume.requireRoom(file, position ?? undefined, bytes.length)
   return file.volume.write(file, position ?? undefined, bytes, write)
 }) as typeof fs.writeSync
+
+const { statfsSync } = fs
+fs.statfsSync = ((path: fs.PathLike) => {
+  const found = statfsSync(path)
+  if (volumeOf(`${String(path)}/`)?.full === true) found.bavail = 0
+  return found
+}) as typeof fs.statfsSync
 
 fs.ftruncateSync = (fd, length) => {
   const file = open.get(fd)

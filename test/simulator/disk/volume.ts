@@ -52,6 +52,7 @@ type System = Pick<
 const SYNCHRONOUS_FULL = 2
 const SECTOR_BYTES = 512
 const SYNC_MS = 1.5
+const PAGES_MAX = 1_073_741_823
 const volumes = new Map<string, Volume>()
 
 /** Volumes are two folders below a common one: `<base>/<run>/<volume>/…`. */
@@ -72,6 +73,8 @@ export class Volume {
   readonly connections: Set<Database> = new Set()
   /** A disk that says it has synced, and has not: outside of every promise, but good to know of. */
   readonly lies = false
+  /** Nothing of our own that would grow finds room. */
+  full = false
   readonly #life: Life
   readonly #files = new Map<string, OpenFile>()
   #crashAfter: { steps: number; readonly crash: () => void } | undefined
@@ -85,6 +88,27 @@ export class Volume {
 
   static useSystem(system: System): void {
     Volume.#system = system
+  }
+
+  /** Until what it returns is called; with `pages` the database cannot grow either. */
+  fill(pages: boolean): () => void {
+    this.full = true
+    const writers = [...this.connections].filter(
+      (one) => pages && one.open && !one.readonly && one.name.endsWith('.db'),
+    )
+    for (const writer of writers)
+      writer.pragma(`max_page_count = ${String(writer.pragma('page_count', { simple: true }))}`)
+    return () => {
+      this.full = false
+      for (const writer of writers) if (writer.open) writer.pragma(`max_page_count = ${PAGES_MAX}`)
+    }
+  }
+
+  /** Throws ENOSPC. */
+  requireRoom(file: OpenFile, position: number | undefined, bytes: number): void {
+    const size = sizeOf(file.path)
+    if (!this.full || (position ?? size) + bytes <= size) return
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   }
 
   file(path: string): OpenFile {

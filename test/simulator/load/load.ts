@@ -1,4 +1,5 @@
 /** What the users of the cluster do: mint, narrow, exchange, revoke; and the services of every region verify what they are shown. */
+import { Primary } from '../../../primary/node.ts'
 import { MIN_POSITION_WAIT_MS } from '../../../shared/limits.ts'
 import type { MintResult } from '../../../shared/protocol/sign.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -25,8 +26,15 @@ const POSITION_TIMEOUT_MS = 2 * MIN_POSITION_WAIT_MS
 const SHOWN_BEFORE_MS = 150
 const WAITS = ['local', 'durable', 'global'] as const
 
+/** A revocation that is refused for one of these was not carried out. */
+const OWN_REASONS: ReadonlySet<string> = new Set(['clock_implausible', 'disk_full'])
 const SUPERSEDED = 'position_superseded'
 const EXPECTED: ReadonlySet<string> = new Set(['token_refused', SUPERSEDED])
+
+interface Victim {
+  readonly id: string
+  readonly subject: string | undefined
+}
 
 export class Load {
   readonly #stage: Stage
@@ -113,15 +121,19 @@ export class Load {
     this.#turn += 1
     const turn = this.#turn
     const ttlSeconds = this.#mixesLives ? (turn % 2) * DAY_SECONDS : TTL_SECONDS
-    const minted = await this.#called('mint', [], () => signer.mint({ org: ORG, subject: 'somebody', ttlSeconds }))
+    // Some are revoked by their subject, which nobody else has.
+    const own = turn % 4 === 2 ? { subject: `leaver ${turn}` } : {}
+    const minted = await this.#called('mint', [], () =>
+      signer.mint({ org: ORG, subject: 'somebody', ttlSeconds, ...own }),
+    )
     const { token, id, position } = minted
     const sinceMs = this.#stage.scheduler.nowMs
-    const own = { id, sinceMs, org: ORG }
+    const named = { id, sinceMs, org: ORG, ...own }
     const lasts = this.#lasting === undefined && (!this.#mixesLives || ttlSeconds === 0)
     if (lasts) this.#showWorthless(token, sinceMs)
-    else this.#alive.push({ ...own, text: token })
-    if (lasts) this.#lasting = { ...own, text: token }
-    this.#shown.push({ ...own, text: token, position }, { ...own, text: narrowed(token) })
+    else this.#alive.push({ ...named, text: token })
+    if (lasts) this.#lasting = { ...named, text: token }
+    this.#shown.push({ ...named, text: token, position }, { ...named, text: narrowed(token) })
     if (turn % 3 !== 0) return
     const bundle = withLogin(token, operator.host.entropy)
     const request = { token: bundle, strip: LOGIN, ticket: ticketTextOf(bundle) }
@@ -163,27 +175,45 @@ export class Load {
     if (victim?.id === undefined) return
     this.#alive.splice(this.#alive.indexOf(victim), 1)
     this.#ended.push(victim.id)
-    const event = await this.#revoked(victim.id, this.#random.pick(WAITS) ?? 'durable')
+    const wait = this.#random.pick(WAITS) ?? 'durable'
+    const event = await this.#revoked({ id: victim.id, subject: victim.subject }, wait)
     trace.say('operator', `revoke ${event.wait}: ${event.result} ${event.seq ?? ''}`)
     events.push(event)
   }
 
-  async #revoked(id: string, wait: RevokeEvent['wait']): Promise<RevokeEvent> {
+  async #revoked({ id, subject }: Victim, wait: RevokeEvent['wait']): Promise<RevokeEvent> {
     const { scheduler, signer } = this.#stage
     const inv = scheduler.nowMs
-    const asked = { t: 'revoke', inv, named: { kind: 'token', id }, wait } as const
+    // Its only token was minted before: where the cut-off lies is of no matter to it.
+    const named: RevokeEvent['named'] =
+      subject === undefined ? { kind: 'token', id } : { kind: 'subject', org: ORG, subject, untilMs: Infinity }
+    const asked = { t: 'revoke', inv, named, wait } as const
     try {
-      const { seq, position } = await signer.revoke({ id, wait })
+      const revoking =
+        subject === undefined ? signer.revoke({ id, wait }) : signer.revokeIssued({ org: ORG, subject, wait })
+      const { seq, position } = await revoking
       this.#newest = position
       const { archive } = this.#stage
       archive?.witness.saw(position, { sinceMs: inv, archived: archive.plan.durable && wait === 'durable' })
       return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
     } catch (error) {
+      if (error instanceof MacaroondError && OWN_REASONS.has(error.code))
+        return { ...asked, ret: scheduler.nowMs, result: 'refused', ...this.#granting(error.code) }
       // Superseded: it was carried out in an epoch that a restore has ended since.
       const isOpen = error instanceof MacaroondError && (error.kind === 'unavailable' || error.code === SUPERSEDED)
       if (!isOpen) throw error
       return { ...asked, ret: scheduler.nowMs, result: 'indeterminate' }
     }
+  }
+
+  /** Whether the primary grants leases while what it refused a revocation for still lasts. */
+  #granting(code: string): Pick<RevokeEvent, 'granted'> {
+    const seat = this.#stage.seat('primary')
+    const { node } = seat
+    if (!(node instanceof Primary)) return {}
+    const { freshness } = node.status
+    const lasts = code === 'disk_full' ? seat.isDiskFull : freshness.clockDoubt !== null
+    return lasts && freshness.leaseMs > 0 ? { granted: true } : {}
   }
 
   async #verifySome(region: Region): Promise<void> {

@@ -13,6 +13,8 @@ export interface ShownToken {
   /** That the access names; the token's own unless it is shown where it must not count. */
   readonly org: string
   readonly sinceMs: number
+  /** Whom it is for, where nothing else is. */
+  readonly subject?: string
   /** Of the write that made it. */
   readonly position?: string
 }

@@ -297,4 +297,20 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     replace: 'const there = await storage.get(manifestKey(seq))',
     breaks: 'archive',
   },
+  {
+    name: 'a primary that doubts its clock refuses to revoke, and grants leases',
+    aim: { kinds: ['wall clock moved'] },
+    file: 'primary/writes-gate.ts',
+    find: 'if (PRESSING.has(kind)) return this.#shut',
+    replace: '',
+    breaks: 'V8',
+  },
+  {
+    name: 'leases go on although no revocation can be written',
+    aim: { kinds: ['disk full'] },
+    file: 'primary/writes-gate.ts',
+    find: 'return this.#shut === undefined && !this.#options.blocked()',
+    replace: 'return this.#shut === undefined',
+    breaks: 'V8',
+  },
 ]

@@ -84,7 +84,8 @@ function archiveConfigOf(plan: ArchivePlan | undefined): object {
 
 export function primaryConfigIn(data: string, freshness: Freshness, archive?: ArchivePlan): PrimaryConfig {
   const peers = [peer('operator', 'operator'), ...REGIONS.map((region) => peer(region, 'replica'))]
-  const small = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, ...archiveConfigOf(archive) }
+  const sizes = { segments: { keep_bytes: 1_000_000 }, checkpoint: { pages: 100 }, disk: { reserve_mb: 0.45 } }
+  const small = { ...sizes, ...archiveConfigOf(archive) }
   return primaryConfig.parse({ ...COMMON, ...small, data, listen: addressOf('primary'), freshness, peers })
 }
 

@@ -108,6 +108,15 @@ export class Seat {
     return copy
   }
 
+  /** The disk of the process that runs is full until what it returns is called; with `pages` the database cannot grow. */
+  fillDisk(pages: boolean): () => void {
+    return this.#now().volume.fill(pages)
+  }
+
+  get isDiskFull(): boolean {
+    return this.#running?.volume.full === true
+  }
+
   /** Nobody starts it until what it returns is called. */
   hold(): () => void {
     assert(this.#running === undefined, 'nobody uses the disk')

@@ -7,7 +7,7 @@ import { orProblem, type Stage } from '../nodes/stage.ts'
 import type { Way } from '../network/network.ts'
 import { succeedPrimary } from '../archive/succession.ts'
 import { decide, restoreSomePast } from '../archive/restored.ts'
-import { EVERYBODY, type PlannedFault, ROTATED, STOPPED_FIRST } from './plan.ts'
+import { DATABASE_FULL, EVERYBODY, type PlannedFault, ROTATED, STOPPED_FIRST } from './plan.ts'
 
 /** Nobody's: faults come whatever state the cluster is in. */
 const FATE = { runsFromMs: (nowMs: number): number => nowMs }
@@ -59,6 +59,8 @@ function begin(stage: Stage, fault: PlannedFault, faults: readonly PlannedFault[
       return losePower(stage, fault)
     case 'wall clock moved':
       return moveClock(stage, fault)
+    case 'disk full':
+      return fillDisk(stage, fault)
     case 'archive away':
     case 'archive answers lost':
     case 'archive lists late':
@@ -221,6 +223,17 @@ function changeKeys(stage: Stage, { target, amount }: PlannedFault): End | undef
       one.ring = [NEXT_KEK, KEK]
       restart(one)
     }
+    return 1
+  }
+}
+
+/** What the process that runs then writes finds no room; another process on that disk does. */
+function fillDisk(stage: Stage, { target, amount }: PlannedFault): End | undefined {
+  const seat = stage.seat(target)
+  if (!seat.runs) return undefined
+  const empty = seat.fillDisk(amount === DATABASE_FULL)
+  return () => {
+    empty()
     return 1
   }
 }

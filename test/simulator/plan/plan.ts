@@ -179,6 +179,23 @@ const KILLED_FIRST = 0
 const CUT_OFF_FIRST = 0
 export const STOPPED_FIRST = 1
 
+/** Of a full disk: not even the pages of the database find room. */
+export const DATABASE_FULL = 1
+
+/** What has its own generator: the rest of a plan is the same with it and without. */
+const OWN_DRAWS: Draws = [
+  [
+    'disk full',
+    (random, around) => ({
+      target: 'primary',
+      forMs: forLeases(random, around),
+      amount: random.fraction() < 0.5 ? DATABASE_FULL : 0,
+    }),
+  ],
+]
+/** Of seeds without an archive and without a successor: a restore asks its machine for the time. */
+const OWN = 0.15
+
 /** Narrows what is drawn to what a question is about. */
 export interface Aim {
   readonly kinds?: readonly FaultKind[]
@@ -193,6 +210,7 @@ export const RARE_KINDS: readonly SimulatedKind[] = [
   ...ARCHIVE_DRAWS,
   ...YEARS_DRAWS,
   ...KEY_DRAWS,
+  ...OWN_DRAWS,
 ].map(([kind]) => kind)
 export const KINDS: readonly SimulatedKind[] = [...DRAWS.map(([kind]) => kind), ...RARE_KINDS]
 const ARCHIVE_KINDS: readonly SimulatedKind[] = ARCHIVE_DRAWS.map(([kind]) => kind)
@@ -246,6 +264,8 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
     // Faults that come together find what neither finds alone.
     if (random.fraction() < COMPANY) faults.push(drawFault(random, { draws, leaseMs, lengthMs, during: fault }))
   }
+  const isAlone = aim.kinds === undefined ? own.length === 0 : !aim.kinds.includes('two primaries')
+  if (archive === undefined && isAlone) faults.push(...drawOwn(seed, { leaseMs, lengthMs }, aim))
   return {
     seed,
     freshness: { lease_ms: leaseMs, ping_ms: Math.round(leaseMs / PINGS_A_LEASE) },
@@ -253,6 +273,18 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
     lengthMs,
     faults: faults.toSorted((a, b) => a.atMs - b.atMs),
   }
+}
+
+function drawOwn(
+  seed: number,
+  { leaseMs, lengthMs }: Pick<DrawOptions, 'leaseMs' | 'lengthMs'>,
+  { kinds }: Aim,
+): readonly PlannedFault[] {
+  const random = randomFor(seed, 'disks and dates')
+  return OWN_DRAWS.flatMap(([kind, draw]) => {
+    const isDrawn = kinds === undefined ? random.fraction() < OWN : kinds.includes(kind) && RARE_KINDS.includes(kind)
+    return isDrawn ? [drawFault(random, { draws: [[kind, draw]], leaseMs, lengthMs, during: undefined })] : []
+  })
 }
 
 interface DrawOptions {
