@@ -281,7 +281,7 @@ export class Primary implements Service {
       ring: this.#ring,
       log,
       paused: () => this.#commitLog.room.full,
-      onDiskFull: () => this.#commitLog.room.met(),
+      onDiskFull: () => this.#commitLog.room.suspected(),
       onClaimed: (archived: Txid) => this.#archiveAgreed(archived),
       onFatal: (error: MacaroondError) => this.#stopAtOnce(error),
       note: (command: Parameters<GroupWriter['submit']>[0]) => this.#writer.submit(command),

@@ -1,7 +1,8 @@
 /**
  * Watches what a primary may suffer by itself: a clock that it does not believe, a full disk, a database that takes no
- * revocation. The beginning and the end of each are written into the audit, as soon as that can be written. While no revocation can be, no lease is granted (V8); the note that could not be written is the one that is
- * tried again, so writing it is the proof that revocations are taken.
+ * revocation. The beginning and the end of each are written into the audit, as soon as that can be written. While no
+ * revocation can be written no lease is granted (V8). The note that could not be written is tried again, so writing it is the
+ * proof that revocations are taken.
  */
 import type { Clock } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
@@ -11,7 +12,7 @@ import type { CommitLog } from './commit-log/commit-log.ts'
 import { isDiskFull } from './commit-log/disk-room.ts'
 import type { Attempt, GroupWriter } from './commit-log/group-writer.ts'
 import type { Granting } from './freshness/granting.ts'
-import { endsLeases, type Obstacle, stepObstacle } from './freshness/obstacle.ts'
+import { endsLeases, type Obstacle, type ObstacleEvent, stepObstacle } from './freshness/obstacle.ts'
 
 type Note = CommandOf<'audit.note'>
 
@@ -74,8 +75,8 @@ export class Obstacles {
 
   /** About once a second. */
   look(): void {
-    const { commitLog, granting, writer, takesNotes } = this.#options
-    if (this.#obstacle?.kind !== 'storage') this.#step({ kind: commitLog.canBegin() ? 'taken' : 'locked' })
+    const { granting, writer, takesNotes } = this.#options
+    if (this.#obstacle?.kind !== 'storage') this.#step(this.#probe())
     this.#tell()
     if (granting.time.credible) writer.appendDue()
     const [note] = this.#notes
@@ -84,7 +85,15 @@ export class Obstacles {
     void this.#write(note).finally(() => (this.#writing = false))
   }
 
-  #step(event: Parameters<typeof stepObstacle>[1]): void {
+  #probe(): ObstacleEvent {
+    try {
+      return { kind: this.#options.commitLog.canBegin() ? 'taken' : 'locked' }
+    } catch (error) {
+      return { kind: 'failed', message: reportOf(error).message }
+    }
+  }
+
+  #step(event: ObstacleEvent): void {
     this.#obstacle = stepObstacle(this.#obstacle, event, this.#options.clock.monotonicMs())
   }
 

@@ -2,6 +2,7 @@
  * What a place knows that must outlive a restore: revocations above all, then retired keys and disabled orgs, the issue
  * clock, the epochs there were, and the head of the audit chain that is given up.
  */
+import { dueAsRevocations } from '../../primary/store/due-cut-offs.ts'
 import { type Configured, readConfigured } from '../../shared/database/configured.ts'
 import { type ForgottenRecord, readForgottenRecords } from '../../shared/database/forgotten.ts'
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
@@ -66,7 +67,7 @@ export function evidenceOfDatabase(
     configured: readConfigured(db),
     cluster,
     position: { epoch, txid },
-    revocations: [...allRevocations(db)],
+    revocations: [...allRevocations(db), ...dueAsRevocations(db, meta.schema)],
     issueClockMs,
     leaseMsMax,
     database: {

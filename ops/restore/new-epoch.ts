@@ -3,11 +3,12 @@
  * transaction that anybody knows of, takes in what must outlive the restore, and says so in the audit chain.
  */
 import { nextAuditRow } from '../../primary/authority/audit.ts'
+import { dueAsRevocations } from '../../primary/store/due-cut-offs.ts'
 import { RowWriter } from '../../primary/store/row-writer.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
-import { insertRevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { insertRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { type Epoch, epoch as asEpoch, type Txid, txid as asTxid } from '../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import { insertForgotten } from '../../shared/database/forgotten.ts'
@@ -15,7 +16,7 @@ import { insertUnsigned } from '../../shared/database/unsigned.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { CarryOver, Waiting } from './carry-over.ts'
 import type { Highest } from './source.ts'
-import type { DatabaseEvidence, Evidence } from './evidence.ts'
+import { type DatabaseEvidence, type Evidence, revocationName } from './evidence.ts'
 
 export interface NewEpochOptions {
   readonly evidence: readonly Evidence[]
@@ -47,7 +48,8 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   if (carried === undefined) rememberWithoutRevocations(db, begun)
   const databases = evidence.flatMap(({ database }) => database ?? [])
   let seq = meta.revocationSeq
-  for (const columns of carried?.revocations ?? []) insertRevocationColumns(db, (seq += 1), columns)
+  const revocations = [...(carried?.revocations ?? []), ...takeDue(db, meta, carried)]
+  for (const columns of revocations) insertRevocationColumns(db, (seq += 1), columns)
   if (carried !== undefined) for (const database of databases) carryStates(db, database)
   for (const { epochs } of databases) carryEpochs(db, epochs)
   carryForgotten(db, databases)
@@ -86,6 +88,14 @@ function write(db: Connection, options: NewEpochOptions): Begun {
       revocation_seq = ?, audit_seq = ?, audit_head = ?, lease_ms_max = ?`,
   ).run([begun.txid, begun.epoch, begun.timeline, issueClockMs, seq, audit.seq, audit.hash, leaseMsMax])
   return begun
+}
+
+/** Cut-offs that the restored state still owes, and no other place told of. They are written now, and owed no more. */
+function takeDue(db: Connection, { schema }: Meta, carried: CarryOver | undefined): readonly RevocationColumns[] {
+  const due = dueAsRevocations(db, schema)
+  if (due.length > 0) db.exec('DELETE FROM due_cut_offs')
+  const known = new Set(carried?.revocations.map(revocationName))
+  return due.filter((columns) => !known.has(revocationName(columns)))
 }
 
 /** What an operator gave up stays so: a replica that comes only now is told as well. */

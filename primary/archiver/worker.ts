@@ -47,7 +47,7 @@ export interface WorkerOptions {
   readonly baseAfter?: number | undefined
   /** The primary’s disk is full: nothing that takes room of it is begun. */
   readonly paused: () => boolean
-  /** The primary's disk, on which the scratch files are, had no room. */
+  /** A disk had no room: the archive's, or the primary's, on which the scratch files are. */
   readonly onDiskFull: () => void
   /** For the audit: entries of the manifest that were lost. */
   readonly onRepaired: (lost: readonly number[]) => void

@@ -1,7 +1,7 @@
 /**
  * Cut-offs that are asked for while the clock is in doubt. They reach the last token that this authority minted, and are kept:
  * after a restore there may be tokens of a lost tail, whose times are later than the issue clock. Once time is believed each is
- * appended again up to the context it was asked for, before anything is minted, so it hits nothing that came later.
+ * appended again up to the moment it was asked for, before anything is minted, so it hits nothing that came later.
  */
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
@@ -12,20 +12,21 @@ import type { DueCutOff, DueCutOffRow, Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** As `untilMs` of a cut-off that is due: the context it was asked for. */
+/** As `untilMs` of a cut-off that is due: the moment it was asked for. */
 export const MOMENT_ASKED = 0
 
-/** Asked for again, the later context is the one to reach: the earlier row goes. */
+/** Asked for again, the later moment is the one to reach: the earlier row goes. */
 export function oweCutOff(
   state: AuthorityState,
   cutOff: DueCutOff,
   { actor, reason }: Why,
-  { steadyMs }: DecisionContext,
+  { nowMs, steadyMs }: DecisionContext,
 ): readonly Row[] {
   const before = [...state.dueCutOffs.values()].find((row) => isSame(row.cutOff, cutOff))
   if (before !== undefined) state.dueCutOffs.delete(before.seq)
   state.dueSeq += 1
-  const row: DueCutOffRow = { seq: state.dueSeq, cutOff, atMs: steadyMs, actor: actor.text, reason }
+  const asked = { atMs: nowMs, steadyMs, actor: actor.text, reason }
+  const row: DueCutOffRow = { seq: state.dueSeq, cutOff, ...asked }
   state.dueCutOffs.set(row.seq, row)
   const removed: readonly Row[] =
     before === undefined ? [] : [{ table: 'due_cut_offs removed', row: { seq: before.seq } }]
@@ -68,9 +69,9 @@ export function requireNothingDue({ dueCutOffs }: AuthorityState): void {
   )
 }
 
-/** After a restart less has gone by than since it was asked for, so this is later, and still before anything was minted. */
-function reachOf({ cutOff, atMs }: DueCutOffRow, { nowMs, steadyMs }: DecisionContext): number {
-  const askedMs = nowMs - Math.max(0, steadyMs - atMs)
+/** After a restart nobody knows how long ago it was asked for. It then reaches up to now: nothing was minted since. */
+function reachOf({ cutOff, steadyMs: askedSteadyMs }: DueCutOffRow, { nowMs, steadyMs }: DecisionContext): number {
+  const askedMs = askedSteadyMs === undefined ? nowMs : nowMs - (steadyMs - askedSteadyMs)
   return cutOff.untilMs === MOMENT_ASKED ? askedMs : Math.min(cutOff.untilMs, askedMs)
 }
 

@@ -74,8 +74,10 @@ export interface DueCutOffRow {
   readonly seq: number
   /** `untilMs` is 0 for the moment it was asked for. */
   readonly cutOff: DueCutOff
-  /** When it was asked for, as `steadyMs` of that moment. */
+  /** When it was asked for, in the authority's time. */
   readonly atMs: number
+  /** The same as `steadyMs` of that moment. Not in the database: it says nothing to a later process. */
+  readonly steadyMs: number | undefined
   readonly actor: string
   readonly reason: string
 }

@@ -61,9 +61,14 @@ export class DiskRoom {
     return { reserve: reserveBytes, left: this.#tail.left(lastFrame()) + Math.min(this.#logBytes, log.room) }
   }
 
-  /** An error of a full disk. */
+  /** An error of this disk, which is full. */
   met(): void {
     this.#full = true
+  }
+
+  /** The same, which may be of another disk: of the archive's, which is not this one's affair. */
+  suspected(): void {
+    if (this.#free() < DISK_ROOM_BYTES_MIN) this.#full = true
   }
 
   /** After a commit: what it took of the room behind the WAL's last frame is added again. */

@@ -69,7 +69,7 @@ export interface GroupWriterOptions {
 export interface Attempt {
   /** Undefined where it was committed. */
   readonly error: unknown
-  /** It had commands that are taken whatever the clock or the disk says. */
+  /** Commands failed with it that are taken whatever the clock or the disk says. */
   readonly pressing: boolean
 }
 
@@ -79,12 +79,14 @@ interface Pending extends Queued {
   readonly reject: (error: unknown) => void
 }
 
-/** A transaction that was undone, and the commands that were not refused for a reason of their own. */
-interface Failed {
+/** A transaction, and the commands that are to be refused with its error. */
+interface Tried {
+  /** Undefined where it was committed. */
   readonly error: unknown
   readonly left: readonly Pending[]
 }
 
+const COMMITTED: Tried = { error: undefined, left: [] }
 const ACTOR = { text: 'primary' } as const
 
 /** While groups are full of company, waiting this long makes them larger; a lone writer never waits. */
@@ -189,17 +191,12 @@ export class GroupWriter {
   #commit(group: readonly Pending[]): void {
     const admitted = group.filter((pending) => this.#admits(pending))
     if (admitted.length === 0) return
-    const failed = this.#attempt(admitted)
-    if (failed === undefined) return
-    const { error, left } = failed
-    const pressing = isDiskFull(error) ? left.filter(isPressing) : []
-    if (pressing.length === left.length || pressing.length === 0) return refuse(left, error)
-    refuse(
-      left.filter((pending) => !isPressing(pending)),
-      error,
-    )
-    const again = this.#attempt(pressing)
-    if (again !== undefined) refuse(again.left, again.error)
+    const tried = this.#transact([...admitted])
+    if (tried === undefined) return
+    const again = triedAgain(tried)
+    this.#end({ ...tried, left: tried.left.filter((pending) => !again.includes(pending)) })
+    const triedLast = again.length === 0 ? undefined : this.#transact(again)
+    if (triedLast !== undefined) this.#end(triedLast)
   }
 
   #admits({ command, reject }: Pending): boolean {
@@ -212,17 +209,14 @@ export class GroupWriter {
     }
   }
 
-  /** One transaction; undefined where it was committed, or every command of it was refused for a reason of its own. */
-  #attempt(commands: readonly Pending[]): Failed | undefined {
-    const { onAttempt } = this.#options
-    const pressing = commands.some(isPressing)
-    const failed = this.#transact([...commands])
-    if (failed === 'nothing to write') return undefined
-    onAttempt({ error: failed?.error, pressing })
-    return failed
+  /** Says what came of a transaction, and refuses what is left of it. */
+  #end({ error, left }: Tried): void {
+    this.#options.onAttempt({ error, pressing: left.some(isPressing) })
+    for (const { reject } of left) reject(error)
   }
 
-  #transact(group: Pending[]): Failed | 'nothing to write' | undefined {
+  /** Undefined where every command was refused for a reason of its own. */
+  #transact(group: Pending[]): Tried | undefined {
     const { port, clock } = this.#options
     try {
       port.begin()
@@ -244,7 +238,7 @@ export class GroupWriter {
       this.#queues.giveBack(group.splice(decided))
       if (done.length === 0) {
         port.rollback()
-        return 'nothing to write'
+        return undefined
       }
       const position = port.commit(this.#state)
       this.#settle(position)
@@ -252,7 +246,7 @@ export class GroupWriter {
         const earlier = outcome.carriedOut && port.positionAt(outcome.carriedOut)
         pending.resolve({ answer: outcome.answer, position: earlier ?? position })
       }
-      return undefined
+      return COMMITTED
     } catch (error) {
       this.#undo()
       return { error, left: group.filter((pending) => !refused.has(pending)) }
@@ -298,8 +292,10 @@ export class GroupWriter {
   }
 }
 
-function refuse(commands: readonly Pending[], error: unknown): void {
-  for (const { reject } of commands) reject(error)
+/** What is pressing, of a group that the disk had no room for: alone it may find room. */
+function triedAgain({ error, left }: Tried): Pending[] {
+  const pressing = isDiskFull(error) ? left.filter(isPressing) : []
+  return pressing.length < left.length ? pressing : []
 }
 
 function isPressing({ command }: Pending): boolean {

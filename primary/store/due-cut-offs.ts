@@ -1,12 +1,14 @@
-import { type RevocationColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
+import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
+import { keyOfRow, type RevocationColumns as LogColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
+import { MOMENT_ASKED } from '../authority/due-cut-offs.ts'
 import type { DueCutOffRow } from '../authority/rows.ts'
 
 /** The schema that has the table. */
 const SINCE_SCHEMA = 5
 
-interface Columns extends Omit<RevocationColumns, 'expires_at'> {
+interface Columns extends Omit<LogColumns, 'expires_at'> {
   readonly at_ms: number
   readonly actor: string
   readonly reason: string
@@ -18,12 +20,26 @@ export function readDueCutOffs(db: Connection, schema: number): readonly DueCutO
   return db.prepare<[], Columns>('SELECT * FROM due_cut_offs ORDER BY seq').all().map(rowOf)
 }
 
+/**
+ * The same as rows of the log of revocations, each up to the moment it was asked for. A restore writes these down: in a
+ * restored history nothing may reach further, because the abandoned one may have minted since.
+ */
+export function dueAsRevocations(db: Connection, schema: number): readonly RevocationColumns[] {
+  return readDueCutOffs(db, schema).map(({ seq, cutOff, atMs, actor, reason }) => {
+    const untilMs = cutOff.untilMs === MOMENT_ASKED ? atMs : Math.min(cutOff.untilMs, atMs)
+    const key = keyOfRow({ ...cutOff, untilMs, seq, expiresAt: 0 })
+    const named = { kind: cutOff.kind, org: cutOff.org, key: { hex: key.toString('hex') } }
+    return { ...named, at_ms: atMs, expires_at: 0, actor, reason }
+  })
+}
+
 function rowOf({ seq, kind, org, key, at_ms: atMs, actor, reason }: Columns): DueCutOffRow {
   const row = rowOfColumns({ seq, kind, org, key, expires_at: 0 })
-  if (row.kind === 'org') return { seq, atMs, actor, reason, cutOff: { kind: 'org', org, untilMs: row.untilMs } }
+  const asked = { seq, atMs, steadyMs: undefined, actor, reason }
+  if (row.kind === 'org') return { ...asked, cutOff: { kind: 'org', org, untilMs: row.untilMs } }
   if (row.kind === 'subject') {
     const { subject, untilMs } = row
-    return { seq, atMs, actor, reason, cutOff: { kind: 'subject', org, subject, untilMs } }
+    return { ...asked, cutOff: { kind: 'subject', org, subject, untilMs } }
   }
   throw new MacaroondError('database_corrupt', `due cut-off ${seq} of kind ${kind} names nothing`)
 }

@@ -15,7 +15,7 @@ import { frameOffset } from './wal-format.ts'
 
 /** Random, so that no file system makes it smaller; written over and over. */
 const BLOCK_BYTES = 128 * 1024
-/** A WAL that grows is made longer by so much at a time. */
+/** A WAL that grows is made longer by so much at a time, so that few commits wait for it. */
 const AHEAD_BYTES = 1024 * 1024
 
 export class WalTail {
@@ -55,6 +55,7 @@ export class WalTail {
     } catch (error) {
       if (this.#size < wanted) throw error
     }
+    // Some file systems find a place for bytes only when they are synced; only then nobody else can take it.
     syncFile(this.#fd, this.#path)
   }
 

@@ -258,10 +258,17 @@ export const PROMISES: readonly Promised[] = [
     proofs: [
       proof('primary/authority/doubt'),
       proof('primary/freshness/obstacle'),
+      proof('primary/obstacles'),
+      proof('primary/commit-log/stamp'),
+      proof('primary/commit-log/group-writer', 'tried again with its revocations alone'),
       proof('integration/cluster/doubt', 'with its clock an hour ahead a primary revokes'),
+      proof('integration/cluster/doubt', 'a cut-off that is due outlives a restart'),
+      proof('ops/restore/new-epoch', 'cut-offs that the restored state still owes'),
       proof('integration/cluster/disk-reserve', 'revocations go on while the disk is full'),
+      proof('recovery/archive/lanes', 'while the disk of the primary is full uploads go on'),
       proof('integration/cluster/doubt', 'a foreign write lock'),
       proof('integration/cluster/hostile', 'a replica that tells a revocation which no table takes'),
+      proof('integration/cluster/divergence', 'writes that down before it stops, whatever its clock says'),
     ],
   },
   {

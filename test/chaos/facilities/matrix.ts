@@ -141,7 +141,7 @@ export const MATRIX: readonly Row[] = [
     fault: 'full disks: of the primary, a replica, the archive, a restore',
     expect: 'writes are refused, reads and revocations go on, nothing is lost (S9)',
     needs: ['small volumes'],
-    by: [at('integration/cluster/disk-full'), at('chaos/archive-disk-full')],
+    by: [at('integration/cluster/disk-full'), at('integration/cluster/disk-reserve'), at('chaos/archive-disk-full')],
   },
   {
     fault: 'failed syncs, writes, reads; short writes; interruptions; no descriptors left',

@@ -489,10 +489,13 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     find: 'revocations.push({ ...row, expires_at: ends.get(name) ?? 0 })',
     replace: 'revocations.push(row)',
     by: 'test/ops/restore/lying-replica.test.ts',
+  },
+  {
     name: 'a cut-off in doubt reaches what the wall clock says',
     file: 'primary/authority/revoke.ts',
-    find: '{ nowMs, believed }: Moment): Until {\n  const latestMs = believed === undefined ? issue.lastMs',
-    replace: '{ nowMs, believed, wallMs }: Moment): Until {\n  const latestMs = believed === undefined ? wallMs',
+    find: '{ nowMs, believed }: DecisionContext,\n): Until {\n  const latestMs = believed === undefined ? issue.lastMs',
+    replace:
+      '{ nowMs, believed, wallMs }: DecisionContext,\n): Until {\n  const latestMs = believed === undefined ? wallMs',
     by: 'test/primary/authority/doubt.test.ts',
   },
   {
@@ -525,10 +528,24 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/primary/authority/doubt.test.ts',
   },
   {
+    name: 'a cut-off that is due reaches its own time after a restart',
+    file: 'primary/authority/due-cut-offs.ts',
+    find: 'askedSteadyMs === undefined ? nowMs :',
+    replace: 'askedSteadyMs === undefined ? steadyMs - 10_000 :',
+    by: 'test/primary/authority/doubt.test.ts',
+  },
+  {
+    name: 'a restored history owes what the abandoned one was asked for',
+    file: 'ops/restore/new-epoch.ts',
+    find: "if (due.length > 0) db.exec('DELETE FROM due_cut_offs')",
+    replace: '',
+    by: 'test/ops/restore/new-epoch.test.ts',
+  },
+  {
     name: 'a group without room takes its revocations along',
     file: 'primary/commit-log/group-writer.ts',
     find: 'const pressing = isDiskFull(error) ? left.filter(isPressing) : []',
-    replace: 'const pressing: readonly Pending[] = error === undefined ? left : []',
+    replace: 'const pressing: Pending[] = error === undefined ? [...left] : []',
     by: 'test/primary/commit-log/group-writer.test.ts',
   },
 ]

@@ -5,6 +5,8 @@ import { crc32 } from 'node:zlib'
 import Sqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import type { Signer } from '../../../primary/signer/sdk.ts'
+import { systemClock, withWallTime } from '../../../shared/clock.ts'
+import { systemHost } from '../../../shared/host.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 import { Primary } from '../../../primary/node.ts'
 import { parsePosition } from '../../../shared/position.ts'
@@ -96,6 +98,29 @@ test('even an operator who said alone does not overrule the proof', async () => 
   await putBack(cluster, signer, 5)
   const primary = await cluster.startPrimary({ alone: true })
   expect(await primary.failed).toMatchObject({ code: 'position_diverged' })
+})
+
+test('a primary that took writes and meets the proof writes that down before it stops, whatever its clock says', async () => {
+  let aheadMs = 0
+  const clock = withWallTime(systemClock, () => systemClock.wallMs() + aheadMs)
+  const cluster = await Cluster.start({ host: { ...systemHost, clock } })
+  const signer = await cluster.signer()
+  await signer.createOrg('acme')
+  await putBack(cluster, signer, 5)
+  await cluster.stopReplica()
+  const primary = await cluster.startPrimary({ alone: true })
+  aheadMs = 3_600_000
+  expect(primary.writes).toBe('clock in doubt')
+  await cluster.startReplica()
+  expect(await primary.failed).toMatchObject({ code: 'position_diverged' })
+  const db = new Sqlite(join(cluster.primaryFolder, 'macaroond.db'), { readonly: true })
+  const newest = db.prepare('SELECT action, at_ms, detail FROM audit ORDER BY seq DESC LIMIT 1').get()
+  db.close()
+  expect(newest).toMatchObject({
+    action: 'primary.contradicted',
+    detail: expect.stringContaining('ahead of') as string,
+  })
+  expect((newest as { at_ms: number }).at_ms).toBeLessThan(systemClock.wallMs() + 60_000)
 })
 
 test('an unproven claim to be ahead is refused and audited once, and stops nothing', async () => {

@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { beginEpoch } from '../../../ops/restore/new-epoch.ts'
+import { MOMENT_ASKED } from '../../../primary/authority/due-cut-offs.ts'
 import { createDatabase } from '../../../primary/store/create-database.ts'
+import { dueAsRevocations } from '../../../primary/store/due-cut-offs.ts'
+import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { MetaReader } from '../../../shared/database/meta.ts'
+import { RevocationLog } from '../../../shared/database/revocation-log.ts'
+import { SCHEMA_VERSION } from '../../../shared/database/schema.ts'
 import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 import { type Connection, openWriter } from '../../../shared/sqlite/connection.ts'
@@ -32,4 +38,27 @@ test.each([
   const common = { evidence: [], carried: undefined, waiting: [], clock: systemClock, entropy: systemEntropy }
   const begun = beginEpoch(database(), { ...common, highest })
   expect(begun).toMatchObject({ epoch: claimed + 1, txid: 9 + jumps * RESTORE_TXID_JUMP })
+})
+
+test('cut-offs that the restored state still owes reach the moment they were asked for, and are owed no more', () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  const asked = { atMs: 5_000, steadyMs: undefined, actor: 'operator', reason: 'doubt' }
+  const [org, subject] = [
+    { kind: 'org', org: 'acme', untilMs: MOMENT_ASKED },
+    { kind: 'subject', org: 'acme', subject: 'bob', untilMs: 4_000 },
+  ] as const
+  rows.write({ table: 'due_cut_offs', row: { seq: 1, cutOff: org, ...asked } })
+  rows.write({ table: 'due_cut_offs', row: { seq: 2, cutOff: subject, ...asked } })
+  // Another place tells of the second one.
+  const [, told] = dueAsRevocations(db, SCHEMA_VERSION)
+  const carried = { revocations: told === undefined ? [] : [told], sources: [], alone: [] }
+  const highest = { epoch: 1, txid: 9, written: 1 }
+  beginEpoch(db, { evidence: [], carried, waiting: [], clock: systemClock, entropy: systemEntropy, highest })
+  expect(new RevocationLog(db).after(0, 10)).toMatchObject([
+    { seq: 1, kind: 'subject', subject: 'bob', untilMs: 4_000 },
+    { seq: 2, kind: 'org', org: 'acme', untilMs: 5_000 },
+  ])
+  expect(new MetaReader(db).read().revocationSeq).toBe(2)
+  expect(dueAsRevocations(db, SCHEMA_VERSION)).toEqual([])
 })

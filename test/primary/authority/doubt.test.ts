@@ -84,6 +84,17 @@ test('what was asked for by name reaches no further than that, and not beyond th
   expect(reaches).toEqual([askedMs - 10_000, askedMs])
 })
 
+test('a later process does not know how long ago it was asked for, and reaches up to its own time', () => {
+  const { authority } = doubting()
+  authority.do(revokeOrg())
+  const { dueCutOffs } = authority.state
+  for (const [seq, row] of dueCutOffs) dueCutOffs.set(seq, { ...row, steadyMs: undefined })
+  authority.nowMs += 5_000
+  authority.doubtedByMs = undefined
+  authority.do(again(1))
+  expect(authority.state.revocations.cutOffs.latestMs).toBe(authority.nowMs)
+})
+
 test('asked for twice it is owed once, for the later moment', () => {
   const { authority } = doubting()
   authority.do(revokeOrg())
@@ -105,6 +116,7 @@ test('everything that needs to know the time is refused in doubt, and whatever r
     revokeOrg(),
     { kind: 'key.retire', kid, ...why },
     { kind: 'org.disable', ...why },
+    { kind: 'revocations.adopt', actor: ACTOR, denials: [], from: undefined },
     { kind: 'lease.raise', actor: ACTOR, leaseMs: 5_000 },
     { kind: 'epoch.settle', actor: ACTOR, because: 'test' },
     { kind: 'audit.note', actor: ACTOR, action: 'clock.doubted', detail: {} },

@@ -42,6 +42,7 @@ class Scene {
   readonly archiver: Archiver
   readonly swept: string[] = []
   failing = false
+  paused = false
 
   private constructor(authority: Authority) {
     this.authority = authority
@@ -65,7 +66,7 @@ class Scene {
       onRepaired: () => undefined,
       onDrilled: () => undefined,
       onClaimed: () => undefined,
-      paused: () => false,
+      paused: () => this.paused,
       onDiskFull: () => undefined,
       onFatal: (error) => {
         throw error
@@ -171,4 +172,21 @@ test('a store that is away for a while takes nothing from a snapshot that is on 
   scene.snapshots.open()
   await until(() => scene.doneAtMs('snapshot') !== null, 'an entry names the snapshot')
   expect(scene.archiver.status().alerts).toEqual([])
+})
+
+test('while the disk of the primary is full uploads go on, and what takes room of it waits for its next date', async () => {
+  const scene = await Scene.start()
+  const merged = async (): Promise<readonly number[]> => (await scene.levels()).filter((level) => level > 0)
+  const before = await merged()
+  scene.paused = true
+  for (const job of ['snapshot', 'compact 1', 'compact 2', 'compact 3', 'drill', 'retain'] as const)
+    scene.archiver.due(job)
+  await scene.commit()
+  await until(() => scene.doneAtMs('retain') !== null, 'what deletes goes on')
+  scene.paused = false
+  await scene.commit()
+  expect(await merged()).toEqual(before)
+  expect(scene.archiver.status().lastDrill).toBeNull()
+  scene.archiver.due('drill')
+  await until(() => scene.doneAtMs('drill') !== null, 'the drill is done at its next date')
 })
