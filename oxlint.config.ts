@@ -54,6 +54,39 @@ const imports = (files: readonly string[], bans: readonly Ban[]): OxlintOverride
 
 const without = (bans: readonly Ban[], allowed: Ban): readonly Ban[] => bans.filter((ban) => ban !== allowed)
 
+/** The rooms of shared/, from the ground up. A room imports rooms of its own floor and of those below. */
+const FLOORS = {
+  ground: ['*.ts', 'files'],
+  tokens: ['macaroon', 'verifier', 'discharge', 'minting'],
+  storage: ['sqlite', 'ltx', 'database', 'archive'],
+  wire: ['freshness', 'channel', 'protocol'],
+  node: ['config', 'output', 'metrics', 'service'],
+} as const
+
+type Room = (typeof FLOORS)[keyof typeof FLOORS][number]
+
+/** One room has each of these to itself, or works with the system's own threads or in programs of others. */
+const EXEMPT: Partial<Record<Room, Ban>> = {
+  sqlite: noSqlite,
+  channel: noNoise,
+  discharge: noTimers,
+  archive: noTimers,
+}
+
+function roomsOfFloor(floor: keyof typeof FLOORS): readonly OxlintOverride[] {
+  const floors = Object.values(FLOORS)
+  const above = floors.slice(Object.keys(FLOORS).indexOf(floor) + 1).flat()
+  const up: readonly Ban[] = above.map((room) => ({
+    regex: `(^|/)\\.{1,2}/${room}/`,
+    message: `The floor "${floor}" of shared/ does not know the floors above it.`,
+  }))
+  return FLOORS[floor].map((room) => {
+    const exempt = EXEMPT[room]
+    const bans = exempt === undefined ? sharedKnows : without(sharedKnows, exempt)
+    return imports([room === '*.ts' ? 'shared/*.ts' : `shared/${room}/**`], [...bans, ...up])
+  })
+}
+
 const config: OxlintConfig = defineConfig({
   plugins: ['eslint', 'typescript', 'unicorn', 'oxc', 'import', 'promise', 'node', 'vitest'],
   options: { typeAware: true, reportUnusedDisableDirectives: 'error' },
@@ -94,12 +127,10 @@ const config: OxlintConfig = defineConfig({
     imports(['primary/**'], [...nodes, noReplica]),
     imports(['replica/**'], [...nodes, noPrimary]),
     imports(['shared/**'], sharedKnows),
-    imports(['shared/sqlite/**'], without(sharedKnows, noSqlite)),
-    imports(['shared/channel/**'], without(sharedKnows, noNoise)),
+    ...(['ground', 'tokens', 'storage', 'wire', 'node'] as const).flatMap(roomsOfFloor),
     imports(['shared/crypto.ts'], without(sharedKnows, noCiphers)),
-    // Runs in programs of others, beside `fetch` and its timeouts.
-    imports(['shared/discharge/**'], without(sharedKnows, noTimers)),
-    imports(['shared/archive/**'], without(sharedKnows, noTimers)),
+    // The published package: it hands on what the rooms have.
+    imports(['shared/library.ts'], sharedKnows),
     {
       // Time and entropy come in as parameters: only the clock reads them.
       files: ['ops/**', 'primary/**', 'replica/**', 'shared/**'],

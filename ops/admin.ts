@@ -4,7 +4,7 @@ import type { Identity } from '../shared/channel/identity.ts'
 import { parsePeerId } from '../shared/channel/peer-id.ts'
 import { RpcClient } from '../shared/channel/rpc-client.ts'
 import type { Profile, ProfileNode } from '../shared/config/profile.ts'
-import type { Host } from '../shared/host.ts'
+import type { Host } from '../shared/service/host.ts'
 import { KNOWS_CONFIGURED } from '../shared/protocol/known-revocations.ts'
 import type { NodeStatus } from '../shared/protocol/status.ts'
 

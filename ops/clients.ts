@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { Signer } from '../primary/signer/sdk.ts'
 import type { ExplainResult, Verifier, VerifyOptions, WorkerVerdict } from '../replica/worker/sdk.ts'
 import { readProfile, type Profile, type ProfileNode, type ProfileReplica } from '../shared/config/profile.ts'
-import { suggest } from '../shared/config/suggest.ts'
+import { suggest } from '../shared/suggest.ts'
 import { MacaroondError } from '../shared/errors.ts'
 import type { NodeStatus } from '../shared/protocol/status.ts'
 import type { Access } from '../shared/verifier/access.ts'
@@ -116,7 +116,7 @@ export function adminOf({ cluster, identity }: Profile): WithAdmin {
     const [{ adminOver }, { loadIdentity }, { systemHost }] = await Promise.all([
       import('./admin.ts'),
       import('../shared/channel/identity.ts'),
-      import('../shared/host.ts'),
+      import('../shared/service/host.ts'),
     ])
     return adminOver({ cluster, identity: await loadIdentity(identity), host: systemHost })(node, use)
   }

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MacaroondError } from '../shared/errors.ts'
-import { storageError } from '../shared/sqlite/storage-errors.ts'
+import { storageError } from '../shared/files/storage-errors.ts'
 
 /** Throws io_failed, disk_full. */
 export function temporaryFolder(purpose: string): string {

@@ -1,4 +1,5 @@
 /** The primary's configuration file. Every key is documented here and in the README; unknown keys are errors. */
+import { DURABILITY_LEVELS } from '../shared/database/meta.ts'
 import { z } from 'zod'
 import {
   clusterName,
@@ -18,7 +19,6 @@ import type { DurabilitySettings } from './durability/durability.ts'
 import { pathText } from '../shared/config/read-config.ts'
 import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../shared/freshness/bound.ts'
 import { CLOCK_RATE_ERROR_MAX, LEASE_MS_MAX, SERVICE_TTL_SECONDS_MAX } from '../shared/limits.ts'
-import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
 
 export interface PrimaryConfig {
   readonly cluster: string

@@ -1,4 +1,5 @@
 /** What `status` says, as metrics. */
+import { DURABILITY_LEVELS } from '../shared/database/meta.ts'
 import {
   counter,
   each,
@@ -11,7 +12,6 @@ import {
 } from '../shared/metrics/metric.ts'
 import { parsePosition } from '../shared/position.ts'
 import { alarmMetric } from '../shared/service/alarm-metric.ts'
-import { DURABILITY_LEVELS } from '../shared/protocol/revoke.ts'
 import {
   type DestinationStatus,
   type PrimaryStatus,

@@ -1,7 +1,7 @@
 /** The commit log of a primary's data folder; makes its database where there is none. */
 import { join } from 'node:path'
 import { readSigningKeyFile } from '../shared/database/signing-key-file.ts'
-import type { Host } from '../shared/host.ts'
+import type { Host } from '../shared/service/host.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import type { PrimaryOptions } from './options.ts'

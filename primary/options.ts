@@ -1,6 +1,6 @@
 /** What a primary is started with. */
 import type { Identity } from '../shared/channel/identity.ts'
-import type { Host } from '../shared/host.ts'
+import type { Host } from '../shared/service/host.ts'
 import type { Log } from '../shared/log.ts'
 import type { ProcessOutput } from '../shared/output/process-output.ts'
 import type { Kek } from '../shared/sealing.ts'

@@ -1,7 +1,7 @@
 /** Looks through the log of revocations from time to time, and has the authority delete what hits nothing any more. */
 import { turn } from '../shared/clock.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
-import type { Host } from '../shared/host.ts'
+import type { Host } from '../shared/service/host.ts'
 import { PURGE_ROWS_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import type { Connection } from '../shared/sqlite/connection.ts'

@@ -1,7 +1,7 @@
 import type { SupervisionState } from '../shared/channel/supervisor.ts'
 import { positionText } from '../shared/position.ts'
 import type { LinkState, OutputDrops, ReplicaFreshness, ReplicaStatus } from '../shared/protocol/status.ts'
-import type { Alarm } from '../shared/service/alarms.ts'
+import type { Alarm } from '../shared/alarms.ts'
 import { VERSION } from '../shared/version.ts'
 import type { ReplicaConfig } from './config.ts'
 import type { Denials } from './denials/denials.ts'

@@ -1,9 +1,9 @@
 /** What a replica does beside following and verifying: checkpoints, the scrub of its copy, the sweep and the saving of its tables. */
 import { MacaroondError, reportOf } from '../shared/errors.ts'
-import type { Host } from '../shared/host.ts'
+import type { Host } from '../shared/service/host.ts'
 import { CHECKPOINT_RETRY_MS } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
-import type { RevocationRow } from '../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../shared/verifier/revocation-row.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { AuditWatch } from '../shared/service/audit-watch.ts'
 import { CheckpointPace } from '../shared/sqlite/checkpoint-pace.ts'

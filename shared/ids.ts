@@ -1,5 +1,7 @@
 /** Branded ids with exactly one text form each. */
+import { z } from 'zod'
 import { MacaroondError } from './errors.ts'
+import { ORG_CHARS_MAX } from './limits.ts'
 
 declare const brand: unique symbol
 type Branded<T, B extends string> = T & { readonly [brand]: B }
@@ -100,3 +102,11 @@ const HINTS: Record<string, string> = {
     'a token id is <kid>.<nonce>: 16 and 32 lowercase hex digits, as `token mint` and `token inspect` print it',
   txid: 'a txid is 16 lowercase hex digits',
 }
+
+/** A timeline in a message or a document from outside. */
+export const timelineText: z.ZodString = z.string().regex(TIMELINE_FORM, 'a timeline is 32 lowercase hex digits')
+
+export const orgName: z.ZodString = z
+  .string()
+  .max(ORG_CHARS_MAX)
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'an org name has a-z, 0-9, . _ -, and starts with a letter or digit')

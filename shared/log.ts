@@ -1,6 +1,5 @@
 /** One logger a process, JSON lines on stderr: stdout belongs to data. Secrets are kept out by never being passed in. */
-import { pino, type Logger } from 'pino'
-import type { Outlet } from './output/outlet.ts'
+import { pino, type DestinationStream, type Logger } from 'pino'
 
 export type Log = Logger
 
@@ -19,7 +18,7 @@ const REDACTED = [
 ]
 
 /** Pino's own destinations wait for whoever reads, or throw: the outlet does neither. */
-export function createLog(name: string, level: string, outlet: Pick<Outlet, 'write'>): Log {
+export function createLog(name: string, level: string, outlet: DestinationStream): Log {
   const redact = { paths: REDACTED, censor: '[redacted]' }
   return pino({ name, level, redact, base: { name, pid: process.pid } }, outlet)
 }

@@ -1,6 +1,6 @@
 /** The public key that an archive is checked with. It comes from the operator, never from the archive. */
 import { MacaroondError } from '../../shared/errors.ts'
-import { readSmallFile } from '../../shared/config/small-file.ts'
+import { readSmallFile } from '../../shared/files/small-file.ts'
 
 const FILE_BYTES_MAX = 4096
 

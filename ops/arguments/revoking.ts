@@ -1,7 +1,7 @@
 /** What every command that revokes has in common: how long to wait, why, under which request id, and what it prints. */
 import type { Command } from 'commander'
 import type { RevokeOptions } from '../../primary/signer/sdk.ts'
-import { suggest } from '../../shared/config/suggest.ts'
+import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
 import type { RevokeResult, RevokeWait } from '../../shared/protocol/revoke.ts'

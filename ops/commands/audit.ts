@@ -70,7 +70,7 @@ async function ofFile(path: string): Promise<Verdict> {
     import('../../shared/sqlite/connection.ts'),
     import('../../shared/database/audit-chain.ts'),
     import('../../shared/database/meta.ts'),
-    import('../../shared/sqlite/storage-errors.ts'),
+    import('../../shared/files/storage-errors.ts'),
   ])
   const db = openReader(path)
   try {

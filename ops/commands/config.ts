@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { stringify } from 'smol-toml'
 import type { Finding } from '../../shared/config/checks.ts'
-import { suggest } from '../../shared/config/suggest.ts'
+import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { explain } from '../arguments/explain.ts'
 import { findingLines } from '../config/finding-lines.ts'

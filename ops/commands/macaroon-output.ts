@@ -1,6 +1,6 @@
 /** What the offline toolbox prints: macaroons in the format that was asked for, and fields as hex and as text. */
 import type { Command } from 'commander'
-import { suggest } from '../../shared/config/suggest.ts'
+import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { OFFLINE_LIMITS } from '../../shared/macaroon/format-limits.ts'
 import { MACAROON_FORMATS } from '../../shared/macaroon/format.ts'

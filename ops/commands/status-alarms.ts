@@ -1,6 +1,6 @@
 /** The alarms of nodes as `status` prints them, above everything else. */
 import type { NodeStatus, PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
-import { type Alarm, type AlarmCode, ALARMS } from '../../shared/service/alarms.ts'
+import { type Alarm, type AlarmCode, ALARMS } from '../../shared/alarms.ts'
 
 /** A node of 0.1.0 has no list of alarms. */
 type WithoutList<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>

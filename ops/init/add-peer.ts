@@ -9,7 +9,7 @@ import type { Entropy } from '../../shared/clock.ts'
 import { type Profile, readProfile } from '../../shared/config/profile.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 import {
   type Member,
   type Members,

@@ -1,5 +1,6 @@
 /** Pure: what `macaroond init` is asked for, checked whole before anything is written. */
-import { nodeName, orgName, regionName, clusterName } from '../../shared/config/node-config.ts'
+import { orgName } from '../../shared/ids.ts'
+import { nodeName, regionName, clusterName } from '../../shared/config/node-config.ts'
 import { parseAddress } from '../../shared/channel/address.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 

@@ -10,7 +10,7 @@ import { newSigningKey } from '../../shared/database/signing-key-file.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import { kekFromHex } from '../../shared/sealing.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 import { type Members, primaryToml, type ProfileOf, profileToml, replicaToml } from './configurations.ts'
 import type { ClusterPlan } from './plan.ts'
 

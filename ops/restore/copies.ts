@@ -1,6 +1,6 @@
 /** What a copied data folder knows, if it is what was recorded of it. */
 import { MacaroondError } from '../../shared/errors.ts'
-import { sqliteError } from '../../shared/sqlite/storage-errors.ts'
+import { sqliteError } from '../../shared/files/storage-errors.ts'
 import type { Archived, Comparison } from './comparison.ts'
 import { unread } from './comparison.ts'
 import { compareCopiedPrimary } from './copied-primary.ts'

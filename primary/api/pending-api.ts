@@ -16,7 +16,7 @@ import {
   type PendingRevocation,
   type PendingSelection,
 } from '../../shared/protocol/pending.ts'
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import { type Adoption, RESTORE, type Waiting } from '../adoption/adoption.ts'
 import type { Adopted, ForgottenAnswer } from '../authority/commands.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'

@@ -7,7 +7,7 @@ import { REVOCATIONS_FOUND_MAX } from '../../shared/limits.ts'
 import { decodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
 import { decodeTokenText } from '../../shared/macaroon/text.ts'
 import { params } from '../../shared/protocol/params.ts'
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import {
   type FindRevocationsParams,
   findRevocationsParams,

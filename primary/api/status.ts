@@ -7,7 +7,7 @@ import type {
   PrimaryStatus,
   ReplicaLink,
 } from '../../shared/protocol/status.ts'
-import type { Alarm } from '../../shared/service/alarms.ts'
+import type { Alarm } from '../../shared/alarms.ts'
 import { VERSION } from '../../shared/version.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'

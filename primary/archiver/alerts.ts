@@ -1,4 +1,4 @@
-import type { AlarmCode } from '../../shared/service/alarms.ts'
+import type { AlarmCode } from '../../shared/alarms.ts'
 import { type ArchiverRules, type ArchiverState, nameOf, type WorkName } from './state.ts'
 
 const WORKS_LONG = 10

@@ -1,5 +1,5 @@
 /** One row more in the log of revocations, unless it would add nothing. */
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import type { Row } from './rows.ts'
 import { type AuthorityState, newestOf, noteNewest } from './state.ts'
 import type { DecisionContext } from './decision.ts'

@@ -4,7 +4,7 @@ import type { Forgotten } from '../../shared/database/forgotten.ts'
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
 import type { RevokeAnswer } from '../../shared/protocol/revoke.ts'
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 
 export interface Actor {
   /** Name from the configuration and PeerId, as the audit records it. */

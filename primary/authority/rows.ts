@@ -4,7 +4,7 @@ import type { Configured, ConfiguredReplica } from '../../shared/database/config
 import type { Forgotten } from '../../shared/database/forgotten.ts'
 import type { Epoch, Kid, Nonce, Txid } from '../../shared/ids.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
-import type { KnownRevocation, OrgRevocation, SubjectRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation, OrgRevocation, SubjectRevocation } from '../../shared/verifier/revocation-row.ts'
 
 export interface OrgRow {
   readonly name: string

@@ -8,7 +8,7 @@ import { statfsSync } from 'node:fs'
 import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { DISK_ROOM_BYTES_MIN } from '../../shared/limits.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 import { WalTail } from '../../shared/sqlite/wal-tail.ts'
 import type { SegmentLog } from './segment-log.ts'
 

@@ -19,8 +19,8 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:f
 import { crc32 } from 'node:zlib'
 import { MacaroondError } from '../../shared/errors.ts'
 import { SEGMENT_BYTES_MAX } from '../../shared/limits.ts'
-import { readAt, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { readAt, syncFile, writeAt } from '../../shared/files/positional-io.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 
 const MAGIC = 0x4d534731
 const HEADER_BYTES = 12

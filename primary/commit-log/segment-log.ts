@@ -21,8 +21,8 @@ import {
 import { basename, join } from 'node:path'
 import { txid as asTxid, txidText, parseTxid, TXID_NONE, type Txid } from '../../shared/ids.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
-import { syncDirectory, syncFile, writeAgain, writeAt } from '../../shared/sqlite/positional-io.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { syncDirectory, syncFile, writeAgain, writeAt } from '../../shared/files/positional-io.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 import { LogFile } from './log-file.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024

@@ -8,7 +8,7 @@ import { SegmentEncoder } from '../../shared/ltx/encoder.ts'
 import type { SegmentFields } from '../../shared/ltx/header.ts'
 import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
-import { writeAt } from '../../shared/sqlite/positional-io.ts'
+import { writeAt } from '../../shared/files/positional-io.ts'
 
 const PAGES_A_TURN = 64
 

@@ -3,11 +3,12 @@
  * primary's disk alone. Not there in time, the answer is that nothing is known; or, in degraded mode, that it is less than
  * was asked for, and status says so until one is durable again.
  */
+import type { DurabilityLevel } from '../../shared/database/meta.ts'
 import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { REVOKE_DURABLE_TIMEOUT_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
-import type { DurabilityLevel, Reached } from '../../shared/protocol/revoke.ts'
+import type { Reached } from '../../shared/protocol/revoke.ts'
 import type { DurabilityStatus } from '../../shared/protocol/status.ts'
 
 export interface DurabilitySettings {

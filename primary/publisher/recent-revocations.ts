@@ -2,7 +2,7 @@
  * The last committed revocations in memory, so that sending one to replicas that are up to date reads nothing back from
  * the database. Older ones, and whatever is not here, come from the log.
  */
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
 import type { RevocationSource } from './revocation-session.ts'
 

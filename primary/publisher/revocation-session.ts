@@ -8,7 +8,7 @@ import type { MacaroondError } from '../../shared/errors.ts'
 import type { ToldDenials } from '../../shared/protocol/denials.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import { fromStream, type FromStream, type Granted } from '../../shared/protocol/revocations.ts'
-import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { recordOf, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { REVOCATIONS_A_MESSAGE } from '../../shared/protocol/stretch.ts'
 import { startAllowance, takePing, type PingAllowance } from '../../shared/freshness/ping-limit.ts'
 

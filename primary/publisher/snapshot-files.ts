@@ -10,11 +10,11 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText, txidText } from '../../shared/ids.ts'
 import type { Position } from '../../shared/position.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
-import { readAt } from '../../shared/sqlite/positional-io.ts'
+import { readAt } from '../../shared/files/positional-io.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import { writeSnapshot } from '../commit-log/write-snapshot.ts'
 import { snapshotFields } from '../commit-log/snapshot-fields.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 import type { SnapshotSource } from './wal-session.ts'
 
 export interface SnapshotFilesOptions {

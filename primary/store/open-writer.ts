@@ -1,6 +1,6 @@
 /** The group writer on the real database. */
 import { IssuedLog } from './issued-log.ts'
-import type { Host } from '../../shared/host.ts'
+import type { Host } from '../../shared/service/host.ts'
 import { type Kid, type Nonce, type TokenId, tokenId } from '../../shared/ids.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { Command } from '../authority/commands.ts'

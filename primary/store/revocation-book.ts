@@ -2,7 +2,7 @@
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import type { Statement } from 'better-sqlite3'
 import { type RevocationColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { assert } from '../../shared/errors.ts'
 import { LIST_CHARS_MAX, WALK_ROWS_A_TURN } from '../../shared/limits.ts'

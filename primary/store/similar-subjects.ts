@@ -1,5 +1,5 @@
 /** Subjects that somebody may have meant, or that look like another one: what is compared byte by byte is read by people. */
-import { editDistance } from '../../shared/config/suggest.ts'
+import { editDistance } from '../../shared/suggest.ts'
 
 const DISTANCE_MAX = 2
 const SHORT_CHARS = 4

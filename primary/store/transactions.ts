@@ -1,7 +1,7 @@
 /** The group writer's transactions on the real database. */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import { isBusy, sqliteError, storageError } from '../../shared/sqlite/storage-errors.ts'
+import { isBusy, sqliteError, storageError } from '../../shared/files/storage-errors.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'

@@ -7,7 +7,7 @@ import { type Forgotten, isForgotten, readForgotten } from '../../shared/databas
 import type { Meta } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { isCoveredByBroader } from '../../shared/verifier/cut-offs.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'

@@ -9,7 +9,7 @@ import { epoch as asEpoch, timeline as asTimeline, type Timeline } from '../../s
 import type { Log } from '../../shared/log.ts'
 import { reportOf } from '../../shared/errors.ts'
 import { columnsOfRow, type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import { openReader, type Connection } from '../../shared/sqlite/connection.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
 import { loadTable } from '../tables/table-file.ts'

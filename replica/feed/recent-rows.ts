@@ -5,7 +5,7 @@
 import { assert } from '../../shared/errors.ts'
 import { FEED_ROWS_KEPT } from '../../shared/limits.ts'
 import { encodeMessage } from '../../shared/protocol/message.ts'
-import { recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { recordOf, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { REVOCATIONS_A_MESSAGE, type Stretch } from '../../shared/protocol/stretch.ts'
 import type { History } from '../revocations/history.ts'
 

@@ -11,7 +11,7 @@ import { BULK_SNAPSHOT, decodeChunk, type BulkChunk } from '../../shared/protoco
 import { decodeMessage, encodeMessage, isControl } from '../../shared/protocol/message.ts'
 import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
 import { toReplica, walWelcome, type FromReplica, type ToReplica, type WalHello } from '../../shared/protocol/wal.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 import { isDamage, type DatabaseCopy } from '../store/database-copy.ts'
 import { SnapshotFile } from '../store/snapshot-file.ts'
 import {

@@ -12,7 +12,7 @@ import {
   type ProvenPosition,
   type SignedPosition,
 } from '../../shared/protocol/signed-position.ts'
-import { syncDirectory } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory } from '../../shared/files/positional-io.ts'
 import type { Standing } from './core.ts'
 
 /** Written at most this often; in memory it is always the newest. */

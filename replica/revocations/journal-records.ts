@@ -5,10 +5,16 @@
  */
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
-import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, type Epoch, type Timeline } from '../../shared/ids.ts'
+import {
+  epoch as asEpoch,
+  EPOCH_MAX,
+  timeline as asTimeline,
+  type Epoch,
+  type Timeline,
+  timelineText,
+} from '../../shared/ids.ts'
 import { JOURNAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
-import { timelineText } from '../../shared/protocol/timeline-text.ts'
-import { readRevocation, recordOf, type RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import { readRevocation, recordOf, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { encodeRecord, nextRecord, parseRecord, recordAt, RECORD_HEADER_BYTES } from './records.ts'
 
 const place = z.strictObject({ timeline: timelineText, epoch: z.number().int().nonnegative().max(EPOCH_MAX) })

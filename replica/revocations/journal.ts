@@ -9,7 +9,7 @@
  * |---|---|---|
  * | 0 | 4 | length n of the JSON text, big endian; 0 ends the journal |
  * | 4 | 4 | CRC-32 of the JSON text |
- * | 8 | n | JSON: {"timeline", "epoch"} or a revocation (shared/protocol/revocation-row.ts), which may have "synced" |
+ * | 8 | n | JSON: {"timeline", "epoch"} or a revocation (shared/verifier/revocation-row.ts), which may have "synced" |
  *
  * Space is written ahead with zeros, so that a disk that fills up later does not keep a revocation out.
  */
@@ -17,9 +17,9 @@ import { closeSync, constants, fdatasync, fstatSync, openSync, readFileSync, ren
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { Epoch, Timeline } from '../../shared/ids.ts'
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
-import { syncDirectory, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
-import { syncError } from '../../shared/sqlite/storage-errors.ts'
+import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
+import { syncDirectory, syncFile, writeAt } from '../../shared/files/positional-io.ts'
+import { syncError } from '../../shared/files/storage-errors.ts'
 import type { History } from './history.ts'
 import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
 

@@ -16,9 +16,9 @@ import {
   type RevocationsHello,
   type RevocationsWelcome,
 } from '../../shared/protocol/revocations.ts'
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
-import { storageError } from '../../shared/sqlite/storage-errors.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
 import type { Denials } from '../denials/denials.ts'
 import { DenialsTeller } from '../denials/teller.ts'
 import { CoverageReporter } from '../freshness/coverage-reporter.ts'

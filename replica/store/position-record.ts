@@ -18,7 +18,7 @@ import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
 import { readUint64, writeUint64 } from '../../shared/ltx/uint64.ts'
-import { syncDirectory, syncFile, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { syncDirectory, syncFile, writeAt } from '../../shared/files/positional-io.ts'
 import type { Standing } from '../follower/core.ts'
 
 const TXID_OFFSET = 4

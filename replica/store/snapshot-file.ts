@@ -5,7 +5,7 @@ import { PAGE_BYTES } from '../../shared/limits.ts'
 import { SegmentDecoder } from '../../shared/ltx/decoder.ts'
 import type { SegmentHeader } from '../../shared/ltx/header.ts'
 import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
-import { readAt, writeAt } from '../../shared/sqlite/positional-io.ts'
+import { readAt, writeAt } from '../../shared/files/positional-io.ts'
 import type { PageImage } from '../../shared/sqlite/wal-format.ts'
 
 const READ_BYTES = 256 * 1024

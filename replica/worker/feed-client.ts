@@ -10,7 +10,7 @@ import { superviseConnection } from '../../shared/channel/supervisor.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { FEED_PAUSE_MS, FEED_SILENCE_MS_MAX, FEED_STALE_MS_MAX, FOREIGN_FEED_MS_MAX } from '../../shared/limits.ts'
-import type { Host } from '../../shared/host.ts'
+import type { Host } from '../../shared/service/host.ts'
 import { silentLog } from '../../shared/log.ts'
 import {
   type FeedHello,

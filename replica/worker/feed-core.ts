@@ -14,7 +14,7 @@ import { type Applied, type HolderState, remainingMs, startHolder, stepHolder } 
 import { compareMarks, MARK_NONE, type Mark } from '../../shared/freshness/mark.ts'
 import { CLOCK_RATE_ERROR_MAX } from '../../shared/limits.ts'
 import type { FeedBegin, FeedGranted, FromWorker, ToWorker } from '../../shared/protocol/feed.ts'
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 
 /** The history that the cache is of, and the last revocation of it that is applied here. */

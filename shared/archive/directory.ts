@@ -7,7 +7,7 @@ import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type File
 import { dirname, join } from 'node:path'
 import { type Entropy, systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
-import { storageError } from '../sqlite/storage-errors.ts'
+import { storageError } from '../files/storage-errors.ts'
 import type { ArchiveStorage, ByteRange, Content, StoredObject } from './storage.ts'
 
 const TEMPORARY = '.tmp-'

@@ -15,8 +15,8 @@ import type { ArchivedFile } from './layout.ts'
 import { damaged } from './read-file.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
 import { PageChecksums } from '../ltx/rolling-checksum.ts'
-import { writeAt } from '../sqlite/positional-io.ts'
-import { storageError } from '../sqlite/storage-errors.ts'
+import { writeAt } from '../files/positional-io.ts'
+import { storageError } from '../files/storage-errors.ts'
 
 const RUN_BYTES: number = 1024 * 1024
 /** The pool of threads writes so many runs while the next one is unpacked. */

@@ -1,8 +1,8 @@
 /** An RPC client whose connection comes back by itself: what the SDKs are built on. */
+import { systemClock, systemEntropy, type Entropy, type NodeClock } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import { REQUEST_TIMEOUT_MS } from '../limits.ts'
-import { systemHost, type Host } from '../host.ts'
 import { silentLog, type Log } from '../log.ts'
 import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
@@ -11,6 +11,17 @@ import type { Identity } from './identity.ts'
 import type { JsonObject } from './json.ts'
 import { RpcClient, type CallOptions } from './rpc-client.ts'
 import { superviseConnection } from './supervisor.ts'
+import { tcp } from './tcp.ts'
+import type { Transport } from './transport.ts'
+
+/** The machine that the client runs on. A simulation gives each client its own. */
+export interface ClientHost {
+  readonly clock: NodeClock
+  readonly entropy: Entropy
+  readonly transport: Transport
+}
+
+const SYSTEM: ClientHost = { clock: systemClock, entropy: systemEntropy, transport: tcp }
 
 export interface PersistentClientOptions {
   readonly address: string
@@ -19,7 +30,7 @@ export interface PersistentClientOptions {
   readonly cluster: string
   readonly channel: ChannelName
   readonly log?: Log
-  readonly host?: Host
+  readonly host?: ClientHost
   readonly hello?: JsonObject
   /** Looks at a welcome; what it throws ends the connection, as if the server had refused with that. */
   readonly admit?: (welcome: JsonObject) => void
@@ -27,7 +38,7 @@ export interface PersistentClientOptions {
 
 export class PersistentClient {
   readonly #options: PersistentClientOptions
-  readonly #host: Host
+  readonly #host: ClientHost
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
   #client: RpcClient | undefined
@@ -37,7 +48,7 @@ export class PersistentClient {
   /** Dials at once, and again whenever the connection is lost. */
   constructor(options: PersistentClientOptions) {
     this.#options = options
-    this.#host = options.host ?? systemHost
+    this.#host = options.host ?? SYSTEM
     const { clock, entropy } = this.#host
     this.#ended = superviseConnection({
       dial: (signal) => this.#dial(signal),

@@ -8,7 +8,7 @@ import { kekFromHex } from '../sealing.ts'
 import { outputOf } from './command-output.ts'
 import type { KekSettings, KekSource } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
-import { readSmallFile, type SmallFile } from './small-file.ts'
+import { readSmallFile, type SmallFile } from '../files/small-file.ts'
 
 const COMMAND_TIMEOUT_MS = 10_000
 /** 64 hex digits and some white space. */

@@ -1,6 +1,7 @@
 /** The parts of a configuration that primary and replica have in common. */
 import { z } from 'zod'
-import { KEKS_MAX, ORG_CHARS_MAX } from '../limits.ts'
+import { orgName } from '../ids.ts'
+import { KEKS_MAX } from '../limits.ts'
 import { pathText } from './read-config.ts'
 
 /** The cluster's name: part of every handshake, written into the database; a node never talks to another cluster. */
@@ -32,11 +33,6 @@ export const regionName: z.ZodString = z
 export const nodeName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a name has 1-32 of a-z, 0-9 and -, and starts with a letter or digit')
-
-export const orgName: z.ZodString = z
-  .string()
-  .max(ORG_CHARS_MAX)
-  .regex(/^[a-z0-9][a-z0-9._-]*$/, 'an org name has a-z, 0-9, . _ -, and starts with a letter or digit')
 
 /** Exactly one of three sources. A command's output, a file's content or a variable's value is 64 hex digits. */
 export type KekSource = { readonly file: string } | { readonly env: string } | { readonly command: readonly string[] }

@@ -4,7 +4,7 @@ import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
 import { readTrusted } from '../files/trusted-file.ts'
-import { suggest } from './suggest.ts'
+import { suggest } from '../suggest.ts'
 import { lineHint, tomlText } from './toml-text.ts'
 
 /** A file larger than this is not a configuration; reading stops there. */

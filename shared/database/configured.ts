@@ -2,9 +2,8 @@
  * The part of the primary's configuration that its database remembers: who could have acknowledged a revocation when this
  * was written. A restore reads it to find out which replicas have to be asked.
  */
-import type { DurabilityLevel } from '../protocol/revoke.ts'
 import type { Connection } from '../sqlite/connection.ts'
-import { MetaReader } from './meta.ts'
+import { MetaReader, type DurabilityLevel } from './meta.ts'
 
 export interface Configured {
   /** In the order of their PeerIds. */

@@ -2,10 +2,13 @@
 import type { Statement } from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { epoch, timeline, txid, type Epoch, type Timeline, type Txid } from '../ids.ts'
-import { DURABILITY_LEVELS, type DurabilityLevel } from '../protocol/revoke.ts'
 import type { Connection } from '../sqlite/connection.ts'
-import { sqliteError } from '../sqlite/storage-errors.ts'
+import { sqliteError } from '../files/storage-errors.ts'
 import { SCHEMA_VERSION, SCHEMA_VERSION_MIN } from './schema.ts'
+
+/** Where a write must have arrived before it is acknowledged, weakest first. */
+export const DURABILITY_LEVELS = ['local', 'replica', 'archive'] as const
+export type DurabilityLevel = (typeof DURABILITY_LEVELS)[number]
 
 export interface Meta {
   readonly cluster: string

@@ -11,7 +11,7 @@
  */
 import type { Statement } from 'better-sqlite3'
 import { decodeUtf8 } from '../macaroon/utf8.ts'
-import { readRevocation, type KnownRevocation, type RevocationRow } from '../protocol/revocation-row.ts'
+import { readRevocation, type KnownRevocation, type RevocationRow } from '../verifier/revocation-row.ts'
 import type { Connection } from '../sqlite/connection.ts'
 
 export interface RevocationColumns {

@@ -2,8 +2,7 @@
  * The table `unsigned_revocations`: what a restore found beyond the signed head of an archive, where whoever can write there
  * could have put it. Nobody refuses by these rows; the primary shows them with what else waits for `revocations adopt|forget`.
  */
-import { epoch as asEpoch, timeline as asTimeline } from '../ids.ts'
-import type { Denial } from '../protocol/denials.ts'
+import { epoch as asEpoch, timeline as asTimeline, type Epoch, type Timeline } from '../ids.ts'
 import type { Connection } from '../sqlite/connection.ts'
 import type { RevocationColumns } from './revocation-columns.ts'
 
@@ -11,8 +10,8 @@ const SCHEMA_MIN = 5
 
 /** Under its number in the history that it is of. */
 export interface Unsigned {
-  readonly timeline: string
-  readonly epoch: number
+  readonly timeline: Timeline
+  readonly epoch: Epoch
   readonly seq: number
   readonly columns: RevocationColumns
 }
@@ -25,7 +24,7 @@ interface UnsignedRow {
 }
 
 /** In the order in which they were found, at most `limit`. */
-export function readUnsigned(db: Connection, schema: number, limit: number): readonly Denial[] {
+export function readUnsigned(db: Connection, schema: number, limit: number): readonly Unsigned[] {
   if (schema < SCHEMA_MIN) return []
   const statement = db.prepare<[number], UnsignedRow>(
     'SELECT timeline, epoch, seq, columns FROM unsigned_revocations ORDER BY id LIMIT ?',

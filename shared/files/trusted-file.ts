@@ -1,7 +1,7 @@
 /** The facts of `trust.ts` from the file system, and small files that are read only if nobody else may write them. */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { readSmallFile, type SmallFile } from '../config/small-file.ts'
+import { readSmallFile, type SmallFile } from './small-file.ts'
 import { MacaroondError } from '../errors.ts'
 import { type Distrust, distrustOf, type PathFact, type Who } from './trust.ts'
 

@@ -1,7 +1,7 @@
 /** Files that are there whole or not at all. */
 import { closeSync, fdatasyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { syncDirectory } from '../sqlite/positional-io.ts'
+import { syncDirectory } from './positional-io.ts'
 
 /** Mode 0600; the name appears only once the content is on disk, and is durable itself. Throws what `node:fs` throws. */
 export function writeAtomically(path: string, text: string): void {

@@ -2,8 +2,8 @@
 import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { MacaroondError } from '../errors.ts'
-import { syncDirectory } from '../sqlite/positional-io.ts'
-import { storageError } from '../sqlite/storage-errors.ts'
+import { syncDirectory } from './positional-io.ts'
+import { storageError } from './storage-errors.ts'
 
 /** Throws key_exists: a secret that is overwritten cannot be had back. Throws io_failed, disk_full. */
 export function writeSecret(path: string, text: string): void {

@@ -3,7 +3,7 @@
  * called OP; a service that judges `op` never asks for it, and `Op? = read` never applies at all. Whoever mints or narrows
  * with our tools is told. The library adds what it is given, and a token that has such a caveat is judged as ever.
  */
-import { editDistance } from '../config/suggest.ts'
+import { editDistance } from '../suggest.ts'
 import { MacaroondError } from '../errors.ts'
 import { type Clause, parseClause, parseList } from '../macaroon/predicate/clause.ts'
 import { checkPredicate, RESERVED_KEYS } from '../macaroon/predicate/compile.ts'

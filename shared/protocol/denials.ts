@@ -5,11 +5,10 @@
 import { z } from 'zod'
 import type { RevocationColumns } from '../database/revocation-columns.ts'
 import { keyOfRow, rowOfColumns } from '../database/revocation-log.ts'
-import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, type Epoch, type Timeline } from '../ids.ts'
+import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, type Epoch, type Timeline, timelineText } from '../ids.ts'
 import { DENIALS_CALL_MAX } from '../limits.ts'
 import { revocationColumns } from './known-revocations.ts'
-import type { KnownRevocation, RevocationRow } from './revocation-row.ts'
-import { timelineText } from './timeline-text.ts'
+import type { KnownRevocation, RevocationRow } from '../verifier/revocation-row.ts'
 
 export interface Denial {
   /** The history that was undone, and the number there. */

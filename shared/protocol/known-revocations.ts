@@ -2,12 +2,12 @@
  * The `revocations.known` call on a replica's `admin` channel: every revocation that this replica has ever acknowledged and
  * still has, from its denials, its journal, and its pages, in this order, because rows move that way. A restore asks for it.
  */
+import { DURABILITY_LEVELS } from '../database/meta.ts'
 import { z } from 'zod'
 import type { Configured } from '../database/configured.ts'
 import type { RevocationColumns } from '../database/revocation-columns.ts'
 import { REPLICAS_TOLD_MAX } from '../limits.ts'
-import { revocationRow, type RevocationRow } from './revocation-row.ts'
-import { DURABILITY_LEVELS } from './revoke.ts'
+import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'
 
 export interface KnownParams {
   /** 0, and then what the answer before said: a number of the pages, or, below 0, a place before them. */

@@ -2,10 +2,10 @@
  * Calls on the `sign` channel, for operators: revocations of undone histories that replicas refuse by and the primary does not
  * have. They are named by their history and number, never by token.
  */
+import { timelineText } from '../ids.ts'
 import { z } from 'zod'
 import { DENIALS_CALL_MAX, REASON_CHARS_MAX } from '../limits.ts'
 import type { Reached, RevocationDescription } from './revoke.ts'
-import { timelineText } from './timeline-text.ts'
 
 /** Why the primary does not take it over by itself. */
 export type WhyWaiting =

@@ -1,9 +1,10 @@
 /** Calls on the `sign` channel that revoke, and that tell what was revoked. */
 import { z } from 'zod'
-import { orgName } from '../config/node-config.ts'
+import type { DurabilityLevel } from '../database/meta.ts'
+import { orgName } from '../ids.ts'
 import { REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX, TOKEN_TEXT_CHARS_MAX } from '../limits.ts'
 import type { CoveredReplica } from './coverage.ts'
-import type { RevocationKind } from './revocation-row.ts'
+import type { RevocationKind } from '../verifier/revocation-row.ts'
 
 /**
  * `local`: on the primary's disk. `durable`: on that of a replica as well, where replicas are configured. `global`: durable,
@@ -160,10 +161,6 @@ export interface OrgDisabled extends Revoked {
 }
 
 export type RevokeAnswer = TokenRevoked | SubjectRevoked | OrgRevoked | KeyRetired | OrgDisabled
-
-/** From the least. */
-export const DURABILITY_LEVELS = ['local', 'replica', 'archive'] as const
-export type DurabilityLevel = (typeof DURABILITY_LEVELS)[number]
 
 export interface Reached {
   /** What holds now: in the archive, on a replica's disk, or on the primary's only. */

@@ -1,6 +1,6 @@
 /** Calls on the `sign` channel, signer or operator to primary. Parameters are checked by these schemas before anything else. */
+import { orgName } from '../ids.ts'
 import { z } from 'zod'
-import { orgName } from '../config/node-config.ts'
 import {
   BUNDLE_BYTES_MAX,
   CAVEAT_BYTES_MAX,

@@ -1,6 +1,6 @@
 /** The `status` call on the `admin` channel: what a node says of itself, for operators. Nothing in it is a secret. */
-import type { Alarm } from '../service/alarms.ts'
-import type { DurabilityLevel } from './revoke.ts'
+import type { DurabilityLevel } from '../database/meta.ts'
+import type { Alarm } from '../alarms.ts'
 
 export interface ReplicaLink {
   readonly name: string

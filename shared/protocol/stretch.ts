@@ -3,7 +3,7 @@
  * can hit nothing any more. So a stretch says where it begins and ends, and stretches follow each other without a gap.
  */
 import { z } from 'zod'
-import { revocationRow, type RevocationRow } from './revocation-row.ts'
+import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'
 
 /** Rows in one message; 500 rows are about 60 KB. */
 export const REVOCATIONS_A_MESSAGE = 500

@@ -4,7 +4,7 @@
  */
 import type { CallOff, Clock, Timers } from '../clock.ts'
 import type { Log } from '../log.ts'
-import { type Alarm, type AlarmCode, ALARMS } from './alarms.ts'
+import { type Alarm, type AlarmCode, ALARMS } from '../alarms.ts'
 
 const LOOK_MS = 5_000
 /** Details may change all the time, as a count does. */

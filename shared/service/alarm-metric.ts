@@ -1,5 +1,5 @@
 import { gauges, type Metric } from '../metrics/metric.ts'
-import { type Alarm, ALARM_CODES, ALARMS } from './alarms.ts'
+import { type Alarm, ALARM_CODES, ALARMS } from '../alarms.ts'
 
 /** A series for each code there is, so that a rule that watches one finds it before it is ever on. */
 export function alarmMetric(alarms: readonly Alarm[]): Metric {

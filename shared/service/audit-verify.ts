@@ -3,7 +3,7 @@ import { type AuditHead, checkAuditSlice } from '../database/audit-chain.ts'
 import { auditVerifyParams, type AuditVerifyResult } from '../protocol/audit.ts'
 import { params } from '../protocol/params.ts'
 import type { Connection } from '../sqlite/connection.ts'
-import { sqliteError } from '../sqlite/storage-errors.ts'
+import { sqliteError } from '../files/storage-errors.ts'
 
 /** `db`: undefined where a replica has no database yet. */
 export function answerAuditVerify(db: Connection | undefined, value: unknown): AuditVerifyResult {

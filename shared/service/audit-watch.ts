@@ -5,6 +5,7 @@
  * The file beside the database holds the last checked record. It proves nothing by itself; it shows that a record which was
  * checked before has been replaced, even if all that follow were computed anew.
  */
+import { timelineText } from '../ids.ts'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { turn, type Timers } from '../clock.ts'
@@ -13,9 +14,8 @@ import { MetaReader } from '../database/meta.ts'
 import { reportOf } from '../errors.ts'
 import { writeAtomically } from '../files/write-atomically.ts'
 import type { Log } from '../log.ts'
-import { timelineText } from '../protocol/timeline-text.ts'
 import type { Connection } from '../sqlite/connection.ts'
-import { sqliteError } from '../sqlite/storage-errors.ts'
+import { sqliteError } from '../files/storage-errors.ts'
 import type { AlarmBoard } from './alarm-board.ts'
 
 export interface AuditWatchOptions {

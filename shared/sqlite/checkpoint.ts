@@ -1,6 +1,6 @@
 /** One checkpoint of SQLite and what came of it. `PRAGMA wal_checkpoint` never fails for busy readers: its row has to be read. */
 import type { Connection } from './connection.ts'
-import { isBusy, storageError } from './storage-errors.ts'
+import { isBusy, storageError } from '../files/storage-errors.ts'
 
 /** Frames in the WAL, and how many of them are now in the database file. */
 interface Progress {

@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { PAGE_BYTES, READER_BUSY_TIMEOUT_MS } from '../limits.ts'
-import { isBusy, storageError } from './storage-errors.ts'
+import { isBusy, storageError } from '../files/storage-errors.ts'
 
 export type Connection = Sqlite.Database
 

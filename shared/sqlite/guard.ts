@@ -4,7 +4,7 @@
  */
 import type { Connection } from './connection.ts'
 import { openGuard } from './connection.ts'
-import { storageError } from './storage-errors.ts'
+import { storageError } from '../files/storage-errors.ts'
 
 export class Guard {
   #holding: Connection

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { refuseUnknownRequired } from '../files/required-files.ts'
-import { isBusy, storageError } from './storage-errors.ts'
+import { isBusy, storageError } from '../files/storage-errors.ts'
 
 export interface NodeLock {
   readonly release: () => void

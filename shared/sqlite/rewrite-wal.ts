@@ -1,7 +1,7 @@
 /** What is done with a WAL at start, before anything is acknowledged on top of it. */
 import type { Connection } from './connection.ts'
-import { writeAgain } from './positional-io.ts'
-import { storageError } from './storage-errors.ts'
+import { writeAgain } from '../files/positional-io.ts'
+import { storageError } from '../files/storage-errors.ts'
 
 /** For another program that happens to write: it is waited for, and then told. */
 const BUSY_MS = 2_000

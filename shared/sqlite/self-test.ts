@@ -11,7 +11,7 @@ import type { Connection } from './connection.ts'
 import { openReader, openWriter } from './connection.ts'
 import { createDatabase } from './create-database.ts'
 import { DatabaseFile } from './database-file.ts'
-import { storageError } from './storage-errors.ts'
+import { storageError } from '../files/storage-errors.ts'
 import { WalAppender } from './wal-appender.ts'
 import { WalReader } from './wal-reader.ts'
 

@@ -4,8 +4,8 @@
  */
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
 import { MacaroondError, assert } from '../errors.ts'
-import { readAt, writeAt } from './positional-io.ts'
-import { storageError } from './storage-errors.ts'
+import { readAt, writeAt } from '../files/positional-io.ts'
+import { storageError } from '../files/storage-errors.ts'
 import type { IndexHeader } from './wal-index-format.ts'
 import {
   BACKFILLED_AT,

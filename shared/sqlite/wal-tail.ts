@@ -9,8 +9,8 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { Entropy } from '../clock.ts'
 import { databasePath } from './connection.ts'
-import { syncFile, writeAt } from './positional-io.ts'
-import { storageError } from './storage-errors.ts'
+import { syncFile, writeAt } from '../files/positional-io.ts'
+import { storageError } from '../files/storage-errors.ts'
 import { frameOffset } from './wal-format.ts'
 
 /** Random, so that no file system makes it smaller; written over and over. */

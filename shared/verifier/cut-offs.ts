@@ -5,7 +5,7 @@
 import type { Kid, Nonce } from '../ids.ts'
 import type { TokenReference } from '../macaroon/identifier.ts'
 import { nonceTimeMs } from '../macaroon/nonce.ts'
-import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
+import type { KnownRevocation, TokenRevocation } from './revocation-row.ts'
 import type { Fallen } from './verdict.ts'
 
 /** A revocation of more than one token. */

@@ -4,7 +4,7 @@
  * of exchanges: a restore may have lost some of them.
  */
 import { ANCESTORS_MAX, PURGE_MARGIN_SECONDS, SERVICE_TTL_SECONDS_MAX } from '../limits.ts'
-import type { RevocationRow, TokenRevocation } from '../protocol/revocation-row.ts'
+import type { RevocationRow, TokenRevocation } from './revocation-row.ts'
 
 const OUTLIVING_SECONDS: number = ANCESTORS_MAX * SERVICE_TTL_SECONDS_MAX + PURGE_MARGIN_SECONDS
 

@@ -6,7 +6,7 @@
 import { assert } from '../errors.ts'
 import type { Kid, Nonce } from '../ids.ts'
 import { SWEEP_SLOTS_MAX } from '../limits.ts'
-import type { TokenRevocation } from '../protocol/revocation-row.ts'
+import type { TokenRevocation } from './revocation-row.ts'
 import { halfSipHash } from './half-siphash.ts'
 
 const NAME_WORDS = 5

@@ -1,6 +1,6 @@
 /** All revocations as a node looks them up: single tokens in a table, the few that name more of them beside it. */
 import type { Kid, Nonce } from '../ids.ts'
-import type { KnownRevocation, TokenRevocation } from '../protocol/revocation-row.ts'
+import type { KnownRevocation, TokenRevocation } from './revocation-row.ts'
 import { CutOffs } from './cut-offs.ts'
 import {
   RevocationTable,

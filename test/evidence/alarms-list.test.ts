@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { ALARM_CODES, ALARMS } from '../../shared/service/alarms.ts'
+import { ALARM_CODES, ALARMS } from '../../shared/alarms.ts'
 import { RUNBOOK, withAlarms } from './alarms-list.ts'
 
 test('the runbook lists every alarm there is; `npm run evidence` writes the list', () => {

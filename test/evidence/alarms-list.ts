@@ -1,10 +1,10 @@
 /** The list of alarms in the runbook. */
 import { join } from 'node:path'
-import { ALARM_CODES, ALARMS } from '../../shared/service/alarms.ts'
+import { ALARM_CODES, ALARMS } from '../../shared/alarms.ts'
 import { ROOT } from './gathered.ts'
 
 export const RUNBOOK: string = join(ROOT, 'ops/RUNBOOK.md')
-const BEGIN = '<!-- made by `npm run evidence` from shared/service/alarms.ts -->\n'
+const BEGIN = '<!-- made by `npm run evidence` from shared/alarms.ts -->\n'
 const END = '\n<!-- end of the list -->'
 
 /** The runbook with the list as the code has it. */

@@ -13,7 +13,7 @@ import { ADOPTED_MAX, DENIALS_TOLD_CHARS_MAX, DENIALS_TOLD_MAX } from '../../sha
 import { silentLog } from '../../shared/log.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { columnsOfRow, type Denial } from '../../shared/protocol/denials.ts'
-import type { KnownRevocation } from '../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import { ACTOR, Authority, NOW_MS } from './authority/fixture.ts'
 
 const UNDONE = timeline('b'.repeat(32))

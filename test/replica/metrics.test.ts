@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ALARM_CODES } from '../../shared/service/alarms.ts'
+import { ALARM_CODES } from '../../shared/alarms.ts'
 import { replicaMetrics } from '../../replica/metrics.ts'
 import type { Metric } from '../../shared/metrics/metric.ts'
 import type { ReplicaStatus } from '../../shared/protocol/status.ts'

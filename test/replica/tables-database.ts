@@ -9,7 +9,7 @@ import { Tables } from '../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { silentLog } from '../../shared/log.ts'
-import type { RevocationRow } from '../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { kekFromHex, type Kek } from '../../shared/sealing.ts'
 import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
 

@@ -1,6 +1,6 @@
 /** What a revocation takes out of the cache. The only place of a worker that knows what kinds of them mean. */
 import { type Kid, type Nonce, tokenId } from '../../../shared/ids.ts'
-import type { KnownRevocation } from '../../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../../shared/verifier/revocation-row.ts'
 import { CutOffs } from '../../../shared/verifier/cut-offs.ts'
 import type { CachedToken } from './cached-token.ts'
 import type { VerifiedTokens } from './verified-tokens.ts'

@@ -2,7 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { MacaroondError } from '../../errors.ts'
-import { readSmallFile } from '../../config/small-file.ts'
+import { readSmallFile } from '../../files/small-file.ts'
 
 export interface S3Credentials {
   readonly accessKeyId: string

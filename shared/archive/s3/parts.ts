@@ -1,7 +1,7 @@
 /** Uploads of what is too large for one request: in parts, each checked and repeated by itself, and then put together. */
 import { MacaroondError } from '../../errors.ts'
 import { S3_PART_BYTES_MIN, S3_PARTS_AT_ONCE, S3_PARTS_MAX } from '../../limits.ts'
-import { storageError } from '../../sqlite/storage-errors.ts'
+import { storageError } from '../../files/storage-errors.ts'
 import type { Content } from '../storage.ts'
 import type { S3Answer, S3Client } from './client.ts'
 import { elements, escapeXml, textOf } from './xml.ts'

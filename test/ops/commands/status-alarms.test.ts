@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { alarmLines, type ToldStatus } from '../../../ops/commands/status-alarms.ts'
 import { printable } from '../../../ops/terminal.ts'
-import { ALARMS } from '../../../shared/service/alarms.ts'
+import { ALARMS } from '../../../shared/alarms.ts'
 
 /** The fields that say how a node is, without those that say who it is. */
 function primary(of: object): ToldStatus {

@@ -7,7 +7,7 @@ import { requireAnswers } from '../../../ops/restore/questions.ts'
 import { judgeHead, newerThanRead } from '../../../ops/restore/witness.ts'
 import type { Configured } from '../../../shared/database/configured.ts'
 import type { RevocationColumns } from '../../../shared/database/revocation-columns.ts'
-import { checksum, epoch, txid } from '../../../shared/ids.ts'
+import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 
 const place = (number: number, of: number = 1): NonNullable<Evidence['position']> => ({
   epoch: epoch(of),
@@ -145,7 +145,12 @@ describe('revocations', () => {
 
   test('of places that are not believed wait, each once, where nobody else knows them', () => {
     const [known, new_] = [cutOff('org', 5), cutOff('org', 6)]
-    const row = (seq: number, columns: RevocationColumns) => ({ timeline: 'ab', epoch: 1, seq, columns })
+    const row = (seq: number, columns: RevocationColumns) => ({
+      timeline: timeline('ab'.repeat(16)),
+      epoch: epoch(1),
+      seq,
+      columns,
+    })
     const doubted = { from: 'files without an entry', revocations: [row(1, known), row(2, new_), row(3, new_)] }
     expect(waitingBeyond([known], [], [doubted])).toEqual([{ from: doubted.from, revocations: [row(2, new_)] }])
     expect(waitingBeyond([known], [new_], [doubted])).toEqual([])

@@ -4,7 +4,7 @@ import type { AuthorityState } from '../../../primary/authority/state.ts'
 import type { TransactionPort } from '../../../primary/commit-log/group-writer.ts'
 import { RecentRevocations } from '../../../primary/publisher/recent-revocations.ts'
 import { checksum, epoch, kid, nonce, txid } from '../../../shared/ids.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../../shared/verifier/revocation-row.ts'
 
 const STATE = {} as AuthorityState
 

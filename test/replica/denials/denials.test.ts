@@ -10,7 +10,7 @@ import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { REASON_CHARS_MAX, SUBJECT_BYTES_MAX } from '../../../shared/limits.ts'
 import { columnsOfRow, type Denial } from '../../../shared/protocol/denials.ts'
-import type { KnownRevocation } from '../../../shared/protocol/revocation-row.ts'
+import type { KnownRevocation } from '../../../shared/verifier/revocation-row.ts'
 
 const ONE = timeline('a'.repeat(32))
 const TWO = timeline('b'.repeat(32))

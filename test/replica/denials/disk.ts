@@ -18,7 +18,7 @@ import { silentLog } from '../../../shared/log.ts'
 import { SegmentEncoder } from '../../../shared/ltx/encoder.ts'
 import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { PAGE_BYTES } from '../../../shared/limits.ts'
-import type { AlarmCode } from '../../../shared/service/alarms.ts'
+import type { AlarmCode } from '../../../shared/alarms.ts'
 import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
 import { KEK, nonceOf } from '../tables-database.ts'
 

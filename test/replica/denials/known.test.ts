@@ -7,7 +7,7 @@ import { epoch, timeline } from '../../../shared/ids.ts'
 import { CONTROL_MESSAGE_BYTES_MAX } from '../../../shared/limits.ts'
 import { columnsOfRow, type Denial } from '../../../shared/protocol/denials.ts'
 import { knownResult } from '../../../shared/protocol/known-revocations.ts'
-import type { TokenRevocation } from '../../../shared/protocol/revocation-row.ts'
+import type { TokenRevocation } from '../../../shared/verifier/revocation-row.ts'
 import { nonceOf } from '../tables-database.ts'
 import { Disk, History, KID, newFolder } from './disk.ts'
 

@@ -9,7 +9,7 @@ import { PINGS_A_SECOND_MAX } from '../../../shared/freshness/ping-limit.ts'
 import { epoch as asEpoch, timeline as asTimeline } from '../../../shared/ids.ts'
 import { type FeedHello, toWorker, type ToWorker } from '../../../shared/protocol/feed.ts'
 import { decodeMessage, encodeMessage } from '../../../shared/protocol/message.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../../shared/verifier/revocation-row.ts'
 import { cleanup, clientIdentity, dialTo, type Server, serve, until } from '../../shared/channel/pair.ts'
 
 const NOW_MS = 1_800_000_000_000

@@ -4,7 +4,7 @@ import { RecentRows } from '../../../replica/feed/recent-rows.ts'
 import { epoch as asEpoch, timeline as asTimeline } from '../../../shared/ids.ts'
 import { toWorker } from '../../../shared/protocol/feed.ts'
 import { decodeMessage } from '../../../shared/protocol/message.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../../shared/verifier/revocation-row.ts'
 import { gapAfter, REVOCATIONS_A_MESSAGE, type Stretch } from '../../../shared/protocol/stretch.ts'
 
 function row(seq: number): RevocationRow {

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { History } from '../../../replica/revocations/history.ts'
 import { RevocationJournal } from '../../../replica/revocations/journal.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../../shared/verifier/revocation-row.ts'
 
 const OURS: History = { timeline: timeline('a'.repeat(32)), epoch: epoch(1) }
 const LATER: History = { timeline: timeline('b'.repeat(32)), epoch: epoch(2) }

@@ -9,7 +9,7 @@ import {
 } from '../../../replica/worker/worker-cache.ts'
 import type { ClockReading } from '../../../shared/freshness/clock-reading.ts'
 import type { FeedGranted, ToWorker } from '../../../shared/protocol/feed.ts'
-import type { RevocationRow } from '../../../shared/protocol/revocation-row.ts'
+import type { RevocationRow } from '../../../shared/verifier/revocation-row.ts'
 import type { VerifyResult } from '../../../shared/protocol/verify.ts'
 import type { Verdict } from '../../../shared/verifier/verdict.ts'
 import { Node, NOW_MS } from '../../shared/verifier/fixture.ts'

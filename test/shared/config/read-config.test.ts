@@ -8,7 +8,7 @@ import type { z } from 'zod'
 import { primaryConfig, type PrimaryConfig } from '../../../primary/config.ts'
 import { replicaConfig } from '../../../replica/config.ts'
 import { checkConfig, fromConfigFolder, readConfig } from '../../../shared/config/read-config.ts'
-import { editDistance, suggest } from '../../../shared/config/suggest.ts'
+import { editDistance, suggest } from '../../../shared/suggest.ts'
 
 const PEER_ID = `12D3Koo${'W'.repeat(45)}`
 const OTHER_ID = `12D3Koo${'X'.repeat(45)}`

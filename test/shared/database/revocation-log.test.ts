@@ -6,7 +6,7 @@ import {
   readRevocation,
   recordOf,
   type RevocationRow,
-} from '../../../shared/protocol/revocation-row.ts'
+} from '../../../shared/verifier/revocation-row.ts'
 
 const hex = (bytes: number): fc.Arbitrary<string> =>
   fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((value) => Buffer.from(value).toString('hex'))

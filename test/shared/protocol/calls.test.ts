@@ -1,6 +1,6 @@
+import { orgName } from '../../../shared/ids.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { orgName } from '../../../shared/config/node-config.ts'
 import { TTL_SECONDS_MAX } from '../../../shared/limits.ts'
 import { params } from '../../../shared/protocol/params.ts'
 import {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Log } from '../../../shared/log.ts'
 import { AlarmBoard, type Case } from '../../../shared/service/alarm-board.ts'
 import { alarmMetric } from '../../../shared/service/alarm-metric.ts'
-import { ALARM_CODES, ALARMS } from '../../../shared/service/alarms.ts'
+import { ALARM_CODES, ALARMS } from '../../../shared/alarms.ts'
 
 function board(): { board: AlarmBoard; lines: string[]; pass: (ms: number) => void } {
   let nowMs = 1_000

@@ -13,7 +13,7 @@ import {
   requireWritable,
 } from '../../../shared/sqlite/connection.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
-import { storageError } from '../../../shared/sqlite/storage-errors.ts'
+import { storageError } from '../../../shared/files/storage-errors.ts'
 import { createPrimary, scratchDirectory } from './scratch.ts'
 
 function codeOf(work: () => unknown): string {

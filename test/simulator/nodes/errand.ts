@@ -1,6 +1,6 @@
 /** A process on a node's machine that works on its disk while the node is down: an operator's command. It can lose power. */
 import { join } from 'node:path'
-import type { Host } from '../../../shared/host.ts'
+import type { Host } from '../../../shared/service/host.ts'
 import type { Random } from '../../chaos/random.ts'
 import { isPowerLost, Volume } from '../disk/volume.ts'
 import type { Network } from '../network/network.ts'

@@ -1,6 +1,6 @@
 /** A machine of the simulated cluster and the life of the process on it: it can be stopped, put to sleep, killed. */
 import type { Entropy, NodeClock } from '../../../shared/clock.ts'
-import type { Host } from '../../../shared/host.ts'
+import type { Host } from '../../../shared/service/host.ts'
 import type { Network } from '../network/network.ts'
 import { randomFor, seededEntropy } from '../time/entropy.ts'
 import { MachineClock } from '../time/machine-clock.ts'

@@ -1,9 +1,9 @@
 import { closeSync, openSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readAt, syncFile, writeAgain } from '../../../shared/sqlite/positional-io.ts'
-import { storageError, syncError } from '../../../shared/sqlite/storage-errors.ts'
-import { scratchDirectory } from './scratch.ts'
+import { readAt, syncFile, writeAgain } from '../../../shared/files/positional-io.ts'
+import { storageError, syncError } from '../../../shared/files/storage-errors.ts'
+import { scratchDirectory } from '../sqlite/scratch.ts'
 
 const LARGE_BYTES = 2_500_000
 

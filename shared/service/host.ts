@@ -1,8 +1,8 @@
 /** What a process gets from the machine it runs on, as one parameter; where a whole cluster runs in one process, every node has its own. */
-import { tcp } from './channel/tcp.ts'
-import type { Transport } from './channel/transport.ts'
-import { systemClock, systemEntropy, type Entropy, type NodeClock } from './clock.ts'
-import { scheduleJob, type Schedule } from './service/schedule.ts'
+import { tcp } from '../channel/tcp.ts'
+import type { Transport } from '../channel/transport.ts'
+import { systemClock, systemEntropy, type Entropy, type NodeClock } from '../clock.ts'
+import { scheduleJob, type Schedule } from './schedule.ts'
 
 export interface Host {
   readonly clock: NodeClock

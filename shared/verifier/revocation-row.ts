@@ -3,8 +3,8 @@
  * changes: another meaning is another kind, and a node that does not know it says nothing of any token until it is upgraded
  * (V7). Fields that a kind has beyond these are passed over.
  */
+import { orgName } from '../ids.ts'
 import { z } from 'zod'
-import { orgName } from '../config/node-config.ts'
 import { SUBJECT_BYTES_MAX } from '../limits.ts'
 
 interface Numbered {

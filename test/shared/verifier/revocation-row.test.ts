@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readRevocation, recordOf, revocationRow } from '../../../shared/protocol/revocation-row.ts'
+import { readRevocation, recordOf, revocationRow } from '../../../shared/verifier/revocation-row.ts'
 
 const TOKEN = { seq: 7, kind: 'token', kid: 'ab'.repeat(8), nonce: 'cd'.repeat(16), expiresAt: 9 }
 
