@@ -11,13 +11,14 @@ const DECODERS: Readonly<Record<string, readonly string[]>> = {
   ],
   'bytes after the handshake': ['shared/channel/{error-report,framing,hello,intake,json,rpc}.ts'],
   'calls and messages': [
-    'shared/protocol/{bulk,coverage,denials,feed,known-revocations,message,params,revocation-row,revocations,revoke,sign,signed-position,stretch,verify,wal}.ts',
+    'shared/verifier/revocation-row.ts',
+    'shared/protocol/{bulk,coverage,denials,feed,known-revocations,message,params,revocations,revoke,sign,signed-position,stretch,verify,wal}.ts',
   ],
   'segments and snapshots': ['shared/ltx/{decoder,file-name,header,lz4,page-index,page-order}.ts'],
   'files of a node': [
     'primary/commit-log/log-file.ts',
     'replica/{denials/file,freshness/largest-lease,revocations/journal-records,revocations/records,store/position-record,tables/table-file}.ts',
-    'shared/{channel/identity,config/kek,config/small-file,database/revocation-log,sealing}.ts',
+    'shared/{channel/identity,config/kek,files/small-file,database/revocation-log,sealing}.ts',
     'shared/sqlite/{wal-format,wal-reader}.ts',
   ],
   'the archive': [
