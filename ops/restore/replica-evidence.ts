@@ -5,6 +5,7 @@ import type { RevocationColumns } from '../../shared/database/revocation-columns
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
+import { ORG_CHARS_MAX, REASON_CHARS_MAX } from '../../shared/limits.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
 import { rowOfDenial } from '../../shared/protocol/denials.ts'
@@ -16,15 +17,15 @@ import type { Evidence } from './evidence.ts'
 /** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
 const whole = z.number().int().nonnegative()
 
-/** The columns of the table, and their types. */
+/** The columns of the table, and their types: no longer than a replica can keep beside its pages. */
 const carried = z.strictObject({
   kind: z.string(),
-  org: z.string(),
+  org: z.string().max(ORG_CHARS_MAX),
   key: z.strictObject({ hex: z.string() }),
   at_ms: whole,
   expires_at: whole,
-  actor: z.string(),
-  reason: z.string(),
+  actor: z.string().max(REASON_CHARS_MAX),
+  reason: z.string().max(REASON_CHARS_MAX),
 })
 
 export type OrgOfKey = (kid: string) => string | undefined

@@ -140,7 +140,7 @@ export type Command =
   /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
   /** Appends a cut-off again that was asked for while the clock was in doubt, up to the moment it was asked for. */
-  | { readonly kind: 'cut-off.again'; readonly actor: Actor; readonly seq: number }
+  | { readonly kind: 'cut-off.again'; readonly actor: Actor; readonly name: string }
   /** Writes nothing but an audit record. */
   | {
       readonly kind: 'audit.note'

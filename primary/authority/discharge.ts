@@ -8,6 +8,7 @@ import { AUTHORITY_DISCHARGE_TTL_SECONDS, CAVEATS_MAX } from '../../shared/limit
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { createDischarge } from '../../shared/macaroon/third-party.ts'
 import { openTicket, type Ticket } from '../../shared/macaroon/ticket.ts'
+import { requireBelieved } from './believed.ts'
 import { accessDecides } from './partial-judge.ts'
 import type { CommandOf } from './commands.ts'
 import { parseCondition } from './condition.ts'
@@ -73,8 +74,12 @@ function oneOrg(presented: readonly Presented[]): string {
   })
 }
 
-/** The expiry of issue is no caveat, so nothing else would carry it on. */
-function expiryOf(presented: readonly Presented[], { nowMs }: DecisionContext): number {
+/**
+ * The expiry of issue is no caveat, so nothing else would carry it on. By the earlier clock, as a mint: an authority's time that
+ * once jumped ahead must not lengthen what others judge by the time that it is.
+ */
+function expiryOf(presented: readonly Presented[], context: DecisionContext): number {
+  const nowMs = Math.min(context.nowMs, requireBelieved(context).earliestMs)
   const ends = presented.map(({ identifier }) => identifier.expiresAt).filter((expiresAt) => expiresAt !== 0)
   return Math.min(Math.floor(nowMs / 1000) + AUTHORITY_DISCHARGE_TTL_SECONDS, ...ends)
 }

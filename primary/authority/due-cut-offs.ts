@@ -15,6 +15,11 @@ import type { Decision, DecisionContext } from './decision.ts'
 /** As `untilMs` of a cut-off that is due: the moment it was asked for. */
 export const MOMENT_ASKED = 0
 
+/** What is owed once: a signer may owe very many, so none is looked for among the others. */
+export function dueName(cutOff: DueCutOff): string {
+  return JSON.stringify([cutOff.kind, cutOff.org, cutOff.untilMs, cutOff.kind === 'subject' ? cutOff.subject : null])
+}
+
 /** Asked for again, the later moment is the one to reach: the earlier row goes. */
 export function oweCutOff(
   state: AuthorityState,
@@ -22,12 +27,14 @@ export function oweCutOff(
   { actor, reason }: Why,
   { nowMs, steadyMs }: DecisionContext,
 ): readonly Row[] {
-  const before = [...state.dueCutOffs.values()].find((row) => isSame(row.cutOff, cutOff))
-  if (before !== undefined) state.dueCutOffs.delete(before.seq)
+  const name = dueName(cutOff)
+  const before = state.dueCutOffs.get(name)
+  // The last to be asked for is the last to be appended.
+  state.dueCutOffs.delete(name)
   state.dueSeq += 1
   const asked = { atMs: nowMs, steadyMs, actor: actor.text, reason }
   const row: DueCutOffRow = { seq: state.dueSeq, cutOff, ...asked }
-  state.dueCutOffs.set(row.seq, row)
+  state.dueCutOffs.set(name, row)
   const removed: readonly Row[] =
     before === undefined ? [] : [{ table: 'due_cut_offs removed', row: { seq: before.seq } }]
   return [...removed, { table: 'due_cut_offs', row }]
@@ -35,22 +42,22 @@ export function oweCutOff(
 
 export function repeatCutOff(
   state: AuthorityState,
-  { actor, seq: dueSeq }: CommandOf<'cut-off.again'>,
+  { actor, name }: CommandOf<'cut-off.again'>,
   context: DecisionContext,
 ): Decision {
   requireBelieved(context)
-  const due = state.dueCutOffs.get(dueSeq)
-  assert(due !== undefined, `cut-off ${dueSeq} is due`)
+  const due = state.dueCutOffs.get(name)
+  assert(due !== undefined, 'a cut-off that is due is appended again')
   const { cutOff, reason, actor: askedBy } = due
   const untilMs = reachOf(due, context)
   const why = { org: cutOff.org, actor: { text: askedBy }, reason }
   const { rows, seq, already } = append(state, { ...cutOff, untilMs, expiresAt: 0 }, why, context)
   if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)
-  state.dueCutOffs.delete(dueSeq)
+  state.dueCutOffs.delete(name)
   const target = cutOff.kind === 'subject' ? cutOff.subject : cutOff.org
   const entry = { atMs: context.nowMs, actor: actor.text, action: 'cut-off.again', org: cutOff.org, target }
   return {
-    rows: [...rows, { table: 'due_cut_offs removed', row: { seq: dueSeq } }],
+    rows: [...rows, { table: 'due_cut_offs removed', row: { seq: due.seq } }],
     answer: { noted: true },
     audit: { ...entry, detail: { seq, already, untilMs, askedBy, reason } },
   }
@@ -73,9 +80,4 @@ export function requireNothingDue({ dueCutOffs }: AuthorityState): void {
 function reachOf({ cutOff, steadyMs: askedSteadyMs }: DueCutOffRow, { nowMs, steadyMs }: DecisionContext): number {
   const askedMs = askedSteadyMs === undefined ? nowMs : nowMs - (steadyMs - askedSteadyMs)
   return cutOff.untilMs === MOMENT_ASKED ? askedMs : Math.min(cutOff.untilMs, askedMs)
-}
-
-function isSame(a: DueCutOff, b: DueCutOff): boolean {
-  if (a.kind !== b.kind || a.org !== b.org || a.untilMs !== b.untilMs) return false
-  return a.kind === 'org' || (b.kind === 'subject' && a.subject === b.subject)
 }

@@ -73,8 +73,8 @@ export interface AuthorityState {
   readonly withoutRevocationsEpoch: number
   /** What was answered under the ids of requests, oldest first. */
   readonly requests: Map<string, RequestRow>
-  /** To be appended again before anything is minted, oldest first. */
-  readonly dueCutOffs: Map<number, DueCutOffRow>
+  /** To be appended again before anything is minted, oldest first, by `dueName`. */
+  readonly dueCutOffs: Map<string, DueCutOffRow>
   dueSeq: number
   /** The monotone issue clock: persisted, so that a token minted later never looks older, whatever the wall clock does. */
   issue: NonceState

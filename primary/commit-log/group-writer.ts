@@ -165,12 +165,15 @@ export class GroupWriter {
 
   #flush(): void {
     this.#scheduled = false
+    const owed = this.#state.dueCutOffs.size
     const cutOffs = this.#owes() ? this.#cutOffsDue() : []
     const asked = cutOffs.length > 0 ? this.#queues.takeUrgent() : this.#queues.takeGroup()
     const group = [...this.#due(), ...cutOffs, ...asked.filter(isWanted)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
-    if (this.#queues.size > 0) this.#schedule()
+    // Where none was appended, the next look at the clocks tries again.
+    const goesOn = this.#state.dueCutOffs.size < owed && this.#owes()
+    if (this.#queues.size > 0 || goesOn) this.#schedule()
   }
 
   /** Nobody waits for it, and what keeps it out keeps the whole group out. */
@@ -184,8 +187,9 @@ export class GroupWriter {
     const reject = (error: unknown): void => {
       for (const waiting of this.#queues.takeAllButUrgent()) waiting.reject(error)
     }
-    const seqs = [...this.#state.dueCutOffs.keys()].slice(0, GROUP_COMMANDS_MAX)
-    return seqs.map((seq) => ({ ...own({ kind: 'cut-off.again', actor: ACTOR, seq }), reject }))
+    const names: string[] = []
+    for (const name of this.#state.dueCutOffs.keys()) if (names.push(name) === GROUP_COMMANDS_MAX) break
+    return names.map((name) => ({ ...own({ kind: 'cut-off.again', actor: ACTOR, name }), reject }))
   }
 
   #commit(group: readonly Pending[]): void {

@@ -16,6 +16,7 @@ import { notUnderstood } from '../../shared/verifier/revocation-row.ts'
 import type { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
+import { dueName } from '../authority/due-cut-offs.ts'
 import type { RequestRow } from '../authority/rows.ts'
 import { type AuthorityState, noteNewest, type Org, type RootKey } from '../authority/state.ts'
 import type { KnownRevocations } from '../commit-log/group-writer.ts'
@@ -60,7 +61,7 @@ export function loadState(
     epochs: readEpochs(db),
     withoutRevocationsEpoch: meta.withoutRevocationsEpoch,
     requests: new Map(requests.map((row) => [row.id, row])),
-    dueCutOffs: new Map(due.map((row) => [row.seq, row])),
+    dueCutOffs: new Map(due.map((row) => [dueName(row.cutOff), row])),
     dueSeq: due.at(-1)?.seq ?? 0,
     txid: meta.txid,
     requestSeq: requests.at(-1)?.seq ?? 0,

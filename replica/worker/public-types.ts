@@ -9,7 +9,7 @@ import type { CacheStatistics, WorkerAlarm } from './worker-cache.ts'
 export interface VerifierOptions extends ClientOptions {
   /** The replicas of this worker's region, in order of preference: where one fails, the next is asked. */
   readonly replicas: readonly NodeAddress[]
-  /** This worker's region; default: that of the first replica that answers. */
+  /** This worker's region; default: the one that most of the replicas say, of equals the one said first. */
   readonly region?: string | undefined
   /** Also asks replicas of other regions when none of this one answers. Default false: it would be a hop. */
   readonly crossRegion?: boolean | undefined

@@ -3,35 +3,44 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 
 export interface RegionOptions {
-  /** Default: the region of the first replica that answers. */
+  /** Default: the region that most of the replicas say they are in, of equals the one that was said first. */
   readonly region: string | undefined
   readonly crossRegion: boolean
 }
 
 export class HomeRegion {
+  readonly #region: string | undefined
   readonly #crossRegion: boolean
+  /** The last word of each replica, in the order of their first. */
   readonly #regions = new Map<string, string>()
-  #home: string | undefined
 
   constructor({ region, crossRegion }: RegionOptions) {
-    this.#home = region
+    this.#region = region
     this.#crossRegion = crossRegion
   }
 
   /** Takes note of what a replica's welcome says. Throws peer_refused for one that may not be asked. */
   admit(peerId: string, { region }: JsonObject): void {
     if (typeof region !== 'string') throw new MacaroondError('protocol_violation', 'a replica did not say its region')
-    this.#home ??= region
     this.#regions.set(peerId, region)
-    if (this.#crossRegion || region === this.#home) return
-    throw new MacaroondError('peer_refused', `this replica is in ${region}, and this worker in ${this.#home}`, {
-      hint: 'list replicas of one region only, or set crossRegion',
+    const home = this.#home()
+    if (this.#crossRegion || region === home) return
+    throw new MacaroondError('peer_refused', `this replica is in ${region}, and this worker in ${home}`, {
+      hint: 'give the worker its `region`, list replicas of one region only, or set crossRegion',
     })
   }
 
   /** False while it is not known. */
   isForeign(peerId: string): boolean {
     const region = this.#regions.get(peerId)
-    return region !== undefined && region !== this.#home
+    return region !== undefined && region !== this.#home()
+  }
+
+  /** No word counts for ever: one replica that lies, or was moved, must not shut out all others until this process ends. */
+  #home(): string | undefined {
+    if (this.#region !== undefined) return this.#region
+    const said = [...this.#regions.values()]
+    const count = (region: string): number => said.filter((one) => one === region).length
+    return said.toSorted((a, b) => count(b) - count(a))[0]
   }
 }

@@ -33,6 +33,7 @@ describe('a row that no primary would start with', () => {
     'with an expiry beyond all numbers': row({ expires_at: 1.5e300 }),
     'with a column that the table lacks': row({ nothing: 1 }),
     'without its reason': Object.fromEntries(Object.entries(row()).filter(([name]) => name !== 'reason')),
+    'longer than any that a caller can ask for': row({ reason: 'x'.repeat(100_000) }),
     'for an org that cannot be': row({ kind: 'org_disabled', org: 'No Org', key: { hex: '' } }),
   }
   test.each(Object.keys(rows))('%s is never carried over: its replica counts as not read', async (name) => {

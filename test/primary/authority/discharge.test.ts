@@ -33,6 +33,14 @@ test('a discharge names the presented token and its tenant first, and ends withi
   expect(later).toMatchObject({ ok: false, reason: 'caveat_refused' })
 })
 
+test('a discharge ends within a minute of the time that it is, also where the authority’s own time once jumped ahead', () => {
+  const tenants = new Tenants()
+  const root = storeToken(tenants.addStore())
+  const { token } = tenants.mint({ ttlSeconds: 0 }).answer as { token: string }
+  tenants.aheadMs = 86_400_000
+  expect(tenants.discharge(root, [token]).expiresAt).toBe(NOW_MS / 1000 + 60)
+})
+
 test('a discharge ends with the presented token that expires first', () => {
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore())

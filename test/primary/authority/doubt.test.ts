@@ -1,5 +1,5 @@
 /** What the authority does while it does not believe its clock (V8): it revokes, by the time it knows, and mints nothing. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Command, type Minted, PRESSING } from '../../../primary/authority/commands.ts'
 import type { OrgRevoked } from '../../../shared/protocol/revoke.ts'
 import { parseTokenId } from '../../../shared/ids.ts'
@@ -18,7 +18,11 @@ const revokeOrg = (untilMs?: number): Command => ({
   reason: 'doubt',
 })
 
-const again = (seq: number): Command => ({ kind: 'cut-off.again', actor: ACTOR, seq })
+const again = ({ state }: Authority): Command => ({
+  kind: 'cut-off.again',
+  actor: ACTOR,
+  name: state.dueCutOffs.keys().next().value ?? '',
+})
 
 function codeOf(work: () => unknown): string {
   try {
@@ -58,7 +62,7 @@ test('once time is believed it is appended again up to the moment it was asked f
   authority.nowMs += 5_000
   authority.doubtedByMs = undefined
   expect(codeOf(() => authority.mint())).toBe('overloaded')
-  const { rows } = authority.do(again(1))
+  const { rows } = authority.do(again(authority))
   expect(rows).toContainEqual({ table: 'due_cut_offs removed', row: { seq: 1 } })
   expect(
     authority.state.revocations.cutOffs.reach({ kind: 'org', org: 'acme', seq: 0, untilMs: 0, expiresAt: 0 }),
@@ -77,8 +81,8 @@ test('what was asked for by name reaches no further than that, and not beyond th
   authority.do(revokeOrg(askedMs + HOUR_MS))
   authority.doubtedByMs = undefined
   authority.nowMs += 1_000
-  const reaches = [1, 2].map((seq) => {
-    authority.do(again(seq))
+  const reaches = [1, 2].map(() => {
+    authority.do(again(authority))
     return authority.state.revocations.cutOffs.latestMs
   })
   expect(reaches).toEqual([askedMs - 10_000, askedMs])
@@ -88,10 +92,10 @@ test('a later process does not know how long ago it was asked for, and reaches u
   const { authority } = doubting()
   authority.do(revokeOrg())
   const { dueCutOffs } = authority.state
-  for (const [seq, row] of dueCutOffs) dueCutOffs.set(seq, { ...row, steadyMs: undefined })
+  for (const [name, row] of dueCutOffs) dueCutOffs.set(name, { ...row, steadyMs: undefined })
   authority.nowMs += 5_000
   authority.doubtedByMs = undefined
-  authority.do(again(1))
+  authority.do(again(authority))
   expect(authority.state.revocations.cutOffs.latestMs).toBe(authority.nowMs)
 })
 
@@ -101,10 +105,23 @@ test('asked for twice it is owed once, for the later moment', () => {
   authority.nowMs += 1_000
   const askedMs = authority.nowMs
   authority.do(revokeOrg())
-  expect([...authority.state.dueCutOffs.keys()]).toEqual([2])
+  expect([...authority.state.dueCutOffs.values()].map(({ seq }) => seq)).toEqual([2])
   authority.doubtedByMs = undefined
-  authority.do(again(2))
+  authority.do(again(authority))
   expect(authority.state.revocations.cutOffs.latestMs).toBe(askedMs)
+})
+
+test('however many are owed, none is looked for among the others', () => {
+  const { authority } = doubting()
+  const { dueCutOffs } = authority.state
+  const named = (subject: string): Command => ({ ...revokeOrg(), subject }) as Command
+  for (let count = 0; count < 100; count += 1) authority.do(named(`nobody ${count}`))
+  const walk = vi.fn<() => never>()
+  dueCutOffs.values = walk
+  dueCutOffs.entries = walk
+  dueCutOffs.forEach = walk
+  for (let count = 0; count < 100; count += 1) authority.do(named(`nobody ${count}`))
+  expect([dueCutOffs.size, walk.mock.calls.length]).toEqual([100, 0])
 })
 
 test('everything that needs to know the time is refused in doubt, and whatever revokes is not', () => {

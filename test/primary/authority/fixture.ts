@@ -73,13 +73,16 @@ export class Authority {
   /** How far the wall clock was set back behind the time that is believed. */
   setBackMs = 0
 
+  /** How far the authority's own time is ahead of the time that is believed: its issue clock jumped once. */
+  aheadMs = 0
+
   /** While the clock is in doubt it shows another time by so much, and the authority goes on by its own. */
   doubtedByMs: number | undefined
 
   do(command: Command): Outcome {
-    const { nowMs, setBackMs, doubtedByMs } = this
+    const { nowMs, setBackMs, aheadMs, doubtedByMs } = this
     const believed = doubtedByMs === undefined ? { earliestMs: nowMs, latestMs: nowMs + setBackMs } : undefined
-    const times = { nowMs, steadyMs: nowMs, wallMs: nowMs + (doubtedByMs ?? 0), believed }
+    const times = { nowMs: nowMs + aheadMs, steadyMs: nowMs, wallMs: nowMs + (doubtedByMs ?? 0), believed }
     const moment: DecisionContext = { ...times, entropy: this.entropy, ring: this.ring, unrecorded: this.unrecorded }
     const outcome = step(this.state, command, moment)
     this.rows.push(...outcome.rows)

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Command, Minted } from '../../../primary/authority/commands.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
@@ -9,7 +9,7 @@ import {
   type KnownRevocations,
   type TransactionPort,
 } from '../../../primary/commit-log/group-writer.ts'
-import { systemClock } from '../../../shared/clock.ts'
+import { pause, systemClock } from '../../../shared/clock.ts'
 import { checksum, epoch, parseTokenId, txid } from '../../../shared/ids.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import {
@@ -446,4 +446,25 @@ test('cut-offs that are due come in a group before whatever mints, and who waits
   const tables = port.committed.slice(-2).map((rows) => rows.map(({ table }) => table))
   expect(tables[0]).toContain('due_cut_offs removed')
   expect(tables[1]).toContain('issued')
+})
+
+test('cut-offs that are due follow one another without a pause, and not where they cannot be written', async () => {
+  const parts = bench()
+  const { port, writer } = parts
+  await writer.submit(createOrg('acme'))
+  parts.doubted = true
+  const subjects = Array.from({ length: 250 }, (_, index) => `nobody ${index}`)
+  const revoke = { kind: 'issued.revoke', actor: ACTOR, org: 'acme', untilMs: undefined, reason: '' } as const
+  await Promise.all(subjects.map((subject) => writer.submit({ ...revoke, subject })))
+  parts.doubted = false
+  port.failCommit = DISK_FULL
+  const before = port.committed.length
+  writer.appendDue()
+  await pause(systemClock, 20)
+  // Tried, tried once more without the rest, and then left alone.
+  expect(parts.attempts.filter(({ error }) => error !== undefined).length).toBeLessThanOrEqual(2)
+  port.failCommit = undefined
+  writer.appendDue()
+  await vi.waitFor(() => expect(writer.state.dueCutOffs.size).toBe(0))
+  expect(port.committed.length - before).toBe(3)
 })
