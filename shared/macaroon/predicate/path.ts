@@ -10,10 +10,10 @@
 /** Percent-encoded dot, slash, backslash or NUL, and `%u002e`, which some servers decode. */
 const ENCODED_SEPARATOR = /%(?:2e|2f|5c|00|u[0-9a-f]{4})/i
 /**
- * A segment `.` or `..`, also with something behind it that is stripped somewhere before the segment is resolved: path
- * parameters (`..;x`), a query that was encoded (`..%3fx`), or white space (WHATWG URL, 4.4).
+ * A segment `.` or `..`, also with something around it that is stripped somewhere before the segment is resolved: path
+ * parameters (`..;x`), a query that was encoded (`..%3fx`), or white space (WHATWG URL, 4.4), which decoders of forms write `+`.
  */
-const DOT_SEGMENT = /\/\.{1,2}\s*(?:$|[/;?#])/u
+const DOT_SEGMENT = /\/[\s+]*\.{1,2}[\s+]*(?:$|[/;?#])/u
 /** Query and fragment begin here, and are not path. Encoded they are characters of a name. */
 const QUERY_OR_FRAGMENT = /[?#]/
 /** In a later round a percent sign may be a character of a name. */
