@@ -1,17 +1,18 @@
 /** The public key that an archive is checked with. It comes from the operator, never from the archive. */
 import { MacaroondError } from '../../shared/errors.ts'
-import { readSmallFile } from '../../shared/files/small-file.ts'
+import { readTrusted } from '../../shared/files/trusted-file.ts'
 
 const FILE_BYTES_MAX = 4096
 
-/** `--key`: 64 hex digits, or a file that holds them. Throws usage, key_unreadable, key_malformed. */
+/** `--key`: 64 hex digits, or a file that holds them. Throws key_unreadable, key_malformed, file_untrusted. */
 export function parseAuthorityKey(text: string): Uint8Array {
   const inline = hexKey(text)
   if (inline !== undefined) return inline
   let content: string
   try {
-    content = readSmallFile(text, FILE_BYTES_MAX).bytes.toString('utf8')
+    content = readTrusted(text, FILE_BYTES_MAX).bytes.toString('utf8')
   } catch (cause) {
+    if (cause instanceof MacaroondError) throw cause
     throw new MacaroondError('key_unreadable', `cannot read the authority's key from ${text.slice(0, 200)}`, {
       hint: '--key takes 64 hex digits, or a file with them',
       cause,

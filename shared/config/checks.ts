@@ -3,12 +3,13 @@
  * the same checks. An error keeps a node from starting; a warning is logged.
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { dirname, relative } from 'node:path'
+import { delimiter, dirname, join, relative } from 'node:path'
+import { MANIFEST_PREFIX, SEGMENTS_PREFIX } from '../archive/layout.ts'
 import { type Identity, loadIdentity } from '../channel/identity.ts'
 import { type ErrorCode, MacaroondError } from '../errors.ts'
 import { refuseUnknownRequired } from '../files/required-files.ts'
 import type { Distrust } from '../files/trust.ts'
-import { distrustOfPath } from '../files/trusted-file.ts'
+import { distrustInside, distrustOfPath } from '../files/trusted-file.ts'
 import type { Log } from '../log.ts'
 import { type KekRing, loadKek, loadKeks } from './kek.ts'
 import type { KekSettings, PeerEntry } from './node-config.ts'
@@ -118,9 +119,12 @@ async function attempt(work: () => unknown): Promise<readonly Finding[]> {
 /** Nobody else decides what is read: for all that a configuration names, and the file itself. A bucket has rights of its own. */
 function trusted(checked: Checked): readonly Finding[] {
   const { file, config } = checked
-  const named = [config.identity, config.signing_key, ...kekFiles(checked), config.data, ...archiveFolders(config)]
+  const archives = archiveFolders(config)
+  const keks = [...kekFiles(checked), ...kekPrograms(config)]
+  const named = [config.identity, config.signing_key, ...keks, config.data, ...archives]
   const paths = [file, ...named].filter((path) => path !== undefined)
-  return unique(paths.flatMap((path) => distrustOfPath(path)).map(findingOf))
+  const folders = [config.data, ...archives.flatMap(foldersOfArchive)].filter((path) => path !== undefined)
+  return unique([...paths.flatMap((path) => distrustOfPath(path)), ...folders.flatMap(distrustInside)].map(findingOf))
 }
 
 function findingOf({ severity, reason, action }: Distrust): Finding {
@@ -132,6 +136,11 @@ function archiveFolders({ data, archive }: CheckedConfig): readonly string[] {
   if (data === undefined || archive?.enabled !== true) return []
   const { to = `${data}-archive`, copies } = archive
   return [to, ...copies].map((place) => place.replace(/^file:\/\//, '')).filter((place) => !place.includes('://'))
+}
+
+/** Those with folders in them: the files of an archive are signed, but whoever may write their folder can delete them. */
+function foldersOfArchive(archive: string): readonly string[] {
+  return [archive, join(archive, SEGMENTS_PREFIX), dirname(join(archive, MANIFEST_PREFIX))]
 }
 
 /** Files share the folders above them. */
@@ -188,6 +197,27 @@ function kekFiles({ file, config: { kek } }: Checked): readonly string[] {
   if (kek === undefined) return []
   const { previous = [], ...source } = kek
   return [source, ...previous].flatMap((one) => ('file' in one ? [fromConfigFolder(file, one.file)] : []))
+}
+
+/** The program that prints the key, and files that it is given by their whole path: a script, or what it decrypts. */
+function kekPrograms({ kek }: CheckedConfig): readonly string[] {
+  if (kek === undefined) return []
+  const { previous = [], ...source } = kek
+  return [source, ...previous].flatMap((one) => {
+    const [program = '', ...args] = 'command' in one ? one.command : []
+    return [...placesOf(program), ...args.filter((arg) => arg.startsWith('/'))].filter(isFile)
+  })
+}
+
+/** Where a program is looked for, as `spawn` does it. */
+function placesOf(program: string): readonly string[] {
+  if (program === '' || program.includes('/')) return [program]
+  const found = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program))
+  return found.filter(isFile).slice(0, 1)
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }
 
 function notAlone({ config: { alone, peers = [] } }: Checked): readonly Finding[] {

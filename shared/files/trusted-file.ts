@@ -1,6 +1,6 @@
 /** The facts of `trust.ts` from the file system, and small files that are read only if nobody else may write them. */
-import { lstatSync, readlinkSync, type Stats } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { readSmallFile, type SmallFile } from './small-file.ts'
 import { MacaroondError } from '../errors.ts'
 import { type Distrust, distrustOf, type PathFact, type Who } from './trust.ts'
@@ -20,8 +20,26 @@ export function warnOnlyOfDistrust(): void {
 
 /** What there is to say of a path and the folders above it, as far as it exists. */
 export function distrustOfPath(path: string, who: Who = thisUser()): readonly Distrust[] {
-  const found = distrustOf(factsOf(path), who)
+  return asTold(distrustOf(factsOf(path), who))
+}
+
+/** Only the errors among the files and folders that lie in a folder: that a group may write there is said of the folder. */
+export function distrustInside(folder: string): readonly Distrust[] {
+  const all = namesIn(folder).flatMap((name) => distrustOf(factsOf(join(folder, name)), thisUser()))
+  return asTold(all.filter(({ severity }) => severity === 'error'))
+}
+
+function asTold(found: readonly Distrust[]): readonly Distrust[] {
   return isLenient ? found.map((one) => ({ ...one, severity: 'warning' })) : found
+}
+
+/** None in what is no folder, or cannot be listed: then whoever reads there says so. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
 }
 
 /** Throws file_untrusted. Read the file first, so that one that is not there is told as that. */
@@ -51,7 +69,8 @@ export function thisUser(): Who {
 function factsOf(path: string): readonly PathFact[] {
   const facts = new Map<string, PathFact>()
   let place = '/'
-  let rest = [...componentsOf(resolve(path))]
+  // Not `resolve`: behind a link, `..` is the folder above the link's target.
+  let rest = [...componentsOf(path.startsWith('/') ? path : join(process.cwd(), '/') + path)]
   note(place, lstatSync(place), rest.length === 0)
   for (let links = 0; rest.length > 0 && links <= LINKS_MAX;) {
     const [name = '', ...below] = rest

@@ -2,7 +2,8 @@
 import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { parseAuthorityKey } from '../../../ops/arguments/authority-key.ts'
 import { createIdentityFile, loadIdentity } from '../../../shared/channel/identity.ts'
 import { findingsOf } from '../../../shared/config/checks.ts'
 import { loadKek } from '../../../shared/config/kek.ts'
@@ -49,6 +50,20 @@ function as<T>(uid: number, [gid = uid, ...more]: readonly number[], work: () =>
     process.setegid?.(0)
     process.setgroups?.(before)
   }
+}
+
+/** Reasons of a start that is refused. */
+async function untrusted({ data, kek }: { readonly data?: string; readonly kek?: readonly [string, ...string[]] }) {
+  await createIdentityFile(at('node.key')).catch(() => undefined)
+  writeFileSync(at('node.toml'), '')
+  const archive = { enabled: true, to: at('archive'), copies: [] }
+  const command = kek === undefined ? {} : { kek: { command: kek } }
+  const folders = data === undefined ? {} : { data, archive }
+  const found = await findingsOf({
+    file: at('node.toml'),
+    config: { identity: at('node.key'), ...command, ...folders },
+  })
+  return found.filter(({ code }) => code === 'file_untrusted').map(({ reason }) => reason)
 }
 
 describe.runIf(isRoot)('a file that others may write', () => {
@@ -108,6 +123,48 @@ describe.runIf(isRoot)('a file that others may write', () => {
     const found = await findingsOf({ file: at('profile.toml'), config })
     const reasons = found.filter(({ code }) => code === 'file_untrusted').map(({ reason }) => reason)
     expect(reasons).toEqual(['profile.toml', 'data', 'archive'].map((name) => expect.stringContaining(at(name))))
+  })
+
+  test('is refused inside of data and archive, where everybody may enter', async () => {
+    for (const name of ['data/log', 'archive/ltx/0', 'archive/macaroond/manifest'])
+      mkdirSync(at(name), { recursive: true })
+    for (const name of ['data/macaroond.db', 'data/position']) writeFileSync(at(name), '')
+    expect(await untrusted({ data: at('data') })).toEqual([])
+    chmodSync(at('data/macaroond.db'), 0o666)
+    chmodSync(at('data/log'), 0o777)
+    chownSync(at('data/position'), OTHER, OTHER)
+    chmodSync(at('archive/ltx/0'), 0o777)
+    chmodSync(at('archive/macaroond/manifest'), 0o777)
+    const names = ['data/log', 'data/macaroond.db', 'data/position', 'archive/ltx/0', 'archive/macaroond/manifest']
+    expect(await untrusted({ data: at('data') })).toEqual(names.map((name) => expect.stringContaining(at(name))))
+  })
+
+  test('is not run for the KEK: neither as the program, wherever it is found, nor as a script that is handed to it', async () => {
+    for (const name of ['kek.sh', 'found']) writeFileSync(at(name), `#!/bin/sh\necho ${SEED}\n`, { mode: 0o755 })
+    vi.stubEnv('PATH', `${here}:${process.env['PATH'] ?? ''}`)
+    const all = [[at('kek.sh')], ['/bin/sh', at('kek.sh')], ['found']]
+    const isRefused = async (): Promise<readonly boolean[]> =>
+      Promise.all(all.map(async ([program = '', ...args]) => (await untrusted({ kek: [program, ...args] })).length > 0))
+    expect(await isRefused()).toEqual([false, false, false])
+    for (const name of ['kek.sh', 'found']) chmodSync(at(name), 0o777)
+    expect(await isRefused()).toEqual([true, true, true])
+    vi.unstubAllEnvs()
+  })
+
+  test('is refused as the key that an archive is checked with', () => {
+    writeFileSync(at('authority.key'), SEED, { mode: 0o644 })
+    expect(codeOf(() => parseAuthorityKey(at('authority.key')))).toBe('read')
+    chmodSync(at('authority.key'), 0o666)
+    expect(codeOf(() => parseAuthorityKey(at('authority.key')))).toBe('file_untrusted')
+  })
+
+  test('is judged where the path leads, not where it seems to lead', () => {
+    for (const name of ['far/below', 'near']) mkdirSync(at(name), { recursive: true })
+    symlinkSync('../far/below', at('near/link'))
+    for (const name of ['far/kek', 'near/kek']) writeFileSync(at(name), SEED, { mode: 0o600 })
+    expect(kekCode(`${here}/near/link/../kek`)).toBe('read')
+    chmodSync(at('far/kek'), 0o622)
+    expect(distrustOfPath(`${here}/near/link/../kek`)).toMatchObject([{ severity: 'error', path: at('far/kek') }])
   })
 })
 
