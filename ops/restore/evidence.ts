@@ -48,6 +48,8 @@ export interface DatabaseEvidence {
   readonly audit: { readonly seq: number; readonly head: Uint8Array }
   /** What operators gave up, of every history. */
   readonly forgotten: readonly ForgottenRecord[]
+  /** Public keys of the third parties whose tickets are discharged, and names that were removed at some time. */
+  readonly thirdParties: { readonly keys: readonly Buffer[]; readonly removed: readonly string[] }
 }
 
 const ROWS_A_READ = 1_000
@@ -79,6 +81,10 @@ export function evidenceOfDatabase(
       epochs: db.prepare<[], DatabaseEvidence['epochs'][number]>('SELECT epoch, timeline, base_txid FROM epochs').all(),
       audit: { seq: auditSeq, head: auditHead },
       forgotten: readForgottenRecords(db, meta.schema),
+      thirdParties: {
+        keys: db.prepare<[], Buffer>('SELECT public_key FROM third_parties').pluck().all(),
+        removed: db.prepare<[], string>("SELECT target FROM audit WHERE action = 'third-party.remove'").pluck().all(),
+      },
     },
   }
 }

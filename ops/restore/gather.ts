@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DenialsReader } from '../../replica/denials/file.ts'
 import { isForgotten, readForgotten } from '../../shared/database/forgotten.ts'
-import { MetaReader } from '../../shared/database/meta.ts'
+import { isOfMacaroond, MetaReader } from '../../shared/database/meta.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { planRestore } from '../../shared/archive/restore-plan.ts'
@@ -231,10 +231,7 @@ type Who = Pick<Evidence, 'from' | 'teller' | 'signed'>
 
 /** Undefined for a database that is none of macaroond. */
 function readDatabase(who: Who, path: string): Evidence | undefined {
-  return withReader(who.from, path, (db) => {
-    const isOurs = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined
-    return isOurs ? evidenceOfDatabase(who, db) : undefined
-  })
+  return withReader(who.from, path, (db) => (isOfMacaroond(db) ? evidenceOfDatabase(who, db) : undefined))
 }
 
 function withReader<T>(from: string, path: string, use: (db: ReturnType<typeof openReader>) => T): T {

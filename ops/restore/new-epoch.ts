@@ -16,6 +16,7 @@ import { insertUnsigned } from '../../shared/database/unsigned.ts'
 import type { Connection } from '../../shared/sqlite/connection.ts'
 import type { CarryOver, Waiting } from './carry-over.ts'
 import type { Highest } from './source.ts'
+import { comparePlaces, type Place } from './witness.ts'
 import { type DatabaseEvidence, type Evidence, revocationName } from './evidence.ts'
 
 export interface NewEpochOptions {
@@ -51,6 +52,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   const revocations = [...(carried?.revocations ?? []), ...takeDue(db, meta, carried)]
   for (const columns of revocations) insertRevocationColumns(db, (seq += 1), columns)
   if (carried !== undefined) for (const database of databases) carryStates(db, database)
+  const removed = carried === undefined ? [] : removeThirdParties(db, meta, evidence)
   for (const { epochs } of databases) carryEpochs(db, epochs)
   carryForgotten(db, databases)
   writeUnsigned(db, waiting)
@@ -69,6 +71,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
     abandoned_audit_head: Buffer.from(abandoned?.head ?? meta.auditHead).toString('hex'),
     revocations_carried: carried?.revocations.length ?? 0,
     without_revocations: carried === undefined,
+    third_parties_removed: removed.join(' '),
     unsigned_revocations: waiting.reduce((sum, { revocations }) => sum + revocations.length, 0),
   }
   const entry = {
@@ -136,6 +139,32 @@ function migrate(db: Connection): void {
   if (new MetaReader(db).read().schema >= SCHEMA_VERSION) return
   db.exec(MIGRATE_4_TO_5)
   db.prepare('UPDATE meta SET schema = ?').run(SCHEMA_VERSION)
+}
+
+/**
+ * A third party that was removed after the restored moment stays so: its tickets were to open no more. The newest state that was
+ * read says it; one that only lacks a third party may be of a history that never had it. Names of those that were removed.
+ */
+function removeThirdParties(db: Connection, meta: Meta, evidence: readonly Evidence[]): readonly string[] {
+  const newest = newestDatabase(evidence)
+  if (newest === undefined || comparePlaces(newest.position, meta) <= 0) return []
+  const { thirdParties } = newest.database
+  const known = new Set(thirdParties.keys.map((key) => key.toString('hex')))
+  const own = db.prepare<[], { name: string; key: Buffer }>('SELECT name, public_key AS key FROM third_parties').all()
+  const removed = own
+    .filter(({ name, key }) => !known.has(key.toString('hex')) && thirdParties.removed.includes(name))
+    .map(({ name }) => name)
+  for (const name of removed) db.prepare('DELETE FROM third_parties WHERE name = ?').run(name)
+  return removed
+}
+
+function newestDatabase(
+  evidence: readonly Evidence[],
+): { readonly position: Place; readonly database: DatabaseEvidence } | undefined {
+  const all = evidence.flatMap(({ position, database }) =>
+    position === undefined || database === undefined ? [] : { position, database },
+  )
+  return all.toSorted((a, b) => comparePlaces(b.position, a.position))[0]
 }
 
 /** A key that was retired, or an org that was disabled, after the restored moment stays so. */

@@ -1,9 +1,9 @@
 /** Which revocations a replica knows: asked while it runs, or from the journal on its disk. */
+import { z } from 'zod'
 import { decodeJournal } from '../../replica/revocations/journal-records.ts'
 import type { ProfileReplica } from '../../shared/config/profile.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
-import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
 import { ORG_CHARS_MAX, REASON_CHARS_MAX } from '../../shared/limits.ts'
 import { parsePosition } from '../../shared/position.ts'
@@ -14,7 +14,6 @@ import type { AskedCluster } from '../admin.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { Evidence } from './evidence.ts'
 
-/** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
 const whole = z.number().int().nonnegative()
 
 /** The columns of the table, and their types: no longer than a replica can keep beside its pages. */
@@ -28,6 +27,7 @@ const carried = z.strictObject({
   reason: z.string().max(REASON_CHARS_MAX),
 })
 
+/** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
 export type OrgOfKey = (kid: string) => string | undefined
 
 export async function evidenceOfReplica(
@@ -38,9 +38,11 @@ export async function evidenceOfReplica(
   return admin(replica, async (call) => {
     const revocations: RevocationColumns[] = []
     let answer: KnownResult | undefined
+    let calls = 0
     for (let after: number | null = 0; after !== null;) {
       const before = epochOf(answer)
       answer = checked(await call('revocations.known', { after }))
+      if ((calls += 1) > CALLS_MAX) throw withoutEnd()
       // Rows that it keeps of the history before were told before that was left behind: what is told twice counts once.
       after = before === undefined || before === epochOf(answer) ? answer.next : 0
       for (const columns of answer.rows) revocations.push(understood(columns))
@@ -74,6 +76,13 @@ function epochOf(answer: KnownResult | undefined): number | undefined {
   return position === null ? undefined : parsePosition(position).epoch
 }
 
+/** Some tens of millions of revocations. */
+const CALLS_MAX = 100_000
+
+function withoutEnd(): MacaroondError {
+  return new MacaroondError('protocol_violation', `its list of revocations has no end after ${CALLS_MAX} answers`)
+}
+
 function checked(value: unknown): KnownResult {
   const result = knownResult.safeParse(value)
   if (result.success) return result.data
@@ -83,8 +92,8 @@ function checked(value: unknown): KnownResult {
 }
 
 /**
- * Nothing signed covers what a replica tells or keeps beside its pages: one row that no primary understands would keep the restored database from starting,
- * for ever. Throws schema_newer, and then this replica counts as one that was not read.
+ * Nothing signed covers what a replica tells or keeps beside its pages: one row that no primary understands would keep the
+ * restored database from starting, for ever. Throws schema_newer, and then this replica counts as one that was not read.
  */
 export function understood(columns: RevocationColumns): RevocationColumns {
   const row = rowOfDenial({ seq: 1, columns })

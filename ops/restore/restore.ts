@@ -7,7 +7,7 @@ import { requireRecorded } from '../../shared/archive/drill.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { auditProblem } from '../../shared/database/audit-chain.ts'
-import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
+import { checkMeta, isOfMacaroond, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { CLOCK_JUMP_MS_MAX } from '../../shared/limits.ts'
@@ -129,7 +129,7 @@ async function target(
 }
 
 function isOurs(path: string): boolean {
-  return withReader(path, (db) => db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() !== undefined)
+  return withReader(path, isOfMacaroond)
 }
 
 type Found = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting' | 'refusing'>

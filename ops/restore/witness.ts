@@ -22,7 +22,7 @@ export interface HeadOptions {
   readonly epoch: number
 }
 
-type Place = NonNullable<Evidence['position']>
+export type Place = NonNullable<Evidence['position']>
 
 export function judgeHead({ evidence, claims, epoch }: HeadOptions): Head {
   const known = [...claims.map(({ position }) => position), ...evidence.flatMap(({ position }) => position ?? [])]
@@ -68,17 +68,17 @@ function newestOf(evidence: readonly Evidence[]): (Evidence & { readonly positio
   for (const one of evidence) {
     const { position } = one
     if (position === undefined) continue
-    const order = newest === undefined ? 1 : compare(position, newest.position)
+    const order = newest === undefined ? 1 : comparePlaces(position, newest.position)
     if (order > 0 || (order === 0 && newest?.configured === undefined)) newest = { ...one, position }
   }
   return newest
 }
 
 function isUpTo(a: Place, b: Place): boolean {
-  return compare(a, b) <= 0
+  return comparePlaces(a, b) <= 0
 }
 
-function compare(a: Place, b: Place): number {
+export function comparePlaces(a: Place, b: Place): number {
   return a.epoch - b.epoch || a.txid - b.txid
 }
 

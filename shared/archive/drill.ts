@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { auditProblem } from '../database/audit-chain.ts'
+import { isOfMacaroond } from '../database/meta.ts'
 import { readSigningKey } from '../database/signing-key.ts'
 import { MacaroondError } from '../errors.ts'
 import { checksumText, type Txid } from '../ids.ts'
@@ -88,7 +89,7 @@ function inspect(path: string, { ring, cluster }: DrillOptions): void {
 
 /** A database of another program, in an archive that litestream wrote, has no audit. */
 function requireAudit(db: Connection): void {
-  if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return
+  if (!isOfMacaroond(db)) return
   const broken = auditProblem(db)
   if (broken === undefined) return
   throw new MacaroondError('audit_broken', `the audit chain of the restored database does not hold: ${broken}`, {

@@ -97,6 +97,24 @@ export class MetaReader {
   }
 }
 
+/**
+ * True for a database of macaroond, whoever wrote it. Throws database_corrupt where it has a view, a trigger or a virtual table:
+ * macaroond makes none, and they run when the database is read or written. A view can have rows without end.
+ */
+export function isOfMacaroond(db: Connection): boolean {
+  if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return false
+  // Only tables and indexes have pages of their own.
+  const program = db.prepare<[], string>('SELECT name FROM sqlite_schema WHERE coalesce(rootpage, 0) = 0').pluck().get()
+  if (program === undefined) return true
+  throw new MacaroondError(
+    'database_corrupt',
+    `it has the view or trigger ${program.slice(0, 80)}, which is not macaroond’s`,
+    {
+      hint: 'somebody has changed it: take another copy',
+    },
+  )
+}
+
 /** Throws wrong_cluster, schema_newer, schema_older: nothing is read from a database whose rows may mean something else. */
 export function checkMeta(meta: Meta, cluster: string, file: string): void {
   if (meta.cluster !== cluster) {

@@ -16,8 +16,8 @@ const told = (teller: Teller, ...revocations: readonly RevocationColumns[]): Evi
 }
 
 /** A replica that answers whatever it likes. */
-function asked(rows: readonly unknown[]): Promise<Evidence> {
-  const answer = { position: null, issueClockMs: 0, leaseMsMax: 0, rows, journal: [], next: null }
+function asked(rows: readonly unknown[], next: number | null = null): Promise<Evidence> {
+  const answer = { position: null, issueClockMs: 0, leaseMsMax: 0, rows, journal: [], next }
   const admin = ((_: unknown, use: (call: () => Promise<unknown>) => unknown) =>
     use(() => Promise.resolve(answer))) as never
   const cluster = { cluster: 'test', admin } as unknown as AskedCluster
@@ -43,6 +43,10 @@ describe('a row that no primary would start with', () => {
 
 test('a row as honest replicas tell it is read', async () => {
   expect((await asked([row()])).revocations).toEqual([row()])
+})
+
+test('a list without end is not read for ever', async () => {
+  await expect(asked([], 7)).rejects.toMatchObject({ code: 'protocol_violation' })
 })
 
 describe('when a token ends', () => {

@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { carryOver } from '../../../ops/restore/carry-over.ts'
+import { type Evidence, evidenceOfDatabase } from '../../../ops/restore/evidence.ts'
 import { beginEpoch } from '../../../ops/restore/new-epoch.ts'
 import { MOMENT_ASKED } from '../../../primary/authority/due-cut-offs.ts'
 import { createDatabase } from '../../../primary/store/create-database.ts'
@@ -61,4 +63,39 @@ test('cut-offs that the restored state still owes reach the moment they were ask
   ])
   expect(new MetaReader(db).read().revocationSeq).toBe(2)
   expect(dueAsRevocations(db, SCHEMA_VERSION)).toEqual([])
+})
+
+/** As one state of a history has it: third parties by name, and those that were removed by then. */
+function state(at: number, parties: readonly string[], removed: readonly string[] = []): Connection {
+  const db = database()
+  const add = db.prepare('INSERT INTO third_parties VALUES (?, ?, ?, 0, 0)')
+  for (const name of parties) add.run(name, Buffer.alloc(32, name), Buffer.from('sealed'))
+  const audit = db.prepare("INSERT INTO audit VALUES (?, 0, 'operator', 'third-party.remove', '', ?, '{}', x'00')")
+  for (const [index, name] of removed.entries()) audit.run(100 + index, name)
+  db.prepare('UPDATE meta SET txid = ?').run(at)
+  return db
+}
+
+function partiesAfter(db: Connection, later: Connection): unknown {
+  const who = { from: 'the archive’s head', teller: { kind: 'archive' }, signed: true } as const
+  const evidence: readonly Evidence[] = [evidenceOfDatabase(who, later)]
+  const highest = { epoch: 1, txid: 9, written: 1 }
+  const carried = carryOver([], evidence)
+  beginEpoch(db, { evidence, highest, carried, waiting: [], clock: systemClock, entropy: systemEntropy })
+  return db.prepare('SELECT name FROM third_parties ORDER BY name').pluck().all()
+}
+
+describe('a third party', () => {
+  test('that was removed after the restored moment stays removed: its tickets open no more', () => {
+    expect(partiesAfter(state(5, ['shop', 'mail']), state(9, ['mail'], ['shop']))).toEqual(['mail'])
+    // Under the same name it has another key now.
+    const again = state(9, [], ['shop'])
+    again.prepare("INSERT INTO third_parties VALUES ('shop', ?, x'00', 0, 0)").run(Buffer.alloc(32, 'other'))
+    expect(partiesAfter(state(5, ['shop']), again)).toEqual([])
+  })
+
+  test('stays where a later state only lacks it, or where only an older one is known', () => {
+    expect(partiesAfter(state(5, ['shop']), state(9, []))).toEqual(['shop'])
+    expect(partiesAfter(state(9, ['shop']), state(5, [], ['shop']))).toEqual(['shop'])
+  })
 })

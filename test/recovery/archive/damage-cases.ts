@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import {
   cutBytes,
   cutDatabase,
+  damageJournal,
   editPosition,
   entriesOf,
   type Fixture,
   flip,
   type Left,
   newestLog,
+  plantView,
   put,
   putDatabase,
   segmentsOf,
@@ -17,7 +19,6 @@ import {
   sqlAndRecord,
   sqlInWal,
   swap,
-  writeAt,
   zeroPageOf,
 } from './damage.ts'
 
@@ -37,6 +38,7 @@ export interface Case {
 type Row = readonly [damage: string, said: Said, words: string, harm: Case['harm']]
 
 const NEWEST = 'DELETE FROM revocations WHERE seq = (SELECT max(seq) FROM revocations)'
+const TRIGGER = 'CREATE TRIGGER t AFTER INSERT ON revocations BEGIN DELETE FROM revocations; END'
 const EDITED = "UPDATE audit SET actor = 'nobody' WHERE seq = 2"
 
 const of = (source: Source, rows: readonly Row[]): readonly Case[] =>
@@ -46,6 +48,7 @@ const REPLICA = of('replica’s copy', [
   ['row deleted', 'asks', 'its record says', ({ replica }) => sql(replica, NEWEST)],
   ['row edited', 'asks', 'its record says', ({ replica }) => sql(replica, EDITED)],
   ['row deleted in the WAL', 'asks', 'its record says', ({ replica }) => sqlInWal(replica, NEWEST)],
+  ['trigger added', 'refuses', 'view or trigger', ({ replica }) => sql(replica, TRIGGER)],
   ['page zeroed', 'asks', 'is not believed', ({ replica }) => zeroPageOf(replica, 'issued')],
   ['file cut', 'refuses', 'SQLITE_CORRUPT', ({ replica }) => cutDatabase(replica)],
   [
@@ -88,12 +91,7 @@ const REPLICA = of('replica’s copy', [
     'ends like a crash',
     ({ replica }) => cutBytes(join(replica, 'revocations.journal'), 1_000_000),
   ],
-  [
-    'journal damaged',
-    'asks',
-    'was whole on the disk',
-    ({ replica }) => writeAt(join(replica, 'revocations.journal'), 40),
-  ],
+  ['journal damaged', 'asks', 'was whole on the disk', ({ replica }) => damageJournal(replica)],
   ['journal missing', 'tells', 'no journal', ({ replica }) => rmSync(join(replica, 'revocations.journal'))],
   ['of another timeline', 'asks', 'is not believed', ({ replica }, { other }) => putDatabase(other.replica, replica)],
 ])
@@ -220,6 +218,7 @@ const SIGNED = of('archive', [
     'without an entry',
     ({ archive }) => cpSync(segmentsOf(archive).at(-1)!, nextSegment(archive)),
   ],
+  ['transaction planted, with a view that has no end', 'tells', 'view or trigger', plantView],
 ])
 
 const UNSIGNED = of('unsigned archive', [

@@ -2,7 +2,12 @@
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { encodeRow, encodeTimeline } from '../../../replica/revocations/journal-records.ts'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
+import { segmentKey } from '../../../shared/archive/layout.ts'
+import { epoch, timeline, txid } from '../../../shared/ids.ts'
+import { decodeSegment } from '../../../shared/ltx/decoder.ts'
+import { encodeSegment } from '../../../shared/ltx/encoder.ts'
 import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
 import { Cluster, scratch, until } from '../../integration/cluster/harness.ts'
@@ -157,14 +162,10 @@ export function editPosition(folder: string): void {
 /** Changes pages, and gives the newest record the checksum that they have then: what somebody does who knows the format. */
 export function sqlAndRecord(folder: string, statement: string): void {
   sql(folder, statement)
-  const checksums = new PageChecksums(PAGE_BYTES)
-  const bytes = readFileSync(database(folder))
-  for (let pgno = 1; pgno * PAGE_BYTES <= bytes.length; pgno += 1)
-    checksums.set(pgno, bytes.subarray((pgno - 1) * PAGE_BYTES, pgno * PAGE_BYTES))
   const path = join(folder, 'position')
   const records = readFileSync(path)
   const start = records.length - RECORD_BYTES
-  records.writeBigUInt64BE(checksums.checksum, start + 12)
+  records.writeBigUInt64BE(checksumOf(pagesOf(database(folder))), start + 12)
   records.writeUInt32BE(crc32(records.subarray(start, start + RECORD_BYTES - 4)), start + RECORD_BYTES - 4)
   writeFileSync(path, records)
 }
@@ -195,9 +196,49 @@ export function swap(a: string, b: string): void {
   renameSync(`${a}.swap`, b)
 }
 
-/** Bytes where there was nothing yet. */
-export function writeAt(path: string, offset: number): void {
+const WITHOUT_END = `DROP TABLE revocations;
+  CREATE VIEW revocations AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+  SELECT i AS seq, 'token' AS kind, '' AS org, x'00' AS key, 0 AS at_ms, 0 AS expires_at, '' AS actor, '' AS reason FROM n`
+
+/** One more transaction, which nobody committed: it goes on from the last, and its table of revocations has no end. */
+export function plantView({ archive, replica }: Left): void {
+  const before = pagesOf(database(replica))
+  const aside = scratch()
+  cpSync(database(replica), database(aside))
+  sql(aside, WITHOUT_END)
+  const after = pagesOf(database(aside))
+  const { header } = decodeSegment(readFileSync(segmentsOf(archive).at(-1)!))
+  const next = txid(header.maxTxid + 1)
+  const sums = { preApply: checksumOf(before), postApply: checksumOf(after) }
+  const fields = { ...header, ...sums, minTxid: next, maxTxid: next, commit: after.length }
+  const changed = after.flatMap((data, at) => (before[at]?.equals(data) === true ? [] : [{ pgno: at + 1, data }]))
+  writeFileSync(join(archive, segmentKey(0, fields)), encodeSegment(fields, changed))
+}
+
+function pagesOf(path: string): readonly Buffer[] {
   const bytes = readFileSync(path)
-  bytes.fill(0xa5, offset, offset + 20)
+  return Array.from({ length: bytes.length / PAGE_BYTES }, (_, at) =>
+    bytes.subarray(at * PAGE_BYTES, (at + 1) * PAGE_BYTES),
+  )
+}
+
+function checksumOf(pages: readonly Buffer[]): PageChecksums['checksum'] {
+  const checksums = new PageChecksums(PAGE_BYTES)
+  for (const [at, page] of pages.entries()) checksums.set(at + 1, page)
+  return checksums.checksum
+}
+
+/** Two appends of a revocation, and then bytes of the first one are others: the second says that they were on the disk. */
+export function damageJournal(replica: string): void {
+  const path = join(replica, 'revocations.journal')
+  const bytes = readFileSync(path)
+  const line = encodeTimeline({ timeline: timeline('ab'.repeat(16)), epoch: epoch(1) })
+  const first = encodeRow({ kind: 'token', seq: 1, kid: '1'.repeat(16), nonce: '1'.repeat(32), expiresAt: 0 })
+  const second = encodeRow(
+    { kind: 'token', seq: 2, kid: '1'.repeat(16), nonce: '2'.repeat(32), expiresAt: 0 },
+    line.length + first.length,
+  )
+  bytes.fill(0)
+  Buffer.concat([line, first.fill(0xa5, 20, 40), second]).copy(bytes)
   writeFileSync(path, bytes)
 }
