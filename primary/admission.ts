@@ -63,8 +63,7 @@ export class Admission {
     const ships = channel === 'wal' || channel === 'revocations'
     // What a replica acknowledges opens writes and makes revocations durable: an operator's word must not pass for that.
     if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
-    if (channel === 'wal') return publisher.acceptWal(peer, hello)
-    if (channel === 'revocations') return publisher.acceptRevocations(peer, hello)
+    if (ships) return publisher.accept(channel, peer, hello)
     if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }
     return { ok: false, error: reportOf(notHere(channel)) }
   }
@@ -76,9 +75,8 @@ export class Admission {
     assert(peer !== undefined, 'a tracked peer is known')
     switch (connection.channel) {
       case 'wal':
-        return publisher.serveWal(peer.id, connection)
       case 'revocations':
-        return publisher.serveRevocations(peer.id, connection)
+        return publisher.serve(connection.channel, peer.id, connection)
       default:
         return serveCalls({ ...calls(), connection, peer, allowance: this.#allowance })
     }

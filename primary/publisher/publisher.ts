@@ -1,4 +1,7 @@
-/** All replicas of this primary: their sessions, what they have acknowledged, and the signed position they are told. */
+/**
+ * Serves all replicas of this primary: judges each hello, runs the sessions, keeps what every replica has acknowledged, and
+ * sends the signed position. A replica has at most one session of each kind.
+ */
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { CallOff, Clock, Timers } from '../../shared/clock.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
@@ -12,14 +15,14 @@ import type { ToldDenials } from '../../shared/protocol/denials.ts'
 import { revocationsHello, type RevocationsHello } from '../../shared/protocol/revocations.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { GrantedState, Granting } from '../freshness/granting.ts'
-import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
+import type { ProvenPosition, SignedPosition } from '../../shared/protocol/signed-position.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { revocationsMissing, type Assessment } from './assess.ts'
 import { PositionSigner, SIGN_EVERY_MS } from './position-signer.ts'
 import { RevocationSession, type RevocationSource } from './revocation-session.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
-import { BESIDE, Lives, livesBeside } from './lives.ts'
-import { judgeHello, readWalHello } from './standing.ts'
+import { DUPLICATE, duplicateReplica, ReplicaBoots } from './replica-boots.ts'
+import { judgeHello, readWalHello } from './judge-hello.ts'
 import { WalSession, type HistorySource } from './wal-session.ts'
 
 export interface PublisherOptions {
@@ -59,15 +62,42 @@ export interface ReplicaStatus {
   readonly revocationSeq: number | undefined
 }
 
+/** The two channels that a replica follows. */
+export type StreamKind = 'wal' | 'revocations'
+
+interface Session {
+  /** Resolves, or rejects, when the connection ends. */
+  readonly run: () => Promise<void>
+  /** Something was committed. */
+  readonly notify: () => void
+  readonly end: (error: MacaroondError) => void
+  /** Sends the newest signed position, on the channel that carries it. */
+  readonly state?: (signed: SignedPosition) => void
+}
+
+/** Everything known of one replica since this primary started. */
+interface ReplicaRecord {
+  readonly boots: ReplicaBoots
+  readonly sessions: Map<StreamKind, Session>
+  /** What it has durably applied. */
+  position: Position | undefined
+  /** Ids of the key-encryption keys that its last hello named. */
+  keks: readonly string[]
+}
+
+/** The boot of a hello, and why the replica may not follow from where it stands. */
+interface Verdict {
+  readonly boot: string
+  readonly refusal?: string
+  /** The refusal proves that this primary's own disk is old. */
+  readonly contradicts?: boolean
+  readonly welcome: JsonObject
+}
+
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #source: HistorySource
-  readonly #lives = new Lives()
-  readonly #wal = new Map<string, WalSession>()
-  readonly #revocations = new Map<string, RevocationSession>()
-  readonly #positions = new Map<string, Position>()
-  /** Of each replica's last hello. */
-  readonly #keks = new Map<string, readonly string[]>()
+  readonly #replicas = new Map<string, ReplicaRecord>()
   readonly #signer: PositionSigner
   readonly acknowledgements: Acknowledgements = new Acknowledgements()
   #signing: CallOff | undefined
@@ -85,121 +115,144 @@ export class Publisher {
     }
   }
 
-  /** Before the connection exists: may this replica follow from where it stands? */
-  acceptWal(replica: string, hello: JsonObject): Acceptance {
-    const { boot } = readWalHello(hello)
-    if (this.#lives.isBeside(replica, boot)) return this.#beside(replica)
-    const assessment = this.#judge(hello)
-    if (assessment.kind === 'resume' || assessment.kind === 'snapshot') {
-      return { ok: true, welcome: { position: positionText(this.#source.head()), timeline: this.#source.timeline } }
+  /** Judges a hello before the connection exists: may this replica follow from where it stands? */
+  accept(kind: StreamKind, replica: string, hello: JsonObject): Acceptance {
+    const { events } = this.#options
+    const {
+      boot,
+      refusal,
+      contradicts = false,
+      welcome,
+    } = kind === 'wal' ? this.#judgeWal(hello) : this.#judgeRevocations(hello)
+    if (this.#recordOf(replica).boots.isDuplicate(boot)) {
+      events.refused(replica, DUPLICATE)
+      return { ok: false, error: reportOf(duplicateReplica(replica)) }
     }
-    const error = contradiction(replica, assessment.message)
-    if (assessment.kind === 'stop') this.#options.events.contradicted(error)
-    else this.#options.events.refused(replica, assessment.message)
+    if (refusal === undefined) return { ok: true, welcome }
+    const error = contradiction(replica, refusal)
+    if (contradicts) events.contradicted(error)
+    else events.refused(replica, refusal)
     return { ok: false, error: reportOf(error) }
   }
 
-  /** Numbers of this timeline beyond our own, or of a history we never had, are as much of a contradiction as a position is. */
-  acceptRevocations(replica: string, hello: JsonObject): Acceptance {
-    const { log, lastRevocation, earlierTimelines, events, granting } = this.#options
-    const { timeline, seq, boot, denials } = readRevocationsHello(hello)
-    if (this.#lives.isBeside(replica, boot)) return this.#beside(replica)
-    const last = lastRevocation()
-    const foreign = timeline !== null && timeline !== log.timeline && !earlierTimelines.has(timeline)
-    const message = foreign
-      ? `it follows timeline ${timeline}, not ${log.timeline}`
-      : revocationsMissing({ timeline: log.timeline, revocationSeq: last }, { timeline: timeline as Timeline, seq })
-    if (message === undefined) {
-      const { timeline: line, head } = log
-      const asks = denials === undefined ? {} : { denials: true }
-      return { ok: true, welcome: { timeline: line, epoch: head.epoch, seq: last, ...granting.welcome(), ...asks } }
-    }
-    events.refused(replica, message)
-    return { ok: false, error: reportOf(contradiction(replica, message)) }
-  }
-
-  #beside(replica: string): Acceptance {
-    this.#options.events.refused(replica, BESIDE)
-    return { ok: false, error: reportOf(livesBeside(replica)) }
-  }
-
-  async serveWal(replica: string, connection: Connection): Promise<void> {
-    const assessment = this.#judge(connection.hello)
-    if (assessment.kind !== 'resume' && assessment.kind !== 'snapshot') {
+  /** Runs a session until its connection ends. */
+  async serve(kind: StreamKind, replica: string, connection: Connection): Promise<void> {
+    const session =
+      kind === 'wal' ? this.#walSession(replica, connection) : this.#revocationSession(replica, connection)
+    if (session === undefined) {
       return connection.abort(new MacaroondError('position_diverged', 'the position no longer fits'))
     }
-    const resumes = assessment.kind === 'resume'
-    this.#options.events.joined(replica, resumes && assessment.after === this.#source.head().txid)
-    const onAck = (position: Position): void => this.#acknowledge(replica, position)
-    const { clock } = this.#options
-    const session = new WalSession(
-      { connection, source: this.#source, onAck, clock },
-      resumes ? assessment.after : 'snapshot',
-    )
-    this.#supersede(replica, this.#wal.get(replica))
-    this.#wal.set(replica, session)
-    session.state(this.#signer.current())
-    const leave = this.#lives.enter(replica, readWalHello(connection.hello).boot)
+    const { sessions, boots } = this.#recordOf(replica)
+    this.#supersede(replica, sessions.get(kind))
+    sessions.set(kind, session)
+    session.state?.(this.#signer.current())
+    const leave = boots.enter(bootOf(kind, connection.hello))
     await this.#follow(replica, connection, () => session.run())
     leave()
-    if (this.#wal.get(replica) === session) this.#wal.delete(replica)
-  }
-
-  async serveRevocations(replica: string, connection: Connection): Promise<void> {
-    const hello = readRevocationsHello(connection.hello)
-    const { revocations, lastRevocation, log, granting, clock } = this.#options
-    const holder = { peer: replica, boot: hello.boot }
-    this.#keks.set(replica, hello.keks)
-    // Numbers of an earlier timeline mean nothing here: that replica gets everything, which only repeats denials.
-    const start = hello.timeline === log.timeline ? hello.seq : 0
-    // What the hello names need not be on the replica's disk: only what it acknowledges is.
-    const onAck = (seq: number): void => this.acknowledgements.acknowledge(replica, seq)
-    const source = { last: lastRevocation, after: (seq: number, limit: number) => revocations.after(seq, limit) }
-    const session = new RevocationSession({
-      connection,
-      source,
-      start,
-      onAck,
-      clock,
-      onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
-      onDenials: (told) => this.#options.events.denials(replica, told),
-      grant: (ping) => granting.answer(holder, ping, this.#state()),
-    })
-    this.#supersede(replica, this.#revocations.get(replica))
-    this.#revocations.set(replica, session)
-    const leave = this.#lives.enter(replica, hello.boot)
-    await this.#follow(replica, connection, () => session.run())
-    leave()
-    if (this.#revocations.get(replica) === session) this.#revocations.delete(replica)
+    if (sessions.get(kind) === session) sessions.delete(kind)
   }
 
   /** Revocations go first: their sessions are woken, and write, before the pages do. */
   committed(): void {
-    for (const session of this.#revocations.values()) session.notify()
-    for (const session of this.#wal.values()) session.notify()
+    this.#each('revocations', (session) => session.notify())
+    this.#each('wal', (session) => session.notify())
     this.#signing ??= this.#options.clock.after(SIGN_EVERY_MS, () => this.#statePosition())
   }
 
   status(replica: string): ReplicaStatus {
+    const record = this.#replicas.get(replica)
     return {
       name: replica,
-      wal: this.#wal.has(replica),
-      revocations: this.#revocations.has(replica),
-      acknowledged: this.#positions.get(replica),
+      wal: record?.sessions.has('wal') === true,
+      revocations: record?.sessions.has('revocations') === true,
+      acknowledged: record?.position,
       revocationSeq: this.acknowledgements.of(replica),
     }
   }
 
-  /** Whether this replica has shown that it can open what this key-encryption key seals. */
+  /** True if this replica has shown that it can open what this key-encryption key seals. */
   hasKek(replica: string, kekId: string): boolean {
-    return this.#keks.get(replica)?.includes(kekId) === true
+    return this.#replicas.get(replica)?.keks.includes(kekId) === true
   }
 
   close(): void {
     this.#signing?.()
   }
 
-  #judge(hello: JsonObject): Assessment {
+  #recordOf(replica: string): ReplicaRecord {
+    const known = this.#replicas.get(replica)
+    if (known !== undefined) return known
+    const record = {
+      boots: new ReplicaBoots(),
+      sessions: new Map<StreamKind, Session>(),
+      position: undefined,
+      keks: [],
+    }
+    this.#replicas.set(replica, record)
+    return record
+  }
+
+  #each(kind: StreamKind, use: (session: Session) => void): void {
+    for (const { sessions } of this.#replicas.values()) {
+      const session = sessions.get(kind)
+      if (session !== undefined) use(session)
+    }
+  }
+
+  #judgeWal(hello: JsonObject): Verdict {
+    const { boot } = readWalHello(hello)
+    const assessment = this.#assess(hello)
+    const welcome = { position: positionText(this.#source.head()), timeline: this.#source.timeline }
+    if (assessment.kind === 'resume' || assessment.kind === 'snapshot') return { boot, welcome }
+    return { boot, welcome, refusal: assessment.message, contradicts: assessment.kind === 'stop' }
+  }
+
+  /** Numbers of this timeline beyond our own, or of a history we never had, are as much of a contradiction as a position is. */
+  #judgeRevocations(hello: JsonObject): Verdict {
+    const { log, lastRevocation, earlierTimelines, granting } = this.#options
+    const { timeline, seq, boot, denials } = readRevocationsHello(hello)
+    const last = lastRevocation()
+    const foreign = timeline !== null && timeline !== log.timeline && !earlierTimelines.has(timeline)
+    const refusal = foreign
+      ? `it follows timeline ${timeline}, not ${log.timeline}`
+      : revocationsMissing({ timeline: log.timeline, revocationSeq: last }, { timeline: timeline as Timeline, seq })
+    const { timeline: line, head } = log
+    const asks = denials === undefined ? {} : { denials: true }
+    const welcome = { timeline: line, epoch: head.epoch, seq: last, ...granting.welcome(), ...asks }
+    return { boot, welcome, ...(refusal === undefined ? {} : { refusal }) }
+  }
+
+  /** Undefined if the position no longer fits. */
+  #walSession(replica: string, connection: Connection): Session | undefined {
+    const assessment = this.#assess(connection.hello)
+    if (assessment.kind !== 'resume' && assessment.kind !== 'snapshot') return undefined
+    const resumes = assessment.kind === 'resume'
+    this.#options.events.joined(replica, resumes && assessment.after === this.#source.head().txid)
+    const onAck = (position: Position): void => this.#acknowledge(replica, position)
+    const options = { connection, source: this.#source, onAck, clock: this.#options.clock }
+    return new WalSession(options, resumes ? assessment.after : 'snapshot')
+  }
+
+  #revocationSession(replica: string, connection: Connection): Session {
+    const hello = readRevocationsHello(connection.hello)
+    const { revocations, lastRevocation, log, granting, clock } = this.#options
+    const holder = { peer: replica, boot: hello.boot }
+    this.#recordOf(replica).keks = hello.keks
+    return new RevocationSession({
+      connection,
+      source: { last: lastRevocation, after: (seq, limit) => revocations.after(seq, limit) },
+      // Numbers of an earlier timeline mean nothing here: that replica gets everything, which only repeats denials.
+      start: hello.timeline === log.timeline ? hello.seq : 0,
+      // What the hello names need not be on the replica's disk: only what it acknowledges is.
+      onAck: (seq) => this.acknowledgements.acknowledge(replica, seq),
+      clock,
+      onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
+      onDenials: (told) => this.#options.events.denials(replica, told),
+      grant: (ping) => granting.answer(holder, ping, this.#state()),
+    })
+  }
+
+  #assess(hello: JsonObject): Assessment {
     const { cluster, log, signingKey } = this.#options
     const history = {
       position: log.head,
@@ -221,7 +274,7 @@ export class Publisher {
         `${replica} acknowledges ${positionText(position)}, which is not ours`,
       )
     }
-    this.#positions.set(replica, position)
+    this.#recordOf(replica).position = position
     this.#options.events.acknowledged(replica)
   }
 
@@ -234,11 +287,11 @@ export class Publisher {
   #statePosition(): void {
     this.#signing = undefined
     const signed = this.#signer.current(0)
-    for (const session of this.#wal.values()) session.state(signed)
+    this.#each('wal', (session) => session.state?.(signed))
   }
 
   /** One connection a purpose: a second one means that the first is dead, or that two machines have one identity. */
-  #supersede(replica: string, session: { readonly end: (error: MacaroondError) => void } | undefined): void {
+  #supersede(replica: string, session: Session | undefined): void {
     if (session === undefined) return
     this.#options.logger.warn({ replica }, 'a second connection of this replica takes the place of its first')
     session.end(new MacaroondError('closed', 'another connection of this replica has taken the place of this one'))
@@ -264,6 +317,10 @@ function readRevocationsHello(hello: JsonObject): RevocationsHello {
   const parsed = revocationsHello.safeParse(hello)
   if (parsed.success) return parsed.data
   throw new MacaroondError('protocol_violation', 'a hello without a place in the revocations')
+}
+
+function bootOf(kind: StreamKind, hello: JsonObject): string {
+  return kind === 'wal' ? readWalHello(hello).boot : readRevocationsHello(hello).boot
 }
 
 function contradiction(replica: string, message: string): MacaroondError {

@@ -19,7 +19,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'agreement, assessment and acknowledgement': [
     'primary/commit-log/agreement.ts',
     'primary/durability/threshold.ts',
-    'primary/publisher/{acknowledgements,assess,lives}.ts',
+    'primary/publisher/{acknowledgements,assess,replica-boots}.ts',
   ],
   'the archiver’s schedule': ['primary/archiver/{alerts,core,lanes,state}.ts'],
   'the follower': ['replica/follower/core.ts'],
@@ -63,7 +63,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   'primary/authority/state.ts': 'one branch: a key without an org, which the schema does not allow',
   'primary/authority/step.ts':
     'the commands of restores and refused replicas: the archive’s suite and test/integration, which are not counted here',
-  'primary/publisher/lives.ts':
+  'primary/publisher/replica-boots.ts':
     'the text of one refusal: test/integration/cluster/hostile.test.ts, which is not counted here',
   'replica/verify/standing.ts':
     'access without a peer, and an age that is not known: run with sockets, which are not counted here',

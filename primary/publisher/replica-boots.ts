@@ -1,0 +1,42 @@
+/**
+ * The boots of one replica, to detect two machines that share its identity. A restart brings a new boot id, and an id that was
+ * replaced never returns. If one does return while the boot that replaced it is connected, both are alive.
+ */
+import { MacaroondError } from '../../shared/errors.ts'
+
+interface Boot {
+  readonly id: string
+  connections: number
+}
+
+/** Enough to detect a duplicate; a peer that invents boot ids gains nothing from more. */
+const REPLACED_MAX = 16
+
+export class ReplicaBoots {
+  #current: Boot | undefined
+  #replaced: readonly string[] = []
+
+  /** True if another boot has replaced this one and is connected. */
+  isDuplicate(id: string): boolean {
+    const current = this.#current
+    return current !== undefined && current.id !== id && current.connections > 0 && this.#replaced.includes(id)
+  }
+
+  /** Counts a connection of this boot until the returned function is called. */
+  enter(id: string): () => void {
+    const before = this.#current
+    const boot = before?.id === id ? before : { id, connections: 0 }
+    if (before !== undefined && before !== boot) this.#replaced = [...this.#replaced, before.id].slice(-REPLACED_MAX)
+    this.#current = boot
+    boot.connections += 1
+    return () => (boot.connections -= 1)
+  }
+}
+
+export const DUPLICATE = 'another process with the identity of this replica has taken its place, and both live'
+
+export function duplicateReplica(replica: string): MacaroondError {
+  return new MacaroondError('peer_refused', `replica ${replica}: ${DUPLICATE}`, {
+    hint: 'two machines have one identity: give one of them its own (`macaroond keygen`), and list it',
+  })
+}
