@@ -7,7 +7,7 @@ import type { Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
-import type { Denial } from '../../shared/protocol/denials.ts'
+import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
 import type { Standing } from '../follower/core.ts'
@@ -119,13 +119,21 @@ export class DenialsKeeper {
   }
 
   async *#undone(before: Standing | undefined): AsyncGenerator<readonly Denial[]> {
-    const { folder, savedTable, tables, source, entropy, log } = this.#options
+    const { tables, source } = this.#options
     const pages = source()
     if (before !== undefined && pages !== undefined) return yield* ofPages(pages.reader, pages.meta.read())
+    for (const batch of this.#besidePages()) {
+      // A process that started with damaged pages never read them.
+      tables.deny(batch.map(rowOfDenial))
+      yield batch
+    }
+  }
+
+  *#besidePages(): Generator<readonly Denial[]> {
+    const { folder, savedTable, tables, entropy, log } = this.#options
     yield* ofDamaged(lastMovedAside(folder, DATABASE_NAME), log)
-    const own = ownTimeline(entropy.bytes(TIMELINE_BYTES))
     const isHere = this.file.has.bind(this.file)
-    yield* ofTable(tables.denied(), own, isHere)
+    yield* ofTable(tables.denied(), ownTimeline(entropy.bytes(TIMELINE_BYTES)), isHere)
     yield* ofTable(savedRows(savedTable), ownTimeline(entropy.bytes(TIMELINE_BYTES)), isHere)
   }
 

@@ -1,6 +1,6 @@
 /** Moves a database that cannot be used aside, whole, so that people can look at it and a snapshot can take its place. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 const PREFIX = 'damaged-'
 /** More than one is kept because the first is the one that tells what happened; not all, because disks are finite. */
@@ -25,19 +25,25 @@ export function moveAside(folder: string, names: readonly string[], nowMs: numbe
   return target
 }
 
-/** A crash between two of those renames leaves a -wal without a database; as long as it is there no snapshot can be built. */
+/**
+ * A crash between two of those renames leaves a -wal without a database; as long as it is there no snapshot can be built. It goes
+ * to the database that was moved just before.
+ */
 export function finishMovingAside(folder: string, names: readonly string[], nowMs: number): void {
   const [database = '', ...companions] = names
-  if (existsSync(join(folder, database)) || !companions.some((name) => existsSync(join(folder, name)))) return
-  moveAside(folder, companions, nowMs)
+  const left = companions.filter((name) => existsSync(join(folder, name)))
+  if (existsSync(join(folder, database)) || left.length === 0) return
+  const begun = lastMovedAside(folder, database)
+  const isAlone = begun !== undefined && left.every((name) => !existsSync(join(dirname(begun), name)))
+  if (!isAlone) return void moveAside(folder, left, nowMs)
+  for (const name of left) renameSync(join(folder, name), join(dirname(begun), name))
 }
 
-/** The database that was moved aside last; undefined where none was. */
+/** The last one that was moved aside; undefined where none was. */
 export function lastMovedAside(folder: string, name: string): string | undefined {
-  const path = readdirSync(folder)
+  const paths = readdirSync(folder)
     .filter((entry) => entry.startsWith(PREFIX))
     .toSorted()
     .map((entry) => join(folder, entry, name))
-    .at(-1)
-  return path !== undefined && existsSync(path) ? path : undefined
+  return paths.findLast((path) => existsSync(path))
 }

@@ -576,4 +576,11 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     replace: 'const pressing: Pending[] = error === undefined ? [...left] : []',
     by: 'test/primary/commit-log/group-writer.test.ts',
   },
+  {
+    name: 'what is kept of damaged pages is refused only after the next restart',
+    file: 'replica/denials/keeper.ts',
+    find: 'tables.deny(batch.map(rowOfDenial))',
+    replace: 'batch.map(rowOfDenial)',
+    by: 'test/replica/denials/keeper.test.ts',
+  },
 ]

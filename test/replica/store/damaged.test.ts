@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { finishMovingAside, moveAside } from '../../../replica/store/damaged.ts'
+import { finishMovingAside, lastMovedAside, moveAside } from '../../../replica/store/damaged.ts'
 import { DATABASE_FILES, DATABASE_NAME } from '../../../replica/store/open-copy.ts'
 
 function folder(): string {
@@ -44,7 +44,10 @@ test.each([1, 2])(
     killedAt(data, at)
     expect(existsSync(join(data, DATABASE_NAME))).toBe(false)
     finishMovingAside(data, DATABASE_FILES, 2)
-    expect(readdirSync(data).filter((name) => name.startsWith(DATABASE_NAME))).toEqual([])
+    expect(readdirSync(data)).toEqual(['damaged-1'])
+    // With its WAL: what it refused last may be in there alone.
+    expect(readdirSync(join(data, 'damaged-1')).toSorted()).toEqual(DATABASE_FILES.toSorted())
+    expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(data, 'damaged-1', DATABASE_NAME))
   },
 )
 
@@ -55,4 +58,15 @@ test('a database that is in its place is left alone, and so is a folder that has
   for (const name of DATABASE_FILES) rmSync(join(data, name))
   finishMovingAside(data, DATABASE_FILES, 2)
   expect(readdirSync(data)).toEqual([])
+})
+
+test('what is left of a database that somebody took away goes to no other one, and hides none', () => {
+  const data = folder()
+  moveAside(data, DATABASE_FILES, 1)
+  const [, wal = ''] = DATABASE_FILES
+  writeFileSync(join(data, wal), 'of another')
+  finishMovingAside(data, DATABASE_FILES, 2)
+  expect(readdirSync(join(data, 'damaged-2'))).toEqual([wal])
+  expect(readFileSync(join(data, 'damaged-1', wal), 'utf8')).toBe(wal)
+  expect(lastMovedAside(data, DATABASE_NAME)).toBe(join(data, 'damaged-1', DATABASE_NAME))
 })
