@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DenialsReader } from '../../replica/denials/file.ts'
-import { isForgotten, readForgotten } from '../../shared/database/forgotten.ts'
+import { ForgottenNumbers, readForgotten } from '../../shared/database/forgotten.ts'
 import { isOfMacaroond, MetaReader } from '../../shared/database/meta.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -257,11 +257,13 @@ function copyEvidence(who: Who, copy: NodeCopy): Evidence | undefined {
 function denialsOf({ folder, database }: NodeCopy): readonly Denial[] {
   const path = join(folder, DENIALS)
   if (!existsSync(path)) return []
-  const forgotten = withReader('the copy', database, (db) => readForgotten(db, new MetaReader(db).read().schema))
+  const forgotten = new ForgottenNumbers(
+    withReader('the copy', database, (db) => readForgotten(db, new MetaReader(db).read().schema)),
+  )
   const reader = new DenialsReader(path)
   try {
     const denials = [...reader.rows()].map(({ denial }) => denial)
-    return denials.filter((denial) => !isForgotten(forgotten, denial))
+    return denials.filter((denial) => !forgotten.has(denial))
   } finally {
     reader.close()
   }

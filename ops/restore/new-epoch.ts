@@ -9,7 +9,14 @@ import type { Clock, Entropy } from '../../shared/clock.ts'
 import { MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { insertRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
-import { type Epoch, epoch as asEpoch, type Txid, txid as asTxid } from '../../shared/ids.ts'
+import {
+  type Epoch,
+  epoch as asEpoch,
+  type Timeline,
+  timeline as asTimeline,
+  type Txid,
+  txid as asTxid,
+} from '../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import { insertForgotten } from '../../shared/database/forgotten.ts'
 import { insertUnsigned } from '../../shared/database/unsigned.ts'
@@ -55,7 +62,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   const removed = carried === undefined ? [] : removeThirdParties(db, meta, evidence)
   for (const { epochs } of databases) carryEpochs(db, epochs)
   carryForgotten(db, databases)
-  writeUnsigned(db, waiting)
+  writeUnsigned(db, options)
   db.prepare('INSERT INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)').run(
     begun.epoch,
     begun.timeline,
@@ -122,17 +129,25 @@ function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Beg
   const last = Math.max(meta.txid, highest.txid, ...positions.map((position) => position.txid))
   const seen = Math.max(meta.epoch, highest.written, ...positions.map((position) => position.epoch))
   const txid = asTxid(last + RESTORE_TXID_JUMP * (epoch - seen))
-  return { epoch: asEpoch(epoch), timeline: entropy.bytes(16).toString('hex'), txid }
+  return { epoch: asEpoch(epoch), timeline: newTimeline(entropy), txid }
 }
 
 /**
- * They act on nothing before an operator adopts them. A database of schema 4 has no place for them: it is migrated here, and
- * not by its first start.
+ * They act on nothing before an operator adopts them. Each place has a timeline of its own here: whoever made its rows up could
+ * have given them the numbers of revocations that replicas refuse by, and `forget` goes by those. A database of schema 4 has no
+ * place for them: it is migrated here, and not by its first start.
  */
-function writeUnsigned(db: Connection, waiting: readonly Waiting[]): void {
+function writeUnsigned(db: Connection, { waiting, entropy }: NewEpochOptions): void {
   if (waiting.length === 0) return
   migrate(db)
-  for (const one of waiting.flatMap(({ revocations }) => revocations)) insertUnsigned(db, one)
+  for (const { revocations } of waiting) {
+    const timeline = newTimeline(entropy)
+    for (const one of revocations) insertUnsigned(db, { ...one, timeline })
+  }
+}
+
+function newTimeline(entropy: Entropy): Timeline {
+  return asTimeline(entropy.bytes(16).toString('hex'))
 }
 
 function migrate(db: Connection): void {

@@ -6,7 +6,7 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { CallOff, Timers } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
-import { readUnsigned } from '../../shared/database/unsigned.ts'
+import { UnsignedReader } from '../../shared/database/unsigned.ts'
 import { reportOf } from '../../shared/errors.ts'
 import { ADOPTED_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
 import type { Log } from '../../shared/log.ts'
@@ -39,7 +39,7 @@ export interface AdoptionOptions {
   /** PeerIds of the configured replicas, and how the audit names each. */
   readonly replicas: () => ReadonlyMap<string, string>
   /** What a restore found without a signature. */
-  readonly unsigned: () => readonly Denial[]
+  readonly unsigned: Pick<UnsignedReader, 'part' | 'next'>
   readonly clock: AdoptionClock
   readonly log: Log
 }
@@ -99,6 +99,8 @@ export class Adoption {
   /** By PeerId: how many of its denials wait, those that it has not told of yet with them. */
   get counts(): ReadonlyMap<string, number> {
     const counts = new Map(this.#reports.all.map(({ from, untold }) => [from, untold]))
+    const { untold } = this.#options.unsigned.part
+    if (untold > 0) counts.set(RESTORE, untold)
     for (const { from } of this.#waiting) for (const one of from) counts.set(one, (counts.get(one) ?? 0) + 1)
     return counts
   }
@@ -119,6 +121,12 @@ export class Adoption {
   }
 
   #judge(): void {
+    const { unsigned } = this.#options
+    do this.#waiting = this.#judged()
+    while (!this.#waiting.some(({ from }) => from.includes(RESTORE)) && unsigned.next())
+  }
+
+  #judged(): readonly Waiting[] {
     const { state, unsigned } = this.#options
     const now = state()
     const waiting = new Map<string, Waiting>()
@@ -126,14 +134,14 @@ export class Adoption {
       for (const denial of report.denials) {
         const why = whyOf(now, denial, report.from)
         if (why === undefined) continue
-        const name = `${denial.timeline} ${denial.seq}`
+        const name = nameOf(denial)
         const before = waiting.get(name)
         waiting.set(name, { denial, ...why, from: [...(before?.from ?? []), report.from] })
       }
     }
     for (const report of this.#reports.all) add(report)
-    add({ from: RESTORE, denials: unsigned() })
-    this.#waiting = [...waiting.values()].toSorted((a, b) => inOrder(a.denial, b.denial))
+    add({ from: RESTORE, denials: unsigned.part.denials })
+    return [...waiting.values()].toSorted((a, b) => inOrder(a.denial, b.denial))
   }
 
   /** A replica after the other: what the first brought is not adopted twice. */
@@ -173,20 +181,25 @@ function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<Waitin
   return (state.adopted.get(from) ?? 0) >= ADOPTED_MAX ? { row: judged.row, why: 'too many' } : undefined
 }
 
+/** With what it denies: a replica that lies about a number hides nothing that another one refuses by. */
+function nameOf({ timeline, seq, columns }: Denial): string {
+  const { kind, key } = columns
+  return `${timeline} ${seq} ${String(kind)} ${typeof key === 'object' ? (key?.hex ?? '') : ''}`
+}
+
 function inOrder(a: Denial, b: Denial): number {
   return a.epoch - b.epoch || (a.timeline < b.timeline ? -1 : Number(a.timeline > b.timeline)) || a.seq - b.seq
 }
 
 /** The adoption of a primary, made of the node's own parts. */
 export function openAdoption({ db, writer, open, replicas, clock, log }: AdoptionSources): Adoption {
-  // Only a restore writes them.
-  const unsigned = readUnsigned(db, new MetaReader(db).read().schema, DENIALS_TOLD_MAX)
   return new Adoption({
     state: () => writer.state,
     submit: (command) => writer.submit(command),
     open,
     replicas: () => new Map(replicas().map(({ id, name }) => [id, name])),
-    unsigned: () => unsigned,
+    // Only a restore writes them.
+    unsigned: new UnsignedReader(db, new MetaReader(db).read().schema, DENIALS_TOLD_MAX),
     clock,
     log,
   })

@@ -86,11 +86,13 @@ export class PendingApi {
   }
 
   /** Throws request_invalid where nothing of it waits. */
-  #chosen({ timeline, first = 1, last = Infinity }: PendingSelection): readonly Waiting[] {
+  #chosen({ timeline, first = 1, last = Infinity }: PendingSelection, but?: string): readonly Waiting[] {
     this.#options.adoption.look()
     const chosen = this.#options.adoption.waiting.filter(
       ({ denial }) =>
-        (timeline === undefined || denial.timeline === timeline) && denial.seq >= first && denial.seq <= last,
+        (timeline === undefined ? denial.timeline !== but : denial.timeline === timeline) &&
+        denial.seq >= first &&
+        denial.seq <= last,
     )
     if (chosen.length > 0) return chosen.slice(0, DENIALS_CALL_MAX)
     throw new MacaroondError('request_invalid', 'nothing of that waits for a decision', {
@@ -103,9 +105,11 @@ export class PendingApi {
     if (timeline !== undefined && first !== undefined)
       return [{ timeline: asTimeline(timeline), first, last: last ?? first }]
     const ranges: { timeline: string; first: number; last: number }[] = []
-    for (const { denial } of this.#chosen({ timeline, first, last })) {
+    // Nothing of the history that is led is undone, whatever a replica says.
+    const led = timeline === undefined ? this.#options.writer.state.timeline : undefined
+    for (const { denial } of this.#chosen({ timeline, first, last }, led)) {
       const range = ranges.at(-1)
-      if (range?.timeline === denial.timeline && range.last === denial.seq - 1) range.last = denial.seq
+      if (range?.timeline === denial.timeline && range.last >= denial.seq - 1) range.last = denial.seq
       else ranges.push({ timeline: denial.timeline, first: denial.seq, last: denial.seq })
     }
     return ranges

@@ -2,7 +2,6 @@
  * Revocations of an undone history that replicas go on refusing by: what the primary takes over by itself on a replica's word,
  * what waits for an operator, and what an operator gives up. One broken replica must not be able to revoke everything.
  */
-import { isForgotten } from '../../shared/database/forgotten.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Kid, type Nonce, tokenId } from '../../shared/ids.ts'
 import { ADOPTED_MAX, REASON_CHARS_MAX } from '../../shared/limits.ts'
@@ -32,7 +31,7 @@ const SETTLED: Judged = { is: 'settled' }
 
 export function judgeDenial(state: AuthorityState, denial: Denial): Judged {
   const row = rowOfDenial(denial)
-  if (isForgotten(state.forgotten, denial)) return SETTLED
+  if (state.forgotten.has(denial)) return SETTLED
   if (row.kind === 'unknown') return { is: 'waiting', row: undefined, why: 'unknown kind' }
   const { revocations, issue } = state
   const isHere = revocations.covers(row) || isCoveredByBroader(revocations.cutOffs, row, orgOf(state, row))
@@ -91,7 +90,7 @@ export function forget(state: AuthorityState, { ranges, reason, actor }: Forget,
       },
     )
   }
-  state.forgotten.push(...ranges)
+  for (const range of ranges) state.forgotten.add(range)
   const named = ranges.map(({ timeline, first, last }) => `${timeline}:${first}-${last}`)
   const numbers = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
   const detail = { numbers, ranges: named.join(' '), reason }

@@ -3,7 +3,7 @@ import type { AuditHead } from '../../shared/database/audit-chain.ts'
 import type { StoredSigningKey } from '../../shared/database/signing-key.ts'
 import type { Configured } from '../../shared/database/configured.ts'
 import type { Epoch, Kid, Timeline, Txid } from '../../shared/ids.ts'
-import type { Forgotten } from '../../shared/database/forgotten.ts'
+import type { ForgottenNumbers } from '../../shared/database/forgotten.ts'
 import type { NonceState } from '../../shared/macaroon/nonce.ts'
 import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
@@ -66,7 +66,7 @@ export interface AuthorityState {
   /** How many revocations of undone histories were adopted from each replica in this epoch, by PeerId. */
   readonly adopted: Map<string, number>
   /** Revocations of undone histories that operators gave up. */
-  readonly forgotten: Forgotten[]
+  readonly forgotten: ForgottenNumbers
   /** Epochs that there were, by timeline. */
   readonly epochs: ReadonlyMap<string, number>
   /** The last that a restore without revocations began; 0 for none. */

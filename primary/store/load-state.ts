@@ -3,7 +3,7 @@ import type { Entropy } from '../../shared/clock.ts'
 import { readConfigured } from '../../shared/database/configured.ts'
 import { KeyReader, readOrgs, type KeyRecord, type OrgRecord } from '../../shared/database/keys.ts'
 import { readEpochs } from '../../shared/database/epochs.ts'
-import { readForgotten } from '../../shared/database/forgotten.ts'
+import { ForgottenNumbers, readForgotten } from '../../shared/database/forgotten.ts'
 import { type Meta, MetaReader } from '../../shared/database/meta.ts'
 import { readSigningKeys } from '../../shared/database/signing-key.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
@@ -57,7 +57,7 @@ export function loadState(
     newest,
     undo: [],
     adopted: readAdopted(db, meta),
-    forgotten: [...readForgotten(db, meta.schema)],
+    forgotten: new ForgottenNumbers(readForgotten(db, meta.schema)),
     epochs: readEpochs(db),
     withoutRevocationsEpoch: meta.withoutRevocationsEpoch,
     requests: new Map(requests.map((row) => [row.id, row])),

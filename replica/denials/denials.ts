@@ -5,7 +5,7 @@
  *
  * In memory there is only an index of what the file denies; rows are read from the file, a part at a time.
  */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
@@ -15,33 +15,41 @@ import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 import { DenialsReader, DenialsWriter, type ReadDenial } from './file.ts'
-import { Numbers } from './numbers.ts'
+import { Numbers } from '../../shared/numbers.ts'
 
 export interface DenialsOptions {
   readonly path: string
   readonly entropy: Pick<Entropy, 'bytes'>
   readonly timers: Pick<Timers, 'soon'>
+  /** Shown every row that is there at the start. */
+  readonly onRow?: (row: RevocationRow) => void
 }
 
 /** Rows that are looked at before everything else has its turn. */
 const ROWS_A_TURN = 250
+/** Room is made for no fewer rows than a file can hold: a table that grows stops everything for a tenth of a second. */
+const ROW_BYTES_MIN = 128
 
 export class Denials {
   readonly #options: DenialsOptions
   #index: Revocations
+  /** Of the file that is being written: it takes the place of the index with it. */
+  #next: Revocations | undefined
   #size = 0
   /** Counts the files that there were: what one reader said of places holds for one file only. */
   #generation = 0
 
   /** Throws log_corrupt for a file that is not what was written: nothing of it is changed. */
   constructor(options: DenialsOptions) {
+    const { path, onRow } = options
     this.#options = options
-    this.#index = this.#newIndex()
+    this.#index = this.#newIndex(existsSync(path) ? statSync(path).size / ROW_BYTES_MIN : 0)
     // What a crash left beside it.
-    rmSync(`${options.path}.tmp`, { force: true })
+    rmSync(`${path}.tmp`, { force: true })
     for (const { row } of this.#rows()) {
-      this.#take(row)
+      take(this.#index, row)
       this.#size += 1
+      onRow?.(row)
     }
   }
 
@@ -64,9 +72,9 @@ export class Denials {
     for (const { denial } of this.#rows()) yield denial
   }
 
-  /** Whether a row here denies what this one does. */
+  /** Whether a row here denies what this one does, those with it that are being added. */
   has(row: KnownRevocation): boolean {
-    return this.#index.covers(row)
+    return (this.#next ?? this.#index).covers(row)
   }
 
   /** Rows from a place in the file on, no more than is asked for, and the next place; undefined at the end. */
@@ -86,24 +94,25 @@ export class Denials {
   }
 
   /**
-   * Adds what is not here yet, by history and number, durably; returns how much that was. Throws disk_full, io_failed,
-   * sync_failed and request_invalid; then nothing was added.
+   * Adds what is not here yet, by history and number, durably; returns how much that was. `expected`: about how many rows there
+   * are. Throws disk_full, io_failed, sync_failed and request_invalid; then nothing was added.
    */
-  async keep(batches: AsyncIterable<readonly Denial[]>): Promise<number> {
-    return this.#rewrite(async (writer) => {
+  async keep(batches: AsyncIterable<readonly Denial[]>, expected: number = 0): Promise<number> {
+    return this.#rewrite(this.#size + expected, async (add) => {
       const numbers = new Map<string, Numbers>()
-      await this.#inTurns(({ denial }) => {
+      await this.#inTurns(({ denial, row }) => {
         addNumber(numbers, denial)
-        writer.add(denial)
+        add(denial, row)
       })
+      let added = 0
       for await (const batch of batches) {
         for (const denial of batch.filter((one) => addNumber(numbers, one))) {
-          writer.add(denial)
-          this.#take(rowOfDenial(denial))
+          add(denial, rowOfDenial(denial))
+          added += 1
         }
         await turn(this.#options.timers)
       }
-      return writer.rows - this.#size
+      return added
     })
   }
 
@@ -116,47 +125,50 @@ export class Denials {
 
   /** Lets go of the rows that need not be kept any more, durably; returns how many those were. Throws as `keep`. */
   async release(isOver: (denial: Denial, row: RevocationRow) => boolean): Promise<number> {
-    return this.#rewrite(async (writer) => {
+    return this.#rewrite(this.#size, async (add) => {
+      let released = 0
       await this.#inTurns(({ denial, row }) => {
-        if (!isOver(denial, row)) writer.add(denial)
+        if (isOver(denial, row)) released += 1
+        else add(denial, row)
       })
-      return this.#size - writer.rows
+      return released
     })
   }
 
   /** Resolves with what `write` says has changed; where that is nothing, the old file stays. */
-  async #rewrite(write: (writer: DenialsWriter) => Promise<number>): Promise<number> {
+  async #rewrite(
+    expected: number,
+    write: (add: (denial: Denial, row: RevocationRow) => void) => Promise<number>,
+  ): Promise<number> {
     const writer = new DenialsWriter(this.#options.path)
+    const index = this.#newIndex(expected)
+    this.#next = index
     try {
-      const changed = await write(writer)
-      if (changed > 0 && writer.rows > 0) await writer.finish()
-      else writer.abandon()
-      if (changed > 0 && writer.rows === 0) this.#remove()
-      if (changed > 0) await this.#read()
+      const changed = await write((denial, row) => {
+        writer.add(denial)
+        take(index, row)
+      })
+      if (changed > 0) await this.#replace(writer, index)
       return changed
     } catch (error) {
-      writer.abandon()
-      await this.#read()
       throw storageError(error, 'keeping revocations of an undone history')
+    } finally {
+      writer.abandon()
+      this.#next = undefined
     }
+  }
+
+  async #replace(writer: DenialsWriter, index: Revocations): Promise<void> {
+    if (writer.rows > 0) await writer.finish()
+    else this.#remove()
+    this.#index = index
+    this.#size = writer.rows
+    this.#generation += 1
   }
 
   #remove(): void {
     rmSync(this.#options.path, { force: true })
     syncDirectory(dirname(this.#options.path))
-  }
-
-  /** Anew, from the file as it is now. */
-  async #read(): Promise<void> {
-    this.#generation += 1
-    const index = this.#newIndex()
-    let size = 0
-    await this.#inTurns(({ row }) => {
-      size += 1
-      if (row.kind !== 'unknown') index.take(row)
-    })
-    this.#index = index
-    this.#size = size
   }
 
   async #inTurns(each: (read: Read) => unknown): Promise<void> {
@@ -182,13 +194,14 @@ export class Denials {
     }
   }
 
-  #take(row: RevocationRow): void {
-    if (row.kind !== 'unknown') this.#index.take(row)
+  #newIndex(expected: number): Revocations {
+    return new Revocations({ seed: this.#options.entropy.bytes(TABLE_SEED_BYTES), expected })
   }
+}
 
-  #newIndex(): Revocations {
-    return new Revocations({ seed: this.#options.entropy.bytes(TABLE_SEED_BYTES) })
-  }
+/** What is not understood denies nothing that has a name. */
+function take(index: Revocations, row: RevocationRow): void {
+  if (row.kind !== 'unknown') index.take(row)
 }
 
 interface Read {

@@ -16,7 +16,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { epoch as asEpoch, EPOCH_MAX, timeline as asTimeline, timelineText } from '../../shared/ids.ts'
 import { DENIAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
-import { revocationColumns } from '../../shared/protocol/known-revocations.ts'
+import { isRevocationColumns } from '../../shared/protocol/known-revocations.ts'
 import { readAt, syncDirectory, writeAt } from '../../shared/files/positional-io.ts'
 import { storageError, syncError } from '../../shared/files/storage-errors.ts'
 import { encodeRecord, parseRecord, recordAt, RECORD_HEADER_BYTES } from '../revocations/records.ts'
@@ -31,7 +31,6 @@ const place = z.strictObject({
   timeline: timelineText.transform(asTimeline),
   epoch: z.number().int().nonnegative().max(EPOCH_MAX).transform(asEpoch),
 })
-const row = z.strictObject({ seq: z.number().int().positive(), columns: revocationColumns })
 const end = z.strictObject({ rows: z.number().int().nonnegative() })
 
 export type PlaceOfDenial = Pick<Denial, 'timeline' | 'epoch'>
@@ -160,18 +159,20 @@ export class DenialsReader {
       if (text === undefined) throw this.#damaged(at)
       at += RECORD_HEADER_BYTES + text.length
       const value = parseRecord(text)
+      if (isRow(value) && this.#place !== undefined) {
+        count += 1
+        const { seq, columns } = value
+        yield { denial: { ...this.#place, seq, columns }, next: at }
+        continue
+      }
       const ended = end.safeParse(value)
       if (ended.success) {
         if ((this.#isWhole && ended.data.rows !== count) || this.#goesOn(at)) throw this.#damaged(at)
         return
       }
       const here = place.safeParse(value)
-      if (here.success) this.#place = here.data
-      const read = row.safeParse(value)
-      if (read.success && this.#place !== undefined) {
-        count += 1
-        yield { denial: { ...this.#place, ...read.data }, next: at }
-      } else if (!here.success) throw this.#damaged(at)
+      if (!here.success) throw this.#damaged(at)
+      this.#place = here.data
     }
   }
 
@@ -200,6 +201,12 @@ export class DenialsReader {
   #damaged(at: number): MacaroondError {
     return damagedDenials(this.#path, at)
   }
+}
+
+function isRow(value: unknown): value is Pick<Denial, 'seq' | 'columns'> {
+  if (typeof value !== 'object' || value === null || !('seq' in value) || !('columns' in value)) return false
+  const { seq, columns } = value
+  return Number.isSafeInteger(seq) && Number(seq) > 0 && isRevocationColumns(columns)
 }
 
 function damagedDenials(path: string, at: number): MacaroondError {

@@ -11,6 +11,7 @@ import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
 import type { Standing } from '../follower/core.ts'
+import type { JournalPart } from '../revocations/journal-records.ts'
 import type { RevocationJournal } from '../revocations/journal.ts'
 import { lastMovedAside } from '../store/damaged.ts'
 import { DATABASE_NAME } from '../store/open-copy.ts'
@@ -27,7 +28,7 @@ export interface DenialsKeeperOptions {
   /** The pages as they are read now. */
   readonly source: () => TableSource | undefined
   /** Refused in memory, and on no disk yet. */
-  readonly unwritten: () => readonly RevocationRow[]
+  readonly unwritten: () => JournalPart | undefined
   /** The file has other rows now: the primary is told. */
   readonly onChanged: () => void
   readonly onFatal: (error: unknown) => void
@@ -58,10 +59,10 @@ export class DenialsKeeper {
   constructor(options: DenialsKeeperOptions) {
     const { folder, entropy, timers, tables } = options
     this.#options = options
-    this.file = new Denials({ path: join(folder, FILE), entropy, timers })
-    this.#settlement = new Settlement(this.file, entropy, timers)
     // Refused from the first moment.
-    tables.deny(this.file.all())
+    const onRow = (row: RevocationRow): void => tables.deny([row])
+    this.file = new Denials({ path: join(folder, FILE), entropy, timers, onRow })
+    this.#settlement = new Settlement(this.file, entropy, timers)
   }
 
   /**
@@ -107,9 +108,9 @@ export class DenialsKeeper {
   }
 
   async #keep(before: Standing | undefined): Promise<void> {
-    const { alarms, log } = this.#options
+    const { alarms, log, tables } = this.#options
     try {
-      const kept = await this.file.keep(this.#undone(before))
+      const kept = await this.file.keep(this.#undone(before), tables.counts.revocations)
       if (kept > 0) log.warn({ kept }, 'revocations of the history that is left behind stay refused here')
       alarms.set('denials_not_kept', undefined)
     } catch (error) {
@@ -119,9 +120,13 @@ export class DenialsKeeper {
   }
 
   async *#undone(before: Standing | undefined): AsyncGenerator<readonly Denial[]> {
-    const { tables, source } = this.#options
+    const { tables, source, unwritten } = this.#options
     const pages = source()
-    if (before !== undefined && pages !== undefined) return yield* ofPages(pages.reader, pages.meta.read())
+    if (before !== undefined && pages !== undefined) {
+      yield* ofPages(pages.reader, pages.meta.read())
+      const ahead = unwritten()
+      return yield* ofJournal(ahead === undefined ? [] : [ahead], this.#orgOf)
+    }
     for (const batch of this.#besidePages()) {
       // A process that started with damaged pages never read them.
       tables.deny(batch.map(rowOfDenial))
@@ -161,7 +166,7 @@ export class DenialsKeeper {
     const epoch = tables.meta?.epoch
     if (epoch === undefined) return
     const parts = journal.read().filter((part) => part.epoch < epoch)
-    const batches = ofJournal(parts, (kid) => tables.key(kid as Kid)?.org)
+    const batches = ofJournal(parts, this.#orgOf)
     await this.file.keep(lazily(batches))
     journal.dropBefore(epoch)
   }
@@ -179,8 +184,10 @@ export class DenialsKeeper {
     const { journal, unwritten } = this.#options
     yield* journal.rows()
     yield* this.file.all()
-    yield* unwritten()
+    yield* unwritten()?.rows ?? []
   }
+
+  readonly #orgOf = (kid: string): string | undefined => this.#options.tables.key(kid as Kid)?.org
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#busy.then(work)

@@ -3,7 +3,7 @@
  * are all dead, and those that an operator gave up.
  */
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
-import { type Forgotten, isForgotten, readForgotten } from '../../shared/database/forgotten.ts'
+import { ForgottenNumbers, readForgotten } from '../../shared/database/forgotten.ts'
 import type { Meta } from '../../shared/database/meta.ts'
 import { RevocationLog } from '../../shared/database/revocation-log.ts'
 import type { Denial } from '../../shared/protocol/denials.ts'
@@ -32,7 +32,8 @@ export class Settlement {
   #generation = -1
   /** The pages were looked at up to here, and what was forgotten as well. */
   #through = 0
-  #forgotten: readonly Forgotten[] = []
+  #forgotten = new ForgottenNumbers([])
+  #forgottenRanges = 0
   /** What the pages hold, of single tokens only those that are denied. */
   #held: Revocations
 
@@ -54,8 +55,9 @@ export class Settlement {
   ): Promise<Settled> {
     const isNew = this.#begin(meta)
     const forgotten = readForgotten(reader, meta.schema)
-    const hasForgotten = forgotten.length !== this.#forgotten.length
-    this.#forgotten = forgotten
+    const hasForgotten = forgotten.length !== this.#forgottenRanges
+    this.#forgottenRanges = forgotten.length
+    if (hasForgotten) this.#forgotten = new ForgottenNumbers(forgotten)
     const sizeBefore = this.#held.size
     await this.#lookAtPages(new RevocationLog(reader), meta, signal)
     const hasChanged = isNew || hasForgotten || this.#held.size !== sizeBefore
@@ -89,9 +91,8 @@ export class Settlement {
 
   async #release(meta: Meta, onForgotten: () => Promise<void>): Promise<Settled> {
     const ends = (denial: Denial, row: RevocationRow): boolean => this.#isHeld(denial, row, meta.issueClockMs)
-    const isGivenUp = (denial: Denial, row: RevocationRow): boolean =>
-      isForgotten(this.#forgotten, denial) && !ends(denial, row)
-    const forgotten = await this.#denials.count(isGivenUp)
+    const isGivenUp = (denial: Denial, row: RevocationRow): boolean => this.#forgotten.has(denial) && !ends(denial, row)
+    const forgotten = this.#forgottenRanges === 0 ? 0 : await this.#denials.count(isGivenUp)
     if (forgotten > 0) await onForgotten()
     const released = await this.#denials.release((denial, row) => ends(denial, row) || isGivenUp(denial, row))
     // What is left was looked at.
@@ -106,6 +107,6 @@ export class Settlement {
   }
 
   #nothing(): Revocations {
-    return new Revocations({ seed: this.#entropy.bytes(TABLE_SEED_BYTES) })
+    return new Revocations({ seed: this.#entropy.bytes(TABLE_SEED_BYTES), expected: this.#denials.size })
   }
 }

@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync } from 'node:fs'
 import type { Denials } from '../denials/denials.ts'
-import { isForgotten, readForgotten } from '../../shared/database/forgotten.ts'
+import { ForgottenNumbers, readForgotten } from '../../shared/database/forgotten.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { CONTROL_MESSAGE_BYTES_MAX, JOURNAL_RECORD_BYTES_MAX } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
@@ -65,8 +65,8 @@ function partAfter({ source, denials, journal }: KnownSources, after: number): P
 /** Given up in the pages, and not let go of yet. */
 function withoutForgotten(rows: readonly Denial[], source: TableSource | undefined): readonly Denial[] {
   if (source === undefined || rows.length === 0) return rows
-  const forgotten = readForgotten(source.reader, source.meta.read().schema)
-  return rows.filter((one) => !isForgotten(forgotten, one))
+  const forgotten = new ForgottenNumbers(readForgotten(source.reader, source.meta.read().schema))
+  return rows.filter((one) => !forgotten.has(one))
 }
 
 function ofPages(source: TableSource | undefined, after: number): Part {

@@ -25,6 +25,7 @@ import { CoverageReporter } from '../freshness/coverage-reporter.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
 import type { History, HistoryPoint, RowObserver } from './history.ts'
+import type { JournalPart } from './journal-records.ts'
 import type { RevocationJournal } from './journal.ts'
 
 export interface RevocationStreamOptions {
@@ -63,7 +64,7 @@ export class RevocationStream {
   /** Of the connection that is there now. */
   #reporter: CoverageReporter | undefined
   /** Refused, and the journal had no room for them: they come again. */
-  #unwritten: readonly RevocationRow[] = []
+  #unwritten: JournalPart | undefined
   #teller: DenialsTeller | undefined
 
   /** What the journal holds is refused from the first moment, whatever timeline it is of. */
@@ -92,7 +93,7 @@ export class RevocationStream {
     return this.#furthest(this.#taken)
   }
 
-  get unwritten(): readonly RevocationRow[] {
+  get unwritten(): JournalPart | undefined {
     return this.#unwritten
   }
 
@@ -204,9 +205,9 @@ export class RevocationStream {
     this.#options.onRows(place, stretch)
     try {
       if (rows.length > 0) this.#options.journal.append(place, rows)
-      this.#unwritten = []
+      this.#unwritten = undefined
     } catch (cause) {
-      this.#unwritten = rows
+      this.#unwritten = { ...place, rows: [...rows] }
       throw this.#failed(cause)
     }
   }

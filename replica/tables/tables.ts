@@ -238,7 +238,8 @@ export class Tables implements TokenTables {
    */
   async rebuild(kept: Iterable<RevocationRow>): Promise<boolean> {
     const [source, timeline] = [this.#source, this.#meta?.timeline]
-    const rebuilt = new Revocations({ seed: this.#options.entropy.bytes(TABLE_SEED_BYTES) })
+    const seed = this.#options.entropy.bytes(TABLE_SEED_BYTES)
+    const rebuilt = new Revocations({ seed, expected: this.#revocations.size })
     this.#rebuilt = rebuilt
     const take = async (rows: readonly RevocationRow[]): Promise<void> => {
       for (const row of rows) if (row.kind !== 'unknown') rebuilt.take(row)

@@ -2,6 +2,7 @@
  * The table `forgotten`: revocations of undone histories that an operator gave up, by history and number, never by token. It is
  * the one exception to "what was refused once is refused for ever"; a later revocation acts all the same.
  */
+import { Numbers } from '../numbers.ts'
 import type { Connection } from '../sqlite/connection.ts'
 
 export interface Forgotten {
@@ -45,9 +46,21 @@ export function insertForgotten(
   insert.run(timeline, first, last, atMs, actor, reason)
 }
 
-export function isForgotten(
-  all: readonly Forgotten[],
-  { timeline, seq }: { readonly timeline: string; readonly seq: number },
-): boolean {
-  return all.some((one) => one.timeline === timeline && one.first <= seq && seq <= one.last)
+/** What was given up, to be asked by history and number. */
+export class ForgottenNumbers {
+  readonly #timelines = new Map<string, Numbers>()
+
+  constructor(all: readonly Forgotten[]) {
+    for (const one of all) this.add(one)
+  }
+
+  add({ timeline, first, last }: Forgotten): void {
+    const numbers = this.#timelines.get(timeline) ?? new Numbers()
+    this.#timelines.set(timeline, numbers)
+    numbers.add(first, last)
+  }
+
+  has({ timeline, seq }: { readonly timeline: string; readonly seq: number }): boolean {
+    return this.#timelines.get(timeline)?.has(seq) === true
+  }
 }

@@ -23,18 +23,50 @@ interface UnsignedRow {
   readonly columns: string
 }
 
-/** In the order in which they were found, at most `limit`. */
-export function readUnsigned(db: Connection, schema: number, limit: number): readonly Unsigned[] {
-  if (schema < SCHEMA_MIN) return []
-  const statement = db.prepare<[number], UnsignedRow>(
-    'SELECT timeline, epoch, seq, columns FROM unsigned_revocations ORDER BY id LIMIT ?',
-  )
-  return statement.all(limit).map(({ timeline, epoch, seq, columns }) => ({
-    timeline: asTimeline(timeline),
-    epoch: asEpoch(epoch),
-    seq,
-    columns: JSON.parse(columns) as RevocationColumns,
-  }))
+export interface UnsignedPart {
+  readonly denials: readonly Unsigned[]
+  /** Those behind this part. */
+  readonly untold: number
+}
+
+/** Reads them in the order in which they were found, at most `limit` at a time, because whoever planted them chose how many. */
+export class UnsignedReader {
+  readonly #db: Connection
+  readonly #limit: number
+  #first = 0
+  #part: UnsignedPart = { denials: [], untold: 0 }
+
+  constructor(db: Connection, schema: number, limit: number) {
+    this.#db = db
+    this.#limit = limit
+    if (schema >= SCHEMA_MIN) this.#part = this.#read()
+  }
+
+  get part(): UnsignedPart {
+    return this.#part
+  }
+
+  /** Nobody needs to decide on the part any more. False at the end. */
+  next(): boolean {
+    if (this.#part.untold === 0) return false
+    this.#first += this.#part.denials.length
+    this.#part = this.#read()
+    return true
+  }
+
+  #read(): UnsignedPart {
+    const statement = this.#db.prepare<[number, number], UnsignedRow>(
+      'SELECT timeline, epoch, seq, columns FROM unsigned_revocations ORDER BY id LIMIT ? OFFSET ?',
+    )
+    const denials = statement.all(this.#limit, this.#first).map(({ timeline, epoch, seq, columns }) => ({
+      timeline: asTimeline(timeline),
+      epoch: asEpoch(epoch),
+      seq,
+      columns: JSON.parse(columns) as RevocationColumns,
+    }))
+    const all = this.#db.prepare<[], number>('SELECT count(*) FROM unsigned_revocations').pluck().get() ?? 0
+    return { denials, untold: all - this.#first - denials.length }
+  }
 }
 
 export function insertUnsigned(db: Connection, { timeline, epoch, seq, columns }: Unsigned): void {

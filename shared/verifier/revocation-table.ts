@@ -55,6 +55,8 @@ export class RevocationTable {
   readonly #key1: number
   /** Index of each key, from 1: a slot whose first word is 0 is free. */
   readonly #kids = new Map<Kid, number>()
+  /** The same, by index less one. */
+  readonly #names: Kid[] = []
   /** The entry under test, so that a lookup allocates nothing. */
   readonly #probe = new Uint32Array(SLOT_WORDS)
   #slots: Uint32Array
@@ -62,6 +64,8 @@ export class RevocationTable {
   #size = 0
   /** While a census runs: 1 for each slot whose entry was confirmed. Undefined again once entries have moved. */
   #confirmed: Uint8Array | undefined
+  /** Counts what was removed: that moves other entries to where they may have been looked for already. */
+  #moves = 0
 
   constructor(options: RevocationTableOptions) {
     assert(options.seed.length === TABLE_SEED_BYTES, 'the seed of a revocation table has 8 bytes')
@@ -79,7 +83,7 @@ export class RevocationTable {
     const fits = capacity >= CAPACITY_MIN && Number.isInteger(Math.log2(capacity)) && size <= capacity * LOAD_MAX
     if (!fits || seed.length !== TABLE_SEED_BYTES || takenIn(slots, kids.length) !== size) return undefined
     const table = new RevocationTable({ seed })
-    for (const [index, kid] of kids.entries()) table.#kids.set(kid as Kid, index + 1)
+    for (const kid of kids) table.#indexOf(kid as Kid)
     table.#slots = slots
     table.#capacity = capacity
     table.#size = size
@@ -88,14 +92,18 @@ export class RevocationTable {
 
   /** As it is now. */
   image(): TableImage {
-    return { seed: this.#seed, kids: [...this.#kids.keys()], size: this.#size, slots: this.#slots.slice() }
+    return { seed: this.#seed, kids: [...this.#names], size: this.#size, slots: this.#slots.slice() }
   }
 
-  /** What was in it at the call. */
+  /**
+   * Every entry that is in it from the first to the last of them; one may come twice. Nothing is copied, because that would stop
+   * everything else for long: where entries have moved, it begins again.
+   */
   *rows(): Generator<TokenRevocation> {
-    const { slots, kids } = this.image()
-    for (let at = 0; at < slots.length; at += SLOT_WORDS) {
-      const kid = kids[(slots[at] ?? 0) - 1]
+    const slots = this.#slots
+    for (let at = 0, moves = this.#moves; at < slots.length; at += SLOT_WORDS) {
+      if (moves !== this.#moves && slots === this.#slots) [at, moves] = [0, this.#moves]
+      const kid = this.#names[(slots[at] ?? 0) - 1]
       if (kid === undefined) continue
       const nonce = [1, 2, 3, 4].map((word) => (slots[at + word] ?? 0).toString(16).padStart(8, '0')).join('')
       yield { kind: 'token', seq: 1, kid, nonce, expiresAt: slots[at + NAME_WORDS] ?? 0 }
@@ -196,6 +204,7 @@ export class RevocationTable {
    */
   #removeAt(removed: number): void {
     this.#confirmed = undefined
+    this.#moves += 1
     let gap = removed
     const mask = this.#capacity - 1
     for (let slot = (gap + 1) & mask; this.#slots[slot * SLOT_WORDS] !== 0; slot = (slot + 1) & mask) {
@@ -217,9 +226,10 @@ export class RevocationTable {
   }
 
   #indexOf(kid: Kid): number {
-    const index = this.#kids.get(kid) ?? this.#kids.size + 1
-    this.#kids.set(kid, index)
-    return index
+    const known = this.#kids.get(kid)
+    if (known !== undefined) return known
+    this.#kids.set(kid, this.#names.push(kid))
+    return this.#names.length
   }
 
   #load(index: number, nonce: Nonce): void {

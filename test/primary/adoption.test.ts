@@ -4,10 +4,14 @@ import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { Adoption } from '../../primary/adoption/adoption.ts'
 import { Reports } from '../../primary/adoption/reports.ts'
 import { judgeDenial } from '../../primary/authority/adopt.ts'
+import { PendingApi } from '../../primary/api/pending-api.ts'
 import type { Command, Minted } from '../../primary/authority/commands.ts'
+import type { GroupWriter } from '../../primary/commit-log/group-writer.ts'
+import type { Durability } from '../../primary/durability/durability.ts'
+import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { pause, systemClock } from '../../shared/clock.ts'
 import { MIGRATE_4_TO_5 } from '../../shared/database/schema.ts'
-import { insertUnsigned, readUnsigned } from '../../shared/database/unsigned.ts'
+import { insertUnsigned, UnsignedReader } from '../../shared/database/unsigned.ts'
 import { epoch, parseTokenId, timeline, txid } from '../../shared/ids.ts'
 import { ADOPTED_MAX, DENIALS_TOLD_CHARS_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
 import { silentLog } from '../../shared/log.ts'
@@ -129,6 +133,8 @@ test('a transaction of one replica’s denials ends at the limit of its epoch', 
   expect(adopt(lies, 'P2')).toMatchObject({ adopted: 30 })
 })
 
+const NONE = { part: { denials: [], untold: 0 }, next: () => false }
+
 function adoption(onLook = (): void => undefined): Adoption {
   const submit = async (command: Command): Promise<never> => {
     await Promise.resolve()
@@ -138,7 +144,7 @@ function adoption(onLook = (): void => undefined): Adoption {
     ['P1', 'fra'],
     ['P2', 'sin'],
   ])
-  const options = { state: () => authority.state, submit: submit as never, open: () => true, unsigned: () => [] }
+  const options = { state: () => authority.state, submit: submit as never, open: () => true, unsigned: NONE }
   const looked = (): typeof replicas => {
     onLook()
     return replicas
@@ -245,15 +251,61 @@ describe('an adopted token', () => {
 test('what a restore found without a signature is never adopted by itself', async () => {
   const db = new Sqlite(':memory:')
   db.exec('CREATE TABLE meta (one INTEGER); CREATE TABLE epochs (epoch INTEGER);' + MIGRATE_4_TO_5)
-  insertUnsigned(db, denial(token(9)))
-  const unsigned = readUnsigned(db, 5, 10)
-  expect(unsigned).toEqual([denial(token(9))])
+  for (const number of [9, 10, 11]) insertUnsigned(db, denial(token(number)))
+  const unsigned = new UnsignedReader(db, 5, 2)
+  expect(unsigned.part).toEqual({ denials: [9, 10].map((number) => denial(token(number))), untold: 1 })
   const options = { state: () => authority.state, open: () => true, clock: systemClock, log: silentLog }
   const submit = (): never => {
     throw new Error('nothing is adopted')
   }
-  const parts = new Adoption({ ...options, submit, replicas: () => new Map(), unsigned: () => unsigned })
+  const parts = new Adoption({ ...options, submit, replicas: () => new Map(), unsigned })
   parts.look()
   await pause(systemClock, 10)
-  expect(parts.waiting).toMatchObject([{ why: 'unsigned', from: ['restore'] }])
+  const why = { why: 'unsigned', from: ['restore'] }
+  expect(parts.waiting).toMatchObject([why, why])
+  expect(parts.counts).toEqual(new Map([['restore', 3]]))
+  // The next ones are shown once these are decided on.
+  adopt(unsigned.part.denials)
+  parts.look()
+  expect(parts.waiting).toMatchObject([{ ...why, denial: { seq: 11 } }])
+  adopt(unsigned.part.denials)
+  parts.look()
+  expect([parts.waiting, parts.counts]).toEqual([[], new Map()])
+})
+
+describe('a number that two replicas tell of', () => {
+  const one = { ...common, kind: 'key', org: 'acme', kid: KID } as const
+  const other = { ...one, kid: '8'.repeat(16) }
+
+  test('is shown with each thing that it denies there: a lie hides nothing', () => {
+    const parts = adoption()
+    parts.told('P1', told([denial(one)]))
+    parts.told('P2', told([denial(other)]))
+    parts.look()
+    expect(parts.waiting.map(({ row, from }) => [row?.kind === 'key' ? row.kid : '', from])).toEqual([
+      [KID, ['P1']],
+      [other.kid, ['P2']],
+    ])
+  })
+
+  test('is given up once, and what a replica says of the history that is led keeps nothing else from that', async () => {
+    const parts = adoption()
+    parts.told('P1', told([denial(one), denial(one, 2), denial(other, 4)]))
+    parts.told('P2', told([denial(other), denial(one, 1, timeline(authority.state.timeline))]))
+    parts.look()
+    const asked: Command[] = []
+    const submit = (command: Command): Promise<object> => {
+      asked.push(command)
+      return Promise.resolve({ position: { epoch: 1, txid: txid(1), checksum: 0n } })
+    }
+    const writer = { state: authority.state, submit } as unknown as GroupWriter
+    const api = new PendingApi({ writer, adoption: parts, durability: {} as Durability, replicas: () => [] })
+    const operator = { id: 'O', name: 'op', role: 'operator' } as unknown as KnownPeer
+    await api.forget(operator, { reason: '' })
+    const ranges = [
+      { timeline: UNDONE, first: 1, last: 2 },
+      { timeline: UNDONE, first: 4, last: 4 },
+    ]
+    expect(asked).toMatchObject([{ kind: 'revocations.forget', ranges }])
+  })
 })

@@ -1,6 +1,7 @@
 /** An authority in memory: a state, entropy that can be told, and a clock that the test sets. */
 import type { Actor, Command } from '../../../primary/authority/commands.ts'
 import { AUDIT_GENESIS } from '../../../shared/database/audit-chain.ts'
+import { ForgottenNumbers } from '../../../shared/database/forgotten.ts'
 import type { Row } from '../../../primary/authority/rows.ts'
 import type { AuthorityState } from '../../../primary/authority/state.ts'
 import type { DecisionContext } from '../../../primary/authority/decision.ts'
@@ -43,7 +44,7 @@ export function freshState(): AuthorityState {
     newest: new Map(),
     undo: [],
     adopted: new Map(),
-    forgotten: [],
+    forgotten: new ForgottenNumbers([]),
     epochs: new Map(),
     withoutRevocationsEpoch: 0,
     requests: new Map(),

@@ -8,6 +8,7 @@ import { snapshotFields } from '../../../primary/commit-log/snapshot-fields.ts'
 import type { Denials } from '../../../replica/denials/denials.ts'
 import { DenialsKeeper } from '../../../replica/denials/keeper.ts'
 import { RevocationJournal } from '../../../replica/revocations/journal.ts'
+import type { JournalPart } from '../../../replica/revocations/journal-records.ts'
 import { DatabaseCopy } from '../../../replica/store/database-copy.ts'
 import type { OpenCopy } from '../../../replica/store/open-copy.ts'
 import { SnapshotFile } from '../../../replica/store/snapshot-file.ts'
@@ -69,6 +70,8 @@ export class Disk {
   readonly denials: Denials
   readonly copy: DatabaseCopy
   readonly keeper: DenialsKeeper
+  /** Refused, and in no file. */
+  unwritten: JournalPart | undefined
   #source: OpenCopy | undefined
 
   constructor(folder: string) {
@@ -99,7 +102,7 @@ export class Disk {
       entropy,
       log,
       source: () => this.#source,
-      unwritten: () => [],
+      unwritten: () => this.unwritten,
       onChanged: () => undefined,
       onFatal: (error) => {
         throw error

@@ -7,16 +7,18 @@ export class Numbers {
     return range !== undefined && number >= range.first
   }
 
-  add(number: number): void {
-    const index = this.#indexOf(number)
-    const [before, at] = [this.#ranges[index - 1], this.#ranges[index]]
-    if (at !== undefined && number >= at.first) return
-    const joinsBefore = before?.last === number - 1
-    const joinsAt = at?.first === number + 1
-    if (before !== undefined && joinsBefore) before.last = joinsAt ? at.last : number
-    else if (joinsAt) at.first = number
-    else this.#ranges.splice(index, 0, { first: number, last: number })
-    if (joinsBefore && joinsAt) this.#ranges.splice(index, 1)
+  /** Both included. */
+  add(first: number, last: number = first): void {
+    // Ranges that overlap the new one, or lie right beside it, become one with it.
+    const index = this.#indexOf(first - 1)
+    const joined = { first, last }
+    let count = 0
+    for (let at = this.#ranges[index]; at !== undefined && at.first <= last + 1; at = this.#ranges[index + count]) {
+      joined.first = Math.min(joined.first, at.first)
+      joined.last = Math.max(joined.last, at.last)
+      count += 1
+    }
+    this.#ranges.splice(index, count, joined)
   }
 
   /** Of the first range that ends at the number or behind it. */
