@@ -184,7 +184,7 @@ function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<Waitin
 /** With what it denies: a replica that lies about a number hides nothing that another one refuses by. */
 function nameOf({ timeline, seq, columns }: Denial): string {
   const { kind, key } = columns
-  return `${timeline} ${seq} ${String(kind)} ${typeof key === 'object' ? (key?.hex ?? '') : ''}`
+  return JSON.stringify([timeline, seq, kind, key])
 }
 
 function inOrder(a: Denial, b: Denial): number {

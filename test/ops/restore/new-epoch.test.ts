@@ -14,6 +14,8 @@ import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
 import { RevocationLog } from '../../../shared/database/revocation-log.ts'
 import { SCHEMA_VERSION } from '../../../shared/database/schema.ts'
+import { UnsignedReader } from '../../../shared/database/unsigned.ts'
+import { epoch, timeline } from '../../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 import { type Connection, openWriter } from '../../../shared/sqlite/connection.ts'
@@ -98,4 +100,24 @@ describe('a third party', () => {
     expect(partiesAfter(state(5, ['shop']), state(9, []))).toEqual(['shop'])
     expect(partiesAfter(state(9, ['shop']), state(5, [], ['shop']))).toEqual(['shop'])
   })
+})
+
+test('what nobody signed has numbers of no history that there was: giving it up gives up nothing else', () => {
+  const db = database()
+  const own = {
+    timeline: timeline('a'.repeat(32)),
+    epoch: epoch(1),
+    seq: 3,
+    columns: { kind: 'org_disabled', org: 'acme' },
+  }
+  const waiting = ['files without an entry', 'the old disk'].map((from) => ({
+    from,
+    revocations: [own, { ...own, seq: 4 }],
+  }))
+  const common = { evidence: [], carried: { revocations: [], sources: [], alone: [] }, clock: systemClock }
+  beginEpoch(db, { ...common, waiting, highest: { epoch: 1, txid: 9, written: 1 }, entropy: systemEntropy })
+  const { denials } = new UnsignedReader(db, 5, 10).part
+  expect(denials.map((one) => [one.epoch, one.seq])).toEqual([3, 4, 3, 4].map((seq) => [1, seq]))
+  const timelines = new Set(denials.map(({ timeline }) => timeline))
+  expect([timelines.size, timelines.has(own.timeline)]).toEqual([2, false])
 })

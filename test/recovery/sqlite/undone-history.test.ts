@@ -3,12 +3,35 @@
  * while it lets go of what that history holds. The kernel keeps what a killed process has written, so a copy of the folder
  * before each call is what SIGKILL there leaves.
  */
-import fs, { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import fs, { cpSync, existsSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
-import { Disk, History } from '../../replica/denials/disk.ts'
+import { basename, join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Standing } from '../../../replica/follower/core.ts'
+import { canMount, named, smallVolume } from '../../integration/cluster/small-volume.ts'
+
+/** Which files were written, renamed and synced, in order. */
+const touched: string[] = []
+// Whoever syncs in the background keeps the function that there is when it is loaded.
+const { fdatasync } = fs
+fs.fdatasync = ((fd: number, done: fs.NoParamCallback) => {
+  touched.push(`sync ${fileOf(fd)}`)
+  fdatasync(fd, done)
+}) as typeof fs.fdatasync
+syncBuiltinESMExports()
+const { Disk, History } = await import('../../replica/denials/disk.ts')
+
+function fileOf(fd: unknown): string {
+  return basename(readlinkSync(`/proc/self/fd/${String(fd)}`))
+}
+
+const WORDS: Readonly<Record<string, string>> = { writeSync: 'write', fdatasyncSync: 'sync', fsyncSync: 'sync' }
+
+function note(name: string, [first]: readonly unknown[]): void {
+  if (name in WORDS) touched.push(`${WORDS[name]} ${fileOf(first)}`)
+  else touched.push(`${name} ${basename(String(first))}`)
+}
 
 const CALLS = ['writeSync', 'fdatasyncSync', 'fsyncSync', 'renameSync', 'rmSync', 'ftruncateSync'] as const
 
@@ -27,6 +50,7 @@ async function copiesDuring(folder: string, work: () => Promise<void>): Promise<
         cpSync(folder, copy, { recursive: true })
         copies.push(copy)
         calls.push(name)
+        note(name, args)
         isCopying = false
       }
       return (plain[name] as (...same: readonly unknown[]) => unknown)(...args)
@@ -93,3 +117,59 @@ test('a replica killed at any call while it takes another history refuses what t
   }
   expect(copies.length).toBeGreaterThan(20)
 }, 120_000)
+
+test('the file of denials and its folder are on the disk before the new history is written down anywhere', async () => {
+  const folder = join(scratch(), 'replica')
+  fs.mkdirSync(folder)
+  const disk = new Disk(folder)
+  onTestFinished(() => disk.close())
+  await disk.install(new History(1, scratch()).revoke(1).revoke(2))
+  await disk.settle()
+  touched.length = 0
+  await copiesDuring(folder, () => disk.install(new History(2, scratch()).revoke(1)))
+  const steps = ['sync denials.tmp', 'renameSync denials.tmp', 'sync replica', 'write position', 'sync position']
+  const first = steps.map((step) => touched.indexOf(step))
+  expect(first).toEqual(first.toSorted((a, b) => a - b))
+  expect(first).not.toContain(-1)
+  expect(touched.lastIndexOf('write denials.tmp')).toBeLessThan(first[0] ?? 0)
+})
+
+test.runIf(canMount)(
+  `without room for the file of denials nothing is installed, and with room again nothing is lost${named}`,
+  async () => {
+    const folder = smallVolume(join(scratch(), 'replica'), 8 * 1024 * 1024)
+    const disk = new Disk(folder)
+    await disk.install(new History(1, scratch()).revokeFrom(1, 2_000))
+    await disk.settle()
+    const second = new History(2, scratch()).revoke(1)
+    const filler = fill(join(folder, 'filler'))
+    const before = disk.copy.standing
+    const next = { position: { epoch: 2, txid: 9, checksum: 0n }, timeline: '2'.repeat(32) } as Standing
+    const install = vi.fn<() => Promise<void>>()
+    await expect(disk.keeper.around(next, before, install)).rejects.toMatchObject({ code: 'disk_full' })
+    expect([disk.alarms.get('denials_not_kept') !== undefined, install.mock.calls]).toEqual([true, []])
+    expect([fs.existsSync(join(folder, 'denials.tmp')), disk.refuses(2_000)]).toEqual([false, true])
+    rmSync(filler)
+    await disk.install(second)
+    await disk.settle()
+    disk.close()
+    const again = new Disk(folder)
+    onTestFinished(() => again.close())
+    expect([again.denials.size, again.refuses(2_000), again.refuses(2_001)]).toEqual([1_999, true, false])
+  },
+)
+
+/** But for less than the file takes. */
+function fill(path: string): string {
+  const [block, small] = [Buffer.alloc(1024 * 1024), Buffer.alloc(4096)]
+  for (const piece of [block, small]) {
+    for (;;) {
+      try {
+        fs.appendFileSync(path, piece)
+      } catch {
+        break
+      }
+    }
+  }
+  return path
+}

@@ -53,6 +53,15 @@ export class History {
     return this
   }
 
+  /** All of them in one transaction. */
+  revokeFrom(first: number, last: number): this {
+    const all = this.writer.transaction(() => {
+      for (let seq = first; seq <= last; seq += 1) this.revoke(seq)
+    })
+    all()
+    return this
+  }
+
   forget(timeline: string, first: number, last: number): this {
     this.writer
       .prepare("INSERT INTO forgotten (timeline, first, last, at_ms, actor, reason) VALUES (?, ?, ?, 1, 'op', '')")

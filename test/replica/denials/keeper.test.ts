@@ -94,6 +94,21 @@ describe('what a later history lacks', () => {
   })
 })
 
+test('what a full disk kept out of the journal is kept with the history that is undone', async () => {
+  const folder = newFolder()
+  const disk = open(folder)
+  await disk.install(new History(1).revoke(1))
+  const row = { seq: 2, kind: 'token', kid: KID, nonce: '2'.padStart(32, '0'), expiresAt: 0 } as const
+  disk.tables.deny([row])
+  disk.unwritten = { timeline: timeline('1'.repeat(32)), epoch: epoch(1), rows: [row] }
+  await disk.install(new History(2).revoke(1))
+  disk.unwritten = undefined
+  await disk.settle()
+  expect(deniedBy(disk)).toEqual(['1.2'])
+  disk.close()
+  expect(open(folder).refuses(2)).toBe(true)
+})
+
 test('without room for what is denied the snapshot is not installed, and an alarm says so', async () => {
   const disk = open(newFolder())
   await disk.install(new History(1).revoke(1).revoke(2))

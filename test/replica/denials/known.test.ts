@@ -55,7 +55,7 @@ test('8,000 rows of the journal, denials and pages come in parts, each far below
   const disk = new Disk(newFolder())
   onTestFinished(() => disk.close())
   const history = new History(2)
-  for (let number = 1; number <= 600; number += 1) history.revoke(number)
+  history.revokeFrom(1, 600)
   for (let number = 601; number <= 8_600; number += 1_000)
     disk.journal.append(
       PLACE,
@@ -77,7 +77,7 @@ test('what moves from the journal to the pages, or leaves the denials, while it 
   const found = walk(disk, history, (call) => {
     if (call !== 2) return
     // The pages have come to 1,000, and to what was denied: the journal is rewritten.
-    for (let number = 1; number <= 1_500; number += 1) history.revoke(number)
+    history.revokeFrom(1, 1_500)
     disk.journal.covered(PLACE.timeline, 1_500)
     disk.journal.append(PLACE, [token(2_001)])
   })
