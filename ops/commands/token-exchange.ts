@@ -9,6 +9,7 @@ import type { Terminal } from '../terminal.ts'
 
 interface ExchangeOptions {
   readonly strip: string
+  readonly id: string
   readonly ticket: string
   readonly ttl?: string
 }
@@ -18,6 +19,7 @@ export function addExchange(token: Command, terminal: Terminal): void {
     .command('exchange')
     .description('make a service token of a token and its login discharge from stdin; it needs no login any more')
   mandatory(command, '--strip <location>', 'location of the login, whose caveat the service token will not have')
+  mandatory(command, '--id <id>', 'id of the token that the login was put into, as it was written down then')
   mandatory(
     command,
     '--ticket <ticket>',
@@ -25,10 +27,10 @@ export function addExchange(token: Command, terminal: Terminal): void {
   )
   command
     .option('--ttl <duration>', 'how long it is good for: 30s, 5m, 24h, 30d; without it, as long as the primary allows')
-    .action(async ({ strip, ticket, ttl }: ExchangeOptions, own: Command) => {
+    .action(async ({ strip, id, ticket, ttl }: ExchangeOptions, own: Command) => {
       const profile = profileOf(own, terminal.env)
       const life = ttl === undefined ? {} : { ttlSeconds: parseTtl(ttl) }
-      const request = { token: await readToken(terminal), strip, ticket, ...life }
+      const request = { token: await readToken(terminal), strip, id, ticket, ...life }
       const exchanged = await withSigner(profile, (signer) => signer.exchange(request))
       terminal.answer(documentOf(exchanged), exchanged.token, {
         what: `made ${exchanged.id} for ${exchanged.subject} of ${exchanged.org}`,
@@ -38,12 +40,12 @@ export function addExchange(token: Command, terminal: Terminal): void {
     })
   explain(command, {
     examples: [
-      'macaroond token exchange --strip https://login.example --ticket "$(cat login.ticket)" < bundle.txt > service.txt',
+      'macaroond token exchange --strip https://login.example --id "$(cat login.id)" --ticket "$(cat login.ticket)" < bundle.txt > service.txt',
       "macaroond token attenuate --caveat 'machine = m1' < service.txt",
     ],
     json: [
       '{"token": "mcn1_…", "id", "org", "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "stripped", "position"}',
-      'a location is a hint that a holder can rewrite: the ticket names the caveat that you put in, and only that is stripped',
+      'a location is a hint that a holder can rewrite: id and ticket name the caveat that you put in, and only that is stripped',
       'it keeps every other caveat, and ends with any of its ancestors; times are in unix seconds',
     ],
   })

@@ -50,7 +50,7 @@ export class ThirdPartyApi {
 
   /** The result outlives the login, so the caller has to act for the org. */
   async exchange(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<ExchangeResult> {
-    const { token, strip, ticket, ttlSeconds } = params(exchangeParams, value)
+    const { token, strip, id, ticket, ttlSeconds } = params(exchangeParams, value)
     const [root] = decodeBundle(token)
     const { kid } = decodeIdentifier(root?.identifier ?? new Uint8Array())
     requireKeyOf(peer, kid, this.#writer.state.keys)
@@ -61,6 +61,7 @@ export class ThirdPartyApi {
         ...who,
         bundle: token,
         strip,
+        id,
         ticket: readTicket(ticket),
         ttlSeconds,
         ttlSecondsMax: this.#serviceTtlSecondsMax,

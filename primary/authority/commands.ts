@@ -125,6 +125,8 @@ export type Command =
       readonly bundle: string
       /** Location of the third-party caveat to take off; no signature covers it. */
       readonly strip: string
+      /** Id of the token that the login was put into. */
+      readonly id: string
       /** The caveat id that it must have: the signature covers it. */
       readonly ticket: Uint8Array
       readonly ttlSeconds: number

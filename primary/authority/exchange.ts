@@ -20,9 +20,10 @@ import type { Decision, DecisionContext } from './decision.ts'
 type Exchange = CommandOf<'token.exchange'>
 
 export function exchange(state: AuthorityState, command: Exchange, context: DecisionContext): Decision {
-  const { bundle, presenter, strip, ticket, actor } = command
+  const { bundle, presenter, strip, id: guarded, ticket, actor } = command
   const ttlSeconds = lifeOf(command)
   const presented = judgePresented(state, { bundle, presenter, asked: new Map() }, context)
+  checkToken(presented, guarded)
   const login = loginOf(presented, strip)
   checkTicket(login, ticket)
   const caveats = carriedOn(presented, login)
@@ -66,6 +67,12 @@ function loginOf({ used, verdict }: Presented, strip: string): UsedDischarge {
   // A service token ends with its ancestors, and those tokens would not be among them.
   if (verdict.presented !== undefined) throw notExchanged('the discharge rests on other tokens, which were presented')
   return login
+}
+
+/** A ticket is no secret of its token: the holder of another one can put it in there, with a key of its own. */
+function checkToken({ verdict }: Presented, guarded: string): void {
+  if (verdict.id === guarded) return
+  throw notExchanged('it is another token than the one that the login was put into')
 }
 
 /** A location is what the holder makes of it; the signature covers the ticket. */

@@ -106,9 +106,11 @@ export interface ExchangeRequest {
   /** Location of the login's third-party caveat, which the service token will not have. */
   readonly strip: string
   /**
-   * The ticket of that caveat (its caveat id, base64url), as it was put into this very token. It is what names the login:
-   * whoever holds a token can rewrite a location, or append a caveat and discharge it himself.
+   * Id of the token that the login was put into, and the ticket of that caveat (its caveat id, base64url), both as they were
+   * written down then. They name the login: whoever holds a token can rewrite a location, append a caveat and discharge it
+   * himself, or put a ticket from one of his tokens into another.
    */
+  readonly id: string
   readonly ticket: string
   /** Default and limit: what the primary gives, 90 days unless its `service_token_days` is less. */
   readonly ttlSeconds?: number
@@ -219,8 +221,8 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     rotateKek: ({ force = false } = {}) => call('kek.rotate', { force }),
     coverage: (position, seq) => call('revocations.coverage', { epoch: parsePosition(position).epoch, seq, waitMs: 0 }),
     discharge: ({ ticket, tokens }) => call('token.discharge', { ticket, tokens }),
-    exchange: ({ token, strip, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
-      call('token.exchange', { token, strip, ticket, ttlSeconds }),
+    exchange: ({ token, strip, id, ticket, ttlSeconds = SERVICE_TTL_SECONDS_MAX }) =>
+      call('token.exchange', { token, strip, id, ticket, ttlSeconds }),
     addThirdParty: ({ name, unrevoked = false }) => call('third-party.add', { name, unrevoked }),
     listThirdParties: () => call('third-party.list', {}),
     removeThirdParty: (name) => call('third-party.remove', { name }),

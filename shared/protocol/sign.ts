@@ -143,6 +143,8 @@ export interface ExchangeParams {
   readonly token: string
   /** Location of the third-party caveat to take off: a hint, which whoever holds the token can rewrite. */
   readonly strip: string
+  /** Id of the token that the login was put into: another one may have a caveat with the same ticket, by its holder. */
+  readonly id: string
   /** The caveat id that it must have, base64url without padding: the signature covers it. */
   readonly ticket: string
   /** The most that there is, `SERVICE_TTL_SECONDS_MAX`, asks for the most that the primary gives. */
@@ -152,6 +154,7 @@ export interface ExchangeParams {
 export const exchangeParams: z.ZodType<ExchangeParams> = z.strictObject({
   token: z.string().max(BUNDLE_BYTES_MAX),
   strip: z.string().max(LOCATION_BYTES_MAX),
+  id: z.string('it names the token that the login was put into: <kid>.<nonce>').max(64),
   ticket: z
     .string('it names the login that is taken off: the caveat id of that very caveat, base64url without padding')
     .max(CAVEAT_BYTES_MAX * 2),

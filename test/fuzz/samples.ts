@@ -111,7 +111,7 @@ export const CALLS: readonly Call[] = [
   {
     method: 'token.exchange',
     schema: sign.exchangeParams,
-    params: { token: 'mcn1_AAAA', strip: 'https://login', ticket: 'AAAA', ttlSeconds: 60 },
+    params: { token: 'mcn1_AAAA', strip: 'https://login', id: `${KID}.${NONCE}`, ticket: 'AAAA', ttlSeconds: 60 },
   },
   { method: 'third-party.add', schema: sign.thirdPartyAddParams, params: { name: 'vault', unrevoked: true } },
   { method: 'third-party.remove', schema: sign.thirdPartyParams, params: { name: 'vault' } },

@@ -59,7 +59,13 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   await story.see('with Alice’s login', 'accepted', () => verified(bundle))
 
   story.chapter('the deploy exchanges it for a service token')
-  const exchanged = await operator.exchange({ token: bundle, strip: login.url, ticket, ttlSeconds: 30 * 86_400 })
+  const exchanged = await operator.exchange({
+    token: bundle,
+    strip: login.url,
+    id: minted.id,
+    ticket,
+    ttlSeconds: 30 * 86_400,
+  })
   position = exchanged.position
   const service = encodeTokenText(attenuate(decodeTokenText(exchanged.token), ['machine = m1']))
   await story.see('on machine m1, without any login', 'accepted', () => verified(service))
@@ -68,7 +74,7 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
 
   story.chapter('what is not exchanged')
   const exchange = async (token: string): Promise<string> =>
-    (await operator.exchange({ token, strip: login.url, ticket })).id
+    (await operator.exchange({ token, strip: login.url, id: minted.id, ticket })).id
   await story.see('without a valid discharge', 'token_refused', () => exchange(user))
   const own = { caveatKey: systemEntropy.bytes(32), ticket: 'mine', location: login.url }
   const unguarded = addThirdPartyCaveat(decodeTokenText(minted.token), own, systemEntropy)
@@ -90,6 +96,8 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
     'exchange',
     '--strip',
     login.url,
+    '--id',
+    minted.id,
     '--ticket',
     ticket,
     '--ttl',

@@ -423,6 +423,13 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/primary/authority/exchange.test.ts',
   },
   {
+    name: 'an exchange strips a login from whatever token has its ticket',
+    file: 'primary/authority/exchange.ts',
+    find: 'if (verdict.id === guarded) return',
+    replace: 'if (verdict.id !== guarded || guarded.length > 0) return',
+    by: 'test/primary/authority/exchange.test.ts',
+  },
+  {
     name: 'a folder above a configuration may be written by all',
     file: 'shared/files/trust.ts',
     find: 'if (isShared && (mode & ALL_WRITE) !== 0) {',

@@ -14,7 +14,7 @@ import type { ShownToken } from './asker.ts'
 import { monotonicMs } from './clock.ts'
 import type { Stage } from './stage.ts'
 import { carryOut, disabledOrg, ORGS, Victims } from './victims.ts'
-import { ticketTextOf } from '../../shared/macaroon/ticket-of.ts'
+import { loginOf } from '../../shared/macaroon/ticket-of.ts'
 
 export interface LoadOptions {
   readonly random: Random
@@ -130,7 +130,7 @@ export class Load {
   async #exchanged({ token, org }: MintResult): Promise<ShownToken> {
     const inv = monotonicMs()
     const bundle = withLogin(token)
-    const result = await this.#signer.exchange({ token: bundle, strip: LOGIN, ticket: ticketTextOf(bundle) })
+    const result = await this.#signer.exchange({ token: bundle, strip: LOGIN, ...loginOf(bundle) })
     this.#record(inv, result, result.ancestors)
     return { id: result.id, text: result.token, org }
   }

@@ -127,7 +127,7 @@ export const DISK_TARGETS: readonly Target[] = [
     seeds: () => [JOURNAL, Buffer.concat(recordsOf(PARTS.slice(1)))],
     run: runJournal,
     mend: (input) => mendRecords(input, { magic: 0, header: 8 }),
-    codes: ['schema_newer'],
+    codes: ['log_corrupt', 'schema_newer'],
     reach: ['none', 'several', 'schema_newer'],
   },
   {
@@ -135,8 +135,8 @@ export const DISK_TARGETS: readonly Target[] = [
     seeds: () => [JOURNAL],
     run: runDamagedJournal,
     vary: (random) => damaged(JOURNAL, random),
-    codes: [],
-    reach: ['whole', 'a beginning'],
+    codes: ['log_corrupt'],
+    reach: ['whole', 'a beginning', 'log_corrupt'],
   },
   {
     name: 'denials',

@@ -99,7 +99,7 @@ test('a login is discharged over HTTP and exchanged for a service token, in a pi
 
   // A location says whatever a holder writes: the login that was put in is named by its ticket.
   const [, login] = inspected['caveats'] as readonly { readonly ticket: string }[]
-  const unpinned = ['token', 'exchange', '--strip', location, '--json']
+  const unpinned = ['token', 'exchange', '--strip', location, '--id', String(inspected['id']), '--json']
   const exchange = [...unpinned, '--ttl', '1h', '--ticket', login?.ticket ?? '']
   const exchanged = (await run(exchange, bundle.stdout)).json()
   expect(exchanged).toMatchObject({ subject: 'alice', org: 'acme', stripped: location })

@@ -154,7 +154,7 @@ test('a service token ends with the subject cut-off, the key and the token that 
   const operator = await Operator.start()
   const root = await operator.mint('acme', 'alice')
   const bundle = withLogin(root.token)
-  const exchange = ['token', 'exchange', '--strip', LOGIN, '--ticket', ticketTextOf(bundle)]
+  const exchange = ['token', 'exchange', '--strip', LOGIN, '--id', root.id, '--ticket', ticketTextOf(bundle)]
   const exchanged = await operator.json(exchange, bundle)
   const service = String(exchanged['token'])
   expect(await operator.verdicts('acme', service, exchanged['position'])).toEqual(['ok', 'ok'])

@@ -20,15 +20,15 @@ import {
 import { parsePosition } from '../../../shared/position.ts'
 import { isRefused } from '../../../shared/verifier/verdict.ts'
 import { Cluster, codeOf, peerEntry, until } from './harness.ts'
-import { ticketTextOf } from '../../shared/macaroon/ticket-of.ts'
+import { loginOf } from '../../shared/macaroon/ticket-of.ts'
 
 const LOGIN = 'https://login.example'
 const LOGIN_KEY = { sharedKey: Buffer.alloc(32, 5) }
 const STORE_KEY = { secret: Buffer.from('the store’s own') }
 
 /** With the ticket of the login that was put in. */
-function pinned(bundle: string): { token: string; strip: string; ticket: string } {
-  return { token: bundle, strip: LOGIN, ticket: ticketTextOf(bundle) }
+function pinned(bundle: string): { token: string; strip: string; id: string; ticket: string } {
+  return { token: bundle, strip: LOGIN, ...loginOf(bundle) }
 }
 
 function withLogin(token: string): string {

@@ -220,6 +220,15 @@ test('a holder cannot strip a login of its own: its caveat has another ticket', 
   expect(messageOf(() => tenants.exchange(withOwnLogin(token), { ticket }))).toContain('another ticket')
 })
 
+test('a holder of two tokens cannot put the ticket of one login into the other token, and discharge it there', () => {
+  const tenants = new Tenants()
+  const [guarded, free] = [tenants.minted('acme'), tenants.minted('acme')]
+  const ticket = ticketOf(withLogin(guarded.token))
+  const replayed = withOwnLogin(free.token, ticket)
+  expect(ticketOf(replayed)).toEqual(ticket)
+  expect(messageOf(() => tenants.exchange(replayed, { id: guarded.id, ticket }))).toContain('another token')
+})
+
 test('the subject of a token that was minted as it is keeps its bytes', () => {
   const tenants = new Tenants()
   for (const subject of ['josé'.normalize('NFD'), ' alice\u200b']) {
@@ -238,8 +247,8 @@ test('more caveats than a token can hold are refused, not dropped', () => {
 })
 
 /** The holder appends a caveat with a key of its own, which it says to be the login's, and discharges it itself. */
-function withOwnLogin(token: string): string {
-  const own = { caveatKey: Buffer.alloc(32, 5), ticket: 'any bytes', location: LOGIN }
+function withOwnLogin(token: string, ticket: string | Uint8Array = 'any bytes'): string {
+  const own = { caveatKey: Buffer.alloc(32, 5), ticket, location: LOGIN }
   const root = addThirdPartyCaveat(decodeTokenText(token), own, systemEntropy)
   return encodeBundle(bindDischarges(root, [createDischarge(own)]))
 }

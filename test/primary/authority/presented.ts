@@ -13,7 +13,7 @@ import type { Cleared } from '../../../shared/verifier/clear.ts'
 import { judgeAccess, verifyWithKey } from '../../../shared/verifier/with-key.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { SERVICE_TTL_SECONDS_MAX } from '../../../shared/limits.ts'
-import { ticketOf } from '../../shared/macaroon/ticket-of.ts'
+import { idOf, ticketOf } from '../../shared/macaroon/ticket-of.ts'
 import { ACTOR, Authority } from './fixture.ts'
 
 export const PRESENTER = '12D3KooWPresenter'
@@ -23,6 +23,7 @@ const LOGIN_SECRET: Uint8Array = Buffer.alloc(32, 7)
 
 interface ExchangeChanges {
   readonly strip?: string
+  readonly id?: string
   readonly ticket?: Uint8Array
   readonly ttlSeconds?: number
   readonly ttlSecondsMax?: number
@@ -50,7 +51,7 @@ export class Tenants extends Authority {
 
   exchange(bundle: string, changes: ExchangeChanges = {}): Exchanged {
     const ttlSecondsMax = SERVICE_TTL_SECONDS_MAX
-    const defaults = { strip: LOGIN, ticket: ticketOf(bundle), ttlSeconds: 3_600, ttlSecondsMax }
+    const defaults = { strip: LOGIN, id: idOf(bundle), ticket: ticketOf(bundle), ttlSeconds: 3_600, ttlSecondsMax }
     const command = {
       kind: 'token.exchange',
       actor: ACTOR,

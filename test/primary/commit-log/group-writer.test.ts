@@ -330,6 +330,7 @@ test('presented tokens are judged by the time that is believed, not by a wall cl
     presenter: PRESENTER,
     bundle,
     strip: LOGIN,
+    id: answer.id,
     ticket: ticketOf(bundle),
     ttlSeconds: 60,
     ttlSecondsMax: 60,

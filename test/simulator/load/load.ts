@@ -10,7 +10,7 @@ import type { Life } from '../nodes/machine.ts'
 import { VERIFY_TIMEOUT_MS, type Stage } from '../nodes/stage.ts'
 import { randomFor } from '../time/entropy.ts'
 import { elsewhere, forged, LOGIN, narrowed, withLogin, type ShownToken } from './tokens.ts'
-import { ticketTextOf } from '../../shared/macaroon/ticket-of.ts'
+import { loginOf } from '../../shared/macaroon/ticket-of.ts'
 
 /** Longer than any clock is moved: a token of a primary whose clock is slow ends early, as it should. */
 const TTL_SECONDS = 30 * 86_400
@@ -136,7 +136,7 @@ export class Load {
     this.#shown.push({ ...named, text: token, position }, { ...named, text: narrowed(token) })
     if (turn % 3 !== 0) return
     const bundle = withLogin(token, operator.host.entropy)
-    const request = { token: bundle, strip: LOGIN, ticket: ticketTextOf(bundle) }
+    const request = { token: bundle, strip: LOGIN, ...loginOf(bundle) }
     const made = await this.#called('exchange', [id], () => signer.exchange(request))
     this.#shown.push({ id: made.id, text: made.token, sinceMs: this.#stage.scheduler.nowMs, org: ORG })
   }
