@@ -1,17 +1,23 @@
 /** "Did you mean …": the nearest known word, for unknown configuration keys and command-line words. */
 
-/** Damerau-free edit distance over two short words; words here are option names, so quadratic cost is nothing. */
-export function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
+const FAR = 2 ** 30
+
+/** Damerau-free edit distance over two short words. What is further apart than `max` may count as any distance beyond it. */
+export function editDistance(a: string, b: string, max: number = Math.max(a.length, b.length)): number {
+  if (Math.abs(a.length - b.length) > max) return FAR
+  let row = Int32Array.from({ length: b.length + 1 }, (_, column) => column)
+  let next = new Int32Array(b.length + 1)
   for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, substitution))
+    const [from, to] = [Math.max(1, i - max), Math.min(b.length, i + max)]
+    next[from - 1] = from === 1 ? i : FAR
+    for (let j = from; j <= to; j++) {
+      const substitution = (row[j - 1] ?? FAR) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next[j] = Math.min((row[j] ?? FAR) + 1, (next[j - 1] ?? FAR) + 1, substitution)
     }
-    row = next
+    if (to < b.length) next[to + 1] = FAR
+    ;[row, next] = [next, row]
   }
-  return row[b.length] ?? 0
+  return row[b.length] ?? FAR
 }
 
 /** The known word within a third of the word's length, or nothing: a far-fetched suggestion is worse than none. */

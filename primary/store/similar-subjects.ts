@@ -45,5 +45,5 @@ export function looksOf(subject: string): string {
 export function isNear(a: string, b: string): boolean {
   if (Math.max(a.length, b.length) > COMPARED_CHARS_MAX || Math.abs(a.length - b.length) > DISTANCE_MAX) return false
   const distanceMax = a.length <= SHORT_CHARS ? 1 : DISTANCE_MAX
-  return editDistance(a, b) <= distanceMax
+  return editDistance(a, b, distanceMax) <= distanceMax
 }
