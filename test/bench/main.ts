@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureArchiving } from './archiving.ts'
 import { measureCached } from './cached.ts'
+import { measureDenials } from './denials.ts'
 import { Cluster } from './cluster.ts'
 import { fleetRows } from './fleet-model.ts'
 import { measureLatency } from './latency.ts'
@@ -48,6 +49,7 @@ const SECTIONS = [
   'verifier',
   'archiving',
   'restore',
+  'denials',
   'macaroons',
   'memory',
   'fleet',
@@ -93,6 +95,7 @@ async function alone(): Promise<Row[]> {
   if (wanted('verifier')) rows.push(...(say('verifier'), await measureVerifier(plan)))
   if (wanted('archiving')) rows.push(...(say('archiving'), await measureArchiving(subfolder('archiving'), plan)))
   if (wanted('restore')) rows.push(...(say('restore'), await measureRestore(subfolder('restore'), plan)))
+  if (wanted('denials')) rows.push(...(say('denials'), await measureDenials(subfolder('denials'), plan)))
   if (wanted('macaroons')) rows.push(...(say('macaroons'), await measureMacaroons(subfolder('macaroons'), plan, note)))
   if (wanted('fleet')) rows.push(...fleetRows())
   if (wanted('memory')) rows.push(...(say('memory'), await measureMemory(subfolder('memory'))))

@@ -26,6 +26,8 @@ export interface Plan {
   readonly restore: { readonly rounds: number; readonly transactions: number; readonly largeMegabytes: number }
   /** At most so many rounds, as above; in each, every library does every task for so many milliseconds. */
   readonly macaroons: { readonly rounds: number; readonly seconds: number; readonly milliseconds: number }
+  /** Of the history that was undone. */
+  readonly denials: { readonly rows: number }
   readonly revocations: { readonly tokens: number; readonly seconds: number }
 }
 
@@ -64,6 +66,7 @@ export const QUICK: Plan = {
   },
   restore: { rounds: 2, transactions: 2_000, largeMegabytes: 100 },
   macaroons: { rounds: 7, seconds: 20, milliseconds: 10 },
+  denials: { rows: 100_000 },
   revocations: { tokens: 100, seconds: 5 },
 }
 
@@ -103,5 +106,6 @@ export const FULL: Plan = {
   },
   restore: { rounds: 3, transactions: 10_000, largeMegabytes: 1_000 },
   macaroons: { rounds: 9, seconds: 60, milliseconds: 30 },
+  denials: { rows: 1_000_000 },
   revocations: { tokens: 1_000, seconds: 25 },
 }

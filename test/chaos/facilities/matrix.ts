@@ -236,6 +236,12 @@ export const MATRIX: readonly Row[] = [
     by: [at('chaos/restore-faults'), at('recovery/archive/restore'), at('recovery/archive/coming-back')],
   },
   {
+    fault: 'a restore from an old copy that asks nobody, and restarts of all replicas after it, killed at each step',
+    expect: 'S3: what was refused stays refused',
+    needs: [],
+    by: [at('recovery/archive/undone'), at('recovery/sqlite/undone-history')],
+  },
+  {
     fault: 'a store that takes conditions and ignores them',
     expect: 'refused at the start',
     needs: [],
@@ -255,7 +261,11 @@ export const MATRIX: readonly Row[] = [
     fault: 'a million revocations',
     expect: 'V2, bounded memory',
     needs: [],
-    by: [at('primary/authority/purge'), at('shared/verifier/revocation-table')],
+    by: [
+      at('primary/authority/purge'),
+      at('shared/verifier/revocation-table'),
+      at('replica/denials/denials', 'a turn looks at a few hundred rows'),
+    ],
     without: 'how long and how much memory is measured by `npm run bench`',
   },
   {

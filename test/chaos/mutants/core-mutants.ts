@@ -590,4 +590,32 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     replace: 'batch.map(rowOfDenial)',
     by: 'test/replica/denials/keeper.test.ts',
   },
+  {
+    name: 'what a full disk kept out of the journal is left behind with its history',
+    file: 'replica/denials/keeper.ts',
+    find: 'ofJournal(ahead === undefined ? [] : [ahead], this.#orgOf)',
+    replace: 'ofJournal(ahead === undefined ? [] : [], this.#orgOf)',
+    by: 'test/replica/denials/keeper.test.ts',
+  },
+  {
+    name: 'a lie about a number hides what another replica refuses by',
+    file: 'primary/adoption/adoption.ts',
+    find: 'return JSON.stringify([timeline, seq, kind, key])',
+    replace: 'return JSON.stringify([timeline, seq, kind === key])',
+    by: 'test/primary/adoption.test.ts',
+  },
+  {
+    name: 'what nobody signed keeps the numbers that it came with',
+    file: 'ops/restore/new-epoch.ts',
+    find: 'insertUnsigned(db, { ...one, timeline })',
+    replace: 'insertUnsigned(db, { timeline, ...one })',
+    by: 'test/ops/restore/new-epoch.test.ts',
+  },
+  {
+    name: 'all of the denials are looked at in one turn',
+    file: 'replica/denials/denials.ts',
+    find: 'if (count % ROWS_A_TURN === 0)',
+    replace: 'if (count % ROWS_A_TURN === ROWS_A_TURN)',
+    by: 'test/replica/denials/denials.test.ts',
+  },
 ]

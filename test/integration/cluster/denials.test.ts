@@ -33,52 +33,6 @@ async function startAll(cluster: Cluster): Promise<void> {
   for (const region of REGIONS) await cluster.caughtUp(region)
 }
 
-test('a token that was revoked after the archive was copied stays refused, however often all replicas restart', async () => {
-  const archive = archiveConfig.parse({ upload_every_ms: 0 })
-  const cluster = await Cluster.start({ regions: REGIONS, primary: { archive } })
-  const signer = await cluster.signer()
-  await signer.createOrg('acme')
-  const { token } = await signer.mint({ org: 'acme', subject: 'mallory' })
-  await until(async () => (await cluster.primaryStatus()).archive?.lag === 0, 'everything is archived')
-  const copy = join(cluster.folder, 'copy')
-  cpSync(`${cluster.primaryFolder}-archive`, copy, { recursive: true })
-  await signer.revoke({ token, wait: 'global' })
-  const { authorityKey } = await cluster.primaryStatus()
-  await signer.close()
-  await untilDurable(cluster)
-  await stopAll(cluster)
-
-  const output = join(cluster.folder, 'restored.db')
-  const restored = await commandLine([
-    'restore',
-    '--archive',
-    copy,
-    '--key',
-    authorityKey,
-    '--output',
-    output,
-    '--yes',
-    '--accept-head',
-    '--json',
-  ])
-  expect(restored.json()).toMatchObject({ begun: { epoch: 2 } })
-  rmSync(cluster.primaryFolder, { recursive: true })
-  mkdirSync(cluster.primaryFolder, { mode: 0o700 })
-  cpSync(output, join(cluster.primaryFolder, 'macaroond.db'))
-  await cluster.startPrimary({ archive: { ...archive, enabled: false } })
-  for (const region of REGIONS) await cluster.startReplica(region)
-  for (let restart = 0; restart <= 2; restart += 1) {
-    for (const region of REGIONS) {
-      await cluster.caughtUp(region)
-      const verifier = await cluster.verifier(region)
-      const verdict = await verifier.verify(token, { org: 'acme' })
-      expect(verdict, `${region} after ${restart} restarts`).toMatchObject({ ok: false, reason: 'revoked' })
-    }
-    for (const region of REGIONS) await cluster.stopReplica(region)
-    for (const region of REGIONS) await cluster.startReplica(region)
-  }
-})
-
 interface Undone {
   readonly cluster: Cluster
   readonly signer: Signer

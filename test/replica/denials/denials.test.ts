@@ -5,12 +5,16 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { Denials } from '../../../replica/denials/denials.ts'
+import { Settlement } from '../../../replica/denials/settlement.ts'
+import { ofPages } from '../../../replica/denials/undone.ts'
 import { Numbers } from '../../../shared/numbers.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { MetaReader } from '../../../shared/database/meta.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { REASON_CHARS_MAX, SUBJECT_BYTES_MAX } from '../../../shared/limits.ts'
 import { columnsOfRow, type Denial } from '../../../shared/protocol/denials.ts'
 import type { KnownRevocation } from '../../../shared/verifier/revocation-row.ts'
+import { History } from './disk.ts'
 
 const ONE = timeline('a'.repeat(32))
 const TWO = timeline('b'.repeat(32))
@@ -31,6 +35,10 @@ function newPath(): string {
 
 function open(path: string): Denials {
   return new Denials({ path, entropy: systemEntropy, timers: systemClock })
+}
+
+async function* lazily(all: Iterable<readonly Denial[]>): AsyncGenerator<readonly Denial[]> {
+  yield* all
 }
 
 async function* batches(...all: readonly (readonly Denial[])[]): AsyncGenerator<readonly Denial[]> {
@@ -132,4 +140,34 @@ test('a set of numbers has those that were added, in whatever order', () => {
       for (let number = 0; number <= 41; number += 1) expect(numbers.has(number)).toBe(added.includes(number))
     }),
   )
+})
+
+test('a turn looks at a few hundred rows, whatever there are', async () => {
+  let [rows, most] = [0, 0]
+  const soon: typeof systemClock.soon = (then) => {
+    most = Math.max(most, rows)
+    rows = 0
+    return systemClock.soon(then)
+  }
+  const denials = new Denials({ path: newPath(), entropy: systemEntropy, timers: { soon } })
+  const history = new History(1).revokeFrom(1, 3_000)
+  function* counted(): Generator<readonly Denial[]> {
+    for (const batch of ofPages(history.writer, new MetaReader(history.writer).read())) {
+      rows += batch.length
+      yield batch
+    }
+  }
+  const count = (): boolean => (rows += 1) < 0
+  expect(await denials.keep(lazily(counted()))).toBe(3_000)
+  rows = 0
+  expect(await denials.release(count)).toBe(0)
+  expect(await denials.count(count)).toBe(0)
+  const settlement = new Settlement(denials, systemEntropy, { soon })
+  const meta = new MetaReader(history.writer)
+  const settling = { onForgotten: () => Promise.resolve(), signal: new AbortController().signal }
+  expect(await settlement.settle({ reader: history.writer, meta }, meta.read(), settling)).toMatchObject({
+    released: 3_000,
+  })
+  expect(most).toBeGreaterThan(0)
+  expect(most).toBeLessThanOrEqual(500)
 })
