@@ -475,12 +475,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     name: 'denials of an earlier history are trimmed when the next one is undone',
     file: 'replica/denials/denials.ts',
     find: `        addNumber(numbers, denial)
-        writer.add(denial)
-      })
-      for await`,
-    replace: `        addNumber(numbers, denial)
-      })
-      for await`,
+        add(denial, row)`,
+    replace: '        addNumber(numbers, denial ?? row)',
     by: 'test/replica/denials/keeper.test.ts',
   },
   {
