@@ -26,7 +26,7 @@ export interface AdmissionOptions {
   readonly peers: PeerRegistry
   readonly publisher: Publisher
   /** What the calls of `sign` and `admin` need, beside the connection and its peer. */
-  readonly calls: () => Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance'>
+  readonly calls: Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance'>
 }
 
 export class Admission {
@@ -78,7 +78,7 @@ export class Admission {
       case 'revocations':
         return publisher.serve(connection.channel, peer.id, connection)
       default:
-        return serveCalls({ ...calls(), connection, peer, allowance: this.#allowance })
+        return serveCalls({ ...calls, connection, peer, allowance: this.#allowance })
     }
   }
 }

@@ -5,19 +5,19 @@ import type { Archives } from './archiver/archives.ts'
 import type { AuthorityState } from './authority/state.ts'
 import type { DiskRoom } from './commit-log/disk-room.ts'
 import type { Durability } from './durability/durability.ts'
-import type { Granting } from './freshness/granting.ts'
+import type { AuthorityClock } from './freshness/authority-clock.ts'
 import type { Obstacles } from './obstacles.ts'
 import type { WritesGate } from './writes-gate.ts'
 
 export interface PrimaryConditions {
-  readonly state: () => Pick<AuthorityState, 'settledEpoch' | 'epoch' | 'thirdParties'>
+  readonly writer: { readonly state: Pick<AuthorityState, 'settledEpoch' | 'epoch' | 'thirdParties'> }
   readonly gate: Pick<WritesGate, 'state' | 'confirmed' | 'refusals'>
   readonly obstacles: Pick<Obstacles, 'blockedBy'>
-  readonly room: Pick<DiskRoom, 'bytes'>
-  readonly granting: Pick<Granting, 'time'>
+  readonly commitLog: { readonly room: Pick<DiskRoom, 'bytes'> }
+  readonly authorityClock: Pick<AuthorityClock, 'time'>
   readonly durability: Pick<Durability, 'status'>
   readonly adoption: Pick<Adoption, 'cases'>
-  readonly archives: () => Pick<Archives, 'alertsOf'> | undefined
+  readonly archives: Pick<Archives, 'alertsOf'> | undefined
 }
 
 const OF_ARCHIVES = [
@@ -30,20 +30,20 @@ const OF_ARCHIVES = [
 
 export function watchPrimary(
   board: AlarmBoard,
-  { state, gate, obstacles, room, granting, durability, adoption, archives }: PrimaryConditions,
+  { writer, gate, obstacles, commitLog, authorityClock, durability, adoption, archives }: PrimaryConditions,
 ): void {
   const when = (is: boolean): string | undefined => (is ? '' : undefined)
-  board.watch('clock_doubt', () => (granting.time.credible ? undefined : granting.time.message))
+  board.watch('clock_doubt', () => (authorityClock.time.credible ? undefined : authorityClock.time.message))
   board.watch('disk_full', () => when(gate.state === 'disk full'))
-  board.watch('disk_reserve_low', () => when(room.bytes.left * 2 < room.bytes.reserve))
+  board.watch('disk_reserve_low', () => when(commitLog.room.bytes.left * 2 < commitLog.room.bytes.reserve))
   board.watch('revocations_blocked', () => obstacles.blockedBy)
   board.watch('writes_unconfirmed', () => when(!gate.confirmed))
-  board.watch('epoch_unsettled', () => when(state().settledEpoch < state().epoch))
+  board.watch('epoch_unsettled', () => when(writer.state.settledEpoch < writer.state.epoch))
   board.watch('durability_degraded', () => sinceText(durability.status().degradedSinceMs))
   board.watchEach('denials_waiting', () => adoption.cases)
   board.watchEach('replica_refused', () => gate.refusals)
-  board.watchEach('third_party_broken', () => brokenOf(state()))
-  for (const code of OF_ARCHIVES) board.watchEach(code, () => archives()?.alertsOf(code) ?? [])
+  board.watchEach('third_party_broken', () => brokenOf(writer.state))
+  for (const code of OF_ARCHIVES) board.watchEach(code, () => archives?.alertsOf(code) ?? [])
 }
 
 function sinceText(ms: number | null): string | undefined {

@@ -11,16 +11,19 @@ import type { CommandOf, NoteAction } from './authority/commands.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
 import { isDiskFull } from './commit-log/disk-room.ts'
 import type { Attempt, GroupWriter } from './commit-log/group-writer.ts'
-import type { Granting } from './freshness/granting.ts'
+import type { AuthorityClock } from './freshness/authority-clock.ts'
 import { endsLeases, type Obstacle, type ObstacleEvent, stepObstacle } from './freshness/obstacle.ts'
+import type { WritesGate } from './writes-gate.ts'
 
 type Note = CommandOf<'audit.note'>
 
 export interface ObstaclesOptions {
   readonly commitLog: Pick<CommitLog, 'room' | 'canBegin' | 'stalled'>
-  readonly granting: Pick<Granting, 'time' | 'moment' | 'boundMs'>
+  readonly authorityClock: Pick<AuthorityClock, 'time' | 'moment'>
+  /** Revocations bind within this. */
+  readonly boundMs: number
   readonly writer: Pick<GroupWriter, 'submit' | 'appendDue'>
-  readonly takesNotes: () => boolean
+  readonly gate: Pick<WritesGate, 'refusal' | 'shut'>
   /** One of them has begun or ended. */
   readonly onChange: () => void
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -58,10 +61,15 @@ export class Obstacles {
 
   /** Why no revocation can be written, for a reason of this primary's own: no lease is to be granted. */
   get blockedBy(): string | undefined {
-    const { commitLog, granting, clock } = this.#options
+    const { commitLog, boundMs, clock } = this.#options
     if (commitLog.stalled) return 'the last transaction does not fit into the segment log'
     if (commitLog.room.spent) return 'the disk is full and its reserve is used up'
-    return endsLeases(this.#obstacle, clock.monotonicMs(), granting.boundMs) ? this.#obstacle?.message : undefined
+    return endsLeases(this.#obstacle, clock.monotonicMs(), boundMs) ? this.#obstacle?.message : undefined
+  }
+
+  /** Whether leases are granted: only while revocations are taken (V8). */
+  get grants(): boolean {
+    return this.#options.gate.shut === undefined && this.blockedBy === undefined
   }
 
   /** What came of a transaction. */
@@ -75,12 +83,12 @@ export class Obstacles {
 
   /** About once a second. */
   look(): void {
-    const { granting, writer, takesNotes } = this.#options
+    const { authorityClock, writer, gate } = this.#options
     if (this.#obstacle?.kind !== 'storage') this.#step(this.#probe())
     this.#tell()
-    if (granting.time.credible) writer.appendDue()
+    if (authorityClock.time.credible) writer.appendDue()
     const [note] = this.#notes
-    if (note === undefined || this.#writing || !takesNotes()) return
+    if (note === undefined || this.#writing || gate.refusal('audit.note') !== undefined) return
     this.#writing = true
     void this.#write(note).finally(() => (this.#writing = false))
   }
@@ -98,7 +106,7 @@ export class Obstacles {
   }
 
   #doubt(): string | undefined {
-    const { time } = this.#options.granting
+    const { time } = this.#options.authorityClock
     return time.credible ? undefined : time.message
   }
 
@@ -107,8 +115,8 @@ export class Obstacles {
   }
 
   #tell(): void {
-    const { granting, onChange } = this.#options
-    const { nowMs } = granting.moment
+    const { authorityClock, onChange } = this.#options
+    const { nowMs } = authorityClock.moment
     let changed = false
     for (const condition of this.#conditions) {
       const why = condition.why()

@@ -12,13 +12,10 @@ const BYTES_A_MEGABYTE = 1_000_000
 export interface OpenCommitLogOptions extends Pick<PrimaryOptions, 'config' | 'kek' | 'previousKeks' | 'log'> {
   readonly host: Pick<Host, 'clock' | 'entropy'>
   readonly alarms: Pick<AlarmBoard, 'set'>
-  /** The authority's time; asked only after the database was opened. */
-  readonly stampMs: () => number
-  readonly onCommitted: () => void
 }
 
 export function openCommitLog(options: OpenCommitLogOptions): CommitLog {
-  const { config, kek, previousKeks = [], log, alarms, stampMs, onCommitted } = options
+  const { config, kek, previousKeks = [], log, alarms } = options
   const { clock, entropy } = options.host
   const { cluster } = config
   return new CommitLog({
@@ -29,7 +26,6 @@ export function openCommitLog(options: OpenCommitLogOptions): CommitLog {
     cluster,
     clock,
     entropy,
-    stampMs,
     initialize: (db) => {
       if (!isEmptyDatabase(db)) return
       log.info({ cluster }, 'creating a new database')
@@ -37,7 +33,6 @@ export function openCommitLog(options: OpenCommitLogOptions): CommitLog {
       const signingSeed = file === undefined ? undefined : readSigningKeyFile(file, cluster, [kek, ...previousKeks])
       createDatabase(db, { cluster, kek, clock, entropy, signingSeed })
     },
-    onCommitted,
     onGap: (gap) =>
       log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
     onDamagedLog: (error) => alarms.set('log_damaged', error.message),

@@ -1,7 +1,7 @@
 /**
  * Decides what this primary takes: it must not be stopping, its log must have room, and a witness must have confirmed the
  * position that this boot started at. A clock in doubt and a full disk leave only what is pressing: what revokes, and what
- * leases wait for. A lease is granted only while revocations are taken (V8). The first confirmation migrates an older schema.
+ * leases wait for. The first confirmation migrates an older schema.
  */
 import { reportOf } from '../shared/errors.ts'
 import type { JudgedTime } from '../shared/freshness/credible-time.ts'
@@ -19,8 +19,8 @@ export interface WritesGateOptions {
   readonly alone: boolean
   readonly log: Log
   readonly commitLog: Pick<CommitLog, 'stalled' | 'room'>
-  /** Whether a revocation could not be written for a reason of this primary's own. */
-  readonly blocked: () => boolean
+  /** This process takes nothing more. */
+  readonly stopping: () => boolean
   readonly time: () => JudgedTime
   /** It migrates once, before the first write of this process. What that throws ends the process. */
   readonly writer: Pick<GroupWriter, 'migrate' | 'submit'>
@@ -34,7 +34,6 @@ export class WritesGate {
   /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once (S10). */
   readonly #refused = new Map<string, string>()
   #agreement: Agreement
-  #stopping = false
 
   constructor(options: WritesGateOptions) {
     this.#options = options
@@ -43,7 +42,7 @@ export class WritesGate {
 
   get state(): WritesState {
     const { commitLog, time } = this.#options
-    const shut = this.#shut
+    const { shut } = this
     if (shut === 'stopping' || shut === 'disk full') return shut
     if (commitLog.room.full) return 'disk full'
     if (!time().credible) return 'clock in doubt'
@@ -51,15 +50,15 @@ export class WritesGate {
   }
 
   /** What nothing is taken in, however pressing it is. */
-  get #shut(): 'stopping' | 'disk full' | 'unconfirmed' | undefined {
-    if (this.#stopping) return 'stopping'
+  get shut(): 'stopping' | 'disk full' | 'unconfirmed' | undefined {
+    if (this.#options.stopping()) return 'stopping'
     if (this.#options.commitLog.stalled) return 'disk full'
     return this.#agreement.confirmed ? undefined : 'unconfirmed'
   }
 
   /** Why a command of this kind is not taken now. */
   refusal(kind: Command['kind']): Exclude<WritesState, 'open'> | undefined {
-    if (PRESSING.has(kind)) return this.#shut
+    if (PRESSING.has(kind)) return this.shut
     const { state } = this
     return state === 'open' ? undefined : state
   }
@@ -70,11 +69,6 @@ export class WritesGate {
     if (refusal !== undefined) throw refusalIn(refusal)
   }
 
-  /** Whoever grants leases takes revocations (V8). */
-  get grants(): boolean {
-    return this.#shut === undefined && !this.#options.blocked()
-  }
-
   get confirmed(): boolean {
     return this.#agreement.confirmed
   }
@@ -82,14 +76,6 @@ export class WritesGate {
   /** By replica: why it is refused. */
   get refusals(): readonly (readonly [replica: string, message: string])[] {
     return [...this.#refused]
-  }
-
-  get stopping(): boolean {
-    return this.#stopping
-  }
-
-  stop(): void {
-    this.#stopping = true
   }
 
   /** True when this witness opened the writes. */

@@ -14,7 +14,7 @@ import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { DiskRoom } from '../commit-log/disk-room.ts'
 import type { Durability } from '../durability/durability.ts'
-import type { Granting } from '../freshness/granting.ts'
+import type { AuthorityClock } from '../freshness/authority-clock.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
 
@@ -28,7 +28,9 @@ export interface StatusSources {
   readonly publisher: Publisher
   readonly authorityKey: Uint8Array
   readonly archives: Archives | undefined
-  readonly granting: Granting
+  readonly authorityClock: Pick<AuthorityClock, 'time'>
+  /** Revocations bind within this. */
+  readonly boundMs: number
   readonly leaseMs: number
   /** Whether leases are granted. */
   readonly grants: boolean
@@ -66,8 +68,8 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
   }
 }
 
-function freshnessOf({ state, granting, leaseMs, grants }: StatusSources): PrimaryFreshness {
-  const { time, boundMs } = granting
+function freshnessOf({ state, authorityClock, boundMs, leaseMs, grants }: StatusSources): PrimaryFreshness {
+  const { time } = authorityClock
   return {
     boundMs,
     leaseMs: grants ? Math.min(leaseMs, state.leaseMsMax) : 0,

@@ -33,14 +33,10 @@ export interface CommitLogOptions {
   readonly cluster: string
   readonly clock: Clock & Timers
   readonly entropy: Entropy
-  /** The authority's time, which segments are stamped with; asked only after the database was opened. */
-  readonly stampMs: () => number
   /** What stays of the disk for what is pressing. */
   readonly reserveBytes: number
   /** Makes the first transaction of a database that has none. */
   readonly initialize: (db: Connection) => void
-  /** Called with every committed segment, once it is in the log. */
-  readonly onCommitted: (segment: CommittedSegment) => void
   /** Transactions are in the database that no log has: it was set aside. */
   readonly onGap: RecoverOptions['onGap']
   /** A record of the log is not what was written; replicas get a snapshot instead. May be called again for the same one. */
@@ -69,6 +65,7 @@ export class CommitLog {
   readonly #recent = new Map<Txid, Buffer>()
   /** Committed and captured, but the log could not take it (a full disk): nothing else is written before it is in. */
   #stalled: CommittedSegment | undefined
+  #onCommitted: (() => void) | undefined
   #head: Position
   #logged: WalPosition
   #walFrames: number
@@ -125,12 +122,22 @@ export class CommitLog {
     return this.#stalled !== undefined
   }
 
-  /** After COMMIT: exactly one transaction must have come, ours. Throws foreign_write, disk_full. */
-  captureCommit(): Position {
+  /** Who is told of every commit, once it is in the log. To be called once, before the first commit. */
+  connect(onCommitted: () => void): void {
+    assert(this.#onCommitted === undefined, 'the commit log is connected once')
+    this.#onCommitted = onCommitted
+  }
+
+  /**
+   * After COMMIT: exactly one transaction must have come, ours. `stampMs` is the authority's time, for the segment. Throws
+   * foreign_write, disk_full.
+   */
+  captureCommit(stampMs: number): Position {
+    assert(this.#onCommitted !== undefined, 'nothing is committed before the commit log is connected')
     const [ours, ...others] = this.#reader.poll()
     if (ours === undefined) throw foreignWrite('our own commit is not in the WAL')
     if (others.length > 0) throw foreignWrite(`${others.length} transactions that are not ours are in the WAL`)
-    this.#publish(this.#encode(ours))
+    this.#publish(this.#encode(ours, stampMs))
     return this.#head
   }
 
@@ -228,8 +235,8 @@ export class CommitLog {
     return meta
   }
 
-  #encode(transaction: WalTransaction): CommittedSegment {
-    return this.#capture.encode(transaction, asTxid(this.#head.txid + 1), this.#options.stampMs())
+  #encode(transaction: WalTransaction, stampMs: number): CommittedSegment {
+    return this.#capture.encode(transaction, asTxid(this.#head.txid + 1), stampMs)
   }
 
   #publish(segment: CommittedSegment): void {
@@ -248,7 +255,7 @@ export class CommitLog {
     this.#walFrames = segment.endFrame
     this.room.committed()
     this.#remember(segment)
-    this.#options.onCommitted(segment)
+    this.#onCommitted?.()
   }
 
   #remember({ position, bytes }: CommittedSegment): void {

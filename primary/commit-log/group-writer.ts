@@ -5,7 +5,7 @@
  * for is tried again with what is pressing alone, and cut-offs that are due are appended before anything else is.
  */
 import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
 import { GROUP_COMMANDS_MAX, GROUP_DECIDING_MS_MAX, RETRY_AFTER_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
@@ -37,13 +37,13 @@ export interface KnownRevocations {
 export interface TransactionPort {
   readonly begin: () => void
   readonly write: (row: Row) => void
-  /** Bumps txid, commits, captures and logs; returns the new position. */
-  readonly commit: (state: AuthorityState) => Position
+  /** Bumps txid, commits, captures and logs; returns the new position. `stampMs` is the authority's time, asked after COMMIT. */
+  readonly commit: (state: AuthorityState, stampMs: () => number) => Position
   readonly rollback: () => void
   /** Of an earlier transaction; undefined where the log does not reach back. */
   readonly positionAt: (carriedOut: NonNullable<Outcome['carriedOut']>) => Position | undefined
   /** Brings an older schema to this one, in a transaction of its own; false when there was nothing to do. */
-  readonly migrate: () => boolean
+  readonly migrate: (stampMs: () => number) => boolean
   /** State as the database has it. */
   readonly reload: (known?: KnownRevocations) => AuthorityState
 }
@@ -51,19 +51,23 @@ export interface TransactionPort {
 export interface GroupWriterOptions {
   readonly port: TransactionPort
   readonly clock: Clock & Pick<Timers, 'after' | 'soon'>
-  readonly moment: () => AuthorityMoment
   readonly entropy: Entropy
   readonly ring: readonly Kek[]
   /** Looks up what is on record of a command, when its turn has come. */
   readonly prepare?: (command: Command) => Command
+  /** An error after which nothing may be written any more. */
+  readonly onFatal: (error: unknown) => void
+}
+
+/** What decides on commands. Most of it needs the writer's state, so it is given to a writer that is there. */
+export interface WriterRules {
+  readonly moment: () => AuthorityMoment
   /** What must be written before anything else is: it comes first in the next group. */
   readonly due?: (state: AuthorityState) => Command | undefined
   /** Throws when this is not taken now (not confirmed by a replica, clock in doubt, disk full, stopping). */
   readonly gate: (kind: Command['kind']) => void
   /** What came of a transaction that was tried. */
   readonly onAttempt: (attempt: Attempt) => void
-  /** An error after which nothing may be written any more. */
-  readonly onFatal: (error: unknown) => void
 }
 
 export interface Attempt {
@@ -94,11 +98,13 @@ const COLLECT_MS = 1
 
 export class GroupWriter {
   readonly #options: GroupWriterOptions
+  #given: WriterRules | undefined
   #state: AuthorityState
   /** Revocations up to here are committed, and known. */
   #settledSeq: number
   readonly #queues = new WriteQueues<Pending>()
   readonly #unrecorded: UnrecordedRate
+  readonly #stampMs = (): number => this.#rules.moment().nowMs
   #scheduled = false
   #lastGroup = 0
 
@@ -114,13 +120,19 @@ export class GroupWriter {
     return this.#state
   }
 
+  /** From here on commands are taken. To be called once. */
+  open(rules: WriterRules): void {
+    assert(this.#given === undefined, 'a writer is given its rules once')
+    this.#given = rules
+  }
+
   /**
    * Resolves when the command's transaction is fsynced here and in the segment log. `signal`: its caller is gone, and nobody
    * would have what it makes; what has its turn then is not carried out.
    */
   submit<T extends Answer>(command: Command, signal?: AbortSignal): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
-      this.#options.gate(command.kind)
+      this.#rules.gate(command.kind)
       const share = shareOf(command, (kid) => this.#state.keys.get(kid as Kid)?.org)
       const pending = { command, share, signal, resolve: resolve as Pending['resolve'], reject }
       for (const { reject: refuse } of this.#queues.add(pending)) refuse(overloaded())
@@ -135,7 +147,7 @@ export class GroupWriter {
 
   /** Before the first write of this process, once its position is confirmed. What it throws ends the process. */
   migrate(): void {
-    if (!this.#options.port.migrate()) return
+    if (!this.#options.port.migrate(this.#stampMs)) return
     const { revocations, newest } = this.#state
     this.#state = this.#options.port.reload({ revocations, newest, seq: this.#settledSeq })
   }
@@ -150,8 +162,13 @@ export class GroupWriter {
     if (this.#owes()) this.#schedule()
   }
 
+  get #rules(): WriterRules {
+    assert(this.#given !== undefined, 'a writer takes no command before its rules are given')
+    return this.#given
+  }
+
   #owes(): boolean {
-    return this.#state.dueCutOffs.size > 0 && this.#options.moment().believed !== undefined
+    return this.#state.dueCutOffs.size > 0 && this.#rules.moment().believed !== undefined
   }
 
   #schedule(): void {
@@ -178,7 +195,7 @@ export class GroupWriter {
 
   /** Nobody waits for it, and what keeps it out keeps the whole group out. */
   #due(): readonly Pending[] {
-    const command = this.#options.due?.(this.#state)
+    const command = this.#rules.due?.(this.#state)
     return command === undefined ? [] : [own(command)]
   }
 
@@ -205,7 +222,7 @@ export class GroupWriter {
 
   #admits({ command, reject }: Pending): boolean {
     try {
-      this.#options.gate(command.kind)
+      this.#rules.gate(command.kind)
       return true
     } catch (error) {
       reject(error)
@@ -215,7 +232,7 @@ export class GroupWriter {
 
   /** Says what came of a transaction, and refuses what is left of it. */
   #end({ error, left }: Tried): void {
-    this.#options.onAttempt({ error, pressing: left.some(isPressing) })
+    this.#rules.onAttempt({ error, pressing: left.some(isPressing) })
     for (const { reject } of left) reject(error)
   }
 
@@ -244,7 +261,7 @@ export class GroupWriter {
         port.rollback()
         return undefined
       }
-      const position = port.commit(this.#state)
+      const position = port.commit(this.#state, this.#stampMs)
       this.#settle(position)
       for (const { pending, outcome } of done) {
         const earlier = outcome.carriedOut && port.positionAt(outcome.carriedOut)
@@ -266,11 +283,11 @@ export class GroupWriter {
 
   /** Nothing when this command alone was refused. */
   #decide(pending: Pending): Outcome | undefined {
-    const { moment, entropy, ring, port, prepare = asItIs } = this.#options
+    const { entropy, ring, port, prepare = asItIs } = this.#options
     let outcome: Outcome
     try {
       const parts = { entropy, ring, unrecorded: this.#unrecorded }
-      outcome = step(this.#state, prepare(pending.command), { ...moment(), ...parts })
+      outcome = step(this.#state, prepare(pending.command), { ...this.#rules.moment(), ...parts })
     } catch (error) {
       pending.reject(error)
       return undefined

@@ -43,15 +43,11 @@ export class Durability {
   /** What a revocation must reach before `--wait durable` answers. */
   get level(): DurabilityLevel {
     const { settings, hasReplicas } = this.#options
-    return settings.revocations ?? (hasReplicas() ? 'replica' : 'local')
-  }
-
-  get degraded(): boolean {
-    return this.#options.settings.degraded
+    return requiredLevel(settings, hasReplicas())
   }
 
   status(): DurabilityStatus {
-    const { degraded } = this
+    const { degraded } = this.#options.settings
     const degradedSinceMs = this.#degradedSinceMs ?? null
     return { revocations: this.level, degraded, degradedSinceMs, degradedAnswers: this.#degradedAnswers }
   }
@@ -80,6 +76,10 @@ export class Durability {
     callOff()
     return reached
   }
+}
+
+export function requiredLevel({ revocations }: DurabilitySettings, hasReplicas: boolean): DurabilityLevel {
+  return revocations ?? (hasReplicas ? 'replica' : 'local')
 }
 
 function notDurable(seq: number, level: 'replica' | 'archive'): MacaroondError {

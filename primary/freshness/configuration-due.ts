@@ -2,17 +2,18 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { type Configured, isSameConfiguration } from '../../shared/database/configured.ts'
 import type { Command } from '../authority/commands.ts'
-import type { Durability } from '../durability/durability.ts'
+import { type DurabilitySettings, requiredLevel } from '../durability/durability.ts'
 
 /** The command that writes it down; undefined where the database remembers it as it is. */
 export function configurationDue(
   noted: Configured | undefined,
   replicas: readonly KnownPeer[],
-  { level: durability, degraded }: Pick<Durability, 'level' | 'degraded'>,
+  settings: DurabilitySettings,
 ): Command | undefined {
   const named = replicas.map(({ id, region }) => ({ peerId: String(id), region: region ?? '' }))
   const byId = named.toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
-  const configured = { replicas: byId, durability, degraded }
+  const durability = requiredLevel(settings, replicas.length > 0)
+  const configured = { replicas: byId, durability, degraded: settings.degraded }
   if (isSameConfiguration(noted, configured)) return undefined
   return { kind: 'configuration.note', actor: { text: 'primary' }, configured }
 }

@@ -7,7 +7,7 @@ import type { CallOff, Clock, Timers } from '../../shared/clock.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
-import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { assert, MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { positionText, type Position } from '../../shared/position.ts'
@@ -37,7 +37,6 @@ export interface PublisherOptions {
   readonly granting: Granting
   readonly clock: Pick<Clock, 'monotonicMs'> & Timers
   readonly logger: Log
-  readonly events: PublisherEvents
 }
 
 export interface PublisherEvents {
@@ -100,6 +99,7 @@ export class Publisher {
   readonly #replicas = new Map<string, ReplicaRecord>()
   readonly #signer: PositionSigner
   readonly acknowledgements: Acknowledgements = new Acknowledgements()
+  #connected: PublisherEvents | undefined
   #signing: CallOff | undefined
 
   constructor(options: PublisherOptions) {
@@ -115,9 +115,15 @@ export class Publisher {
     }
   }
 
+  /** Who is told of what replicas say. To be called once, before the first replica comes. */
+  connect(events: PublisherEvents): void {
+    assert(this.#connected === undefined, 'a publisher is connected once')
+    this.#connected = events
+  }
+
   /** Judges a hello before the connection exists: may this replica follow from where it stands? */
   accept(kind: StreamKind, replica: string, hello: JsonObject): Acceptance {
-    const { events } = this.#options
+    const events = this.#events
     const {
       boot,
       refusal,
@@ -179,6 +185,11 @@ export class Publisher {
     this.#signing?.()
   }
 
+  get #events(): PublisherEvents {
+    assert(this.#connected !== undefined, 'no replica is served before the publisher is connected')
+    return this.#connected
+  }
+
   #recordOf(replica: string): ReplicaRecord {
     const known = this.#replicas.get(replica)
     if (known !== undefined) return known
@@ -227,7 +238,7 @@ export class Publisher {
     const assessment = this.#assess(connection.hello)
     if (assessment.kind !== 'resume' && assessment.kind !== 'snapshot') return undefined
     const resumes = assessment.kind === 'resume'
-    this.#options.events.joined(replica, resumes && assessment.after === this.#source.head().txid)
+    this.#events.joined(replica, resumes && assessment.after === this.#source.head().txid)
     const onAck = (position: Position): void => this.#acknowledge(replica, position)
     const options = { connection, source: this.#source, onAck, clock: this.#options.clock }
     return new WalSession(options, resumes ? assessment.after : 'snapshot')
@@ -247,7 +258,7 @@ export class Publisher {
       onAck: (seq) => this.acknowledgements.acknowledge(replica, seq),
       clock,
       onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
-      onDenials: (told) => this.#options.events.denials(replica, told),
+      onDenials: (told) => this.#events.denials(replica, told),
       grant: (ping) => granting.answer(holder, ping, this.#state()),
     })
   }
@@ -275,7 +286,7 @@ export class Publisher {
       )
     }
     this.#recordOf(replica).position = position
-    this.#options.events.acknowledged(replica)
+    this.#events.acknowledged(replica)
   }
 
   #state(): GrantedState {

@@ -37,8 +37,8 @@ export class RecentRevocations {
         port.write(row)
         if (row.table === 'revocations') this.#written.push(row.row.revocation)
       },
-      commit: (state) => {
-        const position = port.commit(state)
+      commit: (state, stampMs) => {
+        const position = port.commit(state, stampMs)
         this.#keep()
         return position
       },

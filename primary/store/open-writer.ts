@@ -13,8 +13,6 @@ export interface OpenWriterOptions
   extends Omit<GroupWriterOptions, 'port' | 'prepare' | 'clock' | 'entropy'>, Pick<Host, 'clock' | 'entropy'> {
   readonly commitLog: CommitLog
   readonly revocations: RecentRevocations
-  /** The time of rows and segments. */
-  readonly stampMs: Parameters<typeof transactionsOn>[1]['stampMs']
 }
 
 export function openWriter({ commitLog, revocations, ...options }: OpenWriterOptions): GroupWriter {

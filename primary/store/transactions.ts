@@ -3,6 +3,7 @@ import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { isBusy, sqliteError, storageError } from '../../shared/files/storage-errors.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { Position } from '../../shared/position.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
 import { loadState } from './load-state.ts'
@@ -12,14 +13,12 @@ import { RowWriter } from './row-writer.ts'
 export interface TransactionOptions {
   readonly ring: readonly Kek[]
   readonly entropy: Entropy
-  /** The authority's time. */
-  readonly stampMs: () => number
 }
 
 /** `onFatal`: after such an error it is unknown what is in the database; only a restart finds out. */
 export function transactionsOn(
   log: CommitLog,
-  { ring, entropy, stampMs }: TransactionOptions,
+  { ring, entropy }: TransactionOptions,
   onFatal: (error: unknown) => void,
 ): TransactionPort {
   const { db } = log
@@ -29,20 +28,20 @@ export function transactionsOn(
   return {
     begin: () => guarded('starting a transaction', () => begin.run()),
     write: (row) => guarded('writing a row', () => rows.write(row)),
-    commit: (state) => {
+    commit: (state, stampMs) => {
       guarded('writing a row', () => rows.bump(state))
       commitOrStop(() => commit.run(), db.name, onFatal)
-      return captureOrStop(log, onFatal)
+      return captureOrStop(log, stampMs(), onFatal)
     },
     rollback: () => {
       if (db.inTransaction) db.exec('ROLLBACK')
     },
-    migrate: () => {
+    migrate: (stampMs) => {
       if (!needsMigration(db)) return false
       guarded('starting a transaction', () => begin.run())
       guarded('migrating the database', () => migrate(db, stampMs()))
       commitOrStop(() => commit.run(), db.name, onFatal)
-      captureOrStop(log, onFatal)
+      captureOrStop(log, stampMs(), onFatal)
       return true
     },
     positionAt: (carriedOut) => log.positionAt(carriedOut),
@@ -80,9 +79,9 @@ function commitOrStop(commit: () => unknown, path: string, onFatal: (error: unkn
 }
 
 /** The transaction is committed; a full disk only keeps it out of the log for now, anything else ends this primary. */
-function captureOrStop(log: CommitLog, onFatal: (error: unknown) => void): ReturnType<CommitLog['captureCommit']> {
+function captureOrStop(log: CommitLog, stampMs: number, onFatal: (error: unknown) => void): Position {
   try {
-    return log.captureCommit()
+    return log.captureCommit(stampMs)
   } catch (error) {
     if (!(error instanceof MacaroondError) || error.code !== 'disk_full') onFatal(error)
     throw outcomeUnknown(error)

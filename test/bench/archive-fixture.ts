@@ -38,6 +38,7 @@ export class ArchivedDatabase {
     this.archive = storage.location
     this.key = readSigningKey(log.db, [KEK], CLUSTER)
     this.#log = log
+    log.connect(() => undefined)
     this.#storage = storage
     this.#scratch = join(folder, 'snapshot.tmp')
     const { timeline, head } = log
@@ -54,7 +55,6 @@ export class ArchivedDatabase {
       cluster: CLUSTER,
       clock: systemClock,
       entropy: systemEntropy,
-      stampMs: systemClock.wallMs,
       reserveBytes: 0,
       initialize: (db) => {
         if (isEmptyDatabase(db))
@@ -62,7 +62,6 @@ export class ArchivedDatabase {
         // How fast the fixture is made is not measured.
         db.pragma('synchronous = OFF')
       },
-      onCommitted: () => undefined,
       onGap: () => undefined,
       onDamagedLog: () => undefined,
     })
@@ -132,6 +131,6 @@ export class ArchivedDatabase {
     const insert = db.prepare(ROW)
     for (let row = 0; row < rows; row += 1) insert.run()
     db.exec('UPDATE meta SET txid = txid + 1; COMMIT')
-    this.#log.captureCommit()
+    this.#log.captureCommit(systemClock.wallMs())
   }
 }

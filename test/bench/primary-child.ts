@@ -67,9 +67,9 @@ function observe(): void {
     CommitLog.prototype,
     'captureCommit',
     (captureCommit) =>
-      function (this: CommitLog) {
+      function (this: CommitLog, stampMs) {
         const atNs = nowNs()
-        return counted(this, captureCommit.call(this), atNs)
+        return counted(this, captureCommit.call(this, stampMs), atNs)
       },
   )
   wrapMethod(

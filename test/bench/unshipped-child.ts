@@ -29,7 +29,7 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
   const commit = connection.prepare('COMMIT')
   const rollback = connection.prepare('ROLLBACK')
   const position = { epoch: loadState(connection, [kek], systemEntropy).epoch, txid: txid(1), checksum: checksum(0n) }
-  return new GroupWriter({
+  const made = new GroupWriter({
     port: {
       begin: () => void begin.run(),
       write: (row) => rows.write(row),
@@ -44,20 +44,23 @@ function openAuthority(path: string, kekHex: string, checkpointPages: number): G
       reload: () => loadState(connection, [kek], systemEntropy),
     },
     clock: systemClock,
+    entropy: systemEntropy,
+    ring: [kek],
+    onFatal: (error) => {
+      throw error
+    },
+  })
+  made.open({
     moment: () => ({
       nowMs: Date.now(),
       steadyMs: Date.now(),
       wallMs: Date.now(),
       believed: { earliestMs: Date.now(), latestMs: Date.now() },
     }),
-    onAttempt: () => undefined,
-    entropy: systemEntropy,
-    ring: [kek],
     gate: () => undefined,
-    onFatal: (error) => {
-      throw error
-    },
+    onAttempt: () => undefined,
   })
+  return made
 }
 
 const calls = {

@@ -28,9 +28,10 @@ function scene(): { readonly obstacles: Obstacles; readonly log: CommitLog; read
   const moment = { nowMs: NOW_MS, steadyMs: NOW_MS, wallMs: NOW_MS, believed: undefined }
   const obstacles = new Obstacles({
     commitLog: log,
-    granting: { time: { credible: true, earliestMs: NOW_MS, latestMs: NOW_MS }, moment, boundMs: 5_100 },
+    authorityClock: { time: { credible: true, earliestMs: NOW_MS, latestMs: NOW_MS }, moment },
+    boundMs: 5_100,
     writer: { submit, appendDue: () => undefined },
-    takesNotes: () => true,
+    gate: { shut: undefined, refusal: () => undefined },
     onChange: () => undefined,
     clock: { monotonicMs: () => 0 },
     log: silentLog,

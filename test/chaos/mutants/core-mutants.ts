@@ -376,8 +376,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a primary migrates a disk that nobody has confirmed',
     file: 'primary/node.ts',
-    find: 'if (primary.#gate.confirmed) primary.#writer.migrate()',
-    replace: 'primary.#writer.migrate()',
+    find: 'if (gate.confirmed) writer.migrate()',
+    replace: 'void gate.confirmed, writer.migrate()',
     by: 'test/primary/store/migrating-start.test.ts',
   },
   {
@@ -532,8 +532,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a segment is stamped by the wall clock',
     file: 'primary/commit-log/commit-log.ts',
-    find: 'this.#options.stampMs())',
-    replace: 'this.#options.clock.wallMs())',
+    find: 'this.#encode(ours, stampMs)',
+    replace: 'this.#encode(ours, this.#options.clock.wallMs() + 0 * stampMs)',
     by: 'test/primary/commit-log/stamp.test.ts',
   },
   {

@@ -23,15 +23,14 @@ function commit(folder: string, sql: string): void {
     cluster: CLUSTER,
     clock: systemClock,
     entropy: systemEntropy,
-    stampMs: systemClock.wallMs,
     reserveBytes: 0,
     initialize: () => undefined,
-    onCommitted: () => undefined,
     onGap: () => undefined,
     onDamagedLog: () => undefined,
   })
   log.db.exec(`BEGIN IMMEDIATE; ${sql}; UPDATE meta SET txid = txid + 1; COMMIT`)
-  log.captureCommit()
+  log.connect(() => undefined)
+  log.captureCommit(systemClock.wallMs())
   log.close()
 }
 

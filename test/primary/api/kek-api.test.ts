@@ -34,7 +34,7 @@ function database(): Connection {
 function writerOn(db: Connection, ring: readonly Kek[]): GroupWriter {
   const rows = new RowWriter(db)
   const at = { earliestMs: Date.now(), latestMs: Date.now() }
-  return new GroupWriter({
+  const writer = new GroupWriter({
     port: {
       begin: () => void db.exec('BEGIN IMMEDIATE'),
       write: (row) => rows.write(row),
@@ -49,15 +49,18 @@ function writerOn(db: Connection, ring: readonly Kek[]): GroupWriter {
       reload: () => loadState(db, ring, systemEntropy),
     },
     clock: systemClock,
-    moment: () => ({ nowMs: at.latestMs, steadyMs: at.latestMs, wallMs: at.latestMs, believed: at }),
-    onAttempt: () => undefined,
     entropy: systemEntropy,
     ring,
-    gate: () => undefined,
     onFatal: (error) => {
       throw error
     },
   })
+  writer.open({
+    moment: () => ({ nowMs: at.latestMs, steadyMs: at.latestMs, wallMs: at.latestMs, believed: at }),
+    gate: () => undefined,
+    onAttempt: () => undefined,
+  })
+  return writer
 }
 
 test('a third party that is removed and added again before a rotation has its turn has one key, the new one', async () => {

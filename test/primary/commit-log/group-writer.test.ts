@@ -6,6 +6,7 @@ import {
   type Attempt,
   GroupWriter,
   type GroupWriterOptions,
+  type WriterRules,
   type KnownRevocations,
   type TransactionPort,
 } from '../../../primary/commit-log/group-writer.ts'
@@ -72,6 +73,7 @@ function cloneOf(state: AuthorityState): AuthorityState {
 interface Bench {
   readonly port: MemoryPort
   readonly writer: GroupWriter
+  readonly rules: WriterRules
   readonly fatal: unknown[]
   gate: MacaroondError | undefined
   doubted: boolean
@@ -79,7 +81,10 @@ interface Bench {
 }
 
 /** `tickMs`: by how much every look at the monotonic clock moves it on. */
-function bench(tickMs = 0, { due, prepare }: Pick<GroupWriterOptions, 'due' | 'prepare'> = {}): Bench {
+function bench(
+  tickMs = 0,
+  { due, prepare }: Pick<WriterRules, 'due'> & Pick<GroupWriterOptions, 'prepare'> = {},
+): Bench {
   const port = new MemoryPort()
   const fatal: unknown[] = []
   let monotonicMs = 0
@@ -87,23 +92,26 @@ function bench(tickMs = 0, { due, prepare }: Pick<GroupWriterOptions, 'due' | 'p
   const writer = new GroupWriter({
     port,
     clock: { ...systemClock, wallMs: () => NOW_MS, monotonicMs: () => (monotonicMs += tickMs) },
+    entropy: countingEntropy(),
+    ring: [KEK],
+    ...(prepare === undefined ? {} : { prepare }),
+    onFatal: (error) => fatal.push(error),
+  })
+  const rules: WriterRules = {
     moment: () => ({
       nowMs: NOW_MS,
       steadyMs: NOW_MS,
       wallMs: NOW_MS,
       believed: parts.doubted ? undefined : { earliestMs: NOW_MS, latestMs: NOW_MS + 10_000 },
     }),
-    entropy: countingEntropy(),
-    ring: [KEK],
     ...(due === undefined ? {} : { due }),
-    ...(prepare === undefined ? {} : { prepare }),
     gate: () => {
       if (parts.gate !== undefined) throw parts.gate
     },
     onAttempt: (attempt) => parts.attempts.push(attempt),
-    onFatal: (error) => fatal.push(error),
-  })
-  return Object.assign(parts, { port, writer, fatal })
+  }
+  writer.open(rules)
+  return Object.assign(parts, { port, writer, rules, fatal })
 }
 
 const createOrg = (name: string): Command => ({ kind: 'org.create', actor: ACTOR, name })
@@ -122,6 +130,16 @@ function outcomesOf(results: readonly PromiseSettledResult<unknown>[]): string[]
     return result.reason instanceof MacaroondError ? result.reason.code : String(result.reason)
   })
 }
+
+test('takes no command before its rules are given, and takes rules once', async () => {
+  const own = { port: new MemoryPort(), clock: systemClock, entropy: countingEntropy(), ring: [KEK] }
+  const writer = new GroupWriter({ ...own, onFatal: (error) => expect.unreachable(String(error)) })
+  await expect(writer.submit(createOrg('a'))).rejects.toThrow('before its rules are given')
+  expect(own.port.committed).toEqual([])
+  const rules = bench().rules
+  writer.open(rules)
+  expect(() => writer.open(rules)).toThrow('once')
+})
 
 test('commands that come together share one transaction and one position', async () => {
   const { port, writer } = bench()

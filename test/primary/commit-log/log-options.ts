@@ -16,12 +16,10 @@ export function logOptions(folder: string): CommitLogOptions {
     cluster: 'test',
     clock: systemClock,
     entropy: systemEntropy,
-    stampMs: systemClock.wallMs,
     reserveBytes: 100_000,
     initialize: (db) => {
       if (isEmptyDatabase(db)) createDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
     },
-    onCommitted: () => undefined,
     onGap: (gap) => expect.unreachable(`a gap after ${gap.logged}`),
     onDamagedLog: (error) => expect.unreachable(error.message),
   }

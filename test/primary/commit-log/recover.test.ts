@@ -22,6 +22,7 @@ afterEach(() => {
 function openIn(folder: string, events: Partial<CommitLogOptions> = {}): CommitLog {
   mkdirSync(folder, { recursive: true })
   const log = new CommitLog({ ...logOptions(folder), ...events })
+  log.connect(() => undefined)
   open.push(log)
   return log
 }
@@ -30,7 +31,7 @@ function commit(log: CommitLog, note: string): void {
   log.db.exec(
     `BEGIN; UPDATE meta SET txid = txid + 1; INSERT INTO audit VALUES (NULL, 0, '${note}', '', '', '', '', x''); COMMIT`,
   )
-  log.captureCommit()
+  log.captureCommit(Date.now())
 }
 
 /** A copy as a crash leaves it: `cp` is another process, so no lock of this one is dropped. */

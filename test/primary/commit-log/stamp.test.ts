@@ -14,17 +14,18 @@ import { logOptions } from './log-options.ts'
 const HOUR_MS = 3_600_000
 const AHEAD = { ...systemClock, wallMs: () => systemClock.wallMs() + HOUR_MS }
 
-function openIn(folder: string, stampMs: number): CommitLog {
+function openIn(folder: string): CommitLog {
   mkdirSync(folder, { recursive: true })
-  const log = new CommitLog({ ...logOptions(folder), clock: AHEAD, stampMs: () => stampMs })
+  const log = new CommitLog({ ...logOptions(folder), clock: AHEAD })
+  log.connect(() => undefined)
   onTestFinished(() => log.close())
   return log
 }
 
-function commit(log: CommitLog): Txid {
+function commit(log: CommitLog, stampMs: number): Txid {
   const audit = "INSERT INTO audit VALUES (NULL, 0, 'somebody', '', '', '', '', x'')"
   log.db.exec(`BEGIN; UPDATE meta SET txid = txid + 1; ${audit}; COMMIT`)
-  return log.captureCommit().txid
+  return log.captureCommit(stampMs).txid
 }
 
 const timeOf = (log: CommitLog, txid: Txid): number => decodeHeader(log.segment(txid) ?? Buffer.alloc(0)).timestampMs
@@ -32,10 +33,11 @@ const timeOf = (log: CommitLog, txid: Txid): number => decodeHeader(log.segment(
 test('a segment is stamped with the authority’s time, one that a crash left with the issue clock', () => {
   const root = mkdtempSync(join(tmpdir(), 'stamp-'))
   onTestFinished(() => rmSync(root, { recursive: true, force: true }))
-  const live = openIn(join(root, 'live'), systemClock.wallMs() + 60_000)
-  commit(live)
+  const live = openIn(join(root, 'live'))
+  const stampMs = systemClock.wallMs() + 60_000
+  commit(live, stampMs)
   const { issueClockMs } = new MetaReader(live.db).read()
-  const txid = commit(live)
+  const txid = commit(live, stampMs)
   expect(timeOf(live, txid)).toBeLessThan(issueClockMs + HOUR_MS / 2)
 
   const crashed = join(root, 'crashed')
@@ -44,6 +46,6 @@ test('a segment is stamped with the authority’s time, one that a crash left wi
   const [name = ''] = readdirSync(join(crashed, 'log')).filter((file) => file.endsWith('.segments'))
   const newest = join(crashed, 'log', name)
   truncateSync(newest, statSync(newest).size - 10)
-  const recovered = openIn(crashed, 0)
+  const recovered = openIn(crashed)
   expect(timeOf(recovered, txid)).toBeLessThan(issueClockMs + HOUR_MS / 2)
 })

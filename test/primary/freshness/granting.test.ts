@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { AuthorityClock } from '../../../primary/freshness/authority-clock.ts'
 import { Granting, type GrantingOptions } from '../../../primary/freshness/granting.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { FRESHNESS_DEFAULTS } from '../../../shared/freshness/bound.ts'
@@ -17,27 +18,32 @@ const STATE = {
 
 function granting(changes: Partial<GrantingOptions> = {}): {
   readonly made: Granting
+  readonly authorityClock: AuthorityClock
   readonly time: { monotonicMs: number; wallMs: number }
 } {
   const time = { monotonicMs: 1_000, wallMs: NOW_MS }
+  const clock = {
+    ...systemClock,
+    monotonicMs: () => time.monotonicMs,
+    wallMs: () => time.wallMs,
+    boottimeMs: () => time.monotonicMs,
+  }
+  const own = { issueClockMs: NOW_MS - 1_000, acceptClock: false, hasReplicas: false }
+  const authorityClock = new AuthorityClock({ clock, ...own })
   const made = new Granting({
     settings: FRESHNESS_DEFAULTS,
-    clock: {
-      ...systemClock,
-      monotonicMs: () => time.monotonicMs,
-      wallMs: () => time.wallMs,
-      boottimeMs: () => time.monotonicMs,
-    },
+    clock,
+    authorityClock,
     entropy: systemEntropy,
     leaseMsMax: () => FRESHNESS_DEFAULTS.lease_ms,
-    issueClockMs: NOW_MS - 1_000,
-    acceptClock: false,
-    hasReplicas: false,
     open: () => true,
     ...changes,
   })
-  onTestFinished(() => made.close())
-  return { made, time }
+  onTestFinished(() => {
+    made.close()
+    authorityClock.close()
+  })
+  return { made, authorityClock, time }
 }
 
 const ping = { t: 'ping', id: 9, wallMs: NOW_MS } as const
@@ -71,9 +77,9 @@ test('after a start everybody counts as holding the longest lease ever granted, 
 })
 
 test('a clock that jumps ahead states no time, and comes back with its own', () => {
-  const { made, time } = granting()
+  const { made, authorityClock, time } = granting()
   time.wallMs += 3_600_000
-  expect(made.time).toMatchObject({ credible: false })
+  expect(authorityClock.time).toMatchObject({ credible: false })
   expect(made.answer(HOLDER, ping, STATE).believedMs).toBe(0)
   time.wallMs -= 3_600_000
   expect(made.answer(HOLDER, ping, STATE).believedMs).toBeGreaterThanOrEqual(NOW_MS)

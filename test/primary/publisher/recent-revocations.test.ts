@@ -53,7 +53,7 @@ function setUp(fails: () => boolean = () => false): { log: Log; recent: RecentRe
 function commit(port: TransactionPort, ...seqs: number[]): void {
   port.begin()
   for (const seq of seqs) port.write(revocation(seq))
-  port.commit(STATE)
+  port.commit(STATE, () => 0)
 }
 
 const seqs = (rows: readonly RevocationRow[]): number[] => rows.map((row) => row.seq)

@@ -60,6 +60,7 @@ export class Authority {
 
   private constructor(log: (authority: Authority) => CommitLog, storage: ArchiveStorage, reader: ArchiveStorage) {
     this.#log = log(this)
+    this.#log.connect(() => undefined)
     this.#storage = storage
     this.#reader = reader
     this.#manifest = this.#writer()
@@ -111,7 +112,7 @@ export class Authority {
     this.nowMs += afterMs
     const { db } = this.#log
     db.exec(`BEGIN IMMEDIATE; ${sql}; UPDATE meta SET txid = txid + 1; COMMIT`)
-    this.#log.captureCommit()
+    this.#log.captureCommit(this.nowMs)
     this.#record()
   }
 
@@ -120,7 +121,7 @@ export class Authority {
     this.nowMs += 10
     const { db } = this.#log
     db.transaction(() => migrate(db, this.nowMs)).immediate()
-    this.#log.captureCommit()
+    this.#log.captureCommit(this.nowMs)
     this.#record()
   }
 
@@ -221,7 +222,6 @@ export class Authority {
       cluster: CLUSTER,
       clock: this.#clock,
       entropy: systemEntropy,
-      stampMs: this.#clock.wallMs,
       reserveBytes: 0,
       initialize: (db) => {
         if (isEmptyDatabase(db)) {
@@ -231,7 +231,6 @@ export class Authority {
         // Speed of the tests only; that commits are synced is tested elsewhere.
         db.pragma('synchronous = OFF')
       },
-      onCommitted: () => undefined,
       onGap: () => undefined,
       onDamagedLog: () => undefined,
     })

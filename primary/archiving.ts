@@ -1,0 +1,54 @@
+/** What a primary archives to, with its schedules; where the configuration wants no archive, this does nothing. */
+import type { Txid } from '../shared/ids.ts'
+import type { Archives } from './archiver/archives.ts'
+import { isWitness, type OpenArchiverOptions, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
+import type { Foundation } from './foundation.ts'
+import { ARCHIVE } from './members.ts'
+import type { Joined } from './commit-log/agreement.ts'
+
+export class Archiving {
+  readonly archives: Archives | undefined
+  readonly #options: OpenArchiverOptions
+  #endSchedules: () => void = () => undefined
+
+  constructor(options: OpenArchiverOptions) {
+    this.#options = options
+    this.archives = openArchives(options)
+  }
+
+  /** To be called before the first connection: a primary that finds that another one leads must not be heard of. */
+  async start(): Promise<void> {
+    if (this.archives === undefined) return
+    await this.archives.start()
+    this.#endSchedules = scheduleArchiving(this.archives, this.#options)
+  }
+
+  async stop(): Promise<void> {
+    this.#endSchedules()
+    await this.archives?.stop()
+  }
+}
+
+/** `onJoined`: the archive, if it is a witness, says how far it goes. */
+export function openArchiving(base: Foundation, onJoined: (event: Joined) => void): Archiving {
+  const { options, host, stampClock, alarms, commitLog, writer, signingKey, ring, shutdown } = base
+  const { config, log, archivePorts: ports } = options
+  const onClaimed = (archived: Txid): void => {
+    if (isWitness(config.archive)) onJoined({ witness: ARCHIVE, atHead: archived === commitLog.head.txid })
+  }
+  return new Archiving({
+    config,
+    host: { clock: stampClock, entropy: host.entropy, schedule: host.schedule },
+    ports,
+    alarms,
+    source: commitLog,
+    signingKey,
+    ring,
+    log,
+    paused: () => commitLog.room.full,
+    onDiskFull: () => commitLog.room.suspected(),
+    onClaimed,
+    onFatal: shutdown.atOnce,
+    note: (command) => writer.submit(command),
+  })
+}

@@ -1,0 +1,142 @@
+/**
+ * Builds the parts of a primary, each of those before it; nothing names a part that is not there yet. Two parts tell others
+ * of what happens to them, which are built later: the commit log of commits, and the publisher of what replicas say. They are
+ * connected last.
+ */
+import { readTimelines } from '../shared/database/epochs.ts'
+import type { MacaroondError } from '../shared/errors.ts'
+import { type Adoption, openAdoption } from './adoption/adoption.ts'
+import type { Archives } from './archiver/archives.ts'
+import { type Archiving, openArchiving } from './archiving.ts'
+import type { Joined } from './commit-log/agreement.ts'
+import { Durability } from './durability/durability.ts'
+import { type Foundation, layFoundation } from './foundation.ts'
+import { Settling } from './freshness/settling.ts'
+import { Maintenance } from './maintenance.ts'
+import { NO_FLAGS, type PrimaryOptions } from './options.ts'
+import { Publisher } from './publisher/publisher.ts'
+import { snapshotsOf } from './publisher/snapshot-files.ts'
+import { Purging } from './purging.ts'
+import { openWriteRules, type WriteRules } from './write-rules.ts'
+
+type Base = Foundation & WriteRules
+
+export interface PrimaryParts extends Foundation, WriteRules {
+  readonly publisher: Publisher
+  readonly settling: Settling
+  readonly archiving: Archiving
+  readonly archives: Archives | undefined
+  readonly durability: Durability
+  readonly adoption: Adoption
+  readonly maintenance: Maintenance
+  readonly purging: Purging
+}
+
+/** Nothing of it runs yet. */
+export function assemble(options: PrimaryOptions): PrimaryParts {
+  const foundation = layFoundation(options)
+  const base = { ...foundation, ...openWriteRules(foundation) }
+  const publisher = openPublisher(base)
+  const settling = openSettling(base, publisher)
+  const onJoined = (event: Joined): void => {
+    if (base.gate.joined(event)) settling.look()
+  }
+  const archiving = openArchiving(base, onJoined)
+  const { archives } = archiving
+  const durability = openDurability(base, publisher, archives)
+  const adoption = openAdoptionOf(base)
+  const maintenance = openMaintenance(base)
+  const { db } = base.commitLog
+  const { log, config } = options
+  const host = { ...base.host, clock: base.stampClock }
+  const purging = new Purging({ db, writer: base.writer, host, at: config.maintenance.purge, log })
+  const parts = { ...base, publisher, settling, archiving, archives, durability, adoption, maintenance, purging }
+  connect(parts, onJoined)
+  return parts
+}
+
+function openPublisher({ options, commitLog, revocations, writer, signingKey, ...base }: Base): Publisher {
+  const { config, log } = options
+  const { granting, host, stampClock, shutdown } = base
+  const snapshots = { folder: config.data, clock: stampClock, onDamaged: shutdown.atOnce }
+  return new Publisher({
+    cluster: config.cluster,
+    log: commitLog,
+    revocations,
+    lastRevocation: () => writer.state.revocationSeq,
+    signingKey,
+    earlierTimelines: readTimelines(commitLog.db),
+    snapshots: snapshotsOf(commitLog, snapshots),
+    granting,
+    clock: host.clock,
+    logger: log,
+  })
+}
+
+function openSettling(
+  { options, writer, members, host, gate, configurationDue }: Base,
+  publisher: Publisher,
+): Settling {
+  const { config, log, flags = NO_FLAGS } = options
+  return new Settling({
+    state: () => writer.state,
+    submit: (command) => writer.submit(command),
+    open: () => gate.refusal('lease.raise') === undefined,
+    configurationDue: () => configurationDue() !== undefined,
+    nudge: () => writer.nudge(),
+    leaseMs: config.freshness.lease_ms,
+    // What a replica acknowledged to this process is of this epoch.
+    everyReplicaJoined: () => members.replicaIds.every((id) => publisher.status(id).acknowledged !== undefined),
+    oldPrimaryStopped: flags.oldPrimaryStopped,
+    clock: host.clock,
+    log,
+  })
+}
+
+function openDurability(base: Base, { acknowledgements }: Publisher, archives: Archives | undefined): Durability {
+  const { options, members, stampClock } = base
+  return new Durability({
+    settings: options.config.durability,
+    hasReplicas: () => members.replicaIds.length > 0,
+    acknowledged: (seq, resolve) => acknowledgements.wait(seq, resolve),
+    archived: (txid, resolve) => archives?.wait(txid, resolve) ?? (() => undefined),
+    clock: stampClock,
+  })
+}
+
+function openAdoptionOf({ options, commitLog, writer, members, host, gate, shutdown }: Base): Adoption {
+  const open = (): boolean => gate.confirmed && !shutdown.begun
+  const own = { db: commitLog.db, writer, clock: host.clock, log: options.log }
+  return openAdoption({ ...own, open, replicas: () => members.replicas })
+}
+
+function openMaintenance({ options, commitLog, alarms, host, shutdown, obstacles }: Base): Maintenance {
+  const { config, log } = options
+  const { clock, schedule } = host
+  const events = { onFatal: shutdown.atOnce, onLooked: () => obstacles.look() }
+  return new Maintenance({ commitLog, alarms, config, clock, schedule, log, ...events })
+}
+
+function connect(parts: PrimaryParts, onJoined: (event: Joined) => void): void {
+  const { commitLog, publisher, maintenance, archives, settling, adoption, gate } = parts
+  commitLog.connect(() => {
+    publisher.committed()
+    maintenance.committed()
+    archives?.committed(commitLog.head.txid)
+  })
+  publisher.connect({
+    joined: (replica, atHead) => onJoined({ witness: replica, atHead }),
+    acknowledged: () => settling.look(),
+    denials: (replica, told) => adoption.told(replica, told),
+    refused: (replica, message) => gate.refused(replica, message),
+    contradicted: (error) => contradicted(parts, error),
+  })
+}
+
+/** Proof that this disk is old. What took writes before it came is in no state to tell anybody but by its own audit. */
+function contradicted({ writer, shutdown }: PrimaryParts, error: MacaroondError): void {
+  const { message } = error
+  const note = { kind: 'audit.note', actor: { text: 'primary' }, action: 'primary.contradicted' } as const
+  writer.writeLast({ ...note, detail: { message } })
+  shutdown.atOnce(error)
+}

@@ -1,0 +1,101 @@
+/**
+ * What the other parts of a primary stand on: its folder, its database with the state of the authority, and what time it is.
+ * Nothing here decides anything, and the writer takes no command yet: its rules are made of parts that need this.
+ */
+import { mkdirSync } from 'node:fs'
+import { PeerRegistry } from '../shared/channel/peers.ts'
+import { type NodeClock, withWallTime } from '../shared/clock.ts'
+import { RevocationLog } from '../shared/database/revocation-log.ts'
+import { readSigningKey, type SigningKey } from '../shared/database/signing-key.ts'
+import { watchOutput } from '../shared/output/process-output.ts'
+import type { OutputDrops } from '../shared/protocol/status.ts'
+import type { Kek } from '../shared/sealing.ts'
+import { AlarmBoard } from '../shared/service/alarm-board.ts'
+import { systemHost, type Host } from '../shared/service/host.ts'
+import { whileBelieved } from '../shared/service/schedule.ts'
+import { lockFolder, type NodeLock } from '../shared/sqlite/node-lock.ts'
+import type { CommitLog } from './commit-log/commit-log.ts'
+import type { GroupWriter } from './commit-log/group-writer.ts'
+import { AuthorityClock } from './freshness/authority-clock.ts'
+import { Members } from './members.ts'
+import { openCommitLog } from './open-commit-log.ts'
+import { NO_FLAGS, type PrimaryOptions } from './options.ts'
+import { RecentRevocations } from './publisher/recent-revocations.ts'
+import { Shutdown } from './shutdown.ts'
+import { refuseUnkeptLeases } from './store/migrate.ts'
+import { openWriter } from './store/open-writer.ts'
+
+export interface Foundation {
+  readonly options: PrimaryOptions
+  /** Its scheduled jobs wait while the time is in doubt. */
+  readonly host: Host
+  readonly startedMs: number
+  readonly ring: readonly [Kek, ...Kek[]]
+  readonly shutdown: Shutdown
+  readonly lock: NodeLock
+  readonly peers: PeerRegistry
+  readonly members: Members
+  readonly alarms: AlarmBoard
+  readonly linesDropped: () => OutputDrops
+  readonly commitLog: CommitLog
+  readonly revocations: RecentRevocations
+  readonly writer: GroupWriter
+  readonly authorityClock: AuthorityClock
+  /** For parts that stamp what they write with the authority's time, and measure spans. */
+  readonly stampClock: NodeClock
+  readonly signingKey: SigningKey
+}
+
+/** Takes the folder, and opens the database in it. Throws what keeps this process from either. */
+export function layFoundation(options: PrimaryOptions): Foundation {
+  const { config, kek, previousKeks = [], log, host = systemHost } = options
+  const { clock, entropy } = host
+  const startedMs = clock.monotonicMs()
+  mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  const lock = lockFolder(config.data)
+  const ring = [kek, ...previousKeks] as const
+  const shutdown = new Shutdown()
+  const peers = new PeerRegistry(config.peers)
+  const members = new Members(peers, config)
+  const alarms = new AlarmBoard(clock, log)
+  const linesDropped = watchOutput(options.output, alarms, log)
+  const commitLog = openCommitLog({ ...options, host, alarms })
+  const { db } = commitLog
+  refuseUnkeptLeases(db, db.name)
+  const revocations = new RecentRevocations(new RevocationLog(db))
+  const writer = openWriter({ commitLog, revocations, ring, clock, entropy, onFatal: shutdown.atOnce })
+  const authorityClock = startClock(options, { clock, members, writer })
+  return {
+    options,
+    // While the time is in doubt nothing runs but uploads, which have no schedule.
+    host: { ...host, schedule: whileBelieved(host.schedule, () => authorityClock.time.credible) },
+    startedMs,
+    ring,
+    shutdown,
+    lock,
+    peers,
+    members,
+    alarms,
+    linesDropped,
+    commitLog,
+    revocations,
+    writer,
+    authorityClock,
+    stampClock: withWallTime(clock, () => authorityClock.moment.nowMs),
+    signingKey: readSigningKey(db, ring, config.cluster),
+  }
+}
+
+/** Goes on from the time of the last mint. */
+function startClock(
+  { config, flags = NO_FLAGS }: PrimaryOptions,
+  { clock, members, writer }: Pick<Host, 'clock'> & Pick<Foundation, 'members' | 'writer'>,
+): AuthorityClock {
+  return new AuthorityClock({
+    clock,
+    issueClockMs: writer.state.issue.lastMs,
+    acceptClock: flags.acceptClock,
+    // With `alone` the operator waits for no replica.
+    hasReplicas: !config.alone && members.replicaIds.length > 0,
+  })
+}

@@ -1,0 +1,75 @@
+/**
+ * The rules of this primary's writes, and of the leases that rest on them: the gate, the obstacles behind it, and the granting
+ * of leases, which needs both. With these the writer takes commands.
+ */
+import { revocationBoundMs } from '../shared/freshness/bound.ts'
+import type { Foundation } from './foundation.ts'
+import { configurationDue } from './freshness/configuration-due.ts'
+import { Granting } from './freshness/granting.ts'
+import { Obstacles } from './obstacles.ts'
+import { WritesGate } from './writes-gate.ts'
+
+export interface WriteRules {
+  readonly gate: WritesGate
+  readonly obstacles: Obstacles
+  readonly granting: Granting
+  /** What the database does not say of the configuration yet. */
+  readonly configurationDue: () => ReturnType<typeof configurationDue>
+}
+
+/** The writer is open when this returns, and the gate decides what it takes. */
+export function openWriteRules(base: Foundation): WriteRules {
+  const { options, members, writer, authorityClock } = base
+  const gate = openGate(base)
+  const obstacles = openObstacles(base, gate)
+  const granting = openGranting(base, obstacles)
+  const { durability } = options.config
+  const due = (): ReturnType<typeof configurationDue> =>
+    configurationDue(writer.state.configured, members.replicas, durability)
+  writer.open({
+    moment: () => authorityClock.moment,
+    due,
+    gate: (kind) => gate.require(kind),
+    onAttempt: (attempt) => obstacles.attempted(attempt),
+  })
+  return { gate, obstacles, granting, configurationDue: due }
+}
+
+function openGate({ options, members, commitLog, writer, authorityClock, alarms, shutdown }: Foundation): WritesGate {
+  return new WritesGate({
+    witnesses: () => members.witnesses,
+    alone: options.config.alone,
+    log: options.log,
+    commitLog,
+    writer,
+    stopping: () => shutdown.begun,
+    time: () => authorityClock.time,
+    onRefused: () => alarms.refresh(),
+    onFatal: shutdown.atOnce,
+  })
+}
+
+function openObstacles(base: Foundation, gate: WritesGate): Obstacles {
+  const { options, commitLog, writer, authorityClock, alarms, host } = base
+  return new Obstacles({
+    commitLog,
+    authorityClock,
+    boundMs: revocationBoundMs(options.config.freshness),
+    writer,
+    gate,
+    onChange: () => alarms.refresh(),
+    clock: host.clock,
+    log: options.log,
+  })
+}
+
+function openGranting({ options, host, writer, authorityClock }: Foundation, obstacles: Obstacles): Granting {
+  return new Granting({
+    settings: options.config.freshness,
+    clock: host.clock,
+    authorityClock,
+    entropy: host.entropy,
+    leaseMsMax: () => writer.state.leaseMsMax,
+    open: () => obstacles.grants,
+  })
+}
