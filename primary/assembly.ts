@@ -1,7 +1,7 @@
 /**
- * Builds the parts of a primary, each of those before it; nothing names a part that is not there yet. Two parts tell others
- * of what happens to them, which are built later: the commit log of commits, and the publisher of what replicas say. They are
- * connected last.
+ * Builds the parts of a primary in dependency order: a part is given only parts that exist. Two parts report to parts that are
+ * built later: the commit log reports commits, and the publisher reports what replicas say. Each is connected last, through
+ * one method, and does nothing before that.
  */
 import { readTimelines } from '../shared/database/epochs.ts'
 import type { MacaroondError } from '../shared/errors.ts'

@@ -1,6 +1,6 @@
 /**
- * What the other parts of a primary stand on: its folder, its database with the state of the authority, and what time it is.
- * Nothing here decides anything, and the writer takes no command yet: its rules are made of parts that need this.
+ * The foundation of a primary: its folder, its database with the state of the authority, and its clock. Nothing here decides
+ * anything. The writer takes no command yet, because its rules are made of parts that need this foundation.
  */
 import { mkdirSync } from 'node:fs'
 import { PeerRegistry } from '../shared/channel/peers.ts'

@@ -1,6 +1,6 @@
 /**
- * The rules of this primary's writes, and of the leases that rest on them: the gate, the obstacles behind it, and the granting
- * of leases, which needs both. With these the writer takes commands.
+ * The rules of this primary's writes and leases: the gate says which commands are taken, the obstacles say what keeps them from
+ * being written, and leases are granted while revocations can be. The writer takes commands once it has these rules.
  */
 import { revocationBoundMs } from '../shared/freshness/bound.ts'
 import type { Foundation } from './foundation.ts'
