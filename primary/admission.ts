@@ -1,5 +1,6 @@
 /** Who may open which channel of the primary, and who serves it. */
 import { Allowance } from '../shared/channel/allowance.ts'
+import { CallTurns } from '../shared/service/call-turns.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
 import { listen, type Listener } from '../shared/channel/listen.ts'
@@ -25,16 +26,19 @@ export interface Claim {
 export interface AdmissionOptions {
   readonly peers: PeerRegistry
   readonly publisher: Publisher
+  readonly clock: Host['clock']
   /** What the calls of `sign` and `admin` need, beside the connection and its peer. */
-  readonly calls: Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance'>
+  readonly calls: Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance' | 'inTurn'>
 }
 
 export class Admission {
   readonly #options: AdmissionOptions
   readonly #allowance = new Allowance<CallKind>(SIGN_CALLS_IN_FLIGHT_MAX)
+  readonly #turns: CallTurns
 
   constructor(options: AdmissionOptions) {
     this.#options = options
+    this.#turns = new CallTurns(options.clock)
   }
 
   /** Takes connections from now on. */
@@ -78,7 +82,7 @@ export class Admission {
       case 'revocations':
         return publisher.serve(connection.channel, peer.id, connection)
       default:
-        return serveCalls({ ...calls, connection, peer, allowance: this.#allowance })
+        return serveCalls({ ...calls, connection, peer, allowance: this.#allowance, inTurn: this.#turns.of(peer.id) })
     }
   }
 }

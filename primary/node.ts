@@ -88,8 +88,9 @@ function openAdmission(parts: PrimaryParts): Admission {
     replicas: () => parts.members.replicas,
     clock: parts.stampClock,
   })
-  const served = { clock: host.clock, db: commitLog.db, archives, log: options.log }
-  return new Admission({ peers, publisher, calls: { ...calls, ...served, status: () => statusOf(parts) } })
+  const { clock } = host
+  const served = { clock, db: commitLog.db, archives, log: options.log }
+  return new Admission({ peers, publisher, clock, calls: { ...calls, ...served, status: () => statusOf(parts) } })
 }
 
 function statusOf(parts: PrimaryParts): PrimaryStatus {

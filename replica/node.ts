@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Allowance } from '../shared/channel/allowance.ts'
+import { CallTurns } from '../shared/service/call-turns.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import type { Identity } from '../shared/channel/identity.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
@@ -13,7 +14,7 @@ import { serveRpc, type RpcMethod } from '../shared/channel/rpc-server.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Applied } from '../shared/freshness/holder.ts'
 import { systemHost, type Host } from '../shared/service/host.ts'
-import { GUEST_REQUESTS_IN_FLIGHT_MAX, SIGN_CALLS_IN_FLIGHT_MAX } from '../shared/limits.ts'
+import { GUEST_REQUESTS_IN_FLIGHT_MAX, REQUESTS_IN_FLIGHT_MAX, SIGN_CALLS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
 import { watchOutput, type ProcessOutput } from '../shared/output/process-output.ts'
 import type { OutputDrops } from '../shared/protocol/status.ts'
@@ -46,9 +47,10 @@ import { Tables, type TableSource } from './tables/tables.ts'
 import { GuestGate } from './verify/guest-gate.ts'
 import { Upkeep } from './upkeep.ts'
 import { VerifyApi, type VerifyOptions } from './verify/verify-api.ts'
-import { VerifyTurns } from './verify/verify-turns.ts'
 
 const JOURNAL = 'revocations.journal'
+/** Peers that no list names take turns as one. */
+const GUESTS = 'guests'
 
 export interface ReplicaOptions {
   readonly config: ReplicaConfig
@@ -83,7 +85,7 @@ export class Replica implements Service {
   /** The same for peers that no list names: what waits there takes no place from the others. */
   readonly #guestVerify: VerifyApi
   readonly #guests: GuestGate
-  readonly #turns: VerifyTurns
+  readonly #turns: CallTurns
   readonly #allowance = new Allowance(SIGN_CALLS_IN_FLIGHT_MAX)
   readonly #freshness: Freshness
   readonly #rows = new RecentRows()
@@ -109,7 +111,7 @@ export class Replica implements Service {
     this.#options = options
     this.#host = host
     this.#guests = new GuestGate(clock)
-    this.#turns = new VerifyTurns(clock)
+    this.#turns = new CallTurns(clock)
     this.#startedMs = clock.monotonicMs()
     this.#lock = lock
     this.#alarms = new AlarmBoard(clock, log)
@@ -317,16 +319,15 @@ export class Replica implements Service {
   async #serve(connection: Connection): Promise<void> {
     if (!this.#peers.track(connection)) return
     if (connection.channel === 'feed') return this.#feed.serve(connection)
-    const { log } = this.#options
-    const { clock } = this.#host
-    if (connection.channel !== 'verify')
-      return serveRpc(connection, { methods: adminCalls(connection, this.#adminSources), clock, log }).done
+    const [{ log }, { clock }] = [this.#options, this.#host]
     const isGuest = this.#peers.find(connection.remotePeer) === undefined
+    const inTurn = this.#turns.of(isGuest ? GUESTS : connection.remotePeer)
+    if (connection.channel !== 'verify')
+      return serveRpc(connection, { methods: adminCalls(connection, this.#adminSources), clock, log, inTurn }).done
     const options = { tellsAge: understands(connection.hello, KNOWS_AGE) }
     const methods = isGuest ? this.#guests.guarded(callsOf(this.#guestVerify, options)) : callsOf(this.#verify, options)
-    const limits = isGuest ? { inFlightMax: GUEST_REQUESTS_IN_FLIGHT_MAX } : {}
-    const shared = this.#turns.sharing(methods, isGuest)
-    await serveRpc(connection, { methods: shared, clock, log, ...limits }).done
+    const inFlightMax = isGuest ? GUEST_REQUESTS_IN_FLIGHT_MAX : REQUESTS_IN_FLIGHT_MAX
+    await serveRpc(connection, { methods, clock, log, inTurn, inFlightMax }).done
   }
 
   /** A ring that opens nothing will open nothing later either: a wrong KEK is for the operator, not for a reconnect. */
@@ -374,8 +375,8 @@ export class Replica implements Service {
   get #adminSources(): AdminSources {
     const journal = { path: join(this.#options.config.data, JOURNAL), generation: this.#journal.generation }
     const [source, standing, denials] = [this.#source, this.#copy.standing, this.#denials.file]
-    const known = { source, standing, denials, journal }
-    return { allowance: this.#allowance, status: () => this.status, known: () => known }
+    const allowance = this.#allowance
+    return { allowance, status: () => this.status, known: () => ({ source, standing, denials, journal }) }
   }
 
   get status(): ReturnType<typeof replicaStatus> {

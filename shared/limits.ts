@@ -155,6 +155,8 @@ export const CONNECTION_AGE_MS_MAX: number = 24 * 3_600_000
 /** Half of what Noise's 32-bit nonce allows: a connection is replaced long before it would fail. */
 export const NOISE_FRAMES_MAX: number = 2 ** 31
 export const REQUESTS_IN_FLIGHT_MAX = 1_024
+/** Calls are served for so long at a stretch; then everything else has its turn. */
+export const CALLS_STRETCH_MS = 4
 /** What an `overloaded` answer asks for where nothing better is known, and the most that is believed of one. */
 export const RETRY_AFTER_MS = 1_000
 export const RETRY_AFTER_MS_MAX = 60_000
@@ -209,10 +211,6 @@ export const REVOCATIONS_QUEUED_CHARS_MAX: number = 16 * 1024 * 1024
 export const WRITES_QUEUED_CHARS_MAX: number = 64 * 1024 * 1024
 /** S7: a revocation that no replica confirms within this time is answered as indeterminate. */
 export const REVOKE_DURABLE_TIMEOUT_MS = 2_000
-/** Verifications are served for so long at a stretch; those that wait for their turn, and what they hold in memory. */
-export const VERIFY_STRETCH_MS = 4
-export const VERIFY_QUEUED_MAX = 16_384
-export const VERIFY_QUEUED_CHARS_MAX: number = 32 * 1024 * 1024
 /** How long a verification waits for a wanted position, and how many may wait at once. */
 export const MIN_POSITION_WAIT_MS = 1_000
 export const MIN_POSITION_WAITERS_MAX = 4_096

@@ -53,7 +53,7 @@ export function openCalls(sources: CallSources): Calls {
   const { ring, serviceTtlSecondsMax, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
-  const walks = new Walks()
+  const walks = new Walks(clock)
   const state = (): GroupWriter['state'] => writer.state
   const revocationBook = new RevocationBook(db, clock)
   return {

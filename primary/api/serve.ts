@@ -2,7 +2,7 @@
 import type { Allowance } from '../../shared/channel/allowance.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
-import { serveRpc, type RpcMethod } from '../../shared/channel/rpc-server.ts'
+import { serveRpc, type InTurn, type RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
@@ -29,6 +29,7 @@ export interface ServeOptions extends Calls {
   readonly clock: Timers
   /** Counts the calls of a peer over all of its connections. */
   readonly allowance: Allowance<CallKind>
+  readonly inTurn: InTurn
   readonly db: Database
   /** Undefined where nothing is archived. */
   readonly archives: Pick<Archives, 'due' | 'paused'> | undefined
@@ -50,6 +51,7 @@ export function serveCalls({
   status,
   clock,
   allowance,
+  inTurn,
   db,
   archives,
   log,
@@ -87,7 +89,7 @@ export function serveCalls({
     connection.channel === 'sign'
       ? counted(sign, SIGN_CALLS, allowance)
       : counted(admin, PRIMARY_ADMIN_CALLS, allowance)
-  return serveRpc(connection, { methods, clock, log }).done
+  return serveRpc(connection, { methods, clock, log, inTurn }).done
 }
 
 /** Each call counts against its peer before it does anything. */

@@ -2,6 +2,7 @@
  * Calls that read stored data at length. One of them walks at a time, in slices; callers take turns, and the walk of a caller
  * that is gone ends. Nothing is read before a call's turn.
  */
+import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { RETRY_AFTER_MS, WALKS_WAITING_MAX } from '../../shared/limits.ts'
 import { FairQueue } from '../../shared/service/fair-queue.ts'
@@ -25,7 +26,12 @@ export class Walks {
     charsMax: Infinity,
     shareOf: ({ walker }) => ({ caller: walker.peerId, org: '', chars: 0 }),
   })
+  readonly #timers: Pick<Timers, 'soon'>
   #walking = false
+
+  constructor(timers: Pick<Timers, 'soon'> = systemClock) {
+    this.#timers = timers
+  }
 
   /** Throws overloaded, closed (the caller is gone), and what the walk throws. */
   run<T>(walker: Walker, walk: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -42,7 +48,11 @@ export class Walks {
   async #walkAll(): Promise<void> {
     if (this.#walking) return
     this.#walking = true
-    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) await next.start()
+    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
+      await next.start()
+      // A short walk is one slice: many of them must not be one long turn.
+      await turn(this.#timers)
+    }
     this.#walking = false
   }
 }

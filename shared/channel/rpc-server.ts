@@ -25,11 +25,16 @@ export interface RpcCaller {
 /** `params` is what the peer sent: check its shape first. A MacaroondError travels; any other error stays in the log. */
 export type RpcMethod = (params: unknown, caller: RpcCaller) => unknown
 
+/** Serves a call in its turn: at once, or when the promise resolves. */
+export type InTurn = (serve: () => void) => Promise<void> | undefined
+
 export interface ServeOptions {
   readonly methods: Readonly<Record<string, RpcMethod>>
   readonly log: Log
   readonly inFlightMax?: number
   readonly closeTimeoutMs?: number
+  /** Where the node's time is shared among its peers. */
+  readonly inTurn?: InTurn
   readonly clock?: Pick<Timers, 'after'>
 }
 
@@ -77,10 +82,18 @@ class ConnectionServer implements RpcServer {
     return this.#closing
   }
 
+  #inTurn(serve: () => void): Promise<void> | undefined {
+    const { inTurn } = this.#options
+    if (inTurn !== undefined) return inTurn(serve)
+    serve()
+    return undefined
+  }
+
   async #serve(): Promise<void> {
     try {
       for await (const message of this.#connection.messages()) {
-        this.#receive(decodeRequest(message))
+        const later = this.#inTurn(() => this.#receive(decodeRequest(message)))
+        if (later !== undefined) await later
         // A peer that does not read its answers gets no more of its requests read.
         if (this.#sender.congested) await this.#sender.flushed()
       }

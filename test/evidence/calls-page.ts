@@ -1,6 +1,6 @@
 /** docs/calls.md: the worst cost and the bound of every call. */
 import { join } from 'node:path'
-import { SIGN_CALLS_IN_FLIGHT_MAX } from '../../shared/limits.ts'
+import { CALLS_STRETCH_MS, SIGN_CALLS_IN_FLIGHT_MAX } from '../../shared/limits.ts'
 import { PRIMARY_ADMIN_CALLS, REPLICA_CALLS, SIGN_CALLS } from '../../shared/protocol/calls.ts'
 import { ROOT } from './gathered.ts'
 
@@ -21,6 +21,9 @@ export function callsPage(): string {
     'No call does work in proportion to what is stored before it was admitted and counted against its caller. The work of a',
     'caller that is gone ends, but for revocations. Revocations and leases go ahead of everything else. What does not fit is',
     'answered `overloaded`, with the time after which to ask again.',
+    '',
+    `After ${CALLS_STRETCH_MS} ms of calls a node does everything else that waits. Then peers take turns, each with all of its`,
+    'connections; a connection whose call waits is not read on.',
     '',
     ...section('Primary, `sign`', SIGN_CALLS),
     ...section('Primary, `admin`', PRIMARY_ADMIN_CALLS),

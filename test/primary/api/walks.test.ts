@@ -34,7 +34,10 @@ function recorded(): {
   return { walks, begun, begin, end: () => end() }
 }
 
-const settled = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+/** Of the loop: a walk that has ended, and the beginning of the next one. */
+const settled = async (): Promise<void> => {
+  for (let turns = 0; turns < 2; turns += 1) await new Promise((resolve) => setImmediate(resolve))
+}
 
 test('one walk goes at a time, and callers take turns', async () => {
   const { begun, begin, end } = recorded()
@@ -46,6 +49,17 @@ test('one walk goes at a time, and callers take turns', async () => {
     await settled()
   }
   expect(begun).toEqual(['flood', 'honest', 'flood', 'flood'])
+})
+
+test('between two walks everything else has its turn, however short they are', async () => {
+  const { walks } = recorded()
+  const order: string[] = []
+  const short = Array.from({ length: 5 }, (_, n) =>
+    walks.run(walker('flood'), async () => void order.push(`walk ${n}`)),
+  )
+  setImmediate(() => order.push('a ping'))
+  await Promise.all(short)
+  expect(order.slice(0, 2)).toEqual(['walk 0', 'a ping'])
 })
 
 test('the walk of a caller that is gone does not begin', async () => {
@@ -95,7 +109,7 @@ test('one walk counts for all who wait; one whose callers are all gone ends, and
 
   const leaving = new AbortController()
   const lost = api.count(PEER, { org: 'acme' }, { signal: leaving.signal })
-  while (counts.length < 2) await Promise.resolve()
+  while (counts.length < 2) await new Promise((resolve) => setImmediate(resolve))
   leaving.abort()
   await expect(lost).rejects.toMatchObject({ code: 'closed' })
   expect(aborted).toBe(1)

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import { CallTurns } from '../../../shared/service/call-turns.ts'
+import { CALLS_STRETCH_MS } from '../../../shared/limits.ts'
+
+/** A node whose calls take a millisecond each, and whose event loop turns when it is told to. */
+function node(): {
+  readonly served: string[]
+  /** One more connection of that peer, with so many calls one after the other. */
+  readonly connect: (peer: string, calls: number) => Promise<void>
+  readonly turn: () => Promise<void>
+} {
+  let nowMs = 0
+  const soon: (() => void)[] = []
+  const served: string[] = []
+  const turns = new CallTurns({ monotonicMs: () => nowMs, soon: (call) => void soon.push(call) })
+  const connect = async (peer: string, calls: number): Promise<void> => {
+    const inTurn = turns.of(peer)
+    for (let left = calls; left > 0; left -= 1) {
+      await inTurn(() => {
+        nowMs += 1
+        served.push(peer)
+      })
+    }
+  }
+  const turn = async (): Promise<void> => {
+    for (const call of soon.splice(0)) call()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { served, connect, turn }
+}
+
+const LONGEST = CALLS_STRETCH_MS + 1
+
+test('a call is served at once while there is time, without waiting for a turn of the loop', () => {
+  const { connect, served } = node()
+  void connect('a', 1)
+  expect(served).toEqual(['a'])
+})
+
+test('a flood is served for a stretch; then everything else has its turn, and a stretch never lasts longer', async () => {
+  const { connect, served, turn } = node()
+  for (let connection = 0; connection < 40; connection += 1) void connect('flood', 100)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(served.length).toBeLessThanOrEqual(LONGEST)
+  for (let turns = 0; turns < 20; turns += 1) {
+    const before = served.length
+    await turn()
+    expect(served.length - before).toBeLessThanOrEqual(LONGEST)
+  }
+})
+
+test('peers take turns, however many connections one of them has', async () => {
+  const { connect, served, turn } = node()
+  for (let connection = 0; connection < 40; connection += 1) void connect('flood', 100)
+  const honest = connect('honest', 20)
+  while (served.filter((peer) => peer === 'honest').length < 20) await turn()
+  await honest
+  expect(served.length).toBeLessThan(3 * 20 + LONGEST)
+})
+
+test('what a call throws in its turn ends its connection alone', async () => {
+  const { connect, served, turn } = node()
+  void connect('flood', 100)
+  const turns = new CallTurns({ monotonicMs: () => 0, soon: (call) => void setImmediate(call) })
+  expect(() =>
+    turns.of('a')(() => {
+      throw new Error('no')
+    }),
+  ).toThrow('no')
+  await turn()
+  expect(served.length).toBeGreaterThan(0)
+})
