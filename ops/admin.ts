@@ -5,7 +5,7 @@ import { parsePeerId } from '../shared/channel/peer-id.ts'
 import { RpcClient } from '../shared/channel/rpc-client.ts'
 import type { Profile, ProfileNode } from '../shared/config/profile.ts'
 import type { Host } from '../shared/service/host.ts'
-import { KNOWS_CONFIGURED } from '../shared/protocol/known-revocations.ts'
+import { KNOWS_CONFIGURED, KNOWS_SIGNED } from '../shared/protocol/known-revocations.ts'
 import type { NodeStatus } from '../shared/protocol/status.ts'
 
 export type AdminCall = (method: string, params: object) => Promise<unknown>
@@ -31,7 +31,7 @@ export function adminOver({ cluster, identity, host }: Asking): WithAdmin {
   return async (node, use) => {
     const peerId = parsePeerId(node.peer_id)
     const to = { address: node.address, peerId, identity, cluster, clock, transport }
-    const hello = { understands: [KNOWS_CONFIGURED] }
+    const hello = { understands: [KNOWS_CONFIGURED, KNOWS_SIGNED] }
     const client = new RpcClient(await dial({ ...to, channel: 'admin', hello }), { clock })
     try {
       return await use((method, params) => client.call(method, params, { timeoutMs: TIMEOUT_MS }))

@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   archive: async () => (await import('./commands/archive.ts')).addArchive,
   audit: async () => (await import('./commands/audit.ts')).addAudit,
   restore: async () => (await import('./commands/restore.ts')).addRestore,
+  repair: async () => (await import('./commands/repair.ts')).addRepair,
   config: async () => (await import('./commands/config.ts')).addConfig,
 }
 

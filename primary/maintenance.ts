@@ -1,4 +1,5 @@
 /** What keeps the commit log well while commands come and go: checkpoints, the watch for other writers, the scrub. */
+import { REPAIR_HINT } from '../shared/repair-hint.ts'
 import { join } from 'node:path'
 import type { Clock, Timers } from '../shared/clock.ts'
 import { checksumOf } from '../shared/database/scrub.ts'
@@ -123,7 +124,7 @@ export class Maintenance {
       return this.#audit.whole(this.#stop.signal)
     }
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`
-    onFatal(new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' }))
+    onFatal(new MacaroondError('database_corrupt', message, { hint: REPAIR_HINT }))
   }
 }
 

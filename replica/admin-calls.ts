@@ -4,7 +4,8 @@ import type { Connection } from '../shared/channel/connection.ts'
 import { understands } from '../shared/channel/hello.ts'
 import type { RpcMethod } from '../shared/channel/rpc-server.ts'
 import { readConfigured } from '../shared/database/configured.ts'
-import { KNOWS_CONFIGURED } from '../shared/protocol/known-revocations.ts'
+import { KNOWS_CONFIGURED, KNOWS_SIGNED } from '../shared/protocol/known-revocations.ts'
+import type { SignedPosition } from '../shared/protocol/signed-position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
 import { answerAuditVerify } from '../shared/service/audit-verify.ts'
 import { knownRevocations, type KnownSources } from './revocations/known.ts'
@@ -14,23 +15,27 @@ export interface AdminSources {
   readonly allowance: Allowance<'looking' | 'walking'>
   readonly status: () => ReplicaStatus
   readonly known: () => KnownSources
+  /** The newest position that the authority signed. */
+  readonly signed: { readonly newest: SignedPosition | undefined }
 }
 
 /** A caller is told what its hello says that it understands. */
 export function adminCalls(
   { hello }: Pick<Connection, 'hello'>,
-  { allowance, status, known }: AdminSources,
+  { allowance, status, known, signed }: AdminSources,
 ): Record<string, RpcMethod> {
-  const tells = understands(hello, KNOWS_CONFIGURED)
-  const configured = ({ source }: KnownSources): object => {
-    // Null where the pages do not say it.
-    return tells ? { configured: source === undefined ? null : (readConfigured(source.reader) ?? null) } : {}
-  }
+  // Null where the pages do not say it.
+  const more = ({ source }: KnownSources): object => ({
+    ...(understands(hello, KNOWS_CONFIGURED)
+      ? { configured: source === undefined ? null : (readConfigured(source.reader) ?? null) }
+      : {}),
+    ...(understands(hello, KNOWS_SIGNED) ? { signed: signed.newest ?? null } : {}),
+  })
   return {
     status: allowance.guarded('looking', status),
     'revocations.known': allowance.guarded('walking', (value) => ({
       ...knownRevocations(known(), value),
-      ...configured(known()),
+      ...more(known()),
     })),
     'audit.verify': allowance.guarded('walking', (value) => answerAuditVerify(known().source?.reader, value)),
   }

@@ -375,8 +375,8 @@ export class Replica implements Service {
   get #adminSources(): AdminSources {
     const journal = { path: join(this.#options.config.data, JOURNAL), generation: this.#journal.generation }
     const [source, standing, denials] = [this.#source, this.#copy.standing, this.#denials.file]
-    const allowance = this.#allowance
-    return { allowance, status: () => this.status, known: () => ({ source, standing, denials, journal }) }
+    const known = { source, standing, denials, journal }
+    return { allowance: this.#allowance, status: () => this.status, known: () => known, signed: this.#signed }
   }
 
   get status(): ReturnType<typeof replicaStatus> {

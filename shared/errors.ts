@@ -67,6 +67,7 @@ const KINDS = {
   wrong_cluster: 'conflict',
   foreign_write: 'failed',
   database_corrupt: 'failed',
+  repair_unfinished: 'failed',
   audit_broken: 'failed',
   database_busy: 'unavailable',
   database_exists: 'conflict',

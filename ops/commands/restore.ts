@@ -9,11 +9,12 @@ import { mandatory } from '../arguments/options.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
 import { askedCluster, optionalProfileOf } from '../clients.ts'
 import { requireAnswers } from '../restore/questions.ts'
+import { previewLines } from '../restore/report.ts'
 import type { Preview, RestoreOptions } from '../restore/restore.ts'
 import type { ArchiveSource } from '../restore/source.ts'
 import type { Terminal } from '../terminal.ts'
 
-interface Options {
+interface Options extends AskingOptions {
   readonly archive?: string
   readonly fromReplica?: string
   readonly at?: string
@@ -23,11 +24,15 @@ interface Options {
   readonly unsigned?: true
   readonly oldData?: string
   readonly newest?: string
+  readonly acceptClock?: true
+}
+
+/** How an operator answers what a restore asks. */
+export interface AskingOptions {
   readonly withoutRevocations?: true
   readonly dryRun?: true
   readonly yes?: true
   readonly acceptHead?: true
-  readonly acceptClock?: true
 }
 
 export function addRestore(parent: Command, terminal: Terminal): void {
@@ -70,28 +75,12 @@ export function addRestore(parent: Command, terminal: Terminal): void {
 }
 
 async function run(options: Options, profile: Profile | undefined, terminal: Terminal): Promise<void> {
-  const [{ restore }, { previewLines, previewDocument, restoredDocument, restoredLines }] = await Promise.all([
+  const [{ restore }, { previewDocument, restoredDocument, restoredLines }] = await Promise.all([
     import('../restore/restore.ts'),
     import('../restore/report.ts'),
   ])
   const { output, oldData, withoutRevocations = false } = options
-  let shown: Preview | undefined
-  const confirm = (preview: Preview): boolean => {
-    shown = preview
-    terminal.progress('')
-    if (!terminal.json) for (const line of previewLines(preview)) terminal.say(line)
-    if (options.dryRun === true) return false
-    if (options.withoutRevocations === true)
-      terminal.say(
-        'WARNING: tokens that were revoked after this moment will be good again, at replicas once `revocations forget` says so',
-      )
-    requireAnswers(preview, {
-      yes: options.yes === true,
-      acceptHead: options.acceptHead === true,
-      withoutRevocations,
-    })
-    return true
-  }
+  const { confirm, shown } = asking(options, terminal)
   const restored = await restore({
     from: await sourceOf(options, profile),
     publicKey: keyOf(options, profile),
@@ -111,7 +100,30 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
       what: `restored ${output}`,
       next: 'the file is whole; `--dry-run` with the same options says again what is in it',
     })
-  if (shown !== undefined) terminal.answer({ file: null, ...previewDocument(shown) }, [])
+  const preview = shown()
+  if (preview !== undefined) terminal.answer({ file: null, ...previewDocument(preview) }, [])
+}
+
+/** Shows the operator what a restore would do, and asks what has to be asked; then `shown` gives what was seen. */
+export function asking(
+  options: AskingOptions,
+  terminal: Terminal,
+): { readonly confirm: RestoreOptions['confirm']; readonly shown: () => Preview | undefined } {
+  const { dryRun = false, yes = false, acceptHead = false, withoutRevocations = false } = options
+  let shown: Preview | undefined
+  const confirm = (preview: Preview): boolean => {
+    shown = preview
+    terminal.progress('')
+    if (!terminal.json) for (const line of previewLines(preview)) terminal.say(line)
+    if (dryRun) return false
+    if (withoutRevocations)
+      terminal.say(
+        'WARNING: tokens that were revoked after this moment will be good again, at replicas once `revocations forget` says so',
+      )
+    requireAnswers(preview, { yes, acceptHead, withoutRevocations })
+    return true
+  }
+  return { confirm, shown: () => shown }
 }
 
 async function sourceOf(options: Options, profile: Profile | undefined): Promise<RestoreOptions['from']> {
@@ -138,7 +150,7 @@ async function opening(archive: string, options: Options, profile: Profile | und
 }
 
 /** It comes from the operator, never from what is restored. */
-function keyOf({ key }: Options, profile: Profile | undefined): Uint8Array | undefined {
+export function keyOf({ key }: Pick<Options, 'key'>, profile: Profile | undefined): Uint8Array | undefined {
   return key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
 }
 

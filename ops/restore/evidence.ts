@@ -31,12 +31,21 @@ export interface Evidence {
   /** Whose it is. */
   readonly cluster: string
   readonly position: Omit<Position, 'checksum'> | undefined
+  /** The authority's word on where it stands, as a replica that runs shows it; undefined where it shows none. */
+  readonly shown?: ShownPosition | undefined
   readonly revocations: readonly RevocationColumns[]
   readonly issueClockMs: number
   /** The longest lease that was ever granted: holders of one may live, whatever is restored. */
   readonly leaseMsMax: number
   /** Only a whole database tells these. */
   readonly database: DatabaseEvidence | undefined
+}
+
+export interface ShownPosition {
+  /** As the replica says, which nobody signed. */
+  readonly stated: Position
+  /** The newest that it has with the authority's signature. */
+  readonly signed: Position | undefined
 }
 
 export interface DatabaseEvidence {

@@ -14,11 +14,11 @@ import { parsePosition, type Position } from '../../shared/position.ts'
 import { openReader } from '../../shared/sqlite/connection.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
 import { type AskedCluster, statusOf } from '../admin.ts'
+import { differing, type Repaired } from './repaired.ts'
 import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
 import { withinBounds } from './bounds.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { Waiting } from './carry-over.ts'
-import type { Archived } from './comparison.ts'
 import { journalRemarks } from './copied-journal.ts'
 import { compareCopy } from './copies.ts'
 import { type Evidence, evidenceOfDatabase, unsignedIn } from './evidence.ts'
@@ -30,7 +30,7 @@ import {
   unsignedInJournal,
 } from './replica-evidence.ts'
 import { DENIALS, type NodeCopy, type Scratch } from './scratch.ts'
-import type { ArchiveSource } from './source.ts'
+import { archivedIn, type ArchiveSource } from './source.ts'
 import { type Claim, type Head, judgeHead, newerThanRead } from './witness.ts'
 
 export interface GatherOptions {
@@ -40,6 +40,8 @@ export interface GatherOptions {
   readonly asked: AskedCluster | undefined
   /** A replica's copy that is restored from. */
   readonly replica: NodeCopy | undefined
+  /** Pages of a damaged primary, whose own state they are. */
+  readonly repaired: Repaired | undefined
   /** Data folder of the old primary, stopped. */
   readonly oldData: string | undefined
   /** The newest position that the operator knows of. */
@@ -73,7 +75,13 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   const { evidence, ...leftOut } = withinBounds(told, { nowMs, highest: archive?.highest ?? { epoch: 0, txid: 0 } })
   return {
     evidence,
-    unread: [...unread, ...leftOut.unread, ...newerThanRead(evidence, claims), ...unseenEpoch(archive, evidence)],
+    unread: [
+      ...unread,
+      ...leftOut.unread,
+      ...newerThanRead(evidence, claims),
+      ...unseenEpoch(archive, evidence),
+      ...(options.repaired ? differing(options.repaired, archive?.files ?? [], evidence) : []),
+    ],
     remarks: [...remarks, ...leftOut.remarks],
     doubted,
     head: judgeHead({ evidence, claims, epoch: archive?.highest.epoch ?? 0 }),
@@ -82,6 +90,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
 }
 
 const HEAD = 'the archive’s head'
+const DAMAGED = 'the damaged disk'
 
 /** One look at every place, in turn. */
 class Gathering {
@@ -97,8 +106,9 @@ class Gathering {
   }
 
   async read(): Promise<void> {
-    const { archive, replica: copied, oldData, asked, scratch } = this.#options
+    const { archive, replica: copied, oldData, asked, scratch, repaired, publicKey } = this.#options
     if (archive !== undefined) await this.#archive(archive)
+    if (repaired !== undefined) await this.#attempt(DAMAGED, async () => this.#repaired(repaired))
     if (oldData !== undefined) {
       await this.#attempt(`the old disk ${oldData}`, async () =>
         this.#copied({ what: `the old disk ${oldData}`, from: 'old disk', copy: scratch.copyNode(oldData, 'old') }),
@@ -110,7 +120,9 @@ class Gathering {
     }
     const orgOfKey = orgsOf(this.evidence)
     for (const replica of asked?.replicas ?? []) {
-      await this.#attempt(`replica ${replica.region}`, () => evidenceOfReplica(asked!, replica, orgOfKey))
+      await this.#attempt(`replica ${replica.region}`, () =>
+        evidenceOfReplica(asked!, replica, { orgOfKey, publicKey }),
+      )
     }
     if (archive?.head !== undefined) await this.#beyond({ ...archive, head: archive.head })
   }
@@ -173,6 +185,22 @@ class Gathering {
     return undefined
   }
 
+  /** What the damaged pages still say of revocations, and the rebuilt ones do not, waits for an operator: nobody compared it. */
+  #repaired({ pages, copy }: Repaired): Evidence | undefined {
+    const kind = pages.isNewest ? 'old disk' : 'copy'
+    const signed = archivedIn(this.#options.archive)(pages.position) === pages.position.checksum
+    const evidence = readDatabase({ from: DAMAGED, teller: { kind }, signed }, pages.path)
+    this.remarks.push(...pages.remarks)
+    try {
+      const orgOfKey = orgsOf(evidence === undefined ? [] : [evidence])
+      if (existsSync(copy.database) && withReader(DAMAGED, copy.database, isOfMacaroond))
+        this.doubted.push({ from: 'the damaged pages', revocations: unsignedOf(copy, orgOfKey) })
+    } catch (error) {
+      this.remarks.push(`revocations cannot be read from the damaged pages themselves: ${reportOf(error).message}`)
+    }
+    return evidence && this.#audited(evidence, pages.path)
+  }
+
   #audited(evidence: Evidence, path: string): Evidence {
     const problem = withReader(evidence.from, path, auditProblem)
     if (problem !== undefined) this.unread.push(`the audit chain of ${evidence.from} does not hold: ${problem}`)
@@ -218,13 +246,6 @@ async function headEvidence(
   const { checksum } = await rebuildDatabase({ storage, files: plan.files, path, onBytes })
   requireRecorded(plan, checksum)
   return readDatabase({ from: HEAD, teller: { kind: 'archive' }, signed }, path)
-}
-
-/** Checksums that a signed archive has, by epoch and transaction. */
-function archivedIn(archive: ArchiveSource | undefined): Archived {
-  const files = archive?.signed === true ? archive.files : []
-  const checksums = new Map(files.map(({ epoch, maxTxid, postApply }) => [`${epoch}.${maxTxid}`, postApply]))
-  return ({ epoch, txid }) => checksums.get(`${epoch}.${txid}`)
 }
 
 type Who = Pick<Evidence, 'from' | 'teller' | 'signed'>
@@ -284,8 +305,11 @@ function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
 }
 
 /** Positions that somebody knows of: revocations up to there were acknowledged. */
-async function claimsOf({ archive, newest, asked }: GatherOptions): Promise<readonly Claim[]> {
+async function claimsOf({ archive, newest, asked, repaired }: GatherOptions): Promise<readonly Claim[]> {
   const claims: Claim[] = []
+  const own = repaired?.pages.beyond
+  if (own !== undefined)
+    claims.push({ who: `${DAMAGED} knows`, position: { ...own, checksum: repaired!.pages.position.checksum } })
   if (newest !== undefined) claims.push({ who: 'you know', position: newest })
   if (archive?.head !== undefined) claims.push({ who: 'the manifest knows', position: archive.head })
   if (asked !== undefined) {

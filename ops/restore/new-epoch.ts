@@ -26,6 +26,9 @@ import type { Highest } from './source.ts'
 import { comparePlaces, type Place } from './witness.ts'
 import { type DatabaseEvidence, type Evidence, revocationName } from './evidence.ts'
 
+/** In the audit chain: the record that a restore ends with. */
+export const RESTORED = 'database.restore'
+
 export interface NewEpochOptions {
   readonly evidence: readonly Evidence[]
   /** The highest that the archive knows of. */
@@ -84,7 +87,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
   const entry = {
     atMs: clock.wallMs(),
     actor: 'restore',
-    action: 'database.restore',
+    action: RESTORED,
     org: '',
     target: meta.cluster,
     detail,

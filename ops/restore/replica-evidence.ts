@@ -10,6 +10,7 @@ import { parsePosition } from '../../shared/position.ts'
 import { knownResult, type KnownResult } from '../../shared/protocol/known-revocations.ts'
 import { rowOfDenial } from '../../shared/protocol/denials.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
+import { checkPosition } from '../../shared/protocol/signed-position.ts'
 import type { AskedCluster } from '../admin.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { Evidence } from './evidence.ts'
@@ -33,7 +34,7 @@ export type OrgOfKey = (kid: string) => string | undefined
 export async function evidenceOfReplica(
   { cluster, admin }: AskedCluster,
   replica: ProfileReplica,
-  orgOfKey: OrgOfKey,
+  { orgOfKey, publicKey }: { readonly orgOfKey: OrgOfKey; readonly publicKey: Uint8Array | undefined },
 ): Promise<Evidence> {
   return admin(replica, async (call) => {
     const revocations: RevocationColumns[] = []
@@ -54,7 +55,9 @@ export async function evidenceOfReplica(
     const from = `replica ${replica.region}`
     const teller = { kind: 'replica', peerId: replica.peer_id } as const
     const configured = answer?.configured ?? undefined
-    const told = { position: parsed, revocations, issueClockMs, leaseMsMax, configured }
+    const signed = publicKey && answer?.signed ? checkPosition(publicKey, cluster, answer.signed)?.position : undefined
+    const shown = parsed && { stated: parsed, signed }
+    const told = { position: parsed, shown, revocations, issueClockMs, leaseMsMax, configured }
     return { from, teller, signed: false, cluster, database: undefined, ...told }
   })
 }

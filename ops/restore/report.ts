@@ -10,9 +10,10 @@ import type { Head } from './witness.ts'
 const BYTES_PER_SECOND = 100_000_000
 
 export function previewDocument(preview: Preview): object {
-  const { plan, carried, unread, remarks, head, waiting, refusing, bytesPerSecond } = preview
+  const { plan, pages, carried, unread, remarks, head, waiting, refusing, bytesPerSecond } = preview
   return {
     plan: plan === undefined ? null : planDocument(plan, bytesPerSecond),
+    ...(pages === undefined ? {} : { pages }),
     carried: carried === undefined ? null : { revocations: carried.revocations.length, sources: carried.sources },
     unread,
     remarks,
@@ -44,11 +45,13 @@ function grainOf({ point, next }: Pick<RestorePlan, 'point' | 'next'>): 'newest'
 }
 
 export function previewLines(preview: Preview): readonly string[] {
-  const { plan, carried, unread, remarks, head, waiting, refusing } = preview
+  const { plan, pages, carried, unread, remarks, head, waiting, refusing } = preview
   const sources =
     carried?.sources.map(({ from, known, carried: more }) => [from, `knows ${known}`, `${more} carried over`]) ?? []
   return [
-    ...(plan === undefined ? ['from the copy of a replica'] : planLines(plan, preview.bytesPerSecond)),
+    ...(pages?.map((text) => `from ${text}`) ?? []),
+    ...(plan === undefined && pages === undefined ? ['from the copy of a replica'] : []),
+    ...(plan === undefined ? [] : planLines(plan, preview.bytesPerSecond)),
     ...(carried === undefined ? [] : [`revocations carried over: ${carried.revocations.length}`]),
     ...table(sources).map((line) => `  ${line}`),
     ...unread.map((text) => `NOT SURE: ${text}`),

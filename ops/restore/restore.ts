@@ -21,18 +21,22 @@ import { carryOver, type CarryOver, type Refusing, stillRefused, type Waiting, w
 import { timeText } from './describe.ts'
 import { gather, type Gathered } from './gather.ts'
 import { type Begun, beginEpoch } from './new-epoch.ts'
+import type { Repaired } from './repaired.ts'
 import { Scratch } from './scratch.ts'
 import type { ArchiveSource } from './source.ts'
 import type { Head } from './witness.ts'
 
 export interface RestoreOptions {
-  /** An archive; or the data folder of a stopped replica, which is compared with the archive where there is one. */
+  /**
+   * An archive; or the data folder of a stopped replica, which is compared with the archive where there is one; or the pages
+   * of a damaged primary.
+   */
   readonly from:
     | { readonly archive: ArchiveSource; readonly target: RestoreTarget }
     | { readonly replica: string; readonly comparedWith: ArchiveSource | undefined }
+    | { readonly repaired: Repaired; readonly comparedWith: ArchiveSource | undefined }
   /** Of the authority, from the operator: without it nothing that a replica kept is believed. */
   readonly publicKey: Uint8Array | undefined
-  readonly output: string
   /** Whose nodes tell what they know; undefined: nobody is asked. */
   readonly asked: AskedCluster | undefined
   readonly oldData: string | undefined
@@ -49,8 +53,10 @@ export interface RestoreOptions {
 }
 
 export interface Preview {
-  /** Undefined where a replica's copy is taken as it is. */
+  /** Undefined where a replica's copy is taken as it is, and in a repair. */
   readonly plan: RestorePlan | undefined
+  /** What the pages of a repair are made of, in words. */
+  readonly pages: readonly string[] | undefined
   readonly carried: CarryOver | undefined
   /** What is known and not read, not believed, or told by one replica alone: each needs the operator's yes. */
   readonly unread: readonly string[]
@@ -73,13 +79,21 @@ export interface Restored {
   readonly left: string | undefined
 }
 
-/** Undefined when the operator, or a dry run, ended it. */
-export async function restore(options: RestoreOptions): Promise<Restored | undefined> {
+/** `output` is never overwritten. Undefined when the operator, or a dry run, ended it. */
+export async function restore(options: RestoreOptions & { readonly output: string }): Promise<Restored | undefined> {
   const scratch = new Scratch(options.output)
+  return within(scratch, () => restoreIn(scratch, options, (path) => scratch.place(path)))
+}
+
+/** Runs `work`, and deletes the scratch folder however that ends. */
+export async function within<T extends object>(
+  scratch: Scratch,
+  work: () => Promise<T | undefined>,
+): Promise<(T & Pick<Restored, 'left'>) | undefined> {
   let left: string | undefined
-  let restored: Omit<Restored, 'left'> | undefined
+  let restored: T | undefined
   try {
-    restored = await restoreIn(scratch, options)
+    restored = await work()
   } finally {
     // What went wrong before it is what has to be told.
     left = scratch.close()
@@ -87,26 +101,33 @@ export async function restore(options: RestoreOptions): Promise<Restored | undef
   return restored === undefined ? undefined : { ...restored, left }
 }
 
-async function restoreIn(scratch: Scratch, options: RestoreOptions): Promise<Omit<Restored, 'left'> | undefined> {
+/** `place` gives the finished database its name. */
+export async function restoreIn(
+  scratch: Scratch,
+  options: RestoreOptions,
+  place: (path: string) => void,
+): Promise<Omit<Restored, 'left'> | undefined> {
   const { from, clock, asked, oldData, newest, publicKey, onProgress } = options
   const archive = 'archive' in from ? from.archive : from.comparedWith
   const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
   const meter = new Meter(options)
   const onBytes = (bytes: number): void => meter.add(bytes)
   const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target') : undefined
+  const repaired = 'repaired' in from ? from.repaired : undefined
   const nowMs = clock.wallMs()
-  const places = { scratch, archive, replica, asked, oldData, newest, publicKey }
+  const places = { scratch, archive, replica, repaired, asked, oldData, newest, publicKey }
   const gathered = await gather({ ...places, nowMs, onBytes })
-  const path = replica?.database ?? (await target(scratch, options, plan, gathered, onProgress))
+  const path = repaired?.pages.path ?? replica?.database ?? (await target(scratch, options, plan, gathered, onProgress))
   const foreign = !isOurs(path)
+  const pages = repaired?.pages.used
   const preview = foreign
-    ? { plan, ...FOREIGN, unread: gathered.unread, remarks: gathered.remarks, bytesPerSecond: meter.rate }
-    : { plan, ...previewOf(path, options, gathered), bytesPerSecond: meter.rate }
+    ? { plan, pages, ...FOREIGN, unread: gathered.unread, remarks: gathered.remarks, bytesPerSecond: meter.rate }
+    : { plan, pages, ...previewOf(path, options, gathered), bytesPerSecond: meter.rate }
   if (!foreign) requirePast(path, options, gathered)
   if (!options.confirm(preview)) return undefined
   inspect(path)
   const begun = foreign ? undefined : begin(path, options, gathered, preview)
-  scratch.place(path)
+  place(path)
   return { preview, begun }
 }
 

@@ -33,6 +33,7 @@ const LOG_FILES = 2
 export interface NodeCopy {
   /** Everything lies in it under the names that the node gives. */
   readonly folder: string
+  /** A repair copies what is left: it may not be there. */
   readonly database: string
   readonly role: 'primary' | 'replica'
   /** Revocations that a replica knows ahead of its pages; undefined where there is none. */
@@ -46,15 +47,18 @@ export class Scratch {
   /** As long as it is held, the folder belongs to a restore that lives. */
   readonly #own: NodeLock
 
-  /** Throws database_exists, already_running (a node uses the folder), io_failed. */
-  constructor(output: string) {
+  /**
+   * `isHeld`: the caller has locked the folder, and what is there under the name gives way by itself. Throws database_exists,
+   * already_running (a node uses the folder), io_failed.
+   */
+  constructor(output: string, { isHeld = false }: { readonly isHeld?: boolean } = {}) {
     this.#output = resolve(output)
     const folder = dirname(this.#output)
     const prefix = `.${basename(this.#output)}.restore-`
     sweep(folder, prefix)
-    refuseExisting(this.#output)
+    if (!isHeld) refuseExisting(this.#output)
     // Under this name a node would open it, or has it open.
-    const isNodes = basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
+    const isNodes = !isHeld && basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
     this.#lock = isNodes ? lockFolder(folder) : undefined
     try {
       this.folder = mkdtempSync(join(folder, prefix))
@@ -103,18 +107,25 @@ export class Scratch {
     refuseUnknownRequired(folder)
     const lock = existsSync(join(folder, NODE_LOCK)) ? holdForCopy(folder) : undefined
     try {
+      return this.copyHeld(folder, name, LOG_FILES)
+    } finally {
+      lock?.release()
+    }
+  }
+
+  /** The same of a folder that the caller has locked, whatever of it is there. Throws io_failed, disk_full. */
+  copyHeld(folder: string, name: string, logFiles: number): NodeCopy {
+    try {
       const own = this.path(name)
       mkdirSync(join(own, LOG), { recursive: true, mode: 0o700 })
-      for (const file of [DATABASE, `${DATABASE}-wal`, POSITION, SIGNED, DENIALS, ...newestOf(folder, LOG)])
+      for (const file of [DATABASE, `${DATABASE}-wal`, POSITION, SIGNED, DENIALS, ...newestOf(folder, LOG, logFiles)])
         if (existsSync(join(folder, file))) copyFileSync(join(folder, file), join(own, file))
       const journal = join(folder, JOURNAL)
       const role = existsSync(join(folder, POSITION)) ? 'replica' : 'primary'
       const rows = existsSync(journal) ? readFileSync(journal) : undefined
       return { folder: own, database: join(own, DATABASE), role, journal: rows }
     } catch (error) {
-      throw storageError(error, `copying ${source}`)
-    } finally {
-      lock?.release()
+      throw storageError(error, `copying ${join(folder, DATABASE)}`)
     }
   }
 
@@ -132,12 +143,12 @@ export class Scratch {
 }
 
 /** Names of the newest files of the log, which sort like their first transactions. */
-function newestOf(folder: string, log: string): readonly string[] {
+function newestOf(folder: string, log: string, count: number): readonly string[] {
   if (!existsSync(join(folder, log))) return []
   const files = readdirSync(join(folder, log)).filter((name) => name.endsWith('.segments'))
   return files
     .toSorted()
-    .slice(-LOG_FILES)
+    .slice(-count)
     .map((name) => join(log, name))
 }
 

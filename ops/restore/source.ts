@@ -6,6 +6,7 @@ import { openArchive } from '../../shared/archive/open-archive.ts'
 import { filesThere, highestClaimedName, salvageManifest } from '../../shared/archive/salvage.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { MacaroondError } from '../../shared/errors.ts'
+import type { Archived } from './comparison.ts'
 import type { Position } from '../../shared/position.ts'
 
 export interface Highest {
@@ -67,4 +68,11 @@ function unsigned({ location }: ArchiveStorage): MacaroondError {
       hint: 'if litestream wrote it, or the manifest is lost and you trust whoever can write there: --unsigned',
     },
   )
+}
+
+/** Checksums that a signed archive has, by epoch and transaction. */
+export function archivedIn(archive: ArchiveSource | undefined): Archived {
+  const files = archive?.signed === true ? archive.files : []
+  const checksums = new Map(files.map(({ epoch, maxTxid, postApply }) => [`${epoch}.${maxTxid}`, postApply]))
+  return ({ epoch, txid }) => checksums.get(`${epoch}.${txid}`)
 }

@@ -1,4 +1,5 @@
 /** The first thing at every start, and after every failure: whose archive is this, who leads, and up to where does it go? */
+import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
 import { claimEpoch, highestClaim } from '../../shared/archive/epoch-claim.ts'
@@ -105,17 +106,21 @@ async function refuseUnsigned(storage: ArchiveStorage): Promise<void> {
   })
 }
 
-/** What is in the archive was committed and synced before: a database without it was put back to an older copy. */
+/** What is in the archive was committed and synced before: a database without it is another. */
 function requireSameHistory({ head: theirs }: ManifestState, source: HistorySource): void {
   if (theirs === undefined) return
   const { head } = source
   const ahead = theirs.txid > head.txid
   const checksum = ahead ? undefined : source.checksumAt(theirs.txid)
   if (!ahead && (checksum === undefined || checksum === theirs.checksum)) return
-  const what = ahead ? 'ahead of' : 'of other content than'
+  const [what, why] = ahead
+    ? ['ahead of', 'the database was put back to an older copy']
+    : ['of other content than', `the file was changed outside macaroond (${NO_BACKUP})`]
   throw new MacaroondError(
     'position_diverged',
-    `the archive is at ${positionText(theirs)}, ${what} this database at ${positionText(head)}: the database was put back to an older copy`,
-    { hint: 'put the newer database back, or restore: going on would give the same numbers to other transactions' },
+    `the archive is at ${positionText(theirs)}, ${what} this database at ${positionText(head)}: ${why}`,
+    {
+      hint: `put the newer database back: going on would give the same numbers to other transactions. If it is lost, ${REPAIR_HINT}`,
+    },
   )
 }

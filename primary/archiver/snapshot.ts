@@ -1,4 +1,5 @@
 /** A whole database for the archive: written beside the database first, at the speed of its disk, then put from there. */
+import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:fs'
 import { type ArchivedFile, LEVEL_SNAPSHOT, segmentKey } from '../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
@@ -122,6 +123,6 @@ function damaged(
   return new MacaroondError(
     'database_corrupt',
     `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`,
-    { hint: 'restore, or start from a replica’s copy' },
+    { hint: REPAIR_HINT },
   )
 }

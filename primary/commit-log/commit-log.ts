@@ -2,6 +2,7 @@
  * The primary's database with its log: one writer connection, a guard, the WAL reader that sees every commit, and the log
  * of segments. A commit is: SQLite's COMMIT (which fsyncs), read the frames back, make the segment, append it to the log.
  */
+import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { dirname } from 'node:path'
 import { pause, type Clock, type Entropy, type Timers } from '../../shared/clock.ts'
 import { readBase } from '../../shared/database/epochs.ts'
@@ -267,6 +268,6 @@ export class CommitLog {
 
 function foreignWrite(what: string): MacaroondError {
   return new MacaroondError('foreign_write', `somebody else writes this database: ${what}`, {
-    hint: 'only the primary may write its database; find the other writer, then start again from a replica’s copy or a restore',
+    hint: `only the primary may write its database: find the other writer. Then ${REPAIR_HINT}`,
   })
 }

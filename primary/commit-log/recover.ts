@@ -2,6 +2,7 @@
  * After a crash: what SQLite's WAL holds and the segment log does not is captured now, before anything new is written, so
  * that no committed transaction is ever missing from the log. Also computes the checksum of the database as it is.
  */
+import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
 import type { Meta } from '../../shared/database/meta.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText, txid as asTxid, TXID_NONE, txidText, type Txid } from '../../shared/ids.ts'
@@ -32,8 +33,9 @@ export interface Recovered {
 }
 
 /**
- * Throws position_diverged when the database is older than its log, database_corrupt when its content is another. Where
- * the log ends too early to be gone on with, it is set aside and a new one begins: replicas then get a snapshot.
+ * Throws position_diverged when the database is older than its log, database_corrupt when its content is another,
+ * foreign_write when the WAL holds a transaction of another program. Where the log ends too early to be gone on with, it is
+ * set aside and a new one begins: replicas then get a snapshot.
  */
 export function recover(options: RecoverOptions): Recovered {
   const { file, reader, log, meta } = options
@@ -59,7 +61,11 @@ function newestLogged({ file, log, meta, wallMs, onGap }: RecoverOptions): Segme
   if (log.last === TXID_NONE) return undefined
   const newest = decodeHeader(log.read(log.last))
   if (newest.maxTxid > meta.txid) throw olderThanLog(meta, newest)
-  if (newest.maxTxid + countUnlogged(file.path, newest) === meta.txid) return newest
+  const unlogged = countUnlogged(file.path, newest)
+  const reached = newest.maxTxid + unlogged
+  if (reached === meta.txid) return newest
+  // Every transaction of a primary raises the number, so one of another program is among them.
+  if (reached > meta.txid) throw foreignWrite(unlogged, newest, meta)
   // Another program that opened the database of a killed primary has copied and deleted its WAL; or the log was put back.
   onGap({ logged: newest.maxTxid, movedTo: log.startOver(wallMs()) })
   return undefined
@@ -74,12 +80,12 @@ function countUnlogged(database: string, newest: SegmentHeader): number {
 }
 
 /** Each one is used before the next is asked for: its pages live in the reader's memory. */
-function* transactionsOf(reader: WalReader): Generator<WalTransaction> {
+export function* transactionsOf(reader: WalReader): Generator<WalTransaction> {
   for (let batch = reader.poll(); batch.length > 0; batch = reader.poll()) yield* batch
 }
 
 /** The file as it is; what the WAL holds comes on top. A page that both have is the WAL's. */
-function checksumsOfFile(file: DatabaseFile): PageChecksums {
+export function checksumsOfFile(file: DatabaseFile): PageChecksums {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)
   for (let pgno = 1; pgno <= file.pageCount; pgno += 1) {
@@ -90,7 +96,7 @@ function checksumsOfFile(file: DatabaseFile): PageChecksums {
 }
 
 /** A segment says where its frames stood: same salts and not beyond means the log has this transaction. */
-function isLogged({ salt1, salt2, endFrame }: WalTransaction, newest: SegmentHeader): boolean {
+export function isLogged({ salt1, salt2, endFrame }: WalTransaction, newest: SegmentHeader): boolean {
   const sameRound = salt1 === newest.walSalt1 && salt2 === newest.walSalt2
   return sameRound && frameOffset(endFrame + 1) <= newest.walOffset + newest.walSize
 }
@@ -101,7 +107,15 @@ function requireSame(capture: Capture, newest: SegmentHeader): void {
   throw new MacaroondError(
     'database_corrupt',
     `the database's pages give checksum ${checksumText(found)}, its log says ${newest.postApply === undefined ? 'none' : checksumText(newest.postApply)} after transaction ${newest.maxTxid}`,
-    { hint: 'the file was changed or damaged outside macaroond: restore it, or start from a replica’s copy' },
+    { hint: `the file was changed or damaged outside macaroond (${NO_BACKUP}): ${REPAIR_HINT}` },
+  )
+}
+
+function foreignWrite(unlogged: number, { maxTxid }: SegmentHeader, meta: Meta): MacaroondError {
+  return new MacaroondError(
+    'foreign_write',
+    `another program wrote this database: after transaction ${maxTxid} its WAL has ${unlogged} more, its number is ${meta.txid}`,
+    { hint: `only the primary may write its database: find the other writer. Then ${REPAIR_HINT}` },
   )
 }
 
@@ -109,6 +123,8 @@ function olderThanLog(meta: Meta, newest: SegmentHeader): MacaroondError {
   return new MacaroondError(
     'position_diverged',
     `the database is at transaction ${txidText(meta.txid)}, its own log at ${txidText(newest.maxTxid)}: the database was put back to an older copy`,
-    { hint: 'put the newer database back, or restore: going on would give the same numbers to other transactions' },
+    {
+      hint: `put the newer database back: going on would give the same numbers to other transactions. If it is lost, ${REPAIR_HINT}`,
+    },
   )
 }

@@ -336,6 +336,6 @@ function bootOf(kind: StreamKind, hello: JsonObject): string {
 
 function contradiction(replica: string, message: string): MacaroondError {
   return new MacaroondError('position_diverged', `replica ${replica} contradicts this primary: ${message}`, {
-    hint: 'one of the two disks was put back to an older copy, or belongs to another history; find out which before you delete either',
+    hint: 'one of the two disks was put back to an older copy, is a copy that `.backup` or VACUUM INTO made, or belongs to another history; find out which before you delete either',
   })
 }

@@ -3,6 +3,7 @@
  * as the slowest replica does, and only the former may keep SQLite's WAL from being reset. Replicas that come at the same
  * time share one file; it goes when the last of them has it.
  */
+import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timers } from '../../shared/clock.ts'
@@ -112,7 +113,7 @@ export class SnapshotFiles {
 
   #damaged(found: Position['checksum'], { checksum }: Position): MacaroondError {
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(checksum)}: the disk changed them`
-    const error = new MacaroondError('database_corrupt', message, { hint: 'restore, or start from a replica’s copy' })
+    const error = new MacaroondError('database_corrupt', message, { hint: REPAIR_HINT })
     this.#options.onDamaged(error)
     return error
   }

@@ -2,6 +2,7 @@
  * One translation of what SQLite and the file system report into codes an operator can act on.
  * Result codes: https://sqlite.org/rescode.html; errno names: those of Node's `error.code`.
  */
+import { REPAIR_HINT } from '../repair-hint.ts'
 import type { ErrorCode } from '../errors.ts'
 import { MacaroondError } from '../errors.ts'
 
@@ -16,7 +17,7 @@ const DISK_FULL: Meaning = {
 }
 const CORRUPT: Meaning = {
   code: 'database_corrupt',
-  hint: 'stop the node, keep the file for inspection, and restore from the archive or resync from the primary',
+  hint: `stop the node. Of a primary, ${REPAIR_HINT}; of a replica, move its data folder away: it takes a new copy`,
 }
 const BUSY: Meaning = {
   code: 'database_busy',

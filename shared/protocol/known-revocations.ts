@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { Configured } from '../database/configured.ts'
 import type { RevocationColumns } from '../database/revocation-columns.ts'
 import { REPLICAS_TOLD_MAX } from '../limits.ts'
+import { signedPosition, type SignedPosition } from './signed-position.ts'
 import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'
 
 export interface KnownParams {
@@ -26,6 +27,8 @@ export interface KnownResult {
   readonly rows: readonly RevocationColumns[]
   /** Whom its pages name as those who may acknowledge revocations; sent to a caller whose hello names it. */
   readonly configured?: Configured | null | undefined
+  /** The newest position that the authority signed; sent to a caller whose hello names it. */
+  readonly signed?: SignedPosition | null | undefined
   /** From the journal; the same revocation may be among the rows of the pages. */
   readonly journal: readonly RevocationRow[]
   /** Pass it as `after` to go on; null when these were the last. */
@@ -62,6 +65,7 @@ const configured: z.ZodType<Configured> = z.object({
 
 /** In the hello of a caller on the `admin` channel: what it understands beyond the first version. */
 export const KNOWS_CONFIGURED = 'configured'
+export const KNOWS_SIGNED = 'signed-position'
 
 export const revocationColumns: z.ZodType<RevocationColumns> = z.custom<RevocationColumns>(isRevocationColumns)
 
@@ -72,5 +76,6 @@ export const knownResult: z.ZodType<KnownResult> = z.object({
   rows: z.array(revocationColumns),
   journal: z.array(revocationRow),
   configured: configured.nullish(),
+  signed: signedPosition.nullish(),
   next: z.number().int().nullable(),
 })

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
-import { refuseUnknownRequired } from '../files/required-files.ts'
+import { refuseNewer, refuseUnknownRequired } from '../files/required-files.ts'
 import { isBusy, storageError } from '../files/storage-errors.ts'
 
 export interface NodeLock {
@@ -17,10 +17,20 @@ const NAME = 'node.lock'
 /**
  * For a process that works in the folder, which must exist. A lock that cannot be taken for writing is none: SQLite opens a
  * file of another user read-only and says nothing, and an exclusive transaction then locks nothing. Throws already_running,
- * io_failed, and schema_newer where only a newer version may run.
+ * io_failed, schema_newer where only a newer version may run, and repair_unfinished.
  */
 export function lockFolder(folder: string): NodeLock {
   refuseUnknownRequired(folder)
+  return lockExclusively(folder)
+}
+
+/** The same, also where a repair was interrupted. Throws already_running, io_failed, schema_newer. */
+export function lockForRepair(folder: string): NodeLock {
+  refuseNewer(folder)
+  return lockExclusively(folder)
+}
+
+function lockExclusively(folder: string): NodeLock {
   return lock(folder, {}, (connection) => {
     // So that nothing is ever written: a node starts on a full disk, too.
     connection.pragma('journal_mode = MEMORY')

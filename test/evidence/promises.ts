@@ -126,6 +126,7 @@ export const PROMISES: readonly Promised[] = [
     says: 'no byte enters a restored database that was not compared; a restore keeps every revocation that can still be found, and asks about the others',
     proofs: [
       proof('recovery/archive/damage', 'no source of a restore is damaged unsaid'),
+      proof('recovery/repair/repair'),
       proof('ops/restore/comparison'),
       proof('ops/restore/witness', 'by every replica that was configured'),
       proof('ops/restore/lying-replica'),

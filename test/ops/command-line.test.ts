@@ -149,6 +149,7 @@ describe('help', async () => {
       'archive rehearse',
       'audit verify',
       'macaroond restore',
+      'macaroond repair',
       'config check',
       'config print',
     ])

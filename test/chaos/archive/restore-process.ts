@@ -53,9 +53,17 @@ export function outputOf(folder: string): string {
 /** `strace`: undefined for none of it, null to trace without harm. */
 export async function runRestore(options: RestoreOptions, strace?: Injection | null): Promise<RestoreRun> {
   const { archive, key, txid, folder } = options
-  const args = [PROGRAM, 'restore', '--archive', archive, '--key', key, '--txid', String(txid), '--accept-head']
-  const words = [process.execPath, ...args, '--output', outputOf(folder), '--json']
-  const output = `${folder}.trace`
+  const args = ['restore', '--archive', archive, '--key', key, '--txid', String(txid), '--accept-head']
+  return runTraced([...args, '--output', outputOf(folder)], `${folder}.trace`, strace)
+}
+
+/** A command line, whose calls are written to the file `output`. */
+export async function runTraced(
+  args: readonly string[],
+  output: string,
+  strace?: Injection | null,
+): Promise<RestoreRun> {
+  const words = [process.execPath, PROGRAM, ...args, '--json']
   rmSync(output, { force: true })
   const [command, ...rest] = strace === undefined ? words : [...straceWords(output, strace), ...words]
   const { MACAROOND_PROFILE: _, ...env } = process.env

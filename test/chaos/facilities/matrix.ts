@@ -103,7 +103,12 @@ export const MATRIX: readonly Row[] = [
     fault: 'killed at the n-th system call of a kind',
     expect: 'S7, S8, S9: what was acknowledged is there, whole',
     needs: ['strace kills'],
-    by: [at('chaos/sigkill'), at('chaos/archive-sigkill'), at('chaos/restore-faults', 'killed at any call')],
+    by: [
+      at('chaos/sigkill'),
+      at('chaos/archive-sigkill'),
+      at('chaos/restore-faults', 'killed at any call'),
+      at('chaos/repair-faults'),
+    ],
   },
   {
     fault: 'stopped and continued, half a lease to ten of them; frozen as a group',
@@ -165,7 +170,7 @@ export const MATRIX: readonly Row[] = [
     fault: 'SQLite’s files damaged, deleted, or written by another program',
     expect: 'found by the checksum; a fresh copy takes their place',
     needs: [],
-    by: [at('integration/cluster/divergence'), at('recovery/sqlite/foreign-programs')],
+    by: [at('integration/cluster/divergence'), at('recovery/sqlite/foreign-programs'), at('recovery/repair/repair')],
   },
   {
     fault: 'frames that are replayed, forged, of another session or epoch, too large; a wrong network key',

@@ -390,8 +390,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a file that only a newer version understands is passed over',
     file: 'shared/files/required-files.ts',
-    find: 'name.startsWith(REQUIRED_PREFIX) && !KNOWN.has(name)',
-    replace: 'name === REQUIRED_PREFIX && !KNOWN.has(name)',
+    find: 'name.startsWith(REQUIRED_PREFIX) && !isRepairing(name)',
+    replace: 'name === REQUIRED_PREFIX && !isRepairing(name)',
     by: 'test/ops/restore/scratch.test.ts',
   },
   {
@@ -613,5 +613,19 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     find: 'if (count % ROWS_A_TURN === 0)',
     replace: 'if (count % ROWS_A_TURN === ROWS_A_TURN)',
     by: 'test/replica/denials/denials.test.ts',
+  },
+  {
+    name: 'a repair takes a transaction of another program for the primary’s',
+    file: 'ops/repair/wal-rest.ts',
+    find: 'if (meta?.epoch === epoch && meta.txid === txid + 1) return true',
+    replace: 'if (meta?.epoch === epoch) return true',
+    by: 'test/ops/repair/rebuild-pages.test.ts',
+  },
+  {
+    name: 'a repair passes a replica over that is beyond',
+    file: 'ops/restore/repaired.ts',
+    find: 'return comparePositions(stated, rebuilt) > 0 ?',
+    replace: 'return comparePositions(stated, rebuilt) > 1_000 ?',
+    by: 'test/ops/restore/repaired.test.ts',
   },
 ]

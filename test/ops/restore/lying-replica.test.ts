@@ -22,7 +22,7 @@ function asked(rows: readonly unknown[], next: number | null = null): Promise<Ev
     use(() => Promise.resolve(answer))) as never
   const cluster = { cluster: 'test', admin } as unknown as AskedCluster
   const replica = { region: 'fra', address: '127.0.0.1:1', peer_id: 'A' } as never
-  return evidenceOfReplica(cluster, replica, () => undefined)
+  return evidenceOfReplica(cluster, replica, { orgOfKey: () => undefined, publicKey: undefined })
 }
 
 describe('a row that no primary would start with', () => {

@@ -22,10 +22,16 @@ import {
   zeroPageOf,
 } from './damage.ts'
 
-export type Source = 'archive' | 'unsigned archive' | 'replica’s copy' | 'copy and archive' | 'old disk'
+export type Source =
+  | 'archive'
+  | 'unsigned archive'
+  | 'replica’s copy'
+  | 'copy and archive'
+  | 'old disk'
+  | 'primary, repaired'
 
 /** `refuses`: nothing is restored; `asks`: only with the word that the text names; `tells`: a note, and it goes on. */
-export type Said = 'refuses' | 'asks' | 'asks for the head' | 'tells'
+export type Said = 'refuses' | 'asks' | 'asks for the head' | 'tells' | 'nothing'
 
 export interface Case {
   readonly source: Source
@@ -134,7 +140,7 @@ const FORGED = [
 const DISK = of('old disk', [
   ['row deleted', 'asks', 'its log says', ({ primary }) => sql(primary, NEWEST)],
   ['row edited', 'asks', 'its log says', ({ primary }) => sql(primary, EDITED)],
-  ['row deleted in the WAL', 'asks', 'its log ends at transaction', ({ primary }) => sqlInWal(primary, NEWEST)],
+  ['row deleted in the WAL', 'asks', 'another program wrote', ({ primary }) => sqlInWal(primary, NEWEST)],
   [
     'transaction added to the WAL',
     'tells',
@@ -159,6 +165,66 @@ const DISK = of('old disk', [
   ['log damaged', 'asks', 'the old disk', ({ primary }) => flip(newestLog(primary), 200)],
   ['log missing', 'asks', 'no log lies beside it', ({ primary }) => rmSync(join(primary, 'log'), { recursive: true })],
   ['of another timeline', 'asks', 'the archive says', ({ primary }, { other }) => put(other.primary, primary)],
+])
+
+/** The same damage, where `macaroond repair` is to put it right: with its archive, and with no replica to ask. */
+const REPAIRED = of('primary, repaired', [
+  ['row deleted', 'nothing', '', ({ primary }) => sql(primary, NEWEST)],
+  ['row edited', 'nothing', '', ({ primary }) => sql(primary, EDITED)],
+  [
+    'row deleted in the WAL',
+    'tells',
+    'another program wrote a transaction',
+    ({ primary }) => sqlInWal(primary, NEWEST),
+  ],
+  ['trigger added', 'tells', 'view or trigger', ({ primary }) => sql(primary, TRIGGER)],
+  ['page zeroed', 'nothing', '', ({ primary }) => zeroPageOf(primary, 'issued')],
+  ['file cut', 'tells', 'cannot be read from the damaged pages', ({ primary }) => cutDatabase(primary)],
+  ['file missing', 'asks for the head', 'no answer with pages', ({ primary }) => rmSync(join(primary, 'macaroond.db'))],
+  ['older file in place', 'nothing', '', ({ primary }, { before }) => putDatabase(before.primary, primary)],
+  [
+    'older folder in place',
+    'asks for the head',
+    'no answer with pages',
+    ({ primary }, { before }) => put(before.primary, primary),
+  ],
+  ['log cut', 'tells', 'its log ends like a crash', ({ primary }) => cutBytes(newestLog(primary), 200)],
+  ['log damaged', 'tells', 'its log has damaged records', ({ primary }) => flip(newestLog(primary), 200)],
+  [
+    'log missing',
+    'asks for the head',
+    'no answer with pages',
+    ({ primary }) => rmSync(join(primary, 'log'), { recursive: true }),
+  ],
+  ['of another timeline', 'asks', 'this primary recorded', ({ primary }, { other }) => put(other.primary, primary)],
+  [
+    'page zeroed, and a file of the archive cut',
+    'asks',
+    'of another size',
+    ({ primary, archive }) => {
+      zeroPageOf(primary, 'issued')
+      cutBytes(segmentsOf(archive)[3]!, 100)
+    },
+  ],
+  [
+    'page zeroed, and the archive missing',
+    'asks',
+    'there is no archive',
+    ({ primary, archive }) => {
+      zeroPageOf(primary, 'issued')
+      rmSync(archive, { recursive: true })
+    },
+  ],
+  [
+    'pages and log gone, and the archive missing',
+    'refuses',
+    'nothing gives the pages',
+    ({ primary, archive }) => {
+      zeroPageOf(primary, 'issued')
+      rmSync(join(primary, 'log'), { recursive: true })
+      rmSync(archive, { recursive: true })
+    },
+  ],
 ])
 
 const SIGNED = of('archive', [
@@ -229,13 +295,14 @@ const UNSIGNED = of('unsigned archive', [
   ['file removed at the end', 'tells', 'on your word alone', ({ archive }) => rmSync(segmentsOf(archive).at(-1)!)],
 ])
 
-export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...FORGED, ...DISK]
+export const CASES: readonly Case[] = [...SIGNED, ...UNSIGNED, ...REPLICA, ...FORGED, ...DISK, ...REPAIRED]
 
 const SAYS: Readonly<Record<Said, string>> = {
   refuses: 'refused',
   asks: 'asks for `--yes`',
   'asks for the head': 'asks for `--accept-head`',
   tells: 'goes on, with a note',
+  nothing: 'goes on',
 }
 
 /** The same as a table, for the runbook. */

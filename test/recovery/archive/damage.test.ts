@@ -2,9 +2,11 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openReader } from '../../../shared/sqlite/connection.ts'
+import { fingerprint } from '../../chaos/archive/restore-process.ts'
 import { commandLine, type Ran } from '../../integration/cli/command.ts'
 import { scratch } from '../../integration/cluster/harness.ts'
-import { buildFixture, copyOf, type Left } from './damage.ts'
+import { buildFixture, copyOf, type Fixture, type Left, repairArgs } from './damage.ts'
 import { type Case, CASES, damageTable, type Said, type Source } from './damage-cases.ts'
 
 function sourceArgs(source: Source, { primary, replica, archive }: Left, key: string): readonly string[] {
@@ -19,6 +21,8 @@ function sourceArgs(source: Source, { primary, replica, archive }: Left, key: st
       return ['--from-replica', replica, '--archive', archive, '--key', key]
     case 'old disk':
       return ['--archive', archive, '--key', key, '--old-data', primary]
+    case 'primary, repaired':
+      return []
   }
 }
 
@@ -28,12 +32,26 @@ interface Document {
   readonly remarks?: readonly string[]
 }
 
-function saidBy(ran: Ran): { readonly said: Said | 'nothing'; readonly text: string } {
+function saidBy(ran: Ran): { readonly said: Said; readonly text: string } {
   const { error, remarks = [] } = ran.json<Document>()
   if (error === undefined) return { said: remarks.length === 0 ? 'nothing' : 'tells', text: remarks.join('; ') }
   const asks = { restore_unconfirmed: 'asks', head_unwitnessed: 'asks for the head' } as const
   const said = Object.hasOwn(asks, error.code) ? asks[error.code as keyof typeof asks] : 'refuses'
   return { said, text: error.message }
+}
+
+/** The database that is there in the end has every revocation, or nothing was changed. */
+async function repaired({ said }: Pick<Case, 'said'>, left: Left, { key, revoked }: Fixture): Promise<Ran> {
+  const before = fingerprint(left.primary)
+  const accept = said === 'asks for the head' ? [] : ['--accept-head']
+  const ran = await commandLine([...(await repairArgs(left, key)), ...accept, '--json'])
+  if (ran.status !== 0) expect(fingerprint(left.primary)).toBe(before)
+  else {
+    const db = openReader(join(left.primary, 'macaroond.db'))
+    expect(db.prepare('SELECT count(*) FROM revocations').pluck().get(), ran.stdout).toBe(revoked)
+    db.close()
+  }
+  return ran
 }
 
 /** With the head accepted, but where that is what is to be asked: then nothing hides behind the question. */
@@ -52,11 +70,14 @@ test('no source of a restore is damaged unsaid: every kind of damage is refused,
     const ran = await restored({ source, said: 'tells' }, copyOf(fixture.now), fixture.key)
     expect(saidBy(ran), `${source}, sound: ${ran.stdout}`).toMatchObject({ said: 'nothing' })
   }
+  const untouched = await repaired({ said: 'nothing' }, copyOf(fixture.now), fixture)
+  expect(untouched.json()).toEqual({ result: 'sound' })
   const wrong: string[] = []
   for (const one of CASES) {
     const left = copyOf(fixture.now)
     one.harm(left, fixture)
-    const ran = await restored(one, left, fixture.key)
+    const repairs = one.source === 'primary, repaired'
+    const ran = repairs ? await repaired(one, left, fixture) : await restored(one, left, fixture.key)
     const { said, text } = saidBy(ran)
     if (said !== one.said || !new RegExp(one.words).test(text))
       wrong.push(`${one.source}, ${one.damage}: ${said}: ${text}`)

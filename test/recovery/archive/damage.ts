@@ -3,14 +3,17 @@ import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, trun
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { encodeRow, encodeTimeline } from '../../../replica/revocations/journal-records.ts'
-import { archiveConfig } from '../../../primary/archiver/config.ts'
 import { segmentKey } from '../../../shared/archive/layout.ts'
 import { epoch, timeline, txid } from '../../../shared/ids.ts'
 import { decodeSegment } from '../../../shared/ltx/decoder.ts'
 import { encodeSegment } from '../../../shared/ltx/encoder.ts'
+import { stringify } from 'smol-toml'
+import { archiveConfig } from '../../../primary/archiver/config.ts'
+import { createIdentityFile } from '../../../shared/channel/identity.ts'
+import { systemEntropy } from '../../../shared/clock.ts'
 import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
-import { Cluster, scratch, until } from '../../integration/cluster/harness.ts'
+import { Cluster, CLUSTER, scratch, until } from '../../integration/cluster/harness.ts'
 
 const PAGE_BYTES = 4096
 const RECORD_BYTES = 40
@@ -92,6 +95,21 @@ export function copyOf({ primary, replica, archive }: Left): Left {
   cpSync(replica, copy.replica, { recursive: true })
   cpSync(archive, copy.archive, { recursive: true })
   return copy
+}
+
+/** Files of a stopped primary on that folder, whose replicas nobody can ask; the options that name them. */
+export async function repairArgs({ primary, archive }: Left, key: string): Promise<readonly string[]> {
+  const folder = scratch()
+  const [config, profile, identity] = ['primary.toml', 'operator.toml', 'operator.key'].map((name) =>
+    join(folder, name),
+  )
+  const { peerId } = await createIdentityFile(identity!, systemEntropy)
+  const nobody = '127.0.0.1:1'
+  const node = { data: primary, archive: { to: archive }, identity, listen: nobody, kek: { file: 'kek' } }
+  writeFileSync(config!, stringify({ cluster: CLUSTER, ...node }))
+  const asked = { authority_key: key, identity, primary: { address: nobody, peer_id: peerId } }
+  writeFileSync(profile!, stringify({ cluster: CLUSTER, ...asked }))
+  return ['repair', '--config', config!, '--profile', profile!]
 }
 
 const database = (folder: string): string => join(folder, 'macaroond.db')

@@ -1,0 +1,85 @@
+import type { Command } from 'commander'
+import { systemClock, systemEntropy } from '../../shared/clock.ts'
+import type { Profile } from '../../shared/config/profile.ts'
+import { parsePosition } from '../../shared/position.ts'
+import { noAuthorityKey } from '../arguments/authority-key.ts'
+import { explain } from '../arguments/explain.ts'
+import { mandatory } from '../arguments/options.ts'
+import { askedCluster, profileOf } from '../clients.ts'
+import { previewDocument } from '../restore/report.ts'
+import type { RepairOptions } from '../repair/repair.ts'
+import type { Terminal } from '../terminal.ts'
+import { asking, type AskingOptions, keyOf } from './restore.ts'
+
+interface Options extends AskingOptions {
+  readonly config: string
+  readonly key?: string
+  readonly newest?: string
+  readonly acceptClock?: true
+}
+
+export function addRepair(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('repair')
+    .description('put a stopped primary’s damaged database right, from its log, its archive and its replicas')
+  mandatory(command, '--config <file>', 'the primary’s configuration, TOML: it says where data and archive are')
+  command
+    .option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s authority_key)')
+    .option('--newest <position>', 'the newest position you know of, to notice an old copy of the archive')
+    .option('--dry-run', 'everything but the result: shows what would be done, and changes nothing')
+    .option('--yes', 'go on although something known is not read or not believed')
+    .option('--accept-head', 'go on although nobody who was read saw the newest state')
+    .option('--accept-clock', 'this machine’s clock is right, although what is repaired is of a later time')
+  command.action(async (options: Options, own: Command) => run(options, profileOf(own, terminal.env), terminal))
+  explain(command, {
+    examples: [
+      'macaroond repair --config primary.toml --profile operator.toml --dry-run',
+      'macaroond repair --config primary.toml --profile operator.toml',
+    ],
+    json: [
+      '{"result": "repaired", "file", "aside", "pages", …} and the rest as `restore` gives it; "aside" has the damaged files;',
+      '{"result": "finished", "aside"}: a repair that was interrupted is finished; {"result": "sound"}: nothing is damaged',
+    ],
+    exit: '1 when nothing gives the pages back, 2 when it needs --yes or --accept-head, 5 while the primary runs',
+  })
+}
+
+async function run(options: Options, profile: Profile, terminal: Terminal): Promise<void> {
+  const [{ repair }, { repairDocument, repairLines }] = await Promise.all([
+    import('../repair/repair.ts'),
+    import('../repair/report.ts'),
+  ])
+  const { confirm, shown } = asking(options, terminal)
+  const repaired = await repair({
+    ...(await placesOf(options, profile)),
+    publicKey: keyOf(options, profile),
+    asked: askedCluster(profile),
+    newest: options.newest === undefined ? undefined : parsePosition(options.newest),
+    acceptClock: options.acceptClock === true,
+    clock: systemClock,
+    entropy: systemEntropy,
+    onProgress: () => undefined,
+    confirm,
+  })
+  const preview = shown()
+  if (repaired === undefined)
+    return terminal.answer({ result: null, file: null, ...(preview && previewDocument(preview)) }, [])
+  terminal.answer(repairDocument(repaired), repairLines(repaired), {
+    what: `the repair ended: ${repaired.kind}`,
+    next: 'start the primary',
+  })
+}
+
+async function placesOf(options: Options, profile: Profile): Promise<Pick<RepairOptions, 'data' | 'openArchive'>> {
+  const [{ readPrimaryConfig }, { archiveLocation }, { openSigned }] = await Promise.all([
+    import('../../primary/main.ts'),
+    import('../../primary/archiver/open-archiver.ts'),
+    import('../restore/source.ts'),
+  ])
+  const config = readPrimaryConfig(options.config)
+  const location = archiveLocation(config)
+  if (location === undefined) return { data: config.data, openArchive: undefined }
+  const publicKey = keyOf(options, profile)
+  if (publicKey === undefined) throw noAuthorityKey()
+  return { data: config.data, openArchive: () => openSigned(location, publicKey) }
+}

@@ -1,0 +1,98 @@
+/** What can still be read of the segment log of a damaged primary. It works on a copy, which it changes. */
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { SegmentLog } from '../../primary/commit-log/segment-log.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { txid as asTxid, TXID_NONE, type Checksum, type Txid } from '../../shared/ids.ts'
+import { decodeSegment, type Segment } from '../../shared/ltx/decoder.ts'
+import { decodeHeader, type SegmentHeader } from '../../shared/ltx/header.ts'
+import type { Position } from '../../shared/position.ts'
+
+export class DamagedLog {
+  /** Of the newest transaction that is whole; undefined where there is none. */
+  readonly newest: SegmentHeader | undefined
+  readonly first: Txid
+  /** What is wrong with it, in words. */
+  readonly remarks: readonly string[]
+  readonly #log: SegmentLog
+  readonly #headers = new Map<Txid, SegmentHeader>()
+
+  private constructor(log: SegmentLog, remarks: readonly string[]) {
+    const unreadable: Txid[] = []
+    for (let txid = log.first; log.last !== TXID_NONE && txid <= log.last; txid = asTxid(txid + 1)) {
+      const header = readable(() => decodeHeader(log.read(txid)))
+      if (header === undefined) unreadable.push(txid)
+      else this.#headers.set(txid, header)
+    }
+    this.#log = log
+    this.first = log.first
+    this.newest = [...this.#headers.values()].at(-1)
+    const damage =
+      unreadable.length === 0 ? [] : [`its log has damaged records, of transactions ${rangeText(unreadable)}`]
+    this.remarks = [...remarks, ...damage]
+  }
+
+  static open(folder: string): DamagedLog {
+    const remarks: string[] = []
+    const before = bytesIn(folder)
+    for (;;) {
+      const log = readable(() => SegmentLog.open(folder, Number.MAX_SAFE_INTEGER))
+      if (log !== undefined) {
+        const torn = before - bytesIn(folder)
+        const cut =
+          torn > 0 && remarks.length === 0 ? [`its log ends like a crash, ${torn} bytes of it are no whole record`] : []
+        return new DamagedLog(log, [...remarks, ...cut])
+      }
+      // What follows the damaged file still goes on without a gap.
+      const [oldest] = filesIn(folder)
+      if (oldest === undefined) throw new MacaroondError('log_corrupt', `${folder} cannot be read`)
+      rmSync(join(folder, oldest))
+      remarks.push(`${oldest} of its log is damaged, or what follows it is missing`)
+    }
+  }
+
+  /** Position after a transaction; undefined where the log does not have it whole. */
+  checksumAt({ epoch, txid }: Pick<Position, 'epoch' | 'txid'>): Checksum | undefined {
+    const header = this.#headers.get(txid)
+    return header?.epoch === epoch ? header.postApply : undefined
+  }
+
+  /** Of every transaction from `from` on that is whole, in order. */
+  *segments(from: Txid): Generator<Segment> {
+    for (const txid of this.#headers.keys()) {
+      const segment = txid < from ? undefined : readable(() => decodeSegment(this.#log.read(txid)))
+      if (segment !== undefined) yield segment
+    }
+  }
+
+  close(): void {
+    this.#log.close()
+  }
+}
+
+/** Undefined for what is damaged. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof MacaroondError && DAMAGE.has(error.code)) return undefined
+    throw error
+  }
+}
+
+const DAMAGE: ReadonlySet<string> = new Set(['log_corrupt', 'segment_corrupt'])
+
+function filesIn(folder: string): readonly string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.segments'))
+    .toSorted()
+}
+
+function bytesIn(folder: string): number {
+  return filesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
+}
+
+function rangeText(txids: readonly Txid[]): string {
+  return txids.length === 1 ? String(txids[0]) : `${txids[0]} to ${txids.at(-1)}`
+}

@@ -1,0 +1,193 @@
+/**
+ * The pages of a damaged database, from whatever is left of them: its own file with the newest image that the log has of every
+ * page laid over it, or the archive's newest whole database with the log's transactions after it. Which it was is of no
+ * matter: the result counts only if it gives the checksum that was recorded when its last transaction was committed.
+ */
+import { copyFileSync, existsSync } from 'node:fs'
+import { chainTo } from '../../shared/archive/chain.ts'
+import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { type Checksum, checksumText, type Txid, txid as asTxid } from '../../shared/ids.ts'
+import type { SegmentHeader } from '../../shared/ltx/header.ts'
+import { comparePositions, type Position } from '../../shared/position.ts'
+import { storageError } from '../../shared/files/storage-errors.ts'
+import type { RebuiltPages } from '../restore/repaired.ts'
+import type { NodeCopy } from '../restore/scratch.ts'
+import type { ArchiveSource } from '../restore/source.ts'
+import type { DamagedLog } from './damaged-log.ts'
+import { PagesFile } from './pages-file.ts'
+import { applyLogged, applyWalRest, metaOf } from './wal-rest.ts'
+
+export interface RebuildPagesOptions {
+  readonly copy: NodeCopy
+  readonly log: DamagedLog
+  readonly archive: ArchiveSource | undefined
+  /** Names a file to work in. */
+  readonly scratch: (name: string) => string
+}
+
+interface Candidate {
+  readonly path: string
+  readonly position: Position
+  readonly used: string
+}
+
+/** Throws database_corrupt where nothing gives the pages back, archive_fenced. */
+export async function rebuildPages(options: RebuildPagesOptions): Promise<RebuiltPages> {
+  const { archive, log, copy } = options
+  requireOwnEpoch(options)
+  const tried: string[] = []
+  const own = fromOwnFile(options, tried) ?? (await attempt(() => fromArchiveAndLog(options, tried), tried))
+  const rebuilt = own === undefined ? undefined : withWal(options, own)
+  const head = archive?.head
+  if (rebuilt !== undefined && (head === undefined || comparePositions(head, rebuilt.position) <= 0)) return rebuilt
+  const archived = archive && (await attempt(() => fromArchive(options, archive, tried), tried))
+  if (archived !== undefined) return { ...judged(options, archived, { foreign: 0 }), isNewest: false }
+  if (rebuilt !== undefined) return rebuilt
+  const which = existsSync(copy.database) ? 'the damaged database' : 'a database that is gone'
+  throw new MacaroondError(
+    'database_corrupt',
+    `nothing gives the pages of ${which} back: ${[...tried, ...log.remarks].join('; ')}`,
+    {
+      hint: 'stop a replica and restore from its copy: `macaroond restore --from-replica FOLDER --old-data` with this data folder',
+    },
+  )
+}
+
+/** A damaged archive is one source less. */
+async function attempt<T>(read: () => Promise<T | undefined>, tried: string[]): Promise<T | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof MacaroondError) || !error.code.startsWith('archive_')) throw error
+    tried.push(error.message)
+    return undefined
+  }
+}
+
+/** A primary of a later epoch has gone on with the archive: this disk is history, whatever is wrong with it. */
+function requireOwnEpoch({ archive, log, copy }: RebuildPagesOptions): void {
+  const own = log.newest?.epoch ?? (existsSync(copy.database) ? metaOf(copy.database)?.epoch : undefined)
+  const led = archive?.head?.epoch
+  if (own === undefined || led === undefined || led <= own) return
+  throw new MacaroondError(
+    'archive_fenced',
+    `this disk is of epoch ${own}, and a primary of epoch ${led} has written the archive`,
+    {
+      hint: 'go on with that primary; if its disk is lost, `macaroond restore` with `--old-data` and this data folder',
+    },
+  )
+}
+
+function fromOwnFile({ copy, log, scratch }: RebuildPagesOptions, tried: string[]): Candidate | undefined {
+  const { newest } = log
+  if (!existsSync(copy.database) || newest === undefined) {
+    tried.push(newest === undefined ? 'there is no log' : 'the database is not there')
+    return undefined
+  }
+  const path = scratch('own.db')
+  duplicate(copy.database, path)
+  applyLogged(copy.database, path, newest)
+  const found = layOver(path, log, log.first)
+  if (found === newest.postApply) {
+    const used = `pages of the damaged file, and over them those of transactions ${log.first} to ${newest.maxTxid} in its log`
+    return { path, position: positionOf(newest), used }
+  }
+  tried.push(`its file with its log gives checksum ${checksumText(found)}, not what the log recorded`)
+  return undefined
+}
+
+/** The newest state of the archive that the log goes on from without a gap. */
+async function fromArchiveAndLog(options: RebuildPagesOptions, tried: string[]): Promise<Candidate | undefined> {
+  const { archive, log, scratch } = options
+  const { newest } = log
+  if (archive === undefined || newest === undefined) return undefined
+  const chain = chainTo(archive.files, newest.maxTxid)
+  if (chain === undefined || chain.reaches + 1 < log.first) {
+    tried.push('the archive does not reach to where the log begins')
+    return undefined
+  }
+  const path = scratch('archive-and-log.db')
+  await rebuildDatabase({ storage: archive.storage, files: chain.files, path })
+  const from = asTxid(chain.reaches + 1)
+  const found = layOver(path, log, from)
+  if (found === newest.postApply) {
+    const rest = from <= newest.maxTxid ? `, and transactions ${from} to ${newest.maxTxid} from the log` : ''
+    return { path, position: positionOf(newest), used: `transactions 1 to ${chain.reaches} from the archive${rest}` }
+  }
+  tried.push(`the archive with the log gives checksum ${checksumText(found)}, not what the log recorded`)
+  return undefined
+}
+
+async function fromArchive(
+  { scratch }: RebuildPagesOptions,
+  { storage, files, head }: ArchiveSource,
+  tried: string[],
+): Promise<Candidate | undefined> {
+  const chain = head === undefined ? undefined : chainTo(files, head.txid)
+  if (head === undefined || chain?.reaches !== head.txid) {
+    tried.push('the archive has no whole database of its newest state')
+    return undefined
+  }
+  const path = scratch('archived.db')
+  const { checksum } = await rebuildDatabase({ storage, files: chain.files, path })
+  if (checksum === head.checksum)
+    return { path, position: head, used: `transactions 1 to ${head.txid} from the archive` }
+  tried.push(`the archive gives checksum ${checksumText(checksum)}, its manifest says ${checksumText(head.checksum)}`)
+  return undefined
+}
+
+/** The checksum with all transactions of the log from `from` on. */
+function layOver(path: string, log: DamagedLog, from: Txid): Checksum {
+  const file = new PagesFile(path)
+  try {
+    for (const { header, pages } of log.segments(from)) file.write(pages, header.commit)
+    return file.checksum()
+  } finally {
+    file.close()
+  }
+}
+
+function withWal(options: RebuildPagesOptions, candidate: Candidate): RebuiltPages {
+  const { copy, log } = options
+  const { newest } = log
+  if (newest === undefined || !existsSync(copy.database)) return judged(options, candidate, { foreign: 0 })
+  const { position, applied, foreign } = applyWalRest(copy.database, candidate.path, newest, candidate.position)
+  const used = applied === 0 ? candidate.used : `${candidate.used}, and ${applied} more from SQLite’s WAL`
+  return judged(options, { ...candidate, used, position }, { foreign })
+}
+
+function judged(
+  { copy, log }: RebuildPagesOptions,
+  { path, position, used }: Candidate,
+  { foreign }: { readonly foreign: number },
+): RebuiltPages {
+  const own = existsSync(copy.database) ? metaOf(copy.database) : undefined
+  const isBeyond = own !== undefined && (own.epoch - position.epoch || own.txid - position.txid) > 0
+  const logged = log.newest === undefined ? undefined : positionOf(log.newest)
+  const isShort = logged !== undefined && comparePositions(logged, position) > 0
+  const beyond = isBeyond && foreign === 0 ? own : isShort ? logged : undefined
+  const written = `another program wrote ${foreign === 1 ? 'a transaction' : 'transactions'}: left out, with whatever came after, which was never acknowledged`
+  return {
+    path,
+    position,
+    used: [used],
+    remarks: [...log.remarks, ...(foreign > 0 ? [written] : [])],
+    isNewest: beyond === undefined && own !== undefined,
+    beyond,
+  }
+}
+
+function positionOf({ epoch, maxTxid, postApply }: SegmentHeader): Position {
+  if (epoch === undefined || postApply === undefined)
+    throw new MacaroondError('log_corrupt', `transaction ${maxTxid} of the log says nothing of its epoch`)
+  return { epoch, txid: maxTxid, checksum: postApply }
+}
+
+function duplicate(from: string, to: string): void {
+  try {
+    copyFileSync(from, to)
+  } catch (error) {
+    throw storageError(error, `copying ${from}`)
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * A repair: a restore that finds its sources itself. The pages come from what is left of a primary's disk and from its archive,
+ * revocations from there and from every replica; then it begins a new epoch as every restore does. The data folder is locked
+ * all the time, nothing in it is changed before the new database is whole, and the damaged files are kept.
+ */
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { auditProblem } from '../../shared/database/audit-chain.ts'
+import { isOfMacaroond, type Meta } from '../../shared/database/meta.ts'
+import { MacaroondError, reportOf } from '../../shared/errors.ts'
+import { openReader } from '../../shared/sqlite/connection.ts'
+import { integrityProblem } from '../../shared/sqlite/integrity.ts'
+import { compareCopy } from '../restore/copies.ts'
+import { RESTORED } from '../restore/new-epoch.ts'
+import { restoreIn, type Restored, type RestoreOptions, within } from '../restore/restore.ts'
+import { type NodeCopy, Scratch } from '../restore/scratch.ts'
+import { archivedIn, type ArchiveSource } from '../restore/source.ts'
+import { DamagedFolder } from './damaged-folder.ts'
+import { DamagedLog } from './damaged-log.ts'
+import { rebuildPages } from './rebuild-pages.ts'
+import { metaOf } from './wal-rest.ts'
+
+export interface RepairOptions extends Omit<RestoreOptions, 'from' | 'oldData' | 'withoutRevocations'> {
+  /** Of the primary, which is stopped. */
+  readonly data: string
+  /** Undefined where none is configured. */
+  readonly openArchive: (() => Promise<ArchiveSource>) | undefined
+}
+
+export type Repair =
+  | ({ readonly kind: 'repaired'; readonly file: string; readonly aside: string } & Omit<Restored, 'left'>)
+  /** An interrupted repair had done everything but its last step. */
+  | { readonly kind: 'finished'; readonly aside: string }
+  /** Pages and log are what this primary wrote, and nobody has more. */
+  | { readonly kind: 'sound' }
+
+/** Undefined when the operator, or a dry run, ended it. Throws already_running, database_corrupt, archive_fenced. */
+export async function repair(options: RepairOptions): Promise<(Repair & Pick<Restored, 'left'>) | undefined> {
+  const folder = DamagedFolder.open(options.data)
+  try {
+    const scratch = new Scratch(folder.database, { isHeld: true })
+    return await within(scratch, () => repairIn(scratch, folder, options))
+  } finally {
+    folder.close()
+  }
+}
+
+async function repairIn(scratch: Scratch, folder: DamagedFolder, options: RepairOptions): Promise<Repair | undefined> {
+  if (folder.finished !== undefined) return { kind: 'finished', aside: folder.finished }
+  const { archive, unread } = await opened(options)
+  const sound = soundAt(scratch, folder, archive, options)
+  const copy = scratch.copyHeld(folder.path, 'damaged', Infinity)
+  if (isRestored(copy)) return { kind: 'sound' }
+  const log = DamagedLog.open(join(copy.folder, 'log'))
+  try {
+    const path = (name: string): string => scratch.path(name)
+    const pages = await rebuildPages({ copy, log, archive, scratch: path })
+    const isSound = sound !== undefined && sound.epoch === pages.position.epoch && sound.txid === pages.position.txid
+    const repaired = { pages, copy, unread, checksumAt: log.checksumAt.bind(log) }
+    let aside = ''
+    let isNeeded = true
+    const restored = await restoreIn(
+      scratch,
+      {
+        ...options,
+        from: { repaired, comparedWith: archive },
+        oldData: undefined,
+        withoutRevocations: false,
+        confirm: (preview) => (isNeeded = !isSound || preview.unread.length > 0) && options.confirm(preview),
+      },
+      (file) => void (aside = folder.replace(file, options.clock.wallMs())),
+    )
+    if (!isNeeded) return { kind: 'sound' }
+    return restored && { kind: 'repaired', ...restored, file: folder.database, aside }
+  } finally {
+    log.close()
+  }
+}
+
+/** As a restore or a repair has left it: no primary was started on it, so nothing lies beside it to compare it with. */
+function isRestored({ database, folder }: NodeCopy): boolean {
+  if (!existsSync(database) || readdirSync(join(folder, 'log')).length > 0) return false
+  try {
+    const db = openReader(database)
+    try {
+      if (!isOfMacaroond(db)) return false
+      const newest = db.prepare<[], string>('SELECT action FROM audit ORDER BY seq DESC LIMIT 1').pluck().get()
+      return newest === RESTORED && integrityProblem(db) === undefined && auditProblem(db) === undefined
+    } finally {
+      db.close()
+    }
+  } catch {
+    return false
+  }
+}
+
+/** Where the database stands, if a start of the primary would find nothing wrong with it. Judged on a copy, which changes. */
+function soundAt(
+  scratch: Scratch,
+  { path, database }: DamagedFolder,
+  archive: ArchiveSource | undefined,
+  { publicKey, clock }: RepairOptions,
+): Meta | undefined {
+  if (!existsSync(database)) return undefined
+  const copy = scratch.copyHeld(path, 'judged', Infinity)
+  const comparing = { publicKey, archived: archivedIn(archive), nowMs: clock.wallMs() }
+  const { problem } = compareCopy(copy, comparing)
+  const meta = problem === undefined ? metaOf(copy.database) : undefined
+  rmSync(copy.folder, { recursive: true })
+  return meta
+}
+
+/** An archive that cannot be read is one place less to look at. */
+async function opened({ openArchive }: RepairOptions): Promise<{
+  readonly archive: ArchiveSource | undefined
+  readonly unread: readonly string[]
+}> {
+  try {
+    return { archive: await openArchive?.(), unread: [] }
+  } catch (error) {
+    if (error instanceof MacaroondError && error.code === 'usage') throw error
+    return { archive: undefined, unread: [`the archive cannot be read: ${reportOf(error).message}`] }
+  }
+}

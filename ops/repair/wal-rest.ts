@@ -1,0 +1,101 @@
+/**
+ * What SQLite's WAL has beyond the segment log: transactions of the primary that a power cut kept out of the log, and then
+ * whatever another program wrote. The primary raises the number of transactions with every commit of its own, and it acknowledges
+ * nothing on top of a commit that is not its own: so the first one that does not raise the number ends what counts.
+ */
+import { rmSync } from 'node:fs'
+import { isLogged, transactionsOf } from '../../primary/commit-log/recover.ts'
+import { isOfMacaroond, type Meta, MetaReader } from '../../shared/database/meta.ts'
+import { type Checksum, txid as asTxid } from '../../shared/ids.ts'
+import type { SegmentHeader } from '../../shared/ltx/header.ts'
+import type { Position } from '../../shared/position.ts'
+import { openReader } from '../../shared/sqlite/connection.ts'
+import { WalReader, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
+import { PagesFile } from './pages-file.ts'
+
+export interface WalRest {
+  readonly position: Position
+  /** Transactions that only the WAL had. */
+  readonly applied: number
+  /** Transactions from the first of another program on. */
+  readonly foreign: number
+}
+
+/** What the WAL has of transactions up to the log's newest: also of those that the log no longer has. */
+export function applyLogged(database: string, path: string, newest: SegmentHeader): void {
+  const reader = new WalReader(database)
+  try {
+    changing(path, (file) => {
+      for (const transaction of transactionsOf(reader)) {
+        if (isLogged(transaction, newest)) file.write(transaction.pages, transaction.commitPages)
+      }
+    })
+  } finally {
+    reader.close()
+  }
+}
+
+/** `database`: the damaged one, whose WAL is read. `path`: its pages as of the log's newest transaction, which are changed. */
+export function applyWalRest(database: string, path: string, newest: SegmentHeader, position: Position): WalRest {
+  const reader = new WalReader(database)
+  const { epoch } = position
+  let [txid, foreign] = [position.txid, 0]
+  try {
+    for (const transaction of transactionsOf(reader)) {
+      if (isLogged(transaction, newest)) continue
+      if (foreign === 0 && isNext(path, transaction, { epoch, txid })) txid = asTxid(txid + 1)
+      else foreign += 1
+    }
+  } finally {
+    reader.close()
+  }
+  const applied = txid - position.txid
+  return { position: applied === 0 ? position : { epoch, txid, checksum: checksumOf(path) }, applied, foreign }
+}
+
+/** Leaves the pages as they were if the transaction is of another program. */
+function isNext(
+  path: string,
+  { pages, commitPages }: WalTransaction,
+  { epoch, txid }: Pick<Position, 'epoch' | 'txid'>,
+): boolean {
+  const { before, pageCount } = changing(path, (file) => {
+    const had = file.pageCount
+    const cut = Array.from({ length: Math.max(0, had - commitPages) }, (_, at) => commitPages + 1 + at)
+    const kept = file.read([...pages.map(({ pgno }) => pgno), ...cut])
+    file.write(pages, commitPages)
+    return { before: kept, pageCount: had }
+  })
+  const meta = metaOf(path)
+  for (const suffix of ['-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
+  if (meta?.epoch === epoch && meta.txid === txid + 1) return true
+  changing(path, (file) => file.write(before, pageCount))
+  return false
+}
+
+export function checksumOf(path: string): Checksum {
+  return changing(path, (file) => file.checksum())
+}
+
+function changing<T>(path: string, change: (file: PagesFile) => T): T {
+  const file = new PagesFile(path)
+  try {
+    return change(file)
+  } finally {
+    file.close()
+  }
+}
+
+/** Undefined where SQLite cannot read it. */
+export function metaOf(path: string): Meta | undefined {
+  try {
+    const db = openReader(path)
+    try {
+      return isOfMacaroond(db) ? new MetaReader(db).read() : undefined
+    } finally {
+      db.close()
+    }
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Pure: how the rebuilt pages of a damaged primary compare with everybody who knows where it stood (S8): the archive's recorded
+ * checksums, the replicas that were asked, and the positions that the authority signed. Each difference needs the operator's yes.
+ */
+import type { ArchivedFile } from '../../shared/archive/layout.ts'
+import { type Checksum, checksumText } from '../../shared/ids.ts'
+import { comparePositions, type Position } from '../../shared/position.ts'
+import type { Evidence } from './evidence.ts'
+import type { NodeCopy } from './scratch.ts'
+
+type ChecksumAt = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | undefined
+
+export interface RebuiltPages {
+  readonly path: string
+  readonly position: Position
+  /** What the pages are made of, in words. */
+  readonly used: readonly string[]
+  readonly remarks: readonly string[]
+  /** True if this disk itself says that nothing which the primary acknowledged is missing: an archive’s head says no such thing. */
+  readonly isNewest: boolean
+  /** What the damaged database itself says of where it stands; undefined where that is no more than what was rebuilt. */
+  readonly beyond: Pick<Position, 'epoch' | 'txid'> | undefined
+}
+
+export interface Repaired {
+  readonly pages: RebuiltPages
+  /** What was left of them, and of everything beside them. */
+  readonly copy: NodeCopy
+  readonly checksumAt: ChecksumAt
+  /** Places that could not be read, in words. */
+  readonly unread: readonly string[]
+}
+
+/** Every difference, in words, and every place that could not be read. */
+export function differing(
+  { pages, checksumAt, unread }: Repaired,
+  files: readonly ArchivedFile[],
+  evidence: readonly Evidence[],
+): readonly string[] {
+  return [
+    ...unread,
+    ...differingFromArchive(files, checksumAt),
+    ...differingFromReplicas(evidence, pages.position, checksumAt),
+  ]
+}
+
+/** `checksumAt`: what the damaged primary recorded after its transactions, as far as its log can be read. */
+function differingFromArchive(files: readonly ArchivedFile[], checksumAt: ChecksumAt): readonly string[] {
+  for (const { epoch, maxTxid, postApply } of files) {
+    const own = epoch === undefined ? undefined : checksumAt({ epoch, txid: maxTxid })
+    if (own === undefined || postApply === undefined || own === postApply) continue
+    return [differs('the archive', maxTxid, postApply, own)]
+  }
+  return []
+}
+
+function differingFromReplicas(
+  evidence: readonly Evidence[],
+  rebuilt: Position,
+  checksumAt: ChecksumAt,
+): readonly string[] {
+  const at = (place: Position): Checksum | undefined =>
+    comparePositions(place, rebuilt) === 0 ? rebuilt.checksum : checksumAt(place)
+  return evidence.flatMap(({ from, shown }) => {
+    if (shown === undefined) return []
+    const { stated, signed } = shown
+    const known = [
+      ...(signed === undefined ? [] : [{ who: `the authority, as ${from} shows,`, position: signed }]),
+      { who: from, position: stated },
+    ]
+    const other = known.find(({ position }) => {
+      const own = at(position)
+      return own !== undefined && own !== position.checksum
+    })
+    if (other !== undefined)
+      return [differs(other.who, other.position.txid, other.position.checksum, at(other.position)!)]
+    return comparePositions(stated, rebuilt) > 0 ? [beyond(from, stated, rebuilt, signed)] : []
+  })
+}
+
+function differs(who: string, txid: number, theirs: Checksum, own: Checksum): string {
+  return `after transaction ${txid} ${who} has checksum ${checksumText(theirs)}, this primary recorded ${checksumText(own)}`
+}
+
+/** A replica has only what this primary has committed. */
+function beyond(from: string, { epoch, txid }: Position, rebuilt: Position, signed: Position | undefined): string {
+  const proven = signed !== undefined && comparePositions(signed, rebuilt) > 0 ? ', which the authority has signed' : ''
+  return `${from} is beyond what is left here: epoch ${epoch}, transaction ${txid}${proven}. To keep that, stop it and restore from its copy: \`macaroond restore --from-replica FOLDER --old-data\` with this data folder`
+}
