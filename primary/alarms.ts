@@ -10,14 +10,14 @@ import type { Obstacles } from './obstacles.ts'
 import type { WritesGate } from './writes-gate.ts'
 
 export interface PrimaryConditions {
-  readonly writer: { readonly state: Pick<AuthorityState, 'settledEpoch' | 'epoch' | 'thirdParties'> }
+  readonly writer: { readonly state: Pick<AuthorityState, 'settledEpoch' | 'epoch' | 'thirdParties' | 'archiveChains'> }
   readonly gate: Pick<WritesGate, 'state' | 'confirmed' | 'refusals'>
   readonly obstacles: Pick<Obstacles, 'blockedBy'>
   readonly commitLog: { readonly room: Pick<DiskRoom, 'bytes'> }
   readonly authorityClock: Pick<AuthorityClock, 'time'>
   readonly durability: Pick<Durability, 'status'>
   readonly adoption: Pick<Adoption, 'cases'>
-  readonly archives: Pick<Archives, 'alertsOf'> | undefined
+  readonly archives: Pick<Archives, 'alertsOf' | 'repaired'> | undefined
 }
 
 const OF_ARCHIVES = [
@@ -25,6 +25,7 @@ const OF_ARCHIVES = [
   'archive_failing',
   'archive_job_failing',
   'archive_late',
+  'archive_missing',
   'drill_failed',
 ] as const
 
@@ -43,6 +44,7 @@ export function watchPrimary(
   board.watchEach('denials_waiting', () => adoption.cases)
   board.watchEach('replica_refused', () => gate.refusals)
   board.watchEach('third_party_broken', () => brokenOf(writer.state))
+  board.watchEach('archive_repaired', () => archives?.repaired(writer.state.archiveChains) ?? [])
   for (const code of OF_ARCHIVES) board.watchEach(code, () => archives?.alertsOf(code) ?? [])
 }
 

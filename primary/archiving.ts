@@ -4,6 +4,7 @@ import type { Archives } from './archiver/archives.ts'
 import { isWitness, type OpenArchiverOptions, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import type { Foundation } from './foundation.ts'
 import { ARCHIVE } from './members.ts'
+import { NO_FLAGS } from './options.ts'
 import type { Joined } from './commit-log/agreement.ts'
 
 export class Archiving {
@@ -36,7 +37,8 @@ export function openArchiving(base: Foundation, onJoined: (event: Joined) => voi
   const onClaimed = (archived: Txid): void => {
     if (isWitness(config.archive)) onJoined({ witness: ARCHIVE, atHead: archived === commitLog.head.txid })
   }
-  return new Archiving({
+  const { newArchive } = options.flags ?? NO_FLAGS
+  const archiving = new Archiving({
     config,
     host: { clock: stampClock, entropy: host.entropy, schedule: host.schedule },
     ports,
@@ -49,6 +51,9 @@ export function openArchiving(base: Foundation, onJoined: (event: Joined) => voi
     onDiskFull: () => commitLog.room.suspected(),
     onClaimed,
     onFatal: shutdown.atOnce,
-    note: (command) => writer.submit(command),
+    writer,
+    newArchive,
   })
+  writer.remind(({ archiveChains }) => archiving.archives?.chainDue(archiveChains))
+  return archiving
 }

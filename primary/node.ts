@@ -89,7 +89,7 @@ function openAdmission(parts: PrimaryParts): Admission {
     clock: parts.stampClock,
   })
   const { clock } = host
-  const served = { clock, db: commitLog.db, archives, log: options.log }
+  const served = { clock, db: commitLog.db, archives, writer: parts.writer, log: options.log }
   return new Admission({ peers, publisher, clock, calls: { ...calls, ...served, status: () => statusOf(parts) } })
 }
 

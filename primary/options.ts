@@ -13,9 +13,11 @@ export interface PrimaryFlags {
   readonly acceptClock: boolean
   /** No primary of an earlier epoch of this cluster runs any more. */
   readonly oldPrimaryStopped: boolean
+  /** The archive that the database remembers is given up. */
+  readonly newArchive: boolean
 }
 
-export const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: false }
+export const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: false, newArchive: false }
 
 export interface PrimaryOptions {
   readonly config: PrimaryConfig

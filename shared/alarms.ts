@@ -32,7 +32,7 @@ const KINDS = {
     severity: 'critical',
     summary: 'nothing arrives in the archive',
     action:
-      'do what the message says: space, permissions, network. Where the heartbeat fails, `macaroond archive verify` names the first bad file, and somebody else writes there',
+      'do what the message says: space, permissions, network. Where the archive is damaged, `macaroond archive verify` names all that is wrong and `macaroond archive repair` makes the primary go on',
     afterMs: 10_000,
   },
   archive_job_failing: {
@@ -51,11 +51,18 @@ const KINDS = {
     summary: 'an earlier primary archived transactions after this database was restored',
     action: 'stop the earlier primary and revoke again what they revoked (RUNBOOK, "Transactions that came too late")',
   },
+  archive_missing: {
+    severity: 'critical',
+    summary: 'the archive that this database knows is not in its place, and nothing is archived',
+    action:
+      'mount it or put it back, and archiving goes on by itself; to begin a new archive there, restart the primary with `--new-archive`',
+    afterMs: 2_000,
+  },
   archive_repaired: {
     severity: 'critical',
-    summary: 'the archive had lost entries of its manifest, and its chain began anew',
+    summary: 'the archive had lost something that this primary has repaired',
     action:
-      'find out what deletes or changes objects under macaroond/ in the archive, and run `macaroond archive verify`; the alarm ends with a restart of the primary',
+      'find out what deletes or changes objects in the archive; `macaroond archive repair` shows again what was lost, and with `--yes` ends the alarm',
   },
   audit_broken: {
     severity: 'critical',

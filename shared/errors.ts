@@ -90,6 +90,7 @@ const KINDS = {
   archive_fenced: 'conflict',
   restore_target: 'failed',
   restore_unconfirmed: 'usage',
+  repair_unconfirmed: 'usage',
   head_unwitnessed: 'usage',
 
   // channel

@@ -12,12 +12,14 @@ interface NodeOptions {
   readonly config: string
   readonly acceptClock?: boolean
   readonly oldPrimaryStopped?: boolean
+  readonly newArchive?: boolean
 }
 
 /** The operator's word for this start. */
 interface NodeFlags {
   readonly acceptClock: boolean
   readonly oldPrimaryStopped: boolean
+  readonly newArchive: boolean
 }
 
 type Run = (file: string, flags: NodeFlags, ready: (line: ReadyLine) => void) => Promise<number>
@@ -38,17 +40,22 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
   command.option('--accept-clock', 'this machine’s clock is right, however far it is from what was written down')
   if (role === 'primary') {
     command.option('--old-primary-stopped', 'no primary of an earlier epoch of this cluster runs any more')
+    command.option('--new-archive', 'begin a new archive: the one that the database remembers is given up')
   }
-  command.action(async ({ config, acceptClock = false, oldPrimaryStopped = false }: NodeOptions) => {
-    stopWithParent(process)
-    const run = await load()
-    const { stdout } = processOutput()
-    const status = await settled(terminal, () =>
-      run(config, { acceptClock, oldPrimaryStopped }, (line) => stdout.write(`${JSON.stringify(line)}\n`)),
-    )
-    // After a failure the node has left everything open on purpose; the process ends all the same.
-    process.exit(status)
-  })
+  command.action(
+    async ({ config, acceptClock = false, oldPrimaryStopped = false, newArchive = false }: NodeOptions) => {
+      stopWithParent(process)
+      const run = await load()
+      const { stdout } = processOutput()
+      const status = await settled(terminal, () =>
+        run(config, { acceptClock, oldPrimaryStopped, newArchive }, (line) =>
+          stdout.write(`${JSON.stringify(line)}\n`),
+        ),
+      )
+      // After a failure the node has left everything open on purpose; the process ends all the same.
+      process.exit(status)
+    },
+  )
   explain(command, {
     examples: [`macaroond ${role} --config ${role}.toml`, `macaroond config check ${role}.toml`],
     json: [

@@ -15,10 +15,13 @@ import {
   SIGN_CALLS,
   type SignMethod,
 } from '../../shared/protocol/calls.ts'
+import { params } from '../../shared/protocol/params.ts'
+import { type ArchiveRepairAnswer, archiveRepairParams } from '../../shared/protocol/archive-repair.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 import type { Connection as Database } from '../../shared/sqlite/connection.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/state.ts'
+import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Calls } from './open-calls.ts'
 
 export interface ServeOptions extends Calls {
@@ -32,7 +35,8 @@ export interface ServeOptions extends Calls {
   readonly inTurn: InTurn
   readonly db: Database
   /** Undefined where nothing is archived. */
-  readonly archives: Pick<Archives, 'due' | 'paused'> | undefined
+  readonly archives: Pick<Archives, 'due' | 'paused' | 'damages' | 'repair'> | undefined
+  readonly writer: Pick<GroupWriter, 'state' | 'nudge'>
   readonly log: Log
 }
 
@@ -54,6 +58,7 @@ export function serveCalls({
   inTurn,
   db,
   archives,
+  writer,
   log,
 }: ServeOptions): Promise<void> {
   const sign: Record<SignMethod, RpcMethod> = {
@@ -84,6 +89,7 @@ export function serveCalls({
     'audit.verify': (value) => answerAuditVerify(db, value),
     'archive.snapshot': () => due(archives, ['snapshot']),
     'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
+    'archive.repair': (value) => repair(archivesOf(archives), value, writer),
   }
   const methods =
     connection.channel === 'sign'
@@ -105,16 +111,34 @@ function counted(
 }
 
 function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
-  if (archives === undefined) {
-    throw new MacaroondError('request_invalid', 'this primary has no archive', {
-      hint: 'its configuration says `enabled = false` under [archive]',
-    })
-  }
-  if (archives.paused) {
+  const own = archivesOf(archives)
+  if (own.paused) {
     throw new MacaroondError('disk_full', 'the disk of this primary is full', {
       hint: 'free space on the volume of `data`, then ask again',
     })
   }
-  for (const job of jobs) archives.due(job)
+  for (const job of jobs) own.due(job)
   return { asked: true }
+}
+
+/** The answer is what an operator is asked about; with `confirm` it is what the operator has seen. */
+function repair(
+  archives: NonNullable<ServeOptions['archives']>,
+  value: unknown,
+  writer: ServeOptions['writer'],
+): ArchiveRepairAnswer {
+  const { confirm } = params(archiveRepairParams, value)
+  const { archiveChains } = writer.state
+  const places = archives.damages(archiveChains)
+  if (!confirm) return { places }
+  archives.repair(archiveChains)
+  writer.nudge()
+  return { places }
+}
+
+function archivesOf(archives: ServeOptions['archives']): NonNullable<ServeOptions['archives']> {
+  if (archives !== undefined) return archives
+  throw new MacaroondError('request_invalid', 'this primary has no archive', {
+    hint: 'its configuration says `enabled = false` under [archive]',
+  })
 }

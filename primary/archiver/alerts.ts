@@ -1,13 +1,15 @@
 import type { AlarmCode } from '../../shared/alarms.ts'
-import { type ArchiverRules, type ArchiverState, nameOf, type WorkName } from './state.ts'
+import { type ArchiverRules, type ArchiverState, type Failure, nameOf, type WorkName } from './state.ts'
 
+/** So many times as long as a transaction may wait. */
 const WORKS_LONG = 10
+const STANDS_STILL = 3
 
 /** What an operator should look at. */
 export interface ArchiveAlert {
   readonly code: Extract<
     AlarmCode,
-    'archive_behind' | 'archive_failing' | 'archive_job_failing' | 'archive_late' | 'drill_failed'
+    'archive_behind' | 'archive_missing' | 'archive_failing' | 'archive_job_failing' | 'archive_late' | 'drill_failed'
   >
   readonly text: string
 }
@@ -16,13 +18,13 @@ export interface ArchiveAlert {
 const ARRIVING: ReadonlySet<string> = new Set<WorkName>(['claim', 'upload', 'heartbeat'])
 
 export function alertsOf(state: ArchiverState, nowMs: number, { lateMs }: ArchiverRules): readonly ArchiveAlert[] {
-  const failures = Object.entries(state.errors).map(([what, message]) => ({
-    code: codeOf(what),
+  const failures = Object.entries(state.errors).map(([what, { code, message }]) => ({
+    code: codeOf(what, code),
     text: `${what} fails: ${message}`,
   }))
   const isBehind = state.behindSinceMs !== undefined && nowMs - state.behindSinceMs > lateMs
   const waiting = `${state.committed - state.archived} transactions wait for the archive`
-  const slow = [...late(state, nowMs - lateMs), ...long(state, nowMs - WORKS_LONG * lateMs)]
+  const slow = [...late(state, nowMs - lateMs), ...long(state, nowMs, lateMs)]
   return [
     ...failures,
     ...(isBehind ? [{ code: 'archive_behind', text: waiting } as const] : []),
@@ -30,7 +32,8 @@ export function alertsOf(state: ArchiverState, nowMs: number, { lateMs }: Archiv
   ]
 }
 
-function codeOf(what: string): ArchiveAlert['code'] {
+function codeOf(what: string, code: Failure['code']): ArchiveAlert['code'] {
+  if (code === 'archive_missing') return code
   if (what === 'drill') return 'drill_failed'
   return ARRIVING.has(what) ? 'archive_failing' : 'archive_job_failing'
 }
@@ -40,10 +43,17 @@ function late({ due, working, aside }: ArchiverState, beforeMs: number): readonl
   return waiting.filter(({ sinceMs }) => sinceMs < beforeMs).map(({ job }) => `${job} is late`)
 }
 
-function long({ working, workingSinceMs, aside, asideSinceMs }: ArchiverState, beforeMs: number): readonly string[] {
+/** Nothing arrives while one of the first kind works: a storage that answers nothing would never be told otherwise. */
+function long(
+  { working, workingSinceMs, aside, asideSinceMs }: ArchiverState,
+  nowMs: number,
+  lateMs: number,
+): readonly string[] {
+  const name = nameOf(working)
+  const limit = ARRIVING.has(name) ? STANDS_STILL : WORKS_LONG
   const names = [
-    ...(working !== undefined && workingSinceMs < beforeMs ? [nameOf(working)] : []),
-    ...(aside !== undefined && asideSinceMs < beforeMs ? [aside] : []),
+    ...(working !== undefined && nowMs - workingSinceMs > limit * lateMs ? [name] : []),
+    ...(aside !== undefined && nowMs - asideSinceMs > WORKS_LONG * lateMs ? [aside] : []),
   ]
-  return names.map((name) => `${name} has not ended for long`)
+  return names.map((one) => `${one} has not ended for long`)
 }

@@ -1,8 +1,10 @@
 /** The archiver's shell: has done what the core says, and tells it what came of it. Nothing here ever waits inside a commit. */
 import type { CallOff } from '../../shared/clock.ts'
+import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
+import type { ArchiveRepairPlace } from '../../shared/protocol/archive-repair.ts'
 import type { DestinationStatus } from '../../shared/protocol/status.ts'
 import { Threshold } from '../durability/threshold.ts'
 import { alertsOf, type ArchiveAlert } from './alerts.ts'
@@ -75,6 +77,29 @@ export class Archiver {
   due(job: JobName): void {
     if (this.#worker.waits(job)) return this.#options.log.warn({ job }, 'the disk is full: this is left out')
     this.#step({ kind: 'due', job })
+  }
+
+  /** What is lost, and what was repaired that no operator has seen. `stored`: what the database says of this place. */
+  damage(stored: ArchiveChain | undefined): ArchiveRepairPlace {
+    const repaired = this.#worker.toRemember.repaired ?? stored?.repaired ?? ''
+    return { location: this.location, wound: this.#worker.wound ?? null, repaired }
+  }
+
+  /** An operator has seen it: what is damaged is repaired at once, and no alarm says any more what was. */
+  repair(stored: ArchiveChain | undefined): void {
+    const { wound, repaired } = this.damage(stored)
+    if (repaired !== '') this.#worker.repairSeen()
+    if (wound === null) return
+    this.#worker.allowRepair()
+    this.#step({ kind: 'repair' })
+  }
+
+  /** What the database should remember of this place; undefined where it does. */
+  chainDue(stored: ArchiveChain | undefined): ArchiveChain | undefined {
+    const { link = stored, repaired = stored?.repaired ?? '' } = this.#worker.toRemember
+    if (link === undefined) return undefined
+    const isKnown = link.hash === stored?.hash && repaired === stored.repaired
+    return isKnown ? undefined : { entry: link.entry, hash: link.hash, repaired }
   }
 
   /** Ends the work that runs, then uploads what waits, if that goes quickly. */
@@ -152,7 +177,7 @@ export class Archiver {
     } catch (error) {
       const report = reportOf(error)
       if (!this.#stopping.signal.aborted) this.#options.log.error({ work, error: report }, 'archiving failed')
-      event = { kind: 'aside failed', message: report.message }
+      event = { kind: 'aside failed', failure: { code: report.code, message: report.message } }
     }
     this.#step(event)
   }
@@ -186,7 +211,7 @@ export class Archiver {
       this.#firstClaim.promise.catch(() => undefined)
       onFatal(error)
     }
-    return { kind: 'failed', message: report.message, final }
+    return { kind: 'failed', failure: { code: report.code, message: report.message }, final }
   }
 
   /** In rounds, until nothing waits; what fails now will be uploaded at the next start. */

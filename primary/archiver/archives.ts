@@ -3,11 +3,16 @@
  * are copies, each with a chain of its own that a restore can begin from; whatever happens to one holds nothing up.
  */
 import type { Txid } from '../../shared/ids.ts'
+import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
+import type { ArchiveRepairPlace } from '../../shared/protocol/archive-repair.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
 import type { Case } from '../../shared/service/alarm-board.ts'
+import type { Command } from '../authority/commands.ts'
 import type { ArchiveAlert } from './alerts.ts'
 import type { Archiver } from './archiver.ts'
 import type { JobName } from './state.ts'
+
+type Chains = ReadonlyMap<number, ArchiveChain>
 
 export class Archives {
   readonly #first: Archiver
@@ -43,6 +48,32 @@ export class Archives {
 
   due(job: JobName): void {
     for (const archiver of this.#all) archiver.due(job)
+  }
+
+  /** By place, in the order of the configuration. */
+  damages(stored: Chains): readonly ArchiveRepairPlace[] {
+    return this.#all.map((archiver, place) => archiver.damage(stored.get(place)))
+  }
+
+  repair(stored: Chains): void {
+    for (const [place, archiver] of this.#all.entries()) archiver.repair(stored.get(place))
+  }
+
+  /** What was repaired and no operator has seen. */
+  repaired(stored: Chains): readonly Case[] {
+    return this.damages(stored).flatMap(({ location, repaired }) =>
+      repaired === '' ? [] : [[location, repaired] as const],
+    )
+  }
+
+  /** What the database should remember of its archives, one place at a time. */
+  chainDue(stored: Chains): Command | undefined {
+    for (const [place, archiver] of this.#all.entries()) {
+      const chain = archiver.chainDue(stored.get(place))
+      const { location } = archiver
+      if (chain !== undefined) return { kind: 'archive.note', actor: { text: 'archiver' }, place, location, chain }
+    }
+    return undefined
   }
 
   async stop(): Promise<void> {

@@ -3,22 +3,22 @@ import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
 import { claimEpoch, highestClaim } from '../../shared/archive/epoch-claim.ts'
-import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import type { ManifestState } from '../../shared/archive/manifest-state.ts'
-import type { SigningKey } from '../../shared/database/signing-key.ts'
+import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Epoch, TXID_NONE, txid as asTxid, type Txid } from '../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
+import { mendFiles, type Mended } from './mend.ts'
+import { loadOrRepair, type RepairOptions } from './repair.ts'
 import type { HistorySource } from './source.ts'
 
-export interface ClaimOptions {
+export interface ClaimOptions extends RepairOptions {
   readonly cluster: string
-  readonly storage: ArchiveStorage
-  readonly manifest: ManifestWriter
-  readonly source: HistorySource
-  readonly signingKey: SigningKey
   readonly nowMs: number
+  readonly timers: Timers
+  /** Files that the manifest names were not as they were archived. */
+  readonly filesBad: boolean
 }
 
 export interface Claimed {
@@ -29,8 +29,8 @@ export interface Claimed {
   readonly lastWriteMs: number | undefined
   /** Transactions of earlier epochs that the restore of this database cannot have read, in words; undefined for none. */
   readonly late: string | undefined
-  /** Entries of the manifest that were lost, and the chain began anew at a base; undefined when it was whole. */
-  readonly lost: readonly number[] | undefined
+  /** What was lost in the archive and repaired, in words. */
+  readonly repaired: readonly string[]
 }
 
 /** Throws archive_fenced, wrong_cluster, position_diverged (all final), archive_damaged, archive_unsigned. */
@@ -39,30 +39,19 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   const { head, timeline } = source
   await refuseForeign(options)
   await claimEpoch(storage, { cluster, epoch: head.epoch, timeline, atMs: nowMs }, signingKey)
-  const { found, lost } = await loadOrHeal(manifest)
+  const { found, repaired } = await loadOrRepair(options)
   if (found.seq === 0) await refuseUnsigned(storage)
   // An entry of this epoch before anything else: from here on no other primary can go on with the chain.
   const isOurs = found.epoch === head.epoch
-  const state = isOurs ? found : await manifest.append({ head: undefined, added: [], removed: [] })
-  requireSameHistory(state, source)
+  requireSameHistory(isOurs ? found : await manifest.append({ head: undefined, added: [], removed: [] }), source)
+  const isDoubted = options.filesBad || repaired !== undefined
+  const mended = isDoubted ? wordsOf(await mendFiles(options)) : []
+  const { state } = manifest
   const archived = state.head?.txid ?? TXID_NONE
   const needsSnapshot = archived < head.txid && source.segment(asTxid(archived + 1)) === undefined
   const lastWriteMs = found.seq === 0 ? undefined : found.atMs
-  return { archived, needsSnapshot, lastWriteMs, late: lateTransactions(state, source), lost }
-}
-
-/** Only the process that wrote what is lost knows what it was. */
-async function loadOrHeal(
-  manifest: ManifestWriter,
-): Promise<{ readonly found: ManifestState; readonly lost: readonly number[] | undefined }> {
-  try {
-    return { found: await manifest.load(), lost: undefined }
-  } catch (error) {
-    const isDamaged = error instanceof MacaroondError && error.code === 'archive_damaged'
-    const lost = isDamaged ? await manifest.heal() : undefined
-    if (lost === undefined) throw error
-    return { found: await manifest.load(), lost }
-  }
+  const late = lateTransactions(state, source)
+  return { archived, needsSnapshot, lastWriteMs, late, repaired: [...(repaired ?? []), ...mended] }
 }
 
 /**
@@ -123,4 +112,18 @@ function requireSameHistory({ head: theirs }: ManifestState, source: HistorySour
       hint: `put the newer database back: going on would give the same numbers to other transactions. If it is lost, ${REPAIR_HINT}`,
     },
   )
+}
+
+function wordsOf({ put, lost }: Mended): readonly string[] {
+  return [
+    ...(put.length === 0 ? [] : [`files were lost and put back from the log: ${keysText(put)}`]),
+    ...(lost.length === 0 ? [] : [`files were lost and are named no longer: ${keysText(lost)}`]),
+  ]
+}
+
+const KEYS_TOLD = 5
+
+function keysText(keys: readonly string[]): string {
+  const more = keys.length - KEYS_TOLD
+  return `${keys.slice(0, KEYS_TOLD).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }

@@ -11,6 +11,7 @@ import {
   type ArchiverRules,
   type ArchiverState,
   type ArchiverStep,
+  type Failure,
   type JobName,
   nameOf,
   type Work,
@@ -53,7 +54,9 @@ function take(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: 
     case 'aside done':
       return asideDone(state)
     case 'aside failed':
-      return asideFailed(state, event.message)
+      return asideFailed(state, event.failure)
+    case 'repair':
+      return { ...state, claimed: false, retryAtMs: nowMs }
     case 'tick':
       return state
   }
@@ -95,17 +98,17 @@ function asideDone(state: ArchiverState): ArchiverState {
 }
 
 /** What is in the chain is known as well as before. */
-function asideFailed(state: ArchiverState, message: string): ArchiverState {
+function asideFailed(state: ArchiverState, failure: Failure): ArchiverState {
   const { aside, due, errors } = state
   if (aside === undefined) return state
   const rest = due.filter(({ job }) => job !== aside)
-  return { ...state, aside: undefined, due: rest, errors: { ...errors, [aside]: message } }
+  return { ...state, aside: undefined, due: rest, errors: { ...errors, [aside]: failure } }
 }
 
 /** A job that failed is not due any more; a snapshot that is needed stays needed. */
 function failed(
   state: ArchiverState,
-  { message, final }: Extract<ArchiverEvent, { kind: 'failed' }>,
+  { failure, final }: Extract<ArchiverEvent, { kind: 'failed' }>,
   nowMs: number,
   { retryBaseMs, retryMaxMs }: ArchiverRules,
 ): ArchiverState {
@@ -120,7 +123,7 @@ function failed(
     due: state.due.filter(({ job }) => working?.kind !== 'job' || job !== working.job),
     failures: failures + 1,
     retryAtMs: nowMs + waitMs,
-    errors: { ...state.errors, [nameOf(working)]: message },
+    errors: { ...state.errors, [nameOf(working)]: failure },
   }
 }
 

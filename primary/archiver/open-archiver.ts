@@ -1,13 +1,11 @@
 /** Makes a primary's archivers, if it has any, and their schedules. */
 import { join } from 'node:path'
-import { requireCreateIfAbsent } from '../../shared/archive/epoch-claim.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
-import type { ArchiveStorage } from '../../shared/archive/storage.ts'
-import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Host } from '../../shared/service/host.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
 import type { CommandOf } from '../authority/commands.ts'
+import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { PrimaryConfig } from '../config.ts'
 import { Archiver, type ArchiverOptions } from './archiver.ts'
 import { Archives } from './archives.ts'
@@ -30,14 +28,14 @@ const SYSTEM_PORTS: ArchivePorts = { open: openArchive, drill: drillInThread }
 
 export interface OpenArchiverOptions extends Pick<
   ArchiverOptions,
-  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal' | 'paused' | 'onDiskFull'
+  'source' | 'signingKey' | 'ring' | 'log' | 'onClaimed' | 'onFatal' | 'paused' | 'onDiskFull' | 'newArchive'
 > {
   readonly config: PrimaryConfig
   readonly host: Pick<Host, 'clock' | 'entropy' | 'schedule'>
   readonly ports?: ArchivePorts | undefined
   readonly alarms: Pick<AlarmBoard, 'set'>
-  /** Writes an audit record; rejects while writes are not taken. */
-  readonly note: (command: Note) => Promise<unknown>
+  /** What the database remembers of its archives, and the audit, which takes nothing while writes are not taken. */
+  readonly writer: Pick<GroupWriter, 'state' | 'submit' | 'nudge'>
 }
 
 const ACTOR = { text: 'archiver' } as const
@@ -62,42 +60,36 @@ export function openArchives(options: OpenArchiverOptions): Archives | undefined
     const onFatal = (error: MacaroondError): void =>
       log.error({ error: reportOf(error), copy }, 'nothing more is written to a copy of the archive')
     const own = { ...options, onFatal, onClaimed: () => undefined }
-    return openArchiver(own, copy, `archive-copy-${index + 1}`)
+    return openArchiver(own, copy, index + 1)
   })
-  return new Archives(openArchiver(options, location, 'archive'), copies, options.paused)
+  return new Archives(openArchiver(options, location, 0), copies, options.paused)
 }
 
-function openArchiver(options: OpenArchiverOptions, location: string, name: string): Archiver {
-  const { config, host, ports = SYSTEM_PORTS, alarms, note, log } = options
+function openArchiver(options: OpenArchiverOptions, location: string, place: number): Archiver {
+  const { config, host, ports = SYSTEM_PORTS, alarms, log, writer } = options
+  const name = place === 0 ? 'archive' : `archive-copy-${place}`
   const { clock, entropy } = host
   return new Archiver({
     ...options,
     config: config.archive,
     cluster: config.cluster,
     location,
-    open: () => open(location, ports, entropy),
+    open: (create) => ports.open(location, { create }),
     drill: ports.drill,
     baseAfter: ports.baseAfter,
     alarm: (code, detail) => alarms.set(code, detail, location),
     scratch: join(config.data, name),
     clock,
     entropy,
-    onRepaired: (entries) =>
-      void note({
-        kind: 'audit.note',
-        actor: ACTOR,
-        action: 'archive.repair',
-        detail: { location, entries: entries.join(', ') },
-      }).catch(() => log.warn('a repair of the archive is not in the audit')),
+    onRepaired: () => writer.nudge(),
+    remembered: () => {
+      const stored = writer.state.archiveChains
+      const elsewhere = [...stored].filter(([other]) => other !== place).map(([, chain]) => chain)
+      return { here: stored.get(place), elsewhere }
+    },
     onDrilled: (outcome) =>
-      void note(noteOf(outcome, location)).catch(() => log.warn('a restore drill is not in the audit')),
+      void writer.submit(noteOf(outcome, location)).catch(() => log.warn('a restore drill is not in the audit')),
   })
-}
-
-async function open(location: string, ports: ArchivePorts, entropy: Entropy): Promise<ArchiveStorage> {
-  const storage = await ports.open(location, { create: true })
-  await requireCreateIfAbsent(storage, entropy)
-  return storage
 }
 
 function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0], location: string): Note {
@@ -111,14 +103,14 @@ function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0], location: 
 /** Returns what ends them. */
 export function scheduleArchiving(
   archives: Archives,
-  { config, host, note, source, log }: Pick<OpenArchiverOptions, 'config' | 'host' | 'note' | 'source' | 'log'>,
+  { config, host, writer, source, log }: Pick<OpenArchiverOptions, 'config' | 'host' | 'writer' | 'source' | 'log'>,
 ): () => void {
   const { schedule, jitter_seconds: jitterSeconds } = config.archive
   let seen = source.head.txid
   /** Something must have been committed that can arrive; while writes are not taken, what is there has to do. */
   const beat = async (): Promise<void> => {
     if (source.head.txid === seen) {
-      const sign = note({ kind: 'audit.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
+      const sign = writer.submit({ kind: 'audit.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })
       await sign.catch((error: unknown) => log.warn({ error: reportOf(error) }, 'no heartbeat for the archive'))
     }
     seen = source.head.txid

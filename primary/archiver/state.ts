@@ -1,4 +1,5 @@
 /** What the archiver's core knows, what it hears, and what it has done. */
+import type { ErrorCode } from '../../shared/errors.ts'
 import { TXID_NONE, type Txid } from '../../shared/ids.ts'
 
 export type JobName = 'snapshot' | 'compact 1' | 'compact 2' | 'compact 3' | 'retain' | 'drill' | 'heartbeat'
@@ -28,6 +29,11 @@ export interface ArchiverRules {
   readonly retryMaxMs: number
   /** A transaction that waits longer, or a job that does, is worth an alarm; so is one that works ten times as long. */
   readonly lateMs: number
+}
+
+export interface Failure {
+  readonly code: ErrorCode
+  readonly message: string
 }
 
 /** A job that waits for its turn, and for the transactions up to `needs` to be in the archive. */
@@ -60,7 +66,7 @@ export interface ArchiverState {
   readonly failures: number
   readonly retryAtMs: number
   /** Of the last failure, until what failed has succeeded. */
-  readonly errors: Readonly<Partial<Record<WorkName, string>>>
+  readonly errors: Readonly<Partial<Record<WorkName, Failure>>>
 }
 
 export type ArchiverEvent =
@@ -74,9 +80,11 @@ export type ArchiverEvent =
   | { readonly kind: 'gap' }
   /** A snapshot says up to where it goes. */
   | { readonly kind: 'job done'; readonly archived: Txid | undefined }
-  | { readonly kind: 'failed'; readonly message: string; readonly final: boolean }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly final: boolean }
+  /** An operator has said that what is lost is known: it is looked up at once what there is. */
+  | { readonly kind: 'repair' }
   | { readonly kind: 'aside done' }
-  | { readonly kind: 'aside failed'; readonly message: string }
+  | { readonly kind: 'aside failed'; readonly failure: Failure }
   | { readonly kind: 'tick' }
 
 export interface ArchiverStep {

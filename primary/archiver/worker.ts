@@ -1,14 +1,17 @@
 /** The hands of the archiver: each work as the core orders it, one at a time in each lane, and what came of it as an event. */
 import type { Drilled } from '../../shared/archive/drill.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
-import { ManifestWriter } from '../../shared/archive/manifest-store.ts'
+import { requireCreateIfAbsent } from '../../shared/archive/epoch-claim.ts'
+import { type ChainLink, ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import type { Entropy, NodeClock } from '../../shared/clock.ts'
+import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import type { SigningKey } from '../../shared/database/signing-key.ts'
 import { assert, MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Position } from '../../shared/position.ts'
+import type { ArchiveWound } from '../../shared/protocol/archive-repair.ts'
 import type { ArchiveStatus } from '../../shared/protocol/status.ts'
 import type { AlarmCode } from '../../shared/alarms.ts'
 import type { Kek } from '../../shared/sealing.ts'
@@ -18,6 +21,8 @@ import { compact } from './compact.ts'
 import { type ArchiveConfig, retentionOf } from './config.ts'
 import type { DrillRunner } from './drill-order.ts'
 import { proveArrival } from './heartbeat.ts'
+import { requireKnownPlace } from './known-place.ts'
+import { inspectWound } from './repair.ts'
 import { retain } from './retain.ts'
 import { putSnapshot, type PutSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './snapshot.ts'
 import { SoberClock } from './sober-clock.ts'
@@ -30,8 +35,8 @@ export interface WorkerOptions {
   readonly cluster: string
   /** For people, and where a drill reads. */
   readonly location: string
-  /** Called until it succeeds: a place that cannot be reached keeps no primary down. */
-  readonly open: () => Promise<ArchiveStorage>
+  /** Called until it succeeds: a place that cannot be reached keeps no primary down. `create`: it may be new. */
+  readonly open: (create: boolean) => Promise<ArchiveStorage>
   readonly drill: DrillRunner
   readonly source: HistorySource
   readonly signingKey: SigningKey
@@ -49,8 +54,12 @@ export interface WorkerOptions {
   readonly paused: () => boolean
   /** A disk had no room: the archive's, or the primary's, on which the scratch files are. */
   readonly onDiskFull: () => void
-  /** For the audit: entries of the manifest that were lost. */
-  readonly onRepaired: (lost: readonly number[]) => void
+  /** What the database remembers of this place, and of the others: the configuration may name them in another order. */
+  readonly remembered: () => { readonly here: ArchiveChain | undefined; readonly elsewhere: readonly ArchiveChain[] }
+  /** The database should remember what was repaired. */
+  readonly onRepaired: () => void
+  /** The operator's word that the archive of before is given up. */
+  readonly newArchive: boolean
   /** For the audit. */
   readonly onDrilled: (outcome: Drilled | MacaroondError) => void
 }
@@ -77,6 +86,12 @@ export class ArchiveWorker {
   /** A file is on its way to the archive: what looks like a leftover may be a part of it. */
   #putting = false
   #snapshotPut: PutSnapshot | undefined
+  /** Something in the archive was not as it was archived: the next claim looks for more. */
+  #filesBad = false
+  #mayRepair = false
+  #wound: ArchiveWound | undefined
+  #proven: ChainLink | undefined
+  #repaired: string | undefined
 
   /** What takes long ends when `signal` says so. */
   constructor(options: WorkerOptions, signal: AbortSignal) {
@@ -87,6 +102,27 @@ export class ArchiveWorker {
 
   get contents(): { readonly files: ReadonlyMap<string, ArchivedFile>; readonly head: Position | undefined } {
     return this.#open?.manifest.state ?? { files: NO_FILES, head: undefined }
+  }
+
+  /** What is lost in this archive, and only an operator may have repaired. */
+  get wound(): ArchiveWound | undefined {
+    return this.#wound?.problems.length === 0 ? undefined : this.#wound
+  }
+
+  /** The operator has seen what is lost: the next claim begins the chain anew. */
+  allowRepair(): void {
+    this.#mayRepair = true
+  }
+
+  /** The database should remember it: an entry that was there, and what was repaired since the last start. */
+  get toRemember(): { readonly link: ChainLink | undefined; readonly repaired: string | undefined } {
+    return { link: this.#proven, repaired: this.#repaired }
+  }
+
+  /** An operator has seen what was repaired. */
+  repairSeen(): void {
+    this.#repaired = ''
+    this.#proven ??= this.#open?.manifest.newest
   }
 
   get lastDrill(): ArchiveStatus['lastDrill'] {
@@ -103,6 +139,7 @@ export class ArchiveWorker {
       return await this.#do(work, leads)
     } catch (error) {
       if (isDiskFull(error)) this.#options.onDiskFull()
+      if (work.kind !== 'aside') await this.#look(error)
       throw error
     }
   }
@@ -145,10 +182,12 @@ export class ArchiveWorker {
 
   async #claim(): Promise<ArchiverEvent> {
     const { cluster, source, signingKey, clock, log, alarm } = this.#options
-    const opened = (this.#open ??= await this.#openNow())
-    const claimed = await claim({ ...opened, cluster, source, signingKey, nowMs: clock.wallMs() })
-    const { archived, needsSnapshot, lastWriteMs, late, lost } = claimed
-    if (lost !== undefined) this.#healed(lost)
+    const { opened, known } = await this.#openNow()
+    this.#open = opened
+    const repairing = { known, mayRepair: this.#mayRepair, filesBad: this.#filesBad }
+    const common = { ...opened, cluster, source, signingKey, timers: clock, nowMs: clock.wallMs() }
+    const { archived, needsSnapshot, lastWriteMs, late, repaired } = await claim({ ...common, ...repairing })
+    this.#claimed(known, repaired)
     alarm('archive_late_transactions', late)
     this.#sober.learn(lastWriteMs)
     if (!this.#putting) await opened.storage.sweep()
@@ -156,20 +195,57 @@ export class ArchiveWorker {
     return { kind: 'claimed', archived, needsSnapshot }
   }
 
-  /** The alarm stays until the next start: somebody has to look at what takes objects out of the archive. */
-  #healed(lost: readonly number[]): void {
-    const { alarm, onRepaired } = this.#options
-    alarm('archive_repaired', lost.length === 0 ? '' : `entries ${lost.join(', ')} of the manifest were lost`)
-    onRepaired(lost)
+  #claimed(known: ChainLink | undefined, repaired: readonly string[]): void {
+    const { log } = this.#options
+    this.#mayRepair = false
+    this.#filesBad = false
+    this.#wound = undefined
+    if (repaired.length > 0) {
+      log.error({ repaired }, 'the archive had lost something, and it is repaired as far as that goes')
+      this.#repaired = repaired.join('; ')
+    }
+    if (known === undefined || repaired.length > 0) this.#proven = this.#opened.manifest.newest
+    if (repaired.length > 0) this.#options.onRepaired()
   }
 
-  async #openNow(): Promise<Opened> {
-    const { open, cluster, source, signingKey, clock, baseAfter } = this.#options
-    const storage = await open()
+  /**
+   * What lies in the place may be another folder by now, or another archive: nothing is written before it is recognized.
+   * Throws archive_missing.
+   */
+  async #openNow(): Promise<{ readonly opened: Opened; readonly known: ChainLink | undefined }> {
+    const { open, entropy, source, signingKey } = this.#options
+    const before = this.#open?.manifest
+    const links = this.#linksKnown(before)
+    const storage = await open(links === undefined)
     const { timeline, head } = source
-    const { wallMs } = clock
-    const place = { storage, cluster, epoch: head.epoch, timeline }
-    return { storage, manifest: new ManifestWriter({ ...place, signingKey, wallMs, baseAfter }) }
+    const whose = { publicKey: signingKey.publicKey, epoch: head.epoch, timeline }
+    const known = links === undefined ? undefined : await requireKnownPlace(storage, links, whose)
+    if (before === undefined) await requireCreateIfAbsent(storage, entropy)
+    return { opened: { storage, manifest: before?.over(storage) ?? this.#writer(storage, known) }, known }
+  }
+
+  #linksKnown(before: ManifestWriter | undefined): readonly [ChainLink, ...ChainLink[]] | undefined {
+    const { remembered, newArchive } = this.#options
+    if (before?.newest !== undefined) return [before.newest]
+    const { here, elsewhere } = remembered()
+    return here === undefined || newArchive ? undefined : [here, ...elsewhere]
+  }
+
+  #writer(storage: ArchiveStorage, known: ChainLink | undefined): ManifestWriter {
+    const { cluster, source, signingKey, clock, baseAfter } = this.#options
+    const { timeline, head } = source
+    const place = { storage, cluster, epoch: head.epoch, timeline, known }
+    return new ManifestWriter({ ...place, signingKey, wallMs: clock.wallMs, baseAfter })
+  }
+
+  /** After any failure: what an operator has to be asked about is found out, and what is bad is looked for. */
+  async #look(error: unknown): Promise<void> {
+    if (!(error instanceof MacaroondError) || error.code !== 'archive_damaged') return
+    this.#filesBad = true
+    const { signingKey } = this.#options
+    const known = this.#open?.manifest.newest ?? this.#options.remembered().here
+    if (this.#open === undefined) return
+    this.#wound = await inspectWound({ storage: this.#open.storage, signingKey, known }).catch(() => undefined)
   }
 
   async #job(job: ChainJobName, leads: boolean): Promise<ArchiverEvent> {
@@ -198,6 +274,7 @@ export class ArchiveWorker {
     const { alarm, source } = this.#options
     const { claimWasMissing } = await proveArrival(this.#opened)
     alarm('archive_claim_missing', claimWasMissing ? `epoch ${source.head.epoch}` : undefined)
+    this.#proven = this.#opened.manifest.newest
   }
 
   async #aside(job: AsideName): Promise<ArchiverEvent> {

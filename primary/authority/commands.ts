@@ -1,4 +1,5 @@
 /** What can be asked of the authority, and what it answers. Positions are added when the answer is durable. */
+import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import type { Configured } from '../../shared/database/configured.ts'
 import type { Forgotten } from '../../shared/database/forgotten.ts'
 import type { Kid, Nonce, TokenId } from '../../shared/ids.ts'
@@ -143,6 +144,14 @@ export type Command =
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
   /** Appends a cut-off again that was asked for while the clock was in doubt, up to the moment it was asked for. */
   | { readonly kind: 'cut-off.again'; readonly actor: Actor; readonly name: string }
+  /** Remembers where the manifest of an archive is, and what of it was repaired. */
+  | {
+      readonly kind: 'archive.note'
+      readonly actor: Actor
+      readonly place: number
+      readonly location: string
+      readonly chain: ArchiveChain
+    }
   /** Writes nothing but an audit record. */
   | {
       readonly kind: 'audit.note'
@@ -158,7 +167,6 @@ export type CommandOf<Kind extends Command['kind']> = Extract<Command, { readonl
 export type NoteAction =
   | 'archive.drill'
   | 'archive.heartbeat'
-  | 'archive.repair'
   | 'clock.doubted'
   | 'clock.believed'
   | 'disk.full'
@@ -184,6 +192,7 @@ export const REVOKING: ReadonlySet<Command['kind']> = new Set([
 export const PRESSING: ReadonlySet<Command['kind']> = new Set([
   ...REVOKING,
   'configuration.note',
+  'archive.note',
   'lease.raise',
   'epoch.settle',
   'replica.refused',

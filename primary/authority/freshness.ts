@@ -1,6 +1,6 @@
 /**
- * What the authority writes down of its own service: how long leases may be, that an epoch is everybody's, and who may
- * acknowledge revocations.
+ * What the authority writes down of its own service: how long leases may be, that an epoch is everybody's, who may
+ * acknowledge revocations, and where its archives are.
  */
 import type { Command, CommandOf } from './commands.ts'
 import type { AuthorityState } from './state.ts'
@@ -40,6 +40,22 @@ export function noteConfiguration(
       ...replicas.map((row) => ({ table: 'configured_replicas', row }) as const),
       { table: 'meta configured', row: { durability, degraded } },
     ],
+  }
+}
+
+export function noteArchive(
+  state: AuthorityState,
+  { actor, place, location, chain }: CommandOf<'archive.note'>,
+  context: DecisionContext,
+): Decision {
+  const before = state.archiveChains.get(place)?.repaired ?? ''
+  state.archiveChains.set(place, chain)
+  const { entry, repaired } = chain
+  const isRepair = repaired !== '' && repaired !== before
+  const action = isRepair ? 'archive.repair' : repaired === before ? 'archive.note' : 'archive.repair-seen'
+  return {
+    ...noted({ actor, action, detail: { location, entry, ...(isRepair ? { repaired } : {}) } }, context),
+    rows: [{ table: 'archive_chains', row: { place, ...chain } }],
   }
 }
 

@@ -1,4 +1,5 @@
 /** What a decision of the authority writes: plain rows, so that the core that decides needs no database. */
+import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import type { AuditRow } from '../../shared/database/audit-chain.ts'
 import type { Configured, ConfiguredReplica } from '../../shared/database/configured.ts'
 import type { Forgotten } from '../../shared/database/forgotten.ts'
@@ -97,6 +98,10 @@ export interface ForgottenRow extends Forgotten {
 
 export type DueCutOff = Omit<OrgRevocation, 'seq' | 'expiresAt'> | Omit<SubjectRevocation, 'seq' | 'expiresAt'>
 
+export interface ArchiveChainRow extends ArchiveChain {
+  readonly place: number
+}
+
 export type Row =
   | { readonly table: 'orgs'; readonly row: OrgRow }
   | { readonly table: 'root_keys'; readonly row: RootKeyRow }
@@ -121,6 +126,7 @@ export type Row =
   | { readonly table: 'configured_replicas'; readonly row: ConfiguredReplica }
   | { readonly table: 'configured_replicas removed'; readonly row: Readonly<Record<never, never>> }
   | { readonly table: 'meta configured'; readonly row: Pick<Configured, 'durability' | 'degraded'> }
+  | { readonly table: 'archive_chains'; readonly row: ArchiveChainRow }
   | { readonly table: 'due_cut_offs'; readonly row: DueCutOffRow }
   | { readonly table: 'due_cut_offs removed'; readonly row: Pick<DueCutOffRow, 'seq'> }
   | { readonly table: 'adoptions'; readonly row: AdoptionsRow }

@@ -1,4 +1,5 @@
 /** What the authority knows when it decides: loaded from the database at start, changed by `step` alone. */
+import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import type { AuditHead } from '../../shared/database/audit-chain.ts'
 import type { StoredSigningKey } from '../../shared/database/signing-key.ts'
 import type { Configured } from '../../shared/database/configured.ts'
@@ -88,6 +89,8 @@ export interface AuthorityState {
   leaseMsMax: number
   /** What the database remembers of the primary's configuration; undefined before it was written. */
   configured: Configured | undefined
+  /** Where the manifests of archives are, as far as the database remembers. */
+  readonly archiveChains: Map<number, ArchiveChain>
   settledEpoch: number
 }
 

@@ -9,7 +9,7 @@ import type { Decision, DecisionContext } from './decision.ts'
 import { discharge } from './discharge.ts'
 import { repeatCutOff } from './due-cut-offs.ts'
 import { exchange } from './exchange.ts'
-import { noteConfiguration, raiseLease, settleEpoch } from './freshness.ts'
+import { noteArchive, noteConfiguration, raiseLease, settleEpoch } from './freshness.ts'
 import { rotateKek } from './kek.ts'
 import { mint } from './mint.ts'
 import { createOrg, rotateKey } from './org.ts'
@@ -89,6 +89,7 @@ const DECISIONS: {
   'third-party.remove': removeThirdParty,
   'lease.raise': raiseLease,
   'configuration.note': noteConfiguration,
+  'archive.note': noteArchive,
   'epoch.settle': settleEpoch,
   'replica.refused': noteRefusal,
   'cut-off.again': repeatCutOff,

@@ -99,6 +99,7 @@ const COLLECT_MS = 1
 export class GroupWriter {
   readonly #options: GroupWriterOptions
   #given: WriterRules | undefined
+  readonly #reminders: NonNullable<WriterRules['due']>[] = []
   #state: AuthorityState
   /** Revocations up to here are committed, and known. */
   #settledSeq: number
@@ -124,6 +125,11 @@ export class GroupWriter {
   open(rules: WriterRules): void {
     assert(this.#given === undefined, 'a writer is given its rules once')
     this.#given = rules
+  }
+
+  /** A part that is built after the rules has something due as well. */
+  remind(due: NonNullable<WriterRules['due']>): void {
+    this.#reminders.push(due)
   }
 
   /**
@@ -195,7 +201,8 @@ export class GroupWriter {
 
   /** Nobody waits for it, and what keeps it out keeps the whole group out. */
   #due(): readonly Pending[] {
-    const command = this.#rules.due?.(this.#state)
+    const dues = [this.#rules.due, ...this.#reminders]
+    const command = dues.map((due) => due?.(this.#state)).find((due) => due !== undefined)
     return command === undefined ? [] : [own(command)]
   }
 

@@ -1,5 +1,6 @@
 /** Builds the authority's state from its database: at start, and again after a transaction that failed. */
 import type { Entropy } from '../../shared/clock.ts'
+import { readArchiveChains } from '../../shared/database/archive-chains.ts'
 import { readConfigured } from '../../shared/database/configured.ts'
 import { KeyReader, readOrgs, type KeyRecord, type OrgRecord } from '../../shared/database/keys.ts'
 import { readEpochs } from '../../shared/database/epochs.ts'
@@ -72,6 +73,7 @@ export function loadState(
     audit: { seq: meta.auditSeq, hash: meta.auditHead },
     leaseMsMax: meta.leaseMsMax,
     configured: readConfigured(db),
+    archiveChains: new Map(readArchiveChains(db, meta.schema)),
     settledEpoch: meta.settledEpoch,
   }
 }

@@ -27,6 +27,7 @@ const STATEMENTS = {
   configured_replicas: 'INSERT INTO configured_replicas (peer_id, region) VALUES (?, ?)',
   'configured_replicas removed': 'DELETE FROM configured_replicas',
   'meta configured': 'UPDATE meta SET durability = ?, degraded = ?',
+  archive_chains: 'INSERT OR REPLACE INTO archive_chains (place, entry, hash, repaired) VALUES (?, ?, ?, ?)',
   due_cut_offs: 'INSERT INTO due_cut_offs (seq, kind, org, key, at_ms, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?)',
   'due_cut_offs removed': 'DELETE FROM due_cut_offs WHERE seq = ?',
   adoptions:
@@ -106,6 +107,8 @@ function valuesOf({ table, row }: Row): unknown[] {
       return []
     case 'meta configured':
       return [row.durability, row.degraded ? 1 : 0]
+    case 'archive_chains':
+      return [row.place, row.entry, hex(row.hash), row.repaired]
     case 'due_cut_offs':
       return dueValues(row)
     case 'due_cut_offs removed':

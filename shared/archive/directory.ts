@@ -31,14 +31,17 @@ export class DirectoryStorage implements ArchiveStorage {
   readonly #blocking: boolean
   /** Two primaries may work in one folder, and in containers they may have one process id. */
   readonly #writer: string
+  /** Which folder it is: another one lies there when a mount goes or comes. */
+  readonly #identity: string
   /** Folders that exist, so that each is made, and its name synced, once. */
   readonly #made = new Set<string>()
   /** A sync of a folder that has not begun yet covers everybody who asks for one meanwhile. */
   readonly #syncs = new Map<string, Promise<void>>()
   #temporaries = 0
 
-  private constructor(location: string, { blocking = false, entropy = systemEntropy }: DirectoryOptions) {
+  private constructor(location: string, stats: Stats, { blocking = false, entropy = systemEntropy }: DirectoryOptions) {
     this.location = location
+    this.#identity = identityOf(stats)
     this.#blocking = blocking
     this.#writer = Buffer.from(entropy.bytes(WRITER_BYTES)).toString('hex')
   }
@@ -47,12 +50,13 @@ export class DirectoryStorage implements ArchiveStorage {
   static async open(path: string, options: DirectoryOptions = {}): Promise<DirectoryStorage> {
     try {
       if (options.create === true) await mkdir(path, { recursive: true, mode: 0o700 })
-      if (!(await stat(path)).isDirectory()) throw noDirectory(path, 'it is no directory')
+      const stats = await stat(path)
+      if (!stats.isDirectory()) throw noDirectory(path, 'it is no directory')
       await access(path, constants.R_OK | constants.X_OK)
+      return new DirectoryStorage(path, stats, options)
     } catch (error) {
       throw errnoOf(error) === 'ENOENT' ? noDirectory(path, 'it does not exist') : failure(error, `opening ${path}`)
     }
-    return new DirectoryStorage(path, options)
   }
 
   async list(prefix: string): Promise<readonly StoredObject[]> {
@@ -91,6 +95,7 @@ export class DirectoryStorage implements ArchiveStorage {
 
   async delete(key: string): Promise<void> {
     try {
+      await this.#requireSame()
       await rm(this.#path(key), { force: true })
     } catch (error) {
       throw failure(error, `deleting ${key}`)
@@ -115,7 +120,7 @@ export class DirectoryStorage implements ArchiveStorage {
     for (const entry of entries) {
       const key = `${folder}${entry.name}`
       if (entry.isDirectory()) await this.#walk(`${key}/`, found)
-      else if (entry.isFile() && !entry.name.startsWith(TEMPORARY)) await this.#note(key, found)
+      else if (!entry.name.startsWith(TEMPORARY)) await this.#note(key, found)
     }
   }
 
@@ -135,6 +140,7 @@ export class DirectoryStorage implements ArchiveStorage {
     const folder = dirname(path)
     const temporary = join(folder, `${TEMPORARY}${this.#writer}-${(this.#temporaries += 1)}`)
     try {
+      await this.#requireSame()
       await this.#make(folder)
       await writeFile(temporary, content, timestampMs)
       await place(temporary, path)
@@ -145,6 +151,15 @@ export class DirectoryStorage implements ArchiveStorage {
       await rm(temporary, { force: true }).catch(() => undefined)
       throw failure(error, `writing ${key}`)
     }
+  }
+
+  /** Nothing is written beside the archive, in the place of a mount that went. Throws archive_missing. */
+  async #requireSame(): Promise<void> {
+    const stats = await stat(this.location).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    })
+    if (stats !== undefined && identityOf(stats) === this.#identity) return
+    throw noDirectory(this.location, 'the folder that was opened lies there no more')
   }
 
   async #make(folder: string): Promise<void> {
@@ -163,6 +178,10 @@ export class DirectoryStorage implements ArchiveStorage {
     this.#syncs.set(folder, sync)
     return sync
   }
+}
+
+function identityOf({ dev, ino }: Stats): string {
+  return `${dev}.${ino}`
 }
 
 /** `begins` is called when it is too late for others to join: what they renamed may come after the sync has looked. */

@@ -85,12 +85,16 @@ export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key
   // Ours or not: what is there now decides, also when the answer to the write was lost.
   const now = await highestClaim(storage, key.publicKey, claim.epoch)
   if (now !== undefined && now.cluster !== claim.cluster) throw ofAnotherCluster(storage, now.cluster)
-  if (now?.epoch !== claim.epoch || now.timeline !== claim.timeline) throw fenced(storage, now?.epoch ?? claim.epoch)
+  if (now === undefined || now.epoch < claim.epoch) throw notWritten(storage, epochKey(claim.epoch))
+  if (now.epoch > claim.epoch || now.timeline !== claim.timeline) throw fenced(storage, now.epoch)
 }
 
-/** False if there is one already. */
+/** False if there is one already. A proxy may answer in the store's place: it is read back, because claims leave no gap. */
 export async function createClaim(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<boolean> {
-  return storage.create(epochKey(claim.epoch), encodeSigned('archive epoch', claim, key.privateKey))
+  const name = epochKey(claim.epoch)
+  const created = await storage.create(name, encodeSigned('archive epoch', claim, key.privateKey))
+  if (created && (await storage.get(name)) === undefined) throw notWritten(storage, name)
+  return created
 }
 
 /** Ascending: whoever finds the claim of an epoch finds those below it as well. Throws archive_damaged. */

@@ -8,7 +8,15 @@ import { createClaim, fenced, ofAnotherCluster, readClaim } from './epoch-claim.
 import { type ArchivedFile, MANIFEST_PREFIX, manifestKey } from './layout.ts'
 import { encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
 import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
-import { type ChainEntry, chainEntry, listEntryNumbers, readChain, requireClaimed } from './read-chain.ts'
+import {
+  type ChainEntry,
+  chainEntry,
+  listEntryNumbers,
+  readChain,
+  readEntry,
+  requireClaimed,
+  unlessDamaged,
+} from './read-chain.ts'
 import { type ArchiveStorage, inParallel, notWritten, requestsAtOnce } from './storage.ts'
 
 /**
@@ -60,6 +68,14 @@ export interface ManifestWriterOptions {
   readonly wallMs: () => number
   /** Changes after which a base is written, at least. */
   readonly baseAfter?: number | undefined
+  /** An entry that was there before this process, whatever is listed now. */
+  readonly known?: ChainLink | undefined
+}
+
+/** One entry of a chain. */
+export interface ChainLink {
+  readonly entry: number
+  readonly hash: string
 }
 
 export class ManifestWriter {
@@ -76,10 +92,30 @@ export class ManifestWriter {
     return this.#state
   }
 
+  /** The newest entry, where this process has written or read the chain of its epoch. */
+  get newest(): ChainLink | undefined {
+    const { seq, previous, epoch } = this.#state
+    return epoch === this.#options.epoch ? { entry: seq, hash: previous } : undefined
+  }
+
+  /** The same chain, in its place that was opened again. */
+  over(storage: ArchiveStorage): ManifestWriter {
+    const writer = new ManifestWriter({ ...this.#options, storage })
+    writer.#state = this.#state
+    writer.#written = this.#written
+    return writer
+  }
+
   /** Reads it anew. Throws archive_damaged, wrong_cluster, archive_fenced. */
   async load(): Promise<ManifestState> {
-    const { storage, signingKey, cluster, epoch, timeline } = this.#options
-    const { state, chain } = await followChain(storage, signingKey.publicKey, this.#state.seq)
+    const { storage, signingKey, cluster, epoch, timeline, known } = this.#options
+    const { state, chain } = await followChain(
+      storage,
+      signingKey.publicKey,
+      Math.max(known?.entry ?? 0, this.#state.seq),
+    )
+    const other = chain.find(({ entry, hash }) => entry.seq === known?.entry && hash !== known.hash)
+    if (other !== undefined) throw writtenByCopy(storage, other.entry.seq)
     if (state.cluster !== undefined && state.cluster !== cluster) throw ofAnotherCluster(storage, state.cluster)
     const newer = (state.epoch ?? 0) > epoch || (state.epoch === epoch && state.timeline !== timeline)
     if (newer) throw fenced(storage, state.epoch ?? epoch)
@@ -101,9 +137,11 @@ export class ManifestWriter {
     while (await this.#followOwn()) await this.#requireNoSuccessor()
     const { seq } = this.#state
     const numbers = await listEntryNumbers(storage)
-    for (const number of numbers) if (number > seq && (await this.#isEntry(number))) return undefined
+    for (const number of numbers) if (number > seq && (await this.#readable(number)) !== undefined) return undefined
     const lost = await this.#lostOf([...this.#written.keys()])
-    await this.#beginAnew(Math.max(seq, numbers.at(-1) ?? 0) + 1)
+    const isWhole = lost.length === 0 && numbers.every((number) => number <= seq)
+    if (isWhole) return undefined
+    await this.beginAnew(this.#state, Math.max(seq, numbers.at(-1) ?? 0))
     return lost
   }
 
@@ -118,49 +156,49 @@ export class ManifestWriter {
 
   async #lostOf(numbers: readonly number[]): Promise<readonly number[]> {
     const { storage } = this.#options
-    const found = await inParallel(numbers, requestsAtOnce(storage), (number) => storage.get(manifestKey(number)))
+    const found = await inParallel(numbers, requestsAtOnce(storage), (number) =>
+      unlessDamaged(storage.get(manifestKey(number))),
+    )
     return numbers.filter((number, index) => {
       const bytes = found[index]
       return bytes === undefined || hashOfEntry(bytes) !== this.#written.get(number)?.hash
     })
   }
 
-  /** Above every name that is taken: nothing is deleted before the base is won. */
-  async #beginAnew(seq: number): Promise<void> {
-    const { storage, signingKey, epoch } = this.#options
-    const { files, head } = this.#state
-    const entry = { ...this.#entry({ head, added: [...files.values()], removed: [], base: true }), seq }
+  /**
+   * Begins the chain anew at a base that says no more than `content`. `above`: every name up to there may be taken, so nothing
+   * has to be deleted before the base is won. Throws archive_fenced.
+   */
+  async beginAnew(content: Pick<ManifestState, 'files' | 'head' | 'previous'>, above: number): Promise<void> {
+    const { storage, signingKey, epoch, known } = this.#options
+    await this.#requireNoSuccessor()
+    const { files, head, previous } = content
+    const change = { head, added: [...files.values()], removed: [], base: true }
+    const entry = { ...this.#entry(change), seq: Math.max(above, known?.entry ?? 0) + 1, previous }
     const bytes = encodeEntry(entry, signingKey.privateKey)
-    const created = await storage.create(manifestKey(seq), bytes)
-    const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireNoSuccessor()])
-    if (there?.equals(bytes) !== true) throw created ? notWritten(storage, manifestKey(seq)) : fenced(storage, epoch)
+    const key = manifestKey(entry.seq)
+    const created = await storage.create(key, bytes)
+    const [there] = await Promise.all([storage.get(key), this.#requireNoSuccessor()])
+    if (there?.equals(bytes) !== true) throw created ? notWritten(storage, key) : fenced(storage, epoch)
     this.#state = emptyManifest()
     this.#follow({ entry, hash: hashOfEntry(bytes), bytes: bytes.length })
-    await this.#deleteBefore(seq)
+    await this.#deleteBefore(entry.seq)
   }
 
   /** An entry of this very process, whose answer was lost. */
   async #followOwn(): Promise<boolean> {
-    const { storage, signingKey, epoch, timeline } = this.#options
-    const number = this.#state.seq + 1
-    const bytes = await storage.get(manifestKey(number))
-    if (bytes === undefined || !(await this.#isEntry(number))) return false
-    const own = chainEntry(bytes, signingKey.publicKey, number)
+    const { epoch, timeline } = this.#options
+    const own = await this.#readable(this.#state.seq + 1)
+    if (own === undefined) return false
     const { entry } = own
     if (entry.epoch !== epoch || entry.timeline !== timeline || entry.previous !== this.#state.previous) return false
     this.#follow(own)
     return true
   }
 
-  async #isEntry(number: number): Promise<boolean> {
+  #readable(number: number): Promise<ChainEntry | undefined> {
     const { storage, signingKey } = this.#options
-    try {
-      const bytes = await storage.get(manifestKey(number))
-      return bytes !== undefined && chainEntry(bytes, signingKey.publicKey, number).entry.seq === number
-    } catch (error) {
-      if (error instanceof MacaroondError && error.code === 'archive_damaged') return false
-      throw error
-    }
+    return unlessDamaged(readEntry(storage, signingKey.publicKey, number))
   }
 
   #follow({ entry, hash, bytes }: ChainEntry): void {
@@ -272,4 +310,12 @@ export class ManifestWriter {
     const next = await readClaim(storage, signingKey.publicKey, epoch + 1)
     if (next !== undefined) throw fenced(storage, next.epoch)
   }
+}
+
+export function writtenByCopy({ location }: ArchiveStorage, entry: number): MacaroondError {
+  return new MacaroondError(
+    'archive_damaged',
+    `entry ${entry} of the manifest in ${location} is not the one that this database knows: a copy of this primary wrote it`,
+    { hint: 'find out which of the two has the true history, and stop the other one' },
+  )
 }

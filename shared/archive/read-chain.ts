@@ -93,6 +93,26 @@ async function backToBase(
   return newestFirst.toReversed()
 }
 
+/** By its name. Undefined if there is none; throws archive_damaged. */
+export async function readEntry(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  number: number,
+): Promise<ChainEntry | undefined> {
+  const bytes = await storage.get(manifestKey(number))
+  return bytes === undefined ? undefined : chainEntry(bytes, publicKey, number)
+}
+
+/** Undefined for an object that is damaged, as for one that is not there. */
+export async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof MacaroondError && error.code === 'archive_damaged') return undefined
+    throw error
+  }
+}
+
 /** Throws archive_damaged. */
 export function chainEntry(bytes: Buffer, publicKey: Uint8Array, number: number): ChainEntry {
   const key = manifestKey(number)

@@ -9,7 +9,7 @@ import { type ArchivedFile, manifestKey } from './layout.ts'
 import { listSegmentFiles } from './list-files.ts'
 import { applyEntry, emptyManifest, linkProblem, type ManifestState, strangerProblem } from './manifest-state.ts'
 import { readManifest } from './manifest-store.ts'
-import { type ChainEntry, chainEntry, listEntryNumbers } from './read-chain.ts'
+import { type ChainEntry, listEntryNumbers, readEntry } from './read-chain.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 
 export interface Salvaged {
@@ -20,15 +20,19 @@ export interface Salvaged {
   readonly highest: number
 }
 
-/** Throws archive_damaged where nothing can be read. */
-export async function salvageManifest(storage: ArchiveStorage, publicKey: Uint8Array): Promise<Salvaged> {
+/** `known`: number of an entry that was there, whatever is listed now. Throws archive_damaged where nothing can be read. */
+export async function salvageManifest(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  known: number = 0,
+): Promise<Salvaged> {
   try {
-    const state = await readManifest(storage, publicKey)
+    const state = await readManifest(storage, publicKey, known)
     return { state, problems: [], highest: state.seq }
   } catch (error) {
     if (!isDamage(error)) throw error
-    const salvaged = await salvage(storage, publicKey)
-    if (salvaged.state.seq === 0) throw error
+    const salvaged = await salvage(storage, publicKey, known)
+    if (salvaged.state.seq === 0 && salvaged.highest > 0) throw error
     return salvaged.problems.length > 0 ? salvaged : { ...salvaged, problems: [error.message] }
   }
 }
@@ -49,7 +53,7 @@ export async function highestClaimedName(storage: ArchiveStorage): Promise<numbe
 
 type Found = ChainEntry | { readonly problem: string }
 
-async function salvage(storage: ArchiveStorage, publicKey: Uint8Array): Promise<Salvaged> {
+async function salvage(storage: ArchiveStorage, publicKey: Uint8Array, known: number): Promise<Salvaged> {
   const numbers = await listEntryNumbers(storage)
   const found = await fromNewestBase(storage, publicKey, numbers)
   const claims = await claimProblems(storage, publicKey, found)
@@ -63,7 +67,9 @@ async function salvage(storage: ArchiveStorage, publicKey: Uint8Array): Promise<
     else if (claims.get(one.entry.epoch)?.isForeign !== true) state = take(state, one, problems)
   }
   if (state.seq > 0 && state.base.seq === 0 && numbers[0] !== 1) problems.unshift(missing(1, (numbers[0] ?? 1) - 1))
-  return { state, problems, highest: numbers.at(-1) ?? 0 }
+  const highest = numbers.at(-1) ?? 0
+  if (known > highest) problems.push(missing(highest + 1, known))
+  return { state, problems, highest }
 }
 
 /** Ascending by number. */
@@ -81,8 +87,7 @@ async function fromNewestBase(
 
 async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: number): Promise<Found> {
   try {
-    const bytes = await storage.get(manifestKey(number))
-    return bytes === undefined ? { problem: missing(number, number) } : chainEntry(bytes, publicKey, number)
+    return (await readEntry(storage, publicKey, number)) ?? { problem: missing(number, number) }
   } catch (error) {
     if (!isDamage(error)) throw error
     return { problem: error.message }

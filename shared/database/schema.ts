@@ -87,11 +87,13 @@ CREATE TABLE due_cut_offs (
   reason TEXT NOT NULL
 ) STRICT;
 
--- The newest entry that this database knows of each archive: how a place is recognized as the one that holds its history.
+-- An entry of each archive that this database knows of: how a place is recognized as the one that holds its history. What
+-- was lost there and repaired stands in repaired, in words, until an operator has seen it.
 CREATE TABLE archive_chains (
   place INTEGER PRIMARY KEY,
   entry INTEGER NOT NULL,
-  hash BLOB NOT NULL
+  hash BLOB NOT NULL,
+  repaired TEXT NOT NULL
 ) STRICT;
 `
 

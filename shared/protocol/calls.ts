@@ -99,7 +99,7 @@ export const SIGN_CALLS: Readonly<Record<SignMethod, CallCost>> = {
   'kek.rotate': write('every key sealed again, in one transaction; operators only'),
 }
 
-export type PrimaryAdminMethod = 'status' | 'audit.verify' | 'archive.snapshot' | 'archive.compact'
+export type PrimaryAdminMethod = 'status' | 'audit.verify' | 'archive.snapshot' | 'archive.compact' | 'archive.repair'
 
 export const PRIMARY_ADMIN_CALLS: Readonly<Record<PrimaryAdminMethod, CallCost>> = {
   status: look('a look at every replica and archive'),
@@ -110,6 +110,7 @@ export const PRIMARY_ADMIN_CALLS: Readonly<Record<PrimaryAdminMethod, CallCost>>
   },
   'archive.snapshot': look('a job of the archive that is due already is not due twice'),
   'archive.compact': look('jobs of the archive that are due already are not due twice'),
+  'archive.repair': look('what was found out before; the repair itself is a job of the archive, one at a time'),
 }
 
 /** What is bounded by the connection alone: `admin` of a replica, and its workers' channels. */

@@ -75,6 +75,9 @@ export class ArchivedDatabase {
       cluster: CLUSTER,
       signingKey: own.key,
       nowMs: systemClock.wallMs(),
+      known: undefined,
+      mayRepair: false,
+      filesBad: false,
     })
     if (needsSnapshot) await own.#snapshot(true)
     return own

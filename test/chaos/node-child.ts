@@ -7,7 +7,7 @@ const ready = (line: object): void => void process.stdout.write(`${JSON.stringif
 
 try {
   process.exitCode = await (role === 'primary'
-    ? runPrimary(config, { acceptClock: false, oldPrimaryStopped: false }, ready)
+    ? runPrimary(config, { acceptClock: false, oldPrimaryStopped: false, newArchive: false }, ready)
     : runReplica(config, { acceptClock: false }, ready))
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)

@@ -137,6 +137,8 @@ export const PROMISES: readonly Promised[] = [
       proof('recovery/archive/undone', 'are shown, refuse nothing, and wait for an operator'),
       proof('recovery/archive/migration', 'restored to before the migration'),
       proof('recovery/runbook/runbook'),
+      proof('shared/archive/salvage'),
+      proof('recovery/archive/repair', 'says first what is wrong'),
     ],
   },
   {

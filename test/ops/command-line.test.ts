@@ -142,6 +142,7 @@ describe('help', async () => {
       'macaroond status',
       'archive list',
       'archive verify',
+      'archive repair',
       'archive drill',
       'archive snapshot',
       'archive compact',

@@ -77,6 +77,17 @@ export const MATRIX: readonly Row[] = [
     by: [at('interop/s3/faults'), at('recovery/archive/lanes'), at('shared/archive/s3/store')],
   },
   {
+    fault: 'a store that lies, loses entries, claims or files; a mount that is away; a FIFO among the objects',
+    expect: 'S7, S8: found, told, healed or asked about; nothing is written beside the archive',
+    needs: [],
+    by: [
+      at('recovery/archive/repair'),
+      at('recovery/archive/wounds'),
+      at('recovery/archive/unmounted'),
+      at('interop/s3/primary', 'a proxy that lies and a rule that deletes entries end nothing'),
+    ],
+  },
+  {
     fault: 'the primary cut off from what grants leadership alone',
     expect: 'V3',
     needs: [],

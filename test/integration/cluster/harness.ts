@@ -8,6 +8,7 @@ import { onTestFinished } from 'vitest'
 import { createSigner, type Signer } from '../../../primary/signer/sdk.ts'
 import { primaryConfig, type PrimaryConfig } from '../../../primary/config.ts'
 import { Primary } from '../../../primary/node.ts'
+import { NO_FLAGS, type PrimaryFlags } from '../../../primary/options.ts'
 import { replicaConfig, type ReplicaConfig } from '../../../replica/config.ts'
 import { Replica } from '../../../replica/node.ts'
 import { createVerifier, type Verifier } from '../../../replica/worker/sdk.ts'
@@ -153,12 +154,13 @@ export class Cluster {
     return checkConfig('primary.toml', config, primaryConfig)
   }
 
-  async startPrimary(changes: Partial<PrimaryConfig> = {}): Promise<Primary> {
+  async startPrimary(changes: Partial<PrimaryConfig> = {}, flags: PrimaryFlags = NO_FLAGS): Promise<Primary> {
     const config = { ...this.primaryConfig(), ...changes }
     const reread = (): PrimaryConfig => ({ ...config, peers: this.peers })
     const { host } = this.#options
     const machine = host === undefined ? {} : { host }
-    const options = { config, identity: identityOf('primary'), ...this.keks, log: silentLog, reread, ...machine }
+    const own = { config, identity: identityOf('primary'), flags, reread }
+    const options = { ...own, ...this.keks, log: silentLog, ...machine }
     this.#primary = await Primary.start(options)
     this.#address = this.#primary.address
     for (const proxy of this.#proxies.values()) proxy.aim(this.#address)

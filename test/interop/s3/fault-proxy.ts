@@ -26,6 +26,8 @@ export const FAULTS = [
   'cut reply',
   /** It arrives when nobody waits for the answer any more. */
   'late',
+  /** The proxy says that it is done, with a page of its own, and hands nothing on. */
+  'lie',
   /** A list as it was one list ago. */
   'stale list',
 ] as const
@@ -112,6 +114,9 @@ export class FaultProxy {
       case 'cut reply':
         cutReply(outgoing, await this.#forward(incoming, body))
         return
+      case 'lie':
+        outgoing.writeHead(200, { 'content-type': 'text/html' }).end('<html>welcome</html>')
+        return
       case 'late':
         await setTimeout(LATE_MS)
         await this.#forward(incoming, body)
@@ -147,7 +152,8 @@ function seenIn({ method = '', url = '' }: IncomingMessage): Seen {
   return { method, path: url, isList: method === 'GET' && url.includes('list-type=2') }
 }
 
-function fits(fault: Fault, { isList }: Seen, body: Buffer): boolean {
+function fits(fault: Fault, { isList, method }: Seen, body: Buffer): boolean {
+  if (fault === 'lie') return method === 'PUT'
   if (fault === 'stale list') return isList
   return fault !== 'cut request' || body.length > 1
 }

@@ -95,7 +95,7 @@ describe('with faults at random', () => {
           compared += 1
         }
       }),
-      { numRuns: 5 },
+      { numRuns: 5, endOnFailure: true },
     )
     expect(compared).toBeGreaterThan(16)
     for (const fault of FAULTS) expect(proxy.happened.get(fault) ?? 0, fault).toBeGreaterThan(0)
@@ -104,7 +104,7 @@ describe('with faults at random', () => {
 })
 
 describe('with one fault for good', () => {
-  test.each<Fault>(['busy', 'refused', 'cut request', 'lost reply', 'late'])(
+  test.each<Fault>(['busy', 'refused', 'cut request', 'lost reply', 'late', 'lie'])(
     '%s: nothing is acknowledged as archived; once it ends, everything is',
     async (fault) => {
       const own = await authority()

@@ -1,5 +1,5 @@
 /** A primary whose archive is a bucket, and an operator who restores from it: real nodes, a real store, faults between them. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
@@ -67,6 +67,53 @@ test('what is acknowledged reaches the bucket through an outage, and comes back 
   expect(restored.json(), restored.stdout).toMatchObject({ file: output, begun: { epoch: 2 } })
   expect(existsSync(output)).toBe(true)
 }, 90_000)
+
+test('a proxy that lies and a rule that deletes entries end nothing: the primary heals its archive, which restores', async () => {
+  const to = urlOf(proxy.address, 'healed')
+  const cluster = Cluster.create({ regions: [], primary: { archive: archive(to) } })
+  await cluster.startPrimary()
+  await until(() => cluster.primary.writes === 'open', 'the bucket agreed with this primary')
+  const signer = await cluster.signer()
+  await signer.createOrg('acme')
+  await signer.close()
+  const isArchived = async (): Promise<boolean> => (await statusOf(cluster))?.lag === 0
+  let lies = 0
+  for (const place of ['macaroond/manifest/', 'healed/0000/']) {
+    const before = lies
+    proxy.choose = ({ method, path }) => {
+      if (method !== 'PUT' || !path.includes(place) || lies > before) return undefined
+      lies += 1
+      return 'lie'
+    }
+    await mint(cluster, 'alice')
+    await until(isArchived, `archived after a lie about ${place}`, 40_000)
+  }
+  expect(lies).toBe(2)
+  proxy.choose = () => undefined
+
+  const folder = join(store.folder, 'healed/macaroond/manifest')
+  const entries = (): readonly string[] => readdirSync(folder).toSorted()
+  rmSync(join(folder, entries()[1]!))
+  const { authorityKey } = await cluster.primaryStatus()
+  const run = (...args: readonly string[]): Promise<Ran> =>
+    commandLine([...args, '--archive', to, '--key', authorityKey, '--json'])
+  const wounded = await run('archive', 'verify')
+  expect(wounded).toMatchObject({ status: 1 })
+  expect(wounded.json()).toMatchObject({ manifest: [expect.stringMatching(/entry 2 of the manifest .* is missing/)] })
+  // The heartbeat finds it, once an hour; the next entry finds that the last one is gone.
+  rmSync(join(folder, entries().at(-1)!))
+  await mint(cluster, 'bob')
+  await until(isArchived, 'archived in a chain that began anew', 40_000)
+  expect((await run('archive', 'verify')).json()).toMatchObject({ ok: true, manifest: [], bad: [] })
+  expect((await cluster.primaryStatus()).alarms.map(({ code }) => code)).toContain('archive_repaired')
+
+  await cluster.stopPrimary()
+  await cluster.startPrimary()
+  await mint(cluster, 'carol')
+  await until(isArchived, 'archived after a restart', 40_000)
+  const restored = await run('restore', '--output', join(cluster.folder, 'restored.db'), '--yes', '--accept-head')
+  expect(restored.json()).toMatchObject({ begun: { epoch: 2 } })
+}, 120_000)
 
 test('another cluster’s folder of a bucket is not written to', async () => {
   const to = urlOf(store.address, 'first')

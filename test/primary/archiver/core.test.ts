@@ -7,6 +7,7 @@ import {
   type ArchiverEvent,
   type ArchiverRules,
   type ArchiverState,
+  type Failure,
   type JobName,
   startArchiver,
   type Work,
@@ -48,8 +49,12 @@ class Driver {
   }
 
   failed(message: string, final: boolean = false): this {
-    return this.send({ kind: 'failed', message, final })
+    return this.send({ kind: 'failed', failure: failure(message), final })
   }
+}
+
+function failure(message: string): Failure {
+  return { code: 'archive_unavailable', message }
 }
 
 const driver = (): Driver => new Driver()
@@ -139,7 +144,9 @@ describe('the archiver', () => {
     own.send({ kind: 'due', job: 'drill' }).send({ kind: 'due', job: 'retain' })
     expect(alerts(61_000)).toEqual(['retain is late'])
     expect(alerts(601_000)).toEqual(['retain is late', 'drill has not ended for long'])
-    own.send({ kind: 'aside failed', message: 'a file is damaged' }).send({ kind: 'job done', archived: undefined })
+    own
+      .send({ kind: 'aside failed', failure: failure('a file is damaged') })
+      .send({ kind: 'job done', archived: undefined })
     expect(alerts(61_000)).toEqual(['drill fails: a file is damaged'])
     own.send({ kind: 'due', job: 'drill' }).send({ kind: 'aside done' })
     expect(alerts(61_000)).toEqual([])
@@ -182,9 +189,9 @@ describe('the archiver', () => {
 
   test('what fails beside the chain leaves the chain as it is known', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
-    own.send({ kind: 'aside failed', message: 'no space' }).committed(6)
+    own.send({ kind: 'aside failed', failure: failure('no space') }).committed(6)
     expect(own.started).toEqual(UPLOAD)
-    expect([own.state.due, own.state.errors]).toEqual([[], { snapshot: 'no space' }])
+    expect([own.state.due, own.state.errors]).toEqual([[], { snapshot: failure('no space') }])
   })
 
   test('a gap found while a snapshot is put waits for its file, and takes one that leads', () => {
@@ -227,6 +234,18 @@ describe('the archiver', () => {
   })
 })
 
+test('says that the archive is not in its place, and that something stands still, as what they are', () => {
+  const own = new Driver()
+  own.send({ kind: 'tick' })
+  const before = alertsOf(own.state, own.nowMs + 3 * RULES.lateMs, RULES)
+  expect(before.map(({ code }) => code)).toEqual(['archive_behind'])
+  const late = alertsOf(own.state, own.nowMs + 3 * RULES.lateMs + 1, RULES)
+  expect(late).toContainEqual({ code: 'archive_late', text: 'claim has not ended for long' })
+  const failure = { code: 'archive_missing', message: 'it is empty' } as const
+  own.send({ kind: 'failed', failure, final: false })
+  expect(alertsOf(own.state, own.nowMs, RULES)).toEqual([{ code: 'archive_missing', text: 'claim fails: it is empty' }])
+})
+
 /** One of the ways in which a work can end. */
 function outcomeOf(
   work: Work | undefined,
@@ -234,7 +253,7 @@ function outcomeOf(
   what: number,
 ): ArchiverEvent | undefined {
   if (work === undefined) return undefined
-  if (what === 0) return { kind: 'failed', message: 'x', final: false }
+  if (what === 0) return { kind: 'failed', failure: failure('x'), final: false }
   if (work.kind === 'claim') return { kind: 'claimed', archived, needsSnapshot: what === 1 }
   if (work.kind === 'upload') return what === 1 ? { kind: 'gap' } : { kind: 'uploaded', archived: committed }
   return { kind: 'job done', archived: work.job === 'snapshot' ? committed : undefined }
@@ -242,5 +261,5 @@ function outcomeOf(
 
 function asideOutcomeOf({ aside }: ArchiverState, what: number): ArchiverEvent | undefined {
   if (aside === undefined) return undefined
-  return what === 0 ? { kind: 'aside failed', message: 'x' } : { kind: 'aside done' }
+  return what === 0 ? { kind: 'aside failed', failure: failure('x') } : { kind: 'aside done' }
 }

@@ -58,6 +58,7 @@ export function freshState(): AuthorityState {
     audit: { seq: 0, hash: AUDIT_GENESIS },
     leaseMsMax: 0,
     configured: undefined,
+    archiveChains: new Map(),
     settledEpoch: 1,
   }
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { claim, type Claimed } from '../../../primary/archiver/claim.ts'
+import { claim, type Claimed, type ClaimOptions } from '../../../primary/archiver/claim.ts'
 import { compact } from '../../../primary/archiver/compact.ts'
 import { retain } from '../../../primary/archiver/retain.ts'
 import { snapshot } from '../../../primary/archiver/snapshot.ts'
@@ -14,7 +14,7 @@ import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-d
 import { migrate } from '../../../primary/store/migrate.ts'
 import { claimEpoch } from '../../../shared/archive/epoch-claim.ts'
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
-import { ManifestWriter, readManifest } from '../../../shared/archive/manifest-store.ts'
+import { type ChainLink, ManifestWriter, readManifest } from '../../../shared/archive/manifest-store.ts'
 import { planRestore, type RestoreTarget } from '../../../shared/archive/restore-plan.ts'
 import { rebuildDatabase } from '../../../shared/archive/rebuild.ts'
 import type { RetentionRules } from '../../../shared/archive/retention-plan.ts'
@@ -45,6 +45,8 @@ export interface Recorded {
   /** Of the database's bytes as they were after that transaction. */
   readonly hash: string
 }
+
+type Doubt = Partial<Pick<ClaimOptions, 'filesBad' | 'mayRepair' | 'known'>>
 
 export class Authority {
   readonly folder: string = scratch()
@@ -150,10 +152,23 @@ export class Authority {
 
   /** What a start of the archiver does, and what it does after every failure. */
   async claim(): Promise<void> {
-    this.#manifest = this.#writer()
+    await this.claimAnew()
+  }
+
+  /** As a process does that was just started. */
+  async claimAnew(doubt: Doubt = {}): Promise<Claimed> {
+    this.#manifest = this.#writer(doubt.known)
+    return this.claimAgain(doubt)
+  }
+
+  /** As the same process does after a failure, with the manifest as it knows it. */
+  async claimAgain(doubt: Doubt = {}): Promise<Claimed> {
     const common = { cluster: CLUSTER, storage: this.#storage, manifest: this.#manifest, source: this.#log }
-    this.#claimed = await claim({ ...common, signingKey: this.key, nowMs: this.nowMs })
-    if (this.#claimed.needsSnapshot) await this.snapshot(true)
+    const own = { signingKey: this.key, nowMs: this.nowMs, timers: systemClock, known: undefined }
+    const claimed = await claim({ ...common, ...own, filesBad: false, mayRepair: false, ...doubt })
+    this.#claimed = claimed
+    if (claimed.needsSnapshot) await this.snapshot(true)
+    return claimed
   }
 
   async upload(merge: boolean = false): Promise<void> {
@@ -236,10 +251,10 @@ export class Authority {
     })
   }
 
-  #writer(): ManifestWriter {
+  #writer(known?: ChainLink): ManifestWriter {
     const { head, timeline } = this.#log
     const options = { storage: this.#storage, cluster: CLUSTER, epoch: head.epoch, timeline, signingKey: this.key }
-    return new ManifestWriter({ ...options, wallMs: this.#clock.wallMs })
+    return new ManifestWriter({ ...options, known, wallMs: this.#clock.wallMs })
   }
 
   #record(): void {

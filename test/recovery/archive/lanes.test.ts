@@ -63,6 +63,8 @@ class Scene {
       entropy: systemEntropy,
       log: silentLog,
       alarm: () => undefined,
+      remembered: () => ({ here: undefined, elsewhere: [] }),
+      newArchive: false,
       onRepaired: () => undefined,
       onDrilled: () => undefined,
       onClaimed: () => undefined,

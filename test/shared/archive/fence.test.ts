@@ -6,6 +6,7 @@ import { retain } from '../../../primary/archiver/retain.ts'
 import { claimEpoch, highestClaim } from '../../../shared/archive/epoch-claim.ts'
 import { type ArchivedFile, epochKey, manifestKey, segmentKey } from '../../../shared/archive/layout.ts'
 import { ManifestWriter, readManifest } from '../../../shared/archive/manifest-store.ts'
+import { systemClock } from '../../../shared/clock.ts'
 import { ed25519Private, ed25519PublicKey } from '../../../shared/crypto.ts'
 import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
@@ -258,6 +259,19 @@ describe('claims of epochs', () => {
     await expect(claimed(storage, 5, 'c')).rejects.toMatchObject({ code: 'archive_fenced' })
   })
 
+  test('that a proxy took in place of the store leave no gap, and end no primary', async () => {
+    const storage = new MemoryStorage()
+    await claimed(storage, 2, 'a')
+    const { create } = storage
+    for (const lost of [3, 4]) {
+      storage.create = async (key, bytes) => key === epochKey(epoch(lost)) || create(key, bytes)
+      await expect(claimed(storage, 4, 'b')).rejects.toMatchObject({ code: 'archive_unavailable' })
+      storage.create = create
+    }
+    await claimed(storage, 4, 'b')
+    expect(claimsIn(storage)).toHaveLength(4)
+  })
+
   test('that a version before left with a gap get theirs at the next start of the primary that leads', async () => {
     const storage = new MemoryStorage()
     await claimed(storage, 4, 'b')
@@ -431,7 +445,18 @@ describe('transactions that an earlier primary archived after a restore had read
         throw new Error('nothing is read')
       },
     }
-    const { late } = await claim({ cluster: 'c', storage, manifest, source, signingKey: KEY, nowMs: 1 })
+    const { late } = await claim({
+      cluster: 'c',
+      storage,
+      manifest,
+      source,
+      signingKey: KEY,
+      nowMs: 1,
+      timers: systemClock,
+      known: undefined,
+      mayRepair: false,
+      filesBad: false,
+    })
     return late
   }
 

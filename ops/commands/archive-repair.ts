@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+import { pointText } from '../../shared/archive/restore-plan.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import type { ArchiveRepairAnswer, ArchiveRepairPlace } from '../../shared/protocol/archive-repair.ts'
+import { explain } from '../arguments/explain.ts'
+import { adminOf, profileOf } from '../clients.ts'
+import type { Terminal } from '../terminal.ts'
+
+export function addArchiveRepair(parent: Command, terminal: Terminal): void {
+  const command = parent
+    .command('repair')
+    .description('show what the archive has lost; with --yes the primary begins its manifest anew with the rest')
+    .option('--yes', 'what is listed is known: repair it, and end the alarm of what was repaired before')
+  command.action(async ({ yes = false }: { readonly yes?: boolean }, own: Command) => {
+    const profile = profileOf(own, terminal.env)
+    const ask = (confirm: boolean): Promise<unknown> =>
+      adminOf(profile)(profile.primary, (call) => call('archive.repair', { confirm }))
+    // The answer comes from the pinned node; its shape is the protocol's.
+    const { places } = (await ask(yes)) as ArchiveRepairAnswer
+    const lines = places.flatMap(linesOf)
+    const isAsked = places.some(({ wound, repaired }) => wound !== null || repaired !== '')
+    if (isAsked && !yes) throw unconfirmed(lines)
+    const next = '`macaroond status` shows the archive; the primary repairs it at once'
+    const said = isAsked ? [...lines, next] : ['nothing is lost, and nothing was repaired']
+    terminal.answer({ asked: isAsked, places }, said, { what: 'asked the primary for the repair', next })
+  })
+  explain(command, {
+    examples: ['macaroond archive repair', 'macaroond archive repair --yes'],
+    json: ['{"asked", "places": [{"location", "wound": {"problems", "filesLost", "restorable"} | null, "repaired"}]}'],
+    exit: '2 when something is lost and --yes is not said',
+  })
+}
+
+function linesOf({ location, wound, repaired }: ArchiveRepairPlace): readonly string[] {
+  const before = repaired === '' ? [] : [`${location}: repaired before: ${repaired}`]
+  if (wound === null) return before
+  const { problems, filesLost, restorable } = wound
+  const files = filesLost === 0 ? [] : [`${location}: ${filesLost} files that the manifest names are gone`]
+  const ranges = restorable.map(
+    ({ first, last }) => `${location}: stays: from ${pointText(first)} to ${pointText(last)}`,
+  )
+  return [...before, ...problems.map((problem) => `${location}: lost: ${problem}`), ...files, ...ranges]
+}
+
+function unconfirmed(lines: readonly string[]): MacaroondError {
+  return new MacaroondError('repair_unconfirmed', lines.join('; '), {
+    hint: 'put what is lost back from a copy of the archive; or say --yes, and it is given up, and a snapshot follows',
+  })
+}
