@@ -18,7 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   keygen: async () => (await import('./commands/keygen.ts')).addKeygen,
   org: async () => (await import('./commands/org.ts')).addOrg,
   token: async () => (await import('./commands/token.ts')).addToken,
-  'third-party': async () => (await import('./commands/third-party.ts')).addThirdParty,
+  'third-party': async () => (await import('./commands/third-party.ts')).addThirdPartyCommand,
   revoke: async () => (await import('./commands/revoke.ts')).addRevoke,
   revocations: async () => (await import('./commands/revocations.ts')).addRevocations,
   kek: async () => (await import('./commands/kek.ts')).addKek,

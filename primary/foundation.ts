@@ -23,7 +23,7 @@ import { NO_FLAGS, type PrimaryOptions } from './options.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { Shutdown } from './shutdown.ts'
 import { refuseUnkeptLeases } from './store/migrate.ts'
-import { openWriter } from './store/open-writer.ts'
+import { openGroupWriter } from './store/open-writer.ts'
 
 export interface Foundation {
   readonly options: PrimaryOptions
@@ -63,7 +63,7 @@ export function layFoundation(options: PrimaryOptions): Foundation {
   const { db } = commitLog
   refuseUnkeptLeases(db, db.name)
   const revocations = new RecentRevocations(new RevocationLog(db))
-  const writer = openWriter({ commitLog, revocations, ring, clock, entropy, onFatal: shutdown.atOnce })
+  const writer = openGroupWriter({ commitLog, revocations, ring, clock, entropy, onFatal: shutdown.atOnce })
   const authorityClock = startClock(options, { clock, members, writer })
   return {
     options,

@@ -5,7 +5,7 @@ import type { Host } from '../shared/service/host.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import { CommitLog } from './commit-log/commit-log.ts'
 import type { PrimaryOptions } from './options.ts'
-import { createDatabase, isEmptyDatabase } from './store/create-database.ts'
+import { createAuthorityDatabase, isEmptyDatabase } from './store/create-database.ts'
 
 const BYTES_A_MEGABYTE = 1_000_000
 
@@ -31,7 +31,7 @@ export function openCommitLog(options: OpenCommitLogOptions): CommitLog {
       log.info({ cluster }, 'creating a new database')
       const { signing_key: file } = config
       const signingSeed = file === undefined ? undefined : readSigningKeyFile(file, cluster, [kek, ...previousKeks])
-      createDatabase(db, { cluster, kek, clock, entropy, signingSeed })
+      createAuthorityDatabase(db, { cluster, kek, clock, entropy, signingSeed })
     },
     onGap: (gap) =>
       log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),

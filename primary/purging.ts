@@ -4,14 +4,14 @@ import { RevocationLog } from '../shared/database/revocation-log.ts'
 import type { Host } from '../shared/service/host.ts'
 import { PURGE_ROWS_MAX } from '../shared/limits.ts'
 import type { Log } from '../shared/log.ts'
-import type { Connection } from '../shared/sqlite/connection.ts'
+import type { Database } from '../shared/sqlite/open-database.ts'
 import { isOutlived } from '../shared/verifier/outlived.ts'
 import { SoberClock } from './archiver/sober-clock.ts'
 import type { Purged } from './authority/commands.ts'
 import type { GroupWriter } from './commit-log/group-writer.ts'
 
 export interface PurgingOptions {
-  readonly db: Connection
+  readonly db: Database
   readonly writer: GroupWriter
   readonly host: Pick<Host, 'clock' | 'schedule'>
   /** Cron expression. */

@@ -46,7 +46,7 @@ import { DatabaseCopy, type DatabaseCopyOptions } from './store/database-copy.ts
 import { Tables, type TableSource } from './tables/tables.ts'
 import { GuestGate } from './verify/guest-gate.ts'
 import { Upkeep } from './upkeep.ts'
-import { VerifyApi, type VerifyOptions } from './verify/verify-api.ts'
+import { VerifyApi, type AnswerOptions } from './verify/verify-api.ts'
 
 const JOURNAL = 'revocations.journal'
 /** Peers that no list names take turns as one. */
@@ -395,6 +395,6 @@ export class Replica implements Service {
   }
 }
 
-function callsOf(api: VerifyApi, options: VerifyOptions): Record<string, RpcMethod> {
+function callsOf(api: VerifyApi, options: AnswerOptions): Record<string, RpcMethod> {
   return { verify: (value) => api.verify(value, options), explain: (value) => api.explain(value) }
 }

@@ -10,7 +10,7 @@ import type { PrimaryLinks } from './primary-links.ts'
 import type { DatabaseCopy } from './store/database-copy.ts'
 import type { Tables } from './tables/tables.ts'
 
-export interface StatusSources {
+export interface ReplicaStatusSources {
   readonly config: ReplicaConfig
   readonly peerId: string
   readonly uptimeMs: number
@@ -34,7 +34,7 @@ export function replicaStatus({
   freshness,
   alarms,
   linesDropped,
-}: StatusSources): ReplicaStatus {
+}: ReplicaStatusSources): ReplicaStatus {
   const { standing } = copy
   return {
     role: 'replica',

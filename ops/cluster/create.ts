@@ -6,7 +6,7 @@ import { createIdentityFile } from '../../shared/channel/identity.ts'
 import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
-import { type Caller, CALLERS, configPath, keyPath, replicaName } from './folder.ts'
+import { type ClientRole, CALLERS, configPath, keyPath, replicaName } from './folder.ts'
 import { freePorts } from './ports.ts'
 
 export interface NewCluster {
@@ -94,7 +94,7 @@ function commonToml({ name, address }: Identified): object {
   return { data: name, identity: `${name}.key`, listen: address, kek: { file: 'kek' } }
 }
 
-function callerEntry(callers: ReadonlyMap<string, string>, role: Caller): object {
+function callerEntry(callers: ReadonlyMap<string, string>, role: ClientRole): object {
   return { id: callers.get(role), name: role, role }
 }
 

@@ -36,7 +36,7 @@ const DATABASE = 'macaroond.db'
 /** Roles that the folder has an identity and a profile for, each with no more rights than it needs. */
 export const CALLERS = ['operator', 'worker', 'signer'] as const
 
-export type Caller = (typeof CALLERS)[number]
+export type ClientRole = (typeof CALLERS)[number]
 
 export function replicaName(region: string): string {
   return `replica-${region}`

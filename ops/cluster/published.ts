@@ -6,7 +6,7 @@ import type { Profile } from '../../shared/config/profile.ts'
 import { askStatus } from '../clients.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import type { Cluster } from './cluster.ts'
-import { type Caller, CALLERS, keyPath, type NodeSpec } from './folder.ts'
+import { type ClientRole, CALLERS, keyPath, type NodeSpec } from './folder.ts'
 import { commandOf } from './node-process.ts'
 
 export interface PublishedNode {
@@ -25,14 +25,14 @@ export interface PublishedCluster {
   /** Where the primary archives to; null where it does not. */
   readonly archive: string | null
   /** Profiles by role, each with no more rights than it needs; a folder of macaroond 0.1.0 has the operator's only. */
-  readonly profiles: Readonly<Partial<Record<Caller, string>>>
+  readonly profiles: Readonly<Partial<Record<ClientRole, string>>>
 }
 
-export function profilePath(folder: string, role: Caller = 'operator'): string {
+export function profilePath(folder: string, role: ClientRole = 'operator'): string {
   return join(folder, `${role}.toml`)
 }
 
-const SAYS: Readonly<Record<Caller, string>> = {
+const SAYS: Readonly<Record<ClientRole, string>> = {
   operator: 'Profile of an operator with every right in this cluster.',
   worker: 'Profile of a service that verifies tokens, and may do nothing else.',
   signer: 'Profile of a service that issues and revokes tokens of every org.',

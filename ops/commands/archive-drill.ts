@@ -5,7 +5,7 @@ import { drill } from '../../shared/archive/drill.ts'
 import { pointText } from '../../shared/archive/restore-plan.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { archiveOptions, readArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { optionalProfileOf } from '../clients.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import type { Terminal } from '../terminal.ts'
@@ -38,7 +38,7 @@ export function addArchiveDrill(parent: Command, terminal: Terminal): void {
       rmSync(folder, { recursive: true, force: true })
     }
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond archive drill --archive ./primary-archive --config primary.toml --key authority.key'],
     json: ['{"ok": true, "txid", "timestampMs", "files", "bytes", "keyUnsealed"}'],
     exit: '1 when it did not come out as it was committed',

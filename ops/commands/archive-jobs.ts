@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -29,5 +29,5 @@ function addJob(
         next: '`macaroond status` shows it',
       })
     })
-  explain(command, { examples: [`macaroond archive ${name}`], json: ['{"asked": true}'] })
+  addHelp(command, { examples: [`macaroond archive ${name}`], json: ['{"asked": true}'] })
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { askStatus, profileOf } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -14,7 +14,7 @@ export function addArchiveKey(parent: Command, terminal: Terminal): void {
       if (status.role !== 'primary') throw new MacaroondError('peer_mismatch', 'the profile’s primary says it is none')
       terminal.answer({ key: status.authorityKey }, status.authorityKey)
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond archive key > authority.key', 'put it into the profile as: authority_key = "2c0f4d…"'],
     json: ['{"key": 64 hex digits}'],
   })

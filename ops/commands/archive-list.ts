@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type ArchivedFile, LEVEL_COMMITTED } from '../../shared/archive/layout.ts'
 import { pointText, restorableWindow } from '../../shared/archive/restore-plan.ts'
 import { archiveOptions, readDamagedArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { optionalProfileOf } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
 import { table, type Terminal } from '../terminal.ts'
@@ -37,7 +37,7 @@ export function addArchiveList(parent: Command, terminal: Terminal): void {
       lines,
     )
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond archive list --archive ./primary-archive --key authority.key'],
     json: [
       '{"cluster", "epoch", "window": {"first": {"txid", "timestampMs"}, "last"} | null, "exactSinceMs", "levels": [{"level", "files", "bytes"}], "files"?, "manifest": [what is wrong with it]}',

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import type { Terminal } from '../terminal.ts'
 
 const REGIONS: readonly string[] = ['fra', 'sin']
@@ -17,7 +17,7 @@ export function addArchiveRehearse(parent: Command, terminal: Terminal): void {
       ])
       await runSteps({ name: 'rehearsal', regions: REGIONS, steps: rehearsalSteps(), keep: false }, terminal)
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond archive rehearse'],
     json: ['{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms of "back to service" is the time without a primary'],
     exit: '0 only if every step held',

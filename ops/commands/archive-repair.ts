@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { pointText } from '../../shared/archive/restore-plan.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { ArchiveRepairAnswer, ArchiveRepairPlace } from '../../shared/protocol/archive-repair.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -24,7 +24,7 @@ export function addArchiveRepair(parent: Command, terminal: Terminal): void {
     const said = isAsked ? [...lines, next] : ['nothing is lost, and nothing was repaired']
     terminal.answer({ asked: isAsked, places }, said, { what: 'asked the primary for the repair', next })
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond archive repair', 'macaroond archive repair --yes'],
     json: ['{"asked", "places": [{"location", "wound": {"problems", "filesLost", "restorable"} | null, "repaired"}]}'],
     exit: '2 when something is lost and --yes is not said',

@@ -3,7 +3,7 @@ import { pointText } from '../../shared/archive/restore-plan.ts'
 import { type Verified, verifyArchive } from '../../shared/archive/verify-archive.ts'
 import { positionText } from '../../shared/position.ts'
 import { archiveOptions, readDamagedArchive, type ArchiveOptions } from '../arguments/archive-options.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { optionalProfileOf } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
@@ -36,7 +36,7 @@ export function addArchiveVerify(parent: Command, terminal: Terminal): void {
     ]
     terminal.answer({ ok, position, manifest: problems, ...verified }, lines)
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond archive verify --archive ./primary-archive --key authority.key'],
     json: [
       '{"ok", "position", "manifest": [what is wrong with it], "files", "bytes", "bad": [{"key", "problem"}], "unlisted",',

@@ -3,7 +3,7 @@ import type { Profile, ProfileNode } from '../../shared/config/profile.ts'
 import { type ErrorReport, MacaroondError, reportOf } from '../../shared/errors.ts'
 import { AUDIT_VERIFY_START, auditVerifyResult, type AuditVerifyResult } from '../../shared/protocol/audit.ts'
 import type { WithAdmin } from '../admin.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import { EXIT_FAILED, EXIT_UNAVAILABLE } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
@@ -29,7 +29,7 @@ export function addAudit(parent: Command, terminal: Terminal): void {
       if (verdicts.some(({ problem }) => problem !== null)) terminal.status = EXIT_FAILED
       terminal.answer({ ok: verdicts.every(({ ok }) => ok), chains: verdicts }, verdicts.map(lineOf))
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond audit verify', 'macaroond audit verify --database ./restored.db'],
     json: ['{"ok", "chains": [{"node", "ok", "records", "problem": text | null, "error"?: {"code", "message"}}]}'],
     exit: '1 when a chain does not hold, 4 when a node did not answer',
@@ -67,7 +67,7 @@ function checked(value: unknown): AuditVerifyResult {
 
 async function ofFile(path: string): Promise<Verdict> {
   const [{ openReader }, { auditProblem }, { MetaReader }, { sqliteError }] = await Promise.all([
-    import('../../shared/sqlite/connection.ts'),
+    import('../../shared/sqlite/open-database.ts'),
     import('../../shared/database/audit-chain.ts'),
     import('../../shared/database/meta.ts'),
     import('../../shared/files/storage-errors.ts'),

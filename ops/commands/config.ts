@@ -3,7 +3,7 @@ import { stringify } from 'smol-toml'
 import type { Finding } from '../../shared/config/checks.ts'
 import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { findingLines } from '../config/finding-lines.ts'
 import { configKinds, type ConfigKind, kindOfFile, readAs } from '../config/kinds.ts'
 import { redacted } from '../config/redacted.ts'
@@ -37,7 +37,7 @@ function addCheck(config: Command, terminal: Terminal): void {
       const lines = [...findingLines(findings), `${file} is valid: ${NAMES[kind]}`]
       terminal.answer({ ok: true, kind, file, findings }, lines)
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond config check primary.toml', 'macaroond config check operator.toml --kind profile'],
     json: [
       '{"ok": true, "kind": "primary" | "replica" | "profile", "file", "findings": [{"severity": "warning", "code", "reason", "action"}]}',
@@ -62,7 +62,7 @@ function addPrint(config: Command, terminal: Terminal): void {
       const lines = stringify(values).trimEnd().split('\n')
       terminal.answer({ kind, file, config: values }, kind === 'profile' ? lines : [SCHEDULES_IN_UTC, ...lines])
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond config print replica.toml'],
     json: ['{"kind", "file", "config": {…}}, keys as in the file; schedules are in UTC'],
   })

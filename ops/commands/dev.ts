@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { regionName } from '../../shared/config/node-config.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface DevOptions {
@@ -25,7 +25,7 @@ export function addDev(parent: Command, terminal: Terminal): void {
       const { runDev } = await import('../cluster/dev.ts')
       await runDev({ dir, regions: wanted }, terminal)
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond dev', 'macaroond dev --dir ./cluster --regions fra,sin,iad'],
     json: [
       'one line when all nodes are ready: {"folder", "profile", "primary", "replicas", "archive": folder | null, "profiles": {"operator", "worker", "signer"}}',

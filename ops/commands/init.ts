@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { systemEntropy } from '../../shared/clock.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import type { InitOptions } from '../init/plan.ts'
 import type { Terminal } from '../terminal.ts'
@@ -42,7 +42,7 @@ export function addInit(parent: Command, terminal: Terminal): void {
       const next = `every folder is whole, and the authority’s key is in ${dir}/operator/operator.toml`
       terminal.answer(document, lines, { what: `made cluster ${plan.cluster} in ${dir}`, next })
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond init --dir prod --cluster prod --primary db1.example.com:7100 \\',
       '  --region fra=fra1.example.com:7100 --region sin=sin1.example.com:7100 --worker api --signer login=acme',

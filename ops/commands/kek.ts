@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
@@ -25,7 +25,7 @@ function addGenerate(kek: Command, terminal: Terminal): void {
     const text = `key-encryption key ${id} in ${out}`
     terminal.answer({ kek: id, file: out }, text, { what: `wrote ${text}`, next: 'nothing is lost but this line' })
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond kek generate --out kek.new'],
     json: ['{"kek": "<8 hex digits>", "file"}', 'kek names the key and reveals nothing of it'],
   })
@@ -48,7 +48,7 @@ function addRotate(kek: Command, terminal: Terminal): void {
           : `sealed again with key-encryption key ${kek}: ${resealed}`
       terminal.answer(rotated, text, { what: text, next: 'nothing is lost but this line' })
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond kek generate --out kek.new   # to every node; then, in every configuration, kek.file = "kek.new" and',
       '                                 # [[kek.previous]] file = "kek"; restart the replicas, then the primary',

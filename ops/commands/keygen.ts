@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -14,7 +14,7 @@ export function addKeygen(parent: Command, terminal: Terminal): void {
     const what = `wrote an identity to ${out}, PeerId ${peerId}`
     terminal.answer({ peerId, file: out }, peerId, { what, next: 'nothing is lost but this line' })
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond keygen --out worker.key'],
     json: ['{"peerId": "12D3Koo…", "file": "worker.key"}'],
   })

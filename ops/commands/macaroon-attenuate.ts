@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import type { TextFormat } from '../../shared/macaroon/text.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { repeated } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'
 import { readMacaroon } from './macaroon-input.ts'
@@ -28,7 +28,7 @@ export function addMacaroonAttenuate(parent: Command, terminal: Terminal): void 
     const { macaroon, format } = await readMacaroon(terminal)
     answerMacaroon(terminal, attenuate(macaroon, caveats), options.format ?? format)
   })
-  explain(command, {
+  addHelp(command, {
     examples: ["macaroond macaroon attenuate --caveat 'account = 3735928559' < root.txt > narrow.txt"],
     json: ['{"macaroon", "format"}'],
   })

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { bindDischarge } from '../../shared/macaroon/bind.ts'
 import type { TextFormat } from '../../shared/macaroon/text.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import type { Terminal } from '../terminal.ts'
 import { readMacaroons } from './macaroon-input.ts'
 import { printed, withFormat } from './macaroon-output.ts'
@@ -26,7 +26,7 @@ export function addMacaroonBind(parent: Command, terminal: Terminal): void {
     const texts = [root, ...bound].map((one) => printed(one.macaroon, format ?? one.format))
     terminal.answer({ bundle: texts.join('~'), macaroons: texts }, texts.join('~'))
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['cat root.txt discharge.txt | macaroond macaroon bind > bundle.txt'],
     json: ['{"bundle": <joined with ~>, "macaroons": [<root>, <discharge>, …]}'],
   })

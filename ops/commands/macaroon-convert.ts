@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { TextFormat } from '../../shared/macaroon/text.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'
 import { readLines } from './macaroon-input.ts'
@@ -16,7 +16,7 @@ export function addMacaroonConvert(parent: Command, terminal: Terminal): void {
     const joined = lines.map((line) => line.join('~'))
     terminal.answer({ macaroons: lines.flat(), format }, joined)
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond macaroon convert --format v1 < macaroon.txt'],
     json: ['{"macaroons": [<text>, …], "format"}'],
   })

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { attenuate, createMacaroon } from '../../shared/macaroon/attenuate.ts'
 import type { TextFormat } from '../../shared/macaroon/text.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'
 import { readKeyFile } from './macaroon-input.ts'
@@ -31,7 +31,7 @@ export function addMacaroonCreate(parent: Command, terminal: Terminal): void {
     const macaroon = createMacaroon({ secret: readKeyFile(keyFile), identifier, location })
     answerMacaroon(terminal, attenuate(macaroon, caveat), format)
   })
-  explain(command, {
+  addHelp(command, {
     examples: [
       "macaroond macaroon create --key-file root.key --identifier 'key 7' --location http://mybank/ > root.txt",
       "macaroond macaroon create --key-file caveat.key --identifier 'ticket 12' --caveat 'time < 2027-01-01T00:00:00Z'",

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Caveat } from '../../shared/macaroon/macaroon.ts'
 import type { TextFormat, TextMacaroon } from '../../shared/macaroon/text.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { table, type Terminal } from '../terminal.ts'
 import { readMacaroons } from './macaroon-input.ts'
 import { type BytesDocument, bytesDocument } from './macaroon-output.ts'
@@ -16,7 +16,7 @@ export function addMacaroonInspect(parent: Command, terminal: Terminal): void {
       const document = more.length === 0 ? only : { macaroons: inspections }
       terminal.answer(document ?? {}, inspections.flatMap(linesOf))
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond macaroon inspect < macaroon.txt'],
     json: [
       '{"format", "location", "identifier": {"hex", "text"?}, "caveats": [<caveat>], "signature": <hex>}',

@@ -3,7 +3,7 @@ import { systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { TextFormat } from '../../shared/macaroon/text.ts'
 import { addThirdPartyCaveat } from '../../shared/macaroon/third-party.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import type { Terminal } from '../terminal.ts'
 import { readKeyFile, readMacaroon } from './macaroon-input.ts'
@@ -33,7 +33,7 @@ export function addMacaroonThirdParty(parent: Command, terminal: Terminal): void
     const caveat = { caveatKey, ticket, location: options.location }
     answerMacaroon(terminal, addThirdPartyCaveat(macaroon, caveat, systemEntropy), options.format ?? format)
   })
-  explain(command, {
+  addHelp(command, {
     examples: [
       "macaroond macaroon third-party --key-file caveat.key --ticket 'ticket 12' --location http://auth/ < root.txt",
     ],

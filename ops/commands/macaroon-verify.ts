@@ -7,7 +7,7 @@ import type { CaveatTrace } from '../../shared/verifier/trace.ts'
 import type { Refused } from '../../shared/verifier/verdict.ts'
 import { explainWithKey, verifyWithKey } from '../../shared/verifier/with-key.ts'
 import { OFFLINE_WORK } from '../../shared/verifier/work.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { EXIT_DENIED } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
@@ -46,7 +46,7 @@ export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
       const { result, caveats } = explainWithKey(verification)
       answer(terminal, result, caveats)
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       "macaroond macaroon verify --key-file root.key --exact 'account = 3735928559' < bundle.txt",
       'cat root.txt discharge.txt | macaroond macaroon verify --key-file root.key --access op=read --json',

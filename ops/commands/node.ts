@@ -3,7 +3,7 @@ import { Writable } from 'node:stream'
 import type { Outlet } from '../../shared/output/outlet.ts'
 import { processOutput } from '../../shared/output/process-output.ts'
 import type { ReadyLine } from '../../shared/service/ready-line.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { stopWithParent } from '../cluster/parent-watch.ts'
 import { Terminal } from '../terminal.ts'
@@ -56,7 +56,7 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
       process.exit(status)
     },
   )
-  explain(command, {
+  addHelp(command, {
     examples: [`macaroond ${role} --config ${role}.toml`, `macaroond config check ${role}.toml`],
     json: [
       `{"ready": true, "role": "${role}", "pid", "address", "peerId"}, one line once it listens, also without --json`,

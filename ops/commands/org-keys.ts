@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import {
   addRevokingOptions,
   answerRevoked,
@@ -27,7 +27,7 @@ export function addRotateKey(org: Command, terminal: Terminal): void {
       const text = `org ${rotated.org} mints with key ${rotated.kid} now${before}`
       terminal.answer(rotated, text, { what: text, next: '`macaroond org list` shows it' })
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond org rotate-key acme'],
     json: ['{"org", "kid", "generation", "previous": "<16 hex digits>" | null, "position"}'],
   })
@@ -63,7 +63,7 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
       }
     })
   })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond org rotate-key acme && macaroond org retire-key acme --wait global'],
     json: [...REVOKED_JSON, DRY_RUN_JSON],
     exit: REVOKED_EXIT,
@@ -83,7 +83,7 @@ export function addDisable(org: Command, terminal: Terminal): void {
       answerRevoked(await signer.disableOrg(request), terminal)
     })
   })
-  explain(command, {
+  addHelp(command, {
     examples: ["macaroond org disable acme --reason 'contract ended' --wait global"],
     json: [...REVOKED_JSON, DRY_RUN_JSON],
     exit: REVOKED_EXIT,

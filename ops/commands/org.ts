@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { table, type Terminal } from '../terminal.ts'
 import { addDisable, addRetireKey, addRotateKey } from './org-keys.ts'
@@ -25,7 +25,7 @@ function addCreate(org: Command, terminal: Terminal): void {
         next: '`macaroond org list` shows it',
       })
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond org create acme'],
     json: ['{"org": "acme", "kid": "<16 hex digits>", "position": "<epoch>.<txid>.<checksum>"}'],
   })
@@ -45,7 +45,7 @@ function addList(org: Command, terminal: Terminal): void {
       ])
       terminal.answer({ orgs }, rows.length === 0 ? [] : table([['ORG', 'STATE', 'CREATED', 'KEYS'], ...rows]))
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond org list'],
     json: ['{"orgs": [{"name", "state", "createdMs": <unix milliseconds>, "keys": [{"kid", "generation", "state"}]}]}'],
   })

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import type { AddedPeer, NewPeer } from '../init/add-peer.ts'
 import type { Terminal } from '../terminal.ts'
@@ -32,7 +32,7 @@ export function addPeers(parent: Command, terminal: Terminal): void {
       const what = `added a peer to the configurations in ${dir}`
       terminal.answer(added, linesOf(dir, added), { what, next: 'look at `[[peers]]` there before adding it again' })
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond peers add --dir prod --role worker --name api',
       'macaroond peers add --dir prod --role signer --name login --orgs acme',

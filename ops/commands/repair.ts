@@ -3,7 +3,7 @@ import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { noAuthorityKey } from '../arguments/authority-key.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { askedCluster, profileOf } from '../clients.ts'
 import { previewDocument } from '../restore/report.ts'
@@ -31,7 +31,7 @@ export function addRepair(parent: Command, terminal: Terminal): void {
     .option('--accept-head', 'go on although nobody who was read saw the newest state')
     .option('--accept-clock', 'this machine’s clock is right, although what is repaired is of a later time')
   command.action(async (options: Options, own: Command) => run(options, profileOf(own, terminal.env), terminal))
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond repair --config primary.toml --profile operator.toml --dry-run',
       'macaroond repair --config primary.toml --profile operator.toml',

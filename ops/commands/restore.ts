@@ -4,7 +4,7 @@ import type { Profile } from '../../shared/config/profile.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { hexKey, noAuthorityKey, parseAuthorityKey } from '../arguments/authority-key.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
 import { askedCluster, optionalProfileOf } from '../clients.ts'
@@ -57,7 +57,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
     .option('--accept-clock', 'this machine’s clock is right, although what is restored is of a later time')
   mandatory(command, '--output <file>', 'the new database; never overwritten')
   command.action(async (options: Options, own: Command) => run(options, optionalProfileOf(own, terminal.env), terminal))
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond restore --archive ./primary-archive --at "2 hours ago" --output restored.db --dry-run',
       'macaroond restore --archive ./primary-archive --txid 1200 --output restored.db --key authority.key',

@@ -4,7 +4,7 @@ import type { AdoptResult, ForgetResult, PendingResult, PendingRevocation, Signe
 import { MacaroondError } from '../../shared/errors.ts'
 import { TIMELINE_FORM } from '../../shared/ids.ts'
 import { DENIALS_CALL_MAX } from '../../shared/limits.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { table, type Terminal } from '../terminal.ts'
 import { namedText } from './revocations-show.ts'
@@ -33,7 +33,7 @@ export function addPending(revocations: Command, terminal: Terminal): void {
       terminal.answer(pending, linesOf(pending.revocations))
       if (!terminal.json) terminal.say(summary(pending))
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond revocations pending', 'macaroond revocations pending --json'],
     json: [
       '{"revocations": [{"timeline", "epoch", "seq", "why", "replicas", "kind"?, "org"?, "id"?, "subject"?, "untilMs"?, "kid"?, "atMs"?, "actor"?, "reason"?}], "waiting"}',
@@ -51,7 +51,7 @@ export function addAdopt(revocations: Command, terminal: Terminal): void {
       const adopted = await withSigner(profileOf(own, terminal.env), (signer) => adoptAll(signer, selection))
       terminal.answer(adopted, [`adopted ${adopted.adopted}; ${adopted.waiting} wait still`])
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond revocations adopt --all',
       'macaroond revocations adopt --timeline 0b51b5d2f08c4f1fa2e5a1b2c3d4e5f6 --seq 17-19',
@@ -75,7 +75,7 @@ export function addForget(revocations: Command, terminal: Terminal): void {
       const forgotten = await withSigner(profileOf(own, terminal.env), (signer) => forgetAll(signer, request))
       terminal.answer(forgotten, [`gave up ${forgotten.forgotten}; ${forgotten.waiting} wait still`])
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond revocations forget --timeline 0b51b5d2f08c4f1fa2e5a1b2c3d4e5f6 --seq 17 --reason "restored on purpose" --yes',
       'macaroond revocations forget --all --reason "restored on purpose" --yes',

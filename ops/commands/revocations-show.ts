@@ -4,7 +4,7 @@ import type { FindRevocationsParams, ShownRevocation } from '../../primary/signe
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import type { RevocationDescription } from '../../shared/protocol/revoke.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { coverageTexts } from '../arguments/revoking.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { checkTokenArgument } from '../arguments/token-argument.ts'
@@ -38,7 +38,7 @@ export function addShow(revocations: Command, terminal: Terminal): void {
       terminal.answer(shown, shown.revocations.flatMap(linesOf))
       if (!terminal.json) terminal.say(summary(shown.revocations, shown.more))
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond revocations show --token - < token.txt',
       'macaroond revocations show --org acme --subject alice',

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { addAdopt, addForget, addPending } from './revocations-pending.ts'
 import { addShow, namedText, timeText } from './revocations-show.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -44,7 +44,7 @@ function addList(revocations: Command, terminal: Terminal): void {
       terminal.answer(listed, linesOf(listed.revocations))
       if (!terminal.json && listed.next !== undefined) terminal.say(`there are more: go on with --after ${listed.next}`)
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond revocations list --org acme', 'macaroond revocations list --after 120 --limit 50 --json'],
     json: [
       '{"revocations": [{"seq", "kind", "org", "id"?, "subject"?, "untilMs"?, "kid"?, "atMs", "expiresAt", "actor", "reason"}], "next"?}',

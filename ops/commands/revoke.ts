@@ -3,7 +3,7 @@ import type { RevokeIssuedRequest, RevokeOptions, RevokeResult, Signer } from '.
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { parseMoment } from '../arguments/moment.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import {
@@ -49,7 +49,7 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
       answerRevoked(await revoke(signer), terminal)
     })
   })
-  explain(command, {
+  addHelp(command, {
     examples: [
       "macaroond revoke --token - --reason 'laptop lost' < token.txt",
       'macaroond revoke --id 3f0c….0199… --wait global',

@@ -6,14 +6,14 @@ import { type Alarm, type AlarmCode, ALARMS } from '../../shared/alarms.ts'
 type WithoutList<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>
 export type ToldStatus = WithoutList<PrimaryStatus> | WithoutList<ReplicaStatus>
 
-export interface Told {
+export interface NodeReport {
   /** The role, and the region of a replica. */
   readonly who: string
   readonly status: ToldStatus
 }
 
 /** Two lines for each: what it is, and what to do. */
-export function alarmLines(nodes: readonly Told[]): readonly string[] {
+export function alarmLines(nodes: readonly NodeReport[]): readonly string[] {
   return nodes.flatMap(({ who, status }) => alarmsIn(status).flatMap((alarm) => linesOf(who, alarm)))
 }
 

@@ -3,10 +3,10 @@ import { systemClock } from '../../shared/clock.ts'
 import type { Profile, ProfileNode } from '../../shared/config/profile.ts'
 import { type ErrorReport, reportOf } from '../../shared/errors.ts'
 import type { ArchiveStatus, LinkState, NodeStatus } from '../../shared/protocol/status.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { askStatus, profileOf } from '../clients.ts'
 import { EXIT_UNAVAILABLE } from '../exit-status.ts'
-import { alarmLines, type Told } from './status-alarms.ts'
+import { alarmLines, type NodeReport } from './status-alarms.ts'
 import { table, type Terminal } from '../terminal.ts'
 
 export function addStatus(parent: Command, terminal: Terminal): void {
@@ -20,7 +20,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
       const lines = [...alarmLines(nodes.flatMap(toldBy)), ...table([HEADER, ...nodes.map(rowOf)])]
       terminal.answer({ cluster: profile.cluster, nodes }, lines)
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond status', 'macaroond status --json'],
     json: [
       '{"cluster", "nodes": [{"role", "region", "address", "peerId", "reachable": true, "status": {…}}]}',
@@ -70,7 +70,7 @@ function rowOf(answer: Answer): readonly string[] {
   return [...who, ...what, stateText(status)]
 }
 
-function toldBy(answer: Answer): readonly Told[] {
+function toldBy(answer: Answer): readonly NodeReport[] {
   if (!answer.reachable) return []
   const { role, region, status } = answer
   return [{ who: region === null ? role : `${role} ${region}`, status }]

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { table, type Terminal } from '../terminal.ts'
 
-export function addThirdParty(parent: Command, terminal: Terminal): void {
+export function addThirdPartyCommand(parent: Command, terminal: Terminal): void {
   const group = parent
     .command('third-party')
     .description('services whose third-party caveats this authority discharges, for whoever presents its tokens')
@@ -29,7 +29,7 @@ function addAdd(group: Command, terminal: Terminal): void {
       const lines = [`public key ${added.publicKey}`, `location   ${added.location}`]
       terminal.answer(added, lines, { what: `added third party ${name}`, next: LIST })
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond third-party add secret-store', 'macaroond third-party add gateway --unrevoked'],
     json: [
       `${DESCRIPTION}, "position"}`,
@@ -52,7 +52,7 @@ function addList(group: Command, terminal: Terminal): void {
       ])
       terminal.answer({ thirdParties }, rows.length === 0 ? [] : table([['NAME', 'PUBLIC KEY', '', 'ADDED'], ...rows]))
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond third-party list'],
     json: [`{"thirdParties": [${DESCRIPTION}, "createdMs": <unix milliseconds>}]}`],
   })
@@ -70,5 +70,5 @@ function addRemove(group: Command, terminal: Terminal): void {
         next: LIST,
       })
     })
-  explain(command, { examples: ['macaroond third-party remove secret-store'], json: ['{"name", "position"}'] })
+  addHelp(command, { examples: ['macaroond third-party remove secret-store'], json: ['{"name", "position"}'] })
 }

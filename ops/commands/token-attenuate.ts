@@ -6,7 +6,7 @@ import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { parseTtl } from '../arguments/duration.ts'
 import { endTime, timeText } from '../arguments/end-time.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import type { Terminal } from '../terminal.ts'
@@ -36,7 +36,7 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
       for (const warning of warnings) terminal.say(`warning: ${warning}`)
       if (end !== undefined) terminal.say(`ends at ${timeText(end.endsAt * 1000)}`)
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       "macaroond token attenuate --caveat 'op = read' --ttl 5m < token.txt > narrow.txt",
       "macaroond token attenuate --caveat 'path prefix /photos/' --caveat 'note = for bob' < token.txt",

@@ -9,7 +9,7 @@ import {
 } from '../../shared/discharge/client.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { decodeBundle } from '../../shared/macaroon/bundle.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -41,7 +41,7 @@ export function addDischarge(token: Command, terminal: Terminal): void {
       })
       if (!terminal.json) terminal.say(discharges === 1 ? 'with 1 discharge' : `with ${discharges} discharges`)
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond token discharge --presented tenant.txt < orchestrator.txt | …',
       'macaroond token discharge --credential login.example=login.secret < token.txt > bundle.txt',

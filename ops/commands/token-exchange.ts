@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ExchangeResult } from '../../shared/protocol/sign.ts'
 import { parseTtl } from '../arguments/duration.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -38,7 +38,7 @@ export function addExchange(token: Command, terminal: Terminal): void {
       })
       if (!terminal.json) terminal.say(`made ${exchanged.id} for ${exchanged.subject}, ${lineageText(exchanged)}`)
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond token exchange --strip https://login.example --id "$(cat login.id)" --ticket "$(cat login.ticket)" < bundle.txt > service.txt',
       "macaroond token attenuate --caveat 'machine = m1' < service.txt",

@@ -7,7 +7,7 @@ import { decodeIdentifier, type TokenReference } from '../../shared/macaroon/ide
 import type { Caveat } from '../../shared/macaroon/macaroon.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import { decodeUtf8 } from '../../shared/macaroon/utf8.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { table, type Terminal } from '../terminal.ts'
 
@@ -19,7 +19,7 @@ export function addInspect(token: Command, terminal: Terminal): void {
       const inspection = inspect(await readToken(terminal))
       terminal.answer(inspection, linesOf(inspection))
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond token inspect < token.txt'],
     json: [
       '{"id", "org": null, "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "caveats": [<text>], "discharges": <count>, "verified": false}',

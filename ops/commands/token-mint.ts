@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { MintedToken } from '../../primary/signer/sdk.ts'
 import { parseTtl } from '../arguments/duration.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
@@ -35,7 +35,7 @@ export function addMint(token: Command, terminal: Terminal): void {
       for (const warning of minted.warnings) terminal.say(`warning: ${warning}`)
       terminal.say(`minted ${minted.id} for ${subject} of ${org}, ${expiryText(minted)}`)
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond token mint --org acme --subject alice > token.txt',
       "macaroond token mint --org acme --subject backup --caveat 'op = read' --caveat 'ip in 10.0.0.0/8' --ttl 1h",

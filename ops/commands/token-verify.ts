@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ExplainResult, WorkerVerdict } from '../../replica/worker/sdk.ts'
 import { parseAccess } from '../arguments/access.ts'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { explainAt, profileOf, replicasIn, verifyAt } from '../clients.ts'
@@ -40,7 +40,7 @@ export function addVerify(token: Command, terminal: Terminal): void {
       terminal.status = exitStatusOfVerdict(verdict)
       terminal.answer(verdict, [verdictText(verdict), ...originText(verdict)])
     })
-  explain(command, {
+  addHelp(command, {
     examples: [
       'macaroond token verify --org acme --access op=read < token.txt',
       'macaroond token verify --org acme --access op=read --explain < token.txt',

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { explain } from '../arguments/explain.ts'
+import { addHelp } from '../arguments/help.ts'
 import type { Terminal } from '../terminal.ts'
 
 const REGIONS: readonly string[] = ['fra', 'sin']
@@ -13,7 +13,7 @@ export function addTour(parent: Command, terminal: Terminal): void {
       const [{ runSteps }, { tourSteps }] = await Promise.all([import('../tour/run.ts'), import('../tour/steps.ts')])
       await runSteps({ name: 'tour', regions: REGIONS, steps: tourSteps(REGIONS), keep }, terminal)
     })
-  explain(command, {
+  addHelp(command, {
     examples: ['macaroond tour', 'macaroond tour --keep'],
     json: [
       '{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms is what the step measured, detail says how it went',

@@ -11,8 +11,8 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 import {
-  type Member,
-  type Members,
+  type ClusterMember,
+  type ClusterMembers,
   operatorPeer,
   profileReplica,
   profileToml,
@@ -70,13 +70,13 @@ function folderOf({ role, name }: NewPeer): string {
 }
 
 interface Known {
-  readonly members: Members
+  readonly members: ClusterMembers
   readonly authorityKey: string | undefined
   /** File of the key-encryption key. */
   readonly kek: string
 }
 
-function writeFiles(folder: string, peer: NewPeer, own: Member, { members, authorityKey, kek }: Known): void {
+function writeFiles(folder: string, peer: NewPeer, own: ClusterMember, { members, authorityKey, kek }: Known): void {
   const put = (file: string, text: string): void => writeAtomically(join(folder, file), text)
   if (peer.role === 'replica') {
     put('kek', readFileSync(kek, 'utf8'))
@@ -88,7 +88,7 @@ function writeFiles(folder: string, peer: NewPeer, own: Member, { members, autho
 }
 
 /** The nodes are in the profile; operators and workers are those whose identities still lie in the folder. */
-async function membersOf(dir: string, { cluster, primary, replicas }: Profile): Promise<Members> {
+async function membersOf(dir: string, { cluster, primary, replicas }: Profile): Promise<ClusterMembers> {
   const operator = await loadIdentity(join(dir, 'operator', 'operator.key'))
   return {
     cluster,
@@ -100,7 +100,7 @@ async function membersOf(dir: string, { cluster, primary, replicas }: Profile): 
   }
 }
 
-async function identitiesIn(dir: string, role: 'operator' | 'worker'): Promise<readonly Member[]> {
+async function identitiesIn(dir: string, role: 'operator' | 'worker'): Promise<readonly ClusterMember[]> {
   const folder = join(dir, `${role}s`)
   const names = existsSync(folder) ? readdirSync(folder).toSorted() : []
   const there = names.filter((name) => existsSync(join(folder, name, `${role}.key`)))
@@ -109,7 +109,7 @@ async function identitiesIn(dir: string, role: 'operator' | 'worker'): Promise<r
   )
 }
 
-function blocksOf(peer: NewPeer, own: Member, { replicas }: Profile): AddedPeer['blocks'] {
+function blocksOf(peer: NewPeer, own: ClusterMember, { replicas }: Profile): AddedPeer['blocks'] {
   const everyReplica = replicas.map(({ region }) => `${region}/replica.toml`)
   switch (peer.role) {
     case 'worker':

@@ -3,32 +3,32 @@ import { stringify } from 'smol-toml'
 import type { Profile } from '../../shared/config/profile.ts'
 import { listenOf } from './plan.ts'
 
-export interface Member {
+export interface ClusterMember {
   readonly name: string
   readonly peerId: string
 }
 
-export interface ReplicaMember extends Member {
+export interface ReplicaMember extends ClusterMember {
   readonly region: string
   readonly address: string
 }
 
-export interface SignerMember extends Member {
+export interface SignerMember extends ClusterMember {
   readonly orgs: readonly string[]
 }
 
-export interface Members {
+export interface ClusterMembers {
   readonly cluster: string
-  readonly primary: Member & { readonly address: string }
+  readonly primary: ClusterMember & { readonly address: string }
   readonly replicas: readonly ReplicaMember[]
-  readonly operators: readonly Member[]
-  readonly workers: readonly Member[]
+  readonly operators: readonly ClusterMember[]
+  readonly workers: readonly ClusterMember[]
   readonly signers: readonly SignerMember[]
 }
 
 /** `[[peers]]` of the primary: replicas, operators and signers dial it. */
 export function primaryToml(
-  { cluster, primary, replicas, operators, signers }: Members,
+  { cluster, primary, replicas, operators, signers }: ClusterMembers,
   archive: string | undefined,
 ): string {
   return document([
@@ -52,7 +52,7 @@ export function primaryToml(
 
 /** `[[peers]]` of a replica: workers and operators dial it. */
 export function replicaToml(
-  { cluster, primary, operators, workers }: Members,
+  { cluster, primary, operators, workers }: ClusterMembers,
   { region, address }: ReplicaMember,
 ): string {
   return document([
@@ -82,7 +82,10 @@ export interface ProfileOf {
   readonly authorityKey: string | undefined
 }
 
-export function profileToml({ cluster, primary, replicas }: Members, { role, says, authorityKey }: ProfileOf): string {
+export function profileToml(
+  { cluster, primary, replicas }: ClusterMembers,
+  { role, says, authorityKey }: ProfileOf,
+): string {
   const profile: Profile = {
     cluster,
     identity: `${role}.key`,
@@ -93,7 +96,7 @@ export function profileToml({ cluster, primary, replicas }: Members, { role, say
   return document([`# ${says} Use it with --profile or MACAROOND_PROFILE.`, stringify(profile)])
 }
 
-export function workerPeer({ name, peerId }: Member): string {
+export function workerPeer({ name, peerId }: ClusterMember): string {
   return peer({ id: peerId, name, role: 'worker' })
 }
 
@@ -105,7 +108,7 @@ export function replicaPeer({ name, peerId, region }: ReplicaMember): string {
   return peer({ id: peerId, name, role: 'replica', region })
 }
 
-export function operatorPeer({ name, peerId }: Member): string {
+export function operatorPeer({ name, peerId }: ClusterMember): string {
   return peer({ id: peerId, name, role: 'operator' })
 }
 

@@ -11,11 +11,11 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import { kekFromHex } from '../../shared/sealing.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
-import { type Members, primaryToml, type ProfileOf, profileToml, replicaToml } from './configurations.ts'
+import { type ClusterMembers, primaryToml, type ProfileOf, profileToml, replicaToml } from './configurations.ts'
 import type { ClusterPlan } from './plan.ts'
 
-export interface Written {
-  readonly members: Members
+export interface WrittenCluster {
+  readonly members: ClusterMembers
   /** 64 hex digits. */
   readonly authorityKey: string
   /** Folders below the cluster's, each with what belongs there. */
@@ -23,7 +23,7 @@ export interface Written {
 }
 
 /** Throws usage where something lies in the folder, io_failed, disk_full. */
-export async function writeCluster(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<Written> {
+export async function writeCluster(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<WrittenCluster> {
   refuseUsed(dir)
   try {
     return await write(dir, plan, entropy)
@@ -32,7 +32,7 @@ export async function writeCluster(dir: string, plan: ClusterPlan, entropy: Entr
   }
 }
 
-async function write(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<Written> {
+async function write(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<WrittenCluster> {
   const members = await makeIdentities(dir, plan, entropy)
   const kek = `${entropy.bytes(32).toString('hex')}\n`
   const { publicKey, text: signingKey } = newSigningKey(plan.cluster, kekFromHex(kek.trim()), entropy)
@@ -55,7 +55,7 @@ async function write(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<
   return { members, authorityKey, folders: foldersOf(members) }
 }
 
-async function makeIdentities(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<Members> {
+async function makeIdentities(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<ClusterMembers> {
   const identity = async (folder: string, file: string): Promise<string> => {
     mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
     return (await createIdentityFile(join(dir, folder, file), entropy)).peerId
@@ -73,7 +73,7 @@ async function makeIdentities(dir: string, plan: ClusterPlan, entropy: Entropy):
   return { cluster: plan.cluster, primary, operators: [operator], replicas, workers, signers }
 }
 
-function foldersOf({ primary, replicas, workers, signers }: Members): Written['folders'] {
+function foldersOf({ primary, replicas, workers, signers }: ClusterMembers): WrittenCluster['folders'] {
   return [
     { folder: 'primary', goesTo: `the machine at ${primary.address}` },
     ...replicas.map(({ region, address }) => ({ folder: region, goesTo: `the machine at ${address}` })),

@@ -11,8 +11,8 @@ import { askedCluster, askStatus } from '../clients.ts'
 import { type Restored, restore } from '../restore/restore.ts'
 import { openSigned } from '../restore/source.ts'
 import { acceptedEverywhere, clusterUp, orgCreated } from '../tour/mint-and-verify.ts'
-import { ORG, READ, type Stage } from '../tour/stage.ts'
-import { hold, type Step } from '../tour/step.ts'
+import { ORG, READ, type TourCluster } from '../tour/stage.ts'
+import { hold, type TourStep } from '../tour/step.ts'
 
 const MINTED_BEFORE = 200
 const PATIENCE_MS = 20_000
@@ -28,13 +28,13 @@ interface Course {
   authorityKey: string
 }
 
-export function rehearsalSteps(): readonly Step[] {
+export function rehearsalSteps(): readonly TourStep[] {
   const course: Course = { kept: '', revoked: '', momentMs: 0, lostMs: 0, authorityKey: '' }
   const steps = [minted, revokedAfterwards, archived, diskLost, restored, backToService, revocationKept, archiveGoesOn]
   return [clusterUp, orgCreated, ...steps.map((step) => step(course))]
 }
 
-type StepOf = (course: Course) => Step
+type StepOf = (course: Course) => TourStep
 
 const minted: StepOf = (course) => ({
   title: 'tokens minted',
@@ -144,7 +144,7 @@ const archiveGoesOn: StepOf = () => ({
   },
 })
 
-async function archiveCaughtUp({ cluster }: Stage): Promise<PrimaryStatus> {
+async function archiveCaughtUp({ cluster }: TourCluster): Promise<PrimaryStatus> {
   const { profile } = cluster.folder
   const untilMs = systemClock.monotonicMs() + PATIENCE_MS
   for (;;) {

@@ -9,7 +9,7 @@ import { isOfMacaroond, type Meta, MetaReader } from '../../shared/database/meta
 import { type Checksum, txid as asTxid } from '../../shared/ids.ts'
 import type { SegmentHeader } from '../../shared/ltx/header.ts'
 import type { Position } from '../../shared/position.ts'
-import { openReader } from '../../shared/sqlite/connection.ts'
+import { openReader } from '../../shared/sqlite/open-database.ts'
 import { WalReader, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import { PagesFile } from './pages-file.ts'
 

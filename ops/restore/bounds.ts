@@ -12,7 +12,7 @@ const TXIDS_BEYOND_MAX: number = 2 ** 40
 /** Of a cut-off, before the subject. */
 const TIME_BYTES = 8
 
-export interface Bounded {
+export interface BoundedEvidence {
   readonly evidence: readonly Evidence[]
   readonly remarks: readonly string[]
   /** Cut-offs that were made to end now, in words: each needs the operator's yes. */
@@ -23,7 +23,7 @@ export interface Bounded {
 export function withinBounds(
   evidence: readonly Evidence[],
   { nowMs, highest }: { readonly nowMs: number; readonly highest: { readonly epoch: number; readonly txid: number } },
-): Bounded {
+): BoundedEvidence {
   const remarks: string[] = []
   const unread: string[] = []
   const latestMs = nowMs + CLOCK_JUMP_MS_MAX

@@ -82,7 +82,7 @@ function toldByOne(carried: readonly RevocationColumns[], evidence: readonly Evi
 }
 
 /** Revocations of places that are not believed, which nobody else knows: they wait for an operator after the start. */
-export interface Waiting {
+export interface PendingRevocations {
   readonly from: string
   readonly revocations: readonly Unsigned[]
 }
@@ -90,8 +90,8 @@ export interface Waiting {
 export function waitingBeyond(
   restored: readonly RevocationColumns[],
   carried: readonly RevocationColumns[],
-  doubted: readonly Waiting[],
-): readonly Waiting[] {
+  doubted: readonly PendingRevocations[],
+): readonly PendingRevocations[] {
   const known = new Set([...restored, ...carried].map(revocationName))
   return doubted.flatMap(({ from, revocations }) => {
     const own = revocations.filter(({ columns }) => {

@@ -2,7 +2,7 @@
  * Pure: is a copied database what was recorded of it (S8)? Its pages are compared with its own record or log, the record with
  * a position that the authority signed, and both with what a signed archive says of the same transactions.
  */
-import type { Standing } from '../../replica/follower/core.ts'
+import type { AppliedState } from '../../replica/follower/core.ts'
 import { checksumText, type Checksum } from '../../shared/ids.ts'
 import { comparePositions, positionText, type Position } from '../../shared/position.ts'
 import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
@@ -22,7 +22,7 @@ export type Archived = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | u
 /** What lies beside the pages of a replica. */
 export interface ReplicaRecord {
   /** In the order in which they were written. */
-  readonly standings: readonly Standing[]
+  readonly standings: readonly AppliedState[]
   /** `keyless`: nobody said whose signature counts. */
   readonly signed: ProvenPosition | 'keyless' | 'missing' | 'not the authority’s'
 }
@@ -46,7 +46,11 @@ const UNSIGNED: Readonly<Record<'keyless' | 'missing' | 'not the authority’s',
 }
 
 /** The record leads from the signed position to the pages without a gap, in one timeline. */
-function compareSigned(own: Standing, { position, timeline }: ProvenPosition, all: readonly Standing[]): Comparison {
+function compareSigned(
+  own: AppliedState,
+  { position, timeline }: ProvenPosition,
+  all: readonly AppliedState[],
+): Comparison {
   if (position.epoch !== own.position.epoch || timeline !== own.timeline)
     return unread(`no position of its epoch ${own.position.epoch} and timeline is signed`)
   const recorded = new Map(

@@ -10,7 +10,7 @@ import { MetaReader } from '../../shared/database/meta.ts'
 import { TXID_NONE, txid as asTxid } from '../../shared/ids.ts'
 import { decodeHeader } from '../../shared/ltx/header.ts'
 import type { Position } from '../../shared/position.ts'
-import { type Connection, openReader } from '../../shared/sqlite/connection.ts'
+import { type Database, openReader } from '../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { WalReader } from '../../shared/sqlite/wal-reader.ts'
 import { type Archived, type Comparison, comparePrimary, unread } from './comparison.ts'
@@ -45,7 +45,7 @@ export function compareCopiedPrimary(compared: Compared): Comparison {
 interface Opened {
   readonly file: DatabaseFile
   readonly log: SegmentLog
-  readonly db: Connection
+  readonly db: Database
   readonly tornBytes: number
 }
 

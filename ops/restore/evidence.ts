@@ -8,7 +8,7 @@ import { type ForgottenRecord, readForgottenRecords } from '../../shared/databas
 import { checkMeta, MetaReader } from '../../shared/database/meta.ts'
 import { readRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import type { Position } from '../../shared/position.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 
 /** Who tells. */
@@ -66,7 +66,7 @@ const ROWS_A_READ = 1_000
 /** Throws schema_newer, schema_older: its rows may mean something else. */
 export function evidenceOfDatabase(
   { from, teller, signed }: Pick<Evidence, 'from' | 'teller' | 'signed'>,
-  db: Connection,
+  db: Database,
 ): Evidence {
   const meta = new MetaReader(db).read()
   const { cluster, epoch, txid, issueClockMs, leaseMsMax, auditSeq, auditHead } = meta
@@ -99,12 +99,12 @@ export function evidenceOfDatabase(
 }
 
 /** Every revocation of a database, under its number there. */
-export function unsignedIn(db: Connection): readonly Unsigned[] {
+export function unsignedIn(db: Database): readonly Unsigned[] {
   const { timeline, epoch } = new MetaReader(db).read()
   return readRevocationColumns(db, 0, -1).map(({ seq, columns }) => ({ timeline, epoch, seq, columns }))
 }
 
-function* allRevocations(db: Connection): Generator<RevocationColumns> {
+function* allRevocations(db: Database): Generator<RevocationColumns> {
   for (let after = 0; ;) {
     const rows = readRevocationColumns(db, after, ROWS_A_READ)
     for (const { columns } of rows) yield columns

@@ -11,14 +11,14 @@ import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { requireRecorded } from '../../shared/archive/drill.ts'
 import { auditProblem } from '../../shared/database/audit-chain.ts'
 import { parsePosition, type Position } from '../../shared/position.ts'
-import { openReader } from '../../shared/sqlite/connection.ts'
+import { openReader } from '../../shared/sqlite/open-database.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
 import { type AskedCluster, statusOf } from '../admin.ts'
 import { differing, type Repaired } from './repaired.ts'
 import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
 import { withinBounds } from './bounds.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
-import type { Waiting } from './carry-over.ts'
+import type { PendingRevocations } from './carry-over.ts'
 import { journalRemarks } from './copied-journal.ts'
 import { compareCopy } from './copies.ts'
 import { type Evidence, evidenceOfDatabase, unsignedIn } from './evidence.ts'
@@ -31,7 +31,7 @@ import {
 } from './replica-evidence.ts'
 import { DENIALS, type NodeCopy, type Scratch } from './scratch.ts'
 import { archivedIn, type ArchiveSource } from './source.ts'
-import { type Claim, type Head, judgeHead, newerThanRead } from './witness.ts'
+import { type HeadClaim, type Head, judgeHead, newerThanRead } from './witness.ts'
 
 export interface GatherOptions {
   readonly scratch: Scratch
@@ -59,7 +59,7 @@ export interface Gathered {
   /** What an operator should know, in words. */
   readonly remarks: readonly string[]
   /** Revocations of places that are not believed. */
-  readonly doubted: readonly Waiting[]
+  readonly doubted: readonly PendingRevocations[]
   /** Whether anybody saw the newest state. */
   readonly head: Head
   /** The archive's newest state as a file; undefined where it could not be read, or is no database of macaroond. */
@@ -97,7 +97,7 @@ class Gathering {
   readonly evidence: Evidence[] = []
   readonly unread: string[] = []
   readonly remarks: string[] = []
-  readonly doubted: Waiting[] = []
+  readonly doubted: PendingRevocations[] = []
   headPath: string | undefined
   readonly #options: GatherOptions
 
@@ -305,8 +305,8 @@ function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
 }
 
 /** Positions that somebody knows of: revocations up to there were acknowledged. */
-async function claimsOf({ archive, newest, asked, repaired }: GatherOptions): Promise<readonly Claim[]> {
-  const claims: Claim[] = []
+async function claimsOf({ archive, newest, asked, repaired }: GatherOptions): Promise<readonly HeadClaim[]> {
+  const claims: HeadClaim[] = []
   const own = repaired?.pages.beyond
   if (own !== undefined)
     claims.push({ who: `${DAMAGED} knows`, position: { ...own, checksum: repaired!.pages.position.checksum } })

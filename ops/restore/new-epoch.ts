@@ -21,8 +21,8 @@ import {
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import { insertForgotten } from '../../shared/database/forgotten.ts'
 import { insertUnsigned } from '../../shared/database/unsigned.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
-import type { CarryOver, Waiting } from './carry-over.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
+import type { CarryOver, PendingRevocations } from './carry-over.ts'
 import type { Highest } from './source.ts'
 import { comparePlaces, type Place } from './witness.ts'
 import { type DatabaseEvidence, type Evidence, revocationName } from './evidence.ts'
@@ -37,7 +37,7 @@ export interface NewEpochOptions {
   /** Undefined: the operator wants none of it. */
   readonly carried: CarryOver | undefined
   /** Revocations that nobody who is believed knows. */
-  readonly waiting: readonly Waiting[]
+  readonly waiting: readonly PendingRevocations[]
   readonly clock: Pick<Clock, 'wallMs'>
   readonly entropy: Entropy
 }
@@ -48,12 +48,12 @@ export interface Begun {
   readonly txid: Txid
 }
 
-export function beginEpoch(db: Connection, options: NewEpochOptions): Begun {
+export function beginEpoch(db: Database, options: NewEpochOptions): Begun {
   const run = db.transaction(() => write(db, options))
   return run.immediate()
 }
 
-function write(db: Connection, options: NewEpochOptions): Begun {
+function write(db: Database, options: NewEpochOptions): Begun {
   const { evidence, highest, carried, waiting, clock } = options
   const meta = new MetaReader(db).read()
   const begun = place(meta, options)
@@ -106,7 +106,7 @@ function write(db: Connection, options: NewEpochOptions): Begun {
 }
 
 /** Cut-offs that the restored state still owes, and no other place told of. They are written now, and owed no more. */
-function takeDue(db: Connection, { schema }: Meta, carried: CarryOver | undefined): readonly RevocationColumns[] {
+function takeDue(db: Database, { schema }: Meta, carried: CarryOver | undefined): readonly RevocationColumns[] {
   const due = dueAsRevocations(db, schema)
   if (due.length > 0) db.exec('DELETE FROM due_cut_offs')
   const known = new Set(carried?.revocations.map(revocationName))
@@ -114,7 +114,7 @@ function takeDue(db: Connection, { schema }: Meta, carried: CarryOver | undefine
 }
 
 /** What an operator gave up stays so: a replica that comes only now is told as well. */
-function carryForgotten(db: Connection, databases: readonly DatabaseEvidence[]): void {
+function carryForgotten(db: Database, databases: readonly DatabaseEvidence[]): void {
   const all = databases.flatMap(({ forgotten }) => forgotten)
   if (all.length === 0) return
   migrate(db)
@@ -122,7 +122,7 @@ function carryForgotten(db: Connection, databases: readonly DatabaseEvidence[]):
 }
 
 /** Denials of replicas wait for an operator from now on. */
-function rememberWithoutRevocations(db: Connection, { epoch }: Begun): void {
+function rememberWithoutRevocations(db: Database, { epoch }: Begun): void {
   migrate(db)
   db.prepare('UPDATE meta SET without_revocations_epoch = ?').run(epoch)
 }
@@ -142,7 +142,7 @@ function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Beg
  * have given them the numbers of revocations that replicas refuse by, and `forget` goes by those. A database of schema 4 has no
  * place for them: it is migrated here, and not by its first start.
  */
-function writeUnsigned(db: Connection, { waiting, entropy }: NewEpochOptions): void {
+function writeUnsigned(db: Database, { waiting, entropy }: NewEpochOptions): void {
   if (waiting.length === 0) return
   migrate(db)
   for (const { revocations } of waiting) {
@@ -155,7 +155,7 @@ function newTimeline(entropy: Entropy): Timeline {
   return asTimeline(entropy.bytes(16).toString('hex'))
 }
 
-function migrate(db: Connection): void {
+function migrate(db: Database): void {
   if (new MetaReader(db).read().schema >= SCHEMA_VERSION) return
   db.exec(MIGRATE_4_TO_5)
   db.prepare('UPDATE meta SET schema = ?').run(SCHEMA_VERSION)
@@ -165,7 +165,7 @@ function migrate(db: Connection): void {
  * A third party that was removed after the restored moment stays so: its tickets were to open no more. The newest state that was
  * read says it; one that only lacks a third party may be of a history that never had it. Names of those that were removed.
  */
-function removeThirdParties(db: Connection, meta: Meta, evidence: readonly Evidence[]): readonly string[] {
+function removeThirdParties(db: Database, meta: Meta, evidence: readonly Evidence[]): readonly string[] {
   const newest = newestDatabase(evidence)
   if (newest === undefined || comparePlaces(newest.position, meta) <= 0) return []
   const { thirdParties } = newest.database
@@ -188,7 +188,7 @@ function newestDatabase(
 }
 
 /** A key that was retired, or an org that was disabled, after the restored moment stays so. */
-function carryStates(db: Connection, { retiredKeys, disabledOrgs, keys }: DatabaseEvidence): void {
+function carryStates(db: Database, { retiredKeys, disabledOrgs, keys }: DatabaseEvidence): void {
   for (const name of disabledOrgs) db.prepare("UPDATE orgs SET state = 'disabled' WHERE name = ?").run(name)
   for (const kid of retiredKeys) db.prepare("UPDATE root_keys SET state = 'retired' WHERE kid = ?").run(kid)
   const keyless = db.prepare<[], string>(
@@ -201,14 +201,14 @@ function carryStates(db: Connection, { retiredKeys, disabledOrgs, keys }: Databa
   }
 }
 
-function insertKey(db: Connection, row: Readonly<Record<string, string | number | Buffer>>): void {
+function insertKey(db: Database, row: Readonly<Record<string, string | number | Buffer>>): void {
   const names = Object.keys(row)
   const places = names.map(() => '?').join(', ')
   db.prepare(`INSERT OR IGNORE INTO root_keys (${names.join(', ')}) VALUES (${places})`).run(...Object.values(row))
 }
 
 /** Also those that came after the restored moment: a replica that followed one of them is no stranger. */
-function carryEpochs(db: Connection, epochs: DatabaseEvidence['epochs']): void {
+function carryEpochs(db: Database, epochs: DatabaseEvidence['epochs']): void {
   const insert = db.prepare('INSERT OR IGNORE INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)')
   for (const { epoch, timeline, base_txid: base } of epochs) insert.run(epoch, timeline, base)
 }

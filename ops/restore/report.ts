@@ -1,7 +1,7 @@
 /** A restore in words and as a document: the plan, what is carried over and from where, and what comes next. */
 import { pointText, type RestorePlan } from '../../shared/archive/restore-plan.ts'
 import { table } from '../terminal.ts'
-import type { Refusing, Waiting } from './carry-over.ts'
+import type { Refusing, PendingRevocations } from './carry-over.ts'
 import { revocationText } from './describe.ts'
 import type { Preview, Restored } from './restore.ts'
 import type { Head } from './witness.ts'
@@ -74,7 +74,7 @@ function refusingLine({ from, revocations }: Refusing): string {
 /** All of them are in the document. */
 const SHOWN_MAX = 20
 
-function waitingLines({ from, revocations }: Waiting): readonly string[] {
+function waitingLines({ from, revocations }: PendingRevocations): readonly string[] {
   const shown = revocations.slice(0, SHOWN_MAX).map(({ columns }) => `  ${revocationText(columns)}`)
   const more = revocations.length - shown.length
   return [

@@ -13,11 +13,18 @@ import { assert, MacaroondError } from '../../shared/errors.ts'
 import { CLOCK_JUMP_MS_MAX } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import { runCheckpoint } from '../../shared/sqlite/checkpoint.ts'
-import { type Connection, openReader, openWriter } from '../../shared/sqlite/connection.ts'
+import { type Database, openReader, openWritable } from '../../shared/sqlite/open-database.ts'
 import { integrityProblem } from '../../shared/sqlite/integrity.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
 import type { AskedCluster } from '../admin.ts'
-import { carryOver, type CarryOver, type Refusing, stillRefused, type Waiting, waitingBeyond } from './carry-over.ts'
+import {
+  carryOver,
+  type CarryOver,
+  type Refusing,
+  stillRefused,
+  type PendingRevocations,
+  waitingBeyond,
+} from './carry-over.ts'
 import { timeText } from './describe.ts'
 import { gather, type Gathered } from './gather.ts'
 import { type Begun, beginEpoch } from './new-epoch.ts'
@@ -64,7 +71,7 @@ export interface Preview {
   /** Whether anybody saw the newest state; undefined where there is none: a foreign database, an unsigned archive. */
   readonly head: Head | undefined
   /** Revocations that nobody who is believed knows: they wait for an operator after the start. */
-  readonly waiting: readonly Waiting[]
+  readonly waiting: readonly PendingRevocations[]
   /** Without revocations: who goes on refusing, and how much. */
   readonly refusing: readonly Refusing[]
   /** How fast the archive was read when its head was looked at, bytes a second; undefined when it was not. */
@@ -204,7 +211,7 @@ function requireOneCluster(cluster: string, evidence: Gathered['evidence']): voi
   )
 }
 
-function withReader<T>(path: string, use: (db: Connection) => T): T {
+function withReader<T>(path: string, use: (db: Database) => T): T {
   const db = openReader(path)
   try {
     return use(db)
@@ -230,7 +237,7 @@ function begin(
   { carried, waiting }: Pick<Preview, 'carried' | 'waiting'>,
 ): Begun {
   const { from, clock, entropy } = options
-  const db = openWriter(path)
+  const db = openWritable(path)
   try {
     const meta = new MetaReader(db).read()
     checkMeta(meta, meta.cluster, 'the restored database')

@@ -6,7 +6,7 @@ import { comparePositions, positionText, type Position } from '../../shared/posi
 import type { Evidence } from './evidence.ts'
 
 /** Somebody knows of a position. */
-export interface Claim {
+export interface HeadClaim {
   readonly who: string
   readonly position: Position
 }
@@ -17,7 +17,7 @@ export type Head =
 
 export interface HeadOptions {
   readonly evidence: readonly Evidence[]
-  readonly claims: readonly Claim[]
+  readonly claims: readonly HeadClaim[]
   /** The highest that anybody has claimed in the archive; 0 without one. */
   readonly epoch: number
 }
@@ -83,7 +83,7 @@ export function comparePlaces(a: Place, b: Place): number {
 }
 
 /** Claims beyond all that was read. */
-export function newerThanRead(evidence: readonly Evidence[], claims: readonly Claim[]): readonly string[] {
+export function newerThanRead(evidence: readonly Evidence[], claims: readonly HeadClaim[]): readonly string[] {
   const read = evidence.flatMap(({ position }) => position ?? [])
   const isCovered = (claimed: Position): boolean =>
     read.some((one) => comparePositions({ ...one, checksum: claimed.checksum }, claimed) >= 0)

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { askStatus } from '../clients.ts'
-import type { Stage } from './stage.ts'
-import { hold, type Step } from './step.ts'
+import type { TourCluster } from './stage.ts'
+import { hold, type TourStep } from './step.ts'
 
-export const filesIdentical: Step = {
+export const filesIdentical: TourStep = {
   title: 'database files byte-identical',
   run: async (stage) => {
     await stage.cluster.untilServing()
@@ -23,7 +23,7 @@ export const filesIdentical: Step = {
   },
 }
 
-async function commonPosition({ cluster }: Stage): Promise<string> {
+async function commonPosition({ cluster }: TourCluster): Promise<string> {
   const { profile } = cluster.folder
   const statuses = await Promise.all([profile.primary, ...profile.replicas].map((node) => askStatus(profile, node)))
   const positions = new Set(statuses.map((status) => status.position ?? 'none'))

@@ -1,10 +1,10 @@
 /** From nothing to a token that both regions accept, and refuse for what it is not good for. */
 import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
-import { ORG, READ, type Stage, WRITE } from './stage.ts'
-import { hold, type Outcome, type Step } from './step.ts'
+import { ORG, READ, type TourCluster, WRITE } from './stage.ts'
+import { hold, type StepOutcome, type TourStep } from './step.ts'
 
-export const clusterUp: Step = {
+export const clusterUp: TourStep = {
   title: 'cluster up',
   run: async (stage) => {
     await stage.cluster.start()
@@ -14,7 +14,7 @@ export const clusterUp: Step = {
   },
 }
 
-export const orgCreated: Step = {
+export const orgCreated: TourStep = {
   title: 'org created',
   run: async ({ signer }) => {
     const { org, kid } = await signer.createOrg(ORG)
@@ -22,7 +22,7 @@ export const orgCreated: Step = {
   },
 }
 
-export const tokenMinted: Step = {
+export const tokenMinted: TourStep = {
   title: 'token minted at the primary',
   run: async (stage) => {
     stage.minted = await stage.signer.mint({ org: ORG, subject: 'alice', caveats: ['op in read,write'] })
@@ -31,7 +31,7 @@ export const tokenMinted: Step = {
 }
 
 /** The answer has to come from the process of that region, whose only source is its own database file. */
-export function verifiedIn(region: string): Step {
+export function verifiedIn(region: string): TourStep {
   return {
     title: `verified in ${region}`,
     run: async (stage) => {
@@ -45,7 +45,7 @@ export function verifiedIn(region: string): Step {
   }
 }
 
-export const attenuatedOffline: Step = {
+export const attenuatedOffline: TourStep = {
   title: 'attenuated offline',
   run: async (stage) => {
     const caveats = ['op = read', 'path prefix /photos/']
@@ -55,9 +55,9 @@ export const attenuatedOffline: Step = {
   },
 }
 
-export const wrongAccessRefused: Step = {
+export const wrongAccessRefused: TourStep = {
   title: 'wrong access refused',
-  run: async (stage): Promise<Outcome> => {
+  run: async (stage): Promise<StepOutcome> => {
     const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, stage.attenuated, WRITE)))
     for (const verdict of verdicts) {
       hold(!verdict.ok && verdict.reason === 'caveat_refused', 'writing was not refused by a caveat')
@@ -67,7 +67,7 @@ export const wrongAccessRefused: Step = {
   },
 }
 
-export async function acceptedEverywhere(stage: Stage, token: string): Promise<void> {
+export async function acceptedEverywhere(stage: TourCluster, token: string): Promise<void> {
   const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, token, READ)))
   for (const verdict of verdicts) hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
 }

@@ -3,12 +3,12 @@ import type { NodeSpec } from '../cluster/folder.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { acceptedEverywhere } from './mint-and-verify.ts'
 import { ORG, READ } from './stage.ts'
-import { hold, type Step } from './step.ts'
+import { hold, type TourStep } from './step.ts'
 
 const ROUNDS_WITHOUT_PRIMARY = 100
 const MINTED_MEANWHILE = 20
 
-export const primaryKilled: Step = {
+export const primaryKilled: TourStep = {
   title: 'primary killed, verified on',
   run: async (stage) => {
     const { cluster, regions } = stage
@@ -25,7 +25,7 @@ export const primaryKilled: Step = {
   },
 }
 
-export const primaryRestarted: Step = {
+export const primaryRestarted: TourStep = {
   title: 'primary restarted, writes open',
   run: async ({ cluster, signer }) => {
     const { primary } = cluster.folder
@@ -37,7 +37,7 @@ export const primaryRestarted: Step = {
 }
 
 /** The last region of the profile loses its replica; writes go on without it. */
-export function replicaKilled(region: string): Step {
+export function replicaKilled(region: string): TourStep {
   return {
     title: `replica ${region} killed, caught up`,
     run: async (stage) => {

@@ -1,13 +1,13 @@
 /** A revocation, and how long it takes until every region refuses the token, watched over warm connections. */
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { READ, type Refusal, type Stage } from './stage.ts'
-import { hold, type Step } from './step.ts'
+import { READ, type RegionRefusal, type TourCluster } from './stage.ts'
+import { hold, type TourStep } from './step.ts'
 
 /** Far above what it takes; a region that has not refused by then never will. */
 const REFUSED_WITHIN_MS = 5_000
 
-export const tokenRevoked: Step = {
+export const tokenRevoked: TourStep = {
   title: 'token revoked',
   run: async (stage) => {
     const startMs = systemClock.monotonicMs()
@@ -21,7 +21,7 @@ export const tokenRevoked: Step = {
   },
 }
 
-export function refusedIn(region: string): Step {
+export function refusedIn(region: string): TourStep {
   return {
     title: `refused in ${region}`,
     run: async (stage) => {
@@ -39,7 +39,7 @@ export function refusedIn(region: string): Step {
 }
 
 /** Asks again and again until the token is refused as revoked. */
-async function watch(stage: Stage, region: string, startMs: number): Promise<Refusal> {
+async function watch(stage: TourCluster, region: string, startMs: number): Promise<RegionRefusal> {
   for (let acceptedBefore = 0; ; acceptedBefore++) {
     const verdict = await stage.verify(region, stage.minted.token, READ)
     const ms = systemClock.monotonicMs() - startMs

@@ -9,16 +9,16 @@ import { holdUp, type Interruption, onInterruption } from '../cluster/hold.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
 import { printStep, printSummary } from './report.ts'
-import { Stage } from './stage.ts'
+import { TourCluster } from './stage.ts'
 import { warnOnlyOf } from '../cluster/lenient.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import type { Step, StepResult } from './step.ts'
+import type { TourStep, StepResult } from './step.ts'
 
 export interface RunOptions {
   /** Of the cluster. */
   readonly name: string
   readonly regions: readonly string[]
-  readonly steps: readonly Step[]
+  readonly steps: readonly TourStep[]
   readonly keep: boolean
 }
 
@@ -32,7 +32,7 @@ export async function runSteps({ name: story, regions, steps, keep }: RunOptions
   })
   try {
     terminal.say(`a primary and replicas in ${regions.join(' and ')}, each a process on this machine, in ${path}`)
-    const held = await showSteps(steps, { stage: new Stage(cluster), terminal, interruption })
+    const held = await showSteps(steps, { stage: new TourCluster(cluster), terminal, interruption })
     if (!held) terminal.status = EXIT_FAILED
     if (held && keep) await keepUp(cluster, terminal, interruption)
   } finally {
@@ -52,12 +52,12 @@ async function keepUp(cluster: Cluster, terminal: Terminal, interruption: Interr
 
 /** True when every step held. What comes after a step that did not would show nothing. */
 async function showSteps(
-  steps: readonly Step[],
+  steps: readonly TourStep[],
   {
     stage,
     terminal,
     interruption,
-  }: { readonly stage: Stage; readonly terminal: Terminal; readonly interruption: Interruption },
+  }: { readonly stage: TourCluster; readonly terminal: Terminal; readonly interruption: Interruption },
 ): Promise<boolean> {
   const results: StepResult[] = []
   const startMs = systemClock.monotonicMs()
@@ -72,7 +72,7 @@ async function showSteps(
   return results.length === steps.length && results.every(({ ok }) => ok)
 }
 
-async function take({ title, run }: Step, stage: Stage, { happened }: Interruption): Promise<StepResult> {
+async function take({ title, run }: TourStep, stage: TourCluster, { happened }: Interruption): Promise<StepResult> {
   const startMs = systemClock.monotonicMs()
   const tookMs = (): number => Math.round((systemClock.monotonicMs() - startMs) * 100) / 100
   const outcome = run(stage)

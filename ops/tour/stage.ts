@@ -11,14 +11,14 @@ export const READ: Access = { org: ORG, op: 'read', path: '/photos/1.jpg' }
 export const WRITE: Access = { ...READ, op: 'write' }
 
 /** When a region first refused the revoked token. */
-export interface Refusal {
+export interface RegionRefusal {
   /** Since the revocation was requested. */
   readonly ms: number
   readonly acceptedBefore: number
   readonly txid: number | undefined
 }
 
-export class Stage {
+export class TourCluster {
   readonly cluster: Cluster
   readonly #verifiers = new Map<string, Verifier>()
   #signer: Signer | undefined
@@ -26,7 +26,7 @@ export class Stage {
   /** The minted token with caveats added by its holder. */
   attenuated: string = ''
   /** By region: when it first refused the token after the revocation was asked for. */
-  readonly refusals: Map<string, Promise<Refusal>> = new Map()
+  readonly refusals: Map<string, Promise<RegionRefusal>> = new Map()
 
   constructor(cluster: Cluster) {
     this.cluster = cluster

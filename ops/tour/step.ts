@@ -1,14 +1,14 @@
 /** A step of the tour: what it promises, and how to see it. */
 import { MacaroondError } from '../../shared/errors.ts'
-import type { Stage } from './stage.ts'
+import type { TourCluster } from './stage.ts'
 
-export interface Step {
+export interface TourStep {
   readonly title: string
   /** Throws when the promise did not hold. */
-  readonly run: (stage: Stage) => Promise<Outcome>
+  readonly run: (stage: TourCluster) => Promise<StepOutcome>
 }
 
-export interface Outcome {
+export interface StepOutcome {
   /** How it went, in one line. */
   readonly detail: string
   /** Where the step measured something else than how long it took. */

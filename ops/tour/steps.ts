@@ -10,9 +10,9 @@ import {
 } from './mint-and-verify.ts'
 import { primaryKilled, primaryRestarted, replicaKilled } from './outages.ts'
 import { refusedIn, tokenRevoked } from './revocation.ts'
-import type { Step } from './step.ts'
+import type { TourStep } from './step.ts'
 
-export function tourSteps(regions: readonly string[]): readonly Step[] {
+export function tourSteps(regions: readonly string[]): readonly TourStep[] {
   return [
     clusterUp,
     orgCreated,

@@ -19,10 +19,10 @@ import { judgeDenial } from '../authority/adopt.ts'
 import type { Adopted } from '../authority/commands.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { type Report, Reports } from './reports.ts'
 
-export interface Waiting {
+export interface PendingDenial {
   readonly denial: Denial
   /** Undefined for a kind that this version does not know. */
   readonly row: KnownRevocation | undefined
@@ -55,7 +55,7 @@ const TOLD_PAUSE_MS = 250
 const ROWS_A_COMMAND = 100
 
 export interface AdoptionSources {
-  readonly db: Connection
+  readonly db: Database
   readonly writer: GroupWriter
   readonly open: () => boolean
   /** As configured now. */
@@ -67,7 +67,7 @@ export interface AdoptionSources {
 export class Adoption {
   readonly #options: AdoptionOptions
   readonly #reports = new Reports()
-  #waiting: readonly Waiting[] = []
+  #waiting: readonly PendingDenial[] = []
   #adopting = false
   readonly #news: Paced
   #callOff: CallOff | undefined
@@ -92,7 +92,7 @@ export class Adoption {
   }
 
   /** What an operator has to decide on, in the order of histories and numbers. */
-  get waiting(): readonly Waiting[] {
+  get waiting(): readonly PendingDenial[] {
     return this.#waiting
   }
 
@@ -126,10 +126,10 @@ export class Adoption {
     while (!this.#waiting.some(({ from }) => from.includes(RESTORE)) && unsigned.next())
   }
 
-  #judged(): readonly Waiting[] {
+  #judged(): readonly PendingDenial[] {
     const { state, unsigned } = this.#options
     const now = state()
-    const waiting = new Map<string, Waiting>()
+    const waiting = new Map<string, PendingDenial>()
     const add = (report: Pick<Report, 'from' | 'denials'>): void => {
       for (const denial of report.denials) {
         const why = whyOf(now, denial, report.from)
@@ -173,7 +173,7 @@ export class Adoption {
 }
 
 /** Undefined where nobody needs to decide. */
-function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<Waiting, 'row' | 'why'> | undefined {
+function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<PendingDenial, 'row' | 'why'> | undefined {
   const judged = judgeDenial(state, denial)
   if (judged.is === 'settled') return undefined
   if (from === RESTORE) return { row: judged.row, why: 'unsigned' }

@@ -7,19 +7,19 @@ import { COUNTS_WAITING_MAX, RETRY_AFTER_MS } from '../../shared/limits.ts'
 import { params } from '../../shared/protocol/params.ts'
 import { countTokensParams, type TokensCounted } from '../../shared/protocol/revoke.ts'
 import type { AuthorityState } from '../authority/state.ts'
-import type { TokensOnRecord, Wanted } from '../store/tokens-on-record.ts'
+import type { IssuedCounter, CountQuery } from '../store/issued-counter.ts'
 import { requireKeyOf, requireOrg } from './permissions.ts'
 import { gone, type Walker, type Walks } from './walks.ts'
 
 export interface CountingOptions {
   readonly state: () => AuthorityState
-  readonly onRecord: TokensOnRecord
+  readonly onRecord: IssuedCounter
   readonly walks: Walks
   readonly clock: Pick<Clock, 'wallMs'>
 }
 
 interface Asked {
-  readonly wanted: () => Wanted
+  readonly wanted: () => CountQuery
   readonly signal: AbortSignal
   readonly resolve: (counted: TokensCounted) => void
   readonly reject: (error: unknown) => void
@@ -40,7 +40,7 @@ export class CountingApi {
     requireOrg(peer, org)
     if (kid !== undefined) requireKeyOf(peer, asKid(kid), keys)
     if (this.#waiting.length >= COUNTS_WAITING_MAX) throw overloaded()
-    const wanted = (): Wanted => ({
+    const wanted = (): CountQuery => ({
       kids: kid === undefined ? this.#kidsOf(org) : new Set([asKid(kid)]),
       subject,
       untilMs,

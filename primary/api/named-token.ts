@@ -5,7 +5,7 @@ import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import { verifyMacaroon } from '../../shared/macaroon/signature.ts'
 import { decodeTokenText } from '../../shared/macaroon/text.ts'
 import type { RevokeTokenParams } from '../../shared/protocol/revoke.ts'
-import type { RootKey } from '../authority/state.ts'
+import type { OrgKey } from '../authority/state.ts'
 
 export interface NamedToken {
   readonly kid: Kid
@@ -19,7 +19,7 @@ export interface NamedToken {
 
 export interface NameOptions {
   /** Called with the key's id before anything is said of the token; throws when the caller has no part in it. */
-  readonly requireKey: (kid: Kid) => RootKey
+  readonly requireKey: (kid: Kid) => OrgKey
 }
 
 /** Throws the token's own errors, what `requireKey` throws, or request_invalid when its signature is not this authority's. */

@@ -11,7 +11,7 @@ import type { Granting } from '../freshness/granting.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import { Lineage } from '../store/lineage.ts'
 import { RevocationBook } from '../store/revocation-book.ts'
-import { TokensOnRecord } from '../store/tokens-on-record.ts'
+import { IssuedCounter } from '../store/issued-counter.ts'
 import { CountingApi } from './counting-api.ts'
 import { GlobalWait } from './global-wait.ts'
 import { KekApi } from './kek-api.ts'
@@ -59,7 +59,7 @@ export function openCalls(sources: CallSources): Calls {
   return {
     api: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
-    counting: new CountingApi({ state, onRecord: new TokensOnRecord(db, clock), walks, clock }),
+    counting: new CountingApi({ state, onRecord: new IssuedCounter(db, clock), walks, clock }),
     revoking: new RevokingApi({
       writer,
       durability,

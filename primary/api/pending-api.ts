@@ -17,7 +17,7 @@ import {
   type PendingSelection,
 } from '../../shared/protocol/pending.ts'
 import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
-import { type Adoption, RESTORE, type Waiting } from '../adoption/adoption.ts'
+import { type Adoption, RESTORE, type PendingDenial } from '../adoption/adoption.ts'
 import type { Adopted, ForgottenAnswer } from '../authority/commands.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
@@ -86,7 +86,7 @@ export class PendingApi {
   }
 
   /** Throws request_invalid where nothing of it waits. */
-  #chosen({ timeline, first = 1, last = Infinity }: PendingSelection, but?: string): readonly Waiting[] {
+  #chosen({ timeline, first = 1, last = Infinity }: PendingSelection, but?: string): readonly PendingDenial[] {
     this.#options.adoption.look()
     const chosen = this.#options.adoption.waiting.filter(
       ({ denial }) =>
@@ -115,7 +115,7 @@ export class PendingApi {
     return ranges
   }
 
-  #describe({ denial, row, why, from }: Waiting): PendingRevocation {
+  #describe({ denial, row, why, from }: PendingDenial): PendingRevocation {
     const { timeline, epoch, seq, columns } = denial
     const names = new Map<string, string>(this.#options.replicas().map(({ id, name }) => [id, name]))
     const replicas = from.map((one) => (one === RESTORE ? RESTORE : (names.get(one) ?? one))).toSorted()

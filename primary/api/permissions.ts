@@ -2,7 +2,7 @@
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
-import type { RootKey } from '../authority/state.ts'
+import type { OrgKey } from '../authority/state.ts'
 
 const ANY_ORG = '*'
 
@@ -20,7 +20,7 @@ export function requireOrg(peer: KnownPeer, org: string): void {
 }
 
 /** The same words for a key of another org and for no key at all: a signer learns nothing of orgs it has no part in. */
-export function requireKeyOf(peer: KnownPeer, kid: Kid, keys: ReadonlyMap<Kid, RootKey>): RootKey {
+export function requireKeyOf(peer: KnownPeer, kid: Kid, keys: ReadonlyMap<Kid, OrgKey>): OrgKey {
   const key = keys.get(kid)
   if (key !== undefined && mayActFor(peer, key.org)) return key
   throw new MacaroondError('key_unknown', `no org that ${peer.name} acts for has a key ${kid}`, {

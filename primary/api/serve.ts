@@ -18,13 +18,13 @@ import {
 import { params } from '../../shared/protocol/params.ts'
 import { type ArchiveRepairAnswer, archiveRepairParams } from '../../shared/protocol/archive-repair.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
-import type { Connection as Database } from '../../shared/sqlite/connection.ts'
+import type { Database as Database } from '../../shared/sqlite/open-database.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Calls } from './open-calls.ts'
 
-export interface ServeOptions extends Calls {
+export interface ServeCallsOptions extends Calls {
   readonly connection: Connection
   /** Rights as configured when the connection was made: when they change, the registry ends the connection. */
   readonly peer: KnownPeer
@@ -60,7 +60,7 @@ export function serveCalls({
   archives,
   writer,
   log,
-}: ServeOptions): Promise<void> {
+}: ServeCallsOptions): Promise<void> {
   const sign: Record<SignMethod, RpcMethod> = {
     'org.create': (value) => api.createOrg(peer, value),
     'org.list': () => api.listOrgs(peer),
@@ -110,7 +110,7 @@ function counted(
   return Object.fromEntries(Object.entries(methods).map(guard))
 }
 
-function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
+function due(archives: ServeCallsOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
   const own = archivesOf(archives)
   if (own.paused) {
     throw new MacaroondError('disk_full', 'the disk of this primary is full', {
@@ -123,9 +123,9 @@ function due(archives: ServeOptions['archives'], jobs: readonly JobName[]): { re
 
 /** The answer is what an operator is asked about; with `confirm` it is what the operator has seen. */
 function repair(
-  archives: NonNullable<ServeOptions['archives']>,
+  archives: NonNullable<ServeCallsOptions['archives']>,
   value: unknown,
-  writer: ServeOptions['writer'],
+  writer: ServeCallsOptions['writer'],
 ): ArchiveRepairAnswer {
   const { confirm } = params(archiveRepairParams, value)
   const { archiveChains } = writer.state
@@ -136,7 +136,7 @@ function repair(
   return { places }
 }
 
-function archivesOf(archives: ServeOptions['archives']): NonNullable<ServeOptions['archives']> {
+function archivesOf(archives: ServeCallsOptions['archives']): NonNullable<ServeCallsOptions['archives']> {
   if (archives !== undefined) return archives
   throw new MacaroondError('request_invalid', 'this primary has no archive', {
     hint: 'its configuration says `enabled = false` under [archive]',

@@ -18,7 +18,7 @@ import type { AuthorityClock } from '../freshness/authority-clock.ts'
 import type { Publisher } from '../publisher/publisher.ts'
 import type { WritesState } from './gate.ts'
 
-export interface StatusSources {
+export interface PrimaryStatusSources {
   readonly cluster: string
   readonly commitLog: CommitLog
   readonly writes: WritesState
@@ -42,7 +42,7 @@ export interface StatusSources {
   readonly linesDropped: OutputDrops
 }
 
-export function primaryStatus(sources: StatusSources): PrimaryStatus {
+export function primaryStatus(sources: PrimaryStatusSources): PrimaryStatus {
   const { cluster, commitLog, writes, state, uptimeMs } = sources
   return {
     role: 'primary',
@@ -68,7 +68,7 @@ export function primaryStatus(sources: StatusSources): PrimaryStatus {
   }
 }
 
-function freshnessOf({ state, authorityClock, boundMs, leaseMs, grants }: StatusSources): PrimaryFreshness {
+function freshnessOf({ state, authorityClock, boundMs, leaseMs, grants }: PrimaryStatusSources): PrimaryFreshness {
   const { time } = authorityClock
   return {
     boundMs,
@@ -78,12 +78,12 @@ function freshnessOf({ state, authorityClock, boundMs, leaseMs, grants }: Status
   }
 }
 
-function diskOf({ room }: StatusSources): DiskStatus {
+function diskOf({ room }: PrimaryStatusSources): DiskStatus {
   const { reserve, left } = room.bytes
   return { full: room.full, reserveBytes: reserve, leftBytes: left }
 }
 
-function linkOf(peer: KnownPeer, { publisher, commitLog, denials }: StatusSources): ReplicaLink {
+function linkOf(peer: KnownPeer, { publisher, commitLog, denials }: PrimaryStatusSources): ReplicaLink {
   const { wal, revocations, acknowledged, revocationSeq } = publisher.status(peer.id)
   return {
     name: peer.name,

@@ -9,8 +9,8 @@ import type { DestinationStatus } from '../../shared/protocol/status.ts'
 import { Threshold } from '../durability/threshold.ts'
 import { alertsOf, type ArchiveAlert } from './alerts.ts'
 import { JOB_SCHEDULES, rulesOf } from './config.ts'
-import { step } from './core.ts'
-import { type ArchiverEvent, type ArchiverState, type JobName, startArchiver, type Work } from './state.ts'
+import { archiverStep } from './core.ts'
+import { type ArchiverEvent, type ArchiverState, type JobName, startArchiver, type ArchiveWork } from './state.ts'
 import { ArchiveWorker, type WorkerOptions } from './worker.ts'
 
 export interface ArchiverOptions extends WorkerOptions {
@@ -57,26 +57,26 @@ export class Archiver {
    * position_diverged, platform_unsupported, config_invalid.
    */
   async start(): Promise<void> {
-    this.#step({ kind: 'tick' })
+    this.#archiverStep({ kind: 'tick' })
     await this.#orLater(this.#firstClaim.promise, CLAIM_WAIT_MS)
   }
 
   /** Called with every commit; returns at once. */
   committed(txid: Txid): void {
-    this.#step({ kind: 'committed', txid })
+    this.#archiverStep({ kind: 'committed', txid })
   }
 
   /** Calls `resolve` once the archive has the transaction, and does not wait for the next round; the result stops waiting. */
   wait(txid: number, resolve: () => void): () => void {
     const stop = this.#archived.wait(txid, resolve)
-    if (txid > this.#archived.reached) this.#step({ kind: 'hurry' })
+    if (txid > this.#archived.reached) this.#archiverStep({ kind: 'hurry' })
     return stop
   }
 
   /** One that has to wait for room on the disk is left out: it is due again at its next date. */
   due(job: JobName): void {
     if (this.#worker.waits(job)) return this.#options.log.warn({ job }, 'the disk is full: this is left out')
-    this.#step({ kind: 'due', job })
+    this.#archiverStep({ kind: 'due', job })
   }
 
   /** What is lost, and what was repaired that no operator has seen. `stored`: what the database says of this place. */
@@ -91,7 +91,7 @@ export class Archiver {
     if (repaired !== '') this.#worker.repairSeen()
     if (wound === null) return
     this.#worker.allowRepair()
-    this.#step({ kind: 'repair' })
+    this.#archiverStep({ kind: 'repair' })
   }
 
   /** What the database should remember of this place; undefined where it does. */
@@ -143,10 +143,10 @@ export class Archiver {
     return monotonicMs === undefined ? null : Math.round(clock.wallMs() - (clock.monotonicMs() - monotonicMs))
   }
 
-  #step(event: ArchiverEvent): void {
+  #archiverStep(event: ArchiverEvent): void {
     const { clock, config } = this.#options
     const nowMs = clock.monotonicMs()
-    const { state, start, wakeAtMs } = step(this.#state, event, nowMs, rulesOf(config))
+    const { state, start, wakeAtMs } = archiverStep(this.#state, event, nowMs, rulesOf(config))
     this.#state = state
     this.#archived.raise(state.archived)
     if (this.#stopping.signal.aborted) return
@@ -157,7 +157,7 @@ export class Archiver {
     if (wakeAtMs === undefined || this.#callOff !== undefined) return
     this.#callOff = clock.after(Math.max(1, wakeAtMs - nowMs), () => {
       this.#callOff = undefined
-      this.#step({ kind: 'tick' })
+      this.#archiverStep({ kind: 'tick' })
     })
   }
 
@@ -169,7 +169,7 @@ export class Archiver {
   }
 
   /** Never rejects. Whatever fails here is no proof that another primary leads: the chain finds that out. */
-  async #runAside(work: Extract<Work, { kind: 'aside' }>): Promise<void> {
+  async #runAside(work: Extract<ArchiveWork, { kind: 'aside' }>): Promise<void> {
     let event: ArchiverEvent
     try {
       event = await this.#worker.do(work, false)
@@ -179,11 +179,11 @@ export class Archiver {
       if (!this.#stopping.signal.aborted) this.#options.log.error({ work, error: report }, 'archiving failed')
       event = { kind: 'aside failed', failure: { code: report.code, message: report.message } }
     }
-    this.#step(event)
+    this.#archiverStep(event)
   }
 
   /** Never rejects: whatever happens is an event. */
-  async #run(work: Work): Promise<void> {
+  async #run(work: ArchiveWork): Promise<void> {
     let event: ArchiverEvent
     try {
       event = await this.#worker.do(work, this.#state.needsSnapshot)
@@ -192,7 +192,7 @@ export class Archiver {
     } catch (error) {
       event = this.#failed(work, error)
     }
-    this.#step(event)
+    this.#archiverStep(event)
   }
 
   #claimed(archived: Txid): void {
@@ -200,7 +200,7 @@ export class Archiver {
     this.#firstClaim.resolve()
   }
 
-  #failed(work: Work, error: unknown): ArchiverEvent {
+  #failed(work: ArchiveWork, error: unknown): ArchiverEvent {
     const { log, onFatal } = this.#options
     const report = reportOf(error)
     const final = error instanceof MacaroondError && FINAL.has(error.code)

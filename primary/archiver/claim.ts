@@ -11,7 +11,7 @@ import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
 import { mendFiles, type Mended } from './mend.ts'
 import { loadOrRepair, type RepairOptions } from './repair.ts'
-import type { HistorySource } from './source.ts'
+import type { ArchiveSource } from './source.ts'
 
 export interface ClaimOptions extends RepairOptions {
   readonly cluster: string
@@ -58,7 +58,7 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
  * An earlier primary that still ran archived them after the restore had read the archive: a restore begins its epoch so many
  * transactions after the last one that it knew of, and for each epoch that it had not seen as many more.
  */
-function lateTransactions({ files }: ManifestState, { head, base }: HistorySource): string | undefined {
+function lateTransactions({ files }: ManifestState, { head, base }: ArchiveSource): string | undefined {
   const knownOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
   const lastOfEpoch = new Map<Epoch, Txid>()
   for (const { epoch, maxTxid } of files.values()) {
@@ -96,7 +96,7 @@ async function refuseUnsigned(storage: ArchiveStorage): Promise<void> {
 }
 
 /** What is in the archive was committed and synced before: a database without it is another. */
-function requireSameHistory({ head: theirs }: ManifestState, source: HistorySource): void {
+function requireSameHistory({ head: theirs }: ManifestState, source: ArchiveSource): void {
   if (theirs === undefined) return
   const { head } = source
   const ahead = theirs.txid > head.txid

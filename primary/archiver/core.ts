@@ -14,10 +14,15 @@ import {
   type Failure,
   type JobName,
   nameOf,
-  type Work,
+  type ArchiveWork,
 } from './state.ts'
 
-export function step(before: ArchiverState, event: ArchiverEvent, nowMs: number, rules: ArchiverRules): ArchiverStep {
+export function archiverStep(
+  before: ArchiverState,
+  event: ArchiverEvent,
+  nowMs: number,
+  rules: ArchiverRules,
+): ArchiverStep {
   const state = withLag(take(before, event, nowMs, rules), nowMs)
   const working = nextInChain(state, nowMs)
   const chained = working === undefined ? state : withWorking(state, working, nowMs, rules)
@@ -27,7 +32,12 @@ export function step(before: ArchiverState, event: ArchiverEvent, nowMs: number,
   return { state: started, start, wakeAtMs: wakeAt(started) }
 }
 
-function withWorking(state: ArchiverState, working: Work, nowMs: number, { roundMs }: ArchiverRules): ArchiverState {
+function withWorking(
+  state: ArchiverState,
+  working: ArchiveWork,
+  nowMs: number,
+  { roundMs }: ArchiverRules,
+): ArchiverState {
   const nextRoundMs = working.kind === 'upload' ? nowMs + roundMs : state.nextRoundMs
   return { ...state, working, workingSinceMs: nowMs, nextRoundMs }
 }

@@ -1,8 +1,8 @@
 /** Which work each lane begins next: the one that adds to the chain, and the one beside it. */
-import type { ArchiverState, ChainJobName, Due, Work } from './state.ts'
+import type { ArchiverState, ChainJobName, Due, ArchiveWork } from './state.ts'
 
 /** Uploads go ahead of jobs. */
-export function nextInChain(state: ArchiverState, nowMs: number): Work | undefined {
+export function nextInChain(state: ArchiverState, nowMs: number): ArchiveWork | undefined {
   if (state.ended || state.working !== undefined || nowMs < state.retryAtMs) return undefined
   if (!state.claimed) return { kind: 'claim' }
   // What is beside it now is of a chain that ended; both would write to one scratch file.
@@ -12,7 +12,7 @@ export function nextInChain(state: ArchiverState, nowMs: number): Work | undefin
   return first === undefined ? undefined : { kind: 'job', job: first.job }
 }
 
-export function nextAside(state: ArchiverState, nowMs: number): Extract<Work, { kind: 'aside' }> | undefined {
+export function nextAside(state: ArchiverState, nowMs: number): Extract<ArchiveWork, { kind: 'aside' }> | undefined {
   const { ended, claimed, needsSnapshot, aside, prepared, working, due } = state
   if (ended || !claimed || needsSnapshot || aside !== undefined || nowMs < state.retryAtMs) return undefined
   if (working?.kind === 'job' && working.job === 'retain') return undefined

@@ -14,7 +14,7 @@ import { COMPACTION_BYTES_MAX } from '../../shared/limits.ts'
 import { decodeSegment } from '../../shared/ltx/decoder.ts'
 import { SegmentMerger } from '../../shared/ltx/merge.ts'
 import type { Position } from '../../shared/position.ts'
-import type { HistorySource } from './source.ts'
+import type { ArchiveSource } from './source.ts'
 import { type Outgoing, outgoingOf, takeMerged, type UploadOptions } from './upload.ts'
 
 type MendOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'source' | 'timers'>
@@ -73,7 +73,7 @@ async function isDamaged(file: ArchivedFile, storage: MendOptions['storage']): P
 }
 
 /** The same bytes as were archived; undefined where the log cannot give them. */
-function inLog(file: ArchivedFile, source: HistorySource): Outgoing | undefined {
+function inLog(file: ArchivedFile, source: ArchiveSource): Outgoing | undefined {
   if (file.level !== LEVEL_COMMITTED) return undefined
   const segments: Buffer[] = []
   for (let txid = file.minTxid; txid <= file.maxTxid; txid = asTxid(txid + 1)) {

@@ -14,12 +14,12 @@ import type { SigningKey } from '../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { ArchiveWound } from '../../shared/protocol/archive-repair.ts'
 import { reachableHead } from './mend.ts'
-import type { HistorySource } from './source.ts'
+import type { ArchiveSource } from './source.ts'
 
 export interface RepairOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
-  readonly source: HistorySource
+  readonly source: ArchiveSource
   readonly signingKey: SigningKey
   /** An entry that the database remembers. */
   readonly known: ChainLink | undefined

@@ -13,12 +13,12 @@ import type { Position } from '../../shared/position.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 import { snapshotFields } from '../commit-log/snapshot-fields.ts'
 import { writeSnapshot } from '../commit-log/write-snapshot.ts'
-import type { HistorySource } from './source.ts'
+import type { ArchiveSource } from './source.ts'
 
 export interface SnapshotOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
-  readonly source: HistorySource
+  readonly source: ArchiveSource
   /** The archive goes on from here: what came before and is not in it is given up as single transactions. */
   readonly leads: boolean
   /** Scratch file on the primary's disk; one that a crash left is overwritten. */

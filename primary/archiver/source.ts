@@ -3,7 +3,7 @@ import type { Position } from '../../shared/position.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
 
 /** What the archiver reads: the committed history of this primary. */
-export interface HistorySource {
+export interface ArchiveSource {
   readonly timeline: Timeline
   /** First transaction of this epoch; 0 in the first epoch. */
   readonly base: Txid

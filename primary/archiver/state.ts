@@ -9,7 +9,7 @@ export type AsideName = Extract<JobName, 'snapshot' | 'drill'>
 
 export type ChainJobName = Exclude<JobName, 'drill'>
 
-export type Work =
+export type ArchiveWork =
   /** Read what is there, and lead. */
   | { readonly kind: 'claim' }
   /** The transactions after `after` that are committed. */
@@ -47,7 +47,7 @@ export interface ArchiverState {
   readonly claimed: boolean
   /** Another primary leads, or this archive is not ours: nothing is written any more. */
   readonly ended: boolean
-  readonly working: Work | undefined
+  readonly working: ArchiveWork | undefined
   readonly workingSinceMs: number
   /** What goes on beside it. */
   readonly aside: AsideName | undefined
@@ -90,7 +90,7 @@ export type ArchiverEvent =
 export interface ArchiverStep {
   readonly state: ArchiverState
   /** At most one in each lane. */
-  readonly start: readonly Work[]
+  readonly start: readonly ArchiveWork[]
   /** When to come back with a tick, monotonic milliseconds; undefined when only an event can change anything. */
   readonly wakeAtMs: number | undefined
 }
@@ -116,7 +116,7 @@ export function startArchiver(committed: Txid): ArchiverState {
   }
 }
 
-export function nameOf(work: Work | undefined): WorkName {
+export function nameOf(work: ArchiveWork | undefined): WorkName {
   if (work === undefined || work.kind === 'claim') return 'claim'
   return work.kind === 'upload' ? 'upload' : work.job
 }

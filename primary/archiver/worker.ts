@@ -26,8 +26,8 @@ import { inspectWound } from './repair.ts'
 import { retain } from './retain.ts'
 import { putSnapshot, type PutSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './snapshot.ts'
 import { SoberClock } from './sober-clock.ts'
-import type { HistorySource } from './source.ts'
-import type { ArchiverEvent, AsideName, ChainJobName, JobName, Work } from './state.ts'
+import type { ArchiveSource } from './source.ts'
+import type { ArchiverEvent, AsideName, ChainJobName, JobName, ArchiveWork } from './state.ts'
 import { upload } from './upload.ts'
 
 export interface WorkerOptions {
@@ -38,7 +38,7 @@ export interface WorkerOptions {
   /** Called until it succeeds: a place that cannot be reached keeps no primary down. `create`: it may be new. */
   readonly open: (create: boolean) => Promise<ArchiveStorage>
   readonly drill: DrillRunner
-  readonly source: HistorySource
+  readonly source: ArchiveSource
   readonly signingKey: SigningKey
   readonly ring: readonly Kek[]
   /** What the names of its scratch files begin with, on the primary's own disk. */
@@ -133,7 +133,7 @@ export class ArchiveWorker {
   }
 
   /** `leads`: the archive cannot go on from the log, so the next snapshot is its new beginning. */
-  async do(work: Work, leads: boolean): Promise<ArchiverEvent> {
+  async do(work: ArchiveWork, leads: boolean): Promise<ArchiverEvent> {
     if ((work.kind === 'job' || work.kind === 'aside') && this.waits(work.job)) throw waitsForRoom(work.job)
     try {
       return await this.#do(work, leads)
@@ -149,7 +149,7 @@ export class ArchiveWorker {
     return PAUSED.has(job) && this.#options.paused()
   }
 
-  #do(work: Work, leads: boolean): Promise<ArchiverEvent> {
+  #do(work: ArchiveWork, leads: boolean): Promise<ArchiverEvent> {
     switch (work.kind) {
       case 'claim':
         return this.#claim()

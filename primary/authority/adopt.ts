@@ -22,14 +22,14 @@ type Adopt = CommandOf<'revocations.adopt'>
 type Forget = CommandOf<'revocations.forget'>
 
 /** `settled`: held or covered here, outlived, or given up: nobody needs to do anything. */
-export type Judged =
+export type DenialJudgement =
   | { readonly is: 'settled' }
   | { readonly is: 'adoptable'; readonly row: KnownRevocation }
   | { readonly is: 'waiting'; readonly row: KnownRevocation | undefined; readonly why: WhyWaiting }
 
-const SETTLED: Judged = { is: 'settled' }
+const SETTLED: DenialJudgement = { is: 'settled' }
 
-export function judgeDenial(state: AuthorityState, denial: Denial): Judged {
+export function judgeDenial(state: AuthorityState, denial: Denial): DenialJudgement {
   const row = rowOfDenial(denial)
   if (state.forgotten.has(denial)) return SETTLED
   if (row.kind === 'unknown') return { is: 'waiting', row: undefined, why: 'unknown kind' }

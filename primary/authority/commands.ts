@@ -274,7 +274,7 @@ export interface Exchanged extends Minted {
   readonly stripped: string
 }
 
-export type Answer =
+export type CommandAnswer =
   | Noted
   | OrgCreated
   | Minted

@@ -3,7 +3,7 @@ import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'
 import type { AuditEntry } from './audit.ts'
-import type { Answer } from './commands.ts'
+import type { CommandAnswer } from './commands.ts'
 import type { Row } from './rows.ts'
 import type { UnrecordedRate } from './unrecorded.ts'
 
@@ -18,6 +18,6 @@ export interface DecisionContext extends AuthorityMoment {
 /** Rows to write, in order, the caller's answer, and the audit record of the command. */
 export interface Decision {
   readonly rows: readonly Row[]
-  readonly answer: Answer
+  readonly answer: CommandAnswer
   readonly audit: AuditEntry
 }

@@ -8,7 +8,7 @@ import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { requireBelieved } from './believed.ts'
 import { requireNothingDue } from './due-cut-offs.ts'
 import { activeOrg } from './org.ts'
-import type { AuthorityState, Org, RootKey } from './state.ts'
+import type { AuthorityState, Org, OrgKey } from './state.ts'
 import type { DecisionContext } from './decision.ts'
 
 export interface NewToken {
@@ -49,7 +49,7 @@ export function issueToken(state: AuthorityState, wanted: NewToken, context: Dec
   return { token, id: tokenId(key.kid, nonce), kid: key.kid, nonce, issuedAtMs, expiresAt }
 }
 
-function mintingKey({ keys }: AuthorityState, { name, activeKid }: Org): RootKey {
+function mintingKey({ keys }: AuthorityState, { name, activeKid }: Org): OrgKey {
   if (activeKid === undefined) {
     throw new MacaroondError('key_retired', `org ${name} has no key that is not retired`, {
       hint: `\`macaroond org rotate-key ${name}\` gives it a new one`,

@@ -7,7 +7,7 @@ import type { Predicate } from '../../shared/macaroon/predicate/predicate.ts'
 import type { ForeignFacts } from '../../shared/verifier/access.ts'
 import type { CaveatJudge } from '../../shared/verifier/caveat-judge.ts'
 import { judgeByFacts, predicateOf } from '../../shared/verifier/facts-judge.ts'
-import type { TokenTables } from '../../shared/verifier/standing.ts'
+import type { TokenTables } from '../../shared/verifier/revocation-status.ts'
 
 /** Never throws. Reasons: `caveat_unknown`, `caveat_refused`, and those of a named token. */
 export function judgeWhatIsKnown(facts: ForeignFacts, tables: TokenTables): CaveatJudge {

@@ -7,7 +7,7 @@ import type { VerifiedMacaroon } from '../../shared/macaroon/signature.ts'
 import type { UsedDischarge } from '../../shared/verifier/clear.ts'
 import { judgeWhatIsKnown } from './partial-judge.ts'
 import { isRefused, type Refused } from '../../shared/verifier/verdict.ts'
-import { examine, type Examined } from '../../shared/verifier/verifier.ts'
+import { examine, type Examination } from '../../shared/verifier/verifier.ts'
 import { requireBelieved } from './believed.ts'
 import { type AuthorityState, tablesOf } from './state.ts'
 import type { DecisionContext } from './decision.ts'
@@ -21,7 +21,7 @@ export interface Presentation {
   readonly asked: ReadonlyMap<string, readonly string[]>
 }
 
-export interface Presented extends Examined {
+export interface Presented extends Examination {
   readonly org: string
 }
 
@@ -48,12 +48,12 @@ function orgOf(state: AuthorityState, bundle: string): string {
 }
 
 /** The token's own name and those it was made from: all of them must stand. */
-export function namesOf({ identifier }: Examined): readonly TokenId[] {
+export function namesOf({ identifier }: Examination): readonly TokenId[] {
   return [identifier, ...identifier.ancestors].map(({ kid, nonce }) => tokenId(kid, nonce))
 }
 
 /** First-party caveats of the token and of every discharge it was accepted on, in their order. */
-export function firstPartyCaveats({ macaroon, used }: Examined): readonly Uint8Array[] {
+export function firstPartyCaveats({ macaroon, used }: Examination): readonly Uint8Array[] {
   return [...ownCaveats(macaroon), ...used.flatMap(caveatsOfDischarge)]
 }
 

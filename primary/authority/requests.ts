@@ -5,13 +5,13 @@
 import { MacaroondError } from '../../shared/errors.ts'
 import { txid as asTxid } from '../../shared/ids.ts'
 import { REQUESTS_KEPT_MAX } from '../../shared/limits.ts'
-import type { Answer, Command, RequestName } from './commands.ts'
+import type { CommandAnswer, Command, RequestName } from './commands.ts'
 import type { RequestRow, Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { DecisionContext } from './decision.ts'
 
 export interface Recalled {
-  readonly answer: Answer
+  readonly answer: CommandAnswer
   /** Where it was carried out. */
   readonly carriedOut: Pick<RequestRow, 'epoch' | 'txid'>
 }
@@ -21,7 +21,7 @@ export function recall({ requests }: AuthorityState, command: Command): Recalled
   const name = nameOf(command)
   const known = name === undefined ? undefined : requests.get(name.id)
   if (known === undefined) return undefined
-  if (known.digest === name?.digest) return { answer: JSON.parse(known.answer) as Answer, carriedOut: known }
+  if (known.digest === name?.digest) return { answer: JSON.parse(known.answer) as CommandAnswer, carriedOut: known }
   throw new MacaroondError('request_conflict', 'something else was asked under this request id before', {
     hint: 'take a new id for a new request; the same one is for asking the same again',
   })
@@ -31,7 +31,7 @@ export function recall({ requests }: AuthorityState, command: Command): Recalled
 export function remember(
   state: AuthorityState,
   command: Command,
-  answer: Answer,
+  answer: CommandAnswer,
   { nowMs }: DecisionContext,
 ): readonly Row[] {
   const name = nameOf(command)

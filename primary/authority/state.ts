@@ -9,10 +9,10 @@ import type { NonceState } from '../../shared/macaroon/nonce.ts'
 import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import type { KeyEntry } from '../../shared/verifier/key-table.ts'
 import type { Revocations } from '../../shared/verifier/revocations.ts'
-import type { TokenTables } from '../../shared/verifier/standing.ts'
+import type { TokenTables } from '../../shared/verifier/revocation-status.ts'
 import type { DueCutOffRow, RequestRow } from './rows.ts'
 
-export interface RootKey {
+export interface OrgKey {
   readonly kid: Kid
   readonly org: string
   readonly generation: number
@@ -54,7 +54,7 @@ export interface AuthorityState {
   readonly epoch: Epoch
   readonly timeline: Timeline
   readonly orgs: Map<string, Org>
-  readonly keys: Map<Kid, RootKey>
+  readonly keys: Map<Kid, OrgKey>
   readonly thirdParties: Map<string, ThirdPartyKey>
   /** Oldest first; what the last one is sealed with, every secret is sealed with. */
   signingKeys: readonly StoredSigningKey[]

@@ -4,7 +4,7 @@
  */
 import { adopt, forget } from './adopt.ts'
 import { type AuditEntry, nextAuditRow } from './audit.ts'
-import type { Answer, Command, CommandOf } from './commands.ts'
+import type { CommandAnswer, Command, CommandOf } from './commands.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 import { discharge } from './discharge.ts'
 import { repeatCutOff } from './due-cut-offs.ts'
@@ -25,7 +25,7 @@ const WALL_TOLD_MS = 1_000
 
 export interface Outcome {
   readonly rows: readonly Row[]
-  readonly answer: Answer
+  readonly answer: CommandAnswer
   /** Set when the request was carried out before: nothing was done now. */
   readonly carriedOut?: Recalled['carriedOut']
 }

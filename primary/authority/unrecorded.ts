@@ -8,7 +8,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { Nonce } from '../../shared/ids.ts'
 import { BEFORE_KEY_MS_MAX, UNRECORDED_A_SECOND, UNRECORDED_AT_ONCE } from '../../shared/limits.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
-import type { AuthorityState, RootKey } from './state.ts'
+import type { AuthorityState, OrgKey } from './state.ts'
 
 interface Left {
   readonly count: number
@@ -36,7 +36,7 @@ export class UnrecordedRate {
 /** Throws request_invalid. `latestMs`: the latest that the time may be; undefined while nobody knows. */
 export function checkPlausible(
   nonce: Nonce,
-  { createdMs }: Pick<RootKey, 'createdMs'>,
+  { createdMs }: Pick<OrgKey, 'createdMs'>,
   { issue }: Pick<AuthorityState, 'issue'>,
   latestMs: number | undefined,
 ): void {

@@ -13,7 +13,7 @@ import { decodeHeader } from '../../shared/ltx/header.ts'
 import { CHECKPOINT_PAUSE_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import { Checkpointer, type GuardedOutcome } from '../../shared/sqlite/checkpointer.ts'
-import { openWriter, type Connection } from '../../shared/sqlite/connection.ts'
+import { openWritable, type Database } from '../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { Guard } from '../../shared/sqlite/guard.ts'
 import { syncDirectory } from '../../shared/files/positional-io.ts'
@@ -37,7 +37,7 @@ export interface CommitLogOptions {
   /** What stays of the disk for what is pressing. */
   readonly reserveBytes: number
   /** Makes the first transaction of a database that has none. */
-  readonly initialize: (db: Connection) => void
+  readonly initialize: (db: Database) => void
   /** Transactions are in the database that no log has: it was set aside. */
   readonly onGap: RecoverOptions['onGap']
   /** A record of the log is not what was written; replicas get a snapshot instead. May be called again for the same one. */
@@ -51,7 +51,7 @@ const WAL_FRAMES_KEPT = 16_384
 const RECENT_MAX = 64
 
 export class CommitLog {
-  readonly db: Connection
+  readonly db: Database
   readonly timeline: Timeline
   /** First transaction of this epoch; 0 in the first epoch. */
   readonly base: Txid
@@ -74,7 +74,7 @@ export class CommitLog {
   constructor(options: CommitLogOptions) {
     this.#options = options
     this.#file = DatabaseFile.open(options.database, { create: true })
-    this.db = openWriter(options.database)
+    this.db = openWritable(options.database)
     // Acknowledged commits are to follow those that are in it, and some of them may have been in a sync that failed.
     rewriteWal(this.db)
     options.initialize(this.db)

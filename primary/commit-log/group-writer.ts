@@ -9,7 +9,7 @@ import { assert, MacaroondError } from '../../shared/errors.ts'
 import { GROUP_COMMANDS_MAX, GROUP_DECIDING_MS_MAX, RETRY_AFTER_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import { type Answer, type Command, PRESSING } from '../authority/commands.ts'
+import { type CommandAnswer, type Command, PRESSING } from '../authority/commands.ts'
 import type { Kid } from '../../shared/ids.ts'
 import type { Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
@@ -20,7 +20,7 @@ import { isCostly, type Queued, shareOf, WriteQueues } from './write-queues.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'
 import type { Revocations } from '../../shared/verifier/revocations.ts'
 
-export interface Committed<T extends Answer = Answer> {
+export interface Committed<T extends CommandAnswer = CommandAnswer> {
   readonly answer: T
   /** Of the state that has it; of a request that came again, where it was carried out, as far back as the log reaches. */
   readonly position: Position
@@ -77,7 +77,7 @@ export interface Attempt {
   readonly pressing: boolean
 }
 
-interface Pending extends Queued {
+interface PendingCommand extends Queued {
   readonly signal: AbortSignal | undefined
   readonly resolve: (committed: Committed) => void
   readonly reject: (error: unknown) => void
@@ -87,7 +87,7 @@ interface Pending extends Queued {
 interface Tried {
   /** Undefined where it was committed. */
   readonly error: unknown
-  readonly left: readonly Pending[]
+  readonly left: readonly PendingCommand[]
 }
 
 const COMMITTED: Tried = { error: undefined, left: [] }
@@ -103,7 +103,7 @@ export class GroupWriter {
   #state: AuthorityState
   /** Revocations up to here are committed, and known. */
   #settledSeq: number
-  readonly #queues = new WriteQueues<Pending>()
+  readonly #queues = new WriteQueues<PendingCommand>()
   readonly #unrecorded: UnrecordedRate
   readonly #stampMs = (): number => this.#rules.moment().nowMs
   #scheduled = false
@@ -136,11 +136,11 @@ export class GroupWriter {
    * Resolves when the command's transaction is fsynced here and in the segment log. `signal`: its caller is gone, and nobody
    * would have what it makes; what has its turn then is not carried out.
    */
-  submit<T extends Answer>(command: Command, signal?: AbortSignal): Promise<Committed<T>> {
+  submit<T extends CommandAnswer>(command: Command, signal?: AbortSignal): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
       this.#rules.gate(command.kind)
       const share = shareOf(command, (kid) => this.#state.keys.get(kid as Kid)?.org)
-      const pending = { command, share, signal, resolve: resolve as Pending['resolve'], reject }
+      const pending = { command, share, signal, resolve: resolve as PendingCommand['resolve'], reject }
       for (const { reject: refuse } of this.#queues.add(pending)) refuse(overloaded())
       this.#schedule()
     })
@@ -200,14 +200,14 @@ export class GroupWriter {
   }
 
   /** Nobody waits for it, and what keeps it out keeps the whole group out. */
-  #due(): readonly Pending[] {
+  #due(): readonly PendingCommand[] {
     const dues = [this.#rules.due, ...this.#reminders]
     const command = dues.map((due) => due?.(this.#state)).find((due) => due !== undefined)
     return command === undefined ? [] : [own(command)]
   }
 
   /** Nothing that mints may come before these. Where they are not written, whoever waits for that is refused. */
-  #cutOffsDue(): readonly Pending[] {
+  #cutOffsDue(): readonly PendingCommand[] {
     const reject = (error: unknown): void => {
       for (const waiting of this.#queues.takeAllButUrgent()) waiting.reject(error)
     }
@@ -216,7 +216,7 @@ export class GroupWriter {
     return names.map((name) => ({ ...own({ kind: 'cut-off.again', actor: ACTOR, name }), reject }))
   }
 
-  #commit(group: readonly Pending[]): void {
+  #commit(group: readonly PendingCommand[]): void {
     const admitted = group.filter((pending) => this.#admits(pending))
     if (admitted.length === 0) return
     const tried = this.#transact([...admitted])
@@ -227,7 +227,7 @@ export class GroupWriter {
     if (triedLast !== undefined) this.#end(triedLast)
   }
 
-  #admits({ command, reject }: Pending): boolean {
+  #admits({ command, reject }: PendingCommand): boolean {
     try {
       this.#rules.gate(command.kind)
       return true
@@ -244,15 +244,15 @@ export class GroupWriter {
   }
 
   /** Undefined where every command was refused for a reason of its own. */
-  #transact(group: Pending[]): Tried | undefined {
+  #transact(group: PendingCommand[]): Tried | undefined {
     const { port, clock } = this.#options
     try {
       port.begin()
     } catch (error) {
       return { error, left: group }
     }
-    const done: { pending: Pending; outcome: Outcome }[] = []
-    const refused = new Set<Pending>()
+    const done: { pending: PendingCommand; outcome: Outcome }[] = []
+    const refused = new Set<PendingCommand>()
     const endMs = clock.monotonicMs() + GROUP_DECIDING_MS_MAX
     try {
       let decided = 0
@@ -289,7 +289,7 @@ export class GroupWriter {
   }
 
   /** Nothing when this command alone was refused. */
-  #decide(pending: Pending): Outcome | undefined {
+  #decide(pending: PendingCommand): Outcome | undefined {
     const { entropy, ring, port, prepare = asItIs } = this.#options
     let outcome: Outcome
     try {
@@ -321,25 +321,25 @@ export class GroupWriter {
 }
 
 /** What is pressing, of a group that the disk had no room for: alone it may find room. */
-function triedAgain({ error, left }: Tried): Pending[] {
+function triedAgain({ error, left }: Tried): PendingCommand[] {
   const pressing = isDiskFull(error) ? left.filter(isPressing) : []
   return pressing.length < left.length ? pressing : []
 }
 
-function isPressing({ command }: Pending): boolean {
+function isPressing({ command }: PendingCommand): boolean {
   return PRESSING.has(command.kind)
 }
 
 const asItIs = (command: Command): Command => command
 
 /** A command of the primary itself, which nobody waits for. */
-function own(command: Command): Pending {
+function own(command: Command): PendingCommand {
   const nothing = (): void => undefined
   return { command, share: shareOf(command, nothing), signal: undefined, resolve: nothing, reject: nothing }
 }
 
 /** Refuses what nobody waits for any more. */
-function isWanted({ signal, reject }: Pending): boolean {
+function isWanted({ signal, reject }: PendingCommand): boolean {
   if (signal?.aborted !== true) return true
   reject(new MacaroondError('closed', 'the caller is gone'))
   return false

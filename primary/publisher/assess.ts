@@ -7,7 +7,7 @@ import { positionText, type Position } from '../../shared/position.ts'
 import type { Checksum, Timeline, Txid } from '../../shared/ids.ts'
 
 /** This primary's history, as far as its log reaches back. */
-export interface History {
+export interface PrimaryHistory {
   readonly position: Position
   readonly timeline: Timeline
   /** Checksum after that transaction; undefined where the log does not reach back to. */
@@ -22,7 +22,7 @@ export interface RevocationsClaim {
   readonly seq: number
 }
 
-export interface Claim {
+export interface ReplicaClaim {
   readonly position: Position | undefined
   readonly timeline: Timeline | undefined
   /** Carries this authority's signature: checked before this is called. */
@@ -38,7 +38,7 @@ export type Assessment =
   /** Proof that this authority was further, or elsewhere: this primary's disk is old. It must stop. */
   | { readonly kind: 'stop'; readonly message: string }
 
-export function assess(history: History, claim: Claim): Assessment {
+export function assess(history: PrimaryHistory, claim: ReplicaClaim): Assessment {
   const stop = claim.proven === undefined ? undefined : contradicts(history, claim.proven)
   if (stop !== undefined) return { kind: 'stop', message: stop }
   const missing = revocationsMissing(history, claim.revocations)
@@ -57,7 +57,7 @@ export function assess(history: History, claim: Claim): Assessment {
  * The same numbers would mean other tokens from here on, and take the place of what was acknowledged.
  */
 export function revocationsMissing(
-  { timeline, revocationSeq }: Pick<History, 'timeline' | 'revocationSeq'>,
+  { timeline, revocationSeq }: Pick<PrimaryHistory, 'timeline' | 'revocationSeq'>,
   claim: RevocationsClaim | undefined,
 ): string | undefined {
   if (claim === undefined || claim.timeline !== timeline || claim.seq <= revocationSeq) return undefined
@@ -65,7 +65,7 @@ export function revocationsMissing(
 }
 
 /** Why the two cannot be one history, if they cannot. */
-function contradicts(history: History, theirs: ProvenPosition): string | undefined {
+function contradicts(history: PrimaryHistory, theirs: ProvenPosition): string | undefined {
   const { position, timeline } = theirs
   const ours = history.position
   if (position.epoch < ours.epoch) return undefined

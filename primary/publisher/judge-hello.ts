@@ -5,13 +5,13 @@ import { timeline } from '../../shared/ids.ts'
 import { parsePosition } from '../../shared/position.ts'
 import { checkPosition } from '../../shared/protocol/signed-position.ts'
 import { walHello, type WalHello } from '../../shared/protocol/wal.ts'
-import { assess, type Assessment, type Claim, type History } from './assess.ts'
+import { assess, type Assessment, type ReplicaClaim, type PrimaryHistory } from './assess.ts'
 
 export interface Judge {
   readonly cluster: string
   /** The authority's, 32 bytes. */
   readonly publicKey: Uint8Array
-  readonly history: History
+  readonly history: PrimaryHistory
 }
 
 /** Throws protocol_violation for a hello that is none. */
@@ -26,7 +26,7 @@ export function readWalHello(hello: JsonObject): WalHello {
   return parsed.data
 }
 
-function readClaim(hello: JsonObject, { cluster, publicKey }: Judge): Claim {
+function readClaim(hello: JsonObject, { cluster, publicKey }: Judge): ReplicaClaim {
   const { position, timeline: line, signed, revocations } = readWalHello(hello)
   return {
     position: position === null ? undefined : parsePosition(position),

@@ -52,7 +52,7 @@ export interface PublisherEvents {
   readonly contradicted: (error: MacaroondError) => void
 }
 
-export interface ReplicaStatus {
+export interface ReplicaProgress {
   readonly name: string
   readonly wal: boolean
   readonly revocations: boolean
@@ -165,7 +165,7 @@ export class Publisher {
     this.#signing ??= this.#options.clock.after(SIGN_EVERY_MS, () => this.#statePosition())
   }
 
-  status(replica: string): ReplicaStatus {
+  status(replica: string): ReplicaProgress {
     const record = this.#replicas.get(replica)
     return {
       name: replica,

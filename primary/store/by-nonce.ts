@@ -4,7 +4,7 @@
  */
 import type { Statement } from 'better-sqlite3'
 import type { Kid, Nonce } from '../../shared/ids.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 
 interface Named {
   readonly kid: Buffer
@@ -15,7 +15,7 @@ export class ByNonce<Columns extends Named> {
   readonly #range: Statement<[], { readonly low: number | null; readonly high: number | null }>
   readonly #at: Statement<[number], Columns>
 
-  constructor(db: Connection, table: 'issued' | 'service_tokens') {
+  constructor(db: Database, table: 'issued' | 'service_tokens') {
     // Asked for apart: SQLite answers one MIN or MAX from the end of the table, but for both at once it reads all of it.
     this.#range = db.prepare(`SELECT (SELECT MIN(seq) FROM ${table}) AS low, (SELECT MAX(seq) FROM ${table}) AS high`)
     this.#at = db.prepare(`SELECT * FROM ${table} WHERE seq = ?`)

@@ -5,7 +5,7 @@ import { AUDIT_START } from '../../shared/database/audit-chain.ts'
 import { SCHEMA, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { signingKeyContext } from '../../shared/database/signing-key.ts'
 import { seal, type Kek } from '../../shared/sealing.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { nextAuditRow } from '../authority/audit.ts'
 import { RowWriter } from './row-writer.ts'
 
@@ -22,11 +22,11 @@ export interface CreateOptions {
 }
 
 /** True when the database is new or a crash left it before its first transaction. */
-export function isEmptyDatabase(db: Connection): boolean {
+export function isEmptyDatabase(db: Database): boolean {
   return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined
 }
 
-export function createDatabase(db: Connection, options: CreateOptions): void {
+export function createAuthorityDatabase(db: Database, options: CreateOptions): void {
   const create = db.transaction(() => {
     db.exec(SCHEMA)
     insertFirstRows(db, options)
@@ -34,7 +34,7 @@ export function createDatabase(db: Connection, options: CreateOptions): void {
   create.immediate()
 }
 
-function insertFirstRows(db: Connection, { cluster, kek, clock, entropy, signingSeed }: CreateOptions): void {
+function insertFirstRows(db: Database, { cluster, kek, clock, entropy, signingSeed }: CreateOptions): void {
   const now = clock.wallMs()
   const timeline = entropy.bytes(16).toString('hex')
   const seed = signingSeed ?? entropy.bytes(32)

@@ -1,7 +1,7 @@
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
-import { keyOfRow, type RevocationColumns as LogColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
+import { keyOfRow, type StoredRevocation as LogColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { MOMENT_ASKED } from '../authority/due-cut-offs.ts'
 import type { DueCutOffRow } from '../authority/rows.ts'
 
@@ -15,7 +15,7 @@ interface Columns extends Omit<LogColumns, 'expires_at'> {
 }
 
 /** Oldest first. Throws database_corrupt. */
-export function readDueCutOffs(db: Connection, schema: number): readonly DueCutOffRow[] {
+export function readDueCutOffs(db: Database, schema: number): readonly DueCutOffRow[] {
   if (schema < SINCE_SCHEMA) return []
   return db.prepare<[], Columns>('SELECT * FROM due_cut_offs ORDER BY seq').all().map(rowOf)
 }
@@ -24,7 +24,7 @@ export function readDueCutOffs(db: Connection, schema: number): readonly DueCutO
  * The same as rows of the log of revocations, each up to the moment it was asked for. A restore writes these down: in a
  * restored history nothing may reach further, because the abandoned one may have minted since.
  */
-export function dueAsRevocations(db: Connection, schema: number): readonly RevocationColumns[] {
+export function dueAsRevocations(db: Database, schema: number): readonly RevocationColumns[] {
   return readDueCutOffs(db, schema).map(({ seq, cutOff, atMs, actor, reason }) => {
     const untilMs = cutOff.untilMs === MOMENT_ASKED ? atMs : Math.min(cutOff.untilMs, atMs)
     const key = keyOfRow({ ...cutOff, untilMs, seq, expiresAt: 0 })

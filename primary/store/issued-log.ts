@@ -1,6 +1,6 @@
 /** The records of mints. */
 import type { Kid, Nonce } from '../../shared/ids.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { ByNonce } from './by-nonce.ts'
 
 export interface IssuedRecord {
@@ -20,7 +20,7 @@ interface Columns {
 export class IssuedLog {
   readonly #rows: ByNonce<Columns>
 
-  constructor(db: Connection) {
+  constructor(db: Database) {
     this.#rows = new ByNonce(db, 'issued')
   }
 

@@ -2,7 +2,7 @@
 import { KID_BYTES, type Kid, type Nonce, NONCE_BYTES } from '../../shared/ids.ts'
 import { ByNonce } from './by-nonce.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 
 interface Columns {
   readonly kid: Buffer
@@ -15,7 +15,7 @@ const NAME_BYTES: number = KID_BYTES + NONCE_BYTES
 export class Lineage {
   readonly #rows: ByNonce<Columns>
 
-  constructor(db: Connection) {
+  constructor(db: Database) {
     this.#rows = new ByNonce(db, 'service_tokens')
   }
 

@@ -12,14 +12,14 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { notUnderstood } from '../../shared/verifier/revocation-row.ts'
 import type { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
 import { dueName } from '../authority/due-cut-offs.ts'
 import type { RequestRow } from '../authority/rows.ts'
-import { type AuthorityState, noteNewest, type Org, type RootKey } from '../authority/state.ts'
+import { type AuthorityState, noteNewest, type Org, type OrgKey } from '../authority/state.ts'
 import type { KnownRevocations } from '../commit-log/group-writer.ts'
 import { readDueCutOffs } from './due-cut-offs.ts'
 import { readThirdParties } from './third-parties.ts'
@@ -34,7 +34,7 @@ const ROWS_A_READ = 500
  * version does not understand: it must not be left out.
  */
 export function loadState(
-  db: Connection,
+  db: Database,
   ring: readonly Kek[],
   entropy: Entropy,
   known?: KnownRevocations,
@@ -79,7 +79,7 @@ export function loadState(
 }
 
 /** Throws kek_wrong when a key does not open: an authority that lacks one could not mint, or judge what is presented. */
-function readKeys(db: Connection, ring: readonly Kek[], cluster: string): readonly KeyRecord[] {
+function readKeys(db: Database, ring: readonly Kek[], cluster: string): readonly KeyRecord[] {
   const { keys, unopened } = new KeyReader(db).read(ring, cluster)
   const [missing] = unopened
   if (missing !== undefined) throw missing.error
@@ -87,13 +87,13 @@ function readKeys(db: Connection, ring: readonly Kek[], cluster: string): readon
 }
 
 /** A restore brings back older rows of keys and orgs, and every revocation there was: those stand above. */
-function judgedKey(key: KeyRecord, cutOffs: CutOffs): RootKey {
+function judgedKey(key: KeyRecord, cutOffs: CutOffs): OrgKey {
   const { kid, org } = key
   const retired = cutOffs.reach({ kind: 'key', org, kid, seq: 0, expiresAt: 0 }) !== undefined
   return retired ? { ...key, state: 'retired' } : key
 }
 
-function judgedOrg({ name, state, createdMs }: OrgRecord, keys: ReadonlyMap<Kid, RootKey>, cutOffs: CutOffs): Org {
+function judgedOrg({ name, state, createdMs }: OrgRecord, keys: ReadonlyMap<Kid, OrgKey>, cutOffs: CutOffs): Org {
   const disabled = cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined
   // Keys come in order of generation: the last active one mints.
   const active = [...keys.values()].findLast((key) => key.org === name && key.state === 'active')
@@ -101,7 +101,7 @@ function judgedOrg({ name, state, createdMs }: OrgRecord, keys: ReadonlyMap<Kid,
 }
 
 /** What was purged is mostly the oldest; counting rows would read all of them. */
-function expectedRows(db: Connection): number {
+function expectedRows(db: Database): number {
   const range = 'SELECT (SELECT MAX(seq) FROM revocations) - (SELECT MIN(seq) FROM revocations)'
   return db.prepare<[], number | null>(range).pluck().get() ?? 0
 }
@@ -110,7 +110,7 @@ function newTable(expected: number, entropy: Entropy): Revocations {
   return new Revocations({ seed: entropy.bytes(TABLE_SEED_BYTES), expected })
 }
 
-function readRevocations(db: Connection, known: KnownRevocations): KnownRevocations {
+function readRevocations(db: Database, known: KnownRevocations): KnownRevocations {
   const { revocations, newest, seq } = known
   const log = new RevocationLog(db)
   for (let rows = log.after(seq, ROWS_A_READ); rows.length > 0; rows = log.after(rows.at(-1)?.seq ?? 0, ROWS_A_READ)) {
@@ -124,7 +124,7 @@ function readRevocations(db: Connection, known: KnownRevocations): KnownRevocati
 }
 
 /** Of this epoch, by PeerId. */
-function readAdopted(db: Connection, { epoch, schema }: Meta): Map<string, number> {
+function readAdopted(db: Database, { epoch, schema }: Meta): Map<string, number> {
   if (schema < ADOPTIONS_SCHEMA_MIN) return new Map()
   const statement = db.prepare<[number], { peer_id: string; revocations: number }>(
     'SELECT peer_id, revocations FROM adoptions WHERE epoch = ?',
@@ -132,7 +132,7 @@ function readAdopted(db: Connection, { epoch, schema }: Meta): Map<string, numbe
   return new Map(statement.all(epoch).map((row) => [row.peer_id, row.revocations]))
 }
 
-function readRequests(db: Connection): readonly RequestRow[] {
+function readRequests(db: Database): readonly RequestRow[] {
   return db
     .prepare<[], RequestRow>('SELECT seq, id, digest, answer, epoch, txid, at_ms AS atMs FROM requests ORDER BY seq')
     .all()

@@ -5,16 +5,16 @@
 import { MetaReader } from '../../shared/database/meta.ts'
 import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { nextAuditRow } from '../authority/audit.ts'
 import { RowWriter } from './row-writer.ts'
 
-export function needsMigration(db: Connection): boolean {
+export function needsMigration(db: Database): boolean {
   return new MetaReader(db).read().schema < SCHEMA_VERSION
 }
 
 /** To be called inside a transaction that is committed and shipped. */
-export function migrate(db: Connection, atMs: number): void {
+export function migrate(db: Database, atMs: number): void {
   const { schema, cluster, auditSeq, auditHead } = new MetaReader(db).read()
   db.exec(MIGRATE_4_TO_5)
   const audit = nextAuditRow(
@@ -37,7 +37,7 @@ export function migrate(db: Connection, atMs: number): void {
  * Rows of `may_hold_older` are promises to peers that this version cannot keep: it would acknowledge a revocation while one
  * of them may still accept the token. Throws schema_newer.
  */
-export function refuseUnkeptLeases(db: Connection, file: string): void {
+export function refuseUnkeptLeases(db: Database, file: string): void {
   if (needsMigration(db)) return
   const outstanding = db.prepare<[], number>('SELECT count(*) FROM may_hold_older').pluck().get() ?? 0
   if (outstanding === 0) return

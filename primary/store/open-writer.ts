@@ -15,7 +15,7 @@ export interface OpenWriterOptions
   readonly revocations: RecentRevocations
 }
 
-export function openWriter({ commitLog, revocations, ...options }: OpenWriterOptions): GroupWriter {
+export function openGroupWriter({ commitLog, revocations, ...options }: OpenWriterOptions): GroupWriter {
   const port = revocations.following(transactionsOn(commitLog, options, options.onFatal))
   return new GroupWriter({ ...options, port, prepare: recordedIn(new IssuedLog(commitLog.db)) })
 }

@@ -1,14 +1,14 @@
 /** The revocation log as people read it: newest pages last, with who and why. */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import type { Statement } from 'better-sqlite3'
-import { type RevocationColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
+import { type StoredRevocation, rowOfColumns } from '../../shared/database/revocation-log.ts'
 import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { assert } from '../../shared/errors.ts'
 import { LIST_CHARS_MAX, WALK_ROWS_A_TURN } from '../../shared/limits.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 
-interface Columns extends RevocationColumns {
+interface Columns extends StoredRevocation {
   readonly at_ms: number
   readonly actor: string
   readonly reason: string
@@ -35,7 +35,7 @@ export class RevocationBook {
 
   readonly #timers: Pick<Timers, 'soon'>
 
-  constructor(db: Connection, timers: Pick<Timers, 'soon'> = systemClock) {
+  constructor(db: Database, timers: Pick<Timers, 'soon'> = systemClock) {
     this.#timers = timers
     this.#after = db.prepare<[number, number], Columns>('SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?')
   }

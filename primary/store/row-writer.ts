@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { DueCutOffRow, RevocationLogRow, Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
 
@@ -41,12 +41,12 @@ const BUMP = `UPDATE meta SET txid = txid + 1, issue_clock_ms = ?, key_generatio
   audit_seq = ?, audit_head = ?, lease_ms_max = ?, settled_epoch = ?`
 
 export class RowWriter {
-  readonly #db: Connection
+  readonly #db: Database
   /** Prepared when first used: a database that is not migrated yet lacks tables that some of them name. */
   readonly #inserts = new Map<Row['table'], Statement>()
   readonly #bump: Statement
 
-  constructor(db: Connection) {
+  constructor(db: Database) {
     this.#db = db
     this.#bump = db.prepare(BUMP)
   }

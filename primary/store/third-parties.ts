@@ -3,7 +3,7 @@ import { thirdPartyContext } from '../authority/kek.ts'
 import { x25519PublicKey } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { unseal, type Kek } from '../../shared/sealing.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { ThirdPartyKey } from '../authority/state.ts'
 
 interface Columns {
@@ -14,7 +14,7 @@ interface Columns {
   readonly created_ms: number
 }
 
-export function readThirdParties(db: Connection, ring: readonly Kek[], cluster: string): Map<string, ThirdPartyKey> {
+export function readThirdParties(db: Database, ring: readonly Kek[], cluster: string): Map<string, ThirdPartyKey> {
   const rows = db.prepare<[], Columns>('SELECT * FROM third_parties ORDER BY name').all()
   return new Map(rows.map((row) => [row.name, thirdPartyOf(row, ring, cluster)]))
 }

@@ -10,7 +10,7 @@ import type { Log } from '../../shared/log.ts'
 import { type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { AlarmBoard } from '../../shared/service/alarm-board.ts'
-import type { Standing } from '../follower/core.ts'
+import type { AppliedState } from '../follower/core.ts'
 import type { JournalPart } from '../revocations/journal-records.ts'
 import type { RevocationJournal } from '../revocations/journal.ts'
 import { lastMovedAside } from '../store/damaged.ts'
@@ -69,7 +69,7 @@ export class DenialsKeeper {
    * Before anything of the new state is written down, all that the old one denies is on the disk. Throws what keeps it from
    * that, disk_full above all, and then nothing was installed; and whatever `install` throws.
    */
-  async around(next: Standing, before: Standing | undefined, install: () => Promise<void>): Promise<void> {
+  async around(next: AppliedState, before: AppliedState | undefined, install: () => Promise<void>): Promise<void> {
     // Inside one timeline a primary that is followed has all that this replica had.
     if (before?.timeline === next.timeline) return install()
     this.#installing = true
@@ -107,7 +107,7 @@ export class DenialsKeeper {
     await this.idle()
   }
 
-  async #keep(before: Standing | undefined): Promise<void> {
+  async #keep(before: AppliedState | undefined): Promise<void> {
     const { alarms, log, tables } = this.#options
     try {
       const kept = await this.file.keep(this.#undone(before), tables.counts.revocations)
@@ -119,7 +119,7 @@ export class DenialsKeeper {
     }
   }
 
-  async *#undone(before: Standing | undefined): AsyncGenerator<readonly Denial[]> {
+  async *#undone(before: AppliedState | undefined): AsyncGenerator<readonly Denial[]> {
     const { tables, source, unwritten } = this.#options
     const pages = source()
     if (before !== undefined && pages !== undefined) {

@@ -15,13 +15,13 @@ import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TableSource } from '../tables/tables.ts'
 import type { Denials } from './denials.ts'
 
-export interface Settled {
+export interface SettlementResult {
   readonly released: number
   /** Of them, those that an operator gave up and nothing else holds. */
   readonly forgotten: number
 }
 
-const NOTHING: Settled = { released: 0, forgotten: 0 }
+const NOTHING: SettlementResult = { released: 0, forgotten: 0 }
 const ROWS_A_READ = 500
 
 export class Settlement {
@@ -52,7 +52,7 @@ export class Settlement {
     { reader }: TableSource,
     meta: Meta,
     { onForgotten, signal }: { readonly onForgotten: () => Promise<void>; readonly signal: AbortSignal },
-  ): Promise<Settled> {
+  ): Promise<SettlementResult> {
     const isNew = this.#begin(meta)
     const forgotten = readForgotten(reader, meta.schema)
     const hasForgotten = forgotten.length !== this.#forgottenRanges
@@ -89,7 +89,7 @@ export class Settlement {
     this.#held.take(row)
   }
 
-  async #release(meta: Meta, onForgotten: () => Promise<void>): Promise<Settled> {
+  async #release(meta: Meta, onForgotten: () => Promise<void>): Promise<SettlementResult> {
     const ends = (denial: Denial, row: RevocationRow): boolean => this.#isHeld(denial, row, meta.issueClockMs)
     const isGivenUp = (denial: Denial, row: RevocationRow): boolean => this.#forgotten.has(denial) && !ends(denial, row)
     const forgotten = this.#forgottenRanges === 0 ? 0 : await this.#denials.count(isGivenUp)

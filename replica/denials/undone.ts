@@ -10,7 +10,7 @@ import type { Log } from '../../shared/log.ts'
 import { reportOf } from '../../shared/errors.ts'
 import { columnsOfRow, type Denial, rowOfDenial } from '../../shared/protocol/denials.ts'
 import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
-import { openReader, type Connection } from '../../shared/sqlite/connection.ts'
+import { openReader, type Database } from '../../shared/sqlite/open-database.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
 import { loadTable } from '../tables/table-file.ts'
 import type { JournalPart } from '../revocations/journal-records.ts'
@@ -21,7 +21,7 @@ const ROWS_A_BATCH = 250
 type Batches = Generator<readonly Denial[]>
 
 /** Every row of the pages that some token can still need. */
-export function* ofPages(reader: Connection, { timeline, epoch, issueClockMs }: Meta): Batches {
+export function* ofPages(reader: Database, { timeline, epoch, issueClockMs }: Meta): Batches {
   for (let after = 0; ;) {
     const rows = readRevocationColumns(reader, after, ROWS_A_BATCH)
     const last = rows.at(-1)
@@ -46,7 +46,7 @@ export function* ofJournal(parts: readonly JournalPart[], orgOf: (kid: string) =
 /** As far as it can be read: whatever is in it was refused here. */
 export function* ofDamaged(path: string | undefined, log: Log): Batches {
   if (path === undefined) return
-  let db: Connection | undefined
+  let db: Database | undefined
   let rows = 0
   try {
     db = openReader(path)

@@ -10,7 +10,7 @@ import { Paced } from '../../shared/service/paced.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { HistoryPoint } from '../revocations/history.ts'
 import type { Tables } from '../tables/tables.ts'
-import { Standing } from '../verify/standing.ts'
+import { JudgingPermit } from '../verify/judging-permit.ts'
 import { FeedSession, type SubLease } from './feed-session.ts'
 import type { RecentRows } from './recent-rows.ts'
 
@@ -27,13 +27,13 @@ export interface FeedOptions {
 
 export class Feed {
   readonly #options: FeedOptions
-  readonly #standing: Standing
+  readonly #standing: JudgingPermit
   readonly #sessions = new Set<FeedSession>()
   readonly #notices: Paced
 
   constructor(options: FeedOptions) {
     this.#options = options
-    this.#standing = new Standing(options)
+    this.#standing = new JudgingPermit(options)
     this.#notices = new Paced(() => this.#notifyAll(), FEED_PAUSE_MS, options.clock)
   }
 

@@ -6,20 +6,20 @@
 import { checksumText, type Checksum, type Epoch, type Timeline, type Txid } from '../../shared/ids.ts'
 import { positionText, type Position } from '../../shared/position.ts'
 
-export interface Standing {
+export interface AppliedState {
   readonly position: Position
   readonly timeline: Timeline
 }
 
 export interface FollowerState {
   /** Undefined without a usable database. */
-  readonly standing: Standing | undefined
+  readonly standing: AppliedState | undefined
   /** `resyncing`: a snapshot was asked for, and segments that are still on their way mean nothing. */
   readonly phase: 'idle' | 'following' | 'loading' | 'resyncing'
 }
 
 /** The fields of a segment's header that decide, already decoded and its file checksum verified. */
-export interface SegmentHeader {
+export interface ArrivedSegment {
   readonly epoch: Epoch | undefined
   readonly minTxid: Txid
   readonly maxTxid: Txid
@@ -28,22 +28,22 @@ export interface SegmentHeader {
 }
 
 export type FollowerEvent =
-  | { readonly kind: 'welcome'; readonly primary: Standing }
+  | { readonly kind: 'welcome'; readonly primary: AppliedState }
   | { readonly kind: 'resume' }
-  | { readonly kind: 'snapshot-begins'; readonly primary: Standing }
-  | { readonly kind: 'snapshot-arrived'; readonly header: SegmentHeader; readonly primary: Standing }
-  | { readonly kind: 'segment-arrived'; readonly header: SegmentHeader }
+  | { readonly kind: 'snapshot-begins'; readonly primary: AppliedState }
+  | { readonly kind: 'snapshot-arrived'; readonly header: ArrivedSegment; readonly primary: AppliedState }
+  | { readonly kind: 'segment-arrived'; readonly header: ArrivedSegment }
   /** A segment that does not hold what it says: it came over an authenticated channel, so it will be the same again. */
   | { readonly kind: 'segment-damaged' }
-  | { readonly kind: 'position-stated'; readonly primary: Standing }
-  | { readonly kind: 'stored'; readonly standing: Standing }
+  | { readonly kind: 'position-stated'; readonly primary: AppliedState }
+  | { readonly kind: 'stored'; readonly standing: AppliedState }
   | { readonly kind: 'disconnected' }
   /** The copy turned out to be damaged: it no longer counts as a position. */
   | { readonly kind: 'damaged' }
 
 export type Effect =
-  | { readonly kind: 'apply'; readonly next: Standing }
-  | { readonly kind: 'install'; readonly next: Standing }
+  | { readonly kind: 'apply'; readonly next: AppliedState }
+  | { readonly kind: 'install'; readonly next: AppliedState }
   /** Drop what came and ask for a snapshot. */
   | { readonly kind: 'resync'; readonly reason: string }
   /** Refuse this primary, alarm, keep what we have. */
@@ -51,16 +51,16 @@ export type Effect =
   /** The peer breaks the protocol or the bytes are damaged: end the connection, come again. */
   | { readonly kind: 'violation'; readonly message: string }
 
-export interface Step {
+export interface FollowerStep {
   readonly state: FollowerState
   readonly effect?: Effect
 }
 
-export function startFollower(standing: Standing | undefined): FollowerState {
+export function startFollower(standing: AppliedState | undefined): FollowerState {
   return { standing, phase: 'idle' }
 }
 
-export function stepFollower(state: FollowerState, event: FollowerEvent): Step {
+export function stepFollower(state: FollowerState, event: FollowerEvent): FollowerStep {
   switch (event.kind) {
     case 'welcome':
       return judge(state, event.primary)
@@ -88,20 +88,20 @@ export function stepFollower(state: FollowerState, event: FollowerEvent): Step {
 }
 
 /** A statement that segments have overtaken on the way is about the past, and says nothing against us. */
-function isPast({ standing }: FollowerState, { position }: Standing): boolean {
+function isPast({ standing }: FollowerState, { position }: AppliedState): boolean {
   if (standing === undefined) return true
   return position.epoch === standing.position.epoch && position.txid < standing.position.txid
 }
 
 /** Compares a position of the primary with ours: only a primary that is at least where we are may be followed. */
-function judge(state: FollowerState, primary: Standing): Step {
+function judge(state: FollowerState, primary: AppliedState): FollowerStep {
   const ours = state.standing
   if (ours === undefined) return { state }
   const message = contradiction(ours, primary)
   return message === undefined ? { state } : { state, effect: { kind: 'diverged', message } }
 }
 
-function contradiction(ours: Standing, primary: Standing): string | undefined {
+function contradiction(ours: AppliedState, primary: AppliedState): string | undefined {
   const here = ours.position
   const there = primary.position
   if (there.epoch > here.epoch) return undefined
@@ -118,7 +118,7 @@ function passesOver({ phase }: FollowerState): boolean {
   return phase === 'resyncing'
 }
 
-function applySegment(state: FollowerState, header: SegmentHeader): Step {
+function applySegment(state: FollowerState, header: ArrivedSegment): FollowerStep {
   if (passesOver(state)) return { state }
   const { standing, phase } = state
   if (standing === undefined || phase !== 'following') return violation(state, 'a segment before resume or a snapshot')
@@ -141,7 +141,7 @@ function applySegment(state: FollowerState, header: SegmentHeader): Step {
   return { state, effect: { kind: 'apply', next } }
 }
 
-function installSnapshot(state: FollowerState, header: SegmentHeader, primary: Standing): Step {
+function installSnapshot(state: FollowerState, header: ArrivedSegment, primary: AppliedState): FollowerStep {
   if (state.phase !== 'loading') return violation(state, 'a snapshot that was not announced')
   const { position } = primary
   const announced =
@@ -150,10 +150,10 @@ function installSnapshot(state: FollowerState, header: SegmentHeader, primary: S
   return { state, effect: { kind: 'install', next: primary } }
 }
 
-function resync(state: FollowerState, reason: string): Step {
+function resync(state: FollowerState, reason: string): FollowerStep {
   return { state: { ...state, phase: 'resyncing' }, effect: { kind: 'resync', reason } }
 }
 
-function violation(state: FollowerState, what: string): Step {
+function violation(state: FollowerState, what: string): FollowerStep {
   return { state, effect: { kind: 'violation', message: `the primary sent ${what}` } }
 }

@@ -20,7 +20,7 @@ import {
   type Effect,
   type FollowerEvent,
   type FollowerState,
-  type Standing,
+  type AppliedState,
 } from './core.ts'
 
 export interface FollowerOptions {
@@ -35,7 +35,7 @@ export interface FollowerOptions {
   /** Up to which revocation this replica knows all of a timeline. */
   readonly revocations: () => { readonly timeline: Timeline; readonly seq: number } | undefined
   /** The proven standing, or undefined when the signature is not the authority's. */
-  readonly onSigned: (signed: SignedPosition) => Standing | undefined
+  readonly onSigned: (signed: SignedPosition) => AppliedState | undefined
   /** A transaction or a snapshot became visible. */
   readonly onApplied: () => void
   /** Everything up to here is durable. */
@@ -54,7 +54,7 @@ const TURN_BYTES = 60 * 1024
 
 interface Incoming {
   readonly file: SnapshotFile
-  readonly primary: Standing
+  readonly primary: AppliedState
   readonly pages: number
 }
 
@@ -67,7 +67,7 @@ export class Follower {
   #incoming: Incoming | undefined
   #acknowledging: CallOff | undefined
   /** What this connection was told last. */
-  #acknowledged: Standing | undefined
+  #acknowledged: AppliedState | undefined
 
   constructor(options: FollowerOptions) {
     this.#options = options

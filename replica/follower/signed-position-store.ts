@@ -13,7 +13,7 @@ import {
   type SignedPosition,
 } from '../../shared/protocol/signed-position.ts'
 import { syncDirectory } from '../../shared/files/positional-io.ts'
-import type { Standing } from './core.ts'
+import type { AppliedState } from './core.ts'
 
 /** Written at most this often; in memory it is always the newest. */
 const SAVE_MS = 1_000
@@ -39,7 +39,7 @@ export class SignedPositionStore {
   }
 
   /** What the signature proves, or undefined when it is not the authority's. An older position is proven, but not kept. */
-  take(signed: SignedPosition, publicKey: Uint8Array | undefined, cluster: string): Standing | undefined {
+  take(signed: SignedPosition, publicKey: Uint8Array | undefined, cluster: string): AppliedState | undefined {
     if (publicKey === undefined) return undefined
     if (this.#proven !== undefined && signed.signature === this.#newest?.signature) return this.#proven
     const proven = checkPosition(publicKey, cluster, signed)

@@ -15,14 +15,14 @@ import { params } from '../../shared/protocol/params.ts'
 import { recordOf } from '../../shared/verifier/revocation-row.ts'
 import { readAt } from '../../shared/files/positional-io.ts'
 import type { TableSource } from '../tables/tables.ts'
-import type { Standing } from '../follower/core.ts'
+import type { AppliedState } from '../follower/core.ts'
 import { readRow } from './journal-records.ts'
 import { parseRecord, recordAt, RECORD_HEADER_BYTES } from './records.ts'
 
 export interface KnownSources {
   /** Undefined without a database. */
   readonly source: TableSource | undefined
-  readonly standing: Standing | undefined
+  readonly standing: AppliedState | undefined
   readonly denials: Pick<Denials, 'page' | 'generation'>
   readonly journal: { readonly path: string; readonly generation: number }
 }

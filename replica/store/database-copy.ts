@@ -12,9 +12,9 @@ import { DatabaseBuilder } from '../../shared/sqlite/create-database.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { rewriteWal } from '../../shared/sqlite/rewrite-wal.ts'
 import type { ApplyResult, WalAppender } from '../../shared/sqlite/wal-appender.ts'
-import type { Standing } from '../follower/core.ts'
+import type { AppliedState } from '../follower/core.ts'
 import { finishMovingAside, moveAside } from './damaged.ts'
-import { closeCopy, DATABASE_FILES, DATABASE_NAME, examine, openCopy, type OpenCopy } from './open-copy.ts'
+import { closeCopy, DATABASE_FILES, DATABASE_NAME, examineCopy, openCopy, type OpenCopy } from './open-copy.ts'
 import { PositionRecord } from './position-record.ts'
 import type { SnapshotFile } from './snapshot-file.ts'
 
@@ -27,7 +27,11 @@ export interface DatabaseCopyOptions {
   /** The database file was closed or replaced: statements on the old one are gone. */
   readonly onReopened: (copy: OpenCopy | undefined) => void
   /** Another state takes the place of this one, which is undefined where it does not stand anywhere. Calls `install`, or throws. */
-  readonly installing: (next: Standing, before: Standing | undefined, install: () => Promise<void>) => Promise<void>
+  readonly installing: (
+    next: AppliedState,
+    before: AppliedState | undefined,
+    install: () => Promise<void>,
+  ) => Promise<void>
 }
 
 const BUSY_PAUSE_MS = 5
@@ -40,7 +44,7 @@ export class DatabaseCopy {
   readonly #record: PositionRecord
   #open: OpenCopy | undefined
   #checksums: PageChecksums | undefined
-  #standing: Standing | undefined
+  #standing: AppliedState | undefined
 
   /** Throws wrong_cluster, schema_newer. A copy that cannot be trusted is moved aside; then there is no standing. */
   constructor(options: DatabaseCopyOptions) {
@@ -50,7 +54,7 @@ export class DatabaseCopy {
     if (existsSync(join(options.folder, DATABASE_NAME))) this.#openExisting()
   }
 
-  get standing(): Standing | undefined {
+  get standing(): AppliedState | undefined {
     return this.#standing
   }
 
@@ -66,7 +70,7 @@ export class DatabaseCopy {
    * Applies one transaction whose place was judged before; visible when this resolves, durable after `sync`. Throws
    * segment_corrupt when its pages do not give the checksum it states: then nothing was changed.
    */
-  async apply({ pages, header }: Segment, next: Standing): Promise<void> {
+  async apply({ pages, header }: Segment, next: AppliedState): Promise<void> {
     const checksums = this.#checksums
     assert(checksums !== undefined, 'a segment is applied to a copy that stands somewhere')
     const change = checksums.preview(pages, header.commit)
@@ -83,7 +87,7 @@ export class DatabaseCopy {
   }
 
   /** Takes a snapshot's place of everything there was, as one transaction for readers. */
-  async install(snapshot: SnapshotFile, pageCount: number, next: Standing): Promise<void> {
+  async install(snapshot: SnapshotFile, pageCount: number, next: AppliedState): Promise<void> {
     await this.#options.installing(next, this.#standing, async () => {
       this.#record.append(next)
       this.#record.sync()
@@ -139,7 +143,7 @@ export class DatabaseCopy {
       this.#open = openCopy(folder, { entropy, timers: clock })
       // What is acknowledged from now on counts on it, and its last sync may have failed.
       rewriteWal(this.#open.appender.connection)
-      const { standing, checksums } = examine(this.#open, this.#record, cluster)
+      const { standing, checksums } = examineCopy(this.#open, this.#record, cluster)
       this.#standing = standing
       this.#checksums = checksums
       onReopened(this.#open)

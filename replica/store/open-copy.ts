@@ -6,12 +6,12 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { checksumText } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
-import { openReader, type Connection } from '../../shared/sqlite/connection.ts'
+import { openReader, type Database } from '../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 import { WalAppender } from '../../shared/sqlite/wal-appender.ts'
-import type { Standing } from '../follower/core.ts'
+import type { AppliedState } from '../follower/core.ts'
 import type { PositionRecord } from './position-record.ts'
 
 export const DATABASE_NAME = 'macaroond.db'
@@ -21,7 +21,7 @@ export interface OpenCopy {
   readonly file: DatabaseFile
   readonly appender: WalAppender
   /** For the tables: reads what was applied last. */
-  readonly reader: Connection
+  readonly reader: Database
   readonly meta: MetaReader
 }
 
@@ -33,7 +33,7 @@ export function openCopy(
   const path = join(folder, DATABASE_NAME)
   const file = DatabaseFile.open(path)
   let appender: WalAppender | undefined
-  let reader: Connection | undefined
+  let reader: Database | undefined
   try {
     appender = WalAppender.open(file, entropy, timers)
     reader = openReader(path)
@@ -52,8 +52,8 @@ export function closeCopy({ file, appender, reader }: OpenCopy): void {
   file.close()
 }
 
-export interface Examined {
-  readonly standing: Standing
+export interface CopyExamination {
+  readonly standing: AppliedState
   readonly checksums: PageChecksums
 }
 
@@ -61,7 +61,7 @@ export interface Examined {
  * Where the copy stands, proven: its own pages must give the checksum recorded for its transaction.
  * Throws wrong_cluster and schema_newer, which are for the operator, and database_corrupt, which a snapshot mends.
  */
-export function examine(copy: OpenCopy, record: PositionRecord, cluster: string): Examined {
+export function examineCopy(copy: OpenCopy, record: PositionRecord, cluster: string): CopyExamination {
   const meta = copy.meta.read()
   checkMeta(meta, cluster, copy.file.path)
   const checksums = checksumsOf(PageSource.pin(copy.file))

@@ -19,7 +19,7 @@ import { crc32 } from 'node:zlib'
 import { checksum, epoch, timeline, txid, type Epoch, type Txid } from '../../shared/ids.ts'
 import { readUint64, writeUint64 } from '../../shared/ltx/uint64.ts'
 import { syncDirectory, syncFile, writeAt } from '../../shared/files/positional-io.ts'
-import type { Standing } from '../follower/core.ts'
+import type { AppliedState } from '../follower/core.ts'
 
 const TXID_OFFSET = 4
 const CRC_OFFSET = 36
@@ -42,11 +42,11 @@ export class PositionRecord {
   }
 
   /** The standing recorded for a transaction, if there is one; the newest counts. */
-  find(atEpoch: Epoch, atTxid: Txid): Standing | undefined {
+  find(atEpoch: Epoch, atTxid: Txid): AppliedState | undefined {
     return readStandings(this.#path).findLast(({ position }) => position.epoch === atEpoch && position.txid === atTxid)
   }
 
-  append(standing: Standing): void {
+  append(standing: AppliedState): void {
     if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(readStandings(this.#path).slice(-RECORDS_KEPT))
     // At a position: what a full disk took of a record is overwritten by the next one.
     writeAt(this.#fd, encode(standing), 0, RECORD_BYTES, this.#bytes)
@@ -61,7 +61,7 @@ export class PositionRecord {
     closeSync(this.#fd)
   }
 
-  #rewrite(standings: readonly Standing[]): number {
+  #rewrite(standings: readonly AppliedState[]): number {
     const temporary = `${this.#path}.tmp`
     const fd = openSync(temporary, 'w', 0o600)
     const bytes = Buffer.concat(standings.map(encode))
@@ -81,9 +81,9 @@ export class PositionRecord {
 }
 
 /** In the order in which they were written. */
-export function readStandings(path: string): Standing[] {
+export function readStandings(path: string): AppliedState[] {
   const bytes = readFileSync(path)
-  const standings: Standing[] = []
+  const standings: AppliedState[] = []
   for (let start = 0; start + RECORD_BYTES <= bytes.length; start += RECORD_BYTES) {
     const standing = decode(bytes.subarray(start, start + RECORD_BYTES))
     if (standing !== undefined) standings.push(standing)
@@ -91,7 +91,7 @@ export function readStandings(path: string): Standing[] {
   return standings
 }
 
-function encode({ position, timeline: line }: Standing): Buffer {
+function encode({ position, timeline: line }: AppliedState): Buffer {
   const record = Buffer.allocUnsafe(RECORD_BYTES)
   record.writeUInt32BE(position.epoch, 0)
   writeUint64(record, position.txid, TXID_OFFSET)
@@ -101,7 +101,7 @@ function encode({ position, timeline: line }: Standing): Buffer {
   return record
 }
 
-function decode(record: Buffer): Standing | undefined {
+function decode(record: Buffer): AppliedState | undefined {
   if (crc32(record.subarray(0, CRC_OFFSET)) !== record.readUInt32BE(CRC_OFFSET)) return undefined
   const number = readUint64(record, TXID_OFFSET)
   if (!Number.isSafeInteger(number)) return undefined

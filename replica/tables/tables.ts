@@ -16,7 +16,7 @@ import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { type KnownRevocation, notUnderstood, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { syncDirectory } from '../../shared/files/positional-io.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
 import { isOutlived, outlivedBefore } from '../../shared/verifier/outlived.ts'
@@ -39,7 +39,7 @@ export interface TablesOptions {
 
 /** Where the tables are read from; replaced when the database file is. */
 export interface TableSource {
-  readonly reader: Connection
+  readonly reader: Database
   readonly meta: MetaReader
 }
 
@@ -348,7 +348,7 @@ export class Tables implements TokenTables {
   }
 
   /** Throws kek_wrong: a ring that opens nothing at a start will open nothing later, and the operator has to know now. */
-  #requireAnyKey(reader: Connection): void {
+  #requireAnyKey(reader: Database): void {
     if (this.#keysRead?.keys.length === 0) readSigningKey(reader, this.#options.ring, this.#options.cluster)
   }
 

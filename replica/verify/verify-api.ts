@@ -18,22 +18,22 @@ import { refused, type Refused, type Verdict } from '../../shared/verifier/verdi
 import { explain, judge, type TokenTables, type VerificationRequest } from '../../shared/verifier/verifier.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
-import { Standing, type StandingOptions } from './standing.ts'
+import { JudgingPermit, type JudgingPermitOptions } from './judging-permit.ts'
 import { PositionWaiters } from './position-waiters.ts'
 
-export interface VerifyApiOptions extends StandingOptions {
+export interface VerifyApiOptions extends JudgingPermitOptions {
   readonly node: string
   readonly clock: Timers
   readonly tables: TokenTables & Pick<Tables, 'meta' | 'uninterpretable' | 'revocationSeq'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
 }
 
-export interface VerifyOptions {
+export interface AnswerOptions {
   readonly tellsAge?: boolean
 }
 
 /** What `verify` and `explain` do differently. */
-interface Walk<Judgement, Answer> {
+interface JudgeStrategy<Judgement, Answer> {
   readonly judge: () => Judgement
   readonly verdictOf: (judgement: Judgement) => Verdict
   readonly answer: (judgement: Judgement, unreached?: Refused) => Answer
@@ -41,17 +41,17 @@ interface Walk<Judgement, Answer> {
 
 export class VerifyApi {
   readonly #options: VerifyApiOptions
-  readonly #standing: Standing
+  readonly #permit: JudgingPermit
   readonly #waiters: PositionWaiters
 
   constructor(options: VerifyApiOptions) {
     this.#options = options
-    this.#standing = new Standing(options)
+    this.#permit = new JudgingPermit(options)
     this.#waiters = new PositionWaiters(options.clock)
   }
 
   /** With `tellsAge` the answer says how old the state was, if there is a lease. */
-  verify(value: unknown, { tellsAge = false }: VerifyOptions = {}): VerifyResult | Promise<VerifyResult> {
+  verify(value: unknown, { tellsAge = false }: AnswerOptions = {}): VerifyResult | Promise<VerifyResult> {
     const asked = params(verifyParams, value)
     return this.#whenReady(asked, {
       judge: () => this.#judge(asked),
@@ -71,14 +71,14 @@ export class VerifyApi {
   }
 
   /** Judges at once, unless a state is wanted that was not reached, or a fresher one than there is decides. */
-  #whenReady<Judgement, Answer>(asked: VerifyParams, walk: Walk<Judgement, Answer>): Answer | Promise<Answer> {
+  #whenReady<Judgement, Answer>(asked: VerifyParams, walk: JudgeStrategy<Judgement, Answer>): Answer | Promise<Answer> {
     if (asked.minPosition !== undefined || !this.#knows(asked.minimum)) return this.#afterState(asked, walk)
     const judgement = walk.judge()
     const wantedMs = stalenessWanted(walk.verdictOf(judgement))
     return wantedMs === undefined ? walk.answer(judgement) : this.#fresher(asked, wantedMs, walk)
   }
 
-  async #afterState<Judgement, Answer>(asked: VerifyParams, walk: Walk<Judgement, Answer>): Promise<Answer> {
+  async #afterState<Judgement, Answer>(asked: VerifyParams, walk: JudgeStrategy<Judgement, Answer>): Promise<Answer> {
     const { freshness } = this.#options
     const wanted = asked.minPosition === undefined ? undefined : parsePosition(asked.minPosition)
     const reached = (): boolean => this.#reached(wanted) && this.#knows(asked.minimum)
@@ -105,7 +105,7 @@ export class VerifyApi {
   async #fresher<Judgement, Answer>(
     asked: VerifyParams,
     wantedMs: number,
-    walk: Walk<Judgement, Answer>,
+    walk: JudgeStrategy<Judgement, Answer>,
   ): Promise<Answer> {
     const { freshness } = this.#options
     await this.#waiters.wait(charsOf(asked), () => {
@@ -120,16 +120,15 @@ export class VerifyApi {
   #judge(asked: VerifyParams): Verdict {
     const now = this.#options.freshness.now()
     const verdict =
-      this.#standing.unavailable(now) ??
-      judge(requestOf(asked), this.#options.tables, this.#standing.context(now, asked.peer))
-    return this.#standing.withoutLease() ?? this.#later(verdict) ?? verdict
+      this.#permit.unavailable(now) ??
+      judge(requestOf(asked), this.#options.tables, this.#permit.context(now, asked.peer))
+    return this.#permit.withoutLease() ?? this.#later(verdict) ?? verdict
   }
 
   #explain(asked: VerifyParams): ExplainResult {
     const now = this.#options.freshness.now()
-    const explanation = explain(requestOf(asked), this.#options.tables, this.#standing.context(now, asked.peer))
-    const unavailable =
-      this.#standing.unavailable(now) ?? this.#standing.withoutLease() ?? this.#later(explanation.verdict)
+    const explanation = explain(requestOf(asked), this.#options.tables, this.#permit.context(now, asked.peer))
+    const unavailable = this.#permit.unavailable(now) ?? this.#permit.withoutLease() ?? this.#later(explanation.verdict)
     const told = { ...boundExplanation(explanation), judged: this.#judged() }
     return withheld(told, unavailable)
   }

@@ -18,7 +18,7 @@ import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 
 /** The history that the cache is of, and the last revocation of it that is applied here. */
-export interface Place extends Mark {
+export interface FeedPoint extends Mark {
   readonly timeline: string
 }
 
@@ -28,14 +28,14 @@ interface Grantor {
   readonly region: string
 }
 
-interface Answer {
+interface GrantAnswer {
   readonly granted: FeedGranted
   readonly received: ClockReading
 }
 
 export interface FeedState {
   readonly holder: HolderState
-  readonly place: Place | undefined
+  readonly place: FeedPoint | undefined
   /** Nothing below it is used. */
   readonly minimum: Mark
   /** Who named the minimum, by PeerId, and when anybody last reached it; undefined without one. */
@@ -43,11 +43,11 @@ export interface FeedState {
   /** PeerId of the replica at the other end; undefined while there is none. */
   readonly peer: string | undefined
   /** It begins behind the minimum, or in another history: it is followed once its lease shows that nothing else is true. */
-  readonly doubted: { readonly place: Place; readonly why: string } | undefined
+  readonly doubted: { readonly place: FeedPoint; readonly why: string } | undefined
   /** By PeerId. */
   readonly grantors: ReadonlyMap<string, Grantor>
   /** From that of the lease on, oldest first. */
-  readonly answers: readonly Answer[]
+  readonly answers: readonly GrantAnswer[]
   /** True from a lease until its end was seen. */
   readonly live: boolean
   /** Why this worker cannot keep anything: a revocation that it does not understand. */
@@ -145,11 +145,11 @@ function take(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
 }
 
 /** What a verdict from the cache is judged by. */
-export interface Standing {
+export interface CacheBasis {
   /** PeerId of the replica whose lease this is. */
   readonly node: string
   readonly region: string
-  readonly place: Place
+  readonly place: FeedPoint
   readonly txid: number
   /** Of the state, the replica's own age included. */
   readonly ageMs: number
@@ -158,7 +158,7 @@ export interface Standing {
 }
 
 /** Undefined while nothing may be answered from the cache. */
-export function standingOf(state: FeedState, now: ClockReading): Standing | undefined {
+export function standingOf(state: FeedState, now: ClockReading): CacheBasis | undefined {
   const { holder, place, answers, grantors, fault } = state
   const { lease } = holder
   if (place === undefined || lease === undefined || fault !== undefined || remainingMs(holder, now) <= 0)
@@ -242,7 +242,7 @@ function began(before: FeedState, { epoch, timeline, seq }: FeedBegin, now: Cloc
 }
 
 /** Why a replica that stands there is not followed. */
-function behind({ place, minimum }: FeedState, { epoch, timeline, seq }: Place): string | undefined {
+function behind({ place, minimum }: FeedState, { epoch, timeline, seq }: FeedPoint): string | undefined {
   if (epoch < minimum.epoch) return `this replica is in epoch ${epoch}, behind ${minimum.epoch}`
   if (place?.epoch !== epoch) return undefined
   if (place.timeline !== timeline) return 'this replica is in another history of the same epoch'
@@ -288,7 +288,7 @@ function reaching(state: FeedState, { epoch, seq }: Mark, peer: string, at: Cloc
 
 /** A state that a replica relies on under a lease, how old it was, and when the replica was asked. */
 interface Relied {
-  readonly place: Place
+  readonly place: FeedPoint
   readonly ageMs: number
   readonly asked: ClockReading
 }
@@ -325,7 +325,7 @@ function beganAfter({ heard }: FeedState, ageMs: number, asked: ClockReading): b
 }
 
 /** To what is reached, with all that is remembered of what is not. */
-function takenBack(state: FeedState, { epoch, seq }: Mark, place: Place | undefined, now: ClockReading): FeedStep {
+function takenBack(state: FeedState, { epoch, seq }: Mark, place: FeedPoint | undefined, now: ClockReading): FeedStep {
   const { minimum, heard, peer } = state
   const reached = { epoch, seq }
   const holder = stepHolder(state.holder, { kind: 'epoch forgotten' }, now)
@@ -352,7 +352,7 @@ function look(state: FeedState, now: ClockReading): FeedStep {
 }
 
 /** The shell has carried out the effects before anything else happens, so this may be acknowledged at once. */
-function moved(state: FeedState, place: Place, now: ClockReading): FeedState {
+function moved(state: FeedState, place: FeedPoint, now: ClockReading): FeedState {
   const holder = stepHolder(state.holder, { kind: 'applied', applied: appliedOf(place) }, now)
   return withHolder({ ...reaching(state, place, state.peer ?? '', now), place }, holder, now)
 }
@@ -363,7 +363,7 @@ function withHolder(state: FeedState, holder: HolderState, now: ClockReading): F
   return { ...state, holder, answers, live: state.live || remainingMs(holder, now) > 0 }
 }
 
-function appliedOf(place: Place | undefined): Applied {
+function appliedOf(place: FeedPoint | undefined): Applied {
   return { timeline: place?.timeline, seq: place?.seq ?? 0, pages: undefined }
 }
 

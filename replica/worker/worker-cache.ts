@@ -19,12 +19,12 @@ import {
   type FeedEffect,
   type FeedEvent,
   type FeedState,
-  type Standing,
+  type CacheBasis,
   standingOf,
   startFeed,
   stepFeed,
 } from './feed-core.ts'
-import { lasts, LONG_SPAN_MS, type Moment, momentOf, SPAN_MS } from './moment.ts'
+import { lasts, LONG_SPAN_MS, type FrozenContext, frozenContextOf, SPAN_MS } from './frozen-context.ts'
 
 export interface WorkerCacheOptions extends VerifiedTokensOptions {
   readonly now: () => ClockReading
@@ -74,7 +74,7 @@ export interface CacheQuery {
 }
 
 /** When and by which lease a replica was asked. */
-export interface Asked {
+export interface AskedLease {
   readonly at: ClockReading
   /** What was left of it; 0 without one. */
   readonly leaseMs: number
@@ -96,7 +96,7 @@ export class WorkerCache {
   readonly #tokens: VerifiedTokens
   #state: FeedState = startFeed()
   /** Undefined until the next look at the clocks: whatever happens ends it. */
-  #moment: Moment | undefined
+  #moment: FrozenContext | undefined
   #hits: Record<HitKind, number> = { exact: 0, prefix: 0 }
   #misses = 0
   #overtaken = 0
@@ -159,7 +159,7 @@ export class WorkerCache {
   }
 
   /** A replica is about to be asked. */
-  ask(): Asked {
+  ask(): AskedLease {
     this.#misses += 1
     const at = this.#now()
     return { at, leaseMs: this.#state.fault === undefined ? remainingMs(this.#state.holder, at) : 0 }
@@ -170,7 +170,7 @@ export class WorkerCache {
    * revocation may stand between them; or it took longer than the lease of then. What is accepted is kept for as long as
    * there is a lease.
    */
-  use(token: string, verdict: Verdict & Partial<Judged>, asked: Asked): boolean {
+  use(token: string, verdict: Verdict & Partial<Judged>, asked: AskedLease): boolean {
     const { epoch, revocationSeq: seq } = verdict
     // No replica was reached, or it says nothing of the token.
     if (epoch === undefined || seq === undefined || (!verdict.ok && verdict.reason === 'unavailable')) return true
@@ -210,15 +210,15 @@ export class WorkerCache {
   }
 
   /** Looks at the clocks: whether the lease is over, and then everything goes. */
-  #begin(spanMs: number = SPAN_MS): Moment | undefined {
-    const moment = momentOf(this.#state, this.#now(), spanMs)
+  #begin(spanMs: number = SPAN_MS): FrozenContext | undefined {
+    const moment = frozenContextOf(this.#state, this.#now(), spanMs)
     if (moment === undefined) this.step({ kind: 'looked' })
     // A long one is for one verdict.
     this.#moment = spanMs === SPAN_MS ? moment : undefined
     return moment
   }
 
-  #judgeIn({ standing, context }: Moment, { token, access, query }: Judging): CachedVerdict | undefined {
+  #judgeIn({ standing, context }: FrozenContext, { token, access, query }: Judging): CachedVerdict | undefined {
     const { peer, minPosition } = query
     if (!reaches(standing, minPosition) || !isPeer(peer)) return undefined
     const hit = this.#tokens.judge(token, access, peer === undefined ? context : { ...context, peer })
@@ -229,7 +229,7 @@ export class WorkerCache {
   }
 
   /** Whoever granted the lease waits for its end, and no longer: an acceptance that comes after that may be revoked. */
-  #outlived({ at, leaseMs }: Asked): boolean {
+  #outlived({ at, leaseMs }: AskedLease): boolean {
     return leaseMs > 0 && elapsedMs(at, this.#now()) >= leaseMs && this.#begin() === undefined
   }
 
@@ -266,7 +266,7 @@ function isPeer(peer: unknown): peer is string | undefined {
 }
 
 /** What a position of another epoch means, or a text that is none, a replica says. */
-function reaches({ place, txid }: Standing, minPosition: string | undefined): boolean {
+function reaches({ place, txid }: CacheBasis, minPosition: string | undefined): boolean {
   if (minPosition === undefined) return true
   const wanted = readable(minPosition)
   return wanted !== undefined && wanted.epoch === place.epoch && wanted.txid <= txid

@@ -9,7 +9,7 @@ import { readSigningKey } from '../database/signing-key.ts'
 import { MacaroondError } from '../errors.ts'
 import { checksumText, type Txid } from '../ids.ts'
 import type { Kek } from '../sealing.ts'
-import { type Connection, openReader } from '../sqlite/connection.ts'
+import { type Database, openReader } from '../sqlite/open-database.ts'
 import { integrityProblem } from '../sqlite/integrity.ts'
 import { type ArchivedFile, LEVEL_COMMITTED } from './layout.ts'
 import { rebuildDatabase } from './rebuild.ts'
@@ -88,7 +88,7 @@ function inspect(path: string, { ring, cluster }: DrillOptions): void {
 }
 
 /** A database of another program, in an archive that litestream wrote, has no audit. */
-function requireAudit(db: Connection): void {
+function requireAudit(db: Database): void {
   if (!isOfMacaroond(db)) return
   const broken = auditProblem(db)
   if (broken === undefined) return

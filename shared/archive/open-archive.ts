@@ -27,9 +27,9 @@ export function locationProblem(location: string): string | undefined {
   }
 }
 
-type Place = { readonly path: string } | { readonly bucket: S3Settings }
+type ArchiveLocation = { readonly path: string } | { readonly bucket: S3Settings }
 
-function parseLocation(location: string): Place {
+function parseLocation(location: string): ArchiveLocation {
   const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/.exec(location) ?? []
   if (scheme === undefined) return { path: location }
   if (scheme === 'file') return { path: rest }

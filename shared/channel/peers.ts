@@ -26,7 +26,7 @@ export interface PeerListOptions {
   readonly openVerify?: boolean
 }
 
-export type Admission =
+export type PeerAdmission =
   | { readonly ok: true; readonly peer: KnownPeer | undefined }
   | { readonly ok: false; readonly error: ErrorReport }
 
@@ -51,7 +51,7 @@ export class PeerRegistry {
   }
 
   /** What `listen` asks: the peer's entry (undefined for a guest), or why not. */
-  admit(peer: PeerIdText, channel: ChannelName, remoteAddress: string): Admission {
+  admit(peer: PeerIdText, channel: ChannelName, remoteAddress: string): PeerAdmission {
     const known = this.#peers.get(peer)
     if (known !== undefined && mayOpen(known.role, channel)) return { ok: true, peer: known }
     if (known === undefined && this.#openVerify && channel === 'verify') return this.#admitGuest(remoteAddress)
@@ -88,7 +88,7 @@ export class PeerRegistry {
     return known === undefined ? this.#openVerify && channel === 'verify' : mayOpen(known.role, channel)
   }
 
-  #admitGuest(remoteAddress: string): Admission {
+  #admitGuest(remoteAddress: string): PeerAdmission {
     let all = 0
     let here = 0
     for (const [connection, known] of this.#connections) {

@@ -47,13 +47,13 @@ export interface CheckedConfig {
   readonly archive?: { readonly enabled: boolean; readonly to?: string | undefined; readonly copies: readonly string[] }
 }
 
-export interface Checked {
+export interface CheckTarget {
   /** The configuration's own file. */
   readonly file: string
   readonly config: CheckedConfig
 }
 
-export type Check = (checked: Checked) => readonly Finding[] | Promise<readonly Finding[]>
+export type Check = (checked: CheckTarget) => readonly Finding[] | Promise<readonly Finding[]>
 
 /** A check is added here. The keys themselves are read apart from these, because a start needs them. */
 const CHECKS: readonly Check[] = [
@@ -67,7 +67,7 @@ const CHECKS: readonly Check[] = [
 ]
 
 /** For a file that may be checked without being run: of the key-encryption keys those in files, as commands and variables are the node's. */
-export async function findingsOf(checked: Checked): Promise<readonly Finding[]> {
+export async function findingsOf(checked: CheckTarget): Promise<readonly Finding[]> {
   const { file, config } = checked
   const identity = await attempt(() => loadIdentity(config.identity))
   const keks = kekFiles(checked).map((path) => attempt(() => loadKek({ file: path }, file, {})))
@@ -101,7 +101,7 @@ export async function openChecked(
   return { identity, ...keks }
 }
 
-async function runChecks(checked: Checked): Promise<readonly Finding[]> {
+async function runChecks(checked: CheckTarget): Promise<readonly Finding[]> {
   return (await Promise.all(CHECKS.map(async (check) => check(checked)))).flat()
 }
 
@@ -117,7 +117,7 @@ async function attempt(work: () => unknown): Promise<readonly Finding[]> {
 }
 
 /** Nobody else decides what is read: for all that a configuration names, and the file itself. A bucket has rights of its own. */
-function trusted(checked: Checked): readonly Finding[] {
+function trusted(checked: CheckTarget): readonly Finding[] {
   const { file, config } = checked
   const archives = archiveFolders(config)
   const keks = [...kekFiles(checked), ...kekPrograms(config)]
@@ -149,7 +149,7 @@ function unique(findings: readonly Finding[]): readonly Finding[] {
 }
 
 /** There and writable, or to be made where this user may make it. */
-function dataUsable({ config: { data } }: Checked): readonly Finding[] {
+function dataUsable({ config: { data } }: CheckTarget): readonly Finding[] {
   if (data === undefined) return []
   const place = nearest(data)
   const isFolder = statSync(place).isDirectory()
@@ -159,17 +159,17 @@ function dataUsable({ config: { data } }: Checked): readonly Finding[] {
   return [{ severity: 'error', code: 'io_failed', reason, action }]
 }
 
-function requiredFilesKnown({ config: { data } }: Checked): Promise<readonly Finding[]> {
+function requiredFilesKnown({ config: { data } }: CheckTarget): Promise<readonly Finding[]> {
   return attempt(() => data !== undefined && refuseUnknownRequired(data))
 }
 
-function dataPrivate({ config: { data } }: Checked): readonly Finding[] {
+function dataPrivate({ config: { data } }: CheckTarget): readonly Finding[] {
   if (data === undefined || !existsSync(data) || (statSync(data).mode & 0o007) === 0) return []
   const reason = `every user of this machine can enter ${data}`
   return [{ severity: 'warning', code: 'data_readable', reason, action: `chmod 700 ${data}` }]
 }
 
-function archiveElsewhere({ config: { archive } }: Checked): readonly Finding[] {
+function archiveElsewhere({ config: { archive } }: CheckTarget): readonly Finding[] {
   if (archive === undefined || (archive.enabled && archive.to !== undefined)) return []
   const [code, reason] = archive.enabled
     ? (['archive_beside_data', 'the archive lies beside the data, and is lost with it'] as const)
@@ -178,7 +178,7 @@ function archiveElsewhere({ config: { archive } }: Checked): readonly Finding[] 
 }
 
 /** Sealed secrets protect nothing where the key lies beside them (S11). */
-function kekElsewhere(checked: Checked): readonly Finding[] {
+function kekElsewhere(checked: CheckTarget): readonly Finding[] {
   const { data, archive } = checked.config
   if (data === undefined) return []
   const folders = [data, ...(archive?.to === undefined ? [`${data}-archive`] : [archive.to, ...archive.copies])]
@@ -193,7 +193,7 @@ function kekElsewhere(checked: Checked): readonly Finding[] {
 }
 
 /** Absolute. */
-function kekFiles({ file, config: { kek } }: Checked): readonly string[] {
+function kekFiles({ file, config: { kek } }: CheckTarget): readonly string[] {
   if (kek === undefined) return []
   const { previous = [], ...source } = kek
   return [source, ...previous].flatMap((one) => ('file' in one ? [fromConfigFolder(file, one.file)] : []))
@@ -220,7 +220,7 @@ function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }
 
-function notAlone({ config: { alone, peers = [] } }: Checked): readonly Finding[] {
+function notAlone({ config: { alone, peers = [] } }: CheckTarget): readonly Finding[] {
   if (alone !== true || !peers.some(({ role }) => role === 'replica')) return []
   const reason = 'with `alone = true` writes open at once: no replica is asked whether this disk is the newest'
   const action = 'remove `alone` once the replicas can be reached'

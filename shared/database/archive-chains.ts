@@ -2,7 +2,7 @@
  * The table `archive_chains`: one entry of each archive's manifest that this database knows of. A place that holds it, or goes
  * on from it, is the place; an empty mount point is not.
  */
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 
 export interface ArchiveChain {
   /** Number of an entry. */
@@ -16,14 +16,14 @@ export interface ArchiveChain {
 const SCHEMA_MIN = 5
 
 /** By place: 0 is the archive, then its copies in the order of the configuration. */
-export function readArchiveChains(db: Connection, schema: number): ReadonlyMap<number, ArchiveChain> {
+export function readArchiveChains(db: Database, schema: number): ReadonlyMap<number, ArchiveChain> {
   if (schema < SCHEMA_MIN) return new Map()
   const rows = db.prepare<[], ChainRow>('SELECT place, entry, hash, repaired FROM archive_chains').all()
   return new Map(rows.map(({ place, hash, ...rest }) => [place, { ...rest, hash: hash.toString('hex') }]))
 }
 
 /** A restored database has no archive yet: its next start begins one, or goes on with the one that it was restored from. */
-export function forgetArchiveChains(db: Connection, schema: number): void {
+export function forgetArchiveChains(db: Database, schema: number): void {
   if (schema >= SCHEMA_MIN) db.exec('DELETE FROM archive_chains')
 }
 

@@ -3,7 +3,7 @@
  * in afterwards without breaking all that follow. hash = SHA-256(previous hash ‖ JSON of the record's fields in order).
  */
 import { sha256 } from '../crypto.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 import { MetaReader } from './meta.ts'
 
 export const AUDIT_GENESIS: Uint8Array = new Uint8Array(32)
@@ -58,7 +58,7 @@ const SELECT = `SELECT seq, at_ms AS atMs, actor, action, org, target, detail, h
   WHERE seq > ? ORDER BY seq LIMIT ?`
 
 /** Checks the records after `from`. A damaged page throws what SQLite throws. */
-export function checkAuditSlice(db: Connection, from: AuditHead): AuditSlice {
+export function checkAuditSlice(db: Database, from: AuditHead): AuditSlice {
   // One read transaction, because the end that `meta` states moves with every commit.
   const read = db.transaction(() => ({
     rows: db.prepare<[number, number], AuditRow>(SELECT).all(from.seq, AUDIT_SLICE_ROWS),
@@ -74,7 +74,7 @@ export function checkAuditSlice(db: Connection, from: AuditHead): AuditSlice {
 }
 
 /** Checks the whole chain of a database; what does not hold, in words. */
-export function auditProblem(db: Connection): string | undefined {
+export function auditProblem(db: Database): string | undefined {
   for (let head = AUDIT_START; ;) {
     const slice = checkAuditSlice(db, head)
     if (slice.done) return slice.problem
@@ -83,7 +83,7 @@ export function auditProblem(db: Connection): string | undefined {
 }
 
 /** True if the record of this number is there and has this hash. */
-export function hasAuditRecord(db: Connection, { seq, hash }: AuditHead): boolean {
+export function hasAuditRecord(db: Database, { seq, hash }: AuditHead): boolean {
   const found = db.prepare<[number], Buffer>('SELECT hash FROM audit WHERE seq = ?').pluck().get(seq)
   return found !== undefined && Buffer.compare(found, hash) === 0
 }

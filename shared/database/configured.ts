@@ -2,7 +2,7 @@
  * The part of the primary's configuration that its database remembers: who could have acknowledged a revocation when this
  * was written. A restore reads it to find out which replicas have to be asked.
  */
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 import { MetaReader, type DurabilityLevel } from './meta.ts'
 
 export interface Configured {
@@ -21,7 +21,7 @@ export interface ConfiguredReplica {
 }
 
 /** Undefined in schema 4, and where no primary of schema 5 has written it. */
-export function readConfigured(db: Connection): Configured | undefined {
+export function readConfigured(db: Database): Configured | undefined {
   const { durability, degraded } = new MetaReader(db).read()
   if (durability === undefined) return undefined
   const select = 'SELECT peer_id AS peerId, region FROM configured_replicas ORDER BY peer_id'

@@ -3,7 +3,7 @@
  * the one exception to "what was refused once is refused for ever"; a later revocation acts all the same.
  */
 import { Numbers } from '../numbers.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 
 export interface Forgotten {
   readonly timeline: string
@@ -22,12 +22,12 @@ export interface ForgottenRecord extends Forgotten {
 const SCHEMA_MIN = 5
 
 /** In the order in which they were given up. */
-export function readForgotten(db: Connection, schema: number): readonly Forgotten[] {
+export function readForgotten(db: Database, schema: number): readonly Forgotten[] {
   if (schema < SCHEMA_MIN) return []
   return db.prepare<[], Forgotten>('SELECT timeline, first, last FROM forgotten ORDER BY seq').all()
 }
 
-export function readForgottenRecords(db: Connection, schema: number): readonly ForgottenRecord[] {
+export function readForgottenRecords(db: Database, schema: number): readonly ForgottenRecord[] {
   if (schema < SCHEMA_MIN) return []
   const query = 'SELECT timeline, first, last, at_ms, actor, reason FROM forgotten ORDER BY seq'
   return db.prepare<[], ForgottenRecord>(query).all()
@@ -35,7 +35,7 @@ export function readForgottenRecords(db: Connection, schema: number): readonly F
 
 /** For a restore: nothing is there twice. */
 export function insertForgotten(
-  db: Connection,
+  db: Database,
   { timeline, first, last, at_ms: atMs, actor, reason }: ForgottenRecord,
 ): void {
   const isThere = db.prepare('SELECT 1 FROM forgotten WHERE timeline = ? AND first = ? AND last = ?')

@@ -4,7 +4,7 @@ import { deriveMacaroonKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { kid as asKid, type Kid } from '../ids.ts'
 import { unseal, type Kek } from '../sealing.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 
 export interface OrgRecord {
   readonly name: string
@@ -51,7 +51,7 @@ interface KeyColumns {
   readonly sealed_secret: Buffer
 }
 
-export function readOrgs(db: Connection): OrgRecord[] {
+export function readOrgs(db: Database): OrgRecord[] {
   return db.prepare<[], OrgRecord>('SELECT name, state, created_ms AS createdMs FROM orgs ORDER BY name').all()
 }
 
@@ -68,7 +68,7 @@ export class KeyReader {
   readonly #select: Statement<[], KeyColumns>
   readonly #opened: OpenedKeys
 
-  constructor(db: Connection, opened: OpenedKeys = new Map()) {
+  constructor(db: Database, opened: OpenedKeys = new Map()) {
     this.#opened = opened
     this.#select = db.prepare<[], KeyColumns>(
       `SELECT kid, org, orgs.state AS org_state, generation, root_keys.state, root_keys.created_ms, sealed_secret

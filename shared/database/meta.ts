@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { epoch, timeline, txid, type Epoch, type Timeline, type Txid } from '../ids.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 import { sqliteError } from '../files/storage-errors.ts'
 import { SCHEMA_VERSION, SCHEMA_VERSION_MIN } from './schema.ts'
 
@@ -61,7 +61,7 @@ interface MetaColumns {
 export class MetaReader {
   readonly #select: Statement<[], MetaColumns>
 
-  constructor(db: Connection) {
+  constructor(db: Database) {
     this.#select = db.prepare<[], MetaColumns>('SELECT * FROM meta')
   }
 
@@ -101,7 +101,7 @@ export class MetaReader {
  * True for a database of macaroond, whoever wrote it. Throws database_corrupt where it has a view, a trigger or a virtual table:
  * macaroond makes none, and they run when the database is read or written. A view can have rows without end.
  */
-export function isOfMacaroond(db: Connection): boolean {
+export function isOfMacaroond(db: Database): boolean {
   if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return false
   // Only tables and indexes have pages of their own.
   const program = db.prepare<[], string>('SELECT name FROM sqlite_schema WHERE coalesce(rootpage, 0) = 0').pluck().get()

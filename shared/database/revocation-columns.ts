@@ -2,7 +2,7 @@
  * Revocations with every column they have, whatever version wrote them: for a restore, which carries rows from one database
  * to another and interprets none of them.
  */
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 
 /** Bytes as {"hex": …}, so that a row is JSON as it is. */
 export type ColumnValue = string | number | null | { readonly hex: string }
@@ -16,7 +16,7 @@ export interface NumberedColumns {
 }
 
 /** At most `limit` rows with a higher number than `after`, in order. */
-export function readRevocationColumns(db: Connection, after: number, limit: number): readonly NumberedColumns[] {
+export function readRevocationColumns(db: Database, after: number, limit: number): readonly NumberedColumns[] {
   const statement = db.prepare<[number, number], Record<string, string | number | Buffer | null>>(
     'SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?',
   )
@@ -26,7 +26,7 @@ export function readRevocationColumns(db: Connection, after: number, limit: numb
   })
 }
 
-export function insertRevocationColumns(db: Connection, seq: number, columns: RevocationColumns): void {
+export function insertRevocationColumns(db: Database, seq: number, columns: RevocationColumns): void {
   const names = Object.keys(columns)
   const quoted = ['seq', ...names].map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')
   const values = names.map((name) => fromJson(columns[name] ?? null))

@@ -12,9 +12,9 @@
 import type { Statement } from 'better-sqlite3'
 import { decodeUtf8 } from '../macaroon/utf8.ts'
 import { readRevocation, type KnownRevocation, type RevocationRow } from '../verifier/revocation-row.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 
-export interface RevocationColumns {
+export interface StoredRevocation {
   readonly seq: number
   readonly kind: string
   readonly org: string
@@ -26,10 +26,10 @@ const TOKEN_KEY_BYTES = 24
 const TIME_BYTES = 8
 
 export class RevocationLog {
-  readonly #after: Statement<[number, number], RevocationColumns>
+  readonly #after: Statement<[number, number], StoredRevocation>
 
-  constructor(db: Connection) {
-    this.#after = db.prepare<[number, number], RevocationColumns>(
+  constructor(db: Database) {
+    this.#after = db.prepare<[number, number], StoredRevocation>(
       'SELECT seq, kind, org, key, expires_at FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?',
     )
   }
@@ -40,7 +40,7 @@ export class RevocationLog {
   }
 }
 
-export function rowOfColumns(columns: RevocationColumns): RevocationRow {
+export function rowOfColumns(columns: StoredRevocation): RevocationRow {
   const { seq, kind, key, expires_at: expiresAt } = columns
   // Nearly all are of this kind, and at a start there may be millions.
   if (kind === 'token' && key.length === TOKEN_KEY_BYTES && Number.isSafeInteger(expiresAt) && expiresAt >= 0) {

@@ -2,7 +2,7 @@
 import { ed25519Private, type Ed25519PrivateKey, ed25519PublicKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { unseal, type Kek, type SealContext } from '../sealing.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 
 export interface SigningKey {
   readonly publicKey: Uint8Array
@@ -14,7 +14,7 @@ export function signingKeyContext(cluster: string): SealContext {
 }
 
 /** The newest one. Throws kek_wrong, database_corrupt. */
-export function readSigningKey(db: Connection, ring: readonly Kek[], cluster: string): SigningKey {
+export function readSigningKey(db: Database, ring: readonly Kek[], cluster: string): SigningKey {
   const row = newest(db)
   const seed = unseal(ring, signingKeyContext(cluster), row.sealed_private_key)
   if (Buffer.compare(ed25519PublicKey(seed), row.public_key) !== 0) {
@@ -26,7 +26,7 @@ export function readSigningKey(db: Connection, ring: readonly Kek[], cluster: st
 }
 
 /** The half that needs no key-encryption key. */
-export function readPublicKey(db: Connection): Uint8Array {
+export function readPublicKey(db: Database): Uint8Array {
   return newest(db).public_key
 }
 
@@ -37,7 +37,7 @@ export interface StoredSigningKey {
 }
 
 /** Oldest first; the last one signs. */
-export function readSigningKeys(db: Connection): readonly StoredSigningKey[] {
+export function readSigningKeys(db: Database): readonly StoredSigningKey[] {
   const select = 'SELECT id, sealed_private_key AS sealed FROM signing_keys ORDER BY id'
   return db.prepare<[], StoredSigningKey>(select).all()
 }
@@ -47,7 +47,7 @@ interface Columns {
   readonly sealed_private_key: Buffer
 }
 
-function newest(db: Connection): Columns {
+function newest(db: Database): Columns {
   const row = db
     .prepare<[], Columns>('SELECT public_key, sealed_private_key FROM signing_keys ORDER BY id DESC LIMIT 1')
     .get()

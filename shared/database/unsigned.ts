@@ -3,7 +3,7 @@
  * could have put it. Nobody refuses by these rows; the primary shows them with what else waits for `revocations adopt|forget`.
  */
 import { epoch as asEpoch, timeline as asTimeline, type Epoch, type Timeline } from '../ids.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 import type { RevocationColumns } from './revocation-columns.ts'
 
 const SCHEMA_MIN = 5
@@ -31,12 +31,12 @@ export interface UnsignedPart {
 
 /** Reads them in the order in which they were found, at most `limit` at a time, because whoever planted them chose how many. */
 export class UnsignedReader {
-  readonly #db: Connection
+  readonly #db: Database
   readonly #limit: number
   #first = 0
   #part: UnsignedPart = { denials: [], untold: 0 }
 
-  constructor(db: Connection, schema: number, limit: number) {
+  constructor(db: Database, schema: number, limit: number) {
     this.#db = db
     this.#limit = limit
     if (schema >= SCHEMA_MIN) this.#part = this.#read()
@@ -69,7 +69,7 @@ export class UnsignedReader {
   }
 }
 
-export function insertUnsigned(db: Connection, { timeline, epoch, seq, columns }: Unsigned): void {
+export function insertUnsigned(db: Database, { timeline, epoch, seq, columns }: Unsigned): void {
   db.prepare('INSERT INTO unsigned_revocations (timeline, epoch, seq, columns) VALUES (?, ?, ?, ?)').run(
     timeline,
     epoch,

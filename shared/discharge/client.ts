@@ -19,11 +19,11 @@ import { bindDischarge } from '../macaroon/bind.ts'
 import { decodeBundle, encodeBundle } from '../macaroon/bundle.ts'
 import type { Caveat, Macaroon } from '../macaroon/macaroon.ts'
 import { decodeTokenText } from '../macaroon/text.ts'
-import { type Answered, exchange, invalid, unavailable } from './exchange.ts'
+import { type Answered, sendRequest, invalid, unavailable } from './exchange.ts'
 import { isLoopback, parseUrl } from './location.ts'
 import { DISCHARGE_PATH } from './message.ts'
 import { HeldDischarges } from './held-discharges.ts'
-import { ThirdParties, type ThirdParty } from './third-parties.ts'
+import { ThirdParties, type DischargeEndpoint } from './third-parties.ts'
 
 export interface UserVisit {
   /** Where a person is to go, an http or https URL. Its third party chose it: show it, or open it, nothing else. */
@@ -138,8 +138,8 @@ class Client {
   }
 
   /** The text of the discharge, at once or after polling. */
-  async #ask(thirdParty: ThirdParty, body: string, signal: AbortSignal): Promise<string> {
-    const answer = await this.#exchange(thirdParty, thirdParty.url, signal, body)
+  async #ask(thirdParty: DischargeEndpoint, body: string, signal: AbortSignal): Promise<string> {
+    const answer = await this.#sendRequest(thirdParty, thirdParty.url, signal, body)
     if ('pending' in answer) throw unavailable(`${thirdParty.host} is busy`)
     const { discharge, poll_url, user_interactive } = answer
     if (discharge !== undefined) return discharge
@@ -147,7 +147,7 @@ class Client {
     return this.#poll(thirdParty, pollUrl(user_interactive?.poll_url ?? poll_url ?? '', thirdParty), signal)
   }
 
-  async #visit(userUrl: string, { host }: ThirdParty): Promise<void> {
+  async #visit(userUrl: string, { host }: DischargeEndpoint): Promise<void> {
     const url = parseUrl(userUrl)
     if (url === undefined || (url.protocol !== 'https:' && !isLoopback(url) && !this.#thirdParties.names(url.origin))) {
       throw invalid(`${host} wants a person to go where nobody should be sent`)
@@ -157,10 +157,10 @@ class Client {
     await onUserVisit({ url: url.href, host })
   }
 
-  async #poll(thirdParty: ThirdParty, url: string, signal: AbortSignal): Promise<string> {
+  async #poll(thirdParty: DischargeEndpoint, url: string, signal: AbortSignal): Promise<string> {
     const { wait = (ms, until) => setTimeout(ms, undefined, { signal: until }) } = this.#options
     for (let delayMs = DISCHARGE_POLL_BASE_MS; ; delayMs = Math.min(delayMs * 2, DISCHARGE_POLL_MS_MAX)) {
-      const answer = await this.#exchange(thirdParty, url, signal)
+      const answer = await this.#sendRequest(thirdParty, url, signal)
       if (!('pending' in answer)) {
         if (answer.discharge !== undefined) return answer.discharge
         throw invalid(`${thirdParty.host} answers a poll with another question`)
@@ -170,9 +170,9 @@ class Client {
     }
   }
 
-  #exchange(thirdParty: ThirdParty, url: string, signal: AbortSignal, body?: string): Promise<Answered> {
+  #sendRequest(thirdParty: DischargeEndpoint, url: string, signal: AbortSignal, body?: string): Promise<Answered> {
     const { fetch = globalThis.fetch, requestTimeoutMs: timeoutMs = DISCHARGE_REQUEST_TIMEOUT_MS } = this.#options
-    return exchange({ fetch, thirdParty, url, timeoutMs, signal, ...(body === undefined ? {} : { body }) })
+    return sendRequest({ fetch, thirdParty, url, timeoutMs, signal, ...(body === undefined ? {} : { body }) })
   }
 }
 
@@ -192,7 +192,7 @@ function readDischarge(text: string, ticket: Uint8Array, who: string): Macaroon 
 }
 
 /** Below the path of the third party itself: elsewhere the credential and the answer would be another's. */
-function pollUrl(text: string, { origin, path, host }: ThirdParty): string {
+function pollUrl(text: string, { origin, path, host }: DischargeEndpoint): string {
   const url = parseUrl(text)
   if (url?.origin === origin && url.pathname.startsWith(`${path}/`)) return url.href
   throw invalid(`${host} wants to be polled at another place than behind its own ${DISCHARGE_PATH}`)

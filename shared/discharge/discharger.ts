@@ -21,7 +21,7 @@ import { type Endpoint, endpointOf } from './location.ts'
 import { type DischargeAnswer, POLL_PATH, readRequest } from './message.ts'
 
 /** What the application says to a condition. */
-export type Decision =
+export type DischargeDecision =
   | FlowOutcome
   /** Not decided yet: `settle` will, and the holder asks again until then. */
   | { readonly poll: true }
@@ -37,7 +37,7 @@ export interface DischargerOptions {
    * Decides on a condition. `request` has the holder's credential; its body is taken. `flow` names this question to
    * `settle`: keep it as secret as the decision is worth.
    */
-  readonly check: (condition: string, request: Request, flow: string) => Decision | Promise<Decision>
+  readonly check: (condition: string, request: Request, flow: string) => DischargeDecision | Promise<DischargeDecision>
   /** Default: memory of this process. */
   readonly store?: FlowStore
   /** How long a question may stay open, and its answer uncollected. Default 10 minutes. */

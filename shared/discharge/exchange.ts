@@ -3,11 +3,11 @@ import { MacaroondError } from '../errors.ts'
 import { DISCHARGE_RESPONSE_BYTES_MAX } from '../limits.ts'
 import { readBody } from './bounded-body.ts'
 import { type DischargeAnswer, readAnswer } from './message.ts'
-import type { ThirdParty } from './third-parties.ts'
+import type { DischargeEndpoint } from './third-parties.ts'
 
 export interface Exchange {
   readonly fetch: typeof fetch
-  readonly thirdParty: ThirdParty
+  readonly thirdParty: DischargeEndpoint
   readonly url: string
   /** JSON to post; a GET without. */
   readonly body?: string
@@ -19,7 +19,7 @@ export interface Exchange {
 export type Answered = DischargeAnswer | { readonly pending: true; readonly retryAfterMs: number | undefined }
 
 /** Throws discharge_refused, discharge_unavailable, discharge_invalid, timeout. */
-export async function exchange(call: Exchange): Promise<Answered> {
+export async function sendRequest(call: Exchange): Promise<Answered> {
   const { thirdParty, signal, timeoutMs } = call
   const timeout = AbortSignal.timeout(timeoutMs)
   try {

@@ -6,7 +6,7 @@
 import { MacaroondError } from '../errors.ts'
 import { type Endpoint, endpointOf, isLoopback } from './location.ts'
 
-export interface ThirdParty extends Endpoint {
+export interface DischargeEndpoint extends Endpoint {
   /** Value of the Authorization header, if this host gets one. */
   readonly credential: string | undefined
 }
@@ -28,7 +28,7 @@ export class ThirdParties {
   }
 
   /** Throws third_party_unknown. */
-  at(location: string): ThirdParty {
+  at(location: string): DischargeEndpoint {
     const endpoint = endpointOf(location)
     if (endpoint === undefined) throw unknown('a third-party caveat names no http or https location')
     const { origin, host } = endpoint

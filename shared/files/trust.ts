@@ -1,5 +1,5 @@
 /**
- * Who could change a file behind our back. A configuration names programs to run and makes operators, so it is worth as much
+ * UserIds could change a file behind our back. A configuration names programs to run and makes operators, so it is worth as much
  * as a key. Judged are the file, every folder above it, and the links on the way, since whoever may write a folder may put
  * another file in its place. Pure: `trusted-file.ts` gathers the facts.
  */
@@ -16,7 +16,7 @@ export interface PathFact {
 }
 
 /** The user of this process: effective ids. */
-export interface Who {
+export interface UserIds {
   readonly uid: number
   /** The group, and the supplementary ones. */
   readonly groups: readonly number[]
@@ -35,11 +35,11 @@ const GROUP_WRITE = 0o020
 const STICKY = 0o1000
 const ROOT = 0
 
-export function distrustOf(facts: readonly PathFact[], who: Who): readonly Distrust[] {
+export function distrustOf(facts: readonly PathFact[], who: UserIds): readonly Distrust[] {
   return facts.flatMap((fact) => judge(fact, who) ?? [])
 }
 
-function judge(fact: PathFact, { uid }: Who): Distrust | undefined {
+function judge(fact: PathFact, { uid }: UserIds): Distrust | undefined {
   const { path, kind, end, mode, gid } = fact
   const isThird = fact.uid !== ROOT && fact.uid !== uid
   // In a folder like /tmp only the owner of an entry can take it away. The bits of a link mean nothing.
@@ -58,7 +58,7 @@ function judge(fact: PathFact, { uid }: Who): Distrust | undefined {
 }
 
 /** A file that holds a key: true if nobody but this user, or the one group that it is given to, can read it. */
-export function isPrivate({ uid, gid, mode }: Pick<PathFact, 'uid' | 'gid' | 'mode'>, who: Who): boolean {
+export function isPrivate({ uid, gid, mode }: Pick<PathFact, 'uid' | 'gid' | 'mode'>, who: UserIds): boolean {
   if ((mode & 0o077) === 0) return true
   if ((mode & 0o037) !== 0) return false
   // Whoever owns it could make it private. A Kubernetes secret is root's, its group is the pod's, and nobody can chmod it.

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { readSmallFile, type SmallFile } from './small-file.ts'
 import { MacaroondError } from '../errors.ts'
-import { type Distrust, distrustOf, type PathFact, type Who } from './trust.ts'
+import { type Distrust, distrustOf, type PathFact, type UserIds } from './trust.ts'
 
 /** As many as Linux follows. */
 const LINKS_MAX = 40
@@ -19,7 +19,7 @@ export function warnOnlyOfDistrust(): void {
 }
 
 /** What there is to say of a path and the folders above it, as far as it exists. */
-export function distrustOfPath(path: string, who: Who = thisUser()): readonly Distrust[] {
+export function distrustOfPath(path: string, who: UserIds = thisUser()): readonly Distrust[] {
   return asTold(distrustOf(factsOf(path), who))
 }
 
@@ -59,7 +59,7 @@ function untrusted({ reason, action }: Distrust): MacaroondError {
   return new MacaroondError('file_untrusted', reason, { hint: action })
 }
 
-export function thisUser(): Who {
+export function thisUser(): UserIds {
   // Undefined on systems without users; then nothing is anybody else's.
   const uid = process.geteuid?.() ?? 0
   return { uid, groups: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] }

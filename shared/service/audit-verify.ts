@@ -2,11 +2,11 @@
 import { type AuditHead, checkAuditSlice } from '../database/audit-chain.ts'
 import { auditVerifyParams, type AuditVerifyResult } from '../protocol/audit.ts'
 import { params } from '../protocol/params.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 import { sqliteError } from '../files/storage-errors.ts'
 
 /** `db`: undefined where a replica has no database yet. */
-export function answerAuditVerify(db: Connection | undefined, value: unknown): AuditVerifyResult {
+export function answerAuditVerify(db: Database | undefined, value: unknown): AuditVerifyResult {
   const { after } = params(auditVerifyParams, value)
   if (db === undefined) return { head: after, done: true, problem: null }
   const from: AuditHead = { seq: after.seq, hash: Buffer.from(after.hash, 'hex') }

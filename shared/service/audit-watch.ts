@@ -14,7 +14,7 @@ import { MetaReader } from '../database/meta.ts'
 import { reportOf } from '../errors.ts'
 import { writeAtomically } from '../files/write-atomically.ts'
 import type { Log } from '../log.ts'
-import type { Connection } from '../sqlite/connection.ts'
+import type { Database } from '../sqlite/open-database.ts'
 import { sqliteError } from '../files/storage-errors.ts'
 import type { AlarmBoard } from './alarm-board.ts'
 
@@ -22,7 +22,7 @@ export interface AuditWatchOptions {
   /** Of the file with the last checked record. */
   readonly path: string
   /** Undefined while there is no database. Asked anew for every slice, because a snapshot replaces it. */
-  readonly db: () => Connection | undefined
+  readonly db: () => Database | undefined
   readonly timers: Pick<Timers, 'soon'>
   readonly alarms: Pick<AlarmBoard, 'set'>
   readonly log: Log

@@ -1,5 +1,5 @@
 /** One checkpoint of SQLite and what came of it. `PRAGMA wal_checkpoint` never fails for busy readers: its row has to be read. */
-import type { Connection } from './connection.ts'
+import type { Database } from './open-database.ts'
 import { isBusy, storageError } from '../files/storage-errors.ts'
 
 /** Frames in the WAL, and how many of them are now in the database file. */
@@ -29,7 +29,7 @@ interface CheckpointRow {
 }
 
 /** Passive copies what it can and waits for nobody. Truncate also empties the WAL, if at this moment nobody reads from it. */
-export function runCheckpoint(connection: Connection, mode: 'PASSIVE' | 'TRUNCATE'): CheckpointOutcome {
+export function runCheckpoint(connection: Database, mode: 'PASSIVE' | 'TRUNCATE'): CheckpointOutcome {
   try {
     const [row] = connection.pragma(`wal_checkpoint(${mode})`) as CheckpointRow[]
     return row === undefined ? { kind: 'busy' } : outcomeOf(row)

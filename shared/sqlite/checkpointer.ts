@@ -9,7 +9,7 @@ import { MacaroondError } from '../errors.ts'
 import { CHECKPOINT_ATTEMPTS_MAX, CHECKPOINT_PAUSE_MS } from '../limits.ts'
 import type { CheckpointOutcome } from './checkpoint.ts'
 import { runCheckpoint } from './checkpoint.ts'
-import type { Connection } from './connection.ts'
+import type { Database } from './open-database.ts'
 import type { DatabaseFile } from './database-file.ts'
 import type { Guard } from './guard.ts'
 import type { IndexHeader } from './wal-index-format.ts'
@@ -17,7 +17,7 @@ import type { WalPosition } from './wal-reader.ts'
 
 export interface CheckpointerParts {
   readonly file: DatabaseFile
-  readonly writer: Connection
+  readonly writer: Database
   readonly guard: Guard
   /** Up to where the WAL was read into the log; asked again before every step, because writes go on in between. */
   readonly consumed: () => WalPosition

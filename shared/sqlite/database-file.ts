@@ -8,7 +8,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { MacaroondError, assert } from '../errors.ts'
 import { PAGE_BYTES } from '../limits.ts'
-import { databasePath, openConnections } from './connection.ts'
+import { databasePath, openConnections } from './open-database.ts'
 import { readAt } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 import { WalIndex } from './wal-index.ts'

@@ -2,15 +2,15 @@
  * A read transaction that is always there, so that no other program can reset the WAL under us: with it a foreign TRUNCATE or RESTART
  * is busy, and PASSIVE copies but leaves the log. Two connections take turns, so that it can move forward without a gap.
  */
-import type { Connection } from './connection.ts'
-import { openGuard } from './connection.ts'
+import type { Database } from './open-database.ts'
+import { openGuard } from './open-database.ts'
 import { storageError } from '../files/storage-errors.ts'
 
 export class Guard {
-  #holding: Connection
-  #resting: Connection
+  #holding: Database
+  #resting: Database
 
-  private constructor(holding: Connection, resting: Connection) {
+  private constructor(holding: Database, resting: Database) {
     this.#holding = holding
     this.#resting = resting
   }
@@ -54,7 +54,7 @@ export class Guard {
 }
 
 /** BEGIN alone takes no lock: the first read does. */
-function hold(connection: Connection): void {
+function hold(connection: Database): void {
   try {
     connection.exec('BEGIN')
     connection.prepare('SELECT count(*) FROM sqlite_schema').get()
@@ -63,6 +63,6 @@ function hold(connection: Connection): void {
   }
 }
 
-function release(connection: Connection): void {
+function release(connection: Database): void {
   connection.exec('COMMIT')
 }

@@ -7,8 +7,8 @@
 import { closeSync, openSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
 import { PAGE_BYTES } from '../limits.ts'
-import type { Connection } from './connection.ts'
-import { openGuard } from './connection.ts'
+import type { Database } from './open-database.ts'
+import { openGuard } from './open-database.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { readAt } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
@@ -23,13 +23,13 @@ export class PageSource {
   /** Last frame of the WAL that belongs to this view. */
   readonly position: WalPosition
   readonly #file: DatabaseFile
-  readonly #pin: Connection
+  readonly #pin: Database
   readonly #wal: number | undefined
   /** Page number to the frame with its last image; empty where the file itself has everything. */
   readonly #frames: ReadonlyMap<number, number>
   #released = false
 
-  private constructor(file: DatabaseFile, pin: Connection, header: IndexHeader) {
+  private constructor(file: DatabaseFile, pin: Database, header: IndexHeader) {
     const { salt1, salt2, lastFrame } = header
     this.#file = file
     this.#pin = pin
@@ -79,7 +79,7 @@ export class PageSource {
 }
 
 /** The header that the pin sees: equal before and after it was taken, or another program wrote in between and it is taken again. */
-function pinnedHeader(file: DatabaseFile, connection: Connection): IndexHeader {
+function pinnedHeader(file: DatabaseFile, connection: Database): IndexHeader {
   for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt += 1) {
     const before = file.walIndex.readHeader()
     connection.exec('BEGIN')

@@ -1,5 +1,5 @@
 /** What is done with a WAL at start, before anything is acknowledged on top of it. */
-import type { Connection } from './connection.ts'
+import type { Database } from './open-database.ts'
 import { writeAgain } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 
@@ -10,7 +10,7 @@ const BUSY_MS = 2_000
  * Writes a database's WAL once more and syncs it (`writeAgain` says why). Under SQLite's write lock, without which another
  * program could append to it, or begin it anew, while its old bytes are written over that.
  */
-export function rewriteWal(connection: Connection, busyMs: number = BUSY_MS): void {
+export function rewriteWal(connection: Database, busyMs: number = BUSY_MS): void {
   connection.pragma(`busy_timeout = ${busyMs}`)
   try {
     connection.exec('BEGIN IMMEDIATE')

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import type { Entropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { PAGE_BYTES } from '../limits.ts'
-import type { Connection } from './connection.ts'
-import { openReader, openWriter } from './connection.ts'
+import type { Database } from './open-database.ts'
+import { openReader, openWritable } from './open-database.ts'
 import { createDatabase } from './create-database.ts'
 import { DatabaseFile } from './database-file.ts'
 import { storageError } from '../files/storage-errors.ts'
@@ -46,7 +46,7 @@ async function replicate(original: string, copy: string, entropy: Entropy): Prom
 }
 
 /** Rounds under one reader whose mapping is older than our writes; then a checkpoint, whose header comes back through the mapping. */
-async function compareRounds(writer: Connection, log: WalReader, copy: string, entropy: Entropy): Promise<void> {
+async function compareRounds(writer: Database, log: WalReader, copy: string, entropy: Entropy): Promise<void> {
   const file = DatabaseFile.open(copy)
   const appender = WalAppender.open(file, entropy)
   const reader = openReader(copy)
@@ -67,14 +67,14 @@ async function compareRounds(writer: Connection, log: WalReader, copy: string, e
 }
 
 /** One transaction holds the whole database; nobody needs it after a crash, so nothing is synced. */
-function openScratchWriter(path: string): Connection {
-  const writer = openWriter(path)
+function openScratchWriter(path: string): Database {
+  const writer = openWritable(path)
   writer.pragma('synchronous = OFF')
   writer.exec('BEGIN; CREATE TABLE probe (round INTEGER, filler BLOB); INSERT INTO probe VALUES (0, NULL); COMMIT')
   return writer
 }
 
-function requireRound(reader: Connection, round: number): void {
+function requireRound(reader: Database, round: number): void {
   const seen: unknown = reader.prepare('SELECT round FROM probe').pluck().get()
   if (seen !== round) throw unsupported(`a reader saw round ${String(seen)} instead of ${round}`)
 }

@@ -11,8 +11,8 @@ import { MacaroondError } from '../errors.ts'
 import { CHECKPOINT_ATTEMPTS_MAX, CHECKPOINT_PAUSE_MS, PAGE_BYTES } from '../limits.ts'
 import type { CheckpointOutcome } from './checkpoint.ts'
 import { runCheckpoint } from './checkpoint.ts'
-import type { Connection } from './connection.ts'
-import { openApplier } from './connection.ts'
+import type { Database } from './open-database.ts'
+import { openApplier } from './open-database.ts'
 import type { DatabaseFile } from './database-file.ts'
 import { isBusy, storageError } from '../files/storage-errors.ts'
 import type { IndexHeader } from './wal-index-format.ts'
@@ -37,7 +37,7 @@ export class WalAppender {
   readonly #file: DatabaseFile
   readonly #entropy: Entropy
   readonly #timers: Timers
-  readonly #connection: Connection
+  readonly #connection: Database
   readonly #begin: { run(): unknown }
   readonly #commit: { run(): unknown }
   readonly #index: WalIndex
@@ -50,7 +50,7 @@ export class WalAppender {
   #applying = false
   #checkpointing: Promise<CheckpointOutcome> | undefined
 
-  private constructor(file: DatabaseFile, connection: Connection, { entropy, timers }: AppenderParts) {
+  private constructor(file: DatabaseFile, connection: Database, { entropy, timers }: AppenderParts) {
     this.#file = file
     this.#entropy = entropy
     this.#timers = timers
@@ -80,7 +80,7 @@ export class WalAppender {
   }
 
   /** For queries on the node's own thread. Nothing may be written through it, and no transaction left open. */
-  get connection(): Connection {
+  get connection(): Database {
     return this.#connection
   }
 

@@ -7,7 +7,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
 import { PAGE_BYTES, WAL_POLL_BYTES } from '../limits.ts'
-import { databasePath } from './connection.ts'
+import { databasePath } from './open-database.ts'
 import { readAt } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 import type { RunningChecksum } from './wal-checksum.ts'

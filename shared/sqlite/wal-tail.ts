@@ -8,7 +8,7 @@
  */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { Entropy } from '../clock.ts'
-import { databasePath } from './connection.ts'
+import { databasePath } from './open-database.ts'
 import { syncFile, writeAt } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 import { frameOffset } from './wal-format.ts'

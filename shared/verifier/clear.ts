@@ -10,7 +10,7 @@ import { Search, type Served } from './search.ts'
 import type { CaveatTrace } from './trace.ts'
 import type { Refused } from './verdict.ts'
 import type { VerifiedNode } from './verified-bundle.ts'
-import type { Work } from './work.ts'
+import type { WorkBudget } from './work.ts'
 
 /** A discharge that served a third-party caveat. */
 export interface UsedDischarge {
@@ -39,7 +39,7 @@ export interface Cleared {
 
 export interface ClearOptions {
   readonly judge: CaveatJudge
-  readonly work: Work
+  readonly work: WorkBudget
   /** Filled with every caveat, in their order; nothing stops at the first refusal then. */
   readonly trace?: CaveatTrace[]
 }

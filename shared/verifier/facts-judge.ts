@@ -9,7 +9,7 @@ import type {
 } from '../macaroon/predicate/predicate.ts'
 import type { ForeignFacts } from './access.ts'
 import type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
-import { standingOfNamed, type TokenTables } from './standing.ts'
+import { standingOfNamed, type TokenTables } from './revocation-status.ts'
 import { type Refused, refused } from './verdict.ts'
 
 const predicates = new PredicateCache()

@@ -8,7 +8,7 @@ import type { CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
 import type { CaveatTrace, DischargeTrace } from './trace.ts'
 import { type Refused, refused } from './verdict.ts'
 import { thirdPartyOf, type VerifiedNode, type VerifiedThirdParty } from './verified-bundle.ts'
-import { type Work, workExceeded } from './work.ts'
+import { type WorkBudget, workExceeded } from './work.ts'
 
 /** First-party caveats of one macaroon: judged once, however often the macaroon is tried. */
 export interface OwnCaveats {
@@ -33,7 +33,7 @@ const NOTHING: Rest = () => undefined
 
 export class Search {
   readonly #judge: CaveatJudge
-  readonly #work: Work
+  readonly #work: WorkBudget
   readonly #own = new Map<VerifiedNode, OwnCaveats>()
   /** The choice so far, the token first. */
   readonly #taken: Served[] = []
@@ -45,7 +45,7 @@ export class Search {
   /** The refusal that the longest choice ended with: the nearest to an acceptance. */
   #furthest: { readonly taken: number; readonly refusal: Refused } | undefined
 
-  constructor(judge: CaveatJudge, work: Work) {
+  constructor(judge: CaveatJudge, work: WorkBudget) {
     this.#judge = judge
     this.#work = work
   }
@@ -86,14 +86,19 @@ export class Search {
   }
 
   /** Each caveat gets a discharge with which all that is left clears too. */
-  #serve(served: Served, thirdParties: readonly Place[], depth: number, rest: Rest): Refused | undefined {
+  #serve(served: Served, thirdParties: readonly CaveatIndex[], depth: number, rest: Rest): Refused | undefined {
     const [first, ...others] = thirdParties
     if (first === undefined) return rest()
     return this.#choose(served, first[1], depth, () => this.#serve(served, others, depth, rest))
   }
 
   /** Each caveat gets the first discharge that clears: what an explanation shows. */
-  #tell(served: Served, thirdParties: readonly Place[], depth: number, trace: CaveatTrace[]): Refused | undefined {
+  #tell(
+    served: Served,
+    thirdParties: readonly CaveatIndex[],
+    depth: number,
+    trace: CaveatTrace[],
+  ): Refused | undefined {
     let refusal: Refused | undefined
     for (const [place, thirdParty] of thirdParties) {
       const discharges: DischargeTrace[] = []
@@ -194,7 +199,7 @@ export class Search {
   }
 }
 
-type Place = readonly [number, VerifiedThirdParty]
+type CaveatIndex = readonly [number, VerifiedThirdParty]
 
 /** A fresher state may still be had, so what refuses for good comes first, whatever the order of the caveats. */
 function graver(a: Refused | undefined, b: Refused): Refused {

@@ -7,7 +7,7 @@ import { equalSecrets, sha256 } from '../crypto.ts'
 import type { Caveat, Macaroon } from '../macaroon/macaroon.ts'
 import { hmacCount, type VerifiedChain, type VerifiedMacaroon, verifyChain } from '../macaroon/signature.ts'
 import { type Refused, refused, type ThirdParty } from './verdict.ts'
-import { type Work, workExceeded } from './work.ts'
+import { type WorkBudget, workExceeded } from './work.ts'
 
 /** An authenticated macaroon of the bundle. Its caveats may refer to one another in circles. */
 export interface VerifiedNode {
@@ -36,7 +36,7 @@ export function thirdPartyOf({ cid, location = '' }: Caveat): ThirdParty {
 export function verifyDischarges(
   root: VerifiedChain,
   discharges: readonly Macaroon[],
-  work: Work,
+  work: WorkBudget,
 ): VerifiedNode | Refused {
   const { limits } = work
   if (discharges.length > limits.discharges) return tooLarge('discharges', limits.discharges)
@@ -58,12 +58,12 @@ interface BuiltNode extends VerifiedNode {
 class DischargeVerifier {
   readonly #root: VerifiedChain
   readonly #discharges: readonly Macaroon[]
-  readonly #work: Work
+  readonly #work: WorkBudget
   readonly #nodes = new Map<number, BuiltNode>()
   readonly #queue: (readonly [BuiltNode, VerifiedChain])[] = []
   #places: ReadonlyMap<string, readonly number[]> | undefined
 
-  constructor(root: VerifiedChain, discharges: readonly Macaroon[], work: Work) {
+  constructor(root: VerifiedChain, discharges: readonly Macaroon[], work: WorkBudget) {
     this.#root = root
     this.#discharges = discharges
     this.#work = work

@@ -15,7 +15,7 @@ import { type Access, type Context, readFacts } from './access.ts'
 import { clearBundle, type Cleared, type UsedDischarge } from './clear.ts'
 import { judgeByFacts } from './facts-judge.ts'
 import type { KeyEntry } from './key-table.ts'
-import { keyUnknown, standing, type TokenTables } from './standing.ts'
+import { keyUnknown, revocationStatus, type TokenTables } from './revocation-status.ts'
 import type { CaveatTrace, CheckName, CheckTrace, Explanation, TokenTrace } from './trace.ts'
 import {
   type Accepted,
@@ -27,9 +27,9 @@ import {
   type Verdict,
 } from './verdict.ts'
 import { verifyDischarges } from './verified-bundle.ts'
-import { Work } from './work.ts'
+import { WorkBudget } from './work.ts'
 
-export type { TokenTables } from './standing.ts'
+export type { TokenTables } from './revocation-status.ts'
 
 export interface VerificationRequest {
   /** In its text form; with its discharges, joined with `~`, the token first. */
@@ -38,7 +38,7 @@ export interface VerificationRequest {
 }
 
 /** An accepted token, with what it was accepted on: for who makes another token of it. */
-export interface Examined {
+export interface Examination {
   readonly ok: true
   readonly verdict: Accepted
   readonly identifier: TokenIdentifier
@@ -59,7 +59,7 @@ export function examine(
   tables: TokenTables,
   context: Context,
   judgeBy: typeof judgeByFacts = judgeByFacts,
-): Examined | Refused {
+): Examination | Refused {
   return new Walk({ tables, context, judgeBy }).walk(request)
 }
 
@@ -70,13 +70,13 @@ export function examine(
 export function explain(request: VerificationRequest, tables: TokenTables, context: Context): Explanation {
   const plain = new Walk({ tables, context })
   const examined = plain.walk(request)
-  const told: Told = { checks: [], caveats: [] }
+  const told: TraceRecorder = { checks: [], caveats: [] }
   new Walk({ tables, context, told }).walk(request)
   const verdict = examined.ok ? examined.verdict : examined
   return { verdict, ...told, judgedBy: context, work: plain.work.done }
 }
 
-interface Told {
+interface TraceRecorder {
   readonly checks: CheckTrace[]
   readonly caveats: CaveatTrace[]
   token?: TokenTrace
@@ -85,7 +85,7 @@ interface Told {
 interface WalkOptions {
   readonly tables: TokenTables
   readonly context: Context
-  readonly told?: Told
+  readonly told?: TraceRecorder
   readonly judgeBy?: typeof judgeByFacts
 }
 
@@ -96,8 +96,8 @@ interface Bundle {
 }
 
 class Walk {
-  readonly work: Work = new Work()
-  readonly told: Told | undefined
+  readonly work: WorkBudget = new WorkBudget()
+  readonly told: TraceRecorder | undefined
   readonly #tables: TokenTables
   readonly #context: Context
   readonly #judgeBy: typeof judgeByFacts
@@ -111,7 +111,7 @@ class Walk {
     this.told = told
   }
 
-  walk({ token, access }: VerificationRequest): Examined | Refused {
+  walk({ token, access }: VerificationRequest): Examination | Refused {
     if (this.#stops('clock', credible(this.#context))) return this.#verdict()
     const bundle = readBundle(token)
     if (this.#fails('encoding', bundle)) return this.#verdict()
@@ -124,9 +124,9 @@ class Walk {
     return this.#authentic(bundle, key, chain, access)
   }
 
-  #authentic(bundle: Bundle, key: KeyEntry, chain: VerifiedChain, access: Access): Examined | Refused {
+  #authentic(bundle: Bundle, key: KeyEntry, chain: VerifiedChain, access: Access): Examination | Refused {
     const { identifier, discharges } = bundle
-    if (this.#stops('standing', standing(identifier, key, this.#tables))) return this.#verdict()
+    if (this.#stops('standing', revocationStatus(identifier, key, this.#tables))) return this.#verdict()
     if (this.#stops('expiry', expiry(identifier, this.#context))) return this.#verdict()
     const facts = readFacts(access, this.#context)
     if (this.#fails('access', facts)) return this.#verdict()

@@ -10,11 +10,11 @@ import { type Context, readForeignFacts } from './access.ts'
 import type { CaveatJudge } from './caveat-judge.ts'
 import { clearBundle, type Cleared } from './clear.ts'
 import { judgeByFacts } from './facts-judge.ts'
-import { NO_TABLES } from './standing.ts'
+import { NO_TABLES } from './revocation-status.ts'
 import type { CaveatTrace } from './trace.ts'
 import { isRefused, type Refused, refused } from './verdict.ts'
 import { verifyDischarges } from './verified-bundle.ts'
-import { ONLINE_WORK, Work, type WorkLimits } from './work.ts'
+import { ONLINE_WORK, WorkBudget, type WorkLimits } from './work.ts'
 
 export interface KeyedVerification {
   /** The macaroon first, then its bound discharges; in any number and order, those that nothing needs are ignored. */
@@ -52,7 +52,7 @@ function verified(
   if (root === undefined) return refused('token_missing', 'there is no macaroon')
   const chain = verifyChain(root, derivedKeyOf(rootKey))
   if (chain === undefined) return refused('signature_wrong', 'the signature does not match: another key, or changed')
-  const work = new Work(limits)
+  const work = new WorkBudget(limits)
   const node = verifyDischarges(chain, discharges, work)
   return isRefused(node) ? node : clearBundle(node, { judge, work, ...(trace && { trace }) })
 }

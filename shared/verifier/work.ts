@@ -45,7 +45,7 @@ export interface WorkDone {
   readonly trials: number
 }
 
-export class Work {
+export class WorkBudget {
   readonly limits: WorkLimits
   #hmacs = 0
   #trials = 0

@@ -6,7 +6,7 @@ import { compact } from '../../primary/archiver/compact.ts'
 import { snapshot } from '../../primary/archiver/snapshot.ts'
 import { upload } from '../../primary/archiver/upload.ts'
 import { CommitLog } from '../../primary/commit-log/commit-log.ts'
-import { createDatabase, isEmptyDatabase } from '../../primary/store/create-database.ts'
+import { createAuthorityDatabase, isEmptyDatabase } from '../../primary/store/create-database.ts'
 import { DirectoryStorage } from '../../shared/archive/directory.ts'
 import { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
@@ -58,7 +58,7 @@ export class ArchivedDatabase {
       reserveBytes: 0,
       initialize: (db) => {
         if (isEmptyDatabase(db))
-          createDatabase(db, { cluster: CLUSTER, kek: KEK, clock: systemClock, entropy: systemEntropy })
+          createAuthorityDatabase(db, { cluster: CLUSTER, kek: KEK, clock: systemClock, entropy: systemEntropy })
         // How fast the fixture is made is not measured.
         db.pragma('synchronous = OFF')
       },

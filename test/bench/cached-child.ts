@@ -10,7 +10,7 @@ import { attenuate, createMacaroon } from '../../shared/macaroon/attenuate.ts'
 import { nextNonce } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { KeyTable } from '../../shared/verifier/key-table.ts'
-import { NO_TABLES } from '../../shared/verifier/standing.ts'
+import { NO_TABLES } from '../../shared/verifier/revocation-status.ts'
 import { judge } from '../../shared/verifier/verifier.ts'
 import { serve } from './process.ts'
 

@@ -3,14 +3,14 @@
  * turn is, in time of its own thread, because other processes take the rest.
  */
 import { join } from 'node:path'
-import { createDatabase } from '../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../primary/store/create-database.ts'
 import { Denials } from '../../replica/denials/denials.ts'
 import { Settlement } from '../../replica/denials/settlement.ts'
 import { ofPages } from '../../replica/denials/undone.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { kekFromHex } from '../../shared/sealing.ts'
-import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
+import { openReader, openWritable, type Database } from '../../shared/sqlite/open-database.ts'
 import type { Plan } from './plan.ts'
 import type { Row } from './report.ts'
 
@@ -70,10 +70,10 @@ function threadMs(): number {
   return (user + system) / 1_000
 }
 
-function history(folder: string, number: number, rows: number): Connection {
+function history(folder: string, number: number, rows: number): Database {
   const path = join(folder, `history-${number}.db`)
-  const writer = openWriter(path)
-  createDatabase(writer, {
+  const writer = openWritable(path)
+  createAuthorityDatabase(writer, {
     cluster: 'bench',
     kek: kekFromHex('ab'.repeat(32)),
     clock: systemClock,

@@ -5,24 +5,24 @@
  */
 import { GroupWriter } from '../../primary/commit-log/group-writer.ts'
 import { primaryConfig } from '../../primary/config.ts'
-import { createDatabase } from '../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../primary/store/create-database.ts'
 import { loadState } from '../../primary/store/load-state.ts'
 import { RowWriter } from '../../primary/store/row-writer.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { checksum, txid } from '../../shared/ids.ts'
 import { kekFromHex } from '../../shared/sealing.ts'
-import { openWriter, type Connection } from '../../shared/sqlite/connection.ts'
+import { openWritable, type Database } from '../../shared/sqlite/open-database.ts'
 import { fill, ORG, type FillParams } from './load.ts'
 import { serve } from './process.ts'
 
 let writer: GroupWriter | undefined
-let db: Connection | undefined
+let db: Database | undefined
 
 function openAuthority(path: string, kekHex: string, checkpointPages: number): GroupWriter {
   const kek = kekFromHex(kekHex)
-  const connection = openWriter(path)
+  const connection = openWritable(path)
   db = connection
-  createDatabase(connection, { cluster: 'bench', kek, clock: systemClock, entropy: systemEntropy })
+  createAuthorityDatabase(connection, { cluster: 'bench', kek, clock: systemClock, entropy: systemEntropy })
   connection.pragma(`wal_autocheckpoint = ${checkpointPages}`)
   const rows = new RowWriter(connection)
   const begin = connection.prepare('BEGIN IMMEDIATE')

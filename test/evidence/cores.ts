@@ -25,9 +25,12 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'the follower': ['replica/follower/core.ts'],
   'what a replica answers': [
     'replica/revocations/journal-records.ts',
-    'replica/verify/{guest-gate,guest-time,standing}.ts',
+    'replica/verify/{guest-gate,guest-time,judging-permit}.ts',
   ],
-  'the worker’s feed and cache': ['replica/worker/{feed-core,moment,worker-cache}.ts', 'replica/worker/cache/*.ts'],
+  'the worker’s feed and cache': [
+    'replica/worker/{feed-core,frozen-context,worker-cache}.ts',
+    'replica/worker/cache/*.ts',
+  ],
 }
 
 export function filesOf(patterns: readonly string[]): readonly string[] {
@@ -65,7 +68,7 @@ export const REASONS: Readonly<Record<string, string>> = {
     'the commands of restores and refused replicas: the archive’s suite and test/integration, which are not counted here',
   'primary/publisher/replica-boots.ts':
     'the text of one refusal: test/integration/cluster/hostile.test.ts, which is not counted here',
-  'replica/verify/standing.ts':
+  'replica/verify/judging-permit.ts':
     'access without a peer, and an age that is not known: run with sockets, which are not counted here',
   'replica/worker/cache/cached-token.ts': 'two branches of tokens whose discharges do not fit what was kept',
   'replica/worker/worker-cache.ts':

@@ -13,7 +13,7 @@ import { planRestore } from '../../shared/archive/restore-plan.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { sha256 } from '../../shared/crypto.ts'
 import { txidText, type Txid } from '../../shared/ids.ts'
-import { openWriter } from '../../shared/sqlite/connection.ts'
+import { openWritable } from '../../shared/sqlite/open-database.ts'
 import { Authority, scratch } from '../recovery/archive/authority.ts'
 import { commandLine } from '../integration/cli/command.ts'
 import { CACHE, goTool, LITESTREAM } from './go-tool.ts'
@@ -141,7 +141,7 @@ describe('we restore from an archive that litestream wrote', () => {
   async function foreign(): Promise<{ readonly archive: string; readonly folder: string }> {
     const folder = scratch()
     const [database, archive] = [join(folder, 'app.db'), join(folder, 'archive')]
-    const db = openWriter(database)
+    const db = openWritable(database)
     db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)')
     for (let round = 0; round < 5; round += 1) {
       const write = db.prepare('INSERT INTO t (data) VALUES (randomblob(3000))')

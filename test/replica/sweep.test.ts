@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type { Tables } from '../../replica/tables/tables.ts'
 import { outlivedBefore } from '../../shared/verifier/outlived.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { database, KID, nonceOf, revoke, row } from './tables-database.ts'
 
 const DAY_MS = 86_400_000
 const NOW_MS = Date.UTC(2030, 0)
 const NEVER = new AbortController().signal
 
-function issueClock(writer: Connection, ms: number): void {
+function issueClock(writer: Database, ms: number): void {
   writer.prepare('UPDATE meta SET txid = txid + 1, issue_clock_ms = ?').run(ms)
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { createDatabase } from '../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../primary/store/create-database.ts'
 import type { RowObserver } from '../../replica/revocations/history.ts'
 import { Tables } from '../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
@@ -11,24 +11,24 @@ import { MetaReader } from '../../shared/database/meta.ts'
 import { silentLog } from '../../shared/log.ts'
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { kekFromHex, type Kek } from '../../shared/sealing.ts'
-import { openReader, openWriter, type Connection } from '../../shared/sqlite/connection.ts'
+import { openReader, openWritable, type Database } from '../../shared/sqlite/open-database.ts'
 
 export const KEK: Kek = kekFromHex('ab'.repeat(32))
 export const KID: string = '1'.repeat(16)
 
-export interface Database {
-  readonly writer: Connection
+export interface CopyDatabase {
+  readonly writer: Database
   readonly tables: (kek?: Kek, onRows?: RowObserver) => Tables
   readonly savedAt: string
 }
 
-export function database(): Database {
+export function database(): CopyDatabase {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-tables-'))
   const path = join(folder, 'db')
   const savedAt = join(folder, 'revocations.table')
-  const writer = openWriter(path)
-  createDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
-  const readers: Connection[] = []
+  const writer = openWritable(path)
+  createAuthorityDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  const readers: Database[] = []
   onTestFinished(() => {
     for (const connection of [...readers, writer]) connection.close()
     rmSync(folder, { recursive: true, force: true })
@@ -59,7 +59,7 @@ export function row(seq: number, expiresAt = 0): RevocationRow {
   return { seq, kind: 'token', kid: KID, nonce: nonceOf(seq), expiresAt }
 }
 
-export function revoke(writer: Connection, seq: number, kind = 'token', expiresAt = 0): void {
+export function revoke(writer: Database, seq: number, kind = 'token', expiresAt = 0): void {
   const key = Buffer.from(KID + nonceOf(seq), 'hex')
   writer
     .prepare('INSERT INTO revocations VALUES (?, ?, ?, ?, 0, ?, ?, ?)')

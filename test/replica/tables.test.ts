@@ -7,8 +7,8 @@ import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { Kid, Nonce } from '../../shared/ids.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 import { kekFromHex, type Kek, seal } from '../../shared/sealing.ts'
-import { type Connection, openReader } from '../../shared/sqlite/connection.ts'
-import { type Database, database, KEK, KID, nonceOf, revoke, row } from './tables-database.ts'
+import { type Database, openReader } from '../../shared/sqlite/open-database.ts'
+import { type CopyDatabase, database, KEK, KID, nonceOf, revoke, row } from './tables-database.ts'
 
 test('a revocation from pages, one from the stream, and one that came both ways each refuse one token', () => {
   const { writer, tables } = database()
@@ -92,7 +92,7 @@ test('a wrong key-encryption key shows at once, also while there are no orgs', (
 })
 
 /** Of one key, by what the ring of a replica makes of it. */
-function keyOf(made: ReturnType<Database['tables']>): unknown[] {
+function keyOf(made: ReturnType<CopyDatabase['tables']>): unknown[] {
   const key = made.key(KID as Kid)
   const { stale, unopened } = made.keysRead
   return [
@@ -102,7 +102,7 @@ function keyOf(made: ReturnType<Database['tables']>): unknown[] {
   ]
 }
 
-function storeKey(writer: Connection, kek: Kek, kid: string = KID): void {
+function storeKey(writer: Database, kek: Kek, kid: string = KID): void {
   writer.exec("INSERT OR IGNORE INTO orgs VALUES ('acme', 'active', 0)")
   const sealed = seal(kek, { cluster: 'test', org: 'acme', kid }, Buffer.alloc(32, 7), systemEntropy)
   const bytes = Buffer.from(kid, 'hex')
@@ -193,7 +193,7 @@ test('rows that were purged from the pages leave no gap: all that is left is kno
 })
 
 /** Revoked from pages: some tokens and some cut-offs; then saved. */
-async function saved(): Promise<Database & { readonly file: Buffer }> {
+async function saved(): Promise<CopyDatabase & { readonly file: Buffer }> {
   const all = database()
   const { writer, tables, savedAt } = all
   for (const seq of [1, 2, 3]) revoke(writer, seq)
@@ -215,7 +215,7 @@ async function saved(): Promise<Database & { readonly file: Buffer }> {
 }
 
 /** How a start goes: what it refuses, and the numbers of the rows that it read from pages. */
-function startOf({ tables }: Pick<Database, 'tables'>): { refused: unknown; read: number[] } {
+function startOf({ tables }: Pick<CopyDatabase, 'tables'>): { refused: unknown; read: number[] } {
   const read: number[] = []
   const made = tables(KEK, (_, { rows }) => read.push(...rows.map(({ seq }) => seq)))
   const tokens = [1, 2, 3, 8, 9].filter((seq) => made.revoked(KID as never, nonceOf(seq) as never))

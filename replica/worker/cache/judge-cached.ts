@@ -5,7 +5,7 @@
 import type { CompiledCaveat } from '../../../shared/macaroon/predicate/cache.ts'
 import { type Access, type Context, type Facts, readFacts } from '../../../shared/verifier/access.ts'
 import { judgeCompiled } from '../../../shared/verifier/facts-judge.ts'
-import { NO_TABLES } from '../../../shared/verifier/standing.ts'
+import { NO_TABLES } from '../../../shared/verifier/revocation-status.ts'
 import { isRefused, type Refused, type Verdict } from '../../../shared/verifier/verdict.ts'
 import { credible, expiry, orgMismatch } from '../../../shared/verifier/verifier.ts'
 import type { CachedToken } from './cached-token.ts'

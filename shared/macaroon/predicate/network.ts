@@ -26,7 +26,7 @@ export function parseNetwork(text: string): Network | undefined {
   return unmapped({ ...raw, prefixBits })
 }
 
-export function parseAddress(text: string): Network | undefined {
+export function parseNetworkAddress(text: string): Network | undefined {
   const raw = parseRaw(text)
   return raw && unmapped({ ...raw, prefixBits: WIDTH_BITS[raw.version] })
 }

@@ -1,7 +1,7 @@
 /** Compilers for predicates on values of the access, one for each type of value. */
 import { type Clause, parseList } from './clause.ts'
 import { type Interval, liesInside, looksLikeRange, parseInteger, parseInterval } from './interval.ts'
-import { containsAddress, parseAddress, parseNetwork } from './network.ts'
+import { containsAddress, parseNetworkAddress, parseNetwork } from './network.ts'
 import { isPlainPath, liesUnder } from './path.ts'
 import { unknown, type UnknownPredicate, type ValuePredicate } from './predicate.ts'
 
@@ -49,13 +49,13 @@ function intervalsOf(clause: Clause): readonly Interval[] | undefined {
 }
 
 export function compileAddress(clause: Clause): Compiled {
-  const parse = clause.op === '=' ? parseAddress : parseNetwork
+  const parse = clause.op === '=' ? parseNetworkAddress : parseNetwork
   const networks = itemsOf(clause)?.map(parse)
   if (networks?.every((network) => network !== undefined) !== true) {
     return unknown('`ip` with = and an address, or in and networks such as 10.0.0.0/8 with no bits behind the prefix')
   }
   return valuePredicate(clause, (value) => {
-    const host = parseAddress(value)
+    const host = parseNetworkAddress(value)
     return host !== undefined && networks.some((network) => containsAddress(network, host))
   })
 }

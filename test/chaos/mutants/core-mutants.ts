@@ -40,7 +40,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     name: 'the lease is not looked at again after computing',
     shows: 'no second check after computing',
     file: 'replica/verify/verify-api.ts',
-    find: 'return this.#standing.withoutLease() ?? this.#later(verdict) ?? verdict',
+    find: 'return this.#permit.withoutLease() ?? this.#later(verdict) ?? verdict',
     replace: 'return this.#later(verdict) ?? verdict',
     by: 'test/replica/verify/verify-api.test.ts',
   },
@@ -54,9 +54,9 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   },
   {
     name: 'an ancestor is judged without its subject',
-    file: 'shared/verifier/standing.ts',
-    find: 'const reason = standingOf(ancestor, identifier.subject, ancestorKey, tables)',
-    replace: 'const reason = standingOf(ancestor, undefined, ancestorKey, tables)',
+    file: 'shared/verifier/revocation-status.ts',
+    find: 'const reason = statusOf(ancestor, identifier.subject, ancestorKey, tables)',
+    replace: 'const reason = statusOf(ancestor, undefined, ancestorKey, tables)',
     by: 'test/shared/verifier/cut-offs.test.ts',
   },
   {

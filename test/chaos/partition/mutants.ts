@@ -20,7 +20,7 @@ export const MUTANTS: readonly FoundMutant[] = [
   {
     ...ANYWAY,
     name: 'revocations are known and not looked up',
-    file: 'shared/verifier/standing.ts',
+    file: 'shared/verifier/revocation-status.ts',
     find: "if (revoked(token.kid, token.nonce)) return 'revoked'",
     replace: '',
     breaks: 'S1',
@@ -28,7 +28,7 @@ export const MUTANTS: readonly FoundMutant[] = [
   {
     ...ANYWAY,
     name: 'descendants of a revoked token are not covered',
-    file: 'shared/verifier/standing.ts',
+    file: 'shared/verifier/revocation-status.ts',
     find: 'for (const ancestor of identifier.ancestors) {',
     replace: 'for (const ancestor of identifier.ancestors.slice(0, 0)) {',
     breaks: 'S1',

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { once } from 'node:events'
 import { pino } from 'pino'
 import { createDischarger } from '../../../shared/discharge/discharger.ts'
-import { exchange } from '../../../shared/discharge/exchange.ts'
+import { sendRequest } from '../../../shared/discharge/exchange.ts'
 import { endpointOf } from '../../../shared/discharge/location.ts'
 import { DISCHARGE_PATH, readAnswer, readRequest } from '../../../shared/discharge/message.ts'
 import { DISCHARGE_REQUEST_BYTES_MAX } from '../../../shared/limits.ts'
@@ -48,7 +48,7 @@ async function runRequest(input: Buffer): Promise<string> {
 
 async function runAnswer(input: Buffer): Promise<string> {
   const endpoint = endpointOf(LOCATION)!
-  const answer = await exchange({
+  const answer = await sendRequest({
     fetch: () => Promise.resolve(responseOf(input)),
     thirdParty: { ...endpoint, credential: undefined },
     url: endpoint.url,

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { AUDIT_SLICE_ROWS, auditProblem } from '../../../shared/database/audit-chain.ts'
-import { type Connection, openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { type Database, openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import { nextAuditRow } from '../../../primary/authority/audit.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { AlarmBoard } from '../../../shared/service/alarm-board.ts'
@@ -81,12 +81,12 @@ test('every node remembers the last record that it checked, and a node that is d
 })
 
 /** A database with a long chain, and a watch over it. */
-async function watched(): Promise<{ db: Connection; watch: AuditWatch; board: AlarmBoard; path: string }> {
+async function watched(): Promise<{ db: Database; watch: AuditWatch; board: AlarmBoard; path: string }> {
   const cluster = await Cluster.start({ regions: [], primary: { alone: true } })
   await cluster.stopPrimary()
   const file = join(scratch(), 'copy.db')
   copyFileSync(join(cluster.primaryFolder, 'macaroond.db'), file)
-  const db = openWriter(file)
+  const db = openWritable(file)
   onTestFinished(() => void db.close())
   lengthen(db, 2 * AUDIT_SLICE_ROWS)
   const board = new AlarmBoard(systemClock, silentLog)
@@ -99,7 +99,7 @@ async function watched(): Promise<{ db: Connection; watch: AuditWatch; board: Al
   }
 }
 
-function lengthen(db: Connection, records: number): void {
+function lengthen(db: Database, records: number): void {
   const writer = new RowWriter(db)
   const { seq, hash } = db
     .prepare<[], { seq: number; hash: Buffer }>('SELECT audit_seq AS seq, audit_head AS hash FROM meta')

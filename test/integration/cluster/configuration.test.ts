@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Configured, readConfigured } from '../../../shared/database/configured.ts'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { Cluster, identityOf, until } from './harness.ts'
 
 /** Read at a place that no node of this process has open. */

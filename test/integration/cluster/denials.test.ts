@@ -10,7 +10,7 @@ import { beginEpoch } from '../../../ops/restore/new-epoch.ts'
 import { archiveConfig } from '../../../primary/archiver/config.ts'
 import type { Signer } from '../../../primary/signer/sdk.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
-import { openWriter } from '../../../shared/sqlite/connection.ts'
+import { openWritable } from '../../../shared/sqlite/open-database.ts'
 import { commandLine, type Ran } from '../cli/command.ts'
 import { Cluster, until } from './harness.ts'
 
@@ -77,7 +77,7 @@ async function undone(
 }
 
 function putBack(cluster: Cluster, copy: string, withoutRevocations: boolean): void {
-  const db = openWriter(copy)
+  const db = openWritable(copy)
   const { epoch, txid } = db.prepare<[], { epoch: number; txid: number }>('SELECT epoch, txid FROM meta').get()!
   const carried = withoutRevocations ? undefined : { revocations: [], sources: [], alone: [] }
   const highest = { epoch, txid, written: epoch }

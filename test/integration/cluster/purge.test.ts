@@ -8,7 +8,7 @@ import { encodeIdentifier } from '../../../shared/macaroon/identifier.ts'
 import { createMacaroon } from '../../../shared/macaroon/attenuate.ts'
 import { nextNonce, NONCE_RANDOM_BYTES, resumeNonces } from '../../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../../shared/macaroon/text.ts'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { ACCESS, known, Worker } from '../worker/fixture.ts'
 import { Cluster, CLUSTER, closedFile, KEK, until } from './harness.ts'
 

@@ -10,7 +10,7 @@ import { rebuildDatabase } from '../../../shared/archive/rebuild.ts'
 import { planRestore } from '../../../shared/archive/restore-plan.ts'
 import { sha256 } from '../../../shared/crypto.ts'
 import { txidText } from '../../../shared/ids.ts'
-import { openWriter } from '../../../shared/sqlite/connection.ts'
+import { openWritable } from '../../../shared/sqlite/open-database.ts'
 import { Authority, scratch } from '../../recovery/archive/authority.ts'
 import { goTool, LITESTREAM } from '../go-tool.ts'
 import { KEYS, openBucket, startStore, type Store, urlOf } from './store.ts'
@@ -97,7 +97,7 @@ test('we restore every state that litestream put into a bucket, with the same by
   const url = urlOf(store.address, 'theirs')
   const folder = scratch()
   const database = join(folder, 'app.db')
-  const db = openWriter(database)
+  const db = openWritable(database)
   db.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)')
   const write = db.prepare('INSERT INTO t (data) VALUES (randomblob(3000))')
   for (let round = 0; round < 4; round += 1) {

@@ -1,7 +1,7 @@
 /** S8, the core: which copies are believed. */
 import { describe, expect, test } from 'vitest'
 import { type Archived, comparePrimary, compareReplica, type ReplicaRecord } from '../../../ops/restore/comparison.ts'
-import type { Standing } from '../../../replica/follower/core.ts'
+import type { AppliedState } from '../../../replica/follower/core.ts'
 import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 import type { Position } from '../../../shared/position.ts'
 
@@ -11,9 +11,9 @@ const NOTHING: Archived = () => undefined
 function at(number: number, sum: number = number, of: number = 1): Position {
   return { epoch: epoch(of), txid: txid(number), checksum: checksum((1n << 63n) | BigInt(sum)) }
 }
-const standing = (position: Position): Standing => ({ position, timeline: LINE })
+const standing = (position: Position): AppliedState => ({ position, timeline: LINE })
 const signed = (position: Position): ReplicaRecord['signed'] => ({ position, timeline: LINE })
-const records = (...numbers: readonly number[]): Standing[] => numbers.map((number) => standing(at(number)))
+const records = (...numbers: readonly number[]): AppliedState[] => numbers.map((number) => standing(at(number)))
 
 describe('a replica’s copy', () => {
   test('is believed where pages, record and signature agree, and what is beyond the signature is counted', () => {

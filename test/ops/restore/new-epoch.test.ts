@@ -7,7 +7,7 @@ import { carryOver } from '../../../ops/restore/carry-over.ts'
 import { type Evidence, evidenceOfDatabase } from '../../../ops/restore/evidence.ts'
 import { beginEpoch } from '../../../ops/restore/new-epoch.ts'
 import { MOMENT_ASKED } from '../../../primary/authority/due-cut-offs.ts'
-import { createDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { dueAsRevocations } from '../../../primary/store/due-cut-offs.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
@@ -18,16 +18,21 @@ import { UnsignedReader } from '../../../shared/database/unsigned.ts'
 import { epoch, timeline } from '../../../shared/ids.ts'
 import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
-import { type Connection, openWriter } from '../../../shared/sqlite/connection.ts'
+import { type Database, openWritable } from '../../../shared/sqlite/open-database.ts'
 
-function database(): Connection {
+function database(): Database {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-epoch-'))
-  const db = openWriter(join(folder, 'macaroond.db'))
+  const db = openWritable(join(folder, 'macaroond.db'))
   onTestFinished(() => {
     db.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  createDatabase(db, { cluster: 'c', kek: kekFromHex('ab'.repeat(32)), clock: systemClock, entropy: systemEntropy })
+  createAuthorityDatabase(db, {
+    cluster: 'c',
+    kek: kekFromHex('ab'.repeat(32)),
+    clock: systemClock,
+    entropy: systemEntropy,
+  })
   return db
 }
 
@@ -68,7 +73,7 @@ test('cut-offs that the restored state still owes reach the moment they were ask
 })
 
 /** As one state of a history has it: third parties by name, and those that were removed by then. */
-function state(at: number, parties: readonly string[], removed: readonly string[] = []): Connection {
+function state(at: number, parties: readonly string[], removed: readonly string[] = []): Database {
   const db = database()
   const add = db.prepare('INSERT INTO third_parties VALUES (?, ?, ?, 0, 0)')
   for (const name of parties) add.run(name, Buffer.alloc(32, name), Buffer.from('sealed'))
@@ -78,7 +83,7 @@ function state(at: number, parties: readonly string[], removed: readonly string[
   return db
 }
 
-function partiesAfter(db: Connection, later: Connection): unknown {
+function partiesAfter(db: Database, later: Database): unknown {
   const who = { from: 'the archive’s head', teller: { kind: 'archive' }, signed: true } as const
   const evidence: readonly Evidence[] = [evidenceOfDatabase(who, later)]
   const highest = { epoch: 1, txid: 9, written: 1 }

@@ -6,32 +6,32 @@ import { expect, onTestFinished, test } from 'vitest'
 import { KekApi } from '../../../primary/api/kek-api.ts'
 import { ThirdPartyApi } from '../../../primary/api/third-party-api.ts'
 import { GroupWriter } from '../../../primary/commit-log/group-writer.ts'
-import { createDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import type { KnownPeer } from '../../../shared/channel/peers.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { checksum, epoch } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
-import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
 
 const [OLD, NEW] = [kekFromHex('ab'.repeat(32)), kekFromHex('cd'.repeat(32))]
 const OPERATOR = { id: '12D3Koo', name: 'operator', role: 'operator' } as unknown as KnownPeer
 
-function database(): Connection {
+function database(): Database {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-kek-'))
-  const db = openWriter(join(folder, 'db'))
+  const db = openWritable(join(folder, 'db'))
   db.pragma('synchronous = OFF')
   onTestFinished(() => {
     db.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  createDatabase(db, { cluster: 'test', kek: OLD, clock: systemClock, entropy: systemEntropy })
+  createAuthorityDatabase(db, { cluster: 'test', kek: OLD, clock: systemClock, entropy: systemEntropy })
   return db
 }
 
 /** On the database alone, without a log. */
-function writerOn(db: Connection, ring: readonly Kek[]): GroupWriter {
+function writerOn(db: Database, ring: readonly Kek[]): GroupWriter {
   const rows = new RowWriter(db)
   const at = { earliestMs: Date.now(), latestMs: Date.now() }
   const writer = new GroupWriter({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { CountingApi } from '../../../primary/api/counting-api.ts'
 import { Walks } from '../../../primary/api/walks.ts'
-import type { TokensOnRecord, Wanted } from '../../../primary/store/tokens-on-record.ts'
+import type { IssuedCounter, CountQuery } from '../../../primary/store/issued-counter.ts'
 import { Allowance } from '../../../shared/channel/allowance.ts'
 import type { KnownPeer } from '../../../shared/channel/peers.ts'
 import type { RpcCaller } from '../../../shared/channel/rpc-server.ts'
@@ -86,17 +86,17 @@ test('so many wait, and of too many those of whoever has most are refused', asyn
 
 test('one walk counts for all who wait; one whose callers are all gone ends, and nothing is read before its turn', async () => {
   const walks = new Walks()
-  const counts: (readonly Wanted[])[] = []
+  const counts: (readonly CountQuery[])[] = []
   let aborted = 0
   const onRecord = {
-    count: async (wanted: readonly Wanted[], _: number, signal: AbortSignal) => {
+    count: async (wanted: readonly CountQuery[], _: number, signal: AbortSignal) => {
       counts.push(wanted)
       await settled()
       if (signal.aborted) aborted += 1
       const result = { count: wanted.length, complete: true, nearest: [], lookAlikes: [] }
       return signal.aborted ? undefined : wanted.map(() => result)
     },
-  } as unknown as TokensOnRecord
+  } as unknown as IssuedCounter
   const api = new CountingApi({ state: freshState, onRecord, walks, clock: { wallMs: () => NOW_MS } })
   const first = walks.run(walker('other'), settled)
   const asked = Array.from({ length: 5 }, () => api.count(PEER, { org: 'acme' }, { signal: NEVER }))

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { alertsOf } from '../../../primary/archiver/alerts.ts'
-import { step } from '../../../primary/archiver/core.ts'
+import { archiverStep } from '../../../primary/archiver/core.ts'
 import {
   type ArchiverEvent,
   type ArchiverRules,
@@ -10,7 +10,7 @@ import {
   type Failure,
   type JobName,
   startArchiver,
-  type Work,
+  type ArchiveWork,
 } from '../../../primary/archiver/state.ts'
 import { txid } from '../../../shared/ids.ts'
 
@@ -19,20 +19,20 @@ const RULES: ArchiverRules = { roundMs: 1_000, retryBaseMs: 500, retryMaxMs: 30_
 const textsOf = (state: ArchiverState, nowMs: number): readonly string[] =>
   alertsOf(state, nowMs, RULES).map(({ text }) => text)
 
-const UPLOAD: Work = { kind: 'upload', after: txid(5) }
+const UPLOAD: ArchiveWork = { kind: 'upload', after: txid(5) }
 
 /** Feeds events one after the other at their times. */
 class Driver {
   state: ArchiverState = startArchiver(txid(5))
   nowMs = 0
   /** In the chain, and beside it. */
-  started: Work | undefined
-  beside: Work | undefined
+  started: ArchiveWork | undefined
+  beside: ArchiveWork | undefined
   wakeAtMs: number | undefined
 
   send(event: ArchiverEvent, atMs: number = this.nowMs): this {
     this.nowMs = atMs
-    const { state, start, wakeAtMs } = step(this.state, event, atMs, RULES)
+    const { state, start, wakeAtMs } = archiverStep(this.state, event, atMs, RULES)
     this.state = state
     this.started = start.find(({ kind }) => kind !== 'aside')
     this.beside = start.find(({ kind }) => kind === 'aside')
@@ -248,7 +248,7 @@ test('says that the archive is not in its place, and that something stands still
 
 /** One of the ways in which a work can end. */
 function outcomeOf(
-  work: Work | undefined,
+  work: ArchiveWork | undefined,
   { archived, committed }: ArchiverState,
   what: number,
 ): ArchiverEvent | undefined {

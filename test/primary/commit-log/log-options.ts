@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { CommitLogOptions } from '../../../primary/commit-log/commit-log.ts'
-import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 
@@ -18,7 +18,8 @@ export function logOptions(folder: string): CommitLogOptions {
     entropy: systemEntropy,
     reserveBytes: 100_000,
     initialize: (db) => {
-      if (isEmptyDatabase(db)) createDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
+      if (isEmptyDatabase(db))
+        createAuthorityDatabase(db, { cluster: 'test', kek, clock: systemClock, entropy: systemEntropy })
     },
     onGap: (gap) => expect.unreachable(`a gap after ${gap.logged}`),
     onDamagedLog: (error) => expect.unreachable(error.message),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { assess, type Assessment, type Claim, type History } from '../../../primary/publisher/assess.ts'
+import { assess, type Assessment, type ReplicaClaim, type PrimaryHistory } from '../../../primary/publisher/assess.ts'
 import { checksum, epoch, timeline, txid, type Checksum, type Timeline, type Txid } from '../../../shared/ids.ts'
 import type { Position } from '../../../shared/position.ts'
 
@@ -18,26 +18,26 @@ function position(at: number, changes: Partial<Position> = {}): Position {
   return { epoch: epoch(3), txid: txid(at), checksum: contentAt(at), ...changes }
 }
 
-const history: History = {
+const history: PrimaryHistory = {
   position: position(HEAD),
   timeline: OURS,
   checksumAt: (at: Txid) => (at >= FIRST && at <= HEAD ? contentAt(at) : undefined),
   revocationSeq: 7,
 }
 
-function claimAt(at: number, changes: Partial<Position> = {}, line: Timeline = OURS): Claim {
+function claimAt(at: number, changes: Partial<Position> = {}, line: Timeline = OURS): ReplicaClaim {
   return { position: position(at, changes), timeline: line, proven: undefined, revocations: undefined }
 }
 
-function proof(at: number, changes: Partial<Position> = {}, line: Timeline = OURS): Claim {
+function proof(at: number, changes: Partial<Position> = {}, line: Timeline = OURS): ReplicaClaim {
   const claim = claimAt(at, changes, line)
   return { ...claim, proven: { position: position(at, changes), timeline: line } }
 }
 
-const EMPTY: Claim = { position: undefined, timeline: undefined, proven: undefined, revocations: undefined }
+const EMPTY: ReplicaClaim = { position: undefined, timeline: undefined, proven: undefined, revocations: undefined }
 const WRONG: Checksum = checksum(1n << 63n)
 
-const TABLE: readonly (readonly [string, Claim, Assessment['kind']])[] = [
+const TABLE: readonly (readonly [string, ReplicaClaim, Assessment['kind']])[] = [
   ['without a database', EMPTY, 'snapshot'],
   ['at our head', claimAt(HEAD), 'resume'],
   ['behind, inside the log', claimAt(FIRST), 'resume'],

@@ -4,29 +4,29 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { firstBrokenAuditRow, AUDIT_GENESIS, type AuditRow } from '../../../shared/database/audit-chain.ts'
-import { createDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
 import { migrate, needsMigration, refuseUnkeptLeases } from '../../../primary/store/migrate.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { checkMeta, MetaReader } from '../../../shared/database/meta.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
-import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
 import { asSchema4 } from './schema-4.ts'
 
 const KEK = kekFromHex('ab'.repeat(32))
 
-function database(): Connection {
+function database(): Database {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-migrate-'))
-  const db = openWriter(join(folder, 'macaroond.db'))
+  const db = openWritable(join(folder, 'macaroond.db'))
   onTestFinished(() => {
     db.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  createDatabase(db, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  createAuthorityDatabase(db, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
   return db
 }
 
-const columnsOf = (db: Connection): unknown =>
+const columnsOf = (db: Database): unknown =>
   db
     .prepare(
       `SELECT m.name AS "table", c.name, c.type, c."notnull", c.dflt_value, c.pk FROM sqlite_schema m, pragma_table_info(m.name) c

@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { primaryConfig } from '../../../primary/config.ts'
 import { Primary } from '../../../primary/node.ts'
-import { createDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { identityFromSeed } from '../../../shared/channel/identity.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { checkConfig } from '../../../shared/config/read-config.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
-import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import { asSchema4 } from './schema-4.ts'
 
 const KEK = kekFromHex('ab'.repeat(32))
@@ -23,8 +23,8 @@ async function schemaAfterStart(settings: object): Promise<number | undefined> {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const data = join(folder, 'primary')
   mkdirSync(data)
-  const db = openWriter(join(data, 'macaroond.db'))
-  createDatabase(db, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  const db = openWritable(join(data, 'macaroond.db'))
+  createAuthorityDatabase(db, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
   asSchema4(db)
   db.close()
   const common = { cluster: 'test', data, identity: 'none', listen: '127.0.0.1:0', kek: { file: 'none' } }

@@ -7,10 +7,10 @@ import { claim, type Claimed, type ClaimOptions } from '../../../primary/archive
 import { compact } from '../../../primary/archiver/compact.ts'
 import { retain } from '../../../primary/archiver/retain.ts'
 import { snapshot } from '../../../primary/archiver/snapshot.ts'
-import type { HistorySource } from '../../../primary/archiver/source.ts'
+import type { ArchiveSource } from '../../../primary/archiver/source.ts'
 import { upload } from '../../../primary/archiver/upload.ts'
 import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
-import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { migrate } from '../../../primary/store/migrate.ts'
 import { claimEpoch } from '../../../shared/archive/epoch-claim.ts'
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
@@ -24,7 +24,7 @@ import { sha256 } from '../../../shared/crypto.ts'
 import { readSigningKey, type SigningKey } from '../../../shared/database/signing-key.ts'
 import { epoch as asEpoch, timeline as asTimeline, txid as asTxid, type Txid } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek } from '../../../shared/sealing.ts'
-import type { Connection } from '../../../shared/sqlite/connection.ts'
+import type { Database } from '../../../shared/sqlite/open-database.ts'
 import { asSchema4 } from '../../primary/store/schema-4.ts'
 
 export const CLUSTER = 'test'
@@ -101,7 +101,7 @@ export class Authority {
     return this.#manifest
   }
 
-  get source(): HistorySource {
+  get source(): ArchiveSource {
     return this.#log
   }
 
@@ -229,7 +229,7 @@ export class Authority {
     return { txid: plan.point.txid, hash: sha256(readFileSync(path)).toString('hex') }
   }
 
-  #open(made: (db: Connection) => void = () => undefined): CommitLog {
+  #open(made: (db: Database) => void = () => undefined): CommitLog {
     return new CommitLog({
       database: join(this.folder, 'macaroond.db'),
       logFolder: join(this.folder, 'log'),
@@ -240,7 +240,7 @@ export class Authority {
       reserveBytes: 0,
       initialize: (db) => {
         if (isEmptyDatabase(db)) {
-          createDatabase(db, { cluster: CLUSTER, kek: RING[0]!, clock: this.#clock, entropy: systemEntropy })
+          createAuthorityDatabase(db, { cluster: CLUSTER, kek: RING[0]!, clock: this.#clock, entropy: systemEntropy })
           made(db)
         }
         // Speed of the tests only; that commits are synced is tested elsewhere.

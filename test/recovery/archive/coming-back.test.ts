@@ -12,7 +12,7 @@ import type { PublishedNode } from '../../../ops/cluster/published.ts'
 import { AUDIT_GENESIS, firstBrokenAuditRow, type AuditRow } from '../../../shared/database/audit-chain.ts'
 import { parsePosition } from '../../../shared/position.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../../shared/protocol/status.ts'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { commandLine, type Ran, startDev } from '../../integration/cli/command.ts'
 import { until } from '../../integration/cluster/harness.ts'
 

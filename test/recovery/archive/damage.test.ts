@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { fingerprint } from '../../chaos/archive/restore-process.ts'
 import { commandLine, type Ran } from '../../integration/cli/command.ts'
 import { scratch } from '../../integration/cluster/harness.ts'

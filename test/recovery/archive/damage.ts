@@ -12,7 +12,7 @@ import { archiveConfig } from '../../../primary/archiver/config.ts'
 import { createIdentityFile } from '../../../shared/channel/identity.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
-import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import { Cluster, CLUSTER, scratch, until } from '../../integration/cluster/harness.ts'
 
 const PAGE_BYTES = 4096
@@ -116,7 +116,7 @@ const database = (folder: string): string => join(folder, 'macaroond.db')
 
 /** As `sqlite3 FILE SQL` does it: the WAL is copied into the file and deleted at the end. */
 export function sql(folder: string, statement: string): void {
-  const db = openWriter(database(folder))
+  const db = openWritable(database(folder))
   db.exec(statement)
   db.pragma('wal_checkpoint(TRUNCATE)')
   db.close()
@@ -125,7 +125,7 @@ export function sql(folder: string, statement: string): void {
 /** The change stays in the WAL, as it does where the program that made it was killed. */
 export function sqlInWal(folder: string, statement: string): void {
   const aside = scratch()
-  const db = openWriter(database(folder))
+  const db = openWritable(database(folder))
   db.exec(statement)
   for (const suffix of ['', '-wal']) cpSync(database(folder) + suffix, join(aside, `macaroond.db${suffix}`))
   db.close()

@@ -12,7 +12,7 @@ import { identityFromSeed } from '../../../shared/channel/identity.ts'
 import { checkConfig } from '../../../shared/config/read-config.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { decodeSegment } from '../../../shared/ltx/decoder.ts'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { commandLine } from '../../integration/cli/command.ts'
 import { Authority, CLUSTER, RING, scratch } from './authority.ts'
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { onTestFinished, expect, test } from 'vitest'
-import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import {
   commitRound,
   createPrimary,
@@ -182,7 +182,7 @@ test.skipIf(!cli)(
   () => {
     const primary = createPrimary()
     const replica = createReplica(primary)
-    const reader = openWriter(replica.path)
+    const reader = openWritable(replica.path)
     for (let round = 1; round <= 5; round += 1) {
       commitRound(primary.writer)
       ship(primary, replica)

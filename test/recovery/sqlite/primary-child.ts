@@ -1,7 +1,7 @@
 /** A primary that commits, records and checkpoints without a pause until it is killed; it says what it has recorded. */
 import { existsSync, ftruncateSync, openSync, readFileSync, writeSync, fdatasyncSync } from 'node:fs'
 import { Checkpointer } from '../../../shared/sqlite/checkpointer.ts'
-import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
 import { Guard } from '../../../shared/sqlite/guard.ts'
 import { WalReader } from '../../../shared/sqlite/wal-reader.ts'
@@ -20,7 +20,7 @@ const records = openSync(logPath, 'a')
 ftruncateSync(records, known.end)
 
 const file = DatabaseFile.open(path, { create: true })
-const writer = openWriter(path)
+const writer = openWritable(path)
 const guard = Guard.open(path)
 const log = new WalReader(
   path,

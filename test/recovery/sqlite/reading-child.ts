@@ -1,5 +1,5 @@
 /** Reads a replica as fast as it can until its input ends, then says what it saw. */
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { roundsSeen } from '../../shared/sqlite/scratch.ts'
 
 const [path = ''] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 /** A replica that applies the same round of transactions again and again until it is killed; it says what it has synced. */
 import { readFileSync } from 'node:fs'
 import { systemEntropy } from '../../../shared/clock.ts'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
 import { WalAppender } from '../../../shared/sqlite/wal-appender.ts'
 import { roundsSeen } from '../../shared/sqlite/scratch.ts'

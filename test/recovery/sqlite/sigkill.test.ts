@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { createDatabase } from '../../../shared/sqlite/create-database.ts'
 import {
   commitRound,

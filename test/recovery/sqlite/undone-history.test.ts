@@ -8,7 +8,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { Standing } from '../../../replica/follower/core.ts'
+import type { AppliedState } from '../../../replica/follower/core.ts'
 import { canMount, named, smallVolume } from '../../integration/cluster/small-volume.ts'
 
 /** Which files were written, renamed and synced, in order. */
@@ -144,7 +144,7 @@ test.runIf(canMount)(
     const second = new History(2, scratch()).revoke(1)
     const filler = fill(join(folder, 'filler'))
     const before = disk.copy.standing
-    const next = { position: { epoch: 2, txid: 9, checksum: 0n }, timeline: '2'.repeat(32) } as Standing
+    const next = { position: { epoch: 2, txid: 9, checksum: 0n }, timeline: '2'.repeat(32) } as AppliedState
     const install = vi.fn<() => Promise<void>>()
     await expect(disk.keeper.around(next, before, install)).rejects.toMatchObject({ code: 'disk_full' })
     expect([disk.alarms.get('denials_not_kept') !== undefined, install.mock.calls]).toEqual([true, []])

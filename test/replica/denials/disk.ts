@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { createDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { snapshotFields } from '../../../primary/commit-log/snapshot-fields.ts'
 import type { Denials } from '../../../replica/denials/denials.ts'
 import { DenialsKeeper } from '../../../replica/denials/keeper.ts'
@@ -20,7 +20,7 @@ import { SegmentEncoder } from '../../../shared/ltx/encoder.ts'
 import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { PAGE_BYTES } from '../../../shared/limits.ts'
 import type { AlarmCode } from '../../../shared/alarms.ts'
-import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
 import { KEK, nonceOf } from '../tables-database.ts'
 
 export const KID: string = '1'.repeat(16)
@@ -33,12 +33,12 @@ export function newFolder(): string {
 
 /** A history of an authority: each has a timeline of its own. */
 export class History {
-  readonly writer: Connection
+  readonly writer: Database
 
   constructor(number: number, folder: string = newFolder()) {
-    this.writer = openWriter(join(folder, `history-${number}.db`))
+    this.writer = openWritable(join(folder, `history-${number}.db`))
     onTestFinished(() => void this.writer.close())
-    createDatabase(this.writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+    createAuthorityDatabase(this.writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
     const timeline = String(number).repeat(32)
     this.writer.prepare('UPDATE meta SET epoch = ?, timeline = ?').run(number, timeline)
   }

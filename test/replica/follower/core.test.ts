@@ -5,8 +5,8 @@ import {
   stepFollower,
   type FollowerEvent,
   type FollowerState,
-  type SegmentHeader,
-  type Standing,
+  type ArrivedSegment,
+  type AppliedState,
 } from '../../../replica/follower/core.ts'
 import { checksum, epoch, timeline, txid, type Checksum, type Timeline } from '../../../shared/ids.ts'
 import { samePosition } from '../../../shared/position.ts'
@@ -24,16 +24,16 @@ interface At {
   readonly branch?: number
 }
 
-function standing(at: number, { epoch: of = 3, line = OURS, branch = 0 }: At = {}): Standing {
+function standing(at: number, { epoch: of = 3, line = OURS, branch = 0 }: At = {}): AppliedState {
   return { position: { epoch: epoch(of), txid: txid(at), checksum: content(at, branch) }, timeline: line }
 }
 
-function segment(at: number, changes: Partial<SegmentHeader> = {}): SegmentHeader {
+function segment(at: number, changes: Partial<ArrivedSegment> = {}): ArrivedSegment {
   const txids = { minTxid: txid(at), maxTxid: txid(at) }
   return { epoch: epoch(3), ...txids, preApply: content(at - 1), postApply: content(at), ...changes }
 }
 
-function snapshot(at: number, changes: Partial<SegmentHeader> = {}): SegmentHeader {
+function snapshot(at: number, changes: Partial<ArrivedSegment> = {}): ArrivedSegment {
   return segment(at, { minTxid: txid(1), preApply: checksum(1n << 63n), ...changes })
 }
 
@@ -49,7 +49,7 @@ const resyncing: FollowerState = { standing: AT_10, phase: 'resyncing' }
 const nowhere: FollowerState = startFollower(undefined)
 const loadingAnew: FollowerState = { standing: undefined, phase: 'loading' }
 
-const WELCOMES: readonly (readonly [string, Standing, string])[] = [
+const WELCOMES: readonly (readonly [string, AppliedState, string])[] = [
   ['at our position', AT_10, 'nothing'],
   ['further', standing(11), 'nothing'],
   ['further on another branch: its segments will show', standing(11, { branch: 1 }), 'nothing'],
@@ -77,7 +77,7 @@ test('a signed position that segments have overtaken says nothing, any other is 
   expect(effectOf(nowhere, { kind: 'position-stated', primary: AT_10 })).toBe('nothing')
 })
 
-const SEGMENTS: readonly (readonly [string, SegmentHeader, string])[] = [
+const SEGMENTS: readonly (readonly [string, ArrivedSegment, string])[] = [
   ['the next one', segment(11), 'apply'],
   ['the one before again', segment(10), 'violation'],
   ['one too far', segment(12), 'resync'],
@@ -155,7 +155,7 @@ const small = { epoch: fc.integer({ min: 2, max: 4 }), branch: fc.integer({ min:
 const anyStanding = fc
   .record({ at: fc.integer({ min: 0, max: 14 }), line: fc.constantFrom(OURS, THEIRS), ...small })
   .map(({ at, ...of }) => standing(at, of))
-const anyHeader: fc.Arbitrary<SegmentHeader> = fc
+const anyHeader: fc.Arbitrary<ArrivedSegment> = fc
   .record({ at: fc.integer({ min: 1, max: 14 }), from: fc.integer({ min: 0, max: 2 }), pre: fc.nat(14), ...small })
   .map(({ at, from, pre, epoch: of, branch }) =>
     segment(at, {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { Freshness } from '../../../replica/freshness/freshness.ts'
 import { LargestLease } from '../../../replica/freshness/largest-lease.ts'
 import { RevocationJournal } from '../../../replica/revocations/journal.ts'
@@ -16,7 +16,7 @@ import { silentLog } from '../../../shared/log.ts'
 import { encodeMessage } from '../../../shared/protocol/message.ts'
 import type { RevocationsHello } from '../../../shared/protocol/revocations.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
-import { openWriter } from '../../../shared/sqlite/connection.ts'
+import { openWritable } from '../../../shared/sqlite/open-database.ts'
 import { pair, until } from '../../shared/channel/pair.ts'
 
 const TIMELINE = 'a'.repeat(32)
@@ -207,8 +207,8 @@ test('a primary whose successor the pages have come from gets nothing acknowledg
   const primary = await connect(node, 2)
   primary.send(token(1))
   await until(() => primary.acks.includes(1))
-  const writer = openWriter(join(path, 'db'))
-  createDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  const writer = openWritable(join(path, 'db'))
+  createAuthorityDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
   writer.exec("UPDATE meta SET epoch = 2, timeline = '" + 'c'.repeat(32) + "'")
   node.tables.attach({ reader: writer, meta: new MetaReader(writer) })
   primary.send(token(2))

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Standing } from '../../../replica/follower/core.ts'
+import type { AppliedState } from '../../../replica/follower/core.ts'
 import { PositionRecord } from '../../../replica/store/position-record.ts'
 import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 
 const RECORD_BYTES = 40
 
-function standing(at: number, branch = 0): Standing {
+function standing(at: number, branch = 0): AppliedState {
   const content = checksum((1n << 63n) | (BigInt(branch) << 40n) | BigInt(at))
   return { position: { epoch: epoch(1), txid: txid(at), checksum: content }, timeline: timeline('a'.repeat(32)) }
 }
@@ -29,7 +29,7 @@ function written(count: number): { path: string; bytes: Buffer } {
   return { path, bytes: readFileSync(path) }
 }
 
-function find(path: string, at: number): Standing | undefined {
+function find(path: string, at: number): AppliedState | undefined {
   const record = new PositionRecord(path)
   const found = record.find(epoch(1), txid(at))
   record.close()

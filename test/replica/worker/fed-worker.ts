@@ -1,7 +1,7 @@
 /** A worker's cache, fed by hand with what a replica would say, on a clock that the test turns. */
 import type { FeedEffect, FeedEvent } from '../../../replica/worker/feed-core.ts'
 import {
-  type Asked,
+  type AskedLease,
   type CachedVerdict,
   type CacheQuery,
   type WorkerAlarm,
@@ -103,7 +103,7 @@ export class FedWorker {
     return { ...verdict, node: 'fra-1', region: 'fra', pid: 1, epoch: 1, txid: 70, revocationSeq: this.seq }
   }
 
-  asked(): Asked {
+  asked(): AskedLease {
     return this.cache.ask()
   }
 

@@ -8,7 +8,7 @@ import type { Command, Minted, ThirdPartyAdded } from '../../../primary/authorit
 import { UnrecordedRate } from '../../../primary/authority/unrecorded.ts'
 import { step } from '../../../primary/authority/step.ts'
 import type { AuthorityMoment } from '../../../primary/freshness/authority-time.ts'
-import { createDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { thirdPartyContext } from '../../../primary/authority/kek.ts'
 import { newestOf } from '../../../primary/authority/state.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
@@ -22,21 +22,21 @@ import { readSigningKey, signingKeyContext } from '../../../shared/database/sign
 import { ed25519Sign, ed25519Verify, x25519PublicKey } from '../../../shared/crypto.ts'
 import { type Kid, parseTokenId, tokenId, type Nonce } from '../../../shared/ids.ts'
 import { kekFromHex, type Kek, seal } from '../../../shared/sealing.ts'
-import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
 
 const KEK: Kek = kekFromHex('ab'.repeat(32))
 const ACTOR = { text: 'tester' }
 
-function database(): Connection {
+function database(): Database {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-database-'))
-  const db = openWriter(join(folder, 'macaroond.db'))
+  const db = openWritable(join(folder, 'macaroond.db'))
   db.pragma('synchronous = OFF')
   onTestFinished(() => {
     db.close()
     rmSync(folder, { recursive: true, force: true })
   })
   expect(isEmptyDatabase(db)).toBe(true)
-  createDatabase(db, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
+  createAuthorityDatabase(db, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
   expect(isEmptyDatabase(db)).toBe(false)
   return db
 }
@@ -47,7 +47,7 @@ function momentNow(): AuthorityMoment {
 }
 
 /** Runs commands in one transaction, as the group writer does. */
-function run(db: Connection, commands: readonly Command[]): ReturnType<typeof step>['answer'][] {
+function run(db: Database, commands: readonly Command[]): ReturnType<typeof step>['answer'][] {
   const state = loadState(db, [KEK], systemEntropy)
   const rows = new RowWriter(db)
   return db.transaction(() => {
@@ -219,7 +219,7 @@ test('a database of a schema that was never released is refused, and told apart 
 const TOKENS = { count: 0, complete: true }
 const why = { actor: ACTOR, reason: '', tokens: TOKENS }
 
-function keyOf(db: Connection, org: string): Kid {
+function keyOf(db: Database, org: string): Kid {
   return loadState(db, [KEK], systemEntropy).orgs.get(org)?.activeKid as Kid
 }
 

@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../../shared/clock.ts'
-import { createDischarger, type Decision } from '../../../shared/discharge/discharger.ts'
+import { createDischarger, type DischargeDecision } from '../../../shared/discharge/discharger.ts'
 import { MemoryFlowStore } from '../../../shared/discharge/flow-store.ts'
 import { encodeBase64Url } from '../../../shared/macaroon/base64url.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'
@@ -125,7 +125,7 @@ describe('a discharger', () => {
   })
 
   test('refuses locations and keys that cannot work', () => {
-    const check = (): Decision => ({ caveats: [] })
+    const check = (): DischargeDecision => ({ caveats: [] })
     const keys = [{ sharedKey: new Uint8Array(32) }]
     for (const location of ['', 'login.example', 'ftp://a', 'https://a/?q', 'https://u:p@a', 'https://a/#f']) {
       expect(() => createDischarger({ location, keys, check })).toThrow(
@@ -137,7 +137,7 @@ describe('a discharger', () => {
 })
 
 describe('a question that is left open', () => {
-  const open = async (decision: (flow: string) => Decision, options: object = {}) => {
+  const open = async (decision: (flow: string) => DischargeDecision, options: object = {}) => {
     let flow = ''
     const party = await thirdParty((_, __, name) => {
       flow = name

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { distrustOf, isPrivate, type PathFact, type Who } from '../../../shared/files/trust.ts'
+import { distrustOf, isPrivate, type PathFact, type UserIds } from '../../../shared/files/trust.ts'
 
-const ME: Who = { uid: 1_000, groups: [1_000, 2_000] }
-const ROOT: Who = { uid: 0, groups: [0] }
+const ME: UserIds = { uid: 1_000, groups: [1_000, 2_000] }
+const ROOT: UserIds = { uid: 0, groups: [0] }
 const OTHER = 1_234
 
 const fact = (more: Partial<PathFact>): PathFact => {
   return { path: '/x', kind: 'file', end: true, uid: 1_000, gid: 1_000, mode: 0o600, ...more }
 }
 const above = (more: Partial<PathFact>): PathFact => fact({ kind: 'folder', end: false, mode: 0o755, ...more })
-const severityOf = (one: PathFact, who: Who = ME): string => distrustOf([one], who)[0]?.severity ?? 'trusted'
+const severityOf = (one: PathFact, who: UserIds = ME): string => distrustOf([one], who)[0]?.severity ?? 'trusted'
 
 describe('who may write a file that decides what is run', () => {
   test.each([

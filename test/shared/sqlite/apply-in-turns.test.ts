@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemEntropy } from '../../../shared/clock.ts'
-import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import { createDatabase } from '../../../shared/sqlite/create-database.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
 import { WalAppender } from '../../../shared/sqlite/wal-appender.ts'
@@ -19,7 +19,7 @@ describe('a transaction as large as a snapshot', () => {
   test('is applied in turns: readers see the state before until its end, nothing checkpoints, and the bytes are the same', async () => {
     folder = mkdtempSync(join(tmpdir(), 'turns-'))
     const [original, copy] = [join(folder, 'original'), join(folder, 'copy')]
-    const writer = openWriter(original)
+    const writer = openWritable(original)
     const log = new WalReader(original)
     writer.exec('CREATE TABLE filler (id INTEGER PRIMARY KEY, bytes BLOB); INSERT INTO filler VALUES (1, NULL)')
     const first = log.poll()

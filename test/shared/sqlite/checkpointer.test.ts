@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { PAGE_BYTES } from '../../../shared/limits.ts'
 import { Checkpointer } from '../../../shared/sqlite/checkpointer.ts'
-import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import { PageSource } from '../../../shared/sqlite/page-source.ts'
 import { commitRound, createPrimary, fileBytes, openPrimary, plantDatabase, roundsSeen } from './scratch.ts'
 
@@ -98,7 +98,7 @@ test('a busy reader is waited for, a pause at a time, and writes of that time ar
 
 test('a commit of somebody else while the guard is released is found, although it never shows in the WAL', async () => {
   const primary = createPrimary()
-  const foreign = openWriter(primary.path)
+  const foreign = openWritable(primary.path)
   commitRound(primary.writer)
   primary.log.poll()
   const { guard } = primary
@@ -118,7 +118,7 @@ test.each(['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'])(
   'with the guard a %s checkpoint of another connection loses nothing',
   (mode) => {
     const primary = createPrimary()
-    const foreign = openWriter(primary.path)
+    const foreign = openWritable(primary.path)
     for (let round = 0; round < 5; round += 1) {
       commitRound(primary.writer)
       foreign.pragma(`wal_checkpoint(${mode})`)
@@ -220,7 +220,7 @@ test('a view of all pages that was pinned on a recycled WAL stays as it was when
 
 test('a commit of somebody else while the WAL is recycled is found', () => {
   const primary = createPrimary()
-  const foreign = openWriter(primary.path)
+  const foreign = openWritable(primary.path)
   commitRound(primary.writer)
   primary.log.poll()
   const { guard } = primary
@@ -240,7 +240,7 @@ test.each(['nothing more', 'PASSIVE', 'RESTART', 'TRUNCATE'])(
   'a commit of somebody else on a recycled WAL shows beside ours, with %s after it',
   (mode) => {
     const primary = createPrimary()
-    const foreign = openWriter(primary.path)
+    const foreign = openWritable(primary.path)
     commitRound(primary.writer)
     primary.log.poll()
     primary.checkpointer.recycle()

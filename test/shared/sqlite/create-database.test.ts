@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { DatabaseBuilder, createDatabase } from '../../../shared/sqlite/create-database.ts'
 import type { PageImage } from '../../../shared/sqlite/wal-format.ts'
 import { commitRound, createPrimary, scratchDirectory, snapshot } from './scratch.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { PAGE_BYTES } from '../../../shared/limits.ts'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
 import { PageSource } from '../../../shared/sqlite/page-source.ts'
 import { commitRound, createPrimary, createReplica, fileBytes, ship } from './scratch.ts'

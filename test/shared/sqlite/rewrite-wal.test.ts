@@ -1,13 +1,13 @@
 import { readFileSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { openWriter } from '../../../shared/sqlite/connection.ts'
+import { openWritable } from '../../../shared/sqlite/open-database.ts'
 import { rewriteWal } from '../../../shared/sqlite/rewrite-wal.ts'
 import { scratchDirectory } from './scratch.ts'
 
-function database(): { readonly path: string; readonly wal: string; readonly writer: ReturnType<typeof openWriter> } {
+function database(): { readonly path: string; readonly wal: string; readonly writer: ReturnType<typeof openWritable> } {
   const path = join(scratchDirectory(), 'macaroond.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   onTestFinished(() => void writer.close())
   writer.exec('CREATE TABLE t (a); INSERT INTO t VALUES (1)')
   return { path, wal: `${path}-wal`, writer }
@@ -21,14 +21,14 @@ test('a WAL that is written again is the same for every reader, and goes on from
   expect(readFileSync(wal).equals(before)).toBe(true)
   expect(statSync(wal).mtimeMs).toBeGreaterThan(1_000)
   writer.exec('INSERT INTO t VALUES (2)')
-  const reader = openWriter(path)
+  const reader = openWritable(path)
   onTestFinished(() => void reader.close())
   expect(reader.prepare('SELECT a FROM t').pluck().all()).toEqual([1, 2])
 })
 
 test('while another program writes, its WAL is left alone, and that is told', () => {
   const { path, wal, writer } = database()
-  const other = openWriter(path)
+  const other = openWritable(path)
   onTestFinished(() => void other.close())
   other.exec('BEGIN IMMEDIATE; INSERT INTO t VALUES (3)')
   utimesSync(wal, 1, 1)

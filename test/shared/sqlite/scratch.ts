@@ -6,8 +6,8 @@ import { onTestFinished } from 'vitest'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { PAGE_BYTES } from '../../../shared/limits.ts'
 import { Checkpointer } from '../../../shared/sqlite/checkpointer.ts'
-import type { Connection } from '../../../shared/sqlite/connection.ts'
-import { openWriter } from '../../../shared/sqlite/connection.ts'
+import type { Database } from '../../../shared/sqlite/open-database.ts'
+import { openWritable } from '../../../shared/sqlite/open-database.ts'
 import { createDatabase } from '../../../shared/sqlite/create-database.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
 import { Guard } from '../../../shared/sqlite/guard.ts'
@@ -27,7 +27,7 @@ export function scratchDirectory(): string {
 export interface Primary {
   readonly path: string
   readonly file: DatabaseFile
-  readonly writer: Connection
+  readonly writer: Database
   readonly guard: Guard
   readonly log: WalReader
   readonly checkpointer: Checkpointer
@@ -49,7 +49,7 @@ const SCHEMA = `
 
 export function openPrimary(path: string): Primary {
   const file = DatabaseFile.open(path, { create: true })
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   // Speed of the tests only; what is synced when is tested on its own.
   writer.pragma('synchronous = OFF')
   const guard = Guard.open(path)
@@ -81,7 +81,7 @@ export function createPrimary(path: string = join(scratchDirectory(), 'primary.d
 }
 
 /** One transaction as the node makes them: all rows and the number go up by one. */
-export function commitRound(writer: Connection, extra = ''): number {
+export function commitRound(writer: Database, extra = ''): number {
   writer.exec(
     `BEGIN; UPDATE meta SET txid = txid + 1; UPDATE rows SET txid = (SELECT txid FROM meta); ${extra}; COMMIT`,
   )
@@ -144,7 +144,7 @@ export function fileBytes(file: DatabaseFile): Buffer {
 }
 
 /** Numbers that the rows and the meta row show inside one statement: more than one of them is a torn state. */
-export function roundsSeen(connection: Connection): number[] {
+export function roundsSeen(connection: Database): number[] {
   return connection.prepare('SELECT txid FROM rows UNION SELECT txid FROM meta').pluck().all() as number[]
 }
 

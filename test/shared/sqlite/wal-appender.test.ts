@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { openReader, openWriter } from '../../../shared/sqlite/connection.ts'
+import { openReader, openWritable } from '../../../shared/sqlite/open-database.ts'
 import { WalIndex } from '../../../shared/sqlite/wal-index.ts'
 import { WAL_SALT_AT } from '../../../shared/sqlite/wal-format.ts'
 import type { Primary, Replica } from './scratch.ts'
@@ -173,7 +173,7 @@ test('while somebody holds the write lock an apply says busy and changes nothing
   const primary = createPrimary()
   const replica = createReplica(primary)
   const reader = openReader(replica.path)
-  const operator = openWriter(replica.path)
+  const operator = openWritable(replica.path)
   operator.exec('BEGIN IMMEDIATE')
   commitRound(primary.writer)
   const transactions = primary.log.poll()
@@ -194,7 +194,7 @@ test('while somebody holds the write lock an apply says busy and changes nothing
 test('a commit of somebody else is a foreign write, before anything is applied on top of it', () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
-  const foreign = openWriter(replica.path)
+  const foreign = openWritable(replica.path)
   commitRound(primary.writer)
   ship(primary, replica)
   foreign.exec('UPDATE rows SET filler = NULL WHERE id = 1')
@@ -212,7 +212,7 @@ test('a commit of somebody else is a foreign write, before anything is applied o
 test('a foreign commit that was checkpointed away at once is a foreign write too', () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
-  const foreign = openWriter(replica.path)
+  const foreign = openWritable(replica.path)
   foreign.exec('UPDATE rows SET filler = NULL WHERE id = 1')
   foreign.pragma('wal_checkpoint(TRUNCATE)')
   commitRound(primary.writer)
@@ -227,7 +227,7 @@ test.each(['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'])(
   async (mode) => {
     const primary = createPrimary()
     const replica = createReplica(primary)
-    const operator = openWriter(replica.path)
+    const operator = openWritable(replica.path)
     for (let round = 1; round <= 3; round += 1) {
       commitRound(primary.writer)
       ship(primary, replica)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openWriter } from '../../../shared/sqlite/connection.ts'
+import { openWritable } from '../../../shared/sqlite/open-database.ts'
 import {
   BLOCK_BYTES,
   INDEX_HEADER_BYTES,
@@ -22,7 +22,7 @@ test('the first block holds 4062 frames, every other 4096', () => {
 
 test('header and blocks are the bytes that SQLite writes, over several blocks', () => {
   const path = join(scratchDirectory(), 'a.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   writer.pragma('synchronous = OFF')
   writer.exec('CREATE TABLE a (id INTEGER PRIMARY KEY, b)')
   for (let round = 0; round < 60; round += 1)

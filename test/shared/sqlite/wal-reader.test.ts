@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openWriter } from '../../../shared/sqlite/connection.ts'
+import { openWritable } from '../../../shared/sqlite/open-database.ts'
 import { FRAME_BYTES, FrameBuffer, WAL_HEADER_BYTES, writeWalHeader } from '../../../shared/sqlite/wal-format.ts'
 import { WalReader } from '../../../shared/sqlite/wal-reader.ts'
 import { ROWS, commitRound, createPrimary, fileBytes, plantDatabase, scratchDirectory } from './scratch.ts'
@@ -82,7 +82,7 @@ test('an update that changes nothing writes no frames: the poll is empty, which 
 
 test('a commit of another connection is seen as one more transaction', () => {
   const primary = createPrimary()
-  const foreign = openWriter(primary.path)
+  const foreign = openWritable(primary.path)
   commitRound(primary.writer)
   foreign.exec('INSERT INTO bulk(data) VALUES (1)')
   expect(primary.log.poll()).toHaveLength(2)
@@ -119,7 +119,7 @@ test('a WAL that starts over is followed by its new salts', async () => {
 
 test('a restart that leaves the old frames in the file is followed too, and they do not come out again', () => {
   const path = join(scratchDirectory(), 'a.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   writer.exec('CREATE TABLE a (b); INSERT INTO a VALUES (zeroblob(100000))')
   const log = new WalReader(path)
   expect(log.poll()).toHaveLength(2)
@@ -142,7 +142,7 @@ test('after a crash that left a header without frames the new header that SQLite
   const log = new WalReader(path)
   expect(log.poll()).toEqual([])
   expect(log.position.salt1).toBe(header.readUInt32BE(16))
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   writer.exec('CREATE TABLE a (b)')
   expect(readFileSync(`${path}-wal`).subarray(0, WAL_HEADER_BYTES).equals(header)).toBe(false)
   expect(log.poll()).toHaveLength(1)
@@ -207,7 +207,7 @@ test('a flipped bit in any frame ends the log before its transaction, and SQLite
     const log = new WalReader(path)
     const found = log.poll()
     expect(found).toHaveLength(ends.filter((end) => end < frame).length)
-    const writer = openWriter(path)
+    const writer = openWritable(path)
     expect(writer.prepare('SELECT txid FROM meta').pluck().get()).toBe(found.length)
     log.close()
     writer.close()
@@ -216,7 +216,7 @@ test('a flipped bit in any frame ends the log before its transaction, and SQLite
 
 function threeTransactions(): { wal: Buffer; bytes: Buffer; ends: number[] } {
   const path = join(scratchDirectory(), 'a.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   writer.exec('CREATE TABLE meta (txid); CREATE TABLE a (b); INSERT INTO meta VALUES (0)')
   writer.pragma('wal_checkpoint(TRUNCATE)')
   const bytes = writer.serialize()
@@ -268,7 +268,7 @@ test('SQLite reads a log with big-endian checksums that our frames continue', ()
   for (let index = 0; index < source.capacity; index += 1) {
     frames.write(index, { pgno: source.pgno(index), data: source.page(index) }, source.commitPages(index), header, sum)
   }
-  const writer = openWriter(plantDatabase(bytes, Buffer.concat([out, frames.bytes])))
+  const writer = openWritable(plantDatabase(bytes, Buffer.concat([out, frames.bytes])))
   expect(writer.prepare('SELECT txid FROM meta').pluck().get()).toBe(3)
   writer.close()
 })

@@ -7,7 +7,7 @@ import type { KnownRevocation } from '../../../shared/verifier/revocation-row.ts
 import { CutOffs } from '../../../shared/verifier/cut-offs.ts'
 import type { KeyEntry } from '../../../shared/verifier/key-table.ts'
 import { Revocations } from '../../../shared/verifier/revocations.ts'
-import { standing, type TokenTables } from '../../../shared/verifier/standing.ts'
+import { revocationStatus, type TokenTables } from '../../../shared/verifier/revocation-status.ts'
 
 const ORGS = ['acme', 'globex']
 const SUBJECTS = ['alice', 'bob']
@@ -79,7 +79,7 @@ test('a token is refused exactly when some revocation hits it or one of those th
   let refusals = 0
   fc.assert(
     fc.property(fc.array(revocation, { maxLength: 6 }), identifier, (rows, token) => {
-      const refusal = standing(token, entryOf(token.kid), tablesOf(newRevocations(rows)))
+      const refusal = revocationStatus(token, entryOf(token.kid), tablesOf(newRevocations(rows)))
       const names = [token, ...token.ancestors]
       const expected = rows.some((row) => names.some((name) => hits(row, name, token.subject)))
       expect(refusal !== undefined).toBe(expected)
@@ -118,7 +118,7 @@ test('what was taken undoably is taken back, the last one first, and nothing els
         const fresh = newRevocations(kept)
         expect(revocations.size).toBe(fresh.size)
         const judged = (of: Revocations): unknown[] =>
-          tokens.map((token) => standing(token, entryOf(token.kid), tablesOf(of))?.reason)
+          tokens.map((token) => revocationStatus(token, entryOf(token.kid), tablesOf(of))?.reason)
         expect(judged(revocations)).toEqual(judged(fresh))
       },
     ),

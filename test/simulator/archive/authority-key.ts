@@ -2,7 +2,7 @@
 import { copyFileSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSigningKey } from '../../../shared/database/signing-key.ts'
-import { openReader } from '../../../shared/sqlite/connection.ts'
+import { openReader } from '../../../shared/sqlite/open-database.ts'
 import { CLUSTER, KEK } from '../nodes/cast.ts'
 
 const known = new Map<string, Uint8Array>()

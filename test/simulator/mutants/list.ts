@@ -15,14 +15,14 @@ const CUTS = { kinds: ['cut both ways', 'cut towards the replica', 'cut towards 
 export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'revocations are known and not looked up',
-    file: 'shared/verifier/standing.ts',
+    file: 'shared/verifier/revocation-status.ts',
     find: "if (revoked(token.kid, token.nonce)) return 'revoked'",
     replace: '',
     breaks: 'S1',
   },
   {
     name: 'descendants of a revoked token are not covered',
-    file: 'shared/verifier/standing.ts',
+    file: 'shared/verifier/revocation-status.ts',
     find: 'for (const ancestor of identifier.ancestors) {',
     replace: 'for (const ancestor of identifier.ancestors.slice(0, 0)) {',
     breaks: 'S1',
@@ -183,7 +183,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'commits do not wait for the disk',
     aim: { kinds: ['power lost'] },
-    file: 'shared/sqlite/connection.ts',
+    file: 'shared/sqlite/open-database.ts',
     find: "connection.pragma('synchronous = FULL')",
     replace: "connection.pragma('synchronous = OFF')",
     breaks: 'primary ended',
@@ -275,8 +275,8 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     aim: { kinds: ['restore interrupted'], archive: {} },
     file: 'ops/restore/restore.ts',
     find: `const begun = foreign ? undefined : begin(path, options, gathered, preview)
-  scratch.place(path)`,
-    replace: `scratch.place(path)
+  place(path)`,
+    replace: `place(path)
   const begun = foreign ? undefined : begin(path, options, gathered, preview)`,
     breaks: 'primary ended',
   },

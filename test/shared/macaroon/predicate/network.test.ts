@@ -1,11 +1,11 @@
 import { BlockList } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { containsAddress, parseAddress, parseNetwork } from '../../../../shared/macaroon/predicate/network.ts'
+import { containsAddress, parseNetworkAddress, parseNetwork } from '../../../../shared/macaroon/predicate/network.ts'
 
 function holds(network: string, address: string): boolean | undefined {
   const parsed = parseNetwork(network)
-  const host = parseAddress(address)
+  const host = parseNetworkAddress(address)
   return parsed === undefined || host === undefined ? undefined : containsAddress(parsed, host)
 }
 
@@ -46,7 +46,7 @@ describe('networks', () => {
     '10.0.0.1:80',
     '[::1]',
   ])('%j is no address', (text) => {
-    expect(parseAddress(text)).toBeUndefined()
+    expect(parseNetworkAddress(text)).toBeUndefined()
   })
 
   test.each([
@@ -81,7 +81,7 @@ describe('networks', () => {
   test("agree with Node's own lists on IPv6", () => {
     fc.assert(
       fc.property(fc.ipV6(), fc.ipV6(), (base, asked) => {
-        if (parseAddress(base)?.version !== 6 || parseAddress(asked)?.version !== 6) return
+        if (parseNetworkAddress(base)?.version !== 6 || parseNetworkAddress(asked)?.version !== 6) return
         const list = new BlockList()
         list.addAddress(base, 'ipv6')
         expect(holds(base, asked)).toBe(list.check(asked, 'ipv6'))

@@ -10,7 +10,7 @@ import { MacaroondError } from '../errors.ts'
 import { PAGE_BYTES, READER_BUSY_TIMEOUT_MS } from '../limits.ts'
 import { isBusy, storageError } from '../files/storage-errors.ts'
 
-export type Connection = Sqlite.Database
+export type Database = Sqlite.Database
 
 /** First release without the WAL-reset bug that corrupts databases with several connections (fixed in 3.51.3). */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const
@@ -18,7 +18,7 @@ const SQLITE_VERSION_MIN = [3, 51, 3] as const
 /** The driver's own 16 MB a connection would be filled by one look through the whole database; the kernel has the pages anyway. */
 const PAGE_CACHE_KIBIBYTES = 2_048
 
-const opened = new Map<string, Set<Connection>>()
+const opened = new Map<string, Set<Database>>()
 let versionChecked = false
 
 /**
@@ -26,7 +26,7 @@ let versionChecked = false
  * throws, the connection stays open, as long as the process: a writer that closes last copies the WAL into the database file and
  * deletes it, and the log may not have all of it yet.
  */
-export function openWriter(path: string): Connection {
+export function openWritable(path: string): Database {
   const connection = open(path, { timeout: 0 })
   try {
     configure(connection, () => {
@@ -46,7 +46,7 @@ export function openWriter(path: string): Connection {
 }
 
 /** A replica's connection for taking the write lock and for checkpoints. It never changes a page through SQL. */
-export function openApplier(path: string): Connection {
+export function openApplier(path: string): Database {
   return connect(path, { timeout: 0, fileMustExist: true }, (connection) => {
     requireLayout(connection, path)
     neverCheckpointByItself(connection)
@@ -55,14 +55,14 @@ export function openApplier(path: string): Connection {
 }
 
 /** A read-only connection for queries. */
-export function openReader(path: string): Connection {
+export function openReader(path: string): Database {
   return connect(path, { readonly: true, fileMustExist: true, timeout: READER_BUSY_TIMEOUT_MS }, (connection) => {
     requireLayout(connection, path)
   })
 }
 
 /** A read-only connection that will hold a read transaction, so that nobody resets the WAL. */
-export function openGuard(path: string): Connection {
+export function openGuard(path: string): Database {
   return connect(path, { readonly: true, fileMustExist: true, timeout: 0 }, (connection) => {
     requireLayout(connection, path)
   })
@@ -103,7 +103,7 @@ export function requireSqliteVersion(version: string): void {
   })
 }
 
-function connect(path: string, options: Sqlite.Options, setUp: (connection: Connection) => void): Connection {
+function connect(path: string, options: Sqlite.Options, setUp: (connection: Database) => void): Database {
   const connection = open(path, options)
   try {
     configure(connection, () => setUp(connection))
@@ -115,7 +115,7 @@ function connect(path: string, options: Sqlite.Options, setUp: (connection: Conn
 }
 
 /** Reads nothing yet. */
-function open(path: string, options: Sqlite.Options): Connection {
+function open(path: string, options: Sqlite.Options): Database {
   const real = databasePath(path)
   checkVersionOnce()
   try {
@@ -127,7 +127,7 @@ function open(path: string, options: Sqlite.Options): Connection {
   }
 }
 
-function configure(connection: Connection, setUp: () => void): void {
+function configure(connection: Database, setUp: () => void): void {
   connection.pragma(`cache_size = -${PAGE_CACHE_KIBIBYTES}`)
   setUp()
 }
@@ -140,13 +140,13 @@ function checkVersionOnce(): void {
   versionChecked = true
 }
 
-function remember(path: string, connection: Connection): void {
+function remember(path: string, connection: Database): void {
   const connections = opened.get(path) ?? new Set()
   connections.add(connection)
   opened.set(path, connections)
 }
 
-function requireLayout(connection: Connection, path: string): void {
+function requireLayout(connection: Database, path: string): void {
   const mode: unknown = connection.pragma('journal_mode', { simple: true })
   const pageBytes: unknown = connection.pragma('page_size', { simple: true })
   if (mode === 'wal' && pageBytes === PAGE_BYTES) return
@@ -164,7 +164,7 @@ function requireLayout(connection: Connection, path: string): void {
  * nothing before the first write; BEGIN IMMEDIATE is a BEGIN there. It goes on like that for as long as the connection lives.
  * So something is written, and taken back before any of it reaches the WAL. Somebody else's lock is no matter.
  */
-export function requireWritable(connection: Connection): void {
+export function requireWritable(connection: Database): void {
   try {
     connection.exec('BEGIN IMMEDIATE')
   } catch (error) {
@@ -178,7 +178,7 @@ export function requireWritable(connection: Connection): void {
   }
 }
 
-function neverCheckpointByItself(connection: Connection): void {
+function neverCheckpointByItself(connection: Database): void {
   connection.pragma('wal_autocheckpoint = 0')
   // This build defaults WAL databases to NORMAL, which loses the last commits on power loss.
   connection.pragma('synchronous = FULL')

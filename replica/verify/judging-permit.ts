@@ -5,16 +5,16 @@ import { refused, type Refused } from '../../shared/verifier/verdict.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
 
-export interface StandingOptions {
+export interface JudgingPermitOptions {
   readonly region: string
   readonly tables: Pick<Tables, 'meta' | 'uninterpretable'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time'>
 }
 
-export class Standing {
-  readonly #options: StandingOptions
+export class JudgingPermit {
+  readonly #options: JudgingPermitOptions
 
-  constructor(options: StandingOptions) {
+  constructor(options: JudgingPermitOptions) {
     this.#options = options
   }
 

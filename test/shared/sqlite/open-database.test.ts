@@ -8,10 +8,10 @@ import {
   openApplier,
   openConnections,
   openReader,
-  openWriter,
+  openWritable,
   requireSqliteVersion,
   requireWritable,
-} from '../../../shared/sqlite/connection.ts'
+} from '../../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../../shared/sqlite/database-file.ts'
 import { storageError } from '../../../shared/files/storage-errors.ts'
 import { createPrimary, scratchDirectory } from './scratch.ts'
@@ -27,7 +27,7 @@ function codeOf(work: () => unknown): string {
 
 test('the writer syncs every commit, never checkpoints by itself and enforces foreign keys', () => {
   const path = join(scratchDirectory(), 'a.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   const setting = (name: string): unknown => writer.pragma(name, { simple: true })
   expect(setting('journal_mode')).toBe('wal')
   expect(setting('synchronous')).toBe(2)
@@ -40,7 +40,7 @@ test('the writer syncs every commit, never checkpoints by itself and enforces fo
 
 test('the applier syncs what it checkpoints and never checkpoints by itself', () => {
   const path = join(scratchDirectory(), 'a.db')
-  openWriter(path).close()
+  openWritable(path).close()
   const applier = openApplier(path)
   expect(applier.pragma('synchronous', { simple: true })).toBe(2)
   expect(applier.pragma('wal_autocheckpoint', { simple: true })).toBe(0)
@@ -82,21 +82,21 @@ test.each(['3.51.3', '3.51.10', '3.52.0', '4.0.0'])('SQLite %s is accepted', (ve
 test.each(['file:x.db?mode=memory', ':memory:', ''])(
   'the path "%s" is refused, which SQLite would not take for a file',
   (path) => {
-    expect(codeOf(() => openWriter(path))).toBe('config_invalid')
+    expect(codeOf(() => openWritable(path))).toBe('config_invalid')
   },
 )
 
 test('a symbolic link leads to the names that SQLite builds -wal and -shm from', () => {
   const directory = scratchDirectory()
   mkdirSync(join(directory, 'real'))
-  openWriter(join(directory, 'real', 'a.db')).close()
+  openWritable(join(directory, 'real', 'a.db')).close()
   symlinkSync(join(directory, 'real', 'a.db'), join(directory, 'link.db'))
   expect(databasePath(join(directory, 'link.db'))).toBe(databasePath(join(directory, 'real', 'a.db')))
 })
 
 test('connections are counted while they are open', () => {
   const path = databasePath(join(scratchDirectory(), 'a.db'))
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   const reader = openReader(path)
   expect(openConnections(path)).toBe(2)
   reader.close()
@@ -107,7 +107,7 @@ test('connections are counted while they are open', () => {
 test('the descriptor of a database opens before and closes after every connection of the process', () => {
   const path = join(scratchDirectory(), 'a.db')
   const file = DatabaseFile.open(path, { create: true })
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   expect(() => file.close()).toThrow(/closed before its descriptor/)
   expect(() => DatabaseFile.open(path)).toThrow(/before its first connection/)
   writer.close()
@@ -134,7 +134,7 @@ test('a writer that cannot be opened leaves the -wal as it lies: the log may not
   execFileSync(process.execPath, ['--input-type=module', '-e', CRASHED, path], { cwd: import.meta.dirname })
   const before = readFileSync(`${path}-wal`)
   expect(before.length).toBeGreaterThan(0)
-  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+  expect(codeOf(() => openWritable(path))).toBe('database_corrupt')
   expect(readFileSync(`${path}-wal`).equals(before)).toBe(true)
 })
 
@@ -143,21 +143,21 @@ test('a file that is no database is told as corrupt', () => {
   writeFileSync(path, Buffer.alloc(8192, 'no database'))
   expect(codeOf(() => openReader(path))).toBe('database_corrupt')
   expect(openConnections(databasePath(path))).toBe(0)
-  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+  expect(codeOf(() => openWritable(path))).toBe('database_corrupt')
 })
 
 test('a database with other pages is refused', () => {
   const path = join(scratchDirectory(), 'a.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   writer.pragma('journal_mode = DELETE')
   writer.exec('PRAGMA page_size = 8192; VACUUM')
   writer.close()
-  expect(codeOf(() => openWriter(path))).toBe('database_corrupt')
+  expect(codeOf(() => openWritable(path))).toBe('database_corrupt')
 })
 
 test('a replica in rollback mode is refused instead of changed', () => {
   const path = join(scratchDirectory(), 'a.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   writer.exec('CREATE TABLE a (b)')
   writer.pragma('journal_mode = DELETE')
   writer.close()
@@ -165,15 +165,15 @@ test('a replica in rollback mode is refused instead of changed', () => {
 })
 
 test('a directory that does not exist is told as such, with a hint', () => {
-  expect(() => openWriter('/nowhere/at/all/a.db')).toThrow(/looking for the directory/)
+  expect(() => openWritable('/nowhere/at/all/a.db')).toThrow(/looking for the directory/)
   expect(codeOf(() => openReader(join(scratchDirectory(), 'absent.db')))).toBe('io_failed')
 })
 
 test('a full database reports disk_full, and the lock of another writer database_busy', () => {
   const path = join(scratchDirectory(), 'a.db')
-  const writer = openWriter(path)
+  const writer = openWritable(path)
   writer.exec('CREATE TABLE a (b)')
-  const other = openWriter(path)
+  const other = openWritable(path)
   other.exec('BEGIN IMMEDIATE')
   const code = (work: () => unknown): string =>
     codeOf(() => {

@@ -7,10 +7,10 @@
 import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { remainingMs } from '../../shared/freshness/holder.ts'
 import type { Context } from '../../shared/verifier/access.ts'
-import { type FeedState, type Standing, standingOf } from './feed-core.ts'
+import { type FeedState, type CacheBasis, standingOf } from './feed-core.ts'
 
-export interface Moment {
-  readonly standing: Standing
+export interface FrozenContext {
+  readonly standing: CacheBasis
   readonly context: Context
   readonly from: ClockReading
   readonly spanMs: number
@@ -24,7 +24,7 @@ export const LONG_SPAN_MS = 250
 const SPAN_MARGIN_MS = 1
 
 /** Undefined while nothing may be answered from the cache. */
-export function momentOf(state: FeedState, now: ClockReading, spanMsMax: number): Moment | undefined {
+export function frozenContextOf(state: FeedState, now: ClockReading, spanMsMax: number): FrozenContext | undefined {
   const standing = standingOf(state, now)
   if (standing === undefined) return undefined
   const { earliestMs: nowEarliestMs, region } = standing
@@ -34,6 +34,6 @@ export function momentOf(state: FeedState, now: ClockReading, spanMsMax: number)
   return { standing, context, from: now, spanMs }
 }
 
-export function lasts({ from, spanMs }: Moment, now: ClockReading): boolean {
+export function lasts({ from, spanMs }: FrozenContext, now: ClockReading): boolean {
   return elapsedMs(from, now) < spanMs
 }

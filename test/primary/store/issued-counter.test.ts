@@ -2,28 +2,33 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { createDatabase } from '../../../primary/store/create-database.ts'
+import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { Lineage } from '../../../primary/store/lineage.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
-import { TokensOnRecord, type Wanted } from '../../../primary/store/tokens-on-record.ts'
+import { IssuedCounter, type CountQuery } from '../../../primary/store/issued-counter.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { kid, type Nonce } from '../../../shared/ids.ts'
 import { RECORDS_COUNTED_MAX } from '../../../shared/limits.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
-import { openWriter, type Connection } from '../../../shared/sqlite/connection.ts'
+import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
 
 const [ACME, GLOBEX] = [kid('00000000000000a1'), kid('00000000000000b2')]
 const NOW_MS = 1_800_000_000_000
 
-function database(): Connection {
+function database(): Database {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-records-'))
-  const db = openWriter(join(folder, 'macaroond.db'))
+  const db = openWritable(join(folder, 'macaroond.db'))
   db.pragma('synchronous = OFF')
   onTestFinished(() => {
     db.close()
     rmSync(folder, { recursive: true, force: true })
   })
-  createDatabase(db, { cluster: 'test', kek: kekFromHex('ab'.repeat(32)), clock: systemClock, entropy: systemEntropy })
+  createAuthorityDatabase(db, {
+    cluster: 'test',
+    kek: kekFromHex('ab'.repeat(32)),
+    clock: systemClock,
+    entropy: systemEntropy,
+  })
   return db
 }
 
@@ -32,7 +37,7 @@ function nonceAt(ms: number): Nonce {
 }
 
 /** One mint a millisecond, of two orgs in turn, each second one of acme's for bob. */
-function mint(db: Connection, count: number, expiresAt: number = 0): void {
+function mint(db: Database, count: number, expiresAt: number = 0): void {
   const rows = new RowWriter(db)
   db.transaction(() => {
     for (let n = 0; n < count; n += 1) {
@@ -49,9 +54,9 @@ test('tokens on record are counted by key, subject and time of issue, without th
   const db = database()
   mint(db, 4_000)
   mint(db, 4_000, NOW_MS / 1000 - 1)
-  const records = new TokensOnRecord(db)
+  const records = new IssuedCounter(db)
   const kids = new Set([ACME])
-  const count = async (wanted: Wanted): Promise<object | undefined> => (await records.count([wanted], NOW_MS))?.[0]
+  const count = async (wanted: CountQuery): Promise<object | undefined> => (await records.count([wanted], NOW_MS))?.[0]
   expect(await count({ kids })).toMatchObject({ count: 2_000, complete: true })
   expect(await count({ kids, subject: 'bob' })).toMatchObject({ count: 1_000, complete: true })
   expect(await count({ kids, subject: 'bob', untilMs: NOW_MS + 8 })).toMatchObject({
@@ -65,7 +70,7 @@ test('tokens on record are counted by key, subject and time of issue, without th
 test('of very many only the last are looked at, and it is said so', async () => {
   const db = database()
   mint(db, RECORDS_COUNTED_MAX + 10)
-  const [counted] = (await new TokensOnRecord(db).count([{ kids: new Set([ACME, GLOBEX]) }], NOW_MS)) ?? []
+  const [counted] = (await new IssuedCounter(db).count([{ kids: new Set([ACME, GLOBEX]) }], NOW_MS)) ?? []
   expect(counted).toMatchObject({ count: RECORDS_COUNTED_MAX, complete: false })
 })
 
@@ -103,14 +108,14 @@ test('one walk counts for all who wait, in slices, and names the subjects that s
     { kids: new Set([ACME]), subject: 'alice' },
     { kids: new Set([ACME]), subject: 'mallorx' },
   ]
-  const [alice, mallorx] = (await new TokensOnRecord(db, { soon }).count(wanted, NOW_MS)) ?? []
+  const [alice, mallorx] = (await new IssuedCounter(db, { soon }).count(wanted, NOW_MS)) ?? []
   expect(alice).toEqual({ count: 1, complete: true, nearest: ['alcie'], lookAlikes: ['Alice', 'аlice'] })
   expect(mallorx).toEqual({ count: 0, complete: true, nearest: ['mallory'], lookAlikes: [] })
 
   mint(db, 10_000)
   const leaving = new AbortController()
   turns = 0
-  const counting = new TokensOnRecord(db, { soon: (call) => (leaving.abort(), soon(call)) })
+  const counting = new IssuedCounter(db, { soon: (call) => (leaving.abort(), soon(call)) })
   expect(await counting.count(wanted, NOW_MS, leaving.signal)).toBeUndefined()
   expect(turns).toBe(1)
 })

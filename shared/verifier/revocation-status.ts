@@ -24,13 +24,13 @@ const MESSAGES: Readonly<Record<Fallen, string>> = {
 }
 
 /** Of the token and of every token it was made from, which were of the same subject. */
-export function standing(identifier: TokenIdentifier, key: KeyEntry, tables: TokenTables): Refused | undefined {
-  const own = standingOf(identifier, identifier.subject, key, tables)
+export function revocationStatus(identifier: TokenIdentifier, key: KeyEntry, tables: TokenTables): Refused | undefined {
+  const own = statusOf(identifier, identifier.subject, key, tables)
   if (own !== undefined) return refused(own, MESSAGES[own])
   for (const ancestor of identifier.ancestors) {
     const ancestorKey = tables.key(ancestor.kid)
     if (ancestorKey === undefined) return keyUnknown(identifier.nonce)
-    const reason = standingOf(ancestor, identifier.subject, ancestorKey, tables)
+    const reason = statusOf(ancestor, identifier.subject, ancestorKey, tables)
     if (reason !== undefined) return refused(reason, `a token that this one was made from: ${MESSAGES[reason]}`)
   }
   return undefined
@@ -40,7 +40,7 @@ export function standing(identifier: TokenIdentifier, key: KeyEntry, tables: Tok
 export function standingOfNamed(token: TokenReference, tables: TokenTables): Refused | undefined {
   const key = tables.key(token.kid)
   if (key === undefined) return keyUnknown(token.nonce)
-  const reason = standingOf(token, undefined, key, tables)
+  const reason = statusOf(token, undefined, key, tables)
   if (reason === undefined) return undefined
   return refused(reason, `a token that this one, or a discharge of it, goes back to: ${MESSAGES[reason]}`)
 }
@@ -51,7 +51,7 @@ export function keyUnknown(nonce: Nonce): Refused {
 }
 
 /** On the way of every verification: where no more than single tokens is revoked, nothing more is asked. */
-function standingOf(
+function statusOf(
   token: TokenReference,
   subject: string | undefined,
   key: KeyEntry,

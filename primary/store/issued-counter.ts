@@ -13,7 +13,7 @@ import {
 } from '../../shared/limits.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import type { TokensCounted } from '../../shared/protocol/revoke.ts'
-import type { Connection } from '../../shared/sqlite/connection.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import { isNear, looksOf } from './similar-subjects.ts'
 
 interface Columns {
@@ -24,7 +24,7 @@ interface Columns {
   readonly expires_at: number
 }
 
-export interface Wanted {
+export interface CountQuery {
   readonly kids: ReadonlySet<Kid>
   /** Undefined for all. */
   readonly subject?: string | undefined
@@ -35,11 +35,11 @@ export interface Wanted {
 /** So many comparisons of one row cost about as much as reading a thousand. */
 const COMPARING_A_TURN = 2_000
 
-export class TokensOnRecord {
+export class IssuedCounter {
   readonly #before: Statement<[number, number], Columns>
   readonly #timers: Pick<Timers, 'soon'>
 
-  constructor(db: Connection, timers: Pick<Timers, 'soon'> = systemClock) {
+  constructor(db: Database, timers: Pick<Timers, 'soon'> = systemClock) {
     this.#timers = timers
     this.#before = db.prepare<[number, number], Columns>(
       `SELECT seq, lower(hex(kid)) AS kid, lower(hex(nonce)) AS nonce, subject, expires_at
@@ -49,7 +49,7 @@ export class TokensOnRecord {
 
   /** Those that have not expired by themselves, among the last mints; in the order of `wanted`. Undefined once aborted. */
   async count(
-    wanted: readonly Wanted[],
+    wanted: readonly CountQuery[],
     nowMs: number,
     signal?: AbortSignal,
   ): Promise<readonly TokensCounted[] | undefined> {
@@ -71,14 +71,14 @@ export class TokensOnRecord {
 
 /** What one of those who wait wants to know. */
 class Tally {
-  readonly #wanted: Wanted
+  readonly #wanted: CountQuery
   readonly #looks: string
   readonly #others = new Set<string>()
   readonly #nearest = new Set<string>()
   readonly #lookAlikes = new Set<string>()
   #count = 0
 
-  constructor(wanted: Wanted) {
+  constructor(wanted: CountQuery) {
     this.#wanted = wanted
     this.#looks = looksOf(wanted.subject ?? '')
   }
