@@ -18,7 +18,7 @@ import {
 import { params } from '../../shared/protocol/params.ts'
 import { type ArchiveRepairAnswer, archiveRepairParams } from '../../shared/protocol/archive-repair.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
-import type { Database as Database } from '../../shared/sqlite/open-database.ts'
+import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { Archives } from '../archiver/archives.ts'
 import type { JobName } from '../archiver/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
