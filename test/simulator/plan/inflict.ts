@@ -278,6 +278,8 @@ function restorePast(stage: Stage, fault: PlannedFault, faults: readonly Planned
   if (!seat.runs || stage.archive === undefined || stage.errands.has(SUCCESSION)) return undefined
   const isInterrupted = kind === 'restore interrupted'
   const isBlind = kind === 'restored blindly'
+  // A replica on an old disk has forgotten what it refused, and some of what others tell of it waits for an operator.
+  if (isBlind && faults.some((other) => other.kind === 'disk put back')) return undefined
   if (!isInterrupted && amount === STOPPED_FIRST)
     seat.stop().catch((error: unknown) => stage.problem(`a stop failed: ${String(error)}`))
   else seat.kill()
