@@ -310,10 +310,13 @@ function restorePast(stage: Stage, fault: PlannedFault, faults: readonly Planned
 
 /** Twice, once they have had time to take the pages that know nothing: what they refuse is on no memory's word any more. */
 function restartReplicas(stage: Stage): void {
-  const { scheduler } = stage
+  const { scheduler, errands } = stage
+  const errand = `restarts ${scheduler.nowMs}`
+  errands.add(errand)
   for (const round of [1, 2])
     scheduler.at(scheduler.nowMs + round * RESTART_MS, FATE, () => {
       for (const region of REGIONS) restart(stage.seat(region))
+      if (round === 2) errands.delete(errand)
     })
 }
 
