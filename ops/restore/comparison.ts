@@ -61,7 +61,10 @@ function compareSigned(
   const problem = differsFrom(signed, position, 'the signature')
   if (problem !== undefined) return unread(problem)
   for (let txid = position.txid + 1; txid < own.position.txid; txid += 1) {
-    if (!recorded.has(txid as typeof position.txid)) return unread(`its record lacks transaction ${txid}`)
+    if (!recorded.has(txid as typeof position.txid))
+      return unread(
+        `its record lacks transaction ${txid}: a snapshot came after the last signature, or somebody cut the record`,
+      )
   }
   const beyond = own.position.txid - position.txid
   const remark = `${beyond} transactions of it, from ${position.txid + 1} on, are beyond the last signed position: only its own record says what they are`
