@@ -3,25 +3,15 @@ import { Allowance } from '../shared/channel/allowance.ts'
 import { CallTurns } from '../shared/service/call-turns.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import type { Acceptance } from '../shared/channel/inbound.ts'
-import { listen, type Listener } from '../shared/channel/listen.ts'
 import type { PeerRegistry } from '../shared/channel/peers.ts'
 import { assert, reportOf } from '../shared/errors.ts'
 import type { Host } from '../shared/service/host.ts'
+import type { Claim, NodeAdmission } from '../shared/service/node-listener.ts'
 import { SIGN_CALLS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { CallKind } from '../shared/protocol/calls.ts'
 import { notAReplica, notHere } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
-import type { PrimaryOptions } from './options.ts'
 import type { Publisher } from './publisher/publisher.ts'
-
-/** A peer that wants to open a channel. */
-export interface Claim {
-  readonly peer: Parameters<PeerRegistry['admit']>[0]
-  readonly channel: Connection['channel']
-  readonly hello: Connection['hello']
-  /** `host:port` it dials from. */
-  readonly address: string
-}
 
 export interface AdmissionOptions {
   readonly peers: PeerRegistry
@@ -31,7 +21,7 @@ export interface AdmissionOptions {
   readonly calls: Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance' | 'inTurn'>
 }
 
-export class Admission {
+export class Admission implements NodeAdmission {
   readonly #options: AdmissionOptions
   readonly #allowance = new Allowance<CallKind>(SIGN_CALLS_IN_FLIGHT_MAX)
   readonly #turns: CallTurns
@@ -39,25 +29,6 @@ export class Admission {
   constructor(options: AdmissionOptions) {
     this.#options = options
     this.#turns = new CallTurns(options.clock)
-  }
-
-  /** Takes connections from now on. */
-  listen(
-    { config, identity, log }: Pick<PrimaryOptions, 'config' | 'identity' | 'log'>,
-    { clock, transport }: Pick<Host, 'clock' | 'transport'>,
-  ): Promise<Listener> {
-    return listen({
-      address: config.listen,
-      identity,
-      cluster: config.cluster,
-      log,
-      accept: (peer, channel, hello, address) => this.accept({ peer, channel, hello, address }),
-      onConnection: (connection) => this.serve(connection),
-      onRefusal: ({ remotePeer, channel, error }) =>
-        log.debug({ remotePeer, channel, code: error.code }, 'peer refused'),
-      clock,
-      transport,
-    })
   }
 
   accept({ peer, channel, hello, address }: Claim): Acceptance {

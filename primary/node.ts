@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Listener } from '../shared/channel/listen.ts'
 import type { PrimaryStatus } from '../shared/protocol/status.ts'
+import { listenAsNode } from '../shared/service/node-listener.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { Admission } from './admission.ts'
 import { watchPrimary } from './alarms.ts'
@@ -29,7 +30,7 @@ export class Primary implements Service {
     await archiving.start()
     // With no witness to wait for; only now, because the archive may have said that another primary leads.
     if (gate.confirmed) writer.migrate()
-    const primary = new Primary(parts, await admission.listen(options, host))
+    const primary = new Primary(parts, await listenAsNode(admission, options, host))
     maintenance.start()
     purging.start()
     settling.look()

@@ -23,8 +23,6 @@ export interface UpkeepOptions {
   readonly freshness: Pick<Freshness, 'now' | 'time'>
   /** Rows of every file but the pages. */
   readonly kept: () => Iterable<RevocationRow>
-  /** The disk changed pages of the copy: a snapshot has to replace it. */
-  readonly onDamaged: () => void
   readonly onFatal: (error: unknown) => void
 }
 
@@ -42,11 +40,12 @@ export class Upkeep {
     this.#pace = new CheckpointPace(options.config.checkpoint.pages, options.host.clock)
   }
 
-  start(): void {
+  /** `onDamaged`: the disk changed pages of the copy, so a snapshot has to replace it. */
+  start(onDamaged: () => void): void {
     const { config, host, log } = this.#options
     const { scrub, sweep } = config.maintenance
     this.#cancelJobs.push(
-      host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub() }, log),
+      host.schedule({ name: 'scrub', at: scrub, run: () => this.#scrub(onDamaged) }, log),
       host.schedule({ name: 'sweep', at: sweep, run: () => this.#sweep() }, log),
       host.clock.every(CHECKPOINT_RETRY_MS, () => void (this.#pace.isOverdue() && this.#checkpoint()), {
         background: true,
@@ -96,13 +95,13 @@ export class Upkeep {
     }
   }
 
-  #scrub(): Promise<void> {
-    this.#scrubbing ??= this.#readWholeCopy().finally(() => (this.#scrubbing = undefined))
+  #scrub(onDamaged: () => void): Promise<void> {
+    this.#scrubbing ??= this.#readWholeCopy(onDamaged).finally(() => (this.#scrubbing = undefined))
     return this.#scrubbing
   }
 
-  async #readWholeCopy(): Promise<void> {
-    const { copy, log, alarms, onDamaged } = this.#options
+  async #readWholeCopy(onDamaged: () => void): Promise<void> {
+    const { copy, log, alarms } = this.#options
     const outcome = await copy.scrub(this.#stopped.signal)
     if (outcome === 'stopped') return
     alarms.set('copy_damaged', outcome === 'sound' ? undefined : 'the scrub found it')

@@ -2,7 +2,6 @@
  * Keeps the denials of this replica: adds to them before the pages of another history are installed, and lets go of them when
  * durable pages make them needless. One thing after the other.
  */
-import { join } from 'node:path'
 import type { Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
@@ -15,18 +14,17 @@ import type { JournalPart } from '../revocations/journal-records.ts'
 import type { RevocationJournal } from '../revocations/journal.ts'
 import { lastMovedAside } from '../store/damaged.ts'
 import { DATABASE_NAME } from '../store/open-copy.ts'
-import type { TableSource, Tables } from '../tables/tables.ts'
-import { Denials } from './denials.ts'
+import type { Tables } from '../tables/tables.ts'
+import type { Denials } from './denials.ts'
 import { Settlement } from './settlement.ts'
 import { ofDamaged, ofJournal, ofPages, ofTable, ownTimeline, savedRows } from './undone.ts'
 
 export interface DenialsKeeperOptions {
   readonly folder: string
   readonly savedTable: string
+  readonly file: Denials
   readonly journal: RevocationJournal
   readonly tables: Tables
-  /** The pages as they are read now. */
-  readonly source: () => TableSource | undefined
   /** Refused in memory, and on no disk yet. */
   readonly unwritten: () => JournalPart | undefined
   /** The file has other rows now: the primary is told. */
@@ -38,11 +36,10 @@ export interface DenialsKeeperOptions {
   readonly log: Log
 }
 
-const FILE = 'denials'
 const TIMELINE_BYTES = 16
 
 export class DenialsKeeper {
-  readonly file: Denials
+  readonly #file: Denials
   readonly #options: DenialsKeeperOptions
   readonly #settlement: Settlement
   #busy: Promise<unknown> = Promise.resolve()
@@ -55,14 +52,11 @@ export class DenialsKeeper {
   /** The file that the primary was told of, by its generation. */
   #told = 0
 
-  /** Throws log_corrupt. */
   constructor(options: DenialsKeeperOptions) {
-    const { folder, entropy, timers, tables } = options
+    const { file, entropy, timers } = options
     this.#options = options
-    // Refused from the first moment.
-    const onRow = (row: RevocationRow): void => tables.deny([row])
-    this.file = new Denials({ path: join(folder, FILE), entropy, timers, onRow })
-    this.#settlement = new Settlement(this.file, entropy, timers)
+    this.#file = file
+    this.#settlement = new Settlement(this.#file, entropy, timers)
   }
 
   /**
@@ -88,7 +82,7 @@ export class DenialsKeeper {
     const { journal, tables } = this.#options
     const { meta } = tables
     if (meta === undefined) return
-    if (this.file.size === 0 && !this.#mustRebuild && !journal.hasBefore(meta.epoch)) return
+    if (this.#file.size === 0 && !this.#mustRebuild && !journal.hasBefore(meta.epoch)) return
     const settling = new AbortController()
     this.#settling = settling
     void this.#inTurn(() => this.#settle(settling.signal))
@@ -110,7 +104,7 @@ export class DenialsKeeper {
   async #keep(before: AppliedState | undefined): Promise<void> {
     const { alarms, log, tables } = this.#options
     try {
-      const kept = await this.file.keep(this.#undone(before), tables.counts.revocations)
+      const kept = await this.#file.keep(this.#undone(before), tables.counts.revocations)
       if (kept > 0) log.warn({ kept }, 'revocations of the history that is left behind stay refused here')
       alarms.set('denials_not_kept', undefined)
     } catch (error) {
@@ -120,8 +114,8 @@ export class DenialsKeeper {
   }
 
   async *#undone(before: AppliedState | undefined): AsyncGenerator<readonly Denial[]> {
-    const { tables, source, unwritten } = this.#options
-    const pages = source()
+    const { tables, unwritten } = this.#options
+    const pages = tables.source
     if (before !== undefined && pages !== undefined) {
       yield* ofPages(pages.reader, pages.meta.read())
       const ahead = unwritten()
@@ -137,14 +131,14 @@ export class DenialsKeeper {
   *#besidePages(): Generator<readonly Denial[]> {
     const { folder, savedTable, tables, entropy, log } = this.#options
     yield* ofDamaged(lastMovedAside(folder, DATABASE_NAME), log)
-    const isHere = this.file.has.bind(this.file)
+    const isHere = this.#file.has.bind(this.#file)
     yield* ofTable(tables.denied(), ownTimeline(entropy.bytes(TIMELINE_BYTES)), isHere)
     yield* ofTable(savedRows(savedTable), ownTimeline(entropy.bytes(TIMELINE_BYTES)), isHere)
   }
 
   async #settle(signal: AbortSignal): Promise<void> {
-    const { journal, tables, source, log, onChanged } = this.#options
-    const [pages, { meta }] = [source(), tables]
+    const { journal, tables, log, onChanged } = this.#options
+    const { source: pages, meta } = tables
     if (pages === undefined || meta === undefined || signal.aborted) return
     if (journal.hasBefore(meta.epoch)) await this.#moveOutOfJournal()
     const onForgotten = async (): Promise<void> => {
@@ -154,10 +148,10 @@ export class DenialsKeeper {
     const settled = await this.#settlement.settle(pages, meta, { onForgotten, signal })
     if (this.#mustRebuild) await this.#rebuild()
     if (settled.released > 0)
-      log.info({ ...settled, left: this.file.size }, 'revocations of an undone history need not be kept here any more')
+      log.info({ ...settled, left: this.#file.size }, 'revocations of an undone history need not be kept here any more')
     // What was kept for the new history, or let go of now.
-    if (this.#told !== this.file.generation) onChanged()
-    this.#told = this.file.generation
+    if (this.#told !== this.#file.generation) onChanged()
+    this.#told = this.#file.generation
   }
 
   /** Once the pages are of a later epoch, a row of an earlier one is nothing that they will ever bring. */
@@ -167,7 +161,7 @@ export class DenialsKeeper {
     if (epoch === undefined) return
     const parts = journal.read().filter((part) => part.epoch < epoch)
     const batches = ofJournal(parts, this.#orgOf)
-    await this.file.keep(lazily(batches))
+    await this.#file.keep(lazily(batches))
     journal.dropBefore(epoch)
   }
 
@@ -183,7 +177,7 @@ export class DenialsKeeper {
   *kept(): Generator<RevocationRow> {
     const { journal, unwritten } = this.#options
     yield* journal.rows()
-    yield* this.file.all()
+    yield* this.#file.all()
     yield* unwritten()?.rows ?? []
   }
 

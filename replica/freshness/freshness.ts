@@ -43,7 +43,6 @@ export interface FreshnessOptions {
   /** A time that had come when this replica last ran, as its pages say; undefined without any. */
   readonly issueClockMs: number | undefined
   readonly acceptClock: boolean
-  readonly applied: () => Applied
   /** The proof that comes with every answer. */
   readonly onSigned: (signed: SignedPosition) => void
   /** A newer answer counts: whoever waits for a fresher state looks again. */
@@ -129,19 +128,19 @@ export class Freshness {
     this.#step({ kind: 'disconnected' })
   }
 
-  /** The primary's answer to a ping. Throws disk_full, io_failed, and then gives no lease. */
-  granted(message: Granted): void {
-    const { largestLease, applied, onSigned, clock } = this.#options
+  /** The primary's answer to a ping, and what is applied here. Throws disk_full, io_failed, and then gives no lease. */
+  granted(message: Granted, applied: Applied): void {
+    const { largestLease, onSigned, clock } = this.#options
     largestLease.raise(message.leaseMs)
     onSigned(message.signed)
     this.#hear(message)
-    this.#step({ kind: 'granted', grant: message, applied: applied() })
+    this.#step({ kind: 'granted', grant: message, applied })
     if (message.leaseMs === 0) clock.after(WITHHELD_MS, () => this.#ping(), { background: true })
   }
 
   /** Rows or pages were applied. */
-  applied(): void {
-    if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied: this.#options.applied() })
+  applied(applied: Applied): void {
+    if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied })
   }
 
   /** Asks for a fresher state now, unless that was asked for a moment ago. */

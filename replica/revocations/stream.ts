@@ -5,9 +5,10 @@
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { pause, type Timers } from '../../shared/clock.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { assert, MacaroondError } from '../../shared/errors.ts'
 import { epoch as asEpoch, timeline as asTimeline, type Timeline } from '../../shared/ids.ts'
 import type { GrantBook } from '../../shared/freshness/grant-book.ts'
+import type { Applied } from '../../shared/freshness/holder.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import {
   revocationsWelcome,
@@ -41,8 +42,6 @@ export interface RevocationStreamOptions {
   /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
-  /** What is enforced here from now on, in its order. */
-  readonly onRows: RowObserver
   /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
   readonly onFatal: (error: unknown) => void
 }
@@ -66,6 +65,7 @@ export class RevocationStream {
   /** Refused, and the journal had no room for them: they come again. */
   #unwritten: JournalPart | undefined
   #teller: DenialsTeller | undefined
+  #onRows: RowObserver | undefined
 
   /** What the journal holds is refused from the first moment, whatever timeline it is of. */
   constructor(options: RevocationStreamOptions) {
@@ -93,6 +93,13 @@ export class RevocationStream {
     return this.#furthest(this.#taken)
   }
 
+  /** What a lease counts for. */
+  get applied(): Applied {
+    const { timeline, seq = 0 } = this.enforced ?? {}
+    const { meta } = this.#options.tables
+    return { timeline, seq, pages: meta === undefined ? undefined : { timeline: meta.timeline, txid: meta.txid } }
+  }
+
   get unwritten(): JournalPart | undefined {
     return this.#unwritten
   }
@@ -105,6 +112,12 @@ export class RevocationStream {
     return { timeline, epoch, seq }
   }
 
+  /** Who is told of what is enforced here from now on, in its order. To be called once, before the first connection. */
+  connect(onRows: RowObserver): void {
+    assert(this.#onRows === undefined, 'the stream of revocations is connected once')
+    this.#onRows = onRows
+  }
+
   hello(): RevocationsHello {
     this.#asked = this.known
     const { freshness, keks, denials } = this.#options
@@ -113,6 +126,7 @@ export class RevocationStream {
   }
 
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
+    assert(this.#onRows !== undefined, 'no revocation is taken before the stream is connected')
     retire.addEventListener('abort', () => void connection.close())
     const welcome = revocationsWelcome.parse(connection.hello)
     this.#requireSameHistory(welcome)
@@ -168,7 +182,7 @@ export class RevocationStream {
       const message = decodeMessage(frame, toStream)
       this.#requireNewest(place)
       if (message.t === 'granted') {
-        this.#options.freshness.granted(message)
+        this.#options.freshness.granted(message, this.applied)
         continue
       }
       requireNoGap(seq, message)
@@ -201,8 +215,8 @@ export class RevocationStream {
     const { rows, through } = stretch
     this.#options.tables.add(rows, through, place.timeline)
     this.#taken = { ...place, seq: through }
-    this.#options.freshness.applied()
-    this.#options.onRows(place, stretch)
+    this.#options.freshness.applied(this.applied)
+    this.#onRows?.(place, stretch)
     try {
       if (rows.length > 0) this.#options.journal.append(place, rows)
       this.#unwritten = undefined

@@ -26,13 +26,14 @@ export interface DatabaseCopyOptions {
   readonly log: Log
   /** The database file was closed or replaced: statements on the old one are gone. */
   readonly onReopened: (copy: OpenCopy | undefined) => void
-  /** Another state takes the place of this one, which is undefined where it does not stand anywhere. Calls `install`, or throws. */
-  readonly installing: (
-    next: AppliedState,
-    before: AppliedState | undefined,
-    install: () => Promise<void>,
-  ) => Promise<void>
 }
+
+/** Another state takes the place of this one, which is undefined where it does not stand anywhere. Calls `install`, or throws. */
+export type Installing = (
+  next: AppliedState,
+  before: AppliedState | undefined,
+  install: () => Promise<void>,
+) => Promise<void>
 
 const BUSY_PAUSE_MS = 5
 /** An operator's write transaction on the copy is tolerated so long without a word. */
@@ -45,6 +46,7 @@ export class DatabaseCopy {
   #open: OpenCopy | undefined
   #checksums: PageChecksums | undefined
   #standing: AppliedState | undefined
+  #installing: Installing | undefined
 
   /** Throws wrong_cluster, schema_newer. A copy that cannot be trusted is moved aside; then there is no standing. */
   constructor(options: DatabaseCopyOptions) {
@@ -52,6 +54,12 @@ export class DatabaseCopy {
     this.#record = new PositionRecord(join(options.folder, 'position'))
     finishMovingAside(options.folder, DATABASE_FILES, options.clock.wallMs())
     if (existsSync(join(options.folder, DATABASE_NAME))) this.#openExisting()
+  }
+
+  /** What stands between two states. To be called once, before the first snapshot. */
+  connect(installing: Installing): void {
+    assert(this.#installing === undefined, 'a copy is connected once')
+    this.#installing = installing
   }
 
   get standing(): AppliedState | undefined {
@@ -88,7 +96,8 @@ export class DatabaseCopy {
 
   /** Takes a snapshot's place of everything there was, as one transaction for readers. */
   async install(snapshot: SnapshotFile, pageCount: number, next: AppliedState): Promise<void> {
-    await this.#options.installing(next, this.#standing, async () => {
+    assert(this.#installing !== undefined, 'nothing is installed before the copy is connected')
+    await this.#installing(next, this.#standing, async () => {
       this.#record.append(next)
       this.#record.sync()
       if (this.#open === undefined) await this.#build(snapshot, pageCount)

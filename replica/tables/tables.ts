@@ -91,6 +91,11 @@ export class Tables implements TokenTables {
     return this.#revocations.cutOffs
   }
 
+  /** The pages as they are read now. */
+  get source(): TableSource | undefined {
+    return this.#source
+  }
+
   /** State of the database that the tables were last read from. */
   get meta(): Meta | undefined {
     return this.#meta

@@ -1,5 +1,4 @@
 /** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
-import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
@@ -19,13 +18,14 @@ import { explain, judge, type TokenTables, type VerificationRequest } from '../.
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
 import { JudgingPermit, type JudgingPermitOptions } from './judging-permit.ts'
-import { PositionWaiters } from './position-waiters.ts'
+import type { PositionWaiters } from './position-waiters.ts'
 
 export interface VerifyApiOptions extends JudgingPermitOptions {
   readonly node: string
-  readonly clock: Timers
   readonly tables: TokenTables & Pick<Tables, 'meta' | 'uninterpretable' | 'revocationSeq'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
+  /** Woken when this replica has applied something, or knows that it is fresh. */
+  readonly waiters: PositionWaiters
 }
 
 export interface AnswerOptions {
@@ -42,12 +42,10 @@ interface JudgeStrategy<Judgement, Answer> {
 export class VerifyApi {
   readonly #options: VerifyApiOptions
   readonly #permit: JudgingPermit
-  readonly #waiters: PositionWaiters
 
   constructor(options: VerifyApiOptions) {
     this.#options = options
     this.#permit = new JudgingPermit(options)
-    this.#waiters = new PositionWaiters(options.clock)
   }
 
   /** With `tellsAge` the answer says how old the state was, if there is a lease. */
@@ -86,7 +84,7 @@ export class VerifyApi {
     const ready = (): boolean => reached() && freshness.remainingMs(freshness.now()) > 0
     const started = freshness.now()
     const hopeless = (): boolean => this.#reached(wanted) && this.#isBehindNothing(asked.minimum, started)
-    await this.#waiters.wait(charsOf(asked), () => ready() || hopeless())
+    await this.#options.waiters.wait(charsOf(asked), () => ready() || hopeless())
     return reached() ? this.#whenReady(withoutState(asked), walk) : walk.answer(walk.judge(), notReached())
   }
 
@@ -108,7 +106,7 @@ export class VerifyApi {
     walk: JudgeStrategy<Judgement, Answer>,
   ): Promise<Answer> {
     const { freshness } = this.#options
-    await this.#waiters.wait(charsOf(asked), () => {
+    await this.#options.waiters.wait(charsOf(asked), () => {
       if (freshness.ageMs(freshness.now()) <= wantedMs) return true
       freshness.freshen()
       return false
@@ -136,11 +134,6 @@ export class VerifyApi {
   #later(verdict: Verdict): Refused | undefined {
     if (verdict.ok || verdict.reason !== 'key_unknown') return undefined
     return laterThanUs(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
-  }
-
-  /** This replica has applied something, or knows that it is fresh: who waited for that gets its answer. */
-  applied(): void {
-    this.#waiters.wake()
   }
 
   /** Throws position_superseded: a position of an epoch that was left behind can never be reached. */

@@ -129,9 +129,9 @@ export const MUTANTS: readonly FoundMutant[] = [
     name: 'a revocation that comes counts as a lease',
     shows: 'push treated as lease',
     file: 'replica/freshness/freshness.ts',
-    find: "if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied: this.#options.applied() })",
+    find: "if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied })",
     replace:
-      'const { lease } = this.#holder; if (lease) this.#holder = { ...this.#holder, lease: { ...lease, sent: this.#reader.read() } }',
+      'void applied; const { lease } = this.#holder; if (lease) this.#holder = { ...this.#holder, lease: { ...lease, sent: this.#reader.read() } }',
     breaks: 'S4',
     leaseMs: 1_000,
     faults: [cutRegion('cut towards the primary', 'fra', 4_000)],

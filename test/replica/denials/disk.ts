@@ -5,12 +5,11 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { snapshotFields } from '../../../primary/commit-log/snapshot-fields.ts'
-import type { Denials } from '../../../replica/denials/denials.ts'
+import { Denials } from '../../../replica/denials/denials.ts'
 import { DenialsKeeper } from '../../../replica/denials/keeper.ts'
 import { RevocationJournal } from '../../../replica/revocations/journal.ts'
 import type { JournalPart } from '../../../replica/revocations/journal-records.ts'
 import { DatabaseCopy } from '../../../replica/store/database-copy.ts'
-import type { OpenCopy } from '../../../replica/store/open-copy.ts'
 import { SnapshotFile } from '../../../replica/store/snapshot-file.ts'
 import { Tables } from '../../../replica/tables/tables.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
@@ -21,6 +20,7 @@ import { PageChecksums } from '../../../shared/ltx/rolling-checksum.ts'
 import { PAGE_BYTES } from '../../../shared/limits.ts'
 import type { AlarmCode } from '../../../shared/alarms.ts'
 import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
+import type { RevocationRow } from '../../../shared/verifier/revocation-row.ts'
 import { KEK, nonceOf } from '../tables-database.ts'
 
 export const KID: string = '1'.repeat(16)
@@ -81,7 +81,6 @@ export class Disk {
   readonly keeper: DenialsKeeper
   /** Refused, and in no file. */
   unwritten: JournalPart | undefined
-  #source: OpenCopy | undefined
 
   constructor(folder: string) {
     this.folder = folder
@@ -94,23 +93,21 @@ export class Disk {
       clock,
       entropy,
       log,
-      onReopened: (source) => {
-        this.#source = source
-        this.tables.attach(source)
-      },
-      installing: (next, before, install) => this.keeper.around(next, before, install),
+      onReopened: (source) => this.tables.attach(source),
     })
     this.journal = new RevocationJournal(join(folder, 'revocations.journal'))
     for (const { rows } of this.journal.takeLoaded()) this.tables.deny(rows)
+    const onRow = (row: RevocationRow): void => this.tables.deny([row])
+    this.denials = new Denials({ path: join(folder, 'denials'), entropy, timers, onRow })
     this.keeper = new DenialsKeeper({
       folder,
+      file: this.denials,
       savedTable,
       journal: this.journal,
       tables: this.tables,
       timers,
       entropy,
       log,
-      source: () => this.#source,
       unwritten: () => this.unwritten,
       onChanged: () => undefined,
       onFatal: (error) => {
@@ -118,7 +115,7 @@ export class Disk {
       },
       alarms: { set: (code, detail) => void this.alarms.set(code, detail) },
     })
-    this.denials = this.keeper.file
+    this.copy.connect((next, before, install) => this.keeper.around(next, before, install))
   }
 
   /** As a snapshot of it would. */

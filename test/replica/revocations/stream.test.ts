@@ -61,7 +61,6 @@ function start(folder: string, journal: RevocationJournal = new RevocationJourna
     largestLease: new LargestLease(join(folder, 'lease.json')),
     issueClockMs: undefined,
     acceptClock: false,
-    applied: () => ({ timeline: undefined, seq: 0, pages: undefined }),
     onSigned: () => undefined,
     onRenewed: () => undefined,
   })
@@ -74,12 +73,12 @@ function start(folder: string, journal: RevocationJournal = new RevocationJourna
     keks: ['00000000'],
     denials: { size: 0, told: () => [][Symbol.iterator]() as never },
     syncPages: () => undefined,
-    onRows: () => undefined,
     onDiverged: () => undefined,
     onFatal: (error) => {
       throw error
     },
   })
+  stream.connect(() => undefined)
   const nonceOf = (seq: number): string => seq.toString(16).padStart(32, '0')
   return {
     tables,

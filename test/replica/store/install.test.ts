@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { snapshotFields } from '../../../primary/commit-log/snapshot-fields.ts'
-import { DatabaseCopy, type DatabaseCopyOptions } from '../../../replica/store/database-copy.ts'
+import { DatabaseCopy } from '../../../replica/store/database-copy.ts'
 import { SnapshotFile } from '../../../replica/store/snapshot-file.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { epoch, timeline, txid } from '../../../shared/ids.ts'
@@ -24,9 +24,9 @@ function unopenablePage(): Buffer {
 test('an install that fails after the file got its name keeps no later snapshot out', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-install-'))
   const onReopened = (): void => undefined
-  const installing: DatabaseCopyOptions['installing'] = (_next, _before, install) => install()
   const clocks = { clock: systemClock, entropy: systemEntropy }
-  const copy = new DatabaseCopy({ ...clocks, folder, cluster: 'test', log: silentLog, onReopened, installing })
+  const copy = new DatabaseCopy({ ...clocks, folder, cluster: 'test', log: silentLog, onReopened })
+  copy.connect((_next, _before, install) => install())
   onTestFinished(() => {
     copy.close()
     rmSync(folder, { recursive: true, force: true })

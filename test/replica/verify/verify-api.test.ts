@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { PositionWaiters } from '../../../replica/verify/position-waiters.ts'
 import { VerifyApi } from '../../../replica/verify/verify-api.ts'
 import { systemClock } from '../../../shared/clock.ts'
 import type { Meta } from '../../../shared/database/meta.ts'
@@ -15,16 +16,18 @@ function replica(
     readonly ageMs?: () => number
     readonly doubt?: string
     readonly freshen?: () => void
+    readonly waiters?: PositionWaiters
   } = {},
 ) {
   const { remaining = () => 1_000, ageMs = () => 10, doubt, freshen = () => undefined } = state
+  const { waiters = new PositionWaiters(systemClock) } = state
   const tables = Object.assign(new Node(), { meta: META, uninterpretable: undefined, revocationSeq: 0 })
   const time =
     doubt === undefined
       ? ({ credible: true, earliestMs: NOW_MS, latestMs: NOW_MS } as const)
       : ({ credible: false, message: doubt } as const)
   const freshness = { now: () => READING, remainingMs: remaining, ageMs, time: () => time, freshen }
-  return new VerifyApi({ node: 'fra', region: 'fra', clock: systemClock, tables, freshness })
+  return new VerifyApi({ node: 'fra', region: 'fra', tables, freshness, waiters })
 }
 
 function asked(...caveats: readonly string[]): object {
@@ -56,12 +59,13 @@ test('a lease that ran out while the verdict was computed takes the verdict back
 test('a caveat that wants a fresher state has the primary asked, and is judged by the state that comes', async () => {
   let age = 900
   let asks = 0
-  const api = replica({ ageMs: () => age, freshen: () => (asks += 1) })
+  const waiters = new PositionWaiters(systemClock)
+  const api = replica({ ageMs: () => age, freshen: () => (asks += 1), waiters })
   const verdict = api.verify(asked('staleness <= 500ms'))
   const explained = api.explain(asked('staleness <= 500ms'))
   expect(verdict).toBeInstanceOf(Promise)
   age = 5
-  api.applied()
+  waiters.wake()
   expect(await verdict).toMatchObject({ ok: true })
   expect(await explained).toMatchObject({ verdict: { ok: true } })
   expect(asks).toBeGreaterThan(0)

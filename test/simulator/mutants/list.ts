@@ -99,9 +99,9 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a revocation that comes counts as a lease',
     aim: { kinds: ['cut towards the primary'], leaseMs: 400 },
     file: 'replica/freshness/freshness.ts',
-    find: "if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied: this.#options.applied() })",
+    find: "if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied })",
     replace:
-      'const { lease } = this.#holder; if (lease) this.#holder = { ...this.#holder, lease: { ...lease, sent: this.#reader.read() } }',
+      'void applied; const { lease } = this.#holder; if (lease) this.#holder = { ...this.#holder, lease: { ...lease, sent: this.#reader.read() } }',
     breaks: 'S4',
   },
   {

@@ -1,0 +1,149 @@
+/**
+ * Builds the parts of a replica in dependency order: a part is given only parts that exist. Two parts call on parts that are
+ * built later: the copy asks the denials before another state takes its place, and the stream reports the rows that it took.
+ * Each is connected last, through one method, and does nothing of the kind before that.
+ */
+import { AuditWatch } from '../shared/service/audit-watch.ts'
+import { whileBelieved } from '../shared/service/schedule.ts'
+import { DenialsKeeper } from './denials/keeper.ts'
+import { Enforcement } from './enforcement.ts'
+import { Feed } from './feed/feed.ts'
+import { Follower } from './follower/follower.ts'
+import { fileIn, type Foundation, layFoundation } from './foundation.ts'
+import type { ReplicaOptions } from './options.ts'
+import { RevocationStream } from './revocations/stream.ts'
+import { Upkeep } from './upkeep.ts'
+import { VerifyApi } from './verify/verify-api.ts'
+import type { NodeLock } from '../shared/sqlite/node-lock.ts'
+
+export interface ReplicaParts extends Foundation {
+  readonly stream: RevocationStream
+  readonly keeper: DenialsKeeper
+  readonly feed: Feed
+  readonly verify: VerifyApi
+  readonly guestVerify: VerifyApi
+  readonly upkeep: Upkeep
+  readonly follower: Follower
+}
+
+/** Nothing of it runs yet. */
+export function assemble(options: ReplicaOptions, lock: NodeLock): ReplicaParts {
+  const base = layFoundation(options, lock)
+  const { identity, config } = options
+  const { tables, freshness, rows, host, waiters, guestWaiters } = base
+  const stream = openStream(base)
+  const keeper = openKeeper(base, stream)
+  base.copy.connect((next, before, install) => keeper.around(next, before, install))
+  const judging = { node: identity.peerId, region: config.region, tables, freshness }
+  const feed = new Feed({ ...judging, clock: host.clock, rows, enforced: () => stream.enforced })
+  const verify = new VerifyApi({ ...judging, waiters })
+  const guestVerify = new VerifyApi({ ...judging, waiters: guestWaiters })
+  const upkeep = openUpkeep(base, keeper)
+  const enforcement = openEnforcement(base, { stream, feed, upkeep })
+  stream.connect(enforcement.streamed)
+  const follower = openFollower(base, { stream, keeper, enforcement })
+  return { ...base, stream, keeper, feed, verify, guestVerify, upkeep, follower }
+}
+
+function openStream({
+  options,
+  host,
+  tables,
+  journal,
+  freshness,
+  denials,
+  copy,
+  links,
+  fail,
+}: Foundation): RevocationStream {
+  const { kek, previousKeks = [] } = options
+  return new RevocationStream({
+    tables,
+    journal,
+    clock: host.clock,
+    freshness,
+    workers: freshness.workers,
+    keks: [kek, ...previousKeks].map(({ id }) => id),
+    denials,
+    syncPages: () => copy.sync(),
+    onDiverged: (message) => links.diverged('revocations', message),
+    onFatal: fail,
+  })
+}
+
+function openKeeper(base: Foundation, stream: RevocationStream): DenialsKeeper {
+  const { options, host, denials, journal, tables, alarms, fail } = base
+  return new DenialsKeeper({
+    folder: options.config.data,
+    savedTable: fileIn(options, 'savedTable'),
+    file: denials,
+    journal,
+    tables,
+    unwritten: () => stream.unwritten,
+    onChanged: () => stream.denialsChanged(),
+    onFatal: fail,
+    alarms,
+    timers: host.clock,
+    entropy: host.entropy,
+    log: options.log,
+  })
+}
+
+function openUpkeep(base: Foundation, keeper: DenialsKeeper): Upkeep {
+  const { options, host, alarms, copy, tables, freshness, fail } = base
+  const { config, log } = options
+  const path = fileIn(options, 'auditChecked')
+  // While the time is in doubt nothing runs.
+  const schedule = whileBelieved(host.schedule, () => freshness.time(freshness.now()).credible)
+  return new Upkeep({
+    config,
+    alarms,
+    host: { ...host, schedule },
+    log,
+    copy,
+    tables,
+    audit: new AuditWatch({ path, db: () => tables.source?.reader, timers: host.clock, alarms, log }),
+    freshness,
+    kept: () => keeper.kept(),
+    onFatal: fail,
+  })
+}
+
+function openEnforcement(
+  { options, tables, rows, freshness, waiters, guestWaiters, fail }: Foundation,
+  parts: Pick<ReplicaParts, 'stream' | 'feed' | 'upkeep'>,
+): Enforcement {
+  const folder = options.config.data
+  return new Enforcement({
+    ...parts,
+    folder,
+    tables,
+    rows,
+    freshness,
+    waiters: [waiters, guestWaiters],
+    onFatal: fail,
+  })
+}
+
+function openFollower(
+  { options, host, freshness, copy, signed, takeSigned, links, fail }: Foundation,
+  { stream, keeper, enforcement }: Pick<ReplicaParts, 'stream' | 'keeper'> & { readonly enforcement: Enforcement },
+): Follower {
+  return new Follower({
+    boot: freshness.boot,
+    copy,
+    snapshotPath: fileIn(options, 'snapshot'),
+    clock: host.clock,
+    log: options.log,
+    signed: () => signed.newest,
+    revocations: () => stream.known,
+    onSigned: takeSigned,
+    onApplied: () => enforcement.paged(),
+    onDurable: () => {
+      stream.covered()
+      keeper.durable()
+    },
+    onDiverged: (message) => links.diverged('wal', message),
+    onFatal: fail,
+  })
+}

@@ -1,0 +1,140 @@
+/**
+ * The foundation of a replica: its files, its tables, its lease and clock, and its links to the primary, which are not open yet.
+ * When this returns, the tables refuse what the pages and the file of denials revoke; the stream adds what the journal holds.
+ */
+import { join } from 'node:path'
+import { PeerRegistry } from '../shared/channel/peers.ts'
+import { watchOutput } from '../shared/output/process-output.ts'
+import type { OutputDrops } from '../shared/protocol/status.ts'
+import type { SignedPosition } from '../shared/protocol/signed-position.ts'
+import { AlarmBoard } from '../shared/service/alarm-board.ts'
+import { systemHost, type Host } from '../shared/service/host.ts'
+import type { NodeLock } from '../shared/sqlite/node-lock.ts'
+import type { RevocationRow } from '../shared/verifier/revocation-row.ts'
+import { Denials } from './denials/denials.ts'
+import { RecentRows } from './feed/recent-rows.ts'
+import type { AppliedState } from './follower/core.ts'
+import { SignedPositionStore } from './follower/signed-position-store.ts'
+import { Freshness } from './freshness/freshness.ts'
+import { LargestLease } from './freshness/largest-lease.ts'
+import type { ReplicaOptions } from './options.ts'
+import { PrimaryLinks } from './primary-links.ts'
+import { RevocationJournal } from './revocations/journal.ts'
+import { DatabaseCopy } from './store/database-copy.ts'
+import { Tables, type TableSource } from './tables/tables.ts'
+import { PositionWaiters } from './verify/position-waiters.ts'
+
+export interface Foundation {
+  readonly options: ReplicaOptions
+  readonly host: Host
+  readonly startedMs: number
+  readonly lock: NodeLock
+  /** Resolves with the error after which this replica cannot go on. */
+  readonly failed: Promise<unknown>
+  readonly fail: (error: unknown) => void
+  readonly alarms: AlarmBoard
+  readonly linesDropped: () => OutputDrops
+  readonly links: PrimaryLinks
+  readonly peers: PeerRegistry
+  /** What was enforced here, as workers are sent it. */
+  readonly rows: RecentRows
+  readonly tables: Tables
+  readonly copy: DatabaseCopy
+  /** Resolves once there are pages. */
+  readonly hasData: Promise<void>
+  readonly journal: RevocationJournal
+  readonly denials: Denials
+  readonly signed: SignedPositionStore
+  /** Keeps a position that the authority signed; undefined where the signature is not the authority's. */
+  readonly takeSigned: (signed: SignedPosition) => AppliedState | undefined
+  /** Verifications of listed peers that wait for a state. */
+  readonly waiters: PositionWaiters
+  /** The same of all other peers: what waits there takes no place from the listed ones. */
+  readonly guestWaiters: PositionWaiters
+  readonly freshness: Freshness
+}
+
+export const fileIn = ({ config }: Pick<ReplicaOptions, 'config'>, name: keyof typeof FILES): string =>
+  join(config.data, FILES[name])
+
+const FILES = {
+  savedTable: 'revocations.table',
+  journal: 'revocations.journal',
+  denials: 'denials',
+  signed: 'signed-position.json',
+  largestLease: 'largest-lease.json',
+  snapshot: 'snapshot.incoming',
+  auditChecked: 'audit-checked.json',
+} as const
+
+/** Opens what is in the folder, which is locked already. Throws what a replica cannot start with. */
+export function layFoundation(options: ReplicaOptions, lock: NodeLock): Foundation {
+  const { config, log, identity, host = systemHost } = options
+  const { clock, entropy } = host
+  const startedMs = clock.monotonicMs()
+  const { promise: failed, resolve: fail } = Promise.withResolvers<unknown>()
+  const alarms = new AlarmBoard(clock, log)
+  const linesDropped = watchOutput(options.output, alarms, log)
+  const links = new PrimaryLinks({ config, identity, host, log, onAlarm: () => alarms.refresh() })
+  const peers = new PeerRegistry(config.peers, { openVerify: config.verify_open })
+  const rows = new RecentRows()
+  const tables = openTables(options, host, rows)
+  const { copy, hasData } = openCopy(options, host, tables, fail)
+  const journal = new RevocationJournal(fileIn(options, 'journal'))
+  // Refused from the first moment.
+  const onRow = (row: RevocationRow): void => tables.deny([row])
+  const denials = new Denials({ path: fileIn(options, 'denials'), entropy, timers: clock, onRow })
+  const signed = new SignedPositionStore(fileIn(options, 'signed'), { log, timers: clock })
+  const takeSigned: Foundation['takeSigned'] = (position) => signed.take(position, tables.publicKey, config.cluster)
+  const [waiters, guestWaiters] = [new PositionWaiters(clock), new PositionWaiters(clock)]
+  const freshness = new Freshness({
+    clock,
+    entropy,
+    log,
+    largestLease: new LargestLease(fileIn(options, 'largestLease')),
+    issueClockMs: tables.meta?.issueClockMs,
+    acceptClock: options.acceptClock ?? false,
+    onSigned: (position) => void takeSigned(position),
+    onRenewed: () => {
+      waiters.wake()
+      guestWaiters.wake()
+    },
+  })
+  const opened = { options, host, startedMs, lock, failed, fail, alarms, linesDropped, links, peers, rows, tables }
+  const kept = { copy, hasData, journal, denials, signed, takeSigned, waiters, guestWaiters, freshness }
+  return { ...opened, ...kept }
+}
+
+function openTables(options: ReplicaOptions, { clock, entropy }: Host, rows: RecentRows): Tables {
+  const { config, kek, previousKeks = [], log } = options
+  return new Tables({
+    cluster: config.cluster,
+    ring: [kek, ...previousKeks],
+    entropy,
+    timers: clock,
+    log,
+    savedAt: fileIn(options, 'savedTable'),
+    onRows: (place, stretch) => rows.take(place, stretch),
+  })
+}
+
+/** A ring that opens nothing will open nothing later either: a wrong KEK is for the operator, not for a reconnect. */
+function openCopy(
+  { config, log }: ReplicaOptions,
+  { clock, entropy }: Host,
+  tables: Tables,
+  fail: (error: unknown) => void,
+): Pick<Foundation, 'copy' | 'hasData'> {
+  const { promise: hasData, resolve } = Promise.withResolvers<void>()
+  const onReopened = (source: TableSource | undefined): void => {
+    try {
+      tables.attach(source)
+      if (source !== undefined) resolve()
+    } catch (error) {
+      fail(error)
+      throw error
+    }
+  }
+  const { data: folder, cluster } = config
+  return { copy: new DatabaseCopy({ folder, cluster, clock, entropy, log, onReopened }), hasData }
+}
