@@ -13,7 +13,7 @@ import { notAReplica, notHere } from './api/gate.ts'
 import { serveCalls } from './api/serve.ts'
 import type { Publisher } from './publisher/publisher.ts'
 
-export interface AdmissionOptions {
+export interface PrimaryAdmissionOptions {
   readonly peers: PeerRegistry
   readonly publisher: Publisher
   readonly clock: Host['clock']
@@ -21,12 +21,12 @@ export interface AdmissionOptions {
   readonly calls: Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance' | 'inTurn'>
 }
 
-export class Admission implements NodeAdmission {
-  readonly #options: AdmissionOptions
+export class PrimaryAdmission implements NodeAdmission {
+  readonly #options: PrimaryAdmissionOptions
   readonly #allowance = new Allowance<CallKind>(SIGN_CALLS_IN_FLIGHT_MAX)
   readonly #turns: CallTurns
 
-  constructor(options: AdmissionOptions) {
+  constructor(options: PrimaryAdmissionOptions) {
     this.#options = options
     this.#turns = new CallTurns(options.clock)
   }

@@ -2,7 +2,7 @@
 import type { Txid } from '../shared/ids.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, type OpenArchiverOptions, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
-import type { Foundation } from './foundation.ts'
+import type { PrimaryFoundation } from './foundation.ts'
 import { ARCHIVE } from './members.ts'
 import { NO_FLAGS } from './options.ts'
 import type { Joined } from './commit-log/agreement.ts'
@@ -31,7 +31,7 @@ export class Archiving {
 }
 
 /** `onJoined`: the archive, if it is a witness, says how far it goes. */
-export function openArchiving(base: Foundation, onJoined: (event: Joined) => void): Archiving {
+export function openArchiving(base: PrimaryFoundation, onJoined: (event: Joined) => void): Archiving {
   const { options, host, stampClock, alarms, commitLog, writer, signingKey, ring, shutdown } = base
   const { config, log, archivePorts: ports } = options
   const onClaimed = (archived: Txid): void => {

@@ -10,7 +10,7 @@ import type { Archives } from './archiver/archives.ts'
 import { type Archiving, openArchiving } from './archiving.ts'
 import type { Joined } from './commit-log/agreement.ts'
 import { Durability } from './durability/durability.ts'
-import { type Foundation, layFoundation } from './foundation.ts'
+import { type PrimaryFoundation, openPrimaryFoundation } from './foundation.ts'
 import { Settling } from './freshness/settling.ts'
 import { Maintenance } from './maintenance.ts'
 import { NO_FLAGS, type PrimaryOptions } from './options.ts'
@@ -19,9 +19,9 @@ import { snapshotsOf } from './publisher/snapshot-files.ts'
 import { Purging } from './purging.ts'
 import { openWriteRules, type WriteRules } from './write-rules.ts'
 
-type Base = Foundation & WriteRules
+type Base = PrimaryFoundation & WriteRules
 
-export interface PrimaryParts extends Foundation, WriteRules {
+export interface PrimaryParts extends PrimaryFoundation, WriteRules {
   readonly publisher: Publisher
   readonly settling: Settling
   readonly archiving: Archiving
@@ -33,8 +33,8 @@ export interface PrimaryParts extends Foundation, WriteRules {
 }
 
 /** Nothing of it runs yet. */
-export function assemble(options: PrimaryOptions): PrimaryParts {
-  const foundation = layFoundation(options)
+export function assemblePrimary(options: PrimaryOptions): PrimaryParts {
+  const foundation = openPrimaryFoundation(options)
   const base = { ...foundation, ...openWriteRules(foundation) }
   const publisher = openPublisher(base)
   const settling = openSettling(base, publisher)

@@ -25,7 +25,7 @@ import { Shutdown } from './shutdown.ts'
 import { refuseUnkeptLeases } from './store/migrate.ts'
 import { openGroupWriter } from './store/open-writer.ts'
 
-export interface Foundation {
+export interface PrimaryFoundation {
   readonly options: PrimaryOptions
   /** Its scheduled jobs wait while the time is in doubt. */
   readonly host: Host
@@ -47,7 +47,7 @@ export interface Foundation {
 }
 
 /** Takes the folder, and opens the database in it. Throws what keeps this process from either. */
-export function layFoundation(options: PrimaryOptions): Foundation {
+export function openPrimaryFoundation(options: PrimaryOptions): PrimaryFoundation {
   const { config, kek, previousKeks = [], log, host = systemHost } = options
   const { clock, entropy } = host
   const startedMs = clock.monotonicMs()
@@ -89,7 +89,7 @@ export function layFoundation(options: PrimaryOptions): Foundation {
 /** Goes on from the time of the last mint. */
 function startClock(
   { config, flags = NO_FLAGS }: PrimaryOptions,
-  { clock, members, writer }: Pick<Host, 'clock'> & Pick<Foundation, 'members' | 'writer'>,
+  { clock, members, writer }: Pick<Host, 'clock'> & Pick<PrimaryFoundation, 'members' | 'writer'>,
 ): AuthorityClock {
   return new AuthorityClock({
     clock,

@@ -4,12 +4,12 @@ import type { Listener } from '../shared/channel/listen.ts'
 import type { PrimaryStatus } from '../shared/protocol/status.ts'
 import { listenAsNode } from '../shared/service/node-listener.ts'
 import type { Service } from '../shared/service/run-service.ts'
-import { Admission } from './admission.ts'
+import { PrimaryAdmission } from './admission.ts'
 import { watchPrimary } from './alarms.ts'
 import type { WritesState } from './api/gate.ts'
 import { openCalls } from './api/open-calls.ts'
 import { primaryStatus } from './api/status.ts'
-import { assemble, type PrimaryParts } from './assembly.ts'
+import { assemblePrimary, type PrimaryParts } from './assembly.ts'
 import type { PrimaryOptions } from './options.ts'
 
 export class Primary implements Service {
@@ -24,7 +24,7 @@ export class Primary implements Service {
   }
 
   static async start(options: PrimaryOptions): Promise<Primary> {
-    const parts = assemble(options)
+    const parts = assemblePrimary(options)
     const { gate, writer, archiving, maintenance, purging, settling, adoption, alarms, host } = parts
     const admission = openAdmission(parts)
     await archiving.start()
@@ -81,7 +81,7 @@ export class Primary implements Service {
   }
 }
 
-function openAdmission(parts: PrimaryParts): Admission {
+function openAdmission(parts: PrimaryParts): PrimaryAdmission {
   const { peers, publisher, archives, commitLog, host, options } = parts
   const calls = openCalls({
     ...parts,
@@ -91,7 +91,12 @@ function openAdmission(parts: PrimaryParts): Admission {
   })
   const { clock } = host
   const served = { clock, db: commitLog.db, archives, writer: parts.writer, log: options.log }
-  return new Admission({ peers, publisher, clock, calls: { ...calls, ...served, status: () => statusOf(parts) } })
+  return new PrimaryAdmission({
+    peers,
+    publisher,
+    clock,
+    calls: { ...calls, ...served, status: () => statusOf(parts) },
+  })
 }
 
 function statusOf(parts: PrimaryParts): PrimaryStatus {

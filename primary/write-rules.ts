@@ -3,7 +3,7 @@
  * being written, and leases are granted while revocations can be. The writer takes commands once it has these rules.
  */
 import { revocationBoundMs } from '../shared/freshness/bound.ts'
-import type { Foundation } from './foundation.ts'
+import type { PrimaryFoundation } from './foundation.ts'
 import { configurationDue } from './freshness/configuration-due.ts'
 import { Granting } from './freshness/granting.ts'
 import { Obstacles } from './obstacles.ts'
@@ -18,7 +18,7 @@ export interface WriteRules {
 }
 
 /** The writer is open when this returns, and the gate decides what it takes. */
-export function openWriteRules(base: Foundation): WriteRules {
+export function openWriteRules(base: PrimaryFoundation): WriteRules {
   const { options, members, writer, authorityClock } = base
   const gate = openGate(base)
   const obstacles = openObstacles(base, gate)
@@ -35,7 +35,15 @@ export function openWriteRules(base: Foundation): WriteRules {
   return { gate, obstacles, granting, configurationDue: due }
 }
 
-function openGate({ options, members, commitLog, writer, authorityClock, alarms, shutdown }: Foundation): WritesGate {
+function openGate({
+  options,
+  members,
+  commitLog,
+  writer,
+  authorityClock,
+  alarms,
+  shutdown,
+}: PrimaryFoundation): WritesGate {
   return new WritesGate({
     witnesses: () => members.witnesses,
     alone: options.config.alone,
@@ -49,7 +57,7 @@ function openGate({ options, members, commitLog, writer, authorityClock, alarms,
   })
 }
 
-function openObstacles(base: Foundation, gate: WritesGate): Obstacles {
+function openObstacles(base: PrimaryFoundation, gate: WritesGate): Obstacles {
   const { options, commitLog, writer, authorityClock, alarms, host } = base
   return new Obstacles({
     commitLog,
@@ -63,7 +71,7 @@ function openObstacles(base: Foundation, gate: WritesGate): Obstacles {
   })
 }
 
-function openGranting({ options, host, writer, authorityClock }: Foundation, obstacles: Obstacles): Granting {
+function openGranting({ options, host, writer, authorityClock }: PrimaryFoundation, obstacles: Obstacles): Granting {
   return new Granting({
     settings: options.config.freshness,
     clock: host.clock,

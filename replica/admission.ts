@@ -20,7 +20,7 @@ import type { VerifyApi } from './verify/verify-api.ts'
 /** Peers that no list names take turns as one. */
 const GUESTS = 'guests'
 
-export interface AdmissionOptions {
+export interface ReplicaAdmissionOptions {
   readonly peers: PeerRegistry
   readonly region: string
   readonly feed: Feed
@@ -32,13 +32,13 @@ export interface AdmissionOptions {
   readonly log: Log
 }
 
-export class Admission implements NodeAdmission {
-  readonly #options: AdmissionOptions
+export class ReplicaAdmission implements NodeAdmission {
+  readonly #options: ReplicaAdmissionOptions
   readonly #guests: GuestGate
   readonly #turns: CallTurns
   readonly #allowance: AdminSources['allowance'] = new Allowance(SIGN_CALLS_IN_FLIGHT_MAX)
 
-  constructor(options: AdmissionOptions) {
+  constructor(options: ReplicaAdmissionOptions) {
     this.#options = options
     this.#guests = new GuestGate(options.clock)
     this.#turns = new CallTurns(options.clock)

@@ -9,14 +9,14 @@ import { DenialsKeeper } from './denials/keeper.ts'
 import { Enforcement } from './enforcement.ts'
 import { Feed } from './feed/feed.ts'
 import { Follower } from './follower/follower.ts'
-import { fileIn, type Foundation, layFoundation } from './foundation.ts'
+import { fileIn, type ReplicaFoundation, openReplicaFoundation } from './foundation.ts'
 import type { ReplicaOptions } from './options.ts'
 import { RevocationStream } from './revocations/stream.ts'
 import { Upkeep } from './upkeep.ts'
 import { VerifyApi } from './verify/verify-api.ts'
 import type { NodeLock } from '../shared/sqlite/node-lock.ts'
 
-export interface ReplicaParts extends Foundation {
+export interface ReplicaParts extends ReplicaFoundation {
   readonly stream: RevocationStream
   readonly keeper: DenialsKeeper
   readonly feed: Feed
@@ -27,8 +27,8 @@ export interface ReplicaParts extends Foundation {
 }
 
 /** Nothing of it runs yet. */
-export function assemble(options: ReplicaOptions, lock: NodeLock): ReplicaParts {
-  const base = layFoundation(options, lock)
+export function assembleReplica(options: ReplicaOptions, lock: NodeLock): ReplicaParts {
+  const base = openReplicaFoundation(options, lock)
   const { identity, config } = options
   const { tables, freshness, rows, host, waiters, guestWaiters } = base
   const stream = openStream(base)
@@ -55,7 +55,7 @@ function openStream({
   copy,
   links,
   fail,
-}: Foundation): RevocationStream {
+}: ReplicaFoundation): RevocationStream {
   const { kek, previousKeks = [] } = options
   return new RevocationStream({
     tables,
@@ -71,7 +71,7 @@ function openStream({
   })
 }
 
-function openKeeper(base: Foundation, stream: RevocationStream): DenialsKeeper {
+function openKeeper(base: ReplicaFoundation, stream: RevocationStream): DenialsKeeper {
   const { options, host, denials, journal, tables, alarms, fail } = base
   return new DenialsKeeper({
     folder: options.config.data,
@@ -89,7 +89,7 @@ function openKeeper(base: Foundation, stream: RevocationStream): DenialsKeeper {
   })
 }
 
-function openUpkeep(base: Foundation, keeper: DenialsKeeper): Upkeep {
+function openUpkeep(base: ReplicaFoundation, keeper: DenialsKeeper): Upkeep {
   const { options, host, alarms, copy, tables, freshness, fail } = base
   const { config, log } = options
   const path = fileIn(options, 'auditChecked')
@@ -110,7 +110,7 @@ function openUpkeep(base: Foundation, keeper: DenialsKeeper): Upkeep {
 }
 
 function openEnforcement(
-  { options, tables, rows, freshness, waiters, guestWaiters, fail }: Foundation,
+  { options, tables, rows, freshness, waiters, guestWaiters, fail }: ReplicaFoundation,
   parts: Pick<ReplicaParts, 'stream' | 'feed' | 'upkeep'>,
 ): Enforcement {
   const folder = options.config.data
@@ -126,7 +126,7 @@ function openEnforcement(
 }
 
 function openFollower(
-  { options, host, freshness, copy, signed, takeSigned, links, fail }: Foundation,
+  { options, host, freshness, copy, signed, takeSigned, links, fail }: ReplicaFoundation,
   { stream, keeper, enforcement }: Pick<ReplicaParts, 'stream' | 'keeper'> & { readonly enforcement: Enforcement },
 ): Follower {
   return new Follower({

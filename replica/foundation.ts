@@ -24,7 +24,7 @@ import { DatabaseCopy } from './store/database-copy.ts'
 import { Tables, type TableSource } from './tables/tables.ts'
 import { PositionWaiters } from './verify/position-waiters.ts'
 
-export interface Foundation {
+export interface ReplicaFoundation {
   readonly options: ReplicaOptions
   readonly host: Host
   readonly startedMs: number
@@ -68,7 +68,7 @@ const FILES = {
 } as const
 
 /** Opens what is in the folder, which is locked already. Throws what a replica cannot start with. */
-export function layFoundation(options: ReplicaOptions, lock: NodeLock): Foundation {
+export function openReplicaFoundation(options: ReplicaOptions, lock: NodeLock): ReplicaFoundation {
   const { config, log, identity, host = systemHost } = options
   const { clock, entropy } = host
   const startedMs = clock.monotonicMs()
@@ -85,7 +85,8 @@ export function layFoundation(options: ReplicaOptions, lock: NodeLock): Foundati
   const onRow = (row: RevocationRow): void => tables.deny([row])
   const denials = new Denials({ path: fileIn(options, 'denials'), entropy, timers: clock, onRow })
   const signed = new SignedPositionStore(fileIn(options, 'signed'), { log, timers: clock })
-  const takeSigned: Foundation['takeSigned'] = (position) => signed.take(position, tables.publicKey, config.cluster)
+  const takeSigned: ReplicaFoundation['takeSigned'] = (position) =>
+    signed.take(position, tables.publicKey, config.cluster)
   const [waiters, guestWaiters] = [new PositionWaiters(clock), new PositionWaiters(clock)]
   const freshness = new Freshness({
     clock,
@@ -124,7 +125,7 @@ function openCopy(
   { clock, entropy }: Host,
   tables: Tables,
   fail: (error: unknown) => void,
-): Pick<Foundation, 'copy' | 'hasData'> {
+): Pick<ReplicaFoundation, 'copy' | 'hasData'> {
   const { promise: hasData, resolve } = Promise.withResolvers<void>()
   const onReopened = (source: TableSource | undefined): void => {
     try {

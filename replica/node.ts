@@ -8,9 +8,9 @@ import { listenAsNode } from '../shared/service/node-listener.ts'
 import type { Service } from '../shared/service/run-service.ts'
 import { lockFolder } from '../shared/sqlite/node-lock.ts'
 import { selfTest } from '../shared/sqlite/self-test.ts'
-import { Admission } from './admission.ts'
+import { ReplicaAdmission } from './admission.ts'
 import { watchReplica } from './alarms.ts'
-import { assemble, type ReplicaParts } from './assembly.ts'
+import { assembleReplica, type ReplicaParts } from './assembly.ts'
 import { fileIn } from './foundation.ts'
 import type { ReplicaOptions } from './options.ts'
 import type { KnownSources } from './revocations/known.ts'
@@ -32,7 +32,7 @@ export class Replica implements Service {
     mkdirSync(config.data, { recursive: true, mode: 0o700 })
     const lock = lockFolder(config.data)
     await selfTest(config.data, host.entropy)
-    const parts = assemble(options, lock)
+    const parts = assembleReplica(options, lock)
     const { alarms, upkeep, follower } = parts
     watchReplica(alarms, parts)
     const replica = new Replica(parts, await listenAsNode(openAdmission(parts), options, host))
@@ -89,11 +89,20 @@ function openLinks({ links, follower, stream, hasData }: ReplicaParts): void {
   })
 }
 
-function openAdmission(parts: ReplicaParts): Admission {
+function openAdmission(parts: ReplicaParts): ReplicaAdmission {
   const { options, host, peers, feed, verify, guestVerify } = parts
   const { log, config } = options
   const admin = { status: () => statusOf(parts), known: () => knownTo(parts), signed: parts.signed }
-  return new Admission({ peers, region: config.region, feed, verify, guestVerify, admin, clock: host.clock, log })
+  return new ReplicaAdmission({
+    peers,
+    region: config.region,
+    feed,
+    verify,
+    guestVerify,
+    admin,
+    clock: host.clock,
+    log,
+  })
 }
 
 function knownTo({ options, tables, copy, denials, journal }: ReplicaParts): KnownSources {
