@@ -1,18 +1,18 @@
 /**
- * Every alarm that a node can raise. `status`, the metrics, the log and RUNBOOK are made from this one list, so an alarm has
- * the same code and the same advice wherever an operator meets it.
+ * Every alarm that a node can raise. `status`, the metrics, the log and the list in RUNBOOK are made from this one list, so
+ * an alarm has the same code and the same advice everywhere.
  */
 
-/** `critical`: a promise is at stake, or a region is without verdicts. `warning`: it will come to that if nobody acts. */
+/** `critical`: a promise is at risk, or a region has no verdicts. `warning`: it becomes critical if nobody acts. */
 export type Severity = 'critical' | 'warning'
 
 export interface AlarmKind {
   readonly severity: Severity
-  /** The first words, before the details of the one case: a sentence without its full stop. */
+  /** A sentence without its full stop. It begins the message; the details of the case follow. */
   readonly summary: string
-  /** What an operator types or does. */
+  /** What an operator types or does about it, without the full stop. */
   readonly action: string
-  /** The condition must have lasted this long: it comes and goes while nodes start. 0 without it. */
+  /** The alarm is raised once its condition has lasted this long, because nodes pass through it while they start. Default 0. */
   readonly afterMs?: number
 }
 
@@ -20,11 +20,11 @@ const KINDS = {
   archive_behind: {
     severity: 'critical',
     summary: 'transactions wait for the archive, and are on the disks of primary and replicas only',
-    action: 'look at the reason that another alarm or the log names: space, permissions, network; it goes on by itself',
+    action: 'fix what another alarm or the log names: space, permissions, network; archiving then resumes by itself',
   },
   archive_claim_missing: {
     severity: 'critical',
-    summary: 'the archive had lost the claim of this epoch, and it was put there again',
+    summary: 'the archive had lost the claim of this epoch, and this primary has written it again',
     action:
       'find out what deletes objects under macaroond/ in the archive: a lifecycle rule of the bucket, or a person',
   },
@@ -32,43 +32,44 @@ const KINDS = {
     severity: 'critical',
     summary: 'nothing arrives in the archive',
     action:
-      'do what the message says: space, permissions, network. Where the archive is damaged, `macaroond archive verify` names all that is wrong and `macaroond archive repair` makes the primary go on',
+      'do what the message says: space, permissions, network. If the archive is damaged, `macaroond archive verify` lists the damage and `macaroond archive repair` lets the primary resume',
     afterMs: 10_000,
   },
   archive_job_failing: {
     severity: 'warning',
     summary: 'a job of the archive fails',
-    action: 'do what the message says; the job is tried again by itself',
+    action: 'do what the message says; the node retries the job by itself',
     afterMs: 10_000,
   },
   archive_late: {
     severity: 'warning',
-    summary: 'a job of the archive waits for its turn, or works for very long',
-    action: 'look at the speed of the archive, and at `[archive.schedule]`',
+    summary: 'a job of the archive has waited for its turn, or has been running, for very long',
+    action: 'check the speed of the archive, and `[archive.schedule]`',
   },
   archive_late_transactions: {
     severity: 'critical',
     summary: 'an earlier primary archived transactions after this database was restored',
-    action: 'stop the earlier primary and revoke again what they revoked (RUNBOOK, "Transactions that came too late")',
+    action:
+      'stop the earlier primary and repeat the revocations in those transactions (RUNBOOK, "Transactions that came too late")',
   },
   archive_missing: {
     severity: 'critical',
     summary: 'the archive that this database knows is not in its place, and nothing is archived',
     action:
-      'mount it or put it back, and archiving goes on by itself; to begin a new archive there, restart the primary with `--new-archive`',
+      'mount it or put it back, and archiving resumes by itself; to begin a new archive there, restart the primary with `--new-archive`',
     afterMs: 2_000,
   },
   archive_repaired: {
     severity: 'critical',
     summary: 'the archive had lost something that this primary has repaired',
     action:
-      'find out what deletes or changes objects in the archive; `macaroond archive repair` shows again what was lost, and with `--yes` ends the alarm',
+      'find out what deletes or changes objects in the archive; `macaroond archive repair` shows what was lost, and with `--yes` ends the alarm',
   },
   audit_broken: {
     severity: 'critical',
-    summary: 'the audit chain of this database does not hold',
+    summary: 'the audit chain of this database is broken',
     action:
-      'compare the nodes with `macaroond audit verify`, find out who wrote this database, and restore to before that record',
+      'compare the nodes with `macaroond audit verify`, find out who changed this database, and restore to before the broken record',
   },
   clock_doubt: {
     severity: 'critical',
@@ -83,43 +84,43 @@ const KINDS = {
   denials_not_kept: {
     severity: 'critical',
     summary: 'revocations of an undone history could not be written down, so the new history is not taken',
-    action: 'make room on the volume of `data`; until then every verdict of this replica is unavailable',
+    action: 'free space on the volume of `data`; until then every verdict of this replica is unavailable',
   },
   denials_waiting: {
     severity: 'warning',
-    summary: 'replicas refuse by revocations of an undone history that the primary does not have',
-    action: 'look at them with `macaroond revocations pending`; then `macaroond revocations adopt` or `forget`',
+    summary: 'replicas enforce revocations of an undone history that the primary does not have',
+    action: 'list them with `macaroond revocations pending`; then `macaroond revocations adopt` or `forget`',
   },
   disk_full: {
     severity: 'critical',
     summary: 'the disk is full',
-    action: 'make room on the volume of `data`, space or inodes (`df -h`, `df -i`); it goes on by itself',
+    action: 'free space or inodes on the volume of `data` (`df -h`, `df -i`); the node then resumes by itself',
   },
   disk_reserve_low: {
     severity: 'critical',
-    summary: 'more than half of the room that the primary keeps for revocations on a full disk is used',
-    action: 'make room on the volume of `data` now: once the reserve is used up every region becomes unavailable',
+    summary: 'more than half of the space that the primary reserves for revocations on a full disk is used',
+    action: 'free space on the volume of `data` now: once the reserve is used up, every region becomes unavailable',
   },
   drill_failed: {
     severity: 'critical',
     summary: 'a drill did not restore what was committed',
-    action: '`macaroond archive verify`, then `macaroond archive snapshot`, so that there is a new sound base',
+    action: 'run `macaroond archive verify`, then `macaroond archive snapshot`, which gives restores a new, sound base',
   },
   durability_degraded: {
     severity: 'critical',
-    summary: 'revocations are acknowledged although they are on the primary’s disk alone',
-    action: 'bring a replica or the archive back; the alarm ends with the next revocation that is durable',
+    summary: 'revocations are acknowledged although only the primary’s disk holds them',
+    action: 'bring a replica or the archive back; the alarm ends with the next durable revocation',
   },
   epoch_unsettled: {
     severity: 'critical',
     summary: 'not every replica has joined this epoch, so no revocation is acknowledged',
     action:
-      'start the replicas that are away; remove from `[[peers]]` those that are gone; once the old primary is surely stopped, restart with `--old-primary-stopped`',
+      'start the replicas that are down; remove from `[[peers]]` those that no longer exist; once you have made sure that the old primary is stopped, restart with `--old-primary-stopped`',
     afterMs: 30_000,
   },
   keys_stale: {
     severity: 'warning',
-    summary: 'this replica uses keys that it has opened before and could not open again after a restart',
+    summary: 'this replica uses keys that it opened earlier and could not open after a restart',
     action: 'give it the key-encryption key that the alarm names, and restart it (RUNBOOK, "A new KEK")',
   },
   keys_unopened: {
@@ -130,24 +131,24 @@ const KINDS = {
   lease_ran_out: {
     severity: 'critical',
     summary: 'this replica has no lease, so every verdict is unavailable',
-    action: 'look at the primary and at the way to it; `macaroond status` tells which of the two channels is away',
+    action: 'check the primary and the network to it; `macaroond status` shows which of the two channels is down',
     afterMs: 10_000,
   },
   log_blocked: {
     severity: 'warning',
-    summary: 'the log of this node does not get out; beyond a limit its lines are dropped',
-    action: 'free space where the log is written, or restart whatever reads it; the node goes on meanwhile',
+    summary: 'this node cannot write its log, and drops lines beyond a limit',
+    action:
+      'free space where the log is written, or restart the process that reads it; the node keeps running meanwhile',
   },
   log_damaged: {
     severity: 'warning',
-    summary: 'the segment log is damaged, and replicas that need what it had get a snapshot',
+    summary: 'the segment log is damaged, and replicas that need the damaged part get a snapshot',
     action: 'check the disk; the alarm ends with a restart of the primary',
   },
   minimum_unreached: {
     severity: 'critical',
-    summary: 'a replica told this service of a state that no replica reaches, and the service has gone back',
-    action:
-      'look at the replica that the alarm names: it runs on another history, or it lies; take it out of `replicas`',
+    summary: 'a replica reported a position that no replica reaches, and this service has dropped it as its minimum',
+    action: 'check the replica that the alarm names: it follows another history, or it lies; take it out of `replicas`',
   },
   primary_refused: {
     severity: 'critical',
@@ -164,7 +165,7 @@ const KINDS = {
     summary:
       'no revocation can be written, so no lease is granted and every region becomes unavailable within the bound',
     action:
-      'make room on the volume of `data`, or end the program that holds a lock on the database; it goes on by itself',
+      'free space on the volume of `data`, or end the program that holds a lock on the database; the primary then resumes by itself',
   },
   revocation_unknown: {
     severity: 'critical',
@@ -174,23 +175,24 @@ const KINDS = {
   revocation_unreadable: {
     severity: 'critical',
     summary: 'a record of a revocation cannot be read',
-    action: 'look at the record in the primary’s database and revoke the token again',
+    action: 'read the record in the primary’s database and revoke the token again',
   },
   table_incomplete: {
     severity: 'critical',
-    summary: 'the table that this replica judges by lacked revocations that its files name',
+    summary: 'the table that this replica judges by lacked revocations that its files hold',
     action: 'find out since when (RUNBOOK, "A replica’s table and its files differ")',
   },
   table_unaccounted: {
     severity: 'warning',
-    summary: 'the table that this replica judges by refuses more than its files name, which a restart could forget',
+    summary:
+      'the table that this replica judges by holds revocations that its files lack, and a restart could lose them',
     action: 'revoke again what must stay refused (RUNBOOK, "A replica’s table and its files differ")',
   },
   third_party_broken: {
     severity: 'critical',
     summary: 'the private key of a third party cannot be used, so its tickets are not discharged',
     action:
-      '`macaroond third-party remove NAME`, then `add` it again, and give the service its new public key; its caveats from before are cleared by nobody',
+      'run `macaroond third-party remove NAME`, `add` it again, and give the service its new public key; nobody can discharge its earlier caveats',
   },
   wal_growing: {
     severity: 'warning',
@@ -201,7 +203,8 @@ const KINDS = {
   writes_unconfirmed: {
     severity: 'critical',
     summary: 'no witness has confirmed the position of this start, so no write is taken',
-    action: 'start a replica, or let the primary reach its archive; `alone = true` is the word that there is no other',
+    action:
+      'start a replica, or let the primary reach its archive; `alone = true` states that this primary has no replica and no archive',
     afterMs: 30_000,
   },
 } as const
@@ -210,16 +213,16 @@ export type AlarmCode = keyof typeof KINDS
 
 export const ALARMS: Readonly<Record<AlarmCode, AlarmKind>> = KINDS
 
-/** In the order in which they are listed everywhere. */
+/** The codes in alphabetical order, which every list of alarms uses. */
 export const ALARM_CODES: readonly AlarmCode[] = Object.keys(KINDS).toSorted() as AlarmCode[]
 
-/** An alarm that is on. */
+/** An active alarm. */
 export interface Alarm {
   readonly code: AlarmCode
   readonly severity: Severity
-  /** Which of several: the place of an archive, the name of a replica. Empty where there is only one. */
+  /** What the alarm is about if there can be several: the location of an archive, the name of a replica. Otherwise empty. */
   readonly about: string
-  /** The summary and the details of this case. */
+  /** The summary, and the details of this case. */
   readonly message: string
   readonly action: string
   /** Unix milliseconds of the node's own wall clock. */

@@ -1,4 +1,7 @@
-/** Time and entropy as parameters: cores get values, shells get these, the simulator gives its own. */
+/**
+ * Time and entropy as parameters, and the system's implementations of both. Cores receive plain values, shells receive these
+ * interfaces, and the simulator passes its own.
+ */
 import { randomBytes } from 'node:crypto'
 import { uptime } from 'node:os'
 import { performance } from 'node:perf_hooks'
@@ -6,36 +9,36 @@ import { performance } from 'node:perf_hooks'
 export interface Clock {
   /** Wall clock, unix milliseconds. */
   readonly wallMs: () => number
-  /** Monotonic milliseconds since some moment of this process (CLOCK_MONOTONIC). */
+  /** Monotonic milliseconds since an arbitrary time in this process (CLOCK_MONOTONIC). */
   readonly monotonicMs: () => number
 }
 
-/** What leases are measured with: a clock that goes on while the machine sleeps as well. */
+/** Leases are measured with this clock, because it also counts while the machine sleeps. */
 export interface LeaseClock extends Clock {
-  /** Milliseconds since the machine started, its sleep counted (CLOCK_BOOTTIME), in steps of 10 ms. Costs a system call. */
+  /** Milliseconds since the machine started, including sleep (CLOCK_BOOTTIME), in steps of 10 ms. Costs a system call. */
   readonly boottimeMs: () => number
 }
 
-/** Calls something later; what `after` and `every` return calls it off. */
+/** Schedules calls. `after` and `every` return the function that cancels the call. */
 export interface Timers {
   readonly after: (ms: number, call: () => void, how?: TimerOptions) => CallOff
   readonly every: (ms: number, call: () => void, how?: TimerOptions) => CallOff
-  /** In the next turn of the event loop: what has come from outside meanwhile goes first. */
+  /** Calls in the next turn of the event loop, after the input that has arrived meanwhile. */
   readonly soon: (call: () => void) => void
 }
 
 export interface TimerOptions {
-  /** True where waiting for it must not keep the process alive. */
+  /** True if a pending call must not keep the process alive. */
   readonly background?: boolean
 }
 
 export type CallOff = () => void
 
-/** All that a node knows of time. */
+/** Every source of time that a node uses. */
 export interface NodeClock extends LeaseClock, Timers {}
 
 export interface Entropy {
-  /** `count` bytes nobody can foretell. */
+  /** `count` unpredictable bytes. */
   readonly bytes: (count: number) => Buffer
   /** Uniform in [0, 1), for jitter only. */
   readonly uniform: () => number
@@ -58,7 +61,7 @@ export const systemClock: NodeClock = {
   soon: (call) => void setImmediate(call),
 }
 
-/** The same clock, but for the time of day. */
+/** A clock like `clock`, except that its time of day comes from `wallMs`. */
 export function withWallTime(clock: NodeClock, wallMs: () => number): NodeClock {
   return {
     wallMs,
@@ -75,7 +78,7 @@ export const systemEntropy: Entropy = {
   uniform: () => Math.random(),
 }
 
-/** Resolves after that time. */
+/** Resolves after `ms` milliseconds. */
 export function pause({ after }: Pick<Timers, 'after'>, ms: number): Promise<void> {
   return new Promise((resolve) => void after(ms, resolve))
 }

@@ -1,10 +1,10 @@
 /**
- * Every cryptographic primitive of the project, and the only comparison of secrets. Nothing else imports `node:crypto`
+ * Every cryptographic primitive of the project, and its only comparison of secrets. No other file imports `node:crypto`
  * for a hash, a cipher or a signature.
  *
- * HMAC is written out over `crypto.hash`, because a macaroon costs one HMAC with a fresh key for every caveat, and
- * `createHmac` pays for building a key object each time (10 µs and more on Node 24, against 0.5 µs here). Its result as
- * a 'binary' (latin-1) string avoids a Buffer that would cost more than the hash itself.
+ * HMAC is built on `crypto.hash`, because a macaroon takes one HMAC with a fresh key for every caveat, and `createHmac`
+ * builds a key object each time (10 µs and more on Node 24, against 0.5 µs here). The hash is returned as a 'binary'
+ * (latin-1) string, because a Buffer would cost more than the hash itself.
  */
 import {
   createCipheriv,
@@ -30,19 +30,22 @@ export const KEY_BYTES = 32
 const BLOCK_BYTES = 64
 const INNER_PAD = 0x36
 const OUTER_PAD = 0x5c
-/** Messages up to this length are hashed through a view made once; longer ones get a buffer of their own. */
+/** Messages up to this length are hashed through a view that was made once. A longer message gets a buffer of its own. */
 const PREPARED_BYTES = 1024
 
-// Keys are always 32 bytes, so the second half of each block is the bare pad and is never written again (RFC 2104, 2).
+// Keys always have 32 bytes, so the second half of each block is always the bare pad (RFC 2104, section 2).
 const inner = Buffer.alloc(BLOCK_BYTES + PREPARED_BYTES, INNER_PAD)
 const outer = Buffer.alloc(BLOCK_BYTES + KEY_BYTES, OUTER_PAD)
 const innerViews = Array.from({ length: PREPARED_BYTES + 1 }, (_, length) => inner.subarray(0, BLOCK_BYTES + length))
 
-/** libmacaroons' derivation constant, zero-padded to 32 bytes, which changes nothing for HMAC (RFC 2104, 2). */
+/** libmacaroons' derivation constant. The zero padding to 32 bytes does not change the HMAC (RFC 2104, section 2). */
 const KEY_GENERATOR = Buffer.alloc(KEY_BYTES)
 KEY_GENERATOR.write('macaroons-key-generator', 'latin1')
 
-/** HMAC-SHA256 with a 32-byte key into `target` (32 bytes), which may be the key itself: a chain allocates nothing. */
+/**
+ * HMAC-SHA256 (RFC 2104) with a 32-byte key, written to `target` (32 bytes). `target` may be the key itself, so a chain
+ * allocates nothing.
+ */
 export function hmacInto(target: Buffer, key: Uint8Array, message: Uint8Array): void {
   assert(key.length === KEY_BYTES && target.length === KEY_BYTES, 'an HMAC key and result have 32 bytes')
   for (let i = 0; i < KEY_BYTES; i += 1) {
@@ -73,8 +76,8 @@ const pairFirst = pair.subarray(0, KEY_BYTES)
 const pairSecond = pair.subarray(KEY_BYTES)
 
 /**
- * HMAC(k, HMAC(k, a) ‖ HMAC(k, b)) into `target`, which may be the key: how libmacaroons signs a third-party caveat
- * (verifier id, then caveat id).
+ * HMAC(k, HMAC(k, a) ‖ HMAC(k, b)), written to `target`, which may be the key. libmacaroons signs a third-party caveat this
+ * way: verifier id first, then caveat id.
  */
 export function hmacOfPairInto(target: Buffer, key: Uint8Array, first: Uint8Array, second: Uint8Array): void {
   hmacInto(pairFirst, key, first)
@@ -101,7 +104,7 @@ export function sha256Hex(data: Uint8Array): string {
   return hash('sha256', data, 'hex')
 }
 
-/** SHA-256 of what comes in pieces. */
+/** SHA-256 of data that arrives in pieces. */
 export class Sha256 {
   readonly #hash = createHash('sha256')
 
@@ -110,13 +113,13 @@ export class Sha256 {
     return this
   }
 
-  /** Ends it. */
+  /** The digest. The object cannot be updated afterwards. */
   hex(): string {
     return this.#hash.digest('hex')
   }
 }
 
-/** Equality in a time that tells nothing of the bytes; different lengths are unequal, and lengths are no secret. */
+/** True if the bytes are equal, in a time that does not depend on them. Lengths are no secret: they are compared first. */
 export function equalSecrets(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
@@ -148,7 +151,7 @@ export function sealAead({
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
-/** Undefined when anything of it was changed, or key, nonce or associated data are others. */
+/** Undefined if any byte was changed, or if key, nonce or associated data differ from those it was sealed with. */
 export function openAead({
   key,
   nonce,
@@ -167,9 +170,9 @@ export function openAead({
   }
 }
 
-/** Nonce of XSalsa20: long enough to be drawn at random for any number of messages under one key. */
+/** Length of an XSalsa20 nonce: long enough to be drawn at random for any number of messages under one key. */
 export const SECRETBOX_NONCE_BYTES = 24
-/** Poly1305's tag, which stands in front of the ciphertext. */
+/** Length of Poly1305's tag, which precedes the ciphertext. */
 export const SECRETBOX_TAG_BYTES = 16
 
 export interface SecretboxInput {
@@ -184,7 +187,7 @@ export function sealSecretbox({ key, nonce, plaintext }: SecretboxInput & { read
   return Buffer.from(xsalsa20poly1305(key, nonce).encrypt(plaintext))
 }
 
-/** Undefined when anything of it was changed, or key or nonce are others. */
+/** Undefined if any byte was changed, or if key or nonce differ from those it was sealed with. */
 export function openSecretbox({
   key,
   nonce,
@@ -198,15 +201,15 @@ export function openSecretbox({
   }
 }
 
-/** DER prefixes of a bare X25519 key (RFC 8410, section 7 and 4). */
+/** DER prefixes of a bare 32-byte X25519 key; the key follows (RFC 8410, sections 7 and 4). */
 const X25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
 const X25519_SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
 
 const SEALED_BOX_INFO = Buffer.from('macaroond sealed box 1')
-/** Every message has a key of its own, drawn with its ephemeral key, so the nonce under it may be constant. */
+/** Each message has its own key, derived from its own ephemeral key, so the nonce may be constant. */
 const SEALED_BOX_NONCE = Buffer.alloc(SECRETBOX_NONCE_BYTES)
 
-/** What a sealed box adds to its message: the ephemeral public key and the tag. */
+/** A sealed box is longer than its message by the ephemeral public key and the tag. */
 export const SEALED_BOX_OVERHEAD_BYTES: number = KEY_BYTES + SECRETBOX_TAG_BYTES
 
 function x25519Private(privateKey: Uint8Array): KeyObject {
@@ -214,15 +217,15 @@ function x25519Private(privateKey: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([X25519_PKCS8_PREFIX, privateKey]), format: 'der', type: 'pkcs8' })
 }
 
-/** The 32-byte public key that belongs to a private key of any 32 bytes. */
+/** The 32-byte public key of a private key, which may be any 32 bytes (RFC 7748, section 5). */
 export function x25519PublicKey(privateKey: Uint8Array): Buffer {
   const spki = createPublicKey(x25519Private(privateKey)).export({ format: 'der', type: 'spki' })
   return spki.subarray(X25519_SPKI_PREFIX.length)
 }
 
 /**
- * Seals a message to an X25519 public key: ephemeral public key ‖ secretbox. Says nothing of who sealed it. Undefined
- * for a public key of small order, under which every message would have the same key (RFC 7748, section 6.1).
+ * Seals a message to an X25519 public key: ephemeral public key ‖ secretbox. It does not authenticate the sender. Undefined
+ * for a public key of small order, because every message would then have the same key (RFC 7748, section 6.1).
  */
 export function sealToPublicKey(recipient: Uint8Array, plaintext: Uint8Array, entropy: Entropy): Buffer | undefined {
   const ephemeral = randomSecret(entropy)
@@ -232,7 +235,7 @@ export function sealToPublicKey(recipient: Uint8Array, plaintext: Uint8Array, en
   return Buffer.concat([ephemeralPublic, sealSecretbox({ key, nonce: SEALED_BOX_NONCE, plaintext })])
 }
 
-/** Undefined when anything of it was changed, or it was sealed to another key. */
+/** Undefined if any byte was changed, or if the box was sealed to another key. */
 export function openWithPrivateKey(privateKey: Uint8Array, sealed: Uint8Array): Buffer | undefined {
   if (sealed.length < SEALED_BOX_OVERHEAD_BYTES) return undefined
   const ephemeralPublic = sealed.subarray(0, KEY_BYTES)
@@ -242,7 +245,7 @@ export function openWithPrivateKey(privateKey: Uint8Array, sealed: Uint8Array): 
   return openSecretbox({ key, nonce: SEALED_BOX_NONCE, sealed: sealed.subarray(KEY_BYTES) })
 }
 
-/** HKDF-SHA256 (RFC 5869) of the shared secret; both public keys go in, so that no other pair gives this key. */
+/** HKDF-SHA256 (RFC 5869) of the shared secret. Both public keys are the salt, so no other pair derives this key. */
 function sealedBoxKey(keys: {
   readonly privateKey: Uint8Array
   readonly publicKey: Uint8Array
@@ -256,14 +259,14 @@ function sealedBoxKey(keys: {
     const salt = Buffer.concat([keys.ephemeralPublic, keys.recipient])
     return Buffer.from(hkdfSync('sha256', secret, salt, SEALED_BOX_INFO, KEY_BYTES))
   } catch {
-    // OpenSSL refuses an all-zero secret; whatever else it refuses is no key to agree with either.
+    // OpenSSL refuses an all-zero secret. Any other key that it refuses is unusable as well.
     return undefined
   }
 }
 
 export type Ed25519PrivateKey = KeyObject
 
-/** DER prefixes of a bare 32-byte key (RFC 8410, section 7 and 4): the key itself follows. */
+/** DER prefixes of a bare 32-byte Ed25519 key; the key follows (RFC 8410, sections 7 and 4). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 
@@ -271,18 +274,18 @@ export function ed25519Private(seed: Uint8Array): Ed25519PrivateKey {
   return createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
 }
 
-/** The 32-byte public key that belongs to a seed. */
+/** The 32-byte public key of a 32-byte seed (RFC 8032). */
 export function ed25519PublicKey(seed: Uint8Array): Buffer {
   const spki = createPublicKey(ed25519Private(seed)).export({ format: 'der', type: 'spki' })
   return spki.subarray(SPKI_PREFIX.length)
 }
 
-/** Signature of 64 bytes (RFC 8032). */
+/** A signature of 64 bytes (RFC 8032). */
 export function ed25519Sign(key: Ed25519PrivateKey, message: Uint8Array): Buffer {
   return sign(null, message, key)
 }
 
-/** Keys come from our own database, signatures from anyone: a signature of another length is simply wrong. */
+/** The key comes from our own database. The signature comes from anyone: one of another length is wrong, not an error. */
 export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' })
   return verify(null, message, key, signature)

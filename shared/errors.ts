@@ -1,12 +1,12 @@
 /**
- * One error class with a closed union of codes, so that callers can switch on `code` and operators read `hint`.
- * A verdict on a token is never an error: verdicts are values. Errors are for operations that could not be done.
+ * One error class with a closed union of codes: callers switch on `code`, and operators read `hint`.
+ * An error means that an operation could not be done. A verdict on a token is never an error, because verdicts are values.
  */
 
 /** What an error means for the caller; the command line turns it into its exit status. */
 export type ErrorKind = 'failed' | 'usage' | 'denied' | 'unavailable' | 'conflict'
 
-/** Every code, with its kind. The message says what happened, the hint what to do about it. */
+/** Every code with its kind, grouped by the part that raises it. */
 const KINDS = {
   // configuration, files, start
   config_invalid: 'usage',
@@ -120,14 +120,14 @@ const KINDS = {
 export type ErrorCode = keyof typeof KINDS
 
 export interface ErrorDetails {
-  /** What the reader can do about it, one sentence. */
+  /** One sentence: what the reader can do about the error. */
   readonly hint?: string
-  /** With `overloaded`: when it is worth asking again, in milliseconds. */
+  /** With `overloaded`: milliseconds after which the caller may try again. */
   readonly retryAfterMs?: number
   readonly cause?: unknown
 }
 
-/** An operation that could not be done: a code to switch on, a message, and a hint for whoever reads it. */
+/** An operation that could not be done: a code to switch on, a message that says what happened, a hint that says what to do. */
 export class MacaroondError extends Error {
   readonly code: ErrorCode
   readonly hint: string | undefined
@@ -158,7 +158,7 @@ export interface ErrorReport {
   readonly retryAfterMs?: number
 }
 
-/** Foreign errors become `internal`: their text may hold anything, so only their message is kept, never a stack. */
+/** Errors of other libraries become `internal`. Only their message is kept: a stack may name paths of this machine. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof MacaroondError) {
     const { code, message, hint, retryAfterMs } = error
@@ -176,7 +176,7 @@ export function fromReport({ code, message, ...details }: ErrorReport): Macaroon
   return new MacaroondError(code, message, details)
 }
 
-/** A broken invariant is a bug of ours: it crashes the process instead of going on with a wrong state. */
+/** A broken invariant is our own bug. It crashes the process, because continuing would work on a wrong state. */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`invariant broken: ${message}`)
 }

@@ -1,4 +1,7 @@
-/** Branded ids with exactly one text form each. */
+/**
+ * Branded types for ids, each with exactly one text form. A parser returns the brand, so a value that carries one has been
+ * checked. Every parser throws `request_invalid`.
+ */
 import { z } from 'zod'
 import { MacaroondError } from './errors.ts'
 import { ORG_CHARS_MAX } from './limits.ts'
@@ -8,7 +11,7 @@ type Branded<T, B extends string> = T & { readonly [brand]: B }
 
 /** Transaction number of the authority's database, 1 and up. Text: 16 lowercase hex digits, as in LTX file names. */
 export type Txid = Branded<number, 'Txid'>
-/** Number granted with leadership; the fencing token. Text: decimal. */
+/** Number granted with leadership; it is the fencing token. Text: decimal. */
 export type Epoch = Branded<number, 'Epoch'>
 /** 64-bit checksum of a whole database (LTX rolling checksum, bit 63 set). Text: 16 lowercase hex digits. */
 export type Checksum = Branded<bigint, 'Checksum'>
@@ -16,11 +19,11 @@ export type Checksum = Branded<bigint, 'Checksum'>
 export type Kid = Branded<string, 'Kid'>
 /** Nonce of a token, 16 bytes (UUIDv7) as 32 lowercase hex digits. */
 export type Nonce = Branded<string, 'Nonce'>
-/** A token's name for revocation and audit: `<kid>.<nonce>`. */
+/** Names one token in revocations and in the audit. Text: `<kid>.<nonce>`. */
 export type TokenId = Branded<string, 'TokenId'>
-/** Random id of one life of an epoch, 16 bytes as 32 hex digits: two restores that claim one epoch differ in it. */
+/** Random id of one life of an epoch, 16 bytes as 32 hex digits. Two restores that claim the same epoch differ in it. */
 export type Timeline = Branded<string, 'Timeline'>
-/** A libp2p peer id of an Ed25519 key in base58btc, `12D3Koo…`: it contains the public key, so it is a complete pin. */
+/** The libp2p peer id of an Ed25519 key in base58btc, `12D3Koo…`. It contains the public key, so it is enough to pin a peer. */
 export type PeerIdText = Branded<string, 'PeerIdText'>
 
 export const TXID_NONE: Txid = 0 as Txid
@@ -39,7 +42,7 @@ export function parseTxid(text: string): Txid {
   return txid(Number.parseInt(text, 16))
 }
 
-/** It has four bytes in the headers of segments. */
+/** The header of a segment holds the epoch in four bytes. */
 export const EPOCH_MAX = 0xffffffff
 
 export function epoch(value: number): Epoch {
@@ -103,7 +106,7 @@ const HINTS: Record<string, string> = {
   txid: 'a txid is 16 lowercase hex digits',
 }
 
-/** A timeline in a message or a document from outside. */
+/** Schema of a timeline in a message or document from outside. */
 export const timelineText: z.ZodString = z.string().regex(TIMELINE_FORM, 'a timeline is 32 lowercase hex digits')
 
 export const orgName: z.ZodString = z

@@ -1,7 +1,7 @@
 /**
- * The library, `macaroond`: macaroons as values. Make them, add caveats, read and write them, discharge and bind them,
- * verify them with their key; and the two sides of the discharge protocol. Any macaroon of the libmacaroons family is
- * read; what a token of an authority means is for a verifier to judge.
+ * The library, published as `macaroond`. It creates, attenuates, encodes, decodes, discharges, binds and verifies macaroons,
+ * and implements both sides of the discharge protocol. It reads every format of the libmacaroons family.
+ * It needs no node. Whether a token of an authority is revoked, only a replica can say: see `macaroond/worker`.
  */
 export { systemEntropy } from './clock.ts'
 export type { Clock, Entropy } from './clock.ts'

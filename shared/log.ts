@@ -1,9 +1,12 @@
-/** One logger a process, JSON lines on stderr: stdout belongs to data. Secrets are kept out by never being passed in. */
+/**
+ * The logger of a process: JSON lines on stderr, because stdout belongs to data. Callers never pass secrets to it; the
+ * redaction below is a second line of defence.
+ */
 import { pino, type DestinationStream, type Logger } from 'pino'
 
 export type Log = Logger
 
-/** Fields that must not reach a log even when a caller logs a whole object by mistake. */
+/** Fields that are redacted if a caller logs a whole object by mistake. */
 const REDACTED = [
   'token',
   '*.token',
@@ -17,7 +20,7 @@ const REDACTED = [
   '*.derivedKey',
 ]
 
-/** Pino's own destinations wait for whoever reads, or throw: the outlet does neither. */
+/** Writes to `outlet`, because pino's own destinations block or throw when the reader is slow; the outlet does neither. */
 export function createLog(name: string, level: string, outlet: DestinationStream): Log {
   const redact = { paths: REDACTED, censor: '[redacted]' }
   return pino({ name, level, redact, base: { name, pid: process.pid } }, outlet)

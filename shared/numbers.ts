@@ -1,4 +1,4 @@
-/** Pure: a set of numbers that mostly follow each other, as ranges in order. */
+/** A set of integers, kept as sorted ranges: memory grows with the number of gaps, not of members. Pure. */
 export class Numbers {
   readonly #ranges: { first: number; last: number }[] = []
 
@@ -7,9 +7,9 @@ export class Numbers {
     return range !== undefined && number >= range.first
   }
 
-  /** Both included. */
+  /** Adds `first` to `last`, both included. */
   add(first: number, last: number = first): void {
-    // Ranges that overlap the new one, or lie right beside it, become one with it.
+    // Ranges that overlap the new one, or touch it, are joined with it.
     const index = this.#indexOf(first - 1)
     const joined = { first, last }
     let count = 0
@@ -21,7 +21,7 @@ export class Numbers {
     this.#ranges.splice(index, count, joined)
   }
 
-  /** Of the first range that ends at the number or behind it. */
+  /** Index of the first range that ends at `number` or later. */
   #indexOf(number: number): number {
     let low = 0
     for (let high = this.#ranges.length; low < high;) {

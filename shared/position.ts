@@ -1,4 +1,4 @@
-/** Where a database stands: which leadership, which transaction, and which bytes. */
+/** The position of a database: the epoch that wrote its newest transaction, the number of it, and the checksum of all pages. */
 import type { Checksum, Epoch, Txid } from './ids.ts'
 import { checksumText, epoch, EPOCH_MAX, parseChecksum, parseTxid, txidText } from './ids.ts'
 import { MacaroondError } from './errors.ts'
@@ -12,11 +12,12 @@ export interface Position {
 
 const POSITION = /^(0|[1-9]\d{0,9})\.([0-9a-f]{16})\.([0-9a-f]{16})$/
 
-/** Text form: `<epoch>.<txid>.<checksum>`, decimal and twice 16 hex digits. Answers carry it, `--min-position` takes it. */
+/** Text form `<epoch>.<txid>.<checksum>`: decimal, then 16 hex digits twice. Answers carry it; `--min-position` takes it. */
 export function positionText(position: Position): string {
   return `${position.epoch}.${txidText(position.txid)}.${checksumText(position.checksum)}`
 }
 
+/** Throws request_invalid. */
 export function parsePosition(text: string): Position {
   const parts = POSITION.exec(text)
   if (parts === null) {
@@ -27,6 +28,7 @@ export function parsePosition(text: string): Position {
   return { epoch: epoch(Number(parts[1])), txid: parseTxid(parts[2] ?? ''), checksum: parseChecksum(parts[3] ?? '') }
 }
 
+/** True if `parsePosition` would accept the text. */
 export function isPosition(text: string): boolean {
   const [, of, number = ''] = POSITION.exec(text) ?? []
   return of !== undefined && Number(of) <= EPOCH_MAX && Number.isSafeInteger(Number.parseInt(number, 16))
@@ -36,7 +38,7 @@ export function samePosition(a: Position, b: Position): boolean {
   return a.epoch === b.epoch && a.txid === b.txid && a.checksum === b.checksum
 }
 
-/** Order of states in time; checksums do not order. Negative when `a` is the older one. */
+/** Orders positions in time: by epoch, then by txid. Checksums have no order. Negative if `a` is the older position. */
 export function comparePositions(a: Position, b: Position): number {
   return a.epoch - b.epoch || a.txid - b.txid
 }

@@ -1,6 +1,6 @@
 /**
- * Secrets at rest: AES-256-GCM under the key-encryption key (KEK), with cluster, org and key id as associated data, so
- * that a sealed key moved to another row, org or cluster does not open (S11).
+ * Seals secrets at rest: AES-256-GCM under the key-encryption key (KEK). Cluster, org and key id are the associated data,
+ * so a sealed key that was moved to another row, org or cluster does not open (S11).
  *
  * | offset | size | field |
  * |---|---|---|
@@ -26,7 +26,7 @@ export interface Kek {
   readonly key: Uint8Array
 }
 
-/** What a sealed secret belongs to. All three are authenticated. */
+/** The cluster, org and key that a sealed secret belongs to. All three are authenticated. */
 export interface SealContext {
   readonly cluster: string
   /** Empty for secrets of the authority itself. */
@@ -46,12 +46,12 @@ export function seal(kek: Kek, context: SealContext, secret: Uint8Array, entropy
   return Buffer.concat([header, sealAead({ key: kek.key, nonce, associated: associated(context), plaintext: secret })])
 }
 
-/** Id of the KEK that something is sealed with. */
+/** Id of the KEK that sealed this. */
 export function sealedWith(sealed: Uint8Array): string {
   return Buffer.from(sealed.subarray(1, 1 + KEK_ID_BYTES)).toString('hex')
 }
 
-/** Throws kek_wrong when none of the ring's keys sealed this, or when it was moved or changed. */
+/** Throws kek_wrong if no key of the ring sealed this, or if it was moved or changed. */
 export function unseal(ring: readonly Kek[], context: SealContext, sealed: Uint8Array): Buffer {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
   if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== VERSION) throw cannotOpen(context, 'it is malformed')
@@ -69,7 +69,7 @@ export function unseal(ring: readonly Kek[], context: SealContext, sealed: Uint8
   return opened
 }
 
-/** Lengths are part of the encoding: no two contexts share one. */
+/** JSON marks where each field ends, so two different contexts never have the same encoding. */
 function associated(context: SealContext): Buffer {
   return Buffer.from(JSON.stringify(['macaroond seal 1', context.cluster, context.org, context.kid]))
 }

@@ -1,8 +1,8 @@
-/** "Did you mean …": the nearest known word, for unknown configuration keys and command-line words. */
+/** Finds the nearest known word for "Did you mean …", for unknown configuration keys and command-line words. */
 
 const FAR = 2 ** 30
 
-/** Damerau-free edit distance over two short words. What is further apart than `max` may count as any distance beyond it. */
+/** Levenshtein distance of two short words (no transpositions). Beyond `max` the result is only some number above `max`. */
 export function editDistance(a: string, b: string, max: number = Math.max(a.length, b.length)): number {
   if (Math.abs(a.length - b.length) > max) return FAR
   let row = Int32Array.from({ length: b.length + 1 }, (_, column) => column)
@@ -20,7 +20,7 @@ export function editDistance(a: string, b: string, max: number = Math.max(a.leng
   return row[b.length] ?? FAR
 }
 
-/** The known word within a third of the word's length, or nothing: a far-fetched suggestion is worse than none. */
+/** The nearest known word within a third of the word's length, or undefined: a far-fetched suggestion is worse than none. */
 export function suggest(word: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))

@@ -1,4 +1,4 @@
-/** The version of this package, from its one source: the package.json that this file belongs to, built or not. */
+/** The version of this package, read from the package.json that this file belongs to, whether built or run from source. */
 import { readFileSync } from 'node:fs'
 import { findPackageJSON } from 'node:module'
 import { assert } from './errors.ts'

@@ -1,10 +1,13 @@
-/** Reads and writes at a position that finish what they start, or say why with a code. */
+/**
+ * Positional file I/O that transfers every byte asked for, or throws an error with a code: io_failed, disk_full, sync_failed.
+ * `node:fs` may transfer fewer bytes without an error.
+ */
 import { closeSync, fdatasyncSync, fsyncSync, openSync, readlinkSync, readSync, writeSync } from 'node:fs'
 import { storageError, syncError } from './storage-errors.ts'
 
 const PIECE_BYTES = 1024 * 1024
 
-/** Fills `into` from `start` with up to `length` bytes; returns fewer only at the end of the file. */
+/** Reads `length` bytes into `into` from `start`. Returns the number read, which is smaller only at the end of the file. */
 export function readAt(fd: number, into: Uint8Array, start: number, length: number, position: number): number {
   try {
     let done = 0
@@ -19,7 +22,7 @@ export function readAt(fd: number, into: Uint8Array, start: number, length: numb
   }
 }
 
-/** Writes all `length` bytes: a full disk may take a part first, and only the next call says ENOSPC. */
+/** Writes all `length` bytes. On a full disk the first call may write a part, and only the next one reports ENOSPC. */
 export function writeAt(fd: number, from: Uint8Array, start: number, length: number, position: number): void {
   try {
     let done = 0
@@ -29,7 +32,7 @@ export function writeAt(fd: number, from: Uint8Array, start: number, length: num
   }
 }
 
-/** Makes what was written durable. Throws sync_failed. */
+/** Makes the writes to this file durable. Throws sync_failed. */
 export function syncFile(fd: number, path: string): void {
   try {
     fdatasyncSync(fd)
@@ -39,9 +42,9 @@ export function syncFile(fd: number, path: string): void {
 }
 
 /**
- * Writes every byte of a file once more, and makes it durable; at start, where a file is trusted that an earlier life may have
- * failed to sync. Its bytes can still be read, but the kernel may have called them clean without having written them: no
- * fsync would write them then, and a power cut would take them.
+ * Writes every byte of a file again and makes it durable. A node does this at start with a file that an earlier process may
+ * have failed to sync: after a failed fsync the kernel may mark pages clean that it never wrote. They can still be read, no
+ * later fsync writes them, and a power cut loses them.
  */
 export function writeAgain(path: string): void {
   const fd = openIfThere(path)
@@ -68,7 +71,7 @@ function openIfThere(path: string): number | undefined {
   }
 }
 
-/** Makes a created or renamed entry of `directory` durable: fsync of a file does not cover its name. Throws sync_failed. */
+/** Makes a new or renamed entry of `directory` durable: fsync of a file does not cover its name. Throws sync_failed. */
 export function syncDirectory(directory: string): void {
   const fd = openDirectory(directory)
   try {
@@ -80,7 +83,7 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/** For whoever reads that it failed. Linux only, as all of this is. */
+/** Path of an open file, for error messages. Linux only, like every node. */
 function nameOf(fd: number): string {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`)

@@ -1,25 +1,26 @@
 /**
- * Files that a version must understand to run on a data folder. A node ignores names that it does not know, but for
- * `required-…`: a later version keeps under such a name what must not be passed over, and an older one refuses the folder.
+ * Keeps an older version from running on a data folder that it would misread. A node ignores file names that it does not
+ * know, except `required-…`: a later version stores under such a name what must not be ignored, and a version that does
+ * not know the name refuses the folder.
  */
 import { readdirSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
 
 export const REQUIRED_PREFIX = 'required-'
 
-/** A repair that was interrupted leaves a folder of such a name: until it is run again no node may start, of no version. */
+/** An interrupted repair leaves a folder with this prefix. No version may start a node until the repair has run again. */
 export const REPAIRING_PREFIX = 'required-damaged-'
 
-/** Throws schema_newer, and repair_unfinished. A folder that is not there has no such file. */
+/** Throws schema_newer and repair_unfinished. Accepts a folder that does not exist. */
 export function refuseUnknownRequired(folder: string): void {
   refuseNewer(folder)
   if (!namesIn(folder).some(isRepairing)) return
   throw new MacaroondError('repair_unfinished', `a repair of ${folder} was interrupted`, {
-    hint: 'run `macaroond repair` on it again: it goes on by itself, and nothing is lost',
+    hint: 'run `macaroond repair` on it again: it resumes where it stopped, and nothing is lost',
   })
 }
 
-/** The same, for the repair that goes on with what an interrupted one has left. Throws schema_newer. */
+/** The check for the repair itself, which may resume an interrupted one. Throws schema_newer. */
 export function refuseNewer(folder: string): void {
   const unknown = namesIn(folder).find((name) => name.startsWith(REQUIRED_PREFIX) && !isRepairing(name))
   if (unknown === undefined) return
@@ -40,7 +41,7 @@ function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
   } catch {
-    // Its absence is no matter, and whoever opens it tells why it cannot be read.
+    // A missing folder is fine. A folder that cannot be read fails with a better message when it is opened.
     return []
   }
 }

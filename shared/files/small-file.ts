@@ -1,18 +1,18 @@
-/** Reads a small regular file: what is endless, a pipe that nobody writes to, or too large does not hold up the start. */
+/** Reads a small regular file. A large or endless file, or a pipe without a writer, cannot block the start of a node. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 
 export interface SmallFile {
-  /** At most one byte more than asked for: then the file is too large. */
+  /** At most `bytesMax + 1` bytes. The extra byte means that the file is too large. */
   readonly bytes: Buffer
-  /** Of the very file that was read: nothing can be swapped in between. */
+  /** Mode and owners come from the open descriptor, so they are those of the file that was read. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
 }
 
-/** Throws the file system's own errors, and an error with code ENOTFILE for what is no regular file. */
+/** Throws the errors of `node:fs`, and an error with code ENOTFILE if the path is not a regular file. */
 export function readSmallFile(path: string, bytesMax: number): SmallFile {
-  // O_NONBLOCK: opening a pipe waits for its writer otherwise.
+  // Without O_NONBLOCK, opening a pipe waits for its writer.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stat = fstatSync(fd)

@@ -1,6 +1,6 @@
 /**
- * One translation of what SQLite and the file system report into codes an operator can act on.
- * Result codes: https://sqlite.org/rescode.html; errno names: those of Node's `error.code`.
+ * Translates the errors of SQLite and the file system into codes and hints that an operator can act on.
+ * Sources: https://sqlite.org/rescode.html for SQLite's result codes, Node's `error.code` for errno names.
  */
 import { REPAIR_HINT } from '../repair-hint.ts'
 import type { ErrorCode } from '../errors.ts'
@@ -17,21 +17,21 @@ const DISK_FULL: Meaning = {
 }
 const CORRUPT: Meaning = {
   code: 'database_corrupt',
-  hint: `stop the node. Of a primary, ${REPAIR_HINT}; of a replica, move its data folder away: it takes a new copy`,
+  hint: `stop the node. On a primary, ${REPAIR_HINT}; on a replica, move its data folder away, and it takes a new copy`,
 }
 const BUSY: Meaning = {
   code: 'database_busy',
-  hint: 'another process holds a lock on this database: end its transaction, nobody else may write here',
+  hint: 'another process holds a lock on this database: end its transaction; only the node may write here',
 }
 const PERMISSION: Meaning = {
   code: 'io_failed',
   hint: 'the database, its -wal, its -shm and their directory must be writable by this user',
 }
 const IO: Meaning = { code: 'io_failed', hint: 'check the disk and the kernel log' }
-/** A full disk as well: whatever the reason, the kernel may call the bytes clean that it could not write. */
+/** Also for an fsync that failed on a full disk: for any reason, the kernel may mark pages clean that it could not write. */
 const SYNC: Meaning = {
   code: 'sync_failed',
-  hint: 'check the disk, its free space and inodes (`df -i`) and the kernel log, then start the node again: what it acknowledged is there',
+  hint: 'check the disk, its free space and inodes (`df -i`) and the kernel log, then start the node again: it has kept everything that it acknowledged',
 }
 const DESCRIPTORS: Meaning = {
   code: 'io_failed',
@@ -39,10 +39,10 @@ const DESCRIPTORS: Meaning = {
 }
 const CANNOT_OPEN: Meaning = { code: 'io_failed', hint: 'check that the path and its directory exist and are writable' }
 
-/** Longest prefix first where one is the prefix of another: extended result codes start with their primary code. */
+/** The first match wins, so a longer prefix precedes a shorter one. Extended result codes start with their primary code. */
 const BY_PREFIX: readonly (readonly [string, Meaning])[] = [
   ['SQLITE_FULL', DISK_FULL],
-  // -shm could not be grown: SQLite reports a full disk this way, because it allocates the blocks before mapping them.
+  // SQLite allocates the blocks of -shm before it maps them, and reports a full disk with this code.
   ['SQLITE_IOERR_SHMSIZE', DISK_FULL],
   ['SQLITE_IOERR_FSYNC', SYNC],
   ['SQLITE_IOERR_DIR_FSYNC', SYNC],
@@ -66,7 +66,7 @@ const BY_PREFIX: readonly (readonly [string, Meaning])[] = [
   ['E', IO],
 ]
 
-/** `doing` completes "failed while …". Errors that already carry a code pass through unchanged. */
+/** `doing` completes "ENOSPC while …". An error that already carries our code is returned unchanged. */
 export function storageError(error: unknown, doing: string): MacaroondError {
   if (error instanceof MacaroondError) return error
   const code = codeOf(error)
@@ -77,20 +77,20 @@ export function storageError(error: unknown, doing: string): MacaroondError {
 }
 
 /**
- * Of an fsync that failed: whoever keeps the file must end, and never sync it again as if nothing had been. The kernel tells
- * it once; the next fsync may succeed without the bytes of the failed one.
+ * The error of a failed fsync. The process that owns the file must stop, and must not sync again: the kernel reports the
+ * failure once, and the next fsync may succeed without the bytes that the failed one should have written.
  */
 export function syncError(error: unknown, path: string): MacaroondError {
   const { code, hint } = SYNC
   return new MacaroondError(code, messageOf(codeOf(error), `syncing ${path}`), { hint, cause: error })
 }
 
-/** Translates what SQLite reports; anything else is not the storage's affair, and is passed on as it is. */
+/** Translates an error of SQLite. Returns any other error unchanged. */
 export function sqliteError(error: unknown, doing: string): unknown {
   return codeOf(error).startsWith('SQLITE_') ? storageError(error, doing) : error
 }
 
-/** Somebody else holds the lock we asked for. Not an error for whoever can wait. */
+/** True if another connection holds the lock. A caller that can wait may try again. */
 export function isBusy(error: unknown): boolean {
   return codeOf(error).startsWith('SQLITE_BUSY')
 }

@@ -1,13 +1,13 @@
 /**
- * UserIds could change a file behind our back. A configuration names programs to run and makes operators, so it is worth as much
- * as a key. Judged are the file, every folder above it, and the links on the way, since whoever may write a folder may put
- * another file in its place. Pure: `trusted-file.ts` gathers the facts.
+ * Judges whether another user of the machine could change a file that a node reads. A configuration names programs to run
+ * and grants the admin role, so it is worth as much as a key. The file, every folder above it and every link on the way
+ * are judged, because a user who may write a folder may replace a file in it. Pure: `trusted-file.ts` gathers the facts.
  */
 
 export interface PathFact {
   readonly path: string
   readonly kind: 'file' | 'folder' | 'link'
-  /** What the path names, or a link in its place; false for what lies above. */
+  /** True if this is the file itself, or a link in its place. False for a folder above it. */
   readonly end: boolean
   readonly uid: number
   readonly gid: number
@@ -15,15 +15,15 @@ export interface PathFact {
   readonly mode: number
 }
 
-/** The user of this process: effective ids. */
+/** Effective ids of this process. */
 export interface UserIds {
   readonly uid: number
-  /** The group, and the supplementary ones. */
+  /** The effective group, and the supplementary groups. */
   readonly groups: readonly number[]
 }
 
 export interface Distrust {
-  /** An error: another user decides what is read. A warning: another user could, as things are in many containers. */
+  /** `error`: another user controls what is read. `warning`: another user could, which is common in containers. */
   readonly severity: 'error' | 'warning'
   readonly path: string
   readonly reason: string
@@ -42,7 +42,7 @@ export function distrustOf(facts: readonly PathFact[], who: UserIds): readonly D
 function judge(fact: PathFact, { uid }: UserIds): Distrust | undefined {
   const { path, kind, end, mode, gid } = fact
   const isThird = fact.uid !== ROOT && fact.uid !== uid
-  // In a folder like /tmp only the owner of an entry can take it away. The bits of a link mean nothing.
+  // In a sticky folder like /tmp, only the owner of an entry can replace it. The mode bits of a link have no meaning.
   const isShared = kind !== 'link' && !(kind === 'folder' && (mode & STICKY) !== 0)
   if (isShared && (mode & ALL_WRITE) !== 0) {
     const reason = `every user of this machine may write ${path}${end ? '' : ', and replace what lies in it'}`
@@ -57,15 +57,15 @@ function judge(fact: PathFact, { uid }: UserIds): Distrust | undefined {
   return { severity: 'warning', path, reason: `group ${gid} may write ${path}`, action: `chmod g-w ${path}` }
 }
 
-/** A file that holds a key: true if nobody but this user, or the one group that it is given to, can read it. */
+/** True if only this user, or the one group that the file was given to, can read it. A key file must be private. */
 export function isPrivate({ uid, gid, mode }: Pick<PathFact, 'uid' | 'gid' | 'mode'>, who: UserIds): boolean {
   if ((mode & 0o077) === 0) return true
   if ((mode & 0o037) !== 0) return false
-  // Whoever owns it could make it private. A Kubernetes secret is root's, its group is the pod's, and nobody can chmod it.
+  // The owner could chmod the file. A Kubernetes secret belongs to root, has the pod's group, and cannot be changed.
   return (uid !== who.uid || who.uid === ROOT) && who.groups.includes(gid)
 }
 
-/** What to do about a secret that others can read. */
+/** The hint for a secret that other users can read. */
 export function privacyHint(path: string): string {
   return `chmod 600 ${path}; mounted by Docker: \`mode: 0400\` and \`uid\` of the secret (Compose, long syntax); by Kubernetes: \`defaultMode: 0400\` of the volume and \`fsGroup\` of the pod`
 }

@@ -1,16 +1,16 @@
-/** The facts of `trust.ts` from the file system, and small files that are read only if nobody else may write them. */
+/** Gathers the facts for `trust.ts` from the file system, and reads small files only if no other user may change them. */
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { readSmallFile, type SmallFile } from './small-file.ts'
 import { MacaroondError } from '../errors.ts'
 import { type Distrust, distrustOf, type PathFact, type UserIds } from './trust.ts'
 
-/** As many as Linux follows. */
+/** Linux follows this many symbolic links in one path (path_resolution(7)). */
 const LINKS_MAX = 40
 
 /**
- * A property of the process, like its umask. `dev` and the tour set it, and the nodes that they start: their clusters are there
- * to be tried out, in whatever folder somebody happens to be.
+ * A property of the process, like its umask: true turns every error into a warning. `dev`, the tour and the nodes that they
+ * start set it, because their clusters are for trying things out in any folder.
  */
 let isLenient = false
 
@@ -18,12 +18,12 @@ export function warnOnlyOfDistrust(): void {
   isLenient = true
 }
 
-/** What there is to say of a path and the folders above it, as far as it exists. */
+/** Everything that is wrong with a path and the folders above it, as far as the path exists. */
 export function distrustOfPath(path: string, who: UserIds = thisUser()): readonly Distrust[] {
   return asTold(distrustOf(factsOf(path), who))
 }
 
-/** Only the errors among the files and folders that lie in a folder: that a group may write there is said of the folder. */
+/** Only the errors among the entries of a folder: the folder itself already gets the warning about its group. */
 export function distrustInside(folder: string): readonly Distrust[] {
   const all = namesIn(folder).flatMap((name) => distrustOf(factsOf(join(folder, name)), thisUser()))
   return asTold(all.filter(({ severity }) => severity === 'error'))
@@ -33,7 +33,7 @@ function asTold(found: readonly Distrust[]): readonly Distrust[] {
   return isLenient ? found.map((one) => ({ ...one, severity: 'warning' })) : found
 }
 
-/** None in what is no folder, or cannot be listed: then whoever reads there says so. */
+/** Empty if the folder cannot be listed, because reading it later fails with a better message. */
 function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
@@ -42,13 +42,13 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** Throws file_untrusted. Read the file first, so that one that is not there is told as that. */
+/** Throws file_untrusted. Read the file first, so that a missing file is reported as missing. */
 export function requireTrusted(path: string): void {
   const error = distrustOfPath(path).find(({ severity }) => severity === 'error')
   if (error !== undefined) throw untrusted(error)
 }
 
-/** Throws file_untrusted, and what `readSmallFile` throws. */
+/** Throws file_untrusted, and the errors of `readSmallFile`. */
 export function readTrusted(path: string, bytesMax: number): SmallFile {
   const file = readSmallFile(path, bytesMax)
   requireTrusted(path)
@@ -60,16 +60,16 @@ function untrusted({ reason, action }: Distrust): MacaroondError {
 }
 
 export function thisUser(): UserIds {
-  // Undefined on systems without users; then nothing is anybody else's.
+  // Undefined on systems without user ids, where no file belongs to another user.
   const uid = process.geteuid?.() ?? 0
   return { uid, groups: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] }
 }
 
-/** Component by component, as the kernel resolves it: what a link leads to is judged as well as where the link lies. */
+/** Resolves the path one component at a time, like the kernel, so the folders of a link and of its target are both judged. */
 function factsOf(path: string): readonly PathFact[] {
   const facts = new Map<string, PathFact>()
   let place = '/'
-  // Not `resolve`: behind a link, `..` is the folder above the link's target.
+  // `path.resolve` would be wrong here: after a link, `..` is the folder above the link's target.
   let rest = [...componentsOf(path.startsWith('/') ? path : join(process.cwd(), '/') + path)]
   note(place, lstatSync(place), rest.length === 0)
   for (let links = 0; rest.length > 0 && links <= LINKS_MAX;) {

@@ -1,9 +1,9 @@
-/** Files that are there whole or not at all. */
+/** Writes a file so that a crash leaves either the old content or the whole new one. */
 import { closeSync, fdatasyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { syncDirectory } from './positional-io.ts'
 
-/** Mode 0600; the name appears only once the content is on disk, and is durable itself. Throws what `node:fs` throws. */
+/** Mode 0600. The name appears once the content is on disk, and it is durable too on return. Throws the errors of `node:fs`. */
 export function writeAtomically(path: string, text: string): void {
   const temporary = `${path}.tmp`
   const fd = openSync(temporary, 'w', 0o600)

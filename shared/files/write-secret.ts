@@ -1,11 +1,11 @@
-/** A new file that only its owner may read, durable before this returns. */
+/** Writes a secret to a new file that only its owner may read. */
 import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { MacaroondError } from '../errors.ts'
 import { syncDirectory } from './positional-io.ts'
 import { storageError } from './storage-errors.ts'
 
-/** Throws key_exists: a secret that is overwritten cannot be had back. Throws io_failed, disk_full. */
+/** The file is durable on return. Throws key_exists, because an overwritten secret is lost. Throws io_failed, disk_full. */
 export function writeSecret(path: string, text: string): void {
   const fd = createExclusively(path)
   try {
