@@ -604,7 +604,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     name: 'a group without room takes its revocations along',
     file: 'primary/commit-log/group-writer.ts',
     find: 'const pressing = isDiskFull(error) ? left.filter(isPressing) : []',
-    replace: 'const pressing: Pending[] = error === undefined ? [...left] : []',
+    replace: 'const pressing: PendingCommand[] = error === undefined ? [...left] : []',
     by: 'test/primary/commit-log/group-writer.test.ts',
   },
   {
@@ -632,7 +632,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     name: 'what nobody signed keeps the numbers that it came with',
     file: 'ops/restore/new-epoch.ts',
     find: 'insertUnsigned(db, { ...one, timeline })',
-    replace: 'insertUnsigned(db, { timeline, ...one })',
+    replace: 'insertUnsigned(db, { ...{ timeline }, ...one })',
     by: 'test/ops/restore/new-epoch.test.ts',
   },
   {

@@ -76,7 +76,7 @@ describe('after a crash the primary', () => {
     for (let index = 0; index < 5; index += 1) commit(live, `row ${index}`)
     const folder = crashCopy('crashed')
     cutLog(folder, 10)
-    const closing = `const { openWriter } = await import(${JSON.stringify(join(import.meta.dirname, '../../../shared/sqlite/open-database.ts'))}); const db = openWriter(process.argv[1]); db.prepare('SELECT * FROM meta').all(); db.close()`
+    const closing = `const { openWritable } = await import(${JSON.stringify(join(import.meta.dirname, '../../../shared/sqlite/open-database.ts'))}); const db = openWritable(process.argv[1]); db.prepare('SELECT * FROM meta').all(); db.close()`
     execFileSync(process.execPath, ['--input-type=module', '--eval', closing, join(folder, 'macaroond.db')])
 
     const gaps: unknown[] = []
