@@ -1,6 +1,7 @@
 /**
- * Revocations of an undone history that replicas go on refusing by: what the primary takes over by itself on a replica's word,
- * what waits for an operator, and what an operator gives up. One broken replica must not be able to revoke everything.
+ * Decides about denials: revocations of an undone history that replicas still enforce. The primary adopts some of them on a
+ * replica's word alone, the others wait for an operator, and an operator may forget them. One broken replica must not be able
+ * to revoke everything, so its word is limited in kind and in number.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Kid, type Nonce, tokenId } from '../../shared/ids.ts'
@@ -21,7 +22,7 @@ import type { Decision, DecisionContext } from './decision.ts'
 type Adopt = CommandOf<'revocations.adopt'>
 type Forget = CommandOf<'revocations.forget'>
 
-/** `settled`: held or covered here, outlived, or given up: nobody needs to do anything. */
+/** `settled`: nobody needs to do anything. The row is here, covered, outlived or forgotten. */
 export type DenialJudgement =
   | { readonly is: 'settled' }
   | { readonly is: 'adoptable'; readonly row: KnownRevocation }
@@ -29,6 +30,7 @@ export type DenialJudgement =
 
 const SETTLED: DenialJudgement = { is: 'settled' }
 
+/** Says what the primary may do with one denial that a replica reports. Changes nothing. */
 export function judgeDenial(state: AuthorityState, denial: Denial): DenialJudgement {
   const row = rowOfDenial(denial)
   if (state.forgotten.has(denial)) return SETTLED
@@ -41,14 +43,14 @@ export function judgeDenial(state: AuthorityState, denial: Denial): DenialJudgem
 }
 
 function whyWaiting(state: AuthorityState, { timeline }: Denial, row: KnownRevocation): WhyWaiting | undefined {
-  // A history that is not known here may be of any epoch.
+  // A history that this database does not know may belong to any epoch, so it counts as the oldest.
   if ((state.epochs.get(timeline) ?? 0) < state.withoutRevocationsEpoch) return 'restored without revocations'
   if (row.kind === 'token') return undefined
   if (row.kind !== 'subject') return 'kind'
   return row.untilMs <= state.issue.lastMs ? undefined : 'later than the issue clock'
 }
 
-/** What is judged otherwise now, inside the transaction, is left out. */
+/** Judges each denial again inside the transaction, and leaves out what may no longer be adopted. */
 export function adopt(
   state: AuthorityState,
   { denials, expiries, from, actor }: Adopt,
@@ -79,16 +81,12 @@ export function adopt(
   }
 }
 
-/** Throws request_invalid for the history that is led now: only what was undone can be given up. */
+/** Throws request_invalid for the present history: only revocations of an undone history can be forgotten. */
 export function forget(state: AuthorityState, { ranges, reason, actor }: Forget, { nowMs }: DecisionContext): Decision {
   if (ranges.some(({ timeline }) => timeline === state.timeline)) {
-    throw new MacaroondError(
-      'request_invalid',
-      'that is the history that this primary leads: nothing of it is undone',
-      {
-        hint: '`macaroond revocations pending` lists what can be given up',
-      },
-    )
+    throw new MacaroondError('request_invalid', 'this primary leads that history, so none of it is undone', {
+      hint: '`macaroond revocations pending` lists the revocations that can be forgotten',
+    })
   }
   for (const range of ranges) state.forgotten.add(range)
   const named = ranges.map(({ timeline, first, last }) => `${timeline}:${first}-${last}`)
@@ -106,7 +104,10 @@ interface Adopting {
   readonly context: DecisionContext
 }
 
-/** A cut-off in the future would keep the authority from minting until then. */
+/**
+ * The row to append, or undefined. An operator may also adopt what waits, except a cut-off in the future: the issue clock moves
+ * past each cut-off, so nothing could be minted until that time.
+ */
 function adoptedRow(
   state: AuthorityState,
   denial: Denial,
@@ -119,7 +120,7 @@ function adoptedRow(
   return 'untilMs' in judged.row && judged.row.untilMs > latestMs ? undefined : judged.row
 }
 
-/** What the tables of keys and orgs say with it, and the issue clock, which goes past every cut-off. */
+/** The rows of keys and orgs that change with an adopted revocation. Moves the issue clock past a cut-off. */
 function stateRows(state: AuthorityState, row: KnownRevocation): readonly Row[] {
   if ('untilMs' in row && row.untilMs >= state.issue.lastMs) state.issue = resumeNonces(row.untilMs)
   if (row.kind === 'key' && state.keys.get(row.kid as Kid)?.org === row.org) {
@@ -139,14 +140,14 @@ function counted(state: AuthorityState, peerId: string, adopted: number): Row {
   return { table: 'adoptions', row: { peerId, epoch: state.epoch, revocations } }
 }
 
-/** A token's is that of its key; what a replica says of it is not believed. */
+/** For a token: the org of its key. The replica's own statement is not believed. */
 function orgOf({ keys }: AuthorityState, row: KnownRevocation): string {
   return row.kind === 'token' ? (keys.get(row.kid as Kid)?.org ?? '') : row.org
 }
 
 /**
- * Of when its token ends a replica's word says nothing: a row that claims an end too early would be purged, and the token would
- * be good again. What is not on record stays.
+ * The row without its number, with the expiry from our own record of the mint. A replica's word does not decide the expiry: a
+ * row with too early an end would be purged while its token lives. Without a record the row stays for ever (0).
  */
 function unnumbered({ seq: _, ...named }: KnownRevocation, expiries: Adopt['expiries']): Parameters<typeof append>[1] {
   const expiresAt = named.kind === 'token' ? expiries?.get(tokenId(named.kid as Kid, named.nonce as Nonce)) : undefined

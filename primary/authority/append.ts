@@ -1,4 +1,4 @@
-/** One row more in the log of revocations, unless it would add nothing. */
+/** Appends one row to the log of revocations, unless a row of the same kind already covers it. */
 import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import type { Row } from './rows.ts'
 import { type AuthorityState, newestOf, noteNewest } from './state.ts'
@@ -7,7 +7,9 @@ import type { DecisionContext } from './decision.ts'
 type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never
 
 export interface Appended {
+  /** Number to wait for: once it binds, the revocation binds. */
   readonly seq: number
+  /** True if an earlier row covers this revocation, so nothing was written. */
   readonly already: boolean
   readonly rows: readonly Row[]
 }
@@ -18,6 +20,7 @@ export interface Why {
   readonly reason: string
 }
 
+/** Changes the state at once, and notes in `state.undo` how to take the change back if the transaction fails. */
 export function append(
   state: AuthorityState,
   named: Unnumbered<KnownRevocation>,
@@ -26,7 +29,7 @@ export function append(
 ): Appended {
   const revocation = { ...named, seq: state.revocationSeq + 1 }
   if (state.revocations.covers(revocation)) {
-    // The row that covers it acts in this org, so it is none after the newest of it: whoever waits for that waits for it too.
+    // Already covered: answer with the org's newest number. Waiting for it also waits for the row that covers this one.
     return { seq: newestOf(state, org) ?? state.revocationSeq, already: true, rows: [] }
   }
   state.undo.push(state.revocations.takeUndoably(revocation), noteNewest(state.newest, revocation))

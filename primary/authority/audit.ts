@@ -1,15 +1,15 @@
-/** Records of the audit, made from what a command did. The chain itself is in shared/database/audit-chain.ts. */
+/** Makes the audit record of a command. shared/database/audit-chain.ts defines the hash chain that the records form. */
 import { type AuditHead, auditHash, type AuditRow } from '../../shared/database/audit-chain.ts'
 
 export interface AuditEntry {
   readonly atMs: number
-  /** Name and PeerId of whoever asked. */
+  /** Name and PeerId of the caller. */
   readonly actor: string
   readonly action: string
   readonly org: string
-  /** What it was done to: an org, a kid or a token id. */
+  /** The org, kid or token id that the command changed. */
   readonly target: string
-  /** Details as a flat object; never a secret, never a token. */
+  /** A flat object. Never holds a secret or a token, because the audit is read by many. */
   readonly detail: Readonly<Record<string, string | number | boolean>>
 }
 

@@ -1,8 +1,9 @@
+/** Refuses commands that need a plausible time while the primary doubts its clock. Revoking does not need it (V8). */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'
 
-/** Throws clock_implausible. */
+/** The bounds of the present time. Throws clock_implausible. */
 export function requireBelieved({ believed }: AuthorityMoment): BelievedTime {
   if (believed !== undefined) return believed
   throw clockInDoubt()
@@ -10,6 +11,6 @@ export function requireBelieved({ believed }: AuthorityMoment): BelievedTime {
 
 export function clockInDoubt(): MacaroondError {
   return new MacaroondError('clock_implausible', 'this primary does not believe its clock', {
-    hint: '`macaroond status` says why; put the clock right, or, if it is right, start the primary with --accept-clock. Revoking goes on',
+    hint: '`macaroond status` says why; set the clock, or start the primary with --accept-clock. Revoking still works',
   })
 }

@@ -1,4 +1,7 @@
-/** What can be asked of the authority, and what it answers. Positions are added when the answer is durable. */
+/**
+ * The commands that the authority takes, and its answers. A command carries everything that its decision needs, so that the
+ * core reads no database. The position is added to an answer once the transaction is durable.
+ */
 import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import type { Configured } from '../../shared/database/configured.ts'
 import type { Forgotten } from '../../shared/database/forgotten.ts'
@@ -12,11 +15,11 @@ export interface Actor {
   readonly text: string
 }
 
-/** A request that may come again, because its answer was lost: it is carried out once. */
+/** Makes a command idempotent: a repeated request with this name is answered from memory, and not carried out again. */
 export interface RequestName {
   /** The caller's identity and the id that it chose. */
   readonly id: string
-  /** SHA-256 of what is asked, hex. */
+  /** SHA-256 of the request, hex: a different request under a known id is a conflict. */
   readonly digest: string
 }
 
@@ -42,7 +45,7 @@ export type Command =
       /** Seconds until the token expires; 0 for never. */
       readonly ttlSeconds: number
     }
-  /** A new root key, which mints from now on; tokens of the one before stay good. */
+  /** Makes a new root key, which mints from now on. Tokens of the previous key stay good. */
   | {
       readonly kind: 'key.rotate'
       readonly actor: Actor
@@ -53,66 +56,66 @@ export type Command =
       readonly kind: 'token.revoke'
       readonly kid: Kid
       readonly nonce: Nonce
-      /** Known from the token itself or from the record of its minting; 0 keeps the row for ever. */
+      /** Unix seconds, from the token itself or from the record of its mint; 0 keeps the row for ever. */
       readonly expiresAt: number
-      /** Whether the mint of this token is on record: looked up when its turn has come. */
+      /** True if the mint of this token is on record. Looked up just before the transaction. */
       readonly recorded: boolean
-      /** The token itself was shown. */
+      /** True if the caller presented the token itself. */
       readonly proven?: boolean
     } & Revoking)
   | ({
       readonly kind: 'issued.revoke'
-      /** Of this subject only. */
+      /** Revokes tokens of this subject only; undefined for all of the org. */
       readonly subject: string | undefined
-      /** Issued up to then, unix milliseconds; undefined for up to now. */
+      /** Revokes what was issued up to this time, unix milliseconds; undefined for now. */
       readonly untilMs: number | undefined
     } & RevokingMany)
   | ({
       readonly kind: 'key.retire'
       readonly kid: Kid
-      /** Nobody named it: it is the one that no longer mints, and has to be that still when its turn comes. */
+      /** True if the caller named no key. Then `kid` must still be the only older key when the command runs. */
       readonly unnamed?: boolean
     } & RevokingMany)
   | ({ readonly kind: 'org.disable' } & RevokingMany)
-  /** Takes over revocations of an undone history that replicas refuse by. */
+  /** Adopts denials: writes revocations of an undone history into the present one. */
   | {
       readonly kind: 'revocations.adopt'
       readonly actor: Actor
       readonly denials: readonly Denial[]
-      /** When tokens of these end whose mints are on record, by id: looked up when its turn has come. */
+      /** Expiries from the records of mints, unix seconds by token id. Looked up just before the transaction. */
       readonly expiries?: ReadonlyMap<TokenId, number>
-      /** PeerId of the replica whose word is all there is: that is limited, in number and in kind. Undefined for an operator's. */
+      /** PeerId of the replica that reported them; its word is limited in number and kind. Undefined for an operator. */
       readonly from: string | undefined
     }
-  /** Gives such revocations up, by their numbers: the replicas let go of them. */
+  /** Forgets denials, by their numbers in the undone history. Replicas then stop enforcing them. */
   | {
       readonly kind: 'revocations.forget'
       readonly actor: Actor
       readonly ranges: readonly Forgotten[]
       readonly reason: string
     }
-  /** Deletes those of these rows that hit nothing any more; in the order of their numbers. */
+  /** Deletes those of these rows that are outlived. The rows come in ascending order of their numbers. */
   | {
       readonly kind: 'revocations.purge'
       readonly actor: Actor
       readonly rows: readonly RevocationRow[]
-      /** What time it is at most, whatever the wall clock says: deleting is final. */
+      /** The latest that the time can be, whatever the wall clock says. Deleting is final, so a purge uses the earlier one. */
       readonly soberMs: number
     }
-  /** Seals again what was sealed with an earlier key-encryption key, all in one transaction. */
+  /** Seals every secret of an earlier key-encryption key again, with the first configured one, in one transaction. */
   | { readonly kind: 'kek.rotate'; readonly actor: Actor }
   | {
       readonly kind: 'third-party.add'
       readonly actor: Actor
       readonly name: string
-      /** Its discharges ask that the presented tokens still stand: for a service that has this authority's revocations. */
+      /** True if its discharges require that the presented tokens are not revoked. The service must see our revocations. */
       readonly unrevoked: boolean
     }
   | { readonly kind: 'third-party.remove'; readonly actor: Actor; readonly name: string }
   | {
       readonly kind: 'token.discharge'
       readonly actor: Actor
-      /** PeerId of whoever presents the tokens. */
+      /** PeerId of the holder that presents the tokens. */
       readonly presenter: string
       readonly ticket: Uint8Array
       /** Bundles in text, one or more. */
@@ -128,23 +131,23 @@ export type Command =
       readonly strip: string
       /** Id of the token that the login was put into. */
       readonly id: string
-      /** The caveat id that it must have: the signature covers it. */
+      /** Caveat id that the stripped caveat must have. The signature covers it, unlike the location. */
       readonly ticket: Uint8Array
       readonly ttlSeconds: number
       /** Longest life of a service token, at most `SERVICE_TTL_SECONDS_MAX`. */
       readonly ttlSecondsMax: number
     }
-  /** Leases of freshness may be this long from now on. */
+  /** Allows freshness leases up to this length. Written before the first lease of that length is granted. */
   | { readonly kind: 'lease.raise'; readonly actor: Actor; readonly leaseMs: number }
-  /** Who may acknowledge revocations from now on, and what they must reach: written before the first that rests on it. */
+  /** Records which replicas may acknowledge revocations, and the durability. Written before a revocation relies on it. */
   | { readonly kind: 'configuration.note'; readonly actor: Actor; readonly configured: Configured }
-  /** Nobody follows an earlier epoch any more: revocations may be acknowledged. */
+  /** Records that nobody follows an earlier epoch any more, so revocations may be acknowledged. */
   | { readonly kind: 'epoch.settle'; readonly actor: Actor; readonly because: string }
-  /** Writes nothing but an audit record: a replica claimed a position that is not in this authority's history. */
+  /** Writes only an audit record: a replica claimed a position that is not in this authority's history. */
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
-  /** Appends a cut-off again that was asked for while the clock was in doubt, up to the moment it was asked for. */
+  /** Appends a cut-off again that was requested while the clock was in doubt, up to the time of that request. */
   | { readonly kind: 'cut-off.again'; readonly actor: Actor; readonly name: string }
-  /** Remembers where the manifest of an archive is, and what of it was repaired. */
+  /** Records the newest entry of an archive's chain, and its last repair. */
   | {
       readonly kind: 'archive.note'
       readonly actor: Actor
@@ -152,7 +155,7 @@ export type Command =
       readonly location: string
       readonly chain: ArchiveChain
     }
-  /** Writes nothing but an audit record. */
+  /** Writes only an audit record. */
   | {
       readonly kind: 'audit.note'
       readonly actor: Actor
@@ -163,7 +166,7 @@ export type Command =
 /** The command of one kind. */
 export type CommandOf<Kind extends Command['kind']> = Extract<Command, { readonly kind: Kind }>
 
-/** A restore drill, a sign of life for the archive, and what this primary went through itself. */
+/** Events of the primary itself, for the audit. */
 export type NoteAction =
   | 'archive.drill'
   | 'archive.heartbeat'
@@ -175,7 +178,7 @@ export type NoteAction =
   | 'revocations.taken'
   | 'primary.contradicted'
 
-/** They revoke. */
+/** Commands that write revocations. They wait in a queue of their own, ahead of the others. */
 export const REVOKING: ReadonlySet<Command['kind']> = new Set([
   'token.revoke',
   'issued.revoke',
@@ -186,8 +189,8 @@ export const REVOKING: ReadonlySet<Command['kind']> = new Set([
 ])
 
 /**
- * Taken whatever the clock says, and from the reserve of the disk: whoever grants leases takes revocations (V8). The others
- * are what leases and acknowledgements wait for, and notes for the audit.
+ * Commands that run while the clock is in doubt, and that may use the reserved disk space: a primary that grants leases takes
+ * revocations (V8). Besides revocations these are the writes that leases and acknowledgements wait for, and audit notes.
  */
 export const PRESSING: ReadonlySet<Command['kind']> = new Set([
   ...REVOKING,
@@ -233,7 +236,7 @@ export interface KekRotated {
 
 export interface Adopted {
   readonly adopted: number
-  /** Number of the last revocation then. */
+  /** Number of the newest revocation after the command. */
   readonly seq: number
 }
 
@@ -247,9 +250,9 @@ export interface Purged {
 
 export interface ThirdPartyAdded {
   readonly name: string
-  /** What goes into the location of its caveats. */
+  /** The service writes this as the location of its caveats. */
   readonly location: string
-  /** X25519, hex: what it seals its tickets to. */
+  /** X25519, hex. The service seals its tickets to this key. */
   readonly publicKey: string
   readonly unrevoked: boolean
 }
@@ -259,9 +262,9 @@ export interface ThirdPartyRemoved {
 }
 
 export interface Discharged {
-  /** In the text form, bound to nothing. */
+  /** In text form, not yet bound to a token. */
   readonly discharge: string
-  /** The org of the presented tokens, and the only one that the discharge is good for. */
+  /** The org of the presented tokens. The discharge is good for this org only. */
   readonly tenant: string
   readonly presented: readonly TokenId[]
   /** Unix seconds. */

@@ -1,12 +1,12 @@
 /**
- * What tickets for the authority may ask it to confirm: `may key=value&key=value`, in the form of a URL's query. It says
- * which access the presented tokens must allow; whose org that is in, the tokens themselves say.
+ * Parses the condition in a ticket for the authority: `may key=value&key=value`, encoded like the query of a URL. It names the
+ * access that the presented tokens must allow. It never names the org: that comes from the tokens.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 
 const VERB = 'may '
 
-/** The values by key, in their order; a key given twice asks for both values at once. Throws discharge_refused. */
+/** Values by key, in order. A key given twice requires both values. Throws discharge_refused. */
 export function parseCondition(condition: string): ReadonlyMap<string, readonly string[]> {
   if (!condition.startsWith(VERB)) throw notUnderstood('it does not begin with `may `')
   const values = new Map<string, readonly string[]>()
@@ -14,14 +14,14 @@ export function parseCondition(condition: string): ReadonlyMap<string, readonly 
     const at = pair.indexOf('=')
     const [key, value] = at < 1 ? [] : [decoded(pair.slice(0, at)), decoded(pair.slice(at + 1))]
     if (key === undefined || value === undefined) throw notUnderstood('it is not made of key=value')
-    // Whose org it is, is for the presented tokens to say: that is what keeps tenants apart.
+    // The presented tokens decide the org. A condition that could name it would let one tenant reach another's data.
     if (key === 'org') throw notUnderstood('it names an org')
     values.set(key, [...(values.get(key) ?? []), value])
   }
   return values
 }
 
-/** Strict: a sign that was not decoded would make another value of it. */
+/** Undefined for any character that a query must encode: guessing its meaning could turn one value into another. */
 function decoded(text: string): string | undefined {
   if (!/^(?:[A-Za-z0-9._~:/,@*!-]|%[0-9A-Fa-f]{2})*$/.test(text)) return undefined
   try {

@@ -1,4 +1,4 @@
-/** What every kind of command is decided with, and the result of a decision. */
+/** Input and result of every decision. A leaf of its own, because all the functions in `step.ts` share it. */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'
@@ -7,15 +7,15 @@ import type { CommandAnswer } from './commands.ts'
 import type { Row } from './rows.ts'
 import type { UnrecordedRate } from './unrecorded.ts'
 
-/** Time, entropy and keys of one decision. */
+/** Time, entropy and keys of one decision: parameters, so that a decision is reproducible. */
 export interface DecisionContext extends AuthorityMoment {
   readonly entropy: Entropy
   readonly unrecorded: UnrecordedRate
-  /** Key-encryption keys at hand; a rotation seals with the first. */
+  /** Configured key-encryption keys; a rotation seals with the first. */
   readonly ring: readonly Kek[]
 }
 
-/** Rows to write, in order, the caller's answer, and the audit record of the command. */
+/** The rows to write, in order; the caller's answer; the audit record of the command. */
 export interface Decision {
   readonly rows: readonly Row[]
   readonly answer: CommandAnswer

@@ -1,7 +1,7 @@
 /**
- * The authority as a third party: it confirms "may do X" to whoever presents normal tokens that allow it. The discharge
- * is good for the tenant of those tokens only, names them, carries on whatever of them the condition does not decide,
- * and ends within a minute, and never after one of them.
+ * Discharges third-party caveats that ask the authority itself: it confirms "may do X" to a holder whose tokens allow X. The
+ * discharge is good for the org of those tokens only, and names them. It carries on each of their caveats that the condition
+ * does not decide. It expires within a minute, and never later than one of the tokens.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { AUTHORITY_DISCHARGE_TTL_SECONDS, CAVEATS_MAX } from '../../shared/limits.ts'
@@ -44,7 +44,7 @@ export function discharge(state: AuthorityState, command: Discharge, context: De
   }
 }
 
-/** Who sealed the ticket says which service it is for; a ticket of a removed one opens no more. */
+/** Finds the service by the key that opens the ticket. A ticket of a removed service opens no more. Throws ticket_invalid. */
 function opened(state: AuthorityState, ticket: Uint8Array): Ticket & { readonly thirdParty: ThirdPartyKey } {
   for (const thirdParty of state.thirdParties.values()) {
     const found = tryOpen(ticket, thirdParty)
@@ -65,7 +65,7 @@ function tryOpen(ticket: Uint8Array, { privateKey }: ThirdPartyKey): Ticket | un
   }
 }
 
-/** Tokens of two tenants confirm nothing together: whose things would the discharge open? */
+/** The org of all presented tokens. Tokens of two orgs are refused, because it would be unclear whose data the access is to. */
 function oneOrg(presented: readonly Presented[]): string {
   const [org, another] = new Set(presented.map((one) => one.org))
   if (org !== undefined && another === undefined) return org
@@ -75,8 +75,8 @@ function oneOrg(presented: readonly Presented[]): string {
 }
 
 /**
- * The expiry of issue is no caveat, so nothing else would carry it on. By the earlier clock, as a mint: an authority's time that
- * once jumped ahead must not lengthen what others judge by the time that it is.
+ * Unix seconds. A token's own expiry is not a caveat, so it has to be carried on here. Uses the earlier of two times, like a
+ * mint: others judge by real time, so an authority's time that once jumped ahead must not make the discharge live longer.
  */
 function expiryOf(presented: readonly Presented[], context: DecisionContext): number {
   const nowMs = Math.min(context.nowMs, requireBelieved(context).earliestMs)
@@ -92,7 +92,7 @@ interface Confirmed {
   readonly expiresAt: number
 }
 
-/** `presented` stands in front: behind anything else it would be a holder's word (FORMAT.md). */
+/** `presented` comes first: after any other caveat a holder could have added it (shared/macaroon/FORMAT.md). */
 function caveatsOf({ presented, org, asked, thirdParty, expiresAt }: Confirmed): readonly (string | Uint8Array)[] {
   const stated = new Set([...asked.keys(), 'org'])
   const carried = presented.flatMap(firstPartyCaveats).filter((caveat) => !accessDecides(caveat, stated))

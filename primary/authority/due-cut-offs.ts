@@ -1,7 +1,8 @@
 /**
- * Cut-offs that are asked for while the clock is in doubt. They reach the last token that this authority minted, and are kept:
- * after a restore there may be tokens of a lost tail, whose times are later than the issue clock. Once time is believed each is
- * appended again up to the moment it was asked for, before anything is minted, so it hits nothing that came later.
+ * Cut-offs that are requested while the clock is in doubt. Each applies at once up to the last token that this authority
+ * minted. That may not be enough: a restore may have lost mints whose times are later than the issue clock. So the request is
+ * kept, and appended again up to its own time once time is believed. This happens before anything else is minted, so it
+ * revokes no later token.
  */
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
@@ -12,15 +13,15 @@ import type { DueCutOff, DueCutOffRow, Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** As `untilMs` of a cut-off that is due: the moment it was asked for. */
+/** Value of `untilMs` in a due cut-off that stands for the time of the request. */
 export const MOMENT_ASKED = 0
 
-/** What is owed once: a signer may owe very many, so none is looked for among the others. */
+/** Key of a due cut-off. A map, not a search: one signer may have very many. */
 export function dueName(cutOff: DueCutOff): string {
   return JSON.stringify([cutOff.kind, cutOff.org, cutOff.untilMs, cutOff.kind === 'subject' ? cutOff.subject : null])
 }
 
-/** Asked for again, the later moment is the one to reach: the earlier row goes. */
+/** A repeated request replaces the earlier row, because the later time reaches further. */
 export function oweCutOff(
   state: AuthorityState,
   cutOff: DueCutOff,
@@ -29,7 +30,7 @@ export function oweCutOff(
 ): readonly Row[] {
   const name = dueName(cutOff)
   const before = state.dueCutOffs.get(name)
-  // The last to be asked for is the last to be appended.
+  // Deleted first, so that the map keeps the order of the requests: it is the order of appending.
   state.dueCutOffs.delete(name)
   state.dueSeq += 1
   const asked = { atMs: nowMs, steadyMs, actor: actor.text, reason }
@@ -40,6 +41,7 @@ export function oweCutOff(
   return [...removed, { table: 'due_cut_offs', row }]
 }
 
+/** Appends a due cut-off up to the time of its request, and removes it. Throws clock_implausible. */
 export function repeatCutOff(
   state: AuthorityState,
   { actor, name }: CommandOf<'cut-off.again'>,
@@ -63,12 +65,12 @@ export function repeatCutOff(
   }
 }
 
-/** Before the first mint: what is minted while a cut-off is due could be hit by it. */
+/** Called before each mint: a due cut-off could revoke a token that is minted before it is appended. Throws overloaded. */
 export function requireNothingDue({ dueCutOffs }: AuthorityState): void {
   if (dueCutOffs.size === 0) return
   throw new MacaroondError(
     'overloaded',
-    'cut-offs that were asked for while the clock was in doubt are appended first',
+    'cut-offs that were requested while the clock was in doubt are appended first',
     {
       hint: 'try again in a second',
       retryAfterMs: 1_000,
@@ -76,7 +78,7 @@ export function requireNothingDue({ dueCutOffs }: AuthorityState): void {
   )
 }
 
-/** After a restart nobody knows how long ago it was asked for. It then reaches up to now: nothing was minted since. */
+/** After a restart the age of the request is unknown, so the cut-off reaches up to now. Nothing was minted since. */
 function reachOf({ cutOff, steadyMs: askedSteadyMs }: DueCutOffRow, { nowMs, steadyMs }: DecisionContext): number {
   const askedMs = askedSteadyMs === undefined ? nowMs : nowMs - (steadyMs - askedSteadyMs)
   return cutOff.untilMs === MOMENT_ASKED ? askedMs : Math.min(cutOff.untilMs, askedMs)

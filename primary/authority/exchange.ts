@@ -1,8 +1,8 @@
 /**
- * Service tokens: a bundle with its login discharge goes in, a token that needs no login comes out. It loses the named
- * third-party caveat, the expiry of issue and the upper time bounds of that login's discharge, and nothing else; its
- * identifier names what it was made from, so it ends with any of them. All of this happens inside the transaction that
- * records it: a revocation is either before it, and refuses, or after it, and ends the new token too.
+ * Exchanges a token with its login discharge for a service token, which needs no login. The new token drops the named
+ * third-party caveat, the old expiry and the upper time bounds of the login's discharge, and nothing else. Its identifier names
+ * its ancestors, so a revocation of any of them revokes it. The exchange is one transaction: a revocation comes either before
+ * it, and refuses the bundle, or after it, and revokes the new token too.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { tokenId } from '../../shared/ids.ts'
@@ -57,41 +57,41 @@ export function exchange(state: AuthorityState, command: Exchange, context: Deci
   }
 }
 
-/** The one third-party caveat of the bundle. Another one would be dropped with nobody having said so. */
+/** The only third-party caveat of the bundle. A second one is refused: it would be dropped although nobody named it. */
 function loginOf({ used, verdict }: Presented, strip: string): UsedDischarge {
   const [login, another] = used.filter(({ caveat }) => (caveat.location ?? '') === strip)
   if (login === undefined) throw notExchanged(`it has no third-party caveat of ${JSON.stringify(strip)}`)
   if (another !== undefined) throw notExchanged(`it has several third-party caveats of ${JSON.stringify(strip)}`)
   if (used.length > 1) throw notExchanged('it has a further third-party caveat, which is not to be stripped')
   if (login.used.length > 0) throw notExchanged('the discharge has third-party caveats of its own')
-  // A service token ends with its ancestors, and those tokens would not be among them.
+  // A service token is revoked with its ancestors. The tokens behind this discharge would not be among them.
   if (verdict.presented !== undefined) throw notExchanged('the discharge rests on other tokens, which were presented')
   return login
 }
 
-/** A ticket is no secret of its token: the holder of another one can put it in there, with a key of its own. */
+/** A ticket is not bound to its token: the holder of another token can copy it there, sealed with a key of its own. */
 function checkToken({ verdict }: Presented, guarded: string): void {
   if (verdict.id === guarded) return
   throw notExchanged('it is another token than the one that the login was put into')
 }
 
-/** A location is what the holder makes of it; the signature covers the ticket. */
+/** The holder can change a location, but not the ticket: the signature covers it. */
 function checkTicket({ caveat }: UsedDischarge, ticket: Uint8Array): void {
   if (Buffer.compare(caveat.cid, ticket) === 0) return
   throw notExchanged('its third-party caveat has another ticket than the login’s')
 }
 
-/** Every caveat but the login's: of the token, then of the discharge. */
+/** Every first-party caveat of the token, then those of the discharge without its upper time bounds. */
 function carriedOn({ macaroon }: Presented, { discharge }: UsedDischarge): readonly Uint8Array[] {
   return [...ownCaveats(macaroon), ...ownCaveats(discharge).filter((caveat) => !isUpperTimeBound(caveat))]
 }
 
-/** Who asks for the most that there is gets the most that this authority gives. */
+/** Seconds. A request for the format's maximum gets this authority's maximum. Throws request_invalid. */
 function lifeOf({ ttlSeconds, ttlSecondsMax }: Exchange): number {
   if (ttlSeconds === SERVICE_TTL_SECONDS_MAX) return Math.min(ttlSeconds, ttlSecondsMax)
   if (Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0 && ttlSeconds <= ttlSecondsMax) return ttlSeconds
   throw new MacaroondError('request_invalid', `a service token lives for 1 second to ${ttlSecondsMax / 86_400} days`, {
-    hint: 'exchange the bundle again before it ends; `service_token_days` under [tokens] is the most that the primary gives',
+    hint: 'exchange the bundle again before the token expires; `service_token_days` under [tokens] sets the longest life',
   })
 }
 

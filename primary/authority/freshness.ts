@@ -1,12 +1,13 @@
 /**
- * What the authority writes down of its own service: how long leases may be, that an epoch is everybody's, who may
- * acknowledge revocations, and where its archives are.
+ * Records of the authority's own operation: the longest lease, the settled epoch, the replicas that may acknowledge
+ * revocations, and the chains of its archives. Each is written before the primary relies on it, because the next start reads it
+ * from disk.
  */
 import type { Command, CommandOf } from './commands.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** Only ever longer: after a restart whoever held the longest one may still hold it. */
+/** Never lowers it: after a restart some holder may still have a lease of the longest length. */
 export function raiseLease(
   state: AuthorityState,
   { actor, leaseMs }: CommandOf<'lease.raise'>,

@@ -1,4 +1,4 @@
-/** Makes a token of this authority: the one place where a root key signs an identifier. */
+/** Makes a token of this authority. No other code signs an identifier with a root key. */
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { type TokenId, tokenId } from '../../shared/ids.ts'
 import { encodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
@@ -14,7 +14,7 @@ import type { DecisionContext } from './decision.ts'
 export interface NewToken {
   readonly org: string
   readonly subject: string
-  /** The tokens it is made from, the nearest first. */
+  /** The tokens that it is made from, nearest first. */
   readonly ancestors: readonly TokenReference[]
   readonly caveats: readonly (string | Uint8Array)[]
   /** 0 for a token that does not expire. */
@@ -28,7 +28,10 @@ export interface Issued extends TokenReference {
   readonly expiresAt: number
 }
 
-/** Under the org's active key; the nonce carries the issue clock, which never goes back. Throws clock_implausible, org_unknown, org_disabled, key_retired. */
+/**
+ * Signs with the org's active key. The nonce carries the issue clock, which never goes back.
+ * Throws clock_implausible, overloaded, org_unknown, org_disabled, key_retired.
+ */
 export function issueToken(state: AuthorityState, wanted: NewToken, context: DecisionContext): Issued {
   const { subject, ancestors, caveats, ttlSeconds } = wanted
   const { earliestMs } = requireBelieved(context)
@@ -40,7 +43,7 @@ export function issueToken(state: AuthorityState, wanted: NewToken, context: Dec
     issuedAtMs,
     state: issue,
   } = nextNonce(state.issue, context.nowMs, context.entropy.bytes(NONCE_RANDOM_BYTES))
-  // By the earlier of the two clocks: an issue clock that once jumped ahead must not lengthen what is minted after.
+  // Counts from the earlier of the two times: an issue clock that once jumped ahead must not lengthen later tokens.
   const expiresAt = ttlSeconds === 0 ? 0 : Math.ceil(Math.min(issuedAtMs, earliestMs) / 1000) + ttlSeconds
   const identifier = encodeIdentifier({ kid: key.kid, nonce, expiresAt, ancestors, subject })
   const root = createMacaroon({ derivedKey: key.derivedKey, location: state.cluster, identifier })

@@ -1,7 +1,7 @@
 /**
- * The key-encryption key (KEK) that secrets are sealed with. It is the one that the signing key is sealed with, whatever this
- * process has at hand: replicas get a new KEK before anything is sealed with it, and only a rotation, which looks for that
- * first, changes it. A rotation seals again what the state has, so nothing is written back that was read before its turn.
+ * Seals secrets with the key-encryption key (KEK) in force: the one that seals the signing key, whichever KEKs this process
+ * has. Only a rotation changes it, after a check that every replica has the new KEK. A rotation seals again what the state
+ * holds inside its own transaction, so it never writes back a stale secret.
  */
 import { signingKeyContext } from '../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -16,7 +16,7 @@ export function thirdPartyContext(cluster: string, name: string): SealContext {
   return { cluster, org: '', kid: `third party ${name}` }
 }
 
-/** Throws kek_wrong. */
+/** Seals with the KEK in force. Throws kek_wrong if the configuration lacks it. */
 export function sealSecret(
   { signingKeys }: Pick<AuthorityState, 'signingKeys'>,
   context: SealContext,
@@ -26,25 +26,29 @@ export function sealSecret(
   const id = sealedWith(signingKeys.at(-1)?.sealed ?? new Uint8Array())
   const kek = ring.find((candidate) => candidate.id === id)
   if (kek !== undefined) return seal(kek, context, secret, entropy)
-  throw new MacaroondError('kek_wrong', `secrets are sealed with key-encryption key ${id}, which is not at hand`, {
-    hint: 'give it to this primary under [[kek.previous]]',
-  })
+  throw new MacaroondError(
+    'kek_wrong',
+    `secrets are sealed with key-encryption key ${id}, which this primary does not have`,
+    {
+      hint: 'add it to the configuration of this primary under [[kek.previous]]',
+    },
+  )
 }
 
-/** Throws kek_wrong, and then nothing is changed: what none of the ring opens must not be lost sight of. */
+/** Throws kek_wrong, and changes nothing, if any secret does not open: a rotation that skipped it would seem complete. */
 export function rotateKek(
   state: AuthorityState,
   { actor }: CommandOf<'kek.rotate'>,
   { ring, nowMs, entropy }: DecisionContext,
 ): Decision {
   const [kek] = ring
-  if (kek === undefined) throw new MacaroondError('kek_wrong', 'there is no key-encryption key at hand')
+  if (kek === undefined) throw new MacaroondError('kek_wrong', 'this primary has no key-encryption key')
   const again = secretsOf(state).filter(({ sealed }) => sealedWith(sealed) !== kek.id)
   const resealed = again.map((secret) => {
     return { ...secret, sealed: seal(kek, secret.context, unseal(ring, secret.context, secret.sealed), entropy) }
   })
   for (const { keep, sealed } of resealed) keep(sealed)
-  // Readers keep what they have opened: they look again where the bytes have changed.
+  // Readers cache opened keys and read again when the generation changes.
   if (resealed.length > 0) state.keyGeneration += 1
   const answer = { kek: kek.id, resealed: resealed.length }
   const entry = { atMs: nowMs, actor: actor.text, action: 'kek.rotate', org: '', target: kek.id }
@@ -52,7 +56,7 @@ export function rotateKek(
   return { rows, answer, audit: { ...entry, detail: { resealed: resealed.length } } }
 }
 
-/** A sealed secret, and where it goes when it was sealed again. */
+/** A sealed secret: `row` writes its new seal to the database, `keep` to the state. */
 interface Secret {
   readonly context: SealContext
   readonly sealed: Uint8Array

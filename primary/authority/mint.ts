@@ -1,3 +1,4 @@
+/** Mints a token: issues one from nothing, for an org and a subject, with the caveats that the signer asks for. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { CAVEATS_MAX, SUBJECT_BYTES_MAX, TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import { checkPredicate } from '../../shared/macaroon/predicate/compile.ts'
@@ -8,7 +9,7 @@ import type { Decision, DecisionContext } from './decision.ts'
 
 type Mint = CommandOf<'token.mint'>
 
-/** Mints under the org's active key; the nonce carries the issue clock, which never goes back. */
+/** Throws request_invalid, and what `issueToken` throws. */
 export function mint(state: AuthorityState, command: Mint, context: DecisionContext): Decision {
   checkMint(command)
   const { org, subject } = command
@@ -28,7 +29,7 @@ export function mint(state: AuthorityState, command: Mint, context: DecisionCont
   }
 }
 
-/** A token that could never clear is a mistake of whoever asks for it: told now, not at the first verification. */
+/** Refuses a token that could never clear: its signer learns of the mistake now, and not at the first verification. */
 function checkMint(command: Mint): void {
   const { caveats, subject, ttlSeconds } = command
   if (Buffer.byteLength(subject) > SUBJECT_BYTES_MAX) {

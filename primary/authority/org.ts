@@ -1,3 +1,4 @@
+/** Orgs and their root keys: creates an org, rotates its key, and finds the key that a command means. */
 import { deriveMacaroonKey, randomSecret } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { kid as asKid, type Kid, KID_BYTES } from '../../shared/ids.ts'
@@ -7,7 +8,7 @@ import type { Row } from './rows.ts'
 import type { AuthorityState, Org } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** A new org gets its first root key at once, so that a token can be minted right after. */
+/** A new org gets its first root key in the same transaction, so it can mint at once. Throws org_exists, org_disabled. */
 export function createOrg(state: AuthorityState, command: CommandOf<'org.create'>, context: DecisionContext): Decision {
   const { name, actor } = command
   if (state.orgs.has(name)) {
@@ -15,7 +16,7 @@ export function createOrg(state: AuthorityState, command: CommandOf<'org.create'
       hint: '`macaroond org list` shows all orgs',
     })
   }
-  // A restore brings the org back to before it was created, and not back from being disabled.
+  // A restore may undo the creation of an org, but never the revocation that disabled it.
   if (state.revocations.cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined) {
     throw disabled(name)
   }
@@ -54,7 +55,7 @@ interface NewKey {
   readonly row: Row
 }
 
-/** The org's next generation. */
+/** Adds a key of the org's next generation to the state. Throws kek_wrong. */
 function newKey(state: AuthorityState, org: string, context: DecisionContext): NewKey {
   const { entropy, nowMs } = context
   const kid = asKid(entropy.bytes(KID_BYTES).toString('hex'))
@@ -84,7 +85,7 @@ export function knownOrg({ orgs }: AuthorityState, name: string): Org {
   })
 }
 
-/** Which key is retired where none is named: the only one that no longer mints. Throws request_invalid, and names those that there are. */
+/** The key that is retired if the caller names none: the only one that no longer mints. Throws request_invalid otherwise. */
 export function olderKey({ keys, orgs }: AuthorityState, org: string): Kid {
   const mints = orgs.get(org)?.activeKid
   const old = [...keys.values()].filter((key) => key.org === org && key.state === 'active' && key.kid !== mints)
@@ -92,10 +93,10 @@ export function olderKey({ keys, orgs }: AuthorityState, org: string): Kid {
   if (only !== undefined && another === undefined) return only.kid
   const what =
     only === undefined
-      ? `org ${org} has no active key but the one that mints, ${mints ?? 'and not even that'}`
+      ? `org ${org} has no active key ${mints === undefined ? 'at all' : `but the one that mints, ${mints}`}`
       : `org ${org} has several older keys: ${old.map(({ kid }) => kid).join(', ')}`
   throw new MacaroondError('request_invalid', what, {
-    hint: 'name the key; retiring the one that mints ends all tokens of the org until `macaroond org rotate-key`',
+    hint: 'name the key; retiring the one that mints revokes its tokens, and `macaroond org rotate-key` makes a new key',
   })
 }
 

@@ -1,4 +1,7 @@
-/** Judges tokens that are presented to the authority itself, to have something made of them. */
+/**
+ * Judges tokens that are presented to the authority itself, for a discharge or an exchange. It uses the same verifier as a
+ * replica, on the authority's own state, so the verdict is part of the transaction.
+ */
 import { MacaroondError } from '../../shared/errors.ts'
 import { type TokenId, tokenId } from '../../shared/ids.ts'
 import { decodeBundle } from '../../shared/macaroon/bundle.ts'
@@ -15,7 +18,7 @@ import type { DecisionContext } from './decision.ts'
 export interface Presentation {
   /** A token with its discharges, in text. */
   readonly bundle: string
-  /** PeerId of whoever presents it, from the connection. */
+  /** PeerId of the caller, from the connection. */
   readonly presenter: string
   /** Keys and values of the access, without the org. */
   readonly asked: ReadonlyMap<string, readonly string[]>
@@ -25,7 +28,7 @@ export interface Presented extends Examination {
   readonly org: string
 }
 
-/** Throws clock_implausible, token_refused, and what reading a bundle throws. */
+/** Throws clock_implausible, token_refused, and what `decodeBundle` throws. */
 export function judgePresented(state: AuthorityState, presentation: Presentation, context: DecisionContext): Presented {
   const { bundle, presenter, asked } = presentation
   const tables = tablesOf(state)
@@ -38,21 +41,24 @@ export function judgePresented(state: AuthorityState, presentation: Presentation
   return { ...examined, org }
 }
 
-/** The org of the key that the token names; whether the token is genuine is judged after. */
+/** The org of the key that the token names. The token is not verified yet. Throws token_refused. */
 function orgOf(state: AuthorityState, bundle: string): string {
   const [root] = decodeBundle(bundle)
   const { kid } = decodeIdentifier(root?.identifier ?? new Uint8Array())
   const key = state.keys.get(kid)
   if (key !== undefined) return key.org
-  throw new MacaroondError('token_refused', 'a presented token is refused (key_unknown): it is not of this authority')
+  throw new MacaroondError(
+    'token_refused',
+    'a presented token is refused (key_unknown): this authority did not mint it',
+  )
 }
 
-/** The token's own name and those it was made from: all of them must stand. */
+/** The ids of the token and of its ancestors. A revocation of any of them revokes the token. */
 export function namesOf({ identifier }: Examination): readonly TokenId[] {
   return [identifier, ...identifier.ancestors].map(({ kid, nonce }) => tokenId(kid, nonce))
 }
 
-/** First-party caveats of the token and of every discharge it was accepted on, in their order. */
+/** First-party caveats of the token, then of every discharge that cleared it, in order. */
 export function firstPartyCaveats({ macaroon, used }: Examination): readonly Uint8Array[] {
   return [...ownCaveats(macaroon), ...used.flatMap(caveatsOfDischarge)]
 }
@@ -65,10 +71,10 @@ export function caveatsOfDischarge({ discharge, used }: UsedDischarge): readonly
   return [...ownCaveats(discharge), ...used.flatMap(caveatsOfDischarge)]
 }
 
-/** Says which caveat refused, to whoever holds the token. */
+/** Names the caveat that refused. That leaks nothing, because the caller holds the token. */
 function tokenRefused({ reason, message, caveat }: Refused): MacaroondError {
   const which = caveat === undefined ? '' : `: ${JSON.stringify(caveat)}`
   return new MacaroondError('token_refused', `a presented token is refused (${reason}): ${message}${which}`, {
-    hint: 'present a token that allows what is asked, with the discharges that it needs',
+    hint: 'present a token that allows the access, with the discharges that it needs',
   })
 }

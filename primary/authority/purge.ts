@@ -1,6 +1,6 @@
 /**
- * Deletes revocations that hit nothing any more, in ranges of their numbers, so that whole pages of the log become free. What
- * the caller read is judged again here, inside the transaction.
+ * Deletes outlived revocations, in ranges of their numbers, so that whole pages of the log become free. The caller read the
+ * rows earlier, so each is judged again here, inside the transaction.
  */
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
@@ -13,12 +13,12 @@ import type { Decision, DecisionContext } from './decision.ts'
 type Purge = CommandOf<'revocations.purge'>
 type Range = Extract<Row, { table: 'revocations purged' }>['row']
 
-/** Where this command is refused, or its transaction undone, nothing was purged: the next one finds the same rows. */
+/** If it throws, or its transaction is rolled back, nothing is purged and the next purge finds the same rows. */
 export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, context: DecisionContext): Decision {
   const nowMs = Math.min(requireBelieved(context).earliestMs, soberMs)
   const outlived = rows.filter((row) => isOutlived(row, nowMs))
   for (const row of outlived) state.undo.push(state.revocations.dropUndoably(row))
-  // Written down: a clock that is set back later does not make anything live again that a purged row named.
+  // Persisted: if the clock is set back later, no token that a purged row named can become valid again.
   if (nowMs > state.issue.lastMs) state.issue = resumeNonces(Math.floor(nowMs))
   const ranges = rangesOf(outlived)
   const detail = { purged: outlived.length, ranges: ranges.length, nowMs: Math.floor(nowMs) }
@@ -30,7 +30,7 @@ export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, co
   }
 }
 
-/** Of numbers that follow each other: nothing is between them that was not looked at. */
+/** Joins consecutive numbers only, so a range never covers a row that was not judged. */
 function rangesOf(rows: Purge['rows']): readonly Range[] {
   const ranges: { first: number; last: number }[] = []
   for (const { seq } of rows) {

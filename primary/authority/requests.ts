@@ -1,6 +1,6 @@
 /**
- * Requests by their ids: one that comes again, because its answer was lost, is answered as it was, also after a restart. So many are
- * kept, however old they are: a clock that is set ahead makes nobody's request new.
+ * Idempotency: a repeated request id gets the first answer again, also after a restart. The newest `REQUESTS_KEPT_MAX` answers
+ * are kept, whatever their age: a clock that is set ahead must not make an old request look new.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { txid as asTxid } from '../../shared/ids.ts'
@@ -12,22 +12,22 @@ import type { DecisionContext } from './decision.ts'
 
 export interface Recalled {
   readonly answer: CommandAnswer
-  /** Where it was carried out. */
+  /** The transaction that carried the request out. */
   readonly carriedOut: Pick<RequestRow, 'epoch' | 'txid'>
 }
 
-/** Undefined for a request that is new, or has no id. Throws request_conflict. */
+/** Undefined if the request is new or has no id. Throws request_conflict. */
 export function recall({ requests }: AuthorityState, command: Command): Recalled | undefined {
   const name = nameOf(command)
   const known = name === undefined ? undefined : requests.get(name.id)
   if (known === undefined) return undefined
   if (known.digest === name?.digest) return { answer: JSON.parse(known.answer) as CommandAnswer, carriedOut: known }
-  throw new MacaroondError('request_conflict', 'something else was asked under this request id before', {
-    hint: 'take a new id for a new request; the same one is for asking the same again',
+  throw new MacaroondError('request_conflict', 'another request was made under this request id', {
+    hint: 'use a new id for a new request; a known id only repeats the request it was first used for',
   })
 }
 
-/** The rows that keep this answer, and let go of the oldest where there are too many. */
+/** The rows that store this answer, and delete the oldest one beyond the limit. */
 export function remember(
   state: AuthorityState,
   command: Command,

@@ -1,6 +1,7 @@
 /**
- * Appends to the log of revocations: one token, what was issued up to a time, a root key, an org. The org is the key's or the
- * one that is named: a row acts inside its org only. What is denied already in the same way gets no second row.
+ * The four ways to revoke: one token, everything issued up to a time, a root key, an org. Each appends a row to the log of
+ * revocations. A row applies inside its org only, which is the org of the key or the named one. A revocation that a row of the
+ * same kind already covers gets no second row.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Kid, tokenId } from '../../shared/ids.ts'
@@ -18,6 +19,7 @@ import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 import { checkPlausible } from './unrecorded.ts'
 
+/** Throws key_unknown; request_invalid and overloaded for an id whose mint is not on record. */
 export function revokeToken(
   state: AuthorityState,
   command: CommandOf<'token.revoke'>,
@@ -33,7 +35,7 @@ export function revokeToken(
   const { org } = key
   if (!recorded && command.proven !== true) {
     checkPlausible(nonce, key, state, context.believed?.latestMs)
-    // What is denied already gets no row.
+    // A token that is revoked already gets no row, so it does not count against the rate.
     if (!state.revocations.revoked(kid, nonce)) context.unrecorded.spend(org)
   }
   const appended = append(state, { kind: 'token', kid, nonce, expiresAt }, { ...command, org }, context)
@@ -46,7 +48,7 @@ export function revokeToken(
   }
 }
 
-/** Tokens minted after it are of a later time, so it hits none of them. Throws org_unknown, request_invalid. */
+/** A cut-off. The issue clock moves past it, so it applies to no later token. Throws org_unknown, request_invalid. */
 export function revokeIssued(
   state: AuthorityState,
   command: CommandOf<'issued.revoke'>,
@@ -120,12 +122,12 @@ function auditOf(
 }
 
 function keysChanged(org: string): MacaroondError {
-  return new MacaroondError('request_invalid', `the keys of org ${org} have changed since this was asked`, {
-    hint: '`macaroond org list` shows them; ask again, or name the key',
+  return new MacaroondError('request_invalid', `the keys of org ${org} have changed since this request`, {
+    hint: '`macaroond org list` shows them; repeat the request, or name the key',
   })
 }
 
-/** Another one is no token's. */
+/** Refuses a subject that no token can have. Throws request_invalid. */
 function checkSubject(subject: string): void {
   const bytes = encodeUtf8(subject)?.length ?? 0
   if (bytes > 0 && bytes <= SUBJECT_BYTES_MAX) return
@@ -134,13 +136,14 @@ function checkSubject(subject: string): void {
 
 interface Until {
   readonly wantedMs: number
-  /** It reaches further than what can be told now: up to then, or up to `MOMENT_ASKED`. */
+  /** Set if the request reaches beyond `wantedMs`: the time to append it up to later, or `MOMENT_ASKED`. */
   readonly later?: number | undefined
 }
 
 /**
- * At least the last time of issue, which the authority's time may be behind of. While the clock is in doubt it is no later
- * either: nobody can tell what has not been issued yet, and the issue clock alone says what has.
+ * The time of the cut-off. Without a wish it is now, and never before the last mint, because the authority's time may be behind
+ * the issue clock. While the clock is in doubt it is exactly the last mint: everything this authority has minted is covered,
+ * and the rest of the request becomes a due cut-off. Throws request_invalid for a time in the future.
  */
 function untilOf(
   { issue }: AuthorityState,
@@ -151,18 +154,18 @@ function untilOf(
   if (untilMs !== undefined && untilMs <= latestMs) return { wantedMs: untilMs }
   if (believed === undefined) return { wantedMs: latestMs, later: untilMs ?? MOMENT_ASKED }
   if (untilMs === undefined) return { wantedMs: latestMs }
-  throw new MacaroondError('request_invalid', 'what will be issued in the future cannot be revoked yet', {
-    hint: 'leave the time out to revoke all that was issued up to now',
+  throw new MacaroondError('request_invalid', 'tokens that will be issued in the future cannot be revoked yet', {
+    hint: 'leave the time out to revoke everything issued up to now',
   })
 }
 
-/** A cut-off that hits all there can be hit up to then: nothing was minted since. */
+/** The cut-off already in force, if nothing has been minted since; a second one would revoke nothing more. */
 function inForce({ revocations, issue }: AuthorityState, cutOff: CutOff): number | undefined {
   const reach = revocations.cutOffs.reach(cutOff)
   return reach !== undefined && reach >= issue.lastMs ? reach : undefined
 }
 
-/** The key that mints now. */
+/** Marks the key as retired in the state, and returns the key that mints now; undefined if none is left. */
 export function retired(state: AuthorityState, kid: Kid): Kid | undefined {
   const key = state.keys.get(kid)
   const org = key && state.orgs.get(key.org)

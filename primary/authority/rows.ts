@@ -1,4 +1,4 @@
-/** What a decision of the authority writes: plain rows, so that the core that decides needs no database. */
+/** The rows that a decision writes. They are plain data, so the authority's core needs no database. */
 import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import type { AuditRow } from '../../shared/database/audit-chain.ts'
 import type { Configured, ConfiguredReplica } from '../../shared/database/configured.ts'
@@ -32,22 +32,22 @@ export interface IssuedRow {
 
 export interface RevocationLogRow {
   readonly revocation: KnownRevocation
-  /** That it acts in: the org of the key, where it names a token. */
+  /** The org it applies in; for a token, the org of its key. */
   readonly org: string
   readonly atMs: number
   readonly actor: string
   readonly reason: string
 }
 
-/** What was answered under the id of a request. */
+/** The stored answer to a request id. */
 export interface RequestRow {
   readonly seq: number
   readonly id: string
-  /** SHA-256 of what was asked, hex. */
+  /** SHA-256 of the request, hex. */
   readonly digest: string
   /** JSON. */
   readonly answer: string
-  /** Transaction that it was carried out in. */
+  /** The transaction that carried the request out. */
   readonly epoch: Epoch
   readonly txid: Txid
   readonly atMs: number
@@ -70,20 +70,20 @@ export interface ServiceTokenRow {
   readonly atMs: number
 }
 
-/** A cut-off that was asked for while the clock was in doubt; what it did not reach then is appended later. */
+/** A cut-off that was requested while the clock was in doubt, to be appended again (due-cut-offs.ts). */
 export interface DueCutOffRow {
   readonly seq: number
-  /** `untilMs` is 0 for the moment it was asked for. */
+  /** `untilMs` is `MOMENT_ASKED` (0) for the time of the request. */
   readonly cutOff: DueCutOff
-  /** When it was asked for, in the authority's time. */
+  /** Time of the request, by the authority's time. */
   readonly atMs: number
-  /** The same as `steadyMs` of that moment. Not in the database: it says nothing to a later process. */
+  /** `steadyMs` at the request. Not stored in the database: another process counts from another zero. */
   readonly steadyMs: number | undefined
   readonly actor: string
   readonly reason: string
 }
 
-/** How many were adopted from a replica in an epoch, this time and before. */
+/** Number of denials adopted from a replica in an epoch so far. */
 export interface AdoptionsRow {
   readonly peerId: string
   readonly epoch: Epoch
@@ -114,14 +114,14 @@ export type Row =
     }
   | { readonly table: 'issued'; readonly row: IssuedRow }
   | { readonly table: 'revocations'; readonly row: RevocationLogRow }
-  /** From the first to the last number, both included. */
+  /** From the first number to the last, both included. */
   | { readonly table: 'revocations purged'; readonly row: { readonly first: number; readonly last: number } }
   | { readonly table: 'third_parties'; readonly row: ThirdPartyRow }
   | { readonly table: 'third_parties resealed'; readonly row: Pick<ThirdPartyRow, 'name' | 'sealedPrivateKey'> }
   | { readonly table: 'third_parties removed'; readonly row: Pick<ThirdPartyRow, 'name'> }
   | { readonly table: 'service_tokens'; readonly row: ServiceTokenRow }
   | { readonly table: 'requests'; readonly row: RequestRow }
-  /** That one and all before it. */
+  /** Removes this row and all before it. */
   | { readonly table: 'requests removed'; readonly row: Pick<RequestRow, 'seq'> }
   | { readonly table: 'configured_replicas'; readonly row: ConfiguredReplica }
   | { readonly table: 'configured_replicas removed'; readonly row: Readonly<Record<never, never>> }

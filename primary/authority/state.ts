@@ -1,4 +1,7 @@
-/** What the authority knows when it decides: loaded from the database at start, changed by `step` alone. */
+/**
+ * The authority's state in memory: everything that a decision reads. It is loaded from the database at start, only `step`
+ * changes it, and it is loaded again after a transaction that failed.
+ */
 import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import type { AuditHead } from '../../shared/database/audit-chain.ts'
 import type { StoredSigningKey } from '../../shared/database/signing-key.ts'
@@ -19,7 +22,7 @@ export interface OrgKey {
   readonly state: 'active' | 'retired'
   /** Unix milliseconds. */
   readonly createdMs: number
-  /** As it is stored. */
+  /** The sealed root key, as stored. */
   readonly sealed: Uint8Array
   /** The unsealed root key after libmacaroons' derivation, 32 bytes; memory only. */
   readonly derivedKey: Uint8Array
@@ -29,7 +32,7 @@ export interface Org {
   readonly name: string
   readonly state: 'active' | 'disabled'
   readonly createdMs: number
-  /** The generation that mints; undefined once the last one was retired. */
+  /** The key that mints; undefined once the last one was retired. */
   readonly activeKid: Kid | undefined
 }
 
@@ -38,13 +41,13 @@ export interface ThirdPartyKey {
   readonly name: string
   /** X25519, 32 bytes each. */
   readonly publicKey: Uint8Array
-  /** As it is stored. */
+  /** The sealed private key, as stored. */
   readonly sealed: Uint8Array
-  /** Memory only. Undefined where it cannot be used: tickets of this service open no more. */
+  /** Memory only. Undefined if it does not open or does not fit the public key; then no ticket of this service opens. */
   readonly privateKey: Uint8Array | undefined
-  /** Why it cannot be used. */
+  /** Why `privateKey` is undefined. */
   readonly fault?: string
-  /** The service has this authority's revocations: its discharges ask that the presented tokens still stand. */
+  /** True if the service sees our revocations: its discharges require that the presented tokens are not revoked. */
   readonly unrevoked: boolean
   readonly createdMs: number
 }
@@ -56,28 +59,28 @@ export interface AuthorityState {
   readonly orgs: Map<string, Org>
   readonly keys: Map<Kid, OrgKey>
   readonly thirdParties: Map<string, ThirdPartyKey>
-  /** Oldest first; what the last one is sealed with, every secret is sealed with. */
+  /** Oldest first. The KEK that seals the last one is in force for every secret. */
   signingKeys: readonly StoredSigningKey[]
-  /** What a token is judged by where another one is made of it, inside the transaction that makes it. */
+  /** All revocations. A presented token is judged by them inside the transaction that makes another from it. */
   readonly revocations: Revocations
-  /** Number of the newest revocation under each name that `noteNewest` gives it. */
+  /** Number of the newest revocation of each key and org, by the names that `noteNewest` makes. */
   readonly newest: Map<string, number>
-  /** Takes back what was added to `revocations` since the last commit, the last one first: to read all again takes seconds. */
+  /** Undoes the changes to `revocations` since the last commit, run last to first. Reading all rows again takes seconds. */
   readonly undo: (() => void)[]
-  /** How many revocations of undone histories were adopted from each replica in this epoch, by PeerId. */
+  /** Number of denials adopted from each replica in this epoch, by PeerId. */
   readonly adopted: Map<string, number>
-  /** Revocations of undone histories that operators gave up. */
+  /** Numbers of undone histories that operators have forgotten. */
   readonly forgotten: ForgottenNumbers
-  /** Epochs that there were, by timeline. */
+  /** Every epoch of this history, by timeline. */
   readonly epochs: ReadonlyMap<string, number>
-  /** The last that a restore without revocations began; 0 for none. */
+  /** The newest epoch that began with a restore without revocations; 0 for none. */
   readonly withoutRevocationsEpoch: number
-  /** What was answered under the ids of requests, oldest first. */
+  /** Stored answers by request id, oldest first. */
   readonly requests: Map<string, RequestRow>
-  /** To be appended again before anything is minted, oldest first, by `dueName`. */
+  /** Cut-offs to append again before anything is minted, oldest first, by `dueName`. */
   readonly dueCutOffs: Map<string, DueCutOffRow>
   dueSeq: number
-  /** The monotone issue clock: persisted, so that a token minted later never looks older, whatever the wall clock does. */
+  /** The issue clock. It is persisted, so a later token never looks older, whatever the wall clock does. */
   issue: NonceState
   /** Of the last committed transaction. */
   txid: Txid
@@ -85,16 +88,16 @@ export interface AuthorityState {
   keyGeneration: number
   revocationSeq: number
   audit: AuditHead
-  /** The longest lease of freshness that may be granted: a longer one is written down first. */
+  /** The longest freshness lease that may be granted, milliseconds. It is raised on disk before a longer one is granted. */
   leaseMsMax: number
-  /** What the database remembers of the primary's configuration; undefined before it was written. */
+  /** The part of the configuration that the database records; undefined before the first record. */
   configured: Configured | undefined
-  /** Where the manifests of archives are, as far as the database remembers. */
+  /** The newest recorded entry of each archive's chain, by place. */
   readonly archiveChains: Map<number, ArchiveChain>
   settledEpoch: number
 }
 
-/** The authority's own view of a token's standing. */
+/** The tables that the verifier reads, on the authority's own state. */
 export function tablesOf(state: AuthorityState): TokenTables {
   return {
     key: (kid) => keyEntryOf(state, kid),
@@ -110,7 +113,7 @@ function keyEntryOf({ keys, orgs }: AuthorityState, kid: Kid): KeyEntry | undefi
   return { org, derivedKey, state, orgState: orgs.get(org)?.state ?? 'disabled' }
 }
 
-/** By key or org: a revocation of one token does not say its org. Returns what takes it back. */
+/** Keyed by kid or by org, because the revocation of one token does not name its org. Returns a function that undoes it. */
 export function noteNewest(newest: Map<string, number>, row: KnownRevocation): () => void {
   const name = row.kind === 'token' ? row.kid : ofOrg(row.org)
   const before = newest.get(name)
@@ -118,14 +121,14 @@ export function noteNewest(newest: Map<string, number>, row: KnownRevocation): (
   return () => void (before === undefined ? newest.delete(name) : newest.set(name, before))
 }
 
-/** The newest revocation in an org; undefined without any. Once it binds, every one of the org does. */
+/** Number of the newest revocation in an org; undefined if there is none. Once it binds, all of the org's bind. */
 export function newestOf({ newest, keys }: Pick<AuthorityState, 'newest' | 'keys'>, org: string): number | undefined {
   const names = [ofOrg(org), ...[...keys.values()].filter((key) => key.org === org).map(({ kid }) => kid)]
   const numbers = names.flatMap((name) => newest.get(name) ?? [])
   return numbers.length === 0 ? undefined : Math.max(...numbers)
 }
 
-/** No kid has a space in it. */
+/** The space keeps it apart from a kid. */
 function ofOrg(org: string): string {
   return `org ${org}`
 }

@@ -1,6 +1,7 @@
 /**
- * The authority's core: a command and the time in, rows and an answer out. It reads and changes nothing but the state it
- * is given; entropy comes as a parameter. A command that cannot be done throws before it has changed anything.
+ * The authority's core: turns a command into rows and an answer. It is pure apart from the state it is given; time, entropy and
+ * keys are parameters. A command that cannot be carried out throws before it changes anything. It does no I/O: the group writer
+ * writes the rows.
  */
 import { adopt, forget } from './adopt.ts'
 import { type AuditEntry, nextAuditRow } from './audit.ts'
@@ -20,13 +21,13 @@ import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import { addThirdParty, removeThirdParty } from './third-party.ts'
 
-/** A wall clock that is further than this from the authority's time is written down. */
+/** If the wall clock differs from the authority's time by more than this, the audit records it. */
 const WALL_TOLD_MS = 1_000
 
 export interface Outcome {
   readonly rows: readonly Row[]
   readonly answer: CommandAnswer
-  /** Set when the request was carried out before: nothing was done now. */
+  /** Set if the request id is known: nothing was done now. */
   readonly carriedOut?: Recalled['carriedOut']
 }
 
@@ -40,7 +41,7 @@ export function step(state: AuthorityState, command: Command, context: DecisionC
   return { rows: [...rows, ...remembered, { table: 'audit', row }], answer }
 }
 
-/** The clock's own word is a detail of the audit, where it is not what the authority goes by. */
+/** Adds the wall clock's time to the audit record if the authority's time differs from it or is in doubt. */
 function withWallTime(audit: AuditEntry, { nowMs, wallMs, believed }: DecisionContext): AuditEntry {
   if (believed !== undefined && Math.abs(wallMs - nowMs) <= WALL_TOLD_MS) return audit
   return { ...audit, detail: { ...audit.detail, wallMs } }
@@ -64,7 +65,7 @@ function note(
   return { rows: [], answer: { noted: true }, audit }
 }
 
-/** One function a kind of command. */
+/** The function that decides each kind of command. */
 const DECISIONS: {
   readonly [Kind in Command['kind']]: (
     state: AuthorityState,

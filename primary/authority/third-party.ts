@@ -1,4 +1,7 @@
-/** Services that add third-party caveats which this authority discharges: each gets a key pair to seal its tickets to. */
+/**
+ * Registers the services whose third-party caveats this authority discharges. Each service has a key pair of its own and seals
+ * its tickets to it, so the key that opens a ticket names the service.
+ */
 import { randomSecret, x25519PublicKey } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { THIRD_PARTIES_MAX } from '../../shared/limits.ts'
@@ -7,11 +10,12 @@ import { sealSecret, thirdPartyContext } from './kek.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** What the service writes as the location of its caveats. A hint for holders, covered by no signature. */
+/** The location of the service's caveats. It is a hint for holders; no signature covers it. */
 export function thirdPartyLocation(cluster: string, name: string): string {
   return `macaroond://${cluster}/${name}`
 }
 
+/** Throws third_party_exists, request_invalid, kek_wrong. */
 export function addThirdParty(
   state: AuthorityState,
   command: CommandOf<'third-party.add'>,
@@ -49,7 +53,7 @@ export function addThirdParty(
   }
 }
 
-/** Its tickets open no more; caveats made with them can be cleared by nobody. */
+/** From now on its tickets do not open, so nobody can clear caveats that hold them. Throws third_party_missing. */
 export function removeThirdParty(
   state: AuthorityState,
   { name, actor }: CommandOf<'third-party.remove'>,

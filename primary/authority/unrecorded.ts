@@ -1,7 +1,8 @@
 /**
- * Revocations by an id whose mint is not on record, and that no token proves. Nothing says when such a token ends, so each row
- * stays for ever, and ids can be made up. Honest ones exist: a restore forgets mints. So what cannot be an id of this
- * authority is refused, and the rest has a rate for each org. A token itself, and cut-offs, always go.
+ * Limits revocations of token ids whose mint is not on record, if the caller does not present the token. Such a row has no
+ * known end, so it stays for ever, and a caller can invent ids. Some are honest, because a restore may lose records of mints.
+ * So an id that this authority cannot have minted is refused, and the others have a rate for each org. A revocation with the
+ * token itself and a cut-off are never limited here.
  */
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -23,7 +24,7 @@ export class UnrecordedRate {
     this.#clock = clock
   }
 
-  /** Throws overloaded once the org has had its share. */
+  /** Takes one from the org's token bucket. Throws overloaded if it is empty. */
   spend(org: string): void {
     const nowMs = this.#clock.monotonicMs()
     const { count, atMs } = this.#left.get(org) ?? { count: UNRECORDED_AT_ONCE, atMs: nowMs }
@@ -33,7 +34,7 @@ export class UnrecordedRate {
   }
 }
 
-/** Throws request_invalid. `latestMs`: the latest that the time may be; undefined while nobody knows. */
+/** `latestMs`: the latest that the time may be; undefined while the clock is in doubt. Throws request_invalid. */
 export function checkPlausible(
   nonce: Nonce,
   { createdMs }: Pick<OrgKey, 'createdMs'>,
@@ -47,13 +48,13 @@ export function checkPlausible(
 
 function madeUp(why: string): MacaroondError {
   return new MacaroondError('request_invalid', `this authority never minted a token of this id: ${why}`, {
-    hint: 'check the id; a token in hand is revoked by itself, with `--token -`',
+    hint: 'check the id; if you have the token, revoke it with `--token -`',
   })
 }
 
 function tooMany(org: string, waitMs: number): MacaroondError {
   return new MacaroondError('overloaded', `org ${org} revokes too many ids whose mints are not on record`, {
-    hint: 'revoke the tokens themselves (`--token -`), or by subject, org or key: those always go',
+    hint: 'revoke with the tokens themselves (`--token -`), or by subject, org or key: these have no such limit',
     retryAfterMs: Math.ceil(waitMs),
   })
 }
