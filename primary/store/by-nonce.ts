@@ -1,6 +1,6 @@
 /**
- * Finds a row by its nonce, without an index: nonces begin with the issue clock and rise strictly, so a table that grows with
- * every mint is sorted by them, and bisection takes about 20 reads at a million rows.
+ * Finds a row by its nonce without an index. Nonces begin with the issue clock and rise strictly, so a table that grows with
+ * each mint is sorted by them, and bisection takes about 20 reads at a million rows. An index would add a page to each mint.
  */
 import type { Statement } from 'better-sqlite3'
 import type { Kid, Nonce } from '../../shared/ids.ts'
@@ -16,7 +16,7 @@ export class ByNonce<Columns extends Named> {
   readonly #at: Statement<[number], Columns>
 
   constructor(db: Database, table: 'issued' | 'service_tokens') {
-    // Asked for apart: SQLite answers one MIN or MAX from the end of the table, but for both at once it reads all of it.
+    // Two subqueries: SQLite finds a single MIN or MAX at the end of the table, but reads the whole table for both at once.
     this.#range = db.prepare(`SELECT (SELECT MIN(seq) FROM ${table}) AS low, (SELECT MAX(seq) FROM ${table}) AS high`)
     this.#at = db.prepare(`SELECT * FROM ${table} WHERE seq = ?`)
   }
@@ -33,6 +33,7 @@ export class ByNonce<Columns extends Named> {
     while (low <= high) {
       const middle = Math.floor((low + high) / 2)
       const row = this.#at.get(middle)
+      // A gap in the numbers: this table never has one, so there is nothing to find.
       if (row === undefined) return undefined
       const order = Buffer.compare(row.nonce, nonce)
       if (order === 0) return row

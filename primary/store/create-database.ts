@@ -1,4 +1,7 @@
-/** Makes a new authority's database: schema, first epoch, signing key, first audit record, all in transaction 1. */
+/**
+ * Creates the database of a new authority: schema, first epoch, signing key and first audit record, all in transaction 1. A
+ * crash leaves either the whole of it or an empty file, which the next start fills.
+ */
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { ed25519PublicKey } from '../../shared/crypto.ts'
 import { AUDIT_START } from '../../shared/database/audit-chain.ts'
@@ -21,7 +24,7 @@ export interface CreateOptions {
   readonly signingSeed?: Uint8Array | undefined
 }
 
-/** True when the database is new or a crash left it before its first transaction. */
+/** True if the database is new, or a crash came before its first transaction. */
 export function isEmptyDatabase(db: Database): boolean {
   return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined
 }

@@ -1,3 +1,4 @@
+/** Reads the cut-offs that wait until time is believed (authority/due-cut-offs.ts). The table exists since schema 5. */
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import { keyOfRow, type StoredRevocation as LogColumns, rowOfColumns } from '../../shared/database/revocation-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -5,7 +6,7 @@ import type { Database } from '../../shared/sqlite/open-database.ts'
 import { MOMENT_ASKED } from '../authority/due-cut-offs.ts'
 import type { DueCutOffRow } from '../authority/rows.ts'
 
-/** The schema that has the table. */
+/** The first schema with this table. */
 const SINCE_SCHEMA = 5
 
 interface Columns extends Omit<LogColumns, 'expires_at'> {
@@ -21,8 +22,8 @@ export function readDueCutOffs(db: Database, schema: number): readonly DueCutOff
 }
 
 /**
- * The same as rows of the log of revocations, each up to the moment it was asked for. A restore writes these down: in a
- * restored history nothing may reach further, because the abandoned one may have minted since.
+ * The due cut-offs as rows of the log of revocations, each up to the time of its request. A restore writes these rows. They
+ * reach no further, because the abandoned history may have minted good tokens after the request.
  */
 export function dueAsRevocations(db: Database, schema: number): readonly RevocationColumns[] {
   return readDueCutOffs(db, schema).map(({ seq, cutOff, atMs, actor, reason }) => {
@@ -41,5 +42,5 @@ function rowOf({ seq, kind, org, key, at_ms: atMs, actor, reason }: Columns): Du
     const { subject, untilMs } = row
     return { ...asked, cutOff: { kind: 'subject', org, subject, untilMs } }
   }
-  throw new MacaroondError('database_corrupt', `due cut-off ${seq} of kind ${kind} names nothing`)
+  throw new MacaroondError('database_corrupt', `due cut-off ${seq} has the kind ${kind}, which is not a cut-off`)
 }

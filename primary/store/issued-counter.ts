@@ -1,6 +1,7 @@
 /**
- * How many tokens a revocation would apply to, as far as the records of mints tell, and whether its subject may be mistyped.
- * One walk over the last mints answers all who wait for one; it goes in slices, and ends with them.
+ * Counts the tokens that a revocation would apply to, from the records of mints, and looks for subjects that resemble a
+ * mistyped one. One walk over the newest mints answers every caller that waits. It runs in slices, so that writes go on
+ * meanwhile, and stops when no caller is left. The count is a help for people: no decision rests on it.
  */
 import type { Statement } from 'better-sqlite3'
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
@@ -26,13 +27,13 @@ interface Columns {
 
 export interface CountQuery {
   readonly kids: ReadonlySet<Kid>
-  /** Undefined for all. */
+  /** Undefined for every subject. */
   readonly subject?: string | undefined
-  /** Issued up to then; undefined for whenever. */
+  /** Counts tokens issued up to this time, unix milliseconds; undefined for any time. */
   readonly untilMs?: number | undefined
 }
 
-/** So many comparisons of one row cost about as much as reading a thousand. */
+/** Comparisons in one slice. They cost about as much as reading a thousand rows. */
 const COMPARING_A_TURN = 2_000
 
 export class IssuedCounter {
@@ -47,7 +48,7 @@ export class IssuedCounter {
     )
   }
 
-  /** Those that have not expired by themselves, among the last mints; in the order of `wanted`. Undefined once aborted. */
+  /** Counts unexpired tokens among the newest mints. Results come in the order of `wanted`; undefined once aborted. */
   async count(
     wanted: readonly CountQuery[],
     nowMs: number,
@@ -69,7 +70,7 @@ export class IssuedCounter {
   }
 }
 
-/** What one of those who wait wants to know. */
+/** The count of one caller, with the subjects that resemble its own. */
 class Tally {
   readonly #wanted: CountQuery
   readonly #looks: string
@@ -103,6 +104,7 @@ class Tally {
   }
 }
 
+/** True if the token has not expired. */
 function lives({ expires_at: expiresAt }: Columns, nowMs: number): boolean {
   return expiresAt === 0 || expiresAt * 1000 > nowMs
 }

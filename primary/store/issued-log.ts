@@ -1,4 +1,4 @@
-/** The records of mints. */
+/** Reads the records of mints: the subject and expiry of each token this authority issued. Verification never needs them. */
 import type { Kid, Nonce } from '../../shared/ids.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import { ByNonce } from './by-nonce.ts'

@@ -1,4 +1,4 @@
-/** What service tokens were made from, for people: verification reads it from the token itself. */
+/** Reads the ancestors of a service token from its record, for display. Verification reads them from the token itself. */
 import { KID_BYTES, type Kid, type Nonce, NONCE_BYTES } from '../../shared/ids.ts'
 import { ByNonce } from './by-nonce.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
@@ -19,7 +19,7 @@ export class Lineage {
     this.#rows = new ByNonce(db, 'service_tokens')
   }
 
-  /** The nearest first; none for a token that was minted as such, or of which nothing is on record. */
+  /** Nearest first. Empty for a minted token, and for a token without a record. */
   ancestorsOf(kid: Kid, nonce: Nonce): readonly TokenReference[] {
     const { ancestors } = this.#rows.find(kid, nonce) ?? { ancestors: Buffer.alloc(0) }
     return Array.from({ length: ancestors.length / NAME_BYTES }, (_, index) => {

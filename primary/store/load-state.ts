@@ -1,4 +1,4 @@
-/** Builds the authority's state from its database: at start, and again after a transaction that failed. */
+/** Builds the authority's state from its database, at start and after a transaction that failed. */
 import type { Entropy } from '../../shared/clock.ts'
 import { readArchiveChains } from '../../shared/database/archive-chains.ts'
 import { readConfigured } from '../../shared/database/configured.ts'
@@ -24,14 +24,14 @@ import type { KnownRevocations } from '../commit-log/group-writer.ts'
 import { readDueCutOffs } from './due-cut-offs.ts'
 import { readThirdParties } from './third-parties.ts'
 
-/** The schema that has the table `adoptions`. */
+/** The first schema with the table `adoptions`. */
 const ADOPTIONS_SCHEMA_MIN = 5
-/** Few enough to be garbage before the next ones come. */
+/** Small enough that one batch can be collected before the next is read. */
 const ROWS_A_READ = 500
 
 /**
- * With `known` only later revocations are read, and added to it. Throws kek_wrong, and schema_newer for a revocation that this
- * version does not understand: it must not be left out.
+ * With `known`, reads only later revocations and adds them to it. Throws kek_wrong. Throws schema_newer for a revocation of an
+ * unknown kind: leaving it out would accept a revoked token.
  */
 export function loadState(
   db: Database,
@@ -66,7 +66,7 @@ export function loadState(
     dueSeq: due.at(-1)?.seq ?? 0,
     txid: meta.txid,
     requestSeq: requests.at(-1)?.seq ?? 0,
-    // A restore may have brought a cut-off from a journal that was ahead of every clock that was found.
+    // A restore may bring a cut-off from a replica's journal that is ahead of every issue clock it found.
     issue: resumeNonces(Math.max(meta.issueClockMs, cutOffs.latestMs)),
     keyGeneration: meta.keyGeneration,
     revocationSeq: meta.revocationSeq,
@@ -78,7 +78,7 @@ export function loadState(
   }
 }
 
-/** Throws kek_wrong when a key does not open: an authority that lacks one could not mint, or judge what is presented. */
+/** Throws kek_wrong if a key does not open: without it the authority could not mint or judge presented tokens. */
 function readKeys(db: Database, ring: readonly Kek[], cluster: string): readonly KeyRecord[] {
   const { keys, unopened } = new KeyReader(db).read(ring, cluster)
   const [missing] = unopened
@@ -86,7 +86,7 @@ function readKeys(db: Database, ring: readonly Kek[], cluster: string): readonly
   return keys
 }
 
-/** A restore brings back older rows of keys and orgs, and every revocation there was: those stand above. */
+/** A restore brings back older rows of keys and orgs, but every revocation. So a revocation overrides the row. */
 function judgedKey(key: KeyRecord, cutOffs: CutOffs): OrgKey {
   const { kid, org } = key
   const retired = cutOffs.reach({ kind: 'key', org, kid, seq: 0, expiresAt: 0 }) !== undefined
@@ -95,12 +95,12 @@ function judgedKey(key: KeyRecord, cutOffs: CutOffs): OrgKey {
 
 function judgedOrg({ name, state, createdMs }: OrgRecord, keys: ReadonlyMap<Kid, OrgKey>, cutOffs: CutOffs): Org {
   const disabled = cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined
-  // Keys come in order of generation: the last active one mints.
+  // Keys come in order of generation. The last active one mints.
   const active = [...keys.values()].findLast((key) => key.org === name && key.state === 'active')
   return { name, state: disabled ? 'disabled' : state, createdMs, activeKid: active?.kid }
 }
 
-/** What was purged is mostly the oldest; counting rows would read all of them. */
+/** An estimate from the range of numbers: a count would read every row, and purges mostly remove the oldest. */
 function expectedRows(db: Database): number {
   const range = 'SELECT (SELECT MAX(seq) FROM revocations) - (SELECT MIN(seq) FROM revocations)'
   return db.prepare<[], number | null>(range).pluck().get() ?? 0
@@ -123,7 +123,7 @@ function readRevocations(db: Database, known: KnownRevocations): KnownRevocation
   return known
 }
 
-/** Of this epoch, by PeerId. */
+/** Denials adopted in this epoch, by the PeerId of the replica. */
 function readAdopted(db: Database, { epoch, schema }: Meta): Map<string, number> {
   if (schema < ADOPTIONS_SCHEMA_MIN) return new Map()
   const statement = db.prepare<[number], { peer_id: string; revocations: number }>(

@@ -1,6 +1,6 @@
 /**
- * Brings a database of an older schema to this one, in one audited transaction of its own. It is a write like any other: a
- * primary whose disk may have been put back migrates nothing before a witness has confirmed its position.
+ * Migrates a database of an older schema, in one audited transaction of its own. A migration is a write like any other: if the
+ * disk may be an older copy, it waits until a witness has confirmed the primary's position.
  */
 import { MetaReader } from '../../shared/database/meta.ts'
 import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
@@ -13,7 +13,7 @@ export function needsMigration(db: Database): boolean {
   return new MetaReader(db).read().schema < SCHEMA_VERSION
 }
 
-/** To be called inside a transaction that is committed and shipped. */
+/** The caller opens the transaction, commits it and ships it. */
 export function migrate(db: Database, atMs: number): void {
   const { schema, cluster, auditSeq, auditHead } = new MetaReader(db).read()
   db.exec(MIGRATE_4_TO_5)
@@ -34,8 +34,8 @@ export function migrate(db: Database, atMs: number): void {
 }
 
 /**
- * Rows of `may_hold_older` are promises to peers that this version cannot keep: it would acknowledge a revocation while one
- * of them may still accept the token. Throws schema_newer.
+ * Rows of `may_hold_older` are leases that an earlier version granted across restarts. This version does not count them, so it
+ * would acknowledge a revocation while such a peer may still accept the token. Throws schema_newer.
  */
 export function refuseUnkeptLeases(db: Database, file: string): void {
   if (needsMigration(db)) return

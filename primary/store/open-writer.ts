@@ -1,4 +1,4 @@
-/** The group writer on the real database. */
+/** Builds the group writer on the real database. It looks up records before a command runs, so the core stays pure. */
 import { IssuedLog } from './issued-log.ts'
 import type { Host } from '../../shared/service/host.ts'
 import { type Kid, type Nonce, type TokenId, tokenId } from '../../shared/ids.ts'
@@ -20,7 +20,7 @@ export function openGroupWriter({ commitLog, revocations, ...options }: OpenWrit
   return new GroupWriter({ ...options, port, prepare: recordedIn(new IssuedLog(commitLog.db)) })
 }
 
-/** Fills in what is on record of the tokens that a command names: reads about 20 rows for each, and nothing else. */
+/** Adds the records of the tokens that a command names. Reads about 20 rows for each token. */
 function recordedIn(issued: IssuedLog): (command: Command) => Command {
   return (command) => {
     if (command.kind === 'revocations.adopt') return { ...command, expiries: expiriesOf(command.denials, issued) }

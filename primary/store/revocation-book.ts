@@ -1,4 +1,4 @@
-/** The revocation log as people read it: newest pages last, with who and why. */
+/** Reads the revocation log for people, oldest first, with the actor and the reason of each row. */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import type { Statement } from 'better-sqlite3'
 import { type StoredRevocation, rowOfColumns } from '../../shared/database/revocation-log.ts'
@@ -27,7 +27,7 @@ export interface FindOptions {
   readonly signal: AbortSignal
 }
 
-/** Rows looked at in one call: a caller who sees few of many orgs goes on with `next`. */
+/** Rows read in one call. A caller that may see few of many orgs continues with `next`. */
 const SCAN_MAX = 10_000
 
 export class RevocationBook {
@@ -40,7 +40,7 @@ export class RevocationBook {
     this.#after = db.prepare<[number, number], Columns>('SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?')
   }
 
-  /** Looks at the rows in slices, giving way to everything else; ends early once aborted. */
+  /** Reads in slices, so that writes go on meanwhile. Ends early once aborted. */
   async list({ after, limit, visible, signal }: ListOptions): Promise<RevocationsResult> {
     const revocations: RevocationDescription[] = []
     let last = after
@@ -61,12 +61,13 @@ export class RevocationBook {
     return { revocations, next: last }
   }
 
+  /** The row with this number; undefined if there is none. */
   numbered(seq: number): RevocationDescription | undefined {
     const row = this.#after.get(seq - 1, 1)
     return row?.seq === seq ? describe(row) : undefined
   }
 
-  /** The first `limit` that match: the log has no index, so all of it may be read, giving way to everything else. */
+  /** The first `limit` rows that match. The log has no index, so this may read all of it, in slices. */
   async find({ limit, matches, signal }: FindOptions): Promise<RevocationDescription[]> {
     const found: RevocationDescription[] = []
     for (let after = 0; !signal.aborted;) {

@@ -1,4 +1,4 @@
-/** Writes rows with prepared statements. The only place that knows how a row of the core lies in its table. */
+/** Writes the core's rows with prepared statements. Only this file maps a row to the columns of its table. */
 import type { Statement } from 'better-sqlite3'
 import { keyOfRow } from '../../shared/database/revocation-log.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'
@@ -36,13 +36,13 @@ const STATEMENTS = {
   audit: 'INSERT INTO audit (seq, at_ms, actor, action, org, target, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
 } as const satisfies Readonly<Record<Row['table'], string>>
 
-/** Every transaction raises txid by exactly one: that is how a transaction that is not ours is told from ours. */
+/** Each transaction raises txid by exactly one. A number that differs reveals a write by another program. */
 const BUMP = `UPDATE meta SET txid = txid + 1, issue_clock_ms = ?, key_generation = ?, revocation_seq = ?,
   audit_seq = ?, audit_head = ?, lease_ms_max = ?, settled_epoch = ?`
 
 export class RowWriter {
   readonly #db: Database
-  /** Prepared when first used: a database that is not migrated yet lacks tables that some of them name. */
+  /** Prepared on first use: before a migration some of the tables do not exist. */
   readonly #inserts = new Map<Row['table'], Statement>()
   readonly #bump: Statement
 
@@ -131,7 +131,7 @@ function dueValues({ seq, cutOff, atMs, actor, reason }: DueCutOffRow): unknown[
   return [seq, cutOff.kind, cutOff.org, keyOfRow({ ...cutOff, seq, expiresAt: 0 }), atMs, actor, reason]
 }
 
-/** kid and nonce of each, one behind the other, as in the identifier. */
+/** kid and nonce of each ancestor, concatenated as in the identifier. */
 function namesOf(ancestors: readonly TokenReference[]): Buffer {
   return hex(ancestors.map(({ kid, nonce }) => kid + nonce).join(''))
 }

@@ -1,9 +1,12 @@
-/** Subjects that somebody may have meant, or that look like another one: what is compared byte by byte is read by people. */
+/**
+ * Finds subjects that resemble another one, by spelling or by looks. A revocation compares subjects byte by byte, and a person
+ * types them, so a typing error or a look-alike letter would revoke nothing without notice.
+ */
 import { editDistance } from '../../shared/suggest.ts'
 
 const DISTANCE_MAX = 2
 const SHORT_CHARS = 4
-/** A longer one is compared by its looks only. */
+/** Longer subjects are compared by looks only, because the edit distance costs the product of the lengths. */
 const COMPARED_CHARS_MAX = 64
 
 /** Letters of other scripts, and digits, that look like the Latin letter beneath them. */
@@ -32,7 +35,7 @@ const LOOKS: ReadonlyMap<string, string> = new Map(
   ALIKE.flatMap((letters, at) => Array.from(letters, (letter) => [letter, LATIN[at] ?? letter] as const)),
 )
 
-/** What a reader sees of it: equal for subjects that look alike. */
+/** A normal form that is equal for subjects that look alike. */
 export function looksOf(subject: string): string {
   const seen = subject
     .normalize('NFKC')
@@ -41,7 +44,7 @@ export function looksOf(subject: string): string {
   return Array.from(seen, (letter) => LOOKS.get(letter) ?? letter).join('')
 }
 
-/** A slip of the finger apart. */
+/** True if the two differ by a typing error. */
 export function isNear(a: string, b: string): boolean {
   if (Math.max(a.length, b.length) > COMPARED_CHARS_MAX || Math.abs(a.length - b.length) > DISTANCE_MAX) return false
   const distanceMax = a.length <= SHORT_CHARS ? 1 : DISTANCE_MAX

@@ -1,4 +1,4 @@
-/** Reads the services whose tickets this authority opens, and unseals their keys. */
+/** Reads the services whose tickets this authority opens, and unseals their private keys. */
 import { thirdPartyContext } from '../authority/kek.ts'
 import { x25519PublicKey } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -25,13 +25,13 @@ function thirdPartyOf(row: Columns, ring: readonly Kek[], cluster: string): Thir
   return { ...stored, ...open(row, ring, cluster) }
 }
 
-/** One service whose key cannot be used is no reason to do nothing for the others. */
+/** A key that cannot be used becomes a fault of this service, so that the others still work. */
 function open(row: Columns, ring: readonly Kek[], cluster: string): Pick<ThirdPartyKey, 'privateKey' | 'fault'> {
   const { name, public_key: publicKey, sealed_private_key: sealed } = row
   try {
     const privateKey = unseal(ring, thirdPartyContext(cluster, name), sealed)
     if (Buffer.compare(x25519PublicKey(privateKey), publicKey) === 0) return { privateKey }
-    // It would open tickets that were sealed to another key.
+    // Such a key would open tickets that were sealed to another public key.
     return { privateKey: undefined, fault: 'its private key does not fit its public key' }
   } catch (error) {
     if (error instanceof MacaroondError) return { privateKey: undefined, fault: error.message }

@@ -1,4 +1,7 @@
-/** The group writer's transactions on the real database. */
+/**
+ * The group writer's transactions on the real database. It sorts failures in two: an error before COMMIT leaves nothing behind,
+ * and an error in COMMIT or later leaves the outcome unknown and, unless the disk is full, stops the primary.
+ */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import { isBusy, sqliteError, storageError } from '../../shared/files/storage-errors.ts'
@@ -15,7 +18,7 @@ export interface TransactionOptions {
   readonly entropy: Entropy
 }
 
-/** `onFatal`: after such an error it is unknown what is in the database; only a restart finds out. */
+/** `onFatal`: the content of the database is unknown after this error, and only a restart establishes it. */
 export function transactionsOn(
   log: CommitLog,
   { ring, entropy }: TransactionOptions,
@@ -61,12 +64,12 @@ function guarded(doing: string, work: () => unknown): void {
   } catch (error) {
     if (!isBusy(error)) throw storageError(error, doing)
     throw new MacaroondError('overloaded', 'another program holds a write transaction on the database', {
-      hint: 'nobody but the primary may write; end that transaction',
+      hint: 'only the primary may write its database; end that transaction',
     })
   }
 }
 
-/** A full disk leaves the transaction undone and the primary alive; a failed write or fsync may have done anything. */
+/** A full disk rolls the transaction back, and the primary goes on. After any other failed write or fsync it stops. */
 function commitOrStop(commit: () => unknown, path: string, onFatal: (error: unknown) => void): void {
   try {
     commit()
@@ -78,7 +81,7 @@ function commitOrStop(commit: () => unknown, path: string, onFatal: (error: unkn
   }
 }
 
-/** The transaction is committed; a full disk only keeps it out of the log for now, anything else ends this primary. */
+/** The transaction is committed. A full disk only delays its segment; any other error stops the primary. */
 function captureOrStop(log: CommitLog, stampMs: number, onFatal: (error: unknown) => void): Position {
   try {
     return log.captureCommit(stampMs)
@@ -90,7 +93,7 @@ function captureOrStop(log: CommitLog, stampMs: number, onFatal: (error: unknown
 
 function outcomeUnknown(cause: unknown): MacaroondError {
   return new MacaroondError('outcome_unknown', 'the write may have been carried out, or not', {
-    hint: 'look before you repeat it; the log of the primary says what failed',
+    hint: 'check the result before you repeat it; the log of the primary says what failed',
     cause,
   })
 }
