@@ -1,22 +1,26 @@
 /**
- * Pure: may this boot of the primary acknowledge writes? A disk that was put back to an older copy looks like any other
- * disk from inside; only who has seen later transactions can tell. So where there are witnesses, replicas or an archive
- * that lies elsewhere, writes wait until one of them stands exactly where this boot started, or until each of them has come
- * and none contradicted; or the operator says `alone`.
+ * Decides if this boot of the primary may acknowledge writes. Pure. A disk that was put back to an older copy looks like any
+ * other from inside; only a witness that has seen later transactions can tell. Witnesses are replicas, and an archive on
+ * another disk.
  *
- * A witness that is behind proves nothing by itself: it may have been away since before the copy was made. Whoever
- * contradicts is refused before it gets here, and never counts.
+ * Writes wait until one of these is true:
+ * 1. A witness stands exactly where this boot started.
+ * 2. Every witness has come, and none contradicted.
+ * 3. The operator has set `alone`, or there are no witnesses.
+ *
+ * A witness that is behind proves nothing by itself: it may have been away since before the copy was made. A witness that
+ * contradicts is refused earlier and never counts.
  */
 
 export interface Joined {
   readonly witness: string
-  /** It had, when it came, the very position at which this boot started. */
+  /** True if its position, when it came, was exactly the one at which this boot started. */
   readonly atHead: boolean
 }
 
 export interface Agreement {
   readonly confirmed: boolean
-  /** Witnesses that came in this boot, and whose position is part of our history, or who have none. */
+  /** Witnesses that came in this boot, with a position in our history or with none. */
   readonly joined: ReadonlySet<string>
 }
 
@@ -27,7 +31,7 @@ export function startAgreement(witnesses: readonly string[], alone: boolean): Ag
 export function stepAgreement(state: Agreement, event: Joined, witnesses: readonly string[]): Agreement {
   if (state.confirmed) return state
   const joined = new Set([...state.joined, event.witness])
-  // One that was behind and comes again at the head has what it knows from this very boot: that makes it no witness.
+  // A witness that was behind and now reports the head has learned it from this boot, so it proves nothing about the disk.
   const vouches = event.atHead && !state.joined.has(event.witness)
   return { confirmed: vouches || witnesses.every((witness) => joined.has(witness)), joined }
 }

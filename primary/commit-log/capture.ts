@@ -1,4 +1,7 @@
-/** Turns a transaction found in SQLite's WAL into the LTX segment that is logged and shipped, checksums kept along. */
+/**
+ * Encodes a transaction from SQLite's WAL as the LTX segment that is logged and shipped. It maintains the checksum of the whole
+ * database, so each segment carries the checksum before and after its transaction.
+ */
 import type { Epoch, Txid } from '../../shared/ids.ts'
 import { encodeSegment } from '../../shared/ltx/encoder.ts'
 import { lockPage, type DatabasePage } from '../../shared/ltx/database-pages.ts'
@@ -17,7 +20,7 @@ export class Capture {
   readonly #epoch: Epoch
   #lastTimestampMs: number
 
-  /** `checksums` are those of the database before the first transaction to come, `lastTimestampMs` the newest segment's. */
+  /** `checksums`: of the database before the next transaction. `lastTimestampMs`: of the newest segment. */
   constructor(checksums: PageChecksums, epoch: Epoch, lastTimestampMs: number) {
     this.#checksums = checksums
     this.#epoch = epoch
@@ -28,19 +31,20 @@ export class Capture {
     return this.#checksums
   }
 
-  /** Only keeps the checksums along: this transaction is in the log already. */
+  /** Applies a transaction that the log already holds to the checksums. */
   follow(transaction: WalTransaction): void {
     this.#checksums.apply(this.#checksums.preview(this.#withGrowth(transaction), transaction.commitPages))
   }
 
+  /** Applies the transaction to the checksums, and encodes it. */
   encode(transaction: WalTransaction, txid: Txid, nowMs: number): CommittedSegment {
     const { commitPages, startFrame, endFrame, salt1, salt2 } = transaction
     const pages = this.#withGrowth(transaction)
-    // Transaction 1 holds every page, so it is a snapshot, and a snapshot starts from an empty database (LTX v3).
+    // Transaction 1 holds every page, so LTX v3 makes it a snapshot: it starts from an empty database.
     const preApply = txid === FIRST_TXID ? EMPTY_CHECKSUM : this.#checksums.checksum
     const change = this.#checksums.preview(pages, commitPages)
     const position: Position = { epoch: this.#epoch, txid, checksum: this.#checksums.apply(change) }
-    // Monotone, because restore to a point in time picks files by their timestamps.
+    // Timestamps never go back, because a restore to a time picks files by them.
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs, nowMs)
     const bytes = encodeSegment(
       {
@@ -64,8 +68,8 @@ export class Capture {
   }
 
   /**
-   * A page that was allocated and freed again in one transaction is never written: the database grows by a page that has
-   * no frame and reads as zeros. The segment must hold it all the same, or the copy's size and checksum would differ.
+   * SQLite writes no frame for a page that one transaction allocates and frees again. The database still grows by that page,
+   * which reads as zeros. The segment must hold it, or the copy's size and checksum would differ.
    */
   #withGrowth({ pages, commitPages }: WalTransaction): readonly DatabasePage[] {
     const had = this.#checksums.pageCount

@@ -1,6 +1,7 @@
 /**
- * The primary's database with its log: one writer connection, a guard, the WAL reader that sees every commit, and the log
- * of segments. A commit is: SQLite's COMMIT (which fsyncs), read the frames back, make the segment, append it to the log.
+ * The primary's database together with its segment log: the one writing connection, the guard, the WAL reader and the log. A
+ * commit has four steps: SQLite's COMMIT (which fsyncs), read the frames back from the WAL, encode the segment, append it to
+ * the log. Invariant: every committed transaction is in the log before the WAL is reset, and in the order of the WAL.
  */
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { dirname } from 'node:path'
@@ -34,20 +35,20 @@ export interface CommitLogOptions {
   readonly cluster: string
   readonly clock: Clock & Timers
   readonly entropy: Entropy
-  /** What stays of the disk for what is pressing. */
+  /** Disk space kept for pressing commands. */
   readonly reserveBytes: number
   /** Makes the first transaction of a database that has none. */
   readonly initialize: (db: Database) => void
-  /** Transactions are in the database that no log has: it was set aside. */
+  /** The log lacks transactions of the database, so it was set aside. */
   readonly onGap: RecoverOptions['onGap']
-  /** A record of the log is not what was written; replicas get a snapshot instead. May be called again for the same one. */
+  /** A record of the log is damaged, so replicas get a snapshot instead. May be called again for the same record. */
   readonly onDamagedLog: (error: MacaroondError) => void
 }
 
-/** A WAL that grew beyond this (64 MB), because somebody read for long, is cut off; a shorter one is used again as it lies. */
+/** A WAL that grew beyond this during a long read (64 MB) is truncated. A shorter one is reused in place. */
 const WAL_FRAMES_KEPT = 16_384
 
-/** Segments kept in memory for replicas that are up to date, so that sending to them reads no file. */
+/** Segments kept in memory, so that sending to an up-to-date replica reads no file. */
 const RECENT_MAX = 64
 
 export class CommitLog {
@@ -64,7 +65,7 @@ export class CommitLog {
   readonly #capture: Capture
   readonly #checkpointer: Checkpointer
   readonly #recent = new Map<Txid, Buffer>()
-  /** Committed and captured, but the log could not take it (a full disk): nothing else is written before it is in. */
+  /** Committed, but not in the log because the disk is full. Nothing else is written before it is. */
   #stalled: CommittedSegment | undefined
   #onCommitted: (() => void) | undefined
   #head: Position
@@ -75,14 +76,14 @@ export class CommitLog {
     this.#options = options
     this.#file = DatabaseFile.open(options.database, { create: true })
     this.db = openWritable(options.database)
-    // Acknowledged commits are to follow those that are in it, and some of them may have been in a sync that failed.
+    // The WAL may hold commits of a sync that failed. Writing it again makes them durable before any commit follows.
     rewriteWal(this.db)
     options.initialize(this.db)
     const meta = this.#checkedMeta()
     this.timeline = meta.timeline
     this.base = readBase(this.db, meta.epoch)
     this.#guard = Guard.open(options.database)
-    // SQLite has made the -wal by now, and does not ask whether its name was synced.
+    // SQLite has created the -wal by now, but does not sync its directory entry.
     syncDirectory(dirname(options.database))
     this.#reader = new WalReader(options.database)
     this.#log = SegmentLog.open(options.logFolder, options.keepBytes)
@@ -109,7 +110,7 @@ export class CommitLog {
     return this.#head
   }
 
-  /** Frames in the WAL: when there are many, it is time for a checkpoint. */
+  /** Frames in the WAL. Many of them call for a checkpoint. */
   get walFrames(): number {
     return this.#walFrames
   }
@@ -119,35 +120,36 @@ export class CommitLog {
     return { first, last, bytes }
   }
 
+  /** True while a full disk keeps the last transaction out of the log. */
   get stalled(): boolean {
     return this.#stalled !== undefined
   }
 
-  /** Who is told of every commit, once it is in the log. To be called once, before the first commit. */
+  /** Sets the callback that runs after each commit is in the log. Call it once, before the first commit. */
   connect(onCommitted: () => void): void {
     assert(this.#onCommitted === undefined, 'the commit log is connected once')
     this.#onCommitted = onCommitted
   }
 
   /**
-   * After COMMIT: exactly one transaction must have come, ours. `stampMs` is the authority's time, for the segment. Throws
-   * foreign_write, disk_full.
+   * Logs the transaction that was just committed. Exactly one may be new in the WAL, ours. `stampMs` is the authority's time,
+   * for the segment. Throws foreign_write, disk_full.
    */
   captureCommit(stampMs: number): Position {
     assert(this.#onCommitted !== undefined, 'nothing is committed before the commit log is connected')
     const [ours, ...others] = this.#reader.poll()
     if (ours === undefined) throw foreignWrite('our own commit is not in the WAL')
-    if (others.length > 0) throw foreignWrite(`${others.length} transactions that are not ours are in the WAL`)
+    if (others.length > 0) throw foreignWrite(`the WAL has ${others.length} transactions that are not ours`)
     this.#publish(this.#encode(ours, stampMs))
     return this.#head
   }
 
-  /** While nothing of ours was committed nothing may be in the WAL. Throws foreign_write. */
+  /** Checks that no other program has committed since our last commit. Throws foreign_write. */
   checkUndisturbed(): void {
-    if (this.#reader.poll().length > 0) throw foreignWrite('a transaction that is not ours is in the WAL')
+    if (this.#reader.poll().length > 0) throw foreignWrite('the WAL has a transaction that is not ours')
   }
 
-  /** Whether a transaction could begin now: false while another program holds the write lock. Throws what else keeps it. */
+  /** True if a transaction could begin now; false while another program holds the write lock. Throws storage errors. */
   canBegin(): boolean {
     if (this.db.inTransaction) return true
     try {
@@ -160,17 +162,17 @@ export class CommitLog {
     return true
   }
 
-  /** Tries again to log what a full disk kept out. Throws disk_full as long as it does. */
+  /** Tries again to log the stalled transaction. Throws disk_full if there is still no room. */
   unstall(): void {
     if (this.#stalled !== undefined) this.#publish(this.#stalled)
   }
 
-  /** The segment of a transaction, or undefined when the log does not have it, or has it no longer as it was written. */
+  /** The segment of a transaction; undefined if the log does not hold it, or its record is damaged. */
   segment(txid: Txid): Buffer | undefined {
     return this.#recent.get(txid) ?? (this.#log.has(txid) ? this.#readLogged(txid) : undefined)
   }
 
-  /** Checksum after a transaction, as far back as the log reaches. */
+  /** Checksum of the database after a transaction; undefined if the log does not reach it. */
   checksumAt(txid: Txid): Checksum | undefined {
     if (txid === this.#head.txid) return this.#head.checksum
     if (txid === TXID_NONE) return undefined
@@ -180,15 +182,15 @@ export class CommitLog {
     return next === undefined ? undefined : decodeHeader(next).preApply
   }
 
-  /** Of a transaction of this epoch, as far back as the log reaches. */
+  /** Position of a transaction of this epoch; undefined if the log does not reach it. */
   positionAt({ epoch, txid }: Pick<Position, 'epoch' | 'txid'>): Position | undefined {
     const checksum = epoch === this.#head.epoch ? this.checksumAt(txid) : undefined
     return checksum === undefined ? undefined : { epoch, txid, checksum }
   }
 
   /**
-   * The database as of its head; hold it only while it is read, because it keeps the WAL from being reset. Throws disk_full
-   * while the log lacks the last transaction: the pages are then ahead of the head.
+   * A view of the database at its head. Release it soon: until then the WAL cannot be reset. Throws disk_full while a
+   * transaction is stalled, because the pages are then ahead of the head.
    */
   pin(): PageSource {
     if (this.stalled) throw new MacaroondError('disk_full', 'the last transaction is not in the segment log yet')
@@ -197,7 +199,7 @@ export class CommitLog {
 
   async checkpoint(): Promise<GuardedOutcome> {
     if (this.stalled) return { kind: 'busy' }
-    // On a full disk the room of a WAL that is cut off would be somebody else's.
+    // On a full disk another program would take the room that a truncated WAL frees.
     const tooLong = this.#walFrames > WAL_FRAMES_KEPT && !this.room.full
     const outcome = tooLong ? await this.#checkpointer.checkpoint() : this.#checkpointer.recycle()
     if (outcome.kind === 'truncated') {
@@ -208,19 +210,19 @@ export class CommitLog {
     return outcome
   }
 
-  /** Syncs the log before the last connection closes, because SQLite then empties the WAL. */
+  /** Syncs the log before the last connection closes, because SQLite then deletes the WAL. */
   close(): void {
     this.#log.close()
     this.#reader.close()
     this.room.close()
-    // A WAL that holds more than the log must stay for the next start: a read-only connection that closes last leaves it.
+    // A WAL that holds more than the log must stay for the next start. It does if the read-only connection closes last.
     if (this.stalled) this.db.close()
     this.#guard.close()
     this.db.close()
     this.#file.close()
   }
 
-  /** A damaged or unreadable record is as good as none: who needs it gets a snapshot, and nobody asks again and again. */
+  /** A damaged record counts as missing: a replica that needs it gets a snapshot, instead of the same error on each retry. */
   #readLogged(txid: Txid): Buffer | undefined {
     try {
       return this.#log.read(txid)
@@ -267,7 +269,7 @@ export class CommitLog {
 }
 
 function foreignWrite(what: string): MacaroondError {
-  return new MacaroondError('foreign_write', `somebody else writes this database: ${what}`, {
+  return new MacaroondError('foreign_write', `another program writes this database: ${what}`, {
     hint: `only the primary may write its database: find the other writer. Then ${REPAIR_HINT}`,
   })
 }

@@ -1,8 +1,8 @@
 /**
- * The reserve of the disk, and whether the disk counts as full. The reserve is bytes that our own files have already: behind
- * the last frame of SQLite's WAL, and a file that the segment log writes over. A reserve that had to be freed first would be
- * taken by whatever fills the disk. From the first error of a full disk until the reserve is whole again, and as much again is
- * free, only what is pressing is written.
+ * Keeps disk space in reserve for pressing commands, and decides if the disk counts as full. The reserve is space that our own
+ * files already occupy: the WAL beyond its last frame, and a file that the segment log overwrites. If the reserve had to be
+ * freed first, the program that fills the disk would take it. The disk counts as full from the first such error until the
+ * reserve is whole again and as much space is free.
  */
 import { statfsSync } from 'node:fs'
 import type { Entropy } from '../../shared/clock.ts'
@@ -18,11 +18,11 @@ export interface DiskRoomOptions {
   readonly log: Pick<SegmentLog, 'room' | 'keepReserve'>
   readonly reserveBytes: number
   readonly entropy: Entropy
-  /** Last frame of the WAL that holds anything. */
+  /** Last frame of the WAL that is in use. */
   readonly lastFrame: () => number
 }
 
-/** A transaction's pages take about twice as much in the WAL as packed in the log. */
+/** A transaction takes about twice as much in the WAL as in the log, where its pages are compressed. */
 const LOG_SHARE = 1 / 3
 const BLOCK_BYTES = 128 * 1024
 
@@ -35,7 +35,7 @@ export class DiskRoom {
   #full = false
   #blocked = false
 
-  /** Does what it can to make the reserve whole. The -wal must be there. */
+  /** Fills the reserve as far as there is room. The -wal must exist. */
   constructor(options: DiskRoomOptions) {
     const { database, reserveBytes, entropy } = options
     this.#options = options
@@ -46,12 +46,12 @@ export class DiskRoom {
     this.look()
   }
 
-  /** Only what is pressing is to be written. */
+  /** True if only pressing commands may be written. */
   get full(): boolean {
     return this.#full
   }
 
-  /** Not even a revocation would find room, as far as can be told without writing it. */
+  /** True if even a revocation would find no room. An estimate: only a write can tell. */
   get spent(): boolean {
     return this.#full && this.#blocked
   }
@@ -61,28 +61,28 @@ export class DiskRoom {
     return { reserve: reserveBytes, left: this.#tail.left(lastFrame()) + Math.min(this.#logBytes, log.room) }
   }
 
-  /** An error of this disk, which is full. */
+  /** Notes an error of this disk, which is full. */
   met(): void {
     this.#full = true
   }
 
-  /** The same, which may be of another disk: of the archive's, which is not this one's affair. */
+  /** Notes such an error that may come from another disk, for example the archive's. */
   suspected(): void {
     if (this.#free() < DISK_ROOM_BYTES_MIN) this.#full = true
   }
 
-  /** After a commit: what it took of the room behind the WAL's last frame is added again. */
+  /** Called after a commit: extends the WAL by what the commit used of its reserve. */
   committed(): void {
     this.#trying(() => this.#tail.keep(this.#options.lastFrame()))
   }
 
-  /** After a checkpoint that cut the WAL off. */
+  /** Called after a checkpoint that truncated the WAL. */
   truncated(): void {
     this.#tail.lookAgain()
     this.committed()
   }
 
-  /** Makes the reserve whole, as far as there is room, and ends the state of a full disk where there is as much again. */
+  /** Fills the reserve as far as there is room. If it is whole and as much is free, the disk no longer counts as full. */
   look(): void {
     const { log, lastFrame, reserveBytes } = this.#options
     const whole = [
@@ -99,7 +99,7 @@ export class DiskRoom {
     this.#tail.close()
   }
 
-  /** True where it was done; a full disk is taken down, other errors are thrown. */
+  /** True if the work succeeded; false if the disk is full, which is noted. Throws other errors. */
   #trying(work: () => void): boolean {
     try {
       work()
@@ -111,7 +111,7 @@ export class DiskRoom {
     }
   }
 
-  /** Of the volume that has less. */
+  /** Free bytes of the fuller of the two volumes. */
   #free(): number {
     const { database, logFolder } = this.#options
     try {

@@ -1,8 +1,12 @@
 /**
  * Group commit: commands that arrive together share one transaction, one segment and one fsync, and are answered together.
- * A command that cannot be done is refused alone; the others of its group go on. Judging presented tokens takes long
- * enough to hold up everything else, so it comes last in a group, and ends it after a while. A group that the disk has no room
- * for is tried again with what is pressing alone, and cut-offs that are due are appended before anything else is.
+ * Invariant: a command is answered only after its transaction is in the database and in the segment log, and a failed
+ * transaction leaves the state as it was.
+ *
+ * 1. A command that cannot be carried out is refused alone; the rest of its group goes on.
+ * 2. Commands that present tokens take long, so they come last in a group, and end it after `GROUP_DECIDING_MS_MAX`.
+ * 3. If the disk has no room for a group, its pressing commands are tried again alone.
+ * 4. Due cut-offs are appended before anything that mints.
  */
 import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
@@ -22,29 +26,31 @@ import type { Revocations } from '../../shared/verifier/revocations.ts'
 
 export interface Committed<T extends CommandAnswer = CommandAnswer> {
   readonly answer: T
-  /** Of the state that has it; of a request that came again, where it was carried out, as far back as the log reaches. */
+  /**
+   * Position of the commit that contains the answer. For a repeated request id: the original commit, if the log still has it.
+   */
   readonly position: Position
 }
 
-/** Revocations that are known, up to a number, and need not be read again. */
+/** Revocations in memory up to `seq`, which a reload need not read again. */
 export interface KnownRevocations {
   readonly revocations: Revocations
   readonly newest: AuthorityState['newest']
   readonly seq: number
 }
 
-/** The database side: one transaction around what `body` writes. */
+/** The database side of the writer: one transaction at a time. */
 export interface TransactionPort {
   readonly begin: () => void
   readonly write: (row: Row) => void
-  /** Bumps txid, commits, captures and logs; returns the new position. `stampMs` is the authority's time, asked after COMMIT. */
+  /** Raises txid, commits and logs; returns the new position. `stampMs` reads the authority's time, after COMMIT. */
   readonly commit: (state: AuthorityState, stampMs: () => number) => Position
   readonly rollback: () => void
-  /** Of an earlier transaction; undefined where the log does not reach back. */
+  /** Position of an earlier transaction; undefined if the log does not reach it. */
   readonly positionAt: (carriedOut: NonNullable<Outcome['carriedOut']>) => Position | undefined
-  /** Brings an older schema to this one, in a transaction of its own; false when there was nothing to do. */
+  /** Migrates an older schema in a transaction of its own; false if there is nothing to migrate. */
   readonly migrate: (stampMs: () => number) => boolean
-  /** State as the database has it. */
+  /** Reads the state from the database. */
   readonly reload: (known?: KnownRevocations) => AuthorityState
 }
 
@@ -53,27 +59,27 @@ export interface GroupWriterOptions {
   readonly clock: Clock & Pick<Timers, 'after' | 'soon'>
   readonly entropy: Entropy
   readonly ring: readonly Kek[]
-  /** Looks up what is on record of a command, when its turn has come. */
+  /** Adds to a command what the database has on record, just before it is decided. */
   readonly prepare?: (command: Command) => Command
-  /** An error after which nothing may be written any more. */
+  /** Called for an error after which nothing may be written any more. */
   readonly onFatal: (error: unknown) => void
 }
 
-/** What decides on commands. Most of it needs the writer's state, so it is given to a writer that is there. */
+/** Rules for commands. Most of them need the writer's state, so they are given after the writer is built. */
 export interface WriterRules {
   readonly moment: () => AuthorityMoment
-  /** What must be written before anything else is: it comes first in the next group. */
+  /** A command that must be written before all others: it comes first in the next group. */
   readonly due?: (state: AuthorityState) => Command | undefined
-  /** Throws when this is not taken now (not confirmed by a replica, clock in doubt, disk full, stopping). */
+  /** Throws if this kind is not taken now: position unconfirmed, clock in doubt, disk full, or stopping. */
   readonly gate: (kind: Command['kind']) => void
-  /** What came of a transaction that was tried. */
+  /** Called with the result of each transaction. */
   readonly onAttempt: (attempt: Attempt) => void
 }
 
 export interface Attempt {
-  /** Undefined where it was committed. */
+  /** Undefined if it was committed. */
   readonly error: unknown
-  /** Commands failed with it that are taken whatever the clock or the disk says. */
+  /** True if pressing commands failed with it. */
   readonly pressing: boolean
 }
 
@@ -83,9 +89,9 @@ interface PendingCommand extends Queued {
   readonly reject: (error: unknown) => void
 }
 
-/** A transaction, and the commands that are to be refused with its error. */
+/** The result of a transaction, and the commands to refuse with its error. */
 interface Tried {
-  /** Undefined where it was committed. */
+  /** Undefined if it was committed. */
   readonly error: unknown
   readonly left: readonly PendingCommand[]
 }
@@ -93,7 +99,7 @@ interface Tried {
 const COMMITTED: Tried = { error: undefined, left: [] }
 const ACTOR = { text: 'primary' } as const
 
-/** While groups are full of company, waiting this long makes them larger; a lone writer never waits. */
+/** After a group of several commands the writer waits this long, to make the next group larger. A lone command never waits. */
 const COLLECT_MS = 1
 
 export class GroupWriter {
@@ -101,7 +107,7 @@ export class GroupWriter {
   #given: WriterRules | undefined
   readonly #reminders: NonNullable<WriterRules['due']>[] = []
   #state: AuthorityState
-  /** Revocations up to here are committed, and known. */
+  /** Revocations up to this number are committed and in memory. */
   #settledSeq: number
   readonly #queues = new WriteQueues<PendingCommand>()
   readonly #unrecorded: UnrecordedRate
@@ -116,25 +122,25 @@ export class GroupWriter {
     this.#settledSeq = this.#state.revocationSeq
   }
 
-  /** Read only: what the authority knows now, all of it committed. */
+  /** The authority's state, for reading. All of it is committed. */
   get state(): AuthorityState {
     return this.#state
   }
 
-  /** From here on commands are taken. To be called once. */
+  /** Takes commands from now on. Call it once. */
   open(rules: WriterRules): void {
     assert(this.#given === undefined, 'a writer is given its rules once')
     this.#given = rules
   }
 
-  /** A part that is built after the rules has something due as well. */
+  /** Adds another source of due commands, for a part that is built after the rules. */
   remind(due: NonNullable<WriterRules['due']>): void {
     this.#reminders.push(due)
   }
 
   /**
-   * Resolves when the command's transaction is fsynced here and in the segment log. `signal`: its caller is gone, and nobody
-   * would have what it makes; what has its turn then is not carried out.
+   * Resolves when the command's transaction is fsynced and in the segment log. `signal` aborts when the caller is gone: a
+   * command whose turn comes after that is not carried out. Throws what the gate throws, and overloaded.
    */
   submit<T extends CommandAnswer>(command: Command, signal?: AbortSignal): Promise<Committed<T>> {
     return new Promise((resolve, reject) => {
@@ -146,24 +152,24 @@ export class GroupWriter {
     })
   }
 
-  /** Writes what is due although nothing else waits. */
+  /** Writes due commands even if nothing else waits. */
   nudge(): void {
     this.#schedule()
   }
 
-  /** Before the first write of this process, once its position is confirmed. What it throws ends the process. */
+  /** Called before the first write of this process, once its position is confirmed. An error ends the process. */
   migrate(): void {
     if (!this.#options.port.migrate(this.#stampMs)) return
     const { revocations, newest } = this.#state
     this.#state = this.#options.port.reload({ revocations, newest, seq: this.#settledSeq })
   }
 
-  /** At once, before this process ends; not where writes are not confirmed, which another disk has other ones for. */
+  /** Writes at once, before this process ends. The gate still applies: an unconfirmed position may belong to an old disk. */
   writeLast(command: Command): void {
     this.#commit([own(command)])
   }
 
-  /** Cut-offs that are due are appended, if time is believed. */
+  /** Appends due cut-offs, if time is believed. */
   appendDue(): void {
     if (this.#owes()) this.#schedule()
   }
@@ -194,19 +200,19 @@ export class GroupWriter {
     const group = [...this.#due(), ...cutOffs, ...asked.filter(isWanted)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
-    // Where none was appended, the next look at the clocks tries again.
+    // If none was appended, the next look at the clocks tries again.
     const goesOn = this.#state.dueCutOffs.size < owed && this.#owes()
     if (this.#queues.size > 0 || goesOn) this.#schedule()
   }
 
-  /** Nobody waits for it, and what keeps it out keeps the whole group out. */
+  /** The first due command of the primary itself. It has no caller to answer. */
   #due(): readonly PendingCommand[] {
     const dues = [this.#rules.due, ...this.#reminders]
     const command = dues.map((due) => due?.(this.#state)).find((due) => due !== undefined)
     return command === undefined ? [] : [own(command)]
   }
 
-  /** Nothing that mints may come before these. Where they are not written, whoever waits for that is refused. */
+  /** Due cut-offs as commands. Nothing that mints may precede them, so if one fails, all waiting mints are refused too. */
   #cutOffsDue(): readonly PendingCommand[] {
     const reject = (error: unknown): void => {
       for (const waiting of this.#queues.takeAllButUrgent()) waiting.reject(error)
@@ -237,13 +243,13 @@ export class GroupWriter {
     }
   }
 
-  /** Says what came of a transaction, and refuses what is left of it. */
+  /** Reports the result of a transaction, and refuses the commands that are left. */
   #end({ error, left }: Tried): void {
     this.#rules.onAttempt({ error, pressing: left.some(isPressing) })
     for (const { reject } of left) reject(error)
   }
 
-  /** Undefined where every command was refused for a reason of its own. */
+  /** Runs one transaction. Undefined if every command was refused for a reason of its own. */
   #transact(group: PendingCommand[]): Tried | undefined {
     const { port, clock } = this.#options
     try {
@@ -281,14 +287,14 @@ export class GroupWriter {
     }
   }
 
-  /** What was decided is in the database now. */
+  /** The decisions are committed: keeps them in the state. */
   #settle({ txid }: Position): void {
     this.#state.txid = txid
     this.#state.undo.length = 0
     this.#settledSeq = this.#state.revocationSeq
   }
 
-  /** Nothing when this command alone was refused. */
+  /** Undefined if this command was refused; its caller is answered then. */
   #decide(pending: PendingCommand): Outcome | undefined {
     const { entropy, ring, port, prepare = asItIs } = this.#options
     let outcome: Outcome
@@ -304,8 +310,8 @@ export class GroupWriter {
   }
 
   /**
-   * What this group added to the revocations is taken back; if it was committed all the same, it comes again with what is
-   * read anew.
+   * Takes back what this group added to the revocations in memory, and reloads the rest. If the transaction was committed in
+   * spite of the error, the reload reads its revocations again.
    */
   #undo(): void {
     const { revocations, newest, undo } = this.#state
@@ -320,7 +326,7 @@ export class GroupWriter {
   }
 }
 
-/** What is pressing, of a group that the disk had no room for: alone it may find room. */
+/** The pressing commands of a group that the disk had no room for. The reserve may have room for them alone. */
 function triedAgain({ error, left }: Tried): PendingCommand[] {
   const pressing = isDiskFull(error) ? left.filter(isPressing) : []
   return pressing.length < left.length ? pressing : []
@@ -332,13 +338,13 @@ function isPressing({ command }: PendingCommand): boolean {
 
 const asItIs = (command: Command): Command => command
 
-/** A command of the primary itself, which nobody waits for. */
+/** A command of the primary itself, without a caller to answer. */
 function own(command: Command): PendingCommand {
   const nothing = (): void => undefined
   return { command, share: shareOf(command, nothing), signal: undefined, resolve: nothing, reject: nothing }
 }
 
-/** Refuses what nobody waits for any more. */
+/** True if the caller still waits; otherwise refuses the command. */
 function isWanted({ signal, reject }: PendingCommand): boolean {
   if (signal?.aborted !== true) return true
   reject(new MacaroondError('closed', 'the caller is gone'))

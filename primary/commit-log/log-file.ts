@@ -1,5 +1,5 @@
 /**
- * One file of the segment log: records one after the other, each an LTX file with a small header before it.
+ * One file of the segment log. It holds records one after the other, each an LTX file behind a small header.
  *
  * | offset | size | field |
  * |---|---|---|
@@ -8,12 +8,11 @@
  * | 8 | 4 | CRC-32 of the LTX file |
  * | 12 | n | the LTX file |
  *
- * A record that is cut short or does not match its CRC at the end of the newest file is the mark of a crash: it is cut
- * off, and the transaction is captured from SQLite's WAL again. One with records behind it is damage of another kind: it
- * stays where it is, and reading it is an error.
- *
- * A file that was made of the reserve has bytes behind its last record that say nothing. They are written over, so that an
- * append finds room on a full disk, and cut off before another file is begun.
+ * 1. A short or damaged record at the end of the newest file is the trace of a crash. It is cut off, and the transaction is
+ *    captured from SQLite's WAL again.
+ * 2. A damaged record with records behind it is damage of the disk. It stays, and reading it is an error.
+ * 3. A file made from the reserve has unused bytes behind its last record. Appends overwrite them, so they find room on a full
+ *    disk. They are cut off before the next file begins.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
@@ -33,7 +32,7 @@ export class LogFile {
   /** Start of each record; record i is transaction firstTxid + i. */
   readonly #starts: number[] = []
   #end = 0
-  /** Bytes that the file has on the disk, with what is behind its last record. */
+  /** Length of the file on disk, with the unused bytes behind its last record. */
   #size = 0
 
   constructor(path: string, firstTxid: number) {
@@ -50,7 +49,7 @@ export class LogFile {
     return this.#end
   }
 
-  /** Finds the records. With `repair` a torn end is cut off, else it is an error: only the newest file may have one. */
+  /** Finds the records. Only the newest file may have a torn end: `repair` cuts it off. Throws log_corrupt otherwise. */
   scan(repair: boolean): void {
     const size = fstatSync(this.#fd).size
     while (this.#end < size) {
@@ -65,24 +64,24 @@ export class LogFile {
     ftruncateSync(this.#fd, this.#end)
   }
 
-  /** Takes the whole file, which has no record yet, as room for records. */
+  /** Uses the present length of the file as room for records. The file has no record yet. */
   takeAsRoom(): void {
     this.#size = fstatSync(this.#fd).size
   }
 
-  /** Bytes behind the last record that need no room of the disk. */
+  /** Bytes that an append can overwrite, so that it needs no free disk space. */
   get room(): number {
     return Math.max(0, this.#size - this.#end)
   }
 
-  /** Cuts off what is behind the last record, and makes the rest durable. */
+  /** Cuts off the unused bytes behind the last record, and fsyncs the file. */
   seal(): void {
     if (this.room > 0) ftruncateSync(this.#fd, this.#end)
     this.#size = this.#end
     this.sync()
   }
 
-  /** A power cut may have torn several that were not synced: with the last one gone the one before is the last. */
+  /** Drops damaged records from the end. A power cut may have torn several that were not synced. */
   #dropTorn(): void {
     for (let last = this.#starts.at(-1); last !== undefined; last = this.#starts.at(-1)) {
       if (this.#end - last >= HEADER_BYTES && this.#readRecord(last) !== undefined) return
@@ -102,6 +101,7 @@ export class LogFile {
     this.#end += record.length
   }
 
+  /** Throws log_corrupt. */
   read(txid: number): Buffer {
     const start = this.#starts[txid - this.firstTxid]
     if (start === undefined) throw new RangeError(`transaction ${txid} is not in ${this.path}`)
@@ -118,7 +118,7 @@ export class LogFile {
     closeSync(this.#fd)
   }
 
-  /** All or nothing: what a full disk took of a record is taken back, so that the file never holds half of one in its middle. */
+  /** If the disk is full, cuts off the part that was written, so that no half record stays in the middle of the file. */
   #write(record: Buffer): void {
     try {
       writeAt(this.#fd, record, 0, record.length, this.#end)
@@ -128,11 +128,11 @@ export class LogFile {
     }
   }
 
-  /** While repairing, the last record counts only if its CRC holds; of others the length is enough and reading checks the rest. */
+  /** Undefined at the end of the records. While repairing, the last record needs a valid CRC; reading checks the others. */
   #recordLength(start: number, size: number, repair: boolean): number | undefined {
     if (start + HEADER_BYTES > size || readAt(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
     const length = this.#header.readUInt32BE(4)
-    // Zeros where a crash kept the rest of a record back are no record of nothing, although their CRC holds.
+    // A crash may leave zeros. They must not pass as an empty record, although their CRC is right.
     const canBe = this.#header.readUInt32BE(0) === MAGIC && length > 0 && length <= SEGMENT_BYTES_MAX
     if (!canBe || start + HEADER_BYTES + length > size) return undefined
     const torn = repair && this.#readRecord(start) === undefined && !this.#beginsAt(start + HEADER_BYTES + length)

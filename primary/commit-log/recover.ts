@@ -1,6 +1,7 @@
 /**
- * After a crash: what SQLite's WAL holds and the segment log does not is captured now, before anything new is written, so
- * that no committed transaction is ever missing from the log. Also computes the checksum of the database as it is.
+ * Brings the segment log up to date at start: captures the transactions that SQLite's WAL holds and the log lacks, before
+ * anything new is written. So a committed transaction is never missing from the log. It also computes the checksum of the
+ * database.
  */
 import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
 import type { Meta } from '../../shared/database/meta.ts'
@@ -20,22 +21,26 @@ export interface RecoverOptions {
   readonly reader: WalReader
   readonly log: SegmentLog
   readonly meta: Meta
-  /** For the name of a folder that the log is set aside in. */
+  /** Names the folder that a log is set aside in. */
   readonly wallMs: () => number
-  /** Some transactions are in the database and in no log. */
+  /** Called if the log lacks transactions that the WAL no longer holds. */
   readonly onGap: (gap: { readonly logged: Txid; readonly movedTo: string }) => void
 }
 
 export interface Recovered {
   readonly capture: Capture
-  /** Transactions that were committed and are only now in the log. */
+  /** Number of transactions that were committed earlier and logged now. */
   readonly captured: number
 }
 
 /**
- * Throws position_diverged when the database is older than its log, database_corrupt when its content is another,
- * foreign_write when the WAL holds a transaction of another program. Where the log ends too early to be gone on with, it is
- * set aside and a new one begins: replicas then get a snapshot.
+ * If the log ends too early to be continued, it is set aside and a new one begins; replicas then get a snapshot. Throws:
+ *
+ * | code | if |
+ * |---|---|
+ * | position_diverged | the database is older than its log |
+ * | database_corrupt | the pages have another checksum than the log |
+ * | foreign_write | the WAL holds a transaction of another program |
  */
 export function recover(options: RecoverOptions): Recovered {
   const { file, reader, log, meta } = options
@@ -56,7 +61,7 @@ export function recover(options: RecoverOptions): Recovered {
   return { capture, captured }
 }
 
-/** Header of the newest segment that the WAL's transactions follow without a gap; undefined where the log begins anew. */
+/** Header of the newest logged segment, if the WAL continues it without a gap; undefined if the log begins anew. */
 function newestLogged({ file, log, meta, wallMs, onGap }: RecoverOptions): SegmentHeader | undefined {
   if (log.last === TXID_NONE) return undefined
   const newest = decodeHeader(log.read(log.last))
@@ -64,9 +69,9 @@ function newestLogged({ file, log, meta, wallMs, onGap }: RecoverOptions): Segme
   const unlogged = countUnlogged(file.path, newest)
   const reached = newest.maxTxid + unlogged
   if (reached === meta.txid) return newest
-  // Every transaction of a primary raises the number, so one of another program is among them.
+  // Each transaction of a primary raises the number, so one of these is another program's.
   if (reached > meta.txid) throw foreignWrite(unlogged, newest, meta)
-  // Another program that opened the database of a killed primary has copied and deleted its WAL; or the log was put back.
+  // Another program opened the database after a crash, and SQLite then checkpointed and deleted the WAL; or the log is old.
   onGap({ logged: newest.maxTxid, movedTo: log.startOver(wallMs()) })
   return undefined
 }
@@ -79,12 +84,12 @@ function countUnlogged(database: string, newest: SegmentHeader): number {
   return count
 }
 
-/** Each one is used before the next is asked for: its pages live in the reader's memory. */
+/** Use each transaction before the next: its pages live in the reader's buffer. */
 export function* transactionsOf(reader: WalReader): Generator<WalTransaction> {
   for (let batch = reader.poll(); batch.length > 0; batch = reader.poll()) yield* batch
 }
 
-/** The file as it is; what the WAL holds comes on top. A page that both have is the WAL's. */
+/** Checksums of the database file alone. The transactions of the WAL are applied on top. */
 export function checksumsOfFile(file: DatabaseFile): PageChecksums {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)
@@ -95,7 +100,7 @@ export function checksumsOfFile(file: DatabaseFile): PageChecksums {
   return checksums
 }
 
-/** A segment says where its frames stood: same salts and not beyond means the log has this transaction. */
+/** True if the log holds this transaction. A segment records its place in the WAL, and the salts identify the WAL's round. */
 export function isLogged({ salt1, salt2, endFrame }: WalTransaction, newest: SegmentHeader): boolean {
   const sameRound = salt1 === newest.walSalt1 && salt2 === newest.walSalt2
   return sameRound && frameOffset(endFrame + 1) <= newest.walOffset + newest.walSize

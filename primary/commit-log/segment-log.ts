@@ -1,10 +1,10 @@
 /**
- * The local log of segments: every transaction as the LTX file that replicas get, kept for those that were away for a
- * while. It is written before a segment is sent, and fsynced before SQLite's WAL may be reset: until then the WAL holds
- * the same transactions, so a crash loses none.
+ * The local log of segments. It keeps each transaction as the LTX file that replicas get, so that a replica that was away can
+ * continue. A segment is written here before it is sent. The log is fsynced before SQLite's WAL may be reset: until then the
+ * WAL holds the same transactions, so a crash loses none.
  *
- * A part of the disk's reserve lies beside it as a file. When an append finds the disk full, that file becomes the newest one
- * of the log, and its bytes are written over: nobody else can take room that is never free.
+ * Part of the disk's reserve is a file beside the log. If an append finds the disk full, this file becomes the newest one of
+ * the log and its bytes are overwritten. No other program can take this space, because it is never free.
  */
 import {
   closeSync,
@@ -26,11 +26,11 @@ import { storageError } from '../../shared/files/storage-errors.ts'
 import { LogFile } from './log-file.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
-/** Whole files are dropped: with so many of them what is kept stays near what was asked for. */
+/** Pruning deletes whole files. At least this many keep the total near the configured size. */
 const FILES_KEPT_MIN = 4
 export const SEGMENTS_SUFFIX = '.segments'
 const RESERVE = 'reserve'
-/** What a record takes beside its segment, and a little more. */
+/** Room for a record's header, with a margin. */
 const RECORD_ROOM_BYTES = 4096
 
 export class SegmentLog {
@@ -38,7 +38,7 @@ export class SegmentLog {
   readonly #keepBytes: number
   readonly #fileBytes: number
   readonly #files: LogFile[] = []
-  /** Bytes of the reserve that lie beside the log now. */
+  /** Size of the reserve file beside the log. */
   #reserved = 0
   #took = false
 
@@ -49,9 +49,8 @@ export class SegmentLog {
   }
 
   /**
-   * Opens the log and cuts off what a crash left torn. The newest file may not have been synced, or not with success: it is
-   * written again, because SQLite's WAL is reset on the strength of its next sync.
-   * `keepBytes` bounds what is kept, give or take one file.
+   * Opens the log and cuts off a torn end. It writes the newest file again, because an earlier sync of it may have failed, and
+   * SQLite's WAL is reset once the next sync succeeds. `keepBytes` bounds the size, give or take one file. Throws log_corrupt.
    */
   static open(folder: string, keepBytes: number): SegmentLog {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -88,6 +87,7 @@ export class SegmentLog {
     return this.last !== TXID_NONE && txid >= this.first && txid <= this.last
   }
 
+  /** Throws disk_full if neither the disk nor the reserve has room. */
   append(txid: Txid, segment: Uint8Array): void {
     const last = this.last
     assert(last === TXID_NONE || txid === last + 1, `transaction ${txid} does not follow ${last} in the log`)
@@ -100,19 +100,19 @@ export class SegmentLog {
     }
   }
 
-  /** Whether an append had to take the reserve, since this was asked last. */
+  /** True if an append has used the reserve since the last call. */
   tookReserve(): boolean {
     const took = this.#took
     this.#took = false
     return took
   }
 
-  /** Bytes that appends have although the disk is full. */
+  /** Bytes that appends can use although the disk is full. */
   get room(): number {
     return this.#reserved + (this.#files.at(-1)?.room ?? 0)
   }
 
-  /** Makes the file of the reserve as long as it is to be; what there is room for stays. Throws disk_full. */
+  /** Extends the reserve file to the wanted size, or as far as there is room. Throws disk_full. */
   keepReserve(bytes: number, block: Buffer): void {
     if (this.room >= bytes) return
     const path = join(this.#folder, RESERVE)
@@ -128,7 +128,7 @@ export class SegmentLog {
     }
   }
 
-  /** Throws log_corrupt when the record was damaged on disk. */
+  /** Throws log_corrupt. */
   read(txid: Txid): Buffer {
     const file = this.#files.findLast((candidate) => candidate.firstTxid <= txid && candidate.count > 0)
     assert(file !== undefined, `transaction ${txid} is not in the log`)
@@ -140,7 +140,7 @@ export class SegmentLog {
     this.#files.at(-1)?.sync()
   }
 
-  /** Drops the oldest files beyond the size to keep; the newest stays. Call it after a checkpoint. */
+  /** Deletes the oldest files beyond the size to keep, never the newest. Call it after a checkpoint. */
   prune(): void {
     while (this.#files.length > 1 && this.bytes - (this.#files[0]?.bytes ?? 0) > this.#keepBytes) {
       const file = this.#files.shift()
@@ -149,7 +149,7 @@ export class SegmentLog {
     }
   }
 
-  /** Sets everything aside, in a folder whose path is returned, and begins anew. */
+  /** Moves all files into a new folder, whose path it returns, and begins a new log. */
   startOver(nowMs: number): string {
     this.close()
     const aside = join(this.#folder, `aside-${nowMs}`)
@@ -175,7 +175,7 @@ export class SegmentLog {
 
   #writable(txid: Txid): LogFile {
     const newest = this.#files.at(-1)
-    // A file that a crash left without a whole record is gone on with: a second one of the same name would hide it.
+    // A file that a crash left without a record is continued, because the new file would have the same name.
     const fits = newest?.firstTxid === txid || (newest !== undefined && newest.count > 0)
     if (newest !== undefined && fits && newest.bytes < this.#fileBytes) return newest
     newest?.seal()
@@ -185,7 +185,7 @@ export class SegmentLog {
     return file
   }
 
-  /** False where it has not as much room as this takes. A file that was begun and has no record is replaced. */
+  /** False if the reserve is too small. Replaces a newest file that has no record yet. */
   #takeReserve(txid: Txid, bytes: number): boolean {
     const path = join(this.#folder, RESERVE)
     if (this.#reserved < bytes + RECORD_ROOM_BYTES || !existsSync(path)) return false
@@ -203,7 +203,7 @@ export class SegmentLog {
     return true
   }
 
-  /** A new file's name must be on disk before the WAL that could recreate its content is reset. */
+  /** The name of a new file must be durable before the WAL that could recreate its content is reset. */
   #syncFolder(): void {
     syncDirectory(this.#folder)
   }

@@ -1,10 +1,11 @@
+/** The LTX header of a snapshot. */
 import { txid as asTxid } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import type { SegmentFields } from '../../shared/ltx/header.ts'
 import { EMPTY_CHECKSUM } from '../../shared/ltx/rolling-checksum.ts'
 import type { Position } from '../../shared/position.ts'
 
-/** Header of an LTX file with every page of the database at a position. */
+/** `pages`: size of the database at `position`. A snapshot starts from an empty database and names no place in a WAL. */
 export function snapshotFields(pages: number, position: Position, timestampMs: number): SegmentFields {
   return {
     pageSize: PAGE_BYTES,

@@ -1,6 +1,6 @@
 /**
- * Commands that wait for their group. Revocations go ahead of everything, and commands that present tokens come last, because
- * judging tokens takes long. In each queue callers and orgs take turns.
+ * Queues of the commands that wait for a transaction. Revocations go first (V5), commands that present tokens go last, because
+ * judging tokens takes long. Within each queue callers and orgs take turns. Each queue is bounded in number and in characters.
  */
 import {
   GROUP_COMMANDS_MAX,
@@ -17,26 +17,26 @@ export interface Queued {
 }
 
 export class WriteQueues<T extends Queued> {
-  /** A flood of mints keeps no revocation out (V5). */
+  /** Revocations. A flood of mints must not delay them (V5). */
   readonly #urgent: FairQueue<T> = queueOf<T>(REVOCATIONS_QUEUED_CHARS_MAX)
   readonly #plain: FairQueue<T> = queueOf<T>(WRITES_QUEUED_CHARS_MAX)
-  /** Whoever may present a token may ask for these, and each can cost as much as thousands of mints. */
+  /** Commands that present tokens. Any holder may send them, and each can cost as much as thousands of mints. */
   readonly #presented: FairQueue<T> = queueOf<T>(WRITES_QUEUED_CHARS_MAX)
 
   get size(): number {
     return this.#urgent.size + this.#plain.size + this.#presented.size
   }
 
-  /** Returns those that have no room. */
+  /** Returns the items that no longer have room, which may be others than `item`. */
   add(item: T): readonly T[] {
     return this.#queueOf(item).add(item)
   }
 
-  /** At most so many as go into one transaction, in the order in which they are decided. */
+  /** The commands of the next transaction, in the order of their decisions. */
   takeGroup(): T[] {
     const urgent = this.takeUrgent()
     const room = GROUP_COMMANDS_MAX - urgent.length
-    // One place is kept for presented tokens, so that a flood of mints does not keep them out.
+    // One place stays for presented tokens, so that a flood of mints does not starve them.
     const plain = taken(this.#plain, Math.max(0, room - Math.min(1, this.#presented.size)))
     return [...urgent, ...plain, ...taken(this.#presented, room - plain.length)]
   }
@@ -49,7 +49,7 @@ export class WriteQueues<T extends Queued> {
     return [...this.#plain.takeAll(), ...this.#presented.takeAll()]
   }
 
-  /** Those of a group that were not decided, in its order: they are the next ones. */
+  /** Puts back the undecided rest of a group, in order, at the front. */
   giveBack(rest: readonly T[]): void {
     for (const item of rest.toReversed()) this.#queueOf(item).giveBack(item)
   }
@@ -60,18 +60,18 @@ export class WriteQueues<T extends Queued> {
   }
 }
 
-/** Judging presented tokens. */
+/** True if the command judges presented tokens. */
 export function isCostly({ kind }: Command): boolean {
   return kind === 'token.discharge' || kind === 'token.exchange'
 }
 
-/** `orgOf`: of the root key that a command names. */
+/** `orgOf` finds the org of the root key that a command names. */
 export function shareOf(command: Command, orgOf: (kid: string) => string | undefined | void): Share {
   const org = 'org' in command ? command.org : 'kid' in command ? (orgOf(command.kid) ?? '') : ''
   return { caller: command.actor.text, org, chars: charsOf(command) }
 }
 
-/** Whatever else a command has. */
+/** Allowance for the remaining fields of a command. */
 const COMMAND_CHARS = 256
 
 function charsOf(command: Command): number {

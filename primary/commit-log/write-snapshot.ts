@@ -1,4 +1,4 @@
-/** A whole database as one LTX file on disk. */
+/** Writes the whole database as one LTX file. */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Checksum } from '../../shared/ids.ts'
@@ -18,8 +18,8 @@ export interface WriteOptions {
 }
 
 /**
- * In turns: a gigabyte takes seconds, and commits go on meanwhile. Returns the checksum of the pages that were read. Throws
- * closed when `signal` ends it.
+ * Yields to the event loop after every 64 pages: a gigabyte takes seconds, and commits go on meanwhile. Returns the checksum of
+ * the pages that were read, for the caller to compare. Throws closed once `signal` aborts.
  */
 export async function writeSnapshot(
   view: PageSource,
@@ -38,7 +38,7 @@ export async function writeSnapshot(
     written = append(fd, encoder.page(pgno, page), written)
     if (pgno % PAGES_A_TURN !== 0) continue
     await turn(timers)
-    if (signal?.aborted === true) throw new MacaroondError('closed', 'the snapshot was ended before it was whole')
+    if (signal?.aborted === true) throw new MacaroondError('closed', 'the snapshot was stopped before it was complete')
   }
   append(fd, encoder.finish(), written)
   return checksums.checksum
