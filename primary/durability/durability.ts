@@ -1,7 +1,7 @@
 /**
- * When a revocation counts as durable (S7): on a replica's disk, in the archive, or, where neither is asked for, on the
- * primary's disk alone. Not there in time, the answer is that nothing is known; or, in degraded mode, that it is less than
- * was asked for, and status says so until one is durable again.
+ * Waits until a revocation is durable (S7): on a replica's disk, in the archive, or on the primary's disk only, as configured.
+ * If that takes too long, the call fails with position_unreached. In degraded mode it answers with the lower durability
+ * instead, and status shows this until a revocation is durable again.
  */
 import type { DurabilityLevel } from '../../shared/database/meta.ts'
 import type { Clock, Timers } from '../../shared/clock.ts'
@@ -14,19 +14,19 @@ import type { DurabilityStatus } from '../../shared/protocol/status.ts'
 export interface DurabilitySettings {
   /** Undefined: `replica` once one is configured, else `local`. */
   readonly revocations?: DurabilityLevel | undefined
-  /** Answer with what there is after 2 s, and say so, instead of with an error. */
+  /** True if a call answers with local durability after 2 s, and says so, instead of failing. */
   readonly degraded: boolean
 }
 
-/** Calls back once it is there; the returned function stops waiting. */
+/** Calls `resolve` once the number is reached. The returned function stops waiting. */
 type Wait = (number: number, resolve: () => void) => () => void
 
 export interface DurabilityOptions {
   readonly settings: DurabilitySettings
   readonly hasReplicas: () => boolean
-  /** Until a replica has the revocation of this number on its disk. */
+  /** Waits until a replica has this revocation on its disk. */
   readonly acknowledged: Wait
-  /** Until the archive has this transaction. */
+  /** Waits until the archive has this transaction. */
   readonly archived: Wait
   readonly clock: Pick<Clock, 'wallMs'> & Pick<Timers, 'after'>
 }
@@ -40,7 +40,7 @@ export class Durability {
     this.#options = options
   }
 
-  /** What a revocation must reach before `--wait durable` answers. */
+  /** The durability that `--wait durable` waits for. */
   get level(): DurabilityLevel {
     const { settings, hasReplicas } = this.#options
     return requiredLevel(settings, hasReplicas())
@@ -52,7 +52,7 @@ export class Durability {
     return { revocations: this.level, degraded, degradedSinceMs, degradedAnswers: this.#degradedAnswers }
   }
 
-  /** Throws position_unreached: what was written is on the primary's disk, and nobody knows of more. */
+  /** Throws position_unreached: the revocation is on the primary's disk, and perhaps nowhere else. */
   async reach(seq: number, { txid }: Position): Promise<Reached> {
     const { settings, clock } = this.#options
     const { level } = this
@@ -85,8 +85,8 @@ export function requiredLevel({ revocations }: DurabilitySettings, hasReplicas: 
 function notDurable(seq: number, level: 'replica' | 'archive'): MacaroondError {
   const nobody = level === 'replica' ? 'no replica has confirmed it' : 'it is not in the archive'
   const message = `revocation ${seq} is on the primary's disk, but ${nobody} within ${REVOKE_DURABLE_TIMEOUT_MS} ms`
-  const when = level === 'replica' ? 'a replica is there' : 'the archive can be reached'
+  const when = level === 'replica' ? 'a replica is connected' : 'the archive can be reached'
   return new MacaroondError('position_unreached', message, {
-    hint: `it will be sent as soon as ${when}; ask again, or use --wait local to accept that`,
+    hint: `it is sent as soon as ${when}; try again, or use --wait local to accept local durability`,
   })
 }

@@ -1,4 +1,4 @@
-/** Whoever waits until a number that only rises has reached theirs. */
+/** Waiters for a number that only rises: each is called once the number has reached its own. */
 
 interface Waiter {
   readonly number: number
@@ -13,7 +13,7 @@ export class Threshold {
     return this.#reached
   }
 
-  /** A late word of an older state takes nothing back. */
+  /** Ignores a lower number, which may arrive late. */
   raise(reached: number): void {
     if (reached <= this.#reached) return
     this.#reached = reached
