@@ -1,6 +1,6 @@
 /**
- * The authority's clock: what time this primary believes it is, and the time that its decisions are stamped with. A clock that
- * jumps is not believed before peers agree with it or it comes back; the authority's time never goes back.
+ * The authority's clock: the time that this primary believes, and the authority's time, which stamps its decisions. After a
+ * jump the wall clock is doubted until peers agree with it or it comes back. The authority's time never goes back.
  */
 import type { NodeClock } from '../../shared/clock.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
@@ -22,11 +22,11 @@ import {
 
 export interface AuthorityClockOptions {
   readonly clock: NodeClock
-  /** A time that had come when this authority last minted. */
+  /** The persisted issue clock: this time had come when the authority last minted. */
   readonly issueClockMs: number
-  /** The operator's word that the clock is right. */
+  /** True if the operator says that the clock is right. */
   readonly acceptClock: boolean
-  /** Whether replicas are configured, whose pings say what time it is elsewhere. */
+  /** True if replicas are configured: their pings carry the time of other machines. */
   readonly hasReplicas: boolean
 }
 
@@ -50,7 +50,7 @@ export class AuthorityClock {
     return this.#reader.read()
   }
 
-  /** Whether this node knows what time it is. */
+  /** The bounds of the present time, and if they are credible. */
   get time(): JudgedTime {
     return this.timeAt(this.#reader.read())
   }
@@ -59,7 +59,7 @@ export class AuthorityClock {
     return judgeTime(this.#time, now)
   }
 
-  /** What a decision of the authority is stamped with, and judged by. */
+  /** The times for one decision: its stamp, and the bounds to judge by. */
   get moment(): AuthorityMoment {
     const now = this.#reader.read()
     const time = this.timeAt(now)
@@ -67,9 +67,9 @@ export class AuthorityClock {
     return momentOf(this.#authorityTime, time, now)
   }
 
-  /** A peer's wall clock, as it was when its message came. It counts only as far as it agrees with ours. */
+  /** Notes a peer's wall clock from its message. It can only confirm ours, never set it. */
   hear(peer: string, wallMs: number, received: ClockReading): void {
-    // When the message was sent is not known here.
+    // The time of sending is unknown here, so the time of receipt stands for both.
     this.#time = hearTime(this.#time, peer, { wallMs, believedMs: undefined }, { sent: received, received })
   }
 

@@ -1,7 +1,7 @@
 /**
- * Pure core of the authority's time: rows, audit records, segments, snapshots and entries of the archive are stamped with it.
- * It begins at the issue clock and goes on with the clocks that cannot be set. While the wall clock is believed it catches up
- * with the time that is believed; a clock in doubt moves it nowhere.
+ * Pure core of the authority's time, which stamps rows, audit records, segments, snapshots and archive entries. It starts at
+ * the issue clock and advances with the clocks that cannot be set. While the wall clock is believed, it catches up with it. A
+ * wall clock in doubt does not move it.
  */
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { type BelievedTime, type JudgedTime, progressMs } from '../../shared/freshness/credible-time.ts'
@@ -9,17 +9,17 @@ import { type BelievedTime, type JudgedTime, progressMs } from '../../shared/fre
 export interface AuthorityTime {
   readonly start: ClockReading
   readonly issueClockMs: number
-  /** How far it is beyond the issue clock at the start and what went by since; never less than before. */
+  /** Milliseconds that it is ahead of the steady time. Never falls. */
   readonly aheadMs: number
 }
 
-/** One moment, as a decision of the authority sees it. Unix milliseconds. */
+/** The times of one decision, unix milliseconds. */
 export interface AuthorityMoment {
   /** The authority's time. */
   readonly nowMs: number
-  /** The issue clock at the start and what went by since, whatever was believed: for spans between two moments. */
+  /** The issue clock at start plus elapsed time, whatever the wall clock says. For intervals. */
   readonly steadyMs: number
-  /** As the clock shows it, whether it is believed or not: a detail for the audit. */
+  /** The wall clock, believed or not: a detail for the audit. */
   readonly wallMs: number
   /** Undefined while the clock is in doubt. */
   readonly believed: BelievedTime | undefined

@@ -1,10 +1,10 @@
-/** Pure: has the configuration changed since the database was told of it? */
+/** Compares the configuration with the one that the database records. Pure. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { type Configured, isSameConfiguration } from '../../shared/database/configured.ts'
 import type { Command } from '../authority/commands.ts'
 import { type DurabilitySettings, requiredLevel } from '../durability/durability.ts'
 
-/** The command that writes it down; undefined where the database remembers it as it is. */
+/** The command that records the configuration; undefined if the database has it already. */
 export function configurationDue(
   noted: Configured | undefined,
   replicas: readonly KnownPeer[],

@@ -1,6 +1,7 @@
 /**
- * Answers the replicas' pings with leases of freshness. What is granted is in the book before the answer goes out. No lease
- * is given while this primary's own position is not confirmed: its disk may be old, and lack revocations.
+ * Grants freshness leases: answers each ping of a replica. Invariant: a lease is in the grant book before its answer is sent,
+ * so a revocation knows whom to wait for. While this primary's position is unconfirmed it grants none, because its disk may be
+ * an older copy that lacks revocations.
  */
 import type { Entropy, NodeClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
@@ -19,13 +20,13 @@ export interface GrantingOptions {
   readonly clock: NodeClock
   readonly authorityClock: Pick<AuthorityClock, 'now' | 'timeAt' | 'hear'>
   readonly entropy: Entropy
-  /** The longest lease that this authority has written down: no longer one is granted. */
+  /** The longest lease that the database allows, milliseconds. */
   readonly leaseMsMax: () => number
-  /** Whether leases may be given now. */
+  /** True if leases may be granted now. */
   readonly open: () => boolean
 }
 
-/** Where the primary stands when it answers. */
+/** The primary's position at the time of an answer. */
 export interface GrantedState {
   readonly head: Position
   readonly timeline: Timeline
@@ -36,7 +37,7 @@ export interface GrantedState {
 type Ping = Extract<FromStream, { t: 'ping' }>
 
 export class Granting {
-  /** Names this process. */
+  /** Boot id of this process. */
   readonly boot: string
   readonly book: GrantBook
   readonly #options: GrantingOptions
@@ -54,6 +55,7 @@ export class Granting {
     })
   }
 
+  /** The bound B, milliseconds: within it a revocation binds everywhere. */
   get boundMs(): number {
     return revocationBoundMs(this.#options.settings)
   }
@@ -63,7 +65,7 @@ export class Granting {
     return { boot: this.boot, pingMs: ping_ms, boundMs: this.boundMs, clockRateError: clock_rate_error }
   }
 
-  /** Records the lease, then hands out the answer that gives it. */
+  /** Records the lease, then returns the answer that grants it. `leaseMs` is 0 if none is granted. */
   answer(holder: HolderName, { id, wallMs }: Ping, { head, timeline, seq, signed }: GrantedState): Granted {
     const { authorityClock } = this.#options
     const now = authorityClock.now()

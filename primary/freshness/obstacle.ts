@@ -1,7 +1,7 @@
 /**
- * Pure: what keeps this primary from writing a revocation, for a reason of its own, and whether it may go on granting leases
- * (V8). A write that failed ends them at once: the next one is not known to be better. A foreign write lock is waited for as
- * long as a revocation may take to bind.
+ * Tracks what keeps this primary from writing revocations, and decides if it may still grant leases (V8). Pure. A failed write
+ * stops leases at once, because the next write may fail too. A write lock of another program stops them once it has lasted
+ * longer than the bound.
  */
 
 export interface Obstacle {
@@ -12,7 +12,7 @@ export interface Obstacle {
 }
 
 export type ObstacleEvent =
-  /** A transaction was committed, or, where only a lock was in the way, could begin. */
+  /** A transaction was committed, or could begin if only a lock was in the way. */
   { readonly kind: 'taken' } | { readonly kind: 'locked' } | { readonly kind: 'failed'; readonly message: string }
 
 export function stepObstacle(before: Obstacle | undefined, event: ObstacleEvent, nowMs: number): Obstacle | undefined {
@@ -28,6 +28,7 @@ export function stepObstacle(before: Obstacle | undefined, event: ObstacleEvent,
   }
 }
 
+/** True if the primary must stop granting leases. */
 export function endsLeases(obstacle: Obstacle | undefined, nowMs: number, boundMs: number): boolean {
   return obstacle !== undefined && (obstacle.kind === 'storage' || nowMs - obstacle.sinceMs > boundMs)
 }

@@ -1,6 +1,6 @@
 /**
- * What the authority has to write down before it may grant longer leases, or acknowledge revocations in a new epoch: tried
- * whenever something has changed, and again in a moment when a write was not taken.
+ * Writes the records that the authority relies on: the longest lease before it is granted, the configuration, and that an epoch
+ * has settled before revocations are acknowledged in it. It looks whenever something changes, and retries a refused write.
  */
 import type { CallOff, Timers } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
@@ -11,15 +11,15 @@ import type { AuthorityState } from '../authority/state.ts'
 export interface SettlingOptions {
   readonly state: () => AuthorityState
   readonly submit: (command: Command) => Promise<unknown>
-  /** Whether these are taken now. */
+  /** True if such a write is taken now. */
   readonly open: () => boolean
   readonly leaseMs: number
-  /** Whether the database remembers another configuration; `nudge` writes this one down. */
+  /** True if the database records another configuration; `nudge` writes this one. */
   readonly configurationDue: () => boolean
   readonly nudge: () => void
-  /** Whether every configured replica has pages of this epoch on its disk. */
+  /** True if every configured replica has pages of this epoch on its disk. */
   readonly everyReplicaJoined: () => boolean
-  /** The operator's word that no primary of an earlier epoch lives. */
+  /** True if the operator says that no primary of an earlier epoch runs. */
   readonly oldPrimaryStopped: boolean
   readonly clock: Pick<Timers, 'after'>
   readonly log: Log
@@ -54,7 +54,7 @@ export class Settling {
       })
   }
 
-  /** Any other write takes it along; this is for a primary that is asked for nothing. */
+  /** Every write carries the configuration along. This covers a primary that has nothing else to write. */
   #noteConfiguration(): void {
     const { configurationDue, open, nudge } = this.#options
     if (!configurationDue()) return
