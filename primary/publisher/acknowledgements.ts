@@ -1,17 +1,18 @@
-/** Who has acknowledged which revocation, and who waits for that. */
+/** The newest revocation that each replica has acknowledged, and the callers that wait for an acknowledgement. */
 import { Threshold } from '../durability/threshold.ts'
 
-/** Revocations are durable once any one replica has them on its disk. */
+/** A revocation is durable once any one replica has it on its disk. */
 export class Acknowledgements {
   readonly #bySeq = new Map<string, number>()
   readonly #durable = new Threshold()
 
-  /** A replica's number only rises while it is the same timeline. */
+  /** A replica's number only rises within a timeline. */
   acknowledge(replica: string, seq: number): void {
     this.#bySeq.set(replica, Math.max(seq, this.#bySeq.get(replica) ?? 0))
     this.#durable.raise(seq)
   }
 
+  /** Number of the newest revocation that some replica has. */
   get durable(): number {
     return this.#durable.reached
   }

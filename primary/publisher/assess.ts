@@ -1,6 +1,12 @@
 /**
- * Pure: what a primary makes of where a replica says it stands. The rule (S10): behind is served, fenced or proven ahead
- * stops this primary, and a claim that is neither in our history nor proven is refused: it changes nothing here.
+ * Judges the position that a replica claims against this primary's history (S10). Pure.
+ *
+ * | the replica's claim | verdict |
+ * |---|---|
+ * | a point of our history | resume from there, or a snapshot if the log no longer reaches it |
+ * | an earlier epoch, or no position | snapshot |
+ * | not in our history, with the authority's signature | stop: this primary's disk is old |
+ * | not in our history, without a signature | refuse: the claim changes nothing here |
  */
 import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
 import { positionText, type Position } from '../../shared/position.ts'
@@ -10,13 +16,13 @@ import type { Checksum, Timeline, Txid } from '../../shared/ids.ts'
 export interface PrimaryHistory {
   readonly position: Position
   readonly timeline: Timeline
-  /** Checksum after that transaction; undefined where the log does not reach back to. */
+  /** Checksum after that transaction; undefined if the log does not reach it. */
   readonly checksumAt: (txid: Txid) => Checksum | undefined
   /** Number of the last revocation. */
   readonly revocationSeq: number
 }
 
-/** Revocations travel ahead of pages, so a replica may know of more than its position says. */
+/** The newest revocation that a replica knows. Revocations travel ahead of pages, so its position may be behind it. */
 export interface RevocationsClaim {
   readonly timeline: Timeline
   readonly seq: number
@@ -25,17 +31,17 @@ export interface RevocationsClaim {
 export interface ReplicaClaim {
   readonly position: Position | undefined
   readonly timeline: Timeline | undefined
-  /** Carries this authority's signature: checked before this is called. */
+  /** A position signed by this authority. The caller has verified the signature. */
   readonly proven: ProvenPosition | undefined
   readonly revocations: RevocationsClaim | undefined
 }
 
 export type Assessment =
-  /** Its position is a point of our history: the segments after it follow. */
+  /** Its position is a point of our history. Send the segments after it. */
   | { readonly kind: 'resume'; readonly after: Txid }
   | { readonly kind: 'snapshot' }
   | { readonly kind: 'refuse'; readonly message: string }
-  /** Proof that this authority was further, or elsewhere: this primary's disk is old. It must stop. */
+  /** Proof that this authority has another or a longer history, so this primary's disk is old. It must stop. */
   | { readonly kind: 'stop'; readonly message: string }
 
 export function assess(history: PrimaryHistory, claim: ReplicaClaim): Assessment {
@@ -53,8 +59,8 @@ export function assess(history: PrimaryHistory, claim: ReplicaClaim): Assessment
 }
 
 /**
- * A revocation is sent once it is committed, so nobody can have more of this timeline than we do, unless our disk is old.
- * The same numbers would mean other tokens from here on, and take the place of what was acknowledged.
+ * A revocation is sent only after its commit, so a replica can have more of this timeline than we do only if our disk is old.
+ * We would then give the same numbers to other revocations. Returns the reason to refuse, or undefined.
  */
 export function revocationsMissing(
   { timeline, revocationSeq }: Pick<PrimaryHistory, 'timeline' | 'revocationSeq'>,
@@ -64,7 +70,7 @@ export function revocationsMissing(
   return `it has revocation ${claim.seq}, this primary only ${revocationSeq}`
 }
 
-/** Why the two cannot be one history, if they cannot. */
+/** The reason why the two positions cannot belong to one history; undefined if they can. */
 function contradicts(history: PrimaryHistory, theirs: ProvenPosition): string | undefined {
   const { position, timeline } = theirs
   const ours = history.position

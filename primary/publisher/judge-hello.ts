@@ -1,4 +1,4 @@
-/** Reads a replica's hello and judges it against this primary's history. */
+/** Parses the hello of a replica's `wal` channel and judges it against this primary's history. */
 import type { JsonObject } from '../../shared/channel/json.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { timeline } from '../../shared/ids.ts'
@@ -9,12 +9,12 @@ import { assess, type Assessment, type ReplicaClaim, type PrimaryHistory } from 
 
 export interface Judge {
   readonly cluster: string
-  /** The authority's, 32 bytes. */
+  /** Public key of the authority, 32 bytes. */
   readonly publicKey: Uint8Array
   readonly history: PrimaryHistory
 }
 
-/** Throws protocol_violation for a hello that is none. */
+/** Throws protocol_violation if the hello is malformed. */
 export function judgeHello(hello: JsonObject, judge: Judge): Assessment {
   return assess(judge.history, readClaim(hello, judge))
 }
@@ -31,7 +31,7 @@ function readClaim(hello: JsonObject, { cluster, publicKey }: Judge): ReplicaCla
   return {
     position: position === null ? undefined : parsePosition(position),
     timeline: line === null ? undefined : timeline(line),
-    // A signature that does not hold proves nothing; the claim beside it is still judged.
+    // An invalid signature proves nothing. The claim beside it is still judged.
     proven: signed === null ? undefined : checkPosition(publicKey, cluster, signed),
     revocations: revocations === null ? undefined : { timeline: timeline(revocations.timeline), seq: revocations.seq },
   }

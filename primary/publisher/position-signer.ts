@@ -1,4 +1,4 @@
-/** Signs where this primary stands. A signature costs more than a commit, so one is used again for a moment. */
+/** Signs the primary's position. A signature costs more than a commit, so each is reused for up to `SIGN_EVERY_MS`. */
 import type { Clock } from '../../shared/clock.ts'
 import type { Ed25519PrivateKey } from '../../shared/crypto.ts'
 import { samePosition } from '../../shared/position.ts'
@@ -11,7 +11,7 @@ export interface PositionSignerOptions {
   readonly stand: () => ProvenPosition
 }
 
-/** While transactions come one after the other, a signed position is at most this old. */
+/** Under constant writes a signed position is at most this old. */
 export const SIGN_EVERY_MS = 50
 
 interface Signed {
@@ -28,7 +28,7 @@ export class PositionSigner {
     this.#options = options
   }
 
-  /** At most so old; where nothing was written since, an older one says the same. */
+  /** A signed position at most `ageMsMax` old, or older if nothing was written since. */
   current(ageMsMax: number = SIGN_EVERY_MS): SignedPosition {
     const { cluster, key, clock, stand } = this.#options
     const now = stand()

@@ -1,6 +1,7 @@
 /**
- * Serves all replicas of this primary: judges each hello, runs the sessions, keeps what every replica has acknowledged, and
- * sends the signed position. A replica has at most one session of each kind.
+ * Serves the replicas: judges each hello, runs the sessions, records what each replica has acknowledged, and sends the signed
+ * position. A replica has at most one session of each kind. A slow replica delays nobody, because each session reads the log at
+ * its own pace.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { CallOff, Clock, Timers } from '../../shared/clock.ts'
@@ -32,7 +33,9 @@ export interface PublisherOptions {
   readonly lastRevocation: () => number
   readonly signingKey: SigningKey
   readonly snapshots: SnapshotFiles
-  /** Timelines of this authority's earlier epochs: their revocation numbers mean nothing now, but they are no contradiction. */
+  /**
+   * Timelines of earlier epochs. Their revocation numbers mean nothing now, but a replica that follows one is no contradiction.
+   */
   readonly earlierTimelines: ReadonlySet<string>
   readonly granting: Granting
   readonly clock: Pick<Clock, 'monotonicMs'> & Timers
@@ -40,13 +43,13 @@ export interface PublisherOptions {
 }
 
 export interface PublisherEvents {
-  /** A replica that fits has connected; `atHead`: it stands where this primary does. */
+  /** A replica with a position in our history has connected. `atHead`: its position is the primary's. */
   readonly joined: (replica: string, atHead: boolean) => void
   /** A replica has pages of this epoch on its disk. */
   readonly acknowledged: (replica: string) => void
-  /** A replica's claim was not part of our history, and not proven. */
+  /** A replica was refused: its claim is not in our history and not signed, or its identity is in use twice. */
   readonly refused: (replica: string, message: string) => void
-  /** A replica tells what it refuses by of undone histories. */
+  /** A replica reports its denials. */
   readonly denials: (replica: string, told: ToldDenials) => void
   /** Proof that this primary's disk is old. */
   readonly contradicted: (error: MacaroondError) => void
@@ -56,7 +59,7 @@ export interface ReplicaProgress {
   readonly name: string
   readonly wal: boolean
   readonly revocations: boolean
-  /** What the replica has durably applied. */
+  /** The position that the replica has durably applied. */
   readonly acknowledged: Position | undefined
   readonly revocationSeq: number | undefined
 }
@@ -65,12 +68,12 @@ export interface ReplicaProgress {
 export type StreamKind = 'wal' | 'revocations'
 
 interface Session {
-  /** Resolves, or rejects, when the connection ends. */
+  /** Resolves or rejects when the connection ends. */
   readonly run: () => Promise<void>
-  /** Something was committed. */
+  /** Wakes the session after a commit. */
   readonly notify: () => void
   readonly end: (error: MacaroondError) => void
-  /** Sends the newest signed position, on the channel that carries it. */
+  /** Sends the newest signed position; only the `wal` channel carries it. */
   readonly state?: (signed: SignedPosition) => void
 }
 
@@ -78,7 +81,7 @@ interface Session {
 interface ReplicaRecord {
   readonly boots: ReplicaBoots
   readonly sessions: Map<StreamKind, Session>
-  /** What it has durably applied. */
+  /** The position that it has durably applied. */
   position: Position | undefined
   /** Ids of the key-encryption keys that its last hello named. */
   keks: readonly string[]
@@ -88,7 +91,7 @@ interface ReplicaRecord {
 interface Verdict {
   readonly boot: string
   readonly refusal?: string
-  /** The refusal proves that this primary's own disk is old. */
+  /** True if the refusal proves that this primary's own disk is old. */
   readonly contradicts?: boolean
   readonly welcome: JsonObject
 }
@@ -115,13 +118,13 @@ export class Publisher {
     }
   }
 
-  /** Who is told of what replicas say. To be called once, before the first replica comes. */
+  /** Sets the callbacks. Call it once, before the first replica connects. */
   connect(events: PublisherEvents): void {
     assert(this.#connected === undefined, 'a publisher is connected once')
     this.#connected = events
   }
 
-  /** Judges a hello before the connection exists: may this replica follow from where it stands? */
+  /** Judges a hello before the connection is accepted. Tells the callbacks why a replica is refused. */
   accept(kind: StreamKind, replica: string, hello: JsonObject): Acceptance {
     const events = this.#events
     const {
@@ -158,7 +161,7 @@ export class Publisher {
     if (sessions.get(kind) === session) sessions.delete(kind)
   }
 
-  /** Revocations go first: their sessions are woken, and write, before the pages do. */
+  /** Called after each commit. Wakes the `revocations` sessions first, so that revocations travel ahead of pages. */
   committed(): void {
     this.#each('revocations', (session) => session.notify())
     this.#each('wal', (session) => session.notify())
@@ -176,7 +179,7 @@ export class Publisher {
     }
   }
 
-  /** True if this replica has shown that it can open what this key-encryption key seals. */
+  /** True if the replica's last hello named this key-encryption key. */
   hasKek(replica: string, kekId: string): boolean {
     return this.#replicas.get(replica)?.keks.includes(kekId) === true
   }
@@ -218,7 +221,7 @@ export class Publisher {
     return { boot, welcome, refusal: assessment.message, contradicts: assessment.kind === 'stop' }
   }
 
-  /** Numbers of this timeline beyond our own, or of a history we never had, are as much of a contradiction as a position is. */
+  /** A higher number of this timeline, or an unknown timeline, contradicts this primary as a position would. */
   #judgeRevocations(hello: JsonObject): Verdict {
     const { log, lastRevocation, earlierTimelines, granting } = this.#options
     const { timeline, seq, boot, denials } = readRevocationsHello(hello)
@@ -252,9 +255,9 @@ export class Publisher {
     return new RevocationSession({
       connection,
       source: { last: lastRevocation, after: (seq, limit) => revocations.after(seq, limit) },
-      // Numbers of an earlier timeline mean nothing here: that replica gets everything, which only repeats denials.
+      // Numbers of another timeline mean nothing here, so the replica gets all rows. A repeated row does no harm.
       start: hello.timeline === log.timeline ? hello.seq : 0,
-      // What the hello names need not be on the replica's disk: only what it acknowledges is.
+      // Only an acknowledgement proves that the replica has it on disk; the number in the hello does not.
       onAck: (seq) => this.acknowledgements.acknowledge(replica, seq),
       clock,
       onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
@@ -277,7 +280,7 @@ export class Publisher {
   #acknowledge(replica: string, position: Position): void {
     const { log } = this.#options
     const checksum = log.checksumAt(position.txid)
-    // Where the log does not reach back to any more, nobody can say: it was ours when it was sent.
+    // The log no longer reaches it, so it cannot be compared. It was ours when it was sent.
     if (checksum === undefined && position.epoch === log.head.epoch && position.txid < log.head.txid) return
     if (position.epoch !== log.head.epoch || checksum !== position.checksum) {
       throw new MacaroondError(
@@ -301,14 +304,16 @@ export class Publisher {
     this.#each('wal', (session) => session.state?.(signed))
   }
 
-  /** One connection a purpose: a second one means that the first is dead, or that two machines have one identity. */
+  /**
+   * A second connection of one kind means that the first is dead, or that two machines share one identity. The newer one stays.
+   */
   #supersede(replica: string, session: Session | undefined): void {
     if (session === undefined) return
-    this.#options.logger.warn({ replica }, 'a second connection of this replica takes the place of its first')
-    session.end(new MacaroondError('closed', 'another connection of this replica has taken the place of this one'))
+    this.#options.logger.warn({ replica }, 'a second connection of this replica replaces its first')
+    session.end(new MacaroondError('closed', 'another connection of this replica has replaced this one'))
   }
 
-  /** A session's end is nobody's crash: it is logged, and the replica comes again. */
+  /** Runs a session to its end. An error is logged and not thrown, because the replica connects again. */
   async #follow(replica: string, connection: Connection, run: () => Promise<void>): Promise<void> {
     const { logger } = this.#options
     const { channel } = connection
@@ -336,6 +341,6 @@ function bootOf(kind: StreamKind, hello: JsonObject): string {
 
 function contradiction(replica: string, message: string): MacaroondError {
   return new MacaroondError('position_diverged', `replica ${replica} contradicts this primary: ${message}`, {
-    hint: 'one of the two disks was put back to an older copy, is a copy that `.backup` or VACUUM INTO made, or belongs to another history; find out which before you delete either',
+    hint: 'one of the two disks is an older copy, was made with `.backup` or VACUUM INTO, or belongs to another history; find out which before you delete either',
   })
 }

@@ -1,19 +1,19 @@
 /**
- * The last committed revocations in memory, so that sending one to replicas that are up to date reads nothing back from
- * the database. Older ones, and whatever is not here, come from the log.
+ * Keeps the newest committed revocations in memory, so that sending one to an up-to-date replica does not read the database.
+ * Older rows, and any that are missing here, come from the log.
  */
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
 import type { RevocationSource } from './revocation-session.ts'
 
-/** Enough for some groups; a replica that is further behind is not waiting for the newest. */
+/** Enough for several groups. A replica that is further behind can wait for the database. */
 const KEPT_ROWS = 2_048
 
 export class RecentRevocations {
   readonly #log: Pick<RevocationSource, 'after'>
-  /** Without a gap, oldest first. */
+  /** Consecutive rows, oldest first. */
   #rows: RevocationRow[] = []
-  /** Of the transaction that is being written: they count when it is committed. */
+  /** Rows of the open transaction, kept once it commits. */
   #written: RevocationRow[] = []
 
   constructor(log: Pick<RevocationSource, 'after'>) {
@@ -24,12 +24,12 @@ export class RecentRevocations {
   after(seq: number, limit: number): readonly RevocationRow[] {
     const first = this.#rows[0]?.seq ?? Infinity
     const start = seq + 1 - first
-    // What is newer than all of these may be in the database all the same: only the log may say that there is nothing.
+    // Rows newer than all of these may be in the database: only the log can say that there are none.
     if (start < 0 || start >= this.#rows.length) return this.#log.after(seq, limit)
     return this.#rows.slice(start, start + limit)
   }
 
-  /** The same transactions, with their revocations kept here once they are committed. */
+  /** Wraps the port, and keeps the revocations of each transaction that commits. */
   following(port: TransactionPort): TransactionPort {
     return {
       ...port,
@@ -51,7 +51,7 @@ export class RecentRevocations {
 
   #keep(): void {
     const next = this.#written[0]
-    // A transaction that was committed and not kept (its segment could not be logged) leaves a gap: start anew behind it.
+    // A transaction that committed but could not be logged leaves a gap, so the rows before it are dropped.
     if (next !== undefined && this.#rows.at(-1)?.seq !== next.seq - 1) this.#rows = []
     this.#rows.push(...this.#written)
     this.#written = []

@@ -1,6 +1,6 @@
 /**
- * The boots of one replica, to detect two machines that share its identity. A restart brings a new boot id, and an id that was
- * replaced never returns. If one does return while the boot that replaced it is connected, both are alive.
+ * Tracks the boots of one replica, to detect two machines that share its identity. A restart brings a new boot id, and the old
+ * id never returns. If it does return while the new process is connected, both are alive: refuse it.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 
@@ -33,10 +33,10 @@ export class ReplicaBoots {
   }
 }
 
-export const DUPLICATE = 'another process with the identity of this replica has taken its place, and both live'
+export const DUPLICATE = 'another process with the identity of this replica has replaced it, and both are running'
 
 export function duplicateReplica(replica: string): MacaroondError {
   return new MacaroondError('peer_refused', `replica ${replica}: ${DUPLICATE}`, {
-    hint: 'two machines have one identity: give one of them its own (`macaroond keygen`), and list it',
+    hint: 'two machines share one identity: give one of them its own (`macaroond keygen`), and add it to the configuration',
   })
 }

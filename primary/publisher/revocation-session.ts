@@ -1,6 +1,6 @@
 /**
- * One replica on the `revocations` channel. Like the `wal` session it pulls from the log at its own place; unlike it, it is
- * small and never waits behind pages.
+ * Serves one replica on the `revocations` channel: sends it the rows after its own place in the log, takes its
+ * acknowledgements, and answers its pings with leases. The channel carries no pages, so a revocation never waits behind them.
  */
 import type { Clock } from '../../shared/clock.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
@@ -21,19 +21,19 @@ export interface RevocationSource {
 export interface RevocationSessionOptions {
   readonly connection: Connection
   readonly source: RevocationSource
-  /** The replica has everything from the start: what it had at hello counts as sent. */
+  /** Number of the newest revocation that the replica had at its hello. Sending starts after it. */
   readonly start: number
   readonly onAck: (seq: number) => void
-  /** No worker behind the replica judges without the revocations up to this one. */
+  /** Called when no worker of the replica judges without the revocations up to this one. */
   readonly onCovered: (seq: number) => void
-  /** It tells what it refuses by of undone histories. */
+  /** Called when the replica reports its denials. */
   readonly onDenials: (told: ToldDenials) => void
-  /** The lease that answers a ping, recorded already. */
+  /** Records a lease and returns the answer to a ping. */
   readonly grant: (ping: Extract<FromStream, { t: 'ping' }>) => Granted
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
-/** Some messages of revocations; what waits behind more is answered by the next ping. */
+/** A ping behind a longer backlog is not answered: its lease would arrive too late. */
 const BACKLOG_BYTES_MAX: number = 1024 * 1024
 
 export class RevocationSession {
@@ -49,7 +49,7 @@ export class RevocationSession {
     this.#pings = startAllowance(options.clock.monotonicMs())
   }
 
-  /** Ends, or throws, when the connection does. */
+  /** Resolves or rejects when the connection ends. */
   async run(): Promise<void> {
     await Promise.race([this.#sendForever(), this.#readForever(), this.#options.connection.closed])
   }
@@ -58,7 +58,7 @@ export class RevocationSession {
     this.#options.connection.abort(error)
   }
 
-  /** A revocation was committed. */
+  /** Called after a commit. */
   notify(): void {
     this.#wake?.()
   }
@@ -72,7 +72,7 @@ export class RevocationSession {
       }
       const after = this.#sent
       const rows = source.after(after, REVOCATIONS_A_MESSAGE)
-      // Where there are none, all that there was up to the last one was purged.
+      // No rows means that everything up to the newest number was purged.
       this.#sent = rows.at(-1)?.seq ?? source.last()
       const message = { t: 'revoked', after, rows: rows.map(recordOf), through: this.#sent }
       await connection.send(encodeMessage(message))
@@ -83,7 +83,7 @@ export class RevocationSession {
     for await (const frame of this.#options.connection.messages()) this.#take(decodeMessage(frame, fromStream))
   }
 
-  /** Nobody can have more than was sent, or answer for workers with what it does not have itself. */
+  /** Caps the replica's numbers: it cannot have more than was sent, nor cover more than it has itself. */
   #take(message: FromStream): void {
     switch (message.t) {
       case 'ack':
@@ -98,7 +98,7 @@ export class RevocationSession {
     }
   }
 
-  /** Written at once, without waiting: a lease that is late is shorter. A replica that does not read gets none. */
+  /** Writes the answer at once, because a late lease is a shorter lease. A replica that does not read gets none. */
   #answer(ping: Extract<FromStream, { t: 'ping' }>): void {
     const { connection, grant, clock } = this.#options
     const pings = takePing(this.#pings, clock.monotonicMs())

@@ -1,7 +1,7 @@
 /**
- * Snapshots for replicas, written to a file first: reading the database takes as long as the disk needs, sending it as long
- * as the slowest replica does, and only the former may keep SQLite's WAL from being reset. Replicas that come at the same
- * time share one file; it goes when the last of them has it.
+ * Makes snapshots for replicas, in a file first. Reading the database keeps SQLite's WAL from being reset, so it must not take
+ * as long as the slowest replica needs. Replicas that need a snapshot at one time share a file, which is deleted after the
+ * last.
  */
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
@@ -19,17 +19,17 @@ import { storageError } from '../../shared/files/storage-errors.ts'
 import type { SnapshotSource } from './wal-session.ts'
 
 export interface SnapshotFilesOptions {
-  /** Files of an earlier run in it are deleted. */
+  /** Snapshot files of an earlier run in this folder are deleted. */
   readonly folder: string
-  /** The database as of its head; both of the same moment. */
+  /** A view of the database at its head, and that position. */
   readonly pin: () => { readonly view: PageSource; readonly position: Position }
   readonly clock: Pick<Clock, 'wallMs'> & Timers
-  /** Whether a replica that has this position can go on from the log. */
+  /** True if a replica at this position can continue from the log. */
   readonly canFollow: (position: Position) => boolean
-  /** The disk is full: no file is begun. */
+  /** True if no file may be begun, because the disk is full. */
   readonly paused: () => boolean
   readonly onDiskFull: () => void
-  /** The pages are not what was written: no snapshot of them may leave this node. */
+  /** Called if the pages do not have the expected checksum. No snapshot of them is sent. */
   readonly onDamaged: (error: MacaroondError) => void
 }
 
@@ -56,7 +56,7 @@ export class SnapshotFiles {
     }
   }
 
-  /** Throws disk_full, and database_corrupt. Close the source when it is sent, or not wanted any more. */
+  /** Throws disk_full, database_corrupt. Close the source after use. */
   async open(): Promise<SnapshotSource> {
     let file = await this.#file()
     if (!this.#options.canFollow(file.position)) file = await this.#renew()
@@ -105,7 +105,7 @@ export class SnapshotFiles {
       if (failure.code === 'disk_full') onDiskFull()
       throw failure
     } finally {
-      // Whatever failed: a view that stays keeps SQLite's WAL from being reset.
+      // On errors too: an unreleased view keeps SQLite's WAL from being reset.
       view.release()
       if (fd !== undefined) closeSync(fd)
     }
@@ -119,7 +119,7 @@ export class SnapshotFiles {
   }
 }
 
-/** Of a primary's database as its log has it. */
+/** Snapshots of the primary's database at the head of its log. */
 export function snapshotsOf(
   log: CommitLog,
   options: Pick<SnapshotFilesOptions, 'folder' | 'clock' | 'onDamaged'>,
@@ -133,7 +133,7 @@ export function snapshotsOf(
   })
 }
 
-/** Opens at once, so that the file may lose its name while it is read. */
+/** Opens the file at once, so that it may be deleted while it is read. */
 function piecesOf(path: string): Iterable<Uint8Array> {
   const fd = openSync(path, 'r')
   return readPieces(fd)

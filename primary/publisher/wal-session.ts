@@ -1,6 +1,7 @@
 /**
- * One replica on the `wal` channel. The session pulls: it keeps its own place in the log and sends from there as fast as
- * the connection takes it, so a slow replica costs no memory here and delays no other.
+ * Serves one replica on the `wal` channel. The session keeps its own place in the log and sends from there as fast as the
+ * connection takes it, so a slow replica costs no memory and delays no other. If the log no longer reaches its place, the
+ * session sends a snapshot.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { turn, type Timers } from '../../shared/clock.ts'
@@ -13,13 +14,13 @@ import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import type { SignedPosition } from '../../shared/protocol/signed-position.ts'
 import { fromReplica, type ToReplica } from '../../shared/protocol/wal.ts'
 
-/** What a session reads from: the committed history. */
+/** The committed history that a session sends. */
 export interface HistorySource {
   readonly timeline: Timeline
   readonly head: () => Position
-  /** The segment, or undefined when the log no longer reaches back to it. */
+  /** The segment; undefined if the log no longer reaches it. */
   readonly segment: (txid: Txid) => Uint8Array | undefined
-  /** A consistent copy of the whole database as one LTX file in pieces; `position` is what it is a copy of. */
+  /** A copy of the whole database at one position, as one LTX file in pieces. */
   readonly snapshot: () => Promise<SnapshotSource>
 }
 
@@ -37,7 +38,7 @@ export interface WalSessionOptions {
   readonly clock: Timers
 }
 
-/** Bytes sent before others on this process get their turn. */
+/** Bytes that a session sends before it yields to the event loop. */
 const PACE_BYTES = 60 * 1024
 
 export class WalSession {
@@ -58,7 +59,7 @@ export class WalSession {
     this.#cursor = start
   }
 
-  /** Ends, or throws, when the connection does. */
+  /** Resolves or rejects when the connection ends. */
   async run(): Promise<void> {
     if (this.#cursor !== 'snapshot') await this.#send({ t: 'resume' })
     await Promise.race([this.#sendForever(), this.#readAcknowledgements(), this.#connection.closed])
@@ -68,12 +69,12 @@ export class WalSession {
     this.#connection.abort(error)
   }
 
-  /** Something was committed: look again. */
+  /** Called after a commit. */
   notify(): void {
     this.#wake?.()
   }
 
-  /** The newest signed position; it follows the segments it covers. */
+  /** Sends the newest signed position, after the segments that it covers. */
   state(signed: SignedPosition): void {
     this.#signed = signed
     this.#wake?.()
@@ -123,7 +124,7 @@ export class WalSession {
     }
   }
 
-  /** The replica could not use what it got: everything from the start. */
+  /** The replica could not use a segment, so it gets a snapshot. */
   #restart(): void {
     if (this.#cursor === 'snapshot') return
     this.#cursor = 'snapshot'
@@ -143,7 +144,7 @@ export class WalSession {
   }
 }
 
-/** Most segments fit into one chunk, and need no buffer to be cut up in. */
+/** Most segments fit into one chunk, which needs no copy. */
 function segmentChunks(segment: Uint8Array): Iterable<Uint8Array> {
   if (segment.length > BULK_CHUNK_BYTES) return encodeChunks(BULK_SEGMENT, [segment])
   return [encodeChunk(BULK_SEGMENT, segment, true)]

@@ -209,7 +209,7 @@ test('two machines with the identity of one replica do not take turns: the one t
   const db = new Sqlite(join(cluster.primaryFolder, 'macaroond.db'), { readonly: true })
   const details = db.prepare("SELECT detail FROM audit WHERE action = 'replica.refused'").pluck().all()
   db.close()
-  expect(details).toEqual([expect.stringContaining('both live')])
+  expect(details).toEqual([expect.stringContaining('both are running')])
 })
 
 test('a message beyond the limit ends its connection and nothing else', async () => {
