@@ -1,11 +1,12 @@
 /**
- * When a checkpoint is due, and since when none got through. SQLite cannot copy what a reader may still need, so whoever keeps
- * a transaction open makes the WAL grow until the disk is full; nothing else would say so.
+ * Decides when a checkpoint is due, and reports since when readers have blocked it. SQLite cannot copy frames behind the oldest
+ * reader, so one open transaction makes the WAL grow until the disk is full, and SQLite itself reports no error for it.
+ * `CheckpointPace` runs no checkpoint: its caller does, and says how each one ended.
  */
 import type { Clock } from '../clock.ts'
 import { CHECKPOINT_BLOCKED_MS_MAX, CHECKPOINT_RETRY_MS, PAGE_BYTES, WAL_GROWTH_MAX } from '../limits.ts'
 
-/** `pinned`: this node itself reads the database, for a snapshot or a scrub. */
+/** `pinned`: this node itself reads the database, for a snapshot or a scrub. `reader`: another connection or program does. */
 export type Hindrance = 'pinned' | 'reader'
 
 interface Blocked {
@@ -20,42 +21,42 @@ export class CheckpointPace {
   #triedMs = 0
   #blocked: Blocked | undefined
 
-  /** `pages`: of a WAL that is due for a checkpoint. */
+  /** `pages`: the size of the WAL at which a checkpoint is due. */
   constructor(pages: number, clock: Pick<Clock, 'monotonicMs'>) {
     this.#pages = pages
     this.#clock = clock
     this.#dueAt = pages
   }
 
-  /** After pages came. A WAL that began anew has let go of whatever was in the way. */
+  /** True if a WAL of this many frames is due. A WAL smaller than the limit has started over, so nothing blocks it any more. */
   isDue(frames: number): boolean {
     if (frames < this.#pages) this.#through()
     return frames >= this.#dueAt
   }
 
-  /** Nothing may come for long, and the reader be gone: what was in the way is tried again. */
+  /** True if a blocked checkpoint should be retried: the reader may be gone although no commit came to make one due. */
   isOverdue(): boolean {
     return this.#blocked !== undefined && this.#clock.monotonicMs() - this.#triedMs >= CHECKPOINT_RETRY_MS
   }
 
-  /** While something is in the way the next try waits until the WAL has grown by as much again. */
+  /** A checkpoint began. If it is blocked, the next one is due when the WAL has grown by the same size again. */
   began(frames: number): void {
     this.#dueAt = frames + this.#pages
     this.#triedMs = this.#clock.monotonicMs()
   }
 
-  /** Every page of the WAL is in the database file, or what was in the way. */
+  /** A checkpoint ended; undefined if every page of the WAL is now in the database file, else who blocked it. */
   ended(hindrance: Hindrance | undefined): void {
     if (hindrance === undefined) this.#blocked = undefined
     else this.#blocked = { sinceMs: this.#blocked?.sinceMs ?? this.#clock.monotonicMs(), by: hindrance }
   }
 
-  /** The WAL is empty: the next one is due at its own size. */
+  /** The WAL was emptied, so the next checkpoint is due at the plain limit. */
   emptied(): void {
     this.#through()
   }
 
-  /** For an alarm; undefined as long as it is no matter. */
+  /** Text of an alarm; undefined until checkpoints were blocked for CHECKPOINT_BLOCKED_MS_MAX or the WAL grew too large. */
   stuck(frames: number): string | undefined {
     if (this.#blocked === undefined) return undefined
     const ms = this.#clock.monotonicMs() - this.#blocked.sinceMs

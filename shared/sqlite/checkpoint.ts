@@ -1,4 +1,7 @@
-/** One checkpoint of SQLite and what came of it. `PRAGMA wal_checkpoint` never fails for busy readers: its row has to be read. */
+/**
+ * Runs one SQLite checkpoint and returns its outcome as a value. `PRAGMA wal_checkpoint` does not fail when readers block it,
+ * so the row it returns must be read. Retries and the guard are the work of the callers.
+ */
 import type { Database } from './open-database.ts'
 import { isBusy, storageError } from '../files/storage-errors.ts'
 
@@ -19,7 +22,7 @@ export type CheckpointOutcome =
   | ({ readonly kind: 'partial' } & Progress)
   /** Another checkpoint, or a recovery, was running. */
   | { readonly kind: 'busy' }
-  /** A view of all pages is being read: come back later. */
+  /** This node reads a view of all pages, for a snapshot or a scrub; retry later. */
   | { readonly kind: 'pinned' }
 
 interface CheckpointRow {
@@ -28,7 +31,7 @@ interface CheckpointRow {
   readonly checkpointed: number
 }
 
-/** Passive copies what it can and waits for nobody. Truncate also empties the WAL, if at this moment nobody reads from it. */
+/** PASSIVE copies what it can and waits for nobody. TRUNCATE also empties the WAL if no connection is reading from it. */
 export function runCheckpoint(connection: Database, mode: 'PASSIVE' | 'TRUNCATE'): CheckpointOutcome {
   try {
     const [row] = connection.pragma(`wal_checkpoint(${mode})`) as CheckpointRow[]

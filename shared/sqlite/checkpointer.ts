@@ -1,8 +1,9 @@
 /**
- * Empties the primary's WAL without ever losing a transaction that was not shipped.
+ * Checkpoints the primary's WAL without losing a transaction that was not shipped.
  *
- * The guard stays while PASSIVE copies the bulk; it is let go only around TRUNCATE, when everything in the WAL was consumed and is in
- * the fsynced log. Whether somebody wrote in that moment shows in the wal-index: its change counter counts every commit.
+ * The guard holds the WAL while PASSIVE copies most of it. It is released only around TRUNCATE, after everything in the WAL was
+ * read into the log and the log was fsynced. The change counter of the wal-index counts every commit, so it shows if another
+ * program wrote while the guard was released.
  */
 import { pause, systemClock } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
@@ -19,17 +20,17 @@ export interface CheckpointerParts {
   readonly file: DatabaseFile
   readonly writer: Database
   readonly guard: Guard
-  /** Up to where the WAL was read into the log; asked again before every step, because writes go on in between. */
+  /** Position up to which the WAL was read into the log. Read before every step, because writes go on in between. */
   readonly consumed: () => WalPosition
-  /** Makes the log durable, synchronously. Called before every step that could make the WAL's frames go. */
+  /** Makes the log durable, synchronously. Called before every step that could remove frames from the WAL. */
   readonly fsyncLog: () => void
-  /** Lets readers finish between two attempts; by the system's timers unless said otherwise. */
+  /** Waits between two attempts, so that readers can finish. Default: CHECKPOINT_PAUSE_MS of the system's timers. */
   readonly pause?: () => Promise<unknown>
 }
 
 export type GuardedOutcome =
   | CheckpointOutcome
-  /** The WAL holds frames that the log does not: poll first. */
+  /** The WAL holds frames that the log lacks; the caller must poll first. */
   | { readonly kind: 'unconsumed'; readonly lastFrame: number }
 
 export class Checkpointer {
@@ -43,8 +44,9 @@ export class Checkpointer {
   }
 
   /**
-   * PASSIVE, then TRUNCATE as soon as no reader is in the way, for `attempts` times at most. After `truncated` the next commit starts a
-   * WAL with new salts, which `WalReader` finds by itself. Throws `foreign_write` when somebody committed while the guard was let go.
+   * Runs PASSIVE, then TRUNCATE until no reader blocks it, `attempts` times at most. After `truncated` the next commit starts a
+   * WAL with new salts, which `WalReader` detects. Throws foreign_write if another program committed while the guard was
+   * released.
    */
   checkpoint(attempts: number = CHECKPOINT_ATTEMPTS_MAX): Promise<GuardedOutcome> {
     this.#running ??= this.#run(attempts).finally(() => {
@@ -54,9 +56,10 @@ export class Checkpointer {
   }
 
   /**
-   * Copies everything and leaves the WAL in its place, for the next commit to start over from its beginning: syncing a file that does
-   * not grow costs a fraction (the file system has nothing of its own to write down). `backfilled` when that is how it stands; where a
-   * reader still needs frames SQLite appends behind them instead. The guard is never let go. Throws `foreign_write` as `checkpoint`.
+   * Copies everything and keeps the file, so that the next commit overwrites it from the beginning. Syncing a file that does
+   * not grow is much cheaper, because the file system has no metadata to write. Returns `backfilled` on success. If a reader
+   * still needs frames, SQLite appends behind them instead. The guard is never released. Throws foreign_write, as `checkpoint`
+   * does.
    */
   recycle(): GuardedOutcome {
     if (this.#running !== undefined) return { kind: 'busy' }
@@ -66,7 +69,7 @@ export class Checkpointer {
     guard.advance()
     const outcome = runCheckpoint(writer, 'PASSIVE')
     if (outcome.kind !== 'backfilled') return outcome
-    // With all frames copied the guard moves on to the database file, and no longer holds the WAL as it is.
+    // All frames are copied, so the guard now reads from the database file, and the next commit may overwrite the WAL.
     guard.advance()
     this.#requireAlone(before)
     return outcome
@@ -107,7 +110,7 @@ export class Checkpointer {
     })
   }
 
-  /** The wal-index header where nothing would be lost with the WAL; otherwise why not now. */
+  /** The wal-index header if the WAL may go, with the log fsynced; otherwise the outcome that says why not. */
   #prepare(): IndexHeader | GuardedOutcome {
     const { file, consumed, fsyncLog } = this.#parts
     if (file.pinned) return { kind: 'pinned' }

@@ -1,6 +1,6 @@
 /**
- * Builds a database file from a complete set of pages: the first snapshot on an empty replica, or the result of a restore.
- * The file appears under its name only when it is whole and durable.
+ * Builds a database file from a complete set of pages, for the first snapshot on an empty replica and for a restore.
+ * The file gets its name only when it is complete and durable, so a crash leaves no half database.
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -19,7 +19,7 @@ const WRITE_VERSION_AT: number = PAGE_SIZE_AT + 2
 const WAL_MODE = 2
 const RUN_PAGES = 256
 
-/** Takes pages in ascending order, without gaps but for the lock page, which no snapshot holds. */
+/** Takes the pages in ascending order and without gaps. The lock page is skipped, because no snapshot contains it. */
 export class DatabaseBuilder {
   readonly #path: string
   readonly #partial: string
@@ -27,11 +27,14 @@ export class DatabaseBuilder {
   #open = true
   readonly #pageCount: number
   readonly #run: Buffer = Buffer.alloc(RUN_PAGES * PAGE_BYTES)
-  /** Pages in `#run`, and the number of the first of them. */
+  /** Number of pages in `#run` that are not written yet. */
   #waiting = 0
   #next = 1
 
-  /** Refuses where a database, or what is left of one, has the name: SQLite would replay an old -wal into the new file. */
+  /**
+   * Throws database_exists if the name, or its -wal, -shm or -journal, is taken: SQLite would replay an old -wal into the new
+   * file.
+   */
   constructor(path: string, pageCount: number) {
     this.#path = databasePath(path)
     this.#partial = `${this.#path}.partial`
@@ -56,7 +59,10 @@ export class DatabaseBuilder {
     if (this.#next === LOCK_PAGE) this.#next += 1
   }
 
-  /** Gives the file its name. Nothing else may be called afterwards. */
+  /**
+   * Syncs the file and gives it its name. No other method may be called afterwards. Throws segment_corrupt if pages are
+   * missing.
+   */
   finish(): void {
     if (this.#next <= this.#pageCount) throw incomplete(`it ends before page ${this.#next} of ${this.#pageCount}`)
     this.#flush()
@@ -71,7 +77,7 @@ export class DatabaseBuilder {
     syncDirectory(dirname(this.#path))
   }
 
-  /** Gives up: nothing stays. */
+  /** Deletes the partial file. */
   abort(): void {
     this.#close()
     rmSync(this.#partial, { force: true })
@@ -89,7 +95,7 @@ export class DatabaseBuilder {
   }
 }
 
-/** `DatabaseBuilder` for pages that are all at hand. */
+/** Runs a `DatabaseBuilder` over all pages; deletes the partial file if a page is refused. */
 export function createDatabase(path: string, pageCount: number, pages: Iterable<PageImage>): void {
   const builder = new DatabaseBuilder(path, pageCount)
   try {

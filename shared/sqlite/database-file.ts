@@ -1,9 +1,10 @@
 /**
- * The descriptors that this process keeps on a database: one on the file, opened before its first SQLite connection, one on the -shm.
+ * The two descriptors that this process keeps on a database: one on the file, opened before its first SQLite connection, and
+ * one on the -shm. They are closed with the process, or after the last connection.
  *
- * Closing ANY descriptor of either drops every POSIX lock of the process on that file (measured: another program then takes itself for
- * the last user, deletes the -wal, and our commits go nowhere). So nothing else opens these files: no readFile, no copyFile.
- * They close with the process, or after the last connection.
+ * Closing ANY descriptor of either file drops every POSIX lock of the process on that file. Measured: another program then
+ * takes itself for the last user and deletes the -wal, and our commits are lost. So no other code may open these files, not
+ * even through readFile or copyFile.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { MacaroondError, assert } from '../errors.ts'
@@ -14,12 +15,12 @@ import { storageError } from '../files/storage-errors.ts'
 import { WalIndex } from './wal-index.ts'
 
 export interface DatabaseFileOptions {
-  /** Create an empty file, readable by its owner only, where there is none: SQLite takes it for a new database. */
+  /** True if a missing file is created, empty and with mode 0600. SQLite takes an empty file for a new database. */
   readonly create?: boolean
 }
 
 export class DatabaseFile {
-  /** Absolute, with symbolic links resolved: the name that -wal and -shm are built from. */
+  /** Absolute, with symbolic links resolved. The names of -wal and -shm are built from it. */
   readonly path: string
   readonly #fd: number
   #walIndex: WalIndex | undefined
@@ -40,21 +41,21 @@ export class DatabaseFile {
     }
   }
 
-  /** Pages in the file itself: what the WAL holds is not counted. */
+  /** Pages in the file itself. Pages that only the WAL has are not counted. */
   get pageCount(): number {
     return Math.floor(fstatSync(this.#fd).size / PAGE_BYTES)
   }
 
-  /** The page as the file has it; what the file does not reach is zero, as SQLite reads it. */
+  /** Reads a page from the file, without the WAL. Bytes behind the end of the file are zero, as SQLite reads them. */
   readPage(pgno: number, into: Uint8Array): void {
     const length = readAt(this.#fd, into, 0, PAGE_BYTES, (pgno - 1) * PAGE_BYTES)
     into.fill(0, length, PAGE_BYTES)
   }
 
-  /** The wal-index. It exists from the first read or write of a connection. */
+  /** The wal-index. SQLite creates it with the first read or write of a connection. Throws closed if no connection is open. */
   get walIndex(): WalIndex {
     if (this.#walIndex?.isCurrent() === true) return this.#walIndex
-    // A file that lost its name belongs to connections that are gone: no lock hangs on it any more.
+    // A -shm without a name belonged to connections that are closed, so closing its descriptor drops no lock.
     this.#walIndex?.close()
     this.#walIndex = undefined
     if (openConnections(this.path) === 0) {
@@ -64,7 +65,7 @@ export class DatabaseFile {
     return this.#walIndex
   }
 
-  /** While a pin is held nothing may be copied from the WAL into the file beyond what the pin sees. */
+  /** True if a view of all pages is being read. Nothing behind that view may then be copied from the WAL into the file. */
   get pinned(): boolean {
     return this.#pins > 0
   }

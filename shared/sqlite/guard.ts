@@ -1,6 +1,7 @@
 /**
- * A read transaction that is always there, so that no other program can reset the WAL under us: with it a foreign TRUNCATE or RESTART
- * is busy, and PASSIVE copies but leaves the log. Two connections take turns, so that it can move forward without a gap.
+ * A read transaction that is always open, so that no other program can reset the primary's WAL before it was shipped. While it
+ * is open, a foreign TRUNCATE or RESTART fails as busy, and a PASSIVE checkpoint copies frames but keeps the log. Two
+ * connections take turns, so that the guard moves forward without a gap.
  */
 import type { Database } from './open-database.ts'
 import { openGuard } from './open-database.ts'
@@ -15,7 +16,7 @@ export class Guard {
     this.#resting = resting
   }
 
-  /** Holds from here on. The database must exist. */
+  /** Opens both connections and starts the read transaction. The database must exist. */
   static open(database: string): Guard {
     const holding = openGuard(database)
     try {
@@ -28,7 +29,7 @@ export class Guard {
     }
   }
 
-  /** Moves to the last commit: a checkpoint copies only up to where the oldest reader stands. */
+  /** Moves the guard to the last commit, because a checkpoint copies only frames that the oldest reader already sees. */
   advance(): void {
     hold(this.#resting)
     release(this.#holding)
@@ -37,7 +38,7 @@ export class Guard {
     this.#holding = rested
   }
 
-  /** Runs `work` without the guard. It is synchronous on purpose: nothing of ours may come in between. */
+  /** Runs `work` without the guard. It is synchronous, so that no other code of this process runs before the guard is back. */
   whileReleased<T>(work: () => T): T {
     release(this.#holding)
     try {

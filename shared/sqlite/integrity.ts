@@ -1,6 +1,7 @@
+/** SQLite's own check of a whole database, for the scrub. */
 import type { Database } from './open-database.ts'
 
-/** SQLite's own check of the whole database: what is wrong, in its words, or undefined. Takes seconds for a gigabyte. */
+/** Runs `PRAGMA integrity_check`; returns SQLite's first complaint, or undefined. Takes seconds for a gigabyte. */
 export function integrityProblem(connection: Database): string | undefined {
   const rows = connection.pragma('integrity_check') as { readonly integrity_check: string }[]
   const [first] = rows

@@ -1,6 +1,6 @@
 /**
- * One process a data folder: an exclusive transaction on a database of its own, `node.lock`. SQLite's lock goes with the
- * process, however it ends, so no stale lock file ever has to be deleted by hand.
+ * Allows one process in a data folder, by an exclusive transaction on a separate database, `node.lock`. The kernel drops
+ * SQLite's lock however the process ends, so an operator never has to delete a stale lock file.
  */
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -15,16 +15,16 @@ export interface NodeLock {
 const NAME = 'node.lock'
 
 /**
- * For a process that works in the folder, which must exist. A lock that cannot be taken for writing is none: SQLite opens a
- * file of another user read-only and says nothing, and an exclusive transaction then locks nothing. Throws already_running,
- * io_failed, schema_newer where only a newer version may run, and repair_unfinished.
+ * Locks a folder for a process that writes in it. The folder must exist. A lock without write permission is refused: SQLite
+ * silently opens another user's file read-only, and an exclusive transaction then locks nothing. Throws already_running,
+ * io_failed, schema_newer if only a newer version may run here, and repair_unfinished.
  */
 export function lockFolder(folder: string): NodeLock {
   refuseUnknownRequired(folder)
   return lockExclusively(folder)
 }
 
-/** The same, also where a repair was interrupted. Throws already_running, io_failed, schema_newer. */
+/** Like `lockFolder`, but also locks a folder whose repair was interrupted. Throws already_running, io_failed, schema_newer. */
 export function lockForRepair(folder: string): NodeLock {
   refuseNewer(folder)
   return lockExclusively(folder)
@@ -32,7 +32,7 @@ export function lockForRepair(folder: string): NodeLock {
 
 function lockExclusively(folder: string): NodeLock {
   return lock(folder, {}, (connection) => {
-    // So that nothing is ever written: a node starts on a full disk, too.
+    // With the journal in memory nothing is written, so a node can start on a full disk.
     connection.pragma('journal_mode = MEMORY')
     connection.exec('BEGIN EXCLUSIVE')
     connection.pragma('user_version = 0')
@@ -40,8 +40,8 @@ function lockExclusively(folder: string): NodeLock {
 }
 
 /**
- * For a process that only copies what is in the folder: no node works there while it holds the lock, and nothing is written.
- * Throws already_running, io_failed.
+ * Locks a folder for a process that only copies from it. No node can start there while the lock is held, and nothing is
+ * written. Throws already_running, io_failed.
  */
 export function holdForCopy(folder: string): NodeLock {
   return lock(folder, { readonly: true }, (connection) => {

@@ -1,7 +1,8 @@
 /**
- * The one place that opens SQLite connections. It knows which databases this process has open, because POSIX locks belong to the
- * process and the file: closing any descriptor of a database, or of its -shm, drops every lock that SQLite holds on it here
- * (https://sqlite.org/howtocorrupt.html section 2.2). Connections of other threads are not counted: open a database in one thread only.
+ * The one place that opens SQLite connections. It counts the open connections of each database, because POSIX locks belong to
+ * the process and the file: closing any descriptor of a database, or of its -shm, drops every lock that SQLite holds on it
+ * (https://sqlite.org/howtocorrupt.html section 2.2). Connections of other threads are not counted, so a database must be
+ * opened in one thread only.
  */
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -15,22 +16,23 @@ export type Database = Sqlite.Database
 /** First release without the WAL-reset bug that corrupts databases with several connections (fixed in 3.51.3). */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const
 
-/** The driver's own 16 MB a connection would be filled by one look through the whole database; the kernel has the pages anyway. */
+/** One scan of the whole database would fill the driver's default of 16 MB a connection; the kernel caches the pages anyway. */
 const PAGE_CACHE_KIBIBYTES = 2_048
 
 const opened = new Map<string, Set<Database>>()
 let versionChecked = false
 
 /**
- * The primary's only writing connection; creates the database. Every commit is synced, nothing checkpoints by itself. Where this
- * throws, the connection stays open, as long as the process: a writer that closes last copies the WAL into the database file and
- * deletes it, and the log may not have all of it yet.
+ * Opens the primary's only writing connection, and creates the database if it is missing. Every commit is synced, and SQLite
+ * never checkpoints by itself. If this throws, the connection stays open until the process ends: the last writer to close
+ * copies the WAL into the database file and deletes it, and the log may not have all of it yet.
  */
 export function openWritable(path: string): Database {
   const connection = open(path, { timeout: 0 })
   try {
     configure(connection, () => {
-      // Only an empty file takes a page size; on any other this changes nothing and the check below speaks.
+      // Only an empty file takes a page size. On any other file this changes nothing, and `requireLayout` refuses the wrong
+      // size.
       connection.pragma(`page_size = ${PAGE_BYTES}`)
       connection.pragma('journal_mode = WAL')
       requireLayout(connection, path)
@@ -45,7 +47,7 @@ export function openWritable(path: string): Database {
   }
 }
 
-/** A replica's connection for taking the write lock and for checkpoints. It never changes a page through SQL. */
+/** Opens a replica's connection for the write lock and for checkpoints. It never changes a page through SQL. */
 export function openApplier(path: string): Database {
   return connect(path, { timeout: 0, fileMustExist: true }, (connection) => {
     requireLayout(connection, path)
@@ -54,14 +56,14 @@ export function openApplier(path: string): Database {
   })
 }
 
-/** A read-only connection for queries. */
+/** Opens a read-only connection for queries. */
 export function openReader(path: string): Database {
   return connect(path, { readonly: true, fileMustExist: true, timeout: READER_BUSY_TIMEOUT_MS }, (connection) => {
     requireLayout(connection, path)
   })
 }
 
-/** A read-only connection that will hold a read transaction, so that nobody resets the WAL. */
+/** Opens a read-only connection that will hold a read transaction, so that no program resets the WAL. */
 export function openGuard(path: string): Database {
   return connect(path, { readonly: true, fileMustExist: true, timeout: 0 }, (connection) => {
     requireLayout(connection, path)
@@ -69,8 +71,8 @@ export function openGuard(path: string): Database {
 }
 
 /**
- * Absolute path with symbolic links resolved, as SQLite resolves them before it names the -wal and the -shm.
- * Refuses what SQLite would read as something else than a file: this build takes `file:x?mode=memory` for a file of that name.
+ * Returns the absolute path with symbolic links resolved, as SQLite resolves them before it names the -wal and the -shm.
+ * Throws config_invalid for URIs and `:memory:`: this build would create a file named `file:x?mode=memory`.
  */
 export function databasePath(path: string): string {
   if (path === '' || path.startsWith('file:') || path.startsWith(':memory:')) {
@@ -85,7 +87,7 @@ export function databasePath(path: string): string {
   }
 }
 
-/** How many connections of this thread have the database open. `path` as `databasePath` gives it. */
+/** Counts the connections of this thread to the database. `path` is a result of `databasePath`. */
 export function openConnections(path: string): number {
   const connections = opened.get(path)
   if (connections === undefined) return 0
@@ -114,7 +116,7 @@ function connect(path: string, options: Sqlite.Options, setUp: (connection: Data
   }
 }
 
-/** Reads nothing yet. */
+/** Opens and counts a connection. SQLite reads nothing from the file before the first statement. */
 function open(path: string, options: Sqlite.Options): Database {
   const real = databasePath(path)
   checkVersionOnce()
@@ -160,9 +162,9 @@ function requireLayout(connection: Database, path: string): void {
 }
 
 /**
- * Where a file cannot be opened for writing, for want of a descriptor or for a moment, SQLite opens it read-only and says
- * nothing before the first write; BEGIN IMMEDIATE is a BEGIN there. It goes on like that for as long as the connection lives.
- * So something is written, and taken back before any of it reaches the WAL. Somebody else's lock is no matter.
+ * Throws if the connection cannot write. If SQLite cannot open a file for writing, even briefly or for want of a descriptor, it
+ * opens it read-only, treats BEGIN IMMEDIATE as BEGIN, and reports nothing before the first write; the connection stays like
+ * that. So this makes a change and rolls it back before anything reaches the WAL. A lock of another program is no failure.
  */
 export function requireWritable(connection: Database): void {
   try {

@@ -1,8 +1,9 @@
 /**
- * All pages of a database as of one transaction, while writes go on, without a copy in memory.
+ * Reads all pages of a database as of one transaction, while writes go on and without a copy in memory. Snapshots and scrubs
+ * use it.
  *
- * A read transaction of its own holds the state: while it lasts nobody, also no other program, copies frames behind it into the
- * database file, and nobody restarts a WAL whose frames it still needs. Pages then come from the WAL up to that frame, else from the file.
+ * It holds a read transaction. During it no program can copy frames behind it into the database file, or restart a WAL whose
+ * frames it still needs. A page comes from its last frame in the WAL up to that transaction, or else from the file.
  */
 import { closeSync, openSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
@@ -25,7 +26,7 @@ export class PageSource {
   readonly #file: DatabaseFile
   readonly #pin: Database
   readonly #wal: number | undefined
-  /** Page number to the frame with its last image; empty where the file itself has everything. */
+  /** Maps a page number to the frame with its last image; empty if the file itself has everything. */
   readonly #frames: ReadonlyMap<number, number>
   #released = false
 
@@ -34,8 +35,8 @@ export class PageSource {
     this.#file = file
     this.#pin = pin
     this.position = { salt1, salt2, frame: lastFrame }
-    // Read after the pin was taken. With everything copied the view is the file: SQLite lets nobody add to it under such a pin, but
-    // the next commit may start the WAL over, so its frames must not be used. With less copied, the WAL stays.
+    // This must be read after the pin was taken. If everything was copied, the view is the file alone: SQLite adds nothing to
+    // the file under such a pin, but the next commit may overwrite the WAL. If less was copied, SQLite keeps the WAL.
     const copied = file.walIndex.readBackfilled() >= lastFrame
     this.pageCount = header.pages === 0 ? file.pageCount : header.pages
     this.#frames = copied ? new Map() : lastFrames(file.walIndex.readPageNumbers(lastFrame))
@@ -43,7 +44,9 @@ export class PageSource {
     file.pin()
   }
 
-  /** The state of the last commit. Cheap: a connection, and four bytes for every frame in the WAL. Release it. */
+  /**
+   * Opens a view of the last commit. It costs a connection and four bytes for every frame in the WAL. The caller releases it.
+   */
   static pin(file: DatabaseFile): PageSource {
     const connection = openGuard(file.path)
     try {
@@ -54,7 +57,9 @@ export class PageSource {
     }
   }
 
-  /** Fills `into`, `PAGE_BYTES` long, with page `pgno`. */
+  /**
+   * Fills `into`, `PAGE_BYTES` long, with page `pgno`. Throws closed after `release`, database_corrupt if the WAL was cut off.
+   */
   readPage(pgno: number, into: Uint8Array): void {
     if (this.#released) throw new MacaroondError('closed', 'this view of the database was released')
     if (pgno < 1 || pgno > this.pageCount || into.length < PAGE_BYTES) {
@@ -78,7 +83,7 @@ export class PageSource {
   }
 }
 
-/** The header that the pin sees: equal before and after it was taken, or another program wrote in between and it is taken again. */
+/** Takes the pin and returns the header it sees. If the header changed meanwhile, another program wrote: release and retry. */
 function pinnedHeader(file: DatabaseFile, connection: Database): IndexHeader {
   for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX; attempt += 1) {
     const before = file.walIndex.readHeader()

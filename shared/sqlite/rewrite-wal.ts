@@ -1,14 +1,17 @@
-/** What is done with a WAL at start, before anything is acknowledged on top of it. */
+/**
+ * Writes and syncs a WAL again at start, before anything is acknowledged on top of it: after an fsync that failed, the page
+ * cache may show bytes that the disk does not have.
+ */
 import type { Database } from './open-database.ts'
 import { writeAgain } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 
-/** For another program that happens to write: it is waited for, and then told. */
+/** Longest wait for another program that holds the write lock; after that the start fails. */
 const BUSY_MS = 2_000
 
 /**
- * Writes a database's WAL once more and syncs it (`writeAgain` says why). Under SQLite's write lock, without which another
- * program could append to it, or begin it anew, while its old bytes are written over that.
+ * Writes a database's WAL again and syncs it; `writeAgain` says why. It holds SQLite's write lock: otherwise another program
+ * could append to the WAL, or start it over, and the old bytes would overwrite the new ones.
  */
 export function rewriteWal(connection: Database, busyMs: number = BUSY_MS): void {
   connection.pragma(`busy_timeout = ${busyMs}`)
@@ -22,7 +25,7 @@ export function rewriteWal(connection: Database, busyMs: number = BUSY_MS): void
   try {
     writeAgain(`${connection.name}-wal`)
   } finally {
-    // Nothing was changed through SQLite; a ROLLBACK would make an applier's connection take its pages for newer than they are.
+    // Not ROLLBACK: it would make an applier's connection take the pages in its cache for newer than they are.
     connection.exec('COMMIT')
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Proves at start that on this platform and file system a write to a file and SQLite's mapping of the same file are one, both ways:
- * the replica's applier and its readers meet only through that. Takes some milliseconds and leaves nothing behind.
+ * Proves at start that file writes and SQLite's memory mapping of the same file are coherent, in both directions, on this
+ * platform and file system. The replica's applier depends on it: its readers see its writes only through the mapping. The test
+ * takes some milliseconds and leaves no files.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ import { WalReader } from './wal-reader.ts'
 
 const ROUNDS = 3
 
-/** `directory` is where the node's database lies. Throws `platform_unsupported`, or the storage error that came before. */
+/** `directory` is the folder of the node's database. Throws platform_unsupported, or the storage error that came first. */
 export async function selfTest(directory: string, entropy: Entropy): Promise<void> {
   let scratch = ''
   try {
@@ -30,7 +31,7 @@ export async function selfTest(directory: string, entropy: Entropy): Promise<voi
   }
 }
 
-/** A whole primary and a whole replica of one row. */
+/** Runs a writer and an applier over a database of one row. */
 async function replicate(original: string, copy: string, entropy: Entropy): Promise<void> {
   const writer = openScratchWriter(original)
   const log = new WalReader(original)
@@ -45,7 +46,7 @@ async function replicate(original: string, copy: string, entropy: Entropy): Prom
   }
 }
 
-/** Rounds under one reader whose mapping is older than our writes; then a checkpoint, whose header comes back through the mapping. */
+/** Applies rounds under one reader whose mapping is older than our writes. A checkpoint then tests the other direction. */
 async function compareRounds(writer: Database, log: WalReader, copy: string, entropy: Entropy): Promise<void> {
   const file = DatabaseFile.open(copy)
   const appender = WalAppender.open(file, entropy)
@@ -66,7 +67,7 @@ async function compareRounds(writer: Database, log: WalReader, copy: string, ent
   }
 }
 
-/** One transaction holds the whole database; nobody needs it after a crash, so nothing is synced. */
+/** Creates the database in one transaction. It is not synced, because nobody needs it after a crash. */
 function openScratchWriter(path: string): Database {
   const writer = openWritable(path)
   writer.pragma('synchronous = OFF')

@@ -1,10 +1,10 @@
 /**
- * Applies the primary's transactions to a replica by appending them to its WAL, as a SQLite connection would: SQLite itself then gives
- * atomicity, crash recovery and snapshots, readers never wait, and the file becomes byte-identical to the primary's.
+ * Applies the primary's transactions to a replica by appending them to its WAL, as a SQLite connection would. SQLite then
+ * provides atomicity, crash recovery and snapshots, readers never wait, and the file becomes byte-identical to the primary's.
  *
- * Under SQLite's write lock (BEGIN IMMEDIATE): the frames go to -wal, the last one with the commit size; their page numbers and hash
- * slots go to -shm; then the two header copies, which make them visible. A crash before that leaves frames that nobody looks at, or a
- * whole transaction that recovery finds: never a part of one.
+ * It holds SQLite's write lock (BEGIN IMMEDIATE) and writes in this order: the frames to -wal, the last one with the commit
+ * size; their page numbers and hash slots to -shm; the two header copies, which make the frames visible. A crash before that
+ * leaves frames that no reader looks at, or a whole transaction that recovery finds, never a part of one.
  */
 import { pause, systemClock, type Entropy, type Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
@@ -25,7 +25,7 @@ export type { PageChange } from './wal-writer.ts'
 
 export type ApplyResult =
   | { readonly applied: true; readonly frames: number }
-  /** Somebody holds the write lock, an operator's BEGIN IMMEDIATE for one. Nothing was changed: try again later. */
+  /** Another program holds the write lock, for example an operator's BEGIN IMMEDIATE. Nothing was changed; retry later. */
   | { readonly applied: false; readonly busy: true }
 
 interface AppenderParts {
@@ -44,9 +44,9 @@ export class WalAppender {
   readonly #log: WalWriter
   #header: IndexHeader
   #encodedHeader: Buffer
-  /** The block in memory may differ from the file, or hold frames that were never published. */
+  /** True if the block in memory may differ from the file, or hold frames that were never published. */
   #blockSpoilt = true
-  /** A transaction is being applied in turns: the connection is inside it. */
+  /** True if a transaction is being applied in turns, so the connection is inside it. */
   #applying = false
   #checkpointing: Promise<CheckpointOutcome> | undefined
 
@@ -66,8 +66,8 @@ export class WalAppender {
   }
 
   /**
-   * The database must exist, in WAL mode. Whatever its WAL holds now is taken as ours: the caller compares its position before applying.
-   * Close every other connection of this process before the appender, and the file after it.
+   * The database must exist, in WAL mode. The present content of its WAL is taken as ours, so the caller compares its position
+   * before applying. Close every other connection of this process before the appender, and the file after it.
    */
   static open(file: DatabaseFile, entropy: Entropy, timers: Timers = systemClock): WalAppender {
     const connection = openApplier(file.path)
@@ -79,12 +79,12 @@ export class WalAppender {
     }
   }
 
-  /** For queries on the node's own thread. Nothing may be written through it, and no transaction left open. */
+  /** For queries on the node's own thread. Write nothing through it, and leave no transaction open. */
   get connection(): Database {
     return this.#connection
   }
 
-  /** Size of -wal. It grows while a reader keeps an old state open. */
+  /** Size of -wal in bytes. It grows while a reader keeps an old state open. */
   get walBytes(): number {
     return this.#log.bytes
   }
@@ -94,14 +94,14 @@ export class WalAppender {
     return this.#header.lastFrame
   }
 
-  /** Database size in pages after the last applied transaction; 0 when that cannot be told from the log. */
+  /** Database size in pages after the last applied transaction. */
   get pageCount(): number {
     return this.#header.pages === 0 ? this.#file.pageCount : this.#header.pages
   }
 
   /**
-   * Applies one transaction; visible to every reader on return, durable after `sync`. Throws `foreign_write` when somebody else committed
-   * since our last transaction: this copy is then no longer the primary's. Any other error leaves the state before.
+   * Applies one transaction. Readers see it on return; it is durable after `sync`. Throws foreign_write if another program
+   * committed since our last transaction: the file is then no longer a copy of the primary's. Any other error changes nothing.
    */
   apply(change: PageChange): ApplyResult {
     if (!this.#takeWriteLock()) return { applied: false, busy: true }
@@ -109,14 +109,14 @@ export class WalAppender {
       this.#requireOurs()
       return { applied: true, frames: this.#append(change) }
     } finally {
-      // Never ROLLBACK: it would make this connection take the new header for the state that its page cache belongs to.
+      // Never ROLLBACK: the connection would adopt the new header and keep its page cache of the old state.
       this.#commit.run()
     }
   }
 
   /**
-   * Like `apply`, for transactions as large as a snapshot: `turn` is awaited after every run of frames, so that other work
-   * goes on. The write lock is held all the while, and no checkpoint runs; readers see the state before until the end.
+   * Like `apply`, for transactions as large as a snapshot: it awaits `turn` after every run of frames, so that other work
+   * goes on. It holds the write lock throughout, and no checkpoint runs. Readers see the earlier state until the end.
    */
   async applyInTurns(change: PageChange, turn: () => Promise<unknown>): Promise<ApplyResult> {
     if (!this.#takeWriteLock()) return { applied: false, busy: true }
@@ -140,8 +140,8 @@ export class WalAppender {
   }
 
   /**
-   * Copies the WAL into the database file and empties it as soon as no reader is in the way, for `attempts` times at most.
-   * Applying goes on between the attempts. It syncs what it copies first.
+   * Copies the WAL into the database file, then tries to empty it, `attempts` times at most, until no reader blocks it.
+   * Applying goes on between the attempts. SQLite syncs the WAL before it copies.
    */
   checkpoint(attempts: number = CHECKPOINT_ATTEMPTS_MAX): Promise<CheckpointOutcome> {
     this.#checkpointing ??= this.#checkpoint(attempts).finally(() => {
@@ -160,7 +160,7 @@ export class WalAppender {
     if (this.#file.pinned) return { kind: 'pinned' }
     if (this.#applying) return { kind: 'busy' }
     if (this.#index.readHeader().lastFrame === 0) return { kind: 'empty' }
-    // With readers about, a bare TRUNCATE next to never succeeds; PASSIVE leaves it almost nothing to copy.
+    // With active readers a bare TRUNCATE almost never succeeds. PASSIVE first leaves it almost nothing to copy.
     let outcome = runCheckpoint(this.#connection, 'PASSIVE')
     for (let attempt = 0; attempt < attempts && outcome.kind !== 'truncated'; attempt += 1) {
       if (attempt > 0) await pause(this.#timers, CHECKPOINT_PAUSE_MS)
@@ -181,8 +181,8 @@ export class WalAppender {
   }
 
   /**
-   * Nobody but us commits here: the change counter must be ours. An emptied log with our counter is a checkpoint,
-   * whoever made it: the pages are the same.
+   * Throws foreign_write if another program committed, which the change counter shows. An emptied log with our counter is a
+   * checkpoint, by any program, and changed no page.
    */
   #requireOurs(): void {
     if (this.#index.holds(this.#encodedHeader)) return

@@ -1,9 +1,10 @@
 /**
  * The WAL's checksum: a pair of 32-bit sums over pairs of 32-bit words, each seeded with the sums before it
- * (https://sqlite.org/fileformat2.html section 4.2). It is cumulative, so one value vouches for the whole log up to a frame.
+ * (https://sqlite.org/fileformat2.html section 4.2). It is cumulative, so the checksum of a frame covers the whole log up to
+ * it.
  */
 
-/** Two sums as signed 32-bit numbers: engines keep those unboxed, and the bits are the same. */
+/** Two sums as signed 32-bit numbers. JavaScript engines keep those unboxed, and the bits equal the unsigned ones. */
 export interface RunningChecksum {
   s1: number
   s2: number
@@ -12,8 +13,8 @@ export interface RunningChecksum {
 export const HOST_BIG_ENDIAN: boolean = new Uint8Array(new Uint32Array([1]).buffer)[3] === 1
 
 /**
- * Adds `words[start..end)`, an even number of words. `bigEndian` says how the log's magic number wants them read.
- * About 0.6 us a page, which is why it works on an Int32Array and not through a DataView.
+ * Adds `words[start..end)`, an even number of words. `bigEndian` is the byte order that the log's magic number names.
+ * It works on an Int32Array, not through a DataView, for speed: about 0.6 us a page.
  */
 export function extendChecksum(
   sum: RunningChecksum,

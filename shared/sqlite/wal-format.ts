@@ -1,4 +1,7 @@
-/** Layout of a WAL file: https://sqlite.org/fileformat2.html section 4. All integers are big-endian. FORMAT.md has the tables. */
+/**
+ * Encodes and decodes the header and the frames of a WAL file (https://sqlite.org/fileformat2.html section 4). All integers are
+ * big-endian. FORMAT.md has the tables. Nothing here reads or writes a file.
+ */
 import { PAGE_BYTES } from '../limits.ts'
 import type { RunningChecksum } from './wal-checksum.ts'
 import { extendChecksum } from './wal-checksum.ts'
@@ -30,13 +33,13 @@ const CHECKSUMMED_HEADER_WORDS: number = FRAME_SALT_AT / WORD_BYTES
 const FRAME_WORDS: number = FRAME_BYTES / WORD_BYTES
 const FRAME_HEADER_WORDS: number = FRAME_HEADER_BYTES / WORD_BYTES
 
-/** The page with SQLite's lock bytes at 1 GiB: never written, never in a WAL, never in a segment. */
+/** Number of the page with SQLite's lock bytes, at 1 GiB. SQLite never writes it, so no WAL and no segment contains it. */
 export const LOCK_PAGE: number = 0x40000000 / PAGE_BYTES + 1
 
 export interface WalHeader {
   readonly bigEndian: boolean
   readonly pageBytes: number
-  /** Counts restarts of the log; nobody compares it. */
+  /** Counts restarts of the log. No reader compares it. */
   readonly sequence: number
   readonly salt1: number
   readonly salt2: number
@@ -48,12 +51,12 @@ export interface PageImage {
   readonly data: Uint8Array
 }
 
-/** Frames are counted from 1. */
+/** Offset of a frame in the file. Frames are counted from 1. */
 export function frameOffset(frame: number): number {
   return WAL_HEADER_BYTES + (frame - 1) * FRAME_BYTES
 }
 
-/** The header and its checksum, which seeds the first frame's; undefined where it is torn or no WAL header at all. */
+/** Returns the header and its checksum, which seeds the first frame's; undefined if it is torn or no WAL header. */
 export function parseWalHeader(
   bytes: Buffer,
 ): { readonly header: WalHeader; readonly sum: RunningChecksum } | undefined {
@@ -94,7 +97,7 @@ function headerChecksum(bytes: Buffer, bigEndian: boolean): RunningChecksum {
   return sum
 }
 
-/** Memory for frames as they lie in the file, with the views that parsing and checksums need. Frames here count from 0. */
+/** Memory for frames in their file layout, with the views that parsing and checksums need. Here frames count from 0. */
 export class FrameBuffer {
   readonly bytes: Buffer
   readonly capacity: number
@@ -111,7 +114,7 @@ export class FrameBuffer {
     return this.bytes.readUInt32BE(index * FRAME_BYTES + PAGE_NUMBER_AT)
   }
 
-  /** Size of the database in pages after this frame's transaction; 0 on all frames but its last. */
+  /** Size of the database in pages after this frame's transaction; 0 unless it is the last frame of its transaction. */
   commitPages(index: number): number {
     return this.bytes.readUInt32BE(index * FRAME_BYTES + COMMIT_PAGES_AT)
   }
@@ -120,7 +123,9 @@ export class FrameBuffer {
     return this.bytes.subarray(index * FRAME_BYTES + FRAME_HEADER_BYTES, (index + 1) * FRAME_BYTES)
   }
 
-  /** Does this frame continue the log of `header`? `sum` then covers it; otherwise `sum` is spoilt and the log ends before it. */
+  /**
+   * True if this frame continues the log of `header`; `sum` then covers it. If false, `sum` is unusable: the log ends before.
+   */
   verify(index: number, header: WalHeader, sum: RunningChecksum): boolean {
     const at = index * FRAME_BYTES
     if (this.bytes.readUInt32BE(at + FRAME_SALT_AT) !== header.salt1) return false

@@ -1,6 +1,7 @@
 /**
- * Layout of the wal-index, the -shm file: https://sqlite.org/walformat.html section 2 ("The WAL-Index File Format").
- * Integers are in the host's byte order, except the salts, which are copied from the WAL header as they lie. FORMAT.md has the tables.
+ * Encodes and decodes the wal-index, the -shm file: https://sqlite.org/walformat.html section 2 ("The WAL-Index File Format").
+ * Integers are in the host's byte order, except the salts, which keep the bytes of the WAL header. FORMAT.md has the tables.
+ * Nothing here reads or writes a file.
  */
 import { PAGE_BYTES } from '../limits.ts'
 import type { RunningChecksum } from './wal-checksum.ts'
@@ -20,7 +21,7 @@ const SALT_AT: number = FRAME_CHECKSUM_AT + 2 * WORD_BYTES
 const CHECKSUM_AT: number = SALT_AT + 2 * WORD_BYTES
 /** The header lies in the file twice, one copy behind the other. */
 export const INDEX_HEADER_BYTES: number = CHECKSUM_AT + 2 * WORD_BYTES
-/** First field behind the two copies: how many frames have been copied into the database (nBackfill). */
+/** First field behind the two copies: the number of frames copied into the database (nBackfill). */
 export const BACKFILLED_AT: number = 2 * INDEX_HEADER_BYTES
 const CHECKPOINT_INFO_BYTES: number = 10 * WORD_BYTES
 const INDEX_PREFIX_BYTES: number = BACKFILLED_AT + CHECKPOINT_INFO_BYTES
@@ -31,24 +32,24 @@ const BLOCK_PAGE_NUMBERS = 4096
 const BLOCK_SLOTS: number = 2 * BLOCK_PAGE_NUMBERS
 const SLOTS_AT: number = BLOCK_PAGE_NUMBERS * WORD_BYTES
 export const BLOCK_BYTES: number = SLOTS_AT + BLOCK_SLOTS * 2
-/** The first block gives room to the header: 4062 frames. */
+/** The first block also holds the header, so it has room for 4062 frames only. */
 const FIRST_BLOCK_FRAMES: number = BLOCK_PAGE_NUMBERS - INDEX_PREFIX_BYTES / WORD_BYTES
 const HASH_FACTOR = 383
 
 export interface IndexHeader {
-  /** iChange: one up with every commit, whoever made it; checkpoints leave it alone. */
+  /** iChange: grows by one with every commit of any program. A checkpoint does not change it. */
   readonly changeCounter: number
   readonly bigEndian: boolean
-  /** mxFrame: last frame of the last commit; 0 when the log is empty. */
+  /** mxFrame: last frame of the last commit; 0 if the log is empty. */
   readonly lastFrame: number
-  /** Size of the database in pages; 0 when nothing was committed in this log. */
+  /** Size of the database in pages; 0 if nothing was committed in this log. */
   readonly pages: number
   readonly frameChecksum: Readonly<RunningChecksum>
   readonly salt1: number
   readonly salt2: number
 }
 
-/** Undefined where the bytes are no valid header: being written, or never initialised. */
+/** Returns undefined if the bytes are no valid header: it is being written, or was never initialised. */
 export function parseIndexHeader(bytes: Buffer): IndexHeader | undefined {
   const words = new Int32Array(new Uint8Array(bytes.subarray(0, INDEX_HEADER_BYTES)).buffer)
   const sum = { s1: 0, s2: 0 }
@@ -97,12 +98,12 @@ export function firstFrameOfBlock(block: number): number {
   return block === 0 ? 1 : FIRST_BLOCK_FRAMES + (block - 1) * BLOCK_PAGE_NUMBERS + 1
 }
 
-/** Where the page numbers of `block` start inside the block: the first block has the header before them. */
+/** Offset of the page numbers inside `block`. The first block has the header before them. */
 export function pageNumbersAt(block: number): number {
   return block === 0 ? INDEX_PREFIX_BYTES : 0
 }
 
-/** One block of the wal-index in memory: page numbers of its frames, and the hash table that finds a page's frames. */
+/** One block of the wal-index in memory: the page numbers of its frames, and the hash table that finds a page's frames. */
 export class IndexBlock {
   readonly number: number
   readonly firstFrame: number
@@ -132,7 +133,7 @@ export class IndexBlock {
     this.#count += 1
     let slot = (pgno * HASH_FACTOR) % BLOCK_SLOTS
     while (this.#slots[slot] !== 0) slot = (slot + 1) % BLOCK_SLOTS
-    // A slot holds the frame's place inside its block, from 1: 0 means that it is free.
+    // A slot holds the frame's index inside its block, counted from 1. 0 marks a free slot.
     this.#slots[slot] = this.#count
     return SLOTS_AT + slot * Uint16Array.BYTES_PER_ELEMENT
   }

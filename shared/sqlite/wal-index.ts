@@ -1,6 +1,7 @@
 /**
- * The wal-index of a database through a descriptor of its -shm, beside SQLite's own mapping of the same file: the kernel's page cache
- * is one for both, which the self-test proves at start. Whoever writes here holds SQLite's write lock.
+ * Reads and writes the wal-index of a database through a descriptor of its -shm, while SQLite maps the same file. Both see the
+ * same bytes, because they share the kernel's page cache; the self-test proves it at start. A writer must hold SQLite's write
+ * lock.
  */
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
 import { MacaroondError, assert } from '../errors.ts'
@@ -19,7 +20,7 @@ import {
 } from './wal-index-format.ts'
 
 const READS_MAX = 100
-/** Up to so many slots are written one by one; beyond, the whole table of 16 KiB in one write is cheaper. */
+/** Up to this many slots are written one by one. For more, one write of the whole table of 16 KiB is cheaper. */
 const SLOT_WRITES_MAX = 24
 
 export class WalIndex {
@@ -27,7 +28,7 @@ export class WalIndex {
   readonly #fd: number
   readonly #headers: Buffer = Buffer.alloc(2 * INDEX_HEADER_BYTES)
   readonly #word: Uint32Array = new Uint32Array(1)
-  /** The block that the next frame goes to; undefined until loaded. */
+  /** The block of the next frame; undefined until loaded. */
   #block: IndexBlock | undefined
 
   /** SQLite must have created the -shm: read something on a connection first. */
@@ -41,8 +42,8 @@ export class WalIndex {
   }
 
   /**
-   * The last committed state. Both copies must be equal: a writer of another process changes them one after the other,
-   * so a difference is read again, and one that stays is damage.
+   * Reads the last committed state. A writer in another process changes the two copies one after the other, so if they differ,
+   * they are read again. Throws database_corrupt if they still differ after READS_MAX reads.
    */
   readHeader(): IndexHeader {
     for (let reads = 0; reads < READS_MAX; reads += 1) {
@@ -57,7 +58,9 @@ export class WalIndex {
     })
   }
 
-  /** Is the last committed state exactly this encoded header? One read and no parsing: what every apply starts with. */
+  /**
+   * True if the last committed state is exactly this encoded header. Every apply asks it, so it is one read without parsing.
+   */
   holds(encoded: Buffer): boolean {
     readAt(this.#fd, this.#headers, 0, this.#headers.length, 0)
     return (
@@ -85,8 +88,9 @@ export class WalIndex {
   }
 
   /**
-   * Builds the current block from its page numbers and writes it back: a writer that died half way leaves page numbers and slots
-   * behind `lastFrame`. Entries of committed frames keep their places, so readers of other processes notice nothing.
+   * Rebuilds the current block from its page numbers and writes it back, because a writer that died half way leaves page
+   * numbers and slots behind `lastFrame`. Entries of committed frames do not move, so readers in other processes are not
+   * disturbed.
    */
   loadBlock(lastFrame: number): void {
     this.#block = undefined
@@ -100,9 +104,9 @@ export class WalIndex {
     this.#block = block
   }
 
-  /** Enters frames behind `lastFrame`. Readers do not look at them before `publish`. */
+  /** Enters frames behind `lastFrame`. Readers ignore them until `publish`. */
   appendFrames(lastFrame: number, pageNumbers: readonly number[]): void {
-    // After a restart of the log everything is new.
+    // After a restart of the log the old block is worthless.
     let block = lastFrame === 0 ? undefined : this.#block
     for (let done = 0; done < pageNumbers.length;) {
       const number = blockOfFrame(lastFrame + done + 1)
@@ -123,19 +127,19 @@ export class WalIndex {
     writeAt(this.#fd, encoded, 0, INDEX_HEADER_BYTES, 0)
   }
 
-  /** Is the file that SQLite would open now still the one behind this descriptor? It is not after all connections were closed. */
+  /** True if SQLite would open the file behind this descriptor. It would not after all connections were closed. */
   isCurrent(): boolean {
     const named = statSync(this.#path, { throwIfNoEntry: false })
     const held = fstatSync(this.#fd)
     return named !== undefined && named.ino === held.ino && named.dev === held.dev
   }
 
-  /** Only while no connection of this process is open: closing drops SQLite's locks on the file. `DatabaseFile` sees to it. */
+  /** Closing drops SQLite's locks on the file, so no connection of this process may be open. `DatabaseFile` ensures it. */
   close(): void {
     closeSync(this.#fd)
   }
 
-  /** A new block is written whole: what an earlier round of the log left there must go, and readers need all 32 KiB to map it. */
+  /** Writes a new block whole, to remove the entries of an earlier round of the log; and readers need all 32 KiB to map it. */
   #fillFresh(block: IndexBlock, pageNumbers: readonly number[]): void {
     for (const pgno of pageNumbers) block.append(pgno)
     this.#writeBlock(block)
@@ -153,7 +157,7 @@ export class WalIndex {
     }
   }
 
-  /** Never touches what lies before the page numbers of block 0: header, read marks and locks are SQLite's. */
+  /** Never touches the bytes before the page numbers of block 0: header, read marks and locks belong to SQLite. */
   #writeBlock(block: IndexBlock): void {
     const start = pageNumbersAt(block.number)
     this.#writePart(block, start, BLOCK_BYTES - start)

@@ -1,8 +1,9 @@
 /**
- * Reads what was committed from the primary's -wal, after our COMMIT. Opening and closing -wal is harmless: it carries no locks.
+ * Reads committed transactions from the primary's -wal, after our COMMIT. Opening and closing -wal is harmless: it carries no
+ * locks.
  *
- * A frame counts when its salts are the header's and the cumulative checksum holds; a transaction counts when its commit frame does.
- * Spilled and rolled-back frames, torn tails and the remains of earlier rounds of the log therefore never come out of `poll`.
+ * A frame is valid if its salts are the header's and the cumulative checksum matches. A transaction is valid if its commit
+ * frame is. So `poll` never returns spilled or rolled-back frames, torn tails or the remains of earlier rounds of the log.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'
@@ -14,7 +15,9 @@ import type { RunningChecksum } from './wal-checksum.ts'
 import type { WalHeader } from './wal-format.ts'
 import { FRAME_BYTES, FrameBuffer, WAL_HEADER_BYTES, frameOffset, parseWalHeader } from './wal-format.ts'
 
-/** A place in a WAL: the salts name one round of the log, `frame` is the last frame of a transaction (0: before the first). */
+/**
+ * A position in a WAL: the salts name one round of the log, `frame` is the last frame of a transaction (0: before the first).
+ */
 export interface WalPosition {
   readonly salt1: number
   readonly salt2: number
@@ -30,8 +33,8 @@ export interface WalTransaction {
   /** Size of the database after this transaction, in pages. */
   readonly commitPages: number
   /**
-   * Last image of each changed page, ascending, pages beyond `commitPages` dropped.
-   * The bytes belong to the reader and stay valid only until its next `poll`: encode or copy them before.
+   * Last image of each changed page, by ascending number, without pages beyond `commitPages`.
+   * The bytes belong to the reader and are overwritten by its next `poll`; encode or copy them before.
    */
   readonly pages: readonly { readonly pgno: number; readonly data: Buffer }[]
 }
@@ -47,25 +50,25 @@ export class WalReader {
   #fd: number | undefined
   #frames = new FrameBuffer(FRAMES_FIRST_READ)
   #header: WalHeader | undefined
-  /** Last frame of the last transaction seen, and the checksum of the log up to there. */
+  /** Last frame of the last transaction seen; `#sum` is the checksum of the log up to it. */
   #frame = 0
   #sum: RunningChecksum = { s1: 0, s2: 0 }
 
-  /** `after`: transactions up to this recorded place were shipped before; they are verified again and not returned. */
+  /** `after`: transactions up to this recorded position were shipped before; they are verified again and not returned. */
   constructor(database: string, after?: WalPosition) {
     this.#path = `${databasePath(database)}-wal`
     this.#after = after
   }
 
-  /** Where the next transaction starts. Record it with what was shipped: after a crash the log is read from there. */
+  /** Position before the next transaction. Record it with the shipped segment: after a crash reading resumes there. */
   get position(): WalPosition {
     return { salt1: this.#header?.salt1 ?? 0, salt2: this.#header?.salt2 ?? 0, frame: this.#frame }
   }
 
   /**
-   * The transactions committed since the last call, oldest first. After one commit of ours exactly one must come out: none means
-   * that its frames are not in this file, more than one that somebody else writes; both end the primary, and the caller decides.
-   * A long log comes in batches of about `WAL_POLL_BYTES`: at start call until it is empty.
+   * Returns the transactions committed since the last call, oldest first. After one commit of ours there must be exactly one:
+   * none means that its frames are not in this file, more than one means that another program writes. The caller judges that,
+   * and stops the primary. A long log comes in batches of about `WAL_POLL_BYTES`; at start, call until the result is empty.
    */
   poll(): WalTransaction[] {
     if (!this.#open()) return []
@@ -92,8 +95,8 @@ export class WalReader {
   }
 
   /**
-   * Takes the header of the file where its salts are not ours, and starts before its first frame; true when it did. Asked whenever
-   * nothing new was found: the log may have started over, or a crash left a header without frames, which the next commit replaces.
+   * True if the file has a header with new salts; reading then starts before its first frame. It is called if no new frame was
+   * found: the log may have started over. A crash may also leave a header without frames, which the next commit replaces.
    */
   #adoptHeader(): boolean {
     if (readAt(this.#descriptor(), this.#headerBytes, 0, WAL_HEADER_BYTES, 0) < WAL_HEADER_BYTES) return false
@@ -112,7 +115,7 @@ export class WalReader {
     return true
   }
 
-  /** Batches of nothing but shipped transactions are passed over: an empty answer must mean the end of the log. */
+  /** Skips batches that hold only shipped transactions, because an empty answer must mean the end of the log. */
   #readPastShipped(): WalTransaction[] {
     if (this.#header === undefined) return []
     for (;;) {
@@ -145,7 +148,7 @@ export class WalReader {
     return found
   }
 
-  /** Reads more frames behind the `count` loaded ones; the number of whole frames that came. */
+  /** Reads more frames behind the `count` loaded ones, and returns the number of whole frames read. */
   #load(count: number, base: number): number {
     const wanted = framesToRead(count)
     if (count + wanted > this.#frames.capacity) this.#grow(count, wanted)
@@ -160,7 +163,7 @@ export class WalReader {
     return Math.floor(bytes / FRAME_BYTES)
   }
 
-  /** Transactions already found keep the old memory. */
+  /** Allocates a larger buffer. Transactions already found keep pointing into the old one. */
   #grow(count: number, wanted: number): void {
     const grown = new FrameBuffer(Math.max(this.#frames.capacity * 2, count + wanted))
     grown.bytes.set(this.#frames.bytes.subarray(0, count * FRAME_BYTES))
@@ -186,7 +189,10 @@ export class WalReader {
     return { salt1, salt2, startFrame: base + start + 1, endFrame: base + end + 1, commitPages, pages }
   }
 
-  /** A -wal without a name takes our commits and shows them to nobody: what happens once our locks on the database were dropped. */
+  /**
+   * Throws io_failed if the -wal has no name. It would take our commits and lose them; that follows once our locks were
+   * dropped.
+   */
   #requireLinked(): void {
     if (fstatSync(this.#descriptor()).nlink > 0) return
     throw new MacaroondError('io_failed', `${this.#path} was deleted while it was in use`, {
@@ -200,7 +206,7 @@ export class WalReader {
   }
 }
 
-/** Small at first, for one commit's few pages; larger as more of them follow. */
+/** Starts small, for the few pages of one commit, and doubles as more frames follow. */
 function framesToRead(loaded: number): number {
   return Math.min(Math.max(loaded, FRAMES_FIRST_READ), FRAMES_READ_MAX)
 }

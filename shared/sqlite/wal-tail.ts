@@ -1,10 +1,10 @@
 /**
- * Room for commits that come while the disk is full. SQLite appends frames to its -wal; as long as the file is longer than
- * what is in it, they overwrite bytes that have their place on the disk, and no other program can take that place between
- * two calls. SQLite, like our reader, stops at the first frame whose salts and checksum do not hold: what is behind the last
- * frame is nothing to it, as the remains of an earlier round are.
+ * Reserves space in the -wal for commits while the disk is full, so that a primary can still revoke. It makes the file longer
+ * than its valid frames. New frames then overwrite bytes that are already allocated, and no other program can take that space.
+ * SQLite and our reader stop at the first frame whose salts or checksum do not match, so they ignore the reserved bytes as they
+ * ignore the remains of an earlier round.
  *
- * Holds where files are overwritten in place (ext4, XFS, tmpfs); on a file system that copies on write a full disk stays full.
+ * It works on file systems that overwrite in place (ext4, XFS, tmpfs). On a copy-on-write file system a full disk stays full.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import type { Entropy } from '../clock.ts'
@@ -13,9 +13,9 @@ import { syncFile, writeAt } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 import { frameOffset } from './wal-format.ts'
 
-/** Random, so that no file system makes it smaller; written over and over. */
+/** Size of the block of random bytes that is written repeatedly. Random bytes cannot be compressed by a file system. */
 const BLOCK_BYTES = 128 * 1024
-/** A WAL that grows is made longer by so much at a time, so that few commits wait for it. */
+/** A growing WAL is extended by this much at a time, so that few commits wait for it. */
 const AHEAD_BYTES = 1024 * 1024
 
 export class WalTail {
@@ -25,7 +25,7 @@ export class WalTail {
   readonly #block: Buffer
   #size: number
 
-  /** The -wal must be there. `bytes`: how much is to be behind its last frame. */
+  /** The -wal must exist. `bytes` is the space to reserve behind its last frame. */
   constructor(database: string, bytes: number, entropy: Entropy) {
     this.#path = `${databasePath(database)}-wal`
     this.#bytes = bytes
@@ -38,16 +38,16 @@ export class WalTail {
     this.#size = fstatSync(this.#fd).size
   }
 
-  /** Bytes behind this frame, as many as are wanted at most. */
+  /** Reserved bytes behind this frame, at most the configured number. */
   left(lastFrame: number): number {
     return Math.min(this.#bytes, Math.max(0, this.#size - frameOffset(lastFrame + 1)))
   }
 
-  /** Makes it as long as it is to be; what there is room for stays. Throws disk_full. */
+  /** Extends the file until the reserve is complete. A partial extension stays. Throws disk_full. */
   keep(lastFrame: number): void {
     const wanted = frameOffset(lastFrame + 1) + this.#bytes
     if (this.#size >= wanted) return
-    // SQLite may have made it longer itself, or have cut it off.
+    // SQLite may have extended the file itself, or have truncated it.
     this.#size = fstatSync(this.#fd).size
     const ample = wanted + Math.min(AHEAD_BYTES, this.#bytes)
     try {
@@ -55,11 +55,11 @@ export class WalTail {
     } catch (error) {
       if (this.#size < wanted) throw error
     }
-    // Some file systems find a place for bytes only when they are synced; only then nobody else can take it.
+    // Some file systems allocate blocks only on sync. Before that, another program could take the space.
     syncFile(this.#fd, this.#path)
   }
 
-  /** After a checkpoint that cut the file off. */
+  /** Reads the size again, after a checkpoint that truncated the file. */
   lookAgain(): void {
     this.#size = fstatSync(this.#fd).size
   }

@@ -1,4 +1,7 @@
-/** Writes transactions of the primary as frames into a replica's -wal. They count for readers only once the wal-index says so. */
+/**
+ * Writes the primary's transactions as frames into a replica's -wal. Readers see the frames only after `WalAppender` published
+ * them in the wal-index; the write lock is its work too.
+ */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Entropy } from '../clock.ts'
@@ -11,13 +14,15 @@ import { HOST_BIG_ENDIAN } from './wal-checksum.ts'
 import type { PageImage, WalHeader } from './wal-format.ts'
 import { FRAME_BYTES, FrameBuffer, WAL_HEADER_BYTES, frameOffset, writeWalHeader } from './wal-format.ts'
 
-/** What one transaction left behind: whole images of the pages it changed, in any order, and the size of the database after it. */
+/**
+ * The effect of one transaction: whole images of the pages it changed, in any order, and the database size after it, in pages.
+ */
 export interface PageChange {
   readonly pages: Iterable<PageImage>
   readonly commitPages: number
 }
 
-/** What new frames continue: the log's header, and its checksum up to `lastFrame`. Writing moves the checksum on. */
+/** The end of a log that new frames continue: its header, and its checksum up to `lastFrame`. Writing updates the checksum. */
 export interface LogEnd {
   readonly header: WalHeader
   readonly sum: RunningChecksum
@@ -26,11 +31,11 @@ export interface LogEnd {
 
 export class WalWriter {
   readonly #path: string
-  /** One descriptor for life. */
+  /** Open until `close`. */
   readonly #fd: number
   readonly #frames: FrameBuffer = new FrameBuffer(WAL_APPEND_FRAMES)
   readonly #headerBytes: Buffer = Buffer.alloc(WAL_HEADER_BYTES)
-  /** SQLite made the file; its name is durable after the first sync. */
+  /** True if the directory was synced: SQLite created the file, so its name is durable only after our first sync. */
   #nameSynced = false
 
   constructor(database: string) {
@@ -42,12 +47,12 @@ export class WalWriter {
     }
   }
 
-  /** Size of the file, which is what it takes on disk. */
+  /** Size of the file. */
   get bytes(): number {
     return fstatSync(this.#fd).size
   }
 
-  /** Starts the log over, with salts that no frame left in the file can have. */
+  /** Starts the log over with new random salts, so that no frame left in the file is valid. */
   start(entropy: Entropy): LogEnd {
     const salts = entropy.bytes(8)
     const header: WalHeader = {
@@ -63,8 +68,8 @@ export class WalWriter {
   }
 
   /**
-   * Writes the frames of one transaction in runs of `WAL_APPEND_FRAMES`, so that memory stays bounded however large it is.
-   * Only the last frame has the commit size: whatever a crash leaves before it is no transaction. Returns their page numbers.
+   * Writes the frames of one transaction in runs of `WAL_APPEND_FRAMES`, which bounds memory. Returns their page numbers.
+   * Only the last frame has the commit size, so a crash before it leaves no valid transaction.
    */
   append(end: LogEnd, change: PageChange): number[] {
     const runs = this.runs(end, change)
@@ -74,7 +79,7 @@ export class WalWriter {
     }
   }
 
-  /** The same one run at a time, for whoever has other work to do in between. */
+  /** Like `append`, one run at a time, so that the caller can do other work in between. */
   *runs(end: LogEnd, change: PageChange): Generator<void, number[]> {
     const pageNumbers: number[] = []
     let waiting: PageImage | undefined
