@@ -1,6 +1,7 @@
+/** The one error of readers of segment files. */
 import { MacaroondError } from '../errors.ts'
 
-/** The bytes are not a segment: what is wrong, and at which byte of the file. */
+/** Builds a segment_corrupt error: what is wrong, and at which byte of the file. */
 export function segmentCorrupt(what: string, offset: number): MacaroondError {
   return new MacaroondError('segment_corrupt', `corrupt segment: ${what} (at byte ${offset})`, {
     hint: 'the segment is refused as a whole: fetch it again, or restore this file from another copy',

@@ -1,11 +1,12 @@
 /**
- * CRC-64/ISO (the table Go calls `crc64.ISO`), the only checksum of LTX: reflected, start and final XOR all ones.
+ * CRC-64/ISO (Go's `crc64.ISO`), the only checksum of LTX: reflected, start and final XOR all ones. It finds damage and stops
+ * no attacker.
  *
  * The polynomial x^64 + x^4 + x^3 + x + 1 is sparse, so whole words need shifts instead of big tables. A reflected
  * register multiplies by x with a shift to the right, and x^64 is congruent to 1 + x + x^3 + x^4 = (1 + x)(1 + x^3),
- * hence x^128 to (1 + x^2)(1 + x^6): two shifts and XORs. What they push out at the low end is at most eight bits,
- * reduced by one small table. Two words in turn run as independent chains, which keeps the processor busy.
- * 32-bit halves hold the register, because a bigint would cost more than the page it sums up.
+ * hence x^128 to (1 + x^2)(1 + x^6): two shifts and XORs. The shifts push at most eight bits out at the low end, and one small
+ * table reduces them. Two words in turn run as independent chains, which keeps the processor busy. The register is two 32-bit
+ * halves, because arithmetic on bigints would cost more than the checksum of a page.
  */
 
 /** An unsigned 64-bit number as two unsigned 32-bit halves. */
@@ -14,11 +15,11 @@ export interface U64 {
   readonly lo: number
 }
 
-/** 1 + x + x^3 + x^4 in reflected order, the high half: what x^64 is congruent to. */
+/** High half of 1 + x + x^3 + x^4 in reflected order, which is congruent to x^64. */
 const POLYNOMIAL_HIGH = 0xd8000000
 const STRIDE_BYTES = 16
 
-/** What shifting the register's low bits out by 8, 64 and 128 brings back into its high half; the low half gets none. */
+/** XORed into the high half after the register's low bits were shifted out by 8, 64 or 128; the low half needs no carry. */
 const CARRY_8: Int32Array = Int32Array.from({ length: 256 }, (_, bits) => carry(bits, 8))
 const CARRY_64: Int32Array = CARRY_8.map(
   (_, bits) => carry(bits & 0b1, 1) ^ carry(bits & 0b111, 3) ^ carry(bits & 15, 4),
@@ -27,7 +28,7 @@ const CARRY_128: Int32Array = CARRY_8.map(
   (_, bits) => carry(bits & 0b11, 2) ^ carry(bits & 0b111111, 6) ^ carry(bits, 8),
 )
 
-/** Pushes the `count` low bits out one at a time; each one that is set comes back as the polynomial. */
+/** Shifts the `count` low bits out one at a time; each set bit adds the polynomial. */
 function carry(bits: number, count: number): number {
   let high = 0
   for (let bit = 0; bit < count; bit += 1) {
@@ -36,12 +37,12 @@ function carry(bits: number, count: number): number {
   return high
 }
 
-/** A running CRC-64/ISO. Not collision resistant: it finds damage, it stops no attacker. */
+/** A running CRC-64/ISO. */
 export class Crc64 {
   #hi = -1
   #lo = -1
 
-  /** A register that holds one bit, and nothing of what sums start with: to find out what bytes do to it. */
+  /** A register with one bit set and no initial value, for computing how bytes change each bit. */
   static afterBit(bit: number): Crc64 {
     const crc = new Crc64()
     crc.#hi = bit < 32 ? 0 : 1 << (bit - 32)
@@ -69,7 +70,7 @@ export class Crc64 {
     return this
   }
 
-  /** Takes in `bytes[start, end)`. */
+  /** Adds `bytes[start, end)`. */
   update(bytes: Uint8Array, start = 0, end: number = bytes.length): this {
     const tail = end - ((end - start) % STRIDE_BYTES)
     if (tail > start) this.#strides(new DataView(bytes.buffer, bytes.byteOffset + start, tail - start))
@@ -77,13 +78,13 @@ export class Crc64 {
     return this
   }
 
-  /** Takes in four bytes in network order, as page numbers are summed. */
+  /** Adds a number as four bytes in network order, which is how page numbers are summed. */
   updateUint32(value: number): this {
     for (let shift = 24; shift >= 0; shift -= 8) this.#byte(value >>> shift)
     return this
   }
 
-  /** Takes in `length` bytes whose sum is known: much quicker than the bytes, once lengths come again. */
+  /** Adds `length` bytes whose CRC is known. It needs one table a length, and is then much faster than `update`. */
   append({ hi, lo }: U64, length: number): this {
     const past = pastZeros(length)
     const [before, above] = [~this.#lo, ~this.#hi]
@@ -99,7 +100,7 @@ export class Crc64 {
     this.#hi = (hi >>> 8) ^ CARRY_8[(lo ^ value) & 0xff]!
   }
 
-  /** Takes in one or more whole strides. A reflected CRC has the first byte lowest, hence little endian. */
+  /** Adds one or more whole strides. A reflected CRC has the first byte lowest, so words are read as little endian. */
   #strides(view: DataView): void {
     const length = view.byteLength
     let hi = this.#hi ^ view.getInt32(4, true)
@@ -129,8 +130,8 @@ export class Crc64 {
 }
 
 /**
- * What zeros do to a sum, which is linear: for each of the eight bytes of a sum, the lowest first, and each value of it, what
- * it has become, in two halves.
+ * The effect of appending a number of zero bytes to a CRC, which is linear. Each table has, for each of the eight bytes of the
+ * CRC (lowest first) and each value of that byte, one half of the resulting CRC.
  */
 interface PastZeros {
   readonly hi: Int32Array
@@ -141,7 +142,10 @@ const BYTES = 8
 const BYTE_VALUES = 256
 const pastZerosOf = new Map<number, PastZeros>()
 
-/** The sum of A and B is that of A, moved past as many zeros as B has bytes, XOR that of B. Page sizes are few. */
+/**
+ * The CRC of A followed by B is: CRC of A followed by zeros of B's length, XOR CRC of B. The map stays small: page sizes are
+ * few.
+ */
 function pastZeros(length: number): PastZeros {
   const known = pastZerosOf.get(length)
   if (known !== undefined) return known
@@ -157,7 +161,7 @@ function tabulate(zeros: Uint8Array): PastZeros {
     const [at, value] = [(bit >>> 3) * BYTE_VALUES, 1 << (bit & 7)]
     hi[at + value] = ~sum.hi
     lo[at + value] = ~sum.lo
-    // Every value below has been made of lower bits.
+    // The entries of all smaller values exist, because they consist of lower bits.
     for (let below = 1; below < value; below += 1) {
       hi[at + value + below] = hi[at + value]! ^ hi[at + below]!
       lo[at + value + below] = lo[at + value]! ^ lo[at + below]!

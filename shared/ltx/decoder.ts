@@ -1,4 +1,7 @@
-/** Reading LTX v3 files. Nothing in a file is believed: every byte is checked, and none asks for memory on its own. */
+/**
+ * Reads LTX v3 files from untrusted sources. Every byte is checked, and no field of a file makes the decoder allocate more than
+ * a fixed limit. FORMAT.md has the layout.
+ */
 import { assert } from '../errors.ts'
 import { SEGMENT_BYTES_MAX, SEGMENT_PAGES_BYTES_MAX } from '../limits.ts'
 import { segmentCorrupt } from './corrupt.ts'
@@ -20,31 +23,31 @@ import { blockBytesMax, decompressBlock } from './lz4.ts'
 import { PageIndex } from './page-index.ts'
 import { PageOrder } from './page-order.ts'
 
-/** A file whose every byte was checked. */
+/** A whole file, with every byte checked. */
 export interface Segment {
   readonly header: SegmentHeader
   /** Ascending by page number. */
   readonly pages: readonly DatabasePage[]
 }
 
-/** Gets each page as it is read. `data` is the callee's to keep; `crc` is that of the page alone, until the next page comes. */
+/** Receives each page. The callee may keep `data`. `crc` is the CRC-64 of the page alone, valid until the next page. */
 export type PageSink = (pgno: number, data: Buffer, header: SegmentHeader, crc: U64) => void
 
-/** Gets each page as it is packed: an LZ4 block, which is only there until this returns. */
+/** Receives each page as its LZ4 block, which is valid until this returns. */
 export type BlockSink = (pgno: number, block: Buffer) => void
 
-/** Says where a page is unpacked to: exactly one page size, of which nothing is read. */
+/** Returns the buffer that a page is unpacked into, exactly one page long. Its old content is not read. */
 export type PageRoom = (pgno: number, pageSize: number) => Buffer
 
-/** What the next bytes of the file are. */
+/** The kind of the next bytes of the file. */
 type Part = 'header' | 'page header' | 'block length' | 'block' | 'page index' | 'trailer' | 'end'
 
-/** A whole file in memory. `segment_corrupt` for anything but a file that is right to the last byte. */
+/** Decodes a whole file in memory. Throws segment_corrupt unless every byte is right. */
 export function decodeSegment(bytes: Buffer): Segment {
   if (bytes.length > SEGMENT_BYTES_MAX) throw segmentCorrupt(`more than ${SEGMENT_BYTES_MAX} bytes`, SEGMENT_BYTES_MAX)
   const pages: DatabasePage[] = []
   const decoder = new SegmentDecoder((pgno, data, { pageSize }) => {
-    // A page can compress 250 times: without this, a small file could ask for gigabytes.
+    // A page can compress by a factor of 250, so without this limit a small file could unpack to gigabytes.
     if ((pages.length + 1) * pageSize > SEGMENT_PAGES_BYTES_MAX) {
       throw segmentCorrupt(`pages of more than ${SEGMENT_PAGES_BYTES_MAX} bytes`, decoder.offset)
     }
@@ -55,8 +58,8 @@ export function decodeSegment(bytes: Buffer): Segment {
 }
 
 /**
- * Hands out the pages of a file packed as they are. For bytes that are known to be what was written, by a hash that somebody
- * signed: every part of the file is checked as ever, but the file checksum, which is over the unpacked pages.
+ * Hands out the pages of a file without unpacking them. Only for bytes that match a signed hash: every part is checked except
+ * the file checksum, which covers the unpacked pages. Throws segment_corrupt.
  */
 export function readBlocks(bytes: Buffer, onBlock: BlockSink): SegmentHeader {
   if (bytes.length > SEGMENT_BYTES_MAX) throw segmentCorrupt(`more than ${SEGMENT_BYTES_MAX} bytes`, SEGMENT_BYTES_MAX)
@@ -65,35 +68,35 @@ export function readBlocks(bytes: Buffer, onBlock: BlockSink): SegmentHeader {
   return decoder.finish()
 }
 
-/** Every byte is written, or the page is refused: nothing of what this memory held before can be read out. */
+/** Uninitialised memory is safe: unpacking writes every byte or refuses the page. */
 function freshPage(_: number, pageSize: number): Buffer {
   return Buffer.allocUnsafeSlow(pageSize)
 }
 
 /**
- * Reads a file of any size from chunks of any size. **Pages are handed out before the file checksum is known**: what is
- * done with them must be undone unless `finish` returns. Memory: one frame, and an index entry a page (about ten bytes).
- * Every error is `segment_corrupt`, and ends the decoder.
+ * Reads a file of any size from chunks of any size. **Pages are handed out before the file checksum is known**, so the caller
+ * must undo its work on them unless `finish` returns. Memory: one frame, and an index entry a page (about ten bytes). Every
+ * error is segment_corrupt, and the decoder cannot be used after it.
  */
 export class SegmentDecoder {
   readonly #onPage: PageSink
   readonly #room: PageRoom
-  /** Then nothing is unpacked. */
+  /** If set, nothing is unpacked. */
   readonly #onBlock: BlockSink | undefined
   readonly #index = new PageIndex()
   readonly #crc = new Crc64()
   readonly #pageCrc = new Crc64()
   #part: Part | 'failed' = 'header'
-  /** Length of the current part; a part is looked at when all of it is there. */
+  /** Length of the current part in bytes. A part is parsed once it is complete. */
   #need: number = HEADER_BYTES
-  /** The beginning of a part that a chunk did not hold to its end. */
+  /** The first bytes of a part that continues in the next chunk. */
   #carry: Buffer = Buffer.alloc(0)
   #carried = 0
   #offset = 0
-  /** What the header said, once it was read. */
+  /** The header, once it was read, and the rules for pages that follow from it. */
   #said: { readonly header: SegmentHeader; readonly order: PageOrder } | undefined
   #pgno = 0
-  /** The index as it must be, once the pages have ended. */
+  /** The only index that fits the pages; known once the pages have ended. */
   #expectedIndex: Buffer = this.#carry
   #indexAt = 0
 
@@ -103,17 +106,17 @@ export class SegmentDecoder {
     this.#onBlock = onBlock
   }
 
-  /** Bytes of the file that were read and found right. */
+  /** Number of bytes that were read and found correct. */
   get offset(): number {
     return this.#offset
   }
 
-  /** Once it was read; covered by the file checksum only after `finish`. */
+  /** The header, or undefined before it was read. The file checksum covers it, so it is verified only after `finish`. */
   get header(): SegmentHeader | undefined {
     return this.#said?.header
   }
 
-  /** The next bytes of the file. They are not kept. */
+  /** Takes the next bytes of the file. It keeps no reference to them. */
   write(chunk: Buffer): void {
     assert(this.#part !== 'failed', 'a decoder ends with its first error')
     try {
@@ -124,14 +127,14 @@ export class SegmentDecoder {
     }
   }
 
-  /** The file has ended: `segment_corrupt` unless it was complete. */
+  /** Call at the end of the file. Throws segment_corrupt if the file is incomplete. */
   finish(): SegmentHeader {
     assert(this.#part !== 'failed', 'a decoder ends with its first error')
     if (this.#part !== 'end') throw segmentCorrupt(`it ends inside the ${this.#part}`, this.#offset + this.#carried)
     return this.#known().header
   }
 
-  /** Reads one part, or as much of it as the chunk has; returns how far the chunk is used. */
+  /** Reads one part, or as much of it as the chunk has. Returns the index of the first unused byte of the chunk. */
   #take(chunk: Buffer, at: number): number {
     if (this.#part === 'end') throw segmentCorrupt('bytes after the trailer', this.#offset)
     if (this.#part === 'page index') return this.#takeIndex(chunk, at)
@@ -151,12 +154,12 @@ export class SegmentDecoder {
     return at + used
   }
 
-  /** Only when nothing but the beginning of the part is in it: it is as large as any part of this file can be. */
+  /** Allocates for the largest possible part of this file. Only called while nothing is carried. */
   #growCarry(): void {
     this.#carry = Buffer.alloc(this.#said === undefined ? HEADER_BYTES : frameBytesMax(this.#said.header.pageSize))
   }
 
-  /** The part is `#need` bytes from `at` on: a view of its own would cost more than most of them. */
+  /** The part is `bytes[at, at + #need)`. For most parts a subarray would cost more than parsing them. */
   #read(bytes: Buffer, at: number): void {
     const length = this.#need
     if (this.#part === 'block') this.#readBlock(bytes.subarray(at, at + length))
@@ -213,7 +216,7 @@ export class SegmentDecoder {
     if (!decompressBlock(block, page)) {
       throw segmentCorrupt(`page ${this.#pgno} is not an LZ4 block of ${page.length} bytes`, this.#offset)
     }
-    // Who takes the page needs a sum of it as well: one pass over its bytes is enough for both.
+    // The receiver needs the CRC of the page too, and one pass over the bytes gives both.
     this.#pageCrc.reset().update(page)
     this.#crc.append(this.#pageCrc, page.length)
     this.#onPage(this.#pgno, page, header, this.#pageCrc)
@@ -227,7 +230,7 @@ export class SegmentDecoder {
     this.#expect('page index', this.#expectedIndex.length)
   }
 
-  /** The index of a big snapshot is megabytes: it is compared as it comes, not gathered. */
+  /** Compares the index chunk by chunk, because the index of a large snapshot has megabytes. */
   #takeIndex(chunk: Buffer, at: number): number {
     const used = Math.min(this.#need - this.#indexAt, chunk.length - at)
     const order = chunk.compare(this.#expectedIndex, this.#indexAt, this.#indexAt + used, at, at + used)

@@ -1,4 +1,7 @@
-/** Writing LTX v3 files: one transaction at once, or a snapshot of any size piece by piece. */
+/**
+ * Writes LTX v3 files: one transaction in one call, or a snapshot of any size piece by piece. The output is a function of the
+ * input alone, so equal pages give an equal file. FORMAT.md has the layout.
+ */
 import { assert } from '../errors.ts'
 import { SEGMENT_BYTES_MAX, SEGMENT_PAGES_BYTES_MAX } from '../limits.ts'
 import { Crc64 } from './crc64.ts'
@@ -19,12 +22,12 @@ import { compressBlock } from './lz4.ts'
 import { PageIndex } from './page-index.ts'
 import { PageOrder } from './page-order.ts'
 
-/** What may be called next. */
+/** The method that must be called next. */
 type EncoderState = 'header' | 'pages' | 'finished'
 
 /**
- * One transaction, or a few merged, as the bytes of a file. `pages` ascend by number; `data` is read, not kept. The
- * limit on their size (`SEGMENT_PAGES_BYTES_MAX`) is the one `decodeSegment` has: beyond it, `SegmentEncoder`.
+ * Encodes one transaction, or a few merged, as a whole file. `pages` ascend by number; `data` is read, not kept. Their total
+ * size is at most SEGMENT_PAGES_BYTES_MAX, as in `decodeSegment`; use `SegmentEncoder` for more.
  */
 export function encodeSegment(fields: SegmentFields, pages: readonly DatabasePage[]): Buffer {
   assert(pages.length * fields.pageSize <= SEGMENT_PAGES_BYTES_MAX, 'the pages of a segment fit into its limit')
@@ -39,7 +42,7 @@ export function encodeSegment(fields: SegmentFields, pages: readonly DatabasePag
   return withoutSlack(out, end)
 }
 
-/** Segments wait in queues: one that compressed well must not hold twice its size in memory. */
+/** Copies a well compressed segment: segments wait in queues, and must not keep a buffer of more than twice their size. */
 function withoutSlack(out: Buffer, length: number): Buffer {
   if (length * 2 >= out.length) return out.subarray(0, length)
   const bytes = Buffer.allocUnsafeSlow(length)
@@ -48,9 +51,9 @@ function withoutSlack(out: Buffer, length: number): Buffer {
 }
 
 /**
- * Writes a file piece by piece: `header`, then `page` for each page in ascending order, then `finish`; each returns the
- * bytes that come next in the file. A call out of order, or a page that cannot come, is a bug of the caller. Memory: an
- * index entry a page, about ten bytes. The `…Into` forms write into the caller's buffer and return where they end.
+ * Writes a file piece by piece: `header`, then `page` for each page in ascending order, then `finish`. Each call returns the
+ * next bytes of the file. A call out of order, or a page that the format forbids, fails an assertion. Memory: an index entry a
+ * page, about ten bytes. The `…Into` forms write into the caller's buffer and return the offset of its first free byte.
  */
 export class SegmentEncoder {
   readonly #fields: SegmentFields
@@ -58,7 +61,7 @@ export class SegmentEncoder {
   readonly #index = new PageIndex()
   readonly #crc = new Crc64()
   #state: EncoderState = 'header'
-  /** Bytes of the file so far. */
+  /** Number of bytes encoded so far. */
   #offset = 0
 
   constructor(fields: SegmentFields) {
@@ -90,7 +93,7 @@ export class SegmentEncoder {
     return end
   }
 
-  /** `out` has room for `frameBytesMax` of the page size from `at`. */
+  /** `out` must have `frameBytesMax` of the page size free from `at`. */
   pageInto(pgno: number, data: Uint8Array, out: Buffer, at: number): number {
     this.#enter('pages', 'pages')
     const problem = data.length === this.#fields.pageSize ? this.#order.take(pgno) : 'not a whole page'
@@ -100,14 +103,14 @@ export class SegmentEncoder {
     out.writeUInt32BE(pgno, at)
     out.writeUInt16BE(PAGE_FLAG_BLOCK, at + PAGE_FLAGS_AT)
     out.writeUInt32BE(end - block, at + PAGE_HEADER_BYTES)
-    // The file checksum counts the page itself, not its compressed form: any compressor gives the same one.
+    // The file checksum covers the unpacked page, so it does not depend on the compressor.
     this.#crc.update(out, at, block).update(data)
     this.#index.add(pgno, this.#offset, end - at)
     this.#offset += end - at
     return end
   }
 
-  /** `out` has room for the end mark, `PageIndex.bytesMax` and the trailer from `at`. */
+  /** `out` must have room for the end mark, `PageIndex.bytesMax` and the trailer from `at`. */
   finishInto(out: Buffer, at: number): number {
     return this.#endInto(this.#finishPages(), out, at)
   }

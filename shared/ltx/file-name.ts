@@ -1,8 +1,8 @@
-/** Names of segment files: `<min>-<max>.ltx`, each txid as 16 lowercase hex digits, so that names sort like txids. */
+/** Names of segment files: `<min>-<max>.ltx`, each txid as 16 lowercase hex digits, so that names sort by txid. */
 import { assert } from '../errors.ts'
 import { type Txid, txidText } from '../ids.ts'
 
-/** The transactions a segment covers, both ends included. */
+/** The transactions that a segment covers, both ends included. */
 export interface TxidRange {
   readonly minTxid: Txid
   readonly maxTxid: Txid
@@ -15,7 +15,7 @@ export function segmentFileName({ minTxid, maxTxid }: TxidRange): string {
   return `${txidText(minTxid)}-${txidText(maxTxid)}.ltx`
 }
 
-/** Undefined for anything that is not the name of a segment: a directory may hold other files. */
+/** Returns undefined if `name` is not the name of a segment, because a directory may hold other files. */
 export function parseSegmentFileName(name: string): TxidRange | undefined {
   const [, min, max] = SEGMENT_FILE.exec(name) ?? []
   if (min === undefined || max === undefined) return undefined

@@ -1,4 +1,4 @@
-/** Sizes of what follows the header: page frames, the mark that ends them, and (after the index) the trailer. */
+/** Sizes and constants of the parts behind the header: page frames, the end mark and, behind the index, the trailer. */
 import { blockBytesMax } from './lz4.ts'
 
 /** Page number (u32) and flags (u16). */
@@ -8,10 +8,12 @@ export const PAGE_FLAGS_AT = 4
 export const BLOCK_LENGTH_BYTES = 4
 export const FRAME_PREFIX_BYTES: number = PAGE_HEADER_BYTES + BLOCK_LENGTH_BYTES
 
-/** The page is an LZ4 block behind its length. Without it: an LZ4 frame, as litestream wrote before 0.5.16. */
+/**
+ * Flag of a page stored as a length and an LZ4 block. Without it the page is an LZ4 frame, as litestream wrote before 0.5.16.
+ */
 export const PAGE_FLAG_BLOCK = 0x0001
 
-/** A page header of zeros ends the pages. */
+/** The end mark: a page header of zeros. */
 export const END_OF_PAGES: Buffer = Buffer.alloc(PAGE_HEADER_BYTES)
 
 const CHECKSUM_BYTES = 8

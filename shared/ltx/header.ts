@@ -1,4 +1,7 @@
-/** The header of an LTX v3 file: what the segment is, and in the reserved bytes where it stands in our history. */
+/**
+ * Encodes and decodes the header of an LTX v3 file: the transactions, the page size and, in the reserved bytes, our epoch and
+ * rolling checksums. One list of rules (`headerProblem`) holds for reading and writing.
+ */
 import { assert } from '../errors.ts'
 import { type Checksum, type Epoch, type Txid, txid } from '../ids.ts'
 import { segmentCorrupt } from './corrupt.ts'
@@ -30,12 +33,12 @@ export const HEADER_BYTES: number = POST_APPLY_AT + U64_BYTES
 assert(HEADER_BYTES === 100 && EPOCH_AT === 80, 'the layout of LTX v3')
 
 /**
- * The only header flag of LTX v3: no rolling checksums in the standard fields. Always set here, because litestream's
- * restore cannot merge files that carry them; ours are in the reserved bytes, which it ignores.
+ * The only header flag of LTX v3: the standard fields have no rolling checksums. We always set it, because litestream's restore
+ * cannot merge files that have them. Our checksums are in the reserved bytes, which litestream ignores.
  */
 export const FLAG_NO_CHECKSUM = 0x2
 
-/** What the writer of a segment says about it. */
+/** The fields that the writer of a segment chooses. */
 export interface SegmentFields {
   /** Bytes: a power of two from 512 to 65536. */
   readonly pageSize: number
@@ -46,18 +49,18 @@ export interface SegmentFields {
   readonly maxTxid: Txid
   /** Wall clock of the commit, unix milliseconds. */
   readonly timestampMs: number
-  /** Where the frames stood in the WAL, in bytes, and the WAL's salts; all zero when that is unknown. */
+  /** Offset and size of the frames in the WAL, in bytes, and the WAL's salts; all zero if unknown. */
   readonly walOffset: number
   readonly walSize: number
   readonly walSalt1: number
   readonly walSalt2: number
-  /** Zero: neither litestream nor we use it. */
+  /** Zero: litestream and macaroond do not use it. */
   readonly nodeId: bigint
-  /** These three are known together or not at all (a segment that litestream wrote or merged). */
+  /** Undefined, like the two checksums, if litestream wrote or merged the segment. */
   readonly epoch: Epoch | undefined
-  /** Rolling checksum before; on a snapshot that of an empty database. */
+  /** Rolling checksum before the first transaction; `EMPTY_CHECKSUM` in a snapshot. */
   readonly preApply: Checksum | undefined
-  /** Rolling checksum after. */
+  /** Rolling checksum after the last transaction. */
   readonly postApply: Checksum | undefined
 }
 
@@ -69,7 +72,7 @@ export function isSnapshot(header: SegmentFields): boolean {
   return header.minTxid === 1
 }
 
-/** Writes the 100 bytes into `out` at `at`. Fields that cannot be are a bug of the caller. */
+/** Writes the 100 bytes into `out` at `at`, and returns the offset behind them. Asserts that the fields are valid. */
 export function encodeHeader(fields: SegmentFields, out: Buffer, at: number): number {
   const problem = headerProblem(fields)
   assert(problem === undefined, `segment header: ${problem}`)
@@ -92,7 +95,7 @@ export function encodeHeader(fields: SegmentFields, out: Buffer, at: number): nu
   return at + HEADER_BYTES
 }
 
-/** Reads and checks the first 100 bytes of a file; `segment_corrupt` when they cannot be a header. */
+/** Reads and checks the first 100 bytes of a file. Throws segment_corrupt. */
 export function decodeHeader(bytes: Buffer): SegmentHeader {
   if (bytes.length < HEADER_BYTES) throw segmentCorrupt('it ends inside the header', bytes.length)
   if (bytes.readUInt32BE(MAGIC_AT) !== MAGIC) throw segmentCorrupt('it does not begin with LTX1', MAGIC_AT)
@@ -120,7 +123,7 @@ export function decodeHeader(bytes: Buffer): SegmentHeader {
   return header
 }
 
-/** The reserved bytes: all zero where litestream wrote or merged the file. */
+/** Reads the reserved bytes, which are all zero if litestream wrote or merged the file. */
 function decodeOrigin(bytes: Buffer): Pick<SegmentFields, 'epoch' | 'preApply' | 'postApply'> {
   const epoch = bytes.readUInt32BE(EPOCH_AT) as Epoch
   const preApply = bytes.readBigUInt64BE(PRE_APPLY_AT) as Checksum
@@ -137,7 +140,7 @@ function readTxid(bytes: Buffer, at: number): Txid {
   return txid(value)
 }
 
-/** The first rule the fields break, in words, or undefined. One list for what is written and what is read. */
+/** Returns the first rule that the fields break, in words, or undefined. */
 function headerProblem(fields: SegmentFields): string | undefined {
   if (!isPageSize(fields.pageSize)) return `${fields.pageSize} is not a page size of SQLite`
   if (!isCount(fields.commit, PAGE_NUMBER_MAX)) return 'the number of pages does not fit into 32 bits'
@@ -147,7 +150,7 @@ function headerProblem(fields: SegmentFields): string | undefined {
   return walProblem(fields) ?? originProblem(fields)
 }
 
-/** LTX: salts and size of the WAL mean nothing without the offset. */
+/** LTX: without the offset, salts and size of the WAL must be zero. */
 function walProblem({ walOffset, walSize, walSalt1, walSalt2 }: SegmentFields): string | undefined {
   if (!isCount(walOffset) || !isCount(walSize)) return 'the place in the WAL is negative, or beyond 2^53'
   if (walOffset === 0 && (walSize !== 0 || walSalt1 !== 0 || walSalt2 !== 0)) return 'salts or size of a WAL, no offset'

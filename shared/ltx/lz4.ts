@@ -1,16 +1,16 @@
 /**
  * The LZ4 block format (no frame, no size prefix), for one database page at a time.
  *
- * Written here instead of called in a native library, for two reasons: blocks come from outside, and this code cannot
- * read or write beyond its arrays whatever they hold; and a call per page costs more than the work. Per 4 KB page of
- * random keys it compresses in half the time of a native binding and allocates nothing.
+ * It is TypeScript and no native library for two reasons. Blocks come from outside, and this code cannot read or write beyond
+ * its arrays. And a native call a page costs more than the work: for a 4 KB page of random keys this takes half the time of a
+ * native binding, and allocates nothing.
  *
- * A block is a list of sequences: token (literal count, match length - 4; a nibble of 15 goes on in bytes of up to
- * 255), literals, match offset (u16 little endian). The last sequence ends after its literals.
+ * A block is a list of sequences: token (literal count, match length - 4; a nibble of 15 goes on in bytes of up to 255),
+ * literals, match offset (u16 little endian). The last sequence ends after its literals.
  */
 import { assert } from '../errors.ts'
 
-/** Offsets have 16 bits, and so has the hash table: this is as far back as a match can reach. */
+/** Longest source, because match offsets and entries of the hash table have 16 bits. */
 const SOURCE_BYTES_MAX = 65_536
 const MATCH_BYTES_MIN = 4
 const OFFSET_BYTES = 2
@@ -22,24 +22,24 @@ const LAST_MATCH_START = 12
 
 const HASH_BITS = 12
 const HASH_MULTIPLIER = 0x9e3779b1 | 0
-/** The search takes a longer step after every 2^3 misses: for random keys 0.7 % more bytes in two thirds of the time. */
+/** The search steps one byte further after every 2^3 misses. For random keys: 0.7 % more bytes in two thirds of the time. */
 const MISSES_PER_STEP_BITS = 3
-/** Below these, a loop is quicker than the call that copies. */
+/** Up to these lengths a loop is faster than a call that copies. */
 const LITERALS_LOOP_MAX = 48
 const MATCH_LOOP_MAX = 64
 
-/** Scratch of `compressBlock`, which never awaits: hash of four bytes to where they were last seen. */
+/** Hash of four bytes to their last position. All calls of `compressBlock` share it, which is safe because it never awaits. */
 const positions: Uint16Array = new Uint16Array(2 ** HASH_BITS)
 
-/** Size of the longest block that `sourceBytes` can need, in any encoder: the bound a reader may insist on. */
+/** Size of the longest block that any encoder may need for `sourceBytes`. A reader may refuse longer ones. */
 export function blockBytesMax(sourceBytes: number): number {
   return sourceBytes + Math.floor(sourceBytes / LENGTH_BYTE_MAX) + 16
 }
 
 /**
- * Writes `source` as one block into `out` from `at`, which must have `blockBytesMax` of room; returns where it ends.
- * It is never longer than `source` as plain literals: a match costs a token, two bytes of offset and at most one more
- * length byte, and saves at least four.
+ * Writes `source` as one block into `out` from `at`, where `blockBytesMax` must be free, and returns the offset behind it.
+ * The block is never longer than `source` as plain literals: a match costs a token, two bytes of offset and at most one more
+ * length byte, and saves at least four bytes.
  */
 export function compressBlock(source: Uint8Array, out: Uint8Array, at: number): number {
   assert(source.length <= SOURCE_BYTES_MAX, 'an LZ4 block holds at most 64 KiB here')
@@ -72,7 +72,7 @@ export function compressBlock(source: Uint8Array, out: Uint8Array, at: number): 
   return putLiterals(source, anchor, source.length, out, end)
 }
 
-/** How many bytes before the two places are alike too; a search in steps may have come upon a match in its middle. */
+/** Counts equal bytes before a match. The search skips bytes, so it may find a match in its middle. */
 function bytesAlikeBefore(source: Uint8Array, here: number, before: number, anchor: number): number {
   let count = 0
   const most = Math.min(here - anchor, before)
@@ -88,7 +88,7 @@ function endOfMatch(source: Uint8Array, view: DataView, here: number, offset: nu
   return end
 }
 
-/** A token for `source[start, end)` without a match yet, and those literals. */
+/** Writes a token for `source[start, end)`, without a match yet, and these literals. */
 function putLiterals(source: Uint8Array, start: number, end: number, out: Uint8Array, at: number): number {
   const count = end - start
   out[at] = Math.min(count, NIBBLE_MAX) << 4
@@ -98,7 +98,7 @@ function putLiterals(source: Uint8Array, start: number, end: number, out: Uint8A
   return to + count
 }
 
-/** The match that follows the literals of the token at `token`. */
+/** Writes the match that follows the literals of the token at `token`. */
 function putMatch(out: Uint8Array, token: number, at: number, offset: number, length: number): number {
   const more = length - MATCH_BYTES_MIN
   out[token]! |= Math.min(more, NIBBLE_MAX)
@@ -116,8 +116,8 @@ function putLength(out: Uint8Array, at: number, length: number): number {
 }
 
 /**
- * Unpacks one block into `out`, which it must fill to the last byte. False for anything else: a count or an offset that
- * points outside, a block that ends early or goes on, a last token that promises a match. `out` holds garbage then.
+ * Unpacks one block into `out`. True if the block is valid and fills `out` exactly. False if a count or an offset points
+ * outside, the block is too short or too long, or its last token announces a match; `out` then holds garbage.
  */
 export function decompressBlock(block: Uint8Array, out: Uint8Array): boolean {
   const blockEnd = block.length
@@ -159,7 +159,7 @@ function copyLiterals(block: Uint8Array, from: number, out: Uint8Array, to: numb
   else for (let index = 0; index < count; index += 1) out[to + index] = block[from + index]!
 }
 
-/** A match may overlap what it writes (offset < length): then it repeats, byte by byte. */
+/** Copies a match. If it overlaps its own output (offset < length), it repeats, so the copy must go byte by byte. */
 function copyMatch(out: Uint8Array, to: number, offset: number, length: number): void {
   if (length < MATCH_LOOP_MAX) for (let at = to; at < to + length; at += 1) out[at] = out[at - offset]!
   else if (offset >= length) out.copyWithin(to, to - offset, to - offset + length)

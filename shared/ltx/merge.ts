@@ -1,6 +1,7 @@
 /**
- * Merges segments that follow each other into one: of each page the last image, and none beyond the last size. It keeps the
- * checksum before the first and after the last; segments of different epochs are never merged.
+ * Merges consecutive segments into one, for the archive's levels. The result has the last image of each page, without pages
+ * beyond the last size, the checksum before the first segment and the checksum after the last. Segments of different epochs are
+ * never merged.
  */
 import { assert } from '../errors.ts'
 import type { DatabasePage } from './database-pages.ts'
@@ -13,7 +14,7 @@ export class SegmentMerger {
   #first: SegmentFields | undefined
   #last: SegmentFields | undefined
 
-  /** One segment is always taken, whatever its size. */
+  /** `bytesMax` limits the pages in memory. The first segment is always taken. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
@@ -22,19 +23,19 @@ export class SegmentMerger {
     return this.#first === undefined
   }
 
-  /** False, and nothing changes, when it does not follow, or more than is held in memory would come together. */
+  /** Returns false, and changes nothing, if the segment does not follow the last one or the limit would be exceeded. */
   add({ header, pages }: Segment): boolean {
     if (this.#last !== undefined && (!follows(this.#last, header) || !this.#hasRoom(pages.length, header))) return false
     const shrank = this.#last !== undefined && header.commit < this.#last.commit
     this.#first ??= header
     this.#last = header
     for (const { pgno, data } of pages) this.#pages.set(pgno, data)
-    // Where it grows again, its new pages are in the segment with which it grows.
+    // If the database grows again, the segment that grows it contains the new pages.
     if (shrank) for (const pgno of this.#pages.keys()) if (pgno > header.commit) this.#pages.delete(pgno)
     return true
   }
 
-  /** What was added as one segment; begins anew. */
+  /** Returns everything added as one segment, and starts over. */
   take(): Segment {
     const [first, last] = [this.#first, this.#last]
     assert(first !== undefined && last !== undefined, 'something was added')

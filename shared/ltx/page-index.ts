@@ -1,7 +1,7 @@
 /**
- * The index between pages and trailer: page number, offset and length of each frame as varints (unsigned LEB128, as
- * Go's `binary.PutUvarint` writes them), a zero, and the length of all that as u64. A reader builds the same bytes from
- * the frames it saw and compares: so nothing of a hostile index is ever parsed.
+ * Builds the index between pages and trailer: page number, offset and length of each frame as varints (unsigned LEB128, as Go's
+ * `binary.PutUvarint` writes them), a zero, and the length of all varints as u64. A reader builds the same bytes from the
+ * frames and compares them, so it never parses an index from outside.
  */
 import { assert } from '../errors.ts'
 import { writeUint64 } from './uint64.ts'
@@ -19,12 +19,12 @@ export class PageIndex {
   #length = 0
   #finished = false
 
-  /** Largest size the index of `pageCount` frames can have. */
+  /** Largest possible size of the index of `pageCount` frames. */
   static bytesMax(pageCount: number): number {
     return pageCount * ENTRY_BYTES_MAX + END_BYTES + SIZE_BYTES
   }
 
-  /** The frame of `pgno` begins at byte `offset` of the file and is `length` bytes long. */
+  /** Adds the frame of `pgno`, which begins at byte `offset` of the file and is `length` bytes long. */
   add(pgno: number, offset: number, length: number): void {
     assert(!this.#finished, 'a page after the index was finished')
     this.#reserve(ENTRY_BYTES_MAX)
@@ -33,7 +33,7 @@ export class PageIndex {
     this.#varint(length)
   }
 
-  /** The index with its end mark and its size; about ten bytes a page. */
+  /** Returns the index with its end mark and its size, about ten bytes a page. */
   finish(): Buffer {
     assert(!this.#finished, 'the index is finished once')
     this.#finished = true

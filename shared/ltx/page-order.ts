@@ -1,10 +1,10 @@
+/**
+ * The rules for the pages of a segment, for writer and reader: they ascend, they are inside the database, none is the lock
+ * page, and a snapshot has every page.
+ */
 import { lockPage } from './database-pages.ts'
 import { type SegmentFields, isSnapshot } from './header.ts'
 
-/**
- * Which pages a segment may hold, one list of rules for writer and reader: ascending, inside the database, never the
- * lock page; a snapshot holds every page there is.
- */
 export class PageOrder {
   readonly #commit: number
   readonly #lockPage: number
@@ -17,7 +17,7 @@ export class PageOrder {
     this.#snapshot = isSnapshot(fields)
   }
 
-  /** Takes the next page, or says in words why it cannot come here. */
+  /** Takes the next page, or returns the rule it breaks, in words. */
   take(pgno: number): string | undefined {
     if (pgno > this.#commit) return `page ${pgno} of a database of ${this.#commit} pages`
     if (pgno === this.#lockPage) return `page ${pgno} is the lock page`
@@ -27,7 +27,7 @@ export class PageOrder {
     return undefined
   }
 
-  /** Says in words what is missing when no more pages come. */
+  /** Call after the last page. Returns what is missing, in words, or undefined. */
   end(): string | undefined {
     if (!this.#snapshot || this.#next() > this.#commit) return undefined
     return `a snapshot of ${this.#commit} pages without page ${this.#next()}`

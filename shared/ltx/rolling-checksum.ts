@@ -1,11 +1,11 @@
 /**
- * The rolling checksum: 64 bits that stand for every byte of a database and follow each transaction at the cost of the
- * pages it wrote. Page checksum, as LTX has it: bit 63 and the CRC-64 of page number and page. Database checksum: bit 63
- * and the XOR of all page checksums, each scattered first, the lock page left out.
+ * The rolling checksum: 64 bits over every byte of a database. After a transaction it is updated at the cost of the pages that
+ * the transaction wrote. A page checksum is LTX's: bit 63 and the CRC-64 of page number and page. The database checksum is bit
+ * 63 and the XOR of all page checksums, each scattered first, without the lock page.
  *
- * LTX XORs them as they are. Both steps are then linear, and two pages exchanged by a disk, or one change made to two
- * pages at the same place, cancel out. Ours stands in bytes that LTX leaves to the writer, so it need not have that hole.
- * It finds damage and divergence; it stops no attacker.
+ * LTX XORs them without scattering. Both steps are then linear, and two pages exchanged by a disk, or one change made to two
+ * pages at the same offset, cancel out. Ours is in bytes that LTX leaves to the writer, so it can avoid that. It finds damage
+ * and divergence, and stops no attacker.
  */
 import { MacaroondError, assert } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
@@ -14,24 +14,24 @@ import { type DatabasePage, isPageSize, lockPage } from './database-pages.ts'
 
 /** Bit 63, so that no checksum is ever zero: zero means "none" in the files. */
 export const CHECKSUM_FLAG: bigint = 1n << 63n
-/** The checksum of a database without pages: what a first segment, or a snapshot, is applied to. */
+/** The checksum of a database without pages, and so the pre-apply checksum of a first segment and of a snapshot. */
 export const EMPTY_CHECKSUM: Checksum = CHECKSUM_FLAG as Checksum
 
 const CHECKSUM_FLAG_HIGH = 0x8000_0000
 const CAPACITY_MIN = 256
-/** The first 12 bytes of the fractional part of pi: nothing up the sleeve. */
+/** The first 12 bytes of the fractional part of pi. */
 const ROUND_KEYS = [0x243f6a88, 0x85a308d3, 0x13198a2e] as const
 
-/** What a segment would do to a `PageChecksums`: shown by `preview`, done by `apply`. */
+/** The change that a segment makes to a `PageChecksums`; `preview` computes it, `apply` carries it out. */
 export interface ChecksumChange {
-  /** Of the whole database, once the change is applied. */
+  /** Checksum of the whole database after the change. */
   readonly checksum: Checksum
-  /** Pages of the database, once the change is applied. */
+  /** Size of the database in pages after the change. */
   readonly commit: number
   readonly pgnos: Uint32Array
   readonly hi: Uint32Array
   readonly lo: Uint32Array
-  /** Which state it was computed from. */
+  /** Version of the state it was computed from. */
   readonly version: number
 }
 
@@ -41,8 +41,8 @@ export function pageChecksum(pgno: number, page: Uint8Array): Checksum {
 }
 
 /**
- * The checksum of every page of a database (8 bytes a page, kept without bit 63) and their XOR. Pages are dense:
- * everything from 1 to `pageCount` is known, but for the lock page, which counts as zero.
+ * The scattered checksum of every page of a database (8 bytes a page, without bit 63) and their XOR. Every page from 1 to
+ * `pageCount` is known, except the lock page, which counts as zero.
  */
 export class PageChecksums {
   readonly pageSize: number
@@ -72,13 +72,13 @@ export class PageChecksums {
     return flagged(this.#xorHi, this.#xorLo)
   }
 
-  /** A page was written. Reading a file from its start: every page in order; the lock page may be given or left out. */
+  /** Records a written page. To read a whole file, give every page in order; the lock page may be left out. */
   set(pgno: number, page: Uint8Array): void {
     assert(page.length === this.pageSize, 'a whole page')
     this.setSummed(pgno, this.#page.reset().update(page))
   }
 
-  /** As `set`, by the CRC-64 of a page that was summed already. */
+  /** Like `set`, with the known CRC-64 of the page. */
   setSummed(pgno: number, crc: U64): void {
     const next = this.#pageCount + 1
     assert(pgno >= 1 && pgno <= (next === this.#lockPage ? next + 1 : next), 'pages come without gaps')
@@ -88,7 +88,7 @@ export class PageChecksums {
     this.#store(pgno, this.#hashHi, this.#hashLo)
   }
 
-  /** The database now ends after `pageCount` pages, which is not more than it had. */
+  /** Shortens the database to `pageCount` pages. */
   truncate(pageCount: number): void {
     assert(pageCount >= 0 && pageCount <= this.#pageCount, 'truncating does not grow a database')
     this.#version += 1
@@ -97,8 +97,8 @@ export class PageChecksums {
   }
 
   /**
-   * What the checksum will be once `pages` (ascending, none beyond `commit`) are written and the database has `commit`
-   * pages; nothing changes yet. `segment_mismatch` when the database would grow by pages that are not among them.
+   * Computes the checksum after `pages` (ascending, none beyond `commit`) are written and the database has `commit` pages.
+   * Changes nothing. Throws segment_mismatch if the database would grow by pages that are not among them.
    */
   preview(pages: readonly DatabasePage[], commit: number): ChecksumChange {
     this.#requireGrowth(pages, commit)
@@ -118,7 +118,7 @@ export class PageChecksums {
     return { checksum: flagged(xorHi, xorLo), commit, pgnos, hi, lo, version: this.#version }
   }
 
-  /** Does what `preview` showed; nothing may have changed in between. */
+  /** Carries out a change from `preview`. Asserts that nothing changed in between. */
   apply(change: ChecksumChange): Checksum {
     assert(change.version === this.#version, 'a change is applied to the state it was computed from')
     if (change.commit < this.#pageCount) this.truncate(change.commit)
@@ -130,8 +130,8 @@ export class PageChecksums {
   }
 
   /**
-   * The page checksum scattered by a Feistel network: a bijection, so that different sums stay different, and not linear,
-   * so that no two differences cancel. The result is in `#hashHi` and `#hashLo`: an object a page would cost more.
+   * Scatters a page checksum by a Feistel network. It is a bijection, so different sums stay different, and it is not linear,
+   * so two differences do not cancel. The result is in `#hashHi` and `#hashLo`, because an object a page would cost more.
    */
   #hash(pgno: number, page: U64): void {
     this.#crc.reset().updateUint32(pgno).append(page, this.pageSize)
@@ -143,7 +143,7 @@ export class PageChecksums {
     this.#hashLo = lo >>> 0
   }
 
-  /** Puts one page's sum in the place of the one before; a place beyond the end holds zero. */
+  /** Replaces the sum of one page. The old sum of a page beyond the end is zero. */
   #store(pgno: number, hi: number, lo: number): void {
     if (pgno >= this.#hi.length) this.#reserve(pgno)
     this.#xorHi ^= this.#hi[pgno]! ^ hi
@@ -171,7 +171,7 @@ export class PageChecksums {
     return [hi, lo]
   }
 
-  /** Also the bound on memory: the tables grow only by pages that are really there. */
+  /** Throws segment_mismatch if new pages are missing. It also bounds memory: the tables grow only by pages that were given. */
   #requireGrowth(pages: readonly DatabasePage[], commit: number): void {
     let last = 0
     let fresh = 0
