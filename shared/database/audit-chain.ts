@@ -1,6 +1,7 @@
 /**
- * The audit chain (S9): every record's hash covers the one before it, so that a record cannot be changed, dropped or put
- * in afterwards without breaking all that follow. hash = SHA-256(previous hash ‖ JSON of the record's fields in order).
+ * The audit chain (S9): the hash of each record covers the hash before it, so nobody can change, delete or insert a record
+ * without breaking every later hash. hash = SHA-256(previous hash ‖ JSON of the record's fields in order). An attacker who
+ * recomputes all later hashes is found only by someone who kept an earlier head.
  */
 import { sha256 } from '../crypto.ts'
 import type { Database } from '../sqlite/open-database.ts'
@@ -24,7 +25,7 @@ export interface AuditHead {
   readonly hash: Uint8Array
 }
 
-/** Before the first record. */
+/** The head of an empty chain. */
 export const AUDIT_START: AuditHead = { seq: 0, hash: AUDIT_GENESIS }
 
 export function auditHash(previous: Uint8Array, row: Omit<AuditRow, 'hash'>): Uint8Array {
@@ -32,7 +33,7 @@ export function auditHash(previous: Uint8Array, row: Omit<AuditRow, 'hash'>): Ui
   return sha256(Buffer.concat([previous, Buffer.from(JSON.stringify([seq, atMs, actor, action, org, target, detail]))]))
 }
 
-/** The first record whose hash does not follow from the one before it; undefined when the chain holds. */
+/** Returns the first record that breaks the chain: its number or its hash is wrong. Undefined if the chain is intact. */
 export function firstBrokenAuditRow(start: AuditHead, rows: Iterable<AuditRow>): AuditRow | undefined {
   let head = start
   for (const row of rows) {
@@ -42,24 +43,24 @@ export function firstBrokenAuditRow(start: AuditHead, rows: Iterable<AuditRow>):
   return undefined
 }
 
-/** Records that are read and checked at once: a few milliseconds. */
+/** Records in one slice. Reading and checking them takes a few milliseconds. */
 export const AUDIT_SLICE_ROWS = 1_000
 
 export interface AuditSlice {
-  /** The last record that was checked: the next slice begins after it. */
+  /** The last checked record; the next slice begins after it. */
   readonly head: AuditHead
-  /** True once the end was compared with what the database says of it. */
+  /** True if nothing is left to check: the end was compared with `meta`, or the chain is broken. */
   readonly done: boolean
-  /** In words; undefined while the chain holds. */
+  /** The fault in words; undefined while the chain is intact. */
   readonly problem: string | undefined
 }
 
 const SELECT = `SELECT seq, at_ms AS atMs, actor, action, org, target, detail, hash FROM audit
   WHERE seq > ? ORDER BY seq LIMIT ?`
 
-/** Checks the records after `from`. A damaged page throws what SQLite throws. */
+/** Checks the records after `from`. Throws SQLite's own error for a damaged page. */
 export function checkAuditSlice(db: Database, from: AuditHead): AuditSlice {
-  // One read transaction, because the end that `meta` states moves with every commit.
+  // One read transaction, because every commit moves the end of the chain that `meta` states.
   const read = db.transaction(() => ({
     rows: db.prepare<[number, number], AuditRow>(SELECT).all(from.seq, AUDIT_SLICE_ROWS),
     meta: new MetaReader(db).read(),
@@ -73,7 +74,7 @@ export function checkAuditSlice(db: Database, from: AuditHead): AuditSlice {
   return { head, done: true, problem: isWhole ? undefined : endsEarly(head.seq, meta.auditSeq) }
 }
 
-/** Checks the whole chain of a database; what does not hold, in words. */
+/** Checks the whole chain of a database. Returns the fault in words, or undefined. */
 export function auditProblem(db: Database): string | undefined {
   for (let head = AUDIT_START; ;) {
     const slice = checkAuditSlice(db, head)
@@ -82,7 +83,7 @@ export function auditProblem(db: Database): string | undefined {
   }
 }
 
-/** True if the record of this number is there and has this hash. */
+/** True if the database has a record with this number and this hash. */
 export function hasAuditRecord(db: Database, { seq, hash }: AuditHead): boolean {
   const found = db.prepare<[number], Buffer>('SELECT hash FROM audit WHERE seq = ?').pluck().get(seq)
   return found !== undefined && Buffer.compare(found, hash) === 0

@@ -1,6 +1,6 @@
 /**
- * The part of the primary's configuration that its database remembers: who could have acknowledged a revocation when this
- * was written. A restore reads it to find out which replicas have to be asked.
+ * The part of the primary's configuration that its database records: the replicas that could acknowledge a revocation. A
+ * restore reads it to learn which replicas it must ask for revocations that the archive lacks.
  */
 import type { Database } from '../sqlite/open-database.ts'
 import { MetaReader, type DurabilityLevel } from './meta.ts'
@@ -8,19 +8,19 @@ import { MetaReader, type DurabilityLevel } from './meta.ts'
 export interface Configured {
   /** In the order of their PeerIds. */
   readonly replicas: readonly ConfiguredReplica[]
-  /** What a revocation must reach before it is acknowledged. */
+  /** The level that a revocation must reach before it is acknowledged. */
   readonly durability: DurabilityLevel
-  /** Whether less may have been acknowledged. */
+  /** True if a revocation may have been acknowledged at a lower level. */
   readonly degraded: boolean
 }
 
 export interface ConfiguredReplica {
   readonly peerId: string
-  /** Empty where the configuration names none. */
+  /** Empty if the configuration names none. */
   readonly region: string
 }
 
-/** Undefined in schema 4, and where no primary of schema 5 has written it. */
+/** Undefined in schema 4, and in schema 5 until a primary has written it. */
 export function readConfigured(db: Database): Configured | undefined {
   const { durability, degraded } = new MetaReader(db).read()
   if (durability === undefined) return undefined

@@ -1,18 +1,19 @@
 /**
- * The table `forgotten`: revocations of undone histories that an operator gave up, by history and number, never by token. It is
- * the one exception to "what was refused once is refused for ever"; a later revocation acts all the same.
+ * The table `forgotten`: revocations of undone histories that an operator gave up. They are named by history and number, never
+ * by token. It is the only exception to "a token that was refused once is refused for ever". A later revocation of the same
+ * token is still enforced.
  */
 import { Numbers } from '../numbers.ts'
 import type { Database } from '../sqlite/open-database.ts'
 
 export interface Forgotten {
   readonly timeline: string
-  /** Both included. */
+  /** Numbers of the first and the last revocation, both included. */
   readonly first: number
   readonly last: number
 }
 
-/** With who gave it up, when and why. */
+/** With the operator who gave them up, the time and the reason. */
 export interface ForgottenRecord extends Forgotten {
   readonly at_ms: number
   readonly actor: string
@@ -21,7 +22,7 @@ export interface ForgottenRecord extends Forgotten {
 
 const SCHEMA_MIN = 5
 
-/** In the order in which they were given up. */
+/** Returned in the order in which they were given up. */
 export function readForgotten(db: Database, schema: number): readonly Forgotten[] {
   if (schema < SCHEMA_MIN) return []
   return db.prepare<[], Forgotten>('SELECT timeline, first, last FROM forgotten ORDER BY seq').all()
@@ -33,7 +34,7 @@ export function readForgottenRecords(db: Database, schema: number): readonly For
   return db.prepare<[], ForgottenRecord>(query).all()
 }
 
-/** For a restore: nothing is there twice. */
+/** For a restore. A record that exists is not inserted again. */
 export function insertForgotten(
   db: Database,
   { timeline, first, last, at_ms: atMs, actor, reason }: ForgottenRecord,
@@ -46,7 +47,7 @@ export function insertForgotten(
   insert.run(timeline, first, last, atMs, actor, reason)
 }
 
-/** What was given up, to be asked by history and number. */
+/** The forgotten revocations as a set, looked up by history and number. */
 export class ForgottenNumbers {
   readonly #timelines = new Map<string, Numbers>()
 

@@ -1,4 +1,7 @@
-/** Reads orgs and root keys, and unseals the keys. Primary and replicas do this alike. */
+/**
+ * Reads orgs and root keys, and unseals the keys, on primary and replicas. A key that the KEKs do not open is reported, not
+ * thrown, so that the other keys stay in use.
+ */
 import type { Statement } from 'better-sqlite3'
 import { deriveMacaroonKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
@@ -12,7 +15,7 @@ export interface OrgRecord {
   readonly createdMs: number
 }
 
-/** A root key as it is stored. */
+/** A root key as the database stores it, sealed. */
 export interface StoredKey {
   readonly kid: Kid
   readonly org: string
@@ -24,20 +27,20 @@ export interface StoredKey {
 }
 
 export interface KeyRecord extends StoredKey {
-  /** The root key after libmacaroons' derivation, 32 bytes; memory only. */
+  /** The root key after libmacaroons' derivation, 32 bytes. It never leaves memory. */
   readonly derivedKey: Uint8Array
 }
 
 export interface UnopenedKey extends StoredKey {
-  /** kek_wrong */
+  /** The error of `unseal`: kek_wrong. */
   readonly error: MacaroondError
 }
 
 export interface KeysRead {
   readonly keys: readonly KeyRecord[]
-  /** Those of `keys` that are in use because they were opened before: sealed as they are now, the ring does not open them. */
+  /** Keys of `keys` whose present sealing the ring does not open. They stay in use because an earlier sealing was opened. */
   readonly stale: readonly UnopenedKey[]
-  /** The ring opens none of these, and nobody has opened them before. */
+  /** Keys that the ring does not open and that were never opened before. */
   readonly unopened: readonly UnopenedKey[]
 }
 
@@ -60,10 +63,13 @@ interface OpenedKey {
   readonly derivedKey: Uint8Array
 }
 
-/** What was unsealed, by kid. The secret of a kid never changes, so it stays good when it is sealed anew or the file is replaced. */
+/**
+ * Unsealed keys by kid. The secret of a kid never changes, so an entry stays valid when the key is resealed or the file
+ * replaced.
+ */
 export type OpenedKeys = Map<Kid, OpenedKey>
 
-/** Keeps what it has unsealed: a change of one key does not open all the others again. */
+/** Reads all keys, and keeps the unsealed ones, so that a change of one key does not unseal the others again. */
 export class KeyReader {
   readonly #select: Statement<[], KeyColumns>
   readonly #opened: OpenedKeys

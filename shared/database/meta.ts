@@ -1,4 +1,7 @@
-/** The one row of `meta`: whose database this is, and where it stands. Every transaction raises `txid` by one. */
+/**
+ * The single row of the table `meta`: cluster, schema, position and counters of a database. Every transaction raises `txid` by
+ * one. `checkMeta` refuses a database of another cluster or of an unknown schema.
+ */
 import type { Statement } from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { epoch, timeline, txid, type Epoch, type Timeline, type Txid } from '../ids.ts'
@@ -6,7 +9,7 @@ import type { Database } from '../sqlite/open-database.ts'
 import { sqliteError } from '../files/storage-errors.ts'
 import { SCHEMA_VERSION, SCHEMA_VERSION_MIN } from './schema.ts'
 
-/** Where a write must have arrived before it is acknowledged, weakest first. */
+/** The levels that a write can be required to reach before it is acknowledged, weakest first. */
 export const DURABILITY_LEVELS = ['local', 'replica', 'archive'] as const
 export type DurabilityLevel = (typeof DURABILITY_LEVELS)[number]
 
@@ -16,28 +19,28 @@ export interface Meta {
   readonly txid: Txid
   readonly epoch: Epoch
   readonly timeline: Timeline
-  /** Last millisecond of the monotone issue clock that a token was minted at. */
+  /** The issue clock: the latest time, in unix milliseconds, that a token was minted at. It never goes back. */
   readonly issueClockMs: number
-  /** Raised whenever an org or a root key changes: readers of the tables reload when it does. */
+  /** Raised by every change of an org or a root key. Readers reload both tables when it changes. */
   readonly keyGeneration: number
   readonly revocationSeq: number
   readonly auditSeq: number
   readonly auditHead: Uint8Array
-  /** The longest lease of freshness that was ever granted: written down before the first of that length. */
+  /** The longest freshness lease ever granted. It is written before the first lease of that length is granted. */
   readonly leaseMsMax: number
-  /** The last epoch that every replica has joined, or of which the operator said that nobody leads an earlier one. */
+  /** The last settled epoch: every replica has joined it, or the operator has confirmed that nobody leads an earlier one. */
   readonly settledEpoch: number
-  /** The longest restart lease that was ever granted; 0 in schema 4. */
+  /** The longest restart lease ever granted; 0 in schema 4. */
   readonly restartLeaseMsMax: number
-  /** What revocations were acknowledged with when this was written; undefined in schema 4 and before a primary wrote it. */
+  /** The durability that revocations are acknowledged with; undefined in schema 4, and until a primary has written it. */
   readonly durability: DurabilityLevel | undefined
-  /** Whether less than `durability` may have been acknowledged. */
+  /** True if a revocation may have been acknowledged with less than `durability`. */
   readonly degraded: boolean
-  /** The last epoch that a restore without revocations began; 0 for none. */
+  /** The last epoch that was begun by a restore without revocations; 0 if there is none. */
   readonly withoutRevocationsEpoch: number
 }
 
-/** Columns that schema 5 added are absent in a database of schema 4. */
+/** The optional columns are those that schema 5 added. */
 interface MetaColumns {
   readonly cluster: string
   readonly schema: number
@@ -57,7 +60,7 @@ interface MetaColumns {
   readonly without_revocations_epoch?: number
 }
 
-/** Keeps the statement: replicas read this row after every transaction they apply. */
+/** Reads the row with a prepared statement, because a replica reads it after every transaction it applies. */
 export class MetaReader {
   readonly #select: Statement<[], MetaColumns>
 
@@ -98,12 +101,12 @@ export class MetaReader {
 }
 
 /**
- * True for a database of macaroond, whoever wrote it. Throws database_corrupt where it has a view, a trigger or a virtual table:
- * macaroond makes none, and they run when the database is read or written. A view can have rows without end.
+ * True if the file is a database of macaroond. Throws database_corrupt if it has a view, a trigger or a virtual table:
+ * macaroond creates none, and they would run when the database is read or written. A view can have infinitely many rows.
  */
 export function isOfMacaroond(db: Database): boolean {
   if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return false
-  // Only tables and indexes have pages of their own.
+  // Only tables and indexes have a root page.
   const program = db.prepare<[], string>('SELECT name FROM sqlite_schema WHERE coalesce(rootpage, 0) = 0').pluck().get()
   if (program === undefined) return true
   throw new MacaroondError(
@@ -115,7 +118,10 @@ export function isOfMacaroond(db: Database): boolean {
   )
 }
 
-/** Throws wrong_cluster, schema_newer, schema_older: nothing is read from a database whose rows may mean something else. */
+/**
+ * Throws wrong_cluster, schema_newer or schema_older. Call it before any other read: another schema may give rows another
+ * meaning.
+ */
 export function checkMeta(meta: Meta, cluster: string, file: string): void {
   if (meta.cluster !== cluster) {
     throw new MacaroondError('wrong_cluster', `${file} belongs to cluster "${meta.cluster}", not "${cluster}"`, {

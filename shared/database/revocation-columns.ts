@@ -1,13 +1,13 @@
 /**
- * Revocations with every column they have, whatever version wrote them: for a restore, which carries rows from one database
- * to another and interprets none of them.
+ * Reads and inserts revocations with all their columns, whatever version wrote them. A restore uses it to carry rows from one
+ * database to another without interpreting them.
  */
 import type { Database } from '../sqlite/open-database.ts'
 
-/** Bytes as {"hex": …}, so that a row is JSON as it is. */
+/** Bytes are {"hex": …}, so that a row can be written as JSON. */
 export type ColumnValue = string | number | null | { readonly hex: string }
 
-/** By column, without the number: that is the place in one timeline's log. */
+/** Values by column name, without `seq`, because a number is valid in one timeline only. */
 export type RevocationColumns = Readonly<Record<string, ColumnValue>>
 
 export interface NumberedColumns {
@@ -15,7 +15,7 @@ export interface NumberedColumns {
   readonly columns: RevocationColumns
 }
 
-/** At most `limit` rows with a higher number than `after`, in order. */
+/** At most `limit` rows with a number above `after`, ascending. */
 export function readRevocationColumns(db: Database, after: number, limit: number): readonly NumberedColumns[] {
   const statement = db.prepare<[number, number], Record<string, string | number | Buffer | null>>(
     'SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?',

@@ -1,13 +1,8 @@
 /**
- * Reads the revocation log in order. What is sent on the stream and what a replica finds in its pages is the same rows. The
- * column `key` holds what a revocation names beside its org:
- * | kind | bytes |
- * |---|---|
- * | token | kid (8), nonce (16) |
- * | subject | issued until (8, unix milliseconds, big endian), subject in UTF-8 |
- * | org | issued until (8) |
- * | key | kid (8) |
- * | org_disabled | none |
+ * Reads the table `revocations` in order. The stream sends the same rows that a replica finds in its pages. The column `key`
+ * has everything that a revocation names beside its org: | kind | bytes | |---|---| | token | kid (8), nonce (16) | | subject |
+ * issued until (8, unix milliseconds, big endian), subject in UTF-8 | | org | issued until (8) | | key | kid (8) | |
+ * org_disabled | none |
  */
 import type { Statement } from 'better-sqlite3'
 import { decodeUtf8 } from '../macaroon/utf8.ts'
@@ -34,7 +29,7 @@ export class RevocationLog {
     )
   }
 
-  /** At most `limit` rows with a higher number than `seq`, in order. */
+  /** At most `limit` rows with a number above `seq`, ascending. */
   after(seq: number, limit: number): RevocationRow[] {
     return this.#after.all(seq, limit).map(rowOfColumns)
   }
@@ -42,7 +37,7 @@ export class RevocationLog {
 
 export function rowOfColumns(columns: StoredRevocation): RevocationRow {
   const { seq, kind, key, expires_at: expiresAt } = columns
-  // Nearly all are of this kind, and at a start there may be millions.
+  // A short path for tokens: nearly all rows are of this kind, and a start may read millions.
   if (kind === 'token' && key.length === TOKEN_KEY_BYTES && Number.isSafeInteger(expiresAt) && expiresAt >= 0) {
     const hex = key.toString('hex')
     return { seq, kind, kid: hex.slice(0, 16), nonce: hex.slice(16), expiresAt }
@@ -66,7 +61,7 @@ export function keyOfRow(row: KnownRevocation): Buffer {
   }
 }
 
-/** What is too short or too long for its kind names nothing, and is then not understood. */
+/** Decodes `key`. A key of the wrong length gives too few fields, and `readRevocation` then does not accept the row. */
 function namedBy(kind: string, key: Buffer): object {
   const hex = key.toString('hex')
   if (kind === 'token') return { kid: hex.slice(0, 16), nonce: hex.slice(16) }

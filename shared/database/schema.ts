@@ -1,27 +1,28 @@
 /**
- * The authority's database. What is shipped is pages, so tables that grow are append-only and carry no secondary index:
- * an index with random keys costs about 4 KB a row on the wire, the log about 66 bytes at a hundred rows a transaction.
+ * The tables of the authority's database, and the step from the schema before. Replication ships pages, so growing tables are
+ * append-only and have no secondary index: an index with random keys costs about 4 KB a row on the wire, the append-only log
+ * about 66 bytes at a hundred rows a transaction.
  */
 
-/** Raised with every change below; a database with a higher one was written by a newer macaroond and is refused. */
+/** Raised with every change below. A database with a higher version was written by a newer macaroond, and is refused. */
 export const SCHEMA_VERSION = 5
 
-/** The oldest schema that is read. A primary migrates it at its first write; a replica, a restore and a drill read it as it is. */
+/** The oldest readable schema. A primary migrates it at its first write; a replica, a restore and a drill read it unchanged. */
 export const SCHEMA_VERSION_MIN = 4
 
 /**
- * From schema 4 to 5. Columns and tables are only added, so no row is rewritten: the transaction changes a few pages,
- * however large the database is.
+ * The columns that schema 5 adds. A step only adds columns and tables, so it rewrites no row and changes a few pages, however
+ * large the database is.
  */
 const ADDED_COLUMNS_5: Readonly<Record<'meta' | 'epochs', readonly string[]>> = {
   meta: [
-    // The longest restart lease that was ever granted; 0 while this cluster grants none.
+    // The longest restart lease ever granted; 0 while this cluster grants none.
     'restart_lease_ms_max INTEGER NOT NULL DEFAULT 0',
-    // What the primary acknowledged revocations with when this was written: local, replica or archive; empty if unknown.
+    // The durability that the primary acknowledges revocations with: local, replica or archive; empty if unknown.
     "durability TEXT NOT NULL DEFAULT ''",
     // 1 if the primary may acknowledge a revocation that reached less than `durability`.
     'degraded INTEGER NOT NULL DEFAULT 0',
-    // The last epoch that a restore without revocations began: denials of its replicas wait for an operator.
+    // The last epoch begun by a restore without revocations; denials from replicas then wait for an operator.
     'without_revocations_epoch INTEGER NOT NULL DEFAULT 0',
   ],
   epochs: [
@@ -33,7 +34,7 @@ const ADDED_COLUMNS_5: Readonly<Record<'meta' | 'epochs', readonly string[]>> = 
 }
 
 const ADDED_TABLES_5 = `
--- Whoever may still judge by something older than this epoch, and for how long. NULL means any peer, any boot.
+-- Holders that may still judge by an epoch before this one, and for how long. NULL means any peer, any boot.
 CREATE TABLE may_hold_older (
   peer_id TEXT,
   boot_id TEXT,
@@ -41,13 +42,13 @@ CREATE TABLE may_hold_older (
   why TEXT NOT NULL
 ) STRICT;
 
--- Replicas that the primary's configuration names: a restore asks each of them what it knows.
+-- Replicas that the primary's configuration names. A restore asks each of them for its revocations.
 CREATE TABLE configured_replicas (
   peer_id TEXT PRIMARY KEY,
   region TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Revocations of an undone timeline that the primary took over from a replica by itself: the count is limited.
+-- Number of revocations of an undone timeline that the primary adopted from a replica without an operator; it is limited.
 CREATE TABLE adoptions (
   peer_id TEXT NOT NULL,
   epoch INTEGER NOT NULL,
@@ -55,7 +56,7 @@ CREATE TABLE adoptions (
   PRIMARY KEY (peer_id, epoch)
 ) STRICT, WITHOUT ROWID;
 
--- Revocations of an undone timeline that an operator gave up: the one exception to "once refused, always refused".
+-- Revocations of an undone timeline that an operator gave up: the only exception to "once refused, always refused".
 CREATE TABLE forgotten (
   seq INTEGER PRIMARY KEY,
   timeline TEXT NOT NULL,
@@ -66,7 +67,7 @@ CREATE TABLE forgotten (
   reason TEXT NOT NULL
 ) STRICT;
 
--- Revocations that a restore found where no signature covers them: each waits for an operator, and "columns" is JSON.
+-- Revocations that a restore found without a signature that covers them. Each waits for an operator. "columns" is JSON.
 CREATE TABLE unsigned_revocations (
   id INTEGER PRIMARY KEY,
   timeline TEXT NOT NULL,
@@ -75,8 +76,8 @@ CREATE TABLE unsigned_revocations (
   columns TEXT NOT NULL
 ) STRICT;
 
--- Cut-offs that were asked for while the primary doubted its clock: each is appended again once its time is believed. What
--- stands in key is as in revocations, with the time 0 for the moment it was asked for.
+-- Cut-offs requested while the primary doubted its clock. Each is appended again once its time is believed. The column key is as
+-- in revocations; its time 0 stands for the time of the request.
 CREATE TABLE due_cut_offs (
   seq INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -87,8 +88,8 @@ CREATE TABLE due_cut_offs (
   reason TEXT NOT NULL
 ) STRICT;
 
--- An entry of each archive that this database knows of: how a place is recognized as the one that holds its history. What
--- was lost there and repaired stands in repaired, in words, until an operator has seen it.
+-- For each archive, an entry of its chain that this database knows. A store with that entry is recognised as the archive. The
+-- column repaired describes a repaired loss, in words, until an operator has acknowledged it.
 CREATE TABLE archive_chains (
   place INTEGER PRIMARY KEY,
   entry INTEGER NOT NULL,
@@ -142,7 +143,7 @@ CREATE TABLE root_keys (
   created_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Nonces rise with seq, because they begin with the issue clock: a token is found by bisection, without an index.
+-- Nonces begin with the issue clock, so they rise with seq, and a token is found by bisection, without an index.
 CREATE TABLE issued (
   seq INTEGER PRIMARY KEY,
   kid BLOB NOT NULL,
@@ -151,7 +152,7 @@ CREATE TABLE issued (
   expires_at INTEGER NOT NULL
 ) STRICT;
 
--- What stands in key, by kind: revocation-log.ts. Numbers that no row has were purged.
+-- The column key depends on the kind: see revocation-log.ts. A number without a row was purged.
 CREATE TABLE revocations (
   seq INTEGER PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -163,7 +164,7 @@ CREATE TABLE revocations (
   reason TEXT NOT NULL
 ) STRICT;
 
--- Services whose third-party caveats this authority discharges: each seals its tickets to a key pair of its own.
+-- Third parties whose caveats this authority discharges. Tickets for each are sealed to a key pair of its own.
 CREATE TABLE third_parties (
   name TEXT PRIMARY KEY,
   public_key BLOB NOT NULL CHECK (length(public_key) = 32),
@@ -172,7 +173,7 @@ CREATE TABLE third_parties (
   created_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Lineage of service tokens. Verification needs none of it: the ancestors stand in the token's own identifier.
+-- Lineage of service tokens, for explanations. Verification does not read it: a token's identifier names its ancestors.
 CREATE TABLE service_tokens (
   seq INTEGER PRIMARY KEY,
   kid BLOB NOT NULL,
@@ -182,7 +183,7 @@ CREATE TABLE service_tokens (
   at_ms INTEGER NOT NULL
 ) STRICT;
 
--- What was answered under the ids of requests, oldest first; leaves as a leading range once there are too many.
+-- Answers by request id, oldest first. The oldest rows are deleted once there are too many.
 CREATE TABLE requests (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
@@ -210,5 +211,5 @@ export const MIGRATE_4_TO_5: string =
     .flatMap(([table, columns]) => columns.map((column) => `ALTER TABLE ${table} ADD COLUMN ${column};\n`))
     .join('') + ADDED_TABLES_5
 
-/** A new database is made the way an old one is migrated, so both end with the same tables. */
+/** A new database gets schema 4 and then the step, so new and migrated databases have the same tables. */
 export const SCHEMA: string = SCHEMA_4 + MIGRATE_4_TO_5

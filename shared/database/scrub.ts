@@ -1,4 +1,6 @@
-/** Reads a whole database and computes its checksum anew, page by page, giving way to everything else in between. */
+/**
+ * Computes the checksum of a whole database from its pages, for the scrub. It yields to other work every PAGES_A_TURN pages.
+ */
 import { turn, type Timers } from '../clock.ts'
 import type { Checksum } from '../ids.ts'
 import { PAGE_BYTES } from '../limits.ts'
@@ -7,7 +9,7 @@ import type { PageSource } from '../sqlite/page-source.ts'
 
 const PAGES_A_TURN = 64
 
-/** Releases the view when done; undefined when the signal ended it early. */
+/** Releases the view at the end. Returns undefined if the signal aborted it. */
 export async function checksumOf(view: PageSource, timers: Timers, signal: AbortSignal): Promise<Checksum | undefined> {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)

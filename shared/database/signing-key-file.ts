@@ -1,6 +1,6 @@
 /**
- * The authority's signing key before there is a database: `macaroond init` makes it, so that profiles can name the public key
- * from the first minute, and the primary takes it in when it creates its database. The private half is sealed with the KEK.
+ * The file with the authority's signing key before a database exists. `macaroond init` creates it, so that profiles can name
+ * the public key at once; the primary imports it when it creates its database. The private half is sealed with the KEK.
  *
  * One line: `macaroond-signing-key-1 <public key, 64 hex digits> <sealed seed, base64url>`.
  */
@@ -18,7 +18,7 @@ const SEED_BYTES = 32
 
 export interface NewSigningKey {
   readonly publicKey: Uint8Array
-  /** The file's content. */
+  /** Content of the file. */
   readonly text: string
 }
 
@@ -29,7 +29,7 @@ export function newSigningKey(cluster: string, kek: Kek, entropy: Entropy): NewS
   return { publicKey, text: `${FORMAT} ${publicKey.toString('hex')} ${sealed.toString('base64url')}\n` }
 }
 
-/** The seed, 32 bytes. Throws key_unreadable, key_malformed, kek_wrong. */
+/** Returns the seed, 32 bytes. Throws key_unreadable, key_malformed, kek_wrong. */
 export function readSigningKeyFile(path: string, cluster: string, ring: readonly Kek[]): Uint8Array {
   const [, publicKey, sealed] = LINE.exec(read(path)) ?? []
   if (publicKey === undefined || sealed === undefined) throw malformed(path)

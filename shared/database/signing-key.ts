@@ -1,4 +1,7 @@
-/** The authority's Ed25519 key pair, with which it signs positions: the private half sealed, the public half for all to read. */
+/**
+ * Reads the authority's Ed25519 key pair, which signs positions and the archive. The database has the private half sealed and
+ * the public half in the clear.
+ */
 import { ed25519Private, type Ed25519PrivateKey, ed25519PublicKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { unseal, type Kek, type SealContext } from '../sealing.ts'
@@ -13,7 +16,7 @@ export function signingKeyContext(cluster: string): SealContext {
   return { cluster, org: '', kid: 'signing key' }
 }
 
-/** The newest one. Throws kek_wrong, database_corrupt. */
+/** Reads and unseals the newest key. Throws kek_wrong, database_corrupt. */
 export function readSigningKey(db: Database, ring: readonly Kek[], cluster: string): SigningKey {
   const row = newest(db)
   const seed = unseal(ring, signingKeyContext(cluster), row.sealed_private_key)
@@ -25,18 +28,18 @@ export function readSigningKey(db: Database, ring: readonly Kek[], cluster: stri
   return { publicKey: row.public_key, privateKey: ed25519Private(seed) }
 }
 
-/** The half that needs no key-encryption key. */
+/** Reads the public half of the newest key; needs no KEK. Throws database_corrupt. */
 export function readPublicKey(db: Database): Uint8Array {
   return newest(db).public_key
 }
 
-/** A signing key as it is stored. */
+/** A signing key as the database stores it. */
 export interface StoredSigningKey {
   readonly id: number
   readonly sealed: Uint8Array
 }
 
-/** Oldest first; the last one signs. */
+/** Returned oldest first; the last one signs. */
 export function readSigningKeys(db: Database): readonly StoredSigningKey[] {
   const select = 'SELECT id, sealed_private_key AS sealed FROM signing_keys ORDER BY id'
   return db.prepare<[], StoredSigningKey>(select).all()

@@ -1,6 +1,7 @@
 /**
- * The table `unsigned_revocations`: what a restore found beyond the signed head of an archive, where whoever can write there
- * could have put it. Nobody refuses by these rows; the primary shows them with what else waits for `revocations adopt|forget`.
+ * The table `unsigned_revocations`: revocations that a restore found behind the signed head of an archive. Anybody who can
+ * write to the archive may have put them there, so no node enforces them. The primary shows them to the operator among the
+ * denials that wait for `revocations adopt|forget`.
  */
 import { epoch as asEpoch, timeline as asTimeline, type Epoch, type Timeline } from '../ids.ts'
 import type { Database } from '../sqlite/open-database.ts'
@@ -8,7 +9,7 @@ import type { RevocationColumns } from './revocation-columns.ts'
 
 const SCHEMA_MIN = 5
 
-/** Under its number in the history that it is of. */
+/** `seq` is its number in its own history. */
 export interface Unsigned {
   readonly timeline: Timeline
   readonly epoch: Epoch
@@ -25,11 +26,11 @@ interface UnsignedRow {
 
 export interface UnsignedPart {
   readonly denials: readonly Unsigned[]
-  /** Those behind this part. */
+  /** Number of rows behind this part. */
   readonly untold: number
 }
 
-/** Reads them in the order in which they were found, at most `limit` at a time, because whoever planted them chose how many. */
+/** Reads them in the order found, at most `limit` at a time, because an attacker may have planted any number. */
 export class UnsignedReader {
   readonly #db: Database
   readonly #limit: number
@@ -46,7 +47,7 @@ export class UnsignedReader {
     return this.#part
   }
 
-  /** Nobody needs to decide on the part any more. False at the end. */
+  /** Moves to the next part, once every row of this one is decided. False at the end. */
   next(): boolean {
     if (this.#part.untold === 0) return false
     this.#first += this.#part.denials.length
