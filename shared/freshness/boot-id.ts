@@ -1,7 +1,8 @@
+/** The boot id: names one run of a process, so that a restart of a peer is told from the peer itself. */
 import { z } from 'zod'
 import type { Entropy } from '../clock.ts'
 
-/** Names a process among those that its peer has had: 16 random bytes in hex, new at every start. */
+/** 16 random bytes in hex, new at every start. */
 export function newBootId(entropy: Entropy): string {
   return entropy.bytes(16).toString('hex')
 }

@@ -1,21 +1,21 @@
 /**
- * The published revocation bound: B = L / (1 − ρ)^h + ε. L is the lease of freshness, ρ the error of every clock's rate,
- * h the hops of a chain of leases (the replica's, the worker's), ε the time from a decision to its answer.
+ * The published revocation bound: B = L / (1 − ρ)^h + ε. L is the freshness lease, ρ the largest error of any clock's rate,
+ * h the number of leases in a chain (the replica's, the worker's), ε the time from a decision to its answer.
  */
 import { PING_INTERVAL_MS_MIN } from '../limits.ts'
 
 export interface FreshnessSettings {
-  /** L: how long a replica, and the workers behind it, may judge by what the primary last confirmed. */
+  /** L: how long a replica and its workers may judge after the primary's last confirmation. */
   readonly lease_ms: number
-  /** How often a replica asks for the next lease. */
+  /** Interval at which a replica asks for the next lease. */
   readonly ping_ms: number
-  /** ρ: no clock of the cluster runs faster or slower than real time by more than this share. */
+  /** ρ: no clock of the cluster runs faster or slower than real time by more than this fraction. */
   readonly clock_rate_error: number
-  /** ε: from the last look at the clock until the verdict is out. */
+  /** ε: time from the last reading of the clock until the verdict is returned. */
   readonly decision_ms: number
 }
 
-/** Replica and worker. */
+/** h: the replica's lease and the worker's. */
 export const LEASE_HOPS = 2
 
 export const FRESHNESS_DEFAULTS: FreshnessSettings = {
@@ -25,20 +25,20 @@ export const FRESHNESS_DEFAULTS: FreshnessSettings = {
   decision_ms: 50,
 }
 
-/** B in milliseconds: nothing anywhere accepts a revoked token for a request made this long after the acknowledgement. */
+/** B in milliseconds: no node accepts a revoked token for a request made this long after the acknowledgement. */
 export function revocationBoundMs({ lease_ms, clock_rate_error, decision_ms }: FreshnessSettings): number {
   return Math.ceil(lease_ms / (1 - clock_rate_error) ** LEASE_HOPS + decision_ms)
 }
 
 /**
- * How long a grantor counts a lease on its own clock: that may run fast while those of the holders, one behind the other,
- * run slow.
+ * The time for which a grantor must count a lease on its own clock. The factor covers a grantor's clock that runs fast while
+ * the clocks of the holders run slow.
  */
 export function grantedMs(leaseMs: number, clockRateError: number, hops: number): number {
   return (leaseMs * (1 + clockRateError)) / (1 - clockRateError) ** hops
 }
 
-/** What makes no sense about the settings together, in words for the configuration; undefined when all is well. */
+/** Returns the first contradiction between the settings, in words for the operator, or undefined. */
 export function freshnessFault({ lease_ms, ping_ms, decision_ms }: FreshnessSettings): string | undefined {
   if (ping_ms < PING_INTERVAL_MS_MIN) return `ping_ms is at least ${PING_INTERVAL_MS_MIN}`
   if (lease_ms < 2 * ping_ms)

@@ -1,21 +1,21 @@
 /**
- * Reads all three clocks for little: the boottime costs a system call, so it is asked for ten times a second, and whenever
- * the wall clock and the monotonic one have moved apart, as they do when a machine has slept; in between it goes on with the
- * monotonic clock.
+ * Reads the three clocks at low cost. Boottime needs a system call, so it is sampled ten times a second, and whenever the wall
+ * clock and the monotonic clock have moved apart, which they do if the machine slept. In between, boottime is extrapolated with
+ * the monotonic clock.
  */
 import type { CallOff, LeaseClock, Timers } from '../clock.ts'
 import type { ClockReading } from './clock-reading.ts'
 
 const SAMPLE_MS = 100
-/** Boottime comes in steps of 10 ms: less than two of them is not sleep. */
+/** Boottime comes in steps of 10 ms, so a difference of less than two steps is not sleep. */
 const NOISE_MS = 20
-/** Wall and monotonic clock never run apart by this much between two samples, unless one of them was moved. */
+/** Between two samples, wall and monotonic clock differ by this much only if one was set or the machine slept. */
 const MOVED_MS = 50
 
 export class ClockReader {
   readonly #clock: LeaseClock
   readonly #stop: CallOff
-  /** Boottime and wall clock less the monotonic clock, as sampled. */
+  /** Boottime minus monotonic clock, and wall clock minus monotonic clock, at the last sample. */
   #sleptMs: number
   #wallMs: number
 

@@ -1,15 +1,18 @@
-/** One look at all three clocks. A lease is over when any of them says so: each of them can stand still where others go on. */
+/**
+ * One reading of all three clocks. A lease is over if any of them says so, because each can stand still, or be set back, while
+ * the others go on.
+ */
 
 export interface ClockReading {
   /** Stands still while the machine sleeps. */
   readonly monotonicMs: number
-  /** Goes on while the machine sleeps. */
+  /** Advances while the machine sleeps. */
   readonly boottimeMs: number
   /** Unix milliseconds; may jump, also backwards. */
   readonly wallMs: number
 }
 
-/** The most that any clock says has passed. A wall clock that jumps ahead ends leases early; one set back lengthens none. */
+/** The longest time that any clock shows. A wall clock that jumps ahead ends leases early; one set back lengthens none. */
 export function elapsedMs(from: ClockReading, to: ClockReading): number {
   return Math.max(to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs, to.wallMs - from.wallMs)
 }

@@ -1,36 +1,36 @@
 /**
- * Pure core of what time a node believes it is (S13). A wall clock that is set back revives no expired token: upper bounds
- * of time are judged by the latest credible time, which goes on with the clocks that cannot be set. One that jumps ahead is
- * not believed: the node is unavailable until the clock comes back, a peer agrees, or an operator says so.
+ * Pure core that decides which time a node believes (S13). A wall clock that is set back revives no expired token: expiry is
+ * judged by the latest credible time, which advances with the clocks that cannot be set. A wall clock that jumps ahead is
+ * doubted: the node is unavailable until the clock returns, its peers agree with it, or an operator accepts it.
  */
 import { CLOCK_JUMP_MS_MAX, CLOCK_STOP_MS_MAX } from '../limits.ts'
 import type { ClockReading } from './clock-reading.ts'
 
-/** What a peer says of the time: a replica with its pings, the primary with its answers. */
+/** The time as a peer states it: a replica in its pings, the primary in its answers. */
 export interface StatedTime {
-  /** Its wall clock as it is. */
+  /** The peer's wall clock, unjudged. */
   readonly wallMs: number
-  /** The latest time it believes; undefined while it is in doubt, or where it is not its place to say. */
+  /** The latest time it believes; undefined while it doubts its clock, and from peers whose belief does not count. */
   readonly believedMs: number | undefined
 }
 
 interface Heard extends StatedTime {
-  /** Between these two it was stated. */
+  /** It was stated between these two readings. */
   readonly sent: ClockReading
   readonly received: ClockReading
 }
 
 export interface TimeState {
   readonly anchor: ClockReading
-  /** The latest credible time at the anchor. */
+  /** The latest credible time at the reading `anchor`. */
   readonly anchorMs: number
-  /** Why the anchor itself is not believed. */
+  /** The reason why the anchor is doubted; undefined if it is believed. */
   readonly unproven: string | undefined
   /** The newest statement of each peer. */
   readonly heard: ReadonlyMap<string, Heard>
 }
 
-/** Upper bounds of time are judged by the latest it may be, lower ones by the earliest. Unix milliseconds. */
+/** "Before T" is judged by the latest time it may be, "after T" by the earliest. Unix milliseconds. */
 export interface BelievedTime {
   readonly earliestMs: number
   readonly latestMs: number
@@ -41,17 +41,17 @@ export type JudgedTime =
   | { readonly credible: false; readonly message: string }
 
 export interface TimeStart {
-  /** A time that had certainly come when this node last ran; undefined when nothing is known of it. */
+  /** A time that had certainly passed when this node last ran; undefined if none is known. */
   readonly persistedMs: number | undefined
-  /** The operator says that the clock is right. */
+  /** True if the operator says that the clock is right. */
   readonly accepted: boolean
-  /** There are peers to agree, so that nothing longer than a jump has to be taken on this clock's word alone. */
+  /** True if peers can confirm the time. Then a stop longer than CLOCK_JUMP_MS_MAX needs their confirmation. */
   readonly witnessed?: boolean
 }
 
-/** Statements older than this say nothing of what the clock shows now. */
+/** A statement older than this is not used to confirm the clock. */
 const AGREEMENT_MS_MAX = 10_000
-/** Clocks that are within the assumed error of their rates drift apart by less than this share. */
+/** Two clocks within the assumed rate error drift apart by less than this fraction. */
 const DRIFT = 0.01
 const DAY_MS = 86_400_000
 
@@ -67,7 +67,7 @@ export function startTime(
   return { anchor: now, anchorMs: Math.max(now.wallMs, persistedMs), unproven, heard: new Map() }
 }
 
-/** A peer's word that came between a question sent and its receipt; without a question both are the receipt. */
+/** Records a peer's statement. `sent` is when it was requested; for a statement without a request, `sent` is `received`. */
 export function hearTime(
   state: TimeState,
   from: string,
@@ -100,7 +100,7 @@ export function judgeTime(state: TimeState, now: ClockReading): JudgedTime {
   return { credible: true, earliestMs, latestMs }
 }
 
-/** Those heard lately: one at least shows the time of our wall clock, and no more than that show another. */
+/** True if at least one recent statement agrees with our wall clock, and at least half of them do. */
 function peersAgree({ heard }: TimeState, now: ClockReading): boolean {
   const lately = [...heard.values()].filter(({ received }) => progressMs(received, now) <= AGREEMENT_MS_MAX)
   const agreeing = lately.filter(({ wallMs, sent, received }) => {
@@ -110,12 +110,12 @@ function peersAgree({ heard }: TimeState, now: ClockReading): boolean {
   return agreeing.length > 0 && agreeing.length * 2 >= lately.length
 }
 
-/** What the clocks say that nobody can set. */
+/** Time passed, by the two clocks that nobody can set. */
 export function progressMs(from: ClockReading, to: ClockReading): number {
   return Math.max(0, to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs)
 }
 
-/** Distance of a time from a range. */
+/** Distance of a time from a range; 0 inside it. */
 function apartMs(timeMs: number, fromMs: number, toMs: number): number {
   return Math.max(0, fromMs - timeMs, timeMs - toMs)
 }

@@ -1,6 +1,6 @@
 /**
- * The shell of the grants core: gives it the time, and wakes whoever waits until a revocation binds everywhere. A primary
- * keeps one for its replicas, a replica one for its workers; what is granted is recorded here before the answer goes out.
+ * Shell around the core in grants.ts: it supplies the time, and wakes callers that wait until a revocation binds everywhere. A
+ * primary keeps one for its replicas, a replica one for its workers. Every grant is recorded here before its answer is sent.
  */
 import type { CallOff, Clock, Timers } from '../clock.ts'
 import { Grants, type Coverage, type GrantsOptions, type HolderName } from './grants.ts'
@@ -17,7 +17,7 @@ interface Waiter {
   readonly resolve: () => void
 }
 
-/** Timers of Node may come a little early; a lease must be over when it is called over. */
+/** Node's timers may fire slightly early, and a lease must have ended before it is treated as ended. */
 const TIMER_SLACK_MS = 2
 
 export class GrantBook {
@@ -31,18 +31,18 @@ export class GrantBook {
     this.#grants = new Grants({ ...options, startedMs: clock.monotonicMs() })
   }
 
-  /** False when there are too many holders: then no lease may be given. */
+  /** Records a lease. False if there are too many holders; no lease may be given then. */
   grant(name: HolderName, lease: { readonly mark: Mark; readonly leaseMs: number }): boolean {
     return this.#grants.grant(name, lease, this.#clock.monotonicMs())
   }
 
-  /** The holder, and everybody whose lease hangs on its own, has applied everything up to the mark. */
+  /** Records that the holder, and every holder whose lease depends on it, has applied everything up to the mark. */
   acknowledge(name: HolderName, mark: Mark): void {
     this.#grants.acknowledge(name, mark, this.#clock.monotonicMs())
     this.#look()
   }
 
-  /** Until then, on the monotonic clock, holders that an earlier process had may be anywhere. */
+  /** Until this monotonic time, leases that an earlier process granted may still run. */
   get startUntilMs(): number {
     return this.#grants.startUntilMs
   }
@@ -52,8 +52,8 @@ export class GrantBook {
   }
 
   /**
-   * Resolves when nobody who may judge is without what the mark stands for: each has acknowledged it, or its lease is over.
-   * That is never later than the longest lease. Pending as well when the signal ends the waiting.
+   * Resolves when every holder that may judge has the revocation of the mark: each has acknowledged it, or its lease is over.
+   * That takes at most the longest lease. If the signal aborts, the promise stays pending.
    */
   covered(mark: Mark, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {

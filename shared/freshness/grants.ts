@@ -1,39 +1,43 @@
 /**
- * Pure core of whoever grants leases of freshness: a primary to its replicas, a replica to its workers. It says which
- * holders may still be judging without a revocation, and until when. Every grant is recorded here before its answer goes
- * out. Only the grantor's own monotonic clock counts, which is a parameter of every call; a lease is counted longer than it
- * is by what clocks may differ in rate.
+ * Pure core of a grantor of freshness leases: a primary grants to its replicas, a replica to its workers. It computes which
+ * holders may still judge without a revocation, and until when. Every grant must be recorded here before its answer is sent.
+ * Only the grantor's own monotonic clock is used, as a parameter of every call. A lease is counted longer than granted, because
+ * clocks differ in rate.
  *
- * A lease that was granted at revocation 7 or later counts at its holder only once 7 is applied there: so a holder that
- * asks for leases and never applies anything keeps 7 waiting no longer than its last lease from before.
+ * A lease granted at revocation 7 is usable by its holder only after the holder has applied 7. So a holder that asks for leases
+ * but applies nothing delays revocation 7 no longer than the last lease it got before 7.
  */
 import { BOOTS_PER_PEER_MAX } from '../limits.ts'
 import { grantedMs } from './bound.ts'
 import { compareMarks, earlierMark, laterMark, MARK_ALL, MARK_NONE, type Mark } from './mark.ts'
 
-/** One process of one peer. Another boot of the same peer is another holder: it knows nothing of what the first gave on. */
+/**
+ * One process of one peer. Another boot of the peer is another holder, because it does not know which leases the first granted.
+ */
 export interface HolderName {
   readonly peer: string
   readonly boot: string
 }
 
 export interface GrantsOptions {
-  /** When this grantor began, and the longest lease that an earlier process of it may have granted (0 for none). */
+  /**
+   * Monotonic time at which this grantor began, and the longest lease that an earlier process may have granted (0 for none).
+   */
   readonly startedMs: number
   readonly earlierLeaseMs: number
   readonly clockRateError: number
-  /** Leases one behind the other that hang on one granted here: 2 at a primary, 1 at a replica. */
+  /** Length of the chain of leases that begins with one granted here: 2 at a primary, 1 at a replica. */
   readonly hops: number
   readonly holdersMax: number
-  /** Processes of one peer that may hold leases at once: a peer that makes up boot ids gets no further. */
+  /** Processes of one peer that may hold leases at once. It limits a peer that invents boot ids. */
   readonly bootsPerPeerMax?: number
 }
 
-/** How one holder is covered: it will not judge without the revocation any more. */
+/** How one holder is covered: it will no longer judge without the revocation. */
 export interface Coverage extends HolderName {
-  /** `no lease`: it holds none from before the revocation. `pending`: not covered yet. */
+  /** `no lease`: it holds no lease from before the revocation. `pending`: it is not covered yet. */
   readonly how: 'acknowledged' | 'lease expired' | 'no lease' | 'pending'
-  /** Since when it is covered; with `pending`, from when on it is, whatever it says. Monotonic milliseconds. */
+  /** Monotonic time since which it is covered; if `pending`, the latest time at which it will be. */
   readonly atMs: number
 }
 
@@ -43,19 +47,21 @@ interface Granted {
 }
 
 interface Holder extends HolderName {
-  /** Leases that run, in order of their marks and of their ends. */
+  /** Running leases, ascending by mark and by end. */
   leases: readonly Granted[]
   acknowledged: Mark
   acknowledgedMs: number
 }
 
-/** Leases told apart for one holder; beyond it the two oldest count as one, with the mark of the first and the end of the second. */
+/**
+ * Leases recorded for one holder. Beyond it, the two oldest become one, with the mark of the first and the end of the second.
+ */
 const LEASES_TOLD_APART_MAX = 64
 
 export class Grants {
   readonly #options: GrantsOptions
   readonly #holders = new Map<string, Holder>()
-  /** Until then anybody may hold a lease from before this grantor's start. */
+  /** Until this monotonic time, any holder may have a lease from before this grantor's start. */
   readonly startUntilMs: number
 
   constructor(options: GrantsOptions) {
@@ -63,7 +69,7 @@ export class Grants {
     this.startUntilMs = options.startedMs + this.#countedMs(options.earlierLeaseMs)
   }
 
-  /** Records a lease; false when there are too many holders, and then none may be given. */
+  /** Records a lease. False if there are too many holders; no lease may be given then. */
   grant(
     name: HolderName,
     { mark, leaseMs }: { readonly mark: Mark; readonly leaseMs: number },
@@ -73,13 +79,14 @@ export class Grants {
     if (holder === undefined) return false
     const live = holder.leases.filter((lease) => lease.untilMs > nowMs)
     const untilMs = Math.max(nowMs + this.#countedMs(leaseMs), live.at(-1)?.untilMs ?? -Infinity)
-    // Those of the same mark run on with this one; were marks ever to go back, what is counted is the lower one.
+    // A renewal at the same mark extends the lease. If a mark ever went backwards, we keep the lower one, which is the safe
+    // side.
     const leases = [...live.filter((lease) => compareMarks(lease.mark, mark) < 0), { mark, untilMs }]
     holder.leases = leases.length > LEASES_TOLD_APART_MAX ? withFirstTwoAsOne(leases) : leases
     return true
   }
 
-  /** This holder, and everybody whose lease hangs on it, has applied everything up to the mark. */
+  /** Records that this holder, and every holder whose lease depends on it, has applied everything up to the mark. */
   acknowledge(name: HolderName, mark: Mark, nowMs: number): void {
     const holder = this.#holders.get(keyOf(name))
     if (holder === undefined || compareMarks(mark, holder.acknowledged) <= 0) return
@@ -87,7 +94,7 @@ export class Grants {
     holder.acknowledgedMs = nowMs
   }
 
-  /** The last mark that everybody who may judge is covered for; MARK_ALL when nobody holds a lease. */
+  /** The last mark for which every holder is covered; MARK_ALL if nobody holds a lease. */
   coveredUpTo(nowMs: number): Mark {
     if (nowMs < this.startUntilMs) return MARK_NONE
     let covered = MARK_ALL
@@ -95,12 +102,12 @@ export class Grants {
     return covered
   }
 
-  /** Each holder's standing towards one revocation; who has held none for a while is not among them. */
+  /** The coverage of each recorded holder for one revocation. A holder without a running lease may be missing. */
   coverage(mark: Mark, nowMs: number): Coverage[] {
     return [...this.#holders.values()].map((holder) => coverageOf(holder, mark, nowMs))
   }
 
-  /** When the last lease ends that may be without this revocation, if nobody acknowledges it; the past when all are covered. */
+  /** The time at which every holder is covered even if none acknowledges. A time in the past if all are covered. */
   coveredByMs(mark: Mark, nowMs: number): number {
     const pending = this.coverage(mark, nowMs).filter(({ how }) => how === 'pending')
     return Math.max(this.startUntilMs, ...pending.map(({ atMs }) => atMs))
@@ -130,7 +137,10 @@ function isLive({ leases }: Holder, nowMs: number): boolean {
   return (leases.at(-1)?.untilMs ?? -Infinity) > nowMs
 }
 
-/** What it has acknowledged, or what its oldest lease was granted at: it cannot use that one without having applied it. */
+/**
+ * The mark a holder is covered for: its acknowledgement or the mark of its oldest lease, which it cannot use before applying
+ * it.
+ */
 function limitOf({ leases, acknowledged }: Holder, nowMs: number): Mark {
   const oldest = leases.find(({ untilMs }) => untilMs > nowMs)
   return oldest === undefined ? MARK_ALL : laterMark(acknowledged, oldest.mark)

@@ -1,34 +1,34 @@
 /**
- * Pure core of whoever holds a lease of freshness: a replica of its primary's, a worker of its replica's. It pings; the
- * grantor answers with where it stands and how long that may be relied on. The lease
+ * Pure core of a holder of freshness leases: a replica, with a lease from the primary, or a worker, with one from a replica.
+ * The holder pings. The grantor answers with its position and the length of the lease. The lease
  *
- * - runs from the moment the answered ping was SENT, never from the receipt of anything;
- * - counts only once everything up to the grantor's answer is applied here;
- * - lives in memory alone: a restart begins without one.
+ * - runs from the time at which the answered ping was SENT, never from a receipt;
+ * - is valid only after everything up to the position in the answer is applied here;
+ * - is in memory only, so a restarted holder has none.
  */
 import { elapsedMs, type ClockReading } from './clock-reading.ts'
 
 /** The grantor's answer to one ping. */
 export interface Grant {
   readonly id: number
-  /** The process that answers: a restarted grantor has another. */
+  /** Boot id of the grantor; a restarted grantor has another. */
   readonly boot: string
   readonly epoch: number
   readonly timeline: string
-  /** Its last revocation, and its last transaction. */
+  /** Number of the grantor's last revocation; `txid` is its last transaction. */
   readonly seq: number
   readonly txid: number
-  /** The grantor's choice; 0 when it gives none now. */
+  /** Length of the lease; 0 if the grantor grants none now. */
   readonly leaseMs: number
 }
 
-/** What the holder has applied so far. */
+/** The state that the holder has applied. */
 export interface Applied {
-  /** History that `seq` counts in; undefined before the first. */
+  /** The timeline that `seq` counts in; undefined before the first. */
   readonly timeline: string | undefined
   /** Every revocation up to this one is enforced. */
   readonly seq: number
-  /** The state of its own database; undefined without one. */
+  /** Position of its own database; undefined if it has none. */
   readonly pages: { readonly timeline: string; readonly txid: number } | undefined
 }
 
@@ -43,34 +43,34 @@ export interface Lease {
 }
 
 export interface HolderState {
-  /** False for holders without a database: revocations are then all they must have applied. */
+  /** True if the holder has a database, whose pages must be applied too. A worker applies revocations only. */
   readonly needsPages: boolean
-  /** Boot id of the grantor at the other end of the connection; undefined while there is none. */
+  /** Boot id of the connected grantor; undefined without a connection. */
   readonly grantor: string | undefined
   readonly nextId: number
   readonly inFlight: readonly Ping[]
-  /** Answered, but not everything in the answer is applied yet; oldest first. */
+  /** Answered pings whose position is not applied yet, oldest first. */
   readonly pending: readonly Lease[]
   readonly lease: Lease | undefined
-  /** The highest epoch seen: grants of lower ones are void (S7). */
+  /** The highest epoch seen. Grants of lower epochs are void (S7). */
   readonly epoch: number
-  /** Its timeline: another one in the same epoch is another history. */
+  /** Timeline of that epoch. Grants of another timeline in the same epoch are void. */
   readonly timeline: string | undefined
-  /** The timeline whose pages this process once had in full; from then on its revocations are enough. */
+  /** The timeline whose pages this process once had completely. After that only its revocations must be applied. */
   readonly paged: string | undefined
 }
 
 export type HolderEvent =
   | { readonly kind: 'connected'; readonly grantor: string }
   | { readonly kind: 'disconnected' }
-  /** Takes the number of the ping from `nextId` before the step. */
+  /** A ping was sent, with the id that `nextId` had before this step. */
   | { readonly kind: 'pinged' }
   | { readonly kind: 'granted'; readonly grant: Grant; readonly applied: Applied }
   | { readonly kind: 'applied'; readonly applied: Applied }
-  /** The epoch that was seen is not believed any more: whatever rests on it goes. */
+  /** The epoch seen is no longer believed; everything that follows from it is dropped. */
   | { readonly kind: 'epoch forgotten' }
 
-/** Pings whose answers are still welcome. Many more than a lease holds: a grantor that is slow is not one that is gone. */
+/** Pings whose answers are still accepted. It is many more than are sent during a lease, so a slow grantor loses no lease. */
 const IN_FLIGHT_MAX = 256
 
 export function startHolder({ needsPages }: { readonly needsPages: boolean }): HolderState {
@@ -83,7 +83,7 @@ export function stepHolder(state: HolderState, event: HolderEvent, now: ClockRea
     case 'connected':
       return { ...state, grantor: event.grantor, inFlight: [] }
     case 'disconnected':
-      // An answer comes on the connection of its ping or not at all.
+      // A ping is answered on its own connection only.
       return { ...state, grantor: undefined, inFlight: [] }
     case 'pinged':
       return pinged(state, now)
@@ -98,12 +98,12 @@ export function stepHolder(state: HolderState, event: HolderEvent, now: ClockRea
   }
 }
 
-/** What is left of the lease, in milliseconds; 0 without one. */
+/** Remaining time of the lease in milliseconds; 0 without a lease. */
 export function remainingMs({ lease }: HolderState, now: ClockReading): number {
   return lease === undefined ? 0 : Math.max(0, lease.grant.leaseMs - elapsedMs(lease.sent, now))
 }
 
-/** Age of what is applied here, by the newest answer that it satisfies; Infinity before the first. */
+/** Age of the applied state in milliseconds, by the newest answer that it satisfies; Infinity before the first. */
 export function ageMs({ lease }: HolderState, now: ClockReading): number {
   return lease === undefined ? Infinity : Math.max(0, elapsedMs(lease.sent, now))
 }
@@ -113,7 +113,7 @@ function pinged(state: HolderState, now: ClockReading): HolderState {
   return { ...state, nextId: state.nextId + 1, inFlight: [...state.inFlight, ping].slice(-IN_FLIGHT_MAX) }
 }
 
-/** Each ping is answered once: a second answer, or one to a ping that is long forgotten, says nothing. */
+/** Handles an answer. A second answer to a ping, or an answer to a forgotten ping, is ignored. */
 function granted(state: HolderState, grant: Grant, has: Applied, now: ClockReading): HolderState {
   const ping = state.inFlight.find(({ id }) => id === grant.id)
   if (ping === undefined || grant.boot !== state.grantor) return state
@@ -124,14 +124,16 @@ function granted(state: HolderState, grant: Grant, has: Applied, now: ClockReadi
   return applied({ ...fenced, pending: pending.slice(-IN_FLIGHT_MAX) }, has, now)
 }
 
-/** A higher epoch voids what a lower one granted, at once. Undefined for a grant that is void itself. */
+/**
+ * Applies the fence: a grant of a higher epoch voids the leases of lower ones at once. Undefined if the grant itself is void.
+ */
 function underFence(state: HolderState, { epoch, timeline }: Grant): HolderState | undefined {
   if (epoch < state.epoch) return undefined
   if (epoch === state.epoch) return timeline === state.timeline ? state : undefined
   return { ...state, epoch, timeline, lease: undefined, pending: [] }
 }
 
-/** The newest answer that is satisfied now becomes the lease. Answers to older pings than the lease's never do. */
+/** The newest satisfied answer becomes the lease, unless the lease answers a newer ping. */
 function applied(state: HolderState, has: Applied, now: ClockReading): HolderState {
   const live = state.pending.filter(({ grant, sent }) => elapsedMs(sent, now) < grant.leaseMs)
   const newest = live.findLast(({ grant }) => satisfied(state, grant, has))
@@ -141,7 +143,7 @@ function applied(state: HolderState, has: Applied, now: ClockReading): HolderSta
   return { ...state, lease, pending, paged: newest.grant.timeline }
 }
 
-/** After a restart, and in a new timeline, the pages too must be there: what was before them is another state. */
+/** True if everything in the grant is applied. After a restart and in a new timeline, that includes the pages. */
 function satisfied({ needsPages, paged }: HolderState, grant: Grant, { timeline, seq, pages }: Applied): boolean {
   if (timeline !== grant.timeline || seq < grant.seq) return false
   if (!needsPages || paged === grant.timeline) return true

@@ -1,15 +1,18 @@
-/** How far somebody is in the revocations: numbers count anew with every epoch, so an epoch goes with each. */
+/**
+ * A mark: the epoch and the number of the last revocation that a holder has applied. Revocations are numbered anew in every
+ * epoch, so a number alone does not order them.
+ */
 
 export interface Mark {
   readonly epoch: number
   readonly seq: number
 }
 
-/** Before everything, and behind everything. */
+/** The mark before every revocation, and the mark behind every revocation. */
 export const MARK_NONE: Mark = { epoch: -1, seq: 0 }
 export const MARK_ALL: Mark = { epoch: Infinity, seq: Infinity }
 
-/** Negative when `a` is before `b`. */
+/** Negative if `a` is before `b`, 0 if they are equal. */
 export function compareMarks(a: Mark, b: Mark): number {
   return a.epoch === b.epoch ? Math.sign(a.seq - b.seq) : a.epoch < b.epoch ? -1 : 1
 }
