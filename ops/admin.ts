@@ -1,4 +1,7 @@
-/** A call to a node's `admin` channel: one question, one connection, no second attempt, so that a node that is down is told at once. */
+/**
+ * A call to a node's `admin` channel. Each use opens one connection and never retries, so a node that is down is reported at
+ * once and not after a timeout of retries.
+ */
 import { dial } from '../shared/channel/dial.ts'
 import type { Identity } from '../shared/channel/identity.ts'
 import { parsePeerId } from '../shared/channel/peer-id.ts'
@@ -10,10 +13,10 @@ import type { NodeStatus } from '../shared/protocol/status.ts'
 
 export type AdminCall = (method: string, params: object) => Promise<unknown>
 
-/** Runs `use` with a connection to that node, closed however it ends. Throws what `dial` does. */
+/** Runs `use` with a connection to that node, and closes the connection in every case. Throws the errors of `dial`. */
 export type WithAdmin = <T>(node: ProfileNode, use: (call: AdminCall) => Promise<T>) => Promise<T>
 
-/** A cluster as its profile names it, and how its nodes are asked. */
+/** The nodes that a profile names, and the way to call them. */
 export interface AskedCluster extends Pick<Profile, 'cluster' | 'primary' | 'replicas'> {
   readonly admin: WithAdmin
 }

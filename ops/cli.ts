@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The launcher of `macaroond`: it imports the program only under a Node that can run it. */
+/** The launcher of `macaroond`. It checks the version of Node first, and imports the program only if this Node can run it. */
 import { reportOf } from '../shared/errors.ts'
 import { nodeTooOld } from './node-version.ts'
 

@@ -1,4 +1,7 @@
-/** From a profile to somebody to talk to. The SDKs are loaded only by commands that need them: Noise takes its time. */
+/**
+ * Opens connections for a command: a profile in, a signer, a verifier or an admin call out. The SDKs are imported by the
+ * functions that need them, because loading Noise would slow down every command.
+ */
 import type { Command } from 'commander'
 import type { Signer } from '../primary/signer/sdk.ts'
 import type { ExplainResult, Verifier, VerifyOptions, WorkerVerdict } from '../replica/worker/sdk.ts'
@@ -11,25 +14,25 @@ import { refused } from '../shared/verifier/verdict.ts'
 import type { AskedCluster, WithAdmin } from './admin.ts'
 
 const SIGN_TIMEOUT_MS = 5_000
-/** Longer than a replica waits for a position, and short enough to ask the next replica. */
+/** Longer than a replica waits for a minimum position, so that its own answer arrives before the next replica is asked. */
 const VERIFY_TIMEOUT_MS = 2_500
 
 /** The profile named by `--profile` or MACAROOND_PROFILE. Throws usage, config_invalid, config_unreadable. */
 export function profileOf(command: Command, env: NodeJS.ProcessEnv): Profile {
   const profile = optionalProfileOf(command, env)
   if (profile !== undefined) return profile
-  throw new MacaroondError('usage', 'this command talks to a cluster, and no profile says which', {
+  throw new MacaroondError('usage', 'this command talks to a cluster, and no profile names one', {
     hint: 'give --profile FILE, or set MACAROOND_PROFILE; `macaroond dev` writes one for its cluster',
   })
 }
 
-/** For commands that also work with no cluster at hand. Throws config_invalid, config_unreadable. */
+/** The profile for commands that also work without a cluster. Throws config_invalid, config_unreadable. */
 export function optionalProfileOf(command: Command, env: NodeJS.ProcessEnv): Profile | undefined {
   const { profile = env['MACAROOND_PROFILE'] } = command.optsWithGlobals<{ profile?: string }>()
   return profile === undefined || profile === '' ? undefined : readProfile(profile)
 }
 
-/** Runs `use` with a signer, and closes it however that ends. */
+/** Runs `use` with a signer, and closes the signer in every case. */
 export async function withSigner<T>(profile: Profile, use: (signer: Signer) => Promise<T>): Promise<T> {
   const { createSigner } = await import('../primary/signer/sdk.ts')
   const { cluster, identity, primary } = profile
@@ -41,7 +44,7 @@ export async function withSigner<T>(profile: Profile, use: (signer: Signer) => P
   }
 }
 
-/** The replicas of one region, or all. Throws usage for a region that has none. */
+/** The replicas of one region, or all replicas. Throws usage for a region without a replica. */
 export function replicasIn({ replicas }: Profile, region: string | undefined): readonly ProfileReplica[] {
   const found = region === undefined ? replicas : replicas.filter((replica) => replica.region === region)
   if (found.length > 0) return found
@@ -65,7 +68,7 @@ export interface VerifyCall {
   readonly options: VerifyOptions
 }
 
-/** Asks one replica after the other until one can judge the token. */
+/** Asks one replica after the other until one judges the token. Returns the last `unavailable` if none can. */
 export async function verifyAt(
   profile: Profile,
   replicas: readonly ProfileReplica[],
@@ -84,7 +87,7 @@ export async function verifyAt(
   return verdict
 }
 
-/** From the first replica that answers. Throws what the last one failed with. */
+/** The explanation of the first replica that answers. Throws the error of the last one if none does. */
 export async function explainAt(
   profile: Profile,
   replicas: readonly ProfileReplica[],
@@ -104,13 +107,13 @@ export async function explainAt(
   throw failure
 }
 
-/** One question, one connection, no second attempt: a node that is down is told at once. */
+/** Asks one node for its status, without a retry. */
 export async function askStatus(profile: Profile, node: ProfileNode): Promise<NodeStatus> {
   const { statusOf } = await import('./admin.ts')
   return statusOf(adminOf(profile), node)
 }
 
-/** Calls the nodes of a profile, as the profile's identity. */
+/** Admin calls to the nodes of a profile, made with the profile's identity. */
 export function adminOf({ cluster, identity }: Profile): WithAdmin {
   return async (node, use) => {
     const [{ adminOver }, { loadIdentity }, { systemHost }] = await Promise.all([
@@ -122,7 +125,7 @@ export function adminOf({ cluster, identity }: Profile): WithAdmin {
   }
 }
 
-/** For a restore: who can tell it what a cluster knows. */
+/** The running nodes that a restore asks for revocations and positions. */
 export function askedCluster(profile: Profile): AskedCluster {
   return { ...profile, admin: adminOf(profile) }
 }

@@ -1,4 +1,7 @@
-/** The command line as a whole: the program, its commands, and what becomes of their errors. */
+/**
+ * The command line: it builds the program from its commands, runs one command, and turns every error into a report on the
+ * terminal and an exit status.
+ */
 import { Command, CommanderError } from 'commander'
 import { warnOnlyOfDistrust } from '../shared/files/trusted-file.ts'
 import { MacaroondError } from '../shared/errors.ts'
@@ -7,7 +10,7 @@ import { ownStreams, type Streams, Terminal } from './terminal.ts'
 
 type Add = (root: Command, terminal: Terminal) => void
 
-/** In the order in which `--help` lists them. Each is loaded only when it is named: most need a library that others do not. */
+/** The commands in the order of `--help`. A module is imported only when its command runs: most need a library of their own. */
 const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   tour: async () => (await import('./commands/tour.ts')).addTour,
   init: async () => (await import('./commands/init.ts')).addInit,
@@ -31,23 +34,26 @@ const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   config: async () => (await import('./commands/config.ts')).addConfig,
 }
 
-/** The program with the command that `args` name, or with all of them where they name none. */
+/** The program with the one command that `args` name, or with all commands if `args` name none. */
 export async function program(terminal: Terminal, args: readonly string[]): Promise<Command> {
   const root = new Command('macaroond')
     .description('A self-hosted macaroon authority: mint at one primary, verify in every region, revoke everywhere.')
     .version(VERSION)
     .option('--json', 'one JSON document on stdout; errors too, as {"error": {"code", "message", "hint"?}}')
-    .option('--profile <file>', 'who the caller is and where the nodes are (default: $MACAROOND_PROFILE)')
+    .option(
+      '--profile <file>',
+      'file with the caller’s identity and the nodes’ addresses (default: $MACAROOND_PROFILE)',
+    )
     .option(
       '--lenient-files',
-      'take files and folders that other users of this machine may write; a node warns of them',
+      'accept files and folders that other users of this machine can write; a node logs a warning instead of refusing',
     )
     .hook('preAction', () => {
       if (root.opts<{ lenientFiles?: true }>().lenientFiles === true) warnOnlyOfDistrust()
     })
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
-    // Errors are reported in one place, `run`, in the form that was asked for.
+    // Commander prints no errors: `run` reports them in one place, as text or as JSON.
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
       writeErr: (text) => {
@@ -68,7 +74,7 @@ function named(args: readonly string[]): readonly (() => Promise<Add>)[] {
 
 const AFTER = `
 Examples:
-  macaroond tour                                   the whole thing on this machine, step by step
+  macaroond tour                                   every main step on this machine, one by one
   macaroond dev --dir ./cluster                    a cluster to work with, until Ctrl-C
   export MACAROOND_PROFILE=./cluster/operator.toml
   macaroond org create acme
@@ -79,7 +85,7 @@ Examples:
 Exit status:
   0 ok, 1 failed or malformed, 2 usage, 3 denied, 4 unavailable, 5 conflict`
 
-/** Runs one command line, without the `node` and script names, and gives the exit status. */
+/** Runs one command line, given without the `node` and script names. Returns the exit status. */
 export async function run(args: readonly string[], streams: Streams = ownStreams()): Promise<number> {
   const terminal = new Terminal(streams, args.includes('--json'))
   try {
@@ -92,7 +98,7 @@ export async function run(args: readonly string[], streams: Streams = ownStreams
   return terminal.finish()
 }
 
-/** Commander's message is one line, and a second one where a word looks like another that it knows. */
+/** Commander's message has a second line if it suggests a similar word; that line becomes the hint. */
 function usageError({ code, message }: CommanderError): MacaroondError {
   if (code === 'commander.help') {
     return new MacaroondError('usage', 'a command is missing', { hint: '`--help` lists them' })

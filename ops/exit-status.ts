@@ -1,4 +1,4 @@
-/** What the process says to the shell: one number for each kind of outcome. */
+/** The exit status of the process: one number for each kind of error. Scripts rely on these numbers. */
 import { MacaroondError, type ErrorKind } from '../shared/errors.ts'
 import type { Verdict } from '../shared/verifier/verdict.ts'
 
@@ -8,12 +8,12 @@ export const EXIT_FAILED: number = OF_KIND.failed
 export const EXIT_DENIED: number = OF_KIND.denied
 export const EXIT_UNAVAILABLE: number = OF_KIND.unavailable
 
-/** An error that is not ours is a bug of ours, and a failure to whoever called. */
+/** The exit status for an error. One without a code of ours is a bug, and counts as failed. */
 export function exitStatusOf(error: unknown): number {
   return error instanceof MacaroondError ? OF_KIND[error.kind] : OF_KIND.failed
 }
 
-/** A refused token is `denied`; what could not be judged says nothing of the token, so it is told apart from that. */
+/** 3 for a refused token, 4 for a token that no replica could judge: a script must not treat that as a refusal. */
 export function exitStatusOfVerdict(verdict: Verdict): number {
   if (verdict.ok) return 0
   return verdict.reason === 'unavailable' ? OF_KIND.unavailable : OF_KIND.denied

@@ -1,13 +1,13 @@
 /**
- * The oldest Node that runs macaroond. Below it the SQLite driver's binary does not fail to load: it crashes the
- * process without a word, so the version is compared before anything that leads to the driver is imported.
+ * The oldest Node that runs macaroond. On an older one the SQLite driver's binary crashes the process without a message, so
+ * the launcher compares the version before it imports anything that leads to the driver.
  */
 import { MacaroondError } from '../shared/errors.ts'
 
 const NODE_MAJOR_MIN = 22
 const NODE_MINOR_MIN = 18
 
-/** The error to report when `version` (as in `process.versions.node`) is too old, else null. */
+/** The error node_too_old if `version` (as in `process.versions.node`) is too old, else null. */
 export function nodeTooOld(version: string): MacaroondError | null {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > NODE_MAJOR_MIN || (major === NODE_MAJOR_MIN && minor >= NODE_MINOR_MIN)) return null

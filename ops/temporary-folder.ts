@@ -1,4 +1,4 @@
-/** A folder for what is needed for a while, where the machine keeps such things. */
+/** Makes a folder in the system's temporary directory. The caller deletes it. */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

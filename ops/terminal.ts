@@ -1,4 +1,7 @@
-/** Where a command reads and writes: data on stdout, talk on stderr, and the exit status it will have. */
+/**
+ * The terminal of one command: stdin, data on stdout, messages on stderr, and the exit status. Every text that came from
+ * outside is printed through `printable`, so that it cannot control the terminal.
+ */
 import { fstatSync, writeSync } from 'node:fs'
 import { Writable } from 'node:stream'
 import { styleText } from 'node:util'
@@ -15,18 +18,18 @@ export interface Streams {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** For a command whose answer cannot be written: the caller would not know that it was carried out. */
+/** The report for a command that changed something and could not print its answer: without it the caller would not know. */
 export interface Done {
-  /** What was done, as the beginning of a sentence. */
+  /** The change, as the beginning of a sentence: `created org acme`. */
   readonly what: string
-  /** What to type now. */
+  /** What the caller should type now, as a hint. */
   readonly next: string
 }
 
 export class Terminal {
   readonly stdin: Input
   readonly env: NodeJS.ProcessEnv
-  /** One JSON document on stdout instead of text. */
+  /** True if stdout gets one JSON document instead of text. */
   readonly json: boolean
   /** Exit status of the process, 0 unless a command or an error sets it. */
   status = 0
@@ -42,33 +45,33 @@ export class Terminal {
     this.#stdout = streams.stdout
     this.#stderr = streams.stderr
     this.#stdout.on('error', (error: NodeJS.ErrnoException) => (this.#unwritten ??= error))
-    // Nothing is left to say it with.
+    // If stderr is gone, nothing is left to report it on.
     this.#stderr.on('error', () => undefined)
   }
 
-  /** A text of our own as it is, with line breaks and colours in it. Anything from outside belongs into an answer. */
+  /** Prints a text of our own unchanged, with its line breaks and colours. Use `answer` for any text from outside. */
   print(text: string): void {
     this.#stdout.write(`${text}\n`)
   }
 
-  /** A line of talk: progress, remarks, hints. */
+  /** Prints a message on stderr: progress, a warning, a hint. */
   say(line: string): void {
     this.#stderr.write(`${printable(line)}\n`)
   }
 
-  /** A line that the next one takes the place of; only where somebody watches. The empty one ends it. */
+  /** Shows a line that the next call overwrites, if stderr is a terminal. An empty line removes it. */
   progress(line: string): void {
     if (this.#stderr.isTTY === true) this.#stderr.write(`\r\x1b[K${line}`)
   }
 
-  /** The result of a command: the document under `--json`, else its lines. `done`: it changed something. */
+  /** Prints the result: the document under `--json`, else the lines. Give `done` if the command changed something. */
   answer(document: object, lines: string | readonly string[], done?: Done): void {
     this.#done = done
     if (this.json) return this.print(jsonLine(document))
     for (const line of [lines].flat()) this.print(printable(line))
   }
 
-  /** Reports an error in the form that was asked for, and sets the status that goes with it; `more` is for JSON. */
+  /** Reports an error as text or as JSON, and sets the exit status for it. The members of `more` are added to the JSON. */
   fail(error: unknown, more: object = {}): void {
     const report = reportOf(error)
     this.status = exitStatusOf(error)
@@ -77,17 +80,17 @@ export class Terminal {
     if (report.hint !== undefined) this.say(`  ${report.hint}`)
   }
 
-  /** Waits until the answer is out, and reports an answer that is lost. Returns the exit status. */
+  /** Waits until the answer is written, and reports an answer that is lost. Returns the exit status. */
   async finish(): Promise<number> {
     const error = await new Promise<Error | null | undefined>((resolve) => void this.#stdout.write('', resolve))
     if (error instanceof Error) this.#unwritten ??= error
     const { code } = this.#unwritten ?? {}
-    // `macaroond … | head -1` closes the pipe: that nobody reads on is no error, unless the answer tells of a change.
-    if (this.#unwritten !== undefined && (code !== 'EPIPE' || this.#done !== undefined)) this.#tellUnwritten()
+    // `macaroond … | head -1` closes the pipe. That is no error unless the lost answer reported a change.
+    if (this.#unwritten !== undefined && (code !== 'EPIPE' || this.#done !== undefined)) this.#reportUnwritten()
     return this.status
   }
 
-  #tellUnwritten(): void {
+  #reportUnwritten(): void {
     const { what = '', next: hint } = this.#done ?? {}
     const lost = `answer could not be written (${this.#unwritten?.code ?? this.#unwritten?.message})`
     const message = what === '' ? `the ${lost}` : `${what}, but its ${lost}`
@@ -97,32 +100,33 @@ export class Terminal {
     this.say(`macaroond: ${message} (${error.code})${hint === undefined ? '' : `; ${hint}`}`)
   }
 
-  /** Coloured where stdout is a terminal that wants colours; NO_COLOR is the user's word against it. */
+  /** Colours the text if stdout is a terminal with colours and NO_COLOR is not set (no-color.org). */
   paint(style: 'green' | 'red' | 'dim' | 'bold', text: string): string {
     const plain = this.#stdout.isTTY !== true || (this.env['NO_COLOR'] ?? '') !== '' || this.env['TERM'] === 'dumb'
     return plain ? text : styleText(style, text, { validateStream: false })
   }
 }
 
-/** Controls, line breaks, and characters that nobody sees. */
+/** Control characters, line breaks and invisible format characters. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /**
- * One line that shows what it holds. The text of a token, a subject or a status is written by others: a control character
- * could move the cursor, a line break could pose as a line of ours, a bidirectional one could turn what was said around.
+ * Escapes every character that a terminal would obey, so that the result is one line that shows its content. Tokens, subjects
+ * and statuses are written by others: a control character could move the cursor, a line break could fake a line of ours, a
+ * bidirectional character could reverse the meaning.
  */
 export function printable(text: string): string {
   return text.replaceAll(UNSEEN, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
-/** JSON that reads the same, without a character that a terminal would obey. */
+/** JSON of the same value, with every character that a terminal would obey as a \u escape (RFC 8259, section 7). */
 function jsonLine(document: object): string {
   return JSON.stringify(document).replaceAll(UNSEEN, (char) =>
     char.replaceAll(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
   )
 }
 
-/** Columns as wide as their widest cell, two spaces apart. */
+/** Aligns cells in columns as wide as their widest cell, two spaces apart. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const cells = rows.map((row) => row.map(printable))
   const columns = Math.max(0, ...cells.map((row) => row.length))
@@ -135,13 +139,13 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   )
 }
 
-/** Those of this process. */
+/** The streams of this process. */
 export function ownStreams(): Streams {
   const { stdin, stderr, env } = process
   return { stdin, stdout: fstatSync(1).isFile() ? wholeFile() : process.stdout, stderr, env }
 }
 
-/** Node's own stream for a file takes a write that a full disk cut short for a whole one. */
+/** Writes everything or fails. Node's own stream for a file reports success for a write that a full disk cut short. */
 function wholeFile(): Writable {
   return new Writable({
     write: (chunk: Uint8Array, _, done) => {

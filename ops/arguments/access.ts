@@ -1,8 +1,8 @@
-/** The access that a token is verified for, from `--org` and `--access key=value`. */
+/** Parses the access that a token is verified for, from `--org` and `--access key=value`. */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Access } from '../../shared/verifier/access.ts'
 
-/** Throws usage; whether keys and values are any good the verifier says. */
+/** The access. The verifier checks keys and values, not this function. Throws usage. */
 export function parseAccess(org: string, pairs: readonly string[]): Access {
   const values = parsePairs(pairs)
   if (values.has('org')) {
@@ -13,7 +13,7 @@ export function parseAccess(org: string, pairs: readonly string[]): Access {
   return Object.fromEntries<string | readonly string[]>([['org', org], ...stated]) as Access
 }
 
-/** Pairs `key=value`; a key given twice asks for both values at once. Throws usage. */
+/** Pairs `key=value`; a key that is given twice has both values, and the token must allow both. Throws usage. */
 export function parsePairs(pairs: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const values = new Map<string, readonly string[]>()
   for (const pair of pairs) {

@@ -1,4 +1,4 @@
-/** The options that name an archive and the key to check it with: the same for every command that reads one. */
+/** The options `--archive` and `--key`, shared by every command that reads an archive, and the reading itself. */
 import type { Command } from 'commander'
 import type { ManifestState } from '../../shared/archive/manifest-state.ts'
 import { readManifest } from '../../shared/archive/manifest-store.ts'
@@ -24,13 +24,16 @@ interface Read {
   readonly manifest: ManifestState
 }
 
-/** The manifest is read and checked whole. Throws archive_missing, archive_damaged, usage without a key. */
+/** Reads the whole manifest and checks it. Throws archive_missing, archive_damaged, and usage if no key is given. */
 export async function readArchive(options: ArchiveOptions, profile: Profile | undefined): Promise<Read> {
   const { storage, publicKey } = await open(options, profile)
   return { storage, manifest: await readManifest(storage, publicKey) }
 }
 
-/** As much as can be read of a damaged one, and what is wrong with it, in words. Throws as `readArchive` where nothing can. */
+/**
+ * Reads as much as possible of a manifest that may be damaged. `problems` says in words what is wrong with it. Throws the
+ * errors of `readArchive` if nothing can be read.
+ */
 export async function readDamagedArchive(
   options: ArchiveOptions,
   profile: Profile | undefined,

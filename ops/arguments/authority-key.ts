@@ -1,4 +1,7 @@
-/** The public key that an archive is checked with. It comes from the operator, never from the archive. */
+/**
+ * The authority's public key, with which an archive is checked. It comes from the operator and never from the archive: whoever
+ * forged an archive would put a forged key beside it.
+ */
 import { MacaroondError } from '../../shared/errors.ts'
 import { readTrusted } from '../../shared/files/trusted-file.ts'
 
@@ -30,7 +33,7 @@ export function hexKey(text: string): Uint8Array | undefined {
 }
 
 export function noAuthorityKey(): MacaroondError {
-  return new MacaroondError('usage', 'an archive is only believed with the key of its authority, and none was given', {
+  return new MacaroondError('usage', 'an archive is checked with the public key of its authority, and none was given', {
     hint: 'give --key, or put `authority_key` into the profile; `macaroond archive key` prints it. It never comes from the archive',
   })
 }

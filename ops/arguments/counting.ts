@@ -1,21 +1,24 @@
-/** What a revocation would apply to: told before it is made, and never waited for for long. */
+/**
+ * Counts the tokens that a revocation applies to: for `--dry-run`, and as information before a real revocation. Counting
+ * never delays a revocation by more than a second.
+ */
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import { systemClock } from '../../shared/clock.ts'
 import type { CountTokensParams, TokensCounted } from '../../shared/protocol/revoke.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** Revoking is urgent: a count that takes longer is left out. */
+/** Revoking is urgent: a count that takes longer is not printed. */
 const COUNTING_MS_MAX = 1_000
 
 export const DRY_RUN_JSON =
   'with --dry-run {"dryRun": true, "org", "subject", "untilMs", "kid", "tokens": {"count", "complete", "nearest", "lookAlikes"}}, and nothing is revoked'
 
 export function addDryRun(command: Command): Command {
-  return command.option('--dry-run', 'tell how many tokens on record it would apply to, and revoke nothing')
+  return command.option('--dry-run', 'print how many tokens on record it would apply to, and revoke nothing')
 }
 
-/** Tells how many tokens it will apply to, and warns of a subject that may be another one's. Nothing if that takes too long. */
+/** Prints how many tokens the revocation will apply to, and warns if the subject may be a mistake. Gives up after a second. */
 export async function countFirst(signer: Signer, asked: CountTokensParams, terminal: Terminal): Promise<void> {
   const late = Promise.withResolvers<undefined>()
   const callOff = systemClock.after(COUNTING_MS_MAX, () => late.resolve(undefined))
@@ -26,7 +29,7 @@ export async function countFirst(signer: Signer, asked: CountTokensParams, termi
   if (!terminal.json) terminal.say(`tokens on record that it applies to: ${countText(counted)}`)
 }
 
-/** Counts, answers, and throws what keeps the primary from counting. */
+/** Answers `--dry-run`. Throws the primary's error if it cannot count. */
 export async function answerDryRun(signer: Signer, asked: CountTokensParams, terminal: Terminal): Promise<void> {
   const tokens = await signer.countTokens(asked)
   warn(asked, tokens, terminal)

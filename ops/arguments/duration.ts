@@ -1,10 +1,10 @@
-/** Times to live on the command line. */
+/** Parses times to live on the command line. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { TTL_SECONDS_MAX } from '../../shared/limits.ts'
 
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
 
-/** `30s`, `5m`, `24h`, `7d`, in seconds; 0 means never. Throws usage. */
+/** `30s`, `5m`, `24h` or `7d`, in seconds. 0 is for a token that never expires. Throws usage. */
 export function parseTtl(text: string): number {
   if (text === '0') return 0
   const [, digits, unit = ''] = /^([1-9][0-9]{0,9})([smhd])$/.exec(text) ?? []

@@ -1,4 +1,7 @@
-/** The end that `--ttl` gives a token on this machine, whose clock nobody has compared with the authority's. */
+/**
+ * The time at which `token attenuate --ttl` lets a token expire. It is computed on this machine, whose clock may be wrong, so
+ * it uses the time in the token's id as a lower bound.
+ */
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import type { Macaroon } from '../../shared/macaroon/macaroon.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
@@ -9,12 +12,12 @@ export interface EndTime {
   readonly warnings: readonly string[]
 }
 
-/** Clocks that are looked after differ by less. */
+/** Synchronised clocks differ by less than this. */
 const SKEW_MS_MAX = 2_000
 
 /**
- * The id of a token says when it was issued, so a clock before that is behind: the end counts from the issue then, or else the
- * token would be dead on arrival. A clock that is ahead cannot be told from one that is right.
+ * The id of a token contains the time of issue. If this machine's clock is before that time, it is behind, and the time to live
+ * counts from the issue; otherwise the token could be expired at once. A clock that is ahead cannot be noticed.
  */
 export function endTime({ identifier }: Macaroon, seconds: number, wallMs: number): EndTime {
   const { issuedMs = 0, expiresAt = 0 } = times(identifier) ?? {}
@@ -22,14 +25,14 @@ export function endTime({ identifier }: Macaroon, seconds: number, wallMs: numbe
   const warnings = []
   if (issuedMs - wallMs > SKEW_MS_MAX) {
     const behind = `this machine’s clock says ${timeText(wallMs)}, before the token was issued at ${timeText(issuedMs)}`
-    warnings.push(`${behind}: the time counts from there; set the clock right`)
+    warnings.push(`${behind}: the time to live counts from the issue; correct the clock`)
   }
   if (expiresAt !== 0 && expiresAt <= endsAt)
-    warnings.push(`the token itself ends at ${timeText(expiresAt * 1000)}: this makes it no shorter`)
+    warnings.push(`the token itself expires at ${timeText(expiresAt * 1000)}: --ttl does not shorten it`)
   return { endsAt, warnings }
 }
 
-/** Undefined for a macaroon of somebody else. */
+/** Undefined for a macaroon of another program, whose identifier has another form. */
 function times(identifier: Uint8Array): { readonly issuedMs: number; readonly expiresAt: number } | undefined {
   try {
     const { nonce, expiresAt } = decodeIdentifier(identifier)

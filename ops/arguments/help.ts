@@ -1,9 +1,9 @@
-/** The end of a command's help: examples, and the JSON that it prints. */
+/** The last part of every command's help: examples, the JSON that it prints, and its exit status. */
 import type { Command } from 'commander'
 
 export interface HelpText {
   readonly examples: readonly string[]
-  /** Shape of the document under `--json`, with one line a remark. */
+  /** The shape of the document under `--json`; then remarks, one a line. */
   readonly json: readonly string[]
   readonly exit?: string
 }

@@ -1,8 +1,8 @@
-/** Points in time on the command line. */
+/** Parses points in time on the command line. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseInstant } from '../../shared/macaroon/predicate/instant.ts'
 
-/** RFC 3339 with a zone, or unix seconds; in whole milliseconds, the earlier one. Throws usage. */
+/** RFC 3339 with a zone, or unix seconds. Returns unix milliseconds, rounded down. Throws usage. */
 export function parseMoment(option: string, text: string): number {
   const ms = parseInstant(text)
   if (ms !== undefined && ms >= 0) return Math.floor(ms)

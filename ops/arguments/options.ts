@@ -1,10 +1,10 @@
-/** Kinds of options that commander does not have as we want them. */
+/** Two kinds of options that commander lacks: required ones with good errors, and repeated ones. */
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 
 /**
- * An option that has to be given. Commander's own looks for these before it looks for misspelt ones, and would answer
- * `--sbject` with "--subject is missing" instead of "did you mean --subject".
+ * A required option. Commander's own required options are checked before misspelt ones, so `--sbject` would be answered with
+ * "--subject is missing" instead of "did you mean --subject".
  */
 export function mandatory(command: Command, flags: string, description: string): Command {
   const option = command.createOption(flags, `${description} (required)`)

@@ -1,11 +1,11 @@
-/** Which state to restore: `--at` as a moment or as a time ago, `--txid`, or neither for the newest. */
+/** Parses the state to restore: `--at` (a time, or "2 hours ago"), `--txid`, or neither for the newest state. */
 import type { RestoreTarget } from '../../shared/archive/restore-plan.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { txid } from '../../shared/ids.ts'
 
 const UNITS_MS: Readonly<Record<string, number>> = { second: 1e3, minute: 6e4, hour: 3.6e6, day: 8.64e7, week: 6.048e8 }
 const AGO = /^(\d{1,9}(?:\.\d{1,3})?) (second|minute|hour|day|week)s? ago$/
-/** RFC 3339, and no less: a date without a zone would mean another moment on another machine. */
+/** RFC 3339 with a zone: a date without one would mean a different time on another machine. */
 const MOMENT = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
 /** Throws usage. */
@@ -24,7 +24,7 @@ function parseMoment(text: string, nowMs: number): number {
   const atMs =
     count === undefined ? civilTimeMs(text) : Math.round(nowMs - Number(count) * (UNITS_MS[unit] ?? Number.NaN))
   if (Number.isFinite(atMs) && atMs >= 0) return atMs
-  throw new MacaroondError('usage', `not a moment: ${text.slice(0, 80)}`, {
+  throw new MacaroondError('usage', `not a point in time: ${text.slice(0, 80)}`, {
     hint: 'write it as 2026-11-25T14:00:00Z (with its zone), or as "2 hours ago"',
   })
 }
@@ -33,13 +33,13 @@ function civilTimeMs(text: string): number {
   return MOMENT.test(text) && isInCalendar(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN
 }
 
-/** Date.parse takes the 30th of February for the 2nd of March: somebody who typed it meant neither. */
+/** True if the day exists. Date.parse turns the 30th of February into the 2nd of March, which nobody meant. */
 function isInCalendar(text: string): boolean {
   const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number)
   return day <= new Date(Date.UTC(year, month, 0)).getUTCDate()
 }
 
-/** Decimal, or the 16 hex digits of a file name and a position. */
+/** A transaction number in decimal, or the 16 hex digits that stand in file names and positions. Throws usage. */
 function parseNumber(text: string): ReturnType<typeof txid> {
   const value = /^[0-9a-f]{16}$/.test(text)
     ? Number.parseInt(text, 16)

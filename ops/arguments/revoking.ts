@@ -1,4 +1,7 @@
-/** What every command that revokes has in common: how long to wait, why, under which request id, and what it prints. */
+/**
+ * The options and the output that all revoking commands share: `revoke`, `org retire-key` and `org disable`. The options say
+ * how long to wait, the reason, and a request id for retries.
+ */
 import type { Command } from 'commander'
 import type { RevokeOptions } from '../../primary/signer/sdk.ts'
 import { suggest } from '../../shared/suggest.ts'
@@ -15,26 +18,26 @@ export interface RevokingOptions {
 
 export const REVOKED_JSON: readonly string[] = [
   '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "archive" | "replica" | "local", "position", …}',
-  'of kind token also "id" and "matched": "recorded" | "unrecorded", whether its mint is on record',
-  'of subject and org "clockInDoubt": true where the primary doubts its clock: "untilMs" is its last mint, and reaches the moment of the request once it believes its clock again',
-  'of subject and org also "untilMs"; of key "kid" and "mints"',
-  '"degraded": true: less durable than configured, which was not reached in time',
-  'seq is a number in the log of revocations; already: true says that nothing had to be added',
+  'kind token has also "id" and "matched": "recorded" if the mint is on record, else "unrecorded"',
+  'kinds subject and org have "untilMs", the time up to which they revoke; kind key has "kid" and "mints"',
+  '"clockInDoubt": true (subject, org): the primary doubts its clock, so "untilMs" is the time of its last mint; the revocation is extended to the time of the request once the primary trusts its clock again',
+  '"degraded": true: the configured durability was not reached in time, the revocation is less durable',
+  'seq is the number of the revocation; already: true means that it was revoked before and nothing was added',
   'with --wait global also "replicas": [{"name", "region", "how": "acknowledged" | "lease expired" | "no lease", "atMs"}]',
 ]
 
 export const REVOKED_EXIT =
-  '4 with code position_unreached: on the primary’s disk, but no replica, or not the archive, has it yet; ask again. --wait global ends when every replica, with the services behind it, has acknowledged it or has lost its lease: at the latest after the bound that `macaroond status` shows'
+  '4 with code position_unreached: the revocation is on the primary’s disk, and not yet on a replica or in the archive; repeat the command. --wait global returns when every replica and the services behind it have acknowledged it or lost their lease, at the latest after the bound that `macaroond status` shows'
 
 export function addRevokingOptions(command: Command): Command {
   return command
     .option(
       '--wait <level>',
-      'local: on the primary’s disk; durable: on the disk of a replica or in the archive too, as the primary is configured; global: nobody accepts it any more',
+      'local: it is on the primary’s disk; durable: also on the disk of a replica or in the archive, as the primary is configured; global: no replica and no service accepts the token any more',
       'durable',
     )
     .option('--reason <text>', 'for the audit')
-    .option('--request-id <id>', 'the same id with the same content gives the same answer: for asking again')
+    .option('--request-id <id>', 'makes a retry safe: the same id with the same content gives the same answer')
 }
 
 /** Throws usage. */
@@ -53,7 +56,7 @@ const DEGRADED =
   '  less durable than configured: the primary is in degraded mode, and `macaroond status` says since when'
 
 const CLOCK_IN_DOUBT =
-  '  the primary does not believe its clock: this reaches the last token that it minted, and is extended to the moment of this request once it does'
+  '  the primary doubts its clock: this reaches the last token that it minted, and is extended to the time of this request once the primary trusts its clock again'
 
 function revokedText(revoked: RevokeResult): readonly string[] {
   const { seq, already, durability, degraded, replicas = [] } = revoked
@@ -70,7 +73,7 @@ function revokedText(revoked: RevokeResult): readonly string[] {
 }
 
 export function answerRevoked(revoked: RevokeResult, terminal: Terminal): void {
-  // A primary of 0.1.0 counts, and later ones say to its clients that they have not.
+  // A primary of 0.1.0 sends a count of tokens; later ones send a placeholder for clients of 0.1.0. Neither is printed.
   const { tokens: _, ...answer } = { tokens: undefined, ...revoked }
   terminal.answer(answer, revokedText(revoked), revokedDone(revoked))
 }

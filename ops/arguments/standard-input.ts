@@ -1,12 +1,12 @@
-/** Tokens come in on standard input, never as arguments: those are seen by every user of the machine. */
+/** Reads a token from standard input. A token is never an argument, because every user of the machine can see arguments. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { BUNDLE_BYTES_MAX } from '../../shared/limits.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** Enough for whoever judges the token to see that it is too long; what comes after that is not read. */
+/** More than the limit of a token, so that a token that is too long gets its own error. The rest is not read. */
 const CHARS_MAX: number = BUNDLE_BYTES_MAX + 1024
 
-/** Throws usage when there is none. */
+/** Throws usage if standard input is empty. */
 export async function readToken({
   stdin,
   say,

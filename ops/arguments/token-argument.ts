@@ -1,6 +1,7 @@
+/** Refuses a token that is given as an argument. */
 import { MacaroondError } from '../../shared/errors.ts'
 
-/** A token comes on stdin, where `--token -` says so. Throws usage. */
+/** `--token` takes only `-`, which stands for standard input. Throws usage. */
 export function checkTokenArgument(token: string | undefined): void {
   if (token === undefined || token === '-') return
   throw new MacaroondError('usage', 'a token is not given as an argument, where other users of the machine see it', {

@@ -1,4 +1,4 @@
-/** The three kinds of files that macaroond reads, and which kind a file is. */
+/** The three kinds of configuration files, how to recognise the kind of a file, and how to read it. */
 import { z } from 'zod'
 import type { PrimaryConfig } from '../../primary/config.ts'
 import type { ReplicaConfig } from '../../replica/config.ts'
@@ -11,7 +11,7 @@ export type AnyConfig = PrimaryConfig | ReplicaConfig | Profile
 
 export const configKinds: readonly ConfigKind[] = ['primary', 'replica', 'profile']
 
-/** Keys that only one kind has, the most telling first; nodes have data, a profile has none. */
+/** Keys that only one kind has. The first key that a file contains decides its kind. */
 const TELLING: readonly (readonly [key: string, ConfigKind])[] = [
   ['region', 'replica'],
   ['verify_open', 'replica'],
@@ -21,7 +21,10 @@ const TELLING: readonly (readonly [key: string, ConfigKind])[] = [
 ]
 const NODE_KEYS: readonly string[] = ['data', 'listen', 'kek']
 
-/** Judged by the names of the keys alone, so that a file with a mistake is still checked as what it was meant to be. */
+/**
+ * The kind of a file, by the names of its keys alone: a file with a wrong value is still checked as the kind it was meant to
+ * be. Throws usage if the keys fit several kinds.
+ */
 export function kindOfFile(file: string): ConfigKind {
   const keys = Object.keys(readConfig(file, z.record(z.string(), z.unknown())))
   const telling = TELLING.find(([key]) => keys.includes(key))

@@ -1,12 +1,15 @@
-/** A configuration as it may be shown: keys are in files of their own, but a command's arguments may hold a password. */
+/**
+ * A configuration without its secrets, for `config print`. Keys are in files of their own; only the arguments of a KEK command
+ * may hold a password, so they are replaced.
+ */
 import type { KekSettings, KekSource } from '../../shared/config/node-config.ts'
 import { fromConfigFolder } from '../../shared/config/read-config.ts'
 import type { AnyConfig } from './kinds.ts'
 
-/** `file` is where it was read from, for the paths in it. */
+/** `file` is the file it was read from: relative paths in it start there. */
 export function redacted(file: string, config: AnyConfig): Record<string, unknown> {
   const shown = 'kek' in config ? { ...config, kek: shownSettings(file, config.kek) } : config
-  // TOML has no word for a value that is absent; JSON leaves it out.
+  // TOML cannot express an undefined value; a round trip through JSON drops it.
   return JSON.parse(JSON.stringify(shown)) as Record<string, unknown>
 }
 
