@@ -1,3 +1,7 @@
+/**
+ * `archive drill`: restores a random transaction of an archive into a scratch file and compares checksums. It shows that the
+ * archive can be restored, which checking its files alone does not.
+ */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -12,11 +16,13 @@ import type { Terminal } from '../terminal.ts'
 
 export function addArchiveDrill(parent: Command, terminal: Terminal): void {
   const command = archiveOptions(
-    parent.command('drill').description('really restore a random past transaction into a scratch file, and compare'),
+    parent
+      .command('drill')
+      .description('restore a random past transaction into a scratch file, and compare its checksum'),
   )
   command.option(
     '--config <file>',
-    'the primary’s configuration: its key-encryption key opens a key of the restored database',
+    'the primary’s configuration: the drill then also opens a root key with its key-encryption key',
   )
   command.action(async (options: ArchiveOptions & { readonly config?: string }, own: Command) => {
     const { storage, manifest } = await readArchive(options, optionalProfileOf(own, terminal.env))
@@ -31,7 +37,7 @@ export function addArchiveDrill(parent: Command, terminal: Terminal): void {
         path: join(folder, 'drill.db'),
         nowMs: systemClock.wallMs(),
       })
-      const key = drilled.keyUnsealed ? ', and a key opens' : '; give --config to see a key open, too'
+      const key = drilled.keyUnsealed ? ', and a root key opens' : '; give --config to also open a root key'
       const line = `restored ${pointText(drilled)} from ${drilled.files} files: as it was committed${key}`
       terminal.answer({ ok: true, ...drilled }, line)
     } finally {
@@ -41,7 +47,7 @@ export function addArchiveDrill(parent: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond archive drill --archive ./primary-archive --config primary.toml --key authority.key'],
     json: ['{"ok": true, "txid", "timestampMs", "files", "bytes", "keyUnsealed"}'],
-    exit: '1 when it did not come out as it was committed',
+    exit: '1 when the restored database differs from what was committed',
   })
 }
 

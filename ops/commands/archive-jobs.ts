@@ -1,14 +1,15 @@
+/** `archive snapshot` and `archive compact`: ask the primary to run a scheduled job of its archiver now. */
 import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** The primary is the archive's only writer: these ask it to do now what it does by schedule. */
+/** The primary is the archive's only writer, so these commands only send it a request. */
 export function addArchiveJobs(parent: Command, terminal: Terminal): void {
   addJob(parent, terminal, { name: 'snapshot', description: 'ask the primary to archive its whole database now' })
   addJob(parent, terminal, {
     name: 'compact',
-    description: 'ask the primary to merge what can be merged, and delete what is old',
+    description: 'ask the primary to merge files into higher levels, and delete what retention allows',
   })
 }
 
@@ -23,7 +24,7 @@ function addJob(
     .action(async (_: object, own: Command) => {
       const profile = profileOf(own, terminal.env)
       await adminOf(profile)(profile.primary, (call) => call(`archive.${name}`, {}))
-      const text = 'the primary does it as soon as nothing waits for upload; `macaroond status --json` shows its alerts'
+      const text = 'the primary starts as soon as nothing waits for upload; `macaroond status --json` shows its alerts'
       terminal.answer({ asked: true }, text, {
         what: `asked the primary for ${name}`,
         next: '`macaroond status` shows it',

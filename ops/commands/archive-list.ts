@@ -1,3 +1,7 @@
+/**
+ * `archive list`: shows the files of an archive by level, and the range of transactions that can be restored. It works on a
+ * damaged archive too, and names the damage.
+ */
 import type { Command } from 'commander'
 import { type ArchivedFile, LEVEL_COMMITTED } from '../../shared/archive/layout.ts'
 import { pointText, restorableWindow } from '../../shared/archive/restore-plan.ts'
@@ -8,8 +12,10 @@ import { EXIT_FAILED } from '../exit-status.ts'
 import { table, type Terminal } from '../terminal.ts'
 
 export function addArchiveList(parent: Command, terminal: Terminal): void {
-  const command = archiveOptions(parent.command('list').description('what the archive has, and what can be restored'))
-  command.option('--files', 'every file, not only the levels')
+  const command = archiveOptions(
+    parent.command('list').description('list what the archive contains and what can be restored'),
+  )
+  command.option('--files', 'list every file, not only the levels')
   command.action(async (options: ArchiveOptions & { readonly files?: true }, own: Command) => {
     const { manifest, problems } = await readDamagedArchive(options, optionalProfileOf(own, terminal.env))
     const files = [...manifest.files.values()].toSorted((a, b) => a.level - b.level || a.minTxid - b.minTxid)
@@ -40,8 +46,8 @@ export function addArchiveList(parent: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond archive list --archive ./primary-archive --key authority.key'],
     json: [
-      '{"cluster", "epoch", "window": {"first": {"txid", "timestampMs"}, "last"} | null, "exactSinceMs", "levels": [{"level", "files", "bytes"}], "files"?, "manifest": [what is wrong with it]}',
-      'exactSinceMs: from here on every transaction can be restored by itself; null for none',
+      '{"cluster", "epoch", "window": {"first": {"txid", "timestampMs"}, "last"} | null, "exactSinceMs", "levels": [{"level", "files", "bytes"}], "files"?, "manifest": [<problem>]}',
+      'exactSinceMs: from this time on every single transaction can be restored; null for none',
     ],
   })
 }

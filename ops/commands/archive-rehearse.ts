@@ -1,3 +1,4 @@
+/** `archive rehearse`: runs a whole disaster and its restore on a cluster in a temporary folder. It touches no real cluster. */
 import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import type { Terminal } from '../terminal.ts'
@@ -8,7 +9,7 @@ export function addArchiveRehearse(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('rehearse')
     .description(
-      'rehearse a disaster on a cluster of its own: a primary loses its disk and comes back from its archive',
+      'rehearse a disaster on a temporary cluster: its primary loses its disk and is restored from the archive',
     )
     .action(async () => {
       const [{ runSteps }, { rehearsalSteps }] = await Promise.all([
@@ -19,7 +20,9 @@ export function addArchiveRehearse(parent: Command, terminal: Terminal): void {
     })
   addHelp(command, {
     examples: ['macaroond archive rehearse'],
-    json: ['{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms of "back to service" is the time without a primary'],
+    json: [
+      '{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms of step "back to service" is the time without a primary',
+    ],
     exit: '0 only if every step held',
   })
 }

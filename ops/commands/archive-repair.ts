@@ -1,3 +1,7 @@
+/**
+ * `archive repair`: lists what an archive has lost. With `--yes` the primary begins the manifest anew with the files that are
+ * left; without it nothing changes, because the files may still be put back from a copy.
+ */
 import type { Command } from 'commander'
 import { pointText } from '../../shared/archive/restore-plan.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -9,8 +13,8 @@ import type { Terminal } from '../terminal.ts'
 export function addArchiveRepair(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('repair')
-    .description('show what the archive has lost; with --yes the primary begins its manifest anew with the rest')
-    .option('--yes', 'what is listed is known: repair it, and end the alarm of what was repaired before')
+    .description('show what the archive has lost; with --yes the primary begins its manifest anew with what is left')
+    .option('--yes', 'give up what is listed as lost: repair the archive, and clear the alarm of an earlier repair')
   command.action(async ({ yes = false }: { readonly yes?: boolean }, own: Command) => {
     const profile = profileOf(own, terminal.env)
     const ask = (confirm: boolean): Promise<unknown> =>
@@ -27,7 +31,7 @@ export function addArchiveRepair(parent: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond archive repair', 'macaroond archive repair --yes'],
     json: ['{"asked", "places": [{"location", "wound": {"problems", "filesLost", "restorable"} | null, "repaired"}]}'],
-    exit: '2 when something is lost and --yes is not said',
+    exit: '2 when something is lost and --yes is not given',
   })
 }
 
@@ -35,15 +39,15 @@ function linesOf({ location, wound, repaired }: ArchiveRepairPlace): readonly st
   const before = repaired === '' ? [] : [`${location}: repaired before: ${repaired}`]
   if (wound === null) return before
   const { problems, filesLost, restorable } = wound
-  const files = filesLost === 0 ? [] : [`${location}: ${filesLost} files that the manifest names are gone`]
+  const files = filesLost === 0 ? [] : [`${location}: ${filesLost} files that the manifest names are missing`]
   const ranges = restorable.map(
-    ({ first, last }) => `${location}: stays: from ${pointText(first)} to ${pointText(last)}`,
+    ({ first, last }) => `${location}: can still be restored: from ${pointText(first)} to ${pointText(last)}`,
   )
   return [...before, ...problems.map((problem) => `${location}: lost: ${problem}`), ...files, ...ranges]
 }
 
 function unconfirmed(lines: readonly string[]): MacaroondError {
   return new MacaroondError('repair_unconfirmed', lines.join('; '), {
-    hint: 'put what is lost back from a copy of the archive; or say --yes, and it is given up, and a snapshot follows',
+    hint: 'put the lost files back from a copy of the archive; or give --yes to give them up, then the primary uploads a snapshot',
   })
 }

@@ -1,3 +1,7 @@
+/**
+ * `archive verify`: checks the manifest's signatures and every byte of every file of an archive, and reports all damage, not
+ * only the first.
+ */
 import type { Command } from 'commander'
 import { pointText } from '../../shared/archive/restore-plan.ts'
 import { type Verified, verifyArchive } from '../../shared/archive/verify-archive.ts'
@@ -13,7 +17,7 @@ export function addArchiveVerify(parent: Command, terminal: Terminal): void {
     parent
       .command('verify')
       .description(
-        'check the manifest’s signatures and every byte of every file it names; says all that is wrong, and what can be restored',
+        'check the manifest’s signatures and every byte of every file it names; report all damage, and what can be restored',
       ),
   )
   command.action(async (options: ArchiveOptions, own: Command) => {
@@ -31,7 +35,7 @@ export function addArchiveVerify(parent: Command, terminal: Terminal): void {
       summaryOf(verified, position, problems.length + bad.length),
       ...problems.map((problem) => `BAD ${problem}`),
       ...bad.map(({ problem }) => `BAD ${problem}`),
-      ...unlisted.map((key) => `not in the manifest, and read by nothing: ${key}`),
+      ...unlisted.map((key) => `not in the manifest, so no restore reads it: ${key}`),
       ...(ok ? [] : adviceOf(restorable, problems.length > 0)),
     ]
     terminal.answer({ ok, position, manifest: problems, ...verified }, lines)
@@ -39,10 +43,10 @@ export function addArchiveVerify(parent: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond archive verify --archive ./primary-archive --key authority.key'],
     json: [
-      '{"ok", "position", "manifest": [what is wrong with it], "files", "bytes", "bad": [{"key", "problem"}], "unlisted",',
+      '{"ok", "position", "manifest": [<problem>], "files", "bytes", "bad": [{"key", "problem"}], "unlisted",',
       ' "restorable": [{"first": {"txid", "timestampMs"}, "last"}]}; bad is in the order of transactions',
     ],
-    exit: '1 when a file or the manifest is not what was archived',
+    exit: '1 when a file or the manifest differs from what was archived',
   })
 }
 

@@ -1,3 +1,4 @@
+/** `macaroond archive`: the commands that look into an archive, check it, repair it and rehearse a restore. */
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal.ts'
 import { addArchiveDrill } from './archive-drill.ts'

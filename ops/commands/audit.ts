@@ -1,3 +1,7 @@
+/**
+ * `audit verify`: checks the hash chain of the audit at every node, or in a database file. A node checks its own chain in
+ * bounded calls, so that the check delays nothing else.
+ */
 import type { Command } from 'commander'
 import type { Profile, ProfileNode } from '../../shared/config/profile.ts'
 import { type ErrorReport, MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -8,7 +12,7 @@ import { adminOf, profileOf } from '../clients.ts'
 import { EXIT_FAILED, EXIT_UNAVAILABLE } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** What became of one chain. */
+/** The result for one chain. `problem` is a broken chain, `error` a node that could not be asked. */
 interface Verdict {
   readonly node: string
   readonly ok: boolean
@@ -21,8 +25,8 @@ export function addAudit(parent: Command, terminal: Terminal): void {
   const audit = parent.command('audit').description('check the record of every operation')
   const command = audit
     .command('verify')
-    .description('check that no record of the audit was changed, dropped or put in, at every node or in a file')
-    .option('--database <file>', 'in place of the running nodes: a database file that no node has open')
+    .description('check that no record of the audit was changed, removed or inserted, at every node or in a file')
+    .option('--database <file>', 'check this database file, which no node may have open, instead of the running nodes')
     .action(async ({ database }: { readonly database?: string }, own: Command) => {
       const verdicts = database === undefined ? await askAll(profileOf(own, terminal.env)) : [await ofFile(database)]
       if (verdicts.some(({ error }) => error !== undefined)) terminal.status = EXIT_UNAVAILABLE
@@ -48,7 +52,8 @@ async function verify(admin: WithAdmin, name: string, node: ProfileNode): Promis
       for (let after = AUDIT_VERIFY_START; ;) {
         const { head, done, problem } = checked(await call('audit.verify', { after }))
         if (done) return { node: name, ok: problem === null, records: head.seq, problem }
-        if (head.seq <= after.seq) throw new MacaroondError('protocol_violation', `${name} checks nothing more`)
+        if (head.seq <= after.seq)
+          throw new MacaroondError('protocol_violation', `${name} makes no progress in checking its audit`)
         after = head
       }
     })
@@ -60,7 +65,7 @@ async function verify(admin: WithAdmin, name: string, node: ProfileNode): Promis
 function checked(value: unknown): AuditVerifyResult {
   const result = auditVerifyResult.safeParse(value)
   if (result.success) return result.data
-  throw new MacaroondError('protocol_violation', 'a node answered what is no result of a check of its audit', {
+  throw new MacaroondError('protocol_violation', 'the answer of a node is not a result of an audit check', {
     hint: 'run the macaroond that the node runs, or a newer one',
   })
 }

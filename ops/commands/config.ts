@@ -1,3 +1,4 @@
+/** `config check` and `config print`: check a configuration or a profile as a start would, and show the values in force. */
 import type { Command } from 'commander'
 import { stringify } from 'smol-toml'
 import type { Finding } from '../../shared/config/checks.ts'
@@ -27,7 +28,7 @@ export function addConfig(parent: Command, terminal: Terminal): void {
 
 function addCheck(config: Command, terminal: Terminal): void {
   const command = withFile(config.command('check'))
-    .description('check a file, and the keys and folders that it names, as a start does')
+    .description('check a file, and the keys and folders that it names, as a node does when it starts')
     .action(async (file: string, options: ConfigOptions) => {
       const kind = kindOf(file, options)
       const { errorIn, findingsOf } = await import('../../shared/config/checks.ts')
@@ -41,12 +42,12 @@ function addCheck(config: Command, terminal: Terminal): void {
     examples: ['macaroond config check primary.toml', 'macaroond config check operator.toml --kind profile'],
     json: [
       '{"ok": true, "kind": "primary" | "replica" | "profile", "file", "findings": [{"severity": "warning", "code", "reason", "action"}]}',
-      'with an error among them: {"findings", "error": {"code", "message", "hint"}}',
+      'if one of the findings is an error: {"findings", "error": {"code", "message", "hint"}}',
     ],
   })
 }
 
-/** The first error decides the exit status; what else there is stands before it. */
+/** Prints all findings. The first error comes last and decides the exit status. */
 function fail(terminal: Terminal, error: MacaroondError, findings: readonly Finding[]): void {
   const others = findings.filter(({ reason }) => reason !== error.message)
   for (const line of terminal.json ? [] : findingLines(others)) terminal.say(line)
@@ -55,7 +56,7 @@ function fail(terminal: Terminal, error: MacaroondError, findings: readonly Find
 
 function addPrint(config: Command, terminal: Terminal): void {
   const command = withFile(config.command('print'))
-    .description('show the values in force, defaults and absolute paths included; no key is shown')
+    .description('show the values in force, with defaults and absolute paths; keys are not shown')
     .action(async (file: string, options: ConfigOptions) => {
       const kind = kindOf(file, options)
       const values = redacted(file, await readAs(kind, file))
@@ -73,7 +74,7 @@ const SCHEDULES_IN_UTC = '# schedules are in UTC'
 function withFile(command: Command): Command {
   return command
     .argument('<file>', 'a TOML file')
-    .option('--kind <kind>', 'primary, replica or profile; without it, told from its keys')
+    .option('--kind <kind>', 'primary, replica or profile (default: recognised by the keys in the file)')
 }
 
 function kindOf(file: string, { kind }: ConfigOptions): ConfigKind {
@@ -82,6 +83,9 @@ function kindOf(file: string, { kind }: ConfigOptions): ConfigKind {
   if (known !== undefined) return known
   const near = suggest(kind, configKinds)
   throw new MacaroondError('usage', `--kind is one of ${configKinds.join(', ')}, not ${kind.slice(0, 80)}`, {
-    hint: near === undefined ? 'leave it out, and the keys of the file tell' : `did you mean ${near}?`,
+    hint:
+      near === undefined
+        ? 'leave it out: macaroond recognises the kind by the keys in the file'
+        : `did you mean ${near}?`,
   })
 }

@@ -1,3 +1,7 @@
+/**
+ * `macaroond dev`: runs a whole cluster on this machine, for trying things out. It is not for production: one machine holds
+ * every node and every key.
+ */
 import type { Command } from 'commander'
 import { regionName } from '../../shared/config/node-config.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -14,10 +18,10 @@ const REGIONS_MAX = 16
 export function addDev(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('dev')
-    .description('run a primary and a replica a region on this machine until Ctrl-C, each a process of its own')
+    .description('run a primary and one replica per region on this machine until Ctrl-C, each as its own process')
     .option(
       '--dir <folder>',
-      'where it lies; a cluster that is there already is started again (default: a new temporary folder)',
+      'folder of the cluster; a cluster that is already there is started again (default: a new temporary folder)',
     )
     .option('--regions <list>', 'regions of a new cluster, separated by commas (default: fra,sin)')
     .action(async ({ dir, regions }: DevOptions) => {
@@ -30,7 +34,7 @@ export function addDev(parent: Command, terminal: Terminal): void {
     json: [
       'one line when all nodes are ready: {"folder", "profile", "primary", "replicas", "archive": folder | null, "profiles": {"operator", "worker", "signer"}}',
       'primary and each of replicas: {"region" (replicas), "pid", "address", "peerId", "database", "config", "command"}',
-      'the same, without folder and profile, is in cluster.json in the folder from then until dev ends',
+      'until dev ends, cluster.json in the folder contains the same document without folder and profile',
     ],
   })
 }

@@ -1,3 +1,4 @@
+/** `macaroond init`: makes the configurations, identities and keys of a new cluster, one folder a machine and service. */
 import type { Command } from 'commander'
 import { systemEntropy } from '../../shared/clock.ts'
 import { addHelp } from '../arguments/help.ts'
@@ -9,11 +10,15 @@ export function addInit(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('init')
     .description('make the configurations, identities and keys of a new cluster, a folder for each machine and service')
-  mandatory(command, '--dir <folder>', 'where to make it: a new or an empty folder')
+  mandatory(command, '--dir <folder>', 'a new or an empty folder, in which to make it')
   mandatory(command, '--cluster <name>', 'the cluster’s name, part of every handshake')
-  mandatory(command, '--primary <host:port>', 'where the other machines dial the primary')
+  mandatory(command, '--primary <host:port>', 'the address at which other machines dial the primary')
   command
-    .option('--region <name=host:port>', 'a region, and where its services dial the replica (once each)', repeated)
+    .option(
+      '--region <name=host:port>',
+      'a region, and the address at which its services dial the replica (once each)',
+      repeated,
+    )
     .option('--worker <name>', 'a service that verifies tokens (once each)', repeated)
     .option(
       '--signer <name=orgs>',
@@ -33,13 +38,13 @@ export function addInit(parent: Command, terminal: Terminal): void {
         `made cluster ${plan.cluster} in ${dir}:`,
         ...written.folders.map(({ folder, goesTo }) => `  ${folder.padEnd(20)} for ${goesTo}`),
         '',
-        'Copy each folder to its machine, then start every node where its folder lies:',
+        'Copy each folder to its machine, then start every node in its folder:',
         '  macaroond primary --config primary.toml',
         '  macaroond replica --config replica.toml',
-        'and look at the cluster from here:',
+        'Then check the cluster from here:',
         `  macaroond status --profile ${dir}/operator/operator.toml`,
       ]
-      const next = `every folder is whole, and the authority’s key is in ${dir}/operator/operator.toml`
+      const next = `every folder is complete, and the authority’s public key is in ${dir}/operator/operator.toml`
       terminal.answer(document, lines, { what: `made cluster ${plan.cluster} in ${dir}`, next })
     })
   addHelp(command, {
@@ -49,7 +54,7 @@ export function addInit(parent: Command, terminal: Terminal): void {
     ],
     json: [
       '{"dir", "authorityKey", "cluster", "primary", "operator", "replicas", "workers", "signers", "folders": [{"folder", "goesTo"}]}',
-      'each of the peers is {"name", "peerId", …}',
+      'each node, operator, worker and signer is {"name", "peerId", …}',
     ],
   })
 }

@@ -1,3 +1,4 @@
+/** `kek generate` and `kek rotate`: make a key-encryption key (KEK), and seal all keys again with the primary's newest one. */
 import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
@@ -34,10 +35,10 @@ function addGenerate(kek: Command, terminal: Terminal): void {
 function addRotate(kek: Command, terminal: Terminal): void {
   const command = kek
     .command('rotate')
-    .description('seal everything again with the key-encryption key that the primary was started with')
+    .description('seal every key again with the key-encryption key that the primary was started with')
     .option(
       '--force',
-      'although a replica has not shown that it has that key: after a restart it opens nothing until it gets it',
+      'rotate although a replica has not shown that it has that key; after a restart such a replica opens no key until it gets it',
     )
     .action(async ({ force = false }: { force?: boolean }, own: Command) => {
       const rotated = await withSigner(profileOf(own, terminal.env), (signer) => signer.rotateKek({ force }))
@@ -56,7 +57,7 @@ function addRotate(kek: Command, terminal: Terminal): void {
     ],
     json: [
       '{"kek": "<8 hex digits>", "resealed": <count>, "position"}',
-      'kek names the key and reveals nothing of it; the earlier one is needed as long as an archive holds what it sealed',
+      'kek identifies the key and does not reveal it; keep the earlier key as long as an archive contains keys it sealed',
     ],
     exit: '1 with code kek_missing: a replica has not shown that it has the new key',
   })

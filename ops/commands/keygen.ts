@@ -1,3 +1,4 @@
+/** `macaroond keygen`: makes the Noise identity of a node or a service in a file, and prints its PeerId. */
 import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'

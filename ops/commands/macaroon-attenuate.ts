@@ -1,3 +1,4 @@
+/** `macaroon attenuate`: adds first-party caveats to any macaroon, offline. */
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { attenuate } from '../../shared/macaroon/attenuate.ts'
@@ -19,7 +20,7 @@ export function addMacaroonAttenuate(parent: Command, terminal: Terminal): void 
     .command('attenuate')
     .description('add restrictions to a macaroon from stdin')
     .option('--caveat <predicate>', 'a restriction, any text; may be given more than once', repeated)
-    .option('--caveat-hex <hex>', 'one that is not text; these come behind the others', repeatedHex)
+    .option('--caveat-hex <hex>', 'a restriction that is not text, in hex; added after those of --caveat', repeatedHex)
   withFormat(command, 'that of the macaroon').action(async (options: AttenuateOptions) => {
     const caveats = [...(options.caveat ?? []), ...(options.caveatHex ?? [])]
     if (caveats.length === 0) {

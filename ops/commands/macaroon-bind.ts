@@ -1,3 +1,4 @@
+/** `macaroon bind`: binds discharges to their root macaroon, offline, and prints the bundle for a verifier. */
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { bindDischarge } from '../../shared/macaroon/bind.ts'
@@ -10,15 +11,17 @@ import { printed, withFormat } from './macaroon-output.ts'
 export function addMacaroonBind(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('bind')
-    .description('bind discharges to their root, both from stdin, root first; prints them joined with ~')
+    .description(
+      'bind discharges to their root and print them joined with ~; reads the root, then the discharges, from stdin',
+    )
   withFormat(command, 'that of each macaroon').action(async ({ format }: { readonly format?: TextFormat }) => {
     const [root, ...discharges] = await readMacaroons(terminal)
     if (discharges.length === 0) {
-      throw new MacaroondError('bundle_malformed', 'there is no discharge behind the root', {
+      throw new MacaroondError('bundle_malformed', 'there is no discharge after the root', {
         hint: 'give the root first, then its discharges: one a line, or joined with ~',
       })
     }
-    // Nested ones as well: every discharge is bound to the root, none to the discharge that asked for it.
+    // A discharge of a discharge is bound to the root too, never to the discharge that needs it.
     const bound = discharges.map((discharge) => ({
       ...discharge,
       macaroon: bindDischarge(root.macaroon, discharge.macaroon),

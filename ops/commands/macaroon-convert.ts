@@ -1,3 +1,4 @@
+/** `macaroon convert`: writes macaroons in another format. Identifiers, caveats and signatures stay the same. */
 import type { Command } from 'commander'
 import type { TextFormat } from '../../shared/macaroon/text.ts'
 import { addHelp } from '../arguments/help.ts'
@@ -9,7 +10,7 @@ import { FORMAT_HELP, parseFormat, printed } from './macaroon-output.ts'
 export function addMacaroonConvert(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('convert')
-    .description('write macaroons from stdin in another format; what they say and their signatures stay')
+    .description('write macaroons from stdin in another format; contents and signatures stay the same')
   mandatory(command, '--format <format>', FORMAT_HELP).action(async ({ format: name }: { readonly format: string }) => {
     const format: TextFormat = parseFormat(name)
     const lines = (await readLines(terminal)).map((line) => line.map(({ macaroon }) => printed(macaroon, format)))

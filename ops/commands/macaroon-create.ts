@@ -1,3 +1,4 @@
+/** `macaroon create`: makes a root macaroon or a discharge from a secret in a file, offline and without a cluster. */
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { attenuate, createMacaroon } from '../../shared/macaroon/attenuate.ts'
@@ -19,11 +20,15 @@ interface CreateOptions {
 
 export function addMacaroonCreate(parent: Command, terminal: Terminal): void {
   const command = parent.command('create').description('make a macaroon, or a discharge, from a secret of your own')
-  mandatory(command, '--key-file <file>', 'the secret: its bytes as they are, without one newline at the end')
+  mandatory(
+    command,
+    '--key-file <file>',
+    'file with the secret; its bytes are used as they are, but one newline at the end is removed',
+  )
   command
-    .option('--identifier <text>', 'what names the secret to whoever verifies; of a discharge, the ticket')
-    .option('--identifier-hex <hex>', 'the same, for an identifier that is not text', parseHex)
-    .option('--location <text>', 'where it is good; a hint, covered by no signature', '')
+    .option('--identifier <text>', 'tells the verifier which secret to use; for a discharge, the ticket')
+    .option('--identifier-hex <hex>', 'an identifier that is not text, in hex', parseHex)
+    .option('--location <text>', 'the service it is for; a hint that no signature covers', '')
     .option('--caveat <predicate>', 'a restriction, any text; may be given more than once', repeated)
   withFormat(command, 'v2').action((options: CreateOptions) => {
     const { keyFile, location, caveat = [], format = 'v2' } = options

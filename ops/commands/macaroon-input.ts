@@ -1,4 +1,7 @@
-/** What the offline toolbox reads: macaroons on standard input, keys from files. Neither is ever an argument. */
+/**
+ * The input of the `macaroon` commands: macaroons from standard input, keys from files. Neither is ever an argument, because
+ * every user of the machine can see arguments. Everything read has a limit.
+ */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { MacaroondError } from '../../shared/errors.ts'
 import { KEY_FILE_BYTES_MAX, OFFLINE_INPUT_BYTES_MAX } from '../../shared/limits.ts'
@@ -10,7 +13,7 @@ import type { Terminal } from '../terminal.ts'
 
 const NEWLINE = 0x0a
 
-/** One list for every line that is not empty; a line with `~` in it holds several. At least one macaroon in all. */
+/** One list of macaroons a line; `~` joins several on one line. Empty lines are skipped. Throws token_missing without any. */
 export async function readLines(terminal: Terminal): Promise<readonly (readonly TextMacaroon[])[]> {
   const text = (await readText(terminal)).trim()
   if (text === '') {
@@ -24,7 +27,7 @@ export async function readLines(terminal: Terminal): Promise<readonly (readonly 
   return lines.map((line) => readBundle(line, OFFLINE_BUNDLE_LIMITS))
 }
 
-/** All of them, the root first: one a line or joined with `~`, both mean the same. */
+/** All macaroons, the root first, one a line or joined with `~`. Throws token_missing, token_too_large. */
 export async function readMacaroons(terminal: Terminal): Promise<readonly [TextMacaroon, ...TextMacaroon[]]> {
   const [root, ...discharges] = (await readLines(terminal)).flat()
   if (root === undefined) throw new MacaroondError('token_missing', 'there is no macaroon on standard input')
@@ -33,7 +36,7 @@ export async function readMacaroons(terminal: Terminal): Promise<readonly [TextM
   return [root, ...discharges]
 }
 
-/** The only one. A discharge that was bound would not survive a change of its root, so a bundle is refused. */
+/** The only macaroon. A bundle is refused, because changing the root would make its bound discharges invalid. */
 export async function readMacaroon(terminal: Terminal): Promise<TextMacaroon> {
   const [macaroon, ...more] = await readMacaroons(terminal)
   if (more.length === 0) return macaroon
@@ -42,7 +45,7 @@ export async function readMacaroon(terminal: Terminal): Promise<TextMacaroon> {
   })
 }
 
-/** The secret in a file: its bytes as they are, without one newline at the end, where editors put it. */
+/** The secret in a file, without the one newline that editors add at the end. Throws key_unreadable, key_malformed. */
 export function readKeyFile(path: string, what: string = 'key file'): Uint8Array {
   const bytes = readBounded(path, what)
   const secret = bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : bytes
@@ -51,7 +54,7 @@ export function readKeyFile(path: string, what: string = 'key file'): Uint8Array
   }
   if (secret.length > 0) return new Uint8Array(secret)
   throw new MacaroondError('key_malformed', `the ${what} ${path} is empty`, {
-    hint: 'it holds the secret itself',
+    hint: 'the file must contain the secret itself',
   })
 }
 
@@ -61,7 +64,7 @@ function readBounded(path: string, what: string): Buffer {
   try {
     const file = openSync(path, 'r')
     try {
-      // A pipe gives what it has, so this goes on until nothing more comes.
+      // A pipe returns short reads, so read until the end or the limit.
       for (let read = 1; read > 0 && length < buffer.length; length += read) {
         read = readSync(file, buffer, length, buffer.length - length, null)
       }
@@ -75,7 +78,7 @@ function readBounded(path: string, what: string): Buffer {
   return buffer.subarray(0, length)
 }
 
-/** JSON that is spread over lines, as `jq` prints it, is all there is. */
+/** The lines of the input. JSON that is spread over several lines, as `jq` prints it, counts as one line. */
 function linesOf(text: string): readonly string[] {
   const [first = ''] = text.split('\n', 1)
   if (first.startsWith('{') && !first.trimEnd().endsWith('}')) return [text]
@@ -98,7 +101,7 @@ async function readText(terminal: Terminal): Promise<string> {
   }
   const text = decodeUtf8(Buffer.concat(chunks))
   if (text !== undefined) return text
-  throw new MacaroondError('token_utf8', 'what is on standard input is not text', {
+  throw new MacaroondError('token_utf8', 'standard input is not UTF-8 text', {
     hint: 'macaroons are read in base64url, in the text form or as JSON',
   })
 }

@@ -1,3 +1,4 @@
+/** `macaroon inspect`: shows the fields of any macaroon, offline. It verifies nothing. */
 import type { Command } from 'commander'
 import type { Caveat } from '../../shared/macaroon/macaroon.ts'
 import type { TextFormat, TextMacaroon } from '../../shared/macaroon/text.ts'
@@ -9,7 +10,7 @@ import { type BytesDocument, bytesDocument } from './macaroon-output.ts'
 export function addMacaroonInspect(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('inspect')
-    .description('show what a macaroon from stdin consists of; nothing of it is verified')
+    .description('show the fields of a macaroon from stdin; nothing is verified')
     .action(async () => {
       const inspections = (await readMacaroons(terminal)).map(inspect)
       const [only, ...more] = inspections
@@ -20,9 +21,9 @@ export function addMacaroonInspect(parent: Command, terminal: Terminal): void {
     examples: ['macaroond macaroon inspect < macaroon.txt'],
     json: [
       '{"format", "location", "identifier": {"hex", "text"?}, "caveats": [<caveat>], "signature": <hex>}',
-      'a caveat is {"cid": {"hex", "text"?}}, that of a third party has "vid": <hex> and "location" as well',
-      'format is v1, v2, v2j or text; "text" is there only where the bytes are UTF-8',
-      'a bundle is {"macaroons": [<each of them>]}',
+      'a caveat is {"cid": {"hex", "text"?}}; a third-party caveat also has "vid": <hex> and "location"',
+      'format is v1, v2, v2j or text; "text" is present only if the bytes are UTF-8',
+      'a bundle is {"macaroons": [<one each>]}',
     ],
   })
 }
@@ -38,7 +39,7 @@ interface Inspection {
   readonly location: string
   readonly identifier: BytesDocument
   readonly caveats: readonly CaveatDocument[]
-  /** Hex. Whoever has it can attenuate, so this output is as good as the macaroon. */
+  /** Hex. It is enough to attenuate and use the macaroon, so this output is as secret as the macaroon. */
   readonly signature: string
 }
 

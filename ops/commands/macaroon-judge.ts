@@ -1,4 +1,7 @@
-/** What clears a caveat when macaroons are verified offline, where nobody has agreed on what its words mean. */
+/**
+ * Clears caveats when a macaroon is verified offline. Another program may have written the caveats, so a key means nothing
+ * unless the operator states it with `--access`.
+ */
 import { MacaroondError } from '../../shared/errors.ts'
 import { PredicateCache } from '../../shared/macaroon/predicate/cache.ts'
 import type { Context } from '../../shared/verifier/access.ts'
@@ -8,7 +11,7 @@ import { judgeAccess, judgeExact } from '../../shared/verifier/with-key.ts'
 import { parsePairs } from '../arguments/access.ts'
 
 export interface OfflineFacts {
-  /** Predicates that hold, as texts. */
+  /** Texts of caveats that hold. */
   readonly exact: readonly string[]
   /** `key=value`, as given on the command line. */
   readonly access: readonly string[]
@@ -16,12 +19,12 @@ export interface OfflineFacts {
   readonly nowMs: number
 }
 
-/** Known without anybody's word: the time, and a remark that asks for nothing. */
+/** Kinds of caveats that need no statement: `time` has a clock, `note` restricts nothing. */
 const ALWAYS_KNOWN: ReadonlySet<string> = new Set(['time', 'note'])
 
 /**
- * A caveat clears if it is given literally, or if the caveat language clears it by what is stated. A key that is not
- * stated refuses, also with `key?`: another service may mean something else by it. Throws usage.
+ * A caveat clears if its text is given with `--exact`, or if the caveat language clears it by the stated access. A key that is
+ * not stated refuses, even an optional one (`key?`), because another service may mean something else by it. Throws usage.
  */
 export function offlineJudge({ exact, access, nowMs }: OfflineFacts): CaveatJudge {
   const literal = judgeExact(exact)
@@ -55,7 +58,7 @@ function single(key: 'region' | 'peer', values: readonly string[] | undefined): 
 }
 
 function notGiven(caveat: string): Refused {
-  return refused('caveat_unknown', 'a caveat is neither given with --exact nor understood by what --access states', {
+  return refused('caveat_unknown', 'a caveat is not given with --exact, and --access does not state its key', {
     caveat,
     wanted: caveat,
   })

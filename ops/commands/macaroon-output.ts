@@ -1,4 +1,4 @@
-/** What the offline toolbox prints: macaroons in the format that was asked for, and fields as hex and as text. */
+/** The output of the `macaroon` commands: macaroons in the requested format, and fields as hex and as text. */
 import type { Command } from 'commander'
 import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -13,7 +13,7 @@ const FORMATS: readonly string[] = [...MACAROON_FORMATS, 'text']
 
 export const FORMAT_HELP = 'v1 or v2 (base64url), v2j (JSON), or text (mcn1_…)'
 
-/** Adds `--format`; `fallback` says in the help what is printed without it. */
+/** Adds `--format`. `fallback` names the default in the help. */
 export function withFormat(command: Command, fallback: string): Command {
   return command.option('--format <format>', `${FORMAT_HELP}; without it, ${fallback}`, parseFormat)
 }
@@ -36,7 +36,7 @@ export function answerMacaroon(terminal: Terminal, macaroon: Macaroon, format: T
   terminal.answer({ macaroon: text, format }, text)
 }
 
-/** Any bytes, for JSON: always as hex, and as text where they are that. */
+/** Bytes in JSON: always as hex, and also as text if they are UTF-8. */
 export interface BytesDocument {
   readonly hex: string
   readonly text?: string
@@ -48,7 +48,7 @@ export function bytesDocument(bytes: Uint8Array): BytesDocument {
   return text === undefined ? { hex } : { hex, text }
 }
 
-/** Throws usage. Bytes that are not text have no other way onto a command line. */
+/** Bytes from hex, the only way to give bytes that are not text on a command line. Throws usage. */
 export function parseHex(text: string): Uint8Array {
   if (/^([0-9a-f]{2})+$/i.test(text)) return new Uint8Array(Buffer.from(text, 'hex'))
   throw new MacaroondError('usage', 'not an even number of hex digits', { hint: 'for example 00ff20' })

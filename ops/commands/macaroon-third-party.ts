@@ -1,3 +1,4 @@
+/** `macaroon third-party`: adds a third-party caveat to any macaroon, offline, with a caveat key from a file. */
 import type { Command } from 'commander'
 import { systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -20,12 +21,12 @@ interface ThirdPartyOptions {
 export function addMacaroonThirdParty(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('third-party')
-    .description('add a caveat to a macaroon from stdin that somebody else has to discharge')
-  mandatory(command, '--key-file <file>', 'the caveat key, a secret that the third party makes its discharge with')
+    .description('add a caveat that a third party has to discharge to a macaroon from stdin')
+  mandatory(command, '--key-file <file>', 'the caveat key: the secret with which the third party makes its discharge')
   command
-    .option('--ticket <text>', 'what the third party knows the key and the condition by')
-    .option('--ticket-hex <hex>', 'the same, for a ticket that is not text', parseHex)
-    .option('--location <text>', 'where the third party is found; a hint, covered by no signature', '')
+    .option('--ticket <text>', 'tells the third party which key and which condition')
+    .option('--ticket-hex <hex>', 'a ticket that is not text, in hex', parseHex)
+    .option('--location <text>', 'the address of the third party; a hint that no signature covers', '')
   withFormat(command, 'that of the macaroon').action(async (options: ThirdPartyOptions) => {
     const ticket = ticketOf(options)
     const caveatKey = readKeyFile(options.keyFile)

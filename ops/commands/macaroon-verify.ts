@@ -1,3 +1,4 @@
+/** `macaroon verify`: verifies any macaroon and its discharges offline, with the secret in a file. It knows no revocations. */
 import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
@@ -25,16 +26,16 @@ interface VerifyOptions {
 export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('verify')
-    .description('judge a macaroon from stdin, and its discharges behind it: one a line, or joined with ~')
-  mandatory(command, '--key-file <file>', 'the secret it was made with')
+    .description('verify a macaroon from stdin, followed by its discharges: one a line, or joined with ~')
+  mandatory(command, '--key-file <file>', 'file with the secret that the macaroon was made from')
   command
-    .option('--exact <predicate>', 'a caveat that holds, word by word; may be given more than once', repeated)
+    .option('--exact <predicate>', 'the exact text of a caveat that holds; may be given more than once', repeated)
     .option(
       '--access <key=value>',
-      'what is asked for, for caveats `key op value`; may be given more than once',
+      'the access, which caveats `key op value` are compared with; may be given more than once',
       repeated,
     )
-    .option('--explain', 'tell of every caveat and every discharge what became of it')
+    .option('--explain', 'print the outcome of every caveat and every discharge')
     .action(async ({ keyFile, exact = [], access = [], explain: explained }: VerifyOptions) => {
       const judge = offlineJudge({ exact, access, nowMs: systemClock.wallMs() })
       const secret = readKeyFile(keyFile)
@@ -55,14 +56,14 @@ export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
       'accepted: {"ok": true, "reason": null}',
       'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, "thirdParty"?}',
       'malformed: {"ok": false, "reason", "error": {"code", "message", "hint"?}}',
-      'with --explain both have "caveats": [{"caveat", "outcome", "wanted"?, "refusal"?, "thirdParty"?, "discharges"?}]',
-      '`time` and `note` caveats are understood always, others by --exact and --access only',
+      'with --explain, accepted and refused also have "caveats": [{"caveat", "outcome", "wanted"?, "refusal"?, "thirdParty"?, "discharges"?}]',
+      '`time` and `note` caveats are always understood, all others only through --exact and --access',
     ],
     exit: '0 accepted, 3 refused, 1 malformed or nothing on stdin',
   })
 }
 
-/** What cannot be read has a verdict, too: whoever asks for JSON finds `ok` and `reason` in every answer. */
+/** The bundle, or undefined after reporting an error in JSON: with `--json` every answer has `ok` and `reason`. */
 async function readOrReport(terminal: Terminal): Promise<readonly TextMacaroon[] | undefined> {
   try {
     return await readMacaroons(terminal)
@@ -75,11 +76,11 @@ async function readOrReport(terminal: Terminal): Promise<readonly TextMacaroon[]
 }
 
 function answer(terminal: Terminal, result: Cleared | Refused, caveats?: readonly CaveatTrace[]): void {
-  const told = caveats === undefined ? {} : { caveats }
+  const explained = caveats === undefined ? {} : { caveats }
   const lines = (caveats ?? []).flatMap((one) => caveatLines(one))
-  if (result.ok) return terminal.answer({ ok: true, reason: null, ...told }, ['accepted', ...lines])
+  if (result.ok) return terminal.answer({ ok: true, reason: null, ...explained }, ['accepted', ...lines])
   const { reason, message, caveat } = result
   terminal.status = EXIT_DENIED
   const named = caveat === undefined ? '' : `: ${caveat}`
-  terminal.answer({ ...result, ...told }, [`refused (${reason}): ${message}${named}`, ...lines])
+  terminal.answer({ ...result, ...explained }, [`refused (${reason}): ${message}${named}`, ...lines])
 }

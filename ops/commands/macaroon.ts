@@ -1,3 +1,4 @@
+/** `macaroond macaroon`: the commands for any macaroon of the libmacaroons family. They need no cluster. */
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal.ts'
 import { addMacaroonAttenuate } from './macaroon-attenuate.ts'
@@ -11,7 +12,7 @@ import { addMacaroonVerify } from './macaroon-verify.ts'
 export function addMacaroon(parent: Command, terminal: Terminal): void {
   const macaroon = parent
     .command('macaroon')
-    .description('any macaroon of the libmacaroons family, offline, with keys of your own')
+    .description('work with any macaroon of the libmacaroons family, offline, with keys of your own')
   addMacaroonCreate(macaroon, terminal)
   addMacaroonAttenuate(macaroon, terminal)
   addMacaroonThirdParty(macaroon, terminal)

@@ -1,3 +1,7 @@
+/**
+ * `macaroond primary` and `macaroond replica`: run a node until a signal. Errors before the log exists go through writers that
+ * never block, as in the running node.
+ */
 import type { Command } from 'commander'
 import { Writable } from 'node:stream'
 import type { Outlet } from '../../shared/output/outlet.ts'
@@ -15,7 +19,7 @@ interface NodeOptions {
   readonly newArchive?: boolean
 }
 
-/** The operator's word for this start. */
+/** What the operator confirms for this start. */
 interface NodeFlags {
   readonly acceptClock: boolean
   readonly oldPrimaryStopped: boolean
@@ -35,12 +39,15 @@ export function addReplica(parent: Command, terminal: Terminal): void {
 function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], load: () => Promise<Run>): void {
   const command = parent
     .command(role)
-    .description(`run a ${role} until SIGTERM or SIGINT; SIGHUP reads its peers again`)
-  mandatory(command, '--config <file>', 'its configuration, TOML')
-  command.option('--accept-clock', 'this machine’s clock is right, however far it is from what was written down')
+    .description(`run a ${role} until SIGTERM or SIGINT; on SIGHUP it reads its peers again`)
+  mandatory(command, '--config <file>', 'its configuration file (TOML)')
+  command.option(
+    '--accept-clock',
+    'confirm that this machine’s clock is right, however far it is from the recorded time',
+  )
   if (role === 'primary') {
-    command.option('--old-primary-stopped', 'no primary of an earlier epoch of this cluster runs any more')
-    command.option('--new-archive', 'begin a new archive: the one that the database remembers is given up')
+    command.option('--old-primary-stopped', 'confirm that no primary of an earlier epoch of this cluster is running')
+    command.option('--new-archive', 'begin a new archive and give up the one that the database remembers')
   }
   command.action(
     async ({ config, acceptClock = false, oldPrimaryStopped = false, newArchive = false }: NodeOptions) => {
@@ -52,15 +59,15 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
           stdout.write(`${JSON.stringify(line)}\n`),
         ),
       )
-      // After a failure the node has left everything open on purpose; the process ends all the same.
+      // A node that failed leaves its sockets and files open on purpose, so the process must be ended here.
       process.exit(status)
     },
   )
   addHelp(command, {
     examples: [`macaroond ${role} --config ${role}.toml`, `macaroond config check ${role}.toml`],
     json: [
-      `{"ready": true, "role": "${role}", "pid", "address", "peerId"}, one line once it listens, also without --json`,
-      'its log is on stderr, as JSON lines',
+      `{"ready": true, "role": "${role}", "pid", "address", "peerId"}, one line on stdout once it listens, with or without --json`,
+      'the log goes to stderr, as JSON lines',
     ],
     exit: '0 after a signal, 2 for a wrong configuration, 5 after a conflict (another cluster, a diverged position), else 1',
   })
@@ -72,13 +79,13 @@ async function settled(terminal: Terminal, run: () => Promise<number>): Promise<
   } catch (error) {
     const { stdout, stderr } = processOutput()
     const { stdin, env, json } = terminal
-    const told = new Terminal({ stdin, env, stdout: intoOutlet(stdout), stderr: intoOutlet(stderr) }, json)
-    told.fail(error)
-    return told.status
+    const report = new Terminal({ stdin, env, stdout: intoOutlet(stdout), stderr: intoOutlet(stderr) }, json)
+    report.fail(error)
+    return report.status
   }
 }
 
-/** A node waits for nobody who reads, not even to say why it does not start. */
+/** A stream over an outlet, which never blocks: a node does not wait for the reader of its output, even if its start fails. */
 function intoOutlet(outlet: Outlet): Writable {
   return new Writable({
     write: (text: Uint8Array, _, done) => {

@@ -1,4 +1,7 @@
-/** The commands that change what the tokens of an org are good for, all of them at once. */
+/**
+ * `org rotate-key`, `org retire-key` and `org disable`: the commands that change an org's root keys or all its tokens at once.
+ * Retiring a key and disabling an org are revocations and cannot be undone.
+ */
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
@@ -17,14 +20,14 @@ import type { Terminal } from '../terminal.ts'
 export function addRotateKey(org: Command, terminal: Terminal): void {
   const command = org
     .command('rotate-key')
-    .description('give an org a new root key, which mints from now on; tokens of the one before stay good')
+    .description('give an org a new root key for minting; tokens of the previous key stay valid')
     .argument('<name>', 'as `org list` shows it')
-    .option('--request-id <id>', 'the same id gives the same answer, and no other key: for asking again')
+    .option('--request-id <id>', 'makes a retry safe: the same id gives the same answer and makes no second key')
     .action(async (name: string, { requestId }: { requestId?: string }, own: Command) => {
       const options = requestId === undefined ? {} : { requestId }
       const rotated = await withSigner(profileOf(own, terminal.env), (signer) => signer.rotateKey(name, options))
-      const before = rotated.previous === null ? '' : `; tokens of ${rotated.previous} stay good until it is retired`
-      const text = `org ${rotated.org} mints with key ${rotated.kid} now${before}`
+      const before = rotated.previous === null ? '' : `; tokens of ${rotated.previous} stay valid until it is retired`
+      const text = `org ${rotated.org} now mints with key ${rotated.kid}${before}`
       terminal.answer(rotated, text, { what: text, next: '`macaroond org list` shows it' })
     })
   addHelp(command, {
@@ -44,9 +47,9 @@ interface RetireOptions extends DisableOptions {
 export function addRetireKey(org: Command, terminal: Terminal): void {
   const command = org
     .command('retire-key')
-    .description('end every token of a root key; that cannot be undone')
+    .description('retire a root key and so revoke every token of it; this cannot be undone')
     .argument('<name>', 'the org')
-    .option('--key <kid>', 'which key; without it, the one before the key that mints, if there is one')
+    .option('--key <kid>', 'the key to retire (default: the key before the one that mints, if there is one)')
   addDryRun(addRevokingOptions(command)).action(async (name: string, options: RetireOptions, own: Command) => {
     const { key } = options
     const profile = profileOf(own, terminal.env)
@@ -59,7 +62,7 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
       const retired = await signer.retireKey(request)
       answerRevoked(retired, terminal)
       if (!terminal.json && retired.mints === null) {
-        terminal.say(`${name} mints no more until \`org rotate-key ${name}\``)
+        terminal.say(`${name} cannot mint until \`org rotate-key ${name}\``)
       }
     })
   })
@@ -73,7 +76,7 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
 export function addDisable(org: Command, terminal: Terminal): void {
   const command = org
     .command('disable')
-    .description('end every token of an org, for good; it mints no more, and that cannot be undone')
+    .description('disable an org: revoke every token of it and mint no more; this cannot be undone')
     .argument('<name>', 'as `org list` shows it')
   addDryRun(addRevokingOptions(command)).action(async (name: string, options: DisableOptions, own: Command) => {
     const request = { org: name, ...revokingOptions(options, terminal) }
@@ -90,7 +93,7 @@ export function addDisable(org: Command, terminal: Terminal): void {
   })
 }
 
-/** The key that a retirement means where it names none, if there is one: the only active one before the newest. */
+/** The key that `retire-key` without `--key` retires: the older one if exactly two are active. The primary decides the same. */
 async function olderKey(signer: Signer, name: string): Promise<string | undefined> {
   const { orgs } = await signer.listOrgs()
   const active = orgs.find((org) => org.name === name)?.keys.filter(({ state }) => state === 'active') ?? []

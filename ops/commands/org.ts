@@ -1,3 +1,4 @@
+/** `macaroond org`: the commands for orgs, the tenants that tokens are minted for, and for their root keys. */
 import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -5,7 +6,7 @@ import { table, type Terminal } from '../terminal.ts'
 import { addDisable, addRetireKey, addRotateKey } from './org-keys.ts'
 
 export function addOrg(parent: Command, terminal: Terminal): void {
-  const org = parent.command('org').description('the orgs that tokens are minted for')
+  const org = parent.command('org').description('create, list and disable orgs, and rotate their root keys')
   addCreate(org, terminal)
   addList(org, terminal)
   addRotateKey(org, terminal)
@@ -16,7 +17,7 @@ export function addOrg(parent: Command, terminal: Terminal): void {
 function addCreate(org: Command, terminal: Terminal): void {
   const command = org
     .command('create')
-    .description('create an org, with its first root key')
+    .description('create an org and its first root key')
     .argument('<name>', 'a-z, 0-9, . _ and -')
     .action(async (name: string, _: object, own: Command) => {
       const created = await withSigner(profileOf(own, terminal.env), (signer) => signer.createOrg(name))

@@ -1,3 +1,7 @@
+/**
+ * `peers add`: makes an identity and a profile for a new peer of a cluster, and prints the lines that the operator adds to the
+ * configurations. It edits no configuration itself.
+ */
 import type { Command } from 'commander'
 import { systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -17,20 +21,20 @@ interface AddOptions {
 export function addPeers(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('peers')
-    .description('who may dial the nodes of a cluster')
+    .description('add a peer that may dial the nodes of a cluster')
     .command('add')
     .description('make an identity and a profile in a folder that init made, and print what each configuration needs')
   mandatory(command, '--dir <folder>', 'the folder that `macaroond init` made')
   mandatory(command, '--role <role>', 'worker, signer, operator or replica')
   mandatory(command, '--name <name>', 'its name; for a replica, its region')
   command
-    .option('--orgs <list>', 'of a signer: the orgs it acts for, separated by commas; * for all')
-    .option('--address <host:port>', 'of a replica: where the services of its region dial it')
+    .option('--orgs <list>', 'for a signer: the orgs it acts for, separated by commas; * for all')
+    .option('--address <host:port>', 'for a replica: the address at which services of its region dial it')
     .action(async ({ dir, ...options }: AddOptions) => {
       const { addPeer } = await import('../init/add-peer.ts')
       const added = await addPeer(dir, await parsePeer(options), systemEntropy)
       const what = `added a peer to the configurations in ${dir}`
-      terminal.answer(added, linesOf(dir, added), { what, next: 'look at `[[peers]]` there before adding it again' })
+      terminal.answer(added, linesOf(dir, added), { what, next: 'check `[[peers]]` there before you add it again' })
     })
   addHelp(command, {
     examples: [
@@ -67,7 +71,7 @@ async function parsePeer({ role, name, orgs, address }: Omit<AddOptions, 'dir'>)
       return { role, name: region, address: dialled }
     }
     default:
-      throw usage(`--role ${role} is no role of a peer`)
+      throw usage(`--role is worker, signer, operator or replica, not ${role}`)
   }
 }
 
@@ -82,7 +86,7 @@ function linesOf(dir: string, { folder, peerId, blocks }: AddedPeer): readonly s
     `made ${dir}/${folder} for ${peerId}`,
     ...parts,
     '',
-    'Then send SIGHUP to each of these nodes: it reads its peers again.',
+    'Then send SIGHUP to each of these nodes, so that it reads its peers again.',
   ]
 }
 

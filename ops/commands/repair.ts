@@ -1,3 +1,7 @@
+/**
+ * `macaroond repair`: rebuilds the damaged database of a stopped primary from its disk, its archive and its replicas. The work
+ * is done in `ops/repair`; this file has the options and the answer.
+ */
 import type { Command } from 'commander'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import type { Profile } from '../../shared/config/profile.ts'
@@ -21,15 +25,22 @@ interface Options extends AskingOptions {
 export function addRepair(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('repair')
-    .description('put a stopped primary’s damaged database right, from its log, its archive and its replicas')
-  mandatory(command, '--config <file>', 'the primary’s configuration, TOML: it says where data and archive are')
+    .description('repair a stopped primary’s damaged database from its log, its archive and its replicas')
+  mandatory(
+    command,
+    '--config <file>',
+    'the primary’s configuration (TOML), which names its data folder and its archive',
+  )
   command
     .option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s authority_key)')
-    .option('--newest <position>', 'the newest position you know of, to notice an old copy of the archive')
-    .option('--dry-run', 'everything but the result: shows what would be done, and changes nothing')
-    .option('--yes', 'go on although something known is not read or not believed')
-    .option('--accept-head', 'go on although nobody who was read saw the newest state')
-    .option('--accept-clock', 'this machine’s clock is right, although what is repaired is of a later time')
+    .option('--newest <position>', 'the newest position you know of, which reveals an old copy of the archive')
+    .option('--dry-run', 'show what would be done, and change nothing')
+    .option('--yes', 'go on although something that is known to exist was not read or is not believed')
+    .option('--accept-head', 'go on although no witness confirms that the newest state was read')
+    .option(
+      '--accept-clock',
+      'confirm that this machine’s clock is right, although the repaired database is of a later time',
+    )
   command.action(async (options: Options, own: Command) => run(options, profileOf(own, terminal.env), terminal))
   addHelp(command, {
     examples: [
@@ -37,10 +48,10 @@ export function addRepair(parent: Command, terminal: Terminal): void {
       'macaroond repair --config primary.toml --profile operator.toml',
     ],
     json: [
-      '{"result": "repaired", "file", "aside", "pages", …} and the rest as `restore` gives it; "aside" has the damaged files;',
+      '{"result": "repaired", "file", "aside", "pages", …} and the other members as `restore` prints them; "aside" is the folder of the damaged files;',
       '{"result": "finished", "aside"}: a repair that was interrupted is finished; {"result": "sound"}: nothing is damaged',
     ],
-    exit: '1 when nothing gives the pages back, 2 when it needs --yes or --accept-head, 5 while the primary runs',
+    exit: '1 when no source has the pages, 2 when it needs --yes or --accept-head, 5 while the primary runs',
   })
 }
 

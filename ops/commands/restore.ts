@@ -1,3 +1,7 @@
+/**
+ * `macaroond restore`: makes a new database file from an archive or a replica's copy, at any past transaction, with all
+ * revocations since. The work is done in `ops/restore`; this file has the options, what the operator confirms, and the answer.
+ */
 import type { Command } from 'commander'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import type { Profile } from '../../shared/config/profile.ts'
@@ -27,7 +31,7 @@ interface Options extends AskingOptions {
   readonly acceptClock?: true
 }
 
-/** How an operator answers what a restore asks. */
+/** The options with which an operator confirms what a restore cannot decide. `repair` has the same. */
 export interface AskingOptions {
   readonly withoutRevocations?: true
   readonly dryRun?: true
@@ -38,23 +42,29 @@ export interface AskingOptions {
 export function addRestore(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('restore')
-    .description('make a database as it was at any past transaction, with every revocation since')
+    .description('make a database as it was after any past transaction, with every revocation since then')
     .option('--archive <place>', 'the archive: a directory, or s3://BUCKET/FOLDER')
     .option(
       '--from-replica <folder>',
-      'the data folder of a stopped replica; with --archive it is compared with that one',
+      'the data folder of a stopped replica; with --archive it is compared with the archive',
     )
-    .option('--at <time>', 'state at a moment: 2026-11-25T14:00:00Z, or "2 hours ago" (default: the newest)')
-    .option('--txid <number>', 'state after a transaction, decimal or 16 hex digits')
+    .option('--at <time>', 'the state at this time: 2026-11-25T14:00:00Z, or "2 hours ago" (default: the newest)')
+    .option('--txid <number>', 'the state after this transaction, decimal or 16 hex digits')
     .option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s authority_key)')
-    .option('--unsigned', 'believe an archive that has no manifest, such as one that litestream wrote')
-    .option('--old-data <folder>', 'data folder of the old primary: what it knew of revocations is kept')
-    .option('--newest <position>', 'the newest position you know of, to notice an old copy of the archive')
-    .option('--without-revocations', 'DANGEROUS: tokens that were revoked after that moment are good again')
-    .option('--dry-run', 'everything but the result: shows what would be done, and changes nothing')
-    .option('--yes', 'go on although something known is not read or not believed, or revocations are left out')
-    .option('--accept-head', 'go on although nobody who was read saw the newest state')
-    .option('--accept-clock', 'this machine’s clock is right, although what is restored is of a later time')
+    .option('--unsigned', 'trust an archive that has no manifest, such as one that litestream wrote')
+    .option('--old-data <folder>', 'data folder of the old primary: its revocations are carried over')
+    .option('--newest <position>', 'the newest position you know of, which reveals an old copy of the archive')
+    .option('--without-revocations', 'DANGEROUS: tokens that were revoked after that time become valid again')
+    .option('--dry-run', 'show what would be done, and change nothing')
+    .option(
+      '--yes',
+      'go on although something that is known to exist was not read or is not believed, or revocations are left out',
+    )
+    .option('--accept-head', 'go on although no witness confirms that the newest state was read')
+    .option(
+      '--accept-clock',
+      'confirm that this machine’s clock is right, although the restored database is of a later time',
+    )
   mandatory(command, '--output <file>', 'the new database; never overwritten')
   command.action(async (options: Options, own: Command) => run(options, optionalProfileOf(own, terminal.env), terminal))
   addHelp(command, {
@@ -68,7 +78,7 @@ export function addRestore(parent: Command, terminal: Terminal): void {
       ' "carried": {"revocations", "sources": [{"from", "known", "carried"}]} | null, "unread", "remarks",',
       ' "head": {"witnessed", "by" | "why"} | null, "waiting": [{"from", "revocations"}], "refusing": [{"from", "revocations"}],',
       ' "begun": {"epoch", "timeline", "txid"} | null}; a dry run has no "begun", and "file" is null',
-      'grain: "transaction" where the next state is the next transaction, "merged" where it is not, "newest"',
+      'grain: "newest"; "transaction" if the next state that can be restored is the next transaction; else "merged"',
     ],
     exit: '1 when the archive is damaged or does not have that state, 2 when it needs --yes or --accept-head, 5 when the file exists',
   })
@@ -98,13 +108,16 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
   if (restored !== undefined)
     return terminal.answer(restoredDocument(restored, output), restoredLines(restored, output), {
       what: `restored ${output}`,
-      next: 'the file is whole; `--dry-run` with the same options says again what is in it',
+      next: 'the file is complete; `--dry-run` with the same options prints again what is in it',
     })
   const preview = shown()
   if (preview !== undefined) terminal.answer({ file: null, ...previewDocument(preview) }, [])
 }
 
-/** Shows the operator what a restore would do, and asks what has to be asked; then `shown` gives what was seen. */
+/**
+ * `confirm` prints the preview of a restore and checks that the options confirm all it needs. `shown` returns the preview
+ * that was printed, for a dry run's answer.
+ */
 export function asking(
   options: AskingOptions,
   terminal: Terminal,
@@ -118,7 +131,7 @@ export function asking(
     if (dryRun) return false
     if (withoutRevocations)
       terminal.say(
-        'WARNING: tokens that were revoked after this moment will be good again, at replicas once `revocations forget` says so',
+        'WARNING: tokens that were revoked after this time will be valid again; replicas accept them after `revocations forget`',
       )
     requireAnswers(preview, { yes, acceptHead, withoutRevocations })
     return true
@@ -129,13 +142,13 @@ export function asking(
 async function sourceOf(options: Options, profile: Profile | undefined): Promise<RestoreOptions['from']> {
   const { archive, fromReplica, at, txid } = options
   if (archive === undefined && fromReplica === undefined) {
-    throw new MacaroondError('usage', 'a restore has a source', { hint: 'give --archive, or --from-replica' })
+    throw new MacaroondError('usage', 'a restore needs a source', { hint: 'give --archive, or --from-replica' })
   }
   const target = parseTarget({ at, txid }, systemClock.wallMs())
   const opened = archive === undefined ? undefined : await opening(archive, options, profile)
   if (fromReplica !== undefined) {
     if (target.kind === 'head') return { replica: fromReplica, comparedWith: opened }
-    throw new MacaroondError('usage', 'a replica has its newest state only: --at and --txid need an archive')
+    throw new MacaroondError('usage', 'a replica has only its newest state: --at and --txid need an archive')
   }
   assert(opened !== undefined, 'without a replica there is an archive')
   return { archive: opened, target }
@@ -149,7 +162,7 @@ async function opening(archive: string, options: Options, profile: Profile | und
   return openSigned(archive, key)
 }
 
-/** It comes from the operator, never from what is restored. */
+/** The authority's public key, from the operator and never from the source of the restore. */
 export function keyOf({ key }: Pick<Options, 'key'>, profile: Profile | undefined): Uint8Array | undefined {
   return key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
 }

@@ -1,4 +1,7 @@
-/** `revocations pending`, `adopt` and `forget`: what a restore has undone and replicas go on refusing by. */
+/**
+ * `revocations pending`, `adopt` and `forget`. After a restore, replicas still enforce revocations of the undone history
+ * (denials). The primary adopts most by itself; these commands let an operator decide about the rest.
+ */
 import type { Command } from 'commander'
 import type { AdoptResult, ForgetResult, PendingResult, PendingRevocation, Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -25,7 +28,7 @@ export function addPending(revocations: Command, terminal: Terminal): void {
   const command = revocations
     .command('pending')
     .description(
-      'list what replicas refuse by of a history that a restore undid, and the primary does not take over by itself',
+      'list revocations of an undone history that replicas still enforce and the primary does not adopt by itself',
     )
     .action(async (_: object, own: Command) => {
       const profile = profileOf(own, terminal.env)
@@ -37,19 +40,19 @@ export function addPending(revocations: Command, terminal: Terminal): void {
     examples: ['macaroond revocations pending', 'macaroond revocations pending --json'],
     json: [
       '{"revocations": [{"timeline", "epoch", "seq", "why", "replicas", "kind"?, "org"?, "id"?, "subject"?, "untilMs"?, "kid"?, "atMs"?, "actor"?, "reason"?}], "waiting"}',
-      'timeline and seq name it for adopt and forget; why it waits: "restored without revocations", "kind", "later than the issue clock", "too many", "unknown kind", "unsigned"',
-      'waiting: of all, as far as replicas have told; the list shows the first 500',
+      'timeline and seq name it for adopt and forget; "why" is the reason why it waits: "restored without revocations", "kind", "later than the issue clock", "too many", "unknown kind", "unsigned"',
+      'waiting: the number of all, as far as replicas have reported them; the list has the first 500',
     ],
   })
 }
 
 export function addAdopt(revocations: Command, terminal: Terminal): void {
   const command = selecting(revocations.command('adopt'))
-    .description('revoke what waits: the primary takes it over, and every replica refuses by it')
+    .description('adopt revocations that wait: the primary writes them, and every replica enforces them')
     .action(async (options: Selecting, own: Command) => {
       const selection = selectionOf(options)
       const adopted = await withSigner(profileOf(own, terminal.env), (signer) => adoptAll(signer, selection))
-      terminal.answer(adopted, [`adopted ${adopted.adopted}; ${adopted.waiting} wait still`])
+      terminal.answer(adopted, [`adopted ${adopted.adopted}; ${adopted.waiting} still wait`])
     })
   addHelp(command, {
     examples: [
@@ -65,15 +68,17 @@ export function addAdopt(revocations: Command, terminal: Terminal): void {
 
 export function addForget(revocations: Command, terminal: Terminal): void {
   const command = selecting(revocations.command('forget'))
-    .description('DANGEROUS: give up what waits; replicas accept those tokens again unless something else revokes them')
-    .option('--reason <text>', 'why, for the audit', '')
+    .description(
+      'DANGEROUS: give up revocations that wait; replicas accept those tokens again unless something else revokes them',
+    )
+    .option('--reason <text>', 'the reason, for the audit', '')
     .option('--yes', 'go on although revoked tokens may be accepted again')
     .action(async ({ reason, yes, ...options }: Selecting & { reason: string; yes?: true }, own: Command) => {
       const selection = selectionOf(options)
       requireYes(yes)
       const request = { ...selection, reason }
       const forgotten = await withSigner(profileOf(own, terminal.env), (signer) => forgetAll(signer, request))
-      terminal.answer(forgotten, [`gave up ${forgotten.forgotten}; ${forgotten.waiting} wait still`])
+      terminal.answer(forgotten, [`gave up ${forgotten.forgotten}; ${forgotten.waiting} still wait`])
     })
   addHelp(command, {
     examples: [
@@ -88,14 +93,14 @@ export function addForget(revocations: Command, terminal: Terminal): void {
 function selecting(command: Command): Command {
   return command
     .option('--all', 'everything that waits')
-    .option('--timeline <id>', 'of this history, as `revocations pending` lists it')
-    .option('--seq <numbers>', 'with --timeline: one number there, or a range such as 17-19')
+    .option('--timeline <id>', 'those of this history, as `revocations pending` lists it')
+    .option('--seq <numbers>', 'with --timeline: one number in it, or a range such as 17-19')
 }
 
 /** Throws usage. */
 function selectionOf({ all, timeline, seq }: Selecting): Selection {
   if ((all === undefined) === (timeline === undefined)) {
-    throw new MacaroondError('usage', 'say what is meant: --all, or --timeline with or without --seq', {
+    throw new MacaroondError('usage', 'name the revocations: --all, or --timeline with or without --seq', {
       hint: '`macaroond revocations pending` lists what waits',
     })
   }
@@ -115,11 +120,11 @@ function selectionOf({ all, timeline, seq }: Selecting): Selection {
 function requireYes(yes: true | undefined): void {
   if (yes === true) return
   throw new MacaroondError('usage', 'tokens that were revoked may be accepted again', {
-    hint: 'look at `macaroond revocations pending`; if that is what you want, say --yes',
+    hint: 'look at `macaroond revocations pending`; if you are sure, give --yes',
   })
 }
 
-/** As many calls as it takes; of everything, nothing may be left from the beginning. */
+/** Calls until nothing waits, because one call adopts a limited number. With `--all` it is no error if nothing waits. */
 async function adoptAll(signer: Signer, selection: Selection): Promise<Pick<AdoptResult, 'adopted' | 'waiting'>> {
   const call = (): Promise<AdoptResult> => signer.adoptRevocations(selection)
   const first = selection.timeline === undefined ? await call().catch(nothingLeft) : await call()
@@ -138,7 +143,7 @@ async function forgetAll(
   const call = (): Promise<ForgetResult> => signer.forgetRevocations(request)
   const first = request.timeline === undefined ? await call().catch(nothingLeft) : await call()
   let all: Pick<ForgetResult, 'forgotten' | 'waiting'> = first ?? { forgotten: 0, waiting: 0 }
-  // Numbers that were named are given up at once.
+  // Named numbers are all given up by one call.
   let last = request.first === undefined ? first : undefined
   while (last !== undefined && last.forgotten > 0 && last.waiting > 0) {
     last = await call().catch(nothingLeft)
@@ -147,7 +152,7 @@ async function forgetAll(
   return all
 }
 
-/** The last call took the last of it. */
+/** Undefined if the error says that nothing waits: the previous call took the last. Throws any other error. */
 function nothingLeft(error: unknown): undefined {
   if (error instanceof MacaroondError && error.code === 'request_invalid') return undefined
   throw error
@@ -164,6 +169,6 @@ function linesOf(revocations: readonly PendingRevocation[]): string[] {
 
 function summary({ revocations, waiting }: PendingResult): string {
   if (waiting === 0) return 'nothing waits for a decision'
-  if (waiting > revocations.length) return `${waiting} wait, and these are the first of them`
+  if (waiting > revocations.length) return `${waiting} wait; these are the first of them`
   return `${waiting} wait: \`revocations adopt\` revokes them, \`revocations forget\` gives them up`
 }

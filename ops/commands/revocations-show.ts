@@ -1,4 +1,4 @@
-/** `revocations show`: did my revoke work, and where. */
+/** `revocations show`: answers whether a revocation is in force, and at which replicas. */
 import type { Command } from 'commander'
 import type { FindRevocationsParams, ShownRevocation } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -23,10 +23,13 @@ interface ShowOptions {
 export function addShow(revocations: Command, terminal: Terminal): void {
   const command = revocations
     .command('show')
-    .description('show what hits a token, or what was revoked of an org, and where each revocation binds now')
+    .description('show the revocations that apply to a token or an org, and where each of them binds now')
     .option('--seq <seq>', 'one revocation, by its number')
-    .option('--token <->', 'whatever hits this token or what it was made from; from stdin: write `--token -`')
-    .option('--id <id>', 'the same by its id, as far as its mint is on record')
+    .option(
+      '--token <->',
+      'those that apply to this token or its ancestors; write `--token -`, the token comes from stdin',
+    )
+    .option('--id <id>', 'those that apply to the token with this id, as far as its mint is on record')
     .option('--org <org>', 'the revocations of an org')
     .option('--subject <subject>', 'with --org: only those of this subject')
     .action(async (options: ShowOptions, own: Command) => {
@@ -46,9 +49,9 @@ export function addShow(revocations: Command, terminal: Terminal): void {
     ],
     json: [
       '{"revocations": [{…as in `revocations list`…, "coverage": {"covered", "replicas": [{"name", "region", "how", "atMs"}], …}}], "more"}',
-      'coverage.covered: nobody accepts what it names any more; more: there are others than these 20',
+      'coverage.covered: no replica and no service accepts what it revokes; more: there are more than these 20',
     ],
-    exit: '1 when nothing that was asked for is revoked',
+    exit: '1 when there is no such revocation',
   })
 }
 
@@ -66,7 +69,7 @@ export function timeText(ms: number): string {
 /** Throws usage, request_invalid. */
 function checkQuery({ seq, token, id, org, subject }: ShowOptions): void {
   if ([seq, token, id, org].filter((name) => name !== undefined).length !== 1) {
-    throw new MacaroondError('usage', 'show takes a number, a token, an id or an org, one of them', {
+    throw new MacaroondError('usage', 'show needs exactly one of a number, a token, an id and an org', {
       hint: 'give `--token -` with the token on stdin, or one of --id, --seq and --org',
     })
   }
@@ -95,6 +98,6 @@ function linesOf(shown: ShownRevocation): readonly string[] {
 }
 
 function summary(revocations: readonly ShownRevocation[], more: boolean): string {
-  if (revocations.length === 0) return 'nothing is revoked that was asked for'
+  if (revocations.length === 0) return 'there is no such revocation'
   return more ? 'there are more: `revocations list` shows all' : `${revocations.length} in all`
 }

@@ -1,3 +1,4 @@
+/** `macaroond revocations`: the commands that show revocations or decide about those of an undone history. */
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -19,7 +20,7 @@ const PAGE_ROWS = 1_000
 export function addRevocations(parent: Command, terminal: Terminal): void {
   const revocations = parent
     .command('revocations')
-    .description('what has been revoked, and what a restore left to decide')
+    .description('list and show revocations, and decide about those that a restore left over')
   addList(revocations, terminal)
   addShow(revocations, terminal)
   addPending(revocations, terminal)
@@ -30,10 +31,10 @@ export function addRevocations(parent: Command, terminal: Terminal): void {
 function addList(revocations: Command, terminal: Terminal): void {
   const command = revocations
     .command('list')
-    .description('list revocations in the order they were made')
+    .description('list revocations in the order in which they were made')
     .option('--org <org>', 'only those of this org')
     .option('--after <seq>', 'only those with a higher number', '0')
-    .option('--limit <count>', 'at most so many; without it, all')
+    .option('--limit <count>', 'at most this many (default: all)')
     .action(async ({ org, after, limit }: ListOptions, own: Command) => {
       const wanted = {
         org,
@@ -42,7 +43,8 @@ function addList(revocations: Command, terminal: Terminal): void {
       }
       const listed = await withSigner(profileOf(own, terminal.env), (signer) => collect(signer, wanted))
       terminal.answer(listed, linesOf(listed.revocations))
-      if (!terminal.json && listed.next !== undefined) terminal.say(`there are more: go on with --after ${listed.next}`)
+      if (!terminal.json && listed.next !== undefined)
+        terminal.say(`there are more: continue with --after ${listed.next}`)
     })
   addHelp(command, {
     examples: ['macaroond revocations list --org acme', 'macaroond revocations list --after 120 --limit 50 --json'],
@@ -50,7 +52,7 @@ function addList(revocations: Command, terminal: Terminal): void {
       '{"revocations": [{"seq", "kind", "org", "id"?, "subject"?, "untilMs"?, "kid"?, "atMs", "expiresAt", "actor", "reason"}], "next"?}',
       'kind is token (with id), subject (subject, untilMs), org (untilMs), key (kid) or org_disabled',
       'atMs is in unix milliseconds, expiresAt (of the token) in unix seconds, 0 for never or unknown',
-      'next is there when --limit left some out: pass it as --after to go on',
+      'next is present when --limit left some out: give it as --after to continue',
     ],
   })
 }
@@ -61,7 +63,7 @@ interface Wanted {
   readonly limit: number
 }
 
-/** Follows the pages until there are enough, or no more. */
+/** Reads pages until `limit` is reached or there are no more. */
 async function collect(signer: Signer, { org, after, limit }: Wanted): Promise<RevocationsResult> {
   const revocations: RevocationDescription[] = []
   let next: number | undefined = after

@@ -1,3 +1,4 @@
+/** `macaroond revoke`: revokes one token, or everything that a subject or an org was issued up to a time. */
 import type { Command } from 'commander'
 import type { RevokeIssuedRequest, RevokeOptions, RevokeResult, Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -31,12 +32,12 @@ interface Options extends RevokingOptions {
 export function addRevoke(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('revoke')
-    .description('revoke a token, or what a subject or a whole org was issued, and everything made from it')
-    .option('--token <->', 'the token itself, from stdin: write `--token -`')
-    .option('--id <id>', 'its id, <kid>.<nonce>')
+    .description('revoke a token, or all tokens of a subject or an org, and everything made from them')
+    .option('--token <->', 'the token: write `--token -`, it comes from stdin')
+    .option('--id <id>', 'the id of a token, <kid>.<nonce>')
     .option('--org <org>', 'every token of this org that was issued up to now, or up to --before')
     .option('--subject <subject>', 'with --org: only those of this subject')
-    .option('--before <time>', 'with --org: only what was issued up to then, itself included; RFC 3339 or unix seconds')
+    .option('--before <time>', 'with --org: only tokens issued up to and including this time; RFC 3339 or unix seconds')
   addDryRun(addRevokingOptions(command)).action(async (options: Options, own: Command) => {
     const common = revokingOptions(options, terminal)
     checkName(options)
@@ -61,16 +62,16 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
   })
 }
 
-/** Exactly one of token, id and org, and no token among the arguments. Throws usage, request_invalid. */
+/** Checks that exactly one of token, id and org is given, and no token as an argument. Throws usage, request_invalid. */
 function checkName({ token, id, org, subject, before }: Options): void {
   if ([token, id, org].filter((name) => name !== undefined).length !== 1) {
-    throw new MacaroondError('usage', 'revoke takes a token, an id or an org, one of them', {
+    throw new MacaroondError('usage', 'revoke needs exactly one of a token, an id and an org', {
       hint: 'give `--token -` with the token on stdin, `--id ID`, or `--org ORG` with or without `--subject`',
     })
   }
   if (org === undefined && (subject !== undefined || before !== undefined)) {
     throw new MacaroondError('usage', '--subject and --before go with --org', {
-      hint: 'a token, or its id, is revoked for good, whenever it was issued',
+      hint: 'a token is revoked permanently, whenever it was issued',
     })
   }
   if (id !== undefined) parseTokenId(id)
@@ -89,7 +90,7 @@ async function revoking(
   return (signer) => signer.revoke({ ...named, ...common })
 }
 
-/** Undefined for one token. Throws usage. */
+/** The request for `--org`; undefined if one token is revoked. Throws usage. */
 function issuedOf({ org, subject, before }: Options): RevokeIssuedRequest | undefined {
   if (org === undefined) return undefined
   const untilMs = before === undefined ? undefined : parseMoment('--before', before)
@@ -99,5 +100,5 @@ function issuedOf({ org, subject, before }: Options): RevokeIssuedRequest | unde
 /** Throws usage. */
 async function dryRun(profile: Profile, issued: RevokeIssuedRequest | undefined, terminal: Terminal): Promise<void> {
   if (issued !== undefined) return withSigner(profile, (signer) => answerDryRun(signer, issued, terminal))
-  throw new MacaroondError('usage', '--dry-run goes with --org', { hint: 'a token by itself is one token' })
+  throw new MacaroondError('usage', '--dry-run goes with --org', { hint: 'a single token needs no count' })
 }

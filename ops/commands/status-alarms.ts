@@ -1,18 +1,21 @@
-/** The alarms of nodes as `status` prints them, above everything else. */
+/**
+ * The alarms of nodes as `status` prints them, above everything else. A node of 0.1.0 reports no list of alarms; for it the
+ * list is derived from the other fields of its status.
+ */
 import type { NodeStatus, PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
 import { type Alarm, type AlarmCode, ALARMS } from '../../shared/alarms.ts'
 
-/** A node of 0.1.0 has no list of alarms. */
+/** The status of a node that may be of 0.1.0, which has no list of alarms. */
 type WithoutList<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>
 export type ToldStatus = WithoutList<PrimaryStatus> | WithoutList<ReplicaStatus>
 
 export interface NodeReport {
-  /** The role, and the region of a replica. */
+  /** `primary`, or `replica fra`. */
   readonly who: string
   readonly status: ToldStatus
 }
 
-/** Two lines for each: what it is, and what to do. */
+/** Two lines an alarm: the alarm, and the action for the operator. */
 export function alarmLines(nodes: readonly NodeReport[]): readonly string[] {
   return nodes.flatMap(({ who, status }) => alarmsIn(status).flatMap((alarm) => linesOf(who, alarm)))
 }
@@ -45,7 +48,7 @@ function ofOldReplica({ alarm, freshness: { clockDoubt } }: WithoutList<ReplicaS
   ]
 }
 
-/** In the node's own words where it has some: 0.1.0 had one field for several alarms. */
+/** `detail` is the node's own message if there is one: in 0.1.0 one field served several alarms. */
 function alarmOf(code: AlarmCode, detail: string, sinceMs: number = 0): Alarm {
   const { severity, summary, action } = ALARMS[code]
   return { code, severity, about: '', message: detail === '' ? summary : detail, action, sinceMs }

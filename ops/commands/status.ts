@@ -1,3 +1,7 @@
+/**
+ * `macaroond status`: asks the primary and every replica of the profile for their status, and prints alarms, positions, lags
+ * and leases. A node that does not answer is a row of its own and no error of the command.
+ */
 import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
 import type { Profile, ProfileNode } from '../../shared/config/profile.ts'
@@ -12,7 +16,7 @@ import { table, type Terminal } from '../terminal.ts'
 export function addStatus(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('status')
-    .description('ask the primary and every replica of the profile how they are')
+    .description('show the state of the primary and of every replica of the profile, alarms first')
     .action(async (_: object, own: Command) => {
       const profile = profileOf(own, terminal.env)
       const nodes = await askAll(profile)
@@ -28,7 +32,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
       'status of the primary: position, timeline, writes, revocationSeq, orgs, freshness (boundMs, leaseMs, settled, clockDoubt), durability (revocations, degraded, degradedSinceMs, degradedAnswers), log, walFrames, authorityKey, replicas (each with its lag)',
       '  and archive: {"location", "position", "lag", "lagMs", "files", "bytes", "jobs", "lastDrill", "alerts", "copies"} | null',
       'status of a replica: position, timeline, revocationSeq, revocations, keys, freshness (boundMs, leaseMs, ageMs, clockDoubt), wal, stream, alarm, walBytes',
-      'both: alarms, each {"code", "severity": "critical" | "warning", "about", "message", "action", "sinceMs"}, the critical ones first; a node of 0.1.0 has none',
+      'both: alarms, each {"code", "severity": "critical" | "warning", "about", "message", "action", "sinceMs"}, the critical ones first; a node of 0.1.0 has no such list',
     ],
     exit: '4 when no node answers',
   })

@@ -1,3 +1,4 @@
+/** `macaroond third-party`: registers the services whose third-party caveats this authority discharges. */
 import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import { profileOf, withSigner } from '../clients.ts'
@@ -6,22 +7,25 @@ import { table, type Terminal } from '../terminal.ts'
 export function addThirdPartyCommand(parent: Command, terminal: Terminal): void {
   const group = parent
     .command('third-party')
-    .description('services whose third-party caveats this authority discharges, for whoever presents its tokens')
+    .description('add, list and remove services whose third-party caveats this authority discharges')
   addAdd(group, terminal)
   addList(group, terminal)
   addRemove(group, terminal)
 }
 
-const LIST = '`macaroond third-party list` shows what there is'
+const LIST = '`macaroond third-party list` shows them'
 
 const DESCRIPTION = '{"name", "location", "publicKey": "<64 hex digits>", "unrevoked"'
 
 function addAdd(group: Command, terminal: Terminal): void {
   const command = group
     .command('add')
-    .description('give a service a public key to seal its tickets to; the private half stays here, sealed')
+    .description('give a service a public key to seal its tickets to; the primary keeps the private key, sealed')
     .argument('<name>', 'a-z, 0-9, . _ and -')
-    .option('--unrevoked', 'the service has this authority’s revocations: its discharges ask for them at every use')
+    .option(
+      '--unrevoked',
+      'the service knows this authority’s revocations, so discharges for it carry a caveat that checks them at every use',
+    )
     .action(async (name: string, { unrevoked = false }: { unrevoked?: boolean }, own: Command) => {
       const added = await withSigner(profileOf(own, terminal.env), (signer) =>
         signer.addThirdParty({ name, unrevoked }),
@@ -41,7 +45,7 @@ function addAdd(group: Command, terminal: Terminal): void {
 function addList(group: Command, terminal: Terminal): void {
   const command = group
     .command('list')
-    .description('list them with their public keys')
+    .description('list the services with their public keys')
     .action(async (_: object, own: Command) => {
       const { thirdParties } = await withSigner(profileOf(own, terminal.env), (signer) => signer.listThirdParties())
       const rows = thirdParties.map(({ name, publicKey, unrevoked, createdMs }) => [
@@ -61,7 +65,7 @@ function addList(group: Command, terminal: Terminal): void {
 function addRemove(group: Command, terminal: Terminal): void {
   const command = group
     .command('remove')
-    .description('forget a service and its key: what was sealed to it is never discharged again')
+    .description('remove a service and its key: tickets sealed to it are never discharged again')
     .argument('<name>', 'as `third-party list` shows it')
     .action(async (name: string, _: object, own: Command) => {
       const removed = await withSigner(profileOf(own, terminal.env), (signer) => signer.removeThirdParty(name))

@@ -1,3 +1,4 @@
+/** `token attenuate`: adds caveats to a token, offline. It checks that the caveats are ones that macaroond understands. */
 import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -21,20 +22,20 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
     .command('attenuate')
     .description('narrow a token from stdin, offline; the bare token goes to stdout')
     .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
-    .option('--ttl <duration>', 'let it end sooner: 30s, 5m, 24h or 7d from now, by the clock of this machine')
+    .option('--ttl <duration>', 'let it expire sooner: 30s, 5m, 24h or 7d from now, by the clock of this machine')
     .action(async ({ caveat = [], ttl }: AttenuateOptions) => {
       const seconds = secondsOf(caveat, ttl)
-      const told = caveat.flatMap(checkOwnCaveat)
+      const ofCaveats = caveat.flatMap(checkOwnCaveat)
       const token = decodeTokenText(await readToken(terminal))
       const end = seconds === undefined ? undefined : endTime(token, seconds, systemClock.wallMs())
       const caveats = end === undefined ? caveat : [...caveat, `time < ${end.endsAt}`]
-      const warnings = [...told, ...(end?.warnings ?? [])]
+      const warnings = [...ofCaveats, ...(end?.warnings ?? [])]
       const narrowed = encodeTokenText(attenuate(token, caveats))
       const document = { token: narrowed, caveats, ...(end !== undefined && { endsAt: end.endsAt }) }
       terminal.answer({ ...document, ...(warnings.length > 0 && { warnings }) }, narrowed)
       if (terminal.json) return
       for (const warning of warnings) terminal.say(`warning: ${warning}`)
-      if (end !== undefined) terminal.say(`ends at ${timeText(end.endsAt * 1000)}`)
+      if (end !== undefined) terminal.say(`expires at ${timeText(end.endsAt * 1000)}`)
     })
   addHelp(command, {
     examples: [
@@ -42,12 +43,12 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
       "macaroond token attenuate --caveat 'path prefix /photos/' --caveat 'note = for bob' < token.txt",
     ],
     json: [
-      '{"token": "mcn1_…", "caveats": [<those that were added>], "endsAt"?: <unix seconds, with --ttl>, "warnings"?: [<text>]}',
+      '{"token": "mcn1_…", "caveats": [<the added ones>], "endsAt"?: <unix seconds, with --ttl>, "warnings"?: [<text>]}',
     ],
   })
 }
 
-/** Of `--ttl`. Throws usage when there is nothing to add. */
+/** The seconds of `--ttl`, if it is given. Throws usage if neither a caveat nor `--ttl` is given. */
 function secondsOf(caveats: readonly string[], ttl: string | undefined): number | undefined {
   if (ttl === undefined && caveats.length > 0) return undefined
   if (ttl === undefined) {
@@ -55,7 +56,7 @@ function secondsOf(caveats: readonly string[], ttl: string | undefined): number 
   }
   const seconds = parseTtl(ttl)
   if (seconds > 0) return seconds
-  throw new MacaroondError('usage', 'a token cannot be made to last for ever by narrowing it', {
+  throw new MacaroondError('usage', 'attenuation cannot make a token that never expires', {
     hint: 'leave --ttl out, or give a time such as 5m',
   })
 }

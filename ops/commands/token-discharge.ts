@@ -1,3 +1,7 @@
+/**
+ * `token discharge`: gets every discharge that a token needs, from third parties over HTTP and from the authority itself, and
+ * prints the bound bundle. Credentials come from files and go only to the hosts that the operator names.
+ */
 import type { Command } from 'commander'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import type { Profile } from '../../shared/config/profile.ts'
@@ -28,16 +32,16 @@ export function addDischarge(token: Command, terminal: Terminal): void {
   const command = token
     .command('discharge')
     .description('get the discharges that a token from stdin needs; the bundle, bound, goes to stdout')
-    .option('--presented <file>', 'tokens to show to this authority where it is the third party: one a line')
-    .option('--credential <host=file>', 'a third party, and what to say to it in `authorization`', repeated)
-    .option('--host <host>', 'a third party that is asked without a credential; may be given more than once', repeated)
+    .option('--presented <file>', 'tokens to present to this authority if it is the third party, one a line')
+    .option('--credential <host=file>', 'a third party, and the file with the `authorization` header for it', repeated)
+    .option('--host <host>', 'a third party that needs no credential; may be given more than once', repeated)
     .action(async (options: DischargeOptions, own: Command) => {
       const text = await readToken(terminal)
       const bundle = await discharged(text, options, own, terminal)
       const discharges = decodeBundle(bundle).length - 1
       terminal.answer({ bundle, discharges }, bundle, {
         what: 'got the discharges that the token needs',
-        next: 'repeat the command: the lost ones end by themselves',
+        next: 'repeat the command: the lost discharges expire by themselves',
       })
       if (!terminal.json) terminal.say(discharges === 1 ? 'with 1 discharge' : `with ${discharges} discharges`)
     })
@@ -50,7 +54,7 @@ export function addDischarge(token: Command, terminal: Terminal): void {
   })
 }
 
-/** The cluster is talked to only where tokens are presented to it: other third parties need no profile. */
+/** The bundle. A profile is needed only for `--presented`: third parties over HTTP need no connection to the cluster. */
 async function discharged(text: string, options: DischargeOptions, own: Command, terminal: Terminal): Promise<string> {
   const http = httpOptions(options, terminal)
   if (options.presented === undefined) return createDischargeClient({ ...http, ask: nothingToPresent }).discharge(text)
@@ -78,7 +82,7 @@ async function nothingToPresent({ location }: DischargeQuestion): Promise<undefi
     'usage',
     'the token needs a discharge of the authority itself, and no token is presented to it',
     {
-      hint: 'give --presented FILE with the tokens that allow what it asks',
+      hint: 'give --presented FILE with tokens that allow what the discharge asks for',
     },
   )
 }
@@ -91,7 +95,7 @@ function httpOptions({ credential = [], host = [] }: DischargeOptions, terminal:
   }
 }
 
-/** `host=file`, and not the secret itself: every user of the machine sees arguments. */
+/** Parses `host=file`. The secret itself is never an argument, because every user of the machine can see arguments. */
 function readCredential(pair: string): readonly [string, string] {
   const at = pair.indexOf('=')
   if (at > 0) return [pair.slice(0, at), textOf(pair.slice(at + 1), 'credential file')]

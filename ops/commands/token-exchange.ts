@@ -1,3 +1,7 @@
+/**
+ * `token exchange`: makes a service token from a token and its login discharge. The service token keeps all other caveats and
+ * dies with each token it was made from.
+ */
 import type { Command } from 'commander'
 import type { ExchangeResult } from '../../shared/protocol/sign.ts'
 import { parseTtl } from '../arguments/duration.ts'
@@ -17,16 +21,12 @@ interface ExchangeOptions {
 export function addExchange(token: Command, terminal: Terminal): void {
   const command = token
     .command('exchange')
-    .description('make a service token of a token and its login discharge from stdin; it needs no login any more')
-  mandatory(command, '--strip <location>', 'location of the login, whose caveat the service token will not have')
-  mandatory(command, '--id <id>', 'id of the token that the login was put into, as it was written down then')
-  mandatory(
-    command,
-    '--ticket <ticket>',
-    'ticket of that caveat, as `token inspect --json` printed it when it was added',
-  )
+    .description('make a service token, which needs no login, from a token and its login discharge on stdin')
+  mandatory(command, '--strip <location>', 'location of the login, whose caveat is removed')
+  mandatory(command, '--id <id>', 'id of the token to which you added the login caveat, as you recorded it then')
+  mandatory(command, '--ticket <ticket>', 'ticket of that caveat, as `token inspect --json` printed it then')
   command
-    .option('--ttl <duration>', 'how long it is good for: 30s, 5m, 24h, 30d; without it, as long as the primary allows')
+    .option('--ttl <duration>', 'how long it is valid: 30s, 5m, 24h, 30d (default: as long as the primary allows)')
     .action(async ({ strip, id, ticket, ttl }: ExchangeOptions, own: Command) => {
       const profile = profileOf(own, terminal.env)
       const life = ttl === undefined ? {} : { ttlSeconds: parseTtl(ttl) }
@@ -34,7 +34,7 @@ export function addExchange(token: Command, terminal: Terminal): void {
       const exchanged = await withSigner(profile, (signer) => signer.exchange(request))
       terminal.answer(documentOf(exchanged), exchanged.token, {
         what: `made ${exchanged.id} for ${exchanged.subject} of ${exchanged.org}`,
-        next: `the token is lost: end it with \`macaroond revoke --id ${exchanged.id}\`, and exchange again`,
+        next: `the token is lost: revoke it with \`macaroond revoke --id ${exchanged.id}\`, and exchange again`,
       })
       if (!terminal.json) terminal.say(`made ${exchanged.id} for ${exchanged.subject}, ${lineageText(exchanged)}`)
     })
@@ -45,8 +45,8 @@ export function addExchange(token: Command, terminal: Terminal): void {
     ],
     json: [
       '{"token": "mcn1_…", "id", "org", "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "stripped", "position"}',
-      'a location is a hint that a holder can rewrite: id and ticket name the caveat that you put in, and only that is stripped',
-      'it keeps every other caveat, and ends with any of its ancestors; times are in unix seconds',
+      'any holder can rewrite a location, so id and ticket name the caveat that you added, and only that caveat is removed',
+      'it keeps every other caveat, and is revoked with each of its ancestors; times are in unix seconds',
     ],
   })
 }
@@ -58,5 +58,5 @@ function documentOf(exchanged: ExchangeResult): object {
 }
 
 function lineageText({ ancestors, expiresAt }: ExchangeResult): string {
-  return `ends with ${ancestors.join(', ')} and ${new Date(expiresAt * 1000).toISOString()}`
+  return `revoked with ${ancestors.join(', ')}, expires ${new Date(expiresAt * 1000).toISOString()}`
 }

@@ -1,14 +1,16 @@
-/** An explanation as people read it: one line a check, then the token, then its caveats with the discharges below theirs. */
+/** Prints an explanation: one line a check, then the token, then its caveats, each with its discharges below it. */
 import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
 
 export function explanationLines(explained: ExplainResult): readonly string[] {
   const { checks, token, caveats, judgedBy, judged, unavailable, omitted } = explained
   return [
-    ...(unavailable === undefined ? [] : [`this node answers for no token now: ${unavailable.message}`, '']),
+    ...(unavailable === undefined ? [] : [`this node cannot answer for any token now: ${unavailable.message}`, '']),
     ...checks.map(checkLine),
     ...(token === undefined ? [] : ['', ...tokenLines(token)]),
     ...(caveats.length === 0 ? [] : ['', 'caveats', ...caveats.flatMap((caveat) => caveatLines(caveat, '  '))]),
-    ...(omitted === undefined ? [] : ['', `${omitted} more caveats, discharges and notes than an answer holds`]),
+    ...(omitted === undefined
+      ? []
+      : ['', `${omitted} more caveats, discharges and notes, which did not fit into the answer`]),
     '',
     `judged at ${timeText(judgedBy.nowLatestMs)} by revocations up to ${judged.revocationSeq}`,
   ]
@@ -34,7 +36,7 @@ export function caveatLines(
   { caveat, outcome, wanted, refusal, thirdParty, discharges = [] }: CaveatTrace,
   indent = '',
 ): string[] {
-  const what = thirdParty === undefined ? caveat : `discharge from ${thirdParty.location || 'nowhere in particular'}`
+  const what = thirdParty === undefined ? caveat : `discharge from ${thirdParty.location || 'no location'}`
   const wants = wanted === undefined || wanted === caveat ? '' : `, wants ${wanted}`
   const why = outcome === 'cleared' ? '' : `: ${refusal?.message ?? outcome}${wants}`
   return [
@@ -55,7 +57,7 @@ function dischargeLines({ index, outcome, caveats = [] }: DischargeTrace, indent
   return [line, ...caveats.flatMap((caveat) => caveatLines(caveat, `${indent}  `))]
 }
 
-/** What a token says of its times may be no date at all. */
+/** A time from a token may be out of the range of dates, then it is printed as a number. */
 function timeText(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} (unix ms)` : date.toISOString()

@@ -1,3 +1,4 @@
+/** `token inspect`: shows the contents of a token, offline. It verifies nothing, so the contents may be forged. */
 import type { Command } from 'commander'
 import { assert } from '../../shared/errors.ts'
 import { tokenId } from '../../shared/ids.ts'
@@ -14,7 +15,7 @@ import { table, type Terminal } from '../terminal.ts'
 export function addInspect(token: Command, terminal: Terminal): void {
   const command = token
     .command('inspect')
-    .description('show what a token from stdin says, offline, alone or with its discharges; nothing of it is verified')
+    .description('show the contents of a token from stdin, with or without discharges, offline; nothing is verified')
     .action(async () => {
       const inspection = inspect(await readToken(terminal))
       terminal.answer(inspection, linesOf(inspection))
@@ -24,8 +25,8 @@ export function addInspect(token: Command, terminal: Terminal): void {
     json: [
       '{"id", "org": null, "subject", "issuedAt", "expiresAt", "ancestors": [<id>], "caveats": [<text>], "discharges": <count>, "verified": false}',
       'issuedAt and expiresAt are unix seconds; expiresAt is null for a token that never expires',
-      'org is always null: it belongs to the key, and only a node of the cluster knows it',
-      'a caveat of a third party is {"thirdParty": <location>, "ticket": <base64url>}, one that is not text is 0x and hex digits',
+      'org is always null: it belongs to the root key, and only a node of the cluster knows it',
+      'a third-party caveat is {"thirdParty": <location>, "ticket": <base64url>}; a caveat that is not text is 0x and hex digits',
     ],
   })
 }
@@ -35,7 +36,7 @@ interface ThirdPartyCaveat {
   readonly ticket: string
 }
 
-/** Without the signature: whoever has that can narrow the token, and use it. */
+/** The contents without the signature, which is enough to use the token. */
 interface Inspection {
   readonly id: string
   readonly org: null
@@ -73,7 +74,7 @@ function caveatOf({ cid, vid, location = '' }: Caveat): string | ThirdPartyCavea
 function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats, discharges }: Inspection): string[] {
   return table([
     ['id', id],
-    ['org', 'unknown (only a node of the cluster can tell)'],
+    ['org', 'unknown (only a node of the cluster knows it)'],
     ['subject', subject],
     ['issued', timeText(issuedAt)],
     ['expires', expiresAt === null ? 'never' : timeText(expiresAt)],
@@ -83,7 +84,7 @@ function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats, dischar
   ])
 }
 
-/** What a token says of its times is not verified here, and may be no date at all. */
+/** A time from a token is not verified and may be out of the range of dates, then it is printed as a number. */
 function timeText(seconds: number): string {
   const date = new Date(seconds * 1000)
   return Number.isNaN(date.getTime()) ? `${seconds} (unix seconds)` : date.toISOString()

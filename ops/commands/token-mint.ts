@@ -1,3 +1,4 @@
+/** `token mint`: mints a token at the primary. stdout gets only the token, so that it can be redirected to a file. */
 import type { Command } from 'commander'
 import type { MintedToken } from '../../primary/signer/sdk.ts'
 import { parseTtl } from '../arguments/duration.ts'
@@ -18,18 +19,21 @@ export function addMint(token: Command, terminal: Terminal): void {
   const command = token
     .command('mint')
     .description('mint a token at the primary; the bare token goes to stdout, its id to stderr')
-  mandatory(command, '--org <org>', 'the org it is for')
-  mandatory(command, '--subject <subject>', 'whom it is for')
+  mandatory(command, '--org <org>', 'the org whose root key mints it')
+  mandatory(command, '--subject <subject>', 'the user or service it is for')
   command
     .option('--caveat <predicate>', 'a restriction, `key op value`; may be given more than once', repeated)
-    .option('--ttl <duration>', 'how long it is good for: 30s, 5m, 24h, 7d, or 0 for ever', '24h')
-    .option('--subject-as-is', 'take any bytes as the subject, although it may look like another one')
+    .option('--ttl <duration>', 'how long it is valid: 30s, 5m, 24h, 7d, or 0 for ever', '24h')
+    .option(
+      '--subject-as-is',
+      'accept a subject with invisible or ambiguous characters, which may look like another subject',
+    )
     .action(async ({ org, subject, subjectAsIs = false, caveat = [], ttl }: MintOptions, own: Command) => {
       const request = { org, subject, subjectAsIs, caveats: caveat, ttlSeconds: parseTtl(ttl) }
       const minted = await withSigner(profileOf(own, terminal.env), (signer) => signer.mint(request))
       terminal.answer(documentOf(minted), minted.token, {
         what: `minted ${minted.id} for ${subject} of ${org}`,
-        next: `the token is lost: end it with \`macaroond revoke --id ${minted.id}\`, and mint another one`,
+        next: `the token is lost: revoke it with \`macaroond revoke --id ${minted.id}\`, and mint another one`,
       })
       if (terminal.json) return
       for (const warning of minted.warnings) terminal.say(`warning: ${warning}`)

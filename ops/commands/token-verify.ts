@@ -1,3 +1,4 @@
+/** `token verify`: asks a replica to verify a token for an access. It is for trying things out; services use the worker SDK. */
 import type { Command } from 'commander'
 import type { ExplainResult, WorkerVerdict } from '../../replica/worker/sdk.ts'
 import { parseAccess } from '../arguments/access.ts'
@@ -18,13 +19,19 @@ interface VerifyCommandOptions {
 }
 
 export function addVerify(token: Command, terminal: Terminal): void {
-  const command = token.command('verify').description('judge a token from stdin for an access, at a replica')
-  mandatory(command, '--org <org>', 'the org that is accessed')
+  const command = token.command('verify').description('verify a token from stdin for an access, at a replica')
+  mandatory(command, '--org <org>', 'the org of the access')
   command
-    .option('--region <region>', 'ask a replica of this region; without it, the first of the profile that answers')
-    .option('--access <key=value>', 'what is asked for; may be given more than once', repeated)
-    .option('--min-position <position>', 'answer from this state or a later one, as a write printed it')
-    .option('--explain', 'tell every check, caveat and discharge; it says what the token says, so keep it to yourself')
+    .option(
+      '--region <region>',
+      'ask a replica of this region (default: the first replica of the profile that answers)',
+    )
+    .option('--access <key=value>', 'a further key of the access; may be given more than once', repeated)
+    .option('--min-position <position>', 'answer only from this position or a later one; a write prints its position')
+    .option(
+      '--explain',
+      'print every check, caveat and discharge; this shows the contents of the token, so keep it confidential',
+    )
     .action(async (options: VerifyCommandOptions, own: Command) => {
       const { org, region, access: pairs = [], minPosition } = options
       const access = parseAccess(org, pairs)
@@ -49,11 +56,11 @@ export function addVerify(token: Command, terminal: Terminal): void {
     json: [
       'accepted: {"ok": true, "id", "org", "subject", "expiresAt"?, "notes", "caveatCount", …}',
       'refused:  {"ok": false, "reason", "message", "caveat"?, "wanted"?, …}',
-      'both say where the answer comes from: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
+      'both name the source of the answer: "node" (PeerId), "region", "pid", "epoch", "txid", "revocationSeq"',
       'expiresAt is in unix seconds, and absent for a token that never expires',
       'with --explain: {"verdict", "checks": [{"check", "held", "refusal"?}], "token"?, "caveats": [{"caveat", "outcome", …}], "judgedBy", "judged", "work", "omitted"?}',
     ],
-    exit: '0 accepted, 3 refused, 4 no replica could judge it (which says nothing of the token)',
+    exit: '0 accepted, 3 refused, 4 no replica could judge it (the token may be valid or not)',
   })
 }
 

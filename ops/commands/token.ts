@@ -1,3 +1,4 @@
+/** `macaroond token`: the commands for tokens of this authority. */
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal.ts'
 import { addAttenuate } from './token-attenuate.ts'
@@ -8,7 +9,7 @@ import { addMint } from './token-mint.ts'
 import { addVerify } from './token-verify.ts'
 
 export function addToken(parent: Command, terminal: Terminal): void {
-  const token = parent.command('token').description('mint, verify, narrow, discharge, exchange and look into tokens')
+  const token = parent.command('token').description('mint, verify, attenuate, discharge, exchange and inspect tokens')
   addMint(token, terminal)
   addVerify(token, terminal)
   addAttenuate(token, terminal)

@@ -45,12 +45,12 @@ describe('usage errors', () => {
     [['keygen', '--out', 'a', 'b'], 'too many arguments', 'help'],
     [[], 'a command is missing', '--help'],
     [['token'], 'a command is missing', '--help'],
-    [['revoke'], 'a token, an id or an org', '--token -'],
-    [['revoke', '--id', 'a.b', '--token', '-'], 'a token, an id or an org', '--token -'],
-    [['revoke', '--id', 'a.b', '--org', 'acme'], 'a token, an id or an org', '--token -'],
-    [['revoke', '--id', 'a.b', '--subject', 'alice'], '--subject and --before go with --org', 'for good'],
-    [['revoke', '--token', '-', '--before', '2026-01-01T00:00:00Z'], 'go with --org', 'for good'],
-    [['revocations', 'show'], 'a number, a token, an id or an org', '--token -'],
+    [['revoke'], 'exactly one of a token, an id and an org', '--token -'],
+    [['revoke', '--id', 'a.b', '--token', '-'], 'exactly one of a token, an id and an org', '--token -'],
+    [['revoke', '--id', 'a.b', '--org', 'acme'], 'exactly one of a token, an id and an org', '--token -'],
+    [['revoke', '--id', 'a.b', '--subject', 'alice'], '--subject and --before go with --org', 'revoked permanently'],
+    [['revoke', '--token', '-', '--before', '2026-01-01T00:00:00Z'], 'go with --org', 'revoked permanently'],
+    [['revocations', 'show'], 'exactly one of a number, a token, an id and an org', '--token -'],
     [['revocations', 'show', '--seq', '0'], '--seq is a whole number', ''],
     [['revocations', 'show', '--id', 'a.b', '--subject', 'x'], '--subject goes with --org', ''],
     [['revocations', 'show', '--token', TOKEN], 'not given as an argument', '--token -'],
@@ -61,7 +61,7 @@ describe('usage errors', () => {
     [['revoke', '--id', 'a.b', '--wait', 'durible'], '--wait is local, durable or global', 'durable?'],
     [['revoke', '--token', TOKEN], 'not given as an argument', '--token -'],
     [['token', 'attenuate'], 'nothing to add', '--caveat'],
-    [['token', 'attenuate', '--ttl', '0'], 'for ever', '--ttl'],
+    [['token', 'attenuate', '--ttl', '0'], 'never expires', '--ttl'],
     [['token', 'attenuate', '--caveat', 'nonsense'], 'not a predicate', 'key op value'],
     [['token', 'mint', '--org', 'a', '--subject', 'b', '--ttl', 'soon'], 'not a time to live', '24h'],
     [['token', 'inspect'], 'no token on standard input', 'pipe'],
@@ -78,7 +78,7 @@ describe('usage errors', () => {
     [['macaroon', 'verify', '--key-file', 'x', '--access', 'op'], 'not key=value', 'op=read'],
     [['macaroon', 'verify', '--key-file', 'x', '--access', 'time=1'], 'stated by the verifying node', 'op=read'],
     [['macaroon', 'verify'], "required option '--key-file", 'help'],
-    [['status'], 'no profile says which', 'MACAROOND_PROFILE'],
+    [['status'], 'no profile names one', 'MACAROOND_PROFILE'],
   ])('%j is told as such, with a hint, in both forms', async (args, message, hint) => {
     const plain = await ran(args)
     expect(plain).toMatchObject({ status: 2, out: '' })
@@ -180,7 +180,7 @@ describe('token attenuate', () => {
   it('adds caveats and an end, in this order, and prints the bare token', async () => {
     const args = ['token', 'attenuate', '--caveat', 'op = read', '--caveat', 'note = for bob', '--ttl', '5m']
     const { status, out, err } = await ran(args, { stdin: `${TOKEN}\n` })
-    expect({ status, err }).toEqual({ status: 0, err: expect.stringMatching(/^ends at 20[\dT:-]+Z\n$/) })
+    expect({ status, err }).toEqual({ status: 0, err: expect.stringMatching(/^expires at 20[\dT:-]+Z\n$/) })
     const caveats = decodeTokenText(out.trim()).caveats.map(({ cid }) => Buffer.from(cid).toString())
     expect(caveats.slice(0, 2)).toEqual(['op = read', 'note = for bob'])
     const endsIn = Number(/^time < (\d+)$/.exec(caveats[2] ?? '')?.[1]) - Date.now() / 1000

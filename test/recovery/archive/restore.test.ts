@@ -209,7 +209,7 @@ describe('a restore', () => {
     const asked = await own.refused(...early, '--without-revocations')
     expect(asked).toMatchObject({ status: 2, code: 'restore_unconfirmed' })
     const without = await own.run(...early, '--without-revocations', '--yes', '--accept-head')
-    expect(without.stderr).toContain('WARNING: tokens that were revoked after this moment will be good again')
+    expect(without.stderr).toContain('WARNING: tokens that were revoked after this time will be valid again')
     expect(own.revocations()).toEqual([])
   })
 

@@ -34,7 +34,7 @@ describe('the runbook', () => {
     const [kept, revoked] = [await operator.mint('alice'), await operator.mint('mallory')]
     await operator.serving()
     expect(await typed('prepare')).toMatch(/from transaction 0000000000000001 of .* to transaction /)
-    expect(await typed('look')).toMatch(/all as they were archived[\s\S]*as it was committed, and a key opens/)
+    expect(await typed('look')).toMatch(/all as they were archived[\s\S]*as it was committed, and a root key opens/)
     expect(await typed('rehearse')).toMatch(/10 of 10 steps held/)
 
     await delay(5_500)
@@ -47,7 +47,7 @@ describe('the runbook', () => {
       'revoked',
     ])
 
-    expect(await typed('pending')).toMatch(/nothing waits for a decision[\s\S]*adopted 0; 0 wait still/)
+    expect(await typed('pending')).toMatch(/nothing waits for a decision[\s\S]*adopted 0; 0 still wait/)
 
     await operator.lose('primary')
     await typed('lost-disk')
@@ -78,6 +78,6 @@ describe('the runbook', () => {
     expect(await typed('kek-rotate')).toMatch(/sealed again with key-encryption key [0-9a-f]{8}: 2/)
     await operator.serving()
     expect([await operator.verdict(kept), await operator.verdict(revoked)]).toEqual(['ok', 'revoked'])
-    expect(await typed('look')).toMatch(/as it was committed, and a key opens/)
+    expect(await typed('look')).toMatch(/as it was committed, and a root key opens/)
   }, 240_000)
 })
