@@ -1,4 +1,7 @@
-/** The running nodes of a cluster on this machine. None is restarted or stopped because another ended. */
+/**
+ * The running nodes of a cluster on this machine: start, kill, stop, and waiting until they serve. Each node is independent: if
+ * one ends, the others run on, and nothing restarts it.
+ */
 import { setTimeout } from 'node:timers/promises'
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -14,7 +17,7 @@ export class Cluster {
   readonly #onDeath: (node: NodeSpec, how: string) => void
   readonly #running = new Map<string, NodeProcess>()
 
-  /** `onDeath` hears of nodes that ended although nobody here ended them. */
+  /** `onDeath` is called for a node that ended by itself, not through `kill` or `stop`. */
   constructor(folder: ClusterFolder, onDeath: (node: NodeSpec, how: string) => void) {
     this.folder = folder
     this.#onDeath = onDeath
@@ -24,12 +27,12 @@ export class Cluster {
     return [this.folder.primary, ...this.folder.replicas]
   }
 
-  /** Undefined while it does not run. */
+  /** Undefined while the node is not running. */
   pidOf({ name }: NodeSpec): number | undefined {
     return this.#running.get(name)?.pid
   }
 
-  /** Starts every node at once, and waits until the cluster serves. Throws the first error; `stop` is the caller's. */
+  /** Starts all nodes and waits until the cluster serves. Throws the first error; the caller then calls `stop`. */
   async start(): Promise<void> {
     const started = await Promise.allSettled(this.nodes.map((node) => this.startNode(node)))
     const failure = started.find((outcome) => outcome.status === 'rejected')
@@ -37,7 +40,7 @@ export class Cluster {
     await this.untilServing()
   }
 
-  /** Resolves when the node is ready, which is before it has caught up. */
+  /** Resolves when the node listens. It may not have caught up yet. */
   async startNode(node: NodeSpec): Promise<void> {
     const child = new NodeProcess(node)
     this.#running.set(node.name, child)
@@ -64,14 +67,14 @@ export class Cluster {
     }
   }
 
-  /** SIGKILL, as a crash would do it. */
+  /** Ends the node with SIGKILL, like a crash. */
   async kill(node: NodeSpec): Promise<void> {
     const child = this.#running.get(node.name)
     this.#running.delete(node.name)
     await child?.kill()
   }
 
-  /** Ends all of them in order. */
+  /** Stops all nodes, each in an orderly way. */
   async stop(): Promise<void> {
     const children = [...this.#running.values()]
     this.#running.clear()
@@ -82,14 +85,14 @@ export class Cluster {
     const { profile, replicas } = this.folder
     try {
       const status = await askStatus(profile, profile.primary)
-      if (status.role !== 'primary') return 'the primary says it is none'
+      if (status.role !== 'primary') return 'the node at the primary’s address is not a primary'
       const behind = replicas
         .filter(({ name }) => this.#running.has(name))
         .filter(({ peerId }) => {
           const link = status.replicas.find((candidate) => candidate.peerId === peerId)
           return link === undefined || !link.wal || !link.revocations || link.lag !== 0
         })
-      if (behind.length > 0) return `${behind.map(({ name }) => name).join(', ')} not in step with the primary`
+      if (behind.length > 0) return `${behind.map(({ name }) => name).join(', ')} not caught up with the primary`
       return status.writes === 'open' ? undefined : `writes are ${status.writes}`
     } catch (error) {
       return reportOf(error).message

@@ -1,4 +1,7 @@
-/** Makes the folder of a new cluster: identities, the key-encryption key, and the nodes' configurations. */
+/**
+ * Makes the folder of a new cluster on one machine, for `dev`, tours and examples: identities, the key-encryption key, and the
+ * configurations of the nodes. `ops/init` makes clusters for several machines.
+ */
 import { accessSync, constants, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
@@ -40,7 +43,7 @@ export function prepareFolder(path: string): void {
   }
 }
 
-/** Throws usage when something else lies in the folder. The primary's configuration comes last: it makes it a cluster. */
+/** Throws usage if the folder is not empty. The primary's configuration is written last: it marks the folder as complete. */
 export async function createCluster({ path, cluster, regions, entropy }: NewCluster): Promise<void> {
   const found = readdirSync(path).filter((name) => !name.startsWith('node.lock'))
   if (found.length > 0) {

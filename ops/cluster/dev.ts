@@ -1,4 +1,4 @@
-/** `macaroond dev`: a cluster in a folder, up for as long as this process. */
+/** Runs the cluster of `macaroond dev`: makes or opens its folder, starts the nodes, and stops them when this process ends. */
 import { resolve } from 'node:path'
 import { systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -14,7 +14,7 @@ import { unpublish } from './published.ts'
 
 export interface DevOptions {
   readonly dir: string | undefined
-  /** Of a new cluster; one that exists has to have just these. */
+  /** The regions of a new cluster. A cluster that exists must have exactly these. */
   readonly regions: readonly string[] | undefined
 }
 
@@ -61,7 +61,7 @@ async function holdWhileUp(
     terminal.say(`starting ${cluster.nodes.map(({ name }) => name).join(', ')} in ${cluster.folder.path}`)
     const started = cluster.start().then(() => 'up' as const)
     if ((await Promise.race([started, interruption.happened])) === 'up') await holdUp(cluster, terminal, interruption)
-    // Stopping the nodes below makes a start that was interrupted fail; nobody waits for it any more.
+    // The stop below makes an interrupted start fail. Nobody awaits that promise, so its error is dropped here.
     else started.catch(() => undefined)
   } finally {
     await cluster.stop()

@@ -1,4 +1,4 @@
-/** A cluster in one folder: where everything lies, and what its nodes are. */
+/** The folder of a cluster on one machine: the names of its files, and its nodes as their configurations describe them. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { archiveLocation } from '../../primary/archiver/open-archiver.ts'
@@ -8,7 +8,7 @@ import { loadIdentity } from '../../shared/channel/identity.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 
 export interface NodeSpec {
-  /** `primary`, `replica-fra` …: its configuration, key, data and log are called so. */
+  /** `primary`, `replica-fra` …: the name of its configuration, key, data folder and log. */
   readonly name: string
   readonly role: 'primary' | 'replica'
   readonly region: string | null
@@ -23,9 +23,9 @@ export interface ClusterFolder {
   readonly path: string
   readonly primary: NodeSpec
   readonly replicas: readonly NodeSpec[]
-  /** Where the primary archives to; null where it does not. */
+  /** Location of the primary's archive; null if it has none. */
   readonly archive: string | null
-  /** Of an operator with every right at every node. */
+  /** The profile of an operator with every right at every node. */
   readonly profile: Profile
 }
 
@@ -33,7 +33,7 @@ const PRIMARY = 'primary'
 const REPLICA_CONFIG = /^(replica-[a-z0-9-]+)\.toml$/
 const DATABASE = 'macaroond.db'
 
-/** Roles that the folder has an identity and a profile for, each with no more rights than it needs. */
+/** The roles for which the folder has an identity and a profile, each with only the rights it needs. */
 export const CALLERS = ['operator', 'worker', 'signer'] as const
 
 export type ClientRole = (typeof CALLERS)[number]
@@ -50,12 +50,12 @@ export function keyPath(folder: string, name: string): string {
   return join(folder, `${name}.key`)
 }
 
-/** Made last when a cluster is made: a folder with it has everything else too. */
+/** True if the folder has a complete cluster: the primary's configuration is the last file that is made. */
 export function holdsCluster(folder: string): boolean {
   return existsSync(configPath(folder, PRIMARY))
 }
 
-/** Reads the configurations, which may have been edited since they were made. Throws their errors. */
+/** Reads the configurations, which the user may have edited. Throws config_invalid, config_unreadable. */
 export async function openClusterFolder(path: string): Promise<ClusterFolder> {
   const config = readPrimaryConfig(configPath(path, PRIMARY))
   const primary = await specOf(path, { name: PRIMARY, role: 'primary', region: null }, config)

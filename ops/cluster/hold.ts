@@ -1,4 +1,4 @@
-/** Keeps a cluster up until a signal, and says how to use it. */
+/** Keeps a cluster running until a signal, and prints how to use it. */
 import type { Terminal } from '../terminal.ts'
 import type { Cluster } from './cluster.ts'
 import { profilePath, publish, unpublish } from './published.ts'
@@ -12,7 +12,7 @@ export interface Interruption {
   readonly release: () => void
 }
 
-/** From here on a signal is an event of this program. Later ones are ignored: the stop is on its way, and bounded. */
+/** Turns the first signal into a promise. Later signals are ignored, because the stop has begun and its time is bounded. */
 export function onInterruption(): Interruption {
   const { promise, resolve } = Promise.withResolvers<'interrupted'>()
   const interrupt = (): void => resolve('interrupted')
@@ -25,14 +25,14 @@ export function onInterruption(): Interruption {
   return { happened: promise, release }
 }
 
-/** What npm started ends with npm: killed, it passes nothing on, and nobody would know of this process any more. */
+/** Under npm, treats the end of npm as a signal: a killed npm passes no signal on, and this process would run unnoticed. */
 function watchNpm(interrupt: () => void): NodeJS.Timeout | undefined {
   if (process.env['npm_lifecycle_event'] === undefined) return undefined
   const parent = process.ppid
   return setInterval(() => process.ppid !== parent && interrupt(), PARENT_POLL_MS).unref()
 }
 
-/** Publishes a cluster that serves; resolves when the interruption has happened. */
+/** Publishes a cluster that serves, and resolves after the interruption. */
 export async function holdUp(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
   const { path } = cluster.folder
   const published = await publish(cluster)
@@ -50,7 +50,7 @@ export async function holdUp(cluster: Cluster, terminal: Terminal, interruption:
 function directions(cluster: Cluster): readonly string[] {
   const nodes = cluster.nodes.map((spec) => `  ${spec.name}  ${spec.address}  pid ${cluster.pidOf(spec)}`)
   return [
-    `the cluster is up, until Ctrl-C; configurations, keys and logs are in ${cluster.folder.path}`,
+    `the cluster is up until Ctrl-C; configurations, keys and logs are in ${cluster.folder.path}`,
     ...nodes,
     'in another terminal, after the export above:',
     '  macaroond org create example',
@@ -62,7 +62,7 @@ function directions(cluster: Cluster): readonly string[] {
   ]
 }
 
-/** For a line that people paste into a shell. */
+/** Quotes a text for a line that people paste into a shell. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,4 +1,7 @@
-/** A cluster to try things out may lie in any folder: what a node of production refuses is only told. */
+/**
+ * File checks for clusters that are only for trying things out: they may be in any folder, so this process warns about folders
+ * that other users can write, where a production node refuses.
+ */
 import { distrustOfPath, warnOnlyOfDistrust } from '../../shared/files/trusted-file.ts'
 import type { Terminal } from '../terminal.ts'
 

@@ -1,4 +1,7 @@
-/** One node as a process of its own, with its log in a file, and a pipe that ends it when this process ends. */
+/**
+ * One node as a child process. Its log goes to a file. Its stdin is a pipe from this process, which the system closes when this
+ * process ends in whatever way, and the node then stops (parent-watch.ts).
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
@@ -10,25 +13,25 @@ import { NODE_FLAGS } from './node-flags.ts'
 import type { NodeSpec } from './folder.ts'
 import { STOP_WITH_STDIN } from './parent-watch.ts'
 
-/** Longer than a node itself gives its stop. */
+/** Longer than the limit that a node sets for its own stop. */
 const STOP_TIMEOUT_MS = 12_000
 const LOG_LINES = 8
 const LOG_LINE_CHARS_MAX = 300
 
-/** In a checkout this file is TypeScript, in an installed package JavaScript; so is the program beside it. */
+/** The program has the extension of this file: `.ts` in a checkout, `.js` in an installed package. */
 const PROGRAM: string = fileURLToPath(new URL(`../cli${extname(import.meta.url)}`, import.meta.url))
 
-/** What starts a node again, by hand or from another program. */
+/** The command that starts a node, also by hand or from another program. */
 export function commandOf({ role, config }: NodeSpec): readonly string[] {
   return [process.execPath, ...NODE_FLAGS, PROGRAM, '--lenient-files', role, '--config', config]
 }
 
 export class NodeProcess {
-  /** Resolves with how it ended: `status 1`, `SIGKILL`. */
+  /** Resolves with the way it ended: `status 1`, `SIGKILL`. */
   readonly ended: Promise<string>
   readonly #spec: NodeSpec
   readonly #child: ChildProcess
-  /** Where in the log file this process began to write. */
+  /** Size of the log file when this process began to write to it. */
   readonly #logStart: number
 
   constructor(spec: NodeSpec) {
@@ -39,7 +42,7 @@ export class NodeProcess {
     const env = { ...process.env, [STOP_WITH_STDIN]: '1' }
     this.#child = spawn(program, [...args, '--json'], { stdio: ['pipe', 'pipe', log], env })
     closeSync(log)
-    // The pipe is only there to be closed; it breaks when the node ends first.
+    // Nothing is written to the pipe, but it breaks if the node ends first.
     this.#child.stdin?.on('error', () => undefined)
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (status, signal) => resolve(signal ?? `status ${status}`))
@@ -51,22 +54,22 @@ export class NodeProcess {
     return this.#child.pid ?? 0
   }
 
-  /** Resolves when the node says so. Rejects with the node's own error, or start_failed with the end of its log. */
+  /** Resolves when the node reports that it listens. Throws the node's own error, or start_failed with the end of its log. */
   async ready(): Promise<void> {
     const line = await firstLine(this.#child.stdout as Readable)
-    const said = line === undefined ? undefined : (JSON.parse(line) as { ready?: true; error?: ErrorReport })
-    if (said?.ready === true) return
+    const report = line === undefined ? undefined : (JSON.parse(line) as { ready?: true; error?: ErrorReport })
+    if (report?.ready === true) return
     const how = await this.ended
-    throw said?.error === undefined ? this.#startFailed(how) : this.#told(said.error)
+    throw report?.error === undefined ? this.#startFailed(how) : this.#ownError(report.error)
   }
 
-  /** SIGKILL; resolves when the process is gone. */
+  /** Sends SIGKILL. Resolves when the process has ended. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.ended
   }
 
-  /** Lets it stop in order; resolves when it is gone. */
+  /** Lets the node stop in an orderly way. Resolves when the process has ended. */
   async stop(): Promise<void> {
     this.#child.stdin?.end()
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS)
@@ -74,7 +77,7 @@ export class NodeProcess {
     clearTimeout(timer)
   }
 
-  #told({ code, message, hint }: ErrorReport): MacaroondError {
+  #ownError({ code, message, hint }: ErrorReport): MacaroondError {
     const { name } = this.#spec
     const report = { code: isErrorCode(code) ? code : 'start_failed', message: `${name} did not start: ${message}` }
     return fromReport(hint === undefined ? report : { ...report, hint })
@@ -90,7 +93,7 @@ export class NodeProcess {
   }
 }
 
-/** What comes after it is read too, and dropped: a full pipe would stop the node. */
+/** The first line. Later output is read and dropped, because a full pipe would block the node. */
 async function firstLine(stdout: Readable): Promise<string | undefined> {
   try {
     for await (const line of createInterface({ input: stdout })) return line

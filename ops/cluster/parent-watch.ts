@@ -1,17 +1,17 @@
 /**
- * How the nodes of `dev` end with it, however it ends: each has a pipe from it on stdin, and the system closes that pipe
- * with the process that holds the other end, also after SIGKILL.
+ * Stops a node when the `dev` process that started it ends, in whatever way. The node's stdin is a pipe from `dev`. The system
+ * closes it when `dev` ends, even after SIGKILL.
  */
 
-/** Not for people: set by `dev` for the nodes it starts. */
+/** Set by `dev` for the nodes it starts; it is no setting for users. */
 export const STOP_WITH_STDIN = 'MACAROOND_STOP_WITH_STDIN'
 
-/** Where the variable is set, the end of stdin is one SIGTERM to this process. */
+/** If the variable is set, sends one SIGTERM to this process when stdin ends. */
 export function stopWithParent(process: NodeJS.Process): void {
   if (process.env[STOP_WITH_STDIN] === undefined) return
   let sent = false
   const stop = (): void => {
-    // A second one would meet no handler any more, and cut the orderly stop short.
+    // A second SIGTERM would find no handler any more and interrupt the orderly stop.
     if (!sent) process.kill(process.pid, 'SIGTERM')
     sent = true
   }

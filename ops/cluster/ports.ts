@@ -1,17 +1,17 @@
-/** Ports for nodes that must come back on the port they had. */
+/** Chooses ports for nodes that must be able to restart on the same port. */
 import { createServer } from 'node:net'
 import type { Entropy } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 
 /**
- * Below the range that systems give to outgoing connections (Linux from 32768, others higher): a port from there could
- * be taken by any client while its node is down, even by the one that tries to reach it.
+ * Below the range for outgoing connections (Linux: from 32768; others higher). While a node is down, any client could take a
+ * port of that range, even the client that tries to reach the node.
  */
 const PORT_MIN = 10_000
 const PORT_MAX = 32_767
 const ATTEMPTS_MAX = 1_000
 
-/** Different ports of 127.0.0.1 that nobody listens on now. */
+/** Distinct ports of 127.0.0.1 on which nothing listens now. Throws port_in_use. */
 export async function freePorts(count: number, entropy: Entropy): Promise<readonly number[]> {
   const ports = new Set<number>()
   for (let attempt = 0; ports.size < count; attempt++) {

@@ -1,4 +1,7 @@
-/** What a cluster that is up leaves in its folder for others: the operator's profile, then a file that says it is up. */
+/**
+ * The files that a running cluster writes into its folder for other programs: a profile for each role, then `cluster.json`,
+ * which exists only while the cluster runs.
+ */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'smol-toml'
@@ -22,9 +25,9 @@ export interface PublishedNode {
 export interface PublishedCluster {
   readonly primary: PublishedNode
   readonly replicas: readonly (PublishedNode & { readonly region: string })[]
-  /** Where the primary archives to; null where it does not. */
+  /** Location of the primary's archive; null if it has none. */
   readonly archive: string | null
-  /** Profiles by role, each with no more rights than it needs; a folder of macaroond 0.1.0 has the operator's only. */
+  /** Profiles by role, each with only the rights it needs. A folder made by macaroond 0.1.0 has only the operator's. */
   readonly profiles: Readonly<Partial<Record<ClientRole, string>>>
 }
 
@@ -51,7 +54,7 @@ function clusterPath(folder: string): string {
   return join(folder, 'cluster.json')
 }
 
-/** `cluster.json` comes last and by rename: whoever sees it sees everything. */
+/** Writes `cluster.json` last and by rename, so a program that sees it sees all other files complete. */
 export async function publish(cluster: Cluster): Promise<PublishedCluster> {
   const { path, primary, replicas, archive } = cluster.folder
   const profile = await withAuthorityKey(cluster.folder.profile)
@@ -66,13 +69,13 @@ export async function publish(cluster: Cluster): Promise<PublishedCluster> {
   return published
 }
 
-/** Restores check the archive with it, and it must not come from there: the primary is asked, over a channel that is pinned. */
+/** Adds the key with which restores check the archive: from the primary over a pinned channel, never from the archive. */
 async function withAuthorityKey(profile: Profile): Promise<Profile> {
   const status = await askStatus(profile, profile.primary)
   return status.role === 'primary' ? { ...profile, authority_key: status.authorityKey } : profile
 }
 
-/** A file of an earlier run would name processes that are gone. */
+/** Removes `cluster.json`: after the run it would name processes that no longer exist. */
 export function unpublish(folder: string): void {
   rmSync(clusterPath(folder), { force: true })
 }

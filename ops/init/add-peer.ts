@@ -1,6 +1,6 @@
 /**
- * Adds a peer to a cluster that `init` made: an identity in a folder of its own, and the blocks that the operator puts into
- * the configurations of the nodes it dials. Configurations are not edited: they may lie on other machines by now.
+ * Adds a peer to a cluster that `init` made: an identity in a folder of its own, and the blocks that the operator adds to the
+ * configurations of the nodes it dials. It edits no configuration, because those in use are on other machines.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,13 +29,13 @@ export type NewPeer =
 
 export interface AddedPeer {
   readonly peerId: string
-  /** Relative to the cluster's. */
+  /** Relative to the cluster's folder. */
   readonly folder: string
-  /** Text to add to each of these files. */
+  /** Each block is text that the operator adds to each of `files`. */
   readonly blocks: readonly { readonly files: readonly string[]; readonly block: string }[]
 }
 
-/** Throws key_exists for a name that is taken, usage where init made no cluster in the folder. */
+/** Throws key_exists for a name that is taken, usage if the folder is not one of `init`. */
 export async function addPeer(dir: string, peer: NewPeer, entropy: Entropy): Promise<AddedPeer> {
   const profile = profileIn(dir)
   const folder = folderOf(peer)
@@ -72,7 +72,7 @@ function folderOf({ role, name }: NewPeer): string {
 interface Known {
   readonly members: ClusterMembers
   readonly authorityKey: string | undefined
-  /** File of the key-encryption key. */
+  /** Path of the file with the key-encryption key. */
   readonly kek: string
 }
 
@@ -87,7 +87,7 @@ function writeFiles(folder: string, peer: NewPeer, own: ClusterMember, { members
   put(`${peer.role}.toml`, profileToml(members, { role: peer.role, says, authorityKey }))
 }
 
-/** The nodes are in the profile; operators and workers are those whose identities still lie in the folder. */
+/** Nodes come from the profile, operators and workers from the identities that are still in the folder. */
 async function membersOf(dir: string, { cluster, primary, replicas }: Profile): Promise<ClusterMembers> {
   const operator = await loadIdentity(join(dir, 'operator', 'operator.key'))
   return {

@@ -1,4 +1,4 @@
-/** The configurations and profiles of a new cluster, as commented TOML. Pure: identities and addresses in, text out. */
+/** Pure: the configurations and profiles of a new cluster as commented TOML, from identities and addresses. */
 import { stringify } from 'smol-toml'
 import type { Profile } from '../../shared/config/profile.ts'
 import { listenOf } from './plan.ts'
@@ -26,7 +26,7 @@ export interface ClusterMembers {
   readonly signers: readonly SignerMember[]
 }
 
-/** `[[peers]]` of the primary: replicas, operators and signers dial it. */
+/** The primary's configuration. Its `[[peers]]` are the replicas, operators and signers that dial it. */
 export function primaryToml(
   { cluster, primary, replicas, operators, signers }: ClusterMembers,
   archive: string | undefined,
@@ -34,12 +34,12 @@ export function primaryToml(
   return document([
     `# The primary of cluster "${cluster}". Paths are relative to this file.\n# Start it with: macaroond primary --config primary.toml`,
     pair({ cluster }),
-    '# Database, segment log and lock. The one folder that must survive.',
+    '# Database, segment log and lock. This is the one folder that must survive.',
     pair({ data: 'data' }),
     pair({ identity: 'primary.key' }),
     `# Where it listens. The other machines dial ${primary.address}.`,
     pair({ listen: listenOf(primary.address) }),
-    '# The authority’s signing key, sealed. It is taken in when the database is created, and not read again.',
+    '# The authority’s signing key, sealed. It is copied into the database when that is created, and not read again.',
     pair({ signing_key: 'signing.key' }),
     KEK,
     ...archiveToml(archive),
@@ -50,7 +50,7 @@ export function primaryToml(
   ])
 }
 
-/** `[[peers]]` of a replica: workers and operators dial it. */
+/** A replica's configuration. Its `[[peers]]` are the workers and operators that dial it. */
 export function replicaToml(
   { cluster, primary, operators, workers }: ClusterMembers,
   { region, address }: ReplicaMember,
@@ -65,7 +65,7 @@ export function replicaToml(
     `# Where it listens. Services of the region dial ${address}.`,
     pair({ listen: listenOf(address) }),
     KEK,
-    '# The PeerId is pinned: nobody else is believed at this address.',
+    '# The PeerId is pinned: no other node is accepted at this address.',
     stringify({ primary: { address: primary.address, peer_id: primary.peerId } }),
     '# Services that verify tokens here, and operators; the replica reads the peers again on SIGHUP.',
     ...operators.map(operatorPeer),
@@ -74,7 +74,7 @@ export function replicaToml(
 }
 
 export interface ProfileOf {
-  /** Its identity lies beside it as `<role>.key`. */
+  /** The identity is the file `<role>.key` beside the profile. */
   readonly role: 'operator' | 'worker' | 'signer'
   /** The first sentence of the file. */
   readonly says: string
@@ -112,7 +112,7 @@ export function operatorPeer({ name, peerId }: ClusterMember): string {
   return peer({ id: peerId, name, role: 'operator' })
 }
 
-/** For a profile. */
+/** The entry of a replica in a profile. */
 export function profileReplica({ region, address, peerId }: ReplicaMember): string {
   return stringify({ replicas: [{ region, address, peer_id: peerId }] })
 }
@@ -140,7 +140,7 @@ function peer(entry: object): string {
   return stringify({ peers: [entry] })
 }
 
-/** A blank line before every comment that begins a part, and before every table without one. */
+/** Joins the parts, with a blank line before each comment that begins a part and each table without a comment. */
 function document(parts: readonly string[]): string {
   const spaced = parts.map((part, index) => {
     const follows = parts[index - 1]?.startsWith('#') === true && !part.startsWith('#')

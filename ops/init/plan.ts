@@ -1,4 +1,4 @@
-/** Pure: what `macaroond init` is asked for, checked whole before anything is written. */
+/** Pure: parses and checks all options of `macaroond init`, so that nothing is written if one of them is wrong. */
 import { orgName } from '../../shared/ids.ts'
 import { nodeName, regionName, clusterName } from '../../shared/config/node-config.ts'
 import { parseAddress } from '../../shared/channel/address.ts'
@@ -26,7 +26,7 @@ export interface ClusterPlan {
   readonly archive: string | undefined
 }
 
-/** Folders of the plan's own nodes: no region is called so. */
+/** Names of folders that `init` makes itself, which a region must not have. */
 const RESERVED: ReadonlySet<string> = new Set(['primary', 'operator', 'workers', 'signers'])
 
 /** Throws usage. */
@@ -49,7 +49,7 @@ export function planCluster({ cluster, primary, region, worker = [], signer = []
   return { cluster, primary, regions, workers: worker, signers, archive }
 }
 
-/** `0.0.0.0` for what others dial under another name; a loopback address listens where it is dialled. */
+/** The address to listen on: all interfaces, because others may dial another name; for a loopback address, itself. */
 export function listenOf(address: string): string {
   const { host, port } = parseAddress(address)
   if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return address
@@ -82,7 +82,7 @@ function split(text: string, option: string, example: string): readonly [string,
   throw usage(`${option} ${text} has no NAME=VALUE`, `for example ${example}`)
 }
 
-/** A name of a worker, a signer or an operator. Throws usage. */
+/** Checks a name of a worker, a signer or an operator. Throws usage. */
 export function requireName(name: string, option: string): void {
   check(nodeName, name, option, `${option} api`)
 }
@@ -92,7 +92,7 @@ function check(schema: typeof clusterName, text: string, option: string, example
   if (issue !== undefined) throw usage(`${option} ${text}: ${issue.message}`, `for example ${example}`)
 }
 
-/** Others dial it, so the system cannot choose the port, and `0.0.0.0` names no machine. */
+/** Checks an address that others dial: it needs a fixed port, and `0.0.0.0` names no machine. Throws usage. */
 function requireDialable(address: string, option: string): void {
   const { host, port } = parsed(address, option)
   if (port === 0)
@@ -105,7 +105,7 @@ function parsed(address: string, option: string): { readonly host: string; reado
   try {
     return parseAddress(address)
   } catch {
-    throw usage(`${option} ${address} is no HOST:PORT`, `for example ${option} db1.example.com:7100`)
+    throw usage(`${option} ${address} is not HOST:PORT`, `for example ${option} db1.example.com:7100`)
   }
 }
 

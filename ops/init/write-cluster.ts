@@ -1,6 +1,6 @@
 /**
- * Writes a new cluster, one folder a node and one a caller. Each folder holds the private keys that its machine needs and no
- * others, so it can be copied to its machine as it is. Nothing is overwritten.
+ * Writes the files of a new cluster: one folder for each node and each client. A folder holds exactly the private keys that its
+ * machine needs, so the operator copies it there as it is. Nothing is overwritten.
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -18,11 +18,11 @@ export interface WrittenCluster {
   readonly members: ClusterMembers
   /** 64 hex digits. */
   readonly authorityKey: string
-  /** Folders below the cluster's, each with what belongs there. */
+  /** Folders below the cluster's, each with the machine or service it is for. */
   readonly folders: readonly { readonly folder: string; readonly goesTo: string }[]
 }
 
-/** Throws usage where something lies in the folder, io_failed, disk_full. */
+/** Throws usage if the folder is not empty, io_failed, disk_full. */
 export async function writeCluster(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<WrittenCluster> {
   refuseUsed(dir)
   try {
@@ -77,13 +77,13 @@ function foldersOf({ primary, replicas, workers, signers }: ClusterMembers): Wri
   return [
     { folder: 'primary', goesTo: `the machine at ${primary.address}` },
     ...replicas.map(({ region, address }) => ({ folder: region, goesTo: `the machine at ${address}` })),
-    { folder: 'operator', goesTo: 'whoever runs the cluster' },
+    { folder: 'operator', goesTo: 'the operator of the cluster' },
     ...workers.map(({ name }) => ({ folder: `workers/${name}`, goesTo: `the service ${name}, which verifies tokens` })),
     ...signers.map(({ name }) => ({ folder: `signers/${name}`, goesTo: `the service ${name}, which issues tokens` })),
   ]
 }
 
-/** An empty folder is as good as a new one. */
+/** Refuses a folder that is not empty, and makes the parent of a new one. Throws usage. */
 function refuseUsed(dir: string): void {
   const found = existsSync(dir) ? readdirSync(dir) : []
   if (found.length > 0) {

@@ -1,6 +1,6 @@
 /**
- * A disaster from its beginning to its end: a primary is killed and its disk deleted, a database restored from the archive
- * to a moment before a revocation, and the cluster goes on, with that revocation. The time without a primary is measured.
+ * The steps of `archive rehearse`: a primary is killed and its disk deleted, its database is restored from the archive to a
+ * time before a revocation, and the cluster goes on with that revocation in force. The time without a primary is measured.
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,11 +18,11 @@ const MINTED_BEFORE = 200
 const PATIENCE_MS = 20_000
 const POLL_MS = 10
 
-/** What the steps hand on. */
+/** Values that a step leaves for later steps. */
 interface Course {
   kept: string
   revoked: string
-  /** The moment to go back to. */
+  /** The time to restore to, unix milliseconds. */
   momentMs: number
   lostMs: number
   authorityKey: string
@@ -49,12 +49,12 @@ const minted: StepOf = (course) => ({
 const revokedAfterwards: StepOf = (course) => ({
   title: 'a token revoked afterwards',
   run: async ({ signer }) => {
-    // The clocks of two transactions must differ for a moment between them to exist.
+    // Two transactions need different timestamps, so that a time between them exists.
     await setTimeout(POLL_MS)
     course.momentMs = systemClock.wallMs()
     await setTimeout(POLL_MS)
     const { id, durability } = await signer.revoke({ token: course.revoked, reason: 'stolen' })
-    return { detail: `${id}, durable: ${durability}; the moment to go back to is before it` }
+    return { detail: `${id}, durable: ${durability}; the restore goes to a time before it` }
   },
 })
 
@@ -102,7 +102,7 @@ const restored: StepOf = (course) => ({
       onProgress: () => undefined,
       confirm: ({ unread }) => unread.length === 0,
     })
-    hold(done !== undefined, 'something that is known could not be read')
+    hold(done !== undefined, 'something that is known to exist could not be read')
     return { detail: describe(done) }
   },
 })
@@ -130,7 +130,10 @@ const revocationKept: StepOf = (course) => ({
     await acceptedEverywhere(stage, course.kept)
     const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, course.revoked, READ)))
     for (const verdict of verdicts) {
-      hold(!verdict.ok && verdict.reason === 'revoked', 'a token that was revoked after the moment is good again')
+      hold(
+        !verdict.ok && verdict.reason === 'revoked',
+        'a token that was revoked after the restored time is valid again',
+      )
     }
     return { detail: `in ${stage.regions.join(' and ')}` }
   },
@@ -149,7 +152,7 @@ async function archiveCaughtUp({ cluster }: TourCluster): Promise<PrimaryStatus>
   const untilMs = systemClock.monotonicMs() + PATIENCE_MS
   for (;;) {
     const status = await askStatus(profile, profile.primary)
-    hold(status.role === 'primary', 'the primary says it is none')
+    hold(status.role === 'primary', 'the node at the primary’s address is not a primary')
     if (status.archive?.lag === 0 && status.archive.position !== null) return status
     const { alerts = ['there is none'], lag = 0 } = status.archive ?? {}
     hold(systemClock.monotonicMs() < untilMs, `the archive is ${lag} transactions behind: ${alerts.join('; ')}`)

@@ -1,4 +1,4 @@
-/** The database files of all nodes, byte by byte. */
+/** The last step of the tour: it stops all nodes and compares their database files byte by byte. */
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { askStatus } from '../clients.ts'
@@ -10,7 +10,7 @@ export const filesIdentical: TourStep = {
   run: async (stage) => {
     await stage.cluster.untilServing()
     const position = await commonPosition(stage)
-    // The last connection to a database that closes copies the rest of the WAL into it.
+    // SQLite copies the rest of the WAL into the database when its last connection closes.
     await stage.close()
     await stage.cluster.stop()
     const { nodes } = stage.cluster

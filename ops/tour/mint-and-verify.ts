@@ -1,4 +1,4 @@
-/** From nothing to a token that both regions accept, and refuse for what it is not good for. */
+/** Steps of the tour: start a cluster, mint a token, verify it in every region, attenuate it, and see it refused. */
 import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { ORG, READ, type TourCluster, WRITE } from './stage.ts'
@@ -30,7 +30,7 @@ export const tokenMinted: TourStep = {
   },
 }
 
-/** The answer has to come from the process of that region, whose only source is its own database file. */
+/** The answer must come from the replica process of that region, whose only source is its own database file. */
 export function verifiedIn(region: string): TourStep {
   return {
     title: `verified in ${region}`,

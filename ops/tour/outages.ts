@@ -1,4 +1,4 @@
-/** What happens to verification when nodes are killed, and that they come back. */
+/** Steps of the tour that kill nodes: verification goes on without the primary, and each node catches up after a restart. */
 import type { NodeSpec } from '../cluster/folder.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { acceptedEverywhere } from './mint-and-verify.ts'
@@ -36,7 +36,7 @@ export const primaryRestarted: TourStep = {
   },
 }
 
-/** The last region of the profile loses its replica; writes go on without it. */
+/** Kills the replica of a region, writes without it, restarts it, and waits until it has caught up. */
 export function replicaKilled(region: string): TourStep {
   return {
     title: `replica ${region} killed, caught up`,

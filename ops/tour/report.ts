@@ -1,4 +1,4 @@
-/** The tour as people read it: a line a step while it happens. */
+/** Prints the steps of a tour or a rehearsal for people, one line as each step ends, and a summary. */
 import { printable, type Terminal } from '../terminal.ts'
 import type { StepResult } from './step.ts'
 

@@ -1,10 +1,10 @@
-/** A revocation, and how long it takes until every region refuses the token, watched over warm connections. */
+/** Steps of the tour that revoke a token and measure, over open connections, how soon every region refuses it. */
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { READ, type RegionRefusal, type TourCluster } from './stage.ts'
 import { hold, type TourStep } from './step.ts'
 
-/** Far above what it takes; a region that has not refused by then never will. */
+/** Far above the time a revocation takes: a region that still accepts after it is broken. */
 const REFUSED_WITHIN_MS = 5_000
 
 export const tokenRevoked: TourStep = {
@@ -14,7 +14,7 @@ export const tokenRevoked: TourStep = {
     for (const region of stage.regions) stage.refusals.set(region, watch(stage, region, startMs))
     const { seq, durability } = await stage.signer.revoke({ token: stage.minted.token, reason: 'tour' })
     const ms = systemClock.monotonicMs() - startMs
-    // Its failure is the failure of the next steps, not an unhandled one meanwhile.
+    // A later step awaits this promise and reports its error; until then it must not count as unhandled.
     for (const refusal of stage.refusals.values()) refusal.catch(() => undefined)
     hold(durability === 'replica', `it is durable on ${durability} only`)
     return { ms, detail: `revocation ${seq}, acknowledged once it was on a replica’s disk` }
@@ -28,17 +28,17 @@ export function refusedIn(region: string): TourStep {
       const refusal = await stage.refusals.get(region)
       hold(refusal !== undefined, `${region} was not watched`)
       const verdict = await stage.verify(region, stage.attenuated, READ)
-      hold(!verdict.ok && verdict.reason === 'revoked', 'what was made from the token is still accepted')
+      hold(!verdict.ok && verdict.reason === 'revoked', 'a token made from the revoked one is still accepted')
       const { ms, acceptedBefore } = refusal
       return {
         ms,
-        detail: `since the call began; ${acceptedBefore} times accepted before; what was made from it is refused too`,
+        detail: `since the call began; ${acceptedBefore} times accepted before; a token made from it is refused too`,
       }
     },
   }
 }
 
-/** Asks again and again until the token is refused as revoked. */
+/** Verifies repeatedly until the token is refused as revoked. Throws tour_failed. */
 async function watch(stage: TourCluster, region: string, startMs: number): Promise<RegionRefusal> {
   for (let acceptedBefore = 0; ; acceptedBefore++) {
     const verdict = await stage.verify(region, stage.minted.token, READ)

@@ -1,4 +1,7 @@
-/** Steps on a cluster in a temporary folder, one by one, and its end, or `--keep`: the tour, and the rehearsal of a disaster. */
+/**
+ * Runs the steps of a tour or a rehearsal on a cluster in a temporary folder. Afterwards it stops the cluster and deletes the
+ * folder, unless `--keep` was given or a step failed, because then the logs are needed.
+ */
 import { rmSync } from 'node:fs'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -15,7 +18,7 @@ import { temporaryFolder } from '../temporary-folder.ts'
 import type { TourStep, StepResult } from './step.ts'
 
 export interface RunOptions {
-  /** Of the cluster. */
+  /** The cluster's name, and part of its folder's name. */
   readonly name: string
   readonly regions: readonly string[]
   readonly steps: readonly TourStep[]
@@ -38,7 +41,7 @@ export async function runSteps({ name: story, regions, steps, keep }: RunOptions
   } finally {
     await cluster.stop()
     interruption.release()
-    // After a failure the logs are what is wanted most.
+    // After a failure the user needs the logs.
     if (terminal.status === 0) rmSync(path, { recursive: true, force: true })
     else terminal.say(`the logs are in ${path}`)
   }
@@ -50,7 +53,7 @@ async function keepUp(cluster: Cluster, terminal: Terminal, interruption: Interr
   else started.catch(() => undefined)
 }
 
-/** True when every step held. What comes after a step that did not would show nothing. */
+/** True if every step held. It stops at the first step that did not, because later ones build on it. */
 async function showSteps(
   steps: readonly TourStep[],
   {
@@ -76,7 +79,7 @@ async function take({ title, run }: TourStep, stage: TourCluster, { happened }: 
   const startMs = systemClock.monotonicMs()
   const tookMs = (): number => Math.round((systemClock.monotonicMs() - startMs) * 100) / 100
   const outcome = run(stage)
-  // Whatever an interrupted step comes to, nobody waits for it.
+  // Nobody awaits an interrupted step, so its error is dropped.
   outcome.catch(() => undefined)
   try {
     const first = await Promise.race([outcome, happened])

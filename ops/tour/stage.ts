@@ -1,4 +1,4 @@
-/** What the steps of the tour share: the cluster, warm connections to it, and what earlier steps have made. */
+/** The state that the steps of a tour share: the cluster, open connections to it, and the results of earlier steps. */
 import type { MintResult, Signer } from '../../primary/signer/sdk.ts'
 import { createSigner } from '../../primary/signer/sdk.ts'
 import type { Access, Verifier, WorkerVerdict } from '../../replica/worker/sdk.ts'
@@ -12,7 +12,7 @@ export const WRITE: Access = { ...READ, op: 'write' }
 
 /** When a region first refused the revoked token. */
 export interface RegionRefusal {
-  /** Since the revocation was requested. */
+  /** Milliseconds since the revocation was requested. */
   readonly ms: number
   readonly acceptedBefore: number
   readonly txid: number | undefined
@@ -25,7 +25,7 @@ export class TourCluster {
   #minted: MintResult | undefined
   /** The minted token with caveats added by its holder. */
   attenuated: string = ''
-  /** By region: when it first refused the token after the revocation was asked for. */
+  /** By region: its first refusal of the token after the revocation was requested. */
   readonly refusals: Map<string, Promise<RegionRefusal>> = new Map()
 
   constructor(cluster: Cluster) {
@@ -63,7 +63,7 @@ export class TourCluster {
     this.#minted = minted
   }
 
-  /** Over the connection to that region that stays open during the tour. */
+  /** Verifies over the connection to that region, which stays open during the tour. */
   verify(region: string, token: string, access: Access, minPosition?: string): Promise<WorkerVerdict> {
     const verifier = this.#verifiers.get(region)
     assert(verifier !== undefined, `the tour is connected to ${region}`)

@@ -1,17 +1,17 @@
-/** A step of the tour: what it promises, and how to see it. */
+/** The types of a step: a promise in its title, and a function that shows that the promise holds. */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { TourCluster } from './stage.ts'
 
 export interface TourStep {
   readonly title: string
-  /** Throws when the promise did not hold. */
+  /** Throws tour_failed if the promise does not hold. */
   readonly run: (stage: TourCluster) => Promise<StepOutcome>
 }
 
 export interface StepOutcome {
-  /** How it went, in one line. */
+  /** The result, in one line. */
   readonly detail: string
-  /** Where the step measured something else than how long it took. */
+  /** The measured time, if it is not the duration of the whole step. */
   readonly ms?: number
 }
 
@@ -22,7 +22,7 @@ export interface StepResult {
   readonly detail: string
 }
 
-/** Ends the step as not held. */
+/** Fails the step if the condition is false. Throws tour_failed. */
 export function hold(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new MacaroondError('tour_failed', otherwise)
 }

@@ -1,4 +1,4 @@
-/** The tour, in order. */
+/** The steps of `macaroond tour`, in order. */
 import { filesIdentical } from './files.ts'
 import {
   attenuatedOffline,
