@@ -307,7 +307,7 @@ export const CHECKPOINT_ATTEMPTS_MAX = 200
 export const CHECKPOINT_PAUSE_MS = 1
 /** On a full disk with less room than this, the primary grants no lease, because the next revocation may not fit. */
 export const DISK_ROOM_BYTES_MIN: number = 128 * 1024
-/** A checkpoint that a reader blocks is retried. It raises an alarm after this long, or once the WAL has grown by this factor. */
+/** A checkpoint that a reader blocks is retried. An alarm follows after this long, or once the WAL has grown by this factor. */
 export const CHECKPOINT_RETRY_MS = 10_000
 export const CHECKPOINT_BLOCKED_MS_MAX = 60_000
 export const WAL_GROWTH_MAX = 8

@@ -1,24 +1,24 @@
 /**
- * Binding: a discharge is tied to the one macaroon it is sent with, so that whoever sees both cannot use the discharge
- * for another. It is bound to the ROOT's final signature, also when another discharge asked for it; attenuating the root
- * afterwards undoes that, so the order is attenuate, discharge, bind.
+ * Binding ties a discharge to the one macaroon it is sent with, so a service that sees both cannot use the discharge with
+ * another token. A discharge is always bound to the final signature of the ROOT, even if another discharge needs it.
+ * Attenuating the root afterwards invalidates the binding, so the order is: attenuate, discharge, bind.
  */
 import { hmacOfPair, KEY_BYTES } from '../crypto.ts'
 import type { Macaroon } from './macaroon.ts'
 
-/** libmacaroons binds under an all-zero key: both inputs are secrets already. */
+/** libmacaroons binds under an all-zero key, because both inputs are already secret. */
 const ZERO_KEY: Uint8Array = new Uint8Array(KEY_BYTES)
 
 export function boundSignature(rootSignature: Uint8Array, dischargeSignature: Uint8Array): Uint8Array {
   return new Uint8Array(hmacOfPair(ZERO_KEY, rootSignature, dischargeSignature))
 }
 
-/** The discharge as it is sent along with this root. It can neither be attenuated nor bound to another any more. */
+/** The discharge in the form that is sent with this root. It can no longer be attenuated, nor bound to another root. */
 export function bindDischarge(root: Macaroon, discharge: Macaroon): Macaroon {
   return { ...discharge, signature: boundSignature(root.signature, discharge.signature) }
 }
 
-/** A whole bundle, root first, from discharges that are not bound yet. */
+/** Binds every discharge to the root. Returns the bundle, root first. The discharges must not be bound yet. */
 export function bindDischarges(root: Macaroon, discharges: readonly Macaroon[]): readonly Macaroon[] {
   return [root, ...discharges.map((discharge) => bindDischarge(root, discharge))]
 }

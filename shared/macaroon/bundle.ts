@@ -1,6 +1,6 @@
 /**
- * A bundle: a token and the discharges of its third-party caveats, joined with `~`, each in any text form. Written, it
- * stays inside RFC 6750's b64token alphabet, so a whole bundle goes where a token goes.
+ * A bundle: a token and the discharges of its third-party caveats, joined with `~`. A reader accepts any text form of each.
+ * A written bundle uses only RFC 6750's b64token alphabet, so it fits wherever a token does, such as an Authorization header.
  */
 import { MacaroondError } from '../errors.ts'
 import { BUNDLE_BYTES_MAX, DISCHARGES_MAX, OFFLINE_INPUT_BYTES_MAX } from '../limits.ts'
@@ -12,7 +12,7 @@ import { encodeTokenText, isJsonText, readTokenText, type TextMacaroon } from '.
 const SEPARATOR = '~'
 
 export interface BundleLimits {
-  /** Of the whole text. */
+  /** Characters of the whole text. */
   readonly chars: number
   readonly discharges: number
   readonly macaroon: MacaroonLimits
@@ -30,7 +30,7 @@ export const OFFLINE_BUNDLE_LIMITS: BundleLimits = {
   macaroon: OFFLINE_LIMITS,
 }
 
-/** Fails with `token_too_large` rather than write a bundle that no verifier would read. */
+/** The token must be first. Throws token_too_large if no verifier would read the bundle, bundle_malformed if it is empty. */
 export function encodeBundle(macaroons: readonly Macaroon[]): string {
   checkCount(macaroons.length, BUNDLE_LIMITS)
   if (macaroons.length === 0) throw emptyPart()
@@ -39,24 +39,24 @@ export function encodeBundle(macaroons: readonly Macaroon[]): string {
   return text
 }
 
-/** The token first, then its discharges; never empty. Errors: those of `decodeTokenText`, and `bundle_malformed`. */
+/** The token, then its discharges; never empty. Throws bundle_malformed, and the errors of `decodeTokenText`. */
 export function decodeBundle(text: string, limits: BundleLimits = BUNDLE_LIMITS): readonly Macaroon[] {
   return readBundle(text, limits).map(({ macaroon }) => macaroon)
 }
 
-/** The same, with the form that each of them was in. */
+/** Like `decodeBundle`, and also returns the text form of each macaroon. */
 export function readBundle(text: string, limits: BundleLimits = BUNDLE_LIMITS): readonly TextMacaroon[] {
-  // Whatever a caller hands over for a token, it is told as a malformed one.
+  // A caller without types may pass undefined, for example a missing header.
   if (typeof text !== 'string') throw malformed('token_malformed', 'there is no token')
   checkChars(text, limits)
   const parts = splitBundle(text, limits.discharges + 2)
   checkCount(parts.length, limits)
-  // A single part is a token, and an empty one is told as such.
+  // A single empty part is left to `readTokenText`, which reports that there is no token.
   if (parts.length > 1 && parts.includes('')) throw emptyPart()
   return parts.map((part) => readTokenText(part, limits.macaroon))
 }
 
-/** At most `partsMax` parts: what comes behind them is not looked at. */
+/** At most `partsMax` parts. The rest of the text is not read. */
 function splitBundle(text: string, partsMax: number): readonly string[] {
   const parts: string[] = []
   let start = 0
@@ -69,17 +69,17 @@ function splitBundle(text: string, partsMax: number): readonly string[] {
   return parts
 }
 
-/** V2J may hold a `~` inside a string, so the end of a JSON object is where its braces close. */
+/** A string in V2J may contain `~`, so a JSON part ends at the first `~` after its closing brace. */
 function partEnd(text: string, start: number): number {
   const from = isJsonText(text.slice(start, start + JSON_SPACE_MAX)) ? jsonEnd(text, start) : start
   const end = text.indexOf(SEPARATOR, from)
   return end === -1 ? text.length : end
 }
 
-/** White space looked through in front of a brace; a part that begins with more is read as what it is not. */
+/** White space that may precede the brace. With more of it, the part is not recognised as JSON and fails to decode. */
 const JSON_SPACE_MAX = 64
 
-/** Index behind the brace that closes the object, or the end of the text when none does. */
+/** Index after the brace that closes the object, or the end of the text if no brace does. */
 function jsonEnd(text: string, start: number): number {
   const mark = /["{}]/g
   mark.lastIndex = start
@@ -93,7 +93,7 @@ function jsonEnd(text: string, start: number): number {
   return text.length
 }
 
-/** Index behind the quote that closes the string which began before `from`. */
+/** Index after the quote that closes a string, or the end of the text if no quote does. `from` lies inside the string. */
 function stringEnd(text: string, from: number): number {
   const mark = /["\\]/g
   mark.lastIndex = from

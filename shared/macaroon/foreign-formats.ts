@@ -1,7 +1,7 @@
-/** Formats that are recognised only to be named in the error: whoever pastes the wrong token learns what it was. */
+/** Recognises well-known formats that are not read here, so that the error names what the user pasted. */
 import { unsupported } from './format-errors.ts'
 
-/** What a text begins with, and what it then is. The first match counts. */
+/** Pattern, name and hint of each format. The first match wins. */
 const TEXTS: readonly (readonly [RegExp, string, string])[] = [
   [/^(Bearer|FlyV1|token) /i, 'an authorization header', 'give the token without the scheme in front of it'],
   [/^fm(2|1[a-z])_/, 'a Fly.io macaroon', 'only the libmacaroons family of formats is read here'],
@@ -11,7 +11,7 @@ const TEXTS: readonly (readonly [RegExp, string, string])[] = [
   [/~/, 'a bundle of a token and its discharges', 'give one token alone, without its discharges'],
 ]
 
-/** Throws `token_unsupported` for a text that is none of ours and yet well known. */
+/** Throws token_unsupported if the text is in one of these formats. */
 export function refuseForeignText(text: string): void {
   for (const [pattern, what, hint] of TEXTS) if (pattern.test(text)) throw unsupported(what, hint)
 }

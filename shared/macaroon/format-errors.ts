@@ -1,10 +1,10 @@
 /**
- * What can be wrong with an encoding. Each fault has a code of its own, so that a program can tell a paste that was cut
- * off from a token that somebody spelled in a second way.
+ * The errors of the readers. Each fault of an encoding has its own code, so that a program can distinguish a truncated
+ * paste from a token in a non-canonical encoding.
  */
 import { MacaroondError } from '../errors.ts'
 
-/** Every code that reading the encoding of a macaroon can fail with. FORMAT.md says what each one means. */
+/** Codes for a macaroon whose encoding is wrong. FORMAT.md defines each of them. */
 export type EncodingFault =
   | 'token_malformed'
   | 'token_base64'
@@ -20,7 +20,7 @@ export type EncodingFault =
 
 export function malformed(code: EncodingFault, why: string): MacaroondError {
   return new MacaroondError(code, `not a macaroon: ${why}`, {
-    hint: 'check that the whole token was copied, and nothing but the token',
+    hint: 'check that the whole token was copied, and nothing else',
   })
 }
 

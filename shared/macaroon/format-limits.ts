@@ -1,4 +1,4 @@
-/** Sizes that every format shares, and what a reader takes from outside. */
+/** Sizes that all formats share, and the limits of their readers. */
 import {
   CAVEAT_BYTES_MAX,
   CAVEATS_MAX,
@@ -10,10 +10,10 @@ import {
   TOKEN_BYTES_MAX,
 } from '../limits.ts'
 
-/** Nonce 24, Poly1305 tag 16, boxed caveat key 32. */
+/** A verifier id: nonce (24), Poly1305 tag (16), encrypted caveat key (32). */
 export const VID_BYTES = 72
 
-/** In bytes and counts. `bytes` is that of the encoding, before any base64 around it. */
+/** Limits in bytes and counts. `bytes` is the size of the encoding itself, before base64. */
 export interface MacaroonLimits {
   readonly bytes: number
   readonly caveats: number
@@ -22,7 +22,7 @@ export interface MacaroonLimits {
   readonly identifierBytes: number
 }
 
-/** For tokens that are presented. */
+/** Limits of a node, for presented tokens. */
 export const TOKEN_LIMITS: MacaroonLimits = {
   bytes: TOKEN_BYTES_MAX,
   caveats: CAVEATS_MAX,
@@ -31,7 +31,7 @@ export const TOKEN_LIMITS: MacaroonLimits = {
   identifierBytes: IDENTIFIER_BYTES_MAX,
 }
 
-/** For the toolbox, whose macaroons may be anybody's. */
+/** Limits of the offline toolbox, which also reads macaroons of other libraries. */
 export const OFFLINE_LIMITS: MacaroonLimits = {
   bytes: OFFLINE_MACAROON_BYTES_MAX,
   caveats: OFFLINE_CAVEATS_MAX,
@@ -40,7 +40,7 @@ export const OFFLINE_LIMITS: MacaroonLimits = {
   identifierBytes: OFFLINE_FIELD_BYTES_MAX,
 }
 
-/** Characters of base64url that can hold so many bytes, and a little for a prefix and a checksum around them. */
+/** Characters of base64url for this many bytes, plus 16 for a prefix and a checksum. */
 export function textCharsMax(limits: MacaroonLimits): number {
   return Math.ceil((limits.bytes * 4) / 3) + 16
 }

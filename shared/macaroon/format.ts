@@ -1,4 +1,4 @@
-/** The formats of the libmacaroons family: told apart by their first byte, read and written through one door. */
+/** Reads and writes the three formats of the libmacaroons family. The first byte of an encoding decides which one it is. */
 import { malformed } from './format-errors.ts'
 import { type MacaroonLimits, TOKEN_LIMITS } from './format-limits.ts'
 import type { Macaroon } from './macaroon.ts'
@@ -20,8 +20,8 @@ const READERS: Readonly<Record<MacaroonFormat, (bytes: Uint8Array, limits: Macar
 }
 
 /**
- * By the first byte, which no two formats share: V2 begins with its version, V1 with the hex digits of a length, V2J
- * with a brace or JSON's white space before it. Whether the rest keeps the promise, the reader of that format says.
+ * Chooses the format by the first byte: V2 begins with its version, V1 with a hex digit of a length, V2J with a brace after
+ * optional white space. The rest of the encoding is not checked here; the reader of the format does that.
  */
 export function sniffFormat(bytes: Uint8Array): MacaroonFormat | undefined {
   const first = bytes[0] ?? 0
@@ -30,14 +30,14 @@ export function sniffFormat(bytes: Uint8Array): MacaroonFormat | undefined {
   return isJsonStart(bytes) ? 'v2j' : undefined
 }
 
-/** An encoding without base64 around it. Throws one of the codes of the readers. */
+/** Decodes bytes that are not in base64. Throws token_malformed for an unknown format, and the errors of its reader. */
 export function decodeMacaroon(bytes: Uint8Array, limits: MacaroonLimits = TOKEN_LIMITS): Macaroon {
   const format = sniffFormat(bytes)
   if (format !== undefined) return READERS[format](bytes, limits)
   throw malformed('token_malformed', bytes.length === 0 ? 'there is nothing to read' : 'it does not begin like one')
 }
 
-/** Canonical, without base64 around it. V2J is text, in UTF-8 here. */
+/** The canonical encoding as bytes, not in base64. V2J is text, and is returned in UTF-8. */
 export function encodeMacaroon(macaroon: Macaroon, format: MacaroonFormat): Uint8Array {
   switch (format) {
     case 'v1':
@@ -49,7 +49,7 @@ export function encodeMacaroon(macaroon: Macaroon, format: MacaroonFormat): Uint
   }
 }
 
-/** Capitals too: they make a V1 macaroon that is spelled wrongly, and its reader says so. */
+/** Accepts capitals as well: the V1 reader refuses them with a precise error. */
 function isHexDigit(byte: number): boolean {
   const lower = byte | 0x20
   return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x66)

@@ -1,6 +1,6 @@
 /**
- * The identifier of a token of this authority. The root HMAC covers it, so whatever stands here was decided at the mint
- * and cannot be changed by a holder. FORMAT.md has the offsets.
+ * The identifier of a token of this authority: key, nonce, expiry, ancestors and subject. The root HMAC covers it, so its
+ * content is fixed at the mint and a holder cannot change it. FORMAT.md has the offsets.
  */
 import { assert, MacaroondError } from '../errors.ts'
 import type { Kid, Nonce } from '../ids.ts'
@@ -9,23 +9,23 @@ import { ANCESTORS_MAX, SUBJECT_BYTES_MAX } from '../limits.ts'
 import { isNonce } from './nonce.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 
-/** What names a token for revocation and audit. */
+/** Names a token for revocation and audit. */
 export interface TokenReference {
   readonly kid: Kid
   readonly nonce: Nonce
 }
 
 export interface TokenIdentifier extends TokenReference {
-  /** Unix seconds, 0 for none. A `time` caveat that a holder added is another matter. */
+  /** Unix seconds, 0 for none. A `time` caveat that a holder appended is not in it. */
   readonly expiresAt: number
-  /** The tokens a service token was made from, at most four: revoking one of them ends it. */
+  /** The tokens that a service token was exchanged from, at most four. Revoking one of them revokes the service token. */
   readonly ancestors: readonly TokenReference[]
   /** At most 255 bytes of UTF-8. */
   readonly subject: string
 }
 
 const VERSION = 1
-/** Versions this authority may come to use; above them a first byte is text of somebody else's identifier. */
+/** Versions reserved for this authority. A first byte above them is the text of another authority's identifier. */
 const VERSION_MAX = 15
 
 const KID_AT = 1
@@ -34,9 +34,10 @@ const EXPIRES_AT: number = NONCE_AT + NONCE_BYTES
 const COUNT_AT: number = EXPIRES_AT + 8
 const ANCESTORS_AT: number = COUNT_AT + 1
 const ANCESTOR_BYTES: number = KID_BYTES + NONCE_BYTES
-/** With no ancestor and an empty subject. */
+/** An identifier without ancestors and with an empty subject. */
 const IDENTIFIER_BYTES_MIN: number = ANCESTORS_AT + 1
 
+/** Throws request_invalid for a subject that is too long or not well-formed. */
 export function encodeIdentifier(identifier: TokenIdentifier): Uint8Array {
   const { kid, nonce, expiresAt, ancestors } = identifier
   const subject = encodeUtf8(identifier.subject)
@@ -54,7 +55,7 @@ export function encodeIdentifier(identifier: TokenIdentifier): Uint8Array {
   return new Uint8Array(Buffer.concat([head, Buffer.from(kid + nonce, 'hex'), expiry, ...tail]))
 }
 
-/** Errors: `token_unsupported` for a newer version, `token_malformed` for everything that `encodeIdentifier` never wrote. */
+/** Throws token_unsupported for a newer version, token_malformed for bytes that `encodeIdentifier` does not write. */
 export function decodeIdentifier(identifier: Uint8Array): TokenIdentifier {
   const bytes = Buffer.from(identifier.buffer, identifier.byteOffset, identifier.length)
   checkVersion(bytes)

@@ -1,12 +1,12 @@
 /**
- * Nonces of tokens: UUIDs of version 7 (RFC 9562, 5.7), strictly increasing whatever the wall clock does, because
- * "revoke everything issued before T" is judged by the time in the nonce. The 12 bits of rand_a are a counter, and a
- * full counter borrows the next millisecond (RFC 9562, 6.2, method 1).
+ * Nonces of tokens: UUIDs of version 7 (RFC 9562, section 5.7). They increase strictly whatever the wall clock does, because
+ * a cut-off revokes by the time in the nonce. The 12 bits of rand_a are a counter; a full counter borrows the next
+ * millisecond (RFC 9562, section 6.2, method 1). Pure.
  */
 import { assert } from '../errors.ts'
 import type { Nonce } from '../ids.ts'
 
-/** Time and counter of the last nonce made. */
+/** Time and counter of the newest nonce. */
 export interface NonceState {
   readonly lastMs: number
   readonly counter: number
@@ -15,23 +15,23 @@ export interface NonceState {
 export interface NonceStep {
   readonly state: NonceState
   readonly nonce: Nonce
-  /** Unix milliseconds in the nonce: the time of issue. Never before an earlier one's. */
+  /** Time of issue in the nonce, unix milliseconds. Never earlier than that of the nonce before. */
   readonly issuedAtMs: number
 }
 
-/** Random bytes one nonce takes. */
+/** Random bytes that one nonce needs. */
 export const NONCE_RANDOM_BYTES = 8
 
 const COUNTER_MAX = 0xfff
 const TIME_MS_MAX: number = 2 ** 48 - 1
 const UUID_V7 = /^[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$/
 
-/** The state after which every nonce is of a later millisecond than `ms`: at a start, or once a cut-off was promised. */
+/** A state whose next nonce has a later millisecond than `ms`. Used at a start, and after a cut-off at `ms`. */
 export function resumeNonces(ms: number): NonceState {
   return { lastMs: ms, counter: COUNTER_MAX }
 }
 
-/** Makes one nonce. `nowMs` may stand still or go back; `random` are 8 fresh bytes. */
+/** Makes one nonce. `nowMs` may stand still or go backwards. `random` are 8 fresh random bytes. */
 export function nextNonce(state: NonceState, nowMs: number, random: Uint8Array): NonceStep {
   assert(random.length === NONCE_RANDOM_BYTES, 'a nonce takes 8 random bytes')
   const next = advance(state, Math.floor(nowMs))
@@ -49,7 +49,7 @@ function advance({ lastMs, counter }: NonceState, nowMs: number): NonceState {
   return counter < COUNTER_MAX ? { lastMs, counter: counter + 1 } : { lastMs: lastMs + 1, counter: 0 }
 }
 
-/** Time of issue, unix milliseconds. */
+/** Time of issue in a nonce, unix milliseconds. */
 export function nonceTimeMs(nonce: Nonce): number {
   return Number.parseInt(nonce.slice(0, 12), 16)
 }

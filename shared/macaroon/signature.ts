@@ -1,10 +1,11 @@
 /**
- * The HMAC chain of libmacaroons. *Verify* is this and nothing else: it says who made a macaroon, not what it allows.
+ * The HMAC chain of libmacaroons. To *verify* is to recompute it, and nothing else: a match shows that the macaroon was made
+ * with the root key, not what it allows. Clearing the caveats is another step, in `shared/verifier`.
  *
  *   sig₀ = HMAC(derived key, identifier)
  *   first party:  sig′ = HMAC(sig, cid)
  *   third party:  sig′ = HMAC(sig, HMAC(sig, vid) ‖ HMAC(sig, cid))
- *   discharge:    HMAC(0³², HMAC(0³², root's signature) ‖ HMAC(0³², its own)) is what it is sent with
+ *   bound discharge:  HMAC(0³², HMAC(0³², root's signature) ‖ HMAC(0³², its own signature))
  */
 import { equalSecrets, hmac, hmacInto, hmacOfPairInto } from '../crypto.ts'
 import { boundSignature } from './bind.ts'
@@ -13,7 +14,7 @@ import { openVerifierId } from './verifier-id.ts'
 
 declare const authenticated: unique symbol
 
-/** A macaroon whose chain was recomputed and matched. Only `verifyMacaroon` makes one; only these are cleared. */
+/** A macaroon whose chain was recomputed and matched. Only this file creates one, and only such a macaroon is cleared. */
 export interface VerifiedMacaroon extends Macaroon {
   readonly [authenticated]: true
 }
@@ -22,32 +23,32 @@ export function firstSignature(derivedKey: Uint8Array, identifier: Uint8Array): 
   return new Uint8Array(hmac(derivedKey, identifier))
 }
 
-/** The signature once these caveats are appended. */
+/** The signature after these caveats are appended. */
 export function signatureAfter(signature: Uint8Array, caveats: readonly Caveat[]): Uint8Array {
   const tail = Buffer.from(signature)
   for (const caveat of caveats) extend(tail, caveat)
   return new Uint8Array(tail)
 }
 
-/** The next link of a chain, in the place of the one before: this is what every cold verification pays. */
+/** Replaces the signature with the next link of the chain, in place, because every uncached verification runs this. */
 function extend(tail: Buffer, { cid, vid }: Caveat): void {
   if (vid === undefined) hmacInto(tail, tail, cid)
   else hmacOfPairInto(tail, tail, vid, cid)
 }
 
-/** The macaroon as authenticated, or undefined when its signature is not the end of the chain under this key. */
+/** The macaroon as verified, or undefined if its signature is not the end of the chain under this 32-byte derived key. */
 export function verifyMacaroon(macaroon: Macaroon, derivedKey: Uint8Array): VerifiedMacaroon | undefined {
   return verifyChain(macaroon, derivedKey)?.macaroon
 }
 
-/** An authenticated macaroon, and what only its verifier can know of it: the key of each third-party caveat. */
+/** A verified macaroon with the keys of its third-party caveats, which only its verifier can compute. */
 export interface VerifiedChain {
   readonly macaroon: VerifiedMacaroon
-  /** By third-party caveat, in their order: the derived key of its discharge, undefined where the verifier id has none. */
+  /** One derived key per third-party caveat, in their order. Undefined if the verifier id does not open. */
   readonly caveatKeys: readonly (Uint8Array | undefined)[]
 }
 
-/** `rootSignature` for a discharge: then it is the bound signature that must match (bind.ts). */
+/** With `rootSignature` the macaroon is a discharge, and its bound signature must match (bind.ts). */
 export function verifyChain(
   macaroon: Macaroon,
   derivedKey: Uint8Array,
@@ -60,7 +61,7 @@ export function verifyChain(
   return { macaroon: macaroon as VerifiedMacaroon, caveatKeys }
 }
 
-/** HMACs that a verification of this macaroon takes, binding included: what the limits on work count. */
+/** Number of HMACs that verifying this macaroon takes, including the binding. The limits on work count these. */
 export function hmacCount(macaroon: Macaroon): number {
   const chain = macaroon.caveats.reduce((count, { vid }) => count + (vid === undefined ? 1 : HMACS_OF_PAIR), 1)
   return chain + HMACS_OF_PAIR
@@ -70,11 +71,11 @@ const HMACS_OF_PAIR = 3
 
 interface Chain {
   readonly end: Uint8Array
-  /** For each third-party caveat, the signature before it and its verifier id. */
+  /** Signature before the caveat, and verifier id, of each third-party caveat. */
   readonly before: readonly (readonly [Uint8Array, Uint8Array])[]
 }
 
-/** The same chain as `firstSignature` and `signatureAfter`. */
+/** Computes the chain of `firstSignature` and `signatureAfter`, and notes the third-party caveats on the way. */
 function recompute(derivedKey: Uint8Array, macaroon: Macaroon): Chain {
   const tail = hmac(derivedKey, macaroon.identifier)
   const before: (readonly [Uint8Array, Uint8Array])[] = []

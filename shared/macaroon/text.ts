@@ -1,8 +1,8 @@
 /**
- * Macaroons as text. The form of this authority is `mcn1_` + base64url(V2) + `.` + CRC-32 of that base64url text in 8
- * hex digits. The checksum is no protection: it tells a paste that was cut off or mistyped from a token that was forged,
- * before any cryptography. All characters are of RFC 6750's b64token alphabet, so the text goes into an Authorization
- * header as it is. Read as well: the plain base64url of every format, and V2J as it stands.
+ * Macaroons as text. The form of this authority is `mcn1_` + base64url(V2) + `.` + CRC-32 of that base64url text in 8 hex
+ * digits. The checksum gives no security: it only separates a damaged paste from a forged token, so that the error can say
+ * which it is. All characters are in RFC 6750's b64token alphabet, so the text fits into an Authorization header.
+ * Readers also accept plain base64url of V1, V2 and V2J, and V2J as JSON.
  */
 import { crc32 } from 'node:zlib'
 import { MacaroondError } from '../errors.ts'
@@ -20,7 +20,7 @@ const PREFIX = 'mcn1_'
 const CHECKSUM_DIGITS = 8
 const JSON_START = /^[ \t\r\n]*\{/
 
-/** `text` is the form of this authority; the others are what other libraries write. */
+/** `text` is the form of this authority. The other formats are those of other libraries. */
 export type TextFormat = MacaroonFormat | 'text'
 
 export interface TextMacaroon {
@@ -28,7 +28,7 @@ export interface TextMacaroon {
   readonly macaroon: Macaroon
 }
 
-/** Fails with `token_too_large` rather than write a token that no verifier would read. */
+/** The text form of this authority. Throws token_too_large if no verifier would read the token. */
 export function encodeTokenText(macaroon: Macaroon, limits: MacaroonLimits = TOKEN_LIMITS): string {
   const bytes = encodeV2(macaroon)
   decodeV2(bytes, limits)
@@ -36,7 +36,7 @@ export function encodeTokenText(macaroon: Macaroon, limits: MacaroonLimits = TOK
   return `${PREFIX}${body}.${checksumOf(body)}`
 }
 
-/** V1 and V2 in base64url without padding, V2J as JSON. Fails with `token_too_large` like `encodeTokenText`. */
+/** V1 and V2 in base64url without padding, V2J as JSON, `text` as in `encodeTokenText`. Throws token_too_large. */
 export function encodeText(macaroon: Macaroon, format: TextFormat, limits: MacaroonLimits = TOKEN_LIMITS): string {
   if (format === 'text') return encodeTokenText(macaroon, limits)
   const bytes = encodeMacaroon(macaroon, format)
@@ -45,14 +45,14 @@ export function encodeText(macaroon: Macaroon, format: TextFormat, limits: Macar
 }
 
 /**
- * Reads one macaroon in any form. Errors: `token_truncated`, `token_damaged`, `token_too_large`, `token_unsupported`
- * (names the format), and the faults of `EncodingFault`.
+ * Reads one macaroon in any text form. Throws token_truncated, token_damaged, token_too_large, token_unsupported (its message
+ * names the format), and the codes of `EncodingFault`. It does not verify the macaroon.
  */
 export function decodeTokenText(text: string, limits: MacaroonLimits = TOKEN_LIMITS): Macaroon {
   return readTokenText(text, limits).macaroon
 }
 
-/** The same, with the form it was in. */
+/** Like `decodeTokenText`, and also returns the form of the text. */
 export function readTokenText(text: string, limits: MacaroonLimits = TOKEN_LIMITS): TextMacaroon {
   if (typeof text !== 'string' || text === '') throw malformed('token_malformed', 'there is no token')
   const charsMax = textCharsMax(limits)
@@ -60,32 +60,32 @@ export function readTokenText(text: string, limits: MacaroonLimits = TOKEN_LIMIT
   if (text.startsWith(PREFIX)) return { format: 'text', macaroon: decodeV2(bytesOf(checkedBody(text)), limits) }
   if (isJsonText(text)) return { format: 'v2j', macaroon: decodeV2J(text, limits) }
   refuseForeignText(text)
-  if (PREFIX.startsWith(text)) throw truncated('only its beginning is there')
+  if (PREFIX.startsWith(text)) throw truncated('only its first characters are there')
   const bytes = bytesOf(text)
   return { format: sniffFormat(bytes) ?? 'v2', macaroon: decodeMacaroon(bytes, limits) }
 }
 
-/** A brace begins no other form. */
+/** True if the text begins with a brace, after optional white space. No other form begins with one. */
 export function isJsonText(text: string): boolean {
   return JSON_START.test(text)
 }
 
-/** The base64url part, once the checksum behind it holds. */
+/** The base64url part. Throws if the checksum after it does not match. */
 function checkedBody(text: string): string {
   const body = text.slice(PREFIX.length, -CHECKSUM_DIGITS - 1)
   if (text.endsWith(`.${checksumOf(body)}`)) return body
   throw damageOf(text)
 }
 
-/** Tells what happened to a text whose end is not the checksum of what stands before it. */
+/** Finds out how a text with a wrong checksum was damaged, for the error. */
 function damageOf(text: string): MacaroondError {
   const dot = text.indexOf('.')
-  if (dot === -1) return truncated('no checksum stands at its end')
+  if (dot === -1) return truncated('it has no checksum at its end')
   const checksum = text.slice(dot + 1)
   if (checksum.includes('~')) refuseForeignText(text)
   if (/^[0-9a-f]{0,7}$/.test(checksum)) return truncated('its checksum is cut off')
   return new MacaroondError('token_damaged', 'the token was changed on its way: its checksum does not match', {
-    hint: 'copy the token again, whole, without line breaks',
+    hint: 'copy the whole token again, without line breaks',
   })
 }
 

@@ -1,7 +1,7 @@
 /**
- * Third-party caveats as libmacaroons makes them: somebody else must agree, and proves it with a *discharge*, a macaroon
- * made with the caveat key. The verifier finds that key in the verifier id, sealed under the signature before the
- * caveat, which only the verifier can compute; the third party finds it in its ticket, the caveat id.
+ * Third-party caveats as libmacaroons makes them. A third party must agree, and proves it with a *discharge*, a macaroon
+ * made with the caveat key. The verifier finds this key in the verifier id, sealed under the signature before the caveat,
+ * which only the verifier can compute. The third party finds the key in its ticket, which is the caveat id.
  */
 import type { Entropy } from '../clock.ts'
 import { deriveMacaroonKey, randomSecret } from '../crypto.ts'
@@ -14,15 +14,18 @@ import { encodeUtf8 } from './utf8.ts'
 import { sealVerifierId } from './verifier-id.ts'
 
 export interface ThirdPartyCaveat {
-  /** A secret of any length, never used for a second caveat; libmacaroons' derivation is applied to it. */
+  /** A secret of any length, used for one caveat only. libmacaroons' derivation is applied to it. */
   readonly caveatKey: Uint8Array
-  /** What the third party gets to see: the caveat id, and the identifier of its discharge. */
+  /** The caveat id. The third party receives it, and it becomes the identifier of the discharge. */
   readonly ticket: Uint8Array | string
-  /** Where the third party is found, '' for nowhere. A hint that no signature covers. */
+  /** Address of the third party, '' for none. A hint that no signature covers. */
   readonly location: string
 }
 
-/** The macaroon with a third-party caveat appended; the given one stays as it is. */
+/**
+ * Returns the macaroon with a third-party caveat appended, for a ticket of any kind. Throws caveat_malformed for a text with
+ * a lone surrogate.
+ */
 export function addThirdPartyCaveat(macaroon: Macaroon, caveat: ThirdPartyCaveat, entropy: Entropy): Macaroon {
   const { caveatKey, location } = caveat
   const cid = bytesOf(caveat.ticket, 'ticket')
@@ -34,12 +37,15 @@ export function addThirdPartyCaveat(macaroon: Macaroon, caveat: ThirdPartyCaveat
 
 export interface SealedCaveat {
   readonly location: string
-  /** What the third party is asked to confirm. */
+  /** The condition that the third party must confirm, in its own language. */
   readonly condition: string
   readonly recipient: TicketRecipient
 }
 
-/** The usual way: draws a caveat key, seals it with the condition into a ticket, and appends the caveat. */
+/**
+ * Returns the macaroon with a third-party caveat appended, for a third party that uses our tickets: draws a caveat key and
+ * seals it with the condition into the ticket. Throws caveat_malformed and key_malformed, as `sealTicket` does.
+ */
 export function requireDischarge(
   macaroon: Macaroon,
   { location, condition, recipient }: SealedCaveat,
@@ -52,7 +58,7 @@ export function requireDischarge(
 
 export interface DischargeOptions {
   readonly ticket: Uint8Array | string
-  /** The secret that the ticket stands for, before derivation. */
+  /** The caveat key that the ticket contains, before derivation. */
   readonly caveatKey: Uint8Array
   /** Default ''. */
   readonly location?: string
@@ -60,7 +66,7 @@ export interface DischargeOptions {
   readonly caveats?: readonly (Uint8Array | string)[]
 }
 
-/** What the third party gives out: a macaroon named by the ticket. Its holder binds it to the token (`bindDischarge`). */
+/** The third party's answer: a macaroon whose identifier is the ticket. The holder binds it to the token (`bindDischarge`). */
 export function createDischarge({ ticket, caveatKey, location = '', caveats = [] }: DischargeOptions): Macaroon {
   return attenuate(createMacaroon({ secret: caveatKey, identifier: ticket, location }), caveats)
 }

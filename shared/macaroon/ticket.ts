@@ -1,6 +1,7 @@
 /**
- * Tickets: what a third-party caveat says to its third party, sealed so that the holder can neither read nor change it.
- * Either with a key that both sides share, or to the third party's X25519 public key. FORMAT.md has the offsets.
+ * Tickets. A ticket carries the caveat key and a condition to the third party, sealed so that the holder of the token can
+ * neither read nor change them. It is sealed with a key that both sides share, or to the third party's X25519 public key.
+ * FORMAT.md has the offsets.
  */
 import type { Entropy } from '../clock.ts'
 import {
@@ -19,26 +20,27 @@ import { CAVEAT_BYTES_MAX, CONDITION_BYTES_MAX } from '../limits.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 
 export interface Ticket {
-  /** 32 bytes, before libmacaroons' derivation: the secret that the discharge is made with. */
+  /** 32 bytes: the secret that the discharge is made with, before libmacaroons' derivation. */
   readonly caveatKey: Uint8Array
-  /** What is to be confirmed, in the third party's own language. 1 to 2048 bytes of UTF-8. */
+  /** The condition that the third party must confirm, in its own language. 1 to 2048 bytes of UTF-8. */
   readonly condition: string
 }
 
-/** 32 bytes each. A shared key also opens what others sealed with it. */
+/** 32 bytes each. Anybody who has the shared key can both seal and open tickets with it. */
 export type TicketRecipient = { readonly sharedKey: Uint8Array } | { readonly publicKey: Uint8Array }
 export type TicketKey = { readonly sharedKey: Uint8Array } | { readonly privateKey: Uint8Array }
 
-/** `mct` and a version. As text, so that no ticket begins like an identifier of this authority. */
+/** `mct` and a version. It is text, so no ticket begins like an identifier of this authority. */
 const MAGIC = Buffer.from('mct1')
 const SCHEME_AT: number = MAGIC.length
 const SEALED_AT: number = SCHEME_AT + 1
 const SCHEME_SHARED = 0x73 // 's'
 const SCHEME_PUBLIC = 0x70 // 'p'
 
-/** Ties a shared key to this use, so that nothing sealed with it elsewhere passes for a ticket. */
+/** Separates this use of a shared key from others, so that nothing else sealed with it can pass as a ticket. */
 const SHARED_USE = Buffer.from('macaroond ticket 1')
 
+/** Throws caveat_malformed for the condition, key_malformed for the recipient's key. */
 export function sealTicket(ticket: Ticket, recipient: TicketRecipient, entropy: Entropy): Uint8Array {
   assert(ticket.caveatKey.length === KEY_BYTES, 'the caveat key of a ticket has 32 bytes')
   const condition = encodeUtf8(ticket.condition)
@@ -51,13 +53,13 @@ export function sealTicket(ticket: Ticket, recipient: TicketRecipient, entropy: 
   }
   checkKey(recipient.publicKey)
   const sealed = sealToPublicKey(recipient.publicKey, plaintext, entropy)
-  if (sealed === undefined) throw new MacaroondError('key_malformed', 'this is no X25519 public key to seal to')
+  if (sealed === undefined) throw new MacaroondError('key_malformed', 'this is not a usable X25519 public key')
   return framed(SCHEME_PUBLIC, sealed)
 }
 
 /**
- * Opens a ticket with whichever of the keys it was sealed for. Errors: `token_unsupported` for a newer version,
- * `ticket_invalid` for everything else: what it is that does not fit is nobody's business.
+ * Opens a ticket with the first key that fits. Throws token_unsupported for a newer version, key_malformed for a key of
+ * another length, and ticket_invalid for everything else: the sender must not learn which check failed.
  */
 export function openTicket(ticket: Uint8Array, keys: readonly TicketKey[]): Ticket {
   const bytes = Buffer.from(ticket.buffer, ticket.byteOffset, ticket.length)
@@ -70,7 +72,7 @@ export function openTicket(ticket: Uint8Array, keys: readonly TicketKey[]): Tick
   throw invalid('it was not sealed for this third party, or it was changed')
 }
 
-/** True for what `sealTicket` wrote, and for newer versions of it. */
+/** True for tickets of `sealTicket`, and for newer versions of them. */
 export function looksLikeTicket(bytes: Uint8Array): boolean {
   return bytes[0] === MAGIC[0] && bytes[1] === MAGIC[1] && bytes[2] === MAGIC[2]
 }
@@ -103,7 +105,7 @@ function openShared(sharedKey: Uint8Array, sealed: Buffer): Buffer | undefined {
   return openSecretbox({ key: hmac(sharedKey, SHARED_USE), nonce, sealed: sealed.subarray(SECRETBOX_NONCE_BYTES) })
 }
 
-/** What a ticket of an honest author holds; its author may be anybody who knows the public key. */
+/** Checks the content as well, because anybody who knows the public key can seal a ticket to it. */
 function ticketOf(plaintext: Buffer): Ticket {
   const text = plaintext.subarray(KEY_BYTES)
   const condition = decodeUtf8(text)

@@ -1,9 +1,9 @@
-/** UTF-8, strictly both ways: one text has one encoding, and what is not text is told apart from it. */
+/** Strict UTF-8 in both directions: one text has one encoding, and bytes that are not UTF-8 are never replaced by U+FFFD. */
 
-// A leading byte order mark stays in the text, or else two encodings would give one text.
+// A leading byte order mark stays in the text; if it were dropped, two encodings would give one text.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The text, or undefined for overlong forms, surrogates, and everything else that is not UTF-8. */
+/** The text, or undefined if the bytes are not UTF-8. Overlong forms and surrogates are not UTF-8 (RFC 3629). */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes)
@@ -12,7 +12,7 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The bytes, or undefined for a text with a lone surrogate: Node would write U+FFFD in its place. */
+/** The bytes, or undefined for a text with a lone surrogate, which Node would replace with U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array | undefined {
   return text.isWellFormed() ? new Uint8Array(Buffer.from(text, 'utf8')) : undefined
 }

@@ -1,6 +1,6 @@
 /**
- * Packets of the V1 binary format: `length key SP value LF`, where the length is that of the whole packet, itself
- * included, in 4 lowercase hex digits.
+ * Reads packets of the V1 binary format: `length key SP value LF`. The length is 4 lowercase hex digits and counts the whole
+ * packet, including itself.
  */
 import { malformed, truncated } from './format-errors.ts'
 
@@ -17,21 +17,21 @@ const DIGIT_9 = 0x39
 const LETTER_A = 0x61
 const LETTER_F = 0x66
 
-/** Shortest packet there could be: a length, a key of one letter, the space and the newline. */
+/** The shortest packet possible: a length, a key of one letter, the space and the newline. */
 const PACKET_BYTES_MIN = LENGTH_DIGITS + 3
-/** The names as they stand in a packet, with the space behind them. */
+/** The keys as bytes, with the space that follows them in a packet. */
 const NAMES: readonly (readonly [V1Key, Buffer])[] = V1_KEYS.map((key) => [key, Buffer.from(`${key} `, 'latin1')])
 
 export interface V1Packet {
   readonly key: V1Key
   readonly value: Uint8Array
-  /** Where the next packet begins. */
+  /** Offset of the next packet. */
   readonly end: number
 }
 
 /**
- * The packet at `at`. libmacaroons never ends on a length of 0000 and reads past the end of the input, and pymacaroons
- * takes uppercase digits and any byte for the newline: here there is one spelling of a packet.
+ * Reads the packet at offset `at`. Only the canonical encoding is accepted: libmacaroons loops forever on a length of 0000 and
+ * reads past the end of the input, and pymacaroons accepts uppercase digits and any byte in place of the newline.
  */
 export function readPacket(bytes: Buffer, at: number): V1Packet {
   const end = at + lengthAt(bytes, at)
@@ -43,10 +43,10 @@ export function readPacket(bytes: Buffer, at: number): V1Packet {
   return { key, value: new Uint8Array(bytes.buffer, bytes.byteOffset + from, end - 1 - from), end }
 }
 
-/** Compared byte by byte: to make texts of names and lengths takes longer than all the rest of reading a packet. */
+/** Compares byte by byte, because converting names and lengths to strings costs more than the rest of reading a packet. */
 function keyAt(bytes: Buffer, start: number, end: number): V1Key {
   for (const [key, name] of NAMES) if (start + name.length <= end && standsAt(bytes, start, name)) return key
-  throw malformed('token_field', 'a packet has a name that is not known')
+  throw malformed('token_field', 'a packet has an unknown name')
 }
 
 function standsAt(bytes: Buffer, at: number, wanted: Buffer): boolean {

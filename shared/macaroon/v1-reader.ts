@@ -1,6 +1,6 @@
 /**
- * Reads the V1 binary format, strictly: packets in their order, no empty optional packet, a signature of 32 bytes,
- * nothing behind it, so that a macaroon has one encoding that is accepted.
+ * Reads the V1 binary format strictly: packets in order, no empty optional packet, a signature of 32 bytes, and nothing after
+ * it. So every macaroon has exactly one V1 encoding that is accepted.
  */
 import { malformed, tooLarge } from './format-errors.ts'
 import { caveatOf, locationOf, locationTextOf, signatureOf } from './format-fields.ts'
@@ -9,8 +9,8 @@ import type { Caveat, Macaroon } from './macaroon.ts'
 import { readPacket, type V1Key, type V1Packet } from './v1-packet.ts'
 
 /**
- * Decodes a copy of `bytes` (packets, without the base64url around them). Errors: `token_truncated` (ends early),
- * `token_too_large` (above `limits`), and the faults of `EncodingFault`.
+ * Decodes packets that are not in base64url. The result shares no memory with `bytes`. Throws token_truncated,
+ * token_too_large (above `limits`), and the codes of `EncodingFault`.
  */
 export function decodeV1(bytes: Uint8Array, limits: MacaroonLimits = TOKEN_LIMITS): Macaroon {
   if (bytes.length > limits.bytes) throw tooLarge(`the macaroon has ${bytes.length} bytes`, limits.bytes)
@@ -21,7 +21,7 @@ export function decodeV1(bytes: Uint8Array, limits: MacaroonLimits = TOKEN_LIMIT
 class V1Reader {
   readonly #bytes: Buffer
   readonly #limits: MacaroonLimits
-  /** The packet that was read and not yet taken. */
+  /** The next packet, already read and not yet consumed. */
   #next: V1Packet
   #last: V1Key | undefined
 
@@ -32,7 +32,7 @@ class V1Reader {
   }
 
   read(): Macaroon {
-    // The one packet that is there also when it is empty.
+    // The location packet is mandatory in V1, so it may be empty.
     const location = locationTextOf(this.#take('location', this.#limits.locationBytes))
     const identifier = this.#take('identifier', this.#limits.identifierBytes)
     const caveats = this.#caveats()
@@ -69,7 +69,7 @@ class V1Reader {
 
   #misplaced(wanted: V1Key): Error {
     const found = this.#next.key
-    if (found === this.#last) return malformed('token_duplicate', `the packet ${found} stands twice`)
-    return malformed('token_field', `the packet ${found} stands where ${wanted} belongs`)
+    if (found === this.#last) return malformed('token_duplicate', `the packet ${found} occurs twice`)
+    return malformed('token_field', `the packet ${found} is in the place of ${wanted}`)
   }
 }

@@ -1,11 +1,11 @@
-/** Writes the V1 binary format in its one canonical form, as libmacaroons does. */
+/** Writes the V1 binary format in its canonical form, byte for byte as libmacaroons does. */
 import { assert } from '../errors.ts'
 import { tooLarge } from './format-errors.ts'
 import type { Macaroon } from './macaroon.ts'
 import { encodeUtf8 } from './utf8.ts'
 import { LENGTH_DIGITS, NEWLINE, PACKET_BYTES_MAX, SPACE, type V1Key } from './v1-packet.ts'
 
-/** Packets, without the base64url that V1 is passed around in. Fails with `token_too_large` above 64 KiB a packet. */
+/** The packets as bytes, not in base64url. Throws token_too_large if a packet would exceed 65,535 bytes. */
 export function encodeV1(macaroon: Macaroon): Uint8Array {
   const parts: Uint8Array[] = []
   pushPacket(parts, 'location', textBytes(macaroon.location))

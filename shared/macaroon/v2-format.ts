@@ -1,4 +1,4 @@
-/** Numbers of the V2 binary format (libmacaroons, doc/format.txt); FORMAT.md has the table. */
+/** Version and field types of the V2 binary format (libmacaroons, doc/format.txt). FORMAT.md has the table. */
 
 export const V2_VERSION = 2
 

@@ -1,7 +1,7 @@
 /**
- * Reads the V2 binary format. Every macaroon has exactly one encoding that is accepted: fields in their order, shortest
- * lengths, no empty optional field, a signature of 32 bytes, nothing behind it. libmacaroons and its ports let some of
- * these pass, so that one token has many spellings, and reads past the end where they check no length.
+ * Reads the V2 binary format strictly: fields in order, lengths in their shortest form, no empty optional field, a signature
+ * of 32 bytes, and nothing after it. So every macaroon has exactly one V2 encoding that is accepted. libmacaroons and its
+ * ports accept several encodings of one token, and read past the end where they do not check a length.
  */
 import type { MacaroondError } from '../errors.ts'
 import { malformed, tooLarge, truncated } from './format-errors.ts'
@@ -10,12 +10,12 @@ import { type MacaroonLimits, TOKEN_LIMITS } from './format-limits.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
 import { FIELD_END, FIELD_IDENTIFIER, FIELD_LOCATION, FIELD_SIGNATURE, FIELD_VID, V2_VERSION } from './v2-format.ts'
 
-/** A length of four bytes reaches 256 MiB, far above every limit; a fifth byte is not read. */
+/** A length has at most four bytes (256 MiB), which is far above every limit. */
 const VARINT_SHIFT_MAX = 21
 
 /**
- * Decodes a copy of `bytes`. Errors: `token_truncated` (ends early), `token_too_large` (above `limits`), and the faults
- * of `EncodingFault`.
+ * Decodes a macaroon. The result shares no memory with `bytes`. Throws token_truncated, token_too_large (above `limits`), and
+ * the codes of `EncodingFault`.
  */
 export function decodeV2(bytes: Uint8Array, limits: MacaroonLimits = TOKEN_LIMITS): Macaroon {
   if (bytes.length > limits.bytes) throw tooLarge(`the macaroon has ${bytes.length} bytes`, limits.bytes)
@@ -26,7 +26,7 @@ class V2Reader {
   readonly #bytes: Uint8Array
   readonly #limits: MacaroonLimits
   #at = 0
-  /** Type of the field before, within its section: the same once more is a duplicate, not just out of place. */
+  /** Type of the previous field of this section, to distinguish a duplicate field from a misplaced one. */
   #last = FIELD_END
 
   constructor(bytes: Uint8Array, limits: MacaroonLimits) {
@@ -81,7 +81,7 @@ class V2Reader {
     if (length > limit) throw tooLarge(`the ${what} has ${length} bytes`, limit)
     const end = this.#at + length
     if (end > this.#bytes.length) throw truncated(`it ends inside the ${what}`)
-    // Half the cost of `subarray`, which looks up the species of the array first.
+    // The constructor costs half as much as `subarray`, which looks up the species of the array first.
     const value = new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + this.#at, length)
     this.#at = end
     return value
@@ -106,8 +106,8 @@ class V2Reader {
   }
 
   #misplaced(found: number, where: string): MacaroondError {
-    if (found === this.#last && found !== FIELD_END) return malformed('token_duplicate', `field ${found} stands twice`)
-    return malformed('token_field', `field ${found} stands where ${where}`)
+    if (found === this.#last && found !== FIELD_END) return malformed('token_duplicate', `field ${found} occurs twice`)
+    return malformed('token_field', `field ${found} is where ${where}`)
   }
 
   #peek(): number {

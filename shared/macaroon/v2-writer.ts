@@ -1,4 +1,4 @@
-/** Writes the V2 binary format in its one canonical form: optional fields left out when empty, shortest lengths. */
+/** Writes the V2 binary format in its canonical form: empty optional fields are left out, lengths are as short as possible. */
 import { assert } from '../errors.ts'
 import { VID_BYTES } from './format-limits.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'

@@ -1,15 +1,15 @@
 /**
- * A scanner for the little JSON (RFC 8259) that V2J is made of. `JSON.parse` keeps the last of two members with one
- * name and says nothing, so that a checker and a verifier could see two different macaroons in one text.
+ * A scanner for the JSON (RFC 8259) of V2J. `JSON.parse` is not used, because it silently keeps the last of two members with
+ * the same name, and then two readers could see two different macaroons in one text.
  */
 import { malformed, truncated } from './format-errors.ts'
 
-/** No white space of JSON has a higher code. */
+/** The highest code of a white-space character of JSON. */
 const SPACE_CODE = 0x20
 const SPACE = /[ \t\r\n]*/y
-// One alternative per character, so that a text without its closing quote costs one pass and no more.
+// Each character matches exactly one alternative, so a string without its closing quote costs a single pass.
 const STRING = /"(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/uy
-/** A number, a literal, or whatever else stands in their place. */
+/** A number, a literal, or any other text in their place. */
 const WORD = /[^\s,:{}[\]"]*/y
 
 export class JsonScanner {
@@ -20,24 +20,24 @@ export class JsonScanner {
     this.#text = text
   }
 
-  /** Calls `read` behind the colon of every member; `read` consumes the value. */
+  /** Reads an object. Calls `read` after the colon of each member; `read` must consume the value. */
   object(read: (name: string) => void): void {
     const seen = new Set<string>()
     this.#list('{', '}', () => {
       const name = this.string()
-      if (seen.has(name)) throw malformed('token_duplicate', 'a JSON member stands twice')
+      if (seen.has(name)) throw malformed('token_duplicate', 'a JSON member occurs twice')
       seen.add(name)
       this.#expect(':')
       read(name)
     })
   }
 
-  /** Calls `read` once for every element; `read` consumes it. */
+  /** Reads an array. Calls `read` for each element; `read` must consume it. */
   array(read: () => void): void {
     this.#list('[', ']', read)
   }
 
-  /** With its escapes resolved; half of a surrogate pair is refused, since it has no bytes in UTF-8. */
+  /** Reads a string and resolves its escapes. Half of a surrogate pair is refused, because it has no UTF-8 encoding. */
   string(): string {
     this.#skipSpace()
     const raw = this.#match(STRING)
@@ -47,13 +47,14 @@ export class JsonScanner {
     return text
   }
 
-  /** A number or a literal, as it is spelled; empty when a value of another kind stands here. */
+  /** Reads a number or a literal, and returns its text. Empty if the next value is of another kind. */
   word(): string {
     this.#skipSpace()
     if (this.#at === this.#text.length) throw this.#unexpected('a value')
     return this.#match(WORD)
   }
 
+  /** Throws token_trailing unless only white space is left. */
   end(): void {
     this.#skipSpace()
     if (this.#at !== this.#text.length) throw malformed('token_trailing', 'characters follow the JSON object')
@@ -78,15 +79,15 @@ export class JsonScanner {
     if (!this.#follows(char)) throw this.#unexpected(`a ${char}`)
   }
 
-  /** A text that is right up to its end was cut off, and that is another mistake than bad JSON. */
+  /** A text that is valid up to its end is reported as truncated, not as bad JSON. */
   #unexpected(wanted: string): Error {
     const rest = this.#text.slice(this.#at)
     if (rest === '' || /^"[^"]*$/.test(rest)) return truncated('its JSON ends early')
-    return malformed('token_json', `its JSON does not have ${wanted} where one belongs`)
+    return malformed('token_json', `its JSON lacks ${wanted} where one is required`)
   }
 
   #skipSpace(): void {
-    // Most JSON has none, and asking a pattern costs more than reading a character.
+    // Most JSON has no white space, and reading one character costs less than a pattern.
     if (this.#text.charCodeAt(this.#at) <= SPACE_CODE) this.#match(SPACE)
   }
 

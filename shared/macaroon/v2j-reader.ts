@@ -1,7 +1,7 @@
 /**
- * Reads V2J, the JSON format of libmacaroons (doc/format.txt). What that leaves open is taken: members in any order,
- * white space, JSON escapes, `v` or `c` left out, text or base64, either alphabet, padded or not. Everything else
- * has one spelling: no member twice, none in both forms, none that is not known, and base64 without stray bits.
+ * Reads V2J, the JSON format of libmacaroons (doc/format.txt). Choices that its specification leaves open are accepted:
+ * members in any order, white space, escapes, a missing `v` or `c`, text or base64, either alphabet, padded or not.
+ * Everything else is refused: a member twice, a member in both forms, an unknown member, base64 with stray bits.
  */
 import { decodeBase64Any } from './base64url.ts'
 import { malformed, tooLarge, unsupported } from './format-errors.ts'
@@ -11,17 +11,17 @@ import type { Caveat, Macaroon } from './macaroon.ts'
 import { decodeUtf8, encodeUtf8 } from './utf8.ts'
 import { JsonScanner } from './v2j-json.ts'
 
-/** Fields by their letter, whichever of `x` and `x64` they were written as. */
+/** Fields by their letter. A field `x` may have been written as `x` or as `x64`. */
 type Fields = Map<string, Uint8Array>
 
 const HEADER_FIELDS = 'ils'
 const CAVEAT_FIELDS = 'ilv'
-/** V1's JSON form has whole words for names. */
+/** Member names of V1's JSON format, which is recognised only to name it in the error. */
 const V1_MEMBERS: ReadonlySet<string> = new Set(['caveats', 'identifier', 'location', 'signature', 'cid', 'vid', 'cl'])
 
 /**
- * Takes text, or its bytes in UTF-8. Errors: `token_truncated` (ends early), `token_too_large` (above `limits`),
- * `token_unsupported` (V1's JSON, another version), and the faults of `EncodingFault`.
+ * Decodes a text, or its bytes in UTF-8. Throws token_truncated, token_too_large (above `limits`), token_unsupported (V1's
+ * JSON, or another version), and the codes of `EncodingFault`.
  */
 export function decodeV2J(source: Uint8Array | string, limits: MacaroonLimits = TOKEN_LIMITS): Macaroon {
   const charsMax = textCharsMax(limits)
@@ -54,7 +54,7 @@ class V2JReader {
     return { location: this.#location(fields) ?? '', identifier, caveats, signature }
   }
 
-  /** A number, as every implementation writes it; format.txt says a string, and none reads that. */
+  /** Reads a number, which is what every implementation writes. format.txt says a string, but no implementation reads one. */
   #version(): void {
     const version = this.#json.word()
     if (version === '2') return

@@ -1,4 +1,4 @@
-/** Writes V2J in one form: libmacaroons' order of members, the signature and verifier ids always in base64url. */
+/** Writes V2J in one form: members in libmacaroons' order, signature and verifier ids always in base64url. */
 import { assert } from '../errors.ts'
 import { encodeBase64Url } from './base64url.ts'
 import type { Caveat, Macaroon } from './macaroon.ts'
@@ -29,9 +29,9 @@ function locationMember(location: string): object {
 }
 
 /**
- * As text only where JSON writes it without an escape: libmacaroons signs the escape itself instead of what it stands
- * for, so a quote in a caveat would make it another caveat there. Text with characters that nobody sees, or that a terminal
- * obeys, is not written as such either.
+ * Writes a field as text only if JSON needs no escape for it, because libmacaroons signs the escape instead of the character,
+ * and a caveat with a quote would be a different caveat there. Text with invisible or control characters is written in
+ * base64 as well, because a terminal may obey them.
  */
 function field(letter: string, bytes: Uint8Array): object {
   const text = decodeUtf8(bytes)

@@ -1,9 +1,9 @@
 /**
- * Compiled predicates by the bytes of their caveat. Compiling is pure, so a cache changes nothing but the cost; it is
- * bounded in count and in the length of what it keeps, because holders write these bytes.
+ * Caches compiled predicates by the bytes of their caveat. Compiling is pure, so the cache changes only the cost. The number
+ * and the length of its entries are bounded, because holders choose these bytes.
  *
- * Sets of two slots: a caveat may stand in either slot of its set, the one used last in front, and a new one takes the
- * place of the other. Whoever fills a set on purpose costs its neighbours a compilation, nothing more.
+ * The cache is two-way set-associative. In a set the entry used last comes first, and a new entry replaces the other one.
+ * An attacker who fills a set on purpose only makes others compile again.
  */
 import { assert } from '../../errors.ts'
 import { PREDICATE_CACHE_ENTRIES_MAX, PREDICATE_CACHED_BYTES_MAX } from '../../limits.ts'
@@ -12,7 +12,7 @@ import { compilePredicate } from './compile.ts'
 import { type Predicate, unknown, type UnknownPredicate } from './predicate.ts'
 
 export interface CompiledCaveat {
-  /** As text, or `0x…` when it is not UTF-8. */
+  /** The caveat as text, or `0x…` if it is not UTF-8. */
   readonly text: string
   readonly predicate: Predicate | UnknownPredicate
 }
@@ -46,12 +46,12 @@ export class PredicateCache {
   }
 }
 
-/** With a copy of the bytes: those of the caller may be a view into a whole request. */
+/** Copies the bytes, because the caller's may be a view that keeps a whole request in memory. */
 function newSlot(cid: Uint8Array): Slot {
   return { cid: new Uint8Array(cid), ...compileCaveat(cid) }
 }
 
-/** Without the cache, for who keeps what comes out. */
+/** Compiles without the cache, for callers that keep the result. */
 export function compileCaveat(cid: Uint8Array): CompiledCaveat {
   const text = decodeUtf8(cid)
   if (text !== undefined) return { text, predicate: compilePredicate(text) }
@@ -59,14 +59,14 @@ export function compileCaveat(cid: Uint8Array): CompiledCaveat {
   return { text: `0x${hex}`, predicate: unknown('a predicate in UTF-8') }
 }
 
-/** FNV-1a. It only spreads caveats over sets; bytes decide. */
+/** FNV-1a. The hash only chooses the set; the lookup compares the bytes. */
 function hashOf(bytes: Uint8Array): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < bytes.length; i += 1) hash = Math.imul(hash ^ (bytes[i] ?? 0), 0x01000193)
   return hash ^ (hash >>> 15)
 }
 
-/** A caveat is no secret of the verifier: its holder has it, so this comparison may end early. */
+/** Not in constant time: a caveat is no secret, because its holder knows it. */
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return false

@@ -1,6 +1,6 @@
 /**
- * Compiles the text of a caveat. The key says how values compare: reserved keys have a type of their own (FORMAT.md
- * lists them), any other key compares words for `=` and `in`, and whole numbers for everything else.
+ * Compiles the text of a caveat into a predicate. The key decides how values compare: a reserved key has its own type
+ * (FORMAT.md lists them), any other key compares words with `=` and `in`, and whole numbers with the other operators.
  */
 import { MacaroondError } from '../../errors.ts'
 import { CAVEAT_BYTES_MAX } from '../../limits.ts'
@@ -12,7 +12,7 @@ import { compileAddress, compileNumber, compilePath, compileWord, compileWordOrN
 
 type Compiled = Predicate | UnknownPredicate
 
-/** A Map, so that keys such as `__proto__` and `constructor` are words like any other. */
+/** A Map instead of an object, so that keys such as `__proto__` and `constructor` are ordinary keys. */
 const RESERVED: ReadonlyMap<string, (clause: Clause) => Compiled> = new Map([
   ['time', compileTime],
   ['staleness', compileStaleness],
@@ -33,16 +33,17 @@ const RESERVED: ReadonlyMap<string, (clause: Clause) => Compiled> = new Map([
 
 export const RESERVED_KEYS: readonly string[] = [...RESERVED.keys()]
 
-/** The bakery's and LND's spelling of `time < …`; an instant with its zone means the same to everybody. */
+/** macaroon-bakery and LND write `time < …` this way. */
 const TIME_BEFORE = /^time-before ([^ ]+)$/
 
+/** Never throws: a text that is not understood becomes an unknown predicate, which refuses every access. */
 export function compilePredicate(text: string): Compiled {
   const clause = parseClause(text)
   if (clause === undefined) return compileTimeBefore(text) ?? unknown('a predicate of the form `key op value`')
   return (RESERVED.get(clause.key) ?? compileWordOrNumber)(clause)
 }
 
-/** For whoever writes a caveat: a predicate that nothing would ever clear is a mistake, told at once. */
+/** Checks a predicate that somebody writes, because one that nothing can clear is a mistake. Throws caveat_malformed. */
 export function checkPredicate(text: string): Predicate {
   const predicate = compilePredicate(text)
   if (predicate.kind === 'unknown') {
@@ -85,7 +86,7 @@ function compileNote({ op, value, conditional }: Clause): Compiled {
   return conditional || op !== '=' ? unknown('`note = text`') : { kind: 'note', text: value }
 }
 
-/** A discharge says whose token it was given for; that must be the org of the access, which is never left out. */
+/** In a discharge, `tenant` names the org of the token it was issued for. It is compared with the org of the access. */
 function compileTenant(clause: Clause): Compiled {
   return clause.conditional ? unknown('`tenant` without a question mark') : compileWord(clause, 'org')
 }
@@ -99,5 +100,5 @@ function compilePresented({ op, value, conditional }: Clause): Compiled {
 function compileUnrevoked({ op, value, conditional }: Clause): Compiled {
   const name = parseTokenName(value)
   if (conditional || op !== '=' || name === undefined) return unknown('`unrevoked = <kid.nonce>`')
-  return { kind: 'unrevoked', kid: name.kid, nonce: name.nonce, wanted: `${name.id} to stand` }
+  return { kind: 'unrevoked', kid: name.kid, nonce: name.nonce, wanted: `${name.id} not to be revoked` }
 }

@@ -1,4 +1,4 @@
-/** IP addresses and networks (CIDR). IPv4 inside IPv6 (`::ffff:a.b.c.d`) is the IPv4 address it stands for. */
+/** Parses and compares IP addresses and networks (CIDR). An IPv4-mapped IPv6 address (`::ffff:a.b.c.d`) counts as IPv4. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { parseInteger } from './interval.ts'
 
@@ -12,7 +12,7 @@ const WIDTH_BITS = { 4: 32, 6: 128 } as const
 const MAPPED_BITS = 96
 const MAPPED_PREFIX = 0xffffn
 
-/** `10.0.0.0/8`, `2001:db8::/32`, or a single address. Bits behind the prefix must be zero: they would be a mistake. */
+/** `10.0.0.0/8`, `2001:db8::/32`, or a single address. Bits after the prefix must be zero, because other bits are a mistake. */
 export function parseNetwork(text: string): Network | undefined {
   const [addressText = '', bitsText, more] = text.split('/', 3)
   if (more !== undefined) return undefined
@@ -31,7 +31,7 @@ export function parseNetworkAddress(text: string): Network | undefined {
   return raw && unmapped({ ...raw, prefixBits: WIDTH_BITS[raw.version] })
 }
 
-/** `::/0` holds no IPv4 address: whoever writes an IPv6 network means IPv6. */
+/** True if the network contains the address. `::/0` contains no IPv4 address, because an IPv6 network means IPv6 only. */
 export function containsAddress(network: Network, host: Network): boolean {
   if (network.version !== host.version) return false
   const hostBits = BigInt(WIDTH_BITS[network.version] - network.prefixBits)
@@ -40,7 +40,7 @@ export function containsAddress(network: Network, host: Network): boolean {
 
 function parseRaw(text: string): { version: 4 | 6; address: bigint } | undefined {
   if (isIPv4(text)) return { version: 4, address: ipv4(text) }
-  // A zone (`fe80::1%eth0`) means something on one machine only.
+  // A zone (`fe80::1%eth0`) has a meaning on one machine only.
   if (isIPv6(text) && !text.includes('%')) return { version: 6, address: ipv6(text) }
   return undefined
 }

@@ -1,36 +1,35 @@
 /**
- * Paths, compared as they stand in a request. Servers and proxies disagree on what they decode, merge and resolve, so a
- * path that any of them could resolve to another place is refused instead of being normalised here in yet another way.
+ * Judges and compares paths exactly as a request has them. Servers and proxies disagree on what they decode, merge and
+ * resolve. A path that any of them could resolve to another place is therefore refused, and never normalised.
  *
- * A path is judged in every form that it takes while it is decoded again and again, up to the one that decoding changes no
- * more. A decoder that does only a part of a round, or rounds in another order, ends in that same form: a dot or a slash that
- * it makes on the way is still there.
+ * A path is decoded repeatedly until decoding no longer changes it, and every form on the way is judged. A decoder that does
+ * only part of a round, or other rounds, ends in the same last form, where a dot or slash that it produced is still visible.
  */
 
-/** Percent-encoded dot, slash, backslash or NUL, and `%u002e`, which some servers decode. */
+/** A percent-encoded dot, slash, backslash or NUL, and `%uXXXX`, which some servers decode. */
 const ENCODED_SEPARATOR = /%(?:2e|2f|5c|00|u[0-9a-f]{4})/i
 /**
- * A segment `.` or `..`, also with something around it that is stripped somewhere before the segment is resolved: path
- * parameters (`..;x`), a query that was encoded (`..%3fx`), or white space (WHATWG URL, 4.4), which decoders of forms write `+`.
+ * A segment `.` or `..`, also with a part that some server strips before it resolves the segment: path parameters (`..;x`),
+ * an encoded query (`..%3fx`), or white space (WHATWG URL, section 4.4), which form decoding also reads from `+`.
  */
 const DOT_SEGMENT = /\/[\s+]*\.{1,2}[\s+]*(?:$|[/;?#])/u
-/** Query and fragment begin here, and are not path. Encoded they are characters of a name. */
+/** A query or a fragment begins with these. If encoded, they are characters of a name. */
 const QUERY_OR_FRAGMENT = /[?#]/
-/** In a later round a percent sign may be a character of a name. */
+/** A percent sign without two hex digits. It is refused in the path itself; after decoding it may be part of a name. */
 const STRAY_PERCENT = /%(?![0-9a-f]{2})/i
-/** URL parsers drop tabs and line breaks, end at a NUL, and may take a backslash for a slash. */
+/** URL parsers drop tabs and line breaks, stop at a NUL, and may read a backslash as a slash. */
 const FORBIDDEN = /[\\\p{Cc}]/u
-/** Nobody sees them, and file systems and databases may drop them. */
+/** Invisible characters, which file systems and databases may drop. */
 const IGNORABLE = /\p{Default_Ignorable_Code_Point}/gu
 const ESCAPES = /(?:%[0-9a-f]{2})+/gi
 
-/** What most paths are: nothing in it needs a second look. */
+/** Most paths fit this pattern, and need no further check. */
 const SIMPLE = /^(?:\/[\w~-][\w~.-]*)+\/?$/
 
-/** A name may have a percent sign in it, encoded; one encoded more often than this is there to be decoded by somebody. */
+/** A name may contain an encoded percent sign. A path that is encoded more often than this is refused. */
 const DECODINGS_MAX = 8
 
-/** True for an absolute path that names the same place to everybody, however often they decode it. */
+/** True for an absolute path that names the same place for every server, however often the server decodes it. */
 export function isPlainPath(path: string): boolean {
   if (SIMPLE.test(path)) return true
   if (!path.startsWith('/') || !path.isWellFormed()) return false
@@ -57,14 +56,14 @@ function slashesOf(text: string): number {
 }
 
 /**
- * Compatibility characters taken apart (a full-width dot is a dot), and nothing that is invisible. NFKD instead of NFKC: it
- * makes the same dots, slashes and percent signs, and hides no letter of an escape in an accented one.
+ * Decomposes compatibility characters (a full-width dot becomes a dot) and drops invisible ones. NFKD yields the same dots,
+ * slashes and percent signs as NFKC, and does not merge a letter of an escape with an accent that follows it.
  */
 function foldedForm(text: string): string {
   return text.normalize('NFKD').replaceAll(IGNORABLE, '')
 }
 
-/** Undefined for what is not UTF-8, overlong forms included: `%c0%af` was a slash to some decoders (RFC 3629, 10). */
+/** Undefined if an escape is not UTF-8, or overlong: some decoders read `%c0%af` as a slash (RFC 3629, section 10). */
 function percentDecoded(text: string): string | undefined {
   try {
     return text.replaceAll(ESCAPES, (escapes) => decodeURIComponent(escapes))
@@ -73,7 +72,7 @@ function percentDecoded(text: string): string | undefined {
   }
 }
 
-/** Whole segments only: `/a` holds `/a` and `/a/b`, `/a/` holds what is below it; neither holds `/ab`. */
+/** Compares whole segments: `/a` covers `/a` and `/a/b`, `/a/` covers only the paths below it, and neither covers `/ab`. */
 export function liesUnder(path: string, prefix: string): boolean {
   if (!path.startsWith(prefix)) return false
   return prefix.endsWith('/') || path.length === prefix.length || path[prefix.length] === '/'

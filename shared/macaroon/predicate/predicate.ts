@@ -1,21 +1,21 @@
-/** A caveat's predicate, compiled: what it asks of an access, in a form that is cheap to judge again and again. */
+/** The kinds of compiled predicates. A compiled predicate is a value that is cheap to judge many times. */
 import type { Kid, Nonce, TokenId } from '../../ids.ts'
 
 /** A predicate on a value of the access (`op`, `path`, `ip` …). */
 export interface ValuePredicate {
   readonly kind: 'value'
   readonly key: string
-  /** `key?`: applies only where the access mentions the key. */
+  /** True if written `key?`: the predicate then applies only to an access that has the key. */
   readonly conditional: boolean
-  /** What it wants, for the refusal: "op to be one of read, write". */
+  /** The condition as text, for the refusal: `op in read,write`. */
   readonly wanted: string
-  /** Judges ONE value; an access that asks for several needs every one of them allowed. */
+  /** Judges ONE value. If the access has several values for the key, every one must be allowed. */
   readonly allows: (value: string) => boolean
 }
 
 export interface TimePredicate {
   readonly kind: 'time'
-  /** An upper bound is judged by the latest credible time, a lower one by the earliest (S13 in ARCHITECTURE.md). */
+  /** An upper bound is compared with the latest credible time, a lower bound with the earliest (S13 in ARCHITECTURE.md). */
   readonly bound: 'upper' | 'lower'
   readonly inclusive: boolean
   /** Unix milliseconds, possibly with a fraction. */
@@ -30,19 +30,19 @@ export interface StalenessPredicate {
   readonly wanted: string
 }
 
-/** A holder's remark on whom it passed the token to: always clears, and is reported. */
+/** A holder's note, for example on whom it passed the token to. It always clears, and the verdict reports it. */
 export interface NotePredicate {
   readonly kind: 'note'
   readonly text: string
 }
 
-/** In a discharge: a token that was presented to the third party. Always clears, and is reported. */
+/** In a discharge: a token that was presented to the third party. It always clears, and the verdict reports it. */
 export interface PresentedPredicate {
   readonly kind: 'presented'
   readonly id: TokenId
 }
 
-/** Asks that a token of this authority still stands. */
+/** Requires that a token of this authority is not revoked. */
 export interface UnrevokedPredicate {
   readonly kind: 'unrevoked'
   readonly kid: Kid
@@ -58,10 +58,10 @@ export type Predicate =
   | PresentedPredicate
   | UnrevokedPredicate
 
-/** A text that is no predicate known here. It refuses: nobody can say what its author meant to forbid. */
+/** A text that is not a known predicate. It refuses every access, because its author meant to forbid something unknown. */
 export interface UnknownPredicate {
   readonly kind: 'unknown'
-  /** What would have been understood. */
+  /** The form that would have been understood. */
   readonly wanted: string
 }
 

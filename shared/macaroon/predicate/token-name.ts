@@ -1,4 +1,4 @@
-/** The name of a token, `<kid>.<nonce>`, in a caveat. */
+/** Parses a token id, `<kid>.<nonce>`, in a caveat. */
 import { type Kid, type Nonce, type TokenId, tokenId } from '../../ids.ts'
 import { isNonce } from '../nonce.ts'
 

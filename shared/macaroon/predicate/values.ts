@@ -1,4 +1,4 @@
-/** Compilers for predicates on values of the access, one for each type of value. */
+/** Compilers of predicates on values of the access, one for each type of value. */
 import { type Clause, parseList } from './clause.ts'
 import { type Interval, liesInside, looksLikeRange, parseInteger, parseInterval } from './interval.ts'
 import { containsAddress, parseNetworkAddress, parseNetwork } from './network.ts'
@@ -7,7 +7,7 @@ import { unknown, type UnknownPredicate, type ValuePredicate } from './predicate
 
 type Compiled = ValuePredicate | UnknownPredicate
 
-/** `judgedBy`: the key of the access whose value counts, where it is not the caveat's own. */
+/** `judgedBy` is the key of the access whose value is compared. It differs from the caveat's key only for `tenant`. */
 export function compileWord(clause: Clause, judgedBy: string = clause.key): Compiled {
   const words = itemsOf(clause)
   if (words === undefined) return unknown(`\`${clause.key}\` with = and a word, or in and words with commas between`)
@@ -15,7 +15,7 @@ export function compileWord(clause: Clause, judgedBy: string = clause.key): Comp
   return { ...valuePredicate(clause, (value) => allowed.has(value)), key: judgedBy }
 }
 
-/** Keys of applications: an order or a range makes numbers of the values, anything else compares words. */
+/** Compiles a key of an application: an ordering operator or a range compares numbers, anything else compares words. */
 export function compileWordOrNumber(clause: Clause): Compiled {
   if (clause.op === '=') return compileWord(clause)
   if (clause.op === 'in' && !(itemsOf(clause) ?? []).some(looksLikeRange)) return compileWord(clause)
@@ -33,7 +33,7 @@ export function compileNumber(clause: Clause): Compiled {
   })
 }
 
-/** What the operator leaves, as intervals; the access must lie inside one of them. */
+/** The allowed values as intervals. A value of the access must lie inside one of them. */
 function intervalsOf(clause: Clause): readonly Interval[] | undefined {
   const { op, value } = clause
   if (op === '=' || op === 'in') {
@@ -52,7 +52,7 @@ export function compileAddress(clause: Clause): Compiled {
   const parse = clause.op === '=' ? parseNetworkAddress : parseNetwork
   const networks = itemsOf(clause)?.map(parse)
   if (networks?.every((network) => network !== undefined) !== true) {
-    return unknown('`ip` with = and an address, or in and networks such as 10.0.0.0/8 with no bits behind the prefix')
+    return unknown('`ip` with = and an address, or in and networks such as 10.0.0.0/8 with no bits after the prefix')
   }
   return valuePredicate(clause, (value) => {
     const host = parseNetworkAddress(value)
@@ -63,7 +63,7 @@ export function compileAddress(clause: Clause): Compiled {
 export function compilePath(clause: Clause): Compiled {
   const { op, value } = clause
   const paths = op === 'prefix' ? [value] : itemsOf(clause)
-  // A path that no access may have would be a caveat that nothing clears: a mistake of its author.
+  // No access may have such a path, so nothing would ever clear the caveat: its author made a mistake.
   if (paths?.every(isPlainPath) !== true) {
     return unknown('`path` with prefix, = or in, and absolute paths without dot segments or encoded separators')
   }
@@ -72,7 +72,7 @@ export function compilePath(clause: Clause): Compiled {
   return valuePredicate(clause, (path) => isPlainPath(path) && allowed.has(path))
 }
 
-/** The value of `=` as one item, the list of `in`; undefined for the other operators and malformed lists. */
+/** The value of `=` as one item, or the list of `in`. Undefined for other operators and for malformed lists. */
 function itemsOf({ op, value }: Clause): readonly string[] | undefined {
   if (op === '=') return [value]
   return op === 'in' ? parseList(value) : undefined
