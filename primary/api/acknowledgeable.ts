@@ -1,9 +1,10 @@
+/** Keeps a revocation from being acknowledged while an earlier epoch may still have followers. */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { AuthorityState } from '../authority/state.ts'
 
 /**
- * Throws epoch_unsettled: after a restore or a promotion an old primary that still lives could go on granting leases to
- * replicas that have not joined, and those would accept what is revoked here.
+ * Throws epoch_unsettled. After a restore an old primary that still runs could grant leases to replicas that have not joined
+ * the new epoch, and these would accept a token that is revoked here.
  */
 export function requireSettled({ epoch, settledEpoch }: AuthorityState, seq: number): void {
   if (settledEpoch >= epoch) return
@@ -11,7 +12,7 @@ export function requireSettled({ epoch, settledEpoch }: AuthorityState, seq: num
     'epoch_unsettled',
     `revocation ${seq} is written, but not every replica has joined epoch ${epoch} yet`,
     {
-      hint: 'wait for the replicas, or take those that are gone out of the configuration; or, if no other primary of this cluster runs any more, start this one with --old-primary-stopped',
+      hint: 'wait for the replicas, or remove those that are gone from the configuration; or, if no other primary of this cluster runs any more, start this one with --old-primary-stopped',
     },
   )
 }

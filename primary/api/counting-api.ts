@@ -1,4 +1,7 @@
-/** The call that tells what a revocation would apply to. Revoking itself counts nothing. */
+/**
+ * The call that counts the tokens a revocation would apply to. Calls that wait share one walk over the records. Revoking itself
+ * never counts, so it never waits for this.
+ */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -27,13 +30,14 @@ interface Asked {
 
 export class CountingApi {
   readonly #options: CountingOptions
-  /** Those whom the next walk answers. */
+  /** Calls that the next walk answers. */
   #waiting: Asked[] = []
 
   constructor(options: CountingOptions) {
     this.#options = options
   }
 
+  /** Throws permission_denied, key_unknown, overloaded, closed. */
   async count(peer: KnownPeer, value: unknown, { signal }: Pick<Walker, 'signal'>): Promise<TokensCounted> {
     const { org, kid, subject, untilMs } = params(countTokensParams, value)
     const { keys } = this.#options.state()
@@ -51,7 +55,7 @@ export class CountingApi {
     })
   }
 
-  /** Never rejects. All who wait when its turn comes share the walk. */
+  /** Never rejects. Every call that waits when the walk's turn comes shares it. */
   async #walkLater(): Promise<void> {
     const forgotten = new AbortController()
     let all: readonly Asked[] = []

@@ -1,11 +1,11 @@
-/** Why writes are not taken now, if they are not, and why a channel is not opened. */
+/** The errors that tell a caller why a write is not taken now, or why a channel is not opened. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { clockInDoubt } from '../authority/believed.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 
 export type WritesState = PrimaryStatus['writes']
 
-/** Why a command is not taken in this state. */
+/** The error for a command that is not taken in this state. */
 export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
   switch (state) {
     case 'unconfirmed':
@@ -20,7 +20,7 @@ export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
       return clockInDoubt()
     case 'disk full':
       return new MacaroondError('disk_full', 'the disk of this primary is full', {
-        hint: 'free space or inodes (`df -i`) on the volume of `data`; writes go on by themselves. Revoking goes on as long as the reserve lasts',
+        hint: 'free space or inodes (`df -i`) on the volume of `data`; writes then resume. Revoking works as long as the reserve lasts',
       })
     case 'stopping':
       return new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a moment' })
@@ -29,12 +29,12 @@ export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
 
 export function notAReplica(channel: string): MacaroondError {
   return new MacaroondError('peer_refused', `only a replica may open the ${channel} channel`, {
-    hint: 'list this PeerId with `role = "replica"` in the primary’s configuration, if it is one',
+    hint: 'if this PeerId is a replica, list it with `role = "replica"` in the primary’s configuration',
   })
 }
 
 export function notHere(channel: string): MacaroondError {
   return new MacaroondError('peer_refused', `this node is the primary: it has no ${channel} channel`, {
-    hint: 'tokens are verified at a replica',
+    hint: 'connect to a replica to verify tokens',
   })
 }

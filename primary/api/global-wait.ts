@@ -1,6 +1,7 @@
 /**
- * Says of a revocation which replicas may still judge without it, and waits until none does: each has acknowledged it for
- * itself and its workers, or its last lease from before has run out (S2).
+ * The call behind `--wait global` (S2): waits until a revocation binds everywhere, and says which replicas may still judge
+ * without it. A replica is covered once it has acknowledged the revocation for itself and its workers, or its last earlier
+ * lease has expired.
  */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { Clock, Timers } from '../../shared/clock.ts'
@@ -19,7 +20,7 @@ export interface GlobalWaitOptions {
   readonly state: () => AuthorityState
   readonly replicas: () => readonly KnownPeer[]
   readonly clock: Clock & Timers
-  /** Undefined for a number that no row has. */
+  /** Undefined if no row has this number. */
   readonly orgOf: (seq: number) => string | undefined
 }
 
@@ -32,7 +33,7 @@ export class GlobalWait {
     this.#options = options
   }
 
-  /** Answers as soon as the revocation binds everywhere, or with what is missing when the time is over. */
+  /** Answers once the revocation binds everywhere, or after `waitMs` with the replicas that are missing. */
   async coverage(peer: KnownPeer, value: unknown): Promise<CoverageResult> {
     const { epoch, seq, waitMs } = params(coverageParams, value)
     const { state, book, clock } = this.#options
@@ -44,7 +45,7 @@ export class GlobalWait {
     return { seq, covered, ...this.#describe(mark, seen) }
   }
 
-  /** What was pending when the waiting began, and is not known any more or has a newer lease, has run out meanwhile. */
+  /** A replica that was pending at the start, and is now unknown or holds a newer lease, counts as expired meanwhile. */
   #describe(mark: Mark, seen: readonly Coverage[]): Pick<CoverageResult, 'earlierLeasesUntilMs' | 'replicas'> {
     const { book, replicas, clock } = this.#options
     const nowMs = clock.monotonicMs()
@@ -63,7 +64,7 @@ export class GlobalWait {
     return { earlierLeasesUntilMs, replicas: described }
   }
 
-  /** The configured replicas, and whoever was waited for although it is none of them any more: by its PeerId. */
+  /** The configured replicas, and those that were waited for but are no longer configured, by PeerId. */
   #named(configured: readonly KnownPeer[], ...coverages: readonly (readonly Coverage[])[]): readonly Named[] {
     const pending = coverages.flat().filter(({ how }) => how === 'pending')
     const removed = new Set(pending.map(({ peer }) => peer))
@@ -71,7 +72,7 @@ export class GlobalWait {
     return [...configured, ...[...removed].map((id) => ({ id, name: id }))]
   }
 
-  /** Throws position_superseded, request_invalid: in the same words for a number of another org as for one that is not there. */
+  /** Throws position_superseded, request_invalid. The message does not reveal if the number exists in another org. */
   #requireKnown(peer: KnownPeer, asked: Mark): void {
     const state = this.#options.state()
     if (asked.epoch !== state.epoch) throw superseded(asked.epoch, state.epoch)
@@ -83,7 +84,7 @@ export class GlobalWait {
     )
   }
 
-  /** The newest number of an org may have no row any more, and still be the answer to a revocation that was there before. */
+  /** The row of an org's newest number may be purged, while a caller still waits for that number. */
   #mayAskOf(peer: KnownPeer, seq: number): boolean {
     if (peer.role === 'operator') return true
     const { state, orgOf } = this.#options
@@ -92,14 +93,14 @@ export class GlobalWait {
     return [...state().orgs.keys()].some((name) => mayActFor(peer, name) && newestOf(state(), name) === seq)
   }
 
-  /** A replica that has not asked in this process of the primary: it may hold what an earlier one granted. */
+  /** For a replica that has not connected to this process: it may hold a lease from an earlier process. */
   #unseen(nowMs: number): Pick<Coverage, 'how' | 'atMs'> {
     const { startUntilMs } = this.#options.book
     return { how: nowMs < startUntilMs ? 'pending' : 'no lease', atMs: startUntilMs }
   }
 }
 
-/** False when the time was over first; what is waited for then ends with the signal. */
+/** False if the time ran out first. The signal then ends the wait. */
 async function within(timers: Timers, waitMs: number, wait: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
   const over = new AbortController()
   const { promise, resolve } = Promise.withResolvers<boolean>()
@@ -121,7 +122,7 @@ function isOver({ how, atMs }: Coverage, nowMs: number): boolean {
   return how === 'pending' && atMs <= nowMs
 }
 
-/** Of several processes of one replica the one that was covered last, or is not yet. */
+/** Among several processes of one replica: the one that is pending longest, or was covered last. */
 function worst(coverages: readonly Coverage[]): Coverage | undefined {
   const pending = coverages.filter(({ how }) => how === 'pending')
   const relevant = pending.length > 0 ? pending : coverages
@@ -129,7 +130,7 @@ function worst(coverages: readonly Coverage[]): Coverage | undefined {
 }
 
 function superseded(asked: number, led: number): MacaroondError {
-  return new MacaroondError('position_superseded', `epoch ${asked} is not the one that is led now, ${led}`, {
-    hint: 'the database was restored since: look whether the revocation is still there, and revoke again',
+  return new MacaroondError('position_superseded', `epoch ${asked} is not the present epoch, ${led}`, {
+    hint: 'the database was restored since: check if the revocation is still there, and otherwise revoke again',
   })
 }

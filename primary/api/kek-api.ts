@@ -1,4 +1,4 @@
-/** Rotation of the key-encryption key, for operators. */
+/** The call that rotates the key-encryption key (KEK). It first checks that every replica has the new KEK. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { positionText } from '../../shared/position.ts'
@@ -11,9 +11,9 @@ import { actorOf, requireOperator } from './permissions.ts'
 
 export interface KekApiOptions {
   readonly writer: GroupWriter
-  /** The first one seals. */
+  /** The first KEK seals. */
   readonly ring: readonly [Kek, ...Kek[]]
-  /** Replicas that have not shown in their last hello that they have this key-encryption key. */
+  /** Replicas whose last hello did not name this KEK. */
   readonly replicasWithout: (kekId: string) => readonly KnownPeer[]
 }
 
@@ -24,6 +24,7 @@ export class KekApi {
     this.#options = options
   }
 
+  /** Throws permission_denied, kek_missing, kek_wrong. */
   async rotate(peer: KnownPeer, value: unknown): Promise<RotateKekResult> {
     const { writer } = this.#options
     const { force } = params(rotateKekParams, value)
@@ -38,8 +39,12 @@ export class KekApi {
     const without = replicasWithout(ring[0].id)
     if (without.length === 0) return
     const names = without.map(({ name }) => name).join(', ')
-    throw new MacaroondError('kek_missing', `not shown to have key-encryption key ${ring[0].id}: ${names}`, {
-      hint: 'give it to every replica first, with the earlier one under [[kek.previous]], and restart it; --force goes ahead, and those without it go on with the keys that they have opened, and do not start again until they have it',
-    })
+    throw new MacaroondError(
+      'kek_missing',
+      `these replicas have not shown key-encryption key ${ring[0].id}: ${names}`,
+      {
+        hint: 'first configure it on every replica, with the earlier one under [[kek.previous]], and restart the replica; --force rotates anyway: a replica without the key continues with the keys it has opened, and cannot start again before it has the key',
+      },
+    )
   }
 }

@@ -1,4 +1,4 @@
-/** Which token a revocation means: by the token itself, whose expiry is then proven, or by its id. */
+/** Finds the token that a revocation names: by the token itself, which proves its expiry, or by its id. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId, type Kid, type Nonce } from '../../shared/ids.ts'
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
@@ -10,23 +10,23 @@ import type { OrgKey } from '../authority/state.ts'
 export interface NamedToken {
   readonly kid: Kid
   readonly nonce: Nonce
-  /** Unix seconds; 0 when it never expires or nobody knows. */
+  /** Unix seconds; 0 if it never expires or the expiry is unknown. */
   readonly expiresAt: number
-  /** Looked up when its turn has come: nothing is read before. */
+  /** Always false here: the record is looked up just before the transaction. */
   readonly recorded: boolean
   readonly proven: boolean
 }
 
 export interface NameOptions {
-  /** Called with the key's id before anything is said of the token; throws when the caller has no part in it. */
+  /** Called first, so that nothing about the token is revealed. Throws if the caller may not act for the key's org. */
   readonly requireKey: (kid: Kid) => OrgKey
 }
 
-/** Throws the token's own errors, what `requireKey` throws, or request_invalid when its signature is not this authority's. */
+/** Throws decoding errors, what `requireKey` throws, and request_invalid if the signature is not this authority's. */
 export function nameToken(named: Pick<RevokeTokenParams, 'token' | 'id'>, { requireKey }: NameOptions): NamedToken {
   const { kid, nonce, proven } =
     named.token === undefined ? byId(named.id ?? '', requireKey) : byToken(named.token, requireKey)
-  // An expiry that is not on record and not proven must not let the row be purged: 0 keeps it.
+  // Without a proven expiry the row must not be purged: 0 keeps it.
   return { kid, nonce, expiresAt: proven ?? 0, recorded: false, proven: proven !== undefined }
 }
 
@@ -48,6 +48,6 @@ function byToken(text: string, requireKey: NameOptions['requireKey']): Name {
   const { derivedKey } = requireKey(kid)
   if (verifyMacaroon(macaroon, derivedKey) !== undefined) return { kid, nonce, proven: expiresAt }
   throw new MacaroondError('request_invalid', 'this token was not minted by this authority, or was changed', {
-    hint: 'if only the id is at hand, revoke by id',
+    hint: 'if you have only the id, revoke by id',
   })
 }

@@ -1,4 +1,4 @@
-/** The parts behind the calls of the `sign` channel, made of the node's own. */
+/** Builds the objects behind the calls of the `sign` channel from the node's parts. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { NodeClock } from '../../shared/clock.ts'
 import { IssuedLog } from '../store/issued-log.ts'
@@ -30,10 +30,10 @@ export interface CallSources {
   readonly durability: Durability
   readonly adoption: Adoption
   readonly ring: readonly [Kek, ...Kek[]]
-  /** Longest life of a service token. */
+  /** Longest life of a service token, seconds. */
   readonly serviceTtlSecondsMax: number
   readonly clock: NodeClock
-  /** As configured now. */
+  /** The replicas in the present configuration. */
   readonly replicas: () => readonly KnownPeer[]
 }
 

@@ -1,4 +1,7 @@
-/** The calls with which an operator looks at what replicas refuse by and the primary does not have, and decides on it. */
+/**
+ * The operator's calls on pending denials: revocations of an undone history that replicas enforce and the primary does not
+ * have. An operator lists them, and adopts or forgets them.
+ */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { Forgotten } from '../../shared/database/forgotten.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -39,7 +42,7 @@ export class PendingApi {
   }
 
   list(peer: KnownPeer, value: unknown): PendingResult {
-    requireOperator(peer, 'see what waits for a decision')
+    requireOperator(peer, 'list pending revocations')
     const { limit } = params(pendingParams, value)
     const { adoption } = this.#options
     adoption.look()
@@ -67,7 +70,7 @@ export class PendingApi {
   }
 
   async forget(peer: KnownPeer, value: unknown): Promise<ForgetResult> {
-    requireOperator(peer, 'give revocations up')
+    requireOperator(peer, 'forget revocations')
     const { reason, ...selection } = params(forgetParams, value)
     const ranges = this.#ranges(selection)
     const command = { kind: 'revocations.forget', actor: actorOf(peer), ranges, reason } as const
@@ -79,13 +82,13 @@ export class PendingApi {
 
   get #left(): number {
     const { waiting, counts } = this.#options.adoption
-    // What no list shows yet is counted once for each replica.
+    // Denials that no list shows yet are counted once for each replica.
     const listed = waiting.reduce((sum, { from }) => sum + from.length, 0)
     const all = [...counts.values()].reduce((sum, count) => sum + count, 0)
     return waiting.length + Math.max(0, all - listed)
   }
 
-  /** Throws request_invalid where nothing of it waits. */
+  /** The pending denials of a selection. Throws request_invalid if there are none. */
   #chosen({ timeline, first = 1, last = Infinity }: PendingSelection, but?: string): readonly PendingDenial[] {
     this.#options.adoption.look()
     const chosen = this.#options.adoption.waiting.filter(
@@ -95,17 +98,20 @@ export class PendingApi {
         denial.seq <= last,
     )
     if (chosen.length > 0) return chosen.slice(0, DENIALS_CALL_MAX)
-    throw new MacaroondError('request_invalid', 'nothing of that waits for a decision', {
-      hint: '`macaroond revocations pending` lists what does',
+    throw new MacaroondError('request_invalid', 'no pending revocation matches', {
+      hint: '`macaroond revocations pending` lists the pending revocations',
     })
   }
 
-  /** Of what waits, no number between that a replica that is away may have; but numbers that are named are taken as they are. */
+  /**
+   * Named numbers are taken as they are. Otherwise the ranges hold pending denials only, and no number between them: a replica
+   * that is away may have a denial of that number, which the operator has not seen.
+   */
   #ranges({ timeline, first, last }: PendingSelection): readonly Forgotten[] {
     if (timeline !== undefined && first !== undefined)
       return [{ timeline: asTimeline(timeline), first, last: last ?? first }]
     const ranges: { timeline: string; first: number; last: number }[] = []
-    // Nothing of the history that is led is undone, whatever a replica says.
+    // Nothing in the present history is undone, whatever a replica says.
     const led = timeline === undefined ? this.#options.writer.state.timeline : undefined
     for (const { denial } of this.#chosen({ timeline, first, last }, led)) {
       const range = ranges.at(-1)

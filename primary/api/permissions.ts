@@ -1,4 +1,4 @@
-/** Who may act for which org. Roles open channels; this is what a signer may do once it is in. */
+/** Decides for which orgs a caller may act. A role only opens a channel; each call is checked here. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
@@ -19,7 +19,9 @@ export function requireOrg(peer: KnownPeer, org: string): void {
   })
 }
 
-/** The same words for a key of another org and for no key at all: a signer learns nothing of orgs it has no part in. */
+/**
+ * Throws key_unknown, with one message for a key of another org and for no key, so that a signer learns nothing of other orgs.
+ */
 export function requireKeyOf(peer: KnownPeer, kid: Kid, keys: ReadonlyMap<Kid, OrgKey>): OrgKey {
   const key = keys.get(kid)
   if (key !== undefined && mayActFor(peer, key.org)) return key
@@ -28,13 +30,13 @@ export function requireKeyOf(peer: KnownPeer, kid: Kid, keys: ReadonlyMap<Kid, O
   })
 }
 
-/** Throws permission_denied: what concerns the whole authority is for operators. */
+/** Throws permission_denied. Calls that concern the whole authority are for operators. */
 export function requireOperator(peer: KnownPeer, what: string): void {
   if (peer.role === 'operator') return
-  throw new MacaroondError('permission_denied', `${peer.name} may not ${what}`, { hint: 'this is for operators' })
+  throw new MacaroondError('permission_denied', `${peer.name} may not ${what}`, { hint: 'only operators may' })
 }
 
-/** As the audit records it: the configured name, and the identity that was proven. */
+/** The caller as the audit records it: the configured name and the proven PeerId. */
 export function actorOf(peer: KnownPeer): { readonly text: string } {
   return { text: `${peer.name} ${peer.id}` }
 }

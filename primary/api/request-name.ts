@@ -1,8 +1,9 @@
+/** Makes the name that identifies a repeated request. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { sha256 } from '../../shared/crypto.ts'
 import type { RequestName } from '../authority/commands.ts'
 
-/** Ids are the caller's own: nobody learns from a conflict what somebody else has asked. */
+/** The name includes the PeerId: callers share no ids, so a conflict reveals nothing about another caller's requests. */
 export function requestName(
   peer: KnownPeer,
   requestId: string | undefined,

@@ -1,4 +1,4 @@
-/** The calls that tell what was revoked: page by page, or whatever hits one token or org. */
+/** The calls that list revocations: page by page, or those that apply to one token or org. They only read. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { IssuedLog } from '../store/issued-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -31,10 +31,10 @@ export interface RevocationsApiOptions {
   readonly walks: Walks
 }
 
-/** A token, or one that it was made from. */
+/** A token or one of its ancestors. */
 interface Hit extends TokenReference {
   readonly org: string
-  /** Undefined where nothing is on record of it. */
+  /** Undefined without a record of its mint. */
   readonly subject: string | undefined
 }
 
@@ -74,7 +74,7 @@ export class RevocationsApi {
     return walks.run(walker, async (signal) => book.find({ limit, matches: this.#matches(peer, asked), signal }))
   }
 
-  /** The same words for a row of another org as for none. */
+  /** Throws request_invalid, with one message for a row of another org and for no row. */
   #numbered(peer: KnownPeer, seq: number): RevocationDescription {
     const row = this.#options.book.numbered(seq)
     if (row !== undefined && mayActFor(peer, row.org)) return row
@@ -96,7 +96,7 @@ export class RevocationsApi {
     return (row) => hits.some((hit) => isHit(row, hit))
   }
 
-  /** What the token says of itself is believed: it only chooses what is shown, of orgs that the caller acts for. */
+  /** The token is not verified: it only selects rows, all of them in orgs that the caller acts for. */
   #byToken(peer: KnownPeer, text: string): readonly Hit[] {
     const { kid, nonce, ancestors, subject } = decodeIdentifier(decodeTokenText(text).identifier)
     return [{ kid, nonce }, ...ancestors].map((name) => ({ ...name, subject, org: this.#orgOf(peer, name) }))
@@ -116,6 +116,7 @@ export class RevocationsApi {
   }
 }
 
+/** True if the revocation applies to the token. */
 function isHit(row: KnownRevocation, { kid, nonce, org, subject }: Hit): boolean {
   if (row.kind === 'token') return row.kid === kid && row.nonce === nonce
   if (row.org !== org) return false

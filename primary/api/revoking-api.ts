@@ -1,4 +1,7 @@
-/** The calls that revoke. Each checks its parameters, then the caller's orgs, then asks the authority. */
+/**
+ * The calls that revoke. Each checks its parameters, then the caller's orgs, then submits a command, and answers once the
+ * revocation is as durable as the caller asked for.
+ */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { type Kid, kid as asKid } from '../../shared/ids.ts'
 import { positionText } from '../../shared/position.ts'
@@ -49,7 +52,7 @@ export class RevokingApi {
     return this.#carryOut<TokenRevoked>(command, wait)
   }
 
-  /** Of an org, or of a subject of it, up to a time. */
+  /** Revokes what was issued to an org, or to one subject of it, up to a time. */
   async revokeIssued(peer: KnownPeer, value: unknown): Promise<RevokeResult<SubjectRevoked | OrgRevoked>> {
     const { wait, requestId, reason, ...asked } = params(revokeIssuedParams, value)
     const { org, subject, untilMs } = asked
@@ -79,15 +82,16 @@ export class RevokingApi {
     return this.#options.writer.state
   }
 
-  /** Which key is meant where none is named; its turn judges that again. */
+  /** The key to retire if the caller names none. The command checks the choice again when it runs. */
   #keyToRetire(org: string, named: string | undefined, requestId: string | undefined): Kid {
     if (named !== undefined) return asKid(named)
-    // A request that was carried out is answered again, although the key that it meant is retired now.
+    // A repeated request means the key of its first answer, which is retired now.
     const recalled = this.#state.requests.get(requestId ?? '')
     if (recalled !== undefined) return (JSON.parse(recalled.answer) as KeyRetired).kid as Kid
     return olderKey(this.#state, org)
   }
 
+  /** Throws epoch_unsettled, position_unreached, and what the writer throws. */
   async #carryOut<T extends RevokeAnswer>(command: Command, wait: RevokeCommon['wait']): Promise<RevokeResult<T>> {
     const { writer, durability } = this.#options
     const { answer, position } = await writer.submit<T>(command)

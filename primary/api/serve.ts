@@ -1,4 +1,4 @@
-/** The methods of the `sign` and `admin` channels, as one table a connection. */
+/** Serves a connection of the `sign` or `admin` channel: a table from method names to the objects that implement them. */
 import type { Allowance } from '../../shared/channel/allowance.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { KnownPeer } from '../../shared/channel/peers.ts'
@@ -26,7 +26,7 @@ import type { Calls } from './open-calls.ts'
 
 export interface ServeCallsOptions extends Calls {
   readonly connection: Connection
-  /** Rights as configured when the connection was made: when they change, the registry ends the connection. */
+  /** The caller's rights when the connection was made. If they change, the registry closes the connection. */
   readonly peer: KnownPeer
   readonly status: () => PrimaryStatus
   readonly clock: Timers
@@ -34,7 +34,7 @@ export interface ServeCallsOptions extends Calls {
   readonly allowance: Allowance<CallKind>
   readonly inTurn: InTurn
   readonly db: Database
-  /** Undefined where nothing is archived. */
+  /** Undefined if there is no archive. */
   readonly archives: Pick<Archives, 'due' | 'paused' | 'damages' | 'repair'> | undefined
   readonly writer: Pick<GroupWriter, 'state' | 'nudge'>
   readonly log: Log
@@ -98,7 +98,7 @@ export function serveCalls({
   return serveRpc(connection, { methods, clock, log, inTurn }).done
 }
 
-/** Each call counts against its peer before it does anything. */
+/** Counts each call against its peer before it does any work. */
 function counted(
   methods: Readonly<Record<string, RpcMethod>>,
   costs: Readonly<Record<string, CallCost>>,
@@ -114,14 +114,14 @@ function due(archives: ServeCallsOptions['archives'], jobs: readonly JobName[]):
   const own = archivesOf(archives)
   if (own.paused) {
     throw new MacaroondError('disk_full', 'the disk of this primary is full', {
-      hint: 'free space on the volume of `data`, then ask again',
+      hint: 'free space on the volume of `data`, then try again',
     })
   }
   for (const job of jobs) own.due(job)
   return { asked: true }
 }
 
-/** The answer is what an operator is asked about; with `confirm` it is what the operator has seen. */
+/** Without `confirm` it only lists the damage, for the operator to decide. With `confirm` it starts the repair. */
 function repair(
   archives: NonNullable<ServeCallsOptions['archives']>,
   value: unknown,

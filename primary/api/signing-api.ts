@@ -1,4 +1,4 @@
-/** The calls of the `sign` channel on orgs and mints. Each checks its parameters, then the caller's orgs, then asks the authority. */
+/** The calls on orgs, keys and mints. Each checks its parameters, then the caller's orgs, then submits a command. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { RpcCaller } from '../../shared/channel/rpc-server.ts'
 import { positionText } from '../../shared/position.ts'
@@ -32,7 +32,7 @@ export class SigningApi {
     return { ...answer, position: positionText(position) }
   }
 
-  /** Only the orgs that the caller may act for. */
+  /** Lists only the orgs that the caller may act for. */
   listOrgs(peer: KnownPeer): OrgListResult {
     const { orgs, keys } = this.#writer.state
     const visible = [...orgs.values()].filter((org) => mayActFor(peer, org.name))
@@ -50,7 +50,7 @@ export class SigningApi {
     }
   }
 
-  /** The answer has the token: for a caller that is gone none is made. */
+  /** If the caller is gone, no token is minted, because only the answer carries it. */
   async mint(peer: KnownPeer, value: unknown, { signal }: Pick<RpcCaller, 'signal'>): Promise<MintResult> {
     const request = params(mintParams, value)
     requireOrg(peer, request.org)
@@ -59,7 +59,7 @@ export class SigningApi {
     return { ...answer, position: positionText(position) }
   }
 
-  /** The new key mints from now on; tokens of the one before stay good until it is retired. */
+  /** The new key mints from now on. Tokens of the previous key stay good until that key is retired. */
   async rotateKey(peer: KnownPeer, value: unknown): Promise<RotateKeyResult> {
     const { org, requestId } = params(rotateKeyParams, value)
     requireOrg(peer, org)

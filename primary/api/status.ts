@@ -1,3 +1,4 @@
+/** Builds the answer of `status` on a primary from its parts. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { positionText } from '../../shared/position.ts'
 import type {
@@ -29,14 +30,14 @@ export interface PrimaryStatusSources {
   readonly authorityKey: Uint8Array
   readonly archives: Archives | undefined
   readonly authorityClock: Pick<AuthorityClock, 'time'>
-  /** Revocations bind within this. */
+  /** The bound B: revocations bind within this time. */
   readonly boundMs: number
   readonly leaseMs: number
-  /** Whether leases are granted. */
+  /** True if leases are granted. */
   readonly grants: boolean
   readonly room: Pick<DiskRoom, 'bytes' | 'full'>
   readonly durability: Durability
-  /** By PeerId: how many revocations of undone histories wait for an operator. */
+  /** Number of denials that wait for an operator, by the PeerId of the replica. */
   readonly denials: ReadonlyMap<string, number>
   readonly alarms: readonly Alarm[]
   readonly linesDropped: OutputDrops

@@ -1,4 +1,4 @@
-/** Calls on the `sign` channel that make something of tokens that are presented: discharges and service tokens. */
+/** The calls that present tokens, for a discharge or a service token, and the operator's calls on third parties. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { RpcCaller } from '../../shared/channel/rpc-server.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -39,7 +39,7 @@ export class ThirdPartyApi {
     this.#serviceTtlSecondsMax = serviceTtlSecondsMax
   }
 
-  /** For anybody who may open `sign`: what is confirmed rests on the tokens, not on who brings them. */
+  /** Needs no org: the discharge confirms what the presented tokens allow, whoever presents them. */
   async discharge(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<DischargeResult> {
     const { ticket, tokens } = params(dischargeParams, value)
     const who = { actor: actorOf(peer), presenter: peer.id }
@@ -48,7 +48,7 @@ export class ThirdPartyApi {
     return { ...answer, position: positionText(position) }
   }
 
-  /** The result outlives the login, so the caller has to act for the org. */
+  /** The caller must act for the org, because the service token outlives the login. */
   async exchange(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<ExchangeResult> {
     const { token, strip, id, ticket, ttlSeconds } = params(exchangeParams, value)
     const [root] = decodeBundle(token)
@@ -87,7 +87,7 @@ export class ThirdPartyApi {
     return { ...answer, position: positionText(position) }
   }
 
-  /** Public keys are for everybody. */
+  /** Open to every caller of `sign`, because the keys are public. */
   list(): ThirdPartyListResult {
     const { thirdParties, cluster } = this.#writer.state
     return {

@@ -1,16 +1,16 @@
 /**
- * Calls that read stored data at length. One of them walks at a time, in slices; callers take turns, and the walk of a caller
- * that is gone ends. Nothing is read before a call's turn.
+ * Serialises the calls that read much stored data. One walk runs at a time, in slices; callers take turns. The walk of a caller
+ * that is gone ends. A call reads nothing before its turn, so waiting calls cost no work.
  */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { RETRY_AFTER_MS, WALKS_WAITING_MAX } from '../../shared/limits.ts'
 import { FairQueue } from '../../shared/service/fair-queue.ts'
 
-/** Whoever waits for a walk. */
+/** The caller of a walk. */
 export interface Walker {
   readonly peerId: string
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when the caller is gone. */
   readonly signal: AbortSignal
 }
 
@@ -50,7 +50,7 @@ export class Walks {
     this.#walking = true
     for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
       await next.start()
-      // A short walk is one slice: many of them must not be one long turn.
+      // A short walk is one slice. Without this, many short walks would block the event loop.
       await turn(this.#timers)
     }
     this.#walking = false
