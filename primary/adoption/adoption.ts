@@ -1,7 +1,7 @@
 /**
- * Takes over what replicas refuse by and the primary does not have, as far as a replica's word goes; the rest waits for an
- * operator, in `status` and as an alarm. Looks again whenever a replica has told something, and every few seconds, because the
- * issue clock and the gate on writes move.
+ * Adopts denials that replicas report, as far as `judgeDenial` allows on a replica's word. The others wait for an operator, in
+ * `status` and as an alarm. It judges again after each report, and every few seconds, because the issue clock and the gate on
+ * writes move.
  */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { CallOff, Timers } from '../../shared/clock.ts'
@@ -27,18 +27,18 @@ export interface PendingDenial {
   /** Undefined for a kind that this version does not know. */
   readonly row: KnownRevocation | undefined
   readonly why: WhyWaiting
-  /** PeerIds of the replicas that refuse by it; `RESTORE` where a restore found it. */
+  /** PeerIds of the replicas that enforce it; `RESTORE` if a restore found it. */
   readonly from: readonly string[]
 }
 
 export interface AdoptionOptions {
   readonly state: () => AuthorityState
   readonly submit: GroupWriter['submit']
-  /** Whether writes are taken. */
+  /** True if writes are taken. */
   readonly open: () => boolean
-  /** PeerIds of the configured replicas, and how the audit names each. */
+  /** Names of the configured replicas for the audit, by PeerId. */
   readonly replicas: () => ReadonlyMap<string, string>
-  /** What a restore found without a signature. */
+  /** Revocations that a restore found without the authority's signature. */
   readonly unsigned: Pick<UnsignedReader, 'part' | 'next'>
   readonly clock: AdoptionClock
   readonly log: Log
@@ -46,19 +46,19 @@ export interface AdoptionOptions {
 
 type AdoptionClock = Pick<Timers, 'every' | 'after'>
 
-/** Instead of a PeerId. */
+/** Stands in place of a PeerId. */
 export const RESTORE = 'restore'
 const LOOK_MS = 5_000
-/** All that every replica told is judged: one that tells again and again must not keep this primary busy with it. */
+/** Pause between two looks after reports: each look judges all denials, and a replica may report again and again. */
 const TOLD_PAUSE_MS = 250
-/** Of one command: a group is not held up for long. */
+/** Denials in one command, so that it does not hold up its group. */
 const ROWS_A_COMMAND = 100
 
 export interface AdoptionSources {
   readonly db: Database
   readonly writer: GroupWriter
   readonly open: () => boolean
-  /** As configured now. */
+  /** The replicas in the present configuration. */
   readonly replicas: () => readonly KnownPeer[]
   readonly clock: AdoptionClock
   readonly log: Log
@@ -91,12 +91,12 @@ export class Adoption {
     if (this.#reports.take(replica, message)) this.#news.ask()
   }
 
-  /** What an operator has to decide on, in the order of histories and numbers. */
+  /** Denials that an operator has to decide on, ordered by history and number. */
   get waiting(): readonly PendingDenial[] {
     return this.#waiting
   }
 
-  /** By PeerId: how many of its denials wait, those that it has not told of yet with them. */
+  /** Number of waiting denials by PeerId, with those that the replica has not listed yet. */
   get counts(): ReadonlyMap<string, number> {
     const counts = new Map(this.#reports.all.map(({ from, untold }) => [from, untold]))
     const { untold } = this.#options.unsigned.part
@@ -105,14 +105,14 @@ export class Adoption {
     return counts
   }
 
-  /** For the alarm: names of the replicas, and how many of each wait. */
+  /** For the alarm: each replica's name and number of waiting denials. */
   get cases(): readonly Case[] {
     const names = this.#options.replicas()
     const waiting = [...this.counts].filter(([, count]) => count > 0)
     return waiting.map(([from, count]) => [names.get(from) ?? from, String(count)])
   }
 
-  /** Judges everything anew, and takes over what may be. */
+  /** Judges all denials again, and adopts those that may be. */
   look(): void {
     const { open, replicas } = this.#options
     this.#reports.keepOnly(new Set(replicas().keys()))
@@ -144,7 +144,7 @@ export class Adoption {
     return [...waiting.values()].toSorted((a, b) => inOrder(a.denial, b.denial))
   }
 
-  /** A replica after the other: what the first brought is not adopted twice. */
+  /** One replica after the other, so that a denial of two replicas is adopted once. */
   async #adopt(): Promise<void> {
     this.#adopting = true
     try {
@@ -172,7 +172,7 @@ export class Adoption {
   }
 }
 
-/** Undefined where nobody needs to decide. */
+/** Undefined if no operator needs to decide. */
 function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<PendingDenial, 'row' | 'why'> | undefined {
   const judged = judgeDenial(state, denial)
   if (judged.is === 'settled') return undefined
@@ -181,7 +181,7 @@ function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<Pendin
   return (state.adopted.get(from) ?? 0) >= ADOPTED_MAX ? { row: judged.row, why: 'too many' } : undefined
 }
 
-/** With what it denies: a replica that lies about a number hides nothing that another one refuses by. */
+/** The name includes what the row denies, so that a replica with a wrong number hides no other replica's denial. */
 function nameOf({ timeline, seq, columns }: Denial): string {
   const { kind, key } = columns
   return JSON.stringify([timeline, seq, kind, key])
@@ -191,14 +191,14 @@ function inOrder(a: Denial, b: Denial): number {
   return a.epoch - b.epoch || (a.timeline < b.timeline ? -1 : Number(a.timeline > b.timeline)) || a.seq - b.seq
 }
 
-/** The adoption of a primary, made of the node's own parts. */
+/** Builds the adoption from the node's parts. */
 export function openAdoption({ db, writer, open, replicas, clock, log }: AdoptionSources): Adoption {
   return new Adoption({
     state: () => writer.state,
     submit: (command) => writer.submit(command),
     open,
     replicas: () => new Map(replicas().map(({ id, name }) => [id, name])),
-    // Only a restore writes them.
+    // Read once: only a restore writes this table.
     unsigned: new UnsignedReader(db, new MetaReader(db).read().schema, DENIALS_TOLD_MAX),
     clock,
     log,

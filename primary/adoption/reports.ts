@@ -1,4 +1,7 @@
-/** What each replica has told of the revocations of undone histories that it refuses by: its last whole list, and the next. */
+/**
+ * The denials that each replica reports. A list arrives in several messages, so this keeps the last complete list and the one
+ * being received. The size of a list is bounded.
+ */
 import { DENIALS_TOLD_CHARS_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
 import type { Denial, ToldDenials } from '../../shared/protocol/denials.ts'
 
@@ -6,14 +9,15 @@ export interface Report {
   /** PeerId of the replica. */
   readonly from: string
   readonly denials: readonly Denial[]
-  /** Of the replica's, those that it has not told of yet. */
+  /** Number of the replica's denials that are not in the list. */
   readonly untold: number
 }
 
 interface Told {
+  /** The last complete list. */
   whole: Report
   next: Denial[]
-  /** Of `next`, as JSON. */
+  /** Length of `next` as JSON. */
   chars: number
 }
 
@@ -24,7 +28,7 @@ export class Reports {
     return [...this.#told.values()].map(({ whole }) => whole)
   }
 
-  /** True when a list has become whole. */
+  /** True if the message completed a list. */
   take(from: string, { first, last, total, denials }: Omit<ToldDenials, 't'>): boolean {
     const told = this.#told.get(from) ?? { whole: { from, denials: [], untold: 0 }, next: [], chars: 0 }
     this.#told.set(from, told)
@@ -36,7 +40,7 @@ export class Reports {
     return true
   }
 
-  /** Replicas that the configuration does not name any more say nothing. */
+  /** Drops the lists of replicas that are no longer configured. */
   keepOnly(names: ReadonlySet<string>): void {
     for (const from of this.#told.keys()) if (!names.has(from)) this.#told.delete(from)
   }
