@@ -1,4 +1,4 @@
-/** `macaroond/signer`: for services that issue tokens. Talks to the primary over Noise; every call is a typed promise. */
+/** Entry of the published package `macaroond/signer`, for services that issue tokens. It connects to the primary over Noise. */
 import { z } from 'zod'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
@@ -44,7 +44,7 @@ const signerOptions: z.ZodType<SignerOptions> = z.strictObject({ ...clientFields
 const DEFAULT_TIMEOUT_MS = 10_000
 
 /**
- * Options from a profile, as `macaroond init` and `macaroond dev` write one for a signer. Throws config_invalid,
+ * Reads the options from a signer's profile, a file that `macaroond init` and `macaroond dev` write. Throws config_invalid,
  * config_unreadable.
  */
 export async function readSignerProfile(file: string): Promise<SignerOptions> {
@@ -53,7 +53,7 @@ export async function readSignerProfile(file: string): Promise<SignerOptions> {
 }
 
 /**
- * Checks the options, reads the identity, and starts to connect; calls wait for the connection within their time. Throws
+ * Checks the options, reads the identity and starts to connect. A call waits for the connection, within its own timeout. Throws
  * config_invalid, key_unreadable, key_permissions, key_malformed.
  */
 export async function createSigner(options: SignerOptions): Promise<Signer> {

@@ -1,4 +1,4 @@
-/** The client's side of `revocations show`: what was revoked, and for each revocation where it binds now. */
+/** The client side of `revocations show`: finds revocations, and asks for each one where it binds now. */
 import type { CoverageParams, CoverageResult } from '../../shared/protocol/coverage.ts'
 import type {
   FindRevocationsParams,
@@ -6,14 +6,14 @@ import type {
   RevocationDescription,
 } from '../../shared/protocol/revoke.ts'
 
-/** A revocation, and where it binds now. */
+/** A revocation with the replicas where it binds now. */
 export interface ShownRevocation extends RevocationDescription {
   readonly coverage: CoverageResult
 }
 
 export interface ShownRevocations {
   readonly revocations: readonly ShownRevocation[]
-  /** There are more than these. */
+  /** True if there are more. */
   readonly more: boolean
 }
 

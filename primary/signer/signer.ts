@@ -1,4 +1,4 @@
-/** What a signer can ask of the primary, and each call over a connection to its `sign` channel. */
+/** The signer's interface, and its implementation over a connection to the primary's `sign` channel. */
 import type { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { parsePosition } from '../../shared/position.ts'
@@ -49,11 +49,11 @@ import { untilCovered } from './until-covered.ts'
 export interface MintRequest {
   readonly org: string
   /**
-   * Whom the token is for, at most 255 bytes. They are compared byte by byte, so what looks like another one is refused: it is in
-   * NFC, without white space around it and without characters that nobody sees.
+   * The user or service that the token is for, at most 255 bytes. Subjects are compared byte by byte. So a subject must be in
+   * NFC, without white space at its ends and without invisible characters: otherwise two that look alike would differ.
    */
   readonly subject: string
-  /** Takes any bytes as the subject: for names that exist elsewhere in this form. */
+  /** True to take the subject without these checks, for names that already exist in this form. */
   readonly subjectAsIs?: boolean
   readonly caveats?: readonly string[]
   /** Default 24 hours; 0 for a token that does not expire. */
@@ -61,38 +61,38 @@ export interface MintRequest {
 }
 
 export interface MintedToken extends MintResult {
-  /** Caveats that may not mean what they read like, a sentence each. */
+  /** One sentence for each caveat that may not mean what it seems to. */
   readonly warnings: readonly string[]
 }
 
-/** How a revocation is made, whatever it names. */
+/** Options of every revocation. */
 export interface RevokeOptions {
   readonly reason?: string
-  /** Default `durable`. `global` resolves once nobody accepts it any more, at the latest after the published bound. */
+  /** Default `durable`. `global` resolves once no replica or worker accepts the token, at the latest after the bound. */
   readonly wait?: RevokeWait
   /**
-   * The same id with the same content gives the same answer, also after a restart of the primary, unless 10,000 requests
-   * came after it: for asking again when an answer was lost. Another content under it rejects with request_conflict.
+   * Makes the call idempotent, for a retry when an answer was lost: the same id gives the first answer again, also after a
+   * restart of the primary. The primary keeps the newest 10,000 answers. Rejects with request_conflict if the content differs.
    */
   readonly requestId?: string
-  /** With `global`: called about once a second with what is still waited for. */
+  /** With `global`: called about once a second with the replicas that are not covered yet. */
   readonly onProgress?: (soFar: CoverageResult) => void
 }
 
-/** A token by itself, which proves its expiry, or by its id. */
+/** Names the token by itself, which proves its expiry, or by its id. */
 export type RevokeRequest = ({ readonly token: string } | { readonly id: string }) & RevokeOptions
 
-/** Every token of an org, or of one subject of it, that was issued up to a moment. */
+/** Revokes every token of an org, or of one subject of it, that was issued up to a time. */
 export interface RevokeIssuedRequest extends RevokeOptions {
   readonly org: string
   readonly subject?: string
-  /** Unix milliseconds, itself included; without it, up to now. Never in the future. */
+  /** Unix milliseconds, inclusive. Default: now. A time in the future is refused. */
   readonly untilMs?: number
 }
 
 export interface RetireKeyRequest extends RevokeOptions {
   readonly org: string
-  /** Without it, the one key that is active and does not mint any more. */
+  /** Default: the only active key that no longer mints. */
   readonly kid?: string
 }
 
@@ -101,24 +101,26 @@ export interface DisableOrgRequest extends RevokeOptions {
 }
 
 export interface ExchangeRequest {
-  /** A bundle: the token, and the discharge of its login. */
+  /** A bundle: the token with the discharge of its login. */
   readonly token: string
-  /** Location of the login's third-party caveat, which the service token will not have. */
+  /** Location of the login's third-party caveat, which the service token drops. */
   readonly strip: string
   /**
-   * Id of the token that the login was put into, and the ticket of that caveat (its caveat id, base64url), both as they were
-   * written down then. They name the login: whoever holds a token can rewrite a location, append a caveat and discharge it
-   * himself, or put a ticket from one of his tokens into another.
+   * Id of the token that got the login caveat, and the ticket of that caveat (its caveat id, base64url), both as recorded when
+   * the caveat was added. They prove that it is that login: a holder can rewrite a location, append a caveat and discharge it
+   * alone, or copy a ticket from one token to another.
    */
   readonly id: string
   readonly ticket: string
-  /** Default and limit: what the primary gives, 90 days unless its `service_token_days` is less. */
+  /** Default and maximum: the primary's `service_token_days`, which is 90 days unless configured lower. */
   readonly ttlSeconds?: number
 }
 
 export interface ThirdPartyRequest {
   readonly name: string
-  /** For a service that has this authority's revocations: its discharges ask that the presented tokens still stand. */
+  /**
+   * True if discharges require that the presented tokens are not revoked. The service must see this authority's revocations.
+   */
   readonly unrevoked?: boolean
 }
 
@@ -126,52 +128,53 @@ export interface Signer {
   readonly createOrg: (name: string) => Promise<OrgCreateResult>
   readonly listOrgs: () => Promise<OrgListResult>
   /**
-   * Mints a token. A caveat on a reserved key in another case (`OP = read`) is refused. Rejects with org_unknown, org_disabled, caveat_malformed, permission_denied, request_invalid, or an
-   * error of kind `unavailable`; a `timeout` or `connection_lost` leaves open whether a token was made.
+   * Mints a token. A caveat on a reserved key in another case (`OP = read`) is refused. Rejects with org_unknown, org_disabled,
+   * caveat_malformed, permission_denied, request_invalid, or an error of kind `unavailable`. After `timeout` and
+   * `connection_lost` a token may have been minted or not.
    */
   readonly mint: (request: MintRequest) => Promise<MintedToken>
-  /** A new root key, which mints from now on; tokens of the one before stay good until it is retired. */
+  /** Makes a new root key, which mints from now on. Tokens of the previous key stay good until that key is retired. */
   readonly rotateKey: (org: string, options?: { readonly requestId?: string }) => Promise<RotateKeyResult>
-  /** Revokes one token and everything made from it. Repeating it is harmless, here and below. */
+  /** Revokes one token and everything made from it. Every revocation may be repeated safely. */
   readonly revoke: (request: RevokeRequest) => Promise<RevokeResult<TokenRevoked>>
-  /** Revokes what was issued to an org, or to a subject of it, up to a moment; what is minted later is not hit. */
+  /** Revokes what was issued to an org, or to a subject of it, up to a time. Later tokens stay good. */
   readonly revokeIssued: (request: RevokeIssuedRequest) => Promise<RevokeResult<SubjectRevoked | OrgRevoked>>
   /**
-   * How many tokens a revocation of this org, key or subject would apply to, as far as their mints are on record, and which
-   * other subjects look like it. Revoking itself counts nothing, and never waits for this.
+   * Counts the tokens that a revocation of this org, key or subject would apply to, from the records of mints, and lists
+   * subjects that look like it. Revoking itself never waits for a count.
    */
   readonly countTokens: (request: CountTokensParams) => Promise<TokensCounted>
-  /** Ends every token of a root key. */
+  /** Revokes every token of a root key. */
   readonly retireKey: (request: RetireKeyRequest) => Promise<RevokeResult<KeyRetired>>
-  /** Ends every token of an org, for good: it mints no more. */
+  /** Revokes every token of an org, which then mints no more. This cannot be undone. */
   readonly disableOrg: (request: DisableOrgRequest) => Promise<RevokeResult<OrgDisabled>>
-  /** Whatever revocation hits a token or what it was made from, or is of an org, and where each binds now. */
+  /** Finds the revocations that apply to a token and its ancestors, or those of an org, and where each binds now. */
   readonly showRevocations: (query: FindRevocationsParams) => Promise<ShownRevocations>
-  /** What replicas refuse by of undone histories, and the primary does not take over by itself. For operators. */
+  /** Lists revocations of an undone history that replicas enforce and that wait for an operator. For operators. */
   readonly pendingRevocations: (request?: Partial<PendingParams>) => Promise<PendingResult>
-  /** Revokes some of it; repeat it until nothing is adopted any more. For operators. */
+  /** Adopts pending revocations, a limited number in each call: repeat it until it adopts none. For operators. */
   readonly adoptRevocations: (selection: AdoptParams) => Promise<AdoptResult>
-  /** Gives some of it up: tokens that nothing else revokes are accepted again. For operators. */
+  /** Forgets pending revocations: tokens that no other row revokes are accepted again. For operators. */
   readonly forgetRevocations: (selection: ForgetParams) => Promise<ForgetResult>
-  /** Seals everything again with the primary's key-encryption key. For operators. */
+  /** Seals every secret again with the primary's first key-encryption key. For operators. */
   readonly rotateKek: (options?: { readonly force?: boolean }) => Promise<RotateKekResult>
   /**
-   * The authority as a third party: a discharge for a ticket that was sealed to it, on the word of tokens that allow
-   * what the ticket asks. It is good for their org only, and for less than a minute. Bind it to the token that bears the
-   * ticket. Rejects with ticket_invalid, discharge_refused, token_refused.
+   * Asks the authority, as a third party, to discharge a ticket that was sealed to it. The presented tokens must allow the
+   * access that the ticket names. The discharge is good for their org only, and for less than a minute. Bind it to the token
+   * that holds the ticket. Rejects with ticket_invalid, discharge_refused, token_refused.
    */
   readonly discharge: (request: DischargeParams) => Promise<DischargeResult>
   /**
-   * A service token from a bundle with its login discharge: every caveat but that login, another expiry, and an end with
-   * the token it was made from. Rejects with token_refused, permission_denied.
+   * Exchanges a token with its login discharge for a service token. It keeps every caveat but that login, has an expiry of its
+   * own, and is revoked with the token it was made from. Rejects with token_refused, permission_denied.
    */
   readonly exchange: (request: ExchangeRequest) => Promise<ExchangeResult>
-  /** Gives a service a public key of this authority to seal its tickets to. For operators. */
+  /** Registers a service, and returns the public key that it seals its tickets to. For operators. */
   readonly addThirdParty: (request: ThirdPartyRequest) => Promise<ThirdPartyAddResult>
   readonly listThirdParties: () => Promise<ThirdPartyListResult>
-  /** What was sealed to its key is discharged no more. For operators. */
+  /** Removes a service: tickets that were sealed to its key are discharged no more. For operators. */
   readonly removeThirdParty: (name: string) => Promise<ThirdPartyRemoveResult>
-  /** Where a revocation binds now, by the position and the number that `revoke` answered with. */
+  /** Says where a revocation binds now, by the position and number in the answer of `revoke`. */
   readonly coverage: (position: string, seq: number) => Promise<CoverageResult>
   readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<RevocationsResult>
   /** Lets calls in flight finish, then closes the connection. */
@@ -188,7 +191,7 @@ export interface SignerParts {
 
 /** The signer's calls over a connection to the primary's `sign` channel. */
 export function signerOver(client: PersistentClient, { timeoutMs, clock }: SignerParts): Signer {
-  // The answers come from the pinned primary; their shape is the protocol's.
+  // The answers come from the pinned primary, so their shape is taken from the protocol without a check.
   const call = <T>(method: string, params: object): Promise<T> =>
     client.call(method, params, { timeoutMs }) as Promise<T>
   const revoked = async <T extends RevokeAnswer>(method: string, request: RevokeOptions): Promise<RevokeResult<T>> => {

@@ -1,4 +1,4 @@
-/** The client's side of `--wait global`: asks again until nobody accepts the revoked token any more. */
+/** The client side of `--wait global`: asks again until the revocation binds everywhere. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { COVERAGE_WAIT_MS_MAX } from '../../shared/limits.ts'
 import { parsePosition } from '../../shared/position.ts'
@@ -7,18 +7,18 @@ import type { CoverageParams, CoverageResult } from '../../shared/protocol/cover
 export interface UntilCoveredOptions {
   readonly ask: (params: CoverageParams) => Promise<CoverageResult>
   readonly nowMs: () => number
-  /** A primary that does not answer is asked again for so long: it may be starting. */
+  /** A primary that does not answer may be starting, so it is asked again for this long. */
   readonly timeoutMs: number
   readonly onProgress?: ((soFar: CoverageResult) => void) | undefined
 }
 
-/** Rejects with position_superseded, epoch_unsettled, or what kept the primary from answering for `timeoutMs`. */
+/** Rejects with position_superseded, epoch_unsettled, or the last error if the primary did not answer for `timeoutMs`. */
 export async function untilCovered(
   { seq, position }: { readonly seq: number; readonly position: string },
   { ask, nowMs, timeoutMs, onProgress }: UntilCoveredOptions,
 ): Promise<CoverageResult> {
   const { epoch } = parsePosition(position)
-  // The first answer comes at once, so that whoever watches sees what is waited for.
+  // The first request does not wait, so that `onProgress` is called at once.
   let waitMs = 0
   let heardMs = nowMs()
   for (;;) {
@@ -34,7 +34,7 @@ export async function untilCovered(
   }
 }
 
-/** The primary may answer in a moment; a client that is closed, or an epoch that is not everybody's, stays so. */
+/** True for errors that a retry may solve. A closed client and an unsettled epoch are not among them. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') return false
   return error.code !== 'closed' && error.code !== 'epoch_unsettled'
