@@ -1,4 +1,4 @@
-/** Who may open which channel of the primary, and who serves it. */
+/** Decides which peer may open which channel of the primary, and passes the connection to the part that serves it. */
 import { Allowance } from '../shared/channel/allowance.ts'
 import { CallTurns } from '../shared/service/call-turns.ts'
 import type { Connection } from '../shared/channel/connection.ts'
@@ -17,7 +17,7 @@ export interface PrimaryAdmissionOptions {
   readonly peers: PeerRegistry
   readonly publisher: Publisher
   readonly clock: Host['clock']
-  /** What the calls of `sign` and `admin` need, beside the connection and its peer. */
+  /** Options for the calls of `sign` and `admin`, without the connection and its peer. */
   readonly calls: Omit<Parameters<typeof serveCalls>[0], 'connection' | 'peer' | 'allowance' | 'inTurn'>
 }
 
@@ -36,7 +36,7 @@ export class PrimaryAdmission implements NodeAdmission {
     const admission = peers.admit(peer, channel, address)
     if (!admission.ok) return admission
     const ships = channel === 'wal' || channel === 'revocations'
-    // What a replica acknowledges opens writes and makes revocations durable: an operator's word must not pass for that.
+    // Only a replica: its acknowledgements open writes and make revocations durable, so no operator may send them.
     if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
     if (ships) return publisher.accept(channel, peer, hello)
     if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }

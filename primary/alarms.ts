@@ -1,4 +1,4 @@
-/** The conditions of a primary that are alarms while they last. */
+/** The conditions of a primary that raise an alarm. Each is computed from the present state, so an alarm ends by itself. */
 import type { AlarmBoard, Case } from '../shared/service/alarm-board.ts'
 import type { Adoption } from './adoption/adoption.ts'
 import type { Archives } from './archiver/archives.ts'

@@ -1,4 +1,4 @@
-/** What a primary archives to, with its schedules; where the configuration wants no archive, this does nothing. */
+/** Starts and stops a primary's archives and their schedules. Does nothing if the configuration has no archive. */
 import type { Txid } from '../shared/ids.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, type OpenArchiverOptions, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
@@ -17,7 +17,7 @@ export class Archiving {
     this.archives = openArchives(options)
   }
 
-  /** To be called before the first connection: a primary that finds that another one leads must not be heard of. */
+  /** Call it before the first connection: if the archive shows that another primary leads, this one must not be heard. */
   async start(): Promise<void> {
     if (this.archives === undefined) return
     await this.archives.start()
@@ -30,7 +30,7 @@ export class Archiving {
   }
 }
 
-/** `onJoined`: the archive, if it is a witness, says how far it goes. */
+/** `onJoined` is called with the archive's position if the archive is a witness. */
 export function openArchiving(base: PrimaryFoundation, onJoined: (event: Joined) => void): Archiving {
   const { options, host, stampClock, alarms, commitLog, writer, signingKey, ring, shutdown } = base
   const { config, log, archivePorts: ports } = options

@@ -32,7 +32,7 @@ export interface PrimaryParts extends PrimaryFoundation, WriteRules {
   readonly purging: Purging
 }
 
-/** Nothing of it runs yet. */
+/** Builds all parts and starts none. Throws what `openPrimaryFoundation` throws. */
 export function assemblePrimary(options: PrimaryOptions): PrimaryParts {
   const foundation = openPrimaryFoundation(options)
   const base = { ...foundation, ...openWriteRules(foundation) }
@@ -85,7 +85,7 @@ function openSettling(
     configurationDue: () => configurationDue() !== undefined,
     nudge: () => writer.nudge(),
     leaseMs: config.freshness.lease_ms,
-    // What a replica acknowledged to this process is of this epoch.
+    // Any acknowledgement to this process is of this epoch.
     everyReplicaJoined: () => members.replicaIds.every((id) => publisher.status(id).acknowledged !== undefined),
     oldPrimaryStopped: flags.oldPrimaryStopped,
     clock: host.clock,
@@ -133,7 +133,7 @@ function connect(parts: PrimaryParts, onJoined: (event: Joined) => void): void {
   })
 }
 
-/** Proof that this disk is old. What took writes before it came is in no state to tell anybody but by its own audit. */
+/** A replica has proved that this disk is old. The primary notes it in its own audit, if it still can, and stops at once. */
 function contradicted({ writer, shutdown }: PrimaryParts, error: MacaroondError): void {
   const { message } = error
   const note = { kind: 'audit.note', actor: { text: 'primary' }, action: 'primary.contradicted' } as const

@@ -1,4 +1,4 @@
-/** The primary's configuration file. Every key is documented here and in the README; unknown keys are errors. */
+/** The primary's configuration file. Each key is documented here and in the README. Unknown keys are errors. */
 import { DURABILITY_LEVELS } from '../shared/database/meta.ts'
 import { z } from 'zod'
 import {
@@ -24,43 +24,43 @@ export interface PrimaryConfig {
   readonly cluster: string
   /** Folder of the database, the segment log and the lock file. */
   readonly data: string
-  /** Noise identity, as `macaroond keygen` makes it. */
+  /** File with the Noise identity that `macaroond keygen` makes. */
   readonly identity: string
-  /** A sealed signing key that a new database takes in, as `macaroond init` makes it; without it the primary makes one. */
+  /** File with a sealed signing key for a new database, from `macaroond init`. Without it the primary makes a key. */
   readonly signing_key?: string | undefined
   readonly listen: string
-  /** Acknowledge writes although no replica has agreed with this boot's position. */
+  /** True to acknowledge writes although no witness has confirmed this boot's position. */
   readonly alone: boolean
   readonly kek: KekSettings
   readonly log: LogSettings
   readonly metrics: MetricsSettings
   readonly segments: {
-    /** How much of the segment log is kept for replicas that were away; older ones get a snapshot. */
+    /** Size of the segment log. A replica that was away longer gets a snapshot. */
     readonly keep_bytes: number
   }
   readonly checkpoint: {
-    /** The WAL is copied into the database once it has so many pages. */
+    /** A checkpoint is due once the WAL has this many pages. */
     readonly pages: number
   }
   /**
-   * Leases of freshness, in milliseconds. From `lease_ms`, `clock_rate_error` and `decision_ms` follows the published bound
-   * within which a revocation binds everywhere, whatever is cut off (5101 ms with the defaults).
+   * Freshness leases, in milliseconds. `lease_ms`, `clock_rate_error` and `decision_ms` determine the published bound: within
+   * it a revocation binds everywhere, also in regions that are cut off (5101 ms with the defaults).
    */
   readonly freshness: FreshnessSettings
-  /** What `revoke --wait durable`, the default, waits for. */
+  /** The durability that `revoke --wait durable` (the default) waits for. */
   readonly durability: DurabilitySettings
   readonly tokens: {
-    /** Longest life of a service token, as `token exchange` makes it; what needs no login ought to end by itself. */
+    /** Longest life of a service token. Such a token needs no login, so it should expire. */
     readonly service_token_days: number
   }
   readonly disk: {
-    /** Megabytes that are kept for revocations on a full disk; as much again has to be free before anything else goes on. */
+    /** Megabytes reserved for revocations on a full disk. Other writes resume once as much again is free. */
     readonly reserve_mb: number
   }
   readonly maintenance: {
-    /** When the database is read whole and compared with the checksum kept while writing. */
+    /** Cron expression: when all pages are read and compared with the checksum kept while writing. */
     readonly scrub: string
-    /** When revocations that hit nothing any more are deleted. */
+    /** Cron expression: when outlived revocations are deleted. */
     readonly purge: string
   }
   readonly archive: ArchiveConfig

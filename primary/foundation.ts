@@ -1,6 +1,6 @@
 /**
- * The foundation of a primary: its folder, its database with the state of the authority, and its clock. Nothing here decides
- * anything. The writer takes no command yet, because its rules are made of parts that need this foundation.
+ * The foundation of a primary: its folder, its database with the authority's state, and its clock. The writer takes no command
+ * yet, because its rules are made of parts that need this foundation.
  */
 import { mkdirSync } from 'node:fs'
 import { PeerRegistry } from '../shared/channel/peers.ts'
@@ -27,7 +27,7 @@ import { openGroupWriter } from './store/open-writer.ts'
 
 export interface PrimaryFoundation {
   readonly options: PrimaryOptions
-  /** Its scheduled jobs wait while the time is in doubt. */
+  /** A host whose scheduled jobs wait while time is in doubt. */
   readonly host: Host
   readonly startedMs: number
   readonly ring: readonly [Kek, ...Kek[]]
@@ -41,12 +41,12 @@ export interface PrimaryFoundation {
   readonly revocations: RecentRevocations
   readonly writer: GroupWriter
   readonly authorityClock: AuthorityClock
-  /** For parts that stamp what they write with the authority's time, and measure spans. */
+  /** A clock whose wall time is the authority's time, for parts that stamp what they write. */
   readonly stampClock: NodeClock
   readonly signingKey: SigningKey
 }
 
-/** Takes the folder, and opens the database in it. Throws what keeps this process from either. */
+/** Locks the folder and opens the database in it. Throws what prevents either. */
 export function openPrimaryFoundation(options: PrimaryOptions): PrimaryFoundation {
   const { config, kek, previousKeks = [], log, host = systemHost } = options
   const { clock, entropy } = host
@@ -67,7 +67,7 @@ export function openPrimaryFoundation(options: PrimaryOptions): PrimaryFoundatio
   const authorityClock = startClock(options, { clock, members, writer })
   return {
     options,
-    // While the time is in doubt nothing runs but uploads, which have no schedule.
+    // While time is in doubt only uploads run, which have no schedule.
     host: { ...host, schedule: whileBelieved(host.schedule, () => authorityClock.time.credible) },
     startedMs,
     ring,
@@ -86,7 +86,7 @@ export function openPrimaryFoundation(options: PrimaryOptions): PrimaryFoundatio
   }
 }
 
-/** Goes on from the time of the last mint. */
+/** Starts the authority's clock at the time of the last mint. */
 function startClock(
   { config, flags = NO_FLAGS }: PrimaryOptions,
   { clock, members, writer }: Pick<Host, 'clock'> & Pick<PrimaryFoundation, 'members' | 'writer'>,
@@ -95,7 +95,7 @@ function startClock(
     clock,
     issueClockMs: writer.state.issue.lastMs,
     acceptClock: flags.acceptClock,
-    // With `alone` the operator waits for no replica.
+    // With `alone` no replica may ever connect, so the clock must not wait for one.
     hasReplicas: !config.alone && members.replicaIds.length > 0,
   })
 }

@@ -1,4 +1,7 @@
-/** What keeps the commit log well while commands come and go: checkpoints, the watch for other writers, the scrub. */
+/**
+ * Maintains the commit log while the primary runs: checkpoints, the watch for writes by other programs, the disk's reserve, and
+ * the scrub. A finding after which the database cannot be trusted stops the primary.
+ */
 import { REPAIR_HINT } from '../shared/repair-hint.ts'
 import { join } from 'node:path'
 import type { Clock, Timers } from '../shared/clock.ts'
@@ -22,13 +25,13 @@ export interface MaintenanceOptions {
   readonly clock: Timers & Pick<Clock, 'monotonicMs'>
   readonly schedule: Schedule
   readonly log: Log
-  /** About once a second: the state of the disk was looked at. */
+  /** Called about once a second, after each look at the disk. */
   readonly onLooked: () => void
-  /** The database can no longer be trusted. */
+  /** Called if the database can no longer be trusted. */
   readonly onFatal: (error: unknown) => void
 }
 
-/** How often the WAL is looked at for writes of others, a stalled segment is tried again, and the disk's reserve is mended. */
+/** Interval for the check for foreign writes, the retry of a stalled segment, and the refill of the disk's reserve. */
 const WATCH_MS = 1_000
 
 export class Maintenance {
@@ -58,19 +61,19 @@ export class Maintenance {
     this.#auditing = this.#audit.sinceLast(this.#stop.signal)
   }
 
-  /** After a commit: is it time for a checkpoint? */
+  /** Called after each commit: starts a checkpoint if one is due. */
   committed(): void {
     const { clock, commitLog } = this.#options
     if (this.#pace.isDue(commitLog.walFrames)) clock.soon(() => void this.#checkpoint())
   }
 
-  /** Reads every page and compares it with what was written, then checks the audit chain. */
+  /** Compares the checksum of all pages with the expected one, then checks the audit chain. */
   scrub(): Promise<void> {
     this.#scrubbing ??= this.#readWhole().finally(() => (this.#scrubbing = undefined))
     return this.#scrubbing
   }
 
-  /** Ends what runs, then copies the WAL into the database file once more, if it can be. Throws what nobody may go on after. */
+  /** Ends running work, then runs a last checkpoint, unless the disk is full. Throws storage errors. */
   async stop(): Promise<void> {
     this.#stop.abort()
     for (const cancel of this.#cancels) cancel()
@@ -92,7 +95,7 @@ export class Maintenance {
       this.#pace.ended(hindranceOf(outcome))
       alarms.set('wal_growing', this.#pace.stuck(commitLog.walFrames))
     } catch (error) {
-      // What could not be copied is still in the WAL, whole.
+      // Nothing is lost: the pages are still in the WAL.
       if (!isDiskFull(error)) throw error
       commitLog.room.met()
       log.error('the disk is full: no checkpoint')
@@ -128,7 +131,7 @@ export class Maintenance {
   }
 }
 
-/** `unconsumed` and `busy` are over in a moment: they say nothing of readers. */
+/** `unconsumed` and `busy` are short and not caused by readers, so they do not count. */
 function hindranceOf({ kind }: GuardedOutcome): Hindrance | undefined {
   if (kind === 'pinned') return 'pinned'
   return kind === 'partial' ? 'reader' : undefined

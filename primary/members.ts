@@ -1,9 +1,9 @@
-/** The nodes and places that a primary's configuration names, as it is now: its replicas, and who can tell how new its disk is. */
+/** The replicas and witnesses that the primary's present configuration names. */
 import type { KnownPeer, PeerRegistry } from '../shared/channel/peers.ts'
 import { isWitness } from './archiver/open-archiver.ts'
 import type { PrimaryConfig } from './config.ts'
 
-/** Among the witnesses; no PeerId looks like it. */
+/** Name of the archive among the witnesses. It cannot be a PeerId. */
 export const ARCHIVE = 'archive'
 
 export class Members {
@@ -23,7 +23,7 @@ export class Members {
     return this.replicas.map(({ id }) => id)
   }
 
-  /** Who can tell whether this disk is the newest there is. */
+  /** The replicas, and an archive on another disk: each can prove that this disk is the newest. */
   get witnesses(): readonly string[] {
     return isWitness(this.#config.archive) ? [...this.replicaIds, ARCHIVE] : this.replicaIds
   }

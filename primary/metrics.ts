@@ -1,4 +1,4 @@
-/** What `status` says, as metrics. */
+/** Translates the answer of `status` into metrics. It reads nothing else, so the two never disagree. */
 import { DURABILITY_LEVELS } from '../shared/database/meta.ts'
 import {
   counter,
@@ -36,15 +36,20 @@ function ownMetrics(status: PrimaryStatus): readonly Metric[] {
   const build: Sample = { labels: { version: status.version, role: 'primary', cluster: status.cluster }, value: 1 }
   return [
     gauges('macaroond_build_info', 'Version, role and cluster of this node.', [build]),
-    gauge('macaroond_epoch', 'Epoch of the history: each restore begins another one.', epoch),
+    gauge('macaroond_epoch', 'Epoch of the history. Each restore begins a new one.', epoch),
     gauge('macaroond_txid', 'Last transaction.', txid),
     gauge('macaroond_revocation_seq', 'Number of the last revocation.', status.revocationSeq),
     gauge('macaroond_orgs', 'Organisations.', status.orgs),
-    states('macaroond_writes', 'Whether writes are taken, and what keeps them from it.', WRITES_STATES, status.writes),
+    states(
+      'macaroond_writes',
+      'State of writes: open, or the reason why they are not taken.',
+      WRITES_STATES,
+      status.writes,
+    ),
     gauge('macaroond_segment_log_bytes', 'Size of the log of segments.', status.log.bytes),
     gauge('macaroond_disk_full', '1 while only revocations are written.', status.disk.full),
-    gauge('macaroond_disk_reserve_bytes', 'Kept for revocations on a full disk.', status.disk.reserveBytes),
-    gauge('macaroond_disk_reserve_left_bytes', 'How much of it is there.', status.disk.leftBytes),
+    gauge('macaroond_disk_reserve_bytes', 'Bytes reserved for revocations on a full disk.', status.disk.reserveBytes),
+    gauge('macaroond_disk_reserve_left_bytes', 'Bytes of the reserve that are left.', status.disk.leftBytes),
     gauge('macaroond_wal_frames', 'Pages in the WAL that wait for a checkpoint.', status.walFrames),
     linesDropped(status.linesDropped),
   ]
@@ -58,23 +63,31 @@ function freshnessMetrics({ freshness }: PrimaryStatus): readonly Metric[] {
       'The bound within which a revocation binds everywhere.',
       boundMs / 1000,
     ),
-    gauge('macaroond_lease_seconds', 'Length of the leases of freshness that are granted.', leaseMs / 1000),
+    gauge('macaroond_lease_seconds', 'Length of the freshness leases that are granted.', leaseMs / 1000),
     gauge(
       'macaroond_epoch_settled',
-      '1 once every replica has joined the epoch: revocations are acknowledged.',
+      '1 once every replica has joined the epoch, so that revocations are acknowledged.',
       settled,
     ),
-    gauge('macaroond_clock_credible', '0 while this node does not believe its clock.', clockDoubt === null),
+    gauge('macaroond_clock_credible', '0 while this node doubts its clock.', clockDoubt === null),
   ]
 }
 
 function durabilityMetrics({ durability }: PrimaryStatus): readonly Metric[] {
   const { revocations, degradedSinceMs, degradedAnswers } = durability
-  const help = 'What a revocation reaches before it is acknowledged as durable.'
+  const help = 'Durability that a revocation reaches before it is acknowledged as durable.'
   return [
     states('macaroond_durability', help, DURABILITY_LEVELS, revocations),
-    gauge('macaroond_durability_degraded', '1 while revocations are acknowledged with less.', degradedSinceMs !== null),
-    counter('macaroond_durability_degraded_answers_total', 'Revocations acknowledged with less.', degradedAnswers),
+    gauge(
+      'macaroond_durability_degraded',
+      '1 while revocations are acknowledged with lower durability.',
+      degradedSinceMs !== null,
+    ),
+    counter(
+      'macaroond_durability_degraded_answers_total',
+      'Revocations acknowledged with lower durability.',
+      degradedAnswers,
+    ),
   ]
 }
 
@@ -105,7 +118,7 @@ function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Me
     ),
     gauges(
       'macaroond_archive_lag_seconds',
-      'Since when the oldest of them waits.',
+      'Seconds that the oldest of these transactions has waited.',
       ofEach(({ lagMs }) => lagMs / 1000),
     ),
     gauges(
@@ -118,10 +131,14 @@ function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Me
       'Bytes in the archive.',
       ofEach(({ bytes }) => bytes),
     ),
-    gauges('macaroond_archive_alerts', 'What an operator should look at; `status` says it.', alerts),
-    gauges('macaroond_archive_drill_timestamp_seconds', 'When the last drill of a restore ended.', drilled),
-    gauges('macaroond_archive_drill_ok', '1 where it succeeded.', passed),
-    gauges('macaroond_archive_job_timestamp_seconds', 'When a job last succeeded.', destinations.flatMap(jobSamples)),
+    gauges('macaroond_archive_alerts', 'Alerts of the archive; `status` lists them.', alerts),
+    gauges('macaroond_archive_drill_timestamp_seconds', 'Time of the last restore drill.', drilled),
+    gauges('macaroond_archive_drill_ok', '1 if the last restore drill succeeded.', passed),
+    gauges(
+      'macaroond_archive_job_timestamp_seconds',
+      'Time when a job last succeeded.',
+      destinations.flatMap(jobSamples),
+    ),
   ]
 }
 

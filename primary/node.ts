@@ -1,4 +1,7 @@
-/** The primary: starts its parts, ends them, and says how they are. Data flows one way: command → authority → commit log → publisher → channel. */
+/**
+ * The primary: starts its parts, stops them in order, and reports their status. Data flows one way: command → authority →
+ * commit log → publisher → channel.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import type { Listener } from '../shared/channel/listen.ts'
 import type { PrimaryStatus } from '../shared/protocol/status.ts'
@@ -28,7 +31,7 @@ export class Primary implements Service {
     const { gate, writer, archiving, maintenance, purging, settling, adoption, alarms, host } = parts
     const admission = openAdmission(parts)
     await archiving.start()
-    // With no witness to wait for; only now, because the archive may have said that another primary leads.
+    // Without witnesses nothing else triggers the migration. After the archive, which may show that another primary leads.
     if (gate.confirmed) writer.migrate()
     const primary = new Primary(parts, await listenAsNode(admission, options, host))
     maintenance.start()
@@ -53,6 +56,7 @@ export class Primary implements Service {
     return statusOf(this.#parts)
   }
 
+  /** Reads the configuration again and replaces the peers, the only part that can change at run time. */
   reload(): void {
     const { options, peers: registry, settling } = this.#parts
     const { peers, ...rest } = options.reread()

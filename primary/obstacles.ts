@@ -1,8 +1,7 @@
 /**
- * Watches what a primary may suffer by itself: a clock that it does not believe, a full disk, a database that takes no
- * revocation. The beginning and the end of each are written into the audit, as soon as that can be written. While no
- * revocation can be written no lease is granted (V8). The note that could not be written is tried again, so writing it is the
- * proof that revocations are taken.
+ * Watches the primary's own obstacles: a clock in doubt, a full disk, a database that takes no revocation. While no revocation
+ * can be written, no lease is granted (V8). The beginning and end of each obstacle become audit notes. A note that cannot be
+ * written is tried again, so a written note also proves that writes work.
  */
 import type { Clock } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
@@ -20,11 +19,11 @@ type Note = CommandOf<'audit.note'>
 export interface ObstaclesOptions {
   readonly commitLog: Pick<CommitLog, 'room' | 'canBegin' | 'stalled'>
   readonly authorityClock: Pick<AuthorityClock, 'time' | 'moment'>
-  /** Revocations bind within this. */
+  /** The bound B: revocations bind within this time. */
   readonly boundMs: number
   readonly writer: Pick<GroupWriter, 'submit' | 'appendDue'>
   readonly gate: Pick<WritesGate, 'refusal' | 'shut'>
-  /** One of them has begun or ended. */
+  /** Called when an obstacle begins or ends. */
   readonly onChange: () => void
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly log: Log
@@ -33,18 +32,18 @@ export interface ObstaclesOptions {
 interface Condition {
   readonly begins: NoteAction
   readonly ends: NoteAction
-  /** Why it is so, if it is. */
+  /** The reason while the condition lasts; undefined otherwise. */
   readonly why: () => string | undefined
 }
 
 const ACTOR = { text: 'primary' } as const
-/** Of those that wait: the oldest go, and the log has them all. */
+/** Notes that may wait to be written. The oldest are dropped beyond this; the log still shows every one. */
 const NOTES_MAX = 64
 
 export class Obstacles {
   readonly #options: ObstaclesOptions
   readonly #conditions: readonly Condition[]
-  /** Since when what lasts does, in the authority's time. */
+  /** Start of each present condition, in the authority's time. */
   readonly #since = new Map<Condition, number>()
   readonly #notes: Note[] = []
   #obstacle: Obstacle | undefined
@@ -59,7 +58,7 @@ export class Obstacles {
     ]
   }
 
-  /** Why no revocation can be written, for a reason of this primary's own: no lease is to be granted. */
+  /** The reason why this primary can write no revocation, and so grants no lease; undefined if it can. */
   get blockedBy(): string | undefined {
     const { commitLog, boundMs, clock } = this.#options
     if (commitLog.stalled) return 'the last transaction does not fit into the segment log'
@@ -67,12 +66,12 @@ export class Obstacles {
     return endsLeases(this.#obstacle, clock.monotonicMs(), boundMs) ? this.#obstacle?.message : undefined
   }
 
-  /** Whether leases are granted: only while revocations are taken (V8). */
+  /** True if leases are granted: only while revocations are taken (V8). */
   get grants(): boolean {
     return this.#options.gate.shut === undefined && this.blockedBy === undefined
   }
 
-  /** What came of a transaction. */
+  /** Takes the result of each transaction. */
   attempted({ error, pressing }: Attempt): void {
     if (isDiskFull(error)) this.#options.commitLog.room.met()
     if (error === undefined) this.#step({ kind: 'taken' })
@@ -81,7 +80,7 @@ export class Obstacles {
     this.#tell()
   }
 
-  /** About once a second. */
+  /** Called about once a second: probes the database, and writes the next note. */
   look(): void {
     const { authorityClock, writer, gate } = this.#options
     if (this.#obstacle?.kind !== 'storage') this.#step(this.#probe())
@@ -150,7 +149,7 @@ export class Obstacles {
   }
 }
 
-/** As `transactions.ts` says it. */
+/** True if another program held the write lock; `transactions.ts` throws this code. */
 function isLocked(error: unknown): boolean {
   return error instanceof MacaroondError && error.code === 'overloaded'
 }

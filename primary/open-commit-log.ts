@@ -1,4 +1,4 @@
-/** The commit log of a primary's data folder; makes its database where there is none. */
+/** Opens the commit log in a primary's data folder, and creates the database if there is none. */
 import { join } from 'node:path'
 import { readSigningKeyFile } from '../shared/database/signing-key-file.ts'
 import type { Host } from '../shared/service/host.ts'

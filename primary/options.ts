@@ -1,4 +1,4 @@
-/** What a primary is started with. */
+/** The options that a primary is started with. */
 import type { Identity } from '../shared/channel/identity.ts'
 import type { Host } from '../shared/service/host.ts'
 import type { Log } from '../shared/log.ts'
@@ -7,13 +7,13 @@ import type { Kek } from '../shared/sealing.ts'
 import type { ArchivePorts } from './archiver/open-archiver.ts'
 import type { PrimaryConfig } from './config.ts'
 
-/** The operator's word for what a primary cannot know by itself; said at a start, good for that start. */
+/** Statements by the operator of facts that a primary cannot know by itself. Each holds for one start. */
 export interface PrimaryFlags {
-  /** The clock is right, however far it is from what was written down. */
+  /** True: the clock is right, however far it is from the persisted time. */
   readonly acceptClock: boolean
-  /** No primary of an earlier epoch of this cluster runs any more. */
+  /** True: no primary of an earlier epoch of this cluster runs any more. */
   readonly oldPrimaryStopped: boolean
-  /** The archive that the database remembers is given up. */
+  /** True: abandon the archive that the database names, and begin a new one. */
   readonly newArchive: boolean
 }
 
@@ -22,16 +22,16 @@ export const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: f
 export interface PrimaryOptions {
   readonly config: PrimaryConfig
   readonly identity: Identity
-  /** Seals. */
+  /** Seals new secrets after a rotation. */
   readonly kek: Kek
-  /** Open what was sealed before the last rotation. */
+  /** Open secrets that were sealed before the last rotation. */
   readonly previousKeks?: readonly Kek[]
   readonly log: Log
-  /** Where the lines of this process go; a node that shares its process has none of its own. */
+  /** Output of this process; left out for a node that shares its process. */
   readonly output?: ProcessOutput
   readonly flags?: PrimaryFlags
   readonly host?: Host
-  /** The system's where it is left out. */
+  /** Default: the system's. */
   readonly archivePorts?: ArchivePorts
   /** Reads the configuration again, for SIGHUP. */
   readonly reread: () => PrimaryConfig

@@ -1,4 +1,7 @@
-/** Looks through the log of revocations from time to time, and has the authority delete what hits nothing any more. */
+/**
+ * Reads through the log of revocations on a schedule, and has the authority delete the outlived ones. The authority judges each
+ * row again in its transaction, so a mistake here deletes nothing.
+ */
 import { turn } from '../shared/clock.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
 import type { Host } from '../shared/service/host.ts'
@@ -29,7 +32,7 @@ export class Purging {
   #cancel: () => void = () => undefined
   #running: Promise<unknown> | undefined
 
-  /** Its clock goes on from the last mint before this start: one that jumped ahead while the primary was down deletes nothing. */
+  /** Its clock starts at the last mint, so a wall clock that jumped ahead while the primary was down deletes nothing. */
   constructor(options: PurgingOptions) {
     this.#options = options
     this.#revocations = new RevocationLog(options.db)
@@ -42,7 +45,7 @@ export class Purging {
     this.#cancel = host.schedule({ name: 'purge', at, run: () => this.#run() }, log)
   }
 
-  /** Ends with the part that is under way. */
+  /** Resolves when the batch in progress is done. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#cancel()
@@ -55,7 +58,7 @@ export class Purging {
     return purged
   }
 
-  /** A transaction for each part that has any; a write that is refused ends it until the next time. */
+  /** One transaction for each batch with outlived rows. A refused write ends the purge until the next schedule. */
   async #purge(): Promise<void> {
     const { writer, host, log } = this.#options
     let purged = 0
@@ -73,6 +76,6 @@ export class Purging {
       await turn(host.clock)
     }
     writer.state.revocations.shrink()
-    log.info({ purged }, 'purge: revocations that hit nothing')
+    log.info({ purged }, 'purge: outlived revocations deleted')
   }
 }

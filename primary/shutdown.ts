@@ -1,6 +1,9 @@
-/** How a primary ends: in order when it is asked to, at once after an error that nothing may be written after. */
+/**
+ * The state of a primary's shutdown: orderly on request, or at once after an error that forbids any further write. It stops
+ * nothing itself: other parts read it.
+ */
 export class Shutdown {
-  /** Resolves with the error that ended this primary at once. */
+  /** Resolves with the error that stopped this primary at once. */
   readonly failed: Promise<unknown>
   readonly #fail: (error: unknown) => void
   #begun = false
@@ -11,7 +14,7 @@ export class Shutdown {
     this.#fail = resolve
   }
 
-  /** From then on no write is taken. */
+  /** True once the shutdown has begun: no write is taken. */
   get begun(): boolean {
     return this.#begun
   }
@@ -20,7 +23,7 @@ export class Shutdown {
     this.#begun = true
   }
 
-  /** Nothing is written after this, and nothing is tidied up: the process ends as in a crash. */
+  /** Ends the process as a crash would: nothing more is written or cleaned up, and the next start recovers. */
   readonly atOnce = (error: unknown): void => {
     this.begin()
     this.#fail(error)

@@ -1,6 +1,6 @@
 /**
- * The rules of this primary's writes and leases: the gate says which commands are taken, the obstacles say what keeps them from
- * being written, and leases are granted while revocations can be. The writer takes commands once it has these rules.
+ * Builds the rules for writes and leases: the gate decides which commands are taken, the obstacles tell what prevents writing,
+ * and leases are granted while revocations can be written. The writer takes commands once it has these rules.
  */
 import { revocationBoundMs } from '../shared/freshness/bound.ts'
 import type { PrimaryFoundation } from './foundation.ts'
@@ -13,11 +13,11 @@ export interface WriteRules {
   readonly gate: WritesGate
   readonly obstacles: Obstacles
   readonly granting: Granting
-  /** What the database does not say of the configuration yet. */
+  /** The command that records the configuration; undefined if the database has it already. */
   readonly configurationDue: () => ReturnType<typeof configurationDue>
 }
 
-/** The writer is open when this returns, and the gate decides what it takes. */
+/** Opens the writer: from now on the gate decides what it takes. */
 export function openWriteRules(base: PrimaryFoundation): WriteRules {
   const { options, members, writer, authorityClock } = base
   const gate = openGate(base)

@@ -1,7 +1,13 @@
 /**
- * Decides what this primary takes: it must not be stopping, its log must have room, and a witness must have confirmed the
- * position that this boot started at. A clock in doubt and a full disk leave only what is pressing: what revokes, and what
- * leases wait for. The first confirmation migrates an older schema.
+ * Decides which commands this primary takes.
+ *
+ * | condition | commands taken |
+ * |---|---|
+ * | stopping, a stalled log, or no witness has confirmed the position of this boot | none |
+ * | clock in doubt, or disk full | pressing ones: revocations, and what leases wait for |
+ * | otherwise | all |
+ *
+ * The first confirmation migrates an older schema.
  */
 import { reportOf } from '../shared/errors.ts'
 import type { JudgedTime } from '../shared/freshness/credible-time.ts'
@@ -13,25 +19,25 @@ import type { GroupWriter } from './commit-log/group-writer.ts'
 import { type Agreement, type Joined, startAgreement, stepAgreement } from './commit-log/agreement.ts'
 
 export interface WritesGateOptions {
-  /** Replicas, and an archive that lies elsewhere. */
+  /** The replicas, and an archive on another disk. */
   readonly witnesses: () => readonly string[]
-  /** The operator waits for no witness. */
+  /** True if the operator does not wait for a witness. */
   readonly alone: boolean
   readonly log: Log
   readonly commitLog: Pick<CommitLog, 'stalled' | 'room'>
-  /** This process takes nothing more. */
+  /** True once this process takes no more commands. */
   readonly stopping: () => boolean
   readonly time: () => JudgedTime
-  /** It migrates once, before the first write of this process. What that throws ends the process. */
+  /** Migrates once, before the first write of this process. An error in it ends the process. */
   readonly writer: Pick<GroupWriter, 'migrate' | 'submit'>
-  /** `refusals` has one more. */
+  /** Called when `refusals` has a new entry. */
   readonly onRefused: () => void
   readonly onFatal: (error: unknown) => void
 }
 
 export class WritesGate {
   readonly #options: WritesGateOptions
-  /** Replicas that were refused and have not fitted since: each comes again and again, and is written down once (S10). */
+  /** Refused replicas that have not been accepted since. Each retries again and again, but is recorded once (S10). */
   readonly #refused = new Map<string, string>()
   #agreement: Agreement
 
@@ -49,14 +55,14 @@ export class WritesGate {
     return shut ?? 'open'
   }
 
-  /** What nothing is taken in, however pressing it is. */
+  /** The state in which no command is taken, not even a pressing one; undefined otherwise. */
   get shut(): 'stopping' | 'disk full' | 'unconfirmed' | undefined {
     if (this.#options.stopping()) return 'stopping'
     if (this.#options.commitLog.stalled) return 'disk full'
     return this.#agreement.confirmed ? undefined : 'unconfirmed'
   }
 
-  /** Why a command of this kind is not taken now. */
+  /** The state that keeps a command of this kind from being taken; undefined if it is taken. */
   refusal(kind: Command['kind']): Exclude<WritesState, 'open'> | undefined {
     if (PRESSING.has(kind)) return this.shut
     const { state } = this
@@ -73,12 +79,12 @@ export class WritesGate {
     return this.#agreement.confirmed
   }
 
-  /** By replica: why it is refused. */
+  /** The reason for each refused replica. */
   get refusals(): readonly (readonly [replica: string, message: string])[] {
     return [...this.#refused]
   }
 
-  /** True when this witness opened the writes. */
+  /** True if this witness opened the writes. */
   joined(event: Joined): boolean {
     this.#refused.delete(event.witness)
     const { witnesses, log, writer, onFatal } = this.#options
@@ -95,7 +101,7 @@ export class WritesGate {
     return opens
   }
 
-  /** A claim that is not ours is written down once (S10); while writes are not open, the alarm is the only record. */
+  /** Records a refused replica in the audit, once (S10). While writes are not open, the alarm is the only record. */
   refused(replica: string, message: string): void {
     const { log, writer, onRefused } = this.#options
     if (this.#refused.has(replica)) return
