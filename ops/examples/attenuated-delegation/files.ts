@@ -1,4 +1,4 @@
-/** A file service with a root key of its own: what a request does is the access, and the token's caveats judge it. */
+/** A file service with a root key of its own. It derives the access from the request; the token's caveats judge it. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   decodeBundle,
@@ -10,7 +10,7 @@ import {
 import { bearerOf, reply } from '../shared/http.ts'
 import { movableClock, serve } from '../shared/service.ts'
 
-/** The key comes in the environment: arguments are seen by every user of the machine. */
+/** The key comes from the environment, because every user of the machine can see arguments. */
 const secret = Buffer.from(process.env['FILES_ROOT_KEY'] ?? '', 'hex')
 const clock = movableClock()
 
@@ -22,7 +22,7 @@ function handle(url: URL, request: IncomingMessage, response: ServerResponse): v
   reply(response, 403, { caveat: verdict })
 }
 
-/** Every word of it comes from the request itself. */
+/** The access, taken only from the request itself. */
 function accessOf(url: URL, request: IncomingMessage): ForeignAccess {
   const [, kind, rest = ''] = url.pathname.split('/')
   if (kind === 'chunks') return { chunk: rest }
@@ -36,7 +36,7 @@ function accessOf(url: URL, request: IncomingMessage): ForeignAccess {
   }
 }
 
-/** The caveat that refused, '' where none did but the token is no good. */
+/** `yes`, or the caveat that refused, or the reason if no caveat did. */
 function judge(token: string, access: ForeignAccess): string {
   const nowMs = clock.wallMs()
   const caveats = judgeAccess(access, { nowEarliestMs: nowMs, nowLatestMs: nowMs })

@@ -1,4 +1,7 @@
-/** What holders add can only take away: chunks of a file, scopes of an app, and an upload that a presigned URL cannot describe. */
+/**
+ * Caveats that holders add can only narrow a token. Three cases: chunks of a file, scopes of an app, and an upload with a limit
+ * that a presigned URL cannot express.
+ */
 import { systemClock } from '../../../shared/clock.ts'
 import { attenuate, createMacaroon, decodeTokenText, encodeTokenText, systemEntropy } from '../../../shared/library.ts'
 import { call, textIn } from '../shared/http.ts'

@@ -1,6 +1,6 @@
 /**
- * A login service: it keeps caveat keys for those who register them, and gives a discharge to whoever knows the password.
- * It knows nothing of the store, and the store nothing of it.
+ * A login service. It keeps the caveat keys that users register, and gives a discharge to a caller with the right password. It
+ * knows nothing about the store, and the store knows nothing about it.
  */
 import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -17,7 +17,7 @@ interface Registration {
 
 const GOOD_FOR_SECONDS = 30
 const clock = movableClock()
-/** By an identifier that says nothing to anybody else. */
+/** By random identifier, which means nothing to any other service. */
 const registrations = new Map<string, Registration>()
 
 serve((url) => (request, response) => {

@@ -1,4 +1,4 @@
-/** HyperDex: objects of a key-value store, protected one by one, and a login that the store has never heard of. */
+/** The HyperDex example: a key-value store that protects each object, and a login service that the store does not know. */
 import {
   addThirdPartyCaveat,
   attenuate,

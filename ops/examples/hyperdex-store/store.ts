@@ -1,6 +1,6 @@
 /**
- * A store of objects, each protected on its own: who creates one may give it a secret, and then only macaroons made with
- * that secret open it. The store knows caveats, and nothing of users and logins.
+ * A store of objects, each with its own protection. The creator of an object may give it a secret; then only macaroons made
+ * from that secret open it. The store understands caveats, and knows nothing about users and logins.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import Database from 'better-sqlite3'

@@ -1,4 +1,4 @@
-/** Fly.io: an orchestrator that must touch every tenant, and can touch none without that tenant's own token in hand. */
+/** The Fly.io example: an orchestrator for all tenants, which can read no tenant's secret without that tenant's token. */
 import { attenuate, createDischargeClient, decodeTokenText, encodeTokenText } from '../../../shared/library.ts'
 import { startCluster } from '../shared/cluster.ts'
 import { call, textIn } from '../shared/http.ts'
@@ -19,7 +19,7 @@ await tell('An orchestrator that must touch every tenant, and a secret store', a
     const { status, body } = await call(`${store.url}/${tenant}?machine=${machine}`, { token: bundle })
     return status === 200 ? textIn(body, 'secret') : `refused: ${textIn(body, 'caveat')}`
   }
-  /** The orchestrator's token, discharged on the word of a tenant's token. */
+  /** The orchestrator's token with a discharge that was obtained by presenting a tenant's token. */
   const withWordOf = (tenantToken: string): Promise<string> => {
     const ask = async ({ ticket }: { readonly ticket: string }): Promise<string> =>
       (await orchestrator.discharge({ ticket, tokens: [tenantToken] })).discharge

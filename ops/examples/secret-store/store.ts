@@ -1,6 +1,6 @@
 /**
- * A store of tenants' secrets, and a macaroon authority of its own: it made ONE token for the orchestrator, which opens
- * every secret, but only with a word of the token authority that the tenant's own token is at hand.
+ * A store of tenants' secrets, which is a macaroon authority of its own. It made ONE token for the orchestrator. That token
+ * opens every secret, but only with a discharge, for which the token authority wants to see the tenant's own token.
  */
 import type { ServerResponse } from 'node:http'
 import {
@@ -16,7 +16,7 @@ import { bearerOf, reply } from '../shared/http.ts'
 import { macaroonsIn } from '../shared/macaroons.ts'
 import { movableClock, serve, tell } from '../shared/service.ts'
 
-/** What `macaroond third-party add` told: where the authority is, and the key to seal tickets to. */
+/** The output of `macaroond third-party add`: the authority's location, and the public key to seal tickets to. */
 interface Settings {
   readonly location: string
   readonly publicKey: string
@@ -36,23 +36,23 @@ serve((url) => (request, response) => {
   read(pathname.slice(1), searchParams.get('machine') ?? '', bearerOf(request), response)
 })
 
-/** Handed out once, when the orchestrator is set up; here to whoever asks, so that the story is short. */
+/** The orchestrator's token. A real store hands it out once, at setup; this one gives it to any caller, for brevity. */
 function orchestratorToken(): string {
   const anything = createMacaroon({ ...rootKey, identifier: 'orchestrator', location: 'secret store' })
-  // What the condition asks the discharge does not say again, so the store's own caveat keeps the token to it.
+  // The discharge does not repeat the condition `op=read`, so the store adds it as a caveat of its own.
   const root = attenuate(anything, ['op = read'])
   const recipient = { publicKey: Buffer.from(publicKey, 'hex') }
   return encodeTokenText(requireDischarge(root, { location, condition: 'may op=read', recipient }, systemEntropy))
 }
 
-/** The tenant whose secret it is, is the org of the access: a discharge earned with another’s token does not fit. */
+/** Reads a secret. Its tenant is the org of the access, so a discharge that was obtained with another tenant's token fails. */
 function read(tenant: string, machine: string, token: string, response: ServerResponse): void {
   const nowMs = clock.wallMs()
   const access = { org: tenant, op: 'read', ...(machine === '' ? {} : { machine }) }
   const judge = judgeAccess(access, { nowEarliestMs: nowMs, nowLatestMs: nowMs })
   if (!('judge' in judge)) return reply(response, 400)
   const verdict = verifyWithKey({ bundle: macaroonsIn(token), rootKey, judge })
-  // Of the store's own caveat, the first: what a holder appends would say what the holder likes.
+  // Only the discharge of the first caveat, the store's own, is trusted: a holder can append third parties of its own.
   tell({ read: tenant, allowed: verdict.ok, presented: verdict.ok ? verdict.used[0]?.presented : [] })
   if (verdict.ok) reply(response, 200, { secret: secrets.get(tenant) })
   else reply(response, 403, { caveat: verdict.caveat ?? verdict.reason })

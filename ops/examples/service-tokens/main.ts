@@ -1,4 +1,7 @@
-/** Fly.io: a user's token needs a login every few minutes; a machine cannot log in, so a deploy makes a service token of it. */
+/**
+ * The Fly.io example of service tokens. A user's token needs a login every few minutes, and a machine cannot log in. So a
+ * deploy exchanges the user's token for a service token.
+ */
 import { createVerifier } from '../../../replica/worker/sdk.ts'
 import {
   addThirdPartyCaveat,
@@ -33,7 +36,7 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
     }),
   )
   for (const verifier of verifiers) story.atTheEnd(() => verifier.close())
-  /** In every region; from the state that holds what was done last, or a later one. */
+  /** Verifies in every region, at the position of the last write or a later one. */
   let position = ''
   const verified = async (token: string, machine = 'm1'): Promise<string> => {
     const access = { org: 'acme', op: 'deploy', machine }
@@ -48,7 +51,7 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   const needed = { location: login.url, condition: 'alice is logged in', recipient: { sharedKey } }
   const guardedByLogin = requireDischarge(decodeTokenText(minted.token), needed, systemEntropy)
   const user = encodeTokenText(guardedByLogin)
-  /** Names this login of this token: a location is a hint, which whoever holds the token can write. */
+  /** The ticket identifies the login caveat. The location would not: any holder of the token can write one. */
   const ticket = Buffer.from(guardedByLogin.caveats.at(-1)?.cid ?? []).toString('base64url')
   const host = new URL(login.url).host
   const discharge = (credential: string): Promise<string> =>

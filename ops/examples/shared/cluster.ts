@@ -1,4 +1,4 @@
-/** A macaroond cluster for a story: a primary and replicas as processes of their own, and identities for who takes part. */
+/** Starts a macaroond cluster for an example: a primary and replicas as processes, and an identity for each peer. */
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSigner, type Signer } from '../../../primary/signer/sdk.ts'
@@ -12,7 +12,7 @@ import type { Story } from './story.ts'
 
 export const CLUSTER = 'example'
 
-/** Who may dial in, beside the operator. `orgs = []`: may act for no org, and can only present the tokens of others. */
+/** A peer that may dial in, besides the operator. A signer with `orgs = []` acts for no org and only presents tokens. */
 export interface Peer {
   readonly name: string
   readonly role: 'signer' | 'worker'
@@ -20,7 +20,7 @@ export interface Peer {
 }
 
 export interface ExampleCluster {
-  /** For the command line: `--profile`. */
+  /** Path of the operator's profile, for `--profile`. */
   readonly profile: string
   readonly replicas: readonly { readonly region: string; readonly address: string; readonly peerId: string }[]
   readonly operator: Signer
@@ -66,7 +66,7 @@ export async function startCluster(
   }
 }
 
-/** Makes an identity and lists it where it dials in: signers at the primary, workers at every replica. */
+/** Makes an identity and adds it to the nodes that it dials: a signer to the primary, a worker to every replica. */
 async function admit(path: string, { name, role, orgs }: Peer, regions: readonly string[]): Promise<string> {
   const { peerId } = await createIdentityFile(join(path, `${name}.key`))
   const entry = `\n[[peers]]\nid = "${peerId}"\nname = "${name}"\nrole = "${role}"\n`

@@ -1,4 +1,4 @@
-/** The command line as a person has it: a process, with a token on standard input and another one on standard output. */
+/** Runs the `macaroond` command as a process, as a person would: a token on standard input, another on standard output. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 

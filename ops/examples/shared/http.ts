@@ -1,9 +1,9 @@
-/** The little HTTP that the services of the examples speak: a bearer token comes in, JSON goes out. */
+/** A minimal HTTP layer for the services of the examples: bearer tokens and JSON bodies in, JSON out, and calls to them. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 const BODY_BYTES_MAX = 64 * 1024
 
-/** The token of an Authorization header (RFC 6750, section 2.1); '' without one. */
+/** The token of an Authorization header (RFC 6750, section 2.1); '' if there is none. */
 export function bearerOf(request: IncomingMessage): string {
   return /^Bearer ([A-Za-z0-9._~+/=-]+)$/.exec(request.headers.authorization ?? '')?.[1] ?? ''
 }
@@ -45,7 +45,7 @@ export async function call(
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
 
-/** What a person would say of a status. */
+/** The outcome of a call in words: the shown body, `unauthorized`, or the status. */
 export function outcome({ status, body }: Called, shown: (body: Record<string, unknown>) => string): string {
   if (status === 200) return shown(body)
   return status === 401 || status === 403 ? 'unauthorized' : `status ${status}`

@@ -1,7 +1,7 @@
-/** What a service makes of the bearer token of a request. */
+/** Decodes the bearer token of a request for a service. */
 import { decodeBundle, type Macaroon, MacaroondError } from '../../../shared/library.ts'
 
-/** None where it is no token at all: then nothing is authentic, and the service needs no second way to refuse. */
+/** The macaroons of a token; none if it cannot be decoded. Verification refuses an empty bundle, so one refusal is enough. */
 export function macaroonsIn(token: string): readonly Macaroon[] {
   try {
     return decodeBundle(token)

@@ -1,4 +1,4 @@
-/** A service of an example as a process of its own. */
+/** A service of an example as a child process, and the JSON lines that it prints. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -11,7 +11,7 @@ export interface ServiceStart {
 }
 
 export class ServiceProcess {
-  /** Every line it told, as JSON. */
+  /** All lines that the service has printed, parsed. */
   readonly lines: Record<string, unknown>[] = []
   readonly #child: ChildProcess
   #told: () => void = () => undefined
@@ -25,7 +25,7 @@ export class ServiceProcess {
     })
   }
 
-  /** `program` is a file beside the story. Secrets go into `env`, never into settings, which are its one argument. */
+  /** `program` is a file beside the story. Settings become its one argument, so secrets go into `env`. */
   static async start(
     story: Story,
     program: URL,
@@ -39,12 +39,12 @@ export class ServiceProcess {
     return service
   }
 
-  /** Where it serves. */
+  /** The URL at which it serves. */
   get url(): string {
     return String(this.lines[0]?.['url'])
   }
 
-  /** Half a minute passes for it. */
+  /** Moves the clock of the service half a minute ahead. */
   async passHalfAMinute(): Promise<void> {
     const count = this.lines.length
     this.#child.kill('SIGUSR2')

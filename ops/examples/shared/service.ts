@@ -1,9 +1,9 @@
-/** What a service of an example has in common with the others: a port, a clock that can be moved, and an end with its parent. */
+/** The common parts of an example's services: an HTTP server, a clock that can be moved, and a stop with the parent. */
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Clock, systemClock } from '../../../shared/clock.ts'
 
-/** SIGUSR2 moves it half a minute ahead: nobody who reads an example wants to wait for a token to expire. */
+/** The system's clock, which SIGUSR2 moves half a minute ahead, so that a reader need not wait for a token to expire. */
 export function movableClock(): Clock {
   let aheadMs = 0
   process.on('SIGUSR2', () => {
@@ -13,7 +13,7 @@ export function movableClock(): Clock {
   return { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs }
 }
 
-/** Serves until standard input ends, which is when whoever started it does. The URL goes to standard output. */
+/** Serves until standard input ends, which happens when the parent process ends. Prints the URL on standard output. */
 export function serve(listenerFor: (url: string) => RequestListener): void {
   const server = createServer()
   server.listen(0, '127.0.0.1', () => {
@@ -28,7 +28,7 @@ export function endWithParent(): void {
   process.stdin.on('end', () => process.exit()).resume()
 }
 
-/** A line for whoever started this service. */
+/** Prints one JSON line for the parent process. */
 export function tell(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }

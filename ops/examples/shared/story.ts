@@ -1,6 +1,6 @@
 /**
- * Tells a story step by step: what is done, what has to come of it, and what came. The exit status is 0 only if all of it
- * came as told; with `--json` every step is a line of JSON.
+ * Runs an example as a story of steps. Each step has an expected outcome, which is compared with the real one. The exit status
+ * is 0 only if all steps hold. With `--json` each step is a line of JSON.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ export interface StoryStep {
 
 export class Story {
   readonly steps: StoryStep[] = []
-  /** For files; gone when the story is over. */
+  /** A folder for files, deleted at the end of the story. */
   readonly folder: string = mkdtempSync(join(tmpdir(), 'macaroond-example-'))
   readonly #json: boolean
   readonly #endings: (() => unknown)[] = []
@@ -30,7 +30,7 @@ export class Story {
     if (!this.#json) print(`\n${title}`)
   }
 
-  /** Does it, and compares what came of it; an error counts as its code. */
+  /** Runs a step and compares its outcome. The outcome of an error is its code. */
   async see(step: string, expected: string, act: () => Promise<string> | string): Promise<void> {
     const seen = await outcomeOf(act)
     const told = { step, expected, seen, held: seen === expected }
@@ -41,7 +41,7 @@ export class Story {
     )
   }
 
-  /** Done when the story is over, however it ends; the last one first. */
+  /** Registers work for the end of the story, in success and failure. The last one registered runs first. */
   atTheEnd(work: () => unknown): void {
     this.#endings.push(work)
   }

@@ -1,4 +1,4 @@
-/** Vanadium: Alice's family and friends, who pass on what they may do without bothering her. */
+/** The Vanadium example: Alice's family and friends delegate their access to each other without asking Alice. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { dial } from '../../../shared/channel/dial.ts'
 import { createIdentityFile, loadIdentity } from '../../../shared/channel/identity.ts'
@@ -20,7 +20,7 @@ await tell('Vanadium: delegation without bothering the owner', async (story) => 
   const service = await ServiceProcess.start(story, new URL('service.ts', import.meta.url), { settings })
   const [{ address = '', peerId = '' } = {}] = service.lines
 
-  /** Somebody with an identity of their own, who dials the service. */
+  /** A person with an identity of their own and a connection to the service. */
   const person = async (
     name: string,
   ): Promise<{ peerId: string; call: (m: Method, token: string) => Promise<Answer> }> => {
@@ -86,7 +86,7 @@ await tell('Vanadium: delegation without bothering the owner', async (story) => 
   )
 })
 
-/** The replica has the org's key from here on. */
+/** Waits until the replica has the org's root key. */
 async function caughtUp(profile: string, token: string, position: string): Promise<void> {
   const args = ['--profile', profile, 'token', 'verify', '--org', 'alice', '--access', 'op=Get']
   await macaroond([...args, '--min-position', position], token)

@@ -1,6 +1,6 @@
 /**
- * Alice's service, with two methods, Get and Add. It ends Noise connections itself, so it knows who is at the other end,
- * and says so when it has a token verified at the replica of its region.
+ * Alice's service with two methods, Get and Add. It accepts Noise connections itself, so it knows the caller's PeerId, and it
+ * states that PeerId when it asks the replica of its region to verify the caller's token.
  */
 import { createVerifier, type NodeAddress } from '../../../replica/worker/sdk.ts'
 import type { Connection } from '../../../shared/channel/connection.ts'
