@@ -1,9 +1,9 @@
 /**
- * The data folder of a primary that does not start any more. What a repair replaces is kept in a folder of its own, complete,
- * so that it is the data folder of an old primary: nothing is ever overwritten or deleted.
+ * The data folder of a primary that does not start any more. A repair overwrites and deletes nothing: it moves the damaged
+ * files into a folder of their own, which is complete and can be used as the data folder of an old primary (`--old-data`).
  *
- * While files are moved that folder is named `required-damaged-…`, and no node starts beside it. A repair that finds one goes
- * on where the last was interrupted: with the new database in its place it is finished, else everything is moved back first.
+ * While files are moved, that folder is named `required-damaged-…`, and no node starts while it exists. The next repair finds
+ * it and resumes: if the new database is in place, only the last step is done; otherwise all files are moved back first.
  */
 import {
   closeSync,
@@ -26,12 +26,12 @@ import { syncDirectory } from '../../shared/files/positional-io.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 
 const DATABASE = 'macaroond.db'
-/** In the order in which they are moved: the database comes last, so where it is says how far a repair came. */
+/** The files in the order in which they are moved. The database is last, so its place shows how far a repair came. */
 const MOVED = ['log', 'audit-checked.json', `${DATABASE}-shm`, `${DATABASE}-wal`, DATABASE] as const
 
 export class DamagedFolder {
   readonly path: string
-  /** The damaged files of an interrupted repair that had nothing left to do but its last step, which is done now. */
+  /** Folder of the damaged files, if an interrupted repair lacked only its last step. That step has been done by `open`. */
   readonly finished: string | undefined
   readonly #lock: NodeLock
 
@@ -45,7 +45,7 @@ export class DamagedFolder {
   static open(path: string): DamagedFolder {
     if (!existsSync(path)) {
       throw new MacaroondError('io_failed', `there is no data folder ${path}`, {
-        hint: 'check `data` in the configuration; a database that is gone as a whole is restored: `macaroond restore`',
+        hint: 'check `data` in the configuration; if the whole folder is lost, use `macaroond restore`',
       })
     }
     const lock = lockForRepair(path)
@@ -53,7 +53,7 @@ export class DamagedFolder {
       return new DamagedFolder(path, lock)
     } catch (error) {
       lock.release()
-      throw storageError(error, `going on with the repair of ${path}`)
+      throw storageError(error, `resuming the repair of ${path}`)
     }
   }
 
@@ -61,12 +61,12 @@ export class DamagedFolder {
     return join(this.path, DATABASE)
   }
 
-  /** Puts what is there aside, and a finished database into its place; where everything lies that was there. */
+  /** Moves the damaged files aside and puts a finished database in place. Returns the folder of the damaged files. */
   replace(database: string, nowMs: number): string {
     try {
       sync(database)
       const aside = this.#makeAside(nowMs)
-      // An empty one stands for one that was deleted, because where the old database lies says how far this came.
+      // If the database was deleted, an empty file stands for it: the place of the old database shows how far a repair came.
       closeSync(openSync(this.database, 'a', 0o600))
       for (const name of MOVED) move(this.path, aside, name)
       this.#syncBoth(aside)
@@ -120,7 +120,7 @@ export class DamagedFolder {
   }
 }
 
-/** Never takes the place of anything. */
+/** Moves a file if it exists and nothing has its name at the destination. */
 function move(from: string, to: string, name: string): void {
   if (existsSync(join(from, name)) && !existsSync(join(to, name))) renameSync(join(from, name), join(to, name))
 }

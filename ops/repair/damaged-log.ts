@@ -1,4 +1,4 @@
-/** What can still be read of the segment log of a damaged primary. It works on a copy, which it changes. */
+/** Reads as much as possible of the segment log of a damaged primary. It works on a copy and deletes damaged files there. */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SegmentLog } from '../../primary/commit-log/segment-log.ts'
@@ -9,10 +9,10 @@ import { decodeHeader, type SegmentHeader } from '../../shared/ltx/header.ts'
 import type { Position } from '../../shared/position.ts'
 
 export class DamagedLog {
-  /** Of the newest transaction that is whole; undefined where there is none. */
+  /** Header of the newest whole transaction; undefined if there is none. */
   readonly newest: SegmentHeader | undefined
   readonly first: Txid
-  /** What is wrong with it, in words. */
+  /** The damage, in words. */
   readonly remarks: readonly string[]
   readonly #log: SegmentLog
   readonly #headers = new Map<Txid, SegmentHeader>()
@@ -40,24 +40,26 @@ export class DamagedLog {
       if (log !== undefined) {
         const torn = before - bytesIn(folder)
         const cut =
-          torn > 0 && remarks.length === 0 ? [`its log ends like a crash, ${torn} bytes of it are no whole record`] : []
+          torn > 0 && remarks.length === 0
+            ? [`its log ends like a crash, with ${torn} bytes of an incomplete record`]
+            : []
         return new DamagedLog(log, [...remarks, ...cut])
       }
-      // What follows the damaged file still goes on without a gap.
+      // Opening failed because of the oldest file. The files after it may still be a log without a gap.
       const [oldest] = filesIn(folder)
       if (oldest === undefined) throw new MacaroondError('log_corrupt', `${folder} cannot be read`)
       rmSync(join(folder, oldest))
-      remarks.push(`${oldest} of its log is damaged, or what follows it is missing`)
+      remarks.push(`${oldest} of its log is damaged, or the file after it is missing`)
     }
   }
 
-  /** Position after a transaction; undefined where the log does not have it whole. */
+  /** Checksum after a transaction; undefined if the log does not have that transaction whole. */
   checksumAt({ epoch, txid }: Pick<Position, 'epoch' | 'txid'>): Checksum | undefined {
     const header = this.#headers.get(txid)
     return header?.epoch === epoch ? header.postApply : undefined
   }
 
-  /** Of every transaction from `from` on that is whole, in order. */
+  /** All whole transactions from `from` on, in order. */
   *segments(from: Txid): Generator<Segment> {
     for (const txid of this.#headers.keys()) {
       const segment = txid < from ? undefined : readable(() => decodeSegment(this.#log.read(txid)))
@@ -70,7 +72,7 @@ export class DamagedLog {
   }
 }
 
-/** Undefined for what is damaged. */
+/** The result of `read`; undefined if the bytes are damaged. Throws any other error. */
 function readable<T>(read: () => T): T | undefined {
   try {
     return read()

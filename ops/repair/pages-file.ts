@@ -1,4 +1,4 @@
-/** A database file that is put together page by page, and knows the checksum of what it holds. */
+/** A database file that a repair writes page by page, and whose checksum it computes. SQLite must not have it open. */
 import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import type { Checksum } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
@@ -21,7 +21,7 @@ export class PagesFile {
     }
   }
 
-  /** What a transaction wrote. `commit`: size of the database after it, in pages. Throws disk_full, io_failed. */
+  /** Writes the pages of a transaction. `commit` is the database size after it, in pages. Throws disk_full, io_failed. */
   write(pages: readonly DatabasePage[], commit: number): void {
     try {
       for (const { pgno, data } of pages) writeAt(this.#fd, data, 0, PAGE_BYTES, (pgno - 1) * PAGE_BYTES)
@@ -31,7 +31,7 @@ export class PagesFile {
     }
   }
 
-  /** Pages as they are; those beyond the end are left out. */
+  /** The current images of these pages. Pages beyond the end of the file are left out. */
   read(pgnos: readonly number[]): readonly DatabasePage[] {
     return pgnos.filter((pgno) => pgno <= this.pageCount).map((pgno) => ({ pgno, data: this.#page(pgno) }))
   }
@@ -46,7 +46,7 @@ export class PagesFile {
     return checksums.checksum
   }
 
-  /** Not while SQLite has it open: its locks would go with the descriptor. */
+  /** Must not be called while SQLite has the file open: closing a descriptor drops SQLite's POSIX locks on the file. */
   close(): void {
     closeSync(this.#fd)
   }

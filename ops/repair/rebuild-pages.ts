@@ -1,7 +1,7 @@
 /**
- * The pages of a damaged database, from whatever is left of them: its own file with the newest image that the log has of every
- * page laid over it, or the archive's newest whole database with the log's transactions after it. Which it was is of no
- * matter: the result counts only if it gives the checksum that was recorded when its last transaction was committed.
+ * Rebuilds the pages of a damaged database from one of two sources: its own file, overwritten with the newest image of each
+ * page in the segment log; or the newest database in the archive, followed by the log's transactions. Either result counts
+ * only if it has the checksum that was recorded when its last transaction was committed.
  */
 import { copyFileSync, existsSync } from 'node:fs'
 import { chainTo } from '../../shared/archive/chain.ts'
@@ -22,7 +22,7 @@ export interface RebuildPagesOptions {
   readonly copy: NodeCopy
   readonly log: DamagedLog
   readonly archive: ArchiveSource | undefined
-  /** Names a file to work in. */
+  /** The path of a work file with this name. */
   readonly scratch: (name: string) => string
 }
 
@@ -32,7 +32,7 @@ interface Candidate {
   readonly used: string
 }
 
-/** Throws database_corrupt where nothing gives the pages back, archive_fenced. */
+/** Throws database_corrupt if no source gives the pages back, archive_fenced. */
 export async function rebuildPages(options: RebuildPagesOptions): Promise<RebuiltPages> {
   const { archive, log, copy } = options
   requireOwnEpoch(options)
@@ -54,7 +54,7 @@ export async function rebuildPages(options: RebuildPagesOptions): Promise<Rebuil
   )
 }
 
-/** A damaged archive is one source less. */
+/** Runs `read`. An error of the archive is noted in `tried`, and the next source is tried; other errors are thrown. */
 async function attempt<T>(read: () => Promise<T | undefined>, tried: string[]): Promise<T | undefined> {
   try {
     return await read()
@@ -65,7 +65,7 @@ async function attempt<T>(read: () => Promise<T | undefined>, tried: string[]): 
   }
 }
 
-/** A primary of a later epoch has gone on with the archive: this disk is history, whatever is wrong with it. */
+/** Throws archive_fenced if a primary of a later epoch has written the archive: then this disk must not be repaired. */
 function requireOwnEpoch({ archive, log, copy }: RebuildPagesOptions): void {
   const own = log.newest?.epoch ?? (existsSync(copy.database) ? metaOf(copy.database)?.epoch : undefined)
   const led = archive?.head?.epoch
@@ -74,7 +74,7 @@ function requireOwnEpoch({ archive, log, copy }: RebuildPagesOptions): void {
     'archive_fenced',
     `this disk is of epoch ${own}, and a primary of epoch ${led} has written the archive`,
     {
-      hint: 'go on with that primary; if its disk is lost, `macaroond restore` with `--old-data` and this data folder',
+      hint: 'continue with that primary; if its disk is lost, `macaroond restore` with `--old-data` and this data folder',
     },
   )
 }
@@ -97,14 +97,14 @@ function fromOwnFile({ copy, log, scratch }: RebuildPagesOptions, tried: string[
   return undefined
 }
 
-/** The newest state of the archive that the log goes on from without a gap. */
+/** The newest state in the archive from which the log continues without a gap, with the log's transactions on top. */
 async function fromArchiveAndLog(options: RebuildPagesOptions, tried: string[]): Promise<Candidate | undefined> {
   const { archive, log, scratch } = options
   const { newest } = log
   if (archive === undefined || newest === undefined) return undefined
   const chain = chainTo(archive.files, newest.maxTxid)
   if (chain === undefined || chain.reaches + 1 < log.first) {
-    tried.push('the archive does not reach to where the log begins')
+    tried.push('the archive ends before the log begins')
     return undefined
   }
   const path = scratch('archive-and-log.db')
@@ -137,7 +137,7 @@ async function fromArchive(
   return undefined
 }
 
-/** The checksum with all transactions of the log from `from` on. */
+/** Writes all transactions of the log from `from` on into the file, and returns the resulting checksum. */
 function layOver(path: string, log: DamagedLog, from: Txid): Checksum {
   const file = new PagesFile(path)
   try {
@@ -167,7 +167,7 @@ function judged(
   const logged = log.newest === undefined ? undefined : positionOf(log.newest)
   const isShort = logged !== undefined && comparePositions(logged, position) > 0
   const beyond = isBeyond && foreign === 0 ? own : isShort ? logged : undefined
-  const written = `another program wrote ${foreign === 1 ? 'a transaction' : 'transactions'}: left out, with whatever came after, which was never acknowledged`
+  const written = `another program wrote ${foreign === 1 ? 'a transaction' : 'transactions'}: left out, with everything after it, which was never acknowledged`
   return {
     path,
     position,
@@ -180,7 +180,7 @@ function judged(
 
 function positionOf({ epoch, maxTxid, postApply }: SegmentHeader): Position {
   if (epoch === undefined || postApply === undefined)
-    throw new MacaroondError('log_corrupt', `transaction ${maxTxid} of the log says nothing of its epoch`)
+    throw new MacaroondError('log_corrupt', `transaction ${maxTxid} of the log has no epoch`)
   return { epoch, txid: maxTxid, checksum: postApply }
 }
 

@@ -1,7 +1,7 @@
 /**
- * A repair: a restore that finds its sources itself. The pages come from what is left of a primary's disk and from its archive,
- * revocations from there and from every replica; then it begins a new epoch as every restore does. The data folder is locked
- * all the time, nothing in it is changed before the new database is whole, and the damaged files are kept.
+ * A repair is a restore that finds its sources itself. Pages come from the primary's disk and its archive; revocations come
+ * from these and from every replica. Then it begins a new epoch, as every restore does. The data folder is locked throughout,
+ * nothing in it changes before the new database is complete, and the damaged files are kept.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,20 +21,20 @@ import { rebuildPages } from './rebuild-pages.ts'
 import { metaOf } from './wal-rest.ts'
 
 export interface RepairOptions extends Omit<RestoreOptions, 'from' | 'oldData' | 'withoutRevocations'> {
-  /** Of the primary, which is stopped. */
+  /** Data folder of the stopped primary. */
   readonly data: string
-  /** Undefined where none is configured. */
+  /** Undefined if no archive is configured. */
   readonly openArchive: (() => Promise<ArchiveSource>) | undefined
 }
 
 export type Repair =
   | ({ readonly kind: 'repaired'; readonly file: string; readonly aside: string } & Omit<Restored, 'left'>)
-  /** An interrupted repair had done everything but its last step. */
+  /** An interrupted repair lacked only its last step, which is done now. */
   | { readonly kind: 'finished'; readonly aside: string }
-  /** Pages and log are what this primary wrote, and nobody has more. */
+  /** Pages and log are what this primary wrote, and no other place has more. */
   | { readonly kind: 'sound' }
 
-/** Undefined when the operator, or a dry run, ended it. Throws already_running, database_corrupt, archive_fenced. */
+/** Undefined if the operator declined or it is a dry run. Throws already_running, database_corrupt, archive_fenced. */
 export async function repair(options: RepairOptions): Promise<(Repair & Pick<Restored, 'left'>) | undefined> {
   const folder = DamagedFolder.open(options.data)
   try {
@@ -77,7 +77,7 @@ async function repairIn(scratch: Scratch, folder: DamagedFolder, options: Repair
   }
 }
 
-/** As a restore or a repair has left it: no primary was started on it, so nothing lies beside it to compare it with. */
+/** True if a restore or repair made the database and no primary has started on it: then there is no log to compare it with. */
 function isRestored({ database, folder }: NodeCopy): boolean {
   if (!existsSync(database) || readdirSync(join(folder, 'log')).length > 0) return false
   try {
@@ -94,7 +94,7 @@ function isRestored({ database, folder }: NodeCopy): boolean {
   }
 }
 
-/** Where the database stands, if a start of the primary would find nothing wrong with it. Judged on a copy, which changes. */
+/** The database's `meta` if a start of the primary would find no fault with it, else undefined. It judges a copy. */
 function soundAt(
   scratch: Scratch,
   { path, database }: DamagedFolder,
@@ -110,7 +110,7 @@ function soundAt(
   return meta
 }
 
-/** An archive that cannot be read is one place less to look at. */
+/** Opens the archive. One that cannot be read is reported in `unread`, because the disk alone may be enough. */
 async function opened({ openArchive }: RepairOptions): Promise<{
   readonly archive: ArchiveSource | undefined
   readonly unread: readonly string[]

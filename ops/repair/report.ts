@@ -1,4 +1,4 @@
-/** How a repair ended, in words and as a document. */
+/** The result of a repair, as lines and as a JSON document. */
 import { restoredDocument } from '../restore/report.ts'
 import type { repair } from './repair.ts'
 
@@ -13,10 +13,13 @@ export function repairDocument(repaired: Ended): object {
 export function repairLines(repaired: Ended): readonly string[] {
   const notes = repaired.left === undefined ? [] : [`note: ${repaired.left}`]
   if (repaired.kind === 'sound')
-    return [...notes, 'nothing is damaged: every page is what this primary wrote, and nobody has more: start it']
+    return [
+      ...notes,
+      'nothing is damaged: every page is what this primary wrote, and no other place has more transactions: start it',
+    ]
   const kept = `the damaged files are kept in ${repaired.aside}: delete them when you are sure`
   const next = 'next: start the primary; replicas take a snapshot of it by themselves'
-  if (repaired.kind === 'finished') return ['a repair that was interrupted is finished', kept, next]
+  if (repaired.kind === 'finished') return ['an interrupted repair is now finished', kept, next]
   const { begun, file } = repaired
   const what = begun === undefined ? '' : `: epoch ${begun.epoch} begins at transaction ${begun.txid}`
   return [...notes, `repaired ${file}${what}`, kept, next]

@@ -1,7 +1,7 @@
 /**
- * What SQLite's WAL has beyond the segment log: transactions of the primary that a power cut kept out of the log, and then
- * whatever another program wrote. The primary raises the number of transactions with every commit of its own, and it acknowledges
- * nothing on top of a commit that is not its own: so the first one that does not raise the number ends what counts.
+ * Applies the primary's transactions that are in SQLite's WAL and, because of a power cut, not in the segment log. The WAL may
+ * also contain commits of another program. Every commit of the primary raises `meta.txid` by one, and the primary acknowledges
+ * nothing after a foreign commit, so the first commit that does not do so, and all after it, are left out.
  */
 import { rmSync } from 'node:fs'
 import { isLogged, transactionsOf } from '../../primary/commit-log/recover.ts'
@@ -17,11 +17,11 @@ export interface WalRest {
   readonly position: Position
   /** Transactions that only the WAL had. */
   readonly applied: number
-  /** Transactions from the first of another program on. */
+  /** Number of transactions from the first one of another program on. They are not applied. */
   readonly foreign: number
 }
 
-/** What the WAL has of transactions up to the log's newest: also of those that the log no longer has. */
+/** Applies the WAL's transactions up to the log's newest one, including those that the log no longer has. */
 export function applyLogged(database: string, path: string, newest: SegmentHeader): void {
   const reader = new WalReader(database)
   try {
@@ -35,7 +35,7 @@ export function applyLogged(database: string, path: string, newest: SegmentHeade
   }
 }
 
-/** `database`: the damaged one, whose WAL is read. `path`: its pages as of the log's newest transaction, which are changed. */
+/** Applies the rest of the WAL of `database` to `path`, which must have the pages of the log's newest transaction. */
 export function applyWalRest(database: string, path: string, newest: SegmentHeader, position: Position): WalRest {
   const reader = new WalReader(database)
   const { epoch } = position
@@ -53,7 +53,7 @@ export function applyWalRest(database: string, path: string, newest: SegmentHead
   return { position: applied === 0 ? position : { epoch, txid, checksum: checksumOf(path) }, applied, foreign }
 }
 
-/** Leaves the pages as they were if the transaction is of another program. */
+/** True if the transaction is the primary's next one. Otherwise the pages are restored to what they were. */
 function isNext(
   path: string,
   { pages, commitPages }: WalTransaction,
@@ -86,7 +86,7 @@ function changing<T>(path: string, change: (file: PagesFile) => T): T {
   }
 }
 
-/** Undefined where SQLite cannot read it. */
+/** The `meta` row; undefined if SQLite cannot read it, or the database is not one of macaroond. */
 export function metaOf(path: string): Meta | undefined {
   try {
     const db = openReader(path)
