@@ -1,6 +1,6 @@
 /**
- * Files of an archive beyond its head that no entry names: the primary died while it wrote them, or their entries are gone.
- * Whoever can write there could have put them there, so nothing in them enters the restored database by itself.
+ * Finds and reads files of an archive beyond its head that no entry names: the primary died while it wrote them, or their
+ * entries were deleted. Anybody who can write to the archive could have made them, so their revocations wait for an operator.
  */
 import { chainTo } from '../../shared/archive/chain.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
@@ -24,10 +24,10 @@ export function beyondText(beyond: readonly ArchivedFile[]): string {
   const first = beyond.reduce((least, { minTxid }) => Math.min(least, minTxid), Infinity)
   const last = beyond.reduce((most, { maxTxid }) => Math.max(most, maxTxid), 0)
   const which = first === last ? `transaction ${first} lies` : `transactions ${first}-${last} lie`
-  return `${which} in the archive without an entry: the primary died while it wrote them, or entries are gone`
+  return `${which} in the archive without an entry: the primary died while it wrote them, or entries were deleted`
 }
 
-/** The database as those files leave it. Throws archive_damaged where they do not go on from the head. */
+/** Rebuilds the database with those files. Throws archive_damaged if they do not continue from the head. */
 export async function rebuildBeyond(
   { storage, files, head }: ArchiveSource & { readonly head: Position },
   beyond: readonly ArchivedFile[],
@@ -51,7 +51,7 @@ function largest(files: readonly ArchivedFile[]): Txid {
 }
 
 function doNotFollow(): MacaroondError {
-  return new MacaroondError('archive_damaged', 'they do not go on from the newest entry', {
-    hint: 'find out who writes to the archive',
+  return new MacaroondError('archive_damaged', 'they do not continue from the newest entry', {
+    hint: 'find out what else writes to the archive',
   })
 }

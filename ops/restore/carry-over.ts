@@ -1,4 +1,4 @@
-/** Pure: what of all evidence a restored database lacks. */
+/** Pure: computes the revocations that the evidence has and a restored database lacks. They are written into it. */
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 import { revocationText } from './describe.ts'
@@ -7,9 +7,9 @@ import { type Evidence, revocationName } from './evidence.ts'
 export interface CarryOver {
   /** In the order in which they were found, each once. */
   readonly revocations: readonly RevocationColumns[]
-  /** How many each place knew, and how many of those neither the restored state nor a place before it did. */
+  /** For each place: the number it knew, and the number that neither the restored state nor an earlier place knew. */
   readonly sources: readonly { readonly from: string; readonly known: number; readonly carried: number }[]
-  /** Revocations of many tokens that one replica's answer alone knows, in words: each needs the operator's yes. */
+  /** Revocations of many tokens that only one running replica knows, in words. Each needs the operator's `--yes`. */
   readonly alone: readonly string[]
 }
 
@@ -31,8 +31,9 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
 }
 
 /**
- * When the tokens end. A row with an end that is too early would be purged while its token lives, so the word of a replica that
- * was asked is not enough for that, and of several ends the latest counts; what nobody else knows stays (0).
+ * The time after which a revocation may be purged, by its name: the expiry of its token. With too early a time it would be
+ * purged while the token lives. So a running replica's answer does not count, the latest of several times counts, and a
+ * revocation that no other place knows is never purged (0).
  */
 function provenEnds(evidence: readonly Evidence[]): ReadonlyMap<string, number> {
   const ends = new Map<string, number>()
@@ -47,7 +48,7 @@ function provenEnds(evidence: readonly Evidence[]): ReadonlyMap<string, number> 
   return ends
 }
 
-/** A replica that goes on refusing what the restored state does not know, until somebody decides. */
+/** A replica that still enforces revocations which the restored state lacks, until an operator decides. */
 export interface Refusing {
   readonly from: string
   readonly revocations: number
@@ -67,7 +68,7 @@ export function stillRefused(
     .filter(({ revocations }) => revocations > 0)
 }
 
-/** One of them ends the tokens of a whole org or key: a single broken replica must not be able to make it up unseen. */
+/** Kinds that revoke all tokens of an org or a key. A single broken replica must not add one without the operator's consent. */
 const WIDE: ReadonlySet<unknown> = new Set(['org', 'key', 'org_disabled'])
 
 function toldByOne(carried: readonly RevocationColumns[], evidence: readonly Evidence[]): readonly string[] {
@@ -81,7 +82,7 @@ function toldByOne(carried: readonly RevocationColumns[], evidence: readonly Evi
   })
 }
 
-/** Revocations of places that are not believed, which nobody else knows: they wait for an operator after the start. */
+/** Revocations from a place that is not believed, and from no other place: they wait for an operator after the start. */
 export interface PendingRevocations {
   readonly from: string
   readonly revocations: readonly Unsigned[]

@@ -1,6 +1,6 @@
 /**
- * Pure: is a copied database what was recorded of it (S8)? Its pages are compared with its own record or log, the record with
- * a position that the authority signed, and both with what a signed archive says of the same transactions.
+ * Pure: compares a copied database with what was recorded of it (S8). Its pages are compared with its own record or log, the
+ * record with a position that the authority signed, and both with the checksums of a signed archive for the same transactions.
  */
 import type { AppliedState } from '../../replica/follower/core.ts'
 import { checksumText, type Checksum } from '../../shared/ids.ts'
@@ -8,22 +8,22 @@ import { comparePositions, positionText, type Position } from '../../shared/posi
 import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
 
 export interface Comparison {
-  /** Why the copy is not believed, in words; undefined where it is what was recorded. */
+  /** The reason why the copy is not believed, in words; undefined if it is what was recorded. */
   readonly problem: string | undefined
-  /** What an operator should know of a copy that is believed. */
+  /** Information for the operator about a copy that is believed, in words. */
   readonly remarks: readonly string[]
   /** True if the authority's signature covers the pages, or all but the last of their transactions. */
   readonly signed: boolean
 }
 
-/** Checksums that a signed archive has, by epoch and transaction. */
+/** Looks up the checksum that a signed archive has after a transaction. */
 export type Archived = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | undefined
 
-/** What lies beside the pages of a replica. */
+/** The files of a replica that record its positions. */
 export interface ReplicaRecord {
   /** In the order in which they were written. */
   readonly standings: readonly AppliedState[]
-  /** `keyless`: nobody said whose signature counts. */
+  /** `keyless`: the operator gave no public key, so no signature can be checked. */
   readonly signed: ProvenPosition | 'keyless' | 'missing' | 'not the authority’s'
 }
 
@@ -40,12 +40,12 @@ export function compareReplica(pages: Position, { standings, signed }: ReplicaRe
 }
 
 const UNSIGNED: Readonly<Record<'keyless' | 'missing' | 'not the authority’s', string>> = {
-  keyless: 'without the authority’s key (--key, or the profile’s authority_key) nothing says whose record it is',
+  keyless: 'without the authority’s key (--key, or the profile’s authority_key) nothing proves whose record it is',
   missing: 'no signed position lies beside it',
-  'not the authority’s': 'the position beside it is not signed by the authority',
+  'not the authority’s': 'its signed position is not signed by the authority',
 }
 
-/** The record leads from the signed position to the pages without a gap, in one timeline. */
+/** Checks that the record leads from the signed position to the pages, without a gap and in one timeline. */
 function compareSigned(
   own: AppliedState,
   { position, timeline }: ProvenPosition,
@@ -63,23 +63,23 @@ function compareSigned(
   for (let txid = position.txid + 1; txid < own.position.txid; txid += 1) {
     if (!recorded.has(txid as typeof position.txid))
       return unread(
-        `its record lacks transaction ${txid}: a snapshot came after the last signature, or somebody cut the record`,
+        `its record lacks transaction ${txid}: a snapshot came after the last signature, or the record was cut`,
       )
   }
   const beyond = own.position.txid - position.txid
-  const remark = `${beyond} transactions of it, from ${position.txid + 1} on, are beyond the last signed position: only its own record says what they are`
+  const remark = `${beyond} transactions of it, from ${position.txid + 1} on, are beyond the last signed position: only its own record confirms them`
   return { problem: undefined, remarks: beyond === 0 ? [] : [remark], signed: true }
 }
 
-/** What the log of a primary says of its pages. */
+/** The positions that the log of a primary records. */
 export interface LogRecord {
-  /** After the newest transaction, as the log and SQLite's WAL give it. */
+  /** The position after the newest transaction in the log and SQLite's WAL. */
   readonly pages: Position
-  /** Positions after transactions that the copied part of the log has. */
+  /** The positions that the copied part of the log records. */
   readonly logged: readonly Position[]
-  /** Transactions that were in the WAL and not in the log. */
+  /** Number of transactions that were in the WAL and not in the log. */
   readonly captured: number
-  /** Bytes at the log's end that are no whole record. */
+  /** Bytes of an incomplete record at the log's end. */
   readonly tornBytes: number
 }
 

@@ -1,6 +1,6 @@
 /**
- * A copy of a stopped primary's data folder, compared with its log as a start of that primary would: the pages of the file and
- * what SQLite's WAL holds have to give the checksum that the log has for them.
+ * Compares the copied database of a stopped primary with its segment log, as a start of that primary does: the pages of the
+ * file and of SQLite's WAL must have the checksum that the log recorded.
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ interface Compared {
   readonly nowMs: number
 }
 
-/** Throws position_diverged, database_corrupt, log_corrupt, and what SQLite finds wrong. Changes the copied log. */
+/** Changes the copied log. Throws position_diverged, database_corrupt, log_corrupt, and the errors of SQLite. */
 export function compareCopiedPrimary(compared: Compared): Comparison {
   const { folder, database } = compared
   const logFolder = join(folder, 'log')
@@ -59,7 +59,7 @@ function compareWithLog({ database, archived, nowMs }: Compared, { file, log, db
   try {
     const { capture, captured } = recover({ file, reader, log, meta, wallMs: () => nowMs, onGap })
     if (gap !== undefined)
-      return unread(`its log ends at transaction ${gap}, its pages at ${meta.txid}: nothing says what lies between`)
+      return unread(`its log ends at transaction ${gap}, its pages at ${meta.txid}: no record shows what is between`)
     const pages = { epoch: meta.epoch, txid: meta.txid, checksum: capture.checksums.checksum }
     return comparePrimary({ pages, logged, captured, tornBytes }, archived)
   } finally {
@@ -72,7 +72,7 @@ function bytesIn(folder: string): number {
   return files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
 }
 
-/** Where the log says that the database stood. Throws log_corrupt. */
+/** The positions that the log recorded. Throws log_corrupt. */
 function positionsOf(log: SegmentLog): Position[] {
   const positions: Position[] = []
   for (let txid = log.first; txid <= log.last; txid = asTxid(txid + 1)) {

@@ -1,4 +1,4 @@
-/** A copy of a stopped replica's data folder, compared with what lies beside its pages. */
+/** Compares the copied database of a stopped replica with its record of positions and its newest signed position. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readStandings } from '../../replica/store/position-record.ts'
@@ -13,7 +13,7 @@ import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { type Archived, type Comparison, compareReplica, type ReplicaRecord } from './comparison.ts'
 
-/** Throws what SQLite finds wrong. */
+/** Throws the errors that SQLite reports for a damaged file. */
 export function compareCopiedReplica(
   folder: string,
   database: string,
@@ -33,7 +33,7 @@ function signedIn(folder: string, cluster: string, publicKey: Uint8Array | undef
   return checkPosition(publicKey, cluster, signed) ?? 'not the authority’s'
 }
 
-/** The position that the pages themselves give, WAL included. */
+/** The position of the pages, WAL included, with a checksum that is computed from them. */
 function positionOf(database: string): Position & { readonly cluster: string } {
   const file = DatabaseFile.open(database)
   try {

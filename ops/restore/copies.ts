@@ -1,4 +1,4 @@
-/** What a copied data folder knows, if it is what was recorded of it. */
+/** Compares a copied data folder with what was recorded of it, by the role of its node. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
 import type { Archived, Comparison } from './comparison.ts'
@@ -8,13 +8,13 @@ import { compareCopiedReplica } from './copied-replica.ts'
 import type { NodeCopy } from './scratch.ts'
 
 export interface Comparing {
-  /** Of the authority, from the operator; undefined where none was given. */
+  /** The authority's public key, from the operator; undefined if none was given. */
   readonly publicKey: Uint8Array | undefined
   readonly archived: Archived
   readonly nowMs: number
 }
 
-/** Errors that mean: the bytes are not what was written. */
+/** Codes of errors that mean that the bytes are not what the node wrote. Other errors are thrown. */
 const DAMAGE: ReadonlySet<string> = new Set([
   'position_diverged',
   'database_corrupt',

@@ -1,4 +1,4 @@
-/** A revocation in words, from its columns: for an operator who is asked about it. */
+/** Describes a revocation, given as table columns, in words for the operator who has to decide about it. */
 import { rowOfColumns } from '../../shared/database/revocation-log.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 
@@ -32,7 +32,7 @@ function textOf(value: RevocationColumns[string] | undefined): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** A number from outside may be no date at all. */
+/** The time as text. A number from outside may be out of the range of dates, then it is printed as a number. */
 export function timeText(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString()

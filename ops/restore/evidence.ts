@@ -1,6 +1,6 @@
 /**
- * What a place knows that must outlive a restore: revocations above all, then retired keys and disabled orgs, the issue
- * clock, the epochs there were, and the head of the audit chain that is given up.
+ * Evidence: the facts from one place that must outlive a restore. These are revocations above all, retired keys and disabled
+ * orgs, the issue clock, the longest lease, the epochs, and the head of the audit chain that the restore abandons.
  */
 import { dueAsRevocations } from '../../primary/store/due-cut-offs.ts'
 import { type Configured, readConfigured } from '../../shared/database/configured.ts'
@@ -11,59 +11,59 @@ import type { Position } from '../../shared/position.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 
-/** Who tells. */
+/** The place that an evidence comes from. */
 export type Teller =
-  /** The archive's newest state, or a copy of a stopped replica. */
+  /** The archive's newest state. */
   | { readonly kind: 'archive' }
-  | { readonly kind: 'copy' }
+  | { readonly kind: 'copy' } // of a stopped replica, or of damaged pages
   | { readonly kind: 'old disk' }
-  /** A replica that runs and was asked. */
+  /** A running replica that was asked. */
   | { readonly kind: 'replica'; readonly peerId: string }
 
 export interface Evidence {
-  /** For people: `the archive's head`, `replica fra`, `old disk`. */
+  /** The name of the place for people: `the archive's head`, `replica fra`, `old disk`. */
   readonly from: string
   readonly teller: Teller
-  /** True if the authority's signature covers what it tells. */
+  /** True if the authority's signature covers the evidence. */
   readonly signed: boolean
-  /** Whom its state names as those who may acknowledge revocations; undefined where it does not say. */
+  /** The replicas that may acknowledge revocations, as its state names them; undefined if it does not name them. */
   readonly configured: Configured | undefined
-  /** Whose it is. */
+  /** The name of the cluster. */
   readonly cluster: string
   readonly position: Omit<Position, 'checksum'> | undefined
-  /** The authority's word on where it stands, as a replica that runs shows it; undefined where it shows none. */
+  /** The positions that a running replica reports, stated and signed; undefined for other places. */
   readonly shown?: ShownPosition | undefined
   readonly revocations: readonly RevocationColumns[]
   readonly issueClockMs: number
-  /** The longest lease that was ever granted: holders of one may live, whatever is restored. */
+  /** The longest lease that was ever granted, milliseconds: a holder of one may still judge under it. */
   readonly leaseMsMax: number
-  /** Only a whole database tells these. */
+  /** Facts that only a whole database has. */
   readonly database: DatabaseEvidence | undefined
 }
 
 export interface ShownPosition {
-  /** As the replica says, which nobody signed. */
+  /** The replica's own statement, which nobody signed. */
   readonly stated: Position
-  /** The newest that it has with the authority's signature. */
+  /** The newest position with the authority's signature. */
   readonly signed: Position | undefined
 }
 
 export interface DatabaseEvidence {
   readonly retiredKeys: readonly Buffer[]
   readonly disabledOrgs: readonly string[]
-  /** Rows of `root_keys`, for orgs that have no other key left. */
+  /** All rows of `root_keys`, for orgs that would have no active key left. */
   readonly keys: readonly Readonly<Record<string, string | number | Buffer>>[]
   readonly epochs: readonly { readonly epoch: number; readonly timeline: string; readonly base_txid: number }[]
   readonly audit: { readonly seq: number; readonly head: Uint8Array }
-  /** What operators gave up, of every history. */
+  /** The revocations that operators gave up, of every history. */
   readonly forgotten: readonly ForgottenRecord[]
-  /** Public keys of the third parties whose tickets are discharged, and names that were removed at some time. */
+  /** Public keys of the registered third parties, and the names of all that were ever removed. */
   readonly thirdParties: { readonly keys: readonly Buffer[]; readonly removed: readonly string[] }
 }
 
 const ROWS_A_READ = 1_000
 
-/** Throws schema_newer, schema_older: its rows may mean something else. */
+/** Throws schema_newer, schema_older: rows of another schema may have another meaning. */
 export function evidenceOfDatabase(
   { from, teller, signed }: Pick<Evidence, 'from' | 'teller' | 'signed'>,
   db: Database,
@@ -98,7 +98,7 @@ export function evidenceOfDatabase(
   }
 }
 
-/** Every revocation of a database, under its number there. */
+/** Every revocation of a database, with its number in that database. */
 export function unsignedIn(db: Database): readonly Unsigned[] {
   const { timeline, epoch } = new MetaReader(db).read()
   return readRevocationColumns(db, 0, -1).map(({ seq, columns }) => ({ timeline, epoch, seq, columns }))
@@ -115,8 +115,8 @@ function* allRevocations(db: Database): Generator<RevocationColumns> {
 }
 
 /**
- * One revocation, whoever tells of it: what it is about. Two cut-offs of one subject at different times are two: the time is
- * in `key`. A token's key names its org as well, and a journal knows no other.
+ * A text that is equal for the same revocation from any place. Two cut-offs of a subject at different times differ, because
+ * `key` contains the time. For a token the org is left out: its kid determines it, and a journal does not store it.
  */
 export function revocationName({ kind, org, key }: RevocationColumns): string {
   return JSON.stringify(kind === 'token' ? [kind, key] : [kind, org, key])

@@ -1,4 +1,7 @@
-/** Collects what must outlive a restore from every place that can be read, and says which could not be, or is not believed. */
+/**
+ * Collects evidence, the facts that must outlive a restore, from every place that can be read: archive, damaged or old disk,
+ * copy, running replicas. It reports every place that could not be read or is not believed; the operator then decides.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DenialsReader } from '../../replica/denials/file.ts'
@@ -36,17 +39,17 @@ import { type HeadClaim, type Head, judgeHead, newerThanRead } from './witness.t
 export interface GatherOptions {
   readonly scratch: Scratch
   readonly archive: ArchiveSource | undefined
-  /** Undefined: nobody is asked. */
+  /** The running nodes to ask; undefined if none are asked. */
   readonly asked: AskedCluster | undefined
-  /** A replica's copy that is restored from. */
+  /** The copy of a replica, if that is the source of the restore. */
   readonly replica: NodeCopy | undefined
-  /** Pages of a damaged primary, whose own state they are. */
+  /** The rebuilt pages of a damaged primary, if this is a repair. */
   readonly repaired: Repaired | undefined
-  /** Data folder of the old primary, stopped. */
+  /** Data folder of the old primary, which is stopped. */
   readonly oldData: string | undefined
   /** The newest position that the operator knows of. */
   readonly newest: Position | undefined
-  /** Of the authority, from the operator. */
+  /** The authority's public key, from the operator. */
   readonly publicKey: Uint8Array | undefined
   readonly nowMs: number
   readonly onBytes: (bytes: number) => void
@@ -54,15 +57,15 @@ export interface GatherOptions {
 
 export interface Gathered {
   readonly evidence: readonly Evidence[]
-  /** What is known to exist and was not read, or is not what was recorded, in words: each needs the operator's yes. */
+  /** In words: places that exist and were not read, or differ from what was recorded. Each needs the operator's `--yes`. */
   readonly unread: readonly string[]
-  /** What an operator should know, in words. */
+  /** Further information for the operator, in words. */
   readonly remarks: readonly string[]
   /** Revocations of places that are not believed. */
   readonly doubted: readonly PendingRevocations[]
-  /** Whether anybody saw the newest state. */
+  /** The verdict on witnesses of the newest state. */
   readonly head: Head
-  /** The archive's newest state as a file; undefined where it could not be read, or is no database of macaroond. */
+  /** The archive's newest state as a file; undefined if it could not be read or is not a database of macaroond. */
   readonly headPath: string | undefined
 }
 
@@ -92,7 +95,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
 const HEAD = 'the archive’s head'
 const DAMAGED = 'the damaged disk'
 
-/** One look at every place, in turn. */
+/** Reads every place once, one after the other. */
 class Gathering {
   readonly evidence: Evidence[] = []
   readonly unread: string[] = []
@@ -150,7 +153,7 @@ class Gathering {
       HEAD,
       async () => {
         const head = await headEvidence(this.#options, archive, path)
-        // A database of another program is no evidence, and nothing is carried from it.
+        // A database of another program is no evidence, so nothing is carried over from it.
         if (head !== undefined) this.headPath = path
         return head && this.#audited(head, path)
       },
@@ -158,7 +161,7 @@ class Gathering {
     )
   }
 
-  /** Undefined, and told, where the copy is not what was recorded of it. */
+  /** Evidence of a copy. If the copy differs from its record: undefined, and a line in `unread`. */
   #copied({
     what,
     from,
@@ -185,7 +188,10 @@ class Gathering {
     return undefined
   }
 
-  /** What the damaged pages still say of revocations, and the rebuilt ones do not, waits for an operator: nobody compared it. */
+  /**
+   * Evidence of the rebuilt pages. Revocations that only the damaged pages have wait for an operator, because those pages were
+   * compared with nothing.
+   */
   #repaired({ pages, copy }: Repaired): Evidence | undefined {
     const kind = pages.isNewest ? 'old disk' : 'copy'
     const signed = archivedIn(this.#options.archive)(pages.position) === pages.position.checksum
@@ -219,20 +225,20 @@ class Gathering {
       if (read !== undefined) this.doubted.push({ from, revocations: withReader(from, path, unsignedIn) })
     } catch (error) {
       if (error instanceof MacaroondError && isOutOfRoom(error)) throw error
-      this.remarks.push(`what lies beyond the newest entry of the archive is not read: ${reportOf(error).message}`)
+      this.remarks.push(`files beyond the newest entry of the archive were not read: ${reportOf(error).message}`)
     }
   }
 }
 
 /**
- * There is no room for what is gathered where it is restored to: another place helps, and a yes would cost revocations that
- * lie there to be read.
+ * True if the disk of the scratch folder is full. Then the restore fails: on another disk it can read everything, while a
+ * `--yes` would lose revocations that can be read.
  */
 function isOutOfRoom({ code }: MacaroondError): boolean {
   return code === 'disk_full'
 }
 
-/** Of the archive's head in a directory, whose own failures have other codes; a bucket answers with this one as well. */
+/** True for an error of the scratch disk while the head of a folder archive is read. A bucket uses the same codes itself. */
 function isOfOwnDisk(error: MacaroondError): boolean {
   return isOutOfRoom(error) || error.code === 'io_failed' || error.code === 'sync_failed'
 }
@@ -250,7 +256,7 @@ async function headEvidence(
 
 type Who = Pick<Evidence, 'from' | 'teller' | 'signed'>
 
-/** Undefined for a database that is none of macaroond. */
+/** Evidence of a database; undefined for a database of another program. */
 function readDatabase(who: Who, path: string): Evidence | undefined {
   return withReader(who.from, path, (db) => (isOfMacaroond(db) ? evidenceOfDatabase(who, db) : undefined))
 }
@@ -274,7 +280,7 @@ function copyEvidence(who: Who, copy: NodeCopy): Evidence | undefined {
   return { ...pages, revocations: [...pages.revocations, ...ahead, ...denied] }
 }
 
-/** But for what an operator has given up since. Throws log_corrupt. */
+/** The copied denials, without those that an operator has given up. Throws log_corrupt. */
 function denialsOf({ folder, database }: NodeCopy): readonly Denial[] {
   const path = join(folder, DENIALS)
   if (!existsSync(path)) return []
@@ -304,7 +310,7 @@ function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
   return (kid) => orgs.get(kid)
 }
 
-/** Positions that somebody knows of: revocations up to there were acknowledged. */
+/** The positions that some place claims to exist: revocations up to them may have been acknowledged. */
 async function claimsOf({ archive, newest, asked, repaired }: GatherOptions): Promise<readonly HeadClaim[]> {
   const claims: HeadClaim[] = []
   const own = repaired?.pages.beyond
@@ -320,7 +326,7 @@ async function claimsOf({ archive, newest, asked, repaired }: GatherOptions): Pr
   return claims
 }
 
-/** A primary claims its epoch before it writes anything: what it acknowledged then may be nowhere in the archive. */
+/** A remark if an epoch is claimed and none of its transactions was read: its primary may have acknowledged some. */
 function unseenEpoch(archive: ArchiveSource | undefined, evidence: readonly Evidence[]): readonly string[] {
   const claimed = archive?.highest.epoch ?? 0
   if (claimed === 0 || evidence.some(({ position }) => (position?.epoch ?? 0) >= claimed)) return []

@@ -1,6 +1,6 @@
 /**
- * The last step of a restore, one transaction on the restored database: it begins a new epoch and timeline, jumps past every
- * transaction that anybody knows of, takes in what must outlive the restore, and says so in the audit chain.
+ * Begins a new epoch in a restored database, in one transaction: it writes a new epoch and timeline, jumps past every
+ * transaction number that any place knows, writes what must outlive the restore, and adds an audit record of it.
  */
 import { nextAuditRow } from '../../primary/authority/audit.ts'
 import { dueAsRevocations } from '../../primary/store/due-cut-offs.ts'
@@ -27,16 +27,16 @@ import type { Highest } from './source.ts'
 import { comparePlaces, type Place } from './witness.ts'
 import { type DatabaseEvidence, type Evidence, revocationName } from './evidence.ts'
 
-/** In the audit chain: the record that a restore ends with. */
+/** The action of the audit record that a restore writes. */
 export const RESTORED = 'database.restore'
 
 export interface NewEpochOptions {
   readonly evidence: readonly Evidence[]
-  /** The highest that the archive knows of. */
+  /** The highest epoch and transaction that the archive knows. */
   readonly highest: Highest
-  /** Undefined: the operator wants none of it. */
+  /** Undefined if the operator gave `--without-revocations`. */
   readonly carried: CarryOver | undefined
-  /** Revocations that nobody who is believed knows. */
+  /** Revocations from places that are not believed. */
   readonly waiting: readonly PendingRevocations[]
   readonly clock: Pick<Clock, 'wallMs'>
   readonly entropy: Entropy
@@ -105,7 +105,7 @@ function write(db: Database, options: NewEpochOptions): Begun {
   return begun
 }
 
-/** Cut-offs that the restored state still owes, and no other place told of. They are written now, and owed no more. */
+/** Cut-offs that the restored database has recorded as due and no other place has. They are written now and no longer due. */
 function takeDue(db: Database, { schema }: Meta, carried: CarryOver | undefined): readonly RevocationColumns[] {
   const due = dueAsRevocations(db, schema)
   if (due.length > 0) db.exec('DELETE FROM due_cut_offs')
@@ -113,7 +113,7 @@ function takeDue(db: Database, { schema }: Meta, carried: CarryOver | undefined)
   return due.filter((columns) => !known.has(revocationName(columns)))
 }
 
-/** What an operator gave up stays so: a replica that comes only now is told as well. */
+/** Revocations that an operator gave up stay given up: a replica that connects later must learn of it too. */
 function carryForgotten(db: Database, databases: readonly DatabaseEvidence[]): void {
   const all = databases.flatMap(({ forgotten }) => forgotten)
   if (all.length === 0) return
@@ -121,13 +121,16 @@ function carryForgotten(db: Database, databases: readonly DatabaseEvidence[]): v
   for (const one of all) insertForgotten(db, one)
 }
 
-/** Denials of replicas wait for an operator from now on. */
+/** Records that this epoch began without revocations, so that all denials of replicas wait for an operator. */
 function rememberWithoutRevocations(db: Database, { epoch }: Begun): void {
   migrate(db)
   db.prepare('UPDATE meta SET without_revocations_epoch = ?').run(epoch)
 }
 
-/** An epoch that was claimed and never seen began as far after the last transaction as this one would: it is jumped over, too. */
+/**
+ * Chooses the new epoch and its first transaction. Each epoch that was claimed and never seen began one jump further, as this
+ * one does, so the new transaction number is beyond all of theirs.
+ */
 function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Begun {
   const positions = evidence.flatMap(({ position }) => position ?? [])
   const epoch = Math.max(meta.epoch, highest.epoch, ...positions.map((position) => position.epoch)) + 1
@@ -138,9 +141,9 @@ function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Beg
 }
 
 /**
- * They act on nothing before an operator adopts them. Each place has a timeline of its own here: whoever made its rows up could
- * have given them the numbers of revocations that replicas refuse by, and `forget` goes by those. A database of schema 4 has no
- * place for them: it is migrated here, and not by its first start.
+ * Writes the revocations that wait for an operator; they have no effect until they are adopted. Each place gets a timeline of
+ * its own, because `forget` selects by timeline and number: forged rows could carry the numbers of revocations that replicas
+ * enforce. A database of schema 4 has no table for them, so it is migrated here and not by its first start.
  */
 function writeUnsigned(db: Database, { waiting, entropy }: NewEpochOptions): void {
   if (waiting.length === 0) return
@@ -162,8 +165,9 @@ function migrate(db: Database): void {
 }
 
 /**
- * A third party that was removed after the restored moment stays so: its tickets were to open no more. The newest state that was
- * read says it; one that only lacks a third party may be of a history that never had it. Names of those that were removed.
+ * Removes the third parties that were removed after the restored time, because their tickets must not be discharged again.
+ * Returns their names. The audit of the newest state that was read decides: a state may also lack a third party because its
+ * history never had it.
  */
 function removeThirdParties(db: Database, meta: Meta, evidence: readonly Evidence[]): readonly string[] {
   const newest = newestDatabase(evidence)
@@ -187,7 +191,7 @@ function newestDatabase(
   return all.toSorted((a, b) => comparePlaces(b.position, a.position))[0]
 }
 
-/** A key that was retired, or an org that was disabled, after the restored moment stays so. */
+/** Retires the keys and disables the orgs that were retired or disabled after the restored time. */
 function carryStates(db: Database, { retiredKeys, disabledOrgs, keys }: DatabaseEvidence): void {
   for (const name of disabledOrgs) db.prepare("UPDATE orgs SET state = 'disabled' WHERE name = ?").run(name)
   for (const kid of retiredKeys) db.prepare("UPDATE root_keys SET state = 'retired' WHERE kid = ?").run(kid)
@@ -196,7 +200,7 @@ function carryStates(db: Database, { retiredKeys, disabledOrgs, keys }: Database
       AND NOT EXISTS (SELECT 1 FROM root_keys WHERE org = orgs.name AND state = 'active')`,
   )
   for (const org of keyless.pluck().all()) {
-    // Its only key was retired because there was a newer one: the org goes on with that.
+    // The org's only active key was retired in favour of a newer one, which the org needs now.
     for (const key of keys.filter((row) => row['org'] === org)) insertKey(db, key)
   }
 }
@@ -207,7 +211,7 @@ function insertKey(db: Database, row: Readonly<Record<string, string | number | 
   db.prepare(`INSERT OR IGNORE INTO root_keys (${names.join(', ')}) VALUES (${places})`).run(...Object.values(row))
 }
 
-/** Also those that came after the restored moment: a replica that followed one of them is no stranger. */
+/** Writes all known epochs, also later ones than the restored state, so that a replica that followed one is recognised. */
 function carryEpochs(db: Database, epochs: DatabaseEvidence['epochs']): void {
   const insert = db.prepare('INSERT OR IGNORE INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)')
   for (const { epoch, timeline, base_txid: base } of epochs) insert.run(epoch, timeline, base)

@@ -1,6 +1,6 @@
 /**
- * Pure: how the rebuilt pages of a damaged primary compare with everybody who knows where it stood (S8): the archive's recorded
- * checksums, the replicas that were asked, and the positions that the authority signed. Each difference needs the operator's yes.
+ * Pure: compares the rebuilt pages of a damaged primary with every other record of its positions (S8): the archive's checksums,
+ * the replicas' answers, and positions that the authority signed. Each difference needs the operator's `--yes`.
  */
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { type Checksum, checksumText } from '../../shared/ids.ts'
@@ -13,25 +13,25 @@ type ChecksumAt = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | undefi
 export interface RebuiltPages {
   readonly path: string
   readonly position: Position
-  /** What the pages are made of, in words. */
+  /** The sources of the pages, in words. */
   readonly used: readonly string[]
   readonly remarks: readonly string[]
-  /** True if this disk itself says that nothing which the primary acknowledged is missing: an archive’s head says no such thing. */
+  /** True if this disk proves that nothing the primary acknowledged is missing. An archive's head cannot prove that. */
   readonly isNewest: boolean
-  /** What the damaged database itself says of where it stands; undefined where that is no more than what was rebuilt. */
+  /** The newer position that the damaged disk itself claims; undefined if the rebuilt pages reach it. */
   readonly beyond: Pick<Position, 'epoch' | 'txid'> | undefined
 }
 
 export interface Repaired {
   readonly pages: RebuiltPages
-  /** What was left of them, and of everything beside them. */
+  /** The copy of the damaged data folder. */
   readonly copy: NodeCopy
   readonly checksumAt: ChecksumAt
-  /** Places that could not be read, in words. */
+  /** Sources that could not be read, in words. */
   readonly unread: readonly string[]
 }
 
-/** Every difference, in words, and every place that could not be read. */
+/** Every difference and every source that could not be read, in words. */
 export function differing(
   { pages, checksumAt, unread }: Repaired,
   files: readonly ArchivedFile[],
@@ -44,7 +44,7 @@ export function differing(
   ]
 }
 
-/** `checksumAt`: what the damaged primary recorded after its transactions, as far as its log can be read. */
+/** The first difference. `checksumAt` looks up what the damaged primary recorded, as far as its log can be read. */
 function differingFromArchive(files: readonly ArchivedFile[], checksumAt: ChecksumAt): readonly string[] {
   for (const { epoch, maxTxid, postApply } of files) {
     const own = epoch === undefined ? undefined : checksumAt({ epoch, txid: maxTxid })
@@ -82,7 +82,7 @@ function differs(who: string, txid: number, theirs: Checksum, own: Checksum): st
   return `after transaction ${txid} ${who} has checksum ${checksumText(theirs)}, this primary recorded ${checksumText(own)}`
 }
 
-/** A replica has only what this primary has committed. */
+/** A replica has only what this primary committed, so the repair would lose transactions. */
 function beyond(from: string, { epoch, txid }: Position, rebuilt: Position, signed: Position | undefined): string {
   const proven = signed !== undefined && comparePositions(signed, rebuilt) > 0 ? ', which the authority has signed' : ''
   return `${from} is beyond what is left here: epoch ${epoch}, transaction ${txid}${proven}. To keep that, stop it and restore from its copy: \`macaroond restore --from-replica FOLDER --old-data\` with this data folder`

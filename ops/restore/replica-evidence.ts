@@ -1,4 +1,4 @@
-/** Which revocations a replica knows: asked while it runs, or from the journal on its disk. */
+/** Collects the revocations that a replica knows: from its answers while it runs, or from the journal on its disk. */
 import { z } from 'zod'
 import { decodeJournal } from '../../replica/revocations/journal-records.ts'
 import type { ProfileReplica } from '../../shared/config/profile.ts'
@@ -17,7 +17,7 @@ import type { Evidence } from './evidence.ts'
 
 const whole = z.number().int().nonnegative()
 
-/** The columns of the table, and their types: no longer than a replica can keep beside its pages. */
+/** The columns of a revocation and their types. Texts have the length limits of a replica's own files. */
 const carried = z.strictObject({
   kind: z.string(),
   org: z.string().max(ORG_CHARS_MAX),
@@ -28,7 +28,7 @@ const carried = z.strictObject({
   reason: z.string().max(REASON_CHARS_MAX),
 })
 
-/** Orgs of keys, as the databases say: the journal of a replica keeps only the key. */
+/** Looks up the org of a root key in the databases that were read: a replica's journal stores only the kid. */
 export type OrgOfKey = (kid: string) => string | undefined
 
 export async function evidenceOfReplica(
@@ -44,7 +44,7 @@ export async function evidenceOfReplica(
       const before = epochOf(answer)
       answer = checked(await call('revocations.known', { after }))
       if ((calls += 1) > CALLS_MAX) throw withoutEnd()
-      // Rows that it keeps of the history before were told before that was left behind: what is told twice counts once.
+      // If the replica changed its epoch between two answers, ask again from the start. Rows that come twice count once.
       after = before === undefined || before === epochOf(answer) ? answer.next : 0
       for (const columns of answer.rows) revocations.push(understood(columns))
       for (const row of answer.journal) revocations.push(toColumns(row, orgOfKey))
@@ -62,12 +62,12 @@ export async function evidenceOfReplica(
   })
 }
 
-/** What a stopped replica acknowledged ahead of its pages. */
+/** The revocations that a stopped replica acknowledged ahead of its pages. */
 export function revocationsOfJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly RevocationColumns[] {
   return decodeJournal(journal).parts.flatMap(({ rows }) => rows.map((row) => toColumns(row, orgOfKey)))
 }
 
-/** The same, under their numbers there. */
+/** The revocations of a journal with their timeline, epoch and number. */
 export function unsignedInJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly Unsigned[] {
   return decodeJournal(journal).parts.flatMap(({ timeline, epoch, rows }) =>
     rows.map((row) => ({ timeline, epoch, seq: row.seq, columns: toColumns(row, orgOfKey) })),
@@ -79,7 +79,7 @@ function epochOf(answer: KnownResult | undefined): number | undefined {
   return position === null ? undefined : parsePosition(position).epoch
 }
 
-/** Some tens of millions of revocations. */
+/** Enough for tens of millions of revocations. */
 const CALLS_MAX = 100_000
 
 function withoutEnd(): MacaroondError {
@@ -89,25 +89,25 @@ function withoutEnd(): MacaroondError {
 function checked(value: unknown): KnownResult {
   const result = knownResult.safeParse(value)
   if (result.success) return result.data
-  throw new MacaroondError('protocol_violation', 'a replica answered what is no list of revocations', {
+  throw new MacaroondError('protocol_violation', 'the answer of a replica is not a list of revocations', {
     hint: 'run the macaroond that the replica runs, or a newer one',
   })
 }
 
 /**
- * Nothing signed covers what a replica tells or keeps beside its pages: one row that no primary understands would keep the
- * restored database from starting, for ever. Throws schema_newer, and then this replica counts as one that was not read.
+ * Checks a row from a replica, because no signature covers it: a row that no primary understands would prevent the restored
+ * database from ever starting. Throws schema_newer; then this replica counts as one that was not read.
  */
 export function understood(columns: RevocationColumns): RevocationColumns {
   const row = rowOfDenial({ seq: 1, columns })
   const isWhole = carried.safeParse(columns).success && row.kind !== 'unknown' && !('poison' in row)
   if (isWhole) return columns
-  throw new MacaroondError('schema_newer', 'it tells of a revocation that this version does not understand', {
+  throw new MacaroondError('schema_newer', 'it reports a revocation that this version does not understand', {
     hint: 'if it runs a newer macaroond, restore with that version; otherwise find out what is wrong with that replica',
   })
 }
 
-/** Throws schema_newer for what this version does not understand: it cannot be carried over, and must not be left out unsaid. */
+/** Throws schema_newer for a kind that this version does not know: the row must not be left out without a message. */
 function toColumns(row: RevocationRow, orgOfKey: OrgOfKey): RevocationColumns {
   if (row.kind === 'unknown') throw new MacaroondError('schema_newer', notUnderstood(row))
   const { kind, expiresAt } = row

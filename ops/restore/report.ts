@@ -1,4 +1,4 @@
-/** A restore in words and as a document: the plan, what is carried over and from where, and what comes next. */
+/** A restore's preview and result as lines and as a JSON document: the plan, the carried revocations, the next steps. */
 import { pointText, type RestorePlan } from '../../shared/archive/restore-plan.ts'
 import { table } from '../terminal.ts'
 import type { Refusing, PendingRevocations } from './carry-over.ts'
@@ -6,7 +6,7 @@ import { revocationText } from './describe.ts'
 import type { Preview, Restored } from './restore.ts'
 import type { Head } from './witness.ts'
 
-/** When nothing was measured: a common disk's worth of decoding and checksumming. */
+/** The assumed speed if none was measured: decoding and checksumming on a common disk. */
 const BYTES_PER_SECOND = 100_000_000
 
 export function previewDocument(preview: Preview): object {
@@ -38,7 +38,7 @@ function planDocument({ files, bytes, point, next }: RestorePlan, bytesPerSecond
   }
 }
 
-/** Whether the next state that can be had is the next transaction. */
+/** How exact the restored state is: the newest; followed by the next transaction; or followed by a merged range. */
 function grainOf({ point, next }: Pick<RestorePlan, 'point' | 'next'>): 'newest' | 'transaction' | 'merged' {
   if (next === undefined) return 'newest'
   return next.txid === point.txid + 1 ? 'transaction' : 'merged'
@@ -63,22 +63,24 @@ export function previewLines(preview: Preview): readonly string[] {
 }
 
 function headLine(head: Head): string {
-  return head.witnessed ? `newest state seen by ${head.by}` : `NOT WITNESSED: nobody saw the newest state: ${head.why}`
+  return head.witnessed
+    ? `newest state confirmed by ${head.by}`
+    : `NOT WITNESSED: no witness confirms that the newest state was read: ${head.why}`
 }
 
 function refusingLine({ from, revocations }: Refusing): string {
   const these = revocations === 1 ? '1 revocation' : `${revocations} revocations`
-  return `STILL REFUSED: ${from} goes on refusing by ${these} that this leaves out, until somebody types \`macaroond revocations forget\``
+  return `STILL REFUSED: ${from} enforces ${these} that this restore leaves out, until an operator runs \`macaroond revocations forget\``
 }
 
-/** All of them are in the document. */
+/** The limit of lines; the JSON document has all. */
 const SHOWN_MAX = 20
 
 function waitingLines({ from, revocations }: PendingRevocations): readonly string[] {
   const shown = revocations.slice(0, SHOWN_MAX).map(({ columns }) => `  ${revocationText(columns)}`)
   const more = revocations.length - shown.length
   return [
-    `UNSIGNED: revocations that nobody else knows, from ${from}: ${revocations.length}; they wait for \`macaroond revocations adopt|forget\` after the start`,
+    `UNSIGNED: revocations that no other place knows, from ${from}: ${revocations.length}; they wait for \`macaroond revocations adopt|forget\` after the start`,
     ...shown,
     ...(more > 0 ? [`  and ${more} more (--json has all)`] : []),
   ]
@@ -95,7 +97,7 @@ function planLines(plan: RestorePlan, bytesPerSecond: number | undefined): reado
     `  ${files.length} files (${levels.join(', ')}), ${bytes} bytes, about ${secondsFor(bytes, bytesPerSecond)} s`,
     grain === 'newest' || next === undefined
       ? '  this is the newest state of the archive'
-      : `  the next state that can be had is ${pointText(next)}${grain === 'merged' ? ': what is between is merged' : ''}`,
+      : `  the next state that can be restored is ${pointText(next)}${grain === 'merged' ? ': the states between are merged' : ''}`,
   ]
 }
 
@@ -116,8 +118,8 @@ export function restoredLines({ preview, begun, left }: Restored, file: string):
   return [
     ...notes,
     `restored ${file}: epoch ${begun.epoch} begins at transaction ${begun.txid}`,
-    'next: stop the old primary for good, put this file into an empty data folder as macaroond.db, and start the primary;',
-    'replicas take a snapshot of it by themselves',
+    'next: stop the old primary permanently, put this file into an empty data folder as macaroond.db, and start the primary;',
+    'replicas fetch a snapshot from it by themselves',
     ...preview.refusing.map(refusingLine),
   ]
 }

@@ -1,6 +1,7 @@
 /**
- * A restore: plan, gather what must outlive it, rebuild, compare with what was recorded, let SQLite check it, begin a new epoch
- * with what was gathered, and only then give the file its name. Until that moment there is nothing but a scratch folder.
+ * A restore, step by step: plan; gather what must outlive it; rebuild the database; compare it with recorded checksums; let the
+ * operator confirm; let SQLite check it; begin a new epoch with what was gathered; give the file its name. Until the last step
+ * only a scratch folder exists, so a restore that fails leaves nothing.
  */
 import { planRestore, type RestorePlan, type RestoreTarget } from '../../shared/archive/restore-plan.ts'
 import { requireRecorded } from '../../shared/archive/drill.ts'
@@ -35,64 +36,64 @@ import type { Head } from './witness.ts'
 
 export interface RestoreOptions {
   /**
-   * An archive; or the data folder of a stopped replica, which is compared with the archive where there is one; or the pages
-   * of a damaged primary.
+   * An archive; or the data folder of a stopped replica, which is compared with the archive if there is one; or the rebuilt
+   * pages of a damaged primary.
    */
   readonly from:
     | { readonly archive: ArchiveSource; readonly target: RestoreTarget }
     | { readonly replica: string; readonly comparedWith: ArchiveSource | undefined }
     | { readonly repaired: Repaired; readonly comparedWith: ArchiveSource | undefined }
-  /** Of the authority, from the operator: without it nothing that a replica kept is believed. */
+  /** The authority's public key, from the operator. Without it a replica's copy is not believed. */
   readonly publicKey: Uint8Array | undefined
-  /** Whose nodes tell what they know; undefined: nobody is asked. */
+  /** The running nodes to ask; undefined if none are asked. */
   readonly asked: AskedCluster | undefined
   readonly oldData: string | undefined
   readonly newest: Position | undefined
   readonly withoutRevocations: boolean
-  /** The operator's word that this machine's clock is right, although what is restored is of a later time. */
+  /** True if the operator confirms this machine's clock although the restored database is of a later time. */
   readonly acceptClock: boolean
   readonly clock: Clock
   readonly entropy: Entropy
-  /** Bytes of the archive that were read so far, and how many there are. */
+  /** Called with the bytes of the archive that were read so far, and the bytes in all. */
   readonly onProgress: (done: number, all: number) => void
-  /** Shown the plan before anything else happens; false ends it there. Throws what keeps it from going on. */
+  /** Called with the preview before the new epoch begins. Returns false to stop. Throws if something is not confirmed. */
   readonly confirm: (preview: Preview) => boolean
 }
 
 export interface Preview {
-  /** Undefined where a replica's copy is taken as it is, and in a repair. */
+  /** Undefined for a replica's copy, which is taken as it is, and for a repair. */
   readonly plan: RestorePlan | undefined
-  /** What the pages of a repair are made of, in words. */
+  /** The sources of the pages of a repair, in words; undefined for a restore. */
   readonly pages: readonly string[] | undefined
   readonly carried: CarryOver | undefined
-  /** What is known and not read, not believed, or told by one replica alone: each needs the operator's yes. */
+  /** In words: sources that were not read or are not believed, and facts from one replica alone. Each needs `--yes`. */
   readonly unread: readonly string[]
   readonly remarks: readonly string[]
-  /** Whether anybody saw the newest state; undefined where there is none: a foreign database, an unsigned archive. */
+  /** The verdict on witnesses of the newest state; undefined for a foreign database and for an unsigned archive. */
   readonly head: Head | undefined
-  /** Revocations that nobody who is believed knows: they wait for an operator after the start. */
+  /** Revocations from places that are not believed: they wait for an operator after the start. */
   readonly waiting: readonly PendingRevocations[]
-  /** Without revocations: who goes on refusing, and how much. */
+  /** With `--without-revocations`: the replicas that still enforce revocations, and how many. */
   readonly refusing: readonly Refusing[]
-  /** How fast the archive was read when its head was looked at, bytes a second; undefined when it was not. */
+  /** Speed at which the archive's head was read, bytes a second; undefined if it was not read. */
   readonly bytesPerSecond: number | undefined
 }
 
 export interface Restored {
   readonly preview: Preview
-  /** Undefined for a database that is none of macaroond, which is restored as it was. */
+  /** Undefined for a database of another program, which is restored unchanged. */
   readonly begun: Begun | undefined
-  /** What is left beside the result and should not be, in words. */
+  /** A message about a scratch folder that could not be deleted; else undefined. */
   readonly left: string | undefined
 }
 
-/** `output` is never overwritten. Undefined when the operator, or a dry run, ended it. */
+/** Restores to `output`, which is never overwritten. Undefined if the operator declined or it is a dry run. */
 export async function restore(options: RestoreOptions & { readonly output: string }): Promise<Restored | undefined> {
   const scratch = new Scratch(options.output)
   return within(scratch, () => restoreIn(scratch, options, (path) => scratch.place(path)))
 }
 
-/** Runs `work`, and deletes the scratch folder however that ends. */
+/** Runs `work`, and deletes the scratch folder in success and failure. */
 export async function within<T extends object>(
   scratch: Scratch,
   work: () => Promise<T | undefined>,
@@ -102,13 +103,13 @@ export async function within<T extends object>(
   try {
     restored = await work()
   } finally {
-    // What went wrong before it is what has to be told.
+    // An error of `work` is more important than a folder that is left, so it is the one thrown.
     left = scratch.close()
   }
   return restored === undefined ? undefined : { ...restored, left }
 }
 
-/** `place` gives the finished database its name. */
+/** The restore in a scratch folder. `place` gives the finished database its name. */
 export async function restoreIn(
   scratch: Scratch,
   options: RestoreOptions,
@@ -138,7 +139,7 @@ export async function restoreIn(
   return { preview, begun }
 }
 
-/** The state that was asked for, as a file of its own. */
+/** Rebuilds the requested state as a file. If it is the head, the file that `gather` has rebuilt is reused. */
 async function target(
   scratch: Scratch,
   { from }: RestoreOptions,
@@ -162,7 +163,7 @@ function isOurs(path: string): boolean {
 
 type Found = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting' | 'refusing'>
 
-/** Of a database that is none of macaroond. */
+/** The findings for a database of another program: none. */
 const FOREIGN = { carried: undefined, head: undefined, waiting: [], refusing: [] } as const
 
 function previewOf(path: string, options: RestoreOptions, gathered: Gathered): Found {
@@ -186,7 +187,7 @@ function previewOf(path: string, options: RestoreOptions, gathered: Gathered): F
   })
 }
 
-/** Pages of a time that has not come here mean that this machine's clock is behind. Throws clock_implausible. */
+/** Throws clock_implausible if tokens were minted later than now: then this machine's clock is behind. */
 function requirePast(path: string, { clock, acceptClock }: RestoreOptions, { evidence }: Gathered): void {
   if (acceptClock) return
   const own = withReader(path, (db) => new MetaReader(db).read().issueClockMs)
@@ -196,11 +197,11 @@ function requirePast(path: string, { clock, acceptClock }: RestoreOptions, { evi
   throw new MacaroondError(
     'clock_implausible',
     `tokens were minted at ${timeText(issueClockMs)}, and here it is ${timeText(nowMs)}`,
-    { hint: 'put the clock of this machine right; or, if it is right, say --accept-clock' },
+    { hint: 'correct the clock of this machine; or, if it is right, give --accept-clock' },
   )
 }
 
-/** What another cluster revoked says nothing here, and its positions less. */
+/** Throws wrong_cluster if evidence is of another cluster: its revocations and positions mean nothing here. */
 function requireOneCluster(cluster: string, evidence: Gathered['evidence']): void {
   const stranger = evidence.find((one) => one.cluster !== cluster)
   if (stranger === undefined) return
@@ -244,7 +245,7 @@ function begin(
     const archive = 'archive' in from ? from.archive : from.comparedWith
     const highest = archive?.highest ?? { epoch: meta.epoch, txid: meta.txid, written: meta.epoch }
     const begun = beginEpoch(db, { evidence, highest, carried, waiting, clock, entropy })
-    // Everything into the file itself: only the file is placed.
+    // The WAL must be copied into the database file, because only that file gets its final name.
     if (runCheckpoint(db, 'TRUNCATE').kind !== 'truncated')
       throw new MacaroondError('database_busy', `${path} is in use`)
     return begun
@@ -255,7 +256,7 @@ function begin(
   }
 }
 
-/** How fast the archive is read. */
+/** Measures the speed at which the archive is read. */
 class Meter {
   readonly #clock: Clock
   readonly #startedMs: number

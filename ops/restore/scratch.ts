@@ -1,4 +1,7 @@
-/** The folder a restore works in, beside its output so that the last step is a rename; and that last step. */
+/**
+ * The scratch folder of a restore, and the last step that gives the result its name. The folder is beside the output, so that
+ * this step is one link on the same file system. Until then the output does not exist.
+ */
 import {
   closeSync,
   copyFileSync,
@@ -21,22 +24,22 @@ import { storageError } from '../../shared/files/storage-errors.ts'
 
 const NODE_LOCK = 'node.lock'
 const DATABASE = 'macaroond.db'
-/** Beside the pages of a replica: the record of its positions, the newest signed one, and revocations ahead of the pages. */
+/** Files of a replica: the record of its positions, the newest signed position, and the revocations ahead of its pages. */
 const [POSITION, SIGNED, JOURNAL] = ['position', 'signed-position.json', 'revocations.journal']
-/** What it refuses by of histories that were undone. */
+/** File of a replica's denials: the revocations of undone histories that it still enforces. */
 export const DENIALS = 'denials'
 const LOG = 'log'
-/** The newest may hold no whole record after a crash. */
+/** Two, because after a crash the newest file may contain no whole record. */
 const LOG_FILES = 2
 
-/** What a restore takes of the data folder of a stopped node. */
+/** A restore's copy of the data folder of a stopped node. */
 export interface NodeCopy {
-  /** Everything lies in it under the names that the node gives. */
+  /** The files in it have the names that the node uses. */
   readonly folder: string
-  /** A repair copies what is left: it may not be there. */
+  /** Path of the copied database. In a repair the file may be missing. */
   readonly database: string
   readonly role: 'primary' | 'replica'
-  /** Revocations that a replica knows ahead of its pages; undefined where there is none. */
+  /** The replica's journal, with revocations ahead of its pages; undefined if there is none. */
   readonly journal: Buffer | undefined
 }
 
@@ -44,11 +47,11 @@ export class Scratch {
   readonly folder: string
   readonly #output: string
   readonly #lock: NodeLock | undefined
-  /** As long as it is held, the folder belongs to a restore that lives. */
+  /** Lock of the scratch folder, which shows other restores that this one is running. */
   readonly #own: NodeLock
 
   /**
-   * `isHeld`: the caller has locked the folder, and what is there under the name gives way by itself. Throws database_exists,
+   * `isHeld` is true if the caller has locked the folder and moves an existing file away itself. Throws database_exists,
    * already_running (a node uses the folder), io_failed.
    */
   constructor(output: string, { isHeld = false }: { readonly isHeld?: boolean } = {}) {
@@ -57,7 +60,7 @@ export class Scratch {
     const prefix = `.${basename(this.#output)}.restore-`
     sweep(folder, prefix)
     if (!isHeld) refuseExisting(this.#output)
-    // Under this name a node would open it, or has it open.
+    // A node opens a file of this name, so the folder must be locked against a start.
     const isNodes = !isHeld && basename(this.#output) === DATABASE && existsSync(join(folder, NODE_LOCK))
     this.#lock = isNodes ? lockFolder(folder) : undefined
     try {
@@ -73,7 +76,7 @@ export class Scratch {
     return join(this.folder, name)
   }
 
-  /** Gives a finished database its name; never takes the place of anything. */
+  /** Gives a finished database its name. Throws database_exists and never overwrites. */
   place(path: string): void {
     refuseExisting(this.#output)
     try {
@@ -87,14 +90,14 @@ export class Scratch {
     try {
       syncDirectory(dirname(this.#output))
     } catch (error) {
-      // A name that may be gone after a crash is none: what failed leaves nothing.
+      // Without the fsync the name may be lost in a crash. A restore that failed leaves no file.
       rmSync(this.#output, { force: true })
       throw error
     }
   }
 
   /**
-   * Copies a stopped node's database, with its WAL and what it is compared with: the original is not touched. Throws
+   * Copies a stopped node's database with its WAL and the files that it is compared with. The original is not changed. Throws
    * already_running, schema_newer.
    */
   copyNode(folder: string, name: string): NodeCopy {
@@ -113,7 +116,7 @@ export class Scratch {
     }
   }
 
-  /** The same of a folder that the caller has locked, whatever of it is there. Throws io_failed, disk_full. */
+  /** Copies a folder that the caller has locked. Missing files are skipped. Throws io_failed, disk_full. */
   copyHeld(folder: string, name: string, logFiles: number): NodeCopy {
     try {
       const own = this.path(name)
@@ -129,7 +132,7 @@ export class Scratch {
     }
   }
 
-  /** What could not be deleted, in words: a copy of the database that nobody should leave about. */
+  /** Deletes the scratch folder. If that fails, returns a message, because the folder has a copy of the database. */
   close(): string | undefined {
     this.#lock?.release()
     this.#own.release()
@@ -142,7 +145,7 @@ export class Scratch {
   }
 }
 
-/** Names of the newest files of the log, which sort like their first transactions. */
+/** The names of the newest files of the log. File names sort by their first transaction. */
 function newestOf(folder: string, log: string, count: number): readonly string[] {
   if (!existsSync(join(folder, log))) return []
   const files = readdirSync(join(folder, log)).filter((name) => name.endsWith('.segments'))
@@ -152,7 +155,7 @@ function newestOf(folder: string, log: string, count: number): readonly string[]
     .map((name) => join(log, name))
 }
 
-/** Deletes what restores to the same output left when they were killed: copies of the database that nobody should leave about. */
+/** Deletes the scratch folders of killed restores to the same output, because they have copies of the database. */
 function sweep(folder: string, prefix: string): void {
   const left = existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(prefix)) : []
   for (const path of left.map((name) => join(folder, name))) {
@@ -160,7 +163,7 @@ function sweep(folder: string, prefix: string): void {
       lockFolder(path).release()
       rmSync(path, { recursive: true, force: true })
     } catch {
-      // Another restore works in it, or it is not ours to delete: neither keeps this one from its work.
+      // Another restore uses the folder, or this user may not delete it. Neither prevents this restore.
     }
   }
 }

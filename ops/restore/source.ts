@@ -1,4 +1,4 @@
-/** What a restore reads: an archive with its manifest, one that litestream wrote, or a stopped replica's folder. */
+/** Opens the archive that a restore reads: a signed one with a manifest, or an unsigned one, such as litestream writes. */
 import { highestClaim } from '../../shared/archive/epoch-claim.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { listSegmentFiles } from '../../shared/archive/list-files.ts'
@@ -12,19 +12,19 @@ import type { Position } from '../../shared/position.ts'
 export interface Highest {
   readonly epoch: number
   readonly txid: number
-  /** The highest epoch whose transactions were seen: one that is only claimed may have some, too. */
+  /** The highest epoch with transactions in the archive. A higher claimed epoch may have transactions elsewhere. */
   readonly written: number
 }
 
 export interface ArchiveSource {
   readonly storage: ArchiveStorage
   readonly files: readonly ArchivedFile[]
-  /** The highest anybody has claimed or written. */
+  /** The highest epoch that is claimed or written, and the highest transaction. */
   readonly highest: Highest
-  /** What the manifest says is the newest; undefined where there is none. */
+  /** The newest position in the manifest; undefined if there is no manifest. */
   readonly head: Position | undefined
   readonly signed: boolean
-  /** What is wrong with the manifest, in words; empty for one that is whole. */
+  /** The damage of the manifest, in words; empty if it is whole. */
   readonly wounds: readonly string[]
 }
 
@@ -33,7 +33,7 @@ export async function openSigned(location: string, publicKey: Uint8Array): Promi
   return readSigned(await openArchive(location, { blocking: true }), publicKey)
 }
 
-/** Of a damaged manifest as much as can be read. Throws archive_damaged where nothing can, archive_unsigned. */
+/** Reads as much as possible of a damaged manifest. Throws archive_damaged if nothing can be read, archive_unsigned. */
 export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array): Promise<ArchiveSource> {
   const { state, problems } = await salvageManifest(storage, publicKey)
   if (state.seq === 0) throw unsigned(storage)
@@ -47,7 +47,7 @@ export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array)
   return { storage, files, highest, head: state.head, signed: true, wounds: problems }
 }
 
-/** Believes whatever is there: the operator said so. */
+/** Opens an archive without a manifest and believes its files, because the operator gave `--unsigned`. */
 export async function openUnsigned(location: string): Promise<ArchiveSource> {
   const storage = await openArchive(location, { blocking: true })
   const files = await listSegmentFiles(storage)
@@ -55,7 +55,7 @@ export async function openUnsigned(location: string): Promise<ArchiveSource> {
   return { storage, files, highest, head: undefined, signed: false, wounds: [] }
 }
 
-/** One number, or none: spreading every file's would overflow the stack. */
+/** The largest transaction in a list of one, or an empty list. Spreading one per file could overflow the stack. */
 function largest(files: readonly ArchivedFile[]): readonly number[] {
   return files.length === 0 ? [] : [files.reduce((most, { maxTxid }) => Math.max(most, maxTxid), 0)]
 }
@@ -63,9 +63,9 @@ function largest(files: readonly ArchivedFile[]): readonly number[] {
 function unsigned({ location }: ArchiveStorage): MacaroondError {
   return new MacaroondError(
     'archive_unsigned',
-    `${location} has no manifest, so nothing says that it is whole or whose it is`,
+    `${location} has no manifest, so nothing proves that it is whole or whose it is`,
     {
-      hint: 'if litestream wrote it, or the manifest is lost and you trust whoever can write there: --unsigned',
+      hint: 'if litestream wrote it, or the manifest is lost and you trust everybody who can write there: --unsigned',
     },
   )
 }

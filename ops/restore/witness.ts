@@ -1,11 +1,12 @@
 /**
- * Pure: did a restore see the newest state there ever was? The newest entries of an archive may be missing, and nothing in the
- * archive tells. A witness does: the old primary's own disk, or all replicas that could have acknowledged a revocation.
+ * Pure: decides whether a witness proves that a restore read the newest state. The newest entries of an archive may have been
+ * deleted, and nothing in the archive shows that. The witness is the old primary's disk, or the answers of all replicas that
+ * could have acknowledged a revocation.
  */
 import { comparePositions, positionText, type Position } from '../../shared/position.ts'
 import type { Evidence } from './evidence.ts'
 
-/** Somebody knows of a position. */
+/** A position that a place claims to exist. */
 export interface HeadClaim {
   readonly who: string
   readonly position: Position
@@ -18,7 +19,7 @@ export type Head =
 export interface HeadOptions {
   readonly evidence: readonly Evidence[]
   readonly claims: readonly HeadClaim[]
-  /** The highest that anybody has claimed in the archive; 0 without one. */
+  /** The highest epoch that is claimed in the archive; 0 without an archive. */
   readonly epoch: number
 }
 
@@ -36,17 +37,15 @@ export function judgeHead({ evidence, claims, epoch }: HeadOptions): Head {
 function byReplicas(evidence: readonly Evidence[], epoch: number): Head {
   const newest = newestOf(evidence)
   if (newest === undefined)
-    return unwitnessed('no state was read that says which replicas could acknowledge a revocation')
+    return unwitnessed('no state was read that names the replicas which could acknowledge a revocation')
   const { configured, position, from } = newest
   if (configured === undefined)
     return unwitnessed(
-      `the newest state that was read (${placeText(position)}, ${from}) does not say which replicas could acknowledge`,
+      `the newest state that was read (${placeText(position)}, ${from}) does not name the replicas which could acknowledge a revocation`,
     )
   if (configured.durability !== 'replica' || configured.degraded) {
     const how = configured.degraded ? 'in degraded mode' : `with durability "${configured.durability}"`
-    return unwitnessed(
-      `revocations were acknowledged ${how}: only the old primary’s disk (--old-data) knows all of them`,
-    )
+    return unwitnessed(`revocations were acknowledged ${how}: only the old primary’s disk (--old-data) has all of them`)
   }
   const missing = configured.replicas.filter(({ peerId }) => !evidence.some((one) => answered(one, peerId, epoch)))
   const names = missing.map(({ region, peerId }) => region || peerId).join(', ')
@@ -62,7 +61,7 @@ function answered({ teller, position }: Evidence, peerId: string, epoch: number)
   return teller.kind === 'replica' && teller.peerId === peerId && position?.epoch === epoch
 }
 
-/** Of several at one position the one that says more. */
+/** The evidence with the newest position. Of several at one position, one that names the configured replicas. */
 function newestOf(evidence: readonly Evidence[]): (Evidence & { readonly position: Place }) | undefined {
   let newest: (Evidence & { readonly position: Place }) | undefined
   for (const one of evidence) {
@@ -82,7 +81,7 @@ export function comparePlaces(a: Place, b: Place): number {
   return a.epoch - b.epoch || a.txid - b.txid
 }
 
-/** Claims beyond all that was read. */
+/** The claims of positions that are newer than everything that was read, in words. */
 export function newerThanRead(evidence: readonly Evidence[], claims: readonly HeadClaim[]): readonly string[] {
   const read = evidence.flatMap(({ position }) => position ?? [])
   const isCovered = (claimed: Position): boolean =>

@@ -111,7 +111,7 @@ describe('what no signature covers', () => {
     expect(evidence[1]).toMatchObject({ issueClockMs: 0, leaseMsMax: 0, position: undefined, revocations: rows })
     expect(evidence[2]).toMatchObject({ issueClockMs: NOW, position: place(9) })
     expect(remarks).toHaveLength(3)
-    expect(remarks.every((text) => text.startsWith('replica A tells'))).toBe(true)
+    expect(remarks.every((text) => text.startsWith('replica A reports'))).toBe(true)
     expect(unread).toEqual([])
   })
 
@@ -126,7 +126,7 @@ describe('what no signature covers', () => {
       replica('A', { revocations: [cutOff('org', 9e15), cutOff('subject', NOW)] }),
     )
     expect(evidence[1]?.revocations).toEqual([cutOff('org', NOW + 60_000), cutOff('subject', NOW)])
-    expect(unread).toEqual([expect.stringContaining('replica A tells of a cut-off')])
+    expect(unread).toEqual([expect.stringContaining('replica A reports a cut-off')])
   })
 })
 
