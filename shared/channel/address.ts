@@ -1,4 +1,4 @@
-/** `host:port` as text, IPv6 in brackets. */
+/** Parses and writes addresses: `host:port`, IPv6 in brackets. */
 import type { Socket } from 'node:net'
 import { MacaroondError } from '../errors.ts'
 
@@ -7,7 +7,7 @@ export interface HostPort {
   readonly port: number
 }
 
-/** Throws request_invalid. Port 0 is for listening: the system chooses. */
+/** Throws request_invalid. Port 0 is allowed for listening; the system then chooses one. */
 export function parseAddress(text: string): HostPort {
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? plain
@@ -24,7 +24,7 @@ export function addressText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** The other end's IP address; one host must not count as two because a socket listens on both families. */
+/** The other end's IP address. An IPv4-mapped one becomes IPv4, so that one host has one address on a dual-stack socket. */
 export function remoteAddressOf(socket: Socket): string {
   return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:(?=\d+\.)/, '')
 }

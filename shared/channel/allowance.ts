@@ -1,6 +1,6 @@
 /**
- * So many calls of each kind may be in flight for one peer, over all of its connections. A call counts until it is done, also
- * when its connection is gone: who dials again gets no second allowance.
+ * Limits the calls in flight of one peer, by kind, over all of its connections. A call counts until it is done, even if its
+ * connection is gone, so a peer gets no second allowance by dialing again.
  */
 import { MacaroondError } from '../errors.ts'
 import { RETRY_AFTER_MS } from '../limits.ts'
@@ -14,7 +14,7 @@ export class Allowance<Kind extends string> {
     this.#limits = limits
   }
 
-  /** The same method, which throws overloaded before it does anything while too many of its kind are in flight. */
+  /** Wraps a method: it throws overloaded, before any work, while too many calls of its kind are in flight for the peer. */
   guarded(kind: Kind, method: RpcMethod): RpcMethod {
     return async (params, caller) => {
       const key = this.#take(kind, caller)

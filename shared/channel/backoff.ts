@@ -1,4 +1,7 @@
-/** How long to wait before the next attempt. Pure; the shell is in `supervisor.ts`. */
+/**
+ * Pure core that decides how long to wait before the next attempt to connect, and if its failure is worth a log line. The shell
+ * is `supervisor.ts`.
+ */
 import type { ErrorCode, ErrorKind } from '../errors.ts'
 import {
   CONNECTION_SETTLED_MS,
@@ -9,31 +12,31 @@ import {
 } from '../limits.ts'
 
 export interface Backoff {
-  /** Attempts in a row that came to nothing. */
+  /** Number of consecutive failures. */
   readonly failures: number
   /** Monotonic milliseconds; undefined while there is no connection. */
   readonly connectedMs: number | undefined
-  /** What the last attempt failed with: the same again is not news. */
+  /** Code of the last failure. The same code again is not logged. */
   readonly lastCode: ErrorCode | undefined
 }
 
 export type BackoffEvent =
   | { readonly type: 'connected' }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly kind: ErrorKind }
-  /** A connection ended; `code` is undefined when it ended in order. */
+  /** A connection ended; `code` is undefined if it ended in order. */
   | { readonly type: 'lost'; readonly code: ErrorCode | undefined }
 
 export interface BackoffStep {
   readonly backoff: Backoff
   /** Wait this long before the next attempt; 0 after `connected`. */
   readonly delayMs: number
-  /** True when this differs from what was logged last. */
+  /** True if this differs from the last logged event. */
   readonly news: boolean
 }
 
 export const INITIAL_BACKOFF: Backoff = { failures: 0, connectedMs: undefined, lastCode: undefined }
 
-/** `uniform` in [0, 1): full jitter, so that a thousand peers that lost the same node do not come back together. */
+/** `uniform` in [0, 1) gives full jitter, so that a thousand peers that lost the same node do not return at once. */
 export function stepBackoff(backoff: Backoff, event: BackoffEvent, nowMs: number, uniform: number): BackoffStep {
   switch (event.type) {
     case 'connected':
@@ -42,7 +45,7 @@ export function stepBackoff(backoff: Backoff, event: BackoffEvent, nowMs: number
       return fail(backoff, event.code, event.kind === 'denied' || event.kind === 'conflict', uniform)
     case 'lost': {
       const settled = nowMs - (backoff.connectedMs ?? nowMs) >= CONNECTION_SETTLED_MS
-      // One that was lost at once is like one that never was: otherwise a server that drops everybody is stormed.
+      // A connection that was lost at once counts as a failed attempt, or peers would storm a server that drops them all.
       return fail(settled ? INITIAL_BACKOFF : backoff, event.code, false, uniform)
     }
   }
@@ -51,7 +54,7 @@ export function stepBackoff(backoff: Backoff, event: BackoffEvent, nowMs: number
 function fail(backoff: Backoff, code: ErrorCode | undefined, refused: boolean, uniform: number): BackoffStep {
   const baseMs = refused ? REFUSED_BACKOFF_BASE_MS : RECONNECT_BACKOFF_BASE_MS
   const capMs = refused ? REFUSED_BACKOFF_MS_MAX : RECONNECT_BACKOFF_MS_MAX
-  // The exponent is bounded so that a node that was away for a week still computes a number.
+  // The exponent is bounded, so that the result stays finite after a week of failures.
   const ceilingMs = Math.min(capMs, baseMs * 2 ** Math.min(backoff.failures, 16))
   return {
     backoff: { failures: backoff.failures + 1, connectedMs: undefined, lastCode: code },

@@ -1,14 +1,16 @@
-/** A queue for one consumer that says when it is full. It refuses nothing: whoever fills it stops when it is told to. */
+/**
+ * A queue for one producer and one consumer that reports when it is full. It refuses no item: the producer must stop by itself.
+ */
 import { assert } from '../errors.ts'
 
 export interface QueueOptions {
   readonly bytesMax: number
-  /** Called once on becoming full, and once on having room again. */
+  /** `onFull` is called once when the queue becomes full, `onRoom` once when it has room again. */
   readonly onFull?: () => void
   readonly onRoom?: () => void
 }
 
-/** Counted for each item besides its bytes, so that a million tiny ones are not free. */
+/** Counted for each item besides its bytes, so that a million tiny items reach the limit too. */
 const ITEM_OVERHEAD_BYTES = 64
 
 type Waiter = (value: undefined) => void
@@ -47,7 +49,7 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
     this.#wakeTaker()
   }
 
-  /** No more comes. What is queued is still handed out, then the error, if there is one. */
+  /** Ends the queue. Queued items are still handed out, then the error, if there is one. */
   end(error?: Error): void {
     if (this.#ended) return
     this.#ended = true
@@ -56,7 +58,7 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
     this.#wakePusher()
   }
 
-  /** Ends at once and drops what is queued. */
+  /** Ends at once and drops the queued items. */
   discard(error?: Error): void {
     this.#items = []
     this.#head = 0
@@ -67,7 +69,7 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
     this.#makeRoom()
   }
 
-  /** Resolves when the queue is not full, or will take nothing more. */
+  /** Resolves when the queue has room, or has ended. */
   async room(): Promise<void> {
     while (this.#full && !this.#ended) {
       assert(this.#awaitsRoom === undefined, 'a bounded queue has one producer')
@@ -75,7 +77,7 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
     }
   }
 
-  /** The next item, or undefined at the end; throws the error the queue was ended with. */
+  /** Resolves with the next item, or undefined at the end. Throws the error that the queue was ended with. */
   async next(): Promise<T | undefined> {
     while (this.#head === this.#items.length) {
       if (this.#error !== undefined) throw this.#error
@@ -93,13 +95,13 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
   #take(): T | undefined {
     const item = this.#items[this.#head]
     this.#head += 1
-    // Cut the consumed front off now and then: shifting at each item would copy the rest each time.
+    // The consumed front is cut off now and then, because a shift at each item would copy the rest each time.
     if (this.#head === this.#items.length || this.#head > 1024) {
       this.#items = this.#items.slice(this.#head)
       this.#head = 0
     }
     this.#bytes -= (item?.byteLength ?? 0) + ITEM_OVERHEAD_BYTES
-    // Half full, not one below full: otherwise each item would stop and start the socket.
+    // Room is reported when the queue is half full. One item below full would stop and start the socket at each item.
     if (this.#bytes <= this.#options.bytesMax / 2) this.#makeRoom()
     return item
   }

@@ -1,4 +1,4 @@
-/** The limits of one end of a channel; the defaults are those of `limits.ts`, tests and special nodes override some. */
+/** The limits of one end of a channel. The defaults come from `limits.ts`; tests and some nodes override a few. */
 import {
   CLOSE_TIMEOUT_MS,
   CONNECTIONS_MAX,
@@ -20,7 +20,7 @@ import {
 export interface ChannelLimits {
   readonly messageBytesMax: number
   readonly helloBytesMax: number
-  /** Bytes a server takes from a peer that it has not welcomed yet. */
+  /** Bytes that a server accepts from a peer before the welcome. */
   readonly handshakeBytesMax: number
   readonly handshakeTimeoutMs: number
   readonly handshakesUnfinishedMax: number

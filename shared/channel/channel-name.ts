@@ -1,4 +1,4 @@
-/** What a connection is for: one connection a purpose, so that bulk never stands in the way of a revocation. */
+/** Names of the channels. Each connection has one purpose, so that bulk data never delays a revocation. */
 export type ChannelName = 'wal' | 'revocations' | 'verify' | 'feed' | 'sign' | 'admin'
 
 export const CHANNELS: readonly ChannelName[] = ['wal', 'revocations', 'verify', 'feed', 'sign', 'admin']

@@ -1,4 +1,4 @@
-/** The welcomed connections of a listener, counted by peer. */
+/** The welcomed connections of a listener, counted by peer, with the limits on both counts. */
 import { type ErrorReport } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import { RETRY_AFTER_MS } from '../limits.ts'
@@ -18,7 +18,7 @@ export class ConnectionTable {
     this.#limits = limits
   }
 
-  /** Why this peer gets no further connection, or undefined. One peer must not be able to use up everybody's. */
+  /** The reason why this peer gets no further connection, or undefined. One peer must not use up the connections of all. */
   refusal(peer: PeerIdText): ErrorReport | undefined {
     const retryAfterMs = RETRY_AFTER_MS
     const hint = 'close connections that are not used, or spread the peers over more nodes'
@@ -36,7 +36,7 @@ export class ConnectionTable {
     return undefined
   }
 
-  /** Keeps the connection until it is gone. */
+  /** Adds a connection, until it is closed. */
   add(connection: Connection): void {
     this.#connections.add(connection)
     this.#perPeer.set(connection.remotePeer, (this.#perPeer.get(connection.remotePeer) ?? 0) + 1)

@@ -1,4 +1,7 @@
-/** A connection between two authenticated peers, for one purpose. */
+/**
+ * A connection between two authenticated peers, for one purpose: the interface that the channels use. It carries messages; an
+ * end or a sent message proves nothing, so channels acknowledge what must not be lost (PROTOCOL.md, "The end").
+ */
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import type { ChannelName } from './channel-name.ts'
@@ -7,36 +10,36 @@ import type { Wire } from './wire.ts'
 
 export interface Connection {
   readonly channel: ChannelName
-  /** Who is at the other end, proven by the handshake. */
+  /** PeerId of the other end, proven by the handshake. */
   readonly remotePeer: PeerIdText
   /** IP address of the other end, without port; an IPv4-mapped one as IPv4. */
   readonly remoteAddress: string
-  /** Version of the software at the other end, as it says itself. */
+  /** Software version that the other end claims. */
   readonly remoteSoftware: string
-  /** At the server what the dialer said, at the dialer the server's welcome. */
+  /** Fields of the other end's first message: at the server the dialer's hello, at the dialer the server's welcome. */
   readonly hello: JsonObject
-  /** Noise frames so far, at most, in the busier direction; a connection is replaced before `NOISE_FRAMES_MAX`. */
+  /** Upper bound of the Noise frames in the busier direction. A connection is replaced before `NOISE_FRAMES_MAX`. */
   readonly frames: number
-  /** Bytes written that the kernel has not taken yet, and bytes received that nobody has read yet. */
+  /** Bytes written that the kernel has not taken yet; `queuedBytes` were received and not read yet. */
   readonly backlogBytes: number
   readonly queuedBytes: number
   /**
-   * Queues a message, 1 byte up to the limit; the bytes must not be changed afterwards. False: wait for `drained()`
-   * before the next. False too when the connection has ended. Above the backlog cap the connection is aborted.
-   * Throws request_invalid for a message that is too large.
+   * Queues a message of 1 byte up to the limit; the bytes must not be changed afterwards. Returns false if the caller must wait
+   * for `drained()` before the next message, or the connection has ended. Above the backlog limit the connection is aborted.
+   * Throws request_invalid if the message is too large.
    */
   write(message: Uint8Array): boolean
-  /** Resolves when there is room; rejects with the connection's error once it has ended. */
+  /** Resolves when there is room. Rejects with the connection's error once it has ended. */
   drained(): Promise<void>
-  /** `write`, then `drained`. That it resolved does not say that anything arrived: acknowledge what must not be lost. */
+  /** `write`, then `drained`. That it resolves does not prove that the message arrived. */
   send(message: Uint8Array): Promise<void>
-  /** For one consumer. Ends when either side closes, throws when the connection broke. */
+  /** The received messages, for one consumer. Ends if either side closes in order, throws if the connection broke. */
   messages(): AsyncIterable<Uint8Array>
-  /** Sends what is queued, then ends; bounded. Never rejects. */
+  /** Sends the queued messages, then ends; bounded in time. Never rejects. */
   close(): Promise<void>
   /** Ends at once; the peer sees a reset. */
   abort(error: Error): void
-  /** Resolves when the connection is gone: undefined when it ended in order. Never rejects. */
+  /** Resolves when the connection is gone, with undefined if it ended in order. Never rejects. */
   readonly closed: Promise<MacaroondError | undefined>
 }
 
@@ -48,7 +51,7 @@ export interface ConnectionFacts {
   readonly hello: JsonObject
 }
 
-/** What is left of a wire when hello and welcome are through. */
+/** A wire after hello and welcome. */
 export class WelcomedConnection implements Connection {
   readonly channel: ChannelName
   readonly remotePeer: PeerIdText

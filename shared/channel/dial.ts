@@ -1,4 +1,4 @@
-/** Opens a connection: a link, secured with the server pinned; hello, welcome. */
+/** Opens a connection to a server: link, handshake with the server's PeerId pinned, hello, welcome. It does not retry. */
 import { type Clock, systemClock, type Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { channelLimits, type ChannelLimits } from './channel-limits.ts'
@@ -12,7 +12,7 @@ import { Wire } from './wire.ts'
 
 export interface DialOptions extends LinkTarget {
   readonly channel: ChannelName
-  /** What this side says about itself; `HELLO_BYTES_MAX` at most, with everything around it. */
+  /** Fields of the hello. The whole message has at most `HELLO_BYTES_MAX` bytes. */
   readonly hello: JsonObject
   readonly signal?: AbortSignal
   readonly clock?: Clock & Timers
@@ -21,8 +21,8 @@ export interface DialOptions extends LinkTarget {
 }
 
 /**
- * Throws connect_failed, connection_lost, timeout, handshake_failed, peer_mismatch, protocol_violation, closed (the
- * signal), request_invalid (address, or a hello that is too large), or whatever the server refused with.
+ * Throws connect_failed, connection_lost, timeout, handshake_failed, peer_mismatch, protocol_violation, closed (the signal
+ * aborted), request_invalid (a bad address, or a hello that is too large), or the code that the server refused with.
  */
 export async function dial(options: DialOptions): Promise<Connection> {
   const limits = channelLimits(options.limits)
@@ -80,7 +80,7 @@ async function connect(options: DialOptions, timers: Timers, limits: ChannelLimi
   }
 }
 
-/** Aborts after the time, or with the caller's signal; returns what ends the watch. */
+/** Aborts after the time, or with the caller's signal. Returns a function that stops the watch. */
 function cancelAfter(
   cancel: AbortController,
   timers: Timers,

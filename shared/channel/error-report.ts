@@ -1,9 +1,12 @@
-/** Errors on their way between peers: what may be said, and what is made of what the other side said. */
+/**
+ * Encodes and decodes errors between peers. Internal errors are never sent with their text, and received texts are cut to the
+ * limit.
+ */
 import { type ErrorReport, isErrorCode, MacaroondError, reportOf } from '../errors.ts'
 import { ERROR_TEXT_CHARS_MAX, RETRY_AFTER_MS_MAX } from '../limits.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from './json.ts'
 
-/** What a stranger may hear: our own words, and nothing of what went wrong inside. */
+/** The report that a peer may see: a MacaroondError as it is, and no detail of any other error. */
 export function publicReport(error: unknown): ErrorReport {
   if (!(error instanceof MacaroondError) || error.code === 'internal') {
     return { code: 'internal', message: 'an internal error; the log of the node has the details' }
@@ -21,7 +24,7 @@ export function encodeReport(error: ErrorReport): JsonObject {
   }
 }
 
-/** A code that this version does not know becomes `fallback`; the other side's text is kept, within the limit. */
+/** A code that this version does not know becomes `fallback`; the text is kept up to the limit. Throws protocol_violation. */
 export function decodeReport(value: JsonValue | undefined, fallback: ErrorReport['code']): ErrorReport {
   if (!isJsonObject(value) || typeof value['message'] !== 'string') throw violation('an error without a message')
   const code = isErrorCode(value['code']) ? value['code'] : fallback

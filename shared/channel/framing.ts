@@ -1,19 +1,19 @@
-/** One message is one frame: its length as a varint, then its bytes. An empty message is a heartbeat. */
+/** Frames messages: the length as a varint, then the bytes. An empty message is a heartbeat. */
 import * as lp from 'it-length-prefixed'
 import type { Uint8ArrayList } from 'uint8arraylist'
 import { MacaroondError } from '../errors.ts'
 
 type LengthDecoder = ((data: Uint8ArrayList) => number) & { bytes: number }
 
-/** Four bytes hold 2^28 - 1, far above any message; a fifth can only be an attack or garbage. */
+/** Four bytes hold up to 2^28 - 1, far above any message, so a fifth byte is an attack or garbage. */
 const LENGTH_BYTES_MAX = 4
 
-/** Prefix and body in one list: encoded apart they would be two Noise frames, and nothing may be sent between them. */
+/** Returns prefix and body in one list. Sent apart they would be two Noise frames, and other data could come between them. */
 export function frame(message: Uint8Array): Uint8ArrayList {
   return lp.encode.single(message)
 }
 
-/** Decodes frames, of heartbeats that come together one; `bytesMax` is asked at each one, because a hello may be less than what comes after it. */
+/** Decodes frames. `bytesMax` is called for each frame, because the limit of a hello is lower than that of later messages. */
 export function deframe(
   source: AsyncIterable<Uint8Array | Uint8ArrayList>,
   bytesMax: () => number,
@@ -25,14 +25,14 @@ export function deframe(
 }
 
 /**
- * Only the shortest form of a length is taken. The library's own decoder reads padded ones and then consumes the length
- * of the short form, so the two sides would disagree about where the next frame starts.
+ * Accepts only the shortest form of a length. The library's own decoder reads padded lengths but consumes the bytes of the
+ * short form, so the two sides would disagree about the start of the next frame.
  */
 const lengthDecoder: LengthDecoder = Object.assign(
   (data: Uint8ArrayList): number => {
     let length = 0
     for (let index = 0; index < LENGTH_BYTES_MAX; index += 1) {
-      // Throws RangeError when the byte has not come yet, which is how the library learns to wait.
+      // Throws RangeError if the byte has not arrived yet; the library then waits for more.
       const byte = data.get(index)
       length |= (byte & 0x7f) << (7 * index)
       if (byte >= 0x80) continue
@@ -46,8 +46,8 @@ const lengthDecoder: LengthDecoder = Object.assign(
 )
 
 /**
- * Heartbeats that come together count as one. Each by itself takes a turn of everything behind it: a peer that sends nothing
- * else would keep the node from all other work, with a byte for every two microseconds.
+ * Counts the heartbeats at the front, which are read as one. Each alone would cost about two microseconds, so a peer could
+ * block the node by sending nothing but heartbeats, at a byte each.
  */
 function heartbeatsIn(data: Uint8ArrayList): number {
   let count = 1

@@ -1,4 +1,4 @@
-/** Runs a pulse: one timer a connection, which does not keep the process alive. */
+/** Shell of the core in `pulse.ts`: one timer a connection, which does not keep the process alive. */
 import type { CallOff, Clock, Timers } from '../clock.ts'
 import { startPulse, stepPulse, type Pulse, type PulseLimits } from './pulse.ts'
 
@@ -30,7 +30,7 @@ export class Heartbeat {
     this.#callOff = undefined
   }
 
-  /** Called for what was decrypted, never for raw bytes: anybody on the way could send those. */
+  /** Call it for decrypted data only. Anybody on the network path could send raw bytes. */
   heard(): void {
     this.#pulse = { ...this.#pulse, heardMs: this.#options.clock.monotonicMs() }
   }
@@ -45,7 +45,7 @@ export class Heartbeat {
     const step = stepPulse(this.#pulse, clock.monotonicMs(), listening(), limits)
     this.#pulse = step.pulse
     if (step.silent) return onSilence()
-    // Scheduled first: sending may find the connection dead and stop this heartbeat.
+    // The next tick is scheduled before the beat, because sending may find the connection dead and stop this heartbeat.
     this.#schedule()
     if (step.beat) onBeat()
   }

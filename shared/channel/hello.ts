@@ -1,6 +1,6 @@
 /**
- * The first message each way. In Noise XX the dialer is done before the server has judged it, so that only the server's
- * answer tells the dialer that it is in.
+ * Encodes and decodes the first message in each direction. In Noise XX the dialer finishes the handshake before the server has
+ * judged it, so the dialer knows that it is accepted only after the server's welcome.
  */
 import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
 import { type ChannelName, isChannelName } from './channel-name.ts'
@@ -11,7 +11,7 @@ import { PROTOCOL_VERSION, SOFTWARE_VERSION } from './protocol-version.ts'
 export interface Hello {
   readonly channel: ChannelName
   readonly software: string
-  /** What the caller of `dial` gave. */
+  /** The `hello` of `DialOptions`. */
   readonly fields: JsonObject
 }
 
@@ -22,7 +22,7 @@ export interface Welcome {
 
 const SOFTWARE_CHARS_MAX = 64
 
-/** Whether a hello names this as something that its sender understands beyond the first version. */
+/** True if the sender of a hello says that it understands this addition to the first version. */
 export function understands({ understands: words }: JsonObject, word: string): boolean {
   return Array.isArray(words) && words.includes(word)
 }
@@ -31,7 +31,7 @@ export function encodeHello(channel: ChannelName, fields: JsonObject): Uint8Arra
   return encodeJson({ protocol: PROTOCOL_VERSION, channel, software: SOFTWARE_VERSION, fields })
 }
 
-/** Throws protocol_violation for what is not a hello, peer_refused for a channel that this version does not know. */
+/** Throws protocol_violation if it is not a hello, peer_refused if this version does not know the channel. */
 export function decodeHello(message: Uint8Array): Hello {
   const { protocol, channel, software, fields } = decodeJsonObject(message)
   if (protocol !== PROTOCOL_VERSION) throw violation('a hello of another protocol version')
@@ -52,7 +52,7 @@ export function encodeRefusal(error: ErrorReport): Uint8Array {
   return encodeJson({ ok: false, error: encodeReport(error) })
 }
 
-/** Returns the welcome, or throws the server's refusal as the error it is; protocol_violation for anything else. */
+/** Returns the welcome. Throws the server's refusal with its code, or protocol_violation for anything else. */
 export function decodeWelcome(message: Uint8Array): Welcome {
   const { ok, software, fields, error } = decodeJsonObject(message)
   if (ok === true && isSoftware(software) && isJsonObject(fields)) return { software, fields }

@@ -1,6 +1,6 @@
 /**
- * Ed25519 identity files. One line: a format name, the PeerId and the 32-byte seed in base64url. The PeerId is there so
- * that a damaged seed is found at load instead of becoming another identity that no list knows.
+ * Reads and creates Ed25519 identity files. A file has one line: the format name, the PeerId and the 32-byte seed in base64url.
+ * Because of the PeerId a damaged seed is found at load; it would otherwise be another identity, which no list has.
  */
 import { constants } from 'node:fs'
 import { open, unlink, type FileHandle } from 'node:fs/promises'
@@ -26,28 +26,28 @@ const LINE = /^macaroond-identity-1 (12D3Koo[1-9A-HJ-NP-Za-km-z]{45}) ([A-Za-z0-
 const FILE_BYTES_MAX = 1024
 const SEED_BYTES = 32
 
-/** Reads an identity. Throws key_unreadable, key_permissions (others could read it), file_untrusted or key_malformed. */
+/** Throws key_unreadable, key_permissions (other users could read it), file_untrusted or key_malformed. */
 export async function loadIdentity(path: string): Promise<Identity> {
   const text = readSecret(path)
   const [, peerId, seed] = LINE.exec(text) ?? []
   if (peerId === undefined || seed === undefined) throw malformed(path)
   const bytes = Buffer.from(seed, 'base64url')
   const identity = await identityFromSeed(bytes)
-  // The last character has two bits that carry nothing: one seed has one text.
+  // The last base64url character has two unused bits. Comparing the text makes sure that one seed has one text.
   if (identity.peerId !== peerId || bytes.toString('base64url') !== seed) throw malformed(path)
   return identity
 }
 
 /**
- * Makes a new identity in a new file of mode 0600, on disk before this returns. Throws key_exists when the path is
- * taken: an identity that is overwritten cannot be had back, and every list that names it would be wrong.
+ * Creates a new identity in a new file of mode 0600, and syncs it. Throws key_exists if the path is taken: an overwritten
+ * identity cannot be recovered, and every list that names it would be wrong. Throws io_failed.
  */
 export async function createIdentityFile(path: string, entropy: Entropy = systemEntropy): Promise<Identity> {
   const seed = entropy.bytes(SEED_BYTES)
   const identity = await identityFromSeed(seed)
   const file = await createExclusively(path)
   try {
-    // The mode at creation is cut by the umask; set it again so that it is what we say it is.
+    // The umask may have removed bits from the mode at creation.
     await file.chmod(0o600)
     await file.writeFile(`${FORMAT} ${identity.peerId} ${seed.toString('base64url')}\n`)
     await file.sync()
@@ -61,13 +61,13 @@ export async function createIdentityFile(path: string, entropy: Entropy = system
   return identity
 }
 
-/** For tests and for identities that live in memory only. `seed` is 32 bytes nobody can foretell. */
+/** Makes an identity from 32 unpredictable bytes, without a file. */
 export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
   const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
   return { privateKey, peerId: parsePeerId(peerIdFromPrivateKey(privateKey).toString()) }
 }
 
-/** Windows editors put a byte order mark in front and CRLF at the end: as with a KEK, neither is part of it. */
+/** Ignores a byte order mark in front and CRLF at the end, which Windows editors add, as the reader of a KEK does. */
 function readSecret(path: string): string {
   const file = readIdentityFile(path)
   if (file.bytes.length > FILE_BYTES_MAX) throw malformed(path)
@@ -101,7 +101,7 @@ async function createExclusively(path: string): Promise<FileHandle> {
   }
 }
 
-/** A new name is durable only once its directory is (fsync(2), "does not necessarily ensure that the entry…"). */
+/** A new name is durable only after its directory was synced (fsync(2), "does not necessarily ensure that the entry…"). */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY)
   try {

@@ -1,4 +1,4 @@
-/** One incoming link on its way to being a connection: Noise, hello, the decision, the answer. */
+/** Turns one incoming link into a connection: handshake, hello, the decision, then a welcome or a refusal. */
 import type { Clock, Timers } from '../clock.ts'
 import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
@@ -15,7 +15,7 @@ export type Acceptance =
   | { readonly ok: true; readonly welcome: JsonObject }
   | { readonly ok: false; readonly error: ErrorReport }
 
-/** Decides with what is proven (the peer) and what is claimed (the rest). A thrown error refuses, without its text. */
+/** Decides about a peer. Only `peer` is proven; the rest is claimed. An internal error refuses, without its text. */
 export type Accept = (
   peer: PeerIdText,
   channel: ChannelName,
@@ -31,16 +31,16 @@ export interface InboundOptions {
   readonly accept: Accept
 }
 
-/** How far a peer had come, for the log. */
+/** What is known of a peer so far, for the log. */
 export interface Progress {
   remotePeer?: PeerIdText
   channel?: ChannelName
 }
 
-/** A refused peer hears why, but does not get to keep the socket for it. */
+/** Time in which a refused peer can read the refusal before its socket is closed. */
 const REFUSAL_CLOSE_MS = 1_000
 
-/** Resolves with the welcomed connection; throws when there is none, and the dialer was told where it can be told. */
+/** Resolves with the welcomed connection. Otherwise it throws, after sending the refusal if the handshake had succeeded. */
 export async function receive(options: InboundOptions, progress: Progress): Promise<Connection> {
   const { link, signal, clock, limits } = options
   link.carrier.limitReceived(limits.handshakeBytesMax)
@@ -69,7 +69,7 @@ async function answer(wire: Wire, hello: Hello, remotePeer: PeerIdText, options:
   options.signal.throwIfAborted()
   if (!acceptance.ok) throw fromReport(acceptance.error)
   const welcome = encodeWelcome(acceptance.welcome)
-  // The dialer takes no more as its first message.
+  // The dialer accepts at most this many bytes as its first message.
   if (welcome.byteLength > options.limits.helloBytesMax) throw new Error(`a welcome of ${welcome.byteLength} bytes`)
   wire.write(welcome)
   wire.welcome()

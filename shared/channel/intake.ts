@@ -1,6 +1,6 @@
 /**
- * The way in: decrypted bytes, a bounded queue that stops the socket, frames, a bounded queue of messages, one consumer.
- * Frames are decoded without waiting for the consumer, so that heartbeats do not pile up behind one that is busy.
+ * The receiving half of a wire: decrypted bytes, a bounded queue that stops the socket, frames, a bounded queue of messages,
+ * one consumer. Frames are decoded without waiting for the consumer, so that heartbeats do not pile up behind a busy one.
  */
 import { pipe } from 'it-pipe'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -11,11 +11,11 @@ import { deframe } from './framing.ts'
 export interface IntakeOptions {
   readonly queueBytesMax: number
   readonly messageBytesMax: number
-  /** The first message is the hello or its answer, and small. */
+  /** Limit of the first message, which is the hello or its answer. */
   readonly helloBytesMax: number
   readonly hold: () => void
   readonly release: () => void
-  /** What the peer sent is not in the protocol, or ended in the middle. */
+  /** Called if the peer's bytes break the protocol, or end inside a message. */
   readonly onViolation: (error: MacaroondError) => void
 }
 
@@ -36,12 +36,12 @@ export class Intake {
     void this.#decode(options)
   }
 
-  /** True while the socket is stopped: whoever is not listening must not call the other side silent. */
+  /** True while the socket is stopped. The peer's silence does not count then. */
   get held(): boolean {
     return this.#held
   }
 
-  /** Bytes received and not consumed, decoded or not. */
+  /** Bytes received and not consumed yet, decoded or not. */
   get queuedBytes(): number {
     return this.#raw.bytes + this.#messages.bytes
   }
@@ -54,12 +54,12 @@ export class Intake {
     this.#raw.push(bytes)
   }
 
-  /** The other side is done: what came is still handed out, then the error, if there is one. */
+  /** The peer has ended. Received messages are still handed out, then the error, if there is one. */
   end(error?: MacaroondError): void {
     this.#raw.end(error)
   }
 
-  /** This side is done: what nobody took is dropped. */
+  /** This side has ended. Messages that nobody took are dropped. */
   discard(error?: MacaroondError): void {
     this.#discarded = true
     this.#raw.discard(error)
@@ -78,13 +78,13 @@ export class Intake {
     try {
       await pipe(
         this.#raw,
-        // What follows the first message may come in the same packet, before anybody has read the first.
+        // The limit depends on the count, because later messages may arrive in the packet of the first, before it was read.
         (source) => deframe(source, () => (this.#received === 0 ? options.helloBytesMax : options.messageBytesMax)),
         (frames) => this.#deliver(frames),
       )
       this.#messages.end()
     } catch (cause) {
-      // Half a message is no fault where this side stopped reading.
+      // Half a message is no violation if this side stopped reading.
       if (this.#discarded) return
       const error = asMacaroondError(cause)
       this.#messages.end(error)

@@ -1,4 +1,6 @@
-/** JSON from the network: bounded in size by the frame, in depth here, and never trusted in shape. */
+/**
+ * Encodes and decodes JSON on the network. The frame limits its size, this file its depth; its shape is the caller's to check.
+ */
 import { MacaroondError } from '../errors.ts'
 import { JSON_DEPTH_MAX } from '../limits.ts'
 
@@ -13,9 +15,9 @@ export function encodeJson(value: JsonObject): Uint8Array {
   return Buffer.from(JSON.stringify(value), 'utf8')
 }
 
-/** Throws protocol_violation for what is not a JSON object in UTF-8, or is nested deeper than the limit. */
+/** Throws protocol_violation unless it is a JSON object in UTF-8, nested no deeper than the limit. */
 export function decodeJsonObject(bytes: Uint8Array): JsonObject {
-  // Parsing is safe at any depth; what walks the value later, such as writing it out again, is recursive.
+  // Parsing is safe at any depth. Later code, such as encoding the value again, is recursive.
   if (nestsTooDeep(bytes)) throw violation('nested too deep')
   const value = parse(bytes)
   if (!isJsonObject(value)) throw violation('not a JSON object')
@@ -29,14 +31,14 @@ export function isJsonObject(value: unknown): value is JsonObject {
 function parse(bytes: Uint8Array): unknown {
   try {
     const text = decoder.decode(bytes)
-    // A reviver makes parsing five times slower, so it runs only where there is something to take out.
+    // A reviver makes parsing five times slower, so it runs only if there may be a key to drop.
     return text.includes('__proto__') || text.includes('\\u') ? JSON.parse(text, withoutPrototype) : JSON.parse(text)
   } catch {
     throw violation('not JSON')
   }
 }
 
-/** `__proto__` is an ordinary key after parsing, and becomes a prototype as soon as somebody assigns it elsewhere. */
+/** Drops `__proto__`: after parsing it is an ordinary key, but assigning it to another object would set the prototype. */
 function withoutPrototype(key: string, value: unknown): unknown {
   return key === '__proto__' ? undefined : value
 }
@@ -44,7 +46,7 @@ function withoutPrototype(key: string, value: unknown): unknown {
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** Brackets outside of strings; ASCII bytes never occur inside a longer UTF-8 character. */
+/** Counts brackets outside of strings, on bytes: no byte of a longer UTF-8 character is ASCII. */
 function nestsTooDeep(bytes: Uint8Array): boolean {
   let depth = 0
   let inString = false

@@ -1,4 +1,4 @@
-/** Takes connections in: every link either becomes a welcomed connection or is gone after the handshake timeout. */
+/** Accepts connections. Every link becomes a welcomed connection, or is closed after the handshake timeout at the latest. */
 import { type Clock, systemClock, type Timers } from '../clock.ts'
 import { fromReport, MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
@@ -23,7 +23,7 @@ export interface ListenOptions {
   readonly accept: Accept
   /** Called for each connection after its welcome was sent. */
   readonly onConnection: (connection: Connection) => void | Promise<void>
-  /** Called for each link that did not become a connection; under a flood often, so count rather than log. */
+  /** Called for each link that did not become a connection. In a flood it is called often, so count and do not log. */
   readonly onRefusal?: (refusal: Refusal) => void
   readonly log: Log
   readonly clock?: Clock & Timers
@@ -43,13 +43,13 @@ export interface Listener {
   readonly address: string
   readonly port: number
   connections(): readonly Connection[]
-  /** Connections that were not welcomed yet. */
+  /** Number of links that are not welcomed yet. */
   unfinished(): number
-  /** Takes no more, closes what there is; resolves when every link is gone. */
+  /** Accepts no more links and closes all connections. Resolves when every link is gone. */
   close(): Promise<void>
 }
 
-/** Throws port_in_use, request_invalid (address) or io_failed. */
+/** Throws port_in_use, request_invalid (bad address) or io_failed. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const listener = new ChannelListener(options)
   await listener.open()
@@ -61,7 +61,7 @@ class ChannelListener implements Listener {
   readonly #clock: Clock & Timers
   readonly #limits: ChannelLimits
   readonly #unfinished: UnfinishedHandshakes
-  /** Under a storm of dialers handshakes come one after the other, and what is connected is served between them. */
+  /** In a storm of dialers handshakes wait for turns, so that connected peers are served in between. */
   readonly #turns: Turns
   readonly #table: ConnectionTable
   #door: Door | undefined
@@ -119,7 +119,7 @@ class ChannelListener implements Listener {
     await closed
   }
 
-  /** Never rejects: nothing a peer does may reach the process as an unhandled rejection. */
+  /** Never rejects, so that no peer can cause an unhandled rejection. */
   async #admit(link: Link): Promise<void> {
     const { remoteAddress, carrier } = link
     carrier.limitReceived(this.#limits.handshakeBytesMax)
@@ -130,7 +130,7 @@ class ChannelListener implements Listener {
     })
     const progress: Progress = {}
     try {
-      // Who says nothing takes no turn.
+      // A peer that sends nothing takes no turn.
       await carrier.spoken
       await this.#turns.turn(remoteAddress, cancel.signal)
       const connection = await this.#receive(link, cancel.signal, progress)
@@ -157,7 +157,7 @@ class ChannelListener implements Listener {
 
   async #decide(...claim: Parameters<Accept>): Promise<Acceptance> {
     const acceptance = await this.#options.accept(...claim)
-    // Asked last: others may have come in while the decision was being made.
+    // The table is asked last, because other peers may have connected during the decision.
     const full = this.#table.refusal(claim[0])
     if (full !== undefined && acceptance.ok) return { ok: false, error: full }
     if (this.#closing === undefined) return acceptance

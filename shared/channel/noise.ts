@@ -1,4 +1,4 @@
-/** The Noise XX handshake of js-libp2p on a socket, and its failures in our words. */
+/** Runs js-libp2p's Noise XX handshake on a socket, and translates its failures into our errors. */
 import { noise } from '@chainsafe/libp2p-noise'
 import type { ConnectionEncrypter, Upgrader } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -11,7 +11,7 @@ import { silentComponentLogger } from './silent-logger.ts'
 import type { SocketStream } from './socket-stream.ts'
 import type { SecuredStream } from './transport.ts'
 
-/** No stream muxer is ever negotiated: one connection has one purpose. */
+/** No stream muxer is negotiated, because one connection has one purpose. */
 const noMuxers: Pick<Upgrader, 'getStreamMuxers'> = { getStreamMuxers: () => new Map() }
 
 export function createNoise(identity: Identity, cluster: string): ConnectionEncrypter {
@@ -20,12 +20,12 @@ export function createNoise(identity: Identity, cluster: string): ConnectionEncr
     peerId: peerIdFromPrivateKey(privateKey),
     privateKey,
     logger: silentComponentLogger,
-    // The library asks this one question of it, and only where muxers are negotiated.
+    // The library calls only this method, and only if muxers are negotiated.
     upgrader: noMuxers as Upgrader,
   })
 }
 
-/** Dialer's side; the server must own exactly `peerId`, and learns who dials only after it has proven that. */
+/** The dialer's side. The server must prove that it owns `peerId`; only then does the dialer send its own PeerId. */
 export async function secureOutbound(
   encrypter: ConnectionEncrypter,
   transport: SocketStream,
@@ -41,7 +41,7 @@ export async function secureOutbound(
   }
 }
 
-/** Server's side; `remotePeer` is proven, what it may do is for the caller to decide. */
+/** The server's side. `remotePeer` is proven; the caller decides what it may do. */
 export async function secureInbound(
   encrypter: ConnectionEncrypter,
   transport: SocketStream,
@@ -64,9 +64,9 @@ function ed25519Only(text: string): PeerIdText {
   }
 }
 
-/** The library rejects with events as well as with errors; here everything becomes a MacaroondError. */
+/** The library rejects with events as well as errors. This turns all of them into MacaroondErrors. */
 function handshakeError(cause: unknown, transport: SocketStream, pinned: PeerIdText | undefined): MacaroondError {
-  // Our own reasons for breaking it off, the limits among them.
+  // We aborted the handshake ourselves, for example at a limit.
   if (cause instanceof MacaroondError) return cause
   const name = cause instanceof Error ? cause.name : ''
   const found = peerIdIn(cause, pinned)
@@ -78,7 +78,7 @@ function handshakeError(cause: unknown, transport: SocketStream, pinned: PeerIdT
   return new MacaroondError('connection_lost', 'the connection ended before the handshake did', { cause })
 }
 
-/** The library says which key it found in its message only; a test holds it to that. */
+/** The library names the key it found only in the text of its error; a test fails if that changes. */
 function peerIdIn(cause: unknown, pinned: PeerIdText | undefined): string | undefined {
   const text = cause instanceof Error ? cause.message : ''
   return text.match(/12D3Koo[1-9A-HJ-NP-Za-km-z]{45}/g)?.find((id) => id !== pinned)

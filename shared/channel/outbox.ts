@@ -1,4 +1,6 @@
-/** The way out: how much is queued, when to wait, and when a reader that does not read costs it the connection. */
+/**
+ * The sending half of a wire: counts queued bytes, makes senders wait, and ends the connection of a peer that does not read.
+ */
 import { MacaroondError } from '../errors.ts'
 import { frame } from './framing.ts'
 import type { Carrier, SecureStream } from './transport.ts'
@@ -11,10 +13,10 @@ export interface OutboxOptions {
   readonly onFailure: (error: MacaroondError) => void
 }
 
-/** Plaintext of one Noise frame, at most: 65535 bytes less the 16 of the tag. */
+/** Most plaintext in one Noise frame: 65535 bytes minus 16 of the tag. */
 const NOISE_FRAME_BYTES = 65_519
 
-/** Noise frames of a message, at most; several messages sent together may need fewer. */
+/** Upper bound of the Noise frames of a message. Several messages sent together may need fewer. */
 export function framesOf(bytes: number): number {
   return Math.ceil((bytes + 4) / NOISE_FRAME_BYTES)
 }
@@ -27,8 +29,8 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options
-    // The stream sends what it had queued in a microtask after `drain`, and may then need draining again. Its own
-    // `onDrain()` promise is never renewed, so it waits the first time only.
+    // The stream sends its queue in a microtask after `drain`, and may then need draining again. Its own `onDrain()`
+    // promise is never renewed, so it is usable only once.
     options.secure.addEventListener('drain', () => queueMicrotask(() => this.#wake()))
   }
 
@@ -41,12 +43,12 @@ export class Outbox {
     return this.#frames
   }
 
-  /** False when the caller should wait for `drained()` before the next one; false as well after the end. */
+  /** False if the caller must wait for `drained()` before the next message, and after the end. */
   write(message: Uint8Array): boolean {
     const { backlogBytesMax, messageBytesMax, onFailure } = this.#options
     if (message.byteLength > messageBytesMax) throw tooLarge(message.byteLength, messageBytesMax)
     if (this.#ended !== undefined) return false
-    // The Noise layer queues without a limit, so the limit is here.
+    // The Noise layer queues without a limit, so this checks it.
     if (this.backlogBytes + message.byteLength > backlogBytesMax) {
       onFailure(new MacaroondError('overloaded', `the peer did not read: ${this.backlogBytes} bytes are waiting`))
       return false
@@ -54,17 +56,17 @@ export class Outbox {
     return this.#send(message)
   }
 
-  /** A heartbeat says "alive" to a reader who waits; one who has bytes coming will hear those. */
+  /** Sends a heartbeat, unless other bytes are queued, which serve the same purpose. */
   beat(): void {
     if (this.#ended === undefined && this.backlogBytes === 0) this.#send(new Uint8Array(0))
   }
 
-  /** Resolves when there is room again, rejects when the connection has ended. */
+  /** Resolves when there is room again. Rejects if the connection has ended. */
   async drained(): Promise<void> {
     while (this.#options.secure.writableNeedsDrain || this.#ended !== undefined) await this.#wait()
   }
 
-  /** Resolves when everything was handed to the socket: only then may the socket be ended. */
+  /** Resolves when everything was handed to the socket. Only then may the socket be ended. */
   async flushed(): Promise<void> {
     while (this.#options.secure.writeBufferLength > 0 || this.#options.carrier.writeBufferLength > 0) await this.#wait()
   }
@@ -79,7 +81,7 @@ export class Outbox {
     try {
       return this.#options.secure.send(frame(message))
     } catch (cause) {
-      // The stream closed itself a moment ago and its event is under way, or it could not encrypt any more.
+      // The stream has just closed and its event has not arrived yet, or it can no longer encrypt.
       this.#options.onFailure(
         new MacaroondError('connection_lost', 'the connection no longer takes messages', { cause }),
       )

@@ -1,4 +1,4 @@
-/** PeerIds as text: only Ed25519, only the canonical base58btc form, because the text is compared as text. */
+/** Parses PeerIds: only Ed25519, only the canonical base58btc form, because PeerIds are compared as text. */
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Ed25519PeerId } from '@libp2p/interface'
 import { MacaroondError } from '../errors.ts'
@@ -6,17 +6,17 @@ import type { PeerIdText } from '../ids.ts'
 
 const SHAPE = /^12D3Koo[1-9A-HJ-NP-Za-km-z]{45}$/
 
-/** Throws request_invalid for anything but the canonical text of an Ed25519 peer id. */
+/** Throws request_invalid unless it is the canonical text of an Ed25519 PeerId. */
 export function parsePeerId(text: string): PeerIdText {
   ed25519PeerId(text)
   return text as PeerIdText
 }
 
-/** The library's own object, which carries the public key; same errors as `parsePeerId`. */
+/** Returns the library's object, which has the public key. Throws request_invalid, as `parsePeerId` does. */
 export function ed25519PeerId(text: string): Ed25519PeerId {
   if (!SHAPE.test(text)) throw malformed(text)
   const peerId = decoded(text)
-  // Two texts that decode to one key would let a role be looked up under a name nobody listed.
+  // If two texts decoded to one key, a listed peer could be looked up under a text that no list has.
   if (peerId?.type !== 'Ed25519' || peerId.toString() !== text) throw malformed(text)
   return peerId
 }

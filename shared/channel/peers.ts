@@ -1,4 +1,7 @@
-/** Who may dial in and as what. Replaced as a whole at run time; connections whose right is gone go with it. */
+/**
+ * The peers that may connect to a node, and their rights. A reload replaces the whole list and closes every connection that the
+ * new list does not allow.
+ */
 import { type ErrorReport, fromReport, MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
 import { GUEST_CONNECTIONS_MAX, GUEST_CONNECTIONS_PER_ADDRESS_MAX, RETRY_AFTER_MS } from '../limits.ts'
@@ -7,13 +10,13 @@ import type { Connection } from './connection.ts'
 import { parsePeerId } from './peer-id.ts'
 import { mayOpen, type Role } from './roles.ts'
 
-/** As a configuration lists it. */
+/** A peer as the configuration lists it. */
 export interface ListedPeer {
   readonly id: string
   readonly name: string
   readonly role: Role
   readonly region?: string | undefined
-  /** For a signer: the orgs it may act for, `*` for all. */
+  /** For a signer: the orgs that it may act for, `*` for all. */
   readonly orgs?: readonly string[] | undefined
 }
 
@@ -22,7 +25,7 @@ export interface KnownPeer extends ListedPeer {
 }
 
 export interface PeerListOptions {
-  /** Lets peers that no list names open `verify`, and nothing else; their connections are limited by address. */
+  /** True if unlisted peers may open `verify`, and nothing else. Their connections are limited by address. */
   readonly openVerify?: boolean
 }
 
@@ -33,10 +36,10 @@ export type PeerAdmission =
 export class PeerRegistry {
   #peers: ReadonlyMap<PeerIdText, KnownPeer>
   #openVerify: boolean
-  /** Each with what its peer was when it was admitted; undefined for a guest. */
+  /** Maps a connection to its peer's entry at admission; undefined for a guest. */
   readonly #connections: Map<Connection, KnownPeer | undefined> = new Map()
 
-  /** Throws request_invalid for an id that is no PeerId or is listed twice. */
+  /** Throws request_invalid if an id is no PeerId or is listed twice. */
   constructor(peers: readonly ListedPeer[], options: PeerListOptions = {}) {
     this.#peers = index(peers)
     this.#openVerify = options.openVerify ?? false
@@ -50,7 +53,7 @@ export class PeerRegistry {
     return [...this.#peers.values()]
   }
 
-  /** What `listen` asks: the peer's entry (undefined for a guest), or why not. */
+  /** Decides for `listen`: the peer's entry (undefined for a guest), or the refusal. */
   admit(peer: PeerIdText, channel: ChannelName, remoteAddress: string): PeerAdmission {
     const known = this.#peers.get(peer)
     if (known !== undefined && mayOpen(known.role, channel)) return { ok: true, peer: known }
@@ -59,8 +62,8 @@ export class PeerRegistry {
   }
 
   /**
-   * Watches a welcomed connection: when a later list takes its peer's right away, it is closed with peer_refused.
-   * The list may have changed since `admit`, so it is judged here once more; false when it was closed at once.
+   * Watches a welcomed connection, and closes it with peer_refused if a later list no longer allows it. The list may have
+   * changed since `admit`, so the connection is judged again here. Returns false if it was closed at once.
    */
   track(connection: Connection): boolean {
     const known = this.#peers.get(connection.remotePeer)
@@ -73,7 +76,7 @@ export class PeerRegistry {
     return true
   }
 
-  /** Takes effect at once. Throws as the constructor does, and then changes nothing. */
+  /** Takes effect at once. Throws request_invalid, as the constructor does, and then changes nothing. */
   replace(peers: readonly ListedPeer[], options: PeerListOptions = {}): void {
     this.#peers = index(peers)
     this.#openVerify = options.openVerify ?? false
@@ -113,7 +116,7 @@ function index(peers: readonly ListedPeer[]): ReadonlyMap<PeerIdText, KnownPeer>
   return known
 }
 
-/** A name is only a label; everything else is a right, or what rights depend on. */
+/** True if nothing but the name differs. The name is only a label; rights depend on everything else. */
 function sameRights(before: KnownPeer | undefined, now: KnownPeer | undefined): boolean {
   if (before === undefined || now === undefined) return before === now
   const orgs = (peer: KnownPeer): string => JSON.stringify([...(peer.orgs ?? [])].sort())

@@ -1,4 +1,4 @@
-/** An RPC client whose connection comes back by itself: what the SDKs are built on. */
+/** An RPC client that reconnects by itself. The SDKs are built on it. It does not repeat a call that was lost. */
 import { systemClock, systemEntropy, type Entropy, type NodeClock } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
@@ -14,7 +14,7 @@ import { superviseConnection } from './supervisor.ts'
 import { tcp } from './tcp.ts'
 import type { Transport } from './transport.ts'
 
-/** The machine that the client runs on. A simulation gives each client its own. */
+/** Clock, entropy and network of the client's machine. A simulation gives each client its own. */
 export interface ClientHost {
   readonly clock: NodeClock
   readonly entropy: Entropy
@@ -32,7 +32,7 @@ export interface PersistentClientOptions {
   readonly log?: Log
   readonly host?: ClientHost
   readonly hello?: JsonObject
-  /** Looks at a welcome; what it throws ends the connection, as if the server had refused with that. */
+  /** Checks a welcome. If it throws, the connection is closed as if the server had refused with that error. */
   readonly admit?: (welcome: JsonObject) => void
 }
 
@@ -66,14 +66,14 @@ export class PersistentClient {
     return this.#client !== undefined
   }
 
-  /** Why there is no connection now. */
+  /** The reason why there is no connection now. */
   get error(): MacaroondError | undefined {
     return this.#error
   }
 
   /**
-   * Waits for a connection within the call's time, then calls. Rejects at once with what the other side refused this
-   * peer for (a wrong pin, a missing role); with connect_failed, timeout or closed when it cannot be reached in time.
+   * Waits for a connection within the call's time, then calls. Rejects at once if the server refuses this peer (a wrong pin, a
+   * missing role). Rejects with connect_failed, timeout or closed if the server cannot be reached in time.
    */
   async call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS
@@ -159,7 +159,7 @@ export class PersistentClient {
   }
 }
 
-/** Trying again would not help: somebody has to change something. */
+/** True if a retry cannot help, because an operator must change something. */
 function isFinal({ kind }: MacaroondError): boolean {
   return kind === 'denied' || kind === 'conflict' || kind === 'usage'
 }

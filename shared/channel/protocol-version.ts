@@ -6,12 +6,12 @@
  */
 export const PROTOCOL_VERSION = 1
 
-/** What a node says about itself in hello and welcome, for `status` and for people; nothing is decided by it. */
+/** Software version in hello and welcome, for `status` and for people. No decision depends on it. */
 export const SOFTWARE_VERSION = '0.1.0'
 
 /**
- * Separates clusters and versions from each other. It is no secret: whoever knows the cluster's name can compute it.
- * The version is a number, so the first two slashes end it and no cluster name can imitate another version.
+ * Separates clusters and versions. It is no secret: anybody who knows the cluster's name can compute it. The version is a
+ * number between the first two slashes, so no cluster name can imitate another version.
  */
 export function prologueBytes(cluster: string): Uint8Array {
   return Buffer.from(`macaroond/${PROTOCOL_VERSION}/${cluster}`, 'utf8')

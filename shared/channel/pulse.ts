@@ -1,9 +1,9 @@
 /**
- * When to send a heartbeat and when to call the other side dead. Pure: the shell is in `heartbeat.ts`.
- * TCP alone notices a dead link after minutes, and a stopped process never.
+ * Pure core that decides when to send a heartbeat and when to treat the peer as dead. The shell is `heartbeat.ts`. TCP alone
+ * notices a dead link after minutes, and a stopped process never.
  */
 export interface Pulse {
-  /** Monotonic milliseconds: when the peer was last heard, when we last sent a heartbeat, when to look next. */
+  /** Monotonic milliseconds: `heardMs` the peer was last heard, `beatMs` we last sent a heartbeat, `dueMs` the next check. */
   readonly heardMs: number
   readonly beatMs: number
   readonly dueMs: number
@@ -24,7 +24,7 @@ export function startPulse(nowMs: number, limits: PulseLimits): Pulse {
   return { heardMs: nowMs, beatMs: nowMs, dueMs: nowMs + limits.intervalMs }
 }
 
-/** `listening` is false while reading is stopped: then silence is our own doing and is not counted. */
+/** `listening` is false while reading is stopped; the peer's silence is not counted then. */
 export function stepPulse(pulse: Pulse, nowMs: number, listening: boolean, limits: PulseLimits): PulseStep {
   const heardMs = listening ? forgiveStall(pulse, nowMs, limits) : nowMs
   const beat = nowMs - pulse.beatMs >= limits.intervalMs
@@ -34,12 +34,12 @@ export function stepPulse(pulse: Pulse, nowMs: number, listening: boolean, limit
 }
 
 /**
- * After a stall timers run before sockets are read, so what the peer sent meanwhile is not seen yet. The stall does not
- * count as silence, and one interval is left in any case for what is waiting in the socket.
+ * After a stall of the event loop, timers run before sockets are read, so data that the peer sent meanwhile is not seen yet.
+ * The stall does not count as silence, and at least one interval is left to read the socket.
  */
 function forgiveStall(pulse: Pulse, nowMs: number, limits: PulseLimits): number {
   const lateMs = nowMs - pulse.dueMs
-  // A timer that is late by more than this was not just unlucky: our own event loop stood still.
+  // A timer that is later than this shows that our own event loop was stalled.
   if (lateMs <= limits.intervalMs / 4) return pulse.heardMs
   return Math.max(pulse.heardMs + lateMs, nowMs - limits.silenceMs + limits.intervalMs)
 }

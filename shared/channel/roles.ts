@@ -1,4 +1,6 @@
-/** What each role may open. The server maps the authenticated PeerId to a role, and the role to channels. */
+/**
+ * The roles of peers and the channels that each may open. The server maps a proven PeerId to a role, and the role to channels.
+ */
 import { CHANNELS, type ChannelName } from './channel-name.ts'
 
 export type Role = 'replica' | 'worker' | 'signer' | 'operator'

@@ -1,10 +1,10 @@
 /**
- * When a connection is old enough to be replaced. Pure. Noise counts frames with 32 bits here and cannot change keys, so a
- * connection has an end; it comes at a moment that we choose.
+ * Pure core that decides when a connection is replaced. This Noise implementation counts frames with 32 bits and cannot change
+ * keys, so a connection must end before the counter does. We choose a time when the new connection can overlap the old one.
  */
 import { CONNECTION_AGE_MS_MAX, NOISE_FRAMES_MAX } from '../limits.ts'
 
-/** Between three quarters of a day and a day, so that the peers of a node that was restarted spread out. */
+/** Between 75 % and 100 % of the largest age, so that the peers of a restarted node do not all reconnect at once again. */
 export function plannedAgeMs(uniform: number, ageMsMax: number = CONNECTION_AGE_MS_MAX): number {
   return ageMsMax * (0.75 + 0.25 * uniform)
 }

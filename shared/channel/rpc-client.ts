@@ -1,4 +1,4 @@
-/** Calls over a connection, many at once, each with its own time limit. */
+/** The calling side of RPC: many calls at once over one connection, each with its own time limit. */
 import { systemClock, type Timers } from '../clock.ts'
 import { fromReport, MacaroondError } from '../errors.ts'
 import {
@@ -12,7 +12,7 @@ import { decodeResponse, encodeRequest } from './rpc.ts'
 import { Sender } from './sender.ts'
 
 export interface CallOptions {
-  /** Milliseconds until the call fails with `timeout`; whether it was carried out is then unknown. */
+  /** Milliseconds until the call fails with `timeout`. It may have been carried out all the same. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
 }
@@ -29,7 +29,7 @@ interface Pending {
   readonly release: () => void
 }
 
-/** Takes the connection over: it reads all its messages. */
+/** Owns the connection, and reads all its messages. */
 export class RpcClient {
   readonly connection: Connection
   readonly #options: RpcClientOptions
@@ -54,8 +54,8 @@ export class RpcClient {
   }
 
   /**
-   * Rejects with the error the other side answered with, timeout, closed (the signal, or this client), overloaded (too
-   * many in flight), connection_lost, or request_invalid (parameters that are no JSON or too large).
+   * Rejects with the server's error, timeout, closed (the signal aborted, or this client is closed), overloaded (too many calls
+   * in flight), connection_lost, or request_invalid (the parameters are no JSON or too large).
    */
   async call(method: string, params: unknown, options: CallOptions = {}): Promise<unknown> {
     const refusal = this.#refusal(options.signal)
@@ -69,7 +69,7 @@ export class RpcClient {
     return answered
   }
 
-  /** Takes no more calls, waits for those in flight (bounded), then closes the connection. Never rejects. */
+  /** Refuses further calls, waits for the calls in flight (bounded), then closes the connection. Never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -112,7 +112,7 @@ export class RpcClient {
     const response = decodeResponse(message)
     if (response.id > this.#lastId)
       throw new MacaroondError('protocol_violation', 'the peer answered what nobody asked')
-    // A call that was given up is not pending any more; its answer may still come.
+    // The answer of a call that timed out or was aborted may still come; it is dropped.
     const pending = this.#take(response.id)
     if ('error' in response) pending?.reject(fromReport(response.error))
     else pending?.resolve(response.result)

@@ -1,4 +1,4 @@
-/** Answers calls on a connection; answers go out as they are ready, whatever the order of asking. */
+/** The serving side of RPC: answers the calls on a connection, in the order in which the answers are ready. */
 import { systemClock, type Timers } from '../clock.ts'
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
@@ -14,18 +14,20 @@ import { publicReport } from './error-report.ts'
 import { decodeRequest, encodeFailure, encodeResult, type RpcRequest } from './rpc.ts'
 import { Sender } from './sender.ts'
 
-/** Whoever calls; the id is proven, never claimed. */
+/** The caller; its PeerId is proven. */
 export interface RpcCaller {
   readonly peerId: PeerIdText
   readonly remoteAddress: string
-  /** Aborts when the connection is gone and nobody waits for the answer. */
+  /** Aborts when the connection is gone, so nobody waits for the answer. */
   readonly signal: AbortSignal
 }
 
-/** `params` is what the peer sent: check its shape first. A MacaroondError travels; any other error stays in the log. */
+/**
+ * `params` comes from the peer: check its shape first. A MacaroondError is sent to the peer; any other error is only logged.
+ */
 export type RpcMethod = (params: unknown, caller: RpcCaller) => unknown
 
-/** Serves a call in its turn: at once, or when the promise resolves. */
+/** Calls `serve` in its turn: at once if it returns undefined, else before the promise resolves. */
 export type InTurn = (serve: () => void) => Promise<void> | undefined
 
 export interface ServeOptions {
@@ -33,7 +35,7 @@ export interface ServeOptions {
   readonly log: Log
   readonly inFlightMax?: number
   readonly closeTimeoutMs?: number
-  /** Where the node's time is shared among its peers. */
+  /** Shares the node's time among its peers; without it every call is served at once. */
   readonly inTurn?: InTurn
   readonly clock?: Pick<Timers, 'after'>
 }
@@ -42,11 +44,11 @@ export interface RpcServer {
   /** Resolves when the connection has ended and no call is running any more. Never rejects. */
   readonly done: Promise<void>
   readonly inFlight: number
-  /** Refuses further calls, waits for those in flight (bounded), then closes the connection. Never rejects. */
+  /** Refuses further calls, waits for the calls in flight (bounded), then closes the connection. Never rejects. */
   close(): Promise<void>
 }
 
-/** Takes the connection over: it reads all its messages. */
+/** Owns the connection, and reads all its messages. */
 export function serveRpc(connection: Connection, options: ServeOptions): RpcServer {
   return new ConnectionServer(connection, options)
 }
@@ -55,7 +57,7 @@ class ConnectionServer implements RpcServer {
   readonly done: Promise<void>
   readonly #connection: Connection
   readonly #options: ServeOptions
-  /** Own keys only: a method named `constructor` or `__proto__` is just unknown. */
+  /** A Map, so that a call of `constructor` or `__proto__` finds no method. */
   readonly #methods: ReadonlyMap<string, RpcMethod>
   readonly #sender: Sender
   readonly #gone = new AbortController()
@@ -94,7 +96,7 @@ class ConnectionServer implements RpcServer {
       for await (const message of this.#connection.messages()) {
         const later = this.#inTurn(() => this.#receive(decodeRequest(message)))
         if (later !== undefined) await later
-        // A peer that does not read its answers gets no more of its requests read.
+        // While a peer does not read its answers, we read no further requests of it.
         if (this.#sender.congested) await this.#sender.flushed()
       }
     } catch (cause) {

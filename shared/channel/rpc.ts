@@ -1,11 +1,11 @@
-/** The words of request and response: JSON objects with an id, in any order of answering. */
+/** Encodes and decodes requests and responses: JSON objects with an id. Responses may come in any order. */
 import { MacaroondError, type ErrorReport } from '../errors.ts'
 import { METHOD_CHARS_MAX } from '../limits.ts'
 import { decodeReport, encodeReport } from './error-report.ts'
 import { decodeJsonObject, type JsonValue } from './json.ts'
 
 export interface RpcRequest {
-  /** Chosen by the caller, 1 and up, unique among the calls in flight of its connection. */
+  /** Chosen by the caller: 1 or more, and unique among the calls in flight on its connection. */
   readonly id: number
   readonly method: string
   readonly params: unknown
@@ -15,7 +15,7 @@ export type RpcResponse =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: ErrorReport }
 
-/** Throws request_invalid for parameters that are no JSON, such as a cycle or a bigint. */
+/** Throws request_invalid if the parameters are no JSON, such as a cycle or a bigint. */
 export function encodeRequest({ id, method, params }: RpcRequest): Uint8Array {
   try {
     return Buffer.from(JSON.stringify({ id, method, params }), 'utf8')
@@ -34,7 +34,7 @@ export function decodeRequest(message: Uint8Array): RpcRequest {
   return { id, method, params }
 }
 
-/** Throws TypeError for a result that is no JSON: a bug of the handler. `undefined` travels as null. */
+/** Throws TypeError if the result is no JSON, which is a bug of the handler. `undefined` is sent as null. */
 export function encodeResult(id: number, result: unknown): Uint8Array {
   return Buffer.from(JSON.stringify({ id, result: result === undefined ? null : result }), 'utf8')
 }

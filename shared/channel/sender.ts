@@ -1,4 +1,4 @@
-/** Sends messages one after the other as fast as the connection takes them, so that the backlog cap is never reached. */
+/** Sends messages in order, as fast as the connection takes them, so that the backlog limit is never reached. */
 import type { Connection } from './connection.ts'
 
 export class Sender {
@@ -15,7 +15,7 @@ export class Sender {
     return !this.#mayWrite
   }
 
-  /** How many are bounded is the caller's affair: calls in flight are. */
+  /** Queues a message. The queue has no limit of its own; callers limit their calls in flight. */
   push(message: Uint8Array): void {
     if (this.#mayWrite) {
       this.#mayWrite = this.#connection.write(message)
@@ -25,7 +25,7 @@ export class Sender {
     if (!this.#mayWrite) this.#sending ??= this.#flush()
   }
 
-  /** Resolves when everything pushed was written, or the connection is gone. */
+  /** Resolves when every pushed message was written, or the connection is gone. */
   async flushed(): Promise<void> {
     await this.#sending
   }
@@ -38,7 +38,7 @@ export class Sender {
       }
       this.#mayWrite = true
     } catch {
-      // The connection ended: nobody is left to send to, and its own error says why.
+      // The connection ended; its `closed` has the reason.
       this.#queue.length = 0
     } finally {
       this.#sending = undefined

@@ -1,4 +1,4 @@
-/** One connection in the hands of its user, from the welcome until it is closed. */
+/** One connection of a supervisor, from the welcome until it is closed: runs its user, and watches its age. */
 import type { Clock, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { REQUESTS_CLOSE_TIMEOUT_MS } from '../limits.ts'
@@ -9,16 +9,16 @@ export interface SessionOptions {
   readonly connection: Connection
   readonly run: (connection: Connection, retire: AbortSignal) => Promise<void>
   readonly clock: Clock & Timers
-  /** In [0, 1): spreads the ages. */
+  /** Random number in [0, 1) that spreads the ages. */
   readonly uniform: number
   readonly ageMsMax: number
 }
 
-/** How often age and frames are looked at. At a million frames a second 2^31 more would still take half an hour. */
+/** Interval at which age and frames are checked. At a million frames a second, 2^31 frames take more than half an hour. */
 const LOOK_MS = 60_000
 
 export class Session {
-  /** Resolves when the connection is gone and its user is done; undefined when that was in order. */
+  /** Resolves when the connection is gone and its user has returned, with undefined if both ended in order. */
   readonly outcome: Promise<MacaroondError | undefined>
   readonly #options: SessionOptions
   readonly #retire = new AbortController()
@@ -32,7 +32,7 @@ export class Session {
     this.outcome = this.#run()
   }
 
-  /** What comes first: the end of the connection, its age, or the signal. */
+  /** Resolves with the first event: the connection ended, its age is due, or the signal aborted. */
   async watch(signal: AbortSignal): Promise<'ended' | 'due' | 'stopped'> {
     const ended = this.outcome.then(() => 'ended' as const)
     for (;;) {
@@ -43,7 +43,7 @@ export class Session {
     }
   }
 
-  /** Lets the user finish (bounded), then closes. Never rejects. */
+  /** Tells the user to finish (bounded), then closes. Never rejects. */
   async retire(): Promise<void> {
     this.#retire.abort()
     const { clock, connection } = this.#options
@@ -62,7 +62,7 @@ export class Session {
     } catch (cause) {
       const error = asError(cause)
       connection.abort(error)
-      // Where the connection broke first, that is the reason, and not what its user made of it.
+      // If the connection broke first, its error is the reason, and the user's error only follows from it.
       return (await connection.closed) ?? error
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The logger handed to libp2p: it says nothing. The libraries' own one listens to environment variables and, asked to,
- * prints private and session keys; nothing of that may ever reach a log of ours.
+ * The logger given to libp2p, which logs nothing. The libraries' own logger obeys environment variables and can print private
+ * and session keys, which must never reach a log.
  */
 import type { ComponentLogger, Logger } from '@libp2p/interface'
 

@@ -1,4 +1,4 @@
-/** A TCP socket as the message stream that js-libp2p's Noise works on. */
+/** Adapts a TCP socket to the message stream that js-libp2p's Noise works on. */
 import type { Socket } from 'node:net'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -11,7 +11,7 @@ export class SocketStream extends AbstractMessageStream {
   #receivableBytes = Infinity
   #receivedBytes = 0
   #corked = false
-  /** Why this end broke off, however that shows above. */
+  /** The reason why this end aborted; the layers above may report another error. */
   violation: MacaroondError | undefined
   readonly #spoken = Promise.withResolvers<void>()
 
@@ -19,7 +19,7 @@ export class SocketStream extends AbstractMessageStream {
     super({ log: silentLogger, direction, maxReadBufferLength: READ_BUFFER_BYTES_MAX })
     this.maxWriteBufferLength = WRITE_BACKLOG_BYTES_MAX
     this.#socket = socket
-    // Messages are small and answered: waiting for an acknowledgement to fill a packet costs 40 ms a call.
+    // Messages are small and answered. Nagle's algorithm would cost 40 ms a call.
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#receive(chunk))
     socket.on('drain', () => this.safeDispatchEvent('drain'))
@@ -28,33 +28,33 @@ export class SocketStream extends AbstractMessageStream {
       this.#spoken.resolve()
       this.onTransportClosed()
     })
-    // This listener stays for the life of the socket: an error without one would end the process.
+    // This listener stays until the socket is gone, because an error event without a listener ends the process.
     socket.on('error', (error) => this.abort(error))
   }
 
-  /** Resolves when the peer has sent anything, or is gone. */
+  /** Resolves when the peer has sent a first byte, or is gone. */
   get spoken(): Promise<void> {
     return this.#spoken.promise
   }
 
-  /** Bytes that came in, whatever they were. */
+  /** Number of bytes received. */
   get receivedBytes(): number {
     return this.#receivedBytes
   }
 
-  /** Bytes accepted for sending that the kernel has not taken yet. */
+  /** Number of bytes accepted for sending that the kernel has not taken yet. */
   get unsentBytes(): number {
     return this.writeBufferLength + this.#socket.writableLength
   }
 
-  /** Cuts the peer off once it has sent more than this; a peer that is not welcomed yet has little to say. */
+  /** Aborts the connection once the peer has sent more than this, in total. Used before the welcome. */
   limitReceived(bytes: number): void {
     this.#receivableBytes = bytes
   }
 
   /**
-   * Stops and starts the socket itself and leaves the state of the streams above alone: their `resume()` hands out what
-   * is buffered before it tells the transport, and a `pause()` made in that moment is undone.
+   * Stops the socket itself, and leaves the state of the streams above unchanged. Their `resume()` hands out buffered data
+   * before it resumes the transport, so a `pause()` called from there would be undone.
    */
   holdReading(): void {
     this.#socket.pause()
@@ -70,11 +70,11 @@ export class SocketStream extends AbstractMessageStream {
     return { sentBytes: data.byteLength, canSendMore: !this.#socket.writableNeedDrain }
   }
 
-  /** A reset, not an orderly end: the peer must be able to tell a broken connection from a finished one. */
+  /** Sends a reset, so that the peer can distinguish a broken connection from a finished one. */
   override sendReset(): void {
     const socket = this.#socket
-    // Once everything was handed over and the end is on its way, libuv refuses a reset (uv_tcp_close_reset, EINVAL), and
-    // Node would then never close the socket. The peer gets all bytes and the end, so that nothing is lost by it.
+    // After everything was sent and the socket was ended, libuv refuses a reset (uv_tcp_close_reset, EINVAL), and Node would
+    // never close the socket. The peer gets all bytes and the end, so nothing is lost.
     const ending = socket.writableEnded && socket.writableLength === 0
     if (socket.connecting || ending) socket.destroy()
     else socket.resetAndDestroy()
@@ -88,7 +88,7 @@ export class SocketStream extends AbstractMessageStream {
     this.releaseReading()
   }
 
-  /** Sends what is queued, then the end; resolves when the socket is gone. The caller bounds the wait. */
+  /** Sends the queued bytes, then the end. Resolves when the socket is gone. The caller bounds the wait. */
   override async close(): Promise<void> {
     if (this.#socket.closed) return
     this.writeStatus = 'closing'
@@ -97,7 +97,7 @@ export class SocketStream extends AbstractMessageStream {
     await closed
   }
 
-  /** One system call for all that is sent in a tick: with many calls in flight that call is most of the cost. */
+  /** Sends everything of one tick in one system call, which with many calls in flight is most of the cost. */
   #corkThisTick(): void {
     if (this.#corked) return
     this.#corked = true

@@ -1,4 +1,4 @@
-/** Keeps one connection alive: dials again when it is lost, replaces it before it is too old, ends when told to. */
+/** Keeps one connection alive: dials again after a loss, replaces it before it is too old, and stops with its signal. */
 import type { Clock, Entropy, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -16,8 +16,8 @@ export type SupervisionState =
 export interface SuperviseOptions {
   readonly dial: (signal: AbortSignal) => Promise<Connection>
   /**
-   * Uses the connection until it ends or `retire` aborts: then it finishes what is in flight and returns. The connection
-   * is closed after it. A rejection counts as the loss of the connection.
+   * Uses the connection until it ends. If `retire` aborts, it finishes the calls in flight and returns. The supervisor then
+   * closes the connection. A rejection counts as the loss of the connection.
    */
   readonly run: (connection: Connection, retire: AbortSignal) => Promise<void>
   readonly signal: AbortSignal
@@ -25,7 +25,10 @@ export interface SuperviseOptions {
   readonly entropy: Entropy
   readonly log: Log
   readonly onState?: (state: SupervisionState) => void
-  /** True where the other side takes a second connection of this peer and channel: then the new one is there first. */
+  /**
+   * True if the server accepts a second connection of this peer and channel. A rotation then dials before it retires the old
+   * one.
+   */
   readonly overlap?: boolean
   readonly ageMsMax?: number
 }
@@ -60,7 +63,7 @@ class Supervisor {
     return this.#options.signal.aborted
   }
 
-  /** The new connection first where that is allowed: then no call ever waits for a rotation. */
+  /** With `overlap` the new connection is dialed first, so that no call waits for a rotation. */
   async #rotate(old: Session): Promise<Session | undefined> {
     this.#options.log.debug('a connection is replaced because of its age')
     if (this.#options.overlap !== true) {

@@ -1,4 +1,4 @@
-/** Links between machines: TCP, secured by Noise. */
+/** The transport between machines: TCP, secured by Noise. */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { MacaroondError } from '../errors.ts'
 import { parseAddress, remoteAddressOf } from './address.ts'
@@ -41,7 +41,7 @@ function connectFailed(address: string, cause: Error): MacaroondError {
   })
 }
 
-/** A name with several addresses fails with an AggregateError, whose message is empty. */
+/** Text of a failure. A host name with several addresses fails with an AggregateError, whose message is empty. */
 function causeText(cause: Error): string {
   if (cause.message !== '') return cause.message
   return 'code' in cause ? String(cause.code) : cause.name

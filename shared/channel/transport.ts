@@ -1,16 +1,19 @@
-/** What is under a channel: TCP and Noise between machines, or the network of a simulation that runs a whole cluster in one process. */
+/**
+ * The interface below a channel. `tcp.ts` implements it with TCP and Noise; the simulator implements it with a network inside
+ * one process.
+ */
 import type { MessageStream } from '@libp2p/interface'
 import type { PeerIdText } from '../ids.ts'
 import type { Identity } from './identity.ts'
 import type { SocketStream } from './socket-stream.ts'
 
-/** What a wire uses of the encrypted stream. */
+/** The part of the encrypted stream that a wire uses. */
 export type SecureStream = Pick<
   MessageStream,
   'addEventListener' | 'status' | 'send' | 'abort' | 'writeBufferLength' | 'writableNeedsDrain'
 >
 
-/** What is used of the stream that carries it. */
+/** The part of the stream below the encryption that a wire uses. */
 export type Carrier = Pick<
   SocketStream,
   | 'status'
@@ -27,23 +30,26 @@ export type Carrier = Pick<
 
 export interface SecuredStream {
   readonly secure: SecureStream
-  /** Proven. */
+  /** Proven by the handshake. */
   readonly remotePeer: PeerIdText
 }
 
-/** Open, and nobody has proven yet who is at the other end. */
+/** An open link whose other end has not proven its identity yet. */
 export interface Link {
   readonly carrier: Carrier
   /** IP address of the other end, without port. */
   readonly remoteAddress: string
-  /** Both ends prove who they are. Throws handshake_failed, peer_mismatch, connection_lost, or the signal's reason. */
+  /**
+   * Runs the handshake, in which both ends prove their identity. Throws handshake_failed, peer_mismatch, connection_lost, or
+   * the signal's reason.
+   */
   readonly secure: (signal: AbortSignal) => Promise<SecuredStream>
 }
 
 export interface LinkTarget {
   /** `host:port`, IPv6 in brackets. */
   readonly address: string
-  /** The server's identity; nobody else is talked to. */
+  /** The server's identity; any other server is refused. */
   readonly peerId: PeerIdText
   readonly identity: Identity
   readonly cluster: string
@@ -60,13 +66,13 @@ export interface DoorOptions {
 
 export interface Door {
   readonly port: number
-  /** Takes no more; resolves when every link that came in is gone. */
+  /** Accepts no more links. Resolves when every accepted link is gone. */
   readonly close: () => Promise<void>
 }
 
 export interface Transport {
-  /** Throws connect_failed, closed (the signal), request_invalid (address). */
+  /** Throws connect_failed, closed (the signal aborted), request_invalid (bad address). */
   readonly connect: (target: LinkTarget, signal: AbortSignal) => Promise<Link>
-  /** Throws port_in_use, request_invalid (address), io_failed. */
+  /** Throws port_in_use, request_invalid (bad address), io_failed. */
   readonly listen: (options: DoorOptions) => Promise<Door>
 }

@@ -1,19 +1,19 @@
 /**
- * Handshakes get their turns at a bounded rate, the addresses that wait one after the other: a storm from one host delays
- * another host by one turn, and whoever gives up takes none.
+ * Gives handshakes turns at a bounded rate, round-robin over the waiting addresses. A storm from one host delays another host
+ * by one turn. A peer that gives up takes no turn.
  */
 import type { CallOff, Clock, Timers } from '../clock.ts'
 
 export interface TurnsOptions {
   readonly perSecond: number
-  /** So many may come together, after a pause, without waiting. */
+  /** Size of the burst that waits for nothing after a pause. */
   readonly atOnce: number
   readonly clock: Pick<Clock, 'monotonicMs'> & Pick<Timers, 'after'>
 }
 
 export class Turns {
   readonly #options: TurnsOptions
-  /** By address, in the order of their next turns; never an empty list. */
+  /** Waiting handshakes by address, in the order of the next turns. No list is empty. */
   readonly #waiting = new Map<string, (() => void)[]>()
   #left: number
   #countedMs: number
@@ -25,7 +25,7 @@ export class Turns {
     this.#countedMs = options.clock.monotonicMs()
   }
 
-  /** Resolves when it is this one's turn; throws the reason of the signal. */
+  /** Resolves when it is this handshake's turn. Throws the reason of the signal. */
   async turn(address: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     const { promise, resolve } = Promise.withResolvers<void>()

@@ -1,6 +1,6 @@
 /**
- * The connections that have not been welcomed yet. A real peer needs milliseconds, so that under a flood the OLDEST one
- * gives way: whoever opens sockets and says nothing pushes out others of its kind, not the peers that do speak.
+ * The links that are not welcomed yet, limited in number and time. A real peer needs milliseconds, so in a flood the OLDEST
+ * link is closed: an attacker that opens sockets and sends nothing evicts its own sockets, not peers that do send.
  */
 import type { CallOff, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
@@ -19,7 +19,7 @@ interface Entry {
 
 export class UnfinishedHandshakes {
   readonly #options: UnfinishedOptions
-  /** Oldest first. */
+  /** In order of arrival, oldest first. */
   readonly #entries: Set<Entry> = new Set()
   readonly #perAddress: Map<string, number> = new Map()
 
@@ -31,7 +31,7 @@ export class UnfinishedHandshakes {
     return this.#entries.size
   }
 
-  /** `abort` is called when the time is up or the place is needed; the returned function ends the watch. */
+  /** Adds a link. `abort` is called on timeout and on eviction. Returns a function that removes the link. */
   add(address: string, abort: (error: MacaroondError) => void): () => void {
     if (this.#entries.size >= this.#options.countMax) this.#evict()
     const { clock, timeoutMs } = this.#options
@@ -46,7 +46,7 @@ export class UnfinishedHandshakes {
     for (const entry of this.#entries) this.#end(entry, error)
   }
 
-  /** The oldest of the address that has most: a flood from one host cannot cost another host its place. */
+  /** Evicts the oldest link of the address with the most links, so that a flood from one host evicts no other host. */
   #evict(): void {
     const most = Math.max(...this.#perAddress.values())
     for (const entry of this.#entries) {

@@ -1,4 +1,4 @@
-/** A Noise-encrypted socket as a pair of message queues with a defined life: open, closing, ended. */
+/** A Noise-encrypted socket as a pair of message queues, with heartbeats. Its states are open, closing, ended. */
 import type { Clock, Timers } from '../clock.ts'
 import { assert, MacaroondError } from '../errors.ts'
 import type { ChannelLimits } from './channel-limits.ts'
@@ -34,16 +34,16 @@ export class Wire {
     secure.addEventListener('message', (event) => this.#receive(event.data))
     secure.addEventListener('remoteCloseWrite', () => this.#remoteEnded())
     secure.addEventListener('close', (event) => this.#settle(event.error))
-    // The carrier may have gone while the handshake returned, before anybody listened.
+    // The carrier may have closed before these listeners were added.
     if (options.carrier.status !== 'open') this.#settle(new Error('closed'))
   }
 
-  /** Resolves once, when the socket is gone: with the reason when it did not end in order. Never rejects. */
+  /** Resolves when the socket is gone, with the reason, or undefined if it ended in order. Never rejects. */
   get closed(): Promise<MacaroondError | undefined> {
     return this.#closed.promise
   }
 
-  /** Noise frames, at most, in the busier direction: each direction has a nonce of its own. */
+  /** Upper bound of the Noise frames in the busier direction. Each direction has its own nonce. */
   get frames(): number {
     return Math.max(this.#outbox.frames, this.#framesReceived)
   }
@@ -56,7 +56,7 @@ export class Wire {
     return this.#intake.queuedBytes
   }
 
-  /** From here on the peer may send as much as it wants to, and its silence counts. */
+  /** After the welcome the limit on received bytes is lifted, and the peer's silence counts. */
   welcome(): void {
     this.#options.carrier.limitReceived(Infinity)
     if (!this.#ended) this.#heartbeat.start()
@@ -80,19 +80,19 @@ export class Wire {
     return this.#intake.messages()
   }
 
-  /** Sends what is queued, then the end; cut off when the peer does not take it in time. Never rejects. */
+  /** Sends the queued messages, then the end. Aborts if the peer does not take them in time. Never rejects. */
   close(timeoutMs: number = this.#options.limits.closeTimeoutMs): Promise<void> {
     this.#closing ??= this.#close(timeoutMs)
     return this.#closing
   }
 
-  /** Ends at once: what is queued either way is dropped, and the peer sees a reset. */
+  /** Ends at once: drops all queued messages, in both directions, and sends a reset. */
   abort(error: MacaroondError): void {
     this.#intake.discard(error)
     this.#fail(error)
   }
 
-  /** As `abort`, but what had come in whole is still handed out. */
+  /** Like `abort`, but messages that were received completely are still handed out. */
   #fail(error: MacaroondError): void {
     if (this.#ended) return
     this.#reason ??= error
@@ -106,28 +106,28 @@ export class Wire {
     const { carrier, clock } = this.#options
     const callOff = clock.after(timeoutMs, () => this.abort(closeTimedOut()))
     try {
-      // What still comes in is read and dropped: unread bytes at close would turn the end into a reset.
+      // Further messages are read and dropped, because unread bytes at close would turn the end into a reset.
       this.#intake.discard()
-      // The Noise stream's own close drops what it has queued, so that it must be empty first.
+      // The Noise stream's own close drops its queue, so the queue must be empty first.
       await this.#outbox.flushed()
-      // From here on a heartbeat would be a write after the end, and break what is just ending in order.
+      // The outbox ends here, because a heartbeat after the end would break the orderly close.
       this.#outbox.end(new MacaroondError('connection_lost', 'the connection was closed'))
       await carrier.close()
     } catch {
-      // Lost meanwhile: `closed` has the reason.
+      // The connection was lost meanwhile; `closed` has the reason.
     } finally {
       callOff()
     }
   }
 
   #receive(bytes: Parameters<Intake['push']>[0]): void {
-    // Runs inside an event listener, where anything thrown would end the process.
+    // This runs in an event listener, where an exception would end the process.
     this.#heartbeat.heard()
     this.#framesReceived += framesOf(bytes.byteLength)
     this.#intake.push(bytes)
   }
 
-  /** The other side said that it sends no more; it does not listen either, because neither half outlives the other. */
+  /** The peer has closed its sending half. Neither half outlives the other, so nothing is sent to it any more. */
   #remoteEnded(): void {
     this.#intake.end()
     this.#outbox.end(new MacaroondError('connection_lost', 'the peer closed the connection'))
