@@ -1,22 +1,22 @@
-/** The call `archive.repair` on the `admin` channel: what is lost in an archive, and the operator's word that it is known. */
+/** The `archive.repair` call on the `admin` channel: reports losses in an archive, and takes the operator's confirmation. */
 import { z } from 'zod'
 import type { RestorePoint } from '../archive/restore-plan.ts'
 
 export const archiveRepairParams: z.ZodType<{ readonly confirm: boolean }> = z.strictObject({ confirm: z.boolean() })
 
 export interface ArchiveWound {
-  /** What is wrong with the manifest, in words. */
+  /** Faults of the manifest, in words. */
   readonly problems: readonly string[]
-  /** Files that the manifest names and that are not there. */
+  /** Number of files that the manifest names and that are missing. */
   readonly filesLost: number
   readonly restorable: readonly { readonly first: RestorePoint; readonly last: RestorePoint }[]
 }
 
 export interface ArchiveRepairPlace {
   readonly location: string
-  /** Null where the manifest is whole. */
+  /** Null if the manifest is complete. */
   readonly wound: ArchiveWound | null
-  /** What was repaired, and no operator has seen; empty for nothing. */
+  /** A repaired loss that no operator has acknowledged yet, in words; empty if there is none. */
   readonly repaired: string
 }
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 
-/** A record by its number and its hash in hex. */
+/** Names a record by its number and its hash in hex. */
 export interface AuditPlace {
   readonly seq: number
   readonly hash: string
@@ -15,14 +15,14 @@ const place: z.ZodType<AuditPlace> = z.strictObject({
   hash: z.string().regex(/^[0-9a-f]{64}$/),
 })
 
-/** The last record that was checked; number 0 and zeros for none. */
+/** `after` is the last checked record; number 0 and zeros for none. */
 export const auditVerifyParams: z.ZodType<{ readonly after: AuditPlace }> = z.strictObject({ after: place })
 
 export interface AuditVerifyResult {
-  /** The last record that was checked. */
+  /** The last checked record. */
   readonly head: AuditPlace
   readonly done: boolean
-  /** What does not hold, in words. */
+  /** The fault in words; null if the chain is intact so far. */
   readonly problem: string | null
 }
 

@@ -1,6 +1,6 @@
 /**
- * Bulk frames on the `wal` channel: a segment or a snapshot in chunks, so that no message is large and small messages
- * on other connections of the process find their turn between two chunks.
+ * Bulk frames on the `wal` channel: a segment or a snapshot in chunks, so that no message is large, and small messages on other
+ * connections of the process are sent between two chunks.
  *
  * | offset | size | field |
  * |---|---|---|
@@ -32,13 +32,13 @@ export function encodeChunk(kind: BulkKind, payload: Uint8Array, last: boolean):
   return frame
 }
 
-/** All frames of one LTX file that comes in pieces of any size, in order. */
+/** Yields all frames of one LTX file, in order; the file comes in pieces of any size. */
 export function* encodeChunks(kind: BulkKind, pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
   const filling = Buffer.allocUnsafe(BULK_CHUNK_BYTES)
   let filled = 0
   for (const piece of pieces) {
     for (let taken = 0; taken < piece.length;) {
-      // A full chunk waits for the next byte: only then is it known not to be the last.
+      // A full chunk is held back until the next byte comes, because the last chunk has a flag.
       if (filled === BULK_CHUNK_BYTES) {
         yield encodeChunk(kind, filling, false)
         filled = 0
@@ -52,6 +52,7 @@ export function* encodeChunks(kind: BulkKind, pieces: Iterable<Uint8Array>): Gen
   yield encodeChunk(kind, filling.subarray(0, filled), true)
 }
 
+/** Throws protocol_violation. */
 export function decodeChunk(frame: Uint8Array): BulkChunk {
   const kind = frame[0]
   const flag = frame[1]

@@ -1,6 +1,6 @@
 /**
- * Every call and message that a node answers, with the most that one may cost it and the bound on many of them. Nodes count
- * calls in flight by this list, and docs/calls.md is made from it.
+ * Every call and message that a node answers, with the most that one can cost and the limit on many of them. Nodes count calls
+ * in flight by this list, and docs/calls.md is generated from it.
  */
 import {
   BUNDLE_BYTES_MAX,
@@ -19,14 +19,14 @@ import {
   WRITES_QUEUED_MAX,
 } from '../limits.ts'
 
-/** What a call on `sign` or `admin` counts as. */
+/** The kind that a call on `sign` or `admin` is counted as. */
 export type CallKind = keyof typeof SIGN_CALLS_IN_FLIGHT_MAX
 
 export interface CallCost {
   readonly kind: CallKind
   /** The most that one call costs. */
   readonly cost: string
-  /** What else bounds it, beside the calls in flight of its kind. */
+  /** Further limits, beside the calls in flight of its kind. */
   readonly bound: string
 }
 
@@ -113,7 +113,7 @@ export const PRIMARY_ADMIN_CALLS: Readonly<Record<PrimaryAdminMethod, CallCost>>
   'archive.repair': look('what was found out before; the repair itself is a job of the archive, one at a time'),
 }
 
-/** What is bounded by the connection alone: `admin` of a replica, and its workers' channels. */
+/** Calls without a kind: `admin` of a replica, and the channels of its workers. They are limited by connection or peer. */
 interface Bounded {
   readonly cost: string
   readonly bound: string

@@ -1,12 +1,12 @@
-/** `revocations.coverage` on the `sign` channel: where a revocation binds, and waiting until it binds everywhere. */
+/** The `revocations.coverage` call on the `sign` channel: where a revocation binds. It can wait until it binds everywhere. */
 import { z } from 'zod'
 import { COVERAGE_WAIT_MS_MAX } from '../limits.ts'
 
 export interface CoverageParams {
-  /** Of the revocation, as its position says. */
+  /** Epoch of the revocation, from its position. */
   readonly epoch: number
   readonly seq: number
-  /** Answer after this long at the latest. */
+  /** Milliseconds after which the call is answered at the latest. */
   readonly waitMs: number
 }
 
@@ -16,24 +16,24 @@ export const coverageParams: z.ZodType<CoverageParams> = z.strictObject({
   waitMs: z.number().int().nonnegative().max(COVERAGE_WAIT_MS_MAX),
 })
 
-/** How one replica, with every worker behind it, is covered. */
+/** The coverage of one replica and all its workers. */
 export interface CoveredReplica {
   readonly name: string
   readonly region: string | null
   /**
-   * `acknowledged`: the replica has it on its disk, and no worker of its judges without it. `lease expired`: its lease from
-   * before ended, and its workers' with it. `no lease`: it held none. `pending`: it may still judge without it.
+   * `acknowledged`: the replica has it on disk, and none of its workers judges without it. `lease expired`: its lease from
+   * before the revocation ended, and so did its workers'. `no lease`: it had none. `pending`: it may still judge without it.
    */
   readonly how: 'acknowledged' | 'lease expired' | 'no lease' | 'pending'
-  /** Unix milliseconds by the primary's clock: since when; with `pending`, from when on at the latest. */
+  /** Time since which it is covered; if `pending`, the latest time at which it will be. Unix milliseconds of the primary. */
   readonly atMs: number
 }
 
 export interface CoverageResult {
   readonly seq: number
-  /** Nobody accepts it any more, anywhere. */
+  /** True if the revocation binds everywhere. */
   readonly covered: boolean
-  /** Until then a lease may run that the primary granted before its last start; null when that is past. Unix milliseconds. */
+  /** End of the leases that the primary may have granted before its last start; null if it is past. Unix milliseconds. */
   readonly earlierLeasesUntilMs: number | null
   readonly replicas: readonly CoveredReplica[]
 }

@@ -1,6 +1,6 @@
 /**
- * Denials: revocations of an undone history that a replica goes on refusing by, because what it once refused it never accepts
- * again. A replica tells its primary of them on the `revocations` channel, where the primary's welcome says that it listens.
+ * Denials: revocations of an undone history that a replica still enforces, because it never accepts a token again that it once
+ * refused. A replica reports them to its primary on the `revocations` channel, if the primary's welcome asks for them.
  */
 import { z } from 'zod'
 import type { RevocationColumns } from '../database/revocation-columns.ts'
@@ -11,11 +11,11 @@ import { revocationColumns } from './known-revocations.ts'
 import type { KnownRevocation, RevocationRow } from '../verifier/revocation-row.ts'
 
 export interface Denial {
-  /** The history that was undone, and the number there. */
+  /** Timeline of the undone history; `epoch` and `seq` are the revocation's epoch and number there. */
   readonly timeline: Timeline
   readonly epoch: Epoch
   readonly seq: number
-  /** Every column that the row had, whatever version wrote it. */
+  /** All columns of the row, whatever version wrote it. */
   readonly columns: RevocationColumns
 }
 
@@ -26,12 +26,12 @@ export const denial: z.ZodType<Denial> = z.object({
   columns: revocationColumns,
 })
 
-/** As a replica tells of them: from the first on, as many as a primary listens to. */
+/** One message of a list of denials. The list begins with the first denial, and has at most as many as a primary accepts. */
 export interface ToldDenials {
   readonly t: 'denials'
-  /** Of all that this replica has. */
+  /** Number of all denials that this replica has. */
   readonly total: number
-  /** The first message of a list takes the place of the list before. */
+  /** True in the first message of a list. The complete list replaces the one before. */
   readonly first: boolean
   readonly last: boolean
   readonly denials: readonly Denial[]
@@ -51,7 +51,7 @@ export const toldDenials: z.ZodObject<{
   denials: z.array(denial).max(DENIALS_CALL_MAX),
 })
 
-/** The row that it was; `unknown` where this version does not understand it. */
+/** Decodes the row; its kind is `unknown` if this version does not understand it. */
 export function rowOfDenial({ seq, columns }: Pick<Denial, 'seq' | 'columns'>): RevocationRow {
   const { kind, org, key, expires_at: expiresAt } = columns
   const hex = key !== null && typeof key === 'object' ? key.hex : ''
@@ -64,7 +64,7 @@ export function rowOfDenial({ seq, columns }: Pick<Denial, 'seq' | 'columns'>): 
   })
 }
 
-/** Of a row whose other columns nobody knows. */
+/** Columns for a row whose time, actor and reason are not known. */
 export function columnsOfRow(row: KnownRevocation, org: string): RevocationColumns {
   const common = { at_ms: 0, actor: 'replica', reason: 'known to a replica without its record' }
   const key = { hex: keyOfRow(row).toString('hex') }

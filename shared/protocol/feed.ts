@@ -1,7 +1,7 @@
 /**
- * The `feed` channel, worker to replica: what a worker's cache must know. The worker's hello says up to which revocation it
- * has applied all of a timeline; the replica sends the rows after it as they come, and answers pings with sub-leases of its
- * own lease of freshness. A worker acknowledges what it has applied, so that its replica can say when it is covered.
+ * The `feed` channel, worker to replica, keeps a worker's cache correct. The worker's hello names the revocation up to which it
+ * has applied a timeline completely. The replica sends later rows as they come, and answers pings with leases that are part of
+ * its own freshness lease. The worker acknowledges applied rows, so that the replica knows when it is covered.
  */
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'
@@ -15,9 +15,9 @@ const epoch = count.max(EPOCH_MAX)
 
 // A type, not an interface: it is sent as JSON, which wants an index signature.
 export type FeedHello = {
-  /** Names the worker's process: another one of the same peer holds another cache. */
+  /** Boot id of the worker's process; another process of the peer has another cache. */
   readonly boot: string
-  /** History that `seq` counts in; null as long as there is nothing to keep. */
+  /** The timeline that `seq` counts in; null if the cache is empty. */
   readonly timeline: string | null
   readonly seq: number
 }
@@ -25,10 +25,10 @@ export type FeedHello = {
 export const feedHello: z.ZodType<FeedHello> = z.object({ boot: bootId, timeline: timeline.nullable(), seq: count })
 
 export type FeedWelcome = {
-  /** Names the replica's process. */
+  /** Boot id of the replica's process. */
   readonly boot: string
   readonly region: string
-  /** How often to ping, in milliseconds. */
+  /** Interval between pings, in milliseconds. */
   readonly pingMs: number
 }
 
@@ -38,30 +38,30 @@ export const feedWelcome: z.ZodType<FeedWelcome> = z.object({
   pingMs: z.number().min(PING_INTERVAL_MS_MIN).max(LEASE_MS_MAX),
 })
 
-/** The first message, and again whenever rows are not to be had without a gap. */
+/** The first message. It is sent again whenever the replica cannot send the next rows without a gap. */
 export interface FeedBegin {
   readonly t: 'begin'
   readonly epoch: number
   readonly timeline: string
-  /** The rows that come begin after this one. A cache that is not there, in this history, is worth nothing. */
+  /** The next rows begin after this number. A cache at any other number or timeline must be dropped. */
   readonly seq: number
 }
 
-/** The replica's answer to a ping: where it stood when it answered, and what it may give on of its own lease. */
+/** The replica's answer to a ping: its position at that time, and the part of its own lease that it grants. */
 export interface FeedGranted {
   readonly t: 'granted'
   readonly id: number
   readonly boot: string
   readonly epoch: number
   readonly timeline: string
-  /** Every row up to this one was sent before, on this connection. */
+  /** Every row up to this number was sent before, on this connection. */
   readonly seq: number
   readonly txid: number
-  /** At most what is left of the replica's own lease; 0 when it gives none. */
+  /** Length of the lease, at most the rest of the replica's own; 0 if it grants none. Milliseconds. */
   readonly leaseMs: number
-  /** How old the replica's own state was. */
+  /** Age of the replica's own state, in milliseconds. */
   readonly ageMs: number
-  /** What the replica believes of the time, unix milliseconds. */
+  /** The earliest and the latest time that the replica believes it may be, unix milliseconds. */
   readonly earliestMs: number
   readonly latestMs: number
 }
@@ -88,7 +88,7 @@ export const toWorker: z.ZodType<ToWorker> = z.discriminatedUnion('t', [
 
 export type FromWorker =
   | { readonly t: 'ping'; readonly id: number }
-  /** No entry of this worker's cache is without the revocations up to this one any more. */
+  /** Every entry of this worker's cache takes the revocations up to this number into account. */
   | { readonly t: 'ack'; readonly epoch: number; readonly seq: number }
 
 export const fromWorker: z.ZodType<FromWorker> = z.discriminatedUnion('t', [

@@ -1,6 +1,6 @@
 /**
- * The `revocations.known` call on a replica's `admin` channel: every revocation that this replica has ever acknowledged and
- * still has, from its denials, its journal, and its pages, in this order, because rows move that way. A restore asks for it.
+ * The `revocations.known` call on a replica's `admin` channel, used by a restore: returns every revocation that this replica
+ * has acknowledged and still has. It reads denials, then journal, then pages: rows move in this order, so none is missed.
  */
 import { DURABILITY_LEVELS } from '../database/meta.ts'
 import { z } from 'zod'
@@ -11,7 +11,7 @@ import { signedPosition, type SignedPosition } from './signed-position.ts'
 import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'
 
 export interface KnownParams {
-  /** 0, and then what the answer before said: a number of the pages, or, below 0, a place before them. */
+  /** 0 first, then `next` of the last answer. Positive values are numbers in the pages, negative ones come before them. */
   readonly after: number
 }
 
@@ -21,27 +21,27 @@ export interface KnownResult {
   /** Position text of the pages; null without a database. */
   readonly position: string | null
   readonly issueClockMs: number
-  /** The longest lease that its pages know to have been granted. */
+  /** The longest lease that was granted, by its pages. */
   readonly leaseMsMax: number
-  /** Of the denials and the pages. */
+  /** Rows of the denials and the pages. */
   readonly rows: readonly RevocationColumns[]
-  /** Whom its pages name as those who may acknowledge revocations; sent to a caller whose hello names it. */
+  /** The replicas that may acknowledge revocations, by its pages; only for callers whose hello has `KNOWS_CONFIGURED`. */
   readonly configured?: Configured | null | undefined
-  /** The newest position that the authority signed; sent to a caller whose hello names it. */
+  /** The newest position signed by the authority; only for callers whose hello has `KNOWS_SIGNED`. */
   readonly signed?: SignedPosition | null | undefined
-  /** From the journal; the same revocation may be among the rows of the pages. */
+  /** Rows of the journal. The pages may have the same revocation too. */
   readonly journal: readonly RevocationRow[]
-  /** Pass it as `after` to go on; null when these were the last. */
+  /** `after` of the next call; null if these were the last rows. */
   readonly next: number | null
 }
 
-/** As it is sent: rows of the journal as they lie there. */
+/** The answer as it is sent, with the rows of the journal unparsed. */
 export type KnownAnswer = Omit<KnownResult, 'journal'> & { readonly journal: readonly object[] }
 
 const COLUMN_NAME = /^[a-z_]{1,64}$/
 const HEX = /^(?:[0-9a-f]{2})*$/
 
-/** By hand: there may be millions of rows, and a schema takes ten times as long for each. */
+/** Checks a row without a schema: there may be millions of rows, and a schema takes ten times as long. */
 export function isRevocationColumns(value: unknown): value is RevocationColumns {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   return Object.entries(value).every(([name, column]) => COLUMN_NAME.test(name) && isColumn(column))
@@ -63,7 +63,7 @@ const configured: z.ZodType<Configured> = z.object({
   degraded: z.boolean(),
 })
 
-/** In the hello of a caller on the `admin` channel: what it understands beyond the first version. */
+/** Words for `understands` in a caller's hello on the `admin` channel. */
 export const KNOWS_CONFIGURED = 'configured'
 export const KNOWS_SIGNED = 'signed-position'
 

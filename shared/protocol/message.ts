@@ -1,4 +1,4 @@
-/** Control messages are one JSON object each; bulk frames start with a byte that no JSON text starts with. */
+/** Encodes and decodes control messages, one JSON object each. Bulk frames start with a byte that starts no JSON text. */
 import type { z } from 'zod'
 import { decodeJsonObject } from '../channel/json.ts'
 import { MacaroondError } from '../errors.ts'
@@ -10,12 +10,12 @@ export function encodeMessage(message: object): Buffer {
   return Buffer.from(JSON.stringify(message))
 }
 
-/** True when the frame holds a control message; bulk frames start with their kind, 1 and up. */
+/** True if the frame is a control message. A bulk frame starts with its kind, 1 or 2. */
 export function isControl(frame: Uint8Array): boolean {
   return frame[0] === OPENING_BRACE
 }
 
-/** Throws protocol_violation: whoever sends what is not in the protocol is cut off, nothing is guessed. */
+/** Throws protocol_violation if the message does not match the schema; the caller then closes the connection. */
 export function decodeMessage<T>(frame: Uint8Array, schema: z.ZodType<T>): T {
   if (frame.length > CONTROL_MESSAGE_BYTES_MAX) throw violation(`a control message of ${frame.length} bytes`)
   const result = schema.safeParse(decodeJsonObject(frame))

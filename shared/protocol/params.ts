@@ -1,7 +1,8 @@
+/** Checks the parameters of a call. */
 import type { z } from 'zod'
 import { MacaroondError } from '../errors.ts'
 
-/** Parameters of a call, checked. Throws request_invalid that names the field. */
+/** Returns the parsed parameters. Throws request_invalid, with the name of the field. */
 export function params<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data

@@ -1,13 +1,13 @@
 /**
- * Calls on the `sign` channel, for operators: revocations of undone histories that replicas refuse by and the primary does not
- * have. They are named by their history and number, never by token.
+ * Calls on the `sign` channel, for operators, about denials: revocations of undone histories that replicas enforce and the
+ * primary does not have. They are named by history and number, never by token.
  */
 import { timelineText } from '../ids.ts'
 import { z } from 'zod'
 import { DENIALS_CALL_MAX, REASON_CHARS_MAX } from '../limits.ts'
 import type { Reached, RevocationDescription } from './revoke.ts'
 
-/** Why the primary does not take it over by itself. */
+/** The reason why the primary does not adopt a denial without an operator. */
 export type WhyWaiting =
   | 'restored without revocations'
   | 'kind'
@@ -17,16 +17,16 @@ export type WhyWaiting =
   | 'unsigned'
 
 export interface PendingRevocation extends Partial<Omit<RevocationDescription, 'seq'>> {
-  /** The history that was undone, and the number there. */
+  /** Timeline of the undone history; `epoch` and `seq` are the revocation's epoch and number there. */
   readonly timeline: string
   readonly epoch: number
   readonly seq: number
   readonly why: WhyWaiting
-  /** Names of the replicas that refuse by it. */
+  /** Names of the replicas that enforce it. */
   readonly replicas: readonly string[]
 }
 
-/** Those of one history, or of all; `first` and `last` are numbers there, both included. */
+/** Selects the denials of one history, or all. `first` and `last` are numbers in that history, both included. */
 export interface PendingSelection {
   readonly timeline?: string | undefined
   readonly first?: number | undefined
@@ -49,7 +49,7 @@ export const pendingParams: z.ZodType<PendingParams> = z.strictObject({
 
 export interface PendingResult {
   readonly revocations: readonly PendingRevocation[]
-  /** Of all, as far as replicas have told: what they have not told yet counts as well. */
+  /** Number of all waiting denials, including those that replicas have counted but not sent yet. */
   readonly waiting: number
 }
 
@@ -61,7 +61,7 @@ export interface AdoptResult extends Reached {
   readonly adopted: number
   readonly seq: number
   readonly position: string
-  /** What waits still: repeat the call until nothing is adopted any more. */
+  /** Number of denials that still wait. Repeat the call until it adopts none. */
   readonly waiting: number
 }
 
@@ -74,7 +74,7 @@ export const forgetParams: z.ZodType<ForgetParams> = z
   .refine(needsTimeline, NEEDS_TIMELINE)
 
 export interface ForgetResult {
-  /** Numbers that were given up. */
+  /** Number of revocations that were given up. */
   readonly forgotten: number
   readonly position: string
   readonly waiting: number

@@ -1,8 +1,8 @@
 /**
- * The `revocations` channel, replica to primary: small, on a connection of its own, so that a new revocation passes every
- * segment and snapshot that is on its way. The replica's hello says up to which revocation it has all of a timeline; the
- * primary sends the rows after it, as they are committed, and the replica acknowledges what is on its disk, and then what
- * every worker behind it is covered for. Its pings ask how fresh it is; the answers are leases of freshness.
+ * The `revocations` channel, replica to primary. It has a connection of its own, so that a new revocation waits for no segment
+ * or snapshot. The replica's hello names the revocation up to which it has a timeline completely. The primary sends later rows
+ * as they are committed. The replica acknowledges rows that are on its disk, and then rows that all its workers are covered
+ * for. It pings for freshness leases.
  */
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'
@@ -14,13 +14,13 @@ import { revoked, type Revoked } from './stretch.ts'
 // A type, not an interface: it is sent as JSON, which wants an index signature.
 export type RevocationsHello = {
   readonly timeline: string | null
-  /** Highest revocation this replica has without a gap; 0 for none. */
+  /** The highest revocation that this replica has without a gap; 0 for none. */
   readonly seq: number
-  /** Names this process: what it acknowledges covers the workers of this very process only. */
+  /** Boot id of this process. Its acknowledgements cover the workers of this process only. */
   readonly boot: string
-  /** Ids of the key-encryption keys at hand: a rotation waits until every replica has the new one. They reveal nothing. */
+  /** Ids of the KEKs it has, which reveal nothing of them. A rotation waits until every replica has the new KEK. */
   readonly keks: readonly string[]
-  /** How many revocations of undone histories it goes on refusing by; undefined from an older replica. */
+  /** Number of denials that it enforces; undefined from an older replica. */
   readonly denials?: number | undefined
 }
 
@@ -36,14 +36,14 @@ export interface RevocationsWelcome {
   readonly timeline: string
   readonly epoch: number
   readonly seq: number
-  /** Names the primary's process. */
+  /** Boot id of the primary's process. */
   readonly boot: string
-  /** How often to ping. */
+  /** Interval between pings, in milliseconds. */
   readonly pingMs: number
-  /** The published bound B of this cluster, and the error of clock rates that it allows for. */
+  /** The published bound B of this cluster in milliseconds, and the error of clock rates that it assumes. */
   readonly boundMs: number
   readonly clockRateError: number
-  /** It wants to be told of denials; said only to a replica whose hello names them. */
+  /** True if the primary asks for denials. It is sent only to a replica whose hello counts them. */
   readonly denials?: true | undefined
 }
 
@@ -58,7 +58,7 @@ export const revocationsWelcome: z.ZodType<RevocationsWelcome> = z.object({
   denials: z.literal(true).optional(),
 })
 
-/** The primary's answer to a ping: where it stood when it answered, and how long that may be relied on from the ping on. */
+/** The primary's answer to a ping: its position at that time, and the length of the lease, which runs from the ping. */
 export interface Granted {
   readonly t: 'granted'
   readonly id: number
@@ -66,13 +66,13 @@ export interface Granted {
   readonly timeline: string
   readonly seq: number
   readonly txid: number
-  /** 0 while the primary gives none: its own position is not confirmed, or there are too many holders. */
+  /** Milliseconds; 0 while the primary grants none: its position is not confirmed, or there are too many holders. */
   readonly leaseMs: number
   readonly boot: string
-  /** Its wall clock, and the latest time that it believes it may be: 0 while it doubts its clock. */
+  /** Its wall clock, and the latest time that it believes it may be (0 while it doubts its clock). Unix milliseconds. */
   readonly wallMs: number
   readonly believedMs: number
-  /** Where the authority stood at most 50 ms before, proven. */
+  /** A position of the authority at most 50 ms old, with its signature. */
   readonly signed: SignedPosition
 }
 
@@ -95,12 +95,14 @@ export type ToStream = Revoked | Granted
 export const toStream: z.ZodType<ToStream> = z.discriminatedUnion('t', [revoked, granted])
 
 export type FromStream =
-  /** Revocations up to here are on this replica's disk. */
+  /** Revocations up to this number are on the replica's disk. */
   | { readonly t: 'ack'; readonly seq: number }
-  /** No worker of this process judges without those up to here: each has applied them, or its lease has run out. */
+  /**
+   * No worker of this process judges without the revocations up to this number: each has applied them, or its lease has ended.
+   */
   | { readonly t: 'covered'; readonly seq: number }
   | { readonly t: 'ping'; readonly id: number; readonly wallMs: number }
-  /** Only where the welcome asked for it. */
+  /** Only if the welcome asked for them. */
   | ToldDenials
 
 const seq = z.number().int().nonnegative()

@@ -1,4 +1,4 @@
-/** Calls on the `sign` channel that revoke, and that tell what was revoked. */
+/** Calls on the `sign` channel that revoke, and that list revocations. */
 import { z } from 'zod'
 import type { DurabilityLevel } from '../database/meta.ts'
 import { orgName } from '../ids.ts'
@@ -7,8 +7,8 @@ import type { CoveredReplica } from './coverage.ts'
 import type { RevocationKind } from '../verifier/revocation-row.ts'
 
 /**
- * `local`: on the primary's disk. `durable`: on that of a replica as well, where replicas are configured. `global`: durable,
- * and the caller goes on to ask with `revocations.coverage` until it binds everywhere.
+ * When the call is answered. `local`: it is on the primary's disk. `durable`: it is also on a replica's disk, if replicas are
+ * configured. `global`: as `durable`, and the caller then calls `revocations.coverage` until it binds everywhere.
  */
 export type RevokeWait = 'local' | 'durable' | 'global'
 
@@ -16,8 +16,8 @@ export interface RevokeCommon {
   readonly reason: string
   readonly wait: RevokeWait
   /**
-   * Chosen by the caller, at most 64 characters. What was carried out under it answers again as it did,
-   * unless 10,000 requests came after it; another content under it is a conflict.
+   * Makes the call idempotent. Chosen by the caller, at most 64 characters. A repeated id gets the first answer again, unless
+   * 10,000 requests came after it. The same id with other content throws request_conflict.
    */
   readonly requestId?: string | undefined
 }
@@ -50,9 +50,9 @@ export const revokeTokenParams: z.ZodType<RevokeTokenParams> = z
 
 export interface RevokeIssuedParams extends RevokeCommon {
   readonly org: string
-  /** Of this subject only. */
+  /** Limits the cut-off to this subject. */
   readonly subject?: string | undefined
-  /** What was issued up to this moment, unix milliseconds, itself included; without it, up to now. Never in the future. */
+  /** Revokes tokens issued up to this time, included; default: now. Unix milliseconds, never in the future. */
   readonly untilMs?: number | undefined
 }
 
@@ -65,7 +65,7 @@ export const revokeIssuedParams: z.ZodType<RevokeIssuedParams> = z.strictObject(
 
 export interface RetireKeyParams extends RevokeCommon {
   readonly org: string
-  /** Without it, the one key that is active and does not mint any more. */
+  /** Default: the only active key that no longer mints. */
   readonly kid?: string | undefined
 }
 
@@ -82,26 +82,26 @@ export interface DisableOrgParams extends RevokeCommon {
 export const disableOrgParams: z.ZodType<DisableOrgParams> = z.strictObject({ org: orgName, ...common })
 
 export interface TokensOnRecord {
-  /** Tokens that live, as far as their mint is on record and they expire by themselves. */
+  /** Number of tokens that have not expired. Only tokens with an expiry and with a record of their mint are counted. */
   readonly count: number
-  /** False: not all mints were looked at, there may be more. */
+  /** True if all mints were read. If false, there may be more tokens. */
   readonly complete: boolean
 }
 
-/** What a revocation would apply to. */
+/** The tokens that a revocation would apply to. */
 export interface TokensCounted extends TokensOnRecord {
-  /** Other subjects on record that the one asked about may have been meant to be. */
+  /** Recorded subjects that the caller may have meant. */
   readonly nearest: readonly string[]
-  /** Other subjects on record that look like it. */
+  /** Recorded subjects that look the same. */
   readonly lookAlikes: readonly string[]
 }
 
 export interface CountTokensParams {
   readonly org: string
-  /** Of this key of the org only. */
+  /** Limits the count to this key of the org. */
   readonly kid?: string | undefined
   readonly subject?: string | undefined
-  /** Issued up to then, unix milliseconds. */
+  /** Limits the count to tokens issued up to this time, unix milliseconds. */
   readonly untilMs?: number | undefined
 }
 
@@ -112,30 +112,32 @@ export const countTokensParams: z.ZodType<CountTokensParams> = z.strictObject({
   untilMs: z.number().int().nonnegative().optional(),
 })
 
-/** For callers of 0.1.0, which print it: "at least 0". Revoking counts nothing; `tokens.count` does. */
+/** Revoking does not count tokens; `tokens.count` does. Callers of version 0.1.0 expect a count and print "at least 0". */
 export const NOT_COUNTED: TokensOnRecord = { count: 0, complete: false }
 
 interface Revoked {
   readonly org: string
-  /** Number of the last revocation that has to be known for this to bind: of its own row, unless it was `already`. */
+  /** The revocation binds where this number is known. It is its own number, or, if `already`, the number that covers it. */
   readonly seq: number
-  /** It was revoked before in the same way: nothing was added. */
+  /** True if it was revoked before in the same way, and nothing was added. */
   readonly already: boolean
 }
 
 export interface TokenRevoked extends Revoked {
   readonly kind: 'token'
   readonly id: string
-  /** "recorded": the mint is on record. "unrecorded": no record of it (any more); the id is revoked all the same. */
+  /**
+   * `recorded`: the mint is on record. `unrecorded`: there is no record of it, or no longer; the id is revoked all the same.
+   */
   readonly matched: 'recorded' | 'unrecorded'
 }
 
 interface CutOff extends Revoked {
-  /** What was issued up to then is revoked, unix milliseconds. */
+  /** Tokens issued up to this time are revoked, unix milliseconds. */
   readonly untilMs: number
   /**
-   * The primary does not believe its clock: this reaches the last token that it minted itself. It extends it to the moment of
-   * the request, or to the one that was named, once it believes its clock again, and before it mints anything.
+   * True if the primary doubts its clock. The cut-off then ends with the last token that the primary minted. The primary
+   * extends it to the time of the request, or to `untilMs`, once it believes its clock again, and before it mints anything.
    */
   readonly clockInDoubt?: true
 }
@@ -152,7 +154,7 @@ export interface OrgRevoked extends CutOff {
 export interface KeyRetired extends Revoked {
   readonly kind: 'key'
   readonly kid: string
-  /** The key that mints for the org now; null: none, until it gets a new one. */
+  /** The key that mints for the org now; null if it has none until a new key is made. */
   readonly mints: string | null
 }
 
@@ -163,14 +165,14 @@ export interface OrgDisabled extends Revoked {
 export type RevokeAnswer = TokenRevoked | SubjectRevoked | OrgRevoked | KeyRetired | OrgDisabled
 
 export interface Reached {
-  /** What holds now: in the archive, on a replica's disk, or on the primary's only. */
+  /** The level reached: in the archive, on a replica's disk, or on the primary's disk only. */
   readonly durability: DurabilityLevel
-  /** It is less than what is configured, and was not reached in time: the primary answers all the same, as it was told to. */
+  /** True if the configured level was not reached in time. The primary answers all the same if its configuration allows it. */
   readonly degraded?: true
 }
 
 interface Settled extends Reached {
-  /** With `wait: 'global'`: how each replica is covered, when it binds everywhere. */
+  /** With `wait: 'global'`: the coverage of each replica once the revocation binds everywhere. */
   readonly replicas?: readonly CoveredReplica[]
   readonly position: string
 }
@@ -179,7 +181,7 @@ export type RevokeResult<T extends RevokeAnswer = RevokeAnswer> = T & Settled
 
 export interface RevocationsParams {
   readonly org?: string | undefined
-  /** Rows with a higher number than this. */
+  /** Lists rows with a number above this. */
   readonly after: number
   readonly limit: number
 }
@@ -194,17 +196,17 @@ export interface RevocationDescription {
   readonly seq: number
   readonly kind: RevocationKind
   readonly org: string
-  /** Of `token`: its id. */
+  /** Kind `token`: id of the token. */
   readonly id?: string
-  /** Of `subject`. */
+  /** Kind `subject` only. */
   readonly subject?: string
-  /** Of `subject` and `org`: tokens issued up to then, unix milliseconds. */
+  /** Kinds `subject` and `org`: revokes tokens issued up to this time, unix milliseconds. */
   readonly untilMs?: number
-  /** Of `key`. */
+  /** Kind `key` only. */
   readonly kid?: string
   /** Unix milliseconds. */
   readonly atMs: number
-  /** Unix seconds after which nothing that it names can live; 0 for never or unknown. */
+  /** Unix seconds after which no token that it names can live; 0 for never or unknown. */
   readonly expiresAt: number
   readonly actor: string
   readonly reason: string
@@ -212,11 +214,14 @@ export interface RevocationDescription {
 
 export interface RevocationsResult {
   readonly revocations: readonly RevocationDescription[]
-  /** Pass it as `after` to go on; absent when these were the last. */
+  /** `after` of the next call; absent if these were the last rows. */
   readonly next?: number
 }
 
-/** One of: a number, a token or its id (whatever hits it or what it was made from), an org (with a subject, only of that). */
+/**
+ * Exactly one of: a number; a token or its id, which finds every revocation of it or of its ancestors; an org, optionally with
+ * a subject.
+ */
 export interface FindRevocationsParams {
   readonly seq?: number | undefined
   readonly token?: string | undefined
@@ -241,10 +246,10 @@ export const findRevocationsParams: z.ZodType<FindRevocationsParams> = z
   )
 
 export interface FindRevocationsResult {
-  /** In their order, at most 20. */
+  /** At most 20, ascending by number. */
   readonly revocations: readonly RevocationDescription[]
-  /** There are more than these. */
+  /** True if there are more than these. */
   readonly more: boolean
-  /** The numbers are of this epoch's log: what `revocations.coverage` is asked with. */
+  /** The epoch of these numbers, for `revocations.coverage`. */
   readonly epoch: number
 }

@@ -1,4 +1,6 @@
-/** Calls on the `sign` channel, signer or operator to primary. Parameters are checked by these schemas before anything else. */
+/**
+ * Calls on the `sign` channel, signer or operator to primary. The primary checks parameters by these schemas before any work.
+ */
 import { orgName } from '../ids.ts'
 import { z } from 'zod'
 import {
@@ -20,7 +22,7 @@ export const orgCreateParams: z.ZodType<OrgCreateParams> = z.strictObject({ name
 
 export interface OrgCreateResult {
   readonly org: string
-  /** Id of its first root key. */
+  /** Id of the org's first root key. */
   readonly kid: string
   readonly position: string
 }
@@ -42,7 +44,7 @@ export interface MintParams {
   /** At most 255 bytes of UTF-8. */
   readonly subject: string
   readonly caveats: readonly string[]
-  /** 0 for a token that does not expire. */
+  /** Lifetime in seconds; 0 for a token that does not expire. */
   readonly ttlSeconds: number
 }
 
@@ -55,7 +57,7 @@ export const mintParams: z.ZodType<MintParams> = z.strictObject({
 
 export interface MintResult {
   readonly token: string
-  /** `<kid>.<nonce>`: names the token for revocation and audit, and is no secret. */
+  /** `<kid>.<nonce>`. It names the token for revocation and audit, and is no secret. */
   readonly id: string
   readonly org: string
   readonly subject: string
@@ -73,7 +75,10 @@ export interface ThirdPartyParams {
 export const thirdPartyParams: z.ZodType<ThirdPartyParams> = z.strictObject({ name: orgName })
 
 export interface ThirdPartyAddParams extends ThirdPartyParams {
-  /** Its discharges ask that the presented tokens still stand; for a service that has this authority's revocations. */
+  /**
+   * True if its discharges require that the presented tokens are not revoked. Only for a service with this authority's
+   * revocations.
+   */
   readonly unrevoked: boolean
 }
 
@@ -84,9 +89,9 @@ export const thirdPartyAddParams: z.ZodType<ThirdPartyAddParams> = z.strictObjec
 
 export interface ThirdPartyDescription {
   readonly name: string
-  /** What goes into the location of its caveats. */
+  /** The location in its caveats. */
   readonly location: string
-  /** X25519, 64 hex digits: what it seals its tickets to. */
+  /** X25519 key that tickets are sealed to, 64 hex digits. */
   readonly publicKey: string
   readonly unrevoked: boolean
 }
@@ -110,7 +115,7 @@ export interface ThirdPartyListResult {
 export interface DischargeParams {
   /** The caveat id, base64url without padding. */
   readonly ticket: string
-  /** One to four tokens, with their discharges, that allow what the ticket asks; all of one org, 256 KiB together. */
+  /** One to four tokens with their discharges, which allow what the ticket requires; all of one org, 256 KiB together. */
   readonly tokens: readonly string[]
 }
 
@@ -127,9 +132,9 @@ export const dischargeParams: z.ZodType<DischargeParams> = z.strictObject({
 })
 
 export interface DischargeResult {
-  /** In the text form of a token, bound to nothing. */
+  /** The discharge in the text form of a token, not bound to a token yet. */
   readonly discharge: string
-  /** The org that it is good for. */
+  /** The org that the discharge is good for. */
   readonly tenant: string
   /** Ids of the presented tokens. */
   readonly presented: readonly string[]
@@ -139,15 +144,15 @@ export interface DischargeResult {
 }
 
 export interface ExchangeParams {
-  /** A token with the discharge of its login. */
+  /** The token with the discharge of its login caveat. */
   readonly token: string
-  /** Location of the third-party caveat to take off: a hint, which whoever holds the token can rewrite. */
+  /** Location of the third-party caveat to remove. It is only a hint, because the token's holder can rewrite it. */
   readonly strip: string
-  /** Id of the token that the login was put into: another one may have a caveat with the same ticket, by its holder. */
+  /** Id of the token that the login was added to. A holder can add a caveat with the same ticket to another token. */
   readonly id: string
-  /** The caveat id that it must have, base64url without padding: the signature covers it. */
+  /** The caveat id of that caveat, base64url without padding. The token's signature covers it. */
   readonly ticket: string
-  /** The most that there is, `SERVICE_TTL_SECONDS_MAX`, asks for the most that the primary gives. */
+  /** Lifetime in seconds. `SERVICE_TTL_SECONDS_MAX` asks for the longest that the primary grants. */
   readonly ttlSeconds: number
 }
 
@@ -162,7 +167,7 @@ export const exchangeParams: z.ZodType<ExchangeParams> = z.strictObject({
 })
 
 export interface ExchangeResult extends MintResult {
-  /** Ids of the tokens it was made from, the nearest first: it ends with any of them. */
+  /** Ids of the tokens it was made from, nearest first. Revoking any of them revokes it. */
   readonly ancestors: readonly string[]
   readonly stripped: string
 }
@@ -182,22 +187,22 @@ export interface RotateKeyResult {
   /** Id of the new root key, which mints from now on. */
   readonly kid: string
   readonly generation: number
-  /** The key that minted before; its tokens stay good until it is retired. Null when there was none. */
+  /** The key that minted before; its tokens stay valid until it is retired. Null if there was none. */
   readonly previous: string | null
   readonly position: string
 }
 
 export interface RotateKekParams {
-  /** Although a replica has not shown that it has the new key-encryption key: it stops when the resealed keys reach it. */
+  /** True to rotate although a replica has not reported the new KEK. That replica stops when the resealed keys reach it. */
   readonly force: boolean
 }
 
 export const rotateKekParams: z.ZodType<RotateKekParams> = z.strictObject({ force: z.boolean() })
 
 export interface RotateKekResult {
-  /** Names the key-encryption key that everything is sealed with now, and reveals nothing of it. */
+  /** Id of the KEK that everything is sealed with now; it reveals nothing of the KEK. */
   readonly kek: string
-  /** Secrets that were sealed with another one. */
+  /** Number of secrets that were sealed with another KEK. */
   readonly resealed: number
   readonly position: string
 }

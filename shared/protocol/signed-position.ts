@@ -1,6 +1,6 @@
 /**
- * A position signed by the authority. Only such a position makes a primary stop: an unsigned claim is the claimant's
- * fault. Signed text: "macaroond position 1", cluster, timeline and position, each on a line of its own.
+ * A position signed by the authority. A primary stops for no other claim of a newer position, because anybody can invent an
+ * unsigned one. Signed text: "macaroond position 1", cluster, timeline and position, each on a line of its own.
  */
 import { z } from 'zod'
 import { ed25519Sign, ed25519Verify, type Ed25519PrivateKey } from '../crypto.ts'
@@ -34,7 +34,7 @@ export function signPosition(key: Ed25519PrivateKey, cluster: string, proven: Pr
   return { position, timeline: proven.timeline, signature: Buffer.from(signature).toString('base64url') }
 }
 
-/** Undefined when the signature is not the authority's, or what it covers is not a position. */
+/** Returns undefined if the signature is not the authority's, or the signed text is no position. */
 export function checkPosition(
   publicKey: Uint8Array,
   cluster: string,

@@ -1,4 +1,4 @@
-/** The `status` call on the `admin` channel: what a node says of itself, for operators. Nothing in it is a secret. */
+/** The `status` call on the `admin` channel: the state of a node, for operators. Nothing in it is a secret. */
 import type { DurabilityLevel } from '../database/meta.ts'
 import type { Alarm } from '../alarms.ts'
 
@@ -8,21 +8,21 @@ export interface ReplicaLink {
   readonly peerId: string
   readonly wal: boolean
   readonly revocations: boolean
-  /** Position text of what it has durably applied. */
+  /** Text of the position that it has durably applied. */
   readonly acknowledged: string | null
-  /** Transactions it is behind. */
+  /** Number of transactions that it is behind. */
   readonly lag: number | null
   readonly revocationSeq: number | null
-  /** Revocations of undone histories that it refuses by, and that wait for an operator; undefined from an older primary. */
+  /** Number of its denials that wait for an operator; undefined from an older primary. */
   readonly denialsWaiting?: number
 }
 
-/** Of one place that the history is archived in. */
+/** One archive: the main one, or a copy. */
 export interface DestinationStatus {
   readonly location: string
-  /** Position text: everything up to here is in the archive. */
+  /** Text of the position up to which everything is in the archive. */
   readonly position: string | null
-  /** Transactions that wait for it, and since when the oldest does, in milliseconds. */
+  /** Number of transactions that are not archived yet; `lagMs` is the age of the oldest, in milliseconds. */
   readonly lag: number
   readonly lagMs: number
   readonly files: number
@@ -33,9 +33,9 @@ export interface DestinationStatus {
     readonly txid: number | null
     readonly error: string | null
   } | null
-  /** When each job last succeeded since this start, unix milliseconds. */
+  /** Time of each job's last success since this start, unix milliseconds. */
   readonly jobs: readonly { readonly job: string; readonly doneAtMs: number | null }[]
-  /** What an operator should look at; empty when all is well. */
+  /** Conditions that an operator should look at; empty if there are none. */
   readonly alerts: readonly string[]
 }
 
@@ -43,10 +43,10 @@ export interface ArchiveStatus extends DestinationStatus {
   readonly copies: readonly DestinationStatus[]
 }
 
-/** `open`, or why writes are not taken. */
+/** `open`, or the reason why writes are refused. */
 export const WRITES_STATES = ['open', 'unconfirmed', 'clock in doubt', 'disk full', 'stopping'] as const
 
-/** Lines that this process could not get out, since its start. */
+/** Number of lines that this process dropped since its start, by stream. */
 export interface OutputDrops {
   readonly stdout: number
   /** Lines of the log. */
@@ -69,9 +69,9 @@ export interface PrimaryStatus {
   readonly log: { readonly first: number; readonly last: number; readonly bytes: number }
   readonly walFrames: number
   readonly disk: DiskStatus
-  /** The authority's public key, 64 hex digits: what its archive is checked with. */
+  /** The authority's public key, 64 hex digits. Its archive is checked with it. */
   readonly authorityKey: string
-  /** Null where nothing is archived. */
+  /** Null if nothing is archived. */
   readonly archive: ArchiveStatus | null
   /** What an operator has to act on, the critical ones first; empty when all is well. */
   readonly alarms: readonly Alarm[]
@@ -79,43 +79,43 @@ export interface PrimaryStatus {
   readonly replicas: readonly ReplicaLink[]
 }
 
-/** Of the volume of `data`. */
+/** The volume of `data`. */
 export interface DiskStatus {
-  /** Only what revokes, and what leases wait for, is written. */
+  /** True if the disk is full: only revocations, and writes that leases wait for, are accepted. */
   readonly full: boolean
-  /** Kept for that, and how much of it is there. */
+  /** Size of the reserve for these writes; `leftBytes` of it are left. */
   readonly reserveBytes: number
   readonly leftBytes: number
 }
 
 export interface DurabilityStatus {
-  /** What a revocation must reach before it is acknowledged as durable. */
+  /** The level that a revocation must reach before it is acknowledged as durable. */
   readonly revocations: DurabilityLevel
-  /** Whether less is acknowledged, and named as such, where that is not reached in time. */
+  /** True if a revocation that misses the level in time is acknowledged as degraded. */
   readonly degraded: boolean
-  /** Since when that is so, unix milliseconds; null while the last one was durable. */
+  /** Time since which answers are degraded, unix milliseconds; null if the last one was durable. */
   readonly degradedSinceMs: number | null
-  /** Such answers since the start. */
+  /** Number of degraded answers since the start. */
   readonly degradedAnswers: number
 }
 
 export interface PrimaryFreshness {
-  /** The published bound B: within it a revocation binds everywhere. */
+  /** The published bound B: the time within which a revocation binds everywhere. */
   readonly boundMs: number
-  /** How long the leases are that it grants; 0 while it grants none. */
+  /** Length of the leases that it grants; 0 while it grants none. */
   readonly leaseMs: number
-  /** False while not every replica has joined this epoch: no revocation is acknowledged. */
+  /** True if every replica has joined this epoch. Before that, no revocation is acknowledged. */
   readonly settled: boolean
-  /** Why this node does not believe its clock, if it does not. */
+  /** The reason why this node doubts its clock; null if it believes it. */
   readonly clockDoubt: string | null
 }
 
 export interface ReplicaFreshness {
-  /** As the primary states it; null before the first connection. */
+  /** The bound that the primary states; null before the first connection. */
   readonly boundMs: number | null
-  /** What is left of the lease. At 0 every verdict is `unavailable`. */
+  /** Remaining time of the lease. At 0 every verdict is `unavailable`. */
   readonly leaseMs: number
-  /** Age of the state that it judges by; null before the first lease. */
+  /** Age of the state that it judges by, in milliseconds; null before the first lease. */
   readonly ageMs: number | null
   readonly clockDoubt: string | null
 }
@@ -134,12 +134,12 @@ export interface ReplicaStatus {
   readonly revocationSeq: number
   readonly revocations: number
   readonly keys: number
-  /** Revocations of undone histories that it refuses by; undefined from an older replica. */
+  /** Number of denials that it enforces; undefined from an older replica. */
   readonly denials?: number
   readonly freshness: ReplicaFreshness
   readonly wal: LinkState
   readonly stream: LinkState
-  /** Set while this replica refuses its primary (S10), or has met a revocation that it does not understand (V7). */
+  /** Text while this replica refuses its primary (S10), or has received a revocation that it does not understand (V7). */
   readonly alarm: string | null
   /** What an operator has to act on, the critical ones first; empty when all is well. */
   readonly alarms: readonly Alarm[]

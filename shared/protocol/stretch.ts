@@ -1,19 +1,19 @@
 /**
- * A part of the log of revocations, as it is sent and handed on. Numbers in it that no row has were purged: what they named
- * can hit nothing any more. So a stretch says where it begins and ends, and stretches follow each other without a gap.
+ * A stretch: a part of the revocation log, as it is sent and forwarded. A number without a row was purged, because it can deny
+ * no living token any more. So a stretch names its begin and its end, and stretches follow each other without a gap.
  */
 import { z } from 'zod'
 import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'
 
-/** Rows in one message; 500 rows are about 60 KB. */
+/** Most rows in one message; 500 rows are about 60 KB. */
 export const REVOCATIONS_A_MESSAGE = 500
 
 export interface Stretch {
-  /** Everything up to this revocation came before. */
+  /** Everything up to this number was sent before. */
   readonly after: number
-  /** In order; none when all of it was purged. */
+  /** Ascending by number; empty if the whole stretch was purged. */
   readonly rows: readonly RevocationRow[]
-  /** All that still counts up to this revocation has come with this. */
+  /** With this stretch, everything up to this number was sent, except purged rows. */
   readonly through: number
 }
 
@@ -21,7 +21,7 @@ export interface Revoked extends Stretch {
   readonly t: 'revoked'
 }
 
-/** As a message. */
+/** Schema of a stretch as a message. */
 export const revoked: z.ZodObject<{
   t: z.ZodLiteral<'revoked'>
   after: z.ZodNumber
@@ -34,7 +34,7 @@ export const revoked: z.ZodObject<{
   through: z.number().int().positive(),
 })
 
-/** Why it does not go on where everything up to `known` is known; undefined when it does. */
+/** Returns the reason, in words, why a stretch does not continue from `known`; undefined if it does. */
 export function gapAfter(known: number, { after, rows, through }: Stretch): string | undefined {
   if (after !== known)
     return `revocations after ${after} came where ${known} was the last: something is missing between`

@@ -1,6 +1,7 @@
 /**
- * The answers of `verify` and `explain`, as a worker checks them. A replica is pinned, and may still be of another version, or
- * lie: what is not of this form is no answer. Reasons, checks and outcomes are names, so that a newer replica may have more.
+ * Schemas by which a worker checks the answers of `verify` and `explain`. The replica's identity is pinned, but it may run
+ * another version, or lie, so any other form is refused. Reasons, checks and outcomes are open sets of names, so that a newer
+ * replica may add some.
  */
 import { z } from 'zod'
 import { EPOCH_MAX } from '../ids.ts'
@@ -19,7 +20,7 @@ const count = z.number().int().nonnegative()
 const text = z.string().max(ANSWER_TEXT_CHARS_MAX)
 const name = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/)
 const ended = z.string().max(128)
-/** `0x…` of a caveat is twice as long as the caveat; what a verdict lists is bounded by the work of a verification. */
+/** The limits follow from those of a verification; a caveat in hex (`0x…`) is twice as long as the caveat. */
 const texts = z.array(text).max(CAVEATS_TOTAL_MAX)
 const thirdParty = z.object({ location: text, ticket: ended })
 
@@ -76,7 +77,7 @@ const caveat: z.ZodType<CaveatTrace> = z.lazy(() =>
   }),
 ) as z.ZodType<CaveatTrace>
 
-/** The names in it are those of this version, or a newer one's. */
+/** The names in it may come from a newer version. */
 export const verifyResult: z.ZodType<VerifyResult> = z.discriminatedUnion('ok', [
   accepted.extend(judged),
   refusal.extend(judged),

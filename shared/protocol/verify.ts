@@ -6,15 +6,17 @@ import type { Explanation } from '../verifier/trace.ts'
 import type { Refused, Verdict } from '../verifier/verdict.ts'
 
 export interface VerifyParams {
-  /** Text form of a token, or of a bundle. What is too long is refused as such, so the schema allows more than there may be. */
+  /**
+   * Text form of a token or a bundle. The schema allows too long ones, because the verifier refuses them with a better reason.
+   */
   readonly token: string
-  /** Checked by the verifier itself, which says what is wrong with it. */
+  /** Checked by the verifier, which says what is wrong with it. */
   readonly access: unknown
-  /** PeerId of whoever presented the token to the worker, if the worker ended that connection. */
+  /** PeerId of the peer that presented the token, if the worker terminated that connection. */
   readonly peer?: string | undefined
-  /** Position text: answer from this state or a later one. */
+  /** Text of the lowest position that may answer. */
   readonly minPosition?: string | undefined
-  /** The last revocation that the worker knows: answer from a state that has it. */
+  /** The last revocation that the worker knows; the answering state must have it. */
   readonly minimum?: Mark | undefined
 }
 
@@ -26,7 +28,7 @@ export const verifyParams: z.ZodType<VerifyParams> = z.strictObject({
   minimum: z.strictObject({ epoch: z.number().int().nonnegative(), seq: z.number().int().nonnegative() }).optional(),
 })
 
-/** Where a verdict comes from: which node, and which state it was judged by. */
+/** The origin of a verdict: the node, and the state that it judged by. */
 export interface Judged {
   readonly node: string
   readonly region: string
@@ -35,19 +37,19 @@ export interface Judged {
   readonly txid: number
   /** Revocations up to this number were known. */
   readonly revocationSeq: number
-  /** How old that state was; only while the node holds a lease, and for callers whose hello names it. */
+  /** Age of that state in milliseconds; only while the node holds a lease, for callers whose hello has `KNOWS_AGE`. */
   readonly ageMs?: number
 }
 
-/** In the hello's `understands`: answers may say how old the state was. */
+/** A word for `understands` in the hello: answers may have `ageMs`. */
 export const KNOWS_AGE = 'ageMs'
 
 export type VerifyResult = Verdict & Judged
 
 /**
- * Answer of `explain`, which takes the parameters of `verify`. It tells what the token says: whoever asks has it in hand.
- * `unavailable` says why this node answers for no token now; the rest is what its tables would say, except that no verdict
- * accepts then.
+ * The answer of `explain`, which takes the parameters of `verify`. It shows the content of the token, which the caller has
+ * anyway. `unavailable` is the reason why this node judges no token now. The rest is then computed from its tables all the
+ * same, except that no verdict accepts.
  */
 export type ExplainResult = Explanation & {
   readonly judged: Judged

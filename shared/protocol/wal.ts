@@ -1,12 +1,15 @@
 /**
  * The `wal` channel, replica to primary: segments and snapshots one way, acknowledgements the other.
  *
- * The replica's hello says where it stands; the primary's welcome says where it stands itself, or the primary refuses
- * (position_diverged). Then the primary sends, as often as it needs to, either
- *   {"t":"resume"} and the segments after the replica's position as bulk frames, or
- *   {"t":"snapshot", …} and one LTX snapshot as bulk frames, then the segments after it,
- * and now and then {"t":"position", …}, its own position signed. The replica answers {"t":"ack", …} for what is durable
- * with it, and {"t":"resync", …} when a segment does not fit what it has: it then gets a snapshot.
+ * The replica's hello has its position. The primary's welcome has the primary's position, or the primary refuses
+ * (position_diverged). Then the primary sends
+ *
+ * - {"t":"resume"}, and the segments after the replica's position as bulk frames; or
+ * - {"t":"snapshot", …}, one LTX snapshot as bulk frames, and the segments after it;
+ * - now and then {"t":"position", …}, its own position, signed.
+ *
+ * The replica answers {"t":"ack", …} when a position is durable on it. If a segment does not fit its database, it answers
+ * {"t":"resync", …} and gets a snapshot.
  */
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'
@@ -17,11 +20,11 @@ export type WalHello = {
   /** Position text, null on a replica without a database. */
   readonly position: string | null
   readonly timeline: string | null
-  /** The newest position this replica has that the authority signed. */
+  /** The newest position signed by the authority that this replica has received. */
   readonly signed: SignedPosition | null
-  /** Up to which revocation it has all of a timeline, from pages or ahead of them. */
+  /** The revocation up to which it has a timeline completely, from its pages or from the stream. */
   readonly revocations: { readonly timeline: string; readonly seq: number } | null
-  /** Names this process. */
+  /** Boot id of this process. */
   readonly boot: string
 }
 
