@@ -1,6 +1,6 @@
 /**
- * Everything that can be wrong with a node's or a profile's files before it runs, in one list: a start and `config check` run
- * the same checks. An error keeps a node from starting; a warning is logged.
+ * All checks of a node's or a profile's files before it runs, in one list. A start and `config check` run the same checks. An
+ * error keeps a node from starting; a warning is logged.
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
@@ -15,7 +15,7 @@ import { type KekRing, loadKek, loadKeks } from './kek.ts'
 import type { KekSettings, PeerEntry } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
 
-/** A code for what is no error: nothing is ever refused with it. */
+/** Codes of warnings, which refuse nothing. */
 export type WarningCode =
   | 'alone_with_replicas'
   | 'archive_beside_data'
@@ -26,7 +26,7 @@ export type WarningCode =
 
 interface Found {
   readonly reason: string
-  /** What an operator types or changes. */
+  /** The command or the change that removes the cause. */
   readonly action: string
 }
 
@@ -36,7 +36,7 @@ export type Finding = Found &
     | { readonly severity: 'warning'; readonly code: WarningCode }
   )
 
-/** A configuration or a profile, as it was read: the paths but those under `kek` are absolute. */
+/** A configuration or a profile, as it was read. All paths are absolute, except those under `kek`. */
 export interface CheckedConfig {
   readonly identity: string
   readonly signing_key?: string | undefined
@@ -48,14 +48,14 @@ export interface CheckedConfig {
 }
 
 export interface CheckTarget {
-  /** The configuration's own file. */
+  /** Path of the configuration. */
   readonly file: string
   readonly config: CheckedConfig
 }
 
 export type Check = (checked: CheckTarget) => readonly Finding[] | Promise<readonly Finding[]>
 
-/** A check is added here. The keys themselves are read apart from these, because a start needs them. */
+/** Add a new check here. The keys are not read by these checks, because a start reads them anyway. */
 const CHECKS: readonly Check[] = [
   trusted,
   dataUsable,
@@ -66,7 +66,10 @@ const CHECKS: readonly Check[] = [
   notAlone,
 ]
 
-/** For a file that may be checked without being run: of the key-encryption keys those in files, as commands and variables are the node's. */
+/**
+ * Checks a file without running the node. Of the KEKs it reads only those in files, because commands and environment variables
+ * belong to the node's process.
+ */
 export async function findingsOf(checked: CheckTarget): Promise<readonly Finding[]> {
   const { file, config } = checked
   const identity = await attempt(() => loadIdentity(config.identity))
@@ -74,7 +77,7 @@ export async function findingsOf(checked: CheckTarget): Promise<readonly Finding
   return unique([...identity, ...(await Promise.all(keks)).flat(), ...(await runChecks(checked))])
 }
 
-/** The first error among them, to be thrown or shown. */
+/** Returns the first error among the findings, to be thrown or shown. */
 export function errorIn(findings: readonly Finding[]): MacaroondError | undefined {
   const error = findings.find((finding) => finding.severity === 'error')
   return error && new MacaroondError(error.code, error.reason, { hint: error.action })
@@ -84,12 +87,12 @@ export interface Secrets extends KekRing {
   readonly identity: Identity
 }
 
-/** For a start: its keys. Throws the first error that a check finds, and what loading a key throws; logs the warnings. */
+/** Loads the keys for a start. Throws the first error that a check finds or that loading a key throws; logs the warnings. */
 export async function openChecked(
   { file, config }: { readonly file: string; readonly config: CheckedConfig & { readonly kek: KekSettings } },
   log: Log,
 ): Promise<Secrets> {
-  // Before anything that a file names is run or believed.
+  // This must come before anything that a file names is run or believed.
   const distrust = errorIn(trusted({ file, config }))
   if (distrust !== undefined) throw distrust
   const identity = await loadIdentity(config.identity)
@@ -105,7 +108,7 @@ async function runChecks(checked: CheckTarget): Promise<readonly Finding[]> {
   return (await Promise.all(CHECKS.map(async (check) => check(checked)))).flat()
 }
 
-/** An error of ours is a finding; any other is a bug. */
+/** Turns a MacaroondError into a finding. Any other error is a bug and is thrown. */
 async function attempt(work: () => unknown): Promise<readonly Finding[]> {
   try {
     await work()
@@ -116,7 +119,7 @@ async function attempt(work: () => unknown): Promise<readonly Finding[]> {
   }
 }
 
-/** Nobody else decides what is read: for all that a configuration names, and the file itself. A bucket has rights of its own. */
+/** Checks that no other user can replace the configuration or any file that it names. A bucket has its own access rights. */
 function trusted(checked: CheckTarget): readonly Finding[] {
   const { file, config } = checked
   const archives = archiveFolders(config)
@@ -138,17 +141,17 @@ function archiveFolders({ data, archive }: CheckedConfig): readonly string[] {
   return [to, ...copies].map((place) => place.replace(/^file:\/\//, '')).filter((place) => !place.includes('://'))
 }
 
-/** Those with folders in them: the files of an archive are signed, but whoever may write their folder can delete them. */
+/** The folders inside an archive. Its files are signed, but a user who may write their folder can delete them. */
 function foldersOfArchive(archive: string): readonly string[] {
   return [archive, join(archive, SEGMENTS_PREFIX), dirname(join(archive, MANIFEST_PREFIX))]
 }
 
-/** Files share the folders above them. */
+/** Removes duplicates: several files share the folders above them. */
 function unique(findings: readonly Finding[]): readonly Finding[] {
   return [...new Map(findings.map((finding) => [finding.reason, finding])).values()]
 }
 
-/** There and writable, or to be made where this user may make it. */
+/** Checks that the data folder is writable, or that this user may create it. */
 function dataUsable({ config: { data } }: CheckTarget): readonly Finding[] {
   if (data === undefined) return []
   const place = nearest(data)
@@ -177,7 +180,7 @@ function archiveElsewhere({ config: { archive } }: CheckTarget): readonly Findin
   return [{ severity: 'warning', code, reason, action: 'name another disk or a bucket: `to` under [archive]' }]
 }
 
-/** Sealed secrets protect nothing where the key lies beside them (S11). */
+/** Warns if the KEK is in a folder with the secrets that it seals, which then protects nothing (S11). */
 function kekElsewhere(checked: CheckTarget): readonly Finding[] {
   const { data, archive } = checked.config
   if (data === undefined) return []
@@ -192,14 +195,14 @@ function kekElsewhere(checked: CheckTarget): readonly Finding[] {
     }))
 }
 
-/** Absolute. */
+/** Absolute paths of the KEKs in files. */
 function kekFiles({ file, config: { kek } }: CheckTarget): readonly string[] {
   if (kek === undefined) return []
   const { previous = [], ...source } = kek
   return [source, ...previous].flatMap((one) => ('file' in one ? [fromConfigFolder(file, one.file)] : []))
 }
 
-/** The program that prints the key, and files that it is given by their whole path: a script, or what it decrypts. */
+/** The program that prints the KEK, and its arguments that are absolute paths of files, such as a script. */
 function kekPrograms({ kek }: CheckedConfig): readonly string[] {
   if (kek === undefined) return []
   const { previous = [], ...source } = kek
@@ -209,7 +212,7 @@ function kekPrograms({ kek }: CheckedConfig): readonly string[] {
   })
 }
 
-/** Where a program is looked for, as `spawn` does it. */
+/** Resolves a program through PATH, as `spawn` does. */
 function placesOf(program: string): readonly string[] {
   if (program === '' || program.includes('/')) return [program]
   const found = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program))
@@ -232,7 +235,7 @@ function isInside(path: string, folder: string): boolean {
   return way !== '' && !way.startsWith('..')
 }
 
-/** The path, or the first folder above it that is there. */
+/** Returns the path, or the nearest folder above it that exists. */
 function nearest(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path))
 }

@@ -1,4 +1,4 @@
-/** What both SDKs take: who the caller is, and where the nodes are. */
+/** Options that both SDKs take: the caller's identity and the addresses of the nodes. */
 import { z } from 'zod'
 import { identityFromSeed, loadIdentity, type Identity } from '../channel/identity.ts'
 import { clusterName, listenAddress, peerIdText } from './node-config.ts'
@@ -6,7 +6,7 @@ import { clusterName, listenAddress, peerIdText } from './node-config.ts'
 export interface NodeAddress {
   /** `host:port`, IPv6 in brackets. */
   readonly address: string
-  /** The node's PeerId, `12D3Koo…`: nobody else is talked to. */
+  /** The node's PeerId, `12D3Koo…`. Any other node is refused. */
   readonly peerId: string
 }
 
@@ -14,7 +14,7 @@ export interface ClientOptions {
   readonly cluster: string
   /** Path of an identity file (mode 0600), or a 32-byte Ed25519 seed. */
   readonly identity: string | Uint8Array
-  /** Milliseconds a call may take, waiting for a connection included. */
+  /** Longest duration of a call in milliseconds, including the wait for a connection. */
   readonly timeoutMs?: number | undefined
 }
 

@@ -1,6 +1,7 @@
 /**
- * What a program prints that gives a key away. It has a process group of its own: one that ignores SIGTERM, or leaves a child
- * on its output, is ended with all that it started. What it prints as talk is nobody's: a key in it would end in the log.
+ * Runs a program that prints a KEK, and returns its standard output. The program gets its own process group, so that a program
+ * that hangs, or leaves a child on its output, is killed with all its children. Its standard error is discarded, because a key
+ * in it would end up in the log.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { CallOff, Timers } from '../clock.ts'
@@ -11,10 +12,10 @@ export interface OutputLimits {
   readonly timers: Pick<Timers, 'after'>
 }
 
-/** A child that keeps the output open after its parent's end is waited for as long: the output may not be read yet. */
+/** Wait for the rest of the output after the program has exited, if a child of it keeps the output open. */
 const LEFTOVER_MS = 500
 
-/** Undefined when it cannot be run, fails, prints too much or takes too long. */
+/** Resolves with undefined if the program cannot be run, fails, prints too much or takes too long. */
 export function outputOf(
   command: readonly string[],
   { bytesMax, timeoutMs, timers }: OutputLimits,
@@ -54,6 +55,6 @@ function killGroup({ pid }: ChildProcess): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // Nobody of it is left.
+    // The whole group has ended already.
   }
 }

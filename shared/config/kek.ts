@@ -1,4 +1,4 @@
-/** Loads the key-encryption key: from a file, an environment variable, or a command's standard output. Never from argv. */
+/** Loads the key-encryption key (KEK) from a file, an environment variable or a command's output, never from argv. */
 import { systemClock } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { isPrivate, privacyHint } from '../files/trust.ts'
@@ -11,20 +11,20 @@ import { fromConfigFolder } from './read-config.ts'
 import { readSmallFile, type SmallFile } from '../files/small-file.ts'
 
 const COMMAND_TIMEOUT_MS = 10_000
-/** 64 hex digits and some white space. */
+/** Room for 64 hex digits and some white space. */
 const KEK_BYTES_MAX = 4096
 
-/** One that is there, without a program to run. */
+/** A source that needs no program to run. */
 export type StillKekSource = Exclude<KekSource, { readonly command: readonly string[] }>
 
 export interface KekRing {
-  /** Seals. */
+  /** The KEK that seals. */
   readonly kek: Kek
-  /** Open what was sealed before the last rotation. */
+  /** KEKs that open secrets sealed before a rotation. */
   readonly previousKeks: readonly Kek[]
 }
 
-/** Throws what `loadKek` throws. One after the other: a program may ask for a password. */
+/** Loads all KEKs, one after the other, because a program may ask for a password. Throws as `loadKek` does. */
 export async function loadKeks(
   { previous = [], ...source }: KekSettings,
   configFile: string,
@@ -38,14 +38,17 @@ export async function loadKeks(
   return { kek, previousKeks }
 }
 
-/** Throws kek_missing (no such source), key_permissions (others may read the file), file_untrusted, key_malformed (not 64 hex digits). */
+/**
+ * Throws kek_missing (no such source), key_permissions (others may read the file), file_untrusted, key_malformed (not 64 hex
+ * digits).
+ */
 export function loadKek(source: StillKekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {
   if ('env' in source) return parseKek(readVariable(source.env, env), `environment variable ${source.env}`)
   const file = fromConfigFolder(configFile, source.file)
   return parseKek(readPrivateFile(file), file)
 }
 
-/** Neither what it printed nor its cause is in the error: both may be the key. */
+/** The error has neither the output nor a cause, because both may contain the key. */
 async function kekOfCommand(command: readonly string[]): Promise<Kek> {
   const [program = ''] = command
   const output = await outputOf(command, {

@@ -1,15 +1,15 @@
-/** The parts of a configuration that primary and replica have in common. */
+/** Schemas of the parts of a configuration that primary and replica have in common. */
 import { z } from 'zod'
 import { orgName } from '../ids.ts'
 import { KEKS_MAX } from '../limits.ts'
 import { pathText } from './read-config.ts'
 
-/** The cluster's name: part of every handshake, written into the database; a node never talks to another cluster. */
+/** The cluster's name. It is part of every handshake and in the database, so a node never talks to another cluster. */
 export const clusterName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'a cluster name has 1-63 of a-z, 0-9 and -, and starts with a letter or digit')
 
-/** Port 0 lets the system choose; the address that came out is logged and written to `address` beside the data. */
+/** Port 0 lets the system choose. The bound address is logged, and written to the file `address` beside the data. */
 export const listenAddress: z.ZodString = z
   .string()
   .regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'an address is host:port, IPv6 in brackets')
@@ -34,7 +34,7 @@ export const nodeName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a name has 1-32 of a-z, 0-9 and -, and starts with a letter or digit')
 
-/** Exactly one of three sources. A command's output, a file's content or a variable's value is 64 hex digits. */
+/** Exactly one of three sources. The file's content, the variable's value or the command's output is 64 hex digits. */
 export type KekSource = { readonly file: string } | { readonly env: string } | { readonly command: readonly string[] }
 
 const file = { file: pathText }
@@ -47,7 +47,7 @@ export const kekSource: z.ZodType<KekSource> = z.union([
   z.strictObject(command),
 ])
 
-/** The key-encryption key that seals, and those before it, which open what is not sealed again yet. */
+/** The KEK that seals, and the previous KEKs, which open secrets that were not resealed yet. */
 export type KekSettings = KekSource & { readonly previous?: readonly KekSource[] | undefined }
 
 const previous = z
@@ -70,7 +70,7 @@ export const logSettings: z.ZodType<LogSettings> = z
   .prefault({})
 
 export interface MetricsSettings {
-  /** Where `GET /metrics` is answered over HTTP, to anybody who may reach it; without it nowhere. */
+  /** Address that answers `GET /metrics` over HTTP, to everybody who can reach it; without it there is no such server. */
   readonly listen?: string | undefined
 }
 
@@ -78,7 +78,7 @@ export const metricsSettings: z.ZodType<MetricsSettings> = z
   .strictObject({ listen: listenAddress.optional() })
   .prefault({})
 
-/** A peer that may dial in: who it is, what it may do. Signers name the orgs they act for, `*` for all. */
+/** A peer that may connect, and its rights. A signer's entry names the orgs that it acts for, `*` for all. */
 export interface PeerEntry {
   readonly id: string
   readonly name: string

@@ -1,4 +1,4 @@
-/** The caller's profile: who it is, and where the nodes of its cluster are. Every key is documented here and in the README. */
+/** The profile of a caller: its identity and the nodes of its cluster. Every key is documented here and in the README. */
 import { z } from 'zod'
 import { authorityKeyText, clusterName, listenAddress, peerIdText, regionName } from './node-config.ts'
 import { fromConfigFolder, pathText, readConfig } from './read-config.ts'
@@ -14,10 +14,10 @@ export interface ProfileReplica extends ProfileNode {
 
 export interface Profile {
   readonly cluster: string
-  /** Noise identity of the caller, as `macaroond keygen` makes it. */
+  /** Path of the caller's identity file, as `macaroond keygen` creates it. */
   readonly identity: string
   readonly primary: ProfileNode
-  /** The authority's public key, 64 hex digits, as `macaroond archive key` prints it: restores check the archive with it. */
+  /** The authority's public key, 64 hex digits, as `macaroond archive key` prints it. A restore checks the archive with it. */
   readonly authority_key?: string | undefined
   readonly replicas: readonly ProfileReplica[]
 }
@@ -35,7 +35,7 @@ export const profileSchema: z.ZodType<Profile> = z.strictObject({
     .default([]),
 })
 
-/** The identity's path in the result is absolute. Throws config_invalid, config_unreadable. */
+/** Reads a profile; `identity` in the result is an absolute path. Throws config_invalid, config_unreadable. */
 export function readProfile(file: string): Profile {
   const profile = readConfig(file, profileSchema)
   return { ...profile, identity: fromConfigFolder(file, profile.identity) }

@@ -1,4 +1,4 @@
-/** Reads a TOML file, checks it against a schema, and says in one sentence what is wrong and what was probably meant. */
+/** Reads a TOML file and checks it against a schema. Its errors name the first fault, and the key that was probably meant. */
 import { dirname, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
@@ -7,25 +7,26 @@ import { readTrusted } from '../files/trusted-file.ts'
 import { suggest } from '../suggest.ts'
 import { lineHint, tomlText } from './toml-text.ts'
 
-/** A file larger than this is not a configuration; reading stops there. */
+/** A larger file is not a configuration; reading stops at this size. */
 const CONFIG_BYTES_MAX = 1024 * 1024
 
-/** Schema of a path: relative paths are meant from the folder of the file that names them, so a cluster folder can be moved. */
+/** Schema of a path. A relative path starts at the folder of the file that names it, so a cluster's folder can be moved. */
 export const pathText: z.ZodString = z
   .string()
   .min(1)
   .max(4096)
   .regex(/^\P{Cc}*$/u, 'a path has no control characters: in "…" a backslash begins an escape, so write \'…\'')
 
+/** Throws config_unreadable, config_invalid, file_untrusted. */
 export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
   return checkConfig(file, parseToml(file), schema)
 }
 
-/** `file` is named in errors only. Throws config_invalid. */
+/** Checks a parsed configuration. `file` appears only in errors. Throws config_invalid. */
 export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  // A misspelt key is two findings, one unknown and one missing: the unknown one tells what to do.
+  // A misspelt key gives two issues, an unknown key and a missing one. The unknown key is the more helpful of the two.
   const issues = result.error.issues.map((found) => insideUnion(found))
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   if (issue === undefined) throw new MacaroondError('config_invalid', `${file}: not valid`)
@@ -42,7 +43,7 @@ function parseToml(file: string): unknown {
     return parse(text)
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
-    // The library's message goes on with an excerpt of the file, which may hold what is none of a log's business.
+    // The rest of the library's message is an excerpt of the file, which may contain secrets.
     const reason = error.message.split('\n')[0] ?? 'not TOML'
     throw new MacaroondError('config_invalid', `${file}:${error.line}:${error.column}: ${reason}`, {
       hint: lineHint(text.split('\n')[error.line - 1] ?? ''),
@@ -73,8 +74,8 @@ function readText(file: string): string {
 }
 
 /**
- * What is wrong with a table that may have one of several forms: a key that none of them knows, or what is wrong with the
- * form that is nearest; where none is nearer than the others, the issue as it was.
+ * Finds the helpful issue inside a union: a key that no form of the table knows, or the first issue of the form with the fewest
+ * issues. If two forms have equally few, it returns the issue unchanged.
  */
 function insideUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue

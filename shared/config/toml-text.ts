@@ -1,4 +1,7 @@
-/** Text of a TOML file, and what an editor probably did to one that is none: invisible in a message that only says where. */
+/**
+ * Decodes the text of a TOML file, and explains faults that editors make and that are hard to see: encodings, typographic
+ * quotes, odd spaces.
+ */
 import { decodeUtf8 } from '../macaroon/utf8.ts'
 
 export type TomlText = { readonly text: string } | { readonly fault: string; readonly hint: string }
@@ -9,11 +12,11 @@ export function tomlText(bytes: Uint8Array): TomlText {
   if (isUtf16(bytes)) return { fault: 'the file is UTF-16', hint: SAVE_AS_UTF8 }
   const text = decodeUtf8(bytes)
   if (text === undefined) return { fault: 'the file is not UTF-8', hint: 'save it as UTF-8' }
-  // A byte order mark is none of the file's content.
+  // A byte order mark is not part of the content.
   return { text: text.startsWith('\ufeff') ? text.slice(1) : text }
 }
 
-/** By its byte order mark, or by every second byte being zero. */
+/** True if it has a byte order mark of UTF-16, or every second byte is zero. */
 function isUtf16([first, second, third, fourth]: Uint8Array): boolean {
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true
   return (first === 0 && third === 0) || (second === 0 && fourth === 0)
@@ -22,7 +25,7 @@ function isUtf16([first, second, third, fourth]: Uint8Array): boolean {
 const TYPOGRAPHIC = /[“”„‟‘’‚‛«»]/u
 const ODD_SPACE = /[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]/u
 
-/** What to do about a line that does not parse; without anything better, the rules of TOML. */
+/** The hint for a line that does not parse; the rules of TOML if nothing better is found. */
 export function lineHint(line: string): string {
   const [quote] = TYPOGRAPHIC.exec(line) ?? []
   if (quote !== undefined) return `the line has a typographic quote, ${quote}: TOML takes " and ' only`
