@@ -1,4 +1,4 @@
-/** Metrics as text, in Prometheus' exposition format, beside those of the process (memory, event loop, collections). */
+/** Writes metrics as text in Prometheus' exposition format, with those of the process (memory, event loop, collections). */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { Metric } from './metric.ts'
 
@@ -23,7 +23,7 @@ export class Exposition {
   }
 }
 
-/** The node's own count is what counts: a registry lives for one answer. */
+/** Registers one metric. The node keeps its own counts, so a registry is made anew for each answer. */
 function register({ name, help, kind, samples }: Metric, registry: Registry): void {
   const labelNames = [...new Set(samples.flatMap(({ labels = {} }) => Object.keys(labels)))]
   const configuration = { name, help, labelNames, registers: [registry] }
@@ -33,7 +33,7 @@ function register({ name, help, kind, samples }: Metric, registry: Registry): vo
     return
   }
   const made = new Gauge(configuration)
-  // Without labels it starts as 0, which nobody has measured.
+  // A gauge without labels starts as 0, which would look like a measurement.
   if (samples.length === 0) made.remove()
   for (const { labels = {}, value } of samples) made.set(labels, value)
 }

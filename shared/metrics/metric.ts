@@ -1,4 +1,4 @@
-/** What a node measures of itself, as plain values: names as Prometheus wants them (base units, `_total` for counters). */
+/** Metrics as plain values, with names by Prometheus' rules (base units, `_total` for counters). */
 import type { OutputDrops } from '../protocol/status.ts'
 
 export interface Sample {
@@ -10,13 +10,13 @@ export interface Metric {
   readonly name: `macaroond_${string}`
   readonly help: string
   readonly kind: 'gauge' | 'counter'
-  /** None where there is nothing to measure yet: a missing series is not a zero. */
+  /** Empty if nothing was measured yet, because a missing series is not a zero. */
   readonly samples: readonly Sample[]
 }
 
 type Described = Omit<Metric, 'kind' | 'samples'>
 
-/** Null or undefined where there is nothing to measure. */
+/** A gauge with one series; none if `value` is null or undefined. */
 export function gauge(name: Described['name'], help: string, value: number | boolean | null | undefined): Metric {
   return { name, help, kind: 'gauge', samples: samplesOf(value) }
 }
@@ -25,12 +25,12 @@ export function counter(name: Described['name'], help: string, value: number): M
   return { name, help, kind: 'counter', samples: samplesOf(value) }
 }
 
-/** A gauge with a series for each of several things. */
+/** A gauge with the given series. */
 export function gauges(name: Described['name'], help: string, samples: readonly Sample[]): Metric {
   return { name, help, kind: 'gauge', samples }
 }
 
-/** A series for each of the things that have such a value. */
+/** One series for each thing whose value is not null. */
 export function each<T>(
   things: readonly T[],
   labelsOf: (thing: T) => Readonly<Record<string, string>>,
@@ -39,7 +39,7 @@ export function each<T>(
   return things.flatMap((thing) => samplesOf(valueOf(thing)).map(({ value }) => ({ labels: labelsOf(thing), value })))
 }
 
-/** One series for each of the states, 1 for the one that is. */
+/** One series for each state: 1 for the current one, 0 for the others. */
 export function states(name: Described['name'], help: string, all: readonly string[], current: string): Metric {
   return gauges(
     name,
@@ -48,7 +48,7 @@ export function states(name: Described['name'], help: string, all: readonly stri
   )
 }
 
-/** Lines that did not get out, for each stream. */
+/** Number of dropped lines, by stream. */
 export function linesDropped(drops: OutputDrops): Metric {
   const samples = Object.entries(drops).map(([stream, value]) => ({ labels: { stream }, value: Number(value) }))
   const help = 'Lines of standard output and of the log (standard error) that were dropped.'

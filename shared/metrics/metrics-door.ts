@@ -1,4 +1,7 @@
-/** `GET /metrics` over HTTP, for whoever may reach the address: nothing in it is a secret, and nothing can be changed by it. */
+/**
+ * Serves `GET /metrics` over HTTP to everybody who can reach the address. The answer has no secret, and no request changes
+ * anything.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { addressText, parseAddress } from '../channel/address.ts'
@@ -19,7 +22,7 @@ export interface MetricsOptions {
   readonly address: string
   readonly collect: () => readonly Metric[]
   readonly log: Log
-  /** How long one connection may last. */
+  /** Longest duration of one connection. */
   readonly connectionMsMax?: number
 }
 
@@ -36,12 +39,12 @@ export class MetricsDoor {
     const limits = { ...patience, connectionsCheckingInterval: METRICS_REQUEST_MS_MAX }
     this.#server = createServer(limits, (request, response) => void this.#answer(request, response))
     this.#server.maxConnections = METRICS_CONNECTIONS_MAX
-    // A reader that stalls would keep its place, and a few of them the door shut for all.
+    // Connections are limited in number, so a few readers that stall could otherwise lock all others out.
     const { connectionMsMax = METRICS_CONNECTION_MS_MAX } = options
     this.#server.on('connection', (socket) => endLate(socket, connectionMsMax))
   }
 
-  /** Throws port_in_use, request_invalid (address), io_failed. */
+  /** Throws port_in_use, request_invalid (bad address), io_failed. */
   static async open(options: MetricsOptions): Promise<MetricsDoor> {
     const door = new MetricsDoor(options)
     try {
@@ -80,7 +83,7 @@ export class MetricsDoor {
     })
   }
 
-  /** A flood of questions costs as much as one every so often. */
+  /** Collects at most once every METRICS_PAUSE_MS, so that a flood of requests costs little. */
   async #text(): Promise<string> {
     const nowMs = systemClock.monotonicMs()
     if (nowMs - this.#told.atMs >= METRICS_PAUSE_MS) this.#told = { atMs: nowMs, text: await this.#exposition.text() }
@@ -104,7 +107,7 @@ export class MetricsDoor {
   }
 }
 
-/** Asking again is a connection of its own: an answer takes a few milliseconds. */
+/** Ends a connection after `ms`. An answer takes a few milliseconds, and the next request can use another connection. */
 function endLate(socket: Socket, ms: number): void {
   const callOff = systemClock.after(ms, () => socket.destroy(), { background: true })
   socket.once('close', callOff)

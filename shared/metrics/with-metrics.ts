@@ -1,3 +1,4 @@
+/** Adds a metrics server to a node's service. */
 import type { Service } from '../service/run-service.ts'
 import type { MetricsOptions } from './metrics-door.ts'
 
@@ -6,8 +7,8 @@ export interface ServiceMetrics extends Omit<MetricsOptions, 'address'> {
 }
 
 /**
- * The service, with its metrics while it runs; without an address it is as it was, and none of the code is loaded. Where
- * the door cannot open the service is stopped, and this throws port_in_use, request_invalid or io_failed.
+ * Returns the service with a metrics server that runs as long as it does. Without an address it returns the service unchanged
+ * and loads no code. If the server cannot start, this stops the service and throws port_in_use, request_invalid or io_failed.
  */
 export async function withMetrics(service: Service, { address, ...options }: ServiceMetrics): Promise<Service> {
   if (address === undefined) return service

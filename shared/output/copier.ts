@@ -1,4 +1,7 @@
-/** A child process that copies what it is sent to a descriptor of this one. If it is stuck, only it is: it can be killed. */
+/**
+ * A child process that copies lines to a descriptor of this process. If the reader hangs, only the child hangs, and it can be
+ * killed.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { systemClock } from '../clock.ts'
@@ -20,7 +23,7 @@ export class Copier {
   take(bytes: Uint8Array): number {
     if (this.#child === undefined) this.#start()
     const stdin = this.#child?.stdin
-    // What the kernel has not taken is kept by the stream: nothing is added to it.
+    // While the stream still holds bytes that the kernel has not taken, nothing is added.
     if (stdin === undefined || stdin === null || stdin.writableLength > 0) return 0
     stdin.write(bytes)
     return bytes.byteLength
@@ -29,13 +32,13 @@ export class Copier {
   close(limitMs: number): void {
     const child = this.#child
     if (child?.pid === undefined) return
-    // The end of its input ends it, once it has copied the rest.
+    // The child exits at the end of its input, after it has copied the rest.
     child.stdin?.destroy()
     for (let waitedMs = 0; waitedMs < limitMs && isRunning(child.pid); waitedMs += POLL_MS) sleepSync(POLL_MS)
     child.kill('SIGKILL')
   }
 
-  /** In a session of its own, so that Ctrl-C does not end it before the last line of this process. */
+  /** Starts the child in its own session, so that Ctrl-C does not end it before it has copied the last line. */
   #start(): void {
     const nowMs = systemClock.monotonicMs()
     if (nowMs - this.#startedMs < OUTPUT_RETRY_MS_MAX) return
@@ -51,7 +54,7 @@ export class Copier {
   }
 }
 
-/** Its parent does not reap it meanwhile, so one that has ended is a zombie. */
+/** False if it has ended. An ended child is a zombie, because this process does not reap it while it waits. */
 function isRunning(pid: number): boolean {
   try {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))

@@ -1,6 +1,7 @@
 /**
- * The lines of a node on their way out: a call neither waits nor throws. Lines that find no room wait in memory up to a
- * limit; beyond it they are dropped and counted. A line that was begun is finished before the next one, so none is torn.
+ * Writes the lines of a node without waiting and without throwing, so that a reader that hangs cannot stop the node. Lines wait
+ * in memory up to a limit; beyond it they are dropped and counted. A line is written completely before the next, so none is
+ * torn.
  */
 import { systemClock, type CallOff } from '../clock.ts'
 import { OUTPUT_RETRY_MS_MAX, OUTPUT_WAITING_BYTES_MAX } from '../limits.ts'
@@ -11,9 +12,9 @@ const RETRY_MS_MIN = 20
 const POLL_MS = 5
 
 export interface OutletWatch {
-  /** Why nothing goes out now; undefined once everything that waited is out. */
+  /** Called with the reason why nothing can be written; with undefined once every waiting line is written. */
   readonly obstacle: (why: string | undefined) => void
-  /** There is room again: so many lines were dropped since it was last said. */
+  /** Called when there is room again, with the number of lines dropped since the last call. */
   readonly room: (dropped: number) => void
 }
 
@@ -32,7 +33,7 @@ export class Outlet {
     this.#sink = sink
   }
 
-  /** Lines, since the start. */
+  /** Number of dropped lines since the start. */
   get dropped(): number {
     return this.#dropped
   }
@@ -42,7 +43,7 @@ export class Outlet {
     watch.obstacle(this.#obstacle)
   }
 
-  /** With its newline. */
+  /** Writes or queues a line; `line` includes its newline. */
   write(line: string): void {
     const bytes = Buffer.from(line)
     if (this.#waitingBytes + bytes.byteLength > OUTPUT_WAITING_BYTES_MAX) {
@@ -54,7 +55,7 @@ export class Outlet {
     if (this.#callOff === undefined) this.#flush()
   }
 
-  /** The last call. Waits at most so long until what waits is out; what is left then is dropped. */
+  /** The last call. Blocks until all lines are written, at most `limitMs`; the rest is dropped. */
   end(limitMs: number): void {
     this.#callOff?.()
     for (let leftMs = limitMs; ; leftMs -= POLL_MS) {
@@ -87,7 +88,7 @@ export class Outlet {
     this.#watch?.obstacle(obstacle)
   }
 
-  /** As much as there is room for; the code of what the system refused it with. */
+  /** Writes as much as there is room for. Returns the system's error code if a write failed. */
   #push(): string | undefined {
     try {
       for (let [first] = this.#waiting; first !== undefined; [first] = this.#waiting) {

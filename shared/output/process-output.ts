@@ -1,4 +1,4 @@
-/** Standard output and standard error of a process that is a node: whatever it prints goes this way. */
+/** Standard output and standard error of a node's process. Everything that the process prints goes through here. */
 import type { Log } from '../log.ts'
 import type { AlarmBoard } from '../service/alarm-board.ts'
 import type { OutputDrops } from '../protocol/status.ts'
@@ -13,7 +13,10 @@ export interface ProcessOutput {
 
 let own: ProcessOutput | undefined
 
-/** The same one at each call; the first one belongs to the start of the process. When the process exits, the last lines have a time limit. */
+/**
+ * Returns the same object at each call. The first call must come at the start of the process. At exit, writing the last lines
+ * has a time limit.
+ */
 export function processOutput(): ProcessOutput {
   own ??= open()
   return own
@@ -29,8 +32,8 @@ function open(): ProcessOutput {
 }
 
 /**
- * Node itself would print warnings, and an error that nobody caught, and wait for whoever reads that. Such an error is a bug
- * of ours, and the process ends as it would have.
+ * Logs Node's warnings and uncaught errors. Node itself would print them to standard error, and wait if nobody reads it. An
+ * uncaught error is a bug, and ends the process as it would without this.
  */
 export function logWhatNodePrints(log: Log): void {
   process.removeAllListeners('warning').on('warning', (warning) => log.warn({ err: warning }, 'a warning of Node'))
@@ -40,7 +43,9 @@ export function logWhatNodePrints(log: Log): void {
   })
 }
 
-/** Raises the alarm while the log does not get out, and says afterwards what is missing from it. Returns the counts. */
+/**
+ * Raises `log_blocked` while the log cannot be written, and logs the number of dropped lines afterwards. Returns the counts.
+ */
 export function watchOutput(output: ProcessOutput | undefined, alarms: AlarmBoard, log: Log): () => OutputDrops {
   output?.stderr.watch({
     obstacle: (why) => alarms.set('log_blocked', why),

@@ -1,21 +1,22 @@
 /**
- * Where the lines of a node end up: its standard output or standard error. No thread may ever wait in a write or an open of
- * it, because such a thread keeps the process from ending. So a regular file is written by its own descriptor: a full disk
- * answers at once, and only a network file system that hangs does not. A pipe, FIFO or terminal is opened once more, in a way
- * that never waits, without touching the flags that other processes share. Only a socket, and what this user may not open, are
- * left to a child process that copies.
+ * The destination of a node's lines: standard output or standard error. No thread may block in a write or an open of it,
+ * because such a thread keeps the process from ending.
+ *
+ * - A regular file is written through its descriptor. A full disk fails at once; only a network file system can hang.
+ * - A pipe, FIFO or terminal is opened again without blocking, so that the flags shared with other processes do not change.
+ * - For a socket, and for a file that this user may not open, a child process copies the lines.
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { Copier } from './copier.ts'
 
 export interface Sink {
-  /** Takes as many bytes as there is room for, 0 if there is none. Throws what the system says. */
+  /** Writes as many bytes as there is room for, and returns their number, which may be 0. Throws the system's error. */
   readonly take: (bytes: Uint8Array) => number
-  /** The last call: waits at most so long for what was taken. */
+  /** The last call. Blocks until the bytes taken are written, at most `limitMs`. */
   readonly close: (limitMs: number) => void
 }
 
-/** O_APPEND: without it a log that was begun by `>>` is overwritten from its beginning. */
+/** O_APPEND, because otherwise a log opened with `>>` would be overwritten from its beginning. */
 const NEVER_WAITING = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_APPEND | constants.O_NOCTTY
 
 export function openSink(fd: 1 | 2): Sink {
@@ -48,7 +49,7 @@ function reopened(fd: 1 | 2): Sink {
   }
 }
 
-/** A FIFO cannot be opened while nobody reads it. */
+/** Opens a FIFO at the first write, because it cannot be opened while nobody reads it. */
 function openedLater(name: string): Sink {
   let sink: Sink | undefined
   const opened = (): Sink => (sink ??= onDescriptor(openSync(name, NEVER_WAITING)))
@@ -56,12 +57,12 @@ function openedLater(name: string): Sink {
 }
 
 /**
- * Puts a descriptor that never waits in the place of the old one, so that what Node and V8 themselves print before they give
- * up does not wait either. Called at the start of the process, when no other thread opens files.
+ * Replaces the descriptor by one that does not block, so that Node's and V8's own last messages do not block either. Call it at
+ * the start of the process, when no other thread opens files.
  */
 function replace(fd: 1 | 2, own: number): void {
   closeSync(fd)
-  // A database must not get the number of standard error: text would be written into it.
+  // If the number went to another file, such as a database, text would be written into it.
   if (openSync(`/proc/self/fd/${own}`, NEVER_WAITING) !== fd) process.abort()
 }
 
