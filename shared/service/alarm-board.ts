@@ -1,13 +1,13 @@
 /**
- * The alarms of one node that are on. A part of the node sets an alarm when something happens, or the board looks at a
- * condition every few seconds and whenever it is asked. Each alarm is logged when it begins and when it ends.
+ * The alarms of one node that are on. A part of the node sets an alarm itself, or registers a condition that the board checks
+ * every few seconds and at each request. Each alarm is logged when it begins and when it ends.
  */
 import type { CallOff, Clock, Timers } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { type Alarm, type AlarmCode, ALARMS } from '../alarms.ts'
 
 const LOOK_MS = 5_000
-/** Details may change all the time, as a count does. */
+/** Shortest time between two log lines of one alarm, because details such as a count may change all the time. */
 const TELL_AGAIN_MS = 60_000
 
 interface Raised {
@@ -16,7 +16,7 @@ interface Raised {
   readonly told: { readonly message: string; readonly atMs: number } | undefined
 }
 
-/** Of one alarm: which of several, and its details. */
+/** One case of an alarm that can be on several times: the thing it is about, and the details. */
 export type Case = readonly [about: string, detail: string]
 
 export class AlarmBoard {
@@ -31,7 +31,7 @@ export class AlarmBoard {
     this.#log = log
   }
 
-  /** The critical ones first, the oldest of each severity first. */
+  /** Critical alarms first; within a severity, the oldest first. */
   get list(): readonly Alarm[] {
     this.refresh()
     const on = [...this.#raised.values()].filter((raised) => this.#isOn(raised)).map(({ alarm }) => alarm)
@@ -40,8 +40,8 @@ export class AlarmBoard {
   }
 
   /**
-   * Raises the alarm with these details, or ends it when they are undefined. To say the same again is nothing new.
-   * `about` tells alarms of one code apart.
+   * Raises the alarm with these details, or ends it if `detail` is undefined. Setting the same details again has no effect.
+   * `about` distinguishes alarms of one code.
    */
   set(code: AlarmCode, detail: string | undefined, about: string = ''): void {
     const key = `${code} ${about}`
@@ -62,12 +62,12 @@ export class AlarmBoard {
     this.#raised.set(key, { ...raised, told: this.#tell(raised) })
   }
 
-  /** The alarm is on while `look` gives details. */
+  /** Registers a condition: the alarm is on while `look` returns details. */
   watch(code: AlarmCode, look: () => string | undefined): void {
     this.#looks.push(() => this.set(code, look()))
   }
 
-  /** The same for an alarm that can be on several times at once. */
+  /** Like `watch`, for an alarm that can be on several times at once. */
   watchEach(code: AlarmCode, look: () => readonly Case[]): void {
     let before: readonly string[] = []
     this.#looks.push(() => {
@@ -78,7 +78,7 @@ export class AlarmBoard {
     })
   }
 
-  /** Looks at every condition now. */
+  /** Checks every registered condition now. */
   refresh(): void {
     for (const look of this.#looks) look()
   }

@@ -1,7 +1,8 @@
+/** The alarms of a node as a metric. */
 import { gauges, type Metric } from '../metrics/metric.ts'
 import { type Alarm, ALARM_CODES, ALARMS } from '../alarms.ts'
 
-/** A series for each code there is, so that a rule that watches one finds it before it is ever on. */
+/** One series for each code, also while it is off, so that a rule in the monitoring always finds its series. */
 export function alarmMetric(alarms: readonly Alarm[]): Metric {
   const on = new Set(alarms.map(({ code }) => code))
   const samples = ALARM_CODES.map((code) => ({

@@ -1,11 +1,11 @@
-/** A node's answer to `audit.verify`. */
+/** Answers the call `audit.verify`, on primary and replica. */
 import { type AuditHead, checkAuditSlice } from '../database/audit-chain.ts'
 import { auditVerifyParams, type AuditVerifyResult } from '../protocol/audit.ts'
 import { params } from '../protocol/params.ts'
 import type { Database } from '../sqlite/open-database.ts'
 import { sqliteError } from '../files/storage-errors.ts'
 
-/** `db`: undefined where a replica has no database yet. */
+/** `db` is undefined while a replica has no database. Throws request_invalid, database_corrupt. */
 export function answerAuditVerify(db: Database | undefined, value: unknown): AuditVerifyResult {
   const { after } = params(auditVerifyParams, value)
   if (db === undefined) return { head: after, done: true, problem: null }

@@ -1,9 +1,9 @@
 /**
- * Checks a running node's audit chain (S9): after every start from the last record that was checked, and whole with every
- * scrub. It works in slices, so nothing waits for it, and it stops nobody: a chain that does not hold is an alarm.
+ * Checks a running node's audit chain (S9): after every start from the last checked record, and completely with every scrub. It
+ * works in slices, so that nothing waits for it. A broken chain raises an alarm, and stops nothing.
  *
- * The file beside the database holds the last checked record. It proves nothing by itself; it shows that a record which was
- * checked before has been replaced, even if all that follow were computed anew.
+ * A file beside the database has the last checked record. It shows if a checked record was replaced, even if all later hashes
+ * were recomputed. It is no proof, because an attacker may replace the file too.
  */
 import { timelineText } from '../ids.ts'
 import { readFileSync } from 'node:fs'
@@ -19,9 +19,9 @@ import { sqliteError } from '../files/storage-errors.ts'
 import type { AlarmBoard } from './alarm-board.ts'
 
 export interface AuditWatchOptions {
-  /** Of the file with the last checked record. */
+  /** Path of the file with the last checked record. */
   readonly path: string
-  /** Undefined while there is no database. Asked anew for every slice, because a snapshot replaces it. */
+  /** Undefined while there is no database. It is called for every slice, because a snapshot may replace the database. */
   readonly db: () => Database | undefined
   readonly timers: Pick<Timers, 'soon'>
   readonly alarms: Pick<AlarmBoard, 'set'>
@@ -43,7 +43,7 @@ export class AuditWatch {
     this.#options = options
   }
 
-  /** Checks what came since the last check. Never rejects. */
+  /** Checks the records since the last check. Never rejects. */
   sinceLast(signal: AbortSignal): Promise<void> {
     return this.#alone(() => this.#check('since the last', signal))
   }
@@ -73,7 +73,7 @@ export class AuditWatch {
     let head = isSame && how === 'since the last' ? headOf(kept) : AUDIT_START
     for (;;) {
       const own = db()
-      // Another history has taken its place: the next start, or the next scrub, checks that one.
+      // Another history has replaced this one. The next start, or the next scrub, checks it.
       if (own === undefined || new MetaReader(own).read().timeline !== timeline) return
       const slice = checkAuditSlice(own, head)
       head = slice.head
@@ -93,7 +93,7 @@ export class AuditWatch {
         JSON.stringify({ timeline, seq, hash: Buffer.from(hash).toString('hex') } satisfies Checked),
       )
     } catch (error) {
-      // The next start checks a little more.
+      // No harm: the next start only checks more records.
       log.warn({ error: reportOf(error) }, 'the last checked audit record could not be written down')
     }
   }
@@ -103,7 +103,7 @@ export class AuditWatch {
   }
 }
 
-/** Without a sound file the chain is checked from its beginning. */
+/** Returns undefined if the file is missing or damaged; the chain is then checked from its beginning. */
 function readChecked(path: string): Checked | undefined {
   try {
     return content.parse(JSON.parse(readFileSync(path, 'utf8')))

@@ -1,7 +1,7 @@
 /**
- * Shares a node's time among the peers that call it. A call is served at once while there is time for it in this stretch;
- * beyond it calls wait, and peers take turns. Between two stretches everything else has its turn: pings, leases, commits. A
- * connection whose call waits is not read on, so what waits is one call a connection, and the rest is held up at its peer.
+ * Shares a node's time among the peers that call it. Calls are served at once until the present time slice is used up. Then
+ * they wait, and peers take turns. Between two slices the event loop does all other work: pings, leases, commits. A connection
+ * whose call waits is not read, so at most one call a connection waits here, and the others wait at the peer.
  */
 import type { InTurn } from '../channel/rpc-server.ts'
 import type { Clock, Timers } from '../clock.ts'
@@ -29,7 +29,7 @@ export class CallTurns {
     this.#clock = clock
   }
 
-  /** For one connection of that peer. What a call throws is thrown, or rejects. */
+  /** Returns the `InTurn` of one connection of the peer. An error of a call is thrown, or rejects the promise. */
   of(peer: string): InTurn {
     return (serve) => {
       if (!this.#hasTime()) return this.#later(peer, serve)
@@ -38,7 +38,9 @@ export class CallTurns {
     }
   }
 
-  /** Half of the time at most is served out of turn, so that a flood always finds others waiting beside it. */
+  /**
+   * True if a call may be served at once. At most half of the time goes to such calls, so that a flood cannot take all of it.
+   */
   #hasTime(): boolean {
     if (this.#draining) return false
     const nowMs = this.#clock.monotonicMs()
@@ -54,7 +56,7 @@ export class CallTurns {
     return promise
   }
 
-  /** Never rejects. After each call its connection has the next one ready, if it has one. */
+  /** Never rejects. The tick after each call lets its connection read the next one, which then takes its turn. */
   async #drain(): Promise<void> {
     const endMs = this.#clock.monotonicMs() + CALLS_STRETCH_MS
     for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {

@@ -1,13 +1,13 @@
 /**
- * A queue whose callers and orgs take turns, bounded in items and characters. Each item counts against its caller and its org,
- * and the next one is of those that have had the fewest turns. So neither many orgs of one caller nor many callers of one org
- * hold others up. If there is no room, the newest item of whoever has most gives way.
+ * A queue whose callers and orgs take turns, bounded in items and characters. Each item counts against its caller and its org.
+ * The next item belongs to the caller and org with the fewest turns, so neither many orgs of one caller nor many callers of one
+ * org delay others. If there is no room, the newest item of the caller or org with the most items is dropped.
  */
 export interface Share {
   readonly caller: string
-  /** Empty where there is none. */
+  /** Empty if the item has no org. */
   readonly org: string
-  /** What it takes in memory while it waits. */
+  /** Size in memory while it waits, in characters. */
   readonly chars: number
 }
 
@@ -17,7 +17,7 @@ export interface FairQueueOptions<T> {
   readonly shareOf: (item: T) => Share
 }
 
-/** A caller or an org that has items here, or had some. */
+/** A caller or an org that has, or had, items here. */
 interface Party {
   turns: number
   items: number
@@ -30,14 +30,14 @@ interface Lane<T> {
   readonly items: T[]
 }
 
-/** Of those that have nothing here now, so that who comes again after each turn is not taken for somebody new. */
+/** Parties without items that are remembered, so that a caller that returns after each turn does not count as new. */
 const PARTIES_KEPT_MAX = 4_096
 
 export class FairQueue<T> {
   readonly #options: FairQueueOptions<T>
   readonly #lanes = new Map<string, Lane<T>>()
   readonly #parties = new Map<string, Party>()
-  /** Whoever comes anew has had as many turns as the last one that was taken. */
+  /** Turns of the last party that was served. A new party starts with this number, so that it is not ahead of all others. */
   #turns = 0
   #items = 0
   #chars = 0
@@ -54,7 +54,7 @@ export class FairQueue<T> {
     return this.#chars
   }
 
-  /** Returns the items that have no room, which may be this one. */
+  /** Adds an item. Returns the items that were dropped for lack of room, which may include this one. */
   add(item: T): readonly T[] {
     const { itemsMax, charsMax } = this.#options
     this.#put(item, 'last')
@@ -79,14 +79,14 @@ export class FairQueue<T> {
     return item
   }
 
-  /** One that was taken and had no turn after all: it is the next of its caller and org. */
+  /** Puts a taken item back at the front of its caller and org, if it was not served after all. */
   giveBack(item: T): void {
     this.#put(item, 'first')
     const { caller, org } = this.#laneOf(item)
     for (const party of [caller, org]) party.turns = Math.min(party.turns, this.#turns)
   }
 
-  /** Everything that waits, in no order of turns. */
+  /** Takes all waiting items, without regard to turns. */
   takeAll(): readonly T[] {
     const all = [...this.#lanes.values()].flatMap(({ items }) => items)
     this.#lanes.clear()
@@ -111,7 +111,7 @@ export class FairQueue<T> {
     if (at === 'last') lane.items.pop()
     else lane.items.shift()
     this.#count(lane, -1, -chars)
-    // Lanes with equal turns come in the order in which they last had one.
+    // Re-inserted at the end: lanes with equal turns are served in the order of their last turns.
     this.#lanes.delete(key)
     if (lane.items.length > 0) this.#lanes.set(key, lane)
   }

@@ -1,4 +1,7 @@
-/** What a process gets from the machine it runs on, as one parameter; where a whole cluster runs in one process, every node has its own. */
+/**
+ * Everything that a node gets from its machine, as one parameter. If a whole cluster runs in one process, as in the simulator,
+ * each node has its own.
+ */
 import { tcp } from '../channel/tcp.ts'
 import type { Transport } from '../channel/transport.ts'
 import { systemClock, systemEntropy, type Entropy, type NodeClock } from '../clock.ts'

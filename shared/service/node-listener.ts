@@ -1,4 +1,4 @@
-/** How a node takes connections in: its admission judges each claim, and serves what it let in. */
+/** Accepts connections for a node: its admission judges each claim, and serves the connections that it accepts. */
 import type { ChannelName } from '../channel/channel-name.ts'
 import type { Connection } from '../channel/connection.ts'
 import type { Identity } from '../channel/identity.ts'
@@ -30,7 +30,7 @@ export interface NodeListenerOptions {
   readonly log: Log
 }
 
-/** Takes connections from now on. Throws port_in_use, request_invalid (address) or io_failed. */
+/** Starts listening. Throws port_in_use, request_invalid (bad address) or io_failed. */
 export function listenAsNode(
   admission: NodeAdmission,
   { config, identity, log }: NodeListenerOptions,

@@ -1,6 +1,7 @@
+/** Limits how often an action runs. */
 import { systemClock, type CallOff, type Timers } from '../clock.ts'
 
-/** Runs an action at once, and what is asked for in the pause after that once, at its end: who comes alone never waits. */
+/** Runs an action at once, then pauses. All requests during the pause cause one run at its end. A lone request never waits. */
 export class Paced {
   readonly #action: () => void
   readonly #pauseMs: number

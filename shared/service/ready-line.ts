@@ -1,4 +1,4 @@
-/** What a node prints on stdout, as one JSON line, when it is ready. */
+/** The JSON line that a node prints on stdout when it is ready. */
 export interface ReadyLine {
   readonly ready: true
   readonly role: 'primary' | 'replica'

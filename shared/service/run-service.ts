@@ -1,25 +1,26 @@
-/** The one owner of signals: starts a node, reloads it on SIGHUP, stops it in order on SIGTERM and SIGINT, and says how it ended. */
+/** Runs a node and owns its signals: reloads on SIGHUP, stops in order on SIGTERM and SIGINT, and returns the exit status. */
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 
 export interface Service {
-  /** Ends everything in order; resolves when nothing is left. */
+  /** Stops everything in order; resolves when nothing is left. */
   readonly stop: () => Promise<void>
-  /** Reads the configuration again; what cannot change at run time is named in the log. */
+  /** Reads the configuration again. Changes that need a restart are named in the log. */
   readonly reload: () => void
-  /** Resolves when the node can no longer go on; it has then stopped taking writes already. */
+  /** Resolves with the error when the node cannot continue; it has already stopped accepting writes. */
   readonly failed: Promise<unknown>
 }
 
-/** A stop that hangs is cut short: the next start recovers from anything, as after a crash. */
+/** A stop that takes longer is aborted. That is safe, because the next start recovers as after a crash. */
 const STOP_TIMEOUT_MS = 10_000
 
 const EXIT_FAILED = 1
 const EXIT_CONFLICT = 5
 
-/** Resolves with exit status 0 once a signal has ended the node; a failure ends the process itself, with 1 or 5. */
+/** Resolves with exit status 0 once a signal has stopped the node. A failure ends the process, with status 1 or 5. */
 export async function runService(start: () => Promise<Service>, log: Log): Promise<number> {
-  // Before the start: a signal that comes while the node starts, or right after it said that it is ready, stops it in order.
+  // The handlers come before the start, so that a signal during the start, or right after the ready line, stops the node in
+  // order.
   const asked = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal))
   })
@@ -41,7 +42,7 @@ function reload(service: Service, log: Log): void {
   }
 }
 
-/** What kept the node from stopping in order, or ended it meanwhile: then something of it may still hold the process. */
+/** Stops the service. Returns undefined, or the error because of which a part of the node may still hold the process. */
 async function stopped(service: Service): Promise<unknown> {
   const late = new MacaroondError('timeout', 'stopping took too long')
   let timer: NodeJS.Timeout | undefined
@@ -52,7 +53,9 @@ async function stopped(service: Service): Promise<unknown> {
   return obstacle
 }
 
-/** Nothing is closed: what is on disk is consistent at every moment, and touching it after a failure could change that. */
+/**
+ * Exits without closing anything: the files on disk are consistent at any time, and a close after a failure could change that.
+ */
 function failed(error: unknown, log: Log): never {
   log.fatal({ error: reportOf(error) }, 'this node stops')
   process.exit(error instanceof MacaroondError && error.kind === 'conflict' ? EXIT_CONFLICT : EXIT_FAILED)

@@ -1,7 +1,7 @@
 /**
- * Recurring jobs by cron expression, in UTC: civil time has gaps and repeats. node-cron reads the expression and says the next
- * run; the waiting is ours, because it would walk through every run that a clock which jumped has passed. So a jump of any
- * size costs one look. A job that was missed runs once. A failing job never ends the node.
+ * Runs recurring jobs by cron expression, in UTC, because local time has gaps and repeats. node-cron parses the expression and
+ * computes the next run. The waiting is ours: node-cron would step through every run that a jump of the clock has passed. A
+ * missed job runs once. A failing job does not end the node.
  */
 import { createTask, validate } from 'node-cron'
 import { type CallOff, type Clock, systemClock, systemEntropy, type Entropy, type Timers } from '../clock.ts'
@@ -14,31 +14,31 @@ export interface Job {
   /** Five or six cron fields, in UTC. */
   readonly at: string
   readonly run: () => Promise<void>
-  /** At most so long after the time, drawn anew each time: many nodes with one configuration do not all work at once. */
+  /** Largest random delay, drawn for each run, so that nodes with one configuration do not all work at once. */
   readonly jitterMs?: number
-  /** False while the time is in doubt: what is due then runs once when it is not any more. */
+  /** False while the node doubts its time. A job that is due then runs once afterwards. */
   readonly mayRun?: () => boolean
 }
 
-/** How a node has its jobs scheduled. Returns what stops the job. */
+/** Schedules a job. Returns a function that stops it. */
 export type Schedule = (job: Job, log: Log) => () => void
 
-/** The wall clock may be set while a job waits, so it is looked at this often. */
+/** Interval at which the wall clock is checked, because it may be set while a job waits. */
 const LOOK_MS = 60_000
 const DOUBT_LOOK_MS = 5_000
 
-/** Throws config_invalid for an expression that is none, or that no moment fits. */
+/** Throws config_invalid if the expression is invalid, or matches no time. */
 export const scheduleJob: Schedule = (job, log) => {
   const waiting = new WaitingJob(job, log)
   return () => waiting.stop()
 }
 
-/** The same, whose jobs wait while the time is in doubt. */
+/** Wraps a schedule: its jobs wait while `mayRun` is false. */
 export function whileBelieved(schedule: Schedule, mayRun: () => boolean): Schedule {
   return (job, log) => schedule({ ...job, mayRun }, log)
 }
 
-/** The next moments of an expression after the wall clock's now, unix milliseconds; undefined if it is none. */
+/** The next `count` runs of an expression, unix milliseconds; undefined if it is invalid or matches no time. */
 export function nextRuns(at: string, count: number): readonly number[] | undefined {
   if (!validate(at)) return undefined
   try {
@@ -47,7 +47,7 @@ export function nextRuns(at: string, count: number): readonly number[] | undefin
     void task.destroy()
     return runs
   } catch {
-    // The 31st of February: nothing within a hundred years.
+    // For example the 31st of February.
     return undefined
   }
 }
@@ -57,10 +57,10 @@ class WaitingJob {
   readonly #log: Log
   readonly #clock: Clock & Timers = systemClock
   readonly #entropy: Pick<Entropy, 'uniform'> = systemEntropy
-  /** Where both clocks stood when the next run was planned. */
+  /** Both clocks when the next run was planned. */
   #planned = { wallMs: 0, monotonicMs: 0 }
   #dueMs = 0
-  /** By the monotonic clock, which nobody sets. */
+  /** Monotonic time of the last run. */
   #ranMs = -Infinity
   #running = false
   #callOff: CallOff | undefined
@@ -97,14 +97,14 @@ class WaitingJob {
     return this.#job.mayRun?.() ?? true
   }
 
-  /** Then the next run is further away than it was when it was planned. */
+  /** True if the wall clock was set back since the next run was planned, so that run is now too far away. */
   #wasSetBack(): boolean {
     const { wallMs, monotonicMs } = this.#planned
     const moved = this.#clock.wallMs() - wallMs - (this.#clock.monotonicMs() - monotonicMs)
     return moved < -CLOCK_JUMP_MS_MAX
   }
 
-  /** A clock that was set back meets a moment again: a job that ran less than half its interval ago waits for the next one. */
+  /** Plans the next run. After a clock was set back, a job that ran less than half an interval ago skips the repeated time. */
   #plan(): void {
     const { name, at } = this.#job
     const [next, afterNext] = nextRuns(at, 2) ?? []
@@ -124,7 +124,7 @@ class WaitingJob {
     this.#callOffJitter = this.#clock.after(this.#entropy.uniform() * jitterMs, () => void this.#run())
   }
 
-  /** One that still runs is not started again. */
+  /** Runs the job, unless it is still running. */
   async #run(): Promise<void> {
     const { name, run } = this.#job
     if (this.#running) return
