@@ -1,6 +1,6 @@
 /**
- * What a caller wants to do, checked and copied once. Together with what the verifying node states itself it makes the
- * facts that caveats are judged by.
+ * The access: what a caller wants to do. It is checked and copied once, before anything else reads it. Access and context,
+ * which is what the verifying node states itself, make the facts by which caveats are judged.
  */
 import {
   ACCESS_KEY_CHARS_MAX,
@@ -13,30 +13,30 @@ import { isKey } from '../macaroon/predicate/clause.ts'
 import { isRefused, type Refused, refused } from './verdict.ts'
 
 /**
- * `org` is mandatory; other keys are what caveats speak of (`op`, `path`, `ip`, `chunk`, an application's own …). A list
- * asks for all of its values at once; `100..200` asks for a range.
+ * `org` is mandatory. The other keys are those that caveats restrict: `op`, `path`, `ip`, `chunk`, or an application's own.
+ * A list wants all of its values at once, and `100..200` wants the whole range.
  */
 export interface Access {
   readonly org: string
   readonly [key: string]: string | readonly string[]
 }
 
-/** What the verifying node knows by itself. */
+/** The facts that the verifying node states itself. */
 export interface Context {
-  /** The earliest time it may be, unix milliseconds. */
+  /** The earliest credible time, unix milliseconds. */
   readonly nowEarliestMs: number
-  /** The latest credible time, unix milliseconds; equal to the earliest where the clock is trusted. */
+  /** The latest credible time, unix milliseconds. Equal to the earliest if the clock is trusted. */
   readonly nowLatestMs: number
   readonly region?: string
-  /** Authenticated identity of whoever presented the token, from the node that ended that connection. */
+  /** Authenticated PeerId of the presenter of the token, from the node that terminated its connection. */
   readonly peer?: string
-  /** Age of the state that is judged by. */
+  /** Age of the node's keys and revocations. */
   readonly stalenessMs?: number
 }
 
-/** What caveats are judged by. */
+/** The facts by which caveats are judged. */
 export interface ForeignFacts {
-  /** A Map: the keys are the caller's, and `__proto__` is one like any other. */
+  /** A Map, because the caller chooses the keys, and `__proto__` must be an ordinary one. */
   readonly values: ReadonlyMap<string, readonly string[]>
   readonly nowEarliestMs: number
   readonly nowLatestMs: number
@@ -47,13 +47,13 @@ export interface Facts extends ForeignFacts {
   readonly org: string
 }
 
-/** Reserved for what a discharge says; a value of the access by that name would seem to be judged by it. */
+/** Keys that only discharges use. If an access had one, its value would seem to be checked, and is not. */
 const DISCHARGE_KEYS: ReadonlySet<string> = new Set(['tenant', 'presented', 'unrevoked'])
 
-/** Stated by the node. From a caller they would let it choose its own time, place or identity. */
+/** Keys that the node states. A caller that could set them would choose its own time, region or identity. */
 const NODE_KEYS: ReadonlySet<string> = new Set(['time', 'region', 'staleness', 'peer'])
 
-/** The facts, or `org_missing` or `access_malformed`. Takes anything; reads each property once. */
+/** Refuses with `org_missing` or `access_malformed`. Accepts any value, never throws, and reads each property once. */
 export function readFacts(access: unknown, context: Context): Facts | Refused {
   const facts = readForeignFacts(access, context)
   if (isRefused(facts)) return facts
@@ -64,12 +64,12 @@ export function readFacts(access: unknown, context: Context): Facts | Refused {
   return { org: name, ...facts }
 }
 
-/** The same without an org: for macaroons of services that have none. */
+/** Like `readFacts` without an org, for macaroons of services that have no orgs. */
 export function readForeignFacts(access: unknown, context: Context): ForeignFacts | Refused {
   try {
     return factsOf(access as Readonly<Record<string, unknown>>, context)
   } catch {
-    // null, a revoked proxy, a getter that throws: whatever it is, it is no access.
+    // For example null, a revoked proxy, or a getter that throws.
     return malformed('it is not an object of keys and values')
   }
 }
@@ -89,14 +89,14 @@ function factsOf(access: Readonly<Record<string, unknown>>, context: Context): F
 }
 
 function keyFault(key: string): string | undefined {
-  if (key.length > ACCESS_KEY_CHARS_MAX || !isKey(key)) return 'it has a key that no caveat could speak of'
-  if (DISCHARGE_KEYS.has(key)) return `${key} is for discharges to say, not for the caller`
+  if (key.length > ACCESS_KEY_CHARS_MAX || !isKey(key)) return 'it has a key that no caveat can have'
+  if (DISCHARGE_KEYS.has(key)) return `${key} is stated by discharges, not by the caller`
   return NODE_KEYS.has(key) ? `${key} is stated by the verifying node, not by the caller` : undefined
 }
 
 /**
- * An empty list would be allowed by every caveat, and an absent value would switch a conditional caveat off, so neither
- * passes for "nothing asked".
+ * The values of one key, or undefined if they are malformed. An empty list is refused, because every caveat would allow it.
+ * An undefined value is refused, because a conditional caveat (`key?`) would not apply to it.
  */
 function askedValues(value: unknown): readonly string[] | undefined {
   const asked: readonly unknown[] = Array.isArray(value) ? Array.from(value) : [value]

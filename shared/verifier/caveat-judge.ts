@@ -1,10 +1,10 @@
-/** How first-party caveats are judged, whatever their language: by the facts of an access, or by a list of predicates. */
+/** The interface between clearing and the language of caveats. `facts-judge.ts` and `with-key.ts` implement it. */
 import type { Refused } from './verdict.ts'
 
-/** Says whether one first-party caveat allows the access. It is never asked about a caveat that is not authentic. */
+/** Judges one first-party caveat for one access. It is called only with caveats of verified macaroons. */
 export interface CaveatJudge {
   readonly judge: (caveat: Uint8Array) => CaveatVerdict
-  /** For explanations: the caveat as text, and what it wants. */
+  /** For explanations: the caveat as text, and its condition. */
   readonly describe: (caveat: Uint8Array) => { readonly caveat: string; readonly wanted?: string }
 }
 
@@ -12,8 +12,8 @@ export type CaveatVerdict = Allowed | Refused
 
 export interface Allowed {
   readonly ok: true
-  /** A holder's remark. */
+  /** The text of a `note` caveat. */
   readonly note?: string
-  /** A token that was presented to the third party, if this is a discharge. */
+  /** The token of a `presented` caveat. It has a meaning only in a discharge. */
   readonly presented?: string
 }

@@ -1,7 +1,7 @@
 /**
- * *Clear*: judges the caveats of an authenticated token and of the discharges it needs. All must allow the access, so a
- * caveat more can only refuse more; several on one key intersect. Of several discharges for one third-party caveat any
- * one may serve it, and each serves one caveat: it clears when there is a choice of discharges in which all clear.
+ * *Clear*: judges the caveats of a verified token and of the discharges that it needs. All of them must allow the access, so
+ * a further caveat can only refuse more, and several caveats on one key intersect. Any of several discharges may serve a
+ * third-party caveat, and each serves only one: the token clears if some choice of discharges does.
  */
 import type { Caveat } from '../macaroon/macaroon.ts'
 import type { VerifiedMacaroon } from '../macaroon/signature.ts'
@@ -17,11 +17,11 @@ export interface UsedDischarge {
   /** The third-party caveat. */
   readonly caveat: Caveat
   readonly discharge: VerifiedMacaroon
-  /** Place in the bundle, from 1. */
+  /** Position in the bundle, from 1. */
   readonly index: number
-  /** Tokens that were presented to this third party, in its own words where its discharges always begin with them. */
+  /** Ids at the beginning of the discharge. They are the third party's word only if all its discharges begin with them. */
   readonly presented: readonly string[]
-  /** For its own third-party caveats, in their order. */
+  /** Discharges for its own third-party caveats, in their order. */
   readonly used: readonly UsedDischarge[]
 }
 
@@ -29,22 +29,22 @@ export type { CaveatJudge } from './caveat-judge.ts'
 
 export interface Cleared {
   readonly ok: true
-  /** Of the token, then of the discharges used. */
+  /** Notes of the token, then of the discharges used. */
   readonly notes: readonly string[]
-  /** Of all discharges used, also of those for a third-party caveat that a holder added: `used` tells them apart. */
+  /** Presented tokens of all discharges used, even for a caveat that a holder appended. `used` has them per caveat. */
   readonly presented: readonly string[]
-  /** For the third-party caveats of the token, in their order. */
+  /** Discharges for the third-party caveats of the token, in their order. */
   readonly used: readonly UsedDischarge[]
 }
 
 export interface ClearOptions {
   readonly judge: CaveatJudge
   readonly work: WorkBudget
-  /** Filled with every caveat, in their order; nothing stops at the first refusal then. */
+  /** If given, every caveat is judged and recorded here, in order. Otherwise judging stops at the first refusal. */
   readonly trace?: CaveatTrace[]
 }
 
-/** Reasons beside the judge's own: `discharge_missing`, `discharge_invalid`, `verifier_id_invalid`, `work_exceeded`. */
+/** Refuses with the judge's reasons, `discharge_missing`, `discharge_invalid`, `verifier_id_invalid` or `work_exceeded`. */
 export function clearBundle(root: VerifiedNode, { judge, work, trace }: ClearOptions): Cleared | Refused {
   const found = new Search(judge, work).run(root, trace)
   if (!('served' in found)) return found

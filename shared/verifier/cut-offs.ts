@@ -1,6 +1,6 @@
 /**
- * Revocations that name more than one token: subjects and orgs up to a time, retired keys, disabled orgs. There are few of
- * them, so they stand in maps beside the table of single tokens, and are asked only where there are any.
+ * Revocations that name more than one token: subjects and orgs up to a time of issue, retired keys, disabled orgs. They are
+ * few, so they are kept in maps beside the table of single tokens. The table in `revocation-table.ts` holds the others.
  */
 import type { Kid, Nonce } from '../ids.ts'
 import type { TokenReference } from '../macaroon/identifier.ts'
@@ -11,12 +11,12 @@ import type { Fallen } from './verdict.ts'
 /** A revocation of more than one token. */
 export type CutOff = Exclude<KnownRevocation, TokenRevocation>
 
-/** Up to which time of issue, unix milliseconds, by name; Infinity for whenever it was. */
+/** By name: the time of issue up to which tokens are revoked, in unix milliseconds. Infinity for every time. */
 type Reach = Map<string, number>
 
-/** A row acts inside its org only. */
+/** The cut-offs of one org. A revocation acts only inside its org. */
 interface OrgCutOffs {
-  /** `org`: all tokens up to a time. `org_disabled`: all. */
+  /** Under `org`: all tokens up to a time. Under `org_disabled`: all tokens. */
   readonly whole: Reach
   readonly subjects: Reach
   readonly keys: Reach
@@ -27,17 +27,17 @@ export class CutOffs {
   #size = 0
   #latestMs = 0
 
-  /** 0: nothing needs to be asked. */
+  /** Number of cut-offs. At 0 a verification skips them. */
   get size(): number {
     return this.#size
   }
 
-  /** The latest time that anything was ever cut off at: what is minted has to be later. */
+  /** The latest time of any cut-off so far. A new token must be issued later. */
   get latestMs(): number {
     return this.#latestMs
   }
 
-  /** Of a token of this org. Where its subject is not known, those of subjects say nothing. */
+  /** The reason why a token of this org is refused. If its subject is unknown, cut-offs of subjects are skipped. */
   fallen({ kid, nonce }: TokenReference, org: string, subject: string | undefined): Fallen | undefined {
     const own = this.#orgs.get(org)
     if (own === undefined) return undefined
@@ -49,18 +49,18 @@ export class CutOffs {
     return issuedMs <= (own.subjects.get(subject) ?? -1) ? 'revoked' : undefined
   }
 
-  /** How far that which the cut-off names is cut off by its kind now; undefined for not at all. */
+  /** The time up to which the cut-off in force of this kind and name reaches. Undefined if there is none. */
   reach(cutOff: CutOff): number | undefined {
     const own = this.#orgs.get(cutOff.org)
     return own === undefined ? undefined : mapOf(own, cutOff).get(nameOf(cutOff))
   }
 
-  /** Whether it would change nothing: the same, or one that reaches as far, is here. */
+  /** True if a cut-off of the same kind and name already reaches as far. */
   covers(cutOff: CutOff): boolean {
     return (this.reach(cutOff) ?? -1) >= wanted(cutOff)
   }
 
-  /** True when it cuts off more than before. */
+  /** Adds a cut-off. True if it revokes more than before. */
   take(cutOff: CutOff): boolean {
     if (this.covers(cutOff)) return false
     if ('untilMs' in cutOff) this.#latestMs = Math.max(this.#latestMs, cutOff.untilMs)
@@ -68,7 +68,7 @@ export class CutOffs {
     return true
   }
 
-  /** What holds now, as rows that would bring it about; their numbers are nobody's. */
+  /** The cut-offs in force, as rows. Their `seq` has no meaning. */
   *rows(): Generator<CutOff> {
     const common = { seq: 1, expiresAt: 0 }
     for (const [org, { whole, subjects, keys }] of this.#orgs) {
@@ -80,7 +80,7 @@ export class CutOffs {
     }
   }
 
-  /** Sets what it names to `reach`: to what held before, when its transaction is undone. */
+  /** Sets the reach of a cut-off, for example to its earlier value when a transaction is undone. */
   reset(cutOff: CutOff, reach: number | undefined): void {
     const own = this.#orgs.get(cutOff.org) ?? { whole: new Map(), subjects: new Map(), keys: new Map() }
     this.#orgs.set(cutOff.org, own)
@@ -93,8 +93,9 @@ export class CutOffs {
 }
 
 /**
- * What a revocation of a broader kind denies already, of all that this one names. `org`: that it acts in, where it is known; a token names only its key. Whatever is made from a token goes back to it, and is
- * judged by the same cut-offs.
+ * True if a cut-off of a broader kind in force already denies everything that this revocation names. `org` is the org of the
+ * revocation, which a row for a token does not contain. A token that was exchanged from the named one is denied too, because
+ * it is judged by the cut-offs of its ancestors.
  */
 export function isCoveredByBroader(cutOffs: CutOffs, row: KnownRevocation, org: string): boolean {
   if (row.kind === 'token') {

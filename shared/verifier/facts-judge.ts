@@ -1,4 +1,4 @@
-/** Judges first-party caveats by the facts of one access, and by the tables where a caveat names a token. */
+/** Judges first-party caveats by the facts of one access. A caveat that names a token is judged by the node's tables. */
 import { type CompiledCaveat, PredicateCache } from '../macaroon/predicate/cache.ts'
 import type {
   Predicate,
@@ -14,14 +14,14 @@ import { type Refused, refused } from './verdict.ts'
 
 const predicates = new PredicateCache()
 
-/** Compiled once, whoever asks. */
+/** The compiled caveat, from a cache that all verifications of the process share. */
 export function predicateOf(caveat: Uint8Array): CompiledCaveat {
   return predicates.compile(caveat)
 }
 
 const ALLOWED: Allowed = { ok: true }
 
-/** Never throws. Reasons: `caveat_unknown`, `caveat_refused`, `unavailable` (staleness), and those of a named token. */
+/** Never throws. Refuses with `caveat_unknown`, `caveat_refused`, `unavailable` (staleness), or a named token's reasons. */
 export function judgeByFacts(facts: ForeignFacts, tables: TokenTables): CaveatJudge {
   return {
     judge: (caveat) => judgeCompiled(predicates.compile(caveat), facts, tables),
@@ -32,7 +32,7 @@ export function judgeByFacts(facts: ForeignFacts, tables: TokenTables): CaveatJu
   }
 }
 
-/** The same for one caveat that was compiled before. */
+/** Judges one caveat that is already compiled. */
 export function judgeCompiled(
   { text, predicate }: CompiledCaveat,
   facts: ForeignFacts,
@@ -66,7 +66,7 @@ function judgeValue(predicate: ValuePredicate, facts: ForeignFacts, caveat: stri
   return asked.every(predicate.allows) ? ALLOWED : caveatRefused(`${key} is not allowed`, caveat, wanted)
 }
 
-/** Written so that a time that is no number refuses. */
+/** The comparisons are written so that NaN refuses. */
 function allowsTime({ bound, inclusive, instantMs }: TimePredicate, facts: ForeignFacts): boolean {
   if (bound === 'upper') return inclusive ? facts.nowLatestMs <= instantMs : facts.nowLatestMs < instantMs
   return inclusive ? facts.nowEarliestMs >= instantMs : facts.nowEarliestMs > instantMs

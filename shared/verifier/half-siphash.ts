@@ -1,16 +1,16 @@
 /**
- * HalfSipHash-2-4 with a 32-bit result over exactly five words: the keyed hash of the revocation table. Without the key
- * nobody can choose nonces that fall into one run of slots. It is no part of the cryptography of tokens.
- * (Aumasson and Bernstein, SipHash, 2012; the 32-bit variant and its test vectors are in the authors' reference.)
+ * HalfSipHash-2-4 with a 32-bit result over exactly five words, the keyed hash of the revocation table. Without the key an
+ * attacker cannot choose nonces that collide in the table. The hash is not part of the cryptography of tokens.
+ * Source: Aumasson and Bernstein, SipHash, 2012; the authors' reference code has the 32-bit variant and its test vectors.
  */
 const INIT_V2 = 0x6c796765
 const INIT_V3 = 0x74656462
 const ROUNDS_WORD = 2
 const ROUNDS_END = 4
-/** The last block of a message of 20 bytes: its length in the top byte, no bytes left over. */
+/** The last block of a 20-byte message: its length in the top byte, and no remaining bytes. */
 const LENGTH_BLOCK: number = 20 << 24
 
-/** Result as an unsigned 32-bit number; words and key halves are little-endian 32-bit numbers, signed or not. */
+/** The hash as an unsigned 32-bit number. Words and key halves are little-endian 32-bit numbers, signed or unsigned. */
 export function halfSipHash(
   key0: number,
   key1: number,
@@ -24,7 +24,7 @@ export function halfSipHash(
   let v1 = key1 | 0
   let v2 = INIT_V2 ^ key0
   let v3 = INIT_V3 ^ key1
-  // One loop over all rounds keeps the state in registers; `word` enters before its rounds and again after them.
+  // One loop over all rounds keeps the state in registers. `word` is mixed in before its rounds and again after them.
   for (let block = 0; block < 7; block += 1) {
     let word = LENGTH_BLOCK
     if (block === 0) word = word0

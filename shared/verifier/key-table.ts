@@ -1,19 +1,19 @@
-/** The root keys that a node verifies by. */
+/** The table of root keys by which a node verifies. */
 import type { Kid } from '../ids.ts'
 
 export interface KeyEntry {
-  /** Every token of this key is for this org, as if a caveat said so. */
+  /** Every token of this key is good for this org only. */
   readonly org: string
   /**
-   * 32 bytes, secret. Kept for retired keys too: only an authentic token is told that its key is retired. Undefined where this
-   * node cannot open it: then it says nothing of the tokens of this key.
+   * 32 bytes, secret. Retired keys are kept as well, because only an authentic token may learn that its key is retired.
+   * Undefined if this node cannot unseal the key; verdicts on its tokens are then `unavailable`.
    */
   readonly derivedKey: Uint8Array | undefined
   readonly state: 'active' | 'retired'
   readonly orgState: 'active' | 'disabled'
 }
 
-/** Replaced as a whole, so that no verdict sees half of a change. */
+/** The table is replaced as a whole, so no verification sees half of a change. */
 export class KeyTable {
   #entries: ReadonlyMap<Kid, KeyEntry>
 

@@ -1,19 +1,20 @@
 /**
- * Pure: which revocations hit nothing any more. A service token may end M after what it was made from, and names at most
- * ANCESTORS_MAX tokens: so whatever goes back to a token has ended ANCESTORS_MAX * M after it. Nothing is asked of the records
- * of exchanges: a restore may have lost some of them.
+ * Decides which revocations are outlived: no token that they name, and none exchanged from it, can live any more. Pure.
+ * A service token expires at most M after the token it was exchanged from, and names at most ANCESTORS_MAX ancestors. So every
+ * descendant has expired ANCESTORS_MAX * M after the named token. Records of exchanges are not used, because a restore may
+ * have lost some of them.
  */
 import { ANCESTORS_MAX, PURGE_MARGIN_SECONDS, SERVICE_TTL_SECONDS_MAX } from '../limits.ts'
 import type { RevocationRow, TokenRevocation } from './revocation-row.ts'
 
 const OUTLIVING_SECONDS: number = ANCESTORS_MAX * SERVICE_TTL_SECONDS_MAX + PURGE_MARGIN_SECONDS
 
-/** Revocations of tokens that expired before this, in unix seconds, hit nothing at that time. */
+/** Unix seconds. At `nowMs`, revocations of tokens that expired before the returned time are outlived. */
 export function outlivedBefore(nowMs: number): number {
   return Math.floor(nowMs / 1000) - OUTLIVING_SECONDS
 }
 
-/** Cut-offs stay: what they name may have tokens that never expire. So does a token that never does, or of which nobody knows. */
+/** True if the revocation is outlived. A cut-off never is, nor a token without an expiry, or whose expiry is unknown. */
 export function isOutlived(row: RevocationRow, nowMs: number): row is TokenRevocation {
   return row.kind === 'token' && row.expiresAt > 0 && row.expiresAt < outlivedBefore(nowMs)
 }

@@ -1,7 +1,7 @@
 /**
- * One entry of the log of revocations: on the stream, in journals, and as it is read from pages. What a kind means never
- * changes: another meaning is another kind, and a node that does not know it says nothing of any token until it is upgraded
- * (V7). Fields that a kind has beyond these are passed over.
+ * One row of the log of revocations, in the same form on the stream, in journals and in database pages. The meaning of a kind
+ * never changes: a new meaning needs a new kind. A node that meets an unknown kind gives no verdicts until it is upgraded
+ * (V7). Unknown fields of a known kind are ignored.
  */
 import { orgName } from '../ids.ts'
 import { z } from 'zod'
@@ -9,43 +9,43 @@ import { SUBJECT_BYTES_MAX } from '../limits.ts'
 
 interface Numbered {
   readonly seq: number
-  /** Unix seconds after which nothing that it names can live; 0 for never. */
+  /** Unix seconds after which no named token can live; 0 for never. */
   readonly expiresAt: number
 }
 
-/** One token, with everything made from it. */
+/** Denies one token, and every token made from it. */
 export interface TokenRevocation extends Numbered {
   readonly kind: 'token'
   readonly kid: string
   readonly nonce: string
-  /** The record was not what its kind says, except for the name of the token: that one is denied, and people are told. */
+  /** True if the record was malformed except for the id of the token. The token is denied, and an alarm is raised. */
   readonly poison?: true
 }
 
-/** Every token of a subject of an org that was issued up to then, that millisecond included. */
+/** Denies every token of a subject of an org that was issued at `untilMs` or earlier. */
 export interface SubjectRevocation extends Numbered {
   readonly kind: 'subject'
   readonly org: string
   readonly subject: string
-  /** Unix milliseconds. */
+  /** Unix milliseconds of issue, included. */
   readonly untilMs: number
 }
 
-/** Every token of an org that was issued up to then. */
+/** Denies every token of an org that was issued at `untilMs` or earlier. */
 export interface OrgRevocation extends Numbered {
   readonly kind: 'org'
   readonly org: string
   readonly untilMs: number
 }
 
-/** Every token of one root key. */
+/** Denies every token of one root key. */
 export interface KeyRetirement extends Numbered {
   readonly kind: 'key'
   readonly org: string
   readonly kid: string
 }
 
-/** Every token of an org, whenever it was issued. */
+/** Denies every token of an org, whenever it was issued. */
 export interface OrgDisabling extends Numbered {
   readonly kind: 'org_disabled'
   readonly org: string
@@ -54,11 +54,11 @@ export interface OrgDisabling extends Numbered {
 export type KnownRevocation = TokenRevocation | SubjectRevocation | OrgRevocation | KeyRetirement | OrgDisabling
 export type RevocationKind = KnownRevocation['kind']
 
-/** What a newer version wrote, or what names nothing that could be denied. */
+/** A row of a kind that only a newer version knows, or one that names nothing to deny. */
 export interface UnknownRevocation {
   readonly kind: 'unknown'
   readonly seq: number
-  /** As it came, so that it can be passed on and kept. */
+  /** The record as received, so that it can be forwarded and stored unchanged. */
   readonly record: Readonly<Record<string, unknown>>
 }
 
@@ -83,7 +83,7 @@ const knownRow = z.discriminatedUnion('kind', [
 const namesOneToken = z.object({ seq, kind: z.literal('token'), kid, nonce })
 const numbered = z.looseObject({ seq, kind: z.string() })
 
-/** Undefined for what is no entry of a log at all: without number and kind. */
+/** Undefined if the value is no row at all, because it lacks a number or a kind. */
 export function readRevocation(value: unknown): RevocationRow | undefined {
   const known = knownRow.safeParse(value)
   if (known.success) return known.data
@@ -100,12 +100,12 @@ export const revocationRow: z.ZodType<RevocationRow> = z.unknown().transform((va
   return z.NEVER
 })
 
-/** What is sent, and written into journals. */
+/** The form in which a row is sent, and written into journals. */
 export function recordOf(row: RevocationRow): object {
   return row.kind === 'unknown' ? row.record : row
 }
 
-/** For people: why a node says nothing of any token. */
+/** The message for an operator: why a node gives no verdicts. */
 export function notUnderstood({ seq: number, record }: UnknownRevocation): string {
   const kind = String(record['kind']).slice(0, 64)
   return `revocation ${number} is of kind "${kind}", or of a form of it, which this version does not know: upgrade this node`

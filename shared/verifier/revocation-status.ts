@@ -1,4 +1,4 @@
-/** What the tables say of a token by its name: retirement of its key, disabling of its org, revocation. */
+/** Looks up a token id in the tables of a node: is its key retired, its org disabled, the token or an ancestor revoked? */
 import type { Kid, Nonce } from '../ids.ts'
 import type { TokenIdentifier, TokenReference } from '../macaroon/identifier.ts'
 import { nonceTimeMs } from '../macaroon/nonce.ts'
@@ -6,7 +6,7 @@ import { CutOffs } from './cut-offs.ts'
 import type { KeyEntry } from './key-table.ts'
 import { type Fallen, type Refused, refused } from './verdict.ts'
 
-/** What a node knows of keys and revocations. */
+/** The keys and revocations of a node, as verifications read them. */
 export interface TokenTables {
   readonly key: (kid: Kid) => KeyEntry | undefined
   readonly revoked: (kid: Kid, nonce: Nonce) => boolean
@@ -14,7 +14,7 @@ export interface TokenTables {
   readonly cutOffs: Pick<CutOffs, 'size' | 'fallen'>
 }
 
-/** Knows no key and no revocation: whatever a caveat asks of another token refuses. */
+/** Empty tables, for verification without a node. A caveat that names a token refuses. */
 export const NO_TABLES: TokenTables = { key: () => undefined, revoked: () => false, cutOffs: new CutOffs() }
 
 const MESSAGES: Readonly<Record<Fallen, string>> = {
@@ -23,7 +23,7 @@ const MESSAGES: Readonly<Record<Fallen, string>> = {
   revoked: 'it is revoked',
 }
 
-/** Of the token and of every token it was made from, which were of the same subject. */
+/** The refusal of the token or of an ancestor, if any. Ancestors have the subject of the token. */
 export function revocationStatus(identifier: TokenIdentifier, key: KeyEntry, tables: TokenTables): Refused | undefined {
   const own = statusOf(identifier, identifier.subject, key, tables)
   if (own !== undefined) return refused(own, MESSAGES[own])
@@ -36,21 +36,21 @@ export function revocationStatus(identifier: TokenIdentifier, key: KeyEntry, tab
   return undefined
 }
 
-/** Of a token that a caveat names; what is revoked of its subject it does not say. */
+/** The refusal of a token that a caveat names. Its subject is unknown, so cut-offs of subjects are not checked. */
 export function standingOfNamed(token: TokenReference, tables: TokenTables): Refused | undefined {
   const key = tables.key(token.kid)
   if (key === undefined) return keyUnknown(token.nonce)
   const reason = statusOf(token, undefined, key, tables)
   if (reason === undefined) return undefined
-  return refused(reason, `a token that this one, or a discharge of it, goes back to: ${MESSAGES[reason]}`)
+  return refused(reason, `a token that a caveat of this one, or of a discharge, names: ${MESSAGES[reason]}`)
 }
 
 export function keyUnknown(nonce: Nonce): Refused {
   const issuedAtMs = nonceTimeMs(nonce)
-  return refused('key_unknown', 'no key of this authority is known by the name that the token gives', { issuedAtMs })
+  return refused('key_unknown', 'the key that the token names is not known here', { issuedAtMs })
 }
 
-/** On the way of every verification: where no more than single tokens is revoked, nothing more is asked. */
+/** Runs in every verification, so it skips the cut-offs if there are none. */
 function statusOf(
   token: TokenReference,
   subject: string | undefined,

@@ -1,7 +1,7 @@
 /**
- * The set of revoked tokens as a node looks them up: open addressing with linear probing in one Uint32Array. A slot is
- * six words, the index of the key, the whole nonce and the expiry: a fingerprint would one day refuse a token that nobody
- * revoked (S12 in ARCHITECTURE.md). What is committed goes when it hits nothing any more, which each node sees by itself.
+ * The set of revoked tokens in memory: a hash table with open addressing and linear probing in one Uint32Array. A slot has six
+ * words: the index of the key, the whole nonce, and the expiry. It holds the whole nonce because a fingerprint would one day
+ * refuse a token that nobody revoked (S12 in ARCHITECTURE.md). Each node sweeps outlived entries by itself.
  */
 import { assert } from '../errors.ts'
 import type { Kid, Nonce } from '../ids.ts'
@@ -14,26 +14,26 @@ const SLOT_WORDS: number = NAME_WORDS + 1
 const SLOT_BYTES = 4 * SLOT_WORDS
 const LOAD_MAX = 0.7
 const CAPACITY_MIN = 1024
-/** Emptier than this it is made smaller. */
+/** Below this load the table shrinks. */
 const LOAD_MIN = 0.15
-/** The last that a slot has room for, in the year 2106; what expires later stays. */
+/** The last expiry that a slot can hold, in the year 2106. An entry that expires later is never swept. */
 const EXPIRY_MAX: number = 2 ** 32 - 1
 
-/** Random bytes that key the hash; whoever knows them can make lookups slow, nothing worse. */
+/** Length of the random seed that keys the hash. Knowing it lets an attacker make lookups slow, and nothing worse. */
 export const TABLE_SEED_BYTES = 8
 
-/** Value of a hex digit by its character code, 0xff for what is none. */
+/** Value of a hex digit by its character code; 0xff for any other character. */
 const HEX_DIGITS: Uint8Array = new Uint8Array(128).fill(0xff)
 for (let digit = 0; digit < 16; digit += 1) HEX_DIGITS[digit.toString(16).charCodeAt(0)] = digit
 
 export interface RevocationTableOptions {
-  /** 8 bytes nobody else knows. */
+  /** 8 secret bytes. */
   readonly seed: Uint8Array
-  /** Entries to make room for at once; growing by itself doubles and rehashes, 0.1 s for a million entries. */
+  /** Entries to reserve space for. Growing later doubles the table and rehashes it: 0.1 s for a million entries. */
   readonly expected?: number
 }
 
-/** All of a table, to be kept and taken up again by another process. */
+/** The whole content of a table, to store it and to load it in another process. */
 export interface TableImage {
   readonly seed: Uint8Array
   /** In the order of their indexes, from 1. */
@@ -42,10 +42,10 @@ export interface TableImage {
   readonly slots: Uint32Array
 }
 
-/** Of a part of the table. */
+/** Result of counting one part of the table. */
 export interface UnconfirmedSlots {
   readonly count: number
-  /** Where to go on; undefined at the end. */
+  /** The slot to continue from; undefined at the end. */
   readonly next: number | undefined
 }
 
@@ -53,18 +53,18 @@ export class RevocationTable {
   readonly #seed: Uint8Array
   readonly #key0: number
   readonly #key1: number
-  /** Index of each key, from 1: a slot whose first word is 0 is free. */
+  /** Index of each key, from 1. A slot whose first word is 0 is free. */
   readonly #kids = new Map<Kid, number>()
-  /** The same, by index less one. */
+  /** The keys by index - 1. */
   readonly #names: Kid[] = []
-  /** The entry under test, so that a lookup allocates nothing. */
+  /** The entry that is being looked up, kept here so that a lookup allocates nothing. */
   readonly #probe = new Uint32Array(SLOT_WORDS)
   #slots: Uint32Array
   #capacity: number
   #size = 0
-  /** While a census runs: 1 for each slot whose entry was confirmed. Undefined again once entries have moved. */
+  /** During a census: 1 for each slot whose entry was confirmed. It becomes undefined if entries move. */
   #confirmed: Uint8Array | undefined
-  /** Counts what was removed: that moves other entries to where they may have been looked for already. */
+  /** Counts removals, because a removal can move an entry to slots that an iteration has already passed. */
   #moves = 0
 
   constructor(options: RevocationTableOptions) {
@@ -77,7 +77,7 @@ export class RevocationTable {
     this.#slots = new Uint32Array(this.#capacity * SLOT_WORDS)
   }
 
-  /** Undefined for what no table was like. The slots are taken over, not copied. */
+  /** Undefined if the image is not that of a table. The slots are used as they are, not copied. */
   static fromImage({ seed, kids, size, slots }: TableImage): RevocationTable | undefined {
     const capacity = slots.length / SLOT_WORDS
     const fits = capacity >= CAPACITY_MIN && Number.isInteger(Math.log2(capacity)) && size <= capacity * LOAD_MAX
@@ -90,14 +90,14 @@ export class RevocationTable {
     return table
   }
 
-  /** As it is now. */
+  /** A copy of the present content. */
   image(): TableImage {
     return { seed: this.#seed, kids: [...this.#names], size: this.#size, slots: this.#slots.slice() }
   }
 
   /**
-   * Every entry that is in it from the first to the last of them; one may come twice. Nothing is copied, because that would stop
-   * everything else for long: where entries have moved, it begins again.
+   * Iterates over the entries. It yields every entry that stays in the table meanwhile, and may yield one twice. The table is
+   * not copied, because that would block the node for long; the iteration restarts if entries have moved.
    */
   *rows(): Generator<TokenRevocation> {
     const slots = this.#slots
@@ -114,12 +114,12 @@ export class RevocationTable {
     return this.#size
   }
 
-  /** Memory of the slots. */
+  /** Memory of the slots, in bytes. */
   get bytes(): number {
     return this.#capacity * SLOT_BYTES
   }
 
-  /** True when it was not there before. `expiresAt` in unix seconds, 0 for never; of several the latest counts. */
+  /** True if the entry is new. `expiresAt` in unix seconds, 0 for never; if an entry is added again, the later expiry wins. */
   add(kid: Kid, nonce: Nonce, expiresAt: number = 0): boolean {
     if (this.#size + 1 > this.#capacity * LOAD_MAX) this.#rebuild(2 * this.#capacity)
     this.#load(this.#indexOf(kid), nonce)
@@ -136,7 +136,7 @@ export class RevocationTable {
     return true
   }
 
-  /** What a transaction added that was then undone, or what hits nothing any more. True when it was there. */
+  /** Removes an entry whose transaction was undone, or which is outlived. True if the entry was there. */
   remove(kid: Kid, nonce: Nonce): boolean {
     if (!this.has(kid, nonce)) return false
     this.#removeAt(this.#find() / SLOT_WORDS)
@@ -144,8 +144,8 @@ export class RevocationTable {
   }
 
   /**
-   * Removes what expires before a time, unix seconds, in some slots from this one on. Returns where to go on; undefined at the
-   * end. What moves over the end of the table meanwhile may be passed over: the next sweep finds it.
+   * Removes entries that expire before a time, unix seconds, in a limited number of slots from `from` on. Returns the slot to
+   * continue from; undefined at the end. An entry that moves across the end of the table may be missed until the next sweep.
    */
   sweep(from: number, expiredBefore: number): number | undefined {
     const end = Math.min(from + SWEEP_SLOTS_MAX, this.#capacity)
@@ -155,12 +155,12 @@ export class RevocationTable {
     return end < this.#capacity ? end : undefined
   }
 
-  /** From now on entries that are confirmed, or added, are told from the others. */
+  /** Begins a census: entries that are confirmed or added from now on are marked. */
   beginCensus(): void {
     this.#confirmed = new Uint8Array(this.#capacity)
   }
 
-  /** Whether it is here; the census counts it as confirmed then. */
+  /** True if the entry is here. The census then counts it as confirmed. */
   confirm(kid: Kid, nonce: Nonce): boolean {
     if (!this.has(kid, nonce)) return false
     this.#confirm(this.#find())
@@ -168,8 +168,8 @@ export class RevocationTable {
   }
 
   /**
-   * Counts entries that nobody confirmed and that are not expired before a time, in some slots from this one on. Undefined where
-   * entries have moved since the census began: it has to begin again.
+   * Counts unconfirmed entries that do not expire before a time, in a limited number of slots from `from` on. Undefined if
+   * entries have moved since the census began; the census must then begin again.
    */
   unconfirmed(from: number, expiredBefore: number): UnconfirmedSlots | undefined {
     if (this.#confirmed === undefined) return undefined
@@ -186,7 +186,7 @@ export class RevocationTable {
     this.#confirmed = undefined
   }
 
-  /** Gives memory back where most of it is empty. */
+  /** Frees memory if most of the table is empty. */
   shrink(): void {
     const wanted = capacityFor(2 * this.#size)
     if (this.#size < this.#capacity * LOAD_MIN && wanted < this.#capacity) this.#rebuild(wanted)
@@ -199,8 +199,8 @@ export class RevocationTable {
   }
 
   /**
-   * Later entries of the same run of slots move up, or a lookup would end at the gap before it finds them (Knuth, The Art of
-   * Computer Programming, 6.4, algorithm R).
+   * Removes an entry and moves later entries of the same run into the gap, because a lookup stops at a free slot (Knuth, The
+   * Art of Computer Programming, section 6.4, algorithm R).
    */
   #removeAt(removed: number): void {
     this.#confirmed = undefined
@@ -209,7 +209,7 @@ export class RevocationTable {
     const mask = this.#capacity - 1
     for (let slot = (gap + 1) & mask; this.#slots[slot * SLOT_WORDS] !== 0; slot = (slot + 1) & mask) {
       const home = this.#homeOf(slot)
-      // An entry whose own place lies behind the gap, on the way to where it is, stays.
+      // An entry stays if its home slot lies after the gap, because a lookup for it never passes the gap.
       if (((slot - home) & mask) < ((slot - gap) & mask)) continue
       this.#slots.copyWithin(gap * SLOT_WORDS, slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS)
       gap = slot
@@ -238,7 +238,7 @@ export class RevocationTable {
     for (let word = 0; word < 4; word += 1) probe[word + 1] = hexWord(nonce, word * 8)
   }
 
-  /** Offset of the slot that holds the entry under test, or of the free one where it belongs. */
+  /** Offset of the slot that holds the probed entry, or of the free slot where it belongs. */
   #find(): number {
     const slots = this.#slots
     const [w0 = 0, w1 = 0, w2 = 0, w3 = 0, w4 = 0] = this.#probe
@@ -247,7 +247,7 @@ export class RevocationTable {
     for (;;) {
       const at = slot * SLOT_WORDS
       if (slots[at] === 0) return at
-      // The last word of a nonce is random, so it is compared first: it nearly always decides.
+      // The last word of a nonce is random, so it is compared first and nearly always decides.
       const same = slots[at + 4] === w4 && slots[at + 3] === w3 && slots[at + 2] === w2
       if (same && slots[at + 1] === w1 && slots[at] === w0) return at
       slot = (slot + 1) & mask
@@ -277,7 +277,7 @@ export class RevocationTable {
   }
 }
 
-/** Slots that are taken; undefined where one names a key that there is none of. With fewer free ones than that a lookup has no end. */
+/** Number of taken slots; undefined if a slot names a key that does not exist. A wrong count could make lookups endless. */
 function takenIn(slots: Uint32Array, keys: number): number | undefined {
   let taken = 0
   for (let at = 0; at < slots.length; at += SLOT_WORDS) {
@@ -288,7 +288,7 @@ function takenIn(slots: Uint32Array, keys: number): number | undefined {
   return taken
 }
 
-/** 0 is never. */
+/** The later of two expiries, where 0 means never. */
 function later(a: number, b: number): number {
   return a === 0 || b === 0 ? 0 : Math.max(a, b)
 }
@@ -299,7 +299,7 @@ function capacityFor(expected: number): number {
   return capacity
 }
 
-/** Eight hex digits as a word. Written out, because `parseInt` of a slice costs four times as much. */
+/** Eight hex digits as a word. Not `parseInt` of a slice, because that costs four times as much. */
 function hexWord(text: string, at: number): number {
   let word = 0
   let seen = 0

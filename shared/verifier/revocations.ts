@@ -1,4 +1,7 @@
-/** All revocations as a node looks them up: single tokens in a table, the few that name more of them beside it. */
+/**
+ * All revocations of a node in memory: single tokens in a table, cut-offs beside it. A census finds the revocations in memory
+ * that the node's files do not hold.
+ */
 import type { Kid, Nonce } from '../ids.ts'
 import type { KnownRevocation, TokenRevocation } from './revocation-row.ts'
 import { CutOffs } from './cut-offs.ts'
@@ -12,19 +15,19 @@ import {
 export class Revocations {
   readonly cutOffs: CutOffs = new CutOffs()
   readonly #tokens: RevocationTable
-  /** While a census runs: the cut-offs that were confirmed. */
+  /** During a census: the cut-offs that were confirmed. */
   #confirmed: CutOffs | undefined
 
   constructor(tokens: RevocationTableOptions | RevocationTable) {
     this.#tokens = tokens instanceof RevocationTable ? tokens : new RevocationTable(tokens)
   }
 
-  /** The single tokens, as they are now. */
+  /** A copy of the table of single tokens. */
   image(): TableImage {
     return this.#tokens.image()
   }
 
-  /** What holds now, as rows that would bring it about; their numbers are nobody's. */
+  /** The revocations in force, as rows. Their `seq` has no meaning. */
   *rows(): Generator<KnownRevocation> {
     yield* this.#tokens.rows()
     yield* this.cutOffs.rows()
@@ -38,25 +41,25 @@ export class Revocations {
     return this.#tokens.has(kid, nonce)
   }
 
-  /** Whether it would deny nothing that is not denied by one of its own kind. */
+  /** True if a revocation of the same kind already covers this one. */
   covers(row: KnownRevocation): boolean {
     return row.kind === 'token' ? this.#tokens.has(row.kid as Kid, row.nonce as Nonce) : this.cutOffs.covers(row)
   }
 
-  /** True when it denies more than was denied before. */
+  /** Adds a revocation. True if it denies more than before. */
   take(row: KnownRevocation): boolean {
     if (row.kind === 'token') return this.#tokens.add(row.kid as Kid, row.nonce as Nonce, row.expiresAt)
     this.#confirmed?.take(row)
     return this.cutOffs.take(row)
   }
 
-  /** From now on what is confirmed, or taken, is told from what is here for another reason. */
+  /** Begins a census: revocations that are confirmed or added from now on are marked. */
   beginCensus(): void {
     this.#tokens.beginCensus()
     this.#confirmed = new CutOffs()
   }
 
-  /** Whether it is denied here; the census counts it as confirmed then. */
+  /** True if the revocation is here. The census then counts it as confirmed. */
   confirm(row: KnownRevocation): boolean {
     if (row.kind === 'token') return this.#tokens.confirm(row.kid as Kid, row.nonce as Nonce)
     if (!this.cutOffs.covers(row)) return false
@@ -64,12 +67,12 @@ export class Revocations {
     return true
   }
 
-  /** As those of the table: single tokens that nobody confirmed, but for those that expired before a time. */
+  /** Counts unconfirmed single tokens that do not expire before a time, as `RevocationTable.unconfirmed` does. */
   unconfirmedTokens(from: number, expiredBefore: number): UnconfirmedSlots | undefined {
     return this.#tokens.unconfirmed(from, expiredBefore)
   }
 
-  /** Cut-offs that nobody confirmed as far as they reach. */
+  /** Number of cut-offs that were not confirmed up to the time they reach. */
   unconfirmedCutOffs(): number {
     const confirmed = this.#confirmed ?? new CutOffs()
     return [...this.cutOffs.rows()].filter((row) => !confirmed.covers(row)).length
@@ -80,7 +83,7 @@ export class Revocations {
     this.#confirmed = undefined
   }
 
-  /** As `take`, for a row that is not committed yet: what comes back takes it away again, the last one first. */
+  /** Like `take`, for a row that is not committed yet. The returned function undoes it; call them in reverse order. */
   takeUndoably(row: KnownRevocation): () => void {
     const before = row.kind === 'token' ? undefined : this.cutOffs.reach(row)
     if (!this.take(row)) return () => undefined
@@ -88,13 +91,13 @@ export class Revocations {
     return () => void this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)
   }
 
-  /** Of one that hits nothing any more; what comes back puts it there again. */
+  /** Removes an outlived revocation. The returned function adds it again. */
   dropUndoably(row: TokenRevocation): () => void {
     if (!this.#tokens.remove(row.kid as Kid, row.nonce as Nonce)) return () => undefined
     return () => void this.take(row)
   }
 
-  /** As those of the table: single tokens that expired before a time, in unix seconds. */
+  /** Removes single tokens that expired before a time, in unix seconds, as `RevocationTable.sweep` does. */
   sweep(from: number, expiredBefore: number): number | undefined {
     return this.#tokens.sweep(from, expiredBefore)
   }

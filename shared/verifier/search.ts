@@ -1,7 +1,7 @@
 /**
- * Finds, for every third-party caveat, a discharge that clears and serves no other caveat. Depth first, in the order of
- * the bundle; a choice that leaves another caveat without a discharge is taken back. That could take very long, so
- * every discharge that is tried counts as work.
+ * Finds, for every third-party caveat, a discharge that clears and serves no other caveat. The search is depth first in the
+ * order of the bundle, and backtracks from a choice that leaves another caveat without a discharge. It could take
+ * exponential time, so every attempt counts against the limits on work.
  */
 import type { Caveat } from '../macaroon/macaroon.ts'
 import type { CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
@@ -10,11 +10,11 @@ import { type Refused, refused } from './verdict.ts'
 import { thirdPartyOf, type VerifiedNode, type VerifiedThirdParty } from './verified-bundle.ts'
 import { type WorkBudget, workExceeded } from './work.ts'
 
-/** First-party caveats of one macaroon: judged once, however often the macaroon is tried. */
+/** The judged first-party caveats of one macaroon. They are judged once, however often the macaroon is tried. */
 export interface OwnCaveats {
   readonly refusal: Refused | undefined
   readonly notes: readonly string[]
-  /** Means something of a discharge only. */
+  /** Ids of `presented` caveats at its beginning. They have a meaning only in a discharge. */
   readonly presented: readonly string[]
 }
 
@@ -26,7 +26,7 @@ export interface Served {
   readonly parent?: Served
 }
 
-/** What is left to do: why it cannot be done, or undefined when everything clears. */
+/** The rest of the search. Returns a refusal, or undefined if everything clears. */
 type Rest = () => Refused | undefined
 
 const NOTHING: Rest = () => undefined
@@ -35,14 +35,14 @@ export class Search {
   readonly #judge: CaveatJudge
   readonly #work: WorkBudget
   readonly #own = new Map<VerifiedNode, OwnCaveats>()
-  /** The choice so far, the token first. */
+  /** The current choice, the token first. */
   readonly #taken: Served[] = []
-  /** Discharges whose caveats stand in the trace already: tried again, they are not told again. */
+  /** Discharges whose caveats are already in the trace, so that a second attempt does not repeat them. */
   readonly #told = new Set<number>()
-  /** Set for the second search: caveats that want a fresher state pass. */
+  /** True in the second search, in which caveats that need a fresher state pass. */
   #lenient = false
   #stale = false
-  /** The refusal that the longest choice ended with: the nearest to an acceptance. */
+  /** The refusal of the longest choice, which came closest to acceptance. */
   #furthest: { readonly taken: number; readonly refusal: Refused } | undefined
 
   constructor(judge: CaveatJudge, work: WorkBudget) {
@@ -50,7 +50,10 @@ export class Search {
     this.#work = work
   }
 
-  /** The token and the discharges that serve it, each behind the one whose caveat it serves. With a trace every caveat is judged, each on its own. */
+  /**
+   * Returns the token and the discharges that serve it, each after the macaroon whose caveat it serves. With a trace, every
+   * caveat is judged on its own, and judging does not stop at a refusal.
+   */
   run(root: VerifiedNode, trace?: CaveatTrace[]): { readonly served: readonly Served[] } | Refused {
     const refusal = this.#clear({ node: root, own: this.#ownCaveats(root, trace) }, 0, NOTHING, trace)
     if (refusal === undefined) return { served: this.#taken }
@@ -61,7 +64,7 @@ export class Search {
     return this.#work.exceeded ? workExceeded() : (this.#furthest?.refusal ?? refusal)
   }
 
-  /** Nothing is refused for good while there is a choice that only a fresher state stands against. */
+  /** Searches again as if the state were fresh. If that clears, the verdict is `unavailable` instead of a final refusal. */
   #onFresherState(root: VerifiedNode): Refused | undefined {
     this.#lenient = true
     this.#taken.length = 0
@@ -69,7 +72,7 @@ export class Search {
     return this.#taken.flatMap(({ own }) => own.refusal ?? []).reduce(fresher)
   }
 
-  /** `depth` discharges stand between the token and this macaroon, itself included. */
+  /** `depth` is the number of discharges on the way from the token to this macaroon, including this one. */
   #clear(served: Served, depth: number, rest: Rest, trace?: CaveatTrace[]): Refused | undefined {
     const { refusal } = served.own
     const stops = refusal !== undefined && !this.#passes(served.own)
@@ -85,14 +88,14 @@ export class Search {
     return stops ? refusal : failed
   }
 
-  /** Each caveat gets a discharge with which all that is left clears too. */
+  /** Gives each caveat a discharge with which the rest of the search also clears. */
   #serve(served: Served, thirdParties: readonly CaveatIndex[], depth: number, rest: Rest): Refused | undefined {
     const [first, ...others] = thirdParties
     if (first === undefined) return rest()
     return this.#choose(served, first[1], depth, () => this.#serve(served, others, depth, rest))
   }
 
-  /** Each caveat gets the first discharge that clears: what an explanation shows. */
+  /** Gives each caveat the first discharge that clears. Explanations use this. */
   #tell(
     served: Served,
     thirdParties: readonly CaveatIndex[],
@@ -121,7 +124,7 @@ export class Search {
     let leafFailed = false
     for (const node of thirdParty.candidates) {
       const leaf = node.thirdParties.size === 0
-      // Discharges for one caveat that need none themselves are as good as each other: it is the rest that fails.
+      // Leaf discharges for one caveat are interchangeable: if one cleared and the rest failed, another leaf fails too.
       if (leaf && leafFailed) continue
       if (this.#taken.some((served) => served.node === node)) {
         trace?.push({ index: node.index, outcome: 'used_before' })
@@ -174,7 +177,7 @@ export class Search {
       if (trace !== undefined) trace[place] = this.#traceOf(cid, verdict)
       if (!verdict.ok) refusal = graver(refusal, verdict)
       else if (verdict.note !== undefined) notes.push(verdict.note)
-      // Whoever holds a discharge can append to it, so what stands behind anything else is not the third party's word.
+      // A holder of the discharge can append caveats, so only `presented` at its beginning can be the third party's word.
       else if (verdict.presented !== undefined && place === presented.length) presented.push(verdict.presented)
       if (trace === undefined && refusal !== undefined && refusal.reason !== 'unavailable') break
     }
@@ -201,7 +204,7 @@ export class Search {
 
 type CaveatIndex = readonly [number, VerifiedThirdParty]
 
-/** A fresher state may still be had, so what refuses for good comes first, whatever the order of the caveats. */
+/** A final refusal wins over `unavailable`, whatever the order of the caveats, because a retry cannot change it. */
 function graver(a: Refused | undefined, b: Refused): Refused {
   if (a === undefined) return b
   if (a.reason !== 'unavailable') return a
@@ -233,7 +236,7 @@ function whyUndischarged({ caveat, readable, candidates, rejected }: VerifiedThi
     return refused('verifier_id_invalid', 'a third-party caveat holds no key, so nothing can discharge it', details)
   }
   if (candidates.length > 0) {
-    return refused('discharge_missing', 'a discharge serves another caveat already, and each counts once', details)
+    return refused('discharge_missing', 'its discharge already serves another caveat, and serves only one', details)
   }
   if (rejected.length > 0) {
     return refused('discharge_invalid', 'a discharge does not match its caveat, or is not bound to this token', details)
@@ -242,5 +245,5 @@ function whyUndischarged({ caveat, readable, candidates, rejected }: VerifiedThi
 }
 
 function tooDeep(caveat: Caveat): Refused {
-  return refused('work_exceeded', 'discharges stand too deep behind one another', { thirdParty: thirdPartyOf(caveat) })
+  return refused('work_exceeded', 'discharges nest too deep', { thirdParty: thirdPartyOf(caveat) })
 }

@@ -1,21 +1,21 @@
-/** What an explanation tells, step by step. Plain values, for people and for `--json`. */
+/** The types of an explanation, which shows a verification step by step. Plain values, for people and for `--json`. */
 import type { TokenId } from '../ids.ts'
 import type { Context } from './access.ts'
 import type { Refused, ThirdParty, Verdict } from './verdict.ts'
 import type { WorkDone } from './work.ts'
 
-/** In the order in which they are done. */
+/** The checks of a verification, in their order. */
 export type CheckName =
   | 'clock'
   | 'encoding'
   | 'key'
   | 'signature'
-  /** Retirement, disabling and revocation, of the token and of those it was made from. */
+  /** Revocation, retired key and disabled org, of the token and of its ancestors. */
   | 'standing'
   | 'expiry'
   | 'access'
   | 'org'
-  /** The chains of all discharges that are asked for, within the limits on work. */
+  /** The HMAC chains of all discharges that are needed, within the limits on work. */
   | 'discharges'
   | 'caveats'
 
@@ -26,27 +26,27 @@ export interface CheckTrace {
 }
 
 export interface CaveatTrace {
-  /** Its text, `0x…` when it is not text. */
+  /** The caveat as text, or `0x…` if it is not UTF-8. */
   readonly caveat: string
   readonly outcome: 'cleared' | 'refused' | 'unavailable'
-  /** What it wants, where it says more than its text. */
+  /** Its condition, if it is a predicate with one. */
   readonly wanted?: string
   readonly refusal?: Refused
   readonly thirdParty?: ThirdParty
-  /** With `thirdParty`: every discharge of the bundle that bears its ticket and was looked at, in their order. */
+  /** With `thirdParty`: the discharges of the bundle that bear its ticket and were tried, in order. */
   readonly discharges?: readonly DischargeTrace[]
 }
 
 export interface DischargeTrace {
-  /** Place in the bundle, from 1. */
+  /** Position in the bundle, from 1. */
   readonly index: number
-  /** `used_before`: it serves another caveat; each discharge counts once. */
+  /** `used_before`: it already serves another caveat, and a discharge serves only one. */
   readonly outcome: 'used' | 'refused' | 'not_authentic' | 'used_before'
-  /** Of an authentic discharge that was tried. */
+  /** Caveats of an authentic discharge that was tried. */
   readonly caveats?: readonly CaveatTrace[]
 }
 
-/** What the token says of itself, once its chain was recomputed. */
+/** The content of the token's identifier. It is shown only after the signature matched. */
 export interface TokenTrace {
   readonly id: TokenId
   readonly org: string
@@ -55,24 +55,24 @@ export interface TokenTrace {
   readonly issuedAtMs: number
   /** Unix seconds. */
   readonly expiresAt?: number
-  /** Tokens that it was made from. */
+  /** The tokens that it was exchanged from. */
   readonly ancestors: readonly TokenId[]
   readonly caveatCount: number
-  /** Discharges that came with it. */
+  /** Number of discharges in its bundle. */
   readonly dischargeCount: number
 }
 
 export interface Explanation {
   readonly verdict: Verdict
-  /** All that were made: after one that failed too, where they can be made without it. */
+  /** The checks that were made. A check that does not depend on a failed one is still made. */
   readonly checks: readonly CheckTrace[]
-  /** Absent when the signature did not match: nothing that a forged token says is told. */
+  /** Absent if the signature did not match, so that the content of a forged token is never shown. */
   readonly token?: TokenTrace
-  /** Every caveat of the token, in their order; empty where the walk ended before. */
+  /** Every caveat of the token, in order. Empty if the verification ended before. */
   readonly caveats: readonly CaveatTrace[]
-  /** What the node judged by: its clock, region, the presenter, and how old its state was. */
+  /** Facts that the node stated: its clock, its region, the presenter, and the age of its state. */
   readonly judgedBy: Context
   readonly work: WorkDone
-  /** Caveats, discharges and notes that are not told because the answer would be too long; absent where all are. */
+  /** Number of caveats, discharges and notes left out because the answer would be too long. Absent if none. */
   readonly omitted?: number
 }

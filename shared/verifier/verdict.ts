@@ -1,4 +1,4 @@
-/** The verdict on a token: a value, never an exception. */
+/** The verdict on a token: accepted, or refused with a reason. It is a value, never an exception. */
 import type { TokenId } from '../ids.ts'
 
 const UNREADABLE = [
@@ -21,7 +21,7 @@ const UNREADABLE = [
   'bundle_malformed',
 ] as const
 
-/** What reading a bundle can fail with: the codes of its errors (shared/macaroon/FORMAT.md). */
+/** The codes with which reading a bundle can fail (shared/macaroon/FORMAT.md, "Errors of reading"). */
 export type UnreadableReason = (typeof UNREADABLE)[number]
 
 export type RefusalReason =
@@ -37,18 +37,18 @@ export type RefusalReason =
   | 'access_malformed'
   | 'caveat_unknown'
   | 'caveat_refused'
-  /** No discharge for a third-party caveat, or none that was not needed for another one. */
+  /** A third-party caveat has no discharge, or its discharges all serve other caveats. */
   | 'discharge_missing'
-  /** There is one, but it was changed, made with another key, or not bound to this very token. */
+  /** A third-party caveat has a discharge, but it was changed, made with another key, or not bound to this token. */
   | 'discharge_invalid'
-  /** The third-party caveat itself holds no key of a discharge: nothing can ever clear it. */
+  /** The verifier id of a third-party caveat does not open, so nothing can ever discharge it. */
   | 'verifier_id_invalid'
-  /** Discharges nest too deep, or refer to one another so that finding a way would take too much work. */
+  /** Discharges nest too deep, or refer to one another in so many ways that the search would take too much work. */
   | 'work_exceeded'
-  /** Nothing is said of the token: the node cannot judge it now. Retry, here or elsewhere; never drop the token. */
+  /** The node cannot judge the token now. Retry, here or at another node, and do not drop the token. */
   | 'unavailable'
 
-/** What revocations make of a genuine token. */
+/** The reasons for which a genuine token is refused by the tables. */
 export type Fallen = Extract<RefusalReason, 'key_retired' | 'org_disabled' | 'revoked'>
 
 export interface Accepted {
@@ -56,44 +56,44 @@ export interface Accepted {
   readonly id: TokenId
   readonly org: string
   readonly subject: string
-  /** Unix seconds; absent when the token was issued without an expiry. `time` caveats may end it sooner. */
+  /** Unix seconds; absent if the token was issued without an expiry. A `time` caveat may be earlier. */
   readonly expiresAt?: number
-  /** Texts of the `note` caveats in their order: remarks of holders, not the authority's word. */
+  /** Texts of the `note` caveats, in order. Holders write them; the authority does not vouch for them. */
   readonly notes: readonly string[]
   readonly caveatCount: number
   /**
-   * Tokens of which the discharges say that they were presented to the third party, in the order of the caveats. As much
-   * worth as those third parties: whoever holds a token can add a caveat of one that says anything, behind the others.
-   * Absent where no discharge says so.
+   * Token ids that, according to the discharges, were presented to the third parties; in the order of the caveats. Trust them
+   * as far as you trust those third parties: a holder can append a caveat of a third party of its own, whose discharge may
+   * name any id. Absent if no discharge names one.
    */
   readonly presented?: readonly TokenId[]
 }
 
-/** Names a third-party caveat to its holder. */
+/** Identifies a third-party caveat to the holder of the token. */
 export interface ThirdParty {
-  /** Where its discharge is had; '' when the caveat does not say. A hint that no signature covers. */
+  /** Address of the third party; '' if the caveat has none. A hint that no signature covers. */
   readonly location: string
   /** SHA-256 of the ticket, first 16 bytes in hex. */
   readonly ticket: string
 }
 
 export interface RefusalDetails {
-  /** The caveat that refused: its text, or `0x…` when it is not text. Only ever of an authenticated token. */
+  /** The caveat that refused, as text or `0x…`. Present only if the token is authentic. */
   readonly caveat?: string
-  /** What that caveat wanted. */
+  /** The condition of that caveat. */
   readonly wanted?: string
-  /** The third-party caveat that is not discharged, or in whose discharge the caveat stands that refused. */
+  /** The third-party caveat that is not discharged, or whose discharge contains the caveat that refused. */
   readonly thirdParty?: ThirdParty
-  /** With `key_unknown`: unix milliseconds in the token's nonce, unauthenticated. Newer than the node's state means unavailable. */
+  /** With `key_unknown`: unix milliseconds in the nonce, not authenticated. If newer than the node's state: unavailable. */
   readonly issuedAtMs?: number
-  /** With `unavailable`: a state at most this old would decide; everything else about the token holds. */
+  /** With `unavailable`: the token would be accepted on a state that is at most this old, in milliseconds. */
   readonly stalenessWantedMs?: number
 }
 
 export interface Refused extends RefusalDetails {
   readonly ok: false
   readonly reason: RefusalReason
-  /** One sentence for people. Holds nothing of the token. */
+  /** One sentence for people. It contains no part of the token. */
   readonly message: string
 }
 

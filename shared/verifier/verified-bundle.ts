@@ -1,7 +1,7 @@
 /**
- * *Verify* for a whole bundle: recomputes the chain of every discharge that a third-party caveat of the token, or of
- * another discharge, asks for, with the key that the caveat holds. What comes out names nothing unauthenticated, and
- * says which discharges could serve which caveat; whether they clear is for `clear.ts`.
+ * *Verify* for a whole bundle: recomputes the HMAC chain of every discharge that a third-party caveat of the token, or of
+ * another verified discharge, needs, with the key in that caveat. The result contains only verified macaroons, and the
+ * discharges that could serve each caveat. It does not judge caveats; `clear.ts` does.
  */
 import { equalSecrets, sha256 } from '../crypto.ts'
 import type { Caveat, Macaroon } from '../macaroon/macaroon.ts'
@@ -9,22 +9,22 @@ import { hmacCount, type VerifiedChain, type VerifiedMacaroon, verifyChain } fro
 import { type Refused, refused, type ThirdParty } from './verdict.ts'
 import { type WorkBudget, workExceeded } from './work.ts'
 
-/** An authenticated macaroon of the bundle. Its caveats may refer to one another in circles. */
+/** A verified macaroon of the bundle. The graph of nodes may have cycles. */
 export interface VerifiedNode {
   readonly macaroon: VerifiedMacaroon
-  /** Place in the bundle: 0 for the token, discharges from 1. */
+  /** Position in the bundle: 0 for the token, discharges from 1. */
   readonly index: number
-  /** By place among the caveats. */
+  /** By index of the caveat in the macaroon. */
   readonly thirdParties: ReadonlyMap<number, VerifiedThirdParty>
 }
 
 export interface VerifiedThirdParty {
   readonly caveat: Caveat
-  /** False when its verifier id holds no key. */
+  /** True if its verifier id opens and contains a key. */
   readonly readable: boolean
   /** Authentic discharges for it, in the order of the bundle. */
   readonly candidates: readonly VerifiedNode[]
-  /** Places of discharges that bear its ticket, but are not authentic. */
+  /** Positions of discharges that bear its ticket, but are not authentic. */
   readonly rejected: readonly number[]
 }
 
@@ -32,7 +32,7 @@ export function thirdPartyOf({ cid, location = '' }: Caveat): ThirdParty {
   return { location, ticket: sha256(cid).toString('hex', 0, 16) }
 }
 
-/** Errors, as refusals: `token_too_large`, `work_exceeded`. Discharges that nothing asks for are not looked at. */
+/** Refuses with `token_too_large` or `work_exceeded`. Discharges that no caveat needs are not read. */
 export function verifyDischarges(
   root: VerifiedChain,
   discharges: readonly Macaroon[],
@@ -42,7 +42,7 @@ export function verifyDischarges(
   if (discharges.length > limits.discharges) return tooLarge('discharges', limits.discharges)
   const caveats = discharges.reduce((sum, discharge) => sum + discharge.caveats.length, root.macaroon.caveats.length)
   if (caveats > limits.caveats) return tooLarge('caveats in all', limits.caveats)
-  // Most tokens have no third-party caveat, and then whatever came along is ignored.
+  // Most tokens have no third-party caveat. Discharges in their bundle are ignored.
   if (root.caveatKeys.length === 0) return { macaroon: root.macaroon, index: 0, thirdParties: NONE }
   return new DischargeVerifier(root, discharges, work).run()
 }
@@ -51,7 +51,7 @@ const NONE: ReadonlyMap<number, VerifiedThirdParty> = new Map()
 
 interface BuiltNode extends VerifiedNode {
   readonly thirdParties: Map<number, VerifiedThirdParty>
-  /** What it was verified with; nothing for the token itself. */
+  /** The caveat key that it was verified with; undefined for the token itself. */
   readonly key: Uint8Array | undefined
 }
 
@@ -106,7 +106,7 @@ class DischargeVerifier {
     return { caveat, readable: true, candidates, rejected }
   }
 
-  /** A discharge is authentic under one key at most, so a second caveat with its ticket only compares the keys. */
+  /** A discharge is authentic under at most one key, so for a second caveat with its ticket only the keys are compared. */
   #authenticate(index: number, key: Uint8Array): VerifiedNode | undefined {
     const known = this.#nodes.get(index)
     if (known !== undefined) return known.key !== undefined && equalSecrets(known.key, key) ? known : undefined
@@ -133,7 +133,7 @@ function placesByIdentifier(discharges: readonly Macaroon[]): ReadonlyMap<string
   return places
 }
 
-/** One character a byte: a key for a Map, never shown. */
+/** One character per byte, as the key of a Map. The text is never shown. */
 function bytesAsText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

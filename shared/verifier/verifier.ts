@@ -1,7 +1,7 @@
 /**
- * Judges a token and its discharges for an access, from tables alone: no I/O, no clock, no state. The order is part of
- * the security: text, bytes, identifier, key, HMAC chain; only then is anything that the token says believed, or told
- * back. `judge` and `explain` are the same walk, which in the second case tells what it sees and goes on where it can.
+ * Judges a token and its discharges for an access, from tables alone: no I/O, no clock, no state. The order of the checks is
+ * part of the security: text, bytes, identifier, key, HMAC chain. The content of the token is believed, or shown, only after
+ * the chain matched. `judge` and `explain` run the same checks; `explain` also records them and continues after a refusal.
  */
 import { assert, type ErrorCode, MacaroondError } from '../errors.ts'
 import { type TokenId, tokenId } from '../ids.ts'
@@ -32,28 +32,28 @@ import { WorkBudget } from './work.ts'
 export type { TokenTables } from './revocation-status.ts'
 
 export interface VerificationRequest {
-  /** In its text form; with its discharges, joined with `~`, the token first. */
+  /** The token as text, or a bundle: the token first, then its discharges, joined with `~`. */
   readonly token: string
   readonly access: Access
 }
 
-/** An accepted token, with what it was accepted on: for who makes another token of it. */
+/** An accepted token with the parts that were verified, for callers that make another token from it. */
 export interface Examination {
   readonly ok: true
   readonly verdict: Accepted
   readonly identifier: TokenIdentifier
   readonly macaroon: VerifiedMacaroon
-  /** For the third-party caveats of the token, in their order. */
+  /** Discharges for the third-party caveats of the token, in order. */
   readonly used: readonly UsedDischarge[]
 }
 
-/** Never throws, whatever token and access are. */
+/** The verdict on a token. Never throws, for any token and any access. */
 export function judge(request: VerificationRequest, tables: TokenTables, context: Context): Verdict {
   const examined = examine(request, tables, context)
   return examined.ok ? examined.verdict : examined
 }
 
-/** As `judge`, and hands out what it accepted. `judgeBy` judges the caveats. */
+/** Like `judge`, and also returns the verified parts of an accepted token. `judgeBy` judges the caveats. */
 export function examine(
   request: VerificationRequest,
   tables: TokenTables,
@@ -64,8 +64,8 @@ export function examine(
 }
 
 /**
- * The verdict that `judge` gives, and how it came to be. Holds what the token says: for its holder, and for operators.
- * A second walk does the telling, so that the verdict and its work are those of the plain one.
+ * The verdict that `judge` gives, with the checks and caveats behind it. It shows the content of the token, so it is only for
+ * its holder and for operators. A second run records the trace, so verdict and work are exactly those of `judge`.
  */
 export function explain(request: VerificationRequest, tables: TokenTables, context: Context): Explanation {
   const plain = new Walk({ tables, context })
@@ -101,7 +101,7 @@ class Walk {
   readonly #tables: TokenTables
   readonly #context: Context
   readonly #judgeBy: typeof judgeByFacts
-  /** The first one counts, also where the walk goes on to tell what else would refuse. */
+  /** The first refusal is the verdict, even if the run continues to record further checks. */
   #refusal: Refused | undefined
 
   constructor({ tables, context, told, judgeBy = judgeByFacts }: WalkOptions) {
@@ -141,7 +141,7 @@ class Walk {
     return verdict.ok ? { ok: true, verdict, identifier, macaroon: chain.macaroon, used: cleared.used } : verdict
   }
 
-  /** True when there is nothing to go on with. */
+  /** Records a check. True if it failed, so that later checks have no input. */
   #fails(check: CheckName, result: object): result is Refused {
     const refusal = isRefused(result) ? result : undefined
     this.told?.checks.push(refusal === undefined ? { check, held: true } : { check, held: false, refusal })
@@ -149,7 +149,7 @@ class Walk {
     return refusal !== undefined
   }
 
-  /** True when it refuses and nothing else is to be told. */
+  /** Records a check on which no other check depends. True if the run ends here: it failed, and no trace is recorded. */
   #stops(check: CheckName, refusal: Refused | undefined): boolean {
     return this.#fails(check, refusal ?? HELD) && (this.told === undefined || check === 'clock')
   }
@@ -162,7 +162,7 @@ class Walk {
 
 const HELD = {}
 
-/** Comparisons with NaN are false, and one of them would let every token pass. */
+/** Refuses times that are not finite or not ordered. Comparisons with NaN are false, so a check could pass by accident. */
 export function credible({ nowEarliestMs, nowLatestMs }: Context): Refused | undefined {
   const known = Number.isFinite(nowEarliestMs) && Number.isFinite(nowLatestMs) && nowEarliestMs <= nowLatestMs
   return known ? undefined : refused('unavailable', 'this node does not know the time')
@@ -185,10 +185,10 @@ function unreadable(code: ErrorCode): UnreadableReason {
 }
 
 function dischargeAsToken(): Refused {
-  return refused('token_malformed', 'this is a discharge; the token that it belongs to stands in front of it')
+  return refused('token_malformed', 'this is a discharge; put the token that it belongs to in front of it')
 }
 
-/** The key of a token, if this node can use it. */
+/** The key of a token. Refuses if the key is unknown, or if this node could not unseal it. */
 function openKey(
   key: KeyEntry | undefined,
   { nonce }: TokenIdentifier,

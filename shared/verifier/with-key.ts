@@ -1,6 +1,7 @@
 /**
- * Verification with a root key at hand, without an authority: for services that make macaroons of their own, and for
- * checking those of others. The same verify and clear as for tokens; what a caveat means is the caller's to say.
+ * Verifies macaroons with a given root key, without an authority: for services that make their own macaroons, and for
+ * checking those of other libraries. Verify and clear are those of the verifier; the caller chooses the language of caveats.
+ * Revocation is not checked.
  */
 import { derivedKeyOf } from '../macaroon/attenuate.ts'
 import type { Macaroon, RootKey } from '../macaroon/macaroon.ts'
@@ -17,27 +18,27 @@ import { verifyDischarges } from './verified-bundle.ts'
 import { ONLINE_WORK, WorkBudget, type WorkLimits } from './work.ts'
 
 export interface KeyedVerification {
-  /** The macaroon first, then its bound discharges; in any number and order, those that nothing needs are ignored. */
+  /** The macaroon first, then its bound discharges in any order. Discharges that no caveat needs are ignored. */
   readonly bundle: readonly Macaroon[]
   readonly rootKey: RootKey
   readonly judge: CaveatJudge
-  /** Default: what a node allows for a token. */
+  /** Default: the limits of a node. */
   readonly limits?: WorkLimits
 }
 
-/** Never throws for what a holder wrote. */
+/** Verifies and clears a bundle. Never throws for bytes that a holder wrote. */
 export function verifyWithKey(verification: KeyedVerification): Cleared | Refused {
   return verified(verification)
 }
 
 export interface KeyedExplanation {
-  /** What `verifyWithKey` says. */
+  /** The result of `verifyWithKey`. */
   readonly result: Cleared | Refused
-  /** Every caveat, judged on its own, in their order; empty where the chain is not that of this key. */
+  /** Every caveat, judged on its own, in order. Empty if the signature does not match. */
   readonly caveats: readonly CaveatTrace[]
 }
 
-/** As `verifyWithKey`, and how it came to that. */
+/** Like `verifyWithKey`, and also returns how every caveat was judged. */
 export function explainWithKey(verification: KeyedVerification): KeyedExplanation {
   const caveats: CaveatTrace[] = []
   verified(verification, caveats)
@@ -51,13 +52,13 @@ function verified(
   const [root, ...discharges] = bundle
   if (root === undefined) return refused('token_missing', 'there is no macaroon')
   const chain = verifyChain(root, derivedKeyOf(rootKey))
-  if (chain === undefined) return refused('signature_wrong', 'the signature does not match: another key, or changed')
+  if (chain === undefined) return refused('signature_wrong', 'the signature does not match: wrong key, or changed')
   const work = new WorkBudget(limits)
   const node = verifyDischarges(chain, discharges, work)
   return isRefused(node) ? node : clearBundle(node, { judge, work, ...(trace && { trace }) })
 }
 
-/** Clears exactly the predicates given, byte by byte, as libmacaroons' `satisfy_exact` does. */
+/** Clears exactly the given predicates, compared byte by byte, like libmacaroons' `satisfy_exact`. */
 export function judgeExact(predicates: readonly string[]): CaveatJudge {
   const known = new Set(predicates.map((text) => bytesAsText(encodeUtf8(text) ?? Buffer.from(text))))
   return {
@@ -66,19 +67,22 @@ export function judgeExact(predicates: readonly string[]): CaveatJudge {
   }
 }
 
-/** An access to a service that is no authority of ours: no org is needed, and none implied. */
+/** An access to a service outside an authority. It needs no org. */
 export interface ForeignAccess {
   readonly [key: string]: string | readonly string[]
 }
 
-/** The caveat language of FORMAT.md, judged against an access. `unrevoked` refuses: there are no tables to look in. */
+/**
+ * Judges the caveat language of FORMAT.md by an access. Refuses a malformed access with `access_malformed`. An `unrevoked`
+ * caveat always refuses, because there are no tables of revocations.
+ */
 export function judgeAccess(access: ForeignAccess, context: Context): CaveatJudge | Refused {
   const facts = readForeignFacts(access, context)
   return isRefused(facts) ? facts : judgeByFacts(facts, NO_TABLES)
 }
 
 function notGiven(caveat: string): Refused {
-  return refused('caveat_refused', 'a caveat refused: it is none of those that are satisfied', {
+  return refused('caveat_refused', 'a caveat refused: it is not among the satisfied ones', {
     caveat,
     wanted: caveat,
   })
@@ -88,7 +92,7 @@ function describe(caveat: Uint8Array): { readonly caveat: string } {
   return { caveat: decodeUtf8(caveat) ?? `0x${bytesAsHex(caveat)}` }
 }
 
-/** One character a byte: quicker to make than UTF-8, and no two caveats share one. */
+/** One character per byte: faster than UTF-8, and different bytes always give different texts. */
 function bytesAsText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

@@ -1,6 +1,6 @@
 /**
- * Counts the work that one bundle causes, and ends it at a limit (V6 in ARCHITECTURE.md). Holders write caveats and
- * discharges, and a handful of them can be made to refer to one another in more ways than anybody could try.
+ * Counts the work that one bundle causes, and stops it at a limit (V6 in ARCHITECTURE.md). Holders write caveats and
+ * discharges, and a few of them can refer to one another in more ways than any search could try.
  */
 import {
   CAVEATS_TOTAL_MAX,
@@ -15,13 +15,13 @@ import { type Refused, refused } from './verdict.ts'
 
 export interface WorkLimits {
   readonly discharges: number
-  /** Discharges that stand one behind the other. */
+  /** How deep discharges may nest. */
   readonly depth: number
-  /** Of the token and all discharges. */
+  /** Caveats of the token and all discharges. */
   readonly caveats: number
-  /** HMACs, for macaroons and bindings. */
+  /** HMACs of macaroons and bindings. */
   readonly hmacs: number
-  /** Discharges tried for a caveat. */
+  /** Attempts to serve a caveat with a discharge. */
   readonly trials: number
 }
 
@@ -33,7 +33,7 @@ export const ONLINE_WORK: WorkLimits = {
   trials: DISCHARGE_TRIALS_MAX,
 }
 
-/** For the toolbox, whose macaroons may be anybody's: more caveats, the same bounds on how they may be entangled. */
+/** For the offline toolbox, which reads foreign macaroons: more caveats, the same limits on nesting and attempts. */
 export const OFFLINE_WORK: WorkLimits = {
   ...ONLINE_WORK,
   caveats: OFFLINE_CAVEATS_MAX * (DISCHARGES_MAX + 1),
@@ -59,12 +59,12 @@ export class WorkBudget {
     return { hmacs: this.#hmacs, trials: this.#trials }
   }
 
-  /** Once true, nothing more is tried for this bundle. */
+  /** True once a limit was reached. The verification of this bundle must then stop. */
   get exceeded(): boolean {
     return this.#exceeded
   }
 
-  /** False when that many are not allowed any more; then none of them may be done. */
+  /** Reserves `count` HMACs. False if the limit does not allow them; the caller must then compute none of them. */
   spendHmacs(count: number): boolean {
     if (this.#hmacs + count > this.limits.hmacs) this.#exceeded = true
     else this.#hmacs += count
@@ -79,5 +79,5 @@ export class WorkBudget {
 }
 
 export function workExceeded(): Refused {
-  return refused('work_exceeded', 'to verify its discharges would take more work than is allowed')
+  return refused('work_exceeded', 'verifying its discharges would take more work than is allowed')
 }
