@@ -1,6 +1,7 @@
 /**
- * The holder's side: takes a token, gets a discharge for every third-party caveat of it and of the discharges
- * themselves, several at once, and gives back the bundle, bound and ready to present.
+ * The client of the discharge protocol, for the holder of a token. It fetches a discharge for every third-party caveat of the
+ * token, and of the discharges themselves, several at once, and returns the bound bundle, ready to present.
+ * It does not verify discharges: only the verifier of the token can.
  */
 import { setTimeout } from 'node:timers/promises'
 import { type Clock, systemClock } from '../clock.ts'
@@ -26,7 +27,7 @@ import { HeldDischarges } from './held-discharges.ts'
 import { ThirdParties, type DischargeEndpoint } from './third-parties.ts'
 
 export interface UserVisit {
-  /** Where a person is to go, an http or https URL. Its third party chose it: show it, or open it, nothing else. */
+  /** The http or https URL that a person must visit. The third party chose it, so only show it or open it. */
   readonly url: string
   /** Host of the third party. */
   readonly host: string
@@ -35,37 +36,37 @@ export interface UserVisit {
 export interface DischargeClientOptions {
   /** Values of the Authorization header by host: `login.example`, `localhost:8080`, or `http://store:8080` without TLS. */
   readonly credentials?: Readonly<Record<string, string>>
-  /** Third parties that are asked without a credential. */
+  /** Hosts of third parties that need no credential. A host in neither option is never contacted. */
   readonly hosts?: readonly string[]
-  /** Called where a person has to go somewhere first. Without it such a discharge is not to be had. */
+  /** Called if a person must visit a page first. Without it, such a discharge fails with `discharge_unavailable`. */
   readonly onUserVisit?: (visit: UserVisit) => void | Promise<void>
-  /** For the whole bundle. Default 10 minutes. */
+  /** Milliseconds for the whole bundle. Default 10 minutes. */
   readonly timeoutMs?: number
-  /** For one request. Default 10 s. */
+  /** Milliseconds for one request. Default 10 s. */
   readonly requestTimeoutMs?: number
   /**
-   * Asked before HTTP is: the text of the discharge, or undefined for a third party that it knows nothing of. For those
-   * that are reached otherwise, such as the authority itself through a signer.
+   * Called before any HTTP request, for third parties that are reached in another way, such as the authority through a signer.
+   * Returns the text of the discharge, or undefined to use HTTP.
    */
   readonly ask?: (question: DischargeQuestion) => Promise<string | undefined>
   readonly fetch?: typeof fetch
   readonly clock?: Clock
-  /** Waits between two polls. */
+  /** Waits `ms` between two polls. */
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<unknown>
 }
 
 export interface DischargeQuestion {
-  /** As the caveat says it: a hint that no signature covers. */
+  /** Location of the caveat: a hint that no signature covers. */
   readonly location: string
-  /** Base64url without padding. */
+  /** The ticket, base64url without padding. */
   readonly ticket: string
 }
 
 export interface DischargeClient {
   /**
-   * The bundle of this token with every discharge it needs, each bound to it. Discharges that come along are kept as
-   * long as their time lasts. Throws third_party_unknown, discharge_refused, discharge_invalid,
-   * discharge_unavailable, timeout, token_too_large, and what reading a bundle throws.
+   * Returns the bundle of the token with every discharge that it needs, each bound to it. Discharges in the given bundle are
+   * kept if they have not expired. Throws third_party_unknown, discharge_refused, discharge_invalid, discharge_unavailable,
+   * timeout, token_too_large, and the errors of reading a bundle.
    */
   readonly discharge: (bundle: string, options?: { readonly signal?: AbortSignal }) => Promise<string>
 }
@@ -75,10 +76,10 @@ export function createDischargeClient(options: DischargeClientOptions = {}): Dis
   return { discharge: (bundle, { signal } = {}) => client.discharge(bundle, signal) }
 }
 
-/** A third-party caveat, and the discharge that was had for it. */
+/** A discharge for one third-party caveat. */
 interface Obtained {
   readonly discharge: Macaroon
-  /** False for one that was bound to the token already. */
+  /** True if it was fetched now, so it is not bound yet. */
   readonly fresh: boolean
 }
 
@@ -98,21 +99,22 @@ class Client {
     const [root, ...held] = decodeBundle(bundle)
     if (root === undefined) throw new MacaroondError('token_missing', 'there is no token')
     const timeout = AbortSignal.timeout(timeoutMs)
-    // One that fails ends the others: without it they are of no use.
+    // If one discharge fails, the others are cancelled, because the bundle needs all of them.
     const failed = new AbortController()
     const signals = [timeout, failed.signal, ...(signal === undefined ? [] : [signal])]
     try {
       const obtained = await this.#all(root, new HeldDischarges(held, this.#clock.wallMs()), AbortSignal.any(signals))
       return encodeBundle([root, ...obtained.map(({ discharge, fresh }) => bound(root, discharge, fresh))])
     } catch (error) {
-      if (timeout.aborted) throw new MacaroondError('timeout', `not everything was discharged in ${timeoutMs} ms`)
+      if (timeout.aborted)
+        throw new MacaroondError('timeout', `the token was not fully discharged within ${timeoutMs} ms`)
       throw error
     } finally {
       failed.abort()
     }
   }
 
-  /** Breadth first: what the discharges of one level need is the next level. */
+  /** Works breadth first: the caveats of all discharges of one level are the next level. */
   async #all(root: Macaroon, held: HeldDischarges, signal: AbortSignal): Promise<readonly Obtained[]> {
     const all: Obtained[] = []
     let caveats = thirdPartyCaveats(root)
@@ -137,7 +139,7 @@ class Client {
     return { discharge: readDischarge(text, caveat.cid, thirdParty.host), fresh: true }
   }
 
-  /** The text of the discharge, at once or after polling. */
+  /** The text of the discharge, from the first answer or after polling. */
   async #ask(thirdParty: DischargeEndpoint, body: string, signal: AbortSignal): Promise<string> {
     const answer = await this.#sendRequest(thirdParty, thirdParty.url, signal, body)
     if ('pending' in answer) throw unavailable(`${thirdParty.host} is busy`)
@@ -150,10 +152,11 @@ class Client {
   async #visit(userUrl: string, { host }: DischargeEndpoint): Promise<void> {
     const url = parseUrl(userUrl)
     if (url === undefined || (url.protocol !== 'https:' && !isLoopback(url) && !this.#thirdParties.names(url.origin))) {
-      throw invalid(`${host} wants a person to go where nobody should be sent`)
+      throw invalid(`${host} wants to send a person to a URL that is not https`)
     }
     const { onUserVisit } = this.#options
-    if (onUserVisit === undefined) throw unavailable(`${host} wants a person to go somewhere, and there is none`)
+    if (onUserVisit === undefined)
+      throw unavailable(`${host} wants a person to visit a page, and there is no person here`)
     await onUserVisit({ url: url.href, host })
   }
 
@@ -163,7 +166,7 @@ class Client {
       const answer = await this.#sendRequest(thirdParty, url, signal)
       if (!('pending' in answer)) {
         if (answer.discharge !== undefined) return answer.discharge
-        throw invalid(`${thirdParty.host} answers a poll with another question`)
+        throw invalid(`${thirdParty.host} answers a poll without deciding`)
       }
       await wait(Math.min(Math.max(delayMs, answer.retryAfterMs ?? 0), DISCHARGE_POLL_MS_MAX), signal)
       signal.throwIfAborted()
@@ -184,21 +187,21 @@ function thirdPartyCaveats({ caveats }: Macaroon): readonly Caveat[] {
   return caveats.filter(({ vid }) => vid !== undefined)
 }
 
-/** Whether it is signed with the right key only the verifier of the token can say. */
+/** Checks only that the discharge bears the ticket. The verifier of the token checks its signature. */
 function readDischarge(text: string, ticket: Uint8Array, who: string): Macaroon {
   const discharge = decodeTokenText(text)
   if (Buffer.compare(discharge.identifier, ticket) === 0) return discharge
-  throw invalid(`${who} gives a discharge for another ticket`)
+  throw invalid(`${who} returned a discharge for another ticket`)
 }
 
-/** Below the path of the third party itself: elsewhere the credential and the answer would be another's. */
+/** The URL must lie below the third party's own path, because polling sends the credential and trusts the answer. */
 function pollUrl(text: string, { origin, path, host }: DischargeEndpoint): string {
   const url = parseUrl(text)
   if (url?.origin === origin && url.pathname.startsWith(`${path}/`)) return url.href
-  throw invalid(`${host} wants to be polled at another place than behind its own ${DISCHARGE_PATH}`)
+  throw invalid(`${host} gives a poll_url that is not below its own ${DISCHARGE_PATH}`)
 }
 
-/** All results, in order, with at most `atOnceMax` calls under way; the first failure is the failure of all. */
+/** All results in order, with at most `atOnceMax` calls at a time. Rejects with the first failure. */
 async function atOnce<T, R>(items: readonly T[], atOnceMax: number, call: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Map<number, R>()
   const queue = items.entries()
@@ -212,6 +215,6 @@ async function atOnce<T, R>(items: readonly T[], atOnceMax: number, call: (item:
 function tooMany(): MacaroondError {
   return new MacaroondError(
     'token_too_large',
-    `the token needs more than ${DISCHARGES_MAX} discharges, or more than ${DISCHARGE_DEPTH_MAX} behind one another`,
+    `the token needs more than ${DISCHARGES_MAX} discharges, or discharges nested deeper than ${DISCHARGE_DEPTH_MAX}`,
   )
 }

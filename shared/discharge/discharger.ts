@@ -1,6 +1,7 @@
 /**
- * The side of the third party: a fetch-style handler, `(Request) => Promise<Response>`, that opens tickets, asks the
- * application about their conditions, and gives out discharges. It serves the paths of PROTOCOL.md behind one location.
+ * The server of the discharge protocol, for a third party: a fetch-style handler, `(Request) => Promise<Response>`. It opens
+ * tickets, lets the application decide on their conditions, and issues discharges. It serves the paths of PROTOCOL.md below
+ * one location.
  */
 import { type Clock, type Entropy, systemClock, systemEntropy } from '../clock.ts'
 import { randomSecret, sha256 } from '../crypto.ts'
@@ -20,29 +21,29 @@ import { type FlowOutcome, type FlowStore, MemoryFlowStore } from './flow-store.
 import { type Endpoint, endpointOf } from './location.ts'
 import { type DischargeAnswer, POLL_PATH, readRequest } from './message.ts'
 
-/** What the application says to a condition. */
+/** The application's decision on a condition. */
 export type DischargeDecision =
   | FlowOutcome
-  /** Not decided yet: `settle` will, and the holder asks again until then. */
+  /** Not decided yet. The holder polls until the application calls `settle`. */
   | { readonly poll: true }
-  /** A person has to go there first, to log in for instance; then `settle`. Let it name the flow. */
+  /** A person must visit this URL first, for example to log in; then call `settle`. The URL should contain the flow. */
   | { readonly userUrl: string }
 
 export interface DischargerOptions {
-  /** Where caveats say that this third party is found; the handler serves the paths behind it. */
+  /** The location that caveats name for this third party. The handler serves the paths below it. */
   readonly location: string
-  /** With which tickets are opened; several while one is being replaced. */
+  /** Keys that open tickets: several while one is being replaced. */
   readonly keys: readonly TicketKey[]
   /**
-   * Decides on a condition. `request` has the holder's credential; its body is taken. `flow` names this question to
-   * `settle`: keep it as secret as the decision is worth.
+   * Decides on a condition. `request` has the holder's credential; its body has been read. `flow` identifies this request for
+   * `settle`. It is a secret: whoever knows it can decide.
    */
   readonly check: (condition: string, request: Request, flow: string) => DischargeDecision | Promise<DischargeDecision>
-  /** Default: memory of this process. */
+  /** Default: the memory of this process. */
   readonly store?: FlowStore
-  /** How long a question may stay open, and its answer uncollected. Default 10 minutes. */
+  /** Milliseconds that a flow may wait for its decision, and the decision for the holder. Default 10 minutes. */
   readonly flowTtlMs?: number
-  /** Told of every failure of `check` or the store, which the holder hears of as an internal error only. */
+  /** Called with every error of `check` or the store. The holder only gets status 500 with code `internal`. */
   readonly onError?: (error: unknown) => void
   readonly clock?: Clock
   readonly entropy?: Entropy
@@ -50,11 +51,11 @@ export interface DischargerOptions {
 
 export interface Discharger {
   readonly handle: (request: Request) => Promise<Response>
-  /** Decides a flow that `check` left open. False when it is not open: unknown, run out, or decided before. */
+  /** Decides a flow that `check` left open. False if it is unknown, expired, or already decided. */
   readonly settle: (flow: string, outcome: FlowOutcome) => Promise<boolean>
 }
 
-/** Throws config_invalid and key_malformed. */
+/** Creates the handler. Throws config_invalid for a wrong location or number of keys. */
 export function createDischarger(options: DischargerOptions): Discharger {
   const endpoint = endpointOf(options.location)
   if (endpoint === undefined) {
@@ -106,14 +107,14 @@ class DischargeHandler {
       return request.method === 'POST' ? this.#ask(request) : methodNotAllowed('POST')
     }
     const secret = pathname.startsWith(path + POLL_PATH) ? pathname.slice(path.length + POLL_PATH.length) : ''
-    if (secret === '') return failure(404, 'not_found', 'nothing is here')
+    if (secret === '') return failure(404, 'not_found', 'there is nothing at this path')
     return request.method === 'GET' ? this.#poll(secret) : methodNotAllowed('GET')
   }
 
   async #ask(request: Request): Promise<Response> {
-    // A page of another site can send other types without asking first, with the credentials of whoever looks at it.
+    // A page of another site can send other content types without a CORS preflight, with its visitor's credentials.
     if (!/^application\/json\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')) {
-      return failure(415, 'request_invalid', 'the request is application/json')
+      return failure(415, 'request_invalid', 'the request must be application/json')
     }
     const body = await readBody(request, DISCHARGE_REQUEST_BYTES_MAX)
     if (typeof body !== 'string') {
@@ -122,7 +123,7 @@ class DischargeHandler {
         : failure(400, 'request_invalid', 'the request is not UTF-8')
     }
     const read = readRequest(body)
-    if (read === undefined) return failure(400, 'request_invalid', 'the request is {"ticket": base64url}')
+    if (read === undefined) return failure(400, 'request_invalid', 'the request must be {"ticket": base64url}')
     return this.#decide(read.ticket, request)
   }
 
@@ -148,20 +149,22 @@ class DischargeHandler {
       },
       nowMs,
     )
-    if (!added) return failure(503, 'overloaded', 'too many questions are open; try again later')
-    // From the location that was configured: whoever sends the request chooses its Host header.
+    if (!added) return failure(503, 'overloaded', 'too many requests are undecided; try again later')
+    // Built from the configured location, because the client chooses the Host header.
     const poll_url = this.#endpoint.url + POLL_PATH + poll
     return answer(202, userUrl === undefined ? { poll_url } : { user_interactive: { user_url: userUrl, poll_url } })
   }
 
   async #poll(secret: string): Promise<Response> {
     const flow = await this.#store.take(hashOf(secret), this.#clock.wallMs())
-    if (flow === undefined) return failure(404, 'not_found', 'this question is not open: answered, or run out')
+    if (flow === undefined)
+      return failure(404, 'not_found', 'this request is not pending: it was answered, or it expired')
     if (flow === 'pending') return new Response('{}', { status: 202, headers: { ...HEADERS, 'retry-after': '1' } })
     const ticket = decodeBase64Url(flow.ticket)
     assert(ticket !== undefined, 'a store gives back what it was given')
     const opened = this.#open(ticket)
-    if (opened instanceof MacaroondError) return failure(403, opened.code, 'its key was taken out of use meanwhile')
+    if (opened instanceof MacaroondError)
+      return failure(403, opened.code, 'the key of the ticket was removed meanwhile')
     return this.#answer(ticket, opened, flow.outcome)
   }
 
@@ -186,7 +189,7 @@ class DischargeHandler {
   }
 }
 
-/** No cache may hold a discharge, and no browser may take one for a page. */
+/** A discharge is a secret: no cache may store it, and no browser may interpret it as a page. */
 const HEADERS = {
   'content-type': 'application/json',
   'cache-control': 'no-store',
@@ -203,7 +206,7 @@ function failure(status: number, code: string, message: string): Response {
 }
 
 function methodNotAllowed(allow: string): Response {
-  const body = JSON.stringify({ error: { code: 'request_invalid', message: `this path takes ${allow}` } })
+  const body = JSON.stringify({ error: { code: 'request_invalid', message: `this path accepts only ${allow}` } })
   return new Response(body, { status: 405, headers: { ...HEADERS, allow } })
 }
 

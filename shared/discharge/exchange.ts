@@ -1,4 +1,4 @@
-/** One call to a third party: bounded in time and size, to its own origin only, without redirects. */
+/** One HTTP request to a third party: bounded in time and size, without redirects, with the credential of its host. */
 import { MacaroondError } from '../errors.ts'
 import { DISCHARGE_RESPONSE_BYTES_MAX } from '../limits.ts'
 import { readBody } from './bounded-body.ts'
@@ -9,13 +9,13 @@ export interface Exchange {
   readonly fetch: typeof fetch
   readonly thirdParty: DischargeEndpoint
   readonly url: string
-  /** JSON to post; a GET without. */
+  /** JSON for a POST. Without it the request is a GET. */
   readonly body?: string
   readonly timeoutMs: number
   readonly signal: AbortSignal
 }
 
-/** `pending`: not decided, or the third party is busy; how long it asks to wait, if it says so. */
+/** `pending`: not decided yet, or the third party is busy. `retryAfterMs` is its `retry-after`, if it sent one. */
 export type Answered = DischargeAnswer | { readonly pending: true; readonly retryAfterMs: number | undefined }
 
 /** Throws discharge_refused, discharge_unavailable, discharge_invalid, timeout. */
@@ -27,7 +27,7 @@ export async function sendRequest(call: Exchange): Promise<Answered> {
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof MacaroondError) throw error
-    if (timeout.aborted) throw unavailable(`${thirdParty.host} did not answer in ${timeoutMs} ms`)
+    if (timeout.aborted) throw unavailable(`${thirdParty.host} did not answer within ${timeoutMs} ms`)
     throw unavailable(`${thirdParty.host} cannot be reached`, error)
   }
 }
@@ -42,7 +42,7 @@ async function answered({ fetch, thirdParty, url, body }: Exchange, signal: Abor
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(credential === undefined ? {} : { authorization: credential }),
     },
-    // Another place would get the ticket, and some clients would take the credential along.
+    // A redirect would send the ticket to another host, and some fetch implementations would send the credential too.
     redirect: 'manual',
     credentials: 'omit',
     cache: 'no-store',
@@ -52,15 +52,15 @@ async function answered({ fetch, thirdParty, url, body }: Exchange, signal: Abor
   const text = await readBody(response, DISCHARGE_RESPONSE_BYTES_MAX)
   const { status } = response
   if (response.redirected || response.type === 'opaqueredirect' || (status >= 300 && status < 400)) {
-    throw invalid(`${host} answers with a redirect, which is not followed`)
+    throw invalid(`${host} answers with a redirect, which clients must not follow`)
   }
-  if (typeof text !== 'string') throw invalid(`${host} answers with more than a discharge can be, or no text`)
+  if (typeof text !== 'string') throw invalid(`the answer of ${host} is too large, or not UTF-8`)
   const answer = readAnswer(text)
   if (status === 429 || status >= 500) return busy(response)
   if (answer?.error !== undefined || status >= 400) throw refusal(host, status, answer)
   if (answer !== undefined) return answer
   if (status === 202) return busy(response)
-  throw invalid(`${host} answers with something else than the protocol says`)
+  throw invalid(`the answer of ${host} does not follow the protocol`)
 }
 
 function busy(response: Response): Answered {
@@ -68,12 +68,12 @@ function busy(response: Response): Answered {
   return { pending: true, retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined }
 }
 
-/** Its words are shown, so nothing in them may steer a terminal. */
+/** Shows the message of the third party, without characters that could control a terminal. */
 function refusal(host: string, status: number, answer: DischargeAnswer | undefined): MacaroondError {
   const said = answer?.error?.message.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200)
   const why = said === undefined ? `status ${status}` : `"${said}"`
-  return new MacaroondError('discharge_refused', `${host} gives no discharge: ${why}`, {
-    hint: 'check the credential for this host, and whether it allows what the token wants confirmed',
+  return new MacaroondError('discharge_refused', `${host} refuses the discharge: ${why}`, {
+    hint: 'check the credential for this host, and whether it satisfies the condition in the ticket',
   })
 }
 

@@ -1,15 +1,15 @@
 /**
- * Discharges that were asked for and not decided yet. Only hashes of the secrets are kept, and no caveat key: who reads
- * the store can neither poll, nor decide, nor make a discharge.
+ * Stores flows: requests for a discharge that are not decided yet, or not collected yet. It keeps only hashes of the secrets
+ * and no caveat key, so somebody who reads the store can neither poll, nor decide, nor make a discharge.
  */
 import { DISCHARGE_FLOWS_MAX } from '../limits.ts'
 
 export interface Flow {
-  /** Hash of the flow's name, by which it is decided; hex. */
+  /** SHA-256 of the secret that decides the flow, hex. */
   readonly flowHash: string
-  /** Hash of the secret by which it is polled; hex. */
+  /** SHA-256 of the secret that polls the flow, hex. */
   readonly pollHash: string
-  /** Base64url. */
+  /** Base64url without padding. */
   readonly ticket: string
   /** Unix milliseconds. */
   readonly expiresAtMs: number
@@ -22,13 +22,13 @@ export interface SettledFlow {
   readonly outcome: FlowOutcome
 }
 
-/** A shared one lets several processes serve one location. `nowMs` is unix milliseconds. */
+/** An implementation on a shared database lets several processes serve one location. `nowMs` is unix milliseconds. */
 export interface FlowStore {
-  /** False when it is full: an older flow is never dropped for a newer one. */
+  /** False if the store is full. An older flow is never dropped for a newer one. */
   readonly add: (flow: Flow, nowMs: number) => Promise<boolean>
-  /** False when there is no such flow, it ran out, or was decided before. */
+  /** False if the flow is unknown, expired, or already decided. */
   readonly settle: (flowHash: string, outcome: FlowOutcome, nowMs: number) => Promise<boolean>
-  /** Takes a decided flow out, in one step: a poll secret gives one discharge, also to two polls at once. */
+  /** Removes and returns a decided flow. This must be atomic: two concurrent polls must not both get the discharge. */
   readonly take: (pollHash: string, nowMs: number) => Promise<SettledFlow | 'pending' | undefined>
 }
 
@@ -36,7 +36,7 @@ interface Kept extends Flow {
   outcome?: FlowOutcome
 }
 
-/** In this process; a restart forgets what was pending. */
+/** Keeps flows in the memory of this process. A restart loses them. */
 export class MemoryFlowStore implements FlowStore {
   readonly #byPoll = new Map<string, Kept>()
   readonly #byFlow = new Map<string, Kept>()
@@ -74,7 +74,7 @@ export class MemoryFlowStore implements FlowStore {
     return { ticket: flow.ticket, outcome: flow.outcome }
   }
 
-  /** Insertion order is nearly the order of expiry: what stands behind the first one that lives is dropped later. */
+  /** Drops expired flows up to the first that has not expired. Insertion order is nearly expiry order, so few stay longer. */
   #dropExpired(nowMs: number): void {
     for (const flow of this.#byPoll.values()) {
       if (flow.expiresAtMs > nowMs) return

@@ -1,4 +1,4 @@
-/** Discharges that a bundle brought along: bound to its token already, and good until a `time` caveat ends them. */
+/** The discharges that a bundle already contains. They are bound to its token, and valid until a `time` caveat expires. */
 import type { Macaroon } from '../macaroon/macaroon.ts'
 import { compilePredicate } from '../macaroon/predicate/compile.ts'
 import { decodeUtf8 } from '../macaroon/utf8.ts'
@@ -6,7 +6,7 @@ import { decodeUtf8 } from '../macaroon/utf8.ts'
 export class HeldDischarges {
   readonly #byTicket: Map<string, Macaroon[]>
 
-  /** `nowMs` is unix milliseconds; those that ended are left out, so that fresh ones are had in their place. */
+  /** `nowMs` is unix milliseconds. Expired discharges are left out, so that the client fetches new ones. */
   constructor(discharges: readonly Macaroon[], nowMs: number) {
     this.#byTicket = Map.groupBy(
       discharges.filter((discharge) => endsAtMs(discharge) > nowMs),
@@ -14,13 +14,13 @@ export class HeldDischarges {
     )
   }
 
-  /** Each one counts once, as for the verifier. */
+  /** Takes a discharge for the ticket. Each is returned once, because a verifier accepts it for one caveat only. */
   take(ticket: Uint8Array): Macaroon | undefined {
     return this.#byTicket.get(hex(ticket))?.shift()
   }
 }
 
-/** By the upper bounds of its own caveats; Infinity without any. */
+/** The lowest upper bound of its `time` caveats, unix milliseconds; Infinity if it has none. */
 function endsAtMs({ caveats }: Macaroon): number {
   return caveats.reduce((ends, { cid, vid }) => {
     const text = vid === undefined ? decodeUtf8(cid) : undefined

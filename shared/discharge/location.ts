@@ -1,18 +1,19 @@
-/** The location of a third party: the http or https URL that the paths of the protocol stand behind. */
+/** Parses the location of a third party: the http or https URL below which it serves the protocol. */
 import { LOCATION_BYTES_MAX } from '../limits.ts'
 import { DISCHARGE_PATH } from './message.ts'
 
 export interface Endpoint {
   readonly origin: string
-  /** Host, with its port where that is not the scheme's own. */
+  /** The host, with its port if that is not the default of the scheme. */
   readonly host: string
+  /** True if the scheme is https. */
   readonly secure: boolean
-  /** Path that the request goes to. */
+  /** The path of the request. */
   readonly path: string
   readonly url: string
 }
 
-/** Undefined for what is no such URL, and for one with a user, a query or a fragment. */
+/** Undefined if the text is not such a URL, or has a user, a query or a fragment. */
 export function endpointOf(location: string): Endpoint | undefined {
   const url = location.length <= LOCATION_BYTES_MAX ? parseUrl(location) : undefined
   if (url === undefined || url.search !== '' || url.hash !== '') return undefined
@@ -20,14 +21,14 @@ export function endpointOf(location: string): Endpoint | undefined {
   return { origin: url.origin, host: url.host, secure: url.protocol === 'https:', path, url: url.origin + path }
 }
 
-/** An http or https URL without a user in it. */
+/** Parses an http or https URL. Undefined for any other text, and for a URL with a user or password. */
 export function parseUrl(text: string): URL | undefined {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return undefined
   return url.username === '' && url.password === '' ? url : undefined
 }
 
-/** A plain http URL is as good as https where nobody is in between. */
+/** True if the host is this machine, where plain http is as safe as https. */
 export function isLoopback(url: { readonly host: string }): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/.test(url.host)
 }

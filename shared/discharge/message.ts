@@ -1,11 +1,11 @@
-/** What goes over the wire between who needs a discharge and who gives it. PROTOCOL.md has the whole of it. */
+/** The messages of the discharge protocol, parsed strictly. PROTOCOL.md specifies them. */
 import { z } from 'zod'
 import { BUNDLE_BYTES_MAX, CAVEAT_BYTES_MAX, ERROR_TEXT_CHARS_MAX, URL_CHARS_MAX } from '../limits.ts'
 import { decodeBase64Url } from '../macaroon/base64url.ts'
 
-/** Behind the location of the third party. */
+/** Path below the location of the third party. */
 export const DISCHARGE_PATH = '/.well-known/macaroond/3p'
-/** Behind the former; the poll secret follows. */
+/** Path below `DISCHARGE_PATH`; the poll secret follows. */
 export const POLL_PATH = '/poll/'
 
 export interface DischargeRequest {
@@ -17,9 +17,9 @@ export interface UserInteraction {
   readonly poll_url: string
 }
 
-/** Exactly one of them is there. */
+/** Exactly one member is present. */
 export interface DischargeAnswer {
-  /** In the text form of a token, not bound to anything. */
+  /** The discharge in the text form of a token, not bound yet. */
   readonly discharge?: string | undefined
   readonly poll_url?: string | undefined
   readonly user_interactive?: UserInteraction | undefined
@@ -29,7 +29,7 @@ export interface DischargeAnswer {
 const url = z.string().max(URL_CHARS_MAX)
 const request = z.strictObject({ ticket: z.string().max(Math.ceil((CAVEAT_BYTES_MAX * 4) / 3)) })
 
-/** Members that a later version adds are not looked at. */
+/** Unknown members are ignored, so that a later version can add some. */
 const answer: z.ZodType<DischargeAnswer> = z.object({
   discharge: z.string().max(BUNDLE_BYTES_MAX).optional(),
   poll_url: url.optional(),
@@ -37,14 +37,14 @@ const answer: z.ZodType<DischargeAnswer> = z.object({
   error: z.object({ code: z.string().max(64), message: z.string().max(ERROR_TEXT_CHARS_MAX) }).optional(),
 })
 
-/** The ticket, or undefined for everything that is no request. */
+/** The ticket, or undefined if the text is not a valid request. */
 export function readRequest(text: string): DischargeRequest | undefined {
   const parsed = request.safeParse(parseJson(text))
   const ticket = parsed.success ? decodeBase64Url(parsed.data.ticket) : undefined
   return ticket === undefined || ticket.length === 0 ? undefined : { ticket }
 }
 
-/** Undefined for what is no answer, or more than one. */
+/** Undefined if the text is not an answer with exactly one member. */
 export function readAnswer(text: string): DischargeAnswer | undefined {
   const parsed = answer.safeParse(parseJson(text))
   if (!parsed.success) return undefined

@@ -1,8 +1,8 @@
-/** A fetch-style handler as a listener of `node:http`. */
+/** Adapts a fetch-style handler to `node:http`. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 
-/** For `http.createServer`. The handler sees the path; the host is what the client says, so it is not passed on. */
+/** A listener for `http.createServer`. The handler sees the path only: the client chooses the Host header, so it is dropped. */
 export function nodeListener(handle: (request: Request) => Promise<Response>): RequestListener {
   return (incoming, outgoing) => {
     const request = requestOf(incoming)
@@ -22,7 +22,7 @@ function requestOf(incoming: IncomingMessage): Request | undefined {
     const headers = headersOf(incoming)
     return new Request(parsed, bare ? { method, headers } : { method, headers, body: bodyOf(incoming), duplex: 'half' })
   } catch {
-    // Methods such as TRACE, which fetch does not know.
+    // `Request` refuses some methods, such as TRACE.
     return undefined
   }
 }
@@ -41,7 +41,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
 
 async function send(response: Response, outgoing: ServerResponse): Promise<void> {
   const body = Buffer.from(await response.arrayBuffer())
-  // What was not read of the request would stand in the way of the next one on this connection.
+  // Unread bytes of this request would precede the next request on the connection, so the connection is closed.
   const close = outgoing.req.complete ? {} : { connection: 'close' }
   outgoing.writeHead(response.status, {
     ...Object.fromEntries(response.headers),

@@ -1,20 +1,20 @@
 /**
- * Which third parties a client asks, and with which credential. The location of a caveat is signed by nobody: whoever
- * made or passed on a token could name any host there, also one inside the network of the client, so only hosts that
- * the client's owner named are asked, and each one hears its own credential only.
+ * Decides which third parties a client contacts, and with which credential. No signature covers the location of a caveat, so
+ * anybody who had the token could name any host there, even one inside the client's network. A client therefore contacts
+ * only hosts that its owner listed, and sends each host only its own credential.
  */
 import { MacaroondError } from '../errors.ts'
 import { type Endpoint, endpointOf, isLoopback } from './location.ts'
 
 export interface DischargeEndpoint extends Endpoint {
-  /** Value of the Authorization header, if this host gets one. */
+  /** Value of the Authorization header for this host, if any. */
   readonly credential: string | undefined
 }
 
 export class ThirdParties {
   readonly #credentials: ReadonlyMap<string, string | undefined>
 
-  /** Keys are hosts, with their port if it is not the scheme's own, or whole origins for plain http beyond loopback. */
+  /** A key is a host, with its port if not the default, or a whole origin such as `http://store:8080` for plain http. */
   constructor(credentials: Readonly<Record<string, string>>, hosts: readonly string[]) {
     this.#credentials = new Map<string, string | undefined>([
       ...hosts.map((host) => [host.toLowerCase(), undefined] as const),
@@ -22,20 +22,21 @@ export class ThirdParties {
     ])
   }
 
-  /** True for an origin that was named as such. */
+  /** True if the owner listed this whole origin. */
   names(origin: string): boolean {
     return this.#credentials.has(origin)
   }
 
-  /** Throws third_party_unknown. */
+  /** The endpoint for the location of a caveat. Throws third_party_unknown. */
   at(location: string): DischargeEndpoint {
     const endpoint = endpointOf(location)
-    if (endpoint === undefined) throw unknown('a third-party caveat names no http or https location')
+    if (endpoint === undefined) throw unknown('a third-party caveat has no http or https location')
     const { origin, host } = endpoint
     if (this.#credentials.has(origin)) return { ...endpoint, credential: this.#credentials.get(origin) }
-    if (!this.#credentials.has(host)) throw unknown(`the third party at ${host} is none that was named`)
+    if (!this.#credentials.has(host))
+      throw unknown(`the third party at ${host} is not one that this client may contact`)
     if (!endpoint.secure && !isLoopback(endpoint)) {
-      throw unknown(`the third party at ${host} would be asked without encryption`)
+      throw unknown(`the third party at ${host} would be contacted without encryption`)
     }
     return { ...endpoint, credential: this.#credentials.get(host) }
   }
@@ -43,6 +44,6 @@ export class ThirdParties {
 
 function unknown(what: string): MacaroondError {
   return new MacaroondError('third_party_unknown', what, {
-    hint: 'name its host among the credentials or hosts of the client, if it is to be asked; as http://host if without TLS',
+    hint: 'to allow it, add its host to the credentials or hosts of the client; without TLS, add it as http://host',
   })
 }

@@ -1,7 +1,7 @@
 /**
- * Caveats that read otherwise than they are judged. `OP = read` is a caveat on a key of an application that happens to be
- * called OP; a service that judges `op` never asks for it, and `Op? = read` never applies at all. Whoever mints or narrows
- * with our tools is told. The library adds what it is given, and a token that has such a caveat is judged as ever.
+ * Finds caveats that look different from how they are judged. `OP = read` is a caveat on an application's key `OP`: an access
+ * with `op` does not satisfy it, and `Op? = read` would never apply to one. Our own tools warn when they mint or attenuate.
+ * The library accepts such caveats, and verifiers judge them like any other.
  */
 import { editDistance } from '../suggest.ts'
 import { MacaroondError } from '../errors.ts'
@@ -9,12 +9,12 @@ import { type Clause, parseClause, parseList } from '../macaroon/predicate/claus
 import { checkPredicate, RESERVED_KEYS } from '../macaroon/predicate/compile.ts'
 import { hasUnseen } from './subject.ts'
 
-/** `time-before` is a spelling of its own and no key; as a key it would compare words. */
+/** `time-before` is not a key, but a form of its own. Used as a key it would compare words. */
 const RESERVED: readonly string[] = [...RESERVED_KEYS, 'time-before']
-/** Short words are near one another by chance. */
+/** Keys shorter than this are not compared, because short words are similar by chance. */
 const NEAR_CHARS_MIN = 5
 
-/** What is probably not meant, a sentence each. Throws caveat_malformed for what certainly is not. */
+/** Warnings about a probable mistake, one sentence each. Throws caveat_malformed for a certain mistake. */
 export function checkOwnCaveat(text: string): readonly string[] {
   checkPredicate(text)
   const clause = parseClause(text)
@@ -26,7 +26,7 @@ export function checkOwnCaveat(text: string): readonly string[] {
 function refuseOtherCase({ key }: Clause): void {
   const meant = key.toLowerCase()
   if (!RESERVED.includes(meant) || RESERVED_KEYS.includes(key)) return
-  throw new MacaroondError('caveat_malformed', `\`${key}\` is a key of an application, and reads like \`${meant}\``, {
+  throw new MacaroondError('caveat_malformed', `\`${key}\` is a key of an application, and looks like \`${meant}\``, {
     hint:
       meant === 'time-before'
         ? 'write `time < T`, or `time-before T` with a time in RFC 3339'
@@ -41,7 +41,7 @@ function nearReserved({ key }: Clause): string | undefined {
   return near === undefined ? undefined : `\`${key}\` is a key of an application: is \`${near}\` meant?`
 }
 
-/** One letter more, less or other, or two neighbours the wrong way round. */
+/** True if the words differ by one inserted, deleted or replaced letter, or by two swapped neighbours. */
 function isOneEditAway(word: string, other: string): boolean {
   if (editDistance(word, other) === 1) return true
   if (word.length !== other.length) return false
@@ -53,19 +53,18 @@ function isOneEditAway(word: string, other: string): boolean {
 
 const QUOTED = /^["'“”‘’«].*["'“”‘’»]$|^["“”«]|["“”»]$/su
 const COMMENT = / (?:#|\/\/)/
-/** Their words have no commas in them; in an application's there may be. */
+/** Reserved keys whose words contain no comma. Words of an application's key may contain one. */
 const WITHOUT_COMMAS: readonly string[] = ['op', 'org', 'region', 'peer', 'tenant']
 
-/** Words are compared as they stand: quotes are a part of them, and nothing is a comment. */
+/** Warns about a value that no access is likely to have: words are compared exactly, including quotes and comments. */
 function neverCleared({ key, op, value }: Clause): string | undefined {
   if (key === 'note' || (op !== '=' && op !== 'in')) return undefined
-  if (hasUnseen(value)) return `the value of \`${key}\` has a character that nobody sees`
-  if (COMMENT.test(value))
-    return `\`${value}\` is the value of \`${key}\` as it stands: nothing in a caveat is a comment`
+  if (hasUnseen(value)) return `the value of \`${key}\` contains an invisible character`
+  if (COMMENT.test(value)) return `\`${value}\` is the whole value of \`${key}\`: a caveat cannot contain a comment`
   if (op === '=' && WITHOUT_COMMAS.includes(key) && value.includes(',')) {
-    return `\`${value}\` is one word: for any of several write \`${key} in ${value}\``
+    return `\`${value}\` is one word: to allow any of several, write \`${key} in ${value}\``
   }
   const items = op === 'in' ? (parseList(value) ?? []) : [value]
   const quoted = items.find((item) => QUOTED.test(item))
-  return quoted === undefined ? undefined : `the quotes in \`${quoted}\` are a part of the value: write it without them`
+  return quoted === undefined ? undefined : `the quotes in \`${quoted}\` are part of the value: write it without them`
 }

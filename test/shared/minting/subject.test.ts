@@ -21,7 +21,7 @@ describe('a subject to mint for', () => {
     [' alice', 'white space'],
     ['alice ', 'white space'],
     ['alice\u00a0', 'white space'],
-    ['alice\u00a0b', 'not the usual space'],
+    ['alice\u00a0b', 'not a plain space'],
     ['alice\nroot', 'control'],
     ['ali\u202ece', 'control or format'],
     ['ali\u200bce', 'control or format'],
