@@ -42,9 +42,9 @@ describe('a caveat that is written here', () => {
     ["op in read,'write'", "the quotes in `'write'`"],
     ['region = “fra”', 'the quotes'],
     ['app = "web"', 'the quotes'],
-    ['op = read # only', 'nothing in a caveat is a comment'],
-    ['op = read // only', 'nothing in a caveat is a comment'],
-    ['op = re\u200bad', 'nobody sees'],
+    ['op = read # only', 'a caveat cannot contain a comment'],
+    ['op = read // only', 'a caveat cannot contain a comment'],
+    ['op = re\u200bad', 'an invisible character'],
     ['op = read,write', 'write `op in read,write`'],
   ])('is told: %s', (caveat, warning) => {
     expect(checkOwnCaveat(caveat)).toEqual([expect.stringContaining(warning)])
