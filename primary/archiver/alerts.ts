@@ -1,11 +1,12 @@
+/** Derives the archive's alerts from the archiver's state. Pure: an alert lasts as long as its condition. */
 import type { AlarmCode } from '../../shared/alarms.ts'
 import { type ArchiverRules, type ArchiverState, type Failure, nameOf, type WorkName } from './state.ts'
 
-/** So many times as long as a transaction may wait. */
+/** Work counts as stuck after this many times `lateMs`; work that uploads wait for, after `STANDS_STILL` times. */
 const WORKS_LONG = 10
 const STANDS_STILL = 3
 
-/** What an operator should look at. */
+/** One condition of the archive that an operator should look at. */
 export interface ArchiveAlert {
   readonly code: Extract<
     AlarmCode,
@@ -14,7 +15,7 @@ export interface ArchiveAlert {
   readonly text: string
 }
 
-/** A failure of these means that nothing arrives. */
+/** If one of these fails, nothing reaches the archive. */
 const ARRIVING: ReadonlySet<string> = new Set<WorkName>(['claim', 'upload', 'heartbeat'])
 
 export function alertsOf(state: ArchiverState, nowMs: number, { lateMs }: ArchiverRules): readonly ArchiveAlert[] {
@@ -43,7 +44,7 @@ function late({ due, working, aside }: ArchiverState, beforeMs: number): readonl
   return waiting.filter(({ sinceMs }) => sinceMs < beforeMs).map(({ job }) => `${job} is late`)
 }
 
-/** Nothing arrives while one of the first kind works: a storage that answers nothing would never be told otherwise. */
+/** Work that has run too long. Without this a storage that never answers would raise no alert. */
 function long(
   { working, workingSinceMs, aside, asideSinceMs }: ArchiverState,
   nowMs: number,
@@ -55,5 +56,5 @@ function long(
     ...(working !== undefined && nowMs - workingSinceMs > limit * lateMs ? [name] : []),
     ...(aside !== undefined && nowMs - asideSinceMs > WORKS_LONG * lateMs ? [aside] : []),
   ]
-  return names.map((one) => `${one} has not ended for long`)
+  return names.map((one) => `${one} takes unusually long`)
 }

@@ -1,4 +1,7 @@
-/** The archiver's shell: has done what the core says, and tells it what came of it. Nothing here ever waits inside a commit. */
+/**
+ * The shell of one archiver: runs the work that the core orders, and reports the results to it. A commit never waits for it. It
+ * stops this primary if the archive shows that another one leads.
+ */
 import type { CallOff } from '../../shared/clock.ts'
 import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -14,13 +17,13 @@ import { type ArchiverEvent, type ArchiverState, type JobName, startArchiver, ty
 import { ArchiveWorker, type WorkerOptions } from './worker.ts'
 
 export interface ArchiverOptions extends WorkerOptions {
-  /** This primary leads the archive, which has everything up to there and contradicts nothing. */
+  /** Called when this primary leads the archive. The archive has everything up to `archived`, all of it in our history. */
   readonly onClaimed: (archived: Txid) => void
-  /** Another primary leads, or this database is old: nothing may be acknowledged any more. */
+  /** Called if another primary leads, or this database is old. Nothing may be acknowledged any more. */
   readonly onFatal: (error: MacaroondError) => void
 }
 
-/** After these no retry helps: this primary must not go on. */
+/** Errors that no retry can solve: this primary must stop. */
 const FINAL: ReadonlySet<string> = new Set([
   'archive_fenced',
   'wrong_cluster',
@@ -28,7 +31,7 @@ const FINAL: ReadonlySet<string> = new Set([
   'platform_unsupported',
   'config_invalid',
 ])
-/** A start waits so long for the archive to say who leads; one that cannot be reached keeps no primary down. */
+/** A start waits this long to learn from the archive who leads. An unreachable archive must not keep a primary down. */
 const CLAIM_WAIT_MS = 3_000
 const STOP_WAIT_MS = 3_000
 const JOBS = Object.keys(JOB_SCHEDULES) as JobName[]
@@ -38,7 +41,7 @@ export class Archiver {
   readonly #worker: ArchiveWorker
   readonly #stopping = new AbortController()
   readonly #firstClaim = Promise.withResolvers<void>()
-  /** Monotonic milliseconds: what ran last is not moved by a clock that is set. */
+  /** Monotonic milliseconds, so that setting the wall clock does not change them. */
   readonly #doneAtMs = new Map<JobName, number>()
   readonly #archived = new Threshold()
   #state: ArchiverState
@@ -53,7 +56,7 @@ export class Archiver {
   }
 
   /**
-   * Resolves when this primary leads the archive, or cannot reach it now. Throws archive_fenced, wrong_cluster,
+   * Resolves when this primary leads the archive, or could not reach it in time. Throws archive_fenced, wrong_cluster,
    * position_diverged, platform_unsupported, config_invalid.
    */
   async start(): Promise<void> {
@@ -66,26 +69,26 @@ export class Archiver {
     this.#archiverStep({ kind: 'committed', txid })
   }
 
-  /** Calls `resolve` once the archive has the transaction, and does not wait for the next round; the result stops waiting. */
+  /** Calls `resolve` once the archive has the transaction. Starts a round at once. The returned function stops waiting. */
   wait(txid: number, resolve: () => void): () => void {
     const stop = this.#archived.wait(txid, resolve)
     if (txid > this.#archived.reached) this.#archiverStep({ kind: 'hurry' })
     return stop
   }
 
-  /** One that has to wait for room on the disk is left out: it is due again at its next date. */
+  /** Makes a job due. If the disk is full and the job needs room, it is skipped until its next schedule. */
   due(job: JobName): void {
-    if (this.#worker.waits(job)) return this.#options.log.warn({ job }, 'the disk is full: this is left out')
+    if (this.#worker.waits(job)) return this.#options.log.warn({ job }, 'the disk is full: this job is skipped')
     this.#archiverStep({ kind: 'due', job })
   }
 
-  /** What is lost, and what was repaired that no operator has seen. `stored`: what the database says of this place. */
+  /** What is lost, and what was repaired unseen by an operator. `stored`: the database's record of this place. */
   damage(stored: ArchiveChain | undefined): ArchiveRepairPlace {
     const repaired = this.#worker.toRemember.repaired ?? stored?.repaired ?? ''
     return { location: this.location, wound: this.#worker.wound ?? null, repaired }
   }
 
-  /** An operator has seen it: what is damaged is repaired at once, and no alarm says any more what was. */
+  /** An operator has seen the damage: starts the repair at once, and ends the alarm of earlier repairs. */
   repair(stored: ArchiveChain | undefined): void {
     const { wound, repaired } = this.damage(stored)
     if (repaired !== '') this.#worker.repairSeen()
@@ -94,7 +97,7 @@ export class Archiver {
     this.#archiverStep({ kind: 'repair' })
   }
 
-  /** What the database should remember of this place; undefined where it does. */
+  /** The record of this place that the database lacks; undefined if it is up to date. */
   chainDue(stored: ArchiveChain | undefined): ArchiveChain | undefined {
     const { link = stored, repaired = stored?.repaired ?? '' } = this.#worker.toRemember
     if (link === undefined) return undefined
@@ -102,7 +105,7 @@ export class Archiver {
     return isKnown ? undefined : { entry: link.entry, hash: link.hash, repaired }
   }
 
-  /** Ends the work that runs, then uploads what waits, if that goes quickly. */
+  /** Aborts running work, then uploads waiting transactions, for up to 3 s in all. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#callOff?.()
@@ -128,7 +131,7 @@ export class Archiver {
     }
   }
 
-  /** What an operator should look at; empty when all is well. */
+  /** Conditions for an operator; empty if all is well. */
   get alerts(): readonly ArchiveAlert[] {
     return alertsOf(this.#state, this.#options.clock.monotonicMs(), rulesOf(this.#options.config))
   }
@@ -137,7 +140,7 @@ export class Archiver {
     return this.#options.location
   }
 
-  /** By the wall clock as it is now. */
+  /** Converts to the present wall clock. */
   #wallMs(monotonicMs: number | undefined): number | null {
     const { clock } = this.#options
     return monotonicMs === undefined ? null : Math.round(clock.wallMs() - (clock.monotonicMs() - monotonicMs))
@@ -161,14 +164,14 @@ export class Archiver {
     })
   }
 
-  /** Waits for the work so long at most. */
+  /** Waits for the work, but no longer than `ms`. */
   async #orLater(work: Promise<unknown>, ms: number): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const callOff = this.#options.clock.after(ms, resolve)
     await Promise.race([work, late]).finally(callOff)
   }
 
-  /** Never rejects. Whatever fails here is no proof that another primary leads: the chain finds that out. */
+  /** Never rejects. A failure here does not prove that another primary leads: only work on the chain can. */
   async #runAside(work: Extract<ArchiveWork, { kind: 'aside' }>): Promise<void> {
     let event: ArchiverEvent
     try {
@@ -182,7 +185,7 @@ export class Archiver {
     this.#archiverStep(event)
   }
 
-  /** Never rejects: whatever happens is an event. */
+  /** Never rejects: success and failure both become events. */
   async #run(work: ArchiveWork): Promise<void> {
     let event: ArchiverEvent
     try {
@@ -207,14 +210,14 @@ export class Archiver {
     log.error({ work, error: report }, 'archiving failed')
     if (final) {
       this.#firstClaim.reject(error)
-      // Before the start is over it is the start that fails; after it, the primary.
+      // During a start the start fails. Afterwards nobody awaits this promise, and `onFatal` stops the primary.
       this.#firstClaim.promise.catch(() => undefined)
       onFatal(error)
     }
     return { kind: 'failed', failure: { code: report.code, message: report.message }, final }
   }
 
-  /** In rounds, until nothing waits; what fails now will be uploaded at the next start. */
+  /** Uploads in rounds until nothing waits. After a failure the next start uploads the rest. */
   async #uploadRest(): Promise<void> {
     for (;;) {
       const { claimed, ended, needsSnapshot, archived, committed } = this.#state

@@ -1,6 +1,6 @@
 /**
- * All the places that one history is archived in. The first is the archive: it says who leads, and is a witness. The others
- * are copies, each with a chain of its own that a restore can begin from; whatever happens to one holds nothing up.
+ * All the places that one history is archived to. The first is the archive: it shows who leads, and may be a witness. The
+ * others are copies, each with a chain of its own that a restore can read. A failure of a copy delays nothing.
  */
 import type { Txid } from '../../shared/ids.ts'
 import type { ArchiveChain } from '../../shared/database/archive-chains.ts'
@@ -25,10 +25,10 @@ export class Archives {
     this.#copies = copies
   }
 
-  /** Resolves when this primary leads the first, or cannot reach it now. Throws what the start of an archiver throws. */
+  /** Resolves when this primary leads the first place, or could not reach it. Throws what `Archiver.start` throws. */
   async start(): Promise<void> {
     await this.#first.start()
-    // What keeps a copy from beginning is among its alerts.
+    // The error of a copy is among its alerts.
     for (const copy of this.#copies) void copy.start().catch(() => undefined)
   }
 
@@ -36,12 +36,12 @@ export class Archives {
     for (const archiver of this.#all) archiver.committed(txid)
   }
 
-  /** Until the first has the transaction; the returned function stops waiting. */
+  /** Calls `resolve` once the first place has the transaction. The returned function stops waiting. */
   wait(txid: number, resolve: () => void): () => void {
     return this.#first.wait(txid, resolve)
   }
 
-  /** Jobs that take room have to wait: the primary's disk is full. */
+  /** True if the primary's disk is full, so that jobs that need room have to wait. */
   get paused(): boolean {
     return this.#isPaused()
   }
@@ -50,7 +50,7 @@ export class Archives {
     for (const archiver of this.#all) archiver.due(job)
   }
 
-  /** By place, in the order of the configuration. */
+  /** The damage of each place, in the order of the configuration. */
   damages(stored: Chains): readonly ArchiveRepairPlace[] {
     return this.#all.map((archiver, place) => archiver.damage(stored.get(place)))
   }
@@ -59,14 +59,14 @@ export class Archives {
     for (const [place, archiver] of this.#all.entries()) archiver.repair(stored.get(place))
   }
 
-  /** What was repaired and no operator has seen. */
+  /** Repairs that no operator has seen, by location. */
   repaired(stored: Chains): readonly Case[] {
     return this.damages(stored).flatMap(({ location, repaired }) =>
       repaired === '' ? [] : [[location, repaired] as const],
     )
   }
 
-  /** What the database should remember of its archives, one place at a time. */
+  /** A command that records the chain of one place; undefined if the database is up to date for all of them. */
   chainDue(stored: Chains): Command | undefined {
     for (const [place, archiver] of this.#all.entries()) {
       const chain = archiver.chainDue(stored.get(place))
@@ -80,7 +80,7 @@ export class Archives {
     await Promise.all(this.#all.map((archiver) => archiver.stop()))
   }
 
-  /** The alerts are those of all. */
+  /** The status of the first place, with the alerts of all. */
   status(): ArchiveStatus {
     const status = this.#first.status()
     const copies = this.#copies.map((copy) => copy.status())
@@ -88,7 +88,7 @@ export class Archives {
     return { ...status, alerts: [...status.alerts, ...theirs], copies }
   }
 
-  /** By place: what an alarm of this code says of it. */
+  /** The text of an alarm for each location that has it. */
   alertsOf(code: ArchiveAlert['code']): readonly Case[] {
     return this.#all.flatMap(({ location, alerts }) => {
       const texts = alerts.filter((alert) => alert.code === code).map(({ text }) => text)

@@ -1,4 +1,8 @@
-/** The first thing at every start, and after every failure: whose archive is this, who leads, and up to where does it go? */
+/**
+ * Claims the archive for this primary's epoch, at every start and after every failure. It checks that the archive belongs to
+ * this authority, fences earlier primaries, and finds the last transaction that the archive has. Nothing else is written before
+ * it succeeds.
+ */
 import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
@@ -17,23 +21,24 @@ export interface ClaimOptions extends RepairOptions {
   readonly cluster: string
   readonly nowMs: number
   readonly timers: Timers
-  /** Files that the manifest names were not as they were archived. */
+  /** True if a file that the manifest names was found damaged or missing. */
   readonly filesBad: boolean
 }
 
 export interface Claimed {
+  /** The last transaction in the archive. */
   readonly archived: Txid
-  /** Nothing in the archive leads on to what the log has. */
+  /** True if the log does not continue the archive, so that a snapshot has to come first. */
   readonly needsSnapshot: boolean
-  /** When somebody wrote the archive before this, unix milliseconds; undefined for a new one. */
+  /** Time of the last write before this claim, unix milliseconds; undefined for a new archive. */
   readonly lastWriteMs: number | undefined
-  /** Transactions of earlier epochs that the restore of this database cannot have read, in words; undefined for none. */
+  /** Describes transactions of earlier epochs that the restore of this database cannot have read; undefined for none. */
   readonly late: string | undefined
-  /** What was lost in the archive and repaired, in words. */
+  /** Describes what was lost in the archive and repaired. */
   readonly repaired: readonly string[]
 }
 
-/** Throws archive_fenced, wrong_cluster, position_diverged (all final), archive_damaged, archive_unsigned. */
+/** Throws archive_fenced, wrong_cluster and position_diverged, which are final; archive_damaged, archive_unsigned. */
 export async function claim(options: ClaimOptions): Promise<Claimed> {
   const { cluster, storage, manifest, source, signingKey, nowMs } = options
   const { head, timeline } = source
@@ -41,7 +46,7 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
   await claimEpoch(storage, { cluster, epoch: head.epoch, timeline, atMs: nowMs }, signingKey)
   const { found, repaired } = await loadOrRepair(options)
   if (found.seq === 0) await refuseUnsigned(storage)
-  // An entry of this epoch before anything else: from here on no other primary can go on with the chain.
+  // An entry of this epoch comes first: after it no other primary can continue the chain.
   const isOurs = found.epoch === head.epoch
   requireSameHistory(isOurs ? found : await manifest.append({ head: undefined, added: [], removed: [] }), source)
   const isDoubted = options.filesBad || repaired !== undefined
@@ -55,8 +60,9 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
 }
 
 /**
- * An earlier primary that still ran archived them after the restore had read the archive: a restore begins its epoch so many
- * transactions after the last one that it knew of, and for each epoch that it had not seen as many more.
+ * Transactions that an earlier primary archived after the restore had read the archive. A restore begins its epoch
+ * `RESTORE_TXID_JUMP` transactions after the last one it knew, and one more jump later for each epoch it had not seen. So the
+ * base of this epoch tells what the restore knew.
  */
 function lateTransactions({ files }: ManifestState, { head, base }: ArchiveSource): string | undefined {
   const knownOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
@@ -70,7 +76,7 @@ function lateTransactions({ files }: ManifestState, { head, base }: ArchiveSourc
   return ranges.length === 0 ? undefined : ranges.join(', ')
 }
 
-/** A database without any history must not take over the archive of one that was lost: that would be the end of both. */
+/** Throws wrong_cluster if a new database meets the archive of another authority: taking it over would destroy that archive. */
 async function refuseForeign({ storage, source, signingKey, cluster }: ClaimOptions): Promise<void> {
   try {
     await highestClaim(storage, signingKey.publicKey)
@@ -79,7 +85,7 @@ async function refuseForeign({ storage, source, signingKey, cluster }: ClaimOpti
     if (!isNew || !(error instanceof MacaroondError) || error.code !== 'archive_damaged') throw error
     throw new MacaroondError(
       'wrong_cluster',
-      `the archive ${storage.location} is of another authority than this new database`,
+      `the archive ${storage.location} belongs to another authority than this new database`,
       {
         hint: `restore ${cluster} from it with \`macaroond restore\`, or name another place under [archive]`,
       },
@@ -95,7 +101,7 @@ async function refuseUnsigned(storage: ArchiveStorage): Promise<void> {
   })
 }
 
-/** What is in the archive was committed and synced before: a database without it is another. */
+/** Throws position_diverged unless our history contains the archive's head. Only committed transactions are archived. */
 function requireSameHistory({ head: theirs }: ManifestState, source: ArchiveSource): void {
   if (theirs === undefined) return
   const { head } = source

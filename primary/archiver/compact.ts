@@ -1,4 +1,7 @@
-/** Merges the files of one level that no file of the next level covers yet into files of that level. */
+/**
+ * Compaction: merges the files of one level into files of the next, where none covers them yet. Fewer files make a restore
+ * faster.
+ */
 import { planCompaction } from '../../shared/archive/compaction-plan.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { readSegmentFile } from '../../shared/archive/read-file.ts'
@@ -10,7 +13,7 @@ import { takeMerged, type UploadOptions } from './upload.ts'
 
 type CompactOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'timers'>
 
-/** What was merged is in the manifest, and what it was merged from still is: retention decides how long. */
+/** Adds the merged files to the manifest. The old files stay until retention removes them. */
 export async function compact(options: CompactOptions, level: number): Promise<void> {
   const { manifest } = options
   for (const run of planCompaction(manifest.state.files.values(), level)) await compactRun(options, run, level)

@@ -1,4 +1,4 @@
-/** `[archive]` of the primary's configuration. Every key is documented here and in the README. */
+/** `[archive]` of the primary's configuration. Each key is documented here and in the README. */
 import { z } from 'zod'
 import { locationProblem } from '../../shared/archive/open-archive.ts'
 import type { RetentionRules } from '../../shared/archive/retention-plan.ts'
@@ -7,46 +7,46 @@ import { pathText } from '../../shared/config/read-config.ts'
 import type { ArchiverRules, JobName } from './state.ts'
 
 export interface ArchiveConfig {
-  /** False: nothing is archived, and nothing can be restored but from a replica. */
+  /** True to archive. If false, a restore can only read the copies of replicas. */
   readonly enabled: boolean
   /**
    * A directory, relative to the configuration file, or a bucket, `s3://BUCKET/FOLDER?endpoint=URL&region=NAME` with its
-   * credentials in the environment; where it is left out, `<data>-archive`, beside the data.
+   * credentials in the environment. Default: `<data>-archive`, beside the data.
    */
   readonly to?: string | undefined
-  /** More places, of the same form, each of which gets everything as well: to restore from when the first one is lost. */
+  /** Further places of the same form. Each gets everything too, so that a restore can read it if the first one is lost. */
   readonly copies: readonly string[]
   /**
-   * Milliseconds between two rounds of uploads: a transaction is in the archive about so long after its commit. The
-   * transactions of a round are one object in a bucket; with 0 each is one of its own, there as in a directory.
+   * Milliseconds between two rounds of uploads: a transaction reaches the archive about this long after its commit. In a bucket
+   * the transactions of a round become one object. In a directory, and with 0, each transaction is a file of its own.
    */
   readonly upload_every_ms: number
-  /** For so many days every transaction can be restored by itself. */
+  /** Days for which each single transaction can be restored. */
   readonly window_days: number
-  /** For so many days anything can be restored. */
+  /** Days for which any state can be restored, in coarser steps. */
   readonly keep_days: number
-  /** Above so many files, or bytes, of single transactions the oldest are merged before their time. */
+  /** Limits for single transactions. Above them the oldest are merged before their time. */
   readonly files_max: number
   readonly bytes_max: number
-  /** A transaction that waits longer, or a job that does, raises an alert. */
+  /** A transaction or job that waits longer raises an alert. */
   readonly late_seconds: number
-  /** Each job begins up to so late, drawn anew each time: not all primaries of an object store work in one second. */
+  /** Each job starts up to this many seconds late, at random, so that the primaries of one object store do not work at once. */
   readonly jitter_seconds: number
   readonly schedule: ArchiveSchedule
 }
 
-/** When what is done, in cron fields and UTC. */
+/** Schedules of the jobs: cron expressions in UTC. */
 export interface ArchiveSchedule {
-  /** Merging: level 1 from single transactions, 2 from 1, 3 from 2. */
+  /** Merges: level 1 from single transactions, level 2 from 1, level 3 from 2. */
   readonly level_1: string
   readonly level_2: string
   readonly level_3: string
-  /** A whole database: bounds how much a restore has to read. */
+  /** Uploads the whole database, which bounds what a restore has to read. */
   readonly snapshot: string
   readonly retention: string
-  /** A random past transaction is really restored, and compared with what was recorded at its commit. */
+  /** Restores the database at a random past transaction, and compares it with the checksum recorded at its commit. */
   readonly drill: string
-  /** A transaction when there was none since the last time: so that the way into the archive is proven also on quiet days. */
+  /** Writes a transaction if there was none since the last time, so that uploads are tested on quiet days too. */
   readonly heartbeat: string
 }
 
@@ -62,10 +62,10 @@ const schedule = z
   })
   .prefault({})
 
-/** Each costs the primary its uploads, merging and drills. */
+/** Each copy costs the primary its own uploads, merges and drills. */
 const COPIES_MAX = 4
 
-/** A URL that cannot be used is found when the configuration is read, not when the archive is first needed. */
+/** Checks the location while the configuration is read, and not only when the archive is first needed. */
 const place = pathText.superRefine((to, context) => {
   const message = locationProblem(to)
   if (message !== undefined) context.addIssue({ code: 'custom', message })

@@ -1,8 +1,10 @@
 /**
- * The archiver's core: what to do next, one thing at a time, because each ends with an entry of one chain. Uploads go ahead
- * of everything else; a job that is due waits for its turn, and one that fails waits for its next date. After any failure
- * it is not known what is in the archive, so it is looked up before anything else is done. What takes as long as the
- * database is large goes on beside that: no upload waits for a snapshot's file, nor for a drill.
+ * The archiver's core: decides what work starts next. Pure.
+ *
+ * 1. Work on the chain runs one at a time, because each ends with an entry of the chain.
+ * 2. Uploads go before jobs. A due job waits for its turn; a failed job waits for its next schedule.
+ * 3. After any failure the content of the archive is unknown, so a claim comes before any other work.
+ * 4. Large work (a snapshot's file, a drill) runs in a second lane, so that no upload waits for it.
  */
 import { TXID_NONE, type Txid } from '../../shared/ids.ts'
 import { nextAside, nextInChain, wakeAt } from './lanes.ts'
@@ -51,7 +53,7 @@ function take(state: ArchiverState, event: ArchiverEvent, nowMs: number, rules: 
     case 'hurry':
       return { ...state, nextRoundMs: Math.min(state.nextRoundMs, nowMs) }
     case 'claimed':
-      // The failures stay counted: what failed after the last claim may fail again.
+      // The count of failures stays: the work that failed after the last claim may fail again.
       return { ...done({ ...state, claimed: true, ...pick(event) }), failures: state.failures }
     case 'uploaded':
       return done({ ...state, archived: event.archived })
@@ -79,7 +81,7 @@ function pick({
   return { archived, needsSnapshot }
 }
 
-/** A heartbeat proves that what is committed now arrives: it has nothing to look at before that has. */
+/** A heartbeat proves that present commits reach the archive, so it waits until they should have. */
 function withDue(state: ArchiverState, job: JobName, sinceMs: number): ArchiverState {
   const needs = job === 'heartbeat' ? state.committed : TXID_NONE
   return { ...state, due: [...state.due, { job, sinceMs, needs }] }
@@ -100,14 +102,14 @@ function jobDone(state: ArchiverState, archived: Txid | undefined): ArchiverStat
   return done({ ...state, due: rest, prepared, archived: ahead, needsSnapshot: false })
 }
 
-/** A snapshot is still due: an entry has to name it. */
+/** After its file is uploaded a snapshot stays due, because an entry still has to name it. */
 function asideDone(state: ArchiverState): ArchiverState {
   if (state.aside === 'snapshot') return { ...state, aside: undefined, prepared: true }
   const { drill: _, ...errors } = state.errors
   return { ...state, aside: undefined, due: state.due.filter(({ job }) => job !== 'drill'), errors }
 }
 
-/** What is in the chain is known as well as before. */
+/** A failure beside the chain needs no new claim: the content of the chain is still known. */
 function asideFailed(state: ArchiverState, failure: Failure): ArchiverState {
   const { aside, due, errors } = state
   if (aside === undefined) return state
@@ -115,7 +117,7 @@ function asideFailed(state: ArchiverState, failure: Failure): ArchiverState {
   return { ...state, aside: undefined, due: rest, errors: { ...errors, [aside]: failure } }
 }
 
-/** A job that failed is not due any more; a snapshot that is needed stays needed. */
+/** Drops the failed job until its next schedule. A needed snapshot stays needed. Each retry waits twice as long. */
 function failed(
   state: ArchiverState,
   { failure, final }: Extract<ArchiverEvent, { kind: 'failed' }>,

@@ -1,4 +1,4 @@
-/** Runs a restore drill in a thread of its own. */
+/** Runs a restore drill in a thread of its own, so that it does not block commits. */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Drilled } from '../../shared/archive/drill.ts'
@@ -7,11 +7,11 @@ import type { DrillRunner } from './drill-order.ts'
 
 export type DrillAnswer = { readonly drilled: Drilled } | { readonly error: ErrorReport }
 
-/** In a checkout this file is TypeScript, in an installed package JavaScript; so is the one beside it. */
+/** The worker file has this file's extension: TypeScript in a checkout, JavaScript in an installed package. */
 const PROGRAM: URL = new URL(`./drill-worker${extname(import.meta.url)}`, import.meta.url)
 
 export const drillInThread: DrillRunner = async (order, signal) => {
-  // What the thread prints would go through the streams of the process, and wait there.
+  // The thread's own streams, because its output could otherwise block on the streams of the process.
   const worker = new Worker(PROGRAM, { workerData: order, stdout: true, stderr: true })
   const end = (): void => void worker.terminate()
   signal.addEventListener('abort', end)
@@ -19,7 +19,7 @@ export const drillInThread: DrillRunner = async (order, signal) => {
     const answer = await new Promise<DrillAnswer>((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)
-      worker.once('exit', () => reject(new MacaroondError('closed', 'the drill was ended before it was done')))
+      worker.once('exit', () => reject(new MacaroondError('closed', 'the drill was stopped before it was complete')))
     })
     if ('error' in answer) throw fromReport(answer.error)
     return answer.drilled

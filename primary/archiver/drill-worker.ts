@@ -1,4 +1,6 @@
-/** A thread for restore drills: checking a whole database takes SQLite seconds, and commits must not wait for that. */
+/**
+ * Entry of the thread for restore drills. SQLite's check of a whole database takes seconds, and commits must not wait for it.
+ */
 import { parentPort, workerData } from 'node:worker_threads'
 import { openArchive } from '../../shared/archive/open-archive.ts'
 import { reportOf } from '../../shared/errors.ts'

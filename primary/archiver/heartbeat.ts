@@ -1,4 +1,4 @@
-/** Proves the way into the archive from its other end: what was put is read again, as a restore would read it. */
+/** Proves that uploads reach the archive: reads the newest objects back, as a restore would. */
 import { type ArchivedFile, manifestKey } from '../../shared/archive/layout.ts'
 import { hashOfEntry } from '../../shared/archive/manifest.ts'
 import { missingEntry } from '../../shared/archive/read-chain.ts'
@@ -8,13 +8,13 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { UploadOptions } from './upload.ts'
 
 export interface Proven {
-  /** The claim of this epoch was missing, and is there again. */
+  /** True if the claim of this epoch was missing. It has been written again. */
   readonly claimWasMissing: boolean
 }
 
 /**
- * The claim of this epoch and of the next, the entries of the manifest, the newest entry of the manifest, and the file that holds the newest transaction.
- * Throws archive_fenced, archive_damaged.
+ * Checks the claims of this epoch and of the next, that no entry of the manifest is missing, the newest entry, and the file
+ * with the newest transaction. Throws archive_fenced, archive_damaged.
  */
 export async function proveArrival({
   storage,
@@ -27,7 +27,7 @@ export async function proveArrival({
   const key = manifestKey(seq)
   if (hashOfEntry(await getWhole(storage, key)) !== previous) {
     throw new MacaroondError('archive_damaged', `${key} is not what was written there`, {
-      hint: 'somebody else changes the archive, or its storage loses writes: run `macaroond archive verify`',
+      hint: 'another program changes the archive, or its storage loses writes: run `macaroond archive verify`',
     })
   }
   const committed = [...files.values()].filter(({ minTxid }) => minTxid > 1)

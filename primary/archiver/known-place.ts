@@ -1,7 +1,7 @@
 /**
- * Is this the place that holds the archive of this database? A mount that is not mounted is an empty folder, and looks like a
- * new archive. The database remembers an entry of the manifest, not the path: a place that holds it, or goes on from it, is
- * the place, wherever it lies now.
+ * Checks that a place holds the archive of this database. A folder whose mount is missing is empty and looks like a new
+ * archive. The database records an entry of the chain, not the path. So the archive may move: a place that holds this entry, or
+ * a chain that continues it, is the right one.
  */
 import { readClaim } from '../../shared/archive/epoch-claim.ts'
 import { manifestKey } from '../../shared/archive/layout.ts'
@@ -19,8 +19,8 @@ export interface Whose {
 }
 
 /**
- * The entry that is known and that the place holds, or else the first one. A wound is none of this: where the claim of this
- * epoch is, the place is right, and entries may be lost. Throws archive_missing.
+ * Returns the recorded entry that the place holds, or else the first recorded one. A place with the claim of this epoch is
+ * right although entries may be lost; that is damage, and not a wrong place. Throws archive_missing.
  */
 export async function requireKnownPlace(
   storage: ArchiveStorage,
@@ -44,7 +44,7 @@ async function isClaimed(storage: ArchiveStorage, { publicKey, epoch }: Whose): 
   return claim !== undefined
 }
 
-/** The claim may have been lost, and a base may have deleted what is known. */
+/** True if the newest entry is of our history. The claim may be lost, and a base may have deleted the recorded entry. */
 async function goesOn(
   storage: ArchiveStorage,
   numbers: readonly number[],
@@ -57,10 +57,10 @@ async function goesOn(
 }
 
 function notThere({ location }: ArchiveStorage, { entry }: ChainLink, isOther: boolean): MacaroondError {
-  const what = isOther ? 'another archive lies there' : 'it is empty'
+  const what = isOther ? 'another archive is there' : 'it is empty'
   return new MacaroondError(
     'archive_missing',
     `the archive that this database knows, up to entry ${entry}, is not at ${location}: ${what}`,
-    { hint: 'mount it, or put it back, and archiving goes on by itself; to begin a new archive: --new-archive' },
+    { hint: 'mount it, or put it back, and archiving resumes by itself; to begin a new archive: --new-archive' },
   )
 }

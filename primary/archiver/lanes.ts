@@ -1,11 +1,11 @@
-/** Which work each lane begins next: the one that adds to the chain, and the one beside it. */
+/** Chooses the next work of each lane: of the one that adds to the chain, and of the one beside it. Pure. */
 import type { ArchiverState, ChainJobName, Due, ArchiveWork } from './state.ts'
 
 /** Uploads go ahead of jobs. */
 export function nextInChain(state: ArchiverState, nowMs: number): ArchiveWork | undefined {
   if (state.ended || state.working !== undefined || nowMs < state.retryAtMs) return undefined
   if (!state.claimed) return { kind: 'claim' }
-  // What is beside it now is of a chain that ended; both would write to one scratch file.
+  // A snapshot beside it belongs to the chain that ended, and both would write to one scratch file.
   if (state.needsSnapshot) return state.aside === 'snapshot' ? undefined : { kind: 'job', job: 'snapshot' }
   if (state.archived < state.committed && nowMs >= state.nextRoundMs) return { kind: 'upload', after: state.archived }
   const first = state.due.find((due): due is ReadyDue => isReady(state, due))
@@ -27,12 +27,12 @@ type ReadyDue = Due & { readonly job: ChainJobName }
 function isReady({ aside, prepared, archived }: ArchiverState, { job, needs }: Due): boolean {
   if (job === 'drill') return false
   if (job === 'snapshot') return prepared
-  // It deletes what no entry names, and what a drill may be reading.
+  // Retention deletes files that no entry names, and files that a drill may be reading.
   if (job === 'retain') return aside === undefined && !prepared
   return needs <= archived
 }
 
-/** When the next work can begin though nothing happens, monotonic milliseconds. */
+/** When work can begin without a further event, monotonic milliseconds; undefined if it cannot. */
 export function wakeAt(state: ArchiverState): number | undefined {
   if (state.ended || state.working !== undefined) return undefined
   if (!state.claimed || state.needsSnapshot) return state.retryAtMs

@@ -1,6 +1,6 @@
 /**
- * Files that the manifest names, and that are gone or damaged. What the log still has is put again under its name; what it
- * has not is named no longer, and a snapshot steps over it where nothing else leads on.
+ * Repairs files that the manifest names and that are missing or damaged. A file that the segment log can still produce is
+ * uploaded again under its name. Any other is removed from the manifest, and a snapshot bridges the gap if no other file does.
  */
 import { chainTo } from '../../shared/archive/chain.ts'
 import { planCompaction } from '../../shared/archive/compaction-plan.ts'
@@ -19,7 +19,7 @@ import { type Outgoing, outgoingOf, takeMerged, type UploadOptions } from './upl
 
 type MendOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'source' | 'timers'>
 
-/** Keys of files. */
+/** Keys of the files that were uploaded again, and of those that were lost. */
 export interface Mended {
   readonly put: readonly string[]
   readonly lost: readonly string[]
@@ -44,12 +44,12 @@ export async function mendFiles(options: MendOptions): Promise<Mended> {
   return { put, lost: lost.map(({ key }) => key) }
 }
 
-/** The head, if the files lead to it: what is said to be in the archive can be restored. */
+/** The head, if the files lead to it; undefined otherwise, because the manifest must not claim what cannot be restored. */
 export function reachableHead(files: readonly ArchivedFile[], head: Position | undefined): Position | undefined {
   return head !== undefined && chainTo(files, head.txid)?.reaches === head.txid ? head : undefined
 }
 
-/** By their names and sizes; those that are still to be merged are read. */
+/** Compares names and sizes, and reads only the files that are still to be merged. */
 async function badFiles({ storage, manifest, timers }: MendOptions): Promise<readonly ArchivedFile[]> {
   const { files } = manifest.state
   const there = new Set((await filesThere(storage, files.values())).map(({ key }) => key))
@@ -72,7 +72,7 @@ async function isDamaged(file: ArchivedFile, storage: MendOptions['storage']): P
   }
 }
 
-/** The same bytes as were archived; undefined where the log cannot give them. */
+/** The archived bytes, produced from the log; undefined if the log cannot produce the same bytes. */
 function inLog(file: ArchivedFile, source: ArchiveSource): Outgoing | undefined {
   if (file.level !== LEVEL_COMMITTED) return undefined
   const segments: Buffer[] = []

@@ -1,4 +1,4 @@
-/** Makes a primary's archivers, if it has any, and their schedules. */
+/** Builds a primary's archivers and their schedules from the configuration. */
 import { join } from 'node:path'
 import { openArchive } from '../../shared/archive/open-archive.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -16,11 +16,11 @@ import { drillInThread } from './drill-thread.ts'
 
 type Note = CommandOf<'audit.note'>
 
-/** How archives are opened, and drilled: where a whole cluster is simulated, its storage and its only thread are. */
+/** How archives are opened and drilled. The simulator replaces both, because it has its own storage and one thread. */
 export interface ArchivePorts {
   readonly open: typeof openArchive
   readonly drill: DrillRunner
-  /** Changes after which a base is written, at least: a short run sees no base otherwise. */
+  /** Minimum number of changes before a base is written. A short run would otherwise see no base. */
   readonly baseAfter?: number
 }
 
@@ -34,24 +34,24 @@ export interface OpenArchiverOptions extends Pick<
   readonly host: Pick<Host, 'clock' | 'entropy' | 'schedule'>
   readonly ports?: ArchivePorts | undefined
   readonly alarms: Pick<AlarmBoard, 'set'>
-  /** What the database remembers of its archives, and the audit, which takes nothing while writes are not taken. */
+  /** Has the recorded chains of the archives, and writes audit notes. */
   readonly writer: Pick<GroupWriter, 'state' | 'submit' | 'nudge'>
 }
 
 const ACTOR = { text: 'archiver' } as const
 
-/** Where a configuration says that its archive is. */
+/** The location of the archive; undefined if the configuration has none. */
 export function archiveLocation({ archive, data }: Pick<PrimaryConfig, 'archive' | 'data'>): string | undefined {
   if (!archive.enabled) return undefined
   return archive.to ?? `${data}-archive`
 }
 
-/** An archive that lies elsewhere is a witness of what this primary once had; one beside the data is lost and put back with it. */
+/** True if the archive is on another disk, so that it can witness this one. An archive beside the data is put back with it. */
 export function isWitness({ enabled, to }: PrimaryConfig['archive']): boolean {
   return enabled && to !== undefined
 }
 
-/** Undefined where the configuration wants none. */
+/** Undefined if the configuration has no archive. */
 export function openArchives(options: OpenArchiverOptions): Archives | undefined {
   const { config, log } = options
   const location = archiveLocation(config)
@@ -100,14 +100,14 @@ function noteOf(outcome: Parameters<ArchiverOptions['onDrilled']>[0], location: 
   return { kind: 'audit.note', actor: ACTOR, action: 'archive.drill', detail }
 }
 
-/** Returns what ends them. */
+/** Returns a function that ends the schedules. */
 export function scheduleArchiving(
   archives: Archives,
   { config, host, writer, source, log }: Pick<OpenArchiverOptions, 'config' | 'host' | 'writer' | 'source' | 'log'>,
 ): () => void {
   const { schedule, jitter_seconds: jitterSeconds } = config.archive
   let seen = source.head.txid
-  /** Something must have been committed that can arrive; while writes are not taken, what is there has to do. */
+  // A heartbeat needs a new transaction. While writes are not taken, it proves the ones that are there.
   const beat = async (): Promise<void> => {
     if (source.head.txid === seen) {
       const sign = writer.submit({ kind: 'audit.note', actor: ACTOR, action: 'archive.heartbeat', detail: {} })

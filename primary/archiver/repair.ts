@@ -1,7 +1,7 @@
 /**
- * A chain of entries that is damaged. The process that wrote it knows all that it said, and begins it anew by itself. After a
- * restart nobody knows what a lost entry said: an operator has to see the list, and then the chain begins anew with what the
- * entries that can be read name.
+ * Repairs a damaged chain of entries. The process that wrote the chain knows its whole content, and begins it anew at a base by
+ * itself. After a restart the content of a lost entry is unknown: an operator has to confirm the list of losses, and then the
+ * chain begins anew with the files that the readable entries name.
  */
 import { type ChainLink, type ManifestWriter, writtenByCopy } from '../../shared/archive/manifest-store.ts'
 import type { ManifestState } from '../../shared/archive/manifest-state.ts'
@@ -21,19 +21,19 @@ export interface RepairOptions {
   readonly manifest: ManifestWriter
   readonly source: ArchiveSource
   readonly signingKey: SigningKey
-  /** An entry that the database remembers. */
+  /** The entry that the database records. */
   readonly known: ChainLink | undefined
-  /** An operator has seen what is lost. */
+  /** True if an operator has confirmed the losses. */
   readonly mayRepair: boolean
 }
 
 export interface Loaded {
   readonly found: ManifestState
-  /** What was lost, in words; undefined for a chain that is whole. */
+  /** Describes what was lost; undefined if the chain was whole. */
   readonly repaired: readonly string[] | undefined
 }
 
-/** Throws archive_damaged where an operator has to be asked; archive_fenced. */
+/** Throws archive_damaged if an operator has to decide; archive_fenced. */
 export async function loadOrRepair(options: RepairOptions): Promise<Loaded> {
   const { manifest, mayRepair } = options
   try {
@@ -46,7 +46,7 @@ export async function loadOrRepair(options: RepairOptions): Promise<Loaded> {
   }
 }
 
-/** What an operator is asked about. */
+/** The damage, for an operator to confirm. Changes nothing. */
 export async function inspectWound({
   storage,
   signingKey,
@@ -61,8 +61,8 @@ async function heal(manifest: ManifestWriter): Promise<readonly string[] | undef
   const lost = await manifest.heal()
   if (lost === undefined) return undefined
   return lost.length === 0
-    ? ['objects that are no entries lay in the manifest']
-    : [`entries ${lost.join(', ')} of the manifest were lost; the primary knew what they said`]
+    ? ['objects that are not entries were in the manifest']
+    : [`entries ${lost.join(', ')} of the manifest were lost; the primary knew their content`]
 }
 
 async function repair(options: RepairOptions): Promise<readonly string[]> {
@@ -77,14 +77,14 @@ async function repair(options: RepairOptions): Promise<readonly string[]> {
   return salvaged.problems
 }
 
-/** Another primary of a later epoch, or of another history of this one, has written what can be read. */
+/** Throws archive_fenced if a primary of a later epoch, or of another timeline of this epoch, wrote the readable entries. */
 function requireOwn({ storage, source }: RepairOptions, { state }: Salvaged): void {
   const { epoch, timeline } = state
   if (epoch === undefined || epoch < source.head.epoch) return
   if (epoch > source.head.epoch || timeline !== source.timeline) throw fenced(storage, epoch)
 }
 
-/** The entry that the database remembers is there, or it is lost: another one in its place is somebody else’s. */
+/** The recorded entry may be present or lost. Throws if another entry has its number: a copy of this cluster wrote it. */
 async function requireKnownOrLost({ storage, signingKey, known }: RepairOptions): Promise<void> {
   if (known === undefined) return
   const read = await unlessDamaged(readEntry(storage, signingKey.publicKey, known.entry))

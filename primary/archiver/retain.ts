@@ -1,4 +1,7 @@
-/** Deletes what has served its time: first the manifest says so, then the files go. */
+/**
+ * Retention: deletes files that are no longer needed. An entry of the manifest comes first, then the files are deleted. So a
+ * primary that was fenced meanwhile deletes nothing.
+ */
 import { LEVEL_COMMITTED, LEVEL_SNAPSHOT, parseSegmentKey, SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
 import type { ManifestState } from '../../shared/archive/manifest-state.ts'
 import { planRetention, type RetentionRules } from '../../shared/archive/retention-plan.ts'
@@ -7,7 +10,7 @@ import type { UploadOptions } from './upload.ts'
 
 export interface Retained {
   readonly removed: number
-  /** Of those, before their time: there were too many of them. */
+  /** Number of these that were removed before their time, because there were too many files. */
   readonly early: number
 }
 
@@ -20,16 +23,16 @@ export async function retain(
   const { remove, early } = planRetention(manifest.state.files.values(), rules, nowMs)
   const keys = [...remove.map(({ key }) => key), ...(await unlisted(options))]
   if (keys.length === 0) return { removed: 0, early }
-  // Created only if absent: whoever is no longer the one that goes on with the chain is fenced here, and deletes nothing.
+  // An entry is created only if absent, so a primary that no longer leads the chain is fenced here.
   await manifest.append({ head: manifest.state.head, added: [], removed: remove })
   await inParallel(keys, requestsAtOnce(storage), (key) => storage.delete(key))
   return { removed: remove.length, early }
 }
 
 /**
- * Files that no manifest names, because a crash came between a file and its entry, or between an entry and the deletion. Only
- * those whose name nobody will give again: this process may sleep now, and delete them long after a later primary has gone on
- * with the archive.
+ * Files that no entry names, because a crash came between a file and its entry, or between an entry and the deletion. Returns
+ * only names that no primary will use again: this process may sleep now, and delete them long after a later primary has taken
+ * over.
  */
 async function unlisted({
   storage,
@@ -50,7 +53,7 @@ function namesNeverGivenAgain({ files, head }: ManifestState): (key: string) => 
     if (file === undefined) return false
     const { level, maxTxid } = file
     if (level === LEVEL_COMMITTED) return maxTxid <= archived
-    // A snapshot is named after the head, a merge goes on after what its level has reached.
+    // New snapshots are named after the head, and new merges start after the end of their level.
     return level === LEVEL_SNAPSHOT ? maxTxid < archived : maxTxid <= (reached.get(level) ?? 0)
   }
 }

@@ -1,4 +1,7 @@
-/** A whole database for the archive: written beside the database first, at the speed of its disk, then put from there. */
+/**
+ * Uploads the whole database as a snapshot. It is written to a scratch file on the primary's disk first, so that the view of
+ * the database is held only as long as that takes, and uploaded from there.
+ */
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:fs'
 import { type ArchivedFile, LEVEL_SNAPSHOT, segmentKey } from '../../shared/archive/layout.ts'
@@ -19,29 +22,30 @@ export interface SnapshotOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
   readonly source: ArchiveSource
-  /** The archive goes on from here: what came before and is not in it is given up as single transactions. */
+  /** True if the archive continues from this snapshot: earlier transactions that it lacks cannot be restored singly. */
   readonly leads: boolean
-  /** Scratch file on the primary's disk; one that a crash left is overwritten. */
+  /** Scratch file on the primary's disk. A leftover of a crash is overwritten. */
   readonly path: string
   readonly nowMs: number
   readonly signal: AbortSignal
   readonly timers: Timers
 }
 
-/** A snapshot that is in the archive, and that no entry names yet. */
+/** A snapshot whose file is in the archive, and that no entry names yet. */
 export interface PutSnapshot {
   readonly file: ArchivedFile
   readonly position: Position
 }
 
-/** Transaction it is a snapshot of, where it leads. Throws database_corrupt: then nothing was put. */
+/** Uploads and records a snapshot. Returns its transaction if it leads. Throws database_corrupt before anything is uploaded. */
 export async function snapshot(options: SnapshotOptions): Promise<Txid | undefined> {
   return recordSnapshot(options, await putSnapshot(options))
 }
 
 /**
- * Adds nothing to the chain. Where an entry names a snapshot of this state already, the same bytes are put again, which mends
- * a damaged one, and never others: the process may end before an entry says so. Throws database_corrupt: then nothing was put.
+ * Uploads the file only, and adds no entry. If an entry already names a snapshot of this state, only the same bytes are
+ * uploaded again, which repairs a damaged file; other bytes would contradict that entry. Throws database_corrupt before
+ * anything is uploaded.
  */
 export async function putSnapshot(options: Omit<SnapshotOptions, 'leads'>): Promise<PutSnapshot> {
   const { storage, manifest, source, path, nowMs, signal, timers } = options
@@ -50,7 +54,7 @@ export async function putSnapshot(options: Omit<SnapshotOptions, 'leads'>): Prom
   const key = segmentKey(LEVEL_SNAPSHOT, range)
   const named = manifest.state.files.get(key)
   const last = source.segment(position.txid)
-  // The moment of a state is that of its last transaction; a database that was just restored has no log of it.
+  // A state has the time of its last transaction. The log of a database that was just restored does not hold it.
   const timestampMs = named?.timestampMs ?? (last === undefined ? nowMs : decodeHeader(last).timestampMs)
   try {
     const { checksum, bytes } = await write({ source, position, path, timestampMs, signal, timers })

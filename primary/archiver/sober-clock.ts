@@ -1,7 +1,6 @@
 /**
- * What retention, and a purge, take for now. Deleting is final, and a wall clock that jumps ahead makes everything look old: so this one
- * goes on from when the archive was last written, with the clock that cannot be set, and by a little more at most. After a
- * long stop it is late, and what it keeps too long it deletes after the next start.
+ * The time used for irreversible deletes. It never runs ahead of last archive write + monotonic time + CLOCK_JUMP_MS_MAX, so a
+ * wall clock that jumps forward deletes nothing early. After a long stop it is late: some files then stay until a later start.
  */
 import type { Clock } from '../../shared/clock.ts'
 import { CLOCK_JUMP_MS_MAX } from '../../shared/limits.ts'
@@ -14,7 +13,7 @@ export class SoberClock {
     this.#clock = clock
   }
 
-  /** When the archive was last written before this start; only the first word counts. Undefined for a new archive. */
+  /** Sets the time of the last write before this start; undefined for a new archive. Only the first call counts. */
   learn(lastWriteMs: number | undefined): void {
     this.#known ??= { wallMs: lastWriteMs ?? this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() }
   }

@@ -1,33 +1,33 @@
-/** What the archiver's core knows, what it hears, and what it has done. */
+/** The types of the archiver's core: its state, its events and the work it orders. */
 import type { ErrorCode } from '../../shared/errors.ts'
 import { TXID_NONE, type Txid } from '../../shared/ids.ts'
 
 export type JobName = 'snapshot' | 'compact 1' | 'compact 2' | 'compact 3' | 'retain' | 'drill' | 'heartbeat'
 
-/** What takes as long as the database is large, and adds no entry to the chain while it does. */
+/** Jobs whose duration grows with the database, and that add no entry to the chain while they run. */
 export type AsideName = Extract<JobName, 'snapshot' | 'drill'>
 
 export type ChainJobName = Exclude<JobName, 'drill'>
 
 export type ArchiveWork =
-  /** Read what is there, and lead. */
+  /** Reads the archive, and claims it for this epoch. */
   | { readonly kind: 'claim' }
-  /** The transactions after `after` that are committed. */
+  /** Uploads the committed transactions after `after`. */
   | { readonly kind: 'upload'; readonly after: Txid }
-  /** One that ends with an entry of the chain, or must not meet one. */
+  /** A job that ends with an entry of the chain, or must not run beside one. */
   | { readonly kind: 'job'; readonly job: ChainJobName }
-  /** Beside all that: the snapshot's file is put, a drill restores. */
+  /** Runs beside the chain: uploads a snapshot's file, or runs a drill. */
   | { readonly kind: 'aside'; readonly job: AsideName }
 
-/** As it is told in alerts. */
+/** Name of the work in alerts. */
 export type WorkName = 'claim' | 'upload' | JobName
 
 export interface ArchiverRules {
-  /** Between the starts of two uploads, so that many transactions share the cost of a round; 0 for none. */
+  /** Milliseconds between the starts of two uploads, so that many transactions share a round; 0 for no pause. */
   readonly roundMs: number
   readonly retryBaseMs: number
   readonly retryMaxMs: number
-  /** A transaction that waits longer, or a job that does, is worth an alarm; so is one that works ten times as long. */
+  /** A transaction or job that waits longer raises an alert; so does work that runs many times as long. */
   readonly lateMs: number
 }
 
@@ -45,43 +45,43 @@ export interface Due {
 
 export interface ArchiverState {
   readonly claimed: boolean
-  /** Another primary leads, or this archive is not ours: nothing is written any more. */
+  /** True if another primary leads, or this archive is not ours: nothing more is written. */
   readonly ended: boolean
   readonly working: ArchiveWork | undefined
   readonly workingSinceMs: number
-  /** What goes on beside it. */
+  /** The work beside the chain. */
   readonly aside: AsideName | undefined
   readonly asideSinceMs: number
-  /** The file of a snapshot is in the archive, and no entry names it yet. */
+  /** True if a snapshot's file is in the archive, and no entry names it yet. */
   readonly prepared: boolean
   readonly committed: Txid
-  /** Everything up to here is in the archive and in its manifest. */
+  /** Every transaction up to this one is in the archive and in its manifest. */
   readonly archived: Txid
-  /** Since when transactions wait, monotonic milliseconds. */
+  /** Start of the present backlog, monotonic milliseconds; undefined if there is none. */
   readonly behindSinceMs: number | undefined
-  /** No chain leads on from what is there: a snapshot comes first. */
+  /** True if the log does not continue the archive, so that a snapshot has to come first. */
   readonly needsSnapshot: boolean
   readonly nextRoundMs: number
   readonly due: readonly Due[]
   readonly failures: number
   readonly retryAtMs: number
-  /** Of the last failure, until what failed has succeeded. */
+  /** The last failure of each work, until that work succeeds. */
   readonly errors: Readonly<Partial<Record<WorkName, Failure>>>
 }
 
 export type ArchiverEvent =
   | { readonly kind: 'committed'; readonly txid: Txid }
   | { readonly kind: 'due'; readonly job: JobName }
-  /** Somebody waits for the archive: the next round begins now. */
+  /** A caller waits for the archive, so the next round begins now. */
   | { readonly kind: 'hurry' }
   | { readonly kind: 'claimed'; readonly archived: Txid; readonly needsSnapshot: boolean }
   | { readonly kind: 'uploaded'; readonly archived: Txid }
-  /** The next transaction is no longer in the log: what is between it and the head is lost as single transactions. */
+  /** The log no longer has the next transaction. Those up to the head cannot be restored singly. */
   | { readonly kind: 'gap' }
-  /** A snapshot says up to where it goes. */
+  /** `archived` is set by a snapshot that leads. */
   | { readonly kind: 'job done'; readonly archived: Txid | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure; readonly final: boolean }
-  /** An operator has said that what is lost is known: it is looked up at once what there is. */
+  /** An operator has confirmed the losses, so the next claim, which repairs, begins at once. */
   | { readonly kind: 'repair' }
   | { readonly kind: 'aside done' }
   | { readonly kind: 'aside failed'; readonly failure: Failure }
@@ -89,9 +89,9 @@ export type ArchiverEvent =
 
 export interface ArchiverStep {
   readonly state: ArchiverState
-  /** At most one in each lane. */
+  /** Work to start, at most one in each lane. */
   readonly start: readonly ArchiveWork[]
-  /** When to come back with a tick, monotonic milliseconds; undefined when only an event can change anything. */
+  /** When to send the next tick, monotonic milliseconds; undefined if only another event can change anything. */
   readonly wakeAtMs: number | undefined
 }
 

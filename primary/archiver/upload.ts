@@ -1,4 +1,4 @@
-/** One round of uploads: the transactions that wait, as files of level 0, and one entry of the manifest for all of them. */
+/** One round of uploads: the waiting transactions become files of level 0, and one entry of the manifest names them all. */
 import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../shared/archive/layout.ts'
 import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../shared/archive/storage.ts'
@@ -22,18 +22,18 @@ export interface UploadOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
   readonly source: ArchiveSource
-  /** Merge what waits into as few files as possible: fewer requests, coarser grain. */
+  /** True to merge the transactions into as few files as possible: fewer requests, but coarser steps to restore to. */
   readonly merge: boolean
   readonly timers: Timers
 }
 
-/** A file on its way: what the manifest will say of it, and its bytes. */
+/** A file to upload: its record for the manifest, and its bytes. */
 export interface Outgoing {
   readonly file: ArchivedFile
   readonly bytes: Buffer
 }
 
-/** Last transaction that is in the archive now, which may not be the newest; undefined when the log lacks the next one. */
+/** The last transaction uploaded, which may not be the newest; undefined if the log lacks the next one. */
 export async function upload(options: UploadOptions, after: Txid): Promise<Txid | undefined> {
   const { storage, manifest, source, merge, timers } = options
   const segments = await waiting(source, after, timers)
@@ -58,7 +58,7 @@ export function outgoingOf(level: number, bytes: Buffer, fields: SegmentFields =
   return { file: { ...file, epoch, postApply }, bytes }
 }
 
-/** Commits go on between the reads. */
+/** The segments of one round, bounded in number and bytes. Yields to the event loop, so that commits go on meanwhile. */
 async function waiting(source: ArchiveSource, after: Txid, timers: Timers): Promise<readonly Buffer[]> {
   const segments: Buffer[] = []
   let bytes = 0

@@ -1,4 +1,7 @@
-/** The hands of the archiver: each work as the core orders it, one at a time in each lane, and what came of it as an event. */
+/**
+ * Carries out the archiver's work as the core orders it, one at a time in each lane, and returns the result as an event. It
+ * holds the open storage and the manifest's writer. It decides nothing about order or retries.
+ */
 import type { Drilled } from '../../shared/archive/drill.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
 import { requireCreateIfAbsent } from '../../shared/archive/epoch-claim.ts'
@@ -33,34 +36,34 @@ import { upload } from './upload.ts'
 export interface WorkerOptions {
   readonly config: ArchiveConfig
   readonly cluster: string
-  /** For people, and where a drill reads. */
+  /** The location for messages and for drills. */
   readonly location: string
-  /** Called until it succeeds: a place that cannot be reached keeps no primary down. `create`: it may be new. */
+  /** Called again until it succeeds, because an unreachable place must not keep a primary down. `create`: it may be new. */
   readonly open: (create: boolean) => Promise<ArchiveStorage>
   readonly drill: DrillRunner
   readonly source: ArchiveSource
   readonly signingKey: SigningKey
   readonly ring: readonly Kek[]
-  /** What the names of its scratch files begin with, on the primary's own disk. */
+  /** Prefix of the scratch files, on the primary's own disk. */
   readonly scratch: string
   readonly clock: NodeClock
   readonly entropy: Entropy
   readonly log: Log
-  /** Raises an alarm of this archive with its details, or ends it. */
+  /** Raises an alarm of this archive, or ends it if `detail` is undefined. */
   readonly alarm: (code: AlarmCode, detail: string | undefined) => void
-  /** Changes after which a base is written, at least. */
+  /** Minimum number of changes before a base is written. */
   readonly baseAfter?: number | undefined
-  /** The primary’s disk is full: nothing that takes room of it is begun. */
+  /** True if the primary’s disk is full, so that no work that needs room there may begin. */
   readonly paused: () => boolean
-  /** A disk had no room: the archive's, or the primary's, on which the scratch files are. */
+  /** Called if a disk had no room: the archive's, or the primary's, which holds the scratch files. */
   readonly onDiskFull: () => void
-  /** What the database remembers of this place, and of the others: the configuration may name them in another order. */
+  /** The recorded chains of this place and of the others. The configuration may have changed their order. */
   readonly remembered: () => { readonly here: ArchiveChain | undefined; readonly elsewhere: readonly ArchiveChain[] }
-  /** The database should remember what was repaired. */
+  /** Called after a repair, for the database to record it. */
   readonly onRepaired: () => void
-  /** The operator's word that the archive of before is given up. */
+  /** True if the operator abandons the recorded archive. */
   readonly newArchive: boolean
-  /** For the audit. */
+  /** Called after each drill, for the audit. */
   readonly onDrilled: (outcome: Drilled | MacaroondError) => void
 }
 
@@ -69,10 +72,10 @@ interface Opened {
   readonly manifest: ManifestWriter
 }
 
-/** When, by the monotonic clock: a clock that is set does not move it. */
+/** Its start is in monotonic time, so that setting the wall clock does not change it. */
 type LastDrill = Omit<NonNullable<ArchiveStatus['lastDrill']>, 'atMs'> & { readonly begunMs: number }
 
-/** They take room of the primary’s disk, or may of the archive beside it; uploads go on, and what deletes does. */
+/** Jobs that need room on the primary’s disk, or in an archive on that disk. Uploads and retention go on. */
 const PAUSED: ReadonlySet<JobName> = new Set(['snapshot', 'compact 1', 'compact 2', 'compact 3', 'drill'])
 
 const NO_FILES: ReadonlyMap<string, ArchivedFile> = new Map()
@@ -83,17 +86,17 @@ export class ArchiveWorker {
   readonly #signal: AbortSignal
   #open: Opened | undefined
   #lastDrill: LastDrill | undefined
-  /** A file is on its way to the archive: what looks like a leftover may be a part of it. */
+  /** True while a snapshot's file is being uploaded: an apparent leftover may be a part of it. */
   #putting = false
   #snapshotPut: PutSnapshot | undefined
-  /** Something in the archive was not as it was archived: the next claim looks for more. */
+  /** True if a file was found damaged or missing: the next claim checks all files. */
   #filesBad = false
   #mayRepair = false
   #wound: ArchiveWound | undefined
   #proven: ChainLink | undefined
   #repaired: string | undefined
 
-  /** What takes long ends when `signal` says so. */
+  /** `signal` aborts long work. */
   constructor(options: WorkerOptions, signal: AbortSignal) {
     this.#options = options
     this.#sober = new SoberClock(options.clock)
@@ -104,22 +107,22 @@ export class ArchiveWorker {
     return this.#open?.manifest.state ?? { files: NO_FILES, head: undefined }
   }
 
-  /** What is lost in this archive, and only an operator may have repaired. */
+  /** Damage that needs an operator's decision; undefined if there is none. */
   get wound(): ArchiveWound | undefined {
     return this.#wound?.problems.length === 0 ? undefined : this.#wound
   }
 
-  /** The operator has seen what is lost: the next claim begins the chain anew. */
+  /** The operator has confirmed the losses: the next claim begins the chain anew. */
   allowRepair(): void {
     this.#mayRepair = true
   }
 
-  /** The database should remember it: an entry that was there, and what was repaired since the last start. */
+  /** For the database to record: an entry that was read back, and the repairs since the last start. */
   get toRemember(): { readonly link: ChainLink | undefined; readonly repaired: string | undefined } {
     return { link: this.#proven, repaired: this.#repaired }
   }
 
-  /** An operator has seen what was repaired. */
+  /** An operator has seen the repairs. */
   repairSeen(): void {
     this.#repaired = ''
     this.#proven ??= this.#open?.manifest.newest
@@ -132,7 +135,7 @@ export class ArchiveWorker {
     return { atMs: Math.round(clock.wallMs() - (clock.monotonicMs() - begunMs)), ...drilled }
   }
 
-  /** `leads`: the archive cannot go on from the log, so the next snapshot is its new beginning. */
+  /** `leads`: the log does not continue the archive, so a snapshot becomes its new beginning. */
   async do(work: ArchiveWork, leads: boolean): Promise<ArchiverEvent> {
     if ((work.kind === 'job' || work.kind === 'aside') && this.waits(work.job)) throw waitsForRoom(work.job)
     try {
@@ -144,7 +147,7 @@ export class ArchiveWorker {
     }
   }
 
-  /** Whether this job has to wait until the primary’s disk has room. */
+  /** True if this job has to wait until the primary’s disk has room. */
   waits(job: JobName): boolean {
     return PAUSED.has(job) && this.#options.paused()
   }
@@ -209,8 +212,8 @@ export class ArchiveWorker {
   }
 
   /**
-   * What lies in the place may be another folder by now, or another archive: nothing is written before it is recognized.
-   * Throws archive_missing.
+   * Opens the place again for every claim, because a mount may have changed. Nothing is written before the archive is
+   * recognized. Throws archive_missing.
    */
   async #openNow(): Promise<{ readonly opened: Opened; readonly known: ChainLink | undefined }> {
     const { open, entropy, source, signingKey } = this.#options
@@ -238,7 +241,7 @@ export class ArchiveWorker {
     return new ManifestWriter({ ...place, signingKey, wallMs: clock.wallMs, baseAfter })
   }
 
-  /** After any failure: what an operator has to be asked about is found out, and what is bad is looked for. */
+  /** After archive_damaged: inspects the damage for the operator, and has the next claim check all files. */
   async #look(error: unknown): Promise<void> {
     if (!(error instanceof MacaroondError) || error.code !== 'archive_damaged') return
     this.#filesBad = true
@@ -336,6 +339,6 @@ export class ArchiveWorker {
 
 function waitsForRoom(job: JobName): MacaroondError {
   return new MacaroondError('disk_full', `${job} waits until the disk of the primary has room`, {
-    hint: 'free space on the volume of `data`; it goes on by itself',
+    hint: 'free space on the volume of `data`; archiving then resumes by itself',
   })
 }

@@ -143,7 +143,7 @@ describe('the archiver', () => {
     expect(alerts()).toEqual([])
     own.send({ kind: 'due', job: 'drill' }).send({ kind: 'due', job: 'retain' })
     expect(alerts(61_000)).toEqual(['retain is late'])
-    expect(alerts(601_000)).toEqual(['retain is late', 'drill has not ended for long'])
+    expect(alerts(601_000)).toEqual(['retain is late', 'drill takes unusually long'])
     own
       .send({ kind: 'aside failed', failure: failure('a file is damaged') })
       .send({ kind: 'job done', archived: undefined })
@@ -155,7 +155,7 @@ describe('the archiver', () => {
   test('tells of a job that works for very long, and of the one that waits behind it', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'compact 1' }).send({ kind: 'due', job: 'compact 2' })
     expect(textsOf(own.state, 61_000)).toEqual(['compact 2 is late'])
-    expect(textsOf(own.state, 601_000)).toEqual(['compact 2 is late', 'compact 1 has not ended for long'])
+    expect(textsOf(own.state, 601_000)).toEqual(['compact 2 is late', 'compact 1 takes unusually long'])
   })
 
   test('uploads while a snapshot is put and while a drill restores, and names the snapshot once it is there', () => {
@@ -240,7 +240,7 @@ test('says that the archive is not in its place, and that something stands still
   const before = alertsOf(own.state, own.nowMs + 3 * RULES.lateMs, RULES)
   expect(before.map(({ code }) => code)).toEqual(['archive_behind'])
   const late = alertsOf(own.state, own.nowMs + 3 * RULES.lateMs + 1, RULES)
-  expect(late).toContainEqual({ code: 'archive_late', text: 'claim has not ended for long' })
+  expect(late).toContainEqual({ code: 'archive_late', text: 'claim takes unusually long' })
   const failure = { code: 'archive_missing', message: 'it is empty' } as const
   own.send({ kind: 'failed', failure, final: false })
   expect(alertsOf(own.state, own.nowMs, RULES)).toEqual([{ code: 'archive_missing', text: 'claim fails: it is empty' }])

@@ -48,7 +48,7 @@ test('an empty place is not the place, nor is the archive of another history', a
   await expect(requireKnownPlace(new MemoryStorage(), [link], WHOSE)).rejects.toMatchObject(missing)
   const { storage: other } = await archiveOf('b', 9)
   other.objects.delete(epochKey(epoch(1)))
-  await expect(requireKnownPlace(other, [link], WHOSE)).rejects.toThrow(/another archive lies there/)
+  await expect(requireKnownPlace(other, [link], WHOSE)).rejects.toThrow(/another archive is there/)
   const { storage: shorter } = await archiveOf('a', 1)
   shorter.objects.delete(epochKey(epoch(1)))
   await expect(requireKnownPlace(shorter, [link], WHOSE)).rejects.toMatchObject(missing)
