@@ -93,7 +93,7 @@ export function openReplicaFoundation(options: ReplicaOptions, lock: NodeLock): 
     entropy,
     log,
     largestLease: new LargestLease(fileIn(options, 'largestLease')),
-    issueClockMs: tables.meta?.issueClockMs,
+    issueClockMs: () => tables.meta?.issueClockMs,
     acceptClock: options.acceptClock ?? false,
     onSigned: (position) => void takeSigned(position),
     onRenewed: () => {

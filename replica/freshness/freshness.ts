@@ -9,6 +9,7 @@ import { ClockReader } from '../../shared/freshness/clock-reader.ts'
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import {
   hearTime,
+  reachIssued,
   judgeTime,
   startTime,
   type JudgedTime,
@@ -40,8 +41,8 @@ export interface FreshnessOptions {
   readonly entropy: Entropy
   readonly log: Log
   readonly largestLease: LargestLease
-  /** A time that had come when this replica last ran, as its pages say; undefined without any. */
-  readonly issueClockMs: number | undefined
+  /** The issue clock of the applied pages: a time that has come. Undefined without pages. */
+  readonly issueClockMs: () => number | undefined
   readonly acceptClock: boolean
   /** The proof that comes with every answer. */
   readonly onSigned: (signed: SignedPosition) => void
@@ -72,7 +73,7 @@ export class Freshness {
     this.#options = options
     this.boot = newBootId(entropy)
     this.#reader = new ClockReader(clock)
-    this.#time = startTime(this.#reader.read(), { persistedMs: issueClockMs, accepted: acceptClock })
+    this.#time = startTime(this.#reader.read(), { persistedMs: issueClockMs(), accepted: acceptClock })
     this.workers = new GrantBook({
       clock,
       earlierLeaseMs: largestLease.leaseMs,
@@ -171,7 +172,9 @@ export class Freshness {
     const ping = this.#holder.inFlight.find((other) => other.id === id)
     if (ping === undefined) return
     const stated = { wallMs, believedMs: believedMs === 0 ? undefined : believedMs }
-    this.#time = hearTime(this.#time, 'primary', stated, { sent: ping.sent, received: this.#reader.read() })
+    const received = this.#reader.read()
+    const reached = reachIssued(this.#time, this.#options.issueClockMs() ?? 0, received)
+    this.#time = hearTime(reached, 'primary', stated, { sent: ping.sent, received })
   }
 
   #tick(): void {

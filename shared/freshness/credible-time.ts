@@ -67,6 +67,16 @@ export function startTime(
   return { anchor: now, anchorMs: Math.max(now.wallMs, persistedMs), unproven, heard: new Map() }
 }
 
+/**
+ * Raises the latest time to the issue clock of pages that were applied, as a start does. Without this, a replica that runs
+ * doubts a primary whose issue clock is ahead, until it is restarted. A wall clock that is ahead of both stays in doubt.
+ */
+export function reachIssued(state: TimeState, issuedMs: number, now: ClockReading): TimeState {
+  const expectedMs = state.anchorMs + progressMs(state.anchor, now)
+  if (issuedMs <= Math.max(expectedMs, now.wallMs)) return state
+  return { ...state, anchor: now, anchorMs: issuedMs }
+}
+
 /** Records a peer's statement. `sent` is when it was requested; for a statement without a request, `sent` is `received`. */
 export function hearTime(
   state: TimeState,

@@ -59,7 +59,7 @@ function start(folder: string, journal: RevocationJournal = new RevocationJourna
     entropy: systemEntropy,
     log: silentLog,
     largestLease: new LargestLease(join(folder, 'lease.json')),
-    issueClockMs: undefined,
+    issueClockMs: () => undefined,
     acceptClock: false,
     onSigned: () => undefined,
     onRenewed: () => undefined,

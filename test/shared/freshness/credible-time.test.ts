@@ -1,8 +1,9 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ClockReading } from '../../../shared/freshness/clock-reading.ts'
 import {
   hearTime,
+  reachIssued,
   judgeTime,
   startTime,
   type JudgedTime,
@@ -138,4 +139,20 @@ test('without a jump that a peer confirmed, the latest time never goes back, and
       }
     }),
   )
+})
+
+describe('the issue clock of applied pages', () => {
+  const primary = { wallMs: NOON, believedMs: NOON + HOUR }
+  const hear = (state: TimeState): TimeState => hearTime(state, 'primary', primary, { sent: at(0), received: at(0) })
+
+  test('makes a replica believe a primary that has issued up to there', () => {
+    expect(judgeTime(hear(start()), at(0)).credible).toBe(false)
+    const judged = judgeTime(hear(reachIssued(start(), NOON + HOUR, at(0))), at(0))
+    expect(bounds(judged)).toEqual([0, HOUR])
+  })
+
+  test('never lowers the latest time, and makes no wall clock credible that is ahead of it', () => {
+    expect(reachIssued(start(), NOON - DAY, at(0))).toEqual(start())
+    expect(judgeTime(reachIssued(start(), NOON + HOUR, at(0, DAY)), at(0, DAY)).credible).toBe(false)
+  })
 })
