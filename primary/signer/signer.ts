@@ -56,7 +56,7 @@ export interface MintRequest {
   /** True to take the subject without these checks, for names that already exist in this form. */
   readonly subjectAsIs?: boolean
   readonly caveats?: readonly string[]
-  /** Default 24 hours; 0 for a token that does not expire. */
+  /** Lifetime in seconds. Default 24 hours; 0 for a token that does not expire. */
   readonly ttlSeconds?: number
 }
 
@@ -189,7 +189,7 @@ export interface SignerParts {
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
-/** The signer's calls over a connection to the primary's `sign` channel. */
+/** A signer over a connection to the primary's `sign` channel. */
 export function signerOver(client: PersistentClient, { timeoutMs, clock }: SignerParts): Signer {
   // The answers come from the pinned primary, so their shape is taken from the protocol without a check.
   const call = <T>(method: string, params: object): Promise<T> =>

@@ -1,4 +1,4 @@
-/** What `createVerifier` hands out: the cache in front, the region's replicas behind it. */
+/** The verifier that `createVerifier` returns. It answers from the cache if possible, and otherwise asks a replica. */
 import type { Identity } from '../../shared/channel/identity.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
 import { type ClockReading, elapsedMs } from '../../shared/freshness/clock-reading.ts'
@@ -37,7 +37,7 @@ export class CachingVerifier implements Verifier {
     const common = { cluster, replicas, identity, region, host }
     const boot = newBootId(host.entropy)
     const feeding = { ...common, boot, cache: this.#cache }
-    // Without a feed there is no lease, and without a lease nothing is kept.
+    // Without a feed there is no lease, and without a lease the cache keeps nothing.
     this.#feed = cache === false ? undefined : new FeedClient(feeding)
     this.#pool = new ReplicaPool({
       ...common,
@@ -66,12 +66,12 @@ export class CachingVerifier implements Verifier {
     this.#clock.close()
   }
 
-  /** It could not reach a minimum that was taken back meanwhile. */
+  /** True if the replica could not reach a minimum that was lowered meanwhile, so that asking again may succeed. */
   #isOutdated(verdict: WorkerVerdict, asked: Mark): boolean {
     return !verdict.ok && verdict.reason === 'unavailable' && compareMarks(this.#cache.minimum, asked) < 0
   }
 
-  /** An answer that a revocation overtook on its way is thrown away, and asked for once more: from a state that has it. */
+  /** Asks a replica. If a revocation arrived while the answer was on its way, the answer is discarded and asked for again. */
   async #ask(token: string, access: Access, options: VerifyOptions): Promise<WorkerVerdict> {
     const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
     const started = this.#clock.read()
@@ -82,10 +82,10 @@ export class CachingVerifier implements Verifier {
       const leftMs = Math.max(1, Math.ceil(timeoutMs - elapsedMs(started, asked.at)))
       const verdict = await this.#pool.verify(question, { timeoutMs: leftMs, signal })
       const used = this.#cache.use(token, verdict, asked) && !this.#isOutdated(verdict, minimum)
-      // A process that was stopped may find an answer of long ago when it goes on.
+      // A process that was stopped may receive an old answer when it continues.
       const late = elapsedMs(started, this.#clock.read()) >= timeoutMs
       if (used && !(late && verdict.ok)) return verdict
-      if (late) return refused('unavailable', `no answer that may still be used came within ${timeoutMs} ms`)
+      if (late) return refused('unavailable', `no usable answer came within ${timeoutMs} ms`)
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Keeps the cache fed: one replica at a time, the next one when it is lost, silent, out of touch with its primary, or in
- * another history. Its pings ask for the sub-lease; the lease of the replica before runs on meanwhile.
+ * Feeds the cache from one replica at a time, over the `feed` channel. It changes to the next replica if the present one is
+ * lost, silent, out of touch with its primary, or in another history. Its pings request the worker's lease; a lease from
+ * the previous replica keeps running meanwhile.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { dial } from '../../shared/channel/dial.ts'
@@ -40,7 +41,7 @@ export class FeedClient {
   readonly #options: FeedClientOptions
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
-  /** Which replica, in their order: another one after every failure. */
+  /** Index of the present replica. It advances after every failure. */
   #turn = 0
   readonly #acknowledgements: Paced
   #owed: { readonly message: Acknowledgement; readonly connection: Connection } | undefined
@@ -61,12 +62,12 @@ export class FeedClient {
     })
   }
 
-  /** PeerId of the replica that feeds this worker now. */
+  /** PeerId of the replica that feeds this worker, if connected. */
   get connected(): string | undefined {
     return this.#connected
   }
 
-  /** Why the last connection failed or ended, while there is none. */
+  /** The reason why the last connection failed or ended; undefined while connected. */
   get error(): string | undefined {
     return this.#error
   }
@@ -112,7 +113,7 @@ export class FeedClient {
     }
   }
 
-  /** Those of this region first, in their order. */
+  /** The replica to connect to. Replicas of this region come first, in their order. */
   #current(): NodeAddress {
     const { replicas, region } = this.#options
     const ordered = replicas.toSorted((a, b) => Number(region.isForeign(a.peerId)) - Number(region.isForeign(b.peerId)))
@@ -164,7 +165,7 @@ export class FeedClient {
   #welcome(connection: Connection): FeedWelcome {
     const welcome = feedWelcome.safeParse(connection.hello)
     if (welcome.success) return welcome.data
-    const error = new MacaroondError('protocol_violation', 'this replica gave a welcome that is none')
+    const error = new MacaroondError('protocol_violation', 'this replica sent a malformed welcome')
     this.#failed(error)
     connection.abort(error)
     throw error
@@ -181,7 +182,7 @@ export class FeedClient {
   #beat(connection: Connection, watch: Watch): void {
     const why = watch.fault()
     if (why !== undefined) return connection.abort(new MacaroondError('timeout', why))
-    // A lease that has run out takes everything with it, whether somebody asks or not.
+    // An expired lease drops the whole cache, even if no verification asks for it.
     this.#step({ kind: 'looked' }, connection)
     this.#step({ kind: 'pinged' }, connection)
   }
@@ -194,7 +195,7 @@ export class FeedClient {
     }
   }
 
-  /** The last one says it all. */
+  /** Acknowledges later, together with what follows: the last acknowledgement covers the earlier ones. */
   #acknowledge(message: Acknowledgement, connection: Connection): void {
     this.#owed = { message, connection }
     this.#acknowledgements.ask()
@@ -209,13 +210,13 @@ type Acknowledgement = Extract<FromWorker, { t: 'ack' }>
 
 interface WatchOptions {
   readonly nowMs: () => number
-  /** There is no other replica to go to. */
+  /** True if there is no other replica to change to. */
   readonly alone: boolean
-  /** It is of another region, and only here until one of this region is back. */
+  /** True if the replica is in another region, and is followed only until one of this region is back. */
   readonly foreign: boolean
 }
 
-/** Whether a replica is still worth following. */
+/** Watches the present replica, and finds a reason to leave it. */
 class Watch {
   readonly #options: WatchOptions
   readonly #startedMs: number
@@ -240,12 +241,12 @@ class Watch {
   fault(): string | undefined {
     const { nowMs, alone, foreign } = this.#options
     const now = nowMs()
-    // After a stall of our own, timers run before sockets are read: what came meanwhile is not heard yet.
+    // After this process stalled, timers run before sockets are read, so messages may have arrived that were not read yet.
     if (now - this.#lookedMs > FEED_SILENCE_MS_MAX / 2) this.#heardMs = this.#freshMs = now
     this.#lookedMs = now
     if (now - this.#heardMs > FEED_SILENCE_MS_MAX) return 'this replica answers no pings'
     if (!alone && now - this.#freshMs > FEED_STALE_MS_MAX)
-      return 'this replica has had no word from its primary for a while'
+      return 'this replica has not heard from its primary for a while'
     return foreign && now - this.#startedMs > FOREIGN_FEED_MS_MAX ? 'back to this region' : undefined
   }
 }

@@ -1,12 +1,14 @@
 /**
- * Pure core of a worker's cache: in which history it stands, how far, by which lease, and what of it must go.
+ * Core of a worker's cache: which history the cache belongs to, up to which revocation it is complete, under which lease it
+ * may answer, and which entries must be dropped. Pure. Its invariants:
  *
- * - Nothing is answered from the cache without a lease; when it ends, everything goes.
- * - A gap, another epoch, another process of the replica: everything goes.
- * - No state older than one that was used before is used again, whichever replica it comes from: that is the minimum. It is
- *   taken back when a replica is behind it by a lease that began after anybody last reached it. The primary gives no lease
- *   without its own position, so inside an epoch the minimum was never true; a later epoch whose primary had acknowledged a
- *   revocation was settled, and then no replica has a lease of an earlier one.
+ * 1. Without a lease the cache answers nothing. When the lease ends, everything is dropped.
+ * 2. After a gap, another epoch, or a restart of the replica, everything is dropped.
+ * 3. A state older than one that was used before is never used again, whichever replica it comes from. The newest state used
+ *    is the minimum.
+ * 4. The minimum is lowered if a replica is behind it under a lease that began after any replica last reached it. Then it was
+ *    never true: within an epoch, the primary grants no lease to a replica without the primary's own position. And if a
+ *    primary of a later epoch acknowledged a revocation, that epoch was settled, so no replica has a lease of an earlier one.
  */
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { elapsedMs } from '../../shared/freshness/clock-reading.ts'
@@ -17,12 +19,12 @@ import type { FeedBegin, FeedGranted, FromWorker, ToWorker } from '../../shared/
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 
-/** The history that the cache is of, and the last revocation of it that is applied here. */
+/** The history that the cache belongs to, and the last revocation of it that is applied here. */
 export interface FeedPoint extends Mark {
   readonly timeline: string
 }
 
-/** A replica as it was last connected to. */
+/** The boot and region of a replica at its last connection. */
 interface Grantor {
   readonly boot: string
   readonly region: string
@@ -36,36 +38,37 @@ interface GrantAnswer {
 export interface FeedState {
   readonly holder: HolderState
   readonly place: FeedPoint | undefined
-  /** Nothing below it is used. */
+  /** The newest state used so far. No older state is used. */
   readonly minimum: Mark
-  /** Who named the minimum, by PeerId, and when anybody last reached it; undefined without one. */
+  /** PeerId of the replica that reported the minimum, and when any replica last reached it. Undefined without a minimum. */
   readonly heard: { readonly from: string; readonly at: ClockReading } | undefined
-  /** PeerId of the replica at the other end; undefined while there is none. */
+  /** PeerId of the connected replica; undefined while there is none. */
   readonly peer: string | undefined
-  /** It begins behind the minimum, or in another history: it is followed once its lease shows that nothing else is true. */
+  /** Set if the replica began behind the minimum, or in another history. It is followed only if its lease proves it right. */
   readonly doubted: { readonly place: FeedPoint; readonly why: string } | undefined
-  /** By PeerId. */
+  /** Replicas by PeerId. */
   readonly grantors: ReadonlyMap<string, Grantor>
-  /** From that of the lease on, oldest first. */
+  /** Answers to pings, oldest first. The first one is that of the present lease. */
   readonly answers: readonly GrantAnswer[]
-  /** True from a lease until its end was seen. */
+  /** True from the grant of a lease until its end was noticed. */
   readonly live: boolean
-  /** Why this worker cannot keep anything: a revocation that it does not understand. */
+  /** Set if the worker must not cache anything, because it met a revocation of an unknown kind. */
   readonly fault: string | undefined
 }
 
 export type FeedEvent =
   | { readonly kind: 'connected'; readonly peer: string; readonly boot: string; readonly region: string }
   | { readonly kind: 'disconnected' }
-  /** Takes the number of the ping from `holder.nextId` before the step. */
+  /** A ping is due. Its number is `holder.nextId` before this step. */
   | { readonly kind: 'pinged' }
   | { readonly kind: 'received'; readonly message: ToWorker }
-  /** A verdict of a replica is about to be used. */
+  /** A replica's verdict is about to be used. */
   | { readonly kind: 'answered'; readonly mark: Mark; readonly peer: string }
-  /** A replica has judged by a state, under a lease, that was this old; it was asked then. */
+  /** A replica has judged by this state under a lease. `ageMs` is the age of the state, `asked` the time of the request. */
   | { readonly kind: 'stated'; readonly mark: Mark; readonly ageMs: number; readonly asked: ClockReading }
-  /** A revocation of a kind that this version does not know: it must not guess what that takes away. */
+  /** A revocation is of a kind that this version does not know, so it cannot tell which entries it denies. */
   | { readonly kind: 'puzzled'; readonly message: string }
+  /** Only time has passed. */
   | { readonly kind: 'looked' }
 
 export type DropReason =
@@ -78,12 +81,12 @@ export type DropReason =
 
 export type FeedEffect =
   | { readonly kind: 'drop all'; readonly why: DropReason }
-  /** What these rows hit goes. */
+  /** Drop the entries that these revocations deny. */
   | { readonly kind: 'drop'; readonly rows: readonly RevocationRow[] }
   | { readonly kind: 'send'; readonly message: FromWorker }
-  /** This replica is not for us now: another one, or the same later. */
+  /** Disconnect from this replica, and try another one, or this one later. */
   | { readonly kind: 'leave'; readonly why: string }
-  /** Somebody named a state that was never there: its PeerId, and what it said. */
+  /** The replica `from` reported a state that never existed, so the minimum is lowered to `reached`. */
   | { readonly kind: 'alarm'; readonly from: string; readonly minimum: Mark; readonly reached: Mark }
 
 export interface FeedStep {
@@ -106,7 +109,7 @@ export function startFeed(): FeedState {
   }
 }
 
-/** Whatever comes, the end of a lease is seen first: what was cached by it goes before another one begins. */
+/** Before any event, the end of a lease is noticed, so that its entries are dropped before another lease begins. */
 export function stepFeed(before: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
   const looked = look(before, now)
   const { state, effects } = take(looked.state, event, now)
@@ -144,20 +147,20 @@ function take(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
   }
 }
 
-/** What a verdict from the cache is judged by. */
+/** The basis of a verdict from the cache. */
 export interface CacheBasis {
-  /** PeerId of the replica whose lease this is. */
+  /** PeerId of the replica that granted the lease. */
   readonly node: string
   readonly region: string
   readonly place: FeedPoint
   readonly txid: number
-  /** Of the state, the replica's own age included. */
+  /** Age of the state, including its age at the replica. */
   readonly ageMs: number
   readonly earliestMs: number
   readonly latestMs: number
 }
 
-/** Undefined while nothing may be answered from the cache. */
+/** Undefined while the cache must not answer. */
 export function standingOf(state: FeedState, now: ClockReading): CacheBasis | undefined {
   const { holder, place, answers, grantors, fault } = state
   const { lease } = holder
@@ -169,7 +172,7 @@ export function standingOf(state: FeedState, now: ClockReading): CacheBasis | un
   for (const [node, { boot, region }] of grantors) {
     if (boot !== granted.boot) continue
     const agedMs = elapsedMs(lease.sent, now)
-    // Answered at some moment after it was asked for and before it came.
+    // The replica answered at some time between the ping and its answer, so the earliest and latest times differ.
     const latestMs = granted.latestMs + agedMs * (1 + DRIFT)
     const earliestMs = granted.earliestMs + Math.max(0, now.monotonicMs - at.monotonicMs) * (1 - DRIFT)
     return { node, region, place, txid: granted.txid, ageMs: granted.ageMs + agedMs, earliestMs, latestMs }
@@ -177,7 +180,7 @@ export function standingOf(state: FeedState, now: ClockReading): CacheBasis | un
   return undefined
 }
 
-/** Clocks that keep to the assumed error of their rates drift apart by less than this share. */
+/** Two clocks that keep within the assumed rate error drift apart by less than this share. */
 const DRIFT = 0.01
 const ANSWERS_MAX = 256
 
@@ -200,7 +203,7 @@ function received(state: FeedState, message: ToWorker, now: ClockReading): FeedS
   return granted(state, message, now)
 }
 
-/** The replica's answer to a ping speaks of what it began with, or of nothing that is known here. */
+/** Handles the answer to a ping. It must be for the history that the replica began with. */
 function granted(state: FeedState, message: FeedGranted, now: ClockReading): FeedStep {
   const ping = state.holder.inFlight.find(({ id }) => id === message.id)
   if (ping === undefined) return { state, effects: [] }
@@ -230,18 +233,18 @@ function began(before: FeedState, { epoch, timeline, seq }: FeedBegin, now: Cloc
   const state = { ...before, doubted: undefined }
   const { place } = state
   const why = behind(state, { epoch, timeline, seq })
-  // Its first lease decides.
+  // The first lease of this replica decides whether it is right.
   if (why !== undefined) return { state: { ...state, doubted: { place: { epoch, timeline, seq }, why } }, effects: [] }
-  // What the replica before was told, this one was not.
+  // The cache is up to date. This replica has not received the acknowledgement that the previous one got.
   if (place?.epoch === epoch && seq === place.seq) return { state, effects: [acknowledge(state)] }
   const next = moved(state, { epoch, timeline, seq }, now)
-  // Without a place there is nothing to drop.
+  // Without a place the cache is empty.
   if (place === undefined) return { state: next, effects: [acknowledge(next)] }
   const gap = place.epoch === epoch ? 'gap' : 'new epoch'
   return { state: next, effects: [{ kind: 'drop all', why: gap }, acknowledge(next)] }
 }
 
-/** Why a replica that stands there is not followed. */
+/** The reason why a replica at this position is not followed, or undefined. */
 function behind({ place, minimum }: FeedState, { epoch, timeline, seq }: FeedPoint): string | undefined {
   if (epoch < minimum.epoch) return `this replica is in epoch ${epoch}, behind ${minimum.epoch}`
   if (place?.epoch !== epoch) return undefined
@@ -267,7 +270,7 @@ function revoked(state: FeedState, stretch: Stretch, now: ClockReading): FeedSte
   return { state: next, effects: [{ kind: 'drop', rows: stretch.rows }, acknowledge(next)] }
 }
 
-/** A later epoch than the cache's has been seen: what is in it is of the past. */
+/** If the answer is from a later epoch than the cache, the cache is outdated and dropped. */
 function answered(
   state: FeedState,
   { mark, peer }: { readonly mark: Mark; readonly peer: string },
@@ -278,7 +281,7 @@ function answered(
   return { state: next, effects: outdated ? [{ kind: 'drop all', why: 'new epoch' }] : [] }
 }
 
-/** What a state that somebody reached makes of the minimum. */
+/** Raises the minimum to a state that a replica reached, or notes that the minimum was reached again. */
 function reaching(state: FeedState, { epoch, seq }: Mark, peer: string, at: ClockReading): FeedState {
   const order = compareMarks({ epoch, seq }, state.minimum)
   if (order < 0) return state
@@ -286,14 +289,14 @@ function reaching(state: FeedState, { epoch, seq }: Mark, peer: string, at: Cloc
   return { ...state, minimum: { epoch, seq }, heard: { from, at } }
 }
 
-/** A state that a replica relies on under a lease, how old it was, and when the replica was asked. */
+/** A state that a replica relied on under a lease, its age, and the time when the replica was asked. */
 interface Relied {
   readonly place: FeedPoint
   readonly ageMs: number
   readonly asked: ClockReading
 }
 
-/** Of the replica that feeds the cache: it reaches the minimum, or its lease may show that the minimum is not true. */
+/** For the replica that feeds the cache: it reaches the minimum, or its lease may prove that the minimum is wrong. */
 function believed(state: FeedState, { place, ageMs, asked }: Relied, now: ClockReading): FeedStep {
   const from = state.peer ?? ''
   const { doubted } = state
@@ -303,10 +306,10 @@ function believed(state: FeedState, { place, ageMs, asked }: Relied, now: ClockR
   return takenBack(state, place, place, now)
 }
 
-/** Of any replica that was asked: it may say nothing of the token, and shows all the same what it relies on. */
+/** For any replica that was asked: even with an `unavailable` verdict, its answer shows the state it relies on. */
 function stated(state: FeedState, { mark, ageMs, asked }: Stated, now: ClockReading): FeedStep {
   if (compareMarks(mark, state.minimum) >= 0 || !beganAfter(state, ageMs, asked)) return NOTHING(state)
-  // What the cache is of stays, unless it is what is not true.
+  // The cache keeps its place unless that is itself beyond what was reached.
   const { place } = state
   const kept = place !== undefined && compareMarks(place, mark) <= 0 ? place : undefined
   return takenBack(state, mark, kept, now)
@@ -315,8 +318,8 @@ function stated(state: FeedState, { mark, ageMs, asked }: Stated, now: ClockRead
 type Stated = Extract<FeedEvent, { kind: 'stated' }>
 
 /**
- * Whether a lease began after anybody last reached the minimum. Clocks that run wrong, or stood still here, make it count as
- * having begun earlier.
+ * True if a lease began after any replica last reached the minimum. An error in the rate of a clock, or a stop of this
+ * machine, makes the lease count as older, which is the safe side.
  */
 function beganAfter({ heard }: FeedState, ageMs: number, asked: ClockReading): boolean {
   if (heard === undefined) return false
@@ -324,7 +327,7 @@ function beganAfter({ heard }: FeedState, ageMs: number, asked: ClockReading): b
   return sinceMs * (1 - CLOCK_RATE_ERROR_MAX) > ageMs * (1 + CLOCK_RATE_ERROR_MAX)
 }
 
-/** To what is reached, with all that is remembered of what is not. */
+/** Lowers the minimum to the state that was reached, and forgets everything that depended on the old one. */
 function takenBack(state: FeedState, { epoch, seq }: Mark, place: FeedPoint | undefined, now: ClockReading): FeedStep {
   const { minimum, heard, peer } = state
   const reached = { epoch, seq }
@@ -351,7 +354,7 @@ function look(state: FeedState, now: ClockReading): FeedStep {
   return { state: { ...state, live: false }, effects: [{ kind: 'drop all', why: 'lease ended' }] }
 }
 
-/** The shell has carried out the effects before anything else happens, so this may be acknowledged at once. */
+/** Moves the cache to a new place. The shell carries out the effects before anything else, so acknowledging at once is safe. */
 function moved(state: FeedState, place: FeedPoint, now: ClockReading): FeedState {
   const holder = stepHolder(state.holder, { kind: 'applied', applied: appliedOf(place) }, now)
   return withHolder({ ...reaching(state, place, state.peer ?? '', now), place }, holder, now)

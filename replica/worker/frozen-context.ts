@@ -1,8 +1,9 @@
 /**
- * A few milliseconds in which everything that verdicts depend on stays as it is, but for token and access. It saves most of
- * the looks at clocks, which cost as much as all the rest of a hit: a verdict is computed by the moment, and only then the
- * clocks are asked, once, whether the moment still lasts. If it does, the lease ran before as well as after; if not, because
- * it was over or the process was stopped in the middle, the verdict is computed anew. Times are bounded for the whole span.
+ * A frozen context holds everything that verdicts depend on, except token and access, for a span of a few milliseconds. It
+ * saves most reads of the clocks, which cost as much as the rest of a cache hit. A verdict is computed from the context, and
+ * then the clocks are read once to check that the span has not ended. If it has not, the lease was running before and after.
+ * If it has, for example because the process was stopped, the verdict is computed again. Its times are bounds for the
+ * whole span.
  */
 import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { remainingMs } from '../../shared/freshness/holder.ts'
@@ -16,14 +17,14 @@ export interface FrozenContext {
   readonly spanMs: number
 }
 
-/** Long enough to save looks at the clock, short beside what caveats count in. */
+/** Long enough to save most reads of the clocks, and short compared with the times in caveats. */
 export const SPAN_MS = 5
-/** For a machine that is so busy that computing a verdict takes longer than that. */
+/** Used if a machine is so busy that computing one verdict takes longer than `SPAN_MS`. */
 export const LONG_SPAN_MS = 250
-/** Room for clocks that differ in rate. */
+/** Allowance for clocks that run at different rates. */
 const SPAN_MARGIN_MS = 1
 
-/** Undefined while nothing may be answered from the cache. */
+/** Undefined while the cache must not answer. */
 export function frozenContextOf(state: FeedState, now: ClockReading, spanMsMax: number): FrozenContext | undefined {
   const standing = standingOf(state, now)
   if (standing === undefined) return undefined

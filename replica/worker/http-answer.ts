@@ -1,24 +1,24 @@
 /**
- * A verdict as an HTTP answer, by RFC 6750 section 3: 401 `invalid_token` for a token that is no good, 403
- * `insufficient_scope` for a good one that does not allow this request. No verdict is 503, never 401: clients throw good
- * tokens away on 401. A request that the service itself stated wrongly is 500.
+ * Turns a verdict into an HTTP answer, by RFC 6750 section 3: 401 `invalid_token` for an invalid token, and 403
+ * `insufficient_scope` for a valid one that does not allow the request. `unavailable` is 503, never 401, because clients throw
+ * good tokens away on 401. A malformed access is 500, because the service made it.
  */
 import type { RefusalReason, Verdict } from '../../shared/verifier/verdict.ts'
 
 export interface HttpAnswer {
   readonly status: 200 | 401 | 403 | 500 | 503
-  /** Lower-case names. `cache-control` is always there: an answer that a proxy kept would outlive a revocation. */
+  /** Names are in lower case. `cache-control` is always present, because an answer in a proxy would outlive a revocation. */
   readonly headers: Readonly<Record<string, string>>
 }
 
 export interface HttpAnswerOptions {
-  /** Protection space (RFC 9110 section 11.5); default: none. Printable ASCII. */
+  /** Protection space (RFC 9110 section 11.5), printable ASCII. Default: none. */
   readonly realm?: string
 }
 
 const RETRY_AFTER_SECONDS = '1'
 
-/** Refusals that are not the token's fault, by their reason; every other one is `invalid_token`. */
+/** Status of the reasons that do not make the token invalid. Every other reason is 401 `invalid_token`. */
 const ELSEWHERE: Readonly<Partial<Record<RefusalReason, HttpAnswer['status']>>> = {
   unavailable: 503,
   org_missing: 500,
@@ -28,13 +28,13 @@ const ELSEWHERE: Readonly<Partial<Record<RefusalReason, HttpAnswer['status']>>> 
   discharge_missing: 403,
 }
 
-/** Undefined stands for a request without a token. */
+/** The answer for a verdict. Undefined means that the request had no token. */
 export function httpAnswer(verdict: Verdict | undefined, { realm }: HttpAnswerOptions = {}): HttpAnswer {
   const status = verdict === undefined ? 401 : verdict.ok ? 200 : (ELSEWHERE[verdict.reason] ?? 401)
   return { status, headers: { 'cache-control': 'no-store', ...extra(status, verdict === undefined, realm) } }
 }
 
-/** RFC 6750 section 3.1: no error code where no credential came. */
+/** RFC 6750 section 3.1: the challenge has no error code if the request had no credential. */
 function extra(status: HttpAnswer['status'], missing: boolean, realm: string | undefined): Record<string, string> {
   if (status === 503) return { 'retry-after': RETRY_AFTER_SECONDS }
   if (status !== 401 && status !== 403) return {}
@@ -46,7 +46,7 @@ function extra(status: HttpAnswer['status'], missing: boolean, realm: string | u
   return { 'www-authenticate': ['Bearer', parameters.join(', ')].join(' ').trimEnd() }
 }
 
-/** RFC 9110 section 5.6.4; what no header may hold is left out. */
+/** A quoted string (RFC 9110 section 5.6.4), without the characters that a header must not contain. */
 function quoted(text: string): string {
   return `"${text.replaceAll(/[^\x20-\x7e]/g, '').replaceAll(/["\\]/g, '\\$&')}"`
 }
@@ -54,8 +54,8 @@ function quoted(text: string): string {
 type HeaderValues = { readonly [name: string]: string | readonly string[] | undefined }
 
 /**
- * The token of an `Authorization: Bearer` header (RFC 6750 section 2.1), without white space around it. Undefined if there
- * is none, or more than one such header: two tokens leave open which one is meant. Takes Node's headers or a `Headers`.
+ * The token of an `Authorization: Bearer` header (RFC 6750 section 2.1), without white space around it. Accepts Node's headers
+ * or a `Headers`. Undefined if there is no such header, or more than one, because two tokens would be ambiguous.
  */
 export function bearerToken(
   headers: HeaderValues | { readonly get: (name: string) => string | null },

@@ -1,9 +1,9 @@
-/** Which replicas are of this worker's region: a hop to another one is only made where the caller allows it. */
+/** Decides which replicas belong to this worker's region. Replicas of other regions are asked only with `crossRegion`. */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
 
 export interface RegionOptions {
-  /** Default: the region that most of the replicas say they are in, of equals the one that was said first. */
+  /** Default: the region that most of the replicas report; on a tie, the one reported first. */
   readonly region: string | undefined
   readonly crossRegion: boolean
 }
@@ -11,7 +11,7 @@ export interface RegionOptions {
 export class HomeRegion {
   readonly #region: string | undefined
   readonly #crossRegion: boolean
-  /** The last word of each replica, in the order of their first. */
+  /** The region that each replica reported last, in the order of their first reports. */
   readonly #regions = new Map<string, string>()
 
   constructor({ region, crossRegion }: RegionOptions) {
@@ -19,7 +19,7 @@ export class HomeRegion {
     this.#crossRegion = crossRegion
   }
 
-  /** Takes note of what a replica's welcome says. Throws peer_refused for one that may not be asked. */
+  /** Records the region in a replica's welcome. Throws peer_refused for a replica of another region that must not be asked. */
   admit(peerId: string, { region }: JsonObject): void {
     if (typeof region !== 'string') throw new MacaroondError('protocol_violation', 'a replica did not say its region')
     this.#regions.set(peerId, region)
@@ -30,13 +30,13 @@ export class HomeRegion {
     })
   }
 
-  /** False while it is not known. */
+  /** True if the replica is known to be in another region. */
   isForeign(peerId: string): boolean {
     const region = this.#regions.get(peerId)
     return region !== undefined && region !== this.#home()
   }
 
-  /** No word counts for ever: one replica that lies, or was moved, must not shut out all others until this process ends. */
+  /** Reports are not kept for ever, because one replica that lies, or was moved, must not exclude all others permanently. */
   #home(): string | undefined {
     if (this.#region !== undefined) return this.#region
     const said = [...this.#regions.values()]

@@ -1,4 +1,7 @@
-/** The replicas of one region: the first that is connected is asked, the next when it fails. */
+/**
+ * Asks the replicas of a region on the `verify` channel: first the best one by connection and preference, and the next one if
+ * it fails. An `unavailable` verdict is a failure of one replica, so another one is asked.
+ */
 import type { z } from 'zod'
 import type { Identity } from '../../shared/channel/identity.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'
@@ -24,7 +27,7 @@ export interface ReplicaPoolOptions {
   readonly region: HomeRegion
   /** PeerId of the replica to ask first, if there is one. */
   readonly preferred?: () => string | undefined
-  /** Is shown every answer, also one that says nothing of the token. */
+  /** Called with every answer, including `unavailable`. */
   readonly onAnswer?: (answer: VerifyResult, asked: ClockReading) => void
   readonly now?: () => ClockReading
   readonly host?: Host
@@ -74,19 +77,19 @@ export class ReplicaPool {
     })
   }
 
-  /** Asks one after the other until one of them knows; `unavailable` when none does. */
+  /** Asks one replica after the other until one gives a verdict. `unavailable` if none does. */
   async verify(question: Question, limits: QuestionLimits): Promise<WorkerVerdict> {
     let unavailable: WorkerVerdict | undefined
     for (const turn of this.#turns(limits)) {
       const verdict = await this.#tryOne(turn, question, limits.signal)
       if (verdict.ok || verdict.reason !== 'unavailable') return verdict
-      // What a replica itself says of it tells more than that another one could not be reached.
+      // The reason that a replica gives is more useful than that another one could not be reached.
       if (unavailable?.node === undefined || verdict.node !== undefined) unavailable = verdict
     }
     return unavailable ?? refused('unavailable', nobodyAnswered(limits))
   }
 
-  /** Asks the first replica that answers. Rejects where none does. */
+  /** The explanation of the first replica that answers. Rejects if none does. */
   async explain(question: Question, limits: QuestionLimits): Promise<ExplainResult> {
     let failure: MacaroondError | undefined
     for (const { client, options } of this.#turns(limits)) {
@@ -112,7 +115,7 @@ export class ReplicaPool {
     const { now, onAnswer } = this.#options
     const asked = now?.()
     try {
-      // Who answers is proven by the channel, whatever the answer says.
+      // The channel authenticates the replica, so its PeerId is not taken from the answer.
       const answer = { ...(await ask(client, question, options)), node: peerId }
       if (asked !== undefined) onAnswer?.(answer, asked)
       const { ageMs: _, ...verdict } = answer
@@ -122,16 +125,16 @@ export class ReplicaPool {
     }
   }
 
-  /** What says nothing of the token, but of the way to the replica: another one may answer. */
+  /** Returns an error that concerns only this replica, so that another one may be asked. Throws every other error. */
   #nextOrThrow(error: unknown, signal: AbortSignal | undefined): MacaroondError {
     if (!(error instanceof MacaroondError)) throw error
-    // Only this side closes a call: a replica that says `closed` is going away.
+    // `closed` is final only if this side closed the call. From a replica it means that the replica is shutting down.
     if (error.code === 'closed' && (this.#closed || signal?.aborted === true)) throw error
     if (error.kind === 'unavailable' || error.kind === 'denied' || error.code === 'protocol_violation') return error
     throw error
   }
 
-  /** One that hangs gets its share of the time, and leaves theirs to the others. */
+  /** Gives each replica an equal share of the time that is left, so that one that hangs does not use it all. */
   *#turns({ timeoutMs, signal }: QuestionLimits): Generator<Turn> {
     const { clock } = this.#host
     const untilMs = clock.monotonicMs() + timeoutMs
@@ -143,7 +146,7 @@ export class ReplicaPool {
     }
   }
 
-  /** The one that feeds the cache, then those that are connected, otherwise as configured; another region comes last. */
+  /** Order: this region before others, then connected replicas, then the one that feeds the cache, then as configured. */
   #inOrder(): readonly Member[] {
     const { region, preferred } = this.#options
     const first = preferred?.()
@@ -157,7 +160,7 @@ function nobodyAnswered({ timeoutMs }: QuestionLimits): string {
   return `no replica answered within ${timeoutMs} ms`
 }
 
-/** A call that was lost with its connection is made once more: judging a token twice changes nothing. */
+/** Repeats a call once if its connection was lost. That is safe, because judging a token changes nothing. */
 async function ask(client: PersistentClient, params: VerifyParams, options: CallOptions): Promise<VerifyResult> {
   const call = async (): Promise<VerifyResult> => answerOf(verifyResult, await client.call('verify', params, options))
   try {
@@ -168,13 +171,13 @@ async function ask(client: PersistentClient, params: VerifyParams, options: Call
   }
 }
 
-/** Throws protocol_violation: nothing is guessed of what is no answer. */
+/** Throws protocol_violation if the answer does not fit the schema. */
 function answerOf<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const what = `${issue?.path.join('.') || 'its form'}: ${issue?.message ?? 'not valid'}`
-  throw new MacaroondError('protocol_violation', `a replica gave an answer that is none: ${what}`, {
+  throw new MacaroondError('protocol_violation', `a replica gave a malformed answer: ${what}`, {
     hint: 'both sides should run versions of macaroond that speak the same protocol',
   })
 }

@@ -1,4 +1,7 @@
-/** `macaroond/worker`: for services that verify tokens in their region. Asks the region's replicas over Noise. */
+/**
+ * `macaroond/worker`, the SDK for services that verify tokens. A verifier answers from a cache in this process, or asks the
+ * replicas of its region over Noise. It never asks the primary.
+ */
 import { z } from 'zod'
 import { clientFields, nodeAddress, openIdentity } from '../../shared/config/client-options.ts'
 import { regionName } from '../../shared/config/node-config.ts'
@@ -43,8 +46,8 @@ const verifierOptions: z.ZodType<VerifierOptions> = z.strictObject({
 })
 
 /**
- * Options from a profile, as `macaroond init` and `macaroond dev` write one for a worker. `region` picks the replicas of one
- * region; without it all of the profile's are taken, the first first. Throws config_invalid, config_unreadable.
+ * Reads options from a worker's profile, a file that `macaroond init` and `macaroond dev` write. With `region`, only the
+ * replicas of that region are used; without it, all of the profile in their order. Throws config_invalid, config_unreadable.
  */
 export async function readWorkerProfile(file: string, region?: string): Promise<VerifierOptions> {
   const { cluster, identity, replicas } = readProfile(file)
@@ -63,8 +66,8 @@ export async function readWorkerProfile(file: string, region?: string): Promise<
 }
 
 /**
- * Checks the options, reads the identity, and starts to connect; calls wait for a connection within their time. Throws
- * config_invalid, key_unreadable, key_permissions, key_malformed.
+ * Checks the options, reads the identity, and begins to connect. It does not wait for a connection; calls do, within their
+ * timeout. Throws config_invalid, key_unreadable, key_permissions, key_malformed.
  */
 export async function createVerifier(options: VerifierOptions): Promise<Verifier> {
   const checked = checkConfig('createVerifier', options, verifierOptions)

@@ -1,6 +1,6 @@
 /**
- * The shell of the cache: verified tokens and the feed's core in one piece, so that nothing comes between what a message
- * says and what it takes away. It knows no connection.
+ * The shell of the worker's cache. It holds the verified tokens and the state of the feed together, so that nothing can run
+ * between receiving a revocation and dropping the entries that it denies. It has no connection of its own.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-reading.ts'
@@ -31,7 +31,7 @@ export interface WorkerCacheOptions extends VerifiedTokensOptions {
   readonly onAlarm?: ((alarm: WorkerAlarm) => void) | undefined
 }
 
-/** Something that the operator of the replicas has to know. */
+/** A condition that the operator of the replicas must know. */
 export interface WorkerAlarm {
   readonly code: 'minimum_unreached'
   /** One sentence for people. */
@@ -39,30 +39,30 @@ export interface WorkerAlarm {
   readonly action: string
 }
 
-/** How the cache has fared so far. Nothing in it names a token. */
+/** Counters and state of the cache, since the start. They name no token. */
 export interface CacheStatistics {
-  /** Verdicts given without any network. */
+  /** Verdicts for tokens in the cache, without any network. */
   readonly hits: number
-  /** The same, for tokens attenuated from known ones; not among `hits`. */
+  /** Verdicts for tokens attenuated from a cached one, without any network. Not included in `hits`. */
   readonly prefixHits: number
-  /** Verifications that a replica was asked for. */
+  /** Verifications for which a replica was asked. */
   readonly misses: number
-  /** Answers that came too late: a revocation had overtaken them. */
+  /** Answers that were discarded because a revocation had arrived meanwhile. */
   readonly overtaken: number
   readonly entries: number
-  /** An estimate. */
+  /** Estimated memory of the entries. */
   readonly bytes: number
-  /** Entries that revocations took away. */
+  /** Entries that revocations removed. */
   readonly revokedEntries: number
-  /** How often everything was dropped, by reason. */
+  /** How often the whole cache was dropped, by reason. */
   readonly drops: Readonly<Record<DropReason, number>>
-  /** 0 while nothing may be answered from the cache. */
+  /** Milliseconds; 0 while the cache must not answer. */
   readonly leaseRemainingMs: number
-  /** The revocations applied here; null before the first word of a replica. */
+  /** The last revocation applied here; null before the first message of a replica. */
   readonly applied: { readonly epoch: number; readonly seq: number } | null
-  /** PeerId of the replica whose lease this is. */
+  /** PeerId of the replica that granted the lease; null without a lease. */
   readonly replica: string | null
-  /** Why no replica feeds the cache, while none does. */
+  /** The reason why no replica feeds the cache; null while one does. */
   readonly feedError: string | null
 }
 
@@ -73,10 +73,10 @@ export interface CacheQuery {
   readonly minPosition?: string | undefined
 }
 
-/** When and by which lease a replica was asked. */
+/** The time of a request to a replica, and the worker's lease at that time. */
 export interface AskedLease {
   readonly at: ClockReading
-  /** What was left of it; 0 without one. */
+  /** Milliseconds left of the lease; 0 without one. */
   readonly leaseMs: number
 }
 
@@ -87,7 +87,7 @@ interface Judging {
 }
 
 const PEER_CHARS_MAX = 128
-/** A verdict during which its moment ended is computed anew: in one that has just begun, then in a longer one. */
+/** If the frozen context ended during a verdict, the verdict is computed again: in a new span, then in longer ones. */
 const NEXT_SPANS_MS = [SPAN_MS, LONG_SPAN_MS, LONG_SPAN_MS]
 
 export class WorkerCache {
@@ -95,7 +95,7 @@ export class WorkerCache {
   readonly #onAlarm: (alarm: WorkerAlarm) => void
   readonly #tokens: VerifiedTokens
   #state: FeedState = startFeed()
-  /** Undefined until the next look at the clocks: whatever happens ends it. */
+  /** Undefined until the clocks are read again. Every event ends it. */
   #moment: FrozenContext | undefined
   #hits: Record<HitKind, number> = { exact: 0, prefix: 0 }
   #misses = 0
@@ -116,7 +116,7 @@ export class WorkerCache {
     this.#tokens = new VerifiedTokens(options)
   }
 
-  /** What replicas are asked for: no state older than this. */
+  /** Replicas must not answer from a state older than this. */
   get minimum(): Mark {
     return this.#state.minimum
   }
@@ -143,7 +143,7 @@ export class WorkerCache {
     }
   }
 
-  /** Undefined: ask a replica. */
+  /** The verdict from the cache, or undefined if a replica must be asked. */
   judge(token: string, access: Access, query: CacheQuery): CachedVerdict | undefined {
     let moment = this.#moment ?? this.#begin(SPAN_MS)
     for (const nextMs of NEXT_SPANS_MS) {
@@ -158,7 +158,7 @@ export class WorkerCache {
     return undefined
   }
 
-  /** A replica is about to be asked. */
+  /** Call before a replica is asked. Counts a miss, and notes the lease for `use`. */
   ask(): AskedLease {
     this.#misses += 1
     const at = this.#now()
@@ -166,13 +166,12 @@ export class WorkerCache {
   }
 
   /**
-   * A replica's answer has come. False when it may not be used: it is of a state before one that is known of here, and a
-   * revocation may stand between them; or it took longer than the lease of then. What is accepted is kept for as long as
-   * there is a lease.
+   * Takes a replica's answer, and keeps an accepted token if there is a lease. False if the answer must not be used: it is from
+   * a state older than the minimum, so a revocation may be missing, or it took longer than the lease at the time of asking.
    */
   use(token: string, verdict: Verdict & Partial<Judged>, asked: AskedLease): boolean {
     const { epoch, revocationSeq: seq } = verdict
-    // No replica was reached, or it says nothing of the token.
+    // Without a verdict on the token there is nothing to check.
     if (epoch === undefined || seq === undefined || (!verdict.ok && verdict.reason === 'unavailable')) return true
     if (compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#outlived(asked)) {
       this.#overtaken += 1
@@ -184,19 +183,19 @@ export class WorkerCache {
     return true
   }
 
-  /** Every answer of a replica, also one that says nothing of the token: it may show that the minimum is not true. */
+  /** Takes every answer of a replica, even `unavailable`, because its state may prove that the minimum is wrong. */
   heard({ epoch, revocationSeq: seq, ageMs }: Judged, asked: ClockReading): void {
     if (ageMs !== undefined) this.step({ kind: 'stated', mark: { epoch, seq }, ageMs, asked })
   }
 
-  /** Nothing is answered from it any more. */
+  /** Empties the cache. It answers nothing afterwards. */
   close(): void {
     this.#state = startFeed()
     this.#moment = undefined
     this.#tokens.dropAll()
   }
 
-  /** Carries out what concerns the cache, and hands back what concerns the connection. */
+  /** Feeds an event to the core and carries out its effects on the cache. Returns all effects, for the connection. */
   step(event: FeedEvent): readonly FeedEffect[] {
     const { state, effects } = stepFeed(this.#state, event, this.#now())
     this.#state = state
@@ -209,11 +208,11 @@ export class WorkerCache {
     return effects
   }
 
-  /** Looks at the clocks: whether the lease is over, and then everything goes. */
+  /** Reads the clocks and begins a new frozen context. If the lease is over, everything is dropped. */
   #begin(spanMs: number = SPAN_MS): FrozenContext | undefined {
     const moment = frozenContextOf(this.#state, this.#now(), spanMs)
     if (moment === undefined) this.step({ kind: 'looked' })
-    // A long one is for one verdict.
+    // A long span serves only the present verdict.
     this.#moment = spanMs === SPAN_MS ? moment : undefined
     return moment
   }
@@ -228,7 +227,7 @@ export class WorkerCache {
     return { ...hit.verdict, node, region, epoch, txid, revocationSeq, cached: hit.kind }
   }
 
-  /** Whoever granted the lease waits for its end, and no longer: an acceptance that comes after that may be revoked. */
+  /** The grantor of the lease waits only until its end, so an acceptance that arrives later may already be revoked. */
   #outlived({ at, leaseMs }: AskedLease): boolean {
     return leaseMs > 0 && elapsedMs(at, this.#now()) >= leaseMs && this.#begin() === undefined
   }
@@ -237,7 +236,7 @@ export class WorkerCache {
     const { summary, action } = ALARMS.minimum_unreached
     const [named, there] = [minimum, reached].map(({ epoch, seq }) => `epoch ${epoch}, revocation ${seq}`)
     const message = `${summary}: ${from || 'a replica'} named ${named}; others are at ${there}`
-    // What the service does with it must not end what the cache is doing.
+    // The service's callback may throw, and must not interrupt the cache.
     queueMicrotask(() => this.#onAlarm({ code: 'minimum_unreached', message, action }))
   }
 
@@ -253,7 +252,7 @@ export class WorkerCache {
     }
   }
 
-  /** S3: what this worker has passed on as revoked is not accepted again by an entry from before. */
+  /** S3: once this worker has reported a token as revoked, no older entry may accept it again. */
   #refused(token: string, reason: string): void {
     if (FALLEN.has(reason)) this.#revokedEntries += this.#tokens.forget(token)
   }
@@ -265,7 +264,7 @@ function isPeer(peer: unknown): peer is string | undefined {
   return peer === undefined || (typeof peer === 'string' && peer.length <= PEER_CHARS_MAX)
 }
 
-/** What a position of another epoch means, or a text that is none, a replica says. */
+/** True if the cache has reached the position. A position of another epoch, or a malformed one, is left to a replica. */
 function reaches({ place, txid }: CacheBasis, minPosition: string | undefined): boolean {
   if (minPosition === undefined) return true
   const wanted = readable(minPosition)

@@ -1,6 +1,6 @@
 /**
- * A bundle that was verified, with everything that is needed to judge it once more: its compiled caveats, but no verdict.
- * What came out of clearing is never kept. An entry is as good as the token itself: it lives in memory, and in no log.
+ * One entry of the cache: a verified bundle with its compiled caveats, so that it can be judged again for another access. The
+ * result of clearing is never cached. An entry is as secret as the token itself: it stays in memory, and out of every log.
  */
 import { assert } from '../../../shared/errors.ts'
 import type { TokenId } from '../../../shared/ids.ts'
@@ -12,30 +12,30 @@ import type { Accepted } from '../../../shared/verifier/verdict.ts'
 import { accepted } from '../../../shared/verifier/verifier.ts'
 
 export interface CachedToken {
-  /** The whole text: what an exact hit is compared with. */
+  /** The whole text, with which an exact hit must be identical. */
   readonly text: string
   readonly identifier: TokenIdentifier
   readonly org: string
   readonly macaroon: Macaroon
-  /** First-party caveats of the token that an access decides: all but remarks. */
+  /** First-party caveats of the token that must be judged: all except `note` and `presented`. */
   readonly own: readonly CompiledCaveat[]
-  /** The same of the discharges that serve its third-party caveats. */
+  /** Such caveats of the discharges that serve its third-party caveats. */
   readonly discharged: readonly CompiledCaveat[]
-  /** False where a third-party caveat stands: what is attenuated from it is bound to other discharges. */
+  /** True if it has no third-party caveat. Otherwise an attenuated token needs discharges that are bound to itself. */
   readonly extendable: boolean
-  /** What is told when all of them clear; nothing in it depends on the access. */
+  /** The verdict if all of them clear. It does not depend on the access. */
   readonly accepted: Accepted
   /** An estimate of its memory. */
   readonly bytes: number
 }
 
-/** Caveats that a worker cannot judge: they name a token whose standing only a replica knows. */
+/** The kind of caveats that a worker cannot judge: only a replica knows whether the named token is revoked. */
 const ONLY_AT_REPLICA = 'unrevoked'
 
 /**
- * From the text that a replica has just accepted. Undefined where the worker could not judge it as the replica would:
- * with a caveat that names another token, or with two discharges for one ticket, between which a replica chooses anew for
- * every access. Otherwise each third-party caveat has one discharge that can serve it, and so that one did.
+ * Makes an entry from a text that a replica has just accepted. Undefined if the worker could not judge it like the replica: if
+ * a caveat names another token, or if two discharges bear one ticket, between which a replica may choose differently for each
+ * access. Otherwise only one discharge can serve each third-party caveat, so the replica used that one.
  */
 export function fromAccepted(text: string, verdict: Accepted): CachedToken | undefined {
   const [macaroon, ...discharges] = decodeBundle(text)
@@ -47,7 +47,7 @@ export function fromAccepted(text: string, verdict: Accepted): CachedToken | und
   return entryOf({ text, macaroon, used, identifier: decodeIdentifier(macaroon.identifier), org: verdict.org })
 }
 
-/** From a macaroon whose chain was found to go on from the tail of `parent`. */
+/** Makes an entry from a macaroon whose chain was verified to extend that of `parent`. */
 export function fromParent(text: string, macaroon: Macaroon, parent: CachedToken): CachedToken | undefined {
   const { identifier, org } = parent
   return entryOf({ text, macaroon, used: [], identifier, org })
@@ -56,7 +56,7 @@ export function fromParent(text: string, macaroon: Macaroon, parent: CachedToken
 interface Parts {
   readonly text: string
   readonly macaroon: Macaroon
-  /** Discharges, each behind the one whose caveat it serves. */
+  /** Discharges, each after the macaroon whose caveat it serves. */
   readonly used: readonly Macaroon[]
   readonly identifier: TokenIdentifier
   readonly org: string
@@ -72,7 +72,7 @@ function entryOf({ text, macaroon, used, identifier, org }: Parts): CachedToken 
     presented: used.flatMap(presentedBy),
   }
   return {
-    // A copy: the caller's may be a part of a whole request, which it would keep in memory.
+    // A copy, because the caller's text may be a slice that keeps a whole request in memory.
     text: Buffer.from(text, 'latin1').toString('latin1'),
     identifier,
     org,
@@ -85,11 +85,11 @@ function entryOf({ text, macaroon, used, identifier, org }: Parts): CachedToken 
   }
 }
 
-/** Objects around the bytes, as measured with a million of them. */
+/** Memory of an entry beside its text, measured with a million entries. */
 const BYTES_A_TOKEN = 1_600
 const BYTES_A_CAVEAT = 400
 
-/** Depth first, as the search takes them; a ticket that leads back to itself has no discharge that a verifier would take. */
+/** The discharges in the depth-first order of the verifier's search. Undefined if a caveat has none left, as in a cycle. */
 function usedFor(macaroon: Macaroon, byTicket: ReadonlyMap<string, Macaroon>): readonly Macaroon[] | undefined {
   const left = new Map(byTicket)
   const used: Macaroon[] = []
@@ -110,7 +110,7 @@ function firstParty({ caveats }: Macaroon): readonly CompiledCaveat[] {
   return caveats.flatMap(({ cid, vid }) => (vid === undefined ? [compileCaveat(cid)] : []))
 }
 
-/** Only what stands in front of a discharge is the third party's own word. */
+/** Only `presented` caveats at the beginning of a discharge can be the third party's: a holder appends at the end. */
 function presentedBy({ caveats }: Macaroon): readonly TokenId[] {
   const front = caveats.map(presentedIn)
   const end = front.indexOf(undefined)
@@ -127,7 +127,7 @@ function isDecided({ predicate }: CompiledCaveat): boolean {
   return predicate.kind !== 'note' && predicate.kind !== 'presented'
 }
 
-/** One character a byte: a key for a Map, never shown. */
+/** One character per byte, as the key of a Map. The text is never shown. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

@@ -1,6 +1,6 @@
 /**
- * Judges a bundle that was verified before: the steps of `judge` in shared/verifier/verifier.ts that come after keys and
- * chains. Standing is not among them: what a revocation hits is not in the cache any more.
+ * Judges a bundle that was verified before: the checks of `judge` in shared/verifier/verifier.ts after keys and chains.
+ * It does not check revocations, because a revoked entry is no longer in the cache.
  */
 import type { CompiledCaveat } from '../../../shared/macaroon/predicate/cache.ts'
 import { type Access, type Context, type Facts, readFacts } from '../../../shared/verifier/access.ts'
@@ -11,8 +11,8 @@ import { credible, expiry, orgMismatch } from '../../../shared/verifier/verifier
 import type { CachedToken } from './cached-token.ts'
 
 /**
- * The verdict that a replica would give by the same state; undefined where only a replica can tell: the time is not known,
- * a caveat wants a fresher state, or a discharge refused.
+ * The verdict that a replica would give on the same state. Undefined if only a replica can decide: the time is unknown, a
+ * caveat needs a fresher state, or a discharge refused.
  */
 export function judgeCached(token: CachedToken, access: Access, context: Context): Verdict | undefined {
   if (credible(context) !== undefined) return undefined

@@ -1,7 +1,7 @@
 /**
- * Verified bundles by their text, by the tokens they go back to, and by what can be attenuated from them. Bounded in number
- * and in bytes; CLOCK decides who goes, because a hit then costs one bit and moves nothing. Nothing of it can be seen from
- * outside: every field is private.
+ * The entries of the cache, indexed by text, by token id (their own and their ancestors'), and by identifier for attenuated
+ * tokens. Bounded in number and bytes. Eviction uses CLOCK, because a hit then only sets a bit and moves nothing. Every field
+ * is private, so that inspecting or logging the object shows no token.
  */
 import { type TokenId, tokenId } from '../../../shared/ids.ts'
 import { type CachedToken, latin1 } from './cached-token.ts'
@@ -12,14 +12,14 @@ export interface CacheBounds {
   readonly bytes: number
 }
 
-/** Of one minted token as many attenuations are kept to extend: its holder must not be able to make lookups long. */
+/** Chains kept for prefix hits per minted token, so that a holder cannot make lookups slow with many attenuations. */
 const CHAINS_A_TOKEN_MAX = 8
 
 interface Slot {
   readonly tag: number
   readonly token: CachedToken
   readonly index: number
-  /** Hit since the hand last passed. */
+  /** True if the entry was hit since the hand last passed it. */
   used: boolean
 }
 
@@ -27,11 +27,11 @@ export class TokenCache {
   readonly #bounds: CacheBounds
   readonly #tagOf: TextTagger
   readonly #byTag = new Map<number, Slot>()
-  /** By name, own or of an ancestor: what a revocation of that token takes away. */
+  /** By token id, their own or an ancestor's: the entries that a revocation of that token denies. */
   readonly #byName = new Map<TokenId, Set<Slot>>()
-  /** By identifier, the one that served last in front. */
+  /** By identifier. The chain used last comes first. */
   readonly #chains = new Map<string, Slot[]>()
-  /** The clock's face; a place without an entry waits in `#free`. */
+  /** The ring of CLOCK. Indexes without an entry are in `#free`. */
   readonly #face: (Slot | undefined)[] = []
   readonly #free: number[] = []
   #hand = 0
@@ -51,8 +51,8 @@ export class TokenCache {
   }
 
   /**
-   * The entry with exactly this text. The comparison may end early, because it is reached only by a text whose signature
-   * has the same keyed hash: nobody can aim at that, and so nobody can feel their way along a signature.
+   * The entry with exactly this text. The comparison need not take constant time: only a text with the same keyed hash of its
+   * signature reaches it, and nobody can construct such a text, so timing reveals nothing of a signature.
    */
   find(text: string): CachedToken | undefined {
     if (text.length < TAGGED_CHARS_MIN) return undefined
@@ -67,7 +67,7 @@ export class TokenCache {
     return (this.#chains.get(latin1(identifier)) ?? []).map(({ token }) => token)
   }
 
-  /** It served once more: it stays, and is looked at first. */
+  /** Marks a chain as used: it is evicted later, and found first. */
   touch(token: CachedToken): void {
     const chains = this.#chains.get(latin1(token.macaroon.identifier))
     const at = chains?.findIndex((slot) => slot.token === token) ?? -1
@@ -78,7 +78,7 @@ export class TokenCache {
     chains.unshift(slot)
   }
 
-  /** False when it would not fit at all. */
+  /** Adds an entry, and evicts others for it. False if it is larger than the whole cache. */
   add(token: CachedToken): boolean {
     if (token.bytes > this.#bounds.bytes) return false
     const tag = this.#tagOf(token.text)
@@ -94,7 +94,7 @@ export class TokenCache {
     return true
   }
 
-  /** What goes back to this token; how many there were. */
+  /** Drops the token and every token made from it. Returns the number of dropped entries. */
   dropNamed(name: TokenId): number {
     const slots = this.#byName.get(name)
     if (slots === undefined) return 0
@@ -103,7 +103,7 @@ export class TokenCache {
     return dropped
   }
 
-  /** Looks at every entry: for what revokes more than a token. How many were dropped. */
+  /** Tests every entry, for a revocation of more than one token. Returns the number of dropped entries. */
   dropWhere(hit: (token: CachedToken) => boolean): number {
     let dropped = 0
     for (const slot of this.#byTag.values()) {
@@ -132,7 +132,7 @@ export class TokenCache {
     return made
   }
 
-  /** Behind the one in front: a chain that is used again and again is not pushed out by what is made from it once. */
+  /** Inserts a new chain second, so that chains used once do not displace a chain that is used again and again. */
   #addChain(slot: Slot): void {
     const identifier = latin1(slot.token.macaroon.identifier)
     const chains = this.#chains.get(identifier) ?? []

@@ -1,7 +1,7 @@
 /**
- * The worker's cache as it is asked: an exact hit is a text that was verified before; a prefix hit is a token attenuated
- * from one, and pays for its new caveats only, because the tail of the known one is the key of the first of them. Whatever
- * is in doubt is a miss, and a replica is asked.
+ * Looks up tokens in the worker's cache. An exact hit is a text that was verified before. A prefix hit is a token attenuated
+ * from a cached one: only its new caveats are verified, because the tail of the cached chain is the key of the next HMAC.
+ * Every doubtful case is a miss, and a replica is asked.
  */
 import { equalSecrets, hmacInto, KEY_BYTES } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -26,7 +26,7 @@ export interface Hit {
 
 export interface VerifiedTokensOptions {
   readonly bounds: CacheBounds
-  /** `TAG_SEED_BYTES` that nobody else knows. */
+  /** `TAG_SEED_BYTES` secret bytes. */
   readonly seed: Uint8Array
 }
 
@@ -45,7 +45,7 @@ export class VerifiedTokens {
     return this.#cache.bytes
   }
 
-  /** Undefined: ask a replica. Never throws, whatever token and access are. */
+  /** The verdict, or undefined if a replica must be asked. Never throws, for any token and any access. */
   judge(text: string, access: Access, context: Context): Hit | undefined {
     if (typeof text !== 'string') return undefined
     const exact = this.#cache.find(text)
@@ -53,24 +53,24 @@ export class VerifiedTokens {
     return hit('prefix', this.#judgeExtension(text, access, context))
   }
 
-  /** Keeps a bundle that a replica has just accepted, where what it says can be judged here. */
+  /** Keeps a bundle that a replica has just accepted, if its caveats can be judged here. */
   keep(text: string, verdict: Accepted): void {
     if (text.length < TAGGED_CHARS_MIN || Buffer.byteLength(text) !== text.length) return
     const token = readable(() => fromAccepted(text, verdict))
-    // A replica of another version might read a token otherwise than this worker.
+    // A replica of another version might decode a token differently from this worker.
     if (token !== undefined && token.accepted.id === verdict.id) this.#cache.add(token)
   }
 
   /**
-   * A replica refused this bundle for good, by a state that may be newer than what is known here: nothing else that
-   * stands here under its name may be accepted after that. How many entries were dropped.
+   * Drops all entries with the token id of a bundle that a replica refused, because the replica's state may be newer than the
+   * cache. Returns the number of dropped entries.
    */
   forget(text: string): number {
     const name = readable(() => nameOf(text))
     return name === undefined ? 0 : this.#cache.dropNamed(name)
   }
 
-  /** A token was revoked: it goes with all that was made from it. How many entries that were. */
+  /** Drops a revoked token and every token made from it. Returns the number of dropped entries. */
   dropNamed(name: TokenId): number {
     return this.#cache.dropNamed(name)
   }
@@ -86,7 +86,7 @@ export class VerifiedTokens {
   #judgeExtension(text: string, access: Access, context: Context): Verdict | undefined {
     if (this.#cache.size === 0) return undefined
     const macaroon = readable(() => decodeTokenText(text))
-    // A third-party caveat wants discharges, and only who has the keys can tell whether they are authentic.
+    // A third-party caveat needs discharges, and only a replica has the keys to verify them.
     if (macaroon === undefined || macaroon.caveats.some(({ vid }) => vid !== undefined)) return undefined
     const parent = this.#parentOf(macaroon)
     if (parent === undefined) return undefined
@@ -97,7 +97,7 @@ export class VerifiedTokens {
     return verdict
   }
 
-  /** The longest known chain that this macaroon goes on from, if its signature is where that leads. */
+  /** The longest cached chain that this macaroon extends, if the macaroon's signature follows from it. */
   #parentOf(macaroon: Macaroon): CachedToken | undefined {
     let longest: CachedToken | undefined
     for (const token of this.#cache.chainsOf(macaroon.identifier)) {
@@ -120,7 +120,7 @@ function hit(kind: HitKind, verdict: Verdict | undefined): Hit | undefined {
   return verdict && { kind, verdict }
 }
 
-/** Holders have both macaroons, so this comparison may end early. */
+/** Not in constant time: the caveats are no secret, because a holder has both macaroons. */
 function begins(caveats: readonly Caveat[], known: readonly Caveat[]): boolean {
   if (known.length > caveats.length) return false
   return known.every(({ cid }, index) => Buffer.compare(cid, caveats[index]?.cid ?? NOTHING) === 0)
@@ -128,7 +128,7 @@ function begins(caveats: readonly Caveat[], known: readonly Caveat[]): boolean {
 
 const NOTHING = new Uint8Array(0)
 
-/** One HMAC for each new caveat, the first of them under the tail of the known chain. */
+/** True if one HMAC per new caveat leads from the tail of the known chain to the signature. */
 function goesOn(known: Macaroon, macaroon: Macaroon): boolean {
   const tail = Buffer.alloc(KEY_BYTES)
   tail.set(known.signature)
@@ -136,7 +136,7 @@ function goesOn(known: Macaroon, macaroon: Macaroon): boolean {
   return equalSecrets(tail, macaroon.signature)
 }
 
-/** Undefined for what cannot be read: why, a replica says. */
+/** Undefined if the token cannot be read. A replica is then asked, and gives the reason. */
 function readable<T>(read: () => T): T | undefined {
   try {
     return read()

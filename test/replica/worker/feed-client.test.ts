@@ -104,7 +104,7 @@ describe('the feed of a replica', () => {
 
   test.each([
     ['answers no pings', { granted: null }],
-    ['has had no word from its primary for a while', { granted: { ageMs: 2_000 } }],
+    ['has not heard from its primary for a while', { granted: { ageMs: 2_000 } }],
     ['gives no lease', { granted: { leaseMs: 0 } }],
     ['says what is not in the protocol', { rest: [{ t: 'revoked', after: 3, rows: [], through: 0 }] }],
     ['is of another region', { region: 'sin' }],
