@@ -7,9 +7,9 @@ export interface AuditEntry {
   readonly actor: string
   readonly action: string
   readonly org: string
-  /** The org, kid or token id that the command changed. */
+  /** The org, kid or token ids that the command is about. */
   readonly target: string
-  /** A flat object. Never holds a secret or a token, because the audit is read by many. */
+  /** A flat object. Never holds a secret or a token, because every copy of the database holds the audit. */
   readonly detail: Readonly<Record<string, string | number | boolean>>
 }
 

@@ -1,4 +1,4 @@
-/** Refuses commands that need a plausible time while the primary doubts its clock. Revoking does not need it (V8). */
+/** Refuses commands that need the present time while the primary doubts its clock. Revoking does not need it (V8). */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { BelievedTime } from '../../shared/freshness/credible-time.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'

@@ -99,7 +99,9 @@ export type Command =
       readonly kind: 'revocations.purge'
       readonly actor: Actor
       readonly rows: readonly RevocationRow[]
-      /** The latest that the time can be, whatever the wall clock says. Deleting is final, so a purge uses the earlier one. */
+      /**
+       * The latest that the time can be, whatever the wall clock says. A purge uses the earlier of this and the believed time.
+       */
       readonly soberMs: number
     }
   /** Seals every secret of an earlier key-encryption key again, with the first configured one, in one transaction. */

@@ -21,7 +21,7 @@ export function parseCondition(condition: string): ReadonlyMap<string, readonly 
   return values
 }
 
-/** Undefined for any character that a query must encode: guessing its meaning could turn one value into another. */
+/** Undefined if a character should have been percent-encoded: a guess at its meaning could turn one value into another. */
 function decoded(text: string): string | undefined {
   if (!/^(?:[A-Za-z0-9._~:/,@*!-]|%[0-9A-Fa-f]{2})*$/.test(text)) return undefined
   try {

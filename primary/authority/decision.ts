@@ -1,4 +1,4 @@
-/** Input and result of every decision. A leaf of its own, because all the functions in `step.ts` share it. */
+/** Input and result of every decision. In a file of its own, because every function that `step.ts` calls needs it. */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'

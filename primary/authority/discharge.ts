@@ -92,7 +92,7 @@ interface Confirmed {
   readonly expiresAt: number
 }
 
-/** `presented` comes first: after any other caveat a holder could have added it (shared/macaroon/FORMAT.md). */
+/** `presented` comes first: a holder could have appended one that follows another caveat (shared/macaroon/FORMAT.md). */
 function caveatsOf({ presented, org, asked, thirdParty, expiresAt }: Confirmed): readonly (string | Uint8Array)[] {
   const stated = new Set([...asked.keys(), 'org'])
   const carried = presented.flatMap(firstPartyCaveats).filter((caveat) => !accessDecides(caveat, stated))

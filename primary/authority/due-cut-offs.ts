@@ -30,7 +30,7 @@ export function oweCutOff(
 ): readonly Row[] {
   const name = dueName(cutOff)
   const before = state.dueCutOffs.get(name)
-  // Deleted first, so that the map keeps the order of the requests: it is the order of appending.
+  // Deleted first, so that the entry moves to the end: due cut-offs are appended in the order of their requests.
   state.dueCutOffs.delete(name)
   state.dueSeq += 1
   const asked = { atMs: nowMs, steadyMs, actor: actor.text, reason }

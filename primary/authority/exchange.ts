@@ -69,7 +69,7 @@ function loginOf({ used, verdict }: Presented, strip: string): UsedDischarge {
   return login
 }
 
-/** A ticket is not bound to its token: the holder of another token can copy it there, sealed with a key of its own. */
+/** A ticket is not bound to one token: a holder can append the same ticket to another token, under a caveat key of its own. */
 function checkToken({ verdict }: Presented, guarded: string): void {
   if (verdict.id === guarded) return
   throw notExchanged('it is another token than the one that the login was put into')

@@ -7,7 +7,7 @@ import type { Command, CommandOf } from './commands.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** Never lowers it: after a restart some holder may still have a lease of the longest length. */
+/** The recorded length never falls: after a restart some holder may still have a lease of that length. */
 export function raiseLease(
   state: AuthorityState,
   { actor, leaseMs }: CommandOf<'lease.raise'>,

@@ -136,12 +136,12 @@ function checkSubject(subject: string): void {
 
 interface Until {
   readonly wantedMs: number
-  /** Set if the request reaches beyond `wantedMs`: the time to append it up to later, or `MOMENT_ASKED`. */
+  /** Set if the request reaches beyond `wantedMs`: the time for the due cut-off, or `MOMENT_ASKED`. */
   readonly later?: number | undefined
 }
 
 /**
- * The time of the cut-off. Without a wish it is now, and never before the last mint, because the authority's time may be behind
+ * The time of the cut-off. If the caller names none it is now, but not before the last mint: the authority's time may be behind
  * the issue clock. While the clock is in doubt it is exactly the last mint: everything this authority has minted is covered,
  * and the rest of the request becomes a due cut-off. Throws request_invalid for a time in the future.
  */

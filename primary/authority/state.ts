@@ -61,7 +61,7 @@ export interface AuthorityState {
   readonly thirdParties: Map<string, ThirdPartyKey>
   /** Oldest first. The KEK that seals the last one is in force for every secret. */
   signingKeys: readonly StoredSigningKey[]
-  /** All revocations. A presented token is judged by them inside the transaction that makes another from it. */
+  /** All revocations. A presented token is judged by them inside the transaction that makes another token from it. */
   readonly revocations: Revocations
   /** Number of the newest revocation of each key and org, by the names that `noteNewest` makes. */
   readonly newest: Map<string, number>
@@ -82,7 +82,7 @@ export interface AuthorityState {
   dueSeq: number
   /** The issue clock. It is persisted, so a later token never looks older, whatever the wall clock does. */
   issue: NonceState
-  /** Of the last committed transaction. */
+  /** Number of the last committed transaction. */
   txid: Txid
   requestSeq: number
   keyGeneration: number
@@ -128,7 +128,7 @@ export function newestOf({ newest, keys }: Pick<AuthorityState, 'newest' | 'keys
   return numbers.length === 0 ? undefined : Math.max(...numbers)
 }
 
-/** The space keeps it apart from a kid. */
+/** A kid has no space in it, so the two kinds of names never clash. */
 function ofOrg(org: string): string {
   return `org ${org}`
 }
