@@ -33,7 +33,7 @@ export class ByNonce<Columns extends Named> {
     while (low <= high) {
       const middle = Math.floor((low + high) / 2)
       const row = this.#at.get(middle)
-      // A gap in the numbers: this table never has one, so there is nothing to find.
+      // A gap in the numbers. Neither table is ever deleted from, so this cannot happen in a sound database.
       if (row === undefined) return undefined
       const order = Buffer.compare(row.nonce, nonce)
       if (order === 0) return row

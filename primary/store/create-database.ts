@@ -29,6 +29,7 @@ export function isEmptyDatabase(db: Database): boolean {
   return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined
 }
 
+/** Writes the schema and the first rows in one transaction. The caller has checked that the database is empty. */
 export function createAuthorityDatabase(db: Database, options: CreateOptions): void {
   const create = db.transaction(() => {
     db.exec(SCHEMA)
@@ -37,6 +38,7 @@ export function createAuthorityDatabase(db: Database, options: CreateOptions): v
   create.immediate()
 }
 
+/** The first epoch counts as settled, because no earlier primary can exist. */
 function insertFirstRows(db: Database, { cluster, kek, clock, entropy, signingSeed }: CreateOptions): void {
   const now = clock.wallMs()
   const timeline = entropy.bytes(16).toString('hex')

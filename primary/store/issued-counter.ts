@@ -61,6 +61,7 @@ export class IssuedCounter {
       const rows = this.#before.all(before, Math.min(rowsATurn, RECORDS_COUNTED_MAX - seen))
       for (const row of rows) if (lives(row, nowMs)) for (const tally of tallies) tally.see(row)
       seen += rows.length
+      // A short batch is the end of the records, so the count is complete.
       if (rows.length < rowsATurn && seen < RECORDS_COUNTED_MAX) return tallies.map((tally) => tally.result(true))
       before = rows.at(-1)?.seq ?? 0
       await turn(this.#timers)
@@ -96,6 +97,7 @@ class Tally {
     return { count: this.#count, complete, nearest, lookAlikes: [...this.#lookAlikes] }
   }
 
+  /** Compares each other subject once, up to a limit, because a comparison costs far more than reading a row. */
   #compare(other: string, subject: string): void {
     if (this.#others.has(other) || this.#others.size >= SUBJECTS_COMPARED_MAX) return
     this.#others.add(other)

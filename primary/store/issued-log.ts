@@ -24,6 +24,7 @@ export class IssuedLog {
     this.#rows = new ByNonce(db, 'issued')
   }
 
+  /** Undefined if the mint is not on record, for example because a restore lost it. */
   find(kid: Kid, nonce: Nonce): IssuedRecord | undefined {
     const row = this.#rows.find(kid, nonce)
     return row === undefined ? undefined : { kid, subject: row.subject, expiresAt: row.expires_at }

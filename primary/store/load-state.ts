@@ -26,7 +26,7 @@ import { readThirdParties } from './third-parties.ts'
 
 /** The first schema with the table `adoptions`. */
 const ADOPTIONS_SCHEMA_MIN = 5
-/** Small enough that one batch can be collected before the next is read. */
+/** Small enough that one batch can be garbage-collected before the next is read. */
 const ROWS_A_READ = 500
 
 /**

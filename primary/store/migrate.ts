@@ -9,6 +9,7 @@ import type { Database } from '../../shared/sqlite/open-database.ts'
 import { nextAuditRow } from '../authority/audit.ts'
 import { RowWriter } from './row-writer.ts'
 
+/** True if the database has an older schema than this version writes. */
 export function needsMigration(db: Database): boolean {
   return new MetaReader(db).read().schema < SCHEMA_VERSION
 }

@@ -31,6 +31,7 @@ function recordedIn(issued: IssuedLog): (command: Command) => Command {
   }
 }
 
+/** The recorded expiries of the tokens that denials name; a token without a record is left out. */
 function expiriesOf(denials: readonly Denial[], issued: IssuedLog): ReadonlyMap<TokenId, number> {
   const expiries = new Map<TokenId, number>()
   for (const row of denials.map(rowOfDenial)) {

@@ -15,8 +15,10 @@ interface Columns extends StoredRevocation {
 }
 
 export interface ListOptions {
+  /** Rows with a higher number than this. */
   readonly after: number
   readonly limit: number
+  /** True if the caller may see revocations of this org. */
   readonly visible: (org: string) => boolean
   readonly signal: AbortSignal
 }
@@ -30,6 +32,7 @@ export interface FindOptions {
 /** Rows read in one call. A caller that may see few of many orgs continues with `next`. */
 const SCAN_MAX = 10_000
 
+/** Every method reads the database in its present state, so a long walk may see rows that were added meanwhile. */
 export class RevocationBook {
   readonly #after: Statement<[number, number], Columns>
 
@@ -81,6 +84,7 @@ export class RevocationBook {
   }
 }
 
+/** The start refuses a database with revocations of an unknown kind, so none can appear here. */
 function known(columns: Columns): KnownRevocation {
   const row = rowOfColumns(columns)
   assert(row.kind !== 'unknown', 'a primary with a revocation that it does not understand does not start')

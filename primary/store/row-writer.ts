@@ -6,6 +6,7 @@ import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { DueCutOffRow, RevocationLogRow, Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
 
+/** One statement for each kind of row. Rows are inserted, with few exceptions, so that they fill pages in order. */
 const STATEMENTS = {
   orgs: 'INSERT INTO orgs (name, state, created_ms) VALUES (?, ?, ?)',
   root_keys: 'INSERT INTO root_keys (kid, org, generation, state, sealed_secret, created_ms) VALUES (?, ?, ?, ?, ?, ?)',
@@ -61,7 +62,7 @@ export class RowWriter {
     return prepared
   }
 
-  /** The last statement of every transaction. */
+  /** Raises txid and stores the counters of the state. The last statement of every transaction. */
   bump(state: AuthorityState): void {
     const { issue, keyGeneration, revocationSeq, audit, leaseMsMax, settledEpoch } = state
     const freshness = [leaseMsMax, settledEpoch]

@@ -1,6 +1,6 @@
 /**
- * The group writer's transactions on the real database. It sorts failures in two: an error before COMMIT leaves nothing behind,
- * and an error in COMMIT or later leaves the outcome unknown and, unless the disk is full, stops the primary.
+ * The group writer's transactions on the real database. After an error before COMMIT, and after a full disk in COMMIT, the
+ * transaction is rolled back. Any later error leaves the outcome unknown; unless the disk is full, it also stops the primary.
  */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
@@ -58,6 +58,7 @@ export function transactionsOn(
   }
 }
 
+/** Gives an error before COMMIT its code: overloaded if another program holds the write lock, else a storage error. */
 function guarded(doing: string, work: () => unknown): void {
   try {
     work()
@@ -91,6 +92,7 @@ function captureOrStop(log: CommitLog, stampMs: number, onFatal: (error: unknown
   }
 }
 
+/** The answer for callers that cannot be told if their write is in the database. */
 function outcomeUnknown(cause: unknown): MacaroondError {
   return new MacaroondError('outcome_unknown', 'the write may have been carried out, or not', {
     hint: 'check the result before you repeat it; the log of the primary says what failed',
