@@ -31,12 +31,12 @@ export class Capture {
     return this.#checksums
   }
 
-  /** Applies a transaction that the log already holds to the checksums. */
+  /** Updates the checksums for a transaction that is in the log already. */
   follow(transaction: WalTransaction): void {
     this.#checksums.apply(this.#checksums.preview(this.#withGrowth(transaction), transaction.commitPages))
   }
 
-  /** Applies the transaction to the checksums, and encodes it. */
+  /** Encodes a new transaction, and updates the checksums. */
   encode(transaction: WalTransaction, txid: Txid, nowMs: number): CommittedSegment {
     const { commitPages, startFrame, endFrame, salt1, salt2 } = transaction
     const pages = this.#withGrowth(transaction)

@@ -66,7 +66,7 @@ export class DiskRoom {
     this.#full = true
   }
 
-  /** Notes such an error that may come from another disk, for example the archive's. */
+  /** A disk was full that may be another one, for example the archive's. Looks at the free space of this one. */
   suspected(): void {
     if (this.#free() < DISK_ROOM_BYTES_MIN) this.#full = true
   }

@@ -200,7 +200,7 @@ export class GroupWriter {
     const group = [...this.#due(), ...cutOffs, ...asked.filter(isWanted)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
-    // If none was appended, the next look at the clocks tries again.
+    // If none was appended, `Obstacles.look` tries again about a second later.
     const goesOn = this.#state.dueCutOffs.size < owed && this.#owes()
     if (this.#queues.size > 0 || goesOn) this.#schedule()
   }

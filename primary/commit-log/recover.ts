@@ -71,7 +71,7 @@ function newestLogged({ file, log, meta, wallMs, onGap }: RecoverOptions): Segme
   if (reached === meta.txid) return newest
   // Each transaction of a primary raises the number, so one of these is another program's.
   if (reached > meta.txid) throw foreignWrite(unlogged, newest, meta)
-  // Another program opened the database after a crash, and SQLite then checkpointed and deleted the WAL; or the log is old.
+  // Either the log is an older copy; or another program opened the database after a crash, and SQLite then deleted the WAL.
   onGap({ logged: newest.maxTxid, movedTo: log.startOver(wallMs()) })
   return undefined
 }
