@@ -1,4 +1,4 @@
-/** Waiters for a number that only rises: each is called once the number has reached its own. */
+/** A number that only rises, and callbacks that wait until it reaches a value. */
 
 interface Waiter {
   readonly number: number
