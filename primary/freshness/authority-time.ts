@@ -9,7 +9,7 @@ import { type BelievedTime, type JudgedTime, progressMs } from '../../shared/fre
 export interface AuthorityTime {
   readonly start: ClockReading
   readonly issueClockMs: number
-  /** Milliseconds that it is ahead of the steady time. Never falls. */
+  /** Lead of the authority's time over the steady time, milliseconds. It never falls. */
   readonly aheadMs: number
 }
 

@@ -1,7 +1,7 @@
 /**
  * Grants freshness leases: answers each ping of a replica. Invariant: a lease is in the grant book before its answer is sent,
- * so a revocation knows whom to wait for. While this primary's position is unconfirmed it grants none, because its disk may be
- * an older copy that lacks revocations.
+ * so the primary knows which leases a revocation waits for. While this primary's position is unconfirmed it grants none,
+ * because its disk may be an older copy that lacks revocations.
  */
 import type { Entropy, NodeClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
