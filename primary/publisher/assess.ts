@@ -7,6 +7,7 @@
  * | an earlier epoch, or no position | snapshot |
  * | not in our history, with the authority's signature | stop: this primary's disk is old |
  * | not in our history, without a signature | refuse: the claim changes nothing here |
+ * | more revocations of our timeline than we have | refuse |
  */
 import type { ProvenPosition } from '../../shared/protocol/signed-position.ts'
 import { positionText, type Position } from '../../shared/position.ts'

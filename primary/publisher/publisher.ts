@@ -124,7 +124,7 @@ export class Publisher {
     this.#connected = events
   }
 
-  /** Judges a hello before the connection is accepted. Tells the callbacks why a replica is refused. */
+  /** Judges a hello before the connection is accepted. Reports a refusal to the callbacks. */
   accept(kind: StreamKind, replica: string, hello: JsonObject): Acceptance {
     const events = this.#events
     const {
