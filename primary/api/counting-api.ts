@@ -55,7 +55,7 @@ export class CountingApi {
     })
   }
 
-  /** Never rejects. Every call that waits when the walk's turn comes shares it. */
+  /** Never rejects. The walk answers every call that waits when its turn comes. */
   async #walkLater(): Promise<void> {
     const forgotten = new AbortController()
     let all: readonly Asked[] = []

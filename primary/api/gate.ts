@@ -23,7 +23,7 @@ export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
         hint: 'free space or inodes (`df -i`) on the volume of `data`; writes then resume. Revoking works as long as the reserve lasts',
       })
     case 'stopping':
-      return new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a moment' })
+      return new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a few seconds' })
   }
 }
 

@@ -55,6 +55,7 @@ export class GlobalWait {
       const then = one.how === 'no lease' ? (seen.find((other) => isSame(one, other)) ?? one) : one
       return isOver(then, nowMs) ? ({ ...then, how: 'lease expired' } as const) : one
     })
+    // The caller reads wall time, and the book counts in monotonic time.
     const wallMs = (atMs: number): number => Math.round(clock.wallMs() - (nowMs - atMs))
     const earlierLeasesUntilMs = nowMs < book.startUntilMs ? wallMs(book.startUntilMs) : null
     const described = this.#named(replicas(), seen, now).map(({ id, name, region = null }): CoveredReplica => {
@@ -122,7 +123,7 @@ function isOver({ how, atMs }: Coverage, nowMs: number): boolean {
   return how === 'pending' && atMs <= nowMs
 }
 
-/** Among several processes of one replica: the one that is pending longest, or was covered last. */
+/** Among several processes of one replica: the pending one whose lease ends last, or else the one that was covered last. */
 function worst(coverages: readonly Coverage[]): Coverage | undefined {
   const pending = coverages.filter(({ how }) => how === 'pending')
   const relevant = pending.length > 0 ? pending : coverages

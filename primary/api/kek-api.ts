@@ -34,6 +34,7 @@ export class KekApi {
     return { ...answer, position: positionText(position) }
   }
 
+  /** Throws kek_missing: a replica without the KEK could not open the resealed keys after its next start. */
   #requireEverywhere(): void {
     const { ring, replicasWithout } = this.#options
     const without = replicasWithout(ring[0].id)

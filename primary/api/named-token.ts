@@ -18,7 +18,7 @@ export interface NamedToken {
 }
 
 export interface NameOptions {
-  /** Called first, so that nothing about the token is revealed. Throws if the caller may not act for the key's org. */
+  /** Called before the token is verified. Throws if the caller may not act for the key's org, so no answer reveals more. */
   readonly requireKey: (kid: Kid) => OrgKey
 }
 

@@ -53,6 +53,7 @@ export function openCalls(sources: CallSources): Calls {
   const { ring, serviceTtlSecondsMax, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
+  // One queue for all of these calls, so that only one of them reads at a time.
   const walks = new Walks(clock)
   const state = (): GroupWriter['state'] => writer.state
   const revocationBook = new RevocationBook(db, clock)

@@ -41,6 +41,7 @@ export class PendingApi {
     this.#options = options
   }
 
+  /** Lists pending denials, bounded in number and in characters. Throws permission_denied. */
   list(peer: KnownPeer, value: unknown): PendingResult {
     requireOperator(peer, 'list pending revocations')
     const { limit } = params(pendingParams, value)
@@ -57,6 +58,10 @@ export class PendingApi {
     return { revocations, waiting: this.#left }
   }
 
+  /**
+   * Adopts at most `DENIALS_CALL_MAX` of the selected denials, and waits until they are durable. `waiting` in the answer tells
+   * how many are left. Throws permission_denied, request_invalid, epoch_unsettled, position_unreached.
+   */
   async adopt(peer: KnownPeer, value: unknown): Promise<AdoptResult> {
     requireOperator(peer, 'adopt revocations')
     const { writer, durability } = this.#options
@@ -69,6 +74,10 @@ export class PendingApi {
     return { ...answer, ...reached, position: positionText(position), waiting: this.#left }
   }
 
+  /**
+   * Forgets the selected numbers. Tokens that no other row revokes become good again. Throws permission_denied,
+   * request_invalid.
+   */
   async forget(peer: KnownPeer, value: unknown): Promise<ForgetResult> {
     requireOperator(peer, 'forget revocations')
     const { reason, ...selection } = params(forgetParams, value)
@@ -80,6 +89,7 @@ export class PendingApi {
     return { forgotten, position: positionText(position), waiting: this.#left }
   }
 
+  /** Number of denials that wait, with those that replicas have not listed yet. */
   get #left(): number {
     const { waiting, counts } = this.#options.adoption
     // Denials that no list shows yet are counted once for each replica.

@@ -4,8 +4,10 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
 import type { OrgKey } from '../authority/state.ts'
 
+/** In a signer's `orgs`: every org. */
 const ANY_ORG = '*'
 
+/** True if the caller may act for the org. Operators may act for every org. */
 export function mayActFor(peer: KnownPeer, org: string): boolean {
   if (peer.role === 'operator') return true
   return peer.role === 'signer' && (peer.orgs ?? []).some((allowed) => allowed === ANY_ORG || allowed === org)

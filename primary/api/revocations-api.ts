@@ -32,7 +32,7 @@ export interface RevocationsApiOptions {
 }
 
 /** A token or one of its ancestors. */
-interface Hit extends TokenReference {
+interface Target extends TokenReference {
   readonly org: string
   /** Undefined without a record of its mint. */
   readonly subject: string | undefined
@@ -47,6 +47,7 @@ export class RevocationsApi {
     this.#options = options
   }
 
+  /** One page of the log, oldest first, with only the orgs that the caller acts for. Throws permission_denied. */
   async list(peer: KnownPeer, value: unknown, walker: Walker): Promise<RevocationsResult> {
     const { org, after, limit } = params(revocationsParams, value)
     if (org !== undefined) requireOrg(peer, org)
@@ -55,6 +56,10 @@ export class RevocationsApi {
     return walks.run(walker, (signal) => book.list({ after, limit, visible, signal }))
   }
 
+  /**
+   * The revocations that apply to a token, an id, an org or a subject, or the one with a number; at most
+   * `REVOCATIONS_FOUND_MAX`. Throws permission_denied, key_unknown, request_invalid.
+   */
   async find(peer: KnownPeer, value: unknown, walker: Walker): Promise<FindRevocationsResult> {
     const asked = params(findRevocationsParams, value)
     const { state } = this.#options
@@ -70,6 +75,7 @@ export class RevocationsApi {
   ): Promise<readonly RevocationDescription[]> {
     const { book, walks } = this.#options
     if (asked.seq !== undefined) return [this.#numbered(peer, asked.seq)]
+    // One row more than is shown, to learn if there are more.
     const limit = REVOCATIONS_FOUND_MAX + 1
     return walks.run(walker, async (signal) => book.find({ limit, matches: this.#matches(peer, asked), signal }))
   }
@@ -92,17 +98,18 @@ export class RevocationsApi {
       requireOrg(peer, org)
       return (row, of) => of === org && (subject === undefined || (row.kind === 'subject' && row.subject === subject))
     }
-    const hits = token === undefined ? this.#byId(peer, id ?? '') : this.#byToken(peer, token)
-    return (row) => hits.some((hit) => isHit(row, hit))
+    const targets = token === undefined ? this.#byId(peer, id ?? '') : this.#byToken(peer, token)
+    return (row) => targets.some((target) => appliesTo(row, target))
   }
 
   /** The token is not verified: it only selects rows, all of them in orgs that the caller acts for. */
-  #byToken(peer: KnownPeer, text: string): readonly Hit[] {
+  #byToken(peer: KnownPeer, text: string): readonly Target[] {
     const { kid, nonce, ancestors, subject } = decodeIdentifier(decodeTokenText(text).identifier)
     return [{ kid, nonce }, ...ancestors].map((name) => ({ ...name, subject, org: this.#orgOf(peer, name) }))
   }
 
-  #byId(peer: KnownPeer, id: string): readonly Hit[] {
+  /** By the records of the mint and of the lineage, because an id alone names neither subject nor ancestors. */
+  #byId(peer: KnownPeer, id: string): readonly Target[] {
     const { issued, lineage } = this.#options
     const { kid, nonce } = parseTokenId(id)
     const org = this.#orgOf(peer, { kid, nonce })
@@ -117,7 +124,7 @@ export class RevocationsApi {
 }
 
 /** True if the revocation applies to the token. */
-function isHit(row: KnownRevocation, { kid, nonce, org, subject }: Hit): boolean {
+function appliesTo(row: KnownRevocation, { kid, nonce, org, subject }: Target): boolean {
   if (row.kind === 'token') return row.kid === kid && row.nonce === nonce
   if (row.org !== org) return false
   const alone = new CutOffs()

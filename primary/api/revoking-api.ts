@@ -44,6 +44,7 @@ export class RevokingApi {
     this.#options = options
   }
 
+  /** Revokes one token, named by itself or by its id. Throws key_unknown, request_invalid, overloaded, request_conflict. */
   async revokeToken(peer: KnownPeer, value: unknown): Promise<RevokeResult<TokenRevoked>> {
     const { wait, requestId, reason, ...asked } = params(revokeTokenParams, value)
     const named = nameToken(asked, { requireKey: (kid) => requireKeyOf(peer, kid, this.#state.keys) })
@@ -52,7 +53,10 @@ export class RevokingApi {
     return this.#carryOut<TokenRevoked>(command, wait)
   }
 
-  /** Revokes what was issued to an org, or to one subject of it, up to a time. */
+  /**
+   * Revokes what was issued to an org, or to one subject of it, up to a time. Throws permission_denied, org_unknown,
+   * request_invalid, request_conflict.
+   */
   async revokeIssued(peer: KnownPeer, value: unknown): Promise<RevokeResult<SubjectRevoked | OrgRevoked>> {
     const { wait, requestId, reason, ...asked } = params(revokeIssuedParams, value)
     const { org, subject, untilMs } = asked
@@ -62,6 +66,7 @@ export class RevokingApi {
     return this.#carryOut({ kind: 'issued.revoke', actor: actorOf(peer), ...what }, wait)
   }
 
+  /** Revokes every token of a root key. Throws permission_denied, org_unknown, key_unknown, request_invalid. */
   async retireKey(peer: KnownPeer, value: unknown): Promise<RevokeResult<KeyRetired>> {
     const { wait, requestId, reason, org, kid: named } = params(retireKeyParams, value)
     requireOrg(peer, org)
@@ -71,6 +76,7 @@ export class RevokingApi {
     return this.#carryOut({ kind: 'key.retire', actor: actorOf(peer), ...what }, wait)
   }
 
+  /** Revokes every token of an org, for ever. Throws permission_denied, org_unknown, request_conflict. */
   async disableOrg(peer: KnownPeer, value: unknown): Promise<RevokeResult<OrgDisabled>> {
     const { wait, requestId, reason, org } = params(disableOrgParams, value)
     requireOrg(peer, org)
@@ -95,6 +101,7 @@ export class RevokingApi {
   async #carryOut<T extends RevokeAnswer>(command: Command, wait: RevokeCommon['wait']): Promise<RevokeResult<T>> {
     const { writer, durability } = this.#options
     const { answer, position } = await writer.submit<T>(command)
+    // The row is written, but an answer would be an acknowledgement: it has to wait for the epoch.
     requireSettled(writer.state, answer.seq)
     const reached = wait === 'local' ? LOCAL : await durability.reach(answer.seq, position)
     const tokens = answer.kind === 'token' ? {} : { tokens: NOT_COUNTED }

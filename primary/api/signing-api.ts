@@ -24,6 +24,7 @@ export class SigningApi {
     this.#writer = writer
   }
 
+  /** Throws permission_denied, org_exists, org_disabled, kek_wrong. */
   async createOrg(peer: KnownPeer, value: unknown): Promise<OrgCreateResult> {
     const { name } = params(orgCreateParams, value)
     requireOrg(peer, name)
@@ -50,7 +51,10 @@ export class SigningApi {
     }
   }
 
-  /** If the caller is gone, no token is minted, because only the answer carries it. */
+  /**
+   * If the caller is gone, no token is minted, because only the answer carries it. Throws permission_denied, and what the
+   * authority's `mint` throws.
+   */
   async mint(peer: KnownPeer, value: unknown, { signal }: Pick<RpcCaller, 'signal'>): Promise<MintResult> {
     const request = params(mintParams, value)
     requireOrg(peer, request.org)
@@ -59,7 +63,10 @@ export class SigningApi {
     return { ...answer, position: positionText(position) }
   }
 
-  /** The new key mints from now on. Tokens of the previous key stay good until that key is retired. */
+  /**
+   * The new key mints from now on. Tokens of the previous key stay good until that key is retired. Throws permission_denied,
+   * org_unknown, org_disabled, request_conflict.
+   */
   async rotateKey(peer: KnownPeer, value: unknown): Promise<RotateKeyResult> {
     const { org, requestId } = params(rotateKeyParams, value)
     requireOrg(peer, org)

@@ -69,6 +69,7 @@ export function primaryStatus(sources: PrimaryStatusSources): PrimaryStatus {
   }
 }
 
+/** `leaseMs` is the length that is granted now: 0 if none is, and less than configured until the database allows more. */
 function freshnessOf({ state, authorityClock, boundMs, leaseMs, grants }: PrimaryStatusSources): PrimaryFreshness {
   const { time } = authorityClock
   return {
@@ -84,6 +85,7 @@ function diskOf({ room }: PrimaryStatusSources): DiskStatus {
   return { full: room.full, reserveBytes: reserve, leftBytes: left }
 }
 
+/** The link to one configured replica. `lag`: transactions that it has not acknowledged; null if it acknowledged none. */
 function linkOf(peer: KnownPeer, { publisher, commitLog, denials }: PrimaryStatusSources): ReplicaLink {
   const { wal, revocations, acknowledged, revocationSeq } = publisher.status(peer.id)
   return {

@@ -39,7 +39,10 @@ export class ThirdPartyApi {
     this.#serviceTtlSecondsMax = serviceTtlSecondsMax
   }
 
-  /** Needs no org: the discharge confirms what the presented tokens allow, whoever presents them. */
+  /**
+   * Needs no org: the discharge confirms what the presented tokens allow, whoever presents them. Throws ticket_invalid,
+   * discharge_refused, token_refused, clock_implausible.
+   */
   async discharge(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<DischargeResult> {
     const { ticket, tokens } = params(dischargeParams, value)
     const who = { actor: actorOf(peer), presenter: peer.id }
@@ -48,7 +51,10 @@ export class ThirdPartyApi {
     return { ...answer, position: positionText(position) }
   }
 
-  /** The caller must act for the org, because the service token outlives the login. */
+  /**
+   * The caller must act for the org, because the service token outlives the login. Throws key_unknown if it does not;
+   * token_refused, request_invalid, clock_implausible.
+   */
   async exchange(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<ExchangeResult> {
     const { token, strip, id, ticket, ttlSeconds } = params(exchangeParams, value)
     const [root] = decodeBundle(token)
@@ -71,6 +77,7 @@ export class ThirdPartyApi {
     return { ...answer, position: positionText(position) }
   }
 
+  /** Throws permission_denied, third_party_exists, request_invalid. */
   async add(peer: KnownPeer, value: unknown): Promise<ThirdPartyAddResult> {
     const { name, unrevoked } = params(thirdPartyAddParams, value)
     requireOperator(peer, 'add third parties')
@@ -79,6 +86,7 @@ export class ThirdPartyApi {
     return { ...answer, position: positionText(position) }
   }
 
+  /** Throws permission_denied, third_party_missing. */
   async remove(peer: KnownPeer, value: unknown): Promise<ThirdPartyRemoveResult> {
     const { name } = params(thirdPartyParams, value)
     requireOperator(peer, 'remove third parties')
@@ -102,6 +110,7 @@ export class ThirdPartyApi {
   }
 }
 
+/** The bytes of a ticket. Throws ticket_invalid. */
 function readTicket(text: string): Uint8Array {
   const ticket = decodeBase64Url(text)
   if (ticket !== undefined) return ticket

@@ -1,6 +1,6 @@
 /**
- * Serialises the calls that read much stored data. One walk runs at a time, in slices; callers take turns. The walk of a caller
- * that is gone ends. A call reads nothing before its turn, so waiting calls cost no work.
+ * Serialises the calls that read large amounts of stored data. One walk runs at a time, in slices; callers take turns. A walk
+ * ends if its caller is gone. A call reads nothing before its turn, so waiting calls cost no work.
  */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
