@@ -6,7 +6,7 @@ import type {
   RevocationDescription,
 } from '../../shared/protocol/revoke.ts'
 
-/** A revocation with the replicas where it binds now. */
+/** A revocation with its coverage: the replicas where it binds now. */
 export interface ShownRevocation extends RevocationDescription {
   readonly coverage: CoverageResult
 }
