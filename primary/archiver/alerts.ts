@@ -2,7 +2,7 @@
 import type { AlarmCode } from '../../shared/alarms.ts'
 import { type ArchiverRules, type ArchiverState, type Failure, nameOf, type WorkName } from './state.ts'
 
-/** Work counts as stuck after this many times `lateMs`; work that uploads wait for, after `STANDS_STILL` times. */
+/** Work counts as stuck after this many times `lateMs`. Claims, uploads and heartbeats do after `STANDS_STILL` times. */
 const WORKS_LONG = 10
 const STANDS_STILL = 3
 

@@ -82,7 +82,7 @@ export class Archiver {
     this.#archiverStep({ kind: 'due', job })
   }
 
-  /** What is lost, and what was repaired unseen by an operator. `stored`: the database's record of this place. */
+  /** Damage that is not repaired, and repairs that no operator has seen. `stored`: the database's record of this place. */
   damage(stored: ArchiveChain | undefined): ArchiveRepairPlace {
     const repaired = this.#worker.toRemember.repaired ?? stored?.repaired ?? ''
     return { location: this.location, wound: this.#worker.wound ?? null, repaired }

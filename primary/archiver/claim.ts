@@ -62,7 +62,7 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
 /**
  * Transactions that an earlier primary archived after the restore had read the archive. A restore begins its epoch
  * `RESTORE_TXID_JUMP` transactions after the last one it knew, and one more jump later for each epoch it had not seen. So the
- * base of this epoch tells what the restore knew.
+ * base of this epoch reveals the last transaction that the restore knew.
  */
 function lateTransactions({ files }: ManifestState, { head, base }: ArchiveSource): string | undefined {
   const knownOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)

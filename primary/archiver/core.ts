@@ -81,7 +81,7 @@ function pick({
   return { archived, needsSnapshot }
 }
 
-/** A heartbeat proves that present commits reach the archive, so it waits until they should have. */
+/** A heartbeat reads back what was committed when it became due, so it waits until that is archived. */
 function withDue(state: ArchiverState, job: JobName, sinceMs: number): ArchiverState {
   const needs = job === 'heartbeat' ? state.committed : TXID_NONE
   return { ...state, due: [...state.due, { job, sinceMs, needs }] }
@@ -117,7 +117,9 @@ function asideFailed(state: ArchiverState, failure: Failure): ArchiverState {
   return { ...state, aside: undefined, due: rest, errors: { ...errors, [aside]: failure } }
 }
 
-/** Drops the failed job until its next schedule. A needed snapshot stays needed. Each retry waits twice as long. */
+/**
+ * Drops the failed job until its next schedule. A needed snapshot stays needed. Each retry waits twice as long, up to a limit.
+ */
 function failed(
   state: ArchiverState,
   { failure, final }: Extract<ArchiverEvent, { kind: 'failed' }>,

@@ -5,7 +5,7 @@ import type { ArchiverState, ChainJobName, Due, ArchiveWork } from './state.ts'
 export function nextInChain(state: ArchiverState, nowMs: number): ArchiveWork | undefined {
   if (state.ended || state.working !== undefined || nowMs < state.retryAtMs) return undefined
   if (!state.claimed) return { kind: 'claim' }
-  // A snapshot beside it belongs to the chain that ended, and both would write to one scratch file.
+  // A snapshot in the other lane belongs to the earlier chain, and both would write to one scratch file.
   if (state.needsSnapshot) return state.aside === 'snapshot' ? undefined : { kind: 'job', job: 'snapshot' }
   if (state.archived < state.committed && nowMs >= state.nextRoundMs) return { kind: 'upload', after: state.archived }
   const first = state.due.find((due): due is ReadyDue => isReady(state, due))

@@ -34,7 +34,7 @@ export interface OpenArchiverOptions extends Pick<
   readonly host: Pick<Host, 'clock' | 'entropy' | 'schedule'>
   readonly ports?: ArchivePorts | undefined
   readonly alarms: Pick<AlarmBoard, 'set'>
-  /** Has the recorded chains of the archives, and writes audit notes. */
+  /** Holds the recorded chains of the archives, and writes audit notes. */
   readonly writer: Pick<GroupWriter, 'state' | 'submit' | 'nudge'>
 }
 
