@@ -31,6 +31,7 @@ export class PrimaryAdmission implements NodeAdmission {
     this.#turns = new CallTurns(options.clock)
   }
 
+  /** Judges a connection before it is accepted: first the peer's role for the channel, then a replica's hello. */
   accept({ peer, channel, hello, address }: Claim): Acceptance {
     const { peers, publisher } = this.#options
     const admission = peers.admit(peer, channel, address)
@@ -43,6 +44,7 @@ export class PrimaryAdmission implements NodeAdmission {
     return { ok: false, error: reportOf(notHere(channel)) }
   }
 
+  /** Serves an accepted connection until it ends. */
   async serve(connection: Connection): Promise<void> {
     const { peers, publisher, calls } = this.#options
     if (!peers.track(connection)) return

@@ -20,6 +20,7 @@ export interface PrimaryConditions {
   readonly archives: Pick<Archives, 'alertsOf' | 'repaired'> | undefined
 }
 
+/** Alarms that each archive raises for itself. */
 const OF_ARCHIVES = [
   'archive_behind',
   'archive_failing',
@@ -29,6 +30,7 @@ const OF_ARCHIVES = [
   'drill_failed',
 ] as const
 
+/** Registers the conditions. The board evaluates them on a timer, and whenever a part asks for it. */
 export function watchPrimary(
   board: AlarmBoard,
   { writer, gate, obstacles, commitLog, authorityClock, durability, adoption, archives }: PrimaryConditions,

@@ -21,6 +21,7 @@ import { FRESHNESS_DEFAULTS, freshnessFault, type FreshnessSettings } from '../s
 import { CLOCK_RATE_ERROR_MAX, LEASE_MS_MAX, SERVICE_TTL_SECONDS_MAX } from '../shared/limits.ts'
 
 export interface PrimaryConfig {
+  /** Name of the cluster. A peer or a database of another name is refused. */
   readonly cluster: string
   /** Folder of the database, the segment log and the lock file. */
   readonly data: string
@@ -28,9 +29,11 @@ export interface PrimaryConfig {
   readonly identity: string
   /** File with a sealed signing key for a new database, from `macaroond init`. Without it the primary makes a key. */
   readonly signing_key?: string | undefined
+  /** TCP address and port. All channels share it. */
   readonly listen: string
   /** True to acknowledge writes although no witness has confirmed this boot's position. */
   readonly alone: boolean
+  /** Sources of the key-encryption key, and of earlier ones. */
   readonly kek: KekSettings
   readonly log: LogSettings
   readonly metrics: MetricsSettings
@@ -64,6 +67,7 @@ export interface PrimaryConfig {
     readonly purge: string
   }
   readonly archive: ArchiveConfig
+  /** The nodes and services that may connect, by PeerId. Only this part can change at run time (SIGHUP). */
   readonly peers: readonly PeerEntry[]
 }
 

@@ -29,13 +29,17 @@ export interface PrimaryFoundation {
   readonly options: PrimaryOptions
   /** A host whose scheduled jobs wait while time is in doubt. */
   readonly host: Host
+  /** Start of the process, monotonic milliseconds. */
   readonly startedMs: number
+  /** The key-encryption key that a rotation seals with, then earlier ones. */
   readonly ring: readonly [Kek, ...Kek[]]
   readonly shutdown: Shutdown
+  /** Keeps a second process out of the folder. */
   readonly lock: NodeLock
   readonly peers: PeerRegistry
   readonly members: Members
   readonly alarms: AlarmBoard
+  /** Counts of lines that this process dropped because nobody read its output. */
   readonly linesDropped: () => OutputDrops
   readonly commitLog: CommitLog
   readonly revocations: RecentRevocations

@@ -32,6 +32,7 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
   logWhatNodePrints(log)
   const secrets = await openChecked({ file, config }, log)
   const start = async (): Promise<Service> => {
+    // Any SQLite error of the start gets a code and a hint here.
     const primary = await Primary.start({
       config,
       ...secrets,

@@ -102,6 +102,7 @@ export class Maintenance {
     }
   }
 
+  /** An error other than a full disk stops the primary: another program has written, or the WAL cannot be read. */
   #watch(): void {
     const { commitLog, log, onFatal, onLooked } = this.#options
     try {

@@ -23,7 +23,7 @@ export class Members {
     return this.replicas.map(({ id }) => id)
   }
 
-  /** The replicas, and an archive on another disk: each can prove that this disk is the newest. */
+  /** The replicas, and an archive on another disk: each can tell if this disk is the newest. */
   get witnesses(): readonly string[] {
     return isWitness(this.#config.archive) ? [...this.replicaIds, ARCHIVE] : this.replicaIds
   }

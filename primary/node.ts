@@ -16,6 +16,7 @@ import { assemblePrimary, type PrimaryParts } from './assembly.ts'
 import type { PrimaryOptions } from './options.ts'
 
 export class Primary implements Service {
+  /** Resolves with the error after which this primary must not go on. */
   readonly failed: Promise<unknown>
   readonly #parts: PrimaryParts
   readonly #listener: Listener
@@ -26,12 +27,13 @@ export class Primary implements Service {
     this.failed = parts.shutdown.failed
   }
 
+  /** Starts a primary. Throws what prevents it, for example schema_newer, kek_wrong, archive_fenced. */
   static async start(options: PrimaryOptions): Promise<Primary> {
     const parts = assemblePrimary(options)
     const { gate, writer, archiving, maintenance, purging, settling, adoption, alarms, host } = parts
     const admission = openAdmission(parts)
     await archiving.start()
-    // Without witnesses nothing else triggers the migration. After the archive, which may show that another primary leads.
+    // Without witnesses nobody confirms the position later. The archive comes first: it may show that another primary leads.
     if (gate.confirmed) writer.migrate()
     const primary = new Primary(parts, await listenAsNode(admission, options, host))
     maintenance.start()
@@ -67,6 +69,10 @@ export class Primary implements Service {
     options.log.warn('of the configuration only `peers` changes at run time; the rest needs a restart')
   }
 
+  /**
+   * Stops in order: first what begins new work, then the connections, then the archive, which uploads what waits. The last
+   * checkpoint comes before the log is closed, and the lock is released last.
+   */
   async stop(): Promise<void> {
     const { shutdown, alarms, purging, settling, adoption, publisher, granting, ...parts } = this.#parts
     shutdown.begin()

@@ -37,7 +37,7 @@ interface Condition {
 }
 
 const ACTOR = { text: 'primary' } as const
-/** Notes that may wait to be written. The oldest are dropped beyond this; the log still shows every one. */
+/** Notes that may wait to be written. Beyond this the oldest are dropped; the alarms are in the log anyway. */
 const NOTES_MAX = 64
 
 export class Obstacles {

@@ -22,7 +22,7 @@ export const NO_FLAGS: PrimaryFlags = { acceptClock: false, oldPrimaryStopped: f
 export interface PrimaryOptions {
   readonly config: PrimaryConfig
   readonly identity: Identity
-  /** Seals new secrets after a rotation. */
+  /** The key that a rotation seals with. */
   readonly kek: Kek
   /** Open secrets that were sealed before the last rotation. */
   readonly previousKeks?: readonly Kek[]

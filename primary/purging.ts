@@ -75,6 +75,7 @@ export class Purging {
       }
       await turn(host.clock)
     }
+    // The table in memory does not shrink by itself when rows leave it.
     writer.state.revocations.shrink()
     log.info({ purged }, 'purge: outlived revocations deleted')
   }

@@ -46,6 +46,7 @@ export class WritesGate {
     this.#agreement = startAgreement(options.witnesses(), options.alone)
   }
 
+  /** The state of writes for ordinary commands; with several reasons, the strongest one. */
   get state(): WritesState {
     const { commitLog, time } = this.#options
     const { shut } = this
@@ -75,6 +76,7 @@ export class WritesGate {
     if (refusal !== undefined) throw refusalIn(refusal)
   }
 
+  /** True once a witness, or the operator, has confirmed the position of this boot. */
   get confirmed(): boolean {
     return this.#agreement.confirmed
   }
