@@ -1,7 +1,7 @@
 /**
  * Brings the segment log up to date at start: captures the transactions that SQLite's WAL holds and the log lacks, before
- * anything new is written. So a committed transaction is never missing from the log. It also computes the checksum of the
- * database.
+ * anything new is written. So a committed transaction is never missing from the log. Committed means what SQLite takes for
+ * committed. It also computes the checksum of the database.
  */
 import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
 import type { Meta } from '../../shared/database/meta.ts'
@@ -12,7 +12,7 @@ import { decodeHeader, type SegmentHeader } from '../../shared/ltx/header.ts'
 import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import type { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { frameOffset } from '../../shared/sqlite/wal-format.ts'
-import { WalReader, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
+import { WalReader, type WalPosition, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import { Capture } from './capture.ts'
 import type { SegmentLog } from './segment-log.ts'
 
@@ -44,7 +44,9 @@ export interface Recovered {
  */
 export function recover(options: RecoverOptions): Recovered {
   const { file, reader, log, meta } = options
-  const newest = newestLogged(options)
+  const committed = committedIn(file)
+  reader.limit(committed)
+  const newest = newestLogged(options, committed)
   const capture = new Capture(checksumsOfFile(file), meta.epoch, newest?.timestampMs ?? 0)
   let captured = 0
   for (const transaction of transactionsOf(reader)) {
@@ -57,16 +59,20 @@ export function recover(options: RecoverOptions): Recovered {
     log.append(txid, capture.encode(transaction, txid, meta.issueClockMs).bytes)
     captured += 1
   }
+  reader.limit(undefined)
   if (newest !== undefined && captured === 0) requireSame(capture, newest)
   return { capture, captured }
 }
 
 /** Header of the newest logged segment, if the WAL continues it without a gap; undefined if the log begins anew. */
-function newestLogged({ file, log, meta, wallMs, onGap }: RecoverOptions): SegmentHeader | undefined {
+function newestLogged(
+  { file, log, meta, wallMs, onGap }: RecoverOptions,
+  committed: WalPosition,
+): SegmentHeader | undefined {
   if (log.last === TXID_NONE) return undefined
   const newest = decodeHeader(log.read(log.last))
   if (newest.maxTxid > meta.txid) throw olderThanLog(meta, newest)
-  const unlogged = countUnlogged(file.path, newest)
+  const unlogged = countUnlogged(file.path, newest, committed)
   const reached = newest.maxTxid + unlogged
   if (reached === meta.txid) return newest
   // Each transaction of a primary raises the number, so one of these is another program's.
@@ -76,8 +82,15 @@ function newestLogged({ file, log, meta, wallMs, onGap }: RecoverOptions): Segme
   return undefined
 }
 
-function countUnlogged(database: string, newest: SegmentHeader): number {
+/** The end of the WAL as SQLite sees it: what its connections read, and where the next commit goes. */
+function committedIn({ walIndex }: DatabaseFile): WalPosition {
+  const { salt1, salt2, lastFrame } = walIndex.readHeader()
+  return { salt1, salt2, frame: lastFrame }
+}
+
+function countUnlogged(database: string, newest: SegmentHeader, committed: WalPosition): number {
   const reader = new WalReader(database)
+  reader.limit(committed)
   let count = 0
   for (const transaction of transactionsOf(reader)) count += isLogged(transaction, newest) ? 0 : 1
   reader.close()

@@ -46,6 +46,7 @@ const FRAMES_KEPT = 1024
 export class WalReader {
   readonly #path: string
   readonly #after: WalPosition | undefined
+  #within: WalPosition | undefined
   readonly #headerBytes: Buffer = Buffer.alloc(WAL_HEADER_BYTES)
   #fd: number | undefined
   #frames = new FrameBuffer(FRAMES_FIRST_READ)
@@ -58,6 +59,14 @@ export class WalReader {
   constructor(database: string, after?: WalPosition) {
     this.#path = `${databasePath(database)}-wal`
     this.#after = after
+  }
+
+  /**
+   * Reads nothing beyond this place until the limit is lifted. A killed writer may have left a whole transaction there. SQLite
+   * does not know of it while another program keeps the wal-index open, and writes the next commit over it.
+   */
+  limit(within: WalPosition | undefined): void {
+    this.#within = within
   }
 
   /** Position before the next transaction. Record it with the shipped segment: after a crash reading resumes there. */
@@ -137,7 +146,8 @@ export class WalReader {
         loaded += this.#load(index, base)
         ended = loaded < index + framesToRead(index)
       }
-      if (index === loaded || !this.#frames.verify(index, header, sum)) break
+      if (index === loaded || this.#beyond(header, base + index + 1)) break
+      if (!this.#frames.verify(index, header, sum)) break
       const commitPages = this.#frames.commitPages(index)
       if (commitPages === 0) continue
       this.#frame = base + index + 1
@@ -168,6 +178,11 @@ export class WalReader {
     const grown = new FrameBuffer(Math.max(this.#frames.capacity * 2, count + wanted))
     grown.bytes.set(this.#frames.bytes.subarray(0, count * FRAME_BYTES))
     this.#frames = grown
+  }
+
+  #beyond({ salt1, salt2 }: WalHeader, frame: number): boolean {
+    const within = this.#within
+    return within !== undefined && (salt1 !== within.salt1 || salt2 !== within.salt2 || frame > within.frame)
   }
 
   #shipped(header: WalHeader): boolean {

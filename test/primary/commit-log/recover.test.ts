@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { MacaroondError } from '../../../shared/errors.ts'
 import { positionText } from '../../../shared/position.ts'
@@ -69,6 +70,30 @@ describe('after a crash the primary', () => {
     commit(recovered, 'after')
     commit(live, 'after')
     expect(positionText(recovered.head)).toBe(positionText(live.head))
+  })
+
+  test('leaves out what its last life had not committed in SQLite’s eyes, while another program keeps the database open', () => {
+    const live = openIn(join(root, 'live'))
+    for (let index = 0; index < 3; index += 1) commit(live, `row ${index}`)
+    const head = positionText(live.head)
+    const folder = crashCopy('crashed')
+    // Its wal-index is made now, and stays for as long as it is open: SQLite does not look into the WAL again.
+    const program = new Sqlite(join(folder, 'macaroond.db'), { readonly: true })
+    program.exec('BEGIN')
+    expect(program.prepare('SELECT txid FROM meta').pluck().get()).toBe(4)
+    // Killed between the frames of a commit and the header of the wal-index.
+    commit(live, 'half')
+    execFileSync('cp', [join(root, 'live', 'macaroond.db-wal'), join(folder, 'macaroond.db-wal')])
+
+    const recovered = openIn(folder)
+    expect(positionText(recovered.head)).toBe(head)
+    commit(recovered, 'other')
+    commit(recovered, 'and another')
+    program.close()
+    recovered.close()
+    open.splice(open.indexOf(recovered), 1)
+    const again = openIn(folder)
+    expect(positionText(again.head)).toBe(positionText(recovered.head))
   })
 
   test('sets the log aside when another program has taken the WAL with transactions that were never logged', () => {
