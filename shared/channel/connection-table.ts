@@ -23,12 +23,12 @@ export class ConnectionTable {
     const retryAfterMs = RETRY_AFTER_MS
     const hint = 'close connections that are not used, or spread the peers over more nodes'
     if (this.#connections.size >= this.#limits.connectionsMax) {
-      return { code: 'overloaded', message: 'this node has as many connections as it takes', hint, retryAfterMs }
+      return { code: 'overloaded', message: 'this node has reached its limit of connections', hint, retryAfterMs }
     }
     if ((this.#perPeer.get(peer) ?? 0) >= this.#limits.connectionsPerPeerMax) {
       return {
         code: 'overloaded',
-        message: 'this peer has as many connections as one peer may have',
+        message: 'this peer has reached its limit of connections',
         hint,
         retryAfterMs,
       }

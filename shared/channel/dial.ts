@@ -87,7 +87,7 @@ function cancelAfter(
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): () => void {
-  const byCaller = (): void => cancel.abort(new MacaroondError('closed', 'the dial was called off'))
+  const byCaller = (): void => cancel.abort(new MacaroondError('closed', 'the dial was cancelled'))
   const callOff = timers.after(timeoutMs, () => {
     cancel.abort(new MacaroondError('timeout', `the server did not answer within ${timeoutMs} ms`))
   })

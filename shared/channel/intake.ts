@@ -117,5 +117,5 @@ function asMacaroondError(cause: unknown): MacaroondError {
   if (cause instanceof Error && cause.name === 'UnexpectedEOFError') {
     return new MacaroondError('connection_lost', 'the connection ended in the middle of a message')
   }
-  return new MacaroondError('protocol_violation', 'the peer sent what is not a message', { cause })
+  return new MacaroondError('protocol_violation', 'the peer sent bytes that are no message', { cause })
 }

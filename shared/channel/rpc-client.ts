@@ -111,7 +111,7 @@ export class RpcClient {
   #answer(message: Uint8Array): void {
     const response = decodeResponse(message)
     if (response.id > this.#lastId)
-      throw new MacaroondError('protocol_violation', 'the peer answered what nobody asked')
+      throw new MacaroondError('protocol_violation', 'the peer sent an answer without a request')
     // The answer of a call that timed out or was aborted may still come; it is dropped.
     const pending = this.#take(response.id)
     if ('error' in response) pending?.reject(fromReport(response.error))
@@ -156,12 +156,12 @@ export class RpcClient {
 
 function timedOut(method: string, timeoutMs: number): MacaroondError {
   return new MacaroondError('timeout', `${method} was not answered within ${timeoutMs} ms`, {
-    hint: 'whether it was carried out is not known',
+    hint: 'it may have been carried out all the same: check before you repeat it',
   })
 }
 
 function calledOff(): MacaroondError {
-  return new MacaroondError('closed', 'the call was called off')
+  return new MacaroondError('closed', 'the call was cancelled')
 }
 
 function tooLarge(method: string, bytes: number): MacaroondError {

@@ -191,5 +191,5 @@ function silent(silenceMs: number): MacaroondError {
 }
 
 function closeTimedOut(): MacaroondError {
-  return new MacaroondError('timeout', 'the peer did not take in time what was left to send')
+  return new MacaroondError('timeout', 'the peer did not read the remaining messages in time')
 }

@@ -175,7 +175,7 @@ function dataPrivate({ config: { data } }: CheckTarget): readonly Finding[] {
 function archiveElsewhere({ config: { archive } }: CheckTarget): readonly Finding[] {
   if (archive === undefined || (archive.enabled && archive.to !== undefined)) return []
   const [code, reason] = archive.enabled
-    ? (['archive_beside_data', 'the archive lies beside the data, and is lost with it'] as const)
+    ? (['archive_beside_data', 'the archive is beside the data, and would be lost with it'] as const)
     : (['not_archived', 'nothing is archived'] as const)
   return [{ severity: 'warning', code, reason, action: 'name another disk or a bucket: `to` under [archive]' }]
 }
@@ -190,7 +190,7 @@ function kekElsewhere(checked: CheckTarget): readonly Finding[] {
     .map((path) => ({
       severity: 'warning',
       code: 'kek_beside_data',
-      reason: `the key-encryption key ${path} lies with what it protects: who has the one has the other`,
+      reason: `the key-encryption key ${path} is in a folder with the data it protects: a copy of the folder has both`,
       action: 'move it to another folder, out of every backup of this one',
     }))
 }

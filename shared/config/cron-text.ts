@@ -6,4 +6,4 @@ import { nextRuns } from '../service/schedule.ts'
 export const cronText: z.ZodString = z
   .string()
   .regex(/^\S+( \S+){4,5}$/, 'a schedule has five or six cron fields')
-  .refine((at) => nextRuns(at, 1) !== undefined, 'the fields are not those of cron, or no moment ever fits them')
+  .refine((at) => nextRuns(at, 1) !== undefined, 'the fields are no cron expression, or match no time')

@@ -32,7 +32,7 @@ export function lineHint(line: string): string {
   const [space] = ODD_SPACE.exec(line) ?? []
   if (space !== undefined) {
     const code = (space.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
-    return `the line has a space that is none, U+${code}: type it again`
+    return `the line has the character U+${code}, which only looks like a space: type it again`
   }
   if (/"[^"]*\\/.test(line)) return 'in "…" a backslash begins an escape: write \'…\', or two backslashes'
   return 'the file is TOML: strings are quoted, tables are [in brackets]'

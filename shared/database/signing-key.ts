@@ -22,7 +22,7 @@ export function readSigningKey(db: Database, ring: readonly Kek[], cluster: stri
   const seed = unseal(ring, signingKeyContext(cluster), row.sealed_private_key)
   if (Buffer.compare(ed25519PublicKey(seed), row.public_key) !== 0) {
     throw new MacaroondError('database_corrupt', 'the private half of the signing key does not fit its public half', {
-      hint: 'restore: nothing that this database signs would be believed',
+      hint: 'restore the database: no node would accept a signature of this one',
     })
   }
   return { publicKey: row.public_key, privateKey: ed25519Private(seed) }

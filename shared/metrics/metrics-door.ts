@@ -77,7 +77,7 @@ export class MetricsDoor {
       this.#server.once('error', failed)
       this.#server.listen({ host, port }, () => {
         this.#server.off('error', failed)
-        this.#server.on('error', (error) => log.error({ err: error }, 'the metrics cannot be asked for'))
+        this.#server.on('error', (error) => log.error({ err: error }, 'the metrics server failed'))
         resolve()
       })
     })

@@ -38,7 +38,7 @@ function open(): ProcessOutput {
 export function logWhatNodePrints(log: Log): void {
   process.removeAllListeners('warning').on('warning', (warning) => log.warn({ err: warning }, 'a warning of Node'))
   process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'this node stops: nobody caught this error')
+    log.fatal({ err: error }, 'this node stops: uncaught error')
     process.exit(1)
   })
 }

@@ -159,10 +159,8 @@ export interface ExchangeParams {
 export const exchangeParams: z.ZodType<ExchangeParams> = z.strictObject({
   token: z.string().max(BUNDLE_BYTES_MAX),
   strip: z.string().max(LOCATION_BYTES_MAX),
-  id: z.string('it names the token that the login was put into: <kid>.<nonce>').max(64),
-  ticket: z
-    .string('it names the login that is taken off: the caveat id of that very caveat, base64url without padding')
-    .max(CAVEAT_BYTES_MAX * 2),
+  id: z.string('the id of the token that the login was added to: <kid>.<nonce>').max(64),
+  ticket: z.string('the caveat id of the login caveat to remove, base64url without padding').max(CAVEAT_BYTES_MAX * 2),
   ttlSeconds: z.number().int().positive().max(SERVICE_TTL_SECONDS_MAX),
 })
 

@@ -106,7 +106,7 @@ export class Checkpointer {
     const { file } = this.#parts
     if (file.walIndex.readHeader().changeCounter === before.changeCounter) return
     throw new MacaroondError('foreign_write', `another program wrote ${file.path} during a checkpoint`, {
-      hint: 'nobody but this node may write its database: find the program. Then, of a primary, `macaroond repair`; of a replica, start from a fresh snapshot',
+      hint: 'nobody but this node may write its database: find the program. Then run `macaroond repair` for a primary; give a replica a fresh snapshot',
     })
   }
 
