@@ -1,23 +1,23 @@
-/** Pure: the fewest files that lead from nothing to one transaction, each following the one before without a gap. */
+/** Pure core that finds the fewest files from which the state of one transaction can be rebuilt, without a gap between them. */
 import type { Txid } from '../ids.ts'
 import type { ArchivedFile } from './layout.ts'
 
 export interface Chain {
-  /** A whole database first, then what changed; they may overlap. */
+  /** A whole database first, then changes. The files may overlap. */
   readonly files: readonly ArchivedFile[]
-  /** Last transaction it leads to. */
+  /** The last transaction that it rebuilds. */
   readonly reaches: Txid
 }
 
-/** Files that begin with transaction 1 hold every page: a restore begins with one. */
+/** True if the file has every page, because it begins with transaction 1. A restore begins with such a file. */
 function isWhole({ minTxid }: ArchivedFile): boolean {
   return minTxid === 1
 }
 
 /**
- * The chain that ends at `target` exactly, or the one that comes nearest to it from below; undefined when nothing begins
- * before it. The newest whole database comes first, then always the file that reaches furthest: with intervals no other
- * choice needs fewer.
+ * Returns the chain that ends exactly at `target`, or the one that ends nearest below it; undefined if no whole database is old
+ * enough. It starts with the newest whole database, then always takes the file that reaches furthest, which for intervals gives
+ * the fewest files.
  */
 export function chainTo(files: readonly ArchivedFile[], target: Txid): Chain | undefined {
   const usable = files.filter(({ maxTxid }) => maxTxid <= target)
@@ -32,7 +32,7 @@ export function chainTo(files: readonly ArchivedFile[], target: Txid): Chain | u
   return nearest
 }
 
-/** As far as changes go on from one whole database, without a later one. */
+/** The longest chain that continues one whole database by changes, without a later whole database. */
 export function chainFrom(files: readonly ArchivedFile[], base: ArchivedFile): Chain {
   const changes = files.filter((file) => !isWhole(file)).toSorted((a, b) => a.minTxid - b.minTxid)
   return extend(base, changes)
@@ -54,7 +54,10 @@ function extend(base: ArchivedFile, byStart: readonly ArchivedFile[]): Chain {
   }
 }
 
-/** Of two that reach equally far, the one that begins later holds less that is known already, and the merged one has fewer pages. */
+/**
+ * If two files reach equally far, the one that begins later repeats fewer transactions; if equal, the merged one has fewer
+ * pages.
+ */
 function isBetter(file: ArchivedFile, than: ArchivedFile): boolean {
   if (file.maxTxid !== than.maxTxid) return file.maxTxid > than.maxTxid
   return file.minTxid > than.minTxid || (file.minTxid === than.minTxid && file.level > than.level)

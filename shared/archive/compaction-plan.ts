@@ -1,9 +1,9 @@
-/** Pure: which files of a level become one file of the level above. */
+/** Pure core that chooses the files of one level that are merged into a file of the level above. */
 import type { ArchivedFile } from './layout.ts'
 
 /**
- * Runs of files of the level below that no file of `level` covers yet, each without a gap and inside one epoch: segments of
- * different epochs are never merged. Oldest first.
+ * Returns runs of files of the level below that no file of `level` covers yet, oldest first. A run has no gap and lies inside
+ * one epoch, because segments of different epochs are never merged.
  */
 export function planCompaction(files: Iterable<ArchivedFile>, level: number): readonly (readonly ArchivedFile[])[] {
   const all = [...files]

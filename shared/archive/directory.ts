@@ -1,6 +1,7 @@
 /**
- * An archive in a directory. A file appears under its name by rename or link, whole and synced, with its timestamp as mtime,
- * because litestream picks files for a point in time by that. What a crash left begins with `.tmp-` and is swept by its next writer.
+ * An archive in a directory. A file gets its name by rename or link, when it is complete and synced. Its mtime is its
+ * timestamp, because litestream picks files for a point in time by mtime. A crash leaves files that begin with `.tmp-`, which
+ * the next writer deletes.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { access, link, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
@@ -17,11 +18,11 @@ const WRITER_BYTES = 6
 export interface DirectoryOptions {
   readonly create?: boolean
   /**
-   * Whole objects are read while this thread waits: for a program, or a thread, that does nothing else meanwhile. Through the
-   * pool of threads each of the four calls for a file waits for its turn, which costs ten times as much for a small one.
+   * True if whole objects are read synchronously: for a program, or a thread, that does nothing else. In the thread pool each
+   * of the four calls for a file waits for its turn, which for a small file costs ten times as much.
    */
   readonly blocking?: boolean
-  /** For the names of temporary files. */
+  /** Source of the names of temporary files. */
   readonly entropy?: Pick<Entropy, 'bytes'>
 }
 
@@ -29,13 +30,13 @@ export class DirectoryStorage implements ArchiveStorage {
   readonly location: string
   readonly isBucket = false
   readonly #blocking: boolean
-  /** Two primaries may work in one folder, and in containers they may have one process id. */
+  /** Random part of temporary names: two primaries may write in one folder, and in containers with the same process id. */
   readonly #writer: string
-  /** Which folder it is: another one lies there when a mount goes or comes. */
+  /** Device and inode of the folder. They change if a mount goes or comes. */
   readonly #identity: string
-  /** Folders that exist, so that each is made, and its name synced, once. */
+  /** Folders that exist, so that each is created and synced only once. */
   readonly #made = new Set<string>()
-  /** A sync of a folder that has not begun yet covers everybody who asks for one meanwhile. */
+  /** Syncs that have not begun yet. Such a sync serves every caller that asks for one before it begins. */
   readonly #syncs = new Map<string, Promise<void>>()
   #temporaries = 0
 
@@ -46,7 +47,7 @@ export class DirectoryStorage implements ArchiveStorage {
     this.#writer = Buffer.from(entropy.bytes(WRITER_BYTES)).toString('hex')
   }
 
-  /** Throws archive_missing where there is no such directory; `create` makes it. */
+  /** Throws archive_missing if there is no such directory and `create` is not set. */
   static async open(path: string, options: DirectoryOptions = {}): Promise<DirectoryStorage> {
     try {
       if (options.create === true) await mkdir(path, { recursive: true, mode: 0o700 })
@@ -60,7 +61,7 @@ export class DirectoryStorage implements ArchiveStorage {
   }
 
   async list(prefix: string): Promise<readonly StoredObject[]> {
-    // Only the last part of a prefix may be the beginning of a name.
+    // Only the last part of a prefix may be a part of a name.
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     const found: StoredObject[] = []
     await this.#walk(folder, found)
@@ -108,7 +109,7 @@ export class DirectoryStorage implements ArchiveStorage {
   }
 
   #path(key: string): string {
-    // Keys have no dots to resolve, and there are many.
+    // Not `join`, for speed: keys have no dots to resolve.
     return `${this.location}/${key}`
   }
 
@@ -124,7 +125,7 @@ export class DirectoryStorage implements ArchiveStorage {
     }
   }
 
-  /** A file that is deleted while the directory is read is not there. */
+  /** Adds a file to the list, unless it was deleted meanwhile. */
   async #note(key: string, found: StoredObject[]): Promise<void> {
     const stats = await stat(this.#path(key)).catch(() => undefined)
     if (stats !== undefined) found.push({ key, bytes: stats.size, timestampMs: Math.round(stats.mtimeMs) })
@@ -146,14 +147,14 @@ export class DirectoryStorage implements ArchiveStorage {
       await place(temporary, path)
       await this.#sync(folder)
     } catch (error) {
-      // Somebody may have removed the folder: the next attempt makes it again.
+      // The folder may have been removed; the next attempt then creates it again.
       this.#made.delete(folder)
       await rm(temporary, { force: true }).catch(() => undefined)
       throw failure(error, `writing ${key}`)
     }
   }
 
-  /** Nothing is written beside the archive, in the place of a mount that went. Throws archive_missing. */
+  /** Throws archive_missing if the folder is another one, so that nothing is written below the mount point of a lost mount. */
   async #requireSame(): Promise<void> {
     const stats = await stat(this.location).catch((error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error
@@ -184,7 +185,7 @@ function identityOf({ dev, ino }: Stats): string {
   return `${dev}.${ino}`
 }
 
-/** `begins` is called when it is too late for others to join: what they renamed may come after the sync has looked. */
+/** Syncs a folder. It calls `begins` just before: a file renamed after that may be missing from this sync. */
 async function syncFolder(folder: string, begins: () => void): Promise<void> {
   const handle = await open(folder, 'r')
   begins()
@@ -225,7 +226,7 @@ async function read(path: string, range: ByteRange | undefined, into: Buffer | u
   }
 }
 
-/** Nobody may ever write to a FIFO: opening it would wait for that, and hold up the end of the process, too. */
+/** O_NONBLOCK, because opening a FIFO would otherwise wait for a writer, and could keep the process from ending. */
 const READ_FLAGS: number = constants.O_RDONLY | constants.O_NONBLOCK
 
 function requireFile(stats: Stats, path: string): void {
@@ -255,7 +256,7 @@ const SLAB_SHARE = 16
 let slab: Buffer = Buffer.alloc(0)
 let slabUsed = 0
 
-/** Thousands of small files: a buffer of its own costs each of them more than reading it. */
+/** Allocates small buffers from a slab. For thousands of small files, a buffer each would cost more than reading the file. */
 function allocate(bytes: number): Buffer {
   if (bytes > SLAB_BYTES / SLAB_SHARE) return Buffer.allocUnsafeSlow(bytes)
   if (slabUsed + bytes > slab.length) [slab, slabUsed] = [Buffer.allocUnsafeSlow(SLAB_BYTES), 0]
@@ -287,7 +288,7 @@ function failure(error: unknown, doing: string): MacaroondError {
   })
 }
 
-/** The archive's disk is not the node's own: what fails there has a code of its own, as the port says. */
+/** Turns io_failed into archive_unavailable, the code of `ArchiveStorage`, because the archive's disk is not the node's own. */
 function unavailable(error: MacaroondError): MacaroondError {
   if (error.code !== 'io_failed') return error
   const { message, hint, cause } = error

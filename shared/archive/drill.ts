@@ -1,6 +1,6 @@
 /**
- * A restore drill: a past transaction, drawn at random, is really restored into a scratch file, its pages compared with the
- * checksum that the primary recorded when it committed, SQLite asked for its opinion, and a key unsealed.
+ * A restore drill: restores a random past transaction into a scratch file, compares its pages with the checksum that the
+ * primary recorded at the commit, runs SQLite's integrity check and the audit check, and unseals the signing key.
  */
 import { rmSync } from 'node:fs'
 import { auditProblem } from '../database/audit-chain.ts'
@@ -20,11 +20,11 @@ export interface DrillOptions {
   readonly storage: ArchiveStorage
   readonly files: readonly ArchivedFile[]
   readonly cluster: string
-  /** Without one no key is unsealed. */
+  /** If empty, no key is unsealed. */
   readonly ring: readonly Kek[]
-  /** Which transaction: uniform in [0, 1). */
+  /** Random number in [0, 1) that chooses the transaction. */
   readonly draw: number
-  /** Scratch file; deleted again. */
+  /** Path of the scratch file, which is deleted at the end. */
   readonly path: string
   readonly nowMs: number
 }
@@ -32,13 +32,13 @@ export interface DrillOptions {
 export interface Drilled {
   readonly txid: Txid
   readonly timestampMs: number
-  /** Read from the archive. */
+  /** Bytes read from the archive. */
   readonly bytes: number
   readonly files: number
   readonly keyUnsealed: boolean
 }
 
-/** Throws what a restore of that transaction would: archive_damaged, restore_target, kek_wrong, audit_broken. */
+/** Throws the errors that a restore of that transaction would: archive_damaged, restore_target, kek_wrong, audit_broken. */
 export async function drill(options: DrillOptions): Promise<Drilled> {
   const { storage, files, path, ring } = options
   const plan = planRestore(files, { kind: 'txid', txid: drawTxid(files, options.draw) }, options.nowMs)
@@ -54,7 +54,7 @@ export async function drill(options: DrillOptions): Promise<Drilled> {
   }
 }
 
-/** Single transactions where there are any: they are what a restore to a moment needs. */
+/** Draws from the files of single transactions if there are any, because a restore to a point in time needs them. */
 function drawTxid(files: readonly ArchivedFile[], draw: number): Txid {
   const committed = files.filter(({ level }) => level === LEVEL_COMMITTED)
   const candidates = committed.length > 0 ? committed : files
@@ -63,7 +63,10 @@ function drawTxid(files: readonly ArchivedFile[], draw: number): Txid {
   return drawn.maxTxid
 }
 
-/** What the archive's own files add up to proves nothing of what was committed: the recorded checksum does. */
+/**
+ * Compares with the checksum recorded at the commit. The files alone prove only that they fit each other. Throws
+ * archive_damaged.
+ */
 export function requireRecorded({ last, point }: RestorePlan, found: RestorePlan['last']['postApply'] & bigint): void {
   if (last.postApply === undefined || last.postApply === found) return
   const recorded = checksumText(last.postApply)
@@ -87,7 +90,9 @@ function inspect(path: string, { ring, cluster }: DrillOptions): void {
   }
 }
 
-/** A database of another program, in an archive that litestream wrote, has no audit. */
+/**
+ * Checks the audit chain. A database of another program, in an archive that litestream wrote, has none. Throws audit_broken.
+ */
 function requireAudit(db: Database): void {
   if (!isOfMacaroond(db)) return
   const broken = auditProblem(db)

@@ -1,7 +1,7 @@
 /**
- * Claims of epochs: signed documents that are created only if there is none. Of two databases restored from one archive the
- * first to claim leads. Claims are never deleted and leave no gap, so a primary that slept needs one read to find out that it
- * has a successor: the claim of the epoch after its own, by its name.
+ * Claims of epochs: signed documents that are created only if absent. If two databases are restored from one archive, the first
+ * to claim the epoch leads. Claims are never deleted and leave no gap. So a primary that slept needs one read, by name, to
+ * learn that it has a successor: the claim of the epoch after its own.
  */
 import { z } from 'zod'
 import type { Ed25519PrivateKey } from '../crypto.ts'
@@ -32,7 +32,7 @@ const schema = z.strictObject({
   atMs: z.number().int().nonnegative(),
 })
 
-/** By its name, never from a list. Undefined if nobody has claimed the epoch. Throws archive_damaged. */
+/** Reads a claim by its name, because lists may be late. Undefined if the epoch is not claimed. Throws archive_damaged. */
 export async function readClaim(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
@@ -48,8 +48,8 @@ export async function readClaim(
 }
 
 /**
- * The claim of the highest epoch. Undefined if nobody has claimed any. The lists of some buckets come late, a read by name
- * does not: so `own`, and what follows the newest listed one, are looked up. Throws archive_damaged.
+ * Returns the claim of the highest epoch, or undefined if there is none. Some buckets list late, but none reads late, so `own`
+ * and the epochs after the highest listed one are read by name. Throws archive_damaged.
  */
 export async function highestClaim(
   storage: ArchiveStorage,
@@ -66,30 +66,30 @@ export async function highestClaim(
   }
 }
 
-/** Epochs, ascending. */
+/** Lists the claimed epochs, ascending. */
 export async function listClaims(storage: ArchiveStorage): Promise<readonly number[]> {
   const objects = await storage.list(EPOCHS_PREFIX)
   return objects.flatMap(({ key }) => parseEpochKey(key) ?? [])
 }
 
 /**
- * Throws archive_fenced when a higher epoch, or another timeline of this one, is claimed; wrong_cluster; archive_damaged.
- * Claims that are missing below this one are created first, in its own timeline's name: a primary of an epoch below then
- * finds the claim that follows its own.
+ * Claims an epoch. It first creates the missing claims below, with its own timeline, so that a primary of a lower epoch finds
+ * the claim after its own. Throws archive_fenced if a higher epoch, or this epoch by another timeline, is claimed;
+ * wrong_cluster; archive_damaged.
  */
 export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<void> {
   const before = await highestClaim(storage, key.publicKey, claim.epoch)
   if (before === undefined || before.epoch <= claim.epoch) {
     for (const epoch of await unclaimedUpTo(storage, claim.epoch)) await createClaim(storage, { ...claim, epoch }, key)
   }
-  // Ours or not: what is there now decides, also when the answer to the write was lost.
+  // The claim that the store now has decides, because the answer to our write may have been lost.
   const now = await highestClaim(storage, key.publicKey, claim.epoch)
   if (now !== undefined && now.cluster !== claim.cluster) throw ofAnotherCluster(storage, now.cluster)
   if (now === undefined || now.epoch < claim.epoch) throw notWritten(storage, epochKey(claim.epoch))
   if (now.epoch > claim.epoch || now.timeline !== claim.timeline) throw fenced(storage, now.epoch)
 }
 
-/** False if there is one already. A proxy may answer in the store's place: it is read back, because claims leave no gap. */
+/** Returns false if a claim exists. A new claim is read back, because a proxy may have answered instead of the store. */
 export async function createClaim(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<boolean> {
   const name = epochKey(claim.epoch)
   const created = await storage.create(name, encodeSigned('archive epoch', claim, key.privateKey))
@@ -97,7 +97,10 @@ export async function createClaim(storage: ArchiveStorage, claim: EpochClaim, ke
   return created
 }
 
-/** Ascending: whoever finds the claim of an epoch finds those below it as well. Throws archive_damaged. */
+/**
+ * Lists missing claims. They are created in ascending order, so that a claim never exists before those below it. Throws
+ * archive_damaged.
+ */
 async function unclaimedUpTo(storage: ArchiveStorage, own: Epoch): Promise<readonly Epoch[]> {
   const listed = await listClaims(storage)
   const there = new Set(listed)
@@ -131,7 +134,10 @@ function tooManyMissing({ location }: ArchiveStorage, first: Epoch, own: Epoch):
   )
 }
 
-/** Everything here rests on "create if absent": a store that accepts the condition and ignores it is refused. */
+/**
+ * Refuses a store that accepts "create if absent" and ignores it, because every claim depends on it. Throws
+ * platform_unsupported.
+ */
 export async function requireCreateIfAbsent(storage: ArchiveStorage, entropy: Entropy): Promise<void> {
   await storage.create(PROBE_KEY, entropy.bytes(16))
   if ((await storage.get(PROBE_KEY)) === undefined) throw notWritten(storage, PROBE_KEY)

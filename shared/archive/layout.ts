@@ -1,13 +1,16 @@
-/** Names in an archive: litestream's for the segments, `ltx/<level>/<min>-<max>.ltx`, and ours beside them. */
+/**
+ * Names of objects in an archive: `ltx/<level>/<min>-<max>.ltx` for segments, as litestream has it, and our own under
+ * `macaroond/`.
+ */
 import { assert } from '../errors.ts'
 import type { Checksum, Epoch } from '../ids.ts'
 import { parseSegmentFileName, segmentFileName, type TxidRange } from '../ltx/file-name.ts'
 
-/** Segments as they were committed. */
+/** Level of segments of single transactions. */
 export const LEVEL_COMMITTED = 0
-/** What is merged, from the level below: by default every half minute, five minutes, hour. */
+/** Levels of merged files, each merged from the level below; by default every half minute, five minutes, hour. */
 export const LEVELS_MERGED = [1, 2, 3] as const
-/** Whole databases. */
+/** Level of snapshots. */
 export const LEVEL_SNAPSHOT = 9
 const LEVELS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
@@ -16,14 +19,14 @@ export const MANIFEST_PREFIX = 'macaroond/manifest/'
 export const EPOCHS_PREFIX = 'macaroond/epochs/'
 export const PROBE_KEY = 'macaroond/probe'
 
-/** One segment in the archive. What the manifest says of it; of an archive that litestream wrote, what the listing says. */
+/** One segment in the archive, by the manifest, or, in an archive that litestream wrote, by the listing. */
 export interface ArchivedFile extends TxidRange {
   readonly key: string
   readonly level: number
   readonly bytes: number
-  /** Of the commit of its last transaction, unix milliseconds. */
+  /** Time of the commit of its last transaction, unix milliseconds. */
   readonly timestampMs: number
-  /** Hex; undefined where no manifest says it. */
+  /** SHA-256 in hex; undefined without a manifest. */
   readonly sha256: string | undefined
   readonly epoch: Epoch | undefined
   /** Checksum of the database after the last transaction, as the primary computed it when it committed. */
@@ -35,14 +38,14 @@ export function segmentKey(level: number, range: TxidRange): string {
   return `${SEGMENTS_PREFIX}${level}/${segmentFileName(range)}`
 }
 
-/** Undefined for what is not the key of a segment. */
+/** Returns undefined if it is not the key of a segment. */
 export function parseSegmentKey(key: string): (TxidRange & { readonly level: number }) | undefined {
   const [, level, name] = /^ltx\/(\d)\/([^/]+)$/.exec(key) ?? []
   const range = name === undefined ? undefined : parseSegmentFileName(name)
   return range === undefined ? undefined : { ...range, level: Number(level) }
 }
 
-/** Numbers sort like their names. */
+/** Key of an entry. The keys sort by number. */
 export function manifestKey(seq: number): string {
   return `${MANIFEST_PREFIX}${seq.toString(16).padStart(16, '0')}.json`
 }

@@ -1,4 +1,4 @@
-/** Pure: what a chain of manifest entries says, one entry after the other. */
+/** Pure core that follows a chain of manifest entries, and holds the state of the archive after the last one. */
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
 import { parsePosition, type Position } from '../position.ts'
@@ -9,21 +9,21 @@ export interface ManifestState {
   readonly cluster: string | undefined
   readonly epoch: Epoch | undefined
   readonly timeline: Timeline | undefined
-  /** Number of the last entry, 0 for none. */
+  /** Number of the last entry; 0 if there is none. */
   readonly seq: number
   /** Hash of the last entry. */
   readonly previous: string
-  /** When the last entry was written, unix milliseconds. */
+  /** Time of the last entry, unix milliseconds. */
   readonly atMs: number
-  /** Everything of the newest epoch up to here is in the archive. */
+  /** Position up to which everything of the newest epoch is in the archive. */
   readonly head: Position | undefined
   readonly files: ReadonlyMap<string, ArchivedFile>
-  /** The newest base, and how many changes of files came after it. */
+  /** The newest base, and the number of files it lists; `changes` counts the changes after it. */
   readonly base: { readonly seq: number; readonly files: number }
   readonly changes: number
 }
 
-/** To follow a chain from its beginning. Made anew each time, because the files are changed in place. */
+/** The state before the first entry. Each call makes a new one, because `files` is changed in place. */
 export function emptyManifest(): ManifestState {
   return {
     cluster: undefined,
@@ -39,7 +39,7 @@ export function emptyManifest(): ManifestState {
   }
 }
 
-/** Changes after which a base is written: never few, and no more often than the number of files makes worth it. */
+/** Fewest changes after which a base is due. With many files it takes as many changes as the last base had files. */
 const CHANGES_MIN = 1_000
 
 export function isBaseDue({ changes, base }: ManifestState, changesMin: number = CHANGES_MIN): boolean {
@@ -47,8 +47,8 @@ export function isBaseDue({ changes, base }: ManifestState, changesMin: number =
 }
 
 /**
- * The state after one more entry, whose hash is `hash`. Throws archive_damaged when it does not follow. An archive may
- * begin with a base, because what came before one is deleted. The map of files is handed on and changed in place.
+ * Returns the state after one more entry, whose hash is `hash`. Throws archive_damaged if the entry does not follow. A chain
+ * may begin with a base, because the entries before a base are deleted. The map of files is passed on and changed in place.
  */
 export function follow(state: ManifestState, entry: ManifestEntry, hash: string): ManifestState {
   const starts = state.seq === 0 && entry.base
@@ -57,7 +57,7 @@ export function follow(state: ManifestState, entry: ManifestEntry, hash: string)
   return applyEntry(state, entry, hash)
 }
 
-/** Without asking whether it follows. */
+/** Like `follow`, without checking that the entry follows. */
 export function applyEntry(state: ManifestState, entry: ManifestEntry, hash: string): ManifestState {
   const { cluster, epoch, timeline, seq, atMs, base, added, removed } = entry
   const files = base ? new Map<string, ArchivedFile>() : (state.files as Map<string, ArchivedFile>)
@@ -78,13 +78,13 @@ export function applyEntry(state: ManifestState, entry: ManifestEntry, hash: str
   }
 }
 
-/** Why an entry is not the next one; undefined if it is. */
+/** Returns the reason why an entry is not the next one; undefined if it is. */
 export function linkProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
   if (entry.seq !== state.seq + 1) return `it comes after entry ${state.seq}`
   return entry.previous === state.previous ? undefined : 'it does not name the hash of the entry before it'
 }
 
-/** Why an entry cannot come after this one at all; undefined if it can. */
+/** Returns the reason why an entry cannot come anywhere after this state; undefined if it can. */
 export function strangerProblem(state: ManifestState, entry: ManifestEntry): string | undefined {
   if (state.cluster !== undefined && entry.cluster !== state.cluster) return `it is of cluster "${entry.cluster}"`
   if (state.epoch === undefined) return undefined

@@ -1,4 +1,8 @@
-/** The manifest of one archive: read and checked as a whole, then gone on with by its one writer. */
+/**
+ * The manifest of one archive: reads and checks the whole chain, and appends to it. An entry counts only after its writer has
+ * read it back and found no claim of a later epoch, so a primary that slept cannot acknowledge on a chain that it no longer
+ * leads.
+ */
 import type { Ed25519PrivateKey } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
@@ -20,8 +24,8 @@ import {
 import { type ArchiveStorage, inParallel, notWritten, requestsAtOnce } from './storage.ts'
 
 /**
- * Follows the whole chain. Empty if there is no manifest. `known`: number of an entry that is there, whatever a list says.
- * Throws archive_damaged.
+ * Reads and checks the whole chain; the state is empty if there is no manifest. `known` is the number of an entry that exists,
+ * even if the list lacks it. Throws archive_damaged.
  */
 export async function readManifest(
   storage: ArchiveStorage,
@@ -43,7 +47,7 @@ async function followChain(
   return { state, chain }
 }
 
-/** What one entry changes. */
+/** The changes of one entry. */
 export interface ManifestChange {
   readonly head: Position | undefined
   readonly added: readonly ArchivedFile[]
@@ -66,13 +70,13 @@ export interface ManifestWriterOptions {
   readonly timeline: Timeline
   readonly signingKey: { readonly publicKey: Uint8Array; readonly privateKey: Ed25519PrivateKey }
   readonly wallMs: () => number
-  /** Changes after which a base is written, at least. */
+  /** Fewest changes after which a base is written. */
   readonly baseAfter?: number | undefined
-  /** An entry that was there before this process, whatever is listed now. */
+  /** An entry that existed before this process, even if the list lacks it. */
   readonly known?: ChainLink | undefined
 }
 
-/** One entry of a chain. */
+/** Names one entry of a chain. */
 export interface ChainLink {
   readonly entry: number
   readonly hash: string
@@ -81,7 +85,7 @@ export interface ChainLink {
 export class ManifestWriter {
   readonly #options: ManifestWriterOptions
   #state: ManifestState = emptyManifest()
-  /** The entries from the newest base on, by number: to find out what is lost. */
+  /** The entries from the newest base on, by number, for finding lost ones. */
   #written = new Map<number, Written>()
 
   constructor(options: ManifestWriterOptions) {
@@ -92,13 +96,13 @@ export class ManifestWriter {
     return this.#state
   }
 
-  /** The newest entry, where this process has written or read the chain of its epoch. */
+  /** The newest entry, if this process has written or read the chain of its epoch. */
   get newest(): ChainLink | undefined {
     const { seq, previous, epoch } = this.#state
     return epoch === this.#options.epoch ? { entry: seq, hash: previous } : undefined
   }
 
-  /** The same chain, in its place that was opened again. */
+  /** Returns a writer of the same chain on a store that was opened again. */
   over(storage: ArchiveStorage): ManifestWriter {
     const writer = new ManifestWriter({ ...this.#options, storage })
     writer.#state = this.#state
@@ -106,7 +110,7 @@ export class ManifestWriter {
     return writer
   }
 
-  /** Reads it anew. Throws archive_damaged, wrong_cluster, archive_fenced. */
+  /** Reads the chain again. Throws archive_damaged, wrong_cluster, archive_fenced. */
   async load(): Promise<ManifestState> {
     const { storage, signingKey, cluster, epoch, timeline, known } = this.#options
     const { state, chain } = await followChain(
@@ -125,13 +129,13 @@ export class ManifestWriter {
   }
 
   /**
-   * For a chain that `load` finds damaged: begins it anew at a base that lists all that this process knows of it. Returns the
-   * numbers of the entries that were lost. Returns undefined, and changes nothing, if this process has not written the chain,
-   * or if another one may have gone on with it. Throws archive_fenced.
+   * Repairs a chain that `load` finds damaged: starts it over with a base that lists everything this process knows of it.
+   * Returns the numbers of the lost entries. Returns undefined, and changes nothing, if this process has not written the chain,
+   * or if another process may have continued it. Throws archive_fenced.
    */
   async heal(): Promise<readonly number[] | undefined> {
     const { storage, epoch } = this.#options
-    // First of all: a primary that slept finds that names are free again, which is no wound.
+    // This check comes first: a primary that slept may find entries deleted after a base, which is no damage.
     await this.#requireNoSuccessor()
     if (this.#state.epoch !== epoch) return undefined
     while (await this.#followOwn()) await this.#requireNoSuccessor()
@@ -145,11 +149,14 @@ export class ManifestWriter {
     return lost
   }
 
-  /** Numbers of the entries from the newest base on that are not there as they were written, by their names and sizes. */
+  /**
+   * Numbers of the entries from the newest base on that are missing or changed. It reads only entries that the list shows
+   * wrong.
+   */
   async lostEntries(): Promise<readonly number[]> {
     const objects = await this.#options.storage.list(MANIFEST_PREFIX)
     const sizes = new Map(objects.map(({ key, bytes }) => [key, bytes]))
-    // Lists of some buckets come late: what differs is read.
+    // Some buckets list late, so entries that differ are read by name.
     const differ = [...this.#written].filter(([number, { bytes }]) => sizes.get(manifestKey(number)) !== bytes)
     return this.#lostOf(differ.map(([number]) => number))
   }
@@ -166,8 +173,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Begins the chain anew at a base that says no more than `content`. `above`: every name up to there may be taken, so nothing
-   * has to be deleted before the base is won. Throws archive_fenced.
+   * Starts the chain over with a base that lists exactly `content`. Every number up to `above` may be taken; the base gets a
+   * higher one, so nothing is deleted before the base is written. Throws archive_fenced.
    */
   async beginAnew(content: Pick<ManifestState, 'files' | 'head' | 'previous'>, above: number): Promise<void> {
     const { storage, signingKey, epoch, known } = this.#options
@@ -185,7 +192,7 @@ export class ManifestWriter {
     await this.#deleteBefore(entry.seq)
   }
 
-  /** An entry of this very process, whose answer was lost. */
+  /** Follows an entry that this process wrote and whose answer was lost. False if there is none. */
   async #followOwn(): Promise<boolean> {
     const { epoch, timeline } = this.#options
     const own = await this.#readable(this.#state.seq + 1)
@@ -208,8 +215,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Appends one entry, and a base when it is time. Throws archive_fenced when another primary leads the archive.
-   * After any other error it is not known whether the entry is there: `load` finds out.
+   * Appends one entry, and a base if it is due. Throws archive_fenced if another primary leads the archive. After any other
+   * error the entry may exist or not; `load` finds out.
    */
   async append(change: ManifestChange): Promise<ManifestState> {
     await this.#write({ ...change, base: false })
@@ -218,8 +225,8 @@ export class ManifestWriter {
   }
 
   /**
-   * Lists everything anew, then deletes the entries before, the oldest first: an entry's name is free again only after the
-   * names of all the entries before it.
+   * Writes a base, then deletes the entries before it, oldest first, so that the key of an entry becomes free only after the
+   * keys of all earlier entries.
    */
   async writeBase(): Promise<void> {
     const { files, head } = this.#state
@@ -232,7 +239,7 @@ export class ManifestWriter {
     for (const number of await listEntryNumbers(storage)) if (number < seq) await storage.delete(manifestKey(number))
   }
 
-  /** Puts the claim of this epoch again if it is missing, and says whether it was. Throws archive_fenced, archive_damaged. */
+  /** Creates the claim of this epoch again if it is missing. True if it was missing. Throws archive_fenced, archive_damaged. */
   async proveClaim(): Promise<boolean> {
     const { storage, signingKey, cluster, epoch, timeline, wallMs } = this.#options
     const wasMissing = await createClaim(storage, { cluster, epoch, timeline, atMs: wallMs() }, signingKey)
@@ -267,13 +274,13 @@ export class ManifestWriter {
   }
 
   /**
-   * Undefined when the entry is won, and something may rest on it. Before the first entry of this epoch, the last ones of an
-   * earlier primary may come first: the result is the one that has the number. Throws archive_fenced.
+   * Writes an entry. Returns undefined if it is ours and may be relied on. Before the first entry of this epoch, an earlier
+   * primary may still have written one with this number; then that entry is returned. Throws archive_fenced.
    */
   async #win(seq: number, bytes: Buffer): Promise<ChainEntry | undefined> {
     const { storage, signingKey, epoch } = this.#options
     const created = await storage.create(manifestKey(seq), bytes)
-    // An answer may be lost, and a proxy may give one of its own: what is there decides.
+    // The stored entry decides, because the answer may be lost, or a proxy may have answered instead of the store.
     const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireLed()])
     if (there?.equals(bytes) === true) return undefined
     if (created && there === undefined) throw notWritten(storage, manifestKey(seq))
@@ -285,15 +292,15 @@ export class ManifestWriter {
   }
 
   /**
-   * Asked after an entry was written and before anything rests on it. The names of entries before a base are free again, so
-   * a primary that slept may win an entry that nobody will ever read.
+   * Checks, after an entry was written and before anything relies on it, that this primary still leads. The keys of entries
+   * before a base are free again, so a primary that slept could create an entry that nobody will ever read.
    */
   async #requireLed(): Promise<void> {
     const { storage } = this.#options
     const { seq, previous } = this.#state
     const last = seq === 0 ? undefined : storage.get(manifestKey(seq))
     const [, bytes] = await Promise.all([this.#requireNoSuccessor(), last])
-    // A second process of this very epoch has no claim of its own: but a base deletes the oldest entries first.
+    // A second process of the same epoch shows in no claim. It shows here, because a base deletes the oldest entries first.
     if (seq === 0 || (bytes !== undefined && hashOfEntry(bytes) === previous)) return
     throw new MacaroondError(
       'archive_damaged',
@@ -304,7 +311,7 @@ export class ManifestWriter {
     )
   }
 
-  /** Claims leave no gap: if anybody has claimed a later epoch, the next one is claimed. */
+  /** Throws archive_fenced if a later epoch is claimed. Claims leave no gap, so reading the next one is enough. */
   async #requireNoSuccessor(): Promise<void> {
     const { storage, signingKey, epoch } = this.#options
     const next = await readClaim(storage, signingKey.publicKey, epoch + 1)

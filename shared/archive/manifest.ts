@@ -1,8 +1,10 @@
 /**
- * The manifest: what the archive holds, signed, because whoever can write a bucket must not be able to drop, swap or forge
- * a file unnoticed. A chain of entries, one an upload round, compaction or deletion: each names the hash of the one before,
- * so that none can be left out or moved, and each one's key is its number, created only if absent, so that two primaries
- * cannot both go on with one chain. Now and then an entry is a base: it lists everything, and what came before it goes.
+ * The manifest: a signed list of the archive's files, so that nobody who can write to a bucket can drop, swap or forge a file
+ * unnoticed. It is a chain of entries, one for each round of uploads, compaction or deletion.
+ *
+ * - Each entry has the hash of the one before, so no entry can be left out or moved.
+ * - The key of an entry is its number, and it is created only if absent, so two primaries cannot both continue one chain.
+ * - Now and then an entry is a base: it lists all files, and the entries before it are deleted.
  */
 import { z } from 'zod'
 import { sha256, type Ed25519PrivateKey } from '../crypto.ts'
@@ -13,22 +15,24 @@ import { decodeSigned, encodeSigned } from './signed-document.ts'
 
 export const MANIFEST_GENESIS: string = '0'.repeat(64)
 
-/** Level, first and last transaction, bytes, SHA-256, timestamp, epoch, checksum after: an array, because there are many. */
+/**
+ * Level, first and last transaction, bytes, SHA-256, timestamp, epoch, post-apply checksum. An array, because there are many.
+ */
 type FileRecord = readonly [number, number, number, number, string, number, number, string]
 
 export interface ManifestEntry {
   readonly cluster: string
   readonly epoch: Epoch
   readonly timeline: Timeline
-  /** From 1, without gaps, across epochs. */
+  /** Number of the entry: from 1, without gaps, across epochs. */
   readonly seq: number
-  /** SHA-256 of the entry before, with its signature; zeros before the first. */
+  /** SHA-256 of the entry before, including its signature; zeros for the first. */
   readonly previous: string
   /** Wall clock of the primary, unix milliseconds. */
   readonly atMs: number
-  /** True: `added` is everything the archive holds, and entries before this one are not needed any more. */
+  /** True if `added` lists all files of the archive, so that earlier entries are not needed any more. */
   readonly base: boolean
-  /** Position text up to which everything of this epoch is in the archive; null before its first upload. */
+  /** Text of the position up to which everything of this epoch is in the archive; null before its first upload. */
   readonly head: string | null
   readonly added: readonly ArchivedFile[]
   /** Keys of files that are about to be deleted. */
@@ -44,7 +48,7 @@ const LEVEL_MAX = 9
 const CHECKSUM = /^[0-9a-f]{16}$/
 const RECORD_NUMBERS = [0, 1, 2, 3, 5, 6] as const
 
-/** By hand: a base has one for every file of the archive, and a schema takes ten times as long for each. */
+/** Checks a record without a schema: a base has one for each file of the archive, and a schema takes ten times as long. */
 function isFileRecord(value: unknown): value is FileRecord {
   if (!Array.isArray(value) || value.length !== 8) return false
   const [level, min, max, , sha, , ofEpoch, checksum] = value as readonly unknown[]
@@ -100,7 +104,7 @@ export function encodeEntry(entry: ManifestEntry, key: Ed25519PrivateKey): Buffe
   return encodeSigned('archive manifest', written, key)
 }
 
-/** Throws archive_damaged. `name` is named in errors. */
+/** Throws archive_damaged. `name` is the name in errors. */
 export function decodeEntry(bytes: Buffer, publicKey: Uint8Array, name: string): ManifestEntry {
   const read = decodeSigned(bytes, { kind: 'archive manifest', schema: document, publicKey, name })
   const added = read.added.map(fromRecord)

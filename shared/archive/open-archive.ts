@@ -1,4 +1,4 @@
-/** From what a configuration or a command line says to a storage backend. */
+/** Opens the storage backend for a location from a configuration or a command line. */
 import { systemClock, systemEntropy } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import { type DirectoryOptions, DirectoryStorage } from './directory.ts'
@@ -8,7 +8,7 @@ import { parseS3Url, type S3Settings } from './s3/settings.ts'
 import type { ArchiveStorage } from './storage.ts'
 
 /**
- * A path, or a `file://` or `s3://` URL as litestream writes it. A bucket is not asked whether it is there before it is used.
+ * `location` is a path, or a `file://` or `s3://` URL as litestream writes it. A bucket is not contacted before its first use.
  * Throws archive_missing, archive_denied, config_invalid.
  */
 export async function openArchive(location: string, options: DirectoryOptions = {}): Promise<ArchiveStorage> {
@@ -16,7 +16,7 @@ export async function openArchive(location: string, options: DirectoryOptions = 
   return 'path' in place ? DirectoryStorage.open(place.path, options) : openBucket(place.bucket)
 }
 
-/** What is wrong with it, whatever is there. Undefined for one that can be used. */
+/** Returns the fault of a location's text, or undefined. It does not look at the store. */
 export function locationProblem(location: string): string | undefined {
   try {
     parseLocation(location)

@@ -1,8 +1,10 @@
 /**
- * The chain of entries, from its newest base to its end. The end is the highest number that is listed, and what follows it by
- * name: some buckets list late, but none reads late. From there the chain is read backwards to the first base. A hole on the
- * way, or an object that is no entry, is damage; it is never a reason to look for an older base. Whatever lies below that base
- * counts for nothing: a crash, or a primary that slept, may have left it there.
+ * Reads the chain of entries, from its newest base to its end. The end is the highest listed number, plus the numbers that
+ * follow it by name, because some buckets list late, but none reads late. From there the chain is read backwards to the first
+ * base.
+ *
+ * A missing or unreadable entry above that base is damage, and never a reason to look for an older base. Objects below that
+ * base are ignored, because a crash, or a primary that slept, may have left them there.
  */
 import { MacaroondError } from '../errors.ts'
 import { MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
@@ -14,19 +16,19 @@ import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 export interface ChainEntry {
   readonly entry: ManifestEntry
   readonly hash: string
-  /** Of its file. */
+  /** Size of its object. */
   readonly bytes: number
 }
 
-/** Entries read at once. */
+/** Number of entries that are read together. */
 const READ_AT_ONCE = 256
 
-/** While the chain is read, its writer may begin it anew with a base and delete what came before: then it is listed again. */
+/** Attempts to read the chain: its writer may meanwhile write a base and delete the entries before it. */
 const READ_ATTEMPTS = 3
 
 /**
- * Ascending. Each is signed and lies under its own number; that they follow each other is not checked here. `known` is the
- * number of an entry that was there before, whatever is listed now. Throws archive_damaged.
+ * Returns the entries, ascending. Each is signed, and its key is its number; this does not check that they follow each other.
+ * `known` is the number of an entry that existed before, even if the list lacks it. Throws archive_damaged.
  */
 export async function readChain(
   storage: ArchiveStorage,
@@ -41,10 +43,10 @@ export async function readChain(
 }
 
 interface Found {
-  /** The highest and the lowest number that were found; 0 for none. */
+  /** The highest number found; `lowest` is the lowest. 0 if there is none. */
   readonly end: number
   readonly lowest: number
-  /** Bytes of the entries that were not listed. */
+  /** Content of entries that the list lacked. */
   readonly unlisted: ReadonlyMap<number, Buffer>
 }
 
@@ -58,7 +60,7 @@ async function findEntries(storage: ArchiveStorage, known: number): Promise<Foun
   }
 }
 
-/** Ascending. */
+/** Lists the numbers of all entries, ascending. */
 export async function listEntryNumbers(storage: ArchiveStorage): Promise<readonly number[]> {
   const objects = await storage.list(MANIFEST_PREFIX)
   return objects.flatMap(({ key }) => parseManifestKey(key) ?? [])
@@ -68,7 +70,7 @@ function rangeOf(first: number, last: number): readonly number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index)
 }
 
-/** The number of an entry that is not there, if one is missing. */
+/** Returns the entries, or the number of a missing one. */
 async function backToBase(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
@@ -93,7 +95,7 @@ async function backToBase(
   return newestFirst.toReversed()
 }
 
-/** By its name. Undefined if there is none; throws archive_damaged. */
+/** Reads one entry by its name; undefined if there is none. Throws archive_damaged. */
 export async function readEntry(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
@@ -103,7 +105,7 @@ export async function readEntry(
   return bytes === undefined ? undefined : chainEntry(bytes, publicKey, number)
 }
 
-/** Undefined for an object that is damaged, as for one that is not there. */
+/** Turns archive_damaged into undefined, so that a damaged object is treated like a missing one. */
 export async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading
@@ -113,7 +115,7 @@ export async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefin
   }
 }
 
-/** Throws archive_damaged. */
+/** Decodes an entry and checks its number. Throws archive_damaged. */
 export function chainEntry(bytes: Buffer, publicKey: Uint8Array, number: number): ChainEntry {
   const key = manifestKey(number)
   if (bytes.length > MANIFEST_DOCUMENT_BYTES_MAX)
@@ -125,7 +127,7 @@ export function chainEntry(bytes: Buffer, publicKey: Uint8Array, number: number)
   })
 }
 
-/** An entry counts only if the claim of its epoch names its timeline. Throws archive_damaged. */
+/** Checks that the claim of each entry's epoch names the entry's timeline. Throws archive_damaged. */
 export async function requireClaimed(
   storage: ArchiveStorage,
   publicKey: Uint8Array,

@@ -1,4 +1,4 @@
-/** Reads files of an archive and believes nothing: size and hash as the manifest has them, then every byte of the format. */
+/** Reads files of an archive without trusting them: checks size and hash by the manifest, then every byte of the format. */
 import { Sha256, sha256Hex } from '../crypto.ts'
 import { MacaroondError } from '../errors.ts'
 import { SEGMENT_BYTES_MAX } from '../limits.ts'
@@ -17,7 +17,7 @@ import { type ArchiveStorage, getWhole, piecesOf } from './storage.ts'
 
 const PART_BYTES: number = 128 * 1024
 
-/** A file that fits into memory: all that are not snapshots do. Throws archive_damaged, which names the file. */
+/** Reads a file that fits into memory, as all but snapshots do. Throws archive_damaged, with the file's name. */
 export async function readSegmentFile(storage: ArchiveStorage, file: ArchivedFile): Promise<Segment> {
   const bytes = await readArchived(storage, file)
   return naming(file, () => {
@@ -27,7 +27,7 @@ export async function readSegmentFile(storage: ArchiveStorage, file: ArchivedFil
   })
 }
 
-/** Its bytes, of the size and the hash that the manifest says; whether they are a segment is not known yet. */
+/** Reads a file and checks size and hash by the manifest. It does not decode the segment. Throws archive_damaged. */
 export async function readArchived(storage: ArchiveStorage, file: ArchivedFile): Promise<Buffer> {
   if (file.bytes > SEGMENT_BYTES_MAX) throw damaged(file, `it is of ${file.bytes} bytes`)
   const bytes = await getWhole(storage, file.key)
@@ -37,8 +37,8 @@ export async function readArchived(storage: ArchiveStorage, file: ArchivedFile):
 }
 
 /**
- * Hands out the pages of what `readArchived` gave, packed. Where nobody signed a hash of the file, each page is unpacked
- * first, to see whether the file's own checksum is right.
+ * Hands out the packed pages of a result of `readArchived`. If the file has no signed hash, this first unpacks everything to
+ * check the file's own checksum. Throws archive_damaged.
  */
 export function blocksOfArchived(file: ArchivedFile, bytes: Buffer, onBlock: BlockSink): SegmentHeader {
   return naming(file, () => {
@@ -51,16 +51,16 @@ export function blocksOfArchived(file: ArchivedFile, bytes: Buffer, onBlock: Blo
 
 export interface StreamOptions {
   readonly onPage: PageSink
-  /** Where pages are unpacked to; a buffer of its own for each without it. */
+  /** Buffers that pages are unpacked into; default: a new one for each page. */
   readonly room?: PageRoom
-  /** Awaited now and then: who takes the pages may need time for them. */
+  /** Awaited now and then, so that the receiver of the pages can catch up. */
   readonly ready?: () => Promise<void>
   readonly onBytes?: ((bytes: number) => void) | undefined
 }
 
 /**
- * A file of any size, its pages handed out as they come, which is **before** the file as a whole was found right: what is
- * done with them must be undone when this rejects. Throws archive_damaged.
+ * Reads a file of any size. It hands out pages **before** the whole file is verified, so the caller must undo its work on them
+ * if this rejects. Throws archive_damaged.
  */
 export async function streamSegmentFile(
   storage: ArchiveStorage,
@@ -89,7 +89,7 @@ export async function streamSegmentFile(
   })
 }
 
-/** What is hashed is still in the processor's cache when it is unpacked. */
+/** Cuts a piece into parts small enough to stay in the processor's cache between hashing and unpacking. */
 function* partsOf(piece: Buffer): Generator<Buffer> {
   for (let at = 0; at < piece.length; at += PART_BYTES) yield piece.subarray(at, at + PART_BYTES)
 }

@@ -1,4 +1,6 @@
-/** Makes a database file out of the files of a plan; its checksum comes out with it. */
+/**
+ * Rebuilds a database file from the files of a plan, and computes its checksum. The caller compares it with the recorded one.
+ */
 import { MacaroondError } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
@@ -9,9 +11,9 @@ import { type ArchiveStorage, requestsAtOnce } from './storage.ts'
 
 export interface RebuildOptions {
   readonly storage: ArchiveStorage
-  /** A whole database first, the others after it without a gap. */
+  /** A whole database first, then changes without a gap. */
   readonly files: readonly ArchivedFile[]
-  /** Must not exist. When this rejects, what was written so far is the caller’s to delete. It is not synced. */
+  /** Path of the new file, which must not exist. It is not synced. If this rejects, the caller deletes the file. */
   readonly path: string
   readonly onBytes?: (bytes: number) => void
 }
@@ -19,11 +21,11 @@ export interface RebuildOptions {
 export interface Rebuilt {
   readonly checksum: Checksum
   readonly pages: number
-  /** Of the last file. */
+  /** Header of the last file. */
   readonly header: SegmentHeader
 }
 
-/** Throws archive_damaged, disk_full, and what the storage throws. */
+/** Throws archive_damaged, disk_full, and the errors of the storage. */
 export async function rebuildDatabase({ storage, files, path, onBytes }: RebuildOptions): Promise<Rebuilt> {
   const [whole, ...rest] = files
   if (whole === undefined) throw new MacaroondError('restore_target', 'there is nothing to restore from')
@@ -60,7 +62,7 @@ async function* inOrder(
   for (const file of files) {
     for (; next < files.length && reading.length < atOnce; next += 1) {
       const ahead = readArchived(storage, files[next]!)
-      // It is awaited in its turn; until then its failure is nobody's.
+      // Avoids an unhandled rejection: the promise is awaited later, in its turn.
       ahead.catch(() => undefined)
       reading.push(ahead)
     }

@@ -1,7 +1,7 @@
 /**
- * The database file that a rebuild writes: the pages of the whole database as they stream in, a run of them at a time, then
- * what changed, merged in memory as far as it fits, so that each page is written about once. Of many images of a page the
- * last takes the place of the one before, packed as it is: only what is written is unpacked.
+ * The database file that a rebuild writes. First it writes the pages of the whole database in runs, as they stream in. Then it
+ * merges the changes in memory, as far as they fit, so that each page is written about once. A later image of a page replaces
+ * the earlier one while still packed; only written pages are unpacked.
  */
 import { closeSync, ftruncateSync, openSync, write } from 'node:fs'
 import { promisify } from 'node:util'
@@ -19,10 +19,10 @@ import { writeAt } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 
 const RUN_BYTES: number = 1024 * 1024
-/** The pool of threads writes so many runs while the next one is unpacked. */
+/** Number of runs that the thread pool writes while the next one is unpacked. */
 const RUNS_AT_ONCE = 2
 
-/** A page that changed: its block, in room for the longest that there can be, and where it is from. */
+/** A changed page: its LZ4 block, in a buffer of the largest possible size, and the file it is from. */
 interface Waiting {
   readonly room: Buffer
   length: number
@@ -31,7 +31,7 @@ interface Waiting {
 
 export class RebuiltFile {
   readonly #fd: number
-  /** Pages of the whole database that follow each other. */
+  /** Consecutive pages of the whole database that are not written yet. */
   #run: Buffer = Buffer.allocUnsafeSlow(RUN_BYTES)
   readonly #spareRuns: Buffer[] = []
   readonly #writes = new Set<Promise<void>>()
@@ -66,7 +66,7 @@ export class RebuiltFile {
     this.#checksums.setSummed(pgno, crc)
   }
 
-  /** Resolves when more pages of the whole database may come. Throws disk_full, io_failed for those that came. */
+  /** Resolves when more pages of the whole database may come. Throws disk_full or io_failed if an earlier write failed. */
   async ready(writesMax: number = RUNS_AT_ONCE - 1): Promise<void> {
     while (this.#writes.size > writesMax) await Promise.race(this.#writes)
     if (this.#failure !== undefined) throw storageError(this.#failure, 'writing the restored database')
@@ -86,7 +86,7 @@ export class RebuiltFile {
     else [before.length, before.file] = [block.length, file]
   }
 
-  /** A file with changes has ended, and is right. */
+  /** Call after each file of changes, once it is verified. */
   changed(header: SegmentHeader): void {
     const shrank = header.commit < (this.#header?.commit ?? 0)
     if (shrank) for (const pgno of this.#waiting.keys()) if (pgno > header.commit) this.#waiting.delete(pgno)
@@ -94,7 +94,7 @@ export class RebuiltFile {
     if (this.#waiting.size * header.pageSize > MERGE_BYTES_MAX) this.#writeChanged()
   }
 
-  /** Writes what waits; the checksum of the whole. */
+  /** Writes the remaining changes, and returns the checksum of the database. */
   finish(): Checksum {
     this.#writeChanged()
     const [header, checksums] = [this.#header, this.#checksums]
@@ -108,7 +108,7 @@ export class RebuiltFile {
     return checksums.checksum
   }
 
-  /** Not before the last write has ended: the descriptor may be another file's next. */
+  /** Waits for the last write before it closes, because the number of the descriptor may be reused for another file. */
   async close(): Promise<void> {
     await Promise.all(this.#writes)
     closeSync(this.#fd)
@@ -145,7 +145,7 @@ export class RebuiltFile {
 
 const writePart = promisify(write)
 
-/** A full disk may take a part first, and only the next call says ENOSPC. */
+/** Writes until everything is written: on a full disk a write may be partial, and only the next one fails with ENOSPC. */
 async function writeRun(fd: number, run: Buffer, position: number): Promise<void> {
   for (let done = 0; done < run.length;) {
     const { bytesWritten } = await writePart(fd, run, done, run.length - done, position + done)
@@ -154,7 +154,7 @@ async function writeRun(fd: number, run: Buffer, position: number): Promise<void
 }
 
 function unpack(pgno: number, { room, length, file }: Waiting, pageSize: number): Buffer {
-  // Every byte is written, or the page is refused: nothing of what this memory held before can be read out.
+  // Uninitialised memory is safe: unpacking writes every byte or refuses the page.
   const page = Buffer.allocUnsafeSlow(pageSize)
   if (decompressBlock(room.subarray(0, length), page)) return page
   throw damaged(file, `page ${pgno} is not an LZ4 block of ${pageSize} bytes`)

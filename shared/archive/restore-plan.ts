@@ -1,37 +1,38 @@
-/** Pure: what a restore has to read to get to a transaction or a moment, or why that cannot be had and what can. */
+/** Pure core that plans a restore: the files to read for a transaction or a time, or why that state cannot be restored. */
 import { MacaroondError } from '../errors.ts'
 import { txidText, type Txid } from '../ids.ts'
 import { chainFrom, chainTo, type Chain } from './chain.ts'
 import type { ArchivedFile } from './layout.ts'
 
 export type RestoreTarget =
-  /** The newest that can be reached. */
+  /** The newest state that can be restored. */
   | { readonly kind: 'head' }
   | { readonly kind: 'txid'; readonly txid: Txid }
-  /** The state at that moment: every transaction up to and including it, unix milliseconds. */
+  /** The state at that time: every transaction up to and including it, unix milliseconds. */
   | { readonly kind: 'time'; readonly atMs: number }
 
-/** A state that a restore can give. */
+/** A state that can be restored. */
 export interface RestorePoint {
   readonly txid: Txid
   readonly timestampMs: number
 }
 
 export interface RestorePlan {
-  /** Read in this order. */
+  /** Files in the order in which they are read. */
   readonly files: readonly ArchivedFile[]
   readonly bytes: number
-  /** What comes out: its last file says of which epoch it is, and its checksum. */
+  /** The restored state. */
   readonly point: RestorePoint
+  /** The last file; it has the epoch and the checksum of the restored state. */
   readonly last: ArchivedFile
   /**
-   * The next state that can be had. Undefined when this is the newest. Where it is more than one transaction away, what
-   * is between is merged: the grain there is coarser than a transaction.
+   * The next later state that can be restored; undefined if this is the newest. If it is more than one transaction away, the
+   * transactions between are merged and cannot be restored separately.
    */
   readonly next: RestorePoint | undefined
 }
 
-/** Everything that can be restored lies between these two; in between there may be gaps. Undefined for an empty archive. */
+/** The first and the last state that can be restored; there may be gaps between. Undefined for an empty archive. */
 export function restorableWindow(
   files: readonly ArchivedFile[],
 ): { readonly first: RestorePoint; readonly last: RestorePoint } | undefined {
@@ -45,7 +46,7 @@ function windowOf(files: readonly ArchivedFile[], newest: Chain): { first: Resto
   return { first: pointOf(first), last: pointOf(newest.files.at(-1)!) }
 }
 
-/** All that can be restored, in order: between two of these ranges files are missing. */
+/** All ranges that can be restored, ascending. Between two ranges files are missing. */
 export function restorableRanges(
   files: readonly ArchivedFile[],
 ): readonly { readonly first: RestorePoint; readonly last: RestorePoint }[] {
@@ -59,7 +60,7 @@ export function restorableRanges(
   return ranges
 }
 
-/** Throws restore_target, which says what can be had. `nowMs` is only there to refuse a moment in the future. */
+/** Throws restore_target, whose hint says what can be restored. `nowMs` serves to refuse a time in the future. */
 export function planRestore(files: readonly ArchivedFile[], target: RestoreTarget, nowMs: number): RestorePlan {
   const newest = chainTo(files, largest(files))
   if (newest === undefined)
@@ -103,7 +104,7 @@ function planOf(files: readonly ArchivedFile[], chain: Chain): RestorePlan {
   return { files: chain.files, bytes, point: pointOf(last), last, next: nextAfter(files, chain.reaches) }
 }
 
-/** The earliest end of a file that goes on from here, or of a whole database that comes later. */
+/** The earliest end of a file that continues from here, or of a later whole database. */
 function nextAfter(files: readonly ArchivedFile[], txid: Txid): RestorePoint | undefined {
   const later = files.filter(({ minTxid, maxTxid }) => maxTxid > txid && (minTxid <= txid + 1 || minTxid === 1))
   const next = later.reduce<ArchivedFile | undefined>(

@@ -1,25 +1,28 @@
-/** Pure: which files have served their time. What is kept can always be restored from what is kept. */
+/**
+ * Pure core that chooses the files to delete. Every state that the remaining files name can be restored from the remaining
+ * files.
+ */
 import { type ArchivedFile, LEVEL_COMMITTED, LEVEL_SNAPSHOT, LEVELS_MERGED } from './layout.ts'
 
 export interface RetentionRules {
-  /** How long every transaction can be restored by itself; files that a merged one covers are kept so long. */
+  /** Time for which every single transaction can be restored. Files that a merged file covers are kept so long. */
   readonly windowMs: number
-  /** How long anything is kept. */
+  /** Time for which anything is kept. */
   readonly keepMs: number
-  /** Above these, files of single transactions that a merged one covers go although they are young. */
+  /** Above these limits, files of single transactions are deleted early if a merged file covers them. */
   readonly filesMax: number
   readonly bytesMax: number
 }
 
 export interface RetentionPlan {
   readonly remove: readonly ArchivedFile[]
-  /** How many are removed before their time, for number or size: the grain of that time is coarser than was asked for. */
+  /** Number of files that are deleted early. Single transactions of that time can no longer be restored. */
   readonly early: number
 }
 
 /**
- * By last transaction, each with a timestamp no earlier than those before it: a file that a clock that was set back had
- * stamped is not older than what came before it.
+ * Sorts by last transaction, and raises each timestamp to that of the file before, if necessary: a clock that was set back must
+ * not make a file look older than earlier ones.
  */
 function inCommitOrder(files: Iterable<ArchivedFile>): readonly ArchivedFile[] {
   let latestMs = 0
@@ -31,7 +34,7 @@ function inCommitOrder(files: Iterable<ArchivedFile>): readonly ArchivedFile[] {
     })
 }
 
-/** The merged file that holds all of another. */
+/** Returns the merged file that contains all transactions of a file. */
 type Cover = (file: ArchivedFile) => ArchivedFile | undefined
 
 export function planRetention(files: Iterable<ArchivedFile>, rules: RetentionRules, nowMs: number): RetentionPlan {
@@ -39,13 +42,13 @@ export function planRetention(files: Iterable<ArchivedFile>, rules: RetentionRul
   const snapshots = all.filter(({ level }) => level === LEVEL_SNAPSHOT).toSorted((a, b) => a.maxTxid - b.maxTxid)
   const tooOld = snapshots.filter(({ timestampMs }) => timestampMs < nowMs - rules.keepMs)
   const gone = new Set(tooOld.slice(0, -1))
-  // What comes before the one that stays is older than the time to keep; with none so old, everything is young enough.
+  // Everything before the kept snapshot is older than `keepMs`. Without such a snapshot, nothing is too old.
   const floor = tooOld.at(-1)?.maxTxid ?? 0
   const covers = new Map([LEVEL_COMMITTED, ...LEVELS_MERGED].map((level) => [level, coverOf(all, level + 1)]))
   for (const file of all) {
     if (file.level === LEVEL_SNAPSHOT) continue
     const cover = covers.get(file.level)?.(file)
-    // A cover goes in one piece: of a half of it no transaction could be reached by itself.
+    // All files below one merged file go together, because from a part of them no single transaction could be restored.
     if (file.maxTxid <= floor || (cover !== undefined && cover.timestampMs < nowMs - rules.windowMs)) gone.add(file)
   }
   const early = beyondCaps(all, gone, rules, coverOf(all, LEVEL_COMMITTED + 1))

@@ -1,6 +1,6 @@
 /**
- * What an archive still says when its manifest is damaged. Each entry is signed for itself, so an entry that can be read says
- * what it always said. What only a lost entry named is named by nothing, and is not believed.
+ * Reads as much of a damaged manifest as possible. Each entry has its own signature, so a readable entry is as good as before.
+ * A file that only a lost entry named is not used.
  */
 import { MacaroondError } from '../errors.ts'
 import type { Epoch, Timeline } from '../ids.ts'
@@ -14,13 +14,16 @@ import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 
 export interface Salvaged {
   readonly state: ManifestState
-  /** What is wrong with the manifest, in words; empty for one that is whole. */
+  /** Faults of the manifest, in words; empty if it is complete. */
   readonly problems: readonly string[]
-  /** The highest number that is taken, by whatever. */
+  /** The highest number whose key is taken, by any object. */
   readonly highest: number
 }
 
-/** `known`: number of an entry that was there, whatever is listed now. Throws archive_damaged where nothing can be read. */
+/**
+ * `known` is the number of an entry that existed before, even if the list lacks it. Throws archive_damaged if no entry is
+ * readable.
+ */
 export async function salvageManifest(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
@@ -37,7 +40,7 @@ export async function salvageManifest(
   }
 }
 
-/** Of the files that entries name, those that are there, by their names and sizes. */
+/** Returns the given files that exist, by their names and sizes. */
 export async function filesThere(
   storage: ArchiveStorage,
   files: Iterable<ArchivedFile>,
@@ -46,7 +49,7 @@ export async function filesThere(
   return [...files].filter(({ key, bytes }) => sizes.get(key) === bytes)
 }
 
-/** The highest epoch that was claimed, by the names alone: the claim itself may be damaged. */
+/** Returns the highest claimed epoch by names alone, because the claim itself may be damaged. */
 export async function highestClaimedName(storage: ArchiveStorage): Promise<number> {
   return (await listClaims(storage)).at(-1) ?? 0
 }
@@ -72,7 +75,7 @@ async function salvage(storage: ArchiveStorage, publicKey: Uint8Array, known: nu
   return { state, problems, highest }
 }
 
-/** Ascending by number. */
+/** Reads the entries from the newest readable base on, ascending by number. */
 async function fromNewestBase(
   storage: ArchiveStorage,
   publicKey: Uint8Array,
@@ -96,7 +99,7 @@ async function read(storage: ArchiveStorage, publicKey: Uint8Array, number: numb
 
 interface OfClaim {
   readonly problem: readonly string[]
-  /** Its entries are of another timeline than the one that claimed the epoch. */
+  /** True if its entries are of another timeline than the one that claimed the epoch. */
   readonly isForeign: boolean
 }
 
@@ -130,7 +133,7 @@ async function ofClaim(
   }
 }
 
-/** What does not belong is passed over; what comes after a hole is taken, because it is signed. */
+/** Skips an entry that cannot belong here. An entry behind a gap is used, because it is signed. */
 function take(state: ManifestState, { entry, hash }: ChainEntry, problems: string[]): ManifestState {
   const stranger = strangerProblem(state, entry)
   if (stranger !== undefined) problems.push(`entry ${entry.seq} of the manifest does not follow: ${stranger}`)

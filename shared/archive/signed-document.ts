@@ -1,6 +1,6 @@
 /**
- * A JSON document and below it, on a line of its own, the authority's Ed25519 signature in base64url. Signed are the bytes
- * "macaroond <kind> 1", a newline, and the document's line. The key to check with never comes from the archive.
+ * Encodes and decodes signed documents: one line of JSON, then a line with the authority's Ed25519 signature in base64url. The
+ * signed bytes are "macaroond <kind> 1", a newline, and the line of JSON. The public key never comes from the archive.
  */
 import type { z } from 'zod'
 import { ed25519Sign, ed25519Verify, type Ed25519PrivateKey } from '../crypto.ts'
@@ -22,11 +22,14 @@ export interface SignedSource<T> {
   readonly schema: z.ZodType<T>
   /** The authority's public key, 32 bytes. */
   readonly publicKey: Uint8Array
-  /** What the errors name. */
+  /** Name of the document in errors. */
   readonly name: string
 }
 
-/** Throws archive_damaged: the signature is another's or the bytes were changed, or what was signed is not of this form. */
+/**
+ * Throws archive_damaged if bytes are missing or changed, the signature is another's, or the document does not match the
+ * schema.
+ */
 export function decodeSigned<T>(bytes: Buffer, { kind, schema, publicKey, name }: SignedSource<T>): T {
   const line = bytes.subarray(0, Math.max(0, bytes.indexOf(NEWLINE)))
   if (bytes.length === 0) throw lost(name, 'is empty')
@@ -40,7 +43,9 @@ export function decodeSigned<T>(bytes: Buffer, { kind, schema, publicKey, name }
   })
 }
 
-/** In its one spelling: entries name the hash of the one before with its signature, so whoever respelt that would break the chain. */
+/**
+ * Accepts only the canonical base64url: an entry's hash covers its signature, so another encoding of it would break the chain.
+ */
 function signatureOf(bytes: Buffer, start: number): Uint8Array | undefined {
   return decodeBase64Url(bytes.toString('latin1', start, bytes.length - 1))
 }
@@ -57,7 +62,7 @@ function signedBytes(kind: DocumentKind, line: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(`macaroond ${kind} 1\n`), line])
 }
 
-/** A power cut, or a store that lost bytes: nothing that anybody else has signed. */
+/** Bytes are missing, through a power cut or the store's fault. It is no forgery. */
 function lost(name: string, what: string): MacaroondError {
   return new MacaroondError('archive_damaged', `${name} ${what}: its bytes were lost`, {
     hint: 'put it back from a copy of the archive; without it, what came after it counts as never archived',

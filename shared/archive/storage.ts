@@ -1,5 +1,5 @@
 /**
- * Where an archive lies: one small port, the same for a directory and a bucket. Every backend runs one suite of tests.
+ * The port to an archive's store, the same for a directory and a bucket. One suite of tests runs against every backend.
  *
  * Keys are relative, with `/` between their parts, of `a-z 0-9 - . _` only. Errors: archive_missing (no such directory or
  * bucket), archive_unavailable (try again later), archive_denied (credentials, permissions), disk_full.
@@ -15,11 +15,11 @@ import {
 export interface StoredObject {
   readonly key: string
   readonly bytes: number
-  /** The timestamp it was put with, unix milliseconds; of a bucket the time of the upload, because a list has no other. */
+  /** The timestamp given to `put`, unix milliseconds. In a bucket: the time of the upload, because a list has no other. */
   readonly timestampMs: number
 }
 
-/** What is put: bytes, or a source that can be read again from its start when the first attempt fails. */
+/** Content to store: bytes, or a source that can be read again from its start if an attempt fails. */
 export type Content = Uint8Array | { readonly bytes: number; readonly pieces: () => AsyncIterable<Uint8Array> }
 
 export interface ByteRange {
@@ -28,31 +28,31 @@ export interface ByteRange {
 }
 
 export interface ArchiveStorage {
-  /** For people: the path or the URL, without credentials. */
+  /** The path or the URL, without credentials, for people. */
   readonly location: string
-  /** True where each object costs a request: transactions are then merged before they are put. */
+  /** True if each object costs a request. Transactions are then merged before they are stored. */
   readonly isBucket: boolean
-  /** All objects whose key starts with `prefix`, ascending by key. Empty where nothing has it. */
+  /** Lists all objects whose key starts with `prefix`, ascending by key. */
   readonly list: (prefix: string) => Promise<readonly StoredObject[]>
   /**
-   * The object, or a part of it, shorter at its end. Undefined when there is none of that key. `into` is memory that may be
-   * used for a part, as long as it at least, instead of new one.
+   * Reads an object, or a range of it, which is shorter at the object's end. Undefined if there is no such object. `into` is a
+   * buffer, at least as long as the range, that may be used for the result.
    */
   readonly get: (key: string, range?: ByteRange, into?: Buffer) => Promise<Buffer | undefined>
-  /** All of it or nothing, durable when it resolves; takes the place of what had the key. */
+  /** Stores an object atomically; it is durable when the promise resolves. Replaces an object of that key. */
   readonly put: (key: string, content: Content, timestampMs: number) => Promise<void>
-  /** Atomic: false, and nothing changes, when there is an object of that key already. */
+  /** Stores an object only if the key is free, atomically. Resolves with false, and changes nothing, if the key is taken. */
   readonly create: (key: string, bytes: Uint8Array) => Promise<boolean>
-  /** No error when there is none. */
+  /** Deletes an object; no error if there is none. */
   readonly delete: (key: string) => Promise<void>
-  /** Deletes what a writer that is gone left half done. For the archive's only writer, before it writes. */
+  /** Deletes incomplete objects of an earlier writer. The archive's only writer calls it before it writes. */
   readonly sweep: () => Promise<void>
 }
 
 /**
- * An object in pieces; each is a read of its own, so that a cut connection costs one of them. Once the first one shows that
- * there are more, some are read ahead. **A piece is only there until the next one is asked for**: a few buffers serve them
- * all. `bytes` is what the object should have; where it has more, one piece more than that tells.
+ * Reads an object in pieces. Each piece is a separate read, so that a lost connection costs one piece. If there is more than
+ * one piece, some are read ahead. **A piece is valid only until the next one is requested**, because all share a few buffers.
+ * `bytes` is the expected size; a longer object yields more than that.
  */
 export async function* piecesOf(storage: ArchiveStorage, key: string, bytes: number): AsyncGenerator<Buffer> {
   const length = Math.min(ARCHIVE_READ_BYTES, bytes + 1)
@@ -63,7 +63,7 @@ export async function* piecesOf(storage: ArchiveStorage, key: string, bytes: num
     const room = rooms.pop() ?? Buffer.allocUnsafeSlow(length)
     const piece = storage.get(key, { start: asked, length }, room)
     asked += length
-    // It is awaited in its turn, or not at all; until then its failure is nobody's.
+    // Avoids an unhandled rejection: the promise is awaited later, in its turn, or not at all.
     piece.catch(() => undefined)
     return { piece, room }
   }
@@ -90,7 +90,7 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
   })
 }
 
-/** A proxy answered in the store's place. */
+/** The error for an object that is missing after a successful write: a proxy must have answered instead of the store. */
 export function notWritten({ location }: ArchiveStorage, key: string): MacaroondError {
   return new MacaroondError('archive_unavailable', `${location} says that it has taken ${key}, but it is not there`, {
     hint: 'something between this primary and the store answers in its place: look at proxies',
@@ -101,7 +101,9 @@ export function requestsAtOnce({ isBucket }: Pick<ArchiveStorage, 'isBucket'>): 
   return isBucket ? BUCKET_REQUESTS_AT_ONCE : ARCHIVE_REQUESTS_AT_ONCE
 }
 
-/** Runs `work` on all items, at most `atOnce` at a time; the results keep the order of the items. Rejects with the first error. */
+/**
+ * Runs `work` on all items, at most `atOnce` at a time. Results are in the order of the items. Rejects with the first error.
+ */
 export async function inParallel<T, R>(
   items: readonly T[],
   atOnce: number,

@@ -1,4 +1,4 @@
-/** Reads every file of an archive and compares it with what the manifest says; the manifest itself was checked when it was read. */
+/** Reads every file of an archive and compares it with the manifest. The manifest itself was checked when it was read. */
 import { MacaroondError } from '../errors.ts'
 import type { ArchivedFile } from './layout.ts'
 import { listSegmentFiles } from './list-files.ts'
@@ -14,17 +14,17 @@ export interface BadFile {
 export interface Verified {
   readonly files: number
   readonly bytes: number
-  /** By txid, the first that a restore would meet first. */
+  /** Ascending by txid. */
   readonly bad: readonly BadFile[]
-  /** Files that no manifest names: nothing reads them. */
+  /** Keys of files that the manifest does not name; nothing reads them. */
   readonly unlisted: readonly string[]
-  /** What can be restored without the bad files. */
+  /** The ranges that can be restored without the bad files. */
   readonly restorable: ReturnType<typeof restorableRanges>
 }
 
 const AT_ONCE = 4
 
-/** What cannot be reached ends it; what is damaged or missing is a finding. */
+/** Collects damaged and missing files as findings. Throws if the store cannot be reached. */
 export async function verifyArchive(
   storage: ArchiveStorage,
   files: readonly ArchivedFile[],

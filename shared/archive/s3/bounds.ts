@@ -1,7 +1,7 @@
-/** Bounds on an exchange with a store, in time and in bytes. */
+/** Limits a request to a store in time and in bytes. */
 import { S3_BYTES_PER_MS_MIN } from '../../limits.ts'
 
-/** For the way there and for the way back, each as long as its bytes take. */
+/** A deadline for each direction of a request: a fixed time, plus the time for its bytes at the lowest accepted rate. */
 export class Deadline {
   readonly #controller = new AbortController()
   readonly #timeoutMs: number
@@ -26,7 +26,10 @@ export class Deadline {
   }
 }
 
-/** Leaving the loop ends the connection. What is shorter than its announced length is an error of `fetch`. */
+/**
+ * Reads an answer of at most `bytesMax`. A throw ends the connection. `fetch` itself fails if the answer is shorter than
+ * announced.
+ */
 export async function readAll({ body, headers }: Response, bytesMax: number): Promise<Buffer> {
   if (Number(headers.get('content-length')) > bytesMax) throw tooLong(bytesMax)
   const chunks: Uint8Array[] = []

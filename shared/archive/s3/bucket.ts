@@ -1,6 +1,6 @@
 /**
- * An archive in a bucket of any S3-compatible store, in litestream's layout and with its metadata. An answer that was lost is
- * asked for again: each write may be repeated, because it writes the same again.
+ * An archive in a bucket of any S3-compatible store, with litestream's layout and metadata. If an answer is lost, the request
+ * is sent again, which is safe because every write is idempotent.
  */
 import { MacaroondError } from '../../errors.ts'
 import {
@@ -18,7 +18,7 @@ import { elements, textOf } from './xml.ts'
 
 interface Piece {
   readonly bytes: Buffer
-  /** Of the whole object. */
+  /** Size of the whole object. */
   readonly total: number
   readonly etag: string | undefined
 }
@@ -29,7 +29,7 @@ export class BucketStorage implements ArchiveStorage {
   readonly #client: S3Client
   readonly #folder: string
 
-  /** Nothing is asked of the store yet. Throws archive_denied where there are no credentials. */
+  /** Does not contact the store. Throws archive_denied if there are no credentials. */
   constructor(options: S3ClientOptions) {
     this.location = options.settings.location
     this.#client = new S3Client(options)
@@ -87,7 +87,7 @@ export class BucketStorage implements ArchiveStorage {
     })
     if (code === '') return true
     if (code === 'NotImplemented' || code === '501') throw this.#withoutConditions()
-    // It may be ours, from an attempt whose answer was lost.
+    // The object may be ours, from an attempt whose answer was lost.
     return repeated && (await this.get(key))?.equals(bytes) === true
   }
 
@@ -96,7 +96,7 @@ export class BucketStorage implements ArchiveStorage {
     await this.#client.send({ method: 'DELETE', name, expected: ['NoSuchKey', '404'], doing: `deleting ${key}` })
   }
 
-  /** Uploads in parts that were begun and not ended. */
+  /** Aborts multipart uploads that were begun and not completed. */
   async sweep(): Promise<void> {
     await abortUploads(this.#client, this.#folder)
   }
@@ -125,7 +125,7 @@ export class BucketStorage implements ArchiveStorage {
     return [{ key, bytes, timestampMs }]
   }
 
-  /** Undefined where there is no such object; empty beyond its end. */
+  /** Reads a range of an object. Undefined if there is no such object; empty beyond its end. */
   async #read(key: string, { start, length }: ByteRange, etag?: string): Promise<Piece | undefined> {
     const { code, status, body, headers } = await this.#client.send({
       method: 'GET',

@@ -1,4 +1,4 @@
-/** One request to a store: signed, bounded in time and size, sent again where that helps. */
+/** Sends requests to a store: signed, limited in time and size, and retried after failures that may pass. */
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AwsV4Signer } from 'aws4fetch'
@@ -15,26 +15,26 @@ import { textOf } from './xml.ts'
 
 export interface S3ClientOptions {
   readonly settings: S3Settings
-  /** Asked at the start, and again when the store says that they have expired. Throws archive_denied. */
+  /** Called at the start, and again if the store says that the credentials have expired. Throws archive_denied. */
   readonly credentials: () => S3Credentials
   readonly clock: Pick<Clock, 'wallMs'>
   readonly entropy: Pick<Entropy, 'uniform'>
-  /** Between two attempts. */
+  /** Waits between two attempts. */
   readonly wait?: (ms: number) => Promise<unknown>
-  /** Of one attempt, without the time that its bytes take. Default S3_REQUEST_TIMEOUT_MS. */
+  /** Timeout of one attempt, without the time that its bytes take. Default S3_REQUEST_TIMEOUT_MS. */
   readonly timeoutMs?: number
 }
 
 export interface S3Request {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
-  /** Name in the bucket; without one the request is for the bucket. */
+  /** Name of the object in the bucket; without it the request is for the bucket. */
   readonly name?: string
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Buffer
-  /** A longer answer is none. Default S3_DOCUMENT_BYTES_MAX. */
+  /** A longer answer is refused. Default S3_DOCUMENT_BYTES_MAX. */
   readonly bytesMax?: number
-  /** What is an answer although it is no success: codes, or a status where there is no document. */
+  /** Failures that are returned instead of thrown: codes, or the status if the answer has no document. */
   readonly expected?: readonly string[]
   /** Completes "… while …" in errors. */
   readonly doing: string
@@ -42,11 +42,11 @@ export interface S3Request {
 
 export interface S3Answer {
   readonly status: number
-  /** What was expected besides success; empty for a success. */
+  /** The expected failure; empty for a success. */
   readonly code: string
   readonly headers: Headers
   readonly body: Buffer
-  /** An attempt before this one was not answered: it may have been carried out all the same. */
+  /** True if an earlier attempt failed without a definite answer, so it may have been carried out. */
   readonly repeated: boolean
 }
 
@@ -55,7 +55,7 @@ type Attempt = Omit<S3Answer, 'repeated'>
 export class S3Client {
   readonly settings: S3Settings
   readonly #options: S3ClientOptions
-  /** Keys derived from the secret, for a day and a region each. */
+  /** Signing keys derived from the secret, one for each day and region. */
   readonly #derived = new Map<string, ArrayBuffer>()
   #credentials: S3Credentials
 
@@ -127,7 +127,10 @@ export class S3Client {
   }
 }
 
-/** Empty for a success. S3 begins some answers with status 200 before it knows how they end; never a part of an object. */
+/**
+ * Returns the error code, empty for a success. S3 sends some answers with status 200 before it knows the result, so the body
+ * must be checked; a part of an object (206) is never such an answer.
+ */
 function codeOf({ status, ok }: Response, body: Buffer): string {
   const isDocument = body[0] === '<'.charCodeAt(0) && body.length <= S3_DOCUMENT_BYTES_MAX
   const isError = isDocument && /^(<\?xml[^>]*>\s*)?<Error[\s>]/.test(body.toString('utf8', 0, 1_024))
@@ -140,7 +143,7 @@ function retryAfterOf({ headers }: Response): number | undefined {
   return seconds > 0 ? seconds * 1_000 : undefined
 }
 
-/** Names only: `fetch` hides what went wrong in the cause of its error. */
+/** Returns the name of the failure, without any text. `fetch` has it in the cause of its error. */
 function causeOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   if (error.name === 'TimeoutError') return 'timeout'

@@ -1,4 +1,4 @@
-/** Credentials for a bucket, from where the tools of AWS look: the environment, then the file of shared credentials. */
+/** Reads credentials for a bucket from where AWS's tools look: the environment, then the shared credentials file. */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { MacaroondError } from '../../errors.ts'
@@ -7,13 +7,13 @@ import { readSmallFile } from '../../files/small-file.ts'
 export interface S3Credentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string
-  /** Of credentials that last for some hours only. */
+  /** Present with temporary credentials. */
   readonly sessionToken?: string
 }
 
 const FILE_BYTES_MAX = 256 * 1024
 
-/** Throws archive_denied where there are none, or half of them. No message repeats any part of them. */
+/** Throws archive_denied if there are none, or only a half of them. No message contains any part of them. */
 export function readCredentials(env: NodeJS.ProcessEnv): S3Credentials {
   const [id, secret] = [env['AWS_ACCESS_KEY_ID'], env['AWS_SECRET_ACCESS_KEY']]
   if (!id && !secret) return fromFile(env)
@@ -40,7 +40,7 @@ function fromFile(env: NodeJS.ProcessEnv): S3Credentials {
   return credentials(id, secret, section.get('aws_session_token'))
 }
 
-/** Lines `key = value` below `[profile]`; `#` and `;` begin a remark. */
+/** Parses the lines `key = value` below `[profile]`; `#` and `;` begin comments. */
 function sectionOf(text: string, profile: string): ReadonlyMap<string, string> {
   const values = new Map<string, string>()
   let inside = false

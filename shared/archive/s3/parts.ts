@@ -1,4 +1,4 @@
-/** Uploads of what is too large for one request: in parts, each checked and repeated by itself, and then put together. */
+/** Uploads content that is too large for one request, in parts. Each part is checked and retried by itself. */
 import { MacaroondError } from '../../errors.ts'
 import { S3_PART_BYTES_MIN, S3_PARTS_AT_ONCE, S3_PARTS_MAX } from '../../limits.ts'
 import { storageError } from '../../files/storage-errors.ts'
@@ -7,13 +7,13 @@ import type { S3Answer, S3Client } from './client.ts'
 import { elements, escapeXml, textOf } from './xml.ts'
 
 export interface Upload {
-  /** In the bucket. */
+  /** Name in the bucket. */
   readonly name: string
   readonly content: Content
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** An object appears when all parts are there, with the last request; on an error nothing does. */
+/** The object appears with the last request, after all parts. After an error there is no object. */
 export async function uploadParts(client: S3Client, upload: Upload): Promise<void> {
   const { name, headers } = upload
   const doing = `writing ${name}`
@@ -23,13 +23,13 @@ export async function uploadParts(client: S3Client, upload: Upload): Promise<voi
   try {
     await complete(client, upload, uploadId, await sendParts(client, upload, uploadId))
   } catch (error) {
-    // The store keeps, and bills, parts that belong to nothing; where this fails as well, the next start sweeps them.
+    // The store keeps and bills parts of an unfinished upload. If the abort fails too, the next start sweeps them.
     await abortUpload(client, name, uploadId).catch(() => undefined)
     throw storageError(error, doing)
   }
 }
 
-/** Some at a time, in the order they come; the tags of all, or the error of the first that failed, once nothing runs any more. */
+/** Sends a few parts at a time. Resolves with the tags of all parts, or rejects with the first error, once no request runs. */
 async function sendParts(client: S3Client, { name, content }: Upload, uploadId: string): Promise<readonly string[]> {
   const tags: string[] = []
   const parts = partsOf(content)
@@ -55,7 +55,9 @@ async function sendParts(client: S3Client, { name, content }: Upload, uploadId: 
   return tags
 }
 
-/** The last attempt may have been carried out without an answer: then the upload is no more, and the object is there. */
+/**
+ * Completes the upload. If the answer of an attempt was lost, the upload may be gone and the object there, which is a success.
+ */
 async function complete(
   client: S3Client,
   { name, content }: Upload,
@@ -79,7 +81,10 @@ async function complete(
   })
 }
 
-/** A proxy may answer in the store's place. A tag is no checksum where the store encrypts: it is only asked for. */
+/**
+ * Checks that the store has the object, because a proxy may have answered instead. The tag must exist but is not compared: it
+ * is no checksum if the store encrypts.
+ */
 export async function requireStored(client: S3Client, { name, content }: Upload, { headers }: S3Answer): Promise<void> {
   requireTag(headers, name)
   if ((await sizeOf(client, name)) !== sizeOfContent(content)) throw notStored(name)
@@ -124,7 +129,7 @@ interface Part {
   readonly body: Buffer
 }
 
-/** Of one size each but for the last one; together as many bytes as the content says it has. */
+/** Cuts content into parts of equal size, except the last. Throws if the total differs from the announced size. */
 async function* partsOf(content: Content): AsyncGenerator<Part, void> {
   const size = sizeOfContent(content)
   const partBytes = Math.max(S3_PART_BYTES_MIN, Math.ceil(size / S3_PARTS_MAX))
@@ -150,7 +155,7 @@ async function* partsOf(content: Content): AsyncGenerator<Part, void> {
   if (total !== size) throw new Error(`${total} bytes came where ${size} were announced`)
 }
 
-/** Of a small content. `doing` completes "… while …" in the error of a source that fails. */
+/** Reads a small content into memory. `doing` completes "… while …" in the error if the source fails. */
 export async function wholeOf(content: Content, doing: string): Promise<Buffer> {
   try {
     const parts: Buffer[] = []
@@ -166,7 +171,7 @@ export async function abortUpload(client: S3Client, name: string, uploadId: stri
   await client.send({ method: 'DELETE', name, query: { uploadId }, expected, doing: `ending the upload of ${name}` })
 }
 
-/** Uploads below a folder that somebody began and nobody ended. */
+/** Aborts all unfinished uploads below a folder. */
 export async function abortUploads(client: S3Client, folder: string): Promise<void> {
   let from: Readonly<Record<string, string>> = {}
   for (;;) {

@@ -1,4 +1,6 @@
-/** What a store's refusal means for an operator. Of what it says only the code is repeated: the rest may hold anything. */
+/**
+ * Translates a store's refusal into our error and hint. Only the store's code is repeated, because its text may hold anything.
+ */
 import { MacaroondError, type ErrorCode } from '../../errors.ts'
 import { isTransient, type S3Failure } from './retry.ts'
 import type { S3Settings } from './settings.ts'

@@ -1,18 +1,18 @@
-/** Whether a request to a store is worth another attempt, and when. Pure. */
+/** Pure core that decides if a request to a store is retried, and when. */
 import { S3_ATTEMPTS_MAX, S3_RETRY_BASE_MS, S3_RETRY_MS_MAX, S3_SLOW_DOWN_BASE_MS } from '../../limits.ts'
 
 export interface S3Failure {
-  /** HTTP status; undefined when no answer came, or not all of it. */
+  /** HTTP status; undefined if no complete answer came. */
   readonly status: number | undefined
-  /** Of the answer's document, or the system's name for what went wrong; may be empty. */
+  /** Code from the answer's document, or the system's error code; may be empty. */
   readonly code: string
-  /** What the store asks for. */
+  /** Delay that the store asks for. */
   readonly retryAfterMs?: number | undefined
 }
 
 const BUSY_STATUSES: readonly number[] = [429, 503]
 const TRANSIENT_STATUSES: readonly number[] = [408, 500, 502, 504]
-/** Two of us were there at once, what arrived was not what was sent, or an error came after a status of success. */
+/** Codes of: two concurrent requests, bytes damaged on the way, or an error after a status of success. */
 const TRANSIENT_CODES: readonly string[] = [
   'InternalError',
   'ConditionalRequestConflict',
@@ -36,8 +36,8 @@ function isBusy({ status = 0, code }: S3Failure): boolean {
 }
 
 /**
- * Milliseconds to wait before attempt `attempt + 1`, the first being 1; undefined when there is none. Full jitter
- * (`uniform` in [0, 1)), so that requests that failed together do not come back together.
+ * Milliseconds to wait after attempt `attempt`, counted from 1; undefined if there is no further attempt. Full jitter
+ * (`uniform` in [0, 1)), so that requests that failed together are not repeated together.
  */
 export function retryDelayMs(failure: S3Failure, attempt: number, uniform: number): number | undefined {
   if (attempt >= S3_ATTEMPTS_MAX || !isTransient(failure)) return undefined

@@ -1,13 +1,16 @@
-/** Where a bucket is: from an `s3://` URL as litestream writes it, and the environment that the tools of AWS read. Pure. */
+/**
+ * Pure core that finds a bucket's address from an `s3://` URL, as litestream writes it, and from the environment of AWS's
+ * tools.
+ */
 import { MacaroondError } from '../../errors.ts'
 
 export interface S3Settings {
-  /** The URL as it was given: it holds no credentials. */
+  /** The URL as given; it has no credentials. */
   readonly location: string
   /** Origin of the store. */
   readonly endpoint: string
   readonly bucket: string
-  /** The bucket in the path (`endpoint/bucket/key`), not as a part of the host (`bucket.endpoint/key`). */
+  /** True if the bucket is in the path (`endpoint/bucket/key`), false if in the host name (`bucket.endpoint/key`). */
   readonly pathStyle: boolean
   readonly region: string
   /** Folder in the bucket, without a slash at its ends. */
@@ -16,7 +19,7 @@ export interface S3Settings {
 
 const REGION = 'us-east-1'
 const PARAMETERS: readonly string[] = ['endpoint', 'region', 'forcePathStyle', 'force-path-style']
-/** What follows the bucket in a host, the region in parentheses, and the host of the store. */
+/** For each provider: pattern of bucket and region in a host name, the provider's host, and its path style. */
 const PROVIDERS: readonly (readonly [RegExp, (region: string) => string, pathStyle: boolean])[] = [
   [/^(.+)\.s3(?:[.-]([a-z0-9-]+))?\.amazonaws\.com$/, awsHost, false],
   [/^(.+)\.([a-z0-9-]+)\.digitaloceanspaces\.com$/, (region) => `${region}.digitaloceanspaces.com`, false],
@@ -25,7 +28,7 @@ const PROVIDERS: readonly (readonly [RegExp, (region: string) => string, pathSty
   [/^(.+)\.s3\.filebase\.com$/, () => 's3.filebase.com', true],
 ]
 
-/** `s3://BUCKET/FOLDER?endpoint=URL&region=NAME&forcePathStyle=true|false`. Throws config_invalid, and repeats no secret. */
+/** Parses `s3://BUCKET/FOLDER?endpoint=URL&region=NAME&forcePathStyle=true|false`. Throws config_invalid, without secrets. */
 export function parseS3Url(text: string, env: NodeJS.ProcessEnv): S3Settings {
   const url = parse(text)
   if (url.username !== '' || url.password !== '') throw invalid('its URL holds credentials', CREDENTIALS_HINT)
@@ -47,7 +50,7 @@ function addressOf(url: URL, env: NodeJS.ProcessEnv): Omit<S3Settings, 'location
   if (!/^[A-Za-z0-9-]{1,64}$/.test(region)) throw invalid('its region is no name')
   const own = customEndpoint(url, env)
   const endpoint = own ?? `https://${known?.host(region) ?? awsHost(region)}`
-  // A certificate of `*.host` is good for one name without a dot.
+  // A certificate for `*.host` does not cover bucket names with a dot.
   const pathStyle = forcedStyle(url) ?? (own !== undefined || known?.pathStyle === true || bucket.includes('.'))
   return { endpoint, bucket, pathStyle, region }
 }
@@ -58,7 +61,7 @@ function parse(text: string): URL {
   return url
 }
 
-/** Needed, because litestream finds nothing without one in most stores, and because a bucket is seldom for one thing only. */
+/** The folder is mandatory: without it litestream finds nothing in most stores, and a bucket often serves several purposes. */
 function folderOf(url: URL): string {
   let path: string
   try {
@@ -92,7 +95,7 @@ function awsHost(region: string): string {
   return `s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
 }
 
-/** `bucket.localhost:9000` is litestream's short form for a store on the way to its own port, without TLS. */
+/** Accepts litestream's short form `bucket.localhost:9000` for a store on its own port, without TLS. */
 function localBucket({ host, port, hostname }: URL): string {
   if (port === '') return host
   return hostname.includes('.') ? hostname.slice(0, hostname.indexOf('.')) : ''

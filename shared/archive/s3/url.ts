@@ -1,7 +1,7 @@
-/** Where an object is. Pure. */
+/** Pure core that builds the URL of a request. */
 import type { S3Settings } from './settings.ts'
 
-/** Each byte of a name that is not plain is encoded, so that what is signed is what is sent. */
+/** Encodes every byte that is not plain, so that the sent URL equals the signed one. */
 export function urlOf(
   { endpoint, bucket, pathStyle }: S3Settings,
   name: string = '',

@@ -1,6 +1,6 @@
 /**
- * The few documents of S3: elements without attributes that matter, whose leaves are text. Read by name, because the store
- * is not trusted to begin with; a document that is cut has no end tag, and so is not there.
+ * Reads the few kinds of documents that S3 sends: elements with text leaves, whose attributes do not matter. Elements are found
+ * by name, because the store is not trusted to keep an order. An element that was cut off has no end tag, so it is not found.
  */
 
 const ENTITIES: ReadonlyMap<string, string> = new Map([
@@ -14,7 +14,7 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
 /** Contents of each `<name>…</name>`, in order. Elements of one name do not nest in these documents. */
 export function elements(xml: string, name: string): readonly string[] {
   const found: string[] = []
-  // Not beyond the next `<`: a document of nothing but openings would be read as often as it has them.
+  // The tag must not contain `<`: otherwise a document of opening tags only would take quadratic time.
   const opening = new RegExp(`<${name}(?:\\s[^<>]*)?>`, 'g')
   const closing = `</${name}>`
   for (let match = opening.exec(xml); match !== null; match = opening.exec(xml)) {
@@ -26,7 +26,7 @@ export function elements(xml: string, name: string): readonly string[] {
   return found
 }
 
-/** Text of the first such element. Undefined when there is none. */
+/** Text of the first such element; undefined if there is none. */
 export function textOf(xml: string, name: string): string | undefined {
   const [first] = elements(xml, name)
   return first === undefined ? undefined : unescapeXml(first.trim())
