@@ -10,9 +10,9 @@ export interface AlarmKind {
   readonly severity: Severity
   /** A sentence without its full stop. It begins the message; the details of the case follow. */
   readonly summary: string
-  /** What an operator types or does about it, without the full stop. */
+  /** The command or action with which an operator ends it, without the full stop. */
   readonly action: string
-  /** The alarm is raised once its condition has lasted this long, because nodes pass through it while they start. Default 0. */
+  /** The condition must last this long before the alarm is raised, because starting nodes pass through it. Default 0. */
   readonly afterMs?: number
 }
 
@@ -32,7 +32,7 @@ const KINDS = {
     severity: 'critical',
     summary: 'nothing arrives in the archive',
     action:
-      'do what the message says: space, permissions, network. If the archive is damaged, `macaroond archive verify` lists the damage and `macaroond archive repair` lets the primary resume',
+      'do what the message says: space, permissions, network; if the archive is damaged, `macaroond archive verify` lists the damage and `macaroond archive repair` lets the primary resume',
     afterMs: 10_000,
   },
   archive_job_failing: {
@@ -204,7 +204,7 @@ const KINDS = {
     severity: 'critical',
     summary: 'no witness has confirmed the position of this start, so no write is taken',
     action:
-      'start a replica, or let the primary reach its archive; `alone = true` states that this primary has no replica and no archive',
+      'start a replica, or let the primary reach its archive; `alone = true` states that there is no replica to ask',
     afterMs: 30_000,
   },
 } as const
@@ -220,7 +220,7 @@ export const ALARM_CODES: readonly AlarmCode[] = Object.keys(KINDS).toSorted() a
 export interface Alarm {
   readonly code: AlarmCode
   readonly severity: Severity
-  /** What the alarm is about if there can be several: the location of an archive, the name of a replica. Otherwise empty. */
+  /** Distinguishes alarms of one code: the location of an archive, the name of a replica. Empty if there can be only one. */
   readonly about: string
   /** The summary, and the details of this case. */
   readonly message: string

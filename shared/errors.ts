@@ -3,7 +3,7 @@
  * An error means that an operation could not be done. A verdict on a token is never an error, because verdicts are values.
  */
 
-/** What an error means for the caller; the command line turns it into its exit status. */
+/** The meaning of an error for its caller. The command line turns it into an exit status. */
 export type ErrorKind = 'failed' | 'usage' | 'denied' | 'unavailable' | 'conflict'
 
 /** Every code with its kind, grouped by the part that raises it. */

@@ -1,7 +1,7 @@
 /**
  * The library, published as `macaroond`. It creates, attenuates, encodes, decodes, discharges, binds and verifies macaroons,
  * and implements both sides of the discharge protocol. It reads every format of the libmacaroons family.
- * It needs no node. Whether a token of an authority is revoked, only a replica can say: see `macaroond/worker`.
+ * It needs no node, so it cannot check whether a token of an authority is revoked. `macaroond/worker` does.
  */
 export { systemEntropy } from './clock.ts'
 export type { Clock, Entropy } from './clock.ts'

@@ -14,7 +14,7 @@ export const DISCHARGES_MAX = 64
 export const BUNDLE_BYTES_MAX: number = 256 * 1024
 export const CAVEAT_BYTES_MAX = 4096
 export const LOCATION_BYTES_MAX = 1024
-/** As long as a caveat, because the identifier of a discharge is a ticket, which is a caveat of another macaroon. */
+/** At least the limit of a caveat, because the identifier of a discharge is the ticket in a caveat of another macaroon. */
 export const IDENTIFIER_BYTES_MAX = 4096
 /** A discharge may itself need a discharge: how deep they may nest. */
 export const DISCHARGE_DEPTH_MAX = 8
@@ -34,7 +34,7 @@ export const DENIAL_RECORD_BYTES_MAX: number = 16 * 1024
 export const ADOPTED_MAX = 1_000
 /** Denials that one replica reports at a time. It reports the next ones once these are adopted or forgotten. */
 export const DENIALS_TOLD_MAX = 10_000
-/** The same report in characters of JSON, because the longest row allowed is a hundred times an honest one. */
+/** Limit of such a report in characters of JSON, because the longest row allowed is a hundred times an honest one. */
 export const DENIALS_TOLD_CHARS_MAX: number = 16 * 1024 * 1024
 /** Denials that one call adopts, forgets or shows. */
 export const DENIALS_CALL_MAX = 500
@@ -61,8 +61,8 @@ export const SIGN_CALLS_IN_FLIGHT_MAX = {
   looking: 64,
 } as const
 /**
- * Burst and rate of revocations by an id that no mint record and no token proves. They are honest after a restore that lost
- * records, but each row stays for ever, so their rate is limited.
+ * Burst and rate of revocations of token ids that neither a mint record nor a token proves to exist. After a restore that
+ * lost mint records such a revocation is honest, but each of these rows stays for ever.
  */
 export const UNRECORDED_AT_ONCE = 1_000
 export const UNRECORDED_A_SECOND = 1
@@ -264,7 +264,7 @@ export const S3_PARTS_MAX = 10_000
 export const S3_PARTS_AT_ONCE = 4
 /** An XML document of S3; the largest is a list of 1,000 objects. */
 export const S3_DOCUMENT_BYTES_MAX: number = 8 * 1024 * 1024
-/** Timeout of a request and of its answer: this long, plus the time of its bytes at the slowest rate that is of use. */
+/** Timeout of a request, and again of its answer: this long, plus the time that its bytes take at the minimum rate. */
 export const S3_REQUEST_TIMEOUT_MS = 15_000
 export const S3_BYTES_PER_MS_MIN = 100
 export const S3_ATTEMPTS_MAX = 6
@@ -298,11 +298,11 @@ export const METRICS_CONNECTION_MS_MAX = 60_000
 export const METRICS_PAUSE_MS = 200
 
 // SQLite files.
-/** A poll of the WAL returns after the transaction with which its bytes reach this. */
+/** A poll of the WAL ends once the transactions that it has read reach this size. */
 export const WAL_POLL_BYTES: number = 16 * 1024 * 1024
 /** Short, because a reader that waits blocks the whole thread. It waits only for another process's recovery or checkpoint. */
 export const READER_BUSY_TIMEOUT_MS = 250
-/** How often a checkpoint tries to reset the WAL, with a pause in between, before it leaves the rest to the next one. */
+/** Attempts of one checkpoint to reset the WAL, with a pause in between, before it leaves the rest to the next one. */
 export const CHECKPOINT_ATTEMPTS_MAX = 200
 export const CHECKPOINT_PAUSE_MS = 1
 /** On a full disk with less room than this, the primary grants no lease, because the next revocation may not fit. */

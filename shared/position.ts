@@ -1,4 +1,4 @@
-/** The position of a database: the epoch that wrote its newest transaction, the number of it, and the checksum of all pages. */
+/** The position of a database: epoch and number of its newest transaction, and the checksum of all its pages. */
 import type { Checksum, Epoch, Txid } from './ids.ts'
 import { checksumText, epoch, EPOCH_MAX, parseChecksum, parseTxid, txidText } from './ids.ts'
 import { MacaroondError } from './errors.ts'

@@ -17,6 +17,10 @@ import { type CacheStatistics, WorkerCache } from './worker-cache.ts'
 
 const DEFAULT_TIMEOUT_MS = 1_000
 
+/**
+ * Every verdict of a replica passes through the cache, which decides whether the verdict may still be used: a revocation may
+ * have reached this worker while the answer was on its way.
+ */
 export class CachingVerifier implements Verifier {
   readonly #timeoutMs: number
   readonly #clock: ClockReader

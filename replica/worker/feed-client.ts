@@ -37,6 +37,7 @@ export interface FeedClientOptions {
   readonly host: Host
 }
 
+/** Owns the connection, and passes every event to the cache. Decisions are made in `feed-core.ts`. */
 export class FeedClient {
   readonly #options: FeedClientOptions
   readonly #stop = new AbortController()
@@ -103,6 +104,7 @@ export class FeedClient {
     }
   }
 
+  /** Closes a connection to a replica of a region that must not be asked. */
   async #admitted(connection: Connection): Promise<Connection> {
     try {
       this.#options.region.admit(connection.remotePeer, connection.hello)
@@ -122,16 +124,19 @@ export class FeedClient {
     return current
   }
 
+  /** The next attempt goes to the next replica, so that one bad replica does not keep the worker without a lease. */
   #failed(error: unknown): void {
     this.#turn += 1
     this.#error = error instanceof Error ? error.message : 'the feed ended'
   }
 
+  /** Names the last revocation applied here, so that the replica can resume after it. */
   #hello(): FeedHello {
     const { boot, cache } = this.#options
     return { boot, timeline: cache.place?.timeline ?? null, seq: cache.place?.seq ?? 0 }
   }
 
+  /** Follows one replica until the connection ends. `retire` is aborted when the connection is due for replacement. */
   async #follow(connection: Connection, retire: AbortSignal): Promise<void> {
     const { host, region, replicas } = this.#options
     const { clock } = host
@@ -179,6 +184,7 @@ export class FeedClient {
     }
   }
 
+  /** Runs once in each ping interval: checks the replica, the lease, and sends a ping. */
   #beat(connection: Connection, watch: Watch): void {
     const why = watch.fault()
     if (why !== undefined) return connection.abort(new MacaroondError('timeout', why))
@@ -201,6 +207,7 @@ export class FeedClient {
     this.#acknowledgements.ask()
   }
 
+  /** The connection may have ended meanwhile; a write to it then has no effect. */
   #sendOwed(): void {
     if (this.#owed !== undefined) this.#owed.connection.write(encodeMessage(this.#owed.message))
   }
@@ -238,6 +245,7 @@ class Watch {
       this.#freshMs = this.#heardMs
   }
 
+  /** The reason to leave the replica, or undefined. Call it once in each ping interval. */
   fault(): string | undefined {
     const { nowMs, alone, foreign } = this.#options
     const now = nowMs()

@@ -6,9 +6,10 @@
  * 2. After a gap, another epoch, or a restart of the replica, everything is dropped.
  * 3. A state older than one that was used before is never used again, whichever replica it comes from. The newest state used
  *    is the minimum.
- * 4. The minimum is lowered if a replica is behind it under a lease that began after any replica last reached it. Then it was
- *    never true: within an epoch, the primary grants no lease to a replica without the primary's own position. And if a
- *    primary of a later epoch acknowledged a revocation, that epoch was settled, so no replica has a lease of an earlier one.
+ * 4. The minimum is lowered if a replica is behind it under a lease that began after any replica last reached it. Such a
+ *    minimum was never a real state. Within an epoch, the primary grants a lease only to a replica that has reached the
+ *    primary's own position. If the primary of a later epoch has acknowledged a revocation, that epoch was settled, and no
+ *    replica has a lease of an earlier one.
  */
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { elapsedMs } from '../../shared/freshness/clock-reading.ts'

@@ -2,8 +2,8 @@
  * A frozen context holds everything that verdicts depend on, except token and access, for a span of a few milliseconds. It
  * saves most reads of the clocks, which cost as much as the rest of a cache hit. A verdict is computed from the context, and
  * then the clocks are read once to check that the span has not ended. If it has not, the lease was running before and after.
- * If it has, for example because the process was stopped, the verdict is computed again. Its times are bounds for the
- * whole span.
+ * If it has, for example because the process was stopped, the verdict is computed again. The earliest and latest times of a
+ * context hold for its whole span.
  */
 import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { remainingMs } from '../../shared/freshness/holder.ts'

@@ -20,6 +20,7 @@ import { refused } from '../../shared/verifier/verdict.ts'
 import type { HomeRegion } from './region.ts'
 import type { WorkerVerdict } from './public-types.ts'
 
+/** `now` is the worker's clock. Without it, `onAnswer` is never called. */
 export interface ReplicaPoolOptions {
   readonly cluster: string
   readonly replicas: readonly NodeAddress[]
@@ -33,11 +34,13 @@ export interface ReplicaPoolOptions {
   readonly host?: Host
 }
 
+/** A verification, as it is sent to a replica. */
 export interface Question {
   readonly token: string
   readonly access: Access
   readonly peer?: string | undefined
   readonly minPosition?: string | undefined
+  /** The replica must not answer from an older state than this. */
   readonly minimum?: Mark | undefined
 }
 
@@ -51,6 +54,7 @@ interface Member {
   readonly client: PersistentClient
 }
 
+/** One attempt at one replica, with its share of the time. */
 interface Turn {
   readonly peerId: string
   readonly client: PersistentClient

@@ -96,7 +96,7 @@ export class WorkerCache {
   readonly #tokens: VerifiedTokens
   #state: FeedState = startFeed()
   /** Undefined until the clocks are read again. Every event ends it. */
-  #moment: FrozenContext | undefined
+  #frozen: FrozenContext | undefined
   #hits: Record<HitKind, number> = { exact: 0, prefix: 0 }
   #misses = 0
   #overtaken = 0
@@ -145,15 +145,15 @@ export class WorkerCache {
 
   /** The verdict from the cache, or undefined if a replica must be asked. */
   judge(token: string, access: Access, query: CacheQuery): CachedVerdict | undefined {
-    let moment = this.#moment ?? this.#begin(SPAN_MS)
+    let frozen = this.#frozen ?? this.#begin(SPAN_MS)
     for (const nextMs of NEXT_SPANS_MS) {
-      const verdict = moment && this.#judgeIn(moment, { token, access, query })
-      if (moment === undefined || verdict === undefined) return undefined
-      if (lasts(moment, this.#now())) {
+      const verdict = frozen && this.#judgeIn(frozen, { token, access, query })
+      if (frozen === undefined || verdict === undefined) return undefined
+      if (lasts(frozen, this.#now())) {
         this.#hits[verdict.cached] += 1
         return verdict
       }
-      moment = this.#begin(nextMs)
+      frozen = this.#begin(nextMs)
     }
     return undefined
   }
@@ -191,7 +191,7 @@ export class WorkerCache {
   /** Empties the cache. It answers nothing afterwards. */
   close(): void {
     this.#state = startFeed()
-    this.#moment = undefined
+    this.#frozen = undefined
     this.#tokens.dropAll()
   }
 
@@ -199,7 +199,7 @@ export class WorkerCache {
   step(event: FeedEvent): readonly FeedEffect[] {
     const { state, effects } = stepFeed(this.#state, event, this.#now())
     this.#state = state
-    this.#moment = undefined
+    this.#frozen = undefined
     for (const effect of effects) {
       if (effect.kind === 'drop all') this.#dropAll(effect.why)
       else if (effect.kind === 'drop') this.#drop(effect.rows)
@@ -210,11 +210,11 @@ export class WorkerCache {
 
   /** Reads the clocks and begins a new frozen context. If the lease is over, everything is dropped. */
   #begin(spanMs: number = SPAN_MS): FrozenContext | undefined {
-    const moment = frozenContextOf(this.#state, this.#now(), spanMs)
-    if (moment === undefined) this.step({ kind: 'looked' })
+    const frozen = frozenContextOf(this.#state, this.#now(), spanMs)
+    if (frozen === undefined) this.step({ kind: 'looked' })
     // A long span serves only the present verdict.
-    this.#moment = spanMs === SPAN_MS ? moment : undefined
-    return moment
+    this.#frozen = spanMs === SPAN_MS ? frozen : undefined
+    return frozen
   }
 
   #judgeIn({ standing, context }: FrozenContext, { token, access, query }: Judging): CachedVerdict | undefined {

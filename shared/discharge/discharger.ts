@@ -36,7 +36,7 @@ export interface DischargerOptions {
   readonly keys: readonly TicketKey[]
   /**
    * Decides on a condition. `request` has the holder's credential; its body has been read. `flow` identifies this request for
-   * `settle`. It is a secret: whoever knows it can decide.
+   * `settle`. It is a secret, because a caller that knows it can decide.
    */
   readonly check: (condition: string, request: Request, flow: string) => DischargeDecision | Promise<DischargeDecision>
   /** Default: the memory of this process. */
@@ -111,6 +111,7 @@ class DischargeHandler {
     return request.method === 'GET' ? this.#poll(secret) : methodNotAllowed('GET')
   }
 
+  /** Handles a request for a discharge. */
   async #ask(request: Request): Promise<Response> {
     // A page of another site can send other content types without a CORS preflight, with its visitor's credentials.
     if (!/^application\/json\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')) {
@@ -136,6 +137,7 @@ class DischargeHandler {
     return this.#leaveOpen(ticket, flow, 'userUrl' in decision ? decision.userUrl : undefined)
   }
 
+  /** Stores the flow and answers with the URL to poll. Only hashes of both secrets are stored. */
   async #leaveOpen(ticket: Uint8Array, flow: string, userUrl: string | undefined): Promise<Response> {
     const { flowTtlMs = DISCHARGE_FLOW_TTL_MS } = this.#options
     const poll = this.#secret()
@@ -155,6 +157,7 @@ class DischargeHandler {
     return answer(202, userUrl === undefined ? { poll_url } : { user_interactive: { user_url: userUrl, poll_url } })
   }
 
+  /** Handles a poll. The ticket is opened again, because the store holds no caveat key. */
   async #poll(secret: string): Promise<Response> {
     const flow = await this.#store.take(hashOf(secret), this.#clock.wallMs())
     if (flow === undefined)

@@ -1,7 +1,6 @@
 /**
- * Keeps an older version from running on a data folder that it would misread. A node ignores file names that it does not
- * know, except `required-…`: a later version stores under such a name what must not be ignored, and a version that does
- * not know the name refuses the folder.
+ * Keeps an older version from running on a data folder that it would misread. A node ignores files with unknown names, except
+ * `required-…`. A later version uses this prefix for files that must not be ignored, so an older version refuses the folder.
  */
 import { readdirSync } from 'node:fs'
 import { MacaroondError } from '../errors.ts'

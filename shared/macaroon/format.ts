@@ -1,4 +1,4 @@
-/** Reads and writes the three formats of the libmacaroons family. The first byte of an encoding decides which one it is. */
+/** Reads and writes the three formats of the libmacaroons family. The first byte of an encoding decides its format. */
 import { malformed } from './format-errors.ts'
 import { type MacaroonLimits, TOKEN_LIMITS } from './format-limits.ts'
 import type { Macaroon } from './macaroon.ts'

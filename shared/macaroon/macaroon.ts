@@ -18,7 +18,7 @@ export interface Macaroon {
   readonly location: string
   readonly identifier: Uint8Array
   readonly caveats: readonly Caveat[]
-  /** 32 bytes. It is a secret: with it and the public parts, anybody has the macaroon and can attenuate it. */
+  /** 32 bytes, secret: anybody who knows it can use and attenuate the macaroon. */
   readonly signature: Uint8Array
 }
 

@@ -30,7 +30,7 @@ export function signatureAfter(signature: Uint8Array, caveats: readonly Caveat[]
   return new Uint8Array(tail)
 }
 
-/** Replaces the signature with the next link of the chain, in place, because every uncached verification runs this. */
+/** Replaces the signature with the next link of the chain. Every uncached verification runs this, so it allocates nothing. */
 function extend(tail: Buffer, { cid, vid }: Caveat): void {
   if (vid === undefined) hmacInto(tail, tail, cid)
   else hmacOfPairInto(tail, tail, vid, cid)

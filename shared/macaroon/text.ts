@@ -1,7 +1,7 @@
 /**
  * Macaroons as text. The form of this authority is `mcn1_` + base64url(V2) + `.` + CRC-32 of that base64url text in 8 hex
- * digits. The checksum gives no security: it only separates a damaged paste from a forged token, so that the error can say
- * which it is. All characters are in RFC 6750's b64token alphabet, so the text fits into an Authorization header.
+ * digits. The checksum gives no security: it lets the error distinguish a damaged paste from a forged token. All characters
+ * are in RFC 6750's b64token alphabet, so the text fits into an Authorization header.
  * Readers also accept plain base64url of V1, V2 and V2J, and V2J as JSON.
  */
 import { crc32 } from 'node:zlib'

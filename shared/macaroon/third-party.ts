@@ -62,7 +62,7 @@ export interface DischargeOptions {
   readonly caveatKey: Uint8Array
   /** Default ''. */
   readonly location?: string
-  /** First-party caveats under which the third party agrees. */
+  /** First-party caveats of the discharge, with which the third party restricts its agreement. */
   readonly caveats?: readonly (Uint8Array | string)[]
 }
 

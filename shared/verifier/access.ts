@@ -30,7 +30,7 @@ export interface Context {
   readonly region?: string
   /** Authenticated PeerId of the presenter of the token, from the node that terminated its connection. */
   readonly peer?: string
-  /** Age of the node's keys and revocations. */
+  /** Age of the node's keys and revocations, in milliseconds. */
   readonly stalenessMs?: number
 }
 
@@ -47,7 +47,7 @@ export interface Facts extends ForeignFacts {
   readonly org: string
 }
 
-/** Keys that only discharges use. If an access had one, its value would seem to be checked, and is not. */
+/** Keys that only discharges use. In an access, such a value would seem to be checked although nothing checks it. */
 const DISCHARGE_KEYS: ReadonlySet<string> = new Set(['tenant', 'presented', 'unrevoked'])
 
 /** Keys that the node states. A caller that could set them would choose its own time, region or identity. */

@@ -19,7 +19,7 @@ export interface UsedDischarge {
   readonly discharge: VerifiedMacaroon
   /** Position in the bundle, from 1. */
   readonly index: number
-  /** Ids at the beginning of the discharge. They are the third party's word only if all its discharges begin with them. */
+  /** Ids of `presented` caveats at its beginning. Trust them only if all discharges of this third party begin with some. */
   readonly presented: readonly string[]
   /** Discharges for its own third-party caveats, in their order. */
   readonly used: readonly UsedDischarge[]

@@ -1,6 +1,6 @@
 /**
  * Revocations that name more than one token: subjects and orgs up to a time of issue, retired keys, disabled orgs. They are
- * few, so they are kept in maps beside the table of single tokens. The table in `revocation-table.ts` holds the others.
+ * few, so they are kept in maps. Revocations of single tokens are in `revocation-table.ts`.
  */
 import type { Kid, Nonce } from '../ids.ts'
 import type { TokenReference } from '../macaroon/identifier.ts'

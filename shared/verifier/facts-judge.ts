@@ -12,9 +12,10 @@ import type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
 import { standingOfNamed, type TokenTables } from './revocation-status.ts'
 import { type Refused, refused } from './verdict.ts'
 
+/** Shared by all verifications of the process, because tokens of one service repeat the same caveats. */
 const predicates = new PredicateCache()
 
-/** The compiled caveat, from a cache that all verifications of the process share. */
+/** The compiled caveat, from the shared cache. */
 export function predicateOf(caveat: Uint8Array): CompiledCaveat {
   return predicates.compile(caveat)
 }
@@ -59,6 +60,7 @@ function judgePredicate(predicate: Predicate, caveat: string, facts: ForeignFact
   }
 }
 
+/** A caveat on a key that the access lacks refuses, unless it is conditional (`key?`). Every value must be allowed. */
 function judgeValue(predicate: ValuePredicate, facts: ForeignFacts, caveat: string): CaveatVerdict {
   const { key, conditional, wanted } = predicate
   const asked = facts.values.get(key)
@@ -72,6 +74,7 @@ function allowsTime({ bound, inclusive, instantMs }: TimePredicate, facts: Forei
   return inclusive ? facts.nowEarliestMs >= instantMs : facts.nowEarliestMs > instantMs
 }
 
+/** Refuses with `unavailable`, because a node with a fresher state may accept. An unknown age counts as infinite. */
 function judgeStaleness(
   { limitMs, inclusive, wanted }: StalenessPredicate,
   facts: ForeignFacts,

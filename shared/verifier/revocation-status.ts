@@ -45,6 +45,7 @@ export function standingOfNamed(token: TokenReference, tables: TokenTables): Ref
   return refused(reason, `a token that a caveat of this one, or of a discharge, names: ${MESSAGES[reason]}`)
 }
 
+/** Carries the time of issue, so that a node whose state is older than the token can answer `unavailable` instead. */
 export function keyUnknown(nonce: Nonce): Refused {
   const issuedAtMs = nonceTimeMs(nonce)
   return refused('key_unknown', 'the key that the token names is not known here', { issuedAtMs })

@@ -254,7 +254,7 @@ export class RevocationTable {
     }
   }
 
-  /** Where the entry of a slot would be if every slot were free. */
+  /** The slot in which the entry of a slot would be if every slot were free. */
   #homeOf(slot: number): number {
     const [w0 = 0, w1 = 0, w2 = 0, w3 = 0, w4 = 0] = this.#slots.subarray(slot * SLOT_WORDS, (slot + 1) * SLOT_WORDS)
     return halfSipHash(this.#key0, this.#key1, w0, w1, w2, w3, w4) & (this.#capacity - 1)

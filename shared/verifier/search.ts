@@ -112,6 +112,7 @@ export class Search {
     return refusal
   }
 
+  /** Tries the discharges for one caveat in the order of the bundle, until one clears together with the rest. */
   #choose(
     parent: Served,
     thirdParty: VerifiedThirdParty,
@@ -141,6 +142,7 @@ export class Search {
     return undischarged
   }
 
+  /** Tries one discharge. If it fails, the choices made under it are undone. */
   #try(
     parent: Served,
     node: VerifiedNode,
@@ -167,6 +169,7 @@ export class Search {
     return own
   }
 
+  /** Judges the first-party caveats of one macaroon. Without a trace it stops at the first final refusal. */
   #judgeOwn(node: VerifiedNode, trace: CaveatTrace[] | undefined, caveat: Caveat | undefined): OwnCaveats {
     let refusal: Refused | undefined
     const notes: string[] = []
@@ -202,6 +205,7 @@ export class Search {
   }
 }
 
+/** A third-party caveat with its index among the caveats of its macaroon. */
 type CaveatIndex = readonly [number, VerifiedThirdParty]
 
 /** A final refusal wins over `unavailable`, whatever the order of the caveats, because a retry cannot change it. */
@@ -229,6 +233,7 @@ function thirdPartyTrace(
   return { caveat: `third party ${thirdParty.ticket}`, ...outcome, thirdParty, discharges }
 }
 
+/** The reason why no discharge of the bundle serves a third-party caveat. */
 function whyUndischarged({ caveat, readable, candidates, rejected }: VerifiedThirdParty): Refused {
   const thirdParty = thirdPartyOf(caveat)
   const details = { thirdParty, wanted: `a discharge${thirdParty.location && ` from ${thirdParty.location}`}` }

@@ -76,6 +76,7 @@ export function explain(request: VerificationRequest, tables: TokenTables, conte
   return { verdict, ...told, judgedBy: context, work: plain.work.done }
 }
 
+/** Collects the trace of an explanation. */
 interface TraceRecorder {
   readonly checks: CheckTrace[]
   readonly caveats: CaveatTrace[]
@@ -85,16 +86,19 @@ interface TraceRecorder {
 interface WalkOptions {
   readonly tables: TokenTables
   readonly context: Context
+  /** If given, the run records every check here, and continues after a refusal where it can. */
   readonly told?: TraceRecorder
   readonly judgeBy?: typeof judgeByFacts
 }
 
+/** A decoded bundle. Nothing in it is authentic yet. */
 interface Bundle {
   readonly macaroon: Macaroon
   readonly discharges: readonly Macaroon[]
   readonly identifier: TokenIdentifier
 }
 
+/** One run through the checks, for one request. */
 class Walk {
   readonly work: WorkBudget = new WorkBudget()
   readonly told: TraceRecorder | undefined
@@ -111,6 +115,7 @@ class Walk {
     this.told = told
   }
 
+  /** The checks up to the HMAC chain. Until it matches, no refusal says anything about the content of the token. */
   walk({ token, access }: VerificationRequest): Examination | Refused {
     if (this.#stops('clock', credible(this.#context))) return this.#verdict()
     const bundle = readBundle(token)
@@ -124,6 +129,7 @@ class Walk {
     return this.#authentic(bundle, key, chain, access)
   }
 
+  /** The checks of an authentic token: revocation, expiry, access, org, discharges, caveats. */
   #authentic(bundle: Bundle, key: KeyEntry, chain: VerifiedChain, access: Access): Examination | Refused {
     const { identifier, discharges } = bundle
     if (this.#stops('standing', revocationStatus(identifier, key, this.#tables))) return this.#verdict()
@@ -141,7 +147,7 @@ class Walk {
     return verdict.ok ? { ok: true, verdict, identifier, macaroon: chain.macaroon, used: cleared.used } : verdict
   }
 
-  /** Records a check. True if it failed, so that later checks have no input. */
+  /** Records a check. True if it failed; the run then ends, because later checks need its result. */
   #fails(check: CheckName, result: object): result is Refused {
     const refusal = isRefused(result) ? result : undefined
     this.told?.checks.push(refusal === undefined ? { check, held: true } : { check, held: false, refusal })
@@ -180,6 +186,7 @@ function readBundle(text: string): Bundle | Refused {
   }
 }
 
+/** Errors of decoding become refusals with the same code, because a verdict is never an exception. */
 function unreadable(code: ErrorCode): UnreadableReason {
   return isUnreadableReason(code) ? code : 'token_malformed'
 }

@@ -43,7 +43,7 @@ export function compilePredicate(text: string): Compiled {
   return (RESERVED.get(clause.key) ?? compileWordOrNumber)(clause)
 }
 
-/** Checks a predicate that somebody writes, because one that nothing can clear is a mistake. Throws caveat_malformed. */
+/** Checks a predicate before it is added to a token, because one that can never clear is a mistake. Throws caveat_malformed. */
 export function checkPredicate(text: string): Predicate {
   const predicate = compilePredicate(text)
   if (predicate.kind === 'unknown') {

@@ -1,7 +1,7 @@
 /** Parses times and durations in caveats. A time is RFC 3339 with a zone, or unix seconds. */
 import { parseInteger } from './interval.ts'
 
-/** Unix seconds above this (the year 5138) are refused: they are milliseconds by mistake, and would never expire. */
+/** Unix seconds above this (the year 5138) are refused: they are probably milliseconds, and would never expire. */
 const UNIX_SECONDS_MAX = 1e11
 
 /**

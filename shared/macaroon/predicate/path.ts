@@ -2,8 +2,8 @@
  * Judges and compares paths exactly as a request has them. Servers and proxies disagree on what they decode, merge and
  * resolve. A path that any of them could resolve to another place is therefore refused, and never normalised.
  *
- * A path is decoded repeatedly until decoding no longer changes it, and every form on the way is judged. A decoder that does
- * only part of a round, or other rounds, ends in the same last form, where a dot or slash that it produced is still visible.
+ * A path is decoded repeatedly until decoding no longer changes it, and every form on the way is judged. A server that decodes
+ * less in one round, or in another order, reaches the same last form, and the dots and slashes that it produced are in it.
  */
 
 /** A percent-encoded dot, slash, backslash or NUL, and `%uXXXX`, which some servers decode. */

@@ -58,7 +58,7 @@ export type Predicate =
   | PresentedPredicate
   | UnrevokedPredicate
 
-/** A text that is not a known predicate. It refuses every access, because its author meant to forbid something unknown. */
+/** A text that is not a known predicate. It refuses every access, because the verifier cannot judge what it restricts. */
 export interface UnknownPredicate {
   readonly kind: 'unknown'
   /** The form that would have been understood. */

@@ -262,7 +262,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a worker does not look at its lease again after computing',
     file: 'replica/worker/worker-cache.ts',
-    find: 'if (lasts(moment, this.#now())) {',
+    find: 'if (lasts(frozen, this.#now())) {',
     replace: '{',
     by: 'test/replica/worker/worker-cache.test.ts',
   },
