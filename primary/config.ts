@@ -128,6 +128,6 @@ export const primaryConfig: z.ZodType<PrimaryConfig> = z
   .superRefine(({ durability, archive }, context) => {
     if (durability.revocations !== 'archive' || (archive.enabled && archive.to !== undefined)) return
     const message =
-      'revocations = "archive" needs an archive elsewhere: `to` under [archive]; one beside the data dies with it'
+      'revocations = "archive" needs `to` under [archive]: an archive beside the data would be lost with it'
     context.addIssue({ code: 'custom', path: ['durability', 'revocations'], message })
   })

@@ -66,7 +66,7 @@ export class Primary implements Service {
     settling.look()
     const { peers: _, ...inForce } = options.config
     if (isDeepStrictEqual(rest, inForce)) return
-    options.log.warn('of the configuration only `peers` changes at run time; the rest needs a restart')
+    options.log.warn('only `peers` of the configuration changes at run time; the rest needs a restart')
   }
 
   /**

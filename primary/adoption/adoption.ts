@@ -167,7 +167,7 @@ export class Adoption {
       if (batch.length === 0) continue
       const actor = { text: `replica ${replicas().get(from) ?? ''} ${from}` }
       const { answer } = await submit<Adopted>({ kind: 'revocations.adopt', actor, denials: batch, from })
-      log.warn({ from, adopted: answer.adopted }, 'adopted revocations of an undone history that a replica refuses by')
+      log.warn({ from, adopted: answer.adopted }, 'adopted revocations of an undone history that a replica enforces')
     }
   }
 }

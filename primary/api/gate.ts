@@ -11,7 +11,7 @@ export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
     case 'unconfirmed':
       return new MacaroondError(
         'write_unconfirmed',
-        'no replica, and no archive elsewhere, has agreed with this primary’s position since it started',
+        'no replica, and no archive on another disk, has confirmed this primary’s position since it started',
         {
           hint: 'start a replica, or make the archive reachable; or, if this disk is known to be the newest, set `alone = true` in the primary’s configuration',
         },

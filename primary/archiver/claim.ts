@@ -110,12 +110,12 @@ function requireSameHistory({ head: theirs }: ManifestState, source: ArchiveSour
   if (!ahead && (checksum === undefined || checksum === theirs.checksum)) return
   const [what, why] = ahead
     ? ['ahead of', 'the database was put back to an older copy']
-    : ['of other content than', `the file was changed outside macaroond (${NO_BACKUP})`]
+    : ['with other content than', `the file was changed outside macaroond (${NO_BACKUP})`]
   throw new MacaroondError(
     'position_diverged',
     `the archive is at ${positionText(theirs)}, ${what} this database at ${positionText(head)}: ${why}`,
     {
-      hint: `put the newer database back: going on would give the same numbers to other transactions. If it is lost, ${REPAIR_HINT}`,
+      hint: `put the newer database back: without it the same numbers would go to other transactions. If it is lost, ${REPAIR_HINT}`,
     },
   )
 }

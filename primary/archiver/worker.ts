@@ -173,7 +173,7 @@ export class ArchiveWorker {
     if (archived !== undefined) return { kind: 'uploaded', archived }
     log.error(
       { after },
-      'the log no longer has what the archive lacks: some transactions can only be restored together',
+      'the log no longer holds transactions that the archive lacks: some can only be restored together',
     )
     return { kind: 'gap' }
   }
@@ -194,7 +194,7 @@ export class ArchiveWorker {
     alarm('archive_late_transactions', late)
     this.#sober.learn(lastWriteMs)
     if (!this.#putting) await opened.storage.sweep()
-    if (needsSnapshot) log.info({ archived }, 'the archive cannot go on from the log: a snapshot comes first')
+    if (needsSnapshot) log.info({ archived }, 'the log does not continue the archive: a snapshot comes first')
     return { kind: 'claimed', archived, needsSnapshot }
   }
 
@@ -204,7 +204,7 @@ export class ArchiveWorker {
     this.#filesBad = false
     this.#wound = undefined
     if (repaired.length > 0) {
-      log.error({ repaired }, 'the archive had lost something, and it is repaired as far as that goes')
+      log.error({ repaired }, 'the archive had lost objects, and they are repaired as far as possible')
       this.#repaired = repaired.join('; ')
     }
     if (known === undefined || repaired.length > 0) this.#proven = this.#opened.manifest.newest

@@ -27,8 +27,8 @@ export function exchange(state: AuthorityState, command: Exchange, context: Deci
   const login = loginOf(presented, strip)
   checkTicket(login, ticket)
   const caveats = carriedOn(presented, login)
-  const { kid, nonce, ancestors: elders, subject } = presented.identifier
-  const ancestors = [{ kid, nonce }, ...elders]
+  const { kid, nonce, ancestors: earlier, subject } = presented.identifier
+  const ancestors = [{ kid, nonce }, ...earlier]
   checkCounts(ancestors, caveats)
   const issued = issueToken(state, { org: presented.org, subject, ancestors, caveats, ttlSeconds }, context)
   const { token, id, issuedAtMs, expiresAt } = issued

@@ -42,11 +42,12 @@ export function checkPlausible(
   latestMs: number | undefined,
 ): void {
   const issuedMs = nonceTimeMs(nonce)
-  if (issuedMs < createdMs - BEFORE_KEY_MS_MAX) throw madeUp('its time is before its key was made')
-  if (latestMs !== undefined && issuedMs > Math.max(issue.lastMs, latestMs)) throw madeUp('its time has not come yet')
+  if (issuedMs < createdMs - BEFORE_KEY_MS_MAX) throw implausible('its time is before its key was made')
+  if (latestMs !== undefined && issuedMs > Math.max(issue.lastMs, latestMs))
+    throw implausible('its time has not come yet')
 }
 
-function madeUp(why: string): MacaroondError {
+function implausible(why: string): MacaroondError {
   return new MacaroondError('request_invalid', `this authority never minted a token of this id: ${why}`, {
     hint: 'check the id; if you have the token, revoke it with `--token -`',
   })

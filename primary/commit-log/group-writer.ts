@@ -296,7 +296,7 @@ export class GroupWriter {
 
   /** Undefined if this command was refused; its caller is answered then. */
   #decide(pending: PendingCommand): Outcome | undefined {
-    const { entropy, ring, port, prepare = asItIs } = this.#options
+    const { entropy, ring, port, prepare = unchanged } = this.#options
     let outcome: Outcome
     try {
       const parts = { entropy, ring, unrecorded: this.#unrecorded }
@@ -336,7 +336,7 @@ function isPressing({ command }: PendingCommand): boolean {
   return PRESSING.has(command.kind)
 }
 
-const asItIs = (command: Command): Command => command
+const unchanged = (command: Command): Command => command
 
 /** A command of the primary itself, without a caller to answer. */
 function own(command: Command): PendingCommand {

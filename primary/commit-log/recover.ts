@@ -132,7 +132,7 @@ function requireSame(capture: Capture, newest: SegmentHeader): void {
 function foreignWrite(unlogged: number, { maxTxid }: SegmentHeader, meta: Meta): MacaroondError {
   return new MacaroondError(
     'foreign_write',
-    `another program wrote this database: after transaction ${maxTxid} its WAL has ${unlogged} more, its number is ${meta.txid}`,
+    `another program wrote this database: its WAL has ${unlogged} transactions after ${maxTxid}, but its number is ${meta.txid}`,
     { hint: `only the primary may write its database: find the other writer. Then ${REPAIR_HINT}` },
   )
 }
@@ -142,7 +142,7 @@ function olderThanLog(meta: Meta, newest: SegmentHeader): MacaroondError {
     'position_diverged',
     `the database is at transaction ${txidText(meta.txid)}, its own log at ${txidText(newest.maxTxid)}: the database was put back to an older copy`,
     {
-      hint: `put the newer database back: going on would give the same numbers to other transactions. If it is lost, ${REPAIR_HINT}`,
+      hint: `put the newer database back: without it the same numbers would go to other transactions. If it is lost, ${REPAIR_HINT}`,
     },
   )
 }

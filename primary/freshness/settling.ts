@@ -46,8 +46,8 @@ export class Settling {
     if (!open()) return this.#lookAgain()
     this.#writing = true
     submit(command)
-      .then(() => log.info(command, 'written down'))
-      .catch((error: unknown) => log.warn({ error: reportOf(error) }, `${command.kind} is not written down yet`))
+      .then(() => log.info(command, 'recorded'))
+      .catch((error: unknown) => log.warn({ error: reportOf(error) }, `${command.kind} is not recorded yet`))
       .finally(() => {
         this.#writing = false
         this.#lookAgain()

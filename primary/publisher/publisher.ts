@@ -332,7 +332,7 @@ export class Publisher {
 function readRevocationsHello(hello: JsonObject): RevocationsHello {
   const parsed = revocationsHello.safeParse(hello)
   if (parsed.success) return parsed.data
-  throw new MacaroondError('protocol_violation', 'a hello without a place in the revocations')
+  throw new MacaroondError('protocol_violation', 'a hello without a revocation number')
 }
 
 function bootOf(kind: StreamKind, hello: JsonObject): string {

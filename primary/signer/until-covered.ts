@@ -29,13 +29,13 @@ export async function untilCovered(
       waitMs = COVERAGE_WAIT_MS_MAX / 2
       heardMs = nowMs()
     } catch (error) {
-      if (!isPassing(error) || nowMs() - heardMs > timeoutMs) throw error
+      if (!isTransient(error) || nowMs() - heardMs > timeoutMs) throw error
     }
   }
 }
 
 /** True for errors that a retry may solve. A closed client and an unsettled epoch are not among them. */
-function isPassing(error: unknown): boolean {
+function isTransient(error: unknown): boolean {
   if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') return false
   return error.code !== 'closed' && error.code !== 'epoch_unsettled'
 }
