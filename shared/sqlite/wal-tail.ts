@@ -46,7 +46,7 @@ export class WalTail {
   /** Extends the file until the reserve is complete. A partial extension stays. Throws disk_full. */
   keep(lastFrame: number): void {
     const wanted = frameOffset(lastFrame + 1) + this.#bytes
-    if (this.#size >= wanted) return
+    if (this.#bytes === 0 || this.#size >= wanted) return
     // SQLite may have extended the file itself, or have truncated it.
     this.#size = fstatSync(this.#fd).size
     const ample = wanted + Math.min(AHEAD_BYTES, this.#bytes)
