@@ -1,4 +1,4 @@
-/** The calls of a replica's `admin` channel. */
+/** The calls of a replica's `admin` channel: status, the revocations for a restore, and the check of the audit chain. */
 import type { Allowance } from '../shared/channel/allowance.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import { understands } from '../shared/channel/hello.ts'
@@ -11,7 +11,7 @@ import { answerAuditVerify } from '../shared/service/audit-verify.ts'
 import { knownRevocations, type KnownSources } from './revocations/known.ts'
 
 export interface AdminSources {
-  /** Counts the calls of a peer over all of its connections. */
+  /** Limits the calls of a peer, counted over all its connections. */
   readonly allowance: Allowance<'looking' | 'walking'>
   readonly status: () => ReplicaStatus
   readonly known: () => KnownSources
@@ -19,12 +19,12 @@ export interface AdminSources {
   readonly signed: { readonly newest: SignedPosition | undefined }
 }
 
-/** A caller is told what its hello says that it understands. */
+/** The calls for one connection. An answer has only the fields that the caller's hello says it understands. */
 export function adminCalls(
   { hello }: Pick<Connection, 'hello'>,
   { allowance, status, known, signed }: AdminSources,
 ): Record<string, RpcMethod> {
-  // Null where the pages do not say it.
+  // Null if there are no pages, or they do not name the configured replicas.
   const more = ({ source }: KnownSources): object => ({
     ...(understands(hello, KNOWS_CONFIGURED)
       ? { configured: source === undefined ? null : (readConfigured(source.reader) ?? null) }

@@ -1,4 +1,4 @@
-/** Who may open which channel of the replica, and who serves it. */
+/** Decides which peer may open which channel of the replica, and serves the channel. */
 import { Allowance } from '../shared/channel/allowance.ts'
 import type { Connection } from '../shared/channel/connection.ts'
 import { understands } from '../shared/channel/hello.ts'
@@ -17,7 +17,7 @@ import type { Feed } from './feed/feed.ts'
 import { GuestGate } from './verify/guest-gate.ts'
 import type { VerifyApi } from './verify/verify-api.ts'
 
-/** Peers that no list names take turns as one. */
+/** All unlisted peers take turns as one peer. */
 const GUESTS = 'guests'
 
 export interface ReplicaAdmissionOptions {
@@ -25,7 +25,7 @@ export interface ReplicaAdmissionOptions {
   readonly region: string
   readonly feed: Feed
   readonly verify: VerifyApi
-  /** The same for peers that no list names: what waits there takes no place from the others. */
+  /** Serves unlisted peers (guests): their waiting calls take no place from those of listed peers. */
   readonly guestVerify: VerifyApi
   readonly admin: Omit<AdminSources, 'allowance'>
   readonly clock: Host['clock']
@@ -80,7 +80,7 @@ export class ReplicaAdmission implements NodeAdmission {
   }
 }
 
-/** A caller is told how old the state was if its hello says that it understands that. */
+/** The calls for one connection. Answers have the age of the state if the caller's hello says that it understands it. */
 function callsOf(api: VerifyApi, { hello }: Connection): Record<string, RpcMethod> {
   const options = { tellsAge: understands(hello, KNOWS_AGE) }
   return { verify: (value) => api.verify(value, options), explain: (value) => api.explain(value) }

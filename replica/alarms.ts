@@ -1,4 +1,4 @@
-/** The conditions of a replica that are alarms while they last. */
+/** The alarms of a replica that are conditions: each is on while its condition holds. */
 import type { UnopenedKey } from '../shared/database/keys.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { Freshness } from './freshness/freshness.ts'
@@ -24,7 +24,7 @@ export function watchReplica(board: AlarmBoard, { links, tables, freshness }: Re
   board.watch('lease_ran_out', () => (freshness.remainingMs(freshness.now()) > 0 ? undefined : ''))
 }
 
-/** The first one says why; of the others it is mostly the same. */
+/** The reason of the first key and the number of the others, which usually have the same reason. */
 function unopenedText(keys: readonly UnopenedKey[]): string | undefined {
   const [first, ...others] = keys
   if (first === undefined) return undefined

@@ -1,7 +1,7 @@
 /**
- * Builds the parts of a replica in dependency order: a part is given only parts that exist. Two parts call on parts that are
- * built later: the copy asks the denials before another state takes its place, and the stream reports the rows that it took.
- * Each is connected last, through one method, and does nothing of the kind before that.
+ * Builds the parts of a replica in dependency order, so that each gets only parts that exist. Two parts call parts that are
+ * built later: the copy calls the keeper of denials before a snapshot replaces it, and the stream reports the rows that it
+ * took. Each of them is connected last, through one method, and makes no such call before.
  */
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import { whileBelieved } from '../shared/service/schedule.ts'
@@ -26,7 +26,7 @@ export interface ReplicaParts extends ReplicaFoundation {
   readonly follower: Follower
 }
 
-/** Nothing of it runs yet. */
+/** Builds all parts; none of them runs yet. */
 export function assembleReplica(options: ReplicaOptions, lock: NodeLock): ReplicaParts {
   const base = openReplicaFoundation(options, lock)
   const { identity, config } = options
@@ -93,7 +93,7 @@ function openUpkeep(base: ReplicaFoundation, keeper: DenialsKeeper): Upkeep {
   const { options, host, alarms, copy, tables, freshness, fail } = base
   const { config, log } = options
   const path = fileIn(options, 'auditChecked')
-  // While the time is in doubt nothing runs.
+  // No scheduled job runs while the time is in doubt.
   const schedule = whileBelieved(host.schedule, () => freshness.time(freshness.now()).credible)
   return new Upkeep({
     config,

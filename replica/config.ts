@@ -1,4 +1,4 @@
-/** The replica's configuration file. Every key is documented here and in the README; unknown keys are errors. */
+/** The schema of a replica's configuration file. Every key is documented here and in the README; unknown keys are errors. */
 import { z } from 'zod'
 import { cronText } from '../shared/config/cron-text.ts'
 import {
@@ -22,7 +22,7 @@ export interface ReplicaConfig {
   readonly region: string
   /** Folder of the database copy, its position record, the revocation journal and the saved table of revocations. */
   readonly data: string
-  /** Noise identity, as `macaroond keygen` makes it. */
+  /** File with the Noise identity that `macaroond keygen` makes. */
   readonly identity: string
   readonly listen: string
   readonly primary: { readonly address: string; readonly peer_id: string }
@@ -33,9 +33,9 @@ export interface ReplicaConfig {
   readonly verify_open: boolean
   readonly checkpoint: { readonly pages: number }
   readonly maintenance: {
-    /** When the copy is read whole and compared with the checksum of its position. */
+    /** Schedule (cron, UTC) of reading the whole copy and comparing it with the checksum of its position. */
     readonly scrub: string
-    /** When memory lets go of revocations that hit nothing any more. */
+    /** Schedule (cron, UTC) of deleting outlived revocations from memory. */
     readonly sweep: string
   }
   readonly peers: readonly PeerEntry[]

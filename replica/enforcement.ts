@@ -1,7 +1,7 @@
 /**
- * What happens when this replica enforces more than before: rows of the stream, and pages, go to the tables first; then
- * workers are sent what is new, and verifications that wait for a state look again. Without its tables a replica would go on
- * with old keys and say nothing, so tables that cannot be read end it.
+ * Passes on that this replica enforces more than before. Stream rows and pages go into the tables first; then workers are sent
+ * the new rows, and verifications that wait for a state are woken. If the tables cannot be read, the replica ends, because it
+ * would otherwise judge by old keys without notice.
  */
 import { sqliteError } from '../shared/files/storage-errors.ts'
 import type { Feed } from './feed/feed.ts'
@@ -14,14 +14,14 @@ import type { Upkeep } from './upkeep.ts'
 import type { PositionWaiters } from './verify/position-waiters.ts'
 
 export interface EnforcementOptions {
-  /** Names the pages in an error. */
+  /** The data folder, for error messages. */
   readonly folder: string
   readonly tables: Pick<Tables, 'refresh'>
   readonly rows: Pick<RecentRows, 'take'>
   readonly stream: Pick<RevocationStream, 'applied'>
   readonly freshness: Pick<Freshness, 'applied'>
   readonly feed: Pick<Feed, 'notify'>
-  /** Verifications of listed peers, and of others. */
+  /** Waiting verifications of listed peers, and of guests. */
   readonly waiters: readonly Pick<PositionWaiters, 'wake'>[]
   readonly upkeep: Pick<Upkeep, 'applied'>
   readonly onFatal: (error: unknown) => void
@@ -34,13 +34,13 @@ export class Enforcement {
     this.#options = options
   }
 
-  /** Rows came on the stream, and are in the tables. */
+  /** To be called when rows of the stream are in the tables. */
   readonly streamed: RowObserver = (place, stretch) => {
     this.#options.rows.take(place, stretch)
     this.#tell()
   }
 
-  /** A transaction or a snapshot became visible. */
+  /** To be called when a transaction or a snapshot became visible. */
   paged(): void {
     const { folder, tables, stream, freshness, upkeep, onFatal } = this.#options
     try {

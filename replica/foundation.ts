@@ -1,6 +1,7 @@
 /**
- * The foundation of a replica: its files, its tables, its lease and clock, and its links to the primary, which are not open yet.
- * When this returns, the tables refuse what the pages and the file of denials revoke; the stream adds what the journal holds.
+ * The first parts of a replica: its files, its tables, its lease and clock, and its links to the primary, which do not dial
+ * yet. When `openReplicaFoundation` returns, the tables enforce the revocations of the pages and the denials; the stream adds
+ * those of the journal.
  */
 import { join } from 'node:path'
 import { PeerRegistry } from '../shared/channel/peers.ts'
@@ -36,20 +37,20 @@ export interface ReplicaFoundation {
   readonly linesDropped: () => OutputDrops
   readonly links: PrimaryLinks
   readonly peers: PeerRegistry
-  /** What was enforced here, as workers are sent it. */
+  /** The newest enforced revocations, which workers are sent. */
   readonly rows: RecentRows
   readonly tables: Tables
   readonly copy: DatabaseCopy
-  /** Resolves once there are pages. */
+  /** Resolves when there is a database. */
   readonly hasData: Promise<void>
   readonly journal: RevocationJournal
   readonly denials: Denials
   readonly signed: SignedPositionStore
-  /** Keeps a position that the authority signed; undefined where the signature is not the authority's. */
+  /** Keeps a signed position and returns what it proves; undefined if the signature is not the authority's. */
   readonly takeSigned: (signed: SignedPosition) => AppliedState | undefined
-  /** Verifications of listed peers that wait for a state. */
+  /** Waiting verifications of listed peers. */
   readonly waiters: PositionWaiters
-  /** The same of all other peers: what waits there takes no place from the listed ones. */
+  /** Waiting verifications of guests, which take no place from those of listed peers. */
   readonly guestWaiters: PositionWaiters
   readonly freshness: Freshness
 }
@@ -67,7 +68,7 @@ const FILES = {
   auditChecked: 'audit-checked.json',
 } as const
 
-/** Opens what is in the folder, which is locked already. Throws what a replica cannot start with. */
+/** Opens the files in the folder, which the caller has locked. Throws the errors with which a replica cannot start. */
 export function openReplicaFoundation(options: ReplicaOptions, lock: NodeLock): ReplicaFoundation {
   const { config, log, identity, host = systemHost } = options
   const { clock, entropy } = host
@@ -81,7 +82,7 @@ export function openReplicaFoundation(options: ReplicaOptions, lock: NodeLock): 
   const tables = openTables(options, host, rows)
   const { copy, hasData } = openCopy(options, host, tables, fail)
   const journal = new RevocationJournal(fileIn(options, 'journal'))
-  // Refused from the first moment.
+  // Denials are enforced from the start on.
   const onRow = (row: RevocationRow): void => tables.deny([row])
   const denials = new Denials({ path: fileIn(options, 'denials'), entropy, timers: clock, onRow })
   const signed = new SignedPositionStore(fileIn(options, 'signed'), { log, timers: clock })
@@ -119,7 +120,7 @@ function openTables(options: ReplicaOptions, { clock, entropy }: Host, rows: Rec
   })
 }
 
-/** A ring that opens nothing will open nothing later either: a wrong KEK is for the operator, not for a reconnect. */
+/** Opens the copy. If no KEK opens a key, the replica fails: a reconnect would not help, the operator must correct it. */
 function openCopy(
   { config, log }: ReplicaOptions,
   { clock, entropy }: Host,

@@ -1,4 +1,4 @@
-/** Entry of a replica: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
+/** The entry of a replica: it reads configuration and keys, starts the node, and runs it until a signal or a failure. */
 import { openChecked } from '../shared/config/checks.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
@@ -12,14 +12,14 @@ import { replicaConfig, type ReplicaConfig } from './config.ts'
 import { replicaMetrics } from './metrics.ts'
 import { Replica } from './node.ts'
 
-/** Paths in the result are absolute. Throws config_invalid, config_unreadable. */
+/** Reads the configuration, with absolute paths. Throws config_invalid, config_unreadable. */
 export function readReplicaConfig(file: string): ReplicaConfig {
   const config = readConfig(file, replicaConfig)
   const { data, identity } = config
   return { ...config, data: fromConfigFolder(file, data), identity: fromConfigFolder(file, identity) }
 }
 
-/** Resolves with the exit status. */
+/** Runs a replica. `ready` is called when it listens. Resolves with the exit status. */
 export async function runReplica(
   file: string,
   { acceptClock }: { readonly acceptClock: boolean },

@@ -1,4 +1,4 @@
-/** What `status` says, as metrics. */
+/** The metrics of a replica, made from its status. */
 import { each, gauge, gauges, linesDropped, type Metric, type Sample } from '../shared/metrics/metric.ts'
 import { alarmMetric } from '../shared/service/alarm-metric.ts'
 import { parsePosition } from '../shared/position.ts'

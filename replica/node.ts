@@ -1,4 +1,7 @@
-/** The replica: starts its parts, ends them, and says how they are. Data flows one way: channel → follower → applier → tables → verifier → worker. */
+/**
+ * The replica as a service: start, reload, status, stop. Data flows one way: channel → follower → copy → tables → verifier →
+ * worker.
+ */
 import { mkdirSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Listener } from '../shared/channel/listen.ts'
@@ -75,13 +78,13 @@ export class Replica implements Service {
   }
 }
 
-/** One connection a purpose: revocations never queue behind pages. */
+/** Opens one connection for each purpose, so that revocations never wait behind pages. */
 function openLinks({ links, follower, stream, hasData }: ReplicaParts): void {
   links.open('wal', {
     hello: () => follower.hello(),
     run: (connection, retire) => follower.follow(connection, retire),
   })
-  // Without a database nothing is verified, and the snapshot brings every revocation so far: the stream goes on from there.
+  // Without a database this replica judges nothing, and the first snapshot contains all revocations: the stream waits for it.
   links.open('revocations', {
     after: hasData,
     hello: () => stream.hello(),

@@ -1,4 +1,4 @@
-/** What a replica is started with. */
+/** The options with which a replica is started. */
 import type { Identity } from '../shared/channel/identity.ts'
 import type { Log } from '../shared/log.ts'
 import type { ProcessOutput } from '../shared/output/process-output.ts'
@@ -10,12 +10,12 @@ export interface ReplicaOptions {
   readonly config: ReplicaConfig
   readonly identity: Identity
   readonly kek: Kek
-  /** Open what was sealed before the last rotation. */
+  /** Keys that open what was sealed before the last rotation. */
   readonly previousKeks?: readonly Kek[]
   readonly log: Log
-  /** Where the lines of this process go; a node that shares its process has none of its own. */
+  /** The output of this process, whose dropped lines are an alarm; undefined for a node that shares its process. */
   readonly output?: ProcessOutput
-  /** The operator's word, for this start, that the clock is right. */
+  /** True if the operator confirms for this start that the clock is right. */
   readonly acceptClock?: boolean
   readonly host?: Host
   /** Reads the configuration again, for SIGHUP. */

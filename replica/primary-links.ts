@@ -1,4 +1,4 @@
-/** The connections to the primary, one a purpose, and the alarm when one of them meets another history (S10). */
+/** The connections to the primary, one for each purpose, and the alarm if one of them meets another history (S10). */
 import type { Connection } from '../shared/channel/connection.ts'
 import { dial } from '../shared/channel/dial.ts'
 import type { Identity } from '../shared/channel/identity.ts'
@@ -16,7 +16,7 @@ export type LinkName = 'wal' | 'revocations'
 export interface LinkOptions {
   readonly hello: () => WalHello | RevocationsHello
   readonly run: (connection: Connection, retire: AbortSignal) => Promise<void>
-  /** The first dial waits for this. */
+  /** Each dial waits for this promise. */
   readonly after?: Promise<void>
 }
 
@@ -25,7 +25,7 @@ export interface PrimaryLinksOptions {
   readonly identity: Identity
   readonly host: Host
   readonly log: Log
-  /** An alarm is on. */
+  /** Called when an alarm goes on. */
   readonly onAlarm: () => void
 }
 
@@ -40,7 +40,7 @@ export class PrimaryLinks {
     this.#options = options
   }
 
-  /** Why this replica refuses its primary, or is refused by it; a good welcome on one channel does not silence the other. */
+  /** The message if this replica refuses its primary, or is refused. A good welcome on one channel does not clear the other. */
   get alarm(): string | undefined {
     return this.#alarms.get('wal') ?? this.#alarms.get('revocations')
   }
@@ -80,7 +80,7 @@ export class PrimaryLinks {
     )
   }
 
-  /** `undefined` when this channel has met the history it knows. */
+  /** Sets the alarm of a channel; `undefined` clears it, when the channel has met the history that it knows. */
   diverged(name: LinkName, message: string | undefined): void {
     if (message === undefined) return void this.#alarms.delete(name)
     this.#alarms.set(name, message)
@@ -92,14 +92,14 @@ export class PrimaryLinks {
     await Promise.all(this.#running)
   }
 
-  /** A primary that refuses this replica's place is as much of an alarm as one that is refused here. */
+  /** Records the state. A primary that refuses this replica's position is an alarm, like a primary that is refused here. */
   #changed(name: LinkName, state: SupervisionState): void {
     this.#states.set(name, state)
     if (state.phase === 'waiting' && state.error?.code === 'position_diverged') this.diverged(name, state.error.message)
   }
 }
 
-/** Resolves with the promise, or throws `closed` with the signal. */
+/** Resolves with the promise. Throws `closed` if the signal is aborted first. */
 async function ready(after: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
   if (after === undefined) return
   const stopped = new Promise<never>((_, reject) => {

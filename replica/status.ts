@@ -1,3 +1,4 @@
+/** The status of a replica, for `macaroond status`, metrics and the log. It only reads its parts. */
 import type { SupervisionState } from '../shared/channel/supervisor.ts'
 import { positionText } from '../shared/position.ts'
 import type { LinkState, OutputDrops, ReplicaFreshness, ReplicaStatus } from '../shared/protocol/status.ts'

@@ -1,4 +1,4 @@
-/** What a replica does beside following and verifying: checkpoints, the scrub of its copy, the sweep and the saving of its tables. */
+/** The maintenance of a replica: checkpoints, the scrub of its copy and audit, and the sweep and saving of its tables. */
 import { MacaroondError, reportOf } from '../shared/errors.ts'
 import type { Host } from '../shared/service/host.ts'
 import { CHECKPOINT_RETRY_MS } from '../shared/limits.ts'
@@ -21,7 +21,7 @@ export interface UpkeepOptions {
   readonly tables: Tables
   readonly audit: Pick<AuditWatch, 'sinceLast' | 'whole'>
   readonly freshness: Pick<Freshness, 'now' | 'time'>
-  /** Rows of every file but the pages. */
+  /** Rows of all files except the pages. */
   readonly kept: () => Iterable<RevocationRow>
   readonly onFatal: (error: unknown) => void
 }
@@ -40,7 +40,7 @@ export class Upkeep {
     this.#pace = new CheckpointPace(options.config.checkpoint.pages, options.host.clock)
   }
 
-  /** `onDamaged`: the disk changed pages of the copy, so a snapshot has to replace it. */
+  /** `onDamaged` is called when the disk has changed pages of the copy, so that a snapshot must replace it. */
   start(onDamaged: () => void): void {
     const { config, host, log } = this.#options
     const { scrub, sweep } = config.maintenance
@@ -54,20 +54,20 @@ export class Upkeep {
     this.#auditing = this.#options.audit.sinceLast(this.#stopped.signal)
   }
 
-  /** Resolves once no job runs any more. */
+  /** Resolves when no job runs any more. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     for (const cancel of this.#cancelJobs) cancel()
     await Promise.all([this.#scrubbing, this.#sweeping, this.#auditing])
   }
 
-  /** After pages were applied: the WAL may have grown enough for a checkpoint. */
+  /** To be called after pages were applied: the WAL may have grown enough for a checkpoint. */
   applied(): void {
     const { copy, host } = this.#options
     if (this.#pace.isDue(copy.walFrames)) host.clock.soon(() => void this.#checkpoint())
   }
 
-  /** Without the saved table the next start takes longer, nothing else. */
+  /** Saves the tables. A failure is only logged, because without the saved table the next start just takes longer. */
   async saveTables(): Promise<void> {
     const { tables, log } = this.#options
     try {
@@ -89,7 +89,7 @@ export class Upkeep {
       alarms.set('disk_full', undefined)
     } catch (error) {
       const full = error instanceof MacaroondError && error.code === 'disk_full'
-      // What could not be copied is still in the WAL, whole.
+      // On a full disk the pages stay in the WAL, so nothing is lost.
       if (full) alarms.set('disk_full', 'no checkpoint')
       else onFatal(error)
     }
@@ -107,13 +107,13 @@ export class Upkeep {
     alarms.set('copy_damaged', outcome === 'sound' ? undefined : 'the scrub found it')
     if (outcome === 'damaged') return onDamaged()
     log.info('scrub: every page is as it was applied')
-    // A sweep moves entries of the table.
+    // A sweep moves entries of the table, so the comparison waits for it.
     await this.#sweeping
     await this.#compareTable()
     await this.#options.audit.whole(this.#stopped.signal)
   }
 
-  /** The table is what is judged by, and it is made of the files: one that differs from them has lost or kept something. */
+  /** Compares the table, by which tokens are judged, with the files that it was made from. A difference is an alarm. */
   async #compareTable(): Promise<void> {
     const { tables, kept, alarms, log } = this.#options
     const findings = await tables.compare(kept(), this.#stopped.signal)
@@ -129,7 +129,7 @@ export class Upkeep {
     return this.#sweeping
   }
 
-  /** The pages say what time has come; this replica's own clocks only say how much of that it believes. */
+  /** Sweeps by the issue clock in the pages, limited by the time that this replica believes. */
   async #sweepTables(): Promise<void> {
     const { freshness, tables, log } = this.#options
     const time = freshness.time(freshness.now())
@@ -137,6 +137,6 @@ export class Upkeep {
     const before = tables.counts.revocations
     await tables.sweep(time.latestMs, this.#stopped.signal)
     await this.saveTables()
-    log.info({ dropped: before - tables.counts.revocations }, 'sweep: revocations that hit nothing')
+    log.info({ dropped: before - tables.counts.revocations }, 'sweep: outlived revocations were deleted from memory')
   }
 }

@@ -1,9 +1,9 @@
 /**
- * What this replica goes on refusing by although its history was undone (S3). Before a snapshot of another history takes the
- * place of the pages, their revocations are kept here; they leave once durable pages hold them, or cover them, or when nothing
- * that they name can live any more, or when an operator gave them up (`revocations forget`).
+ * The denials of a replica: revocations of undone histories, which it still enforces (S3). Before a snapshot of another history
+ * replaces the pages, their revocations are written here. A denial is released once durable pages hold or cover it, once every
+ * token it names has expired, or once an operator gives it up (`revocations forget`).
  *
- * In memory there is only an index of what the file denies; rows are read from the file, a part at a time.
+ * Memory holds only an index of the denials; the rows are read from the file, a part at a time.
  */
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -21,30 +21,30 @@ export interface DenialsOptions {
   readonly path: string
   readonly entropy: Pick<Entropy, 'bytes'>
   readonly timers: Pick<Timers, 'soon'>
-  /** Shown every row that is there at the start. */
+  /** Called with every row that the file has at start. */
   readonly onRow?: (row: RevocationRow) => void
 }
 
-/** Rows that are looked at before everything else has its turn. */
+/** Rows processed before the event loop gets a turn. */
 const ROWS_A_TURN = 250
-/** Room is made for no fewer rows than a file can hold: a table that grows stops everything for a tenth of a second. */
+/** The shortest row. The table is made large enough for the file at once, because growing it blocks the node for 0.1 s. */
 const ROW_BYTES_MIN = 128
 
 export class Denials {
   readonly #options: DenialsOptions
   #index: Revocations
-  /** Of the file that is being written: it takes the place of the index with it. */
+  /** Index of the file that is being written. It replaces `#index` when the file is renamed. */
   #next: Revocations | undefined
   #size = 0
-  /** Counts the files that there were: what one reader said of places holds for one file only. */
+  /** Number of the file, raised by each rewrite: an offset is valid for one file only. */
   #generation = 0
 
-  /** Throws log_corrupt for a file that is not what was written: nothing of it is changed. */
+  /** Throws log_corrupt for a damaged file, and does not change it. */
   constructor(options: DenialsOptions) {
     const { path, onRow } = options
     this.#options = options
     this.#index = this.#newIndex(existsSync(path) ? statSync(path).size / ROW_BYTES_MIN : 0)
-    // What a crash left beside it.
+    // A file that a crash left unfinished.
     rmSync(`${path}.tmp`, { force: true })
     for (const { row } of this.#rows()) {
       take(this.#index, row)
@@ -67,17 +67,17 @@ export class Denials {
     for (const { row } of this.#rows()) yield row
   }
 
-  /** Every row with its place. */
+  /** Every row with its timeline, epoch and number. */
   *told(): Generator<Denial> {
     for (const { denial } of this.#rows()) yield denial
   }
 
-  /** Whether a row here denies what this one does, those with it that are being added. */
+  /** True if a row here covers this one. Rows that are being written count. */
   has(row: KnownRevocation): boolean {
     return (this.#next ?? this.#index).covers(row)
   }
 
-  /** Rows from a place in the file on, no more than is asked for, and the next place; undefined at the end. */
+  /** Rows from an offset in the file on, within limits of count and bytes, and the next offset; undefined at the end. */
   page(
     at: number | undefined,
     { rows, bytes }: { readonly rows: number; readonly bytes: number },
@@ -94,8 +94,8 @@ export class Denials {
   }
 
   /**
-   * Adds what is not here yet, by history and number, durably; returns how much that was. `expected`: about how many rows there
-   * are. Throws disk_full, io_failed, sync_failed and request_invalid; then nothing was added.
+   * Adds rows durably, except those that are here already by timeline and number. Returns the number added. `expected` is an
+   * estimate of the rows. Throws disk_full, io_failed, sync_failed and request_invalid; then nothing was added.
    */
   async keep(batches: AsyncIterable<readonly Denial[]>, expected: number = 0): Promise<number> {
     return this.#rewrite(this.#size + expected, async (add) => {
@@ -116,14 +116,14 @@ export class Denials {
     })
   }
 
-  /** How many rows are so. */
+  /** The number of rows for which `is` returns true. */
   async count(is: (denial: Denial, row: RevocationRow) => boolean): Promise<number> {
     let count = 0
     await this.#inTurns(({ denial, row }) => (count += Number(is(denial, row))))
     return count
   }
 
-  /** Lets go of the rows that need not be kept any more, durably; returns how many those were. Throws as `keep`. */
+  /** Removes the rows for which `isOver` returns true, durably. Returns their number. Throws the errors of `keep`. */
   async release(isOver: (denial: Denial, row: RevocationRow) => boolean): Promise<number> {
     return this.#rewrite(this.#size, async (add) => {
       let released = 0
@@ -135,7 +135,7 @@ export class Denials {
     })
   }
 
-  /** Resolves with what `write` says has changed; where that is nothing, the old file stays. */
+  /** Writes a new file. Resolves with the number of changes that `write` returns; with none the old file stays. */
   async #rewrite(
     expected: number,
     write: (add: (denial: Denial, row: RevocationRow) => void) => Promise<number>,
@@ -199,7 +199,7 @@ export class Denials {
   }
 }
 
-/** What is not understood denies nothing that has a name. */
+/** Adds a row to the index. A row of an unknown kind names no token that could be looked up, so it is left out. */
 function take(index: Revocations, row: RevocationRow): void {
   if (row.kind !== 'unknown') index.take(row)
 }
@@ -209,7 +209,7 @@ interface Read {
   readonly row: RevocationRow
 }
 
-/** False for one that was there. */
+/** False if the number is there already. */
 function addNumber(timelines: Map<string, Numbers>, { timeline, seq }: Denial): boolean {
   const numbers = timelines.get(timeline) ?? new Numbers()
   timelines.set(timeline, numbers)

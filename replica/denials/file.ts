@@ -1,12 +1,15 @@
 /**
- * The file of denials: revocations of undone histories, which this replica goes on refusing by. It is written whole beside
- * itself and renamed, so a crash leaves the one before or the new one, and whatever cannot be read in it is damage.
+ * The file of denials: revocations of undone histories that this replica still enforces. Each change writes a whole new file
+ * and renames it, so a crash leaves the old file or the new one, and anything unreadable in it is damage.
  *
  * | offset | size | field |
  * |---|---|---|
  * | 0 | 8 | `MCNDDENY` |
  * | 8 | 4 | version, 1, big endian |
- * | 12 | | records (revocations/records.ts): {"timeline", "epoch"} before the rows of that history, {"seq", "columns"} for a row, and at the end {"rows"}, their count |
+ * | 12 | | records (revocations/records.ts), in this order: |
+ * | | | {"timeline", "epoch"} before the rows of that history |
+ * | | | {"seq", "columns"} for each row |
+ * | | | {"rows"} at the end, the number of rows |
  */
 import { closeSync, fdatasync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -35,7 +38,7 @@ const end = z.strictObject({ rows: z.number().int().nonnegative() })
 
 export type PlaceOfDenial = Pick<Denial, 'timeline' | 'epoch'>
 
-/** Writes a new file; it takes the place of the old one with `finish`, durably. */
+/** Writes a new file. `finish` replaces the old file with it, durably. */
 export class DenialsWriter {
   readonly #path: string
   readonly #fd: number
@@ -63,7 +66,7 @@ export class DenialsWriter {
     return `${this.#path}.tmp`
   }
 
-  /** Throws disk_full, io_failed, and request_invalid for a row that could not be read back. */
+  /** Throws disk_full, io_failed, and request_invalid for a row that is too long to be read back. */
   add({ timeline, epoch, seq, columns }: Denial): void {
     if (this.#place?.timeline !== timeline || this.#place.epoch !== epoch) {
       this.#place = { timeline, epoch }
@@ -73,7 +76,7 @@ export class DenialsWriter {
     this.#rows += 1
   }
 
-  /** The last step: the new file is there under its name after any crash. */
+  /** The last step. After it the new file has its name, also after a crash. Throws sync_failed. */
   async finish(): Promise<void> {
     this.#push({ rows: this.#rows })
     this.#flush()
@@ -87,7 +90,7 @@ export class DenialsWriter {
     syncDirectory(dirname(this.#path))
   }
 
-  /** The old file stays. */
+  /** Deletes the new file if it is not finished; the old file stays. */
   abandon(): void {
     this.#close()
     rmSync(this.#temporary, { force: true })
@@ -115,16 +118,16 @@ export class DenialsWriter {
   }
 }
 
-/** A row, and where the next record begins. */
+/** A row, and the offset of the next record. */
 export interface ReadDenial {
   readonly denial: Denial
   readonly next: number
 }
 
-/** Stands before the rows of a reader that began in the middle. */
+/** The place of rows before the first timeline record, for a reader that begins in the middle and does not know it. */
 const UNTOLD: PlaceOfDenial = { timeline: asTimeline('0'.repeat(32)), epoch: asEpoch(0) }
 
-/** Reads a file of denials piece by piece, from its beginning or from where another reader said that a record begins. */
+/** Reads a file of denials piece by piece, from its beginning or from an offset that another reader returned. */
 export class DenialsReader {
   readonly #path: string
   readonly #fd: number
@@ -152,7 +155,7 @@ export class DenialsReader {
     closeSync(this.#fd)
   }
 
-  /** In order. Throws log_corrupt where a record is not what was written. */
+  /** The rows in order. Throws log_corrupt at a damaged record. */
   *rows(): Generator<ReadDenial> {
     for (let at = this.#start, count = 0; ;) {
       const text = this.#textAt(at)
@@ -211,6 +214,6 @@ function isRow(value: unknown): value is Pick<Denial, 'seq' | 'columns'> {
 
 function damagedDenials(path: string, at: number): MacaroondError {
   return new MacaroondError('log_corrupt', `${path} is damaged before byte ${at}`, {
-    hint: 'it holds revocations that may be nowhere else: put a sound copy of the file in its place; without one, ask the primary what waits (`macaroond revocations pending`), then move the file away',
+    hint: 'it has revocations that may exist nowhere else: replace it with a sound copy; if there is none, ask the primary what waits (`macaroond revocations pending`), then move the file away',
   })
 }

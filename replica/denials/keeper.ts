@@ -25,9 +25,9 @@ export interface DenialsKeeperOptions {
   readonly file: Denials
   readonly journal: RevocationJournal
   readonly tables: Tables
-  /** Refused in memory, and on no disk yet. */
+  /** Revocations that are enforced in memory and not yet on the disk. */
   readonly unwritten: () => JournalPart | undefined
-  /** The file has other rows now: the primary is told. */
+  /** Called when the file has other rows, so that the primary is informed. */
   readonly onChanged: () => void
   readonly onFatal: (error: unknown) => void
   readonly alarms: Pick<AlarmBoard, 'set'>
@@ -43,13 +43,13 @@ export class DenialsKeeper {
   readonly #options: DenialsKeeperOptions
   readonly #settlement: Settlement
   #busy: Promise<unknown> = Promise.resolve()
-  /** Ends the settling that is under way. */
+  /** Aborts the settlement that is running; undefined if none is. */
   #settling: AbortController | undefined
   #installing = false
   #stopped = false
-  /** What was given up is out of the file, and in the table still. */
+  /** True if given-up revocations are removed from the file and not yet from the table. */
   #mustRebuild = false
-  /** The file that the primary was told of, by its generation. */
+  /** Generation of the file that the primary was informed of. */
   #told = 0
 
   constructor(options: DenialsKeeperOptions) {
@@ -60,11 +60,11 @@ export class DenialsKeeper {
   }
 
   /**
-   * Before anything of the new state is written down, all that the old one denies is on the disk. Throws what keeps it from
-   * that, disk_full above all, and then nothing was installed; and whatever `install` throws.
+   * Runs `install`, which replaces the pages, after all revocations of the old state are on the disk. If that fails, nothing is
+   * installed and the error is thrown, usually disk_full. Throws the errors of `install` too.
    */
   async around(next: AppliedState, before: AppliedState | undefined, install: () => Promise<void>): Promise<void> {
-    // Inside one timeline a primary that is followed has all that this replica had.
+    // Within a timeline the primary that this replica follows has all revocations that the replica had.
     if (before?.timeline === next.timeline) return install()
     this.#installing = true
     this.#settling?.abort()
@@ -76,7 +76,7 @@ export class DenialsKeeper {
     }
   }
 
-  /** All visible pages are durable: some denials may be needless now. */
+  /** To be called when all visible pages are durable: some denials may be released now. */
   durable(): void {
     if (this.#settling !== undefined || this.#installing || this.#stopped) return
     const { journal, tables } = this.#options
@@ -90,7 +90,7 @@ export class DenialsKeeper {
       .finally(() => (this.#settling = undefined))
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when no work is running. */
   async idle(): Promise<void> {
     await this.#busy
   }
@@ -105,7 +105,7 @@ export class DenialsKeeper {
     const { alarms, log, tables } = this.#options
     try {
       const kept = await this.#file.keep(this.#undone(before), tables.counts.revocations)
-      if (kept > 0) log.warn({ kept }, 'revocations of the history that is left behind stay refused here')
+      if (kept > 0) log.warn({ kept }, 'this replica still enforces revocations of the history that it leaves')
       alarms.set('denials_not_kept', undefined)
     } catch (error) {
       alarms.set('denials_not_kept', reportOf(error).message)
@@ -122,7 +122,7 @@ export class DenialsKeeper {
       return yield* ofJournal(ahead === undefined ? [] : [ahead], this.#orgOf)
     }
     for (const batch of this.#besidePages()) {
-      // A process that started with damaged pages never read them.
+      // A process that started with damaged pages has never read these rows, so its tables lack them.
       tables.deny(batch.map(rowOfDenial))
       yield batch
     }
@@ -148,13 +148,13 @@ export class DenialsKeeper {
     const settled = await this.#settlement.settle(pages, meta, { onForgotten, signal })
     if (this.#mustRebuild) await this.#rebuild()
     if (settled.released > 0)
-      log.info({ ...settled, left: this.#file.size }, 'revocations of an undone history need not be kept here any more')
-    // What was kept for the new history, or let go of now.
+      log.info({ ...settled, left: this.#file.size }, 'released revocations of an undone history')
+    // Rows were added before the snapshot, or released now.
     if (this.#told !== this.#file.generation) onChanged()
     this.#told = this.#file.generation
   }
 
-  /** Once the pages are of a later epoch, a row of an earlier one is nothing that they will ever bring. */
+  /** Moves rows of earlier epochs from the journal to the denials: pages of a later epoch will never contain them. */
   async #moveOutOfJournal(): Promise<void> {
     const { journal, tables } = this.#options
     const epoch = tables.meta?.epoch
@@ -165,15 +165,15 @@ export class DenialsKeeper {
     journal.dropBefore(epoch)
   }
 
-  /** Where the pages are replaced meanwhile, the next ones bring another try. */
+  /** Rebuilds the table. If the pages are replaced during that, it is tried again with the next durable pages. */
   async #rebuild(): Promise<void> {
     const { tables, log } = this.#options
     if (!(await tables.rebuild(this.kept()))) return
     this.#mustRebuild = false
-    log.warn('the table of revocations was made anew without what an operator has given up')
+    log.warn('the table of revocations was rebuilt without those that an operator gave up')
   }
 
-  /** Rows of every file but the pages, those first that may move to another; then what is on no disk yet. */
+  /** Rows of all files except the pages, then rows on no disk. The journal is first, because its rows move to the file. */
   *kept(): Generator<RevocationRow> {
     const { journal, unwritten } = this.#options
     yield* journal.rows()
@@ -189,7 +189,7 @@ export class DenialsKeeper {
     return done
   }
 
-  /** What could not be written this time is tried again with the next pages; after a failed sync the node must end. */
+  /** A full disk is logged, and the work is tried again with the next pages. After any other failure the node must end. */
   #failed(error: unknown): void {
     const { log, onFatal } = this.#options
     if (error instanceof MacaroondError && error.code === 'disk_full')

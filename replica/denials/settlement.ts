@@ -1,6 +1,6 @@
 /**
- * Which denials need not be kept any more: those that durable pages of the present history hold or cover, those whose tokens
- * are all dead, and those that an operator gave up.
+ * Decides which denials can be released: those that durable pages of the present history hold or cover, those whose tokens have
+ * all expired, and those that an operator gave up. It reads the pages once and then only what was added.
  */
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
 import { ForgottenNumbers, readForgotten } from '../../shared/database/forgotten.ts'
@@ -17,7 +17,7 @@ import type { Denials } from './denials.ts'
 
 export interface SettlementResult {
   readonly released: number
-  /** Of them, those that an operator gave up and nothing else holds. */
+  /** The part of `released` that an operator gave up and nothing else covers. */
   readonly forgotten: number
 }
 
@@ -30,11 +30,11 @@ export class Settlement {
   readonly #timers: Pick<Timers, 'soon'>
   #timeline: string | undefined
   #generation = -1
-  /** The pages were looked at up to here, and what was forgotten as well. */
+  /** The revocations of the pages were read up to this number. */
   #through = 0
   #forgotten = new ForgottenNumbers([])
   #forgottenRanges = 0
-  /** What the pages hold, of single tokens only those that are denied. */
+  /** Revocations in the pages. Of those of single tokens, only the ones that are also denials. */
   #held: Revocations
 
   constructor(denials: Denials, entropy: Pick<Entropy, 'bytes'>, timers: Pick<Timers, 'soon'>) {
@@ -45,8 +45,8 @@ export class Settlement {
   }
 
   /**
-   * `meta`: of the pages as they are durable now. `onForgotten` is called before what an operator gave up leaves the file. Ends
-   * early with the signal.
+   * `meta` is that of the durable pages. `onForgotten` is called before given-up denials are removed from the file. An abort of
+   * the signal ends it early.
    */
   async settle(
     { reader }: TableSource,
@@ -65,7 +65,7 @@ export class Settlement {
     return this.#release(meta, onForgotten)
   }
 
-  /** True where nothing of these pages, or of this file, was looked at before. */
+  /** Starts over if the pages or the file are new. True if it did. */
   #begin({ timeline }: Meta): boolean {
     if (this.#timeline === timeline && this.#generation === this.#denials.generation) return false
     this.#timeline = timeline
@@ -95,7 +95,7 @@ export class Settlement {
     const forgotten = this.#forgottenRanges === 0 ? 0 : await this.#denials.count(isGivenUp)
     if (forgotten > 0) await onForgotten()
     const released = await this.#denials.release((denial, row) => ends(denial, row) || isGivenUp(denial, row))
-    // What is left was looked at.
+    // The remaining rows have been examined, so the new file needs no second look.
     this.#generation = this.#denials.generation
     return { released, forgotten }
   }

@@ -1,4 +1,7 @@
-/** Tells a primary of the denials here, from the first on and as many as it listens to; anew whenever there are others. */
+/**
+ * Reports the denials of this replica to a primary, up to the number that a primary accepts, and again whenever they change.
+ * Pauses between messages leave the connection to pings and acknowledgements.
+ */
 import { pause, type Timers } from '../../shared/clock.ts'
 import {
   CONTROL_MESSAGE_BYTES_MAX,
@@ -13,13 +16,13 @@ export interface DenialsTellerOptions {
   readonly denials: Pick<Denials, 'size' | 'told'>
   readonly clock: Pick<Timers, 'after'>
   readonly send: (message: ToldDenials) => Promise<void>
-  /** Of the connection's end. */
+  /** Aborted when the connection ends. */
   readonly signal: AbortSignal
 }
 
-/** Between two messages: pings and acknowledgements use the same connection. */
+/** The pause between two messages: pings and acknowledgements use the same connection. */
 const PAUSE_MS = 20
-/** Few rows are longer than a hundredth of the longest. */
+/** Leaves room for one more row of the greatest length, although nearly all rows are far shorter. */
 const BYTES_A_MESSAGE: number = CONTROL_MESSAGE_BYTES_MAX / 4 - DENIAL_RECORD_BYTES_MAX
 
 export class DenialsTeller {
@@ -35,7 +38,7 @@ export class DenialsTeller {
     this.#again = true
     if (this.#telling) return
     this.#telling = true
-    // A connection that has ended says so itself.
+    // If the connection has ended, its reader reports the error.
     void this.#tellAll()
       .catch(() => undefined)
       .finally(() => (this.#telling = false))
@@ -50,7 +53,7 @@ export class DenialsTeller {
     }
   }
 
-  /** Where there was nothing from the beginning, nothing is said. */
+  /** True if a report was sent. Without denials and without an earlier report, nothing is sent. */
   #hasTold = false
 
   async #tellOnce(): Promise<void> {

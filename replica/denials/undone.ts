@@ -1,6 +1,6 @@
 /**
- * The revocations of a history that is about to be left behind, from wherever they can still be read: sound pages; or, where
- * the pages are damaged, the database that was moved aside, the saved table, and the table in memory.
+ * Reads the revocations of a history that this replica is about to leave, as denials: from sound pages and the journal; or, if
+ * the pages are damaged, from the database that was moved aside, the saved table, and the table in memory.
  */
 import { existsSync } from 'node:fs'
 import { MetaReader, type Meta } from '../../shared/database/meta.ts'
@@ -15,12 +15,12 @@ import { isOutlived } from '../../shared/verifier/outlived.ts'
 import { loadTable } from '../tables/table-file.ts'
 import type { JournalPart } from '../revocations/journal-records.ts'
 
-/** Few enough for one turn. */
+/** Few enough for one turn of the event loop. */
 const ROWS_A_BATCH = 250
 
 type Batches = Generator<readonly Denial[]>
 
-/** Every row of the pages that some token can still need. */
+/** Every row of the pages that is not outlived. */
 export function* ofPages(reader: Database, { timeline, epoch, issueClockMs }: Meta): Batches {
   for (let after = 0; ;) {
     const rows = readRevocationColumns(reader, after, ROWS_A_BATCH)
@@ -32,7 +32,7 @@ export function* ofPages(reader: Database, { timeline, epoch, issueClockMs }: Me
   }
 }
 
-/** Of timelines that were left behind, but for rows that this version does not understand. */
+/** Rows of the journal, except those that this version does not understand. */
 export function* ofJournal(parts: readonly JournalPart[], orgOf: (kid: string) => string | undefined): Batches {
   for (const { timeline, epoch, rows } of parts) {
     const known = rows.filter((row) => row.kind !== 'unknown')
@@ -43,7 +43,7 @@ export function* ofJournal(parts: readonly JournalPart[], orgOf: (kid: string) =
   }
 }
 
-/** As far as it can be read: whatever is in it was refused here. */
+/** Rows of a damaged database up to the first error. Each row in it was enforced here, so it is safe to keep it. */
 export function* ofDamaged(path: string | undefined, log: Log): Batches {
   if (path === undefined) return
   let db: Database | undefined
@@ -61,7 +61,7 @@ export function* ofDamaged(path: string | undefined, log: Log): Batches {
   }
 }
 
-/** Its rows have no numbers: they come under a history of their own, so that nothing else has their names. */
+/** Rows of a table, except those that `isHere` has. They have no numbers, so they get new ones in a timeline of their own. */
 export function* ofTable(
   rows: Iterable<KnownRevocation>,
   own: Timeline,
@@ -82,7 +82,7 @@ export function* ofTable(
   yield batch
 }
 
-/** Undefined where none was saved, or where it is damaged. */
+/** Rows of the saved table; none if there is no such file or it is damaged. */
 export function savedRows(path: string): Iterable<KnownRevocation> {
   return existsSync(path) ? (loadTable(path)?.revocations.rows() ?? []) : []
 }

@@ -1,7 +1,7 @@
 /**
- * One worker on the `feed` channel. Rows go out as they come; a ping is answered behind every row that was known by then,
- * so that a worker that has read the answer has read those. Whoever does not read is not answered, and then cut off: its
- * lease ends by itself, and nobody else waits for it.
+ * One worker on the `feed` channel. Rows are sent as they arrive. A ping is answered after all rows that were known by then, so
+ * a worker that has read the answer has those rows. A worker that does not read gets no answers and is then disconnected: its
+ * lease runs out, and no other worker waits for it.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { Clock, Timers } from '../../shared/clock.ts'
@@ -21,7 +21,7 @@ import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import type { History } from '../revocations/history.ts'
 import type { RecentRows } from './recent-rows.ts'
 
-/** What a replica gives on of its own lease at this moment. */
+/** The part of its own lease that a replica can grant to a worker now. */
 export type SubLease = Pick<FeedGranted, 'txid' | 'leaseMs' | 'ageMs' | 'earliestMs' | 'latestMs'>
 
 export interface FeedSessionOptions {
@@ -34,7 +34,7 @@ export interface FeedSessionOptions {
   readonly clock: Pick<Clock, 'monotonicMs'> & Pick<Timers, 'after'>
 }
 
-/** What this worker was told to count in, and how far it was sent everything. */
+/** The history that this worker was told, and the number up to which it was sent all rows. */
 interface Sent extends History {
   readonly seq: number
 }
@@ -44,7 +44,7 @@ export class FeedSession {
   readonly #holder: HolderName
   #sent: Sent | undefined
   #wake: () => void = () => undefined
-  /** While the connection takes nothing, nothing is written. */
+  /** True while the connection's buffer is full; then nothing is written. */
   #stalled = false
   #pings: PingAllowance
 
@@ -54,13 +54,13 @@ export class FeedSession {
     this.#holder = { peer: options.connection.remotePeer, boot: options.hello.boot }
   }
 
-  /** Ends, or throws, when the connection does. */
+  /** Serves the worker until the connection ends. Throws its error. */
   async run(): Promise<void> {
     this.#send()
     await Promise.race([this.#goOnForever(), this.#readForever(), this.#options.connection.closed])
   }
 
-  /** A revocation came. It is written in this very turn. */
+  /** To be called when a revocation arrived. It is written in this turn of the event loop. */
   notify(): void {
     this.#send()
     if (this.#stalled) this.#wake()
@@ -75,7 +75,7 @@ export class FeedSession {
     }
   }
 
-  /** Until the worker was sent everything, or its connection takes no more. */
+  /** Sends until the worker has everything or the connection's buffer is full. */
   #send(): void {
     const { rows } = this.#options
     for (;;) {
@@ -87,7 +87,7 @@ export class FeedSession {
     }
   }
 
-  /** Where the worker is, if all the rows after that are here; with nothing from the newest otherwise. */
+  /** Resumes at the worker's position if every later row is in memory. Otherwise the worker starts empty at the newest row. */
   #begin(history: History): void {
     const { rows, hello } = this.#options
     const goesOn = this.#sent === undefined && hello.timeline === history.timeline && rows.has(hello.seq)
@@ -109,12 +109,12 @@ export class FeedSession {
     if (message.t === 'ping') return this.#answer(message.id)
     const { epoch, seq } = message
     const sent = this.#sent
-    // Of the history before, or what was never sent: that says nothing of what this worker was told.
+    // An acknowledgement of another epoch, or beyond what was sent, does not count.
     if (sent?.epoch !== epoch || seq > sent.seq) return
     this.#options.grants.acknowledge(this.#holder, { epoch, seq })
   }
 
-  /** The sub-lease is asked for first: it may be of a state that this worker was not sent yet. */
+  /** Answers a ping. The sub-lease is computed first, because it may require rows that must be sent before the answer. */
   #answer(id: number): void {
     const { boot, subLease, clock } = this.#options
     const pings = takePing(this.#pings, clock.monotonicMs())
@@ -127,7 +127,7 @@ export class FeedSession {
     if (this.#stalled) this.#wake()
   }
 
-  /** Recorded before the answer goes out. */
+  /** Records the grant before the answer is sent. Returns the granted length in milliseconds, 0 for none. */
   #grant(leaseMs: number, { epoch, seq }: Sent): number {
     if (leaseMs <= 0) return 0
     return this.#options.grants.grant(this.#holder, { mark: { epoch, seq }, leaseMs }) ? leaseMs : 0
@@ -142,7 +142,7 @@ export class FeedSession {
   }
 }
 
-/** Rejects when the connection has ended, as it does for who reads nothing for too long. */
+/** Resolves when the buffer has room. Throws if the connection ends; a worker that reads nothing for too long ends it. */
 async function drained({ connection, clock }: FeedSessionOptions): Promise<void> {
   const callOff = clock.after(FEED_STALL_MS_MAX, () => connection.abort(tooSlow()))
   try {

@@ -1,4 +1,7 @@
-/** The `feed` channel of a replica: every worker's session, and what all of them are sent. */
+/**
+ * The `feed` channel of a replica: it keeps a session for each worker, notifies all of them of new revocations, and computes
+ * the sub-lease that a worker may get. A worker gets no lease while the replica itself would not judge.
+ */
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
 import type { JsonObject } from '../../shared/channel/json.ts'
@@ -19,9 +22,9 @@ export interface FeedOptions {
   readonly tables: Pick<Tables, 'meta' | 'uninterpretable'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'boot' | 'pingMs' | 'workers'>
   readonly clock: Clock & Timers
-  /** What was enforced here, as it came. */
+  /** The newest enforced rows, which workers are sent. */
   readonly rows: RecentRows
-  /** What is enforced here, however it came; undefined as long as there is no data. */
+  /** The point up to which this replica enforces all revocations; undefined without data. */
   readonly enforced: () => HistoryPoint | undefined
 }
 
@@ -74,7 +77,7 @@ export class Feed {
     }
   }
 
-  /** Revocations are enforced here that were not before. A lone one is written to every worker in this very turn. */
+  /** To be called when more revocations are enforced. A single one is written to every worker in this turn of the loop. */
   notify(): void {
     this.#notices.ask()
   }
@@ -88,7 +91,7 @@ export class Feed {
     for (const session of this.#sessions) session.notify()
   }
 
-  /** What this replica may give on of its own lease now: nothing while it would not judge itself. */
+  /** The part of its own lease that this replica can grant now: none while it would not judge itself. */
   #subLease(): SubLease {
     const { freshness, tables } = this.#options
     this.#catchUp()
@@ -104,7 +107,7 @@ export class Feed {
     }
   }
 
-  /** What came by other ways than as rows (from the journal at a start, with a later epoch that has none): workers begin anew. */
+  /** Takes note of revocations that did not come as rows (journal at start, a new epoch without rows): workers start empty. */
   #catchUp(): void {
     const state = this.#options.enforced()
     if (state !== undefined) this.#options.rows.reached(state, state.seq)

@@ -1,6 +1,6 @@
 /**
- * The last revocations in memory, as they came from the stream or the pages, whichever had them first: what workers are
- * sent. A worker that is further behind than these reach begins with an empty cache instead.
+ * The newest revocations, kept in memory to be sent to workers. They come from the stream or the pages, whichever has them
+ * first. A worker that is behind the oldest of them starts with an empty cache instead.
  */
 import { assert } from '../../shared/errors.ts'
 import { FEED_ROWS_KEPT } from '../../shared/limits.ts'
@@ -9,47 +9,47 @@ import { recordOf, type RevocationRow } from '../../shared/verifier/revocation-r
 import { REVOCATIONS_A_MESSAGE, type Stretch } from '../../shared/protocol/stretch.ts'
 import type { History } from '../revocations/history.ts'
 
-/** What comes after one revocation, as it is written to every worker that stands there. */
+/** The encoded message with the rows after one number. It is shared by all workers at that number. */
 export interface Batch {
-  /** What it reaches through. */
+  /** Number of the last revocation in the message. */
   readonly last: number
   readonly message: Uint8Array
 }
 
 export class RecentRows {
   #history: History | undefined
-  /** All that were not purged, oldest first, of those after `#from` up to `#last`. */
+  /** The rows after `#from` up to `#last`, oldest first, except purged ones. */
   #rows: RevocationRow[] = []
   #from = 0
   #last = 0
   readonly #rowsKept: number
-  /** The last one made. */
+  /** The message that was encoded last. */
   #batch: (Batch & { readonly seq: number }) | undefined
 
   constructor(rowsKept: number = FEED_ROWS_KEPT) {
     this.#rowsKept = rowsKept
   }
 
-  /** Undefined before the first revocation of any history is known of. */
+  /** Undefined before the first call of `reached` or `take`. */
   get history(): History | undefined {
     return this.#history
   }
 
-  /** The last revocation of this history, all before it known. */
+  /** Number up to which all revocations of this history are known. */
   get last(): number {
     return this.#last
   }
 
   /**
-   * All revocations of this history up to `seq` are known, wherever they came from. Those that are not here are missing
-   * for good: who was behind them is told to begin anew.
+   * All revocations of this history up to `seq` are known, from whatever source. If some of them are not here, all rows are
+   * dropped, and workers behind them start empty.
    */
   reached(history: History, seq: number): void {
     if (this.#isPast(history)) return
     if (history.timeline !== this.#history?.timeline || seq > this.#last) this.#begin(history, seq)
   }
 
-  /** A part of one history; what of it is known already is passed over. */
+  /** Adds rows of one history. Rows that are known already are ignored. */
   take(history: History, { after, rows, through }: Stretch): void {
     if (this.#isPast(history)) return
     if (history.timeline !== this.#history?.timeline || after > this.#last) this.#begin(history, after)
@@ -59,12 +59,12 @@ export class RecentRows {
     if (this.#rows.length > 2 * this.#rowsKept) this.#forget(this.#rows.length - this.#rowsKept)
   }
 
-  /** Whether all rows after `seq` are here. */
+  /** True if all rows after `seq` are here. */
   has(seq: number): boolean {
     return seq >= this.#from && seq <= this.#last
   }
 
-  /** What comes next after `seq`, which is not the last; made once for all workers that are equally far. */
+  /** The message with the next rows after `seq`, which must not be the last. It is encoded once for all workers at `seq`. */
   after(seq: number): Batch {
     assert(this.has(seq) && seq < this.#last, 'something comes after it')
     if (this.#batch?.seq === seq) return this.#batch
@@ -76,7 +76,7 @@ export class RecentRows {
     return this.#batch
   }
 
-  /** Of the first row behind it, by bisection: where rows were purged, numbers are no places. */
+  /** Index of the first row after `seq`, by bisection: purged rows leave gaps, so numbers are not indexes. */
   #indexAfter(seq: number): number {
     let low = 0
     for (let high = this.#rows.length; low < high;) {
@@ -92,7 +92,7 @@ export class RecentRows {
     this.#rows = this.#rows.slice(count)
   }
 
-  /** Pages of the epoch before may still come while the stream is in the next one. */
+  /** True for an earlier epoch: its pages may still arrive while the stream is in the next one. */
   #isPast({ epoch }: History): boolean {
     return epoch < (this.#history?.epoch ?? 0)
   }

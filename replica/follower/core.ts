@@ -1,7 +1,8 @@
 /**
- * Pure core of the follower: where this copy stands, what the primary just said, and therefore what to do. Position is
- * (epoch, txid, checksum) and is checked on every segment. Behind or unusable leads to a snapshot; ahead or forked inside
- * one epoch leads to a refusal and an alarm (S10): this copy then stays as it is, for people to look at.
+ * The pure core of the follower: from the state of the copy and a message of the primary it decides what to do. It checks the
+ * position (epoch, txid, checksum) on every segment. A copy that is behind or unusable gets a snapshot. A copy that is ahead
+ * of the primary, or differs from it in the same epoch, refuses the primary and raises an alarm (S10); the copy is not changed,
+ * so that an operator can examine it.
  */
 import { checksumText, type Checksum, type Epoch, type Timeline, type Txid } from '../../shared/ids.ts'
 import { positionText, type Position } from '../../shared/position.ts'
@@ -14,11 +15,11 @@ export interface AppliedState {
 export interface FollowerState {
   /** Undefined without a usable database. */
   readonly standing: AppliedState | undefined
-  /** `resyncing`: a snapshot was asked for, and segments that are still on their way mean nothing. */
+  /** `resyncing`: a snapshot was requested, and segments that are still in transit are ignored. */
   readonly phase: 'idle' | 'following' | 'loading' | 'resyncing'
 }
 
-/** The fields of a segment's header that decide, already decoded and its file checksum verified. */
+/** The header fields that the core needs, from a segment whose file checksum was verified. */
 export interface ArrivedSegment {
   readonly epoch: Epoch | undefined
   readonly minTxid: Txid
@@ -33,22 +34,22 @@ export type FollowerEvent =
   | { readonly kind: 'snapshot-begins'; readonly primary: AppliedState }
   | { readonly kind: 'snapshot-arrived'; readonly header: ArrivedSegment; readonly primary: AppliedState }
   | { readonly kind: 'segment-arrived'; readonly header: ArrivedSegment }
-  /** A segment that does not hold what it says: it came over an authenticated channel, so it will be the same again. */
+  /** A segment that is damaged. The channel is authenticated, so the primary would send the same bytes again. */
   | { readonly kind: 'segment-damaged' }
   | { readonly kind: 'position-stated'; readonly primary: AppliedState }
   | { readonly kind: 'stored'; readonly standing: AppliedState }
   | { readonly kind: 'disconnected' }
-  /** The copy turned out to be damaged: it no longer counts as a position. */
+  /** The copy was found damaged, so it has no position any more. */
   | { readonly kind: 'damaged' }
 
 export type Effect =
   | { readonly kind: 'apply'; readonly next: AppliedState }
   | { readonly kind: 'install'; readonly next: AppliedState }
-  /** Drop what came and ask for a snapshot. */
+  /** Drop the segment and request a snapshot. */
   | { readonly kind: 'resync'; readonly reason: string }
-  /** Refuse this primary, alarm, keep what we have. */
+  /** Refuse this primary, raise an alarm, and leave the copy as it is. */
   | { readonly kind: 'diverged'; readonly message: string }
-  /** The peer breaks the protocol or the bytes are damaged: end the connection, come again. */
+  /** The peer violates the protocol: end the connection and reconnect. */
   | { readonly kind: 'violation'; readonly message: string }
 
 export interface FollowerStep {
@@ -87,13 +88,13 @@ export function stepFollower(state: FollowerState, event: FollowerEvent): Follow
   }
 }
 
-/** A statement that segments have overtaken on the way is about the past, and says nothing against us. */
+/** True if segments have overtaken the stated position on the way: it is older than this copy and contradicts nothing. */
 function isPast({ standing }: FollowerState, { position }: AppliedState): boolean {
   if (standing === undefined) return true
   return position.epoch === standing.position.epoch && position.txid < standing.position.txid
 }
 
-/** Compares a position of the primary with ours: only a primary that is at least where we are may be followed. */
+/** Compares the primary's position with ours. Only a primary that is at our position or beyond it may be followed. */
 function judge(state: FollowerState, primary: AppliedState): FollowerStep {
   const ours = state.standing
   if (ours === undefined) return { state }

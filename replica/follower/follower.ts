@@ -1,4 +1,7 @@
-/** The follower's shell: reads the `wal` channel, lets the core decide, and does what it says. */
+/**
+ * The shell of the follower: it reads the `wal` channel, passes events to the core (core.ts), and carries out its effects on
+ * the copy. It syncs the copy and acknowledges positions at its own pace.
+ */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { turn, type CallOff, type Timers } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -27,29 +30,29 @@ export interface FollowerOptions {
   /** Names this process. */
   readonly boot: string
   readonly copy: DatabaseCopy
-  /** Where a snapshot lies while it comes in. */
+  /** File for a snapshot while it arrives. */
   readonly snapshotPath: string
   readonly clock: Timers
   readonly log: Log
   readonly signed: () => SignedPosition | undefined
-  /** Up to which revocation this replica knows all of a timeline. */
+  /** The timeline, and the number up to which this replica knows all its revocations. */
   readonly revocations: () => { readonly timeline: Timeline; readonly seq: number } | undefined
-  /** The proven standing, or undefined when the signature is not the authority's. */
+  /** Returns the proven position, or undefined if the signature is not the authority's. */
   readonly onSigned: (signed: SignedPosition) => AppliedState | undefined
-  /** A transaction or a snapshot became visible. */
+  /** Called when a transaction or a snapshot became visible. */
   readonly onApplied: () => void
-  /** Everything up to here is durable. */
+  /** Called when everything visible is durable. */
   readonly onDurable: () => void
   readonly onDiverged: (message: string | undefined) => void
-  /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
+  /** Called after a failed fsync. The state of the disk is unknown then, so the node must end and not try again. */
   readonly onFatal: (error: unknown) => void
 }
 
-/** The first work after a quiet time is made durable and acknowledged soon, so that whoever looks sees this replica there. */
+/** Delay of the acknowledgement after a quiet time: short, so that `status` soon shows this replica as caught up. */
 const ACKNOWLEDGE_MS = 20
-/** Under load it is synced this often: replicas sync their WAL for catching up, not for safety, and all else waits meanwhile. */
+/** Interval of syncs under load. They only save time after a restart, and each blocks the event loop, so they are rare. */
 const ACKNOWLEDGE_AGAIN_MS = 500
-/** Work on the event loop before verifications and revocations get their turn. */
+/** Bytes processed before verifications and revocations get a turn of the event loop. */
 const TURN_BYTES = 60 * 1024
 
 interface Incoming {
@@ -66,7 +69,7 @@ export class Follower {
   #partsBytes = 0
   #incoming: Incoming | undefined
   #acknowledging: CallOff | undefined
-  /** What this connection was told last. */
+  /** The state that was acknowledged last on this connection. */
   #acknowledged: AppliedState | undefined
 
   constructor(options: FollowerOptions) {
@@ -86,7 +89,7 @@ export class Follower {
     }
   }
 
-  /** Follows the primary at the other end until the connection ends. Throws what ended it. */
+  /** Follows the primary until the connection ends. Throws the error that ended it. */
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
     this.#connection = connection
     retire.addEventListener('abort', () => void connection.close())
@@ -102,7 +105,7 @@ export class Follower {
     }
   }
 
-  /** The copy's pages are not what was applied: start over from a snapshot. */
+  /** To be called when the copy's pages differ from what was applied: a snapshot replaces them. */
   damaged(): void {
     this.#state = stepFollower(this.#state, { kind: 'damaged' }).state
     this.#connection?.abort(new MacaroondError('database_corrupt', 'this replica’s copy is damaged'))
@@ -129,7 +132,7 @@ export class Follower {
     this.#options.log.info({ pages: message.pages, position: message.position }, 'a snapshot is coming')
   }
 
-  /** Says at once what it has on disk: a primary that has just started does not know, and may have nothing to send. */
+  /** Acknowledges soon: a primary that has just started does not know this replica's position, and may send nothing. */
   async #resumed(): Promise<void> {
     await this.#step({ kind: 'resume' })
     this.#acknowledgeSoon()
@@ -180,7 +183,7 @@ export class Follower {
     incoming.file.discard()
   }
 
-  /** Runs the core and its effect; `store` does the writing for those that write. */
+  /** Runs the core and carries out its effect. `store` writes, for the effects `apply` and `install`. */
   async #step(event: FollowerEvent, store?: (effect: Storing) => Promise<void>): Promise<void> {
     const { state, effect } = stepFollower(this.#state, event)
     this.#state = state
@@ -218,7 +221,7 @@ export class Follower {
     this.#acknowledging ??= this.#options.clock.after(ACKNOWLEDGE_MS, () => this.#acknowledge())
   }
 
-  /** A connection that ends is made again; after a failed sync there must be no next try. */
+  /** Passes the error on. The supervisor reconnects, but after a failed sync the node must end instead. */
   #left(error: MacaroondError): MacaroondError {
     if (error.code === 'sync_failed') this.#options.onFatal(error)
     return error
@@ -245,7 +248,7 @@ export class Follower {
   }
 
   async #send(message: FromReplica): Promise<void> {
-    // A connection that just ended takes nothing more; its reader says why.
+    // If the connection has just ended, its reader reports the error.
     await this.#connection?.send(encodeMessage(message)).catch(() => undefined)
   }
 

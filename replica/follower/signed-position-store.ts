@@ -1,4 +1,7 @@
-/** The newest position that the authority signed, kept over restarts: it is what makes an old primary stop. */
+/**
+ * Keeps the newest position with the authority's signature, in memory and in a file. This replica shows it to every primary: an
+ * older primary stops when it sees it (S10).
+ */
 import { readFileSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -15,7 +18,7 @@ import {
 import { syncDirectory } from '../../shared/files/positional-io.ts'
 import type { AppliedState } from './core.ts'
 
-/** Written at most this often; in memory it is always the newest. */
+/** Shortest interval between two writes of the file. The position in memory is always the newest. */
 const SAVE_MS = 1_000
 
 export class SignedPositionStore {
@@ -38,13 +41,13 @@ export class SignedPositionStore {
     return this.#newest
   }
 
-  /** What the signature proves, or undefined when it is not the authority's. An older position is proven, but not kept. */
+  /** The position that the signature proves; undefined if it is not the authority's. An older position is not kept. */
   take(signed: SignedPosition, publicKey: Uint8Array | undefined, cluster: string): AppliedState | undefined {
     if (publicKey === undefined) return undefined
     if (this.#proven !== undefined && signed.signature === this.#newest?.signature) return this.#proven
     const proven = checkPosition(publicKey, cluster, signed)
     if (proven === undefined) return undefined
-    // What was read at start counts once the key that it is checked with is known.
+    // The position from the file can be checked only once the public key is known.
     if (this.#newest !== undefined) this.#proven ??= checkPosition(publicKey, cluster, this.#newest)
     if (this.#proven !== undefined && comparePositions(proven.position, this.#proven.position) < 0) return proven
     this.#newest = signed
@@ -53,7 +56,7 @@ export class SignedPositionStore {
     return proven
   }
 
-  /** Never rejects: the file before stays, which proves a little less, and the next position is a second away. */
+  /** Writes the file. Never rejects: after a failure the old file stays, and the next position is written a second later. */
   async save(): Promise<void> {
     this.#saving?.()
     this.#saving = undefined
@@ -62,7 +65,7 @@ export class SignedPositionStore {
     await this.#writing
   }
 
-  /** Durable before it gets its name: an empty file after a power cut would prove nothing. */
+  /** Syncs the file before the rename, because a power cut could otherwise leave an empty file. */
   async #write(text: string): Promise<void> {
     const temporary = `${this.#path}.tmp`
     try {
@@ -72,12 +75,12 @@ export class SignedPositionStore {
       await rename(temporary, this.#path)
       syncDirectory(dirname(this.#path))
     } catch (error) {
-      this.#log.error({ error: reportOf(error) }, 'the newest signed position could not be written down')
+      this.#log.error({ error: reportOf(error) }, 'the newest signed position could not be written')
     }
   }
 }
 
-/** A file that is missing or damaged is no proof, and nothing else. */
+/** The position in the file; undefined if it is missing or damaged, which means only that there is no proof. */
 export function readSignedPosition(path: string): SignedPosition | undefined {
   try {
     return signedPosition.parse(JSON.parse(readFileSync(path, 'utf8')))

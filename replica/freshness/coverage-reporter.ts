@@ -1,11 +1,11 @@
-/** Tells the primary, on one connection, what the workers behind this replica are covered for: after the replica itself. */
+/** Reports to the primary, on one connection, up to which revocation this replica and all its workers are covered. */
 import type { GrantBook } from '../../shared/freshness/grant-book.ts'
 import type { Mark } from '../../shared/freshness/mark.ts'
 
 export interface CoverageReporterOptions {
   readonly book: Pick<GrantBook, 'covered'>
   readonly send: (seq: number) => void
-  /** The end of the connection. */
+  /** Aborted when the connection ends. */
   readonly signal: AbortSignal
 }
 
@@ -18,13 +18,13 @@ export class CoverageReporter {
     this.#options = options
   }
 
-  /** This replica has acknowledged everything up to the mark: its workers are next. */
+  /** This replica has acknowledged everything up to the mark. Waits for its workers, then reports. */
   acknowledged(mark: Mark): void {
     this.#owed = mark
     if (!this.#waiting) void this.#report()
   }
 
-  /** Ends with the connection: what is waited for then never comes. */
+  /** Waits for marks and reports them. An abort of the signal ends it. */
   async #report(): Promise<void> {
     const { book, send, signal } = this.#options
     this.#waiting = true

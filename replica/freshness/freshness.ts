@@ -1,6 +1,7 @@
 /**
- * How fresh this replica is, and what time it believes it is: the shell of the holder's core. Without a lease that runs, and
- * without a credible time, every verdict here is `unavailable`.
+ * The lease of freshness and the believed time of this replica. It is the shell around the pure cores `holder.ts` and
+ * `credible-time.ts`: it sends pings, feeds in answers and reads the clocks. Without a running lease or without a credible time
+ * every verdict of this replica is `unavailable`.
  */
 import type { CallOff, Entropy, NodeClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
@@ -41,22 +42,22 @@ export interface FreshnessOptions {
   readonly entropy: Entropy
   readonly log: Log
   readonly largestLease: LargestLease
-  /** The issue clock of the applied pages: a time that has come. Undefined without pages. */
+  /** The issue clock of the applied pages, a lower bound of the present time, unix milliseconds. Undefined without pages. */
   readonly issueClockMs: () => number | undefined
   readonly acceptClock: boolean
-  /** The proof that comes with every answer. */
+  /** Called with the signed position in every answer. */
   readonly onSigned: (signed: SignedPosition) => void
-  /** A newer answer counts: whoever waits for a fresher state looks again. */
+  /** Called when a newer answer counts, so that verifications that wait for a fresher state look again. */
   readonly onRenewed: () => void
 }
 
-/** Asks again after this long while the primary gives no lease. */
+/** The pause before the next ping while the primary gives no lease. */
 const WITHHELD_MS = 50
 
 export class Freshness {
   /** Names this process. */
   readonly boot: string
-  /** The leases of this replica's workers; those that an earlier process granted may still run after a start. */
+  /** The leases of this replica's workers. After a start it assumes that leases of an earlier process still run. */
   readonly workers: GrantBook
   readonly #options: FreshnessOptions
   readonly #reader: ClockReader
@@ -84,12 +85,12 @@ export class Freshness {
     })
   }
 
-  /** The published bound, as the primary states it. */
+  /** The published bound in milliseconds, as the primary states it. */
   get boundMs(): number | undefined {
     return this.#boundMs
   }
 
-  /** How often leases are asked for, as the primary states it. */
+  /** The interval of pings in milliseconds, as the primary states it. */
   get pingMs(): number {
     return this.#pingMs
   }
@@ -98,12 +99,12 @@ export class Freshness {
     return this.#reader.read()
   }
 
-  /** What is left of the lease, in milliseconds; 0 when there is none. */
+  /** The remaining time of the lease in milliseconds; 0 without a lease. */
   remainingMs(now: ClockReading): number {
     return remainingMs(this.#holder, now)
   }
 
-  /** Age of the state that is judged by; Infinity before the first answer. */
+  /** Age in milliseconds of the state that tokens are judged by; Infinity before the first answer. */
   ageMs(now: ClockReading): number {
     return ageMs(this.#holder, now)
   }
@@ -112,7 +113,7 @@ export class Freshness {
     return judgeTime(this.#time, now)
   }
 
-  /** Pings from now on, the first one at once. */
+  /** Starts pinging on a new connection, with the first ping at once. */
   connected({ boot, pingMs, boundMs }: RevocationsWelcome, send: (ping: FromStream) => void): void {
     if (boundMs !== this.#boundMs) this.#options.log.info({ boundMs }, 'revocations bind here within this bound')
     this.#boundMs = boundMs
@@ -129,7 +130,7 @@ export class Freshness {
     this.#step({ kind: 'disconnected' })
   }
 
-  /** The primary's answer to a ping, and what is applied here. Throws disk_full, io_failed, and then gives no lease. */
+  /** Takes the primary's answer to a ping. Throws disk_full, io_failed; then the answer gives no lease. */
   granted(message: Granted, applied: Applied): void {
     const { largestLease, onSigned, clock } = this.#options
     largestLease.raise(message.leaseMs)
@@ -139,12 +140,12 @@ export class Freshness {
     if (message.leaseMs === 0) clock.after(WITHHELD_MS, () => this.#ping(), { background: true })
   }
 
-  /** Rows or pages were applied. */
+  /** To be called when rows or pages were applied: a lease may wait for them. */
   applied(applied: Applied): void {
     if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied })
   }
 
-  /** Asks for a fresher state now, unless that was asked for a moment ago. */
+  /** Pings now, unless a ping was sent within PING_INTERVAL_MS_MIN. */
   freshen(): void {
     const last = this.#holder.inFlight.at(-1)
     const askedMs = last === undefined ? Infinity : this.#reader.read().monotonicMs - last.sent.monotonicMs
@@ -167,7 +168,7 @@ export class Freshness {
     this.#options.onRenewed()
   }
 
-  /** By the time between ping and answer: its own clocks say how long ago the primary said so. */
+  /** Takes the primary's time. The time between ping and answer, by the local clocks, bounds the error. */
   #hear({ id, wallMs, believedMs }: Granted): void {
     const ping = this.#holder.inFlight.find((other) => other.id === id)
     if (ping === undefined) return
@@ -184,7 +185,7 @@ export class Freshness {
     this.#options.log.warn('the lease of freshness has run out: every verdict is unavailable until the primary answers')
   }
 
-  /** The time is taken before it is sent. */
+  /** Sends a ping. The lease counts from the reading that is taken here, before the ping is sent. */
   #ping(): void {
     const id = this.#holder.nextId
     if (this.#send === undefined) return

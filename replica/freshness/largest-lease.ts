@@ -1,6 +1,6 @@
 /**
- * The longest lease that this replica ever held, over restarts: its workers were given no longer ones, and after a start any
- * of them may still hold one. Written, and synced, before the first lease of that length counts.
+ * The longest lease that this replica ever held, kept in a file over restarts. No worker was given a longer one, so after a
+ * start this is how long a worker may still hold a lease. The file is synced before the first lease of that length counts.
  */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -14,7 +14,7 @@ export class LargestLease {
   readonly #path: string
   #leaseMs: number
 
-  /** Throws io_failed for a damaged file too: waiting too short would be wrong. */
+  /** Throws io_failed, also for a damaged file: a guess could make the replica wait too short. */
   constructor(path: string) {
     this.#path = path
     this.#leaseMs = read(path)
@@ -30,7 +30,7 @@ export class LargestLease {
     try {
       writeAtomically(this.#path, JSON.stringify({ leaseMs }))
     } catch (error) {
-      throw storageError(error, 'writing down the longest lease')
+      throw storageError(error, 'writing the longest lease')
     }
     this.#leaseMs = leaseMs
   }

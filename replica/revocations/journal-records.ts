@@ -1,7 +1,10 @@
 /**
- * The records of the revocation journal as bytes, both ways. A crash leaves a torn end; a record that is whole and says what
- * this version does not know is no crash, and nothing behind it may be lost (S7). The first row of an append also says how
- * much of the file was on the disk by then: what cannot be read before that place is damage, not an end.
+ * Encodes and decodes the records of the revocation journal.
+ *
+ * 1. A record that is not whole is a torn end, as a crash leaves it.
+ * 2. A whole record that this version does not know is an error, because the rows after it must not be lost (S7).
+ * 3. The first row of an append has `synced`, the number of bytes that were on the disk by then. A record that is not whole
+ *    before that offset is damage.
  */
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -19,7 +22,7 @@ import { encodeRecord, nextRecord, parseRecord, recordAt, RECORD_HEADER_BYTES } 
 
 const place = z.strictObject({ timeline: timelineText, epoch: z.number().int().nonnegative().max(EPOCH_MAX) })
 
-/** Rows of one timeline, in the order they came in. */
+/** Rows of one timeline, in the order of their arrival. */
 export interface JournalPart {
   readonly timeline: Timeline
   readonly epoch: Epoch
@@ -30,13 +33,13 @@ export function encodeTimeline({ timeline, epoch }: Pick<JournalPart, 'timeline'
   return encodeRecord({ timeline, epoch }, JOURNAL_RECORD_BYTES_MAX)
 }
 
-/** `synced`: so many bytes of the file were on the disk when this was written. Throws request_invalid for one that is too long. */
+/** `synced`: bytes of the file that are on the disk when the row is written. Throws request_invalid if the row is too long. */
 export function encodeRow(row: RevocationRow, synced: number = 0): Buffer {
   const record = recordOf(row)
   return encodeRecord(synced > 0 ? { ...record, synced } : record, JOURNAL_RECORD_BYTES_MAX)
 }
 
-/** Everything up to the first record that is not whole, and where that is. Throws schema_newer, log_corrupt. */
+/** All records before the first one that is not whole, and its offset. Throws schema_newer, log_corrupt. */
 export function decodeJournal(bytes: Buffer): { readonly parts: readonly JournalPart[]; readonly end: number } {
   const parts: JournalPart[] = []
   for (let end = 0; ;) {
@@ -61,7 +64,7 @@ function take(parts: JournalPart[], value: unknown): boolean {
   return row !== undefined && parts.length > 0
 }
 
-/** Undefined for what is no row. */
+/** The row; undefined if the value is not one. */
 export function readRow(value: unknown): RevocationRow | undefined {
   if (syncedOf(value) === 0) return readRevocation(value)
   const { synced: _, ...row } = value as Readonly<Record<string, unknown>>
@@ -73,7 +76,7 @@ function syncedOf(value: unknown): number {
   return typeof synced === 'number' ? synced : 0
 }
 
-/** Pages of a file reach the disk in any order: without a word that this place was on it, a crash may have torn it. */
+/** Throws log_corrupt if a later record proves that `end` was on the disk. Otherwise a crash may have torn the file there. */
 function requireTorn(bytes: Buffer, end: number): void {
   for (let at = nextRecord(bytes, end + 1, JOURNAL_RECORD_BYTES_MAX); at !== undefined;) {
     const text = recordAt(bytes, at, JOURNAL_RECORD_BYTES_MAX)
@@ -87,7 +90,7 @@ function damaged(at: number): MacaroondError {
     'log_corrupt',
     `the revocation journal is damaged at byte ${at}, and was whole on the disk`,
     {
-      hint: 'revocations in it may be nowhere else: keep the file, restore nothing without it, then move it away and start the replica, which asks its primary for them again',
+      hint: 'it has revocations that may exist nowhere else: keep the file, restore nothing without it, then move it away and start the replica, which requests them from its primary again',
     },
   )
 }
@@ -96,6 +99,6 @@ function notKnown(at: number): MacaroondError {
   return new MacaroondError(
     'schema_newer',
     `the revocation journal holds a record at byte ${at} that this version does not know`,
-    { hint: 'run the macaroond that wrote it, or a newer one; nothing of it was changed' },
+    { hint: 'run the macaroond that wrote it, or a newer one; the file was not changed' },
   )
 }

@@ -1,17 +1,18 @@
 /**
- * Revocations that came on the stream before their pages did: small, fsynced, and what this replica acknowledges. It is
- * read at start, so that a token refused before a restart is refused after it, even in the middle of a long catch-up (S3).
+ * The revocation journal: revocations that arrived on the stream before their pages. It is small and synced, and only what it
+ * holds durably is acknowledged. It is read at start, so that a token which was refused before a restart is refused after it,
+ * even during a long catch-up (S3).
  *
- * A record of a timeline says which history the revocations after it belong to; a new one never takes the place of an old
- * one, because denials stay. Rows go when durable pages of their own timeline hold them; those of an earlier timeline move to
- * the denials (denials.ts) once pages of a later one are durable. A record is
+ * 1. A record of a timeline names the history of the revocations after it. Timelines follow one another in the file.
+ * 2. A row is dropped once durable pages of its own timeline contain it.
+ * 3. A row of an earlier timeline moves to the denials (denials.ts) once pages of a later one are durable.
+ * 4. Space is written ahead with zeros, so that a disk that becomes full later does not prevent a revocation.
+ *
  * | offset | size | field |
  * |---|---|---|
  * | 0 | 4 | length n of the JSON text, big endian; 0 ends the journal |
  * | 4 | 4 | CRC-32 of the JSON text |
  * | 8 | n | JSON: {"timeline", "epoch"} or a revocation (shared/verifier/revocation-row.ts), which may have "synced" |
- *
- * Space is written ahead with zeros, so that a disk that fills up later does not keep a revocation out.
  */
 import { closeSync, constants, fdatasync, fstatSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -23,9 +24,9 @@ import { syncError } from '../../shared/files/storage-errors.ts'
 import type { History } from './history.ts'
 import { decodeJournal, encodeRow, encodeTimeline, type JournalPart } from './journal-records.ts'
 
-/** Written ahead, and again whenever less than half of it is left. */
+/** Space written ahead, in bytes; more is written when less than half of it is left. */
 export const RESERVED_BYTES: number = 1024 * 1024
-/** Beyond this, what durable pages hold is dropped although newer rows are still needed. */
+/** Above this size the file is rewritten without the rows that durable pages contain. */
 const REWRITE_BYTES = 4 * RESERVED_BYTES
 
 const fdatasyncInBackground = promisify(fdatasync)
@@ -34,19 +35,19 @@ export class RevocationJournal {
   readonly #path: string
   #fd: number
   #syncing: Promise<void> = Promise.resolve()
-  /** End of the records, and of the space that is written. */
+  /** End of the records; `#capacity` is the end of the space written ahead. */
   #bytes: number
   #capacity: number
   #place: History | undefined
-  /** Of the records: on the disk for certain. */
+  /** Bytes of the records that are certainly on the disk. */
   #synced: number
-  /** Epoch, and highest number, of each timeline that is here. */
+  /** Epoch and highest number of each timeline in the file. */
   readonly #highest = new Map<Timeline, { readonly epoch: Epoch; readonly seq: number }>()
   #loaded: readonly JournalPart[]
-  /** Counts how often the records began anew: a sync that was under way says nothing of what came then. */
+  /** Number of times the records began anew: a sync that was running then proves nothing about the new records. */
   #begun = 0
 
-  /** Throws schema_newer for a whole record that says what this version does not know, log_corrupt for damage. */
+  /** Throws schema_newer for a whole record that this version does not know, log_corrupt for damage. */
   constructor(path: string) {
     this.#path = path
     this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
@@ -57,8 +58,8 @@ export class RevocationJournal {
     this.#bytes = end
     this.#capacity = fstatSync(this.#fd).size
     for (const part of parts) this.#note(part, part.rows)
-    // A process that was killed has written, but perhaps not synced, or not with success: then no later sync writes it, unless
-    // it is written again. What is acknowledged from now on must be on the disk.
+    // An earlier process may have written rows and failed to sync them. The kernel may have marked them as clean, so a later
+    // sync would not write them. They are written again, because they will be acknowledged.
     writeAt(this.#fd, bytes, 0, end, 0)
     this.#wipe(end, this.#capacity)
     this.#reserve()
@@ -67,21 +68,21 @@ export class RevocationJournal {
     this.#synced = end
   }
 
-  /** What was here at start, in order; handed out once, because the tables keep it. */
+  /** The rows that were here at start, in order. They are returned once and then released, because the tables keep them. */
   takeLoaded(): readonly JournalPart[] {
     const loaded = this.#loaded
     this.#loaded = []
     return loaded
   }
 
-  /** Every row that is here now, whether it is durable or not. */
+  /** Every row in the file, durable or not. */
   rows(): readonly RevocationRow[] {
     return this.read().flatMap((part) => part.rows)
   }
 
   /**
-   * Durable after `sync`; a restart of the process alone loses nothing. Throws disk_full, and request_invalid for a row that
-   * could not be read back; then nothing was added.
+   * Adds rows. They are durable after `sync`, and survive the end of the process before that. Throws disk_full, and
+   * request_invalid for a row that is too long to be read back; then nothing was added.
    */
   append(place: History, rows: readonly RevocationRow[]): void {
     const records = rows.map((row, index) => encodeRow(row, index === 0 ? this.#synced : 0))
@@ -92,31 +93,31 @@ export class RevocationJournal {
     this.#reserve()
   }
 
-  /** Counts how often the records began anew: places in the file hold for one of these times only. */
+  /** Number of times the records began anew: an offset in the file is valid for one generation only. */
   get generation(): number {
     return this.#begun
   }
 
-  /** All that is here now, in order. */
+  /** The contents of the file, in order. */
   read(): readonly JournalPart[] {
     return decodeJournal(readFileSync(this.#path)).parts
   }
 
-  /** Whether there are rows of a timeline that was left behind for this epoch. */
+  /** True if there are rows of an epoch before this one. */
   hasBefore(epoch: Epoch): boolean {
     return [...this.#highest.values()].some((highest) => highest.epoch < epoch)
   }
 
-  /** What was left behind for this epoch is kept elsewhere, durably; but for rows that this version does not understand. */
+  /** Drops rows of epochs before this one, which the denials keep. Rows that this version does not understand stay. */
   dropBefore(epoch: Epoch): void {
     this.#keep((part) => (part.epoch < epoch ? part.rows.filter(({ kind }) => kind === 'unknown') : part.rows))
     for (const [timeline, highest] of this.#highest) if (highest.epoch < epoch) this.#highest.delete(timeline)
   }
 
   /**
-   * Resolves when all that was appended before the call is durable. The disk works while the node goes on: a new
-   * revocation must not wait for the fsync of the one before. Close only after it. After a rejection the node must end:
-   * the kernel may call dirty pages clean, and nobody knows what is on the disk.
+   * Resolves when all rows that were appended before the call are durable. It runs on another thread, so that a new revocation
+   * is enforced during it. Do not close before it ends. After a rejection the node must end, because the state of the disk is
+   * unknown then. Throws sync_failed.
    */
   sync(): Promise<void> {
     const [begun, bytes] = [this.#begun, this.#bytes]
@@ -131,7 +132,7 @@ export class RevocationJournal {
     return synced
   }
 
-  /** Pages of this timeline up to this revocation are durable: what they hold need not be here as well. */
+  /** To be called when pages of this timeline up to this number are durable: their rows are not needed here any more. */
   covered(timeline: Timeline, seq: number): void {
     if ((this.#highest.get(timeline)?.seq ?? Infinity) <= seq) this.#highest.delete(timeline)
     else if (this.#bytes < REWRITE_BYTES) return
@@ -162,7 +163,7 @@ export class RevocationJournal {
     this.#place = undefined
   }
 
-  /** Keeps what is still needed, in a new file under the same name: a crash leaves the one or the other, whole. */
+  /** Writes the rows that are still needed into a new file and renames it. A crash leaves the old file or the new one. */
   #rewrite(timeline: Timeline, seq: number): void {
     this.#keep(
       (part) => (part.timeline === timeline ? part.rows.filter((row) => row.seq > seq) : part.rows),
@@ -170,7 +171,7 @@ export class RevocationJournal {
     )
   }
 
-  /** Nothing is done where that leaves more than so many bytes. */
+  /** Keeps the rows that `rowsOf` returns. Does nothing if more than `bytesMax` bytes would be left. */
   #keep(rowsOf: (part: JournalPart) => readonly RevocationRow[], bytesMax: number = Infinity): void {
     const records: Buffer[] = []
     for (const part of this.read()) {
@@ -189,7 +190,7 @@ export class RevocationJournal {
     renameSync(temporary, this.#path)
     syncDirectory(dirname(this.#path))
     const old = this.#fd
-    // A sync of the old file may be under way on another thread; what it was asked for is durable in the new one already.
+    // A sync of the old file may still run on another thread, so it is closed later. Its rows are durable in the new file.
     void this.#syncing.finally(() => closeSync(old))
     this.#fd = fd
     this.#bytes = content.length
@@ -204,7 +205,7 @@ export class RevocationJournal {
     if (end > start) writeAt(this.#fd, Buffer.alloc(end - start), 0, end - start, start)
   }
 
-  /** On a full disk the space that is there has to do. */
+  /** Writes space ahead. On a full disk it keeps the space that there is. */
   #reserve(): void {
     if (this.#capacity - this.#bytes > RESERVED_BYTES / 2) return
     const wanted = this.#bytes + RESERVED_BYTES

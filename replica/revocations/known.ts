@@ -1,7 +1,9 @@
 /**
- * What this replica knows of revocations, for a restore: its denials, its journal, then its pages, a part at a time. A row that
- * moves while it is asked for moves to what is told later. Numbers below 0 are places in the files before the pages, so that a
- * restore of an older version, which passes on what it gets, reads all of it too.
+ * Answers a restore's call for all revocations that this replica knows: its denials, then its journal, then its pages, a part a
+ * call. A row that moves to another file between two calls moves to a later one in this order, so none is missed.
+ *
+ * The caller passes back the number `next` of the last answer. A negative number encodes an offset in the denials or the
+ * journal. A restore of an older version passes numbers back unread, so it reads these files too.
  */
 import { closeSync, openSync } from 'node:fs'
 import type { Denials } from '../denials/denials.ts'
@@ -27,7 +29,7 @@ export interface KnownSources {
   readonly journal: { readonly path: string; readonly generation: number }
 }
 
-/** One answer stays far below the limit of a message. */
+/** Keeps an answer far below the limit of a message. */
 const ROWS_A_CALL = 500
 const BYTES_A_CALL: number = CONTROL_MESSAGE_BYTES_MAX / 4
 
@@ -45,7 +47,7 @@ function partAfter({ source, denials, journal }: KnownSources, after: number): P
   if (after > 0) return ofPages(source, after)
   const place = after === 0 ? { file: DENIALS, generation: denials.generation, at: 0 } : decodePlace(after)
   if (place.file === DENIALS) {
-    // Another file than the one that was begun with: from its beginning once more.
+    // The file was rewritten since the last call, so it is read from its beginning again.
     const at = place.generation === denials.generation % GENERATIONS ? place.at : 0
     const { denials: rows, next } = denials.page(at === 0 ? undefined : at, { rows: ROWS_A_CALL, bytes: BYTES_A_CALL })
     const columns = withoutForgotten(rows, source).map((one) => one.columns)
@@ -62,7 +64,7 @@ function partAfter({ source, denials, journal }: KnownSources, after: number): P
   return { ...ofPages(source, 0), journal: rows }
 }
 
-/** Given up in the pages, and not let go of yet. */
+/** The rows without those that the pages record as given up and that were not released yet. */
 function withoutForgotten(rows: readonly Denial[], source: TableSource | undefined): readonly Denial[] {
   if (source === undefined || rows.length === 0) return rows
   const forgotten = new ForgottenNumbers(readForgotten(source.reader, source.meta.read().schema))
@@ -82,7 +84,7 @@ function ofPages(source: TableSource | undefined, after: number): Part {
   return { rows, journal: [], next: isLast ? null : (read[rows.length - 1]?.seq ?? null) }
 }
 
-/** While it is written to, the last record may be torn: that one is not acknowledged yet. */
+/** Rows of the journal. The last record may be incomplete, because it is being written; it is not acknowledged yet. */
 function ofJournal(
   path: string,
   start: number,
@@ -115,7 +117,7 @@ function pieceOf(path: string, start: number): Buffer {
 
 interface Place {
   readonly file: typeof DENIALS | typeof JOURNAL
-  /** Of the file: its records begin anew when it is written anew. */
+  /** Number of the file's rewrite: an offset is valid for one only. */
   readonly generation: number
   readonly at: number
 }

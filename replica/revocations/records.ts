@@ -1,5 +1,6 @@
 /**
- * Records of a replica's own files: JSON with its length and its checksum.
+ * The record format of the revocation journal and the file of denials: JSON text with its length and checksum.
+ *
  * | offset | size | field |
  * |---|---|---|
  * | 0 | 4 | length n of the JSON text, big endian |
@@ -13,7 +14,7 @@ export const RECORD_HEADER_BYTES = 8
 
 const OPENING_BRACE = 0x7b
 
-/** Throws request_invalid for a value that could not be read back. */
+/** Throws request_invalid for a value that is too long to be read back. */
 export function encodeRecord(value: object, bytesMax: number): Buffer {
   const text = Buffer.from(JSON.stringify(value))
   if (text.length > bytesMax) {
@@ -32,7 +33,7 @@ export function encodeRecord(value: object, bytesMax: number): Buffer {
   return record
 }
 
-/** The text of the record that begins there; undefined where none does that is whole. */
+/** The text of the record at offset `start`; undefined if there is no whole record. */
 export function recordAt(bytes: Buffer, start: number, bytesMax: number): Buffer | undefined {
   if (start + RECORD_HEADER_BYTES > bytes.length) return undefined
   const length = bytes.readUInt32BE(start)
@@ -42,7 +43,7 @@ export function recordAt(bytes: Buffer, start: number, bytesMax: number): Buffer
   return crc32(text) === bytes.readUInt32BE(start + 4) ? text : undefined
 }
 
-/** Where the next record begins that is whole, from this place on: nearly every other is ruled out by its first byte. */
+/** The offset of the next whole record. It looks for the opening brace of JSON, which excludes most offsets cheaply. */
 export function nextRecord(bytes: Buffer, from: number, bytesMax: number): number | undefined {
   for (let text = from + RECORD_HEADER_BYTES; ; text += 1) {
     text = bytes.indexOf(OPENING_BRACE, text)
@@ -51,7 +52,7 @@ export function nextRecord(bytes: Buffer, from: number, bytesMax: number): numbe
   }
 }
 
-/** Undefined for what is no JSON. */
+/** The parsed JSON; undefined if the text is not JSON. */
 export function parseRecord(text: Buffer): unknown {
   try {
     return JSON.parse(text.toString('utf8'))

@@ -1,7 +1,7 @@
 /**
- * The revocation stream's shell: takes rows as they come, refuses those tokens at once, writes them to the journal, and only
- * then acknowledges. It never waits for pages. Histories are compared here as they are on the `wal` channel (S10): a primary
- * that has fewer revocations than it once sent, or leads another history, is refused.
+ * The revocation stream of a replica. It enforces each row in memory at once, writes it to the journal, and acknowledges it
+ * after a sync. It never waits for pages. It compares histories as the `wal` channel does (S10): a primary that has fewer
+ * revocations than it once sent, or leads another history, is refused.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { pause, type Timers } from '../../shared/clock.ts'
@@ -35,43 +35,43 @@ export interface RevocationStreamOptions {
   readonly clock: Timers
   readonly freshness: Pick<Freshness, 'boot' | 'connected' | 'disconnected' | 'granted' | 'applied'>
   readonly workers: Pick<GrantBook, 'covered'>
-  /** Ids of the key-encryption keys at hand. */
+  /** Ids of the key-encryption keys that this replica has. */
   readonly keks: readonly string[]
-  /** Of undone histories: a primary that listens is told of them. */
+  /** The denials, which are reported to a primary that accepts them. */
   readonly denials: Pick<Denials, 'size' | 'told'>
-  /** Makes the applied pages durable: what they brought is acknowledged with the rest. */
+  /** Makes the applied pages durable, because revocations that came with them are acknowledged too. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
-  /** After a failed fsync nobody knows what is on the disk: the node must end, never try again. */
+  /** Called after a failed fsync. The state of the disk is unknown then, so the node must end and not try again. */
   readonly onFatal: (error: unknown) => void
 }
 
-/** Between two syncs of the journal while revocations keep coming. */
+/** The pause between two syncs of the journal while revocations keep arriving. */
 const SYNC_PAUSE_MS = 10
 
 export class RevocationStream {
   readonly #options: RevocationStreamOptions
-  /** From the journal and the stream. */
+  /** Point up to which rows from the journal and the stream are durable. */
   #streamed: HistoryPoint | undefined
-  /** The same, with what is not on the disk yet: it is refused already. */
+  /** Point up to which rows are enforced, some of them not on the disk yet. */
   #taken: HistoryPoint | undefined
-  /** What has come and is not acknowledged. */
+  /** Point to acknowledge next; undefined if everything is acknowledged. */
   #owed: HistoryPoint | undefined
   #acknowledging: Promise<void> | undefined
-  /** What the last hello said: the primary sends what comes after, whatever the pages have brought meanwhile. */
+  /** Point in the last hello. The primary sends the rows after it, even those that the pages have brought since. */
   #asked: HistoryPoint | undefined
-  /** Of the connection that is there now. */
+  /** Reports coverage on the present connection. */
   #reporter: CoverageReporter | undefined
-  /** Refused, and the journal had no room for them: they come again. */
+  /** Rows that are enforced and did not fit on the disk: the primary sends them again. */
   #unwritten: JournalPart | undefined
   #teller: DenialsTeller | undefined
   #onRows: RowObserver | undefined
 
-  /** What the journal holds is refused from the first moment, whatever timeline it is of. */
+  /** Enforces all rows of the journal at once, of whatever timeline. */
   constructor(options: RevocationStreamOptions) {
     this.#options = options
     const parts = options.journal.takeLoaded()
-    // A record of an earlier timeline may stand behind one of a later.
+    // The journal may contain an earlier timeline after a later one.
     const newest = parts.toSorted((a, b) => a.epoch - b.epoch).at(-1)
     if (newest !== undefined) {
       const own = parts.filter(({ timeline }) => timeline === newest.timeline).flatMap(({ rows }) => rows)
@@ -83,17 +83,17 @@ export class RevocationStream {
     for (const { rows } of parts) options.tables.add(rows, seq, timeline)
   }
 
-  /** The newest history known here, and up to where; undefined without any. */
+  /** The newest history that this replica knows, and the number up to which it is durable; undefined without any. */
   get known(): HistoryPoint | undefined {
     return this.#furthest(this.#streamed)
   }
 
-  /** The newest history known here, and up to where it is enforced. */
+  /** The newest history that this replica knows, and the number up to which it is enforced. */
   get enforced(): HistoryPoint | undefined {
     return this.#furthest(this.#taken)
   }
 
-  /** What a lease counts for. */
+  /** The state that a lease requires: revocations and pages that are applied. */
   get applied(): Applied {
     const { timeline, seq = 0 } = this.enforced ?? {}
     const { meta } = this.#options.tables
@@ -112,7 +112,7 @@ export class RevocationStream {
     return { timeline, epoch, seq }
   }
 
-  /** Who is told of what is enforced here from now on, in its order. To be called once, before the first connection. */
+  /** Sets the observer of enforced rows. To be called once, before the first connection. */
   connect(onRows: RowObserver): void {
     assert(this.#onRows === undefined, 'the stream of revocations is connected once')
     this.#onRows = onRows
@@ -131,7 +131,7 @@ export class RevocationStream {
     const welcome = revocationsWelcome.parse(connection.hello)
     this.#requireSameHistory(welcome)
     const place = { timeline: asTimeline(welcome.timeline), epoch: asEpoch(welcome.epoch) }
-    // On a later timeline numbers count anew, and the primary sends everything; denials stay.
+    // A later timeline has numbers of its own, and the primary sends all its rows; denials stay.
     const start = this.#asked?.timeline === place.timeline ? this.#asked.seq : 0
     this.#syncPages()
     this.#taken = { ...place, seq: start }
@@ -153,12 +153,12 @@ export class RevocationStream {
     }
   }
 
-  /** There are other denials than before. */
+  /** To be called when the denials have changed. */
   denialsChanged(): void {
     this.#teller?.tell()
   }
 
-  /** The applied pages are durable now: the journal need not hold what they hold. */
+  /** To be called when the applied pages are durable: the journal drops the rows that they contain. */
   covered(): void {
     const { tables, journal } = this.#options
     if (tables.meta !== undefined) journal.covered(tables.meta.timeline, tables.revocationsInPages)
@@ -196,8 +196,8 @@ export class RevocationStream {
   }
 
   /**
-   * What comes before the first row that this version cannot interpret. That one and all behind it are neither kept nor
-   * acknowledged (V7): this replica says nothing of any token, and after an upgrade they come again.
+   * The rows before the first one that this version cannot interpret. That row and all after it are neither kept nor
+   * acknowledged (V7). This replica then judges no token, and after an upgrade the primary sends those rows again.
    */
   #understood(stretch: Stretch): Stretch | undefined {
     const { tables } = this.#options
@@ -210,7 +210,10 @@ export class RevocationStream {
     return through > after ? { after, rows: rows.slice(0, unknown), through } : undefined
   }
 
-  /** Memory first, here and at the workers, because that is what refuses the token now; then the disk, because that is what is acknowledged. */
+  /**
+   * Takes rows into memory first, here and at the workers, because that refuses the tokens at once; then onto the disk, because
+   * only durable rows are acknowledged.
+   */
   #take(place: History, stretch: Stretch): void {
     const { rows, through } = stretch
     this.#options.tables.add(rows, through, place.timeline)
@@ -226,7 +229,7 @@ export class RevocationStream {
     }
   }
 
-  /** What the hello counted may have come with pages that are not durable yet. Later rows are in the journal themselves. */
+  /** Syncs the pages: rows that the hello counted may have come with pages that are not durable. Later rows are journalled. */
   #syncPages(): void {
     try {
       this.#options.syncPages()
@@ -235,7 +238,7 @@ export class RevocationStream {
     }
   }
 
-  /** One sync at a time: what comes meanwhile is refused already, and shares the next one. Never rejects. */
+  /** Syncs and acknowledges, one sync at a time. Rows that arrive during a sync share the next one. Never rejects. */
   async #acknowledge(connection: Connection): Promise<void> {
     try {
       while (this.#owed !== undefined) {
@@ -246,31 +249,31 @@ export class RevocationStream {
         this.#requireNewest(known)
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
         this.#reporter?.acknowledged(known)
-        // A lone revocation never waits; in a stream of them a sync for each would take the disk from everybody else.
+        // A single revocation never waits. In a burst, a sync for each would leave no disk time for other work.
         if (this.#owed !== undefined) await pause(this.#options.clock, SYNC_PAUSE_MS)
       }
     } catch (cause) {
-      // A connection that ended says so itself; aborting it once more changes nothing.
+      // If the connection has ended already, this abort has no effect.
       connection.abort(storageError(cause, 'acknowledging revocations'))
     } finally {
       this.#acknowledging = undefined
     }
   }
 
-  /** A full disk ends the connection, and the rows come again; any other failure ends the node. */
+  /** On a full disk the connection ends and the primary sends the rows again. Any other failure ends the node. */
   #failed(cause: unknown): MacaroondError {
     const error = storageError(cause, 'writing the revocation journal')
     return error.code === 'disk_full' ? error : this.#fatal(error)
   }
 
-  /** After a failed fsync, for whatever reason, the kernel may call lost bytes clean, and the next one would succeed. */
+  /** Ends the node. After a failed fsync the kernel may mark lost pages as clean, and the next fsync would succeed. */
   #fatal(cause: unknown): MacaroondError {
     const error = storageError(cause, 'syncing revocations')
     this.#options.onFatal(error)
     return error
   }
 
-  /** Judged by what the hello said: the welcome was made after it, so an honest primary has at least as much. */
+  /** Compares the welcome with the hello. The welcome was made later, so an honest primary has at least what the hello said. */
   #requireSameHistory(welcome: RevocationsWelcome): void {
     const message = this.#asked === undefined ? undefined : contradiction(this.#asked, welcome)
     this.#options.onDiverged(message)
@@ -281,15 +284,15 @@ export class RevocationStream {
   }
 
   /**
-   * S7: the pages may have come to a later epoch while this connection was open, by way of a successor of the primary at its
-   * other end: that one gets no acknowledgement any more, or it would call durable what its successor does not know.
+   * Throws if the pages are of a later epoch than this primary (S7): a successor may have sent them while this connection was
+   * open. An acknowledgement to the old primary would make it report a row as durable that its successor does not have.
    */
   #requireNewest({ epoch }: History): void {
     const { meta } = this.#options.tables
     if (meta === undefined || meta.epoch <= epoch) return
     const message = `the primary leads epoch ${epoch}, this replica has seen ${meta.epoch}`
     throw new MacaroondError('position_diverged', message, {
-      hint: 'the primary was succeeded: stop the old one for good',
+      hint: 'the primary has a successor: stop the old primary permanently',
     })
   }
 
@@ -308,8 +311,9 @@ function contradiction(ours: HistoryPoint, theirs: RevocationsWelcome): string |
 }
 
 /**
- * After a power cut the pages may end before the journal begins: then what is between has to be asked for again, as has what is
- * not understood. The journal does not tell what is missing from what was purged, so that is asked for as well.
+ * The number up to which all rows are known from pages and journal. After a power cut the pages may end before the journal
+ * begins; then the rows between are requested again, and so is the first row that is not understood. The journal cannot
+ * distinguish a missing row from a purged one, so a purged row counts as missing.
  */
 function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
   let seq = inPages
@@ -320,7 +324,7 @@ function contiguous(inPages: number, rows: readonly RevocationRow[]): number {
   return seq
 }
 
-/** A gap means that a revocation is missing: the connection ends, and the next one asks from before it. */
+/** Throws protocol_violation for a gap, which means a missing revocation. The next hello requests from before the gap. */
 function requireNoGap(known: number, stretch: Stretch): void {
   const gap = gapAfter(known, stretch)
   if (gap !== undefined) throw new MacaroondError('protocol_violation', gap)

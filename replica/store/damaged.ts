@@ -1,14 +1,15 @@
-/** Moves a database that cannot be used aside, whole, so that people can look at it and a snapshot can take its place. */
+/** Moves a damaged database aside with all its files, so that an operator can examine it and a snapshot can replace it. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const PREFIX = 'damaged-'
-/** More than one is kept because the first is the one that tells what happened; not all, because disks are finite. */
+/** Two are kept: the first shows how the damage began, the last is needed for denials. More would fill the disk. */
 const KEEP = 2
 
 /**
- * No connection and no descriptor of the database may be open. Returns the folder that it is in now. `names` begin with the
- * database: without its -wal it would be an older state that looks sound, and accept what this replica had refused (S3).
+ * Moves the files and returns their new folder. No connection and no descriptor of the database may be open. The database is
+ * the first of `names` and moves first: left without its -wal it would look like a sound older state and accept revoked
+ * tokens (S3).
  */
 export function moveAside(folder: string, names: readonly string[], nowMs: number): string {
   const target = join(folder, `${PREFIX}${nowMs}`)
@@ -26,8 +27,8 @@ export function moveAside(folder: string, names: readonly string[], nowMs: numbe
 }
 
 /**
- * A crash between two of those renames leaves a -wal without a database; as long as it is there no snapshot can be built. It goes
- * to the database that was moved just before.
+ * Finishes a move that a crash interrupted. It leaves a -wal without a database, which would prevent a snapshot from being
+ * built. The rest moves to the database that was moved before it.
  */
 export function finishMovingAside(folder: string, names: readonly string[], nowMs: number): void {
   const [database = '', ...companions] = names
@@ -39,7 +40,7 @@ export function finishMovingAside(folder: string, names: readonly string[], nowM
   for (const name of left) renameSync(join(folder, name), join(dirname(begun), name))
 }
 
-/** The last one that was moved aside; undefined where none was. */
+/** Path of the file that was moved aside last; undefined if there is none. */
 export function lastMovedAside(folder: string, name: string): string | undefined {
   const paths = readdirSync(folder)
     .filter((entry) => entry.startsWith(PREFIX))

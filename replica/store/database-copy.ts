@@ -1,4 +1,7 @@
-/** This replica's byte-identical copy of the primary's database: where it stands, and the two ways it changes. */
+/**
+ * The replica's byte-identical copy of the primary's database: its position, and the two ways to change it, a transaction or a
+ * snapshot. Each change is recorded with its checksum before it becomes visible. The caller has judged the position.
+ */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause, turn, type Clock, type Entropy, type Timers } from '../../shared/clock.ts'
@@ -24,11 +27,11 @@ export interface DatabaseCopyOptions {
   readonly clock: Clock & Timers
   readonly entropy: Entropy
   readonly log: Log
-  /** The database file was closed or replaced: statements on the old one are gone. */
+  /** Called when the database file was closed (undefined) or opened: statements on the old one are invalid. */
   readonly onReopened: (copy: OpenCopy | undefined) => void
 }
 
-/** Another state takes the place of this one, which is undefined where it does not stand anywhere. Calls `install`, or throws. */
+/** Called before a snapshot replaces the state `before` (undefined for an unusable copy). It calls `install`, or throws. */
 export type Installing = (
   next: AppliedState,
   before: AppliedState | undefined,
@@ -36,7 +39,7 @@ export type Installing = (
 ) => Promise<void>
 
 const BUSY_PAUSE_MS = 5
-/** An operator's write transaction on the copy is tolerated so long without a word. */
+/** A write transaction of another program on the copy is logged after this time. */
 const BUSY_WARN_MS = 1_000
 const PAGES_A_TURN = 256
 
@@ -48,7 +51,7 @@ export class DatabaseCopy {
   #standing: AppliedState | undefined
   #installing: Installing | undefined
 
-  /** Throws wrong_cluster, schema_newer. A copy that cannot be trusted is moved aside; then there is no standing. */
+  /** Throws wrong_cluster, schema_newer. A damaged copy is moved aside; then `standing` is undefined. */
   constructor(options: DatabaseCopyOptions) {
     this.#options = options
     this.#record = new PositionRecord(join(options.folder, 'position'))
@@ -56,7 +59,7 @@ export class DatabaseCopy {
     if (existsSync(join(options.folder, DATABASE_NAME))) this.#openExisting()
   }
 
-  /** What stands between two states. To be called once, before the first snapshot. */
+  /** Sets the function that is called before a snapshot is installed. To be called once, before the first snapshot. */
   connect(installing: Installing): void {
     assert(this.#installing === undefined, 'a copy is connected once')
     this.#installing = installing
@@ -75,8 +78,8 @@ export class DatabaseCopy {
   }
 
   /**
-   * Applies one transaction whose place was judged before; visible when this resolves, durable after `sync`. Throws
-   * segment_corrupt when its pages do not give the checksum it states: then nothing was changed.
+   * Applies one transaction whose position the caller has judged. It is visible when this resolves and durable after `sync`.
+   * Throws segment_corrupt if its pages do not give the checksum that it states; then nothing was changed.
    */
   async apply({ pages, header }: Segment, next: AppliedState): Promise<void> {
     const checksums = this.#checksums
@@ -94,7 +97,7 @@ export class DatabaseCopy {
     this.#standing = next
   }
 
-  /** Takes a snapshot's place of everything there was, as one transaction for readers. */
+  /** Replaces all pages by those of a snapshot, which is one transaction for readers. */
   async install(snapshot: SnapshotFile, pageCount: number, next: AppliedState): Promise<void> {
     assert(this.#installing !== undefined, 'nothing is installed before the copy is connected')
     await this.#installing(next, this.#standing, async () => {
@@ -107,13 +110,13 @@ export class DatabaseCopy {
     })
   }
 
-  /** Makes everything applied durable, the record of its position first. */
+  /** Makes all applied transactions durable, the record of positions first. */
   sync(): void {
     this.#record.sync()
     this.#open?.appender.sync()
   }
 
-  /** What was in the way; undefined when the WAL is empty now. */
+  /** Copies the WAL into the database. Returns what prevented it; undefined if the WAL is empty now. */
   async checkpoint(): Promise<Hindrance | undefined> {
     const outcome = await this.#open?.appender.checkpoint()
     this.#options.log.debug({ outcome }, 'checkpoint')
@@ -121,13 +124,13 @@ export class DatabaseCopy {
     return outcome.kind === 'pinned' ? 'pinned' : 'reader'
   }
 
-  /** Reads every page. When they are not what was applied, the copy no longer stands anywhere. */
+  /** Reads every page and compares the checksum. A damaged copy has no position any more. */
   async scrub(signal: AbortSignal): Promise<'sound' | 'damaged' | 'stopped'> {
     const checksums = this.#checksums
     if (this.#open === undefined || checksums === undefined) return 'sound'
     const expected = checksums.checksum
     const found = await checksumOf(PageSource.pin(this.#open.file), this.#options.clock, signal)
-    // A snapshot that was installed meanwhile has replaced every page that was read.
+    // A snapshot was installed during the scrub and replaced the pages that were read.
     if (found === undefined || this.#checksums !== checksums) return 'stopped'
     if (found === expected) return 'sound'
     this.#standing = undefined
@@ -135,7 +138,7 @@ export class DatabaseCopy {
     return 'damaged'
   }
 
-  /** The copy turned out to be somebody else's: it is moved aside, and this replica stands nowhere until a snapshot comes. */
+  /** Moves the copy aside after damage or a write by another program. There is no position until a snapshot arrives. */
   abandon(error: MacaroondError): void {
     this.#close()
     this.#moveAside(error)
@@ -150,7 +153,7 @@ export class DatabaseCopy {
     const { folder, entropy, clock, cluster, onReopened } = this.#options
     try {
       this.#open = openCopy(folder, { entropy, timers: clock })
-      // What is acknowledged from now on counts on it, and its last sync may have failed.
+      // The last sync of an earlier process may have failed, and later acknowledgements need these pages on the disk.
       rewriteWal(this.#open.appender.connection)
       const { standing, checksums } = examineCopy(this.#open, this.#record, cluster)
       this.#standing = standing
@@ -166,7 +169,7 @@ export class DatabaseCopy {
   #moveAside(error: MacaroondError): void {
     const { folder, clock, log } = this.#options
     const movedTo = moveAside(folder, DATABASE_FILES, clock.wallMs())
-    log.error({ error: reportOf(error), movedTo }, 'the copy was damaged: a snapshot will take its place')
+    log.error({ error: reportOf(error), movedTo }, 'the copy was damaged: a snapshot will replace it')
   }
 
   async #build(snapshot: SnapshotFile, pageCount: number): Promise<void> {
@@ -187,20 +190,20 @@ export class DatabaseCopy {
     try {
       this.#open = openCopy(folder, { entropy, timers: clock })
     } catch (error) {
-      // A database that is there, but was never opened, would keep every later snapshot out.
+      // A database file that cannot be opened would make every later snapshot fail.
       for (const name of DATABASE_FILES) rmSync(join(folder, name), { force: true })
       throw error
     }
     onReopened(this.#open)
   }
 
-  /** In turns, because it takes seconds for a gigabyte, and verifications and revocations must not wait for that. */
+  /** Appends the snapshot in parts: a gigabyte takes seconds, and verifications and revocations must not wait for it. */
   async #replace(snapshot: SnapshotFile, commitPages: number): Promise<void> {
     const change = { pages: snapshot.pages(), commitPages }
     await this.#whenFree((appender) => appender.applyInTurns(change, () => turn(this.#options.clock)))
   }
 
-  /** Waits while an operator holds the write lock: readers see the state before, and nothing is half applied. */
+  /** Waits while another program holds the write lock. Readers see the old state until the change is complete. */
   async #whenFree(apply: (appender: WalAppender) => ApplyResult | Promise<ApplyResult>): Promise<void> {
     assert(this.#open !== undefined, 'there is a database to append to')
     const { appender } = this.#open
@@ -210,7 +213,7 @@ export class DatabaseCopy {
       await pause(this.#options.clock, BUSY_PAUSE_MS)
       if (warned || this.#options.clock.monotonicMs() - startedMs < BUSY_WARN_MS) continue
       warned = true
-      this.#options.log.error('somebody holds a write transaction on the copy: nothing is applied until it ends')
+      this.#options.log.error('another program holds a write transaction on the copy: nothing is applied until it ends')
     }
   }
 
@@ -224,7 +227,7 @@ export class DatabaseCopy {
   }
 }
 
-/** What a fresh snapshot mends; anything else is for the operator. */
+/** True for an error that a new snapshot repairs. Any other error is for the operator. */
 export function isDamage(error: unknown): error is MacaroondError {
   return error instanceof MacaroondError && (error.code === 'database_corrupt' || error.code === 'foreign_write')
 }

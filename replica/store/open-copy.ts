@@ -1,4 +1,4 @@
-/** The open parts of a database copy, and how they come to be: from a file that is there, or from a snapshot. */
+/** Opens the parts of a database copy, and proves that its pages are what was recorded. */
 import { join } from 'node:path'
 import type { Entropy, Timers } from '../../shared/clock.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
@@ -20,12 +20,12 @@ export const DATABASE_FILES: readonly string[] = ['', '-wal', '-shm'].map((suffi
 export interface OpenCopy {
   readonly file: DatabaseFile
   readonly appender: WalAppender
-  /** For the tables: reads what was applied last. */
+  /** The connection with which the tables read applied transactions. */
   readonly reader: Database
   readonly meta: MetaReader
 }
 
-/** Throws whatever SQLite finds wrong; nothing stays open then. */
+/** Throws the errors of SQLite; then nothing stays open. */
 export function openCopy(
   folder: string,
   { entropy, timers }: { readonly entropy: Entropy; readonly timers: Timers },
@@ -58,8 +58,8 @@ export interface CopyExamination {
 }
 
 /**
- * Where the copy stands, proven: its own pages must give the checksum recorded for its transaction.
- * Throws wrong_cluster and schema_newer, which are for the operator, and database_corrupt, which a snapshot mends.
+ * The proven position of the copy: its pages must give the checksum that was recorded for its transaction. Throws wrong_cluster
+ * and schema_newer, which are for the operator, and database_corrupt, which a snapshot repairs.
  */
 export function examineCopy(copy: OpenCopy, record: PositionRecord, cluster: string): CopyExamination {
   const meta = copy.meta.read()

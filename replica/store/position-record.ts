@@ -1,6 +1,6 @@
 /**
- * Which checksum the database had after which transaction, written before the transaction becomes visible. At start the
- * database's own pages must give the checksum recorded for its transaction, else the copy is damaged.
+ * The record of positions: the checksum of the copy after each transaction, written before the transaction becomes visible. At
+ * start the pages must give the checksum that is recorded for their transaction; otherwise the copy is damaged.
  *
  * | offset | size | field |
  * |---|---|---|
@@ -10,8 +10,8 @@
  * | 20 | 16 | timeline |
  * | 36 | 4 | CRC-32 of the bytes before |
  *
- * Integers are big endian. Records follow each other; one whose CRC does not hold (the torn end after a crash), or
- * that no transaction has, is passed over.
+ * Integers are big endian. Records follow each other without gaps. A record with a wrong CRC (the torn end after a crash), and
+ * one whose transaction never became visible, is ignored.
  */
 import { closeSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -24,7 +24,7 @@ import type { AppliedState } from '../follower/core.ts'
 const TXID_OFFSET = 4
 const CRC_OFFSET = 36
 const RECORD_BYTES = CRC_OFFSET + 4
-/** Beyond this the older half is dropped: a restore compares the record with a signed position, which is a little older. */
+/** Above this size the older half is dropped. A restore needs the newer half, which reaches back to the signed position. */
 const FILE_BYTES_MAX = RECORD_BYTES * 8_192
 const RECORDS_KEPT = 4_096
 
@@ -37,18 +37,18 @@ export class PositionRecord {
     this.#path = path
     this.#fd = openSync(path, 'a', 0o600)
     const records = readStandings(path)
-    // Always from whole records on: appending behind a torn one would misalign all that follow.
+    // The file is rewritten with whole records, because appending after a torn one would misalign all later ones.
     this.#bytes = this.#rewrite(records)
   }
 
-  /** The standing recorded for a transaction, if there is one; the newest counts. */
+  /** The newest record of a transaction; undefined if there is none. */
   find(atEpoch: Epoch, atTxid: Txid): AppliedState | undefined {
     return readStandings(this.#path).findLast(({ position }) => position.epoch === atEpoch && position.txid === atTxid)
   }
 
   append(standing: AppliedState): void {
     if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(readStandings(this.#path).slice(-RECORDS_KEPT))
-    // At a position: what a full disk took of a record is overwritten by the next one.
+    // Written at an offset, so that the next record overwrites one that a full disk cut short.
     writeAt(this.#fd, encode(standing), 0, RECORD_BYTES, this.#bytes)
     this.#bytes += RECORD_BYTES
   }
@@ -80,7 +80,7 @@ export class PositionRecord {
   }
 }
 
-/** In the order in which they were written. */
+/** All whole records, in the order in which they were written. */
 export function readStandings(path: string): AppliedState[] {
   const bytes = readFileSync(path)
   const standings: AppliedState[] = []

@@ -1,4 +1,4 @@
-/** A snapshot on its way in: written to disk as it comes, checked as it comes, and used only when it is whole and right. */
+/** A snapshot that is arriving: each chunk is checked and written to a file. It is used only when it is whole and correct. */
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { MacaroondError } from '../../shared/errors.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
@@ -23,21 +23,21 @@ export class SnapshotFile {
     this.#decoder = new SegmentDecoder((pgno, data) => this.checksums.set(pgno, data))
   }
 
-  /** Throws segment_corrupt as soon as it shows. */
+  /** Throws segment_corrupt at the first wrong byte that can be noticed. */
   write(chunk: Uint8Array): void {
     this.#decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))
     writeAt(this.#fd, chunk, 0, chunk.length, this.#bytes)
     this.#bytes += chunk.length
   }
 
-  /** Throws segment_corrupt unless every byte was right and the pages give the checksum that the header states. */
+  /** Throws segment_corrupt unless the file is whole and its pages give the checksum in its header. */
   finish(): SegmentHeader {
     const header = this.#decoder.finish()
     if (header.postApply === this.checksums.checksum) return header
     throw new MacaroondError('segment_corrupt', 'the pages of a snapshot do not give its post-apply checksum')
   }
 
-  /** The pages once more, from disk. Only after `finish`. */
+  /** Reads the pages from the file. To be called after `finish`. */
   *pages(): Generator<PageImage> {
     let ready: PageImage[] = []
     const decoder = new SegmentDecoder((pgno, data) => void ready.push({ pgno, data }))
@@ -53,7 +53,7 @@ export class SnapshotFile {
     decoder.finish()
   }
 
-  /** Deletes it. */
+  /** Closes and deletes the file. */
   discard(): void {
     closeSync(this.#fd)
     rmSync(this.#path, { force: true })

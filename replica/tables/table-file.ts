@@ -1,17 +1,18 @@
 /**
- * The table of revocations as a file beside the database, so that a start need not read millions of rows. It is no truth of its
- * own: what is missing, damaged, of another version, of another history or ahead of the pages is passed over, and all is read
- * from the pages.
+ * The saved table of revocations: a file beside the database that spares a start from reading millions of rows. It is only a
+ * cache: a file that is missing, damaged, of another version, of another history or ahead of the pages is ignored, and all rows
+ * are read from the pages.
+ *
  * | offset | size | field |
  * |---|---|---|
  * | 0 | 8 | "MCNDREVT" |
- * | 8 | 4 | version, 2; files of version 1 may lack what a wrong clock swept, and are passed over |
- * | 12 | 4 | CRC-32 of all that follows |
- * | 16 | 4 | length n of the JSON text, with spaces at its end up to a multiple of 4 |
- * | 20 | n | JSON: "head" below |
- * | 20 + n | | slots of the table as they lie in memory |
+ * | 8 | 4 | version, 2; a file of version 1 may lack rows that a wrong clock swept, and is ignored |
+ * | 12 | 4 | CRC-32 of all bytes from offset 16 on |
+ * | 16 | 4 | length n of the JSON text, padded with spaces to a multiple of 4 |
+ * | 20 | n | JSON of the schema `head` below |
+ * | 20 + n | | slots of the table, as in memory |
  *
- * Integers of the header are little endian; those of the slots are as the machine has them, which the head names.
+ * Integers of the header are little endian. Those of the slots have the byte order of the machine, which the JSON names.
  */
 import { readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
@@ -33,10 +34,10 @@ const WORD_BYTES = 4
 
 const head = z.strictObject({
   timeline: z.string().length(32),
-  /** All revocations of this timeline up to here are in it, but for those that hit nothing any more. */
+  /** All revocations of this timeline up to this number are in the table, except outlived ones. */
   seq: z.number().int().positive(),
   last: z.string(),
-  /** By which time it was swept, unix milliseconds; 0 for never. */
+  /** The time by which the table was swept, unix milliseconds; 0 for never. */
   sweptMs: z.number().int().nonnegative(),
   poison: z.string().optional(),
   endianness: z.literal(endianness()),
@@ -49,16 +50,19 @@ const head = z.strictObject({
 export interface SavedTable {
   readonly timeline: string
   readonly seq: number
-  /** The row of that number as it stands in the pages: another history has another one. */
+  /** The row of number `seq` in the pages, as text. In another history it differs. */
   readonly last: string
-  /** What was outlived at this time may be missing; pages whose issue clock is behind it still need it. */
+  /** Rows that were outlived at this time may be missing. Pages with an earlier issue clock still need them. */
   readonly sweptMs: number
-  /** An alarm that is still on. */
+  /** The message of an alarm that is still on. */
   readonly poison: string | undefined
   readonly revocations: Revocations
 }
 
-/** There whole or not at all. The table may change while it is written: what is written is as it was at the call. */
+/**
+ * Saves a table. After a crash the file is whole or the old one. The table may change during the write: what is saved is its
+ * state at the call. Throws disk_full, io_failed.
+ */
 export async function saveTable(path: string, table: SavedTable): Promise<void> {
   const parts = encode(table)
   const temporary = `${path}.tmp`
@@ -66,7 +70,7 @@ export async function saveTable(path: string, table: SavedTable): Promise<void> 
     await write(temporary, parts)
     await rename(temporary, path)
   } catch (error) {
-    // On a full disk the room is for others.
+    // On a full disk other files need the space.
     await rm(temporary, { force: true })
     throw storageError(error, 'saving the table of revocations')
   }
@@ -83,7 +87,7 @@ async function write(path: string, parts: readonly Buffer[]): Promise<void> {
   }
 }
 
-/** Undefined for what is not there, or not as it was written. */
+/** The saved table; undefined if the file is missing or damaged. */
 export function loadTable(path: string): SavedTable | undefined {
   try {
     return decode(readFileSync(path))
@@ -127,7 +131,7 @@ function decode(bytes: Buffer): SavedTable | undefined {
   const { timeline, seq, last, sweptMs, poison, seed, cutOffs, ...rest } = head.parse(
     JSON.parse(bytes.toString('utf8', HEAD_OFFSET, start)),
   )
-  // A copy: the bytes of the file may lie anywhere, words may not.
+  // A copy, because a Uint32Array needs an offset that is a multiple of 4.
   const slots = new Uint32Array(Uint8Array.from(bytes.subarray(start)).buffer)
   const tokens = RevocationTable.fromImage({ ...rest, seed: Buffer.from(seed, 'hex'), slots })
   if (tokens === undefined) return undefined

@@ -1,7 +1,7 @@
 /**
- * What this replica verifies by: keys and revocations in memory, built from its own database and fed by the stream.
- * Revocations only ever grow here (S3), but for what hits nothing any more: a snapshot, a reopened database or a newer
- * timeline takes none away.
+ * The tables of a replica: all root keys and revocations in memory, read from its own database and fed by the stream. The
+ * verifier reads nothing else. A revocation never leaves the tables (S3), not by a snapshot, a reopened database or a newer
+ * timeline, except when it is outlived or an operator gave it up.
  */
 import type { RowObserver } from '../revocations/history.ts'
 import { existsSync, rmSync } from 'node:fs'
@@ -31,51 +31,51 @@ export interface TablesOptions {
   readonly entropy: Entropy
   readonly timers: Pick<Timers, 'soon'>
   readonly log: Log
-  /** Where the table of revocations is kept for the next start; undefined for nowhere. */
+  /** File of the saved table of revocations; undefined if none is saved. */
   readonly savedAt?: string
-  /** What was read from pages, in its order. */
+  /** Called with the rows that were read from pages, in order. */
   readonly onRows?: RowObserver
 }
 
-/** Where the tables are read from; replaced when the database file is. */
+/** The database that the tables are read from. It is replaced with the database file. */
 export interface TableSource {
   readonly reader: Database
   readonly meta: MetaReader
 }
 
-/** What a comparison of the table with the files has shown. */
+/** The result of comparing the table with the files. */
 export interface TableFindings {
-  /** Revocations that the files name and the table did not deny. */
+  /** Number of revocations that the files have and the table lacked. */
   readonly missing: number
-  /** Revocations that the table denies and no file names: a restart could forget them. */
+  /** Number of revocations that the table has and no file has: a restart could lose them. */
   readonly unaccounted: number
 }
 
-/** Few enough to be garbage before the next ones come: larger reads make V8 keep more memory, for good. */
+/** Few enough to be collected before the next read: after larger reads V8 keeps more memory permanently. */
 const ROWS_A_READ = 500
 
 export class Tables implements TokenTables {
   readonly #options: TablesOptions
   readonly #keys: KeyTable = new KeyTable()
   readonly #opened: OpenedKeys = new Map()
-  /** As they were last read. */
+  /** The result of the last read of keys. */
   #keysRead: KeysRead | undefined
   #revocations: Revocations
   #source: (TableSource & { readonly keys: KeyReader; readonly revocations: RevocationLog }) | undefined
   #meta: Meta | undefined
   #publicKey: Uint8Array | undefined
-  /** Revocations up to here are in the pages, and known, in this timeline. */
+  /** Revocations of the present timeline up to this number were read from the pages. */
   #fromPages = 0
-  /** Revocations up to here came on the stream, without a gap, in the timeline that it is of. */
+  /** Revocations of this timeline up to this number came on the stream, without a gap. */
   #streamed: { readonly timeline: Timeline | undefined; readonly seq: number } = { timeline: undefined, seq: 0 }
-  /** What was outlived at this time may be gone from the table. */
+  /** Revocations that were outlived at this time may be gone from the table. Unix milliseconds. */
   #sweptMs = 0
   #uninterpretable: string | undefined
   #poison: string | undefined
-  /** Takes the place of the table once it is complete. */
+  /** A new table that is being built and replaces the present one when it is complete. */
   #rebuilt: Revocations | undefined
   #saving: Promise<void> = Promise.resolve()
-  /** What is saved now could hold what an operator has given up. */
+  /** True while a saved table could contain revocations that an operator gave up. */
   #savesNothing = false
 
   constructor(options: TablesOptions) {
@@ -91,17 +91,17 @@ export class Tables implements TokenTables {
     return this.#revocations.cutOffs
   }
 
-  /** The pages as they are read now. */
+  /** The database that is read now; undefined without one. */
   get source(): TableSource | undefined {
     return this.#source
   }
 
-  /** State of the database that the tables were last read from. */
+  /** The `meta` row that the tables were last read at. */
   get meta(): Meta | undefined {
     return this.#meta
   }
 
-  /** The authority's public key; undefined as long as there is no database. */
+  /** The authority's public key; undefined without a database. */
   get publicKey(): Uint8Array | undefined {
     return this.#publicKey
   }
@@ -110,28 +110,28 @@ export class Tables implements TokenTables {
     return { keys: this.#keys.size, revocations: this.#revocations.size }
   }
 
-  /** Revocations that the applied pages hold. */
+  /** Number of the last revocation that was read from the applied pages. */
   get revocationsInPages(): number {
     return this.#fromPages
   }
 
-  /** Revocations known without a gap in the history of the pages, from these or from the stream. */
+  /** Number up to which all revocations of the pages' timeline are known, from the pages or the stream. */
   get revocationSeq(): number {
     const { timeline, seq } = this.#streamed
     return timeline === this.#meta?.timeline ? Math.max(this.#fromPages, seq) : this.#fromPages
   }
 
-  /** Why nothing can be said of any token: a revocation of a kind that a newer version wrote (V7). */
+  /** The message if no token can be judged: there is a revocation of a kind that only a newer version knows (V7). */
   get uninterpretable(): string | undefined {
     return this.#uninterpretable
   }
 
-  /** A revocation that was not what its kind says, of a token that is denied all the same. */
+  /** The message of an alarm about a malformed revocation. The token that it names is denied all the same. */
   get poison(): string | undefined {
     return this.#poison
   }
 
-  /** Other database file, same tables: what was known stays known. Throws kek_wrong for the first one of a process. */
+  /** Reads from another database file. What the tables know stays. Throws kek_wrong for the first file of a process. */
   attach(source: TableSource | undefined): void {
     if (source === undefined) return void (this.#source = undefined)
     const { reader, meta } = source
@@ -143,36 +143,36 @@ export class Tables implements TokenTables {
     if (first) this.#requireAnyKey(reader)
   }
 
-  /** Keys as they were last read: which of them the ring does not open. */
+  /** The keys that the KEKs at hand do not open, as of the last read. */
   get keysRead(): Pick<KeysRead, 'stale' | 'unopened'> {
     return this.#keysRead ?? { stale: [], unopened: [] }
   }
 
-  /** Reads what the last applied transaction changed. Cheap when it changed neither keys nor revocations. */
+  /** Reads what the last applied transaction changed. It is cheap if keys and revocations did not change. */
   refresh(): void {
     if (this.#source === undefined) return
     const before = this.#meta
     const meta = this.#source.meta.read()
-    // A newer primary may have raised it with the transaction that was just applied: rows may mean something else now.
+    // A newer primary may have raised the schema with this transaction: rows may have another meaning now.
     if (before?.schema !== meta.schema) checkMeta(meta, this.#options.cluster, 'the copy')
     if (before?.timeline !== meta.timeline) this.#fromPages = this.#takeSaved(meta)
     if (before?.keyGeneration !== meta.keyGeneration || before.timeline !== meta.timeline) this.#readKeys()
-    // What the stream brought already is not read once more: mostly it was here before its pages.
+    // Rows that came on the stream, usually before their pages, are not read again.
     if (this.#streamed.timeline === meta.timeline) {
       this.#fromPages = Math.max(this.#fromPages, Math.min(this.#streamed.seq, meta.revocationSeq))
     }
-    // What is not understood is not counted as known: pages are read on from it after an upgrade.
+    // A row that is not understood does not count as known: after an upgrade reading continues at it.
     while (this.#fromPages < meta.revocationSeq && this.#uninterpretable === undefined) this.#readRevocations(meta)
     this.#meta = meta
   }
 
-  /** Rows that came ahead of their pages. `complete`: all revocations of the timeline up to this number are known now. */
+  /** Adds rows from the stream. All revocations of the timeline up to number `complete` are known now. */
   add(rows: readonly RevocationRow[], complete: number, timeline: Timeline | undefined): void {
     this.deny(rows)
     this.#streamed = { timeline, seq: complete }
   }
 
-  /** What rows name is denied from now on, whatever else is known of their history. */
+  /** Denies what the rows name from now on. It does not change the numbers up to which a history is known. */
   deny(rows: Iterable<RevocationRow>): void {
     for (const row of rows) {
       if (row.kind === 'unknown') this.#refuseToGuess(notUnderstood(row))
@@ -183,9 +183,10 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Lets go of what hits nothing any more, by the issue clock in the pages: that time has come for everybody who has them, and
-   * a start takes up from it. Never beyond `latestMs`, the latest time that this replica believes. A purge at the primary
-   * moves the issue clock too, so whatever it deleted goes here. A part at a time, so that verifications go on.
+   * Deletes outlived revocations from memory, by the issue clock in the pages: that time has passed for every node with these
+   * pages, and a start reads on from it. It never uses a time after `latestMs`, the latest that this replica believes. A purge
+   * at the primary raises the issue clock, so what it deleted is deleted here too. The work is done in parts between
+   * verifications.
    */
   async sweep(latestMs: number, signal: AbortSignal): Promise<void> {
     const nowMs = Math.min(this.#meta?.issueClockMs ?? 0, Math.floor(latestMs))
@@ -199,8 +200,8 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Compares the table with the pages and with `kept`, the rows of every other file; what is missing is denied from now on.
-   * Rows that the issue clock has outlived are left out. Undefined where it ended early, or the table was made anew meanwhile.
+   * Compares the table with the pages and with `kept`, the rows of all other files. Missing rows are added. Outlived rows are
+   * not counted. Undefined if it was aborted, or if the table was rebuilt during the comparison.
    */
   async compare(kept: Iterable<RevocationRow>, signal: AbortSignal): Promise<TableFindings | undefined> {
     const revocations = this.#revocations
@@ -209,7 +210,7 @@ export class Tables implements TokenTables {
       !signal.aborted && revocations === this.#revocations && timeline === this.#meta?.timeline
     revocations.beginCensus()
     try {
-      // Before the pages: a row that leaves another file meanwhile is in the pages by then.
+      // The other files come first: a row that is removed from one during the comparison is in the pages by then.
       let missing = 0
       for (const rows of inBatches(kept)) {
         missing += this.#confirm(rows)
@@ -231,15 +232,15 @@ export class Tables implements TokenTables {
     }
   }
 
-  /** All that is denied now, without who asked for it and why; a part at a time. */
+  /** All revocations in the table, without actor and reason. The table may change between two of them. */
   *denied(): Generator<KnownRevocation> {
     yield* this.#revocations.rows()
   }
 
   /**
-   * Makes the table anew from the pages and from `kept`, the rows of every other file: that is how an operator's `forget` takes
-   * something away, because a cut-off is a maximum and cannot be subtracted. What comes meanwhile is in both tables. False where
-   * there are no pages, or others meanwhile: then nothing has changed.
+   * Rebuilds the table from the pages and from `kept`, the rows of all other files. This is how `forget` removes a revocation:
+   * a cut-off is a maximum and cannot be subtracted. Rows that arrive during the rebuild go into both tables. False if there
+   * are no pages, or they were replaced during the rebuild; then nothing has changed.
    */
   async rebuild(kept: Iterable<RevocationRow>): Promise<boolean> {
     const [source, timeline] = [this.#source, this.#meta?.timeline]
@@ -264,7 +265,7 @@ export class Tables implements TokenTables {
     return true
   }
 
-  /** Durably; until the table was made anew none is saved. */
+  /** Deletes the saved table, durably. None is saved again before the table is rebuilt. */
   async dropSaved(): Promise<void> {
     const { savedAt } = this.#options
     this.#savesNothing = true
@@ -275,8 +276,8 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Where the next start goes on from: what it would read from the pages is the same. Not written where the last row was
-   * purged, because nothing says then which history it was.
+   * Saves the table for the next start, which continues reading the pages behind it. If the last row was purged, nothing is
+   * saved, because that row identifies the history.
    */
   save(): Promise<void> {
     const saved = this.#save()
@@ -294,30 +295,30 @@ export class Tables implements TokenTables {
     await saveTable(savedAt, { timeline, seq, last, sweptMs, poison, revocations })
   }
 
-  /** Up to which revocation the pages need not be read. Only a table that is empty is replaced: nothing is taken away. */
+  /** Loads the saved table if the present one is empty. Returns the number up to which the pages need not be read. */
   #takeSaved({ timeline, issueClockMs }: Meta): number {
     const { savedAt, log } = this.#options
     if (savedAt === undefined || this.#revocations.size > 0) return 0
     const saved = loadTable(savedAt)
     // A table that is ahead of the pages has no row there.
     if (saved === undefined || saved.timeline !== timeline || saved.last !== this.#rowOf(saved.seq)) return 0
-    // It was swept by a time that these pages do not know to have come: they have rows that are still needed.
+    // The saved table was swept by a later time than these pages have reached: rows that they need may be missing.
     if (saved.sweptMs > issueClockMs) return 0
-    log.debug({ seq: saved.seq }, 'revocations are taken from the table that was saved')
+    log.debug({ seq: saved.seq }, 'revocations were read from the saved table')
     this.#revocations = saved.revocations
     this.#sweptMs = saved.sweptMs
     this.#poison = saved.poison
     return saved.seq
   }
 
-  /** With every column that it has: when and by whom as well. Undefined for one that is not there. */
+  /** A row with all its columns, time and actor included, as text. Undefined if there is no such row. */
   #rowOf(seq: number): string | undefined {
     if (this.#source === undefined) return undefined
     const [row] = readRevocationColumns(this.#source.reader, seq - 1, 1)
     return row?.seq === seq ? JSON.stringify(row.columns) : undefined
   }
 
-  /** How many of them were not denied here. */
+  /** Marks rows as confirmed by a file, and adds those that the table lacks. Returns the number added. */
   #confirm(rows: Iterable<RevocationRow>): number {
     const issueClockMs = this.#meta?.issueClockMs ?? 0
     let missing = 0
@@ -352,7 +353,7 @@ export class Tables implements TokenTables {
     this.#keys.replace([...read.keys, ...unopened].map((key) => [key.kid, key]))
   }
 
-  /** Throws kek_wrong: a ring that opens nothing at a start will open nothing later, and the operator has to know now. */
+  /** Throws kek_wrong if no key can be opened at start: it would not open later either, so the operator must know now. */
   #requireAnyKey(reader: Database): void {
     if (this.#keysRead?.keys.length === 0) readSigningKey(reader, this.#options.ring, this.#options.cluster)
   }
@@ -363,7 +364,7 @@ export class Tables implements TokenTables {
     this.deny(rows)
     const unknown = rows.findIndex(({ kind }) => kind === 'unknown')
     const understood = unknown === -1 ? rows : rows.slice(0, unknown)
-    // Numbers that no row has were purged.
+    // Numbers without a row were purged.
     const through = unknown === -1 ? (rows.at(-1)?.seq ?? meta.revocationSeq) : (rows[unknown]?.seq ?? 1) - 1
     if (through > after) this.#options.onRows?.(meta, { after, rows: understood, through })
     this.#fromPages = through

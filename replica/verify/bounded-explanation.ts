@@ -1,12 +1,12 @@
 /**
- * Cuts an explanation down to what a node answers with. Holders write caveats and discharges, so what there is to tell may
- * be far longer than what was asked: long texts end in an ellipsis, and what does not fit is counted instead of told.
+ * Limits the size of an explanation. Holders write caveats and discharges, so an explanation may be far longer than its
+ * request. Long texts are cut and end in an ellipsis; items that do not fit are counted in `omitted`.
  */
 import { EXPLAINED_DEPTH_MAX, EXPLAINED_TEXT_CHARS_MAX, EXPLANATION_CHARS_MAX } from '../../shared/limits.ts'
 import type { CaveatTrace, DischargeTrace, Explanation } from '../../shared/verifier/trace.ts'
 import type { Verdict } from '../../shared/verifier/verdict.ts'
 
-/** The token's own caveats come first, then what stands behind each of them. The same explanation where all fits. */
+/** The limited explanation. The token's own caveats are kept before their discharges. */
 export function boundExplanation(explanation: Explanation): Explanation {
   const notes = new Budget(EXPLANATION_CHARS_MAX / 4)
   const rest = new Budget(EXPLANATION_CHARS_MAX)
@@ -33,7 +33,7 @@ class Budget {
     this.#chars = chars
   }
 
-  /** How many of these, from the front, there is room for; once there was none for one, there is none for any. */
+  /** The number of items, from the front, for which there is room. After the first item without room there is none for any. */
   room(items: readonly object[] | readonly string[]): number {
     const kept = items.findIndex((item) => {
       this.#chars -= JSON.stringify(item).length
@@ -51,7 +51,7 @@ function boundVerdict(verdict: Verdict, budget: Budget): Verdict {
   return { ...cut, notes: cut.notes.slice(0, room) }
 }
 
-/** `depth` discharges stand between the token and these. */
+/** `depth` is the number of discharges between the token and these caveats. */
 function boundCaveats(caveats: readonly CaveatTrace[], depth: number, budget: Budget): readonly CaveatTrace[] {
   const own = caveats.map(({ discharges: _, ...caveat }) => cutTexts(caveat))
   const room = budget.room(own)
@@ -72,14 +72,14 @@ function boundDischarges(all: readonly DischargeTrace[], depth: number, budget: 
   })
 }
 
-/** They themselves, and all that stands behind them. */
+/** The number of these traces and all traces below them. */
 function sizeOf(traces: readonly (CaveatTrace | DischargeTrace)[]): number {
   const behind = (trace: CaveatTrace | DischargeTrace): number =>
     sizeOf(('index' in trace ? trace.caveats : trace.discharges) ?? [])
   return traces.reduce((total, trace) => total + 1 + behind(trace), 0)
 }
 
-/** Every text of a plain value, wherever it stands in it. */
+/** Cuts every text in a plain value, at any depth. */
 function cutTexts<T>(value: T): T {
   return cut(value) as T
 }

@@ -1,4 +1,4 @@
-/** Turns the calls of unlisted peers away while they have had their share of this replica's time. */
+/** Refuses calls of unlisted peers while they have used up their share of this replica's time (guest-time.ts). */
 import type { RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -6,7 +6,7 @@ import { GUEST_TIME_SHARE, GUEST_TIME_STRETCH_MS } from '../../shared/limits.ts'
 import { guestServed, guestWaitMs, NO_DEBT, type GuestDebt, type GuestShare } from './guest-time.ts'
 
 const SHARE: GuestShare = { share: GUEST_TIME_SHARE, stretchMs: GUEST_TIME_STRETCH_MS }
-/** Around a call, where it is not measured: decryption, JSON, encryption. */
+/** Estimated cost of a call outside the measured part: decryption, JSON, encryption. */
 const CALL_COST_MS = 0.05
 
 export class GuestGate {
@@ -17,7 +17,7 @@ export class GuestGate {
     this.#clock = clock
   }
 
-  /** The same methods, which throw overloaded while guests have had their share. */
+  /** The same methods; they throw overloaded while guests have used up their share. */
   guarded(methods: Readonly<Record<string, RpcMethod>>): Record<string, RpcMethod> {
     const guard =
       (method: RpcMethod): RpcMethod =>
@@ -40,7 +40,7 @@ export class GuestGate {
 }
 
 function tooMuch(retryAfterMs: number): MacaroondError {
-  return new MacaroondError('overloaded', 'unlisted peers have had their share of this replica', {
+  return new MacaroondError('overloaded', 'unlisted peers have used up their share of this replica', {
     hint: 'ask the operator to list this peer as a worker: listed workers have capacity of their own',
     retryAfterMs,
   })

@@ -1,10 +1,10 @@
 /**
- * Pure: how much of a replica's time the peers that no list names may take, where `verify` is open to all. Their debt grows
- * with what their calls cost and shrinks at their share of real time; while it is above a stretch they are turned away, and
- * listed workers find a node that has time for them.
+ * Pure: limits the share of a replica's time that unlisted peers (guests) may use, if `verify` is open to all. Their common
+ * debt grows by the cost of their calls and shrinks at their share of real time. While it is above `stretchMs` they are
+ * refused, so that listed workers always find time.
  */
 export interface GuestShare {
-  /** Of real time, 0 to 1. */
+  /** Share of real time, 0 to 1. */
   readonly share: number
   readonly stretchMs: number
 }
@@ -16,7 +16,7 @@ export interface GuestDebt {
 
 export const NO_DEBT: GuestDebt = { debtMs: 0, atMs: 0 }
 
-/** Milliseconds until a guest is served again; 0 now. */
+/** Milliseconds until a guest is served again; 0 if it is served now. */
 export function guestWaitMs(state: GuestDebt, { share, stretchMs }: GuestShare, nowMs: number): number {
   return Math.max(0, (debtAt(state, share, nowMs) - stretchMs) / share)
 }

@@ -1,4 +1,7 @@
-/** Whether this replica may judge now, and by what: its data, its lease of freshness, the time it believes. */
+/**
+ * Decides whether this replica may judge now: it needs data, tables that it understands, a running lease of freshness, and a
+ * credible time. It also makes the context that caveats are cleared in.
+ */
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import type { Context } from '../../shared/verifier/access.ts'
 import { refused, type Refused } from '../../shared/verifier/verdict.ts'
@@ -18,7 +21,7 @@ export class JudgingPermit {
     this.#options = options
   }
 
-  /** Why nothing is said of any token now. */
+  /** The verdict `unavailable` if no token can be judged now; undefined if this replica may judge. */
   unavailable(now: ClockReading): Refused | undefined {
     const { meta, uninterpretable } = this.#options.tables
     if (meta === undefined) return refused('unavailable', 'this replica has no data yet')
@@ -31,7 +34,7 @@ export class JudgingPermit {
     return refused('unavailable', 'this replica’s lease of freshness has run out: it may lack revocations')
   }
 
-  /** Where no time is credible, `unavailable` says so, and an explanation goes by the wall clock. */
+  /** The context for caveats. Without a credible time it has the wall clock's, which only an explanation uses. */
   context(now: ClockReading, peer: string | undefined): Context {
     const { region, freshness } = this.#options
     const time = freshness.time(now)

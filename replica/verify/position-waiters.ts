@@ -1,4 +1,4 @@
-/** Verifications that wait for a position: woken when this replica has moved on, never by polling, and bounded in number. */
+/** Verifications that wait for a state, limited in number and size. They are woken when this replica has applied something. */
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import {
@@ -18,8 +18,8 @@ export class PositionWaiters {
   }
 
   /**
-   * True once `reached` says so, false when the time is over; `chars` is what is kept in memory for it meanwhile. Throws
-   * overloaded, and whatever `reached` throws.
+   * Waits until `reached` returns true. False if the time runs out first. `chars` is the size of what the call keeps in memory.
+   * Throws overloaded, and the errors of `reached`.
    */
   async wait(chars: number, reached: () => boolean): Promise<boolean> {
     if (reached()) return true
@@ -49,7 +49,7 @@ export class PositionWaiters {
     }
   }
 
-  /** This replica has applied something. */
+  /** To be called when this replica has applied something or renewed its lease. */
   wake(): void {
     for (const look of this.#waiting) look()
   }

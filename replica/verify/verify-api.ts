@@ -1,4 +1,7 @@
-/** The calls of the `verify` channel: judge a token from this replica's own tables, with no I/O on the way. */
+/**
+ * The calls of the `verify` channel, `verify` and `explain`: they judge a token by this replica's tables, without any I/O. A
+ * call waits a short time if it needs a later or a fresher state. No verdict leaves without a lease that still runs.
+ */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { compareMarks, type Mark } from '../../shared/freshness/mark.ts'
@@ -24,7 +27,7 @@ export interface VerifyApiOptions extends JudgingPermitOptions {
   readonly node: string
   readonly tables: TokenTables & Pick<Tables, 'meta' | 'uninterpretable' | 'revocationSeq'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
-  /** Woken when this replica has applied something, or knows that it is fresh. */
+  /** Calls that wait for a state or for freshness. */
   readonly waiters: PositionWaiters
 }
 
@@ -32,7 +35,7 @@ export interface AnswerOptions {
   readonly tellsAge?: boolean
 }
 
-/** What `verify` and `explain` do differently. */
+/** The steps in which `verify` and `explain` differ. */
 interface JudgeStrategy<Judgement, Answer> {
   readonly judge: () => Judgement
   readonly verdictOf: (judgement: Judgement) => Verdict
@@ -48,7 +51,7 @@ export class VerifyApi {
     this.#permit = new JudgingPermit(options)
   }
 
-  /** With `tellsAge` the answer says how old the state was, if there is a lease. */
+  /** Judges a token. With `tellsAge` the answer has the age of the state, if there is a lease. */
   verify(value: unknown, { tellsAge = false }: AnswerOptions = {}): VerifyResult | Promise<VerifyResult> {
     const asked = params(verifyParams, value)
     return this.#whenReady(asked, {
@@ -58,7 +61,7 @@ export class VerifyApi {
     })
   }
 
-  /** The same walk, told step by step, within the limits on an answer. */
+  /** Judges a token as `verify` does, and answers with each step, within the limits of an answer. */
   explain(value: unknown): ExplainResult | Promise<ExplainResult> {
     const asked = params(verifyParams, value)
     return this.#whenReady(asked, {
@@ -68,7 +71,7 @@ export class VerifyApi {
     })
   }
 
-  /** Judges at once, unless a state is wanted that was not reached, or a fresher one than there is decides. */
+  /** Judges at once, unless the call wants a later state, or a caveat wants a fresher one. */
   #whenReady<Judgement, Answer>(asked: VerifyParams, walk: JudgeStrategy<Judgement, Answer>): Answer | Promise<Answer> {
     if (asked.minPosition !== undefined || !this.#knows(asked.minimum)) return this.#afterState(asked, walk)
     const judgement = walk.judge()
@@ -80,7 +83,7 @@ export class VerifyApi {
     const { freshness } = this.#options
     const wanted = asked.minPosition === undefined ? undefined : parsePosition(asked.minPosition)
     const reached = (): boolean => this.#reached(wanted) && this.#knows(asked.minimum)
-    // A replica that has just got there may be about to get its first lease: that is worth the same short wait.
+    // A replica that has just caught up may be about to get its first lease, so the wait includes the lease.
     const ready = (): boolean => reached() && freshness.remainingMs(freshness.now()) > 0
     const started = freshness.now()
     const hopeless = (): boolean => this.#reached(wanted) && this.#isBehindNothing(asked.minimum, started)
@@ -89,8 +92,8 @@ export class VerifyApi {
   }
 
   /**
-   * The lease began after the question came, so this replica has all that its primary has: a minimum that is still ahead comes
-   * from another history, and the worker that learns so soon may ask for less.
+   * True if the lease began after the request arrived and the minimum is still ahead. Then this replica has everything that its
+   * primary has, so the minimum comes from another history. The early answer lets the worker take its minimum back.
    */
   #isBehindNothing(minimum: Mark | undefined, started: ClockReading): boolean {
     const { freshness } = this.#options
@@ -99,7 +102,7 @@ export class VerifyApi {
     return leased && !this.#knows(minimum)
   }
 
-  /** A caveat wants a fresher state: the primary is asked, once for all that wait, and the token is judged again. */
+  /** Waits for a fresher state, which a caveat wants, and judges again. One ping serves all calls that wait. */
   async #fresher<Judgement, Answer>(
     asked: VerifyParams,
     wantedMs: number,
@@ -114,7 +117,7 @@ export class VerifyApi {
     return walk.answer(walk.judge())
   }
 
-  /** The lease is looked at before, and again after: computing takes time, and a process can be stopped in the middle. */
+  /** Judges. The lease is checked before and after, because the process can be suspended in the middle. */
   #judge(asked: VerifyParams): Verdict {
     const now = this.#options.freshness.now()
     const verdict =
@@ -136,20 +139,20 @@ export class VerifyApi {
     return laterThanUs(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
   }
 
-  /** Throws position_superseded: a position of an epoch that was left behind can never be reached. */
+  /** True if this replica has reached the position. Throws position_superseded for an earlier epoch: it is never reached. */
   #reached(wanted: Position | undefined): boolean {
     const { meta } = this.#options.tables
     if (wanted === undefined) return true
     if (meta === undefined) return false
     if (wanted.epoch < meta.epoch) {
       throw new MacaroondError('position_superseded', `epoch ${wanted.epoch} was superseded by epoch ${meta.epoch}`, {
-        hint: 'the write that this position comes from may have been undone: look again, then write again',
+        hint: 'a restore may have undone the write of this position: check it, then repeat the write',
       })
     }
     return comparePositions({ ...wanted, epoch: meta.epoch, txid: meta.txid }, wanted) >= 0
   }
 
-  /** Where a worker has seen more than this replica, an answer from here would take it back in time. */
+  /** True if this replica has at least the worker's minimum. Otherwise its answer could miss a revocation the worker knows. */
   #knows(minimum: Mark | undefined): boolean {
     const { meta, revocationSeq } = this.#options.tables
     if (minimum === undefined) return true
@@ -176,18 +179,18 @@ export class VerifyApi {
   }
 }
 
-/** What the caller says of the access is checked by the verifier itself. */
+/** The verifier checks the access itself, so the cast is safe. */
 function requestOf({ token, access }: VerifyParams): VerificationRequest {
   return { token, access: access as Access }
 }
 
-/** What is told stays, but a node that accepts nothing now says accepted of nothing (S4). */
+/** Replaces an accepting verdict by `unavailable` if this node may not judge now (S4). The steps stay. */
 function withheld(explained: ExplainResult, unavailable: Refused | undefined): ExplainResult {
   if (unavailable === undefined) return explained
   return { ...explained, verdict: explained.verdict.ok ? unavailable : explained.verdict, unavailable }
 }
 
-/** What is kept in memory for a call that waits. */
+/** The size of what a waiting call keeps in memory, in characters. */
 function charsOf({ token, access }: VerifyParams): number {
   return token.length + JSON.stringify(access ?? null).length
 }
@@ -200,12 +203,15 @@ function notReached(): Refused {
   return refused('unavailable', 'this replica has not reached the wanted state yet')
 }
 
-/** How old a state may be that would decide, where that is all that a verdict lacks. */
+/** The age that a state may have to satisfy a caveat, if only freshness is missing; else undefined. Milliseconds. */
 function stalenessWanted(verdict: Verdict): number | undefined {
   return verdict.ok ? undefined : verdict.stalenessWantedMs
 }
 
-/** S4: a key of a token that is younger than our state may just not have arrived. The claim is unauthenticated: it only delays. */
+/**
+ * `unavailable` instead of `key_unknown` for a token that was issued after this replica's state: its key may not have arrived
+ * yet (S4). The time of issue is unauthenticated, but a false one only changes the reason of the refusal.
+ */
 function laterThanUs({ issuedAtMs = 0 }: Refused, appliedMs: number): Refused | undefined {
   if (issuedAtMs <= appliedMs) return undefined
   return refused('unavailable', 'the token is newer than what this replica has applied')
