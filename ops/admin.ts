@@ -11,6 +11,7 @@ import type { Host } from '../shared/service/host.ts'
 import { KNOWS_CONFIGURED, KNOWS_SIGNED } from '../shared/protocol/known-revocations.ts'
 import type { NodeStatus } from '../shared/protocol/status.ts'
 
+/** One call on the open connection. Throws the node's error. */
 export type AdminCall = (method: string, params: object) => Promise<unknown>
 
 /** Runs `use` with a connection to that node, and closes the connection in every case. Throws the errors of `dial`. */
@@ -21,6 +22,7 @@ export interface AskedCluster extends Pick<Profile, 'cluster' | 'primary' | 'rep
   readonly admin: WithAdmin
 }
 
+/** The caller of admin calls: its identity, and the name of the cluster, which the handshake checks. */
 export interface Asking {
   readonly cluster: string
   readonly identity: Identity
@@ -29,6 +31,7 @@ export interface Asking {
 
 const TIMEOUT_MS = 2_000
 
+/** Opens connections to the `admin` channel of nodes whose PeerIds are pinned. A call waits at most TIMEOUT_MS. */
 export function adminOver({ cluster, identity, host }: Asking): WithAdmin {
   const { clock, transport } = host
   return async (node, use) => {

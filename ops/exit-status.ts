@@ -8,7 +8,7 @@ export const EXIT_FAILED: number = OF_KIND.failed
 export const EXIT_DENIED: number = OF_KIND.denied
 export const EXIT_UNAVAILABLE: number = OF_KIND.unavailable
 
-/** The exit status for an error. One without a code of ours is a bug, and counts as failed. */
+/** The exit status for an error. An error that is not a MacaroondError is a bug, and counts as failed. */
 export function exitStatusOf(error: unknown): number {
   return error instanceof MacaroondError ? OF_KIND[error.kind] : OF_KIND.failed
 }

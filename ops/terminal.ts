@@ -11,6 +11,7 @@ import { exitStatusOf } from './exit-status.ts'
 export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean }
 export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean }
 
+/** The streams and environment of a process. Tests pass their own. */
 export interface Streams {
   readonly stdin: Input
   readonly stdout: Output
@@ -22,7 +23,7 @@ export interface Streams {
 export interface Done {
   /** The change, as the beginning of a sentence: `created org acme`. */
   readonly what: string
-  /** What the caller should type now, as a hint. */
+  /** The next command for the caller, as a hint. */
   readonly next: string
 }
 

@@ -11,6 +11,7 @@ export interface ReplicaConditions {
   readonly freshness: Pick<Freshness, 'now' | 'time' | 'remainingMs'>
 }
 
+/** Registers each condition with the board, which evaluates it when alarms are read. */
 export function watchReplica(board: AlarmBoard, { links, tables, freshness }: ReplicaConditions): void {
   board.watch('primary_refused', () => links.alarm)
   board.watch('revocation_unknown', () => tables.uninterpretable)

@@ -55,6 +55,7 @@ export interface ReplicaFoundation {
   readonly freshness: Freshness
 }
 
+/** The path of one of the replica's own files in its data folder. */
 export const fileIn = ({ config }: Pick<ReplicaOptions, 'config'>, name: keyof typeof FILES): string =>
   join(config.data, FILES[name])
 

@@ -24,6 +24,7 @@ export interface ReplicaStatusSources {
   readonly linesDropped: OutputDrops
 }
 
+/** The status as the protocol defines it. */
 export function replicaStatus({
   config,
   peerId,

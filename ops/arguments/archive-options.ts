@@ -14,6 +14,7 @@ export interface ArchiveOptions {
   readonly key?: string
 }
 
+/** Adds `--archive` and `--key` to a command. */
 export function archiveOptions(command: Command): Command {
   mandatory(command, '--archive <place>', 'the archive: a directory, or s3://BUCKET/FOLDER')
   return command.option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s)')

@@ -28,6 +28,7 @@ export function parseAuthorityKey(text: string): Uint8Array {
   })
 }
 
+/** A key from 64 hex digits; undefined for any other text. */
 export function hexKey(text: string): Uint8Array | undefined {
   return /^[0-9a-f]{64}$/.test(text) ? Buffer.from(text, 'hex') : undefined
 }

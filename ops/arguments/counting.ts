@@ -11,6 +11,7 @@ import type { Terminal } from '../terminal.ts'
 /** Revoking is urgent: a count that takes longer is not printed. */
 const COUNTING_MS_MAX = 1_000
 
+/** The help line about the JSON of `--dry-run`. */
 export const DRY_RUN_JSON =
   'with --dry-run {"dryRun": true, "org", "subject", "untilMs", "kid", "tokens": {"count", "complete", "nearest", "lookAlikes"}}, and nothing is revoked'
 

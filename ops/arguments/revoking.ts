@@ -72,6 +72,7 @@ function revokedText(revoked: RevokeResult): readonly string[] {
   ]
 }
 
+/** Prints the answer of a revoking command, as text or JSON. */
 export function answerRevoked(revoked: RevokeResult, terminal: Terminal): void {
   // A primary of 0.1.0 sends a count of tokens; later ones send a placeholder for clients of 0.1.0. Neither is printed.
   const { tokens: _, ...answer } = { tokens: undefined, ...revoked }
@@ -82,6 +83,7 @@ function revokedDone(revoked: RevokeResult): Done {
   return { what: whatText(revoked), next: `\`macaroond revocations show --seq ${revoked.seq}\` shows it` }
 }
 
+/** One line for each replica: how it is covered and since when, or by when at the latest. */
 export function coverageTexts(replicas: readonly CoveredReplica[]): readonly string[] {
   return replicas.map(({ name, how, atMs }) => {
     const when = how === 'pending' ? 'until, at the latest,' : 'at'

@@ -7,6 +7,7 @@ import { readReplicaConfig } from '../../replica/main.ts'
 import { loadIdentity } from '../../shared/channel/identity.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 
+/** A node of the cluster: its files, its address and its identity. */
 export interface NodeSpec {
   /** `primary`, `replica-fra` …: the name of its configuration, key, data folder and log. */
   readonly name: string
@@ -19,6 +20,7 @@ export interface NodeSpec {
   readonly log: string
 }
 
+/** A cluster as its folder describes it, running or not. */
 export interface ClusterFolder {
   readonly path: string
   readonly primary: NodeSpec

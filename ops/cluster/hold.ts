@@ -7,6 +7,7 @@ const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 const PARENT_POLL_MS = 200
 
+/** The first signal as a promise. `release` gives signals back to their default handling. */
 export interface Interruption {
   readonly happened: Promise<'interrupted'>
   readonly release: () => void

@@ -26,6 +26,7 @@ export function commandOf({ role, config }: NodeSpec): readonly string[] {
   return [process.execPath, ...NODE_FLAGS, PROGRAM, '--lenient-files', role, '--config', config]
 }
 
+/** Starts the process in its constructor. Every error is reported by `ready` or `ended`. */
 export class NodeProcess {
   /** Resolves with the way it ended: `status 1`, `SIGKILL`. */
   readonly ended: Promise<string>

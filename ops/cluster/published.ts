@@ -22,6 +22,7 @@ export interface PublishedNode {
   readonly command: readonly string[]
 }
 
+/** The contents of `cluster.json`, for programs that use a running `macaroond dev`. */
 export interface PublishedCluster {
   readonly primary: PublishedNode
   readonly replicas: readonly (PublishedNode & { readonly region: string })[]

@@ -1,4 +1,4 @@
-/** `macaroond init`: makes the configurations, identities and keys of a new cluster, one folder a machine and service. */
+/** `macaroond init`: makes the configurations, identities and keys of a new cluster, in a folder for each machine. */
 import type { Command } from 'commander'
 import { systemEntropy } from '../../shared/clock.ts'
 import { addHelp } from '../arguments/help.ts'

@@ -13,7 +13,7 @@ import type { Terminal } from '../terminal.ts'
 
 const NEWLINE = 0x0a
 
-/** One list of macaroons a line; `~` joins several on one line. Empty lines are skipped. Throws token_missing without any. */
+/** A list of macaroons for each line; `~` joins several on one line. Empty lines are skipped. Throws token_missing. */
 export async function readLines(terminal: Terminal): Promise<readonly (readonly TextMacaroon[])[]> {
   const text = (await readText(terminal)).trim()
   if (text === '') {

@@ -27,6 +27,7 @@ export function parseFormat(text: string): TextFormat {
   })
 }
 
+/** The macaroon as text. Throws if the format cannot express it. */
 export function printed(macaroon: Macaroon, format: TextFormat): string {
   return encodeText(macaroon, format, OFFLINE_LIMITS)
 }

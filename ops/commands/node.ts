@@ -19,7 +19,7 @@ interface NodeOptions {
   readonly newArchive?: boolean
 }
 
-/** What the operator confirms for this start. */
+/** The facts that the operator confirms for this start. */
 interface NodeFlags {
   readonly acceptClock: boolean
   readonly oldPrimaryStopped: boolean

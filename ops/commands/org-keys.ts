@@ -93,7 +93,7 @@ export function addDisable(org: Command, terminal: Terminal): void {
   })
 }
 
-/** The key that `retire-key` without `--key` retires: the older one if exactly two are active. The primary decides the same. */
+/** The key that `retire-key` retires without `--key`: the older one of two active ones. The primary chooses the same. */
 async function olderKey(signer: Signer, name: string): Promise<string | undefined> {
   const { orgs } = await signer.listOrgs()
   const active = orgs.find((org) => org.name === name)?.keys.filter(({ state }) => state === 'active') ?? []

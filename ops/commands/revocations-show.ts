@@ -57,6 +57,7 @@ export function addShow(revocations: Command, terminal: Terminal): void {
 
 type Named = Partial<Pick<RevocationDescription, 'id' | 'subject' | 'kid' | 'untilMs'>>
 
+/** The token id, key or subject that a revocation names, with the time up to which a cut-off applies. */
 export function namedText({ id, subject, kid, untilMs }: Named): string {
   const what = id ?? kid ?? subject ?? ''
   return untilMs === undefined ? what : `${what} until ${timeText(untilMs)}`.trimStart()

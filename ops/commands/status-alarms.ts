@@ -15,11 +15,12 @@ export interface NodeReport {
   readonly status: ToldStatus
 }
 
-/** Two lines an alarm: the alarm, and the action for the operator. */
+/** Two lines for each alarm: the alarm, and the action for the operator. */
 export function alarmLines(nodes: readonly NodeReport[]): readonly string[] {
   return nodes.flatMap(({ who, status }) => alarmsIn(status).flatMap((alarm) => linesOf(who, alarm)))
 }
 
+/** The alarms that a node reports, or those derived from the status of a node of 0.1.0. */
 export function alarmsIn(status: ToldStatus): readonly Alarm[] {
   return status.alarms ?? (status.role === 'primary' ? ofOldPrimary(status) : ofOldReplica(status))
 }

@@ -1,4 +1,4 @@
-/** Prints an explanation: one line a check, then the token, then its caveats, each with its discharges below it. */
+/** Prints an explanation: a line for each check, the token, then its caveats, each with its discharges below it. */
 import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
 
 export function explanationLines(explained: ExplainResult): readonly string[] {
@@ -32,6 +32,7 @@ function tokenLines({ id, org, subject, issuedAtMs, expiresAt, ancestors }: Toke
   ]
 }
 
+/** The lines of one caveat and its discharges. `macaroon verify --explain` prints them too. */
 export function caveatLines(
   { caveat, outcome, wanted, refusal, thirdParty, discharges = [] }: CaveatTrace,
   indent = '',

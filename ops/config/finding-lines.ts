@@ -1,7 +1,7 @@
 /** The findings of a configuration check as `config check` prints them. */
 import type { Finding } from '../../shared/config/checks.ts'
 
-/** Two lines a finding: the reason, and the action for the operator. */
+/** Two lines for each finding: the reason, and the action for the operator. */
 export function findingLines(findings: readonly Finding[]): readonly string[] {
   return findings.flatMap(({ severity, code, reason, action }) => [`${severity}: ${reason} (${code})`, `  ${action}`])
 }

@@ -17,6 +17,7 @@ export interface SignerMember extends ClusterMember {
   readonly orgs: readonly string[]
 }
 
+/** All identities of a new cluster, from which its configurations and profiles are written. */
 export interface ClusterMembers {
   readonly cluster: string
   readonly primary: ClusterMember & { readonly address: string }
@@ -82,6 +83,7 @@ export interface ProfileOf {
   readonly authorityKey: string | undefined
 }
 
+/** A profile: the caller's identity, the addresses and pinned PeerIds of all nodes, the authority's public key. */
 export function profileToml(
   { cluster, primary, replicas }: ClusterMembers,
   { role, says, authorityKey }: ProfileOf,

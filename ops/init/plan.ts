@@ -16,6 +16,7 @@ export interface InitOptions {
   readonly archive?: string
 }
 
+/** The checked options of `macaroond init`. */
 export interface ClusterPlan {
   readonly cluster: string
   readonly primary: string

@@ -13,6 +13,7 @@ import { openReader } from '../../shared/sqlite/open-database.ts'
 import { WalReader, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import { PagesFile } from './pages-file.ts'
 
+/** The result of applying the WAL to rebuilt pages. */
 export interface WalRest {
   readonly position: Position
   /** Transactions that only the WAL had. */

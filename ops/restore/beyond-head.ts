@@ -13,6 +13,7 @@ import { decodeHeader } from '../../shared/ltx/header.ts'
 import type { Position } from '../../shared/position.ts'
 import type { ArchiveSource } from './source.ts'
 
+/** Lists the files beyond the head that no entry names. */
 export async function filesBeyond({ storage, files, head }: ArchiveSource): Promise<readonly ArchivedFile[]> {
   if (head === undefined) return []
   const named = new Set(files.map(({ key }) => key))

@@ -13,6 +13,7 @@ export interface CarryOver {
   readonly alone: readonly string[]
 }
 
+/** Computes the revocations to write. `restored` are those that the restored state has already. */
 export function carryOver(restored: readonly RevocationColumns[], evidence: readonly Evidence[]): CarryOver {
   const known = new Set(restored.map(revocationName))
   const ends = provenEnds(evidence)
@@ -54,6 +55,7 @@ export interface Refusing {
   readonly revocations: number
 }
 
+/** The revocations that running replicas keep enforcing if the restore leaves them out, as a number for each replica. */
 export function stillRefused(
   restored: readonly RevocationColumns[],
   evidence: readonly Pick<Evidence, 'from' | 'teller' | 'revocations'>[],
@@ -88,6 +90,7 @@ export interface PendingRevocations {
   readonly revocations: readonly Unsigned[]
 }
 
+/** The doubted revocations that neither the restored state nor a believed place has, each once. */
 export function waitingBeyond(
   restored: readonly RevocationColumns[],
   carried: readonly RevocationColumns[],

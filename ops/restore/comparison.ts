@@ -27,6 +27,7 @@ export interface ReplicaRecord {
   readonly signed: ProvenPosition | 'keyless' | 'missing' | 'not the authority’s'
 }
 
+/** Compares a replica's pages. `signed` is true if the archive or the authority's signature covers them. */
 export function compareReplica(pages: Position, { standings, signed }: ReplicaRecord, archived: Archived): Comparison {
   const own = standings.findLast((one) => isAt(one.position, pages))
   if (own === undefined) return unread(`its record has no checksum for transaction ${pages.txid}`)
@@ -83,6 +84,7 @@ export interface LogRecord {
   readonly tornBytes: number
 }
 
+/** Compares a primary's pages, after its log was recovered against its WAL. */
 export function comparePrimary({ pages, logged, captured, tornBytes }: LogRecord, archived: Archived): Comparison {
   const all = [...logged, pages].map((position) => ({ position }))
   const problem = archiveDiffers(pages, all, archived)
@@ -93,6 +95,7 @@ export function comparePrimary({ pages, logged, captured, tornBytes }: LogRecord
   return { problem: undefined, remarks: [...torn, ...late], signed: archived(pages) !== undefined }
 }
 
+/** A copy that is not believed, for this reason. */
 export function unread(problem: string): Comparison {
   return { problem, remarks: [], signed: false }
 }

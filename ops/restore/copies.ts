@@ -23,6 +23,7 @@ const DAMAGE: ReadonlySet<string> = new Set([
   'segment_corrupt',
 ])
 
+/** Compares the copy. Damage is a `problem` of the result; any other error is thrown. */
 export function compareCopy({ folder, database, role }: NodeCopy, comparing: Comparing): Comparison {
   try {
     if (role === 'replica') return compareCopiedReplica(folder, database, comparing)

@@ -2,6 +2,7 @@
 import { rowOfColumns } from '../../shared/database/revocation-log.ts'
 import type { RevocationColumns } from '../../shared/database/revocation-columns.ts'
 
+/** The text names the kind and what it revokes. It also works for a kind that this version does not know. */
 export function revocationText(columns: RevocationColumns): string {
   const { kind, org, key } = columns
   const hex = typeof key === 'object' && key !== null ? key.hex : ''

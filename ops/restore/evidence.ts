@@ -11,7 +11,7 @@ import type { Position } from '../../shared/position.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 
-/** The place that an evidence comes from. */
+/** The kind of place that evidence comes from. Only some kinds can be a witness, or give proof of a token's expiry. */
 export type Teller =
   /** The archive's newest state. */
   | { readonly kind: 'archive' }
@@ -20,6 +20,7 @@ export type Teller =
   /** A running replica that was asked. */
   | { readonly kind: 'replica'; readonly peerId: string }
 
+/** The facts from one place. Numbers are limited by bounds.ts if `signed` is false. */
 export interface Evidence {
   /** The name of the place for people: `the archive's head`, `replica fra`, `old disk`. */
   readonly from: string
@@ -41,6 +42,7 @@ export interface Evidence {
   readonly database: DatabaseEvidence | undefined
 }
 
+/** The position of a running replica. */
 export interface ShownPosition {
   /** The replica's own statement, which nobody signed. */
   readonly stated: Position

@@ -69,6 +69,7 @@ export interface Gathered {
   readonly headPath: string | undefined
 }
 
+/** Reads all places. An unreadable place is no error, but a conflict or a full scratch disk is thrown. */
 export async function gather(options: GatherOptions): Promise<Gathered> {
   const gathering = new Gathering(options)
   await gathering.read()

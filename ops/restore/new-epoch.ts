@@ -48,6 +48,7 @@ export interface Begun {
   readonly txid: Txid
 }
 
+/** Runs the whole change as one transaction, so that an interrupted restore has no half of it. */
 export function beginEpoch(db: Database, options: NewEpochOptions): Begun {
   const run = db.transaction(() => write(db, options))
   return run.immediate()

@@ -31,6 +31,7 @@ const carried = z.strictObject({
 /** Looks up the org of a root key in the databases that were read: a replica's journal stores only the kid. */
 export type OrgOfKey = (kid: string) => string | undefined
 
+/** Asks a running replica, call by call, for all revocations that it knows. Throws protocol_violation, schema_newer. */
 export async function evidenceOfReplica(
   { cluster, admin }: AskedCluster,
   replica: ProfileReplica,

@@ -60,6 +60,7 @@ export interface RestoreOptions {
   readonly confirm: (preview: Preview) => boolean
 }
 
+/** Everything about a restore that an operator sees before he confirms it. */
 export interface Preview {
   /** Undefined for a replica's copy, which is taken as it is, and for a repair. */
   readonly plan: RestorePlan | undefined

@@ -43,6 +43,7 @@ export interface NodeCopy {
   readonly journal: Buffer | undefined
 }
 
+/** Makes the scratch folder, and locks it and the folder of the output if a node could open the output. */
 export class Scratch {
   readonly folder: string
   readonly #output: string

@@ -16,6 +16,7 @@ export interface Highest {
   readonly written: number
 }
 
+/** An archive, as far as its manifest or its file names could be read. */
 export interface ArchiveSource {
   readonly storage: ArchiveStorage
   readonly files: readonly ArchivedFile[]

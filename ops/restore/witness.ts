@@ -12,6 +12,7 @@ export interface HeadClaim {
   readonly position: Position
 }
 
+/** The verdict: the witness of the newest state, or the reason why there is none. */
 export type Head =
   | { readonly witnessed: true; readonly by: string }
   | { readonly witnessed: false; readonly why: string }
@@ -25,6 +26,7 @@ export interface HeadOptions {
 
 export type Place = NonNullable<Evidence['position']>
 
+/** Judges the evidence. A disk is a witness only if nothing that was read or claimed is newer than it. */
 export function judgeHead({ evidence, claims, epoch }: HeadOptions): Head {
   const known = [...claims.map(({ position }) => position), ...evidence.flatMap(({ position }) => position ?? [])]
   const newestEpoch = Math.max(epoch, ...known.map((one) => one.epoch))
@@ -77,6 +79,7 @@ function isUpTo(a: Place, b: Place): boolean {
   return comparePlaces(a, b) <= 0
 }
 
+/** Orders by epoch, then transaction. Negative if `a` is older. */
 export function comparePlaces(a: Place, b: Place): number {
   return a.epoch - b.epoch || a.txid - b.txid
 }

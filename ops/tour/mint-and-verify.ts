@@ -67,6 +67,7 @@ export const wrongAccessRefused: TourStep = {
   },
 }
 
+/** Verifies a token in every region at once. Throws tour_failed if a region refuses it. */
 export async function acceptedEverywhere(stage: TourCluster, token: string): Promise<void> {
   const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, token, READ)))
   for (const verdict of verdicts) hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)

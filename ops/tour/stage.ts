@@ -7,6 +7,7 @@ import { openVerifier } from '../clients.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 
 export const ORG = 'acme'
+/** The access that the tour's tokens allow; `WRITE` is the one that the attenuated token refuses. */
 export const READ: Access = { org: ORG, op: 'read', path: '/photos/1.jpg' }
 export const WRITE: Access = { ...READ, op: 'write' }
 
@@ -18,6 +19,7 @@ export interface RegionRefusal {
   readonly txid: number | undefined
 }
 
+/** A cluster, and the state of the tour on it. Reading a value before the step that makes it is an assertion failure. */
 export class TourCluster {
   readonly cluster: Cluster
   readonly #verifiers = new Map<string, Verifier>()

@@ -2,6 +2,7 @@
 import { MacaroondError } from '../../shared/errors.ts'
 import type { TourCluster } from './stage.ts'
 
+/** A step: its promise as a title, and the function that shows it. */
 export interface TourStep {
   readonly title: string
   /** Throws tour_failed if the promise does not hold. */

@@ -30,6 +30,7 @@ const ROWS_A_TURN = 250
 /** The shortest row. The table is made large enough for the file at once, because growing it blocks the node for 0.1 s. */
 const ROW_BYTES_MIN = 128
 
+/** The denials in their file. Calls that rewrite the file must not overlap; the keeper runs them in turn. */
 export class Denials {
   readonly #options: DenialsOptions
   #index: Revocations

@@ -1,6 +1,6 @@
 /**
- * Keeps the denials of this replica: adds to them before the pages of another history are installed, and lets go of them when
- * durable pages make them needless. One thing after the other.
+ * Keeps the denials of this replica. Before the pages of another history are installed it writes their revocations to the file
+ * of denials; after pages became durable it releases those that are no longer needed. All work runs in turn, never at once.
  */
 import type { Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'

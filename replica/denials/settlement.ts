@@ -24,6 +24,7 @@ export interface SettlementResult {
 const NOTHING: SettlementResult = { released: 0, forgotten: 0 }
 const ROWS_A_READ = 500
 
+/** Keeps its index of the pages between calls; a new timeline or a rewritten file makes it start over. */
 export class Settlement {
   readonly #denials: Denials
   readonly #entropy: Pick<Entropy, 'bytes'>

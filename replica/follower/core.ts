@@ -7,11 +7,13 @@
 import { checksumText, type Checksum, type Epoch, type Timeline, type Txid } from '../../shared/ids.ts'
 import { positionText, type Position } from '../../shared/position.ts'
 
+/** The position of the applied pages, and the timeline of their history. */
 export interface AppliedState {
   readonly position: Position
   readonly timeline: Timeline
 }
 
+/** The state of the follower on one connection; only `standing` outlives it. */
 export interface FollowerState {
   /** Undefined without a usable database. */
   readonly standing: AppliedState | undefined
@@ -61,6 +63,7 @@ export function startFollower(standing: AppliedState | undefined): FollowerState
   return { standing, phase: 'idle' }
 }
 
+/** One step: the new state, and at most one effect for the shell to carry out. */
 export function stepFollower(state: FollowerState, event: FollowerEvent): FollowerStep {
   switch (event.kind) {
     case 'welcome':

@@ -1,6 +1,6 @@
 /**
- * Answers a restore's call for all revocations that this replica knows: its denials, then its journal, then its pages, a part a
- * call. A row that moves to another file between two calls moves to a later one in this order, so none is missed.
+ * Answers a restore's calls for all revocations that this replica knows: its denials, then its journal, then its pages, one
+ * part with each call. The pages are last, because rows of denials and journal are dropped once durable pages contain them.
  *
  * The caller passes back the number `next` of the last answer. A negative number encodes an offset in the denials or the
  * journal. A restore of an older version passes numbers back unread, so it reads these files too.
@@ -35,6 +35,7 @@ const BYTES_A_CALL: number = CONTROL_MESSAGE_BYTES_MAX / 4
 
 type Part = Pick<KnownAnswer, 'rows' | 'journal' | 'next'>
 
+/** Answers one call. Throws request_invalid for wrong parameters. */
 export function knownRevocations(sources: KnownSources, value: unknown): KnownAnswer {
   const { after } = params(knownParams, value)
   const { source, standing } = sources
@@ -117,7 +118,7 @@ function pieceOf(path: string, start: number): Buffer {
 
 interface Place {
   readonly file: typeof DENIALS | typeof JOURNAL
-  /** Number of the file's rewrite: an offset is valid for one only. */
+  /** Generation of the file: a rewrite makes its offsets invalid. */
   readonly generation: number
   readonly at: number
 }

@@ -17,6 +17,7 @@ import type { PositionRecord } from './position-record.ts'
 export const DATABASE_NAME = 'macaroond.db'
 export const DATABASE_FILES: readonly string[] = ['', '-wal', '-shm'].map((suffix) => DATABASE_NAME + suffix)
 
+/** The open handles of a database copy, closed together by `closeCopy`. */
 export interface OpenCopy {
   readonly file: DatabaseFile
   readonly appender: WalAppender
@@ -52,6 +53,7 @@ export function closeCopy({ file, appender, reader }: OpenCopy): void {
   file.close()
 }
 
+/** The proven state of a copy, and the checksum of each page, which later segments are checked with. */
 export interface CopyExamination {
   readonly standing: AppliedState
   readonly checksums: PageChecksums

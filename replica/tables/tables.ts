@@ -54,6 +54,7 @@ export interface TableFindings {
 /** Few enough to be collected before the next read: after larger reads V8 keeps more memory permanently. */
 const ROWS_A_READ = 500
 
+/** The tables that the verifier reads. Every change is synchronous; long work runs in parts. */
 export class Tables implements TokenTables {
   readonly #options: TablesOptions
   readonly #keys: KeyTable = new KeyTable()

@@ -17,7 +17,7 @@ export class GuestGate {
     this.#clock = clock
   }
 
-  /** The same methods; they throw overloaded while guests have used up their share. */
+  /** Wraps methods so that they throw overloaded while guests have used up their share. */
   guarded(methods: Readonly<Record<string, RpcMethod>>): Record<string, RpcMethod> {
     const guard =
       (method: RpcMethod): RpcMethod =>

@@ -9,6 +9,7 @@ export interface GuestShare {
   readonly stretchMs: number
 }
 
+/** The debt in milliseconds at the monotonic time `atMs`. It shrinks with time. */
 export interface GuestDebt {
   readonly debtMs: number
   readonly atMs: number
@@ -21,6 +22,7 @@ export function guestWaitMs(state: GuestDebt, { share, stretchMs }: GuestShare, 
   return Math.max(0, (debtAt(state, share, nowMs) - stretchMs) / share)
 }
 
+/** The debt after a call that cost `costMs`. */
 export function guestServed(state: GuestDebt, { share }: GuestShare, nowMs: number, costMs: number): GuestDebt {
   return { debtMs: debtAt(state, share, nowMs) + costMs, atMs: nowMs }
 }
