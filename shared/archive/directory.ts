@@ -61,7 +61,7 @@ export class DirectoryStorage implements ArchiveStorage {
   }
 
   async list(prefix: string): Promise<readonly StoredObject[]> {
-    // Only the last part of a prefix may be a part of a name.
+    // Only the last part of a prefix may be an incomplete name.
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     const found: StoredObject[] = []
     await this.#walk(folder, found)

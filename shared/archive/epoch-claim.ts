@@ -48,8 +48,8 @@ export async function readClaim(
 }
 
 /**
- * Returns the claim of the highest epoch, or undefined if there is none. Some buckets list late, but none reads late, so `own`
- * and the epochs after the highest listed one are read by name. Throws archive_damaged.
+ * Returns the claim of the highest epoch, or undefined if there is none. In some buckets a list may lack a new object, but a
+ * read by name never does, so `own` and the epochs after the highest listed one are read by name. Throws archive_damaged.
  */
 export async function highestClaim(
   storage: ArchiveStorage,

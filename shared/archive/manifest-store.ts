@@ -300,7 +300,7 @@ export class ManifestWriter {
     const { seq, previous } = this.#state
     const last = seq === 0 ? undefined : storage.get(manifestKey(seq))
     const [, bytes] = await Promise.all([this.#requireNoSuccessor(), last])
-    // A second process of the same epoch shows in no claim. It shows here, because a base deletes the oldest entries first.
+    // A second process of the same epoch makes no claim. It is found here, because its base deletes the oldest entries first.
     if (seq === 0 || (bytes !== undefined && hashOfEntry(bytes) === previous)) return
     throw new MacaroondError(
       'archive_damaged',

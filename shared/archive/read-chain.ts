@@ -1,7 +1,7 @@
 /**
- * Reads the chain of entries, from its newest base to its end. The end is the highest listed number, plus the numbers that
- * follow it by name, because some buckets list late, but none reads late. From there the chain is read backwards to the first
- * base.
+ * Reads the chain of entries, from its newest base to its end. To find the end, it takes the highest listed number and reads
+ * the following numbers by name, because in some buckets a list may lack a new object, but a read by name never does. From
+ * there the chain is read backwards to the first base.
  *
  * A missing or unreadable entry above that base is damage, and never a reason to look for an older base. Objects below that
  * base are ignored, because a crash, or a primary that slept, may have left them there.

@@ -1,6 +1,6 @@
 /**
- * Pure core that chooses the files to delete. Every state that the remaining files name can be restored from the remaining
- * files.
+ * Pure core that chooses the files to delete. A file is kept only together with the files that a restore to its end needs, so
+ * every remaining file stays restorable.
  */
 import { type ArchivedFile, LEVEL_COMMITTED, LEVEL_SNAPSHOT, LEVELS_MERGED } from './layout.ts'
 

@@ -6,6 +6,7 @@ import { MacaroondError } from '../errors.ts'
 import { RETRY_AFTER_MS } from '../limits.ts'
 import type { RpcCaller, RpcMethod } from './rpc-server.ts'
 
+/** Counts calls by peer and kind. A node has one for all its connections. */
 export class Allowance<Kind extends string> {
   readonly #limits: Readonly<Record<Kind, number>>
   readonly #inFlight = new Map<string, number>()

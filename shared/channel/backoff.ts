@@ -1,6 +1,6 @@
 /**
- * Pure core that decides how long to wait before the next attempt to connect, and if its failure is worth a log line. The shell
- * is `supervisor.ts`.
+ * Pure core that decides how long to wait before the next attempt to connect, and if a failure is logged. After a refusal it
+ * waits longer, because only an operator can remove the cause. The shell is `supervisor.ts`.
  */
 import type { ErrorCode, ErrorKind } from '../errors.ts'
 import {
@@ -11,12 +11,13 @@ import {
   REFUSED_BACKOFF_MS_MAX,
 } from '../limits.ts'
 
+/** The state of one supervised connection. */
 export interface Backoff {
   /** Number of consecutive failures. */
   readonly failures: number
   /** Monotonic milliseconds; undefined while there is no connection. */
   readonly connectedMs: number | undefined
-  /** Code of the last failure. The same code again is not logged. */
+  /** Code of the last failure. A repeated code is not logged. */
   readonly lastCode: ErrorCode | undefined
 }
 

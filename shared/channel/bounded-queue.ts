@@ -15,6 +15,7 @@ const ITEM_OVERHEAD_BYTES = 64
 
 type Waiter = (value: undefined) => void
 
+/** Asserts that it has at most one waiting producer and one waiting consumer. */
 export class BoundedQueue<T extends { readonly byteLength: number }> {
   readonly #options: QueueOptions
   #items: T[] = []

@@ -17,6 +17,7 @@ import {
   WRITE_BACKLOG_BYTES_MAX,
 } from '../limits.ts'
 
+/** All limits of one end. Sizes are in bytes; `limits.ts` has the reason of each default. */
 export interface ChannelLimits {
   readonly messageBytesMax: number
   readonly helloBytesMax: number
@@ -54,6 +55,7 @@ export const DEFAULT_LIMITS: ChannelLimits = {
   closeTimeoutMs: CLOSE_TIMEOUT_MS,
 }
 
+/** The defaults, with some of them replaced. */
 export function channelLimits(overrides: Partial<ChannelLimits> = {}): ChannelLimits {
   return { ...DEFAULT_LIMITS, ...overrides }
 }

@@ -9,6 +9,7 @@ export interface TableLimits {
   readonly connectionsPerPeerMax: number
 }
 
+/** Holds every connection from its welcome until it is closed. */
 export class ConnectionTable {
   readonly #limits: TableLimits
   readonly #connections: Set<Connection> = new Set()

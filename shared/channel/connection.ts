@@ -8,6 +8,7 @@ import type { ChannelName } from './channel-name.ts'
 import type { JsonObject } from './json.ts'
 import type { Wire } from './wire.ts'
 
+/** One end of a welcomed connection. After the end, `write` returns false and `drained` rejects. */
 export interface Connection {
   readonly channel: ChannelName
   /** PeerId of the other end, proven by the handshake. */
@@ -43,6 +44,7 @@ export interface Connection {
   readonly closed: Promise<MacaroondError | undefined>
 }
 
+/** The properties of a connection that hello and handshake determine. */
 export interface ConnectionFacts {
   readonly channel: ChannelName
   readonly remotePeer: PeerIdText

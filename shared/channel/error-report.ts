@@ -14,6 +14,7 @@ export function publicReport(error: unknown): ErrorReport {
   return reportOf(error)
 }
 
+/** Encodes a report, with its texts cut to ERROR_TEXT_CHARS_MAX. */
 export function encodeReport(error: ErrorReport): JsonObject {
   const { code, message, hint, retryAfterMs } = error
   return {

@@ -5,8 +5,11 @@ import { startPulse, stepPulse, type Pulse, type PulseLimits } from './pulse.ts'
 export interface HeartbeatOptions {
   readonly clock: Clock & Timers
   readonly limits: PulseLimits
+  /** True while this end reads from its socket. */
   readonly listening: () => boolean
+  /** Sends a heartbeat. */
   readonly onBeat: () => void
+  /** Called when the peer has been silent for too long; the heartbeat has then stopped. */
   readonly onSilence: () => void
 }
 

@@ -8,6 +8,7 @@ import { decodeReport, encodeReport } from './error-report.ts'
 import { decodeJsonObject, encodeJson, isJsonObject, type JsonObject, type JsonValue } from './json.ts'
 import { PROTOCOL_VERSION, SOFTWARE_VERSION } from './protocol-version.ts'
 
+/** The dialer's first message. All of it is claimed, not proven. */
 export interface Hello {
   readonly channel: ChannelName
   readonly software: string
@@ -15,6 +16,7 @@ export interface Hello {
   readonly fields: JsonObject
 }
 
+/** The server's answer to a hello that it accepts. */
 export interface Welcome {
   readonly software: string
   readonly fields: JsonObject
@@ -48,6 +50,7 @@ export function encodeWelcome(fields: JsonObject): Uint8Array {
   return encodeJson({ ok: true, software: SOFTWARE_VERSION, fields })
 }
 
+/** Encodes the answer to a hello that is refused. The connection is closed after it. */
 export function encodeRefusal(error: ErrorReport): Uint8Array {
   return encodeJson({ ok: false, error: encodeReport(error) })
 }

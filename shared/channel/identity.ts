@@ -16,6 +16,7 @@ import { requireTrusted, thisUser } from '../files/trusted-file.ts'
 import type { PeerIdText } from '../ids.ts'
 import { parsePeerId } from './peer-id.ts'
 
+/** The Noise identity of a node or a client. The private key stays in memory and in its file. */
 export interface Identity {
   readonly peerId: PeerIdText
   readonly privateKey: Ed25519PrivateKey

@@ -11,6 +11,7 @@ import type { JsonObject } from './json.ts'
 import type { Link } from './transport.ts'
 import { Wire } from './wire.ts'
 
+/** The answer to a hello: a welcome with its fields, or a refusal. */
 export type Acceptance =
   | { readonly ok: true; readonly welcome: JsonObject }
   | { readonly ok: false; readonly error: ErrorReport }
@@ -31,7 +32,7 @@ export interface InboundOptions {
   readonly accept: Accept
 }
 
-/** What is known of a peer so far, for the log. */
+/** Facts known of a peer so far, for the log. */
 export interface Progress {
   remotePeer?: PeerIdText
   channel?: ChannelName

@@ -19,6 +19,7 @@ export interface IntakeOptions {
   readonly onViolation: (error: MacaroondError) => void
 }
 
+/** Stops and resumes the socket through `hold` and `release`. It never closes the socket itself. */
 export class Intake {
   readonly #raw: BoundedQueue<Uint8Array | Uint8ArrayList>
   readonly #messages: BoundedQueue<Uint8Array>

@@ -31,6 +31,7 @@ export interface ListenOptions {
   readonly limits?: Partial<ChannelLimits>
 }
 
+/** A link that did not become a connection, with the facts that were known of it. */
 export interface Refusal {
   readonly remoteAddress: string
   readonly remotePeer: PeerIdText | undefined

@@ -14,6 +14,7 @@ import type { SecuredStream } from './transport.ts'
 /** No stream muxer is negotiated, because one connection has one purpose. */
 const noMuxers: Pick<Upgrader, 'getStreamMuxers'> = { getStreamMuxers: () => new Map() }
 
+/** Creates the handshake for one identity and one cluster; the prologue binds it to cluster and version. */
 export function createNoise(identity: Identity, cluster: string): ConnectionEncrypter {
   const { privateKey } = identity
   return noise({ prologueBytes: prologueBytes(cluster) })({

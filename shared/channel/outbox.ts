@@ -21,6 +21,7 @@ export function framesOf(bytes: number): number {
   return Math.ceil((bytes + 4) / NOISE_FRAME_BYTES)
 }
 
+/** Never blocks: a message is sent, or refused because the backlog is too large. */
 export class Outbox {
   readonly #options: OutboxOptions
   #waiters: PromiseWithResolvers<void>[] = []

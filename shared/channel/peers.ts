@@ -20,6 +20,7 @@ export interface ListedPeer {
   readonly orgs?: readonly string[] | undefined
 }
 
+/** A listed peer whose id was checked. */
 export interface KnownPeer extends ListedPeer {
   readonly id: PeerIdText
 }
@@ -33,6 +34,7 @@ export type PeerAdmission =
   | { readonly ok: true; readonly peer: KnownPeer | undefined }
   | { readonly ok: false; readonly error: ErrorReport }
 
+/** Judges a peer when it connects, and again with every new list. */
 export class PeerRegistry {
   #peers: ReadonlyMap<PeerIdText, KnownPeer>
   #openVerify: boolean

@@ -10,13 +10,17 @@ export interface Pulse {
 }
 
 export interface PulseLimits {
+  /** Interval between heartbeats. */
   readonly intervalMs: number
+  /** Silence after which the peer counts as dead. */
   readonly silenceMs: number
 }
 
 export interface PulseStep {
   readonly pulse: Pulse
+  /** True if a heartbeat is due. */
   readonly beat: boolean
+  /** True if the peer counts as dead. */
   readonly silent: boolean
 }
 

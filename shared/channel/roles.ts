@@ -18,6 +18,7 @@ export function isRole(value: unknown): value is Role {
   return ROLES.some((role) => role === value)
 }
 
+/** True if a peer with this role may open the channel. */
 export function mayOpen(role: Role, channel: ChannelName): boolean {
   return MAY_OPEN[role].includes(channel)
 }

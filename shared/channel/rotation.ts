@@ -9,6 +9,7 @@ export function plannedAgeMs(uniform: number, ageMsMax: number = CONNECTION_AGE_
   return ageMsMax * (0.75 + 0.25 * uniform)
 }
 
+/** True if the connection has reached its planned age, or the limit of Noise frames. */
 export function rotationDue(ageMs: number, plannedMs: number, frames: number): boolean {
   return ageMs >= plannedMs || frames >= NOISE_FRAMES_MAX
 }

@@ -18,7 +18,9 @@ export interface CallOptions {
 }
 
 export interface RpcClientOptions {
+  /** Most calls in flight; further calls throw overloaded. */
   readonly inFlightMax?: number
+  /** How long `close` waits for calls in flight. */
   readonly closeTimeoutMs?: number
   readonly clock?: Pick<Timers, 'after'>
 }

@@ -33,7 +33,9 @@ export type InTurn = (serve: () => void) => Promise<void> | undefined
 export interface ServeOptions {
   readonly methods: Readonly<Record<string, RpcMethod>>
   readonly log: Log
+  /** Most calls in flight; further calls are answered overloaded. */
   readonly inFlightMax?: number
+  /** How long `close` waits for calls in flight. */
   readonly closeTimeoutMs?: number
   /** Shares the node's time among its peers; without it every call is served at once. */
   readonly inTurn?: InTurn

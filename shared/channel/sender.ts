@@ -1,6 +1,7 @@
 /** Sends messages in order, as fast as the connection takes them, so that the backlog limit is never reached. */
 import type { Connection } from './connection.ts'
 
+/** Used by both sides of RPC. While `congested`, the server reads no further requests. */
 export class Sender {
   readonly #connection: Connection
   readonly #queue: Uint8Array[] = []

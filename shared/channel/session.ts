@@ -17,6 +17,7 @@ export interface SessionOptions {
 /** Interval at which age and frames are checked. At a million frames a second, 2^31 frames take more than half an hour. */
 const LOOK_MS = 60_000
 
+/** `Supervisor` decides what follows an outcome; a session only reports it. */
 export class Session {
   /** Resolves when the connection is gone and its user has returned, with undefined if both ended in order. */
   readonly outcome: Promise<MacaroondError | undefined>

@@ -6,6 +6,7 @@ import { MacaroondError } from '../errors.ts'
 import { READ_BUFFER_BYTES_MAX, WRITE_BACKLOG_BYTES_MAX } from '../limits.ts'
 import { silentLogger } from './silent-logger.ts'
 
+/** The library's base class handles buffering and events; this class handles the socket and the limits. */
 export class SocketStream extends AbstractMessageStream {
   readonly #socket: Socket
   #receivableBytes = Infinity
@@ -54,7 +55,7 @@ export class SocketStream extends AbstractMessageStream {
 
   /**
    * Stops the socket itself, and leaves the state of the streams above unchanged. Their `resume()` hands out buffered data
-   * before it resumes the transport, so a `pause()` called from there would be undone.
+   * before it resumes the transport, so a `pause()` called while it does would be undone.
    */
   holdReading(): void {
     this.#socket.pause()

@@ -7,6 +7,7 @@ import { type Backoff, type BackoffEvent, INITIAL_BACKOFF, stepBackoff } from '.
 import type { Connection } from './connection.ts'
 import { Session } from './session.ts'
 
+/** The state that `onState` reports. `error` in `waiting` is the reason of the last failure. */
 export type SupervisionState =
   | { readonly phase: 'connecting' }
   | { readonly phase: 'connected'; readonly connection: Connection }

@@ -46,6 +46,7 @@ export interface Link {
   readonly secure: (signal: AbortSignal) => Promise<SecuredStream>
 }
 
+/** The server to connect to, and the identity to connect with. */
 export interface LinkTarget {
   /** `host:port`, IPv6 in brackets. */
   readonly address: string

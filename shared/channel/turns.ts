@@ -6,11 +6,12 @@ import type { CallOff, Clock, Timers } from '../clock.ts'
 
 export interface TurnsOptions {
   readonly perSecond: number
-  /** Size of the burst that waits for nothing after a pause. */
+  /** Handshakes that may come in one burst, after a pause, without waiting. */
   readonly atOnce: number
   readonly clock: Pick<Clock, 'monotonicMs'> & Pick<Timers, 'after'>
 }
 
+/** A token bucket in front of a round-robin over the waiting addresses. */
 export class Turns {
   readonly #options: TurnsOptions
   /** Waiting handshakes by address, in the order of the next turns. No list is empty. */

@@ -17,6 +17,7 @@ interface Entry {
   readonly callOff: CallOff
 }
 
+/** Each link is removed once: by its welcome, its timeout, its eviction or the end of the listener. */
 export class UnfinishedHandshakes {
   readonly #options: UnfinishedOptions
   /** In order of arrival, oldest first. */

@@ -14,6 +14,7 @@ export interface WireOptions {
   readonly limits: ChannelLimits
 }
 
+/** Joins `Intake`, `Outbox` and `Heartbeat` on one socket, and settles `closed` exactly once. */
 export class Wire {
   readonly #options: WireOptions
   readonly #intake: Intake

@@ -47,6 +47,7 @@ export interface CheckedConfig {
   readonly archive?: { readonly enabled: boolean; readonly to?: string | undefined; readonly copies: readonly string[] }
 }
 
+/** A configuration or profile to check. */
 export interface CheckTarget {
   /** Path of the configuration. */
   readonly file: string
@@ -67,8 +68,8 @@ const CHECKS: readonly Check[] = [
 ]
 
 /**
- * Checks a file without running the node. Of the KEKs it reads only those in files, because commands and environment variables
- * belong to the node's process.
+ * Checks a file without running the node. It reads only KEKs in files, because commands and environment variables belong to the
+ * node's process.
  */
 export async function findingsOf(checked: CheckTarget): Promise<readonly Finding[]> {
   const { file, config } = checked
@@ -83,6 +84,7 @@ export function errorIn(findings: readonly Finding[]): MacaroondError | undefine
   return error && new MacaroondError(error.code, error.reason, { hint: error.action })
 }
 
+/** The keys that a node needs for its start. */
 export interface Secrets extends KekRing {
   readonly identity: Identity
 }
@@ -162,16 +164,19 @@ function dataUsable({ config: { data } }: CheckTarget): readonly Finding[] {
   return [{ severity: 'error', code: 'io_failed', reason, action }]
 }
 
+/** Refuses a folder with a `required-…` file of a newer version. */
 function requiredFilesKnown({ config: { data } }: CheckTarget): Promise<readonly Finding[]> {
   return attempt(() => data !== undefined && refuseUnknownRequired(data))
 }
 
+/** Warns if other users of the machine may read the database. */
 function dataPrivate({ config: { data } }: CheckTarget): readonly Finding[] {
   if (data === undefined || !existsSync(data) || (statSync(data).mode & 0o007) === 0) return []
   const reason = `every user of this machine can enter ${data}`
   return [{ severity: 'warning', code: 'data_readable', reason, action: `chmod 700 ${data}` }]
 }
 
+/** Warns if there is no archive, or if it would be lost together with the data. */
 function archiveElsewhere({ config: { archive } }: CheckTarget): readonly Finding[] {
   if (archive === undefined || (archive.enabled && archive.to !== undefined)) return []
   const [code, reason] = archive.enabled
@@ -223,6 +228,7 @@ function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }
 
+/** Warns about `alone = true` with replicas: a primary on an old disk could then fork the history. */
 function notAlone({ config: { alone, peers = [] } }: CheckTarget): readonly Finding[] {
   if (alone !== true || !peers.some(({ role }) => role === 'replica')) return []
   const reason = 'with `alone = true` writes open at once: no replica is asked whether this disk is the newest'

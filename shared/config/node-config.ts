@@ -25,6 +25,7 @@ export const authorityKeyText: z.ZodString = z
   .string()
   .regex(/^[0-9a-f]{64}$/, 'an authority’s key is 64 hex digits, as `macaroond archive key` prints it')
 
+/** A region, as replicas have it and tokens can name it. */
 export const regionName: z.ZodString = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a region name has 1-32 of a-z, 0-9 and -')
@@ -98,6 +99,7 @@ export const peerEntry: z.ZodType<PeerEntry> = z.strictObject({
     .optional(),
 })
 
+/** Schema of the list of peers: each id once, and orgs exactly for signers. */
 export const peerList: z.ZodType<readonly PeerEntry[]> = z
   .array(peerEntry)
   .max(4096)

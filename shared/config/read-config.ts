@@ -33,6 +33,7 @@ export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T
   throw describeIssue(file, issue, schema)
 }
 
+/** Resolves a path from a configuration against the folder of that file. */
 export function fromConfigFolder(file: string, path: string): string {
   return resolve(dirname(resolve(file)), path)
 }

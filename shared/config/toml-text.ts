@@ -8,6 +8,7 @@ export type TomlText = { readonly text: string } | { readonly fault: string; rea
 
 const SAVE_AS_UTF8 = 'save it as UTF-8: PowerShell’s `>` writes UTF-16, `Out-File -Encoding utf8` does not'
 
+/** Decodes a file as UTF-8, without its byte order mark; or returns the fault and a hint. */
 export function tomlText(bytes: Uint8Array): TomlText {
   if (isUtf16(bytes)) return { fault: 'the file is UTF-16', hint: SAVE_AS_UTF8 }
   const text = decodeUtf8(bytes)

@@ -1,8 +1,14 @@
 /**
  * Reads the table `revocations` in order. The stream sends the same rows that a replica finds in its pages. The column `key`
- * has everything that a revocation names beside its org: | kind | bytes | |---|---| | token | kid (8), nonce (16) | | subject |
- * issued until (8, unix milliseconds, big endian), subject in UTF-8 | | org | issued until (8) | | key | kid (8) | |
- * org_disabled | none |
+ * has everything that a revocation names beside its org:
+ *
+ * | kind | bytes |
+ * |---|---|
+ * | token | kid (8), nonce (16) |
+ * | subject | issued until (8, unix milliseconds, big endian), subject in UTF-8 |
+ * | org | issued until (8) |
+ * | key | kid (8) |
+ * | org_disabled | none |
  */
 import type { Statement } from 'better-sqlite3'
 import { decodeUtf8 } from '../macaroon/utf8.ts'

@@ -1,4 +1,4 @@
-/** The boot id: names one run of a process, so that a restart of a peer is told from the peer itself. */
+/** The boot id names one run of a process, so that two processes of one peer can be distinguished. */
 import { z } from 'zod'
 import type { Entropy } from '../clock.ts'
 

@@ -9,7 +9,7 @@ import type { ClockReading } from './clock-reading.ts'
 const SAMPLE_MS = 100
 /** Boottime comes in steps of 10 ms, so a difference of less than two steps is not sleep. */
 const NOISE_MS = 20
-/** Between two samples, wall and monotonic clock differ by this much only if one was set or the machine slept. */
+/** Between two samples, wall and monotonic clock move apart by this much only if one was set or the machine slept. */
 const MOVED_MS = 50
 
 export class ClockReader {

@@ -42,7 +42,7 @@ export class Crc64 {
   #hi = -1
   #lo = -1
 
-  /** A register with one bit set and no initial value, for computing how bytes change each bit. */
+  /** A register with one bit set, without the initial value. `tabulate` uses it to see how zeros change each bit. */
   static afterBit(bit: number): Crc64 {
     const crc = new Crc64()
     crc.#hi = bit < 32 ? 0 : 1 << (bit - 32)

@@ -2,6 +2,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { Metric } from './metric.ts'
 
+/** `collect` is called for every answer. */
 export class Exposition {
   static readonly contentType: string = Registry.PROMETHEUS_CONTENT_TYPE
   readonly #collect: () => readonly Metric[]

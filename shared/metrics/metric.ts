@@ -21,6 +21,7 @@ export function gauge(name: Described['name'], help: string, value: number | boo
   return { name, help, kind: 'gauge', samples: samplesOf(value) }
 }
 
+/** A counter with one series. */
 export function counter(name: Described['name'], help: string, value: number): Metric {
   return { name, help, kind: 'counter', samples: samplesOf(value) }
 }

@@ -26,6 +26,7 @@ export interface MetricsOptions {
   readonly connectionMsMax?: number
 }
 
+/** Limits: connections in number and time, requests in time, and collections to one every METRICS_PAUSE_MS. */
 export class MetricsDoor {
   readonly #options: MetricsOptions
   readonly #exposition: Exposition

@@ -17,7 +17,7 @@ export interface RevokeCommon {
   readonly wait: RevokeWait
   /**
    * Makes the call idempotent. Chosen by the caller, at most 64 characters. A repeated id gets the first answer again, unless
-   * 10,000 requests came after it. The same id with other content throws request_conflict.
+   * 10,000 requests came after it. An id with other content throws request_conflict.
    */
   readonly requestId?: string | undefined
 }

@@ -73,7 +73,7 @@ export interface PrimaryStatus {
   readonly authorityKey: string
   /** Null if nothing is archived. */
   readonly archive: ArchiveStatus | null
-  /** What an operator has to act on, the critical ones first; empty when all is well. */
+  /** Conditions that an operator must act on, critical ones first; empty if there are none. */
   readonly alarms: readonly Alarm[]
   readonly linesDropped: OutputDrops
   readonly replicas: readonly ReplicaLink[]
@@ -141,7 +141,7 @@ export interface ReplicaStatus {
   readonly stream: LinkState
   /** Text while this replica refuses its primary (S10), or has received a revocation that it does not understand (V7). */
   readonly alarm: string | null
-  /** What an operator has to act on, the critical ones first; empty when all is well. */
+  /** Conditions that an operator must act on, critical ones first; empty if there are none. */
   readonly alarms: readonly Alarm[]
   readonly linesDropped: OutputDrops
   readonly walBytes: number

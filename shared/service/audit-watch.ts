@@ -35,6 +35,7 @@ const content = z.object({
 })
 type Checked = z.infer<typeof content>
 
+/** Runs one check at a time; a second request joins the running one. */
 export class AuditWatch {
   readonly #options: AuditWatchOptions
   #running: Promise<void> | undefined

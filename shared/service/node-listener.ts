@@ -18,6 +18,7 @@ export interface Claim {
   readonly address: string
 }
 
+/** The part of a node that decides about peers and serves them. */
 export interface NodeAdmission {
   readonly accept: (claim: Claim) => Acceptance
   /** Resolves when the connection has ended. */

@@ -2,6 +2,7 @@
 import { MacaroondError, reportOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 
+/** A running node, as its process sees it. */
 export interface Service {
   /** Stops everything in order; resolves when nothing is left. */
   readonly stop: () => Promise<void>
@@ -42,7 +43,7 @@ function reload(service: Service, log: Log): void {
   }
 }
 
-/** Stops the service. Returns undefined, or the error because of which a part of the node may still hold the process. */
+/** Stops the service. Returns undefined if it stopped in order; after an error a part of the node may still be running. */
 async function stopped(service: Service): Promise<unknown> {
   const late = new MacaroondError('timeout', 'stopping took too long')
   let timer: NodeJS.Timeout | undefined

@@ -9,6 +9,7 @@ import { MacaroondError, reportOf } from '../errors.ts'
 import { CLOCK_JUMP_MS_MAX } from '../limits.ts'
 import type { Log } from '../log.ts'
 
+/** A recurring job of a node. */
 export interface Job {
   readonly name: string
   /** Five or six cron fields, in UTC. */

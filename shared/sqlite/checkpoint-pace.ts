@@ -34,7 +34,7 @@ export class CheckpointPace {
     return frames >= this.#dueAt
   }
 
-  /** True if a blocked checkpoint should be retried: the reader may be gone although no commit came to make one due. */
+  /** True if a blocked checkpoint should be retried. The reader may have gone, but without new commits nothing becomes due. */
   isOverdue(): boolean {
     return this.#blocked !== undefined && this.#clock.monotonicMs() - this.#triedMs >= CHECKPOINT_RETRY_MS
   }

@@ -16,7 +16,7 @@ export type CheckpointOutcome =
   | { readonly kind: 'truncated' }
   /** There was nothing to do. */
   | { readonly kind: 'empty' }
-  /** Everything is in the database file; readers kept the WAL from being emptied. Its next commit may start it over. */
+  /** Everything is in the database file, but readers kept the WAL from being emptied. The next commit may overwrite the WAL. */
   | ({ readonly kind: 'backfilled' } & Progress)
   /** Readers of older states kept a part from being copied. */
   | ({ readonly kind: 'partial' } & Progress)

@@ -110,7 +110,7 @@ export class Checkpointer {
     })
   }
 
-  /** The wal-index header if the WAL may go, with the log fsynced; otherwise the outcome that says why not. */
+  /** Fsyncs the log and returns the wal-index header if the WAL may be emptied; otherwise the outcome that says why not. */
   #prepare(): IndexHeader | GuardedOutcome {
     const { file, consumed, fsyncLog } = this.#parts
     if (file.pinned) return { kind: 'pinned' }

@@ -162,9 +162,10 @@ function requireLayout(connection: Database, path: string): void {
 }
 
 /**
- * Throws if the connection cannot write. If SQLite cannot open a file for writing, even briefly or for want of a descriptor, it
- * opens it read-only, treats BEGIN IMMEDIATE as BEGIN, and reports nothing before the first write; the connection stays like
- * that. So this makes a change and rolls it back before anything reaches the WAL. A lock of another program is no failure.
+ * Throws if the connection cannot write. If SQLite cannot open a file for writing, for example because no descriptor is free,
+ * it silently opens it read-only. BEGIN IMMEDIATE is then only a BEGIN, the first error comes with the first write, and the
+ * connection stays like that. So this makes a change and rolls it back before anything reaches the WAL. A lock of another
+ * program is no failure.
  */
 export function requireWritable(connection: Database): void {
   try {

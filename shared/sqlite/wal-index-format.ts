@@ -19,7 +19,7 @@ const PAGES_AT: number = LAST_FRAME_AT + WORD_BYTES
 const FRAME_CHECKSUM_AT: number = PAGES_AT + WORD_BYTES
 const SALT_AT: number = FRAME_CHECKSUM_AT + 2 * WORD_BYTES
 const CHECKSUM_AT: number = SALT_AT + 2 * WORD_BYTES
-/** The header lies in the file twice, one copy behind the other. */
+/** Size of one header. The file has two copies of it, one behind the other. */
 export const INDEX_HEADER_BYTES: number = CHECKSUM_AT + 2 * WORD_BYTES
 /** First field behind the two copies: the number of frames copied into the database (nBackfill). */
 export const BACKFILLED_AT: number = 2 * INDEX_HEADER_BYTES

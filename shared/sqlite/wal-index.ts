@@ -127,7 +127,7 @@ export class WalIndex {
     writeAt(this.#fd, encoded, 0, INDEX_HEADER_BYTES, 0)
   }
 
-  /** True if SQLite would open the file behind this descriptor. It would not after all connections were closed. */
+  /** True if the name still leads to the file behind this descriptor. After all connections closed, SQLite makes a new file. */
   isCurrent(): boolean {
     const named = statSync(this.#path, { throwIfNoEntry: false })
     const held = fstatSync(this.#fd)

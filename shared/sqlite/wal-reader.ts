@@ -205,8 +205,8 @@ export class WalReader {
   }
 
   /**
-   * Throws io_failed if the -wal has no name. It would take our commits and lose them; that follows once our locks were
-   * dropped.
+   * Throws io_failed if the -wal was deleted, because our commits would go into a file that nobody can open. Another program
+   * deletes it if our locks on the database were dropped.
    */
   #requireLinked(): void {
     if (fstatSync(this.#descriptor()).nlink > 0) return

@@ -1,6 +1,6 @@
 /**
  * Writes the primary's transactions as frames into a replica's -wal. Readers see the frames only after `WalAppender` published
- * them in the wal-index; the write lock is its work too.
+ * them in the wal-index. `WalAppender` also holds the write lock.
  */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'

@@ -12,7 +12,7 @@ export interface S3Failure {
 
 const BUSY_STATUSES: readonly number[] = [429, 503]
 const TRANSIENT_STATUSES: readonly number[] = [408, 500, 502, 504]
-/** Codes of: two concurrent requests, bytes damaged on the way, or an error after a status of success. */
+/** Codes for concurrent requests, for bytes damaged on the way, and for errors after a status of success. */
 const TRANSIENT_CODES: readonly string[] = [
   'InternalError',
   'ConditionalRequestConflict',
