@@ -29,9 +29,9 @@ export function decodeBase64Any(text: string): Uint8Array | undefined {
 
 /** The reason why `text` is not canonical base64url, for an error message. */
 export function base64UrlFault(text: string): string {
-  if (/\s/.test(text)) return 'it contains white space'
+  if (/\s/.test(text)) return 'it has white space in it'
   if (/^[\w-]+={1,2}$/.test(text)) return 'it is padded with ='
   if (/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return 'it uses the standard alphabet of base64, not the one for URLs'
-  if (/[^\w-]/.test(text)) return 'it contains characters that are not base64url'
+  if (/[^\w-]/.test(text)) return 'it has characters that are not base64url'
   return text.length % 4 === 1 ? 'it is cut off, or has one character too many' : 'its unused bits are not zero'
 }
