@@ -1,4 +1,4 @@
-/** The alarms of a replica that are conditions: each is on while its condition holds. */
+/** The alarms of a replica that follow from a condition: each is on while its condition holds. */
 import type { UnopenedKey } from '../shared/database/keys.ts'
 import type { AlarmBoard } from '../shared/service/alarm-board.ts'
 import type { Freshness } from './freshness/freshness.ts'

@@ -239,7 +239,7 @@ function isOutOfRoom({ code }: MacaroondError): boolean {
   return code === 'disk_full'
 }
 
-/** True for an error of the scratch disk while the head of a folder archive is read. A bucket uses the same codes itself. */
+/** True for an error of the scratch disk while the head of a folder archive is read; a bucket fails with the same codes. */
 function isOfOwnDisk(error: MacaroondError): boolean {
   return isOutOfRoom(error) || error.code === 'io_failed' || error.code === 'sync_failed'
 }

@@ -82,7 +82,7 @@ function differs(who: string, txid: number, theirs: Checksum, own: Checksum): st
   return `after transaction ${txid} ${who} has checksum ${checksumText(theirs)}, this primary recorded ${checksumText(own)}`
 }
 
-/** A replica has only what this primary committed, so the repair would lose transactions. */
+/** Text for a replica that is ahead. It has only what this primary committed, so the repair would lose transactions. */
 function beyond(from: string, { epoch, txid }: Position, rebuilt: Position, signed: Position | undefined): string {
   const proven = signed !== undefined && comparePositions(signed, rebuilt) > 0 ? ', which the authority has signed' : ''
   return `${from} is beyond what is left here: epoch ${epoch}, transaction ${txid}${proven}. To keep that, stop it and restore from its copy: \`macaroond restore --from-replica FOLDER --old-data\` with this data folder`

@@ -22,7 +22,7 @@ export interface DenialsTellerOptions {
 
 /** The pause between two messages: pings and acknowledgements use the same connection. */
 const PAUSE_MS = 20
-/** Leaves room for one more row of the greatest length, although nearly all rows are far shorter. */
+/** Limit of the rows in one message. A row of the greatest length still fits behind it. */
 const BYTES_A_MESSAGE: number = CONTROL_MESSAGE_BYTES_MAX / 4 - DENIAL_RECORD_BYTES_MAX
 
 export class DenialsTeller {

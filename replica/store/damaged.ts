@@ -8,8 +8,8 @@ const KEEP = 2
 
 /**
  * Moves the files and returns their new folder. No connection and no descriptor of the database may be open. The database is
- * the first of `names` and moves first: left without its -wal it would look like a sound older state and accept revoked
- * tokens (S3).
+ * the first of `names`, so it moves first: if a crash left it behind without its -wal, it would look like a sound older state
+ * and accept revoked tokens (S3).
  */
 export function moveAside(folder: string, names: readonly string[], nowMs: number): string {
   const target = join(folder, `${PREFIX}${nowMs}`)
@@ -27,8 +27,8 @@ export function moveAside(folder: string, names: readonly string[], nowMs: numbe
 }
 
 /**
- * Finishes a move that a crash interrupted. It leaves a -wal without a database, which would prevent a snapshot from being
- * built. The rest moves to the database that was moved before it.
+ * Finishes a move that a crash interrupted. Such a crash leaves a -wal without a database, which would prevent a snapshot from
+ * being built. The files that are left move to the database that was moved before them.
  */
 export function finishMovingAside(folder: string, names: readonly string[], nowMs: number): void {
   const [database = '', ...companions] = names

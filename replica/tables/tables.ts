@@ -185,7 +185,7 @@ export class Tables implements TokenTables {
 
   /**
    * Deletes outlived revocations from memory, by the issue clock in the pages: that time has passed for every node with these
-   * pages, and a start reads on from it. It never uses a time after `latestMs`, the latest that this replica believes. A purge
+   * pages, also after a restart. It never uses a time after `latestMs`, the latest that this replica believes. A purge
    * at the primary raises the issue clock, so what it deleted is deleted here too. The work is done in parts between
    * verifications.
    */

@@ -34,7 +34,7 @@ export class JudgingPermit {
     return refused('unavailable', 'this replica’s lease of freshness has run out: it may lack revocations')
   }
 
-  /** The context for caveats. Without a credible time it has the wall clock's, which only an explanation uses. */
+  /** The context for caveats. Without a credible time it has the wall clock's time, for an explanation only. */
   context(now: ClockReading, peer: string | undefined): Context {
     const { region, freshness } = this.#options
     const time = freshness.time(now)
