@@ -160,7 +160,7 @@ export class DirectoryStorage implements ArchiveStorage {
       if (errnoOf(error) !== 'ENOENT') throw error
     })
     if (stats !== undefined && identityOf(stats) === this.#identity) return
-    throw noDirectory(this.location, 'the folder that was opened lies there no more')
+    throw noDirectory(this.location, 'another folder is there now, for example because a mount went')
   }
 
   async #make(folder: string): Promise<void> {

@@ -82,7 +82,7 @@ function inspect(path: string, { ring, cluster }: DrillOptions): void {
   try {
     const problem = integrityProblem(db)
     if (problem !== undefined)
-      throw new MacaroondError('archive_damaged', `the restored database is not sound: ${problem}`)
+      throw new MacaroondError('archive_damaged', `the restored database is damaged: ${problem}`)
     requireAudit(db)
     if (ring.length > 0) readSigningKey(db, ring, cluster)
   } finally {

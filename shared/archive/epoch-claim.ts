@@ -146,7 +146,7 @@ export async function requireCreateIfAbsent(storage: ArchiveStorage, entropy: En
   if ((await storage.get(PROBE_KEY))?.equals(second) !== true) throw notWritten(storage, PROBE_KEY)
   throw new MacaroondError(
     'platform_unsupported',
-    `${storage.location} overwrites what should be created only if absent`,
+    `${storage.location} overwrites objects that must be created only if absent`,
     {
       hint: 'two primaries could lead: use a store with conditional writes (If-None-Match), or a directory',
     },

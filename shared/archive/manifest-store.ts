@@ -259,7 +259,7 @@ export class ManifestWriter {
     }
     throw new MacaroondError(
       'archive_unavailable',
-      `an earlier primary goes on writing to ${this.#options.storage.location}`,
+      `an earlier primary still writes to ${this.#options.storage.location}`,
       {
         hint: 'stop the primary of the earlier epoch',
       },

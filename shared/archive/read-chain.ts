@@ -154,7 +154,7 @@ export function missingEntry({ location }: ArchiveStorage, number: number): Maca
 function missingClaim({ location }: ArchiveStorage, epoch: ManifestEntry['epoch']): MacaroondError {
   return new MacaroondError(
     'archive_damaged',
-    `the claim of epoch ${epoch} is missing in the archive ${location}, so nothing says whose its entries are`,
+    `the claim of epoch ${epoch} is missing in the archive ${location}, so nothing proves which timeline its entries belong to`,
     {
       hint: `the primary of that epoch puts it back at its next heartbeat; or put ${epochKey(epoch)} back from a copy`,
     },

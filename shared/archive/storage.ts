@@ -92,8 +92,8 @@ export function objectMissing({ location }: ArchiveStorage, key: string): Macaro
 
 /** The error for an object that is missing after a successful write: a proxy must have answered instead of the store. */
 export function notWritten({ location }: ArchiveStorage, key: string): MacaroondError {
-  return new MacaroondError('archive_unavailable', `${location} says that it has taken ${key}, but it is not there`, {
-    hint: 'something between this primary and the store answers in its place: look at proxies',
+  return new MacaroondError('archive_unavailable', `${location} acknowledged ${key}, but the object is missing`, {
+    hint: 'a proxy between this primary and the store may answer in its place: check the proxies',
   })
 }
 

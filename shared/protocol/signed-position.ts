@@ -1,6 +1,6 @@
 /**
- * A position signed by the authority. A primary stops for no other claim of a newer position, because anybody can invent an
- * unsigned one. Signed text: "macaroond position 1", cluster, timeline and position, each on a line of its own.
+ * A position signed by the authority. Only a signed newer position makes a primary stop, because anybody can invent an unsigned
+ * one. Signed text: "macaroond position 1", cluster, timeline and position, each on a line of its own.
  */
 import { z } from 'zod'
 import { ed25519Sign, ed25519Verify, type Ed25519PrivateKey } from '../crypto.ts'

@@ -45,7 +45,7 @@ export class BucketStorage implements ArchiveStorage {
       if (textOf(page, 'IsTruncated') !== 'true') return found.toSorted((a, b) => (a.key < b.key ? -1 : 1))
       const next = textOf(page, 'NextContinuationToken')
       if (next === undefined || next === from || found.length > BUCKET_OBJECTS_MAX)
-        throw this.#odd('its list does not come to an end')
+        throw this.#odd('its list does not end')
       from = next
     }
   }
@@ -108,7 +108,7 @@ export class BucketStorage implements ArchiveStorage {
     const { body } = await this.#client.send({ method: 'GET', query: { ...query, ...rest }, doing })
     const [page] = elements(body.toString('utf8'), 'ListBucketResult')
     if (page === undefined || !/^(true|false)$/.test(textOf(page, 'IsTruncated') ?? ''))
-      throw this.#odd(`it answers with something else than a list while ${doing}`)
+      throw this.#odd(`it did not answer with a list while ${doing}`)
     const listed = textOf(page, 'Prefix')
     if (listed !== undefined && listed !== query.prefix) throw this.#odd(`it lists something else while ${doing}`)
     return page
@@ -121,7 +121,7 @@ export class BucketStorage implements ArchiveStorage {
     const bytes = /^\d{1,15}$/.test(size) ? Number(size) : Number.NaN
     const timestampMs = Date.parse(textOf(content, 'LastModified') ?? '')
     if (!Number.isSafeInteger(bytes) || !Number.isFinite(timestampMs))
-      throw this.#odd(`its list says nothing of ${key}`)
+      throw this.#odd(`its list has no size or no time for ${key}`)
     return [{ key, bytes, timestampMs }]
   }
 
@@ -154,7 +154,7 @@ export class BucketStorage implements ArchiveStorage {
   #odd(what: string): MacaroondError {
     const { endpoint, bucket } = this.#client.settings
     return new MacaroondError('archive_unavailable', `${endpoint}, bucket ${bucket}: ${what}`, {
-      hint: 'try again; if it stays so, this store does not keep to S3',
+      hint: 'try again; if it persists, this store does not implement S3 correctly',
     })
   }
 }

@@ -99,9 +99,9 @@ function requireTag(headers: Headers, name: string): string {
 function notStored(name: string): MacaroondError {
   return new MacaroondError(
     'archive_unavailable',
-    `the store says that it has taken ${name}, but it is not there as it was sent`,
+    `the store acknowledged ${name}, but the object is missing or has another size`,
     {
-      hint: 'something between this primary and the store answers in its place: look at proxies',
+      hint: 'a proxy between this primary and the store may answer in its place: check the proxies',
     },
   )
 }

@@ -56,5 +56,5 @@ function meaningOf(failure: S3Failure, { region }: S3Settings): Meaning {
     return { code: 'archive_denied', hint: denied ?? PERMISSIONS }
   if (isTransient(failure))
     return { code: 'archive_unavailable', hint: 'check the endpoint, its certificate, and the network; then try again' }
-  return { code: 'io_failed', hint: 'the store does not take this request: is it an S3 store, and its version recent?' }
+  return { code: 'io_failed', hint: 'the store refuses this request: is it an S3 store, and is its version recent?' }
 }
