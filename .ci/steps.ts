@@ -36,9 +36,10 @@ export const STEPS: readonly Step[] = [
   suite('test:interop', 150 * SECOND_MS),
   suite('test:fuzz', 120 * SECOND_MS),
   suite('test:upgrade', 240 * SECOND_MS),
-  suite('test:chaos', 480 * SECOND_MS),
-  suite('test:partition', 400 * SECOND_MS),
+  suite('test:chaos', 425 * SECOND_MS),
+  suite('test:partition', 370 * SECOND_MS),
+  suite('test:rims', 150 * SECOND_MS),
   check('simulate', ['--scenarios', '--twice'], 40 * SECOND_MS),
   check('simulate', ['--seeds', '80', '--steps', '18', '--twice'], 120 * SECOND_MS),
-  check('bench', ['--quick', ...BENCHED.flatMap((section) => ['--only', section])], 200 * SECOND_MS),
+  check('bench', ['--quick', ...BENCHED.flatMap((section) => ['--only', section])], 170 * SECOND_MS),
 ]

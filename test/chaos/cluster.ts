@@ -1,5 +1,6 @@
 /** A primary and its replicas on this machine: folders, identities, configurations; every node a process of its own. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -179,12 +180,19 @@ function peerEntry(id: string, name: string, role: string): string {
   return `[[peers]]\nid = "${id}"\nname = "${name}"\nrole = "${role}"\n`
 }
 
-/** Free now; a node listens on it in every one of its lives. */
+/**
+ * Free now; a node listens on it in every one of its lives. Connections that are dialled get their ports from 32768 on, so none
+ * takes this one while the node is away.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = randomInt(16_384, 32_768)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    server.close()
+    if (isFree) return port
+  }
 }

@@ -73,6 +73,8 @@ export interface VerifyEvent extends Call {
   readonly cached?: true
   /** Of a refusal. */
   readonly reason?: string
+  /** Of an answer that says nothing of the token, in words. */
+  readonly why?: string
   /** State that the verdict was judged by. */
   readonly epoch?: number
   readonly seq?: number
@@ -102,6 +104,10 @@ export type OnlyReal =
   | 'disk damaged'
   | 'disk lost'
   | 'disk error'
+  | 'log full'
+  | 'archive lies'
+  | 'long reader'
+  | 'hostile signer'
 
 export type SimulatedKind =
   | 'cut both ways'

@@ -222,6 +222,13 @@ export const MATRIX: readonly Row[] = [
     ],
   },
   {
+    fault:
+      'all that surrounds a cluster, at once: full logs, a lying archive, jumping clocks, a hostile signer, long readers',
+    expect: 'V1, V5, V9: no answer is wrong or missing, nothing acknowledged is lost',
+    needs: ['faketime'],
+    by: [at('chaos/rims/rims')],
+  },
+  {
     fault: 'hostile tokens',
     expect: 'V6, and the right class of error',
     needs: [],

@@ -62,6 +62,7 @@ async function verified(through: Verifier, { id, text, org }: ShownToken): Promi
     ...(id === undefined ? {} : { id }),
     ...(verdict.cached === undefined ? {} : ({ cached: true } as const)),
     ...(verdict.ok ? {} : { reason: verdict.reason }),
+    ...(judged === 'unavailable' && !verdict.ok ? { why: verdict.message } : {}),
     ...(verdict.epoch === undefined ? {} : { epoch: verdict.epoch }),
     ...(verdict.revocationSeq === undefined ? {} : { seq: verdict.revocationSeq }),
     ...(verdict.txid === undefined ? {} : { txid: verdict.txid }),

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FALLEN, type VerifyEvent } from '../../history/event.ts'
+import { FALLEN, type HistoryEvent, type VerifyEvent } from '../../history/event.ts'
 import { copyNode } from '../disk.ts'
 import { judgePrimary, judgeReplica } from '../judge.ts'
-import { Ledger } from '../ledger.ts'
+import { type KnownToken, Ledger } from '../ledger.ts'
 import type { ShownToken } from './asker.ts'
 import { monotonicMs } from './clock.ts'
 import type { Load } from './load.ts'
@@ -84,8 +84,8 @@ async function within(met: () => boolean | Promise<boolean>): Promise<boolean> {
 }
 
 /** Sound, with an unbroken audit, and the same bytes everywhere. */
-function disks({ cluster }: Stage): readonly string[] {
-  const ledger = new Ledger()
+function disks({ cluster, events }: Stage): readonly string[] {
+  const ledger = acknowledgedIn(events)
   const copies = [cluster.primary, ...cluster.replicas].map((node) => copyNode(node.data, join(node.folder, 'judged')))
   const [primary = '', ...replicas] = copies
   try {
@@ -98,4 +98,16 @@ function disks({ cluster }: Stage): readonly string[] {
   return replicas.flatMap((copy, index) =>
     bytes(copy).equals(bytes(primary)) ? [] : [`the file of ${cluster.replicas[index]?.name} is not the primary’s`],
   )
+}
+
+/** Every mint, and every revocation of one token, that was answered. */
+function acknowledgedIn(events: readonly HistoryEvent[]): Ledger {
+  const ledger = new Ledger()
+  const known = (id: string): KnownToken => ({ token: '', id, position: '', revocationSent: true, revoked: true })
+  for (const event of events) {
+    if (event.t === 'mint') ledger.tokens.push(known(event.id))
+    if (event.t === 'revoke' && event.result === 'ok' && event.named.kind === 'token')
+      ledger.revoked.push(known(event.named.id))
+  }
+  return ledger
 }

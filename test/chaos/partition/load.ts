@@ -1,17 +1,14 @@
 /** Tokens come and go while faults are inflicted: minted, narrowed, exchanged, shown to every service, revoked, watched, forgotten. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { MintResult, RevokeWait, Signer } from '../../../primary/signer/sdk.ts'
-import { systemEntropy } from '../../../shared/clock.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
-import { bindDischarges } from '../../../shared/macaroon/bind.ts'
-import { encodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { attenuate } from '../../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
-import { addThirdPartyCaveat, createDischarge } from '../../../shared/macaroon/third-party.ts'
 import type { MintEvent, Named, RevokeEvent } from '../../history/event.ts'
 import type { Random } from '../random.ts'
 import type { ShownToken } from './asker.ts'
 import { monotonicMs } from './clock.ts'
+import { LOGIN, withLogin } from './login.ts'
 import type { Stage } from './stage.ts'
 import { carryOut, disabledOrg, ORGS, Victims } from './victims.ts'
 import { loginOf } from '../../shared/macaroon/ticket-of.ts'
@@ -25,7 +22,6 @@ export interface LoadOptions {
 /** What is kept of those that ended, for a last look. */
 const ENDED_MAX = 60
 
-const LOGIN = 'https://login.example'
 const MINT_EVERY_MS = 120
 const REVOKE_EVERY_MS = 180
 /** Valid to the end. */
@@ -170,8 +166,9 @@ export class Load {
 
   /** Minted for from now on, so that the one before can go. */
   async #nextOrg(): Promise<void> {
-    await untilCreated(this.#signer, disabledOrg(this.#orgs + 1))
-    this.#orgs += 1
+    const next = this.#orgs + 1
+    await untilCreated(this.#signer, disabledOrg(next))
+    this.#orgs = Math.max(this.#orgs, next)
   }
 
   async #revoked(named: Named, wait: RevokeWait): Promise<RevokeEvent> {
@@ -188,14 +185,6 @@ export class Load {
   #show(tokens: readonly ShownToken[]): void {
     for (const asker of this.#stage.askers) asker.show(tokens)
   }
-}
-
-/** A login that is discharged already, so that the authority makes a service token of it. */
-function withLogin(token: string): string {
-  const caveatKey = systemEntropy.bytes(32)
-  const ticket = systemEntropy.bytes(16)
-  const root = addThirdPartyCaveat(decodeTokenText(token), { caveatKey, ticket, location: LOGIN }, systemEntropy)
-  return encodeBundle(bindDischarges(root, [createDischarge({ ticket, caveatKey })]))
 }
 
 async function untilCreated(signer: Signer, org: string): Promise<void> {

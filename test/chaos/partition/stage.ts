@@ -8,7 +8,7 @@ import { LateLink } from '../network/late-link.ts'
 import { Namespaces, namespacesMissing } from '../network/namespaces.ts'
 import type { Network } from '../network/network.ts'
 import { Proxies } from '../network/proxies.ts'
-import type { Ending, NodeProcess } from '../node-process.ts'
+import type { Ending, NodeProcess, NodeStart } from '../node-process.ts'
 import { Asker } from './asker.ts'
 import { FakeTime } from './fake-time.ts'
 
@@ -27,6 +27,12 @@ export interface StageOptions {
   readonly probes?: boolean
   /** False: proxies, also where namespaces would work. */
   readonly namespaces?: boolean
+  /** Further settings of the primary, as TOML. */
+  readonly settings?: string
+  /** What else the process of a node begins with. */
+  readonly start?: (name: string) => Required<Pick<NodeStart, 'on' | 'env'>>
+  /** How long services wait for an answer. */
+  readonly timeoutMs?: number
 }
 
 interface Built {
@@ -58,7 +64,7 @@ export class Stage {
   readonly #imports: readonly string[]
   readonly #env: Readonly<Record<string, string>>
   readonly #atPrimary: boolean
-  readonly #probes: boolean
+  readonly #options: StageOptions
   readonly #nodes = new Map<string, NodeProcess>()
   #signer: Signer | undefined
 
@@ -68,7 +74,7 @@ export class Stage {
     this.cluster = cluster
     this.#imports = options.mutant === undefined ? [] : [PRELOAD]
     this.#env = options.mutant === undefined ? {} : { [MUTANT_VARIABLE]: JSON.stringify(options.mutant) }
-    this.#probes = options.probes ?? true
+    this.#options = options
     this.#atPrimary = options.mutantAt === 'primary'
     this.clocks = new Map(
       ['primary', ...REGIONS, ...askerNames()].map((name) => [name, FakeTime.at(cluster.root, name)]),
@@ -78,7 +84,8 @@ export class Stage {
 
   static async set(options: StageOptions): Promise<Stage> {
     const network = await openNetwork(options.namespaces ?? true)
-    const primarySettings = `[freshness]\nlease_ms = ${options.leaseMs}\nping_ms = ${options.leaseMs / 5}\n`
+    const { leaseMs, settings = '' } = options
+    const primarySettings = `[freshness]\nlease_ms = ${leaseMs}\nping_ms = ${leaseMs / 5}\n${settings}`
     const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames(), primarySettings })
     const doors = new Map<string, string>()
     for (const region of REGIONS) doors.set(region, await network.dialAddress(servicesOf(region), region))
@@ -119,9 +126,11 @@ export class Stage {
 
   async startNode(name: string): Promise<void> {
     const planted = this.#plantedIn(name === 'primary')
-    const env = { ...planted.env, ...this.clocks.get(name)?.env }
+    const more = this.#options.start?.(name)
+    const env = { ...planted.env, ...this.clocks.get(name)?.env, ...more?.env }
     const { imports } = planted
-    const node = this.cluster.start(this.files(name), { on: this.network.on(name), imports, env })
+    const on = [...this.network.on(name), ...(more?.on ?? [])]
+    const node = this.cluster.start(this.files(name), { on, imports, env })
     this.#nodes.set(name, node)
     if (!(await node.ready(READY_MS))) throw new Error(`${name} ended:\n${node.log.join('\n')}`)
   }
@@ -162,10 +171,11 @@ export class Stage {
   /** A service as they are, with its cache, and one that asks the replica every time: what one keeps, the other shows. */
   #askersOf(region: Region, address: string): readonly Asker[] {
     const replicas = [{ address, peerId: this.files(region).peerId }]
-    return SERVICES.slice(0, this.#probes ? 2 : 1).map((service) => {
+    const { probes = true, timeoutMs = 300 } = this.#options
+    return SERVICES.slice(0, probes ? 2 : 1).map((service) => {
       const name = `${region}-${service}`
       const cache = isCaching(name)
-      const pace = { ...(cache ? WORKER_PACE : PROBE_PACE), timeoutMs: 300, cache }
+      const pace = { ...(cache ? WORKER_PACE : PROBE_PACE), timeoutMs, cache }
       const identity = this.cluster.workerIdentity(name)
       const options = { name, region, host: servicesOf(region), cluster: CLUSTER, identity, replicas, ...pace }
       const { env: planted, imports } = this.#plantedIn(false)
