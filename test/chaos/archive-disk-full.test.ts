@@ -68,7 +68,7 @@ async function mint(signer: Signer, count: number): Promise<void> {
 }
 
 test.skipIf(!canMount)(
-  `a primary whose archive has no room goes on to write, says that the archive stalls, and catches up once there is room${named}`,
+  `a primary whose archive has no room writes on, reports the stall, and catches up later${named}`,
   { timeout: TIMEOUT_MS },
   async () => {
     const startedMs = performance.now()
@@ -114,7 +114,7 @@ test.skipIf(!canMount)(
 )
 
 test.skipIf(!canMount)(
-  `a restore to a file system that is too small, by much or by little, says so and leaves nothing${named}`,
+  `a restore to a file system that is too small says so and leaves nothing behind${named}`,
   { timeout: TIMEOUT_MS },
   async () => {
     const startedMs = performance.now()

@@ -85,7 +85,7 @@ async function profile(random: Random): Promise<readonly Target[]> {
 }
 
 test.skipIf(!strace)(
-  'a primary whose archive fails at any call goes on to write, says that the archive stalls, and catches up by itself; what it said is archived is there',
+  'a primary whose archive fails at any call writes on, reports the stall, and catches up',
   { timeout: 7_200_000 },
   async () => {
     const startedMs = performance.now()

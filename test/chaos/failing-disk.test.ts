@@ -110,7 +110,7 @@ function classesReached(outcomes: readonly Outcome[]): readonly ErrorClass[] {
 
 for (const role of ['primary', 'replica'] as const) {
   test.skipIf(!strace)(
-    `a ${role} whose disk fails at any call goes on, or ends and says why; nothing acknowledged is lost, torn or believed to be synced`,
+    `a ${role} whose disk fails at any call goes on or exits with a reason, and loses nothing`,
     { timeout: 7_200_000, concurrent: true },
     async () => {
       const startedMs = performance.now()

@@ -21,7 +21,7 @@ function dialByName({ config }: NodeFiles, address: string): void {
 }
 
 test.skipIf(!canMount)(
-  `a replica whose primary has a name that does not resolve says so, answers nothing, and follows once it does${named}`,
+  `a replica whose primary’s name does not resolve says so, and follows once it does${named}`,
   { timeout: 60_000 },
   async () => {
     const cluster = await Cluster.create({ replicas: ['fra'] })

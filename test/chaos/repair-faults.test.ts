@@ -69,7 +69,7 @@ function isLocked(folder: string): boolean {
 }
 
 test.skipIf(!strace)(
-  'a repair that is killed or fails at any call destroys nothing, and the next one leads to the whole database',
+  'a repair that is killed or fails at any call destroys nothing, and the next one completes',
   { timeout: TIMEOUT_MS },
   async () => {
     const startedMs = performance.now()

@@ -129,7 +129,7 @@ function diedAt(run: RestoreRun, { syscall, nth }: Injection): boolean {
 }
 
 test.skipIf(!strace)(
-  'a restore that is killed at any call leaves the whole database or none under its name, and the next one tidies up',
+  'a restore killed at any call leaves the whole database or none, and the next one tidies up',
   { timeout: TIMEOUT_MS },
   async () => {
     const startedMs = performance.now()

@@ -53,7 +53,7 @@ class Deck {
 }
 
 test(
-  `nothing acknowledged is lost, torn or forked by ${KILLS} kills of the primary and ${KILLS} of a replica`,
+  `nothing acknowledged is lost, torn or forked by ${KILLS} kills of the primary and of a replica`,
   { timeout: KILLS * 30_000 },
   async () => {
     console.log(

@@ -99,7 +99,7 @@ describe('the checker', () => {
     expect(rulesOf(service, cutOff, verified(1_101, { id: 's' }))).toEqual(['S1'])
   })
 
-  test('does not take the refusal of what two revocations end for a sign of the one that is in doubt', () => {
+  test('does not take a refusal that a second revocation also causes as proof of the one in doubt', () => {
     const inDoubt = revokedAs({ kind: 'org', org: 'acme', untilMs: 500 }, { result: 'indeterminate' })
     const known = minted('b')
     const shown = verified(2_000, { ...refused, node: 'w2' })

@@ -31,14 +31,14 @@ test('a service waits for the end of the last fault that touches it, and for non
   expect(medianMs(events, 'catchUp')).toBe(1_000)
 })
 
-test('writes are back with the first one that was asked for after a fault of the primary, counted from its beginning', () => {
+test('writes are back with the first one requested after a fault of the primary began', () => {
   const events = [fault('primary', 1_000, 1_700), mintedAt(1_650), mintedAt(1_800)]
   expect(totalOf(timesOf(events).writesBack)).toBe(1)
   expect(medianMs(events, 'writesBack')).toBe(1_000)
   expect(totalOf(timesOf([fault('sin', 1_000, 1_700), mintedAt(1_800)]).writesBack)).toBe(0)
 })
 
-test('of a fault elsewhere every verification counts, of one that touches the region or the primary none', () => {
+test('every verification counts after a fault elsewhere, none after a fault of region or primary', () => {
   const asked = [verified(1_500), verified(1_600, { result: 'unavailable' }), verified(9_000)]
   expect(timesOf([fault('sin', 1_000, 2_000), ...asked]).elsewhere).toEqual({ asked: 2, answered: 1 })
   for (const near of ['fra', 'fraw', 'fra-worker', 'primary']) {

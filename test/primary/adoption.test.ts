@@ -50,7 +50,7 @@ const adopt = (denials: readonly Denial[], from?: string): unknown =>
   authority.do({ kind: 'revocations.adopt', actor: ACTOR, denials, from }).answer
 
 describe('what a replica refuses by', () => {
-  test('is adopted on its word alone where it names one token, or a subject up to a time that has come', () => {
+  test('is adopted on its word alone if it names one token, or a subject up to a past time', () => {
     const nowMs = authority.state.issue.lastMs
     const subject = { ...common, kind: 'subject', org: 'acme', subject: 'mallory' } as const
     expect(isOf(token(1))).toBe('adoptable')
@@ -109,7 +109,7 @@ describe('an operator', () => {
     expect(audit?.row).toMatchObject({ action: 'revocations.adopt', target: '1-2', actor: ACTOR.text })
   })
 
-  test('gives up numbers of an undone history, never of the one that is led, and no record names a token', () => {
+  test('gives up numbers of an undone history, never of the current one, and records no token', () => {
     const forget = (of: string): unknown =>
       authority.do({
         kind: 'revocations.forget',
@@ -155,7 +155,7 @@ function adoption(onLook = (): void => undefined): Adoption {
 const told = (denials: readonly Denial[], first = true, last = true, total = denials.length): never =>
   ({ t: 'denials', total, first, last, denials }) as never
 
-test('one replica cannot revoke more than a thousand tokens in an epoch; the rest waits, and another replica has its own', async () => {
+test('one replica can revoke at most a thousand tokens in an epoch; another has its own quota', async () => {
   const parts = adoption()
   const lies = Array.from({ length: ADOPTED_MAX + 30 }, (_, index) => denial(token(index + 1)))
   parts.told('P1', told(lies))
@@ -200,7 +200,7 @@ test('a list of a replica counts once it is whole, and no more is kept of it tha
   expect(reports.all).toEqual([])
 })
 
-test('rows that are far too long are not kept of what a replica tells, however many of them it sends', () => {
+test('rows that are far too long are not kept, however many of them a replica sends', () => {
   const reports = new Reports()
   const reason = 'x'.repeat(900_000)
   const long = { ...denial(token(1)), columns: { ...denial(token(1)).columns, reason } }
@@ -211,7 +211,7 @@ test('rows that are far too long are not kept of what a replica tells, however m
   expect(report?.untold).toBeGreaterThan(0)
 })
 
-test('a replica that tells again and again has everything judged once, and once more at the end of a pause', async () => {
+test('a replica that reports again and again is judged once, and once more after a pause', async () => {
   const looks = vi.fn<() => void>()
   const parts = adoption(looks)
   for (let again = 0; again < 100; again += 1) parts.told('P1', told([]))
@@ -222,7 +222,7 @@ test('a replica that tells again and again has everything judged once, and once 
 describe('an adopted token', () => {
   const rowOf = (): unknown => authority.rows.findLast(({ table }) => table === 'revocations')?.row
 
-  test('is denied for ever whatever end a replica tells: an early one would be purged while the token lives', () => {
+  test('is denied for ever, whatever expiry a replica reports: an early one would purge too soon', () => {
     const soon = Math.floor(NOW_MS / 1000)
     adopt([denial(token(1, soon))], 'P1')
     expect(rowOf()).toMatchObject({ revocation: { kind: 'token', expiresAt: 0 } })
@@ -288,7 +288,7 @@ describe('a number that two replicas tell of', () => {
     ])
   })
 
-  test('is given up once, and what a replica says of the history that is led keeps nothing else from that', async () => {
+  test('is given up once, and a replica’s report of the current history blocks nothing else', async () => {
     const parts = adoption()
     parts.told('P1', told([denial(one), denial(one, 2), denial(other, 4)]))
     parts.told('P2', told([denial(other), denial(one, 1, timeline(authority.state.timeline))]))

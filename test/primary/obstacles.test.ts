@@ -51,7 +51,7 @@ test('a database in which no transaction can begin ends the leases, and not the 
   expect(obstacles.blockedBy).toContain('starting a transaction')
 })
 
-test('what was tried again and written blocked nothing; what failed again blocks, and is written down until it can be', () => {
+test('a retried write that succeeds blocked nothing; one that fails again blocks until recorded', () => {
   const { obstacles, submitted } = scene()
   obstacles.attempted(attempt(FULL, false))
   obstacles.attempted(attempt(undefined, false))

@@ -43,7 +43,7 @@ test('a clock that jumps ahead by years sweeps nothing, here or at the next star
   expect([refused(made, 1), refused(tables(), 1)]).toEqual([[1], [1]])
 })
 
-test('an issue clock that jumps ahead by years sweeps nothing that this replica’s own clock has not outlived', async () => {
+test('an issue clock that jumps ahead by years sweeps nothing that the own clock still keeps', async () => {
   const { writer, tables } = database()
   issueClock(writer, NOW_MS + 392 * DAY_MS)
   revoke(writer, 1, 'token', TOMORROW)
@@ -94,7 +94,7 @@ test('a purge at the primary moves the clock that replicas sweep by, although no
   expect(refused(made, 1, 2)).toEqual([2])
 })
 
-test('a comparison finds nothing where pages, journal and table agree, also over what a sweep took', async () => {
+test('a comparison finds nothing where pages, journal and table agree, also after a sweep', async () => {
   const { writer, tables } = database()
   revoke(writer, 1)
   revoke(writer, 2, 'token', 1_000)
@@ -105,7 +105,7 @@ test('a comparison finds nothing where pages, journal and table agree, also over
   expect(await made.compare([row(3)], NEVER)).toEqual({ missing: 0, unaccounted: 0 })
 })
 
-test('a comparison denies again what the table lacks, of pages, journal and cut-offs, and counts it', async () => {
+test('a comparison denies again, and counts, what the table lacks of pages, journal and cut-offs', async () => {
   const { writer, tables } = database()
   revoke(writer, 1)
   revoke(writer, 2)

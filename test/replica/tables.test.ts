@@ -10,7 +10,7 @@ import { kekFromHex, type Kek, seal } from '../../shared/sealing.ts'
 import { type Database, openReader } from '../../shared/sqlite/open-database.ts'
 import { type CopyDatabase, database, KEK, KID, nonceOf, revoke, row } from './tables-database.ts'
 
-test('a revocation from pages, one from the stream, and one that came both ways each refuse one token', () => {
+test('a revocation from the pages, from the stream, or from both refuses one token', () => {
   const { writer, tables } = database()
   const made = tables()
   revoke(writer, 1)
@@ -24,7 +24,7 @@ test('a revocation from pages, one from the stream, and one that came both ways 
   expect([made.revocationsInPages, made.revocationSeq]).toEqual([2, 3])
 })
 
-test('a revocation of a kind that this version does not know makes the replica say nothing of any token', () => {
+test('a revocation of an unknown kind makes the replica unavailable for every token', () => {
   const { writer, tables } = database()
   const made = tables()
   expect(made.uninterpretable).toBeUndefined()
@@ -33,7 +33,7 @@ test('a revocation of a kind that this version does not know makes the replica s
   expect(made.uninterpretable).toContain('subject-before')
 })
 
-test('what is not understood does not count as known, nor does anything behind it, until a version knows it', () => {
+test('an unknown revocation and those after it do not count as known until a version knows it', () => {
   const { writer, tables } = database()
   const made = tables()
   revoke(writer, 1)
@@ -50,7 +50,7 @@ test('what is not understood does not count as known, nor does anything behind i
   expect([upgraded.uninterpretable, upgraded.revocationSeq]).toEqual([undefined, 4])
 })
 
-test('a record that is wrong but names one token denies that token, raises an alert, and nothing else', () => {
+test('a wrong record that names one token denies that token, raises an alert, and no more', () => {
   const { writer, tables } = database()
   const made = tables()
   revoke(writer, 1)
@@ -79,7 +79,7 @@ test('cut-offs come from pages and from the stream, and are of one table', () =>
   expect(made.counts.revocations).toBe(2)
 })
 
-test('a schema that is raised by an applied transaction is refused at once, not at the next start', () => {
+test('a schema raised by an applied transaction is refused at once, not at the next start', () => {
   const { writer, tables } = database()
   const made = tables()
   writer.exec('UPDATE meta SET txid = txid + 1, schema = schema + 1')
@@ -112,7 +112,7 @@ function storeKey(writer: Database, kek: Kek, kid: string = KID): void {
 
 const NEW_KEK = kekFromHex('cd'.repeat(32))
 
-test('a key that this replica cannot open makes it no more than unable to judge the tokens of that key', () => {
+test('a key that this replica cannot open only makes the tokens of that key unavailable', () => {
   const { writer, tables } = database()
   const made = tables()
   storeKey(writer, NEW_KEK)
@@ -125,7 +125,7 @@ test('a key that this replica cannot open makes it no more than unable to judge 
   expect(keyOf(tables())).toEqual(['unopened', 0, 1])
 })
 
-test('a key that was opened stays in use when it is sealed with a key that this replica lacks, until its next start', () => {
+test('an opened key stays in use until the next start when it is resealed with a missing key', () => {
   const { writer, tables } = database()
   storeKey(writer, KEK)
   const made = tables()
@@ -161,7 +161,7 @@ test('what was refused stays refused when the database is replaced by one of ano
   expect(made.revoked(KID as never, nonceOf(1) as never)).toBe(true)
 })
 
-test('rows that were purged from the pages leave no gap: all that is left is known to the last number, and handed on so', () => {
+test('purged rows leave no gap: the rest is known to the last number, and handed on so', () => {
   const history = fc.array(fc.constantFrom('kept', 'kept', 'purged', 'purged', 'read'), { minLength: 1, maxLength: 60 })
   fc.assert(
     fc.property(history, (events) => {
@@ -232,7 +232,7 @@ function startOf({ tables }: Pick<CopyDatabase, 'tables'>): { refused: unknown; 
   return { refused: { tokens, cutOffs, size, seq: made.revocationSeq }, read }
 }
 
-test('a start takes up the table that was saved, reads what came after from the pages, and refuses the same', async () => {
+test('a start loads the saved table, reads later rows from the pages, and refuses the same', async () => {
   const all = await saved()
   revoke(all.writer, 8)
   const quick = startOf(all)
@@ -249,7 +249,7 @@ test('a start takes up the table that was saved, reads what came after from the 
   })
 })
 
-test('a saved table that is damaged, cut or of another version is passed over, and all is read from the pages', async () => {
+test('a saved table that is damaged, cut or of another version is skipped for the pages', async () => {
   const all = await saved()
   const { file, savedAt } = all
   const whole = startOf({ tables: (...options) => (rmSync(savedAt, { force: true }), all.tables(...options)) })
@@ -277,7 +277,7 @@ test('a saved table of another timeline, or ahead of the pages, is passed over',
   expect(startOf(all)).toMatchObject({ read: [1, 2], refused: { tokens: [1, 2], size: 2, seq: 7 } })
 })
 
-test('a saved table of a history that took the place of its own, on the same timeline, is passed over', async () => {
+test('a saved table of a history that was replaced on the same timeline is skipped', async () => {
   const all = await saved()
   // As on a primary whose disk was put back, and then given other revocations.
   all.writer.exec('DELETE FROM revocations WHERE seq = 2; UPDATE revocations SET at_ms = 77 WHERE seq = 7')

@@ -28,7 +28,7 @@ describe.concurrent.each(VERSIONS)('from %s', (version) => {
     return { fleet, old }
   }
 
-  test('node by node, replicas first, and back as far as the schema allows: no wrong verdict, no lost write', async (context) => {
+  test('node by node, replicas first, then back: there is no wrong verdict, no lost write', async (context) => {
     const { expect } = context
     const { fleet, old } = await started(context)
     await upgradeReplicas(fleet)
@@ -43,7 +43,7 @@ describe.concurrent.each(VERSIONS)('from %s', (version) => {
     await fleet.judge()
   })
 
-  test('the primary first, which is the wrong order: an old replica never guesses, and upgraded it goes on', async (context) => {
+  test('the primary first, the wrong order: an old replica never guesses, and resumes after', async (context) => {
     const { expect } = context
     const { fleet, old } = await started(context)
     const { primary, fra, sin } = fleet

@@ -12,7 +12,7 @@ const measured = (caveats: number, ours: number[], theirs: [Rival, number[]][]):
 })
 
 describe('a ratio', () => {
-  it('is taken in every round before the median, so that a slow round of the machine does not count', () => {
+  it('is taken in every round before the median, so one slow round of the machine does not count', () => {
     const slowRound = measured(5, [10, 100, 10], [['libmacaroons', [20, 200, 20]]])
     expect(ratioRows([slowRound], 'libmacaroons', 2)[0]?.value).toBe(0.5)
     // The quotient of the two medians would be 30 : 20.

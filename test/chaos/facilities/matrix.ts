@@ -33,7 +33,7 @@ export const MATRIX: readonly Row[] = [
     fault: 'a region cut off from the primary, both ways',
     expect: 'V1 inside the lease, S4 after it',
     needs: ['namespaces'],
-    by: [PARTITION, SCHEDULES, at('integration/cluster/lease', 'answers for the rest of its lease')],
+    by: [PARTITION, SCHEDULES, at('integration/cluster/lease', 'answers until its lease ends')],
   },
   {
     fault: 'cut one way: requests arrive, answers do not',
@@ -84,14 +84,14 @@ export const MATRIX: readonly Row[] = [
       at('recovery/archive/repair'),
       at('recovery/archive/wounds'),
       at('recovery/archive/unmounted'),
-      at('interop/s3/primary', 'a proxy that lies and a rule that deletes entries end nothing'),
+      at('interop/s3/primary', 'heals its archive after a lying proxy and a deleting rule'),
     ],
   },
   {
     fault: 'the primary cut off from what grants leadership alone',
     expect: 'V3',
     needs: [],
-    by: [at('recovery/archive/jobs', 'a primary that another one has followed')],
+    by: [at('recovery/archive/jobs', 'a primary with a successor deletes nothing more')],
     without: 'there is no automatic failover yet, so leadership is only looked at in the archive',
   },
   {
@@ -137,7 +137,10 @@ export const MATRIX: readonly Row[] = [
     fault: 'a machine that sleeps',
     expect: 'S4: sleep counts',
     needs: [],
-    by: [at('shared/freshness/holder', 'the clock that went furthest'), at('shared/freshness/credible-time', 'slept')],
+    by: [
+      at('shared/freshness/holder', 'the furthest clock ends the lease'),
+      at('shared/freshness/credible-time', 'slept'),
+    ],
     without: 'no machine sleeps here; the simulator lets machines sleep (asleep), with all three clocks of the kernel',
   },
   {
@@ -174,7 +177,7 @@ export const MATRIX: readonly Row[] = [
       SCHEDULES,
       at('chaos/rollback'),
       at('integration/cluster/divergence'),
-      at('recovery/archive/history', 'a flipped bit'),
+      at('recovery/archive/history', 'flipped, cut, swapped, deleted and replayed files'),
     ],
   },
   {
@@ -200,7 +203,7 @@ export const MATRIX: readonly Row[] = [
     expect: 'S11; the double is refused and audited',
     needs: [],
     by: [
-      at('integration/cluster/hostile', 'two machines with the identity'),
+      at('integration/cluster/hostile', 'two machines with one replica’s identity'),
       at('shared/database/tables', 'another KEK'),
     ],
   },
@@ -245,8 +248,8 @@ export const MATRIX: readonly Row[] = [
     expect: 'S7: fenced',
     needs: [],
     by: [
-      at('integration/cluster/old-disk', 'make an old primary be refused'),
-      at('replica/revocations/stream', 'successor the pages have come from'),
+      at('integration/cluster/old-disk', 'refuse an old primary'),
+      at('replica/revocations/stream', 'a primary whose successor wrote the pages'),
       at('recovery/archive/coming-back'),
     ],
     without:

@@ -15,7 +15,7 @@ test('CI has what counting on an interface needs', () => {
 })
 
 test.skipIf(missing !== undefined)(
-  `while a region verifies ${VERIFICATIONS} times nothing crosses the link to the primary but what always does`,
+  `while a region verifies ${VERIFICATIONS} times nothing extra crosses the link to the primary`,
   async () => {
     const network = Namespaces.create(['primary', 'fra'])
     const cluster = await Cluster.create({ replicas: ['fra'], network })

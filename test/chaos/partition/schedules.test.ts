@@ -34,7 +34,7 @@ const MINUTE_MS = 60_000
 const ELSEWHERE_MIN = 0.8
 
 test(
-  `through ${MINUTES} minutes of faults that overlap nothing is broken, everybody is fresh again, and the files are the same`,
+  `${MINUTES} minutes of overlapping faults break nothing, and all nodes recover with equal files`,
   { timeout: MINUTES * MINUTE_MS + 180_000 },
   async () => {
     const lacking = missingFacilities()

@@ -174,7 +174,7 @@ describe('status', () => {
 })
 
 describe('the nodes of dev', () => {
-  it('do not end or come back because one was killed, and its command starts it again where it was', async () => {
+  it('stay as they are when one is killed, and its command starts it again where it was', async () => {
     const [fra, sin] = here.dev.cluster.replicas
     if (fra === undefined || sin === undefined) throw new Error('there are two replicas')
     process.kill(fra.pid, 'SIGKILL')

@@ -71,7 +71,7 @@ async function freshIn(region: string, token: string): Promise<string> {
 }
 
 describe('a cluster that init made', () => {
-  test('issues with the signer’s profile, verifies with the worker’s in every region, revokes with the operator’s', async () => {
+  test('issues with the signer’s profile, verifies with the worker’s, revokes with the operator’s', async () => {
     const operator = profile('operator/operator.toml')
     expect(await commandLine(['org', 'create', 'acme'], { profile: operator })).toMatchObject({ status: 0 })
     const mint = ['token', 'mint', '--org', 'acme', '--subject', 'alice']

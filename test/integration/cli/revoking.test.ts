@@ -52,7 +52,7 @@ class Operator {
 
 const codeOf = ({ error }: Json): unknown => (error as Json | undefined)?.['code']
 
-test('a subject, then a whole org, up to now, in both regions: what is minted later, and other orgs, are not hit', async () => {
+test('revoking a subject or an org up to now spares later tokens and other orgs, in both regions', async () => {
   const operator = await Operator.start()
   const [alice, bob] = [await operator.mint('acme', 'alice'), await operator.mint('acme', 'bob')]
   const other = await operator.mint('globex', 'alice')
@@ -110,7 +110,7 @@ test('a subject, then a whole org, up to now, in both regions: what is minted la
   expect([codeOf(future.json()), future.status]).toEqual(['request_invalid', 2])
 })
 
-test('a key that is rotated and retired, an org that is disabled: their tokens end in both regions, also after restarts', async () => {
+test('tokens of a retired key or a disabled org end in both regions, also after restarts', async () => {
   const operator = await Operator.start()
   const old = await operator.mint('acme', 'alice')
   const other = await operator.mint('globex', 'alice')
@@ -184,7 +184,7 @@ test('a service token ends with the subject cut-off, the key and the token that 
   expect(both.revocations.map(({ kind }) => kind)).toEqual(['token', 'subject'])
 })
 
-test('the same request id gives the same answer, also after a restart, and another content under it is a conflict', async () => {
+test('a repeated request id gets the same answer after a restart; other content is a conflict', async () => {
   const operator = await Operator.start(['fra'])
   const { id } = await operator.mint('acme', 'alice')
   const asking: readonly (readonly string[])[] = [

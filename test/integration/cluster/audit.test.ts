@@ -34,7 +34,7 @@ function commit(folder: string, sql: string): void {
   log.close()
 }
 
-test('a record that was changed is an alarm at primary and replica after their next start, and `audit verify` names it', async () => {
+test('a changed audit record raises an alarm at the next start, and `audit verify` names it', async () => {
   const cluster = await Cluster.start()
   const signer = await cluster.signer()
   await signer.createOrg('acme')
@@ -128,7 +128,7 @@ test('a check goes on from the last record; only a whole one sees what lies befo
   expect(board.list[0]?.message).toContain('record 3 does not follow')
 })
 
-test('a chain that was computed anew from some record on is found by the record that was checked before', async () => {
+test('a chain that was recomputed from some record on is found by the record checked before', async () => {
   const { db, watch, board, path } = await watched()
   const { signal } = new AbortController()
   await watch.sinceLast(signal)

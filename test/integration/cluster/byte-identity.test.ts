@@ -53,7 +53,7 @@ async function askCli(path: string, ended: () => boolean): Promise<Set<string>> 
   return answers
 }
 
-test('replicas are byte-identical after concurrent writes, with readers and checkpoints all the while', async () => {
+test('replicas are byte-identical after concurrent writes with readers and checkpoints', async () => {
   const cluster = await Cluster.start({ regions: ['fra', 'sin'], primary: SMALL_WAL, replica: SMALL_WAL })
   const signer = await cluster.signer('operator', 20_000)
   await signer.createOrg('acme')

@@ -21,7 +21,7 @@ const replicas = (...regions: readonly ('fra' | 'sin')[]): Configured['replicas'
     .map((region) => ({ peerId: String(identityOf(region).peerId), region }))
     .toSorted((a, b) => (a.peerId < b.peerId ? -1 : 1))
 
-test('a primary writes down its replicas and what revocations must reach, and again whenever they change', async () => {
+test('a primary records its replicas and the reach of revocations, and again at each change', async () => {
   const cluster = await Cluster.start({ regions: ['fra', 'sin'] })
   await until(
     async () => (await cluster.primaryStatus()).position.split('.')[1]! > '0000000000000001',

@@ -92,7 +92,7 @@ function putBack(cluster: Cluster, copy: string, withoutRevocations: boolean): v
 const REVOKED = ['revoked', 'revoked'] as const
 const GOOD = [true, true] as const
 
-test('the primary adopts single tokens and subjects by itself; the broader kinds wait for an operator, who takes them over', async () => {
+test('the primary adopts single tokens and subjects by itself; an operator adopts broader kinds', async () => {
   const tokens: Record<string, string> = {}
   const { cluster, signer, run, verdicts } = await undone(
     async (before) => {
@@ -146,7 +146,7 @@ test('the primary adopts single tokens and subjects by itself; the broader kinds
   expect(await verdicts(tokens['globex'] ?? '', 'globex')).toEqual(REVOKED)
 })
 
-test('after a restore without revocations everything waits; what is given up is accepted again, and a later revocation acts', async () => {
+test('a restore without revocations leaves all waiting; what is given up is accepted again', async () => {
   const tokens: Record<string, string> = {}
   const { cluster, signer, run, verdicts } = await undone(
     async (before) => {
@@ -190,7 +190,7 @@ test('after a restore without revocations everything waits; what is given up is 
   expect(await verdicts(tokens['bob'] ?? '')).toEqual(GOOD)
 })
 
-test('a restore without revocations says before and after who goes on refusing, and carries what was given up', async () => {
+test('a restore without revocations names before and after the nodes that still refuse', async () => {
   const archive = archiveConfig.parse({ upload_every_ms: 0 })
   const cluster = await Cluster.start({ regions: REGIONS, primary: { archive } })
   const signer = await cluster.signer()

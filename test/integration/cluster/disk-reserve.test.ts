@@ -67,7 +67,7 @@ const VOLUMES = {
 
 for (const [kind, { can, mount }] of Object.entries(VOLUMES)) {
   test.skipIf(!can)(
-    `on ${kind}, revocations go on while the disk is full and another process takes what is freed; then leases end${named}`,
+    `on ${kind}, revocations go on while the disk is full; when they cannot, leases end${named}`,
     async () => {
       const folder = join(scratch(), 'primary')
       mount(folder)

@@ -100,7 +100,7 @@ test('even an operator who said alone does not overrule the proof', async () => 
   expect(await primary.failed).toMatchObject({ code: 'position_diverged' })
 })
 
-test('a primary that took writes and meets the proof writes that down before it stops, whatever its clock says', async () => {
+test('a primary that took writes records the proof against it before it stops, despite its clock', async () => {
   let aheadMs = 0
   const clock = withWallTime(systemClock, () => systemClock.wallMs() + aheadMs)
   const cluster = await Cluster.start({ host: { ...systemHost, clock } })
@@ -197,7 +197,7 @@ test('a replica without its position record trusts nothing and gets a fresh copy
   await expectIdentical(cluster)
 })
 
-test('a write of another program on the replica is found with the next transaction, and a fresh copy takes its place', async () => {
+test('another program’s write on a replica is found at the next transaction and replaced', async () => {
   const { cluster, signer } = await started()
   const token = await signer.mint({ org: 'acme', subject: 'x' })
   await signer.revoke({ token: token.token })

@@ -52,7 +52,7 @@ const audited = (cluster: Cluster, action: string): readonly { at_ms: number; de
   }
 }
 
-test('with its clock an hour ahead a primary revokes, says how far that reaches, and reaches the rest when it believes its clock', async () => {
+test('a primary with its clock an hour ahead revokes, says how far, and later reaches the rest', async () => {
   const { cluster, clock } = await doubting()
   const signer = await cluster.signer()
   const verifier = await cluster.verifier()
@@ -117,7 +117,7 @@ test('a cut-off that is due outlives a restart, and nothing is minted before it'
   expect(revocations.at(-1)?.untilMs).toBeGreaterThanOrEqual(askedMs)
 })
 
-test('a foreign write lock that lasts longer than the bound ends the leases, and they come back with the first write', async () => {
+test('a foreign write lock beyond the bound ends the leases, and the first write renews them', async () => {
   const freshness = { ...FRESHNESS_DEFAULTS, lease_ms: 400, ping_ms: 80 }
   const cluster = await Cluster.start({ primary: { freshness } })
   const [signer, verifier] = [await cluster.signer(), await cluster.verifier()]

@@ -13,7 +13,7 @@ async function token(cluster: Cluster): Promise<{ readonly id: string; readonly 
   return { id, revoke: () => signer.revoke({ id }) }
 }
 
-test('with `archive` a revocation is in the archive when it is acknowledged, without waiting for the next round', async () => {
+test('with `archive` a revocation is archived before its acknowledgement, without the next round', async () => {
   const archive = { ...archiveConfig.parse({}), to: join(scratch(), 'archive'), upload_every_ms: 60_000 }
   const cluster = await Cluster.start({
     regions: [],
@@ -26,7 +26,7 @@ test('with `archive` a revocation is in the archive when it is acknowledged, wit
   expect(durability).toMatchObject({ revocations: 'archive', degradedSinceMs: null })
 })
 
-test('in degraded mode a revocation is answered without its replicas, and the answer and the status say so', async () => {
+test('in degraded mode a revocation is answered without its replicas, and the status says so', async () => {
   const cluster = await Cluster.start({ primary: { durability: { degraded: true } } })
   const { revoke } = await token(cluster)
   await cluster.stopReplica('fra')

@@ -79,7 +79,7 @@ const CALLS = [
   ['fra', 'admin', 'status'],
 ] as const
 
-test('no parameters of any call, however wrong, give anything but an answer or an error with a code', async () => {
+test('any parameters of any call, however wrong, get an answer or an error with a code', async () => {
   const cluster = await started()
   const clients = new Map<string, RpcClient>()
   const clientOf = async (node: 'primary' | 'fra', channel: ChannelName): Promise<RpcClient> => {
@@ -194,7 +194,7 @@ test('a replica that talks nonsense on its channels is cut off, and the others g
   await expectServing(cluster)
 })
 
-test('two machines with the identity of one replica do not take turns: the one that comes back is refused, and audited once', async () => {
+test('two machines with one replica’s identity do not take turns: the returning one is refused', async () => {
   const cluster = await Cluster.start()
   await cluster.stopReplica()
   const as = (boot: string): Promise<Connection> =>
@@ -222,7 +222,7 @@ test('a message beyond the limit ends its connection and nothing else', async ()
   await expectServing(cluster)
 })
 
-test('a replica that tells a revocation which no table takes holds up no write, and ends no lease', async () => {
+test('a replica that reports a revocation no table takes delays no write, and ends no lease', async () => {
   const cluster = await started()
   const signer = await cluster.signer()
   const { id, expiresAt } = await signer.mint({ org: 'acme', subject: 'x' })

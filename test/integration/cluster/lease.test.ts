@@ -19,7 +19,7 @@ async function cutOff(cluster: Cluster, region: 'fra' | 'sin'): Promise<() => vo
   return () => (proxy.down = false)
 }
 
-test('a replica that is cut off answers for the rest of its lease, then for nothing, and is fresh again after the cut', async () => {
+test('a replica that is cut off answers until its lease ends, and is fresh again after the cut', async () => {
   const cluster = await Cluster.start(START)
   const signer = await cluster.signer()
   await signer.createOrg('acme')
@@ -37,7 +37,7 @@ test('a replica that is cut off answers for the rest of its lease, then for noth
   await until(async () => said(await verifier.verify(token, READ)) === 'ok', 'it is fresh again', 2_000)
 })
 
-test('a global revocation waits for the lease of a region that is cut off, and says how each region is covered', async () => {
+test('a global revocation waits for the lease of a cut-off region, and says how each is covered', async () => {
   const cluster = await Cluster.start(START)
   const signer = await cluster.signer()
   await signer.createOrg('acme')
@@ -62,7 +62,7 @@ test('a global revocation waits for the lease of a region that is cut off, and s
   expect(soFar.at(-1)).toContain('fra pending')
 })
 
-test('after a restart of the primary a global revocation waits for whatever the one before may have granted', async () => {
+test('a global revocation after a restart waits for leases that the last process may have left', async () => {
   const cluster = await Cluster.start(START)
   const before = await cluster.signer()
   await before.createOrg('acme')

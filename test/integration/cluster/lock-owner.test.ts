@@ -44,7 +44,7 @@ test.runIf(IS_ROOT)('a node that may not write its lock does not start: SQLite w
   expect(await cluster.start(cluster.primary, { as: OTHER }).ready(READY_MS)).toBe(true)
 })
 
-test('a copy asks whether the folder is held, writes nothing there, and keeps nodes out while it reads', async () => {
+test('a copy checks if the folder is held, writes nothing there, and keeps nodes out meanwhile', async () => {
   const folder = scratch()
   lockFolder(folder).release()
   const [first, second] = [holdForCopy(folder), holdForCopy(folder)]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'vitest'
 import { Cluster, until } from './harness.ts'
 
-test('a long reader is an alarm of primary and replica while it lasts, and the WALs are small again after it', async () => {
+test('a long reader raises an alarm at primary and replica, and the WALs are small again after', async () => {
   const checkpoint = { pages: 100 }
   const cluster = await Cluster.start({ primary: { checkpoint }, replica: { checkpoint } })
   const signer = await cluster.signer('operator')

@@ -17,7 +17,7 @@ test('a verification waits for the position of a write that it has not seen yet'
   }
 })
 
-test('a position that is not reached in time is unavailable, and one of an epoch left behind is superseded', async () => {
+test('a position not reached in time is unavailable, and one of an abandoned epoch is superseded', async () => {
   const cluster = await Cluster.start()
   const signer = await cluster.signer()
   await signer.createOrg('acme')

@@ -17,7 +17,7 @@ function putBack(folder: string): void {
   execFileSync('cp', ['-r', `${folder}.copy`, folder])
 }
 
-test('revocations that were acknowledged ahead of their pages make an old primary be refused, and stay denials', async () => {
+test('revocations acknowledged ahead of their pages refuse an old primary, and stay denials', async () => {
   const cluster = await Cluster.start()
   const signer = await cluster.signer()
   await signer.createOrg('acme')
@@ -58,7 +58,7 @@ test('revocations that were acknowledged ahead of their pages make an old primar
   await refused()
 })
 
-test('a replica that stops reading its snapshot keeps no WAL from being reset, and leaves no file behind', async () => {
+test('a replica that stops reading its snapshot blocks no WAL reset, and leaves no file behind', async () => {
   const cluster = await Cluster.start({ regions: ['fra', 'sin'], primary: { checkpoint: { pages: 100 } } })
   const signer = await cluster.signer()
   await signer.createOrg('acme')

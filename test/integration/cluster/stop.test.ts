@@ -19,7 +19,7 @@ async function live(folder: string, org: string): Promise<Life> {
   return JSON.parse(stdout) as Life
 }
 
-test('a process whose nodes and clients were stopped ends by itself, and the next one goes on from there', async () => {
+test('a process whose nodes and clients were stopped exits by itself, and the next one resumes', async () => {
   const folder = scratch()
   const first = await live(folder, 'acme')
   expect(first).toMatchObject({ ok: true, orgs: ['acme'] })

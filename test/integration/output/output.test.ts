@@ -129,7 +129,7 @@ test('a full device drops what has no room, counts it, and stops nothing', async
   expect(await node.ended).toBe(0)
 })
 
-test('a pipe that nobody reads stops nothing; when it is read again the log says how many lines are missing', async () => {
+test('a pipe that nobody reads stops nothing, and the log later counts the dropped lines', async () => {
   const folder = scratch()
   const path = fifo(folder)
   const reader = opened(path, constants.O_RDONLY | constants.O_NONBLOCK)

@@ -61,7 +61,7 @@ describe('the README', () => {
     expect([...blocks.keys()].toSorted()).toEqual(names.toSorted())
   })
 
-  test('names two commands to start with: CI runs the first, and the second shows that every step of the tour holds', async () => {
+  test('names two commands to start with: CI runs the first, the second proves the tour’s steps', async () => {
     const lines = shellLines(code('start')).map(({ line }) => line)
     expect(lines).toEqual(['npm ci', 'npm start'])
     expect(readFileSync(join(root, '.ci/run'), 'utf8')).toContain('npm ci')

@@ -6,7 +6,7 @@ import { parsePosition, positionText } from '../../../shared/position.ts'
 import { identityOf, until } from '../cluster/harness.ts'
 import { ACCESS, FRESHNESS, known, SHORT_LEASE, started, Worker } from './fixture.ts'
 
-test('a worker that is cut off answers what it knows for the rest of its lease, then nothing, and is fresh again after', async () => {
+test('a worker that is cut off answers what it knows until its lease ends, and recovers after', async () => {
   const { cluster, signer } = await started(SHORT_LEASE)
   const worker = await Worker.start(cluster, { timeoutMs: 200 })
   const { token } = await known(signer, worker)
@@ -20,7 +20,7 @@ test('a worker that is cut off answers what it knows for the rest of its lease, 
   await until(async () => (await worker.say(token)) === 'ok, cached', 'it is fresh again', 2_000)
 })
 
-test('after a global revocation no worker accepts the token, what was attenuated from it, or an answer on its way', async () => {
+test('no worker accepts the token or its descendants after a global revocation', async () => {
   const { cluster, signer } = await started()
   const workers = [await Worker.start(cluster), await Worker.start(cluster)]
   const { token, id } = await known(signer, ...workers)
@@ -57,7 +57,7 @@ test('a global revocation waits for the lease of a worker that cannot be reached
   expect((await revoked).replicas).toMatchObject([{ name: 'fra', how: 'lease expired' }])
 })
 
-test('a replica that starts again has its workers start anew, and a revocation meanwhile reaches them', async () => {
+test('a replica that restarts makes its workers start anew, and revocations reach them', async () => {
   const { cluster, signer } = await started(SHORT_LEASE)
   const worker = await Worker.start(cluster)
   const { token, id } = await known(signer, worker)

@@ -11,7 +11,7 @@ const TWO_IN_ONE_REGION: ClusterOptions = {
 }
 const BOTH = ['fra', 'sin'] as const
 
-test('when a replica is lost the next one feeds the worker, which keeps what it knows and learns of revocations', async () => {
+test('a worker whose replica is lost keeps its cache, and the next replica feeds it revocations', async () => {
   const { cluster, signer } = await started(TWO_IN_ONE_REGION)
   const worker = await Worker.start(cluster, {}, BOTH)
   const { token, id } = await known(signer, worker)
@@ -25,7 +25,7 @@ test('when a replica is lost the next one feeds the worker, which keeps what it 
   await until(async () => (await worker.say(token)) === 'revoked', 'the revocation is here')
 })
 
-test('a replica that hears nothing of the primary is left for one that does, and never asked for an older state', async () => {
+test('a worker leaves a replica that hears nothing of the primary, and never asks an older state', async () => {
   const { cluster, signer } = await started(TWO_IN_ONE_REGION)
   const worker = await Worker.start(cluster, { timeoutMs: 3_000 }, BOTH)
   const { token, id } = await known(signer, worker)

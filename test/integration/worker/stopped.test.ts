@@ -54,7 +54,7 @@ async function warm(): Promise<{ signer: Signer; worker: WorkerProcess; token: s
   return { signer, worker, token, id }
 }
 
-test('a worker that was stopped delays a global revocation until its lease is over, and accepts nothing when it goes on', async () => {
+test('a stopped worker delays a global revocation until its lease ends, and accepts nothing then', async () => {
   const { signer, worker, token, id } = await warm()
   worker.signal('SIGSTOP')
   const startedMs = performance.now()
@@ -67,7 +67,7 @@ test('a worker that was stopped delays a global revocation until its lease is ov
   expect(await worker.verdict()).toMatch(/^(revoked|unavailable)$/)
 })
 
-test('a worker whose event loop is blocked for longer than its lease accepts nothing that was revoked meanwhile', async () => {
+test('a worker whose event loop is blocked beyond its lease accepts nothing revoked meanwhile', async () => {
   const { signer, worker, token, id } = await warm()
   worker.tell(token, 2 * FRESHNESS.lease_ms)
   await signer.revoke({ id, wait: 'global' })

@@ -187,7 +187,7 @@ test('a large upload one of whose parts never arrives is none, however slowly th
   expect(await storage.list('')).toEqual([])
 })
 
-test('a writer that is gone in the midst of a large upload leaves parts that nobody sees, and they are swept', async () => {
+test('a writer that dies in a large upload leaves parts that nobody sees, and they are swept', async () => {
   const folder = `faults-${(folders += 1)}`
   const url = urlOf(store.address, folder)
   const [own, other] = [openBucket(urlOf(proxy.address, folder)), openBucket(url)]

@@ -93,7 +93,7 @@ test('also what was merged into one object a round, which is what a bucket gets 
   expect(hashOf(output)).toBe(authority.recorded.at(-1)?.hash)
 })
 
-test('we restore every state that litestream put into a bucket, with the same bytes as litestream itself', async () => {
+test('we restore every state that litestream put into a bucket, byte for byte as litestream does', async () => {
   const url = urlOf(store.address, 'theirs')
   const folder = scratch()
   const database = join(folder, 'app.db')

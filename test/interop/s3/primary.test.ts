@@ -31,7 +31,7 @@ async function mint(cluster: Cluster, subject: string): Promise<void> {
   await signer.close()
 }
 
-test('what is acknowledged reaches the bucket through an outage, and comes back from it by the command line', async () => {
+test('acknowledged writes reach the bucket through an outage, and the command line restores them', async () => {
   const to = urlOf(proxy.address, 'primary')
   const cluster = Cluster.create({ regions: [], primary: { archive: archive(to) } })
   await cluster.startPrimary()
@@ -68,7 +68,7 @@ test('what is acknowledged reaches the bucket through an outage, and comes back 
   expect(existsSync(output)).toBe(true)
 }, 90_000)
 
-test('a proxy that lies and a rule that deletes entries end nothing: the primary heals its archive, which restores', async () => {
+test('the primary heals its archive after a lying proxy and a deleting rule, and it restores', async () => {
   const to = urlOf(proxy.address, 'healed')
   const cluster = Cluster.create({ regions: [], primary: { archive: archive(to) } })
   await cluster.startPrimary()

@@ -51,7 +51,7 @@ describe('a macaroon made, narrowed and verified by the toolbox', () => {
 })
 
 describe('verify', () => {
-  it('tells of every caveat and discharge what became of it where that is asked for, with the same verdict', async () => {
+  it('says on request what became of every caveat and discharge, with the same verdict', async () => {
     const root = await create('--caveat', 'account = 1', '--caveat', 'op = read')
     const bound = await piped(['bind'], `${await withThirdParty(root)}\n${await discharge('--caveat', 'op = write')}`)
     const refusing = await verify(bound, '--explain', ...exact('account = 1'))
@@ -98,7 +98,7 @@ describe('verify', () => {
     expect((await verify(root, ...access.flatMap((pair) => ['--access', pair]))).status).toBe(status)
   })
 
-  it('tells a wrong key, a missing discharge, one that is not bound and one bound to another root apart', async () => {
+  it('tells apart a wrong key, a missing discharge, an unbound one and a wrongly bound one', async () => {
     const root = await withThirdParty(await create())
     const narrowed = await piped(['attenuate', '--caveat', 'note = x'], root)
     const bundle = await piped(['bind'], `${root}\n${await discharge()}`)

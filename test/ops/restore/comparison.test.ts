@@ -16,7 +16,7 @@ const signed = (position: Position): ReplicaRecord['signed'] => ({ position, tim
 const records = (...numbers: readonly number[]): AppliedState[] => numbers.map((number) => standing(at(number)))
 
 describe('a replica’s copy', () => {
-  test('is believed where pages, record and signature agree, and what is beyond the signature is counted', () => {
+  test('is believed where pages, record and signature agree; the part beyond is counted', () => {
     const whole = compareReplica(at(4), { standings: records(2, 3, 4), signed: signed(at(4)) }, NOTHING)
     expect(whole).toEqual({ problem: undefined, remarks: [], signed: true })
     const beyond = compareReplica(at(4), { standings: records(2, 3, 4), signed: signed(at(2)) }, NOTHING)
@@ -83,7 +83,7 @@ describe('a replica’s copy', () => {
     expect(compared.signed).toBe(false)
   })
 
-  test('is compared with every transaction that the archive has, and a signed archive stands for a signature', () => {
+  test('is compared with every archived transaction, and a signed archive stands for a signature', () => {
     const archived = (number: number, sum: number): Archived => {
       return (place) => (place.txid === number && place.epoch === 1 ? at(number, sum).checksum : undefined)
     }

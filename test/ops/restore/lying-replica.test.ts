@@ -54,7 +54,7 @@ describe('when a token ends', () => {
   const carried = (...evidence: readonly Evidence[]): unknown =>
     carryOver([], evidence).revocations.map(({ expires_at: end }) => end)
 
-  test('is not taken from a replica, whose early end would have the revocation purged while its token lives', () => {
+  test('is not taken from a replica, whose early expiry would purge the revocation too soon', () => {
     expect(carried(told(liar, row({ expires_at: 1 })))).toEqual([0])
     expect(carried(told(liar, row({ expires_at: 1 })), told(disk, row({ expires_at: 9_000 })))).toEqual([9_000])
   })

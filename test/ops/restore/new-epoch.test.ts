@@ -49,7 +49,7 @@ test.each([
   expect(begun).toMatchObject({ epoch: claimed + 1, txid: 9 + jumps * RESTORE_TXID_JUMP })
 })
 
-test('cut-offs that the restored state still owes reach the moment they were asked for, and are owed no more', () => {
+test('cut-offs that the restored state still owes reach their requested time, and are settled', () => {
   const db = database()
   const rows = new RowWriter(db)
   const asked = { atMs: 5_000, steadyMs: undefined, actor: 'operator', reason: 'doubt' }
@@ -107,7 +107,7 @@ describe('a third party', () => {
   })
 })
 
-test('what nobody signed has numbers of no history that there was: giving it up gives up nothing else', () => {
+test('unsigned revocations have numbers of no real history: giving them up gives up nothing else', () => {
   const db = database()
   const own = {
     timeline: timeline('a'.repeat(32)),

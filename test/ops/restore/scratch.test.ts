@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { Scratch } from '../../../ops/restore/scratch.ts'
 import { scratchDirectory } from '../../shared/sqlite/scratch.ts'
 
-test('a restore takes nothing from, and puts nothing into, a folder that only a newer version understands', () => {
+test('a restore neither reads nor writes a folder that only a newer version understands', () => {
   const folder = scratchDirectory()
   const data = join(folder, 'primary')
   mkdirSync(data)

@@ -42,7 +42,7 @@ const head = (evidence: readonly Evidence[], claims: ReturnType<typeof claim>[] 
   judgeHead({ evidence, claims, epoch: of }).witnessed
 
 describe('the newest state was seen', () => {
-  test('by the old primary’s disk of the highest epoch, at or beyond every position that anybody knows', () => {
+  test('by the old primary’s disk of the highest epoch, at or beyond every known position', () => {
     expect(head([archive(undefined), disk(9)])).toBe(true)
     expect(head([archive(undefined), disk(12)])).toBe(true)
     expect(head([archive(undefined), disk(8)])).toBe(false)
@@ -51,7 +51,7 @@ describe('the newest state was seen', () => {
     expect(head([archive(undefined), disk(9), replica('A', { position: place(1, 2) })])).toBe(false)
   })
 
-  test('by every replica that was configured when the newest state was written, with pages of the highest epoch', () => {
+  test('by every replica configured at the newest write, with pages of the highest epoch', () => {
     expect(head([archive(), replica('A'), replica('B')])).toBe(true)
     expect(head([archive(), replica('A')])).toBe(false)
     expect(head([archive(), replica('A'), replica('C')])).toBe(false)
@@ -104,7 +104,7 @@ describe('what no signature covers', () => {
   const bounded = (...evidence: readonly Evidence[]): ReturnType<typeof withinBounds> =>
     withinBounds(evidence, { nowMs: NOW, highest })
 
-  test('is believed within bounds: a number beyond them is left out, its teller is named, the revocations stay', () => {
+  test('is believed within bounds: a number beyond them is left out, and its replica is named', () => {
     const rows = [cutOff('org', 5)]
     const liar = { issueClockMs: 9e15, leaseMsMax: 3_600_001, position: place(9, 1_002), revocations: rows }
     const { evidence, remarks, unread } = bounded(archive(), replica('A', liar), replica('B', { issueClockMs: NOW }))
@@ -131,7 +131,7 @@ describe('what no signature covers', () => {
 })
 
 describe('revocations', () => {
-  test('of a whole org or key that one replica alone knows are named; others are carried over as they are', () => {
+  test('of a whole org or key that one replica alone knows are named; others are carried over', () => {
     const [wide, narrow] = [cutOff('org', 5), cutOff('subject', 5)]
     const alone = carryOver([], [archive(), replica('A', { revocations: [wide, narrow] })])
     expect(alone.revocations).toEqual([wide, narrow])

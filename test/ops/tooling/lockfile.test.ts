@@ -74,7 +74,7 @@ describe('package-lock.json', () => {
     )
   })
 
-  it('has every package that an entry asks for, those of other platforms too: newer npm refuses it otherwise', () => {
+  it('has every package that an entry asks for on any platform: newer npm refuses it otherwise', () => {
     const missing = locked.flatMap(([path, entry]) =>
       Object.keys({ ...entry.dependencies, ...entry.optionalDependencies })
         .filter((name) => !isLocked(path, name))

@@ -62,7 +62,7 @@ test('whoever was waited for is named, also when it is none of the configured re
   book.close()
 })
 
-test('a signer learns of the coverage of its own orgs’ revocations, and nothing of how many there are', async () => {
+test('a signer learns the coverage of its own orgs’ revocations, and no count of the others', async () => {
   const state = { ...freshState(), revocationSeq: 7, newest: new Map([['org globex', 6]]) }
   state.orgs.set('globex', { name: 'globex', state: 'active', createdMs: 0, activeKid: undefined })
   const { epoch } = state

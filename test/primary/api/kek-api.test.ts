@@ -63,7 +63,7 @@ function writerOn(db: Database, ring: readonly Kek[]): GroupWriter {
   return writer
 }
 
-test('a third party that is removed and added again before a rotation has its turn has one key, the new one', async () => {
+test('a third party that is removed and added again before a rotation runs has only the new key', async () => {
   const db = database()
   const ring = [NEW, OLD] as const
   const writer = writerOn(db, ring)

@@ -84,7 +84,7 @@ test('so many wait, and of too many those of whoever has most are refused', asyn
   void refused
 })
 
-test('one walk counts for all who wait; one whose callers are all gone ends, and nothing is read before its turn', async () => {
+test('one walk serves all who wait; it stops without callers, and reads nothing before its turn', async () => {
   const walks = new Walks()
   const counts: (readonly CountQuery[])[] = []
   let aborted = 0

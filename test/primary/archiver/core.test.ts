@@ -100,7 +100,7 @@ describe('the archiver', () => {
     expect(own.state.due).toEqual([])
   })
 
-  test('looks for a heartbeat only once everything that was committed before it should have arrived', () => {
+  test('looks for a heartbeat only once every earlier commit should have arrived', () => {
     const own = driver().claimed().committed(6).send({ kind: 'due', job: 'heartbeat' })
     own
       .committed(7)
@@ -158,7 +158,7 @@ describe('the archiver', () => {
     expect(textsOf(own.state, 601_000)).toEqual(['compact 2 is late', 'compact 1 takes unusually long'])
   })
 
-  test('uploads while a snapshot is put and while a drill restores, and names the snapshot once it is there', () => {
+  test('uploads during a snapshot or a drill, and names the snapshot once it is there', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
     expect([own.started, own.beside]).toEqual([undefined, { kind: 'aside', job: 'snapshot' }])
     own.committed(6).send({ kind: 'due', job: 'drill' })
@@ -174,7 +174,7 @@ describe('the archiver', () => {
     expect([own.state.due, own.state.prepared, own.state.aside]).toEqual([[], false, undefined])
   })
 
-  test('deletes nothing while a drill reads or a snapshot has no entry yet, and begins neither while it deletes', () => {
+  test('deletes nothing while a drill reads or a snapshot lacks its entry, and begins neither then', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' }).send({ kind: 'due', job: 'retain' })
     expect(own.started).toBeUndefined()
     own.send({ kind: 'aside done' })
@@ -203,7 +203,7 @@ describe('the archiver', () => {
     expect([own.state.due, own.state.prepared, own.state.archived]).toEqual([[], false, 9])
   })
 
-  test('has one work at a time in each lane, and always works, or knows when to wake, or has nothing to do', () => {
+  test('has one job a lane, and always works, knows when to wake, or has nothing to do', () => {
     const jobs: readonly JobName[] = ['snapshot', 'compact 1', 'retain', 'drill', 'heartbeat']
     const events = fc.array(fc.tuple(fc.nat(5), fc.nat(3_000), fc.constantFrom(...jobs)), { maxLength: 60 })
     fc.assert(
@@ -234,7 +234,7 @@ describe('the archiver', () => {
   })
 })
 
-test('says that the archive is not in its place, and that something stands still, as what they are', () => {
+test('reports an archive that is not in its place and a job that stalls under their own names', () => {
   const own = new Driver()
   own.send({ kind: 'tick' })
   const before = alertsOf(own.state, own.nowMs + 3 * RULES.lateMs, RULES)

@@ -21,7 +21,7 @@ function clocks(): {
   }
 }
 
-test('a clock that goes right is believed, one that jumps ahead by no more than a minute, one that is set back at once', () => {
+test('a correct clock is believed, a jump ahead up to a minute, a step back at once', () => {
   const { sober, go, set } = clocks()
   sober.learn(999_999_999_000)
   expect(sober.nowMs()).toBe(1_000_000_000_000)

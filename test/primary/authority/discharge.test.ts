@@ -33,7 +33,7 @@ test('a discharge names the presented token and its tenant first, and ends withi
   expect(later).toMatchObject({ ok: false, reason: 'caveat_refused' })
 })
 
-test('a discharge ends within a minute of the time that it is, also where the authority’s own time once jumped ahead', () => {
+test('a discharge ends within a minute of true time, even after the authority’s time jumped', () => {
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore())
   const { token } = tenants.mint({ ttlSeconds: 0 }).answer as { token: string }
@@ -52,7 +52,7 @@ test('a discharge ends with the presented token that expires first', () => {
   expect(at(NOW_MS + 7_000)).toMatchObject({ ok: false, reason: 'caveat_refused' })
 })
 
-test('a discharge earned with one tenant’s token opens nothing of another’s, also when its ticket is used again', () => {
+test('a discharge of one tenant’s token opens nothing of another’s, even with its ticket reused', () => {
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore())
   const ofAcme = tenants.discharge(root, [tenants.minted('acme').token])
@@ -214,7 +214,7 @@ test('values of a condition are percent-decoded, and one given twice asks for bo
   expect(messageOf(() => tenants.discharge(root, [one]))).toContain('(caveat_refused)')
 })
 
-test('where the service has the revocations, the discharge asks for the token and for all it was made from', () => {
+test('the discharge asks for the token and its ancestors where the service has the revocations', () => {
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore({ unrevoked: true }))
   const user = tenants.minted('acme')

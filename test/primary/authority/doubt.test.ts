@@ -47,7 +47,7 @@ function isRevoked(authority: Authority, { kid, nonce }: ReturnType<typeof parse
   return tablesOf(authority.state).cutOffs.fallen({ kid, nonce }, 'acme', undefined) === 'revoked'
 }
 
-test('a cut-off in doubt reaches the last token that was minted, not what the clock says, and says so', () => {
+test('a cut-off in doubt reaches the last token minted, not the clock’s time, and says so', () => {
   const { authority, minted } = doubting()
   const answer = authority.do(revokeOrg()).answer as OrgRevoked
   expect(answer).toMatchObject({ untilMs: minted.issuedAtMs, clockInDoubt: true, already: false })
@@ -55,7 +55,7 @@ test('a cut-off in doubt reaches the last token that was minted, not what the cl
   expect(authority.state.issue.lastMs).toBe(minted.issuedAtMs)
 })
 
-test('once time is believed it is appended again up to the moment it was asked for, before anything is minted', () => {
+test('a cut-off is appended up to its requested time once time is believed, before any mint', () => {
   const { authority } = doubting()
   const askedMs = authority.nowMs
   authority.do(revokeOrg())
@@ -72,7 +72,7 @@ test('once time is believed it is appended again up to the moment it was asked f
   expect(nonceTimeMs(parseTokenId(later.id).nonce)).toBeGreaterThan(askedMs)
 })
 
-test('what was asked for by name reaches no further than that, and not beyond the moment it was asked for', () => {
+test('a cut-off with a named time reaches no further than it, nor beyond the time of the request', () => {
   const { authority, minted } = doubting()
   const askedMs = authority.nowMs
   const past = authority.do(revokeOrg(minted.issuedAtMs - 1)).answer as OrgRevoked
@@ -88,7 +88,7 @@ test('what was asked for by name reaches no further than that, and not beyond th
   expect(reaches).toEqual([askedMs - 10_000, askedMs])
 })
 
-test('a later process does not know how long ago it was asked for, and reaches up to its own time', () => {
+test('a later process does not know how old the request is, and reaches up to its own time', () => {
   const { authority } = doubting()
   authority.do(revokeOrg())
   const { dueCutOffs } = authority.state

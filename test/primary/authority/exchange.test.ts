@@ -42,7 +42,7 @@ test('a service token needs no login and outlives the token it was made from', (
   expect(verdictOn(tenants, service.token, NOW_MS + 86_400_000)).toMatchObject({ ok: false, reason: 'expired' })
 })
 
-test('every caveat but the login’s is carried on, a holder’s time bound and those of the discharge too', () => {
+test('every caveat but the login’s is carried on, with the time bounds of holder and discharge', () => {
   const tenants = new Tenants()
   const own = ['op in read,write', 'time < 1900000000', 'machine? = m1', 'note = ci', 'staleness <= 60s']
   const narrowed = encodeTokenText(attenuate(decodeTokenText(tenants.minted('acme').token), own))
@@ -81,7 +81,7 @@ test('a token goes back to four others at most', () => {
   expect(codeOf(() => tenants.exchange(withLogin(token)))).toBe('token_refused')
 })
 
-test('revoking any ancestor ends the service tokens made from it, and what was narrowed from them', () => {
+test('revoking any ancestor revokes the service tokens made from it and their attenuations', () => {
   const tenants = new Tenants()
   const user = tenants.minted('acme')
   const first = tenants.exchange(withLogin(user.token))
@@ -136,7 +136,7 @@ test('a clock that was set back makes no service token of a token, or of a login
   expect(messageOf(() => tenants.exchange(endedLogin))).toContain('(caveat_refused)')
 })
 
-test('a discharge that rests on other tokens is no login: the service token would outlive their word', () => {
+test('a discharge that rests on other tokens is no login: the service token would outlive them', () => {
   const tenants = new Tenants()
   const { location, publicKey } = tenants.addStore()
   const recipient = { publicKey: Buffer.from(publicKey, 'hex') }
@@ -164,14 +164,14 @@ test('a login whose discharge needs another one is refused, and nothing of eithe
   expect(decodeTokenText(discharge).caveats.map(({ cid }) => decodeUtf8(cid))).toContain('device = laptop')
 })
 
-test('a login that the token does not have is not stripped, and a token without any is not exchanged', () => {
+test('a login that the token lacks is not stripped, and a token without one is not exchanged', () => {
   const tenants = new Tenants()
   const { token } = tenants.minted('acme')
   expect(codeOf(() => tenants.exchange(withLogin(token), { strip: 'https://elsewhere.example' }))).toBe('token_refused')
   expect(codeOf(() => tenants.exchange(token))).toBe('token_refused')
 })
 
-test('no caveat but the one with the ticket is stripped, whatever location a holder writes into it', () => {
+test('only the caveat with the ticket is stripped, whatever location a holder writes into it', () => {
   const tenants = new Tenants()
   const { token } = tenants.minted('acme')
   const bundle = withLogin(token)
@@ -204,7 +204,7 @@ test('a service token lives for 90 days at most', () => {
   expect(tenants.exchange(bundle, { ttlSeconds: 90 * 86_400 }).expiresAt).toBe(NOW_MS / 1000 + 90 * 86_400)
 })
 
-test('where the primary gives less, more is refused, and who asks for the most that there is gets the most it gives', () => {
+test('the primary refuses more than its own limit, and grants exactly the limit on request', () => {
   const tenants = new Tenants()
   const bundle = withLogin(tenants.minted('acme').token)
   const ttlSecondsMax = 7 * 86_400
@@ -220,7 +220,7 @@ test('a holder cannot strip a login of its own: its caveat has another ticket', 
   expect(messageOf(() => tenants.exchange(withOwnLogin(token), { ticket }))).toContain('another ticket')
 })
 
-test('a holder of two tokens cannot put the ticket of one login into the other token, and discharge it there', () => {
+test('a holder of two tokens cannot discharge the login of one with the ticket in the other', () => {
   const tenants = new Tenants()
   const [guarded, free] = [tenants.minted('acme'), tenants.minted('acme')]
   const ticket = ticketOf(withLogin(guarded.token))

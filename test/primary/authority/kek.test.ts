@@ -22,7 +22,7 @@ function makeSecrets(authority: Authority, name: string): void {
 
 const rotate = (authority: Authority): unknown => authority.do({ kind: 'kek.rotate', actor: ACTOR }).answer
 
-test('a primary that has a new key-encryption key seals with it once it is rotated, and not before', () => {
+test('a primary with a new key-encryption key seals with it only after its rotation', () => {
   const authority = new Authority()
   authority.ring = [NEW, KEK]
   makeSecrets(authority, 'acme')
@@ -34,7 +34,7 @@ test('a primary that has a new key-encryption key seals with it once it is rotat
   expect(rotate(authority)).toEqual({ kek: NEW.id, resealed: 0 })
 })
 
-test('a primary that is put back to the earlier key-encryption key goes on with the one that is in force', () => {
+test('a primary put back to the earlier key-encryption key goes on with the one in force', () => {
   const authority = new Authority()
   authority.ring = [NEW, KEK]
   rotate(authority)

@@ -132,7 +132,7 @@ function unlessRefused<T>(work: () => T): T | undefined {
   }
 }
 
-test('whatever a discharge of the authority clears for, every token that was presented for it clears for', SLOW, () => {
+test('every token presented for a discharge clears wherever the authority’s discharge clears', SLOW, () => {
   const seen = { cleared: 0, refused: 0, earnedNothing: 0 }
   const cases = fc.record({
     tokens: fc.array(shown, { minLength: 1, maxLength: 2 }),

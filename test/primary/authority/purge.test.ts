@@ -56,7 +56,7 @@ class Purger extends Tenants {
 }
 
 describe('a purge', () => {
-  test('deletes a revocation once nothing that goes back to its token can live, and not a second before', () => {
+  test('deletes a revocation once no descendant of its token can live, and not a second before', () => {
     const purger = new Purger()
     const { id, expiresAt } = purger.minted('acme')
     purger.revokeToken(id, expiresAt)
@@ -109,7 +109,7 @@ describe('a purge', () => {
     expect(purger.numbers).toEqual([1])
   })
 
-  test('writes down the time it went by: no clock that is set back later mints, or judges, before it', () => {
+  test('records the time it used: no clock set back later mints or judges before it', () => {
     const purger = new Purger()
     const { id, expiresAt } = purger.minted('acme')
     purger.revokeToken(id, expiresAt)
@@ -154,7 +154,7 @@ describe('a purge', () => {
   })
 })
 
-test('in any history of mints, exchanges, revocations and purges, no token is judged otherwise than without the purges', () => {
+test('purges change no verdict in any history of mints, exchanges and revocations', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('mint'), ttl: fc.constantFrom(0, TTL_SECONDS, 400 * 86_400), days: fc.constant(0) }),
     fc.record({

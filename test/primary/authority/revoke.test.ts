@@ -47,7 +47,7 @@ class Tester extends Tenants {
   }
 }
 
-test('a cut-off hits what was issued before, in the same millisecond too, and nothing that is minted after', () => {
+test('a cut-off hits all that was issued up to its millisecond, and nothing minted after', () => {
   const tester = new Tester()
   const [alice, bob, other] = [
     tester.issued('acme', 'alice'),
@@ -72,7 +72,7 @@ test('a cut-off hits what was issued before, in the same millisecond too, and no
   expect(tester.outcome(other, 'globex')).toBe('ok')
 })
 
-test('for any clock, revocations and mints: a token is refused exactly when a cut-off came after it', () => {
+test('a token is refused exactly when a cut-off came after it, for any clock and schedule', () => {
   const step = fc.record({
     move: fc.integer({ min: -3, max: 3 }),
     what: fc.constantFrom('mint', 'mint', 'revoke', 'revoke subject'),
@@ -96,7 +96,7 @@ test('for any clock, revocations and mints: a token is refused exactly when a cu
   )
 })
 
-test('a cut-off in the past hits what was issued up to then, that millisecond included, and no more', () => {
+test('a cut-off in the past hits tokens issued up to and including that millisecond, and no more', () => {
   const tester = new Tester()
   const tokens = [0, 1, 2].map((ms) => {
     tester.nowMs = NOW_MS + ms * 10
@@ -118,7 +118,7 @@ test('a cut-off is at least the last time of issue, also when the clock was set 
   expect(tester.outcome(tester.issued('acme', 'alice'), 'acme')).toBe('ok')
 })
 
-test('a service token ends with what its ancestors end with: their subject, org, key, and each ancestor itself', () => {
+test('a service token ends with each of its ancestors, their subject, their org and their key', () => {
   const ends: ((tester: Tester, kid: Kid) => unknown)[] = [
     (tester) => tester.revokeIssued('acme', { subject: 'somebody', untilMs: NOW_MS }),
     (tester) => tester.revokeIssued('acme', { untilMs: NOW_MS }),
@@ -158,7 +158,7 @@ test('rotating a key ends nothing, and retiring the one before ends its tokens a
   expect([tester.outcome(old, 'acme'), tester.outcome(fresh, 'acme')]).toEqual(['key_retired', 'ok'])
 })
 
-test('an older key that nobody named is not retired once it mints again, because the newer one was retired meanwhile', () => {
+test('an unnamed older key is not retired when it mints again because the newer one was retired', () => {
   const tester = new Tester()
   const { kid, previous } = tester.rotate('acme')
   tester.retire('acme', kid)
@@ -176,7 +176,7 @@ test('an org whose last key is retired mints no more until it gets a new one', (
   expect(tester.outcome(tester.issued('acme', 'alice'), 'acme')).toBe('ok')
 })
 
-test('a disabled org mints nothing, rotates nothing, and its tokens are refused; a token of it can still be revoked', () => {
+test('a disabled org mints and rotates nothing, its tokens are refused, and can still be revoked', () => {
   const tester = new Tester()
   const { token, id } = tester.minted('acme')
   expect(tester.disable('acme')).toMatchObject({ kind: 'org_disabled', org: 'acme', already: false })
@@ -188,7 +188,7 @@ test('a disabled org mints nothing, rotates nothing, and its tokens are refused;
   expect(tester.revocations).toBe(2)
 })
 
-test('an org that a restore brought back to before its creation is not created anew while it is disabled', () => {
+test('an org that a restore brought back to before its creation stays disabled, not created anew', () => {
   const tester = new Tester()
   tester.state.revocations.take({ kind: 'org_disabled', org: 'gone', seq: 1, expiresAt: 0 })
   expect(codeOf(() => tester.createOrg('gone'))).toBe('org_disabled')
@@ -223,7 +223,7 @@ test('revoking what is revoked appends no second row, says so, and is in the aud
   expect(audited).toBe(2 + 1 + 2 * repeatable.length)
 })
 
-test('what was revoked before is answered with a number of its own org, which says nothing of what others revoke', () => {
+test('a repeated revocation is answered with its own org’s number, which reveals no other org’s', () => {
   const tester = new Tester()
   tester.createOrg('other')
   const { id } = tester.mint().answer as Minted

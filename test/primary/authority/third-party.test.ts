@@ -7,7 +7,7 @@ function add(authority: Authority, name: string): void {
   authority.do({ kind: 'third-party.add', actor: ACTOR, name, unrevoked: false })
 }
 
-test('a third party is added once, and has another key when it is added again after it was removed', () => {
+test('a third party that is removed and added again has another key, and is added only once', () => {
   const authority = new Authority()
   add(authority, 'store')
   const first = authority.state.thirdParties.get('store')?.publicKey
@@ -18,7 +18,7 @@ test('a third party is added once, and has another key when it is added again af
   expect(authority.state.thirdParties.get('store')?.publicKey).not.toEqual(first)
 })
 
-test('one that is not there cannot be removed, and there are no more than the limit: the refused change nothing', () => {
+test('removing an absent third party and adding one beyond the limit change nothing', () => {
   const authority = new Authority()
   for (let count = 0; count < THIRD_PARTIES_MAX; count += 1) add(authority, `store ${count}`)
   const before = imageOf(authority.state)

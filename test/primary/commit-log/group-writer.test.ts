@@ -148,7 +148,7 @@ test('commands that come together share one transaction and one position', async
   expect(first.position).toBe(second.position)
 })
 
-test('what is due comes before a revocation, in the same transaction, and alone where nobody asks for anything', async () => {
+test('a due cut-off comes before a revocation in one transaction, and alone if none waits', async () => {
   const configured = { replicas: [], durability: 'local', degraded: false } as const
   const note = { kind: 'configuration.note', actor: ACTOR, configured } as const
   const { port, writer } = bench(0, { due: (state) => (state.configured === undefined ? note : undefined) })
@@ -210,7 +210,7 @@ for (const [where, field] of [
   })
 }
 
-test('after a failure what is known of revocations is kept, without those of the group that failed', async () => {
+test('after a failure known revocations are kept, without those of the group that failed', async () => {
   const { port, writer } = bench()
   await writer.submit(createOrg('acme'))
   const ids = await Promise.all([1, 2].map(async () => (await writer.submit<Minted>(mint('acme'))).answer.id))
@@ -337,7 +337,7 @@ test('tokens of one group have nonces in the order of their commands', async () 
   expect(ids).toEqual(ids.toSorted())
 })
 
-test('presented tokens are judged by the time that is believed, not by a wall clock that was set back', async () => {
+test('presented tokens are judged by the believed time, not by a wall clock that was set back', async () => {
   const { writer } = bench()
   await writer.submit(createOrg('acme'))
   const { answer } = await writer.submit<Minted>(mint('acme'))
@@ -450,7 +450,7 @@ test('without revocations a group that has no room is not tried again', async ()
   expect(attempts).toEqual([{ error: DISK_FULL, pressing: false }])
 })
 
-test('cut-offs that are due come in a group before whatever mints, and who waits is refused when they cannot be written', async () => {
+test('due cut-offs are written before any mint, and callers are refused when the write fails', async () => {
   const parts = bench()
   const { port, writer } = parts
   await writer.submit(createOrg('acme'))
@@ -467,7 +467,7 @@ test('cut-offs that are due come in a group before whatever mints, and who waits
   expect(tables[1]).toContain('issued')
 })
 
-test('cut-offs that are due follow one another without a pause, and not where they cannot be written', async () => {
+test('due cut-offs follow one another without a pause, but not while they cannot be written', async () => {
   const parts = bench()
   const { port, writer } = parts
   await writer.submit(createOrg('acme'))

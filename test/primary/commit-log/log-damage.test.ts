@@ -72,7 +72,7 @@ test('a crash at any byte leaves the whole records before it, and the next ones 
   }
 })
 
-test('a power cut that tore several records that were not synced leaves the whole ones before them', () => {
+test('a power cut that tore several unsynced records leaves the whole ones before them', () => {
   const { path, file } = logOf(5)
   const whole = readFileSync(file)
   const record = HEADER_BYTES + 40
@@ -138,7 +138,7 @@ test('files rotate, are opened again in order, and go from the old end', () => {
   log.close()
 })
 
-test('a file that a crash left empty is gone on with, and pruning does not delete it from under the log', () => {
+test('a file that a crash left empty is used again, and pruning does not delete it under the log', () => {
   const { path } = logOf(30, LARGE)
   const newest = readdirSync(path).toSorted().at(-1) ?? ''
   const first = Number.parseInt(newest, 16)
@@ -188,7 +188,7 @@ test('a length beyond every limit is no record', () => {
   log.close()
 })
 
-test('a record whose beginning reached the disk, and zeros instead of its rest, is a torn end and no transaction of nothing', () => {
+test('a record with its start on disk and zeros after is a torn end, not an empty transaction', () => {
   for (const kept of [4, 8, HEADER_BYTES]) {
     const { path, file } = logOf(3)
     const start = 2 * (HEADER_BYTES + 40)

@@ -72,7 +72,7 @@ describe('after a crash the primary', () => {
     expect(positionText(recovered.head)).toBe(positionText(live.head))
   })
 
-  test('leaves out what its last life had not committed in SQLite’s eyes, while another program keeps the database open', () => {
+  test('leaves out what SQLite had not committed, while another program keeps the database open', () => {
     const live = openIn(join(root, 'live'))
     for (let index = 0; index < 3; index += 1) commit(live, `row ${index}`)
     const head = positionText(live.head)
@@ -96,7 +96,7 @@ describe('after a crash the primary', () => {
     expect(positionText(again.head)).toBe(positionText(recovered.head))
   })
 
-  test('sets the log aside when another program has taken the WAL with transactions that were never logged', () => {
+  test('sets the log aside when another program took the WAL with transactions never logged', () => {
     const live = openIn(join(root, 'live'))
     for (let index = 0; index < 5; index += 1) commit(live, `row ${index}`)
     const folder = crashCopy('crashed')

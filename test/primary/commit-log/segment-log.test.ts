@@ -14,7 +14,7 @@ function folder(): string {
   return path
 }
 
-test('the log keeps what it was told to keep, and about a quarter more, not a whole file of the largest size', () => {
+test('the log keeps the amount it was given and about a quarter more, not one whole largest file', () => {
   const path = folder()
   const log = SegmentLog.open(path, KEEP_BYTES)
   for (let next = 1; next <= 1_000; next += 1) {

@@ -21,7 +21,7 @@ const believed = (ms: number): JudgedTime => ({ credible: true, earliestMs: ms, 
 const nowOf = (state: AuthorityTime, time: JudgedTime, now: ClockReading): number =>
   momentOf(stepAuthorityTime(state, time, now), time, now).nowMs
 
-test('in doubt the authority’s time is the issue clock and what went by, whatever the wall clock shows', () => {
+test('the authority’s time in doubt is the issue clock plus elapsed time, despite the wall clock', () => {
   const started = startAuthorityTime(at(1_000, ISSUED_MS + HOUR_MS), ISSUED_MS)
   for (const wallMs of [0, ISSUED_MS + HOUR_MS, 9e15])
     expect(nowOf(started, IN_DOUBT, at(4_000, wallMs))).toBe(ISSUED_MS + 3_000)

@@ -71,7 +71,7 @@ test('no lease is longer than the longest that was written down', () => {
   expect(made.answer(HOLDER, ping, STATE).leaseMs).toBe(700)
 })
 
-test('after a start everybody counts as holding the longest lease ever granted, for longer than the bound allows any to run', () => {
+test('after a start every holder counts as holding the longest lease ever granted, and longer', () => {
   const { made, time } = granting()
   expect(made.book.startUntilMs - time.monotonicMs).toBeGreaterThan(FRESHNESS_DEFAULTS.lease_ms)
 })

@@ -47,7 +47,7 @@ test('a longer lease is written down once, and a shorter one never', async () =>
   expect(shorter.told).toEqual([])
 })
 
-test('an epoch is everybody’s once every replica has joined, or the operator says that no older primary lives', () => {
+test('an epoch is settled once every replica has joined or the operator excludes older primaries', () => {
   const waiting = authority({ epoch: epoch(2) })
   waiting.settling.look()
   expect(waiting.told).toEqual([])

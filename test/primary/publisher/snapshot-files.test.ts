@@ -13,7 +13,7 @@ function scratch(): string {
   return folder
 }
 
-test('a snapshot whose file cannot be made lets go of the database, so that its WAL can be reset, and says which file', async () => {
+test('a snapshot that cannot make its file names it and releases the database for a WAL reset', async () => {
   const [data, folder] = [scratch(), scratch()]
   const log = new CommitLog(logOptions(data))
   const snapshots = new SnapshotFiles({

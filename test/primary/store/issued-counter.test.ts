@@ -50,7 +50,7 @@ function mint(db: Database, count: number, expiresAt: number = 0): void {
   })()
 }
 
-test('tokens on record are counted by key, subject and time of issue, without those that have expired', async () => {
+test('recorded tokens are counted by key, subject and time of issue, without expired ones', async () => {
   const db = database()
   mint(db, 4_000)
   mint(db, 4_000, NOW_MS / 1000 - 1)
@@ -74,7 +74,7 @@ test('of very many only the last are looked at, and it is said so', async () => 
   expect(counted).toMatchObject({ count: RECORDS_COUNTED_MAX, complete: false })
 })
 
-test('the ancestors of a service token on record are found by its name, and of any other token there are none', () => {
+test('the ancestors of a recorded service token are found by its name; other tokens have none', () => {
   const db = database()
   const rows = new RowWriter(db)
   const ancestors = [1, 2].map((n) => ({ kid: GLOBEX, nonce: nonceAt(n) }))
@@ -92,7 +92,7 @@ test('the ancestors of a service token on record are found by its name, and of a
   expect(lineage.ancestorsOf(ACME, nonceAt(99))).toEqual([])
 })
 
-test('one walk counts for all who wait, in slices, and names the subjects that somebody may have meant', async () => {
+test('one walk counts in slices for all who wait, and names the subjects that may be meant', async () => {
   const db = database()
   const rows = new RowWriter(db)
   for (const [n, subject] of ['alice', 'alcie', 'аlice', 'Alice', 'bob', 'mallory'].entries()) {

@@ -49,7 +49,7 @@ function auditOf(path: string): { readonly broken: AuditRow | undefined; readonl
   }
 }
 
-test('a lost primary comes back from its archive at an earlier moment, and no revoked token with it', async () => {
+test('a lost primary comes back from its archive at an earlier time, with no revoked token', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-disaster-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const dev = await startDev(folder, ['--regions', 'fra'])

@@ -59,7 +59,7 @@ test('every place has everything, and a database comes back from any of them', a
   }
 })
 
-test('a copy that cannot be written raises an alert that names it, holds nothing up, and catches up', async () => {
+test('a copy that cannot be written raises an alert by name, delays nothing, and catches up', async () => {
   const { cluster, copy } = await withCopy()
   await until(() => isAllArchived(cluster), 'everything is archived')
   const away = `${copy}-away`

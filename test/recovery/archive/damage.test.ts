@@ -64,7 +64,7 @@ async function restored({ source, said }: Pick<Case, 'source' | 'said'>, left: L
   return ran
 }
 
-test('no source of a restore is damaged unsaid: every kind of damage is refused, asked about or told', async () => {
+test('every kind of damage to a source of a restore is refused, asked about or reported', async () => {
   const fixture = await buildFixture()
   for (const source of ['archive', 'replica’s copy', 'copy and archive', 'old disk'] as const) {
     const ran = await restored({ source, said: 'tells' }, copyOf(fixture.now), fixture.key)

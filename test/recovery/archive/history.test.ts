@@ -57,7 +57,7 @@ async function expectHistory(authority: Authority, sinceMs: number = 0): Promise
   return compared
 }
 
-test('every transaction comes back as it was, through uploads, merging, snapshots, retention and restarts', async () => {
+test('every transaction comes back through uploads, merging, snapshots, retention and restarts', async () => {
   let compared = 0
   await fc.assert(
     fc.asyncProperty(steps, async (drawn) => {
@@ -73,7 +73,7 @@ test('every transaction comes back as it was, through uploads, merging, snapshot
   expect(compared).toBeGreaterThan(20)
 })
 
-test('with merged uploads every state between two of them comes back as one of them, and the plan says so', async () => {
+test('every state between two merged uploads comes back as one of them, and the plan says so', async () => {
   const authority = await Authority.create()
   await authority.claim()
   for (let round = 0; round < 4; round += 1) {
@@ -149,7 +149,7 @@ async function expectNewest(authority: Authority): Promise<void> {
 /** `ARCHIVE_KILLS=all` takes every change of the archive; else every third, from another one each time. */
 const STRIDE = process.env['ARCHIVE_KILLS'] === 'all' ? 1 : 3
 
-test('killed before or after any change of the archive, a restart goes on, and every transaction comes back', async () => {
+test('a restart after a kill at any archive change goes on, and every transaction comes back', async () => {
   const work: readonly Step[] = [
     'grow',
     'grow',
@@ -195,7 +195,7 @@ test('killed before or after any change of the archive, a restart goes on, and e
   expect(kills).toBeGreaterThan(24 / STRIDE)
 }, 120_000)
 
-test('a flipped bit, a cut, a swapped, a deleted and a replayed file are each found and named, and never restored', async () => {
+test('flipped, cut, swapped, deleted and replayed files are each found and named, never restored', async () => {
   const authority = await Authority.create()
   await authority.claim()
   for (let number = 0; number < 6; number += 1) authority.grow(2)

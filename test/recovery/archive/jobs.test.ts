@@ -15,7 +15,7 @@ import { Authority } from './authority.ts'
 
 const EVERY_SECOND = '* * * * * *'
 
-test('a quiet primary proves every hour that a transaction arrives, and drills restores: status and audit tell', async () => {
+test('a quiet primary proves hourly that a transaction arrives, and audits its restore drills', async () => {
   // A drill leaves a record: only between two of them is the primary quiet.
   const schedule = { heartbeat: EVERY_SECOND, drill: '*/4 * * * * *' }
   const archive = archiveConfig.parse({ upload_every_ms: 0, jitter_seconds: 0, schedule })
@@ -41,7 +41,7 @@ test('a quiet primary proves every hour that a transaction arrives, and drills r
   expect(details.map((detail): unknown => JSON.parse(detail))[0]).toMatchObject({ ok: true, keyUnsealed: true })
 }, 60_000)
 
-test('a heartbeat finds that the last entry, or the file of the last transaction, is not what was written', async () => {
+test('a heartbeat finds that the last entry or the last transaction’s file was altered', async () => {
   const authority = await Authority.create()
   await authority.claim()
   authority.grow(1)
@@ -64,7 +64,7 @@ test('a heartbeat finds that the last entry, or the file of the last transaction
   await proveArrival({ storage, manifest })
 })
 
-test('a snapshot of a state that is archived already is the same file again: a crash before its entry damages nothing', async () => {
+test('a snapshot of an archived state is the same file: a crash before its entry damages nothing', async () => {
   const authority = await Authority.create()
   await authority.claim()
   const storage = await DirectoryStorage.open(authority.archive)
@@ -81,7 +81,7 @@ test('a snapshot of a state that is archived already is the same file again: a c
   expect((await verifyArchive(storage, [file!], () => undefined)).bad).toEqual([])
 })
 
-test('a primary that another one has followed deletes nothing more, not even what no manifest of its own names', async () => {
+test('a primary with a successor deletes nothing more, not even files that no manifest names', async () => {
   const authority = await Authority.create()
   await authority.claim()
   for (let number = 0; number < 4; number += 1) authority.grow(1)

@@ -126,7 +126,7 @@ class Scene {
   }
 }
 
-test('transactions arrive in the archive while the file of a snapshot is on its way, and an entry names it once it is there', async () => {
+test('transactions reach the archive during a snapshot upload, and an entry names it once there', async () => {
   const scene = await Scene.start()
   const before = (await scene.levels()).filter((level) => level === 9).length
   scene.snapshots.close()
@@ -176,7 +176,7 @@ test('a store that is away for a while takes nothing from a snapshot that is on 
   expect(scene.archiver.status().alerts).toEqual([])
 })
 
-test('while the disk of the primary is full uploads go on, and what takes room of it waits for its next date', async () => {
+test('uploads go on while the primary’s disk is full, and jobs that need room wait', async () => {
   const scene = await Scene.start()
   const merged = async (): Promise<readonly number[]> => (await scene.levels()).filter((level) => level > 0)
   const before = await merged()

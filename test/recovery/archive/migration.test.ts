@@ -89,7 +89,7 @@ async function startedOn(data: string): Promise<string> {
   return join(data, 'macaroond.db')
 }
 
-test('restored to before the migration a database has schema 4, every revocation, and is migrated by its first start', async () => {
+test('a database restored to before the migration has schema 4, and its first start migrates it', async () => {
   const own = await upgraded()
   const output = await restore(own, '--txid', String(own.before))
   expect(schemaOf(output)).toEqual([4])
@@ -120,7 +120,7 @@ test('a disk of before the migration is evidence for a restore, and so is one of
   expect([schemaOf(oldest), revoked(oldest)]).toEqual([[4], [TOKEN(1), TOKEN(2)]])
 })
 
-test('a drill restores every transaction, of before the migration, of the migration and of after it', async () => {
+test('a drill restores every transaction before, of and after the migration', async () => {
   const { authority, before } = await upgraded()
   const storage = await DirectoryStorage.open(authority.archive)
   const files = [...(await readManifest(storage, authority.key.publicKey)).files.values()]

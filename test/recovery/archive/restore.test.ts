@@ -189,7 +189,7 @@ describe('a restore', () => {
     expect(readdirSync(own.folder)).toEqual(['restored.db'])
   })
 
-  test('deletes what one that was killed left beside its output, and leaves alone what one that lives works in', async () => {
+  test('deletes the leftovers of a killed restore beside its output, not the files of a live one', async () => {
     const own = await restorer()
     const [killed, living] = ['killed', 'living'].map((name) => join(own.folder, `.restored.db.restore-${name}`))
     for (const folder of [killed, living]) mkdirSync(folder ?? '')
@@ -232,7 +232,7 @@ describe('a restore', () => {
     expect(own.revocations()).toEqual([TOKEN(1), TOKEN(2), TOKEN(3)])
   })
 
-  test('keeps revocations of every kind from a journal, each once, and asks for a yes about what it does not understand', async () => {
+  test('keeps every kind of revocation from a journal once, and asks about those it cannot read', async () => {
     const own = await restorer()
     const data = join(own.folder, 'replica')
     cpSync(own.authority.folder, data, { recursive: true })
@@ -260,7 +260,7 @@ describe('a restore', () => {
     expect(refused.text).toContain('revocation 7 is of kind "device"')
   })
 
-  test('asks for a yes when the archive’s head cannot be read, when a newer position is known, or an epoch left no trace', async () => {
+  test('asks for a yes if the archive’s head is unreadable, a position newer, an epoch traceless', async () => {
     const own = await restorer()
     const newest = '1.00000000000000ff.8000000000000000'
     const older = await own.refused('--newest', newest)

@@ -34,7 +34,7 @@ async function restoreInto({ database }: NodeFiles, archive: string, key: string
   expect(restored.status, restored.stderr).toBe(0)
 }
 
-test('a primary that wakes up after its successor wrote a base acknowledges nothing and ends itself', async () => {
+test('a primary that wakes after its successor wrote a base acknowledges nothing and exits', async () => {
   const cluster = await Cluster.create({
     replicas: [],
     primarySettings: (root) => `[durability]

@@ -110,7 +110,7 @@ async function minted(signer: Signer, subject: string): Promise<string> {
   return (await signer.mint({ org: 'acme', subject })).token
 }
 
-test('a token that a restore has made good stays refused in every region, over two restarts of all replicas', async () => {
+test('a token that a restore made valid stays refused in every region, over two restarts', async () => {
   const nodes = await Processes.start()
   const { cluster } = nodes
   const signer = await cluster.signer()
@@ -135,7 +135,7 @@ test('a token that a restore has made good stays refused in every region, over t
   }
 }, 180_000)
 
-test('revocations in files that no entry names are shown, refuse nothing, and wait for an operator', async () => {
+test('revocations in files that no entry names are shown, refuse nothing, and await an operator', async () => {
   const nodes = await Processes.start()
   const { cluster } = nodes
   const signer = await cluster.signer()

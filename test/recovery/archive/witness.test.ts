@@ -69,7 +69,7 @@ test('an archive beside the data is no witness: a primary alone takes writes whi
   expect(await cluster.primaryStatus()).toMatchObject({ orgs: 1, archive: { position: null } })
 })
 
-test('an archive that cannot be written keeps no commit waiting, and raises an alert until it can', async () => {
+test('an archive that cannot be written delays no commit, and raises an alert until it can', async () => {
   const cluster = await writing()
   const level = join(`${cluster.primaryFolder}-archive`, 'ltx/0')
   rmSync(level, { recursive: true })

@@ -79,7 +79,7 @@ function scratch(): string {
   return folder
 }
 
-test('a replica killed at any call while it takes another history refuses what that history has undone', async () => {
+test('a replica killed at any call while it takes another history refuses what that has undone', async () => {
   const folder = join(scratch(), 'replica')
   fs.mkdirSync(folder)
   const first = new History(1, scratch()).revoke(1).revoke(2)
@@ -118,7 +118,7 @@ test('a replica killed at any call while it takes another history refuses what t
   expect(copies.length).toBeGreaterThan(20)
 }, 120_000)
 
-test('the file of denials and its folder are on the disk before the new history is written down anywhere', async () => {
+test('the denials file and its folder are on the disk before the new history is recorded', async () => {
   const folder = join(scratch(), 'replica')
   fs.mkdirSync(folder)
   const disk = new Disk(folder)
@@ -135,7 +135,7 @@ test('the file of denials and its folder are on the disk before the new history 
 })
 
 test.runIf(canMount)(
-  `without room for the file of denials nothing is installed, and with room again nothing is lost${named}`,
+  `nothing is installed without room for the denials file, and with room nothing is lost${named}`,
   async () => {
     const folder = smallVolume(join(scratch(), 'replica'), 8 * 1024 * 1024)
     const disk = new Disk(folder)

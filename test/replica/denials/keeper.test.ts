@@ -30,7 +30,7 @@ async function undone(folder: string, first = new History(1).revoke(1).revoke(2)
 const deniedBy = (disk: Disk): string[] => [...disk.denials.told()].map((one) => `${one.epoch}.${one.seq}`)
 
 describe('what a later history lacks', () => {
-  test('stays refused over every restart, with all its columns, and what that history holds is not kept', async () => {
+  test('stays refused over restarts with all its columns, and rows in that history are not kept', async () => {
     const folder = newFolder()
     let disk = await undone(folder)
     for (let restart = 0; restart < 3; restart += 1) {

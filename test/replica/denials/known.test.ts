@@ -51,7 +51,7 @@ function walk(disk: Disk, history: History, meanwhile: (call: number) => void = 
 const PLACE = { timeline: timeline('2'.repeat(32)), epoch: epoch(2) }
 const numbers = (last: number): Set<number> => new Set(Array.from({ length: last }, (_, index) => index + 1))
 
-test('8,000 rows of the journal, denials and pages come in parts, each far below the limit of a message', async () => {
+test('8,000 rows of the journal, denials and pages come in parts, each far below the limit', async () => {
   const disk = new Disk(newFolder())
   onTestFinished(() => disk.close())
   const history = new History(2)
@@ -65,7 +65,7 @@ test('8,000 rows of the journal, denials and pages come in parts, each far below
   expect(walk(disk, history)).toEqual(numbers(10_000))
 })
 
-test('what moves from the journal to the pages, or leaves the denials, while it is asked for is told all the same', async () => {
+test('rows that move to the pages or leave the denials during a request are still reported', async () => {
   const disk = new Disk(newFolder())
   onTestFinished(() => disk.close())
   const history = new History(2)

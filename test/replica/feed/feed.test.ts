@@ -109,7 +109,7 @@ class Worker {
 }
 
 describe('a sub-lease', () => {
-  test('is what is left of the replica’s own, with its age and what it believes of the time, and is in the book', async () => {
+  test('is the rest of the replica’s own, with its age and believed time, and is in the book', async () => {
     const replica = new Replica()
     const worker = await replica.worker()
     worker.say({ t: 'ping', id: 1 })

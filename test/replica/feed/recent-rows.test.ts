@@ -30,7 +30,7 @@ function numbersAfter(rows: RecentRows, seq: number): number[] {
 }
 
 describe('recent revocations', () => {
-  test('are handed on from wherever a worker stands, in order and without a gap, in messages of a bounded size', () => {
+  test('are handed on from any worker’s position, in order, without a gap, in bounded messages', () => {
     const rows = new RecentRows()
     rows.take(place(1), stretch(rowsOf(1, REVOCATIONS_A_MESSAGE + 3)))
     expect(numbersAfter(rows, REVOCATIONS_A_MESSAGE)).toEqual([501, 502, 503])
@@ -84,7 +84,7 @@ describe('recent revocations', () => {
     )
   })
 
-  test('of which some were purged are handed on to their end: who follows them has all that still count, and knows it', () => {
+  test('are handed on past purged rows: a follower has all that still count, and knows it', () => {
     const part = fc.record({ kept: fc.array(fc.boolean(), { minLength: 1, maxLength: 12 }), overlap: fc.nat(3) })
     fc.assert(
       fc.property(fc.array(part, { maxLength: 20 }), fc.integer({ min: 1, max: 8 }), (parts, rowsKept) => {

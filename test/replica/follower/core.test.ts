@@ -69,7 +69,7 @@ for (const [who, primary, effect] of WELCOMES) {
   })
 }
 
-test('a signed position that segments have overtaken says nothing, any other is judged like a welcome', () => {
+test('a signed position that segments have overtaken says nothing; others count like a welcome', () => {
   expect(effectOf(following, { kind: 'position-stated', primary: standing(9, { branch: 1 }) })).toBe('nothing')
   expect(effectOf(following, { kind: 'position-stated', primary: AT_10 })).toBe('nothing')
   expect(effectOf(following, { kind: 'position-stated', primary: standing(10, { branch: 1 }) })).toBe('diverged')
@@ -104,7 +104,7 @@ test('a segment leads exactly to the position that it states', () => {
   expect(effect).toEqual({ kind: 'apply', next: standing(11) })
 })
 
-test('a damaged segment asks for a snapshot once, and what is still on its way is passed over until it begins', () => {
+test('a damaged segment asks for a snapshot once, and later segments are skipped until it begins', () => {
   const first = stepFollower(following, { kind: 'segment-damaged' })
   expect(first).toMatchObject({ effect: { kind: 'resync' }, state: { phase: 'resyncing', standing: AT_10 } })
   expect(stepFollower(first.state, { kind: 'segment-damaged' })).toEqual({ state: first.state })
@@ -179,7 +179,7 @@ const anyEvent: fc.Arbitrary<FollowerEvent> = fc.oneof(
   ),
 )
 
-test('no sequence of events applies anything but the next transaction of our epoch, made on the content we have', () => {
+test('no sequence of events applies anything but our epoch’s next transaction on our content', () => {
   fc.assert(
     fc.property(fc.array(anyEvent, { maxLength: 40 }), fc.option(anyStanding), (events, start) => {
       let state = startFollower(start ?? undefined)

@@ -92,7 +92,7 @@ test('garbage is no journal, and no failure either', () => {
   )
 })
 
-test('pages that cover all of it empty it, pages that cover a part do not, and nothing of before comes back', () => {
+test('pages that cover the whole journal empty it, partial ones do not, and nothing old returns', () => {
   const { path } = written()
   const journal = new RevocationJournal(path)
   journal.covered(OURS.timeline, 4)
@@ -114,7 +114,7 @@ test('rows that came again behind higher ones are covered with the highest, not 
   expect(reopened(path)).toEqual({ 1: [6, 7, 8, 9, 10, 4, 5] })
 })
 
-test('rows of a later timeline take nothing away: denials of the earlier one stay until its own pages hold them', () => {
+test('rows of a later timeline remove nothing: earlier denials stay until its pages hold them', () => {
   const { path } = written()
   const journal = new RevocationJournal(path)
   journal.append(LATER, rows(1, 2))
@@ -123,7 +123,7 @@ test('rows of a later timeline take nothing away: denials of the earlier one sta
   expect(reopened(path)).toMatchObject({ 1: [1, 2, 3, 4, 5] })
 })
 
-test('under steady revocations what pages hold is dropped once the journal is large, and the rest is there after a restart', () => {
+test('a large journal drops the rows that pages hold, and the rest is there after a restart', () => {
   const path = newPath()
   const journal = new RevocationJournal(path)
   const large = 40_000
@@ -146,7 +146,7 @@ function record(text: string): Buffer {
   return Buffer.concat([head, Buffer.from(text)])
 }
 
-test('a whole record of a kind that this version does not know ends nothing: what follows it is there, and stays', () => {
+test('a whole record of an unknown kind ends nothing: later records are there, and stay', () => {
   const { path, bytes } = written()
   const newer = { seq: 6, kind: 'device', serial: 'x', expiresAt: 0 }
   writeFileSync(path, Buffer.concat([bytes, record(JSON.stringify(newer)), record(JSON.stringify(rows(7)[0]))]))
@@ -194,7 +194,7 @@ test('a revocation of every kind is there after a restart', () => {
   again.close()
 })
 
-test('what cannot be read before a place that was on the disk is damage, and keeps the node from starting; nothing is wiped', async () => {
+test('an unreadable record before a synced place is damage, stops the start, and is not wiped', async () => {
   const path = newPath()
   const journal = new RevocationJournal(path)
   journal.append(OURS, rows(1, 2))
@@ -220,7 +220,7 @@ test('what cannot be read before a place that was on the disk is damage, and kee
   expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5] })
 })
 
-test('a revocation that could not be read back is refused when it is written, and the longest that there is can be read', () => {
+test('a revocation that could not be read back is refused at the write; the longest fits', () => {
   const path = newPath()
   const journal = new RevocationJournal(path)
   const longest: RevocationRow = {

@@ -155,7 +155,7 @@ function folder(): string {
   return path
 }
 
-test('a revocation of an unknown kind, with unknown fields, is not acknowledged, ends no connection, and after an upgrade comes again', async () => {
+test('a revocation of an unknown kind is not acknowledged, ends no connection, and comes again', async () => {
   const path = folder()
   const node = start(path)
   const primary = await connect(node, 4)
@@ -200,7 +200,7 @@ test('a revocation is enforced at once, and acknowledged only once the disk has 
   node.close()
 })
 
-test('a primary whose successor the pages have come from gets nothing acknowledged any more, and its frames change nothing', async () => {
+test('a primary whose successor wrote the pages gets no acknowledgement, and changes nothing', async () => {
   const path = folder()
   const node = start(path)
   const primary = await connect(node, 2)
@@ -230,7 +230,7 @@ test('a malformed record that names one token denies it and is acknowledged, wit
   node.close()
 })
 
-test('a journal that holds what this version does not know makes the node say nothing, and ask from before it', () => {
+test('a journal with an unknown kind makes the node unavailable, and ask from before that record', () => {
   const path = folder()
   const journal = new RevocationJournal(join(path, 'journal'))
   const rows = [token(1), { kind: 'unknown', seq: 2, record: { seq: 2, kind: 'device' } }, token(3)]
@@ -243,7 +243,7 @@ test('a journal that holds what this version does not know makes the node say no
   node.close()
 })
 
-test('a stretch of which rows were purged is acknowledged to its end, and what was purged is not missed', async () => {
+test('a range with purged rows is acknowledged to its end, and the purged rows are not missed', async () => {
   const path = folder()
   const node = start(path)
   const primary = await connect(node, 20)
@@ -268,7 +268,7 @@ test('a stretch of which rows were purged is acknowledged to its end, and what w
   again.close()
 })
 
-test('what does not go on where the last part ended is a gap: nothing of it is taken, and the connection ends', async () => {
+test('a part that does not continue the last one is a gap: none of it counts, the link ends', async () => {
   for (const [after, rows, through] of [
     [2, [token(3)], 3],
     [0, [token(1)], 1],

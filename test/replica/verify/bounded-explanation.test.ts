@@ -38,7 +38,7 @@ describe('an explanation on its way out', () => {
     expect(boundExplanation(whole)).toEqual(whole)
   })
 
-  test('has every caveat of the token before it has what stands behind the first, and counts the rest', () => {
+  test('lists every caveat of the token before further reasons, and counts the rest', () => {
     const long = Array.from({ length: 3 }, (_, i) => `${'x'.repeat(CAVEAT_BYTES_MAX - 2)}${i}`)
     const discharges = Array.from({ length: 12 }, () => discharge('login', long))
     const whole = new Node().explain(bundle(needs(mint(['op = read']), 'login', 'store'), ...discharges))

@@ -56,7 +56,7 @@ test('a lease that ran out while the verdict was computed takes the verdict back
   expect(replica({ remaining }).explain(asked())).toMatchObject({ unavailable: { reason: 'unavailable' } })
 })
 
-test('a caveat that wants a fresher state has the primary asked, and is judged by the state that comes', async () => {
+test('a caveat that needs a fresher state asks the primary, and is judged by the new state', async () => {
   let age = 900
   let asks = 0
   const waiters = new PositionWaiters(systemClock)

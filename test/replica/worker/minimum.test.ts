@@ -59,7 +59,7 @@ test.each([
   },
 )
 
-test('a replica that begins with another history of the same epoch, before any other, is forgotten the same way', () => {
+test('a replica that begins with another history of its epoch is forgotten the same way', () => {
   const worker = new FedWorker()
   worker.connect(LIAR)
   worker.hear({ t: 'begin', epoch: 1, timeline: FAKE, seq: 6 })
@@ -73,7 +73,7 @@ test('a replica that begins with another history of the same epoch, before any o
   expect(worker.cache.statistics()).toMatchObject({ applied: { epoch: 1, seq: 5 }, leaseRemainingMs: 5_000 })
 })
 
-test('a lie of one answer to a verification is taken back while the feed goes on, and the cache with it', () => {
+test('one answer’s lie is taken back, and the cache with it, while the feed goes on', () => {
   const { worker, token } = settled()
   worker.step({ kind: 'answered', mark: { epoch: 9, seq: 1 }, peer: 'liar' })
   expect(worker.hit(token)).toBeUndefined()
@@ -85,7 +85,7 @@ test('a lie of one answer to a verification is taken back while the feed goes on
   expect(worker.hit(token)).toMatchObject({ ok: true })
 })
 
-test('what is true is not taken back: somebody who reaches it keeps it, and so does a lease from before', () => {
+test('a true minimum is not taken back: a caller that reaches it keeps it, and so does a lease', () => {
   const { worker } = settled()
   worker.step({ kind: 'answered', mark: { epoch: 2, seq: 1 }, peer: 'sin-1' })
   worker.ms += 1_000
@@ -114,7 +114,7 @@ test('a worker that stood still counts no time in which it might have slept', ()
   expect([worker.left().length, drops(worker)]).toEqual([1, 0])
 })
 
-test('revocations of a replica that is doubted are not taken for those of the cache, and are known once it is believed', () => {
+test('a doubted replica’s revocations are not the cache’s, and are known once it is believed', () => {
   const { worker } = settled()
   lied(worker, 3)
   const row = { seq: 6, kind: 'token', kid: '1'.repeat(16), nonce: '2'.repeat(32), expiresAt: 0 } as const

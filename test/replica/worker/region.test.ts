@@ -24,7 +24,7 @@ test('without one, the region that was said first holds against one other', () =
   expect([says('A', 'fra'), says('B', 'sin'), says('A', 'fra')]).toEqual(['asked', 'refused', 'asked'])
 })
 
-test('a replica that says a region of its own first shuts out two others no longer than until both have spoken', () => {
+test('a replica that reports its region first shuts out two others only until both have spoken', () => {
   const says = worker()
   expect([says('A', 'evil'), says('B', 'fra'), says('C', 'fra')]).toEqual(['asked', 'refused', 'asked'])
   expect([says('B', 'fra'), says('A', 'evil')]).toEqual(['asked', 'refused'])

@@ -70,7 +70,7 @@ describe('the replicas of a region', () => {
     expect(await pool([hung, alive]).verify()).toEqual(accepted)
   })
 
-  test('that cannot be reached make the verdict unavailable, not an exception and not a refusal of the token', async () => {
+  test('that cannot be reached make the verdict unavailable, not an exception or a refusal', async () => {
     const verdict = await pool([{ address: await deadAddress(), peerId }], 200).verify()
     expect(verdict).toMatchObject({ ok: false, reason: 'unavailable' })
   })

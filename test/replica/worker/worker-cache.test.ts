@@ -22,7 +22,7 @@ function withToken(caveats: readonly string[] = []): { worker: FedWorker; macaro
 }
 
 describe('the lease', () => {
-  test('is what lets the cache answer: without one nothing is kept, with one it is, and says by what state', () => {
+  test('lets the cache answer: with it answers are kept and say their state, without it none are', () => {
     const worker = new FedWorker()
     const token = text(mint([]))
     worker.connect()
@@ -141,7 +141,7 @@ describe('a revocation', () => {
     expect(worker.cache.minimum).toEqual({ epoch: 1, seq: 1 })
   })
 
-  test('that a replica knows already stands before the feed tells of it: no older state is used after that', () => {
+  test('that a replica already knows stands before the feed has it: no older state is used after', () => {
     const { worker, macaroon, token } = withToken()
     const stale = { asked: worker.asked(), answer: worker.answer(token) }
     worker.revoke(nameOf(macaroon))
@@ -150,7 +150,7 @@ describe('a revocation', () => {
     expect(worker.cache.use(token, stale.answer, stale.asked)).toBe(false)
   })
 
-  test('between which and the last one another is missing drops everything, and the replica is left', () => {
+  test('that leaves a gap after the last one drops everything, and the worker leaves the replica', () => {
     const { worker, token } = withToken()
     worker.revoke(nameOf(mint([])))
     worker.rows(worker.revoke(nameOf(mint([]))))
@@ -160,7 +160,7 @@ describe('a revocation', () => {
     expect(worker.cache.statistics()).toMatchObject({ entries: 0, drops: { gap: 1 } })
   })
 
-  test('of a subject, an org or a key takes away exactly the tokens that a replica would refuse from then on', () => {
+  test('of a subject, an org or a key removes exactly the tokens that a replica would refuse', () => {
     const untilMs = NOW_MS
     const bounded = { expiresAt: 0, org: 'acme' }
     for (const [row, gone] of [
@@ -196,7 +196,7 @@ describe('a revocation', () => {
 })
 
 describe('an answer', () => {
-  test('that took longer than the lease of then is not used: whoever waited for its end has stopped waiting', () => {
+  test('that took longer than its lease is not used: waiters for that lease have stopped waiting', () => {
     const worker = FedWorker.leased()
     const token = text(mint([]))
     const asked = worker.asked()

@@ -41,7 +41,7 @@ describe('a directory', () => {
     expect(readdirSync(join(path, 'ltx/0'))).toEqual(['a.ltx'])
   })
 
-  test('whose disk fails is one that cannot be reached now: nobody takes it for a failure of the own disk', async () => {
+  test('whose disk fails is unreachable for now: nobody takes it for a failure of the own disk', async () => {
     const path = folder()
     mkdirSync(join(path, 'ltx/0/a.ltx'), { recursive: true })
     for (const blocking of [false, true]) {

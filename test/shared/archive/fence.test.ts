@@ -126,7 +126,7 @@ describe('a primary that slept while another led past a base', () => {
     expect((await first.load()).head?.txid).toBe(20)
   })
 
-  test('loses the race for an entry to nobody: the successor reads on, and the old one acknowledges nothing', async () => {
+  test('loses no race for an entry: its successor reads on, and the old one acknowledges nothing', async () => {
     const storage = new MemoryStorage()
     const old = await leader(storage, 1, 'a')
     await append(old, storage, 1, 1, 3)
@@ -191,7 +191,7 @@ describe('an archive with a wound', () => {
     await expect(proveArrival({ storage, manifest: writer })).rejects.toThrow(/entry 3 of the manifest is missing/)
   })
 
-  test('is no wound for a primary that slept: names that are free again are a successor’s, or a copy’s', async () => {
+  test('is no wound for a primary that slept: free names are a successor’s or a copy’s', async () => {
     for (const of of [1, 2]) {
       const storage = new MemoryStorage()
       const old = await leader(storage, 1, 'a', 1_000)
@@ -207,7 +207,7 @@ describe('an archive with a wound', () => {
     }
   })
 
-  test('is left alone by a primary that fell asleep while it healed it: the successor keeps its entries', async () => {
+  test('is left alone by a primary that slept during the repair: its successor’s entries stay', async () => {
     const storage = new MemoryStorage()
     const old = await leader(storage, 1, 'a', 1_000)
     await append(old, storage, 1, 1, 5)
@@ -245,7 +245,7 @@ describe('claims of epochs', () => {
   const claimsIn = (storage: MemoryStorage): string[] =>
     [...storage.objects.keys()].filter((key) => key.startsWith('macaroond/epochs/')).toSorted()
 
-  test('have no gap: one start creates all that are missing between the lowest and its own, in ascending order', async () => {
+  test('have no gap: one start creates all missing ones up to its own, in ascending order', async () => {
     const storage = new MemoryStorage()
     await claimed(storage, 3, 'a')
     expect(claimsIn(storage)).toEqual([1, 2, 3].map((of) => epochKey(epoch(of))))
@@ -272,7 +272,7 @@ describe('claims of epochs', () => {
     expect(claimsIn(storage)).toHaveLength(4)
   })
 
-  test('that a version before left with a gap get theirs at the next start of the primary that leads', async () => {
+  test('left with a gap by an earlier version are filled at the next start of the leading primary', async () => {
     const storage = new MemoryStorage()
     await claimed(storage, 4, 'b')
     storage.objects.delete(epochKey(epoch(2)))
@@ -281,7 +281,7 @@ describe('claims of epochs', () => {
     expect(claimsIn(storage)).toHaveLength(4)
   })
 
-  test('begin 1,000 below the first one in an empty archive; more than 1,000 missing between two are refused', async () => {
+  test('begin 1,000 below the first in an empty archive, and more than 1,000 missing are refused', async () => {
     const storage = new MemoryStorage()
     await claimed(storage, 5_000, 'a')
     expect(claimsIn(storage)).toHaveLength(1_001)

@@ -80,7 +80,7 @@ describe('a manifest', () => {
     expect(head?.txid).toBe(4)
   })
 
-  test('goes on after a base, which says the same, and after a crash between a base and the deletions', async () => {
+  test('goes on after a base that repeats it, and after a crash between a base and the deletions', async () => {
     const { storage, entries } = await archive()
     const own = await written(storage, 5)
     const before = readdirSync(entries).map((name): [string, Buffer] => [name, readFileSync(join(entries, name))])
@@ -173,7 +173,7 @@ describe('an epoch', () => {
     return { cluster, epoch: epoch(of), timeline: timeline(line.repeat(16)), atMs: 1 }
   }
 
-  test('is claimed once: of two databases restored from one archive the first leads, again and again', async () => {
+  test('is claimed once: the first of two databases restored from one archive always leads', async () => {
     const { storage } = await archive()
     await claimEpoch(storage, claim(1, 'aa'), KEY)
     const both = await Promise.allSettled([

@@ -46,7 +46,7 @@ const filesArbitrary = fc
   .map((drawn) => drawn.map(([level, min, more]) => file(level, min, min + more)))
 
 describe('a restore', () => {
-  test('finds a chain whenever there is one, without a gap, and no longer than needed from its base', () => {
+  test('finds a chain whenever one exists, without a gap, and no longer than needed from its base', () => {
     fc.assert(
       fc.property(filesArbitrary, fc.integer({ min: 1, max: 26 }), (files, target) => {
         const chain = chainTo(files, target as Txid)
@@ -141,7 +141,7 @@ describe('retention', () => {
     ...[1, 60, 120].map((at) => file(9, 1, at)),
   ]
 
-  test('keeps every transaction of the window restorable by itself, and everything up to the time to keep in some grain', () => {
+  test('keeps each transaction of the window restorable, and everything older in some grain', () => {
     fc.assert(
       fc.property(fc.integer({ min: 150_000, max: 400_000 }), (nowMs) => {
         const files = kept(history, {}, nowMs)
@@ -168,7 +168,7 @@ describe('retention', () => {
     expect(kept(singles(1, 50), {}, 1e12)).toHaveLength(50)
   })
 
-  test('takes no file for older than what came before it, whatever a clock that was set back had stamped on it', () => {
+  test('counts no file as older than the one before it, whatever a clock set back stamped on it', () => {
     const files = [...singles(1, 100), file(1, 1, 100), { ...file(9, 1, 60), timestampMs: 5 }]
     expect(kept(files, {}, 130_000)).toHaveLength(files.length)
   })

@@ -90,7 +90,7 @@ const changesArbitrary: fc.Arbitrary<readonly Change[]> = fc
   })
 
 describe('a rebuilt database', () => {
-  test('is what the transactions made, one after the other, whether anybody signed their files or not', async () => {
+  test('is what the transactions made in order, with or without signatures on their files', async () => {
     const path = folder()
     let run = 0
     await fc.assert(

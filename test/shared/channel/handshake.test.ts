@@ -105,7 +105,7 @@ describe('a dial', () => {
     await expect(dialTo(listener)).rejects.toMatchObject({ code: 'peer_refused', message: 'no' })
   })
 
-  it('to a server that is silent, ends, resets or talks something else fails with an error of ours', async () => {
+  it('to a server that is silent, ends, resets or talks another protocol fails with our error', async () => {
     const limits = { handshakeTimeoutMs: 150 }
     const silent = await impostor(() => undefined)
     await expect(dialTo(silent, { limits })).rejects.toMatchObject({ code: 'timeout' })

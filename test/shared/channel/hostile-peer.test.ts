@@ -174,7 +174,7 @@ describe('after the handshake', () => {
     expect(far.queuedBytes).toBeLessThan(1024 * 1024)
   })
 
-  it('whatever frames arrive, in whatever pieces, the node serves on and messages stay what they were', async () => {
+  it('the node serves on and messages stay intact, whatever frames arrive in whatever pieces', async () => {
     const server = await serve()
     const piece = fc.oneof(
       { weight: 3, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => frame(bytes).subarray()) },

@@ -9,7 +9,7 @@ const DIALERS = 20
 /** The machine may be busy: nobody is to give up before its turn. */
 const PATIENCE = { handshakeTimeoutMs: 15_000 }
 
-test('a storm of dialers is let in at the pace, and a connection from before is answered all the time', async () => {
+test('a storm of dialers is admitted at the pace, and earlier connections are always answered', async () => {
   const limits = { ...PATIENCE, handshakesASecondMax: 25, handshakesAtOnceMax: 2 }
   const methods = { ping: () => 'pong' }
   const server = await serve({

@@ -54,7 +54,7 @@ describe('the checks of a configuration', () => {
     expect(await codesOf({ data: at('newer') })).toEqual(['schema_newer'])
   })
 
-  test('warn of an archive beside the data, of a key beside what it seals, of open data, of alone with replicas', async () => {
+  test('warn of an archive or key beside its data, of open data, and of alone with replicas', async () => {
     mkdirSync(at('open'), { mode: 0o755 })
     chmodSync(at('open'), 0o755)
     writeFileSync(at('open/kek'), 'a1'.repeat(32), { mode: 0o600 })
@@ -74,7 +74,7 @@ describe('the checks of a configuration', () => {
     expect(errorIn(findings)).toBeUndefined()
   })
 
-  test('are run by a start: what `config check` calls an error keeps a node from starting, a warning does not', async () => {
+  test('are run by a start: an error of `config check` prevents it, a warning does not', async () => {
     const log = silentLog
     const { identity } = await openChecked(
       { file, config: config({ alone: true, archive: { enabled: false, copies: [] } }) },

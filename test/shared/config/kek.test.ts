@@ -48,7 +48,7 @@ test('a key comes from a file, the environment or a command, with or without a n
   expect((await loadKeks({ command: ['echo', HEX] }, '/etc/node.toml', {})).kek).toEqual(KEK)
 })
 
-test('a ring is the key that seals, and those before it in their order, each from a source of its own', async () => {
+test('a ring is the sealing key and the earlier ones in order, each from a source of its own', async () => {
   const [second, third] = ['1'.repeat(64), '2'.repeat(64)]
   const previous = [{ env: 'OLD' }, { command: ['echo', third] }]
   expect(await loadKeks({ file: fileOf(HEX), previous }, '/etc/node.toml', { OLD: second })).toEqual({

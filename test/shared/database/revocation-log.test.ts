@@ -43,7 +43,7 @@ test('a revocation of every kind reads back from its columns, and from JSON', ()
   )
 })
 
-test('a key of another length, and a subject that is no text, are not understood instead of naming something else', () => {
+test('a key of wrong length and a subject that is no text are not understood, and name nothing', () => {
   fc.assert(
     fc.property(known, fc.nat(40), (row, length) => {
       const columns = columnsOf(row)
@@ -69,7 +69,7 @@ test('a kind that is not known, with whatever fields, is told as such and passed
   })
 })
 
-test('a record that is wrong but names one token denies that token, and any other wrong one is not understood', () => {
+test('a wrong record that names one token denies that token; any other is not understood', () => {
   const token = { seq: 1, kind: 'token', kid: '1'.repeat(16), nonce: '2'.repeat(32) }
   for (const expiresAt of [undefined, -1, 'soon']) {
     expect(readRevocation({ ...token, expiresAt })).toEqual({ ...token, expiresAt: 0, poison: true })

@@ -140,7 +140,7 @@ test('a sealed key that was moved to another org opens nowhere', () => {
   expect(codeOf(() => loadState(db, [KEK], systemEntropy))).toBe('kek_wrong')
 })
 
-test('a reader goes on with a key that it has opened, and says so where it could not open it again', () => {
+test('a reader goes on with a key that it has opened, and says so if it cannot open it again', () => {
   const db = database()
   run(db, [createOrg('acme')])
   const opened: OpenedKeys = new Map()
@@ -178,7 +178,7 @@ function other(): Kek {
   return kekFromHex('cd'.repeat(32))
 }
 
-test('a database of another cluster, of a newer schema, or without its meta row is told by its code', () => {
+test('a database of another cluster, of a newer schema, or without meta row has its error code', () => {
   const db = database()
   const meta = new MetaReader(db).read()
   expect(codeOf(() => checkMeta(meta, 'test', 'x.db'))).toBe('no error')
@@ -188,7 +188,7 @@ test('a database of another cluster, of a newer schema, or without its meta row 
   expect(codeOf(() => new MetaReader(db).read())).toBe('database_corrupt')
 })
 
-test('third parties and revocations come back from the database, and a removed third party does not', () => {
+test('third parties and revocations come back from the database; removed third parties do not', () => {
   const db = database()
   const [, first] = run(db, [
     createOrg('acme'),
@@ -248,7 +248,7 @@ test('revocations of every kind, and what they change, come back from the databa
   expect(issue.lastMs).toBeGreaterThanOrEqual(minted.issuedAtMs)
 })
 
-test('an org without an active key is no broken database, and a disabled one without is still there', () => {
+test('an org without an active key does not break the database, and a disabled one stays', () => {
   const db = database()
   run(db, [createOrg('acme'), createOrg('globex')])
   run(db, [
@@ -288,7 +288,7 @@ test('a primary does not start on a revocation that it does not understand', () 
   expect(codeOf(() => loadState(db, [KEK], systemEntropy))).toBe('schema_newer')
 })
 
-test('of known revocations only later ones are read: also those whose transaction was thought to have failed', () => {
+test('only revocations after the known ones are read, also of transactions that seemed to fail', () => {
   const db = database()
   const [, first, second] = run(db, [createOrg('acme'), mint, mint]) as [unknown, Minted, Minted]
   const revoke = ({ id }: Minted): Command => {
@@ -322,7 +322,7 @@ test('the answers of requests come back from the database, in their order', () =
   expect(run(db, [rotate('b')])).toEqual([first])
 })
 
-test('rotating the key-encryption key seals everything again, and the old one opens nothing any more', () => {
+test('rotating the key-encryption key seals everything again, and the old one opens nothing', () => {
   const db = database()
   run(db, [createOrg('acme'), { kind: 'third-party.add', actor: ACTOR, name: 'store', unrevoked: false }])
   const before = loadState(db, [KEK], systemEntropy)
@@ -353,7 +353,7 @@ test('rotating the key-encryption key seals everything again, and the old one op
   expect(rotate()).toEqual({ kek: other().id, resealed: 0 })
 })
 
-test('a third party whose private key does not fit its public key is out of service, and nobody else is', () => {
+test('a third party whose keys do not match is out of service, and no other one is', () => {
   const db = database()
   const add = (name: string): Command => ({ kind: 'third-party.add', actor: ACTOR, name, unrevoked: false })
   run(db, [createOrg('acme'), add('store'), add('other'), add('third')])
@@ -377,7 +377,7 @@ test('a signing key whose halves do not fit is told at once', () => {
   expect(codeOf(() => readSigningKey(db, [KEK], 'test'))).toBe('database_corrupt')
 })
 
-test('what is minted is later than every cut-off that a restore brought along, whatever the clocks say', () => {
+test('a mint is later than every cut-off that a restore brought along, whatever the clocks say', () => {
   const db = database()
   run(db, [createOrg('acme')])
   const untilMs = Date.now() + 60_000

@@ -114,7 +114,7 @@ describe('a discharge client', () => {
     expect(party.seen).toEqual([])
   })
 
-  test('polls with growing pauses up to a cap, not sooner than it is asked to, until there is an answer', async () => {
+  test('polls with growing pauses up to a cap, never sooner than asked to, until it has an answer', async () => {
     const waits: number[] = []
     let polls = 0
     let flow = ''

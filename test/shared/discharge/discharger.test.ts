@@ -148,7 +148,7 @@ describe('a question that is left open', () => {
     return { party, token, status, body, flow }
   }
 
-  test('is polled until it is settled, and its secret gives one discharge, also to two polls at once', async () => {
+  test('is polled until it is settled, and its secret gives one discharge, even to two polls', async () => {
     const { party, token, status, body, flow } = await open(() => ({ poll: true }))
     const url = body.poll_url ?? ''
     expect(status).toBe(202)

@@ -33,7 +33,7 @@ test('who has no descriptor left is told of that limit, and not of the disk', ()
   for (const code of ['EMFILE', 'ENFILE']) expect(storageError(failing(code), 'opening').hint).toContain('ulimit')
 })
 
-test('what is written again is the same, every byte of it written; where there is no file there is none afterwards', () => {
+test('a rewritten file has the same bytes, all of them written, and a missing one stays missing', () => {
   const path = join(scratchDirectory(), 'a')
   expect(() => writeAgain(path)).not.toThrow()
   expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()

@@ -86,7 +86,7 @@ describe.runIf(isRoot)('a file that others may write', () => {
     expect([kekCode(at('open/kek')), kekCode(at('safe/kek'))]).toEqual(['file_untrusted', 'read'])
   })
 
-  test('is refused when it is a third user’s, and so is a link of a third user in a folder like /tmp', async () => {
+  test('is refused if a third user owns it, and so is a third user’s link in a folder like /tmp', async () => {
     await createIdentityFile(at('node.key'))
     chownSync(at('node.key'), OTHER, 0)
     await expect(loadIdentity(at('node.key'))).rejects.toMatchObject({ code: 'file_untrusted' })
@@ -139,7 +139,7 @@ describe.runIf(isRoot)('a file that others may write', () => {
     expect(await untrusted({ data: at('data') })).toEqual(names.map((name) => expect.stringContaining(at(name))))
   })
 
-  test('is not run for the KEK: neither as the program, wherever it is found, nor as a script that is handed to it', async () => {
+  test('is not run for the KEK, neither as the program nor as a script that is handed to it', async () => {
     for (const name of ['kek.sh', 'found']) writeFileSync(at(name), `#!/bin/sh\necho ${SEED}\n`, { mode: 0o755 })
     vi.stubEnv('PATH', `${here}:${process.env['PATH'] ?? ''}`)
     const all = [[at('kek.sh')], ['/bin/sh', at('kek.sh')], ['found']]

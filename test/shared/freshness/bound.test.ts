@@ -13,7 +13,7 @@ test('the bound grows with each of its parts', () => {
   }
 })
 
-test('a grantor with the fastest clock that is allowed counts at least as long as holders with the slowest need', () => {
+test('a grantor with the fastest allowed clock waits as long as the slowest holder needs', () => {
   for (const rate of [0, 0.005, 0.05]) {
     for (const hops of [1, 2]) {
       // In real time: the grantor's clock runs (1 + rate) times as fast.

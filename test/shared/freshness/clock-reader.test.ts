@@ -31,7 +31,7 @@ test('sleep of the machine shows at the first look after it, without a timer', (
   reader.close()
 })
 
-test('a look costs no system call while the clocks go together, and the steps of the boottime are no sleep', () => {
+test('a look costs no system call while clocks agree, and the steps of boottime are no sleep', () => {
   const { clock, now } = settable()
   const reader = new ClockReader(clock)
   const before = reader.read()

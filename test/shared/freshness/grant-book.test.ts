@@ -10,7 +10,7 @@ async function settled(promise: Promise<void>): Promise<boolean> {
   return Promise.race([promise.then(() => true), delay(0).then(() => false)])
 }
 
-test('whoever waits is woken by the acknowledgement, or by the end of the lease, whichever comes first', async () => {
+test('a waiter is woken by the acknowledgement or by the end of the lease, whichever is first', async () => {
   const book = new GrantBook(OPTIONS)
   book.grant(NAME, { mark: { epoch: 1, seq: 1 }, leaseMs: 120 })
   const second = book.covered({ epoch: 1, seq: 2 })

@@ -48,7 +48,7 @@ test('or when its lease has run out, counted longer by what the clocks may diffe
   expect(book.coveredUpTo(COUNTED_MS)).toBe(MARK_ALL)
 })
 
-test('a holder that goes on asking, and never acknowledges, keeps nobody waiting longer than one lease', () => {
+test('a holder that only asks, and never acknowledges, keeps nobody waiting longer than a lease', () => {
   const book = grants()
   book.grant(A, lease(6), 0)
   for (let ms = 10; ms <= 1_000; ms += 10) book.grant(A, lease(7), ms)
@@ -119,7 +119,7 @@ interface Given {
   readonly endMs: number
 }
 
-test('whatever is granted and acknowledged, nobody counts as covered who may still judge without the revocation', () => {
+test('no holder counts as covered while it may still judge without the revocation', () => {
   const step = fc.record({
     passed: fc.nat(150),
     who: fc.constantFrom(A, A_AGAIN, B),

@@ -59,7 +59,7 @@ test('an answer after the end of its lease gives none', () => {
   expect(state.pending).toEqual([])
 })
 
-test('the clock that went furthest ends the lease: sleep and a wall clock set ahead do, one set back changes nothing', () => {
+test('the furthest clock ends the lease, after a sleep or a jump; a step back does nothing', () => {
   const state = run([0, connected], [0, pinged], [10, granted(grant(1))])
   expect(remainingMs(state, at(100))).toBe(4_900)
   expect(remainingMs(state, at(100, { slept: 6_000 }))).toBe(0)
@@ -120,7 +120,7 @@ test('an answer that waits for revocations is not forgotten when later ones wait
   expect(remainingMs(second, at(400))).toBe(4_850)
 })
 
-test('an answer to no ping, a second answer, and one of another process of the grantor give nothing', () => {
+test('an answer to no ping, a second answer, and one of another process give nothing', () => {
   const state = run([0, connected], [0, pinged])
   for (const event of [granted(grant(2)), granted(grant(1, { boot: '2'.repeat(32) }))]) {
     expect(stepHolder(state, event, at(10))).toBe(state)
@@ -156,7 +156,7 @@ test('a grantor that gives no lease takes none away', () => {
   expect(state.inFlight).toEqual([])
 })
 
-test('a higher epoch voids what was granted in a lower one, and a lower one gives nothing any more', () => {
+test('a higher epoch voids the grants of a lower one, and a lower one grants nothing any more', () => {
   const first = run([0, connected], [0, pinged], [10, granted(grant(1))], [20, pinged], [20, pinged], [20, pinged])
   const later = grant(2, { epoch: 2, timeline: THEIRS, seq: 3, txid: 9 })
   const fenced = stepHolder(first, granted(later), at(30))
@@ -193,7 +193,7 @@ const anyEvent: fc.Arbitrary<HolderEvent> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<HolderEvent>(connected, { kind: 'disconnected' }) },
 )
 
-test('whatever happens, a lease stands on a ping of ours, on its own answer, and on what is applied', () => {
+test('a lease always rests on our own ping, on its own answer, and on applied revocations', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(400), anyEvent), { maxLength: 60 }), (steps) => {
       let state = stepHolder(startHolder({ needsPages: true }), connected, at(0))

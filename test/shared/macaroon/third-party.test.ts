@@ -221,7 +221,7 @@ describe('a third-party caveat', () => {
     expect(decodeV2(encodeV2(added))).toEqual(added)
   })
 
-  test('with any keys, tickets and conditions is discharged by the key that was put in, and by no other', () => {
+  test('is discharged by the key that was put in and by no other, for any keys and tickets', () => {
     const bytes = fc.uint8Array({ minLength: 0, maxLength: 64 })
     fc.assert(
       fc.property(bytes, bytes, bytes, bytes, (secret, caveatKey, otherKey, ticket) => {

@@ -31,7 +31,7 @@ test('there is nothing else at that address, and nothing can be written to it', 
   }
 })
 
-test('a count that fails is answered with 500, without a word of the reason, and the next one is tried again', async () => {
+test('a count that fails is answered with 500 without the reason, and the next one is tried', async () => {
   let broken = true
   const { address } = await opened(() => {
     if (broken) throw new Error('the reason')
@@ -43,7 +43,7 @@ test('a count that fails is answered with 500, without a word of the reason, and
   expect((await fetch(`http://${address}/metrics`)).status).toBe(200)
 })
 
-test('an address in use, or of another machine, is refused with a hint, and the service does not stay', async () => {
+test('an address in use or of another machine is refused with a hint, and the service stops', async () => {
   const { address } = await opened()
   for (const [taken, code] of [
     [address, 'port_in_use'],

@@ -21,7 +21,7 @@ function reassemble(frames: Iterable<Uint8Array>): { bytes: Buffer; frames: numb
   return { bytes: Buffer.concat(parts), frames: count }
 }
 
-test('whatever pieces a file comes in, its chunks give it back, as few as can be, and the last one says so', () => {
+test('a file in any pieces comes back from its chunks, the fewest possible, the last one marked', () => {
   const sizes = fc.array(
     fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: BULK_CHUNK_BYTES - 2, max: BULK_CHUNK_BYTES + 2 })),
     { minLength: 1, maxLength: 8 },

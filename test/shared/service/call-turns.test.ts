@@ -37,7 +37,7 @@ test('a call is served at once while there is time, without waiting for a turn o
   expect(served).toEqual(['a'])
 })
 
-test('a flood is served for a stretch; then everything else has its turn, and a stretch never lasts longer', async () => {
+test('a flood is served for a bounded stretch, and then everything else has its turn', async () => {
   const { connect, served, turn } = node()
   for (let connection = 0; connection < 40; connection += 1) void connect('flood', 100)
   await new Promise((resolve) => setImmediate(resolve))

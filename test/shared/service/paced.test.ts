@@ -4,7 +4,7 @@ import { Paced } from '../../../shared/service/paced.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-test('what comes alone is done at once, and what comes in the pause after it is done once, at its end', () => {
+test('a single call is done at once, and calls in the pause after it are done once at its end', () => {
   let done = 0
   const paced = new Paced(() => (done += 1), 4)
   paced.ask()

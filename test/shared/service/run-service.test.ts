@@ -67,7 +67,7 @@ async function exitStatus(run: Promise<number>): Promise<number> {
   return Number(/exit (\d+)/.exec(String(error))?.[1])
 }
 
-test('a failure ends the process without touching anything, 5 where two histories contradict each other, 1 else', async () => {
+test('a failure ends the process untouched: with 5 if two histories conflict, else with 1', async () => {
   for (const [error, expected] of [
     [new MacaroondError('position_diverged', 'ahead'), 5],
     [new MacaroondError('foreign_write', 'somebody'), 1],

@@ -16,7 +16,7 @@ afterEach(() => {
 })
 
 describe('a transaction as large as a snapshot', () => {
-  test('is applied in turns: readers see the state before until its end, nothing checkpoints, and the bytes are the same', async () => {
+  test('is applied in turns: readers see the old state until its end, and nothing checkpoints', async () => {
     folder = mkdtempSync(join(tmpdir(), 'turns-'))
     const [original, copy] = [join(folder, 'original'), join(folder, 'copy')]
     const writer = openWritable(original)

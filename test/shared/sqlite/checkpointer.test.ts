@@ -30,7 +30,7 @@ test('a WAL with a transaction that was not consumed is left alone', async () =>
   primary.close()
 })
 
-test('a reader that keeps an old state makes the checkpoint partial, and it is finished when the reader is done', async () => {
+test('a reader of an old state makes the checkpoint partial, and it completes after the reader', async () => {
   const primary = createPrimary()
   commitRound(primary.writer)
   const reader = openReader(primary.path)
@@ -47,7 +47,7 @@ test('a reader that keeps an old state makes the checkpoint partial, and it is f
   primary.close()
 })
 
-test('a reader of the last state lets everything be copied but keeps the WAL, whose next commit comes out once', async () => {
+test('a reader of the last state keeps the WAL though all is copied, and the next commit is read', async () => {
   const primary = createPrimary()
   commitRound(primary.writer)
   primary.log.poll()
@@ -96,7 +96,7 @@ test('a busy reader is waited for, a pause at a time, and writes of that time ar
   primary.close()
 })
 
-test('a commit of somebody else while the guard is released is found, although it never shows in the WAL', async () => {
+test('a foreign commit while the guard is released is found, although it never shows in the WAL', async () => {
   const primary = createPrimary()
   const foreign = openWritable(primary.path)
   commitRound(primary.writer)
@@ -131,7 +131,7 @@ test.each(['PASSIVE', 'FULL', 'RESTART', 'TRUNCATE'])(
   },
 )
 
-test('PASSIVE under the guard copies everything, because the guard moves to the last commit before it', async () => {
+test('PASSIVE under the guard copies everything: the guard moves to the commit before it', async () => {
   const primary = createPrimary()
   for (let round = 0; round < 3; round += 1) {
     commitRound(primary.writer)
@@ -182,7 +182,7 @@ test('a WAL is recycled again and again without growing', () => {
   primary.close()
 })
 
-test('a reader keeps its state while the WAL is recycled, and what is committed meanwhile comes behind it', () => {
+test('a reader keeps its state while the WAL is recycled, and later commits follow it', () => {
   const primary = createPrimary()
   const seen = commitRound(primary.writer)
   const reader = openReader(primary.path)
@@ -199,7 +199,7 @@ test('a reader keeps its state while the WAL is recycled, and what is committed 
   primary.close()
 })
 
-test('a view of all pages that was pinned on a recycled WAL stays as it was when the WAL starts over', () => {
+test('a view of all pages pinned on a recycled WAL stays intact when the WAL starts over', () => {
   const primary = createPrimary()
   for (let round = 0; round < 5; round += 1) commitRound(primary.writer)
   primary.log.poll()
@@ -262,7 +262,7 @@ test('a WAL that holds what was not consumed is not recycled', () => {
   primary.close()
 })
 
-test('a crash after recycling, with or without a commit on top, loses nothing and repeats nothing', () => {
+test('a crash after recycling, with or without a later commit, loses and repeats nothing', () => {
   const primary = createPrimary()
   for (let round = 0; round < 3; round += 1) commitRound(primary.writer)
   primary.log.poll()

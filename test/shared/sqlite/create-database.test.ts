@@ -55,7 +55,7 @@ test('an incomplete, unordered or foreign set of pages leaves no file', () => {
   }
 })
 
-test('until it is finished the file has no name, and a broken attempt does not stand in the way of the next', () => {
+test('the file has no name until it is finished, and a broken attempt does not block the next', () => {
   const { pages, image } = pagesOfPrimary()
   const path = join(scratchDirectory(), 'new.db')
   const broken = new DatabaseBuilder(path, pages.length)

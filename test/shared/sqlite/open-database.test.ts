@@ -47,7 +47,7 @@ test('the applier syncs what it checkpoints and never checkpoints by itself', ()
   applier.close()
 })
 
-test('a connection that SQLite has opened read-only is told before anything counts on it, and asking leaves no trace', () => {
+test('a connection that SQLite opened read-only is reported before use, without a trace', () => {
   const { path, close } = createPrimary()
   const wal = readFileSync(`${path}-wal`)
   const readOnly = new Sqlite(path, { readonly: true })
@@ -129,7 +129,7 @@ const db = new Sqlite(process.argv[1])
 db.exec('PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)')
 process.exit(0)`
 
-test('a writer that cannot be opened leaves the -wal as it lies: the log may not have what is in it', () => {
+test('a writer that cannot be opened leaves the -wal untouched: the log may lack its content', () => {
   const path = join(scratchDirectory(), 'a.db')
   execFileSync(process.execPath, ['--input-type=module', '-e', CRASHED, path], { cwd: import.meta.dirname })
   const before = readFileSync(`${path}-wal`)

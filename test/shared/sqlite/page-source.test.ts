@@ -69,7 +69,7 @@ test('a view of an emptied WAL stays although the next commits start the WAL ove
   primary.close()
 })
 
-test('a view of a WAL that was copied but not emptied stays although the next commit starts the WAL over', () => {
+test('a view of a WAL that was copied but not emptied survives the WAL’s restart', () => {
   const primary = createPrimary()
   commitRound(primary.writer)
   // Without the guard everything can be copied, and the next writer may overwrite the frames from the first.

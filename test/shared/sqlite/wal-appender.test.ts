@@ -45,7 +45,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'passive' as const }) },
 )
 
-test('after any history of growing, shrinking, checkpoints and restarts the files are byte-identical and sound', async () => {
+test('the files are identical and sound after any growing, shrinking, checkpoints and restarts', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       const primary = createPrimary()
@@ -76,7 +76,7 @@ test('after any history of growing, shrinking, checkpoints and restarts the file
   )
 })
 
-test('a transaction over several blocks of the wal-index, and one that shrinks it again, are applied whole', async () => {
+test('a transaction over several wal-index blocks, and one that shrinks it, are applied whole', async () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
   const reader = openReader(replica.path)
@@ -147,7 +147,7 @@ test('every round of the log has salts of its own', async () => {
   primary.close()
 })
 
-test('a reader in a transaction keeps its snapshot while transactions are applied, then sees the last', async () => {
+test('a reader in a transaction keeps its snapshot during applies, and then sees the last one', async () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
   const old = openReader(replica.path)
@@ -169,7 +169,7 @@ test('a reader in a transaction keeps its snapshot while transactions are applie
   primary.close()
 })
 
-test('while somebody holds the write lock an apply says busy and changes nothing; afterwards it goes on', () => {
+test('an apply under a foreign write lock says busy and changes nothing; later it goes on', () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
   const reader = openReader(replica.path)
@@ -281,7 +281,7 @@ test.each([
   primary.close()
 })
 
-test('a crash before the commit frame leaves the state before, one after it the whole transaction, whatever was torn', () => {
+test('a crash before the commit frame leaves the old state, one after it the whole transaction', () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
   const bytes = fileBytes(replica.file)
@@ -302,7 +302,7 @@ test('a crash before the commit frame leaves the state before, one after it the 
   }
 })
 
-test('the connection of the appender itself sees what was applied, and so do its queries in between', () => {
+test('the appender’s own connection sees the applied pages, and so do its queries in between', () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
   const { appender } = replica

@@ -24,7 +24,7 @@ test('every commit comes out as one transaction with the last image of each page
   primary.close()
 })
 
-test('of a page that a transaction holds twice only the last image comes out, and none beyond the final size', () => {
+test('only the last image of a page held twice comes out, and none beyond the final size', () => {
   const path = join(scratchDirectory(), 'a.db')
   const header = { bigEndian: false, pageBytes: 4096, sequence: 0, salt1: 5, salt2: 6 }
   const bytes = Buffer.alloc(WAL_HEADER_BYTES)
@@ -73,7 +73,7 @@ test('frames of a transaction that is not committed, or rolled back, never come 
   primary.close()
 })
 
-test('an update that changes nothing writes no frames: the poll is empty, which is why every transaction counts a number up', () => {
+test('an update that changes nothing writes no frames, hence a counter in every transaction', () => {
   const primary = createPrimary()
   primary.writer.exec('UPDATE meta SET txid = txid')
   expect(primary.log.poll()).toEqual([])
@@ -117,7 +117,7 @@ test('a WAL that starts over is followed by its new salts', async () => {
   primary.close()
 })
 
-test('a restart that leaves the old frames in the file is followed too, and they do not come out again', () => {
+test('a restart that leaves the old frames in the file is followed, without reading them again', () => {
   const path = join(scratchDirectory(), 'a.db')
   const writer = openWritable(path)
   writer.exec('CREATE TABLE a (b); INSERT INTO a VALUES (zeroblob(100000))')
@@ -293,7 +293,7 @@ test('a log that does not exist yet, is empty, or is no log at all has no transa
   log.close()
 })
 
-test(`every page by which a transaction grows the database is in it, so a copy of ${ROWS} rows has no holes`, () => {
+test(`a transaction contains every page that it adds, so a copy of ${ROWS} rows has no holes`, () => {
   const primary = createPrimary()
   primary.writer.pragma('cache_size = 4')
   let size = Number(primary.writer.pragma('page_count', { simple: true }))

@@ -26,7 +26,7 @@ describe('properties of bundles', () => {
     caveats: fc.array(caveats, { maxLength: 2 }),
   })
 
-  test('attenuation of the token or of a discharge never widens, and neither does a further third party', () => {
+  test('attenuation of a token or a discharge never widens, and neither does another third party', () => {
     let [cleared, refused] = [0, 0]
     fc.assert(
       fc.property(

@@ -45,7 +45,7 @@ describe('a token with third-party caveats', () => {
     expect(outcome(new Node().judge(text, { org: 'acme', op: 'read' }, late))).toBe('caveat_refused')
   })
 
-  test('does not clear with a discharge that is not bound, or bound before it was attenuated, or to another token', () => {
+  test('does not clear with a discharge that is unbound, bound too early, or bound elsewhere', () => {
     const token = needs(mint([]), 'login')
     const login = discharge('login')
     const invalid = [
@@ -74,7 +74,7 @@ describe('a token with third-party caveats', () => {
     expect(judged(bundle(token, ...others), { op: 'read' })).toBe('discharge_missing')
   })
 
-  test('clears when any choice of discharges does, also where the first ones would not leave enough for the others', () => {
+  test('clears when any choice of discharges does, even if the first leave too few for the others', () => {
     const token = needs(mint([]), 'a', 'b')
     const greedy = nested('a', ['b'])
     expect(judged(bundle(token, greedy, discharge('a'), discharge('b')))).toBe('ok')
@@ -119,7 +119,7 @@ describe('a token with third-party caveats', () => {
     expect(judged(bundle(token, takesB, discharge('a'), discharge('b')), { op: 'read' })).toBe('ok')
   })
 
-  test('says "unavailable", not "refused", while one of several discharges may clear on a fresher state', () => {
+  test('says "unavailable", not "refused", while a discharge may still clear on a fresher state', () => {
     const token = needs(mint([]), 'login')
     const stale = discharge('login', ['staleness <= 500ms'])
     const expired = discharge('login', [`time < ${seconds - 1}`])

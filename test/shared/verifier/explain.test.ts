@@ -46,7 +46,7 @@ describe('an explanation', () => {
     expect(explained.judgedBy).toMatchObject({ nowLatestMs: NOW_MS, region: 'fra' })
   })
 
-  test('goes on behind the first refusal, and gives the verdict of the plain judgement all the same', () => {
+  test('goes on after the first refusal, and gives the verdict of the plain judgement', () => {
     const node = new Node()
     const token = needs(mint(['op = write', 'size <= 5', 'nonsense'], { expiresAt: 1 }), 'login', 'store')
     const text = bundle(token, discharge('store'))

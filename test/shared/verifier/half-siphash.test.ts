@@ -14,7 +14,7 @@ describe('HalfSipHash-2-4', () => {
     expect(halfSipHash(k0, k1, w0, w1, w2, w3, w4)).toBe(0x45104de3)
   })
 
-  test('spreads nonces that differ in a few low bits over the whole range, differently for each key', () => {
+  test('spreads nonces that differ in a few low bits over the range, differently for each key', () => {
     const slots = (key: number): number[] =>
       Array.from({ length: 4_096 }, (_, i) => halfSipHash(key, 1, 1, 0, 0, 0, i) & 1023)
     const fullest = (list: number[]): number => {

@@ -97,7 +97,7 @@ describe('the revocation table', () => {
   })
 })
 
-test('what is taken back is gone, and everything else is still found, however the slots were shared', () => {
+test('removed entries are gone and all others are still found, however the slots were shared', () => {
   const entry = fc.record({ key: fc.nat(3), nonce: fc.nat(3_000) })
   const kidOf = (key: number): Kid => key.toString(16).padStart(16, '0') as Kid
   const nonceOf = (value: number): Nonce => value.toString(16).padStart(32, '0') as Nonce
@@ -126,7 +126,7 @@ test('what is taken back is gone, and everything else is still found, however th
   )
 })
 
-test('a sweep lets go of what expired before, of nothing else, and what goes around the end is found by the next one', () => {
+test('a sweep removes only expired entries, and the next one those that wrap around the end', () => {
   const entry = fc.record({
     nonce: fc.nat(5_000),
     expiresAt: fc.constantFrom(0, 1, 50, 99, 100, 101, 2 ** 32, 2 ** 40),

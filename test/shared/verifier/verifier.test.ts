@@ -48,7 +48,7 @@ describe('the signature', () => {
     expect(outcome(new Node().judge(createMacaroon({ secret, identifier })))).toBe('signature_wrong')
   })
 
-  test('is judged before anything the token says: a forged one is told of no caveat, expiry, org or revocation', () => {
+  test('is judged first: a forged token learns of no caveat, expiry, org or revocation', () => {
     const forged = { ...mint(['nonsense'], { expiresAt: 1 }), signature: new Uint8Array(32) }
     const node = new Node()
     node.keys.replace([[ACME, entry(ACME, { state: 'retired', orgState: 'disabled' })]])
@@ -183,7 +183,7 @@ describe('tokens that cannot be judged', () => {
     expect(new Node().judge(token)).toEqual({ ok: false, reason, message: expect.any(String) })
   })
 
-  test('a third-party caveat without a discharge is refused by name, once the token is authentic and not revoked', () => {
+  test('a third-party caveat without a discharge is named once the token is authentic and valid', () => {
     const node = new Node()
     const token = thirdParty(mint([]))
     const { cid } = token.caveats[0] ?? { cid: new Uint8Array() }

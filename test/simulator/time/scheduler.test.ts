@@ -7,7 +7,7 @@ const rethrow = (error: unknown): void => {
   throw error
 }
 
-test('everything comes at its moment, timers before what arrives, the rest in the order of asking', async () => {
+test('every event comes at its time: timers before arrivals, the rest in the order requested', async () => {
   const scheduler = new Scheduler(rethrow)
   const seen: string[] = []
   const note = (what: string) => (): void => void seen.push(`${what} ${scheduler.nowMs}`)
@@ -55,7 +55,7 @@ test('what a call throws is told, and the rest goes on', async () => {
   expect(told).toEqual([new Error('bang'), 'after'])
 })
 
-test('a sleeping machine: the monotonic clock stands still, the others go on, whatever their rate', () => {
+test('the monotonic clock of a sleeping machine stands still, and the others go on at any rate', () => {
   let nowMs = 0
   const clock = new MachineClock({ nowMs: () => nowMs, rate: 1.004, epochMs: 1e12, upMs: 1_000 })
   const before = [clock.monotonicMs(), clock.boottimeMs(), clock.wallMs()] as const

@@ -7,7 +7,7 @@ const almostOne = 1 - 2 ** -53
 const cut: S3Failure = { status: undefined, code: 'ECONNRESET' }
 
 describe('another attempt', () => {
-  test('comes after what may go away: no answer, a busy store, a store’s own error, damage on the way', () => {
+  test('follows a transient failure: no answer, a busy store, a store’s error, damage on the way', () => {
     const passing: readonly S3Failure[] = [
       cut,
       { status: 500, code: 'InternalError' },
@@ -32,7 +32,7 @@ describe('another attempt', () => {
     for (const [status, code] of lasting) expect(retryDelayMs({ status, code }, 1, 0.5), code).toBeUndefined()
   })
 
-  test('waits twice as long each time, longer for a busy store, anywhere from nothing, and in the end is not made', () => {
+  test('waits up to twice as long each time, longer for a busy store, and in the end is not made', () => {
     for (let attempt = 1; attempt < S3_ATTEMPTS_MAX; attempt += 1) {
       const growth = 2 ** (attempt - 1)
       expect(retryDelayMs(cut, attempt, 0)).toBe(0)

@@ -17,7 +17,7 @@ function refused(url: string, env: NodeJS.ProcessEnv = {}): MacaroondError {
 }
 
 describe('the URL of a bucket', () => {
-  test('with the port of a store that cannot be a host is refused when it is read, not when it is used', () => {
+  test('with a port that no host can have is refused when it is read, not when it is used', () => {
     expect(refused('s3://bucket.ho%20st:9000/f').code).toBe('config_invalid')
     expect(at('s3://bucket.LocalHost:9000/f').endpoint).toBe('http://localhost:9000')
   })
@@ -38,7 +38,7 @@ describe('the URL of a bucket', () => {
     expect(addressOf('s3://my.bucket/f')).toBe('https://s3.us-east-1.amazonaws.com/my.bucket/k')
   })
 
-  test('may name an endpoint, of its own or in the environment, and then has the bucket in the path', () => {
+  test('may name an endpoint, in itself or in the environment, and then has the bucket in the path', () => {
     expect(addressOf('s3://b22/f?endpoint=https://store.example:9000')).toBe('https://store.example:9000/b22/k')
     expect(addressOf('s3://b22/f?endpoint=store.example')).toBe('https://store.example/b22/k')
     expect(addressOf('s3://b22/f?endpoint=localhost:9000')).toBe('http://localhost:9000/b22/k')

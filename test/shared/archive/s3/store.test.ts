@@ -162,7 +162,7 @@ describe('a store', () => {
     expect((await readManifest(storage, signingKey.publicKey)).seq).toBe(2)
   })
 
-  test('that answers a list with something else, or with the list of something else, has no empty archive', async () => {
+  test('that answers a list with something else, or of something else, has no empty archive', async () => {
     for (const body of [
       '<html>welcome</html>',
       '',
@@ -206,7 +206,7 @@ describe('a store', () => {
     expect(asked).toBeLessThan(S3_ATTEMPTS_MAX + 1)
   })
 
-  test('that stops in the midst of an answer is given up after a while, as long as its bytes may take', async () => {
+  test('that stops within an answer is given up after the time that its bytes may take', async () => {
     const storage = await bucket((_, response) => void response.writeHead(206, { 'content-length': 9 }).write('1'), {
       timeoutMs: 50,
     })
