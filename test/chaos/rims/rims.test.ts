@@ -70,7 +70,7 @@ async function run(say: (line: string) => void): Promise<Ran> {
   }
 }
 
-test('with every rim failing at once no answer is wrong, none is missing, and nothing acknowledged is lost', async () => {
+test('no answer is wrong or missing and nothing acknowledged is lost while every rim fails', async () => {
   expect(CI === undefined ? undefined : fakeTimeMissing(), 'CI has all that this run needs').toBeUndefined()
   const said = [`seed ${SEED}, ${SECONDS} s`]
   const startedMs = performance.now()
