@@ -2,7 +2,7 @@
 import { createSigner, type Signer } from '../../primary/signer/sdk.ts'
 import { createVerifier, type Verifier } from '../../replica/worker/sdk.ts'
 import type { NodeAddress } from '../../shared/config/client-options.ts'
-import { ORG } from './load.ts'
+import { GREEDY_ORG, ORG } from './load.ts'
 import { nowNs, serve } from './process.ts'
 
 export interface ClientSetup {
@@ -98,7 +98,8 @@ const calls = {
       timeoutMs: 10_000,
       cache: false,
     })
-    const { position } = await signer.createOrg(ORG)
+    await signer.createOrg(ORG)
+    const { position } = await signer.createOrg(GREEDY_ORG)
     return position
   },
   /** Keeps so many calls in flight over one connection; verdicts a second. */
@@ -127,6 +128,31 @@ const calls = {
       samples.durableNs.push(durableNs)
     }
     return samples
+  },
+  /** One call after the other. */
+  sample: async (milliseconds: number): Promise<Record<'mint' | 'revoke' | 'verify', number[]>> => {
+    const samples = { mint: [] as number[], revoke: [] as number[], verify: [] as number[] }
+    const known = await mintVisible()
+    const endNs = nowNs() + milliseconds * 1e6
+    const take = async (name: keyof typeof samples, call: () => Promise<unknown>): Promise<void> => {
+      const startNs = nowNs()
+      await call()
+      samples[name].push(nowNs() - startNs)
+    }
+    while (nowNs() < endNs) {
+      await take('verify', () => clients().verifier.verify(known, ACCESS))
+      let token = ''
+      await take('mint', async () => ({ token } = await mint()))
+      await take('revoke', () => clients().signer.revoke({ token, wait: 'durable' }))
+    }
+    return samples
+  },
+  /** So many subjects are revoked at once; milliseconds until the last one was durable. */
+  offBoard: async (subjects: number): Promise<number> => {
+    const startNs = nowNs()
+    const named = Array.from({ length: subjects }, (_, index) => `user ${index}`)
+    await Promise.all(named.map((subject) => clients().signer.revokeIssued({ org: ORG, subject })))
+    return (nowNs() - startNs) / 1e6
   },
   /** From the call until no node anywhere accepts the token, one after the other. */
   revokeGlobally: async (tokens: number): Promise<number[]> => {

@@ -20,6 +20,8 @@ export interface PaceParams extends FillParams {
 /** Twice what fits into a group: while one group is written, the next fills up. */
 const SUBMITTERS = 200
 export const ORG = 'acme'
+/** Of the caller that takes all it may. */
+export const GREEDY_ORG = 'greedy'
 const ACTOR = { text: 'bench' }
 const CAVEATS = ['op in read,write', 'path prefix /projects/42', 'region = fra']
 

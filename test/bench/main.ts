@@ -17,6 +17,7 @@ import { measureLatency } from './latency.ts'
 import { measureMacaroons } from './macaroons/measure.ts'
 import { describeMachine } from './machine.ts'
 import { measureMemory } from './memory.ts'
+import { measureNeighbours } from './neighbours.ts'
 import { FULL, QUICK, type Plan } from './plan.ts'
 import { formatMachine, formatTable, isMet, type Report, type Row } from './report.ts'
 import { measurePropagation } from './propagation.ts'
@@ -32,6 +33,7 @@ const ON_CLUSTER: Readonly<Record<string, Section>> = {
   latency: (cluster, _, plan) => measureLatency(cluster, plan),
   revocation: (cluster, _, plan) => measureRevocation(cluster, plan),
   channel: (cluster, _, plan) => measureChannel(cluster, plan),
+  neighbours: (cluster, _, plan) => measureNeighbours(cluster, plan),
 }
 
 const { values: options } = parseArgs({

@@ -29,6 +29,8 @@ export interface Plan {
   /** Of the history that was undone. */
   readonly denials: { readonly rows: number }
   readonly revocations: { readonly tokens: number; readonly seconds: number }
+  /** For how long beside each neighbour; mints on record at the off-boarding. */
+  readonly neighbours: { readonly milliseconds: number; readonly mints: number }
 }
 
 export const QUICK: Plan = {
@@ -68,6 +70,7 @@ export const QUICK: Plan = {
   macaroons: { rounds: 7, seconds: 20, milliseconds: 10 },
   denials: { rows: 100_000 },
   revocations: { tokens: 100, seconds: 5 },
+  neighbours: { milliseconds: 1_500, mints: 20_000 },
 }
 
 export const FULL: Plan = {
@@ -108,4 +111,5 @@ export const FULL: Plan = {
   macaroons: { rounds: 9, seconds: 60, milliseconds: 30 },
   denials: { rows: 1_000_000 },
   revocations: { tokens: 1_000, seconds: 25 },
+  neighbours: { milliseconds: 5_000, mints: 1_000_000 },
 }
