@@ -6,6 +6,15 @@ import { describe, expect, it } from 'vitest'
 import { LAYERS, ROOT, typescriptFiles } from './project.ts'
 
 const LINES_MAX = 400
+const TEST_NAME_LENGTH_MAX = 90
+
+/** Names that two product files export today, to be made one or to be told apart. */
+const SHARED_NAMES: readonly string[] = ['ArchiveSource', 'RepairOptions', 'checksumOf', 'keyOf', 'tell', 'timeText']
+
+const TEXT = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/
+/** Names follow `test(`, `test.only(`, and the second parenthesis of `test.each(…)(`. */
+const TEST_NAME = new RegExp(`(?:(?<![\\w.])(?:describe|test|it)(?:\\.\\w+)*|\\))\\(\\s*(${TEXT.source})\\s*,`, 'g')
+const EXPORTED = /^export (?:(?:declare|abstract|async) )*(?:const|let|function\*?|class|interface|type) (\w+)/gm
 
 /** Written as patterns that do not match their own text, so that this file can be checked as well. */
 const LEFTOVERS: readonly RegExp[] = [
@@ -65,6 +74,41 @@ describe('the source', () => {
   it('names only relative imports with their extension', () => {
     const bare = /from '\.{1,2}\/[^']*(?<!\.(ts|json))'/
     expect(hits([...sources, ...typescriptFiles(['test'])], [bare])).toEqual([])
+  })
+})
+
+describe('every product file', () => {
+  it('opens with a comment', () => {
+    const bare = sources.filter((file) => !/^(#!.*\n)?\/[*/]/.test(read(file)))
+    expect(bare).toEqual([])
+  })
+
+  it('exports names that no other one exports, but for the listed ones', () => {
+    const owners = new Map<string, Set<string>>()
+    for (const file of sources) {
+      for (const [, name = ''] of read(file).matchAll(EXPORTED))
+        owners.set(name, (owners.get(name) ?? new Set()).add(file))
+    }
+    expect(owners.size).toBeGreaterThan(sources.length)
+    const shared = [...owners].flatMap(([name, files]) => (files.size > 1 ? [name] : []))
+    expect(shared.toSorted()).toEqual(SHARED_NAMES.toSorted())
+  })
+})
+
+describe('every test name', () => {
+  /** Values put in by `${…}` do not count. */
+  const length = (literal: string): number => literal.replaceAll(/\$\{[^}]*\}/g, '').length - 2
+  const namesOf = (text: string): readonly string[] => [...text.matchAll(TEST_NAME)].map(([, literal = '']) => literal)
+
+  it(`has at most ${TEST_NAME_LENGTH_MAX} characters`, () => {
+    const names = typescriptFiles(['test']).flatMap((file) => namesOf(read(file)).map((name) => ({ file, name })))
+    expect(names.length).toBeGreaterThan(typescriptFiles(['test']).length)
+    expect(names.filter(({ name }) => length(name) > TEST_NAME_LENGTH_MAX)).toEqual([])
+  })
+
+  it('is found in each form of a test', () => {
+    const forms = ["test('a', ", "it.only('a', ", "test.skipIf(f(1))(\n  'a',", "describe.each([['b', 1]])('a', "]
+    expect(forms.flatMap(namesOf)).toEqual(forms.map(() => "'a'"))
   })
 })
 

@@ -19,12 +19,9 @@ test.each([
   [{ copies: ['/a', '/a'] }, 'a place is named twice'],
   [{ to: '/a', copies: ['/a'] }, 'a place is named twice'],
   [{ copies: ['/a', '/b', '/c', '/d', '/e'] }, 'copies: '],
-])(
-  'a place that cannot be used is found when the configuration is read, and no secret is repeated: %j',
-  (value, why) => {
-    expect(() => check(value)).toThrow(
-      expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(why) }),
-    )
-    expect(() => check(value)).not.toThrow(/hunter2/)
-  },
-)
+])('a wrong place is refused when the configuration is read, without repeating a secret: %j', (value, why) => {
+  expect(() => check(value)).toThrow(
+    expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(why) }),
+  )
+  expect(() => check(value)).not.toThrow(/hunter2/)
+})

@@ -166,16 +166,13 @@ test.each([
   ['{"timeline": "' + 'c'.repeat(32) + '", "epoch": 4294967296}'],
   ['not JSON'],
   ['[]'],
-])(
-  'a whole record that is neither timeline nor revocation keeps the node from starting, and nothing is wiped: %s',
-  (text) => {
-    const { path, bytes } = written()
-    const whole = Buffer.concat([bytes, record(text), record(JSON.stringify(rows(6)[0]))])
-    writeFileSync(path, whole)
-    expect(() => new RevocationJournal(path)).toThrow(expect.objectContaining({ code: 'schema_newer' }))
-    expect(readFileSync(path).equals(whole)).toBe(true)
-  },
-)
+])('a whole record of neither timeline nor revocation prevents a start and is not wiped: %s', (text) => {
+  const { path, bytes } = written()
+  const whole = Buffer.concat([bytes, record(text), record(JSON.stringify(rows(6)[0]))])
+  writeFileSync(path, whole)
+  expect(() => new RevocationJournal(path)).toThrow(expect.objectContaining({ code: 'schema_newer' }))
+  expect(readFileSync(path).equals(whole)).toBe(true)
+})
 
 test('a revocation of every kind is there after a restart', () => {
   const path = newPath()
