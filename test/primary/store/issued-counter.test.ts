@@ -4,16 +4,19 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { Lineage } from '../../../primary/store/lineage.ts'
+import { RevocationBook } from '../../../primary/store/revocation-book.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { IssuedCounter, type CountQuery } from '../../../primary/store/issued-counter.ts'
-import { systemClock, systemEntropy } from '../../../shared/clock.ts'
+import { systemClock, systemEntropy, type Timers } from '../../../shared/clock.ts'
 import { kid, type Nonce } from '../../../shared/ids.ts'
-import { RECORDS_COUNTED_MAX } from '../../../shared/limits.ts'
+import { COUNTS_WAITING_MAX, RECORDS_COUNTED_MAX, WALK_ROWS_A_TURN } from '../../../shared/limits.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
 import { openWritable, type Database } from '../../../shared/sqlite/open-database.ts'
 
 const [ACME, GLOBEX] = [kid('00000000000000a1'), kid('00000000000000b2')]
 const NOW_MS = 1_800_000_000_000
+const REVOKED = { kind: 'token', kid: ACME, expiresAt: 0 } as const
+const WHY = { org: 'acme', atMs: NOW_MS, actor: 'operator', reason: '' }
 
 function database(): Database {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-records-'))
@@ -118,4 +121,52 @@ test('one walk counts in slices for all who wait, and names the subjects that ma
   const counting = new IssuedCounter(db, { soon: (call) => (leaving.abort(), soon(call)) })
   expect(await counting.count(wanted, NOW_MS, leaving.signal)).toBeUndefined()
   expect(turns).toBe(1)
+})
+
+test('a subject in another form of Unicode is one that looks like it', async () => {
+  const db = database()
+  const rows = new RowWriter(db)
+  const [composed, decomposed] = ['NFC', 'NFD'].map((form) => 'josé'.normalize(form))
+  rows.write({ table: 'issued', row: { kid: ACME, nonce: nonceAt(NOW_MS), subject: decomposed ?? '', expiresAt: 0 } })
+  const [counted] = (await new IssuedCounter(db).count([{ kids: new Set([ACME]), subject: composed }], NOW_MS)) ?? []
+  expect(counted).toEqual({ count: 0, complete: true, nearest: [], lookAlikes: [decomposed] })
+})
+
+/** The same database, and how many rows were read in each turn of the loop. */
+function counted(db: Database): { readonly db: Database; readonly soon: Timers['soon']; readonly rows: number[] } {
+  const rows = [0]
+  const prepare = (sql: string): unknown => {
+    const statement = db.prepare<unknown[], unknown>(sql)
+    const all = (...values: unknown[]): unknown[] => {
+      const found = statement.all(...values)
+      rows[rows.length - 1] = (rows.at(-1) ?? 0) + found.length
+      return found
+    }
+    return { all }
+  }
+  const soon = (call: () => void): void => {
+    rows.push(0)
+    call()
+  }
+  return { db: { prepare } as unknown as Database, soon, rows }
+}
+
+test('no turn reads more rows than a slice, however many are stored and however many wait', async () => {
+  const own = database()
+  mint(own, 20_000)
+  const counting = counted(own)
+  const wanted = Array.from({ length: COUNTS_WAITING_MAX }, () => ({ kids: new Set([ACME, GLOBEX]), subject: 'x' }))
+  await new IssuedCounter(counting.db, counting).count(wanted, NOW_MS)
+  expect(counting.rows.reduce((sum, rows) => sum + rows, 0)).toBe(20_000)
+  // Many who wait make a row dearer, so a turn has fewer.
+  expect(Math.max(...counting.rows)).toBeLessThanOrEqual(WALK_ROWS_A_TURN / 10)
+
+  const revoking = new RowWriter(own)
+  for (let seq = 1; seq <= 7_000; seq += 1)
+    revoking.write({ table: 'revocations', row: { ...WHY, revocation: { ...REVOKED, seq, nonce: nonceAt(seq) } } })
+  const finding = counted(own)
+  const { signal } = new AbortController()
+  await new RevocationBook(finding.db, finding).find({ limit: 1, matches: () => false, signal })
+  expect(finding.rows.reduce((sum, rows) => sum + rows, 0)).toBe(7_000)
+  expect(Math.max(...finding.rows)).toBe(WALK_ROWS_A_TURN)
 })

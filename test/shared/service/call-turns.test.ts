@@ -30,6 +30,7 @@ function node(): {
 }
 
 const LONGEST = CALLS_STRETCH_MS + 1
+const PING_MS = 250
 
 test('a call is served at once while there is time, without waiting for a turn of the loop', () => {
   const { connect, served } = node()
@@ -56,6 +57,30 @@ test('peers take turns, however many connections one of them has', async () => {
   while (served.filter((peer) => peer === 'honest').length < 20) await turn()
   await honest
   expect(served.length).toBeLessThan(3 * 20 + LONGEST)
+})
+
+/** In virtual time: timers that are due, then what was put off, as a loop does it. */
+test('leases are renewed in time through a flood on all connections', async () => {
+  let nowMs = 0
+  const soon: (() => void)[] = []
+  const turns = new CallTurns({ monotonicMs: () => nowMs, soon: (call) => void soon.push(call) })
+  for (let connection = 0; connection < 40; connection += 1) {
+    const inTurn = turns.of('flood')
+    const flood = async (): Promise<void> => {
+      for (;;) await inTurn(() => void (nowMs += 1))
+    }
+    void flood()
+  }
+  const lateMs: number[] = []
+  for (let dueMs = PING_MS; dueMs <= 20 * PING_MS;) {
+    if (nowMs >= dueMs) {
+      lateMs.push(nowMs - dueMs)
+      dueMs += PING_MS
+    }
+    for (const call of soon.splice(0)) call()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(Math.max(...lateMs)).toBeLessThanOrEqual(2 * LONGEST)
 })
 
 test('what a call throws in its turn ends its connection alone', async () => {
