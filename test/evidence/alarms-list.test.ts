@@ -8,7 +8,7 @@ test('the runbook lists every alarm there is; `npm run evidence` writes the list
   expect(runbook).toBe(withAlarms(runbook))
 })
 
-test('what an alarm says to read is in the runbook', () => {
+test('the runbook has each section that an alarm refers to', () => {
   const runbook = readFileSync(RUNBOOK, 'utf8')
   const named = ALARM_CODES.flatMap((code) => ALARMS[code].action.match(/(?<=RUNBOOK, ")[^"]+/g) ?? [])
   expect(named.length).toBeGreaterThan(0)

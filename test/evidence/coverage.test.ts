@@ -33,7 +33,7 @@ test('without a simulation only what was tested is reached', () => {
   expect(missed).toEqual({ lines: [2, 4], branches: ['1:11', '3:7'] })
 })
 
-test('what a simulation reached counts, and an inner block that it did not enter does not', () => {
+test('a block that a simulation reached counts, and an inner one that it did not enter does not', () => {
   const { coverage, missed } = jointCoverage('core.ts', SOURCE, TESTED, [seen('refuse')])
   expect(coverage).toEqual({ file: 'core.ts', lines: [2, 3], branches: [1, 2] })
   expect(missed).toEqual({ lines: [4], branches: ['3:7'] })

@@ -22,7 +22,7 @@ test('every promise has a test, or says why it is none yet', () => {
 })
 
 test.each(PROMISES.flatMap(({ name, proofs }) => proofs.map((one) => ({ name, ...one, test: one.test ?? '' }))))(
-  'what shows $name is there: $file $test',
+  'the proof of $name exists: $file $test',
   ({ file, test: title }) => {
     expect(readFileSync(join(ROOT, file), 'utf8')).toContain(title)
   },
@@ -40,7 +40,7 @@ test('the coverage is of the cores of today, and no room of them is empty', () =
   ).toEqual([...files].toSorted())
 })
 
-test('of a core that is reached to less than 95 % the page says what is missing, and of no other', () => {
+test('the page says what is missing of each core below 95 %, and of no other', () => {
   const { coverage, reasons } = gathered()
   const low = coverage.files.filter(isLow).map(({ file }) => file)
   expect(Object.keys(reasons).toSorted()).toEqual(low.toSorted())

@@ -46,7 +46,7 @@ export const PROMISES: readonly Promised[] = [
       proof('integration/cluster/lease', 'a global revocation waits for the lease of a cut-off region'),
       proof('integration/cluster/lease', 'waits for leases that the last process may have left'),
       proof('shared/freshness/grants', 'no holder counts as covered while it may still judge without the revocation'),
-      proof('primary/api/global-wait', 'also when it is none of the configured replicas any more'),
+      proof('primary/api/global-wait', 'every awaited replica is named'),
     ],
   },
   {

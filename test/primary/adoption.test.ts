@@ -49,7 +49,7 @@ const isOf = (row: KnownRevocation): string => {
 const adopt = (denials: readonly Denial[], from?: string): unknown =>
   authority.do({ kind: 'revocations.adopt', actor: ACTOR, denials, from }).answer
 
-describe('what a replica refuses by', () => {
+describe('a denial that a replica reports', () => {
   test('is adopted on its word alone if it names one token, or a subject up to a past time', () => {
     const nowMs = authority.state.issue.lastMs
     const subject = { ...common, kind: 'subject', org: 'acme', subject: 'mallory' } as const
@@ -173,7 +173,7 @@ test('one replica can revoke at most a thousand tokens in an epoch; another has 
   )
 })
 
-test('what waits for the issue clock is adopted once tokens were minted after it', async () => {
+test('a denial that waits for the issue clock is adopted once tokens were minted after it', async () => {
   const parts = adoption()
   const untilMs = NOW_MS + 5_000
   parts.told('P1', told([denial({ ...common, kind: 'subject', org: 'acme', subject: 'x', untilMs })]))
@@ -248,7 +248,7 @@ describe('an adopted token', () => {
   })
 })
 
-test('what a restore found without a signature is never adopted by itself', async () => {
+test('a denial that a restore found without a signature is never adopted by itself', async () => {
   const db = new Sqlite(':memory:')
   db.exec('CREATE TABLE meta (one INTEGER); CREATE TABLE epochs (epoch INTEGER);' + MIGRATE_4_TO_5)
   for (const number of [9, 10, 11]) insertUnsigned(db, denial(token(number)))
@@ -273,7 +273,7 @@ test('what a restore found without a signature is never adopted by itself', asyn
   expect([parts.waiting, parts.counts]).toEqual([[], new Map()])
 })
 
-describe('a number that two replicas tell of', () => {
+describe('a number that two replicas report', () => {
   const one = { ...common, kind: 'key', org: 'acme', kid: KID } as const
   const other = { ...one, kid: '8'.repeat(16) }
 

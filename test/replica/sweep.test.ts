@@ -119,7 +119,7 @@ test('a comparison denies again, and counts, what the table lacks of pages, jour
   expect(await wrong.compare([row(8), cutOff], NEVER)).toEqual({ missing: 0, unaccounted: 1 })
 })
 
-test('a comparison tells what only the table denies: a restart could forget it', async () => {
+test('a comparison reports what only the table denies: a restart could forget it', async () => {
   const { writer, tables } = database()
   revoke(writer, 1)
   const made = tables()

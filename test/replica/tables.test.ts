@@ -149,7 +149,7 @@ test('a start whose ring opens neither a root key nor the signing key is refused
   expect(() => tables(NEW_KEK)).toThrow(expect.objectContaining({ code: 'kek_wrong' }))
 })
 
-test('what was refused stays refused when the database is replaced by one of another timeline', () => {
+test('a refused token stays refused when a database of another timeline replaces this one', () => {
   const { writer, tables } = database()
   const made = tables()
   revoke(writer, 1)

@@ -29,7 +29,7 @@ test('positions order by epoch, then transaction, and their content does not ord
   )
 })
 
-test('what is no position is refused', () => {
+test('an invalid position is refused', () => {
   const good = positionText({ epoch: epoch(1), txid: txid(2), checksum: checksum(3n) })
   const bad = [
     '',

@@ -17,7 +17,7 @@ function codeOf(work: () => unknown): string {
   return 'no error'
 }
 
-test('what was sealed opens again, with the ring in any order', () => {
+test('a sealed secret opens again, with the ring in any order', () => {
   const sealed = seal(KEK, CONTEXT, SECRET, systemEntropy)
   expect(unseal([KEK], CONTEXT, sealed)).toEqual(SECRET)
   expect(unseal([OTHER, KEK], CONTEXT, sealed)).toEqual(SECRET)
@@ -69,7 +69,7 @@ test('one changed bit anywhere, or one byte more or less, and it does not open',
   expect(codeOf(() => unseal([KEK], CONTEXT, Buffer.concat([sealed, Buffer.alloc(1)])))).toBe('kek_wrong')
 })
 
-test('garbage does not open, and no error tells any of it', () => {
+test('garbage does not open, and no error repeats any of it', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
       expect(codeOf(() => unseal([KEK], CONTEXT, bytes))).toBe('kek_wrong')
@@ -77,7 +77,7 @@ test('garbage does not open, and no error tells any of it', () => {
   )
 })
 
-test('the same secret is never sealed twice to the same bytes, and a KEK is not told by its id', () => {
+test('one secret is never sealed twice to the same bytes, and a KEK’s id does not reveal it', () => {
   const all = new Set(Array.from({ length: 50 }, () => seal(KEK, CONTEXT, SECRET, systemEntropy).toString('hex')))
   expect(all.size).toBe(50)
   expect(KEK.id).toMatch(/^[0-9a-f]{8}$/)

@@ -5,7 +5,7 @@ import { excerptOf, shrink, whole, type Excerpt } from './shrink.ts'
 const STEPS = 40
 const PLAN = drawPlan(11, STEPS)
 
-test('what is left of a plan that fails is the fault that fails, and no more steps than it takes', async () => {
+test('a failing plan shrinks to the fault that fails, and to no more steps than it takes', async () => {
   const culprit = PLAN.faults.length - 1
   const fails = (excerpt: Excerpt): Promise<boolean> =>
     Promise.resolve(excerpt.only.includes(culprit) && excerpt.until >= 23)

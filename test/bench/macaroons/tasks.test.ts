@@ -18,7 +18,7 @@ it.each(RIVALS)('every operation is measured beside %s', (rival) => {
   expect([...operations].toSorted()).toEqual(OPERATIONS.toSorted())
 })
 
-it('what only a library does that is not here is not measured, and the rest is', () => {
+it('a task of an absent library is not measured, and the rest is', () => {
   const tasks = tasksFor(['npm macaroon'])
   expect(tasks.every(({ rivals }) => rivals.length === 1 && rivals[0] === 'npm macaroon')).toBe(true)
   expect(tasks.some(({ form }) => form === 'v1')).toBe(false)
@@ -54,7 +54,7 @@ it.each([
   expect(missingFor(error)).toMatch(wanted)
 })
 
-it('what does not compile for another reason is not taken for something missing', () => {
+it('a compile error of another kind is not taken for a missing library', () => {
   expect(missingFor({ code: 1, stderr: "libmacaroons.c:40:3: error: expected ';'" })).toBeUndefined()
   expect(missingFor({ code: 1, stderr: 'fatal error: stdio.h: No such file or directory' })).toBeUndefined()
 })

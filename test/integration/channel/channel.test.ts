@@ -63,7 +63,7 @@ describe('a peer in another process', () => {
   })
 })
 
-describe('whoever listens on the way', () => {
+describe('an eavesdropper', () => {
   it('sees neither what is said nor who dials', async () => {
     const server = await serve({
       accept: () => ({ ok: true, welcome: { welcome: 'SECRET-WELCOME' } }),

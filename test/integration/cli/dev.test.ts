@@ -59,7 +59,7 @@ describe('the life of a token', () => {
   let token: string
   let minted: Record<string, unknown>
 
-  it('begins with an org and a mint, which tells all that is needed later', async () => {
+  it('begins with an org and a mint, which prints all that is needed later', async () => {
     expect((await here.asProcess(['org', 'create', 'acme', '--json'])).json()).toMatchObject({ org: 'acme' })
     const args = ['token', 'mint', '--org', 'acme', '--subject', 'alice', '--caveat', 'op in read,write', '--ttl', '1h']
     minted = (await here.asProcess([...args, '--json'])).json()

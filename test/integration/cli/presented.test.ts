@@ -132,7 +132,7 @@ test.each([
   expect([ran.json(), ran.status]).toMatchObject([{ error: { code } }, status])
 })
 
-test('an explanation tells every check, caveat and discharge, with the verdict of the plain one', async () => {
+test('an explanation lists every check, caveat and discharge, with the plain verdict', async () => {
   const { run } = await operator()
   await run(['org', 'create', 'acme'])
   const mint = ['token', 'mint', '--org', 'acme', '--subject', 'alice', '--caveat', 'op = read', '--caveat', 'note = n']

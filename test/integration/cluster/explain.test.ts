@@ -90,7 +90,7 @@ test('an answer holds nothing of a forged token, and of a deep bundle no more th
   expect(told.omitted).toBeGreaterThan(0)
 })
 
-test('who may not open `verify` gets no explanation, and a malformed question is told as such', async () => {
+test('a peer without `verify` gets no explanation, and a malformed request has its error code', async () => {
   const cluster = await Cluster.start()
   await expect(cluster.dialReplica('stranger', 'verify')).rejects.toMatchObject({ code: 'peer_refused' })
   const client = new RpcClient(await cluster.dialReplica('worker', 'verify'))

@@ -53,7 +53,7 @@ function storeAllows(bundle: string, tenant: string): boolean {
   return !isRefused(judge) && verifyWithKey({ bundle: decodeBundle(bundle), rootKey: STORE_KEY, judge }).ok
 }
 
-test('who may act for no org gets discharges on the word of tokens, and nothing else', async () => {
+test('a peer that may act for no org gets discharges for presented tokens, and nothing else', async () => {
   const cluster = Cluster.create()
   cluster.peers.push(peerEntry('stranger', { role: 'signer', orgs: [] }))
   await cluster.startPrimary()

@@ -179,7 +179,7 @@ test('a FIFO without a reader is opened once there is one', async () => {
   expect(await node.ended).toBe(0)
 })
 
-test('as another user than the one who made the pipe, too', async () => {
+test('a node that runs as another user than the pipe’s owner writes to it too', async () => {
   if (process.getuid?.() !== 0) return
   const folder = scratch()
   execFileSync('chmod', ['0777', folder])

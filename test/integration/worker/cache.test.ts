@@ -70,7 +70,7 @@ test('a replica that restarts makes its workers start anew, and revocations reac
   await until(async () => (await worker.say(token)) === 'revoked', 'the revocation is here')
 })
 
-test('what a caller wants of the state is held: a position of a write, and a caveat on its age', async () => {
+test('a caller’s minimum position and a caveat on the state’s age are both respected', async () => {
   const { cluster, signer } = await started(SHORT_LEASE)
   const worker = await Worker.start(cluster)
   const { token } = await known(signer, worker)

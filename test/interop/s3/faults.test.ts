@@ -63,7 +63,7 @@ async function expectArchived(own: Authority): Promise<void> {
 }
 
 describe('with faults at random', () => {
-  test('what is archived is there, whatever happened on the way, and in the end all of it is', async () => {
+  test('archived data is there after any fault, and in the end all data is archived', async () => {
     let [failed, compared] = [0, 0]
     const drawn = fc.infiniteStream(
       fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 2, arbitrary: fc.constantFrom(...FAULTS) }),
@@ -103,7 +103,7 @@ describe('with faults at random', () => {
   })
 })
 
-describe('with one fault for good', () => {
+describe('with one permanent fault', () => {
   test.each<Fault>(['busy', 'refused', 'cut request', 'lost reply', 'late', 'lie'])(
     '%s: nothing is acknowledged as archived; once it ends, everything is',
     async (fault) => {

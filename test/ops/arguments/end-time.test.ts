@@ -34,7 +34,7 @@ test('an end behind that of the token itself is told: it changes nothing', () =>
   expect(warnings).toEqual([expect.stringContaining('2027-01-15T08:01:40Z')])
 })
 
-test('of a macaroon of somebody else nothing is known, and nothing is said', () => {
+test('the command knows and says nothing of a foreign macaroon', () => {
   const foreign = createMacaroon({ secret: Buffer.from('k'), location: '', identifier: Buffer.from('theirs') })
   expect(endTime(foreign, 60, ISSUED_MS)).toEqual({ endsAt: 1_800_000_060, warnings: [] })
 })

@@ -27,7 +27,7 @@ test('a database that was gone is gone again after an interrupted repair', () =>
   expect(readdirSync(data)).toEqual(['node.lock'])
 })
 
-test('what a repair replaces is kept whole, and a node that runs keeps it out', () => {
+test('a repair keeps the replaced files whole, and a running node keeps the repair out', () => {
   const data = scratchDirectory()
   const names = ['macaroond.db', 'macaroond.db-wal', 'macaroond.db-shm', 'audit-checked.json']
   for (const name of names) writeFileSync(join(data, name), name)

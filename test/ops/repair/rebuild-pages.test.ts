@@ -48,7 +48,7 @@ class Disk {
   }
 }
 
-test('what only the WAL has is kept, up to the first transaction of another program', async () => {
+test('transactions only in the WAL are kept, up to the first one of another program', async () => {
   const disk = new Disk()
   for (let count = 0; count < 4; count += 1) disk.commit()
   const acknowledged = positionText(disk.live.head)

@@ -99,7 +99,7 @@ const cutOff = (kind: string, ms: number): RevocationColumns => {
   return { kind, org: 'acme', key: { hex: key.toString('hex') }, at_ms: 0, expires_at: 0, actor: 'a', reason: 'r' }
 }
 
-describe('what no signature covers', () => {
+describe('a reported revocation', () => {
   const highest = { epoch: 1, txid: 9 }
   const bounded = (...evidence: readonly Evidence[]): ReturnType<typeof withinBounds> =>
     withinBounds(evidence, { nowMs: NOW, highest })

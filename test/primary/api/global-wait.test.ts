@@ -24,7 +24,7 @@ class AskedAgain extends GrantBook {
   }
 }
 
-test('of a lease that ran out it is told that it ran out, also when there is a newer one by then', async () => {
+test('a lease that ran out is reported as such, even if a newer one exists by then', async () => {
   const state = { ...freshState(), revocationSeq: 2 }
   const epoch = state.epoch
   const book = new AskedAgain(OPTIONS)
@@ -41,7 +41,7 @@ test('of a lease that ran out it is told that it ran out, also when there is a n
   book.close()
 })
 
-test('whoever was waited for is named, also when it is none of the configured replicas any more', async () => {
+test('every awaited replica is named, also when it is no longer configured', async () => {
   const state = { ...freshState(), revocationSeq: 2 }
   const { epoch } = state
   const book = new GrantBook(OPTIONS)

@@ -130,7 +130,7 @@ describe('the archiver', () => {
     expect(own.wakeAtMs).toBeUndefined()
   })
 
-  test('tells of what fails until it succeeds, and of what is late', () => {
+  test('reports a failing job until it succeeds, and a late one', () => {
     const own = driver().claimed().committed(6).failed('bucket gone')
     const alerts = (laterMs: number = 0): readonly string[] => textsOf(own.state, own.nowMs + laterMs)
     expect(alerts()).toEqual(['upload fails: bucket gone'])
@@ -152,7 +152,7 @@ describe('the archiver', () => {
     expect(alerts(61_000)).toEqual([])
   })
 
-  test('tells of a job that works for very long, and of the one that waits behind it', () => {
+  test('reports a job that works for very long, and the one that waits behind it', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'compact 1' }).send({ kind: 'due', job: 'compact 2' })
     expect(textsOf(own.state, 61_000)).toEqual(['compact 2 is late'])
     expect(textsOf(own.state, 601_000)).toEqual(['compact 2 is late', 'compact 1 takes unusually long'])
@@ -187,7 +187,7 @@ describe('the archiver', () => {
     expect(own.beside).toEqual({ kind: 'aside', job: 'drill' })
   })
 
-  test('what fails beside the chain leaves the chain as it is known', () => {
+  test('a failure beside the chain leaves the known chain unchanged', () => {
     const own = driver().claimed().send({ kind: 'due', job: 'snapshot' })
     own.send({ kind: 'aside failed', failure: failure('no space') }).committed(6)
     expect(own.started).toEqual(UPLOAD)

@@ -73,7 +73,7 @@ test('both discharges of one ticket in one bundle still open the tenant of each 
   expect(['acme', 'globex', 'initech'].map(opens)).toEqual([true, true, false])
 })
 
-test('what the condition decides is not carried on, and whatever else the token says is', () => {
+test('caveats that the condition decides are not carried on, and all others are', () => {
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore())
   const decided = ['op in read,write', 'org = acme']

@@ -23,12 +23,12 @@ test('one replica that stands where this boot started opens writes', () => {
   expect(after([there('fra')])).toBe(true)
 })
 
-test('one that is behind proves nothing while another has not been heard, however often it comes', () => {
+test('a replica that is behind proves nothing while another was not heard, no matter how often', () => {
   expect(after([behind('fra')])).toBe(false)
   expect(after([behind('fra'), behind('fra'), behind('fra')])).toBe(false)
 })
 
-test('one that was behind is no witness when it comes again with what it got in this boot', () => {
+test('a replica that was behind is no witness when it returns with state from this boot', () => {
   expect(after([behind('fra'), there('fra')])).toBe(false)
   expect(after([behind('fra'), there('sin')])).toBe(true)
 })

@@ -379,7 +379,7 @@ test('a flood of revocations of one caller lets the one of another org into the 
   await Promise.all(flooded)
 })
 
-test('where one caller fills the queue, the newest of its commands give way to those of others', async () => {
+test('a caller that fills the queue loses its newest commands to those of other callers', async () => {
   const { writer } = bench()
   await Promise.all([writer.submit(createOrg('acme')), writer.submit(createOrg('globex'))])
   const flood = Array.from({ length: WRITES_QUEUED_MAX }, (_, n) => writer.submit(revokeOf('flood', 'acme', `s${n}`)))

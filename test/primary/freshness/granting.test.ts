@@ -48,7 +48,7 @@ function granting(changes: Partial<GrantingOptions> = {}): {
 
 const ping = { t: 'ping', id: 9, wallMs: NOW_MS } as const
 
-test('what is granted is in the book before the answer is there to be sent', () => {
+test('a grant is in the book before its answer can be sent', () => {
   const { made } = granting({ leaseMsMax: () => 2_000 })
   const coveredBefore = made.book.coverage({ epoch: 1, seq: 4 })
   const answer = made.answer(HOLDER, ping, STATE)

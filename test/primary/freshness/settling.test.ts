@@ -59,7 +59,7 @@ test('an epoch is settled once every replica has joined or the operator excludes
   expect(said.told).toMatchObject([{ kind: 'epoch.settle', because: '--old-primary-stopped' }])
 })
 
-test('what is not taken now is tried again', async () => {
+test('a command is tried again while writes are not open', async () => {
   let open = false
   const { settling, told } = authority({ leaseMsMax: 0 }, { open: () => open })
   settling.look()

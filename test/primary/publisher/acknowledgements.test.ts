@@ -12,7 +12,7 @@ test('a revocation is durable once any one replica has it', () => {
   expect(acknowledgements.durable).toBe(3)
 })
 
-test('what is durable already is not waited for, and nobody is told twice', () => {
+test('a durable position needs no wait, and nobody is told twice', () => {
   const acknowledgements = new Acknowledgements()
   acknowledgements.acknowledge('fra', 5)
   let told = 0
@@ -22,7 +22,7 @@ test('what is durable already is not waited for, and nobody is told twice', () =
   expect(told).toBe(1)
 })
 
-test('who stopped waiting is not told', () => {
+test('a caller that stopped waiting is not told', () => {
   const acknowledgements = new Acknowledgements()
   let told = 0
   const stop = acknowledgements.wait(1, () => (told += 1))

@@ -58,7 +58,7 @@ function commit(port: TransactionPort, ...seqs: number[]): void {
 
 const seqs = (rows: readonly RevocationRow[]): number[] => rows.map((row) => row.seq)
 
-test('what was just committed comes without the log being read, and is what the log has', () => {
+test('a recent revocation comes from memory, without reading the log, and equals the log’s', () => {
   const { log, recent, port } = setUp()
   commit(port, 1, 2, 3)
   commit(port, 4, 5)
@@ -67,7 +67,7 @@ test('what was just committed comes without the log being read, and is what the 
   expect(log.reads).toBe(0)
 })
 
-test('what is older than what is kept comes from the log', () => {
+test('a revocation older than those in memory comes from the log', () => {
   const { log, recent, port } = setUp()
   log.rows.push(...[1, 2].map((seq) => ({ seq, kind: 'token' as const, kid: '', nonce: '', expiresAt: 0 })))
   commit(port, 3, 4)

@@ -70,7 +70,7 @@ test('recorded tokens are counted by key, subject and time of issue, without exp
   expect(await count({ kids: new Set() })).toMatchObject({ count: 0, complete: true })
 })
 
-test('of very many only the last are looked at, and it is said so', async () => {
+test('a count of very many tokens looks only at the last ones, and says so', async () => {
   const db = database()
   mint(db, RECORDS_COUNTED_MAX + 10)
   const [counted] = (await new IssuedCounter(db).count([{ kids: new Set([ACME, GLOBEX]) }], NOW_MS)) ?? []

@@ -104,7 +104,7 @@ test('a database restored to before the migration has schema 4, and its first st
   expect(actions.slice(-2)).toEqual(['database.restore', 'database.migrate'])
 })
 
-test('what a crash left of a database of schema 4 is recovered from its log, and migrated', async () => {
+test('a crashed database of schema 4 is recovered from its log, and migrated', async () => {
   const { oldDisk } = await upgraded()
   const database = await startedOn(oldDisk)
   expect([schemaOf(database), revoked(database)]).toEqual([[5], [TOKEN(1)]])

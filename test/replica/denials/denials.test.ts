@@ -72,7 +72,7 @@ test('rows leave by themselves, and the file with the last of them', async () =>
   expect(denials.size).toBe(0)
 })
 
-test('what cannot be written leaves the file as it was, and no other beside it', async () => {
+test('a failed write leaves the file as it was, and no other beside it', async () => {
   const path = newPath()
   const denials = open(path)
   await denials.keep(batches([denial(1)]))

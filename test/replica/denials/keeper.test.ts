@@ -29,7 +29,7 @@ async function undone(folder: string, first = new History(1).revoke(1).revoke(2)
 
 const deniedBy = (disk: Disk): string[] => [...disk.denials.told()].map((one) => `${one.epoch}.${one.seq}`)
 
-describe('what a later history lacks', () => {
+describe('a revocation that a later history lacks', () => {
   test('stays refused over restarts with all its columns, and rows in that history are not kept', async () => {
     const folder = newFolder()
     let disk = await undone(folder)
@@ -94,7 +94,7 @@ describe('what a later history lacks', () => {
   })
 })
 
-test('what a full disk kept out of the journal is kept with the history that is undone', async () => {
+test('a revocation that a full disk kept out of the journal is kept with the undone history', async () => {
   const folder = newFolder()
   const disk = open(folder)
   await disk.install(new History(1).revoke(1))
@@ -122,7 +122,7 @@ test('without room for what is denied the snapshot is not installed, and an alar
   expect(disk.refuses(2)).toBe(true)
 })
 
-describe('where the pages of the history that is undone are damaged', () => {
+describe('an undone history with damaged pages', () => {
   function damage(folder: string): void {
     const path = join(folder, 'macaroond.db')
     const bytes = readFileSync(path)

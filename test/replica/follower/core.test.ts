@@ -144,7 +144,7 @@ test('a connection that ends keeps the position, damage gives it up', () => {
   }
 })
 
-test('what was stored is where it stands', () => {
+test('a follower stands at its stored position', () => {
   expect(stepFollower(loadingAnew, { kind: 'stored', standing: standing(20) }).state).toEqual({
     standing: standing(20),
     phase: 'following',

@@ -48,7 +48,7 @@ function reopened(path: string): Record<number, number[]> {
   return found
 }
 
-test('what was appended is there after a restart', () => {
+test('an appended revocation is there after a restart', () => {
   expect(reopened(written().path)).toEqual({ 1: [1, 2, 3, 4, 5] })
 })
 

@@ -230,7 +230,7 @@ test('a malformed record that names one token denies it and is acknowledged, wit
   node.close()
 })
 
-test('a journal with an unknown kind makes the node unavailable, and ask from before that record', () => {
+test('an unknown kind in the journal makes the node unavailable, and its hello asks from before', () => {
   const path = folder()
   const journal = new RevocationJournal(join(path, 'journal'))
   const rows = [token(1), { kind: 'unknown', seq: 2, record: { seq: 2, kind: 'device' } }, token(3)]

@@ -57,7 +57,7 @@ test('a database that is in its place is left alone, and so is a folder that has
   expect(readdirSync(data)).toEqual([])
 })
 
-test('what is left of a database that somebody took away goes to no other one, and hides none', () => {
+test('leftovers of a removed database neither join nor hide another one', () => {
   const data = folder()
   moveAside(data, DATABASE_FILES, 1)
   const [, wal = ''] = DATABASE_FILES

@@ -4,7 +4,7 @@ import { systemClock } from '../../../shared/clock.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { MIN_POSITION_WAITERS_MAX, MIN_POSITION_WAITING_CHARS_MAX } from '../../../shared/limits.ts'
 
-test('who waits is answered when the position is reached, and not before', async () => {
+test('a waiter is answered when the position is reached, and not before', async () => {
   const waiters = new PositionWaiters(systemClock)
   let txid = 1
   const waiting = waiters.wait(10, () => txid >= 3)
@@ -16,7 +16,7 @@ test('who waits is answered when the position is reached, and not before', async
   await expect(waiting).resolves.toBe(true)
 })
 
-test('who waits in vain is told so after a while', async () => {
+test('a waiter in vain is told so after a while', async () => {
   await expect(new PositionWaiters(systemClock).wait(10, () => false)).resolves.toBe(false)
 })
 

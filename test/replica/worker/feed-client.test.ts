@@ -84,7 +84,7 @@ function rows(...numbers: readonly number[]): object {
 }
 
 describe('the feed of a replica', () => {
-  test('gives the worker a lease, and tells where it stands', async () => {
+  test('gives the worker a lease, and reports its position', async () => {
     const replica = await scripted({ rest: [rows(4, 5)] })
     const { client, cache } = follow(replica)
     await until(() => cache.statistics().leaseRemainingMs > 0)

@@ -258,7 +258,7 @@ describe('a replica', () => {
   })
 })
 
-describe('what a verdict depends on besides', () => {
+describe('another input of a verdict', () => {
   test('is the time that the replica believes, whatever the worker’s own clock says', () => {
     const worker = FedWorker.leased({ leaseMs: 60_000 })
     const token = text(mint([], { expiresAt: NOW_MS / 1000 + 30 }))

@@ -16,7 +16,7 @@ function pieces(...parts: readonly string[]): Content {
 }
 
 export function conformance(open: () => Promise<ArchiveStorage>): void {
-  test('what was put is there, whole and in parts, and another put takes its place', async () => {
+  test('a stored file is there, whole and in parts, until another put replaces it', async () => {
     const storage = await open()
     await storage.put('ltx/0/a.ltx', text('first'), TIME_MS)
     await storage.put('ltx/0/a.ltx', pieces('sec', 'ond'), TIME_MS)
@@ -26,7 +26,7 @@ export function conformance(open: () => Promise<ArchiveStorage>): void {
     expect((await storage.get('ltx/0/a.ltx', { start: 6, length: 100 }))?.length).toBe(0)
   })
 
-  test('what is not there is undefined, and deleting it is no error', async () => {
+  test('a missing file is undefined, and deleting it is no error', async () => {
     const storage = await open()
     expect(await storage.get('ltx/0/none.ltx')).toBeUndefined()
     expect(await storage.get('ltx/0/none.ltx', { start: 0, length: 1 })).toBeUndefined()

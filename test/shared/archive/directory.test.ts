@@ -51,7 +51,7 @@ describe('a directory', () => {
     }
   })
 
-  test('what a crash left half written is in no list, and is swept', async () => {
+  test('a file that a crash left half written is in no list, and is swept', async () => {
     const path = folder()
     const storage = await DirectoryStorage.open(path)
     await storage.put('ltx/0/a.ltx', Buffer.from('x'), 1)
@@ -63,7 +63,7 @@ describe('a directory', () => {
     expect((await storage.get('ltx/0/a.ltx'))?.toString()).toBe('x')
   })
 
-  test('one that does not exist is told, and made only for who writes', async () => {
+  test('a missing directory is reported, and created only for a writer', async () => {
     const path = join(folder(), 'new')
     await expect(openArchive(path)).rejects.toMatchObject({ code: 'archive_missing' })
     await openArchive(path, { create: true })

@@ -126,7 +126,7 @@ describe('a primary that slept while another led past a base', () => {
     expect((await first.load()).head?.txid).toBe(20)
   })
 
-  test('loses no race for an entry: its successor reads on, and the old one acknowledges nothing', async () => {
+  test('may win an entry: its successor reads on, and the old one acknowledges nothing', async () => {
     const storage = new MemoryStorage()
     const old = await leader(storage, 1, 'a')
     await append(old, storage, 1, 1, 3)

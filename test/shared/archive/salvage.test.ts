@@ -119,7 +119,7 @@ describe('a damaged manifest', () => {
   })
 })
 
-test('of the files that are named, those count that are there with their size', async () => {
+test('a named file counts if it is there with its size', async () => {
   const { storage } = await archiveOf(4)
   const { state } = await salvageManifest(storage, KEY.publicKey)
   storage.objects.delete(file(0, 2, 2).key)

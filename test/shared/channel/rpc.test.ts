@@ -208,7 +208,7 @@ describe('closing', () => {
     expect(await far.closed).toBeUndefined()
   })
 
-  it('a server waits only so long, and tells methods that nobody waits any more', async () => {
+  it('a server waits a bounded time, and tells methods that nobody waits any more', async () => {
     let told = false
     const patient: RpcMethod = (_params, { signal }) =>
       new Promise((resolve) =>

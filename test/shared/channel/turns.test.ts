@@ -42,7 +42,7 @@ test('a storm from one address delays another one by one turn', async () => {
   expect(came).toHaveLength(51)
 })
 
-test('whoever gives up takes no turn', async () => {
+test('a caller that gives up takes no turn', async () => {
   const { come, came } = turns()
   for (const who of ['a', 'b', 'c']) come(who)
   for (let count = 0; count < 50; count += 1) come('gone').abort(new Error('gave up'))

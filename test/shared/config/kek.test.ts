@@ -71,7 +71,7 @@ for (const mode of [0o604, 0o660, 0o602, 0o620, 0o644, 0o777]) {
   })
 }
 
-test('what is no key is told without repeating any of it', async () => {
+test('an invalid key is refused without repeating any of it', async () => {
   for (const text of ['', HEX.slice(1), `${HEX}0`, HEX.replace('0', 'g'), `${HEX}\n${HEX}`]) {
     for (const error of [
       await told({ file: fileOf(text) }),
@@ -129,7 +129,7 @@ test('a command that is done is not waited for because of a child that it left o
   await expect.poll(() => alive(readFileSync(pids, 'utf8')), { timeout: 10_000 }).toBe(false)
 })
 
-test('what a command says on stderr is in nobody’s log', () => {
+test('a command’s stderr is in nobody’s log', () => {
   const program = `import { loadKeks } from '${new URL('../../../shared/config/kek.ts', import.meta.url).href}'
     await loadKeks({ command: ['sh', '-c', 'echo ${HEX} >&2; exit 1'] }, '/x', {}).catch((e) => console.error(e.code))`
   const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })

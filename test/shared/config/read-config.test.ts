@@ -131,7 +131,7 @@ for (const [at, change] of WRONG_VALUES) {
   })
 }
 
-test('what can be left out has a default, what cannot is named', () => {
+test('an optional setting has a default, and a missing required one is named', () => {
   const { log: _, checkpoint: __, maintenance: ___, peers: ____, ...least } = COMMON
   const config: PrimaryConfig = checkConfig('node.toml', least, primaryConfig)
   expect(config).toMatchObject({ alone: false, log: { level: 'info' }, checkpoint: { pages: 2000 }, peers: [] })

@@ -87,7 +87,7 @@ test('a wrong record that names one token denies that token; any other is not un
   }
 })
 
-test('what has no number or no kind is no revocation', () => {
+test('a record without a number or a kind is no revocation', () => {
   for (const value of [undefined, null, 1, 'x', [], {}, { seq: 1 }, { kind: 'token' }, { seq: 0, kind: 'token' }]) {
     expect(readRevocation(value)).toBeUndefined()
   }

@@ -29,7 +29,7 @@ test('a read that fails says which file', () => {
   closeSync(fd)
 })
 
-test('who has no descriptor left is told of that limit, and not of the disk', () => {
+test('a process without descriptors gets an error that names that limit, not the disk', () => {
   for (const code of ['EMFILE', 'ENFILE']) expect(storageError(failing(code), 'opening').hint).toContain('ulimit')
 })
 

@@ -11,7 +11,7 @@ const fact = (more: Partial<PathFact>): PathFact => {
 const above = (more: Partial<PathFact>): PathFact => fact({ kind: 'folder', end: false, mode: 0o755, ...more })
 const severityOf = (one: PathFact, who: UserIds = ME): string => distrustOf([one], who)[0]?.severity ?? 'trusted'
 
-describe('who may write a file that decides what is run', () => {
+describe('the writers of a file that decides what is run', () => {
   test.each([
     ['a file that all may write', fact({ mode: 0o666 }), 'error'],
     ['a file that all may write, with a sticky bit, which means nothing on a file', fact({ mode: 0o1666 }), 'error'],
@@ -38,7 +38,7 @@ describe('who may write a file that decides what is run', () => {
   })
 })
 
-describe('who may read a key', () => {
+describe('the readers of a key', () => {
   const asRoot = { uid: 0, groups: [0, 3_000] }
   test.each([
     ['this user alone', { uid: 1_000, gid: 1_000, mode: 0o600 }, ME, true],

@@ -65,7 +65,7 @@ test('a start long after what is persisted needs a peer that agrees, or the oper
   expect(judgeTime(start(0, NOON - 8 * DAY, true), at(0)).credible).toBe(true)
 })
 
-test('where peers can agree, a clock that is an hour ahead at a start is not believed either', () => {
+test('a clock an hour ahead at a start is not believed either, if peers can agree', () => {
   const startedAhead = startTime(at(0, HOUR), { persistedMs: NOON - 1_000, accepted: false, witnessed: true })
   expect(judgeTime(startedAhead, at(10, HOUR))).toHaveProperty('message', expect.stringContaining('3601 s'))
   const replicaSays = (ms: number, own: number): TimeState => {
@@ -101,7 +101,7 @@ test('a jump that a peer shows too has happened', () => {
   expect(bounds(judgeTime(jumped, at(100, HOUR)))).toEqual([HOUR + 100, HOUR + 100])
 })
 
-test('of several peers as many must agree as do not, and those not heard for long do not count', () => {
+test('at least half of the peers must agree, and peers not heard for long do not count', () => {
   const says = (state: TimeState, who: string, ms: number, set: number): TimeState =>
     hearTime(
       state,

@@ -23,7 +23,7 @@ function lease(seq: number, leaseMs: number = LEASE_MS): { readonly mark: Mark; 
   return { mark: mark(seq), leaseMs }
 }
 
-test('where nobody holds a lease, everything binds', () => {
+test('every revocation binds at once while nobody holds a lease', () => {
   const book = grants()
   expect(book.coveredUpTo(0)).toBe(MARK_ALL)
   expect(book.coverage(mark(1), 0)).toEqual([])

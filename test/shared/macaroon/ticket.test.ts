@@ -46,7 +46,7 @@ describe.each(KINDS)('a ticket sealed with %s', (_, recipient, opener, other) =>
     expect(codeOf(() => openTicket(Uint8Array.from([...sealed, 0]), [opener]))).toBe('ticket_invalid')
   })
 
-  test('is another one each time, and tells nothing but its length', () => {
+  test('is another one each time, and reveals nothing but its length', () => {
     const again = sealTicket(ticket, recipient, systemEntropy)
     expect(Buffer.from(again).equals(sealed)).toBe(false)
     expect(again).toHaveLength(sealed.length)
@@ -83,7 +83,7 @@ test('a newer version is told as such, and too large a ticket is not tried', () 
   expect(codeOf(() => openTicket(new Uint8Array(CAVEAT_BYTES_MAX + 1), []))).toBe('ticket_invalid')
 })
 
-test('whoever has the public key cannot make the third party crash by what it seals', () => {
+test('a holder of the public key cannot crash the third party with a sealed ticket', () => {
   const publicKey = x25519PublicKey(key(1))
   for (const plaintext of [new Uint8Array(), key(1), Buffer.concat([key(1), Buffer.from([0xff])])]) {
     const box = sealToPublicKey(publicKey, plaintext, systemEntropy) ?? Buffer.alloc(0)

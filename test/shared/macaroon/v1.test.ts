@@ -118,7 +118,7 @@ describe('the V1 reader', () => {
 })
 
 describe('V1 as a code', () => {
-  test('what was written is read back the same', () => {
+  test('an encoded macaroon decodes to the same', () => {
     fc.assert(
       fc.property(macaroons, (macaroon) => {
         expect(decodeV1(encodeV1(macaroon))).toEqual(macaroon)

@@ -86,7 +86,7 @@ describe('the V2 reader', () => {
 })
 
 describe('V2 as a code', () => {
-  test('what was written is read back the same', () => {
+  test('an encoded macaroon decodes to the same', () => {
     fc.assert(
       fc.property(macaroons, (macaroon) => {
         expect(decodeV2(encodeV2(macaroon))).toEqual(macaroon)

@@ -118,7 +118,7 @@ describe('the V2J reader', () => {
 })
 
 describe('V2J as a code', () => {
-  test('what was written is read back the same, as text and as bytes', () => {
+  test('an encoded macaroon decodes to the same, as text and as bytes', () => {
     fc.assert(
       fc.property(macaroons, (macaroon) => {
         const text = encodeV2J(macaroon)

@@ -31,7 +31,7 @@ test('gauges, counters, labels and states are written as the format has them', a
   }
 })
 
-test('what nobody has measured has no series, rather than a zero', async () => {
+test('an unmeasured value has no series, rather than a zero', async () => {
   const lines = await textOf([gauge('macaroond_age_seconds', 'Age.', null), gauges('macaroond_lag', 'Behind.', [])])
   expect(lines.filter((line) => line.startsWith('macaroond_'))).toEqual([])
 })

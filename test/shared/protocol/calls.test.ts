@@ -53,7 +53,7 @@ test('a request id is printable, without spaces, and short', () => {
     expect(accepts(revokeTokenParams, { ...REVOKE, requestId })).toBe(false)
 })
 
-test('what is shown is asked for by one name, and a subject only of an org', () => {
+test('a request to show names exactly one thing, and a subject only with its org', () => {
   for (const query of [{ seq: 1 }, { id: 'x' }, { token: 'x' }, { org: 'acme' }, { org: 'acme', subject: 'x' }])
     expect(accepts(findRevocationsParams, query)).toBe(true)
   for (const query of [{}, { seq: 1, id: 'x' }, { subject: 'x' }, { id: 'x', subject: 'x' }, { seq: 0 }])

@@ -83,7 +83,7 @@ test('leases are renewed in time through a flood on all connections', async () =
   expect(Math.max(...lateMs)).toBeLessThanOrEqual(2 * LONGEST)
 })
 
-test('what a call throws in its turn ends its connection alone', async () => {
+test('an exception of a call ends only its own connection', async () => {
   const { connect, served, turn } = node()
   void connect('flood', 100)
   const turns = new CallTurns({ monotonicMs: () => 0, soon: (call) => void setImmediate(call) })

@@ -29,7 +29,7 @@ test('a caller alone is served in the order of asking', () => {
   expect(queue.take()).toBeUndefined()
 })
 
-test('whoever comes while another one floods has the next turn', () => {
+test('a caller that arrives during another’s flood has the next turn', () => {
   const queue = queueOf()
   fill(queue, 500, (n) => item('flood', 'acme', n))
   order(queue, 100)
@@ -72,7 +72,7 @@ test('characters are bounded like items', () => {
   expect(queue.add(item('flood', 'acme', 7, 101)).map(({ n }) => n)).toEqual([7])
 })
 
-test('one that had no turn after all is the next of its caller', () => {
+test('an entry that had no turn after all is the next of its caller', () => {
   const queue = queueOf()
   fill(queue, 3, (n) => item('a', 'acme', n))
   const first = queue.take() as Item

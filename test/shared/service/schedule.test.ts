@@ -33,7 +33,7 @@ function jump(byMs: number): void {
 
 const passes = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 
-test('what is no cron expression, or fits no moment, is told with the name of its job', () => {
+test('an invalid cron expression, or one that fits no time, is refused with its job’s name', () => {
   for (const at of ['', 'daily', '61 * * * *', '* * * *', '* * * * * * *', '0 0 31 2 *']) {
     expect(() => scheduled({ at })).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining('scrub') as string }),

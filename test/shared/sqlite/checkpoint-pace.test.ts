@@ -17,7 +17,7 @@ test('a checkpoint is due at its size, and where one got through again after as 
   expect([3, 99, 100].map((frames) => pace.isDue(frames))).toEqual([false, false, true])
 })
 
-test('what is in the way is tried again although nothing comes, and told after a minute', () => {
+test('a blocked checkpoint is retried without new commits, and reported after a minute', () => {
   const { pace, pass } = paceAt()
   pace.began(100)
   pace.ended('reader')

@@ -318,7 +318,7 @@ test('the appender’s own connection sees the applied pages, and so do its quer
   primary.close()
 })
 
-test('what a writer left in the wal-index when it died is gone once the block is loaded', () => {
+test('leftovers of a dead writer in the wal-index are gone once the block is loaded', () => {
   const primary = createPrimary()
   const replica = createReplica(primary)
   commitRound(primary.writer)

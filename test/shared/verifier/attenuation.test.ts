@@ -73,7 +73,7 @@ describe('attenuation', () => {
     expect(Math.min(cleared, refused)).toBeGreaterThan(200)
   })
 
-  test('what clears is exactly what every caveat alone would clear', () => {
+  test('a token clears exactly where every caveat alone would clear', () => {
     const node = new Node()
     fc.assert(
       fc.property(fc.array(predicates, { minLength: 2, maxLength: 4 }), accesses, (caveats, access) => {

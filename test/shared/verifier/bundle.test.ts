@@ -190,7 +190,7 @@ describe('a discharge in the place of a token', () => {
   })
 })
 
-describe('what discharges say of tokens', () => {
+describe('the caveats of discharges about tokens', () => {
   const [presented, another] = [tokenId(ACME, freshNonce()), tokenId(ACME, freshNonce())]
   const token = needs(mint([]), 'authority')
 

@@ -64,7 +64,7 @@ describe('a caveat', () => {
   })
 })
 
-describe('what the node states', () => {
+describe('the node’s own facts', () => {
   test.each([
     ['time < NOW', 'caveat_refused'],
     ['time <= NOW', 'ok'],

@@ -91,7 +91,7 @@ test('a token is refused exactly when a revocation hits it or one of its ancesto
   expect(refusals).toBeLessThan(1_900)
 })
 
-test('what a revocation covers adds nothing, and everything else does', () => {
+test('a covered revocation adds nothing, and every other one does', () => {
   fc.assert(
     fc.property(fc.array(revocation, { maxLength: 8 }), revocation, (rows, another) => {
       const revocations = newRevocations(rows)
@@ -104,7 +104,7 @@ test('what a revocation covers adds nothing, and everything else does', () => {
   )
 })
 
-test('what was taken undoably is taken back, the last one first, and nothing else with it', () => {
+test('revocations added with undo are taken back, the last one first, and nothing else is', () => {
   fc.assert(
     fc.property(
       fc.array(revocation),

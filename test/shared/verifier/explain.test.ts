@@ -69,7 +69,7 @@ describe('an explanation', () => {
     ])
   })
 
-  test('tells of each discharge whether it served, and why not', () => {
+  test('says if each discharge served, and why not', () => {
     const token = needs(mint([]), 'login', 'login', 'login')
     const text = encodeBundle([
       token,
@@ -95,7 +95,7 @@ describe('an explanation', () => {
     expect(caveats[1]?.discharges?.every((one) => one.caveats === undefined)).toBe(true)
   })
 
-  test('of a forged token tells nothing that it says', () => {
+  test('of a forged token reveals nothing that it says', () => {
     const forged = { ...mint(['secret = plan'], { subject: 'mallory' }), signature: new Uint8Array(32) }
     const explained = new Node().explain(encodeTokenText(forged))
     expect(explained).not.toHaveProperty('token')

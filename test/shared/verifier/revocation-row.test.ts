@@ -3,7 +3,7 @@ import { readRevocation, recordOf, revocationRow } from '../../../shared/verifie
 
 const TOKEN = { seq: 7, kind: 'token', kid: 'ab'.repeat(8), nonce: 'cd'.repeat(16), expiresAt: 9 }
 
-test('what lacks its number or its kind is no revocation, alone or in a message', () => {
+test('a row without its number or kind is no revocation, alone or in a message', () => {
   const { seq: _, ...unnumbered } = TOKEN
   const { kind: __, ...nameless } = TOKEN
   for (const value of [unnumbered, nameless, { ...TOKEN, seq: 0 }, { ...TOKEN, seq: '7' }, 'token', null, []]) {
@@ -19,7 +19,7 @@ test('a record that names one token denies it, whatever else in it is wrong', ()
   }
 })
 
-test('what a newer version wrote is passed on as it came', () => {
+test('a row from a newer version is passed on unchanged', () => {
   const newer = { seq: 8, kind: 'colour', colour: 'red', nested: { of: [1] } }
   const row = readRevocation(newer)
   expect(row).toMatchObject({ kind: 'unknown', seq: 8 })

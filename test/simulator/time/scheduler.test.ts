@@ -46,7 +46,7 @@ test('a process that stands still is called when it goes on, one that is over ne
   expect(seen).toEqual(['stopped 50'])
 })
 
-test('what a call throws is told, and the rest goes on', async () => {
+test('an exception of a call is reported, and the rest goes on', async () => {
   const told: unknown[] = []
   const scheduler = new Scheduler((error) => told.push(error))
   scheduler.at(1, ANYBODY, () => rethrow(new Error('bang')))

@@ -236,7 +236,7 @@ describe('a revocation', () => {
   })
 })
 
-describe('what is kept', () => {
+describe('the token cache', () => {
   test('stays within its bounds, and what is used stays longest', () => {
     const cached = new CachedNode({ entries: 10, bytes: 1e6 })
     const hot = text(mint([]))

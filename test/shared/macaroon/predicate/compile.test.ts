@@ -101,7 +101,7 @@ describe('spellings of other libraries', () => {
   })
 })
 
-describe('what discharges say', () => {
+describe('the caveats of discharges', () => {
   const name = '00000000000000a1.01a3185c4c1870008707070707070707'
 
   test('a tenant is judged by the org of the access', () => {
@@ -116,7 +116,7 @@ describe('what discharges say', () => {
   })
 })
 
-describe('what is not understood', () => {
+describe('a caveat that is not understood', () => {
   test.each([
     '',
     ' ',
