@@ -211,7 +211,7 @@ test('a restore without revocations names before and after the nodes that still 
   expect(status, stderr).toBe(0)
   for (const text of [stdout, stderr])
     for (const region of REGIONS)
-      expect(text).toContain(`STILL REFUSED: replica ${region} goes on refusing by 1 revocation that this leaves out`)
+      expect(text).toContain(`STILL REFUSED: replica ${region} enforces 1 revocation that this restore leaves out`)
   const db = new Sqlite(output, { readonly: true })
   expect(db.prepare('SELECT timeline, first, last FROM forgotten').all()).toEqual([
     { timeline: 'f'.repeat(32), first: 3, last: 4 },
