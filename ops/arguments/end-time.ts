@@ -24,11 +24,11 @@ export function endTime({ identifier }: Macaroon, seconds: number, wallMs: numbe
   const endsAt = Math.floor(Math.max(wallMs, issuedMs) / 1000) + seconds
   const warnings = []
   if (issuedMs - wallMs > SKEW_MS_MAX) {
-    const behind = `this machine’s clock says ${timeText(wallMs)}, before the token was issued at ${timeText(issuedMs)}`
+    const behind = `this machine’s clock says ${shortTimeText(wallMs)}, before the token was issued at ${shortTimeText(issuedMs)}`
     warnings.push(`${behind}: the time to live counts from the issue; correct the clock`)
   }
   if (expiresAt !== 0 && expiresAt <= endsAt)
-    warnings.push(`the token itself expires at ${timeText(expiresAt * 1000)}: --ttl does not shorten it`)
+    warnings.push(`the token itself expires at ${shortTimeText(expiresAt * 1000)}: --ttl does not shorten it`)
   return { endsAt, warnings }
 }
 
@@ -42,7 +42,8 @@ function times(identifier: Uint8Array): { readonly issuedMs: number; readonly ex
   }
 }
 
-export function timeText(ms: number): string {
+/** The time as text, without a fraction of zero. A time from a token may be out of the range of dates. */
+export function shortTimeText(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} (unix ms)` : date.toISOString().replace('.000Z', 'Z')
 }

@@ -13,7 +13,7 @@ import { askedCluster, profileOf } from '../clients.ts'
 import { previewDocument } from '../restore/report.ts'
 import type { RepairOptions } from '../repair/repair.ts'
 import type { Terminal } from '../terminal.ts'
-import { asking, type AskingOptions, keyOf } from './restore.ts'
+import { asking, type AskingOptions, authorityKey } from './restore.ts'
 
 interface Options extends AskingOptions {
   readonly config: string
@@ -63,7 +63,7 @@ async function run(options: Options, profile: Profile, terminal: Terminal): Prom
   const { confirm, shown } = asking(options, terminal)
   const repaired = await repair({
     ...(await placesOf(options, profile)),
-    publicKey: keyOf(options, profile),
+    publicKey: authorityKey(options, profile),
     asked: askedCluster(profile),
     newest: options.newest === undefined ? undefined : parsePosition(options.newest),
     acceptClock: options.acceptClock === true,
@@ -90,7 +90,7 @@ async function placesOf(options: Options, profile: Profile): Promise<Pick<Repair
   const config = readPrimaryConfig(options.config)
   const location = archiveLocation(config)
   if (location === undefined) return { data: config.data, openArchive: undefined }
-  const publicKey = keyOf(options, profile)
+  const publicKey = authorityKey(options, profile)
   if (publicKey === undefined) throw noAuthorityKey()
   return { data: config.data, openArchive: () => openSigned(location, publicKey) }
 }

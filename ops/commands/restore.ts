@@ -93,7 +93,7 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
   const { confirm, shown } = asking(options, terminal)
   const restored = await restore({
     from: await sourceOf(options, profile),
-    publicKey: keyOf(options, profile),
+    publicKey: authorityKey(options, profile),
     output,
     asked: profile === undefined ? undefined : askedCluster(profile),
     oldData,
@@ -157,13 +157,13 @@ async function sourceOf(options: Options, profile: Profile | undefined): Promise
 async function opening(archive: string, options: Options, profile: Profile | undefined): Promise<ArchiveSource> {
   const { openSigned, openUnsigned } = await import('../restore/source.ts')
   if (options.unsigned === true) return openUnsigned(archive)
-  const key = keyOf(options, profile)
+  const key = authorityKey(options, profile)
   if (key === undefined) throw noAuthorityKey()
   return openSigned(archive, key)
 }
 
 /** The authority's public key, from the operator and never from the source of the restore. */
-export function keyOf({ key }: Pick<Options, 'key'>, profile: Profile | undefined): Uint8Array | undefined {
+export function authorityKey({ key }: Pick<Options, 'key'>, profile: Profile | undefined): Uint8Array | undefined {
   return key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
 }
 

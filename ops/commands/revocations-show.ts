@@ -10,6 +10,7 @@ import { readToken } from '../arguments/standard-input.ts'
 import { checkTokenArgument } from '../arguments/token-argument.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
+import { timeText } from '../restore/describe.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface ShowOptions {
@@ -61,10 +62,6 @@ type Named = Partial<Pick<RevocationDescription, 'id' | 'subject' | 'kid' | 'unt
 export function namedText({ id, subject, kid, untilMs }: Named): string {
   const what = id ?? kid ?? subject ?? ''
   return untilMs === undefined ? what : `${what} until ${timeText(untilMs)}`.trimStart()
-}
-
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString()
 }
 
 /** Throws usage, request_invalid. */

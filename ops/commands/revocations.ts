@@ -5,8 +5,9 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { addHelp } from '../arguments/help.ts'
 import { addAdopt, addForget, addPending } from './revocations-pending.ts'
-import { addShow, namedText, timeText } from './revocations-show.ts'
+import { addShow, namedText } from './revocations-show.ts'
 import { profileOf, withSigner } from '../clients.ts'
+import { timeText } from '../restore/describe.ts'
 import { table, type Terminal } from '../terminal.ts'
 
 interface ListOptions {

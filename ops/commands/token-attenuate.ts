@@ -6,7 +6,7 @@ import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { parseTtl } from '../arguments/duration.ts'
-import { endTime, timeText } from '../arguments/end-time.ts'
+import { endTime, shortTimeText } from '../arguments/end-time.ts'
 import { addHelp } from '../arguments/help.ts'
 import { repeated } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'
@@ -35,7 +35,7 @@ export function addAttenuate(token: Command, terminal: Terminal): void {
       terminal.answer({ ...document, ...(warnings.length > 0 && { warnings }) }, narrowed)
       if (terminal.json) return
       for (const warning of warnings) terminal.say(`warning: ${warning}`)
-      if (end !== undefined) terminal.say(`expires at ${timeText(end.endsAt * 1000)}`)
+      if (end !== undefined) terminal.say(`expires at ${shortTimeText(end.endsAt * 1000)}`)
     })
   addHelp(command, {
     examples: [

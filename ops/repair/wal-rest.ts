@@ -74,7 +74,7 @@ function isNext(
   return false
 }
 
-export function checksumOf(path: string): Checksum {
+function checksumOf(path: string): Checksum {
   return changing(path, (file) => file.checksum())
 }
 

@@ -14,10 +14,10 @@ import { type Epoch, TXID_NONE, txid as asTxid, type Txid } from '../../shared/i
 import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
 import { positionText } from '../../shared/position.ts'
 import { mendFiles, type Mended } from './mend.ts'
-import { loadOrRepair, type RepairOptions } from './repair.ts'
-import type { ArchiveSource } from './source.ts'
+import { loadOrRepair, type ManifestRepairOptions } from './repair.ts'
+import type { CommittedHistory } from './source.ts'
 
-export interface ClaimOptions extends RepairOptions {
+export interface ClaimOptions extends ManifestRepairOptions {
   readonly cluster: string
   readonly nowMs: number
   readonly timers: Timers
@@ -64,7 +64,7 @@ export async function claim(options: ClaimOptions): Promise<Claimed> {
  * `RESTORE_TXID_JUMP` transactions after the last one it knew, and one more jump later for each epoch it had not seen. So the
  * base of this epoch reveals the last transaction that the restore knew.
  */
-function lateTransactions({ files }: ManifestState, { head, base }: ArchiveSource): string | undefined {
+function lateTransactions({ files }: ManifestState, { head, base }: CommittedHistory): string | undefined {
   const knownOf = (epoch: Epoch): number => base - RESTORE_TXID_JUMP * (head.epoch - epoch)
   const lastOfEpoch = new Map<Epoch, Txid>()
   for (const { epoch, maxTxid } of files.values()) {
@@ -102,7 +102,7 @@ async function refuseUnsigned(storage: ArchiveStorage): Promise<void> {
 }
 
 /** Throws position_diverged unless our history contains the archive's head. Only committed transactions are archived. */
-function requireSameHistory({ head: theirs }: ManifestState, source: ArchiveSource): void {
+function requireSameHistory({ head: theirs }: ManifestState, source: CommittedHistory): void {
   if (theirs === undefined) return
   const { head } = source
   const ahead = theirs.txid > head.txid

@@ -14,7 +14,7 @@ import { COMPACTION_BYTES_MAX } from '../../shared/limits.ts'
 import { decodeSegment } from '../../shared/ltx/decoder.ts'
 import { SegmentMerger } from '../../shared/ltx/merge.ts'
 import type { Position } from '../../shared/position.ts'
-import type { ArchiveSource } from './source.ts'
+import type { CommittedHistory } from './source.ts'
 import { type Outgoing, outgoingOf, takeMerged, type UploadOptions } from './upload.ts'
 
 type MendOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'source' | 'timers'>
@@ -73,7 +73,7 @@ async function isDamaged(file: ArchivedFile, storage: MendOptions['storage']): P
 }
 
 /** The archived bytes, produced from the log; undefined if the log cannot produce the same bytes. */
-function inLog(file: ArchivedFile, source: ArchiveSource): Outgoing | undefined {
+function inLog(file: ArchivedFile, source: CommittedHistory): Outgoing | undefined {
   if (file.level !== LEVEL_COMMITTED) return undefined
   const segments: Buffer[] = []
   for (let txid = file.minTxid; txid <= file.maxTxid; txid = asTxid(txid + 1)) {

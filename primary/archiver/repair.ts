@@ -14,12 +14,12 @@ import type { SigningKey } from '../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { ArchiveWound } from '../../shared/protocol/archive-repair.ts'
 import { reachableHead } from './mend.ts'
-import type { ArchiveSource } from './source.ts'
+import type { CommittedHistory } from './source.ts'
 
-export interface RepairOptions {
+export interface ManifestRepairOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
-  readonly source: ArchiveSource
+  readonly source: CommittedHistory
   readonly signingKey: SigningKey
   /** The entry that the database records. */
   readonly known: ChainLink | undefined
@@ -34,7 +34,7 @@ export interface Loaded {
 }
 
 /** Throws archive_damaged if an operator has to decide; archive_fenced. */
-export async function loadOrRepair(options: RepairOptions): Promise<Loaded> {
+export async function loadOrRepair(options: ManifestRepairOptions): Promise<Loaded> {
   const { manifest, mayRepair } = options
   try {
     return { found: await manifest.load(), repaired: undefined }
@@ -51,7 +51,7 @@ export async function inspectWound({
   storage,
   signingKey,
   known,
-}: Pick<RepairOptions, 'storage' | 'signingKey' | 'known'>): Promise<ArchiveWound> {
+}: Pick<ManifestRepairOptions, 'storage' | 'signingKey' | 'known'>): Promise<ArchiveWound> {
   const { state, problems } = await salvageManifest(storage, signingKey.publicKey, known?.entry)
   const there = await filesThere(storage, state.files.values())
   return { problems, filesLost: state.files.size - there.length, restorable: restorableRanges(there) }
@@ -65,7 +65,7 @@ async function heal(manifest: ManifestWriter): Promise<readonly string[] | undef
     : [`entries ${lost.join(', ')} of the manifest were lost; the primary knew their content`]
 }
 
-async function repair(options: RepairOptions): Promise<readonly string[]> {
+async function repair(options: ManifestRepairOptions): Promise<readonly string[]> {
   const { storage, manifest, source, signingKey, known } = options
   const salvaged = await salvageManifest(storage, signingKey.publicKey, known?.entry)
   requireOwn(options, salvaged)
@@ -78,14 +78,14 @@ async function repair(options: RepairOptions): Promise<readonly string[]> {
 }
 
 /** Throws archive_fenced if a primary of a later epoch, or of another timeline of this epoch, wrote the readable entries. */
-function requireOwn({ storage, source }: RepairOptions, { state }: Salvaged): void {
+function requireOwn({ storage, source }: ManifestRepairOptions, { state }: Salvaged): void {
   const { epoch, timeline } = state
   if (epoch === undefined || epoch < source.head.epoch) return
   if (epoch > source.head.epoch || timeline !== source.timeline) throw fenced(storage, epoch)
 }
 
 /** The recorded entry may be present or lost. Throws if another entry has its number: a copy of this cluster wrote it. */
-async function requireKnownOrLost({ storage, signingKey, known }: RepairOptions): Promise<void> {
+async function requireKnownOrLost({ storage, signingKey, known }: ManifestRepairOptions): Promise<void> {
   if (known === undefined) return
   const read = await unlessDamaged(readEntry(storage, signingKey.publicKey, known.entry))
   if (read === undefined || read.hash === known.hash) return

@@ -16,12 +16,12 @@ import type { Position } from '../../shared/position.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 import { snapshotFields } from '../commit-log/snapshot-fields.ts'
 import { writeSnapshot } from '../commit-log/write-snapshot.ts'
-import type { ArchiveSource } from './source.ts'
+import type { CommittedHistory } from './source.ts'
 
 export interface SnapshotOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
-  readonly source: ArchiveSource
+  readonly source: CommittedHistory
   /** True if the archive continues from this snapshot: earlier transactions that it lacks cannot be restored singly. */
   readonly leads: boolean
   /** Scratch file on the primary's disk. A leftover of a crash is overwritten. */

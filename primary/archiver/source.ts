@@ -3,7 +3,7 @@ import type { Checksum, Timeline, Txid } from '../../shared/ids.ts'
 import type { Position } from '../../shared/position.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
 
-export interface ArchiveSource {
+export interface CommittedHistory {
   readonly timeline: Timeline
   /** First transaction of this epoch; 0 in the first epoch. */
   readonly base: Txid

@@ -16,12 +16,12 @@ import { decodeSegment } from '../../shared/ltx/decoder.ts'
 import { encodeSegment } from '../../shared/ltx/encoder.ts'
 import { decodeHeader, type SegmentFields } from '../../shared/ltx/header.ts'
 import { SegmentMerger } from '../../shared/ltx/merge.ts'
-import type { ArchiveSource } from './source.ts'
+import type { CommittedHistory } from './source.ts'
 
 export interface UploadOptions {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestWriter
-  readonly source: ArchiveSource
+  readonly source: CommittedHistory
   /** True to merge the transactions into as few files as possible: fewer requests, but coarser steps to restore to. */
   readonly merge: boolean
   readonly timers: Timers
@@ -59,7 +59,7 @@ export function outgoingOf(level: number, bytes: Buffer, fields: SegmentFields =
 }
 
 /** The segments of one round, bounded in number and bytes. Yields to the event loop, so that commits go on meanwhile. */
-async function waiting(source: ArchiveSource, after: Txid, timers: Timers): Promise<readonly Buffer[]> {
+async function waiting(source: CommittedHistory, after: Txid, timers: Timers): Promise<readonly Buffer[]> {
   const segments: Buffer[] = []
   let bytes = 0
   while (segments.length < ARCHIVE_ROUND_SEGMENTS_MAX && bytes < ARCHIVE_ROUND_BYTES_MAX) {

@@ -29,7 +29,7 @@ import { inspectWound } from './repair.ts'
 import { retain } from './retain.ts'
 import { putSnapshot, type PutSnapshot, recordSnapshot, snapshot, type SnapshotOptions } from './snapshot.ts'
 import { SoberClock } from './sober-clock.ts'
-import type { ArchiveSource } from './source.ts'
+import type { CommittedHistory } from './source.ts'
 import type { ArchiverEvent, AsideName, ChainJobName, JobName, ArchiveWork } from './state.ts'
 import { upload } from './upload.ts'
 
@@ -41,7 +41,7 @@ export interface WorkerOptions {
   /** Called again until it succeeds, because an unreachable place must not keep a primary down. `create`: it may be new. */
   readonly open: (create: boolean) => Promise<ArchiveStorage>
   readonly drill: DrillRunner
-  readonly source: ArchiveSource
+  readonly source: CommittedHistory
   readonly signingKey: SigningKey
   readonly ring: readonly Kek[]
   /** Prefix of the scratch files, on the primary's own disk. */

@@ -14,7 +14,7 @@ import {
 } from '../../../shared/library.ts'
 import { bearerOf, reply } from '../shared/http.ts'
 import { macaroonsIn } from '../shared/macaroons.ts'
-import { movableClock, serve, tell } from '../shared/service.ts'
+import { movableClock, printLine, serve } from '../shared/service.ts'
 
 /** The output of `macaroond third-party add`: the authority's location, and the public key to seal tickets to. */
 interface Settings {
@@ -53,7 +53,7 @@ function read(tenant: string, machine: string, token: string, response: ServerRe
   if (!('judge' in judge)) return reply(response, 400)
   const verdict = verifyWithKey({ bundle: macaroonsIn(token), rootKey, judge })
   // Only the discharge of the first caveat, the store's own, is trusted: a holder can append third parties of its own.
-  tell({ read: tenant, allowed: verdict.ok, presented: verdict.ok ? verdict.used[0]?.presented : [] })
+  printLine({ read: tenant, allowed: verdict.ok, presented: verdict.ok ? verdict.used[0]?.presented : [] })
   if (verdict.ok) reply(response, 200, { secret: secrets.get(tenant) })
   else reply(response, 403, { caveat: verdict.caveat ?? verdict.reason })
 }

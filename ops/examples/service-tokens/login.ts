@@ -1,6 +1,6 @@
 /** A login service for people: it discharges for minutes, and a machine cannot use it. */
 import { createDischarger, nodeListener, systemEntropy } from '../../../shared/library.ts'
-import { movableClock, serve, tell } from '../shared/service.ts'
+import { movableClock, printLine, serve } from '../shared/service.ts'
 
 const clock = movableClock()
 const GOOD_FOR_SECONDS = 300
@@ -15,7 +15,7 @@ serve((url) => {
     entropy: systemEntropy,
     check: (condition, request) => {
       if (request.headers.get('authorization') !== 'Bearer alice is here') return { refused: 'log in first' }
-      tell({ discharged: condition })
+      printLine({ discharged: condition })
       return { caveats: [`time < ${Math.floor(clock.wallMs() / 1000) + GOOD_FOR_SECONDS}`] }
     },
   })

@@ -8,7 +8,7 @@ export function movableClock(): Clock {
   let aheadMs = 0
   process.on('SIGUSR2', () => {
     aheadMs += 30_000
-    tell({ aheadMs })
+    printLine({ aheadMs })
   })
   return { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs }
 }
@@ -19,7 +19,7 @@ export function serve(listenerFor: (url: string) => RequestListener): void {
   server.listen(0, '127.0.0.1', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     server.on('request', listenerFor(url))
-    tell({ url })
+    printLine({ url })
   })
   endWithParent()
 }
@@ -29,6 +29,6 @@ export function endWithParent(): void {
 }
 
 /** Prints one JSON line for the parent process. */
-export function tell(line: object): void {
+export function printLine(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }

@@ -8,7 +8,7 @@ import { loadIdentity } from '../../../shared/channel/identity.ts'
 import { listen } from '../../../shared/channel/listen.ts'
 import { serveRpc } from '../../../shared/channel/rpc-server.ts'
 import { silentLog } from '../../../shared/log.ts'
-import { endWithParent, tell } from '../shared/service.ts'
+import { endWithParent, printLine } from '../shared/service.ts'
 
 interface Settings {
   readonly cluster: string
@@ -29,7 +29,7 @@ const { address } = await listen({
   accept: () => ({ ok: true, welcome: {} }),
   onConnection: serveMethods,
 })
-tell({ address, peerId: own.peerId })
+printLine({ address, peerId: own.peerId })
 endWithParent()
 
 async function serveMethods(connection: Connection): Promise<void> {
@@ -37,7 +37,7 @@ async function serveMethods(connection: Connection): Promise<void> {
     const { token } = params as { token: string }
     const verdict = await verifier.verify(token, { org: 'alice', op }, { peer: connection.remotePeer })
     if (!verdict.ok) return { refused: verdict.reason, caveat: verdict.caveat ?? '' }
-    tell({ op, presenter: connection.remotePeer, subject: verdict.subject, notes: verdict.notes })
+    printLine({ op, presenter: connection.remotePeer, subject: verdict.subject, notes: verdict.notes })
     if (op === 'Add') value += 1
     return { value, notes: verdict.notes }
   }

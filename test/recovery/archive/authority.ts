@@ -7,7 +7,7 @@ import { claim, type Claimed, type ClaimOptions } from '../../../primary/archive
 import { compact } from '../../../primary/archiver/compact.ts'
 import { retain } from '../../../primary/archiver/retain.ts'
 import { snapshot } from '../../../primary/archiver/snapshot.ts'
-import type { ArchiveSource } from '../../../primary/archiver/source.ts'
+import type { CommittedHistory } from '../../../primary/archiver/source.ts'
 import { upload } from '../../../primary/archiver/upload.ts'
 import { CommitLog } from '../../../primary/commit-log/commit-log.ts'
 import { createAuthorityDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
@@ -101,7 +101,7 @@ export class Authority {
     return this.#manifest
   }
 
-  get source(): ArchiveSource {
+  get source(): CommittedHistory {
     return this.#log
   }
 
