@@ -206,6 +206,8 @@ export const SEGMENT_BYTES_MAX: number = 256 * 1024 * 1024
 /** The pages of a segment before compression, so that a small file cannot demand gigabytes of memory. */
 export const SEGMENT_PAGES_BYTES_MAX: number = 240 * 1024 * 1024
 export const GROUP_COMMANDS_MAX = 100
+/** Places of a group that revocations leave to whatever else waits. */
+export const OTHERS_IN_GROUP_MIN = 10
 /** A group of writes is closed once judging its presented tokens has taken this long, so pings and revocations get a turn. */
 export const GROUP_DECIDING_MS_MAX = 50
 export const WRITES_QUEUED_MAX = 10_000

@@ -4,6 +4,7 @@
  */
 import {
   GROUP_COMMANDS_MAX,
+  OTHERS_IN_GROUP_MIN,
   REVOCATIONS_QUEUED_CHARS_MAX,
   WRITES_QUEUED_CHARS_MAX,
   WRITES_QUEUED_MAX,
@@ -34,7 +35,9 @@ export class WriteQueues<T extends Queued> {
 
   /** The commands of the next transaction, in the order of their decisions. */
   takeGroup(): T[] {
-    const urgent = this.takeUrgent()
+    // A flood of revocations goes first, but it keeps nothing else out.
+    const kept = Math.min(OTHERS_IN_GROUP_MIN, this.#plain.size + this.#presented.size)
+    const urgent = taken(this.#urgent, GROUP_COMMANDS_MAX - kept)
     const room = GROUP_COMMANDS_MAX - urgent.length
     // One place stays for presented tokens, so that a flood of mints does not starve them.
     const plain = taken(this.#plain, Math.max(0, room - Math.min(1, this.#presented.size)))

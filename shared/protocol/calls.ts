@@ -8,6 +8,7 @@ import {
   GROUP_DECIDING_MS_MAX,
   HMACS_TOTAL_MAX,
   MIN_POSITION_WAITERS_MAX,
+  OTHERS_IN_GROUP_MIN,
   RECORDS_COUNTED_MAX,
   REQUESTS_IN_FLIGHT_MAX,
   SIGN_CALLS_IN_FLIGHT_MAX,
@@ -31,7 +32,7 @@ export interface CallCost {
 }
 
 const QUEUE = `waits with at most ${WRITES_QUEUED_MAX} others; callers and orgs take turns`
-const AHEAD = `in a queue ahead of every other write; callers and orgs take turns`
+const AHEAD = `in a queue ahead of every other write, which keeps ${OTHERS_IN_GROUP_MIN} places of each group; callers and orgs take turns`
 const WALK = `one walk at a time, callers take turns, ${WALKS_WAITING_MAX} wait; it ends with its caller`
 
 const write = (cost: string): CallCost => ({ kind: 'writing', cost, bound: QUEUE })

@@ -17,6 +17,7 @@ import {
   BUNDLE_BYTES_MAX,
   GROUP_COMMANDS_MAX,
   GROUP_DECIDING_MS_MAX,
+  OTHERS_IN_GROUP_MIN,
   WRITES_QUEUED_CHARS_MAX,
   WRITES_QUEUED_MAX,
 } from '../../../shared/limits.ts'
@@ -300,6 +301,18 @@ test('a flood of mints leaves presented tokens a place in every group', async ()
   await expect(writer.submit(discharge)).rejects.toMatchObject({ code: 'ticket_invalid' })
   expect(port.committed).toHaveLength(2)
   await Promise.all(flood)
+})
+
+test('a flood of revocations leaves everything else places in every group', async () => {
+  const { port, writer } = bench()
+  await Promise.all([writer.submit(createOrg('acme')), writer.submit(createOrg('globex'))])
+  let revoked = 0
+  const flood = Array.from({ length: GROUP_COMMANDS_MAX * 5 }, (_, n) => revokeOf('flood', 'acme', `s${n}`))
+  const flooded = flood.map((command) => writer.submit(command).then(() => (revoked += 1)))
+  await Promise.all(Array.from({ length: OTHERS_IN_GROUP_MIN }, () => writer.submit(mint('globex'))))
+  expect(revoked).toBeLessThanOrEqual(GROUP_COMMANDS_MAX - OTHERS_IN_GROUP_MIN)
+  expect(port.committed[1]?.[0]).toMatchObject({ table: 'revocations' })
+  await Promise.all(flooded)
 })
 
 test('presented tokens that wait are bounded in size as well as in number', async () => {
