@@ -121,12 +121,12 @@ const KINDS = {
   keys_stale: {
     severity: 'warning',
     summary: 'this replica uses keys that it opened earlier and could not open after a restart',
-    action: 'give it the key-encryption key that the alarm names, and restart it (RUNBOOK, "A new KEK")',
+    action: 'give it the key-encryption key that the alarm names, and restart it (RUNBOOK, "Rotate the KEK")',
   },
   keys_unopened: {
     severity: 'critical',
     summary: 'this replica cannot open keys, so every verdict on their tokens is unavailable',
-    action: 'give it the key-encryption key that the alarm names, and restart it (RUNBOOK, "A new KEK")',
+    action: 'give it the key-encryption key that the alarm names, and restart it (RUNBOOK, "Rotate the KEK")',
   },
   lease_ran_out: {
     severity: 'critical',
