@@ -3,9 +3,17 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { mutantPlugins } from './test/chaos/mutants/vite-plugin.ts'
 
 /** `unit` needs nothing but this process; `integration` starts processes and sockets; the longer suites have scripts of their own. */
-const project = (name: string, timeoutMs: number, include = `test/${name}/**/*.test.ts`) => ({
-  test: { name, include: [include], testTimeout: timeoutMs, hookTimeout: timeoutMs },
+const project = (name: string, timeoutMs: number, ...include: readonly string[]) => ({
+  test: {
+    name,
+    include: include.length > 0 ? [...include] : [`test/${name}/**/*.test.ts`],
+    testTimeout: timeoutMs,
+    hookTimeout: timeoutMs,
+  },
 })
+
+/** They advance faked timers by months: a timer that another test of the same worker left would run millions of times. */
+const OF_FAKED_TIMERS = ['test/shared/service/schedule.test.ts']
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -22,10 +30,11 @@ const config: ViteUserConfig = defineConfig({
           // Modules are loaded once a worker, which is a fifth of the time: no test here may leave anything behind in one.
           isolate: false,
           include: ['test/{shared,primary,replica,ops,history,simulator,bench,evidence}/**/*.test.ts'],
+          exclude: [...OF_FAKED_TIMERS],
           testTimeout: 20_000,
         },
       },
-      project('integration', 60_000),
+      project('integration', 60_000, 'test/integration/**/*.test.ts', ...OF_FAKED_TIMERS),
       // What a user gets: the installed package, and the stories that run.
       project('acceptance', 60_000),
       // Crashes, archive, restore and runbook: whole disasters, with the processes that they need.

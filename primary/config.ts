@@ -1,5 +1,5 @@
 /** The primary's configuration file. Each key is documented here and in the README. Unknown keys are errors. */
-import { DURABILITY_LEVELS } from '../shared/database/meta.ts'
+import { DURABILITY_LEVELS } from '../shared/database/durability-level.ts'
 import { z } from 'zod'
 import {
   clusterName,

@@ -1,5 +1,5 @@
 /** Translates the answer of `status` into metrics. It reads nothing else, so the two never disagree. */
-import { DURABILITY_LEVELS } from '../shared/database/meta.ts'
+import { DURABILITY_LEVELS } from '../shared/database/durability-level.ts'
 import {
   counter,
   each,

@@ -3,7 +3,7 @@
  * If that takes too long, the call fails with position_unreached. In degraded mode it answers with the lower durability
  * instead, and status shows this until a revocation is durable again.
  */
-import type { DurabilityLevel } from '../../shared/database/meta.ts'
+import type { DurabilityLevel } from '../../shared/database/durability-level.ts'
 import type { Clock, Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { REVOKE_DURABLE_TIMEOUT_MS } from '../../shared/limits.ts'

@@ -3,7 +3,8 @@
  * restore reads it to learn which replicas it must ask for revocations that the archive lacks.
  */
 import type { Database } from '../sqlite/open-database.ts'
-import { MetaReader, type DurabilityLevel } from './meta.ts'
+import { MetaReader } from './meta.ts'
+import { type DurabilityLevel } from './durability-level.ts'
 
 export interface Configured {
   /** In the order of their PeerIds. */

@@ -2,16 +2,13 @@
  * The single row of the table `meta`: cluster, schema, position and counters of a database. Every transaction raises `txid` by
  * one. `checkMeta` refuses a database of another cluster or of an unknown schema.
  */
+import { DURABILITY_LEVELS, type DurabilityLevel } from './durability-level.ts'
 import type { Statement } from 'better-sqlite3'
 import { MacaroondError } from '../errors.ts'
 import { epoch, timeline, txid, type Epoch, type Timeline, type Txid } from '../ids.ts'
 import type { Database } from '../sqlite/open-database.ts'
 import { sqliteError } from '../files/storage-errors.ts'
 import { SCHEMA_VERSION, SCHEMA_VERSION_MIN } from './schema.ts'
-
-/** The levels that a write can be required to reach before it is acknowledged, weakest first. */
-export const DURABILITY_LEVELS = ['local', 'replica', 'archive'] as const
-export type DurabilityLevel = (typeof DURABILITY_LEVELS)[number]
 
 export interface Meta {
   readonly cluster: string

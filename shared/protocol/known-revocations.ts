@@ -2,7 +2,7 @@
  * The `revocations.known` call on a replica's `admin` channel, used by a restore: returns every revocation that this replica
  * has acknowledged and still has. It reads denials, then journal, then pages: rows move in this order, so none is missed.
  */
-import { DURABILITY_LEVELS } from '../database/meta.ts'
+import { DURABILITY_LEVELS } from '../database/durability-level.ts'
 import { z } from 'zod'
 import type { Configured } from '../database/configured.ts'
 import type { RevocationColumns } from '../database/revocation-columns.ts'

@@ -1,6 +1,6 @@
 /** Calls on the `sign` channel that revoke, and that list revocations. */
 import { z } from 'zod'
-import type { DurabilityLevel } from '../database/meta.ts'
+import type { DurabilityLevel } from '../database/durability-level.ts'
 import { orgName } from '../ids.ts'
 import { REASON_CHARS_MAX, REQUEST_ID_CHARS_MAX, TOKEN_TEXT_CHARS_MAX } from '../limits.ts'
 import type { CoveredReplica } from './coverage.ts'

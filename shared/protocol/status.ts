@@ -1,5 +1,5 @@
 /** The `status` call on the `admin` channel: the state of a node, for operators. Nothing in it is a secret. */
-import type { DurabilityLevel } from '../database/meta.ts'
+import type { DurabilityLevel } from '../database/durability-level.ts'
 import type { Alarm } from '../alarms.ts'
 
 export interface ReplicaLink {

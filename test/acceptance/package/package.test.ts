@@ -54,7 +54,15 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 
 describe('the tarball', () => {
   it('holds the built package and its documents, and nothing else', () => {
-    const documents = ['ARCHITECTURE.md', 'CHANGELOG.md', 'LICENSE', 'README.md', 'ops/RUNBOOK.md', 'package.json']
+    const documents = [
+      'ARCHITECTURE.md',
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'docs/calls.md',
+      'ops/RUNBOOK.md',
+      'package.json',
+    ]
     expect(packed.filter((path) => !path.startsWith('dist/')).toSorted()).toEqual(documents)
     expect(packed.filter((path) => path.startsWith('dist/') && !/\.(js|d\.ts)$/.test(path))).toEqual([])
     expect(packed.filter((path) => /(^|\/)test\//.test(path))).toEqual([])
