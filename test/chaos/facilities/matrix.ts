@@ -280,8 +280,9 @@ export const MATRIX: readonly Row[] = [
     by: [
       at('integration/cluster/divergence', 'of a newer schema'),
       at('shared/channel/handshake', 'an unknown code of a newer server'),
+      at('upgrade/upgrade', 'node by node, replicas first, then back'),
+      at('upgrade/upgrade', 'an old replica never guesses'),
     ],
-    without: 'there is one version so far: no upgrade can be rolled',
   },
   {
     fault: 'a million revocations',
