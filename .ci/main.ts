@@ -27,6 +27,7 @@ for (const { step, tally, seconds } of results) {
 }
 const total = sum(results.map((result) => result.tally))
 for (const name of total.skippedNames) say(`skipped: ${name}`)
+for (const what of total.failures) say(`failed: ${what}`)
 say(lineOf(total))
 process.exitCode = total.failed > 0 ? 1 : 0
 

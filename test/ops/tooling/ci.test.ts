@@ -11,7 +11,13 @@ type Status = 'passed' | 'failed' | 'pending' | 'skipped' | 'todo'
 function report(...files: readonly (readonly Status[])[]): string {
   const testResults = files.map((statuses) => ({
     status: statuses.includes('failed') || statuses.length === 0 ? 'failed' : 'passed',
-    assertionResults: statuses.map((status, index) => ({ status, fullName: `${status} ${index}` })),
+    name: 'a.test.ts',
+    message: statuses.length === 0 ? 'no module' : '',
+    assertionResults: statuses.map((status, index) => ({
+      status,
+      fullName: `${status} ${index}`,
+      failureMessages: status === 'failed' ? ['expected 1\nto be 2'] : [],
+    })),
   }))
   return JSON.stringify({ success: !testResults.some((file) => file.status === 'failed'), testResults })
 }
@@ -19,16 +25,24 @@ function report(...files: readonly (readonly Status[])[]): string {
 describe('the tally of a suite', () => {
   it('counts the tests of every file', () => {
     expect(tallySuite(report(['passed', 'passed'], ['passed']), 0)).toEqual({ ...NOTHING, passed: 3 })
-    expect(tallySuite(report(['passed', 'failed'], ['failed']), 1)).toEqual({ ...NOTHING, passed: 1, failed: 2 })
+    expect(tallySuite(report(['passed', 'failed'], ['failed']), 1)).toMatchObject({ passed: 1, failed: 2 })
   })
 
   it('names what was skipped', () => {
     const tally = tallySuite(report(['passed', 'skipped', 'todo', 'pending']), 0)
-    expect(tally).toEqual({ passed: 1, failed: 0, skipped: 3, skippedNames: ['skipped 1', 'todo 2', 'pending 3'] })
+    expect(tally).toMatchObject({ passed: 1, failed: 0, skipped: 3 })
+    expect(tally.skippedNames).toEqual(['skipped 1', 'todo 2', 'pending 3'])
+  })
+
+  it('tells what failed on one line each', () => {
+    expect(tallySuite(report(['passed', 'failed'], []), 1).failures).toEqual([
+      'failed 1: expected 1 to be 2',
+      'a.test.ts: no module',
+    ])
   })
 
   it('counts a file that could not be loaded as one failure', () => {
-    expect(tallySuite(report(['passed'], []), 1)).toEqual({ ...NOTHING, passed: 1, failed: 1 })
+    expect(tallySuite(report(['passed'], []), 1)).toMatchObject({ passed: 1, failed: 1 })
   })
 
   it.each([
