@@ -7,6 +7,7 @@ const args = process.argv.slice(2)
 const problem = nodeTooOld(process.versions.node)
 
 if (problem === null) {
+  // A dynamic import: a static one would load the SQLite driver before the check above.
   const { run } = await import('./command-line.ts')
   process.exitCode = await run(args)
 } else {

@@ -11,8 +11,9 @@ import { MacaroondError } from '../shared/errors.ts'
 import type { NodeStatus } from '../shared/protocol/status.ts'
 import type { Access } from '../shared/verifier/access.ts'
 import { refused } from '../shared/verifier/verdict.ts'
-import type { AskedCluster, WithAdmin } from './admin.ts'
+import type { RunningCluster, WithAdmin } from './admin.ts'
 
+/** Longer than the 2 s after which a primary answers that a write did not become durable, so that the caller gets that answer. */
 const SIGN_TIMEOUT_MS = 5_000
 /** Longer than a replica waits for a minimum position, so that its own answer arrives before the next replica is asked. */
 const VERIFY_TIMEOUT_MS = 2_500
@@ -57,11 +58,16 @@ export function replicasIn({ replicas }: Profile, region: string | undefined): r
   )
 }
 
+/**
+ * A verifier that asks only this replica. The cache is off: a command verifies once, and its purpose is to show what that replica
+ * says now.
+ */
 export async function openVerifier({ cluster, identity }: Profile, replica: ProfileNode): Promise<Verifier> {
   const { createVerifier } = await import('../replica/worker/sdk.ts')
   return createVerifier({ cluster, identity, replicas: [nodeOf(replica)], timeoutMs: VERIFY_TIMEOUT_MS, cache: false })
 }
 
+/** One verification, as a command states it. */
 export interface VerifyCall {
   readonly token: string
   readonly access: Access
@@ -126,10 +132,11 @@ export function adminOf({ cluster, identity }: Profile): WithAdmin {
 }
 
 /** The running nodes that a restore asks for revocations and positions. */
-export function askedCluster(profile: Profile): AskedCluster {
+export function runningCluster(profile: Profile): RunningCluster {
   return { ...profile, admin: adminOf(profile) }
 }
 
+/** Profiles use the names of TOML (`peer_id`), the SDKs those of JavaScript. */
 function nodeOf({ address, peer_id }: ProfileNode): { readonly address: string; readonly peerId: string } {
   return { address, peerId: peer_id }
 }

@@ -8,9 +8,13 @@ import { MacaroondError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
 import { ownStreams, type Streams, Terminal } from './terminal.ts'
 
+/** Adds one command, with its options and its action, to the program. */
 type Add = (root: Command, terminal: Terminal) => void
 
-/** The commands in the order of `--help`. A module is imported only when its command runs: most need a library of their own. */
+/**
+ * The commands in the order of `--help`. A module is imported only when its command runs, because most need a library of their
+ * own, and loading all of them would slow down every command.
+ */
 const COMMANDS: Readonly<Record<string, () => Promise<Add>>> = {
   tour: async () => (await import('./commands/tour.ts')).addTour,
   init: async () => (await import('./commands/init.ts')).addInit,
@@ -61,18 +65,22 @@ export async function program(terminal: Terminal, args: readonly string[]): Prom
       },
       outputError: () => undefined,
     })
-    .addHelpText('after', AFTER)
-  for (const load of named(args)) (await load())(root, terminal)
+    .addHelpText('after', EXAMPLES_AND_EXIT)
+  for (const load of loadersFor(args)) (await load())(root, terminal)
   return root
 }
 
-function named(args: readonly string[]): readonly (() => Promise<Add>)[] {
+/**
+ * The loader of the command that `args` name, or all loaders. The first word is the command, except the value of `--profile`, the
+ * only option before the command that takes one.
+ */
+function loadersFor(args: readonly string[]): readonly (() => Promise<Add>)[] {
   const word = args.find((arg, index) => !arg.startsWith('-') && args[index - 1] !== '--profile') ?? ''
   const one = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
   return one === undefined ? Object.values(COMMANDS) : [one]
 }
 
-const AFTER = `
+const EXAMPLES_AND_EXIT = `
 Examples:
   macaroond tour                                   every main step on this machine, one by one
   macaroond dev --dir ./cluster                    a cluster to work with, until Ctrl-C
@@ -92,6 +100,7 @@ export async function run(args: readonly string[], streams: Streams = ownStreams
     const root = await program(terminal, args)
     await root.parseAsync(args, { from: 'user' })
   } catch (error) {
+    // Commander throws for `--help` and `--version` too; these have exit code 0 and are already printed.
     const isHelp = error instanceof CommanderError && error.exitCode === 0
     if (!isHelp) terminal.fail(error instanceof CommanderError ? usageError(error) : error)
   }

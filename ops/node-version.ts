@@ -4,6 +4,7 @@
  */
 import { MacaroondError } from '../shared/errors.ts'
 
+/** The same as `engines` in package.json, which npm only warns about. */
 const NODE_MAJOR_MIN = 22
 const NODE_MINOR_MIN = 18
 

@@ -19,14 +19,18 @@ export interface Streams {
   readonly env: NodeJS.ProcessEnv
 }
 
-/** The report for a command that changed something and could not print its answer: without it the caller would not know. */
-export interface Done {
+/**
+ * A change that a command made. If the answer cannot be printed, this text goes to stderr, because the caller would otherwise
+ * think that nothing happened and might repeat the command.
+ */
+export interface ReportedChange {
   /** The change, as the beginning of a sentence: `created org acme`. */
   readonly what: string
   /** The next command for the caller, as a hint. */
   readonly next: string
 }
 
+/** Owns the input and output of one command. Commands print only through it, so that escaping and JSON happen in one place. */
 export class Terminal {
   readonly stdin: Input
   readonly env: NodeJS.ProcessEnv
@@ -36,7 +40,8 @@ export class Terminal {
   status = 0
   readonly #stdout: Output
   readonly #stderr: Output
-  #done: Done | undefined
+  #change: ReportedChange | undefined
+  /** The first error of stdout. Later ones are consequences of it. */
   #unwritten: NodeJS.ErrnoException | undefined
 
   constructor(streams: Streams, json: boolean) {
@@ -65,9 +70,9 @@ export class Terminal {
     if (this.#stderr.isTTY === true) this.#stderr.write(`\r\x1b[K${line}`)
   }
 
-  /** Prints the result: the document under `--json`, else the lines. Give `done` if the command changed something. */
-  answer(document: object, lines: string | readonly string[], done?: Done): void {
-    this.#done = done
+  /** Prints the result: the document under `--json`, else the lines. Give `change` if the command changed something. */
+  answer(document: object, lines: string | readonly string[], change?: ReportedChange): void {
+    this.#change = change
     if (this.json) return this.print(jsonLine(document))
     for (const line of [lines].flat()) this.print(printable(line))
   }
@@ -87,12 +92,12 @@ export class Terminal {
     if (error instanceof Error) this.#unwritten ??= error
     const { code } = this.#unwritten ?? {}
     // `macaroond … | head -1` closes the pipe. That is no error unless the lost answer reported a change.
-    if (this.#unwritten !== undefined && (code !== 'EPIPE' || this.#done !== undefined)) this.#reportUnwritten()
+    if (this.#unwritten !== undefined && (code !== 'EPIPE' || this.#change !== undefined)) this.#reportUnwritten()
     return this.status
   }
 
   #reportUnwritten(): void {
-    const { what = '', next: hint } = this.#done ?? {}
+    const { what = '', next: hint } = this.#change ?? {}
     const lost = `answer could not be written (${this.#unwritten?.code ?? this.#unwritten?.message})`
     const message = what === '' ? `the ${lost}` : `${what}, but its ${lost}`
     const error = new MacaroondError('answer_unwritten', message, hint === undefined ? {} : { hint })
@@ -129,6 +134,7 @@ function jsonLine(document: object): string {
 
 /** Aligns cells in columns as wide as their widest cell, two spaces apart. */
 export function table(rows: readonly (readonly string[])[]): string[] {
+  // Escaped before it is measured, because an escape is longer than its character.
   const cells = rows.map((row) => row.map(printable))
   const columns = Math.max(0, ...cells.map((row) => row.length))
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)))

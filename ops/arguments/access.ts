@@ -13,7 +13,7 @@ export function parseAccess(org: string, pairs: readonly string[]): Access {
   return Object.fromEntries<string | readonly string[]>([['org', org], ...stated]) as Access
 }
 
-/** Pairs `key=value`; a key that is given twice has both values, and the token must allow both. Throws usage. */
+/** The values of each key, from texts `key=value`. If a key is given twice, the token must allow both values. Throws usage. */
 export function parsePairs(pairs: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const values = new Map<string, readonly string[]>()
   for (const pair of pairs) {

@@ -9,6 +9,7 @@ import type { Profile } from '../../shared/config/profile.ts'
 import { hexKey, noAuthorityKey, parseAuthorityKey } from './authority-key.ts'
 import { mandatory } from './options.ts'
 
+/** The values of `--archive` and `--key`. */
 export interface ArchiveOptions {
   readonly archive: string
   readonly key?: string
@@ -20,6 +21,7 @@ export function archiveOptions(command: Command): Command {
   return command.option('--key <key>', 'the authority’s public key, 64 hex digits or a file (default: the profile’s)')
 }
 
+/** An archive whose manifest was read. */
 interface Read {
   readonly storage: ArchiveStorage
   readonly manifest: ManifestState
@@ -50,5 +52,6 @@ async function open(
 ): Promise<{ readonly storage: ArchiveStorage; readonly publicKey: Uint8Array }> {
   const publicKey = key === undefined ? hexKey(profile?.authority_key ?? '') : parseAuthorityKey(key)
   if (publicKey === undefined) throw noAuthorityKey()
+  // A command does nothing else meanwhile, so it may read files without yielding, which is faster. A running node must not.
   return { storage: await openArchive(archive, { blocking: true }), publicKey }
 }

@@ -5,6 +5,7 @@
 import { MacaroondError } from '../../shared/errors.ts'
 import { readTrusted } from '../../shared/files/trusted-file.ts'
 
+/** Far more than a key needs: a wrong file is refused without being read whole. */
 const FILE_BYTES_MAX = 4096
 
 /** `--key`: 64 hex digits, or a file that holds them. Throws key_unreadable, key_malformed, file_untrusted. */
@@ -33,6 +34,7 @@ export function hexKey(text: string): Uint8Array | undefined {
   return /^[0-9a-f]{64}$/.test(text) ? Buffer.from(text, 'hex') : undefined
 }
 
+/** The error for a command that must check an archive and got no key from an option or the profile. */
 export function noAuthorityKey(): MacaroondError {
   return new MacaroondError('usage', 'an archive is checked with the public key of its authority, and none was given', {
     hint: 'give --key, or put `authority_key` into the profile; `macaroond archive key` prints it. It never comes from the archive',

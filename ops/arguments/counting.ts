@@ -8,13 +8,14 @@ import { systemClock } from '../../shared/clock.ts'
 import type { CountTokensParams, TokensCounted } from '../../shared/protocol/revoke.ts'
 import type { Terminal } from '../terminal.ts'
 
-/** Revoking is urgent: a count that takes longer is not printed. */
+/** Revoking is urgent, and the count is only information: a count that takes longer is not printed. */
 const COUNTING_MS_MAX = 1_000
 
 /** The help line about the JSON of `--dry-run`. */
 export const DRY_RUN_JSON =
   'with --dry-run {"dryRun": true, "org", "subject", "untilMs", "kid", "tokens": {"count", "complete", "nearest", "lookAlikes"}}, and nothing is revoked'
 
+/** Adds `--dry-run`. Only commands that revoke many tokens have it, because a single token needs no count. */
 export function addDryRun(command: Command): Command {
   return command.option('--dry-run', 'print how many tokens on record it would apply to, and revoke nothing')
 }
@@ -23,6 +24,7 @@ export function addDryRun(command: Command): Command {
 export async function countFirst(signer: Signer, asked: CountTokensParams, terminal: Terminal): Promise<void> {
   const late = Promise.withResolvers<undefined>()
   const callOff = systemClock.after(COUNTING_MS_MAX, () => late.resolve(undefined))
+  // An error of the count must not prevent the revocation, so it counts as no answer.
   const counted = await Promise.race([signer.countTokens(asked).catch(() => undefined), late.promise])
   callOff()
   if (counted === undefined) return
@@ -39,10 +41,12 @@ export async function answerDryRun(signer: Signer, asked: CountTokensParams, ter
   terminal.answer({ dryRun: true, ...asked, tokens }, line)
 }
 
+/** A count is incomplete if the primary stopped counting at its limit of records; then it is a lower bound. */
 function countText({ count, complete }: { readonly count: number; readonly complete: boolean }): string {
   return complete ? `${count}` : `at least ${count}`
 }
 
+/** Warns of a subject that no token has, and of subjects that look alike, because a typing error would revoke nothing. */
 function warn({ org, subject }: CountTokensParams, counted: TokensCounted, terminal: Terminal): void {
   if (subject === undefined) return
   const { count, nearest, lookAlikes } = counted

@@ -8,6 +8,7 @@ export interface HelpText {
   readonly exit?: string
 }
 
+/** Adds these parts below the options, where commander prints nothing of its own. */
 export function addHelp(command: Command, { examples, json, exit }: HelpText): Command {
   const part = (title: string, lines: readonly string[]): string =>
     [title, ...lines.map((line) => `  ${line}`)].join('\n')

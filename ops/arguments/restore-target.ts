@@ -8,18 +8,18 @@ const AGO = /^(\d{1,9}(?:\.\d{1,3})?) (second|minute|hour|day|week)s? ago$/
 /** RFC 3339 with a zone: a date without one would mean a different time on another machine. */
 const MOMENT = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/
 
-/** Throws usage. */
+/** `nowMs` is the time that "2 hours ago" counts back from. Throws usage. */
 export function parseTarget(
   { at, txid: number }: { readonly at?: string | undefined; readonly txid?: string | undefined },
   nowMs: number,
 ): RestoreTarget {
   if (at !== undefined && number !== undefined)
     throw new MacaroondError('usage', 'give either --at or --txid, not both')
-  if (at !== undefined) return { kind: 'time', atMs: parseMoment(at, nowMs) }
+  if (at !== undefined) return { kind: 'time', atMs: parseAt(at, nowMs) }
   return number === undefined ? { kind: 'head' } : { kind: 'txid', txid: parseNumber(number) }
 }
 
-function parseMoment(text: string, nowMs: number): number {
+function parseAt(text: string, nowMs: number): number {
   const [, count, unit = ''] = AGO.exec(text.trim()) ?? []
   const atMs =
     count === undefined ? civilTimeMs(text) : Math.round(nowMs - Number(count) * (UNITS_MS[unit] ?? Number.NaN))
@@ -33,7 +33,7 @@ function civilTimeMs(text: string): number {
   return MOMENT.test(text) && isInCalendar(text) ? Date.parse(text.replace(' ', 'T')) : Number.NaN
 }
 
-/** True if the day exists. Date.parse turns the 30th of February into the 2nd of March, which nobody meant. */
+/** True if the day exists. Date.parse turns the 30th of February into the 2nd of March instead of failing. */
 function isInCalendar(text: string): boolean {
   const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number)
   return day <= new Date(Date.UTC(year, month, 0)).getUTCDate()

@@ -8,7 +8,7 @@ import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
 import type { RevokeResult, RevokeWait } from '../../shared/protocol/revoke.ts'
-import type { Done, Terminal } from '../terminal.ts'
+import type { ReportedChange, Terminal } from '../terminal.ts'
 
 export interface RevokingOptions {
   readonly wait: string
@@ -16,6 +16,7 @@ export interface RevokingOptions {
   readonly requestId?: string
 }
 
+/** The help lines about the JSON of every revoking command. */
 export const REVOKED_JSON: readonly string[] = [
   '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "archive" | "replica" | "local", "position", …}',
   'kind token has also "id" and "matched": "recorded" if the mint is on record, else "unrecorded"',
@@ -26,9 +27,11 @@ export const REVOKED_JSON: readonly string[] = [
   'with --wait global also "replicas": [{"name", "region", "how": "acknowledged" | "lease expired" | "no lease", "atMs"}]',
 ]
 
+/** The help line about the exit status of every revoking command. */
 export const REVOKED_EXIT =
-  '4 with code position_unreached: the revocation is on the primary’s disk, and not yet on a replica or in the archive; repeat the command. --wait global returns when every replica and the services behind it have acknowledged it or lost their lease, at the latest after the bound that `macaroond status` shows'
+  '4 with code position_unreached: the revocation is on the primary’s disk, but not yet on a replica or in the archive; repeat the command. --wait global returns when every replica and the services behind it have acknowledged it or lost their lease, at the latest after the bound that `macaroond status` shows'
 
+/** Adds `--wait`, `--reason` and `--request-id`. */
 export function addRevokingOptions(command: Command): Command {
   return command
     .option(
@@ -40,12 +43,13 @@ export function addRevokingOptions(command: Command): Command {
     .option('--request-id <id>', 'makes a retry safe: the same id with the same content gives the same answer')
 }
 
-/** Throws usage. */
+/** The options as the SDK takes them, with progress printed on stderr. Throws usage. */
 export function revokingOptions({ wait, reason = '', requestId }: RevokingOptions, terminal: Terminal): RevokeOptions {
   const onProgress = (soFar: CoverageResult): void => terminal.say(progressText(soFar))
   return { wait: waitLevel(wait), reason, onProgress, ...(requestId === undefined ? {} : { requestId }) }
 }
 
+/** Where the revocation is durable. Every answer means the primary's disk; the others say what holds it in addition. */
 const WHERE = {
   archive: 'in the archive too',
   replica: 'on a replica’s disk too',
@@ -79,7 +83,8 @@ export function answerRevoked(revoked: RevokeResult, terminal: Terminal): void {
   terminal.answer(answer, revokedText(revoked), revokedDone(revoked))
 }
 
-function revokedDone(revoked: RevokeResult): Done {
+/** The revocation is in force even if this answer is lost, so the hint names the command that shows it. */
+function revokedDone(revoked: RevokeResult): ReportedChange {
   return { what: whatText(revoked), next: `\`macaroond revocations show --seq ${revoked.seq}\` shows it` }
 }
 
@@ -91,6 +96,7 @@ export function coverageTexts(replicas: readonly CoveredReplica[]): readonly str
   })
 }
 
+/** Throws usage. */
 function waitLevel(text: string): RevokeWait {
   if (text === 'local' || text === 'durable' || text === 'global') return text
   const near = suggest(text, ['local', 'durable', 'global'])
@@ -99,6 +105,10 @@ function waitLevel(text: string): RevokeWait {
   })
 }
 
+/**
+ * `--wait global` waits for replicas that have not acknowledged, and then for leases that the primary granted before its last
+ * start: it no longer knows who holds those.
+ */
 function progressText({ replicas, earlierLeasesUntilMs }: CoverageResult): string {
   const pending = replicas.filter(({ how }) => how === 'pending').map(({ name }) => name)
   if (pending.length > 0) return `waiting for ${pending.join(', ')}: acknowledgement, or the end of a lease`
@@ -112,9 +122,9 @@ function whatText(revoked: RevokeResult): string {
     case 'token':
       return `revoked ${revoked.id} of ${org}`
     case 'subject':
-      return `revoked what ${revoked.subject} of ${org} was issued up to ${timeText(revoked.untilMs)}`
+      return `revoked all tokens of ${revoked.subject} of ${org} issued up to ${timeText(revoked.untilMs)}`
     case 'org':
-      return `revoked what was issued to ${org} up to ${timeText(revoked.untilMs)}`
+      return `revoked all tokens of ${org} issued up to ${timeText(revoked.untilMs)}`
     case 'key':
       return `retired key ${revoked.kid} of ${org}`
     case 'org_disabled':
@@ -122,6 +132,7 @@ function whatText(revoked: RevokeResult): string {
   }
 }
 
+/** A token may be real although its mint is not on record: a restore may have undone the record. So the caller is told. */
 function matchedText(revoked: RevokeResult): string {
   return revoked.kind === 'token' && revoked.matched === 'unrecorded' ? '; its mint is not on record' : ''
 }

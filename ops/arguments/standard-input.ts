@@ -6,7 +6,7 @@ import type { Terminal } from '../terminal.ts'
 /** More than the limit of a token, so that a token that is too long gets its own error. The rest is not read. */
 const CHARS_MAX: number = BUNDLE_BYTES_MAX + 1024
 
-/** Throws usage if standard input is empty. */
+/** The token without the white space around it. `say` prints a prompt if a person types. Throws usage if there is no input. */
 export async function readToken({
   stdin,
   say,

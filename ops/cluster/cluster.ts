@@ -9,9 +9,11 @@ import { askStatus } from '../clients.ts'
 import type { ClusterFolder, NodeSpec } from './folder.ts'
 import { NodeProcess } from './node-process.ts'
 
+/** A node starts in a second or two. The rest is for a slow machine on which all nodes start at once. */
 const START_TIMEOUT_MS = 30_000
 const POLL_MS = 20
 
+/** The processes of one cluster folder. The owner must call `stop`, or the nodes run until this process ends. */
 export class Cluster {
   readonly folder: ClusterFolder
   readonly #onDeath: (node: NodeSpec, how: string) => void
@@ -34,6 +36,7 @@ export class Cluster {
 
   /** Starts all nodes and waits until the cluster serves. Throws the first error; the caller then calls `stop`. */
   async start(): Promise<void> {
+    // allSettled: after a failure the other starts must be over before the caller stops the cluster.
     const started = await Promise.allSettled(this.nodes.map((node) => this.startNode(node)))
     const failure = started.find((outcome) => outcome.status === 'rejected')
     if (failure !== undefined) throw failure.reason
@@ -45,6 +48,7 @@ export class Cluster {
     const child = new NodeProcess(node)
     this.#running.set(node.name, child)
     void child.ended.then((how) => {
+      // `kill` and `stop` remove the node first, so an end that was asked for is not reported as a death.
       if (this.#running.get(node.name) !== child) return
       this.#running.delete(node.name)
       this.#onDeath(node, how)
@@ -81,6 +85,7 @@ export class Cluster {
     await Promise.all(children.map((child) => child.stop()))
   }
 
+  /** The reason why the cluster does not serve yet, in words; undefined if it does. */
   async #missing(): Promise<string | undefined> {
     const { profile, replicas } = this.folder
     try {

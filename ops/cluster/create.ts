@@ -12,6 +12,7 @@ import { writeAtomically } from '../../shared/files/write-atomically.ts'
 import { type ClientRole, CALLERS, configPath, keyPath, replicaName } from './folder.ts'
 import { freePorts } from './ports.ts'
 
+/** A cluster to make: the folder, the cluster's name, and its regions with one replica each. */
 export interface NewCluster {
   readonly path: string
   readonly cluster: string
@@ -19,6 +20,7 @@ export interface NewCluster {
   readonly entropy: Entropy
 }
 
+/** A node with an identity and a port of its own. */
 interface Identified {
   readonly name: string
   readonly peerId: string
@@ -45,6 +47,7 @@ export function prepareFolder(path: string): void {
 
 /** Throws usage if the folder is not empty. The primary's configuration is written last: it marks the folder as complete. */
 export async function createCluster({ path, cluster, regions, entropy }: NewCluster): Promise<void> {
+  // The caller holds the folder's lock, so the lock file is already there.
   const found = readdirSync(path).filter((name) => !name.startsWith('node.lock'))
   if (found.length > 0) {
     throw new MacaroondError('usage', `${path} is not empty, and there is no cluster in it`, {
@@ -69,6 +72,7 @@ export async function createCluster({ path, cluster, regions, entropy }: NewClus
   writeConfig(path, primary.name, primaryToml(parts))
 }
 
+/** All of a cluster that its configurations name. */
 interface Parts {
   readonly cluster: string
   readonly primary: Identified

@@ -8,10 +8,11 @@ import type { Terminal } from '../terminal.ts'
 import { Cluster } from './cluster.ts'
 import { createCluster, prepareFolder } from './create.ts'
 import { type ClusterFolder, holdsCluster, openClusterFolder } from './folder.ts'
-import { holdUp, onInterruption } from './hold.ts'
-import { warnOnlyOf } from './lenient.ts'
+import { keepRunning, onInterruption } from './keep-running.ts'
+import { warnOfUntrusted } from './lenient.ts'
 import { unpublish } from './published.ts'
 
+/** The options of `macaroond dev`. */
 export interface DevOptions {
   readonly dir: string | undefined
   /** The regions of a new cluster. A cluster that exists must have exactly these. */
@@ -24,15 +25,17 @@ const REGIONS: readonly string[] = ['fra', 'sin']
 export async function runDev({ dir, regions }: DevOptions, terminal: Terminal): Promise<void> {
   const path = dir === undefined ? temporaryFolder('dev') : resolve(dir)
   prepareFolder(path)
-  warnOnlyOf(path, terminal)
+  warnOfUntrusted(path, terminal)
+  // Two `dev` processes on one folder would start every node twice.
   const lock = lockFolder(path)
   const interruption = onInterruption()
   try {
+    // A `dev` that was killed could not remove its cluster.json.
     unpublish(path)
     const cluster = new Cluster(await makeOrOpen(path, regions), (node, how) => {
       terminal.say(`${node.name} ended (${how}); its log is ${node.log}`)
     })
-    await holdWhileUp(cluster, terminal, interruption)
+    await startAndKeepRunning(cluster, terminal, interruption)
   } finally {
     interruption.release()
     lock.release()
@@ -52,7 +55,7 @@ async function makeOrOpen(path: string, regions: readonly string[] | undefined):
   })
 }
 
-async function holdWhileUp(
+async function startAndKeepRunning(
   cluster: Cluster,
   terminal: Terminal,
   interruption: ReturnType<typeof onInterruption>,
@@ -60,7 +63,8 @@ async function holdWhileUp(
   try {
     terminal.say(`starting ${cluster.nodes.map(({ name }) => name).join(', ')} in ${cluster.folder.path}`)
     const started = cluster.start().then(() => 'up' as const)
-    if ((await Promise.race([started, interruption.happened])) === 'up') await holdUp(cluster, terminal, interruption)
+    if ((await Promise.race([started, interruption.happened])) === 'up')
+      await keepRunning(cluster, terminal, interruption)
     // The stop below makes an interrupted start fail. Nobody awaits that promise, so its error is dropped here.
     else started.catch(() => undefined)
   } finally {

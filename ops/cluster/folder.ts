@@ -77,6 +77,7 @@ export async function openClusterFolder(path: string): Promise<ClusterFolder> {
   }
 }
 
+/** The part of a node that its configuration does not contain. */
 type Naming = Pick<NodeSpec, 'name' | 'role' | 'region'>
 type NodeFiles = { readonly data: string; readonly identity: string; readonly listen: string }
 

@@ -15,6 +15,7 @@ import { STOP_WITH_STDIN } from './parent-watch.ts'
 
 /** Longer than the limit that a node sets for its own stop. */
 const STOP_TIMEOUT_MS = 12_000
+/** The end of the log that an error quotes: enough for the reason, short enough to read. */
 const LOG_LINES = 8
 const LOG_LINE_CHARS_MAX = 300
 
@@ -42,6 +43,7 @@ export class NodeProcess {
     this.#logStart = fstatSync(log).size
     const env = { ...process.env, [STOP_WITH_STDIN]: '1' }
     this.#child = spawn(program, [...args, '--json'], { stdio: ['pipe', 'pipe', log], env })
+    // The child has its own copy of the descriptor.
     closeSync(log)
     // Nothing is written to the pipe, but it breaks if the node ends first.
     this.#child.stdin?.on('error', () => undefined)
@@ -51,6 +53,7 @@ export class NodeProcess {
     })
   }
 
+  /** 0 if the process could not be started. */
   get pid(): number {
     return this.#child.pid ?? 0
   }
@@ -78,12 +81,14 @@ export class NodeProcess {
     clearTimeout(timer)
   }
 
+  /** The error that the node reported, with its name in front, because several nodes start at once. */
   #ownError({ code, message, hint }: ErrorReport): MacaroondError {
     const { name } = this.#spec
     const report = { code: isErrorCode(code) ? code : 'start_failed', message: `${name} did not start: ${message}` }
     return fromReport(hint === undefined ? report : { ...report, hint })
   }
 
+  /** The error for a node that ended without a report, such as one that was killed. */
   #startFailed(how: string): MacaroondError {
     const { name, log } = this.#spec
     const lines = readFileSync(log).toString('utf8', this.#logStart).trimEnd().split('\n').slice(-LOG_LINES)

@@ -12,6 +12,7 @@ import type { Cluster } from './cluster.ts'
 import { type ClientRole, CALLERS, keyPath, type NodeSpec } from './folder.ts'
 import { commandOf } from './node-process.ts'
 
+/** A node as `cluster.json` describes it. */
 export interface PublishedNode {
   readonly pid: number
   readonly address: string
@@ -36,12 +37,14 @@ export function profilePath(folder: string, role: ClientRole = 'operator'): stri
   return join(folder, `${role}.toml`)
 }
 
+/** The first sentence of each profile. */
 const SAYS: Readonly<Record<ClientRole, string>> = {
   operator: 'Profile of an operator with every right in this cluster.',
   worker: 'Profile of a service that verifies tokens, and may do nothing else.',
   signer: 'Profile of a service that issues and revokes tokens of every org.',
 }
 
+/** Writes a profile for each identity in the folder. A folder of an earlier version has fewer. */
 function writeProfiles(path: string, profile: Profile): PublishedCluster['profiles'] {
   const roles = CALLERS.filter((role) => existsSync(keyPath(path, role)))
   for (const role of roles) {

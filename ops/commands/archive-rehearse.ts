@@ -23,6 +23,6 @@ export function addArchiveRehearse(parent: Command, terminal: Terminal): void {
     json: [
       '{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms of step "back to service" is the time without a primary',
     ],
-    exit: '0 only if every step held',
+    exit: '0 only if every step passed',
   })
 }

@@ -54,7 +54,7 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
       stopWithParent(process)
       const run = await load()
       const { stdout } = processOutput()
-      const status = await settled(terminal, () =>
+      const status = await exitStatusOfRun(terminal, () =>
         run(config, { acceptClock, oldPrimaryStopped, newArchive }, (line) =>
           stdout.write(`${JSON.stringify(line)}\n`),
         ),
@@ -73,7 +73,7 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
   })
 }
 
-async function settled(terminal: Terminal, run: () => Promise<number>): Promise<number> {
+async function exitStatusOfRun(terminal: Terminal, run: () => Promise<number>): Promise<number> {
   try {
     return await run()
   } catch (error) {

@@ -9,13 +9,13 @@ import { parsePosition } from '../../shared/position.ts'
 import { noAuthorityKey } from '../arguments/authority-key.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
-import { askedCluster, profileOf } from '../clients.ts'
+import { runningCluster, profileOf } from '../clients.ts'
 import { previewDocument } from '../restore/report.ts'
 import type { RepairOptions } from '../repair/repair.ts'
 import type { Terminal } from '../terminal.ts'
-import { asking, type AskingOptions, authorityKey } from './restore.ts'
+import { confirmation, type ConfirmingOptions, authorityKey } from './restore.ts'
 
-interface Options extends AskingOptions {
+interface Options extends ConfirmingOptions {
   readonly config: string
   readonly key?: string
   readonly newest?: string
@@ -60,11 +60,11 @@ async function run(options: Options, profile: Profile, terminal: Terminal): Prom
     import('../repair/repair.ts'),
     import('../repair/report.ts'),
   ])
-  const { confirm, shown } = asking(options, terminal)
+  const { confirm, shown } = confirmation(options, terminal)
   const repaired = await repair({
     ...(await placesOf(options, profile)),
     publicKey: authorityKey(options, profile),
-    asked: askedCluster(profile),
+    running: runningCluster(profile),
     newest: options.newest === undefined ? undefined : parsePosition(options.newest),
     acceptClock: options.acceptClock === true,
     clock: systemClock,

@@ -11,14 +11,14 @@ import { hexKey, noAuthorityKey, parseAuthorityKey } from '../arguments/authorit
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { parseTarget } from '../arguments/restore-target.ts'
-import { askedCluster, optionalProfileOf } from '../clients.ts'
-import { requireAnswers } from '../restore/questions.ts'
+import { runningCluster, optionalProfileOf } from '../clients.ts'
+import { requireConfirmed } from '../restore/confirmations.ts'
 import { previewLines } from '../restore/report.ts'
 import type { Preview, RestoreOptions } from '../restore/restore.ts'
 import type { ArchiveSource } from '../restore/source.ts'
 import type { Terminal } from '../terminal.ts'
 
-interface Options extends AskingOptions {
+interface Options extends ConfirmingOptions {
   readonly archive?: string
   readonly fromReplica?: string
   readonly at?: string
@@ -32,7 +32,7 @@ interface Options extends AskingOptions {
 }
 
 /** The options with which an operator confirms what a restore cannot decide. `repair` has the same. */
-export interface AskingOptions {
+export interface ConfirmingOptions {
   readonly withoutRevocations?: true
   readonly dryRun?: true
   readonly yes?: true
@@ -90,12 +90,12 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
     import('../restore/report.ts'),
   ])
   const { output, oldData, withoutRevocations = false } = options
-  const { confirm, shown } = asking(options, terminal)
+  const { confirm, shown } = confirmation(options, terminal)
   const restored = await restore({
     from: await sourceOf(options, profile),
     publicKey: authorityKey(options, profile),
     output,
-    asked: profile === undefined ? undefined : askedCluster(profile),
+    running: profile === undefined ? undefined : runningCluster(profile),
     oldData,
     newest: options.newest === undefined ? undefined : parsePosition(options.newest),
     withoutRevocations,
@@ -118,8 +118,8 @@ async function run(options: Options, profile: Profile | undefined, terminal: Ter
  * `confirm` prints the preview of a restore and checks that the options confirm all it needs. `shown` returns the preview
  * that was printed, for a dry run's answer.
  */
-export function asking(
-  options: AskingOptions,
+export function confirmation(
+  options: ConfirmingOptions,
   terminal: Terminal,
 ): { readonly confirm: RestoreOptions['confirm']; readonly shown: () => Preview | undefined } {
   const { dryRun = false, yes = false, acceptHead = false, withoutRevocations = false } = options
@@ -133,7 +133,7 @@ export function asking(
       terminal.say(
         'WARNING: tokens that were revoked after this time will be valid again; replicas accept them after `revocations forget`',
       )
-    requireAnswers(preview, { yes, acceptHead, withoutRevocations })
+    requireConfirmed(preview, { yes, acceptHead, withoutRevocations })
     return true
   }
   return { confirm, shown: () => shown }
@@ -145,7 +145,7 @@ async function sourceOf(options: Options, profile: Profile | undefined): Promise
     throw new MacaroondError('usage', 'a restore needs a source', { hint: 'give --archive, or --from-replica' })
   }
   const target = parseTarget({ at, txid }, systemClock.wallMs())
-  const opened = archive === undefined ? undefined : await opening(archive, options, profile)
+  const opened = archive === undefined ? undefined : await openSource(archive, options, profile)
   if (fromReplica !== undefined) {
     if (target.kind === 'head') return { replica: fromReplica, comparedWith: opened }
     throw new MacaroondError('usage', 'a replica has only its newest state: --at and --txid need an archive')
@@ -154,7 +154,7 @@ async function sourceOf(options: Options, profile: Profile | undefined): Promise
   return { archive: opened, target }
 }
 
-async function opening(archive: string, options: Options, profile: Profile | undefined): Promise<ArchiveSource> {
+async function openSource(archive: string, options: Options, profile: Profile | undefined): Promise<ArchiveSource> {
   const { openSigned, openUnsigned } = await import('../restore/source.ts')
   if (options.unsigned === true) return openUnsigned(archive)
   const key = authorityKey(options, profile)

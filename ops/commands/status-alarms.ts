@@ -6,13 +6,13 @@ import type { NodeStatus, PrimaryStatus, ReplicaStatus } from '../../shared/prot
 import { type Alarm, type AlarmCode, ALARMS } from '../../shared/alarms.ts'
 
 /** The status of a node that may be of 0.1.0, which has no list of alarms. */
-type WithoutList<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>
-export type ToldStatus = WithoutList<PrimaryStatus> | WithoutList<ReplicaStatus>
+type MaybeWithoutAlarms<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>
+export type ReportedStatus = MaybeWithoutAlarms<PrimaryStatus> | MaybeWithoutAlarms<ReplicaStatus>
 
 export interface NodeReport {
   /** `primary`, or `replica fra`. */
   readonly who: string
-  readonly status: ToldStatus
+  readonly status: ReportedStatus
 }
 
 /** Two lines for each alarm: the alarm, and the action for the operator. */
@@ -21,7 +21,7 @@ export function alarmLines(nodes: readonly NodeReport[]): readonly string[] {
 }
 
 /** The alarms that a node reports, or those derived from the status of a node of 0.1.0. */
-export function alarmsIn(status: ToldStatus): readonly Alarm[] {
+export function alarmsIn(status: ReportedStatus): readonly Alarm[] {
   return status.alarms ?? (status.role === 'primary' ? ofOldPrimary(status) : ofOldReplica(status))
 }
 
@@ -31,7 +31,7 @@ function linesOf(who: string, { code, severity, message, action, sinceMs }: Alar
   return [`${word} ${who}: ${message} (${code}${since})`, `  do: ${action}`]
 }
 
-function ofOldPrimary({ freshness, durability, archive }: WithoutList<PrimaryStatus>): readonly Alarm[] {
+function ofOldPrimary({ freshness, durability, archive }: MaybeWithoutAlarms<PrimaryStatus>): readonly Alarm[] {
   const { settled, clockDoubt } = freshness
   const { degradedSinceMs } = durability
   return [
@@ -42,7 +42,7 @@ function ofOldPrimary({ freshness, durability, archive }: WithoutList<PrimarySta
   ]
 }
 
-function ofOldReplica({ alarm, freshness: { clockDoubt } }: WithoutList<ReplicaStatus>): readonly Alarm[] {
+function ofOldReplica({ alarm, freshness: { clockDoubt } }: MaybeWithoutAlarms<ReplicaStatus>): readonly Alarm[] {
   return [
     ...(alarm === null ? [] : [alarmOf('primary_refused', alarm)]),
     ...(clockDoubt === null ? [] : [alarmOf('clock_doubt', clockDoubt)]),

@@ -21,7 +21,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
       const profile = profileOf(own, terminal.env)
       const nodes = await askAll(profile)
       if (!nodes.some(({ reachable }) => reachable)) terminal.status = EXIT_UNAVAILABLE
-      const lines = [...alarmLines(nodes.flatMap(toldBy)), ...table([HEADER, ...nodes.map(rowOf)])]
+      const lines = [...alarmLines(nodes.flatMap(nodeReportOf)), ...table([HEADER, ...nodes.map(rowOf)])]
       terminal.answer({ cluster: profile.cluster, nodes }, lines)
     })
   addHelp(command, {
@@ -38,22 +38,22 @@ export function addStatus(parent: Command, terminal: Terminal): void {
   })
 }
 
-interface Asked {
+interface QueriedNode {
   readonly role: 'primary' | 'replica'
   readonly region: string | null
   readonly address: string
   readonly peerId: string
 }
 
-type Answer = Asked &
+type NodeAnswer = QueriedNode &
   (
     | { readonly reachable: true; readonly status: NodeStatus }
     | { readonly reachable: false; readonly error: ErrorReport }
   )
 
-async function askAll(profile: Profile): Promise<readonly Answer[]> {
-  const ask = async (role: Asked['role'], region: string | null, node: ProfileNode): Promise<Answer> => {
-    const asked: Asked = { role, region, address: node.address, peerId: node.peer_id }
+async function askAll(profile: Profile): Promise<readonly NodeAnswer[]> {
+  const ask = async (role: QueriedNode['role'], region: string | null, node: ProfileNode): Promise<NodeAnswer> => {
+    const asked: QueriedNode = { role, region, address: node.address, peerId: node.peer_id }
     try {
       return { ...asked, reachable: true, status: await askStatus(profile, node) }
     } catch (error) {
@@ -66,7 +66,7 @@ async function askAll(profile: Profile): Promise<readonly Answer[]> {
 
 const HEADER: readonly string[] = ['ROLE', 'REGION', 'ADDRESS', 'PID', 'POSITION', 'REVOCATIONS', 'STATE']
 
-function rowOf(answer: Answer): readonly string[] {
+function rowOf(answer: NodeAnswer): readonly string[] {
   const who = [answer.role, answer.region ?? '-', answer.address]
   if (!answer.reachable) return [...who, '-', '-', '-', `not reached: ${answer.error.message} (${answer.error.code})`]
   const { status } = answer
@@ -74,7 +74,7 @@ function rowOf(answer: Answer): readonly string[] {
   return [...who, ...what, stateText(status)]
 }
 
-function toldBy(answer: Answer): readonly NodeReport[] {
+function nodeReportOf(answer: NodeAnswer): readonly NodeReport[] {
   if (!answer.reachable) return []
   const { role, region, status } = answer
   return [{ who: region === null ? role : `${role} ${region}`, status }]

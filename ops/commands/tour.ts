@@ -22,6 +22,6 @@ export function addTour(parent: Command, terminal: Terminal): void {
       '{"ok", "steps": [{"step", "ok", "ms", "detail"}]}; ms is the time that the step measured, detail its result',
       'with --keep, a second line once the cluster is up again: the document of `macaroond dev --json`',
     ],
-    exit: '0 only if every step held',
+    exit: '0 only if every step passed',
   })
 }

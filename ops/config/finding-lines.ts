@@ -1,4 +1,4 @@
-/** The findings of a configuration check as `config check` prints them. */
+/** The findings of a configuration check as `config check` prints them. A start logs the same findings. */
 import type { Finding } from '../../shared/config/checks.ts'
 
 /** Two lines for each finding: the reason, and the action for the operator. */

@@ -12,13 +12,14 @@ export type AnyConfig = PrimaryConfig | ReplicaConfig | Profile
 export const configKinds: readonly ConfigKind[] = ['primary', 'replica', 'profile']
 
 /** Keys that only one kind has. The first key that a file contains decides its kind. */
-const TELLING: readonly (readonly [key: string, ConfigKind])[] = [
+const DECIDING_KEYS: readonly (readonly [key: string, ConfigKind])[] = [
   ['region', 'replica'],
   ['verify_open', 'replica'],
   ['segments', 'primary'],
   ['alone', 'primary'],
   ['replicas', 'profile'],
 ]
+/** Keys that both kinds of nodes have and a profile has not. */
 const NODE_KEYS: readonly string[] = ['data', 'listen', 'kek']
 
 /**
@@ -27,9 +28,10 @@ const NODE_KEYS: readonly string[] = ['data', 'listen', 'kek']
  */
 export function kindOfFile(file: string): ConfigKind {
   const keys = Object.keys(readConfig(file, z.record(z.string(), z.unknown())))
-  const telling = TELLING.find(([key]) => keys.includes(key))
-  if (telling !== undefined) return telling[1]
+  const deciding = DECIDING_KEYS.find(([key]) => keys.includes(key))
+  if (deciding !== undefined) return deciding[1]
   const isNode = NODE_KEYS.some((key) => keys.includes(key))
+  // A replica and a profile name the primary that they dial; a primary does not.
   const dials = keys.includes('primary')
   if (isNode) return dials ? 'replica' : 'primary'
   if (dials) return 'profile'

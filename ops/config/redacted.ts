@@ -6,7 +6,7 @@ import type { KekSettings, KekSource } from '../../shared/config/node-config.ts'
 import { fromConfigFolder } from '../../shared/config/read-config.ts'
 import type { AnyConfig } from './kinds.ts'
 
-/** `file` is the file it was read from: relative paths in it start there. */
+/** `file` is the file that `config` was read from. Relative paths in it are relative to that file's folder. */
 export function redacted(file: string, config: AnyConfig): Record<string, unknown> {
   const shown = 'kek' in config ? { ...config, kek: shownSettings(file, config.kek) } : config
   // TOML cannot express an undefined value; a round trip through JSON drops it.

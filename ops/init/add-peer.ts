@@ -22,11 +22,13 @@ import {
   workerPeer,
 } from './configurations.ts'
 
+/** The peer to add, with what its role needs. */
 export type NewPeer =
   | { readonly role: 'worker' | 'operator'; readonly name: string }
   | { readonly role: 'signer'; readonly name: string; readonly orgs: readonly string[] }
   | { readonly role: 'replica'; readonly name: string; readonly address: string }
 
+/** The identity that was made, and the text that the operator still has to copy. */
 export interface AddedPeer {
   readonly peerId: string
   /** Relative to the cluster's folder. */
@@ -49,6 +51,7 @@ export async function addPeer(dir: string, peer: NewPeer, entropy: Entropy): Pro
     writeFiles(join(dir, folder), peer, own, {
       members,
       authorityKey: profile.authority_key,
+      // `init` wrote the same key-encryption key for every node.
       kek: join(dir, 'primary', 'kek'),
     })
     return { peerId, folder, blocks: blocksOf(peer, own, profile) }
@@ -57,6 +60,7 @@ export async function addPeer(dir: string, peer: NewPeer, entropy: Entropy): Pro
   }
 }
 
+/** The operator's profile marks a folder as one of `init`, and names all nodes. Throws usage. */
 function profileIn(dir: string): Profile {
   const file = join(dir, 'operator', 'operator.toml')
   if (existsSync(file)) return readProfile(file)
@@ -65,10 +69,12 @@ function profileIn(dir: string): Profile {
   })
 }
 
+/** A replica's folder is named by its region, as `init` names it. */
 function folderOf({ role, name }: NewPeer): string {
   return role === 'replica' ? name : `${role}s/${name}`
 }
 
+/** The facts about the cluster that the new peer's files contain. */
 interface Known {
   readonly members: ClusterMembers
   readonly authorityKey: string | undefined
@@ -96,6 +102,7 @@ async function membersOf(dir: string, { cluster, primary, replicas }: Profile): 
     replicas: replicas.map(({ region, address, peer_id: peerId }) => ({ name: region, region, address, peerId })),
     operators: [{ name: 'operator', peerId: operator.peerId }, ...(await identitiesIn(dir, 'operator'))],
     workers: await identitiesIn(dir, 'worker'),
+    // No file of a new peer names signers: only the primary does.
     signers: [],
   }
 }
@@ -109,6 +116,7 @@ async function identitiesIn(dir: string, role: 'operator' | 'worker'): Promise<r
   )
 }
 
+/** The entries that let the new peer in, each with the files of the nodes that it dials. */
 function blocksOf(peer: NewPeer, own: ClusterMember, { replicas }: Profile): AddedPeer['blocks'] {
   const everyReplica = replicas.map(({ region }) => `${region}/replica.toml`)
   switch (peer.role) {

@@ -1,4 +1,7 @@
-/** Pure: the configurations and profiles of a new cluster as commented TOML, from identities and addresses. */
+/**
+ * Pure: the configurations and profiles of a new cluster as TOML, from identities and addresses. Each file has comments, because
+ * operators edit it later without this program.
+ */
 import { stringify } from 'smol-toml'
 import type { Profile } from '../../shared/config/profile.ts'
 import { listenOf } from './plan.ts'
@@ -74,6 +77,7 @@ export function replicaToml(
   ])
 }
 
+/** The parts of a profile that differ from one client to the next. */
 export interface ProfileOf {
   /** The identity is the file `<role>.key` beside the profile. */
   readonly role: 'operator' | 'worker' | 'signer'
@@ -124,6 +128,7 @@ const KEK = [
   stringify({ kek: { file: 'kek' } }),
 ].join('\n')
 
+/** Without `--archive` the default stays in force, and the file shows how to change it. */
 function archiveToml(to: string | undefined): readonly string[] {
   if (to !== undefined)
     return ['# Every transaction is archived here; restores read it.', stringify({ archive: { to } })]

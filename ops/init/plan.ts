@@ -4,6 +4,7 @@ import { nodeName, regionName, clusterName } from '../../shared/config/node-conf
 import { parseAddress } from '../../shared/channel/address.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 
+/** The options of `macaroond init`, as texts from the command line. */
 export interface InitOptions {
   readonly cluster: string
   /** `host:port` that replicas, signers and operators dial. */
@@ -50,7 +51,10 @@ export function planCluster({ cluster, primary, region, worker = [], signer = []
   return { cluster, primary, regions, workers: worker, signers, archive }
 }
 
-/** The address to listen on: all interfaces, because others may dial another name; for a loopback address, itself. */
+/**
+ * The address to listen on. The dialled name may belong to a load balancer or to another interface, so a node listens on all
+ * interfaces. A loopback address stays as it is, because the operator wants a node that no other machine reaches.
+ */
 export function listenOf(address: string): string {
   const { host, port } = parseAddress(address)
   if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return address
@@ -77,6 +81,7 @@ export function parseSigner(text: string): ClusterPlan['signers'][number] {
   return { name, orgs }
 }
 
+/** Splits `NAME=VALUE` at the first equals sign. Throws usage. */
 function split(text: string, option: string, example: string): readonly [string, string] {
   const at = text.indexOf('=')
   if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)]
@@ -102,6 +107,7 @@ function requireDialable(address: string, option: string): void {
     throw usage(`${option} ${address} names no machine`, 'give the address that the other machines dial')
 }
 
+/** Throws usage: the error of `parseAddress` does not name the option. */
 function parsed(address: string, option: string): { readonly host: string; readonly port: number } {
   try {
     return parseAddress(address)

@@ -14,6 +14,7 @@ import { storageError } from '../../shared/files/storage-errors.ts'
 import { type ClusterMembers, primaryToml, type ProfileOf, profileToml, replicaToml } from './configurations.ts'
 import type { ClusterPlan } from './plan.ts'
 
+/** The result of `init`. */
 export interface WrittenCluster {
   readonly members: ClusterMembers
   /** 64 hex digits. */
@@ -49,12 +50,14 @@ async function write(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<
   for (const { name } of members.signers)
     profile(`signers/${name}`, 'signer', `Profile of the service ${name}, which issues tokens.`)
   profile('operator', 'operator', 'Profile of an operator with every right in this cluster.')
+  // The primary's configuration is last: an interrupted init leaves a folder that no primary can start from.
   put('primary/kek', kek)
   put('primary/signing.key', signingKey)
   put('primary/primary.toml', primaryToml(members, plan.archive))
   return { members, authorityKey, folders: foldersOf(members) }
 }
 
+/** Makes every private key inside the folder of its owner, so no key has to be moved. */
 async function makeIdentities(dir: string, plan: ClusterPlan, entropy: Entropy): Promise<ClusterMembers> {
   const identity = async (folder: string, file: string): Promise<string> => {
     mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })

@@ -38,7 +38,7 @@ export class DamagedFolder {
   private constructor(path: string, lock: NodeLock) {
     this.path = path
     this.#lock = lock
-    this.finished = this.#goOn()
+    this.finished = this.#resume()
   }
 
   /** Throws already_running, schema_newer, io_failed. */
@@ -90,7 +90,7 @@ export class DamagedFolder {
     return aside
   }
 
-  #goOn(): string | undefined {
+  #resume(): string | undefined {
     for (const name of readdirSync(this.path).filter((entry) => entry.startsWith(REPAIRING_PREFIX))) {
       const aside = join(this.path, name)
       if (existsSync(this.database) && existsSync(join(aside, DATABASE))) return this.#finish(aside)

@@ -38,11 +38,11 @@ export async function rebuildPages(options: RebuildPagesOptions): Promise<Rebuil
   requireOwnEpoch(options)
   const tried: string[] = []
   const own = fromOwnFile(options, tried) ?? (await attempt(() => fromArchiveAndLog(options, tried), tried))
-  const rebuilt = own === undefined ? undefined : withWal(options, own)
+  const rebuilt = own === undefined ? undefined : withWalRest(options, own)
   const head = archive?.head
   if (rebuilt !== undefined && (head === undefined || comparePositions(head, rebuilt.position) <= 0)) return rebuilt
   const archived = archive && (await attempt(() => fromArchive(options, archive, tried), tried))
-  if (archived !== undefined) return { ...judged(options, archived, { foreign: 0 }), isNewest: false }
+  if (archived !== undefined) return { ...withClaims(options, archived, { foreign: 0 }), isNewest: false }
   if (rebuilt !== undefined) return rebuilt
   const which = existsSync(copy.database) ? 'the damaged database' : 'a database that is gone'
   throw new MacaroondError(
@@ -86,9 +86,9 @@ function fromOwnFile({ copy, log, scratch }: RebuildPagesOptions, tried: string[
     return undefined
   }
   const path = scratch('own.db')
-  duplicate(copy.database, path)
+  copyFile(copy.database, path)
   applyLogged(copy.database, path, newest)
-  const found = layOver(path, log, log.first)
+  const found = applyLog(path, log, log.first)
   if (found === newest.postApply) {
     const used = `pages of the damaged file, and over them those of transactions ${log.first} to ${newest.maxTxid} in its log`
     return { path, position: positionOf(newest), used }
@@ -110,7 +110,7 @@ async function fromArchiveAndLog(options: RebuildPagesOptions, tried: string[]):
   const path = scratch('archive-and-log.db')
   await rebuildDatabase({ storage: archive.storage, files: chain.files, path })
   const from = asTxid(chain.reaches + 1)
-  const found = layOver(path, log, from)
+  const found = applyLog(path, log, from)
   if (found === newest.postApply) {
     const rest = from <= newest.maxTxid ? `, and transactions ${from} to ${newest.maxTxid} from the log` : ''
     return { path, position: positionOf(newest), used: `transactions 1 to ${chain.reaches} from the archive${rest}` }
@@ -138,7 +138,7 @@ async function fromArchive(
 }
 
 /** Writes all transactions of the log from `from` on into the file, and returns the resulting checksum. */
-function layOver(path: string, log: DamagedLog, from: Txid): Checksum {
+function applyLog(path: string, log: DamagedLog, from: Txid): Checksum {
   const file = new PagesFile(path)
   try {
     for (const { header, pages } of log.segments(from)) file.write(pages, header.commit)
@@ -148,16 +148,16 @@ function layOver(path: string, log: DamagedLog, from: Txid): Checksum {
   }
 }
 
-function withWal(options: RebuildPagesOptions, candidate: Candidate): RebuiltPages {
+function withWalRest(options: RebuildPagesOptions, candidate: Candidate): RebuiltPages {
   const { copy, log } = options
   const { newest } = log
-  if (newest === undefined || !existsSync(copy.database)) return judged(options, candidate, { foreign: 0 })
+  if (newest === undefined || !existsSync(copy.database)) return withClaims(options, candidate, { foreign: 0 })
   const { position, applied, foreign } = applyWalRest(copy.database, candidate.path, newest, candidate.position)
   const used = applied === 0 ? candidate.used : `${candidate.used}, and ${applied} more from SQLite’s WAL`
-  return judged(options, { ...candidate, used, position }, { foreign })
+  return withClaims(options, { ...candidate, used, position }, { foreign })
 }
 
-function judged(
+function withClaims(
   { copy, log }: RebuildPagesOptions,
   { path, position, used }: Candidate,
   { foreign }: { readonly foreign: number },
@@ -184,7 +184,7 @@ function positionOf({ epoch, maxTxid, postApply }: SegmentHeader): Position {
   return { epoch, txid: maxTxid, checksum: postApply }
 }
 
-function duplicate(from: string, to: string): void {
+function copyFile(from: string, to: string): void {
   try {
     copyFileSync(from, to)
   } catch (error) {

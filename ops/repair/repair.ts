@@ -12,7 +12,7 @@ import { openReader } from '../../shared/sqlite/open-database.ts'
 import { integrityProblem } from '../../shared/sqlite/integrity.ts'
 import { compareCopy } from '../restore/copies.ts'
 import { RESTORED } from '../restore/new-epoch.ts'
-import { restoreIn, type Restored, type RestoreOptions, within } from '../restore/restore.ts'
+import { restoreIn, type Restored, type RestoreOptions, inScratchFolder } from '../restore/restore.ts'
 import { type NodeCopy, Scratch } from '../restore/scratch.ts'
 import { archivedIn, type ArchiveSource } from '../restore/source.ts'
 import { DamagedFolder } from './damaged-folder.ts'
@@ -39,7 +39,7 @@ export async function repair(options: RepairOptions): Promise<(Repair & Pick<Res
   const folder = DamagedFolder.open(options.data)
   try {
     const scratch = new Scratch(folder.database, { isHeld: true })
-    return await within(scratch, () => repairIn(scratch, folder, options))
+    return await inScratchFolder(scratch, () => repairIn(scratch, folder, options))
   } finally {
     folder.close()
   }
@@ -47,7 +47,7 @@ export async function repair(options: RepairOptions): Promise<(Repair & Pick<Res
 
 async function repairIn(scratch: Scratch, folder: DamagedFolder, options: RepairOptions): Promise<Repair | undefined> {
   if (folder.finished !== undefined) return { kind: 'finished', aside: folder.finished }
-  const { archive, unread } = await opened(options)
+  const { archive, unread } = await openArchiveIfReadable(options)
   const sound = soundAt(scratch, folder, archive, options)
   const copy = scratch.copyHeld(folder.path, 'damaged', Infinity)
   if (isRestored(copy)) return { kind: 'sound' }
@@ -111,7 +111,7 @@ function soundAt(
 }
 
 /** Opens the archive. One that cannot be read is reported in `unread`, because the disk alone may be enough. */
-async function opened({ openArchive }: RepairOptions): Promise<{
+async function openArchiveIfReadable({ openArchive }: RepairOptions): Promise<{
   readonly archive: ArchiveSource | undefined
   readonly unread: readonly string[]
 }> {

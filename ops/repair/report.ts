@@ -2,15 +2,15 @@
 import { restoredDocument } from '../restore/report.ts'
 import type { repair } from './repair.ts'
 
-type Ended = NonNullable<Awaited<ReturnType<typeof repair>>>
+type RepairResult = NonNullable<Awaited<ReturnType<typeof repair>>>
 
-export function repairDocument(repaired: Ended): object {
+export function repairDocument(repaired: RepairResult): object {
   const { kind: result } = repaired
   if (repaired.kind !== 'repaired') return { result, ...('aside' in repaired ? { aside: repaired.aside } : {}) }
   return { result, aside: repaired.aside, ...restoredDocument(repaired, repaired.file) }
 }
 
-export function repairLines(repaired: Ended): readonly string[] {
+export function repairLines(repaired: RepairResult): readonly string[] {
   const notes = repaired.left === undefined ? [] : [`note: ${repaired.left}`]
   if (repaired.kind === 'sound')
     return [

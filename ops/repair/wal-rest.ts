@@ -26,7 +26,7 @@ export interface WalRest {
 export function applyLogged(database: string, path: string, newest: SegmentHeader): void {
   const reader = new WalReader(database)
   try {
-    changing(path, (file) => {
+    editPages(path, (file) => {
       for (const transaction of transactionsOf(reader)) {
         if (isLogged(transaction, newest)) file.write(transaction.pages, transaction.commitPages)
       }
@@ -60,7 +60,7 @@ function isNext(
   { pages, commitPages }: WalTransaction,
   { epoch, txid }: Pick<Position, 'epoch' | 'txid'>,
 ): boolean {
-  const { before, pageCount } = changing(path, (file) => {
+  const { before, pageCount } = editPages(path, (file) => {
     const had = file.pageCount
     const cut = Array.from({ length: Math.max(0, had - commitPages) }, (_, at) => commitPages + 1 + at)
     const kept = file.read([...pages.map(({ pgno }) => pgno), ...cut])
@@ -70,15 +70,15 @@ function isNext(
   const meta = metaOf(path)
   for (const suffix of ['-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
   if (meta?.epoch === epoch && meta.txid === txid + 1) return true
-  changing(path, (file) => file.write(before, pageCount))
+  editPages(path, (file) => file.write(before, pageCount))
   return false
 }
 
 function checksumOf(path: string): Checksum {
-  return changing(path, (file) => file.checksum())
+  return editPages(path, (file) => file.checksum())
 }
 
-function changing<T>(path: string, change: (file: PagesFile) => T): T {
+function editPages<T>(path: string, change: (file: PagesFile) => T): T {
   const file = new PagesFile(path)
   try {
     return change(file)

@@ -16,7 +16,7 @@ export interface CarryOver {
 /** Computes the revocations to write. `restored` are those that the restored state has already. */
 export function carryOver(restored: readonly RevocationColumns[], evidence: readonly Evidence[]): CarryOver {
   const known = new Set(restored.map(revocationName))
-  const ends = provenEnds(evidence)
+  const ends = provenExpiries(evidence)
   const revocations: RevocationColumns[] = []
   const sources = evidence.map(({ from, revocations: rows }) => {
     const before = revocations.length
@@ -28,7 +28,7 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
     }
     return { from, known: rows.length, carried: revocations.length - before }
   })
-  return { revocations, sources, alone: toldByOne(revocations, evidence) }
+  return { revocations, sources, alone: fromOneReplicaOnly(revocations, evidence) }
 }
 
 /**
@@ -36,10 +36,10 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
  * purged while the token lives. So a running replica's answer does not count, the latest of several times counts, and a
  * revocation that no other place knows is never purged (0).
  */
-function provenEnds(evidence: readonly Evidence[]): ReadonlyMap<string, number> {
+function provenExpiries(evidence: readonly Evidence[]): ReadonlyMap<string, number> {
   const ends = new Map<string, number>()
-  for (const { teller, revocations } of evidence) {
-    if (teller.kind === 'replica') continue
+  for (const { source, revocations } of evidence) {
+    if (source.kind === 'replica') continue
     for (const row of revocations) {
       const [name, end] = [revocationName(row), Number(row['expires_at'] ?? 0)]
       const before = ends.get(name)
@@ -50,7 +50,7 @@ function provenEnds(evidence: readonly Evidence[]): ReadonlyMap<string, number> 
 }
 
 /** A replica that still enforces revocations which the restored state lacks, until an operator decides. */
-export interface Refusing {
+export interface StillRefusing {
   readonly from: string
   readonly revocations: number
 }
@@ -58,11 +58,11 @@ export interface Refusing {
 /** The revocations that running replicas keep enforcing if the restore leaves them out, as a number for each replica. */
 export function stillRefused(
   restored: readonly RevocationColumns[],
-  evidence: readonly Pick<Evidence, 'from' | 'teller' | 'revocations'>[],
-): readonly Refusing[] {
+  evidence: readonly Pick<Evidence, 'from' | 'source' | 'revocations'>[],
+): readonly StillRefusing[] {
   const known = new Set(restored.map(revocationName))
   return evidence
-    .filter(({ teller }) => teller.kind === 'replica')
+    .filter(({ source }) => source.kind === 'replica')
     .map(({ from, revocations }) => ({
       from,
       revocations: new Set(revocations.map(revocationName).filter((name) => !known.has(name))).size,
@@ -73,13 +73,13 @@ export function stillRefused(
 /** Kinds that revoke all tokens of an org or a key. A single broken replica must not add one without the operator's consent. */
 const WIDE: ReadonlySet<unknown> = new Set(['org', 'key', 'org_disabled'])
 
-function toldByOne(carried: readonly RevocationColumns[], evidence: readonly Evidence[]): readonly string[] {
+function fromOneReplicaOnly(carried: readonly RevocationColumns[], evidence: readonly Evidence[]): readonly string[] {
   const wide = carried.filter(({ kind }) => WIDE.has(kind))
   if (wide.length === 0) return []
-  const tellers = evidence.map((one) => ({ one, names: new Set(one.revocations.map(revocationName)) }))
+  const knownBy = evidence.map((one) => ({ one, names: new Set(one.revocations.map(revocationName)) }))
   return wide.flatMap((row) => {
-    const [first, ...others] = tellers.filter(({ names }) => names.has(revocationName(row))).map(({ one }) => one)
-    if (first === undefined || others.length > 0 || first.teller.kind !== 'replica') return []
+    const [first, ...others] = knownBy.filter(({ names }) => names.has(revocationName(row))).map(({ one }) => one)
+    if (first === undefined || others.length > 0 || first.source.kind !== 'replica') return []
     return [`only ${first.from} knows this, and it would be carried over: ${revocationText(row)}`]
   })
 }

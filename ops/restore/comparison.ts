@@ -17,7 +17,7 @@ export interface Comparison {
 }
 
 /** Looks up the checksum that a signed archive has after a transaction. */
-export type Archived = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | undefined
+export type ArchivedChecksums = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | undefined
 
 /** The files of a replica that record its positions. */
 export interface ReplicaRecord {
@@ -28,15 +28,19 @@ export interface ReplicaRecord {
 }
 
 /** Compares a replica's pages. `signed` is true if the archive or the authority's signature covers them. */
-export function compareReplica(pages: Position, { standings, signed }: ReplicaRecord, archived: Archived): Comparison {
+export function compareReplica(
+  pages: Position,
+  { standings, signed }: ReplicaRecord,
+  archived: ArchivedChecksums,
+): Comparison {
   const own = standings.findLast((one) => isAt(one.position, pages))
-  if (own === undefined) return unread(`its record has no checksum for transaction ${pages.txid}`)
+  if (own === undefined) return notBelieved(`its record has no checksum for transaction ${pages.txid}`)
   const problem = differsFrom(pages, own.position, 'its record') ?? archiveDiffers(pages, standings, archived)
-  if (problem !== undefined) return unread(problem)
+  if (problem !== undefined) return notBelieved(problem)
   const isArchived = archived(pages) !== undefined
-  if (typeof signed === 'string') return isArchived ? asArchived() : unread(UNSIGNED[signed])
+  if (typeof signed === 'string') return isArchived ? asArchived() : notBelieved(UNSIGNED[signed])
   if (comparePositions(signed.position, pages) > 0)
-    return unread(`the authority signed ${positionText(signed.position)}, which is beyond its pages`)
+    return notBelieved(`the authority signed ${positionText(signed.position)}, which is beyond its pages`)
   return isArchived ? asArchived() : compareSigned(own, signed, standings)
 }
 
@@ -53,17 +57,18 @@ function compareSigned(
   all: readonly AppliedState[],
 ): Comparison {
   if (position.epoch !== own.position.epoch || timeline !== own.timeline)
-    return unread(`no position of its epoch ${own.position.epoch} and timeline is signed`)
+    return notBelieved(`no position of its epoch ${own.position.epoch} and timeline is signed`)
   const recorded = new Map(
     all.filter((one) => one.timeline === timeline).map((one) => [one.position.txid, one.position]),
   )
   const signed = recorded.get(position.txid)
-  if (signed === undefined) return unread(`its record does not reach back to the signed transaction ${position.txid}`)
+  if (signed === undefined)
+    return notBelieved(`its record does not reach back to the signed transaction ${position.txid}`)
   const problem = differsFrom(signed, position, 'the signature')
-  if (problem !== undefined) return unread(problem)
+  if (problem !== undefined) return notBelieved(problem)
   for (let txid = position.txid + 1; txid < own.position.txid; txid += 1) {
     if (!recorded.has(txid as typeof position.txid))
-      return unread(
+      return notBelieved(
         `its record lacks transaction ${txid}: a snapshot came after the last signature, or the record was cut`,
       )
   }
@@ -85,10 +90,13 @@ export interface LogRecord {
 }
 
 /** Compares a primary's pages, after its log was recovered against its WAL. */
-export function comparePrimary({ pages, logged, captured, tornBytes }: LogRecord, archived: Archived): Comparison {
+export function comparePrimary(
+  { pages, logged, captured, tornBytes }: LogRecord,
+  archived: ArchivedChecksums,
+): Comparison {
   const all = [...logged, pages].map((position) => ({ position }))
   const problem = archiveDiffers(pages, all, archived)
-  if (problem !== undefined) return unread(problem)
+  if (problem !== undefined) return notBelieved(problem)
   const torn = tornBytes > 0 ? [`its log ends like a crash, in the middle of a record (${tornBytes} bytes)`] : []
   const late =
     captured > 0 ? [`its log ends like a crash, ${captured} transactions before its WAL, which has them whole`] : []
@@ -96,7 +104,7 @@ export function comparePrimary({ pages, logged, captured, tornBytes }: LogRecord
 }
 
 /** A copy that is not believed, for this reason. */
-export function unread(problem: string): Comparison {
+export function notBelieved(problem: string): Comparison {
   return { problem, remarks: [], signed: false }
 }
 
@@ -116,7 +124,7 @@ function differsFrom(found: Position, { checksum }: Pick<Position, 'checksum'>, 
 function archiveDiffers(
   pages: Position,
   standings: readonly { readonly position: Position }[],
-  archived: Archived,
+  archived: ArchivedChecksums,
 ): string | undefined {
   for (const position of [pages, ...standings.map((one) => one.position)]) {
     const checksum = archived(position)

@@ -13,12 +13,12 @@ import type { Position } from '../../shared/position.ts'
 import { type Database, openReader } from '../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { WalReader } from '../../shared/sqlite/wal-reader.ts'
-import { type Archived, type Comparison, comparePrimary, unread } from './comparison.ts'
+import { type ArchivedChecksums, type Comparison, comparePrimary, notBelieved } from './comparison.ts'
 
 interface Compared {
   readonly folder: string
   readonly database: string
-  readonly archived: Archived
+  readonly archived: ArchivedChecksums
   readonly nowMs: number
 }
 
@@ -50,7 +50,7 @@ interface Opened {
 }
 
 function compareWithLog({ database, archived, nowMs }: Compared, { file, log, db, tornBytes }: Opened): Comparison {
-  if (log.last === TXID_NONE) return unread('no log lies beside it to compare it with')
+  if (log.last === TXID_NONE) return notBelieved('no log lies beside it to compare it with')
   const logged = positionsOf(log)
   const meta = new MetaReader(db).read()
   const reader = new WalReader(database)
@@ -59,7 +59,9 @@ function compareWithLog({ database, archived, nowMs }: Compared, { file, log, db
   try {
     const { capture, captured } = recover({ file, reader, log, meta, wallMs: () => nowMs, onGap })
     if (gap !== undefined)
-      return unread(`its log ends at transaction ${gap}, its pages at ${meta.txid}: no record shows what is between`)
+      return notBelieved(
+        `its log ends at transaction ${gap}, its pages at ${meta.txid}: no record shows what is between`,
+      )
     const pages = { epoch: meta.epoch, txid: meta.txid, checksum: capture.checksums.checksum }
     return comparePrimary({ pages, logged, captured, tornBytes }, archived)
   } finally {

@@ -11,13 +11,13 @@ import { checkPosition } from '../../shared/protocol/signed-position.ts'
 import { openReader } from '../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
-import { type Archived, type Comparison, compareReplica, type ReplicaRecord } from './comparison.ts'
+import { type ArchivedChecksums, type Comparison, compareReplica, type ReplicaRecord } from './comparison.ts'
 
 /** Throws the errors that SQLite reports for a damaged file. */
 export function compareCopiedReplica(
   folder: string,
   database: string,
-  { publicKey, archived }: { readonly publicKey: Uint8Array | undefined; readonly archived: Archived },
+  { publicKey, archived }: { readonly publicKey: Uint8Array | undefined; readonly archived: ArchivedChecksums },
 ): Comparison {
   const { cluster, ...pages } = positionOf(database)
   const position = join(folder, 'position')

@@ -1,16 +1,16 @@
 /** Compares a copied data folder with what was recorded of it, by the role of its node. */
 import { MacaroondError } from '../../shared/errors.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
-import type { Archived, Comparison } from './comparison.ts'
-import { unread } from './comparison.ts'
+import type { ArchivedChecksums, Comparison } from './comparison.ts'
+import { notBelieved } from './comparison.ts'
 import { compareCopiedPrimary } from './copied-primary.ts'
 import { compareCopiedReplica } from './copied-replica.ts'
 import type { NodeCopy } from './scratch.ts'
 
-export interface Comparing {
+export interface CompareOptions {
   /** The authority's public key, from the operator; undefined if none was given. */
   readonly publicKey: Uint8Array | undefined
-  readonly archived: Archived
+  readonly archived: ArchivedChecksums
   readonly nowMs: number
 }
 
@@ -24,13 +24,13 @@ const DAMAGE: ReadonlySet<string> = new Set([
 ])
 
 /** Compares the copy. Damage is a `problem` of the result; any other error is thrown. */
-export function compareCopy({ folder, database, role }: NodeCopy, comparing: Comparing): Comparison {
+export function compareCopy({ folder, database, role }: NodeCopy, comparing: CompareOptions): Comparison {
   try {
     if (role === 'replica') return compareCopiedReplica(folder, database, comparing)
     return compareCopiedPrimary({ folder, database, ...comparing })
   } catch (cause) {
     const error = sqliteError(cause, 'comparing it with what was recorded')
-    if (error instanceof MacaroondError && DAMAGE.has(error.code)) return unread(error.message)
+    if (error instanceof MacaroondError && DAMAGE.has(error.code)) return notBelieved(error.message)
     throw error
   }
 }

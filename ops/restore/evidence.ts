@@ -12,7 +12,7 @@ import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 
 /** The kind of place that evidence comes from. Only some kinds can be a witness, or give proof of a token's expiry. */
-export type Teller =
+export type EvidenceSource =
   /** The archive's newest state. */
   | { readonly kind: 'archive' }
   | { readonly kind: 'copy' } // of a stopped replica, or of damaged pages
@@ -24,7 +24,7 @@ export type Teller =
 export interface Evidence {
   /** The name of the place for people: `the archive's head`, `replica fra`, `old disk`. */
   readonly from: string
-  readonly teller: Teller
+  readonly source: EvidenceSource
   /** True if the authority's signature covers the evidence. */
   readonly signed: boolean
   /** The replicas that may acknowledge revocations, as its state names them; undefined if it does not name them. */
@@ -33,7 +33,7 @@ export interface Evidence {
   readonly cluster: string
   readonly position: Omit<Position, 'checksum'> | undefined
   /** The positions that a running replica reports, stated and signed; undefined for other places. */
-  readonly shown?: ShownPosition | undefined
+  readonly reported?: ReportedPositions | undefined
   readonly revocations: readonly RevocationColumns[]
   readonly issueClockMs: number
   /** The longest lease that was ever granted, milliseconds: a holder of one may still judge under it. */
@@ -43,7 +43,7 @@ export interface Evidence {
 }
 
 /** The position of a running replica. */
-export interface ShownPosition {
+export interface ReportedPositions {
   /** The replica's own statement, which nobody signed. */
   readonly stated: Position
   /** The newest position with the authority's signature. */
@@ -67,7 +67,7 @@ const ROWS_A_READ = 1_000
 
 /** Throws schema_newer, schema_older: rows of another schema may have another meaning. */
 export function evidenceOfDatabase(
-  { from, teller, signed }: Pick<Evidence, 'from' | 'teller' | 'signed'>,
+  { from, source, signed }: Pick<Evidence, 'from' | 'source' | 'signed'>,
   db: Database,
 ): Evidence {
   const meta = new MetaReader(db).read()
@@ -75,7 +75,7 @@ export function evidenceOfDatabase(
   checkMeta(meta, cluster, from)
   return {
     from,
-    teller,
+    source,
     signed,
     configured: readConfigured(db),
     cluster,

@@ -16,7 +16,7 @@ import { auditProblem } from '../../shared/database/audit-chain.ts'
 import { parsePosition, type Position } from '../../shared/position.ts'
 import { openReader } from '../../shared/sqlite/open-database.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
-import { type AskedCluster, statusOf } from '../admin.ts'
+import { type RunningCluster, statusOf } from '../admin.ts'
 import { differing, type Repaired } from './repaired.ts'
 import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
 import { withinBounds } from './bounds.ts'
@@ -29,18 +29,18 @@ import {
   evidenceOfReplica,
   type OrgOfKey,
   revocationsOfJournal,
-  understood,
+  requireUnderstood,
   unsignedInJournal,
 } from './replica-evidence.ts'
 import { DENIALS, type NodeCopy, type Scratch } from './scratch.ts'
 import { archivedIn, type ArchiveSource } from './source.ts'
-import { type HeadClaim, type Head, judgeHead, newerThanRead } from './witness.ts'
+import { type HeadClaim, type HeadVerdict, judgeHead, newerThanRead } from './witness.ts'
 
 export interface GatherOptions {
   readonly scratch: Scratch
   readonly archive: ArchiveSource | undefined
-  /** The running nodes to ask; undefined if none are asked. */
-  readonly asked: AskedCluster | undefined
+  /** The running nodes, which are asked for what they know; undefined if none are asked. */
+  readonly running: RunningCluster | undefined
   /** The copy of a replica, if that is the source of the restore. */
   readonly replica: NodeCopy | undefined
   /** The rebuilt pages of a damaged primary, if this is a repair. */
@@ -64,7 +64,7 @@ export interface Gathered {
   /** Revocations of places that are not believed. */
   readonly doubted: readonly PendingRevocations[]
   /** The verdict on witnesses of the newest state. */
-  readonly head: Head
+  readonly head: HeadVerdict
   /** The archive's newest state as a file; undefined if it could not be read or is not a database of macaroond. */
   readonly headPath: string | undefined
 }
@@ -110,7 +110,7 @@ class Gathering {
   }
 
   async read(): Promise<void> {
-    const { archive, replica: copied, oldData, asked, scratch, repaired, publicKey } = this.#options
+    const { archive, replica: copied, oldData, running, scratch, repaired, publicKey } = this.#options
     if (archive !== undefined) await this.#archive(archive)
     if (repaired !== undefined) await this.#attempt(DAMAGED, async () => this.#repaired(repaired))
     if (oldData !== undefined) {
@@ -123,9 +123,9 @@ class Gathering {
       await this.#attempt('the copy', async () => this.#copied({ what: from, from, copy: copied }))
     }
     const orgOfKey = orgsOf(this.evidence)
-    for (const replica of asked?.replicas ?? []) {
+    for (const replica of running?.replicas ?? []) {
       await this.#attempt(`replica ${replica.region}`, () =>
-        evidenceOfReplica(asked!, replica, { orgOfKey, publicKey }),
+        evidenceOfReplica(running!, replica, { orgOfKey, publicKey }),
       )
     }
     if (archive?.head !== undefined) await this.#beyond({ ...archive, head: archive.head })
@@ -134,21 +134,21 @@ class Gathering {
   async #attempt(
     what: string,
     read: () => Promise<Evidence | undefined>,
-    isOwn: typeof isOutOfRoom = isOutOfRoom,
+    isScratchFailure: typeof isScratchFull = isScratchFull,
   ): Promise<void> {
     try {
       const found = await read()
       if (found !== undefined) this.evidence.push(found)
     } catch (error) {
-      if (error instanceof MacaroondError && (error.kind === 'conflict' || isOwn(error))) throw error
+      if (error instanceof MacaroondError && (error.kind === 'conflict' || isScratchFailure(error))) throw error
       this.unread.push(`${what} cannot be read: ${reportOf(error).message}`)
     }
   }
 
   async #archive(archive: ArchiveSource): Promise<void> {
     const path = this.#options.scratch.path('head.db')
-    const isOwn = archive.storage.isBucket ? isOutOfRoom : isOfOwnDisk
-    this.unread.push(...archive.wounds.map((wound) => `the manifest of the archive is damaged: ${wound}`))
+    const isScratchFailure = archive.storage.isBucket ? isScratchFull : isScratchBroken
+    this.unread.push(...archive.manifestDamage.map((wound) => `the manifest of the archive is damaged: ${wound}`))
     if (!archive.signed) this.remarks.push('nobody signed what this archive holds: it is restored on your word alone')
     await this.#attempt(
       HEAD,
@@ -158,7 +158,7 @@ class Gathering {
         if (head !== undefined) this.headPath = path
         return head && this.#audited(head, path)
       },
-      isOwn,
+      isScratchFailure,
     )
   }
 
@@ -176,7 +176,7 @@ class Gathering {
     const compared = compareCopy(copy, { publicKey, archived: archivedIn(archive), nowMs })
     const isOldDisk = from === 'old disk' && copy.role === 'primary'
     const evidence = copyEvidence(
-      { from, teller: { kind: isOldDisk ? 'old disk' : 'copy' }, signed: compared.signed },
+      { from, source: { kind: isOldDisk ? 'old disk' : 'copy' }, signed: compared.signed },
       copy,
     )
     if (compared.problem === undefined) {
@@ -196,7 +196,7 @@ class Gathering {
   #repaired({ pages, copy }: Repaired): Evidence | undefined {
     const kind = pages.isNewest ? 'old disk' : 'copy'
     const signed = archivedIn(this.#options.archive)(pages.position) === pages.position.checksum
-    const evidence = readDatabase({ from: DAMAGED, teller: { kind }, signed }, pages.path)
+    const evidence = readDatabase({ from: DAMAGED, source: { kind }, signed }, pages.path)
     this.remarks.push(...pages.remarks)
     try {
       const orgOfKey = orgsOf(evidence === undefined ? [] : [evidence])
@@ -222,10 +222,10 @@ class Gathering {
       const path = this.#options.scratch.path('beyond.db')
       await rebuildBeyond(archive, beyond, path)
       const from = 'files without an entry'
-      const read = readDatabase({ from, teller: { kind: 'archive' }, signed: false }, path)
+      const read = readDatabase({ from, source: { kind: 'archive' }, signed: false }, path)
       if (read !== undefined) this.doubted.push({ from, revocations: withReader(from, path, unsignedIn) })
     } catch (error) {
-      if (error instanceof MacaroondError && isOutOfRoom(error)) throw error
+      if (error instanceof MacaroondError && isScratchFull(error)) throw error
       this.remarks.push(`files beyond the newest entry of the archive were not read: ${reportOf(error).message}`)
     }
   }
@@ -235,13 +235,13 @@ class Gathering {
  * True if the disk of the scratch folder is full. Then the restore fails: on another disk it can read everything, while a
  * `--yes` would lose revocations that can be read.
  */
-function isOutOfRoom({ code }: MacaroondError): boolean {
+function isScratchFull({ code }: MacaroondError): boolean {
   return code === 'disk_full'
 }
 
 /** True for an error of the scratch disk while the head of a folder archive is read; a bucket fails with the same codes. */
-function isOfOwnDisk(error: MacaroondError): boolean {
-  return isOutOfRoom(error) || error.code === 'io_failed' || error.code === 'sync_failed'
+function isScratchBroken(error: MacaroondError): boolean {
+  return isScratchFull(error) || error.code === 'io_failed' || error.code === 'sync_failed'
 }
 
 async function headEvidence(
@@ -252,13 +252,13 @@ async function headEvidence(
   const plan = planRestore(files, { kind: 'head' }, nowMs)
   const { checksum } = await rebuildDatabase({ storage, files: plan.files, path, onBytes })
   requireRecorded(plan, checksum)
-  return readDatabase({ from: HEAD, teller: { kind: 'archive' }, signed }, path)
+  return readDatabase({ from: HEAD, source: { kind: 'archive' }, signed }, path)
 }
 
-type Who = Pick<Evidence, 'from' | 'teller' | 'signed'>
+type EvidenceOrigin = Pick<Evidence, 'from' | 'source' | 'signed'>
 
 /** Evidence of a database; undefined for a database of another program. */
-function readDatabase(who: Who, path: string): Evidence | undefined {
+function readDatabase(who: EvidenceOrigin, path: string): Evidence | undefined {
   return withReader(who.from, path, (db) => (isOfMacaroond(db) ? evidenceOfDatabase(who, db) : undefined))
 }
 
@@ -273,11 +273,11 @@ function withReader<T>(from: string, path: string, use: (db: ReturnType<typeof o
   }
 }
 
-function copyEvidence(who: Who, copy: NodeCopy): Evidence | undefined {
+function copyEvidence(who: EvidenceOrigin, copy: NodeCopy): Evidence | undefined {
   const pages = readDatabase(who, copy.database)
   if (pages === undefined) return undefined
   const ahead = copy.journal === undefined ? [] : revocationsOfJournal(copy.journal, orgsOf([pages]))
-  const denied = denialsOf(copy).map(({ columns }) => understood(columns))
+  const denied = denialsOf(copy).map(({ columns }) => requireUnderstood(columns))
   return { ...pages, revocations: [...pages.revocations, ...ahead, ...denied] }
 }
 
@@ -312,15 +312,15 @@ function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
 }
 
 /** The positions that some place claims to exist: revocations up to them may have been acknowledged. */
-async function claimsOf({ archive, newest, asked, repaired }: GatherOptions): Promise<readonly HeadClaim[]> {
+async function claimsOf({ archive, newest, running, repaired }: GatherOptions): Promise<readonly HeadClaim[]> {
   const claims: HeadClaim[] = []
   const own = repaired?.pages.beyond
   if (own !== undefined)
     claims.push({ who: `${DAMAGED} knows`, position: { ...own, checksum: repaired!.pages.position.checksum } })
   if (newest !== undefined) claims.push({ who: 'you know', position: newest })
   if (archive?.head !== undefined) claims.push({ who: 'the manifest knows', position: archive.head })
-  if (asked !== undefined) {
-    const status = await statusOf(asked.admin, asked.primary).catch(() => undefined)
+  if (running !== undefined) {
+    const status = await statusOf(running.admin, running.primary).catch(() => undefined)
     if (status?.role === 'primary')
       claims.push({ who: 'the primary, which is running, knows', position: parsePosition(status.position) })
   }

@@ -24,7 +24,7 @@ import { insertUnsigned } from '../../shared/database/unsigned.ts'
 import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { CarryOver, PendingRevocations } from './carry-over.ts'
 import type { Highest } from './source.ts'
-import { comparePlaces, type Place } from './witness.ts'
+import { compareEpochTxid, type EpochTxid } from './witness.ts'
 import { type DatabaseEvidence, type Evidence, revocationName } from './evidence.ts'
 
 /** The action of the audit record that a restore writes. */
@@ -42,22 +42,22 @@ export interface NewEpochOptions {
   readonly entropy: Entropy
 }
 
-export interface Begun {
+export interface NewEpoch {
   readonly epoch: Epoch
   readonly timeline: string
   readonly txid: Txid
 }
 
 /** Runs the whole change as one transaction, so that an interrupted restore has no half of it. */
-export function beginEpoch(db: Database, options: NewEpochOptions): Begun {
+export function beginEpoch(db: Database, options: NewEpochOptions): NewEpoch {
   const run = db.transaction(() => write(db, options))
   return run.immediate()
 }
 
-function write(db: Database, options: NewEpochOptions): Begun {
+function write(db: Database, options: NewEpochOptions): NewEpoch {
   const { evidence, highest, carried, waiting, clock } = options
   const meta = new MetaReader(db).read()
-  const begun = place(meta, options)
+  const begun = chooseEpoch(meta, options)
   if (carried === undefined) rememberWithoutRevocations(db, begun)
   const databases = evidence.flatMap(({ database }) => database ?? [])
   let seq = meta.revocationSeq
@@ -123,7 +123,7 @@ function carryForgotten(db: Database, databases: readonly DatabaseEvidence[]): v
 }
 
 /** Records that this epoch began without revocations, so that all denials of replicas wait for an operator. */
-function rememberWithoutRevocations(db: Database, { epoch }: Begun): void {
+function rememberWithoutRevocations(db: Database, { epoch }: NewEpoch): void {
   migrate(db)
   db.prepare('UPDATE meta SET without_revocations_epoch = ?').run(epoch)
 }
@@ -132,7 +132,7 @@ function rememberWithoutRevocations(db: Database, { epoch }: Begun): void {
  * Chooses the new epoch and its first transaction. Each epoch that was claimed and never seen began one jump further, as this
  * one does, so the new transaction number is beyond all of theirs.
  */
-function place(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): Begun {
+function chooseEpoch(meta: Meta, { evidence, highest, entropy }: NewEpochOptions): NewEpoch {
   const positions = evidence.flatMap(({ position }) => position ?? [])
   const epoch = Math.max(meta.epoch, highest.epoch, ...positions.map((position) => position.epoch)) + 1
   const last = Math.max(meta.txid, highest.txid, ...positions.map((position) => position.txid))
@@ -172,7 +172,7 @@ function migrate(db: Database): void {
  */
 function removeThirdParties(db: Database, meta: Meta, evidence: readonly Evidence[]): readonly string[] {
   const newest = newestDatabase(evidence)
-  if (newest === undefined || comparePlaces(newest.position, meta) <= 0) return []
+  if (newest === undefined || compareEpochTxid(newest.position, meta) <= 0) return []
   const { thirdParties } = newest.database
   const known = new Set(thirdParties.keys.map((key) => key.toString('hex')))
   const own = db.prepare<[], { name: string; key: Buffer }>('SELECT name, public_key AS key FROM third_parties').all()
@@ -185,11 +185,11 @@ function removeThirdParties(db: Database, meta: Meta, evidence: readonly Evidenc
 
 function newestDatabase(
   evidence: readonly Evidence[],
-): { readonly position: Place; readonly database: DatabaseEvidence } | undefined {
+): { readonly position: EpochTxid; readonly database: DatabaseEvidence } | undefined {
   const all = evidence.flatMap(({ position, database }) =>
     position === undefined || database === undefined ? [] : { position, database },
   )
-  return all.toSorted((a, b) => comparePlaces(b.position, a.position))[0]
+  return all.toSorted((a, b) => compareEpochTxid(b.position, a.position))[0]
 }
 
 /** Retires the keys and disables the orgs that were retired or disabled after the restored time. */

@@ -61,9 +61,9 @@ function differingFromReplicas(
 ): readonly string[] {
   const at = (place: Position): Checksum | undefined =>
     comparePositions(place, rebuilt) === 0 ? rebuilt.checksum : checksumAt(place)
-  return evidence.flatMap(({ from, shown }) => {
-    if (shown === undefined) return []
-    const { stated, signed } = shown
+  return evidence.flatMap(({ from, reported }) => {
+    if (reported === undefined) return []
+    const { stated, signed } = reported
     const known = [
       ...(signed === undefined ? [] : [{ who: `the authority, as ${from} shows,`, position: signed }]),
       { who: from, position: stated },

@@ -11,7 +11,7 @@ import { knownResult, type KnownResult } from '../../shared/protocol/known-revoc
 import { rowOfDenial } from '../../shared/protocol/denials.ts'
 import { notUnderstood, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { checkPosition } from '../../shared/protocol/signed-position.ts'
-import type { AskedCluster } from '../admin.ts'
+import type { RunningCluster } from '../admin.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { Evidence } from './evidence.ts'
 
@@ -33,7 +33,7 @@ export type OrgOfKey = (kid: string) => string | undefined
 
 /** Asks a running replica, call by call, for all revocations that it knows. Throws protocol_violation, schema_newer. */
 export async function evidenceOfReplica(
-  { cluster, admin }: AskedCluster,
+  { cluster, admin }: RunningCluster,
   replica: ProfileReplica,
   { orgOfKey, publicKey }: { readonly orgOfKey: OrgOfKey; readonly publicKey: Uint8Array | undefined },
 ): Promise<Evidence> {
@@ -44,22 +44,22 @@ export async function evidenceOfReplica(
     for (let after: number | null = 0; after !== null;) {
       const before = epochOf(answer)
       answer = checked(await call('revocations.known', { after }))
-      if ((calls += 1) > CALLS_MAX) throw withoutEnd()
+      if ((calls += 1) > CALLS_MAX) throw endlessList()
       // If the replica changed its epoch between two answers, ask again from the start. Rows that come twice count once.
       after = before === undefined || before === epochOf(answer) ? answer.next : 0
-      for (const columns of answer.rows) revocations.push(understood(columns))
+      for (const columns of answer.rows) revocations.push(requireUnderstood(columns))
       for (const row of answer.journal) revocations.push(toColumns(row, orgOfKey))
     }
     const position = answer?.position ?? null
     const { issueClockMs = 0, leaseMsMax = 0 } = answer ?? {}
     const parsed = position === null ? undefined : parsePosition(position)
     const from = `replica ${replica.region}`
-    const teller = { kind: 'replica', peerId: replica.peer_id } as const
+    const source = { kind: 'replica', peerId: replica.peer_id } as const
     const configured = answer?.configured ?? undefined
     const signed = publicKey && answer?.signed ? checkPosition(publicKey, cluster, answer.signed)?.position : undefined
-    const shown = parsed && { stated: parsed, signed }
-    const told = { position: parsed, shown, revocations, issueClockMs, leaseMsMax, configured }
-    return { from, teller, signed: false, cluster, database: undefined, ...told }
+    const reported = parsed && { stated: parsed, signed }
+    const told = { position: parsed, reported, revocations, issueClockMs, leaseMsMax, configured }
+    return { from, source, signed: false, cluster, database: undefined, ...told }
   })
 }
 
@@ -83,7 +83,7 @@ function epochOf(answer: KnownResult | undefined): number | undefined {
 /** Enough for tens of millions of revocations. */
 const CALLS_MAX = 100_000
 
-function withoutEnd(): MacaroondError {
+function endlessList(): MacaroondError {
   return new MacaroondError('protocol_violation', `its list of revocations has no end after ${CALLS_MAX} answers`)
 }
 
@@ -99,7 +99,7 @@ function checked(value: unknown): KnownResult {
  * Checks a row from a replica, because no signature covers it: a row that no primary understands would prevent the restored
  * database from ever starting. Throws schema_newer; then this replica counts as one that was not read.
  */
-export function understood(columns: RevocationColumns): RevocationColumns {
+export function requireUnderstood(columns: RevocationColumns): RevocationColumns {
   const row = rowOfDenial({ seq: 1, columns })
   const isWhole = carried.safeParse(columns).success && row.kind !== 'unknown' && !('poison' in row)
   if (isWhole) return columns

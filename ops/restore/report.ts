@@ -1,10 +1,10 @@
 /** A restore's preview and result as lines and as a JSON document: the plan, the carried revocations, the next steps. */
 import { pointText, type RestorePlan } from '../../shared/archive/restore-plan.ts'
 import { table } from '../terminal.ts'
-import type { Refusing, PendingRevocations } from './carry-over.ts'
+import type { StillRefusing, PendingRevocations } from './carry-over.ts'
 import { revocationText } from './describe.ts'
 import type { Preview, Restored } from './restore.ts'
-import type { Head } from './witness.ts'
+import type { HeadVerdict } from './witness.ts'
 
 /** The assumed speed if none was measured: decoding and checksumming on a common disk. */
 const BYTES_PER_SECOND = 100_000_000
@@ -62,13 +62,13 @@ export function previewLines(preview: Preview): readonly string[] {
   ]
 }
 
-function headLine(head: Head): string {
+function headLine(head: HeadVerdict): string {
   return head.witnessed
     ? `newest state confirmed by ${head.by}`
     : `NOT WITNESSED: no witness confirms that the newest state was read: ${head.why}`
 }
 
-function refusingLine({ from, revocations }: Refusing): string {
+function refusingLine({ from, revocations }: StillRefusing): string {
   const these = revocations === 1 ? '1 revocation' : `${revocations} revocations`
   return `STILL REFUSED: ${from} enforces ${these} that this restore leaves out, until an operator runs \`macaroond revocations forget\``
 }

@@ -17,22 +17,22 @@ import { runCheckpoint } from '../../shared/sqlite/checkpoint.ts'
 import { type Database, openReader, openWritable } from '../../shared/sqlite/open-database.ts'
 import { integrityProblem } from '../../shared/sqlite/integrity.ts'
 import { sqliteError } from '../../shared/files/storage-errors.ts'
-import type { AskedCluster } from '../admin.ts'
+import type { RunningCluster } from '../admin.ts'
 import {
   carryOver,
   type CarryOver,
-  type Refusing,
+  type StillRefusing,
   stillRefused,
   type PendingRevocations,
   waitingBeyond,
 } from './carry-over.ts'
 import { timeText } from './describe.ts'
 import { gather, type Gathered } from './gather.ts'
-import { type Begun, beginEpoch } from './new-epoch.ts'
+import { type NewEpoch, beginEpoch } from './new-epoch.ts'
 import type { Repaired } from './repaired.ts'
 import { Scratch } from './scratch.ts'
 import type { ArchiveSource } from './source.ts'
-import type { Head } from './witness.ts'
+import type { HeadVerdict } from './witness.ts'
 
 export interface RestoreOptions {
   /**
@@ -45,8 +45,8 @@ export interface RestoreOptions {
     | { readonly repaired: Repaired; readonly comparedWith: ArchiveSource | undefined }
   /** The authority's public key, from the operator. Without it a replica's copy is not believed. */
   readonly publicKey: Uint8Array | undefined
-  /** The running nodes to ask; undefined if none are asked. */
-  readonly asked: AskedCluster | undefined
+  /** The running nodes, which are asked for what they know; undefined if none are asked. */
+  readonly running: RunningCluster | undefined
   readonly oldData: string | undefined
   readonly newest: Position | undefined
   readonly withoutRevocations: boolean
@@ -71,11 +71,11 @@ export interface Preview {
   readonly unread: readonly string[]
   readonly remarks: readonly string[]
   /** The verdict on witnesses of the newest state; undefined for a foreign database and for an unsigned archive. */
-  readonly head: Head | undefined
+  readonly head: HeadVerdict | undefined
   /** Revocations from places that are not believed: they wait for an operator after the start. */
   readonly waiting: readonly PendingRevocations[]
   /** With `--without-revocations`: the replicas that still enforce revocations, and how many. */
-  readonly refusing: readonly Refusing[]
+  readonly refusing: readonly StillRefusing[]
   /** Speed at which the archive's head was read, bytes a second; undefined if it was not read. */
   readonly bytesPerSecond: number | undefined
 }
@@ -83,7 +83,7 @@ export interface Preview {
 export interface Restored {
   readonly preview: Preview
   /** Undefined for a database of another program, which is restored unchanged. */
-  readonly begun: Begun | undefined
+  readonly begun: NewEpoch | undefined
   /** A message about a scratch folder that could not be deleted; else undefined. */
   readonly left: string | undefined
 }
@@ -91,11 +91,11 @@ export interface Restored {
 /** Restores to `output`, which is never overwritten. Undefined if the operator declined or it is a dry run. */
 export async function restore(options: RestoreOptions & { readonly output: string }): Promise<Restored | undefined> {
   const scratch = new Scratch(options.output)
-  return within(scratch, () => restoreIn(scratch, options, (path) => scratch.place(path)))
+  return inScratchFolder(scratch, () => restoreIn(scratch, options, (path) => scratch.place(path)))
 }
 
 /** Runs `work`, and deletes the scratch folder in success and failure. */
-export async function within<T extends object>(
+export async function inScratchFolder<T extends object>(
   scratch: Scratch,
   work: () => Promise<T | undefined>,
 ): Promise<(T & Pick<Restored, 'left'>) | undefined> {
@@ -116,7 +116,7 @@ export async function restoreIn(
   options: RestoreOptions,
   place: (path: string) => void,
 ): Promise<Omit<Restored, 'left'> | undefined> {
-  const { from, clock, asked, oldData, newest, publicKey, onProgress } = options
+  const { from, clock, running, oldData, newest, publicKey, onProgress } = options
   const archive = 'archive' in from ? from.archive : from.comparedWith
   const plan = 'archive' in from ? planRestore(from.archive.files, from.target, clock.wallMs()) : undefined
   const meter = new Meter(options)
@@ -124,9 +124,10 @@ export async function restoreIn(
   const replica = 'replica' in from ? scratch.copyNode(from.replica, 'target') : undefined
   const repaired = 'repaired' in from ? from.repaired : undefined
   const nowMs = clock.wallMs()
-  const places = { scratch, archive, replica, repaired, asked, oldData, newest, publicKey }
+  const places = { scratch, archive, replica, repaired, running, oldData, newest, publicKey }
   const gathered = await gather({ ...places, nowMs, onBytes })
-  const path = repaired?.pages.path ?? replica?.database ?? (await target(scratch, options, plan, gathered, onProgress))
+  const path =
+    repaired?.pages.path ?? replica?.database ?? (await rebuildTarget(scratch, options, plan, gathered, onProgress))
   const foreign = !isOurs(path)
   const pages = repaired?.pages.used
   const preview = foreign
@@ -134,14 +135,14 @@ export async function restoreIn(
     : { plan, pages, ...previewOf(path, options, gathered), bytesPerSecond: meter.rate }
   if (!foreign) requirePast(path, options, gathered)
   if (!options.confirm(preview)) return undefined
-  inspect(path)
-  const begun = foreign ? undefined : begin(path, options, gathered, preview)
+  requireIntact(path)
+  const begun = foreign ? undefined : beginEpochIn(path, options, gathered, preview)
   place(path)
   return { preview, begun }
 }
 
 /** Rebuilds the requested state as a file. If it is the head, the file that `gather` has rebuilt is reused. */
-async function target(
+async function rebuildTarget(
   scratch: Scratch,
   { from }: RestoreOptions,
   plan: RestorePlan | undefined,
@@ -162,12 +163,12 @@ function isOurs(path: string): boolean {
   return withReader(path, isOfMacaroond)
 }
 
-type Found = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting' | 'refusing'>
+type Findings = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiting' | 'refusing'>
 
 /** The findings for a database of another program: none. */
 const FOREIGN = { carried: undefined, head: undefined, waiting: [], refusing: [] } as const
 
-function previewOf(path: string, options: RestoreOptions, gathered: Gathered): Found {
+function previewOf(path: string, options: RestoreOptions, gathered: Gathered): Findings {
   const { evidence, remarks, doubted } = gathered
   const isSigned = !('archive' in options.from) || options.from.archive.signed
   return withReader(path, (db) => {
@@ -224,7 +225,7 @@ function withReader<T>(path: string, use: (db: Database) => T): T {
   }
 }
 
-function inspect(path: string): void {
+function requireIntact(path: string): void {
   const problem = withReader(path, integrityProblem)
   if (problem === undefined) return
   throw new MacaroondError('database_corrupt', `SQLite finds the restored database damaged: ${problem}`, {
@@ -232,12 +233,12 @@ function inspect(path: string): void {
   })
 }
 
-function begin(
+function beginEpochIn(
   path: string,
   options: RestoreOptions,
   { evidence }: Gathered,
   { carried, waiting }: Pick<Preview, 'carried' | 'waiting'>,
-): Begun {
+): NewEpoch {
   const { from, clock, entropy } = options
   const db = openWritable(path)
   try {

@@ -6,7 +6,7 @@ import { openArchive } from '../../shared/archive/open-archive.ts'
 import { filesThere, highestClaimedName, salvageManifest } from '../../shared/archive/salvage.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { Archived } from './comparison.ts'
+import type { ArchivedChecksums } from './comparison.ts'
 import type { Position } from '../../shared/position.ts'
 
 export interface Highest {
@@ -26,7 +26,7 @@ export interface ArchiveSource {
   readonly head: Position | undefined
   readonly signed: boolean
   /** The damage of the manifest, in words; empty if it is whole. */
-  readonly wounds: readonly string[]
+  readonly manifestDamage: readonly string[]
 }
 
 /** Throws archive_missing, archive_damaged, archive_unsigned. */
@@ -45,7 +45,7 @@ export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array)
   const txid = Math.max(state.head?.txid ?? 0, ...largest(files))
   const written = files.reduce((most, file) => Math.max(most, file.epoch ?? 0), 0)
   const highest = { epoch, txid, written }
-  return { storage, files, highest, head: state.head, signed: true, wounds: problems }
+  return { storage, files, highest, head: state.head, signed: true, manifestDamage: problems }
 }
 
 /** Opens an archive without a manifest and believes its files, because the operator gave `--unsigned`. */
@@ -53,7 +53,7 @@ export async function openUnsigned(location: string): Promise<ArchiveSource> {
   const storage = await openArchive(location, { blocking: true })
   const files = await listSegmentFiles(storage)
   const highest = { epoch: 0, txid: Math.max(0, ...largest(files)), written: 0 }
-  return { storage, files, highest, head: undefined, signed: false, wounds: [] }
+  return { storage, files, highest, head: undefined, signed: false, manifestDamage: [] }
 }
 
 /** The largest transaction in a list of one, or an empty list. Spreading one per file could overflow the stack. */
@@ -72,7 +72,7 @@ function unsigned({ location }: ArchiveStorage): MacaroondError {
 }
 
 /** Checksums that a signed archive has, by epoch and transaction. */
-export function archivedIn(archive: ArchiveSource | undefined): Archived {
+export function archivedIn(archive: ArchiveSource | undefined): ArchivedChecksums {
   const files = archive?.signed === true ? archive.files : []
   const checksums = new Map(files.map(({ epoch, maxTxid, postApply }) => [`${epoch}.${maxTxid}`, postApply]))
   return ({ epoch, txid }) => checksums.get(`${epoch}.${txid}`)

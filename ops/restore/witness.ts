@@ -13,7 +13,7 @@ export interface HeadClaim {
 }
 
 /** The verdict: the witness of the newest state, or the reason why there is none. */
-export type Head =
+export type HeadVerdict =
   | { readonly witnessed: true; readonly by: string }
   | { readonly witnessed: false; readonly why: string }
 
@@ -24,19 +24,19 @@ export interface HeadOptions {
   readonly epoch: number
 }
 
-export type Place = NonNullable<Evidence['position']>
+export type EpochTxid = NonNullable<Evidence['position']>
 
 /** Judges the evidence. A disk is a witness only if nothing that was read or claimed is newer than it. */
-export function judgeHead({ evidence, claims, epoch }: HeadOptions): Head {
+export function judgeHead({ evidence, claims, epoch }: HeadOptions): HeadVerdict {
   const known = [...claims.map(({ position }) => position), ...evidence.flatMap(({ position }) => position ?? [])]
   const newestEpoch = Math.max(epoch, ...known.map((one) => one.epoch))
-  const isNewest = (one: Place): boolean => one.epoch >= newestEpoch && known.every((other) => isUpTo(other, one))
-  const disk = evidence.find(({ teller, position }) => teller.kind === 'old disk' && position && isNewest(position))
+  const isNewest = (one: EpochTxid): boolean => one.epoch >= newestEpoch && known.every((other) => isUpTo(other, one))
+  const disk = evidence.find(({ source, position }) => source.kind === 'old disk' && position && isNewest(position))
   if (disk !== undefined) return { witnessed: true, by: `the old primary’s disk, which was read (${disk.from})` }
   return byReplicas(evidence, newestEpoch)
 }
 
-function byReplicas(evidence: readonly Evidence[], epoch: number): Head {
+function byReplicas(evidence: readonly Evidence[], epoch: number): HeadVerdict {
   const newest = newestOf(evidence)
   if (newest === undefined)
     return unwitnessed('no state was read that names the replicas which could acknowledge a revocation')
@@ -59,28 +59,28 @@ function byReplicas(evidence: readonly Evidence[], epoch: number): Head {
   return unwitnessed(`no answer with pages of epoch ${epoch} came from ${names || 'any replica'}`)
 }
 
-function answered({ teller, position }: Evidence, peerId: string, epoch: number): boolean {
-  return teller.kind === 'replica' && teller.peerId === peerId && position?.epoch === epoch
+function answered({ source, position }: Evidence, peerId: string, epoch: number): boolean {
+  return source.kind === 'replica' && source.peerId === peerId && position?.epoch === epoch
 }
 
 /** The evidence with the newest position. Of several at one position, one that names the configured replicas. */
-function newestOf(evidence: readonly Evidence[]): (Evidence & { readonly position: Place }) | undefined {
-  let newest: (Evidence & { readonly position: Place }) | undefined
+function newestOf(evidence: readonly Evidence[]): (Evidence & { readonly position: EpochTxid }) | undefined {
+  let newest: (Evidence & { readonly position: EpochTxid }) | undefined
   for (const one of evidence) {
     const { position } = one
     if (position === undefined) continue
-    const order = newest === undefined ? 1 : comparePlaces(position, newest.position)
+    const order = newest === undefined ? 1 : compareEpochTxid(position, newest.position)
     if (order > 0 || (order === 0 && newest?.configured === undefined)) newest = { ...one, position }
   }
   return newest
 }
 
-function isUpTo(a: Place, b: Place): boolean {
-  return comparePlaces(a, b) <= 0
+function isUpTo(a: EpochTxid, b: EpochTxid): boolean {
+  return compareEpochTxid(a, b) <= 0
 }
 
 /** Orders by epoch, then transaction. Negative if `a` is older. */
-export function comparePlaces(a: Place, b: Place): number {
+export function compareEpochTxid(a: EpochTxid, b: EpochTxid): number {
   return a.epoch - b.epoch || a.txid - b.txid
 }
 
@@ -94,10 +94,10 @@ export function newerThanRead(evidence: readonly Evidence[], claims: readonly He
     .map(({ who, position }) => `${who} of ${positionText(position)}, which is newer than all that was read`)
 }
 
-function placeText({ epoch, txid }: Place): string {
+function placeText({ epoch, txid }: EpochTxid): string {
   return `epoch ${epoch}, transaction ${txid}`
 }
 
-function unwitnessed(why: string): Head {
+function unwitnessed(why: string): HeadVerdict {
   return { witnessed: false, why }
 }

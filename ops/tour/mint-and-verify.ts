@@ -2,7 +2,7 @@
 import { attenuate } from '../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../shared/macaroon/text.ts'
 import { ORG, READ, type TourCluster, WRITE } from './stage.ts'
-import { hold, type StepOutcome, type TourStep } from './step.ts'
+import { requireThat, type StepOutcome, type TourStep } from './step.ts'
 
 export const clusterUp: TourStep = {
   title: 'cluster up',
@@ -36,15 +36,16 @@ export function verifiedIn(region: string): TourStep {
     title: `verified in ${region}`,
     run: async (stage) => {
       const verdict = await stage.verify(region, stage.minted.token, READ, stage.minted.position)
-      hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
+      requireThat(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
       const node = stage.cluster.nodes.find((candidate) => candidate.region === region)
       const pid = node === undefined ? undefined : stage.cluster.pidOf(node)
-      hold(verdict.pid === pid && verdict.region === region, `pid ${verdict.pid} in ${verdict.region} answered`)
+      requireThat(verdict.pid === pid && verdict.region === region, `pid ${verdict.pid} in ${verdict.region} answered`)
       return { detail: `by ${verdict.node}, pid ${pid}, at txid ${verdict.txid} of its own file` }
     },
   }
 }
 
+/** No node takes part in the attenuation; the regions only verify its result. */
 export const attenuatedOffline: TourStep = {
   title: 'attenuated offline',
   run: async (stage) => {
@@ -55,13 +56,14 @@ export const attenuatedOffline: TourStep = {
   },
 }
 
+/** The refusal must name the caveat: a token that is refused for another reason would prove nothing. */
 export const wrongAccessRefused: TourStep = {
   title: 'wrong access refused',
   run: async (stage): Promise<StepOutcome> => {
     const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, stage.attenuated, WRITE)))
     for (const verdict of verdicts) {
-      hold(!verdict.ok && verdict.reason === 'caveat_refused', 'writing was not refused by a caveat')
-      hold(verdict.caveat === 'op = read', `it was refused by ${verdict.caveat}`)
+      requireThat(!verdict.ok && verdict.reason === 'caveat_refused', 'writing was not refused by a caveat')
+      requireThat(verdict.caveat === 'op = read', `it was refused by ${verdict.caveat}`)
     }
     return { detail: 'op=write, in every region, by the caveat "op = read"' }
   },
@@ -70,5 +72,5 @@ export const wrongAccessRefused: TourStep = {
 /** Verifies a token in every region at once. Throws tour_failed if a region refuses it. */
 export async function acceptedEverywhere(stage: TourCluster, token: string): Promise<void> {
   const verdicts = await Promise.all(stage.regions.map((region) => stage.verify(region, token, READ)))
-  for (const verdict of verdicts) hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
+  for (const verdict of verdicts) requireThat(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
 }

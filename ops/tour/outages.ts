@@ -3,11 +3,12 @@ import type { NodeSpec } from '../cluster/folder.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { acceptedEverywhere } from './mint-and-verify.ts'
 import { ORG, READ } from './stage.ts'
-import { hold, type TourStep } from './step.ts'
+import { requireThat, type TourStep } from './step.ts'
 
 const ROUNDS_WITHOUT_PRIMARY = 100
 const MINTED_MEANWHILE = 20
 
+/** Kills the primary and verifies in every region. The rounds take less than a lease, so every answer must be an acceptance. */
 export const primaryKilled: TourStep = {
   title: 'primary killed, verified on',
   run: async (stage) => {
@@ -19,7 +20,7 @@ export const primaryKilled: TourStep = {
     for (let round = 0; round < ROUNDS_WITHOUT_PRIMARY; round++) await acceptedEverywhere(stage, stage.attenuated)
     const ms = systemClock.monotonicMs() - startMs
     const count = ROUNDS_WITHOUT_PRIMARY * regions.length
-    hold(cluster.pidOf(primary) === undefined, 'the primary runs')
+    requireThat(cluster.pidOf(primary) === undefined, 'the primary runs')
     const each = `${(ms / ROUNDS_WITHOUT_PRIMARY).toFixed(2)} ms a round`
     return { detail: `SIGKILL to pid ${pid}; then ${count} of ${count} accepted in ${regions.join(' and ')}, ${each}` }
   },
@@ -43,7 +44,7 @@ export function replicaKilled(region: string): TourStep {
     run: async (stage) => {
       const { cluster, signer } = stage
       const node = cluster.nodes.find((candidate): candidate is NodeSpec => candidate.region === region)
-      hold(node !== undefined, `there is no replica in ${region}`)
+      requireThat(node !== undefined, `there is no replica in ${region}`)
       await cluster.kill(node)
       let last = await signer.mint({ org: ORG, subject: 'carol 1' })
       for (let n = 2; n <= MINTED_MEANWHILE; n++) last = await signer.mint({ org: ORG, subject: `carol ${n}` })
@@ -51,7 +52,7 @@ export function replicaKilled(region: string): TourStep {
       await cluster.startNode(node)
       await cluster.untilServing()
       const verdict = await stage.verify(region, last.token, READ, last.position)
-      hold(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
+      requireThat(verdict.ok, verdict.ok ? '' : `refused: ${verdict.message}`)
       const ms = systemClock.monotonicMs() - startMs
       return { ms, detail: `SIGKILL, ${MINTED_MEANWHILE} tokens minted without it; back at txid ${verdict.txid}` }
     },

@@ -2,9 +2,11 @@
 import { printable, type Terminal } from '../terminal.ts'
 import type { StepResult } from './step.ts'
 
+/** The widest title of a step, so that times stand in a column. */
 const TITLE_WIDTH = 31
 const MS_WIDTH = 9
 
+/** Prints one step. Under `--json` nothing: `printSummary` prints one document with all steps. */
 export function printStep(terminal: Terminal, { step, ok, ms, detail }: StepResult): void {
   if (terminal.json) return
   const mark = ok ? terminal.paint('green', '✓') : terminal.paint('red', '✗')
@@ -12,15 +14,16 @@ export function printStep(terminal: Terminal, { step, ok, ms, detail }: StepResu
   terminal.print(`  ${mark} ${step.padEnd(TITLE_WIDTH)} ${time}  ${terminal.paint('dim', printable(detail))}`)
 }
 
+/** `planned` is the number of steps; fewer results mean that a step failed. */
 export function printSummary(
   terminal: Terminal,
   results: readonly StepResult[],
   planned: number,
   totalMs: number,
 ): void {
-  const held = results.filter(({ ok }) => ok).length
-  const ok = held === planned
-  const text = `${held} of ${planned} steps held, in ${(totalMs / 1000).toFixed(1)} s`
+  const passed = results.filter(({ ok }) => ok).length
+  const ok = passed === planned
+  const text = `${passed} of ${planned} steps passed, in ${(totalMs / 1000).toFixed(1)} s`
   terminal.answer({ ok, steps: results }, [])
   if (!terminal.json) terminal.print(`\n${terminal.paint(ok ? 'green' : 'red', text)}`)
 }

@@ -2,37 +2,39 @@
 import { systemClock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { READ, type RegionRefusal, type TourCluster } from './stage.ts'
-import { hold, type TourStep } from './step.ts'
+import { requireThat, type TourStep } from './step.ts'
 
-/** Far above the time a revocation takes: a region that still accepts after it is broken. */
+/** Far longer than a revocation takes. A region that still accepts the token after this time is broken. */
 const REFUSED_WITHIN_MS = 5_000
 
 export const tokenRevoked: TourStep = {
   title: 'token revoked',
   run: async (stage) => {
     const startMs = systemClock.monotonicMs()
+    // The regions are watched from before the call, so that the measured time includes all of it.
     for (const region of stage.regions) stage.refusals.set(region, watch(stage, region, startMs))
     const { seq, durability } = await stage.signer.revoke({ token: stage.minted.token, reason: 'tour' })
     const ms = systemClock.monotonicMs() - startMs
     // A later step awaits this promise and reports its error; until then it must not count as unhandled.
     for (const refusal of stage.refusals.values()) refusal.catch(() => undefined)
-    hold(durability === 'replica', `it is durable on ${durability} only`)
+    requireThat(durability === 'replica', `it is durable on ${durability} only`)
     return { ms, detail: `revocation ${seq}, acknowledged once it was on a replica’s disk` }
   },
 }
 
+/** Reports when the region first refused the token, and that it refuses a token attenuated from it too. */
 export function refusedIn(region: string): TourStep {
   return {
     title: `refused in ${region}`,
     run: async (stage) => {
       const refusal = await stage.refusals.get(region)
-      hold(refusal !== undefined, `${region} was not watched`)
+      requireThat(refusal !== undefined, `${region} was not watched`)
       const verdict = await stage.verify(region, stage.attenuated, READ)
-      hold(!verdict.ok && verdict.reason === 'revoked', 'a token made from the revoked one is still accepted')
+      requireThat(!verdict.ok && verdict.reason === 'revoked', 'a token made from the revoked one is still accepted')
       const { ms, acceptedBefore } = refusal
       return {
         ms,
-        detail: `since the call began; ${acceptedBefore} times accepted before; a token made from it is refused too`,
+        detail: `since the call began; ${acceptedBefore} acceptances before; a token attenuated from it is refused too`,
       }
     },
   }

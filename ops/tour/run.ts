@@ -8,12 +8,12 @@ import { MacaroondError, reportOf } from '../../shared/errors.ts'
 import { Cluster } from '../cluster/cluster.ts'
 import { createCluster } from '../cluster/create.ts'
 import { openClusterFolder } from '../cluster/folder.ts'
-import { holdUp, type Interruption, onInterruption } from '../cluster/hold.ts'
+import { keepRunning, type Interruption, onInterruption } from '../cluster/keep-running.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
 import { printStep, printSummary } from './report.ts'
 import { TourCluster } from './stage.ts'
-import { warnOnlyOf } from '../cluster/lenient.ts'
+import { warnOfUntrusted } from '../cluster/lenient.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import type { TourStep, StepResult } from './step.ts'
 
@@ -25,9 +25,10 @@ export interface RunOptions {
   readonly keep: boolean
 }
 
+/** Runs all steps, prints them, and sets the exit status. */
 export async function runSteps({ name: story, regions, steps, keep }: RunOptions, terminal: Terminal): Promise<void> {
   const path = temporaryFolder(story)
-  warnOnlyOf(path, terminal)
+  warnOfUntrusted(path, terminal)
   const interruption = onInterruption()
   await createCluster({ path, cluster: story, regions, entropy: systemEntropy })
   const cluster = new Cluster(await openClusterFolder(path), ({ name, log }, how) => {
@@ -35,9 +36,9 @@ export async function runSteps({ name: story, regions, steps, keep }: RunOptions
   })
   try {
     terminal.say(`a primary and replicas in ${regions.join(' and ')}, each a process on this machine, in ${path}`)
-    const held = await showSteps(steps, { stage: new TourCluster(cluster), terminal, interruption })
-    if (!held) terminal.status = EXIT_FAILED
-    if (held && keep) await keepUp(cluster, terminal, interruption)
+    const passed = await runInOrder(steps, { stage: new TourCluster(cluster), terminal, interruption })
+    if (!passed) terminal.status = EXIT_FAILED
+    if (passed && keep) await restartAndKeepRunning(cluster, terminal, interruption)
   } finally {
     await cluster.stop()
     interruption.release()
@@ -47,14 +48,16 @@ export async function runSteps({ name: story, regions, steps, keep }: RunOptions
   }
 }
 
-async function keepUp(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
+/** The last step of the tour has stopped the nodes, so they are started again. */
+async function restartAndKeepRunning(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
   const started = cluster.start().then(() => 'up' as const)
-  if ((await Promise.race([started, interruption.happened])) === 'up') await holdUp(cluster, terminal, interruption)
+  if ((await Promise.race([started, interruption.happened])) === 'up')
+    await keepRunning(cluster, terminal, interruption)
   else started.catch(() => undefined)
 }
 
-/** True if every step held. It stops at the first step that did not, because later ones build on it. */
-async function showSteps(
+/** True if every step passed. A failed step ends the run, because later steps use its results. */
+async function runInOrder(
   steps: readonly TourStep[],
   {
     stage,
@@ -65,7 +68,7 @@ async function showSteps(
   const results: StepResult[] = []
   const startMs = systemClock.monotonicMs()
   for (const step of steps) {
-    const result = await take(step, stage, interruption)
+    const result = await runStep(step, stage, interruption)
     printStep(terminal, result)
     results.push(result)
     if (!result.ok) break
@@ -75,7 +78,8 @@ async function showSteps(
   return results.length === steps.length && results.every(({ ok }) => ok)
 }
 
-async function take({ title, run }: TourStep, stage: TourCluster, { happened }: Interruption): Promise<StepResult> {
+/** Runs one step. A failure is a result and not an exception, so that it is printed like the other steps. */
+async function runStep({ title, run }: TourStep, stage: TourCluster, { happened }: Interruption): Promise<StepResult> {
   const startMs = systemClock.monotonicMs()
   const tookMs = (): number => Math.round((systemClock.monotonicMs() - startMs) * 100) / 100
   const outcome = run(stage)

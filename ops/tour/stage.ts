@@ -34,6 +34,7 @@ export class TourCluster {
     this.cluster = cluster
   }
 
+  /** Opens the connections once. The tour measures the nodes, and a new handshake for each call would be measured with them. */
   async connect(): Promise<void> {
     const { profile } = this.cluster.folder
     const { address, peer_id } = profile.primary

@@ -1,4 +1,4 @@
-/** The types of a step: a promise in its title, and a function that shows that the promise holds. */
+/** The types of a step of a tour or a rehearsal, and the check that a step uses. */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { TourCluster } from './stage.ts'
 
@@ -24,6 +24,6 @@ export interface StepResult {
 }
 
 /** Fails the step if the condition is false. Throws tour_failed. */
-export function hold(condition: boolean, otherwise: string): asserts condition {
+export function requireThat(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new MacaroondError('tour_failed', otherwise)
 }

@@ -1,4 +1,4 @@
-/** The steps of `macaroond tour`, in order. */
+/** The steps of `macaroond tour`. Their order matters: each step uses the nodes and tokens of the steps before it. */
 import { filesIdentical } from './files.ts'
 import {
   attenuatedOffline,

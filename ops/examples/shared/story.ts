@@ -64,7 +64,7 @@ export async function tell(title: string, body: (story: Story) => Promise<void>)
     await story.end()
   }
   const held = story.steps.filter((step) => step.held).length
-  if (!json) print(`\n${held} of ${story.steps.length} steps held`)
+  if (!json) print(`\n${held} of ${story.steps.length} steps passed`)
   process.exitCode = held === story.steps.length ? 0 : 1
 }
 

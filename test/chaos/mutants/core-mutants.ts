@@ -488,7 +488,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a restore takes from a replica what no primary understands',
     file: 'ops/restore/replica-evidence.ts',
-    find: 'revocations.push(understood(columns))',
+    find: 'revocations.push(requireUnderstood(columns))',
     replace: 'revocations.push(columns)',
     by: 'test/ops/restore/lying-replica.test.ts',
   },

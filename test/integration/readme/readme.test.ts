@@ -66,7 +66,7 @@ describe('the README', () => {
     expect(lines).toEqual(['npm ci', 'npm start'])
     expect(readFileSync(join(root, '.ci/run'), 'utf8')).toContain('npm ci')
     const tour = startBackground('npm start')
-    await expect.poll(tour.said, { timeout: 55_000 }).toMatch(/(\d+) of \1 steps held[\s\S]*until Ctrl-C/)
+    await expect.poll(tour.said, { timeout: 55_000 }).toMatch(/(\d+) of \1 steps passed[\s\S]*until Ctrl-C/)
     await interrupt(tour.child)
   })
 

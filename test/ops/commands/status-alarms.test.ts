@@ -1,18 +1,18 @@
 import { expect, test } from 'vitest'
-import { alarmLines, type ToldStatus } from '../../../ops/commands/status-alarms.ts'
+import { alarmLines, type ReportedStatus } from '../../../ops/commands/status-alarms.ts'
 import { printable } from '../../../ops/terminal.ts'
 import { ALARMS } from '../../../shared/alarms.ts'
 
 /** The fields that say how a node is, without those that say who it is. */
-function primary(of: object): ToldStatus {
+function primary(of: object): ReportedStatus {
   const freshness = { boundMs: 5_101, leaseMs: 5_000, settled: true, clockDoubt: null }
   const durability = { revocations: 'replica', degraded: true, degradedSinceMs: null, degradedAnswers: 0 }
-  return { role: 'primary', freshness, durability, archive: null, ...of } as unknown as ToldStatus
+  return { role: 'primary', freshness, durability, archive: null, ...of } as unknown as ReportedStatus
 }
 
-function replica(of: object): ToldStatus {
+function replica(of: object): ReportedStatus {
   const freshness = { boundMs: 5_101, leaseMs: 5_000, ageMs: 1, clockDoubt: null }
-  return { role: 'replica', freshness, alarm: null, ...of } as unknown as ToldStatus
+  return { role: 'replica', freshness, alarm: null, ...of } as unknown as ReportedStatus
 }
 
 test('an alarm has its code, since when it is on, and what to do; nothing in it moves the cursor', () => {

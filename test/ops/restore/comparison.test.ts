@@ -1,12 +1,17 @@
 /** S8, the core: which copies are believed. */
 import { describe, expect, test } from 'vitest'
-import { type Archived, comparePrimary, compareReplica, type ReplicaRecord } from '../../../ops/restore/comparison.ts'
+import {
+  type ArchivedChecksums,
+  comparePrimary,
+  compareReplica,
+  type ReplicaRecord,
+} from '../../../ops/restore/comparison.ts'
 import type { AppliedState } from '../../../replica/follower/core.ts'
 import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 import type { Position } from '../../../shared/position.ts'
 
 const LINE = timeline('ab'.repeat(16))
-const NOTHING: Archived = () => undefined
+const NOTHING: ArchivedChecksums = () => undefined
 
 function at(number: number, sum: number = number, of: number = 1): Position {
   return { epoch: epoch(of), txid: txid(number), checksum: checksum((1n << 63n) | BigInt(sum)) }
@@ -84,7 +89,7 @@ describe('a replica’s copy', () => {
   })
 
   test('is compared with every archived transaction, and a signed archive stands for a signature', () => {
-    const archived = (number: number, sum: number): Archived => {
+    const archived = (number: number, sum: number): ArchivedChecksums => {
       return (place) => (place.txid === number && place.epoch === 1 ? at(number, sum).checksum : undefined)
     }
     const record = { standings: records(2, 3, 4), signed: signed(at(4)) }
@@ -112,7 +117,7 @@ describe('a primary’s disk', () => {
   })
 
   test('is not believed where the archive has other content at any transaction that its log has', () => {
-    const archived: Archived = ({ txid: number }) => (number === 3 ? at(3, 9).checksum : undefined)
+    const archived: ArchivedChecksums = ({ txid: number }) => (number === 3 ? at(3, 9).checksum : undefined)
     expect(comparePrimary(sound, archived).problem).toContain('the archive says')
     expect(comparePrimary(sound, ({ txid: number }) => at(number).checksum).signed).toBe(true)
   })

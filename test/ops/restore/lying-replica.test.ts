@@ -1,8 +1,8 @@
 /** S8 and S3 against a replica that lies to a restore: what it tells can be left out, and takes nothing away. */
 import { describe, expect, test } from 'vitest'
-import type { AskedCluster } from '../../../ops/admin.ts'
+import type { RunningCluster } from '../../../ops/admin.ts'
 import { carryOver } from '../../../ops/restore/carry-over.ts'
-import type { Evidence, Teller } from '../../../ops/restore/evidence.ts'
+import type { Evidence, EvidenceSource } from '../../../ops/restore/evidence.ts'
 import { evidenceOfReplica } from '../../../ops/restore/replica-evidence.ts'
 import type { RevocationColumns } from '../../../shared/database/revocation-columns.ts'
 
@@ -10,9 +10,9 @@ const TOKEN = { hex: '7'.repeat(16) + '1'.repeat(32) }
 const row = (changes: RevocationColumns = {}): RevocationColumns => {
   return { kind: 'token', org: 'acme', key: TOKEN, at_ms: 1, expires_at: 0, actor: 'a', reason: 'r', ...changes }
 }
-const told = (teller: Teller, ...revocations: readonly RevocationColumns[]): Evidence => {
+const told = (source: EvidenceSource, ...revocations: readonly RevocationColumns[]): Evidence => {
   const numbers = { position: undefined, issueClockMs: 0, leaseMsMax: 0, configured: undefined, database: undefined }
-  return { from: teller.kind, teller, signed: false, cluster: 'test', revocations, ...numbers }
+  return { from: source.kind, source, signed: false, cluster: 'test', revocations, ...numbers }
 }
 
 /** A replica that answers whatever it likes. */
@@ -20,7 +20,7 @@ function asked(rows: readonly unknown[], next: number | null = null): Promise<Ev
   const answer = { position: null, issueClockMs: 0, leaseMsMax: 0, rows, journal: [], next }
   const admin = ((_: unknown, use: (call: () => Promise<unknown>) => unknown) =>
     use(() => Promise.resolve(answer))) as never
-  const cluster = { cluster: 'test', admin } as unknown as AskedCluster
+  const cluster = { cluster: 'test', admin } as unknown as RunningCluster
   const replica = { region: 'fra', address: '127.0.0.1:1', peer_id: 'A' } as never
   return evidenceOfReplica(cluster, replica, { orgOfKey: () => undefined, publicKey: undefined })
 }

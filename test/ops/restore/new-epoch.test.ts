@@ -84,7 +84,7 @@ function state(at: number, parties: readonly string[], removed: readonly string[
 }
 
 function partiesAfter(db: Database, later: Database): unknown {
-  const who = { from: 'the archive’s head', teller: { kind: 'archive' }, signed: true } as const
+  const who = { from: 'the archive’s head', source: { kind: 'archive' }, signed: true } as const
   const evidence: readonly Evidence[] = [evidenceOfDatabase(who, later)]
   const highest = { epoch: 1, txid: 9, written: 1 }
   const carried = carryOver([], evidence)

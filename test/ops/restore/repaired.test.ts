@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Evidence, ShownPosition } from '../../../ops/restore/evidence.ts'
+import type { Evidence, ReportedPositions } from '../../../ops/restore/evidence.ts'
 import { differing, type Repaired } from '../../../ops/restore/repaired.ts'
 import { parsePosition, type Position } from '../../../shared/position.ts'
 
@@ -13,8 +13,8 @@ const repaired: Repaired = {
   unread: ['the archive cannot be read'],
 }
 
-function said(shown: ShownPosition): readonly string[] {
-  const one = { from: 'replica fra', shown } as Evidence
+function said(reported: ReportedPositions): readonly string[] {
+  const one = { from: 'replica fra', reported } as Evidence
   return differing(repaired, [], [one]).slice(1)
 }
 

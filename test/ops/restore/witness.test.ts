@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { withinBounds } from '../../../ops/restore/bounds.ts'
 import { carryOver, waitingBeyond } from '../../../ops/restore/carry-over.ts'
-import { type Evidence, revocationName, type Teller } from '../../../ops/restore/evidence.ts'
-import { requireAnswers } from '../../../ops/restore/questions.ts'
+import { type Evidence, revocationName, type EvidenceSource } from '../../../ops/restore/evidence.ts'
+import { requireConfirmed } from '../../../ops/restore/confirmations.ts'
 import { judgeHead, newerThanRead } from '../../../ops/restore/witness.ts'
 import type { Configured } from '../../../shared/database/configured.ts'
 import type { RevocationColumns } from '../../../shared/database/revocation-columns.ts'
@@ -18,9 +18,9 @@ const claim = (number: number, of: number = 1): Parameters<typeof newerThanRead>
   position: { ...place(number, of), checksum: checksum(1n << 63n) },
 })
 
-function told(from: string, teller: Teller, more: Partial<Evidence> = {}): Evidence {
+function told(from: string, source: EvidenceSource, more: Partial<Evidence> = {}): Evidence {
   const numbers = { issueClockMs: 0, leaseMsMax: 0, configured: undefined, database: undefined }
-  return { from, teller, signed: false, cluster: 'test', position: place(9), revocations: [], ...numbers, ...more }
+  return { from, source, signed: false, cluster: 'test', position: place(9), revocations: [], ...numbers, ...more }
 }
 
 const BOTH: Configured = {
@@ -84,12 +84,14 @@ test('no word answers two questions', () => {
   const no = { yes: false, acceptHead: false, withoutRevocations: false }
   const unseen = { witnessed: false, why: 'nobody came' } as const
   const both = { unread: ['the copy is not believed'], head: unseen }
-  expect(() => requireAnswers({ unread: [], head: undefined }, no)).not.toThrow()
-  expect(() => requireAnswers({ unread: [], head: unseen }, no)).toThrow(/nobody came/)
-  expect(() => requireAnswers(both, { ...no, yes: true })).toThrow(/nobody came/)
-  expect(() => requireAnswers(both, { ...no, acceptHead: true })).toThrow(/not believed/)
-  expect(() => requireAnswers(both, { ...no, yes: true, acceptHead: true })).not.toThrow()
-  expect(() => requireAnswers({ unread: [], head: undefined }, { ...no, withoutRevocations: true })).toThrow(/left out/)
+  expect(() => requireConfirmed({ unread: [], head: undefined }, no)).not.toThrow()
+  expect(() => requireConfirmed({ unread: [], head: unseen }, no)).toThrow(/nobody came/)
+  expect(() => requireConfirmed(both, { ...no, yes: true })).toThrow(/nobody came/)
+  expect(() => requireConfirmed(both, { ...no, acceptHead: true })).toThrow(/not believed/)
+  expect(() => requireConfirmed(both, { ...no, yes: true, acceptHead: true })).not.toThrow()
+  expect(() => requireConfirmed({ unread: [], head: undefined }, { ...no, withoutRevocations: true })).toThrow(
+    /left out/,
+  )
 })
 
 const NOW = 1_800_000_000_000

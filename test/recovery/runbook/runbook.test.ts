@@ -35,7 +35,7 @@ describe('the runbook', () => {
     await operator.serving()
     expect(await typed('prepare')).toMatch(/from transaction 0000000000000001 of .* to transaction /)
     expect(await typed('look')).toMatch(/all as they were archived[\s\S]*as it was committed, and a root key opens/)
-    expect(await typed('rehearse')).toMatch(/10 of 10 steps held/)
+    expect(await typed('rehearse')).toMatch(/10 of 10 steps passed/)
 
     await delay(5_500)
     await operator.call(['revoke', '--token', '-'], revoked)

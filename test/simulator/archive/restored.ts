@@ -2,7 +2,7 @@
 import { existsSync, renameSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type AskedCluster, adminOver } from '../../../ops/admin.ts'
+import { type RunningCluster, adminOver } from '../../../ops/admin.ts'
 import { restore, type Preview, type RestoreOptions } from '../../../ops/restore/restore.ts'
 import { type ArchiveSource, readSigned } from '../../../ops/restore/source.ts'
 import { openArchive } from '../../../shared/archive/open-archive.ts'
@@ -143,7 +143,7 @@ async function bringBack(stage: Stage, disk: string, host: Host, decision: Decis
     output,
     from: { archive: isBlind ? asOf(read, target) : read, target: { kind: 'txid', txid: target } },
     publicKey: witness.publicKey,
-    asked: isBlind ? undefined : askedBy(host),
+    running: isBlind ? undefined : askedBy(host),
     oldData: isLost ? undefined : data,
     confirm: (preview) => isBlind || isConfirmed(preview, { yes: !isLost }),
   })
@@ -173,7 +173,7 @@ export function trueClock(stage: Stage, { clock }: Host): Host['clock'] {
 }
 
 /** Over the network of the machine that it runs on. */
-export function askedBy(host: Pick<Host, 'clock' | 'transport'>): AskedCluster {
+export function askedBy(host: Pick<Host, 'clock' | 'transport'>): RunningCluster {
   const node = (name: string): { readonly address: string; readonly peer_id: string } => ({
     address: addressOf(name),
     peer_id: identityOf(name).peerId,

@@ -148,7 +148,7 @@ async function make(stage: Stage, disk: string, host: Host, archive: string | un
     output,
     from,
     publicKey: stage.authorityKey,
-    asked: askedBy(host),
+    running: askedBy(host),
     oldData: undefined,
     confirm: (preview) => isConfirmed(preview, { yes: false }),
   })

@@ -274,10 +274,10 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a restored database has its name before its epoch',
     aim: { kinds: ['restore interrupted'], archive: {} },
     file: 'ops/restore/restore.ts',
-    find: `const begun = foreign ? undefined : begin(path, options, gathered, preview)
+    find: `const begun = foreign ? undefined : beginEpochIn(path, options, gathered, preview)
   place(path)`,
     replace: `place(path)
-  const begun = foreign ? undefined : begin(path, options, gathered, preview)`,
+  const begun = foreign ? undefined : beginEpochIn(path, options, gathered, preview)`,
     breaks: 'primary ended',
   },
   {

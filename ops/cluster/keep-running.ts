@@ -3,6 +3,7 @@ import type { Terminal } from '../terminal.ts'
 import type { Cluster } from './cluster.ts'
 import { profilePath, publish, unpublish } from './published.ts'
 
+/** SIGHUP comes when the terminal closes: the nodes must not survive it. */
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 const PARENT_POLL_MS = 200
@@ -34,7 +35,7 @@ function watchNpm(interrupt: () => void): NodeJS.Timeout | undefined {
 }
 
 /** Publishes a cluster that serves, and resolves after the interruption. */
-export async function holdUp(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
+export async function keepRunning(cluster: Cluster, terminal: Terminal, interruption: Interruption): Promise<void> {
   const { path } = cluster.folder
   const published = await publish(cluster)
   try {
@@ -48,6 +49,7 @@ export async function holdUp(cluster: Cluster, terminal: Terminal, interruption:
   }
 }
 
+/** The lines for a person. They go to stderr, so that stdout stays usable by `eval`. */
 function directions(cluster: Cluster): readonly string[] {
   const nodes = cluster.nodes.map((spec) => `  ${spec.name}  ${spec.address}  pid ${cluster.pidOf(spec)}`)
   return [
