@@ -1,7 +1,7 @@
 /** The options `--archive` and `--key`, shared by every command that reads an archive, and the reading itself. */
 import type { Command } from 'commander'
 import type { ManifestState } from '../../shared/archive/manifest-state.ts'
-import { readManifest } from '../../shared/archive/manifest-store.ts'
+import { readManifest } from '../../shared/archive/read-chain.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
 import { salvageManifest } from '../../shared/archive/salvage.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'

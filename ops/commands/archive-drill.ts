@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { drill } from '../../shared/archive/drill.ts'
+import { drill } from '../../primary/archiver/drill/drill.ts'
 import { pointText } from '../../shared/archive/restore-plan.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { archiveOptions, readArchive, type ArchiveOptions } from '../arguments/archive-options.ts'

@@ -4,8 +4,7 @@
  * only a scratch folder exists, so a restore that fails leaves nothing.
  */
 import { planRestore, type RestorePlan, type RestoreTarget } from '../../shared/archive/restore-plan.ts'
-import { requireRecorded } from '../../shared/archive/drill.ts'
-import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
+import { rebuildDatabase, requireRecorded } from '../../shared/archive/rebuild.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
 import { auditProblem } from '../../shared/database/audit-chain.ts'
 import { checkMeta, isOfMacaroond, MetaReader } from '../../shared/database/meta.ts'

@@ -1,7 +1,7 @@
 /** `[archive]` of the primary's configuration. Each key is documented here and in the README. */
 import { z } from 'zod'
 import { locationProblem } from '../../shared/archive/open-archive.ts'
-import type { RetentionRules } from '../../shared/archive/retention-plan.ts'
+import type { RetentionRules } from './files/retention-plan.ts'
 import { cronText } from '../../shared/config/cron-text.ts'
 import { pathText } from '../../shared/config/read-config.ts'
 import type { ArchiverRules, JobName } from './state.ts'

@@ -11,8 +11,8 @@ import { Archiver, type ArchiverOptions } from './archiver.ts'
 import { Archives } from './archives.ts'
 import { JOB_SCHEDULES } from './config.ts'
 import type { JobName } from './state.ts'
-import type { DrillRunner } from './drill-order.ts'
-import { drillInThread } from './drill-thread.ts'
+import type { DrillRunner } from './drill/drill.ts'
+import { drillInThread } from './drill/drill-thread.ts'
 
 type Note = CommandOf<'audit.note'>
 

@@ -11,6 +11,7 @@ import { MANIFEST_DOCUMENT_BYTES_MAX } from '../limits.ts'
 import { readClaim } from './epoch-claim.ts'
 import { epochKey, manifestKey, MANIFEST_PREFIX, parseManifestKey } from './layout.ts'
 import { decodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
+import { emptyManifest, follow, type ManifestState } from './manifest-state.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 
 export interface ChainEntry {
@@ -40,6 +41,31 @@ export async function readChain(
     if (typeof chain !== 'number') return chain
     if (attempt === READ_ATTEMPTS) throw missingEntry(storage, chain)
   }
+}
+
+/**
+ * Reads and checks the whole chain; the state is empty if there is no manifest. `known` is the number of an entry that exists,
+ * even if the list lacks it. Throws archive_damaged.
+ */
+export async function readManifest(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  known: number = 0,
+): Promise<ManifestState> {
+  return (await followChain(storage, publicKey, known)).state
+}
+
+/** Returns the state after the whole chain, and the chain from its newest base on. Throws archive_damaged. */
+export async function followChain(
+  storage: ArchiveStorage,
+  publicKey: Uint8Array,
+  known: number,
+): Promise<{ readonly state: ManifestState; readonly chain: readonly ChainEntry[] }> {
+  const chain = await readChain(storage, publicKey, known)
+  let state = emptyManifest()
+  for (const { entry, hash } of chain) state = follow(state, entry, hash)
+  await requireClaimed(storage, publicKey, chain)
+  return { state, chain }
 }
 
 interface Found {

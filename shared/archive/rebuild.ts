@@ -2,11 +2,12 @@
  * Rebuilds a database file from the files of a plan, and computes its checksum. The caller compares it with the recorded one.
  */
 import { MacaroondError } from '../errors.ts'
-import type { Checksum } from '../ids.ts'
+import { type Checksum, checksumText } from '../ids.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
 import type { ArchivedFile } from './layout.ts'
 import { blocksOfArchived, damaged, readArchived, streamSegmentFile } from './read-file.ts'
 import { RebuiltFile } from './rebuilt-file.ts'
+import type { RestorePlan } from './restore-plan.ts'
 import { type ArchiveStorage, requestsAtOnce } from './storage.ts'
 
 export interface RebuildOptions {
@@ -68,4 +69,18 @@ async function* inOrder(
     }
     yield { bytes: await reading.shift()!, file }
   }
+}
+
+/**
+ * Compares with the checksum recorded at the commit. The files alone prove only that they fit each other. Throws
+ * archive_damaged.
+ */
+export function requireRecorded({ last, point }: RestorePlan, found: Checksum): void {
+  if (last.postApply === undefined || last.postApply === found) return
+  const recorded = checksumText(last.postApply)
+  throw new MacaroondError(
+    'archive_damaged',
+    `the restored pages give checksum ${checksumText(found)}, at the commit of transaction ${point.txid} it was ${recorded}`,
+    { hint: 'a file between is not what was archived: `macaroond archive verify` finds it' },
+  )
 }

@@ -8,8 +8,7 @@ import { listClaims, readClaim } from './epoch-claim.ts'
 import { type ArchivedFile, manifestKey } from './layout.ts'
 import { listSegmentFiles } from './list-files.ts'
 import { applyEntry, emptyManifest, linkProblem, type ManifestState, strangerProblem } from './manifest-state.ts'
-import { readManifest } from './manifest-store.ts'
-import { type ChainEntry, listEntryNumbers, readEntry } from './read-chain.ts'
+import { type ChainEntry, listEntryNumbers, readEntry, readManifest } from './read-chain.ts'
 import { type ArchiveStorage, inParallel, requestsAtOnce } from './storage.ts'
 
 export interface Salvaged {

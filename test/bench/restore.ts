@@ -7,7 +7,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readSync, rmSync, statSync,
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { readManifest } from '../../shared/archive/manifest-store.ts'
+import { readManifest } from '../../shared/archive/read-chain.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { planRestore } from '../../shared/archive/restore-plan.ts'

@@ -11,7 +11,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'verifying and revocation': ['shared/verifier/*.ts'],
   'the LTX format': ['shared/ltx/*.ts'],
   'the archive’s plans and manifest': [
-    'shared/archive/{chain,compaction-plan,layout,manifest,manifest-state,restore-plan,retention-plan}.ts',
+    'shared/archive/{chain,layout,manifest,manifest-state,restore-plan}.ts',
+    'primary/archiver/files/{compaction-plan,retention-plan}.ts',
   ],
   'backoff, heartbeat, hello and framing': ['shared/channel/{backoff,framing,hello,json,pulse,roles}.ts'],
   'messages between nodes': ['shared/protocol/*.ts'],

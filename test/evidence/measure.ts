@@ -18,7 +18,6 @@ const TESTS = [
   'shared/ltx/',
   'shared/protocol/',
   'shared/archive/plans',
-  'shared/archive/manifest',
   'shared/archive/rebuild',
   ...['backoff', 'framing', 'json', 'pulse', 'roles', 'protocol-version'].map((name) => `shared/channel/${name}`),
   'primary/',

@@ -114,7 +114,7 @@ export const PROMISES: readonly Promised[] = [
       proof('integration/cluster/durability'),
       proof('replica/revocations/stream', 'acknowledged only once the disk has it'),
       proof('integration/cluster/old-disk', 'refuse an old primary'),
-      proof('shared/archive/fence'),
+      proof('primary/archiver/chain/fence'),
       proof('recovery/archive/sleeping-primary'),
       proof('ops/restore/new-epoch'),
       proof('integration/cluster/lock-owner'),

@@ -1,6 +1,7 @@
 /** What whoever can write the archive may put there: entries of the manifest, claims of epochs, files. */
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
-import { claimEpoch, highestClaim } from '../../../shared/archive/epoch-claim.ts'
+import { highestClaim } from '../../../shared/archive/epoch-claim.ts'
+import { claimEpoch } from '../../../primary/archiver/chain/claim-epoch.ts'
 import { type ArchivedFile, epochKey, segmentKey } from '../../../shared/archive/layout.ts'
 import {
   decodeEntry,

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { requireCreateIfAbsent } from '../../../shared/archive/epoch-claim.ts'
+import { requireCreateIfAbsent } from '../../../primary/archiver/chain/claim-epoch.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { S3_PART_BYTES_MIN } from '../../../shared/limits.ts'
 import { scratch } from '../../recovery/archive/authority.ts'

@@ -1,5 +1,5 @@
 /** Loaded before a primary: it writes a base every few entries, so a short test sees one. */
-import { ManifestWriter } from '../../../shared/archive/manifest-store.ts'
+import { ManifestWriter } from '../../../primary/archiver/chain/manifest-writer.ts'
 import { wrapMethod } from '../../bench/wrap.ts'
 
 const EVERY = 6

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileS
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFailed, test } from 'vitest'
-import type { RetentionRules } from '../../../shared/archive/retention-plan.ts'
+import type { RetentionRules } from '../../../primary/archiver/files/retention-plan.ts'
 import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import { Authority } from './authority.ts'

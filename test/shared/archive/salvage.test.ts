@@ -1,8 +1,8 @@
 /** What is left of an archive whose manifest is damaged is named and can be used, and nothing that nobody signed. */
 import { describe, expect, test } from 'vitest'
-import { claimEpoch } from '../../../shared/archive/epoch-claim.ts'
+import { claimEpoch } from '../../../primary/archiver/chain/claim-epoch.ts'
 import { type ArchivedFile, epochKey, LEVEL_SNAPSHOT, manifestKey, segmentKey } from '../../../shared/archive/layout.ts'
-import { ManifestWriter } from '../../../shared/archive/manifest-store.ts'
+import { ManifestWriter } from '../../../primary/archiver/chain/manifest-writer.ts'
 import { restorableRanges } from '../../../shared/archive/restore-plan.ts'
 import { filesThere, salvageManifest } from '../../../shared/archive/salvage.ts'
 import { ed25519Private, ed25519PublicKey } from '../../../shared/crypto.ts'

@@ -1,6 +1,6 @@
 /** The way from the primary to its archive, which can be disturbed: the product's own storage is at its end. */
 import type { ArchivePorts } from '../../../primary/archiver/open-archiver.ts'
-import { runDrill } from '../../../primary/archiver/drill-order.ts'
+import { runDrill } from '../../../primary/archiver/drill/drill.ts'
 import { openArchive } from '../../../shared/archive/open-archive.ts'
 import type { ArchiveStorage, StoredObject } from '../../../shared/archive/storage.ts'
 import { pause, type Timers } from '../../../shared/clock.ts'

@@ -241,7 +241,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'retention deletes old files that nothing covers',
     aim: { kinds: ['killed', 'restored'], archive: { windowMs: 700 } },
-    file: 'shared/archive/retention-plan.ts',
+    file: 'primary/archiver/files/retention-plan.ts',
     find: '(cover !== undefined && cover.timestampMs < nowMs - rules.windowMs)',
     replace: '(cover?.timestampMs ?? file.timestampMs) < nowMs - rules.windowMs',
     breaks: 'archive',
@@ -257,7 +257,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'a lost answer is taken for another primary',
     aim: { kinds: ['archive answers lost'], archive: { bucket: true } },
-    file: 'shared/archive/manifest-store.ts',
+    file: 'primary/archiver/chain/manifest-writer.ts',
     find: 'if (there?.equals(bytes) === true) return undefined',
     replace: '',
     breaks: 'primary ended',
@@ -292,7 +292,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'an entry that was won counts at once, whoever leads by now',
     aim: { kinds: ['two primaries'], archive: { durable: true, bucket: false, everyMs: 20 } },
     steps: 25,
-    file: 'shared/archive/manifest-store.ts',
+    file: 'primary/archiver/chain/manifest-writer.ts',
     find: 'const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireLed()])',
     replace: 'const there = await storage.get(manifestKey(seq))',
     breaks: 'archive',

@@ -2,13 +2,13 @@
  * Compaction: merges the files of one level into files of the next, where none covers them yet. Fewer files make a restore
  * faster.
  */
-import { planCompaction } from '../../shared/archive/compaction-plan.ts'
-import type { ArchivedFile } from '../../shared/archive/layout.ts'
-import { readSegmentFile } from '../../shared/archive/read-file.ts'
-import { turn } from '../../shared/clock.ts'
-import { assert } from '../../shared/errors.ts'
-import { COMPACTION_BYTES_MAX } from '../../shared/limits.ts'
-import { SegmentMerger } from '../../shared/ltx/merge.ts'
+import { planCompaction } from './compaction-plan.ts'
+import type { ArchivedFile } from '../../../shared/archive/layout.ts'
+import { readSegmentFile } from '../../../shared/archive/read-file.ts'
+import { turn } from '../../../shared/clock.ts'
+import { assert } from '../../../shared/errors.ts'
+import { COMPACTION_BYTES_MAX } from '../../../shared/limits.ts'
+import { SegmentMerger } from '../../../shared/ltx/merge.ts'
 import { takeMerged, type UploadOptions } from './upload.ts'
 
 type CompactOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'timers'>

@@ -2,19 +2,19 @@
  * Repairs files that the manifest names and that are missing or damaged. A file that the segment log can still produce is
  * uploaded again under its name. Any other is removed from the manifest, and a snapshot bridges the gap if no other file does.
  */
-import { chainTo } from '../../shared/archive/chain.ts'
-import { planCompaction } from '../../shared/archive/compaction-plan.ts'
-import { type ArchivedFile, LEVEL_COMMITTED, LEVELS_MERGED } from '../../shared/archive/layout.ts'
-import { readSegmentFile } from '../../shared/archive/read-file.ts'
-import { filesThere } from '../../shared/archive/salvage.ts'
-import { turn } from '../../shared/clock.ts'
-import { MacaroondError } from '../../shared/errors.ts'
-import { txid as asTxid } from '../../shared/ids.ts'
-import { COMPACTION_BYTES_MAX } from '../../shared/limits.ts'
-import { decodeSegment } from '../../shared/ltx/decoder.ts'
-import { SegmentMerger } from '../../shared/ltx/merge.ts'
-import type { Position } from '../../shared/position.ts'
-import type { CommittedHistory } from './source.ts'
+import { chainTo } from '../../../shared/archive/chain.ts'
+import { planCompaction } from './compaction-plan.ts'
+import { type ArchivedFile, LEVEL_COMMITTED, LEVELS_MERGED } from '../../../shared/archive/layout.ts'
+import { readSegmentFile } from '../../../shared/archive/read-file.ts'
+import { filesThere } from '../../../shared/archive/salvage.ts'
+import { turn } from '../../../shared/clock.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { txid as asTxid } from '../../../shared/ids.ts'
+import { COMPACTION_BYTES_MAX } from '../../../shared/limits.ts'
+import { decodeSegment } from '../../../shared/ltx/decoder.ts'
+import { SegmentMerger } from '../../../shared/ltx/merge.ts'
+import type { Position } from '../../../shared/position.ts'
+import type { CommittedHistory } from '../source.ts'
 import { type Outgoing, outgoingOf, takeMerged, type UploadOptions } from './upload.ts'
 
 type MendOptions = Pick<UploadOptions, 'storage' | 'manifest' | 'source' | 'timers'>

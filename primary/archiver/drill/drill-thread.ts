@@ -1,9 +1,8 @@
 /** Runs a restore drill in a thread of its own, so that it does not block commits. */
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { Drilled } from '../../shared/archive/drill.ts'
-import { type ErrorReport, fromReport, MacaroondError } from '../../shared/errors.ts'
-import type { DrillRunner } from './drill-order.ts'
+import type { Drilled, DrillRunner } from './drill.ts'
+import { type ErrorReport, fromReport, MacaroondError } from '../../../shared/errors.ts'
 
 export type DrillAnswer = { readonly drilled: Drilled } | { readonly error: ErrorReport }
 

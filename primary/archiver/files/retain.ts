@@ -2,10 +2,10 @@
  * Retention: deletes files that are no longer needed. An entry of the manifest comes first, then the files are deleted. So a
  * primary that was fenced meanwhile deletes nothing.
  */
-import { LEVEL_COMMITTED, LEVEL_SNAPSHOT, parseSegmentKey, SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
-import type { ManifestState } from '../../shared/archive/manifest-state.ts'
-import { planRetention, type RetentionRules } from '../../shared/archive/retention-plan.ts'
-import { inParallel, requestsAtOnce } from '../../shared/archive/storage.ts'
+import { LEVEL_COMMITTED, LEVEL_SNAPSHOT, parseSegmentKey, SEGMENTS_PREFIX } from '../../../shared/archive/layout.ts'
+import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
+import { planRetention, type RetentionRules } from './retention-plan.ts'
+import { inParallel, requestsAtOnce } from '../../../shared/archive/storage.ts'
 import type { UploadOptions } from './upload.ts'
 
 export interface Retained {

@@ -3,14 +3,14 @@
  * archive. The database records an entry of the chain, not the path. So the archive may move: a place that holds this entry, or
  * a chain that continues it, is the right one.
  */
-import { readClaim } from '../../shared/archive/epoch-claim.ts'
-import { manifestKey } from '../../shared/archive/layout.ts'
-import { hashOfEntry } from '../../shared/archive/manifest.ts'
-import type { ChainLink } from '../../shared/archive/manifest-store.ts'
-import { listEntryNumbers, readEntry, unlessDamaged } from '../../shared/archive/read-chain.ts'
-import type { ArchiveStorage } from '../../shared/archive/storage.ts'
-import { MacaroondError } from '../../shared/errors.ts'
-import type { Epoch, Timeline } from '../../shared/ids.ts'
+import { readClaim } from '../../../shared/archive/epoch-claim.ts'
+import { manifestKey } from '../../../shared/archive/layout.ts'
+import { hashOfEntry } from '../../../shared/archive/manifest.ts'
+import type { ChainLink } from './manifest-writer.ts'
+import { listEntryNumbers, readEntry, unlessDamaged } from '../../../shared/archive/read-chain.ts'
+import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import type { Epoch, Timeline } from '../../../shared/ids.ts'
 
 export interface Whose {
   readonly publicKey: Uint8Array

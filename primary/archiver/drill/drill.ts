@@ -3,18 +3,20 @@
  * primary recorded at the commit, runs SQLite's integrity check and the audit check, and unseals the signing key.
  */
 import { rmSync } from 'node:fs'
-import { auditProblem } from '../database/audit-chain.ts'
-import { isOfMacaroond } from '../database/meta.ts'
-import { readSigningKey } from '../database/signing-key.ts'
-import { MacaroondError } from '../errors.ts'
-import { checksumText, type Txid } from '../ids.ts'
-import type { Kek } from '../sealing.ts'
-import { type Database, openReader } from '../sqlite/open-database.ts'
-import { integrityProblem } from '../sqlite/integrity.ts'
-import { type ArchivedFile, LEVEL_COMMITTED } from './layout.ts'
-import { rebuildDatabase } from './rebuild.ts'
-import { planRestore, type RestorePlan } from './restore-plan.ts'
-import type { ArchiveStorage } from './storage.ts'
+import { auditProblem } from '../../../shared/database/audit-chain.ts'
+import { isOfMacaroond } from '../../../shared/database/meta.ts'
+import { readSigningKey } from '../../../shared/database/signing-key.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import type { Txid } from '../../../shared/ids.ts'
+import type { Kek } from '../../../shared/sealing.ts'
+import { type Database, openReader } from '../../../shared/sqlite/open-database.ts'
+import { integrityProblem } from '../../../shared/sqlite/integrity.ts'
+import { type ArchivedFile, LEVEL_COMMITTED } from '../../../shared/archive/layout.ts'
+import { readManifest } from '../../../shared/archive/read-chain.ts'
+import type { openArchive } from '../../../shared/archive/open-archive.ts'
+import { rebuildDatabase, requireRecorded } from '../../../shared/archive/rebuild.ts'
+import { planRestore } from '../../../shared/archive/restore-plan.ts'
+import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
 
 export interface DrillOptions {
   readonly storage: ArchiveStorage
@@ -36,6 +38,23 @@ export interface Drilled {
   readonly bytes: number
   readonly files: number
   readonly keyUnsealed: boolean
+}
+
+export interface DrillOrder extends Pick<DrillOptions, 'cluster' | 'ring' | 'draw' | 'path' | 'nowMs'> {
+  readonly location: string
+  /** The drill reads and verifies the manifest itself with this key, as an operator's restore would. */
+  readonly publicKey: Uint8Array
+  /** Number of the newest entry that the primary knows. */
+  readonly entry: number
+}
+
+/** Rejects with the fault that the drill found, or once `signal` aborts. */
+export type DrillRunner = (order: DrillOrder, signal: AbortSignal) => Promise<Drilled>
+
+export async function runDrill(order: DrillOrder, open: typeof openArchive): Promise<Drilled> {
+  const storage = await open(order.location, { blocking: true })
+  const { files } = await readManifest(storage, order.publicKey, order.entry)
+  return drill({ ...order, storage, files: [...files.values()] })
 }
 
 /** Throws the errors that a restore of that transaction would: archive_damaged, restore_target, kek_wrong, audit_broken. */
@@ -61,20 +80,6 @@ function drawTxid(files: readonly ArchivedFile[], draw: number): Txid {
   const drawn = candidates[Math.floor(draw * candidates.length)]
   if (drawn === undefined) throw new MacaroondError('restore_target', 'the archive holds nothing to restore')
   return drawn.maxTxid
-}
-
-/**
- * Compares with the checksum recorded at the commit. The files alone prove only that they fit each other. Throws
- * archive_damaged.
- */
-export function requireRecorded({ last, point }: RestorePlan, found: RestorePlan['last']['postApply'] & bigint): void {
-  if (last.postApply === undefined || last.postApply === found) return
-  const recorded = checksumText(last.postApply)
-  throw new MacaroondError(
-    'archive_damaged',
-    `the restored pages give checksum ${checksumText(found)}, at the commit of transaction ${point.txid} it was ${recorded}`,
-    { hint: 'a file between is not what was archived: `macaroond archive verify` finds it' },
-  )
 }
 
 function inspect(path: string, { ring, cluster }: DrillOptions): void {

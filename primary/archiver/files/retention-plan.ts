@@ -2,7 +2,7 @@
  * Pure core that chooses the files to delete. A file is kept only together with the files that a restore to its end needs, so
  * every remaining file stays restorable.
  */
-import { type ArchivedFile, LEVEL_COMMITTED, LEVEL_SNAPSHOT, LEVELS_MERGED } from './layout.ts'
+import { type ArchivedFile, LEVEL_COMMITTED, LEVEL_SNAPSHOT, LEVELS_MERGED } from '../../../shared/archive/layout.ts'
 
 export interface RetentionRules {
   /** Time for which every single transaction can be restored. Files that a merged file covers are kept so long. */

@@ -1,10 +1,10 @@
 /** Proves that uploads reach the archive: reads the newest objects back, as a restore would. */
-import { type ArchivedFile, manifestKey } from '../../shared/archive/layout.ts'
-import { hashOfEntry } from '../../shared/archive/manifest.ts'
-import { missingEntry } from '../../shared/archive/read-chain.ts'
-import { streamSegmentFile } from '../../shared/archive/read-file.ts'
-import { getWhole } from '../../shared/archive/storage.ts'
-import { MacaroondError } from '../../shared/errors.ts'
+import { type ArchivedFile, manifestKey } from '../../../shared/archive/layout.ts'
+import { hashOfEntry } from '../../../shared/archive/manifest.ts'
+import { missingEntry } from '../../../shared/archive/read-chain.ts'
+import { streamSegmentFile } from '../../../shared/archive/read-file.ts'
+import { getWhole } from '../../../shared/archive/storage.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
 import type { UploadOptions } from './upload.ts'
 
 export interface Proven {

@@ -1,22 +1,22 @@
 /** One round of uploads: the waiting transactions become files of level 0, and one entry of the manifest names them all. */
-import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../shared/archive/layout.ts'
-import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
-import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../shared/archive/storage.ts'
-import { turn, type Timers } from '../../shared/clock.ts'
-import { sha256 } from '../../shared/crypto.ts'
-import { assert } from '../../shared/errors.ts'
-import { txid as asTxid, type Txid } from '../../shared/ids.ts'
+import { type ArchivedFile, LEVEL_COMMITTED, segmentKey } from '../../../shared/archive/layout.ts'
+import type { ManifestWriter } from '../chain/manifest-writer.ts'
+import { type ArchiveStorage, inParallel, requestsAtOnce } from '../../../shared/archive/storage.ts'
+import { turn, type Timers } from '../../../shared/clock.ts'
+import { sha256 } from '../../../shared/crypto.ts'
+import { assert } from '../../../shared/errors.ts'
+import { txid as asTxid, type Txid } from '../../../shared/ids.ts'
 import {
   ARCHIVE_REQUESTS_AT_ONCE,
   ARCHIVE_ROUND_BYTES_MAX,
   ARCHIVE_ROUND_SEGMENTS_MAX,
   COMPACTION_BYTES_MAX,
-} from '../../shared/limits.ts'
-import { decodeSegment } from '../../shared/ltx/decoder.ts'
-import { encodeSegment } from '../../shared/ltx/encoder.ts'
-import { decodeHeader, type SegmentFields } from '../../shared/ltx/header.ts'
-import { SegmentMerger } from '../../shared/ltx/merge.ts'
-import type { CommittedHistory } from './source.ts'
+} from '../../../shared/limits.ts'
+import { decodeSegment } from '../../../shared/ltx/decoder.ts'
+import { encodeSegment } from '../../../shared/ltx/encoder.ts'
+import { decodeHeader, type SegmentFields } from '../../../shared/ltx/header.ts'
+import { SegmentMerger } from '../../../shared/ltx/merge.ts'
+import type { CommittedHistory } from '../source.ts'
 
 export interface UploadOptions {
   readonly storage: ArchiveStorage

@@ -1,12 +1,12 @@
 /** A place is the archive of a database if it holds what the database remembers, or goes on from it; an empty one is not. */
 import { expect, test } from 'vitest'
-import { requireKnownPlace } from '../../../primary/archiver/known-place.ts'
-import { claimEpoch } from '../../../shared/archive/epoch-claim.ts'
-import { epochKey, manifestKey } from '../../../shared/archive/layout.ts'
-import { type ChainLink, ManifestWriter } from '../../../shared/archive/manifest-store.ts'
-import { ed25519Private, ed25519PublicKey } from '../../../shared/crypto.ts'
-import { epoch, timeline } from '../../../shared/ids.ts'
-import { MemoryStorage } from '../../shared/archive/memory.ts'
+import { requireKnownPlace } from '../../../../primary/archiver/chain/known-place.ts'
+import { claimEpoch } from '../../../../primary/archiver/chain/claim-epoch.ts'
+import { epochKey, manifestKey } from '../../../../shared/archive/layout.ts'
+import { type ChainLink, ManifestWriter } from '../../../../primary/archiver/chain/manifest-writer.ts'
+import { ed25519Private, ed25519PublicKey } from '../../../../shared/crypto.ts'
+import { epoch, timeline } from '../../../../shared/ids.ts'
+import { MemoryStorage } from '../../../shared/archive/memory.ts'
 
 const SEED = Buffer.alloc(32, 7)
 const KEY = { privateKey: ed25519Private(SEED), publicKey: ed25519PublicKey(SEED) }

@@ -1,51 +1,28 @@
 /**
- * The manifest of one archive: reads and checks the whole chain, and appends to it. An entry counts only after its writer has
+ * Writes the manifest of one archive: appends entries to the chain, and begins it anew. An entry counts only after its writer has
  * read it back and found no claim of a later epoch, so a primary that slept cannot acknowledge on a chain that it no longer
  * leads.
  */
-import type { Ed25519PrivateKey } from '../crypto.ts'
-import { MacaroondError } from '../errors.ts'
-import type { Epoch, Timeline } from '../ids.ts'
-import { LATE_ENTRIES_MAX } from '../limits.ts'
-import { positionText, type Position } from '../position.ts'
-import { createClaim, fenced, ofAnotherCluster, readClaim } from './epoch-claim.ts'
-import { type ArchivedFile, MANIFEST_PREFIX, manifestKey } from './layout.ts'
-import { encodeEntry, hashOfEntry, type ManifestEntry } from './manifest.ts'
-import { emptyManifest, follow, isBaseDue, type ManifestState } from './manifest-state.ts'
+import type { Ed25519PrivateKey } from '../../../shared/crypto.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import type { Epoch, Timeline } from '../../../shared/ids.ts'
+import { LATE_ENTRIES_MAX } from '../../../shared/limits.ts'
+import { positionText, type Position } from '../../../shared/position.ts'
+import { readClaim } from '../../../shared/archive/epoch-claim.ts'
+import { createClaim, fenced, ofAnotherCluster } from './claim-epoch.ts'
+import { type ArchivedFile, MANIFEST_PREFIX, manifestKey } from '../../../shared/archive/layout.ts'
+import { encodeEntry, hashOfEntry, type ManifestEntry } from '../../../shared/archive/manifest.ts'
+import { emptyManifest, follow, isBaseDue, type ManifestState } from '../../../shared/archive/manifest-state.ts'
 import {
   type ChainEntry,
   chainEntry,
+  followChain,
   listEntryNumbers,
-  readChain,
   readEntry,
   requireClaimed,
   unlessDamaged,
-} from './read-chain.ts'
-import { type ArchiveStorage, inParallel, notWritten, requestsAtOnce } from './storage.ts'
-
-/**
- * Reads and checks the whole chain; the state is empty if there is no manifest. `known` is the number of an entry that exists,
- * even if the list lacks it. Throws archive_damaged.
- */
-export async function readManifest(
-  storage: ArchiveStorage,
-  publicKey: Uint8Array,
-  known: number = 0,
-): Promise<ManifestState> {
-  return (await followChain(storage, publicKey, known)).state
-}
-
-async function followChain(
-  storage: ArchiveStorage,
-  publicKey: Uint8Array,
-  known: number,
-): Promise<{ readonly state: ManifestState; readonly chain: readonly ChainEntry[] }> {
-  const chain = await readChain(storage, publicKey, known)
-  let state = emptyManifest()
-  for (const { entry, hash } of chain) state = follow(state, entry, hash)
-  await requireClaimed(storage, publicKey, chain)
-  return { state, chain }
-}
+} from '../../../shared/archive/read-chain.ts'
+import { type ArchiveStorage, inParallel, notWritten, requestsAtOnce } from '../../../shared/archive/storage.ts'
 
 /** The changes of one entry. */
 export interface ManifestChange {

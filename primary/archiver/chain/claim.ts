@@ -3,19 +3,20 @@
  * this authority, fences earlier primaries, and finds the last transaction that the archive has. Nothing else is written before
  * it succeeds.
  */
-import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
-import type { ArchiveStorage } from '../../shared/archive/storage.ts'
-import { SEGMENTS_PREFIX } from '../../shared/archive/layout.ts'
-import { claimEpoch, highestClaim } from '../../shared/archive/epoch-claim.ts'
-import type { ManifestState } from '../../shared/archive/manifest-state.ts'
-import type { Timers } from '../../shared/clock.ts'
-import { MacaroondError } from '../../shared/errors.ts'
-import { type Epoch, TXID_NONE, txid as asTxid, type Txid } from '../../shared/ids.ts'
-import { RESTORE_TXID_JUMP } from '../../shared/limits.ts'
-import { positionText } from '../../shared/position.ts'
-import { mendFiles, type Mended } from './mend.ts'
+import { NO_BACKUP, REPAIR_HINT } from '../../../shared/repair-hint.ts'
+import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
+import { SEGMENTS_PREFIX } from '../../../shared/archive/layout.ts'
+import { highestClaim } from '../../../shared/archive/epoch-claim.ts'
+import { claimEpoch } from './claim-epoch.ts'
+import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
+import type { Timers } from '../../../shared/clock.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { type Epoch, TXID_NONE, txid as asTxid, type Txid } from '../../../shared/ids.ts'
+import { RESTORE_TXID_JUMP } from '../../../shared/limits.ts'
+import { positionText } from '../../../shared/position.ts'
+import { mendFiles, type Mended } from '../files/mend.ts'
 import { loadOrRepair, type ManifestRepairOptions } from './repair.ts'
-import type { CommittedHistory } from './source.ts'
+import type { CommittedHistory } from '../source.ts'
 
 export interface ClaimOptions extends ManifestRepairOptions {
   readonly cluster: string

@@ -2,21 +2,21 @@
  * Uploads the whole database as a snapshot. It is written to a scratch file on the primary's disk first, so that the view of
  * the database is held only as long as that takes, and uploaded from there.
  */
-import { REPAIR_HINT } from '../../shared/repair-hint.ts'
+import { REPAIR_HINT } from '../../../shared/repair-hint.ts'
 import { closeSync, createReadStream, fstatSync, openSync, rmSync } from 'node:fs'
-import { type ArchivedFile, LEVEL_SNAPSHOT, segmentKey } from '../../shared/archive/layout.ts'
-import type { ManifestWriter } from '../../shared/archive/manifest-store.ts'
-import type { ArchiveStorage } from '../../shared/archive/storage.ts'
-import type { Timers } from '../../shared/clock.ts'
-import { Sha256 } from '../../shared/crypto.ts'
-import { MacaroondError } from '../../shared/errors.ts'
-import { type Checksum, checksumText, txid as asTxid, type Txid } from '../../shared/ids.ts'
-import { decodeHeader } from '../../shared/ltx/header.ts'
-import type { Position } from '../../shared/position.ts'
-import { storageError } from '../../shared/files/storage-errors.ts'
-import { snapshotFields } from '../commit-log/snapshot-fields.ts'
-import { writeSnapshot } from '../commit-log/write-snapshot.ts'
-import type { CommittedHistory } from './source.ts'
+import { type ArchivedFile, LEVEL_SNAPSHOT, segmentKey } from '../../../shared/archive/layout.ts'
+import type { ManifestWriter } from '../chain/manifest-writer.ts'
+import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
+import type { Timers } from '../../../shared/clock.ts'
+import { Sha256 } from '../../../shared/crypto.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { type Checksum, checksumText, txid as asTxid, type Txid } from '../../../shared/ids.ts'
+import { decodeHeader } from '../../../shared/ltx/header.ts'
+import type { Position } from '../../../shared/position.ts'
+import { storageError } from '../../../shared/files/storage-errors.ts'
+import { snapshotFields } from '../../commit-log/snapshot-fields.ts'
+import { writeSnapshot } from '../../commit-log/write-snapshot.ts'
+import type { CommittedHistory } from '../source.ts'
 
 export interface SnapshotOptions {
   readonly storage: ArchiveStorage

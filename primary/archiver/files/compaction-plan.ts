@@ -1,5 +1,5 @@
 /** Pure core that chooses the files of one level that are merged into a file of the level above. */
-import type { ArchivedFile } from './layout.ts'
+import type { ArchivedFile } from '../../../shared/archive/layout.ts'
 
 /**
  * Returns runs of files of the level below that no file of `level` covers yet, oldest first. A run has no gap and lies inside

@@ -3,18 +3,18 @@
  * itself. After a restart the content of a lost entry is unknown: an operator has to confirm the list of losses, and then the
  * chain begins anew with the files that the readable entries name.
  */
-import { type ChainLink, type ManifestWriter, writtenByCopy } from '../../shared/archive/manifest-store.ts'
-import type { ManifestState } from '../../shared/archive/manifest-state.ts'
-import { readEntry, unlessDamaged } from '../../shared/archive/read-chain.ts'
-import { fenced } from '../../shared/archive/epoch-claim.ts'
-import { restorableRanges } from '../../shared/archive/restore-plan.ts'
-import { filesThere, type Salvaged, salvageManifest } from '../../shared/archive/salvage.ts'
-import type { ArchiveStorage } from '../../shared/archive/storage.ts'
-import type { SigningKey } from '../../shared/database/signing-key.ts'
-import { MacaroondError } from '../../shared/errors.ts'
-import type { ArchiveWound } from '../../shared/protocol/archive-repair.ts'
-import { reachableHead } from './mend.ts'
-import type { CommittedHistory } from './source.ts'
+import { type ChainLink, type ManifestWriter, writtenByCopy } from './manifest-writer.ts'
+import type { ManifestState } from '../../../shared/archive/manifest-state.ts'
+import { readEntry, unlessDamaged } from '../../../shared/archive/read-chain.ts'
+import { fenced } from './claim-epoch.ts'
+import { restorableRanges } from '../../../shared/archive/restore-plan.ts'
+import { filesThere, type Salvaged, salvageManifest } from '../../../shared/archive/salvage.ts'
+import type { ArchiveStorage } from '../../../shared/archive/storage.ts'
+import type { SigningKey } from '../../../shared/database/signing-key.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import type { ArchiveWound } from '../../../shared/protocol/archive-repair.ts'
+import { reachableHead } from '../files/mend.ts'
+import type { CommittedHistory } from '../source.ts'
 
 export interface ManifestRepairOptions {
   readonly storage: ArchiveStorage

@@ -2,9 +2,9 @@
  * Entry of the thread for restore drills. SQLite's check of a whole database takes seconds, and commits must not wait for it.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { openArchive } from '../../shared/archive/open-archive.ts'
-import { reportOf } from '../../shared/errors.ts'
-import { type DrillOrder, runDrill } from './drill-order.ts'
+import { openArchive } from '../../../shared/archive/open-archive.ts'
+import { reportOf } from '../../../shared/errors.ts'
+import { type DrillOrder, runDrill } from './drill.ts'
 import type { DrillAnswer } from './drill-thread.ts'
 
 const order = workerData as DrillOrder

@@ -1,0 +1,98 @@
+/**
+ * Writes the claims of epochs, each only if absent. Claims leave no gap, so it also creates those that are missing below its own.
+ */
+import { type EpochClaim, highestClaim, listClaims } from '../../../shared/archive/epoch-claim.ts'
+import { epochKey, PROBE_KEY } from '../../../shared/archive/layout.ts'
+import { encodeSigned } from '../../../shared/archive/signed-document.ts'
+import { type ArchiveStorage, notWritten } from '../../../shared/archive/storage.ts'
+import type { Entropy } from '../../../shared/clock.ts'
+import type { Ed25519PrivateKey } from '../../../shared/crypto.ts'
+import { MacaroondError } from '../../../shared/errors.ts'
+import { epoch as asEpoch, type Epoch } from '../../../shared/ids.ts'
+import { CLAIMS_FILLED_MAX } from '../../../shared/limits.ts'
+
+interface ClaimKey {
+  readonly publicKey: Uint8Array
+  readonly privateKey: Ed25519PrivateKey
+}
+
+/**
+ * Claims an epoch. It first creates the missing claims below, with its own timeline, so that a primary of a lower epoch finds
+ * the claim after its own. Throws archive_fenced if a higher epoch, or this epoch by another timeline, is claimed;
+ * wrong_cluster; archive_damaged.
+ */
+export async function claimEpoch(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<void> {
+  const before = await highestClaim(storage, key.publicKey, claim.epoch)
+  if (before === undefined || before.epoch <= claim.epoch) {
+    for (const epoch of await unclaimedUpTo(storage, claim.epoch)) await createClaim(storage, { ...claim, epoch }, key)
+  }
+  // The claim that the store now has decides, because the answer to our write may have been lost.
+  const now = await highestClaim(storage, key.publicKey, claim.epoch)
+  if (now !== undefined && now.cluster !== claim.cluster) throw ofAnotherCluster(storage, now.cluster)
+  if (now === undefined || now.epoch < claim.epoch) throw notWritten(storage, epochKey(claim.epoch))
+  if (now.epoch > claim.epoch || now.timeline !== claim.timeline) throw fenced(storage, now.epoch)
+}
+
+/** Returns false if a claim exists. A new claim is read back, because a proxy may have answered instead of the store. */
+export async function createClaim(storage: ArchiveStorage, claim: EpochClaim, key: ClaimKey): Promise<boolean> {
+  const name = epochKey(claim.epoch)
+  const created = await storage.create(name, encodeSigned('archive epoch', claim, key.privateKey))
+  if (created && (await storage.get(name)) === undefined) throw notWritten(storage, name)
+  return created
+}
+
+/**
+ * Lists missing claims. They are created in ascending order, so that a claim never exists before those below it. Throws
+ * archive_damaged.
+ */
+async function unclaimedUpTo(storage: ArchiveStorage, own: Epoch): Promise<readonly Epoch[]> {
+  const listed = await listClaims(storage)
+  const there = new Set(listed)
+  const lowest = listed[0] ?? Math.max(1, own - CLAIMS_FILLED_MAX)
+  const missing: Epoch[] = []
+  for (let epoch = lowest; epoch <= own; epoch += 1) {
+    if (!there.has(epoch)) missing.push(asEpoch(epoch))
+    const isTooMany = epoch < own && missing.length > CLAIMS_FILLED_MAX
+    if (isTooMany) throw tooManyMissing(storage, missing[0]!, own)
+  }
+  return missing
+}
+
+export function fenced({ location }: ArchiveStorage, epoch: Epoch): MacaroondError {
+  return new MacaroondError('archive_fenced', `another primary leads the archive ${location} in epoch ${epoch}`, {
+    hint: 'a restored database leads now: stop this primary, or restore again to make this one lead',
+  })
+}
+
+export function ofAnotherCluster({ location }: ArchiveStorage, cluster: string): MacaroondError {
+  return new MacaroondError('wrong_cluster', `the archive ${location} belongs to cluster "${cluster}"`, {
+    hint: 'every cluster has an archive of its own: check [archive] in the configuration',
+  })
+}
+
+function tooManyMissing({ location }: ArchiveStorage, first: Epoch, own: Epoch): MacaroondError {
+  return new MacaroondError(
+    'archive_damaged',
+    `more than ${CLAIMS_FILLED_MAX} claims of epochs are missing in ${location} between ${first} and ${own}`,
+    { hint: 'put the objects under macaroond/epochs/ back from a copy of the archive, or name a new place for it' },
+  )
+}
+
+/**
+ * Refuses a store that accepts "create if absent" and ignores it, because every claim depends on it. Throws
+ * platform_unsupported.
+ */
+export async function requireCreateIfAbsent(storage: ArchiveStorage, entropy: Entropy): Promise<void> {
+  await storage.create(PROBE_KEY, entropy.bytes(16))
+  if ((await storage.get(PROBE_KEY)) === undefined) throw notWritten(storage, PROBE_KEY)
+  const second = entropy.bytes(16)
+  if (!(await storage.create(PROBE_KEY, second))) return
+  if ((await storage.get(PROBE_KEY))?.equals(second) !== true) throw notWritten(storage, PROBE_KEY)
+  throw new MacaroondError(
+    'platform_unsupported',
+    `${storage.location} overwrites objects that must be created only if absent`,
+    {
+      hint: 'two primaries could lead: use a store with conditional writes (If-None-Match), or a directory',
+    },
+  )
+}
