@@ -25,7 +25,7 @@ export function adminCalls(
   { allowance, status, known, signed }: AdminSources,
 ): Record<string, RpcMethod> {
   // Null if there are no pages, or they do not name the configured replicas.
-  const more = ({ source }: KnownSources): object => ({
+  const negotiatedFields = ({ source }: KnownSources): object => ({
     ...(understands(hello, KNOWS_CONFIGURED)
       ? { configured: source === undefined ? null : (readConfigured(source.reader) ?? null) }
       : {}),
@@ -35,7 +35,7 @@ export function adminCalls(
     status: allowance.guarded('looking', status),
     'revocations.known': allowance.guarded('walking', (value) => ({
       ...knownRevocations(known(), value),
-      ...more(known()),
+      ...negotiatedFields(known()),
     })),
     'audit.verify': allowance.guarded('walking', (value) => answerAuditVerify(known().source?.reader, value)),
   }

@@ -80,8 +80,8 @@ export class ReplicaAdmission implements NodeAdmission {
   }
 }
 
-/** The calls for one connection. Answers have the age of the state if the caller's hello says that it understands it. */
+/** The calls for one connection. A verdict has the age of the state only if the caller's hello says that it reads it. */
 function callsOf(api: VerifyApi, { hello }: Connection): Record<string, RpcMethod> {
-  const options = { tellsAge: understands(hello, KNOWS_AGE) }
+  const options = { withAge: understands(hello, KNOWS_AGE) }
   return { verify: (value) => api.verify(value, options), explain: (value) => api.explain(value) }
 }

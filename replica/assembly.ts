@@ -1,7 +1,7 @@
 /**
- * Builds the parts of a replica in dependency order, so that each gets only parts that exist. Two parts call parts that are
- * built later: the copy calls the keeper of denials before a snapshot replaces it, and the stream reports the rows that it
- * took. Each of them is connected last, through one method, and makes no such call before.
+ * Builds the parts of a replica in dependency order, so that each part gets only parts that exist. Two parts call parts that
+ * are built later: the copy calls the keeper of denials before a snapshot replaces the pages, and the stream calls the observer
+ * of its rows. Each of the two gets its callback through one method after construction, and calls nothing before.
  */
 import { AuditWatch } from '../shared/service/audit-watch.ts'
 import { whileBelieved } from '../shared/service/schedule.ts'
@@ -33,14 +33,14 @@ export function assembleReplica(options: ReplicaOptions, lock: NodeLock): Replic
   const { tables, freshness, rows, host, waiters, guestWaiters } = base
   const stream = openStream(base)
   const keeper = openKeeper(base, stream)
-  base.copy.connect((next, before, install) => keeper.around(next, before, install))
+  base.copy.beforeInstall((next, before, install) => keeper.keepThenInstall(next, before, install))
   const judging = { node: identity.peerId, region: config.region, tables, freshness }
   const feed = new Feed({ ...judging, clock: host.clock, rows, enforced: () => stream.enforced })
   const verify = new VerifyApi({ ...judging, waiters })
   const guestVerify = new VerifyApi({ ...judging, waiters: guestWaiters })
   const upkeep = openUpkeep(base, keeper)
   const enforcement = openEnforcement(base, { stream, feed, upkeep })
-  stream.connect(enforcement.streamed)
+  stream.observe(enforcement.onStreamRows)
   const follower = openFollower(base, { stream, keeper, enforcement })
   return { ...base, stream, keeper, feed, verify, guestVerify, upkeep, follower }
 }
@@ -66,7 +66,7 @@ function openStream({
     keks: [kek, ...previousKeks].map(({ id }) => id),
     denials,
     syncPages: () => copy.sync(),
-    onDiverged: (message) => links.diverged('revocations', message),
+    onDiverged: (message) => links.setDiverged('revocations', message),
     onFatal: fail,
   })
 }
@@ -136,14 +136,14 @@ function openFollower(
     clock: host.clock,
     log: options.log,
     signed: () => signed.newest,
-    revocations: () => stream.known,
+    revocations: () => stream.durable,
     onSigned: takeSigned,
-    onApplied: () => enforcement.paged(),
+    onApplied: () => enforcement.onPages(),
     onDurable: () => {
-      stream.covered()
-      keeper.durable()
+      stream.pagesDurable()
+      keeper.pagesDurable()
     },
-    onDiverged: (message) => links.diverged('wal', message),
+    onDiverged: (message) => links.setDiverged('wal', message),
     onFatal: fail,
   })
 }

@@ -1,7 +1,7 @@
 /**
- * Passes on that this replica enforces more than before. Stream rows and pages go into the tables first; then workers are sent
- * the new rows, and verifications that wait for a state are woken. If the tables cannot be read, the replica ends, because it
- * would otherwise judge by old keys without notice.
+ * Propagates each change of the enforced state. When stream rows or pages are in the tables, it sends the new rows to the
+ * workers and wakes the verifications that wait for a state. If the pages cannot be read into the tables, the replica ends,
+ * because it would otherwise judge by old keys and nobody would notice.
  */
 import { sqliteError } from '../shared/files/storage-errors.ts'
 import type { Feed } from './feed/feed.ts'
@@ -35,13 +35,13 @@ export class Enforcement {
   }
 
   /** To be called when rows of the stream are in the tables. */
-  readonly streamed: RowObserver = (place, stretch) => {
+  readonly onStreamRows: RowObserver = (place, stretch) => {
     this.#options.rows.take(place, stretch)
-    this.#tell()
+    this.#notify()
   }
 
   /** To be called when a transaction or a snapshot became visible. */
-  paged(): void {
+  onPages(): void {
     const { folder, tables, stream, freshness, upkeep, onFatal } = this.#options
     try {
       tables.refresh()
@@ -49,11 +49,11 @@ export class Enforcement {
       return onFatal(sqliteError(error, `reading ${folder}`))
     }
     freshness.applied(stream.applied)
-    this.#tell()
+    this.#notify()
     upkeep.applied()
   }
 
-  #tell(): void {
+  #notify(): void {
     const { feed, waiters } = this.#options
     feed.notify()
     for (const waiting of waiters) waiting.wake()

@@ -116,7 +116,7 @@ function openTables(options: ReplicaOptions, { clock, entropy }: Host, rows: Rec
     entropy,
     timers: clock,
     log,
-    savedAt: fileIn(options, 'savedTable'),
+    savedPath: fileIn(options, 'savedTable'),
     onRows: (place, stretch) => rows.take(place, stretch),
   })
 }

@@ -14,7 +14,7 @@ function ownMetrics(status: ReplicaStatus): readonly Metric[] {
   const build: Sample = { labels: { version, role: 'replica', cluster, region }, value: 1 }
   return [
     gauges('macaroond_build_info', 'Version, role, cluster and region of this node.', [build]),
-    gauge('macaroond_epoch', 'Epoch of the history: each restore begins another one.', position?.epoch),
+    gauge('macaroond_epoch', 'Epoch of the applied history. Each restore begins a new epoch.', position?.epoch),
     gauge('macaroond_txid', 'Last transaction applied.', position?.txid),
     gauge('macaroond_revocation_seq', 'Number of the last revocation known.', status.revocationSeq),
     gauge('macaroond_revocations', 'Revocations kept in memory.', status.revocations),
@@ -34,7 +34,7 @@ function freshnessMetrics({ freshness }: ReplicaStatus): readonly Metric[] {
     ),
     gauge(
       'macaroond_lease_remaining_seconds',
-      'What is left of the lease; at 0 every verdict is unavailable.',
+      'Remaining time of the lease of freshness. At 0 every verdict is unavailable.',
       seconds(leaseMs),
     ),
     gauge('macaroond_state_age_seconds', 'Age of the state that tokens are judged by.', seconds(ageMs)),

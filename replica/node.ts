@@ -59,7 +59,7 @@ export class Replica implements Service {
     registry.replace(peers, { openVerify })
     const { peers: _, verify_open: __, ...inForce } = options.config
     if (isDeepStrictEqual(rest, inForce)) return
-    options.log.warn('of the configuration only `peers` and `verify_open` change at run time; the rest needs a restart')
+    options.log.warn('only `peers` and `verify_open` were reloaded: restart this replica to use the other changes')
   }
 
   async stop(): Promise<void> {
@@ -95,7 +95,7 @@ function openLinks({ links, follower, stream, hasData }: ReplicaParts): void {
 function openAdmission(parts: ReplicaParts): ReplicaAdmission {
   const { options, host, peers, feed, verify, guestVerify } = parts
   const { log, config } = options
-  const admin = { status: () => statusOf(parts), known: () => knownTo(parts), signed: parts.signed }
+  const admin = { status: () => statusOf(parts), known: () => knownSources(parts), signed: parts.signed }
   return new ReplicaAdmission({
     peers,
     region: config.region,
@@ -108,10 +108,10 @@ function openAdmission(parts: ReplicaParts): ReplicaAdmission {
   })
 }
 
-function knownTo({ options, tables, copy, denials, journal }: ReplicaParts): KnownSources {
+function knownSources({ options, tables, copy, denials, journal }: ReplicaParts): KnownSources {
   const { source } = tables
-  const { standing } = copy
-  return { source, standing, denials, journal: { path: fileIn(options, 'journal'), generation: journal.generation } }
+  const { applied } = copy
+  return { source, applied, denials, journal: { path: fileIn(options, 'journal'), generation: journal.generation } }
 }
 
 function statusOf(parts: ReplicaParts): ReplicaStatus {

@@ -10,7 +10,7 @@ export interface ReplicaOptions {
   readonly config: ReplicaConfig
   readonly identity: Identity
   readonly kek: Kek
-  /** Keys that open what was sealed before the last rotation. */
+  /** Earlier KEKs. They open keys that were sealed before the last rotation. */
   readonly previousKeks?: readonly Kek[]
   readonly log: Log
   /** The output of this process, whose dropped lines are an alarm; undefined for a node that shares its process. */

@@ -1,4 +1,7 @@
-/** The connections to the primary, one for each purpose, and the alarm if one of them meets another history (S10). */
+/**
+ * The connections to the primary, one for each purpose. They hold the alarm that is on while the primary's history contradicts
+ * this replica's (S10).
+ */
 import type { Connection } from '../shared/channel/connection.ts'
 import { dial } from '../shared/channel/dial.ts'
 import type { Identity } from '../shared/channel/identity.ts'
@@ -40,7 +43,10 @@ export class PrimaryLinks {
     this.#options = options
   }
 
-  /** The message if this replica refuses its primary, or is refused. A good welcome on one channel does not clear the other. */
+  /**
+   * The message while this replica refuses its primary, or its primary refuses it. Each channel has an alarm of its own, so a
+   * good welcome on one does not clear the alarm of the other.
+   */
   get alarm(): string | undefined {
     return this.#alarms.get('wal') ?? this.#alarms.get('revocations')
   }
@@ -57,7 +63,7 @@ export class PrimaryLinks {
     this.#running.push(
       superviseConnection({
         dial: async (signal) => {
-          await ready(options.after, signal)
+          await whenReady(options.after, signal)
           return dial({
             address,
             peerId,
@@ -80,8 +86,8 @@ export class PrimaryLinks {
     )
   }
 
-  /** Sets the alarm of a channel; `undefined` clears it, when the channel has met the history that it knows. */
-  diverged(name: LinkName, message: string | undefined): void {
+  /** Sets the alarm of a channel. `undefined` clears it: the primary's history on this channel fits the replica's. */
+  setDiverged(name: LinkName, message: string | undefined): void {
     if (message === undefined) return void this.#alarms.delete(name)
     this.#alarms.set(name, message)
     this.#options.onAlarm()
@@ -92,15 +98,16 @@ export class PrimaryLinks {
     await Promise.all(this.#running)
   }
 
-  /** Records the state. A primary that refuses this replica's position is an alarm, like a primary that is refused here. */
+  /** Records the state. Sets the alarm if the primary refuses this replica because of its position. */
   #changed(name: LinkName, state: SupervisionState): void {
     this.#states.set(name, state)
-    if (state.phase === 'waiting' && state.error?.code === 'position_diverged') this.diverged(name, state.error.message)
+    if (state.phase === 'waiting' && state.error?.code === 'position_diverged')
+      this.setDiverged(name, state.error.message)
   }
 }
 
 /** Resolves with the promise. Throws `closed` if the signal is aborted first. */
-async function ready(after: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+async function whenReady(after: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
   if (after === undefined) return
   const stopped = new Promise<never>((_, reject) => {
     const stop = (): void => reject(new MacaroondError('closed', 'this replica is stopping'))

@@ -37,7 +37,7 @@ export function replicaStatus({
   alarms,
   linesDropped,
 }: ReplicaStatusSources): ReplicaStatus {
-  const { standing } = copy
+  const { applied } = copy
   return {
     role: 'replica',
     cluster: config.cluster,
@@ -46,8 +46,8 @@ export function replicaStatus({
     pid: process.pid,
     version: VERSION,
     uptimeSeconds: Math.floor(uptimeMs / 1000),
-    position: standing === undefined ? null : positionText(standing.position),
-    timeline: standing?.timeline ?? null,
+    position: applied === undefined ? null : positionText(applied.position),
+    timeline: applied?.timeline ?? null,
     revocationSeq: tables.revocationSeq,
     ...tables.counts,
     denials: denials.size,

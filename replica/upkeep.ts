@@ -40,7 +40,7 @@ export class Upkeep {
     this.#pace = new CheckpointPace(options.config.checkpoint.pages, options.host.clock)
   }
 
-  /** `onDamaged` is called when the disk has changed pages of the copy, so that a snapshot must replace it. */
+  /** `onDamaged` is called when the scrub finds pages that differ from the applied ones: a snapshot must replace them. */
   start(onDamaged: () => void): void {
     const { config, host, log } = this.#options
     const { scrub, sweep } = config.maintenance

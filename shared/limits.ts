@@ -33,9 +33,9 @@ export const DENIAL_RECORD_BYTES_MAX: number = 16 * 1024
 /** Denials that a primary adopts without an operator, from one replica in one epoch. */
 export const ADOPTED_MAX = 1_000
 /** Denials that one replica reports at a time. It reports the next ones once these are adopted or forgotten. */
-export const DENIALS_TOLD_MAX = 10_000
+export const DENIALS_REPORTED_MAX = 10_000
 /** Limit of such a report in characters of JSON, because the longest row allowed is a hundred times an honest one. */
-export const DENIALS_TOLD_CHARS_MAX: number = 16 * 1024 * 1024
+export const DENIALS_REPORTED_CHARS_MAX: number = 16 * 1024 * 1024
 /** Denials that one call adopts, forgets or shows. */
 export const DENIALS_CALL_MAX = 500
 export const ANCESTORS_MAX = 4
@@ -146,7 +146,7 @@ export const GUEST_CONNECTIONS_MAX: number = CONNECTIONS_MAX / 2
 export const GUEST_CONNECTIONS_PER_ADDRESS_MAX = 32
 /** Unlisted peers get at most this share of the node's time, and at most this long at a stretch. */
 export const GUEST_TIME_SHARE = 0.6
-export const GUEST_TIME_STRETCH_MS = 50
+export const GUEST_TIME_BURST_MS = 50
 export const GUEST_REQUESTS_IN_FLIGHT_MAX = 64
 export const READ_BUFFER_BYTES_MAX: number = 4 * 1024 * 1024
 /** Limit for the undecoded bytes of a connection, and again for its decoded messages that no reader has taken yet. */

@@ -1,7 +1,7 @@
 /** Compares the copied database of a stopped replica with its record of positions and its newest signed position. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readStandings } from '../../replica/store/position-record.ts'
+import { readAppliedStates } from '../../replica/store/position-record.ts'
 import { readSignedPosition } from '../../replica/follower/signed-position-store.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
@@ -21,7 +21,7 @@ export function compareCopiedReplica(
 ): Comparison {
   const { cluster, ...pages } = positionOf(database)
   const position = join(folder, 'position')
-  const standings = existsSync(position) ? readStandings(position) : []
+  const standings = existsSync(position) ? readAppliedStates(position) : []
   const record = { standings, signed: signedIn(folder, cluster, publicKey) }
   return compareReplica(pages, record, archived)
 }

@@ -8,9 +8,9 @@ import type { CallOff, Timers } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { UnsignedReader } from '../../shared/database/unsigned.ts'
 import { reportOf } from '../../shared/errors.ts'
-import { ADOPTED_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
+import { ADOPTED_MAX, DENIALS_REPORTED_MAX } from '../../shared/limits.ts'
 import type { Log } from '../../shared/log.ts'
-import type { Denial, ToldDenials } from '../../shared/protocol/denials.ts'
+import type { Denial, ReportedDenials } from '../../shared/protocol/denials.ts'
 import type { WhyWaiting } from '../../shared/protocol/pending.ts'
 import type { KnownRevocation } from '../../shared/verifier/revocation-row.ts'
 import { Paced } from '../../shared/service/paced.ts'
@@ -87,7 +87,7 @@ export class Adoption {
     this.#news.close()
   }
 
-  told(replica: string, message: ToldDenials): void {
+  told(replica: string, message: ReportedDenials): void {
     if (this.#reports.take(replica, message)) this.#news.ask()
   }
 
@@ -199,7 +199,7 @@ export function openAdoption({ db, writer, open, replicas, clock, log }: Adoptio
     open,
     replicas: () => new Map(replicas().map(({ id, name }) => [id, name])),
     // Read once: only a restore writes this table.
-    unsigned: new UnsignedReader(db, new MetaReader(db).read().schema, DENIALS_TOLD_MAX),
+    unsigned: new UnsignedReader(db, new MetaReader(db).read().schema, DENIALS_REPORTED_MAX),
     clock,
     log,
   })

@@ -2,8 +2,8 @@
  * The denials that each replica reports. A list arrives in several messages, so this keeps the last complete list and the one
  * being received. The size of a list is bounded.
  */
-import { DENIALS_TOLD_CHARS_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
-import type { Denial, ToldDenials } from '../../shared/protocol/denials.ts'
+import { DENIALS_REPORTED_CHARS_MAX, DENIALS_REPORTED_MAX } from '../../shared/limits.ts'
+import type { Denial, ReportedDenials } from '../../shared/protocol/denials.ts'
 
 export interface Report {
   /** PeerId of the replica. */
@@ -29,7 +29,7 @@ export class Reports {
   }
 
   /** True if the message completed a list. */
-  take(from: string, { first, last, total, denials }: Omit<ToldDenials, 't'>): boolean {
+  take(from: string, { first, last, total, denials }: Omit<ReportedDenials, 't'>): boolean {
     const told = this.#told.get(from) ?? { whole: { from, denials: [], untold: 0 }, next: [], chars: 0 }
     this.#told.set(from, told)
     if (first) empty(told)
@@ -53,7 +53,7 @@ function empty(told: Told): void {
 
 function add(told: Told, denial: Denial): void {
   const chars = JSON.stringify(denial).length
-  if (told.next.length >= DENIALS_TOLD_MAX || told.chars + chars > DENIALS_TOLD_CHARS_MAX) return
+  if (told.next.length >= DENIALS_REPORTED_MAX || told.chars + chars > DENIALS_REPORTED_CHARS_MAX) return
   told.next.push(denial)
   told.chars += chars
 }

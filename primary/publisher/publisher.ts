@@ -12,7 +12,7 @@ import { assert, MacaroondError, reportOf } from '../../shared/errors.ts'
 import type { Timeline } from '../../shared/ids.ts'
 import type { Log } from '../../shared/log.ts'
 import { positionText, type Position } from '../../shared/position.ts'
-import type { ToldDenials } from '../../shared/protocol/denials.ts'
+import type { ReportedDenials } from '../../shared/protocol/denials.ts'
 import { revocationsHello, type RevocationsHello } from '../../shared/protocol/revocations.ts'
 import type { CommitLog } from '../commit-log/commit-log.ts'
 import type { GrantedState, Granting } from '../freshness/granting.ts'
@@ -50,7 +50,7 @@ export interface PublisherEvents {
   /** A replica was refused: its claim is not in our history and not signed, or its identity is in use twice. */
   readonly refused: (replica: string, message: string) => void
   /** A replica reports its denials. */
-  readonly denials: (replica: string, told: ToldDenials) => void
+  readonly denials: (replica: string, told: ReportedDenials) => void
   /** Proof that this primary's disk is old. */
   readonly contradicted: (error: MacaroondError) => void
 }

@@ -5,7 +5,7 @@
 import type { Clock } from '../../shared/clock.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { MacaroondError } from '../../shared/errors.ts'
-import type { ToldDenials } from '../../shared/protocol/denials.ts'
+import type { ReportedDenials } from '../../shared/protocol/denials.ts'
 import { decodeMessage, encodeMessage } from '../../shared/protocol/message.ts'
 import { fromStream, type FromStream, type Granted } from '../../shared/protocol/revocations.ts'
 import { recordOf, type RevocationRow } from '../../shared/verifier/revocation-row.ts'
@@ -27,7 +27,7 @@ export interface RevocationSessionOptions {
   /** Called when no worker of the replica judges without the revocations up to this one. */
   readonly onCovered: (seq: number) => void
   /** Called when the replica reports its denials. */
-  readonly onDenials: (told: ToldDenials) => void
+  readonly onDenials: (told: ReportedDenials) => void
   /** Records a lease and returns the answer to a ping. */
   readonly grant: (ping: Extract<FromStream, { t: 'ping' }>) => Granted
   readonly clock: Pick<Clock, 'monotonicMs'>

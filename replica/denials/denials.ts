@@ -1,7 +1,7 @@
 /**
  * The denials of a replica: revocations of undone histories, which it still enforces (S3). Before a snapshot of another history
- * replaces the pages, their revocations are written here. A denial is released once durable pages hold or cover it, once every
- * token it names has expired, or once an operator gives it up (`revocations forget`).
+ * replaces the pages, their revocations are written here. A denial is released in three cases: durable pages hold or cover it,
+ * every token that it names has expired, or an operator gives it up (`revocations forget`).
  *
  * Memory holds only an index of the denials; the rows are read from the file, a part at a time.
  */
@@ -27,7 +27,7 @@ export interface DenialsOptions {
 
 /** Rows processed before the event loop gets a turn. */
 const ROWS_A_TURN = 250
-/** The shortest row. The table is made large enough for the file at once, because growing it blocks the node for 0.1 s. */
+/** Length of the shortest row, to estimate the number of rows in a file. Growing a table that is too small blocks for 0.1 s. */
 const ROW_BYTES_MIN = 128
 
 /** The denials in their file. Calls that rewrite the file must not overlap; the keeper runs them in turn. */
@@ -69,16 +69,16 @@ export class Denials {
   }
 
   /** Every row with its timeline, epoch and number. */
-  *told(): Generator<Denial> {
+  *numbered(): Generator<Denial> {
     for (const { denial } of this.#rows()) yield denial
   }
 
-  /** True if a row here covers this one. Rows that are being written count. */
-  has(row: KnownRevocation): boolean {
+  /** True if a denial covers this row. During a rewrite, the rows of the new file count. */
+  covers(row: KnownRevocation): boolean {
     return (this.#next ?? this.#index).covers(row)
   }
 
-  /** Rows from an offset in the file on, within limits of count and bytes, and the next offset; undefined at the end. */
+  /** Rows after an offset in the file, limited in number and bytes. `next` is the offset of the next page; undefined at the end. */
   page(
     at: number | undefined,
     { rows, bytes }: { readonly rows: number; readonly bytes: number },
@@ -95,8 +95,8 @@ export class Denials {
   }
 
   /**
-   * Adds rows durably, except those that are here already by timeline and number. Returns the number added. `expected` is an
-   * estimate of the rows. Throws disk_full, io_failed, sync_failed and request_invalid; then nothing was added.
+   * Adds rows durably. Skips a row whose timeline and number are in the file already. Returns the number added. `expected`
+   * estimates the number of rows. Throws disk_full, io_failed, sync_failed and request_invalid; then nothing was added.
    */
   async keep(batches: AsyncIterable<readonly Denial[]>, expected: number = 0): Promise<number> {
     return this.#rewrite(this.#size + expected, async (add) => {
@@ -136,7 +136,7 @@ export class Denials {
     })
   }
 
-  /** Writes a new file. Resolves with the number of changes that `write` returns; with none the old file stays. */
+  /** Writes a new file. `write` returns the number of changes; if it is 0, the old file stays. Resolves with that number. */
   async #rewrite(
     expected: number,
     write: (add: (denial: Denial, row: RevocationRow) => void) => Promise<number>,
@@ -210,7 +210,7 @@ interface Read {
   readonly row: RevocationRow
 }
 
-/** False if the number is there already. */
+/** Adds the number of a row to those of its timeline. False if it was there already. */
 function addNumber(timelines: Map<string, Numbers>, { timeline, seq }: Denial): boolean {
   const numbers = timelines.get(timeline) ?? new Numbers()
   timelines.set(timeline, numbers)

@@ -36,13 +36,13 @@ const place = z.strictObject({
 })
 const end = z.strictObject({ rows: z.number().int().nonnegative() })
 
-export type PlaceOfDenial = Pick<Denial, 'timeline' | 'epoch'>
+export type HistoryOfDenial = Pick<Denial, 'timeline' | 'epoch'>
 
 /** Writes a new file. `finish` replaces the old file with it, durably. */
 export class DenialsWriter {
   readonly #path: string
   readonly #fd: number
-  #place: PlaceOfDenial | undefined
+  #place: HistoryOfDenial | undefined
   #waiting: Buffer[] = [HEADER]
   #waitingBytes = HEADER.length
   #written = 0
@@ -76,7 +76,7 @@ export class DenialsWriter {
     this.#rows += 1
   }
 
-  /** The last step. After it the new file has its name, also after a crash. Throws sync_failed. */
+  /** The last step: syncs the new file and gives it the name of the old one, durably. Throws sync_failed. */
   async finish(): Promise<void> {
     this.#push({ rows: this.#rows })
     this.#flush()
@@ -124,8 +124,8 @@ export interface ReadDenial {
   readonly next: number
 }
 
-/** The place of rows before the first timeline record, for a reader that begins in the middle and does not know it. */
-const UNTOLD: PlaceOfDenial = { timeline: asTimeline('0'.repeat(32)), epoch: asEpoch(0) }
+/** Stands for the history of rows that precede the first timeline record, if the reader begins in the middle of the file. */
+const UNKNOWN_HISTORY: HistoryOfDenial = { timeline: asTimeline('0'.repeat(32)), epoch: asEpoch(0) }
 
 /** Reads a file of denials piece by piece, from its beginning or from an offset that another reader returned. */
 export class DenialsReader {
@@ -135,14 +135,14 @@ export class DenialsReader {
   #bytes: Buffer = Buffer.alloc(0)
   /** Offset in the file of the first of `#bytes`. */
   #start: number
-  #place: PlaceOfDenial | undefined
+  #place: HistoryOfDenial | undefined
 
   /** Throws io_failed, log_corrupt. */
   constructor(path: string, at?: number) {
     this.#path = path
     this.#isWhole = at === undefined
     this.#start = at ?? HEADER.length
-    this.#place = at === undefined ? undefined : UNTOLD
+    this.#place = at === undefined ? undefined : UNKNOWN_HISTORY
     try {
       this.#fd = openSync(path, 'r')
     } catch (error) {
@@ -170,7 +170,7 @@ export class DenialsReader {
       }
       const ended = end.safeParse(value)
       if (ended.success) {
-        if ((this.#isWhole && ended.data.rows !== count) || this.#goesOn(at)) throw this.#damaged(at)
+        if ((this.#isWhole && ended.data.rows !== count) || this.#hasBytesAt(at)) throw this.#damaged(at)
         return
       }
       const here = place.safeParse(value)
@@ -189,7 +189,7 @@ export class DenialsReader {
     return recordAt(this.#bytes, 0, DENIAL_RECORD_BYTES_MAX)
   }
 
-  #goesOn(at: number): boolean {
+  #hasBytesAt(at: number): boolean {
     return readAt(this.#fd, Buffer.alloc(1), 0, 1, at) > 0
   }
 
@@ -214,6 +214,6 @@ function isRow(value: unknown): value is Pick<Denial, 'seq' | 'columns'> {
 
 function damagedDenials(path: string, at: number): MacaroondError {
   return new MacaroondError('log_corrupt', `${path} is damaged before byte ${at}`, {
-    hint: 'it has revocations that may exist nowhere else: replace it with a sound copy; if there is none, ask the primary what waits (`macaroond revocations pending`), then move the file away',
+    hint: 'it has revocations that may exist nowhere else: replace it with a sound copy; if there is none, `macaroond revocations pending` lists those that were reported to the primary and still wait; then move the file away',
   })
 }

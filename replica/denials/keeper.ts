@@ -1,6 +1,7 @@
 /**
- * Keeps the denials of this replica. Before the pages of another history are installed it writes their revocations to the file
- * of denials; after pages became durable it releases those that are no longer needed. All work runs in turn, never at once.
+ * Keeps the denials of this replica. Before pages of another history replace the present ones, it writes the present
+ * revocations to the file of denials. After pages have become durable, it releases denials that are not needed any more. One
+ * job runs at a time.
  */
 import type { Entropy, Timers } from '../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../shared/errors.ts'
@@ -16,8 +17,15 @@ import { lastMovedAside } from '../store/damaged.ts'
 import { DATABASE_NAME } from '../store/open-copy.ts'
 import type { Tables } from '../tables/tables.ts'
 import type { Denials } from './denials.ts'
-import { Settlement } from './settlement.ts'
-import { ofDamaged, ofJournal, ofPages, ofTable, ownTimeline, savedRows } from './undone.ts'
+import { DenialReleaser } from './releaser.ts'
+import {
+  denialsInDamagedCopy,
+  denialsInJournal,
+  denialsInPages,
+  denialsInTable,
+  randomTimeline,
+  savedRows,
+} from './undone.ts'
 
 export interface DenialsKeeperOptions {
   readonly folder: string
@@ -41,33 +49,37 @@ const TIMELINE_BYTES = 16
 export class DenialsKeeper {
   readonly #file: Denials
   readonly #options: DenialsKeeperOptions
-  readonly #settlement: Settlement
+  readonly #releaser: DenialReleaser
   #busy: Promise<unknown> = Promise.resolve()
-  /** Aborts the settlement that is running; undefined if none is. */
-  #settling: AbortController | undefined
+  /** Aborts the release that is running; undefined if none is. */
+  #releasing: AbortController | undefined
   #installing = false
   #stopped = false
   /** True if given-up revocations are removed from the file and not yet from the table. */
   #mustRebuild = false
-  /** Generation of the file that the primary was informed of. */
-  #told = 0
+  /** Generation of the file that was last reported to the primary. */
+  #reportedGeneration = 0
 
   constructor(options: DenialsKeeperOptions) {
     const { file, entropy, timers } = options
     this.#options = options
     this.#file = file
-    this.#settlement = new Settlement(this.#file, entropy, timers)
+    this.#releaser = new DenialReleaser(this.#file, entropy, timers)
   }
 
   /**
    * Runs `install`, which replaces the pages, after all revocations of the old state are on the disk. If that fails, nothing is
    * installed and the error is thrown, usually disk_full. Throws the errors of `install` too.
    */
-  async around(next: AppliedState, before: AppliedState | undefined, install: () => Promise<void>): Promise<void> {
+  async keepThenInstall(
+    next: AppliedState,
+    before: AppliedState | undefined,
+    install: () => Promise<void>,
+  ): Promise<void> {
     // Within a timeline the primary that this replica follows has all revocations that the replica had.
     if (before?.timeline === next.timeline) return install()
     this.#installing = true
-    this.#settling?.abort()
+    this.#releasing?.abort()
     try {
       await this.#inTurn(() => this.#keep(before))
       await install()
@@ -76,18 +88,18 @@ export class DenialsKeeper {
     }
   }
 
-  /** To be called when all visible pages are durable: some denials may be released now. */
-  durable(): void {
-    if (this.#settling !== undefined || this.#installing || this.#stopped) return
+  /** To be called when all visible pages are durable: denials that they contain or cover can be released. */
+  pagesDurable(): void {
+    if (this.#releasing !== undefined || this.#installing || this.#stopped) return
     const { journal, tables } = this.#options
     const { meta } = tables
     if (meta === undefined) return
     if (this.#file.size === 0 && !this.#mustRebuild && !journal.hasBefore(meta.epoch)) return
-    const settling = new AbortController()
-    this.#settling = settling
-    void this.#inTurn(() => this.#settle(settling.signal))
+    const releasing = new AbortController()
+    this.#releasing = releasing
+    void this.#inTurn(() => this.#release(releasing.signal))
       .catch((error: unknown) => this.#failed(error))
-      .finally(() => (this.#settling = undefined))
+      .finally(() => (this.#releasing = undefined))
   }
 
   /** Resolves when no work is running. */
@@ -97,7 +109,7 @@ export class DenialsKeeper {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#settling?.abort()
+    this.#releasing?.abort()
     await this.idle()
   }
 
@@ -117,26 +129,26 @@ export class DenialsKeeper {
     const { tables, unwritten } = this.#options
     const pages = tables.source
     if (before !== undefined && pages !== undefined) {
-      yield* ofPages(pages.reader, pages.meta.read())
+      yield* denialsInPages(pages.reader, pages.meta.read())
       const ahead = unwritten()
-      return yield* ofJournal(ahead === undefined ? [] : [ahead], this.#orgOf)
+      return yield* denialsInJournal(ahead === undefined ? [] : [ahead], this.#orgOf)
     }
-    for (const batch of this.#besidePages()) {
+    for (const batch of this.#withoutPages()) {
       // A process that started with damaged pages has never read these rows, so its tables lack them.
       tables.deny(batch.map(rowOfDenial))
       yield batch
     }
   }
 
-  *#besidePages(): Generator<readonly Denial[]> {
+  *#withoutPages(): Generator<readonly Denial[]> {
     const { folder, savedTable, tables, entropy, log } = this.#options
-    yield* ofDamaged(lastMovedAside(folder, DATABASE_NAME), log)
-    const isHere = this.#file.has.bind(this.#file)
-    yield* ofTable(tables.denied(), ownTimeline(entropy.bytes(TIMELINE_BYTES)), isHere)
-    yield* ofTable(savedRows(savedTable), ownTimeline(entropy.bytes(TIMELINE_BYTES)), isHere)
+    yield* denialsInDamagedCopy(lastMovedAside(folder, DATABASE_NAME), log)
+    const isKept = this.#file.covers.bind(this.#file)
+    yield* denialsInTable(tables.denied(), randomTimeline(entropy.bytes(TIMELINE_BYTES)), isKept)
+    yield* denialsInTable(savedRows(savedTable), randomTimeline(entropy.bytes(TIMELINE_BYTES)), isKept)
   }
 
-  async #settle(signal: AbortSignal): Promise<void> {
+  async #release(signal: AbortSignal): Promise<void> {
     const { journal, tables, log, onChanged } = this.#options
     const { source: pages, meta } = tables
     if (pages === undefined || meta === undefined || signal.aborted) return
@@ -145,13 +157,12 @@ export class DenialsKeeper {
       this.#mustRebuild = true
       await tables.dropSaved()
     }
-    const settled = await this.#settlement.settle(pages, meta, { onForgotten, signal })
+    const done = await this.#releaser.release(pages, meta, { onForgotten, signal })
     if (this.#mustRebuild) await this.#rebuild()
-    if (settled.released > 0)
-      log.info({ ...settled, left: this.#file.size }, 'released revocations of an undone history')
-    // Rows were added before the snapshot, or released now.
-    if (this.#told !== this.#file.generation) onChanged()
-    this.#told = this.#file.generation
+    if (done.released > 0) log.info({ ...done, left: this.#file.size }, 'released revocations of an undone history')
+    // Rows may have been added before the snapshot, or released now.
+    if (this.#reportedGeneration !== this.#file.generation) onChanged()
+    this.#reportedGeneration = this.#file.generation
   }
 
   /** Moves rows of earlier epochs from the journal to the denials: pages of a later epoch will never contain them. */
@@ -160,12 +171,12 @@ export class DenialsKeeper {
     const epoch = tables.meta?.epoch
     if (epoch === undefined) return
     const parts = journal.read().filter((part) => part.epoch < epoch)
-    const batches = ofJournal(parts, this.#orgOf)
-    await this.#file.keep(lazily(batches))
+    const batches = denialsInJournal(parts, this.#orgOf)
+    await this.#file.keep(toAsync(batches))
     journal.dropBefore(epoch)
   }
 
-  /** Rebuilds the table. If the pages are replaced during that, it is tried again with the next durable pages. */
+  /** Rebuilds the table. If a snapshot replaces the pages meanwhile, the next durable pages cause another attempt. */
   async #rebuild(): Promise<void> {
     const { tables, log } = this.#options
     if (!(await tables.rebuild(this.kept()))) return
@@ -173,7 +184,10 @@ export class DenialsKeeper {
     log.warn('the table of revocations was rebuilt without those that an operator gave up')
   }
 
-  /** Rows of all files except the pages, then rows on no disk. The journal is first, because its rows move to the file. */
+  /**
+   * All rows that are not in pages: journal, file of denials, and rows that are on no disk. The journal is read first, because
+   * its rows move to the file, and a row that moved between the two reads would be missed.
+   */
   *kept(): Generator<RevocationRow> {
     const { journal, unwritten } = this.#options
     yield* journal.rows()
@@ -189,7 +203,7 @@ export class DenialsKeeper {
     return done
   }
 
-  /** A full disk is logged, and the work is tried again with the next pages. After any other failure the node must end. */
+  /** A full disk is only logged, because the next durable pages cause another attempt. Any other failure ends the node. */
   #failed(error: unknown): void {
     const { log, onFatal } = this.#options
     if (error instanceof MacaroondError && error.code === 'disk_full')
@@ -198,6 +212,6 @@ export class DenialsKeeper {
   }
 }
 
-async function* lazily<T>(batches: Iterable<T>): AsyncGenerator<T> {
+async function* toAsync<T>(batches: Iterable<T>): AsyncGenerator<T> {
   yield* batches
 }

@@ -1,6 +1,6 @@
 /**
- * Reads the revocations of a history that this replica is about to leave, as denials: from sound pages and the journal; or, if
- * the pages are damaged, from the database that was moved aside, the saved table, and the table in memory.
+ * Reads the revocations of a history that this replica is about to leave, as denials. Sound pages and the journal are enough.
+ * If the pages are damaged, it reads the database that was moved aside, the saved table, and the table in memory.
  */
 import { existsSync } from 'node:fs'
 import { MetaReader, type Meta } from '../../shared/database/meta.ts'
@@ -21,7 +21,7 @@ const ROWS_A_BATCH = 250
 type Batches = Generator<readonly Denial[]>
 
 /** Every row of the pages that is not outlived. */
-export function* ofPages(reader: Database, { timeline, epoch, issueClockMs }: Meta): Batches {
+export function* denialsInPages(reader: Database, { timeline, epoch, issueClockMs }: Meta): Batches {
   for (let after = 0; ;) {
     const rows = readRevocationColumns(reader, after, ROWS_A_BATCH)
     const last = rows.at(-1)
@@ -33,7 +33,7 @@ export function* ofPages(reader: Database, { timeline, epoch, issueClockMs }: Me
 }
 
 /** Rows of the journal, except those that this version does not understand. */
-export function* ofJournal(parts: readonly JournalPart[], orgOf: (kid: string) => string | undefined): Batches {
+export function* denialsInJournal(parts: readonly JournalPart[], orgOf: (kid: string) => string | undefined): Batches {
   for (const { timeline, epoch, rows } of parts) {
     const known = rows.filter((row) => row.kind !== 'unknown')
     for (let start = 0; start < known.length; start += ROWS_A_BATCH) {
@@ -43,37 +43,37 @@ export function* ofJournal(parts: readonly JournalPart[], orgOf: (kid: string) =
   }
 }
 
-/** Rows of a damaged database up to the first error. Each row in it was enforced here, so it is safe to keep it. */
-export function* ofDamaged(path: string | undefined, log: Log): Batches {
+/** Rows of a damaged database up to the first error. This replica enforced each row in it, so it is safe to keep them. */
+export function* denialsInDamagedCopy(path: string | undefined, log: Log): Batches {
   if (path === undefined) return
   let db: Database | undefined
   let rows = 0
   try {
     db = openReader(path)
-    for (const batch of ofPages(db, new MetaReader(db).read())) {
+    for (const batch of denialsInPages(db, new MetaReader(db).read())) {
       rows += batch.length
       yield batch
     }
   } catch (error) {
-    log.warn({ path, rows, error: reportOf(error) }, 'a damaged copy could not be read to its end')
+    log.warn({ path, rows, error: reportOf(error) }, 'a damaged copy could be read in part only')
   } finally {
     db?.close()
   }
 }
 
-/** Rows of a table, except those that `isHere` has. They have no numbers, so they get new ones in a timeline of their own. */
-export function* ofTable(
+/** Rows of a table, except those that are kept already. A table has no numbers, so they are numbered in `timeline`. */
+export function* denialsInTable(
   rows: Iterable<KnownRevocation>,
-  own: Timeline,
-  isHere: (row: KnownRevocation) => boolean,
+  timeline: Timeline,
+  isKept: (row: KnownRevocation) => boolean,
 ): Batches {
   let seq = 0
   let batch: Denial[] = []
   for (const row of rows) {
-    if (!isHere(row)) {
+    if (!isKept(row)) {
       seq += 1
       const columns = columnsOfRow(row, row.kind === 'token' ? '' : row.org)
-      batch.push({ timeline: own, epoch: asEpoch(0), seq, columns })
+      batch.push({ timeline, epoch: asEpoch(0), seq, columns })
     }
     if (batch.length < ROWS_A_BATCH) continue
     yield batch
@@ -87,7 +87,7 @@ export function savedRows(path: string): Iterable<KnownRevocation> {
   return existsSync(path) ? (loadTable(path)?.revocations.rows() ?? []) : []
 }
 
-export function ownTimeline(bytes: Buffer): Timeline {
+export function randomTimeline(bytes: Buffer): Timeline {
   return asTimeline(bytes.toString('hex'))
 }
 

@@ -1,7 +1,7 @@
 /**
- * One worker on the `feed` channel. Rows are sent as they arrive. A ping is answered after all rows that were known by then, so
+ * Serves one worker on the `feed` channel. Rows are sent as they arrive. Before a ping is answered, all known rows are sent, so
  * a worker that has read the answer has those rows. A worker that does not read gets no answers and is then disconnected: its
- * lease runs out, and no other worker waits for it.
+ * lease runs out, and the revocations of other workers do not wait for it.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { Clock, Timers } from '../../shared/clock.ts'
@@ -34,7 +34,7 @@ export interface FeedSessionOptions {
   readonly clock: Pick<Clock, 'monotonicMs'> & Pick<Timers, 'after'>
 }
 
-/** The history that this worker was told, and the number up to which it was sent all rows. */
+/** The history in the last `begin` to this worker, and the number up to which all rows were sent. */
 interface Sent extends History {
   readonly seq: number
 }
@@ -57,16 +57,16 @@ export class FeedSession {
   /** Serves the worker until the connection ends. Throws its error. */
   async run(): Promise<void> {
     this.#send()
-    await Promise.race([this.#goOnForever(), this.#readForever(), this.#options.connection.closed])
+    await Promise.race([this.#sendAfterStallsForever(), this.#readForever(), this.#options.connection.closed])
   }
 
-  /** To be called when a revocation arrived. It is written in this turn of the event loop. */
+  /** To be called when revocations have arrived. They are written in this turn of the event loop. */
   notify(): void {
     this.#send()
     if (this.#stalled) this.#wake()
   }
 
-  async #goOnForever(): Promise<void> {
+  async #sendAfterStallsForever(): Promise<void> {
     for (;;) {
       if (!this.#stalled) await new Promise<void>((resolve) => (this.#wake = resolve))
       await drained(this.#options)
@@ -90,13 +90,13 @@ export class FeedSession {
   /** Resumes at the worker's position if every later row is in memory. Otherwise the worker starts empty at the newest row. */
   #begin(history: History): void {
     const { rows, hello } = this.#options
-    const goesOn = this.#sent === undefined && hello.timeline === history.timeline && rows.has(hello.seq)
-    this.#sent = { ...history, seq: goesOn ? hello.seq : rows.last }
+    const resumes = this.#sent === undefined && hello.timeline === history.timeline && rows.has(hello.seq)
+    this.#sent = { ...history, seq: resumes ? hello.seq : rows.last }
     this.#write({ t: 'begin', ...this.#sent })
   }
 
   #sendNext(sent: Sent): void {
-    const { last, message } = this.#options.rows.after(sent.seq)
+    const { last, message } = this.#options.rows.batchAfter(sent.seq)
     this.#sent = { ...sent, seq: last }
     this.#writeBytes(message)
   }
@@ -142,7 +142,7 @@ export class FeedSession {
   }
 }
 
-/** Resolves when the buffer has room. Throws if the connection ends; a worker that reads nothing for too long ends it. */
+/** Resolves when the buffer has room. If the worker reads nothing for too long, the connection ends. Throws if it ends. */
 async function drained({ connection, clock }: FeedSessionOptions): Promise<void> {
   const callOff = clock.after(FEED_STALL_MS_MAX, () => connection.abort(tooSlow()))
   try {

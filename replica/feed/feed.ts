@@ -1,6 +1,6 @@
 /**
- * The `feed` channel of a replica: it keeps a session for each worker, notifies all of them of new revocations, and computes
- * the sub-lease that a worker may get. A worker gets no lease while the replica itself would not judge.
+ * The `feed` channel of a replica. It keeps a session for each worker, notifies all sessions of new revocations, and computes
+ * the sub-lease that a worker may get. A worker gets no lease while the replica itself may not judge.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import type { Acceptance } from '../../shared/channel/inbound.ts'
@@ -30,13 +30,13 @@ export interface FeedOptions {
 
 export class Feed {
   readonly #options: FeedOptions
-  readonly #standing: JudgingPermit
+  readonly #permit: JudgingPermit
   readonly #sessions = new Set<FeedSession>()
   readonly #notices: Paced
 
   constructor(options: FeedOptions) {
     this.#options = options
-    this.#standing = new JudgingPermit(options)
+    this.#permit = new JudgingPermit(options)
     this.#notices = new Paced(() => this.#notifyAll(), FEED_PAUSE_MS, options.clock)
   }
 
@@ -46,7 +46,7 @@ export class Feed {
 
   /** Answers a worker's hello. */
   accept(hello: JsonObject): Acceptance {
-    if (!feedHello.safeParse(hello).success) return refuse('protocol_violation', 'the hello is not one of a worker')
+    if (!feedHello.safeParse(hello).success) return refuse('protocol_violation', 'the hello is not that of a worker')
     const { region, freshness, enforced } = this.#options
     if (enforced() === undefined) return refuse('position_unreached', 'this replica has no data yet')
     const welcome: FeedWelcome = { boot: freshness.boot, region, pingMs: freshness.pingMs }
@@ -77,7 +77,7 @@ export class Feed {
     }
   }
 
-  /** To be called when more revocations are enforced. A single one is written to every worker in this turn of the loop. */
+  /** To be called when more revocations are enforced. A lone one is written to every worker in this turn of the event loop. */
   notify(): void {
     this.#notices.ask()
   }
@@ -91,13 +91,13 @@ export class Feed {
     for (const session of this.#sessions) session.notify()
   }
 
-  /** The part of its own lease that this replica can grant now: none while it would not judge itself. */
+  /** The part of its own lease that this replica can grant now: none while it may not judge itself. */
   #subLease(): SubLease {
     const { freshness, tables } = this.#options
     this.#catchUp()
     const now = freshness.now()
     const time = freshness.time(now)
-    const mayJudge = this.#standing.unavailable(now) === undefined && time.credible
+    const mayJudge = this.#permit.unavailable(now) === undefined && time.credible
     return {
       txid: tables.meta?.txid ?? 0,
       leaseMs: mayJudge ? freshness.remainingMs(now) : 0,
@@ -107,10 +107,13 @@ export class Feed {
     }
   }
 
-  /** Takes note of revocations that did not come as rows (journal at start, a new epoch without rows): workers start empty. */
+  /**
+   * Advances the recent rows to the enforced state. Some revocations never arrive as rows: those of the journal at start, and a
+   * new epoch that has none. Workers that are behind these start with an empty cache.
+   */
   #catchUp(): void {
     const state = this.#options.enforced()
-    if (state !== undefined) this.#options.rows.reached(state, state.seq)
+    if (state !== undefined) this.#options.rows.advanceTo(state, state.seq)
   }
 }
 

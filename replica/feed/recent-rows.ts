@@ -1,5 +1,5 @@
 /**
- * The newest revocations, kept in memory to be sent to workers. They come from the stream or the pages, whichever has them
+ * The newest revocations, kept in memory to be sent to workers. Each comes from the stream or from the pages, whichever has it
  * first. A worker that is behind the oldest of them starts with an empty cache instead.
  */
 import { assert } from '../../shared/errors.ts'
@@ -41,10 +41,10 @@ export class RecentRows {
   }
 
   /**
-   * All revocations of this history up to `seq` are known, from whatever source. If some of them are not here, all rows are
-   * dropped, and workers behind them start empty.
+   * Notes that the replica enforces all revocations of this history up to `seq`. If some of them did not come as rows, all rows
+   * are dropped, and workers that are behind start empty.
    */
-  reached(history: History, seq: number): void {
+  advanceTo(history: History, seq: number): void {
     if (this.#isPast(history)) return
     if (history.timeline !== this.#history?.timeline || seq > this.#last) this.#begin(history, seq)
   }
@@ -65,8 +65,8 @@ export class RecentRows {
   }
 
   /** The message with the next rows after `seq`, which must not be the last. It is encoded once for all workers at `seq`. */
-  after(seq: number): Batch {
-    assert(this.has(seq) && seq < this.#last, 'something comes after it')
+  batchAfter(seq: number): Batch {
+    assert(this.has(seq) && seq < this.#last, 'there are rows after the number')
     if (this.#batch?.seq === seq) return this.#batch
     const from = this.#indexAfter(seq)
     const rows = this.#rows.slice(from, from + REVOCATIONS_A_MESSAGE)

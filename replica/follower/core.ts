@@ -1,8 +1,8 @@
 /**
- * The pure core of the follower: from the state of the copy and a message of the primary it decides what to do. It checks the
- * position (epoch, txid, checksum) on every segment. A copy that is behind or unusable gets a snapshot. A copy that is ahead
- * of the primary, or differs from it in the same epoch, refuses the primary and raises an alarm (S10); the copy is not changed,
- * so that an operator can examine it.
+ * The pure core of the follower. It decides what to do, from the state of the copy and a message of the primary. It checks the
+ * position (epoch, txid, checksum) on every segment. A copy that is behind or unusable gets a snapshot. If the copy is ahead of
+ * the primary, or differs from it in the same epoch, the replica refuses the primary and raises an alarm (S10). The copy is
+ * then not changed, so that an operator can examine it.
  */
 import { checksumText, type Checksum, type Epoch, type Timeline, type Txid } from '../../shared/ids.ts'
 import { positionText, type Position } from '../../shared/position.ts'
@@ -13,10 +13,10 @@ export interface AppliedState {
   readonly timeline: Timeline
 }
 
-/** The state of the follower on one connection; only `standing` outlives it. */
+/** The state of the follower on one connection; only `applied` outlives it. */
 export interface FollowerState {
   /** Undefined without a usable database. */
-  readonly standing: AppliedState | undefined
+  readonly applied: AppliedState | undefined
   /** `resyncing`: a snapshot was requested, and segments that are still in transit are ignored. */
   readonly phase: 'idle' | 'following' | 'loading' | 'resyncing'
 }
@@ -39,7 +39,7 @@ export type FollowerEvent =
   /** A segment that is damaged. The channel is authenticated, so the primary would send the same bytes again. */
   | { readonly kind: 'segment-damaged' }
   | { readonly kind: 'position-stated'; readonly primary: AppliedState }
-  | { readonly kind: 'stored'; readonly standing: AppliedState }
+  | { readonly kind: 'stored'; readonly applied: AppliedState }
   | { readonly kind: 'disconnected' }
   /** The copy was found damaged, so it has no position any more. */
   | { readonly kind: 'damaged' }
@@ -59,47 +59,47 @@ export interface FollowerStep {
   readonly effect?: Effect
 }
 
-export function startFollower(standing: AppliedState | undefined): FollowerState {
-  return { standing, phase: 'idle' }
+export function startFollower(applied: AppliedState | undefined): FollowerState {
+  return { applied, phase: 'idle' }
 }
 
 /** One step: the new state, and at most one effect for the shell to carry out. */
 export function stepFollower(state: FollowerState, event: FollowerEvent): FollowerStep {
   switch (event.kind) {
     case 'welcome':
-      return judge(state, event.primary)
+      return comparePrimary(state, event.primary)
     case 'position-stated':
-      return isPast(state, event.primary) ? { state } : judge(state, event.primary)
+      return isOlderThanCopy(state, event.primary) ? { state } : comparePrimary(state, event.primary)
     case 'resume':
-      return state.standing === undefined
+      return state.applied === undefined
         ? violation(state, 'resume without a database to resume from')
         : { state: { ...state, phase: 'following' } }
     case 'snapshot-begins':
-      return { ...judge({ ...state, phase: 'loading' }, event.primary) }
+      return { ...comparePrimary({ ...state, phase: 'loading' }, event.primary) }
     case 'snapshot-arrived':
       return installSnapshot(state, event.header, event.primary)
     case 'segment-arrived':
       return applySegment(state, event.header)
     case 'segment-damaged':
-      return passesOver(state) ? { state } : resync(state, 'a segment is damaged at the primary')
+      return ignoresSegments(state) ? { state } : resync(state, 'a segment is damaged at the primary')
     case 'stored':
-      return { state: { standing: event.standing, phase: 'following' } }
+      return { state: { applied: event.applied, phase: 'following' } }
     case 'disconnected':
       return { state: { ...state, phase: 'idle' } }
     case 'damaged':
-      return { state: { standing: undefined, phase: 'idle' } }
+      return { state: { applied: undefined, phase: 'idle' } }
   }
 }
 
-/** True if segments have overtaken the stated position on the way: it is older than this copy and contradicts nothing. */
-function isPast({ standing }: FollowerState, { position }: AppliedState): boolean {
-  if (standing === undefined) return true
-  return position.epoch === standing.position.epoch && position.txid < standing.position.txid
+/** True if the stated position is older than this copy, because segments arrived before it. It then contradicts nothing. */
+function isOlderThanCopy({ applied }: FollowerState, { position }: AppliedState): boolean {
+  if (applied === undefined) return true
+  return position.epoch === applied.position.epoch && position.txid < applied.position.txid
 }
 
 /** Compares the primary's position with ours. Only a primary that is at our position or beyond it may be followed. */
-function judge(state: FollowerState, primary: AppliedState): FollowerStep {
-  const ours = state.standing
+function comparePrimary(state: FollowerState, primary: AppliedState): FollowerStep {
+  const ours = state.applied
   if (ours === undefined) return { state }
   const message = contradiction(ours, primary)
   return message === undefined ? { state } : { state, effect: { kind: 'diverged', message } }
@@ -109,7 +109,8 @@ function contradiction(ours: AppliedState, primary: AppliedState): string | unde
   const here = ours.position
   const there = primary.position
   if (there.epoch > here.epoch) return undefined
-  if (there.epoch < here.epoch) return `the primary leads epoch ${there.epoch}, this replica has seen ${here.epoch}`
+  if (there.epoch < here.epoch)
+    return `the primary leads epoch ${there.epoch}; this replica has seen epoch ${here.epoch}`
   if (primary.timeline !== ours.timeline)
     return `the primary is on timeline ${primary.timeline}, not on ${ours.timeline}`
   if (there.txid < here.txid)
@@ -118,30 +119,30 @@ function contradiction(ours: AppliedState, primary: AppliedState): string | unde
   return `at transaction ${here.txid} the primary has other content (${checksumText(there.checksum)})`
 }
 
-function passesOver({ phase }: FollowerState): boolean {
+function ignoresSegments({ phase }: FollowerState): boolean {
   return phase === 'resyncing'
 }
 
 function applySegment(state: FollowerState, header: ArrivedSegment): FollowerStep {
-  if (passesOver(state)) return { state }
-  const { standing, phase } = state
-  if (standing === undefined || phase !== 'following') return violation(state, 'a segment before resume or a snapshot')
-  const { position } = standing
+  if (ignoresSegments(state)) return { state }
+  const { applied, phase } = state
+  if (applied === undefined || phase !== 'following') return violation(state, 'a segment before resume or a snapshot')
+  const { position } = applied
   const { epoch, minTxid, maxTxid, preApply, postApply } = header
   if (minTxid !== maxTxid || postApply === undefined || epoch === undefined) {
-    return violation(state, 'a segment of another kind than a primary ships')
+    return violation(state, 'a segment that is not exactly one transaction')
   }
-  if (minTxid <= position.txid) return violation(state, `segment ${minTxid} again, this replica is at ${position.txid}`)
+  if (minTxid <= position.txid) return violation(state, `segment ${minTxid} again; this replica is at ${position.txid}`)
   if (epoch !== position.epoch)
-    return resync(state, `a segment of epoch ${epoch}, this replica is in ${position.epoch}`)
+    return resync(state, `a segment is of epoch ${epoch}; this replica is in epoch ${position.epoch}`)
   if (minTxid !== position.txid + 1) return resync(state, `segment ${minTxid} does not follow ${position.txid}`)
   if (preApply !== position.checksum) {
     return {
       state,
-      effect: { kind: 'diverged', message: `segment ${minTxid} was made on other content than this replica has` },
+      effect: { kind: 'diverged', message: `segment ${minTxid} changes other content than this replica has` },
     }
   }
-  const next = { ...standing, position: { epoch, txid: maxTxid, checksum: postApply } }
+  const next = { ...applied, position: { epoch, txid: maxTxid, checksum: postApply } }
   return { state, effect: { kind: 'apply', next } }
 }
 
@@ -150,7 +151,7 @@ function installSnapshot(state: FollowerState, header: ArrivedSegment, primary: 
   const { position } = primary
   const announced =
     header.epoch === position.epoch && header.maxTxid === position.txid && header.postApply === position.checksum
-  if (!announced) return violation(state, 'another snapshot than it announced')
+  if (!announced) return violation(state, 'a snapshot that differs from the announced one')
   return { state, effect: { kind: 'install', next: primary } }
 }
 

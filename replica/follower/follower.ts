@@ -44,18 +44,18 @@ export interface FollowerOptions {
   /** Called when everything visible is durable. */
   readonly onDurable: () => void
   readonly onDiverged: (message: string | undefined) => void
-  /** Called after a failed fsync. The state of the disk is unknown then, so the node must end and not try again. */
+  /** Called after a failed fsync. The state of the disk is unknown then, so the node must end instead of retrying. */
   readonly onFatal: (error: unknown) => void
 }
 
 /** Delay of the acknowledgement after a quiet time: short, so that `status` soon shows this replica as caught up. */
 const ACKNOWLEDGE_MS = 20
-/** Interval of syncs under load. They only save time after a restart, and each blocks the event loop, so they are rare. */
+/** Interval of syncs under load. A sync only saves time after a restart, and blocks the event loop, so it is done rarely. */
 const ACKNOWLEDGE_AGAIN_MS = 500
 /** Bytes processed before verifications and revocations get a turn of the event loop. */
 const TURN_BYTES = 60 * 1024
 
-interface Incoming {
+interface IncomingSnapshot {
   readonly file: SnapshotFile
   readonly primary: AppliedState
   readonly pages: number
@@ -67,22 +67,22 @@ export class Follower {
   #connection: Connection | undefined
   #parts: Uint8Array[] = []
   #partsBytes = 0
-  #incoming: Incoming | undefined
+  #incoming: IncomingSnapshot | undefined
   #acknowledging: CallOff | undefined
   /** The state that was acknowledged last on this connection. */
   #acknowledged: AppliedState | undefined
 
   constructor(options: FollowerOptions) {
     this.#options = options
-    this.#state = startFollower(options.copy.standing)
+    this.#state = startFollower(options.copy.applied)
   }
 
   hello(): WalHello {
-    const { standing } = this.#state
+    const { applied } = this.#state
     const known = this.#options.revocations()
     return {
-      position: standing === undefined ? null : positionText(standing.position),
-      timeline: standing?.timeline ?? null,
+      position: applied === undefined ? null : positionText(applied.position),
+      timeline: applied?.timeline ?? null,
       signed: this.#options.signed() ?? null,
       revocations: known === undefined ? null : { timeline: known.timeline, seq: known.seq },
       boot: this.#options.boot,
@@ -99,7 +99,7 @@ export class Follower {
       this.#options.onDiverged(undefined)
       await this.#read(connection)
     } catch (error) {
-      throw this.#left(storageError(error, 'applying what the primary sent'))
+      throw this.#endAfterFailedSync(storageError(error, 'applying what the primary sent'))
     } finally {
       this.#leave()
     }
@@ -124,7 +124,7 @@ export class Follower {
 
   async #control(message: ToReplica): Promise<void> {
     if (message.t === 'resume') return this.#resumed()
-    if (message.t === 'position') return this.#stated(message.signed)
+    if (message.t === 'position') return this.#positionStated(message.signed)
     const primary = { position: parsePosition(message.position), timeline: timeline(message.timeline) }
     await this.#step({ kind: 'snapshot-begins', primary })
     this.#incoming?.file.discard()
@@ -138,7 +138,7 @@ export class Follower {
     this.#acknowledgeSoon()
   }
 
-  async #stated(signed: SignedPosition): Promise<void> {
+  async #positionStated(signed: SignedPosition): Promise<void> {
     const primary = this.#options.onSigned(signed)
     if (primary !== undefined) await this.#step({ kind: 'position-stated', primary })
   }
@@ -174,7 +174,7 @@ export class Follower {
     incoming.file.write(payload)
     if (!last) return
     const header = incoming.file.finish()
-    if (header.commit !== incoming.pages) throw violation('another snapshot than it announced')
+    if (header.commit !== incoming.pages) throw violation('a snapshot that differs from the announced one')
     await this.#step({ kind: 'snapshot-arrived', header, primary: incoming.primary }, async (effect) => {
       await this.#options.copy.install(incoming.file, header.commit, effect.next)
       this.#options.log.info({ position: positionText(effect.next.position) }, 'snapshot installed')
@@ -184,7 +184,7 @@ export class Follower {
   }
 
   /** Runs the core and carries out its effect. `store` writes, for the effects `apply` and `install`. */
-  async #step(event: FollowerEvent, store?: (effect: Storing) => Promise<void>): Promise<void> {
+  async #step(event: FollowerEvent, store?: (effect: StoreEffect) => Promise<void>): Promise<void> {
     const { state, effect } = stepFollower(this.#state, event)
     this.#state = state
     if (effect === undefined) return
@@ -193,7 +193,7 @@ export class Follower {
       case 'install':
         return this.#store(effect, store)
       case 'resync':
-        this.#options.log.warn({ reason: effect.reason }, 'asking for a snapshot')
+        this.#options.log.warn({ reason: effect.reason }, 'requesting a snapshot')
         return this.#send({ t: 'resync', reason: effect.reason })
       case 'violation':
         throw violation(effect.message)
@@ -205,14 +205,14 @@ export class Follower {
     }
   }
 
-  async #store(effect: Storing, store: ((effect: Storing) => Promise<void>) | undefined): Promise<void> {
+  async #store(effect: StoreEffect, store: ((effect: StoreEffect) => Promise<void>) | undefined): Promise<void> {
     try {
       await store?.(effect)
     } catch (error) {
       if (isDamage(error)) this.#abandon(error)
       throw error
     }
-    this.#state = stepFollower(this.#state, { kind: 'stored', standing: effect.next }).state
+    this.#state = stepFollower(this.#state, { kind: 'stored', applied: effect.next }).state
     this.#options.onApplied()
     this.#acknowledgeSoon()
   }
@@ -221,8 +221,8 @@ export class Follower {
     this.#acknowledging ??= this.#options.clock.after(ACKNOWLEDGE_MS, () => this.#acknowledge())
   }
 
-  /** Passes the error on. The supervisor reconnects, but after a failed sync the node must end instead. */
-  #left(error: MacaroondError): MacaroondError {
+  /** Ends the node after a failed sync. After any other error the supervisor reconnects. Returns the error. */
+  #endAfterFailedSync(error: MacaroondError): MacaroondError {
     if (error.code === 'sync_failed') this.#options.onFatal(error)
     return error
   }
@@ -234,16 +234,16 @@ export class Follower {
 
   #acknowledge(): void {
     this.#acknowledging = undefined
-    const { standing } = this.#state
-    if (standing === undefined || standing === this.#acknowledged) return
+    const { applied } = this.#state
+    if (applied === undefined || applied === this.#acknowledged) return
     try {
       this.#options.copy.sync()
       this.#options.onDurable()
     } catch (error) {
       return this.#options.onFatal(error)
     }
-    this.#acknowledged = standing
-    void this.#send({ t: 'ack', position: positionText(standing.position) })
+    this.#acknowledged = applied
+    void this.#send({ t: 'ack', position: positionText(applied.position) })
     this.#acknowledging = this.#options.clock.after(ACKNOWLEDGE_AGAIN_MS, () => this.#acknowledge())
   }
 
@@ -265,7 +265,7 @@ export class Follower {
   }
 }
 
-type Storing = Extract<Effect, { kind: 'apply' | 'install' }>
+type StoreEffect = Extract<Effect, { kind: 'apply' | 'install' }>
 
 function decodeWelcome(connection: Connection): { readonly position: string; readonly timeline: string } {
   const welcome = walWelcome.safeParse(connection.hello)

@@ -1,4 +1,4 @@
-/** Reports to the primary, on one connection, up to which revocation this replica and all its workers are covered. */
+/** Reports to the primary, on one connection, the last revocation that covers this replica and all its workers. */
 import type { GrantBook } from '../../shared/freshness/grant-book.ts'
 import type { Mark } from '../../shared/freshness/mark.ts'
 
@@ -11,16 +11,16 @@ export interface CoverageReporterOptions {
 
 export class CoverageReporter {
   readonly #options: CoverageReporterOptions
-  #owed: Mark | undefined
+  #toReport: Mark | undefined
   #waiting = false
 
   constructor(options: CoverageReporterOptions) {
     this.#options = options
   }
 
-  /** This replica has acknowledged everything up to the mark. Waits for its workers, then reports. */
+  /** To be called when this replica has acknowledged everything up to the mark. It waits for the workers, then reports. */
   acknowledged(mark: Mark): void {
-    this.#owed = mark
+    this.#toReport = mark
     if (!this.#waiting) void this.#report()
   }
 
@@ -28,9 +28,9 @@ export class CoverageReporter {
   async #report(): Promise<void> {
     const { book, send, signal } = this.#options
     this.#waiting = true
-    while (this.#owed !== undefined) {
-      const mark = this.#owed
-      this.#owed = undefined
+    while (this.#toReport !== undefined) {
+      const mark = this.#toReport
+      this.#toReport = undefined
       await book.covered(mark, signal)
       if (!signal.aborted) send(mark.seq)
     }

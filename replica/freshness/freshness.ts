@@ -1,7 +1,7 @@
 /**
- * The lease of freshness and the believed time of this replica. It is the shell around the pure cores `holder.ts` and
- * `credible-time.ts`: it sends pings, feeds in answers and reads the clocks. Without a running lease or without a credible time
- * every verdict of this replica is `unavailable`.
+ * The lease of freshness and the believed time of this replica. This is the shell around the pure cores `holder.ts` and
+ * `credible-time.ts`: it sends pings, passes answers to the cores, and reads the clocks. Without a running lease or a credible
+ * time, every verdict of this replica is `unavailable`.
  */
 import type { CallOff, Entropy, NodeClock } from '../../shared/clock.ts'
 import { newBootId } from '../../shared/freshness/boot-id.ts'
@@ -47,7 +47,7 @@ export interface FreshnessOptions {
   readonly acceptClock: boolean
   /** Called with the signed position in every answer. */
   readonly onSigned: (signed: SignedPosition) => void
-  /** Called when a newer answer counts, so that verifications that wait for a fresher state look again. */
+  /** Called when the lease was renewed. A verification that waits for a fresher state checks again then. */
   readonly onRenewed: () => void
 }
 
@@ -57,7 +57,7 @@ const WITHHELD_MS = 50
 export class Freshness {
   /** Names this process. */
   readonly boot: string
-  /** The leases of this replica's workers. After a start it assumes that leases of an earlier process still run. */
+  /** The leases of this replica's workers. After a start, the book assumes that leases of an earlier process still run. */
   readonly workers: GrantBook
   readonly #options: FreshnessOptions
   readonly #reader: ClockReader
@@ -67,7 +67,7 @@ export class Freshness {
   #stopPinging: CallOff | undefined
   #boundMs: number | undefined
   #pingMs: number = FRESHNESS_DEFAULTS.ping_ms
-  #lost = true
+  #isWithoutLease = true
 
   constructor(options: FreshnessOptions) {
     const { clock, entropy, largestLease, issueClockMs, acceptClock } = options
@@ -115,7 +115,8 @@ export class Freshness {
 
   /** Starts pinging on a new connection, with the first ping at once. */
   connected({ boot, pingMs, boundMs }: RevocationsWelcome, send: (ping: FromStream) => void): void {
-    if (boundMs !== this.#boundMs) this.#options.log.info({ boundMs }, 'revocations bind here within this bound')
+    if (boundMs !== this.#boundMs)
+      this.#options.log.info({ boundMs }, 'the primary has stated the bound within which a revocation binds')
     this.#boundMs = boundMs
     this.#pingMs = pingMs
     this.#step({ kind: 'connected', grantor: boot })
@@ -163,12 +164,12 @@ export class Freshness {
     const before = this.#holder.lease
     this.#holder = stepHolder(this.#holder, event, this.#reader.read())
     if (this.#holder.lease === before || this.#holder.lease === undefined) return
-    if (this.#lost) this.#options.log.info('this replica holds a lease of freshness')
-    this.#lost = false
+    if (this.#isWithoutLease) this.#options.log.info('this replica holds a lease of freshness')
+    this.#isWithoutLease = false
     this.#options.onRenewed()
   }
 
-  /** Takes the primary's time. The time between ping and answer, by the local clocks, bounds the error. */
+  /** Takes the primary's time. Its error is at most the time between ping and answer, measured by the local clocks. */
   #hear({ id, wallMs, believedMs }: Granted): void {
     const ping = this.#holder.inFlight.find((other) => other.id === id)
     if (ping === undefined) return
@@ -180,8 +181,8 @@ export class Freshness {
 
   #tick(): void {
     this.#ping()
-    if (this.#lost || this.remainingMs(this.#reader.read()) > 0) return
-    this.#lost = true
+    if (this.#isWithoutLease || this.remainingMs(this.#reader.read()) > 0) return
+    this.#isWithoutLease = true
     this.#options.log.warn('the lease of freshness has run out: every verdict is unavailable until the primary answers')
   }
 

@@ -1,6 +1,6 @@
 /**
- * The longest lease that this replica ever held, kept in a file over restarts. No worker was given a longer one, so after a
- * start this is how long a worker may still hold a lease. The file is synced before the first lease of that length counts.
+ * The longest lease that this replica ever held, kept in a file across restarts. The replica granted no longer one to a worker,
+ * so a lease from before the start ends within this time. The file is synced before the first lease of that length counts.
  */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'

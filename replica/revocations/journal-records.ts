@@ -1,10 +1,10 @@
 /**
  * Encodes and decodes the records of the revocation journal.
  *
- * 1. A record that is not whole is a torn end, as a crash leaves it.
+ * 1. An incomplete record is the torn end that a crash left.
  * 2. A whole record that this version does not know is an error, because the rows after it must not be lost (S7).
- * 3. The first row of an append has `synced`, the number of bytes that were on the disk by then. A record that is not whole
- *    before that offset is damage.
+ * 3. The first row of an append has `synced`, the number of bytes that were durable by then. An incomplete record before that
+ *    offset is damage.
  */
 import { z } from 'zod'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -33,13 +33,13 @@ export function encodeTimeline({ timeline, epoch }: Pick<JournalPart, 'timeline'
   return encodeRecord({ timeline, epoch }, JOURNAL_RECORD_BYTES_MAX)
 }
 
-/** `synced`: bytes of the file that are on the disk when the row is written. Throws request_invalid if the row is too long. */
+/** `synced` is the number of bytes that are durable when the row is written. Throws request_invalid if the row is too long. */
 export function encodeRow(row: RevocationRow, synced: number = 0): Buffer {
   const record = recordOf(row)
   return encodeRecord(synced > 0 ? { ...record, synced } : record, JOURNAL_RECORD_BYTES_MAX)
 }
 
-/** All records before the first one that is not whole, and its offset. Throws schema_newer, log_corrupt. */
+/** All records before the first incomplete one; `end` is its offset. Throws schema_newer, log_corrupt. */
 export function decodeJournal(bytes: Buffer): { readonly parts: readonly JournalPart[]; readonly end: number } {
   const parts: JournalPart[] = []
   for (let end = 0; ;) {
@@ -88,7 +88,7 @@ function requireTorn(bytes: Buffer, end: number): void {
 function damaged(at: number): MacaroondError {
   return new MacaroondError(
     'log_corrupt',
-    `the revocation journal is damaged at byte ${at}, and was whole on the disk`,
+    `the revocation journal is damaged at byte ${at}, which was durable before`,
     {
       hint: 'it has revocations that may exist nowhere else: keep the file, restore nothing without it, then move it away and start the replica, which requests them from its primary again',
     },

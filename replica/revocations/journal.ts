@@ -1,12 +1,12 @@
 /**
- * The revocation journal: revocations that arrived on the stream before their pages. It is small and synced, and only what it
- * holds durably is acknowledged. It is read at start, so that a token which was refused before a restart is refused after it,
- * even during a long catch-up (S3).
+ * The revocation journal: revocations that arrived on the stream before their pages. It is small and synced, and a replica
+ * acknowledges a revocation only when it is durable here. The journal is read at start, so a token that was refused before a
+ * restart is refused after it, even during a long catch-up (S3).
  *
  * 1. A record of a timeline names the history of the revocations after it. Timelines follow one another in the file.
  * 2. A row is dropped once durable pages of its own timeline contain it.
  * 3. A row of an earlier timeline moves to the denials (denials.ts) once pages of a later one are durable.
- * 4. Space is written ahead with zeros, so that a disk that becomes full later does not prevent a revocation.
+ * 4. Space ahead is filled with zeros, so that a disk that becomes full later does not prevent a revocation.
  *
  * | offset | size | field |
  * |---|---|---|
@@ -44,8 +44,8 @@ export class RevocationJournal {
   /** Epoch and highest number of each timeline in the file. */
   readonly #highest = new Map<Timeline, { readonly epoch: Epoch; readonly seq: number }>()
   #loaded: readonly JournalPart[]
-  /** Number of times the records began anew: a sync that was running then proves nothing about the new records. */
-  #begun = 0
+  /** Number of times that the records were cleared or rewritten. A sync that began before it proves nothing about the new ones. */
+  #generation = 0
 
   /** Throws schema_newer for a whole record that this version does not know, log_corrupt for damage. */
   constructor(path: string) {
@@ -81,8 +81,8 @@ export class RevocationJournal {
   }
 
   /**
-   * Adds rows. They are durable after `sync`, and survive the end of the process before that. Throws disk_full, and
-   * request_invalid for a row that is too long to be read back; then nothing was added.
+   * Adds rows. They survive the end of the process at once, and a power cut after `sync`. Throws disk_full, and request_invalid
+   * for a row that is too long to be read back; then nothing was added.
    */
   append(place: History, rows: readonly RevocationRow[]): void {
     const records = rows.map((row, index) => encodeRow(row, index === 0 ? this.#synced : 0))
@@ -93,9 +93,9 @@ export class RevocationJournal {
     this.#reserve()
   }
 
-  /** Number of times the records began anew: an offset in the file is valid for one generation only. */
+  /** Number of times that the records were cleared or rewritten. An offset in the file is valid for one generation only. */
   get generation(): number {
-    return this.#begun
+    return this.#generation
   }
 
   /** The contents of the file, in order. */
@@ -115,15 +115,15 @@ export class RevocationJournal {
   }
 
   /**
-   * Resolves when all rows that were appended before the call are durable. It runs on another thread, so that a new revocation
-   * is enforced during it. Do not close before it ends. After a rejection the node must end, because the state of the disk is
-   * unknown then. Throws sync_failed.
+   * Resolves when all rows that were appended before the call are durable. The sync runs on another thread, so a new revocation
+   * can be enforced meanwhile. Do not close the journal before it ends. Throws sync_failed; then the node must end, because the
+   * state of the disk is unknown.
    */
   sync(): Promise<void> {
-    const [begun, bytes] = [this.#begun, this.#bytes]
+    const [generation, bytes] = [this.#generation, this.#bytes]
     const synced = fdatasyncInBackground(this.#fd)
       .then(() => {
-        if (begun === this.#begun) this.#synced = Math.max(this.#synced, bytes)
+        if (generation === this.#generation) this.#synced = Math.max(this.#synced, bytes)
       })
       .catch((error: unknown) => {
         throw syncError(error, this.#path)
@@ -133,7 +133,7 @@ export class RevocationJournal {
   }
 
   /** To be called when pages of this timeline up to this number are durable: their rows are not needed here any more. */
-  covered(timeline: Timeline, seq: number): void {
+  dropInPages(timeline: Timeline, seq: number): void {
     if ((this.#highest.get(timeline)?.seq ?? Infinity) <= seq) this.#highest.delete(timeline)
     else if (this.#bytes < REWRITE_BYTES) return
     if (this.#highest.size === 0) this.#clear()
@@ -158,7 +158,7 @@ export class RevocationJournal {
   #clear(): void {
     this.#wipe(0, this.#bytes)
     this.#bytes = 0
-    this.#begun += 1
+    this.#generation += 1
     this.#synced = 0
     this.#place = undefined
   }
@@ -194,7 +194,7 @@ export class RevocationJournal {
     void this.#syncing.finally(() => closeSync(old))
     this.#fd = fd
     this.#bytes = content.length
-    this.#begun += 1
+    this.#generation += 1
     this.#synced = content.length
     this.#capacity = content.length
     this.#place = undefined

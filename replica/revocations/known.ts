@@ -1,9 +1,9 @@
 /**
- * Answers a restore's calls for all revocations that this replica knows: its denials, then its journal, then its pages, one
- * part with each call. The pages are last, because rows of denials and journal are dropped once durable pages contain them.
+ * Answers a restore's calls for all revocations that this replica knows. Each call returns one part: the denials come first,
+ * then the journal, then the pages. The pages are last, because a row leaves the other two only once durable pages contain it.
  *
  * The caller passes back the number `next` of the last answer. A negative number encodes an offset in the denials or the
- * journal. A restore of an older version passes numbers back unread, so it reads these files too.
+ * journal. A restore of an older version does not interpret the number, so it receives these two files too.
  */
 import { closeSync, openSync } from 'node:fs'
 import type { Denials } from '../denials/denials.ts'
@@ -24,12 +24,12 @@ import { parseRecord, recordAt, RECORD_HEADER_BYTES } from './records.ts'
 export interface KnownSources {
   /** Undefined without a database. */
   readonly source: TableSource | undefined
-  readonly standing: AppliedState | undefined
+  readonly applied: AppliedState | undefined
   readonly denials: Pick<Denials, 'page' | 'generation'>
   readonly journal: { readonly path: string; readonly generation: number }
 }
 
-/** Keeps an answer far below the limit of a message. */
+/** Limits of the rows in one answer, far below the limit of a message. */
 const ROWS_A_CALL = 500
 const BYTES_A_CALL: number = CONTROL_MESSAGE_BYTES_MAX / 4
 
@@ -38,14 +38,14 @@ type Part = Pick<KnownAnswer, 'rows' | 'journal' | 'next'>
 /** Answers one call. Throws request_invalid for wrong parameters. */
 export function knownRevocations(sources: KnownSources, value: unknown): KnownAnswer {
   const { after } = params(knownParams, value)
-  const { source, standing } = sources
+  const { source, applied } = sources
   const { issueClockMs = 0, leaseMsMax = 0 } = source?.meta.read() ?? {}
-  const position = standing === undefined ? null : positionText(standing.position)
+  const position = applied === undefined ? null : positionText(applied.position)
   return { position, issueClockMs, leaseMsMax, ...partAfter(sources, after) }
 }
 
 function partAfter({ source, denials, journal }: KnownSources, after: number): Part {
-  if (after > 0) return ofPages(source, after)
+  if (after > 0) return pagesPart(source, after)
   const place = after === 0 ? { file: DENIALS, generation: denials.generation, at: 0 } : decodePlace(after)
   if (place.file === DENIALS) {
     // The file was rewritten since the last call, so it is read from its beginning again.
@@ -58,11 +58,11 @@ function partAfter({ source, denials, journal }: KnownSources, after: number): P
     return { rows: columns, journal: [], next: encodePlace({ file, generation, at: following }) }
   }
   const at = place.generation === journal.generation % GENERATIONS ? place.at : 0
-  const { rows, next } = ofJournal(journal.path, at)
+  const { rows, next } = journalRows(journal.path, at)
   if (next !== undefined) {
     return { rows: [], journal: rows, next: encodePlace({ file: JOURNAL, generation: journal.generation, at: next }) }
   }
-  return { ...ofPages(source, 0), journal: rows }
+  return { ...pagesPart(source, 0), journal: rows }
 }
 
 /** The rows without those that the pages record as given up and that were not released yet. */
@@ -72,7 +72,7 @@ function withoutForgotten(rows: readonly Denial[], source: TableSource | undefin
   return rows.filter((one) => !forgotten.has(one))
 }
 
-function ofPages(source: TableSource | undefined, after: number): Part {
+function pagesPart(source: TableSource | undefined, after: number): Part {
   const read = source === undefined ? [] : readRevocationColumns(source.reader, after, ROWS_A_CALL)
   const rows: RevocationColumns[] = []
   let bytes = 0
@@ -86,11 +86,11 @@ function ofPages(source: TableSource | undefined, after: number): Part {
 }
 
 /** Rows of the journal. The last record may be incomplete, because it is being written; it is not acknowledged yet. */
-function ofJournal(
+function journalRows(
   path: string,
   start: number,
 ): { readonly rows: readonly object[]; readonly next: number | undefined } {
-  const bytes = pieceOf(path, start)
+  const bytes = readPiece(path, start)
   const rows: object[] = []
   for (let at = 0; ;) {
     const text = recordAt(bytes, at, JOURNAL_RECORD_BYTES_MAX)
@@ -106,7 +106,7 @@ function ofJournal(
   }
 }
 
-function pieceOf(path: string, start: number): Buffer {
+function readPiece(path: string, start: number): Buffer {
   const fd = openSync(path, 'r')
   try {
     const piece = Buffer.alloc(BYTES_A_CALL)
@@ -116,7 +116,7 @@ function pieceOf(path: string, start: number): Buffer {
   }
 }
 
-interface Place {
+interface FilePlace {
   readonly file: typeof DENIALS | typeof JOURNAL
   /** Generation of the file: a rewrite makes its offsets invalid. */
   readonly generation: number
@@ -128,11 +128,11 @@ const JOURNAL = 1
 const GENERATIONS = 1024
 const OFFSETS: number = 2 ** 40
 
-function encodePlace({ file, generation, at }: Place): number {
+function encodePlace({ file, generation, at }: FilePlace): number {
   return -(1 + (file * GENERATIONS + (generation % GENERATIONS)) * OFFSETS + at)
 }
 
-function decodePlace(code: number): Place {
+function decodePlace(code: number): FilePlace {
   const number = -code - 1
   const [rest, at] = [Math.floor(number / OFFSETS), number % OFFSETS]
   return { file: rest < GENERATIONS ? DENIALS : JOURNAL, generation: rest % GENERATIONS, at }

@@ -1,7 +1,7 @@
 /**
  * The revocation stream of a replica. It enforces each row in memory at once, writes it to the journal, and acknowledges it
- * after a sync. It never waits for pages. It compares histories as the `wal` channel does (S10): a primary that has fewer
- * revocations than it once sent, or leads another history, is refused.
+ * after a sync. It never waits for pages. It refuses a primary that has fewer revocations than it once sent, or leads another
+ * history (S10); the `wal` channel does the same.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { pause, type Timers } from '../../shared/clock.ts'
@@ -21,7 +21,7 @@ import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import { gapAfter, type Stretch } from '../../shared/protocol/stretch.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 import type { Denials } from '../denials/denials.ts'
-import { DenialsTeller } from '../denials/teller.ts'
+import { DenialsReporter } from '../denials/reporter.ts'
 import { CoverageReporter } from '../freshness/coverage-reporter.ts'
 import type { Freshness } from '../freshness/freshness.ts'
 import type { Tables } from '../tables/tables.ts'
@@ -38,11 +38,11 @@ export interface RevocationStreamOptions {
   /** Ids of the key-encryption keys that this replica has. */
   readonly keks: readonly string[]
   /** The denials, which are reported to a primary that accepts them. */
-  readonly denials: Pick<Denials, 'size' | 'told'>
+  readonly denials: Pick<Denials, 'size' | 'numbered'>
   /** Makes the applied pages durable, because revocations that came with them are acknowledged too. */
   readonly syncPages: () => void
   readonly onDiverged: (message: string | undefined) => void
-  /** Called after a failed fsync. The state of the disk is unknown then, so the node must end and not try again. */
+  /** Called after a failed fsync. The state of the disk is unknown then, so the node must end instead of retrying. */
   readonly onFatal: (error: unknown) => void
 }
 
@@ -52,22 +52,22 @@ const SYNC_PAUSE_MS = 10
 export class RevocationStream {
   readonly #options: RevocationStreamOptions
   /** Point up to which rows from the journal and the stream are durable. */
-  #streamed: HistoryPoint | undefined
-  /** Point up to which rows are enforced, some of them not on the disk yet. */
-  #taken: HistoryPoint | undefined
+  #durable: HistoryPoint | undefined
+  /** Point up to which rows are enforced. Some of them may not be durable yet. */
+  #enforced: HistoryPoint | undefined
   /** Point to acknowledge next; undefined if everything is acknowledged. */
-  #owed: HistoryPoint | undefined
+  #toAcknowledge: HistoryPoint | undefined
   #acknowledging: Promise<void> | undefined
   /** Point in the last hello. The primary sends the rows after it, even those that the pages have brought since. */
-  #asked: HistoryPoint | undefined
+  #inHello: HistoryPoint | undefined
   /** Reports coverage on the present connection. */
   #reporter: CoverageReporter | undefined
-  /** Rows that are enforced and did not fit on the disk: the primary sends them again. */
+  /** Rows that are enforced but could not be written. The primary sends them again. */
   #unwritten: JournalPart | undefined
-  #teller: DenialsTeller | undefined
+  #denialsReporter: DenialsReporter | undefined
   #onRows: RowObserver | undefined
 
-  /** Enforces all rows of the journal at once, of whatever timeline. */
+  /** Enforces all rows of the journal at once, whatever their timeline. */
   constructor(options: RevocationStreamOptions) {
     this.#options = options
     const parts = options.journal.takeLoaded()
@@ -76,21 +76,21 @@ export class RevocationStream {
     if (newest !== undefined) {
       const own = parts.filter(({ timeline }) => timeline === newest.timeline).flatMap(({ rows }) => rows)
       const { timeline, epoch } = newest
-      this.#streamed = { timeline, epoch, seq: contiguous(this.#inPages(timeline), own) }
+      this.#durable = { timeline, epoch, seq: contiguous(this.#inPages(timeline), own) }
     }
-    this.#taken = this.#streamed
-    const { seq, timeline } = this.#streamed ?? { seq: 0, timeline: undefined }
+    this.#enforced = this.#durable
+    const { seq, timeline } = this.#durable ?? { seq: 0, timeline: undefined }
     for (const { rows } of parts) options.tables.add(rows, seq, timeline)
   }
 
   /** The newest history that this replica knows, and the number up to which it is durable; undefined without any. */
-  get known(): HistoryPoint | undefined {
-    return this.#furthest(this.#streamed)
+  get durable(): HistoryPoint | undefined {
+    return this.#furthest(this.#durable)
   }
 
   /** The newest history that this replica knows, and the number up to which it is enforced. */
   get enforced(): HistoryPoint | undefined {
-    return this.#furthest(this.#taken)
+    return this.#furthest(this.#enforced)
   }
 
   /** The state that a lease requires: revocations and pages that are applied. */
@@ -113,15 +113,15 @@ export class RevocationStream {
   }
 
   /** Sets the observer of enforced rows. To be called once, before the first connection. */
-  connect(onRows: RowObserver): void {
+  observe(onRows: RowObserver): void {
     assert(this.#onRows === undefined, 'the stream of revocations is connected once')
     this.#onRows = onRows
   }
 
   hello(): RevocationsHello {
-    this.#asked = this.known
+    this.#inHello = this.durable
     const { freshness, keks, denials } = this.#options
-    const place = { timeline: this.#asked?.timeline ?? null, seq: this.#asked?.seq ?? 0 }
+    const place = { timeline: this.#inHello?.timeline ?? null, seq: this.#inHello?.seq ?? 0 }
     return { ...place, boot: freshness.boot, keks, denials: denials.size }
   }
 
@@ -132,48 +132,48 @@ export class RevocationStream {
     this.#requireSameHistory(welcome)
     const place = { timeline: asTimeline(welcome.timeline), epoch: asEpoch(welcome.epoch) }
     // A later timeline has numbers of its own, and the primary sends all its rows; denials stay.
-    const start = this.#asked?.timeline === place.timeline ? this.#asked.seq : 0
+    const start = this.#inHello?.timeline === place.timeline ? this.#inHello.seq : 0
     this.#syncPages()
-    this.#taken = { ...place, seq: start }
-    this.#owed = this.#taken
-    const over = new AbortController()
-    const say = (message: FromStream): void => void connection.write(encodeMessage(message))
-    const send = (seq: number): void => say({ t: 'covered', seq })
-    this.#reporter = new CoverageReporter({ book: this.#options.workers, send, signal: over.signal })
-    if (welcome.denials === true) this.#teller = this.#tellerOf(connection, over.signal)
+    this.#enforced = { ...place, seq: start }
+    this.#toAcknowledge = this.#enforced
+    const ended = new AbortController()
+    const write = (message: FromStream): void => void connection.write(encodeMessage(message))
+    const send = (seq: number): void => write({ t: 'covered', seq })
+    this.#reporter = new CoverageReporter({ book: this.#options.workers, send, signal: ended.signal })
+    if (welcome.denials === true) this.#denialsReporter = this.#reporterOfDenials(connection, ended.signal)
     this.#acknowledging = this.#acknowledge(connection)
-    this.#options.freshness.connected(welcome, say)
+    this.#options.freshness.connected(welcome, write)
     try {
       await this.#read(connection, place, start)
     } finally {
       this.#options.freshness.disconnected()
-      over.abort()
-      this.#teller = undefined
+      ended.abort()
+      this.#denialsReporter = undefined
       await this.#acknowledging
     }
   }
 
   /** To be called when the denials have changed. */
   denialsChanged(): void {
-    this.#teller?.tell()
+    this.#denialsReporter?.report()
   }
 
   /** To be called when the applied pages are durable: the journal drops the rows that they contain. */
-  covered(): void {
+  pagesDurable(): void {
     const { tables, journal } = this.#options
-    if (tables.meta !== undefined) journal.covered(tables.meta.timeline, tables.revocationsInPages)
+    if (tables.meta !== undefined) journal.dropInPages(tables.meta.timeline, tables.revocationsInPages)
   }
 
-  #tellerOf(connection: Connection, signal: AbortSignal): DenialsTeller {
+  #reporterOfDenials(connection: Connection, signal: AbortSignal): DenialsReporter {
     const { denials, clock } = this.#options
-    const teller = new DenialsTeller({
+    const reporter = new DenialsReporter({
       denials,
       clock,
       signal,
       send: (message) => connection.send(encodeMessage(message)),
     })
-    teller.tell()
-    return teller
+    reporter.report()
+    return reporter
   }
 
   async #read(connection: Connection, place: History, start: number): Promise<void> {
@@ -190,7 +190,7 @@ export class RevocationStream {
       const understood = this.#understood(message)
       if (understood === undefined) continue
       this.#take(place, understood)
-      this.#owed = { ...place, seq: understood.through }
+      this.#toAcknowledge = { ...place, seq: understood.through }
       this.#acknowledging ??= this.#acknowledge(connection)
     }
   }
@@ -211,13 +211,13 @@ export class RevocationStream {
   }
 
   /**
-   * Takes rows into memory first, here and at the workers, because that refuses the tokens at once; then onto the disk, because
-   * only durable rows are acknowledged.
+   * Adds rows to memory first, here and at the workers, so that the tokens are refused at once. Then it writes them to the
+   * journal, because only durable rows are acknowledged.
    */
   #take(place: History, stretch: Stretch): void {
     const { rows, through } = stretch
     this.#options.tables.add(rows, through, place.timeline)
-    this.#taken = { ...place, seq: through }
+    this.#enforced = { ...place, seq: through }
     this.#options.freshness.applied(this.applied)
     this.#onRows?.(place, stretch)
     try {
@@ -229,7 +229,7 @@ export class RevocationStream {
     }
   }
 
-  /** Syncs the pages: rows that the hello counted may have come with pages that are not durable. Later rows are journalled. */
+  /** Syncs the pages. The number in the hello counts rows in pages that may not be durable; later rows are in the journal. */
   #syncPages(): void {
     try {
       this.#options.syncPages()
@@ -241,16 +241,16 @@ export class RevocationStream {
   /** Syncs and acknowledges, one sync at a time. Rows that arrive during a sync share the next one. Never rejects. */
   async #acknowledge(connection: Connection): Promise<void> {
     try {
-      while (this.#owed !== undefined) {
-        const known = this.#owed
-        this.#owed = undefined
+      while (this.#toAcknowledge !== undefined) {
+        const known = this.#toAcknowledge
+        this.#toAcknowledge = undefined
         await this.#options.journal.sync().catch((error: unknown) => Promise.reject(this.#fatal(error)))
-        this.#streamed = known
+        this.#durable = known
         this.#requireNewest(known)
         await connection.send(encodeMessage({ t: 'ack', seq: known.seq }))
         this.#reporter?.acknowledged(known)
         // A single revocation never waits. In a burst, a sync for each would leave no disk time for other work.
-        if (this.#owed !== undefined) await pause(this.#options.clock, SYNC_PAUSE_MS)
+        if (this.#toAcknowledge !== undefined) await pause(this.#options.clock, SYNC_PAUSE_MS)
       }
     } catch (cause) {
       // If the connection has ended already, this abort has no effect.
@@ -273,9 +273,9 @@ export class RevocationStream {
     return error
   }
 
-  /** Compares the welcome with the hello. The welcome was made later, so an honest primary has at least what the hello said. */
+  /** Compares the welcome with the hello. The welcome was made later, so it must have at least the revocations of the hello. */
   #requireSameHistory(welcome: RevocationsWelcome): void {
-    const message = this.#asked === undefined ? undefined : contradiction(this.#asked, welcome)
+    const message = this.#inHello === undefined ? undefined : contradiction(this.#inHello, welcome)
     this.#options.onDiverged(message)
     if (message === undefined) return
     throw new MacaroondError('position_diverged', message, {
@@ -290,7 +290,7 @@ export class RevocationStream {
   #requireNewest({ epoch }: History): void {
     const { meta } = this.#options.tables
     if (meta === undefined || meta.epoch <= epoch) return
-    const message = `the primary leads epoch ${epoch}, this replica has seen ${meta.epoch}`
+    const message = `the primary leads epoch ${epoch}; this replica has seen epoch ${meta.epoch}`
     throw new MacaroondError('position_diverged', message, {
       hint: 'the primary has a successor: stop the old primary permanently',
     })
@@ -303,11 +303,12 @@ export class RevocationStream {
 }
 
 function contradiction(ours: HistoryPoint, theirs: RevocationsWelcome): string | undefined {
-  if (theirs.epoch < ours.epoch) return `the primary leads epoch ${theirs.epoch}, this replica has seen ${ours.epoch}`
+  if (theirs.epoch < ours.epoch)
+    return `the primary leads epoch ${theirs.epoch}; this replica has seen epoch ${ours.epoch}`
   if (theirs.epoch > ours.epoch) return undefined
   if (theirs.timeline !== ours.timeline) return `the primary is on timeline ${theirs.timeline}, not on ${ours.timeline}`
   if (theirs.seq >= ours.seq) return undefined
-  return `the primary has ${theirs.seq} revocations, this replica has had ${ours.seq} from it`
+  return `the primary has ${theirs.seq} revocations; this replica already received ${ours.seq} from it`
 }
 
 /**

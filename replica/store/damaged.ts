@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const PREFIX = 'damaged-'
-/** Two are kept: the first shows how the damage began, the last is needed for denials. More would fill the disk. */
+/** Number of folders kept: the oldest shows how the damage began, and denials are read from the newest. */
 const KEEP = 2
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The replica's byte-identical copy of the primary's database: its position, and the two ways to change it, a transaction or a
- * snapshot. Each change is recorded with its checksum before it becomes visible. The caller has judged the position.
+ * The replica's byte-identical copy of the primary's database, and its position. A transaction or a snapshot changes it. Each
+ * change is recorded with its checksum before it becomes visible. The caller has compared the position with the primary's.
  */
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -48,10 +48,10 @@ export class DatabaseCopy {
   readonly #record: PositionRecord
   #open: OpenCopy | undefined
   #checksums: PageChecksums | undefined
-  #standing: AppliedState | undefined
+  #applied: AppliedState | undefined
   #installing: Installing | undefined
 
-  /** Throws wrong_cluster, schema_newer. A damaged copy is moved aside; then `standing` is undefined. */
+  /** Throws wrong_cluster, schema_newer. A damaged copy is moved aside; then `applied` is undefined. */
   constructor(options: DatabaseCopyOptions) {
     this.#options = options
     this.#record = new PositionRecord(join(options.folder, 'position'))
@@ -60,13 +60,13 @@ export class DatabaseCopy {
   }
 
   /** Sets the function that is called before a snapshot is installed. To be called once, before the first snapshot. */
-  connect(installing: Installing): void {
+  beforeInstall(installing: Installing): void {
     assert(this.#installing === undefined, 'a copy is connected once')
     this.#installing = installing
   }
 
-  get standing(): AppliedState | undefined {
-    return this.#standing
+  get applied(): AppliedState | undefined {
+    return this.#applied
   }
 
   get walBytes(): number {
@@ -83,7 +83,7 @@ export class DatabaseCopy {
    */
   async apply({ pages, header }: Segment, next: AppliedState): Promise<void> {
     const checksums = this.#checksums
-    assert(checksums !== undefined, 'a segment is applied to a copy that stands somewhere')
+    assert(checksums !== undefined, 'a segment is applied only to a copy with a position')
     const change = checksums.preview(pages, header.commit)
     if (change.checksum !== next.position.checksum) {
       throw new MacaroondError('segment_corrupt', 'the pages of a segment do not give its post-apply checksum')
@@ -94,19 +94,19 @@ export class DatabaseCopy {
       throw new MacaroondError('database_corrupt', 'the copy was found damaged while a transaction waited for it')
     }
     checksums.apply(change)
-    this.#standing = next
+    this.#applied = next
   }
 
   /** Replaces all pages by those of a snapshot, which is one transaction for readers. */
   async install(snapshot: SnapshotFile, pageCount: number, next: AppliedState): Promise<void> {
     assert(this.#installing !== undefined, 'nothing is installed before the copy is connected')
-    await this.#installing(next, this.#standing, async () => {
+    await this.#installing(next, this.#applied, async () => {
       this.#record.append(next)
       this.#record.sync()
       if (this.#open === undefined) await this.#build(snapshot, pageCount)
       else await this.#replace(snapshot, pageCount)
       this.#checksums = snapshot.checksums
-      this.#standing = next
+      this.#applied = next
     })
   }
 
@@ -133,7 +133,7 @@ export class DatabaseCopy {
     // A snapshot was installed during the scrub and replaced the pages that were read.
     if (found === undefined || this.#checksums !== checksums) return 'stopped'
     if (found === expected) return 'sound'
-    this.#standing = undefined
+    this.#applied = undefined
     this.#checksums = undefined
     return 'damaged'
   }
@@ -155,8 +155,8 @@ export class DatabaseCopy {
       this.#open = openCopy(folder, { entropy, timers: clock })
       // The last sync of an earlier process may have failed, and later acknowledgements need these pages on the disk.
       rewriteWal(this.#open.appender.connection)
-      const { standing, checksums } = examineCopy(this.#open, this.#record, cluster)
-      this.#standing = standing
+      const { applied, checksums } = examineCopy(this.#open, this.#record, cluster)
+      this.#applied = applied
       this.#checksums = checksums
       onReopened(this.#open)
     } catch (error) {
@@ -222,12 +222,12 @@ export class DatabaseCopy {
     this.#options.onReopened(undefined)
     closeCopy(this.#open)
     this.#open = undefined
-    this.#standing = undefined
+    this.#applied = undefined
     this.#checksums = undefined
   }
 }
 
-/** True for an error that a new snapshot repairs. Any other error is for the operator. */
+/** True for an error that a new snapshot repairs. The operator must handle any other error. */
 export function isDamage(error: unknown): error is MacaroondError {
   return error instanceof MacaroondError && (error.code === 'database_corrupt' || error.code === 'foreign_write')
 }

@@ -1,4 +1,4 @@
-/** Opens the parts of a database copy, and proves that its pages are what was recorded. */
+/** Opens the parts of a database copy, and proves that its pages have the recorded checksum. */
 import { join } from 'node:path'
 import type { Entropy, Timers } from '../../shared/clock.ts'
 import { checkMeta, MetaReader, type Meta } from '../../shared/database/meta.ts'
@@ -55,27 +55,27 @@ export function closeCopy({ file, appender, reader }: OpenCopy): void {
 
 /** The proven state of a copy, and the checksum of each page, which later segments are checked with. */
 export interface CopyExamination {
-  readonly standing: AppliedState
+  readonly applied: AppliedState
   readonly checksums: PageChecksums
 }
 
 /**
- * The proven position of the copy: its pages must give the checksum that was recorded for its transaction. Throws wrong_cluster
- * and schema_newer, which are for the operator, and database_corrupt, which a snapshot repairs.
+ * Proves the position of the copy: its pages must give the checksum that was recorded for its transaction. Throws wrong_cluster
+ * and schema_newer, which an operator must handle, and database_corrupt, which a snapshot repairs.
  */
 export function examineCopy(copy: OpenCopy, record: PositionRecord, cluster: string): CopyExamination {
   const meta = copy.meta.read()
   checkMeta(meta, cluster, copy.file.path)
   const checksums = checksumsOf(PageSource.pin(copy.file))
-  const standing = record.find(meta.epoch, meta.txid)
-  if (standing === undefined) throw unproven(meta, 'no checksum is recorded for it')
-  if (standing.position.checksum !== checksums.checksum) {
+  const applied = record.find(meta.epoch, meta.txid)
+  if (applied === undefined) throw unproven(meta, 'no checksum is recorded for it')
+  if (applied.position.checksum !== checksums.checksum) {
     throw unproven(
       meta,
-      `its pages give ${checksumText(checksums.checksum)}, not ${checksumText(standing.position.checksum)}`,
+      `its pages give ${checksumText(checksums.checksum)}, not ${checksumText(applied.position.checksum)}`,
     )
   }
-  return { standing, checksums }
+  return { applied, checksums }
 }
 
 function checksumsOf(view: PageSource): PageChecksums {

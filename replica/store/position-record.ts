@@ -10,8 +10,8 @@
  * | 20 | 16 | timeline |
  * | 36 | 4 | CRC-32 of the bytes before |
  *
- * Integers are big endian. Records follow each other without gaps. A record with a wrong CRC (the torn end after a crash), and
- * one whose transaction never became visible, is ignored.
+ * Integers are big endian. Records follow each other without gaps. A record with a wrong CRC is the torn end that a crash left,
+ * and is ignored. A record whose transaction never became visible is harmless: only the transaction of the pages is looked up.
  */
 import { closeSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -36,20 +36,22 @@ export class PositionRecord {
   constructor(path: string) {
     this.#path = path
     this.#fd = openSync(path, 'a', 0o600)
-    const records = readStandings(path)
+    const records = readAppliedStates(path)
     // The file is rewritten with whole records, because appending after a torn one would misalign all later ones.
     this.#bytes = this.#rewrite(records)
   }
 
   /** The newest record of a transaction; undefined if there is none. */
   find(atEpoch: Epoch, atTxid: Txid): AppliedState | undefined {
-    return readStandings(this.#path).findLast(({ position }) => position.epoch === atEpoch && position.txid === atTxid)
+    return readAppliedStates(this.#path).findLast(
+      ({ position }) => position.epoch === atEpoch && position.txid === atTxid,
+    )
   }
 
-  append(standing: AppliedState): void {
-    if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(readStandings(this.#path).slice(-RECORDS_KEPT))
+  append(applied: AppliedState): void {
+    if (this.#bytes >= FILE_BYTES_MAX) this.#bytes = this.#rewrite(readAppliedStates(this.#path).slice(-RECORDS_KEPT))
     // Written at an offset, so that the next record overwrites one that a full disk cut short.
-    writeAt(this.#fd, encode(standing), 0, RECORD_BYTES, this.#bytes)
+    writeAt(this.#fd, encode(applied), 0, RECORD_BYTES, this.#bytes)
     this.#bytes += RECORD_BYTES
   }
 
@@ -61,10 +63,10 @@ export class PositionRecord {
     closeSync(this.#fd)
   }
 
-  #rewrite(standings: readonly AppliedState[]): number {
+  #rewrite(states: readonly AppliedState[]): number {
     const temporary = `${this.#path}.tmp`
     const fd = openSync(temporary, 'w', 0o600)
-    const bytes = Buffer.concat(standings.map(encode))
+    const bytes = Buffer.concat(states.map(encode))
     try {
       writeAt(fd, bytes, 0, bytes.length, 0)
       syncFile(fd, temporary)
@@ -81,14 +83,14 @@ export class PositionRecord {
 }
 
 /** All whole records, in the order in which they were written. */
-export function readStandings(path: string): AppliedState[] {
+export function readAppliedStates(path: string): AppliedState[] {
   const bytes = readFileSync(path)
-  const standings: AppliedState[] = []
+  const states: AppliedState[] = []
   for (let start = 0; start + RECORD_BYTES <= bytes.length; start += RECORD_BYTES) {
-    const standing = decode(bytes.subarray(start, start + RECORD_BYTES))
-    if (standing !== undefined) standings.push(standing)
+    const applied = decode(bytes.subarray(start, start + RECORD_BYTES))
+    if (applied !== undefined) states.push(applied)
   }
-  return standings
+  return states
 }
 
 function encode({ position, timeline: line }: AppliedState): Buffer {

@@ -1,7 +1,7 @@
 /**
- * The saved table of revocations: a file beside the database that spares a start from reading millions of rows. It is only a
- * cache: a file that is missing, damaged, of another version, of another history or ahead of the pages is ignored, and all rows
- * are read from the pages.
+ * The saved table of revocations. With this file a start need not read millions of rows from the pages. The file is only a
+ * cache: if it is missing, damaged, of another version or history, or ahead of the pages, it is ignored, and all rows are read
+ * from the pages.
  *
  * | offset | size | field |
  * |---|---|---|
@@ -60,8 +60,8 @@ export interface SavedTable {
 }
 
 /**
- * Saves a table. After a crash the file is whole or the old one. The table may change during the write: what is saved is its
- * state at the call. Throws disk_full, io_failed.
+ * Saves a table as it is at the call, even if it changes during the write. A crash leaves the old file or the new one, never a
+ * part. Throws disk_full, io_failed.
  */
 export async function saveTable(path: string, table: SavedTable): Promise<void> {
   const parts = encode(table)

@@ -32,7 +32,7 @@ export interface TablesOptions {
   readonly timers: Pick<Timers, 'soon'>
   readonly log: Log
   /** File of the saved table of revocations; undefined if none is saved. */
-  readonly savedAt?: string
+  readonly savedPath?: string
   /** Called with the rows that were read from pages, in order. */
   readonly onRows?: RowObserver
 }
@@ -77,7 +77,7 @@ export class Tables implements TokenTables {
   #rebuilt: Revocations | undefined
   #saving: Promise<void> = Promise.resolve()
   /** True while a saved table could contain revocations that an operator gave up. */
-  #savesNothing = false
+  #savingSuspended = false
 
   constructor(options: TablesOptions) {
     this.#options = options
@@ -132,7 +132,7 @@ export class Tables implements TokenTables {
     return this.#poison
   }
 
-  /** Reads from another database file. What the tables know stays. Throws kek_wrong for the first file of a process. */
+  /** Reads from another database file. Revocations in the tables stay. Throws kek_wrong for the first file of a process. */
   attach(source: TableSource | undefined): void {
     if (source === undefined) return void (this.#source = undefined)
     const { reader, meta } = source
@@ -149,14 +149,14 @@ export class Tables implements TokenTables {
     return this.#keysRead ?? { stale: [], unopened: [] }
   }
 
-  /** Reads what the last applied transaction changed. It is cheap if keys and revocations did not change. */
+  /** Reads the changes since the last call. It is cheap if neither keys nor revocations have changed. */
   refresh(): void {
     if (this.#source === undefined) return
     const before = this.#meta
     const meta = this.#source.meta.read()
     // A newer primary may have raised the schema with this transaction: rows may have another meaning now.
     if (before?.schema !== meta.schema) checkMeta(meta, this.#options.cluster, 'the copy')
-    if (before?.timeline !== meta.timeline) this.#fromPages = this.#takeSaved(meta)
+    if (before?.timeline !== meta.timeline) this.#fromPages = this.#loadSaved(meta)
     if (before?.keyGeneration !== meta.keyGeneration || before.timeline !== meta.timeline) this.#readKeys()
     // Rows that came on the stream, usually before their pages, are not read again.
     if (this.#streamed.timeline === meta.timeline) {
@@ -176,18 +176,17 @@ export class Tables implements TokenTables {
   /** Denies what the rows name from now on. It does not change the numbers up to which a history is known. */
   deny(rows: Iterable<RevocationRow>): void {
     for (const row of rows) {
-      if (row.kind === 'unknown') this.#refuseToGuess(notUnderstood(row))
+      if (row.kind === 'unknown') this.#setUninterpretable(notUnderstood(row))
       else this.#revocations.take(row)
       if (row.kind !== 'unknown') this.#rebuilt?.take(row)
-      if (row.kind === 'token' && row.poison === true) this.#tellPoison(row.seq)
+      if (row.kind === 'token' && row.poison === true) this.#setPoison(row.seq)
     }
   }
 
   /**
-   * Deletes outlived revocations from memory, by the issue clock in the pages: that time has passed for every node with these
-   * pages, also after a restart. It never uses a time after `latestMs`, the latest that this replica believes. A purge
-   * at the primary raises the issue clock, so what it deleted is deleted here too. The work is done in parts between
-   * verifications.
+   * Deletes outlived revocations from memory. It uses the issue clock in the pages, because that time has passed for every node
+   * with these pages, even after a restart. It never uses a time after `latestMs`, the latest that this replica believes. A purge
+   * at the primary raises the issue clock first, so this sweep deletes the same rows. It works in parts, between verifications.
    */
   async sweep(latestMs: number, signal: AbortSignal): Promise<void> {
     const nowMs = Math.min(this.#meta?.issueClockMs ?? 0, Math.floor(latestMs))
@@ -201,13 +200,13 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Compares the table with the pages and with `kept`, the rows of all other files. Missing rows are added. Outlived rows are
-   * not counted. Undefined if it was aborted, or if the table was rebuilt during the comparison.
+   * Compares the table with the pages and with `kept`, the rows of all other files. Adds missing rows. Does not count outlived
+   * rows. Undefined if it was aborted, or if the table was rebuilt meanwhile.
    */
   async compare(kept: Iterable<RevocationRow>, signal: AbortSignal): Promise<TableFindings | undefined> {
     const revocations = this.#revocations
     const timeline = this.#meta?.timeline
-    const goesOn = (): boolean =>
+    const isValid = (): boolean =>
       !signal.aborted && revocations === this.#revocations && timeline === this.#meta?.timeline
     revocations.beginCensus()
     try {
@@ -216,14 +215,14 @@ export class Tables implements TokenTables {
       for (const rows of inBatches(kept)) {
         missing += this.#confirm(rows)
         await turn(this.#options.timers)
-        if (!goesOn()) return undefined
+        if (!isValid()) return undefined
       }
-      for (let after = 0; goesOn();) {
+      for (let after = 0; isValid();) {
         const rows = this.#source?.revocations.after(after, ROWS_A_READ) ?? []
         const known = rows.filter(({ seq }) => seq <= this.#fromPages)
         missing += this.#confirm(known)
         const last = known.at(-1)
-        if (last === undefined) return await this.#unaccounted(missing, goesOn)
+        if (last === undefined) return await this.#unaccounted(missing, isValid)
         after = last.seq
         await turn(this.#options.timers)
       }
@@ -262,18 +261,18 @@ export class Tables implements TokenTables {
     if (source === undefined || source !== this.#source) return false
     this.#revocations = rebuilt
     this.#rebuilt = undefined
-    this.#savesNothing = false
+    this.#savingSuspended = false
     return true
   }
 
   /** Deletes the saved table, durably. None is saved again before the table is rebuilt. */
   async dropSaved(): Promise<void> {
-    const { savedAt } = this.#options
-    this.#savesNothing = true
+    const { savedPath } = this.#options
+    this.#savingSuspended = true
     await this.#saving
-    if (savedAt === undefined || !existsSync(savedAt)) return
-    rmSync(savedAt)
-    syncDirectory(dirname(savedAt))
+    if (savedPath === undefined || !existsSync(savedPath)) return
+    rmSync(savedPath)
+    syncDirectory(dirname(savedPath))
   }
 
   /**
@@ -287,20 +286,20 @@ export class Tables implements TokenTables {
   }
 
   async #save(): Promise<void> {
-    const { savedAt } = this.#options
+    const { savedPath } = this.#options
     const seq = this.#fromPages
     const last = this.#rowOf(seq)
-    if (savedAt === undefined || this.#savesNothing || this.#meta === undefined || last === undefined) return
+    if (savedPath === undefined || this.#savingSuspended || this.#meta === undefined || last === undefined) return
     const { timeline } = this.#meta
     const [poison, sweptMs, revocations] = [this.#poison, this.#sweptMs, this.#revocations]
-    await saveTable(savedAt, { timeline, seq, last, sweptMs, poison, revocations })
+    await saveTable(savedPath, { timeline, seq, last, sweptMs, poison, revocations })
   }
 
   /** Loads the saved table if the present one is empty. Returns the number up to which the pages need not be read. */
-  #takeSaved({ timeline, issueClockMs }: Meta): number {
-    const { savedAt, log } = this.#options
-    if (savedAt === undefined || this.#revocations.size > 0) return 0
-    const saved = loadTable(savedAt)
+  #loadSaved({ timeline, issueClockMs }: Meta): number {
+    const { savedPath, log } = this.#options
+    if (savedPath === undefined || this.#revocations.size > 0) return 0
+    const saved = loadTable(savedPath)
     // A table that is ahead of the pages has no row there.
     if (saved === undefined || saved.timeline !== timeline || saved.last !== this.#rowOf(saved.seq)) return 0
     // The saved table was swept by a later time than these pages have reached: rows that they need may be missing.
@@ -331,11 +330,11 @@ export class Tables implements TokenTables {
     return missing
   }
 
-  async #unaccounted(missing: number, goesOn: () => boolean): Promise<TableFindings | undefined> {
+  async #unaccounted(missing: number, isValid: () => boolean): Promise<TableFindings | undefined> {
     const before = outlivedBefore(this.#meta?.issueClockMs ?? 0)
     let unaccounted = this.#revocations.unconfirmedCutOffs()
     for (let slot: number | undefined = 0; slot !== undefined;) {
-      const part: UnconfirmedSlots | undefined = goesOn()
+      const part: UnconfirmedSlots | undefined = isValid()
         ? this.#revocations.unconfirmedTokens(slot, before)
         : undefined
       if (part === undefined) return undefined
@@ -371,11 +370,11 @@ export class Tables implements TokenTables {
     this.#fromPages = through
   }
 
-  #refuseToGuess(message: string): void {
+  #setUninterpretable(message: string): void {
     this.#uninterpretable = message
   }
 
-  #tellPoison(seq: number): void {
+  #setPoison(seq: number): void {
     this.#poison = `revocation ${seq} is malformed; the token that it names is denied`
   }
 }

@@ -33,8 +33,8 @@ class Budget {
     this.#chars = chars
   }
 
-  /** The number of items, from the front, for which there is room. After the first item without room there is none for any. */
-  room(items: readonly object[] | readonly string[]): number {
+  /** Takes items from the front while they fit, and returns their number. After the first that does not fit, nothing fits. */
+  fit(items: readonly object[] | readonly string[]): number {
     const kept = items.findIndex((item) => {
       this.#chars -= JSON.stringify(item).length
       return this.#chars < 0
@@ -46,7 +46,7 @@ class Budget {
 function boundVerdict(verdict: Verdict, budget: Budget): Verdict {
   const cut = cutTexts(verdict)
   if (!cut.ok) return cut
-  const room = budget.room(cut.notes)
+  const room = budget.fit(cut.notes)
   budget.omitted += cut.notes.length - room
   return { ...cut, notes: cut.notes.slice(0, room) }
 }
@@ -54,7 +54,7 @@ function boundVerdict(verdict: Verdict, budget: Budget): Verdict {
 /** `depth` is the number of discharges between the token and these caveats. */
 function boundCaveats(caveats: readonly CaveatTrace[], depth: number, budget: Budget): readonly CaveatTrace[] {
   const own = caveats.map(({ discharges: _, ...caveat }) => cutTexts(caveat))
-  const room = budget.room(own)
+  const room = budget.fit(own)
   budget.omitted += sizeOf(caveats.slice(room))
   return own.slice(0, room).map((caveat, place): CaveatTrace => {
     const discharges = caveats[place]?.discharges
@@ -64,7 +64,7 @@ function boundCaveats(caveats: readonly CaveatTrace[], depth: number, budget: Bu
 
 function boundDischarges(all: readonly DischargeTrace[], depth: number, budget: Budget): readonly DischargeTrace[] {
   const own = all.map(({ caveats: _, ...discharge }) => discharge)
-  const room = depth > EXPLAINED_DEPTH_MAX ? 0 : budget.room(own)
+  const room = depth > EXPLAINED_DEPTH_MAX ? 0 : budget.fit(own)
   budget.omitted += sizeOf(all.slice(room))
   return own.slice(0, room).map((discharge, place): DischargeTrace => {
     const caveats = all[place]?.caveats
@@ -74,9 +74,9 @@ function boundDischarges(all: readonly DischargeTrace[], depth: number, budget: 
 
 /** The number of these traces and all traces below them. */
 function sizeOf(traces: readonly (CaveatTrace | DischargeTrace)[]): number {
-  const behind = (trace: CaveatTrace | DischargeTrace): number =>
+  const below = (trace: CaveatTrace | DischargeTrace): number =>
     sizeOf(('index' in trace ? trace.caveats : trace.discharges) ?? [])
-  return traces.reduce((total, trace) => total + 1 + behind(trace), 0)
+  return traces.reduce((total, trace) => total + 1 + below(trace), 0)
 }
 
 /** Cuts every text in a plain value, at any depth. */

@@ -2,10 +2,10 @@
 import type { RpcMethod } from '../../shared/channel/rpc-server.ts'
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { GUEST_TIME_SHARE, GUEST_TIME_STRETCH_MS } from '../../shared/limits.ts'
+import { GUEST_TIME_SHARE, GUEST_TIME_BURST_MS } from '../../shared/limits.ts'
 import { guestServed, guestWaitMs, NO_DEBT, type GuestDebt, type GuestShare } from './guest-time.ts'
 
-const SHARE: GuestShare = { share: GUEST_TIME_SHARE, stretchMs: GUEST_TIME_STRETCH_MS }
+const SHARE: GuestShare = { share: GUEST_TIME_SHARE, burstMs: GUEST_TIME_BURST_MS }
 /** Estimated cost of a call outside the measured part: decryption, JSON, encryption. */
 const CALL_COST_MS = 0.05
 

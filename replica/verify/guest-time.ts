@@ -1,12 +1,12 @@
 /**
- * Pure: limits the share of a replica's time that unlisted peers (guests) may use, if `verify` is open to all. Their common
- * debt grows by the cost of their calls and shrinks at their share of real time. While it is above `stretchMs` they are
- * refused, so that listed workers always find time.
+ * Limits the share of a replica's time that unlisted peers (guests) may use, if `verify` is open to all. Pure. All guests have
+ * one debt: it grows by the cost of their calls and shrinks with real time, in proportion to their share. Guests are refused
+ * while it is above `burstMs`, so that listed workers always get their part.
  */
 export interface GuestShare {
   /** Share of real time, 0 to 1. */
   readonly share: number
-  readonly stretchMs: number
+  readonly burstMs: number
 }
 
 /** The debt in milliseconds at the monotonic time `atMs`. It shrinks with time. */
@@ -18,8 +18,8 @@ export interface GuestDebt {
 export const NO_DEBT: GuestDebt = { debtMs: 0, atMs: 0 }
 
 /** Milliseconds until a guest is served again; 0 if it is served now. */
-export function guestWaitMs(state: GuestDebt, { share, stretchMs }: GuestShare, nowMs: number): number {
-  return Math.max(0, (debtAt(state, share, nowMs) - stretchMs) / share)
+export function guestWaitMs(state: GuestDebt, { share, burstMs }: GuestShare, nowMs: number): number {
+  return Math.max(0, (debtAt(state, share, nowMs) - burstMs) / share)
 }
 
 /** The debt after a call that cost `costMs`. */

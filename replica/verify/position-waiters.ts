@@ -1,4 +1,4 @@
-/** Verifications that wait for a state, limited in number and size. They are woken when this replica has applied something. */
+/** Verifications that wait for a state, limited in number and memory. Each is woken when this replica has applied something. */
 import type { Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import {
@@ -18,8 +18,8 @@ export class PositionWaiters {
   }
 
   /**
-   * Waits until `reached` returns true. False if the time runs out first. `chars` is the size of what the call keeps in memory.
-   * Throws overloaded, and the errors of `reached`.
+   * Waits until `reached` returns true. False if the time runs out first. `chars` is the size of the call in memory. Throws
+   * overloaded, and the errors of `reached`.
    */
   async wait(chars: number, reached: () => boolean): Promise<boolean> {
     if (reached()) return true
@@ -30,7 +30,7 @@ export class PositionWaiters {
       })
     }
     const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-    const look = (): void => {
+    const check = (): void => {
       try {
         if (reached()) resolve(true)
       } catch (error) {
@@ -38,13 +38,13 @@ export class PositionWaiters {
       }
     }
     const callOff = this.#timers.after(MIN_POSITION_WAIT_MS, () => resolve(false))
-    this.#waiting.add(look)
+    this.#waiting.add(check)
     this.#chars += chars
     try {
       return await promise
     } finally {
       callOff()
-      this.#waiting.delete(look)
+      this.#waiting.delete(check)
       this.#chars -= chars
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The calls of the `verify` channel, `verify` and `explain`: they judge a token by this replica's tables, without any I/O. A
- * call waits a short time if it needs a later or a fresher state. No verdict leaves without a lease that still runs.
+ * The calls of the `verify` channel, `verify` and `explain`. They judge a token by this replica's tables, without any I/O. A
+ * call waits a short time if it needs a later or fresher state. No accepting verdict leaves unless the lease is still running.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
@@ -27,12 +27,12 @@ export interface VerifyApiOptions extends JudgingPermitOptions {
   readonly node: string
   readonly tables: TokenTables & Pick<Tables, 'meta' | 'uninterpretable' | 'revocationSeq'>
   readonly freshness: Pick<Freshness, 'now' | 'remainingMs' | 'ageMs' | 'time' | 'freshen'>
-  /** Calls that wait for a state or for freshness. */
+  /** Calls that wait for a later or fresher state. */
   readonly waiters: PositionWaiters
 }
 
 export interface AnswerOptions {
-  readonly tellsAge?: boolean
+  readonly withAge?: boolean
 }
 
 /** The steps in which `verify` and `explain` differ. */
@@ -51,13 +51,13 @@ export class VerifyApi {
     this.#permit = new JudgingPermit(options)
   }
 
-  /** Judges a token. With `tellsAge` the answer has the age of the state, if there is a lease. */
-  verify(value: unknown, { tellsAge = false }: AnswerOptions = {}): VerifyResult | Promise<VerifyResult> {
+  /** Judges a token. With `withAge` the answer has the age of the state, if there is a lease. */
+  verify(value: unknown, { withAge = false }: AnswerOptions = {}): VerifyResult | Promise<VerifyResult> {
     const asked = params(verifyParams, value)
     return this.#whenReady(asked, {
       judge: () => this.#judge(asked),
       verdictOf: (verdict) => verdict,
-      answer: (verdict, unreached) => this.#stamp(unreached ?? verdict, tellsAge),
+      answer: (verdict, unreached) => this.#stamp(unreached ?? verdict, withAge),
     })
   }
 
@@ -72,41 +72,48 @@ export class VerifyApi {
   }
 
   /** Judges at once, unless the call wants a later state, or a caveat wants a fresher one. */
-  #whenReady<Judgement, Answer>(asked: VerifyParams, walk: JudgeStrategy<Judgement, Answer>): Answer | Promise<Answer> {
-    if (asked.minPosition !== undefined || !this.#knows(asked.minimum)) return this.#afterState(asked, walk)
-    const judgement = walk.judge()
-    const wantedMs = stalenessWanted(walk.verdictOf(judgement))
-    return wantedMs === undefined ? walk.answer(judgement) : this.#fresher(asked, wantedMs, walk)
+  #whenReady<Judgement, Answer>(
+    asked: VerifyParams,
+    strategy: JudgeStrategy<Judgement, Answer>,
+  ): Answer | Promise<Answer> {
+    if (asked.minPosition !== undefined || !this.#hasReached(asked.minimum)) return this.#whenReached(asked, strategy)
+    const judgement = strategy.judge()
+    const wantedMs = stalenessWanted(strategy.verdictOf(judgement))
+    return wantedMs === undefined ? strategy.answer(judgement) : this.#fresher(asked, wantedMs, strategy)
   }
 
-  async #afterState<Judgement, Answer>(asked: VerifyParams, walk: JudgeStrategy<Judgement, Answer>): Promise<Answer> {
+  async #whenReached<Judgement, Answer>(
+    asked: VerifyParams,
+    strategy: JudgeStrategy<Judgement, Answer>,
+  ): Promise<Answer> {
     const { freshness } = this.#options
     const wanted = asked.minPosition === undefined ? undefined : parsePosition(asked.minPosition)
-    const reached = (): boolean => this.#reached(wanted) && this.#knows(asked.minimum)
+    const reached = (): boolean => this.#isAtPosition(wanted) && this.#hasReached(asked.minimum)
     // A replica that has just caught up may be about to get its first lease, so the wait includes the lease.
     const ready = (): boolean => reached() && freshness.remainingMs(freshness.now()) > 0
     const started = freshness.now()
-    const hopeless = (): boolean => this.#reached(wanted) && this.#isBehindNothing(asked.minimum, started)
+    const hopeless = (): boolean => this.#isAtPosition(wanted) && this.#hasAllOfPrimary(asked.minimum, started)
     await this.#options.waiters.wait(charsOf(asked), () => ready() || hopeless())
-    return reached() ? this.#whenReady(withoutState(asked), walk) : walk.answer(walk.judge(), notReached())
+    return reached() ? this.#whenReady(withoutState(asked), strategy) : strategy.answer(strategy.judge(), notReached())
   }
 
   /**
-   * True if the lease began after the request arrived and the minimum is still ahead. Then this replica has everything that its
-   * primary has, so the minimum comes from another history. The early answer lets the worker take its minimum back.
+   * True if the lease began after the request arrived and the minimum is still ahead. This replica then has everything that its
+   * primary has, so the minimum comes from another history. The call need not wait longer, and its answer lets the worker lower
+   * its minimum.
    */
-  #isBehindNothing(minimum: Mark | undefined, started: ClockReading): boolean {
+  #hasAllOfPrimary(minimum: Mark | undefined, started: ClockReading): boolean {
     const { freshness } = this.#options
     const now = freshness.now()
     const leased = freshness.remainingMs(now) > 0 && freshness.ageMs(now) < now.monotonicMs - started.monotonicMs
-    return leased && !this.#knows(minimum)
+    return leased && !this.#hasReached(minimum)
   }
 
   /** Waits for a fresher state, which a caveat wants, and judges again. One ping serves all calls that wait. */
   async #fresher<Judgement, Answer>(
     asked: VerifyParams,
     wantedMs: number,
-    walk: JudgeStrategy<Judgement, Answer>,
+    strategy: JudgeStrategy<Judgement, Answer>,
   ): Promise<Answer> {
     const { freshness } = this.#options
     await this.#options.waiters.wait(charsOf(asked), () => {
@@ -114,7 +121,7 @@ export class VerifyApi {
       freshness.freshen()
       return false
     })
-    return walk.answer(walk.judge())
+    return strategy.answer(strategy.judge())
   }
 
   /** Judges. The lease is checked before and after, because the process can be suspended in the middle. */
@@ -123,24 +130,25 @@ export class VerifyApi {
     const verdict =
       this.#permit.unavailable(now) ??
       judge(requestOf(asked), this.#options.tables, this.#permit.context(now, asked.peer))
-    return this.#permit.withoutLease() ?? this.#later(verdict) ?? verdict
+    return this.#permit.withoutLease() ?? this.#ifNewerThanState(verdict) ?? verdict
   }
 
   #explain(asked: VerifyParams): ExplainResult {
     const now = this.#options.freshness.now()
     const explanation = explain(requestOf(asked), this.#options.tables, this.#permit.context(now, asked.peer))
-    const unavailable = this.#permit.unavailable(now) ?? this.#permit.withoutLease() ?? this.#later(explanation.verdict)
+    const unavailable =
+      this.#permit.unavailable(now) ?? this.#permit.withoutLease() ?? this.#ifNewerThanState(explanation.verdict)
     const told = { ...boundExplanation(explanation), judged: this.#judged() }
     return withheld(told, unavailable)
   }
 
-  #later(verdict: Verdict): Refused | undefined {
+  #ifNewerThanState(verdict: Verdict): Refused | undefined {
     if (verdict.ok || verdict.reason !== 'key_unknown') return undefined
-    return laterThanUs(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
+    return unavailableIfNewer(verdict, this.#options.tables.meta?.issueClockMs ?? 0)
   }
 
   /** True if this replica has reached the position. Throws position_superseded for an earlier epoch: it is never reached. */
-  #reached(wanted: Position | undefined): boolean {
+  #isAtPosition(wanted: Position | undefined): boolean {
     const { meta } = this.#options.tables
     if (wanted === undefined) return true
     if (meta === undefined) return false
@@ -153,16 +161,16 @@ export class VerifyApi {
   }
 
   /** True if this replica has at least the worker's minimum. Otherwise its answer could miss a revocation the worker knows. */
-  #knows(minimum: Mark | undefined): boolean {
+  #hasReached(minimum: Mark | undefined): boolean {
     const { meta, revocationSeq } = this.#options.tables
     if (minimum === undefined) return true
     return meta !== undefined && compareMarks({ epoch: meta.epoch, seq: revocationSeq }, minimum) >= 0
   }
 
-  #stamp(verdict: Verdict, tellsAge: boolean): VerifyResult {
+  #stamp(verdict: Verdict, withAge: boolean): VerifyResult {
     const { freshness } = this.#options
     const now = freshness.now()
-    const told = tellsAge && freshness.remainingMs(now) > 0 ? { ageMs: freshness.ageMs(now) } : {}
+    const told = withAge && freshness.remainingMs(now) > 0 ? { ageMs: freshness.ageMs(now) } : {}
     return { ...verdict, ...this.#judged(), ...told }
   }
 
@@ -184,13 +192,13 @@ function requestOf({ token, access }: VerifyParams): VerificationRequest {
   return { token, access: access as Access }
 }
 
-/** Replaces an accepting verdict by `unavailable` if this node may not judge now (S4). The steps stay. */
+/** Replaces an accepting verdict by `unavailable` if this node may not judge now (S4). The explained steps stay. */
 function withheld(explained: ExplainResult, unavailable: Refused | undefined): ExplainResult {
   if (unavailable === undefined) return explained
   return { ...explained, verdict: explained.verdict.ok ? unavailable : explained.verdict, unavailable }
 }
 
-/** The size of what a waiting call keeps in memory, in characters. */
+/** The size of a waiting call in memory, in characters. */
 function charsOf({ token, access }: VerifyParams): number {
   return token.length + JSON.stringify(access ?? null).length
 }
@@ -212,7 +220,7 @@ function stalenessWanted(verdict: Verdict): number | undefined {
  * `unavailable` instead of `key_unknown` for a token that was issued after this replica's state: its key may not have arrived
  * yet (S4). The time of issue is unauthenticated, but a false one only changes the reason of the refusal.
  */
-function laterThanUs({ issuedAtMs = 0 }: Refused, appliedMs: number): Refused | undefined {
+function unavailableIfNewer({ issuedAtMs = 0 }: Refused, appliedMs: number): Refused | undefined {
   if (issuedAtMs <= appliedMs) return undefined
   return refused('unavailable', 'the token is newer than what this replica has applied')
 }

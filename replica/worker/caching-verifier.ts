@@ -11,7 +11,7 @@ import { refused } from '../../shared/verifier/verdict.ts'
 import { TAG_SEED_BYTES } from './cache/text-tag.ts'
 import { FeedClient } from './feed-client.ts'
 import { HomeRegion } from './region.ts'
-import { type Question, ReplicaPool } from './replica-pool.ts'
+import { type VerifyRequest, ReplicaPool } from './replica-pool.ts'
 import type { Verifier, VerifierOptions, VerifyOptions, WorkerVerdict } from './public-types.ts'
 import { type CacheStatistics, WorkerCache } from './worker-cache.ts'
 
@@ -70,21 +70,21 @@ export class CachingVerifier implements Verifier {
     this.#clock.close()
   }
 
-  /** True if the replica could not reach a minimum that was lowered meanwhile, so that asking again may succeed. */
+  /** True if the replica could not reach a minimum that was lowered meanwhile. Then a second request may succeed. */
   #isOutdated(verdict: WorkerVerdict, asked: Mark): boolean {
     return !verdict.ok && verdict.reason === 'unavailable' && compareMarks(this.#cache.minimum, asked) < 0
   }
 
-  /** Asks a replica. If a revocation arrived while the answer was on its way, the answer is discarded and asked for again. */
+  /** Asks a replica. If a revocation arrived while the answer was on its way, it discards the answer and asks again. */
   async #ask(token: string, access: Access, options: VerifyOptions): Promise<WorkerVerdict> {
     const { minPosition, peer, signal, timeoutMs = this.#timeoutMs } = options
     const started = this.#clock.read()
     for (;;) {
       const { minimum } = this.#cache
-      const question: Question = { token, access, peer, minPosition, ...(minimum.epoch < 0 ? {} : { minimum }) }
+      const request: VerifyRequest = { token, access, peer, minPosition, ...(minimum.epoch < 0 ? {} : { minimum }) }
       const asked = this.#cache.ask()
       const leftMs = Math.max(1, Math.ceil(timeoutMs - elapsedMs(started, asked.at)))
-      const verdict = await this.#pool.verify(question, { timeoutMs: leftMs, signal })
+      const verdict = await this.#pool.verify(request, { timeoutMs: leftMs, signal })
       const used = this.#cache.use(token, verdict, asked) && !this.#isOutdated(verdict, minimum)
       // A process that was stopped may receive an old answer when it continues.
       const late = elapsedMs(started, this.#clock.read()) >= timeoutMs

@@ -1,7 +1,7 @@
 /**
  * Feeds the cache from one replica at a time, over the `feed` channel. It changes to the next replica if the present one is
- * lost, silent, out of touch with its primary, or in another history. Its pings request the worker's lease; a lease from
- * the previous replica keeps running meanwhile.
+ * lost, silent, in another history, or has lost its own primary. Its pings request the worker's lease. A lease from the
+ * previous replica keeps running during the change.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { dial } from '../../shared/channel/dial.ts'
@@ -43,7 +43,7 @@ export class FeedClient {
   readonly #stop = new AbortController()
   readonly #ended: Promise<void>
   /** Index of the present replica. It advances after every failure. */
-  #turn = 0
+  #replicaIndex = 0
   readonly #acknowledgements: Paced
   #owed: { readonly message: Acknowledgement; readonly connection: Connection } | undefined
   #connected: string | undefined
@@ -104,7 +104,7 @@ export class FeedClient {
     }
   }
 
-  /** Closes a connection to a replica of a region that must not be asked. */
+  /** Returns the connection if its replica is in a region that may be asked. Otherwise closes it and throws. */
   async #admitted(connection: Connection): Promise<Connection> {
     try {
       this.#options.region.admit(connection.remotePeer, connection.hello)
@@ -119,14 +119,14 @@ export class FeedClient {
   #current(): NodeAddress {
     const { replicas, region } = this.#options
     const ordered = replicas.toSorted((a, b) => Number(region.isForeign(a.peerId)) - Number(region.isForeign(b.peerId)))
-    const current = ordered[this.#turn % ordered.length]
+    const current = ordered[this.#replicaIndex % ordered.length]
     assert(current !== undefined, 'there is a replica at least')
     return current
   }
 
   /** The next attempt goes to the next replica, so that one bad replica does not keep the worker without a lease. */
   #failed(error: unknown): void {
-    this.#turn += 1
+    this.#replicaIndex += 1
     this.#error = error instanceof Error ? error.message : 'the feed ended'
   }
 
@@ -146,7 +146,7 @@ export class FeedClient {
     this.#step({ kind: 'connected', peer, boot, region: place }, connection)
     this.#connected = peer
     this.#error = undefined
-    const watch = new Watch({
+    const watch = new ReplicaWatch({
       nowMs: () => clock.monotonicMs(),
       alone: replicas.length === 1,
       foreign: region.isForeign(peer) && replicas.some(({ peerId }) => !region.isForeign(peerId)),
@@ -176,7 +176,7 @@ export class FeedClient {
     throw error
   }
 
-  async #read(connection: Connection, watch: Watch): Promise<void> {
+  async #read(connection: Connection, watch: ReplicaWatch): Promise<void> {
     for await (const frame of connection.messages()) {
       const message = decodeMessage(frame, toWorker)
       watch.heard(message)
@@ -185,7 +185,7 @@ export class FeedClient {
   }
 
   /** Runs once in each ping interval: checks the replica, the lease, and sends a ping. */
-  #beat(connection: Connection, watch: Watch): void {
+  #beat(connection: Connection, watch: ReplicaWatch): void {
     const why = watch.fault()
     if (why !== undefined) return connection.abort(new MacaroondError('timeout', why))
     // An expired lease drops the whole cache, even if no verification asks for it.
@@ -224,7 +224,7 @@ interface WatchOptions {
 }
 
 /** Watches the present replica, and finds a reason to leave it. */
-class Watch {
+class ReplicaWatch {
   readonly #options: WatchOptions
   readonly #startedMs: number
   #heardMs: number
@@ -254,7 +254,9 @@ class Watch {
     this.#lookedMs = now
     if (now - this.#heardMs > FEED_SILENCE_MS_MAX) return 'this replica answers no pings'
     if (!alone && now - this.#freshMs > FEED_STALE_MS_MAX)
-      return 'this replica has not heard from its primary for a while'
-    return foreign && now - this.#startedMs > FOREIGN_FEED_MS_MAX ? 'back to this region' : undefined
+      return 'this replica has had no new state from its primary for too long'
+    return foreign && now - this.#startedMs > FOREIGN_FEED_MS_MAX
+      ? 'a replica of this region is tried again'
+      : undefined
   }
 }

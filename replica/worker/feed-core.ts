@@ -1,15 +1,14 @@
 /**
- * Core of a worker's cache: which history the cache belongs to, up to which revocation it is complete, under which lease it
- * may answer, and which entries must be dropped. Pure. Its invariants:
+ * The pure core of a worker's cache. It decides which history the cache belongs to, up to which revocation the cache is
+ * complete, under which lease it may answer, and which entries must be dropped. Its invariants:
  *
  * 1. Without a lease the cache answers nothing. When the lease ends, everything is dropped.
  * 2. After a gap, another epoch, or a restart of the replica, everything is dropped.
- * 3. A state older than one that was used before is never used again, whichever replica it comes from. The newest state used
- *    is the minimum.
+ * 3. The minimum is the newest state that was used. An older state is not used, whichever replica it comes from.
  * 4. The minimum is lowered if a replica is behind it under a lease that began after any replica last reached it. Such a
- *    minimum was never a real state. Within an epoch, the primary grants a lease only to a replica that has reached the
- *    primary's own position. If the primary of a later epoch has acknowledged a revocation, that epoch was settled, and no
- *    replica has a lease of an earlier one.
+ *    minimum was never a real state, for two reasons. Within an epoch, the primary grants a lease only to a replica that has
+ *    reached the primary's own position. Once the primary of a later epoch has acknowledged a revocation, that epoch is
+ *    settled, so no replica has a lease of an earlier one.
  */
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { elapsedMs } from '../../shared/freshness/clock-reading.ts'
@@ -41,11 +40,11 @@ export interface FeedState {
   readonly place: FeedPoint | undefined
   /** The newest state used so far. No older state is used. */
   readonly minimum: Mark
-  /** PeerId of the replica that reported the minimum, and when any replica last reached it. Undefined without a minimum. */
+  /** `from` is the replica that reported the minimum; `at` is when any replica last reached it. Undefined without a minimum. */
   readonly heard: { readonly from: string; readonly at: ClockReading } | undefined
   /** PeerId of the connected replica; undefined while there is none. */
   readonly peer: string | undefined
-  /** Set if the replica began behind the minimum, or in another history. It is followed only if its lease proves it right. */
+  /** Set while the replica is behind the minimum, or in another history. It is followed only after a lease proves it right. */
   readonly doubted: { readonly place: FeedPoint; readonly why: string } | undefined
   /** Replicas by PeerId. */
   readonly grantors: ReadonlyMap<string, Grantor>
@@ -110,14 +109,14 @@ export function startFeed(): FeedState {
   }
 }
 
-/** Before any event, the end of a lease is noticed, so that its entries are dropped before another lease begins. */
+/** One step. If the lease has ended, its entries are dropped first, before the event can begin another lease. */
 export function stepFeed(before: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
-  const looked = look(before, now)
-  const { state, effects } = take(looked.state, event, now)
+  const looked = noticeLeaseEnd(before, now)
+  const { state, effects } = handle(looked.state, event, now)
   return { state, effects: [...looked.effects, ...effects] }
 }
 
-function take(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
+function handle(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
   switch (event.kind) {
     case 'connected':
       return connected(state, event, now)
@@ -162,7 +161,7 @@ export interface CacheBasis {
 }
 
 /** Undefined while the cache must not answer. */
-export function standingOf(state: FeedState, now: ClockReading): CacheBasis | undefined {
+export function basisOf(state: FeedState, now: ClockReading): CacheBasis | undefined {
   const { holder, place, answers, grantors, fault } = state
   const { lease } = holder
   if (place === undefined || lease === undefined || fault !== undefined || remainingMs(holder, now) <= 0)
@@ -211,17 +210,17 @@ function granted(state: FeedState, message: FeedGranted, now: ClockReading): Fee
   const { place, doubted } = state
   const at = doubted?.place ?? place
   if (at?.epoch !== message.epoch || at.timeline !== message.timeline)
-    return leave(state, 'this replica grants leases of another history than it began with')
+    return leave(state, 'this replica grants a lease of a history that it did not announce')
   const { state: judged, effects } =
     message.leaseMs > 0 && message.seq === at.seq
-      ? believed(state, { place: at, ageMs: message.ageMs, asked: ping.sent }, now)
-      : NOTHING(state)
+      ? judgeFeeder(state, { place: at, ageMs: message.ageMs, asked: ping.sent }, now)
+      : unchanged(state)
   if (judged.doubted !== undefined) return leave(judged, judged.doubted.why)
   const step = hold(judged, message, now)
   return { state: step, effects }
 }
 
-const NOTHING = (state: FeedState): FeedStep => ({ state, effects: [] })
+const unchanged = (state: FeedState): FeedStep => ({ state, effects: [] })
 
 function hold(state: FeedState, message: FeedGranted, now: ClockReading): FeedState {
   const answers = [...state.answers, { granted: message, received: now }].slice(-ANSWERS_MAX)
@@ -233,12 +232,12 @@ function hold(state: FeedState, message: FeedGranted, now: ClockReading): FeedSt
 function began(before: FeedState, { epoch, timeline, seq }: FeedBegin, now: ClockReading): FeedStep {
   const state = { ...before, doubted: undefined }
   const { place } = state
-  const why = behind(state, { epoch, timeline, seq })
+  const why = reasonNotToFollow(state, { epoch, timeline, seq })
   // The first lease of this replica decides whether it is right.
   if (why !== undefined) return { state: { ...state, doubted: { place: { epoch, timeline, seq }, why } }, effects: [] }
   // The cache is up to date. This replica has not received the acknowledgement that the previous one got.
   if (place?.epoch === epoch && seq === place.seq) return { state, effects: [acknowledge(state)] }
-  const next = moved(state, { epoch, timeline, seq }, now)
+  const next = moveTo(state, { epoch, timeline, seq }, now)
   // Without a place the cache is empty.
   if (place === undefined) return { state: next, effects: [acknowledge(next)] }
   const gap = place.epoch === epoch ? 'gap' : 'new epoch'
@@ -246,7 +245,7 @@ function began(before: FeedState, { epoch, timeline, seq }: FeedBegin, now: Cloc
 }
 
 /** The reason why a replica at this position is not followed, or undefined. */
-function behind({ place, minimum }: FeedState, { epoch, timeline, seq }: FeedPoint): string | undefined {
+function reasonNotToFollow({ place, minimum }: FeedState, { epoch, timeline, seq }: FeedPoint): string | undefined {
   if (epoch < minimum.epoch) return `this replica is in epoch ${epoch}, behind ${minimum.epoch}`
   if (place?.epoch !== epoch) return undefined
   if (place.timeline !== timeline) return 'this replica is in another history of the same epoch'
@@ -256,7 +255,7 @@ function behind({ place, minimum }: FeedState, { epoch, timeline, seq }: FeedPoi
 function revoked(state: FeedState, stretch: Stretch, now: ClockReading): FeedStep {
   const { place, doubted } = state
   const at = doubted?.place ?? place
-  if (at === undefined) return leave(state, 'revocations came before their beginning')
+  if (at === undefined) return leave(state, 'this replica sent revocations before it announced their history')
   if (gapAfter(at.seq, stretch) !== undefined) {
     if (doubted !== undefined) return leave(state, 'a revocation is missing')
     const effects = [
@@ -267,7 +266,7 @@ function revoked(state: FeedState, stretch: Stretch, now: ClockReading): FeedSte
   }
   const reached = { ...at, seq: stretch.through }
   if (doubted !== undefined) return { state: { ...state, doubted: { ...doubted, place: reached } }, effects: [] }
-  const next = moved(state, reached, now)
+  const next = moveTo(state, reached, now)
   return { state: next, effects: [{ kind: 'drop', rows: stretch.rows }, acknowledge(next)] }
 }
 
@@ -277,13 +276,13 @@ function answered(
   { mark, peer }: { readonly mark: Mark; readonly peer: string },
   now: ClockReading,
 ): FeedStep {
-  const next = reaching(state, mark, peer, now)
+  const next = raiseMinimum(state, mark, peer, now)
   const outdated = state.place !== undefined && mark.epoch > state.place.epoch
   return { state: next, effects: outdated ? [{ kind: 'drop all', why: 'new epoch' }] : [] }
 }
 
 /** Raises the minimum to a state that a replica reached, or notes that the minimum was reached again. */
-function reaching(state: FeedState, { epoch, seq }: Mark, peer: string, at: ClockReading): FeedState {
+function raiseMinimum(state: FeedState, { epoch, seq }: Mark, peer: string, at: ClockReading): FeedState {
   const order = compareMarks({ epoch, seq }, state.minimum)
   if (order < 0) return state
   const from = order > 0 ? peer : (state.heard?.from ?? peer)
@@ -291,29 +290,29 @@ function reaching(state: FeedState, { epoch, seq }: Mark, peer: string, at: Cloc
 }
 
 /** A state that a replica relied on under a lease, its age, and the time when the replica was asked. */
-interface Relied {
+interface ReliedState {
   readonly place: FeedPoint
   readonly ageMs: number
   readonly asked: ClockReading
 }
 
-/** For the replica that feeds the cache: it reaches the minimum, or its lease may prove that the minimum is wrong. */
-function believed(state: FeedState, { place, ageMs, asked }: Relied, now: ClockReading): FeedStep {
+/** Judges the state of the replica that feeds the cache. It reaches the minimum, or its lease may prove the minimum wrong. */
+function judgeFeeder(state: FeedState, { place, ageMs, asked }: ReliedState, now: ClockReading): FeedStep {
   const from = state.peer ?? ''
   const { doubted } = state
   if (doubted === undefined && compareMarks(place, state.minimum) >= 0)
-    return NOTHING(reaching(state, place, from, now))
-  if (!beganAfter(state, ageMs, asked)) return NOTHING(state)
-  return takenBack(state, place, place, now)
+    return unchanged(raiseMinimum(state, place, from, now))
+  if (!beganAfter(state, ageMs, asked)) return unchanged(state)
+  return lowerMinimum(state, place, place, now)
 }
 
-/** For any replica that was asked: even with an `unavailable` verdict, its answer shows the state it relies on. */
+/** Judges the state in a replica's answer to a verification. Even an `unavailable` verdict shows the state it is based on. */
 function stated(state: FeedState, { mark, ageMs, asked }: Stated, now: ClockReading): FeedStep {
-  if (compareMarks(mark, state.minimum) >= 0 || !beganAfter(state, ageMs, asked)) return NOTHING(state)
-  // The cache keeps its place unless that is itself beyond what was reached.
+  if (compareMarks(mark, state.minimum) >= 0 || !beganAfter(state, ageMs, asked)) return unchanged(state)
+  // The cache keeps its place, unless the place is ahead of the state that the replica has reached.
   const { place } = state
   const kept = place !== undefined && compareMarks(place, mark) <= 0 ? place : undefined
-  return takenBack(state, mark, kept, now)
+  return lowerMinimum(state, mark, kept, now)
 }
 
 type Stated = Extract<FeedEvent, { kind: 'stated' }>
@@ -329,7 +328,12 @@ function beganAfter({ heard }: FeedState, ageMs: number, asked: ClockReading): b
 }
 
 /** Lowers the minimum to the state that was reached, and forgets everything that depended on the old one. */
-function takenBack(state: FeedState, { epoch, seq }: Mark, place: FeedPoint | undefined, now: ClockReading): FeedStep {
+function lowerMinimum(
+  state: FeedState,
+  { epoch, seq }: Mark,
+  place: FeedPoint | undefined,
+  now: ClockReading,
+): FeedStep {
   const { minimum, heard, peer } = state
   const reached = { epoch, seq }
   const holder = stepHolder(state.holder, { kind: 'epoch forgotten' }, now)
@@ -350,15 +354,15 @@ function takenBack(state: FeedState, { epoch, seq }: Mark, place: FeedPoint | un
   return { state: next, effects: place === undefined ? effects : [...effects, acknowledge(next)] }
 }
 
-function look(state: FeedState, now: ClockReading): FeedStep {
+function noticeLeaseEnd(state: FeedState, now: ClockReading): FeedStep {
   if (!state.live || remainingMs(state.holder, now) > 0) return { state, effects: [] }
   return { state: { ...state, live: false }, effects: [{ kind: 'drop all', why: 'lease ended' }] }
 }
 
 /** Moves the cache to a new place. The shell carries out the effects before anything else, so acknowledging at once is safe. */
-function moved(state: FeedState, place: FeedPoint, now: ClockReading): FeedState {
+function moveTo(state: FeedState, place: FeedPoint, now: ClockReading): FeedState {
   const holder = stepHolder(state.holder, { kind: 'applied', applied: appliedOf(place) }, now)
-  return withHolder({ ...reaching(state, place, state.peer ?? '', now), place }, holder, now)
+  return withHolder({ ...raiseMinimum(state, place, state.peer ?? '', now), place }, holder, now)
 }
 
 function withHolder(state: FeedState, holder: HolderState, now: ClockReading): FeedState {

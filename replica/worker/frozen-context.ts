@@ -1,17 +1,17 @@
 /**
- * A frozen context holds everything that verdicts depend on, except token and access, for a span of a few milliseconds. It
- * saves most reads of the clocks, which cost as much as the rest of a cache hit. A verdict is computed from the context, and
- * then the clocks are read once to check that the span has not ended. If it has not, the lease was running before and after.
- * If it has, for example because the process was stopped, the verdict is computed again. The earliest and latest times of a
- * context hold for its whole span.
+ * A frozen context holds everything that a verdict depends on, except token and access, for a span of a few milliseconds. It
+ * saves most reads of the clocks, which cost as much as the rest of a cache hit. A verdict is computed from the context. Then
+ * the clocks are read once. If the span has not ended, the lease was running before and after. If the span has ended, for
+ * example because the process was stopped, the verdict is computed again. The earliest and latest times of a context hold for
+ * its whole span.
  */
 import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { remainingMs } from '../../shared/freshness/holder.ts'
 import type { Context } from '../../shared/verifier/access.ts'
-import { type FeedState, type CacheBasis, standingOf } from './feed-core.ts'
+import { type FeedState, type CacheBasis, basisOf } from './feed-core.ts'
 
 export interface FrozenContext {
-  readonly standing: CacheBasis
+  readonly basis: CacheBasis
   readonly context: Context
   readonly from: ClockReading
   readonly spanMs: number
@@ -26,15 +26,15 @@ const SPAN_MARGIN_MS = 1
 
 /** Undefined while the cache must not answer. */
 export function frozenContextOf(state: FeedState, now: ClockReading, spanMsMax: number): FrozenContext | undefined {
-  const standing = standingOf(state, now)
-  if (standing === undefined) return undefined
-  const { earliestMs: nowEarliestMs, region } = standing
+  const basis = basisOf(state, now)
+  if (basis === undefined) return undefined
+  const { earliestMs: nowEarliestMs, region } = basis
   const spanMs = Math.min(spanMsMax, remainingMs(state.holder, now))
-  const nowLatestMs = standing.latestMs + spanMs + SPAN_MARGIN_MS
-  const context = { nowEarliestMs, nowLatestMs, region, stalenessMs: standing.ageMs + spanMs }
-  return { standing, context, from: now, spanMs }
+  const nowLatestMs = basis.latestMs + spanMs + SPAN_MARGIN_MS
+  const context = { nowEarliestMs, nowLatestMs, region, stalenessMs: basis.ageMs + spanMs }
+  return { basis, context, from: now, spanMs }
 }
 
-export function lasts({ from, spanMs }: FrozenContext, now: ClockReading): boolean {
+export function isCurrent({ from, spanMs }: FrozenContext, now: ClockReading): boolean {
   return elapsedMs(from, now) < spanMs
 }

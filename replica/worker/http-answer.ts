@@ -19,7 +19,7 @@ export interface HttpAnswerOptions {
 const RETRY_AFTER_SECONDS = '1'
 
 /** Status of the reasons that do not make the token invalid. Every other reason is 401 `invalid_token`. */
-const ELSEWHERE: Readonly<Partial<Record<RefusalReason, HttpAnswer['status']>>> = {
+const STATUS_OF_REASON: Readonly<Partial<Record<RefusalReason, HttpAnswer['status']>>> = {
   unavailable: 503,
   org_missing: 500,
   access_malformed: 500,
@@ -30,12 +30,12 @@ const ELSEWHERE: Readonly<Partial<Record<RefusalReason, HttpAnswer['status']>>> 
 
 /** The answer for a verdict. Undefined means that the request had no token. */
 export function httpAnswer(verdict: Verdict | undefined, { realm }: HttpAnswerOptions = {}): HttpAnswer {
-  const status = verdict === undefined ? 401 : verdict.ok ? 200 : (ELSEWHERE[verdict.reason] ?? 401)
-  return { status, headers: { 'cache-control': 'no-store', ...extra(status, verdict === undefined, realm) } }
+  const status = verdict === undefined ? 401 : verdict.ok ? 200 : (STATUS_OF_REASON[verdict.reason] ?? 401)
+  return { status, headers: { 'cache-control': 'no-store', ...headersFor(status, verdict === undefined, realm) } }
 }
 
 /** RFC 6750 section 3.1: the challenge has no error code if the request had no credential. */
-function extra(status: HttpAnswer['status'], missing: boolean, realm: string | undefined): Record<string, string> {
+function headersFor(status: HttpAnswer['status'], missing: boolean, realm: string | undefined): Record<string, string> {
   if (status === 503) return { 'retry-after': RETRY_AFTER_SECONDS }
   if (status !== 401 && status !== 403) return {}
   const error = status === 401 ? 'invalid_token' : 'insufficient_scope'

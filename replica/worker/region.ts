@@ -21,7 +21,8 @@ export class HomeRegion {
 
   /** Records the region in a replica's welcome. Throws peer_refused for a replica of another region that must not be asked. */
   admit(peerId: string, { region }: JsonObject): void {
-    if (typeof region !== 'string') throw new MacaroondError('protocol_violation', 'a replica did not say its region')
+    if (typeof region !== 'string')
+      throw new MacaroondError('protocol_violation', 'a replica did not report its region')
     this.#regions.set(peerId, region)
     const home = this.#home()
     if (this.#crossRegion || region === home) return
@@ -36,7 +37,7 @@ export class HomeRegion {
     return region !== undefined && region !== this.#home()
   }
 
-  /** Reports are not kept for ever, because one replica that lies, or was moved, must not exclude all others permanently. */
+  /** Only the last report of each replica counts, so one that lies, or was moved, does not exclude the others permanently. */
   #home(): string | undefined {
     if (this.#region !== undefined) return this.#region
     const said = [...this.#regions.values()]

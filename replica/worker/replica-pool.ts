@@ -1,6 +1,6 @@
 /**
- * Asks the replicas of a region on the `verify` channel: first the best one by connection and preference, and the next one if
- * it fails. An `unavailable` verdict is a failure of one replica, so another one is asked.
+ * Asks the replicas of a region on the `verify` channel. It asks the best one first, by connection and preference, and the next
+ * one if that fails. An `unavailable` verdict counts as a failure, so another replica is asked.
  */
 import type { z } from 'zod'
 import type { Identity } from '../../shared/channel/identity.ts'
@@ -35,7 +35,7 @@ export interface ReplicaPoolOptions {
 }
 
 /** A verification, as it is sent to a replica. */
-export interface Question {
+export interface VerifyRequest {
   readonly token: string
   readonly access: Access
   readonly peer?: string | undefined
@@ -44,7 +44,7 @@ export interface Question {
   readonly minimum?: Mark | undefined
 }
 
-export interface QuestionLimits {
+export interface RequestLimits {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
 }
@@ -55,7 +55,7 @@ interface Member {
 }
 
 /** One attempt at one replica, with its share of the time. */
-interface Turn {
+interface Attempt {
   readonly peerId: string
   readonly client: PersistentClient
   readonly options: CallOptions
@@ -82,23 +82,23 @@ export class ReplicaPool {
   }
 
   /** Asks one replica after the other until one gives a verdict. `unavailable` if none does. */
-  async verify(question: Question, limits: QuestionLimits): Promise<WorkerVerdict> {
+  async verify(request: VerifyRequest, limits: RequestLimits): Promise<WorkerVerdict> {
     let unavailable: WorkerVerdict | undefined
-    for (const turn of this.#turns(limits)) {
-      const verdict = await this.#tryOne(turn, question, limits.signal)
+    for (const attempt of this.#attempts(limits)) {
+      const verdict = await this.#tryOne(attempt, request, limits.signal)
       if (verdict.ok || verdict.reason !== 'unavailable') return verdict
-      // The reason that a replica gives is more useful than that another one could not be reached.
+      // A replica's own reason is more useful than an error that another replica could not be reached.
       if (unavailable?.node === undefined || verdict.node !== undefined) unavailable = verdict
     }
     return unavailable ?? refused('unavailable', nobodyAnswered(limits))
   }
 
   /** The explanation of the first replica that answers. Rejects if none does. */
-  async explain(question: Question, limits: QuestionLimits): Promise<ExplainResult> {
+  async explain(request: VerifyRequest, limits: RequestLimits): Promise<ExplainResult> {
     let failure: MacaroondError | undefined
-    for (const { client, options } of this.#turns(limits)) {
+    for (const { client, options } of this.#attempts(limits)) {
       try {
-        return answerOf(explainResult, await client.call('explain', question, options))
+        return answerOf(explainResult, await client.call('explain', request, options))
       } catch (error) {
         failure = this.#nextOrThrow(error, limits.signal)
       }
@@ -112,15 +112,15 @@ export class ReplicaPool {
   }
 
   async #tryOne(
-    { client, peerId, options }: Turn,
-    question: Question,
+    { client, peerId, options }: Attempt,
+    request: VerifyRequest,
     signal: AbortSignal | undefined,
   ): Promise<WorkerVerdict> {
     const { now, onAnswer } = this.#options
     const asked = now?.()
     try {
       // The channel authenticates the replica, so its PeerId is not taken from the answer.
-      const answer = { ...(await ask(client, question, options)), node: peerId }
+      const answer = { ...(await ask(client, request, options)), node: peerId }
       if (asked !== undefined) onAnswer?.(answer, asked)
       const { ageMs: _, ...verdict } = answer
       return verdict
@@ -129,7 +129,7 @@ export class ReplicaPool {
     }
   }
 
-  /** Returns an error that concerns only this replica, so that another one may be asked. Throws every other error. */
+  /** Returns the error if it concerns only this replica: another one may be asked. Throws every other error. */
   #nextOrThrow(error: unknown, signal: AbortSignal | undefined): MacaroondError {
     if (!(error instanceof MacaroondError)) throw error
     // `closed` is final only if this side closed the call. From a replica it means that the replica is shutting down.
@@ -139,7 +139,7 @@ export class ReplicaPool {
   }
 
   /** Gives each replica an equal share of the time that is left, so that one that hangs does not use it all. */
-  *#turns({ timeoutMs, signal }: QuestionLimits): Generator<Turn> {
+  *#attempts({ timeoutMs, signal }: RequestLimits): Generator<Attempt> {
     const { clock } = this.#host
     const untilMs = clock.monotonicMs() + timeoutMs
     for (const [index, { client, peerId }] of this.#inOrder().entries()) {
@@ -160,7 +160,7 @@ export class ReplicaPool {
   }
 }
 
-function nobodyAnswered({ timeoutMs }: QuestionLimits): string {
+function nobodyAnswered({ timeoutMs }: RequestLimits): string {
   return `no replica answered within ${timeoutMs} ms`
 }
 

@@ -1,6 +1,6 @@
 /**
- * The shell of the worker's cache. It holds the verified tokens and the state of the feed together, so that nothing can run
- * between receiving a revocation and dropping the entries that it denies. It has no connection of its own.
+ * The shell of the worker's cache. It holds both the verified tokens and the state of the feed, so that nothing can run between
+ * the receipt of a revocation and the drop of the entries that it denies. It has no connection of its own.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { elapsedMs, type ClockReading } from '../../shared/freshness/clock-reading.ts'
@@ -20,11 +20,11 @@ import {
   type FeedEvent,
   type FeedState,
   type CacheBasis,
-  standingOf,
+  basisOf,
   startFeed,
   stepFeed,
 } from './feed-core.ts'
-import { lasts, LONG_SPAN_MS, type FrozenContext, frozenContextOf, SPAN_MS } from './frozen-context.ts'
+import { isCurrent, LONG_SPAN_MS, type FrozenContext, frozenContextOf, SPAN_MS } from './frozen-context.ts'
 
 export interface WorkerCacheOptions extends VerifiedTokensOptions {
   readonly now: () => ClockReading
@@ -127,7 +127,7 @@ export class WorkerCache {
 
   statistics(): Omit<CacheStatistics, 'feedError'> {
     const { place, holder } = this.#state
-    const standing = standingOf(this.#state, this.#now())
+    const basis = basisOf(this.#state, this.#now())
     return {
       hits: this.#hits.exact,
       prefixHits: this.#hits.prefix,
@@ -137,9 +137,9 @@ export class WorkerCache {
       bytes: this.#tokens.bytes,
       revokedEntries: this.#revokedEntries,
       drops: { ...this.#drops },
-      leaseRemainingMs: standing === undefined ? 0 : remainingMs(holder, this.#now()),
+      leaseRemainingMs: basis === undefined ? 0 : remainingMs(holder, this.#now()),
       applied: place === undefined ? null : { epoch: place.epoch, seq: place.seq },
-      replica: standing?.node ?? null,
+      replica: basis?.node ?? null,
     }
   }
 
@@ -149,7 +149,7 @@ export class WorkerCache {
     for (const nextMs of NEXT_SPANS_MS) {
       const verdict = frozen && this.#judgeIn(frozen, { token, access, query })
       if (frozen === undefined || verdict === undefined) return undefined
-      if (lasts(frozen, this.#now())) {
+      if (isCurrent(frozen, this.#now())) {
         this.#hits[verdict.cached] += 1
         return verdict
       }
@@ -158,7 +158,7 @@ export class WorkerCache {
     return undefined
   }
 
-  /** Call before a replica is asked. Counts a miss, and notes the lease for `use`. */
+  /** To be called before a replica is asked. Counts a miss, and returns the present lease, which `use` needs. */
   ask(): AskedLease {
     this.#misses += 1
     const at = this.#now()
@@ -166,20 +166,21 @@ export class WorkerCache {
   }
 
   /**
-   * Takes a replica's answer, and keeps an accepted token if there is a lease. False if the answer must not be used: it is from
-   * a state older than the minimum, so a revocation may be missing, or it took longer than the lease at the time of asking.
+   * Takes a replica's answer, and keeps an accepted token if there is a lease. False if the answer must not be used, in two
+   * cases: its state is older than the minimum, so a revocation may be missing; or it took longer than the lease that was
+   * running when the replica was asked.
    */
   use(token: string, verdict: Verdict & Partial<Judged>, asked: AskedLease): boolean {
     const { epoch, revocationSeq: seq } = verdict
     // Without a verdict on the token there is nothing to check.
     if (epoch === undefined || seq === undefined || (!verdict.ok && verdict.reason === 'unavailable')) return true
-    if (compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#outlived(asked)) {
+    if (compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#leaseEndedSince(asked)) {
       this.#overtaken += 1
       return false
     }
     this.step({ kind: 'answered', mark: { epoch, seq }, peer: verdict.node ?? '' })
     if (!verdict.ok) this.#refused(token, verdict.reason)
-    else if (this.#begin()?.standing.place.epoch === epoch) this.#tokens.keep(token, verdict)
+    else if (this.#begin()?.basis.place.epoch === epoch) this.#tokens.keep(token, verdict)
     return true
   }
 
@@ -217,25 +218,25 @@ export class WorkerCache {
     return frozen
   }
 
-  #judgeIn({ standing, context }: FrozenContext, { token, access, query }: Judging): CachedVerdict | undefined {
+  #judgeIn({ basis, context }: FrozenContext, { token, access, query }: Judging): CachedVerdict | undefined {
     const { peer, minPosition } = query
-    if (!reaches(standing, minPosition) || !isPeer(peer)) return undefined
+    if (!hasReached(basis, minPosition) || !isPeer(peer)) return undefined
     const hit = this.#tokens.judge(token, access, peer === undefined ? context : { ...context, peer })
     if (hit === undefined) return undefined
-    const { node, region, place, txid } = standing
+    const { node, region, place, txid } = basis
     const { epoch, seq: revocationSeq } = place
     return { ...hit.verdict, node, region, epoch, txid, revocationSeq, cached: hit.kind }
   }
 
-  /** The grantor of the lease waits only until its end, so an acceptance that arrives later may already be revoked. */
-  #outlived({ at, leaseMs }: AskedLease): boolean {
+  /** True if that lease has ended. The grantor stops waiting for this worker then, so the token may be revoked by now. */
+  #leaseEndedSince({ at, leaseMs }: AskedLease): boolean {
     return leaseMs > 0 && elapsedMs(at, this.#now()) >= leaseMs && this.#begin() === undefined
   }
 
   #alarm({ from, minimum, reached }: Extract<FeedEffect, { kind: 'alarm' }>): void {
     const { summary, action } = ALARMS.minimum_unreached
     const [named, there] = [minimum, reached].map(({ epoch, seq }) => `epoch ${epoch}, revocation ${seq}`)
-    const message = `${summary}: ${from || 'a replica'} named ${named}; others are at ${there}`
+    const message = `${summary}: ${from || 'a replica'} reported ${named}; others are at ${there}`
     // The service's callback may throw, and must not interrupt the cache.
     queueMicrotask(() => this.#onAlarm({ code: 'minimum_unreached', message, action }))
   }
@@ -254,24 +255,24 @@ export class WorkerCache {
 
   /** S3: once this worker has reported a token as revoked, no older entry may accept it again. */
   #refused(token: string, reason: string): void {
-    if (FALLEN.has(reason)) this.#revokedEntries += this.#tokens.forget(token)
+    if (REVOKED_REASONS.has(reason)) this.#revokedEntries += this.#tokens.forget(token)
   }
 }
 
-const FALLEN: ReadonlySet<string> = new Set(['revoked', 'key_retired', 'org_disabled'])
+const REVOKED_REASONS: ReadonlySet<string> = new Set(['revoked', 'key_retired', 'org_disabled'])
 
 function isPeer(peer: unknown): peer is string | undefined {
   return peer === undefined || (typeof peer === 'string' && peer.length <= PEER_CHARS_MAX)
 }
 
 /** True if the cache has reached the position. A position of another epoch, or a malformed one, is left to a replica. */
-function reaches({ place, txid }: CacheBasis, minPosition: string | undefined): boolean {
+function hasReached({ place, txid }: CacheBasis, minPosition: string | undefined): boolean {
   if (minPosition === undefined) return true
-  const wanted = readable(minPosition)
+  const wanted = positionOrUndefined(minPosition)
   return wanted !== undefined && wanted.epoch === place.epoch && wanted.txid <= txid
 }
 
-function readable(text: string): Position | undefined {
+function positionOrUndefined(text: string): Position | undefined {
   try {
     return parsePosition(text)
   } catch (error) {

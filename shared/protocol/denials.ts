@@ -27,7 +27,7 @@ export const denial: z.ZodType<Denial> = z.object({
 })
 
 /** One message of a list of denials. The list begins with the first denial, and has at most as many as a primary accepts. */
-export interface ToldDenials {
+export interface ReportedDenials {
   readonly t: 'denials'
   /** Number of all denials that this replica has. */
   readonly total: number
@@ -37,7 +37,7 @@ export interface ToldDenials {
   readonly denials: readonly Denial[]
 }
 
-export const toldDenials: z.ZodObject<{
+export const reportedDenials: z.ZodObject<{
   t: z.ZodLiteral<'denials'>
   total: z.ZodNumber
   first: z.ZodBoolean

@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'
 import { CLOCK_RATE_ERROR_MAX, KEKS_MAX } from '../limits.ts'
-import { toldDenials, type ToldDenials } from './denials.ts'
+import { reportedDenials, type ReportedDenials } from './denials.ts'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
 import { revoked, type Revoked } from './stretch.ts'
 
@@ -103,7 +103,7 @@ export type FromStream =
   | { readonly t: 'covered'; readonly seq: number }
   | { readonly t: 'ping'; readonly id: number; readonly wallMs: number }
   /** Only if the welcome asked for them. */
-  | ToldDenials
+  | ReportedDenials
 
 const seq = z.number().int().nonnegative()
 
@@ -111,5 +111,5 @@ export const fromStream: z.ZodType<FromStream> = z.discriminatedUnion('t', [
   z.object({ t: z.literal('ack'), seq }),
   z.object({ t: z.literal('covered'), seq }),
   z.object({ t: z.literal('ping'), id: z.number().int().positive(), wallMs: z.number().nonnegative() }),
-  toldDenials,
+  reportedDenials,
 ])

@@ -5,8 +5,8 @@
 import { join } from 'node:path'
 import { createAuthorityDatabase } from '../../primary/store/create-database.ts'
 import { Denials } from '../../replica/denials/denials.ts'
-import { Settlement } from '../../replica/denials/settlement.ts'
-import { ofPages } from '../../replica/denials/undone.ts'
+import { DenialReleaser } from '../../replica/denials/releaser.ts'
+import { denialsInPages } from '../../replica/denials/undone.ts'
 import { systemClock, systemEntropy } from '../../shared/clock.ts'
 import { MetaReader } from '../../shared/database/meta.ts'
 import { kekFromHex } from '../../shared/sealing.ts'
@@ -22,14 +22,14 @@ export async function measureDenials(folder: string, { denials: { rows } }: Plan
   const path = join(folder, 'denials')
   const [first, same] = [history(folder, 1, rows), history(folder, 2, rows)]
   const denials = new Denials({ path, ...OPTIONS })
-  const kept = await turnsOf(() => denials.keep(lazily(ofPages(first, new MetaReader(first).read())), rows))
+  const kept = await turnsOf(() => denials.keep(lazily(denialsInPages(first, new MetaReader(first).read())), rows))
   const startedMs = threadMs()
   const again = new Denials({ path, ...OPTIONS })
   const start = threadMs() - startedMs
   const meta = new MetaReader(same)
   const settling = { onForgotten: () => Promise.resolve(), signal: new AbortController().signal }
-  const settlement = new Settlement(again, systemEntropy, systemClock)
-  const released = await turnsOf(() => settlement.settle({ reader: same, meta }, meta.read(), settling))
+  const settlement = new DenialReleaser(again, systemEntropy, systemClock)
+  const released = await turnsOf(() => settlement.release({ reader: same, meta }, meta.read(), settling))
   for (const reader of [first, same]) reader.close()
   return [
     ...rowsOf(`${rows} kept before a snapshot`, kept),

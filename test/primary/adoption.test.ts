@@ -13,7 +13,7 @@ import { pause, systemClock } from '../../shared/clock.ts'
 import { MIGRATE_4_TO_5 } from '../../shared/database/schema.ts'
 import { insertUnsigned, UnsignedReader } from '../../shared/database/unsigned.ts'
 import { epoch, parseTokenId, timeline, txid } from '../../shared/ids.ts'
-import { ADOPTED_MAX, DENIALS_TOLD_CHARS_MAX, DENIALS_TOLD_MAX } from '../../shared/limits.ts'
+import { ADOPTED_MAX, DENIALS_REPORTED_CHARS_MAX, DENIALS_REPORTED_MAX } from '../../shared/limits.ts'
 import { silentLog } from '../../shared/log.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { columnsOfRow, type Denial } from '../../shared/protocol/denials.ts'
@@ -192,10 +192,10 @@ test('a list of a replica counts once it is whole, and no more is kept of it tha
   expect(reports.all.flatMap(({ denials }) => denials)).toEqual([])
   expect(reports.take('P1', { first: false, last: true, total: 1_000, denials: some.slice(0, 5) })).toBe(true)
   expect(reports.all).toMatchObject([{ from: 'P1', untold: 495 }])
-  for (let sent = 0; sent <= DENIALS_TOLD_MAX; sent += 500)
+  for (let sent = 0; sent <= DENIALS_REPORTED_MAX; sent += 500)
     reports.take('P1', { first: sent === 0, last: false, total: 50_000, denials: some })
   reports.take('P1', { first: false, last: true, total: 50_000, denials: [] })
-  expect(reports.all).toMatchObject([{ untold: 50_000 - DENIALS_TOLD_MAX }])
+  expect(reports.all).toMatchObject([{ untold: 50_000 - DENIALS_REPORTED_MAX }])
   reports.keepOnly(new Set(['P2']))
   expect(reports.all).toEqual([])
 })
@@ -207,7 +207,7 @@ test('rows that are far too long are not kept, however many of them a replica se
   for (let sent = 0; sent < 100; sent += 1)
     reports.take('P1', { first: sent === 0, last: sent === 99, total: 100, denials: [long] })
   const [report] = reports.all
-  expect((report?.denials.length ?? 0) * reason.length).toBeLessThan(DENIALS_TOLD_CHARS_MAX)
+  expect((report?.denials.length ?? 0) * reason.length).toBeLessThan(DENIALS_REPORTED_CHARS_MAX)
   expect(report?.untold).toBeGreaterThan(0)
 })
 

@@ -67,13 +67,13 @@ test('a table that was swept by a time that the pages do not know is passed over
 })
 
 test('a table of a version that swept by its own time is passed over', async () => {
-  const { writer, tables, savedAt } = database()
+  const { writer, tables, savedPath } = database()
   revoke(writer, 1)
   const made = tables()
   await made.save()
-  const file = readFileSync(savedAt)
+  const file = readFileSync(savedPath)
   file.writeUInt32LE(1, 8)
-  writeFileSync(savedAt, file)
+  writeFileSync(savedPath, file)
   const read: number[] = []
   tables(undefined, (_, { rows }) => read.push(...rows.map(({ seq }) => seq)))
   expect(read).toEqual([1])

@@ -19,13 +19,13 @@ export const KID: string = '1'.repeat(16)
 export interface CopyDatabase {
   readonly writer: Database
   readonly tables: (kek?: Kek, onRows?: RowObserver) => Tables
-  readonly savedAt: string
+  readonly savedPath: string
 }
 
 export function database(): CopyDatabase {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-tables-'))
   const path = join(folder, 'db')
-  const savedAt = join(folder, 'revocations.table')
+  const savedPath = join(folder, 'revocations.table')
   const writer = openWritable(path)
   createAuthorityDatabase(writer, { cluster: 'test', kek: KEK, clock: systemClock, entropy: systemEntropy })
   const readers: Database[] = []
@@ -42,13 +42,13 @@ export function database(): CopyDatabase {
       entropy: systemEntropy,
       timers: systemClock,
       log: silentLog,
-      savedAt,
+      savedPath,
       onRows,
     })
     made.attach({ reader, meta: new MetaReader(reader) })
     return made
   }
-  return { writer, tables, savedAt }
+  return { writer, tables, savedPath }
 }
 
 export function nonceOf(seq: number): string {

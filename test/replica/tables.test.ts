@@ -195,7 +195,7 @@ test('purged rows leave no gap: the rest is known to the last number, and handed
 /** Revoked from pages: some tokens and some cut-offs; then saved. */
 async function saved(): Promise<CopyDatabase & { readonly file: Buffer }> {
   const all = database()
-  const { writer, tables, savedAt } = all
+  const { writer, tables, savedPath } = all
   for (const seq of [1, 2, 3]) revoke(writer, seq)
   const cutOffs = [
     { seq: 4, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 1_000, expiresAt: 0 },
@@ -210,8 +210,8 @@ async function saved(): Promise<CopyDatabase & { readonly file: Buffer }> {
   }
   writer.exec('UPDATE meta SET txid = txid + 1, revocation_seq = 7')
   await tables().save()
-  expect(existsSync(savedAt)).toBe(true)
-  return { ...all, file: readFileSync(savedAt) }
+  expect(existsSync(savedPath)).toBe(true)
+  return { ...all, file: readFileSync(savedPath) }
 }
 
 /** How a start goes: what it refuses, and the numbers of the rows that it read from pages. */
@@ -237,7 +237,7 @@ test('a start loads the saved table, reads later rows from the pages, and refuse
   revoke(all.writer, 8)
   const quick = startOf(all)
   expect(quick.read).toEqual([8])
-  rmSync(all.savedAt)
+  rmSync(all.savedPath)
   const whole = startOf(all)
   expect(whole.read).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
   expect(quick.refused).toEqual(whole.refused)
@@ -251,20 +251,20 @@ test('a start loads the saved table, reads later rows from the pages, and refuse
 
 test('a saved table that is damaged, cut or of another version is skipped for the pages', async () => {
   const all = await saved()
-  const { file, savedAt } = all
-  const whole = startOf({ tables: (...options) => (rmSync(savedAt, { force: true }), all.tables(...options)) })
+  const { file, savedPath } = all
+  const whole = startOf({ tables: (...options) => (rmSync(savedPath, { force: true }), all.tables(...options)) })
   fc.assert(
     fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {
       const damaged = Buffer.from(file)
       damaged[at] = (damaged[at] ?? 0) ^ change
-      writeFileSync(savedAt, damaged)
+      writeFileSync(savedPath, damaged)
       expect(startOf(all)).toEqual(whole)
     }),
     { numRuns: 30 },
   )
   for (const length of [0, 7, 19, 21, file.length - 4]) {
-    writeFileSync(savedAt, file)
-    truncateSync(savedAt, length)
+    writeFileSync(savedPath, file)
+    truncateSync(savedPath, length)
     expect(startOf(all)).toEqual(whole)
   }
 })

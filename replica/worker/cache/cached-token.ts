@@ -19,7 +19,7 @@ export interface CachedToken {
   readonly macaroon: Macaroon
   /** First-party caveats of the token that must be judged: all except `note` and `presented`. */
   readonly own: readonly CompiledCaveat[]
-  /** Such caveats of the discharges that serve its third-party caveats. */
+  /** First-party caveats that must be judged, of the discharges that answer its third-party caveats. */
   readonly discharged: readonly CompiledCaveat[]
   /** True if it has no third-party caveat. Otherwise an attenuated token needs discharges that are bound to itself. */
   readonly extendable: boolean
@@ -29,20 +29,20 @@ export interface CachedToken {
   readonly bytes: number
 }
 
-/** The kind of caveats that a worker cannot judge: only a replica knows whether the named token is revoked. */
+/** A worker cannot judge a caveat of this kind, because only a replica knows if the named token is revoked. */
 const ONLY_AT_REPLICA = 'unrevoked'
 
 /**
- * Makes an entry from a text that a replica has just accepted. Undefined if the worker could not judge it like the replica: if
- * a caveat names another token, or if two discharges bear one ticket, between which a replica may choose differently for each
- * access. Otherwise only one discharge can serve each third-party caveat, so the replica used that one.
+ * Makes an entry from a text that a replica has just accepted. Undefined in two cases, in which the worker could not judge like
+ * the replica. The first: a caveat names another token. The second: two discharges have the same ticket, so a replica may
+ * choose a different one for each access. Otherwise each third-party caveat has only one discharge, which the replica used.
  */
 export function fromAccepted(text: string, verdict: Accepted): CachedToken | undefined {
   const [macaroon, ...discharges] = decodeBundle(text)
   assert(macaroon !== undefined, 'a bundle has a token')
   const byTicket = new Map(discharges.map((discharge) => [latin1(discharge.identifier), discharge]))
   if (byTicket.size < discharges.length) return undefined
-  const used = usedFor(macaroon, byTicket)
+  const used = dischargesFor(macaroon, byTicket)
   if (used === undefined) return undefined
   return entryOf({ text, macaroon, used, identifier: decodeIdentifier(macaroon.identifier), org: verdict.org })
 }
@@ -77,8 +77,8 @@ function entryOf({ text, macaroon, used, identifier, org }: Parts): CachedToken 
     identifier,
     org,
     macaroon,
-    own: own.filter(isDecided),
-    discharged: discharged.filter(isDecided),
+    own: own.filter(mustBeJudged),
+    discharged: discharged.filter(mustBeJudged),
     extendable: macaroon.caveats.every(({ vid }) => vid === undefined),
     accepted: accepted({ identifier, macaroon }, { org }, cleared),
     bytes: BYTES_A_TOKEN + 3 * text.length + BYTES_A_CAVEAT * (own.length + discharged.length),
@@ -90,7 +90,7 @@ const BYTES_A_TOKEN = 1_600
 const BYTES_A_CAVEAT = 400
 
 /** The discharges in the depth-first order of the verifier's search. Undefined if a caveat has none left, as in a cycle. */
-function usedFor(macaroon: Macaroon, byTicket: ReadonlyMap<string, Macaroon>): readonly Macaroon[] | undefined {
+function dischargesFor(macaroon: Macaroon, byTicket: ReadonlyMap<string, Macaroon>): readonly Macaroon[] | undefined {
   const left = new Map(byTicket)
   const used: Macaroon[] = []
   const take = ({ caveats }: Macaroon): boolean =>
@@ -123,7 +123,7 @@ function presentedIn({ cid, vid }: Caveat): TokenId | undefined {
   return predicate.kind === 'presented' ? predicate.id : undefined
 }
 
-function isDecided({ predicate }: CompiledCaveat): boolean {
+function mustBeJudged({ predicate }: CompiledCaveat): boolean {
   return predicate.kind !== 'note' && predicate.kind !== 'presented'
 }
 

@@ -1,7 +1,7 @@
 /**
- * The entries of the cache, indexed by text, by token id (their own and their ancestors'), and by identifier for attenuated
- * tokens. Bounded in number and bytes. Eviction uses CLOCK, because a hit then only sets a bit and moves nothing. Every field
- * is private, so that inspecting or logging the object shows no token.
+ * The entries of the cache. Three indexes find them: by text, by token id (their own and their ancestors'), and by identifier,
+ * for attenuated tokens. They are limited in number and bytes. Eviction uses the CLOCK algorithm, because a hit then only sets
+ * a bit and moves nothing. Every field is private, so that inspecting or logging the object shows no token.
  */
 import { type TokenId, tokenId } from '../../../shared/ids.ts'
 import { type CachedToken, latin1 } from './cached-token.ts'

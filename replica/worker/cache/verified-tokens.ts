@@ -1,7 +1,7 @@
 /**
  * Looks up tokens in the worker's cache. An exact hit is a text that was verified before. A prefix hit is a token attenuated
  * from a cached one: only its new caveats are verified, because the tail of the cached chain is the key of the next HMAC.
- * Every doubtful case is a miss, and a replica is asked.
+ * In every doubtful case the lookup is a miss, and the worker asks a replica.
  */
 import { equalSecrets, hmacInto, KEY_BYTES } from '../../../shared/crypto.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -56,7 +56,7 @@ export class VerifiedTokens {
   /** Keeps a bundle that a replica has just accepted, if its caveats can be judged here. */
   keep(text: string, verdict: Accepted): void {
     if (text.length < TAGGED_CHARS_MIN || Buffer.byteLength(text) !== text.length) return
-    const token = readable(() => fromAccepted(text, verdict))
+    const token = orUndefined(() => fromAccepted(text, verdict))
     // A replica of another version might decode a token differently from this worker.
     if (token !== undefined && token.accepted.id === verdict.id) this.#cache.add(token)
   }
@@ -66,7 +66,7 @@ export class VerifiedTokens {
    * cache. Returns the number of dropped entries.
    */
   forget(text: string): number {
-    const name = readable(() => nameOf(text))
+    const name = orUndefined(() => nameOf(text))
     return name === undefined ? 0 : this.#cache.dropNamed(name)
   }
 
@@ -85,7 +85,7 @@ export class VerifiedTokens {
 
   #judgeExtension(text: string, access: Access, context: Context): Verdict | undefined {
     if (this.#cache.size === 0) return undefined
-    const macaroon = readable(() => decodeTokenText(text))
+    const macaroon = orUndefined(() => decodeTokenText(text))
     // A third-party caveat needs discharges, and only a replica has the keys to verify them.
     if (macaroon === undefined || macaroon.caveats.some(({ vid }) => vid !== undefined)) return undefined
     const parent = this.#parentOf(macaroon)
@@ -102,10 +102,10 @@ export class VerifiedTokens {
     let longest: CachedToken | undefined
     for (const token of this.#cache.chainsOf(macaroon.identifier)) {
       const known = token.macaroon.caveats
-      if (known.length <= (longest?.macaroon.caveats.length ?? -1) || !begins(macaroon.caveats, known)) continue
+      if (known.length <= (longest?.macaroon.caveats.length ?? -1) || !startsWith(macaroon.caveats, known)) continue
       longest = token
     }
-    return longest !== undefined && goesOn(longest.macaroon, macaroon) ? longest : undefined
+    return longest !== undefined && extendsChain(longest.macaroon, macaroon) ? longest : undefined
   }
 }
 
@@ -120,8 +120,8 @@ function hit(kind: HitKind, verdict: Verdict | undefined): Hit | undefined {
   return verdict && { kind, verdict }
 }
 
-/** Not in constant time: the caveats are no secret, because a holder has both macaroons. */
-function begins(caveats: readonly Caveat[], known: readonly Caveat[]): boolean {
+/** True if the first caveats are the known ones. This need not take constant time, because the holder knows both macaroons. */
+function startsWith(caveats: readonly Caveat[], known: readonly Caveat[]): boolean {
   if (known.length > caveats.length) return false
   return known.every(({ cid }, index) => Buffer.compare(cid, caveats[index]?.cid ?? NOTHING) === 0)
 }
@@ -129,7 +129,7 @@ function begins(caveats: readonly Caveat[], known: readonly Caveat[]): boolean {
 const NOTHING = new Uint8Array(0)
 
 /** True if one HMAC per new caveat leads from the tail of the known chain to the signature. */
-function goesOn(known: Macaroon, macaroon: Macaroon): boolean {
+function extendsChain(known: Macaroon, macaroon: Macaroon): boolean {
   const tail = Buffer.alloc(KEY_BYTES)
   tail.set(known.signature)
   for (const { cid } of macaroon.caveats.slice(known.caveats.length)) hmacInto(tail, tail, cid)
@@ -137,7 +137,7 @@ function goesOn(known: Macaroon, macaroon: Macaroon): boolean {
 }
 
 /** Undefined if the token cannot be read. A replica is then asked, and gives the reason. */
-function readable<T>(read: () => T): T | undefined {
+function orUndefined<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {

@@ -40,8 +40,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     name: 'the lease is not looked at again after computing',
     shows: 'no second check after computing',
     file: 'replica/verify/verify-api.ts',
-    find: 'return this.#permit.withoutLease() ?? this.#later(verdict) ?? verdict',
-    replace: 'return this.#later(verdict) ?? verdict',
+    find: 'return this.#permit.withoutLease() ?? this.#ifNewerThanState(verdict) ?? verdict',
+    replace: 'return this.#ifNewerThanState(verdict) ?? verdict',
     by: 'test/replica/verify/verify-api.test.ts',
   },
   {
@@ -105,14 +105,14 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     name: 'a worker keeps an answer that a revocation has overtaken',
     shows: 'answer in flight cached after its revocation',
     file: 'replica/worker/worker-cache.ts',
-    find: 'compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#outlived(asked)',
-    replace: 'this.#outlived(asked)',
+    find: 'compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#leaseEndedSince(asked)',
+    replace: 'this.#leaseEndedSince(asked)',
     by: 'test/replica/worker/worker-cache.test.ts',
   },
   {
     name: 'a worker uses an answer that came after its lease',
     file: 'replica/worker/worker-cache.ts',
-    find: 'compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#outlived(asked)',
+    find: 'compareMarks({ epoch, seq }, this.#state.minimum) < 0 || this.#leaseEndedSince(asked)',
     replace: 'compareMarks({ epoch, seq }, this.#state.minimum) < 0',
     by: 'test/replica/worker/worker-cache.test.ts',
   },
@@ -218,8 +218,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a minimum that no replica reaches is never taken back',
     file: 'replica/worker/feed-core.ts',
-    find: 'return takenBack(state, place, place, now)',
-    replace: 'return NOTHING(state)',
+    find: 'return lowerMinimum(state, place, place, now)',
+    replace: 'return unchanged(state)',
     by: 'test/replica/worker/minimum.test.ts',
   },
   {
@@ -262,7 +262,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a worker does not look at its lease again after computing',
     file: 'replica/worker/worker-cache.ts',
-    find: 'if (lasts(frozen, this.#now())) {',
+    find: 'if (isCurrent(frozen, this.#now())) {',
     replace: '{',
     by: 'test/replica/worker/worker-cache.test.ts',
   },
@@ -617,8 +617,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'what a full disk kept out of the journal is left behind with its history',
     file: 'replica/denials/keeper.ts',
-    find: 'ofJournal(ahead === undefined ? [] : [ahead], this.#orgOf)',
-    replace: 'ofJournal(ahead === undefined ? [] : [], this.#orgOf)',
+    find: 'denialsInJournal(ahead === undefined ? [] : [ahead], this.#orgOf)',
+    replace: 'denialsInJournal(ahead === undefined ? [] : [], this.#orgOf)',
     by: 'test/replica/denials/keeper.test.ts',
   },
   {

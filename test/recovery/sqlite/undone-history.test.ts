@@ -105,7 +105,7 @@ test('a replica killed at any call while it takes another history refuses what t
       `killed at call ${step}, ${calls[step]}`,
     ).toEqual([true, true, false])
     // It goes on, and another restart changes nothing.
-    if ((survivor.copy.standing?.position.epoch ?? 0) < 2) await survivor.install(second)
+    if ((survivor.copy.applied?.position.epoch ?? 0) < 2) await survivor.install(second)
     await survivor.settle()
     survivor.close()
     const again = new Disk(copy)
@@ -143,10 +143,10 @@ test.runIf(canMount)(
     await disk.settle()
     const second = new History(2, scratch()).revoke(1)
     const filler = fill(join(folder, 'filler'))
-    const before = disk.copy.standing
+    const before = disk.copy.applied
     const next = { position: { epoch: 2, txid: 9, checksum: 0n }, timeline: '2'.repeat(32) } as AppliedState
     const install = vi.fn<() => Promise<void>>()
-    await expect(disk.keeper.around(next, before, install)).rejects.toMatchObject({ code: 'disk_full' })
+    await expect(disk.keeper.keepThenInstall(next, before, install)).rejects.toMatchObject({ code: 'disk_full' })
     expect([disk.alarms.get('denials_not_kept') !== undefined, install.mock.calls]).toEqual([true, []])
     expect([fs.existsSync(join(folder, 'denials.tmp')), disk.refuses(2_000)]).toEqual([false, true])
     rmSync(filler)

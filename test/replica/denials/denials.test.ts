@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { Denials } from '../../../replica/denials/denials.ts'
-import { Settlement } from '../../../replica/denials/settlement.ts'
-import { ofPages } from '../../../replica/denials/undone.ts'
+import { DenialReleaser } from '../../../replica/denials/releaser.ts'
+import { denialsInPages } from '../../../replica/denials/undone.ts'
 import { Numbers } from '../../../shared/numbers.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { MetaReader } from '../../../shared/database/meta.ts'
@@ -45,7 +45,7 @@ async function* batches(...all: readonly (readonly Denial[])[]): AsyncGenerator<
   yield* all
 }
 
-const namesIn = (denials: Denials): string[] => [...denials.told()].map((one) => `${one.epoch}.${one.seq}`)
+const namesIn = (denials: Denials): string[] => [...denials.numbered()].map((one) => `${one.epoch}.${one.seq}`)
 
 test('a row is there after a restart, once, with every column that it had', async () => {
   const path = newPath()
@@ -54,9 +54,9 @@ test('a row is there after a restart, once, with every column that it had', asyn
   expect(await denials.keep(batches([denial(2), denial(3)], [denial(3)]))).toBe(1)
   const again = open(path)
   expect(namesIn(again)).toEqual(['1.1', '1.2', '2.1', '1.3'])
-  expect([...again.told()][0]).toEqual(denial(1))
+  expect([...again.numbered()][0]).toEqual(denial(1))
   expect([...again.all()].map(({ seq }) => seq)).toEqual([1, 2, 1, 3])
-  expect([token(1), token(3), token(4)].map((row) => again.has(row))).toEqual([true, true, false])
+  expect([token(1), token(3), token(4)].map((row) => again.covers(row))).toEqual([true, true, false])
 })
 
 test('rows leave by themselves, and the file with the last of them', async () => {
@@ -65,7 +65,7 @@ test('rows leave by themselves, and the file with the last of them', async () =>
   await denials.keep(batches([denial(1), denial(2), denial(3)]))
   expect(await denials.release(({ seq }) => seq === 2)).toBe(1)
   expect(namesIn(open(path))).toEqual(['1.1', '1.3'])
-  expect(denials.has(token(2))).toBe(false)
+  expect(denials.covers(token(2))).toBe(false)
   expect(await denials.release(() => false)).toBe(0)
   expect(await denials.release(() => true)).toBe(2)
   expect(existsSync(path)).toBe(false)
@@ -79,7 +79,7 @@ test('a failed write leaves the file as it was, and no other beside it', async (
   const tooLong = { ...denial(3), columns: { ...denial(3).columns, reason: 'x'.repeat(20_000) } }
   await expect(denials.keep(batches([denial(2)], [tooLong]))).rejects.toMatchObject({ code: 'request_invalid' })
   expect(namesIn(open(path))).toEqual(['1.1'])
-  expect([denials.size, denials.has(token(1)), denials.has(token(2))]).toEqual([1, true, false])
+  expect([denials.size, denials.covers(token(1)), denials.covers(token(2))]).toEqual([1, true, false])
   expect(existsSync(`${path}.tmp`)).toBe(false)
 })
 
@@ -93,7 +93,7 @@ test('the longest row that a primary writes can be read back', async () => {
     actor: '\u0001'.repeat(64),
   }
   await open(path).keep(batches([{ ...denial(7), columns }]))
-  expect([...open(path).told()]).toEqual([{ ...denial(7), columns }])
+  expect([...open(path).numbered()]).toEqual([{ ...denial(7), columns }])
   expect([...open(path).all()]).toEqual([row])
 })
 
@@ -152,7 +152,7 @@ test('a turn looks at a few hundred rows, whatever there are', async () => {
   const denials = new Denials({ path: newPath(), entropy: systemEntropy, timers: { soon } })
   const history = new History(1).revokeFrom(1, 3_000)
   function* counted(): Generator<readonly Denial[]> {
-    for (const batch of ofPages(history.writer, new MetaReader(history.writer).read())) {
+    for (const batch of denialsInPages(history.writer, new MetaReader(history.writer).read())) {
       rows += batch.length
       yield batch
     }
@@ -162,10 +162,10 @@ test('a turn looks at a few hundred rows, whatever there are', async () => {
   rows = 0
   expect(await denials.release(count)).toBe(0)
   expect(await denials.count(count)).toBe(0)
-  const settlement = new Settlement(denials, systemEntropy, { soon })
+  const settlement = new DenialReleaser(denials, systemEntropy, { soon })
   const meta = new MetaReader(history.writer)
   const settling = { onForgotten: () => Promise.resolve(), signal: new AbortController().signal }
-  expect(await settlement.settle({ reader: history.writer, meta }, meta.read(), settling)).toMatchObject({
+  expect(await settlement.release({ reader: history.writer, meta }, meta.read(), settling)).toMatchObject({
     released: 3_000,
   })
   expect(most).toBeGreaterThan(0)

@@ -86,7 +86,7 @@ export class Disk {
     this.folder = folder
     const [timers, clock, entropy, log] = [systemClock, systemClock, systemEntropy, silentLog]
     const savedTable = join(folder, 'revocations.table')
-    this.tables = new Tables({ cluster: 'test', ring: [KEK], entropy, timers, log, savedAt: savedTable })
+    this.tables = new Tables({ cluster: 'test', ring: [KEK], entropy, timers, log, savedPath: savedTable })
     this.copy = new DatabaseCopy({
       folder,
       cluster: 'test',
@@ -115,7 +115,7 @@ export class Disk {
       },
       alarms: { set: (code, detail) => void this.alarms.set(code, detail) },
     })
-    this.copy.connect((next, before, install) => this.keeper.around(next, before, install))
+    this.copy.beforeInstall((next, before, install) => this.keeper.keepThenInstall(next, before, install))
   }
 
   /** As a snapshot of it would. */
@@ -144,7 +144,7 @@ export class Disk {
   /** The pages are durable, and what follows from that is done. */
   async settle(): Promise<void> {
     this.copy.sync()
-    this.keeper.durable()
+    this.keeper.pagesDurable()
     await this.keeper.idle()
   }
 

@@ -27,7 +27,7 @@ async function undone(folder: string, first = new History(1).revoke(1).revoke(2)
   return disk
 }
 
-const deniedBy = (disk: Disk): string[] => [...disk.denials.told()].map((one) => `${one.epoch}.${one.seq}`)
+const deniedBy = (disk: Disk): string[] => [...disk.denials.numbered()].map((one) => `${one.epoch}.${one.seq}`)
 
 describe('a revocation that a later history lacks', () => {
   test('stays refused over restarts with all its columns, and rows in that history are not kept', async () => {
@@ -41,7 +41,9 @@ describe('a revocation that a later history lacks', () => {
       disk = open(folder)
       await disk.settle()
     }
-    expect([...disk.denials.told()][0]).toMatchObject({ columns: { actor: 'operator', reason: 'stolen', at_ms: 7 } })
+    expect([...disk.denials.numbered()][0]).toMatchObject({
+      columns: { actor: 'operator', reason: 'stolen', at_ms: 7 },
+    })
   })
 
   test('stays refused over a third history, and leaves when durable pages hold it', async () => {
@@ -115,10 +117,10 @@ test('without room for what is denied the snapshot is not installed, and an alar
   mkdirSync(join(disk.folder, 'denials.tmp'))
   const second = new History(2).revoke(1)
   await expect(disk.install(second)).rejects.toMatchObject({ code: 'io_failed' })
-  expect([disk.alarms.get('denials_not_kept') !== undefined, disk.copy.standing?.position.epoch]).toEqual([true, 1])
+  expect([disk.alarms.get('denials_not_kept') !== undefined, disk.copy.applied?.position.epoch]).toEqual([true, 1])
   rmSync(join(disk.folder, 'denials.tmp'), { recursive: true })
   await disk.install(second)
-  expect([disk.alarms.get('denials_not_kept'), disk.copy.standing?.position.epoch]).toEqual([undefined, 2])
+  expect([disk.alarms.get('denials_not_kept'), disk.copy.applied?.position.epoch]).toEqual([undefined, 2])
   expect(disk.refuses(2)).toBe(true)
 })
 
@@ -142,7 +144,7 @@ describe('an undone history with damaged pages', () => {
     await stopped(folder)
     damage(folder)
     const disk = open(folder)
-    expect(disk.copy.standing).toBeUndefined()
+    expect(disk.copy.applied).toBeUndefined()
     const aside = readdirSync(folder).find((name) => name.startsWith('damaged-')) ?? ''
     if (from === 'the saved table') rmSync(join(folder, aside), { recursive: true })
     else rmSync(join(folder, 'revocations.table'))

@@ -35,7 +35,7 @@ function walk(disk: Disk, history: History, meanwhile: (call: number) => void = 
   for (let after: number | null = 0; after !== null; call += 1) {
     const journal = { path: join(disk.folder, 'revocations.journal'), generation: disk.journal.generation }
     const text = JSON.stringify(
-      knownRevocations({ source, standing: undefined, denials: disk.denials, journal }, { after }),
+      knownRevocations({ source, applied: undefined, denials: disk.denials, journal }, { after }),
     )
     expect(text.length).toBeLessThan(CONTROL_MESSAGE_BYTES_MAX / 2)
     const { rows, journal: ahead, next } = knownResult.parse(JSON.parse(text))
@@ -78,7 +78,7 @@ test('rows that move to the pages or leave the denials during a request are stil
     if (call !== 2) return
     // The pages have come to 1,000, and to what was denied: the journal is rewritten.
     history.revokeFrom(1, 1_500)
-    disk.journal.covered(PLACE.timeline, 1_500)
+    disk.journal.dropInPages(PLACE.timeline, 1_500)
     disk.journal.append(PLACE, [token(2_001)])
   })
   expect(found).toEqual(numbers(2_001))

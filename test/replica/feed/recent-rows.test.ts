@@ -25,7 +25,7 @@ function stretch(rows: readonly RevocationRow[]): Stretch {
 }
 
 function numbersAfter(rows: RecentRows, seq: number): number[] {
-  const message = decodeMessage(rows.after(seq).message, toWorker)
+  const message = decodeMessage(rows.batchAfter(seq).message, toWorker)
   return message.t === 'revoked' ? message.rows.map((one) => one.seq) : []
 }
 
@@ -34,9 +34,9 @@ describe('recent revocations', () => {
     const rows = new RecentRows()
     rows.take(place(1), stretch(rowsOf(1, REVOCATIONS_A_MESSAGE + 3)))
     expect(numbersAfter(rows, REVOCATIONS_A_MESSAGE)).toEqual([501, 502, 503])
-    const first = rows.after(0)
+    const first = rows.batchAfter(0)
     expect(first.last).toBe(REVOCATIONS_A_MESSAGE)
-    expect(rows.after(0).message).toBe(first.message)
+    expect(rows.batchAfter(0).message).toBe(first.message)
     rows.take(place(1), stretch([row(504)]))
     expect(numbersAfter(rows, 502)).toEqual([503, 504])
   })
@@ -50,7 +50,7 @@ describe('recent revocations', () => {
   test('that are not here leave a gap behind, which nobody is led over', () => {
     const rows = new RecentRows()
     rows.take(place(1), stretch(rowsOf(1, 5)))
-    rows.reached(place(1), 9)
+    rows.advanceTo(place(1), 9)
     expect([rows.last, rows.has(5), rows.has(9)]).toEqual([9, false, true])
     rows.take(place(1), stretch([row(12)]))
     expect([rows.last, rows.has(9), rows.has(11)]).toEqual([12, false, true])
@@ -60,9 +60,9 @@ describe('recent revocations', () => {
     const rows = new RecentRows()
     rows.take(place(2), stretch(rowsOf(1, 3)))
     rows.take(place(1), stretch(rowsOf(1, 90)))
-    rows.reached(place(1), 90)
+    rows.advanceTo(place(1), 90)
     expect([rows.history, rows.last]).toEqual([place(2), 3])
-    rows.reached(place(3), 0)
+    rows.advanceTo(place(3), 0)
     expect([rows.history, rows.last, rows.has(3)]).toEqual([place(3), 0, false])
   })
 
@@ -101,10 +101,10 @@ describe('recent revocations', () => {
           expect(rows.last).toBe(last)
           for (let seq = 0; seq < last; seq += 1) {
             if (!rows.has(seq)) continue
-            const message = decodeMessage(rows.after(seq).message, toWorker)
+            const message = decodeMessage(rows.batchAfter(seq).message, toWorker)
             expect(message.t === 'revoked' ? gapAfter(seq, message) : 'not rows').toBeUndefined()
             expect(numbersAfter(rows, seq)).toEqual(all.filter((number) => number > seq))
-            expect(rows.after(seq).last).toBe(last)
+            expect(rows.batchAfter(seq).last).toBe(last)
           }
         }
       }),

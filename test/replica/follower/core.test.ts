@@ -24,7 +24,7 @@ interface At {
   readonly branch?: number
 }
 
-function standing(at: number, { epoch: of = 3, line = OURS, branch = 0 }: At = {}): AppliedState {
+function applied(at: number, { epoch: of = 3, line = OURS, branch = 0 }: At = {}): AppliedState {
   return { position: { epoch: epoch(of), txid: txid(at), checksum: content(at, branch) }, timeline: line }
 }
 
@@ -41,23 +41,23 @@ function effectOf(state: FollowerState, event: FollowerEvent): string {
   return stepFollower(state, event).effect?.kind ?? 'nothing'
 }
 
-const AT_10 = standing(10)
+const AT_10 = applied(10)
 const idle: FollowerState = startFollower(AT_10)
-const following: FollowerState = { standing: AT_10, phase: 'following' }
-const loading: FollowerState = { standing: AT_10, phase: 'loading' }
-const resyncing: FollowerState = { standing: AT_10, phase: 'resyncing' }
+const following: FollowerState = { applied: AT_10, phase: 'following' }
+const loading: FollowerState = { applied: AT_10, phase: 'loading' }
+const resyncing: FollowerState = { applied: AT_10, phase: 'resyncing' }
 const nowhere: FollowerState = startFollower(undefined)
-const loadingAnew: FollowerState = { standing: undefined, phase: 'loading' }
+const loadingAnew: FollowerState = { applied: undefined, phase: 'loading' }
 
 const WELCOMES: readonly (readonly [string, AppliedState, string])[] = [
   ['at our position', AT_10, 'nothing'],
-  ['further', standing(11), 'nothing'],
-  ['further on another branch: its segments will show', standing(11, { branch: 1 }), 'nothing'],
-  ['behind', standing(9), 'diverged'],
-  ['at our number with other content', standing(10, { branch: 1 }), 'diverged'],
-  ['on another timeline of our epoch', standing(10, { line: THEIRS }), 'diverged'],
-  ['of an older epoch', standing(99, { epoch: 2 }), 'diverged'],
-  ['of a newer epoch', standing(2, { epoch: 4, line: THEIRS }), 'nothing'],
+  ['further', applied(11), 'nothing'],
+  ['further on another branch: its segments will show', applied(11, { branch: 1 }), 'nothing'],
+  ['behind', applied(9), 'diverged'],
+  ['at our number with other content', applied(10, { branch: 1 }), 'diverged'],
+  ['on another timeline of our epoch', applied(10, { line: THEIRS }), 'diverged'],
+  ['of an older epoch', applied(99, { epoch: 2 }), 'diverged'],
+  ['of a newer epoch', applied(2, { epoch: 4, line: THEIRS }), 'nothing'],
 ]
 
 for (const [who, primary, effect] of WELCOMES) {
@@ -70,10 +70,10 @@ for (const [who, primary, effect] of WELCOMES) {
 }
 
 test('a signed position that segments have overtaken says nothing; others count like a welcome', () => {
-  expect(effectOf(following, { kind: 'position-stated', primary: standing(9, { branch: 1 }) })).toBe('nothing')
+  expect(effectOf(following, { kind: 'position-stated', primary: applied(9, { branch: 1 }) })).toBe('nothing')
   expect(effectOf(following, { kind: 'position-stated', primary: AT_10 })).toBe('nothing')
-  expect(effectOf(following, { kind: 'position-stated', primary: standing(10, { branch: 1 }) })).toBe('diverged')
-  expect(effectOf(following, { kind: 'position-stated', primary: standing(12, { line: THEIRS }) })).toBe('diverged')
+  expect(effectOf(following, { kind: 'position-stated', primary: applied(10, { branch: 1 }) })).toBe('diverged')
+  expect(effectOf(following, { kind: 'position-stated', primary: applied(12, { line: THEIRS }) })).toBe('diverged')
   expect(effectOf(nowhere, { kind: 'position-stated', primary: AT_10 })).toBe('nothing')
 })
 
@@ -101,15 +101,15 @@ for (const [what, header, effect] of SEGMENTS) {
 
 test('a segment leads exactly to the position that it states', () => {
   const { effect } = stepFollower(following, { kind: 'segment-arrived', header: segment(11) })
-  expect(effect).toEqual({ kind: 'apply', next: standing(11) })
+  expect(effect).toEqual({ kind: 'apply', next: applied(11) })
 })
 
 test('a damaged segment asks for a snapshot once, and later segments are skipped until it begins', () => {
   const first = stepFollower(following, { kind: 'segment-damaged' })
-  expect(first).toMatchObject({ effect: { kind: 'resync' }, state: { phase: 'resyncing', standing: AT_10 } })
+  expect(first).toMatchObject({ effect: { kind: 'resync' }, state: { phase: 'resyncing', applied: AT_10 } })
   expect(stepFollower(first.state, { kind: 'segment-damaged' })).toEqual({ state: first.state })
   expect(stepFollower(first.state, { kind: 'segment-arrived', header: segment(12) })).toEqual({ state: first.state })
-  const begun = stepFollower(first.state, { kind: 'snapshot-begins', primary: standing(20) })
+  const begun = stepFollower(first.state, { kind: 'snapshot-begins', primary: applied(20) })
   expect(begun.state.phase).toBe('loading')
 })
 
@@ -119,7 +119,7 @@ test('resume needs something to resume from', () => {
 })
 
 test('a snapshot is installed only when it was announced and is what was announced', () => {
-  const primary = standing(20)
+  const primary = applied(20)
   const install = { kind: 'install', next: primary }
   expect(stepFollower(loading, { kind: 'snapshot-arrived', header: snapshot(20), primary }).effect).toEqual(install)
   expect(stepFollower(loadingAnew, { kind: 'snapshot-arrived', header: snapshot(20), primary }).effect).toEqual(install)
@@ -145,8 +145,8 @@ test('a connection that ends keeps the position, damage gives it up', () => {
 })
 
 test('a follower stands at its stored position', () => {
-  expect(stepFollower(loadingAnew, { kind: 'stored', standing: standing(20) }).state).toEqual({
-    standing: standing(20),
+  expect(stepFollower(loadingAnew, { kind: 'stored', applied: applied(20) }).state).toEqual({
+    applied: applied(20),
     phase: 'following',
   })
 })
@@ -154,7 +154,7 @@ test('a follower stands at its stored position', () => {
 const small = { epoch: fc.integer({ min: 2, max: 4 }), branch: fc.integer({ min: 0, max: 1 }) }
 const anyStanding = fc
   .record({ at: fc.integer({ min: 0, max: 14 }), line: fc.constantFrom(OURS, THEIRS), ...small })
-  .map(({ at, ...of }) => standing(at, of))
+  .map(({ at, ...of }) => applied(at, of))
 const anyHeader: fc.Arbitrary<ArrivedSegment> = fc
   .record({ at: fc.integer({ min: 1, max: 14 }), from: fc.integer({ min: 0, max: 2 }), pre: fc.nat(14), ...small })
   .map(({ at, from, pre, epoch: of, branch }) =>
@@ -184,10 +184,10 @@ test('no sequence of events applies anything but our epoch’s next transaction 
     fc.property(fc.array(anyEvent, { maxLength: 40 }), fc.option(anyStanding), (events, start) => {
       let state = startFollower(start ?? undefined)
       for (const event of events) {
-        const before = state.standing
+        const before = state.applied
         const { state: next, effect } = stepFollower(state, event)
-        // Only what was stored, or damage, moves the standing: never an event that merely arrived.
-        if (event.kind !== 'damaged') expect(next.standing).toBe(before)
+        // Only what was stored, or damage, moves the applied: never an event that merely arrived.
+        if (event.kind !== 'damaged') expect(next.applied).toBe(before)
         state = next
         if (effect?.kind !== 'apply' && effect?.kind !== 'install') continue
         const { position } = effect.next
@@ -201,7 +201,7 @@ test('no sequence of events applies anything but our epoch’s next transaction 
           if (event.kind !== 'snapshot-arrived') throw new Error('installed out of nothing')
           expect(samePosition(position, event.primary.position)).toBe(true)
         }
-        state = stepFollower(state, { kind: 'stored', standing: effect.next }).state
+        state = stepFollower(state, { kind: 'stored', applied: effect.next }).state
       }
     }),
     { numRuns: 500 },
@@ -215,10 +215,10 @@ test('a diverged or violating primary never moves this replica', () => {
       anyStanding,
       fc.constantFrom<FollowerState['phase']>('idle', 'following', 'loading', 'resyncing'),
       (event, at, phase) => {
-        const state: FollowerState = { standing: at, phase }
+        const state: FollowerState = { applied: at, phase }
         const { state: next, effect } = stepFollower(state, event)
         if (effect?.kind !== 'diverged' && effect?.kind !== 'violation') return
-        expect(next.standing).toBe(at)
+        expect(next.applied).toBe(at)
       },
     ),
   )

@@ -95,9 +95,9 @@ test('garbage is no journal, and no failure either', () => {
 test('pages that cover the whole journal empty it, partial ones do not, and nothing old returns', () => {
   const { path } = written()
   const journal = new RevocationJournal(path)
-  journal.covered(OURS.timeline, 4)
+  journal.dropInPages(OURS.timeline, 4)
   expect(reopened(path)).toEqual({ 1: [1, 2, 3, 4, 5] })
-  journal.covered(OURS.timeline, 5)
+  journal.dropInPages(OURS.timeline, 5)
   expect(reopened(path)).toEqual({})
   journal.append(OURS, rows(6))
   journal.close()
@@ -109,7 +109,7 @@ test('rows that came again behind higher ones are covered with the highest, not 
   const journal = new RevocationJournal(path)
   journal.append(OURS, rows(6, 7, 8, 9, 10))
   journal.append(OURS, rows(4, 5))
-  journal.covered(OURS.timeline, 5)
+  journal.dropInPages(OURS.timeline, 5)
   journal.close()
   expect(reopened(path)).toEqual({ 1: [6, 7, 8, 9, 10, 4, 5] })
 })
@@ -118,7 +118,7 @@ test('rows of a later timeline remove nothing: earlier denials stay until its pa
   const { path } = written()
   const journal = new RevocationJournal(path)
   journal.append(LATER, rows(1, 2))
-  journal.covered(LATER.timeline, 100)
+  journal.dropInPages(LATER.timeline, 100)
   journal.close()
   expect(reopened(path)).toMatchObject({ 1: [1, 2, 3, 4, 5] })
 })
@@ -131,7 +131,7 @@ test('a large journal drops the rows that pages hold, and the rest is there afte
     journal.append(OURS, rows(...Array.from({ length: 1000 }, (_, index) => seq + index)))
   }
   const before = readFileSync(path).length
-  journal.covered(OURS.timeline, large - 3)
+  journal.dropInPages(OURS.timeline, large - 3)
   journal.append(OURS, rows(large + 1))
   expect(readFileSync(path).length).toBeLessThan(before / 2)
   journal.close()

@@ -71,14 +71,14 @@ function start(folder: string, journal: RevocationJournal = new RevocationJourna
     freshness,
     workers: freshness.workers,
     keks: ['00000000'],
-    denials: { size: 0, told: () => [][Symbol.iterator]() as never },
+    denials: { size: 0, numbered: () => [][Symbol.iterator]() as never },
     syncPages: () => undefined,
     onDiverged: () => undefined,
     onFatal: (error) => {
       throw error
     },
   })
-  stream.connect(() => undefined)
+  stream.observe(() => undefined)
   const nonceOf = (seq: number): string => seq.toString(16).padStart(32, '0')
   return {
     tables,

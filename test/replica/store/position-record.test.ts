@@ -10,7 +10,7 @@ import { checksum, epoch, timeline, txid } from '../../../shared/ids.ts'
 
 const RECORD_BYTES = 40
 
-function standing(at: number, branch = 0): AppliedState {
+function applied(at: number, branch = 0): AppliedState {
   const content = checksum((1n << 63n) | (BigInt(branch) << 40n) | BigInt(at))
   return { position: { epoch: epoch(1), txid: txid(at), checksum: content }, timeline: timeline('a'.repeat(32)) }
 }
@@ -24,7 +24,7 @@ function newPath(): string {
 function written(count: number): { path: string; bytes: Buffer } {
   const path = newPath()
   const record = new PositionRecord(path)
-  for (let at = 1; at <= count; at += 1) record.append(standing(at))
+  for (let at = 1; at <= count; at += 1) record.append(applied(at))
   record.close()
   return { path, bytes: readFileSync(path) }
 }
@@ -38,7 +38,7 @@ function find(path: string, at: number): AppliedState | undefined {
 
 test('every recorded transaction is found with its own checksum, over a restart', () => {
   const { path } = written(5)
-  for (let at = 1; at <= 5; at += 1) expect(find(path, at)).toEqual(standing(at))
+  for (let at = 1; at <= 5; at += 1) expect(find(path, at)).toEqual(applied(at))
   expect(find(path, 6)).toBeUndefined()
   expect(find(path, 0)).toBeUndefined()
 })
@@ -46,10 +46,10 @@ test('every recorded transaction is found with its own checksum, over a restart'
 test('the newest record of a transaction counts', () => {
   const path = newPath()
   const record = new PositionRecord(path)
-  record.append(standing(1))
-  record.append(standing(1, 7))
+  record.append(applied(1))
+  record.append(applied(1, 7))
   record.close()
-  expect(find(path, 1)).toEqual(standing(1, 7))
+  expect(find(path, 1)).toEqual(applied(1, 7))
 })
 
 test('a crash at any byte leaves whole records, and what is appended then is found', () => {
@@ -59,11 +59,11 @@ test('a crash at any byte leaves whole records, and what is appended then is fou
     const record = new PositionRecord(path)
     const whole = Math.floor(size / RECORD_BYTES)
     for (let at = 1; at <= 4; at += 1) {
-      expect(record.find(epoch(1), txid(at))).toEqual(at <= whole ? standing(at) : undefined)
+      expect(record.find(epoch(1), txid(at))).toEqual(at <= whole ? applied(at) : undefined)
     }
-    record.append(standing(9))
+    record.append(applied(9))
     record.close()
-    expect(find(path, 9)).toEqual(standing(9))
+    expect(find(path, 9)).toEqual(applied(9))
   }
 })
 
@@ -75,7 +75,7 @@ test('a bit that flipped loses one record at most and changes none', () => {
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7))
       writeFileSync(path, damaged)
       const found = [1, 2, 3, 4].map((at) => find(path, at))
-      for (const [index, one] of found.entries()) if (one !== undefined) expect(one).toEqual(standing(index + 1))
+      for (const [index, one] of found.entries()) if (one !== undefined) expect(one).toEqual(applied(index + 1))
       expect(found.filter((one) => one === undefined)).toHaveLength(1)
     }),
   )
@@ -84,7 +84,7 @@ test('a bit that flipped loses one record at most and changes none', () => {
 test('the file stays small, and the last record is always there', () => {
   const { path } = written(10_000)
   expect(statSync(path).size).toBeLessThanOrEqual(RECORD_BYTES * 8192)
-  expect(find(path, 10_000)).toEqual(standing(10_000))
+  expect(find(path, 10_000)).toEqual(applied(10_000))
 })
 
 test('a whole record of a transaction that there cannot be is passed over', () => {
@@ -92,5 +92,5 @@ test('a whole record of a transaction that there cannot be is passed over', () =
   bytes.writeUInt32BE(2 ** 21, 4)
   bytes.writeUInt32BE(crc32(bytes.subarray(0, RECORD_BYTES - 4)), RECORD_BYTES - 4)
   writeFileSync(path, bytes)
-  expect([1, 2].map((at) => find(path, at))).toEqual([undefined, standing(2)])
+  expect([1, 2].map((at) => find(path, at))).toEqual([undefined, applied(2)])
 })

@@ -1,6 +1,6 @@
 /**
- * Decides which denials can be released: those that durable pages of the present history hold or cover, those whose tokens have
- * all expired, and those that an operator gave up. It reads the pages once and then only what was added.
+ * Releases denials that need not be enforced any more: durable pages of the present history hold or cover them, all their
+ * tokens have expired, or an operator gave them up. It reads the pages once, and afterwards only the rows that were added.
  */
 import { turn, type Entropy, type Timers } from '../../shared/clock.ts'
 import { ForgottenNumbers, readForgotten } from '../../shared/database/forgotten.ts'
@@ -15,17 +15,17 @@ import { Revocations } from '../../shared/verifier/revocations.ts'
 import type { TableSource } from '../tables/tables.ts'
 import type { Denials } from './denials.ts'
 
-export interface SettlementResult {
+export interface ReleasedDenials {
   readonly released: number
-  /** The part of `released` that an operator gave up and nothing else covers. */
+  /** Number of those that an operator gave up and that no other revocation covers. Included in `released`. */
   readonly forgotten: number
 }
 
-const NOTHING: SettlementResult = { released: 0, forgotten: 0 }
+const NOTHING: ReleasedDenials = { released: 0, forgotten: 0 }
 const ROWS_A_READ = 500
 
-/** Keeps its index of the pages between calls; a new timeline or a rewritten file makes it start over. */
-export class Settlement {
+/** Keeps its index of the pages between calls. A new timeline or a rewritten file of denials makes it start over. */
+export class DenialReleaser {
   readonly #denials: Denials
   readonly #entropy: Pick<Entropy, 'bytes'>
   readonly #timers: Pick<Timers, 'soon'>
@@ -35,35 +35,35 @@ export class Settlement {
   #through = 0
   #forgotten = new ForgottenNumbers([])
   #forgottenRanges = 0
-  /** Revocations in the pages. Of those of single tokens, only the ones that are also denials. */
+  /** Revocations in the pages. One that names a single token is left out unless it is also a denial, to save memory. */
   #held: Revocations
 
   constructor(denials: Denials, entropy: Pick<Entropy, 'bytes'>, timers: Pick<Timers, 'soon'>) {
     this.#denials = denials
     this.#entropy = entropy
     this.#timers = timers
-    this.#held = this.#nothing()
+    this.#held = this.#emptyIndex()
   }
 
   /**
-   * `meta` is that of the durable pages. `onForgotten` is called before given-up denials are removed from the file. An abort of
-   * the signal ends it early.
+   * `meta` belongs to the durable pages. `onForgotten` is called before denials that an operator gave up are removed from the
+   * file. An abort of the signal ends the work early; then nothing is released.
    */
-  async settle(
+  async release(
     { reader }: TableSource,
     meta: Meta,
     { onForgotten, signal }: { readonly onForgotten: () => Promise<void>; readonly signal: AbortSignal },
-  ): Promise<SettlementResult> {
+  ): Promise<ReleasedDenials> {
     const isNew = this.#begin(meta)
     const forgotten = readForgotten(reader, meta.schema)
     const hasForgotten = forgotten.length !== this.#forgottenRanges
     this.#forgottenRanges = forgotten.length
     if (hasForgotten) this.#forgotten = new ForgottenNumbers(forgotten)
     const sizeBefore = this.#held.size
-    await this.#lookAtPages(new RevocationLog(reader), meta, signal)
+    await this.#readPages(new RevocationLog(reader), meta, signal)
     const hasChanged = isNew || hasForgotten || this.#held.size !== sizeBefore
     if (!hasChanged || signal.aborted) return NOTHING
-    return this.#release(meta, onForgotten)
+    return this.#releaseFromFile(meta, onForgotten)
   }
 
   /** Starts over if the pages or the file are new. True if it did. */
@@ -72,42 +72,43 @@ export class Settlement {
     this.#timeline = timeline
     this.#generation = this.#denials.generation
     this.#through = 0
-    this.#held = this.#nothing()
+    this.#held = this.#emptyIndex()
     return true
   }
 
-  async #lookAtPages(log: RevocationLog, { revocationSeq }: Meta, signal: AbortSignal): Promise<void> {
+  async #readPages(log: RevocationLog, { revocationSeq }: Meta, signal: AbortSignal): Promise<void> {
     while (this.#through < revocationSeq && !signal.aborted) {
       const rows = log.after(this.#through, ROWS_A_READ).filter(({ seq }) => seq <= revocationSeq)
-      for (const row of rows) this.#see(row)
+      for (const row of rows) this.#indexRow(row)
       this.#through = rows.at(-1)?.seq ?? revocationSeq
       await turn(this.#timers)
     }
   }
 
-  #see(row: RevocationRow): void {
-    if (row.kind === 'unknown' || (row.kind === 'token' && !this.#denials.has(row))) return
+  #indexRow(row: RevocationRow): void {
+    if (row.kind === 'unknown' || (row.kind === 'token' && !this.#denials.covers(row))) return
     this.#held.take(row)
   }
 
-  async #release(meta: Meta, onForgotten: () => Promise<void>): Promise<SettlementResult> {
-    const ends = (denial: Denial, row: RevocationRow): boolean => this.#isHeld(denial, row, meta.issueClockMs)
-    const isGivenUp = (denial: Denial, row: RevocationRow): boolean => this.#forgotten.has(denial) && !ends(denial, row)
+  async #releaseFromFile(meta: Meta, onForgotten: () => Promise<void>): Promise<ReleasedDenials> {
+    const isOver = (denial: Denial, row: RevocationRow): boolean => this.#isOver(denial, row, meta.issueClockMs)
+    const isGivenUp = (denial: Denial, row: RevocationRow): boolean =>
+      this.#forgotten.has(denial) && !isOver(denial, row)
     const forgotten = this.#forgottenRanges === 0 ? 0 : await this.#denials.count(isGivenUp)
     if (forgotten > 0) await onForgotten()
-    const released = await this.#denials.release((denial, row) => ends(denial, row) || isGivenUp(denial, row))
-    // The remaining rows have been examined, so the new file needs no second look.
+    const released = await this.#denials.release((denial, row) => isOver(denial, row) || isGivenUp(denial, row))
+    // The rewritten file has only rows that were examined now, so the index stays valid for it.
     this.#generation = this.#denials.generation
     return { released, forgotten }
   }
 
-  #isHeld({ columns }: Denial, row: RevocationRow, issueClockMs: number): boolean {
+  #isOver({ columns }: Denial, row: RevocationRow, issueClockMs: number): boolean {
     if (row.kind === 'unknown') return false
     if (isOutlived(row, issueClockMs) || this.#held.covers(row)) return true
     return isCoveredByBroader(this.#held.cutOffs, row, typeof columns['org'] === 'string' ? columns['org'] : '')
   }
 
-  #nothing(): Revocations {
+  #emptyIndex(): Revocations {
     return new Revocations({ seed: this.#entropy.bytes(TABLE_SEED_BYTES), expected: this.#denials.size })
   }
 }
