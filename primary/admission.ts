@@ -9,7 +9,7 @@ import type { Host } from '../shared/service/host.ts'
 import type { Claim, NodeAdmission } from '../shared/service/node-listener.ts'
 import { SIGN_CALLS_IN_FLIGHT_MAX } from '../shared/limits.ts'
 import type { CallKind } from '../shared/protocol/calls.ts'
-import { notAReplica, notHere } from './api/gate.ts'
+import { notAReplica, noSuchChannel } from './api/refusals.ts'
 import { serveCalls } from './api/serve.ts'
 import type { Publisher } from './publisher/publisher.ts'
 
@@ -41,7 +41,7 @@ export class PrimaryAdmission implements NodeAdmission {
     if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
     if (ships) return publisher.accept(channel, peer, hello)
     if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }
-    return { ok: false, error: reportOf(notHere(channel)) }
+    return { ok: false, error: reportOf(noSuchChannel(channel)) }
   }
 
   /** Serves an accepted connection until it ends. */

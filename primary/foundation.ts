@@ -22,7 +22,7 @@ import { openCommitLog } from './open-commit-log.ts'
 import { NO_FLAGS, type PrimaryOptions } from './options.ts'
 import { RecentRevocations } from './publisher/recent-revocations.ts'
 import { Shutdown } from './shutdown.ts'
-import { refuseUnkeptLeases } from './store/migrate.ts'
+import { refuseRestartLeases } from './store/migrate.ts'
 import { openGroupWriter } from './store/open-writer.ts'
 
 export interface PrimaryFoundation {
@@ -65,7 +65,7 @@ export function openPrimaryFoundation(options: PrimaryOptions): PrimaryFoundatio
   const linesDropped = watchOutput(options.output, alarms, log)
   const commitLog = openCommitLog({ ...options, host, alarms })
   const { db } = commitLog
-  refuseUnkeptLeases(db, db.name)
+  refuseRestartLeases(db, db.name)
   const revocations = new RecentRevocations(new RevocationLog(db))
   const writer = openGroupWriter({ commitLog, revocations, ring, clock, entropy, onFatal: shutdown.atOnce })
   const authorityClock = startClock(options, { clock, members, writer })

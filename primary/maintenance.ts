@@ -106,8 +106,8 @@ export class Maintenance {
   #watch(): void {
     const { commitLog, log, onFatal, onLooked } = this.#options
     try {
-      if (commitLog.stalled) commitLog.unstall()
-      else commitLog.checkUndisturbed()
+      if (commitLog.stalled) commitLog.logStalled()
+      else commitLog.checkNoForeignWrite()
       commitLog.room.look()
       if (this.#pace.isOverdue()) void this.#checkpoint()
     } catch (error) {

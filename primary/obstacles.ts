@@ -11,7 +11,7 @@ import type { CommitLog } from './commit-log/commit-log.ts'
 import { isDiskFull } from './commit-log/disk-room.ts'
 import type { Attempt, GroupWriter } from './commit-log/group-writer.ts'
 import type { AuthorityClock } from './freshness/authority-clock.ts'
-import { endsLeases, type Obstacle, type ObstacleEvent, stepObstacle } from './freshness/obstacle.ts'
+import { forbidsLeases, type Obstacle, type ObstacleEvent, stepObstacle } from './freshness/obstacle.ts'
 import type { WritesGate } from './writes-gate.ts'
 
 type Note = CommandOf<'audit.note'>
@@ -63,7 +63,7 @@ export class Obstacles {
     const { commitLog, boundMs, clock } = this.#options
     if (commitLog.stalled) return 'the last transaction does not fit into the segment log'
     if (commitLog.room.spent) return 'the disk is full and its reserve is used up'
-    return endsLeases(this.#obstacle, clock.monotonicMs(), boundMs) ? this.#obstacle?.message : undefined
+    return forbidsLeases(this.#obstacle, clock.monotonicMs(), boundMs) ? this.#obstacle?.message : undefined
   }
 
   /** True if leases are granted: only while revocations are taken (V8). */
@@ -72,11 +72,11 @@ export class Obstacles {
   }
 
   /** Takes the result of each transaction. */
-  attempted({ error, pressing }: Attempt): void {
+  attempted({ error, essential }: Attempt): void {
     if (isDiskFull(error)) this.#options.commitLog.room.met()
     if (error === undefined) this.#step({ kind: 'taken' })
     else if (isLocked(error)) this.#step({ kind: 'locked' })
-    else if (pressing) this.#step({ kind: 'failed', message: reportOf(error).message })
+    else if (essential) this.#step({ kind: 'failed', message: reportOf(error).message })
     this.#tell()
   }
 

@@ -4,7 +4,7 @@
  * | condition | commands taken |
  * |---|---|
  * | stopping, a stalled log, or no witness has confirmed the position of this boot | none |
- * | clock in doubt, or disk full | pressing ones: revocations, and what leases wait for |
+ * | clock in doubt, or disk full | essential ones: revocations, and what leases wait for |
  * | otherwise | all |
  *
  * The first confirmation migrates an older schema.
@@ -12,8 +12,8 @@
 import { reportOf } from '../shared/errors.ts'
 import type { JudgedTime } from '../shared/freshness/credible-time.ts'
 import type { Log } from '../shared/log.ts'
-import { refusalIn, type WritesState } from './api/gate.ts'
-import { type Command, PRESSING } from './authority/commands.ts'
+import { refusalError, type WritesState } from './api/refusals.ts'
+import { type Command, ESSENTIAL } from './authority/commands.ts'
 import type { CommitLog } from './commit-log/commit-log.ts'
 import type { GroupWriter } from './commit-log/group-writer.ts'
 import { type Agreement, type Joined, startAgreement, stepAgreement } from './commit-log/agreement.ts'
@@ -56,7 +56,7 @@ export class WritesGate {
     return shut ?? 'open'
   }
 
-  /** The state in which no command is taken, not even a pressing one; undefined otherwise. */
+  /** The state in which no command is taken, not even an essential one; undefined otherwise. */
   get shut(): 'stopping' | 'disk full' | 'unconfirmed' | undefined {
     if (this.#options.stopping()) return 'stopping'
     if (this.#options.commitLog.stalled) return 'disk full'
@@ -65,7 +65,7 @@ export class WritesGate {
 
   /** The state that keeps a command of this kind from being taken; undefined if it is taken. */
   refusal(kind: Command['kind']): Exclude<WritesState, 'open'> | undefined {
-    if (PRESSING.has(kind)) return this.shut
+    if (ESSENTIAL.has(kind)) return this.shut
     const { state } = this
     return state === 'open' ? undefined : state
   }
@@ -73,7 +73,7 @@ export class WritesGate {
   /** Throws write_unconfirmed, clock_implausible, disk_full or closed. */
   require(kind: Command['kind']): void {
     const refusal = this.refusal(kind)
-    if (refusal !== undefined) throw refusalIn(refusal)
+    if (refusal !== undefined) throw refusalError(refusal)
   }
 
   /** True once a witness, or the operator, has confirmed the position of this boot. */

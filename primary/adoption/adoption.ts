@@ -175,7 +175,7 @@ export class Adoption {
 /** Undefined if no operator needs to decide. */
 function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<PendingDenial, 'row' | 'why'> | undefined {
   const judged = judgeDenial(state, denial)
-  if (judged.is === 'settled') return undefined
+  if (judged.is === 'resolved') return undefined
   if (from === RESTORE) return { row: judged.row, why: 'unsigned' }
   if (judged.is === 'waiting') return judged
   return (state.adopted.get(from) ?? 0) >= ADOPTED_MAX ? { row: judged.row, why: 'too many' } : undefined

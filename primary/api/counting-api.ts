@@ -1,6 +1,6 @@
 /**
- * The call that counts the tokens a revocation would apply to. Calls that wait share one walk over the records. Revoking itself
- * never counts, so it never waits for this.
+ * The call that counts the tokens that a revocation would apply to. Waiting calls share one walk over the records of mints. A
+ * revocation itself does not count tokens, so it never waits for a walk.
  */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { Clock } from '../../shared/clock.ts'
@@ -12,16 +12,16 @@ import { countTokensParams, type TokensCounted } from '../../shared/protocol/rev
 import type { AuthorityState } from '../authority/state.ts'
 import type { IssuedCounter, CountQuery } from '../store/issued-counter.ts'
 import { requireKeyOf, requireOrg } from './permissions.ts'
-import { gone, type Walker, type Walks } from './walks.ts'
+import { callerGone, type Walker, type Walks } from './walks.ts'
 
 export interface CountingOptions {
   readonly state: () => AuthorityState
-  readonly onRecord: IssuedCounter
+  readonly counter: IssuedCounter
   readonly walks: Walks
   readonly clock: Pick<Clock, 'wallMs'>
 }
 
-interface Asked {
+interface WaitingCount {
   readonly wanted: () => CountQuery
   readonly signal: AbortSignal
   readonly resolve: (counted: TokensCounted) => void
@@ -31,7 +31,7 @@ interface Asked {
 export class CountingApi {
   readonly #options: CountingOptions
   /** Calls that the next walk answers. */
-  #waiting: Asked[] = []
+  #waiting: WaitingCount[] = []
 
   constructor(options: CountingOptions) {
     this.#options = options
@@ -55,12 +55,12 @@ export class CountingApi {
     })
   }
 
-  /** Never rejects. The walk answers every call that waits when its turn comes. */
+  /** Never rejects. When its turn comes, the walk answers every call that waits then. */
   async #walkLater(): Promise<void> {
-    const forgotten = new AbortController()
-    let all: readonly Asked[] = []
+    const neverAborted = new AbortController()
+    let all: readonly WaitingCount[] = []
     try {
-      await this.#options.walks.run({ peerId: 'counts', signal: forgotten.signal }, async () => {
+      await this.#options.walks.run({ peerId: 'counts', signal: neverAborted.signal }, async () => {
         all = this.#waiting
         this.#waiting = []
         await this.#walk(all)
@@ -71,19 +71,20 @@ export class CountingApi {
     }
   }
 
-  async #walk(all: readonly Asked[]): Promise<void> {
-    const { onRecord, clock } = this.#options
+  async #walk(all: readonly WaitingCount[]): Promise<void> {
+    const { counter, clock } = this.#options
     const asked = all.filter(({ signal }) => !signal.aborted)
-    const over = new AbortController()
-    const look = (): void => {
-      if (asked.every(({ signal }) => signal.aborted)) over.abort()
+    const allGone = new AbortController()
+    const abortIfAllGone = (): void => {
+      if (asked.every(({ signal }) => signal.aborted)) allGone.abort()
     }
-    look()
-    for (const { signal } of asked) signal.addEventListener('abort', look)
+    abortIfAllGone()
+    for (const { signal } of asked) signal.addEventListener('abort', abortIfAllGone)
     const wanted = asked.map((one) => one.wanted())
-    const counted = over.signal.aborted ? undefined : await onRecord.count(wanted, clock.wallMs(), over.signal)
-    for (const { signal } of asked) signal.removeEventListener('abort', look)
-    for (const { reject } of counted === undefined ? all : all.filter((one) => !asked.includes(one))) reject(gone())
+    const counted = allGone.signal.aborted ? undefined : await counter.count(wanted, clock.wallMs(), allGone.signal)
+    for (const { signal } of asked) signal.removeEventListener('abort', abortIfAllGone)
+    for (const { reject } of counted === undefined ? all : all.filter((one) => !asked.includes(one)))
+      reject(callerGone())
     for (const [index, one] of (counted ?? []).entries()) asked[index]?.resolve(one)
   }
 
@@ -95,7 +96,7 @@ export class CountingApi {
 
 function overloaded(): MacaroondError {
   return new MacaroondError('overloaded', 'too many calls wait for a count of tokens', {
-    hint: 'try again in a second; revoking does not need it',
+    hint: 'try again in a second; a revocation does not need the count',
     retryAfterMs: RETRY_AFTER_MS,
   })
 }

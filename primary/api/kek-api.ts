@@ -42,9 +42,9 @@ export class KekApi {
     const names = without.map(({ name }) => name).join(', ')
     throw new MacaroondError(
       'kek_missing',
-      `these replicas have not shown key-encryption key ${ring[0].id}: ${names}`,
+      `these replicas have not reported key-encryption key ${ring[0].id}: ${names}`,
       {
-        hint: 'first configure it on every replica, with the earlier one under [[kek.previous]], and restart the replica; --force rotates anyway: a replica without the key continues with the keys it has opened, and cannot start again before it has the key',
+        hint: 'first configure it on every replica, with the earlier one under [[kek.previous]], and restart the replica. --force rotates anyway: a replica without the key continues with the root keys that it has opened, but cannot restart until it has the key',
       },
     )
   }

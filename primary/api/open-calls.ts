@@ -1,4 +1,4 @@
-/** Builds the objects behind the calls of the `sign` channel from the node's parts. */
+/** Builds the objects that implement the calls of the `sign` channel. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { NodeClock } from '../../shared/clock.ts'
 import { IssuedLog } from '../store/issued-log.ts'
@@ -53,14 +53,14 @@ export function openCalls(sources: CallSources): Calls {
   const { ring, serviceTtlSecondsMax, clock, replicas } = sources
   const { db } = commitLog
   const issued = new IssuedLog(db)
-  // One queue for all of these calls, so that only one of them reads at a time.
+  // All calls that read large amounts of data share one queue, so that one reads at a time.
   const walks = new Walks(clock)
   const state = (): GroupWriter['state'] => writer.state
   const revocationBook = new RevocationBook(db, clock)
   return {
     api: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
-    counting: new CountingApi({ state, onRecord: new IssuedCounter(db, clock), walks, clock }),
+    counting: new CountingApi({ state, counter: new IssuedCounter(db, clock), walks, clock }),
     revoking: new RevokingApi({
       writer,
       durability,
@@ -71,7 +71,7 @@ export function openCalls(sources: CallSources): Calls {
       state,
       replicas,
       clock,
-      orgOf: (seq) => revocationBook.numbered(seq)?.org,
+      orgOf: (seq) => revocationBook.findBySeq(seq)?.org,
     }),
     pending: new PendingApi({ writer, adoption, durability, replicas }),
     keks: new KekApi({

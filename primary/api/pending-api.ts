@@ -24,7 +24,7 @@ import { type Adoption, RESTORE, type PendingDenial } from '../adoption/adoption
 import type { Adopted, ForgottenAnswer } from '../authority/commands.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
-import { requireSettled } from './acknowledgeable.ts'
+import { requireSettled } from './require-settled.ts'
 import { actorOf, requireOperator } from './permissions.ts'
 
 export interface PendingApiOptions {
@@ -59,8 +59,8 @@ export class PendingApi {
   }
 
   /**
-   * Adopts at most `DENIALS_CALL_MAX` of the selected denials, and waits until they are durable. `waiting` in the answer tells
-   * how many are left. Throws permission_denied, request_invalid, epoch_unsettled, position_unreached.
+   * Adopts at most `DENIALS_CALL_MAX` of the selected denials, and waits until they are durable. `waiting` in the answer is
+   * the number of denials that still wait. Throws permission_denied, request_invalid, epoch_unsettled, position_unreached.
    */
   async adopt(peer: KnownPeer, value: unknown): Promise<AdoptResult> {
     requireOperator(peer, 'adopt revocations')
@@ -89,21 +89,24 @@ export class PendingApi {
     return { forgotten, position: positionText(position), waiting: this.#left }
   }
 
-  /** Number of denials that wait, with those that replicas have not listed yet. */
+  /** Number of denials that wait, including the ones that replicas have counted and not listed yet. */
   get #left(): number {
     const { waiting, counts } = this.#options.adoption
-    // Denials that no list shows yet are counted once for each replica.
+    // A denial that is not listed yet is counted once for each replica that reports it, because it cannot be compared.
     const listed = waiting.reduce((sum, { from }) => sum + from.length, 0)
     const all = [...counts.values()].reduce((sum, count) => sum + count, 0)
     return waiting.length + Math.max(0, all - listed)
   }
 
   /** The pending denials of a selection. Throws request_invalid if there are none. */
-  #chosen({ timeline, first = 1, last = Infinity }: PendingSelection, but?: string): readonly PendingDenial[] {
+  #chosen(
+    { timeline, first = 1, last = Infinity }: PendingSelection,
+    exceptTimeline?: string,
+  ): readonly PendingDenial[] {
     this.#options.adoption.look()
     const chosen = this.#options.adoption.waiting.filter(
       ({ denial }) =>
-        (timeline === undefined ? denial.timeline !== but : denial.timeline === timeline) &&
+        (timeline === undefined ? denial.timeline !== exceptTimeline : denial.timeline === timeline) &&
         denial.seq >= first &&
         denial.seq <= last,
     )
@@ -114,14 +117,14 @@ export class PendingApi {
   }
 
   /**
-   * Named numbers are taken as they are. Otherwise the ranges hold pending denials only, and no number between them: a replica
-   * that is away may have a denial of that number, which the operator has not seen.
+   * If the operator names numbers, these are the range. Otherwise the ranges hold only numbers of pending denials, and none
+   * between them: a disconnected replica may have a denial with such a number, which the operator has not seen.
    */
   #ranges({ timeline, first, last }: PendingSelection): readonly Forgotten[] {
     if (timeline !== undefined && first !== undefined)
       return [{ timeline: asTimeline(timeline), first, last: last ?? first }]
     const ranges: { timeline: string; first: number; last: number }[] = []
-    // Nothing in the present history is undone, whatever a replica says.
+    // Denials of the present history are left out: it is not undone, whatever a replica reports.
     const led = timeline === undefined ? this.#options.writer.state.timeline : undefined
     for (const { denial } of this.#chosen({ timeline, first, last }, led)) {
       const range = ranges.at(-1)

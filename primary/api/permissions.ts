@@ -1,4 +1,7 @@
-/** Decides for which orgs a caller may act. A role only opens a channel; each call is checked here. */
+/**
+ * Decides for which orgs a caller may act. The role of a peer only decides which channels it may open, so each call checks the
+ * org here.
+ */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Kid } from '../../shared/ids.ts'
@@ -22,7 +25,8 @@ export function requireOrg(peer: KnownPeer, org: string): void {
 }
 
 /**
- * Throws key_unknown, with one message for a key of another org and for no key, so that a signer learns nothing of other orgs.
+ * Throws key_unknown. The message is the same for a key of another org and for a missing key, so that a signer learns nothing
+ * about other orgs.
  */
 export function requireKeyOf(peer: KnownPeer, kid: Kid, keys: ReadonlyMap<Kid, OrgKey>): OrgKey {
   const key = keys.get(kid)
@@ -32,7 +36,7 @@ export function requireKeyOf(peer: KnownPeer, kid: Kid, keys: ReadonlyMap<Kid, O
   })
 }
 
-/** Throws permission_denied. Calls that concern the whole authority are for operators. */
+/** Only operators may make calls that concern the whole authority. Throws permission_denied. */
 export function requireOperator(peer: KnownPeer, what: string): void {
   if (peer.role === 'operator') return
   throw new MacaroondError('permission_denied', `${peer.name} may not ${what}`, { hint: 'only operators may' })

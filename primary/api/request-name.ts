@@ -1,4 +1,4 @@
-/** Makes the name that identifies a repeated request. */
+/** Makes the name by which the authority recognises a repeated request. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { sha256 } from '../../shared/crypto.ts'
 import type { RequestName } from '../authority/commands.ts'

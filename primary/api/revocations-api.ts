@@ -1,4 +1,4 @@
-/** The calls that list revocations: page by page, or those that apply to one token or org. They only read. */
+/** The calls that read revocations: a list in pages, and a search for the revocations that apply to one token or org. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { IssuedLog } from '../store/issued-log.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -74,15 +74,15 @@ export class RevocationsApi {
     walker: Walker,
   ): Promise<readonly RevocationDescription[]> {
     const { book, walks } = this.#options
-    if (asked.seq !== undefined) return [this.#numbered(peer, asked.seq)]
-    // One row more than is shown, to learn if there are more.
+    if (asked.seq !== undefined) return [this.#findBySeq(peer, asked.seq)]
+    // One row more than the answer holds shows if there are more.
     const limit = REVOCATIONS_FOUND_MAX + 1
     return walks.run(walker, async (signal) => book.find({ limit, matches: this.#matches(peer, asked), signal }))
   }
 
-  /** Throws request_invalid, with one message for a row of another org and for no row. */
-  #numbered(peer: KnownPeer, seq: number): RevocationDescription {
-    const row = this.#options.book.numbered(seq)
+  /** Throws request_invalid. The message is the same for a row of another org and for a missing row. */
+  #findBySeq(peer: KnownPeer, seq: number): RevocationDescription {
+    const row = this.#options.book.findBySeq(seq)
     if (row !== undefined && mayActFor(peer, row.org)) return row
     throw new MacaroondError(
       'request_invalid',
@@ -108,7 +108,7 @@ export class RevocationsApi {
     return [{ kid, nonce }, ...ancestors].map((name) => ({ ...name, subject, org: this.#orgOf(peer, name) }))
   }
 
-  /** By the records of the mint and of the lineage, because an id alone names neither subject nor ancestors. */
+  /** Reads the subject and the ancestors from the records of mints and exchanges, because an id contains neither. */
   #byId(peer: KnownPeer, id: string): readonly Target[] {
     const { issued, lineage } = this.#options
     const { kid, nonce } = parseTokenId(id)

@@ -1,6 +1,6 @@
 /**
  * The calls that revoke. Each checks its parameters, then the caller's orgs, then submits a command, and answers once the
- * revocation is as durable as the caller asked for.
+ * revocation is as durable as the caller requested.
  */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { type Kid, kid as asKid } from '../../shared/ids.ts'
@@ -27,8 +27,8 @@ import { olderKey } from '../authority/org.ts'
 import type { AuthorityState } from '../authority/state.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
 import type { Durability } from '../durability/durability.ts'
-import { requireSettled } from './acknowledgeable.ts'
-import { nameToken } from './named-token.ts'
+import { requireSettled } from './require-settled.ts'
+import { resolveNamedToken } from './named-token.ts'
 import { actorOf, requireKeyOf, requireOrg } from './permissions.ts'
 import { requestName } from './request-name.ts'
 
@@ -47,7 +47,7 @@ export class RevokingApi {
   /** Revokes one token, named by itself or by its id. Throws key_unknown, request_invalid, overloaded, request_conflict. */
   async revokeToken(peer: KnownPeer, value: unknown): Promise<RevokeResult<TokenRevoked>> {
     const { wait, requestId, reason, ...asked } = params(revokeTokenParams, value)
-    const named = nameToken(asked, { requireKey: (kid) => requireKeyOf(peer, kid, this.#state.keys) })
+    const named = resolveNamedToken(asked, { requireKey: (kid) => requireKeyOf(peer, kid, this.#state.keys) })
     const request = requestName(peer, requestId, ['token.revoke', named.kid, named.nonce, reason])
     const command = { kind: 'token.revoke', actor: actorOf(peer), reason, request, ...named } as const
     return this.#carryOut<TokenRevoked>(command, wait)
@@ -91,7 +91,7 @@ export class RevokingApi {
   /** The key to retire if the caller names none. The command checks the choice again when it runs. */
   #keyToRetire(org: string, named: string | undefined, requestId: string | undefined): Kid {
     if (named !== undefined) return asKid(named)
-    // A repeated request means the key of its first answer, which is retired now.
+    // A repeated request names the key that its first answer retired.
     const recalled = this.#state.requests.get(requestId ?? '')
     if (recalled !== undefined) return (JSON.parse(recalled.answer) as KeyRetired).kid as Kid
     return olderKey(this.#state, org)
@@ -101,7 +101,7 @@ export class RevokingApi {
   async #carryOut<T extends RevokeAnswer>(command: Command, wait: RevokeCommon['wait']): Promise<RevokeResult<T>> {
     const { writer, durability } = this.#options
     const { answer, position } = await writer.submit<T>(command)
-    // The row is written, but an answer would be an acknowledgement: it has to wait for the epoch.
+    // The row is written. The answer would acknowledge it, so it must wait until the epoch has settled.
     requireSettled(writer.state, answer.seq)
     const reached = wait === 'local' ? LOCAL : await durability.reach(answer.seq, position)
     const tokens = answer.kind === 'token' ? {} : { tokens: NOT_COUNTED }

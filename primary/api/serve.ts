@@ -87,8 +87,8 @@ export function serveCalls({
   const admin: Record<PrimaryAdminMethod, RpcMethod> = {
     status,
     'audit.verify': (value) => answerAuditVerify(db, value),
-    'archive.snapshot': () => due(archives, ['snapshot']),
-    'archive.compact': () => due(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
+    'archive.snapshot': () => requestJobs(archives, ['snapshot']),
+    'archive.compact': () => requestJobs(archives, ['compact 1', 'compact 2', 'compact 3', 'retain']),
     'archive.repair': (value) => repair(archivesOf(archives), value, writer),
   }
   const methods =
@@ -110,7 +110,7 @@ function counted(
   return Object.fromEntries(Object.entries(methods).map(guard))
 }
 
-function due(archives: ServeCallsOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
+function requestJobs(archives: ServeCallsOptions['archives'], jobs: readonly JobName[]): { readonly asked: true } {
   const own = archivesOf(archives)
   if (own.paused) {
     throw new MacaroondError('disk_full', 'the disk of this primary is full', {

@@ -52,8 +52,8 @@ export class SigningApi {
   }
 
   /**
-   * If the caller is gone, no token is minted, because only the answer carries it. Throws permission_denied, and what the
-   * authority's `mint` throws.
+   * Mints no token if the caller has disconnected, because only the answer holds the token. Throws permission_denied, and what
+   * the authority's `mint` throws.
    */
   async mint(peer: KnownPeer, value: unknown, { signal }: Pick<RpcCaller, 'signal'>): Promise<MintResult> {
     const request = params(mintParams, value)

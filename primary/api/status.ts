@@ -17,7 +17,7 @@ import type { DiskRoom } from '../commit-log/disk-room.ts'
 import type { Durability } from '../durability/durability.ts'
 import type { AuthorityClock } from '../freshness/authority-clock.ts'
 import type { Publisher } from '../publisher/publisher.ts'
-import type { WritesState } from './gate.ts'
+import type { WritesState } from './refusals.ts'
 
 export interface PrimaryStatusSources {
   readonly cluster: string
@@ -69,7 +69,10 @@ export function primaryStatus(sources: PrimaryStatusSources): PrimaryStatus {
   }
 }
 
-/** `leaseMs` is the length that is granted now: 0 if none is, and less than configured until the database allows more. */
+/**
+ * `leaseMs` is the length of the leases that are granted now. It is 0 if none is granted, and shorter than configured until
+ * the database allows the configured length.
+ */
 function freshnessOf({ state, authorityClock, boundMs, leaseMs, grants }: PrimaryStatusSources): PrimaryFreshness {
   const { time } = authorityClock
   return {

@@ -1,4 +1,6 @@
-/** The calls that present tokens, for a discharge or a service token, and the operator's calls on third parties. */
+/**
+ * The calls that present tokens to get a discharge or a service token, and the operator's calls that register third parties.
+ */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { RpcCaller } from '../../shared/channel/rpc-server.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -40,8 +42,8 @@ export class ThirdPartyApi {
   }
 
   /**
-   * Needs no org: the discharge confirms what the presented tokens allow, whoever presents them. Throws ticket_invalid,
-   * discharge_refused, token_refused, clock_implausible.
+   * Checks no org of the caller: the discharge confirms what the presented tokens allow, and any holder may present them.
+   * Throws ticket_invalid, discharge_refused, token_refused, clock_implausible.
    */
   async discharge(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<DischargeResult> {
     const { ticket, tokens } = params(dischargeParams, value)
@@ -52,7 +54,7 @@ export class ThirdPartyApi {
   }
 
   /**
-   * The caller must act for the org, because the service token outlives the login. Throws key_unknown if it does not;
+   * The caller must act for the org, because the service token outlives the login. Throws key_unknown if the caller may not;
    * token_refused, request_invalid, clock_implausible.
    */
   async exchange(peer: KnownPeer, value: unknown, { signal }: Caller): Promise<ExchangeResult> {

@@ -1,6 +1,6 @@
 /**
- * Serialises the calls that read large amounts of stored data. One walk runs at a time, in slices; callers take turns. A walk
- * ends if its caller is gone. A call reads nothing before its turn, so waiting calls cost no work.
+ * Serialises walks: calls that read large amounts of stored data. One walk runs at a time, in slices, and callers take turns.
+ * A walk ends if its caller disconnects. A call reads nothing before its turn, so waiting calls cost no work.
  */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -10,7 +10,7 @@ import { FairQueue } from '../../shared/service/fair-queue.ts'
 /** The caller of a walk. */
 export interface Walker {
   readonly peerId: string
-  /** Aborts when the caller is gone. */
+  /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal
 }
 
@@ -33,11 +33,11 @@ export class Walks {
     this.#timers = timers
   }
 
-  /** Throws overloaded, closed (the caller is gone), and what the walk throws. */
+  /** Throws overloaded, closed (the caller has disconnected), and the errors of the walk. */
   run<T>(walker: Walker, walk: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const start = async (): Promise<void> => {
-      if (walker.signal.aborted) return reject(gone())
+      if (walker.signal.aborted) return reject(callerGone())
       await walk(walker.signal).then(resolve, reject)
     }
     for (const { reject: refuse } of this.#queue.add({ walker, start, reject })) refuse(overloaded())
@@ -57,12 +57,12 @@ export class Walks {
   }
 }
 
-export function gone(): MacaroondError {
-  return new MacaroondError('closed', 'the caller is gone')
+export function callerGone(): MacaroondError {
+  return new MacaroondError('closed', 'the caller has disconnected')
 }
 
 function overloaded(): MacaroondError {
-  return new MacaroondError('overloaded', 'too many calls wait to read what is stored', {
+  return new MacaroondError('overloaded', 'too many calls wait to read stored data', {
     hint: 'try again in a second',
     retryAfterMs: RETRY_AFTER_MS,
   })

@@ -1,7 +1,7 @@
 /**
- * Decides about denials: revocations of an undone history that replicas still enforce. The primary adopts some of them on a
- * replica's word alone, the others wait for an operator, and an operator may forget them. One broken replica must not be able
- * to revoke everything, so its word is limited in kind and in number.
+ * Decides about denials: revocations of an undone history that replicas still enforce. The primary adopts some of them because
+ * a replica reports them. The others wait until an operator adopts or forgets them. One broken replica must not be able to
+ * revoke everything, so the primary limits which kinds, and how many, it adopts from a replica's report.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Kid, type Nonce, tokenId } from '../../shared/ids.ts'
@@ -14,7 +14,7 @@ import { isCoveredByBroader } from '../../shared/verifier/cut-offs.ts'
 import { isOutlived } from '../../shared/verifier/outlived.ts'
 import type { CommandOf } from './commands.ts'
 import { append } from './append.ts'
-import { retired } from './revoke.ts'
+import { markRetired } from './revoke.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
@@ -22,22 +22,22 @@ import type { Decision, DecisionContext } from './decision.ts'
 type Adopt = CommandOf<'revocations.adopt'>
 type Forget = CommandOf<'revocations.forget'>
 
-/** `settled`: nobody needs to do anything. The row is here, covered, outlived or forgotten. */
+/** `resolved`: nothing is left to do, because the row is in this history, covered, outlived or forgotten. */
 export type DenialJudgement =
-  | { readonly is: 'settled' }
+  | { readonly is: 'resolved' }
   | { readonly is: 'adoptable'; readonly row: KnownRevocation }
   | { readonly is: 'waiting'; readonly row: KnownRevocation | undefined; readonly why: WhyWaiting }
 
-const SETTLED: DenialJudgement = { is: 'settled' }
+const RESOLVED: DenialJudgement = { is: 'resolved' }
 
 /** Says what the primary may do with one denial that a replica reports. Changes nothing. */
 export function judgeDenial(state: AuthorityState, denial: Denial): DenialJudgement {
   const row = rowOfDenial(denial)
-  if (state.forgotten.has(denial)) return SETTLED
+  if (state.forgotten.has(denial)) return RESOLVED
   if (row.kind === 'unknown') return { is: 'waiting', row: undefined, why: 'unknown kind' }
   const { revocations, issue } = state
   const isHere = revocations.covers(row) || isCoveredByBroader(revocations.cutOffs, row, orgOf(state, row))
-  if (isHere || isOutlived(row, issue.lastMs)) return SETTLED
+  if (isHere || isOutlived(row, issue.lastMs)) return RESOLVED
   const why = whyWaiting(state, denial, row)
   return why === undefined ? { is: 'adoptable', row } : { is: 'waiting', row, why }
 }
@@ -50,7 +50,7 @@ function whyWaiting(state: AuthorityState, { timeline }: Denial, row: KnownRevoc
   return row.untilMs <= state.issue.lastMs ? undefined : 'later than the issue clock'
 }
 
-/** Judges each denial again inside the transaction, and leaves out what may no longer be adopted. */
+/** Judges each denial again inside the transaction, and skips one that may no longer be adopted. */
 export function adopt(
   state: AuthorityState,
   { denials, expiries, from, actor }: Adopt,
@@ -60,14 +60,14 @@ export function adopt(
   const before = state.revocationSeq
   const room = from === undefined ? Infinity : ADOPTED_MAX - (state.adopted.get(from) ?? 0)
   for (const denial of denials) {
-    const row = adoptedRow(state, denial, { byOperator: from === undefined, context })
+    const row = rowToAdopt(state, denial, { byOperator: from === undefined, context })
     if (row === undefined || state.revocationSeq - before >= room) continue
     const org = orgOf(state, row)
     rows.push(...append(state, unnumbered(row, expiries), { org, actor, reason: reasonOf(denial) }, context).rows)
-    rows.push(...stateRows(state, row))
+    rows.push(...applyToKeysAndOrgs(state, row))
   }
   const adopted = state.revocationSeq - before
-  if (from !== undefined && adopted > 0) rows.push(counted(state, from, adopted))
+  if (from !== undefined && adopted > 0) rows.push(countAdopted(state, from, adopted))
   const target = adopted === 0 ? '' : `${before + 1}-${state.revocationSeq}`
   const detail = {
     adopted,
@@ -105,26 +105,26 @@ interface Adopting {
 }
 
 /**
- * The row to append, or undefined. An operator may also adopt what waits, except a cut-off in the future: the issue clock moves
- * past each cut-off, so nothing could be minted until that time.
+ * The row to append, or undefined. An operator may also adopt a waiting denial, except a cut-off in the future: the issue
+ * clock moves past each cut-off, so no token could be minted until that time.
  */
-function adoptedRow(
+function rowToAdopt(
   state: AuthorityState,
   denial: Denial,
   { byOperator, context }: Adopting,
 ): KnownRevocation | undefined {
   const judged = judgeDenial(state, denial)
   if (judged.is === 'adoptable') return judged.row
-  if (judged.is === 'settled' || !byOperator || judged.row === undefined) return undefined
+  if (judged.is === 'resolved' || !byOperator || judged.row === undefined) return undefined
   const latestMs = Math.max(context.nowMs, state.issue.lastMs)
   return 'untilMs' in judged.row && judged.row.untilMs > latestMs ? undefined : judged.row
 }
 
 /** The rows of keys and orgs that change with an adopted revocation. Moves the issue clock past a cut-off. */
-function stateRows(state: AuthorityState, row: KnownRevocation): readonly Row[] {
+function applyToKeysAndOrgs(state: AuthorityState, row: KnownRevocation): readonly Row[] {
   if ('untilMs' in row && row.untilMs >= state.issue.lastMs) state.issue = resumeNonces(row.untilMs)
   if (row.kind === 'key' && state.keys.get(row.kid as Kid)?.org === row.org) {
-    retired(state, row.kid as Kid)
+    markRetired(state, row.kid as Kid)
     return [{ table: 'root_keys retired', row: { kid: row.kid as Kid } }]
   }
   const org = row.kind === 'org_disabled' ? state.orgs.get(row.org) : undefined
@@ -134,20 +134,21 @@ function stateRows(state: AuthorityState, row: KnownRevocation): readonly Row[] 
   return [{ table: 'orgs disabled', row: { name: org.name } }]
 }
 
-function counted(state: AuthorityState, peerId: string, adopted: number): Row {
+function countAdopted(state: AuthorityState, peerId: string, adopted: number): Row {
   const revocations = (state.adopted.get(peerId) ?? 0) + adopted
   state.adopted.set(peerId, revocations)
   return { table: 'adoptions', row: { peerId, epoch: state.epoch, revocations } }
 }
 
-/** For a token: the org of its key. The replica's own statement is not believed. */
+/** For a token it is the org of the key, because the primary does not trust the org that a replica reports. */
 function orgOf({ keys }: AuthorityState, row: KnownRevocation): string {
   return row.kind === 'token' ? (keys.get(row.kid as Kid)?.org ?? '') : row.org
 }
 
 /**
- * The row without its number, with the expiry from our own record of the mint. A replica's word does not decide the expiry: a
- * row with too early an end would be purged while its token lives. Without a record the row stays for ever (0).
+ * The row without its number, with the expiry from our own record of the mint. The primary does not take the expiry from a
+ * replica: a row with too early an expiry would be purged while its token is still valid. Without a record the expiry is 0,
+ * which keeps the row for ever.
  */
 function unnumbered({ seq: _, ...named }: KnownRevocation, expiries: Adopt['expiries']): Parameters<typeof append>[1] {
   const expiresAt = named.kind === 'token' ? expiries?.get(tokenId(named.kid as Kid, named.nonce as Nonce)) : undefined

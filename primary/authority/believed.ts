@@ -6,10 +6,10 @@ import type { AuthorityMoment } from '../freshness/authority-time.ts'
 /** The bounds of the present time. Throws clock_implausible. */
 export function requireBelieved({ believed }: AuthorityMoment): BelievedTime {
   if (believed !== undefined) return believed
-  throw clockInDoubt()
+  throw clockDoubtError()
 }
 
-export function clockInDoubt(): MacaroondError {
+export function clockDoubtError(): MacaroondError {
   return new MacaroondError('clock_implausible', 'this primary does not believe its clock', {
     hint: '`macaroond status` says why; set the clock, or start the primary with --accept-clock. Revoking still works',
   })

@@ -84,7 +84,10 @@ export type Command =
       readonly denials: readonly Denial[]
       /** Expiries from the records of mints, unix seconds by token id. Looked up just before the transaction. */
       readonly expiries?: ReadonlyMap<TokenId, number>
-      /** PeerId of the replica that reported them; its word is limited in number and kind. Undefined for an operator. */
+      /**
+       * PeerId of the replica that reported them: the primary limits which and how many it adopts from one. Undefined for an
+       * operator.
+       */
       readonly from: string | undefined
     }
   /** Forgets denials, by their numbers in the undone history. Replicas then stop enforcing them. */
@@ -94,17 +97,18 @@ export type Command =
       readonly ranges: readonly Forgotten[]
       readonly reason: string
     }
-  /** Deletes those of these rows that are outlived. The rows come in ascending order of their numbers. */
+  /** Deletes the outlived rows among `rows`, which are in ascending order of their numbers. */
   | {
       readonly kind: 'revocations.purge'
       readonly actor: Actor
       readonly rows: readonly RevocationRow[]
       /**
-       * The latest that the time can be, whatever the wall clock says. A purge uses the earlier of this and the believed time.
+       * The latest time that is possible even if the wall clock jumped ahead. A purge uses the earlier of this and the
+       * believed time.
        */
       readonly soberMs: number
     }
-  /** Seals every secret of an earlier key-encryption key again, with the first configured one, in one transaction. */
+  /** Reseals every secret that an earlier key-encryption key seals. The first configured key seals them, in one transaction. */
   | { readonly kind: 'kek.rotate'; readonly actor: Actor }
   | {
       readonly kind: 'third-party.add'
@@ -129,9 +133,9 @@ export type Command =
       readonly presenter: string
       /** Token and discharges, in text. */
       readonly bundle: string
-      /** Location of the third-party caveat to take off; no signature covers it. */
+      /** Location of the third-party caveat to remove. No signature covers a location. */
       readonly strip: string
-      /** Id of the token that the login was put into. */
+      /** Id of the token that the login caveat was added to. */
       readonly id: string
       /** Caveat id that the stripped caveat must have. The signature covers it, unlike the location. */
       readonly ticket: Uint8Array
@@ -143,11 +147,11 @@ export type Command =
   | { readonly kind: 'lease.raise'; readonly actor: Actor; readonly leaseMs: number }
   /** Records which replicas may acknowledge revocations, and the durability. Written before a revocation relies on it. */
   | { readonly kind: 'configuration.note'; readonly actor: Actor; readonly configured: Configured }
-  /** Records that nobody follows an earlier epoch any more, so revocations may be acknowledged. */
+  /** Records that no replica follows an earlier epoch any more, so revocations may be acknowledged. */
   | { readonly kind: 'epoch.settle'; readonly actor: Actor; readonly because: string }
   /** Writes only an audit record: a replica claimed a position that is not in this authority's history. */
   | { readonly kind: 'replica.refused'; readonly actor: Actor; readonly message: string }
-  /** Appends a cut-off again that was requested while the clock was in doubt, up to the time of that request. */
+  /** Appends a due cut-off: one that was requested while the clock was in doubt. It reaches up to the time of that request. */
   | { readonly kind: 'cut-off.again'; readonly actor: Actor; readonly name: string }
   /** Records the newest entry of an archive's chain, and its last repair. */
   | {
@@ -191,10 +195,11 @@ export const REVOKING: ReadonlySet<Command['kind']> = new Set([
 ])
 
 /**
- * Commands that run while the clock is in doubt, and that may use the reserved disk space: a primary that grants leases takes
- * revocations (V8). Besides revocations these are the writes that leases and acknowledgements wait for, and audit notes.
+ * Commands that the primary takes while its clock is in doubt, and for which it may use the reserved disk space: a primary
+ * that grants leases takes revocations (V8). They are the revocations, the writes that leases and acknowledgements wait for,
+ * and audit notes.
  */
-export const PRESSING: ReadonlySet<Command['kind']> = new Set([
+export const ESSENTIAL: ReadonlySet<Command['kind']> = new Set([
   ...REVOKING,
   'configuration.note',
   'archive.note',

@@ -1,4 +1,7 @@
-/** Input and result of every decision. In a file of its own, because every function that `step.ts` calls needs it. */
+/**
+ * The input and the result of every decision. They have a file of their own, because every function that `step.ts` calls needs
+ * them.
+ */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
 import type { AuthorityMoment } from '../freshness/authority-time.ts'

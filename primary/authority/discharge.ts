@@ -1,7 +1,7 @@
 /**
- * Discharges third-party caveats that ask the authority itself: it confirms "may do X" to a holder whose tokens allow X. The
- * discharge is good for the org of those tokens only, and names them. It carries on each of their caveats that the condition
- * does not decide. It expires within a minute, and never later than one of the tokens.
+ * Discharges third-party caveats that are addressed to the authority itself: it confirms "may do X" to a holder whose tokens
+ * allow X. The discharge is good for the org of those tokens only, and names them. It carries on each of their caveats that
+ * the condition does not decide. It expires within a minute, and never later than one of the tokens.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { AUTHORITY_DISCHARGE_TTL_SECONDS, CAVEATS_MAX } from '../../shared/limits.ts'
@@ -12,7 +12,7 @@ import { requireBelieved } from './believed.ts'
 import { accessDecides } from './partial-judge.ts'
 import type { CommandOf } from './commands.ts'
 import { parseCondition } from './condition.ts'
-import { firstPartyCaveats, judgePresented, namesOf, type Presented } from './presented.ts'
+import { firstPartyCaveats, judgePresented, tokenIdsOf, type Presented } from './presented.ts'
 import type { AuthorityState, ThirdPartyKey } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 import { thirdPartyLocation } from './third-party.ts'
@@ -21,7 +21,7 @@ type Discharge = CommandOf<'token.discharge'>
 
 export function discharge(state: AuthorityState, command: Discharge, context: DecisionContext): Decision {
   const { ticket, tokens, presenter, actor } = command
-  const { caveatKey, condition, thirdParty } = opened(state, ticket)
+  const { caveatKey, condition, thirdParty } = openWithServiceKey(state, ticket)
   const asked = parseCondition(condition)
   const presented = tokens.map((bundle) => judgePresented(state, { bundle, presenter, asked }, context))
   const org = oneOrg(presented)
@@ -44,8 +44,14 @@ export function discharge(state: AuthorityState, command: Discharge, context: De
   }
 }
 
-/** Finds the service by the key that opens the ticket. A ticket of a removed service opens no more. Throws ticket_invalid. */
-function opened(state: AuthorityState, ticket: Uint8Array): Ticket & { readonly thirdParty: ThirdPartyKey } {
+/**
+ * Opens the ticket with the keys of all registered services; the key that fits names the service. The ticket of a removed
+ * service no longer opens. Throws ticket_invalid.
+ */
+function openWithServiceKey(
+  state: AuthorityState,
+  ticket: Uint8Array,
+): Ticket & { readonly thirdParty: ThirdPartyKey } {
   for (const thirdParty of state.thirdParties.values()) {
     const found = tryOpen(ticket, thirdParty)
     if (found !== undefined) return { ...found, thirdParty }
@@ -65,18 +71,22 @@ function tryOpen(ticket: Uint8Array, { privateKey }: ThirdPartyKey): Ticket | un
   }
 }
 
-/** The org of all presented tokens. Tokens of two orgs are refused, because it would be unclear whose data the access is to. */
+/**
+ * The org of all presented tokens. Tokens of two orgs are refused, because it would be unclear which org's data the access
+ * concerns.
+ */
 function oneOrg(presented: readonly Presented[]): string {
   const [org, another] = new Set(presented.map((one) => one.org))
   if (org !== undefined && another === undefined) return org
-  throw new MacaroondError('discharge_refused', 'the presented tokens are of more than one org', {
+  throw new MacaroondError('discharge_refused', 'the presented tokens belong to more than one org', {
     hint: 'present the tokens of one tenant only',
   })
 }
 
 /**
- * Unix seconds. A token's own expiry is not a caveat, so it has to be carried on here. Uses the earlier of two times, like a
- * mint: others judge by real time, so an authority's time that once jumped ahead must not make the discharge live longer.
+ * Unix seconds. A token's own expiry is not a caveat, so this function applies it to the discharge. Like a mint, it counts
+ * from the earlier of two times: verifiers judge by real time, so an authority's time that once jumped ahead must not lengthen
+ * the discharge.
  */
 function expiryOf(presented: readonly Presented[], context: DecisionContext): number {
   const nowMs = Math.min(context.nowMs, requireBelieved(context).earliestMs)
@@ -100,7 +110,7 @@ function caveatsOf({ presented, org, asked, thirdParty, expiresAt }: Confirmed):
     ...presented.map(({ verdict }) => `presented = ${verdict.id}`),
     `tenant = ${org}`,
     ...carried,
-    ...(thirdParty.unrevoked ? presented.flatMap(namesOf).map((id) => `unrevoked = ${id}`) : []),
+    ...(thirdParty.unrevoked ? presented.flatMap(tokenIdsOf).map((id) => `unrevoked = ${id}`) : []),
     `time < ${expiresAt}`,
   ]
   if (caveats.length <= CAVEATS_MAX) return caveats

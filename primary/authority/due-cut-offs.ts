@@ -1,34 +1,36 @@
 /**
- * Cut-offs that are requested while the clock is in doubt. Each applies at once up to the last token that this authority
- * minted. That may not be enough: a restore may have lost mints whose times are later than the issue clock. So the request is
- * kept, and appended again up to its own time once time is believed. This happens before anything else is minted, so it
- * revokes no later token.
+ * Keeps the due cut-offs: cut-offs that were requested while the clock was in doubt. Such a cut-off applies at once up to the
+ * last token that this authority minted. That may not be enough, because a restore may have lost mints that are later than the
+ * issue clock. So the primary keeps the request, and appends it again, up to the time of the request, once time is believed.
+ * It does so before it mints anything, so the second cut-off revokes no later token.
  */
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
-import { append, type Why } from './append.ts'
+import { append, type Attribution } from './append.ts'
 import { requireBelieved } from './believed.ts'
 import type { CommandOf } from './commands.ts'
 import type { DueCutOff, DueCutOffRow, Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** Value of `untilMs` in a due cut-off that stands for the time of the request. */
-export const MOMENT_ASKED = 0
+/** Value of `untilMs` that means: up to the time of the request. */
+export const TIME_OF_REQUEST = 0
 
-/** Key of a due cut-off. A map, not a search: one signer may have very many. */
-export function dueName(cutOff: DueCutOff): string {
+/**
+ * Key of a due cut-off in the state's map. The map exists because one signer may have very many, and a search would be slow.
+ */
+export function dueCutOffKey(cutOff: DueCutOff): string {
   return JSON.stringify([cutOff.kind, cutOff.org, cutOff.untilMs, cutOff.kind === 'subject' ? cutOff.subject : null])
 }
 
-/** A repeated request replaces the earlier row, because the later time reaches further. */
-export function oweCutOff(
+/** Adds a due cut-off. A repeated request replaces the earlier row, because its later time covers more tokens. */
+export function deferCutOff(
   state: AuthorityState,
   cutOff: DueCutOff,
-  { actor, reason }: Why,
+  { actor, reason }: Attribution,
   { nowMs, steadyMs }: DecisionContext,
 ): readonly Row[] {
-  const name = dueName(cutOff)
+  const name = dueCutOffKey(cutOff)
   const before = state.dueCutOffs.get(name)
   // Deleted first, so that the entry moves to the end: due cut-offs are appended in the order of their requests.
   state.dueCutOffs.delete(name)
@@ -42,14 +44,14 @@ export function oweCutOff(
 }
 
 /** Appends a due cut-off up to the time of its request, and removes it. Throws clock_implausible. */
-export function repeatCutOff(
+export function appendDueCutOff(
   state: AuthorityState,
   { actor, name }: CommandOf<'cut-off.again'>,
   context: DecisionContext,
 ): Decision {
   requireBelieved(context)
   const due = state.dueCutOffs.get(name)
-  assert(due !== undefined, 'a cut-off that is due is appended again')
+  assert(due !== undefined, 'only a due cut-off in the state is appended')
   const { cutOff, reason, actor: askedBy } = due
   const untilMs = reachOf(due, context)
   const why = { org: cutOff.org, actor: { text: askedBy }, reason }
@@ -66,11 +68,11 @@ export function repeatCutOff(
 }
 
 /** Called before each mint: a due cut-off could revoke a token that is minted before it is appended. Throws overloaded. */
-export function requireNothingDue({ dueCutOffs }: AuthorityState): void {
+export function requireNoDueCutOffs({ dueCutOffs }: AuthorityState): void {
   if (dueCutOffs.size === 0) return
   throw new MacaroondError(
     'overloaded',
-    'cut-offs that were requested while the clock was in doubt are appended first',
+    'the primary first appends the cut-offs that were requested while its clock was in doubt',
     {
       hint: 'try again in a second',
       retryAfterMs: 1_000,
@@ -81,5 +83,5 @@ export function requireNothingDue({ dueCutOffs }: AuthorityState): void {
 /** After a restart the age of the request is unknown, so the cut-off reaches up to now. Nothing was minted since. */
 function reachOf({ cutOff, steadyMs: askedSteadyMs }: DueCutOffRow, { nowMs, steadyMs }: DecisionContext): number {
   const askedMs = askedSteadyMs === undefined ? nowMs : nowMs - (steadyMs - askedSteadyMs)
-  return cutOff.untilMs === MOMENT_ASKED ? askedMs : Math.min(cutOff.untilMs, askedMs)
+  return cutOff.untilMs === TIME_OF_REQUEST ? askedMs : Math.min(cutOff.untilMs, askedMs)
 }

@@ -20,10 +20,10 @@ import type { Decision, DecisionContext } from './decision.ts'
 type Exchange = CommandOf<'token.exchange'>
 
 export function exchange(state: AuthorityState, command: Exchange, context: DecisionContext): Decision {
-  const { bundle, presenter, strip, id: guarded, ticket, actor } = command
+  const { bundle, presenter, strip, id: expectedId, ticket, actor } = command
   const ttlSeconds = lifeOf(command)
   const presented = judgePresented(state, { bundle, presenter, asked: new Map() }, context)
-  checkToken(presented, guarded)
+  checkToken(presented, expectedId)
   const login = loginOf(presented, strip)
   checkTicket(login, ticket)
   const caveats = carriedOn(presented, login)
@@ -57,28 +57,32 @@ export function exchange(state: AuthorityState, command: Exchange, context: Deci
   }
 }
 
-/** The only third-party caveat of the bundle. A second one is refused: it would be dropped although nobody named it. */
+/**
+ * The only third-party caveat of the bundle. A second one is refused, because the service token would drop a caveat that the
+ * caller did not name.
+ */
 function loginOf({ used, verdict }: Presented, strip: string): UsedDischarge {
   const [login, another] = used.filter(({ caveat }) => (caveat.location ?? '') === strip)
   if (login === undefined) throw notExchanged(`it has no third-party caveat of ${JSON.stringify(strip)}`)
   if (another !== undefined) throw notExchanged(`it has several third-party caveats of ${JSON.stringify(strip)}`)
-  if (used.length > 1) throw notExchanged('it has a further third-party caveat, which is not to be stripped')
+  if (used.length > 1) throw notExchanged('it has another third-party caveat, which the request does not strip')
   if (login.used.length > 0) throw notExchanged('the discharge has third-party caveats of its own')
   // A service token is revoked with its ancestors. The tokens behind this discharge would not be among them.
-  if (verdict.presented !== undefined) throw notExchanged('the discharge rests on other tokens, which were presented')
+  if (verdict.presented !== undefined)
+    throw notExchanged('the discharge was obtained by presenting other tokens, which would not be ancestors')
   return login
 }
 
 /** A ticket is not bound to one token: a holder can append the same ticket to another token, under a caveat key of its own. */
-function checkToken({ verdict }: Presented, guarded: string): void {
-  if (verdict.id === guarded) return
-  throw notExchanged('it is another token than the one that the login was put into')
+function checkToken({ verdict }: Presented, expectedId: string): void {
+  if (verdict.id === expectedId) return
+  throw notExchanged('it is not the token that the login caveat was added to')
 }
 
 /** The holder can change a location, but not the ticket: the signature covers it. */
 function checkTicket({ caveat }: UsedDischarge, ticket: Uint8Array): void {
   if (Buffer.compare(caveat.cid, ticket) === 0) return
-  throw notExchanged('its third-party caveat has another ticket than the login’s')
+  throw notExchanged('the ticket of its third-party caveat is not the login’s')
 }
 
 /** Every first-party caveat of the token, then those of the discharge without its upper time bounds. */
@@ -86,7 +90,10 @@ function carriedOn({ macaroon }: Presented, { discharge }: UsedDischarge): reado
   return [...ownCaveats(macaroon), ...ownCaveats(discharge).filter((caveat) => !isUpperTimeBound(caveat))]
 }
 
-/** Seconds. A request for the format's maximum gets this authority's maximum. Throws request_invalid. */
+/**
+ * Seconds. A request for `SERVICE_TTL_SECONDS_MAX`, which is the default, gets this authority's maximum. Throws
+ * request_invalid.
+ */
 function lifeOf({ ttlSeconds, ttlSecondsMax }: Exchange): number {
   if (ttlSeconds === SERVICE_TTL_SECONDS_MAX) return Math.min(ttlSeconds, ttlSecondsMax)
   if (Number.isSafeInteger(ttlSeconds) && ttlSeconds > 0 && ttlSeconds <= ttlSecondsMax) return ttlSeconds
@@ -97,13 +104,13 @@ function lifeOf({ ttlSeconds, ttlSecondsMax }: Exchange): number {
 
 function checkCounts(ancestors: readonly TokenReference[], caveats: readonly Uint8Array[]): void {
   if (ancestors.length > ANCESTORS_MAX) {
-    throw notExchanged(`it would go back to more than ${ANCESTORS_MAX} tokens`)
+    throw notExchanged(`the service token would have more than ${ANCESTORS_MAX} ancestors`)
   }
   if (caveats.length > CAVEATS_MAX) throw notExchanged(`the service token would have more than ${CAVEATS_MAX} caveats`)
 }
 
 function notExchanged(why: string): MacaroondError {
   return new MacaroondError('token_refused', `the bundle cannot be exchanged: ${why}`, {
-    hint: 'a bundle to exchange has one third-party caveat, the login that is named, with its discharge',
+    hint: 'present a token with exactly one third-party caveat, the login, together with its discharge',
   })
 }

@@ -1,7 +1,7 @@
 /**
- * Records of the authority's own operation: the longest lease, the settled epoch, the replicas that may acknowledge
- * revocations, and the chains of its archives. Each is written before the primary relies on it, because the next start reads it
- * from disk.
+ * Decides the commands that record the authority's own operation: the longest freshness lease, the settled epoch, the replicas
+ * that may acknowledge revocations, and the chains of its archives. Each record is written before the primary relies on it,
+ * because the next start reads it from disk.
  */
 import type { Command, CommandOf } from './commands.ts'
 import type { AuthorityState } from './state.ts'

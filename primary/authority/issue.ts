@@ -1,4 +1,4 @@
-/** Makes a token of this authority. No other code signs an identifier with a root key. */
+/** Issues a token of this authority, for a mint and for an exchange. No other code signs an identifier with a root key. */
 import { assert, MacaroondError } from '../../shared/errors.ts'
 import { type TokenId, tokenId } from '../../shared/ids.ts'
 import { encodeIdentifier, type TokenReference } from '../../shared/macaroon/identifier.ts'
@@ -6,7 +6,7 @@ import { attenuate, createMacaroon } from '../../shared/macaroon/attenuate.ts'
 import { nextNonce, NONCE_RANDOM_BYTES } from '../../shared/macaroon/nonce.ts'
 import { encodeTokenText } from '../../shared/macaroon/text.ts'
 import { requireBelieved } from './believed.ts'
-import { requireNothingDue } from './due-cut-offs.ts'
+import { requireNoDueCutOffs } from './due-cut-offs.ts'
 import { activeOrg } from './org.ts'
 import type { AuthorityState, Org, OrgKey } from './state.ts'
 import type { DecisionContext } from './decision.ts'
@@ -35,7 +35,7 @@ export interface Issued extends TokenReference {
 export function issueToken(state: AuthorityState, wanted: NewToken, context: DecisionContext): Issued {
   const { subject, ancestors, caveats, ttlSeconds } = wanted
   const { earliestMs } = requireBelieved(context)
-  requireNothingDue(state)
+  requireNoDueCutOffs(state)
   const org = activeOrg(state, wanted.org)
   const key = mintingKey(state, org)
   const {
@@ -54,7 +54,7 @@ export function issueToken(state: AuthorityState, wanted: NewToken, context: Dec
 
 function mintingKey({ keys }: AuthorityState, { name, activeKid }: Org): OrgKey {
   if (activeKid === undefined) {
-    throw new MacaroondError('key_retired', `org ${name} has no key that is not retired`, {
+    throw new MacaroondError('key_retired', `every key of org ${name} is retired`, {
       hint: `\`macaroond org rotate-key ${name}\` gives it a new one`,
     })
   }

@@ -1,7 +1,7 @@
 /**
  * Seals secrets with the key-encryption key (KEK) in force: the one that seals the signing key, whichever KEKs this process
- * has. Only a rotation changes it, after a check that every replica has the new KEK. A rotation seals again what the state
- * holds inside its own transaction, so it never writes back a stale secret.
+ * has. Only a rotation changes it, after a check that every replica has the new KEK. A rotation reads the secrets inside its
+ * own transaction, so it never overwrites a newer secret with an older one.
  */
 import { signingKeyContext } from '../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -35,7 +35,7 @@ export function sealSecret(
   )
 }
 
-/** Throws kek_wrong, and changes nothing, if any secret does not open: a rotation that skipped it would seem complete. */
+/** Throws kek_wrong and changes nothing if any secret does not open, because a rotation that skipped it would seem complete. */
 export function rotateKek(
   state: AuthorityState,
   { actor }: CommandOf<'kek.rotate'>,
@@ -43,12 +43,12 @@ export function rotateKek(
 ): Decision {
   const [kek] = ring
   if (kek === undefined) throw new MacaroondError('kek_wrong', 'this primary has no key-encryption key')
-  const again = secretsOf(state).filter(({ sealed }) => sealedWith(sealed) !== kek.id)
-  const resealed = again.map((secret) => {
+  const stale = secretsOf(state).filter(({ sealed }) => sealedWith(sealed) !== kek.id)
+  const resealed = stale.map((secret) => {
     return { ...secret, sealed: seal(kek, secret.context, unseal(ring, secret.context, secret.sealed), entropy) }
   })
   for (const { keep, sealed } of resealed) keep(sealed)
-  // Readers cache opened keys and read again when the generation changes.
+  // Readers cache opened keys and read them again when the generation changes.
   if (resealed.length > 0) state.keyGeneration += 1
   const answer = { kek: kek.id, resealed: resealed.length }
   const entry = { atMs: nowMs, actor: actor.text, action: 'kek.rotate', org: '', target: kek.id }

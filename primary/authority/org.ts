@@ -1,4 +1,7 @@
-/** Orgs and their root keys: creates an org, rotates its key, and finds the key that a command means. */
+/**
+ * Decides the commands on orgs and their root keys: creates an org, rotates its key, and finds the key to retire if a command
+ * names none.
+ */
 import { deriveMacaroonKey, randomSecret } from '../../shared/crypto.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { kid as asKid, type Kid, KID_BYTES } from '../../shared/ids.ts'
@@ -85,7 +88,10 @@ export function knownOrg({ orgs }: AuthorityState, name: string): Org {
   })
 }
 
-/** The key that is retired if the caller names none: the only one that no longer mints. Throws request_invalid otherwise. */
+/**
+ * The key to retire if the caller names none: the org's only active key that no longer mints. Throws request_invalid if there
+ * is not exactly one.
+ */
 export function olderKey({ keys, orgs }: AuthorityState, org: string): Kid {
   const mints = orgs.get(org)?.activeKid
   const old = [...keys.values()].filter((key) => key.org === org && key.state === 'active' && key.kid !== mints)
@@ -93,14 +99,14 @@ export function olderKey({ keys, orgs }: AuthorityState, org: string): Kid {
   if (only !== undefined && another === undefined) return only.kid
   const what =
     only === undefined
-      ? `org ${org} has no active key ${mints === undefined ? 'at all' : `but the one that mints, ${mints}`}`
+      ? `org ${org} has no active key${mints === undefined ? '' : ` except ${mints}, which mints`}`
       : `org ${org} has several older keys: ${old.map(({ kid }) => kid).join(', ')}`
   throw new MacaroondError('request_invalid', what, {
     hint: 'name the key; retiring the one that mints revokes its tokens, and `macaroond org rotate-key` makes a new key',
   })
 }
 
-export function withoutKey(org: string, kid: Kid): MacaroondError {
+export function noSuchKey(org: string, kid: Kid): MacaroondError {
   return new MacaroondError('key_unknown', `org ${org} has no key ${kid}`, {
     hint: '`macaroond org list` shows all keys',
   })

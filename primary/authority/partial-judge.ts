@@ -1,7 +1,7 @@
 /**
- * Judges the caveats of a token that is made into something else: a discharge or a service token. A caveat that can be decided
- * now is decided, and may refuse. A caveat that only the later use can decide passes, and the new token must carry it on. A
- * caveat that is not understood refuses, because nobody knows if carrying it on is enough.
+ * Judges the caveats of a token from which a discharge or a service token is made. A caveat that can be decided now is
+ * decided, and may refuse. A caveat that only the later use can decide passes, and the new token must carry it. A caveat that
+ * this version does not understand refuses, because carrying it may not be enough.
  */
 import type { Predicate } from '../../shared/macaroon/predicate/predicate.ts'
 import type { ForeignFacts } from '../../shared/verifier/access.ts'
@@ -12,26 +12,26 @@ import type { TokenTables } from '../../shared/verifier/revocation-status.ts'
 /**
  * The judge never throws. Its reasons: `caveat_unknown`, `caveat_refused`, and the reasons that a named token is refused for.
  */
-export function judgeWhatIsKnown(facts: ForeignFacts, tables: TokenTables): CaveatJudge {
+export function judgePartially(facts: ForeignFacts, tables: TokenTables): CaveatJudge {
   const whole = judgeByFacts(facts, tables)
   return {
     ...whole,
     judge: (caveat) => {
       const { predicate } = predicateOf(caveat)
-      return predicate.kind !== 'unknown' && isOpen(predicate, facts) ? { ok: true } : whole.judge(caveat)
+      return predicate.kind !== 'unknown' && isUndecided(predicate, facts) ? { ok: true } : whole.judge(caveat)
     },
   }
 }
 
 /** True if neither the access nor this node knows the value that the predicate is about. */
-function isOpen(predicate: Predicate, { values }: ForeignFacts): boolean {
+function isUndecided(predicate: Predicate, { values }: ForeignFacts): boolean {
   if (predicate.kind === 'value') return !values.has(predicate.key)
   return predicate.kind === 'staleness'
 }
 
 /**
- * True if the access alone decides a caveat: it has cleared, and nothing remains to carry on. Caveats on time, place and
- * presenter are not among them, because the later use has other values.
+ * True if the access alone decides a caveat: it has cleared, and the new token need not carry it. False for caveats on time,
+ * place and presenter, because the later use has other values.
  */
 export function accessDecides(caveat: Uint8Array, stated: ReadonlySet<string>): boolean {
   const { predicate } = predicateOf(caveat)

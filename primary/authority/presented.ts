@@ -8,7 +8,7 @@ import { decodeBundle } from '../../shared/macaroon/bundle.ts'
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import type { VerifiedMacaroon } from '../../shared/macaroon/signature.ts'
 import type { UsedDischarge } from '../../shared/verifier/clear.ts'
-import { judgeWhatIsKnown } from './partial-judge.ts'
+import { judgePartially } from './partial-judge.ts'
 import { isRefused, type Refused } from '../../shared/verifier/verdict.ts'
 import { examine, type Examination } from '../../shared/verifier/verifier.ts'
 import { requireBelieved } from './believed.ts'
@@ -36,7 +36,7 @@ export function judgePresented(state: AuthorityState, presentation: Presentation
   const access = Object.fromEntries<string | readonly string[]>([...asked, ['org', org]]) as { readonly org: string }
   const { earliestMs, latestMs } = requireBelieved(context)
   const time = { nowEarliestMs: earliestMs, nowLatestMs: latestMs, peer: presenter }
-  const examined = examine({ token: bundle, access }, tables, time, judgeWhatIsKnown)
+  const examined = examine({ token: bundle, access }, tables, time, judgePartially)
   if (isRefused(examined)) throw tokenRefused(examined)
   return { ...examined, org }
 }
@@ -54,7 +54,7 @@ function orgOf(state: AuthorityState, bundle: string): string {
 }
 
 /** The ids of the token and of its ancestors. A revocation of any of them revokes the token. */
-export function namesOf({ identifier }: Examination): readonly TokenId[] {
+export function tokenIdsOf({ identifier }: Examination): readonly TokenId[] {
   return [identifier, ...identifier.ancestors].map(({ kid, nonce }) => tokenId(kid, nonce))
 }
 
@@ -71,7 +71,7 @@ export function caveatsOfDischarge({ discharge, used }: UsedDischarge): readonly
   return [...ownCaveats(discharge), ...used.flatMap(caveatsOfDischarge)]
 }
 
-/** Names the caveat that refused. That leaks nothing, because the caller holds the token. */
+/** Names the caveat that refused. This reveals nothing new, because the caller holds the token. */
 function tokenRefused({ reason, message, caveat }: Refused): MacaroondError {
   const which = caveat === undefined ? '' : `: ${JSON.stringify(caveat)}`
   return new MacaroondError('token_refused', `a presented token is refused (${reason}): ${message}${which}`, {

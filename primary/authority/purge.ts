@@ -13,12 +13,12 @@ import type { Decision, DecisionContext } from './decision.ts'
 type Purge = CommandOf<'revocations.purge'>
 type Range = Extract<Row, { table: 'revocations purged' }>['row']
 
-/** If it throws, or its transaction is rolled back, nothing is purged and the next purge finds the same rows. */
+/** If this throws, or the transaction is rolled back, nothing is purged, and the next purge finds the same rows. */
 export function purge(state: AuthorityState, { actor, rows, soberMs }: Purge, context: DecisionContext): Decision {
   const nowMs = Math.min(requireBelieved(context).earliestMs, soberMs)
   const outlived = rows.filter((row) => isOutlived(row, nowMs))
   for (const row of outlived) state.undo.push(state.revocations.dropUndoably(row))
-  // Persisted: if the clock is set back later, no token that a purged row named can become valid again.
+  // The issue clock is persisted. So if the clock is set back later, no token that a purged row named becomes valid again.
   if (nowMs > state.issue.lastMs) state.issue = resumeNonces(Math.floor(nowMs))
   const ranges = rangesOf(outlived)
   const detail = { purged: outlived.length, ranges: ranges.length, nowMs: Math.floor(nowMs) }

@@ -1,6 +1,6 @@
 /**
- * Idempotency: a repeated request id gets the first answer again, also after a restart. The newest `REQUESTS_KEPT_MAX` answers
- * are kept, whatever their age: a clock that is set ahead must not make an old request look new.
+ * Idempotency: the answer to a repeated request id is the first answer, also after a restart. The newest `REQUESTS_KEPT_MAX`
+ * answers are kept, whatever their age: a clock that is set ahead must not make an old request look new.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { txid as asTxid } from '../../shared/ids.ts'
@@ -23,11 +23,11 @@ export function recall({ requests }: AuthorityState, command: Command): Recalled
   if (known === undefined) return undefined
   if (known.digest === name?.digest) return { answer: JSON.parse(known.answer) as CommandAnswer, carriedOut: known }
   throw new MacaroondError('request_conflict', 'another request was made under this request id', {
-    hint: 'use a new id for a new request; a known id only repeats the request it was first used for',
+    hint: 'use a new id for a new request; a known id only repeats its first request',
   })
 }
 
-/** The rows that store this answer, and delete the oldest one beyond the limit. */
+/** The rows that store this answer and delete the oldest answers beyond the limit. */
 export function remember(
   state: AuthorityState,
   command: Command,
@@ -41,10 +41,10 @@ export function remember(
   const place = { seq: state.requestSeq, epoch, txid: asTxid(state.txid + 1), atMs: nowMs }
   const row = { ...name, ...place, answer: JSON.stringify(answer) }
   requests.set(name.id, row)
-  return [...forget(requests), { table: 'requests', row }]
+  return [...trimOldest(requests), { table: 'requests', row }]
 }
 
-function forget(requests: Map<string, RequestRow>): readonly Row[] {
+function trimOldest(requests: Map<string, RequestRow>): readonly Row[] {
   let last: RequestRow | undefined
   for (const row of requests.values()) {
     if (requests.size <= REQUESTS_KEPT_MAX) break

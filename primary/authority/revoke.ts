@@ -1,7 +1,7 @@
 /**
  * The four ways to revoke: one token, everything issued up to a time, a root key, an org. Each appends a row to the log of
- * revocations. A row applies inside its org only, which is the org of the key or the named one. A revocation that a row of the
- * same kind already covers gets no second row.
+ * revocations. A row applies inside one org only: the org of the key, or the org that the command names. A revocation that a
+ * row of the same kind already covers gets no second row.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Kid, tokenId } from '../../shared/ids.ts'
@@ -9,11 +9,11 @@ import { SUBJECT_BYTES_MAX } from '../../shared/limits.ts'
 import { resumeNonces } from '../../shared/macaroon/nonce.ts'
 import { encodeUtf8 } from '../../shared/macaroon/utf8.ts'
 import type { CutOff } from '../../shared/verifier/cut-offs.ts'
-import { append, type Appended, type Why } from './append.ts'
+import { append, type Appended, type Attribution } from './append.ts'
 import type { AuditEntry } from './audit.ts'
 import type { Command, CommandOf } from './commands.ts'
-import { MOMENT_ASKED, oweCutOff } from './due-cut-offs.ts'
-import { knownOrg, olderKey, withoutKey } from './org.ts'
+import { TIME_OF_REQUEST, deferCutOff } from './due-cut-offs.ts'
+import { knownOrg, olderKey, noSuchKey } from './org.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
@@ -48,7 +48,7 @@ export function revokeToken(
   }
 }
 
-/** A cut-off. The issue clock moves past it, so it applies to no later token. Throws org_unknown, request_invalid. */
+/** Appends a cut-off. The issue clock moves past it, so it applies to no later token. Throws org_unknown, request_invalid. */
 export function revokeIssued(
   state: AuthorityState,
   command: CommandOf<'issued.revoke'>,
@@ -59,11 +59,11 @@ export function revokeIssued(
   if (subject !== undefined) checkSubject(subject)
   const { wantedMs, later } = untilOf(state, command, context)
   const named = subject === undefined ? { kind: 'org' as const, org } : { kind: 'subject' as const, org, subject }
-  const untilMs = inForce(state, { ...named, seq: 0, untilMs: wantedMs, expiresAt: 0 }) ?? wantedMs
+  const untilMs = reachInForce(state, { ...named, seq: 0, untilMs: wantedMs, expiresAt: 0 }) ?? wantedMs
   const appended = append(state, { ...named, untilMs, expiresAt: 0 }, command, context)
   const { rows, seq, already } = appended
   if (untilMs >= state.issue.lastMs) state.issue = resumeNonces(untilMs)
-  const due = later === undefined ? [] : oweCutOff(state, { ...named, untilMs: later }, command, context)
+  const due = later === undefined ? [] : deferCutOff(state, { ...named, untilMs: later }, command, context)
   const doubted = later === undefined ? {} : { clockInDoubt: true as const }
   return {
     rows: [...rows, ...due],
@@ -78,10 +78,10 @@ export function retireKey(state: AuthorityState, command: CommandOf<'key.retire'
   const { name } = knownOrg(state, org)
   if (unnamed && olderKey(state, org) !== kid) throw keysChanged(org)
   const key = state.keys.get(kid)
-  if (key?.org !== name) throw withoutKey(org, kid)
+  if (key?.org !== name) throw noSuchKey(org, kid)
   const appended = append(state, { kind: 'key', org, kid, expiresAt: 0 }, command, context)
   const { rows, seq, already } = appended
-  const mints = already ? knownOrg(state, org).activeKid : retired(state, kid)
+  const mints = already ? knownOrg(state, org).activeKid : markRetired(state, kid)
   const change: readonly Row[] = already ? [] : [{ table: 'root_keys retired', row: { kid } }]
   return {
     rows: [...rows, ...change],
@@ -113,7 +113,7 @@ export function disableOrg(
 }
 
 function auditOf(
-  { kind, org, actor, reason }: Why & Pick<Command, 'kind'>,
+  { kind, org, actor, reason }: Attribution & Pick<Command, 'kind'>,
   { seq, already }: Appended,
   { nowMs }: DecisionContext,
   { target, detail }: Pick<AuditEntry, 'target' | 'detail'>,
@@ -136,14 +136,14 @@ function checkSubject(subject: string): void {
 
 interface Until {
   readonly wantedMs: number
-  /** Set if the request reaches beyond `wantedMs`: the time for the due cut-off, or `MOMENT_ASKED`. */
+  /** Set if the request reaches beyond `wantedMs`: the time for the due cut-off, or `TIME_OF_REQUEST`. */
   readonly later?: number | undefined
 }
 
 /**
- * The time of the cut-off. If the caller names none it is now, but not before the last mint: the authority's time may be behind
- * the issue clock. While the clock is in doubt it is exactly the last mint: everything this authority has minted is covered,
- * and the rest of the request becomes a due cut-off. Throws request_invalid for a time in the future.
+ * The time of the cut-off. If the caller names none, it is now, or the last mint if that is later: the authority's time may be
+ * behind the issue clock. While the clock is in doubt it is at most the last mint: this covers everything that this authority
+ * has minted, and the rest of the request becomes a due cut-off. Throws request_invalid for a time in the future.
  */
 function untilOf(
   { issue }: AuthorityState,
@@ -152,7 +152,7 @@ function untilOf(
 ): Until {
   const latestMs = believed === undefined ? issue.lastMs : Math.max(nowMs, issue.lastMs)
   if (untilMs !== undefined && untilMs <= latestMs) return { wantedMs: untilMs }
-  if (believed === undefined) return { wantedMs: latestMs, later: untilMs ?? MOMENT_ASKED }
+  if (believed === undefined) return { wantedMs: latestMs, later: untilMs ?? TIME_OF_REQUEST }
   if (untilMs === undefined) return { wantedMs: latestMs }
   throw new MacaroondError('request_invalid', 'tokens that will be issued in the future cannot be revoked yet', {
     hint: 'leave the time out to revoke everything issued up to now',
@@ -160,13 +160,13 @@ function untilOf(
 }
 
 /** The cut-off already in force, if nothing has been minted since; a second one would revoke nothing more. */
-function inForce({ revocations, issue }: AuthorityState, cutOff: CutOff): number | undefined {
+function reachInForce({ revocations, issue }: AuthorityState, cutOff: CutOff): number | undefined {
   const reach = revocations.cutOffs.reach(cutOff)
   return reach !== undefined && reach >= issue.lastMs ? reach : undefined
 }
 
 /** Marks the key as retired in the state, and returns the key that mints now; undefined if none is left. */
-export function retired(state: AuthorityState, kid: Kid): Kid | undefined {
+export function markRetired(state: AuthorityState, kid: Kid): Kid | undefined {
   const key = state.keys.get(kid)
   const org = key && state.orgs.get(key.org)
   if (key === undefined || org === undefined) return undefined

@@ -65,7 +65,7 @@ export interface ServiceTokenRow {
   readonly kid: Kid
   readonly nonce: Nonce
   readonly ancestors: readonly TokenReference[]
-  /** Location of the third-party caveat that was taken off. */
+  /** Location of the third-party caveat that was removed. */
   readonly stripped: string
   readonly atMs: number
 }
@@ -73,7 +73,7 @@ export interface ServiceTokenRow {
 /** A cut-off that was requested while the clock was in doubt, to be appended again (due-cut-offs.ts). */
 export interface DueCutOffRow {
   readonly seq: number
-  /** `untilMs` is `MOMENT_ASKED` (0) for the time of the request. */
+  /** `untilMs` is `TIME_OF_REQUEST` (0) for the time of the request. */
   readonly cutOff: DueCutOff
   /** Time of the request, by the authority's time. */
   readonly atMs: number

@@ -43,7 +43,10 @@ export interface ThirdPartyKey {
   readonly publicKey: Uint8Array
   /** The sealed private key, as stored. */
   readonly sealed: Uint8Array
-  /** Memory only. Undefined if it does not open or does not fit the public key; then no ticket of this service opens. */
+  /**
+   * Memory only. Undefined if the sealed key does not open or does not fit the public key; then no ticket of this service
+   * opens.
+   */
   readonly privateKey: Uint8Array | undefined
   /** Why `privateKey` is undefined. */
   readonly fault?: string
@@ -63,9 +66,12 @@ export interface AuthorityState {
   signingKeys: readonly StoredSigningKey[]
   /** All revocations. A presented token is judged by them inside the transaction that makes another token from it. */
   readonly revocations: Revocations
-  /** Number of the newest revocation of each key and org, by the names that `noteNewest` makes. */
-  readonly newest: Map<string, number>
-  /** Undoes the changes to `revocations` since the last commit, run last to first. Reading all rows again takes seconds. */
+  /** Number of the newest revocation of each key and org, by the names that `noteNewestSeq` makes. */
+  readonly newestSeqs: Map<string, number>
+  /**
+   * Functions that undo the changes to `revocations` since the last commit, to be called last to first. They exist because
+   * reading all rows again takes seconds.
+   */
   readonly undo: (() => void)[]
   /** Number of denials adopted from each replica in this epoch, by PeerId. */
   readonly adopted: Map<string, number>
@@ -77,7 +83,7 @@ export interface AuthorityState {
   readonly withoutRevocationsEpoch: number
   /** Stored answers by request id, oldest first. */
   readonly requests: Map<string, RequestRow>
-  /** Cut-offs to append again before anything is minted, oldest first, by `dueName`. */
+  /** Cut-offs to append again before anything is minted, oldest first, by `dueCutOffKey`. */
   readonly dueCutOffs: Map<string, DueCutOffRow>
   dueSeq: number
   /** The issue clock. It is persisted, so a later token never looks older, whatever the wall clock does. */
@@ -113,18 +119,24 @@ function keyEntryOf({ keys, orgs }: AuthorityState, kid: Kid): KeyEntry | undefi
   return { org, derivedKey, state, orgState: orgs.get(org)?.state ?? 'disabled' }
 }
 
-/** Keyed by kid or by org, because the revocation of one token does not name its org. Returns a function that undoes it. */
-export function noteNewest(newest: Map<string, number>, row: KnownRevocation): () => void {
+/**
+ * Notes a row's number as the newest of its kid or org: the revocation of one token names a kid and no org. Returns a function
+ * that undoes this.
+ */
+export function noteNewestSeq(newestSeqs: Map<string, number>, row: KnownRevocation): () => void {
   const name = row.kind === 'token' ? row.kid : ofOrg(row.org)
-  const before = newest.get(name)
-  newest.set(name, row.seq)
-  return () => void (before === undefined ? newest.delete(name) : newest.set(name, before))
+  const before = newestSeqs.get(name)
+  newestSeqs.set(name, row.seq)
+  return () => void (before === undefined ? newestSeqs.delete(name) : newestSeqs.set(name, before))
 }
 
-/** Number of the newest revocation in an org; undefined if there is none. Once it binds, all of the org's bind. */
-export function newestOf({ newest, keys }: Pick<AuthorityState, 'newest' | 'keys'>, org: string): number | undefined {
+/** Number of the newest revocation in an org; undefined if there is none. Once it binds, all revocations of the org bind. */
+export function newestSeqOf(
+  { newestSeqs, keys }: Pick<AuthorityState, 'newestSeqs' | 'keys'>,
+  org: string,
+): number | undefined {
   const names = [ofOrg(org), ...[...keys.values()].filter((key) => key.org === org).map(({ kid }) => kid)]
-  const numbers = names.flatMap((name) => newest.get(name) ?? [])
+  const numbers = names.flatMap((name) => newestSeqs.get(name) ?? [])
   return numbers.length === 0 ? undefined : Math.max(...numbers)
 }
 

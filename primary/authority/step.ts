@@ -1,14 +1,14 @@
 /**
- * The authority's core: turns a command into rows and an answer. It is pure apart from the state it is given; time, entropy and
- * keys are parameters. A command that cannot be carried out throws before it changes anything. It does no I/O: the group writer
- * writes the rows.
+ * The authority's core: turns a command into rows and an answer. It changes only the state it is given; time, entropy and keys
+ * are parameters. A command that cannot be carried out throws before it changes anything. The core does no I/O: the group
+ * writer writes the rows.
  */
 import { adopt, forget } from './adopt.ts'
 import { type AuditEntry, nextAuditRow } from './audit.ts'
 import type { CommandAnswer, Command, CommandOf } from './commands.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 import { discharge } from './discharge.ts'
-import { repeatCutOff } from './due-cut-offs.ts'
+import { appendDueCutOff } from './due-cut-offs.ts'
 import { exchange } from './exchange.ts'
 import { noteArchive, noteConfiguration, raiseLease, settleEpoch } from './freshness.ts'
 import { rotateKek } from './kek.ts'
@@ -21,8 +21,8 @@ import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
 import { addThirdParty, removeThirdParty } from './third-party.ts'
 
-/** If the wall clock differs from the authority's time by more than this, the audit records it. */
-const WALL_TOLD_MS = 1_000
+/** If the wall clock differs from the authority's time by more than this, the audit record has both. */
+const WALL_DIFFERENCE_MS_MAX = 1_000
 
 export interface Outcome {
   readonly rows: readonly Row[]
@@ -43,7 +43,7 @@ export function step(state: AuthorityState, command: Command, context: DecisionC
 
 /** Adds the wall clock's time to the audit record if the authority's time differs from it or is in doubt. */
 function withWallTime(audit: AuditEntry, { nowMs, wallMs, believed }: DecisionContext): AuditEntry {
-  if (believed !== undefined && Math.abs(wallMs - nowMs) <= WALL_TOLD_MS) return audit
+  if (believed !== undefined && Math.abs(wallMs - nowMs) <= WALL_DIFFERENCE_MS_MAX) return audit
   return { ...audit, detail: { ...audit.detail, wallMs } }
 }
 
@@ -93,7 +93,7 @@ const DECISIONS: {
   'archive.note': noteArchive,
   'epoch.settle': settleEpoch,
   'replica.refused': noteRefusal,
-  'cut-off.again': repeatCutOff,
+  'cut-off.again': appendDueCutOff,
   'audit.note': note,
 }
 

@@ -10,7 +10,7 @@ import { sealSecret, thirdPartyContext } from './kek.ts'
 import type { AuthorityState } from './state.ts'
 import type { Decision, DecisionContext } from './decision.ts'
 
-/** The location of the service's caveats. It is a hint for holders; no signature covers it. */
+/** The location of the service's caveats. It only tells holders where to ask: no signature covers it. */
 export function thirdPartyLocation(cluster: string, name: string): string {
   return `macaroond://${cluster}/${name}`
 }
@@ -53,7 +53,7 @@ export function addThirdParty(
   }
 }
 
-/** From now on its tickets do not open, so nobody can clear caveats that hold them. Throws third_party_missing. */
+/** Its tickets no longer open, so nobody gets a discharge for a caveat that holds one. Throws third_party_missing. */
 export function removeThirdParty(
   state: AuthorityState,
   { name, actor }: CommandOf<'third-party.remove'>,

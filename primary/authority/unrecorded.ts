@@ -1,8 +1,8 @@
 /**
  * Limits revocations of token ids whose mint is not on record, if the caller does not present the token. Such a row has no
- * known end, so it stays for ever, and a caller can invent ids. Some are honest, because a restore may lose records of mints.
- * So an id that this authority cannot have minted is refused, and the others have a rate for each org. A revocation with the
- * token itself and a cut-off are never limited here.
+ * known expiry, so it stays for ever, and a caller can invent ids. Some such ids are real, because a restore may lose records
+ * of mints. So this authority refuses an id that it cannot have minted, and limits the rate of the others for each org. It
+ * never limits cut-offs, or a revocation with the token itself.
  */
 import type { Clock } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
@@ -11,14 +11,14 @@ import { BEFORE_KEY_MS_MAX, UNRECORDED_A_SECOND, UNRECORDED_AT_ONCE } from '../.
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
 import type { AuthorityState, OrgKey } from './state.ts'
 
-interface Left {
+interface Bucket {
   readonly count: number
   readonly atMs: number
 }
 
 export class UnrecordedRate {
   readonly #clock: Pick<Clock, 'monotonicMs'>
-  readonly #left = new Map<string, Left>()
+  readonly #buckets = new Map<string, Bucket>()
 
   constructor(clock: Pick<Clock, 'monotonicMs'>) {
     this.#clock = clock
@@ -27,14 +27,14 @@ export class UnrecordedRate {
   /** Takes one from the org's token bucket. Throws overloaded if it is empty. */
   spend(org: string): void {
     const nowMs = this.#clock.monotonicMs()
-    const { count, atMs } = this.#left.get(org) ?? { count: UNRECORDED_AT_ONCE, atMs: nowMs }
+    const { count, atMs } = this.#buckets.get(org) ?? { count: UNRECORDED_AT_ONCE, atMs: nowMs }
     const left = Math.min(UNRECORDED_AT_ONCE, count + ((nowMs - atMs) / 1000) * UNRECORDED_A_SECOND)
     if (left < 1) throw tooMany(org, ((1 - left) * 1000) / UNRECORDED_A_SECOND)
-    this.#left.set(org, { count: left - 1, atMs: nowMs })
+    this.#buckets.set(org, { count: left - 1, atMs: nowMs })
   }
 }
 
-/** `latestMs`: the latest that the time may be; undefined while the clock is in doubt. Throws request_invalid. */
+/** `latestMs`: the latest time that may be now; undefined while the clock is in doubt. Throws request_invalid. */
 export function checkPlausible(
   nonce: Nonce,
   { createdMs }: Pick<OrgKey, 'createdMs'>,
@@ -42,13 +42,13 @@ export function checkPlausible(
   latestMs: number | undefined,
 ): void {
   const issuedMs = nonceTimeMs(nonce)
-  if (issuedMs < createdMs - BEFORE_KEY_MS_MAX) throw implausible('its time is before its key was made')
+  if (issuedMs < createdMs - BEFORE_KEY_MS_MAX) throw implausible('its time is before the creation of its key')
   if (latestMs !== undefined && issuedMs > Math.max(issue.lastMs, latestMs))
-    throw implausible('its time has not come yet')
+    throw implausible('its time is in the future')
 }
 
 function implausible(why: string): MacaroondError {
-  return new MacaroondError('request_invalid', `this authority never minted a token of this id: ${why}`, {
+  return new MacaroondError('request_invalid', `this authority cannot have minted a token with this id: ${why}`, {
     hint: 'check the id; if you have the token, revoke it with `--token -`',
   })
 }

@@ -35,7 +35,7 @@ export interface CommitLogOptions {
   readonly cluster: string
   readonly clock: Clock & Timers
   readonly entropy: Entropy
-  /** Disk space kept for pressing commands. */
+  /** Disk space kept for essential commands. */
   readonly reserveBytes: number
   /** Makes the first transaction of a database that has none. */
   readonly initialize: (db: Database) => void
@@ -145,7 +145,7 @@ export class CommitLog {
   }
 
   /** Checks that no other program has committed since our last commit. Throws foreign_write. */
-  checkUndisturbed(): void {
+  checkNoForeignWrite(): void {
     if (this.#reader.poll().length > 0) throw foreignWrite('the WAL has a transaction that is not ours')
   }
 
@@ -163,7 +163,7 @@ export class CommitLog {
   }
 
   /** Tries again to log the stalled transaction. Throws disk_full if there is still no room. */
-  unstall(): void {
+  logStalled(): void {
     if (this.#stalled !== undefined) this.#publish(this.#stalled)
   }
 

@@ -1,5 +1,5 @@
 /**
- * Keeps disk space in reserve for pressing commands, and decides if the disk counts as full. The reserve is space that our own
+ * Keeps disk space in reserve for essential commands, and decides if the disk counts as full. The reserve is space that our own
  * files already occupy: the WAL beyond its last frame, and a file that the segment log overwrites. If the reserve had to be
  * freed first, the program that fills the disk would take it. The disk counts as full from the first such error until the
  * reserve is whole again and as much space is free.
@@ -46,7 +46,7 @@ export class DiskRoom {
     this.look()
   }
 
-  /** True if only pressing commands may be written. */
+  /** True if only essential commands may be written. */
   get full(): boolean {
     return this.#full
   }

@@ -5,7 +5,7 @@
  *
  * 1. A command that cannot be carried out is refused alone; the rest of its group goes on.
  * 2. Commands that present tokens take long, so they come last in a group, and end it after `GROUP_DECIDING_MS_MAX`.
- * 3. If the disk has no room for a group, its pressing commands are tried again alone.
+ * 3. If the disk has no room for a group, its essential commands are tried again alone.
  * 4. Due cut-offs are appended before anything that mints.
  */
 import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
@@ -13,7 +13,7 @@ import { assert, MacaroondError } from '../../shared/errors.ts'
 import { GROUP_COMMANDS_MAX, GROUP_DECIDING_MS_MAX, RETRY_AFTER_MS } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 import type { Kek } from '../../shared/sealing.ts'
-import { type CommandAnswer, type Command, PRESSING } from '../authority/commands.ts'
+import { type CommandAnswer, type Command, ESSENTIAL } from '../authority/commands.ts'
 import type { Kid } from '../../shared/ids.ts'
 import type { Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
@@ -35,7 +35,7 @@ export interface Committed<T extends CommandAnswer = CommandAnswer> {
 /** Revocations in memory up to `seq`, which a reload need not read again. */
 export interface KnownRevocations {
   readonly revocations: Revocations
-  readonly newest: AuthorityState['newest']
+  readonly newestSeqs: AuthorityState['newestSeqs']
   readonly seq: number
 }
 
@@ -79,8 +79,8 @@ export interface WriterRules {
 export interface Attempt {
   /** Undefined if it was committed. */
   readonly error: unknown
-  /** True if pressing commands failed with it. */
-  readonly pressing: boolean
+  /** True if essential commands failed with it. */
+  readonly essential: boolean
 }
 
 interface PendingCommand extends Queued {
@@ -160,8 +160,8 @@ export class GroupWriter {
   /** Called before the first write of this process, once its position is confirmed. An error ends the process. */
   migrate(): void {
     if (!this.#options.port.migrate(this.#stampMs)) return
-    const { revocations, newest } = this.#state
-    this.#state = this.#options.port.reload({ revocations, newest, seq: this.#settledSeq })
+    const { revocations, newestSeqs } = this.#state
+    this.#state = this.#options.port.reload({ revocations, newestSeqs, seq: this.#settledSeq })
   }
 
   /** Writes at once, before this process ends. The gate still applies: an unconfirmed position may belong to an old disk. */
@@ -227,7 +227,7 @@ export class GroupWriter {
     if (admitted.length === 0) return
     const tried = this.#transact([...admitted])
     if (tried === undefined) return
-    const again = triedAgain(tried)
+    const again = essentialToRetry(tried)
     this.#end({ ...tried, left: tried.left.filter((pending) => !again.includes(pending)) })
     const triedLast = again.length === 0 ? undefined : this.#transact(again)
     if (triedLast !== undefined) this.#end(triedLast)
@@ -245,7 +245,7 @@ export class GroupWriter {
 
   /** Reports the result of a transaction, and refuses the commands that are left. */
   #end({ error, left }: Tried): void {
-    this.#rules.onAttempt({ error, pressing: left.some(isPressing) })
+    this.#rules.onAttempt({ error, essential: left.some(isEssential) })
     for (const { reject } of left) reject(error)
   }
 
@@ -314,11 +314,11 @@ export class GroupWriter {
    * spite of the error, the reload reads its revocations again.
    */
   #undo(): void {
-    const { revocations, newest, undo } = this.#state
+    const { revocations, newestSeqs, undo } = this.#state
     for (const takeBack of undo.toReversed()) takeBack()
     try {
       this.#options.port.rollback()
-      this.#state = this.#options.port.reload({ revocations, newest, seq: this.#settledSeq })
+      this.#state = this.#options.port.reload({ revocations, newestSeqs, seq: this.#settledSeq })
       this.#settledSeq = this.#state.revocationSeq
     } catch (second) {
       this.#options.onFatal(second)
@@ -326,14 +326,14 @@ export class GroupWriter {
   }
 }
 
-/** The pressing commands of a group that the disk had no room for. The reserve may have room for them alone. */
-function triedAgain({ error, left }: Tried): PendingCommand[] {
-  const pressing = isDiskFull(error) ? left.filter(isPressing) : []
-  return pressing.length < left.length ? pressing : []
+/** The essential commands of a group that the disk had no room for. The reserve may have room for them alone. */
+function essentialToRetry({ error, left }: Tried): PendingCommand[] {
+  const essential = isDiskFull(error) ? left.filter(isEssential) : []
+  return essential.length < left.length ? essential : []
 }
 
-function isPressing({ command }: PendingCommand): boolean {
-  return PRESSING.has(command.kind)
+function isEssential({ command }: PendingCommand): boolean {
+  return ESSENTIAL.has(command.kind)
 }
 
 const unchanged = (command: Command): Command => command

@@ -78,7 +78,7 @@ function newestLogged(
   // Each transaction of a primary raises the number, so one of these is another program's.
   if (reached > meta.txid) throw foreignWrite(unlogged, newest, meta)
   // Either the log is an older copy; or another program opened the database after a crash, and SQLite then deleted the WAL.
-  onGap({ logged: newest.maxTxid, movedTo: log.startOver(wallMs()) })
+  onGap({ logged: newest.maxTxid, movedTo: log.setAside(wallMs()) })
   return undefined
 }
 

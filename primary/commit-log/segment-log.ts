@@ -150,7 +150,7 @@ export class SegmentLog {
   }
 
   /** Moves all files into a new folder, whose path it returns, and begins a new log. */
-  startOver(nowMs: number): string {
+  setAside(nowMs: number): string {
     this.close()
     const aside = join(this.#folder, `aside-${nowMs}`)
     mkdirSync(aside, { mode: 0o700 })

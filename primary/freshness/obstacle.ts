@@ -29,6 +29,6 @@ export function stepObstacle(before: Obstacle | undefined, event: ObstacleEvent,
 }
 
 /** True if the primary must stop granting leases. */
-export function endsLeases(obstacle: Obstacle | undefined, nowMs: number, boundMs: number): boolean {
+export function forbidsLeases(obstacle: Obstacle | undefined, nowMs: number, boundMs: number): boolean {
   return obstacle !== undefined && (obstacle.kind === 'storage' || nowMs - obstacle.sinceMs > boundMs)
 }

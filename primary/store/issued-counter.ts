@@ -1,7 +1,7 @@
 /**
  * Counts the tokens that a revocation would apply to, from the records of mints, and looks for subjects that resemble a
- * mistyped one. One walk over the newest mints answers every caller that waits. It runs in slices, so that writes go on
- * meanwhile, and stops when no caller is left. The count is a help for people: no decision rests on it.
+ * mistyped one. One walk over the newest mints answers every caller that waits. It runs in slices, so that writes continue
+ * meanwhile, and stops when no caller is left. People read the count; no decision depends on it.
  */
 import type { Statement } from 'better-sqlite3'
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
@@ -59,7 +59,7 @@ export class IssuedCounter {
     let before = Number.MAX_SAFE_INTEGER
     for (let seen = 0; seen < RECORDS_COUNTED_MAX;) {
       const rows = this.#before.all(before, Math.min(rowsATurn, RECORDS_COUNTED_MAX - seen))
-      for (const row of rows) if (lives(row, nowMs)) for (const tally of tallies) tally.see(row)
+      for (const row of rows) if (isUnexpired(row, nowMs)) for (const tally of tallies) tally.take(row)
       seen += rows.length
       // A short batch is the end of the records, so the count is complete.
       if (rows.length < rowsATurn && seen < RECORDS_COUNTED_MAX) return tallies.map((tally) => tally.result(true))
@@ -71,7 +71,7 @@ export class IssuedCounter {
   }
 }
 
-/** The count of one caller, with the subjects that resemble its own. */
+/** Counts for one caller, and collects the subjects that resemble the one it named. */
 class Tally {
   readonly #wanted: CountQuery
   readonly #looks: string
@@ -85,7 +85,7 @@ class Tally {
     this.#looks = looksOf(wanted.subject ?? '')
   }
 
-  see({ kid, nonce, subject }: Columns): void {
+  take({ kid, nonce, subject }: Columns): void {
     const { kids, subject: of, untilMs = Infinity } = this.#wanted
     if (!kids.has(kid as Kid) || nonceTimeMs(nonce as Nonce) > untilMs) return
     if (of === undefined || subject === of) this.#count += 1
@@ -107,6 +107,6 @@ class Tally {
 }
 
 /** True if the token has not expired. */
-function lives({ expires_at: expiresAt }: Columns, nowMs: number): boolean {
+function isUnexpired({ expires_at: expiresAt }: Columns, nowMs: number): boolean {
   return expiresAt === 0 || expiresAt * 1000 > nowMs
 }

@@ -1,4 +1,7 @@
-/** Reads the ancestors of a service token from its record, for display. Verification reads them from the token itself. */
+/**
+ * Reads the ancestors of a service token from the record of its exchange, for display. A verification reads them from the
+ * token itself.
+ */
 import { KID_BYTES, type Kid, type Nonce, NONCE_BYTES } from '../../shared/ids.ts'
 import { ByNonce } from './by-nonce.ts'
 import type { TokenReference } from '../../shared/macaroon/identifier.ts'

@@ -17,9 +17,9 @@ import { notUnderstood } from '../../shared/verifier/revocation-row.ts'
 import type { CutOffs } from '../../shared/verifier/cut-offs.ts'
 import { TABLE_SEED_BYTES } from '../../shared/verifier/revocation-table.ts'
 import { Revocations } from '../../shared/verifier/revocations.ts'
-import { dueName } from '../authority/due-cut-offs.ts'
+import { dueCutOffKey } from '../authority/due-cut-offs.ts'
 import type { RequestRow } from '../authority/rows.ts'
-import { type AuthorityState, noteNewest, type Org, type OrgKey } from '../authority/state.ts'
+import { type AuthorityState, noteNewestSeq, type Org, type OrgKey } from '../authority/state.ts'
 import type { KnownRevocations } from '../commit-log/group-writer.ts'
 import { readDueCutOffs } from './due-cut-offs.ts'
 import { readThirdParties } from './third-parties.ts'
@@ -30,8 +30,8 @@ const ADOPTIONS_SCHEMA_MIN = 5
 const ROWS_A_READ = 500
 
 /**
- * With `known`, reads only later revocations and adds them to it. Throws kek_wrong. Throws schema_newer for a revocation of an
- * unknown kind: leaving it out would accept a revoked token.
+ * If `known` is given, reads only later revocations and adds them to it. Throws kek_wrong. Throws schema_newer for a
+ * revocation of an unknown kind: leaving it out would accept a revoked token.
  */
 export function loadState(
   db: Database,
@@ -40,33 +40,34 @@ export function loadState(
   known?: KnownRevocations,
 ): AuthorityState {
   const meta = new MetaReader(db).read()
-  const start = known ?? { revocations: newTable(expectedRows(db), entropy), newest: new Map(), seq: 0 }
-  const { revocations, newest } = readRevocations(db, start)
+  const start = known ?? { revocations: newTable(expectedRows(db), entropy), newestSeqs: new Map(), seq: 0 }
+  const { revocations, newestSeqs } = readRevocations(db, start)
   const { cutOffs } = revocations
-  const keys = new Map(readKeys(db, ring, meta.cluster).map((key) => [key.kid, judgedKey(key, cutOffs)]))
+  const keys = new Map(readKeys(db, ring, meta.cluster).map((key) => [key.kid, withRetirement(key, cutOffs)]))
   const requests = readRequests(db)
   const due = readDueCutOffs(db, meta.schema)
   return {
     cluster: meta.cluster,
     epoch: meta.epoch,
     timeline: meta.timeline,
-    orgs: new Map(readOrgs(db).map((org) => [org.name, judgedOrg(org, keys, cutOffs)])),
+    orgs: new Map(readOrgs(db).map((org) => [org.name, withDisabling(org, keys, cutOffs)])),
     keys,
     thirdParties: readThirdParties(db, ring, meta.cluster),
     signingKeys: readSigningKeys(db),
     revocations,
-    newest,
+    newestSeqs,
     undo: [],
     adopted: readAdopted(db, meta),
     forgotten: new ForgottenNumbers(readForgotten(db, meta.schema)),
     epochs: readEpochs(db),
     withoutRevocationsEpoch: meta.withoutRevocationsEpoch,
     requests: new Map(requests.map((row) => [row.id, row])),
-    dueCutOffs: new Map(due.map((row) => [dueName(row.cutOff), row])),
+    dueCutOffs: new Map(due.map((row) => [dueCutOffKey(row.cutOff), row])),
     dueSeq: due.at(-1)?.seq ?? 0,
     txid: meta.txid,
     requestSeq: requests.at(-1)?.seq ?? 0,
-    // A restore may bring a cut-off from a replica's journal that is ahead of every issue clock it found.
+    // A restore may take a cut-off from a replica's journal, and its time may be later than every issue clock that the restore
+    // found.
     issue: resumeNonces(Math.max(meta.issueClockMs, cutOffs.latestMs)),
     keyGeneration: meta.keyGeneration,
     revocationSeq: meta.revocationSeq,
@@ -86,14 +87,17 @@ function readKeys(db: Database, ring: readonly Kek[], cluster: string): readonly
   return keys
 }
 
-/** A restore brings back older rows of keys and orgs, but every revocation. So a revocation overrides the row. */
-function judgedKey(key: KeyRecord, cutOffs: CutOffs): OrgKey {
+/**
+ * A restore brings back older rows of keys and orgs, and keeps every revocation. So a key is retired if a revocation says so,
+ * whatever its row says.
+ */
+function withRetirement(key: KeyRecord, cutOffs: CutOffs): OrgKey {
   const { kid, org } = key
   const retired = cutOffs.reach({ kind: 'key', org, kid, seq: 0, expiresAt: 0 }) !== undefined
   return retired ? { ...key, state: 'retired' } : key
 }
 
-function judgedOrg({ name, state, createdMs }: OrgRecord, keys: ReadonlyMap<Kid, OrgKey>, cutOffs: CutOffs): Org {
+function withDisabling({ name, state, createdMs }: OrgRecord, keys: ReadonlyMap<Kid, OrgKey>, cutOffs: CutOffs): Org {
   const disabled = cutOffs.reach({ kind: 'org_disabled', org: name, seq: 0, expiresAt: 0 }) !== undefined
   // Keys come in order of generation. The last active one mints.
   const active = [...keys.values()].findLast((key) => key.org === name && key.state === 'active')
@@ -111,13 +115,13 @@ function newTable(expected: number, entropy: Entropy): Revocations {
 }
 
 function readRevocations(db: Database, known: KnownRevocations): KnownRevocations {
-  const { revocations, newest, seq } = known
+  const { revocations, newestSeqs, seq } = known
   const log = new RevocationLog(db)
   for (let rows = log.after(seq, ROWS_A_READ); rows.length > 0; rows = log.after(rows.at(-1)?.seq ?? 0, ROWS_A_READ)) {
     for (const row of rows) {
       if (row.kind === 'unknown') throw new MacaroondError('schema_newer', notUnderstood(row))
       revocations.take(row)
-      noteNewest(newest, row)
+      noteNewestSeq(newestSeqs, row)
     }
   }
   return known

@@ -1,6 +1,6 @@
 /**
- * Migrates a database of an older schema, in one audited transaction of its own. A migration is a write like any other: if the
- * disk may be an older copy, it waits until a witness has confirmed the primary's position.
+ * Migrates a database of an older schema, in one audited transaction of its own. A migration is a write, so it waits until the
+ * primary's position is confirmed: the disk may be an older copy.
  */
 import { MetaReader } from '../../shared/database/meta.ts'
 import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
@@ -14,7 +14,7 @@ export function needsMigration(db: Database): boolean {
   return new MetaReader(db).read().schema < SCHEMA_VERSION
 }
 
-/** The caller opens the transaction, commits it and ships it. */
+/** The caller begins and commits the transaction, and ships its segment. */
 export function migrate(db: Database, atMs: number): void {
   const { schema, cluster, auditSeq, auditHead } = new MetaReader(db).read()
   db.exec(MIGRATE_4_TO_5)
@@ -30,15 +30,15 @@ export function migrate(db: Database, atMs: number): void {
     },
   )
   new RowWriter(db).write({ table: 'audit', row: audit })
-  const settle = db.prepare('UPDATE meta SET schema = ?, txid = txid + 1, audit_seq = ?, audit_head = ?')
-  settle.run(SCHEMA_VERSION, audit.seq, audit.hash)
+  const update = db.prepare('UPDATE meta SET schema = ?, txid = txid + 1, audit_seq = ?, audit_head = ?')
+  update.run(SCHEMA_VERSION, audit.seq, audit.hash)
 }
 
 /**
  * Rows of `may_hold_older` are leases that an earlier version granted across restarts. This version does not count them, so it
  * would acknowledge a revocation while such a peer may still accept the token. Throws schema_newer.
  */
-export function refuseUnkeptLeases(db: Database, file: string): void {
+export function refuseRestartLeases(db: Database, file: string): void {
   if (needsMigration(db)) return
   const outstanding = db.prepare<[], number>('SELECT count(*) FROM may_hold_older').pluck().get() ?? 0
   if (outstanding === 0) return

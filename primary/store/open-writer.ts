@@ -1,4 +1,7 @@
-/** Builds the group writer on the real database. It looks up records before a command runs, so the core stays pure. */
+/**
+ * Builds the group writer on the database. The writer looks up records of mints before a command runs, so that the core reads
+ * no database.
+ */
 import { IssuedLog } from './issued-log.ts'
 import type { Host } from '../../shared/service/host.ts'
 import { type Kid, type Nonce, type TokenId, tokenId } from '../../shared/ids.ts'
@@ -17,11 +20,11 @@ export interface OpenWriterOptions
 
 export function openGroupWriter({ commitLog, revocations, ...options }: OpenWriterOptions): GroupWriter {
   const port = revocations.following(transactionsOn(commitLog, options, options.onFatal))
-  return new GroupWriter({ ...options, port, prepare: recordedIn(new IssuedLog(commitLog.db)) })
+  return new GroupWriter({ ...options, port, prepare: withRecordsFrom(new IssuedLog(commitLog.db)) })
 }
 
 /** Adds the records of the tokens that a command names. Reads about 20 rows for each token. */
-function recordedIn(issued: IssuedLog): (command: Command) => Command {
+function withRecordsFrom(issued: IssuedLog): (command: Command) => Command {
   return (command) => {
     if (command.kind === 'revocations.adopt') return { ...command, expiries: expiriesOf(command.denials, issued) }
     if (command.kind !== 'token.revoke') return command

@@ -29,10 +29,13 @@ export interface FindOptions {
   readonly signal: AbortSignal
 }
 
-/** Rows read in one call. A caller that may see few of many orgs continues with `next`. */
+/**
+ * The most rows that one call reads. If it finds fewer rows than `limit` that the caller may see, the caller continues from
+ * `next`.
+ */
 const SCAN_MAX = 10_000
 
-/** Every method reads the database in its present state, so a long walk may see rows that were added meanwhile. */
+/** No method holds a read transaction, so a long walk may see rows that were added after it began. */
 export class RevocationBook {
   readonly #after: Statement<[number, number], Columns>
 
@@ -43,7 +46,7 @@ export class RevocationBook {
     this.#after = db.prepare<[number, number], Columns>('SELECT * FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?')
   }
 
-  /** Reads in slices, so that writes go on meanwhile. Ends early once aborted. */
+  /** Reads in slices, so that writes continue meanwhile. Ends early once `signal` aborts. */
   async list({ after, limit, visible, signal }: ListOptions): Promise<RevocationsResult> {
     const revocations: RevocationDescription[] = []
     let last = after
@@ -65,7 +68,7 @@ export class RevocationBook {
   }
 
   /** The row with this number; undefined if there is none. */
-  numbered(seq: number): RevocationDescription | undefined {
+  findBySeq(seq: number): RevocationDescription | undefined {
     const row = this.#after.get(seq - 1, 1)
     return row?.seq === seq ? describe(row) : undefined
   }
@@ -75,7 +78,7 @@ export class RevocationBook {
     const found: RevocationDescription[] = []
     for (let after = 0; !signal.aborted;) {
       const rows = this.#after.all(after, WALK_ROWS_A_TURN)
-      found.push(...rows.filter((row) => matches(known(row), row.org)).map(describe))
+      found.push(...rows.filter((row) => matches(requireKnown(row), row.org)).map(describe))
       if (found.length >= limit || rows.length < WALK_ROWS_A_TURN) break
       after = rows.at(-1)?.seq ?? 0
       await turn(this.#timers)
@@ -84,16 +87,16 @@ export class RevocationBook {
   }
 }
 
-/** The start refuses a database with revocations of an unknown kind, so none can appear here. */
-function known(columns: Columns): KnownRevocation {
+/** A primary refuses to start on a database with revocations of an unknown kind, so none can appear here. */
+function requireKnown(columns: Columns): KnownRevocation {
   const row = rowOfColumns(columns)
-  assert(row.kind !== 'unknown', 'a primary with a revocation that it does not understand does not start')
+  assert(row.kind !== 'unknown', 'a primary does not start with a revocation of an unknown kind')
   return row
 }
 
 function describe(columns: Columns): RevocationDescription {
   const { seq, org, at_ms: atMs, expires_at: expiresAt, actor, reason } = columns
-  const row = known(columns)
+  const row = requireKnown(columns)
   return { seq, kind: row.kind, org, ...namedBy(row), atMs, expiresAt, actor, reason }
 }
 

@@ -6,7 +6,7 @@ import type { Database } from '../../shared/sqlite/open-database.ts'
 import type { DueCutOffRow, RevocationLogRow, Row } from '../authority/rows.ts'
 import type { AuthorityState } from '../authority/state.ts'
 
-/** One statement for each kind of row. Rows are inserted, with few exceptions, so that they fill pages in order. */
+/** One statement for each kind of row. Most statements insert, because inserted rows fill the pages in order. */
 const STATEMENTS = {
   orgs: 'INSERT INTO orgs (name, state, created_ms) VALUES (?, ?, ?)',
   root_keys: 'INSERT INTO root_keys (kid, org, generation, state, sealed_secret, created_ms) VALUES (?, ?, ?, ?, ?, ?)',
@@ -44,7 +44,7 @@ const BUMP = `UPDATE meta SET txid = txid + 1, issue_clock_ms = ?, key_generatio
 export class RowWriter {
   readonly #db: Database
   /** Prepared on first use: before a migration some of the tables do not exist. */
-  readonly #inserts = new Map<Row['table'], Statement>()
+  readonly #statements = new Map<Row['table'], Statement>()
   readonly #bump: Statement
 
   constructor(db: Database) {
@@ -53,12 +53,12 @@ export class RowWriter {
   }
 
   write(row: Row): void {
-    this.#insertOf(row.table).run(...valuesOf(row))
+    this.#statementOf(row.table).run(...valuesOf(row))
   }
 
-  #insertOf(table: Row['table']): Statement {
-    const prepared = this.#inserts.get(table) ?? this.#db.prepare(STATEMENTS[table])
-    this.#inserts.set(table, prepared)
+  #statementOf(table: Row['table']): Statement {
+    const prepared = this.#statements.get(table) ?? this.#db.prepare(STATEMENTS[table])
+    this.#statements.set(table, prepared)
     return prepared
   }
 
@@ -101,7 +101,7 @@ function valuesOf({ table, row }: Row): unknown[] {
     case 'requests removed':
       return [row.seq]
     case 'service_tokens':
-      return [hex(row.kid), hex(row.nonce), namesOf(row.ancestors), row.stripped, row.atMs]
+      return [hex(row.kid), hex(row.nonce), ancestorBytes(row.ancestors), row.stripped, row.atMs]
     case 'configured_replicas':
       return [row.peerId, row.region]
     case 'configured_replicas removed':
@@ -133,7 +133,7 @@ function dueValues({ seq, cutOff, atMs, actor, reason }: DueCutOffRow): unknown[
 }
 
 /** kid and nonce of each ancestor, concatenated as in the identifier. */
-function namesOf(ancestors: readonly TokenReference[]): Buffer {
+function ancestorBytes(ancestors: readonly TokenReference[]): Buffer {
   return hex(ancestors.map(({ kid, nonce }) => kid + nonce).join(''))
 }
 

@@ -1,6 +1,7 @@
 /**
- * Finds subjects that resemble another one, by spelling or by looks. A revocation compares subjects byte by byte, and a person
- * types them, so a typing error or a look-alike letter would revoke nothing without notice.
+ * Decides if two subjects resemble each other, by spelling or by appearance. A revocation compares subjects byte by byte, and
+ * a person types them, so a revocation with a typing error or a look-alike letter would revoke nothing, and nobody would
+ * notice.
  */
 import { editDistance } from '../../shared/suggest.ts'
 
@@ -9,7 +10,7 @@ const SHORT_CHARS = 4
 /** Longer subjects are compared by looks only, because the edit distance costs the product of the lengths. */
 const COMPARED_CHARS_MAX = 64
 
-/** Letters of other scripts, and digits, that look like the Latin letter beneath them. */
+/** Letters of other scripts, and digits, that look like the Latin letter at the same index of `LATIN`. */
 const ALIKE = [
   'аαɑ',
   'с',
@@ -44,7 +45,7 @@ export function looksOf(subject: string): string {
   return Array.from(seen, (letter) => LOOKS.get(letter) ?? letter).join('')
 }
 
-/** True if the two differ by a typing error. */
+/** True if the two are different by no more than a typing error. */
 export function isNear(a: string, b: string): boolean {
   if (Math.max(a.length, b.length) > COMPARED_CHARS_MAX || Math.abs(a.length - b.length) > DISTANCE_MAX) return false
   const distanceMax = a.length <= SHORT_CHARS ? 1 : DISTANCE_MAX

@@ -14,7 +14,7 @@ interface Columns {
   readonly created_ms: number
 }
 
-/** The registered services by name. A service whose key does not open is among them, with a fault. */
+/** The registered services by name. A service whose key does not open is included, and has a fault. */
 export function readThirdParties(db: Database, ring: readonly Kek[], cluster: string): Map<string, ThirdPartyKey> {
   const rows = db.prepare<[], Columns>('SELECT * FROM third_parties ORDER BY name').all()
   return new Map(rows.map((row) => [row.name, thirdPartyOf(row, ring, cluster)]))

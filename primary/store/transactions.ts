@@ -1,6 +1,7 @@
 /**
- * The group writer's transactions on the real database. After an error before COMMIT, and after a full disk in COMMIT, the
- * transaction is rolled back. Any later error leaves the outcome unknown; unless the disk is full, it also stops the primary.
+ * The group writer's transactions on the database. If an error comes before COMMIT, or the disk is full in COMMIT, the
+ * transaction is rolled back. After any other error of COMMIT, or an error while the segment is logged, the outcome is
+ * unknown. Such an error also stops the primary, except for a full disk.
  */
 import type { Entropy } from '../../shared/clock.ts'
 import type { Kek } from '../../shared/sealing.ts'
@@ -18,7 +19,7 @@ export interface TransactionOptions {
   readonly entropy: Entropy
 }
 
-/** `onFatal`: the content of the database is unknown after this error, and only a restart establishes it. */
+/** `onFatal` is called for an error after which the content of the database is unknown until a restart. */
 export function transactionsOn(
   log: CommitLog,
   { ring, entropy }: TransactionOptions,
@@ -29,10 +30,10 @@ export function transactionsOn(
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   return {
-    begin: () => guarded('starting a transaction', () => begin.run()),
-    write: (row) => guarded('writing a row', () => rows.write(row)),
+    begin: () => withErrorCode('starting a transaction', () => begin.run()),
+    write: (row) => withErrorCode('writing a row', () => rows.write(row)),
     commit: (state, stampMs) => {
-      guarded('writing a row', () => rows.bump(state))
+      withErrorCode('writing a row', () => rows.bump(state))
       commitOrStop(() => commit.run(), db.name, onFatal)
       return captureOrStop(log, stampMs(), onFatal)
     },
@@ -41,8 +42,8 @@ export function transactionsOn(
     },
     migrate: (stampMs) => {
       if (!needsMigration(db)) return false
-      guarded('starting a transaction', () => begin.run())
-      guarded('migrating the database', () => migrate(db, stampMs()))
+      withErrorCode('starting a transaction', () => begin.run())
+      withErrorCode('migrating the database', () => migrate(db, stampMs()))
       commitOrStop(() => commit.run(), db.name, onFatal)
       captureOrStop(log, stampMs(), onFatal)
       return true
@@ -58,8 +59,11 @@ export function transactionsOn(
   }
 }
 
-/** Gives an error before COMMIT its code: overloaded if another program holds the write lock, else a storage error. */
-function guarded(doing: string, work: () => unknown): void {
+/**
+ * Runs work that comes before COMMIT, and gives its error a code: overloaded if another program holds the write lock,
+ * otherwise a storage error.
+ */
+function withErrorCode(doing: string, work: () => unknown): void {
   try {
     work()
   } catch (error) {
@@ -92,9 +96,9 @@ function captureOrStop(log: CommitLog, stampMs: number, onFatal: (error: unknown
   }
 }
 
-/** The answer for callers that cannot be told if their write is in the database. */
+/** The error for callers whose write may or may not be in the database. */
 function outcomeUnknown(cause: unknown): MacaroondError {
-  return new MacaroondError('outcome_unknown', 'the write may have been carried out, or not', {
+  return new MacaroondError('outcome_unknown', 'it is unknown if the write was carried out', {
     hint: 'check the result before you repeat it; the log of the primary says what failed',
     cause,
   })

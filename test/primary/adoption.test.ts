@@ -74,15 +74,20 @@ describe('a denial that a replica reports', () => {
       untilMs: undefined,
       reason: '',
     })
-    expect(isOf(own)).toBe('settled')
+    expect(isOf(own)).toBe('resolved')
     const untilMs = authority.state.issue.lastMs
-    expect(isOf({ ...common, kind: 'subject', org: 'acme', subject: 'x', untilMs })).toBe('settled')
-    expect(isOf(token(1, 1_000))).toBe('settled')
+    expect(isOf({ ...common, kind: 'subject', org: 'acme', subject: 'x', untilMs })).toBe('resolved')
+    expect(isOf(token(1, 1_000))).toBe('resolved')
     adopt([denial(token(2))])
-    expect(isOf(token(2))).toBe('settled')
+    expect(isOf(token(2))).toBe('resolved')
     const ranges = [{ timeline: UNDONE, first: 5, last: 6 }]
     authority.do({ kind: 'revocations.forget', actor: ACTOR, ranges, reason: '' })
-    expect([4, 5, 6, 7].map((number) => isOf(token(number)))).toEqual(['adoptable', 'settled', 'settled', 'adoptable'])
+    expect([4, 5, 6, 7].map((number) => isOf(token(number)))).toEqual([
+      'adoptable',
+      'resolved',
+      'resolved',
+      'adoptable',
+    ])
     expect(judgeDenial(authority.state, denial(token(5), 5, OTHER)).is).toBe('adoptable')
   })
 

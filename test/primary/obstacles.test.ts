@@ -40,7 +40,7 @@ function scene(): { readonly obstacles: Obstacles; readonly log: CommitLog; read
 }
 
 const FULL = new MacaroondError('disk_full', 'full')
-const attempt = (error: unknown, pressing: boolean): Attempt => ({ error, pressing })
+const attempt = (error: unknown, essential: boolean): Attempt => ({ error, essential })
 
 test('a database in which no transaction can begin ends the leases, and not the process', () => {
   const { obstacles, log } = scene()

@@ -453,8 +453,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'an exchange strips a login from whatever token has its ticket',
     file: 'primary/authority/exchange.ts',
-    find: 'if (verdict.id === guarded) return',
-    replace: 'if (verdict.id !== guarded || guarded.length > 0) return',
+    find: 'if (verdict.id === expectedId) return',
+    replace: 'if (verdict.id !== expectedId || expectedId.length > 0) return',
     by: 'test/primary/authority/exchange.test.ts',
   },
   {
@@ -582,7 +582,7 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'something is minted before the cut-offs that are due',
     file: 'primary/authority/issue.ts',
-    find: 'requireNothingDue(state)',
+    find: 'requireNoDueCutOffs(state)',
     replace: '',
     by: 'test/primary/authority/doubt.test.ts',
   },
@@ -603,8 +603,8 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
   {
     name: 'a group without room takes its revocations along',
     file: 'primary/commit-log/group-writer.ts',
-    find: 'const pressing = isDiskFull(error) ? left.filter(isPressing) : []',
-    replace: 'const pressing: PendingCommand[] = error === undefined ? [...left] : []',
+    find: 'const essential = isDiskFull(error) ? left.filter(isEssential) : []',
+    replace: 'const essential: PendingCommand[] = error === undefined ? [...left] : []',
     by: 'test/primary/commit-log/group-writer.test.ts',
   },
   {

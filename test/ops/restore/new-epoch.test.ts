@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { carryOver } from '../../../ops/restore/carry-over.ts'
 import { type Evidence, evidenceOfDatabase } from '../../../ops/restore/evidence.ts'
 import { beginEpoch } from '../../../ops/restore/new-epoch.ts'
-import { MOMENT_ASKED } from '../../../primary/authority/due-cut-offs.ts'
+import { TIME_OF_REQUEST } from '../../../primary/authority/due-cut-offs.ts'
 import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { dueAsRevocations } from '../../../primary/store/due-cut-offs.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
@@ -54,7 +54,7 @@ test('cut-offs that the restored state still owes reach their requested time, an
   const rows = new RowWriter(db)
   const asked = { atMs: 5_000, steadyMs: undefined, actor: 'operator', reason: 'doubt' }
   const [org, subject] = [
-    { kind: 'org', org: 'acme', untilMs: MOMENT_ASKED },
+    { kind: 'org', org: 'acme', untilMs: TIME_OF_REQUEST },
     { kind: 'subject', org: 'acme', subject: 'bob', untilMs: 4_000 },
   ] as const
   rows.write({ table: 'due_cut_offs', row: { seq: 1, cutOff: org, ...asked } })

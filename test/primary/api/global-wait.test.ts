@@ -63,7 +63,7 @@ test('every awaited replica is named, also when it is no longer configured', asy
 })
 
 test('a signer learns the coverage of its own orgs’ revocations, and no count of the others', async () => {
-  const state = { ...freshState(), revocationSeq: 7, newest: new Map([['org globex', 6]]) }
+  const state = { ...freshState(), revocationSeq: 7, newestSeqs: new Map([['org globex', 6]]) }
   state.orgs.set('globex', { name: 'globex', state: 'active', createdMs: 0, activeKid: undefined })
   const { epoch } = state
   const book = new GrantBook(OPTIONS)

@@ -88,7 +88,7 @@ test('one walk serves all who wait; it stops without callers, and reads nothing 
   const walks = new Walks()
   const counts: (readonly CountQuery[])[] = []
   let aborted = 0
-  const onRecord = {
+  const counter = {
     count: async (wanted: readonly CountQuery[], _: number, signal: AbortSignal) => {
       counts.push(wanted)
       await settled()
@@ -97,7 +97,7 @@ test('one walk serves all who wait; it stops without callers, and reads nothing 
       return signal.aborted ? undefined : wanted.map(() => result)
     },
   } as unknown as IssuedCounter
-  const api = new CountingApi({ state: freshState, onRecord, walks, clock: { wallMs: () => NOW_MS } })
+  const api = new CountingApi({ state: freshState, counter, walks, clock: { wallMs: () => NOW_MS } })
   const first = walks.run(walker('other'), settled)
   const asked = Array.from({ length: 5 }, () => api.count(PEER, { org: 'acme' }, { signal: NEVER }))
   expect(counts).toEqual([])

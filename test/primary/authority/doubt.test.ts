@@ -1,6 +1,6 @@
 /** What the authority does while it does not believe its clock (V8): it revokes, by the time it knows, and mints nothing. */
 import { expect, test, vi } from 'vitest'
-import { type Command, type Minted, PRESSING } from '../../../primary/authority/commands.ts'
+import { type Command, type Minted, ESSENTIAL } from '../../../primary/authority/commands.ts'
 import type { OrgRevoked } from '../../../shared/protocol/revoke.ts'
 import { parseTokenId } from '../../../shared/ids.ts'
 import { nonceTimeMs } from '../../../shared/macaroon/nonce.ts'
@@ -138,7 +138,7 @@ test('everything that needs to know the time is refused in doubt, and whatever r
     { kind: 'epoch.settle', actor: ACTOR, because: 'test' },
     { kind: 'audit.note', actor: ACTOR, action: 'clock.doubted', detail: {} },
   ]
-  expect(commands.every(({ kind }) => PRESSING.has(kind))).toBe(true)
+  expect(commands.every(({ kind }) => ESSENTIAL.has(kind))).toBe(true)
   expect(codeOf(() => authority.mint())).toBe('clock_implausible')
   expect(codeOf(() => authority.do({ kind: 'revocations.purge', actor: ACTOR, rows: [], soberMs: 0 }))).toBe(
     'clock_implausible',

@@ -41,7 +41,7 @@ export function freshState(): AuthorityState {
     thirdParties: new Map(),
     signingKeys: [{ id: 1, sealed: SIGNING_KEY }],
     revocations: new Revocations({ seed: Buffer.alloc(TABLE_SEED_BYTES) }),
-    newest: new Map(),
+    newestSeqs: new Map(),
     undo: [],
     adopted: new Map(),
     forgotten: new ForgottenNumbers([]),

@@ -448,7 +448,7 @@ test('a group that the disk has no room for is tried again with its revocations 
     [mint('beta'), disable('nobody'), disable('acme'), createOrg('other')].map((command) => writer.submit(command)),
   )
   expect(outcomesOf(results)).toEqual(['disk_full', 'org_unknown', 'done', 'disk_full'])
-  expect(attempts.map(({ error, pressing }) => [error === undefined, pressing])).toEqual([
+  expect(attempts.map(({ error, essential }) => [error === undefined, essential])).toEqual([
     [true, false],
     [false, false],
     [true, false],
@@ -460,7 +460,7 @@ test('without revocations a group that has no room is not tried again', async ()
   port.failCommit = DISK_FULL
   const results = await Promise.allSettled([createOrg('a'), createOrg('b')].map((command) => writer.submit(command)))
   expect(outcomesOf(results)).toEqual(['disk_full', 'disk_full'])
-  expect(attempts).toEqual([{ error: DISK_FULL, pressing: false }])
+  expect(attempts).toEqual([{ error: DISK_FULL, essential: false }])
 })
 
 test('due cut-offs are written before any mint, and callers are refused when the write fails', async () => {

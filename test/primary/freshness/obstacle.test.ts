@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { endsLeases, type Obstacle, type ObstacleEvent, stepObstacle } from '../../../primary/freshness/obstacle.ts'
+import { forbidsLeases, type Obstacle, type ObstacleEvent, stepObstacle } from '../../../primary/freshness/obstacle.ts'
 
 const BOUND_MS = 5_100
 
@@ -9,8 +9,8 @@ function after(events: readonly (readonly [atMs: number, event: ObstacleEvent])[
 
 test('a revocation that could not be written ends leases at once, until one can', () => {
   const failed = after([[1_000, { kind: 'failed', message: 'full' }]])
-  expect(endsLeases(failed, 1_000, BOUND_MS)).toBe(true)
-  expect(endsLeases(stepObstacle(failed, { kind: 'taken' }, 2_000), 2_000, BOUND_MS)).toBe(false)
+  expect(forbidsLeases(failed, 1_000, BOUND_MS)).toBe(true)
+  expect(forbidsLeases(stepObstacle(failed, { kind: 'taken' }, 2_000), 2_000, BOUND_MS)).toBe(false)
 })
 
 test('a foreign write lock ends leases once it lasted longer than the bound', () => {
@@ -18,7 +18,7 @@ test('a foreign write lock ends leases once it lasted longer than the bound', ()
     [0, { kind: 'locked' }],
     [5_000, { kind: 'locked' }],
   ])
-  expect([BOUND_MS, BOUND_MS + 1].map((nowMs) => endsLeases(locked, nowMs, BOUND_MS))).toEqual([false, true])
+  expect([BOUND_MS, BOUND_MS + 1].map((nowMs) => forbidsLeases(locked, nowMs, BOUND_MS))).toEqual([false, true])
 })
 
 test('a lock that comes and goes is counted anew, and one behind a failure changes nothing', () => {
@@ -27,7 +27,7 @@ test('a lock that comes and goes is counted anew, and one behind a failure chang
     [5_000, { kind: 'taken' }],
     [5_100, { kind: 'locked' }],
   ])
-  expect(endsLeases(again, 6_000, BOUND_MS)).toBe(false)
+  expect(forbidsLeases(again, 6_000, BOUND_MS)).toBe(false)
   const failed = after([
     [0, { kind: 'failed', message: 'full' }],
     [1, { kind: 'locked' }],
@@ -36,5 +36,5 @@ test('a lock that comes and goes is counted anew, and one behind a failure chang
 })
 
 test('with nothing in the way leases go on', () => {
-  expect(endsLeases(undefined, 1e9, BOUND_MS)).toBe(false)
+  expect(forbidsLeases(undefined, 1e9, BOUND_MS)).toBe(false)
 })

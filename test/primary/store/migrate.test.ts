@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { firstBrokenAuditRow, AUDIT_GENESIS, type AuditRow } from '../../../shared/database/audit-chain.ts'
 import { createAuthorityDatabase } from '../../../primary/store/create-database.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
-import { migrate, needsMigration, refuseUnkeptLeases } from '../../../primary/store/migrate.ts'
+import { migrate, needsMigration, refuseRestartLeases } from '../../../primary/store/migrate.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
 import { checkMeta, MetaReader } from '../../../shared/database/meta.ts'
 import { kekFromHex } from '../../../shared/sealing.ts'
@@ -51,7 +51,7 @@ test('a database of schema 4 is read as it is, and migrated once', () => {
   expect(before).toMatchObject({ schema: 4, restartLeaseMsMax: 0, durability: undefined, degraded: false })
   checkMeta(before, 'test', 'it')
   expect(loadState(db, [KEK], systemEntropy).epoch).toBe(1)
-  refuseUnkeptLeases(db, 'it')
+  refuseRestartLeases(db, 'it')
   expect(needsMigration(db)).toBe(true)
   db.transaction(() => migrate(db, 1))()
   expect(needsMigration(db)).toBe(false)
@@ -75,5 +75,5 @@ test('the migration is one record of the audit chain', () => {
 test('a primary refuses restart leases that it could not honour', () => {
   const db = database()
   db.prepare("INSERT INTO may_hold_older VALUES ('peer', 'boot', 30000, 'restart')").run()
-  expect(() => refuseUnkeptLeases(db, 'it')).toThrow(expect.objectContaining({ code: 'schema_newer' }))
+  expect(() => refuseRestartLeases(db, 'it')).toThrow(expect.objectContaining({ code: 'schema_newer' }))
 })

@@ -10,7 +10,7 @@ import { step } from '../../../primary/authority/step.ts'
 import type { AuthorityMoment } from '../../../primary/freshness/authority-time.ts'
 import { createAuthorityDatabase, isEmptyDatabase } from '../../../primary/store/create-database.ts'
 import { thirdPartyContext } from '../../../primary/authority/kek.ts'
-import { newestOf } from '../../../primary/authority/state.ts'
+import { newestSeqOf } from '../../../primary/authority/state.ts'
 import { loadState } from '../../../primary/store/load-state.ts'
 import { RowWriter } from '../../../primary/store/row-writer.ts'
 import { systemClock, systemEntropy } from '../../../shared/clock.ts'
@@ -295,13 +295,13 @@ test('only revocations after the known ones are read, also of transactions that 
     return { kind: 'token.revoke', actor: ACTOR, ...parseTokenId(id), expiresAt: 0, recorded: true, reason: '' }
   }
   run(db, [revoke(first)])
-  const { revocations, newest } = loadState(db, [KEK], systemEntropy)
+  const { revocations, newestSeqs } = loadState(db, [KEK], systemEntropy)
   run(db, [revoke(second)])
   // As if it were read no more: what is known is taken over as it is.
   db.exec('DELETE FROM revocations WHERE seq = 1')
-  const state = loadState(db, [KEK], systemEntropy, { revocations, newest, seq: 1 })
+  const state = loadState(db, [KEK], systemEntropy, { revocations, newestSeqs, seq: 1 })
   expect(state.revocations).toBe(revocations)
-  expect(newestOf(state, 'acme')).toBe(2)
+  expect(newestSeqOf(state, 'acme')).toBe(2)
   for (const { id } of [first, second])
     expect(revocations.revoked(parseTokenId(id).kid, parseTokenId(id).nonce)).toBe(true)
 })

@@ -301,7 +301,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a primary that doubts its clock refuses to revoke, and grants leases',
     aim: { kinds: ['wall clock moved'] },
     file: 'primary/writes-gate.ts',
-    find: 'if (PRESSING.has(kind)) return this.shut',
+    find: 'if (ESSENTIAL.has(kind)) return this.shut',
     replace: '',
     breaks: 'V8',
   },

@@ -1,12 +1,12 @@
-/** The errors that tell a caller why a write is not taken now, or why a channel is not opened. */
+/** The errors for a write that the primary does not take now, and for a channel that it does not open. */
 import { MacaroondError } from '../../shared/errors.ts'
-import { clockInDoubt } from '../authority/believed.ts'
+import { clockDoubtError } from '../authority/believed.ts'
 import type { PrimaryStatus } from '../../shared/protocol/status.ts'
 
 export type WritesState = PrimaryStatus['writes']
 
-/** The error for a command that is not taken in this state. */
-export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
+/** The error for a command that the primary does not take in this state. */
+export function refusalError(state: Exclude<WritesState, 'open'>): MacaroondError {
   switch (state) {
     case 'unconfirmed':
       return new MacaroondError(
@@ -17,10 +17,10 @@ export function refusalIn(state: Exclude<WritesState, 'open'>): MacaroondError {
         },
       )
     case 'clock in doubt':
-      return clockInDoubt()
+      return clockDoubtError()
     case 'disk full':
       return new MacaroondError('disk_full', 'the disk of this primary is full', {
-        hint: 'free space or inodes (`df -i`) on the volume of `data`; writes then resume. Revoking works as long as the reserve lasts',
+        hint: 'free space or inodes (`df -i`) on the volume of `data`; writes then resume. Revocations are taken until the reserve is used up',
       })
     case 'stopping':
       return new MacaroondError('closed', 'this primary is stopping', { hint: 'try again in a few seconds' })
@@ -33,7 +33,7 @@ export function notAReplica(channel: string): MacaroondError {
   })
 }
 
-export function notHere(channel: string): MacaroondError {
+export function noSuchChannel(channel: string): MacaroondError {
   return new MacaroondError('peer_refused', `this node is the primary: it has no ${channel} channel`, {
     hint: 'connect to a replica to verify tokens',
   })

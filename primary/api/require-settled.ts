@@ -1,4 +1,4 @@
-/** Keeps a revocation from being acknowledged while an earlier epoch may still have followers. */
+/** Refuses to acknowledge a revocation while replicas may still follow an earlier epoch. */
 import { MacaroondError } from '../../shared/errors.ts'
 import type { AuthorityState } from '../authority/state.ts'
 
@@ -12,7 +12,7 @@ export function requireSettled({ epoch, settledEpoch }: AuthorityState, seq: num
     'epoch_unsettled',
     `revocation ${seq} is written, but not every replica has joined epoch ${epoch} yet`,
     {
-      hint: 'wait for the replicas, or remove those that are gone from the configuration; or, if no other primary of this cluster runs any more, start this one with --old-primary-stopped',
+      hint: 'wait for the replicas, and remove replicas that no longer exist from the configuration; or, if no other primary of this cluster runs any more, start this one with --old-primary-stopped',
     },
   )
 }
