@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { systemClock } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
 import type { TextMacaroon } from '../../shared/macaroon/text.ts'
-import type { Cleared } from '../../shared/verifier/clear.ts'
+import type { ClearedBundle } from '../../shared/verifier/clear.ts'
 import type { CaveatTrace } from '../../shared/verifier/trace.ts'
 import type { Refused } from '../../shared/verifier/verdict.ts'
 import { explainWithKey, verifyWithKey } from '../../shared/verifier/with-key.ts'
@@ -75,7 +75,7 @@ async function readOrReport(terminal: Terminal): Promise<readonly TextMacaroon[]
   }
 }
 
-function answer(terminal: Terminal, result: Cleared | Refused, caveats?: readonly CaveatTrace[]): void {
+function answer(terminal: Terminal, result: ClearedBundle | Refused, caveats?: readonly CaveatTrace[]): void {
   const explained = caveats === undefined ? {} : { caveats }
   const lines = (caveats ?? []).flatMap((one) => caveatLines(one))
   if (result.ok) return terminal.answer({ ok: true, reason: null, ...explained }, ['accepted', ...lines])

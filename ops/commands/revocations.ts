@@ -58,14 +58,14 @@ function addList(revocations: Command, terminal: Terminal): void {
   })
 }
 
-interface Wanted {
+interface ListQuery {
   readonly org: string | undefined
   readonly after: number
   readonly limit: number
 }
 
 /** Reads pages until `limit` is reached or there are no more. */
-async function collect(signer: Signer, { org, after, limit }: Wanted): Promise<RevocationsResult> {
+async function collect(signer: Signer, { org, after, limit }: ListQuery): Promise<RevocationsResult> {
   const revocations: RevocationDescription[] = []
   let next: number | undefined = after
   while (next !== undefined && revocations.length < limit) {

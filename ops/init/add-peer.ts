@@ -75,14 +75,19 @@ function folderOf({ role, name }: NewPeer): string {
 }
 
 /** The facts about the cluster that the new peer's files contain. */
-interface Known {
+interface ExistingCluster {
   readonly members: ClusterMembers
   readonly authorityKey: string | undefined
   /** Path of the file with the key-encryption key. */
   readonly kek: string
 }
 
-function writeFiles(folder: string, peer: NewPeer, own: ClusterMember, { members, authorityKey, kek }: Known): void {
+function writeFiles(
+  folder: string,
+  peer: NewPeer,
+  own: ClusterMember,
+  { members, authorityKey, kek }: ExistingCluster,
+): void {
   const put = (file: string, text: string): void => writeAtomically(join(folder, file), text)
   if (peer.role === 'replica') {
     put('kek', readFileSync(kek, 'utf8'))

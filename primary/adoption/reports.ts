@@ -13,7 +13,7 @@ export interface Report {
   readonly untold: number
 }
 
-interface Told {
+interface ReceivedReport {
   /** The last complete list. */
   whole: Report
   next: Denial[]
@@ -22,38 +22,38 @@ interface Told {
 }
 
 export class Reports {
-  readonly #told = new Map<string, Told>()
+  readonly #received = new Map<string, ReceivedReport>()
 
   get all(): readonly Report[] {
-    return [...this.#told.values()].map(({ whole }) => whole)
+    return [...this.#received.values()].map(({ whole }) => whole)
   }
 
   /** True if the message completed a list. */
   take(from: string, { first, last, total, denials }: Omit<ReportedDenials, 't'>): boolean {
-    const told = this.#told.get(from) ?? { whole: { from, denials: [], untold: 0 }, next: [], chars: 0 }
-    this.#told.set(from, told)
-    if (first) empty(told)
-    for (const denial of denials) add(told, denial)
+    const report = this.#received.get(from) ?? { whole: { from, denials: [], untold: 0 }, next: [], chars: 0 }
+    this.#received.set(from, report)
+    if (first) empty(report)
+    for (const denial of denials) add(report, denial)
     if (!last) return false
-    told.whole = { from, denials: told.next, untold: Math.max(0, total - told.next.length) }
-    empty(told)
+    report.whole = { from, denials: report.next, untold: Math.max(0, total - report.next.length) }
+    empty(report)
     return true
   }
 
   /** Drops the lists of replicas that are no longer configured. */
   keepOnly(names: ReadonlySet<string>): void {
-    for (const from of this.#told.keys()) if (!names.has(from)) this.#told.delete(from)
+    for (const from of this.#received.keys()) if (!names.has(from)) this.#received.delete(from)
   }
 }
 
-function empty(told: Told): void {
-  told.next = []
-  told.chars = 0
+function empty(report: ReceivedReport): void {
+  report.next = []
+  report.chars = 0
 }
 
-function add(told: Told, denial: Denial): void {
+function add(report: ReceivedReport, denial: Denial): void {
   const chars = JSON.stringify(denial).length
-  if (told.next.length >= DENIALS_REPORTED_MAX || told.chars + chars > DENIALS_REPORTED_CHARS_MAX) return
-  told.next.push(denial)
-  told.chars += chars
+  if (report.next.length >= DENIALS_REPORTED_MAX || report.chars + chars > DENIALS_REPORTED_CHARS_MAX) return
+  report.next.push(denial)
+  report.chars += chars
 }

@@ -11,7 +11,7 @@ import { ConnectionTable } from './connection-table.ts'
 import type { Identity } from './identity.ts'
 import { type Accept, type Acceptance, type Progress, receive } from './inbound.ts'
 import { tcp } from './tcp.ts'
-import type { Door, Link, Transport } from './transport.ts'
+import type { LinkListener, Link, Transport } from './transport.ts'
 import { Turns } from './turns.ts'
 import { UnfinishedHandshakes } from './unfinished-handshakes.ts'
 
@@ -65,7 +65,7 @@ class ChannelListener implements Listener {
   /** In a storm of dialers handshakes wait for turns, so that connected peers are served in between. */
   readonly #turns: Turns
   readonly #table: ConnectionTable
-  #door: Door | undefined
+  #listener: LinkListener | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ListenOptions) {
@@ -89,7 +89,7 @@ class ChannelListener implements Listener {
     const { address, identity, cluster, log, transport = tcp } = this.#options
     const onError = (error: Error): void => log.error({ err: error }, 'listening failed')
     const onLink = (link: Link): void => void this.#admit(link)
-    this.#door = await transport.listen({ address, identity, cluster, onLink, onError })
+    this.#listener = await transport.listen({ address, identity, cluster, onLink, onError })
   }
 
   get address(): string {
@@ -97,7 +97,7 @@ class ChannelListener implements Listener {
   }
 
   get port(): number {
-    return this.#door?.port ?? 0
+    return this.#listener?.port ?? 0
   }
 
   connections(): readonly Connection[] {
@@ -114,7 +114,7 @@ class ChannelListener implements Listener {
   }
 
   async #close(): Promise<void> {
-    const closed = this.#door?.close()
+    const closed = this.#listener?.close()
     this.#unfinished.abortAll(new MacaroondError('closed', 'the node is stopping'))
     await Promise.all(this.#table.all().map((connection) => connection.close()))
     await closed

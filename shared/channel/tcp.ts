@@ -4,7 +4,7 @@ import { MacaroondError } from '../errors.ts'
 import { parseAddress, remoteAddressOf } from './address.ts'
 import { createNoise, secureInbound, secureOutbound } from './noise.ts'
 import { SocketStream } from './socket-stream.ts'
-import type { Door, DoorOptions, Link, LinkTarget, Transport } from './transport.ts'
+import type { LinkListener, LinkListenerOptions, Link, LinkTarget, Transport } from './transport.ts'
 
 export const tcp: Transport = { connect: connectTcp, listen: listenTcp }
 
@@ -47,7 +47,7 @@ function causeText(cause: Error): string {
   return 'code' in cause ? String(cause.code) : cause.name
 }
 
-async function listenTcp({ address, identity, cluster, onLink, onError }: DoorOptions): Promise<Door> {
+async function listenTcp({ address, identity, cluster, onLink, onError }: LinkListenerOptions): Promise<LinkListener> {
   const server = createServer({ noDelay: true })
   const encrypter = createNoise(identity, cluster)
   server.on('connection', (socket) => {

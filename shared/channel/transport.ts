@@ -56,7 +56,7 @@ export interface LinkTarget {
   readonly cluster: string
 }
 
-export interface DoorOptions {
+export interface LinkListenerOptions {
   /** `host:port`; with port 0 the system chooses. */
   readonly address: string
   readonly identity: Identity
@@ -65,7 +65,7 @@ export interface DoorOptions {
   readonly onError: (error: Error) => void
 }
 
-export interface Door {
+export interface LinkListener {
   readonly port: number
   /** Accepts no more links. Resolves when every accepted link is gone. */
   readonly close: () => Promise<void>
@@ -75,5 +75,5 @@ export interface Transport {
   /** Throws connect_failed, closed (the signal aborted), request_invalid (bad address). */
   readonly connect: (target: LinkTarget, signal: AbortSignal) => Promise<Link>
   /** Throws port_in_use, request_invalid (bad address), io_failed. */
-  readonly listen: (options: DoorOptions) => Promise<Door>
+  readonly listen: (options: LinkListenerOptions) => Promise<LinkListener>
 }

@@ -1,6 +1,6 @@
 /** Adds a metrics server to a node's service. */
 import type { Service } from '../service/run-service.ts'
-import type { MetricsOptions } from './metrics-door.ts'
+import type { MetricsOptions } from './metrics-server.ts'
 
 export interface ServiceMetrics extends Omit<MetricsOptions, 'address'> {
   readonly address: string | undefined
@@ -12,17 +12,17 @@ export interface ServiceMetrics extends Omit<MetricsOptions, 'address'> {
  */
 export async function withMetrics(service: Service, { address, ...options }: ServiceMetrics): Promise<Service> {
   if (address === undefined) return service
-  const { MetricsDoor } = await import('./metrics-door.ts')
-  const door = await MetricsDoor.open({ address, ...options }).catch(async (error: unknown) => {
+  const { MetricsServer } = await import('./metrics-server.ts')
+  const server = await MetricsServer.open({ address, ...options }).catch(async (error: unknown) => {
     await service.stop()
     throw error
   })
-  options.log.info({ address: door.address }, 'metrics are at /metrics')
+  options.log.info({ address: server.address }, 'metrics are at /metrics')
   return {
     failed: service.failed,
     reload: () => service.reload(),
     stop: async () => {
-      await door.close()
+      await server.close()
       await service.stop()
     },
   }

@@ -27,7 +27,7 @@ export interface UsedDischarge {
 
 export type { CaveatJudge } from './caveat-judge.ts'
 
-export interface Cleared {
+export interface ClearedBundle {
   readonly ok: true
   /** Notes of the token, then of the discharges used. */
   readonly notes: readonly string[]
@@ -45,7 +45,7 @@ export interface ClearOptions {
 }
 
 /** Refuses with the judge's reasons, `discharge_missing`, `discharge_invalid`, `verifier_id_invalid` or `work_exceeded`. */
-export function clearBundle(root: VerifiedNode, { judge, work, trace }: ClearOptions): Cleared | Refused {
+export function clearBundle(root: VerifiedNode, { judge, work, trace }: ClearOptions): ClearedBundle | Refused {
   const found = new Search(judge, work).run(root, trace)
   if (!('served' in found)) return found
   const [token, ...discharges] = found.served

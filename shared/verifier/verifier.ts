@@ -12,7 +12,7 @@ import { nonceTimeMs } from '../macaroon/nonce.ts'
 import { type VerifiedChain, type VerifiedMacaroon, verifyChain } from '../macaroon/signature.ts'
 import { looksLikeTicket } from '../macaroon/ticket.ts'
 import { type Access, type Context, readFacts } from './access.ts'
-import { clearBundle, type Cleared, type UsedDischarge } from './clear.ts'
+import { clearBundle, type ClearedBundle, type UsedDischarge } from './clear.ts'
 import { judgeByFacts } from './facts-judge.ts'
 import type { KeyEntry } from './key-table.ts'
 import { keyUnknown, revocationStatus, type TokenTables } from './revocation-status.ts'
@@ -60,7 +60,7 @@ export function examine(
   context: Context,
   judgeBy: typeof judgeByFacts = judgeByFacts,
 ): Examination | Refused {
-  return new Walk({ tables, context, judgeBy }).walk(request)
+  return new Verification({ tables, context, judgeBy }).run(request)
 }
 
 /**
@@ -68,12 +68,12 @@ export function examine(
  * its holder and for operators. A second run records the trace, so verdict and work are exactly those of `judge`.
  */
 export function explain(request: VerificationRequest, tables: TokenTables, context: Context): Explanation {
-  const plain = new Walk({ tables, context })
-  const examined = plain.walk(request)
-  const told: TraceRecorder = { checks: [], caveats: [] }
-  new Walk({ tables, context, told }).walk(request)
+  const plain = new Verification({ tables, context })
+  const examined = plain.run(request)
+  const recorder: TraceRecorder = { checks: [], caveats: [] }
+  new Verification({ tables, context, recorder }).run(request)
   const verdict = examined.ok ? examined.verdict : examined
-  return { verdict, ...told, judgedBy: context, work: plain.work.done }
+  return { verdict, ...recorder, judgedBy: context, work: plain.work.done }
 }
 
 /** Collects the trace of an explanation. */
@@ -83,11 +83,11 @@ interface TraceRecorder {
   token?: TokenTrace
 }
 
-interface WalkOptions {
+interface VerificationOptions {
   readonly tables: TokenTables
   readonly context: Context
   /** If given, the run records every check here, and continues after a refusal where it can. */
-  readonly told?: TraceRecorder
+  readonly recorder?: TraceRecorder
   readonly judgeBy?: typeof judgeByFacts
 }
 
@@ -99,24 +99,24 @@ interface Bundle {
 }
 
 /** One run through the checks, for one request. */
-class Walk {
+class Verification {
   readonly work: WorkBudget = new WorkBudget()
-  readonly told: TraceRecorder | undefined
+  readonly recorder: TraceRecorder | undefined
   readonly #tables: TokenTables
   readonly #context: Context
   readonly #judgeBy: typeof judgeByFacts
   /** The first refusal is the verdict, even if the run continues to record further checks. */
   #refusal: Refused | undefined
 
-  constructor({ tables, context, told, judgeBy = judgeByFacts }: WalkOptions) {
+  constructor({ tables, context, recorder, judgeBy = judgeByFacts }: VerificationOptions) {
     this.#tables = tables
     this.#context = context
     this.#judgeBy = judgeBy
-    this.told = told
+    this.recorder = recorder
   }
 
   /** The checks up to the HMAC chain. Until it matches, no refusal says anything about the content of the token. */
-  walk({ token, access }: VerificationRequest): Examination | Refused {
+  run({ token, access }: VerificationRequest): Examination | Refused {
     if (this.#stops('clock', credible(this.#context))) return this.#verdict()
     const bundle = readBundle(token)
     if (this.#fails('encoding', bundle)) return this.#verdict()
@@ -125,7 +125,7 @@ class Walk {
     if (this.#fails('key', key)) return this.#verdict()
     const chain = verifyChain(macaroon, key.derivedKey) ?? signatureWrong()
     if (this.#fails('signature', chain)) return this.#verdict()
-    if (this.told !== undefined) this.told.token = tokenTrace(bundle, key)
+    if (this.recorder !== undefined) this.recorder.token = tokenTrace(bundle, key)
     return this.#authentic(bundle, key, chain, access)
   }
 
@@ -140,7 +140,7 @@ class Walk {
     const node = verifyDischarges(chain, discharges, this.work)
     if (this.#fails('discharges', node)) return this.#verdict()
     const judge = this.#judgeBy(facts, this.#tables)
-    const trace = this.told?.caveats
+    const trace = this.recorder?.caveats
     const cleared = clearBundle(node, { judge, work: this.work, ...(trace && { trace }) })
     if (this.#fails('caveats', cleared)) return this.#verdict()
     const verdict = this.#refusal ?? accepted(bundle, key, cleared)
@@ -150,18 +150,18 @@ class Walk {
   /** Records a check. True if it failed; the run then ends, because later checks need its result. */
   #fails(check: CheckName, result: object): result is Refused {
     const refusal = isRefused(result) ? result : undefined
-    this.told?.checks.push(refusal === undefined ? { check, held: true } : { check, held: false, refusal })
+    this.recorder?.checks.push(refusal === undefined ? { check, held: true } : { check, held: false, refusal })
     this.#refusal ??= refusal
     return refusal !== undefined
   }
 
   /** Records a check on which no other check depends. True if the run ends here: it failed, and no trace is recorded. */
   #stops(check: CheckName, refusal: Refused | undefined): boolean {
-    return this.#fails(check, refusal ?? HELD) && (this.told === undefined || check === 'clock')
+    return this.#fails(check, refusal ?? HELD) && (this.recorder === undefined || check === 'clock')
   }
 
   #verdict(): Refused {
-    assert(this.#refusal !== undefined, 'a walk that ends early has a refusal')
+    assert(this.#refusal !== undefined, 'a verification that ends early has a refusal')
     return this.#refusal
   }
 }
@@ -225,7 +225,7 @@ export function expiry(
 export function accepted(
   { identifier, macaroon }: Pick<Bundle, 'identifier' | 'macaroon'>,
   { org }: Pick<KeyEntry, 'org'>,
-  { notes, presented }: Pick<Cleared, 'notes' | 'presented'>,
+  { notes, presented }: Pick<ClearedBundle, 'notes' | 'presented'>,
 ): Accepted {
   const { kid, nonce, subject, expiresAt } = identifier
   const caveatCount = macaroon.caveats.length

@@ -9,7 +9,7 @@ import { verifyChain } from '../macaroon/signature.ts'
 import { decodeUtf8, encodeUtf8 } from '../macaroon/utf8.ts'
 import { type Context, readForeignFacts } from './access.ts'
 import type { CaveatJudge } from './caveat-judge.ts'
-import { clearBundle, type Cleared } from './clear.ts'
+import { clearBundle, type ClearedBundle } from './clear.ts'
 import { judgeByFacts } from './facts-judge.ts'
 import { NO_TABLES } from './revocation-status.ts'
 import type { CaveatTrace } from './trace.ts'
@@ -27,13 +27,13 @@ export interface KeyedVerification {
 }
 
 /** Verifies and clears a bundle. Never throws for bytes that a holder wrote. */
-export function verifyWithKey(verification: KeyedVerification): Cleared | Refused {
+export function verifyWithKey(verification: KeyedVerification): ClearedBundle | Refused {
   return verified(verification)
 }
 
 export interface KeyedExplanation {
   /** The result of `verifyWithKey`. */
-  readonly result: Cleared | Refused
+  readonly result: ClearedBundle | Refused
   /** Every caveat, judged on its own, in order. Empty if the signature does not match. */
   readonly caveats: readonly CaveatTrace[]
 }
@@ -48,7 +48,7 @@ export function explainWithKey(verification: KeyedVerification): KeyedExplanatio
 function verified(
   { bundle, rootKey, judge, limits = ONLINE_WORK }: KeyedVerification,
   trace?: CaveatTrace[],
-): Cleared | Refused {
+): ClearedBundle | Refused {
   const [root, ...discharges] = bundle
   if (root === undefined) return refused('token_missing', 'there is no macaroon')
   const chain = verifyChain(root, derivedKeyOf(rootKey))

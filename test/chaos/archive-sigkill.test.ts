@@ -24,7 +24,7 @@ const KILLS = CHAOS_KILLS === 'all' ? Infinity : Number(CHAOS_KILLS ?? (CI === u
 /** Then another archive begins, and the first life of it is killed where only a new one can be. */
 const KILLS_AN_ARCHIVE = 5
 const SCRATCH_WRITES = 8
-/** Of those that were aimed at: what a life has to merge and to delete depends on when the lives before it died. */
+/** Share of the attempted kills: what a life has to merge and to delete depends on when the lives before it died. */
 const HIT_SHARE_MIN = 0.6
 
 const strace = straceWorks()
@@ -36,7 +36,7 @@ test('strace ends a process at a call of our choice', () => {
 
 interface Sums {
   readonly died: Map<Stage, number>
-  aimed: number
+  attempted: number
   exact: number
   merged: number
 }
@@ -72,7 +72,7 @@ async function profile(
 const ATTEMPTS = 2
 
 async function killAt(primary: ArchivedPrimary, target: Target, sums: Sums): Promise<void> {
-  sums.aimed += 1
+  sums.attempted += 1
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     // Only what has left the window is deleted.
     if (target.stage === 'retention') await setTimeout(WINDOW_MS)
@@ -113,33 +113,33 @@ test.skipIf(!strace)(
     const random = new Random(SEED)
     const { begin, later } = await profile(random)
     const fresh = [...inTurn(begin, random)]
-    const aims = [...inTurn(later, random)]
-    const all = fresh.length + aims.length
+    const remaining = [...inTurn(later, random)]
+    const all = fresh.length + remaining.length
     console.log(`seed ${SEED}; ${all} calls can be killed at, ${Math.max(0, all - KILLS)} of them are left out`)
-    const sums: Sums = { died: new Map(), aimed: 0, exact: 0, merged: 0 }
-    onTestFailed(() => console.error(`it was kill ${sums.aimed} of seed ${SEED}`))
+    const sums: Sums = { died: new Map(), attempted: 0, exact: 0, merged: 0 }
+    onTestFailed(() => console.error(`it was kill ${sums.attempted} of seed ${SEED}`))
     const killAll = (targets: readonly Target[]): Promise<void> =>
       ArchivedPrimary.during(random, async (primary) => {
         for (const target of targets) await killAt(primary, target, sums)
         await requireWhole(primary)
       })
-    while (sums.aimed < KILLS && fresh.length + aims.length > 0) {
-      const count = Math.min(KILLS_AN_ARCHIVE, KILLS - sums.aimed)
+    while (sums.attempted < KILLS && fresh.length + remaining.length > 0) {
+      const count = Math.min(KILLS_AN_ARCHIVE, KILLS - sums.attempted)
       const first = fresh.splice(0, 1)
-      await killAll([...first, ...aims.splice(0, count - first.length)])
+      await killAll([...first, ...remaining.splice(0, count - first.length)])
     }
     // Of a few, those of one stage may all have been missed: then it has another chance.
-    const missed = aims.filter(({ stage }) => !sums.died.has(stage)).slice(0, KILLS_AN_ARCHIVE)
+    const missed = remaining.filter(({ stage }) => !sums.died.has(stage)).slice(0, KILLS_AN_ARCHIVE)
     if (CHAOS_KILLS === undefined && missed.length > 0) await killAll(missed)
-    const { aimed, exact, merged } = sums
+    const { attempted, exact, merged } = sums
     const died = [...sums.died.values()].reduce((sum, count) => sum + count, 0)
-    console.log(`${died} of ${aimed} died where they should: ${JSON.stringify(Object.fromEntries(sums.died))}`)
+    console.log(`${died} of ${attempted} died where they should: ${JSON.stringify(Object.fromEntries(sums.died))}`)
     keep(died, startedMs)
     console.log(`${exact} transactions and ${merged} moments restored as they were recorded; seed ${SEED}`)
     // What was judged must not have been nothing.
-    expect(died).toBeGreaterThanOrEqual(aimed * HIT_SHARE_MIN)
+    expect(died).toBeGreaterThanOrEqual(attempted * HIT_SHARE_MIN)
     expect(exact).toBeGreaterThan(0)
-    expect(exact + merged).toBeGreaterThan(aimed)
+    expect(exact + merged).toBeGreaterThan(attempted)
     if (CHAOS_KILLS === undefined) expect([...sums.died.keys()].toSorted()).toEqual(STAGES.toSorted())
   },
 )
@@ -159,7 +159,7 @@ test.skipIf(!strace || basesLeftOut)(
   async () => {
     const startedMs = performance.now()
     const random = new Random(SEED + 1)
-    const sums: Sums = { died: new Map(), aimed: 0, exact: 0, merged: 0 }
+    const sums: Sums = { died: new Map(), attempted: 0, exact: 0, merged: 0 }
     for (let number = 0; number < BASES; number += 1) {
       const nth = 1 + random.below(ENTRIES_MIN)
       const target: Target = { thread: 'pool', syscall: 'unlink', nth, stage: 'base' }

@@ -7,7 +7,7 @@ import { judgePrimary, judgeReplica } from './judge.ts'
 import { Ledger } from './ledger.ts'
 import { Load } from './load.ts'
 import { Random } from './random.ts'
-import { Reaper } from './reaper.ts'
+import { KillLoop } from './kill-loop.ts'
 
 export interface CampaignOptions {
   readonly seed: number
@@ -44,8 +44,8 @@ class Campaign {
   readonly #ledger = new Ledger()
   readonly #missed: Cell[] = []
   #load!: Load
-  #primary!: Reaper
-  #replica!: Reaper
+  #primary!: KillLoop
+  #replica!: KillLoop
   #disturbance: Disturbance | undefined
   #failed = false
   #comparisons = 0
@@ -64,8 +64,8 @@ class Campaign {
     const { rounds } = this.#options
     await this.#begin()
     for (const { primary, replica } of rounds) {
-      const reaped = await Promise.allSettled([this.#reap(this.#primary, primary), this.#reap(this.#replica, replica)])
-      for (const outcome of reaped) if (outcome.status === 'rejected') throw outcome.reason
+      const ended = await Promise.allSettled([this.#run(this.#primary, primary), this.#run(this.#replica, replica)])
+      for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason
       await this.#compare()
     }
     await this.#load.stop()
@@ -91,12 +91,12 @@ class Campaign {
     const primary = { ...common, node: this.#cluster.primary, random: new Random(this.#options.seed + 1) }
     const follower = { ...common, node: replica, random: new Random(this.#options.seed + 2) }
     const judge = (copy: string): void => judgePrimary(copy, this.#ledger)
-    this.#primary = new Reaper({ ...primary, judge, disturbed: () => {}, revived: async () => {} })
-    this.#replica = new Reaper({
+    this.#primary = new KillLoop({ ...primary, judge, disturbed: () => {}, restarted: async () => {} })
+    this.#replica = new KillLoop({
       ...follower,
       judge: (copy) => this.#judgeReplica(copy),
       disturbed: (how) => (this.#disturbance = how),
-      revived: () => this.#refusesAtOnce(),
+      restarted: () => this.#refusesAtOnce(),
     })
     await Promise.all([this.#primary.rest(), this.#replica.rest()])
     await this.#until('writes are open', async () => (await this.#cluster.primaryStatus()).writes === 'open')
@@ -104,10 +104,10 @@ class Campaign {
     this.#load.start()
   }
 
-  async #reap(reaper: Reaper, cells: readonly Cell[]): Promise<void> {
+  async #run(loop: KillLoop, cells: readonly Cell[]): Promise<void> {
     try {
-      this.#missed.push(...(await reaper.reap(cells)))
-      if (!this.#hasFailed()) await reaper.rest()
+      this.#missed.push(...(await loop.run(cells)))
+      if (!this.#hasFailed()) await loop.rest()
     } catch (error) {
       this.#failed = true
       throw error

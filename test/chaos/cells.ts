@@ -1,5 +1,5 @@
 /** All the ways to die that a campaign draws from, and how often each came to be. */
-import { POINTS, POINT_NAMES, type Moment, type PointName, type Role, type Stage } from './kill-point/aim.ts'
+import { POINTS, POINT_NAMES, type Moment, type PointName, type Role, type Stage } from './kill-point/points.ts'
 
 export type Disturbance = 'wiped' | 'damaged' | 'put back'
 

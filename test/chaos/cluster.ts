@@ -10,7 +10,7 @@ import { createVerifier, type Verifier } from '../../replica/worker/sdk.ts'
 import { createIdentityFile, identityFromSeed, type Identity } from '../../shared/channel/identity.ts'
 import { PersistentClient } from '../../shared/channel/persistent-client.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../shared/protocol/status.ts'
-import type { Role } from './kill-point/aim.ts'
+import type { Role } from './kill-point/points.ts'
 import type { Network } from './network/network.ts'
 import { NodeProcess, type NodeStart } from './node-process.ts'
 

@@ -31,7 +31,7 @@ const strace = straceWorks()
 
 interface Sums {
   readonly hit: Map<Stage, number>
-  aimed: number
+  attempted: number
   told: number
   killed: number
   full: number
@@ -45,7 +45,7 @@ function harmAt(target: Target, random: Random): Harm {
 }
 
 async function failAt(primary: ArchivedPrimary, target: Target, random: Random, sums: Sums): Promise<void> {
-  sums.aimed += 1
+  sums.attempted += 1
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     // Only what has left the window is deleted.
     if (target.stage === 'retention') await setTimeout(WINDOW_MS)
@@ -93,8 +93,8 @@ test.skipIf(!strace)(
     const all = inTurn(await profile(random), random)
     const targets = all.slice(0, ERRORS)
     console.log(`seed ${SEED}; ${all.length} calls can fail, ${all.length - targets.length} of them are left out`)
-    const sums: Sums = { hit: new Map(), aimed: 0, told: 0, killed: 0, full: 0, restored: 0 }
-    onTestFailed(() => console.error(`it was error ${sums.aimed} of seed ${SEED}`))
+    const sums: Sums = { hit: new Map(), attempted: 0, told: 0, killed: 0, full: 0, restored: 0 }
+    onTestFailed(() => console.error(`it was error ${sums.attempted} of seed ${SEED}`))
     for (let first = 0; first < targets.length; first += ERRORS_AN_ARCHIVE)
       await ArchivedPrimary.during(random, async (primary) => {
         await primary.live()
@@ -105,8 +105,8 @@ test.skipIf(!strace)(
       })
     const hit = [...sums.hit.values()].reduce((sum, count) => sum + count, 0)
     const seconds = rounded((performance.now() - startedMs) / 1_000)
-    const { aimed, told, killed, full, restored } = sums
-    console.log(`${hit} of ${aimed} calls failed in ${seconds} s: ${JSON.stringify(Object.fromEntries(sums.hit))}`)
+    const { attempted, told, killed, full, restored } = sums
+    console.log(`${hit} of ${attempted} calls failed in ${seconds} s: ${JSON.stringify(Object.fromEntries(sums.hit))}`)
     console.log(
       `${told} were told, ${full} were a full disk, ${killed} ended in a kill; ${restored} restored; seed ${SEED}`,
     )
@@ -121,9 +121,9 @@ test.skipIf(!strace)(
       worst: 0,
     })
     // What was judged must not have been nothing.
-    expect(hit).toBeGreaterThanOrEqual(aimed * HIT_SHARE_MIN)
+    expect(hit).toBeGreaterThanOrEqual(attempted * HIT_SHARE_MIN)
     expect(told).toBeGreaterThan(0)
-    expect(restored).toBeGreaterThan(aimed)
+    expect(restored).toBeGreaterThan(attempted)
     if (CHAOS_ERRORS === undefined) expect(sums.hit.size).toBeGreaterThanOrEqual(STAGES.length - 1)
   },
 )

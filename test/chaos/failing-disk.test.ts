@@ -3,27 +3,27 @@
  * errors, a full disk, failed syncs, no descriptors left, interruptions. After a failed sync a power cut may take what it was to
  * keep.
  *
- * `CHAOS_SEED` repeats a run's choices, `CHAOS_ERRORS` sets how many calls of each node are aimed at (`all` for every one),
- * `CHAOS_AIM` (a regular expression) leaves only some of them, for a look at a failure. `CHAOS_EVIDENCE` names the file that
+ * `CHAOS_SEED` repeats a run's choices, `CHAOS_ERRORS` sets how many calls of each node fail (`all` for every one),
+ * `CHAOS_FAULT` (a regular expression) leaves only some of them, for a look at a failure. `CHAOS_EVIDENCE` names the file that
  * what was seen is added to.
  */
 import { expect, test } from 'vitest'
 import { keepEvidence } from '../evidence/file.ts'
 import { NOTHING_COUNTED, rounded } from '../evidence/record.ts'
-import { type Aim, aimName, aimsOf, CLASSES, type ErrorClass } from './errors/aims.ts'
-import { type Outcome, Trial } from './errors/trial.ts'
-import type { Role } from './kill-point/aim.ts'
+import { type DiskFault, faultName, faultsOf, CLASSES, type ErrorClass } from './errors/disk-faults.ts'
+import { type Outcome, DiskFaultRun } from './errors/disk-fault-run.ts'
+import type { Role } from './kill-point/points.ts'
 import { Random } from './random.ts'
 import { straceWorks } from './strace.ts'
 
-const { CI, CHAOS_SEED, CHAOS_ERRORS, CHAOS_AIM } = process.env
+const { CI, CHAOS_SEED, CHAOS_ERRORS, CHAOS_FAULT } = process.env
 const SEED = Number(CHAOS_SEED ?? Math.floor(Math.random() * 1e9))
 const ERRORS = CHAOS_ERRORS === 'all' ? Infinity : Number(CHAOS_ERRORS ?? (CI === undefined ? 40 : CLASSES.length))
 /** Then another cluster begins: a small one starts faster. */
 const ERRORS_A_CLUSTER = 20
 /** A long run goes on after what must not be, to show whether there is more. */
 const VIOLATIONS_MAX = 12
-/** How often a call comes in a life depends on the machine: of those that were aimed at, so many are reached. */
+/** How often a call comes in a life depends on the machine: of the drawn faults, so many are reached. */
 const HIT_SHARE_MIN = 0.4
 /** Of a class of errors none of which was reached. */
 const CHANCES = 3
@@ -43,30 +43,32 @@ interface Sums {
   refused: number
 }
 
-async function withTrial<T>(role: Role, random: Random, use: (trial: Trial) => Promise<T>): Promise<T> {
-  const trial = await Trial.create(role, random)
+async function withRun<T>(role: Role, random: Random, use: (run: DiskFaultRun) => Promise<T>): Promise<T> {
+  const run = await DiskFaultRun.create(role, random)
   let failed = true
   try {
-    const result = await use(trial)
+    const result = await use(run)
     failed = false
     return result
   } finally {
-    await trial.remove(failed)
+    await run.remove(failed)
   }
 }
 
 /** Until one of them is followed by what must not be: then the others go on with another cluster. */
-async function failAll(role: Role, random: Random, aims: Aim[], sums: Sums): Promise<void> {
-  await withTrial(role, random, async (trial) => {
-    for (const aim of aims.splice(0, ERRORS_A_CLUSTER)) {
-      const outcome = await trial.fail(aim)
-      console.log(`${outcome.end}: ${aimName(aim)}${outcome.lostBytes > 0 ? `, ${outcome.lostBytes} bytes lost` : ''}`)
+async function failAll(role: Role, random: Random, faults: DiskFault[], sums: Sums): Promise<void> {
+  await withRun(role, random, async (run) => {
+    for (const fault of faults.splice(0, ERRORS_A_CLUSTER)) {
+      const outcome = await run.fail(fault)
+      console.log(
+        `${outcome.end}: ${faultName(fault)}${outcome.lostBytes > 0 ? `, ${outcome.lostBytes} bytes lost` : ''}`,
+      )
       sums.outcomes.push(outcome)
     }
-    await trial.rest()
-    for (const [code, count] of trial.refusals) sums.refusals.set(code, (sums.refusals.get(code) ?? 0) + count)
-    sums.verified += trial.ledger.verified
-    sums.refused += trial.ledger.refusedAsRevoked
+    await run.rest()
+    for (const [code, count] of run.refusals) sums.refusals.set(code, (sums.refusals.get(code) ?? 0) + count)
+    sums.verified += run.ledger.verified
+    sums.refused += run.ledger.refusedAsRevoked
   })
 }
 
@@ -78,15 +80,15 @@ const WRITTEN: Readonly<Record<Role, readonly string[]>> = {
 
 for (const role of ['primary', 'replica'] as const) {
   test(`a ${role} whose every write is done in parts goes on as if they were whole`, { timeout: 120_000 }, () =>
-    withTrial(role, new Random(SEED), async (trial) => {
-      expect(await trial.writeInParts()).toEqual(expect.arrayContaining([...WRITTEN[role]]))
-      await trial.rest()
+    withRun(role, new Random(SEED), async (run) => {
+      expect(await run.writeInParts()).toEqual(expect.arrayContaining([...WRITTEN[role]]))
+      await run.rest()
     }),
   )
 }
 
-async function failInTurn(role: Role, random: Random, aims: readonly Aim[], sums: Sums): Promise<void> {
-  const waiting = [...aims]
+async function failInTurn(role: Role, random: Random, faults: readonly DiskFault[], sums: Sums): Promise<void> {
+  const waiting = [...faults]
   while (waiting.length > 0 && sums.violations.length < VIOLATIONS_MAX)
     await failAll(role, random, waiting, sums).catch((error: unknown) => {
       console.error(error)
@@ -97,14 +99,14 @@ async function failInTurn(role: Role, random: Random, aims: readonly Aim[], sums
 /** Class by class, how its errors ended. */
 function table(outcomes: readonly Outcome[]): string {
   return CLASSES.map((kind) => {
-    const ends = outcomes.filter(({ aim }) => aim.class === kind).map(({ end }) => end)
+    const ends = outcomes.filter(({ fault }) => fault.class === kind).map(({ end }) => end)
     const counts = [...Map.groupBy(ends, (end) => end)].map(([end, all]) => `${all.length} ${end}`)
     return `  ${kind.padEnd(14)} ${counts.join(', ')}`
   }).join('\n')
 }
 
 function classesReached(outcomes: readonly Outcome[]): readonly ErrorClass[] {
-  const reached = new Set(outcomes.filter(({ end }) => end !== 'not reached').map(({ aim }) => aim.class))
+  const reached = new Set(outcomes.filter(({ end }) => end !== 'not reached').map(({ fault }) => fault.class))
   return CLASSES.filter((kind) => reached.has(kind))
 }
 
@@ -116,13 +118,15 @@ for (const role of ['primary', 'replica'] as const) {
       const startedMs = performance.now()
       const random = new Random(SEED)
       const sums: Sums = { outcomes: [], refusals: new Map(), violations: [], verified: 0, refused: 0 }
-      const places = await withTrial(role, random, (trial) => trial.profile())
-      const all = aimsOf(places, random).filter((one) => new RegExp(CHAOS_AIM ?? '').test(aimName(one)))
-      const aims = all.slice(0, ERRORS)
-      console.log(`seed ${SEED}; ${all.length} aims at calls of the ${role}, ${all.length - aims.length} are left out`)
-      await failInTurn(role, random, aims, sums)
+      const places = await withRun(role, random, (run) => run.profile())
+      const all = faultsOf(places, random).filter((one) => new RegExp(CHAOS_FAULT ?? '').test(faultName(one)))
+      const faults = all.slice(0, ERRORS)
+      console.log(
+        `seed ${SEED}; ${all.length} faults at calls of the ${role}, ${all.length - faults.length} are left out`,
+      )
+      await failInTurn(role, random, faults, sums)
       const missed = CLASSES.filter((kind) => !classesReached(sums.outcomes).includes(kind))
-      const others = all.slice(aims.length)
+      const others = all.slice(faults.length)
       const more = missed.flatMap((kind) => others.filter((one) => one.class === kind).slice(0, CHANCES))
       await failInTurn(role, random, more, sums)
       const hit = sums.outcomes.filter(({ end }) => end !== 'not reached')
@@ -131,7 +135,7 @@ for (const role of ['primary', 'replica'] as const) {
         `${role}: ${hit.length} of ${sums.outcomes.length} errors in ${seconds} s, seed ${SEED}\n${table(sums.outcomes)}`,
       )
       console.log(`refused because of the disk: ${JSON.stringify(Object.fromEntries(sums.refusals))}`)
-      const full = hit.filter(({ aim }) => aim.class === 'full disk').length
+      const full = hit.filter(({ fault }) => fault.class === 'full disk').length
       keepEvidence({
         t: 'processes',
         suite: 'whose own disk fails',
@@ -145,8 +149,8 @@ for (const role of ['primary', 'replica'] as const) {
       expect(sums.violations).toEqual([])
       // What was judged must not have been nothing.
       expect(hit.length).toBeGreaterThanOrEqual(sums.outcomes.length * HIT_SHARE_MIN)
-      expect(sums.refused).toBeGreaterThan(aims.length)
-      if (CHAOS_AIM === undefined) expect(classesReached(sums.outcomes)).toEqual(CLASSES)
+      expect(sums.refused).toBeGreaterThan(faults.length)
+      if (CHAOS_FAULT === undefined) expect(classesReached(sums.outcomes)).toEqual(CLASSES)
     },
   )
 }

@@ -21,7 +21,7 @@ test('every facility that faults need is here, or its absence and the skipped ro
   expect(process.env['CI'] === undefined ? [] : installable(missing), 'CI has all that packages bring').toEqual([])
 })
 
-test.each(MATRIX)('a test inflicts: $fault', ({ by }) => {
+test.each(MATRIX)('a test injects: $fault', ({ by }) => {
   expect(by).not.toEqual([])
   for (const { file, test: title = '' } of by) {
     const path = join(ROOT, file)

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
-import type { AimOrder, Role } from './kill-point/aim.ts'
+import type { KillOrder, Role } from './kill-point/points.ts'
 
 export interface NodeStart {
   readonly role: Role
   readonly config: string
   /** The command line of an installed version, in place of this checkout's node. */
   readonly program?: string
-  readonly aim?: AimOrder | undefined
+  readonly kill?: KillOrder | undefined
   /** Words in front of the command, such as those that run it on another host. */
   readonly on?: readonly string[]
   /** Modules loaded before the node's. */
@@ -57,15 +57,15 @@ export class NodeProcess {
     return this.#child.pid ?? 0
   }
 
-  static start({ role, config, program, aim, on = [], imports = [], env: more = {}, as }: NodeStart): NodeProcess {
-    const preloads = aim === undefined ? imports : [PRELOAD, ...imports]
+  static start({ role, config, program, kill, on = [], imports = [], env: more = {}, as }: NodeStart): NodeProcess {
+    const preloads = kill === undefined ? imports : [PRELOAD, ...imports]
     const node = program === undefined ? [CHILD, role, config] : [program, role, '--config', config]
     const args = [...preloads.flatMap((path) => ['--import', path]), ...node]
     const [command, ...words] = [...on, process.execPath] as const
     const env = {
       ...process.env,
       CHAOS_ROLE: role,
-      CHAOS_AIM: JSON.stringify(aim ?? {}),
+      CHAOS_KILL_AT: JSON.stringify(kill ?? {}),
       NODE_COMPILE_CACHE: COMPILED,
       ...more,
     }

@@ -10,7 +10,7 @@ import { keepEvidence } from '../evidence/file.ts'
 import { NOTHING_COUNTED, rounded } from '../evidence/record.ts'
 import { runCampaign } from './campaign.ts'
 import { Histogram, cellName, cellsOf, stagesOf, type Cell } from './cells.ts'
-import type { Role } from './kill-point/aim.ts'
+import type { Role } from './kill-point/points.ts'
 import { Random } from './random.ts'
 import { straceWorks } from './strace.ts'
 

@@ -45,7 +45,7 @@ export function pageOf(evidence: Evidence): string {
         causes,
       ),
     ],
-    ['### Faults, and the tests that inflict them', MATRIX_TEXT, matrixTable(matrix)],
+    ['### Faults, and the tests that inject them', MATRIX_TEXT, matrixTable(matrix)],
     ['## Planted bugs', PLANTED],
     ['### Found by the simulator', mutantTable(simulated, measured(records, 'simulator'))],
     ['### Found by real processes', mutantTable(ofProcesses, measured(records, 'processes'))],
@@ -93,7 +93,7 @@ function proofList(proofs: readonly (Proof | Inflicted)[]): string {
 
 function matrixTable(matrix: readonly Row[]): string {
   const rows = matrix.map(({ fault, expect, by, without = '' }) => [fault, expect, proofList(by), without])
-  return table(['fault', 'what must hold', 'inflicted by', 'not on real processes'], rows)
+  return table(['fault', 'what must hold', 'injected by', 'not on real processes'], rows)
 }
 
 function linkTo(file: string): string {

@@ -283,7 +283,7 @@ export const PROMISES: readonly Promised[] = [
     proofs: [
       proof('integration/output/output'),
       proof('integration/output/node', 'with a log that nobody reads a primary mints'),
-      proof('shared/metrics/metrics-door', 'readers that stall'),
+      proof('shared/metrics/metrics-server', 'readers that stall'),
     ],
   },
 ]

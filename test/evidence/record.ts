@@ -17,7 +17,7 @@ export interface Run {
 export interface Shown {
   readonly wallSeconds: number
   readonly counts: Counts
-  /** How often each was seen to bite. */
+  /** How often each was seen to take effect. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>
   /** One sentence each. */
   readonly violations: readonly string[]

@@ -62,7 +62,7 @@ export function processesText(records: readonly ProcessesRecord[], causes: Cause
     'took',
     'verifications',
     'worst acceptance, of B',
-    'faults that bit',
+    'faults that took effect',
     'violations',
   ]
   const minutes = records.reduce((sum, { wallSeconds }) => sum + wallSeconds, 0) / 60
@@ -86,7 +86,7 @@ function shownText({ counts, faults, worst }: Shown): string {
     `- ${number(verifications)} verifications; after an acknowledged revocation ${number(insideBound)} inside the bound, ${number(afterBound)} after it, ${number(afterGlobal)} after a global wait.`,
     `- In regions cut off ${number(leased)} surely inside a lease, of which ${number(leasedAnswered)} were answered, and ${number(unleased)} past it.`,
     `- Worst acceptance after an acknowledgement: ${percent(worst)} of the bound B.`,
-    `- Faults that bit: ${Object.entries(faults)
+    `- Faults that took effect: ${Object.entries(faults)
       .toSorted(([a], [b]) => a.localeCompare(b))
       .map(([kind, times]) => `${kind} ${number(times)}`)
       .join(', ')}.`,

@@ -35,7 +35,7 @@ const DECODERS: Readonly<Record<string, readonly string[]>> = {
   ],
   'bodies of HTTP': [
     'shared/discharge/{bounded-body,discharger,exchange,location,message}.ts',
-    'shared/metrics/metrics-door.ts',
+    'shared/metrics/metrics-server.ts',
   ],
 }
 

@@ -198,8 +198,8 @@ describe('the gates', () => {
     expect(missed(...enough)).toEqual([])
   })
 
-  test('name a fault that bit too seldom, and one that had no effect', () => {
-    expect(missedFaults([], { stopped: 1 })).toEqual(['stopped bit 0 times, 1 are needed'])
+  test('name a fault that took effect too seldom, and one that had no effect', () => {
+    expect(missedFaults([], { stopped: 1 })).toEqual(['stopped took effect 0 times, 1 are needed'])
     const stopped = fault({ kind: 'stopped' })
     expect(missedFaults([stopped], { stopped: 1 })).toEqual([])
     expect(missedFaults([stopped, fault({ effect: 0 })], { stopped: 1 })).toEqual([

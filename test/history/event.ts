@@ -90,7 +90,7 @@ export interface FaultEvent {
   readonly target: string
   readonly from: number
   readonly until: number
-  /** What shows that it bit: packets dropped, signals delivered, the clock seen moved. Zero: it did nothing. */
+  /** What shows that it took effect: packets dropped, signals delivered, the clock seen moved. Zero: it did nothing. */
   readonly effect: number
 }
 

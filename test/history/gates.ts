@@ -4,7 +4,7 @@ import type { FaultEvent, FaultKind, HistoryEvent } from './event.ts'
 
 /** How many verifications must have fallen where. */
 export type CountGates = Partial<Omit<Counts, 'leasedAnswered'>>
-/** How often each fault must have been seen to bite. */
+/** How often each fault must have been seen to take effect. */
 export type FaultGates = Readonly<Partial<Record<FaultKind, number>>>
 
 /** One sentence for each that was missed. */
@@ -15,7 +15,7 @@ export function missedCounts(who: string, counts: Counts, gates: CountGates): re
     .map((name) => `only ${counts[name]} verifications of ${who} ${WHERE[name]}, ${gates[name]} are needed`)
 }
 
-/** One sentence for each fault that had no effect, and for each kind that bit too seldom. */
+/** One sentence for each fault that had no effect, and for each kind that took effect too seldom. */
 export function missedFaults(events: readonly HistoryEvent[], gates: FaultGates): readonly string[] {
   const faults = events.filter((event) => event.t === 'fault')
   return [
@@ -25,12 +25,12 @@ export function missedFaults(events: readonly HistoryEvent[], gates: FaultGates)
 }
 
 /** How often each kind of fault was seen to have an effect. */
-export function bitesOf(events: readonly HistoryEvent[]): FaultGates {
-  const bites: Partial<Record<FaultKind, number>> = {}
+export function effectsOf(events: readonly HistoryEvent[]): FaultGates {
+  const effects: Partial<Record<FaultKind, number>> = {}
   for (const event of events) {
-    if (event.t === 'fault' && event.effect > 0) bites[event.kind] = (bites[event.kind] ?? 0) + 1
+    if (event.t === 'fault' && event.effect > 0) effects[event.kind] = (effects[event.kind] ?? 0) + 1
   }
-  return bites
+  return effects
 }
 
 const WHERE = {
@@ -45,6 +45,6 @@ const WHERE = {
 function tooSeldom(faults: readonly FaultEvent[], gates: FaultGates): readonly string[] {
   return Object.entries(gates).flatMap(([kind, wanted]) => {
     const seen = faults.filter((fault) => fault.kind === kind && fault.effect > 0).length
-    return seen < wanted ? [`${kind} bit ${seen} times, ${wanted} are needed`] : []
+    return seen < wanted ? [`${kind} took effect ${seen} times, ${wanted} are needed`] : []
   })
 }

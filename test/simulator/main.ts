@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
     trace: options.trace,
     stride: 1,
     until: undefined,
-    aim: options.kinds === undefined ? {} : { kinds: options.kinds },
+    filter: options.kinds === undefined ? {} : { kinds: options.kinds },
     scenarios: options.scenarios,
     images,
     folder,
@@ -69,7 +69,7 @@ async function simulate(order: Order, options: Options): Promise<number> {
   }
   for (const line of figures(report, performance.now() - startedMs)) say(line)
   if (report.seeds < GATES_FROM_SEEDS && seeds > 1)
-    say(`too few seeds to ask that every fault bites: ${GATES_FROM_SEEDS} are needed`)
+    say(`too few seeds to ask that every fault takes effect: ${GATES_FROM_SEEDS} are needed`)
   const missed = missedGates(report, options.kinds ?? KINDS)
   for (const line of missed) say(`MISSED ${line}`)
   say(report.failed.length > 0 ? `${report.failed.length} seeds failed` : 'every promise held')
@@ -111,9 +111,9 @@ async function runParts(order: Order, options: Options, ...reports: readonly Rep
   )
 }
 
-function show(one: SeedReport, report: Report | undefined, { steps, seeds, aim }: Order): void {
+function show(one: SeedReport, report: Report | undefined, { steps, seeds, filter }: Order): void {
   if (one.trace !== undefined) for (const line of one.trace) say(line)
-  if (one.failures.length > 0) for (const line of failureText(one, { steps, aim })) say(line)
+  if (one.failures.length > 0) for (const line of failureText(one, { steps, filter })) say(line)
   else if (seeds === 1) for (const line of one.plan) say(line)
   else if (report !== undefined && report.seeds % 100 === 0) say(`${report.seeds} seeds`)
 }

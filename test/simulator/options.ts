@@ -18,7 +18,7 @@ export interface Options {
   readonly trace: boolean
   /** The faults that are drawn; all of them where this is undefined. */
   readonly kinds: readonly FaultKind[] | undefined
-  /** Of a single seed: the faults of its plan that are inflicted, by number, and how many steps of it are made. */
+  /** Of a single seed: the faults of its plan that are injected, by number, and how many steps of it are made. */
   readonly only: readonly number[] | undefined
   readonly until: number | undefined
   /** Runs the schedules that once broke a promise, instead of seeds. */

@@ -15,7 +15,7 @@ export class Report {
   /** Worst acceptance after an acknowledgement, as a part of its run's bound. */
   worst = 0
   readonly counts: Record<keyof Counts, number> = { ...NOTHING_COUNTED }
-  readonly bites: Map<FaultKind, number> = new Map()
+  readonly effects: Map<FaultKind, number> = new Map()
 
   take(report: SeedReport): void {
     this.seeds += 1
@@ -24,8 +24,8 @@ export class Report {
     this.freshAgainMs.push(report.freshAgainMs)
     this.worst = Math.max(this.worst, report.worstAcceptanceMs / report.boundMs)
     for (const name of Object.keys(this.counts) as (keyof Counts)[]) this.counts[name] += report.counts[name]
-    for (const [kind, times] of Object.entries(report.bites)) {
-      this.bites.set(kind as FaultKind, (this.bites.get(kind as FaultKind) ?? 0) + times)
+    for (const [kind, times] of Object.entries(report.effects)) {
+      this.effects.set(kind as FaultKind, (this.effects.get(kind as FaultKind) ?? 0) + times)
     }
     if (report.failures.length > 0) this.failed.push(report)
   }
@@ -41,13 +41,13 @@ const RARE_FAULT_A_SEED = 0.004
 const RARE_GATES_FROM_SEEDS = 500
 
 /** One sentence for each thing that these seeds came too rarely near to. */
-export function missedGates({ seeds, counts, bites }: Report, kinds: readonly FaultKind[]): readonly string[] {
+export function missedGates({ seeds, counts, effects }: Report, kinds: readonly FaultKind[]): readonly string[] {
   if (seeds < GATES_FROM_SEEDS) return []
   const short = (what: string, seen: number, aSeed: number): readonly string[] =>
     seen >= aSeed * seeds ? [] : [`${what}: seen ${seen} times, ${Math.ceil(aSeed * seeds)} are needed`]
   return [
     ...Object.entries(A_SEED).flatMap(([name, aSeed]) => short(name, counts[name as keyof typeof A_SEED], aSeed)),
-    ...kinds.flatMap((kind) => short(kind, bites.get(kind) ?? 0, aSeed(kind, seeds))),
+    ...kinds.flatMap((kind) => short(kind, effects.get(kind) ?? 0, aSeed(kind, seeds))),
   ]
 }
 
@@ -57,7 +57,7 @@ function aSeed(kind: FaultKind, seeds: number): number {
 }
 
 export function figures(report: Report, tookMs: number): readonly string[] {
-  const { seeds, virtualMs, counts, bites, worst } = report
+  const { seeds, virtualMs, counts, effects, worst } = report
   const sorted = report.freshAgainMs.toSorted((a, b) => a - b)
   const part = (share: number): number => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0)
   const aMinute = Math.round((seeds * 60_000) / tookMs)
@@ -67,7 +67,7 @@ export function figures(report: Report, tookMs: number): readonly string[] {
     `in regions cut off: ${counts.leased} surely inside a lease, of which ${counts.leasedAnswered} answered; ${counts.unleased} past it`,
     `worst acceptance after an acknowledgement: ${(worst * 100).toFixed(0)} % of the bound`,
     `without a lease after the last fault and its bound: ${part(0.5)} ms in the middle, ${part(0.99)} ms for 99 of 100, ${part(1)} ms at worst`,
-    `faults that bit: ${KINDS.map((kind) => `${kind} ${bites.get(kind) ?? 0}`).join(', ')}`,
+    `faults that took effect: ${KINDS.map((kind) => `${kind} ${effects.get(kind) ?? 0}`).join(', ')}`,
   ]
 }
 
@@ -86,15 +86,15 @@ export function evidenceOf(
     wallSeconds: rounded(tookMs / 1000),
     virtualSeconds: rounded(report.virtualMs / 1000),
     counts: report.counts,
-    faults: Object.fromEntries(report.bites),
+    faults: Object.fromEntries(report.effects),
     violations: report.failed.map(({ seed, failures }) => `seed ${seed}: ${failures[0] ?? ''}`),
     worst: Math.round(report.worst * 1_000) / 1_000,
   }
 }
 
-export function failureText(report: SeedReport, { steps, aim }: Pick<Order, 'steps' | 'aim'>): readonly string[] {
+export function failureText(report: SeedReport, { steps, filter }: Pick<Order, 'steps' | 'filter'>): readonly string[] {
   const { seed, failures, plan, shortest } = report
-  const kinds = aim.kinds === undefined ? '' : ` --kinds '${aim.kinds.join(',')}'`
+  const kinds = filter.kinds === undefined ? '' : ` --kinds '${filter.kinds.join(',')}'`
   const repeat = `npm run simulate -- --seed ${seed} --steps ${steps}${kinds}`
   const shorter =
     shortest === undefined

@@ -3,12 +3,12 @@ import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bo
 import { join } from 'node:path'
 import { checkHistory, type Bounds, type Verdict } from '../history/check.ts'
 import type { HistoryEvent, RevokeEvent } from '../history/event.ts'
-import { copyOf } from './archive/witness.ts'
+import { copyOf } from './archive/archive-checker.ts'
 import { isPowerLost } from './disk/volume.ts'
 import { Load } from './load/load.ts'
-import { type Loss, Stage, textOf } from './nodes/stage.ts'
+import { type Loss, TestCluster, textOf } from './nodes/test-cluster.ts'
 import { RUN_EPOCH_MS } from './nodes/template.ts'
-import { inflict } from './plan/inflict.ts'
+import { inject } from './plan/inject.ts'
 import { type Plan, RARE_KINDS } from './plan/plan.ts'
 
 export interface RunResult {
@@ -37,7 +37,7 @@ export interface Grounds {
  */
 const FRESH_AGAIN_MS_MAX = 5_000
 const PROBE_MS = 150
-const ERRAND_MS_MAX = 20_000
+const OPERATION_MS_MAX = 20_000
 /** The archiver tries again after half a second, then after twice as long each time, thirty seconds at most. */
 const ARCHIVED_AGAIN_MS_MAX = 31_000
 /** What was asked for at the end of the load is answered, or known to have failed. */
@@ -52,33 +52,33 @@ export function boundsOf({ freshness }: Plan): Bounds {
 
 export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<RunResult> {
   const { seed, freshness, archive, lengthMs, faults } = plan
-  const stage = new Stage({ seed, freshness, archive, folder, images, epochMs: RUN_EPOCH_MS })
+  const cluster = new TestCluster({ seed, freshness, archive, folder, images, epochMs: RUN_EPOCH_MS })
   const watch = (reason: unknown): void => {
-    if (!isPowerLost(reason)) stage.problem(`a rejection that nobody handled: ${textOf(reason)}`)
+    if (!isPowerLost(reason)) cluster.problem(`a rejection that nobody handled: ${textOf(reason)}`)
   }
   process.on('unhandledRejection', watch)
   try {
-    stage.startAll()
+    cluster.startAll()
     const isWrongByYears = faults.some(({ kind }) => kind === 'years away')
-    const load = new Load(stage, lengthMs, { mixesLives: isWrongByYears })
+    const load = new Load(cluster, lengthMs, { mixesLives: isWrongByYears })
     load.start()
-    for (const fault of faults) inflict(stage, fault, faults)
-    const { scheduler } = stage
+    for (const fault of faults) inject(cluster, fault, faults)
+    const { scheduler } = cluster
     const bounds = boundsOf(plan)
-    const overMs = await errandsDone(stage, lengthMs)
+    const overMs = await operationsDone(cluster, lengthMs)
     const quietMs = overMs + bounds.revocationMs + LAST_ANSWER_MS
-    await stage.runUntil(quietMs)
-    const freshAgainMs = await freshAgain(stage, load, quietMs)
+    await cluster.runUntil(quietMs)
+    const freshAgainMs = await freshAgain(cluster, load, quietMs)
     const lookMs = scheduler.nowMs
     load.readAll()
-    await stage.runUntil(lookMs + LAST_LOOK_MS)
-    await lookAtArchive(stage, plan, folder)
-    const events = stage.events.map((event) => promised(event, stage.losses))
+    await cluster.runUntil(lookMs + LAST_LOOK_MS)
+    await lookAtArchive(cluster, plan, folder)
+    const events = cluster.events.map((event) => promised(event, cluster.losses))
     const verdict = checkHistory(events, bounds)
-    const failures = [...verdict.violations.map(({ rule, what }) => `${rule}: ${what}`), ...stage.problems]
+    const failures = [...verdict.violations.map(({ rule, what }) => `${rule}: ${what}`), ...cluster.problems]
     failures.push(...lastLook(events, lookMs))
-    failures.push(...tablesOf(stage, plan))
-    const { lines: trace } = stage.trace
+    failures.push(...tablesOf(cluster, plan))
+    const { lines: trace } = cluster.trace
     return {
       plan,
       freshAgainMs,
@@ -86,22 +86,22 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
       verdict,
       failures,
       trace,
-      digest: stage.trace.digest(),
+      digest: cluster.trace.digest(),
       virtualMs: scheduler.nowMs,
     }
   } finally {
-    stage.strike()
+    cluster.close()
     process.off('unhandledRejection', watch)
   }
 }
 
 /** A restore waits until it is told what may be known; all links are whole by then. */
-async function errandsDone(stage: Stage, lengthMs: number): Promise<number> {
-  const { scheduler, errands } = stage
-  await stage.runUntil(lengthMs)
-  while (errands.size > 0 && scheduler.nowMs - lengthMs < ERRAND_MS_MAX)
-    await stage.runUntil(scheduler.nowMs + PROBE_MS)
-  if (errands.size > 0) stage.problem(`never done: ${[...errands].join(', ')}`)
+async function operationsDone(cluster: TestCluster, lengthMs: number): Promise<number> {
+  const { scheduler, operations } = cluster
+  await cluster.runUntil(lengthMs)
+  while (operations.size > 0 && scheduler.nowMs - lengthMs < OPERATION_MS_MAX)
+    await cluster.runUntil(scheduler.nowMs + PROBE_MS)
+  if (operations.size > 0) cluster.problem(`never done: ${[...operations].join(', ')}`)
   return scheduler.nowMs
 }
 
@@ -117,28 +117,28 @@ function promised(event: HistoryEvent, losses: readonly Loss[]): HistoryEvent {
   return losses.some(isAlone) ? { ...event, result: 'unpromised' } : event
 }
 
-async function freshAgain(stage: Stage, load: Load, sinceMs: number): Promise<number> {
-  const { scheduler } = stage
+async function freshAgain(cluster: TestCluster, load: Load, sinceMs: number): Promise<number> {
+  const { scheduler } = cluster
   while (scheduler.nowMs - sinceMs < FRESH_AGAIN_MS_MAX && !(await load.accepted())) {
-    await stage.runUntil(scheduler.nowMs + PROBE_MS)
+    await cluster.runUntil(scheduler.nowMs + PROBE_MS)
   }
   return scheduler.nowMs - sinceMs
 }
 
 /** What waited while the archive was away is soon there, and all of it can be restored. */
-async function lookAtArchive(stage: Stage, { faults }: Plan, folder: string): Promise<void> {
-  const { archive, scheduler } = stage
-  const { data } = stage.seat('primary')
+async function lookAtArchive(cluster: TestCluster, { faults }: Plan, folder: string): Promise<void> {
+  const { archive, scheduler } = cluster
+  const { data } = cluster.slot('primary')
   if (archive === undefined || data === undefined) return
-  const { witness } = archive
+  const { checker } = archive
   const sinceMs = scheduler.nowMs
   const copy = (): string => copyOf(data, join(folder, 'copy'))
-  while (!(await witness.hasAll(copy()))) {
+  while (!(await checker.hasAll(copy()))) {
     if (scheduler.nowMs - sinceMs > ARCHIVED_AGAIN_MS_MAX)
-      return stage.problem('archive: what was committed has not arrived')
-    await stage.runUntil(scheduler.nowMs + PROBE_MS)
+      return cluster.problem('archive: what was committed has not arrived')
+    await cluster.runUntil(scheduler.nowMs + PROBE_MS)
   }
-  await witness.lookAtAll(copy(), !faults.some(({ kind }) => kind === 'wall clock moved'))
+  await checker.lookAtAll(copy(), !faults.some(({ kind }) => kind === 'wall clock moved'))
 }
 
 /** V2: when all is well again nothing is unavailable, and what nobody asked to revoke is accepted. */
@@ -163,10 +163,10 @@ function lastLook(events: readonly HistoryEvent[], sinceMs: number): readonly st
 }
 
 /** A scrub that found the table of a replica to lack what its files name, or to know more than they do. */
-function tablesOf({ seats }: Stage, { faults }: Plan): readonly string[] {
+function tablesOf({ slots }: TestCluster, { faults }: Plan): readonly string[] {
   const isAnew = faults.some(({ kind }) => RARE_KINDS.includes(kind))
   const codes = isAnew ? ['table_incomplete'] : ['table_incomplete', 'table_unaccounted']
-  return [...seats].flatMap(([name, { node }]) => {
+  return [...slots].flatMap(([name, { node }]) => {
     const alarms = node?.status.alarms ?? []
     return alarms.filter(({ code }) => codes.includes(code)).map(({ message }) => `S3: ${name}: ${message}`)
   })

@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'
-import { bitesOf } from '../history/gates.ts'
-import { drawPlan, planText, type Aim, type Plan } from './plan/plan.ts'
+import { effectsOf } from '../history/gates.ts'
+import { drawPlan, planText, type PlanFilter, type Plan } from './plan/plan.ts'
 import { SCENARIOS } from './scenarios.ts'
 import { boundsOf, runPlan, type RunResult } from './run.ts'
 import { excerptOf, shrink, whole, type Excerpt } from './shrink.ts'
@@ -18,7 +18,7 @@ export interface Order {
   readonly twice: boolean
   readonly trace: boolean
   readonly excerpt: Partial<Excerpt>
-  readonly aim: Aim
+  readonly filter: PlanFilter
   /** The scenarios that stay, instead of seeds. */
   readonly scenarios: boolean
   /** Ends with the first seed that fails in this way. */
@@ -31,7 +31,7 @@ export interface SeedReport {
   readonly seed: number
   readonly failures: readonly string[]
   readonly counts: Counts
-  readonly bites: Readonly<Partial<Record<FaultKind, number>>>
+  readonly effects: Readonly<Partial<Record<FaultKind, number>>>
   readonly worstAcceptanceMs: number
   readonly boundMs: number
   readonly virtualMs: number
@@ -62,7 +62,7 @@ for (const drawn of order.scenarios ? SCENARIOS.map(({ plan }) => plan) : plans(
 
 function* plans(): Generator<Plan> {
   for (let seed = order.seed; seed < order.seed + order.seeds; seed += order.stride)
-    yield drawPlan(seed, order.steps, order.aim)
+    yield drawPlan(seed, order.steps, order.filter)
 }
 
 async function runDrawn(drawn: Plan): Promise<SeedReport> {
@@ -80,7 +80,7 @@ async function runDrawn(drawn: Plan): Promise<SeedReport> {
     seed: drawn.seed,
     failures,
     counts: result.verdict.counts,
-    bites: bitesOf(result.events),
+    effects: effectsOf(result.events),
     worstAcceptanceMs: result.verdict.worstAcceptanceMs,
     boundMs: boundsOf(drawn).revocationMs,
     virtualMs: result.virtualMs,

@@ -7,13 +7,13 @@ import type { StoryStep } from '../../../ops/examples/shared/story.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../ops/examples')
 
-interface Told {
+interface RunResult {
   readonly status: number
   readonly steps: readonly StoryStep[]
   readonly stderr: string
 }
 
-function run(args: readonly string[]): Promise<Told> {
+function run(args: readonly string[]): Promise<RunResult> {
   return new Promise((resolve) => {
     execFile(process.execPath, [join(FOLDER, 'start.ts'), ...args], { timeout: 55_000 }, (error, stdout, stderr) => {
       const lines = stdout.split('\n').filter((line) => line.startsWith('{'))

@@ -29,7 +29,7 @@ const KEPT_LOG_BYTES = 64_000_000
 const MOMENTS_DRAWN = 6
 const ORG = 'acme'
 
-/** With these a directory archive is changed; `write` is left to those who aim at it, because threads wake each other with it. */
+/** With these a directory archive is changed; `write` is traced only if the target is a write, because threads wake each other with it. */
 const SYSCALLS = ['fsync', 'rename', 'link', 'unlink', 'mkdir', 'utimensat'] as const
 
 export interface Life {

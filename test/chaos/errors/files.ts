@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseTxid, txid, txidText } from '../../../shared/ids.ts'
 import type { NodeFiles } from '../cluster.ts'
-import type { Role } from '../kill-point/aim.ts'
+import type { Role } from '../kill-point/points.ts'
 
 /** Names are those that the files have when they are written: what gets its name by a rename is written as `….tmp`. */
 const FIXED: Readonly<Record<Role, Readonly<Record<string, string>>>> = {

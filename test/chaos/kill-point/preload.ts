@@ -1,18 +1,18 @@
 /**
  * Loaded before a node (`node --import`): wraps the calls with which it changes its files and SQLite its database, and ends
- * the process with SIGKILL at the one it was told, before it, after it, in the middle of it, or with half of it done.
+ * the process with SIGKILL at the ordered call: before it, after it, in the middle of it, or with half of it done.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import { Worker } from 'node:worker_threads'
 import Sqlite from 'better-sqlite3'
-import { POINT_NAMES, type AimOrder, type DeathRecord, type Moment, type PointName } from './aim.ts'
+import { POINT_NAMES, type KillOrder, type DeathRecord, type Moment, type PointName } from './points.ts'
 import { sitesOf, type FileCall } from './sites.ts'
-import { INSIDE, TYPICAL_US, type AssassinOrder } from './words.ts'
+import { INSIDE, TYPICAL_US, type KillerOrder } from './words.ts'
 
-const { CHAOS_AIM, CHAOS_ROLE } = process.env
-const order = JSON.parse(CHAOS_AIM ?? '{}') as AimOrder
+const { CHAOS_KILL_AT, CHAOS_ROLE } = process.env
+const order = JSON.parse(CHAOS_KILL_AT ?? '{}') as KillOrder
 const { target, record, folder, word } = order
 const sites = sitesOf(CHAOS_ROLE === 'replica' ? 'replica' : 'primary', folder)
 
@@ -48,11 +48,11 @@ function say(point: PointName | undefined): void {
 const shared = new SharedArrayBuffer(8)
 const words = new Int32Array(shared)
 
-function armAssassin(point: PointName): void {
+function startKiller(point: PointName): void {
   if (target === undefined || words[TYPICAL_US] === 0) return
-  const workerData: AssassinOrder = { shared, recordFd, record: deathRecord(point, 'inside'), share: target.share }
+  const workerData: KillerOrder = { shared, recordFd, record: deathRecord(point, 'inside'), share: target.share }
   // Without the arguments of this process: the thread must not load this file again.
-  new Worker(new URL('assassin.ts', import.meta.url), { workerData, execArgv: [] }).unref()
+  new Worker(new URL('killer-thread.ts', import.meta.url), { workerData, execArgv: [] }).unref()
 }
 
 function exposed<T>(work: () => T): T {
@@ -80,7 +80,7 @@ function at<T>(point: PointName | undefined, work: () => T, half?: () => void): 
     const { moment, skip } = target
     if (moment === 'inside') {
       // One is measured first, so that the thread knows how long they take.
-      if (count === Math.max(1, skip)) armAssassin(point)
+      if (count === Math.max(1, skip)) startKiller(point)
       return exposed(work)
     }
     if (count !== skip) return work()

@@ -1,6 +1,6 @@
-/** Recognises the points of `aim.ts` by the file that is touched or the statement that is run. Exact paths: scratch files do not count. */
+/** Recognises the points of `points.ts` by the file that is touched or the statement that is run. Exact paths: scratch files do not count. */
 import { join } from 'node:path'
-import type { PointName } from './aim.ts'
+import type { PointName } from './points.ts'
 
 /** `wipe` is a write of zeros. */
 export type FileCall = 'write' | 'wipe' | 'sync' | 'truncate' | 'rename' | 'unlink' | 'create'

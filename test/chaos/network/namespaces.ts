@@ -1,6 +1,6 @@
 /**
  * Hosts on this machine: network namespaces on one bridge, cut from one another by nftables, whose counters prove that a
- * cut bit. Needs root, iproute2 and nftables; everything made here is removed again, and nothing else is touched.
+ * cut took effect. Needs root, iproute2 and nftables; everything made here is removed again, and nothing else is touched.
  */
 import { execFileSync } from 'node:child_process'
 import { narrowed } from './narrow.ts'

@@ -1,12 +1,12 @@
-/** Clusters one after the other, each through a few schedules of faults and a last look; every history is judged whole. */
+/** Runs one cluster through a few schedules of faults and a final check. The checker judges the whole history. */
 import type { HistoryEvent } from '../../history/event.ts'
 import type { FacilityName } from '../facilities/facilities.ts'
 import { Random } from '../random.ts'
 import { allFresh, lastLook } from './last-look.ts'
 import { Load } from './load.ts'
 import { boundsFor, timeOrdered, warm } from './run.ts'
-import { inflict, Schedules, scheduleText } from './schedules.ts'
-import { Stage } from './stage.ts'
+import { inject, Schedules, scheduleText } from './schedules.ts'
+import { Testbed } from './testbed.ts'
 
 export interface CampaignOptions {
   readonly seed: number
@@ -31,25 +31,25 @@ export async function runCluster(options: CampaignOptions): Promise<CampaignResu
   const { revocationMs } = boundsFor(leaseMs)
   const random = new Random(seed)
   const drawn = new Schedules(random, leaseMs, lacking)
-  const stage = await Stage.set({ leaseMs, slowLinks: true })
+  const testbed = await Testbed.create({ leaseMs, slowLinks: true })
   let keep = true
   try {
-    const load = await Load.start(stage, { random: new Random(seed + 1), watchMs: 2.5 * revocationMs })
-    await warm(stage)
+    const load = await Load.start(testbed, { random: new Random(seed + 1), watchMs: 2.5 * revocationMs })
+    await warm(testbed)
     const found: string[] = []
     for (let left = schedules; left > 0; left -= 1) {
       const schedule = drawn.next()
       say(`seed ${seed}: ${scheduleText(schedule)}`)
-      stage.events.push(...(await inflict(stage, schedule)))
-      if (!(await allFresh(stage, load))) found.push(`not everybody was fresh again after ${scheduleText(schedule)}`)
-      await stage.pause(SETTLE * revocationMs)
+      testbed.events.push(...(await inject(testbed, schedule)))
+      if (!(await allFresh(testbed, load))) found.push(`not everybody was fresh again after ${scheduleText(schedule)}`)
+      await testbed.pause(SETTLE * revocationMs)
     }
     await load.stop()
-    found.push(...(await lastLook(stage, load)))
+    found.push(...(await lastLook(testbed, load)))
     keep = found.length > 0
-    return { events: timeOrdered(stage.events), found }
+    return { events: timeOrdered(testbed.events), found }
   } finally {
-    await stage.strike({ keep })
-    if (keep) say(`the files of this cluster are in ${stage.cluster.root}`)
+    await testbed.close({ keep })
+    if (keep) say(`the files of this cluster are in ${testbed.cluster.root}`)
   }
 }

@@ -1,4 +1,4 @@
-/** After the last heal: everything comes to rest, everybody is asked once more, and what is on the disks is compared. */
+/** The final check, after the last fault: every node catches up, every service is asked once more, and the disks are compared. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -6,51 +6,51 @@ import { FALLEN, type HistoryEvent, type VerifyEvent } from '../../history/event
 import { copyNode } from '../disk.ts'
 import { judgePrimary, judgeReplica } from '../judge.ts'
 import { type KnownToken, Ledger } from '../ledger.ts'
-import type { ShownToken } from './asker.ts'
+import type { ShownToken } from './service-process.ts'
 import { monotonicMs } from './clock.ts'
 import type { Load } from './load.ts'
-import type { Stage } from './stage.ts'
+import type { Testbed } from './testbed.ts'
 
 /** Processes that start anew, on a machine that is busy with the others. */
 const REST_MS_MAX = 30_000
 const POLL_MS = 50
 
 /** Resolves once every service has accepted a token that nobody revokes, asked after this began; false when one does not in time. */
-export async function allFresh(stage: Stage, { known: { lasting } }: Load): Promise<boolean> {
+export async function allFresh(testbed: Testbed, { known: { lasting } }: Load): Promise<boolean> {
   const accepted = (event: VerifyEvent): boolean => event.result === 'allow' && isOneOf(lasting, event)
-  return allTell(stage, ({ length }) => length > 0, accepted)
+  return allTell(testbed, ({ length }) => length > 0, accepted)
 }
 
 /** One sentence for each thing that is not as it should be. The load has ended, the faults are over. */
-export async function lastLook(stage: Stage, load: Load): Promise<readonly string[]> {
+export async function lastLook(testbed: Testbed, load: Load): Promise<readonly string[]> {
   const found: string[] = []
-  if (!(await allFresh(stage, load))) found.push('not every service is fresh again')
-  if (!(await within(() => atOnePosition(stage)))) found.push('the replicas have not caught up')
-  found.push(...(await lastAnswers(stage, load)))
-  await Promise.all(stage.askers.map((asker) => asker.stop()))
-  for (const { code, signal } of await stage.stopNodes()) {
+  if (!(await allFresh(testbed, load))) found.push('not every service is fresh again')
+  if (!(await within(() => atOnePosition(testbed)))) found.push('the replicas have not caught up')
+  found.push(...(await lastAnswers(testbed, load)))
+  await Promise.all(testbed.services.map((service) => service.stop()))
+  for (const { code, signal } of await testbed.stopNodes()) {
     if (code !== 0) found.push(`a node that was asked to stop ended with ${code ?? signal}`)
   }
-  return [...found, ...disks(stage)]
+  return [...found, ...disks(testbed)]
 }
 
-async function atOnePosition({ cluster }: Stage): Promise<boolean> {
+async function atOnePosition({ cluster }: Testbed): Promise<boolean> {
   const { position } = await cluster.primaryStatus()
   const theirs = await Promise.all(cluster.replicas.map((replica) => cluster.replicaStatus(replica)))
   return theirs.every((status) => status.position === position && status.alarm === null)
 }
 
 /** Everybody refuses what was revoked, as revoked, and accepts what was not. */
-async function lastAnswers(stage: Stage, { known: { ended, lasting } }: Load): Promise<readonly string[]> {
-  for (const asker of stage.askers) asker.show([...ended, ...lasting])
+async function lastAnswers(testbed: Testbed, { known: { ended, lasting } }: Load): Promise<readonly string[]> {
+  for (const service of testbed.services) service.show([...ended, ...lasting])
   const wrong = (event: VerifyEvent): boolean =>
     (isOneOf(ended, event) && !FALLEN.has(event.reason)) || (isOneOf(lasting, event) && event.result !== 'allow')
   const ids = new Set([...ended, ...lasting].map(({ id }) => id))
   const all = (answers: readonly VerifyEvent[]): boolean => new Set(answers.map(({ id }) => id)).size === ids.size
   const right = (event: VerifyEvent): boolean => !wrong(event) && ids.has(event.id)
-  const began = stage.events.length
-  if (await allTell(stage, all, right)) return []
-  const last = stage.events.slice(began).filter((event) => event.t === 'verify' && wrong(event))
+  const began = testbed.events.length
+  if (await allTell(testbed, all, right)) return []
+  const last = testbed.events.slice(began).filter((event) => event.t === 'verify' && wrong(event))
   return [`at rest somebody answers wrongly: ${JSON.stringify(last.at(-1))}`]
 }
 
@@ -60,16 +60,16 @@ function isOneOf(tokens: readonly ShownToken[], { id }: VerifyEvent): boolean {
 
 /** Whether every service, asked from now on, gives enough of these answers in time. */
 async function allTell(
-  stage: Stage,
+  testbed: Testbed,
   enough: (answers: readonly VerifyEvent[]) => boolean,
   counts: (event: VerifyEvent) => boolean,
 ): Promise<boolean> {
-  const [began, sinceMs] = [stage.events.length, monotonicMs()]
+  const [began, sinceMs] = [testbed.events.length, monotonicMs()]
   return within(() => {
-    const answers = stage.events.slice(began).filter((event) => event.t === 'verify')
+    const answers = testbed.events.slice(began).filter((event) => event.t === 'verify')
     const asked = answers.filter((event) => event.inv >= sinceMs && counts(event))
     const own = Map.groupBy(asked, ({ proc }) => proc)
-    return stage.askers.every(({ options }) => enough(own.get(options.name) ?? []))
+    return testbed.services.every(({ options }) => enough(own.get(options.name) ?? []))
   })
 }
 
@@ -84,7 +84,7 @@ async function within(met: () => boolean | Promise<boolean>): Promise<boolean> {
 }
 
 /** Sound, with an unbroken audit, and the same bytes everywhere. */
-function disks({ cluster, events }: Stage): readonly string[] {
+function disks({ cluster, events }: Testbed): readonly string[] {
   const ledger = acknowledgedIn(events)
   const copies = [cluster.primary, ...cluster.replicas].map((node) => copyNode(node.data, join(node.folder, 'judged')))
   const [primary = '', ...replicas] = copies

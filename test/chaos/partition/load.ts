@@ -1,4 +1,4 @@
-/** Tokens come and go while faults are inflicted: minted, narrowed, exchanged, shown to every service, revoked, watched, forgotten. */
+/** The load during faults: mints, attenuates and exchanges tokens, gives them to every service, revokes and then drops them. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { MintResult, RevokeWait, Signer } from '../../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
@@ -6,11 +6,11 @@ import { attenuate } from '../../../shared/macaroon/attenuate.ts'
 import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.ts'
 import type { MintEvent, Named, RevokeEvent } from '../../history/event.ts'
 import type { Random } from '../random.ts'
-import type { ShownToken } from './asker.ts'
+import type { ShownToken } from './service-process.ts'
 import { monotonicMs } from './clock.ts'
 import { LOGIN, withLogin } from './login.ts'
-import type { Stage } from './stage.ts'
-import { carryOut, disabledOrg, ORGS, Victims } from './victims.ts'
+import type { Testbed } from './testbed.ts'
+import { carryOut, disabledOrg, ORGS, RevocableTokens } from './revocable-tokens.ts'
 import { loginOf } from '../../shared/macaroon/ticket-of.ts'
 
 export interface LoadOptions {
@@ -48,10 +48,10 @@ interface Minted {
 }
 
 export class Load {
-  readonly #stage: Stage
+  readonly #testbed: Testbed
   readonly #options: LoadOptions
   readonly #signer: Signer
-  readonly #victims = new Victims()
+  readonly #revocable = new RevocableTokens()
   readonly #loops: Promise<void>[] = []
   readonly #calls = new Set<Promise<void>>()
   readonly #lasting: ShownToken[] = []
@@ -63,14 +63,14 @@ export class Load {
   /** Counts the orgs that are disabled one after the other. */
   #orgs = 0
 
-  private constructor(stage: Stage, signer: Signer, options: LoadOptions) {
-    this.#stage = stage
+  private constructor(testbed: Testbed, signer: Signer, options: LoadOptions) {
+    this.#testbed = testbed
     this.#signer = signer
     this.#options = options
   }
 
-  static async start(stage: Stage, options: LoadOptions): Promise<Load> {
-    const load = new Load(stage, await stage.signer(), options)
+  static async start(testbed: Testbed, options: LoadOptions): Promise<Load> {
+    const load = new Load(testbed, await testbed.signer(), options)
     for (const org of new Set([...Object.values(ORGS), disabledOrg(0)])) await untilCreated(load.#signer, org)
     for (let count = 0; count < LASTING; count += 1) {
       load.#lasting.push(...(await load.#minted(ORGS.token, 'somebody')).shown)
@@ -110,7 +110,7 @@ export class Load {
     const org = kind === 'disabled' ? disabledOrg(this.#orgs) : ORGS[kind]
     const { minted, shown } = await this.#minted(org, kind === 'subject' ? `guest ${this.#guests}` : 'somebody')
     this.#show(shown)
-    this.#victims.add({ kind, minted, shown, sinceMs: monotonicMs() })
+    this.#revocable.add({ kind, minted, shown, sinceMs: monotonicMs() })
   }
 
   /** A token, a narrower one, and every third time a service token made of it: what ends the first ends them all. */
@@ -135,7 +135,7 @@ export class Load {
     const [kid = ''] = id.split('.')
     const times = { inv, ret: monotonicMs(), issuedMs: issuedAtMs }
     const minted: MintEvent = { t: 'mint', ...times, id, ancestors, org, subject, kid }
-    this.#stage.events.push(minted)
+    this.#testbed.events.push(minted)
     return minted
   }
 
@@ -147,21 +147,21 @@ export class Load {
   }
 
   async #revoke(): Promise<void> {
-    const doom = this.#victims.pick(this.#options.random)
-    if (doom === undefined) return
-    const { named, victims } = doom
+    const picked = this.#revocable.pick(this.#options.random)
+    if (picked === undefined) return
+    const { named, tokens } = picked
     if (named.kind === 'subject') this.#guests += 1
     const wait = this.#options.random.pick(['local', 'durable', 'global'] as const) ?? 'durable'
     if (named.kind === 'disabled') await this.#nextOrg()
     // The one that mints goes on doing so until there is another.
     if (named.kind === 'key') await this.#signer.rotateKey(ORGS.key)
     const revoked = await this.#revoked(named, wait)
-    this.#stage.events.push(revoked)
-    const shown = victims.flatMap((victim) => victim.shown)
+    this.#testbed.events.push(revoked)
+    const shown = tokens.flatMap((token) => token.shown)
     if (revoked.result === 'ok') this.#ended = [...this.#ended, ...shown].slice(-ENDED_MAX)
-    await this.#stage.pause(this.#options.watchMs)
+    await this.#testbed.pause(this.#options.watchMs)
     const texts = shown.map(({ text }) => text)
-    for (const asker of this.#stage.askers) asker.drop(texts)
+    for (const service of this.#testbed.services) service.drop(texts)
   }
 
   /** Minted for from now on, so that the one before can go. */
@@ -183,7 +183,7 @@ export class Load {
   }
 
   #show(tokens: readonly ShownToken[]): void {
-    for (const asker of this.#stage.askers) asker.show(tokens)
+    for (const service of this.#testbed.services) service.show(tokens)
   }
 }
 

@@ -1,30 +1,29 @@
 /**
- * What is done to a cluster while it works: one fault at a time, from its beginning to its end, with what shows that it
- * bit. A fault of a region's link isolates its replica and all its services; one of a service's link only them.
+ * The faults of a cluster under load. Each lasts from its beginning to its end, and records evidence that it took effect. A fault of a region's link isolates its replica and all its services; one of a service's link only them.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FaultEvent, FaultKind } from '../../history/event.ts'
 import type { Direction } from '../network/network.ts'
-import type { Asker } from './asker.ts'
+import type { ServiceProcess } from './service-process.ts'
 import { monotonicMs } from './clock.ts'
-import { type Region, servicesOf, type Stage } from './stage.ts'
+import { type Region, servicesOf, type Testbed } from './testbed.ts'
 
 export interface Fault {
   readonly kind: FaultKind
   readonly target: string
   /** Resolves when it is over. */
-  readonly inflict: (stage: Stage) => Promise<readonly FaultEvent[]>
+  readonly inject: (testbed: Testbed) => Promise<readonly FaultEvent[]>
 }
 
 /** The second begins so much after the first, and may end before it. */
 export function meanwhile(first: Fault, second: Fault, afterMs: number): Fault {
-  const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
-    const later = delay(afterMs).then(() => second.inflict(stage))
-    const events = await Promise.all([first.inflict(stage), later])
+  const inject = async (testbed: Testbed): Promise<readonly FaultEvent[]> => {
+    const later = delay(afterMs).then(() => second.inject(testbed))
+    const events = await Promise.all([first.inject(testbed), later])
     return events.flat()
   }
-  return { kind: first.kind, target: `${first.target}, meanwhile ${second.kind}: ${second.target}`, inflict }
+  return { kind: first.kind, target: `${first.target}, meanwhile ${second.kind}: ${second.target}`, inject }
 }
 
 const DIRECTIONS = {
@@ -37,10 +36,10 @@ type CutKind = keyof typeof DIRECTIONS
 /** Between the primary and a region. */
 export function cutRegion(kind: CutKind, region: Region, ms: number): Fault {
   const direction: Direction = DIRECTIONS[kind]
-  return during(kind, region, async (stage) => {
-    const { network } = stage
+  return during(kind, region, async (testbed) => {
+    const { network } = testbed
     network.cut({ at: region, other: 'primary', direction })
-    await stage.pause(ms)
+    await testbed.pause(ms)
     return () => network.heal(region)
   })
 }
@@ -49,17 +48,17 @@ export function cutRegion(kind: CutKind, region: Region, ms: number): Fault {
 export function cutServices(kind: CutKind, region: Region, ms: number): Fault {
   const direction: Direction = DIRECTIONS[kind]
   const services = servicesOf(region)
-  return during(kind, services, async (stage) => {
-    const { network } = stage
+  return during(kind, services, async (testbed) => {
+    const { network } = testbed
     network.cut({ at: services, other: region, direction })
-    await stage.pause(ms)
+    await testbed.pause(ms)
     return () => network.heal(services)
   })
 }
 
 /** Whatever a replica answers its services comes so much later; after the end all that is on its way comes at once. */
 export function slowServices(region: Region, delayMs: number, ms: number): Fault {
-  return during('slow link', servicesOf(region), (stage) => slowed(stage, region, delayMs, ms))
+  return during('slow link', servicesOf(region), (testbed) => slowed(testbed, region, delayMs, ms))
 }
 
 /**
@@ -68,24 +67,24 @@ export function slowServices(region: Region, delayMs: number, ms: number): Fault
  */
 export function everSlower(region: Region, delaysMs: readonly number[], lastMs: number): Fault {
   const [target, last = 0] = [servicesOf(region), delaysMs.at(-1)]
-  const late = during('delivered late', target, (stage) => slowed(stage, region, last, lastMs))
-  const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
+  const late = during('delivered late', target, (testbed) => slowed(testbed, region, last, lastMs))
+  const inject = async (testbed: Testbed): Promise<readonly FaultEvent[]> => {
     for (const delayMs of delaysMs.slice(0, -1)) {
-      stage.lateLinks.get(region)?.delay(delayMs)
-      await stage.pause(STEP_MS)
+      testbed.lateLinks.get(region)?.delay(delayMs)
+      await testbed.pause(STEP_MS)
     }
-    return late.inflict(stage)
+    return late.inject(testbed)
   }
-  return { kind: late.kind, target, inflict }
+  return { kind: late.kind, target, inject }
 }
 
 /** A few pings, so that every delay is seen. */
 const STEP_MS = 400
 
-async function slowed(stage: Stage, region: Region, delayMs: number, ms: number): Promise<() => Promise<number>> {
-  const link = stage.lateLinks.get(region)
+async function slowed(testbed: Testbed, region: Region, delayMs: number, ms: number): Promise<() => Promise<number>> {
+  const link = testbed.lateLinks.get(region)
   link?.delay(delayMs)
-  await stage.pause(ms)
+  await testbed.pause(ms)
   return async () => (await link?.heal()) ?? 0
 }
 
@@ -104,11 +103,11 @@ export function flap(region: Region, periodMs: number, times: number): Fault {
 
 /** A process that stands still, and then goes on as if nothing had been. */
 export function stop(target: string, ms: number): Fault {
-  return during('stopped', target, async (stage) => {
-    const signal = (name: NodeJS.Signals): void => signalOf(stage, target, name)
+  return during('stopped', target, async (testbed) => {
+    const signal = (name: NodeJS.Signals): void => signalOf(testbed, target, name)
     signal('SIGSTOP')
-    await stage.pause(ms)
-    const stood = stateOf(stage, target) === 'T'
+    await testbed.pause(ms)
+    const stood = stateOf(testbed, target) === 'T'
     signal('SIGCONT')
     return () => (stood ? 1 : 0)
   })
@@ -116,63 +115,63 @@ export function stop(target: string, ms: number): Fault {
 
 /** Killed so many times, each time away for so long. */
 export function kill(target: string, awayMs: number, times: number = 1): Fault {
-  return during('killed', target, async (stage) => {
+  return during('killed', target, async (testbed) => {
     for (let left = times; left > 0; left -= 1) {
-      await end(stage, target)
+      await end(testbed, target)
       await delay(awayMs)
-      await begin(stage, target)
+      await begin(testbed, target)
     }
     return () => times
   })
 }
 
-export async function end(stage: Stage, target: string): Promise<void> {
-  await (askerOf(stage, target)?.kill() ?? stage.killNode(target))
+export async function end(testbed: Testbed, target: string): Promise<void> {
+  await (serviceNamed(testbed, target)?.kill() ?? testbed.killNode(target))
 }
 
 /** Resolves when it serves. */
-export async function begin(stage: Stage, target: string): Promise<void> {
-  await (askerOf(stage, target)?.start() ?? stage.startNode(target))
+export async function begin(testbed: Testbed, target: string): Promise<void> {
+  await (serviceNamed(testbed, target)?.start() ?? testbed.startNode(target))
 }
 
-function askerOf({ askers }: Stage, target: string): Asker | undefined {
-  return askers.find(({ options }) => options.name === target)
+function serviceNamed({ services }: Testbed, target: string): ServiceProcess | undefined {
+  return services.find(({ options }) => options.name === target)
 }
 
 export function moveWallClock(target: string, seconds: number, ms: number): Fault {
-  return during('wall clock moved', target, async (stage) => {
-    const clock = stage.clocks.get(target)
+  return during('wall clock moved', target, async (testbed) => {
+    const clock = testbed.clocks.get(target)
     clock?.move(seconds)
-    await stage.pause(ms)
+    await testbed.pause(ms)
     clock?.move(0)
     return () => (clock === undefined || Object.keys(clock.env).length === 0 ? 0 : 1)
   })
 }
 
-export type Inflict = (stage: Stage) => Promise<() => number | Promise<number>>
+export type Injection = (testbed: Testbed) => Promise<() => number | Promise<number>>
 
-/** An interval in which `work` lasts, with what shows that it bit. */
-export function during(kind: FaultKind, target: string, work: Inflict): Fault {
-  const inflict = async (stage: Stage): Promise<readonly FaultEvent[]> => {
+/** An interval in which `work` lasts, with what shows that it took effect. */
+export function during(kind: FaultKind, target: string, work: Injection): Fault {
+  const inject = async (testbed: Testbed): Promise<readonly FaultEvent[]> => {
     const from = monotonicMs()
-    const end = await work(stage)
+    const end = await work(testbed)
     // Taken before the heal: whatever comes after it may be fresh again.
     const until = monotonicMs()
     return [{ t: 'fault', kind, target, from, until, effect: await end() }]
   }
-  return { kind, target, inflict }
+  return { kind, target, inject }
 }
 
-export function pidOf(stage: Stage, target: string): number {
-  return askerOf(stage, target)?.pid ?? stage.node(target).pid
+export function pidOf(testbed: Testbed, target: string): number {
+  return serviceNamed(testbed, target)?.pid ?? testbed.node(target).pid
 }
 
-function signalOf(stage: Stage, target: string, signal: NodeJS.Signals): void {
-  process.kill(pidOf(stage, target), signal)
+function signalOf(testbed: Testbed, target: string, signal: NodeJS.Signals): void {
+  process.kill(pidOf(testbed, target), signal)
 }
 
 /** `T` for one that was stopped (proc(5), the third field of stat). */
-function stateOf(stage: Stage, target: string): string {
-  const stat = readFileSync(`/proc/${pidOf(stage, target)}/stat`, 'latin1')
+function stateOf(testbed: Testbed, target: string): string {
+  const stat = readFileSync(`/proc/${pidOf(testbed, target)}/stat`, 'latin1')
   return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
 }

@@ -10,12 +10,12 @@ import { keepEvidence } from '../../evidence/file.ts'
 import { rounded } from '../../evidence/record.ts'
 import { checkHistory, type Verdict } from '../../history/check.ts'
 import type { HistoryEvent, VerifyEvent } from '../../history/event.ts'
-import { bitesOf, type CountGates, missedCounts, missedFaults } from '../../history/gates.ts'
+import { effectsOf, type CountGates, missedCounts, missedFaults } from '../../history/gates.ts'
 import { namespacesMissing } from '../network/namespaces.ts'
 import { fakeTimeMissing } from './fake-time.ts'
 import { cutRegion, cutServices, everSlower, flap, kill, moveWallClock, slowServices, stop } from './nemesis.ts'
 import { boundsFor, runPartitions } from './run.ts'
-import { isCaching, REGIONS, servicesOf } from './stage.ts'
+import { isCaching, REGIONS, servicesOf } from './testbed.ts'
 
 const { CI, CHAOS_SEED } = process.env
 const SEED = Number(CHAOS_SEED ?? Math.floor(Math.random() * 1e9))
@@ -50,7 +50,7 @@ const FAULTS = [
   moveWallClock('sin-worker', 7_200, 1_500),
 ]
 
-const BITES = {
+const EFFECTS_MIN = {
   'cut both ways': 2,
   'cut towards the replica': 2,
   'cut towards the primary': 1,
@@ -91,7 +91,7 @@ test('every revocation binds within its bound, through cuts, stops, kills and mo
     runs: 1,
     wallSeconds: rounded((performance.now() - startedMs) / 1_000),
     counts,
-    faults: bitesOf(events),
+    faults: effectsOf(events),
     violations: violations.map(({ rule, what }) => `seed ${SEED}: ${rule}: ${what}`),
     worst: Math.round((worstAcceptanceMs / BOUNDS.revocationMs) * 1_000) / 1_000,
   })
@@ -106,7 +106,7 @@ test('every revocation binds within its bound, through cuts, stops, kills and mo
   const missed = GATES.flatMap(([who, chosen, gates]) =>
     missedCounts(who, checkHistory(events, BOUNDS, chosen).counts, gates),
   )
-  expect([...missed, ...missedFaults(events, BITES)]).toEqual([])
+  expect([...missed, ...missedFaults(events, EFFECTS_MIN)]).toEqual([])
   expect(violations).toEqual([])
   const ended = events.flatMap((event) => (event.t === 'revoke' && event.result === 'ok' ? [event.named.kind] : []))
   expect(new Set(ended)).toEqual(new Set(['token', 'subject', 'org', 'key', 'disabled']))

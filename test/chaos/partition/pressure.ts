@@ -6,12 +6,12 @@ import { disturb } from '../disturb.ts'
 import { ControlGroup } from '../facilities/control-group.ts'
 import { Namespaces } from '../network/namespaces.ts'
 import { begin, during, end, type Fault, pidOf } from './nemesis.ts'
-import { type Region, servicesOf, type Stage } from './stage.ts'
+import { type Region, servicesOf, type Testbed } from './testbed.ts'
 
 /** All threads of a process and whatever it started, without a signal that it could see (matrix: the freezer). */
 export function freeze(target: string, ms: number): Fault {
-  return during('frozen', target, async (stage) => {
-    const group = ControlGroup.around(pidOf(stage, target), 'freezer')
+  return during('frozen', target, async (testbed) => {
+    const group = ControlGroup.around(pidOf(testbed, target), 'freezer')
     try {
       group.freeze()
       await delay(ms)
@@ -26,8 +26,8 @@ export function freeze(target: string, ms: number): Fault {
 
 /** So many percent of one processor. */
 export function throttle(target: string, percent: number, ms: number): Fault {
-  return during('processor throttled', target, async (stage) => {
-    const group = ControlGroup.around(pidOf(stage, target), 'cpu')
+  return during('processor throttled', target, async (testbed) => {
+    const group = ControlGroup.around(pidOf(testbed, target), 'cpu')
     try {
       group.limit(percent)
       await delay(ms)
@@ -41,8 +41,8 @@ export function throttle(target: string, percent: number, ms: number): Fault {
 
 /** What reaches a region’s replica, from the primary and from its services, comes through so few kilobits a second. */
 export function narrow(region: Region, kbit: number, ms: number): Fault {
-  return during('narrow link', region, async (stage) => {
-    const widen = hostsOf(stage).narrow(region, kbit)
+  return during('narrow link', region, async (testbed) => {
+    const widen = hostsOf(testbed).narrow(region, kbit)
     await delay(ms)
     return widen
   })
@@ -59,38 +59,38 @@ export function loseToServices(region: Region, percent: number, ms: number): Fau
 }
 
 function lose(target: string, at: string, other: string, percent: number, ms: number): Fault {
-  return during('packets lost', target, async (stage) => {
-    hostsOf(stage).lose(at, other, percent)
+  return during('packets lost', target, async (testbed) => {
+    hostsOf(testbed).lose(at, other, percent)
     await delay(ms)
-    return () => stage.network.heal(at)
+    return () => testbed.network.heal(at)
   })
 }
 
 /** Killed, and started while its wall clock is somewhere else; then killed and started once more, with the true time. */
 export function startAtAnotherHour(target: string, seconds: number, ms: number): Fault {
-  return during('wall clock moved', target, async (stage) => {
-    const clock = stage.clocks.get(target)
-    await end(stage, target)
+  return during('wall clock moved', target, async (testbed) => {
+    const clock = testbed.clocks.get(target)
+    await end(testbed, target)
     clock?.move(seconds)
-    await begin(stage, target)
+    await begin(testbed, target)
     await delay(ms)
-    await end(stage, target)
+    await end(testbed, target)
     clock?.move(0)
-    await begin(stage, target)
+    await begin(testbed, target)
     return () => 1
   })
 }
 
 /** A replica that is killed, and starts again on a copy of its disk from before it lived on for a while. */
 export function putDiskBack(region: Region, ms: number): Fault {
-  return during('disk put back', region, async (stage) => {
-    const files = stage.files(region)
+  return during('disk put back', region, async (testbed) => {
+    const files = testbed.files(region)
     const earlier = join(files.folder, 'earlier')
-    await end(stage, region)
+    await end(testbed, region)
     cpSync(files.data, earlier, { recursive: true })
-    await begin(stage, region)
+    await begin(testbed, region)
     await delay(ms)
-    await onDisk(stage, region, () => disturb(files, 'put back', earlier))
+    await onDisk(testbed, region, () => disturb(files, 'put back', earlier))
     rmSync(earlier, { recursive: true })
     return () => 1
   })
@@ -98,27 +98,27 @@ export function putDiskBack(region: Region, ms: number): Fault {
 
 /** A replica that is killed, and starts again with one bit of every page changed. */
 export function damageDisk(region: Region): Fault {
-  return during('disk damaged', region, async (stage) => {
-    await onDisk(stage, region, () => disturb(stage.files(region), 'damaged', ''))
+  return during('disk damaged', region, async (testbed) => {
+    await onDisk(testbed, region, () => disturb(testbed.files(region), 'damaged', ''))
     return () => 1
   })
 }
 
 /** A replica that is killed, and starts again with nothing. */
 export function loseDisk(region: Region): Fault {
-  return during('disk lost', region, async (stage) => {
-    await onDisk(stage, region, () => disturb(stage.files(region), 'wiped', ''))
+  return during('disk lost', region, async (testbed) => {
+    await onDisk(testbed, region, () => disturb(testbed.files(region), 'wiped', ''))
     return () => 1
   })
 }
 
-async function onDisk(stage: Stage, region: Region, change: () => void): Promise<void> {
-  await end(stage, region)
+async function onDisk(testbed: Testbed, region: Region, change: () => void): Promise<void> {
+  await end(testbed, region)
   change()
-  await begin(stage, region)
+  await begin(testbed, region)
 }
 
-function hostsOf({ network }: Stage): Namespaces {
+function hostsOf({ network }: Testbed): Namespaces {
   if (!(network instanceof Namespaces)) throw new Error('only namespaces have links that can be lossy or narrow')
   return network
 }

@@ -1,13 +1,13 @@
-/** One run: a stage, load on it, faults one after the other, quiet at the end; then the history is judged. */
+/** One run: a testbed under load, faults one after the other, then a time without faults. Returns the history for the checker. */
 import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../../shared/freshness/bound.ts'
 import type { Bounds } from '../../history/check.ts'
 import type { HistoryEvent, VerifyEvent } from '../../history/event.ts'
 import { Random } from '../random.ts'
 import { Load } from './load.ts'
 import type { Fault } from './nemesis.ts'
-import { Stage, type StageOptions } from './stage.ts'
+import { Testbed, type TestbedOptions } from './testbed.ts'
 
-export interface RunOptions extends StageOptions {
+export interface RunOptions extends TestbedOptions {
   readonly seed: number
   readonly faults: readonly Fault[]
   readonly say?: (line: string) => void
@@ -35,35 +35,35 @@ export async function runPartitions(options: RunOptions): Promise<readonly Histo
   const { seed, faults, leaseMs, brief, say = () => undefined } = options
   const { revocationMs } = boundsFor(leaseMs)
   const [settleMs, watchMs] = [brief?.settleMs ?? 1.5 * revocationMs, (brief === undefined ? 2.5 : 1.5) * revocationMs]
-  const stage = await Stage.set(options)
-  say(`seed ${seed}; hosts are ${stage.network.kind}; L = ${leaseMs} ms, B = ${revocationMs} ms`)
-  const watch = setInterval(() => brief?.until(stage.events) === true && stage.seen.abort(), LOOK_EVERY_MS)
+  const testbed = await Testbed.create(options)
+  say(`seed ${seed}; hosts are ${testbed.network.kind}; L = ${leaseMs} ms, B = ${revocationMs} ms`)
+  const watch = setInterval(() => brief?.until(testbed.events) === true && testbed.seen.abort(), LOOK_EVERY_MS)
   try {
-    const load = await Load.start(stage, { random: new Random(seed), watchMs })
-    if (faults.length > 0) await warm(stage)
-    await stage.pause(settleMs)
+    const load = await Load.start(testbed, { random: new Random(seed), watchMs })
+    if (faults.length > 0) await warm(testbed)
+    await testbed.pause(settleMs)
     for (const fault of faults) {
-      if (stage.seen.signal.aborted) break
+      if (testbed.seen.signal.aborted) break
       say(`${fault.kind}: ${fault.target}`)
-      stage.events.push(...(await fault.inflict(stage)))
+      testbed.events.push(...(await fault.inject(testbed)))
       // Fresh again, and what was revoked meanwhile seen past its bound, before the next one.
-      await stage.pause(settleMs)
+      await testbed.pause(settleMs)
     }
     await load.stop()
-    return timeOrdered(stage.events)
+    return timeOrdered(testbed.events)
   } finally {
     clearInterval(watch)
-    await stage.strike()
+    await testbed.close()
   }
 }
 
 /** Every cache has something in it before anything goes wrong, however slowly the machine starts. */
-export async function warm(stage: Stage): Promise<void> {
-  const caching = stage.askers.filter(({ options }) => options.cache).map(({ options }) => options.name)
+export async function warm(testbed: Testbed): Promise<void> {
+  const caching = testbed.services.filter(({ options }) => options.cache).map(({ options }) => options.name)
   for (let left = WARMING_MS_MAX / WARMING_LOOK_MS; left > 0; left -= 1) {
-    const hits = Map.groupBy(stage.events.filter(isHit), ({ proc }) => proc)
+    const hits = Map.groupBy(testbed.events.filter(isHit), ({ proc }) => proc)
     if (caching.every((name) => (hits.get(name)?.length ?? 0) >= WARM_HITS)) return
-    await stage.pause(WARMING_LOOK_MS)
+    await testbed.pause(WARMING_LOOK_MS)
   }
 }
 

@@ -10,7 +10,7 @@ import { keepEvidence } from '../../evidence/file.ts'
 import { joinedShown, NOTHING_SHOWN, rounded, type Shown } from '../../evidence/record.ts'
 import { checkHistory } from '../../history/check.ts'
 import type { HistoryEvent } from '../../history/event.ts'
-import { bitesOf, missedFaults } from '../../history/gates.ts'
+import { effectsOf, missedFaults } from '../../history/gates.ts'
 import { quantileMs, totalOf } from '../../history/histogram.ts'
 import { NO_TIMES, timesOf } from '../../history/times.ts'
 import { installable, missingFacilities } from '../facilities/facilities.ts'
@@ -69,8 +69,8 @@ test(
     for (const line of idle) console.log(line)
     expect(found).toEqual([])
     // Where two meet, one may leave nothing for the other: a link to a primary that is away loses no packet.
-    const bites = Object.values(shown.faults).reduce((sum, times) => sum + times, 0)
-    expect(idle.length / (bites + idle.length)).toBeLessThan(IDLE_MAX)
+    const effects = Object.values(shown.faults).reduce((sum, times) => sum + times, 0)
+    expect(idle.length / (effects + idle.length)).toBeLessThan(IDLE_MAX)
     expect(shown.counts.insideBound).toBeGreaterThan(20 * clusters)
     expect(shown.counts.afterBound).toBeGreaterThan(100 * clusters)
     expect(shown.counts.afterGlobal).toBeGreaterThan(50 * clusters)
@@ -87,7 +87,7 @@ function shownBy(seed: number, events: readonly HistoryEvent[], found: readonly 
   return {
     wallSeconds: rounded((endedMs - beganMs) / 1_000),
     counts,
-    faults: bitesOf(events),
+    faults: effectsOf(events),
     violations: [...violations.map(({ rule, what }) => `${rule}: ${what}`), ...found].map(
       (text) => `seed ${seed}: ${text}`,
     ),

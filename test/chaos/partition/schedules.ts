@@ -25,7 +25,7 @@ import {
   startAtAnotherHour,
   throttle,
 } from './pressure.ts'
-import { type Region, REGIONS, servicesOf, type Stage } from './stage.ts'
+import { type Region, REGIONS, servicesOf, type Testbed } from './testbed.ts'
 
 export interface Schedule {
   readonly faults: readonly Planned[]
@@ -222,10 +222,10 @@ export function scheduleText({ faults }: Schedule): string {
 }
 
 /** Resolves when all of it is over. */
-export async function inflict(stage: Stage, { faults }: Schedule): Promise<readonly FaultEvent[]> {
+export async function inject(testbed: Testbed, { faults }: Schedule): Promise<readonly FaultEvent[]> {
   const all = faults.map(async ({ fault, afterMs }) => {
     await delay(afterMs)
-    return fault.inflict(stage)
+    return fault.inject(testbed)
   })
   return (await Promise.all(all)).flat()
 }

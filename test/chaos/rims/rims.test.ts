@@ -12,13 +12,13 @@ import { keepEvidence } from '../../evidence/file.ts'
 import { rounded } from '../../evidence/record.ts'
 import { checkHistory } from '../../history/check.ts'
 import type { HistoryEvent } from '../../history/event.ts'
-import { bitesOf, missedCounts, missedFaults } from '../../history/gates.ts'
+import { effectsOf, missedCounts, missedFaults } from '../../history/gates.ts'
 import { monotonicMs } from '../partition/clock.ts'
 import { fakeTimeMissing } from '../partition/fake-time.ts'
 import { lastLook } from '../partition/last-look.ts'
 import { Load } from '../partition/load.ts'
 import { boundsFor, timeOrdered, warm } from '../partition/run.ts'
-import { Stage } from '../partition/stage.ts'
+import { Testbed } from '../partition/testbed.ts'
 import { Random } from '../random.ts'
 import { Rims } from './rims.ts'
 import { causesOf, unanswered } from './unanswered.ts'
@@ -31,7 +31,7 @@ const LEASE_MS = FRESHNESS_DEFAULTS.lease_ms
 const BOUNDS = boundsFor(LEASE_MS)
 /** What a service waits for an answer if nobody tells it otherwise. */
 const ASK_MS = 5_000
-const BITES = {
+const EFFECTS_MIN = {
   'log full': 2,
   'archive lies': 2,
   'long reader': 2,
@@ -49,24 +49,24 @@ interface Ran {
 async function run(say: (line: string) => void): Promise<Ran> {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-rims-'))
   const rims = await Rims.build(folder)
-  let stage: Stage | undefined
+  let testbed: Testbed | undefined
   let found: readonly string[] | undefined
   try {
-    stage = await Stage.set({ leaseMs: LEASE_MS, namespaces: false, timeoutMs: ASK_MS, ...rims.stage })
-    const load = await Load.start(stage, { random: new Random(SEED), watchMs: 2.5 * BOUNDS.revocationMs })
-    await warm(stage)
+    testbed = await Testbed.create({ leaseMs: LEASE_MS, namespaces: false, timeoutMs: ASK_MS, ...rims.testbed })
+    const load = await Load.start(testbed, { random: new Random(SEED), watchMs: 2.5 * BOUNDS.revocationMs })
+    await warm(testbed)
     const sinceMs = monotonicMs()
-    await rims.fail(stage, { random: new Random(SEED + 1), seconds: SECONDS, say })
+    await rims.fail(testbed, { random: new Random(SEED + 1), seconds: SECONDS, say })
     await load.stop()
-    found = await lastLook(stage, load)
-    return { events: timeOrdered(stage.events), found, sinceMs }
+    found = await lastLook(testbed, load)
+    return { events: timeOrdered(testbed.events), found, sinceMs }
   } finally {
     const keep = found === undefined || found.length > 0
-    await stage?.strike({ keep })
+    await testbed?.close({ keep })
     if (keep) console.log(rims.logged)
     await rims.close()
     if (!keep) rmSync(folder, { recursive: true, force: true })
-    else console.log(`files are in ${folder} and ${stage?.cluster.root}`)
+    else console.log(`files are in ${folder} and ${testbed?.cluster.root}`)
   }
 }
 
@@ -77,7 +77,7 @@ test('no answer is wrong or missing and nothing acknowledged is lost while every
   const { events, found, sinceMs } = await run((line) => void said.push(line))
   const { violations, counts, worstAcceptanceMs } = checkHistory(events, BOUNDS)
   const missing = unanswered(events, sinceMs)
-  const faults = bitesOf(events)
+  const faults = effectsOf(events)
   said.push(
     JSON.stringify({ counts, faults, worstAcceptanceMs: Math.round(worstAcceptanceMs), missing: missing.length }),
   )
@@ -104,5 +104,5 @@ test('no answer is wrong or missing and nothing acknowledged is lost while every
   const gates = { verifications: 5_000, insideBound: 200, afterBound: 200, afterGlobal: 100 }
   // A node that is away just then says nothing of its log, and nothing is written while the primary is.
   const effective = events.filter((event) => event.t !== 'fault' || event.effect > 0)
-  expect([...missedCounts('all', counts, gates), ...missedFaults(effective, BITES)]).toEqual([])
+  expect([...missedCounts('all', counts, gates), ...missedFaults(effective, EFFECTS_MIN)]).toEqual([])
 })

@@ -6,7 +6,7 @@ import { FRESHNESS_DEFAULTS } from '../../../shared/freshness/bound.ts'
 import { CLUSTER } from '../cluster.ts'
 import { monotonicMs } from '../partition/clock.ts'
 import { kill, moveWallClock } from '../partition/nemesis.ts'
-import { REGIONS, type Stage, type StageOptions } from '../partition/stage.ts'
+import { REGIONS, type Testbed, type TestbedOptions } from '../partition/testbed.ts'
 import type { Random } from '../random.ts'
 import { FULL_DISK, FullLog, loggingTo } from './full-log.ts'
 import { HOSTILE_ORG, HostileSigner } from './hostile-signer.ts'
@@ -46,7 +46,7 @@ export class Rims {
     return new Rims(logs, await LyingArchive.start(folder), await HostileSigner.create(folder))
   }
 
-  get stage(): Required<Pick<StageOptions, 'settings' | 'start'>> {
+  get testbed(): Required<Pick<TestbedOptions, 'settings' | 'start'>> {
     return {
       settings: this.#archive.settings + this.#hostile.settings,
       start: (name) => ({ on: loggingTo(this.#logs.get(name)?.path ?? FULL_DISK), env: this.#archive.env }),
@@ -59,26 +59,26 @@ export class Rims {
     return [...this.#logs].map(([name, { tail }]) => `${name}:\n${tail}`).join('\n')
   }
 
-  /** Resolves when the time is over and nothing fails any more. What was done is among the events of the stage. */
-  async fail(stage: Stage, { random, seconds, say }: RimsOptions): Promise<void> {
-    const signer = await stage.signer()
+  /** Resolves when the time is over and nothing fails any more. What was done is among the events of the testbed. */
+  async fail(testbed: Testbed, { random, seconds, say }: RimsOptions): Promise<void> {
+    const signer = await testbed.signer()
     await signer.createOrg(HOSTILE_ORG)
-    const { address, peerId } = stage.cluster.primary
+    const { address, peerId } = testbed.cluster.primary
     await this.#hostile.start({ cluster: CLUSTER, address, peerId })
     this.#endMs = monotonicMs() + seconds * 1_000
-    const logs = [...this.#logs].map(([name, log]) => this.#repeat(() => fullLog(stage, name, log)))
+    const logs = [...this.#logs].map(([name, log]) => this.#repeat(() => fullLog(testbed, name, log)))
     await Promise.all([
       ...logs,
       this.#repeat(() => this.#lies(random)),
-      this.#repeat(() => moveOthersClock(stage, random)),
-      this.#repeat(() => this.#withPrimary(() => movePrimarysClock(stage, random))),
+      this.#repeat(() => moveOthersClock(testbed, random)),
+      this.#repeat(() => this.#withPrimary(() => movePrimarysClock(testbed, random))),
       this.#repeat(() => this.#burst(say)),
-      this.#repeat(() => longReader(stage)),
+      this.#repeat(() => longReader(testbed)),
       this.#repeat(async () => {
-        await stage.pause(20_000)
-        return this.#withPrimary(() => primaryAway(stage, 100 + random.below(2_000)))
+        await testbed.pause(20_000)
+        return this.#withPrimary(() => primaryAway(testbed, 100 + random.below(2_000)))
       }),
-    ]).then((events) => stage.events.push(...events.flat()))
+    ]).then((events) => testbed.events.push(...events.flat()))
   }
 
   async close(): Promise<void> {
@@ -125,11 +125,11 @@ export class Rims {
   }
 }
 
-async function fullLog(stage: Stage, name: string, log: FullLog): Promise<readonly FaultEvent[]> {
+async function fullLog(testbed: Testbed, name: string, log: FullLog): Promise<readonly FaultEvent[]> {
   const events = await lasting('log full', name, async () => {
     log.fill()
     await delay(8_000)
-    return blocked(stage, name)
+    return blocked(testbed, name)
   })
   log.drain()
   await delay(2_000)
@@ -138,7 +138,7 @@ async function fullLog(stage: Stage, name: string, log: FullLog): Promise<readon
 }
 
 /** One while the node says so, or has dropped lines since its start; none while it is away. */
-async function blocked({ cluster }: Stage, name: string): Promise<number> {
+async function blocked({ cluster }: Testbed, name: string): Promise<number> {
   const replica = cluster.replicas.find((node) => node.name === name)
   const asked = replica === undefined ? cluster.primaryStatus() : cluster.replicaStatus(replica)
   const isBlocked = await asked.then(
@@ -149,10 +149,10 @@ async function blocked({ cluster }: Stage, name: string): Promise<number> {
 }
 
 /** Killed and started; it is over when every replica has a lease again. */
-async function primaryAway(stage: Stage, ms: number): Promise<readonly FaultEvent[]> {
-  const events = await kill('primary', ms).inflict(stage)
+async function primaryAway(testbed: Testbed, ms: number): Promise<readonly FaultEvent[]> {
+  const events = await kill('primary', ms).inject(testbed)
   const leased = async (): Promise<boolean> => {
-    const states = stage.cluster.replicas.map((replica) => stage.cluster.replicaStatus(replica))
+    const states = testbed.cluster.replicas.map((replica) => testbed.cluster.replicaStatus(replica))
     return (await Promise.all(states)).every(({ freshness }) => freshness.leaseMs > NEW_LEASE_MS)
   }
   const startedMs = monotonicMs()
@@ -160,26 +160,31 @@ async function primaryAway(stage: Stage, ms: number): Promise<readonly FaultEven
   return events.map((event) => ({ ...event, until: monotonicMs() }))
 }
 
-async function moveOthersClock(stage: Stage, random: Random): Promise<readonly FaultEvent[]> {
-  const targets = [...REGIONS, ...stage.askers.map(({ options }) => options.name)]
-  const events = await moved(stage, random, random.pick(targets) ?? 'fra', OTHERS_AWAY_S)
+async function moveOthersClock(testbed: Testbed, random: Random): Promise<readonly FaultEvent[]> {
+  const targets = [...REGIONS, ...testbed.services.map(({ options }) => options.name)]
+  const events = await moved(testbed, random, random.pick(targets) ?? 'fra', OTHERS_AWAY_S)
   await delay(2_000)
   return events
 }
 
-async function movePrimarysClock(stage: Stage, random: Random): Promise<readonly FaultEvent[]> {
-  const events = await moved(stage, random, 'primary', PRIMARY_AWAY_S)
+async function movePrimarysClock(testbed: Testbed, random: Random): Promise<readonly FaultEvent[]> {
+  const events = await moved(testbed, random, 'primary', PRIMARY_AWAY_S)
   // It has read its clock again before anything else is done to it.
   await delay(2_000)
   return events
 }
 
-function moved(stage: Stage, random: Random, target: string, away: readonly number[]): Promise<readonly FaultEvent[]> {
-  return moveWallClock(target, random.pick(away) ?? 0, 2_000 + random.below(4_000)).inflict(stage)
+function moved(
+  testbed: Testbed,
+  random: Random,
+  target: string,
+  away: readonly number[],
+): Promise<readonly FaultEvent[]> {
+  return moveWallClock(target, random.pick(away) ?? 0, 2_000 + random.below(4_000)).inject(testbed)
 }
 
 /** A program that keeps a transaction open on the database of every node. */
-function longReader({ cluster }: Stage): Promise<readonly FaultEvent[]> {
+function longReader({ cluster }: Testbed): Promise<readonly FaultEvent[]> {
   return lasting('long reader', 'primary', async () => {
     const readers = [cluster.primary, ...cluster.replicas].map(({ database }) => {
       const reader = new Database(database, { readonly: true })

@@ -1,4 +1,4 @@
-/** Bodies of HTTP: what a third party is asked, what it answers, and requests to the door of the metrics. */
+/** Bodies of HTTP: what a third party is asked, what it answers, and requests to the metrics server. */
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { pino } from 'pino'
@@ -9,7 +9,7 @@ import { DISCHARGE_PATH, readAnswer, readRequest } from '../../../shared/dischar
 import { DISCHARGE_REQUEST_BYTES_MAX } from '../../../shared/limits.ts'
 import { encodeBase64Url } from '../../../shared/macaroon/base64url.ts'
 import { sealTicket } from '../../../shared/macaroon/ticket.ts'
-import { MetricsDoor } from '../../../shared/metrics/metrics-door.ts'
+import { MetricsServer } from '../../../shared/metrics/metrics-server.ts'
 import { ENTROPY, TICKET, TICKET_KEYS } from '../fixed.ts'
 import { decodeHttp, encodeHttp, responseOf } from '../http-message.ts'
 import { requireSame, type Target } from '../target.ts'
@@ -63,15 +63,15 @@ async function runAnswer(input: Buffer): Promise<string> {
 }
 
 /** Of this process: it ends with it. */
-let door: Promise<string> | undefined
+let server: Promise<string> | undefined
 
 function metricsAddress(): Promise<string> {
-  door ??= MetricsDoor.open({
+  server ??= MetricsServer.open({
     address: '127.0.0.1:0',
     collect: () => [],
     log: pino({ level: 'silent' }),
   }).then(({ address }) => address)
-  return door
+  return server
 }
 
 const KNOWN_STATUSES: readonly string[] = [

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { MetricsDoor } from '../../../shared/metrics/metrics-door.ts'
+import { MetricsServer } from '../../../shared/metrics/metrics-server.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { commandLine, macaroond, PROGRAM } from './command.ts'
 
@@ -106,7 +106,7 @@ test('a primary and a replica export the bound, the lease and each other as metr
 test('a node whose metrics have no port says so and does not start', async () => {
   const folder = new Folder()
   await folder.identity('primary.key')
-  const taken = await MetricsDoor.open({ address: '127.0.0.1:0', collect: () => [], log: silentLog })
+  const taken = await MetricsServer.open({ address: '127.0.0.1:0', collect: () => [], log: silentLog })
   onTestFinished(() => taken.close())
   const lines = ['alone = true', '[metrics]', `listen = "${taken.address}"`]
   const ran = await macaroond(['primary', '--config', folder.config('primary', lines), '--json'])

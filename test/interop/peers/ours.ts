@@ -1,4 +1,4 @@
-/** This implementation, behind the same door as the others. */
+/** This implementation, behind the same interface as the others. */
 import { systemEntropy } from '../../../shared/clock.ts'
 import { bindDischarge } from '../../../shared/macaroon/bind.ts'
 import { attenuate, createMacaroon } from '../../../shared/macaroon/attenuate.ts'

@@ -9,7 +9,7 @@ import { decodeTokenText, encodeTokenText } from '../../../shared/macaroon/text.
 import { createDischarge, requireDischarge } from '../../../shared/macaroon/third-party.ts'
 import { openTicket } from '../../../shared/macaroon/ticket.ts'
 import { isRefused, type Refused } from '../../../shared/verifier/verdict.ts'
-import type { Cleared } from '../../../shared/verifier/clear.ts'
+import type { ClearedBundle } from '../../../shared/verifier/clear.ts'
 import { judgeAccess, verifyWithKey } from '../../../shared/verifier/with-key.ts'
 import { systemEntropy } from '../../../shared/clock.ts'
 import { SERVICE_TTL_SECONDS_MAX } from '../../../shared/limits.ts'
@@ -80,7 +80,7 @@ export function readSecret(
   root: Macaroon,
   discharges: string | readonly string[],
   access: StoreAccess,
-): Cleared | Refused {
+): ClearedBundle | Refused {
   const context = { nowEarliestMs: access.nowMs, nowLatestMs: access.nowMs }
   const judge = judgeAccess({ op: 'read', ...access.more, org: access.tenant }, context)
   if (isRefused(judge)) return judge

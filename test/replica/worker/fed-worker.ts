@@ -18,7 +18,7 @@ export const TIMELINE: string = 'a'.repeat(32)
 export const LEASE_MS = 5_000
 
 /** What a replica says of itself. */
-export interface Told {
+export interface ReplicaGreeting {
   readonly peer?: string
   readonly boot?: string
   readonly region?: string
@@ -57,7 +57,7 @@ export class FedWorker {
     this.said.push(...this.cache.step(event))
   }
 
-  connect({ peer = 'fra-1', boot = bootOf('1'), region = 'fra' }: Told = {}): void {
+  connect({ peer = 'fra-1', boot = bootOf('1'), region = 'fra' }: ReplicaGreeting = {}): void {
     this.#boot = boot
     this.step({ kind: 'connected', peer, boot, region })
   }

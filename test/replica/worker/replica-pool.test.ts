@@ -25,11 +25,11 @@ async function replica(
   return { address: listener.address, peerId: identity.peerId }
 }
 
-interface Asked {
+interface TestPool {
   readonly verify: () => Promise<WorkerVerdict>
 }
 
-function pool(replicas: { address: string; peerId: string }[], timeoutMs = 2_000, crossRegion = false): Asked {
+function pool(replicas: { address: string; peerId: string }[], timeoutMs = 2_000, crossRegion = false): TestPool {
   const region = new HomeRegion({ region: 'fra', crossRegion })
   const made = new ReplicaPool({ cluster: 'test', replicas, identity: clientIdentity, region })
   cleanup(() => made.close())

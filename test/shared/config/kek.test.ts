@@ -25,17 +25,17 @@ function fileOf(content: string | Buffer, mode = 0o600): string {
   return path
 }
 
-interface Told {
+interface ReportedError {
   readonly code: string
   readonly message: string
   readonly cause?: unknown
 }
 
-async function told(source: KekSource, env: NodeJS.ProcessEnv = {}): Promise<Told> {
+async function errorOf(source: KekSource, env: NodeJS.ProcessEnv = {}): Promise<ReportedError> {
   try {
     await loadKeks(source, '/etc/node.toml', env)
   } catch (error) {
-    return error as Told
+    return error as ReportedError
   }
   throw new Error('it was loaded')
 }
@@ -65,7 +65,7 @@ test('a relative file is meant from the folder of the configuration', async () =
 
 for (const mode of [0o604, 0o660, 0o602, 0o620, 0o644, 0o777]) {
   test(`a file of mode 0${mode.toString(8)} is refused, with what to do about it`, async () => {
-    const error = await told({ file: fileOf(HEX, mode) })
+    const error = await errorOf({ file: fileOf(HEX, mode) })
     expect(error).toMatchObject({ code: 'key_permissions' })
     expect(error).toHaveProperty('hint', expect.stringContaining('chmod 600'))
   })
@@ -74,9 +74,9 @@ for (const mode of [0o604, 0o660, 0o602, 0o620, 0o644, 0o777]) {
 test('an invalid key is refused without repeating any of it', async () => {
   for (const text of ['', HEX.slice(1), `${HEX}0`, HEX.replace('0', 'g'), `${HEX}\n${HEX}`]) {
     for (const error of [
-      await told({ file: fileOf(text) }),
-      await told({ env: 'KEK' }, { KEK: text }),
-      await told({ command: ['printf', '%s', text] }),
+      await errorOf({ file: fileOf(text) }),
+      await errorOf({ env: 'KEK' }, { KEK: text }),
+      await errorOf({ command: ['printf', '%s', text] }),
     ]) {
       expect(error.code).toBe('key_malformed')
       expect(`${error.message}${String(error.cause)}`).not.toContain('89abcdef')
@@ -85,25 +85,25 @@ test('an invalid key is refused without repeating any of it', async () => {
 })
 
 test('a source that is not there is told by its name', async () => {
-  expect(await told({ file: '/nowhere/kek' })).toMatchObject({ code: 'kek_missing' })
-  expect((await told({ file: folder() })).code).toMatch(/kek_missing|key_malformed/)
-  expect(await told({ env: 'NOT_SET' })).toMatchObject({
+  expect(await errorOf({ file: '/nowhere/kek' })).toMatchObject({ code: 'kek_missing' })
+  expect((await errorOf({ file: folder() })).code).toMatch(/kek_missing|key_malformed/)
+  expect(await errorOf({ env: 'NOT_SET' })).toMatchObject({
     code: 'kek_missing',
     message: expect.stringContaining('NOT_SET') as string,
   })
-  expect(await told({ command: ['/nowhere/program'] })).toMatchObject({ code: 'kek_missing' })
+  expect(await errorOf({ command: ['/nowhere/program'] })).toMatchObject({ code: 'kek_missing' })
 })
 
 test('a command that fails after it printed a key leaks nothing of it', async () => {
-  const error = await told({ command: ['sh', '-c', `echo ${HEX}; exit 3`] })
+  const error = await errorOf({ command: ['sh', '-c', `echo ${HEX}; exit 3`] })
   expect(error.code).toBe('kek_missing')
   expect(error.cause).toBeUndefined()
   expect(error.message).not.toContain(HEX.slice(0, 8))
 })
 
 test('a command that prints without end, and a file without end, are cut off', async () => {
-  expect((await told({ command: ['yes'] })).code).toBe('kek_missing')
-  expect((await told({ file: fileOf(Buffer.alloc(10_000_000, 0x61)) })).code).toBe('key_malformed')
+  expect((await errorOf({ command: ['yes'] })).code).toBe('kek_missing')
+  expect((await errorOf({ file: fileOf(Buffer.alloc(10_000_000, 0x61)) })).code).toBe('key_malformed')
 })
 
 /** One that ended stays as a zombie where nobody reaps it. */

@@ -27,18 +27,18 @@ const COMMON = {
 const PRIMARY = { ...COMMON, alone: false, segments: { keep_bytes: 1_000_000 } }
 const REPLICA = { ...COMMON, region: 'fra', verify_open: false, primary: { address: 'p:1', peer_id: PEER_ID } }
 
-interface Told {
+interface ReportedError {
   readonly code: string
   readonly message: string
   readonly hint: string
 }
 
-function told(value: unknown, schema: z.ZodType): Told | undefined {
+function errorOf(value: unknown, schema: z.ZodType): ReportedError | undefined {
   try {
     checkConfig('node.toml', value, schema)
     return undefined
   } catch (error) {
-    return error as Told
+    return error as ReportedError
   }
 }
 
@@ -71,8 +71,8 @@ function renamed(value: object, path: readonly (string | number)[], key: string,
 }
 
 test('the configurations that are taken apart below are good ones', () => {
-  expect(told(PRIMARY, primaryConfig)).toBeUndefined()
-  expect(told(REPLICA, replicaConfig)).toBeUndefined()
+  expect(errorOf(PRIMARY, primaryConfig)).toBeUndefined()
+  expect(errorOf(REPLICA, replicaConfig)).toBeUndefined()
 })
 
 for (const [node, config, schema] of [
@@ -88,14 +88,14 @@ for (const [node, config, schema] of [
       let at = table
       for (const part of path) at = at[part] as Record<string, unknown>
       at[wrong] = 1
-      const error = told(table, schema)
+      const error = errorOf(table, schema)
       expect(error?.code).toBe('config_invalid')
       expect(error?.message).toContain([...path, wrong].join('.'))
       expect(error?.hint).toContain(`"${key}"`)
     })
 
     test(`${node}: a misspelled ${where} is an error that names the table or the key`, () => {
-      const error = told(renamed(config, path, key, wrong), schema)
+      const error = errorOf(renamed(config, path, key, wrong), schema)
       expect(error?.code).toBe('config_invalid')
       expect(error?.message + (error?.hint ?? '')).toContain(key)
     })
@@ -125,7 +125,7 @@ const WRONG_VALUES: readonly (readonly [string, object])[] = [
 
 for (const [at, change] of WRONG_VALUES) {
   test(`${JSON.stringify(change)} is told as a wrong ${at}`, () => {
-    const error = told({ ...PRIMARY, ...change }, primaryConfig)
+    const error = errorOf({ ...PRIMARY, ...change }, primaryConfig)
     expect(error?.code).toBe('config_invalid')
     expect(error?.message).toContain(at)
   })
@@ -137,20 +137,20 @@ test('an optional setting has a default, and a missing required one is named', (
   expect(config).toMatchObject({ alone: false, log: { level: 'info' }, checkpoint: { pages: 2000 }, peers: [] })
   for (const key of ['cluster', 'data', 'identity', 'listen', 'kek'] as const) {
     const { [key]: _gone, ...missing } = COMMON
-    expect(told(missing, primaryConfig)?.message).toContain(key)
+    expect(errorOf(missing, primaryConfig)?.message).toContain(key)
   }
 })
 
 test('two peers with two ids are two peers', () => {
   const peers = [PEER_ID, OTHER_ID].map((id) => ({ id, name: 'a', role: 'worker' }))
-  expect(told({ ...PRIMARY, peers }, primaryConfig)).toBeUndefined()
+  expect(errorOf({ ...PRIMARY, peers }, primaryConfig)).toBeUndefined()
 })
 
 test('no value of any form gives anything but a configuration or config_invalid', () => {
   fc.assert(
     fc.property(fc.anything(), fc.constantFrom('kek', 'peers', 'segments', 'listen', 'log'), (value, key) => {
-      expect(told(value, primaryConfig)?.code).toBe('config_invalid')
-      expect(told({ ...PRIMARY, [key]: value }, primaryConfig)?.code ?? 'config_invalid').toBe('config_invalid')
+      expect(errorOf(value, primaryConfig)?.code).toBe('config_invalid')
+      expect(errorOf({ ...PRIMARY, [key]: value }, primaryConfig)?.code ?? 'config_invalid').toBe('config_invalid')
     }),
   )
 })

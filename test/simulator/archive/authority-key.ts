@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSigningKey } from '../../../shared/database/signing-key.ts'
 import { openReader } from '../../../shared/sqlite/open-database.ts'
-import { CLUSTER, KEK } from '../nodes/cast.ts'
+import { CLUSTER, KEK } from '../nodes/members.ts'
 
 const known = new Map<string, Uint8Array>()
 

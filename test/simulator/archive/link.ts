@@ -6,7 +6,7 @@ import type { ArchiveStorage, StoredObject } from '../../../shared/archive/stora
 import { pause, type Timers } from '../../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Random } from '../../chaos/random.ts'
-import { archiveIn } from '../nodes/cast.ts'
+import { archiveIn } from '../nodes/members.ts'
 
 export type Disturbance = 'archive away' | 'archive answers lost' | 'archive lists late'
 
@@ -22,7 +22,7 @@ export class ArchiveLink {
   readonly #onProblem: (what: string) => void
   /** How many faults of each kind there are now. */
   readonly #now = new Map<Disturbance, number>()
-  readonly #bites = new Map<Disturbance, number>()
+  readonly #effects = new Map<Disturbance, number>()
   /** Put while lists come late. */
   readonly #unlisted = new Set<string>()
   /** Deleted while lists come late. */
@@ -34,15 +34,15 @@ export class ArchiveLink {
     this.#onProblem = onProblem
   }
 
-  /** Returns what ends it, which returns how often it bit. */
+  /** Returns what ends it, which returns how often it took effect. */
   disturb(kind: Disturbance): () => number {
-    const before = this.#bites.get(kind) ?? 0
+    const before = this.#effects.get(kind) ?? 0
     this.#now.set(kind, (this.#now.get(kind) ?? 0) + 1)
     return () => {
       this.#now.set(kind, (this.#now.get(kind) ?? 1) - 1)
       if (kind === 'archive lists late' && !this.#is(kind))
         for (const late of [this.#unlisted, this.#stillListed]) late.clear()
-      return (this.#bites.get(kind) ?? 0) - before
+      return (this.#effects.get(kind) ?? 0) - before
     }
   }
 
@@ -64,32 +64,33 @@ export class ArchiveLink {
 
   /** The same storage, disturbed; a bucket is far away. */
   over(storage: ArchiveStorage, timers: Timers): ArchiveStorage {
-    const asked = <T>(ask: () => Promise<T>): Promise<T> => this.#asked(timers, ask)
-    const told = <T>(key: string, tell: () => Promise<T>): Promise<T> => this.#told(timers, key, tell)
+    const request = <T>(send: () => Promise<T>): Promise<T> => this.#request(timers, send)
+    const change = <T>(key: string, send: () => Promise<T>): Promise<T> => this.#change(timers, key, send)
     return {
       location: storage.location,
       isBucket: this.#isBucket,
-      list: async (prefix) => this.#listed(prefix, await asked(() => storage.list(prefix))),
-      get: (key, range, into) => asked(() => storage.get(key, range, into)),
-      put: (key, content, timestampMs) => told(key, () => storage.put(key, content, timestampMs)),
-      create: async (key, bytes) => this.#created(await told(key, () => storage.create(key, bytes))),
-      delete: (key) => this.#deleted(storage, key, () => asked(() => storage.delete(key))),
-      sweep: () => asked(() => storage.sweep()),
+      list: async (prefix) => this.#listed(prefix, await request(() => storage.list(prefix))),
+      get: (key, range, into) => request(() => storage.get(key, range, into)),
+      put: (key, content, timestampMs) => change(key, () => storage.put(key, content, timestampMs)),
+      create: async (key, bytes) => this.#created(await change(key, () => storage.create(key, bytes))),
+      delete: (key) => this.#deleted(storage, key, () => request(() => storage.delete(key))),
+      sweep: () => request(() => storage.sweep()),
     }
   }
 
-  async #asked<T>(timers: Timers, ask: () => Promise<T>): Promise<T> {
+  async #request<T>(timers: Timers, send: () => Promise<T>): Promise<T> {
     if (this.#isBucket) await pause(timers, this.#random.fraction() * WAY_MS_MAX)
-    if (this.#is('archive away')) throw this.#bite('archive away')
-    const answer = await ask()
+    if (this.#is('archive away')) throw this.#takeEffect('archive away')
+    const answer = await send()
     if (this.#isBucket) await pause(timers, this.#random.fraction() * WAY_MS_MAX)
     return answer
   }
 
-  async #told<T>(timers: Timers, key: string, tell: () => Promise<T>): Promise<T> {
+  async #change<T>(timers: Timers, key: string, send: () => Promise<T>): Promise<T> {
     if (this.#is('archive lists late')) this.#unlisted.add(key)
-    const answer = await this.#asked(timers, tell)
-    if (this.#is('archive answers lost') && this.#random.fraction() < LOST) throw this.#bite('archive answers lost')
+    const answer = await this.#request(timers, send)
+    if (this.#is('archive answers lost') && this.#random.fraction() < LOST)
+      throw this.#takeEffect('archive answers lost')
     return answer
   }
 
@@ -97,7 +98,7 @@ export class ArchiveLink {
   #created(created: boolean): boolean {
     const isLost = this.#isBucket && this.#is('archive answers lost') && this.#random.fraction() < LOST
     if (!isLost) return created
-    this.#bite('archive answers lost')
+    this.#takeEffect('archive answers lost')
     return false
   }
 
@@ -107,13 +108,14 @@ export class ArchiveLink {
     const object = isListed ? (await storage.list(key))[0] : undefined
     if (object !== undefined) this.#stillListed.set(key, object)
     await work()
-    if (this.#is('archive answers lost') && this.#random.fraction() < LOST) throw this.#bite('archive answers lost')
+    if (this.#is('archive answers lost') && this.#random.fraction() < LOST)
+      throw this.#takeEffect('archive answers lost')
   }
 
   #listed(prefix: string, objects: readonly StoredObject[]): readonly StoredObject[] {
     const gone = [...this.#stillListed.values()].filter(({ key }) => key.startsWith(prefix))
     const old = objects.filter(({ key }) => !this.#unlisted.has(key) && !this.#stillListed.has(key))
-    if (old.length < objects.length || gone.length > 0) this.#bite('archive lists late')
+    if (old.length < objects.length || gone.length > 0) this.#takeEffect('archive lists late')
     return [...old, ...gone].toSorted((a, b) => (a.key < b.key ? -1 : 1))
   }
 
@@ -121,8 +123,8 @@ export class ArchiveLink {
     return (this.#now.get(kind) ?? 0) > 0
   }
 
-  #bite(kind: Disturbance): MacaroondError {
-    this.#bites.set(kind, (this.#bites.get(kind) ?? 0) + 1)
+  #takeEffect(kind: Disturbance): MacaroondError {
+    this.#effects.set(kind, (this.#effects.get(kind) ?? 0) + 1)
     return new MacaroondError('archive_unavailable', kind, { hint: 'it comes back' })
   }
 }

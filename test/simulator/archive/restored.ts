@@ -13,15 +13,15 @@ import type { Host } from '../../../shared/service/host.ts'
 import type { Txid } from '../../../shared/ids.ts'
 import { openReader } from '../../../shared/sqlite/open-database.ts'
 import type { Random } from '../../chaos/random.ts'
-import { addressOf, archiveIn, CLUSTER, identityOf, REGIONS } from '../nodes/cast.ts'
-import { type Errand, runErrand } from '../nodes/errand.ts'
-import type { Seat } from '../nodes/seat.ts'
-import type { Stage } from '../nodes/stage.ts'
+import { addressOf, archiveIn, CLUSTER, identityOf, REGIONS } from '../nodes/members.ts'
+import { type Operation, runOperation } from '../nodes/operation.ts'
+import type { Slot } from '../nodes/slot.ts'
+import type { TestCluster } from '../nodes/test-cluster.ts'
 
 export interface RestoringOptions {
-  readonly stage: Stage
+  readonly cluster: TestCluster
   /** Of the primary, which does not run; held by the caller. */
-  readonly seat: Seat
+  readonly slot: Slot
   readonly random: Random
   /** Every replica has kept what it said was durable. */
   readonly replicasAreWhole: boolean
@@ -56,30 +56,30 @@ export const WORTH_WAITING: ReadonlySet<string> = new Set(['restore_unconfirmed'
 
 /** While no time passes. Undefined where there is nothing to restore from yet. */
 export async function decide({
-  stage,
-  seat,
+  cluster,
+  slot,
   random,
   replicasAreWhole,
   isBlind,
 }: RestoringOptions): Promise<Decision | undefined> {
-  const archive = await stage.archive?.witness.open(seat.image)
+  const archive = await cluster.archive?.checker.open(slot.image)
   const target = random.pick([...new Set(archive?.files.map(({ maxTxid }) => maxTxid))])
   const isLost = random.fraction() < DISK_LOST && replicasAreWhole
   if (archive?.head === undefined || target === undefined) return undefined
   return { head: archive.head.txid, target, isLost: isLost || isBlind, isBlind }
 }
 
-/** Replaces the disk of the seat. Resolves with whether it was interrupted. */
+/** Replaces the disk of the slot. Resolves with whether it was interrupted. */
 export async function restoreSomePast(options: RestoringOptions, decision: Decision): Promise<boolean> {
-  const { stage, seat } = options
+  const { cluster, slot } = options
   const { head, target, isLost, isBlind } = decision
-  const atMs = stage.scheduler.nowMs
+  const atMs = cluster.scheduler.nowMs
   const { disk, text, epoch, interrupted } = await untilRestored(options, decision)
-  stage.archive?.witness.abandonAfter(head, epoch)
+  cluster.archive?.checker.abandonAfter(head, epoch)
   renameSync(archiveIn(join(disk, OLD)), archiveIn(join(disk, NEW)))
-  seat.replaceDisk(join(disk, NEW))
-  if (isLost) stage.losses.push({ atMs, untilMs: atMs, epoch, isBlind })
-  stage.trace.say('restore', `to ${target} of ${head}, ${isLost ? 'without' : 'with'} the old disk: ${text}`)
+  slot.replaceDisk(join(disk, NEW))
+  if (isLost) cluster.losses.push({ atMs, untilMs: atMs, epoch, isBlind })
+  cluster.trace.say('restore', `to ${target} of ${head}, ${isLost ? 'without' : 'with'} the old disk: ${text}`)
   return interrupted
 }
 
@@ -90,59 +90,59 @@ interface Brought {
 
 /** Again and again, on what the attempt before has left on the disk: power is lost once at most, answers are waited for. */
 async function untilRestored(
-  { stage, seat, random, powerLostAt }: RestoringOptions,
+  { cluster, slot, random, powerLostAt }: RestoringOptions,
   decision: Decision,
 ): Promise<Brought & { readonly disk: string; readonly interrupted: boolean }> {
-  const { network, scheduler } = stage
-  let images: Readonly<Record<string, string>> = { [OLD]: seat.image }
+  const { network, scheduler } = cluster
+  let images: Readonly<Record<string, string>> = { [OLD]: slot.image }
   let interrupted = false
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const errand: Errand<Brought> | undefined = await runErrand({
-      machine: seat.machine,
+    const operation: Operation<Brought> | undefined = await runOperation({
+      machine: slot.machine,
       network,
-      folder: stage.folder,
+      folder: cluster.folder,
       images,
       random,
       powerLostAt: interrupted ? undefined : powerLostAt,
-      work: (disk, host) => bringBack(stage, disk, host, decision),
+      work: (disk, host) => bringBack(cluster, disk, host, decision),
     }).catch((error: unknown) => {
       if (!(error instanceof MacaroondError) || !WORTH_WAITING.has(error.code)) throw error
-      stage.trace.say('restore', `not yet: ${reportOf(error).message}`)
+      cluster.trace.say('restore', `not yet: ${reportOf(error).message}`)
       return undefined
     })
-    if (errand?.result !== undefined) return { ...errand.result.value, disk: errand.disk, interrupted }
-    if (errand !== undefined) {
+    if (operation?.result !== undefined) return { ...operation.result.value, disk: operation.disk, interrupted }
+    if (operation !== undefined) {
       interrupted = true
-      stage.trace.say('restore', 'interrupted')
-      const left = join(errand.disk, OLD)
-      stage.aside(async () => stage.archive?.witness.lookAfterCrash(left))
+      cluster.trace.say('restore', 'interrupted')
+      const left = join(operation.disk, OLD)
+      cluster.aside(async () => cluster.archive?.checker.lookAfterCrash(left))
       images = {
-        [OLD]: join(errand.disk, OLD),
-        ...(existsSync(join(errand.disk, NEW)) ? { [NEW]: join(errand.disk, NEW) } : {}),
+        [OLD]: join(operation.disk, OLD),
+        ...(existsSync(join(operation.disk, NEW)) ? { [NEW]: join(operation.disk, NEW) } : {}),
       }
     }
-    await pause(stage.operator.host.clock, AGAIN_MS)
+    await pause(cluster.operator.host.clock, AGAIN_MS)
   }
   throw new Error(`no restore in ${ATTEMPTS_MAX} attempts, the last one at ${scheduler.nowMs}`)
 }
 
 /** One attempt. What has its name is whole, whatever came after it. */
-async function bringBack(stage: Stage, disk: string, host: Host, decision: Decision): Promise<Brought> {
+async function bringBack(cluster: TestCluster, disk: string, host: Host, decision: Decision): Promise<Brought> {
   const [data, output] = [join(disk, OLD), join(disk, NEW, DATABASE)]
   if (existsSync(output)) return { text: 'what was there already', epoch: epochIn(output) }
   await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
-  const { link, witness } = stage.archive ?? {}
-  if (link === undefined || witness === undefined) throw new Error('nothing is archived')
+  const { link, checker } = cluster.archive ?? {}
+  if (link === undefined || checker === undefined) throw new Error('nothing is archived')
   const storage = link.over(await openArchive(archiveIn(data), { blocking: true }), host.clock)
-  const read = await readSigned(storage, witness.publicKey)
+  const read = await readSigned(storage, checker.publicKey)
   const { isLost, isBlind, target } = decision
   const restored = await restore({
     ...NO_WISHES,
     ...host,
-    clock: trueClock(stage, host),
+    clock: trueClock(cluster, host),
     output,
     from: { archive: isBlind ? asOf(read, target) : read, target: { kind: 'txid', txid: target } },
-    publicKey: witness.publicKey,
+    publicKey: checker.publicKey,
     running: isBlind ? undefined : askedBy(host),
     oldData: isLost ? undefined : data,
     confirm: (preview) => isBlind || isConfirmed(preview, { yes: !isLost }),
@@ -168,8 +168,8 @@ export const NO_WISHES: Pick<RestoreOptions, 'newest' | 'withoutRevocations' | '
 }
 
 /** Who restores looks at the clock of the machine first, and puts it right. */
-export function trueClock(stage: Stage, { clock }: Host): Host['clock'] {
-  return { ...clock, wallMs: () => stage.operator.host.clock.wallMs() }
+export function trueClock(cluster: TestCluster, { clock }: Host): Host['clock'] {
+  return { ...clock, wallMs: () => cluster.operator.host.clock.wallMs() }
 }
 
 /** Over the network of the machine that it runs on. */

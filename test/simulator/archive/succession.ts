@@ -9,17 +9,17 @@ import { pause } from '../../../shared/clock.ts'
 import { MacaroondError, reportOf } from '../../../shared/errors.ts'
 import type { Host } from '../../../shared/service/host.ts'
 import type { Random } from '../../chaos/random.ts'
-import { archiveIn, ipOf, REGIONS, SUCCESSOR } from '../nodes/cast.ts'
-import { runErrand } from '../nodes/errand.ts'
-import type { Seat } from '../nodes/seat.ts'
-import type { Stage } from '../nodes/stage.ts'
+import { archiveIn, ipOf, REGIONS, SUCCESSOR } from '../nodes/members.ts'
+import { runOperation } from '../nodes/operation.ts'
+import type { Slot } from '../nodes/slot.ts'
+import type { TestCluster } from '../nodes/test-cluster.ts'
 import { askedBy, isConfirmed, NO_WISHES, trueClock, WORTH_WAITING } from './restored.ts'
 
 export interface SuccessionOptions {
-  readonly stage: Stage
+  readonly cluster: TestCluster
   /** The replica whose copy becomes the database. */
-  readonly from: Seat
-  readonly old: Seat
+  readonly from: Slot
+  readonly old: Slot
   readonly random: Random
   /** Brings the old primary back. */
   readonly wake: () => void
@@ -38,27 +38,27 @@ const ASLEEP_ARCHIVED_MS_MAX = 1_500
 /** While there are two, who asks for something meets now the one, now the other. */
 const DIALED_ANEW_MS = 180
 
-/** Resolves with how often it bit: 1, and 1 more for an old primary that was still there. */
+/** Resolves with how often it took effect: 1, and 1 more for an old primary that was still there. */
 export async function succeedPrimary(options: SuccessionOptions): Promise<number> {
-  const { stage, old, random, wake, bothMs } = options
-  const { network, scheduler, trace } = stage
-  const { clock } = stage.operator.host
+  const { cluster, old, random, wake, bothMs } = options
+  const { network, scheduler, trace } = cluster
+  const { clock } = cluster.operator.host
   const atMs = scheduler.nowMs
   const archive = shareArchive(options)
   const { image, epoch, text, head } = await untilMade(options, archive)
   if (archive !== undefined) {
     symlinkSync(archive, archiveIn(image))
-    stage.archive?.witness.abandonAfter(head, epoch)
+    cluster.archive?.checker.abandonAfter(head, epoch)
   }
   const loss = { atMs, untilMs: Infinity, epoch }
-  stage.losses.push(loss)
-  const [first, second] = [stage.machine('primary'), stage.machine(SUCCESSOR)]
-  stage.leader = SUCCESSOR
-  const seat = stage.seat(SUCCESSOR)
-  seat.replaceDisk(image)
+  cluster.losses.push(loss)
+  const [first, second] = [cluster.machine('primary'), cluster.machine(SUCCESSOR)]
+  cluster.leader = SUCCESSOR
+  const slot = cluster.slot(SUCCESSOR)
+  slot.replaceDisk(image)
   network.share(ipOf('primary'), first, second)
   for (const name of ['operator', ...REGIONS]) network.breakLinks(name, first.name, () => random.fraction() > BROKEN)
-  seat.start()
+  slot.start()
   trace.say('succession', text)
   await pause(clock, random.fraction() * (archive === undefined ? ASLEEP_MS_MAX : ASLEEP_ARCHIVED_MS_MAX))
   wake()
@@ -75,10 +75,10 @@ export async function succeedPrimary(options: SuccessionOptions): Promise<number
 }
 
 /** The archive lies on neither machine from then on: both find it there. Undefined where nothing is archived. */
-function shareArchive({ stage, old }: SuccessionOptions): string | undefined {
+function shareArchive({ cluster, old }: SuccessionOptions): string | undefined {
   const { data } = old
-  if (stage.archive === undefined || data === undefined) return undefined
-  const shared = join(stage.folder, 'shared-archive')
+  if (cluster.archive === undefined || data === undefined) return undefined
+  const shared = join(cluster.folder, 'shared-archive')
   renameSync(archiveIn(data), shared)
   symlinkSync(shared, archiveIn(data))
   return shared
@@ -93,31 +93,31 @@ interface Made {
 }
 
 /** Until every replica has said what it knows. */
-async function untilMade({ stage, from, random }: SuccessionOptions, archive: string | undefined): Promise<Made> {
+async function untilMade({ cluster, from, random }: SuccessionOptions, archive: string | undefined): Promise<Made> {
   const copied = imageOf(from)
-  const work = (disk: string, host: Host): Promise<Omit<Made, 'image'>> => make(stage, disk, host, archive)
+  const work = (disk: string, host: Host): Promise<Omit<Made, 'image'>> => make(cluster, disk, host, archive)
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-    const errand = await runErrand({
-      machine: stage.machine(SUCCESSOR),
-      network: stage.network,
-      folder: stage.folder,
+    const operation = await runOperation({
+      machine: cluster.machine(SUCCESSOR),
+      network: cluster.network,
+      folder: cluster.folder,
       random,
       images: { [COPY]: copied },
       powerLostAt: undefined,
       work,
     }).catch((error: unknown) => {
       if (!(error instanceof MacaroondError) || !WORTH_WAITING.has(error.code)) throw error
-      stage.trace.say('succession', `not yet: ${reportOf(error).message}`)
+      cluster.trace.say('succession', `not yet: ${reportOf(error).message}`)
       return undefined
     })
-    if (errand?.result !== undefined) return { image: join(errand.disk, NEW), ...errand.result.value }
-    await pause(stage.operator.host.clock, AGAIN_MS)
+    if (operation?.result !== undefined) return { image: join(operation.disk, NEW), ...operation.result.value }
+    await pause(cluster.operator.host.clock, AGAIN_MS)
   }
   throw new Error(`no successor in ${ATTEMPTS_MAX} attempts`)
 }
 
 /** It is stopped for the copy only: then it can be asked as well. */
-function imageOf(from: Seat): string {
+function imageOf(from: Slot): string {
   const { runs } = from
   if (runs) from.kill()
   const { image } = from
@@ -126,7 +126,7 @@ function imageOf(from: Seat): string {
 }
 
 async function sourceOf(
-  { archive }: Stage,
+  { archive }: TestCluster,
   disk: string,
   host: Host,
   place: string | undefined,
@@ -134,20 +134,25 @@ async function sourceOf(
   if (archive === undefined || place === undefined) return { replica: join(disk, COPY), comparedWith: undefined }
   symlinkSync(place, archiveIn(disk))
   const storage = archive.link.over(await openArchive(archiveIn(disk), { blocking: true }), host.clock)
-  return { archive: await readSigned(storage, archive.witness.publicKey), target: { kind: 'head' } }
+  return { archive: await readSigned(storage, archive.checker.publicKey), target: { kind: 'head' } }
 }
 
-async function make(stage: Stage, disk: string, host: Host, archive: string | undefined): Promise<Omit<Made, 'image'>> {
-  const from = await sourceOf(stage, disk, host, archive)
+async function make(
+  cluster: TestCluster,
+  disk: string,
+  host: Host,
+  archive: string | undefined,
+): Promise<Omit<Made, 'image'>> {
+  const from = await sourceOf(cluster, disk, host, archive)
   const output = join(disk, NEW, 'macaroond.db')
   await mkdir(join(disk, NEW), { recursive: true, mode: 0o700 })
   const restored = await restore({
     ...NO_WISHES,
     ...host,
-    clock: trueClock(stage, host),
+    clock: trueClock(cluster, host),
     output,
     from,
-    publicKey: stage.authorityKey,
+    publicKey: cluster.authorityKey,
     running: askedBy(host),
     oldData: undefined,
     confirm: (preview) => isConfirmed(preview, { yes: false }),

@@ -5,9 +5,9 @@ import type { MintResult } from '../../../shared/protocol/sign.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import type { RevokeEvent, VerifyEvent } from '../../history/event.ts'
 import type { Random } from '../../chaos/random.ts'
-import { ORG, REGIONS, servicesOf, type Region } from '../nodes/cast.ts'
+import { ORG, REGIONS, servicesOf, type Region } from '../nodes/members.ts'
 import type { Life } from '../nodes/machine.ts'
-import { VERIFY_TIMEOUT_MS, type Stage } from '../nodes/stage.ts'
+import { VERIFY_TIMEOUT_MS, type TestCluster } from '../nodes/test-cluster.ts'
 import { randomFor } from '../time/entropy.ts'
 import { elsewhere, forged, LOGIN, narrowed, withLogin, type ShownToken } from './tokens.ts'
 import { loginOf } from '../../shared/macaroon/ticket-of.ts'
@@ -31,13 +31,13 @@ const OWN_REASONS: ReadonlySet<string> = new Set(['clock_implausible', 'disk_ful
 const SUPERSEDED = 'position_superseded'
 const EXPECTED: ReadonlySet<string> = new Set(['token_refused', SUPERSEDED])
 
-interface Victim {
+interface Revocable {
   readonly id: string
   readonly subject: string | undefined
 }
 
 export class Load {
-  readonly #stage: Stage
+  readonly #cluster: TestCluster
   readonly #random: Random
   readonly #untilMs: number
   /** Tokens never expire, or within a day. */
@@ -52,15 +52,15 @@ export class Load {
   #newest: string | undefined
 
   /** `untilMs`: nothing is minted or revoked after it, unless an operator is at work then. */
-  constructor(stage: Stage, untilMs: number, { mixesLives = false }: { readonly mixesLives?: boolean } = {}) {
-    this.#stage = stage
+  constructor(cluster: TestCluster, untilMs: number, { mixesLives = false }: { readonly mixesLives?: boolean } = {}) {
+    this.#cluster = cluster
     this.#mixesLives = mixesLives
     this.#untilMs = untilMs
-    this.#random = randomFor(stage.seed, 'load')
+    this.#random = randomFor(cluster.seed, 'load')
   }
 
   start(): void {
-    const { operator, services } = this.#stage
+    const { operator, services } = this.#cluster
     this.#every(operator, MINT_EVERY_MS, () => this.#mint())
     this.#every(operator, REVOKE_EVERY_MS, () => this.#revoke())
     for (const region of REGIONS) {
@@ -71,36 +71,36 @@ export class Load {
 
   /** Whether each region accepts a token that nobody has revoked; lets the time pass that asking takes. */
   async accepted(): Promise<boolean> {
-    const stage = this.#stage
-    const { scheduler, services } = stage
+    const cluster = this.#cluster
+    const { scheduler, services } = cluster
     const token = this.#lasting
     if (token === undefined) return true
     const results: string[] = []
     for (const [region, { life }] of services) {
       scheduler.at(scheduler.nowMs, life, () => void this.#verify(region, token).then((result) => results.push(result)))
     }
-    await stage.runUntil(scheduler.nowMs + 2 * VERIFY_TIMEOUT_MS, () => results.length === services.size)
+    await cluster.runUntil(scheduler.nowMs + 2 * VERIFY_TIMEOUT_MS, () => results.length === services.size)
     return results.length === services.size && results.every((result) => result === 'allow')
   }
 
   /** Every token in every region, once. */
   readAll(): void {
     for (const region of REGIONS) {
-      const life = this.#stage.services.get(region)?.life
-      const { nowMs } = this.#stage.scheduler
+      const life = this.#cluster.services.get(region)?.life
+      const { nowMs } = this.#cluster.scheduler
       for (const [index, token] of this.#shown.entries()) {
-        if (life !== undefined) this.#stage.scheduler.at(nowMs + index, life, () => void this.#verify(region, token))
+        if (life !== undefined) this.#cluster.scheduler.at(nowMs + index, life, () => void this.#verify(region, token))
       }
     }
   }
 
   #every(life: Life, everyMs: number, work: () => Promise<void>): void {
-    const { scheduler } = this.#stage
+    const { scheduler } = this.#cluster
     const again = (): void => {
-      const busy = this.#stage.errands.size > 0 ? BUSY : 1
+      const busy = this.#cluster.operations.size > 0 ? BUSY : 1
       const inMs = everyMs * busy * (0.5 + this.#random.fraction())
       // While an operator is at work the cluster is used on.
-      if (scheduler.nowMs + inMs > this.#untilMs && this.#stage.errands.size === 0) return
+      if (scheduler.nowMs + inMs > this.#untilMs && this.#cluster.operations.size === 0) return
       scheduler.at(scheduler.nowMs + inMs, life, () => {
         again()
         work().catch((error: unknown) => this.#outage(error))
@@ -112,11 +112,11 @@ export class Load {
   /** A primary that is away mints and exchanges nothing, no token is exchanged that was revoked meanwhile, and a restore ends what is asked of the epoch before; no more may happen. */
   #outage(error: unknown): void {
     const isExpected = error instanceof MacaroondError && (error.kind === 'unavailable' || EXPECTED.has(error.code))
-    if (!isExpected) this.#stage.problem(`a call failed: ${error instanceof Error ? error.message : String(error)}`)
+    if (!isExpected) this.#cluster.problem(`a call failed: ${error instanceof Error ? error.message : String(error)}`)
   }
 
   async #mint(): Promise<void> {
-    const { signer, operator, mintsNothing } = this.#stage
+    const { signer, operator, mintsNothing } = this.#cluster
     if (mintsNothing) return
     this.#turn += 1
     const turn = this.#turn
@@ -127,7 +127,7 @@ export class Load {
       signer.mint({ org: ORG, subject: 'somebody', ttlSeconds, ...own }),
     )
     const { token, id, position } = minted
-    const sinceMs = this.#stage.scheduler.nowMs
+    const sinceMs = this.#cluster.scheduler.nowMs
     const named = { id, sinceMs, org: ORG, ...own }
     const lasts = this.#lasting === undefined && (!this.#mixesLives || ttlSeconds === 0)
     if (lasts) this.#showWorthless(token, sinceMs)
@@ -138,7 +138,7 @@ export class Load {
     const bundle = withLogin(token, operator.host.entropy)
     const request = { token: bundle, strip: LOGIN, ...loginOf(bundle) }
     const made = await this.#called('exchange', [id], () => signer.exchange(request))
-    this.#shown.push({ id: made.id, text: made.token, sinceMs: this.#stage.scheduler.nowMs, org: ORG })
+    this.#shown.push({ id: made.id, text: made.token, sinceMs: this.#cluster.scheduler.nowMs, org: ORG })
   }
 
   /** Nobody minted these for what they are shown for. */
@@ -156,33 +156,33 @@ export class Load {
     ancestors: readonly string[],
     call: () => Promise<T>,
   ): Promise<T> {
-    const { scheduler, events, trace } = this.#stage
+    const { scheduler, events, trace } = this.#cluster
     const inv = scheduler.nowMs
     const result = await call()
     const { id, position, org, subject, issuedAtMs: issuedMs } = result
     const [kid = ''] = id.split('.')
     trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
-    this.#stage.archive?.witness.saw(position, { sinceMs: inv, archived: false })
+    this.#cluster.archive?.checker.saw(position, { sinceMs: inv, archived: false })
     events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors, org, subject, kid, issuedMs })
     this.#newest = position
     return result
   }
 
   async #revoke(): Promise<void> {
-    const { scheduler, events, trace } = this.#stage
+    const { scheduler, events, trace } = this.#cluster
     const due = this.#alive.filter(({ sinceMs }) => scheduler.nowMs - sinceMs > SHOWN_BEFORE_MS)
-    const victim = this.#random.pick(due)
-    if (victim?.id === undefined) return
-    this.#alive.splice(this.#alive.indexOf(victim), 1)
-    this.#ended.push(victim.id)
+    const token = this.#random.pick(due)
+    if (token?.id === undefined) return
+    this.#alive.splice(this.#alive.indexOf(token), 1)
+    this.#ended.push(token.id)
     const wait = this.#random.pick(WAITS) ?? 'durable'
-    const event = await this.#revoked({ id: victim.id, subject: victim.subject }, wait)
+    const event = await this.#revoked({ id: token.id, subject: token.subject }, wait)
     trace.say('operator', `revoke ${event.wait}: ${event.result} ${event.seq ?? ''}`)
     events.push(event)
   }
 
-  async #revoked({ id, subject }: Victim, wait: RevokeEvent['wait']): Promise<RevokeEvent> {
-    const { scheduler, signer } = this.#stage
+  async #revoked({ id, subject }: Revocable, wait: RevokeEvent['wait']): Promise<RevokeEvent> {
+    const { scheduler, signer } = this.#cluster
     const inv = scheduler.nowMs
     // Its only token was minted before: where the cut-off lies is of no matter to it.
     const named: RevokeEvent['named'] =
@@ -193,8 +193,8 @@ export class Load {
         subject === undefined ? signer.revoke({ id, wait }) : signer.revokeIssued({ org: ORG, subject, wait })
       const { seq, position } = await revoking
       this.#newest = position
-      const { archive } = this.#stage
-      archive?.witness.saw(position, { sinceMs: inv, archived: archive.plan.durable && wait === 'durable' })
+      const { archive } = this.#cluster
+      archive?.checker.saw(position, { sinceMs: inv, archived: archive.plan.durable && wait === 'durable' })
       return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
     } catch (error) {
       if (error instanceof MacaroondError && OWN_REASONS.has(error.code))
@@ -208,11 +208,11 @@ export class Load {
 
   /** Whether the primary grants leases while what it refused a revocation for still lasts. */
   #granting(code: string): Pick<RevokeEvent, 'granted'> {
-    const seat = this.#stage.seat('primary')
-    const { node } = seat
+    const slot = this.#cluster.slot('primary')
+    const { node } = slot
     if (!(node instanceof Primary)) return {}
     const { freshness } = node.status
-    const lasts = code === 'disk_full' ? seat.isDiskFull : freshness.clockDoubt !== null
+    const lasts = code === 'disk_full' ? slot.isDiskFull : freshness.clockDoubt !== null
     return lasts && freshness.leaseMs > 0 ? { granted: true } : {}
   }
 
@@ -235,7 +235,7 @@ export class Load {
   }
 
   async #verify(region: Region, { id, text, org }: ShownToken, minPosition?: string): Promise<VerifyEvent['result']> {
-    const { scheduler, events, trace, services } = this.#stage
+    const { scheduler, events, trace, services } = this.#cluster
     const asking = services.get(region)
     if (asking === undefined) return 'unavailable'
     const inv = scheduler.nowMs

@@ -51,7 +51,7 @@ async function hunt(mutant: SimulatedMutant, order: Order): Promise<Outcome> {
   const reports: SeedReport[] = []
   let ended = ''
   await runSeeds(
-    { ...order, steps: mutant.steps ?? order.steps, aim: mutant.aim ?? {}, until: mutant.breaks },
+    { ...order, steps: mutant.steps ?? order.steps, filter: mutant.filter ?? {}, until: mutant.breaks },
     (report) => reports.push(report),
     mutant,
   ).catch((error: unknown) => {

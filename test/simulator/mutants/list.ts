@@ -1,12 +1,12 @@
 /** Bugs that comparable systems shipped, or that a careless hand could write here, and the promise that each breaks. */
 import type { Mutant } from '../../chaos/mutants/mutant.ts'
-import type { Aim } from '../plan/plan.ts'
+import type { PlanFilter } from '../plan/plan.ts'
 
 export interface SimulatedMutant extends Mutant {
   /** As failures of a run begin. */
   readonly breaks: string
   /** What is drawn, where few of all schedules would show it. */
-  readonly aim?: Aim
+  readonly filter?: PlanFilter
   readonly steps?: number
 }
 
@@ -64,7 +64,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease never ends',
-    aim: CUTS,
+    filter: CUTS,
     file: 'shared/freshness/holder.ts',
     find: 'Math.max(0, lease.grant.leaseMs - elapsedMs(lease.sent, now))',
     replace: 'lease.grant.leaseMs',
@@ -72,7 +72,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease runs from the receipt of its answer',
-    aim: { kinds: [...CUTS.kinds, 'slow link', 'flapping'], leaseMs: 700 },
+    filter: { kinds: [...CUTS.kinds, 'slow link', 'flapping'], leaseMs: 700 },
     file: 'shared/freshness/holder.ts',
     find: 'const pending = [...fenced.pending, { grant, sent: ping.sent }]',
     replace: 'const pending = [...fenced.pending, { grant, sent: now }]',
@@ -81,7 +81,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'a lease ends by the wall clock alone',
     steps: 40,
-    aim: { kinds: [...CUTS.kinds, 'wall clock moved'], leaseMs: 400 },
+    filter: { kinds: [...CUTS.kinds, 'wall clock moved'], leaseMs: 400 },
     file: 'shared/freshness/clock-reading.ts',
     find: 'return Math.max(to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs, to.wallMs - from.wallMs)',
     replace: 'return to.wallMs - from.wallMs',
@@ -89,7 +89,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease ends by the monotonic clock alone',
-    aim: { kinds: [...CUTS.kinds, 'asleep'], leaseMs: 400 },
+    filter: { kinds: [...CUTS.kinds, 'asleep'], leaseMs: 400 },
     file: 'shared/freshness/clock-reading.ts',
     find: 'return Math.max(to.monotonicMs - from.monotonicMs, to.boottimeMs - from.boottimeMs, to.wallMs - from.wallMs)',
     replace: 'return to.monotonicMs - from.monotonicMs',
@@ -97,7 +97,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a revocation that comes counts as a lease',
-    aim: { kinds: ['cut towards the primary'], leaseMs: 400 },
+    filter: { kinds: ['cut towards the primary'], leaseMs: 400 },
     file: 'replica/freshness/freshness.ts',
     find: "if (this.#holder.pending.length > 0) this.#step({ kind: 'applied', applied })",
     replace:
@@ -107,7 +107,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   {
     name: 'a primary that starts again forgets what it granted',
     steps: 50,
-    aim: { kinds: [...CUTS.kinds, 'killed'], leaseMs: 2_500 },
+    filter: { kinds: [...CUTS.kinds, 'killed'], leaseMs: 2_500 },
     file: 'primary/freshness/granting.ts',
     find: 'earlierLeaseMs: options.leaseMsMax(),',
     replace: 'earlierLeaseMs: 0,',
@@ -115,7 +115,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'the wall clock of the primary ends what it granted',
-    aim: { kinds: [...CUTS.kinds, 'wall clock moved'], leaseMs: 1_000 },
+    filter: { kinds: [...CUTS.kinds, 'wall clock moved'], leaseMs: 1_000 },
     file: 'primary/freshness/granting.ts',
     find: 'this.book = new GrantBook({\n      clock,',
     replace: 'this.book = new GrantBook({\n      clock: { ...clock, monotonicMs: () => clock.wallMs() },',
@@ -123,7 +123,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a global wait ends with the first acknowledgement',
-    aim: { ...CUTS, leaseMs: 1_000 },
+    filter: { ...CUTS, leaseMs: 1_000 },
     file: 'shared/freshness/grants.ts',
     find: 'for (const holder of this.#holders.values()) covered = earlierMark(covered, limitOf(holder, nowMs))\n    return covered',
     replace:
@@ -132,7 +132,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lease is given and not written into the book',
-    aim: { ...CUTS, leaseMs: 1_000 },
+    filter: { ...CUTS, leaseMs: 1_000 },
     file: 'primary/freshness/granting.ts',
     find: 'return this.book.grant(holder, { mark, leaseMs }) ? leaseMs : 0',
     replace: 'return leaseMs',
@@ -140,7 +140,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'what was sent counts as applied',
-    aim: { ...CUTS, leaseMs: 1_000 },
+    filter: { ...CUTS, leaseMs: 1_000 },
     file: 'primary/publisher/revocation-session.ts',
     find: 'await connection.send(encodeMessage(message))',
     replace: 'this.#options.onCovered(this.#sent)\n      await connection.send(encodeMessage(message))',
@@ -148,7 +148,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a replica answers for its workers before they have a revocation',
-    aim: CUTS,
+    filter: CUTS,
     file: 'replica/freshness/coverage-reporter.ts',
     find: 'await book.covered(mark, signal)',
     replace: 'await Promise.resolve(book)',
@@ -162,11 +162,11 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     this.#sweptMs = Math.max(this.#sweptMs, nowMs)`,
     replace: '    const before = outlivedBefore(Math.floor(latestMs))\n    this.#sweptMs = 0',
     breaks: 'S1',
-    aim: { kinds: ['years away'] },
+    filter: { kinds: ['years away'] },
   },
   {
     name: 'a position that is asked for is not waited for',
-    aim: { kinds: [...CUTS.kinds, 'slow link'] },
+    filter: { kinds: [...CUTS.kinds, 'slow link'] },
     file: 'replica/verify/verify-api.ts',
     find: 'if (asked.minPosition !== undefined || !this.#hasReached(asked.minimum)) return',
     replace: 'if (!this.#hasReached(asked.minimum)) return',
@@ -174,7 +174,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'who waited long enough for a position gets an older state',
-    aim: { kinds: [...CUTS.kinds, 'slow link', 'killed'], leaseMs: 2_500 },
+    filter: { kinds: [...CUTS.kinds, 'slow link', 'killed'], leaseMs: 2_500 },
     file: 'replica/verify/verify-api.ts',
     find: ': strategy.answer(strategy.judge(), notReached())',
     replace: ': strategy.answer(strategy.judge())',
@@ -182,7 +182,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'commits do not wait for the disk',
-    aim: { kinds: ['power lost'] },
+    filter: { kinds: ['power lost'] },
     file: 'shared/sqlite/open-database.ts',
     find: "connection.pragma('synchronous = FULL')",
     replace: "connection.pragma('synchronous = OFF')",
@@ -190,7 +190,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'of a torn log only the last record is cut off',
-    aim: { kinds: ['power lost'] },
+    filter: { kinds: ['power lost'] },
     file: 'primary/commit-log/log-file.ts',
     find: 'if (repair) this.#dropTorn()',
     replace: '',
@@ -198,7 +198,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'who lost a connection waits too long before the next',
-    aim: { kinds: ['killed', 'links broken'] },
+    filter: { kinds: ['killed', 'links broken'] },
     file: 'shared/channel/supervisor.ts',
     find: 'await sleep(this.#options.clock, delayMs, this.#options.signal)',
     replace: 'await sleep(this.#options.clock, delayMs * 100, this.#options.signal)',
@@ -206,7 +206,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a primary takes the time at its start from its own clock alone',
-    aim: { kinds: ['killed', 'wall clock moved'] },
+    filter: { kinds: ['killed', 'wall clock moved'] },
     file: 'primary/freshness/authority-clock.ts',
     find: 'witnessed: hasReplicas',
     replace: 'witnessed: false',
@@ -214,7 +214,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a restore drops what was revoked after its moment',
-    aim: { kinds: ['restored', 'killed'], archive: {} },
+    filter: { kinds: ['restored', 'killed'], archive: {} },
     file: 'ops/restore/restore.ts',
     find: 'const all = carryOver(own, evidence)',
     replace: 'const all = carryOver(own, evidence.slice(0, 0))',
@@ -222,7 +222,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'denials are not kept when a history is undone',
-    aim: { kinds: ['restored blindly'], archive: {} },
+    filter: { kinds: ['restored blindly'], archive: {} },
     steps: 40,
     file: 'replica/denials/keeper.ts',
     find: 'await this.#inTurn(() => this.#keep(before))',
@@ -231,7 +231,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'denials are trimmed across timelines',
-    aim: { kinds: ['restored blindly'], archive: {} },
+    filter: { kinds: ['restored blindly'], archive: {} },
     steps: 40,
     file: 'replica/denials/releaser.ts',
     find: 'if (isOutlived(row, issueClockMs) || this.#held.covers(row)) return true',
@@ -240,7 +240,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'retention deletes old files that nothing covers',
-    aim: { kinds: ['killed', 'restored'], archive: { windowMs: 700 } },
+    filter: { kinds: ['killed', 'restored'], archive: { windowMs: 700 } },
     file: 'primary/archiver/files/retention-plan.ts',
     find: '(cover !== undefined && cover.timestampMs < nowMs - rules.windowMs)',
     replace: '(cover?.timestampMs ?? file.timestampMs) < nowMs - rules.windowMs',
@@ -248,7 +248,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'what is committed counts as archived',
-    aim: { kinds: ['killed', 'power lost', 'archive away'], archive: { durable: true, everyMs: 300 } },
+    filter: { kinds: ['killed', 'power lost', 'archive away'], archive: { durable: true, everyMs: 300 } },
     file: 'primary/archiver/archiver.ts',
     find: 'this.#archived.raise(state.archived)',
     replace: 'this.#archived.raise(state.committed)',
@@ -256,7 +256,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a lost answer is taken for another primary',
-    aim: { kinds: ['archive answers lost'], archive: { bucket: true } },
+    filter: { kinds: ['archive answers lost'], archive: { bucket: true } },
     file: 'primary/archiver/chain/manifest-writer.ts',
     find: 'if (there?.equals(bytes) === true) return undefined',
     replace: '',
@@ -264,7 +264,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'the transactions of a restored database do not jump past those that it gave up',
-    aim: { kinds: ['restored'], archive: {} },
+    filter: { kinds: ['restored'], archive: {} },
     file: 'ops/restore/new-epoch.ts',
     find: 'asTxid(last + RESTORE_TXID_JUMP * (epoch - seen))',
     replace: 'asTxid(meta.txid + 1)',
@@ -272,7 +272,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a restored database has its name before its epoch',
-    aim: { kinds: ['restore interrupted'], archive: {} },
+    filter: { kinds: ['restore interrupted'], archive: {} },
     file: 'ops/restore/restore.ts',
     find: `const begun = foreign ? undefined : beginEpochIn(path, options, gathered, preview)
   place(path)`,
@@ -282,7 +282,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'who was succeeded gets its revocations acknowledged on a connection that is open',
-    aim: { kinds: ['two primaries'], leaseMs: 2_500 },
+    filter: { kinds: ['two primaries'], leaseMs: 2_500 },
     file: 'replica/revocations/stream.ts',
     find: 'if (meta === undefined || meta.epoch <= epoch) return',
     replace: 'if (meta === undefined || meta.epoch > 0) return',
@@ -290,7 +290,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'an entry that was won counts at once, whoever leads by now',
-    aim: { kinds: ['two primaries'], archive: { durable: true, bucket: false, everyMs: 20 } },
+    filter: { kinds: ['two primaries'], archive: { durable: true, bucket: false, everyMs: 20 } },
     steps: 25,
     file: 'primary/archiver/chain/manifest-writer.ts',
     find: 'const [there] = await Promise.all([storage.get(manifestKey(seq)), this.#requireLed()])',
@@ -299,7 +299,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'a primary that doubts its clock refuses to revoke, and grants leases',
-    aim: { kinds: ['wall clock moved'] },
+    filter: { kinds: ['wall clock moved'] },
     file: 'primary/writes-gate.ts',
     find: 'if (ESSENTIAL.has(kind)) return this.shut',
     replace: '',
@@ -307,7 +307,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
   },
   {
     name: 'leases go on although no revocation can be written',
-    aim: { kinds: ['disk full'] },
+    filter: { kinds: ['disk full'] },
     file: 'primary/obstacles.ts',
     find: 'return this.#options.gate.shut === undefined && this.blockedBy === undefined',
     replace: 'return this.#options.gate.shut === undefined',

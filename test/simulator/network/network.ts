@@ -4,7 +4,13 @@
  * loses connections, and is slow.
  */
 import { parseAddress } from '../../../shared/channel/address.ts'
-import type { Door, DoorOptions, Link, LinkTarget, Transport } from '../../../shared/channel/transport.ts'
+import type {
+  LinkListener,
+  LinkListenerOptions,
+  Link,
+  LinkTarget,
+  Transport,
+} from '../../../shared/channel/transport.ts'
 import { MacaroondError } from '../../../shared/errors.ts'
 import type { Random } from '../../chaos/random.ts'
 import type { Life, Machine } from '../nodes/machine.ts'
@@ -39,7 +45,7 @@ interface Narrow {
   readonly queue: Waiting[]
 }
 
-interface Listening extends DoorOptions {
+interface Listening extends LinkListenerOptions {
   readonly life: Life
   readonly inside: Set<VirtualStream>
 }
@@ -54,7 +60,7 @@ export class Network {
   /** By address: two where another one has taken it, and what knows of the first still goes there. */
   readonly #machines = new Map<string, readonly Machine[]>()
   readonly #ways = new Map<string, Way>()
-  readonly #doors: Listening[] = []
+  readonly #listeners: Listening[] = []
   readonly #streams = new Map<Life, Set<VirtualStream>>()
 
   constructor(scheduler: Scheduler, random: Random) {
@@ -145,33 +151,33 @@ export class Network {
 
   /** The kernel of a killed process closes its sockets; a machine without power says nothing. */
   end(life: Life, how: 'killed' | 'power lost'): void {
-    for (const door of this.#doors.filter((one) => one.life === life)) this.#shut(door)
+    for (const listener of this.#listeners.filter((one) => one.life === life)) this.#shut(listener)
     if (how === 'killed') for (const stream of this.#streams.get(life) ?? []) stream.orphan()
     this.#streams.delete(life)
   }
 
   readonly #far = new WeakMap<VirtualStream, VirtualStream>()
 
-  #doorOf(machine: Machine, address: string): Listening | undefined {
-    return this.#doors.find((door) => door.life.machine === machine && door.address === address)
+  #listenerOf(machine: Machine, address: string): Listening | undefined {
+    return this.#listeners.find((listener) => listener.life.machine === machine && listener.address === address)
   }
 
-  #shut(door: Listening): void {
-    const at = this.#doors.indexOf(door)
-    if (at !== -1) this.#doors.splice(at, 1)
+  #shut(listener: Listening): void {
+    const at = this.#listeners.indexOf(listener)
+    if (at !== -1) this.#listeners.splice(at, 1)
   }
 
-  #listen(life: Life, options: DoorOptions): Door {
+  #listen(life: Life, options: LinkListenerOptions): LinkListener {
     const { port } = parseAddress(options.address)
-    if (this.#doorOf(life.machine, options.address) !== undefined)
+    if (this.#listenerOf(life.machine, options.address) !== undefined)
       throw new MacaroondError('port_in_use', `${options.address} is in use`)
-    const door: Listening = { ...options, life, inside: new Set() }
-    this.#doors.push(door)
+    const listener: Listening = { ...options, life, inside: new Set() }
+    this.#listeners.push(listener)
     return {
       port,
       close: async () => {
-        this.#shut(door)
-        await Promise.all([...door.inside].map((stream) => stream.whenGone))
+        this.#shut(listener)
+        await Promise.all([...listener.inside].map((stream) => stream.whenGone))
       },
     }
   }
@@ -186,18 +192,18 @@ export class Network {
     const back = this.way(to.name, life.machine.name)
     this.#carry(there, 0, () => {
       if (!to.powered) return
-      const door = this.#doorOf(to, target.address)
-      if (door === undefined || door.life.over) {
+      const listener = this.#listenerOf(to, target.address)
+      if (listener === undefined || listener.life.over) {
         return this.#carry(back, 0, () =>
           this.#in(life, () => reject(failed(target.address, new Error('connect ECONNREFUSED')))),
         )
       }
-      const [near, far] = this.#pair(life, door.life)
+      const [near, far] = this.#pair(life, listener.life)
       this.#carry(back, 0, () => {
         if (signal.aborted || life.over) return near.orphan()
         this.#in(life, () => resolve(this.#dialed(near, target)))
       })
-      this.#in(door.life, () => this.#arrived(door, far, life.machine.address))
+      this.#in(listener.life, () => this.#arrived(listener, far, life.machine.address))
     })
     return promise.finally(() => signal.removeEventListener('abort', cancel))
   }
@@ -289,17 +295,17 @@ export class Network {
     return { carrier, remoteAddress: parseAddress(`${this.#far.get(carrier)?.life.machine.address}:1`).host, secure }
   }
 
-  #arrived(door: Listening, carrier: VirtualStream, remoteAddress: string): void {
-    door.inside.add(carrier)
-    void carrier.whenGone.then(() => door.inside.delete(carrier))
-    const { identity, cluster } = door
+  #arrived(listener: Listening, carrier: VirtualStream, remoteAddress: string): void {
+    listener.inside.add(carrier)
+    void carrier.whenGone.then(() => listener.inside.delete(carrier))
+    const { identity, cluster } = listener
     const secure: Link['secure'] = async (signal) => {
       const proof = await proven(carrier, signal)
       if (proof.cluster !== cluster) throw new MacaroondError('handshake_failed', 'the peer names another cluster')
       this.#prove(carrier, { peer: identity.peerId, cluster })
       return { secure: carrier, remotePeer: proof.peer }
     }
-    door.onLink({ carrier, remoteAddress, secure })
+    listener.onLink({ carrier, remoteAddress, secure })
   }
 
   #prove(carrier: VirtualStream, proof: Omit<Extract<Parcel, { kind: 'proof' }>, 'kind'>): void {

@@ -2,8 +2,8 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Primary } from '../../../primary/node.ts'
-import { ORG } from './cast.ts'
-import { Stage } from './stage.ts'
+import { ORG } from './members.ts'
+import { TestCluster } from './test-cluster.ts'
 
 export const SETUP_EPOCH_MS: number = Date.UTC(2026, 0, 1)
 /** After the set-up, by every clock. */
@@ -17,39 +17,39 @@ export async function makeTemplate(folder: string): Promise<string> {
   const images = join(folder, 'images')
   const options = { seed: 0, freshness: FRESHNESS, images: join(folder, 'nothing'), epochMs: SETUP_EPOCH_MS }
   for (const name of ['primary', 'fra', 'sin']) mkdirSync(join(options.images, name), { recursive: true })
-  const stage = new Stage({ ...options, folder: join(folder, 'setup') })
-  stage.startAll()
-  await settle(stage, () => createOrg(stage))
-  await stage.scheduler.runUntil(stage.scheduler.nowMs + 3_000)
-  const primary = stage.seat('primary').node as Primary
+  const cluster = new TestCluster({ ...options, folder: join(folder, 'setup') })
+  cluster.startAll()
+  await settle(cluster, () => createOrg(cluster))
+  await cluster.scheduler.runUntil(cluster.scheduler.nowMs + 3_000)
+  const primary = cluster.slot('primary').node as Primary
   if (primary.writes !== 'open') throw new Error(`the cluster was not set up: ${primary.writes}`)
-  for (const [name, seat] of stage.seats) {
-    if (!seat.runs) continue
-    await settle(stage, () => seat.stop())
-    cpSync(seat.image, join(images, name), { recursive: true })
+  for (const [name, slot] of cluster.slots) {
+    if (!slot.runs) continue
+    await settle(cluster, () => slot.stop())
+    cpSync(slot.image, join(images, name), { recursive: true })
   }
-  stage.strike()
-  if (stage.problems.length > 0) throw new Error(stage.problems.join('\n'))
+  cluster.close()
+  if (cluster.problems.length > 0) throw new Error(cluster.problems.join('\n'))
   return images
 }
 
-async function createOrg(stage: Stage): Promise<void> {
+async function createOrg(cluster: TestCluster): Promise<void> {
   for (let left = 100; ; left -= 1) {
     try {
-      return void (await stage.signer.createOrg(ORG))
+      return void (await cluster.signer.createOrg(ORG))
     } catch (error) {
       if (left === 0) throw error
-      await new Promise<void>((resolve) => stage.operator.host.clock.after(50, resolve))
+      await new Promise<void>((resolve) => cluster.operator.host.clock.after(50, resolve))
     }
   }
 }
 
 /** Lets time pass until the work is done. */
-async function settle(stage: Stage, work: () => Promise<void>): Promise<void> {
+async function settle(cluster: TestCluster, work: () => Promise<void>): Promise<void> {
   let over = false
   const done = work().finally(() => (over = true))
   done.catch(() => undefined)
-  await stage.scheduler.runUntil(stage.scheduler.nowMs + PATIENCE_MS, () => over)
+  await cluster.scheduler.runUntil(cluster.scheduler.nowMs + PATIENCE_MS, () => over)
   if (!over) throw new Error('the cluster was not set up in time')
   await done
 }

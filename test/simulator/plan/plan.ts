@@ -1,7 +1,7 @@
 /** What a seed does to its cluster: drawn whole before the run begins, so that it can be printed, repeated and cut short. */
 import type { Random } from '../../chaos/random.ts'
 import type { FaultKind, SimulatedKind } from '../../history/event.ts'
-import { type ArchivePlan, REGIONS, servicesOf, type Freshness } from '../nodes/cast.ts'
+import { type ArchivePlan, REGIONS, servicesOf, type Freshness } from '../nodes/members.ts'
 import { randomFor } from '../time/entropy.ts'
 
 export interface PlannedFault {
@@ -197,7 +197,7 @@ const OWN_DRAWS: Draws = [
 const OWN = 0.15
 
 /** Narrows what is drawn to what a question is about. */
-export interface Aim {
+export interface PlanFilter {
   readonly kinds?: readonly FaultKind[]
   readonly leaseMs?: number
   /** Every primary archives, and does it so. */
@@ -221,7 +221,7 @@ const ROUNDS_MS = [0, 20, 100, 300] as const
 const WINDOWS_MS = [undefined, undefined, 700, 1_500] as const
 
 /** By a generator of its own: the rest of a plan is the same with an archive and without. */
-function drawArchive(seed: number, { kinds, archive }: Aim): ArchivePlan | undefined {
+function drawArchive(seed: number, { kinds, archive }: PlanFilter): ArchivePlan | undefined {
   const random = randomFor(seed, 'archive')
   const isAsked = archive !== undefined || kinds?.some((kind) => ARCHIVE_KINDS.some((own) => own === kind)) === true
   const isDrawn = random.fraction() < ARCHIVED && kinds === undefined
@@ -234,28 +234,28 @@ function drawArchive(seed: number, { kinds, archive }: Aim): ArchivePlan | undef
   return isAsked || isDrawn ? { ...plan, ...archive } : undefined
 }
 
-function isSucceeded(seed: number, { kinds }: Aim): boolean {
+function isSucceeded(seed: number, { kinds }: PlanFilter): boolean {
   return kinds !== undefined || randomFor(seed, 'succession').fraction() < SUCCEEDED
 }
 
 /** By hand: in some of the seeds that have no archive and no succession. */
-function drawByHand(seed: number, { kinds }: Aim): Draws {
+function drawByHand(seed: number, { kinds }: PlanFilter): Draws {
   if (kinds !== undefined) return [...YEARS_DRAWS, ...KEY_DRAWS]
   const chance = randomFor(seed, 'by hand').fraction()
   return chance < 0.08 ? YEARS_DRAWS : chance < 0.2 ? KEY_DRAWS : []
 }
 
-export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
+export function drawPlan(seed: number, steps: number, filter: PlanFilter = {}): Plan {
   const random = randomFor(seed, 'plan')
   const lengthMs = steps * STEP_MS
-  const leaseMs = aim.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
-  const archive = drawArchive(seed, aim)
-  const succession = isSucceeded(seed, aim) ? SUCCESSION_DRAWS : []
+  const leaseMs = filter.leaseMs ?? random.pick(LEASES_MS) ?? LEASES_MS[0]
+  const archive = drawArchive(seed, filter)
+  const succession = isSucceeded(seed, filter) ? SUCCESSION_DRAWS : []
   const byHand =
-    archive === undefined && (aim.kinds !== undefined || succession.length === 0) ? drawByHand(seed, aim) : []
+    archive === undefined && (filter.kinds !== undefined || succession.length === 0) ? drawByHand(seed, filter) : []
   const own = archive === undefined ? [...succession, ...byHand] : [...ARCHIVE_DRAWS, ...succession]
   const all = [...DRAWS, ...CUT_DRAWS, ...own, ...own]
-  const draws = all.filter(([kind]) => aim.kinds === undefined || aim.kinds.includes(kind))
+  const draws = all.filter(([kind]) => filter.kinds === undefined || filter.kinds.includes(kind))
   const faults: PlannedFault[] = []
   const count = 1 + random.below(FAULTS_MAX)
   while (faults.length < count) {
@@ -264,8 +264,8 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
     // Faults that come together find what neither finds alone.
     if (random.fraction() < COMPANY) faults.push(drawFault(random, { draws, leaseMs, lengthMs, during: fault }))
   }
-  const isAlone = aim.kinds === undefined ? own.length === 0 : !aim.kinds.includes('two primaries')
-  if (archive === undefined && isAlone) faults.push(...drawOwn(seed, { leaseMs, lengthMs }, aim))
+  const isAlone = filter.kinds === undefined ? own.length === 0 : !filter.kinds.includes('two primaries')
+  if (archive === undefined && isAlone) faults.push(...drawOwn(seed, { leaseMs, lengthMs }, filter))
   return {
     seed,
     freshness: { lease_ms: leaseMs, ping_ms: Math.round(leaseMs / PINGS_A_LEASE) },
@@ -278,7 +278,7 @@ export function drawPlan(seed: number, steps: number, aim: Aim = {}): Plan {
 function drawOwn(
   seed: number,
   { leaseMs, lengthMs }: Pick<DrawOptions, 'leaseMs' | 'lengthMs'>,
-  { kinds }: Aim,
+  { kinds }: PlanFilter,
 ): readonly PlannedFault[] {
   const random = randomFor(seed, 'disks and dates')
   return OWN_DRAWS.flatMap(([kind, draw]) => {

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { MachineClock } from './machine-clock.ts'
-import { type Owner, Scheduler } from './scheduler.ts'
+import { Scheduler, UNOWNED } from './scheduler.ts'
 
-const ANYBODY: Owner = { runsFromMs: (nowMs) => nowMs }
 const rethrow = (error: unknown): void => {
   throw error
 }
@@ -11,11 +10,11 @@ test('every event comes at its time: timers before arrivals, the rest in the ord
   const scheduler = new Scheduler(rethrow)
   const seen: string[] = []
   const note = (what: string) => (): void => void seen.push(`${what} ${scheduler.nowMs}`)
-  scheduler.at(20, ANYBODY, note('late'))
-  scheduler.at(10, ANYBODY, note('first'))
-  scheduler.at(10, ANYBODY, note('second'))
-  scheduler.at(10, ANYBODY, note('timer'), 'timer')
-  scheduler.at(15, ANYBODY, note('called off'))()
+  scheduler.at(20, UNOWNED, note('late'))
+  scheduler.at(10, UNOWNED, note('first'))
+  scheduler.at(10, UNOWNED, note('second'))
+  scheduler.at(10, UNOWNED, note('timer'), 'timer')
+  scheduler.at(15, UNOWNED, note('called off'))()
   await scheduler.runUntil(15)
   expect(seen).toEqual(['timer 10', 'first 10', 'second 10'])
   expect(scheduler.nowMs).toBe(15)
@@ -26,13 +25,13 @@ test('every event comes at its time: timers before arrivals, the rest in the ord
 test('promises that follow from a call are settled before the next one', async () => {
   const scheduler = new Scheduler(rethrow)
   const seen: string[] = []
-  scheduler.at(1, ANYBODY, () => {
+  scheduler.at(1, UNOWNED, () => {
     void (async () => {
       for (let step = 0; step < 50; step += 1) await Promise.resolve()
       seen.push('settled')
     })()
   })
-  scheduler.at(1, ANYBODY, () => seen.push('next'))
+  scheduler.at(1, UNOWNED, () => seen.push('next'))
   await scheduler.runUntil(1)
   expect(seen).toEqual(['settled', 'next'])
 })
@@ -49,8 +48,8 @@ test('a process that stands still is called when it goes on, one that is over ne
 test('an exception of a call is reported, and the rest goes on', async () => {
   const told: unknown[] = []
   const scheduler = new Scheduler((error) => told.push(error))
-  scheduler.at(1, ANYBODY, () => rethrow(new Error('bang')))
-  scheduler.at(2, ANYBODY, () => told.push('after'))
+  scheduler.at(1, UNOWNED, () => rethrow(new Error('bang')))
+  scheduler.at(2, UNOWNED, () => told.push('after'))
   await scheduler.runUntil(3)
   expect(told).toEqual([new Error('bang'), 'after'])
 })

@@ -9,6 +9,9 @@ export interface Owner {
   readonly runsFromMs: (nowMs: number) => number
 }
 
+/** Owner of calls that belong to no process, such as faults: they run at their time, whatever has stopped. */
+export const UNOWNED: Owner = { runsFromMs: (nowMs) => nowMs }
+
 /** After a stop timers run before what has come from outside, as in Node. */
 export type Phase = 'timer' | 'arrival'
 

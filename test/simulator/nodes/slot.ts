@@ -1,4 +1,4 @@
-/** A node's place: its machine, its disk, and the process that runs there now, made of the modules that `main.ts` wires. */
+/** The slot of one node: its machine, its disk, and the process that runs there now, made of the modules that `main.ts` wires. */
 import { join } from 'node:path'
 import { Primary } from '../../../primary/node.ts'
 import { Replica } from '../../../replica/node.ts'
@@ -9,6 +9,7 @@ import type { Random } from '../../chaos/random.ts'
 import type { ArchiveLink } from '../archive/link.ts'
 import { Volume } from '../disk/volume.ts'
 import type { Network } from '../network/network.ts'
+import { UNOWNED } from '../time/scheduler.ts'
 import {
   type ArchivePlan,
   identityOf,
@@ -17,10 +18,10 @@ import {
   replicaConfigIn,
   type Freshness,
   type Region,
-} from './cast.ts'
+} from './members.ts'
 import type { Life, Machine } from './machine.ts'
 
-export interface SeatOptions {
+export interface SlotOptions {
   readonly role: 'primary' | 'replica'
   readonly machine: Machine
   readonly network: Network
@@ -33,7 +34,7 @@ export interface SeatOptions {
   readonly archive: { readonly plan: ArchivePlan; readonly link: ArchiveLink } | undefined
   readonly log: Log
   readonly random: Random
-  /** A process that ended without having been told to. */
+  /** A process that ended without an order. */
   readonly onFailed: (what: string) => void
   /** A process has ended otherwise than in order, and left this on the disk. */
   readonly onCrashed: (image: string) => void
@@ -45,8 +46,8 @@ interface Running {
   node: Primary | Replica | undefined
 }
 
-export class Seat {
-  readonly #options: SeatOptions
+export class Slot {
+  readonly #options: SlotOptions
   #image: string
   #running: Running | undefined
   #stopping = false
@@ -54,7 +55,7 @@ export class Seat {
   /** What the next process is started with; the first one is what a rotation seals with. */
   ring: readonly [Kek, ...Kek[]] = [KEK]
 
-  constructor(options: SeatOptions) {
+  constructor(options: SlotOptions) {
     this.#options = options
     this.#image = options.image
   }
@@ -82,7 +83,7 @@ export class Seat {
     // Whoever has it stopped, or holds it, starts it again.
     if (this.taken) return
     const { machine, folder, onFailed } = this.#options
-    assert(this.#running === undefined, 'one process a seat')
+    assert(this.#running === undefined, 'one process a slot')
     machine.powered = true
     const life = machine.begin()
     const data = join(folder, `${machine.name}.${life.number}`)
@@ -147,14 +148,13 @@ export class Seat {
   }
 
   /** As `losePower`, in the middle of whatever the process does with its files next but so many. */
-  losePowerAt(steps: number, told: (lost: number) => void): void {
+  losePowerAt(steps: number, onLost: (lost: number) => void): void {
     const { life, volume } = this.#now()
     volume.crashAfter(steps, () => {
       this.#end('power lost')
-      told(volume.survivors(this.#nextImage(), this.#options.random))
+      onLost(volume.survivors(this.#nextImage(), this.#options.random))
       this.#options.onCrashed(this.#image)
-      const nobody = { runsFromMs: (nowMs: number) => nowMs }
-      life.scheduler.at(life.scheduler.nowMs, nobody, () => volume.close())
+      life.scheduler.at(life.scheduler.nowMs, UNOWNED, () => volume.close())
     })
   }
 

@@ -27,7 +27,7 @@ export interface MetricsOptions {
 }
 
 /** Limits: connections in number and time, requests in time, and collections to one every METRICS_PAUSE_MS. */
-export class MetricsDoor {
+export class MetricsServer {
   readonly #options: MetricsOptions
   readonly #exposition: Exposition
   readonly #server: Server
@@ -46,15 +46,15 @@ export class MetricsDoor {
   }
 
   /** Throws port_in_use, request_invalid (bad address), io_failed. */
-  static async open(options: MetricsOptions): Promise<MetricsDoor> {
-    const door = new MetricsDoor(options)
+  static async open(options: MetricsOptions): Promise<MetricsServer> {
+    const server = new MetricsServer(options)
     try {
-      await door.#listen()
+      await server.#listen()
     } catch (error) {
-      door.#exposition.close()
+      server.#exposition.close()
       throw error
     }
-    return door
+    return server
   }
 
   /** `host:port` as bound. */

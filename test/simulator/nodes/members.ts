@@ -1,4 +1,4 @@
-/** Who is in the simulated cluster: names, addresses, identities, and what each node is configured with. */
+/** The members of the simulated cluster: names, addresses, identities, and the configuration of each node. */
 import { join } from 'node:path'
 import { primaryConfig, type PrimaryConfig } from '../../../primary/config.ts'
 import { replicaConfig, type ReplicaConfig } from '../../../replica/config.ts'

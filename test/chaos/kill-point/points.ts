@@ -1,6 +1,6 @@
 /**
- * Where a process is to die. A point is one kind of call that changes what is on disk (or the first thing sent after it);
- * its stage is the part of the work that it belongs to. The product knows nothing of this: the preload wraps the calls.
+ * The points at which a process is killed. A point is one kind of call that changes what is on disk, or the first send after it.
+ * Its stage is the part of the work that it belongs to. The product knows nothing of this: the preload wraps the calls.
  */
 
 export type Role = 'primary' | 'replica'
@@ -91,8 +91,8 @@ export const POINTS: Readonly<Record<PointName, Point>> = {
 /** Index 0 of the tracked word means that the process is at none of them. */
 export const POINT_NAMES = Object.keys(POINTS) as readonly PointName[]
 
-/** What the preload gets in the environment variable `CHAOS_AIM`. */
-export interface AimOrder {
+/** What the preload gets in the environment variable `CHAOS_KILL_AT`. */
+export interface KillOrder {
   readonly folder: string
   /** The preload writes here, as its last act, where it died. */
   readonly record: string

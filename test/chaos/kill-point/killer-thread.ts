@@ -1,9 +1,9 @@
-/** A thread that ends its own process while the main thread is inside a call of SQLite, a random time after it went in. */
+/** A thread that kills its own process while the main thread is inside a call of SQLite, a random time after the call began. */
 import { writeSync, ftruncateSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
-import { INSIDE, TYPICAL_US, type AssassinOrder } from './words.ts'
+import { INSIDE, TYPICAL_US, type KillerOrder } from './words.ts'
 
-const { shared, recordFd, record, share } = workerData as AssassinOrder
+const { shared, recordFd, record, share } = workerData as KillerOrder
 const words = new Int32Array(shared)
 
 function spin(microseconds: number): void {
@@ -15,7 +15,7 @@ let attempt = 0
 for (;;) {
   Atomics.wait(words, INSIDE, 0)
   attempt += 1
-  // Later attempts strike earlier: a call that got away was shorter than thought.
+  // Each attempt kills earlier than the one before: a call that returned in time was shorter than measured.
   spin((Atomics.load(words, TYPICAL_US) * share) / attempt)
   if (Atomics.load(words, INSIDE) === 0) continue
   writeSync(recordFd, record, 0)

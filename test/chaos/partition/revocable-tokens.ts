@@ -1,4 +1,4 @@
-/** Tokens that wait for their revocation, and what is taken along with one: alone, or with all of its subject, org or key. */
+/** Tokens that wait for their revocation. A revocation names one token, or all tokens of a subject, org or key. */
 import type {
   DisableOrgRequest,
   RetireKeyRequest,
@@ -8,22 +8,22 @@ import type {
 } from '../../../primary/signer/sdk.ts'
 import type { MintEvent, Named } from '../../history/event.ts'
 import type { Random } from '../random.ts'
-import type { ShownToken } from './asker.ts'
+import type { ShownToken } from './service-process.ts'
 import { monotonicMs } from './clock.ts'
 
 type Kind = Named['kind']
 
-export interface Victim {
+export interface RevocableToken {
   readonly kind: Kind
   readonly minted: MintEvent
   readonly shown: readonly ShownToken[]
   readonly sinceMs: number
 }
 
-/** What is revoked, and every token that is known to end with it. */
-export interface Doom {
+/** One revocation, and every waiting token that it revokes. */
+export interface RevocableGroup {
   readonly named: Named
-  readonly victims: readonly Victim[]
+  readonly tokens: readonly RevocableToken[]
 }
 
 /** Tokens that are revoked alone lie among those that never are, and with others of their org. */
@@ -36,20 +36,20 @@ export const ORGS: Readonly<Record<Exclude<Kind, 'disabled'>, string>> = {
 /** A token is known to every service before it is revoked. */
 const SHOWN_BEFORE_MS = 400
 
-export class Victims {
-  #waiting: readonly Victim[] = []
+export class RevocableTokens {
+  #waiting: readonly RevocableToken[] = []
 
-  add(victim: Victim): void {
-    this.#waiting = [...this.#waiting, victim]
+  add(token: RevocableToken): void {
+    this.#waiting = [...this.#waiting, token]
   }
 
   /** Undefined while none has waited long enough. */
-  pick(random: Random): Doom | undefined {
-    const victim = random.pick(this.#waiting.filter(({ sinceMs }) => monotonicMs() - sinceMs > SHOWN_BEFORE_MS))
-    if (victim === undefined) return undefined
-    const victims = this.#waiting.filter((other) => endsWith(other, victim))
-    this.#waiting = this.#waiting.filter((other) => !victims.includes(other))
-    return { named: namedBy(victim), victims }
+  pick(random: Random): RevocableGroup | undefined {
+    const token = random.pick(this.#waiting.filter(({ sinceMs }) => monotonicMs() - sinceMs > SHOWN_BEFORE_MS))
+    if (token === undefined) return undefined
+    const tokens = this.#waiting.filter((other) => endsWith(other, token))
+    this.#waiting = this.#waiting.filter((other) => !tokens.includes(other))
+    return { named: namedBy(token), tokens }
   }
 }
 
@@ -58,15 +58,15 @@ export function disabledOrg(count: number): string {
   return `umbrella-${count}`
 }
 
-/** Up to the token's own moment: that it is hit, and the next one is not, can be told in the same breath. */
-function namedBy({ kind, minted: { id, org, subject, kid, issuedMs: untilMs } }: Victim): Named {
+/** A cut-off is at the token's own issue time, so the run shows that it revokes this token and not the next one. */
+function namedBy({ kind, minted: { id, org, subject, kid, issuedMs: untilMs } }: RevocableToken): Named {
   if (kind === 'token') return { kind, id }
   if (kind === 'subject') return { kind, org, subject, untilMs }
   if (kind === 'disabled') return { kind, org }
   return kind === 'org' ? { kind, org, untilMs } : { kind, kid }
 }
 
-function endsWith({ minted: other }: Victim, { kind, minted }: Victim): boolean {
+function endsWith({ minted: other }: RevocableToken, { kind, minted }: RevocableToken): boolean {
   if (kind === 'token') return other.id === minted.id
   if (kind === 'key') return other.kid === minted.kid
   if (kind === 'disabled') return other.org === minted.org

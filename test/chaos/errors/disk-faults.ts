@@ -1,4 +1,4 @@
-/** From the trace of whole lives to every call that can fail in another one, and the ways in which each can. */
+/** Derives from the trace of whole lives every call that can fail in a later life, and the ways in which it can fail. */
 import type { Thread } from '../archive/thread-strace.ts'
 import type { NodeFiles } from '../cluster.ts'
 import type { Random } from '../random.ts'
@@ -34,13 +34,13 @@ export interface Counted extends Place {
   readonly count: number
 }
 
-export interface Aim extends Place {
+export interface DiskFault extends Place {
   readonly class: ErrorClass
   readonly failure: Failure
   readonly aftermath: Aftermath
 }
 
-export function aimName({ class: kind, file, failure, thread, fresh, aftermath }: Aim): string {
+export function faultName({ class: kind, file, failure, thread, fresh, aftermath }: DiskFault): string {
   const { syscall, nth, errno, onwards } = failure
   const when = `${nth}${onwards ? ' and all after it' : ''}`
   return `${kind}: ${errno} of ${syscall} ${when} on the ${file}${thread === 'pool' ? ', in the pool' : ''}${fresh ? ', of an empty folder' : ''}; ${aftermath}`
@@ -84,7 +84,7 @@ function waysOf(syscall: string): readonly Way[] {
 }
 
 const AFTERMATHS: readonly Aftermath[] = ['restart', 'power cut', 'restart, then power cut']
-/** All of the first ones, then ever fewer: one write of a hundred is much like the next. What changes nothing on the disk is aimed at less. */
+/** All of the first ones, then ever fewer: one write of a hundred is much like the next. Calls that change nothing on the disk fail less often. */
 const DENSE: Readonly<Partial<Record<ErrorClass, number>>> = { sync: 4, write: 4, 'full disk': 3 }
 /** No two lives make as many calls. */
 const COUNTED_ON = 0.7
@@ -95,11 +95,13 @@ function numbersUpTo(count: number, dense: number): readonly number[] {
   return numbers
 }
 
-/** Everything there is to aim at, shuffled, in turn by class and then by place: any number from the front has all of them. */
-export function aimsOf(places: readonly Counted[], random: Random): readonly Aim[] {
+/** Every fault, shuffled, in turn by class and then by place, so that any prefix covers all classes. */
+export function faultsOf(places: readonly Counted[], random: Random): readonly DiskFault[] {
   const all = places.flatMap((place) =>
     waysOf(place.syscall).flatMap((way) =>
-      numbersUpTo(Math.ceil(place.count * COUNTED_ON), DENSE[way[0]] ?? 1).map((nth) => aim(place, way, nth, random)),
+      numbersUpTo(Math.ceil(place.count * COUNTED_ON), DENSE[way[0]] ?? 1).map((nth) =>
+        faultAt(place, way, nth, random),
+      ),
     ),
   )
   const byClass = Map.groupBy(random.shuffled(all), (one) => one.class)
@@ -110,22 +112,22 @@ export function aimsOf(places: readonly Counted[], random: Random): readonly Aim
   return zipped(decks)
 }
 
-/** What is acknowledged depends on these, and the life after the error believes what it can read: a few aims have one of them. */
-function isHardest({ file, aftermath }: Aim): boolean {
+/** What is acknowledged depends on these, and the life after the error believes what it can read: even a few faults include one of them. */
+function isHardest({ file, aftermath }: DiskFault): boolean {
   return (file === 'wal' || file === 'journal') && aftermath === 'restart, then power cut'
 }
 
-function aim({ count: _, ...place }: Counted, [kind, errno, onwards]: Way, nth: number, random: Random): Aim {
+function faultAt({ count: _, ...place }: Counted, [kind, errno, onwards]: Way, nth: number, random: Random): DiskFault {
   const failure = { syscall: place.syscall, nth, errno, onwards }
   const aftermath = kind === 'sync' ? (random.pick(AFTERMATHS) ?? 'restart') : 'restart'
   return { ...place, class: kind, failure, aftermath }
 }
 
-function inTurn(aims: readonly Aim[], keyOf: (one: Aim) => string): readonly Aim[] {
-  return zipped([...Map.groupBy(aims, keyOf).values()])
+function inTurn(faults: readonly DiskFault[], keyOf: (one: DiskFault) => string): readonly DiskFault[] {
+  return zipped([...Map.groupBy(faults, keyOf).values()])
 }
 
-function zipped(decks: readonly (readonly Aim[])[]): readonly Aim[] {
+function zipped(decks: readonly (readonly DiskFault[])[]): readonly DiskFault[] {
   const longest = Math.max(0, ...decks.map((deck) => deck.length))
   return Array.from({ length: longest }, (_, index) => decks.flatMap((deck) => deck[index] ?? [])).flat()
 }

@@ -1,4 +1,4 @@
-/** The other end of a service that verifies: one process at a time under one name, with what it has told so far. */
+/** Starts and controls the process of one service that verifies tokens, and records the events that it reports. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -18,11 +18,11 @@ export type Order =
   | { readonly t: 'drop'; readonly texts: readonly string[] }
   | { readonly t: 'stop' }
 
-export interface AskerOptions {
+export interface ServiceOptions {
   readonly name: string
   readonly region: string
   readonly host: string
-  /** Keeps verified tokens, as services do by themselves; otherwise every question goes to the replica. */
+  /** Keeps verified tokens, as services do by themselves; otherwise every request goes to the replica. */
   readonly cache: boolean
   readonly cluster: string
   readonly replicas: readonly NodeAddress[]
@@ -33,25 +33,25 @@ export interface AskerOptions {
   readonly timeoutMs: number
 }
 
-export interface AskerStart {
+export interface ServiceStart {
   /** Words in front of the command. */
   readonly on: readonly string[]
   readonly imports?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
 
-const CHILD = join(import.meta.dirname, 'asker-child.ts')
+const CHILD = join(import.meta.dirname, 'service-child.ts')
 
-export class Asker {
-  readonly options: AskerOptions
-  readonly #start: AskerStart
+export class ServiceProcess {
+  readonly options: ServiceOptions
+  readonly #start: ServiceStart
   readonly #record: (event: VerifyEvent) => void
   readonly #shown = new Map<string, ShownToken>()
   #child: ChildProcess | undefined
   /** The last lines of what went wrong in it. */
   readonly complaints: string[] = []
 
-  constructor(options: AskerOptions, start: AskerStart, record: (event: VerifyEvent) => void) {
+  constructor(options: ServiceOptions, start: ServiceStart, record: (event: VerifyEvent) => void) {
     this.options = options
     this.#start = start
     this.#record = record
@@ -61,7 +61,7 @@ export class Asker {
     return this.#child?.pid ?? 0
   }
 
-  /** Resolves when it asks. */
+  /** Resolves when the service sends requests. */
   async start(): Promise<void> {
     const { on, imports = [], env = {} } = this.#start
     const preloads = imports.flatMap((path) => ['--import', path])
@@ -122,8 +122,8 @@ export class Asker {
   }
 
   #take(line: string, ready: () => void): void {
-    const told = JSON.parse(line) as VerifyEvent | { readonly ready: true }
-    if ('ready' in told) ready()
-    else this.#record(told)
+    const message = JSON.parse(line) as VerifyEvent | { readonly ready: true }
+    if ('ready' in message) ready()
+    else this.#record(message)
   }
 }

@@ -1,12 +1,13 @@
-/** A process on a node's machine that works on its disk while the node is down: an operator's command. It can lose power. */
+/** An operator's command on a node's machine, which works on its disk while the node is down. Its machine can lose power. */
 import { join } from 'node:path'
 import type { Host } from '../../../shared/service/host.ts'
 import type { Random } from '../../chaos/random.ts'
 import { isPowerLost, Volume } from '../disk/volume.ts'
 import type { Network } from '../network/network.ts'
+import { UNOWNED } from '../time/scheduler.ts'
 import type { Life, Machine } from './machine.ts'
 
-export interface ErrandOptions<T> {
+export interface OperationOptions<T> {
   readonly machine: Machine
   readonly network: Network
   /** Of the run. */
@@ -20,21 +21,21 @@ export interface ErrandOptions<T> {
 }
 
 /** What the disk holds afterwards, and what came of the work; no result where power was lost before its end. */
-export interface Errand<T> {
+export interface Operation<T> {
   readonly disk: string
   readonly result: { readonly value: T } | undefined
 }
 
 /** Rejects with what the work does. */
-export function runErrand<T>(options: ErrandOptions<T>): Promise<Errand<T>> {
+export function runOperation<T>(options: OperationOptions<T>): Promise<Operation<T>> {
   const { machine, network, folder, images, random, powerLostAt, work } = options
   machine.powered = true
   const life = machine.begin()
-  const data = join(folder, `${machine.name}.errand.${life.number}`)
+  const data = join(folder, `${machine.name}.operation.${life.number}`)
   for (const [name, image] of Object.entries(images)) copyImage(image, join(data, name), life)
   const volume = new Volume(data, life)
   const disk = `${data}.left`
-  const { promise, resolve, reject } = Promise.withResolvers<Errand<T>>()
+  const { promise, resolve, reject } = Promise.withResolvers<Operation<T>>()
   const end = (how: 'killed' | 'power lost'): void => {
     network.end(life, how)
     life.end()
@@ -45,7 +46,7 @@ export function runErrand<T>(options: ErrandOptions<T>): Promise<Errand<T>> {
     machine.powered = false
     machine.clock.reboot()
     volume.survivors(disk, random)
-    scheduler.at(scheduler.nowMs, ANYBODY, () => {
+    scheduler.at(scheduler.nowMs, UNOWNED, () => {
       volume.close()
       resolve({ disk, result: undefined })
     })
@@ -72,8 +73,6 @@ export function runErrand<T>(options: ErrandOptions<T>): Promise<Errand<T>> {
   })
   return promise
 }
-
-const ANYBODY = { runsFromMs: (nowMs: number): number => nowMs }
 
 function copyImage(image: string, to: string, life: Life): void {
   const volume = new Volume(image, life)

@@ -1,6 +1,6 @@
 /**
- * What the archive must be able to give back: the states that the primary acknowledged, with the checksum that it recorded when
- * it committed them. Looked at after every crash, from what is then on the disk, and at the end.
+ * Checks that the archive can restore every state that the primary acknowledged, with the checksum recorded at its commit. It runs
+ * after every crash, on what is then on the disk, and at the end.
  */
 import { cpSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import type { Txid } from '../../../shared/ids.ts'
 import { parsePosition, positionText, type Position } from '../../../shared/position.ts'
 import type { Random } from '../../chaos/random.ts'
 import type { ArchivedFile } from '../../../shared/archive/layout.ts'
-import { archiveIn, type ArchivePlan } from '../nodes/cast.ts'
+import { archiveIn, type ArchivePlan } from '../nodes/members.ts'
 
 interface Recorded {
   readonly position: Position
@@ -22,7 +22,7 @@ interface Recorded {
   readonly archived: boolean
 }
 
-export interface WitnessOptions {
+export interface ArchiveCheckerOptions {
   readonly plan: ArchivePlan
   readonly publicKey: Uint8Array
   /** Scratch, of this run alone. */
@@ -42,13 +42,13 @@ const REBUILT_MAX = 6
 const WINDOW_PART = 0.8
 const WINDOW_LESS_MS = 200
 
-export class Witness {
-  readonly #options: WitnessOptions
+export class ArchiveChecker {
+  readonly #options: ArchiveCheckerOptions
   readonly #recorded = new Map<Txid, Recorded>()
   /** Positions of earlier epochs are nobody's any more. */
   #epoch = 0
 
-  constructor(options: WitnessOptions) {
+  constructor(options: ArchiveCheckerOptions) {
     this.#options = options
   }
 

@@ -1,11 +1,11 @@
-/** A cluster on its machines, with the services and the operator that use it: everything of one run, in one process. */
+/** The simulated cluster of one run, in one process: machines, nodes, the services and the operator that use them. */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { signerOver, type Signer } from '../../../primary/signer/signer.ts'
 import { CachingVerifier } from '../../../replica/worker/caching-verifier.ts'
 import { PersistentClient } from '../../../shared/channel/persistent-client.ts'
 import { ArchiveLink } from '../archive/link.ts'
-import { Witness } from '../archive/witness.ts'
+import { ArchiveChecker } from '../archive/archive-checker.ts'
 import { authorityKeyIn } from '../archive/authority-key.ts'
 import type { HistoryEvent } from '../../history/event.ts'
 import { Network } from '../network/network.ts'
@@ -24,10 +24,10 @@ import {
   type ArchivePlan,
   type Freshness,
   type Region,
-} from './cast.ts'
+} from './members.ts'
 import { nodeLog } from './log.ts'
 import { type Life, Machine, type World } from './machine.ts'
-import { Seat } from './seat.ts'
+import { Slot } from './slot.ts'
 
 /** A primary had a successor that did not get all that it knew. */
 export interface Loss {
@@ -41,7 +41,7 @@ export interface Loss {
   readonly isBlind?: boolean
 }
 
-export interface StageOptions {
+export interface TestClusterOptions {
   readonly seed: number
   readonly freshness: Freshness
   /** Of this run alone; emptied at its end. */
@@ -68,7 +68,7 @@ const SIGN_TIMEOUT_MS = 1_500
 const FENCED = ['position_diverged', 'archive_fenced'] as const
 export const VERIFY_TIMEOUT_MS = 250
 
-export class Stage {
+export class TestCluster {
   readonly seed: number
   readonly scheduler: Scheduler = new Scheduler((error, owner) => {
     // What a process does after its machine has lost power nobody sees.
@@ -77,7 +77,7 @@ export class Stage {
   readonly network: Network
   readonly trace: Trace
   readonly events: HistoryEvent[] = []
-  readonly seats: ReadonlyMap<string, Seat>
+  readonly slots: ReadonlyMap<string, Slot>
   /** The machine of the primary: after a succession another one. */
   leader: string = 'primary'
   readonly signer: Signer
@@ -88,16 +88,18 @@ export class Stage {
   readonly losses: Loss[] = []
   /** While the clocks are wrong by years. */
   mintsNothing = false
-  /** Works of operators that are not done yet. */
-  readonly errands: Set<string> = new Set()
+  /** Operations that are still running. */
+  readonly operations: Set<string> = new Set()
   /** Undefined where nothing is archived. */
-  readonly archive: { readonly plan: ArchivePlan; readonly link: ArchiveLink; readonly witness: Witness } | undefined
+  readonly archive:
+    | { readonly plan: ArchivePlan; readonly link: ArchiveLink; readonly checker: ArchiveChecker }
+    | undefined
   /** Work on files that stand still: no time passes meanwhile. */
   readonly #aside: (() => Promise<void>)[] = []
-  readonly #options: StageOptions
+  readonly #options: TestClusterOptions
   readonly #machines = new Map<string, Machine>()
 
-  constructor(options: StageOptions) {
+  constructor(options: TestClusterOptions) {
     const { seed, folder } = options
     this.#options = options
     this.seed = seed
@@ -106,7 +108,7 @@ export class Stage {
     mkdirSync(folder, { recursive: true })
     this.#place()
     this.archive = this.#openArchive()
-    this.seats = new Map(['primary', SUCCESSOR, ...REGIONS].map((name) => [name, this.#seat(name)]))
+    this.slots = new Map(['primary', SUCCESSOR, ...REGIONS].map((name) => [name, this.#slot(name)]))
     this.operator = this.machine('operator').begin()
     this.signer = this.#openSigner()
     this.services = new Map(REGIONS.map((region) => [region, this.#openServices(region)]))
@@ -136,10 +138,10 @@ export class Stage {
     return name === 'primary' ? this.leader : name
   }
 
-  seat(name: string): Seat {
-    const seat = this.seats.get(this.placeOf(name))
-    if (seat === undefined) throw new Error(`no node runs on ${name}`)
-    return seat
+  slot(name: string): Slot {
+    const slot = this.slots.get(this.placeOf(name))
+    if (slot === undefined) throw new Error(`no node runs on ${name}`)
+    return slot
   }
 
   /** What must not happen in any run, whatever is done to the cluster. */
@@ -164,13 +166,13 @@ export class Stage {
   }
 
   startAll(): void {
-    for (const [name, seat] of this.seats)
-      if (name !== SUCCESSOR) this.scheduler.at(0, this.machine(name).begin(), () => seat.start())
+    for (const [name, slot] of this.slots)
+      if (name !== SUCCESSOR) this.scheduler.at(0, this.machine(name).begin(), () => slot.start())
   }
 
-  /** Everything ends where it stands. */
-  strike(): void {
-    for (const seat of this.seats.values()) if (seat.runs) seat.abandon()
+  /** Ends every process at once and removes the folder of the run. */
+  close(): void {
+    for (const slot of this.slots.values()) if (slot.runs) slot.abandon()
     this.operator.end()
     for (const { life } of this.services.values()) life.end()
     rmSync(this.#options.folder, { recursive: true, force: true })
@@ -198,10 +200,10 @@ export class Stage {
     this.network.joinLike('primary', SUCCESSOR)
   }
 
-  #seat(name: string): Seat {
+  #slot(name: string): Slot {
     const { folder, images, freshness, seed } = this.#options
     const isPrimary = name === 'primary' || name === SUCCESSOR
-    return new Seat({
+    return new Slot({
       role: isPrimary ? 'primary' : 'replica',
       machine: this.machine(name),
       network: this.network,
@@ -213,8 +215,8 @@ export class Stage {
       random: randomFor(seed, `disk of ${name}`),
       onFailed: (what) => this.#ended(name, what),
       onCrashed: (crashed) => {
-        const witness = isPrimary ? this.archive?.witness : undefined
-        if (witness !== undefined) this.aside(() => witness.lookAfterCrash(crashed))
+        const checker = isPrimary ? this.archive?.checker : undefined
+        if (checker !== undefined) this.aside(() => checker.lookAfterCrash(crashed))
       },
     })
   }
@@ -224,16 +226,16 @@ export class Stage {
     const isFenced = name === 'primary' && this.leader !== name && FENCED.some((code) => what.includes(code))
     if (!isFenced) return this.problem(what)
     this.trace.say(name, what)
-    const seat = this.seats.get(name)
-    if (seat?.runs === true) seat.kill()
+    const slot = this.slots.get(name)
+    if (slot?.runs === true) slot.kill()
   }
 
-  #openArchive(): Stage['archive'] {
+  #openArchive(): TestCluster['archive'] {
     const { archive: plan, folder, seed } = this.#options
     if (plan === undefined) return undefined
     const onProblem = (what: string): void => this.problem(what)
     const link = new ArchiveLink(randomFor(seed, 'way to the archive'), plan.bucket, onProblem)
-    const witness = new Witness({
+    const checker = new ArchiveChecker({
       plan,
       publicKey: this.authorityKey,
       folder: join(folder, 'witness'),
@@ -241,9 +243,9 @@ export class Stage {
       nowMs: () => this.scheduler.nowMs,
       onProblem,
       aside: (work) => this.aside(work),
-      data: () => this.seat('primary').data ?? this.seat('primary').image,
+      data: () => this.slot('primary').data ?? this.slot('primary').image,
     })
-    return { plan, link, witness }
+    return { plan, link, checker }
   }
 
   #openSigner(): Signer {
@@ -263,6 +265,6 @@ export class Stage {
 }
 
 /** Never rejects. */
-export async function orProblem<T>(stage: Stage, what: string, work: Promise<T>): Promise<T | undefined> {
-  return work.catch((error: unknown) => stage.problem(`${what}: ${textOf(error)}`) as undefined)
+export async function orProblem<T>(cluster: TestCluster, what: string, work: Promise<T>): Promise<T | undefined> {
+  return work.catch((error: unknown) => cluster.problem(`${what}: ${textOf(error)}`) as undefined)
 }

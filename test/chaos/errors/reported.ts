@@ -1,7 +1,7 @@
-/** What a node says of a disk that fails: to the shell, in its log, to those who call. */
+/** Checks what a node reports of a disk that fails: exit status, log, and answers to callers. */
 import type { NodeFiles } from '../cluster.ts'
 import type { Ending } from '../node-process.ts'
-import type { Aim } from './aims.ts'
+import type { DiskFault } from './disk-faults.ts'
 
 const EXIT_FAILED = 1
 /** As the kernel or SQLite names it. */
@@ -11,25 +11,25 @@ const SECRET = /mcn1_|PRIVATE|[0-9a-f]{64}/
 /** The status of a failure, and a last word that names the error and the file or folder. */
 export function requireDocumentedEnd({ code, signal }: Ending, log: readonly string[], { data }: NodeFiles): void {
   if (code !== EXIT_FAILED) throw new Error(`it ended with ${code ?? signal}`)
-  const told = log.filter((line) => ERROR.test(line) && line.includes(data))
-  if (told.length === 0) throw new Error('it ended without a word on which file failed, and how')
+  const named = log.filter((line) => ERROR.test(line) && line.includes(data))
+  if (named.length === 0) throw new Error('it ended without a word on which file failed, and how')
 }
 
 /**
  * What is repeated by whoever made the call, and what is only tidying up, is nobody's affair; nor is SQLite's own sync of the
  * folder of its log, which comes after the node's.
  */
-function mayBeSilent({ class: kind, failure, file }: Aim): boolean {
-  // SQLite opens read-only what it cannot open for writing; whoever has to write is told.
+function mayBeSilent({ class: kind, failure, file }: DiskFault): boolean {
+  // SQLite opens read-only what it cannot open for writing; a caller that has to write is told.
   const isTriedAgain = kind === 'no descriptor' && !failure.onwards
   return (
     kind === 'interrupted' || isTriedAgain || failure.syscall === 'unlink' || file === 'lock' || file === 'data folder'
   )
 }
 
-/** `wasRefused`: a caller was told, of this error. */
-export function requireTold(log: readonly string[], wasRefused: boolean, aim: Aim): void {
-  if (mayBeSilent(aim) || wasRefused || log.some((line) => ERROR.test(line) || /disk is( still)? full/.test(line)))
+/** `wasRefused`: a caller received this error. */
+export function requireReported(log: readonly string[], wasRefused: boolean, fault: DiskFault): void {
+  if (mayBeSilent(fault) || wasRefused || log.some((line) => ERROR.test(line) || /disk is( still)? full/.test(line)))
     return
   throw new Error('it went on without a word')
 }

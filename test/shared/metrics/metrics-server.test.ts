@@ -2,15 +2,15 @@ import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { silentLog } from '../../../shared/log.ts'
 import { gauge, type Metric } from '../../../shared/metrics/metric.ts'
-import { MetricsDoor } from '../../../shared/metrics/metrics-door.ts'
+import { MetricsServer } from '../../../shared/metrics/metrics-server.ts'
 import { withMetrics } from '../../../shared/metrics/with-metrics.ts'
 
 const one = (): readonly Metric[] => [gauge('macaroond_one', 'One.', 1)]
 
-async function opened(collect: () => readonly Metric[] = one): Promise<MetricsDoor> {
-  const door = await MetricsDoor.open({ address: '127.0.0.1:0', collect, log: silentLog })
-  onTestFinished(() => door.close())
-  return door
+async function opened(collect: () => readonly Metric[] = one): Promise<MetricsServer> {
+  const server = await MetricsServer.open({ address: '127.0.0.1:0', collect, log: silentLog })
+  onTestFinished(() => server.close())
+  return server
 }
 
 test('GET /metrics answers in the exposition format, HEAD without a body', async () => {
@@ -59,7 +59,7 @@ test('an address in use or of another machine is refused with a hint, and the se
   }
 })
 
-test('stopping the service ends the door, also while somebody holds a connection', async () => {
+test('stopping the service ends the server, also while somebody holds a connection', async () => {
   let stops = 0
   const stop = async (): Promise<void> => void (stops += 1)
   const inner = { failed: new Promise(() => undefined), reload: () => undefined, stop }
@@ -76,9 +76,9 @@ test('stopping the service ends the door, also while somebody holds a connection
 
 test('readers that stall take the places of others for a while only', async () => {
   const options = { address: '127.0.0.1:0', collect: one, log: silentLog, connectionMsMax: 200 }
-  const door = await MetricsDoor.open(options)
-  onTestFinished(() => door.close())
-  const [host = '', port] = door.address.split(':')
+  const server = await MetricsServer.open(options)
+  onTestFinished(() => server.close())
+  const [host = '', port] = server.address.split(':')
   for (let n = 0; n < 16; n += 1) {
     const stalled = connect(Number(port), host, () => stalled.write('GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n'))
     stalled.pause().on('error', () => undefined)
@@ -86,7 +86,7 @@ test('readers that stall take the places of others for a while only', async () =
   }
   let status = 0
   while (status !== 200) {
-    const asked = fetch(`http://${door.address}/metrics`).then((answer) => answer.status)
+    const asked = fetch(`http://${server.address}/metrics`).then((answer) => answer.status)
     status = await asked.catch(() => 0)
   }
   expect(status).toBe(200)

@@ -1,15 +1,15 @@
 /**
- * A service on its own host: verifies the tokens it is told to, over and over, through the worker SDK, and writes down
- * what it was told. Orders come as lines on standard input, events go as lines to standard output.
+ * A service on its own host. It verifies the tokens of its orders again and again through the worker SDK, and reports each
+ * answer. Orders are lines on standard input, events are lines on standard output.
  */
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { createVerifier, type Verifier } from '../../../replica/worker/sdk.ts'
 import type { VerifyEvent } from '../../history/event.ts'
-import type { AskerOptions, Order, ShownToken } from './asker.ts'
+import type { ServiceOptions, Order, ShownToken } from './service-process.ts'
 import { monotonicMs } from './clock.ts'
 
-const options = JSON.parse(process.argv[2] ?? '{}') as AskerOptions
+const options = JSON.parse(process.argv[2] ?? '{}') as ServiceOptions
 const boot = `${process.pid}-${monotonicMs()}`
 const tokens = new Map<string, ShownToken>()
 let round = tokens.values()
@@ -43,7 +43,7 @@ async function ask(through: Verifier): Promise<void> {
   }
 }
 
-/** All take turns at all tokens: one that gets no answer holds up one asker, and the others go on with the next. */
+/** All take turns at all tokens: a token without an answer holds up one call, and the others go on. */
 function next(): ShownToken | undefined {
   const { value } = round.next()
   if (value !== undefined) return value

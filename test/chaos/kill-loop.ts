@@ -1,16 +1,16 @@
-/** Lets one node live and die again and again: each life aims at one cell, each death is judged before the next life. */
+/** Starts one node again and again and kills it at one cell in each life. The disk is judged before the next life. */
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { anywhen, cellName, type Cell, type Histogram } from './cells.ts'
 import type { Cluster, NodeFiles } from './cluster.ts'
 import { copyNode } from './disk.ts'
 import { disturb } from './disturb.ts'
-import { POINTS, POINT_NAMES, type AimOrder, type DeathRecord, type Stage } from './kill-point/aim.ts'
+import { POINTS, POINT_NAMES, type KillOrder, type DeathRecord, type Stage } from './kill-point/points.ts'
 import type { Ending, NodeProcess } from './node-process.ts'
 import type { Random } from './random.ts'
 import { attachStrace, reachedSyscall, type SyscallTarget } from './strace.ts'
 
-export interface ReaperOptions {
+export interface KillLoopOptions {
   readonly cluster: Cluster
   readonly node: NodeFiles
   readonly random: Random
@@ -20,14 +20,14 @@ export interface ReaperOptions {
   /** The replica's folder was changed by the test: what it holds is no longer what it acknowledged. */
   readonly disturbed: (how: NonNullable<Cell['needs']>) => void
   /** Once the node serves again. */
-  readonly revived: () => Promise<void>
+  readonly restarted: () => Promise<void>
   /** Something else in the cluster failed: stop. */
   readonly failed: () => boolean
 }
 
 interface Life {
   readonly cell: Cell
-  readonly aim: AimOrder
+  readonly kill: KillOrder
   readonly syscall: SyscallTarget | undefined
   readonly trace: string
 }
@@ -35,14 +35,14 @@ interface Life {
 const READY_TIMEOUT_MS = 30_000
 const LIFE_MS = 5_000
 
-export class Reaper {
-  readonly #options: ReaperOptions
+export class KillLoop {
+  readonly #options: KillLoopOptions
   readonly #earlier: string
-  /** Goes on until it is told to end. */
+  /** A life without a kill point. */
   #resting: Life | undefined
   #process!: NodeProcess
 
-  constructor(options: ReaperOptions) {
+  constructor(options: KillLoopOptions) {
     this.#options = options
     this.#earlier = join(options.node.folder, 'earlier')
   }
@@ -53,7 +53,7 @@ export class Reaper {
   }
 
   /** Ends the resting life, then lives one for each cell. Resolves with the cells that were missed: their point never came. */
-  async reap(cells: readonly Cell[]): Promise<Cell[]> {
+  async run(cells: readonly Cell[]): Promise<Cell[]> {
     const missed: Cell[] = []
     if (this.#resting !== undefined) await this.#finish(this.#resting)
     this.#resting = undefined
@@ -64,7 +64,7 @@ export class Reaper {
     return missed
   }
 
-  /** A life that nobody aims at; the next `reap` ends it at any time. */
+  /** Starts a life without a kill point; the next `run` kills it at any time. */
   async rest(): Promise<void> {
     this.#resting = this.#plan(anywhen(this.#options.node.role))
     await this.#start(this.#resting)
@@ -104,7 +104,7 @@ export class Reaper {
     const word = moment === 'async' ? { word: file('word') } : {}
     return {
       cell,
-      aim: { folder: node.data, record: file('record'), ...target, ...word },
+      kill: { folder: node.data, record: file('record'), ...target, ...word },
       syscall:
         syscall === undefined
           ? undefined
@@ -114,13 +114,13 @@ export class Reaper {
   }
 
   async #start(life: Life): Promise<void> {
-    const { cluster, node, revived } = this.#options
+    const { cluster, node, restarted } = this.#options
     // With strace nothing else is wrapped: the calls are SQLite's and the node's own.
-    const aim = life.syscall === undefined ? life.aim : undefined
-    this.#process = cluster.start(node, { aim })
+    const kill = life.syscall === undefined ? life.kill : undefined
+    this.#process = cluster.start(node, { kill })
     if (await this.#process.ready(READY_TIMEOUT_MS)) {
       if (life.syscall !== undefined) attachStrace(this.#process.pid, life.syscall, life.trace)
-      await Promise.race([revived(), this.#process.ended])
+      await Promise.race([restarted(), this.#process.ended])
     } else if (life === this.#resting) throw new Error(`${node.name} ended instead of serving:\n${this.#tail()}`)
   }
 
@@ -132,13 +132,13 @@ export class Reaper {
   }
 
   /** Where it died, if it died where it should, or, killed at any time, in any stage at all. */
-  #stageOf({ cell, aim, syscall, trace }: Life, byItself: boolean): Stage | undefined {
+  #stageOf({ cell, kill, syscall, trace }: Life, byItself: boolean): Stage | undefined {
     if (syscall !== undefined) return byItself && reachedSyscall(syscall, trace) ? cell.stage : undefined
-    if (aim.word !== undefined) {
-      const point = POINT_NAMES[(readFileSync(aim.word)[0] ?? 0) - 1]
+    if (kill.word !== undefined) {
+      const point = POINT_NAMES[(readFileSync(kill.word)[0] ?? 0) - 1]
       return point === undefined ? undefined : POINTS[point].stage
     }
-    const text = readFileSync(aim.record, 'utf8')
+    const text = readFileSync(kill.record, 'utf8')
     return text === '' ? undefined : POINTS[(JSON.parse(text) as DeathRecord).point].stage
   }
 

@@ -1,6 +1,6 @@
 /**
- * One cluster under load, and one of its nodes whose disk fails: each life aims at one call. Then the node either goes on and
- * is well again once the disk is, or it ends as a node that failed; what it said is looked at, and what is on its disk is judged.
+ * One cluster under load. In each life of one node, one call to its disk fails. The node either continues, and recovers with the
+ * disk, or it ends with a documented failure. The run checks what the node reported and what is on its disk.
  */
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,22 +10,22 @@ import { expectAnswers, requireSameBytes, stopInOrder } from '../at-rest.ts'
 import { Cluster, type NodeFiles } from '../cluster.ts'
 import { copyNode } from '../disk.ts'
 import { judgePrimary, judgeReplica } from '../judge.ts'
-import type { Role } from '../kill-point/aim.ts'
+import type { Role } from '../kill-point/points.ts'
 import { Ledger } from '../ledger.ts'
 import { Load } from '../load.ts'
 import type { Ending, NodeProcess } from '../node-process.ts'
 import type { Random } from '../random.ts'
-import { type Aim, aimName, type Counted, countPlaces } from './aims.ts'
+import { type DiskFault, faultName, type Counted, countPlaces } from './disk-faults.ts'
 import { type DiskTrace, type Failure, HELD_BACK, traceDisk } from './disk-strace.ts'
 import { kindOf, kindsOf, pathsOf } from './files.ts'
 import { LostPages } from './lost-pages.ts'
-import { requireDocumentedEnd, requireNoGap, requireNoSecret, requireTold } from './told.ts'
+import { requireDocumentedEnd, requireNoGap, requireNoSecret, requireReported } from './reported.ts'
 import { POLL_MS, SETTLE_MS, Watch } from './watch.ts'
 
 export type End = 'not reached' | 'went on' | 'ended' | 'ended while stopping'
 
 export interface Outcome {
-  readonly aim: Aim
+  readonly fault: DiskFault
   readonly end: End
   /** That a power cut took, of what a failed sync was to keep. */
   readonly lostBytes: number
@@ -33,7 +33,7 @@ export interface Outcome {
 
 const SHORT_WRITES = join(import.meta.dirname, 'short-writes.ts')
 const READY_MS = 30_000
-/** Of a life under load until it is told to stop: what comes only then is reached so. */
+/** A life under load until it is asked to stop, so that the calls of a stop are reached as well. */
 const LIFE_MS = 2_000
 /** After the error: whoever is to end has ended by then, and a disk that stays full stays so for that long. */
 const GRACE_MS = 800
@@ -50,7 +50,7 @@ interface Life {
   readonly isReady: boolean
 }
 
-export class Trial {
+export class DiskFaultRun {
   readonly cluster: Cluster
   readonly #subject: NodeFiles
   readonly #partner: NodeFiles
@@ -78,10 +78,10 @@ export class Trial {
     this.#watch = new Watch({ cluster, replica, ledger: this.#ledger, failure })
   }
 
-  static async create(role: Role, random: Random): Promise<Trial> {
-    const trial = new Trial(await Cluster.create({ replicas: ['fra'] }), role, random)
-    await trial.#begin()
-    return trial
+  static async create(role: Role, random: Random): Promise<DiskFaultRun> {
+    const run = new DiskFaultRun(await Cluster.create({ replicas: ['fra'] }), role, random)
+    await run.#begin()
+    return run
   }
 
   get ledger(): Ledger {
@@ -106,10 +106,10 @@ export class Trial {
     return [...places, ...fresh.filter(({ syscall, file }) => !known.has(`${syscall} ${file}`))]
   }
 
-  async fail(aim: Aim): Promise<Outcome> {
-    const where = `${this.#subject.name}, ${aimName(aim)}`
+  async fail(fault: DiskFault): Promise<Outcome> {
+    const where = `${this.#subject.name}, ${faultName(fault)}`
     try {
-      return await this.#fail(aim)
+      return await this.#fail(fault)
     } catch (error) {
       const log = this.#living?.log.slice(-12).join('\n')
       const message = error instanceof Error ? error.message : String(error)
@@ -156,7 +156,7 @@ export class Trial {
   async remove(keep: boolean): Promise<void> {
     void this.#load?.stop()
     await this.cluster.remove(keep)
-    if (keep) console.error(`the files of the failed trial are in ${this.cluster.root}`)
+    if (keep) console.error(`the files of the failed run are in ${this.cluster.root}`)
   }
 
   async #begin(): Promise<void> {
@@ -207,26 +207,26 @@ export class Trial {
     return { node, trace, before, isReady: await node.ready(READY_MS) }
   }
 
-  async #fail(aim: Aim): Promise<Outcome> {
-    if (aim.fresh) this.#empty()
+  async #fail(fault: DiskFault): Promise<Outcome> {
+    if (fault.fresh) this.#empty()
     const refusedBefore = this.#refused
-    const life = await this.#start([aim.file], aim.failure)
+    const life = await this.#start([fault.file], fault.failure)
     const isHit = (): boolean => life.trace.calls().some(({ injected }) => injected)
     await this.#untilHit(life, isHit)
     const stopping = !isHit()
     if (stopping) life.node.signal('SIGTERM')
     const ending = await life.node.endedWithin(stopping ? SETTLE_MS : GRACE_MS)
-    if (!isHit()) return this.#notReached(life, ending, aim)
+    if (!isHit()) return this.#notReached(life, ending, fault)
     const end = ending === undefined ? 'went on' : stopping ? 'ended while stopping' : 'ended'
     if (ending === undefined) await this.#recover(life)
     else if (!stopping || ending.code !== 0) requireDocumentedEnd(ending, life.node.log, this.#subject)
     await life.trace.heal()
-    if (end === 'went on') requireTold(life.node.log, this.#refused > refusedBefore, aim)
+    if (end === 'went on') requireReported(life.node.log, this.#refused > refusedBefore, fault)
     requireNoSecret(life.node.log)
     requireNoGap(life.node.log)
-    const lostBytes = await this.#judge(aim, end, life)
+    const lostBytes = await this.#judge(fault, end, life)
     this.#watch.throwIfFailed()
-    return { aim, end, lostBytes }
+    return { fault, end, lostBytes }
   }
 
   /** As long as the node lives, but not for ever. */
@@ -237,13 +237,13 @@ export class Trial {
     }
   }
 
-  async #notReached({ node, trace }: Life, ending: Ending | undefined, aim: Aim): Promise<Outcome> {
+  async #notReached({ node, trace }: Life, ending: Ending | undefined, fault: DiskFault): Promise<Outcome> {
     if (ending?.code !== 0) throw new Error(`it ended with ${JSON.stringify(ending)}, and no call had failed`)
     await trace.heal()
     requireNoSecret(node.log)
     requireNoGap(node.log)
     this.#watch.throwIfFailed()
-    return { aim, end: 'not reached', lostBytes: 0 }
+    return { fault, end: 'not reached', lostBytes: 0 }
   }
 
   /** It says how it is while its disk fails, and goes on by itself when the disk does what it should. */
@@ -255,18 +255,18 @@ export class Trial {
     else await stopInOrder([node])
   }
 
-  async #judge(aim: Aim, end: End, life: Life): Promise<number> {
+  async #judge(fault: DiskFault, end: End, life: Life): Promise<number> {
     const pages = new LostPages()
     pages.take(life.trace.calls(), life.before)
     const [betrayed] = pages.betrayed
     if (betrayed !== undefined) throw new Error(`${betrayed} was synced again, as if nothing had been lost`)
-    if (end !== 'ended' || aim.aftermath === 'restart') {
+    if (end !== 'ended' || fault.aftermath === 'restart') {
       this.#judgeDisk()
       return 0
     }
-    if (aim.aftermath === 'restart, then power cut') {
+    if (fault.aftermath === 'restart, then power cut') {
       this.#judgeDisk()
-      await this.#liveOn(aim, pages)
+      await this.#liveOn(fault, pages)
     }
     const lostBytes = pages.powerCut()
     this.#judgeDisk(true)
@@ -274,7 +274,7 @@ export class Trial {
   }
 
   /** Another life, on what could still be read: what is acknowledged now must be on the disk. */
-  async #liveOn({ file }: Aim, pages: LostPages): Promise<void> {
+  async #liveOn({ file }: DiskFault, pages: LostPages): Promise<void> {
     const { node, trace, before, isReady } = await this.#start([file])
     if (!isReady) throw new Error('it did not start again')
     const { newest, revoked } = this.#ledger

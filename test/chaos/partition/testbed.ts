@@ -1,4 +1,4 @@
-/** A cluster on hosts of its own: a primary, two regions with a replica each, and two services beside every replica. */
+/** A cluster under test on hosts of its own: a primary, two regions with a replica each, and two services beside every replica. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Signer } from '../../../primary/signer/sdk.ts'
 import type { HistoryEvent } from '../../history/event.ts'
@@ -9,13 +9,13 @@ import { Namespaces, namespacesMissing } from '../network/namespaces.ts'
 import type { Network } from '../network/network.ts'
 import { Proxies } from '../network/proxies.ts'
 import type { Ending, NodeProcess, NodeStart } from '../node-process.ts'
-import { Asker } from './asker.ts'
+import { ServiceProcess } from './service-process.ts'
 import { FakeTime } from './fake-time.ts'
 
 export const REGIONS = ['fra', 'sin'] as const
 export type Region = (typeof REGIONS)[number]
 
-export interface StageOptions {
+export interface TestbedOptions {
   /** L, milliseconds. */
   readonly leaseMs: number
   readonly mutant?: Mutant
@@ -39,7 +39,7 @@ interface Built {
   readonly network: Network
   readonly cluster: Cluster
   /** Where the services of a region reach its replica. */
-  readonly doors: ReadonlyMap<string, string>
+  readonly addresses: ReadonlyMap<string, string>
   readonly lateLinks: ReadonlyMap<string, LateLink>
 }
 
@@ -51,24 +51,24 @@ export function servicesOf(region: string): string {
   return `${region}w`
 }
 
-export class Stage {
+export class Testbed {
   readonly events: HistoryEvent[] = []
   readonly network: Network
   readonly cluster: Cluster
-  readonly askers: readonly Asker[]
+  readonly services: readonly ServiceProcess[]
   readonly clocks: ReadonlyMap<string, FakeTime>
   /** By region. */
   readonly lateLinks: ReadonlyMap<string, LateLink>
-  /** Aborted once all is seen that this stage is for: then nothing is waited for any more. */
+  /** Aborted once the run has seen everything it needs. Every `pause` then ends at once. */
   readonly seen: AbortController = new AbortController()
   readonly #imports: readonly string[]
   readonly #env: Readonly<Record<string, string>>
   readonly #atPrimary: boolean
-  readonly #options: StageOptions
+  readonly #options: TestbedOptions
   readonly #nodes = new Map<string, NodeProcess>()
   #signer: Signer | undefined
 
-  private constructor(options: StageOptions, { network, cluster, doors, lateLinks }: Built) {
+  private constructor(options: TestbedOptions, { network, cluster, addresses, lateLinks }: Built) {
     this.network = network
     this.lateLinks = lateLinks
     this.cluster = cluster
@@ -77,33 +77,33 @@ export class Stage {
     this.#options = options
     this.#atPrimary = options.mutantAt === 'primary'
     this.clocks = new Map(
-      ['primary', ...REGIONS, ...askerNames()].map((name) => [name, FakeTime.at(cluster.root, name)]),
+      ['primary', ...REGIONS, ...serviceNames()].map((name) => [name, FakeTime.at(cluster.root, name)]),
     )
-    this.askers = REGIONS.flatMap((region) => this.#askersOf(region, doors.get(region) ?? ''))
+    this.services = REGIONS.flatMap((region) => this.#servicesIn(region, addresses.get(region) ?? ''))
   }
 
-  static async set(options: StageOptions): Promise<Stage> {
+  static async create(options: TestbedOptions): Promise<Testbed> {
     const network = await openNetwork(options.namespaces ?? true)
     const { leaseMs, settings = '' } = options
     const primarySettings = `[freshness]\nlease_ms = ${leaseMs}\nping_ms = ${leaseMs / 5}\n${settings}`
-    const cluster = await Cluster.create({ replicas: REGIONS, network, workers: askerNames(), primarySettings })
-    const doors = new Map<string, string>()
-    for (const region of REGIONS) doors.set(region, await network.dialAddress(servicesOf(region), region))
+    const cluster = await Cluster.create({ replicas: REGIONS, network, workers: serviceNames(), primarySettings })
+    const addresses = new Map<string, string>()
+    for (const region of REGIONS) addresses.set(region, await network.dialAddress(servicesOf(region), region))
     const lateLinks = new Map<string, LateLink>()
-    for (const [region, to] of options.slowLinks === true ? doors : []) {
+    for (const [region, to] of options.slowLinks === true ? addresses : []) {
       const link = await LateLink.open({ on: network.on(servicesOf(region)), to })
       lateLinks.set(region, link)
-      doors.set(region, link.address)
+      addresses.set(region, link.address)
     }
-    const stage = new Stage(options, { network, cluster, doors, lateLinks })
+    const testbed = new Testbed(options, { network, cluster, addresses, lateLinks })
     try {
-      await Promise.all([stage.startNode('primary'), ...REGIONS.map((region) => stage.startNode(region))])
-      await Promise.all(stage.askers.map((asker) => asker.start()))
+      await Promise.all([testbed.startNode('primary'), ...REGIONS.map((region) => testbed.startNode(region))])
+      await Promise.all(testbed.services.map((service) => service.start()))
     } catch (error) {
-      await stage.strike()
+      await testbed.close()
       throw error
     }
-    return stage
+    return testbed
   }
 
   async pause(ms: number): Promise<void> {
@@ -147,9 +147,9 @@ export class Stage {
     return Promise.all(nodes.map((node) => node.ended))
   }
 
-  /** Everything ends, and nothing is left of the network. */
-  async strike({ keep = false }: { readonly keep?: boolean } = {}): Promise<void> {
-    await Promise.all(this.askers.map((asker) => asker.stop()))
+  /** Stops every process and removes the network. */
+  async close({ keep = false }: { readonly keep?: boolean } = {}): Promise<void> {
+    await Promise.all(this.services.map((service) => service.stop()))
     for (const link of this.lateLinks.values()) await link.close()
     await this.cluster.remove(keep)
     await this.network.remove()
@@ -168,8 +168,8 @@ export class Stage {
     return found
   }
 
-  /** A service as they are, with its cache, and one that asks the replica every time: what one keeps, the other shows. */
-  #askersOf(region: Region, address: string): readonly Asker[] {
+  /** An ordinary service with its cache, and a probe that asks the replica every time, so staleness of the cache shows. */
+  #servicesIn(region: Region, address: string): readonly ServiceProcess[] {
     const replicas = [{ address, peerId: this.files(region).peerId }]
     const { probes = true, timeoutMs = 300 } = this.#options
     return SERVICES.slice(0, probes ? 2 : 1).map((service) => {
@@ -181,13 +181,13 @@ export class Stage {
       const { env: planted, imports } = this.#plantedIn(false)
       const env = { ...planted, ...this.clocks.get(name)?.env }
       const start = { on: this.network.on(servicesOf(region)), imports, env }
-      return new Asker(options, start, (event) => this.events.push(event))
+      return new ServiceProcess(options, start, (event) => this.events.push(event))
     })
   }
 }
 
 const PROBE_PACE = { concurrency: 2, pauseMs: 3 }
-/** Where the replica is out of reach, each token that is not known keeps one of the askers waiting. */
+/** While the replica is out of reach, each token that is not cached keeps one of the concurrent calls waiting. */
 const WORKER_PACE = { concurrency: 12, pauseMs: 20 }
 const SERVICES = ['worker', 'probe'] as const
 
@@ -195,7 +195,7 @@ export function isCaching(service: string): boolean {
   return service.endsWith('-worker')
 }
 
-function askerNames(): readonly string[] {
+function serviceNames(): readonly string[] {
   return REGIONS.flatMap((region) => SERVICES.map((service) => `${region}-${service}`))
 }
 
