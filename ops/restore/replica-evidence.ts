@@ -42,11 +42,12 @@ export async function evidenceOfReplica(
     let answer: KnownResult | undefined
     let calls = 0
     for (let after: number | null = 0; after !== null;) {
-      const before = epochOf(answer)
+      const before = answer
       answer = checked(await call('revocations.known', { after }))
       if ((calls += 1) > CALLS_MAX) throw endlessList()
-      // If the replica changed its epoch between two answers, ask again from the start. Rows that come twice count once.
-      after = before === undefined || before === epochOf(answer) ? answer.next : 0
+      // If the replica changed its epoch between two answers, or had no pages at the first and has some now, ask again from the
+      // start. Rows that come twice count once.
+      after = before === undefined || epochOf(before) === epochOf(answer) ? answer.next : 0
       for (const columns of answer.rows) revocations.push(requireUnderstood(columns))
       for (const row of answer.journal) revocations.push(toColumns(row, orgOfKey))
     }
@@ -75,8 +76,7 @@ export function unsignedInJournal(journal: Buffer, orgOfKey: OrgOfKey): readonly
   )
 }
 
-function epochOf(answer: KnownResult | undefined): number | undefined {
-  const position = answer?.position ?? null
+function epochOf({ position }: KnownResult): number | undefined {
   return position === null ? undefined : parsePosition(position).epoch
 }
 

@@ -1,6 +1,8 @@
 /**
  * Answers a restore's calls for all revocations that this replica knows. Each call returns one part: the denials come first,
  * then the journal, then the pages. The pages are last, because a row leaves the other two only once durable pages contain it.
+ * A row of the journal moves back to the denials when its history is undone. So if the denials were rewritten before the
+ * journal was read to its end, the caller is sent through the denials again.
  *
  * The caller passes back the number `next` of the last answer. A negative number encodes an offset in the denials or the
  * journal. A restore of an older version does not interpret the number, so it receives these two files too.
@@ -46,22 +48,20 @@ export function knownRevocations(sources: KnownSources, value: unknown): KnownAn
 
 function partAfter({ source, denials, journal }: KnownSources, after: number): Part {
   if (after > 0) return pagesPart(source, after)
-  const place = after === 0 ? { file: DENIALS, generation: denials.generation, at: 0 } : decodePlace(after)
+  const now = { denials: denials.generation % GENERATIONS, journal: journal.generation % GENERATIONS }
+  const asked = after === 0 ? { ...now, file: DENIALS, at: 0 } : decodePlace(after)
+  // The denials were rewritten since the last call, so they are read from the beginning again.
+  const place = asked.denials === now.denials ? asked : { ...now, file: DENIALS, at: 0 }
   if (place.file === DENIALS) {
-    // The file was rewritten since the last call, so it is read from its beginning again.
-    const at = place.generation === denials.generation % GENERATIONS ? place.at : 0
+    const { at } = place
     const { denials: rows, next } = denials.page(at === 0 ? undefined : at, { rows: ROWS_A_CALL, bytes: BYTES_A_CALL })
     const columns = withoutForgotten(rows, source).map((one) => one.columns)
-    const following = next ?? 0
     const file = next === undefined ? JOURNAL : DENIALS
-    const { generation } = next === undefined ? journal : denials
-    return { rows: columns, journal: [], next: encodePlace({ file, generation, at: following }) }
+    return { rows: columns, journal: [], next: encodePlace({ ...now, file, at: next ?? 0 }) }
   }
-  const at = place.generation === journal.generation % GENERATIONS ? place.at : 0
+  const at = place.journal === now.journal ? place.at : 0
   const { rows, next } = journalRows(journal.path, at)
-  if (next !== undefined) {
-    return { rows: [], journal: rows, next: encodePlace({ file: JOURNAL, generation: journal.generation, at: next }) }
-  }
+  if (next !== undefined) return { rows: [], journal: rows, next: encodePlace({ ...now, file: JOURNAL, at: next }) }
   return { ...pagesPart(source, 0), journal: rows }
 }
 
@@ -117,23 +117,31 @@ function readPiece(path: string, start: number): Buffer {
 }
 
 interface FilePlace {
-  readonly file: typeof DENIALS | typeof JOURNAL
-  /** Generation of the file: a rewrite makes its offsets invalid. */
-  readonly generation: number
+  readonly file: number
+  /** Generations of the two files, each modulo `GENERATIONS`: a rewrite makes offsets invalid. */
+  readonly denials: number
+  readonly journal: number
   readonly at: number
 }
 
 const DENIALS = 0
 const JOURNAL = 1
-const GENERATIONS = 1024
-const OFFSETS: number = 2 ** 40
+/** The file, both generations and the offset together stay below 2^53. */
+const GENERATIONS = 512
+const OFFSETS: number = 2 ** 33
 
-function encodePlace({ file, generation, at }: FilePlace): number {
-  return -(1 + (file * GENERATIONS + (generation % GENERATIONS)) * OFFSETS + at)
+function encodePlace({ file, denials, journal, at }: FilePlace): number {
+  return -(1 + ((file * GENERATIONS + denials) * GENERATIONS + journal) * OFFSETS + at)
 }
 
 function decodePlace(code: number): FilePlace {
   const number = -code - 1
   const [rest, at] = [Math.floor(number / OFFSETS), number % OFFSETS]
-  return { file: rest < GENERATIONS ? DENIALS : JOURNAL, generation: rest % GENERATIONS, at }
+  const generations = Math.floor(rest / GENERATIONS)
+  return {
+    file: generations < GENERATIONS ? DENIALS : JOURNAL,
+    denials: generations % GENERATIONS,
+    journal: rest % GENERATIONS,
+    at,
+  }
 }

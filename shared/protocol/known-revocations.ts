@@ -1,6 +1,7 @@
 /**
  * The `revocations.known` call on a replica's `admin` channel, used by a restore: returns every revocation that this replica
- * has acknowledged and still has. It reads denials, then journal, then pages: rows move in this order, so none is missed.
+ * has acknowledged and still has. It reads denials, then journal, then pages. Rows move towards the pages, so none is missed.
+ * They move back to the denials only when a history is undone; then the replica begins the walk again.
  */
 import { DURABILITY_LEVELS } from '../database/durability-level.ts'
 import { z } from 'zod'

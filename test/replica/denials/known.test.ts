@@ -27,7 +27,11 @@ async function* denials(first: number, count: number, reason: string): AsyncGene
 }
 
 /** Numbers of the tokens, by the walk that macaroond 0.1.0 does as well. */
-function walk(disk: Disk, history: History, meanwhile: (call: number) => void = () => undefined): Set<number> {
+async function walk(
+  disk: Disk,
+  history: History,
+  meanwhile: (call: number) => void | Promise<void> = () => undefined,
+): Promise<Set<number>> {
   const source = { reader: history.writer, meta: new MetaReader(history.writer) }
   const found = new Set<number>()
   const add = (hex: string): unknown => found.add(Number.parseInt(hex.slice(16), 16))
@@ -42,7 +46,7 @@ function walk(disk: Disk, history: History, meanwhile: (call: number) => void = 
     for (const { key } of rows) add((key as { hex: string }).hex)
     for (const row of ahead) if (row.kind === 'token') add(row.kid + row.nonce)
     after = next
-    meanwhile(call)
+    await meanwhile(call)
   }
   expect(call).toBeGreaterThan(2)
   return found
@@ -62,7 +66,7 @@ test('8,000 rows of the journal, denials and pages come in parts, each far below
       Array.from({ length: 1_000 }, (_, index) => token(number + index)),
     )
   await disk.denials.keep(denials(8_601, 1_400, '\u0001'.repeat(500)))
-  expect(walk(disk, history)).toEqual(numbers(10_000))
+  expect(await walk(disk, history)).toEqual(numbers(10_000))
 })
 
 test('rows that move to the pages or leave the denials during a request are still reported', async () => {
@@ -74,7 +78,7 @@ test('rows that move to the pages or leave the denials during a request are stil
     PLACE,
     Array.from({ length: 1_500 }, (_, index) => token(index + 1)),
   )
-  const found = walk(disk, history, (call) => {
+  const found = await walk(disk, history, (call) => {
     if (call !== 2) return
     // The pages have come to 1,000, and to what was denied: the journal is rewritten.
     history.revokeFrom(1, 1_500)
@@ -83,3 +87,22 @@ test('rows that move to the pages or leave the denials during a request are stil
   })
   expect(found).toEqual(numbers(2_001))
 })
+
+test.each([1, 2, 3])(
+  'rows that move from the journal to the denials after call %i are still reported',
+  async (moved) => {
+    const disk = new Disk(newFolder())
+    onTestFinished(() => disk.close())
+    await disk.denials.keep(denials(1, 20, ''))
+    disk.journal.append(
+      PLACE,
+      Array.from({ length: 1_500 }, (_, index) => token(index + 21)),
+    )
+    const found = await walk(disk, new History(3), async (call) => {
+      if (call !== moved) return
+      await disk.denials.keep(denials(21, 1_500, ''))
+      disk.journal.dropBefore(epoch(3))
+    })
+    expect(found).toEqual(numbers(1_520))
+  },
+)
