@@ -53,6 +53,8 @@ export class DenialsKeeper {
   #busy: Promise<unknown> = Promise.resolve()
   /** Aborts the release that is running; undefined if none is. */
   #releasing: AbortController | undefined
+  /** True if further pages became durable during the release that is running. */
+  #releaseAgain = false
   #installing = false
   #stopped = false
   /** True if given-up revocations are removed from the file and not yet from the table. */
@@ -88,18 +90,31 @@ export class DenialsKeeper {
     }
   }
 
-  /** To be called when all visible pages are durable: denials that they contain or cover can be released. */
+  /**
+   * To be called when all visible pages are durable: denials that they contain or cover can be released. A release that is
+   * running does not look at these pages, so another one follows. Without it an operator's `forget` could wait for hours,
+   * because the primary may write nothing else.
+   */
   pagesDurable(): void {
-    if (this.#releasing !== undefined || this.#installing || this.#stopped) return
+    if (this.#installing || this.#stopped) return
+    if (this.#releasing !== undefined) return void (this.#releaseAgain = true)
     const { journal, tables } = this.#options
     const { meta } = tables
     if (meta === undefined) return
     if (this.#file.size === 0 && !this.#mustRebuild && !journal.hasBefore(meta.epoch)) return
-    const releasing = new AbortController()
-    this.#releasing = releasing
-    void this.#inTurn(() => this.#release(releasing.signal))
-      .catch((error: unknown) => this.#failed(error))
-      .finally(() => (this.#releasing = undefined))
+    this.#releasing = new AbortController()
+    void this.#releaseAll(this.#releasing.signal).finally(() => (this.#releasing = undefined))
+  }
+
+  /** Releases until no further pages became durable meanwhile. Never rejects. */
+  #releaseAll(signal: AbortSignal): Promise<void> {
+    const released = this.#inTurn(async () => {
+      do {
+        this.#releaseAgain = false
+        await this.#release(signal)
+      } while (this.#releaseAgain && !signal.aborted)
+    })
+    return released.catch((error: unknown) => this.#failed(error))
   }
 
   /** Resolves when no work is running. */

@@ -35,6 +35,8 @@ export class DenialReleaser {
   #through = 0
   #forgotten = new ForgottenNumbers([])
   #forgottenRanges = 0
+  /** True from a change in the pages until a release has succeeded: it may be aborted, or the disk may be full. */
+  #isDue = false
   /** Revocations in the pages. One that names a single token is left out unless it is also a denial, to save memory. */
   #held: Revocations
 
@@ -56,14 +58,17 @@ export class DenialReleaser {
   ): Promise<ReleasedDenials> {
     const isNew = this.#begin(meta)
     const forgotten = readForgotten(reader, meta.schema)
-    const hasForgotten = forgotten.length !== this.#forgottenRanges
+    // Rows are only added, but another timeline may have as many rows and other ones.
+    const hasForgotten = isNew || forgotten.length !== this.#forgottenRanges
     this.#forgottenRanges = forgotten.length
     if (hasForgotten) this.#forgotten = new ForgottenNumbers(forgotten)
     const sizeBefore = this.#held.size
     await this.#readPages(new RevocationLog(reader), meta, signal)
-    const hasChanged = isNew || hasForgotten || this.#held.size !== sizeBefore
-    if (!hasChanged || signal.aborted) return NOTHING
-    return this.#releaseFromFile(meta, onForgotten)
+    this.#isDue ||= isNew || hasForgotten || this.#held.size !== sizeBefore
+    if (!this.#isDue || signal.aborted) return NOTHING
+    const released = await this.#releaseFromFile(meta, onForgotten)
+    this.#isDue = false
+    return released
   }
 
   /** Starts over if the pages or the file are new. True if it did. */

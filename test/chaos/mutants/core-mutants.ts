@@ -508,6 +508,20 @@ export const CORE_MUTANTS: readonly CoreMutant[] = [
     by: 'test/replica/denials/keeper.test.ts',
   },
   {
+    name: 'what moves back to the denials during a restore is passed over',
+    file: 'replica/revocations/known.ts',
+    find: 'asked.denials === now.denials ? asked : { ...now, file: DENIALS, at: 0 }',
+    replace: 'asked.denials === now.denials || asked.file === JOURNAL ? asked : { ...now, file: DENIALS, at: 0 }',
+    by: 'test/replica/denials/known.test.ts',
+  },
+  {
+    name: 'pages that become durable during a release of denials are never looked at',
+    file: 'replica/denials/keeper.ts',
+    find: 'this.#releaseAgain = true',
+    replace: 'this.#releaseAgain = false',
+    by: 'test/replica/denials/keeper.test.ts',
+  },
+  {
     name: 'a saved table brings back what an operator gave up',
     file: 'replica/denials/keeper.ts',
     find: 'await tables.dropSaved()',

@@ -81,6 +81,8 @@ export class Disk {
   readonly keeper: DenialsKeeper
   /** Refused, and in no file. */
   unwritten: JournalPart | undefined
+  /** Turns of the event loop that the keeper waits for; undefined while it gets them at once. */
+  held: (() => void)[] | undefined
 
   constructor(folder: string) {
     this.folder = folder
@@ -105,7 +107,7 @@ export class Disk {
       savedTable,
       journal: this.journal,
       tables: this.tables,
-      timers,
+      timers: { soon: (work) => void (this.held === undefined ? systemClock.soon(work) : this.held.push(work)) },
       entropy,
       log,
       unwritten: () => this.unwritten,
@@ -146,6 +148,15 @@ export class Disk {
     this.copy.sync()
     this.keeper.pagesDurable()
     await this.keeper.idle()
+  }
+
+  /** The keeper gets no turn while `work` runs. */
+  async hold(work: () => Promise<void>): Promise<void> {
+    this.held = []
+    await work()
+    const held = this.held
+    this.held = undefined
+    for (const one of held) one()
   }
 
   refuses(of: number): boolean {

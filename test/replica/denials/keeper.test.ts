@@ -96,6 +96,45 @@ describe('a revocation that a later history lacks', () => {
   })
 })
 
+test('a forget that comes while earlier pages are settling is carried out, though nothing is written after it', async () => {
+  const disk = await undone(newFolder())
+  const second = new History(2).revoke(1).revoke(4)
+  await disk.install(second)
+  await disk.hold(async () => {
+    disk.keeper.pagesDurable()
+    await expect.poll(() => disk.held?.length).toBe(1)
+    await disk.install(second.forget('1'.repeat(32), 2, 2))
+    disk.keeper.pagesDurable()
+  })
+  await disk.keeper.idle()
+  expect([deniedBy(disk), [2, 3].map((of) => disk.refuses(of))]).toEqual([['1.3'], [false, true]])
+})
+
+test('a forget in a history with as many of them as the one before is carried out', async () => {
+  const disk = await undone(newFolder())
+  await disk.install(new History(2).revoke(1).forget('1'.repeat(32), 2, 2))
+  await disk.settle()
+  await disk.install(new History(3).revoke(1).forget('1'.repeat(32), 3, 3))
+  await disk.settle()
+  expect([1, 2, 3].map((of) => disk.refuses(of))).toEqual([true, false, false])
+})
+
+test('a forget is carried out after a snapshot that could not be installed interrupted it', async () => {
+  const disk = await undone(newFolder())
+  await disk.install(new History(2).revoke(1).revoke(4).forget('1'.repeat(32), 2, 2))
+  let installing: Promise<void> | undefined
+  await disk.hold(async () => {
+    disk.keeper.pagesDurable()
+    await expect.poll(() => disk.held?.length).toBe(1)
+    mkdirSync(join(disk.folder, 'denials.tmp'))
+    installing = disk.install(new History(3).revoke(1))
+  })
+  await expect(installing).rejects.toMatchObject({ code: 'io_failed' })
+  rmSync(join(disk.folder, 'denials.tmp'), { recursive: true })
+  await disk.settle()
+  expect([2, 3].map((of) => disk.refuses(of))).toEqual([false, true])
+})
+
 test('a revocation that a full disk kept out of the journal is kept with the undone history', async () => {
   const folder = newFolder()
   const disk = open(folder)
