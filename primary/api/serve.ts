@@ -63,7 +63,7 @@ export function serveCalls({
 }: ServeCallsOptions): Promise<void> {
   const sign: Record<SignMethod, RpcMethod> = {
     'org.create': (value) => api.createOrg(peer, value),
-    'org.list': () => api.listOrgs(peer),
+    'org.list': (value) => api.listOrgs(peer, value),
     'org.rotate-key': (value) => api.rotateKey(peer, value),
     'org.retire-key': (value) => revoking.retireKey(peer, value),
     'org.disable': (value) => revoking.disableOrg(peer, value),

@@ -1,19 +1,22 @@
 /** The calls on orgs, keys and mints. Each checks its parameters, then the caller's orgs, then submits a command. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { RpcCaller } from '../../shared/channel/rpc-server.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 import { positionText } from '../../shared/position.ts'
 import { params } from '../../shared/protocol/params.ts'
 import {
   mintParams,
   orgCreateParams,
+  orgListParams,
   rotateKeyParams,
   type MintResult,
   type OrgCreateResult,
-  type OrgListResult,
+  type OrgListPage,
   type RotateKeyResult,
 } from '../../shared/protocol/sign.ts'
 import type { KeyRotated, Minted, OrgCreated } from '../authority/commands.ts'
 import type { GroupWriter } from '../commit-log/group-writer.ts'
+import { pageOfOrgs } from './list-orgs.ts'
 import { actorOf, mayActFor, requireOrg } from './permissions.ts'
 import { requestName } from './request-name.ts'
 
@@ -33,22 +36,13 @@ export class SigningApi {
     return { ...answer, position: positionText(position) }
   }
 
-  /** Lists only the orgs that the caller may act for. */
-  listOrgs(peer: KnownPeer): OrgListResult {
-    const { orgs, keys } = this.#writer.state
-    const visible = [...orgs.values()].filter((org) => mayActFor(peer, org.name))
-    const keysOf = Map.groupBy(keys.values(), ({ org }) => org)
-    return {
-      orgs: visible.map(({ name, state, createdMs }) => {
-        const own = keysOf.get(name) ?? []
-        return {
-          name,
-          state,
-          createdMs,
-          keys: own.map(({ kid, generation, state: of }) => ({ kid, generation, state: of })),
-        }
-      }),
-    }
+  /** Lists a page of the orgs that the caller may act for. Throws request_invalid. */
+  listOrgs(peer: KnownPeer, value: unknown): OrgListPage {
+    const { after } = params(orgListParams, value)
+    const page = pageOfOrgs(this.#writer.state, (name) => mayActFor(peer, name), after ?? null)
+    // An older caller would take the first page for all orgs.
+    if (after === undefined && page.next !== null) throw tooMany()
+    return page
   }
 
   /**
@@ -75,4 +69,10 @@ export class SigningApi {
     const { answer, position } = await this.#writer.submit<KeyRotated>(command)
     return { ...answer, position: positionText(position) }
   }
+}
+
+function tooMany(): MacaroondError {
+  return new MacaroondError('request_invalid', 'there are more orgs and keys than one answer holds', {
+    hint: 'list them with a newer macaroond, which reads several answers',
+  })
 }

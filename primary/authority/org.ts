@@ -65,7 +65,7 @@ function newKey(state: AuthorityState, org: string, context: DecisionContext): N
   const secret = randomSecret(entropy)
   const sealedSecret = sealSecret(state, { cluster: state.cluster, org, kid }, secret, context)
   const own = [...state.keys.values()].filter((key) => key.org === org)
-  const generation = 1 + Math.max(0, ...own.map((key) => key.generation))
+  const generation = 1 + own.reduce((highest, key) => Math.max(highest, key.generation), 0)
   const key = { kid, org, generation, state: 'active' as const, createdMs: nowMs }
   state.keys.set(kid, { ...key, sealed: sealedSecret, derivedKey: deriveMacaroonKey(secret) })
   state.keyGeneration += 1
@@ -100,10 +100,18 @@ export function olderKey({ keys, orgs }: AuthorityState, org: string): Kid {
   const what =
     only === undefined
       ? `org ${org} has no active key${mints === undefined ? '' : ` except ${mints}, which mints`}`
-      : `org ${org} has several older keys: ${old.map(({ kid }) => kid).join(', ')}`
+      : `org ${org} has ${old.length} older keys: ${keysText(old)}`
   throw new MacaroondError('request_invalid', what, {
     hint: 'name the key; retiring the one that mints revokes its tokens, and `macaroond org rotate-key` makes a new key',
   })
+}
+
+/** Keys that a message names. */
+const KEYS_TOLD = 5
+
+function keysText(keys: readonly { readonly kid: Kid }[]): string {
+  const told = keys.slice(0, KEYS_TOLD).map(({ kid }) => kid)
+  return [...told, ...(keys.length > KEYS_TOLD ? ['and others'] : [])].join(', ')
 }
 
 export function noSuchKey(org: string, kid: Kid): MacaroondError {

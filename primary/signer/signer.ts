@@ -43,6 +43,7 @@ import type {
   ThirdPartyListResult,
   ThirdPartyRemoveResult,
 } from '../../shared/protocol/sign.ts'
+import { listOrgs } from './list-orgs.ts'
 import { showRevocations, type ShownRevocations } from './show-revocations.ts'
 import { untilCovered } from './until-covered.ts'
 
@@ -204,7 +205,7 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
   }
   return {
     createOrg: (name) => call('org.create', { name }),
-    listOrgs: () => call('org.list', {}),
+    listOrgs: () => listOrgs(call),
     mint: async ({ caveats = [], ttlSeconds = DAY_SECONDS, org, subject, subjectAsIs = false }) => {
       if (!subjectAsIs) checkSubject(subject)
       const warnings = caveats.flatMap(checkOwnCaveat)

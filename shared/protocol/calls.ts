@@ -74,7 +74,7 @@ export type SignMethod =
 
 export const SIGN_CALLS: Readonly<Record<SignMethod, CallCost>> = {
   'org.create': write('two rows and a new key in a shared transaction'),
-  'org.list': look('the orgs and keys in memory, once'),
+  'org.list': look('the orgs and keys in memory, once, for a page of them'),
   'org.rotate-key': write('a new key, and the keys in memory, once'),
   'org.retire-key': revoke(ONE_ROW),
   'org.disable': revoke(ONE_ROW),

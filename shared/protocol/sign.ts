@@ -39,6 +39,27 @@ export interface OrgListResult {
   readonly orgs: readonly OrgDescription[]
 }
 
+/** A place in the list: the keys of this org before number `keys`, and all orgs with names before it, were listed. */
+export interface OrgListPlace {
+  readonly org: string
+  readonly keys: number
+}
+
+export interface OrgListParams {
+  /** Null first, then `next` of the last answer. 0.1.0 leaves it out and reads one answer only. */
+  readonly after?: OrgListPlace | null | undefined
+}
+
+export const orgListParams: z.ZodType<OrgListParams> = z.strictObject({
+  after: z.strictObject({ org: orgName, keys: z.number().int().nonnegative() }).nullish(),
+})
+
+/** Orgs in the order of their names. An org with many keys is continued in the next page. */
+export interface OrgListPage extends OrgListResult {
+  /** `after` of the next call; null if these were the last orgs. 0.1.0 lists all orgs and sends none. */
+  readonly next?: OrgListPlace | null
+}
+
 export interface MintParams {
   readonly org: string
   /** At most 255 bytes of UTF-8. */
