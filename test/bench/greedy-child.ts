@@ -1,4 +1,4 @@
-/** A caller that keeps as many calls of one kind in flight as it may have, over several connections, for as long as it is told to. */
+/** A caller that keeps the maximum number of calls of one kind in flight, over several connections, until it is stopped. */
 import { identityFromSeed } from '../../shared/channel/identity.ts'
 import type { ChannelName } from '../../shared/channel/channel-name.ts'
 import { parsePeerId } from '../../shared/channel/peer-id.ts'

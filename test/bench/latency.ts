@@ -1,4 +1,4 @@
-/** From the return of COMMIT at the primary until the row can be read at the replica, by rate of commits. */
+/** Measures the time from the return of COMMIT at the primary until the row can be read at the replica, by rate of commits. */
 import type { Cluster } from './cluster.ts'
 import type { PaceParams } from './load.ts'
 import type { Plan } from './plan.ts'

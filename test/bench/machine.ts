@@ -1,4 +1,4 @@
-/** What the figures were measured on. Ratios and comparisons inside one run count; absolute figures belong to this machine. */
+/** Describes the machine of a measurement. Ratios and comparisons inside one run count; absolute figures belong to this machine. */
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'

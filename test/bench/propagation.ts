@@ -1,4 +1,4 @@
-/** From the COMMIT of a revocation until it is enforced: at every replica, at every worker, and everywhere at once. */
+/** Measures the time from the COMMIT of a revocation until each replica enforces it, each worker does, and all of them do. */
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Fleet } from './fleet.ts'

@@ -1,4 +1,7 @@
-/** From a call of `revoke` in the signer's SDK until the worker's SDK gets the token refused, while it asks without a pause. */
+/**
+ * Measures the time from a call of `revoke` in the signer's SDK until the worker's SDK, which asks without a pause, sees the
+ * refusal.
+ */
 import type { Cluster } from './cluster.ts'
 import type { Plan } from './plan.ts'
 import type { Row } from './report.ts'

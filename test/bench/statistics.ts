@@ -1,4 +1,4 @@
-/** Numbers from numbers. */
+/** Medians and quantiles of samples. */
 
 export function percentile(samples: readonly number[], fraction: number): number {
   const sorted = samples.toSorted((a, b) => a - b)

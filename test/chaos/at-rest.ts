@@ -20,7 +20,7 @@ export async function expectAnswers(load: Load, tokens: readonly KnownToken[], w
   }
 }
 
-/** A worker that has just lost its replica is told `unavailable` until it is connected again. */
+/** A worker that has just lost its replica answers `unavailable` until it is connected again. */
 async function expectAnswer(load: Load, known: KnownToken, wanted: string): Promise<void> {
   const deadline = Date.now() + SETTLE_MS
   let answer = await load.verify(known)

@@ -1,4 +1,4 @@
-/** All the ways to die that a campaign draws from, and how often each came to be. */
+/** The kill cells that a campaign draws from (node, stage, moment, call), and how often each was reached. */
 import { POINTS, POINT_NAMES, type Moment, type PointName, type Role, type Stage } from './kill-point/points.ts'
 
 export type Disturbance = 'wiped' | 'damaged' | 'put back'

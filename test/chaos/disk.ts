@@ -1,4 +1,4 @@
-/** What is on the disk of a dead node: read from a copy, so that the node itself finds everything as it was left. */
+/** Reads the disk of a killed node from a copy, so that the node itself finds everything as it was left. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'

@@ -1,4 +1,4 @@
-/** What is done to the folder of a replica that does not run, so that its next life needs a snapshot. */
+/** Changes the folder of a stopped replica, so that its next life needs a snapshot. */
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import type { Disturbance } from './cells.ts'

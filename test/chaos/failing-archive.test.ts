@@ -32,7 +32,7 @@ const strace = straceWorks()
 interface Sums {
   readonly hit: Map<Stage, number>
   attempted: number
-  told: number
+  reported: number
   killed: number
   full: number
   restored: number
@@ -41,7 +41,7 @@ interface Sums {
 function harmAt(target: Target, random: Random): Harm {
   const isFull = GROWING.has(target.syscall) && random.below(2) === 0
   const error = { errno: isFull ? 'ENOSPC' : 'EIO', onwards: isFull || random.below(3) === 0 }
-  return { ...target, error, killWhenTold: random.below(3) === 0 }
+  return { ...target, error, killWhenReported: random.below(3) === 0 }
 }
 
 async function failAt(primary: ArchivedPrimary, target: Target, random: Random, sums: Sums): Promise<void> {
@@ -62,12 +62,13 @@ async function failsAt(primary: ArchivedPrimary, harm: Harm, sums: Sums): Promis
   sums.restored += (life.judged?.exact ?? 0) + (life.judged?.merged ?? 0)
   if (!life.trace.some(({ text }) => text.endsWith('(INJECTED)'))) return false
   // What the next attempt mends at once is over before the status is asked.
-  const told = [...life.alerts, ...life.log].filter((line) => line.includes(error?.errno ?? ''))
-  if (!SILENT.has(syscall)) expect(told.length, `${where} was told: ${life.log.join('\n')}`).toBeGreaterThan(0)
+  const reported = [...life.alerts, ...life.log].filter((line) => line.includes(error?.errno ?? ''))
+  if (!SILENT.has(syscall))
+    expect(reported.length, `${where} was not reported: ${life.log.join('\n')}`).toBeGreaterThan(0)
   // It has caught up, or it was killed where it stood.
   expect(life.whole || life.killed, where).toBe(true)
   sums.hit.set(stage, (sums.hit.get(stage) ?? 0) + 1)
-  sums.told += told.length > 0 ? 1 : 0
+  sums.reported += reported.length > 0 ? 1 : 0
   sums.killed += life.killed ? 1 : 0
   sums.full += error?.errno === 'ENOSPC' ? 1 : 0
   return true
@@ -93,7 +94,7 @@ test.skipIf(!strace)(
     const all = inTurn(await profile(random), random)
     const targets = all.slice(0, ERRORS)
     console.log(`seed ${SEED}; ${all.length} calls can fail, ${all.length - targets.length} of them are left out`)
-    const sums: Sums = { hit: new Map(), attempted: 0, told: 0, killed: 0, full: 0, restored: 0 }
+    const sums: Sums = { hit: new Map(), attempted: 0, reported: 0, killed: 0, full: 0, restored: 0 }
     onTestFailed(() => console.error(`it was error ${sums.attempted} of seed ${SEED}`))
     for (let first = 0; first < targets.length; first += ERRORS_AN_ARCHIVE)
       await ArchivedPrimary.during(random, async (primary) => {
@@ -105,10 +106,10 @@ test.skipIf(!strace)(
       })
     const hit = [...sums.hit.values()].reduce((sum, count) => sum + count, 0)
     const seconds = rounded((performance.now() - startedMs) / 1_000)
-    const { attempted, told, killed, full, restored } = sums
+    const { attempted, reported, killed, full, restored } = sums
     console.log(`${hit} of ${attempted} calls failed in ${seconds} s: ${JSON.stringify(Object.fromEntries(sums.hit))}`)
     console.log(
-      `${told} were told, ${full} were a full disk, ${killed} ended in a kill; ${restored} restored; seed ${SEED}`,
+      `${reported} were reported, ${full} were a full disk, ${killed} ended in a kill; ${restored} restored; seed ${SEED}`,
     )
     keepEvidence({
       t: 'processes',
@@ -122,7 +123,7 @@ test.skipIf(!strace)(
     })
     // What was judged must not have been nothing.
     expect(hit).toBeGreaterThanOrEqual(attempted * HIT_SHARE_MIN)
-    expect(told).toBeGreaterThan(0)
+    expect(reported).toBeGreaterThan(0)
     expect(restored).toBeGreaterThan(attempted)
     if (CHAOS_ERRORS === undefined) expect(sums.hit.size).toBeGreaterThanOrEqual(STAGES.length - 1)
   },

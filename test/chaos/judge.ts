@@ -1,4 +1,4 @@
-/** Judges the disk of a dead node: nothing acknowledged is missing, nothing is torn, no transaction has two contents. */
+/** Checks the disk of a killed node: nothing acknowledged is missing, nothing is torn, no transaction has two contents. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type Sqlite from 'better-sqlite3'

@@ -1,4 +1,7 @@
-/** What was acknowledged, and every (txid, checksum) that anybody ever stated: what the judges hold the disks against. */
+/**
+ * The ledger of a run: every acknowledged write, and every (txid, checksum) that a node stated. The disks are checked against
+ * it.
+ */
 import { checksumText } from '../../shared/ids.ts'
 import { comparePositions, parsePosition, type Position } from '../../shared/position.ts'
 

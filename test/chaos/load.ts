@@ -1,4 +1,4 @@
-/** The work during which nodes are killed: signers that mint and revoke, a worker that verifies. What it is told goes into the ledger. */
+/** The load during which nodes are killed: signers mint and revoke, a worker verifies. Every answer goes into the ledger. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { Signer } from '../../primary/signer/sdk.ts'

@@ -1,4 +1,4 @@
-/** What this machine can do to a cluster is tried and printed, and what of the matrix cannot be done here is named. */
+/** Tries which faults this machine can inject, prints them, and names the rows of the matrix that cannot run here. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** A primary that is configured by a name: one that does not resolve is told by its code, and nothing is answered until it does. */
+/** A replica whose primary is configured by host name: a name that does not resolve is reported by a code until it resolves. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-/** One life of a node: a process from its start to its end, with what it said. */
+/** One process of a node, from its start to its end, with its log. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'

@@ -160,7 +160,7 @@ test.skipIf(!strace)(
 )
 
 /**
- * Where a failure was once told badly, or left something: the first sync of the new epoch, the sync of the name, the size
+ * Where a failure was once reported badly, or left something: the first sync of the new epoch, the sync of the name, the size
  * of the archive's head, the end of the scratch folder.
  */
 function once({ calls }: Reference): Reference['calls'] {
@@ -172,7 +172,7 @@ function once({ calls }: Reference): Reference['calls'] {
   return [first, last, ...others].filter((call) => call !== undefined)
 }
 
-/** What fails there is tidying up: the result is whole, and what is left is told. */
+/** What fails there is tidying up: the result is whole, and what is left is reported. */
 const TIDYING: ReadonlySet<string> = new Set(['unlink', 'unlinkat', 'rmdir'])
 /** SQLite builds its index in memory anew, and does not ask whether the folder of its log was synced: both go with the scratch folder. */
 const PASSING = /-shm>|^\d+ +fsync\(\d+<[^>]*\.restore-\w+>\)/
@@ -191,8 +191,8 @@ function expectTold(before: Reference, run: RestoreRun, folder: string, where: s
   expectWhole(before, output, where)
   const left = readdirSync(folder).filter((name) => name !== basename(output))
   const { remarks } = JSON.parse(run.stdout) as { remarks: readonly string[] }
-  const told = remarks.filter((remark) => left.some((name) => remark.includes(join(folder, name))))
-  expect(told.length, `${where}: ${left.join(' ')}`).toBe(left.length)
+  const reported = remarks.filter((remark) => left.some((name) => remark.includes(join(folder, name))))
+  expect(reported.length, `${where}: ${left.join(' ')}`).toBe(left.length)
 }
 
 test.skipIf(!strace)(

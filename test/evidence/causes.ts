@@ -1,4 +1,4 @@
-/** What was behind each failure on record, and what was done about it: by the sentence that the run said. */
+/** The cause of each failure on record, and its fix, by the sentence that the run printed. */
 export const CAUSES: Readonly<Record<string, string>> = {
   'seed 5846: V2: sin is not fresh again: unavailable':
     'The simulator’s fault: a primary that stopped in order waited three seconds for a replica without power, and what restores it was not run while the regions were looked at. It is now. The wait is the silence after which any peer counts as gone.',

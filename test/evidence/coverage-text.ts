@@ -1,4 +1,4 @@
-/** The coverage of the cores, in words. */
+/** Describes the coverage of the cores in words. */
 import type { CoreCoverage, FileCoverage, Share } from './coverage.ts'
 import { number, percent, table } from './words.ts'
 

@@ -1,4 +1,4 @@
-/** The file that evidence is gathered in, a record a line: written whole or not at all, so who is killed loses only what it had not told. */
+/** Reads and writes the file of evidence, one record a line. A write is atomic, so a killed suite loses only its own record. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { MacaroondError } from '../../shared/errors.ts'

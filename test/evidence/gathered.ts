@@ -1,4 +1,4 @@
-/** All that the page is made of, as the repository has it. */
+/** Gathers the inputs of the page of evidence from the repository. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MATRIX } from '../chaos/facilities/matrix.ts'

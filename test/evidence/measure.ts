@@ -1,4 +1,4 @@
-/** `npm run coverage`: runs the unit tests and seeds of the simulator, and writes down what of the cores they reached. */
+/** `npm run coverage`: runs the unit tests and seeds of the simulator, and records which lines of the cores they reached. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

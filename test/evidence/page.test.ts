@@ -15,7 +15,7 @@ test('the page of evidence says what the records of today say: `npm run evidence
   expect(readFileSync(PAGE, 'utf8')).toBe(pageOf(gathered()))
 })
 
-test('every promise has a test, or says why it is none yet', () => {
+test('every promise has a test, or says why it has none yet', () => {
   expect(PROMISES.map(({ name }) => name)).toEqual([...names('S', S_PROMISES), ...names('V', V_PROMISES)])
   const untested = PROMISES.filter(({ proofs, notYet }) => (proofs.length === 0) === (notYet === undefined))
   expect(untested).toEqual([])
@@ -46,7 +46,7 @@ test('the page says what is missing of each core below 95 %, and of no other', (
   expect(Object.keys(reasons).toSorted()).toEqual(low.toSorted())
 })
 
-test('a planted bug that is on record is one that is planted', () => {
+test('every planted bug on record still exists', () => {
   const { records, simulated, ofProcesses } = gathered()
   const planted = { simulator: simulated.map(({ name }) => name), processes: ofProcesses.map(({ name }) => name) }
   const gone = records.filter((record) => record.t === 'mutant' && !planted[record.by].includes(record.name))

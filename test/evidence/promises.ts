@@ -171,7 +171,7 @@ export const PROMISES: readonly Promised[] = [
     proofs: [
       proof('shared/sealing'),
       proof('primary/authority/step', 'nothing that is written holds an unsealed key or a token'),
-      proof('integration/cluster/divergence', 'another KEK is told by its code'),
+      proof('integration/cluster/divergence', 'another KEK has its own error code'),
       proof('primary/authority/kek', 'seals with it only after its rotation'),
       proof('primary/api/kek-api', 'before a rotation runs has only the new key'),
       proof('integration/cli/kek', 'seals nothing with a new key-encryption key that a replica cannot open'),
@@ -254,7 +254,7 @@ export const PROMISES: readonly Promised[] = [
       proof('replica/revocations/stream', 'is not acknowledged, ends no connection'),
       proof('replica/worker/worker-cache', 'of a kind that is not understood ends the cache'),
       proof('upgrade/upgrade', 'an old replica never guesses'),
-      proof('integration/cluster/divergence', 'but for one that says that it is required'),
+      proof('integration/cluster/divergence', 'unless its name says that it is required'),
     ],
   },
   {

@@ -85,7 +85,7 @@ test('runs on another commit are lines of their own, and their seeds count as ru
   expect(seedsOf(missingStretches([1, 400], seedsThatRan(records, 25), 50))).toBe(100)
 })
 
-test('a mutant has the line of the last time that it was caught', () => {
+test('a mutant keeps only the line of its last catch', () => {
   const path = freshFile()
   const mutant: MutantRecord = {
     t: 'mutant',

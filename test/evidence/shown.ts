@@ -1,4 +1,4 @@
-/** What runs have shown, in words: of the simulator, and of real processes. */
+/** Describes the results of runs in words: those of the simulator, and those of real processes. */
 import { CLASSES_MS, type Histogram, totalOf } from '../history/histogram.ts'
 import type { Times } from '../history/times.ts'
 import {

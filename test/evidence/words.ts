@@ -1,4 +1,4 @@
-/** How the page writes figures and tables. */
+/** Formats figures and tables of the page. */
 
 export function table(names: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>

@@ -1,4 +1,4 @@
-/** Runs inputs, one target after the other. What it is at stands in shared memory, for whoever watches it. */
+/** Runs inputs, one target after the other. Shared memory holds the present input for the watchdog. */
 import { keptInputs } from './kept.ts'
 import { mutate } from './mutate.ts'
 import { type FuzzOrder, type FuzzReport, SHARED_HEADER_BYTES } from './order.ts'

@@ -1,4 +1,4 @@
-/** What earlier runs found stays found: each kept input still ends as it did. */
+/** Replays the inputs that earlier runs found: each must still end as it did. */
 import { afterAll, expect, it } from 'vitest'
 import { keptBytes, keptInputs } from './kept.ts'
 import { removeScratch } from './scratch.ts'

@@ -1,4 +1,4 @@
-/** Turns an input of the corpus into one that nobody wrote: mostly a small change, now and then a large one. */
+/** Mutates an input of the corpus: mostly a small change, now and then a large one. */
 import { crc32 } from 'node:zlib'
 import type { Random } from './random.ts'
 

@@ -1,4 +1,4 @@
-/** What the fuzzing thread is told, and what it tells. */
+/** The messages to and from the fuzzing thread. */
 import type { DecoderCoverage } from './coverage.ts'
 
 export interface FuzzOrder {

@@ -1,4 +1,4 @@
-/** A generator with a seed, so that a run can be had again. It draws test data, nothing else. */
+/** A seeded generator, so that a run can be repeated. It draws test data, nothing else. */
 export class Random {
   #state: number
 

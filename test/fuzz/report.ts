@@ -1,4 +1,4 @@
-/** What a run says of itself. */
+/** The summary that a run prints. */
 import { decoderRooms } from './decoders.ts'
 import type { FuzzReport } from './order.ts'
 

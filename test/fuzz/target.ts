@@ -1,4 +1,4 @@
-/** What a target of the fuzzing is, and how its endings are named. */
+/** The interface of a fuzz target, and the names of its outcomes. */
 import { isDeepStrictEqual } from 'node:util'
 import { type ErrorCode, MacaroondError } from '../../shared/errors.ts'
 import type { Random } from './random.ts'

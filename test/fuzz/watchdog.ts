@@ -1,4 +1,4 @@
-/** Runs the thread of the fuzzing, and ends it when one input takes too long. */
+/** Runs the fuzzing thread, and ends it if one input takes too long. */
 import { Worker } from 'node:worker_threads'
 import { type FuzzOrder, type FuzzReport, SHARED_HEADER_BYTES } from './order.ts'
 import { TARGETS } from './targets/list.ts'

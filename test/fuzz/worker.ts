@@ -1,4 +1,4 @@
-/** The thread of the fuzzing. It counts what is reached from before the first decoder is loaded. */
+/** The fuzzing thread. It counts coverage from before the first decoder is loaded. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Coverage } from './coverage.ts'
 import type { FuzzOrder, FuzzReport } from './order.ts'

@@ -75,7 +75,7 @@ describe('the checker', () => {
     expect(rulesOf(...others, org(500), verified(1_101, { id: 'b' }), verified(1_101, { id: 'c' }))).toEqual(['S1'])
   })
 
-  test('holds every token of a retired key to that', () => {
+  test('holds every token of a retired key to the retirement', () => {
     const retired = revokedAs({ kind: 'key', kid: 'k1' })
     const keyRetired = { result: 'deny', reason: 'key_retired' } as const
     expect(rulesOf(retired, verified(1_101))).toEqual(['S1'])
@@ -84,7 +84,7 @@ describe('the checker', () => {
     expect(rulesOf(retired, verified(200, keyRetired), verified(300))).toEqual(['S3'])
   })
 
-  test('holds every token of a disabled org to that, also one that is issued later', () => {
+  test('holds every token of a disabled org to the disabling, even one issued later', () => {
     const disabled = revokedAs({ kind: 'disabled', org: 'acme' })
     const orgDisabled = { result: 'deny', reason: 'org_disabled' } as const
     expect(rulesOf(disabled, verified(1_101))).toEqual(['S1'])
@@ -108,14 +108,14 @@ describe('the checker', () => {
     expect(rulesOf(known, revoked('a'), inDoubt, settled, verified(9_000, { id: 'b' }))).toEqual(['S1'])
   })
 
-  test('judges the chosen verifications by all of the history', () => {
+  test('judges selected verifications by the whole history', () => {
     const unknown = revoked('a', { result: 'indeterminate' })
     const events = [minted('a'), unknown, verified(2_000, { ...refused, proc: 'w2', node: 'w2' }), verified(2_500)]
     const { counts, worstAcceptanceMs } = checkHistory(events, BOUNDS, ({ proc }) => proc === 'w1')
     expect([counts.verifications, counts.insideBound, worstAcceptanceMs]).toEqual([1, 1, 499])
   })
 
-  test('takes a refused revocation for none', () => {
+  test('ignores a revocation that was refused', () => {
     expect(rulesOf(revoked('a', { result: 'refused' }), verified(5_000))).toEqual([])
     expect(rulesOf(revoked('a', { result: 'refused' }), verified(5_000, refused))).toEqual(['S12'])
   })
@@ -191,7 +191,7 @@ describe('the checker', () => {
 describe('the gates', () => {
   const enough = [minted('a'), revoked('a'), verified(150, refused)]
 
-  test('name what a run did not come near', () => {
+  test('name each promise that a run did not come near', () => {
     const missed = (...events: readonly HistoryEvent[]): readonly string[] =>
       missedCounts('probes', checkHistory(events, BOUNDS).counts, { insideBound: 1, unleased: 0 })
     expect(missed()).toEqual(['only 0 verifications of probes fell inside the bound after a revocation, 1 are needed'])

@@ -1,5 +1,5 @@
 /**
- * The history of a run: what clients asked and were told, and what was done to the cluster, one event a line (NDJSON).
+ * The history of a run: requests of clients, their answers, and faults, one event a line (NDJSON).
  * All times are milliseconds of one monotonic clock: CLOCK_MONOTONIC on a real machine, which every process and every
  * network namespace of it shares, virtual time in a simulation. Nothing is judged by a wall clock.
  */

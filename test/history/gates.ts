@@ -1,4 +1,4 @@
-/** A history that never came near a promise shows nothing: what a run must have seen before its verdict counts. */
+/** Gates of a run: the counts that it must reach before its verdict counts, because a run without them proves nothing. */
 import type { Counts } from './check.ts'
 import type { FaultEvent, FaultKind, HistoryEvent } from './event.ts'
 

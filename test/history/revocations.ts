@@ -1,4 +1,4 @@
-/** What a history says of each revocation: from when on it binds, and whom it binds. */
+/** Derives from a history the time from which each revocation binds, and the tokens that it binds. */
 import { FALLEN, type ForgetEvent, type HistoryEvent, type MintEvent, type Named, type RevokeEvent } from './event.ts'
 
 export interface Moments {

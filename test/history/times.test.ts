@@ -53,7 +53,7 @@ test('times of several runs add up', () => {
   expect(joinedTimes(NO_TIMES, NO_TIMES)).toEqual(NO_TIMES)
 })
 
-test('a histogram knows how many, and the class that a share of them ends in', () => {
+test('a histogram has the count, and the upper bound of the class that contains a quantile', () => {
   expect([totalOf(EMPTY), quantileMs(EMPTY, 0.99)]).toEqual([0, 0])
   const histogram = histogramOf([1, 20, 21, 60_000])
   expect(totalOf(histogram)).toBe(4)

@@ -1,4 +1,4 @@
-/** How long things took and how much was answered, of a history: figures beside the verdict, and not rules of it. */
+/** Computes durations and shares of answers from a history. They are figures beside the verdict, not rules of it. */
 import { EMPTY, type Histogram, histogramOf, sumOf } from './histogram.ts'
 import type { FaultEvent, HistoryEvent, MintEvent, VerifyEvent } from './event.ts'
 

@@ -79,7 +79,7 @@ describe('usage errors', () => {
     [['macaroon', 'verify', '--key-file', 'x', '--access', 'time=1'], 'stated by the verifying node', 'op=read'],
     [['macaroon', 'verify'], "required option '--key-file", 'help'],
     [['status'], 'no profile names one', 'MACAROOND_PROFILE'],
-  ])('%j is told as such, with a hint, in both forms', async (args, message, hint) => {
+  ])('%j is reported with a hint, as text and as JSON', async (args, message, hint) => {
     const plain = await ran(args)
     expect(plain).toMatchObject({ status: 2, out: '' })
     expect(plain.err).toContain(message)
@@ -195,7 +195,7 @@ describe('token attenuate', () => {
     [TOKEN.slice(0, 40), 'token_truncated', 1],
     [TOKEN.replace(/.(?=\.)/, (last) => (last === 'A' ? 'B' : 'A')), 'token_damaged', 1],
     ['A'.repeat(1_000_000), 'token_too_large', 1],
-  ])('tells what is wrong with what it was given (%#)', async (stdin, code, status) => {
+  ])('names what is wrong with its input (%#)', async (stdin, code, status) => {
     const { out, ...rest } = await ran(['token', 'attenuate', '--caveat', 'op = read', '--json'], { stdin })
     expect(rest).toEqual({ status, err: '' })
     expect(JSON.parse(out)).toMatchObject({ error: { code } })

@@ -24,7 +24,7 @@ describe('the exit status', () => {
     expect(exitStatusOf('not even an error')).toBe(1)
   })
 
-  it('tells a refused token from one that nobody could judge', () => {
+  it('distinguishes a refused token from one that nobody could judge', () => {
     expect(exitStatusOfVerdict(refused('revoked', 'it is revoked'))).toBe(3)
     expect(exitStatusOfVerdict(refused('token_malformed', 'not a token'))).toBe(3)
     expect(exitStatusOfVerdict(refused('unavailable', 'nobody answered'))).toBe(4)

@@ -1,4 +1,4 @@
-/** Streams of a process that is not one: what a command would read and print. */
+/** In-memory streams in place of a process's: what a command reads and prints. */
 import { PassThrough, Readable } from 'node:stream'
 import type { Streams } from '../../ops/terminal.ts'
 

@@ -12,7 +12,7 @@ test('a temporary folder is there, and nobody else’s', () => {
   rmSync(folder, { recursive: true })
 })
 
-test('TMPDIR that is no folder is told by its name, with what to set', () => {
+test('a TMPDIR that is no folder is named, with what to set', () => {
   const nowhere = join(tmpdir(), 'macaroond-nowhere')
   vi.stubEnv('TMPDIR', nowhere)
   const message = expect.stringContaining(nowhere)

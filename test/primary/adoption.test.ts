@@ -1,4 +1,4 @@
-/** What a primary takes over by itself on a replica's word, what it leaves to an operator, and what an operator does with it. */
+/** The denials that a primary adopts on a replica's report, those that it leaves to an operator, and the operator's commands. */
 import Sqlite from 'better-sqlite3'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { Adoption } from '../../primary/adoption/adoption.ts'
@@ -61,7 +61,7 @@ describe('a denial that a replica reports', () => {
     expect(isOf({ ...common, kind: 'org_disabled', org: 'acme' })).toBe('kind')
   })
 
-  test('concerns nobody where it is held, covered by something broader, outlived, or given up', () => {
+  test('is ignored if it is already held, covered, outlived, or given up', () => {
     const { id } = authority.mint().answer as Minted
     const { kid, nonce } = parseTokenId(id)
     const own: KnownRevocation = { ...common, kind: 'token', kid, nonce }
@@ -244,7 +244,7 @@ describe('an adopted token', () => {
     expect(rowOf()).toMatchObject({ revocation: { expiresAt: 4_000_000_000 } })
   })
 
-  test('of a row that no table takes is denied like any other: whoever told it holds up no write', () => {
+  test('from a row that no table takes is denied too, so its replica delays no write', () => {
     for (const [index, end] of [1.5, 1.5e300, -1, 2 ** 60].entries()) {
       const broken = denial(token(index + 1))
       adopt([{ ...broken, columns: { ...broken.columns, expires_at: end } }], 'P1')

@@ -1,4 +1,4 @@
-/** What the primary does about a condition of its own, on a real commit log. */
+/** The primary's reaction to obstacles of its own database, on a real commit log. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Somebody who runs a cluster of real processes, in a folder of its own, by typing commands. */
+/** An operator of a cluster of real processes in a folder of its own: runs the commands that a person would type. */
 import { once } from 'node:events'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,7 @@
-/** `npm run simulate`: whole clusters in this process and its like, each from one seed, disturbed by a plan and judged by the promises. */
+/**
+ * `npm run simulate`: runs whole clusters in a few processes, each from one seed with a plan of faults, and checks the
+ * promises.
+ */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

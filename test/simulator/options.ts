@@ -1,4 +1,4 @@
-/** What may be asked of the simulator, and why some of it cannot be done. */
+/** The options of the simulator, and the reasons for refusing some combinations. */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { MacaroondError } from '../../shared/errors.ts'

@@ -1,4 +1,4 @@
-/** What many seeds show together: figures, gates against runs that show nothing, and how to repeat what failed. */
+/** The report over many seeds: figures, gates against runs that prove nothing, and the command that repeats a failure. */
 import { NOTHING_COUNTED, rounded, type SimulatedRecord, type Stretch } from '../evidence/record.ts'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'

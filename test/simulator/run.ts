@@ -1,4 +1,4 @@
-/** One seed: a cluster is set up, used, and disturbed by its plan; then quiet, a last look at everything, and the verdict. */
+/** Runs one seed: a cluster under load and the faults of its plan, then a time without faults, a final check, and the verdict. */
 import { FRESHNESS_DEFAULTS, revocationBoundMs } from '../../shared/freshness/bound.ts'
 import { join } from 'node:path'
 import { checkHistory, type Bounds, type Verdict } from '../history/check.ts'
@@ -95,7 +95,7 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
   }
 }
 
-/** A restore waits until it is told what may be known; all links are whole by then. */
+/** A restore waits until every source has answered; all links are whole by then. */
 async function operationsDone(cluster: TestCluster, lengthMs: number): Promise<number> {
   const { scheduler, operations } = cluster
   await cluster.runUntil(lengthMs)

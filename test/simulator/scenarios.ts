@@ -1,4 +1,4 @@
-/** Schedules that once broke a promise, each the shortest that did, and those that chance draws too seldom: they stay. */
+/** Schedules that once broke a promise, each cut to the shortest that did, and schedules that seeds draw too seldom. */
 import type { Plan } from './plan/plan.ts'
 
 export interface Scenario {

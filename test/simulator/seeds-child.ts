@@ -1,4 +1,4 @@
-/** Runs the seeds that it is told to, one after the other, and writes what came of each as a line to standard output. */
+/** Runs the ordered seeds one after the other, and writes the result of each as a line to standard output. */
 import { join } from 'node:path'
 import type { Counts } from '../history/check.ts'
 import type { FaultKind } from '../history/event.ts'

@@ -1,4 +1,4 @@
-/** What happened, in order, as text: two runs of one seed must give the same. Nothing random by nature may stand in it. */
+/** The trace of a run as text, in order. Two runs of one seed must give the same trace, so it holds nothing nondeterministic. */
 import { createHash, type Hash } from 'node:crypto'
 
 export class Trace {

@@ -1,4 +1,4 @@
-/** The judge of an upgrade is not blind: a replica that accepts what is revoked, or refuses what is not, ends the run. */
+/** Tests the checker of the upgrade: a replica that accepts a revoked token, or refuses a good one, fails the run. */
 import { expect, test } from 'vitest'
 import type { Signer } from '../../primary/signer/sdk.ts'
 import type { Verifier } from '../../replica/worker/sdk.ts'

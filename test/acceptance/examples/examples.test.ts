@@ -1,4 +1,4 @@
-/** The programs of ops/examples as a newcomer starts them: real processes, and what each story has to show. */
+/** Runs the programs of ops/examples as a newcomer starts them: as real processes. Each story has to show its steps. */
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -100,7 +100,7 @@ function missing(steps: readonly StoryStep[], wanted: (typeof DECISIVE)[string])
 }
 
 describe('the examples', () => {
-  test('are those that this suite runs, and each has a README that says how to start it', () => {
+  test('are exactly the ones that this suite runs, and each has a README that says how to start it', () => {
     const folders = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) => entry.isDirectory())
     const names = folders.map(({ name }) => name).filter((name) => name !== 'shared')
     expect(names.toSorted()).toEqual(Object.keys(DECISIVE).toSorted())
@@ -119,7 +119,7 @@ describe('the examples', () => {
     },
   )
 
-  test('an example that does not exist is told with those that do', async () => {
+  test('an unknown example is refused with the list of the known ones', async () => {
     const { status, stderr } = await run(['nothing'])
     expect(status).toBe(2)
     expect(stderr).toContain('hyperdex-store')

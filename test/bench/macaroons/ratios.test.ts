@@ -49,7 +49,7 @@ describe('the rows of a rival', () => {
     expect(ratioRows(all, 'libmacaroons', 2).map(({ name }) => name)).toEqual(['verify, 20 caveats'])
   })
 
-  it('meet their aim below it only', () => {
+  it('meet their target only below it', () => {
     expect(ratioRows(all, 'npm macaroon', 1).map(isMet)).toEqual([true, false])
     expect(ratioRows(all, 'libmacaroons', 1.5).map(isMet)).toEqual([false])
   })

@@ -1,4 +1,7 @@
-/** A primary with an archive that lives and dies again and again, and does the same work in every life: upload, merge, snapshot, retention. */
+/**
+ * A primary with an archive that is started and killed again and again. Every life does the same work: upload, merge, snapshot,
+ * retention.
+ */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -22,7 +25,7 @@ const READY_MS = 30_000
 const WORK_MS = 20_000
 const POLL_MS = 15
 const ASK_AGAIN_MS = 1_500
-/** A disk that stays full stays so for that long after the status has told of it. */
+/** A disk that stays full does so for that long after the status has reported it. */
 const FAILING_MS = 300
 /** All of it: what was recorded is looked up there. */
 const KEPT_LOG_BYTES = 64_000_000
@@ -47,7 +50,7 @@ export interface Life {
 /** Where the archiver is harmed, and how. */
 export interface Harm extends Target, ThreadHarm {
   /** The primary is killed as soon as its status tells of the failure: what it has said is archived must be. */
-  readonly killWhenTold?: boolean
+  readonly killWhenReported?: boolean
 }
 
 export class ArchivedPrimary {
@@ -270,7 +273,7 @@ ${schedule.map((job) => `${job} = "${NEVER}"`).join('\n')}
     const isFirst = this.#alerts.size === 0
     for (const alert of alerts) this.#alerts.add(alert)
     if (!isFirst) return
-    if (this.#harm?.killWhenTold === true) return void (await this.#node?.kill())
+    if (this.#harm?.killWhenReported === true) return void (await this.#node?.kill())
     await setTimeout(FAILING_MS)
     this.#trace?.heal()
   }

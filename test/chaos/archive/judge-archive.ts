@@ -35,7 +35,7 @@ export interface JudgeOptions {
   readonly recorded: readonly Recorded[]
   /** What the first judge of this archive found it to begin with. */
   readonly begins: number | undefined
-  /** Highest transaction that somebody was told is archived. */
+  /** Highest transaction that was reported as archived. */
   readonly acknowledged: number
   /** From then on every transaction by itself, and from then on every moment, can be restored. */
   readonly exactSinceMs: number

@@ -1,4 +1,7 @@
-/** From the trace of a whole life to every call at which another one can be killed, and the part of the archiver's work it belongs to. */
+/**
+ * Derives from the trace of a whole life every call at which a later life can be killed, and the stage of the archiver's work
+ * it is in.
+ */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { manifestKey } from '../../../shared/archive/layout.ts'

@@ -9,7 +9,7 @@ import { DirectoryStorage } from '../../../shared/archive/directory.ts'
 import { wrapMethod } from '../../bench/wrap.ts'
 import { writerOf } from './targets.ts'
 
-// The names of temporary files are known to whoever traces calls on them.
+// The names of temporary files are known to the tracer of calls on them.
 const entropy = { bytes: () => Buffer.from(writerOf(process.pid), 'hex') }
 wrapMethod(
   DirectoryStorage,

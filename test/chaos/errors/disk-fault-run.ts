@@ -35,11 +35,11 @@ const SHORT_WRITES = join(import.meta.dirname, 'short-writes.ts')
 const READY_MS = 30_000
 /** A life under load until it is asked to stop, so that the calls of a stop are reached as well. */
 const LIFE_MS = 2_000
-/** After the error: whoever is to end has ended by then, and a disk that stays full stays so for that long. */
+/** After the error: a node that ends has ended by then, and a disk that stays full does so for that long. */
 const GRACE_MS = 800
 /** Writes that a life takes before a power cut, and fewer than a checkpoint is made after: that would write them once more. */
 const ACKNOWLEDGED_MIN = 2
-/** What callers may be told of a disk that fails, beside that the node is away. */
+/** Codes that callers may get from a node whose disk fails, besides those of a node that is away. */
 const REFUSALS: ReadonlySet<string> = new Set(['io_failed', 'sync_failed', 'disk_full', 'outcome_unknown'])
 
 interface Life {

@@ -16,11 +16,11 @@ export function requireDocumentedEnd({ code, signal }: Ending, log: readonly str
 }
 
 /**
- * What is repeated by whoever made the call, and what is only tidying up, is nobody's affair; nor is SQLite's own sync of the
+ * A call that its caller repeats, and one that only tidies up, need no report; nor does SQLite's own sync of the
  * folder of its log, which comes after the node's.
  */
 function mayBeSilent({ class: kind, failure, file }: DiskFault): boolean {
-  // SQLite opens read-only what it cannot open for writing; a caller that has to write is told.
+  // SQLite opens read-only what it cannot open for writing; a caller that has to write gets an error.
   const isTriedAgain = kind === 'no descriptor' && !failure.onwards
   return (
     kind === 'interrupted' || isTriedAgain || failure.syscall === 'unlink' || file === 'lock' || file === 'data folder'

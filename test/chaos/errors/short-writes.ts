@@ -1,6 +1,6 @@
 /**
  * Loaded before a node (`node --import`): of every write to a file of its data folder only a part is done, as the kernel may
- * do, and the caller is told how much. SQLite makes its own calls, and is left alone. `CHAOS_SHORT` names the folder, and a file
+ * do, and the caller gets the number of bytes. SQLite makes its own calls, and is left alone. `CHAOS_SHORT` names the folder, and a file
  * that the name of each such file is added to.
  */
 import fs from 'node:fs'
@@ -10,11 +10,11 @@ const [folder = '', record = ''] = (process.env['CHAOS_SHORT'] ?? '').split('\n'
 // The plain functions: what this file itself does is whole.
 const { appendFileSync, closeSync, openSync, renameSync, writeSync } = fs
 const paths = new Map<number, string>()
-const told = new Set<string>()
+const noted = new Set<string>()
 
 function tell(path: string): void {
-  if (told.has(path)) return
-  told.add(path)
+  if (noted.has(path)) return
+  noted.add(path)
   appendFileSync(record, `${path}\n`)
 }
 

@@ -1,4 +1,4 @@
-/** Looks at a primary and its replica, over and over, until what is waited for is so. */
+/** Polls a primary and its replica until a condition holds. */
 import { setTimeout } from 'node:timers/promises'
 import { parsePosition } from '../../../shared/position.ts'
 import type { PrimaryStatus, ReplicaStatus } from '../../../shared/protocol/status.ts'

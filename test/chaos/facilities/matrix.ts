@@ -78,7 +78,7 @@ export const MATRIX: readonly Row[] = [
   },
   {
     fault: 'a store that lies, loses entries, claims or files; a mount that is away; a FIFO among the objects',
-    expect: 'S7, S8: found, told, healed or asked about; nothing is written beside the archive',
+    expect: 'S7, S8: found, reported, healed or asked about; nothing is written beside the archive',
     needs: [],
     by: [
       at('recovery/archive/repair'),
@@ -96,7 +96,7 @@ export const MATRIX: readonly Row[] = [
   },
   {
     fault: 'names that do not resolve; a peer with another key',
-    expect: 'told by its code, fails closed, comes back by itself',
+    expect: 'reported by its code, fails closed, comes back by itself',
     needs: [],
     by: [
       at('chaos/names'),
@@ -275,7 +275,7 @@ export const MATRIX: readonly Row[] = [
   },
   {
     fault: 'versions that differ',
-    expect: 'told by their code',
+    expect: 'reported by their code',
     needs: [],
     by: [
       at('integration/cluster/divergence', 'of a newer schema'),
@@ -303,7 +303,7 @@ export const MATRIX: readonly Row[] = [
   },
   {
     fault: 'no key-encryption key at the start',
-    expect: 'told by its source, without a secret',
+    expect: 'reported by its source, without a secret',
     needs: [],
     by: [at('shared/config/kek', 'a source that is not there'), at('integration/cluster/divergence', 'another KEK')],
   },

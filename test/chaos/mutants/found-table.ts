@@ -1,4 +1,4 @@
-/** What was planted, and what found it: printed at the end of a suite. */
+/** Prints at the end of a suite each planted bug and the run or test that found it. */
 import type { MustBeFound } from './mutant.ts'
 
 export interface Found {

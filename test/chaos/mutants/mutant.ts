@@ -1,4 +1,4 @@
-/** A planted bug: one place of the product's source, and what a careless hand would have written there. */
+/** A planted bug: one line of the product's source, and a plausible mistake that replaces it. */
 export interface Mutant {
   readonly name: string
   /** The one of those that must be found. */

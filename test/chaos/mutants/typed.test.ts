@@ -1,4 +1,4 @@
-/** A planted bug must be one that would have been merged: one that does not even type-check breaks something, but no promise. */
+/** A planted bug must be one that could have been merged. A bug that does not type-check would fail the build, not a promise. */
 import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -42,7 +42,7 @@ function namesIn(text: string, mutants: readonly Mutant[]): readonly string[] {
   return mutants.filter((_, index) => text.includes(`.mutant-${index}.ts(`)).map(({ name }) => name)
 }
 
-test('every planted bug type-checks, and one that would not is told', async () => {
+test('every planted bug type-checks, and one that does not is reported', async () => {
   const untyped: Mutant = {
     name: 'a clock without timers',
     file: 'primary/freshness/granting.ts',

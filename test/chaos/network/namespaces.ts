@@ -11,7 +11,7 @@ const TABLE = 'inet macaroond'
 const COUNTED = 'inet macaroond_counted'
 const CHAINS = '{ chain in { type filter hook input priority 0; }; chain out { type filter hook output priority 0; }; }'
 
-/** What is missing for it, in words for whoever runs the tests; undefined when nothing is. */
+/** What is missing for it, in words for the person who runs the tests; undefined when nothing is. */
 export function namespacesMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'network namespaces need root'
   for (const [command, ...args] of [
@@ -40,7 +40,7 @@ export class Namespaces implements Network {
 
   static #created = 0
 
-  /** Names are told apart from those of another run by this process's id; and from the last one's, which go away slowly. */
+  /** This process's id keeps names apart from those of another run, and from those of the last run, which go away slowly. */
   static create(names: readonly string[]): Namespaces {
     const turn = Namespaces.#created
     Namespaces.#created += 1

@@ -1,4 +1,4 @@
-/** Bugs that a careless hand could write, planted while a node's modules load: a run must find each by the promise it breaks. */
+/** Plausible bugs, planted while a node's modules load. A run must find each by the promise it breaks. */
 import { afterAll, expect, test } from 'vitest'
 import { keepEvidence } from '../../evidence/file.ts'
 import { checkHistory, type Rule } from '../../history/check.ts'
@@ -10,7 +10,7 @@ import { monotonicMs } from './clock.ts'
 import { MUTANTS } from './mutants.ts'
 import { boundsFor, runPartitions } from './run.ts'
 
-test('a bug that no longer has its place is told, not passed over', () => {
+test('a bug whose source text is gone fails the suite instead of being skipped', () => {
   const [mutant] = MUTANTS
   if (mutant === undefined) throw new Error('there are mutants')
   expect(() => planted('another text', mutant)).toThrow(/found 0 times/)
@@ -20,7 +20,7 @@ test('a bug that no longer has its place is told, not passed over', () => {
 
 /** A busy machine may let one run pass by the moment that shows the bug. */
 const SEEDS = [1, 2, 3, 4]
-/** What was not found by then is told, before it takes the time of all that comes after it. */
+/** A bug that was not found by then is reported, before it takes the time of the bugs after it. */
 const SEEDS_MS_MAX = 45_000
 /** A run that finds nothing goes on for so long where no fault ends it, so that a busy machine needs no second one. */
 const FAULTLESS_MS = 10_000

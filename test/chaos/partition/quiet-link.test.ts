@@ -1,4 +1,4 @@
-/** V1: verifying costs the link to the primary nothing. Counted by the kernel, on the replica's own interface. */
+/** V1: a verification sends nothing to the primary. The kernel counts packets on the replica's own interface. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Cluster } from '../cluster.ts'

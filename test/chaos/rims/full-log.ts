@@ -36,8 +36,8 @@ export class FullLog {
     let length = 0
     while (this.#tries(() => (length = readSync(this.#fd, bytes)))) {
       const lines = bytes.toString('utf8', 0, length).split('\n')
-      const told = lines.filter((line) => line !== FILLING && line !== '')
-      this.tail = [this.tail, ...told].join('\n').slice(-TAIL_CHARS)
+      const logged = lines.filter((line) => line !== FILLING && line !== '')
+      this.tail = [this.tail, ...logged].join('\n').slice(-TAIL_CHARS)
     }
   }
 

@@ -13,7 +13,7 @@ export class HostileSigner {
   readonly #identity: string
   readonly #peerId: string
   #child: ChildProcess | undefined
-  #told: AsyncIterator<string> | undefined
+  #replies: AsyncIterator<string> | undefined
 
   private constructor(identity: string, peerId: string) {
     this.#identity = identity
@@ -44,8 +44,8 @@ export class HostileSigner {
     const child = spawn('nice', words, { stdio: ['pipe', 'pipe', 'inherit'] })
     child.stdin.on('error', () => undefined)
     this.#child = child
-    this.#told = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-    await this.#told.next()
+    this.#replies = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    await this.#replies.next()
   }
 
   beginBurst(): void {
@@ -55,7 +55,7 @@ export class HostileSigner {
   /** Resolves with how often it was answered what. */
   async endBurst(): Promise<Readonly<Record<string, number>>> {
     this.#child?.stdin?.write('rest\n')
-    const line = await this.#told?.next()
+    const line = await this.#replies?.next()
     return JSON.parse(line?.done === false ? line.value : '{}') as Record<string, number>
   }
 

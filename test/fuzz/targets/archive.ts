@@ -1,4 +1,4 @@
-/** What whoever can write the archive may put there: entries of the manifest, claims of epochs, files. */
+/** Targets of the archive, which an attacker may be able to write: entries of the manifest, claims of epochs, files. */
 import { DirectoryStorage } from '../../../shared/archive/directory.ts'
 import { highestClaim } from '../../../shared/archive/epoch-claim.ts'
 import { claimEpoch } from '../../../primary/archiver/chain/claim-epoch.ts'

@@ -1,4 +1,4 @@
-/** What an operator types, and the names that are in answers. */
+/** Targets of the command line: what an operator types, and the names in answers. */
 import { parseAccess } from '../../../ops/arguments/access.ts'
 import { parseAuthorityKey } from '../../../ops/arguments/authority-key.ts'
 import { parseTtl } from '../../../ops/arguments/duration.ts'

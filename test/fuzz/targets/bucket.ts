@@ -1,4 +1,4 @@
-/** What a store of objects answers, which is not trusted to begin with; and how a bucket and its keys are named. */
+/** Targets of the object store, which is not trusted: its answers, and the names of a bucket and its keys. */
 import { BucketStorage } from '../../../shared/archive/s3/bucket.ts'
 import { readCredentials } from '../../../shared/archive/s3/credentials.ts'
 import { abortUploads } from '../../../shared/archive/s3/parts.ts'

@@ -1,4 +1,4 @@
-/** What a node finds on its own disk, which a crash tears and time damages: the journal of revocations, and positions. */
+/** Targets of a node's own disk, which a crash tears and time damages: the journal of revocations, and positions. */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import {

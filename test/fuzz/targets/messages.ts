@@ -1,4 +1,4 @@
-/** What goes over a channel once it is open: calls with the parameters of every method, and the messages of each stream. */
+/** Targets of an open channel: calls with the parameters of every method, and the messages of each stream. */
 import type { z } from 'zod'
 import {
   decodeRequest,

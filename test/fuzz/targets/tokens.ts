@@ -1,4 +1,4 @@
-/** What holders of tokens write: every format of a macaroon, bundles, tickets, caveats, and paths of accesses. */
+/** Targets of what holders write: every format of a macaroon, bundles, tickets, caveats, and paths of accesses. */
 import type { ErrorCode } from '../../../shared/errors.ts'
 import { decodeBundle } from '../../../shared/macaroon/bundle.ts'
 import { decodeMacaroon, encodeMacaroon } from '../../../shared/macaroon/format.ts'

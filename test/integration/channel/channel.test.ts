@@ -64,7 +64,7 @@ describe('a peer in another process', () => {
 })
 
 describe('an eavesdropper', () => {
-  it('sees neither what is said nor who dials', async () => {
+  it('sees neither the messages nor the identity of the dialer', async () => {
     const server = await serve({
       accept: () => ({ ok: true, welcome: { welcome: 'SECRET-WELCOME' } }),
       onConnection: (connection) =>

@@ -97,7 +97,7 @@ describe('the life of a token', () => {
     expect([write.status, other.status]).toEqual([3, 3])
   })
 
-  it('ends with its revocation, in every region, and for what was made from it', async () => {
+  it('is refused after its revocation in every region, with everything made from it', async () => {
     const narrowed = await macaroond(['token', 'attenuate', '--caveat', 'op = read'], { stdin: token })
     const revoked = await here.asProcess(['revoke', '--token', '-', '--reason', 'laptop lost', '--json'], token)
     expect(revoked.json()).toMatchObject({ id: minted['id'], org: 'acme', matched: 'recorded', durability: 'replica' })
@@ -121,7 +121,7 @@ describe('the life of a token', () => {
 })
 
 describe('revocations list', () => {
-  it('follows the pages, and says where to go on when it was asked for fewer', async () => {
+  it('reads every page, and says where to continue if a limit stopped it', async () => {
     const ids = await Promise.all(
       [1, 2].map(async (n) => {
         const minted = await here.operator(['token', 'mint', '--org', 'acme', '--subject', `user ${n}`, '--json'])
@@ -156,7 +156,7 @@ describe('status', () => {
     expect(stdout).toContain('writes open')
   })
 
-  it('shows a node that cannot be reached as such, and ends with 4 only when none can', async () => {
+  it('marks an unreachable node, and exits with 4 only if no node is reachable', async () => {
     const { address } = here.dev.cluster.primary
     const one = here.variant('one-away.toml', 'operator.toml', (text) => text.replace(address, NOTHING_LISTENS))
     const all = here.variant('all-away.toml', 'operator.toml', (text) =>
@@ -209,7 +209,7 @@ describe('the nodes of dev', () => {
     })
   })
 
-  it('end in order on SIGTERM, and cluster.json goes with them', async () => {
+  it('stop in order on SIGTERM, and cluster.json is removed', async () => {
     here.dev.process.kill('SIGTERM')
     expect(await here.dev.ended).toBe(0)
     expect(pidsOf(here.dev.cluster).some(runs)).toBe(false)
@@ -217,7 +217,7 @@ describe('the nodes of dev', () => {
     expect(existsSync(`${here.dev.cluster.primary.database}-wal`)).toBe(false)
   })
 
-  it('end with the npm that dev was started by, when that is killed', async () => {
+  it('stop when the npm that started dev is killed', async () => {
     const env = { ...process.env, npm_lifecycle_event: 'macaroond' }
     const script = `"${process.execPath}" "${PROGRAM}" dev --dir "${here.path}"; true`
     const npm = spawn('sh', ['-c', script], { env, stdio: 'ignore' })
@@ -228,7 +228,7 @@ describe('the nodes of dev', () => {
     expect(pidsOf(cluster).some(runs)).toBe(false)
   })
 
-  it('say why they do not start, and leave none of them behind', async () => {
+  it('say why they do not start, and leave no process behind', async () => {
     const [fra] = here.dev.cluster.replicas
     const server = createServer()
     const port = Number(fra?.address.split(':')[1])

@@ -1,4 +1,4 @@
-/** What cannot be done on a cluster of `macaroond dev` is told with a code, a hint and the right status. */
+/** Commands that a cluster of `macaroond dev` refuses: each reports a code, a hint and the right status. */
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { commandLine, macaroond, until } from './command.ts'
@@ -10,7 +10,7 @@ beforeAll(async () => {
   expect((await here.operator(['org', 'create', 'acme'])).status).toBe(0)
 })
 
-describe('what cannot be done is told with a code, a hint and the right status:', () => {
+describe('a command that cannot be carried out reports a code, a hint and the right status:', () => {
   const primaryToml = (name: string, change: (text: string) => string): string =>
     here.variant(name, 'primary.toml', change)
   const mint = ['token', 'mint', '--org', 'acme', '--subject', 'x']
@@ -216,7 +216,7 @@ describe('what cannot be done is told with a code, a hint and the right status:'
     ['mcn1_AgEDZGV2AigB.00000000', 'token_damaged'],
     ['A'.repeat(60_000), 'token_too_large'],
     ['fm2_lJPECAAAAAAAAAAB', 'token_unsupported'],
-  ])('a token that is none is refused as such, and not an error (%#)', async (stdin, reason) => {
+  ])('a text that is no token is a refusal, not an error (%#)', async (stdin, reason) => {
     const { status, json } = await here.operator([...verify, '--json'], stdin)
     expect(json()).toMatchObject({ ok: false, reason, region: 'fra' })
     expect(status).toBe(3)
@@ -224,7 +224,7 @@ describe('what cannot be done is told with a code, a hint and the right status:'
 })
 
 describe('a role', () => {
-  it('that is missing is a clear refusal: nobody else mints, and a worker cannot either', async () => {
+  it('that is missing gives a clear refusal: nobody else mints, and a worker cannot mint either', async () => {
     const { peerId } = (await commandLine(['keygen', '--out', here.file('another.key'), '--json'])).json<{
       peerId: string
     }>()

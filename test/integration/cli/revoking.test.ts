@@ -1,4 +1,4 @@
-/** Every way to revoke, from the command line to two replicas, and what is told of it. */
+/** Every way to revoke, from the command line to two replicas, and what the command reports. */
 import { expect, test } from 'vitest'
 import { LOGIN, withLogin } from '../../primary/authority/presented.ts'
 import { Cluster } from '../cluster/harness.ts'
@@ -223,7 +223,7 @@ test('a repeated request id gets the same answer after a restart; other content 
   expect(revocations.map(({ kind }) => kind)).toEqual(['token', 'subject', 'key', 'org_disabled'])
 })
 
-test('the unknown, the malformed and another org’s get exact answers, and add nothing', async () => {
+test('an unknown id, a malformed id and one of another org get exact answers and add no row', async () => {
   const operator = await Operator.start(['fra'])
   const { id } = await operator.mint('globex', 'alice')
   const unknown = `${'0'.repeat(16)}.${id.slice(17)}`

@@ -1,4 +1,4 @@
-/** What the database remembers of the primary's configuration: a restore finds out from it whom it has to ask. */
+/** The configuration that the database remembers: a restore learns from it which replicas it has to ask. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Configured, readConfigured } from '../../../shared/database/configured.ts'

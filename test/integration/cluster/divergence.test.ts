@@ -1,4 +1,4 @@
-/** S10: who is ahead or elsewhere refuses and alarms; what is only damaged is replaced; nothing is half applied. */
+/** S10: a node that is ahead or diverged refuses and raises an alarm; a damaged copy is replaced; nothing is half applied. */
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -93,7 +93,7 @@ test('a primary whose disk was put back is refused by its replica, and stops its
   expect(await verifier.verify(token.token, { org: 'acme' })).toMatchObject({ ok: true })
 })
 
-test('even an operator who said alone does not overrule the proof', async () => {
+test('`alone` does not overrule the proof', async () => {
   const { cluster, signer } = await started()
   await putBack(cluster, signer, 5)
   const primary = await cluster.startPrimary({ alone: true })
@@ -150,7 +150,7 @@ test('an unproven claim to be ahead is refused and audited once, and stops nothi
   expect(audited).toBe(1)
 })
 
-test('a database that is older than its own log is told at the start', async () => {
+test('a start reports a database that is older than its own log', async () => {
   const { cluster, signer } = await started()
   await cluster.stopPrimary()
   const old = closedFile(cluster.primaryFolder)
@@ -237,7 +237,7 @@ test('a bit that flipped in the primary’s log leads to a snapshot, not to an e
   expect((await cluster.primaryStatus()).log).toMatchObject({ first: 2, last: starts.length + 1 })
 })
 
-test('a segment that says other than it holds is replaced by a snapshot', async () => {
+test('a segment whose content contradicts its checksums is replaced by a snapshot', async () => {
   const { cluster, signer } = await started()
   await cluster.stopReplica()
   await mintOneByOne(signer, 100)
@@ -253,7 +253,7 @@ test('a segment that says other than it holds is replaced by a snapshot', async 
   await expectIdentical(cluster)
 })
 
-test('a folder of another cluster, of a newer schema, or under another KEK is told by its code', async () => {
+test('a folder of another cluster, of a newer schema or under another KEK has its own error code', async () => {
   const { cluster } = await started()
   await cluster.stop()
   const other = { cluster: 'another' }
@@ -273,7 +273,7 @@ test('a database of a newer schema is refused by its code, on both nodes', async
   expect(await codeOf(cluster.startReplica())).toBe('schema_newer')
 })
 
-test('a file of a newer version is passed over, but for one that says that it is required', async () => {
+test('a file of a newer version is ignored, unless its name says that it is required', async () => {
   const { cluster } = await started()
   await cluster.stop()
   const folders = [cluster.primaryFolder, cluster.replicaFolder()]
@@ -286,7 +286,7 @@ test('a file of a newer version is passed over, but for one that says that it is
   await until(() => cluster.primary.writes === 'open', 'writes are open')
 })
 
-test('another KEK is told by its code', async () => {
+test('another KEK has its own error code', async () => {
   const { cluster } = await started()
   await cluster.stopPrimary()
   const config = cluster.primaryConfig()
@@ -295,14 +295,14 @@ test('another KEK is told by its code', async () => {
   expect(await codeOf(Primary.start(options))).toBe('kek_wrong')
 })
 
-test('a second node on the same folder is told that the first one runs', async () => {
+test('a second node on the same folder reports that the first one runs', async () => {
   const { cluster } = await started()
   const config = { ...cluster.primaryConfig(), listen: '127.0.0.1:0' }
   const options = { config, identity: identityOf('primary'), kek: kekFromHex('ab'.repeat(32)), log: silentLog }
   expect(await codeOf(Primary.start({ ...options, reread: () => config }))).toBe('already_running')
 })
 
-test('a port in use is told by its code', async () => {
+test('a port in use has its own error code', async () => {
   const { cluster } = await started()
   expect(await codeOf(cluster.startReplica('sin', { listen: cluster.replica().address }))).toBe('port_in_use')
 })

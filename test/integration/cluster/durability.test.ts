@@ -1,4 +1,4 @@
-/** S7: what a revocation must reach before it is acknowledged, and what is said where it is not reached. */
+/** S7: the places that a revocation must reach before it is acknowledged, and the answer if it does not reach them. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkConfig } from '../../../shared/config/read-config.ts'
@@ -36,7 +36,7 @@ test('in degraded mode a revocation is answered without its replicas, and the st
   expect(durability.degradedSinceMs).toBeGreaterThan(0)
 })
 
-test('otherwise it is not known whether it is durable, and asking again says it once it is', async () => {
+test('without degraded mode the outcome is unknown, and a retry reports it once it is durable', async () => {
   const cluster = await Cluster.start()
   const { revoke } = await token(cluster)
   await cluster.stopReplica('fra')
@@ -45,7 +45,7 @@ test('otherwise it is not known whether it is durable, and asking again says it 
   expect(await revoke()).toMatchObject({ durability: 'replica', already: true })
 })
 
-test('an archive beside the data is none that a revocation could be durable in', () => {
+test('an archive beside the data makes no revocation durable', () => {
   const cluster = Cluster.create()
   const { archive, ...config } = cluster.primaryConfig()
   const wanted = { ...config, durability: { revocations: 'archive' } }

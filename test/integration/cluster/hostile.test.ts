@@ -60,7 +60,7 @@ test('garbage on every port, in any amount, is cut off', async () => {
   await expectServing(cluster)
 })
 
-test('a flood of half-open connections does not keep those out who are known', async () => {
+test('a flood of half-open connections does not keep known peers out', async () => {
   const cluster = await started()
   const sockets = addresses(cluster).flatMap((address) => Array.from({ length: 300 }, () => raw(address)))
   for (const socket of sockets) socket.write(Buffer.from([0, 32]))

@@ -1,4 +1,7 @@
-/** S2, S4, V1, V2: what a replica says while it is cut off from the primary, and when a revocation binds everywhere. */
+/**
+ * S2, S4, V1, V2: the answers of a replica that is cut off from the primary, and the time at which a revocation binds
+ * everywhere.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Verdict } from '../../../shared/verifier/verdict.ts'

@@ -1,4 +1,4 @@
-/** Revocations that hit nothing any more leave the log, the copies and the memory, and nobody who was away notices. */
+/** Outlived revocations leave the log, the copies and the memory, and a replica that was away misses nothing. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** A clean stop leaves nothing that holds the process, and a start goes on where the stop was. */
+/** A clean stop leaves no handle that keeps the process alive, and the next start continues from there. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'

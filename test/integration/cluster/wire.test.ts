@@ -1,4 +1,4 @@
-/** Who gets in, what they may do, and what anybody on the way can see of it. */
+/** Admission of peers, the rights of each, and what an eavesdropper can see. */
 import { expect, test } from 'vitest'
 import type { ChannelName } from '../../../shared/channel/channel-name.ts'
 import { dial } from '../../../shared/channel/dial.ts'
@@ -111,7 +111,7 @@ test('a worker cannot mint, by any client', async () => {
   await signer.close()
 })
 
-test('a signer acts for its own orgs only, and hears the same of another’s key as of none', async () => {
+test('a signer acts for its own orgs only, and cannot tell another org’s key from none', async () => {
   const cluster = await started()
   const acme = await cluster.signer('acme')
   const globex = await cluster.signer('globex')

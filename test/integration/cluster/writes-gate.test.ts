@@ -1,4 +1,4 @@
-/** When a primary acknowledges writes, and what a revocation is told when nobody has confirmed it. */
+/** The time from which a primary acknowledges writes, and the answer to a revocation that no replica has confirmed. */
 import { rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Cluster, codeOf, until } from './harness.ts'
@@ -17,13 +17,13 @@ test('no write is acknowledged while every replica is away, and the hint says wh
   expect(await codeOf(signer.createOrg('acme'))).toBe('no error')
 })
 
-test('alone opens writes without a replica', async () => {
+test('`alone` opens writes without a replica', async () => {
   const cluster = Cluster.create()
   await cluster.startPrimary({ alone: true })
   expect(await codeOf((await cluster.signer()).createOrg('acme'))).toBe('no error')
 })
 
-test('without configured replicas there is nobody to ask', async () => {
+test('without configured replicas writes open without a confirmation', async () => {
   const cluster = Cluster.create({ regions: [] })
   await cluster.startPrimary()
   const signer = await cluster.signer()
@@ -53,7 +53,7 @@ test('an empty replica confirms nothing while another may know more, even if it 
   await until(() => cluster.primary.writes === 'open', 'sin, which was there before, confirms')
 })
 
-test('when all replicas come empty the primary’s word is all there is', async () => {
+test('writes open once every replica has connected with an empty disk', async () => {
   const cluster = await Cluster.start({ regions: ['fra', 'sin'] })
   await (await cluster.signer()).createOrg('acme')
   await cluster.stop()

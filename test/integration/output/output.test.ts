@@ -1,4 +1,4 @@
-/** Standard error in every shape that a node may find it in: nothing of it stops the node, and its end has a time limit. */
+/** Standard error of every kind that a node may be given: none of them stops the node, and flushing it at the end has a limit. */
 import { type ChildProcess, execFileSync, spawn, type StdioOptions } from 'node:child_process'
 import {
   closeSync,

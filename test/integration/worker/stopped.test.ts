@@ -1,4 +1,4 @@
-/** S2, S4: a worker whose process stands still goes on by what it knew, unless it looks at its lease. */
+/** S2, S4: a worker whose process was stopped would continue with old knowledge, unless it checks its lease first. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'

@@ -1,4 +1,4 @@
-/** What every implementation of macaroons can do. Macaroons go in and out as text, in the formats it reads and writes. */
+/** The interface of an implementation of macaroons. Macaroons go in and out as text, in the formats it reads and writes. */
 import type { MacaroonFormat } from '../../../shared/macaroon/format.ts'
 
 export interface Implementation {

@@ -88,7 +88,7 @@ describe('a bucket', () => {
   })
 })
 
-describe('what is wrong with a bucket is told, without a secret', () => {
+describe('a fault of a bucket is reported without a secret', () => {
   const open = (env: NodeJS.ProcessEnv, bucket?: string): ReturnType<typeof openBucket> => {
     const credentials = (): never => ({ accessKeyId: env['ID'], secretAccessKey: env['SECRET'] }) as never
     return openBucket(urlOf(store.address, 'f', bucket), { credentials })

@@ -140,7 +140,7 @@ describe('an answer that is lost after the store did it', () => {
   }
   const bucket = (): ReturnType<typeof openBucket> => openBucket(urlOf(proxy.address, `faults-${(folders += 1)}`))
 
-  test('of creating: it is ours when asked again, and another’s is still another’s', async () => {
+  test('of a create: a retry recognises its own object, and another writer’s object as foreign', async () => {
     const storage = bucket()
     losing(1)
     expect(await storage.create('one', Buffer.from('ours'))).toBe(true)
@@ -171,7 +171,7 @@ describe('an answer that is lost after the store did it', () => {
   })
 })
 
-test('a large upload one of whose parts never arrives is none, however slowly the rest comes', async () => {
+test('a large upload without all of its parts never becomes an object, however slow the rest is', async () => {
   const folder = `faults-${(folders += 1)}`
   const storage = openBucket(urlOf(proxy.address, folder))
   const pieces = async function* (): AsyncGenerator<Buffer> {
@@ -214,7 +214,7 @@ test('a writer that dies in a large upload leaves parts that nobody sees, and th
 })
 
 describe('a list that comes late', () => {
-  test('hides no claim and no entry: who leads goes on, who does not is fenced', async () => {
+  test('hides no claim and no entry: the leader continues, and any other primary is fenced', async () => {
     const own = await authority()
     await own.claim()
     proxy.choose = ({ isList }) => (isList ? 'stale list' : undefined)

@@ -125,7 +125,7 @@ test('another cluster’s folder of a bucket is not written to', async () => {
   expect(await codeOf(second.startPrimary())).toBe('wrong_cluster')
 })
 
-test('a bucket that is not there, or does not let us in, keeps writes waiting and says so', async () => {
+test('a missing or forbidden bucket keeps writes waiting and is reported', async () => {
   const cluster = Cluster.create({ regions: [], primary: { archive: archive(urlOf(store.address, 'f', 'no-bucket')) } })
   await cluster.startPrimary()
   const signer = await cluster.signer()

@@ -21,7 +21,7 @@ test('the end counts from now where the clock can be right', () => {
   expect(endTime(issued(0), 300, ISSUED_MS - 1_000)).toEqual({ endsAt: 1_800_000_300, warnings: [] })
 })
 
-test('a clock that is two hours behind makes no token that is dead on arrival, and is told', () => {
+test('a clock two hours behind makes no token that is already expired, and gives a warning', () => {
   const { endsAt, warnings } = endTime(issued(0), 300, ISSUED_MS - 2 * HOUR_MS)
   expect(endsAt).toBe(1_800_000_300)
   expect(warnings).toEqual([
@@ -29,7 +29,7 @@ test('a clock that is two hours behind makes no token that is dead on arrival, a
   ])
 })
 
-test('an end behind that of the token itself is told: it changes nothing', () => {
+test('an end after the token’s own expiry gives a warning, because it changes nothing', () => {
   const { warnings } = endTime(issued(1_800_000_100), 300, ISSUED_MS)
   expect(warnings).toEqual([expect.stringContaining('2027-01-15T08:01:40Z')])
 })

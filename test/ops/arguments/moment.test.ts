@@ -11,7 +11,7 @@ test.each([
 })
 
 test.each(['', 'now', 'yesterday', '2026-11-01', '2026-11-01T00:00:00', '1793491200000', '-1', '1.5'])(
-  '%j is none: a time without a zone, and milliseconds by mistake, would mean another one',
+  '%j is refused: a time without a zone, or milliseconds by mistake, would be misread',
   (text) => {
     expect(() => parseMoment('--before', text)).toThrow(expect.objectContaining({ code: 'usage' }))
   },

@@ -14,6 +14,6 @@ test.each([
   '3000 weeks ago',
   '2026-11-25T14:00:00',
   '2026-02-30T00:00:00Z',
-])('what is no moment, or was before there were any here, is refused: %s', (at) => {
+])('a text that is no time, or a time before any archive, is refused: %s', (at) => {
   expect(() => parseTarget({ at }, NOW_MS)).toThrow(expect.objectContaining({ code: 'usage' }))
 })

@@ -23,11 +23,11 @@ describe('the kind of a file', () => {
     ['replica', 'dtaa = "d"\nlisten = "l"\n[primary]\naddress = "a"'],
     ['profile', 'identity = "i"\n[primary]\naddress = "a"'],
     ['profile', 'identity = "i"\n[[replicas]]\nregion = "fra"'],
-  ])('is told from its keys: %s', (kind, text) => {
+  ])('is recognised by its keys: %s', (kind, text) => {
     expect(kindOfFile(written(text))).toBe(kind)
   })
 
-  it('is asked for where nothing tells it', () => {
+  it('is asked for if no key decides it', () => {
     expect(() => kindOfFile(written('cluster = "a"'))).toThrow(/--kind|any kind/)
   })
 })

@@ -1,4 +1,4 @@
-/** The toolbox as its user meets it, and key files for it. */
+/** Runs the toolbox as its user does, and writes key files for it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -106,7 +106,7 @@ describe('a replica’s copy', () => {
 describe('a primary’s disk', () => {
   const sound = { pages: at(4), logged: [at(3), at(4)], captured: 0, tornBytes: 0 }
 
-  test('that ends like a crash is told as one', () => {
+  test('that ends as after a crash is reported so', () => {
     expect(comparePrimary(sound, NOTHING)).toEqual({ problem: undefined, remarks: [], signed: false })
     expect(comparePrimary({ ...sound, captured: 2 }, NOTHING).remarks).toEqual([
       expect.stringContaining('ends like a crash, 2 transactions before its WAL'),

@@ -41,11 +41,11 @@ describe('a row that no primary would start with', () => {
   })
 })
 
-test('a row as honest replicas tell it is read', async () => {
+test('a row in the form of an honest replica is read', async () => {
   expect((await asked([row()])).revocations).toEqual([row()])
 })
 
-test('a list without end is not read for ever', async () => {
+test('an endless list is refused', async () => {
   await expect(asked([], 7)).rejects.toMatchObject({ code: 'protocol_violation' })
 })
 
@@ -59,7 +59,7 @@ describe('when a token ends', () => {
     expect(carried(told(liar, row({ expires_at: 1 })), told(disk, row({ expires_at: 9_000 })))).toEqual([9_000])
   })
 
-  test('is the latest that a disk or an archive tells, and never where one of them does not know', () => {
+  test('is the latest that disks and archive report, and never if one of them reports no end', () => {
     const ends = (...all: readonly number[]): unknown =>
       carried(...all.map((end) => told(disk, row({ expires_at: end }))))
     expect([ends(5, 9), ends(9, 5), ends(5, 0), ends(0, 5)]).toEqual([[9], [9], [0], [0]])

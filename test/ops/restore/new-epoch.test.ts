@@ -1,4 +1,4 @@
-/** Where the epoch of a restore begins: no transaction of it has a number that another one may have. */
+/** The first numbers of a restored epoch: none of its transactions has a number that another transaction may have. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

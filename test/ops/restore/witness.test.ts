@@ -1,4 +1,4 @@
-/** S8, the core: did a restore see the newest state, and what has to be asked? */
+/** S8, the core: decides if a restore saw the newest state, and which confirmations it needs. */
 import { describe, expect, test } from 'vitest'
 import { withinBounds } from '../../../ops/restore/bounds.ts'
 import { carryOver, waitingBeyond } from '../../../ops/restore/carry-over.ts'
@@ -74,13 +74,13 @@ describe('the newest state was seen', () => {
   })
 })
 
-test('a newer position that somebody knows of is a question, and takes none away', () => {
+test('a known newer position adds a question and removes none', () => {
   expect(newerThanRead([archive()], [claim(9)])).toEqual([])
   expect(newerThanRead([archive()], [claim(10)])).toEqual([expect.stringContaining('you know of 1.')])
   expect(head([archive()], [claim(9)])).toBe(false)
 })
 
-test('no word answers two questions', () => {
+test('no option answers two questions', () => {
   const no = { yes: false, acceptHead: false, withoutRevocations: false }
   const unseen = { witnessed: false, why: 'nobody came' } as const
   const both = { unread: ['the copy is not believed'], head: unseen }

@@ -34,7 +34,7 @@ describe('the tally of a suite', () => {
     expect(tally.skippedNames).toEqual(['skipped 1', 'todo 2', 'pending 3'])
   })
 
-  it('tells what failed on one line each', () => {
+  it('names each failure on one line', () => {
     expect(tallySuite(report(['passed', 'failed'], []), 1).failures).toEqual([
       'failed 1: expected 1 to be 2',
       'a.test.ts: no module',

@@ -1,4 +1,4 @@
-/** What the checks of the repository itself look at: its root and its source files. */
+/** The root and the source files of the repository, for the checks of the repository itself. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -57,7 +57,7 @@ describe('the source', () => {
     expect(hits([...sources, ...typescriptFiles(['test'])], LEFTOVERS)).toEqual([])
   })
 
-  it('is told apart from leftovers by patterns that work', () => {
+  it('is scanned for leftovers with patterns that work', () => {
     const samples = [
       '// TO' + 'DO later',
       'x as ' + 'any',

@@ -1,4 +1,4 @@
-/** What the runbook tells people to watch is what nodes export. */
+/** Nodes export every metric that the runbook tells operators to watch. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 

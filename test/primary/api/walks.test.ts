@@ -74,7 +74,7 @@ test('the walk of a caller that is gone does not begin', async () => {
   expect(begun).toEqual(['first'])
 })
 
-test('so many wait, and of too many those of whoever has most are refused', async () => {
+test('the queue is bounded: beyond its limit the caller with the most calls is refused', async () => {
   const { begin } = recorded()
   const flood = Array.from({ length: WALKS_WAITING_MAX + 1 }, () => begin('flood'))
   void begin('honest')

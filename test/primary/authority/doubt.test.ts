@@ -1,4 +1,4 @@
-/** What the authority does while it does not believe its clock (V8): it revokes, by the time it knows, and mints nothing. */
+/** The authority while it doubts its clock (V8): it revokes by the time that it knows, and mints nothing. */
 import { expect, test, vi } from 'vitest'
 import { type Command, type Minted, ESSENTIAL } from '../../../primary/authority/commands.ts'
 import type { OrgRevoked } from '../../../shared/protocol/revoke.ts'
@@ -99,7 +99,7 @@ test('a later process does not know how old the request is, and reaches up to it
   expect(authority.state.revocations.cutOffs.latestMs).toBe(authority.nowMs)
 })
 
-test('asked for twice it is owed once, for the later moment', () => {
+test('a cut-off requested twice is owed once, for the later time', () => {
   const { authority } = doubting()
   authority.do(revokeOrg())
   authority.nowMs += 1_000
@@ -111,7 +111,7 @@ test('asked for twice it is owed once, for the later moment', () => {
   expect(authority.state.revocations.cutOffs.latestMs).toBe(askedMs)
 })
 
-test('however many are owed, none is looked for among the others', () => {
+test('a repeated request never walks over the cut-offs that are owed', () => {
   const { authority } = doubting()
   const { dueCutOffs } = authority.state
   const named = (subject: string): Command => ({ ...revokeOrg(), subject }) as Command
@@ -146,7 +146,7 @@ test('everything that needs to know the time is refused in doubt, and whatever r
   expect(commands.map((command) => codeOf(() => authority.do(command)))).toEqual(commands.map(() => 'done'))
 })
 
-test('the clock’s word is a detail of the audit, and no other row has it', () => {
+test('the wall clock’s time is a detail of the audit record, and in no other row', () => {
   const { authority } = doubting()
   const { rows } = authority.do(revokeOrg())
   const wallMs = authority.nowMs + HOUR_MS

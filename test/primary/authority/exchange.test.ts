@@ -74,7 +74,7 @@ test('the identifier names all that it was made from, the nearest first, and kee
   expect(audit).toMatchObject({ action: 'token.exchange', target: second.id, org: 'acme' })
 })
 
-test('a token goes back to four others at most', () => {
+test('a token has at most four ancestors', () => {
   const tenants = new Tenants()
   let { token } = tenants.minted('acme')
   for (let made = 0; made < 4; made += 1) token = tenants.exchange(withLogin(token)).token

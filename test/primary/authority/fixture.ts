@@ -1,4 +1,4 @@
-/** An authority in memory: a state, entropy that can be told, and a clock that the test sets. */
+/** An authority in memory: a state, deterministic entropy, and a clock that the test sets. */
 import type { Actor, Command } from '../../../primary/authority/commands.ts'
 import { AUDIT_GENESIS } from '../../../shared/database/audit-chain.ts'
 import { ForgottenNumbers } from '../../../shared/database/forgotten.ts'

@@ -1,4 +1,4 @@
-/** S11: what secrets are sealed with, and that a rotation writes back only what its own transaction has. */
+/** S11: the key that seals secrets. A rotation writes back only what its own transaction has. */
 import { expect, test } from 'vitest'
 import { kekFromHex, sealedWith } from '../../../shared/sealing.ts'
 import { ACTOR, Authority, imageOf, KEK } from './fixture.ts'

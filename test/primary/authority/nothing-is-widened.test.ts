@@ -1,4 +1,4 @@
-/** What the authority makes of a token may never do what the token itself may not: over random tokens, conditions and accesses. */
+/** A token that the authority makes from another one never allows more, over random tokens, conditions and accesses. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { tablesOf } from '../../../primary/authority/state.ts'

@@ -1,4 +1,4 @@
-/** An authority with two tenants, and a secret store whose macaroons need its word: what the tests of both have in common. */
+/** A fixture: an authority with two tenants, and a secret store whose macaroons need its discharge. */
 import type { Discharged, Exchanged, Minted, ThirdPartyAdded } from '../../../primary/authority/commands.ts'
 import { parseTokenId } from '../../../shared/ids.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'

@@ -236,7 +236,7 @@ test('a repeated revocation is answered with its own org’s number, which revea
   expect(tester.do(command).answer).toMatchObject({ seq: 4, already: true })
 })
 
-test('once something was minted since, the same cut-off is a new one', () => {
+test('the same cut-off is a new one if a token was minted in between', () => {
   const tester = new Tester()
   tester.issued('acme', 'alice')
   tester.revokeIssued('acme')
@@ -276,7 +276,7 @@ function rotation(id: string, digest: string = 'a'): Command {
   return { kind: 'key.rotate', actor: ACTOR, org: 'acme', request: { id, digest } }
 }
 
-test('a request that comes again is answered as it was, and carried out once', () => {
+test('a repeated request gets the first answer, and is carried out once', () => {
   const authority = new Authority()
   const { kid } = authority.createOrg('acme').answer as OrgCreated
   const first = authority.do(rotation('r1'))
@@ -300,7 +300,7 @@ test('another content under the same request id is a conflict, and changes nothi
   expect(imageOf(authority.state)).toBe(before)
 })
 
-test('so many answers are kept, however old they are: the oldest leave first', () => {
+test('a fixed number of answers is kept, whatever their age; the oldest leave first', () => {
   const authority = new Authority()
   authority.createOrg('acme')
   const disable = (n: number): Command => {

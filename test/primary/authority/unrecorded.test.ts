@@ -38,7 +38,7 @@ describe('an id whose mint is not on record', () => {
     for (const atMs of [NOW_MS, NOW_MS - MINUTE]) expect(tester.revoke(atMs, 1)).toMatchObject({ already: false })
   })
 
-  test('may be as late as the issue clock, whatever the clock on the wall says', () => {
+  test('may be as late as the issue clock, whatever the wall clock says', () => {
     const tester = new Tester()
     tester.mint()
     tester.nowMs = NOW_MS - 5 * MINUTE
@@ -56,7 +56,7 @@ describe('an id whose mint is not on record', () => {
     expect(codeOf(() => tester.revoke(NOW_MS, UNRECORDED_AT_ONCE + 3))).toBe('overloaded')
   })
 
-  test('keeps no token itself, no recorded id and no cut-off from going', () => {
+  test('never delays a whole token, a recorded id or a cut-off', () => {
     const tester = new Tester()
     for (let n = 0; n < UNRECORDED_AT_ONCE; n += 1) tester.revoke(NOW_MS, n)
     expect(tester.revoke(NOW_MS + MINUTE, 5_000, { proven: true })).toMatchObject({ already: false })

@@ -13,7 +13,7 @@ function after(events: readonly Joined[], replicas: readonly string[] = ALL): bo
 const there = (witness: string): Joined => ({ witness, atHead: true })
 const behind = (witness: string): Joined => ({ witness, atHead: false })
 
-test('writes are open at once where nobody could object, or the operator said alone', () => {
+test('writes open at once if no replica is configured, or the operator set `alone`', () => {
   expect(startAgreement([], false).confirmed).toBe(true)
   expect(startAgreement(ALL, true).confirmed).toBe(true)
   expect(startAgreement(ALL, false).confirmed).toBe(false)
@@ -38,7 +38,7 @@ test('when every replica has come and none contradicted, writes open', () => {
   expect(after([behind('fra')], ['fra'])).toBe(true)
 })
 
-test('once open, writes stay open whoever comes', () => {
+test('once open, writes stay open, whichever replica connects', () => {
   expect(after([there('fra'), behind('sin'), behind('fra')])).toBe(true)
 })
 

@@ -236,7 +236,7 @@ test('after a failure known revocations are kept, without those of the group tha
   expect(outcomesOf(await Promise.allSettled([writer.submit(mint('acme'))]))).toEqual(['done'])
 })
 
-test('a state that cannot be read back after a failure is the end', async () => {
+test('the node fails if the state cannot be read back after a failure', async () => {
   const { port, writer, fatal } = bench()
   port.failCommit = new MacaroondError('disk_full', 'full')
   const broken = new Error('cannot read')

@@ -1,4 +1,4 @@
-/** What a crash, a bad disk or a bit that flipped leaves of the segment log: a prefix, or an error, never other bytes. */
+/** The segment log after a crash, a bad disk or a flipped bit: it is a prefix or an error, never other bytes. */
 import {
   closeSync,
   mkdtempSync,
@@ -156,7 +156,7 @@ test('a file that a crash left empty is used again, and pruning does not delete 
   again.close()
 })
 
-test('a hole between two files, or a torn end in an older one, is told instead of bridged', () => {
+test('a hole between two files, or a torn end of an older one, is an error and never skipped', () => {
   const { path } = logOf(30, LARGE)
   const [first = '', second = ''] = readdirSync(path).toSorted()
   const bytes = readFileSync(join(path, first))

@@ -1,4 +1,4 @@
-/** What segments are stamped with: the authority's time, whatever the wall clock shows. */
+/** Segments are stamped with the authority's time, whatever the wall clock shows. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'

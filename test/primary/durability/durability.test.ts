@@ -23,7 +23,7 @@ function durable(settings: Partial<DurabilityOptions['settings']> = {}, replicas
   return { durability, acknowledged, archived }
 }
 
-test('without replicas the primary’s disk is all there is, with them one of theirs is waited for', async () => {
+test('a revocation waits for one replica’s disk, or for the primary’s if there is no replica', async () => {
   expect(await durable({}, false).durability.reach(7, AT)).toEqual({ durability: 'local' })
   const { durability, acknowledged } = durable()
   const reaching = durability.reach(7, AT)
@@ -33,7 +33,7 @@ test('without replicas the primary’s disk is all there is, with them one of th
   expect(await reaching).toEqual({ durability: 'replica' })
 })
 
-test('with `archive` it is the transaction that has to be there, whatever replicas say', async () => {
+test('with `archive` the transaction must be archived, whatever replicas report', async () => {
   const { durability, acknowledged, archived } = durable({ revocations: 'archive' })
   acknowledged.raise(1_000)
   const reaching = durability.reach(7, AT)
@@ -46,7 +46,7 @@ test('with `archive` it is the transaction that has to be there, whatever replic
 test.each([
   [undefined, /no replica has confirmed it/],
   ['archive', /not in the archive/],
-] as const)('not there in time nothing is known (%s)', async (revocations, message) => {
+] as const)('a revocation that is not durable in time has an unknown outcome (%s)', async (revocations, message) => {
   const { durability } = durable({ revocations })
   const reaching = durability.reach(7, AT).catch((error: unknown) => error)
   await vi.advanceTimersByTimeAsync(REVOKE_DURABLE_TIMEOUT_MS)

@@ -35,7 +35,7 @@ test('once time is believed it catches up, and a later doubt takes nothing back'
   expect(nowOf(state, believed(ISSUED_MS), at(6_000, ISSUED_MS))).toBe(ISSUED_MS + HOUR_MS + 5_000)
 })
 
-test('spans are told without what was believed meanwhile', () => {
+test('a span is measured on a steady clock, so a change of the believed time does not count', () => {
   let state = startAuthorityTime(at(0, ISSUED_MS), ISSUED_MS)
   const asked = momentOf(state, IN_DOUBT, at(1_000, 0))
   state = stepAuthorityTime(state, believed(ISSUED_MS + HOUR_MS), at(5_000, ISSUED_MS + HOUR_MS))

@@ -76,7 +76,7 @@ test('after a start every holder counts as holding the longest lease ever grante
   expect(made.book.startUntilMs - time.monotonicMs).toBeGreaterThan(FRESHNESS_DEFAULTS.lease_ms)
 })
 
-test('a clock that jumps ahead states no time, and comes back with its own', () => {
+test('a primary whose clock jumped ahead states no time until the clock is back', () => {
   const { made, authorityClock, time } = granting()
   time.wallMs += 3_600_000
   expect(authorityClock.time).toMatchObject({ credible: false })

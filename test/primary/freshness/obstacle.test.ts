@@ -35,6 +35,6 @@ test('a lock that comes and goes is counted anew, and one behind a failure chang
   expect(failed).toMatchObject({ kind: 'storage', sinceMs: 0 })
 })
 
-test('with nothing in the way leases go on', () => {
+test('without an obstacle leases continue', () => {
   expect(forbidsLeases(undefined, 1e9, BOUND_MS)).toBe(false)
 })

@@ -12,7 +12,7 @@ test('a revocation is durable once any one replica has it', () => {
   expect(acknowledgements.durable).toBe(3)
 })
 
-test('a durable position needs no wait, and nobody is told twice', () => {
+test('a durable position needs no wait, and no caller is answered twice', () => {
   const acknowledgements = new Acknowledgements()
   acknowledgements.acknowledge('fra', 5)
   let told = 0
@@ -22,7 +22,7 @@ test('a durable position needs no wait, and nobody is told twice', () => {
   expect(told).toBe(1)
 })
 
-test('a caller that stopped waiting is not told', () => {
+test('a caller that stopped waiting gets no answer', () => {
   const acknowledgements = new Acknowledgements()
   let told = 0
   const stop = acknowledgements.wait(1, () => (told += 1))
@@ -31,7 +31,7 @@ test('a caller that stopped waiting is not told', () => {
   expect(told).toBe(0)
 })
 
-test('a late word of an older state takes nothing back', () => {
+test('a late report of an older position takes nothing back', () => {
   const acknowledgements = new Acknowledgements()
   acknowledgements.acknowledge('fra', 5)
   acknowledgements.acknowledge('fra', 2)

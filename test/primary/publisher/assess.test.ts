@@ -106,6 +106,6 @@ test('no replica ever resumes from a content, a timeline or an epoch that is not
   )
 })
 
-test('without a proof nothing that anybody claims stops a primary', () => {
+test('no claim without a proof stops a primary', () => {
   fc.assert(fc.property(anyClaim, (claim) => assess(history, { ...claim, proven: undefined }).kind !== 'stop'))
 })

@@ -1,4 +1,4 @@
-/** When a primary migrates a database of 0.1.0: at its first start if nobody has to confirm its disk, else not before that. */
+/** A primary migrates a database of 0.1.0 at its first start if no witness has to confirm its disk, else after the confirmation. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

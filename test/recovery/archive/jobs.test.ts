@@ -1,4 +1,4 @@
-/** What the archiver does beside uploads: proofs that all of it arrives, and what may be deleted by whom. */
+/** The archiver's jobs beside uploads: heartbeats and drills, and the deletions that each primary may make. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -97,7 +97,7 @@ describe('an archive that lost an entry', () => {
     expect(stdout).toContain('"ok":true')
   }, 120_000)
 
-  test('before its primary starts is repaired on the operator’s word, which a list comes before', async () => {
+  test('before its primary starts is repaired once the operator confirms the list', async () => {
     const scene = new Scene()
     await scene.begin()
     await scene.cluster.stopPrimary()

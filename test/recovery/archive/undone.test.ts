@@ -1,4 +1,7 @@
-/** What a restore has undone, with every node a process of its own: who goes on refusing, and what an operator decides on. */
+/**
+ * Revocations that a restore has undone, with every node a process of its own: the nodes that still refuse, and the operator's
+ * decisions.
+ */
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'

@@ -1,4 +1,4 @@
-/** The archive as a witness: whose database is this, is it the newest, and may this primary lead? */
+/** The archive as a witness: it decides if a database is its own, if it is the newest, and if its primary may lead. */
 import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -59,7 +59,7 @@ describe('a file of the archive that is gone or damaged', () => {
     expect(await problemsOf(authority)).toEqual([])
   })
 
-  test('that the log has no longer is named no more, and a snapshot goes on from there', async () => {
+  test('that the log no longer has is dropped from the manifest, and a snapshot replaces it', async () => {
     const { authority, last } = await archived()
     rmSync(level0(authority, 4))
     // As a start on a new log: what is older is nowhere.
@@ -101,7 +101,7 @@ describe('a chain of entries that a restart finds damaged', () => {
     expect((await authority.restored({ kind: 'head' })).hash).toBe(authority.recorded.at(-1)!.hash)
   })
 
-  test('of which the newest entries are gone is told by what the database remembers', async () => {
+  test('without its newest entries is detected by what the database remembers', async () => {
     const { authority, last } = await archived()
     await authority.snapshot()
     const known = authority.manifest.newest!

@@ -1,4 +1,4 @@
-/** What a replica tells a restore: all of it, in parts, also to one that only passes on what it gets. */
+/** The revocations that a replica reports to a restore: all of them, in parts. */
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { knownRevocations } from '../../../replica/revocations/known.ts'

@@ -162,7 +162,7 @@ describe('a sub-lease', () => {
     ])
   })
 
-  test('is not given to who asks all the time more often than a worker does', async () => {
+  test('is not given to a peer that asks more often than a worker does', async () => {
     const replica = new Replica()
     const worker = await replica.worker()
     const asked = PINGS_A_SECOND_MAX * 3
@@ -221,7 +221,7 @@ describe('a worker', () => {
     deaf.abort(new Error('the test is over'))
   })
 
-  test('is refused while there is nothing to tell, or when it does not speak the protocol', () => {
+  test('is refused while the replica is empty, or if it breaks the protocol', () => {
     const replica = new Replica()
     expect(replica.feed.accept({ boot: 'x' })).toMatchObject({ ok: false, error: { code: 'protocol_violation' } })
     const { feed } = new Replica({ empty: true })

@@ -41,13 +41,13 @@ describe('recent revocations', () => {
     expect(numbersAfter(rows, 502)).toEqual([503, 504])
   })
 
-  test('are kept up to a number: who is further behind cannot go on from there', () => {
+  test('are kept up to a number: a worker that is further behind cannot resume', () => {
     const rows = new RecentRows(10)
     for (let seq = 1; seq <= 100; seq += 1) rows.take(place(1), stretch([row(seq)]))
     expect([rows.has(100), rows.has(90), rows.has(101), rows.has(50)]).toEqual([true, true, false, false])
   })
 
-  test('that are not here leave a gap behind, which nobody is led over', () => {
+  test('that are missing leave a gap, and no worker is moved past it', () => {
     const rows = new RecentRows()
     rows.take(place(1), stretch(rowsOf(1, 5)))
     rows.advanceTo(place(1), 9)

@@ -21,7 +21,7 @@ test('without workers whatever the replica acknowledges is covered at once', asy
   expect(sent).toEqual([4])
 })
 
-test('a worker that has a lease from before is waited for, and what came meanwhile is told once', async () => {
+test('a worker with an earlier lease is waited for, and new revocations are reported once', async () => {
   const { book, reporter, sent } = reporting()
   book.grant(WORKER, { mark: { epoch: 1, seq: 1 }, leaseMs: 10_000 })
   for (const seq of [2, 3, 4]) reporter.acknowledged({ epoch: 1, seq })
@@ -33,7 +33,7 @@ test('a worker that has a lease from before is waited for, and what came meanwhi
   book.close()
 })
 
-test('after the end of the connection nothing is told', async () => {
+test('after the end of the connection nothing is reported', async () => {
   const { book, over, reporter, sent } = reporting()
   book.grant(WORKER, { mark: { epoch: 1, seq: 1 }, leaseMs: 50 })
   reporter.acknowledged({ epoch: 1, seq: 2 })

@@ -32,7 +32,7 @@ function chain(): string {
 }
 
 describe('an explanation on its way out', () => {
-  test('is told whole where it fits', () => {
+  test('is sent whole if it fits', () => {
     const token = needs(mint(['op in read,list', 'note = n']), 'login')
     const whole = new Node().explain(bundle(token, discharge('login', ['op = read'])), { org: 'acme', op: 'read' })
     expect(boundExplanation(whole)).toEqual(whole)

@@ -31,7 +31,7 @@ function busy(costMs: number, spanMs: number): { readonly servedMs: number; read
   return { servedMs, waits }
 }
 
-test('guests that ask all the time get their share of it, and are told when to come again', () => {
+test('guests that flood get their share of the time, and a time to retry', () => {
   const { servedMs, waits } = busy(2, 10_000)
   expect(servedMs / 10_000).toBeGreaterThan(GUEST_TIME_SHARE * 0.8)
   expect(servedMs / 10_000).toBeLessThan(GUEST_TIME_SHARE * 1.05)

@@ -16,11 +16,11 @@ test('a waiter is answered when the position is reached, and not before', async 
   await expect(waiting).resolves.toBe(true)
 })
 
-test('a waiter in vain is told so after a while', async () => {
+test('a waiter whose position does not arrive gets an answer after a timeout', async () => {
   await expect(new PositionWaiters(systemClock).wait(10, () => false)).resolves.toBe(false)
 })
 
-test('a position that can never be reached is told at once', async () => {
+test('a position that can never be reached is refused at once', async () => {
   const waiters = new PositionWaiters(systemClock)
   let superseded = false
   const reached = (): boolean => {

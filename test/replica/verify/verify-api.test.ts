@@ -78,7 +78,7 @@ test('when no fresher state comes in time the answer is that nothing is known', 
   })
 })
 
-test('a state that is fresh enough has nobody asked', () => {
+test('a state that is fresh enough causes no request to the primary', () => {
   const freshen = (): void => expect.unreachable('asked for nothing')
   expect(replica({ freshen }).verify(asked('staleness <= 500ms'))).toMatchObject({ ok: true })
 })

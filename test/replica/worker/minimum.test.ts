@@ -96,7 +96,7 @@ test('a true minimum is not taken back: a caller that reaches it keeps it, and s
   expect([worker.cache.minimum, drops(worker)]).toEqual([{ epoch: 2, seq: 1 }, 0])
 })
 
-test('no lease is no word: a replica that is cut off takes nothing back, however much later', () => {
+test('without a lease nothing is taken back, however long the replica is cut off', () => {
   const { worker } = settled()
   lied(worker, 3)
   worker.ms += 60_000

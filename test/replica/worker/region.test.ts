@@ -1,4 +1,4 @@
-/** Which region a worker that was not told takes for its own: replicas say theirs, and prove nothing. */
+/** The region that a worker without a configured one assumes: replicas state theirs, and prove nothing. */
 import { expect, test } from 'vitest'
 import { HomeRegion } from '../../../replica/worker/region.ts'
 
@@ -14,7 +14,7 @@ function worker(region?: string): (peerId: string, said: string) => string {
   }
 }
 
-test('a worker that was told its region believes no other', () => {
+test('a worker with a configured region believes no other', () => {
   const says = worker('fra')
   expect([says('A', 'sin'), says('B', 'sin'), says('C', 'fra')]).toEqual(['refused', 'refused', 'asked'])
 })

@@ -75,7 +75,7 @@ describe('the replicas of a region', () => {
     expect(verdict).toMatchObject({ ok: false, reason: 'unavailable' })
   })
 
-  test('that cannot tell are passed over for one that can, and what the last of them says is told', async () => {
+  test('that cannot judge are skipped for one that can, else the last answer is returned', async () => {
     const stale = { ok: false, reason: 'unavailable', message: 'this replica is cut off', ...judged }
     const cutOff = await replica(() => stale)
     expect(await pool([cutOff, await replica(() => accepted)]).verify()).toEqual(accepted)
@@ -108,7 +108,7 @@ describe('the replicas of a region', () => {
     expect(await pool([odd, await replica(() => accepted)]).verify()).toEqual(accepted)
   })
 
-  test('that say whom they are say nothing of it: the channel proves who answers', async () => {
+  test('that state an identity are not believed: the channel proves who answers', async () => {
     const posing = await replica(() => ({ ...accepted, node: 'somebody else' }))
     expect(await pool([posing]).verify()).toMatchObject({ ok: true, node: peerId })
   })

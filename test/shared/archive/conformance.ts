@@ -1,4 +1,4 @@
-/** What every storage backend must do: run by the tests of each. */
+/** The conformance suite of every storage backend. */
 import { expect, test } from 'vitest'
 import type { ArchiveStorage, Content } from '../../../shared/archive/storage.ts'
 import { piecesOf } from '../../../shared/archive/storage.ts'

@@ -1,4 +1,4 @@
-/** What is left of an archive whose manifest is damaged is named and can be used, and nothing that nobody signed. */
+/** The signed remainder of an archive with a damaged manifest is named and can be used. Nothing unsigned can. */
 import { describe, expect, test } from 'vitest'
 import { claimEpoch } from '../../../primary/archiver/chain/claim-epoch.ts'
 import { type ArchivedFile, epochKey, LEVEL_SNAPSHOT, manifestKey, segmentKey } from '../../../shared/archive/layout.ts'
@@ -107,7 +107,7 @@ describe('a damaged manifest', () => {
     await expect(salvageManifest(storage, KEY.publicKey)).rejects.toMatchObject({ code: 'archive_damaged' })
   })
 
-  test('of which nothing can be read is told as before: it may be of another authority', async () => {
+  test('of which nothing can be read is damaged, because it may be of another authority', async () => {
     const { storage } = await archiveOf(3)
     const foreign = ed25519PublicKey(Buffer.alloc(32, 8))
     await expect(salvageManifest(storage, foreign)).rejects.toMatchObject({ code: 'archive_damaged' })

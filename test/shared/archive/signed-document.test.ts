@@ -1,4 +1,4 @@
-/** What is signed has one spelling, and what was signed but is no document of this version is told as such. */
+/** A signed document has one encoding, and a signed text that is no document of this version has its own error. */
 import { describe, expect, test } from 'vitest'
 import { type ArchivedFile, segmentKey } from '../../../shared/archive/layout.ts'
 import { decodeEntry, encodeEntry, MANIFEST_GENESIS, type ManifestEntry } from '../../../shared/archive/manifest.ts'

@@ -70,7 +70,7 @@ describe('before the handshake is finished', () => {
     await stillServes(server)
   })
 
-  it('a hello that is none is refused and told so', async () => {
+  it('a malformed hello is refused with an error', async () => {
     const hellos = [
       Buffer.from('{}'),
       Buffer.from('not json'),

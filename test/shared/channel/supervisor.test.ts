@@ -47,7 +47,7 @@ function supervise(server: Pick<Server, 'listener'>, options: Partial<SuperviseO
 }
 
 describe('a supervised connection', () => {
-  it('comes back each time it is lost, and ends in order when it is told to', async () => {
+  it('comes back each time it is lost, and closes in order on request', async () => {
     const server = await serve()
     const { states, stop, done } = supervise(server)
     // The server is through with the handshake a moment before the dialer is.

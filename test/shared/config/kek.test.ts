@@ -84,7 +84,7 @@ test('an invalid key is refused without repeating any of it', async () => {
   }
 })
 
-test('a source that is not there is told by its name', async () => {
+test('a missing source is named', async () => {
   expect(await errorOf({ file: '/nowhere/kek' })).toMatchObject({ code: 'kek_missing' })
   expect((await errorOf({ file: folder() })).code).toMatch(/kek_missing|key_malformed/)
   expect(await errorOf({ env: 'NOT_SET' })).toMatchObject({

@@ -48,14 +48,14 @@ describe('a profile', () => {
     [GOOD.replace('127.0.0.1:7000', 'nowhere'), /host:port/, ''],
     [GOOD.replace('"main"', '"Main!"'), /cluster/, ''],
     ['cluster = ', /profile.toml:1/, 'TOML'],
-  ])('that is wrong is told where, and what was probably meant (%#)', (text, message, hint) => {
+  ])('that is invalid is refused with the place and a suggestion (%#)', (text, message, hint) => {
     expect(() => read(text)).toThrow(message)
     expect(() => read(text)).toThrow(
       expect.objectContaining({ code: 'config_invalid', hint: expect.stringContaining(hint) }),
     )
   })
 
-  it('that is not there is told as such', () => {
+  it('that is missing is reported as missing', () => {
     expect(() => readProfile(join(folder, 'nowhere.toml'))).toThrow(
       expect.objectContaining({ code: 'config_unreadable' }),
     )

@@ -83,7 +83,7 @@ for (const [node, config, schema] of [
     const where = [...path, key].join('.')
     const wrong = `${key}s`
 
-    test(`${node}: beside ${where} an unknown key is told, with the one that was meant`, () => {
+    test(`${node}: beside ${where} an unknown key is refused with a suggestion`, () => {
       const table = renamed(config, path, key, key) as Record<string, unknown>
       let at = table
       for (const part of path) at = at[part] as Record<string, unknown>
@@ -124,7 +124,7 @@ const WRONG_VALUES: readonly (readonly [string, object])[] = [
 ]
 
 for (const [at, change] of WRONG_VALUES) {
-  test(`${JSON.stringify(change)} is told as a wrong ${at}`, () => {
+  test(`${JSON.stringify(change)} is reported as a wrong ${at}`, () => {
     const error = errorOf({ ...PRIMARY, ...change }, primaryConfig)
     expect(error?.code).toBe('config_invalid')
     expect(error?.message).toContain(at)
@@ -172,7 +172,7 @@ function codeOf(work: () => unknown): string {
   return 'no error'
 }
 
-test('a broken file is told with its line, and nothing of its content', () => {
+test('a broken file is reported with its line, and none of its content', () => {
   const file = fileOf('cluster = "test"\nkek = { env = "very-secret-value\n')
   try {
     readConfig(file, primaryConfig)
@@ -184,7 +184,7 @@ test('a broken file is told with its line, and nothing of its content', () => {
   }
 })
 
-test('garbage, a huge file and an endless one are told at once', () => {
+test('garbage, a huge file and an endless one are refused at once', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       const file = fileOf(Buffer.from(bytes))
@@ -196,7 +196,7 @@ test('garbage, a huge file and an endless one are told at once', () => {
   expect(codeOf(() => readConfig('/dev/zero', primaryConfig))).toMatch(/config_(invalid|unreadable)/)
 })
 
-test('a missing file, a folder and one that may not be read are told by their code', () => {
+test('a missing file, a folder and an unreadable file each have an error code', () => {
   expect(codeOf(() => readConfig('/nowhere/node.toml', primaryConfig))).toBe('config_unreadable')
   expect(codeOf(() => readConfig(tmpdir(), primaryConfig))).toBe('config_unreadable')
   const file = fileOf('cluster = "test"')

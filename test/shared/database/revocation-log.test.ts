@@ -58,7 +58,7 @@ test('a key of wrong length and a subject that is no text are not understood, an
   expect(rowOfColumns({ seq: 1, kind: 'subject', org: 'acme', key: invalid, expires_at: 0 }).kind).toBe('unknown')
 })
 
-test('a kind that is not known, with whatever fields, is told as such and passed on as it came', () => {
+test('an unknown kind, with any fields, is reported as unknown and passed on unchanged', () => {
   const record = { seq: 7, kind: 'device', device: { serial: [1, 2] }, since: 'yesterday' }
   const row = readRevocation(record) as RevocationRow
   expect(row).toEqual({ kind: 'unknown', seq: 7, record })

@@ -370,7 +370,7 @@ test('a third party whose keys do not match is out of service, and no other one 
   ])
 })
 
-test('a signing key whose halves do not fit is told at once', () => {
+test('a signing key whose halves do not match is refused at once', () => {
   const db = database()
   const sealed = seal(KEK, signingKeyContext('test'), Buffer.alloc(32, 7), systemEntropy)
   db.prepare('UPDATE signing_keys SET sealed_private_key = ?').run(sealed)

@@ -181,7 +181,7 @@ describe('a discharge client', () => {
     expect(await code(client.discharge(text(needing([stuck, party]))))).toBe('discharge_refused')
   })
 
-  test('gives up in its time, per request and in all, and when it is told to', async () => {
+  test('gives up after a time per request and in total, and when it is aborted', async () => {
     const stuck = await thirdParty(() => new Promise(() => {}))
     const pending = await thirdParty(() => ({ poll: true }))
     const hosts = [stuck.host, pending.host]
@@ -255,7 +255,7 @@ describe('a third party that misbehaves', () => {
     ['a token that is cut off', answering({ discharge: 'mcn1_AgE' }), 'token_truncated'],
     ['an error of its own', () => new Response('oops', { status: 500 }), 'discharge_unavailable'],
     ['a refusal without words', () => new Response('no', { status: 403 }), 'discharge_refused'],
-  ])('with %s is told as such', async (_, handle, expected) => {
+  ])('with %s is reported as such', async (_, handle, expected) => {
     expect(await against(handle)).toBe(expected)
   })
 

@@ -66,7 +66,7 @@ describe('a discharger', () => {
     expect([status, body.error?.code, asked]).toEqual([400, 'ticket_invalid', 0])
   })
 
-  test('says nothing of what went wrong inside, and tells its owner', async () => {
+  test('reports an internal error to its owner, and no detail of it to the client', async () => {
     const errors: unknown[] = []
     const fault = new Error('password of the database: hunter2')
     const party = await thirdParty(() => Promise.reject(fault), { onError: (error) => errors.push(error) })

@@ -98,7 +98,7 @@ describe.runIf(isRoot)('a file that others may write', () => {
     await expect(loadIdentity(at('link'))).rejects.toMatchObject({ code: 'file_untrusted' })
   })
 
-  test('is only told of where a folder above is a third user’s', () => {
+  test('gives only a warning if a folder above it belongs to a third user', () => {
     mkdirSync(at('checkout'), { mode: 0o755 })
     writeFileSync(at('checkout/kek'), SEED, { mode: 0o600 })
     chownSync(at('checkout'), OTHER, OTHER)
@@ -204,7 +204,7 @@ describe.runIf(isRoot)('a secret as Kubernetes mounts it', () => {
   })
 })
 
-test('links that go round in a circle are told as unreadable, and hang nothing', () => {
+test('circular links are reported as unreadable, and hang nothing', () => {
   symlinkSync('b', at('a'))
   symlinkSync('a', at('b'))
   expect(kekCode(at('a'))).toBe('kek_missing')

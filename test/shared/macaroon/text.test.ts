@@ -48,13 +48,13 @@ describe('the text form', () => {
     expect(text).toMatch(/^[A-Za-z0-9._~+/-]+=*$/)
   })
 
-  test('cut off anywhere, is told as truncated', () => {
+  test('cut off anywhere is reported as truncated', () => {
     for (let length = 1; length < text.length; length += 1) {
       expect([length, codeOf(text.slice(0, length))]).toEqual([length, 'token_truncated'])
     }
   })
 
-  test('with any one character mistyped, is told as damaged', () => {
+  test('with any one character mistyped is reported as damaged', () => {
     for (let at = 5; at < text.length; at += 1) {
       const typed = text[at] === '7' ? '8' : '7'
       const code = codeOf(text.slice(0, at) + typed + text.slice(at + 1))
@@ -63,7 +63,7 @@ describe('the text form', () => {
     }
   })
 
-  test('plain and cut off, is told as truncated as soon as whole bytes are missing', () => {
+  test('plain and cut off is reported as truncated as soon as whole bytes are missing', () => {
     expect(codeOf(plain.slice(0, 40))).toBe('token_truncated')
     expect(codeOf('mcn')).toBe('token_truncated')
   })

@@ -116,7 +116,7 @@ test("go-macaroon's bundle is authorized, and its caveat key is the one that was
   expect(verify(secret, [root, bound], found.satisfied)).toBe('ok')
 })
 
-test('a bundle under another root key is told as such, whatever is in it', () => {
+test('a bundle under another root key is reported as such, whatever is in it', () => {
   const token = addThirdPartyCaveat(
     createMacaroon({ secret: utf8('k'), identifier: 'i' }),
     { caveatKey: utf8('c'), ticket: 't', location: '' },

@@ -78,7 +78,7 @@ test('no bytes make the opener crash, and none that were not sealed open', () =>
   )
 })
 
-test('a newer version is told as such, and too large a ticket is not tried', () => {
+test('a newer version is reported as such, and too large a ticket is not tried', () => {
   expect(codeOf(() => openTicket(Buffer.from('mct2s'), []))).toBe('token_unsupported')
   expect(codeOf(() => openTicket(new Uint8Array(CAVEAT_BYTES_MAX + 1), []))).toBe('ticket_invalid')
 })

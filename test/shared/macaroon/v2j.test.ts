@@ -109,7 +109,7 @@ describe('the V2J reader', () => {
     expect(codeOf(Buffer.from(before + after))).toBe('ok')
   })
 
-  test('cut off anywhere, is told as truncated', () => {
+  test('cut off anywhere is reported as truncated', () => {
     const text = withCaveat(`{"i":"t","l":"x",${VID}}`)
     for (let length = 0; length < text.length; length += 1) {
       expect([length, codeOf(text.slice(0, length))]).toEqual([length, 'token_truncated'])

@@ -46,7 +46,7 @@ describe('a caveat that is written here', () => {
     ['op = read // only', 'a caveat cannot contain a comment'],
     ['op = re\u200bad', 'an invisible character'],
     ['op = read,write', 'write `op in read,write`'],
-  ])('is told: %s', (caveat, warning) => {
+  ])('gives a warning: %s', (caveat, warning) => {
     expect(checkOwnCaveat(caveat)).toEqual([expect.stringContaining(warning)])
   })
 
@@ -70,7 +70,7 @@ describe('a caveat that is written here', () => {
     "subject = O'Brien",
     'subject = Doe, Jane',
     'unrevokable = yes',
-  ])('is taken without a word: %s', (caveat) => {
+  ])('is accepted without a warning: %s', (caveat) => {
     expect(checkOwnCaveat(caveat)).toEqual([])
   })
 })

@@ -38,7 +38,7 @@ const GOOD: readonly (readonly [string, z.ZodType, object])[] = [
 ]
 
 for (const [name, schema, message] of GOOD) {
-  test(`${name} reads back as it was written, and is told from bulk by its first byte`, () => {
+  test(`${name} reads back as it was written, and differs from bulk in its first byte`, () => {
     const frame = encodeMessage(message)
     expect(isControl(frame)).toBe(true)
     expect(decodeMessage(frame, schema)).toEqual(message)

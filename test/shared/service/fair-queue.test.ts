@@ -55,7 +55,7 @@ test('orgs of one caller take turns, too', () => {
   expect(order(queue, 4)).toContain('other 99')
 })
 
-test('without room the newest of whoever has most gives way, and never more than has to', () => {
+test('a full queue drops the newest entry of the caller with the most, and no more than it must', () => {
   const queue = queueOf(10)
   fill(queue, 9, (n) => item('flood', 'acme', n))
   expect(queue.add(item('honest', 'globex'))).toEqual([])

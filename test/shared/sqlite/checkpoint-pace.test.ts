@@ -33,7 +33,7 @@ test('a blocked checkpoint is retried without new commits, and reported after a 
   expect([pace.isOverdue(), pace.stuck(200)]).toEqual([false, undefined])
 })
 
-test('a WAL of eight times its size is told at once, and this node’s own reading by its name', () => {
+test('a WAL of eight times its size is reported at once, and this node’s own read by its name', () => {
   const { pace } = paceAt()
   pace.began(800)
   expect(pace.stuck(800)).toBeUndefined()

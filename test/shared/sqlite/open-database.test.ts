@@ -164,7 +164,7 @@ test('a replica in rollback mode is refused instead of changed', () => {
   expect(codeOf(() => openApplier(path))).toBe('database_corrupt')
 })
 
-test('a directory that does not exist is told as such, with a hint', () => {
+test('a missing directory is reported with a hint', () => {
   expect(() => openWritable('/nowhere/at/all/a.db')).toThrow(/looking for the directory/)
   expect(codeOf(() => openReader(join(scratchDirectory(), 'absent.db')))).toBe('io_failed')
 })

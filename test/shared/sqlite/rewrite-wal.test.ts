@@ -26,7 +26,7 @@ test('a WAL that is written again is the same for every reader, and goes on from
   expect(reader.prepare('SELECT a FROM t').pluck().all()).toEqual([1, 2])
 })
 
-test('while another program writes, its WAL is left alone, and that is told', () => {
+test('while another program writes, its WAL is left alone, and the result says so', () => {
   const { path, wal, writer } = database()
   const other = openWritable(path)
   onTestFinished(() => void other.close())

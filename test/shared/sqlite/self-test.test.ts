@@ -10,7 +10,7 @@ test('this platform passes, and nothing is left behind', async () => {
   expect(readdirSync(directory)).toEqual([])
 })
 
-test('a directory that cannot be used is told with a code', async () => {
+test('a directory that cannot be used is refused with a code', async () => {
   await expect(selfTest('/nowhere/at/all', systemEntropy)).rejects.toMatchObject({ code: 'io_failed' })
   const directory = scratchDirectory()
   chmodSync(directory, 0o500)

@@ -23,7 +23,7 @@ describe('a token with third-party caveats', () => {
     expect(judged(bundle(token, ...all), { op: 'write' })).toBe('caveat_refused')
   })
 
-  test('does not clear without one of them, and is told which one, and where it is had', () => {
+  test('does not clear without one of them, and the verdict names it and its location', () => {
     const verdict = new Node().judge(bundle(needs(mint([]), 'login', 'store'), discharge('login')))
     expect(verdict).toMatchObject({
       reason: 'discharge_missing',
@@ -32,7 +32,7 @@ describe('a token with third-party caveats', () => {
     })
   })
 
-  test('is judged by the caveats of its discharges too, and told in which one a caveat refused', () => {
+  test('is judged by the caveats of its discharges too, and the verdict names the refusing one', () => {
     const token = needs(mint([]), 'login')
     const text = bundle(token, discharge('login', ['op = read', `time < ${seconds + 5}`]))
     expect(judged(text, { op: 'read' })).toBe('ok')
@@ -98,7 +98,7 @@ describe('a token with third-party caveats', () => {
     expect(judged(bundle(token, discharge('t', [], 'other'), discharge('t')))).toBe('ok')
   })
 
-  test('is told what is missing, in little work, however many discharges there are for the others', () => {
+  test('names the missing discharge with little work, however many there are for the others', () => {
     const names = Array.from({ length: 20 }, (_, i) => `n${i}`)
     const twice = names.flatMap((name) => [discharge(name), discharge(name)])
     const { verdict, work } = new Node().explain(bundle(needs(mint([]), ...names, 'missing'), ...twice))

@@ -11,7 +11,7 @@ import { ACME, mint, Node, NOW_MS } from './fixture.ts'
 const seconds = NOW_MS / 1000
 
 describe('an explanation', () => {
-  test('tells every check, the token, each caveat in its order, and what the node judged by', () => {
+  test('lists every check, the token, each caveat in its order, and what the node judged by', () => {
     const { nonce } = nextNonce(resumeNonces(0), NOW_MS - 1_000, new Uint8Array(NONCE_RANDOM_BYTES))
     const token = needs(mint(['op in read,list', 'note = n'], { nonce, expiresAt: seconds + 60 }), 'login')
     const explained = new Node().explain(bundle(token, discharge('login', ['op = read'])), { org: 'acme', op: 'read' })

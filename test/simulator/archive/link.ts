@@ -1,4 +1,4 @@
-/** The way from the primary to its archive, which can be disturbed: the product's own storage is at its end. */
+/** The link from the primary to its archive, in which faults are injected. The product's own storage is behind it. */
 import type { ArchivePorts } from '../../../primary/archiver/open-archiver.ts'
 import { runDrill } from '../../../primary/archiver/drill/drill.ts'
 import { openArchive } from '../../../shared/archive/open-archive.ts'
@@ -94,7 +94,7 @@ export class ArchiveLink {
     return answer
   }
 
-  /** The client of a bucket asks again when an answer is lost, and is told that there is one already. */
+  /** The client of a bucket repeats a request whose answer was lost, and then hears that the object exists already. */
   #created(created: boolean): boolean {
     const isLost = this.#isBucket && this.#is('archive answers lost') && this.#random.fraction() < LOST
     if (!isLost) return created

@@ -1,4 +1,4 @@
-/** The primary's machine gets a database that the product's own restore made, of a past transaction drawn at random. */
+/** Restores the primary's machine to a random past transaction, with the product's own restore. */
 import { existsSync, renameSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -191,7 +191,7 @@ const GAP = /its record lacks transaction \d+/
 
 /**
  * Whoever cannot be read now is waited for; that there was more, on a disk that is gone, is no reason to wait. `yes`: the old
- * disk, which was read, has everything that anybody was told. Throws restore_unconfirmed.
+ * disk, which was read, has everything that was acknowledged. Throws restore_unconfirmed.
  */
 export function isConfirmed({ unread }: Preview, { yes }: { readonly yes: boolean }): boolean {
   const silent = unread.filter((text) => text.includes(SILENT))

@@ -1,4 +1,4 @@
-/** A restore, from the archive or from a replica, makes another machine the primary, while the first one is only away. */
+/** Makes another machine the primary by a restore from the archive or a replica, while the first primary is only away. */
 import { renameSync, symlinkSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'

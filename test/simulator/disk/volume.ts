@@ -1,4 +1,4 @@
-/** The data folder of one process, and what of it is on the disk: everything that was synced, and of the rest what chance leaves. */
+/** The data folder of one process, and what survives a loss of power: everything synced, and a random part of the rest. */
 import type fs from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import type Sqlite from 'better-sqlite3'
@@ -117,7 +117,7 @@ export class Volume {
     return file
   }
 
-  /** Power goes at that call, counted from now; `crash` is told in the middle of it. */
+  /** Power goes at that call, counted from now; `crash` is called in the middle of it. */
   crashAfter(steps: number, crash: () => void): void {
     this.#crashAfter = { steps, crash }
   }

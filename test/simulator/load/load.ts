@@ -1,4 +1,4 @@
-/** What the users of the cluster do: mint, narrow, exchange, revoke; and the services of every region verify what they are shown. */
+/** The load of the cluster: users mint, attenuate, exchange and revoke tokens, and the services of every region verify them. */
 import { Primary } from '../../../primary/node.ts'
 import { MIN_POSITION_WAIT_MS } from '../../../shared/limits.ts'
 import type { MintResult } from '../../../shared/protocol/sign.ts'

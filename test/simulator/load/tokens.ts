@@ -1,4 +1,4 @@
-/** Tokens that are in the world: what can be shown of each, and what became of it. */
+/** The tokens of a run: the text that a service verifies, and the state of each token. */
 import { systemEntropy, type Entropy } from '../../../shared/clock.ts'
 import { bindDischarges } from '../../../shared/macaroon/bind.ts'
 import { encodeBundle } from '../../../shared/macaroon/bundle.ts'

@@ -1,4 +1,4 @@
-/** Bugs that comparable systems shipped, or that a careless hand could write here, and the promise that each breaks. */
+/** Bugs that comparable systems shipped, or that are plausible here, and the promise that each breaks. */
 import type { Mutant } from '../../chaos/mutants/mutant.ts'
 import type { PlanFilter } from '../plan/plan.ts'
 

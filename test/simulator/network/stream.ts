@@ -86,7 +86,7 @@ export class VirtualStream extends AbstractMessageStream {
     this.abort(this.violation)
   }
 
-  /** True when the process waited for that: it has to be told. */
+  /** True when the process waited for that: it must be notified. */
   delivered(bytes: number): boolean {
     const before = this.#underWayBytes
     this.#underWayBytes -= bytes

@@ -37,7 +37,7 @@ export interface Loss {
   untilMs: number
   /** Of the successor. */
   readonly epoch: number
-  /** It knows nothing of what anybody was told: a restore from an old copy, with nobody asked. */
+  /** It knows nothing of what was acknowledged: a restore from an old copy, without evidence from other nodes. */
   readonly isBlind?: boolean
 }
 
@@ -127,7 +127,7 @@ export class TestCluster {
     return authorityKeyIn(join(this.#options.images, 'primary'))
   }
 
-  /** `primary` is whoever leads now. */
+  /** `primary` is the machine that leads now. */
   machine(name: string): Machine {
     const machine = this.#machines.get(this.placeOf(name))
     if (machine === undefined) throw new Error(`there is no machine ${name}`)

@@ -1,4 +1,4 @@
-/** What a seed does to its cluster: drawn whole before the run begins, so that it can be printed, repeated and cut short. */
+/** The plan of a seed: its faults, all drawn before the run begins, so that a plan can be printed, repeated and cut short. */
 import type { Random } from '../../chaos/random.ts'
 import type { FaultKind, SimulatedKind } from '../../history/event.ts'
 import { type ArchivePlan, REGIONS, servicesOf, type Freshness } from '../nodes/members.ts'

@@ -1,4 +1,4 @@
-/** Chance from a seed: what a node takes for unforeseeable is the same in every run of that seed. */
+/** Seeded entropy: the random bytes of a node are the same in every run of one seed. */
 import { createHash } from 'node:crypto'
 import type { Entropy } from '../../../shared/clock.ts'
 import { Random } from '../../chaos/random.ts'

@@ -46,12 +46,12 @@ test('a process that stands still is called when it goes on, one that is over ne
 })
 
 test('an exception of a call is reported, and the rest goes on', async () => {
-  const told: unknown[] = []
-  const scheduler = new Scheduler((error) => told.push(error))
+  const thrown: unknown[] = []
+  const scheduler = new Scheduler((error) => thrown.push(error))
   scheduler.at(1, UNOWNED, () => rethrow(new Error('bang')))
-  scheduler.at(2, UNOWNED, () => told.push('after'))
+  scheduler.at(2, UNOWNED, () => thrown.push('after'))
   await scheduler.runUntil(3)
-  expect(told).toEqual([new Error('bang'), 'after'])
+  expect(thrown).toEqual([new Error('bang'), 'after'])
 })
 
 test('the monotonic clock of a sleeping machine stands still, and the others go on at any rate', () => {

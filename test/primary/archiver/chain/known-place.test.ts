@@ -26,7 +26,7 @@ async function archiveOf(letter: string, entries: number): Promise<{ storage: Me
 
 const missing = { code: 'archive_missing' }
 
-test('a place that holds the entry is the place; so is one that holds another of this database', async () => {
+test('a place with one of the known entries is the archive of this database', async () => {
   const { storage, link } = await archiveOf('a', 3)
   expect(await requireKnownPlace(storage, [link], WHOSE)).toBe(link)
   storage.objects.delete(epochKey(epoch(1)))

@@ -100,7 +100,7 @@ describe('a token attenuated from one that was accepted', () => {
     expect(cached.hit(child, { op: 'write' })?.verdict).toMatchObject({ ok: false, caveat: 'op = read' })
   })
 
-  test('that refuses is told so, and takes no room', () => {
+  test('that refuses is refused from the cache, and takes no room', () => {
     const cached = new CachedNode()
     const parent = mint([])
     cached.ask(text(parent))
@@ -266,7 +266,7 @@ describe('the token cache', () => {
     expect(cached.hit(token)?.kind).toBe('exact')
   })
 
-  test('is not shown by who looks at the cache', () => {
+  test('does not show its tokens when it is inspected', () => {
     const cached = new CachedNode()
     const token = text(mint(['note = secret remark']))
     cached.ask(token)
@@ -275,7 +275,7 @@ describe('the token cache', () => {
     expect(shown).not.toContain('secret')
   })
 
-  test('does not trip over what is no token', () => {
+  test('answers nothing for an input that is no token', () => {
     const cached = new CachedNode()
     cached.ask(text(mint([])))
     for (const nonsense of ['', 'x', 'mcn1_', '~'.repeat(100), undefined, 7, {}, '\u{1f510}'.repeat(40)]) {

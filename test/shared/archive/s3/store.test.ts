@@ -217,7 +217,7 @@ describe('a store', () => {
     })
   })
 
-  test('whose list goes round in circles, or is none, is told', async () => {
+  test('whose list is circular or malformed is an error', async () => {
     const page =
       '<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>'
     const unended = page.replace(/<Next.*Token>/, '')
@@ -329,7 +329,7 @@ describe('a large object', () => {
   })
 })
 
-test('a list with an object of less than no bytes, or of a size that is no number, is told', async () => {
+test('a list with an object of negative or non-numeric size is an error', async () => {
   for (const size of ['-5', '', '1e3', '0x10', ' ', 'none']) {
     const content = `<Contents><Key>f/ltx</Key><LastModified>2026-11-25T00:00:00Z</LastModified><Size>${size}</Size></Contents>`
     const body = `<ListBucketResult>${content}</ListBucketResult>`

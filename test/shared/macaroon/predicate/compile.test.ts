@@ -207,7 +207,7 @@ describe('a caveat that is not understood', () => {
     expect(compilePredicate(list(LIST_ITEMS_MAX + 1)).kind).toBe('unknown')
   })
 
-  test('a caveat that is too long for a token is told to its author', () => {
+  test('a caveat that is too long for a token is reported to its author', () => {
     expect(() => checkPredicate(`note = ${'ä'.repeat(2_100)}`)).toThrow(
       expect.objectContaining({ code: 'caveat_malformed' }),
     )
