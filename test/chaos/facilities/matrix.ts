@@ -305,6 +305,6 @@ export const MATRIX: readonly Row[] = [
     fault: 'no key-encryption key at the start',
     expect: 'reported by its source, without a secret',
     needs: [],
-    by: [at('shared/config/kek', 'a source that is not there'), at('integration/cluster/divergence', 'another KEK')],
+    by: [at('shared/config/kek', 'a missing source is named'), at('integration/cluster/divergence', 'another KEK')],
   },
 ]

@@ -96,7 +96,7 @@ describe('a revocation that a later history lacks', () => {
   })
 })
 
-test('a forget that comes while earlier pages are settling is carried out, though nothing is written after it', async () => {
+test('a forget is carried out while earlier pages settle, even if nothing is written after it', async () => {
   const disk = await undone(newFolder())
   const second = new History(2).revoke(1).revoke(4)
   await disk.install(second)
