@@ -3,9 +3,8 @@
  * never delays a revocation by more than a second.
  */
 import type { Command } from 'commander'
-import type { Signer } from '../../primary/signer/sdk.ts'
+import type { CountTokensParams, Signer, TokensCounted } from '../../primary/signer/sdk.ts'
 import { systemClock } from '../../shared/clock.ts'
-import type { CountTokensParams, TokensCounted } from '../../shared/protocol/revoke.ts'
 import type { Terminal } from '../terminal.ts'
 
 /** Revoking is urgent, and the count is only information: a count that takes longer is not printed. */
@@ -13,7 +12,7 @@ const COUNTING_MS_MAX = 1_000
 
 /** The help line about the JSON of `--dry-run`. */
 export const DRY_RUN_JSON =
-  'with --dry-run {"dryRun": true, "org", "subject", "untilMs", "kid", "tokens": {"count", "complete", "nearest", "lookAlikes"}}, and nothing is revoked'
+  'with --dry-run {"dryRun": true, "org", "subject", "issuedUpToMs", "kid", "tokens": {"count", "complete", "nearest", "lookAlikes"}}, and nothing is revoked'
 
 /** Adds `--dry-run`. Only commands that revoke many tokens have it, because a single token needs no count. */
 export function addDryRun(command: Command): Command {

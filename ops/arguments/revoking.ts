@@ -3,11 +3,10 @@
  * how long to wait, the reason, and a request id for retries.
  */
 import type { Command } from 'commander'
-import type { RevokeOptions } from '../../primary/signer/sdk.ts'
+import type { RevokeOptions, RevokeResult, RevokeWait } from '../../primary/signer/sdk.ts'
 import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { CoveredReplica, CoverageResult } from '../../shared/protocol/coverage.ts'
-import type { RevokeResult, RevokeWait } from '../../shared/protocol/revoke.ts'
 import type { ReportedChange, Terminal } from '../terminal.ts'
 
 export interface RevokingOptions {
@@ -20,8 +19,8 @@ export interface RevokingOptions {
 export const REVOKED_JSON: readonly string[] = [
   '{"kind": "token" | "subject" | "org" | "key" | "org_disabled", "org", "seq", "already", "durability": "archive" | "replica" | "local", "position", …}',
   'kind token has also "id" and "matched": "recorded" if the mint is on record, else "unrecorded"',
-  'kinds subject and org have "untilMs", the time up to which they revoke; kind key has "kid" and "mints"',
-  '"clockInDoubt": true (subject, org): the primary doubts its clock, so "untilMs" is the time of its last mint; the revocation is extended to the time of the request once the primary trusts its clock again',
+  'kinds subject and org have "issuedUpToMs": tokens issued up to this time are revoked; kind key has "kid" and "mints"',
+  '"clockInDoubt": true (subject, org): the primary doubts its clock, so "issuedUpToMs" is the time of its last mint; the revocation is extended to the time of the request once the primary trusts its clock again',
   '"degraded": true: the configured durability was not reached in time, the revocation is less durable',
   'seq is the number of the revocation; already: true means that it was revoked before and nothing was added',
   'with --wait global also "replicas": [{"name", "region", "how": "acknowledged" | "lease expired" | "no lease", "atMs"}]',
@@ -122,9 +121,9 @@ function whatText(revoked: RevokeResult): string {
     case 'token':
       return `revoked ${revoked.id} of ${org}`
     case 'subject':
-      return `revoked all tokens of ${revoked.subject} of ${org} issued up to ${timeText(revoked.untilMs)}`
+      return `revoked all tokens of ${revoked.subject} of ${org} issued up to ${timeText(revoked.issuedUpToMs)}`
     case 'org':
-      return `revoked all tokens of ${org} issued up to ${timeText(revoked.untilMs)}`
+      return `revoked all tokens of ${org} issued up to ${timeText(revoked.issuedUpToMs)}`
     case 'key':
       return `retired key ${revoked.kid} of ${org}`
     case 'org_disabled':

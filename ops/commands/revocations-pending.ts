@@ -39,7 +39,7 @@ export function addPending(revocations: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond revocations pending', 'macaroond revocations pending --json'],
     json: [
-      '{"revocations": [{"timeline", "epoch", "seq", "why", "replicas", "kind"?, "org"?, "id"?, "subject"?, "untilMs"?, "kid"?, "atMs"?, "actor"?, "reason"?}], "waiting"}',
+      '{"revocations": [{"timeline", "epoch", "seq", "why", "replicas", "kind"?, "org"?, "id"?, "subject"?, "issuedUpToMs"?, "kid"?, "atMs"?, "actor"?, "reason"?}], "waiting"}',
       'timeline and seq name it for adopt and forget; "why" is the reason why it waits: "restored without revocations", "kind", "later than the issue clock", "too many", "unknown kind", "unsigned"',
       'waiting: the number of all, as far as replicas have reported them; the list has the first 500',
     ],

@@ -1,9 +1,9 @@
 /** `revocations show`: answers whether a revocation is in force, and at which replicas. */
 import type { Command } from 'commander'
-import type { FindRevocationsParams, ShownRevocation } from '../../primary/signer/sdk.ts'
+import type { FindRevocationsParams, RevocationDescription, ShownRevocation } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
-import type { RevocationDescription } from '../../shared/protocol/revoke.ts'
+
 import { addHelp } from '../arguments/help.ts'
 import { coverageTexts } from '../arguments/revoking.ts'
 import { readToken } from '../arguments/standard-input.ts'
@@ -56,12 +56,12 @@ export function addShow(revocations: Command, terminal: Terminal): void {
   })
 }
 
-type Named = Partial<Pick<RevocationDescription, 'id' | 'subject' | 'kid' | 'untilMs'>>
+type Named = Partial<Pick<RevocationDescription, 'id' | 'subject' | 'kid' | 'issuedUpToMs'>>
 
-/** The token id, key or subject that a revocation names, with the time up to which a cut-off applies. */
-export function namedText({ id, subject, kid, untilMs }: Named): string {
+/** The token id, key or subject that a revocation names, and for a cut-off the latest time of issue that it revokes. */
+export function namedText({ id, subject, kid, issuedUpToMs }: Named): string {
   const what = id ?? kid ?? subject ?? ''
-  return untilMs === undefined ? what : `${what} until ${timeText(untilMs)}`.trimStart()
+  return issuedUpToMs === undefined ? what : `${what} issued up to ${timeText(issuedUpToMs)}`.trimStart()
 }
 
 /** Throws usage, request_invalid. */

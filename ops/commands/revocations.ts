@@ -1,8 +1,7 @@
 /** `macaroond revocations`: the commands that show revocations or decide about those of an undone history. */
 import type { Command } from 'commander'
-import type { Signer } from '../../primary/signer/sdk.ts'
+import type { RevocationDescription, RevocationsResult, Signer } from '../../primary/signer/sdk.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { RevocationDescription, RevocationsResult } from '../../shared/protocol/revoke.ts'
 import { addHelp } from '../arguments/help.ts'
 import { addAdopt, addForget, addPending } from './revocations-pending.ts'
 import { addShow, namedText } from './revocations-show.ts'
@@ -50,8 +49,9 @@ function addList(revocations: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond revocations list --org acme', 'macaroond revocations list --after 120 --limit 50 --json'],
     json: [
-      '{"revocations": [{"seq", "kind", "org", "id"?, "subject"?, "untilMs"?, "kid"?, "atMs", "expiresAt", "actor", "reason"}], "next"?}',
-      'kind is token (with id), subject (subject, untilMs), org (untilMs), key (kid) or org_disabled',
+      '{"revocations": [{"seq", "kind", "org", "id"?, "subject"?, "issuedUpToMs"?, "kid"?, "atMs", "expiresAt", "actor", "reason"}], "next"?}',
+      'kind is token (with id), subject (subject, issuedUpToMs), org (issuedUpToMs), key (kid) or org_disabled',
+      'issuedUpToMs: tokens issued up to this time are revoked',
       'atMs is in unix milliseconds, expiresAt (of the token) in unix seconds, 0 for never or unknown',
       'next is present when --limit left some out: give it as --after to continue',
     ],

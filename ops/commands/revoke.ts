@@ -93,8 +93,8 @@ async function revoking(
 /** The request for `--org`; undefined if one token is revoked. Throws usage. */
 function issuedOf({ org, subject, before }: Options): RevokeIssuedRequest | undefined {
   if (org === undefined) return undefined
-  const untilMs = before === undefined ? undefined : parseMoment('--before', before)
-  return { org, ...(subject === undefined ? {} : { subject }), ...(untilMs === undefined ? {} : { untilMs }) }
+  const issuedUpToMs = before === undefined ? undefined : parseMoment('--before', before)
+  return { org, ...(subject === undefined ? {} : { subject }), ...(issuedUpToMs === undefined ? {} : { issuedUpToMs }) }
 }
 
 /** Throws usage. */

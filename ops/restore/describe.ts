@@ -17,9 +17,9 @@ export function revocationText(columns: RevocationColumns): string {
     case 'token':
       return `token ${row.kid}.${row.nonce}`
     case 'subject':
-      return `subject ${row.subject} of org ${row.org} up to ${timeText(row.untilMs)}`
+      return `tokens of subject ${row.subject} of org ${row.org} issued up to ${timeText(row.untilMs)}`
     case 'org':
-      return `everything of org ${row.org} up to ${timeText(row.untilMs)}`
+      return `tokens of org ${row.org} issued up to ${timeText(row.untilMs)}`
     case 'key':
       return `key ${row.kid} of org ${row.org}`
     case 'org_disabled':

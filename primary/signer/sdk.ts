@@ -18,9 +18,39 @@ export { MacaroondError } from '../../shared/errors.ts'
 export type { ErrorCode, ErrorKind } from '../../shared/errors.ts'
 export type { NodeAddress } from '../../shared/config/client-options.ts'
 export type * from '../../shared/protocol/sign.ts'
-export type * from '../../shared/protocol/pending.ts'
-export type * from '../../shared/protocol/revoke.ts'
-export type { ShownRevocation, ShownRevocations } from './show-revocations.ts'
+export type {
+  AdoptParams,
+  AdoptResult,
+  ForgetParams,
+  ForgetResult,
+  PendingParams,
+  PendingSelection,
+  WhyWaiting,
+} from '../../shared/protocol/pending.ts'
+export type {
+  FindRevocationsParams,
+  KeyRetired,
+  OrgDisabled,
+  Reached,
+  RevocationsParams,
+  RevokeWait,
+  TokenRevoked,
+  TokensCounted,
+  TokensOnRecord,
+} from '../../shared/protocol/revoke.ts'
+export type {
+  CountRequest as CountTokensParams,
+  ListedRevocation as RevocationDescription,
+  ListedRevocations as RevocationsResult,
+  OrgCutOff as OrgRevoked,
+  RevocationAnswer as RevokeAnswer,
+  RevocationResult as RevokeResult,
+  ShownRevocation,
+  ShownRevocations,
+  SubjectCutOff as SubjectRevoked,
+  WaitingRevocation as PendingRevocation,
+  WaitingRevocations as PendingResult,
+} from './revocations.ts'
 export type {
   DisableOrgRequest,
   ExchangeRequest,

@@ -7,17 +7,12 @@ import { SERVICE_TTL_SECONDS_MAX } from '../../shared/limits.ts'
 import { checkOwnCaveat } from '../../shared/minting/caveat-mistakes.ts'
 import { checkSubject } from '../../shared/minting/subject.ts'
 import type {
-  CountTokensParams,
   FindRevocationsParams,
   KeyRetired,
   OrgDisabled,
-  OrgRevoked,
   RevocationsParams,
   RevocationsResult,
-  RevokeAnswer,
-  RevokeResult,
   RevokeWait,
-  SubjectRevoked,
   TokenRevoked,
   TokensCounted,
 } from '../../shared/protocol/revoke.ts'
@@ -44,7 +39,20 @@ import type {
   ThirdPartyRemoveResult,
 } from '../../shared/protocol/sign.ts'
 import { listOrgs } from './list-orgs.ts'
-import { showRevocations, type ShownRevocations } from './show-revocations.ts'
+import {
+  type CountRequest,
+  fromIssuedUpTo,
+  listed,
+  type ListedRevocations,
+  type OrgCutOff,
+  type RevocationAnswer,
+  type RevocationResult,
+  showRevocations,
+  type ShownRevocations,
+  type SubjectCutOff,
+  toIssuedUpTo,
+  type WaitingRevocations,
+} from './revocations.ts'
 import { untilCovered } from './until-covered.ts'
 
 export interface MintRequest {
@@ -87,8 +95,8 @@ export type RevokeRequest = ({ readonly token: string } | { readonly id: string 
 export interface RevokeIssuedRequest extends RevokeOptions {
   readonly org: string
   readonly subject?: string
-  /** Unix milliseconds, inclusive. Default: now. A time in the future is refused. */
-  readonly untilMs?: number
+  /** Revokes what was issued up to this time, inclusive; unix milliseconds. Default: now. A time in the future is refused. */
+  readonly issuedUpToMs?: number
 }
 
 export interface RetireKeyRequest extends RevokeOptions {
@@ -137,22 +145,22 @@ export interface Signer {
   /** Makes a new root key, which mints from now on. Tokens of the previous key stay good until that key is retired. */
   readonly rotateKey: (org: string, options?: { readonly requestId?: string }) => Promise<RotateKeyResult>
   /** Revokes one token and everything made from it. Every revocation may be repeated safely. */
-  readonly revoke: (request: RevokeRequest) => Promise<RevokeResult<TokenRevoked>>
+  readonly revoke: (request: RevokeRequest) => Promise<RevocationResult<TokenRevoked>>
   /** Revokes what was issued to an org, or to a subject of it, up to a time. Later tokens stay good. */
-  readonly revokeIssued: (request: RevokeIssuedRequest) => Promise<RevokeResult<SubjectRevoked | OrgRevoked>>
+  readonly revokeIssued: (request: RevokeIssuedRequest) => Promise<RevocationResult<SubjectCutOff | OrgCutOff>>
   /**
    * Counts the tokens that a revocation of this org, key or subject would apply to, from the records of mints, and lists
    * subjects that look like it. Revoking itself never waits for a count.
    */
-  readonly countTokens: (request: CountTokensParams) => Promise<TokensCounted>
+  readonly countTokens: (request: CountRequest) => Promise<TokensCounted>
   /** Revokes every token of a root key. */
-  readonly retireKey: (request: RetireKeyRequest) => Promise<RevokeResult<KeyRetired>>
+  readonly retireKey: (request: RetireKeyRequest) => Promise<RevocationResult<KeyRetired>>
   /** Revokes every token of an org, which then mints no more. This cannot be undone. */
-  readonly disableOrg: (request: DisableOrgRequest) => Promise<RevokeResult<OrgDisabled>>
+  readonly disableOrg: (request: DisableOrgRequest) => Promise<RevocationResult<OrgDisabled>>
   /** Finds the revocations that apply to a token and its ancestors, or those of an org, and where each binds now. */
   readonly showRevocations: (query: FindRevocationsParams) => Promise<ShownRevocations>
   /** Lists revocations of an undone history that replicas enforce and that wait for an operator. For operators. */
-  readonly pendingRevocations: (request?: Partial<PendingParams>) => Promise<PendingResult>
+  readonly pendingRevocations: (request?: Partial<PendingParams>) => Promise<WaitingRevocations>
   /** Adopts pending revocations, a limited number in each call: repeat it until it adopts none. For operators. */
   readonly adoptRevocations: (selection: AdoptParams) => Promise<AdoptResult>
   /** Forgets pending revocations: tokens that no other row revokes are accepted again. For operators. */
@@ -177,7 +185,7 @@ export interface Signer {
   readonly removeThirdParty: (name: string) => Promise<ThirdPartyRemoveResult>
   /** Says where a revocation binds now, by the position and number in the answer of `revoke`. */
   readonly coverage: (position: string, seq: number) => Promise<CoverageResult>
-  readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<RevocationsResult>
+  readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<ListedRevocations>
   /** Lets calls in flight finish, then closes the connection. */
   readonly close: () => Promise<void>
 }
@@ -195,9 +203,13 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
   // The answers come from the pinned primary, so their shape is taken from the protocol without a check.
   const call = <T>(method: string, params: object): Promise<T> =>
     client.call(method, params, { timeoutMs }) as Promise<T>
-  const revoked = async <T extends RevokeAnswer>(method: string, request: RevokeOptions): Promise<RevokeResult<T>> => {
+  const revoked = async <T extends RevocationAnswer>(
+    method: string,
+    request: RevokeOptions,
+  ): Promise<RevocationResult<T>> => {
     const { reason = '', wait = 'durable', onProgress, ...named } = request
-    const answer = await call<RevokeResult<T>>(method, { ...named, reason, wait })
+    const params = fromIssuedUpTo({ ...named, reason, wait })
+    const answer = toIssuedUpTo<RevocationResult<T>>(await call<object>(method, params))
     if (wait !== 'global') return answer
     const ask = (params: CoverageParams): Promise<CoverageResult> => call('revocations.coverage', params)
     const { replicas } = await untilCovered(answer, { ask, nowMs: clock.monotonicMs, timeoutMs, onProgress })
@@ -214,12 +226,13 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     },
     rotateKey: (org, { requestId } = {}) => call('org.rotate-key', { org, requestId }),
     revoke: (request) => revoked<TokenRevoked>('token.revoke', request),
-    revokeIssued: (request) => revoked<SubjectRevoked | OrgRevoked>('issued.revoke', request),
-    countTokens: (request) => call('tokens.count', request),
+    revokeIssued: (request) => revoked<SubjectCutOff | OrgCutOff>('issued.revoke', request),
+    countTokens: (request) => call('tokens.count', fromIssuedUpTo(request)),
     retireKey: (request) => revoked<KeyRetired>('org.retire-key', request),
     disableOrg: (request) => revoked<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),
-    pendingRevocations: ({ limit = PAGE_ROWS } = {}) => call('revocations.pending', { limit }),
+    pendingRevocations: async ({ limit = PAGE_ROWS } = {}) =>
+      listed(await call<PendingResult>('revocations.pending', { limit })),
     adoptRevocations: (selection) => call('revocations.adopt', selection),
     forgetRevocations: (selection) => call('revocations.forget', selection),
     rotateKek: ({ force = false } = {}) => call('kek.rotate', { force }),
@@ -230,8 +243,10 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
     addThirdParty: ({ name, unrevoked = false }) => call('third-party.add', { name, unrevoked }),
     listThirdParties: () => call('third-party.list', {}),
     removeThirdParty: (name) => call('third-party.remove', { name }),
-    listRevocations: ({ org, after = 0, limit = PAGE_ROWS } = {}) =>
-      call('revocations.list', org === undefined ? { after, limit } : { org, after, limit }),
+    listRevocations: async ({ org, after = 0, limit = PAGE_ROWS } = {}) => {
+      const params = org === undefined ? { after, limit } : { org, after, limit }
+      return listed(await call<RevocationsResult>('revocations.list', params))
+    },
     close: () => client.close(),
   }
 }

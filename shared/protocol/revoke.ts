@@ -137,7 +137,7 @@ interface CutOff extends Revoked {
   readonly untilMs: number
   /**
    * True if the primary doubts its clock. The cut-off then ends with the last token that the primary minted. The primary
-   * extends it to the time of the request, or to `untilMs`, once it believes its clock again, and before it mints anything.
+   * extends it to the time of the request, or to the time that it named, once it believes its clock again, and before it mints anything.
    */
   readonly clockInDoubt?: true
 }
@@ -177,7 +177,7 @@ interface Settled extends Reached {
   readonly position: string
 }
 
-export type RevokeResult<T extends RevokeAnswer = RevokeAnswer> = T & Settled
+export type RevokeResult<T extends object = RevokeAnswer> = T & Settled
 
 export interface RevocationsParams {
   readonly org?: string | undefined

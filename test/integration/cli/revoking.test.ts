@@ -93,17 +93,17 @@ test('revoking a subject or an org up to now spares later tokens and other orgs,
   expect(await operator.verdicts('acme', later.token)).toEqual(['revoked', 'revoked'])
   expect(await operator.verdicts('globex', other.token)).toEqual(['ok', 'ok'])
   const again = await operator.json(['revoke', '--org', 'acme'])
-  expect(again).toMatchObject({ seq: 2, already: true, untilMs: whole['untilMs'] })
+  expect(again).toMatchObject({ seq: 2, already: true, issuedUpToMs: whole['issuedUpToMs'] })
   const after = await operator.json(['token', 'mint', '--org', 'acme', '--subject', 'bob'])
   expect(await operator.verdicts('acme', String(after['token']), after['position'])).toEqual(['ok', 'ok'])
 
   const listed = (await operator.run(['revocations', 'list'])).stdout.split('\n')
-  expect(listed[1]).toMatch(/^1 .* subject +acme +alice until 20\S+Z +operator 12D3Koo\S+ +left$/)
-  expect(listed[2]).toMatch(/^2 .* org +acme +until 20\S+Z +operator 12D3Koo\S+/)
+  expect(listed[1]).toMatch(/^1 .* subject +acme +alice issued up to 20\S+Z +operator 12D3Koo\S+ +left$/)
+  expect(listed[2]).toMatch(/^2 .* org +acme +issued up to 20\S+Z +operator 12D3Koo\S+/)
 
   // A cut-off in the past, by unix seconds, hits nothing of today; one in the future is refused.
   expect(await operator.json(['revoke', '--org', 'globex', '--before', '1700000000'])).toMatchObject({
-    untilMs: 1.7e12,
+    issuedUpToMs: 1.7e12,
   })
   expect(await operator.verdicts('globex', other.token)).toEqual(['ok', 'ok'])
   const future = await operator.run(['revoke', '--org', 'globex', '--before', '2100-01-01T00:00:00Z', '--json'])

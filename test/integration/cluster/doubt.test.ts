@@ -66,7 +66,7 @@ test('a primary with its clock an hour ahead revokes, says how far, and later re
   const revoked = await signer.revoke({ id: minted[0]?.id ?? '' })
   expect(revoked).toMatchObject({ durability: 'replica' })
   const cutOff = await signer.revokeIssued({ org: 'acme', subject: 'bob' })
-  expect(cutOff).toMatchObject({ clockInDoubt: true, untilMs: minted.at(-1)?.issuedAtMs })
+  expect(cutOff).toMatchObject({ clockInDoubt: true, issuedUpToMs: minted.at(-1)?.issuedAtMs })
   for (const token of [alice, bob])
     await until(async () => !(await verifier.verify(token ?? '', { org: 'acme' })).ok, 'it is refused')
   expect(await verifier.verify(carol ?? '', { org: 'acme' })).toMatchObject({ ok: true })
@@ -81,7 +81,7 @@ test('a primary with its clock an hour ahead revokes, says how far, and later re
   clock.byMs = 0
   await until(() => audited(cluster, 'cut-off.again').length === 1, 'the cut-off is appended again')
   const [again] = audited(cluster, 'cut-off.again')
-  expect((JSON.parse(again?.detail ?? '{}') as { untilMs: number }).untilMs).toBeGreaterThan(cutOff.untilMs)
+  expect((JSON.parse(again?.detail ?? '{}') as { untilMs: number }).untilMs).toBeGreaterThan(cutOff.issuedUpToMs)
   await until(() => audited(cluster, 'clock.believed').length === 1, 'the end of the doubt is audited')
   const later = await signer.mint({ org: 'acme', subject: 'bob' })
   await cluster.caughtUp()
@@ -100,7 +100,7 @@ test('a cut-off that is due outlives a restart, and nothing is minted before it'
   await cluster.caughtUp()
   clock.byMs = HOUR_MS
   const askedMs = systemClock.wallMs() + BELIEVED_MS
-  const { untilMs } = await signer.revokeIssued({ org: 'acme' })
+  const { issuedUpToMs } = await signer.revokeIssued({ org: 'acme' })
   await cluster.stopPrimary()
   clock.byMs = BELIEVED_MS
   await cluster.startPrimary()
@@ -113,8 +113,8 @@ test('a cut-off that is due outlives a restart, and nothing is minted before it'
   await until(mint, 'a token that is minted later is accepted')
   const { revocations } = await (await cluster.signer()).listRevocations()
   expect(revocations.map(({ kind }) => kind)).toEqual(['org', 'org'])
-  expect(untilMs).toBeLessThan(askedMs)
-  expect(revocations.at(-1)?.untilMs).toBeGreaterThanOrEqual(askedMs)
+  expect(issuedUpToMs).toBeLessThan(askedMs)
+  expect(revocations.at(-1)?.issuedUpToMs).toBeGreaterThanOrEqual(askedMs)
 })
 
 test('a foreign write lock beyond the bound ends the leases, and the first write renews them', async () => {

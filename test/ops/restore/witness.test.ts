@@ -138,7 +138,7 @@ describe('revocations', () => {
     const alone = carryOver([], [archive(), replica('A', { revocations: [wide, narrow] })])
     expect(alone.revocations).toEqual([wide, narrow])
     expect(alone.alone).toEqual([expect.stringContaining('only replica A knows this')])
-    expect(alone.alone[0]).toContain('everything of org acme up to 1970-01-01T00:00:00.005Z')
+    expect(alone.alone[0]).toContain('tokens of org acme issued up to 1970-01-01T00:00:00.005Z')
     const two = carryOver([], [replica('A', { revocations: [wide] }), replica('B', { revocations: [wide] })])
     expect(two.alone).toEqual([])
     const byDisk = carryOver([], [{ ...disk(9), revocations: [wide] }])
