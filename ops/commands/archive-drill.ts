@@ -14,6 +14,7 @@ import { optionalProfileOf } from '../clients.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** Adds `archive drill`. Without `--config` it compares pages only, because a root key opens only with a node's KEK. */
 export function addArchiveDrill(parent: Command, terminal: Terminal): void {
   const command = archiveOptions(
     parent
@@ -33,6 +34,7 @@ export function addArchiveDrill(parent: Command, terminal: Terminal): void {
         files: [...manifest.files.values()],
         cluster: manifest.cluster ?? '',
         ring: await ringOf(options.config),
+        // A random transaction: repeated drills then cover the whole history, old files included.
         draw: systemEntropy.uniform(),
         path: join(folder, 'drill.db'),
         nowMs: systemClock.wallMs(),
@@ -51,10 +53,12 @@ export function addArchiveDrill(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** The KEKs to try, newest first. Older snapshots are sealed with earlier keys. */
 async function ringOf(config: string | undefined): ReturnType<typeof load> {
   return config === undefined ? [] : load(config)
 }
 
+/** Imported here, because only a drill with `--config` needs the primary's modules. */
 async function load(config: string): Promise<Parameters<typeof drill>[0]['ring']> {
   const [{ readPrimaryConfig }, { loadKeks }] = await Promise.all([
     import('../../primary/main.ts'),

@@ -13,6 +13,7 @@ export function addArchiveJobs(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** Adds one of the two commands. Their answer means only that the job is due: an archive may take minutes. */
 function addJob(
   parent: Command,
   terminal: Terminal,
@@ -26,7 +27,7 @@ function addJob(
       await adminOf(profile)(profile.primary, (call) => call(`archive.${name}`, {}))
       const text = 'the primary starts as soon as nothing waits for upload; `macaroond status --json` shows its alerts'
       terminal.answer({ asked: true }, text, {
-        what: `asked the primary for ${name}`,
+        what: `asked the primary for a ${name} job`,
         next: '`macaroond status` shows it',
       })
     })

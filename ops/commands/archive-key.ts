@@ -1,4 +1,7 @@
-/** `archive key`: prints the authority's public key, as the primary reports it over its pinned connection. */
+/**
+ * `archive key`: prints the authority's public key, as the primary reports it over its pinned connection. An operator stores it
+ * before a disaster: afterwards no source is left that can be believed.
+ */
 import type { Command } from 'commander'
 import { MacaroondError } from '../../shared/errors.ts'
 import { addHelp } from '../arguments/help.ts'

@@ -11,6 +11,7 @@ import { optionalProfileOf } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
 import { table, type Terminal } from '../terminal.ts'
 
+/** Adds `archive list`. It reads names and the manifest, never the files, so it is quick on an archive of any size. */
 export function addArchiveList(parent: Command, terminal: Terminal): void {
   const command = archiveOptions(
     parent.command('list').description('list what the archive contains and what can be restored'),
@@ -23,6 +24,7 @@ export function addArchiveList(parent: Command, terminal: Terminal): void {
     const { cluster, epoch } = manifest
     const levels = levelsOf(files)
     const listed = options.files === true ? { files: files.map(describe) } : {}
+    // The list is still printed: an operator needs it most when the archive is damaged.
     if (problems.length > 0) terminal.status = EXIT_FAILED
     const lines = [
       ...problems.map((problem) => `BAD ${problem}`),
@@ -52,6 +54,7 @@ export function addArchiveList(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** Files and bytes for each level: 0 as committed, higher levels merged, 9 snapshots. */
 function levelsOf(files: readonly ArchivedFile[]): readonly { level: number; files: number; bytes: number }[] {
   const groups = Map.groupBy(files, ({ level }) => level)
   return [...groups].map(([level, some]) => ({
@@ -61,6 +64,7 @@ function levelsOf(files: readonly ArchivedFile[]): readonly { level: number; fil
   }))
 }
 
+/** The time of the oldest file with a single transaction. Older transactions are merged, so only some can be restored. */
 function exactSince(files: readonly ArchivedFile[]): number | null {
   return files.find(({ level }) => level === LEVEL_COMMITTED)?.timestampMs ?? null
 }

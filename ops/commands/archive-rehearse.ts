@@ -5,6 +5,7 @@ import type { Terminal } from '../terminal.ts'
 
 const REGIONS: readonly string[] = ['fra', 'sin']
 
+/** Adds `archive rehearse`. An operator who has never seen a restore learns here what one looks like, at no risk. */
 export function addArchiveRehearse(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('rehearse')

@@ -10,6 +10,7 @@ import { addHelp } from '../arguments/help.ts'
 import { adminOf, profileOf } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** Adds `archive repair`. The primary does the work, because it is the archive's only writer and has the log. */
 export function addArchiveRepair(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('repair')
@@ -22,6 +23,7 @@ export function addArchiveRepair(parent: Command, terminal: Terminal): void {
     // The answer comes from the pinned node; its shape is the protocol's.
     const { places } = (await ask(yes)) as ArchiveRepairAnswer
     const lines = places.flatMap(linesOf)
+    // A place may be whole now and still have an alarm of an earlier repair, which `--yes` clears.
     const isAsked = places.some(({ wound, repaired }) => wound !== null || repaired !== '')
     if (isAsked && !yes) throw unconfirmed(lines)
     const next = '`macaroond status` shows the archive; the primary repairs it at once'
@@ -35,6 +37,7 @@ export function addArchiveRepair(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** All that was found out about one place of the archive: an earlier repair, the damage, and what can still be restored. */
 function linesOf({ location, wound, repaired }: ArchiveRepairPlace): readonly string[] {
   const before = repaired === '' ? [] : [`${location}: repaired before: ${repaired}`]
   if (wound === null) return before
@@ -46,6 +49,7 @@ function linesOf({ location, wound, repaired }: ArchiveRepairPlace): readonly st
   return [...before, ...problems.map((problem) => `${location}: lost: ${problem}`), ...files, ...ranges]
 }
 
+/** The error repeats every loss, so that an operator sees what `--yes` would give up. */
 function unconfirmed(lines: readonly string[]): MacaroondError {
   return new MacaroondError('repair_unconfirmed', lines.join('; '), {
     hint: 'put the lost files back from a copy of the archive; or give --yes to give them up, then the primary uploads a snapshot',

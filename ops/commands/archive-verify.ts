@@ -12,6 +12,7 @@ import { optionalProfileOf } from '../clients.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** Adds `archive verify`. It reads the whole archive, which can take long, so it shows its progress. */
 export function addArchiveVerify(parent: Command, terminal: Terminal): void {
   const command = archiveOptions(
     parent
@@ -55,6 +56,7 @@ function summaryOf({ files, bytes }: Verified, position: string | null, wrong: n
   return `${files} files, ${bytes} bytes, up to ${position ?? 'nothing'}: ${outcome}`
 }
 
+/** The next commands for an archive that is damaged. */
 function adviceOf(restorable: Verified['restorable'], isManifestBad: boolean): readonly string[] {
   const ranges = restorable.map(({ first, last }) => `can be restored: from ${pointText(first)} to ${pointText(last)}`)
   const command = '`macaroond restore --archive … --txid NUMBER` restores any of it'

@@ -21,6 +21,7 @@ interface Verdict {
   readonly error?: ErrorReport
 }
 
+/** Adds `audit verify`. A broken chain outweighs a silent node in the exit status, because it is a finding and not a fault. */
 export function addAudit(parent: Command, terminal: Terminal): void {
   const audit = parent.command('audit').description('check the record of every operation')
   const command = audit
@@ -36,22 +37,25 @@ export function addAudit(parent: Command, terminal: Terminal): void {
   addHelp(command, {
     examples: ['macaroond audit verify', 'macaroond audit verify --database ./restored.db'],
     json: ['{"ok", "chains": [{"node", "ok", "records", "problem": text | null, "error"?: {"code", "message"}}]}'],
-    exit: '1 when a chain does not hold, 4 when a node did not answer',
+    exit: '1 when a chain is broken, 4 when a node did not answer',
   })
 }
 
+/** Asks all nodes at once. Each has a copy of the audit, and a copy can be damaged alone. */
 async function askAll(profile: Profile): Promise<readonly Verdict[]> {
   const admin = adminOf(profile)
   const replicas = profile.replicas.map((replica) => verify(admin, `replica ${replica.region}`, replica))
   return Promise.all([verify(admin, 'primary', profile.primary), ...replicas])
 }
 
+/** Calls until the chain is checked to its end. An error is a result of this node and does not stop the others. */
 async function verify(admin: WithAdmin, name: string, node: ProfileNode): Promise<Verdict> {
   try {
     return await admin(node, async (call) => {
       for (let after = AUDIT_VERIFY_START; ;) {
         const { head, done, problem } = checked(await call('audit.verify', { after }))
         if (done) return { node: name, ok: problem === null, records: head.seq, problem }
+        // A node that answers without progress would keep this loop running for ever.
         if (head.seq <= after.seq)
           throw new MacaroondError('protocol_violation', `${name} makes no progress in checking its audit`)
         after = head
@@ -70,6 +74,7 @@ function checked(value: unknown): AuditVerifyResult {
   })
 }
 
+/** Checks a file, such as a restored database before its first start. Throws database_corrupt and other errors of SQLite. */
 async function ofFile(path: string): Promise<Verdict> {
   const [{ openReader }, { auditProblem }, { MetaReader }, { sqliteError }] = await Promise.all([
     import('../../shared/sqlite/open-database.ts'),
@@ -90,5 +95,5 @@ async function ofFile(path: string): Promise<Verdict> {
 
 function lineOf({ node, problem, records, error }: Verdict): string {
   if (error !== undefined) return `${node}: not checked: ${error.message} (${error.code})`
-  return problem === null ? `${node}: ${records} records, the chain holds` : `${node}: BROKEN: ${problem}`
+  return problem === null ? `${node}: ${records} records, the chain is whole` : `${node}: BROKEN: ${problem}`
 }

@@ -16,6 +16,7 @@ const NAMES: Readonly<Record<ConfigKind, string>> = {
   profile: 'a profile',
 }
 
+/** The options of both commands. */
 interface ConfigOptions {
   readonly kind?: string
 }
@@ -31,6 +32,7 @@ function addCheck(config: Command, terminal: Terminal): void {
     .description('check a file, and the keys and folders that it names, as a node does when it starts')
     .action(async (file: string, options: ConfigOptions) => {
       const kind = kindOf(file, options)
+      // The checks of a start, from the same list: what passes here does not fail there.
       const { errorIn, findingsOf } = await import('../../shared/config/checks.ts')
       const findings = await findingsOf({ file, config: await readAs(kind, file) })
       const error = errorIn(findings)
@@ -49,11 +51,13 @@ function addCheck(config: Command, terminal: Terminal): void {
 
 /** Prints all findings. The first error comes last and decides the exit status. */
 function fail(terminal: Terminal, error: MacaroondError, findings: readonly Finding[]): void {
+  // The error is a finding too; it is printed last, as every command prints its error.
   const others = findings.filter(({ reason }) => reason !== error.message)
   for (const line of terminal.json ? [] : findingLines(others)) terminal.say(line)
   terminal.fail(error, { findings })
 }
 
+/** Adds `config print`. The values come from the schema, so every default is shown. */
 function addPrint(config: Command, terminal: Terminal): void {
   const command = withFile(config.command('print'))
     .description('show the values in force, with defaults and absolute paths; keys are not shown')
@@ -69,6 +73,7 @@ function addPrint(config: Command, terminal: Terminal): void {
   })
 }
 
+/** A comment, so that the output is still a configuration file. */
 const SCHEDULES_IN_UTC = '# schedules are in UTC'
 
 function withFile(command: Command): Command {
@@ -77,6 +82,7 @@ function withFile(command: Command): Command {
     .option('--kind <kind>', 'primary, replica or profile (default: recognised by the keys in the file)')
 }
 
+/** The kind from `--kind`, else from the file. Throws usage. */
 function kindOf(file: string, { kind }: ConfigOptions): ConfigKind {
   if (kind === undefined) return kindOfFile(file)
   const known = configKinds.find((candidate) => candidate === kind)

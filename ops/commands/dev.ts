@@ -13,6 +13,7 @@ interface DevOptions {
   readonly regions?: string
 }
 
+/** Each region is a process of its own on this machine. */
 const REGIONS_MAX = 16
 
 export function addDev(parent: Command, terminal: Terminal): void {

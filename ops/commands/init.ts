@@ -6,6 +6,7 @@ import { mandatory, repeated } from '../arguments/options.ts'
 import type { InitOptions } from '../init/plan.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** Adds `macaroond init`. All options are checked before the first file is written. */
 export function addInit(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('init')
@@ -53,7 +54,7 @@ export function addInit(parent: Command, terminal: Terminal): void {
       '  --region fra=fra1.example.com:7100 --region sin=sin1.example.com:7100 --worker api --signer login=acme',
     ],
     json: [
-      '{"dir", "authorityKey", "cluster", "primary", "operator", "replicas", "workers", "signers", "folders": [{"folder", "goesTo"}]}',
+      '{"dir", "authorityKey", "cluster", "primary", "operators", "replicas", "workers", "signers", "folders": [{"folder", "goesTo"}]}',
       'each node, operator, worker and signer is {"name", "peerId", …}',
     ],
   })

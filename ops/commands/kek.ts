@@ -11,6 +11,7 @@ export function addKek(parent: Command, terminal: Terminal): void {
   addRotate(kek, terminal)
 }
 
+/** Adds `kek generate`. It needs no cluster: the operator carries the file to the nodes. */
 function addGenerate(kek: Command, terminal: Terminal): void {
   const command = kek.command('generate').description('make a key-encryption key in a new file of mode 0600')
   mandatory(command, '--out <file>', 'where to write it; a file that exists is not overwritten')
@@ -24,7 +25,10 @@ function addGenerate(kek: Command, terminal: Terminal): void {
     writeSecret(out, `${hex}\n`)
     const { id } = kekFromHex(hex)
     const text = `key-encryption key ${id} in ${out}`
-    terminal.answer({ kek: id, file: out }, text, { what: `wrote ${text}`, next: 'nothing is lost but this line' })
+    terminal.answer({ kek: id, file: out }, text, {
+      what: `wrote ${text}`,
+      next: 'the file is complete; do not repeat the command',
+    })
   })
   addHelp(command, {
     examples: ['macaroond kek generate --out kek.new'],
@@ -32,6 +36,10 @@ function addGenerate(kek: Command, terminal: Terminal): void {
   })
 }
 
+/**
+ * Adds `kek rotate`. The primary refuses while a replica has not shown that it has the new key: after a restart that replica could
+ * open no root key.
+ */
 function addRotate(kek: Command, terminal: Terminal): void {
   const command = kek
     .command('rotate')
@@ -47,7 +55,7 @@ function addRotate(kek: Command, terminal: Terminal): void {
         resealed === 0
           ? `everything is sealed with key-encryption key ${kek} already`
           : `sealed again with key-encryption key ${kek}: ${resealed}`
-      terminal.answer(rotated, text, { what: text, next: 'nothing is lost but this line' })
+      terminal.answer(rotated, text, { what: text, next: 'the rotation is complete; do not repeat the command' })
     })
   addHelp(command, {
     examples: [

@@ -1,4 +1,7 @@
-/** `macaroond keygen`: makes the Noise identity of a node or a service in a file, and prints its PeerId. */
+/**
+ * `macaroond keygen`: makes the Noise identity of a node or a service in a file, and prints its PeerId. The file stays on its
+ * machine. The PeerId is public, and the operator enters it in the configurations of the nodes that are dialled.
+ */
 import type { Command } from 'commander'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
@@ -13,7 +16,7 @@ export function addKeygen(parent: Command, terminal: Terminal): void {
     const { createIdentityFile } = await import('../../shared/channel/identity.ts')
     const { peerId } = await createIdentityFile(out)
     const what = `wrote an identity to ${out}, PeerId ${peerId}`
-    terminal.answer({ peerId, file: out }, peerId, { what, next: 'nothing is lost but this line' })
+    terminal.answer({ peerId, file: out }, peerId, { what, next: 'the file is complete; do not repeat the command' })
   })
   addHelp(command, {
     examples: ['macaroond keygen --out worker.key'],

@@ -15,6 +15,7 @@ interface AttenuateOptions {
   readonly format?: TextFormat
 }
 
+/** Adds `macaroon attenuate`. Unlike `token attenuate` it checks no caveat, because another program gives the text its meaning. */
 export function addMacaroonAttenuate(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('attenuate')
@@ -35,6 +36,7 @@ export function addMacaroonAttenuate(parent: Command, terminal: Terminal): void 
   })
 }
 
+/** Collects `--caveat-hex`, which may be given more than once. Throws usage. */
 function repeatedHex(text: string, previous: readonly Uint8Array[] = []): readonly Uint8Array[] {
   return [...previous, parseHex(text)]
 }

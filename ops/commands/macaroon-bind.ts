@@ -8,6 +8,7 @@ import type { Terminal } from '../terminal.ts'
 import { readMacaroons } from './macaroon-input.ts'
 import { printed, withFormat } from './macaroon-output.ts'
 
+/** Adds `macaroon bind`. Binding is the last step: a bound discharge serves only this root in this form. */
 export function addMacaroonBind(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('bind')

@@ -7,6 +7,7 @@ import type { Terminal } from '../terminal.ts'
 import { readLines } from './macaroon-input.ts'
 import { FORMAT_HELP, parseFormat, printed } from './macaroon-output.ts'
 
+/** Adds `macaroon convert`. A line stays a line, so that bundles and lists of macaroons can be converted alike. */
 export function addMacaroonConvert(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('convert')

@@ -18,6 +18,7 @@ interface CreateOptions {
   readonly format?: TextFormat
 }
 
+/** Adds `macaroon create`. A discharge is a macaroon whose secret is the caveat key and whose identifier is the ticket. */
 export function addMacaroonCreate(parent: Command, terminal: Terminal): void {
   const command = parent.command('create').description('make a macaroon, or a discharge, from a secret of your own')
   mandatory(
@@ -45,6 +46,7 @@ export function addMacaroonCreate(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** Exactly one of the two options. Throws usage. */
 function identifierOf({ identifier, identifierHex }: CreateOptions): string | Uint8Array {
   const [given, more] = [identifier, identifierHex].filter((value) => value !== undefined)
   if (given !== undefined && more === undefined) return given

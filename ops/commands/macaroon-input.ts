@@ -21,6 +21,7 @@ export async function readLines(terminal: Terminal): Promise<readonly (readonly 
       hint: 'pipe one in, for example: macaroond macaroon inspect < macaroon.txt',
     })
   }
+  // Lines are counted before they are decoded: no input of many lines costs more than its bytes.
   const lines = linesOf(text)
   const discharges = OFFLINE_BUNDLE_LIMITS.discharges
   if (lines.length > discharges + 1) throw tooLarge('there are more lines', discharges + 1)
@@ -58,6 +59,7 @@ export function readKeyFile(path: string, what: string = 'key file'): Uint8Array
   })
 }
 
+/** At most one byte more than a key and its newline may have, so a huge file is refused without being read. */
 function readBounded(path: string, what: string): Buffer {
   const buffer = Buffer.alloc(KEY_FILE_BYTES_MAX + 2)
   let length = 0
@@ -88,6 +90,7 @@ function linesOf(text: string): readonly string[] {
     .filter((line) => line !== '')
 }
 
+/** Standard input as text. Throws token_too_large, token_utf8. */
 async function readText(terminal: Terminal): Promise<string> {
   const { stdin } = terminal
   if (stdin.isTTY === true) terminal.say('paste the macaroons, then press Enter and Ctrl-D')

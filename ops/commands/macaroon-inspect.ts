@@ -7,6 +7,7 @@ import { table, type Terminal } from '../terminal.ts'
 import { readMacaroons } from './macaroon-input.ts'
 import { type BytesDocument, bytesDocument } from './macaroon-output.ts'
 
+/** Adds `macaroon inspect`. One macaroon is one document; only a bundle becomes a list. */
 export function addMacaroonInspect(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('inspect')
@@ -28,6 +29,7 @@ export function addMacaroonInspect(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** A caveat as JSON. `vid` is present only in a third-party caveat. */
 interface CaveatDocument {
   readonly cid: BytesDocument
   readonly vid?: string
@@ -77,6 +79,7 @@ function linesOf({ format, location, identifier, caveats, signature }: Inspectio
   ])
 }
 
+/** Text as it is, other bytes as hex with `0x`, so that the two cannot be confused by a reader. */
 function shown({ hex, text }: BytesDocument): string {
   return text === undefined ? `0x${hex}` : text
 }

@@ -44,12 +44,14 @@ export function offlineJudge({ exact, access, nowMs }: OfflineFacts): CaveatJudg
   }
 }
 
+/** A judge for caveats of macaroond's own language. Throws usage for an access that cannot be judged. */
 function languageJudge(stated: Readonly<Record<string, readonly string[]>>, context: Context): CaveatJudge {
   const judge = judgeAccess(stated, context)
   if ('judge' in judge) return judge
   throw new MacaroondError('usage', judge.message, { hint: 'give --access as key=value, for example op=read' })
 }
 
+/** `region` and `peer` are facts about the node and the presenter, so each has one value. Throws usage. */
 function single(key: 'region' | 'peer', values: readonly string[] | undefined): Partial<Context> {
   const [value, another] = values ?? []
   if (another !== undefined)
@@ -57,6 +59,7 @@ function single(key: 'region' | 'peer', values: readonly string[] | undefined): 
   return value === undefined ? {} : { [key]: value }
 }
 
+/** An unknown caveat refuses: accepting it would ignore a restriction. */
 function notGiven(caveat: string): Refused {
   return refused('caveat_unknown', 'a caveat is not given with --exact, and --access does not state its key', {
     caveat,

@@ -32,6 +32,7 @@ export function printed(macaroon: Macaroon, format: TextFormat): string {
   return encodeText(macaroon, format, OFFLINE_LIMITS)
 }
 
+/** Prints one macaroon alone on stdout, so that the output can be piped into the next command. */
 export function answerMacaroon(terminal: Terminal, macaroon: Macaroon, format: TextFormat): void {
   const text = printed(macaroon, format)
   terminal.answer({ macaroon: text, format }, text)

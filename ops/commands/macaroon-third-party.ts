@@ -18,6 +18,10 @@ interface ThirdPartyOptions {
   readonly format?: TextFormat
 }
 
+/**
+ * Adds `macaroon third-party`. The ticket is arbitrary bytes, which only the third party understands. `token attenuate` has no
+ * such option, because macaroond's own tickets are sealed by the SDK.
+ */
 export function addMacaroonThirdParty(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('third-party')
@@ -42,6 +46,7 @@ export function addMacaroonThirdParty(parent: Command, terminal: Terminal): void
   })
 }
 
+/** Exactly one of the two options. Throws usage. */
 function ticketOf({ ticket, ticketHex }: ThirdPartyOptions): Uint8Array {
   const [given, more] = [ticket, ticketHex].filter((value) => value !== undefined)
   if (given !== undefined && more === undefined) return new Uint8Array(Buffer.from(given))

@@ -23,6 +23,7 @@ interface VerifyOptions {
   readonly explain?: boolean
 }
 
+/** Adds `macaroon verify`. It verifies with a secret in a file, so it is for keys that are not an authority's. */
 export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('verify')
@@ -37,6 +38,7 @@ export function addMacaroonVerify(parent: Command, terminal: Terminal): void {
     )
     .option('--explain', 'print the outcome of every caveat and every discharge')
     .action(async ({ keyFile, exact = [], access = [], explain: explained }: VerifyOptions) => {
+      // The options and the key come first: an error in them must not be reported as a malformed macaroon.
       const judge = offlineJudge({ exact, access, nowMs: systemClock.wallMs() })
       const secret = readKeyFile(keyFile)
       const bundle = await readOrReport(terminal)
@@ -75,6 +77,7 @@ async function readOrReport(terminal: Terminal): Promise<readonly TextMacaroon[]
   }
 }
 
+/** Prints the verdict. A refusal is an answer, not an error, and has an exit status of its own. */
 function answer(terminal: Terminal, result: ClearedBundle | Refused, caveats?: readonly CaveatTrace[]): void {
   const explained = caveats === undefined ? {} : { caveats }
   const lines = (caveats ?? []).flatMap((one) => caveatLines(one))

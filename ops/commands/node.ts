@@ -12,6 +12,7 @@ import { mandatory } from '../arguments/options.ts'
 import { stopWithParent } from '../cluster/parent-watch.ts'
 import { Terminal } from '../terminal.ts'
 
+/** The options as commander parses them. */
 interface NodeOptions {
   readonly config: string
   readonly acceptClock?: boolean
@@ -19,13 +20,14 @@ interface NodeOptions {
   readonly newArchive?: boolean
 }
 
-/** The facts that the operator confirms for this start. */
+/** The facts that the operator confirms for this start. They are options and not settings, so that they do not outlast it. */
 interface NodeFlags {
   readonly acceptClock: boolean
   readonly oldPrimaryStopped: boolean
   readonly newArchive: boolean
 }
 
+/** Runs a node until its end. `ready` is called once, when the node listens. Returns the exit status. */
 type Run = (file: string, flags: NodeFlags, ready: (line: ReadyLine) => void) => Promise<number>
 
 export function addPrimary(parent: Command, terminal: Terminal): void {
@@ -36,6 +38,7 @@ export function addReplica(parent: Command, terminal: Terminal): void {
   addNode(parent, terminal, 'replica', async () => (await import('../../replica/main.ts')).runReplica)
 }
 
+/** Adds the command of one role. A primary has options that would mean nothing to a replica. */
 function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], load: () => Promise<Run>): void {
   const command = parent
     .command(role)
@@ -51,6 +54,7 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
   }
   command.action(
     async ({ config, acceptClock = false, oldPrimaryStopped = false, newArchive = false }: NodeOptions) => {
+      // Has an effect only if `dev`, a tour or an example started this process.
       stopWithParent(process)
       const run = await load()
       const { stdout } = processOutput()
@@ -73,6 +77,7 @@ function addNode(parent: Command, terminal: Terminal, role: ReadyLine['role'], l
   })
 }
 
+/** Reports an error of the start as every command does, but through writers that never block. */
 async function exitStatusOfRun(terminal: Terminal, run: () => Promise<number>): Promise<number> {
   try {
     return await run()

@@ -17,6 +17,7 @@ import {
 import { profileOf, withSigner } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** Adds `org rotate-key`. It revokes nothing: the previous key verifies until `org retire-key`. */
 export function addRotateKey(org: Command, terminal: Terminal): void {
   const command = org
     .command('rotate-key')
@@ -36,14 +37,17 @@ export function addRotateKey(org: Command, terminal: Terminal): void {
   })
 }
 
+/** The options of `org disable`. */
 interface DisableOptions extends RevokingOptions {
   readonly dryRun?: boolean
 }
 
+/** The options of `org retire-key`. */
 interface RetireOptions extends DisableOptions {
   readonly key?: string
 }
 
+/** Adds `org retire-key`. */
 export function addRetireKey(org: Command, terminal: Terminal): void {
   const command = org
     .command('retire-key')
@@ -55,6 +59,7 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
     const profile = profileOf(own, terminal.env)
     const request = { org: name, ...(key === undefined ? {} : { kid: key }), ...revokingOptions(options, terminal) }
     await withSigner(profile, async (signer) => {
+      // The count and the revocation must name the same key. If there is no single older key, the primary explains the choice.
       const kid = key ?? (await olderKey(signer, name))
       const asked = { org: name, ...(kid === undefined ? {} : { kid }) }
       if (options.dryRun === true) return answerDryRun(signer, asked, terminal)
@@ -73,6 +78,7 @@ export function addRetireKey(org: Command, terminal: Terminal): void {
   })
 }
 
+/** Adds `org disable`. */
 export function addDisable(org: Command, terminal: Terminal): void {
   const command = org
     .command('disable')

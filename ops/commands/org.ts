@@ -32,6 +32,7 @@ function addCreate(org: Command, terminal: Terminal): void {
   })
 }
 
+/** Adds `org list`. A retired key is listed too: its tokens are refused because of it. */
 function addList(org: Command, terminal: Terminal): void {
   const command = org
     .command('list')

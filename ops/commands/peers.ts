@@ -10,6 +10,7 @@ import { mandatory } from '../arguments/options.ts'
 import type { AddedPeer, NewPeer } from '../init/add-peer.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** The options as texts; `parsePeer` checks them. */
 interface AddOptions {
   readonly dir: string
   readonly role: string
@@ -18,6 +19,7 @@ interface AddOptions {
   readonly address?: string
 }
 
+/** Adds `peers add`. */
 export function addPeers(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('peers')
@@ -33,8 +35,9 @@ export function addPeers(parent: Command, terminal: Terminal): void {
     .action(async ({ dir, ...options }: AddOptions) => {
       const { addPeer } = await import('../init/add-peer.ts')
       const added = await addPeer(dir, await parsePeer(options), systemEntropy)
-      const what = `added a peer to the configurations in ${dir}`
-      terminal.answer(added, linesOf(dir, added), { what, next: 'check `[[peers]]` there before you add it again' })
+      const what = `made ${dir}/${added.folder} for ${added.peerId}`
+      const next = 'no configuration has it yet: delete that folder and repeat the command, which prints what to add'
+      terminal.answer(added, linesOf(dir, added), { what, next })
     })
   addHelp(command, {
     examples: [
@@ -46,6 +49,7 @@ export function addPeers(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** Checks that the options fit the role: an option without effect would be a misunderstanding. Throws usage. */
 async function parsePeer({ role, name, orgs, address }: Omit<AddOptions, 'dir'>): Promise<NewPeer> {
   const { parseRegion, parseSigner, requireName } = await import('../init/plan.ts')
   const need = (value: string | undefined, option: string): string => {

@@ -15,6 +15,7 @@ import type { RepairOptions } from '../repair/repair.ts'
 import type { Terminal } from '../terminal.ts'
 import { confirmation, type ConfirmingOptions, authorityKey } from './restore.ts'
 
+/** The options of `repair`. */
 interface Options extends ConfirmingOptions {
   readonly config: string
   readonly key?: string
@@ -22,6 +23,7 @@ interface Options extends ConfirmingOptions {
   readonly acceptClock?: true
 }
 
+/** Adds `macaroond repair`. A profile is required, because the replicas know revocations that the disk may have lost. */
 export function addRepair(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('repair')
@@ -81,6 +83,7 @@ async function run(options: Options, profile: Profile, terminal: Terminal): Prom
   })
 }
 
+/** The primary's own places, from its configuration. The archive is opened later, when the data folder is locked. */
 async function placesOf(options: Options, profile: Profile): Promise<Pick<RepairOptions, 'data' | 'openArchive'>> {
   const [{ readPrimaryConfig }, { archiveLocation }, { openSigned }] = await Promise.all([
     import('../../primary/main.ts'),

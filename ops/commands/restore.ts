@@ -18,6 +18,7 @@ import type { Preview, RestoreOptions } from '../restore/restore.ts'
 import type { ArchiveSource } from '../restore/source.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** The options of `restore`. */
 interface Options extends ConfirmingOptions {
   readonly archive?: string
   readonly fromReplica?: string
@@ -39,6 +40,7 @@ export interface ConfirmingOptions {
   readonly acceptHead?: true
 }
 
+/** Adds `macaroond restore`. A profile is optional, because an archive must be restorable when every node is lost. */
 export function addRestore(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('restore')
@@ -139,6 +141,7 @@ export function confirmation(
   return { confirm, shown: () => shown }
 }
 
+/** The source and the target state. Throws usage, and the errors of opening an archive. */
 async function sourceOf(options: Options, profile: Profile | undefined): Promise<RestoreOptions['from']> {
   const { archive, fromReplica, at, txid } = options
   if (archive === undefined && fromReplica === undefined) {
@@ -154,6 +157,7 @@ async function sourceOf(options: Options, profile: Profile | undefined): Promise
   return { archive: opened, target }
 }
 
+/** Opens the archive, checked with the authority's key unless the operator gave `--unsigned`. */
 async function openSource(archive: string, options: Options, profile: Profile | undefined): Promise<ArchiveSource> {
   const { openSigned, openUnsigned } = await import('../restore/source.ts')
   if (options.unsigned === true) return openUnsigned(archive)
@@ -169,6 +173,7 @@ export function authorityKey({ key }: Pick<Options, 'key'>, profile: Profile | u
 
 const BAR_CHARS = 30
 
+/** A progress bar of BAR_CHARS characters with the percentage. */
 function bar(done: number, all: number): string {
   const share = all === 0 ? 1 : Math.min(1, done / all)
   const full = Math.round(share * BAR_CHARS)

@@ -12,18 +12,21 @@ import { profileOf, withSigner } from '../clients.ts'
 import { table, type Terminal } from '../terminal.ts'
 import { namedText } from './revocations-show.ts'
 
+/** The options that select revocations, as texts. */
 interface Selecting {
   readonly all?: true
   readonly timeline?: string
   readonly seq?: string
 }
 
+/** The checked selection. Without a timeline: everything that waits. Without numbers: the whole timeline. */
 interface Selection {
   readonly timeline?: string
   readonly first?: number
   readonly last?: number
 }
 
+/** Adds `revocations pending`. */
 export function addPending(revocations: Command, terminal: Terminal): void {
   const command = revocations
     .command('pending')
@@ -41,11 +44,12 @@ export function addPending(revocations: Command, terminal: Terminal): void {
     json: [
       '{"revocations": [{"timeline", "epoch", "seq", "why", "replicas", "kind"?, "org"?, "id"?, "subject"?, "issuedUpToMs"?, "kid"?, "atMs"?, "actor"?, "reason"?}], "waiting"}',
       'timeline and seq name it for adopt and forget; "why" is the reason why it waits: "restored without revocations", "kind", "later than the issue clock", "too many", "unknown kind", "unsigned"',
-      'waiting: the number of all, as far as replicas have reported them; the list has the first 500',
+      'waiting: how many wait in all; replicas that are not connected may have more. The list has the first 500',
     ],
   })
 }
 
+/** Adds `revocations adopt`. It needs no `--yes`, because it only denies. */
 export function addAdopt(revocations: Command, terminal: Terminal): void {
   const command = selecting(revocations.command('adopt'))
     .description('adopt revocations that wait: the primary writes them, and every replica enforces them')
@@ -66,6 +70,7 @@ export function addAdopt(revocations: Command, terminal: Terminal): void {
   })
 }
 
+/** Adds `revocations forget`, the only command after which a revoked token may be accepted again (S3). */
 export function addForget(revocations: Command, terminal: Terminal): void {
   const command = selecting(revocations.command('forget'))
     .description(
@@ -93,7 +98,7 @@ export function addForget(revocations: Command, terminal: Terminal): void {
 function selecting(command: Command): Command {
   return command
     .option('--all', 'everything that waits')
-    .option('--timeline <id>', 'those of this history, as `revocations pending` lists it')
+    .option('--timeline <id>', 'only the revocations of this timeline, as `revocations pending` lists it')
     .option('--seq <numbers>', 'with --timeline: one number in it, or a range such as 17-19')
 }
 
@@ -136,6 +141,7 @@ async function adoptAll(signer: Signer, selection: Selection): Promise<Pick<Adop
   return all
 }
 
+/** Like `adoptAll`: calls until nothing waits. */
 async function forgetAll(
   signer: Signer,
   request: Selection & { readonly reason: string },
@@ -167,6 +173,7 @@ function linesOf(revocations: readonly PendingRevocation[]): string[] {
   return table([['TIMELINE', 'SEQ', 'KIND', 'ORG', 'WHAT', 'WHY', 'REPLICAS', 'REASON'], ...rows])
 }
 
+/** The number that waits, and the commands that decide about them. */
 function summary({ revocations, waiting }: PendingResult): string {
   if (waiting === 0) return 'nothing waits for a decision'
   if (waiting > revocations.length) return `${waiting} wait; these are the first of them`

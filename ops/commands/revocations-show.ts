@@ -13,6 +13,7 @@ import { EXIT_FAILED } from '../exit-status.ts'
 import { timeText } from '../restore/describe.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** The options that select revocations, as texts. */
 interface ShowOptions {
   readonly seq?: string
   readonly token?: string
@@ -21,6 +22,7 @@ interface ShowOptions {
   readonly subject?: string
 }
 
+/** Adds `revocations show`. An empty result fails, so that a script can check that something is revoked. */
 export function addShow(revocations: Command, terminal: Terminal): void {
   const command = revocations
     .command('show')
@@ -79,6 +81,7 @@ function checkQuery({ seq, token, id, org, subject }: ShowOptions): void {
   checkTokenArgument(token)
 }
 
+/** The query for the primary. Reads the token only after all options were checked. */
 async function queryOf({ seq, token, ...named }: ShowOptions, terminal: Terminal): Promise<FindRevocationsParams> {
   if (seq !== undefined) return { seq: Number(seq) }
   return token === undefined ? named : { token: await readToken(terminal) }

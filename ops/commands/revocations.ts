@@ -9,12 +9,14 @@ import { profileOf, withSigner } from '../clients.ts'
 import { timeText } from '../restore/describe.ts'
 import { table, type Terminal } from '../terminal.ts'
 
+/** The options of `revocations list`, as texts. */
 interface ListOptions {
   readonly org?: string
   readonly after: string
   readonly limit?: string
 }
 
+/** Rows in one call. A call that read all would take its time from other callers. */
 const PAGE_ROWS = 1_000
 
 export function addRevocations(parent: Command, terminal: Terminal): void {
@@ -58,6 +60,7 @@ function addList(revocations: Command, terminal: Terminal): void {
   })
 }
 
+/** The checked options. */
 interface ListQuery {
   readonly org: string | undefined
   readonly after: number
@@ -89,6 +92,7 @@ function linesOf(revocations: readonly RevocationDescription[]): string[] {
   return table([['SEQ', 'AT', 'KIND', 'ORG', 'WHAT', 'BY', 'REASON'], ...rows])
 }
 
+/** Throws usage. */
 function count(option: string, text: string, min: number): number {
   const value = Number(text)
   if (/^\d{1,15}$/.test(text) && value >= min) return value

@@ -20,6 +20,7 @@ import { profileOf, withSigner } from '../clients.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** The options of `revoke`. */
 interface Options extends RevokingOptions {
   readonly token?: string
   readonly id?: string
@@ -29,6 +30,7 @@ interface Options extends RevokingOptions {
   readonly dryRun?: boolean
 }
 
+/** Adds `macaroond revoke`. */
 export function addRevoke(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('revoke')
@@ -44,6 +46,7 @@ export function addRevoke(parent: Command, terminal: Terminal): void {
     const profile = profileOf(own, terminal.env)
     const issued = issuedOf(options)
     if (options.dryRun === true) return dryRun(profile, issued, terminal)
+    // The token is read before the connection is opened: a person who pastes it would let the connection time out.
     const revoke = await revoking(options, common, terminal)
     await withSigner(profile, async (signer) => {
       if (issued !== undefined) await countFirst(signer, issued, terminal)
@@ -78,6 +81,7 @@ function checkName({ token, id, org, subject, before }: Options): void {
   checkTokenArgument(token)
 }
 
+/** The revocation as a call, ready to be made. */
 async function revoking(
   options: Options,
   common: RevokeOptions,

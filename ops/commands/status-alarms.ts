@@ -9,6 +9,7 @@ import { type Alarm, type AlarmCode, ALARMS } from '../../shared/alarms.ts'
 type MaybeWithoutAlarms<T extends NodeStatus> = Omit<T, 'alarms'> & Partial<Pick<T, 'alarms'>>
 export type ReportedStatus = MaybeWithoutAlarms<PrimaryStatus> | MaybeWithoutAlarms<ReplicaStatus>
 
+/** One node's status under the name that the lines use. */
 export interface NodeReport {
   /** `primary`, or `replica fra`. */
   readonly who: string
@@ -31,6 +32,7 @@ function linesOf(who: string, { code, severity, message, action, sinceMs }: Alar
   return [`${word} ${who}: ${message} (${code}${since})`, `  do: ${action}`]
 }
 
+/** The alarms that the other fields of a 0.1.0 primary amount to. */
 function ofOldPrimary({ freshness, durability, archive }: MaybeWithoutAlarms<PrimaryStatus>): readonly Alarm[] {
   const { settled, clockDoubt } = freshness
   const { degradedSinceMs } = durability

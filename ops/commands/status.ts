@@ -13,6 +13,7 @@ import { EXIT_UNAVAILABLE } from '../exit-status.ts'
 import { alarmLines, type NodeReport } from './status-alarms.ts'
 import { table, type Terminal } from '../terminal.ts'
 
+/** Adds `macaroond status`. It fails only if no node answers: a single silent node is a row that says so. */
 export function addStatus(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('status')
@@ -38,6 +39,7 @@ export function addStatus(parent: Command, terminal: Terminal): void {
   })
 }
 
+/** A node of the profile that is asked. */
 interface QueriedNode {
   readonly role: 'primary' | 'replica'
   readonly region: string | null
@@ -51,6 +53,7 @@ type NodeAnswer = QueriedNode &
     | { readonly reachable: false; readonly error: ErrorReport }
   )
 
+/** Asks all nodes at once, so that several silent nodes cost one timeout. */
 async function askAll(profile: Profile): Promise<readonly NodeAnswer[]> {
   const ask = async (role: QueriedNode['role'], region: string | null, node: ProfileNode): Promise<NodeAnswer> => {
     const asked: QueriedNode = { role, region, address: node.address, peerId: node.peer_id }
@@ -80,6 +83,7 @@ function nodeReportOf(answer: NodeAnswer): readonly NodeReport[] {
   return [{ who: region === null ? role : `${role} ${region}`, status }]
 }
 
+/** The last column: for a primary its writes, bound and lags; for a replica its lease and its two links. */
 function stateText(status: NodeStatus): string {
   if (status.role === 'primary') {
     const lags = status.replicas.map(({ name, wal, lag }) => `${name} ${wal ? `${lag ?? '?'} behind` : 'away'}`)
@@ -98,6 +102,7 @@ function archiveText(archive: ArchiveStatus | null): readonly string[] {
   return [`archive ${lag} behind`, ...drill]
 }
 
+/** An age in the largest unit of which it has at least two. */
 function agoText(atMs: number): string {
   const seconds = Math.max(0, Math.round((systemClock.wallMs() - atMs) / 1_000))
   return seconds < 120

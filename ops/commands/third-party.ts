@@ -4,6 +4,7 @@ import { addHelp } from '../arguments/help.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import { table, type Terminal } from '../terminal.ts'
 
+/** Adds `third-party`. `macaroon third-party` is another command: it adds a caveat to a macaroon. */
 export function addThirdPartyCommand(parent: Command, terminal: Terminal): void {
   const group = parent
     .command('third-party')
@@ -51,7 +52,7 @@ function addList(group: Command, terminal: Terminal): void {
       const rows = thirdParties.map(({ name, publicKey, unrevoked, createdMs }) => [
         name,
         publicKey,
-        unrevoked ? 'asks for revocations' : '',
+        unrevoked ? 'checks revocations' : '',
         new Date(createdMs).toISOString(),
       ])
       terminal.answer({ thirdParties }, rows.length === 0 ? [] : table([['NAME', 'PUBLIC KEY', '', 'ADDED'], ...rows]))
@@ -62,6 +63,7 @@ function addList(group: Command, terminal: Terminal): void {
   })
 }
 
+/** Adds `third-party remove`. The private key is deleted, so a service that is added again gets another one. */
 function addRemove(group: Command, terminal: Terminal): void {
   const command = group
     .command('remove')

@@ -17,6 +17,7 @@ interface AttenuateOptions {
   readonly ttl?: string
 }
 
+/** Adds `token attenuate`. It checks caveats before the token is read, so that a mistake costs no second paste. */
 export function addAttenuate(token: Command, terminal: Terminal): void {
   const command = token
     .command('attenuate')

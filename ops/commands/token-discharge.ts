@@ -22,12 +22,14 @@ import { readKeyFile } from './macaroon-input.ts'
 
 type Ask = NonNullable<DischargeClientOptions['ask']>
 
+/** The options of `token discharge`. */
 interface DischargeOptions {
   readonly presented?: string
   readonly credential?: readonly string[]
   readonly host?: readonly string[]
 }
 
+/** Adds `token discharge`. */
 export function addDischarge(token: Command, terminal: Terminal): void {
   const command = token
     .command('discharge')
@@ -66,6 +68,7 @@ async function discharged(text: string, options: DischargeOptions, own: Command,
   })
 }
 
+/** Answers for third-party caveats whose location is this cluster. `undefined` leaves the caveat to HTTP. */
 function authorityOf({ cluster }: Profile, signer: Signer, tokens: readonly string[]): Ask {
   return async ({ location, ticket }) => {
     if (!location.startsWith(`${AUTHORITY}${cluster}/`)) return undefined
@@ -74,8 +77,10 @@ function authorityOf({ cluster }: Profile, signer: Signer, tokens: readonly stri
   }
 }
 
+/** The scheme of locations that name an authority and not a service over HTTP. */
 const AUTHORITY = 'macaroond://'
 
+/** Fails early with the missing option: without it the error would say that the scheme is not HTTP. */
 async function nothingToPresent({ location }: DischargeQuestion): Promise<undefined> {
   if (!location.startsWith(AUTHORITY)) return undefined
   throw new MacaroondError(
@@ -87,6 +92,7 @@ async function nothingToPresent({ location }: DischargeQuestion): Promise<undefi
   )
 }
 
+/** Only hosts that the operator lists are contacted: a location is not signed and could name a machine inside the network. */
 function httpOptions({ credential = [], host = [] }: DischargeOptions, terminal: Terminal): DischargeClientOptions {
   return {
     credentials: Object.fromEntries(credential.map(readCredential)),

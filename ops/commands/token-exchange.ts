@@ -1,6 +1,6 @@
 /**
  * `token exchange`: makes a service token from a token and its login discharge. The service token keeps all other caveats and
- * dies with each token it was made from.
+ * is revoked with each token it was made from.
  */
 import type { Command } from 'commander'
 import type { ExchangeResult } from '../../shared/protocol/sign.ts'
@@ -11,6 +11,7 @@ import { readToken } from '../arguments/standard-input.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** The options of `token exchange`. */
 interface ExchangeOptions {
   readonly strip: string
   readonly id: string
@@ -18,6 +19,7 @@ interface ExchangeOptions {
   readonly ttl?: string
 }
 
+/** Adds `token exchange`. `--id` and `--ticket` name the login caveat, because any holder can rewrite its location. */
 export function addExchange(token: Command, terminal: Terminal): void {
   const command = token
     .command('exchange')

@@ -1,6 +1,7 @@
 /** Prints an explanation: a line for each check, the token, then its caveats, each with its discharges below it. */
 import type { CaveatTrace, CheckTrace, DischargeTrace, ExplainResult, TokenTrace } from '../../replica/worker/sdk.ts'
 
+/** All lines. The state that it was judged by comes last, because the same token may be judged differently a second later. */
 export function explanationLines(explained: ExplainResult): readonly string[] {
   const { checks, token, caveats, judgedBy, judged, unavailable, omitted } = explained
   return [
@@ -58,7 +59,7 @@ function dischargeLines({ index, outcome, caveats = [] }: DischargeTrace, indent
   return [line, ...caveats.flatMap((caveat) => caveatLines(caveat, `${indent}  `))]
 }
 
-/** A time from a token may be out of the range of dates, then it is printed as a number. */
+/** A time from a token may be out of the range of dates. Then it is printed as a number. */
 function timeText(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} (unix ms)` : date.toISOString()

@@ -12,6 +12,7 @@ import { addHelp } from '../arguments/help.ts'
 import { readToken } from '../arguments/standard-input.ts'
 import { table, type Terminal } from '../terminal.ts'
 
+/** Adds `token inspect`. It needs no key: a holder may look into a token, and forged contents look the same. */
 export function addInspect(token: Command, terminal: Terminal): void {
   const command = token
     .command('inspect')
@@ -31,6 +32,7 @@ export function addInspect(token: Command, terminal: Terminal): void {
   })
 }
 
+/** A third-party caveat as JSON. `token exchange` takes the ticket. */
 interface ThirdPartyCaveat {
   readonly thirdParty: string
   readonly ticket: string
@@ -84,7 +86,7 @@ function linesOf({ id, subject, issuedAt, expiresAt, ancestors, caveats, dischar
   ])
 }
 
-/** A time from a token is not verified and may be out of the range of dates, then it is printed as a number. */
+/** A time from a token is not verified and may be out of the range of dates. Then it is printed as a number. */
 function timeText(seconds: number): string {
   const date = new Date(seconds * 1000)
   return Number.isNaN(date.getTime()) ? `${seconds} (unix seconds)` : date.toISOString()

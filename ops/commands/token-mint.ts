@@ -7,6 +7,7 @@ import { mandatory, repeated } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** The options of `token mint`. */
 interface MintOptions {
   readonly org: string
   readonly subject: string
@@ -15,6 +16,7 @@ interface MintOptions {
   readonly ttl: string
 }
 
+/** Adds `token mint`. Warnings go to stderr: a mint with a likely mistake is still a mint. */
 export function addMint(token: Command, terminal: Terminal): void {
   const command = token
     .command('mint')

@@ -10,6 +10,7 @@ import { exitStatusOfVerdict } from '../exit-status.ts'
 import { explanationLines } from './token-explanation.ts'
 import type { Terminal } from '../terminal.ts'
 
+/** The options of `token verify`. */
 interface VerifyCommandOptions {
   readonly org: string
   readonly region?: string
@@ -18,6 +19,7 @@ interface VerifyCommandOptions {
   readonly explain?: boolean
 }
 
+/** Adds `token verify`. */
 export function addVerify(token: Command, terminal: Terminal): void {
   const command = token.command('verify').description('verify a token from stdin for an access, at a replica')
   mandatory(command, '--org <org>', 'the org of the access')
@@ -80,6 +82,7 @@ function verdictText(verdict: WorkerVerdict): string {
   return `refused (${verdict.reason}): ${verdict.message}${caveat}`
 }
 
+/** The node that judged, so that an operator can compare regions. A verdict without a node came from this process. */
 function originText({ node, region, pid, epoch, txid }: WorkerVerdict): readonly string[] {
   if (node === undefined) return []
   return [`judged in ${region} by ${node} (pid ${pid}), epoch ${epoch}, txid ${txid}`]

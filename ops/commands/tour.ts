@@ -5,6 +5,7 @@ import type { Terminal } from '../terminal.ts'
 
 const REGIONS: readonly string[] = ['fra', 'sin']
 
+/** Adds `macaroond tour`, which `npm start` runs. */
 export function addTour(parent: Command, terminal: Terminal): void {
   const command = parent
     .command('tour')

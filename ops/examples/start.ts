@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+// The names come from the folder, so an example needs no entry in a list.
 const [name = ''] = process.argv.slice(2)
 const names = readdirSync(import.meta.dirname).filter((entry) =>
   existsSync(join(import.meta.dirname, entry, 'main.ts')),

@@ -29,6 +29,7 @@ const DATABASE = 'macaroond.db'
 /** The files in the order in which they are moved. The database is last, so its place shows how far a repair came. */
 const MOVED = ['log', 'audit-checked.json', `${DATABASE}-shm`, `${DATABASE}-wal`, DATABASE] as const
 
+/** Holds the lock of the data folder from `open` to `close`, so no primary can start in between. */
 export class DamagedFolder {
   readonly path: string
   /** Folder of the damaged files, if an interrupted repair lacked only its last step. That step has been done by `open`. */
@@ -70,6 +71,7 @@ export class DamagedFolder {
       closeSync(openSync(this.database, 'a', 0o600))
       for (const name of MOVED) move(this.path, aside, name)
       this.#syncBoth(aside)
+      // A link fails if the name exists, where a rename would overwrite a file.
       linkSync(database, this.database)
       syncDirectory(this.path)
       return this.#finish(aside)
@@ -82,6 +84,7 @@ export class DamagedFolder {
     this.#lock.release()
   }
 
+  /** The folder's name begins with `required-`: every version refuses to start beside a file it does not know by that name. */
   #makeAside(nowMs: number): string {
     const time = new Date(nowMs).toISOString().replaceAll(/[-:]/g, '')
     const aside = join(this.path, `${REPAIRING_PREFIX}${time}`)
@@ -90,6 +93,7 @@ export class DamagedFolder {
     return aside
   }
 
+  /** Completes or undoes interrupted repairs. Returns the folder of the damaged files if one was completed. */
   #resume(): string | undefined {
     for (const name of readdirSync(this.path).filter((entry) => entry.startsWith(REPAIRING_PREFIX))) {
       const aside = join(this.path, name)
@@ -99,14 +103,17 @@ export class DamagedFolder {
     return undefined
   }
 
+  /** Moves all files back, in the reverse order, so that a second interruption leaves a state that this method can undo too. */
   #undo(aside: string): void {
     for (const name of MOVED.toReversed()) move(aside, this.path, name)
+    // The empty file that stood for a deleted database.
     if (statSync(this.database).size === 0) rmSync(this.database)
     this.#syncBoth(aside)
     rmdirSync(aside)
     syncDirectory(this.path)
   }
 
+  /** Takes the prefix off the folder's name. From here on a primary may start. */
   #finish(aside: string): string {
     const kept = join(this.path, basename(aside).slice(REQUIRED_PREFIX.length))
     renameSync(aside, kept)
@@ -114,6 +121,7 @@ export class DamagedFolder {
     return kept
   }
 
+  /** A rename between two folders is durable only after both were synced. */
   #syncBoth(aside: string): void {
     syncDirectory(aside)
     syncDirectory(this.path)

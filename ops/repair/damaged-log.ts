@@ -1,4 +1,7 @@
-/** Reads as much as possible of the segment log of a damaged primary. It works on a copy and deletes damaged files there. */
+/**
+ * Reads as much as possible of the segment log of a damaged primary. Opening a log cuts off an incomplete record, and this class
+ * also deletes damaged files, so it works on a copy.
+ */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SegmentLog } from '../../primary/commit-log/segment-log.ts'
@@ -8,6 +11,7 @@ import { decodeSegment, type Segment } from '../../shared/ltx/decoder.ts'
 import { decodeHeader, type SegmentHeader } from '../../shared/ltx/header.ts'
 import type { Position } from '../../shared/position.ts'
 
+/** A log that may have gaps. A gap costs nothing if another source has its pages: the checksums decide. */
 export class DamagedLog {
   /** Header of the newest whole transaction; undefined if there is none. */
   readonly newest: SegmentHeader | undefined
@@ -18,6 +22,7 @@ export class DamagedLog {
   readonly #headers = new Map<Txid, SegmentHeader>()
 
   private constructor(log: SegmentLog, remarks: readonly string[]) {
+    // The headers stay in memory. The pages are read again when they are needed, because a log may be larger than memory.
     const unreadable: Txid[] = []
     for (let txid = log.first; log.last !== TXID_NONE && txid <= log.last; txid = asTxid(txid + 1)) {
       const header = readable(() => decodeHeader(log.read(txid)))
@@ -32,6 +37,7 @@ export class DamagedLog {
     this.remarks = [...remarks, ...damage]
   }
 
+  /** Drops the oldest files until the rest is a log. Throws log_corrupt if nothing is left that can be opened. */
   static open(folder: string): DamagedLog {
     const remarks: string[] = []
     const before = bytesIn(folder)
@@ -41,7 +47,7 @@ export class DamagedLog {
         const torn = before - bytesIn(folder)
         const cut =
           torn > 0 && remarks.length === 0
-            ? [`its log ends like a crash, with ${torn} bytes of an incomplete record`]
+            ? [`its log ends as after a crash, with ${torn} bytes of an incomplete record`]
             : []
         return new DamagedLog(log, [...remarks, ...cut])
       }
@@ -82,6 +88,7 @@ function readable<T>(read: () => T): T | undefined {
   }
 }
 
+/** Errors that mean damaged bytes. Any other error is of the disk or a bug, and must not pass as damage. */
 const DAMAGE: ReadonlySet<string> = new Set(['log_corrupt', 'segment_corrupt'])
 
 function filesIn(folder: string): readonly string[] {
@@ -95,6 +102,7 @@ function bytesIn(folder: string): number {
   return filesIn(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
 }
 
+/** The first and the last are enough for an operator; a damaged file may have thousands in between. */
 function rangeText(txids: readonly Txid[]): string {
   return txids.length === 1 ? String(txids[0]) : `${txids[0]} to ${txids.at(-1)}`
 }

@@ -1,4 +1,7 @@
-/** A database file that a repair writes page by page, and whose checksum it computes. SQLite must not have it open. */
+/**
+ * A database file that a repair writes page by page, and whose checksum it computes. SQLite must not have it open: it caches pages
+ * and would not see these writes.
+ */
 import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import type { Checksum } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
@@ -40,6 +43,7 @@ export class PagesFile {
     return Math.floor(fstatSync(this.#fd).size / PAGE_BYTES)
   }
 
+  /** The rolling checksum of the whole file, computed from its bytes and not from what was written. */
   checksum(): Checksum {
     const checksums = new PageChecksums(PAGE_BYTES)
     for (let pgno = 1; pgno <= this.pageCount; pgno += 1) checksums.set(pgno, this.#page(pgno))

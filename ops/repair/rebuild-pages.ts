@@ -18,6 +18,7 @@ import type { DamagedLog } from './damaged-log.ts'
 import { PagesFile } from './pages-file.ts'
 import { applyLogged, applyWalRest, metaOf } from './wal-rest.ts'
 
+/** The sources of a repair, all of them copies or read-only. */
 export interface RebuildPagesOptions {
   readonly copy: NodeCopy
   readonly log: DamagedLog
@@ -26,9 +27,11 @@ export interface RebuildPagesOptions {
   readonly scratch: (name: string) => string
 }
 
+/** Rebuilt pages whose checksum is the recorded one. */
 interface Candidate {
   readonly path: string
   readonly position: Position
+  /** The sources, in words for the operator. */
   readonly used: string
 }
 
@@ -37,9 +40,11 @@ export async function rebuildPages(options: RebuildPagesOptions): Promise<Rebuil
   const { archive, log, copy } = options
   requireOwnEpoch(options)
   const tried: string[] = []
+  // The primary's own file first: it needs no download, and usually only a few pages are damaged.
   const own = fromOwnFile(options, tried) ?? (await attempt(() => fromArchiveAndLog(options, tried), tried))
   const rebuilt = own === undefined ? undefined : withWalRest(options, own)
   const head = archive?.head
+  // If the archive is ahead, the log has lost its end, and the archive's state is the newer one.
   if (rebuilt !== undefined && (head === undefined || comparePositions(head, rebuilt.position) <= 0)) return rebuilt
   const archived = archive && (await attempt(() => fromArchive(options, archive, tried), tried))
   if (archived !== undefined) return { ...withClaims(options, archived, { foreign: 0 }), isNewest: false }
@@ -47,7 +52,7 @@ export async function rebuildPages(options: RebuildPagesOptions): Promise<Rebuil
   const which = existsSync(copy.database) ? 'the damaged database' : 'a database that is gone'
   throw new MacaroondError(
     'database_corrupt',
-    `nothing gives the pages of ${which} back: ${[...tried, ...log.remarks].join('; ')}`,
+    `no source has the pages of ${which}: ${[...tried, ...log.remarks].join('; ')}`,
     {
       hint: 'stop a replica and restore from its copy: `macaroond restore --from-replica FOLDER --old-data` with this data folder',
     },
@@ -79,6 +84,10 @@ function requireOwnEpoch({ archive, log, copy }: RebuildPagesOptions): void {
   )
 }
 
+/**
+ * The damaged file with the newest image of each page in the log on top. The log goes back far enough if every damaged page was
+ * written since its first transaction; the checksum shows whether that is so.
+ */
 function fromOwnFile({ copy, log, scratch }: RebuildPagesOptions, tried: string[]): Candidate | undefined {
   const { newest } = log
   if (!existsSync(copy.database) || newest === undefined) {
@@ -119,6 +128,7 @@ async function fromArchiveAndLog(options: RebuildPagesOptions, tried: string[]):
   return undefined
 }
 
+/** The archive's newest state alone, for a log that is lost. */
 async function fromArchive(
   { scratch }: RebuildPagesOptions,
   { storage, files, head }: ArchiveSource,
@@ -148,6 +158,7 @@ function applyLog(path: string, log: DamagedLog, from: Txid): Checksum {
   }
 }
 
+/** Adds the transactions that a power cut kept out of the log. SQLite's WAL is checked frame by frame, so it can be believed. */
 function withWalRest(options: RebuildPagesOptions, candidate: Candidate): RebuiltPages {
   const { copy, log } = options
   const { newest } = log
@@ -157,6 +168,10 @@ function withWalRest(options: RebuildPagesOptions, candidate: Candidate): Rebuil
   return withClaims(options, { ...candidate, used, position }, { foreign })
 }
 
+/**
+ * The result with what the damaged disk claims beyond it. If its own pages or its log know a newer transaction, the operator must
+ * be told, because that transaction may have been acknowledged.
+ */
 function withClaims(
   { copy, log }: RebuildPagesOptions,
   { path, position, used }: Candidate,
@@ -178,6 +193,7 @@ function withClaims(
   }
 }
 
+/** The position after a logged transaction. Throws log_corrupt for a record that this primary cannot have written. */
 function positionOf({ epoch, maxTxid, postApply }: SegmentHeader): Position {
   if (epoch === undefined || postApply === undefined)
     throw new MacaroondError('log_corrupt', `transaction ${maxTxid} of the log has no epoch`)

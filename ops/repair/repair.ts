@@ -20,6 +20,7 @@ import { DamagedLog } from './damaged-log.ts'
 import { rebuildPages } from './rebuild-pages.ts'
 import { metaOf } from './wal-rest.ts'
 
+/** A restore's options without those that a repair decides itself. */
 export interface RepairOptions extends Omit<RestoreOptions, 'from' | 'oldData' | 'withoutRevocations'> {
   /** Data folder of the stopped primary. */
   readonly data: string
@@ -27,6 +28,7 @@ export interface RepairOptions extends Omit<RestoreOptions, 'from' | 'oldData' |
   readonly openArchive: (() => Promise<ArchiveSource>) | undefined
 }
 
+/** The outcome of a repair. Each has its own next step for the operator. */
 export type Repair =
   | ({ readonly kind: 'repaired'; readonly file: string; readonly aside: string } & Omit<Restored, 'left'>)
   /** An interrupted repair lacked only its last step, which is done now. */
@@ -38,6 +40,7 @@ export type Repair =
 export async function repair(options: RepairOptions): Promise<(Repair & Pick<Restored, 'left'>) | undefined> {
   const folder = DamagedFolder.open(options.data)
   try {
+    // The scratch folder lies in the data folder: the new database must be on the same file system to be linked into place.
     const scratch = new Scratch(folder.database, { isHeld: true })
     return await inScratchFolder(scratch, () => repairIn(scratch, folder, options))
   } finally {
@@ -45,9 +48,11 @@ export async function repair(options: RepairOptions): Promise<(Repair & Pick<Res
   }
 }
 
+/** The repair in a locked folder. */
 async function repairIn(scratch: Scratch, folder: DamagedFolder, options: RepairOptions): Promise<Repair | undefined> {
   if (folder.finished !== undefined) return { kind: 'finished', aside: folder.finished }
   const { archive, unread } = await openArchiveIfReadable(options)
+  // Judged on a copy of its own, because recovery changes the files that it looks at.
   const sound = soundAt(scratch, folder, archive, options)
   const copy = scratch.copyHeld(folder.path, 'damaged', Infinity)
   if (isRestored(copy)) return { kind: 'sound' }
@@ -66,6 +71,7 @@ async function repairIn(scratch: Scratch, folder: DamagedFolder, options: Repair
         from: { repaired, comparedWith: archive },
         oldData: undefined,
         withoutRevocations: false,
+        // A sound database is still compared with the replicas: one of them may be ahead of it.
         confirm: (preview) => (isNeeded = !isSound || preview.unread.length > 0) && options.confirm(preview),
       },
       (file) => void (aside = folder.replace(file, options.clock.wallMs())),

@@ -1,4 +1,4 @@
-/** The result of a repair, as lines and as a JSON document. */
+/** The result of a repair, as lines and as a JSON document. Each result names the operator's next step. */
 import { restoredDocument } from '../restore/report.ts'
 import type { repair } from './repair.ts'
 

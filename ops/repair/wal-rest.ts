@@ -60,6 +60,7 @@ function isNext(
   { pages, commitPages }: WalTransaction,
   { epoch, txid }: Pick<Position, 'epoch' | 'txid'>,
 ): boolean {
+  // The only proof is `meta` after the change, so apply it, look, and take it back if it is not the primary's.
   const { before, pageCount } = editPages(path, (file) => {
     const had = file.pageCount
     const cut = Array.from({ length: Math.max(0, had - commitPages) }, (_, at) => commitPages + 1 + at)
@@ -68,6 +69,7 @@ function isNext(
     return { before: kept, pageCount: had }
   })
   const meta = metaOf(path)
+  // SQLite made these when it read `meta`. They would belong to the next open of other pages.
   for (const suffix of ['-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true })
   if (meta?.epoch === epoch && meta.txid === txid + 1) return true
   editPages(path, (file) => file.write(before, pageCount))
@@ -78,6 +80,7 @@ function checksumOf(path: string): Checksum {
   return editPages(path, (file) => file.checksum())
 }
 
+/** Opens the file for one change and closes it again, because SQLite reads it between two changes. */
 function editPages<T>(path: string, change: (file: PagesFile) => T): T {
   const file = new PagesFile(path)
   try {

@@ -21,6 +21,7 @@ export async function filesBeyond({ storage, files, head }: ArchiveSource): Prom
   return listed.filter(({ key, maxTxid }) => maxTxid > head.txid && !named.has(key))
 }
 
+/** Names the transactions, because an operator can look for them in the old primary's log. */
 export function beyondText(beyond: readonly ArchivedFile[]): string {
   const first = beyond.reduce((least, { minTxid }) => Math.min(least, minTxid), Infinity)
   const last = beyond.reduce((most, { maxTxid }) => Math.max(most, maxTxid), 0)
@@ -51,8 +52,9 @@ function largest(files: readonly ArchivedFile[]): Txid {
   return files.reduce((most, { maxTxid }) => (maxTxid > most ? maxTxid : most), 0 as Txid)
 }
 
+/** The files are not the continuation of this archive: another program wrote them, or entries before them are gone. */
 function doNotFollow(): MacaroondError {
-  return new MacaroondError('archive_damaged', 'they do not continue from the newest entry', {
+  return new MacaroondError('archive_damaged', 'the files without an entry do not continue from the newest entry', {
     hint: 'find out what else writes to the archive',
   })
 }

@@ -13,6 +13,7 @@ const TXIDS_BEYOND_MAX: number = 2 ** 40
 /** A cut-off's key begins with its time, a big-endian 64-bit number; the subject follows. */
 const TIME_BYTES = 8
 
+/** The evidence with every impossible number left out. */
 export interface BoundedEvidence {
   readonly evidence: readonly Evidence[]
   readonly remarks: readonly string[]
@@ -29,6 +30,7 @@ export function withinBounds(
   const unread: string[] = []
   const latestMs = nowMs + CLOCK_JUMP_MS_MAX
   const bounded = evidence.map((one) => {
+    // The authority's own numbers need no bound: it would not have signed an impossible one.
     if (one.signed) return one
     const others = evidence.filter((other) => other !== one).flatMap(({ position }) => position ?? [])
     const epochMax = Math.max(highest.epoch, ...others.map(({ epoch }) => epoch)) + EPOCHS_BEYOND_MAX

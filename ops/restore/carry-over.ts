@@ -4,6 +4,7 @@ import type { Unsigned } from '../../shared/database/unsigned.ts'
 import { revocationText } from './describe.ts'
 import { type Evidence, revocationName } from './evidence.ts'
 
+/** The revocations to write, and where they were found. */
 export interface CarryOver {
   /** In the order in which they were found, each once. */
   readonly revocations: readonly RevocationColumns[]
@@ -24,6 +25,7 @@ export function carryOver(restored: readonly RevocationColumns[], evidence: read
       const name = revocationName(row)
       if (known.has(name)) continue
       known.add(name)
+      // The row's own end is replaced: a replica could report one that is too early.
       revocations.push({ ...row, expires_at: ends.get(name) ?? 0 })
     }
     return { from, known: rows.length, carried: revocations.length - before }
@@ -73,6 +75,7 @@ export function stillRefused(
 /** Kinds that revoke all tokens of an org or a key. A single broken replica must not add one without the operator's consent. */
 const WIDE: ReadonlySet<unknown> = new Set(['org', 'key', 'org_disabled'])
 
+/** The wide revocations that exactly one running replica knows. */
 function fromOneReplicaOnly(carried: readonly RevocationColumns[], evidence: readonly Evidence[]): readonly string[] {
   const wide = carried.filter(({ kind }) => WIDE.has(kind))
   if (wide.length === 0) return []

@@ -27,7 +27,10 @@ export interface ReplicaRecord {
   readonly signed: ProvenPosition | 'keyless' | 'missing' | 'not the authority’s'
 }
 
-/** Compares a replica's pages. `signed` is true if the archive or the authority's signature covers them. */
+/**
+ * Compares a replica's pages. The chain of proof is: pages = record, record = signature, and any of them = archive. `signed` is true if
+ * the archive or the authority's signature covers them.
+ */
 export function compareReplica(
   pages: Position,
   { standings, signed }: ReplicaRecord,
@@ -44,6 +47,7 @@ export function compareReplica(
   return isArchived ? asArchived() : compareSigned(own, signed, standings)
 }
 
+/** Why a record without a valid signature proves nothing: whoever changed the pages could have changed the record with them. */
 const UNSIGNED: Readonly<Record<'keyless' | 'missing' | 'not the authority’s', string>> = {
   keyless: 'without the authority’s key (--key, or the profile’s authority_key) nothing proves whose record it is',
   missing: 'no signed position lies beside it',
@@ -97,9 +101,9 @@ export function comparePrimary(
   const all = [...logged, pages].map((position) => ({ position }))
   const problem = archiveDiffers(pages, all, archived)
   if (problem !== undefined) return notBelieved(problem)
-  const torn = tornBytes > 0 ? [`its log ends like a crash, in the middle of a record (${tornBytes} bytes)`] : []
+  const torn = tornBytes > 0 ? [`its log ends as after a crash, in the middle of a record (${tornBytes} bytes)`] : []
   const late =
-    captured > 0 ? [`its log ends like a crash, ${captured} transactions before its WAL, which has them whole`] : []
+    captured > 0 ? [`its log ends as after a crash, ${captured} transactions before its WAL, which has them whole`] : []
   return { problem: undefined, remarks: [...torn, ...late], signed: archived(pages) !== undefined }
 }
 
@@ -116,11 +120,13 @@ function isAt(a: Position, b: Position): boolean {
   return a.epoch === b.epoch && a.txid === b.txid
 }
 
+/** The text for two different checksums of one position; undefined if they are equal. */
 function differsFrom(found: Position, { checksum }: Pick<Position, 'checksum'>, who: string): string | undefined {
   if (found.checksum === checksum) return undefined
   return `after transaction ${found.txid} its checksum is ${checksumText(found.checksum)}, ${who} says ${checksumText(checksum)}`
 }
 
+/** The first position at which the archive has another checksum. Positions that the archive does not have prove nothing. */
 function archiveDiffers(
   pages: Position,
   standings: readonly { readonly position: Position }[],

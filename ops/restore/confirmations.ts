@@ -2,6 +2,7 @@
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Preview } from './restore.ts'
 
+/** The confirmations that the operator gave as options. */
 export interface Confirmations {
   readonly yes: boolean
   readonly acceptHead: boolean

@@ -11,8 +11,8 @@ export function journalRemarks({ role, journal }: Pick<NodeCopy, 'role' | 'journ
   if (role === 'primary') return []
   if (journal === undefined) return ['it has no journal, which would contain the revocations ahead of its pages']
   const rest = journal.subarray(decodeJournal(journal).end)
-  if (rest.some((byte) => byte !== 0)) return ['its journal ends like a crash, in the middle of a record']
+  if (rest.some((byte) => byte !== 0)) return ['its journal ends as after a crash, in the middle of a record']
   // A replica fills space ahead with zeros, so that a full disk cannot prevent it from writing a revocation.
   if (rest.length >= RESERVED_BYTES / 2) return []
-  return ['its journal ends like a crash: the reserved space after the last record is missing']
+  return ['its journal ends as after a crash: the reserved space after the last record is missing']
 }

@@ -15,6 +15,7 @@ import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { WalReader } from '../../shared/sqlite/wal-reader.ts'
 import { type ArchivedChecksums, type Comparison, comparePrimary, notBelieved } from './comparison.ts'
 
+/** The copy to compare, and what to compare it with. */
 interface Compared {
   readonly folder: string
   readonly database: string
@@ -26,6 +27,7 @@ interface Compared {
 export function compareCopiedPrimary(compared: Compared): Comparison {
   const { folder, database } = compared
   const logFolder = join(folder, 'log')
+  // Measured before the log is opened, which cuts off an incomplete record.
   const bytes = bytesIn(logFolder)
   const log = SegmentLog.open(logFolder, Number.MAX_SAFE_INTEGER)
   const file = DatabaseFile.open(database)
@@ -42,6 +44,7 @@ export function compareCopiedPrimary(compared: Compared): Comparison {
   }
 }
 
+/** The copy's files, open. */
 interface Opened {
   readonly file: DatabaseFile
   readonly log: SegmentLog

@@ -26,6 +26,7 @@ export function compareCopiedReplica(
   return compareReplica(pages, record, archived)
 }
 
+/** The newest position that the authority signed, or the reason why there is none that counts. */
 function signedIn(folder: string, cluster: string, publicKey: Uint8Array | undefined): ReplicaRecord['signed'] {
   if (publicKey === undefined) return 'keyless'
   const signed = readSignedPosition(join(folder, 'signed-position.json'))
@@ -49,6 +50,7 @@ function positionOf(database: string): Position & { readonly cluster: string } {
   }
 }
 
+/** Computed from every page: a stored checksum would be part of what is checked. */
 function checksumOf(view: PageSource): Position['checksum'] {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)

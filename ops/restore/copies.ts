@@ -7,6 +7,7 @@ import { compareCopiedPrimary } from './copied-primary.ts'
 import { compareCopiedReplica } from './copied-replica.ts'
 import type { NodeCopy } from './scratch.ts'
 
+/** The records outside the copy that it is compared with. */
 export interface CompareOptions {
   /** The authority's public key, from the operator; undefined if none was given. */
   readonly publicKey: Uint8Array | undefined

@@ -33,7 +33,7 @@ function textOf(value: RevocationColumns[string] | undefined): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** The time as text. A number from outside may be out of the range of dates, then it is printed as a number. */
+/** The time as text. A number from outside may be out of the range of dates. Then it is printed as a number. */
 export function timeText(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString()

@@ -15,7 +15,9 @@ import type { Unsigned } from '../../shared/database/unsigned.ts'
 export type EvidenceSource =
   /** The archive's newest state. */
   | { readonly kind: 'archive' }
-  | { readonly kind: 'copy' } // of a stopped replica, or of damaged pages
+  /** The copy of a stopped replica, or damaged pages. */
+  | { readonly kind: 'copy' }
+  /** The stopped primary's own disk. */
   | { readonly kind: 'old disk' }
   /** A running replica that was asked. */
   | { readonly kind: 'replica'; readonly peerId: string }
@@ -50,6 +52,7 @@ export interface ReportedPositions {
   readonly signed: Position | undefined
 }
 
+/** The part of the evidence that answers of a running replica do not contain. */
 export interface DatabaseEvidence {
   readonly retiredKeys: readonly Buffer[]
   readonly disabledOrgs: readonly string[]
@@ -63,6 +66,7 @@ export interface DatabaseEvidence {
   readonly thirdParties: { readonly keys: readonly Buffer[]; readonly removed: readonly string[] }
 }
 
+/** A database may have millions of revocations, so they are read in parts. */
 const ROWS_A_READ = 1_000
 
 /** Throws schema_newer, schema_older: rows of another schema may have another meaning. */

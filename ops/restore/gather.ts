@@ -92,6 +92,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   }
 }
 
+/** Names of places, as an operator reads them. */
 const HEAD = 'the archive’s head'
 const DAMAGED = 'the damaged disk'
 
@@ -108,6 +109,7 @@ class Gathering {
     this.#options = options
   }
 
+  /** Databases first: they say which org a key belongs to, and a journal or a replica's answer has only the key's id. */
   async read(): Promise<void> {
     const { archive, replica: copied, oldData, running, scratch, repaired, publicKey } = this.#options
     if (archive !== undefined) await this.#archive(archive)
@@ -130,6 +132,7 @@ class Gathering {
     if (archive?.head !== undefined) await this.#beyond({ ...archive, head: archive.head })
   }
 
+  /** Adds the evidence of one place. If the place cannot be read, adds a line to `unread` instead. */
   async #attempt(
     what: string,
     read: () => Promise<Evidence | undefined>,
@@ -144,11 +147,12 @@ class Gathering {
     }
   }
 
+  /** The archive's head. A folder's errors may be those of the scratch disk, which are thrown. */
   async #archive(archive: ArchiveSource): Promise<void> {
     const path = this.#options.scratch.path('head.db')
     const isScratchFailure = archive.storage.isBucket ? isScratchFull : isScratchBroken
     this.unread.push(...archive.manifestDamage.map((wound) => `the manifest of the archive is damaged: ${wound}`))
-    if (!archive.signed) this.remarks.push('nobody signed what this archive holds: it is restored on your word alone')
+    if (!archive.signed) this.remarks.push('no signature covers this archive: it is restored on your word alone')
     await this.#attempt(
       HEAD,
       async () => {
@@ -207,12 +211,14 @@ class Gathering {
     return evidence && this.#audited(evidence, pages.path)
   }
 
+  /** Adds a line to `unread` if the audit chain is broken. The evidence counts all the same: its pages were compared. */
   #audited(evidence: Evidence, path: string): Evidence {
     const problem = withReader(evidence.from, path, auditProblem)
-    if (problem !== undefined) this.unread.push(`the audit chain of ${evidence.from} does not hold: ${problem}`)
+    if (problem !== undefined) this.unread.push(`the audit chain of ${evidence.from} is broken: ${problem}`)
     return evidence
   }
 
+  /** Files beyond the head. They are a bonus, so an error is only a remark, except for a full scratch disk. */
   async #beyond(archive: ArchiveSource & { readonly head: Position }): Promise<void> {
     try {
       const beyond = await filesBeyond(archive)
@@ -243,6 +249,7 @@ function isScratchBroken(error: MacaroondError): boolean {
   return isScratchFull(error) || error.code === 'io_failed' || error.code === 'sync_failed'
 }
 
+/** Rebuilds the archive's newest state as a file, and reads it. Throws archive_damaged. */
 async function headEvidence(
   { nowMs, onBytes }: GatherOptions,
   { storage, files, signed }: ArchiveSource,
@@ -296,12 +303,14 @@ function denialsOf({ folder, database }: NodeCopy): readonly Denial[] {
   }
 }
 
+/** All revocations of a copy that is not believed. They wait for an operator. */
 function unsignedOf(copy: NodeCopy, orgOfKey: OrgOfKey): readonly Unsigned[] {
   const pages = withReader('the copy', copy.database, unsignedIn)
   const ahead = copy.journal === undefined ? [] : unsignedInJournal(copy.journal, orgOfKey)
   return [...pages, ...ahead, ...denialsOf(copy)]
 }
 
+/** The org of each root key in the databases that were read. */
 function orgsOf(evidence: readonly Evidence[]): OrgOfKey {
   const orgs = new Map<string, string>()
   for (const { kid, org } of evidence.flatMap(({ database }) => database?.keys ?? [])) {

@@ -30,6 +30,7 @@ import { type DatabaseEvidence, type Evidence, revocationName } from './evidence
 /** The action of the audit record that a restore writes. */
 export const RESTORED = 'database.restore'
 
+/** All that goes into the new epoch. */
 export interface NewEpochOptions {
   readonly evidence: readonly Evidence[]
   /** The highest epoch and transaction that the archive knows. */
@@ -74,6 +75,7 @@ function write(db: Database, options: NewEpochOptions): NewEpoch {
     begun.timeline,
     begun.txid,
   )
+  // The longest chain that the restore abandons. Its head stays provable through this record.
   const abandoned = databases.map(({ audit }) => audit).toSorted((a, b) => b.seq - a.seq)[0]
   const detail = {
     epoch: begun.epoch,
@@ -159,6 +161,7 @@ function newTimeline(entropy: Entropy): Timeline {
   return asTimeline(entropy.bytes(16).toString('hex'))
 }
 
+/** Raises a database of schema 4, for tables that only schema 5 has. */
 function migrate(db: Database): void {
   if (new MetaReader(db).read().schema >= SCHEMA_VERSION) return
   db.exec(MIGRATE_4_TO_5)
@@ -206,6 +209,7 @@ function carryStates(db: Database, { retiredKeys, disabledOrgs, keys }: Database
   }
 }
 
+/** Columns are taken as they are found, so that a key of an older schema keeps its form. */
 function insertKey(db: Database, row: Readonly<Record<string, string | number | Buffer>>): void {
   const names = Object.keys(row)
   const places = names.map(() => '?').join(', ')

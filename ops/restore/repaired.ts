@@ -8,8 +8,10 @@ import { comparePositions, type Position } from '../../shared/position.ts'
 import type { Evidence } from './evidence.ts'
 import type { NodeCopy } from './scratch.ts'
 
+/** Looks up the checksum that the damaged primary recorded after a transaction. */
 type ChecksumAt = (place: Pick<Position, 'epoch' | 'txid'>) => Checksum | undefined
 
+/** The pages of a repair, and how far they can be proven. */
 export interface RebuiltPages {
   readonly path: string
   readonly position: Position
@@ -22,6 +24,7 @@ export interface RebuiltPages {
   readonly beyond: Pick<Position, 'epoch' | 'txid'> | undefined
 }
 
+/** A damaged primary as a source of a restore. */
 export interface Repaired {
   readonly pages: RebuiltPages
   /** The copy of the damaged data folder. */
@@ -54,6 +57,7 @@ function differingFromArchive(files: readonly ArchivedFile[], checksumAt: Checks
   return []
 }
 
+/** For each replica: a checksum that differs, or a position beyond the rebuilt pages. */
 function differingFromReplicas(
   evidence: readonly Evidence[],
   rebuilt: Position,
@@ -85,5 +89,5 @@ function differs(who: string, txid: number, theirs: Checksum, own: Checksum): st
 /** Text for a replica that is ahead. It has only what this primary committed, so the repair would lose transactions. */
 function beyond(from: string, { epoch, txid }: Position, rebuilt: Position, signed: Position | undefined): string {
   const proven = signed !== undefined && comparePositions(signed, rebuilt) > 0 ? ', which the authority has signed' : ''
-  return `${from} is beyond what is left here: epoch ${epoch}, transaction ${txid}${proven}. To keep that, stop it and restore from its copy: \`macaroond restore --from-replica FOLDER --old-data\` with this data folder`
+  return `${from} is ahead of the rebuilt pages: epoch ${epoch}, transaction ${txid}${proven}. To keep its transactions, stop it and restore from its copy: \`macaroond restore --from-replica FOLDER --old-data\` with this data folder`
 }

@@ -87,6 +87,7 @@ function endlessList(): MacaroondError {
   return new MacaroondError('protocol_violation', `its list of revocations has no end after ${CALLS_MAX} answers`)
 }
 
+/** Throws protocol_violation. The PeerId is proven, but the program behind it may be broken or of another version. */
 function checked(value: unknown): KnownResult {
   const result = knownResult.safeParse(value)
   if (result.success) return result.data

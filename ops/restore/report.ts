@@ -68,12 +68,13 @@ function headLine(head: HeadVerdict): string {
     : `NOT WITNESSED: no witness confirms that the newest state was read: ${head.why}`
 }
 
+/** Printed before and after the restore, because the operator must act on it after the start. */
 function refusingLine({ from, revocations }: StillRefusing): string {
   const these = revocations === 1 ? '1 revocation' : `${revocations} revocations`
   return `STILL REFUSED: ${from} enforces ${these} that this restore leaves out, until an operator runs \`macaroond revocations forget\``
 }
 
-/** The limit of lines; the JSON document has all. */
+/** The limit of lines, so that the question at the end stays on the screen. The JSON document has all. */
 const SHOWN_MAX = 20
 
 function waitingLines({ from, revocations }: PendingRevocations): readonly string[] {

@@ -79,6 +79,7 @@ export interface Preview {
   readonly bytesPerSecond: number | undefined
 }
 
+/** The result of a restore. */
 export interface Restored {
   readonly preview: Preview
   /** Undefined for a database of another program, which is restored unchanged. */
@@ -158,6 +159,7 @@ async function rebuildTarget(
   return path
 }
 
+/** An archive of litestream may hold any program's database. Such a one is restored, and nothing is added to it. */
 function isOurs(path: string): boolean {
   return withReader(path, isOfMacaroond)
 }
@@ -167,6 +169,7 @@ type Findings = Pick<Preview, 'carried' | 'unread' | 'remarks' | 'head' | 'waiti
 /** The findings for a database of another program: none. */
 const FOREIGN = { carried: undefined, head: undefined, waiting: [], refusing: [] } as const
 
+/** All that the operator must know about a database of macaroond before the new epoch begins. */
 function previewOf(path: string, options: RestoreOptions, gathered: Gathered): Findings {
   const { evidence, remarks, doubted } = gathered
   const isSigned = !('archive' in options.from) || options.from.archive.signed
@@ -176,7 +179,7 @@ function previewOf(path: string, options: RestoreOptions, gathered: Gathered): F
     const own = readRevocationColumns(db, 0, -1).map(({ columns }) => columns)
     const all = carryOver(own, evidence)
     const carried = options.withoutRevocations ? undefined : all
-    const audit = broken === undefined ? [] : [`the audit chain of what is restored does not hold: ${broken}`]
+    const audit = broken === undefined ? [] : [`the audit chain of the restored database is broken: ${broken}`]
     return {
       carried,
       unread: [...gathered.unread, ...audit, ...(carried?.alone ?? [])],
@@ -197,7 +200,7 @@ function requirePast(path: string, { clock, acceptClock }: RestoreOptions, { evi
   if (issueClockMs <= nowMs + CLOCK_JUMP_MS_MAX) return
   throw new MacaroondError(
     'clock_implausible',
-    `tokens were minted at ${timeText(issueClockMs)}, and here it is ${timeText(nowMs)}`,
+    `tokens were minted at ${timeText(issueClockMs)}, but this machine’s clock says ${timeText(nowMs)}`,
     { hint: 'correct the clock of this machine; or, if it is right, give --accept-clock' },
   )
 }
@@ -208,7 +211,7 @@ function requireOneCluster(cluster: string, evidence: Gathered['evidence']): voi
   if (stranger === undefined) return
   throw new MacaroondError(
     'wrong_cluster',
-    `${stranger.from} is of cluster "${stranger.cluster}", what is restored of "${cluster}"`,
+    `${stranger.from} belongs to cluster "${stranger.cluster}", but the restored database to "${cluster}"`,
     { hint: 'check --profile, --old-data and --archive' },
   )
 }
@@ -224,6 +227,7 @@ function withReader<T>(path: string, use: (db: Database) => T): T {
   }
 }
 
+/** Throws database_corrupt. Equal checksums show what was archived, not that SQLite can use it. */
 function requireIntact(path: string): void {
   const problem = withReader(path, integrityProblem)
   if (problem === undefined) return
@@ -232,6 +236,7 @@ function requireIntact(path: string): void {
   })
 }
 
+/** Begins the new epoch in the file itself. */
 function beginEpochIn(
   path: string,
   options: RestoreOptions,

@@ -22,6 +22,7 @@ import { holdForCopy, lockFolder, type NodeLock } from '../../shared/sqlite/node
 import { syncDirectory } from '../../shared/files/positional-io.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 
+/** Names of files in the data folder of a node. */
 const NODE_LOCK = 'node.lock'
 const DATABASE = 'macaroond.db'
 /** Files of a replica: the record of its positions, the newest signed position, and the revocations ahead of its pages. */
@@ -73,6 +74,7 @@ export class Scratch {
     }
   }
 
+  /** The path of a file in the scratch folder. */
   path(name: string): string {
     return join(this.folder, name)
   }
@@ -169,6 +171,7 @@ function sweep(folder: string, prefix: string): void {
   }
 }
 
+/** SQLite would use a leftover -wal or -journal with the new database. Throws database_exists. */
 function refuseExisting(output: string): void {
   const found = ['', '-wal', '-shm', '-journal'].map((suffix) => output + suffix).find((path) => existsSync(path))
   if (found === undefined) return

@@ -9,6 +9,7 @@ import { MacaroondError } from '../../shared/errors.ts'
 import type { ArchivedChecksums } from './comparison.ts'
 import type { Position } from '../../shared/position.ts'
 
+/** The highest numbers that an archive knows. A new epoch begins beyond them. */
 export interface Highest {
   readonly epoch: number
   readonly txid: number
@@ -39,6 +40,7 @@ export async function readSigned(storage: ArchiveStorage, publicKey: Uint8Array)
   const { state, problems } = await salvageManifest(storage, publicKey)
   if (state.seq === 0) throw unsigned(storage)
   const isWhole = problems.length === 0
+  // A damaged manifest may have lost the newest claim's entry, so the names of the claims count too: they can only raise the epoch.
   const claimed = isWhole ? (await highestClaim(storage, publicKey))?.epoch : await highestClaimedName(storage)
   const files = isWhole ? [...state.files.values()] : await filesThere(storage, state.files.values())
   const epoch = Math.max(claimed ?? 0, state.epoch ?? 0)

@@ -17,6 +17,7 @@ export type HeadVerdict =
   | { readonly witnessed: true; readonly by: string }
   | { readonly witnessed: false; readonly why: string }
 
+/** All that was read, and all that is claimed. */
 export interface HeadOptions {
   readonly evidence: readonly Evidence[]
   readonly claims: readonly HeadClaim[]
@@ -24,6 +25,7 @@ export interface HeadOptions {
   readonly epoch: number
 }
 
+/** A position without its checksum. */
 export type EpochTxid = NonNullable<Evidence['position']>
 
 /** Judges the evidence. A disk is a witness only if nothing that was read or claimed is newer than it. */
@@ -36,6 +38,10 @@ export function judgeHead({ evidence, claims, epoch }: HeadOptions): HeadVerdict
   return byReplicas(evidence, newestEpoch)
 }
 
+/**
+ * Judges the answers of replicas. With durability `replica` at least one replica had each acknowledged revocation on its disk, so
+ * all of them together know everything. A replica that did not answer may be the only one that knows the newest revocation.
+ */
 function byReplicas(evidence: readonly Evidence[], epoch: number): HeadVerdict {
   const newest = newestOf(evidence)
   if (newest === undefined)

@@ -16,6 +16,7 @@ const clock = movableClock()
 
 serve((url) => (request, response) => handle(new URL(request.url ?? '/', url), request, response))
 
+/** Answers with the caveat that refused. A real service would tell that only to the owner of the token. */
 function handle(url: URL, request: IncomingMessage, response: ServerResponse): void {
   const verdict = judge(bearerOf(request), accessOf(url, request))
   if (verdict === 'yes') return reply(response, 200, { allowed: true })

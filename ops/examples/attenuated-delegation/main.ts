@@ -13,6 +13,7 @@ await tell('Attenuated delegation: less than one has, never more', async (story)
   const env = { FILES_ROOT_KEY: secret.toString('hex') }
   const files = await ServiceProcess.start(story, new URL('files.ts', import.meta.url), { env })
   const root = encodeTokenText(createMacaroon({ secret, identifier: 'files 1' }))
+  // A holder narrows a token without the service and without its key.
   const narrowed = (token: string, ...caveats: readonly string[]): string =>
     encodeTokenText(attenuate(decodeTokenText(token), caveats))
   const ask = async (path: string, token: string, init: RequestInit = {}): Promise<string> => {
@@ -28,6 +29,7 @@ await tell('Attenuated delegation: less than one has, never more', async (story)
   const some = narrowed(root, 'chunk in 100..500')
   const edges = [99, 100, 299, 300, 500, 501, 600, 900] as const
   await story.see('chunks that can be read', '100 299 300 500', () => chunks(some, ...edges))
+  // A caveat outside the earlier one opens nothing, because all caveats must allow the access.
   const beyond = narrowed(some, 'chunk = 600')
   await story.see('the forum adds chunk = 600', 'none', () => chunks(beyond, ...edges))
   const overlap = narrowed(some, 'chunk in 300..900')
@@ -61,6 +63,7 @@ await tell('Attenuated delegation: less than one has, never more', async (story)
   )
   const elsewhere = 'refused: path prefix /uploads/alice/'
   await story.see('to another folder', elsewhere, () => put('/uploads/bob/cat.png', 10))
+  // `%2e%2e%2f` is `../` to a server that decodes twice, so the path is refused in every form.
   await story.see('around the corner', elsewhere, () => put('/uploads/alice/%2e%2e%2fbob/cat.png', 10))
   await story.see('another method', 'refused: method = PUT', () =>
     put('/uploads/alice/cat.png', 10, 'image/png', 'POST'),

@@ -8,6 +8,7 @@ import { createDischarge, encodeTokenText } from '../../../shared/library.ts'
 import { bodyOf, reply, textIn } from '../shared/http.ts'
 import { movableClock, serve } from '../shared/service.ts'
 
+/** A user's registration: the caveat key of one token, and the password that discharges it. */
 interface Registration {
   readonly caveatKey: Buffer
   readonly user: string
@@ -15,6 +16,7 @@ interface Registration {
   readonly password: Buffer
 }
 
+/** A discharge cannot be taken back, so it is short. */
 const GOOD_FOR_SECONDS = 30
 const clock = movableClock()
 /** By random identifier, which means nothing to any other service. */
@@ -41,6 +43,7 @@ function register(text: (name: string) => string): string {
   return identifier
 }
 
+/** A discharge; undefined for an unknown identifier and for a wrong password, which a caller must not tell apart. */
 function dischargeFor(text: (name: string) => string, location: string): string | undefined {
   const known = registrations.get(text('identifier'))
   if (known === undefined || known.user !== text('user')) return undefined

@@ -58,6 +58,7 @@ await tell('HyperDex: a key-value store whose objects are protected one by one',
     body: JSON.stringify({ key: caveatKey.toString('hex'), user: 'john', password: 'correct horse' }),
   })
   const identifier = textIn(registered.body, 'identifier')
+  // The store has never heard of the login service: the caveat carries all that is needed to check a discharge.
   const guarded = addThirdPartyCaveat(root, { caveatKey, ticket: identifier, location: login.url }, systemEntropy)
   await story.see('the token alone', 'unauthorized', () => get(encodeTokenText(guarded)))
   const logIn = async (changes: object = {}): Promise<string> => {
@@ -68,6 +69,7 @@ await tell('HyperDex: a key-value store whose objects are protected one by one',
   await story.see('a wrong password gets', 'nothing', () => logIn({ password: 'horse' }))
   await story.see('an unknown identifier gets', 'nothing', () => logIn({ identifier: 'another' }))
   const discharge = decodeTokenText(await logIn())
+  // Bound to this token, so that the discharge is worth nothing beside another one.
   const bundle = encodeBundle(bindDischarges(guarded, [discharge]))
   await story.see('with the discharge, bound to it', 'balance 15', () => get(bundle))
   await story.see('with the discharge, not bound', 'unauthorized', () => get(encodeBundle([guarded, discharge])))

@@ -9,6 +9,7 @@ import { bearerOf, bodyOf, reply } from '../shared/http.ts'
 import { macaroonsIn } from '../shared/macaroons.ts'
 import { movableClock, serve } from '../shared/service.ts'
 
+/** A row. The value is JSON. */
 interface StoredObject {
   readonly value: string
   readonly secret: Buffer | null
@@ -39,6 +40,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   reply(response, 200, JSON.parse(select.get(key)?.value ?? '{}') as object)
 }
 
+/** Creates an object. The creator chooses the secret, so the store never has to distribute keys. */
 function create(key: string, { value, secret }: Record<string, unknown>, response: ServerResponse): void {
   insert.run(key, JSON.stringify(value), typeof secret === 'string' ? Buffer.from(secret, 'hex') : null)
   reply(response, 200)

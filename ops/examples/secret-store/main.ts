@@ -31,6 +31,7 @@ await tell('An orchestrator that must touch every tenant, and a secret store', a
 
   story.chapter('acme’s user deploys to machine m1')
   const user = await operator.mint({ org: 'acme', subject: 'alice', caveats: ['op = read'] })
+  // The user narrows the token to the machine before it leaves the user's hands.
   const deploy = encodeTokenText(attenuate(decodeTokenText(user.token), ['machine = m1']))
   const bundle = await withWordOf(deploy)
   await story.see('acme’s secret on m1', 'the password of acme’s database', () => read('acme', bundle))
@@ -41,6 +42,7 @@ await tell('An orchestrator that must touch every tenant, and a secret store', a
 
   story.chapter('somebody steals the orchestrator’s token')
   await story.see('it reads', 'refused: discharge_missing', () => read('globex', broad))
+  // A thief with a valid token of that tenant still needs one that allows reading.
   const mallory = await operator.mint({ org: 'globex', subject: 'mallory', caveats: ['op = write'] })
   await story.see('a token that may not read earns', 'token_refused', () => withWordOf(mallory.token))
   await story.see(
@@ -52,6 +54,7 @@ await tell('An orchestrator that must touch every tenant, and a secret store', a
   story.chapter('acme’s token is revoked')
   await operator.revoke({ id: user.id })
   await story.see('it earns', 'token_refused', () => withWordOf(deploy))
+  // A discharge lives at most a minute. That bounds how long a store that asks nobody still accepts it.
   await store.passHalfAMinute()
   await store.passHalfAMinute()
   await story.see('the last discharge, a minute later', 'refused: time < …', async () =>

@@ -30,6 +30,7 @@ const secrets = new Map([
   ['globex', 'globex’s key for payments'],
 ])
 
+// Any other path is the name of a tenant.
 serve((url) => (request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? '/', url)
   if (pathname === '/orchestrator-token') return reply(response, 200, { token: orchestratorToken() })

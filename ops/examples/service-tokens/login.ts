@@ -3,8 +3,9 @@ import { createDischarger, nodeListener, systemEntropy } from '../../../shared/l
 import { movableClock, printLine, serve } from '../shared/service.ts'
 
 const clock = movableClock()
+/** People stay logged in for minutes; a machine that copies a discharge has no more time than that. */
 const GOOD_FOR_SECONDS = 300
-/** Shared with whoever adds login caveats; it comes in the environment. */
+/** The key that services share with this one to add login caveats. It comes from the environment, which other users cannot see. */
 const sharedKey = Buffer.from(process.env['LOGIN_KEY'] ?? '', 'hex')
 
 serve((url) => {

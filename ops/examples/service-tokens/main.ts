@@ -79,10 +79,12 @@ await tell('Service tokens: what a user may do, for a machine that cannot log in
   const exchange = async (token: string): Promise<string> =>
     (await operator.exchange({ token, strip: login.url, id: minted.id, ticket })).id
   await story.see('without a valid discharge', 'token_refused', () => exchange(user))
+  // The attack: a holder adds a login of its own with the same location, and discharges it itself.
   const own = { caveatKey: systemEntropy.bytes(32), ticket: 'mine', location: login.url }
   const unguarded = addThirdPartyCaveat(decodeTokenText(minted.token), own, systemEntropy)
   const selfMade = encodeBundle(bindDischarges(unguarded, [createDischarge(own)]))
   await story.see('with a login that its holder made up', 'token_refused', () => exchange(selfMade))
+  // Only the login may be left: stripping it must not remove another party's consent.
   const elsewhere = 'https://another.example'
   const guarded = requireDischarge(decodeTokenText(user), { ...needed, location: elsewhere }, systemEntropy)
   const both = createDischargeClient({

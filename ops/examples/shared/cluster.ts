@@ -19,6 +19,7 @@ export interface Peer {
   readonly orgs?: readonly string[]
 }
 
+/** A running cluster, as the stories use it. */
 export interface ExampleCluster {
   /** Path of the operator's profile, for `--profile`. */
   readonly profile: string
@@ -31,6 +32,7 @@ export interface ExampleCluster {
   readonly peerIdOf: (name: string) => string
 }
 
+/** Makes, starts and publishes the cluster. The story stops it at its end. */
 export async function startCluster(
   story: Story,
   { regions = ['fra'], peers }: { readonly regions?: readonly string[]; readonly peers: readonly Peer[] },
@@ -39,6 +41,7 @@ export async function startCluster(
   mkdirSync(path)
   await createCluster({ path, cluster: CLUSTER, regions, entropy: systemEntropy })
   const ids = new Map<string, string>()
+  // Before the start, because the nodes read their peers then.
   for (const peer of peers) ids.set(peer.name, await admit(path, peer, regions))
   const folder = await openClusterFolder(path)
   const cluster = new Cluster(folder, ({ name }, how) => process.stderr.write(`${name} ended (${how})\n`))

@@ -5,23 +5,26 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Story } from './story.ts'
 
+/** The input of a service. */
 export interface ServiceStart {
   readonly settings?: object
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** A running service. The story ends it. */
 export class ServiceProcess {
   /** All lines that the service has printed, parsed. */
   readonly lines: Record<string, unknown>[] = []
   readonly #child: ChildProcess
-  #told: () => void = () => undefined
+  /** Wakes a caller that waits for a line. */
+  #onLine: () => void = () => undefined
 
   private constructor(child: ChildProcess) {
     this.#child = child
     if (child.stdout === null) throw new Error('a service has standard output')
     createInterface({ input: child.stdout }).on('line', (line) => {
       this.lines.push(JSON.parse(line) as Record<string, unknown>)
-      this.#told()
+      this.#onLine()
     })
   }
 
@@ -35,7 +38,7 @@ export class ServiceProcess {
     const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
     const service = new ServiceProcess(child)
     story.atTheEnd(() => service.#end())
-    await service.#untilTold((line) => 'url' in line || 'address' in line)
+    await service.#untilLine((line) => 'url' in line || 'address' in line)
     return service
   }
 
@@ -48,18 +51,21 @@ export class ServiceProcess {
   async passHalfAMinute(): Promise<void> {
     const count = this.lines.length
     this.#child.kill('SIGUSR2')
-    await this.#untilTold((line) => this.lines.indexOf(line) >= count && 'aheadMs' in line)
+    // The line confirms that the signal was handled; a call right after the signal could meet the old time.
+    await this.#untilLine((line) => this.lines.indexOf(line) >= count && 'aheadMs' in line)
   }
 
-  async #untilTold(wanted: (line: Record<string, unknown>) => boolean): Promise<void> {
+  /** Waits for a line. Throws if the service ends first. */
+  async #untilLine(wanted: (line: Record<string, unknown>) => boolean): Promise<void> {
     while (!this.lines.some(wanted)) {
       if (this.#child.exitCode !== null) throw new Error(`the service ended with ${this.#child.exitCode}`)
       const { promise, resolve } = Promise.withResolvers<void>()
-      this.#told = resolve
+      this.#onLine = resolve
       await Promise.race([promise, once(this.#child, 'exit')])
     }
   }
 
+  /** Closing stdin asks the service to end; see `endWithParent`. */
   async #end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     this.#child.stdin?.end()

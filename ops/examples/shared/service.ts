@@ -24,6 +24,7 @@ export function serve(listenerFor: (url: string) => RequestListener): void {
   endWithParent()
 }
 
+/** Ends this process when the story ends, even if the story is killed. */
 export function endWithParent(): void {
   process.stdin.on('end', () => process.exit()).resume()
 }

@@ -55,6 +55,7 @@ await tell('Vanadium: delegation without bothering the owner', async (story) => 
   )
 
   story.chapter('Carol delegates to Diane, in a pipe')
+  // The command line, to show that delegation needs no program of one's own.
   const attenuate = (...options: readonly string[]) => macaroond(['token', 'attenuate', ...options], family)
   const guest = (await attenuate('--ttl', '24h', '--caveat', 'note = guest of Carol')).stdout
   await story.see('Diane gets', 'value 1', async () => said(await diane.call('Get', guest)))
@@ -66,6 +67,7 @@ await tell('Vanadium: delegation without bothering the owner', async (story) => 
   await story.see('Diane gets at once', 'value 2', async () => said(await diane.call('Get', brief)))
 
   story.chapter('one method only, and to one presenter only')
+  // A token that names its presenter is useless to a thief.
   const onlyGet = (await attenuate('--caveat', 'op = Get', '--caveat', `peer = ${diane.peerId}`)).stdout
   await story.see('Diane gets', 'value 2', async () => said(await diane.call('Get', onlyGet)))
   await story.see('Diane adds', 'refused: op = Get', async () => said(await diane.call('Add', onlyGet)))

@@ -10,6 +10,7 @@ import { serveRpc } from '../../../shared/channel/rpc-server.ts'
 import { silentLog } from '../../../shared/log.ts'
 import { endWithParent, printLine } from '../shared/service.ts'
 
+/** The settings that the story passes: this service's identity, and the replicas it may ask. */
 interface Settings {
   readonly cluster: string
   readonly identity: string
@@ -32,6 +33,7 @@ const { address } = await listen({
 printLine({ address, peerId: own.peerId })
 endWithParent()
 
+/** Serves one caller. The PeerId is the one that the handshake proved, not one that the caller states. */
 async function serveMethods(connection: Connection): Promise<void> {
   const method = (op: 'Get' | 'Add') => async (params: unknown) => {
     const { token } = params as { token: string }

@@ -102,7 +102,7 @@ function requireAudit(db: Database): void {
   if (!isOfMacaroond(db)) return
   const broken = auditProblem(db)
   if (broken === undefined) return
-  throw new MacaroondError('audit_broken', `the audit chain of the restored database does not hold: ${broken}`, {
+  throw new MacaroondError('audit_broken', `the audit chain of the restored database is broken: ${broken}`, {
     hint: 'it was broken when it was archived: drill earlier transactions to find out since when',
   })
 }

@@ -56,7 +56,7 @@ test('transactions only in the WAL are kept, up to the first one of another prog
   const { position, remarks, isNewest } = await disk.rebuilt(10)
   expect(positionText(position)).toBe(acknowledged)
   expect(remarks).toEqual([
-    expect.stringContaining('its log ends like a crash'),
+    expect.stringContaining('its log ends as after a crash'),
     expect.stringContaining('another program wrote a transaction'),
   ])
   expect(isNewest).toBe(true)

@@ -109,7 +109,7 @@ describe('a primary’s disk', () => {
   test('that ends as after a crash is reported so', () => {
     expect(comparePrimary(sound, NOTHING)).toEqual({ problem: undefined, remarks: [], signed: false })
     expect(comparePrimary({ ...sound, captured: 2 }, NOTHING).remarks).toEqual([
-      expect.stringContaining('ends like a crash, 2 transactions before its WAL'),
+      expect.stringContaining('ends as after a crash, 2 transactions before its WAL'),
     ])
     expect(comparePrimary({ ...sound, tornBytes: 7 }, NOTHING).remarks).toEqual([
       expect.stringContaining('in the middle of a record (7 bytes)'),

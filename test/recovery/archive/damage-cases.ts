@@ -94,10 +94,10 @@ const REPLICA = of('replica’s copy', [
   [
     'journal cut',
     'tells',
-    'ends like a crash',
+    'ends as after a crash',
     ({ replica }) => cutBytes(join(replica, 'revocations.journal'), 1_000_000),
   ],
-  ['journal damaged', 'asks', 'was whole on the disk', ({ replica }) => damageJournal(replica)],
+  ['journal damaged', 'asks', 'was durable before', ({ replica }) => damageJournal(replica)],
   ['journal missing', 'tells', 'no journal', ({ replica }) => rmSync(join(replica, 'revocations.journal'))],
   ['of another timeline', 'asks', 'is not believed', ({ replica }, { other }) => putDatabase(other.replica, replica)],
 ])
@@ -144,7 +144,7 @@ const DISK = of('old disk', [
   [
     'transaction added to the WAL',
     'tells',
-    'its log ends like a crash, 1 transaction',
+    'its log ends as after a crash, 1 transaction',
     ({ primary }) => sqlInWal(primary, `BEGIN; ${NEWEST}; UPDATE meta SET txid = txid + 1; COMMIT`),
   ],
   ['page zeroed', 'asks', 'the old disk', ({ primary }) => zeroPageOf(primary, 'issued')],
@@ -188,7 +188,7 @@ const REPAIRED = of('primary, repaired', [
     'no answer with pages',
     ({ primary }, { before }) => put(before.primary, primary),
   ],
-  ['log cut', 'tells', 'its log ends like a crash', ({ primary }) => cutBytes(newestLog(primary), 200)],
+  ['log cut', 'tells', 'its log ends as after a crash', ({ primary }) => cutBytes(newestLog(primary), 200)],
   ['log damaged', 'tells', 'its log has damaged records', ({ primary }) => flip(newestLog(primary), 200)],
   [
     'log missing',
@@ -218,7 +218,7 @@ const REPAIRED = of('primary, repaired', [
   [
     'pages and log gone, and the archive missing',
     'refuses',
-    'nothing gives the pages',
+    'no source has the pages',
     ({ primary, archive }) => {
       zeroPageOf(primary, 'issued')
       rmSync(join(primary, 'log'), { recursive: true })

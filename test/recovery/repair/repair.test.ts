@@ -187,7 +187,7 @@ test(
     const { error } = await cluster.repair('--accept-head')
     expect(error).toMatchObject({
       code: 'restore_unconfirmed',
-      message: expect.stringMatching(/replica fra is beyond what is left here.*--from-replica FOLDER --old-data/),
+      message: expect.stringMatching(/replica fra is ahead of the rebuilt pages.*--from-replica FOLDER --old-data/),
     })
   },
   TIMEOUT_MS,
