@@ -34,7 +34,7 @@ test('a replica with another checksum, stated or signed, is named', () => {
 
 test('a replica that is beyond is named with the command and its signature, if it has one', () => {
   const [unsigned = ''] = said({ stated: at(12, 1), signed: at(9, 0xa9) })
-  expect(unsigned).toMatch(/replica fra is beyond .*transaction 12\. .*--from-replica FOLDER --old-data/)
+  expect(unsigned).toMatch(/replica fra is ahead .*transaction 12\. .*--from-replica FOLDER --old-data/)
   expect(said({ stated: at(12, 1), signed: at(11, 1) })[0]).toContain('which the authority has signed')
 })
 
