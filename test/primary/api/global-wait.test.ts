@@ -28,7 +28,7 @@ test('a lease that ran out is reported as such, even if a newer one exists by th
   const state = { ...freshState(), revocationSeq: 2 }
   const epoch = state.epoch
   const book = new AskedAgain(OPTIONS)
-  book.grant(HOLDER, { mark: { epoch, seq: 1 }, leaseMs: 40 })
+  book.grant(HOLDER, { mark: { epoch, seq: 1 }, leaseMs: 400 })
   const wait = new GlobalWait({
     book,
     state: () => ({ ...state, settledEpoch: epoch }),
@@ -45,8 +45,8 @@ test('every awaited replica is named, also when it is no longer configured', asy
   const state = { ...freshState(), revocationSeq: 2 }
   const { epoch } = state
   const book = new GrantBook(OPTIONS)
-  book.grant(HOLDER, { mark: { epoch, seq: 1 }, leaseMs: 40 })
-  book.grant({ peer: 'gone before', boot: '1' }, { mark: { epoch, seq: 2 }, leaseMs: 40 })
+  book.grant(HOLDER, { mark: { epoch, seq: 1 }, leaseMs: 400 })
+  book.grant({ peer: 'gone before', boot: '1' }, { mark: { epoch, seq: 2 }, leaseMs: 400 })
   const replicas = (): KnownPeer[] => []
   const wait = new GlobalWait({
     book,
