@@ -76,7 +76,7 @@ export class PendingApi {
 
   /**
    * Forgets the selected numbers. Tokens that no other row revokes become good again. Throws permission_denied,
-   * request_invalid.
+   * request_invalid, epoch_unsettled.
    */
   async forget(peer: KnownPeer, value: unknown): Promise<ForgetResult> {
     requireOperator(peer, 'forget revocations')

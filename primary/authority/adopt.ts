@@ -81,13 +81,17 @@ export function adopt(
   }
 }
 
-/** Throws request_invalid for the present history: only revocations of an undone history can be forgotten. */
+/**
+ * Throws request_invalid for the present history: only revocations of an undone history can be forgotten. Throws
+ * epoch_unsettled.
+ */
 export function forget(state: AuthorityState, { ranges, reason, actor }: Forget, { nowMs }: DecisionContext): Decision {
   if (ranges.some(({ timeline }) => timeline === state.timeline)) {
     throw new MacaroondError('request_invalid', 'this primary leads that history, so none of it is undone', {
       hint: '`macaroond revocations pending` lists the revocations that can be forgotten',
     })
   }
+  requireNobodyBehind(state)
   for (const range of ranges) state.forgotten.add(range)
   const named = ranges.map(({ timeline, first, last }) => `${timeline}:${first}-${last}`)
   const numbers = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
@@ -97,6 +101,21 @@ export function forget(state: AuthorityState, { ranges, reason, actor }: Forget,
     answer: { ranges: ranges.length },
     audit: { atMs: nowMs, actor: actor.text, action: 'revocations.forget', org: '', target: '', detail },
   }
+}
+
+/**
+ * Before the epoch has settled, a primary of an earlier epoch may still lead one of those histories. It could acknowledge a
+ * revocation there under a number that was forgotten here, and a replica that joins later would accept the token.
+ */
+function requireNobodyBehind({ epoch, settledEpoch }: AuthorityState): void {
+  if (settledEpoch >= epoch) return
+  throw new MacaroondError(
+    'epoch_unsettled',
+    `nothing was forgotten: not every replica has joined epoch ${epoch} yet`,
+    {
+      hint: 'wait for the replicas, or remove those that are gone from the configuration; or, if no other primary of this cluster runs any more, start this one with --old-primary-stopped',
+    },
+  )
 }
 
 interface Adopting {

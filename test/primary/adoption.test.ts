@@ -129,6 +129,20 @@ describe('an operator', () => {
     expect(rows.map(({ table }) => table)).toEqual(['forgotten', 'audit'])
     expect(JSON.stringify(rows)).not.toContain(KID)
   })
+
+  test('gives up nothing while a primary of an earlier epoch may still acknowledge revocations', () => {
+    const ranges = [{ timeline: UNDONE, first: 2, last: 3 }]
+    const forget = (): unknown => authority.do({ kind: 'revocations.forget', actor: ACTOR, ranges, reason: '' }).answer
+    authority.state.settledEpoch = 0
+    const before = authority.rows.length
+    expect(forget).toThrow(expect.objectContaining({ code: 'epoch_unsettled' }))
+    expect([authority.rows.length, authority.state.forgotten.has({ timeline: UNDONE, seq: 2 })]).toEqual([
+      before,
+      false,
+    ])
+    authority.do({ kind: 'epoch.settle', actor: ACTOR, because: 'every replica joined' })
+    expect(forget()).toEqual({ ranges: 1 })
+  })
 })
 
 test('a transaction of one replica’s denials ends at the limit of its epoch', () => {
