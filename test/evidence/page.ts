@@ -1,5 +1,5 @@
 /** The page of evidence: what was promised, how each promise is tested, and what the runs so far have shown. */
-import type { Inflicted, Row } from '../chaos/facilities/matrix.ts'
+import type { FaultTest, Row } from '../chaos/facilities/matrix.ts'
 import { type Covered, coverageText } from './coverage-text.ts'
 import type { Promised, Proof } from './promises.ts'
 import type { EvidenceRecord, MutantRecord } from './record.ts'
@@ -87,7 +87,7 @@ function promiseTable(promises: readonly Promised[]): string {
   return table(['', 'promise', 'judged in every history', 'tests'], rows)
 }
 
-function proofList(proofs: readonly (Proof | Inflicted)[]): string {
+function proofList(proofs: readonly (Proof | FaultTest)[]): string {
   return proofs.map(({ file, test }) => `${linkTo(file)}${test === undefined ? '' : `: ${test}`}`).join('<br>')
 }
 
