@@ -147,7 +147,9 @@ describe('macaroons of any implementation', () => {
     await fc.assert(
       fc.asyncProperty(dischargedLives, async (life) => {
         const { key: rootKey, caveatKey, ticket, wire } = life
-        const [maker, attenuator, discharger, binder] = [life.maker, life.attenuator, life.discharger, life.binder].map(by)
+        const [maker, attenuator, discharger, binder] = [life.maker, life.attenuator, life.discharger, life.binder].map(
+          by,
+        )
         if (!maker || !attenuator || !discharger || !binder) throw new Error('a step is missing')
         const { caveats } = life
         const made = await maker.who.create({
