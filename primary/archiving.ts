@@ -48,12 +48,12 @@ export function openArchiving(base: PrimaryFoundation, onJoined: (event: Joined)
     ring,
     log,
     paused: () => commitLog.room.full,
-    onDiskFull: () => commitLog.room.suspected(),
+    onDiskFull: () => commitLog.room.noteIfFull(),
     onClaimed,
     onFatal: shutdown.atOnce,
     writer,
     newArchive,
   })
-  writer.remind(({ archiveChains }) => archiving.archives?.chainDue(archiveChains))
+  writer.addDueSource(({ archiveChains }) => archiving.archives?.chainDue(archiveChains))
   return archiving
 }

@@ -97,7 +97,7 @@ export class Maintenance {
     } catch (error) {
       // Nothing is lost: the pages are still in the WAL.
       if (!isDiskFull(error)) throw error
-      commitLog.room.met()
+      commitLog.room.noteFull()
       log.error('the disk is full: no checkpoint')
     }
   }
@@ -108,11 +108,11 @@ export class Maintenance {
     try {
       if (commitLog.stalled) commitLog.logStalled()
       else commitLog.checkNoForeignWrite()
-      commitLog.room.look()
+      commitLog.room.refill()
       if (this.#pace.isOverdue()) void this.#checkpoint()
     } catch (error) {
       if (!isDiskFull(error)) return onFatal(error)
-      commitLog.room.met()
+      commitLog.room.noteFull()
       log.error('the disk is still full')
     }
     onLooked()

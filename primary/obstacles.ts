@@ -21,7 +21,7 @@ export interface ObstaclesOptions {
   readonly authorityClock: Pick<AuthorityClock, 'time' | 'moment'>
   /** The bound B: revocations bind within this time. */
   readonly boundMs: number
-  readonly writer: Pick<GroupWriter, 'submit' | 'appendDue'>
+  readonly writer: Pick<GroupWriter, 'submit' | 'appendDueCutOffs'>
   readonly gate: Pick<WritesGate, 'refusal' | 'shut'>
   /** Called when an obstacle begins or ends. */
   readonly onChange: () => void
@@ -62,7 +62,7 @@ export class Obstacles {
   get blockedBy(): string | undefined {
     const { commitLog, boundMs, clock } = this.#options
     if (commitLog.stalled) return 'the last transaction does not fit into the segment log'
-    if (commitLog.room.spent) return 'the disk is full and its reserve is used up'
+    if (commitLog.room.exhausted) return 'the disk is full and its reserve is used up'
     return forbidsLeases(this.#obstacle, clock.monotonicMs(), boundMs) ? this.#obstacle?.message : undefined
   }
 
@@ -73,7 +73,7 @@ export class Obstacles {
 
   /** Takes the result of each transaction. */
   attempted({ error, essential }: Attempt): void {
-    if (isDiskFull(error)) this.#options.commitLog.room.met()
+    if (isDiskFull(error)) this.#options.commitLog.room.noteFull()
     if (error === undefined) this.#step({ kind: 'taken' })
     else if (isLocked(error)) this.#step({ kind: 'locked' })
     else if (essential) this.#step({ kind: 'failed', message: reportOf(error).message })
@@ -85,7 +85,7 @@ export class Obstacles {
     const { authorityClock, writer, gate } = this.#options
     if (this.#obstacle?.kind !== 'storage') this.#step(this.#probe())
     this.#tell()
-    if (authorityClock.time.credible) writer.appendDue()
+    if (authorityClock.time.credible) writer.appendDueCutOffs()
     const [note] = this.#notes
     if (note === undefined || this.#writing || gate.refusal('audit.note') !== undefined) return
     this.#writing = true

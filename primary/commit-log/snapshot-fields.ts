@@ -1,4 +1,4 @@
-/** The LTX header of a snapshot. */
+/** Makes the LTX header of a snapshot, for replicas and for the archive. */
 import { txid as asTxid } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import type { SegmentFields } from '../../shared/ltx/header.ts'

@@ -129,7 +129,7 @@ export function snapshotsOf(
     pin: () => ({ view: log.pin(), position: log.head }),
     canFollow: ({ txid }) => log.checksumAt(txid) !== undefined,
     paused: () => log.room.full,
-    onDiskFull: () => log.room.met(),
+    onDiskFull: () => log.room.noteFull(),
   })
 }
 

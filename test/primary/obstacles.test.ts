@@ -30,7 +30,7 @@ function scene(): { readonly obstacles: Obstacles; readonly log: CommitLog; read
     commitLog: log,
     authorityClock: { time: { credible: true, earliestMs: NOW_MS, latestMs: NOW_MS }, moment },
     boundMs: 5_100,
-    writer: { submit, appendDue: () => undefined },
+    writer: { submit, appendDueCutOffs: () => undefined },
     gate: { shut: undefined, refusal: () => undefined },
     onChange: () => undefined,
     clock: { monotonicMs: () => 0 },

@@ -491,12 +491,12 @@ test('due cut-offs follow one another without a pause, but not while they cannot
   parts.doubted = false
   port.failCommit = DISK_FULL
   const before = port.committed.length
-  writer.appendDue()
+  writer.appendDueCutOffs()
   await pause(systemClock, 20)
   // Tried, tried once more without the rest, and then left alone.
   expect(parts.attempts.filter(({ error }) => error !== undefined).length).toBeLessThanOrEqual(2)
   port.failCommit = undefined
-  writer.appendDue()
+  writer.appendDueCutOffs()
   await vi.waitFor(() => expect(writer.state.dueCutOffs.size).toBe(0))
   expect(port.committed.length - before).toBe(3)
 })
