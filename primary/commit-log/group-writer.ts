@@ -206,7 +206,7 @@ export class GroupWriter {
     const group = [...this.#dueCommand(), ...cutOffs, ...asked.filter(isWanted)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
-    // If none was appended, `Obstacles.look` tries again about a second later.
+    // If none was appended, `Obstacles.check` tries again about a second later.
     const goesOn = this.#state.dueCutOffs.size < owed && this.#mayAppendCutOffs()
     if (this.#queues.size > 0 || goesOn) this.#schedule()
   }

@@ -132,10 +132,10 @@ function outcomesOf(results: readonly PromiseSettledResult<unknown>[]): string[]
   })
 }
 
-test('takes no command before its rules are given, and takes rules once', async () => {
+test('takes no command before it is opened, and is opened once', async () => {
   const own = { port: new MemoryPort(), clock: systemClock, entropy: countingEntropy(), ring: [KEK] }
   const writer = new GroupWriter({ ...own, onFatal: (error) => expect.unreachable(String(error)) })
-  await expect(writer.submit(createOrg('a'))).rejects.toThrow('before its rules are given')
+  await expect(writer.submit(createOrg('a'))).rejects.toThrow('before it is opened')
   expect(own.port.committed).toEqual([])
   const rules = bench().rules
   writer.open(rules)
