@@ -2,13 +2,13 @@
 import { DURABILITY_LEVELS } from '../shared/database/durability-level.ts'
 import {
   counter,
-  each,
+  samplesOfEach,
   gauge,
   gauges,
   linesDropped,
   type Metric,
   type Sample,
-  states,
+  stateGauge,
 } from '../shared/metrics/metric.ts'
 import { parsePosition } from '../shared/position.ts'
 import { alarmMetric } from '../shared/service/alarm-metric.ts'
@@ -40,7 +40,7 @@ function ownMetrics(status: PrimaryStatus): readonly Metric[] {
     gauge('macaroond_txid', 'Last transaction.', txid),
     gauge('macaroond_revocation_seq', 'Number of the last revocation.', status.revocationSeq),
     gauge('macaroond_orgs', 'Organisations.', status.orgs),
-    states(
+    stateGauge(
       'macaroond_writes',
       'State of writes: open, or the reason why they are not taken.',
       WRITES_STATES,
@@ -75,9 +75,9 @@ function freshnessMetrics({ freshness }: PrimaryStatus): readonly Metric[] {
 
 function durabilityMetrics({ durability }: PrimaryStatus): readonly Metric[] {
   const { revocations, degradedSinceMs, degradedAnswers } = durability
-  const help = 'Durability that the primary waits for before it acknowledges a revocation.'
+  const help = 'Durability that a revocation reaches before it is acknowledged as durable.'
   return [
-    states('macaroond_durability', help, DURABILITY_LEVELS, revocations),
+    stateGauge('macaroond_durability', help, DURABILITY_LEVELS, revocations),
     gauge(
       'macaroond_durability_degraded',
       '1 while revocations are acknowledged with lower durability.',
@@ -93,7 +93,7 @@ function durabilityMetrics({ durability }: PrimaryStatus): readonly Metric[] {
 
 function replicaMetrics(replicas: readonly ReplicaLink[]): readonly Metric[] {
   const ofEach = (valueOf: (replica: ReplicaLink) => number | boolean | null): readonly Sample[] =>
-    each(replicas, ({ name, region }) => ({ replica: name, region: region ?? '' }), valueOf)
+    samplesOfEach(replicas, ({ name, region }) => ({ replica: name, region: region ?? '' }), valueOf)
   const connected = ofEach(({ wal, revocations }) => wal && revocations)
   const lag = ofEach((replica) => replica.lag)
   const seq = ofEach(({ revocationSeq }) => revocationSeq)
@@ -106,7 +106,7 @@ function replicaMetrics(replicas: readonly ReplicaLink[]): readonly Metric[] {
 
 function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Metric[] {
   const ofEach = (valueOf: (destination: DestinationStatus) => number | boolean | null): readonly Sample[] =>
-    each(destinations, ({ location }) => ({ archive: location }), valueOf)
+    samplesOfEach(destinations, ({ location }) => ({ archive: location }), valueOf)
   const alerts = ofEach((it) => it.alerts.length)
   const drilled = ofEach(({ lastDrill }) => (lastDrill === null ? null : lastDrill.atMs / 1000))
   const passed = ofEach(({ lastDrill }) => lastDrill?.ok ?? null)
@@ -118,7 +118,7 @@ function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Me
     ),
     gauges(
       'macaroond_archive_lag_seconds',
-      'Seconds that the oldest transaction has waited for the archive.',
+      'Seconds that the oldest of these transactions has waited.',
       ofEach(({ lagMs }) => lagMs / 1000),
     ),
     gauges(
@@ -143,7 +143,7 @@ function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Me
 }
 
 function jobSamples({ location, jobs }: DestinationStatus): readonly Sample[] {
-  return each(
+  return samplesOfEach(
     jobs,
     ({ job }) => ({ archive: location, job }),
     ({ doneAtMs }) => (doneAtMs === null ? null : doneAtMs / 1000),

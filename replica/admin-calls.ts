@@ -12,7 +12,7 @@ import { knownRevocations, type KnownSources } from './revocations/known.ts'
 
 export interface AdminSources {
   /** Limits the calls of a peer, counted over all its connections. */
-  readonly allowance: Allowance<'looking' | 'walking'>
+  readonly allowance: Allowance<'reading' | 'scanning'>
   readonly status: () => ReplicaStatus
   readonly known: () => KnownSources
   /** The newest position that the authority signed. */
@@ -32,11 +32,11 @@ export function adminCalls(
     ...(understands(hello, KNOWS_SIGNED) ? { signed: signed.newest ?? null } : {}),
   })
   return {
-    status: allowance.guarded('looking', status),
-    'revocations.known': allowance.guarded('walking', (value) => ({
+    status: allowance.guarded('reading', status),
+    'revocations.known': allowance.guarded('scanning', (value) => ({
       ...knownRevocations(known(), value),
       ...negotiatedFields(known()),
     })),
-    'audit.verify': allowance.guarded('walking', (value) => answerAuditVerify(known().source?.reader, value)),
+    'audit.verify': allowance.guarded('scanning', (value) => answerAuditVerify(known().source?.reader, value)),
   }
 }

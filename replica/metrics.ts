@@ -1,5 +1,5 @@
 /** The metrics of a replica, made from its status. */
-import { each, gauge, gauges, linesDropped, type Metric, type Sample } from '../shared/metrics/metric.ts'
+import { samplesOfEach, gauge, gauges, linesDropped, type Metric, type Sample } from '../shared/metrics/metric.ts'
 import { alarmMetric } from '../shared/service/alarm-metric.ts'
 import { parsePosition } from '../shared/position.ts'
 import type { ReplicaStatus } from '../shared/protocol/status.ts'
@@ -43,7 +43,7 @@ function freshnessMetrics({ freshness }: ReplicaStatus): readonly Metric[] {
 }
 
 function linkMetrics({ wal, stream }: ReplicaStatus): readonly Metric[] {
-  const connected = each(
+  const connected = samplesOfEach(
     Object.entries({ wal, revocations: stream }),
     ([channel]) => ({ channel }),
     ([, { phase }]) => phase === 'connected',

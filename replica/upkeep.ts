@@ -85,7 +85,7 @@ export class Upkeep {
       const hindrance = await copy.checkpoint()
       if (hindrance === undefined) this.#pace.emptied()
       else this.#pace.ended(hindrance)
-      alarms.set('wal_growing', this.#pace.stuck(copy.walFrames))
+      alarms.set('wal_growing', this.#pace.alarmDetail(copy.walFrames))
       alarms.set('disk_full', undefined)
     } catch (error) {
       const full = error instanceof MacaroondError && error.code === 'disk_full'

@@ -16,7 +16,7 @@ export const CAVEAT_BYTES_MAX = 4096
 export const LOCATION_BYTES_MAX = 1024
 /** At least the limit of a caveat, because the identifier of a discharge is the ticket in a caveat of another macaroon. */
 export const IDENTIFIER_BYTES_MAX = 4096
-/** A discharge may itself need a discharge: how deep they may nest. */
+/** Depth of nested discharges: a discharge may itself need a discharge. */
 export const DISCHARGE_DEPTH_MAX = 8
 /** Caveats of a token and of all discharges in its bundle. */
 export const CAVEATS_TOTAL_MAX = 1_000
@@ -57,8 +57,8 @@ export const SIGN_CALLS_IN_FLIGHT_MAX = {
   writing: 1_024,
   presenting: 256,
   waiting: 1_024,
-  walking: 8,
-  looking: 64,
+  scanning: 8,
+  reading: 64,
 } as const
 /**
  * Burst and rate of revocations of token ids that neither a mint record nor a token proves to exist. After a restore that
@@ -159,7 +159,7 @@ export const CONNECTION_AGE_MS_MAX: number = 24 * 3_600_000
 export const NOISE_FRAMES_MAX: number = 2 ** 31
 export const REQUESTS_IN_FLIGHT_MAX = 1_024
 /** Calls are served for at most this long at a stretch, and then the event loop gets a turn. */
-export const CALLS_STRETCH_MS = 4
+export const CALLS_SLICE_MS = 4
 /** Default delay in an `overloaded` answer, and the longest delay that a client accepts from one. */
 export const RETRY_AFTER_MS = 1_000
 export const RETRY_AFTER_MS_MAX = 60_000
@@ -198,7 +198,7 @@ export const CLOCK_JUMP_MS_MAX = 60_000
 export const CLOCK_STOP_MS_MAX: number = 7 * 86_400_000
 
 /** Replicas in a configuration, and in the list of them that a replica reports to a restore. */
-export const REPLICAS_TOLD_MAX = 1_024
+export const REPLICAS_REPORTED_MAX = 1_024
 
 // Shipping.
 export const PAGE_BYTES = 4096
@@ -206,7 +206,7 @@ export const SEGMENT_BYTES_MAX: number = 256 * 1024 * 1024
 /** The pages of a segment before compression, so that a small file cannot demand gigabytes of memory. */
 export const SEGMENT_PAGES_BYTES_MAX: number = 240 * 1024 * 1024
 export const GROUP_COMMANDS_MAX = 100
-/** Places of a group that revocations leave to whatever else waits. */
+/** Places of a group that revocations leave to other writes. */
 export const OTHERS_IN_GROUP_MIN = 10
 /** A group of writes is closed once judging its presented tokens has taken this long, so pings and revocations get a turn. */
 export const GROUP_DECIDING_MS_MAX = 50
@@ -242,7 +242,7 @@ export const CACHE_BYTES_DEFAULT: number = 128 * 1024 * 1024
 export const CACHE_BYTES_MAX: number = 16 * 1024 * 1024 * 1024
 
 // The archive.
-/** Size of one read from a storage backend: what a broken connection wastes at most, and what a large file takes in memory. */
+/** Size of one read from a storage backend: a broken connection wastes at most this, and a large file takes as much memory. */
 export const ARCHIVE_READ_BYTES: number = 8 * 1024 * 1024
 /** A signed document of the manifest. The largest is a base, which lists every file of the archive at about 250 bytes each. */
 export const MANIFEST_DOCUMENT_BYTES_MAX: number = 512 * 1024 * 1024
@@ -320,10 +320,10 @@ assert(BULK_CHUNK_BYTES + 1 <= CONTROL_MESSAGE_BYTES_MAX, 'a bulk chunk must fit
 assert(CONTROL_MESSAGE_BYTES_MAX < READ_BUFFER_BYTES_MAX, 'a message must fit into the read buffer')
 assert(
   2 * READ_QUEUE_BYTES_MAX + CONTROL_MESSAGE_BYTES_MAX + 2 * 64 * 1024 <= READ_BUFFER_BYTES_MAX,
-  'both queues, one message and what arrives while they fill must stay within the read buffer',
+  'the read buffer must have room for both queues, one message, and the bytes that arrive while they fill',
 )
 assert(HELLO_BYTES_MAX < HANDSHAKE_BYTES_MAX && HANDSHAKE_BYTES_MAX < READ_QUEUE_BYTES_MAX, 'a hello must fit')
-assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog cap must not cut an honest reader off')
+assert(READ_BUFFER_BYTES_MAX <= WRITE_BACKLOG_BYTES_MAX, 'the backlog limit must not disconnect an honest reader')
 assert(EXPLAINED_DEPTH_MAX * 4 + 6 <= JSON_DEPTH_MAX, 'an explanation must not nest deeper than a message may')
 assert(
   EXPLANATION_CHARS_MAX * 1.25 * 3 + EXPLAINED_TEXT_CHARS_MAX * 128 <= CONTROL_MESSAGE_BYTES_MAX,
@@ -347,11 +347,11 @@ assert(
   'every row of the log of revocations must fit into a record of the denials',
 )
 assert(CAVEATS_TOTAL_MAX * 4 + DISCHARGES_MAX * 4 <= HMACS_TOTAL_MAX, 'each discharge may be verified once')
-assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'what is read online is read offline too')
+assert(BUNDLE_BYTES_MAX <= OFFLINE_INPUT_BYTES_MAX, 'a bundle that a node reads must fit the offline toolbox too')
 assert(HEARTBEAT_SILENCE_MS >= 3 * HEARTBEAT_INTERVAL_MS, 'one lost heartbeat must not end a connection')
 // The smallest pages have the largest overhead: 512 incompressible bytes, 3 for LZ4, 10 of frame, at most 12 of index.
 assert((SEGMENT_PAGES_BYTES_MAX / 512) * (512 + 3 + 10 + 12) + 1024 <= SEGMENT_BYTES_MAX, 'whole pages fit a segment')
 assert(
   COMPACTION_BYTES_MAX <= MERGE_BYTES_MAX && MERGE_BYTES_MAX <= SEGMENT_PAGES_BYTES_MAX,
-  'what was merged can be read at once',
+  'a merged segment must fit into one read',
 )

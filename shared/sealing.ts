@@ -47,7 +47,7 @@ export function seal(kek: Kek, context: SealContext, secret: Uint8Array, entropy
 }
 
 /** Id of the KEK that sealed this. */
-export function sealedWith(sealed: Uint8Array): string {
+export function kekIdOf(sealed: Uint8Array): string {
   return Buffer.from(sealed.subarray(1, 1 + KEK_ID_BYTES)).toString('hex')
 }
 
@@ -55,7 +55,7 @@ export function sealedWith(sealed: Uint8Array): string {
 export function unseal(ring: readonly Kek[], context: SealContext, sealed: Uint8Array): Buffer {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
   if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes[0] !== VERSION) throw cannotOpen(context, 'it is malformed')
-  const id = sealedWith(bytes)
+  const id = kekIdOf(bytes)
   const kek = ring.find((candidate) => candidate.id === id)
   if (kek === undefined) throw cannotOpen(context, `it was sealed with key-encryption key ${id}, which is not at hand`)
   const nonce = bytes.subarray(1 + KEK_ID_BYTES, HEADER_BYTES)

@@ -6,7 +6,7 @@ import { nextAuditRow } from '../../primary/authority/audit.ts'
 import { dueAsRevocations } from '../../primary/store/due-cut-offs.ts'
 import { RowWriter } from '../../primary/store/row-writer.ts'
 import type { Clock, Entropy } from '../../shared/clock.ts'
-import { forgetArchiveChains } from '../../shared/database/archive-chains.ts'
+import { deleteArchiveChains } from '../../shared/database/archive-chains.ts'
 import { MetaReader, type Meta } from '../../shared/database/meta.ts'
 import { MIGRATE_4_TO_5, SCHEMA_VERSION } from '../../shared/database/schema.ts'
 import { insertRevocationColumns, type RevocationColumns } from '../../shared/database/revocation-columns.ts'
@@ -68,7 +68,7 @@ function write(db: Database, options: NewEpochOptions): NewEpoch {
   const removed = carried === undefined ? [] : removeThirdParties(db, meta, evidence)
   for (const { epochs } of databases) carryEpochs(db, epochs)
   carryForgotten(db, databases)
-  forgetArchiveChains(db, meta.schema)
+  deleteArchiveChains(db, meta.schema)
   writeUnsigned(db, options)
   db.prepare('INSERT INTO epochs (epoch, timeline, base_txid) VALUES (?, ?, ?)').run(
     begun.epoch,

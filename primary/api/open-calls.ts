@@ -38,7 +38,7 @@ export interface CallSources {
 }
 
 export interface Calls {
-  readonly signing: SigningApi
+  readonly api: SigningApi
   readonly thirdParties: ThirdPartyApi
   readonly counting: CountingApi
   readonly revoking: RevokingApi
@@ -58,7 +58,7 @@ export function openCalls(sources: CallSources): Calls {
   const state = (): GroupWriter['state'] => writer.state
   const revocationBook = new RevocationBook(db, clock)
   return {
-    signing: new SigningApi(writer),
+    api: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
     counting: new CountingApi({ state, counter: new IssuedCounter(db, clock), walks, clock }),
     revoking: new RevokingApi({

@@ -129,5 +129,5 @@ function appliesTo(row: KnownRevocation, { kid, nonce, org, subject }: Target): 
   if (row.org !== org) return false
   const alone = new CutOffs()
   alone.take(row)
-  return alone.fallen({ kid, nonce }, org, subject) !== undefined
+  return alone.refusalOf({ kid, nonce }, org, subject) !== undefined
 }

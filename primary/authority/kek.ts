@@ -5,7 +5,7 @@
  */
 import { signingKeyContext } from '../../shared/database/signing-key.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import { seal, type SealContext, sealedWith, unseal } from '../../shared/sealing.ts'
+import { seal, type SealContext, kekIdOf, unseal } from '../../shared/sealing.ts'
 import type { CommandOf } from './commands.ts'
 import type { Row } from './rows.ts'
 import type { AuthorityState } from './state.ts'
@@ -23,7 +23,7 @@ export function sealSecret(
   secret: Uint8Array,
   { ring, entropy }: Pick<DecisionContext, 'ring' | 'entropy'>,
 ): Buffer {
-  const id = sealedWith(signingKeys.at(-1)?.sealed ?? new Uint8Array())
+  const id = kekIdOf(signingKeys.at(-1)?.sealed ?? new Uint8Array())
   const kek = ring.find((candidate) => candidate.id === id)
   if (kek !== undefined) return seal(kek, context, secret, entropy)
   throw new MacaroondError(
@@ -43,7 +43,7 @@ export function rotateKek(
 ): Decision {
   const [kek] = ring
   if (kek === undefined) throw new MacaroondError('kek_wrong', 'this primary has no key-encryption key')
-  const stale = secretsOf(state).filter(({ sealed }) => sealedWith(sealed) !== kek.id)
+  const stale = secretsOf(state).filter(({ sealed }) => kekIdOf(sealed) !== kek.id)
   const resealed = stale.map((secret) => {
     return { ...secret, sealed: seal(kek, secret.context, unseal(ring, secret.context, secret.sealed), entropy) }
   })

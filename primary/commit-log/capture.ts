@@ -20,7 +20,7 @@ export class Capture {
   readonly #epoch: Epoch
   #lastTimestampMs: number
 
-  /** `checksums` are the database's before the next transaction. `lastTimestampMs` is the timestamp of the newest segment. */
+  /** `checksums`: of the database before the next transaction. `lastTimestampMs`: of the newest segment. */
   constructor(checksums: PageChecksums, epoch: Epoch, lastTimestampMs: number) {
     this.#checksums = checksums
     this.#epoch = epoch
@@ -32,7 +32,7 @@ export class Capture {
   }
 
   /** Updates the checksums for a transaction that is in the log already. */
-  applyLogged(transaction: WalTransaction): void {
+  follow(transaction: WalTransaction): void {
     this.#checksums.apply(this.#checksums.preview(this.#withGrowth(transaction), transaction.commitPages))
   }
 
@@ -44,7 +44,7 @@ export class Capture {
     const preApply = txid === FIRST_TXID ? EMPTY_CHECKSUM : this.#checksums.checksum
     const change = this.#checksums.preview(pages, commitPages)
     const position: Position = { epoch: this.#epoch, txid, checksum: this.#checksums.apply(change) }
-    // Timestamps never decrease, because a restore to a point in time chooses files by them.
+    // Timestamps never go back, because a restore to a time picks files by them.
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs, nowMs)
     const bytes = encodeSegment(
       {

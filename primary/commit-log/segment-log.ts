@@ -1,7 +1,7 @@
 /**
- * The primary's log of segments. It keeps each transaction as the LTX file that replicas get, so that a replica that was
- * disconnected can resume. A segment is written to the log before it is sent. The log is fsynced before SQLite's WAL may be
- * reset. Until then the WAL holds the same transactions, so a crash loses none.
+ * The local log of segments. It keeps each transaction as the LTX file that replicas get, so that a replica that was away can
+ * continue. A segment is written here before it is sent. The log is fsynced before SQLite's WAL may be reset: until then the
+ * WAL holds the same transactions, so a crash loses none.
  *
  * Part of the disk's reserve is a file beside the log. If an append finds the disk full, this file becomes the newest one of
  * the log and its bytes are overwritten. No other program can take this space, because it is never free.
@@ -21,15 +21,12 @@ import {
 import { basename, join } from 'node:path'
 import { txid as asTxid, txidText, parseTxid, TXID_NONE, type Txid } from '../../shared/ids.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
-import { syncDirectory, syncFile, writeAgain, writeAt } from '../../shared/files/positional-io.ts'
+import { syncDirectory, syncFile, rewriteAndSync, writeAt } from '../../shared/files/positional-io.ts'
 import { storageError } from '../../shared/files/storage-errors.ts'
 import { LogFile } from './log-file.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
-/**
- * The configured size is divided into at least this many files: pruning deletes whole files, so the total stays near that
- * size.
- */
+/** Pruning deletes whole files. At least this many keep the total near the configured size. */
 const FILES_KEPT_MIN = 4
 export const SEGMENTS_SUFFIX = '.segments'
 const RESERVE = 'reserve'
@@ -43,7 +40,7 @@ export class SegmentLog {
   readonly #files: LogFile[] = []
   /** Size of the reserve file beside the log. */
   #reserved = 0
-  #usedReserve = false
+  #took = false
 
   private constructor(folder: string, keepBytes: number) {
     this.#folder = folder
@@ -52,8 +49,8 @@ export class SegmentLog {
   }
 
   /**
-   * Opens the log and cuts off a torn end. It writes the newest file again: an earlier fsync of the file may have failed, and
-   * the WAL may be reset once the next fsync succeeds. `keepBytes` limits the size, plus at most one file. Throws log_corrupt.
+   * Opens the log and cuts off a torn end. It writes the newest file again, because an earlier sync of it may have failed, and
+   * SQLite's WAL is reset once the next sync succeeds. `keepBytes` bounds the size, give or take one file. Throws log_corrupt.
    */
   static open(folder: string, keepBytes: number): SegmentLog {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -62,13 +59,13 @@ export class SegmentLog {
       .filter((name) => name.endsWith(SEGMENTS_SUFFIX))
       .toSorted()
     const newest = names.at(-1)
-    if (newest !== undefined) writeAgain(join(folder, newest))
+    if (newest !== undefined) rewriteAndSync(join(folder, newest))
     const reserve = join(folder, RESERVE)
     log.#reserved = existsSync(reserve) ? statSync(reserve).size : 0
     for (const [index, name] of names.entries()) {
       const file = new LogFile(join(folder, name), parseTxid(name.slice(0, -SEGMENTS_SUFFIX.length)))
       file.scan(index === names.length - 1)
-      log.#addFile(file)
+      log.#adopt(file)
     }
     return log
   }
@@ -104,19 +101,19 @@ export class SegmentLog {
   }
 
   /** True if an append has used the reserve since the last call. */
-  usedReserve(): boolean {
-    const took = this.#usedReserve
-    this.#usedReserve = false
+  tookReserve(): boolean {
+    const took = this.#took
+    this.#took = false
     return took
   }
 
-  /** Bytes that appends can use on a full disk. */
+  /** Bytes that appends can use although the disk is full. */
   get room(): number {
     return this.#reserved + (this.#files.at(-1)?.room ?? 0)
   }
 
-  /** Extends the reserve file to the wanted size, or as far as the disk has space. Throws disk_full. */
-  fillReserve(bytes: number, block: Buffer): void {
+  /** Extends the reserve file to the wanted size, or as far as there is room. Throws disk_full. */
+  keepReserve(bytes: number, block: Buffer): void {
     if (this.room >= bytes) return
     const path = join(this.#folder, RESERVE)
     const fd = openReserve(path)
@@ -166,11 +163,11 @@ export class SegmentLog {
     for (const file of this.#files) file.close()
   }
 
-  #addFile(file: LogFile): void {
+  #adopt(file: LogFile): void {
     const last = this.last
     if (last !== TXID_NONE && file.firstTxid !== last + 1) {
       throw new MacaroondError('log_corrupt', `${file.path} does not follow transaction ${last}`, {
-        hint: 'move the folder `log` aside; replicas that need its segments then get a snapshot',
+        hint: 'move the folder `log` aside: replicas that need it will get a snapshot instead',
       })
     }
     this.#files.push(file)
@@ -178,7 +175,7 @@ export class SegmentLog {
 
   #writable(txid: Txid): LogFile {
     const newest = this.#files.at(-1)
-    // A crash may leave the newest file without a record. It is used again, because a new file would have the same name.
+    // A file that a crash left without a record is continued, because the new file would have the same name.
     const fits = newest?.firstTxid === txid || (newest !== undefined && newest.count > 0)
     if (newest !== undefined && fits && newest.bytes < this.#fileBytes) return newest
     newest?.seal()
@@ -198,9 +195,9 @@ export class SegmentLog {
     const name = join(this.#folder, `${txidText(txid)}${SEGMENTS_SUFFIX}`)
     renameSync(path, name)
     this.#reserved = 0
-    this.#usedReserve = true
+    this.#took = true
     const file = new LogFile(name, txid)
-    file.reuseLength()
+    file.takeAsRoom()
     this.#files.push(file)
     this.#syncFolder()
     return true

@@ -1,4 +1,4 @@
-/** The form in which a committed transaction is logged and shipped. */
+/** A committed transaction in the form in which it is logged and shipped. */
 import type { Position } from '../../shared/position.ts'
 
 export interface CommittedSegment {

@@ -1,4 +1,4 @@
-/** Makes the LTX header of a snapshot, for replicas and for the archive. */
+/** The LTX header of a snapshot. */
 import { txid as asTxid } from '../../shared/ids.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import type { SegmentFields } from '../../shared/ltx/header.ts'

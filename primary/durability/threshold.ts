@@ -1,7 +1,4 @@
-/**
- * A number that only rises, and the callbacks that wait until it reaches a value. Durability waits on it for acknowledgements
- * and for the archive.
- */
+/** A number that only rises, and callbacks that wait until it reaches a value. */
 
 interface Waiter {
   readonly number: number

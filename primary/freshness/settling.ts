@@ -1,7 +1,6 @@
 /**
- * Writes the records that the authority relies on: the longest freshness lease, before the first of that length is granted;
- * that the epoch has settled, before a revocation is acknowledged in it; and the configuration. `check` runs whenever
- * something changes, and retries a refused write.
+ * Writes the records that the authority relies on: the longest lease before it is granted, the configuration, and that an epoch
+ * has settled before revocations are acknowledged in it. It looks whenever something changes, and retries a refused write.
  */
 import type { CallOff, Timers } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
@@ -12,10 +11,10 @@ import type { AuthorityState } from '../authority/state.ts'
 export interface SettlingOptions {
   readonly state: () => AuthorityState
   readonly submit: (command: Command) => Promise<unknown>
-  /** True if the primary takes such a write now. */
-  readonly writesOpen: () => boolean
+  /** True if such a write is taken now. */
+  readonly open: () => boolean
   readonly leaseMs: number
-  /** True if the database records another configuration than the present one, which `nudge` writes. */
+  /** True if the database records another configuration; `nudge` writes this one. */
   readonly configurationDue: () => boolean
   readonly nudge: () => void
   /** True if every configured replica has pages of this epoch on its disk. */
@@ -26,7 +25,7 @@ export interface SettlingOptions {
   readonly log: Log
 }
 
-const RETRY_MS = 500
+const AGAIN_MS = 500
 const ACTOR = { text: 'primary' }
 
 export class Settling {
@@ -39,28 +38,28 @@ export class Settling {
     this.#options = options
   }
 
-  check(): void {
-    const { submit, writesOpen, log } = this.#options
-    const command = this.#dueCommand()
+  look(): void {
+    const { submit, open, log } = this.#options
+    const command = this.#due()
     if (this.#writing || this.#closed) return
     if (command === undefined) return this.#noteConfiguration()
-    if (!writesOpen()) return this.#checkAgain()
+    if (!open()) return this.#lookAgain()
     this.#writing = true
     submit(command)
       .then(() => log.info(command, 'recorded'))
       .catch((error: unknown) => log.warn({ error: reportOf(error) }, `${command.kind} is not recorded yet`))
       .finally(() => {
         this.#writing = false
-        this.#checkAgain()
+        this.#lookAgain()
       })
   }
 
-  /** Has the configuration written. Every group of writes includes it, so this matters only if no other command waits. */
+  /** Every write carries the configuration along. This covers a primary that has nothing else to write. */
   #noteConfiguration(): void {
-    const { configurationDue, writesOpen, nudge } = this.#options
+    const { configurationDue, open, nudge } = this.#options
     if (!configurationDue()) return
-    if (writesOpen()) nudge()
-    this.#checkAgain()
+    if (open()) nudge()
+    this.#lookAgain()
   }
 
   close(): void {
@@ -68,12 +67,12 @@ export class Settling {
     this.#callOff?.()
   }
 
-  #checkAgain(): void {
+  #lookAgain(): void {
     this.#callOff?.()
-    if (!this.#closed) this.#callOff = this.#options.clock.after(RETRY_MS, () => this.check())
+    if (!this.#closed) this.#callOff = this.#options.clock.after(AGAIN_MS, () => this.look())
   }
 
-  #dueCommand(): Command | undefined {
+  #due(): Command | undefined {
     const { state, leaseMs, oldPrimaryStopped, everyReplicaJoined } = this.#options
     const { leaseMsMax, settledEpoch, epoch } = state()
     if (leaseMsMax < leaseMs) return { kind: 'lease.raise', actor: ACTOR, leaseMs }

@@ -1,16 +1,14 @@
-/**
- * Tracks the newest revocation that each replica has acknowledged, and resumes the callers that wait for an acknowledgement.
- */
+/** The newest revocation that each replica has acknowledged, and the callers that wait for an acknowledgement. */
 import { Threshold } from '../durability/threshold.ts'
 
 /** A revocation is durable once any one replica has it on its disk. */
 export class Acknowledgements {
-  readonly #seqs = new Map<string, number>()
+  readonly #bySeq = new Map<string, number>()
   readonly #durable = new Threshold()
 
-  /** Ignores a lower number, because a replica's number only rises within a timeline. */
+  /** A replica's number only rises within a timeline. */
   acknowledge(replica: string, seq: number): void {
-    this.#seqs.set(replica, Math.max(seq, this.#seqs.get(replica) ?? 0))
+    this.#bySeq.set(replica, Math.max(seq, this.#bySeq.get(replica) ?? 0))
     this.#durable.raise(seq)
   }
 
@@ -20,7 +18,7 @@ export class Acknowledgements {
   }
 
   of(replica: string): number | undefined {
-    return this.#seqs.get(replica)
+    return this.#bySeq.get(replica)
   }
 
   /** Calls `resolve` once a replica has `seq`; the returned function stops waiting. */

@@ -22,7 +22,7 @@ import { revocationsMissing, type Assessment } from './assess.ts'
 import { PositionSigner, SIGN_EVERY_MS } from './position-signer.ts'
 import { RevocationSession, type RevocationSource } from './revocation-session.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
-import { DUPLICATE_MESSAGE, duplicateReplica, ReplicaBoots } from './replica-boots.ts'
+import { DUPLICATE, duplicateReplica, ReplicaBoots } from './replica-boots.ts'
 import { judgeHello, readWalHello } from './judge-hello.ts'
 import { WalSession, type HistorySource } from './wal-session.ts'
 
@@ -34,8 +34,7 @@ export interface PublisherOptions {
   readonly signingKey: SigningKey
   readonly snapshots: SnapshotFiles
   /**
-   * Timelines of earlier epochs. A replica that follows one does not contradict this primary, but its revocation number does
-   * not count here.
+   * Timelines of earlier epochs. Their revocation numbers mean nothing now, but a replica that follows one is no contradiction.
    */
   readonly earlierTimelines: ReadonlySet<string>
   readonly granting: Granting
@@ -48,7 +47,7 @@ export interface PublisherEvents {
   readonly joined: (replica: string, atHead: boolean) => void
   /** A replica has pages of this epoch on its disk. */
   readonly acknowledged: (replica: string) => void
-  /** A replica was refused: its claim is not in our history and not signed, or two processes use its identity. */
+  /** A replica was refused: its claim is not in our history and not signed, or its identity is in use twice. */
   readonly refused: (replica: string, message: string) => void
   /** A replica reports its denials. */
   readonly denials: (replica: string, told: ReportedDenials) => void
@@ -74,8 +73,8 @@ interface Session {
   /** Wakes the session after a commit. */
   readonly notify: () => void
   readonly end: (error: MacaroondError) => void
-  /** Sends the newest signed position. Only `wal` sessions have this. */
-  readonly sendPosition?: (signed: SignedPosition) => void
+  /** Sends the newest signed position; only the `wal` channel carries it. */
+  readonly state?: (signed: SignedPosition) => void
 }
 
 /** Everything known of one replica since this primary started. */
@@ -88,7 +87,7 @@ interface ReplicaRecord {
   keks: readonly string[]
 }
 
-/** The judgement of a hello: the boot that it names, the welcome, and the reason if the replica is refused. */
+/** The boot of a hello, and why the replica may not follow from where it stands. */
 interface Verdict {
   readonly boot: string
   readonly refusal?: string
@@ -109,8 +108,8 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     this.#options = options
     const { cluster, log, snapshots, signingKey, clock } = options
-    const present = (): ProvenPosition => ({ position: log.head, timeline: log.timeline })
-    this.#signer = new PositionSigner({ cluster, key: signingKey.privateKey, clock, present })
+    const stand = (): ProvenPosition => ({ position: log.head, timeline: log.timeline })
+    this.#signer = new PositionSigner({ cluster, key: signingKey.privateKey, clock, stand })
     this.#source = {
       timeline: log.timeline,
       head: () => log.head,
@@ -135,7 +134,7 @@ export class Publisher {
       welcome,
     } = kind === 'wal' ? this.#judgeWal(hello) : this.#judgeRevocations(hello)
     if (this.#recordOf(replica).boots.isDuplicate(boot)) {
-      events.refused(replica, DUPLICATE_MESSAGE)
+      events.refused(replica, DUPLICATE)
       return { ok: false, error: reportOf(duplicateReplica(replica)) }
     }
     if (refusal === undefined) return { ok: true, welcome }
@@ -150,14 +149,12 @@ export class Publisher {
     const session =
       kind === 'wal' ? this.#walSession(replica, connection) : this.#revocationSession(replica, connection)
     if (session === undefined) {
-      return connection.abort(
-        new MacaroondError('position_diverged', 'the replica’s position is no longer in this primary’s history'),
-      )
+      return connection.abort(new MacaroondError('position_diverged', 'the position no longer fits'))
     }
     const { sessions, boots } = this.#recordOf(replica)
     this.#supersede(replica, sessions.get(kind))
     sessions.set(kind, session)
-    session.sendPosition?.(this.#signer.current())
+    session.state?.(this.#signer.current())
     const leave = boots.enter(bootOf(kind, connection.hello))
     await this.#follow(replica, connection, () => session.run())
     leave()
@@ -168,7 +165,7 @@ export class Publisher {
   committed(): void {
     this.#each('revocations', (session) => session.notify())
     this.#each('wal', (session) => session.notify())
-    this.#signing ??= this.#options.clock.after(SIGN_EVERY_MS, () => this.#sendPositions())
+    this.#signing ??= this.#options.clock.after(SIGN_EVERY_MS, () => this.#statePosition())
   }
 
   status(replica: string): ReplicaProgress {
@@ -224,7 +221,7 @@ export class Publisher {
     return { boot, welcome, refusal: assessment.message, contradicts: assessment.kind === 'stop' }
   }
 
-  /** A replica contradicts this primary if it has a higher number of this timeline, or follows an unknown timeline. */
+  /** A higher number of this timeline, or an unknown timeline, contradicts this primary as a position would. */
   #judgeRevocations(hello: JsonObject): Verdict {
     const { log, lastRevocation, earlierTimelines, granting } = this.#options
     const { timeline, seq, boot, denials } = readRevocationsHello(hello)
@@ -258,15 +255,14 @@ export class Publisher {
     return new RevocationSession({
       connection,
       source: { last: lastRevocation, after: (seq, limit) => revocations.after(seq, limit) },
-      // A number of another timeline does not count here, so the replica gets all rows. A row that it already has does no
-      // harm.
+      // Numbers of another timeline mean nothing here, so the replica gets all rows. A repeated row does no harm.
       start: hello.timeline === log.timeline ? hello.seq : 0,
       // Only an acknowledgement proves that the replica has it on disk; the number in the hello does not.
       onAck: (seq) => this.acknowledgements.acknowledge(replica, seq),
       clock,
       onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
       onDenials: (told) => this.#events.denials(replica, told),
-      grant: (ping) => granting.answer(holder, ping, this.#grantedState()),
+      grant: (ping) => granting.answer(holder, ping, this.#state()),
     })
   }
 
@@ -284,29 +280,28 @@ export class Publisher {
   #acknowledge(replica: string, position: Position): void {
     const { log } = this.#options
     const checksum = log.checksumAt(position.txid)
-    // The log no longer reaches this position, so it cannot be compared. It is no violation either: it was in our history when
-    // it was sent.
+    // The log no longer reaches it, so it cannot be compared. It was ours when it was sent.
     if (checksum === undefined && position.epoch === log.head.epoch && position.txid < log.head.txid) return
     if (position.epoch !== log.head.epoch || checksum !== position.checksum) {
       throw new MacaroondError(
         'protocol_violation',
-        `${replica} acknowledges ${positionText(position)}, which is not in this primary’s history`,
+        `${replica} acknowledges ${positionText(position)}, which is not ours`,
       )
     }
     this.#recordOf(replica).position = position
     this.#events.acknowledged(replica)
   }
 
-  #grantedState(): GrantedState {
+  #state(): GrantedState {
     const { log, lastRevocation } = this.#options
     const { head, timeline } = log
     return { head, timeline, seq: lastRevocation(), signed: this.#signer.current() }
   }
 
-  #sendPositions(): void {
+  #statePosition(): void {
     this.#signing = undefined
     const signed = this.#signer.current(0)
-    this.#each('wal', (session) => session.sendPosition?.(signed))
+    this.#each('wal', (session) => session.state?.(signed))
   }
 
   /**
@@ -337,7 +332,7 @@ export class Publisher {
 function readRevocationsHello(hello: JsonObject): RevocationsHello {
   const parsed = revocationsHello.safeParse(hello)
   if (parsed.success) return parsed.data
-  throw new MacaroondError('protocol_violation', 'the hello on the `revocations` channel is malformed')
+  throw new MacaroondError('protocol_violation', 'a hello without a revocation number')
 }
 
 function bootOf(kind: StreamKind, hello: JsonObject): string {

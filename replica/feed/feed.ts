@@ -79,7 +79,7 @@ export class Feed {
 
   /** To be called when more revocations are enforced. A lone one is written to every worker in this turn of the event loop. */
   notify(): void {
-    this.#notices.ask()
+    this.#notices.request()
   }
 
   close(): void {

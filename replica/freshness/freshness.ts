@@ -9,10 +9,10 @@ import { FRESHNESS_DEFAULTS } from '../../shared/freshness/bound.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import {
-  hearTime,
-  reachIssued,
+  recordStatedTime,
+  raiseToIssueClock,
   judgeTime,
-  startTime,
+  initialTime,
   type JudgedTime,
   type TimeState,
 } from '../../shared/freshness/credible-time.ts'
@@ -74,7 +74,7 @@ export class Freshness {
     this.#options = options
     this.boot = newBootId(entropy)
     this.#reader = new ClockReader(clock)
-    this.#time = startTime(this.#reader.read(), { persistedMs: issueClockMs(), accepted: acceptClock })
+    this.#time = initialTime(this.#reader.read(), { persistedMs: issueClockMs(), accepted: acceptClock })
     this.workers = new GrantBook({
       clock,
       earlierLeaseMs: largestLease.leaseMs,
@@ -175,8 +175,8 @@ export class Freshness {
     if (ping === undefined) return
     const stated = { wallMs, believedMs: believedMs === 0 ? undefined : believedMs }
     const received = this.#reader.read()
-    const reached = reachIssued(this.#time, this.#options.issueClockMs() ?? 0, received)
-    this.#time = hearTime(reached, 'primary', stated, { sent: ping.sent, received })
+    const reached = raiseToIssueClock(this.#time, this.#options.issueClockMs() ?? 0, received)
+    this.#time = recordStatedTime(reached, 'primary', stated, { sent: ping.sent, received })
   }
 
   #tick(): void {

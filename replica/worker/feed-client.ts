@@ -204,7 +204,7 @@ export class FeedClient {
   /** Acknowledges later, together with what follows: the last acknowledgement covers the earlier ones. */
   #acknowledge(message: Acknowledgement, connection: Connection): void {
     this.#owed = { message, connection }
-    this.#acknowledgements.ask()
+    this.#acknowledgements.request()
   }
 
   /** The connection may have ended meanwhile; a write to it then has no effect. */

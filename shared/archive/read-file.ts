@@ -6,7 +6,7 @@ import {
   type BlockSink,
   decodeSegment,
   readBlocks,
-  type PageRoom,
+  type PageBuffer,
   type PageSink,
   type Segment,
   SegmentDecoder,
@@ -52,7 +52,7 @@ export function blocksOfArchived(file: ArchivedFile, bytes: Buffer, onBlock: Blo
 export interface StreamOptions {
   readonly onPage: PageSink
   /** Buffers that pages are unpacked into; default: a new one for each page. */
-  readonly room?: PageRoom
+  readonly room?: PageBuffer
   /** Awaited now and then, so that the receiver of the pages can catch up. */
   readonly ready?: () => Promise<void>
   readonly onBytes?: ((bytes: number) => void) | undefined

@@ -9,7 +9,7 @@ import { MacaroondError } from '../errors.ts'
 import type { Checksum } from '../ids.ts'
 import { MERGE_BYTES_MAX } from '../limits.ts'
 import { lockPage } from '../ltx/database-pages.ts'
-import type { PageRoom, PageSink } from '../ltx/decoder.ts'
+import type { PageBuffer, PageSink } from '../ltx/decoder.ts'
 import { blockBytesMax, decompressBlock } from '../ltx/lz4.ts'
 import type { ArchivedFile } from './layout.ts'
 import { damaged } from './read-file.ts'
@@ -51,7 +51,7 @@ export class RebuiltFile {
     }
   }
 
-  readonly wholeRoom: PageRoom = (pgno, pageSize) => {
+  readonly wholeRoom: PageBuffer = (pgno, pageSize) => {
     const follows = pgno === this.#runFirst + this.#runBytes / pageSize
     if (!follows || this.#runBytes === RUN_BYTES) {
       this.#writeRun(pageSize)

@@ -32,7 +32,7 @@ export interface BackoffStep {
   /** Wait this long before the next attempt; 0 after `connected`. */
   readonly delayMs: number
   /** True if this differs from the last logged event. */
-  readonly news: boolean
+  readonly mustLog: boolean
 }
 
 export const INITIAL_BACKOFF: Backoff = { failures: 0, connectedMs: undefined, lastCode: undefined }
@@ -41,7 +41,7 @@ export const INITIAL_BACKOFF: Backoff = { failures: 0, connectedMs: undefined, l
 export function stepBackoff(backoff: Backoff, event: BackoffEvent, nowMs: number, uniform: number): BackoffStep {
   switch (event.type) {
     case 'connected':
-      return { backoff: { ...backoff, connectedMs: nowMs, lastCode: undefined }, delayMs: 0, news: true }
+      return { backoff: { ...backoff, connectedMs: nowMs, lastCode: undefined }, delayMs: 0, mustLog: true }
     case 'failed':
       return fail(backoff, event.code, event.kind === 'denied' || event.kind === 'conflict', uniform)
     case 'lost': {
@@ -60,6 +60,6 @@ function fail(backoff: Backoff, code: ErrorCode | undefined, refused: boolean, u
   return {
     backoff: { failures: backoff.failures + 1, connectedMs: undefined, lastCode: code },
     delayMs: uniform * ceilingMs,
-    news: code !== backoff.lastCode,
+    mustLog: code !== backoff.lastCode,
   }
 }

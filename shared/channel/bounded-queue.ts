@@ -24,8 +24,8 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
   #full = false
   #ended = false
   #error: Error | undefined
-  #takes: Waiter | undefined
-  #awaitsRoom: Waiter | undefined
+  #consumer: Waiter | undefined
+  #producer: Waiter | undefined
 
   constructor(options: QueueOptions) {
     this.#options = options
@@ -71,10 +71,10 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
   }
 
   /** Resolves when the queue has room, or has ended. */
-  async room(): Promise<void> {
+  async whenRoom(): Promise<void> {
     while (this.#full && !this.#ended) {
-      assert(this.#awaitsRoom === undefined, 'a bounded queue has one producer')
-      await new Promise<undefined>((resolve) => (this.#awaitsRoom = resolve))
+      assert(this.#producer === undefined, 'a bounded queue has one producer')
+      await new Promise<undefined>((resolve) => (this.#producer = resolve))
     }
   }
 
@@ -83,8 +83,8 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
     while (this.#head === this.#items.length) {
       if (this.#error !== undefined) throw this.#error
       if (this.#ended) return undefined
-      assert(this.#takes === undefined, 'a bounded queue has one consumer')
-      await new Promise<undefined>((resolve) => (this.#takes = resolve))
+      assert(this.#consumer === undefined, 'a bounded queue has one consumer')
+      await new Promise<undefined>((resolve) => (this.#consumer = resolve))
     }
     return this.#take()
   }
@@ -115,14 +115,14 @@ export class BoundedQueue<T extends { readonly byteLength: number }> {
   }
 
   #wakeTaker(): void {
-    const wake = this.#takes
-    this.#takes = undefined
+    const wake = this.#consumer
+    this.#consumer = undefined
     wake?.(undefined)
   }
 
   #wakePusher(): void {
-    const wake = this.#awaitsRoom
-    this.#awaitsRoom = undefined
+    const wake = this.#producer
+    this.#producer = undefined
     wake?.(undefined)
   }
 }

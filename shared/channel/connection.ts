@@ -1,6 +1,6 @@
 /**
- * A connection between two authenticated peers, for one purpose: the interface that the channels use. It carries messages; an
- * end or a sent message proves nothing, so channels acknowledge what must not be lost (PROTOCOL.md, "The end").
+ * A connection between two authenticated peers, for one purpose. The channels use this interface. It carries messages. A
+ * message that was sent may still be lost, so channels acknowledge those that matter (PROTOCOL.md, "The end").
  */
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'
@@ -21,8 +21,9 @@ export interface Connection {
   readonly hello: JsonObject
   /** Upper bound of the Noise frames in the busier direction. A connection is replaced before `NOISE_FRAMES_MAX`. */
   readonly frames: number
-  /** Bytes written that the kernel has not taken yet; `queuedBytes` were received and not read yet. */
+  /** Bytes that were written here and that the kernel has not taken yet. */
   readonly backlogBytes: number
+  /** Bytes that were received and that nobody has read yet. */
   readonly queuedBytes: number
   /**
    * Queues a message of 1 byte up to the limit; the bytes must not be changed afterwards. Returns false if the caller must wait

@@ -34,7 +34,7 @@ export async function dial(options: DialOptions): Promise<Connection> {
   const stop = cancelAfter(cancel, clock, limits.handshakeTimeoutMs, options.signal)
   cancel.signal.addEventListener('abort', () => link.carrier.abort(asError(cancel.signal.reason)))
   try {
-    return await introduce(options.channel, { link, hello, clock, limits, signal: cancel.signal })
+    return await exchangeHello(options.channel, { link, hello, clock, limits, signal: cancel.signal })
   } catch (error) {
     const reason: unknown = cancel.signal.aborted ? cancel.signal.reason : error
     link.carrier.abort(asError(reason))
@@ -44,7 +44,7 @@ export async function dial(options: DialOptions): Promise<Connection> {
   }
 }
 
-interface Introduction {
+interface HelloExchange {
   readonly link: Link
   readonly hello: Uint8Array
   readonly clock: Clock & Timers
@@ -52,7 +52,7 @@ interface Introduction {
   readonly signal: AbortSignal
 }
 
-async function introduce(channel: ChannelName, to: Introduction): Promise<Connection> {
+async function exchangeHello(channel: ChannelName, to: HelloExchange): Promise<Connection> {
   const { link, clock, limits, signal } = to
   const { secure, remotePeer } = await link.secure(signal)
   const wire = new Wire({ secure, carrier: link.carrier, clock, limits })

@@ -8,7 +8,7 @@ type LengthDecoder = ((data: Uint8ArrayList) => number) & { bytes: number }
 /** Four bytes hold up to 2^28 - 1, far above any message, so a fifth byte is an attack or garbage. */
 const LENGTH_BYTES_MAX = 4
 
-/** Returns prefix and body in one list. Sent apart they would be two Noise frames, and other data could come between them. */
+/** Returns prefix and body in one list. Two separate writes would be two Noise frames, with other data possibly in between. */
 export function frame(message: Uint8Array): Uint8ArrayList {
   return lp.encode.single(message)
 }

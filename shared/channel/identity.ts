@@ -1,6 +1,6 @@
 /**
  * Reads and creates Ed25519 identity files. A file has one line: the format name, the PeerId and the 32-byte seed in base64url.
- * Because of the PeerId a damaged seed is found at load; it would otherwise be another identity, which no list has.
+ * The PeerId reveals a damaged seed at load. Without it, a damaged seed would be another identity, which no list contains.
  */
 import { constants } from 'node:fs'
 import { open, unlink, type FileHandle } from 'node:fs/promises'

@@ -42,7 +42,7 @@ export interface Progress {
 const REFUSAL_CLOSE_MS = 1_000
 
 /** Resolves with the welcomed connection. Otherwise it throws, after sending the refusal if the handshake had succeeded. */
-export async function receive(options: InboundOptions, progress: Progress): Promise<Connection> {
+export async function acceptLink(options: InboundOptions, progress: Progress): Promise<Connection> {
   const { link, signal, clock, limits } = options
   link.carrier.limitReceived(limits.handshakeBytesMax)
   const { secure, remotePeer } = await link.secure(signal)

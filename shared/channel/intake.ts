@@ -98,7 +98,7 @@ export class Intake {
       if (message.byteLength === 0) continue
       this.#received += 1
       this.#messages.push(message.subarray())
-      if (this.#messages.full) await this.#messages.room()
+      if (this.#messages.full) await this.#messages.whenRoom()
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * Encodes and decodes JSON on the network. The frame limits its size, this file its depth; its shape is the caller's to check.
+ * Encodes and decodes JSON on the network. The frame limits the size and this file the nesting. The caller checks the shape.
  */
 import { MacaroondError } from '../errors.ts'
 import { JSON_DEPTH_MAX } from '../limits.ts'

@@ -9,7 +9,7 @@ import type { ChannelName } from './channel-name.ts'
 import type { Connection } from './connection.ts'
 import { ConnectionTable } from './connection-table.ts'
 import type { Identity } from './identity.ts'
-import { type Accept, type Acceptance, type Progress, receive } from './inbound.ts'
+import { type Accept, type Acceptance, type Progress, acceptLink } from './inbound.ts'
 import { tcp } from './tcp.ts'
 import type { LinkListener, Link, Transport } from './transport.ts'
 import { Turns } from './turns.ts'
@@ -62,7 +62,7 @@ class ChannelListener implements Listener {
   readonly #clock: Clock & Timers
   readonly #limits: ChannelLimits
   readonly #unfinished: UnfinishedHandshakes
-  /** In a storm of dialers handshakes wait for turns, so that connected peers are served in between. */
+  /** In a flood of dials the handshakes wait for turns, so that connected peers are served in between. */
   readonly #turns: Turns
   readonly #table: ConnectionTable
   #listener: LinkListener | undefined
@@ -132,11 +132,11 @@ class ChannelListener implements Listener {
     const progress: Progress = {}
     try {
       // A peer that sends nothing takes no turn.
-      await carrier.spoken
+      await carrier.firstByte
       await this.#turns.turn(remoteAddress, cancel.signal)
       const connection = await this.#receive(link, cancel.signal, progress)
       finish()
-      await this.#hand(connection)
+      await this.#handOver(connection)
     } catch (cause) {
       const error = asError(
         cancel.signal.aborted ? cancel.signal.reason : (carrier.violation ?? cause),
@@ -151,7 +151,7 @@ class ChannelListener implements Listener {
 
   async #receive(link: Link, signal: AbortSignal, progress: Progress): Promise<Connection> {
     const accept: Accept = (...claim) => this.#decide(...claim)
-    const connection = await receive({ link, signal, clock: this.#clock, limits: this.#limits, accept }, progress)
+    const connection = await acceptLink({ link, signal, clock: this.#clock, limits: this.#limits, accept }, progress)
     this.#table.add(connection)
     return connection
   }
@@ -165,7 +165,7 @@ class ChannelListener implements Listener {
     return { ok: false, error: { code: 'closed', message: 'the node is stopping' } }
   }
 
-  async #hand(connection: Connection): Promise<void> {
+  async #handOver(connection: Connection): Promise<void> {
     try {
       await this.#options.onConnection(connection)
     } catch (cause) {
@@ -178,13 +178,13 @@ class ChannelListener implements Listener {
     try {
       this.#options.onRefusal?.(refusal)
     } catch (error) {
-      this.#options.log.error({ err: error }, 'counting a refusal failed')
+      this.#options.log.error({ err: error }, 'the counter of refusals failed')
     }
   }
 }
 
 function asError(cause: unknown, log: Log): MacaroondError {
   if (cause instanceof MacaroondError) return cause
-  log.error({ err: cause }, 'a handshake failed inside')
+  log.error({ err: cause }, 'a handshake failed with an internal error')
   return fromReport({ code: 'internal', message: 'an internal error; the log of the node has the details' })
 }

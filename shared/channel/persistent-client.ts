@@ -1,4 +1,4 @@
-/** An RPC client that reconnects by itself. The SDKs are built on it. It does not repeat a call that was lost. */
+/** An RPC client that reconnects by itself; both SDKs use it. It does not repeat a call whose connection was lost. */
 import { systemClock, systemEntropy, type Entropy, type NodeClock } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
 import type { PeerIdText } from '../ids.ts'

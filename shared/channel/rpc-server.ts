@@ -27,7 +27,7 @@ export interface RpcCaller {
  */
 export type RpcMethod = (params: unknown, caller: RpcCaller) => unknown
 
-/** Calls `serve` in its turn: at once if it returns undefined, else before the promise resolves. */
+/** Calls `serve` when it is its turn. Returns undefined if that was at once, and otherwise a promise of that time. */
 export type InTurn = (serve: () => void) => Promise<void> | undefined
 
 export interface ServeOptions {
@@ -142,7 +142,8 @@ class ConnectionServer implements RpcServer {
       return answer
     } catch (cause) {
       const report = publicReport(cause)
-      if (report.code === 'internal') this.#options.log.error({ err: cause, method }, 'a call failed inside')
+      if (report.code === 'internal')
+        this.#options.log.error({ err: cause, method }, 'a call failed with an internal error')
       return encodeFailure(id, report)
     }
   }
@@ -163,7 +164,7 @@ class ConnectionServer implements RpcServer {
   }
 
   #crash(cause: unknown): void {
-    this.#options.log.error({ err: cause }, 'serving a connection failed inside')
+    this.#options.log.error({ err: cause }, 'serving a connection failed with an internal error')
     this.#connection.abort(new MacaroondError('internal', 'serving the connection failed'))
   }
 }

@@ -15,7 +15,7 @@ export interface SessionOptions {
 }
 
 /** Interval at which age and frames are checked. At a million frames a second, 2^31 frames take more than half an hour. */
-const LOOK_MS = 60_000
+const CHECK_MS = 60_000
 
 /** `Supervisor` decides what follows an outcome; a session only reports it. */
 export class Session {
@@ -39,12 +39,12 @@ export class Session {
     for (;;) {
       if (signal.aborted) return 'stopped'
       if (this.#due()) return 'due'
-      const first = await this.#firstOf(ended, Math.min(LOOK_MS, Math.max(1, this.#remainingMs())), signal)
+      const first = await this.#firstOf(ended, Math.min(CHECK_MS, Math.max(1, this.#remainingMs())), signal)
       if (first === 'ended') return 'ended'
     }
   }
 
-  /** Tells the user to finish (bounded), then closes. Never rejects. */
+  /** Asks the user to finish, for a limited time, then closes. Never rejects. */
   async retire(): Promise<void> {
     this.#retire.abort()
     const { clock, connection } = this.#options

@@ -14,7 +14,7 @@ export class SocketStream extends AbstractMessageStream {
   #corked = false
   /** The reason why this end aborted; the layers above may report another error. */
   violation: MacaroondError | undefined
-  readonly #spoken = Promise.withResolvers<void>()
+  readonly #firstByte = Promise.withResolvers<void>()
 
   constructor(socket: Socket, direction: 'inbound' | 'outbound') {
     super({ log: silentLogger, direction, maxReadBufferLength: READ_BUFFER_BYTES_MAX })
@@ -26,7 +26,7 @@ export class SocketStream extends AbstractMessageStream {
     socket.on('drain', () => this.safeDispatchEvent('drain'))
     socket.on('end', () => this.onRemoteCloseWrite())
     socket.on('close', () => {
-      this.#spoken.resolve()
+      this.#firstByte.resolve()
       this.onTransportClosed()
     })
     // This listener stays until the socket is gone, because an error event without a listener ends the process.
@@ -34,8 +34,8 @@ export class SocketStream extends AbstractMessageStream {
   }
 
   /** Resolves when the peer has sent a first byte, or is gone. */
-  get spoken(): Promise<void> {
-    return this.#spoken.promise
+  get firstByte(): Promise<void> {
+    return this.#firstByte.promise
   }
 
   /** Number of bytes received. */
@@ -111,7 +111,7 @@ export class SocketStream extends AbstractMessageStream {
 
   #receive(chunk: Uint8Array): void {
     this.#receivedBytes += chunk.byteLength
-    this.#spoken.resolve()
+    this.#firstByte.resolve()
     if (this.#receivedBytes <= this.#receivableBytes) return this.onData(chunk)
     this.violation = new MacaroondError('protocol_violation', 'the peer sent too much before it was welcomed')
     this.abort(this.violation)

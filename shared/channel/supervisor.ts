@@ -113,7 +113,11 @@ class Supervisor {
 
   #step(event: BackoffEvent, error: MacaroondError | undefined): number {
     const { clock, entropy, log } = this.#options
-    const { backoff, delayMs, news } = stepBackoff(this.#backoff, event, clock.monotonicMs(), entropy.uniform())
+    const {
+      backoff,
+      delayMs,
+      mustLog: news,
+    } = stepBackoff(this.#backoff, event, clock.monotonicMs(), entropy.uniform())
     this.#backoff = backoff
     if (!news) return delayMs
     if (event.type === 'connected') log.debug('connected')

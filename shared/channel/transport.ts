@@ -17,7 +17,7 @@ export type SecureStream = Pick<
 export type Carrier = Pick<
   SocketStream,
   | 'status'
-  | 'spoken'
+  | 'firstByte'
   | 'violation'
   | 'unsentBytes'
   | 'writeBufferLength'

@@ -1,6 +1,6 @@
 /**
- * All checks of a node's or a profile's files before it runs, in one list. A start and `config check` run the same checks. An
- * error keeps a node from starting; a warning is logged.
+ * The checks of a configuration or a profile, and of the files that it names, in one list. A start and `config check` run the
+ * same checks. An error keeps a node from starting; a warning is logged.
  */
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, dirname, join, relative } from 'node:path'
@@ -15,7 +15,7 @@ import { type KekRing, loadKek, loadKeks } from './kek.ts'
 import type { KekSettings, PeerEntry } from './node-config.ts'
 import { fromConfigFolder } from './read-config.ts'
 
-/** Codes of warnings, which refuse nothing. */
+/** Codes of warnings. A warning does not keep a node from starting. */
 export type WarningCode =
   | 'alone_with_replicas'
   | 'archive_beside_data'
@@ -73,8 +73,8 @@ const CHECKS: readonly Check[] = [
  */
 export async function findingsOf(checked: CheckTarget): Promise<readonly Finding[]> {
   const { file, config } = checked
-  const identity = await attempt(() => loadIdentity(config.identity))
-  const keks = kekFiles(checked).map((path) => attempt(() => loadKek({ file: path }, file, {})))
+  const identity = await errorAsFinding(() => loadIdentity(config.identity))
+  const keks = kekFiles(checked).map((path) => errorAsFinding(() => loadKek({ file: path }, file, {})))
   return unique([...identity, ...(await Promise.all(keks)).flat(), ...(await runChecks(checked))])
 }
 
@@ -94,7 +94,7 @@ export async function openChecked(
   { file, config }: { readonly file: string; readonly config: CheckedConfig & { readonly kek: KekSettings } },
   log: Log,
 ): Promise<Secrets> {
-  // This must come before anything that a file names is run or believed.
+  // This must come first, because the files name programs to run and keys to trust.
   const distrust = errorIn(trusted({ file, config }))
   if (distrust !== undefined) throw distrust
   const identity = await loadIdentity(config.identity)
@@ -111,7 +111,7 @@ async function runChecks(checked: CheckTarget): Promise<readonly Finding[]> {
 }
 
 /** Turns a MacaroondError into a finding. Any other error is a bug and is thrown. */
-async function attempt(work: () => unknown): Promise<readonly Finding[]> {
+async function errorAsFinding(work: () => unknown): Promise<readonly Finding[]> {
   try {
     await work()
     return []
@@ -129,10 +129,12 @@ function trusted(checked: CheckTarget): readonly Finding[] {
   const named = [config.identity, config.signing_key, ...keks, config.data, ...archives]
   const paths = [file, ...named].filter((path) => path !== undefined)
   const folders = [config.data, ...archives.flatMap(foldersOfArchive)].filter((path) => path !== undefined)
-  return unique([...paths.flatMap((path) => distrustOfPath(path)), ...folders.flatMap(distrustInside)].map(findingOf))
+  return unique(
+    [...paths.flatMap((path) => distrustOfPath(path)), ...folders.flatMap(distrustInside)].map(findingOfDistrust),
+  )
 }
 
-function findingOf({ severity, reason, action }: Distrust): Finding {
+function findingOfDistrust({ severity, reason, action }: Distrust): Finding {
   if (severity === 'error') return { severity, code: 'file_untrusted', reason, action }
   return { severity, code: 'files_of_others', reason, action }
 }
@@ -156,7 +158,7 @@ function unique(findings: readonly Finding[]): readonly Finding[] {
 /** Checks that the data folder is writable, or that this user may create it. */
 function dataUsable({ config: { data } }: CheckTarget): readonly Finding[] {
   if (data === undefined) return []
-  const place = nearest(data)
+  const place = nearestExisting(data)
   const isFolder = statSync(place).isDirectory()
   if (isFolder && mayWrite(place)) return []
   const reason = isFolder ? `this user may not write ${place}` : `${place} is not a folder`
@@ -166,7 +168,7 @@ function dataUsable({ config: { data } }: CheckTarget): readonly Finding[] {
 
 /** Refuses a folder with a `required-…` file of a newer version. */
 function requiredFilesKnown({ config: { data } }: CheckTarget): Promise<readonly Finding[]> {
-  return attempt(() => data !== undefined && refuseUnknownRequired(data))
+  return errorAsFinding(() => data !== undefined && refuseUnknownRequired(data))
 }
 
 /** Warns if other users of the machine may read the database. */
@@ -213,12 +215,12 @@ function kekPrograms({ kek }: CheckedConfig): readonly string[] {
   const { previous = [], ...source } = kek
   return [source, ...previous].flatMap((one) => {
     const [program = '', ...args] = 'command' in one ? one.command : []
-    return [...placesOf(program), ...args.filter((arg) => arg.startsWith('/'))].filter(isFile)
+    return [...resolveProgram(program), ...args.filter((arg) => arg.startsWith('/'))].filter(isFile)
   })
 }
 
 /** Resolves a program through PATH, as `spawn` does. */
-function placesOf(program: string): readonly string[] {
+function resolveProgram(program: string): readonly string[] {
   if (program === '' || program.includes('/')) return [program]
   const found = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program))
   return found.filter(isFile).slice(0, 1)
@@ -242,8 +244,8 @@ function isInside(path: string, folder: string): boolean {
 }
 
 /** Returns the path, or the nearest folder above it that exists. */
-function nearest(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path))
+function nearestExisting(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestExisting(dirname(path))
 }
 
 function mayWrite(path: string): boolean {

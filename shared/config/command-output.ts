@@ -12,7 +12,7 @@ export interface OutputLimits {
   readonly timers: Pick<Timers, 'after'>
 }
 
-/** Wait for the rest of the output after the program has exited, if a child of it keeps the output open. */
+/** Longest wait for the rest of the output after the program has exited, because a child of it may keep the output open. */
 const LEFTOVER_MS = 500
 
 /** Resolves with undefined if the program cannot be run, fails, prints too much or takes too long. */

@@ -15,7 +15,7 @@ const COMMAND_TIMEOUT_MS = 10_000
 const KEK_BYTES_MAX = 4096
 
 /** A source that needs no program to run. */
-export type StillKekSource = Exclude<KekSource, { readonly command: readonly string[] }>
+export type KekSourceWithoutCommand = Exclude<KekSource, { readonly command: readonly string[] }>
 
 export interface KekRing {
   /** The KEK that seals. */
@@ -42,7 +42,7 @@ export async function loadKeks(
  * Throws kek_missing (no such source), key_permissions (others may read the file), file_untrusted, key_malformed (not 64 hex
  * digits).
  */
-export function loadKek(source: StillKekSource, configFile: string, env: NodeJS.ProcessEnv): Kek {
+export function loadKek(source: KekSourceWithoutCommand, configFile: string, env: NodeJS.ProcessEnv): Kek {
   if ('env' in source) return parseKek(readVariable(source.env, env), `environment variable ${source.env}`)
   const file = fromConfigFolder(configFile, source.file)
   return parseKek(readPrivateFile(file), file)

@@ -1,4 +1,4 @@
-/** Reads a TOML file and checks it against a schema. Its errors name the first fault, and the key that was probably meant. */
+/** Reads a TOML file and checks it against a schema. An error names the first fault and suggests the key that was meant. */
 import { dirname, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { z } from 'zod'
@@ -26,7 +26,7 @@ export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
 export function checkConfig<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  // A misspelt key gives two issues, an unknown key and a missing one. The unknown key is the more helpful of the two.
+  // A misspelt key gives two issues, an unknown key and a missing one. The unknown key is more helpful to the operator.
   const issues = result.error.issues.map((found) => insideUnion(found))
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   if (issue === undefined) throw new MacaroondError('config_invalid', `${file}: not valid`)

@@ -1,6 +1,6 @@
 /**
- * The table `archive_chains`: for each archive, one entry of its chain that this database knows. A store is accepted as this
- * database's archive if it has that entry, or continues from it. So an empty mount point is not mistaken for the archive.
+ * The table `archive_chains`. It records one entry of the chain of each archive. A store is accepted as this database's archive
+ * if it has that entry, or continues from it, so an empty mount point is not mistaken for the archive.
  */
 import type { Database } from '../sqlite/open-database.ts'
 
@@ -23,7 +23,7 @@ export function readArchiveChains(db: Database, schema: number): ReadonlyMap<num
 }
 
 /** For a restore. A restored database has no archive; its next start begins one, or continues the one it was restored from. */
-export function forgetArchiveChains(db: Database, schema: number): void {
+export function deleteArchiveChains(db: Database, schema: number): void {
   if (schema >= SCHEMA_MIN) db.exec('DELETE FROM archive_chains')
 }
 

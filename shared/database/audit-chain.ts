@@ -94,5 +94,5 @@ function doesNotFollow(seq: number): string {
 }
 
 function endsEarly(found: number, stated: number): string {
-  return `it ends at record ${found}, the database says it ends at ${stated} with another hash`
+  return `it ends at record ${found}; the database states that it ends at record ${stated}, with another hash`
 }

@@ -13,7 +13,7 @@ export interface Forgotten {
   readonly last: number
 }
 
-/** With the operator who gave them up, the time and the reason. */
+/** The whole row: it also records when and why an operator gave the revocations up, and who. */
 export interface ForgottenRecord extends Forgotten {
   readonly at_ms: number
   readonly actor: string

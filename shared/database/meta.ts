@@ -16,7 +16,7 @@ export interface Meta {
   readonly txid: Txid
   readonly epoch: Epoch
   readonly timeline: Timeline
-  /** The issue clock: the latest time, in unix milliseconds, that a token was minted at. It never goes back. */
+  /** The issue clock: the latest time that the authority ever stamped, unix milliseconds. It never goes back. */
   readonly issueClockMs: number
   /** Raised by every change of an org or a root key. Readers reload both tables when it changes. */
   readonly keyGeneration: number
@@ -110,7 +110,7 @@ export function isOfMacaroond(db: Database): boolean {
     'database_corrupt',
     `it has the view or trigger ${program.slice(0, 80)}, which is not macaroond’s`,
     {
-      hint: 'somebody has changed it: take another copy',
+      hint: 'another program has changed this database: use another copy of it',
     },
   )
 }

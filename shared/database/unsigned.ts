@@ -1,7 +1,7 @@
 /**
- * The table `unsigned_revocations`: revocations that a restore found behind the signed head of an archive. Anybody who can
- * write to the archive may have put them there, so no node enforces them. The primary shows them to the operator among the
- * denials that wait for `revocations adopt|forget`.
+ * The table `unsigned_revocations`: revocations that a restore found after the signed head of an archive. Anybody who can write
+ * to the archive may have added them, so no node enforces them. The primary shows them to the operator among the denials that
+ * wait for `revocations adopt|forget`.
  */
 import { epoch as asEpoch, timeline as asTimeline, type Epoch, type Timeline } from '../ids.ts'
 import type { Database } from '../sqlite/open-database.ts'
@@ -26,8 +26,8 @@ interface UnsignedRow {
 
 export interface UnsignedPart {
   readonly denials: readonly Unsigned[]
-  /** Number of rows behind this part. */
-  readonly untold: number
+  /** Number of rows after this part. */
+  readonly remaining: number
 }
 
 /** Reads them in the order found, at most `limit` at a time, because an attacker may have planted any number. */
@@ -35,7 +35,7 @@ export class UnsignedReader {
   readonly #db: Database
   readonly #limit: number
   #first = 0
-  #part: UnsignedPart = { denials: [], untold: 0 }
+  #part: UnsignedPart = { denials: [], remaining: 0 }
 
   constructor(db: Database, schema: number, limit: number) {
     this.#db = db
@@ -49,7 +49,7 @@ export class UnsignedReader {
 
   /** Moves to the next part, once every row of this one is decided. False at the end. */
   next(): boolean {
-    if (this.#part.untold === 0) return false
+    if (this.#part.remaining === 0) return false
     this.#first += this.#part.denials.length
     this.#part = this.#read()
     return true
@@ -66,7 +66,7 @@ export class UnsignedReader {
       columns: JSON.parse(columns) as RevocationColumns,
     }))
     const all = this.#db.prepare<[], number>('SELECT count(*) FROM unsigned_revocations').pluck().get() ?? 0
-    return { denials, untold: all - this.#first - denials.length }
+    return { denials, remaining: all - this.#first - denials.length }
   }
 }
 

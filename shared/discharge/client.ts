@@ -120,7 +120,9 @@ class Client {
     let caveats = thirdPartyCaveats(root)
     for (let depth = 1; caveats.length > 0; depth += 1) {
       if (depth > DISCHARGE_DEPTH_MAX || all.length + caveats.length > DISCHARGES_MAX) throw tooMany()
-      const level = await atOnce(caveats, DISCHARGE_REQUESTS_AT_ONCE_MAX, (caveat) => this.#one(caveat, held, signal))
+      const level = await mapConcurrently(caveats, DISCHARGE_REQUESTS_AT_ONCE_MAX, (caveat) =>
+        this.#one(caveat, held, signal),
+      )
       all.push(...level)
       caveats = level.flatMap(({ discharge }) => thirdPartyCaveats(discharge))
     }
@@ -132,8 +134,8 @@ class Client {
     if (kept !== undefined) return { discharge: kept, fresh: false }
     const { location = '' } = caveat
     const ticket = encodeBase64Url(caveat.cid)
-    const told = await this.#options.ask?.({ location, ticket })
-    if (told !== undefined) return { discharge: readDischarge(told, caveat.cid, location), fresh: true }
+    const answered = await this.#options.ask?.({ location, ticket })
+    if (answered !== undefined) return { discharge: readDischarge(answered, caveat.cid, location), fresh: true }
     const thirdParty = this.#thirdParties.at(location)
     const text = await this.#ask(thirdParty, JSON.stringify({ ticket }), signal)
     return { discharge: readDischarge(text, caveat.cid, thirdParty.host), fresh: true }
@@ -152,11 +154,11 @@ class Client {
   async #visit(userUrl: string, { host }: DischargeEndpoint): Promise<void> {
     const url = parseUrl(userUrl)
     if (url === undefined || (url.protocol !== 'https:' && !isLoopback(url) && !this.#thirdParties.names(url.origin))) {
-      throw invalid(`${host} wants to send a person to a URL that is not https`)
+      throw invalid(`${host} sends a person to a URL that is not https`)
     }
     const { onUserVisit } = this.#options
     if (onUserVisit === undefined)
-      throw unavailable(`${host} wants a person to visit a page, and there is no person here`)
+      throw unavailable(`${host} requires a person to visit a page, and this client cannot show one`)
     await onUserVisit({ url: url.href, host })
   }
 
@@ -166,7 +168,7 @@ class Client {
       const answer = await this.#sendRequest(thirdParty, url, signal)
       if (!('pending' in answer)) {
         if (answer.discharge !== undefined) return answer.discharge
-        throw invalid(`${thirdParty.host} answers a poll without deciding`)
+        throw invalid(`${thirdParty.host} answered a poll with another request instead of a decision`)
       }
       await wait(Math.min(Math.max(delayMs, answer.retryAfterMs ?? 0), DISCHARGE_POLL_MS_MAX), signal)
       signal.throwIfAborted()
@@ -202,7 +204,11 @@ function pollUrl(text: string, { origin, path, host }: DischargeEndpoint): strin
 }
 
 /** All results in order, with at most `atOnceMax` calls at a time. Rejects with the first failure. */
-async function atOnce<T, R>(items: readonly T[], atOnceMax: number, call: (item: T) => Promise<R>): Promise<R[]> {
+async function mapConcurrently<T, R>(
+  items: readonly T[],
+  atOnceMax: number,
+  call: (item: T) => Promise<R>,
+): Promise<R[]> {
   const results = new Map<number, R>()
   const queue = items.entries()
   const worker = async (): Promise<void> => {

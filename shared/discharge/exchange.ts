@@ -60,7 +60,7 @@ async function answered({ fetch, thirdParty, url, body }: Exchange, signal: Abor
   if (answer?.error !== undefined || status >= 400) throw refusal(host, status, answer)
   if (answer !== undefined) return answer
   if (status === 202) return busy(response)
-  throw invalid(`the answer of ${host} does not follow the protocol`)
+  throw invalid(`the answer of ${host} does not match the protocol`)
 }
 
 function busy(response: Response): Answered {

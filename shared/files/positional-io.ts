@@ -46,7 +46,7 @@ export function syncFile(fd: number, path: string): void {
  * have failed to sync: after a failed fsync the kernel may mark pages clean that it never wrote. They can still be read, no
  * later fsync writes them, and a power cut loses them.
  */
-export function writeAgain(path: string): void {
+export function rewriteAndSync(path: string): void {
   const fd = openIfThere(path)
   if (fd === undefined) return
   try {

@@ -1,7 +1,7 @@
 /**
- * Judges whether another user of the machine could change a file that a node reads. A configuration names programs to run
- * and grants the admin role, so it is worth as much as a key. The file, every folder above it and every link on the way
- * are judged, because a user who may write a folder may replace a file in it. Pure: `trusted-file.ts` gathers the facts.
+ * Decides if another user of the machine could change a file that a node reads. A configuration names programs to run and
+ * grants the admin role, so it must be protected like a key. The file, every folder above it and every link on the path are
+ * judged, because a user who may write a folder may replace a file in it. Pure: `trusted-file.ts` gathers the facts.
  */
 
 export interface PathFact {

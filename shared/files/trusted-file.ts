@@ -20,16 +20,16 @@ export function warnOnlyOfDistrust(): void {
 
 /** Everything that is wrong with a path and the folders above it, as far as the path exists. */
 export function distrustOfPath(path: string, who: UserIds = thisUser()): readonly Distrust[] {
-  return asTold(distrustOf(factsOf(path), who))
+  return asWarningsIfLenient(distrustOf(factsOf(path), who))
 }
 
-/** Only the errors among the entries of a folder: the folder itself already gets the warning about its group. */
+/** Only errors about the entries of a folder. Warnings are left out, because the folder itself gets the same warning. */
 export function distrustInside(folder: string): readonly Distrust[] {
   const all = namesIn(folder).flatMap((name) => distrustOf(factsOf(join(folder, name)), thisUser()))
-  return asTold(all.filter(({ severity }) => severity === 'error'))
+  return asWarningsIfLenient(all.filter(({ severity }) => severity === 'error'))
 }
 
-function asTold(found: readonly Distrust[]): readonly Distrust[] {
+function asWarningsIfLenient(found: readonly Distrust[]): readonly Distrust[] {
   return isLenient ? found.map((one) => ({ ...one, severity: 'warning' })) : found
 }
 

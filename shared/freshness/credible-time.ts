@@ -30,7 +30,7 @@ export interface TimeState {
   readonly heard: ReadonlyMap<string, Heard>
 }
 
-/** "Before T" is judged by the latest time it may be, "after T" by the earliest. Unix milliseconds. */
+/** The present time lies between the two. "Before T" is judged by the latest, "after T" by the earliest. Unix milliseconds. */
 export interface BelievedTime {
   readonly earliestMs: number
   readonly latestMs: number
@@ -41,7 +41,7 @@ export type JudgedTime =
   | { readonly credible: false; readonly message: string }
 
 export interface TimeStart {
-  /** A time that had certainly passed when this node last ran; undefined if none is known. */
+  /** A lower bound of the present time, recorded when this node last ran; undefined if none is known. */
   readonly persistedMs: number | undefined
   /** True if the operator says that the clock is right. */
   readonly accepted: boolean
@@ -55,7 +55,7 @@ const AGREEMENT_MS_MAX = 10_000
 const DRIFT = 0.01
 const DAY_MS = 86_400_000
 
-export function startTime(
+export function initialTime(
   now: ClockReading,
   { persistedMs = now.wallMs, accepted, witnessed = false }: TimeStart,
 ): TimeState {
@@ -68,17 +68,17 @@ export function startTime(
 }
 
 /**
- * Raises the latest time to the issue clock of pages that were applied, as a start does. Without this, a replica that runs
- * doubts a primary whose issue clock is ahead, until it is restarted. A wall clock that is ahead of both stays in doubt.
+ * Raises the latest time to the issue clock of applied pages, as a start does. Without this, a running replica would doubt a
+ * primary whose issue clock is ahead until the replica is restarted. A wall clock that is ahead of both stays in doubt.
  */
-export function reachIssued(state: TimeState, issuedMs: number, now: ClockReading): TimeState {
+export function raiseToIssueClock(state: TimeState, issuedMs: number, now: ClockReading): TimeState {
   const expectedMs = state.anchorMs + progressMs(state.anchor, now)
   if (issuedMs <= Math.max(expectedMs, now.wallMs)) return state
   return { ...state, anchor: now, anchorMs: issuedMs }
 }
 
 /** Records a peer's statement. `sent` is when it was requested; for a statement without a request, `sent` is `received`. */
-export function hearTime(
+export function recordStatedTime(
   state: TimeState,
   from: string,
   stated: StatedTime,
@@ -93,10 +93,10 @@ export function hearTime(
 export function judgeTime(state: TimeState, now: ClockReading): JudgedTime {
   const { anchor, anchorMs, unproven, heard } = state
   if (unproven !== undefined) return doubt(unproven)
-  const wentMs = progressMs(anchor, now)
-  const expectedMs = anchorMs + wentMs
+  const passedMs = progressMs(anchor, now)
+  const expectedMs = anchorMs + passedMs
   const aheadMs = now.wallMs - expectedMs
-  if (aheadMs > CLOCK_JUMP_MS_MAX + wentMs * DRIFT) return doubt(`the clock jumped ahead by ${seconds(aheadMs)}`)
+  if (aheadMs > CLOCK_JUMP_MS_MAX + passedMs * DRIFT) return doubt(`the clock jumped ahead by ${seconds(aheadMs)}`)
   let latestMs = Math.max(now.wallMs, expectedMs)
   let earliestMs = now.wallMs
   for (const { believedMs, sent, received } of heard.values()) {

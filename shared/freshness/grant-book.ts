@@ -39,7 +39,7 @@ export class GrantBook {
   /** Records that the holder, and every holder whose lease depends on it, has applied everything up to the mark. */
   acknowledge(name: HolderName, mark: Mark): void {
     this.#grants.acknowledge(name, mark, this.#clock.monotonicMs())
-    this.#look()
+    this.#resolveCovered()
   }
 
   /** Until this monotonic time, leases that an earlier process granted may still run. */
@@ -60,7 +60,7 @@ export class GrantBook {
       const waiter: Waiter = { mark, resolve }
       signal?.addEventListener('abort', () => this.#waiters.delete(waiter), { once: true })
       this.#waiters.add(waiter)
-      this.#look()
+      this.#resolveCovered()
     })
   }
 
@@ -69,7 +69,7 @@ export class GrantBook {
     this.#callOff?.()
   }
 
-  #look(): void {
+  #resolveCovered(): void {
     this.#callOff?.()
     if (this.#waiters.size === 0) return
     const nowMs = this.#clock.monotonicMs()
@@ -84,6 +84,6 @@ export class GrantBook {
       waiter.resolve()
     }
     if (this.#waiters.size === 0) return
-    this.#callOff = this.#clock.after(nextMs - nowMs + TIMER_SLACK_MS, () => this.#look())
+    this.#callOff = this.#clock.after(nextMs - nowMs + TIMER_SLACK_MS, () => this.#resolveCovered())
   }
 }

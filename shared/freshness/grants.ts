@@ -4,8 +4,8 @@
  * Only the grantor's own monotonic clock is used, as a parameter of every call. A lease is counted longer than granted, because
  * clocks differ in rate.
  *
- * A lease granted at revocation 7 is usable by its holder only after the holder has applied 7. So a holder that asks for leases
- * but applies nothing delays revocation 7 no longer than the last lease it got before 7.
+ * A holder can use a lease that was granted at revocation 7 only after it has applied revocation 7. So a holder that requests
+ * leases but applies nothing delays revocation 7 only until the end of the last lease that it got before.
  */
 import { BOOTS_PER_PEER_MAX } from '../limits.ts'
 import { grantedMs } from './bound.ts'
@@ -54,9 +54,9 @@ interface Holder extends HolderName {
 }
 
 /**
- * Leases recorded for one holder. Beyond it, the two oldest become one, with the mark of the first and the end of the second.
+ * Leases recorded for one holder. Beyond this number the two oldest become one, with the earlier mark and the later end.
  */
-const LEASES_TOLD_APART_MAX = 64
+const LEASES_RECORDED_MAX = 64
 
 export class Grants {
   readonly #options: GrantsOptions
@@ -82,7 +82,7 @@ export class Grants {
     // A renewal at the same mark extends the lease. If a mark ever went backwards, we keep the lower one, which is the safe
     // side.
     const leases = [...live.filter((lease) => compareMarks(lease.mark, mark) < 0), { mark, untilMs }]
-    holder.leases = leases.length > LEASES_TOLD_APART_MAX ? withFirstTwoAsOne(leases) : leases
+    holder.leases = leases.length > LEASES_RECORDED_MAX ? withFirstTwoAsOne(leases) : leases
     return true
   }
 
@@ -98,7 +98,7 @@ export class Grants {
   coveredUpTo(nowMs: number): Mark {
     if (nowMs < this.startUntilMs) return MARK_NONE
     let covered = MARK_ALL
-    for (const holder of this.#holders.values()) covered = earlierMark(covered, limitOf(holder, nowMs))
+    for (const holder of this.#holders.values()) covered = earlierMark(covered, coveredMarkOf(holder, nowMs))
     return covered
   }
 
@@ -138,10 +138,10 @@ function isLive({ leases }: Holder, nowMs: number): boolean {
 }
 
 /**
- * The mark a holder is covered for: its acknowledgement or the mark of its oldest lease, which it cannot use before applying
- * it.
+ * The mark that a holder is covered for: its acknowledgement, or the mark of its oldest lease, because the holder cannot use a
+ * lease before it has applied the lease's mark.
  */
-function limitOf({ leases, acknowledged }: Holder, nowMs: number): Mark {
+function coveredMarkOf({ leases, acknowledged }: Holder, nowMs: number): Mark {
   const oldest = leases.find(({ untilMs }) => untilMs > nowMs)
   return oldest === undefined ? MARK_ALL : laterMark(acknowledged, oldest.mark)
 }

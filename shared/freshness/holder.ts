@@ -57,7 +57,7 @@ export interface HolderState {
   /** Timeline of that epoch. Grants of another timeline in the same epoch are void. */
   readonly timeline: string | undefined
   /** The timeline whose pages this process once had completely. After that only its revocations must be applied. */
-  readonly paged: string | undefined
+  readonly pagedTimeline: string | undefined
 }
 
 export type HolderEvent =
@@ -74,7 +74,7 @@ export type HolderEvent =
 const IN_FLIGHT_MAX = 256
 
 export function startHolder({ needsPages }: { readonly needsPages: boolean }): HolderState {
-  const nothing = { grantor: undefined, lease: undefined, timeline: undefined, paged: undefined }
+  const nothing = { grantor: undefined, lease: undefined, timeline: undefined, pagedTimeline: undefined }
   return { needsPages, nextId: 1, inFlight: [], pending: [], epoch: -1, ...nothing }
 }
 
@@ -92,7 +92,7 @@ export function stepHolder(state: HolderState, event: HolderEvent, now: ClockRea
     case 'applied':
       return applied(state, event.applied, now)
     case 'epoch forgotten': {
-      const nothing = { lease: undefined, timeline: undefined, paged: undefined }
+      const nothing = { lease: undefined, timeline: undefined, pagedTimeline: undefined }
       return { ...state, ...nothing, epoch: -1, pending: [] }
     }
   }
@@ -118,7 +118,7 @@ function granted(state: HolderState, grant: Grant, has: Applied, now: ClockReadi
   const ping = state.inFlight.find(({ id }) => id === grant.id)
   if (ping === undefined || grant.boot !== state.grantor) return state
   const answered = { ...state, inFlight: state.inFlight.filter((other) => other !== ping) }
-  const fenced = underFence(answered, grant)
+  const fenced = fence(answered, grant)
   if (fenced === undefined || grant.leaseMs <= 0) return fenced ?? answered
   const pending = [...fenced.pending, { grant, sent: ping.sent }].toSorted((a, b) => a.grant.id - b.grant.id)
   return applied({ ...fenced, pending: pending.slice(-IN_FLIGHT_MAX) }, has, now)
@@ -127,7 +127,7 @@ function granted(state: HolderState, grant: Grant, has: Applied, now: ClockReadi
 /**
  * Applies the fence: a grant of a higher epoch voids the leases of lower ones at once. Undefined if the grant itself is void.
  */
-function underFence(state: HolderState, { epoch, timeline }: Grant): HolderState | undefined {
+function fence(state: HolderState, { epoch, timeline }: Grant): HolderState | undefined {
   if (epoch < state.epoch) return undefined
   if (epoch === state.epoch) return timeline === state.timeline ? state : undefined
   return { ...state, epoch, timeline, lease: undefined, pending: [] }
@@ -140,11 +140,15 @@ function applied(state: HolderState, has: Applied, now: ClockReading): HolderSta
   if (newest === undefined) return live.length === state.pending.length ? state : { ...state, pending: live }
   const lease = newest.grant.id > (state.lease?.grant.id ?? 0) ? newest : state.lease
   const pending = live.filter(({ grant }) => grant.id > newest.grant.id)
-  return { ...state, lease, pending, paged: newest.grant.timeline }
+  return { ...state, lease, pending, pagedTimeline: newest.grant.timeline }
 }
 
 /** True if everything in the grant is applied. After a restart and in a new timeline, that includes the pages. */
-function satisfied({ needsPages, paged }: HolderState, grant: Grant, { timeline, seq, pages }: Applied): boolean {
+function satisfied(
+  { needsPages, pagedTimeline: paged }: HolderState,
+  grant: Grant,
+  { timeline, seq, pages }: Applied,
+): boolean {
   if (timeline !== grant.timeline || seq < grant.seq) return false
   if (!needsPages || paged === grant.timeline) return true
   return pages !== undefined && pages.timeline === grant.timeline && pages.txid >= grant.txid

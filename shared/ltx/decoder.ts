@@ -37,7 +37,7 @@ export type PageSink = (pgno: number, data: Buffer, header: SegmentHeader, crc: 
 export type BlockSink = (pgno: number, block: Buffer) => void
 
 /** Returns the buffer that a page is unpacked into, exactly one page long. Its old content is not read. */
-export type PageRoom = (pgno: number, pageSize: number) => Buffer
+export type PageBuffer = (pgno: number, pageSize: number) => Buffer
 
 /** The kind of the next bytes of the file. */
 type Part = 'header' | 'page header' | 'block length' | 'block' | 'page index' | 'trailer' | 'end'
@@ -80,7 +80,7 @@ function freshPage(_: number, pageSize: number): Buffer {
  */
 export class SegmentDecoder {
   readonly #onPage: PageSink
-  readonly #room: PageRoom
+  readonly #bufferFor: PageBuffer
   /** If set, nothing is unpacked. */
   readonly #onBlock: BlockSink | undefined
   readonly #index = new PageIndex()
@@ -93,16 +93,16 @@ export class SegmentDecoder {
   #carry: Buffer = Buffer.alloc(0)
   #carried = 0
   #offset = 0
-  /** The header, once it was read, and the rules for pages that follow from it. */
-  #said: { readonly header: SegmentHeader; readonly order: PageOrder } | undefined
+  /** The header and the rules that follow from it for the pages; undefined before the header was read. */
+  #opened: { readonly header: SegmentHeader; readonly order: PageOrder } | undefined
   #pgno = 0
   /** The only index that fits the pages; known once the pages have ended. */
   #expectedIndex: Buffer = this.#carry
   #indexAt = 0
 
-  constructor(onPage: PageSink, room: PageRoom = freshPage, onBlock?: BlockSink) {
+  constructor(onPage: PageSink, room: PageBuffer = freshPage, onBlock?: BlockSink) {
     this.#onPage = onPage
-    this.#room = room
+    this.#bufferFor = room
     this.#onBlock = onBlock
   }
 
@@ -113,7 +113,7 @@ export class SegmentDecoder {
 
   /** The header, or undefined before it was read. The file checksum covers it, so it is verified only after `finish`. */
   get header(): SegmentHeader | undefined {
-    return this.#said?.header
+    return this.#opened?.header
   }
 
   /** Takes the next bytes of the file. It keeps no reference to them. */
@@ -131,7 +131,7 @@ export class SegmentDecoder {
   finish(): SegmentHeader {
     assert(this.#part !== 'failed', 'a decoder ends with its first error')
     if (this.#part !== 'end') throw segmentCorrupt(`it ends inside the ${this.#part}`, this.#offset + this.#carried)
-    return this.#known().header
+    return this.#requireOpened().header
   }
 
   /** Reads one part, or as much of it as the chunk has. Returns the index of the first unused byte of the chunk. */
@@ -156,7 +156,7 @@ export class SegmentDecoder {
 
   /** Allocates for the largest possible part of this file. Only called while nothing is carried. */
   #growCarry(): void {
-    this.#carry = Buffer.alloc(this.#said === undefined ? HEADER_BYTES : frameBytesMax(this.#said.header.pageSize))
+    this.#carry = Buffer.alloc(this.#opened === undefined ? HEADER_BYTES : frameBytesMax(this.#opened.header.pageSize))
   }
 
   /** The part is `bytes[at, at + #need)`. For most parts a subarray would cost more than parsing them. */
@@ -177,7 +177,7 @@ export class SegmentDecoder {
 
   #readHeader(bytes: Buffer): void {
     const header = decodeHeader(bytes)
-    this.#said = { header, order: new PageOrder(header) }
+    this.#opened = { header, order: new PageOrder(header) }
     this.#crc.update(bytes)
     this.#expect('page header', PAGE_HEADER_BYTES)
   }
@@ -192,7 +192,7 @@ export class SegmentDecoder {
       throw segmentCorrupt('an LZ4 frame page, as litestream wrote before 0.5.16: not supported', this.#offset)
     }
     if (flags !== PAGE_FLAG_BLOCK) throw segmentCorrupt(`page flags 0x${flags.toString(16)}`, this.#offset)
-    const problem = this.#known().order.take(this.#pgno)
+    const problem = this.#requireOpened().order.take(this.#pgno)
     if (problem !== undefined) throw segmentCorrupt(problem, this.#offset)
     this.#expect('block length', BLOCK_LENGTH_BYTES)
   }
@@ -200,7 +200,7 @@ export class SegmentDecoder {
   #readBlockLength(bytes: Buffer, at: number): void {
     this.#crc.update(bytes, at, at + BLOCK_LENGTH_BYTES)
     const length = bytes.readUInt32BE(at)
-    if (length === 0 || length > blockBytesMax(this.#known().header.pageSize)) {
+    if (length === 0 || length > blockBytesMax(this.#requireOpened().header.pageSize)) {
       throw segmentCorrupt(`page ${this.#pgno} in a block of ${length} bytes`, this.#offset)
     }
     this.#index.add(this.#pgno, this.#offset - PAGE_HEADER_BYTES, FRAME_PREFIX_BYTES + length)
@@ -210,8 +210,8 @@ export class SegmentDecoder {
   #readBlock(block: Buffer): void {
     this.#expect('page header', PAGE_HEADER_BYTES)
     if (this.#onBlock !== undefined) return this.#onBlock(this.#pgno, block)
-    const { header } = this.#known()
-    const page = this.#room(this.#pgno, header.pageSize)
+    const { header } = this.#requireOpened()
+    const page = this.#bufferFor(this.#pgno, header.pageSize)
     assert(page.length === header.pageSize, 'room for exactly one page')
     if (!decompressBlock(block, page)) {
       throw segmentCorrupt(`page ${this.#pgno} is not an LZ4 block of ${page.length} bytes`, this.#offset)
@@ -223,7 +223,7 @@ export class SegmentDecoder {
   }
 
   #endPages(): void {
-    const problem = this.#known().order.end()
+    const problem = this.#requireOpened().order.end()
     if (problem !== undefined) throw segmentCorrupt(problem, this.#offset)
     this.#expectedIndex = this.#index.finish()
     this.#crc.update(this.#expectedIndex)
@@ -234,7 +234,7 @@ export class SegmentDecoder {
   #takeIndex(chunk: Buffer, at: number): number {
     const used = Math.min(this.#need - this.#indexAt, chunk.length - at)
     const order = chunk.compare(this.#expectedIndex, this.#indexAt, this.#indexAt + used, at, at + used)
-    if (order !== 0) throw segmentCorrupt('the page index does not say where the pages are', this.#offset)
+    if (order !== 0) throw segmentCorrupt('the page index does not match the pages', this.#offset)
     this.#indexAt += used
     this.#offset += used
     if (this.#indexAt === this.#need) this.#expect('trailer', TRAILER_BYTES)
@@ -245,7 +245,7 @@ export class SegmentDecoder {
     const sumAt = at + FILE_CHECKSUM_AT
     const hi = (this.#crc.update(bytes, at, sumAt).hi | FILE_CHECKSUM_FLAG_HIGH) >>> 0
     if (bytes.readUInt32BE(at) !== 0 || bytes.readUInt32BE(at + 4) !== 0) {
-      throw segmentCorrupt('a post-apply checksum beside the flag that says there is none', this.#offset)
+      throw segmentCorrupt('a post-apply checksum, although the header flag excludes it', this.#offset)
     }
     const isRight = bytes.readUInt32BE(sumAt) === hi && bytes.readUInt32BE(sumAt + 4) === this.#crc.lo
     if (this.#onBlock === undefined && !isRight) {
@@ -254,8 +254,8 @@ export class SegmentDecoder {
     this.#expect('end', 0)
   }
 
-  #known(): { readonly header: SegmentHeader; readonly order: PageOrder } {
-    assert(this.#said !== undefined, 'the header comes first')
-    return this.#said
+  #requireOpened(): { readonly header: SegmentHeader; readonly order: PageOrder } {
+    assert(this.#opened !== undefined, 'the header comes first')
+    return this.#opened
   }
 }

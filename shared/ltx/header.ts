@@ -102,7 +102,7 @@ export function decodeHeader(bytes: Buffer): SegmentHeader {
   const flags = bytes.readUInt32BE(FLAGS_AT)
   if (flags !== FLAG_NO_CHECKSUM) throw segmentCorrupt(`header flags 0x${flags.toString(16)} are not 0x2`, FLAGS_AT)
   if (readUint64(bytes, STANDARD_PRE_APPLY_AT) !== 0) {
-    throw segmentCorrupt('a pre-apply checksum beside the flag that says there is none', STANDARD_PRE_APPLY_AT)
+    throw segmentCorrupt('a pre-apply checksum, although the header flag excludes it', STANDARD_PRE_APPLY_AT)
   }
   const header: SegmentHeader = {
     flags,
@@ -153,7 +153,8 @@ function headerProblem(fields: SegmentFields): string | undefined {
 /** LTX: without the offset, salts and size of the WAL must be zero. */
 function walProblem({ walOffset, walSize, walSalt1, walSalt2 }: SegmentFields): string | undefined {
   if (!isCount(walOffset) || !isCount(walSize)) return 'the place in the WAL is negative, or beyond 2^53'
-  if (walOffset === 0 && (walSize !== 0 || walSalt1 !== 0 || walSalt2 !== 0)) return 'salts or size of a WAL, no offset'
+  if (walOffset === 0 && (walSize !== 0 || walSalt1 !== 0 || walSalt2 !== 0))
+    return 'salts or a size of a WAL without its offset'
   return undefined
 }
 
@@ -161,7 +162,7 @@ function originProblem(fields: SegmentFields): string | undefined {
   const { epoch, preApply, postApply } = fields
   if (epoch === undefined && preApply === undefined && postApply === undefined) return undefined
   if (epoch === undefined || preApply === undefined || postApply === undefined) {
-    return 'epoch and checksums go together'
+    return 'an epoch without checksums, or checksums without an epoch'
   }
   if ((preApply & postApply & CHECKSUM_FLAG) === 0n) return 'a rolling checksum without bit 63'
   if (isSnapshot(fields) && preApply !== EMPTY_CHECKSUM) return 'a snapshot starts from an empty database'

@@ -1,9 +1,9 @@
 /**
  * The LZ4 block format (no frame, no size prefix), for one database page at a time.
  *
- * It is TypeScript and no native library for two reasons. Blocks come from outside, and this code cannot read or write beyond
- * its arrays. And a native call a page costs more than the work: for a 4 KB page of random keys this takes half the time of a
- * native binding, and allocates nothing.
+ * It is TypeScript instead of a native library for two reasons. Blocks come from outside, and this code cannot read or write
+ * beyond its arrays. A native call for each page would cost more than the work itself: for a 4 KB page of random keys this code
+ * takes half the time of a native binding, and allocates nothing.
  *
  * A block is a list of sequences: token (literal count, match length - 4; a nibble of 15 goes on in bytes of up to 255),
  * literals, match offset (u16 little endian). The last sequence ends after its literals.

@@ -45,11 +45,11 @@ export function readPacket(bytes: Buffer, at: number): V1Packet {
 
 /** Compares byte by byte, because converting names and lengths to strings costs more than the rest of reading a packet. */
 function keyAt(bytes: Buffer, start: number, end: number): V1Key {
-  for (const [key, name] of NAMES) if (start + name.length <= end && standsAt(bytes, start, name)) return key
+  for (const [key, name] of NAMES) if (start + name.length <= end && matchesAt(bytes, start, name)) return key
   throw malformed('token_field', 'a packet has an unknown name')
 }
 
-function standsAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
+function matchesAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
   for (let i = 0; i < wanted.length; i += 1) if (bytes[at + i] !== wanted[i]) return false
   return true
 }

@@ -32,7 +32,7 @@ export function gauges(name: Described['name'], help: string, samples: readonly 
 }
 
 /** One series for each thing whose value is not null. */
-export function each<T>(
+export function samplesOfEach<T>(
   things: readonly T[],
   labelsOf: (thing: T) => Readonly<Record<string, string>>,
   valueOf: (thing: T) => number | boolean | null,
@@ -41,7 +41,7 @@ export function each<T>(
 }
 
 /** One series for each state: 1 for the current one, 0 for the others. */
-export function states(name: Described['name'], help: string, all: readonly string[], current: string): Metric {
+export function stateGauge(name: Described['name'], help: string, all: readonly string[], current: string): Metric {
   return gauges(
     name,
     help,

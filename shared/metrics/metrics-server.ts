@@ -1,6 +1,6 @@
 /**
- * Serves `GET /metrics` over HTTP to everybody who can reach the address. The answer has no secret, and no request changes
- * anything.
+ * Serves `GET /metrics` over HTTP to everybody who can reach the address. An answer contains no secret, and a request changes
+ * nothing.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -103,7 +103,7 @@ export class MetricsServer {
       response.end(text)
     } catch (error) {
       this.#options.log.error({ error: reportOf(error) }, 'the metrics could not be collected')
-      say(response, 500, 'the metrics could not be collected; the log says why\n')
+      say(response, 500, 'the metrics could not be collected; the log has the details\n')
     }
   }
 }

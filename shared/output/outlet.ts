@@ -12,10 +12,10 @@ const RETRY_MS_MIN = 20
 const POLL_MS = 5
 
 export interface OutletWatch {
-  /** Called with the reason why nothing can be written; with undefined once every waiting line is written. */
-  readonly obstacle: (why: string | undefined) => void
+  /** Called with the reason when nothing can be written, and with undefined once every waiting line is written. */
+  readonly onObstacle: (why: string | undefined) => void
   /** Called when there is room again, with the number of lines dropped since the last call. */
-  readonly room: (dropped: number) => void
+  readonly onRoom: (dropped: number) => void
 }
 
 export class Outlet {
@@ -24,7 +24,7 @@ export class Outlet {
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #dropped = 0
-  #told = 0
+  #droppedReported = 0
   #obstacle: string | undefined
   #callOff: CallOff | undefined
   #retryMs = RETRY_MS_MIN
@@ -40,7 +40,7 @@ export class Outlet {
 
   watch(watch: OutletWatch): void {
     this.#watch = watch
-    watch.obstacle(this.#obstacle)
+    watch.onObstacle(this.#obstacle)
   }
 
   /** Writes or queues a line; `line` includes its newline. */
@@ -71,9 +71,9 @@ export class Outlet {
     if (this.#waiting.length > 0) return this.#later(why ?? 'nobody reads it')
     this.#retryMs = RETRY_MS_MIN
     this.#set(undefined)
-    const dropped = this.#dropped - this.#told
-    this.#told = this.#dropped
-    if (dropped > 0) this.#watch?.room(dropped)
+    const dropped = this.#dropped - this.#droppedReported
+    this.#droppedReported = this.#dropped
+    if (dropped > 0) this.#watch?.onRoom(dropped)
   }
 
   #later(why: string): void {
@@ -85,7 +85,7 @@ export class Outlet {
   #set(obstacle: string | undefined): void {
     if (obstacle === this.#obstacle) return
     this.#obstacle = obstacle
-    this.#watch?.obstacle(obstacle)
+    this.#watch?.onObstacle(obstacle)
   }
 
   /** Writes as much as there is room for. Returns the system's error code if a write failed. */

@@ -48,8 +48,8 @@ export function logWhatNodePrints(log: Log): void {
  */
 export function watchOutput(output: ProcessOutput | undefined, alarms: AlarmBoard, log: Log): () => OutputDrops {
   output?.stderr.watch({
-    obstacle: (why) => alarms.set('log_blocked', why),
-    room: (dropped) => log.warn({ dropped }, 'lines of this log were dropped: there was no room for them'),
+    onObstacle: (why) => alarms.set('log_blocked', why),
+    onRoom: (dropped) => log.warn({ dropped }, 'lines of this log were dropped: there was no room for them'),
   })
   return () => ({ stdout: output?.stdout.dropped ?? 0, stderr: output?.stderr.dropped ?? 0 })
 }

@@ -26,10 +26,10 @@ export function openSink(fd: 1 | 2): Sink {
 }
 
 function onDescriptor(fd: number): Sink {
-  return { take: (bytes) => written(fd, bytes), close: () => undefined }
+  return { take: (bytes) => tryWrite(fd, bytes), close: () => undefined }
 }
 
-function written(fd: number, bytes: Uint8Array): number {
+function tryWrite(fd: number, bytes: Uint8Array): number {
   try {
     return writeSync(fd, bytes)
   } catch (error) {
@@ -45,12 +45,12 @@ function reopened(fd: 1 | 2): Sink {
     replace(fd, own)
     return onDescriptor(own)
   } catch (error) {
-    return codeOf(error) === 'ENXIO' ? openedLater(name) : new Copier(fd)
+    return codeOf(error) === 'ENXIO' ? openAtFirstWrite(name) : new Copier(fd)
   }
 }
 
 /** Opens a FIFO at the first write, because it cannot be opened while nobody reads it. */
-function openedLater(name: string): Sink {
+function openAtFirstWrite(name: string): Sink {
   let sink: Sink | undefined
   const opened = (): Sink => (sink ??= onDescriptor(openSync(name, NEVER_WAITING)))
   return { take: (bytes) => opened().take(bytes), close: () => undefined }

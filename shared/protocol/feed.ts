@@ -1,7 +1,7 @@
 /**
- * The `feed` channel, worker to replica, keeps a worker's cache correct. The worker's hello names the revocation up to which it
- * has applied a timeline completely. The replica sends later rows as they come, and answers pings with leases that are part of
- * its own freshness lease. The worker acknowledges applied rows, so that the replica knows when it is covered.
+ * The `feed` channel, worker to replica, keeps a worker's cache correct. The worker's hello names the last revocation of a
+ * timeline before which none is missing. The replica sends later rows as they arrive, and answers pings with leases that are
+ * part of its own freshness lease. The worker acknowledges applied rows, so that the replica knows when the worker is covered.
  */
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'

@@ -7,7 +7,7 @@ import { DURABILITY_LEVELS } from '../database/durability-level.ts'
 import { z } from 'zod'
 import type { Configured } from '../database/configured.ts'
 import type { RevocationColumns } from '../database/revocation-columns.ts'
-import { REPLICAS_TOLD_MAX } from '../limits.ts'
+import { REPLICAS_REPORTED_MAX } from '../limits.ts'
 import { signedPosition, type SignedPosition } from './signed-position.ts'
 import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'
 
@@ -59,7 +59,7 @@ function isNumber(value: unknown): boolean {
 }
 
 const configured: z.ZodType<Configured> = z.object({
-  replicas: z.array(z.object({ peerId: z.string().max(128), region: z.string().max(64) })).max(REPLICAS_TOLD_MAX),
+  replicas: z.array(z.object({ peerId: z.string().max(128), region: z.string().max(64) })).max(REPLICAS_REPORTED_MAX),
   durability: z.enum(DURABILITY_LEVELS),
   degraded: z.boolean(),
 })

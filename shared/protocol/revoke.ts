@@ -117,7 +117,7 @@ export const NOT_COUNTED: TokensOnRecord = { count: 0, complete: false }
 
 interface Revoked {
   readonly org: string
-  /** The revocation binds where this number is known. It is its own number, or, if `already`, the number that covers it. */
+  /** A node that knows this number enforces the revocation. With `already` it is the number of an earlier revocation. */
   readonly seq: number
   /** True if it was revoked before in the same way, and nothing was added. */
   readonly already: boolean
@@ -171,13 +171,13 @@ export interface Reached {
   readonly degraded?: true
 }
 
-interface Settled extends Reached {
+interface CommittedAnswer extends Reached {
   /** With `wait: 'global'`: the coverage of each replica once the revocation binds everywhere. */
   readonly replicas?: readonly CoveredReplica[]
   readonly position: string
 }
 
-export type RevokeResult<T extends object = RevokeAnswer> = T & Settled
+export type RevokeResult<T extends object = RevokeAnswer> = T & CommittedAnswer
 
 export interface RevocationsParams {
   readonly org?: string | undefined

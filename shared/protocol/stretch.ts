@@ -1,6 +1,6 @@
 /**
- * A stretch: a part of the revocation log, as it is sent and forwarded. A number without a row was purged, because it can deny
- * no living token any more. So a stretch names its begin and its end, and stretches follow each other without a gap.
+ * A stretch: a part of the revocation log, as it is sent and forwarded. A number without a row was purged, because the row could
+ * deny no living token any more. So a stretch states its begin and its end, and stretches follow each other without a gap.
  */
 import { z } from 'zod'
 import { revocationRow, type RevocationRow } from '../verifier/revocation-row.ts'
@@ -37,11 +37,11 @@ export const revoked: z.ZodObject<{
 /** Returns the reason, in words, why a stretch does not continue from `known`; undefined if it does. */
 export function gapAfter(known: number, { after, rows, through }: Stretch): string | undefined {
   if (after !== known)
-    return `revocations after ${after} came where ${known} was the last: something is missing between`
+    return `revocations after ${after} arrived, but the last known one is ${known}: some are missing in between`
   let last = after
   for (const { seq } of rows) {
     if (seq <= last || seq > through) return `revocation ${seq} came after ${last}, in a message through ${through}`
     last = seq
   }
-  return through > after ? undefined : `a message without an end: after ${after}, through ${through}`
+  return through > after ? undefined : `a message contains nothing: after ${after}, through ${through}`
 }

@@ -6,7 +6,7 @@
  *
  * - {"t":"resume"}, and the segments after the replica's position as bulk frames; or
  * - {"t":"snapshot", …}, one LTX snapshot as bulk frames, and the segments after it;
- * - now and then {"t":"position", …}, its own position, signed.
+ * - at intervals {"t":"position", …}, its own position, signed.
  *
  * The replica answers {"t":"ack", …} when a position is durable on it. If a segment does not fit its database, it answers
  * {"t":"resync", …} and gets a snapshot.
@@ -22,7 +22,7 @@ export type WalHello = {
   readonly timeline: string | null
   /** The newest position signed by the authority that this replica has received. */
   readonly signed: SignedPosition | null
-  /** The revocation up to which it has a timeline completely, from its pages or from the stream. */
+  /** The last revocation of a timeline before which this replica lacks none, counting pages and stream. */
   readonly revocations: { readonly timeline: string; readonly seq: number } | null
   /** Boot id of this process. */
   readonly boot: string

@@ -6,14 +6,14 @@ import type { CallOff, Clock, Timers } from '../clock.ts'
 import type { Log } from '../log.ts'
 import { type Alarm, type AlarmCode, ALARMS } from '../alarms.ts'
 
-const LOOK_MS = 5_000
-/** Shortest time between two log lines of one alarm, because details such as a count may change all the time. */
-const TELL_AGAIN_MS = 60_000
+const CHECK_MS = 5_000
+/** Shortest time between two log lines of one alarm, because its details, such as a count, may change all the time. */
+const LOG_AGAIN_MS = 60_000
 
 interface Raised {
   readonly alarm: Alarm
   readonly sinceMonotonicMs: number
-  readonly told: { readonly message: string; readonly atMs: number } | undefined
+  readonly logged: { readonly message: string; readonly atMs: number } | undefined
 }
 
 /** One case of an alarm that can be on several times: the thing it is about, and the details. */
@@ -23,8 +23,8 @@ export class AlarmBoard {
   readonly #clock: Clock & Pick<Timers, 'every'>
   readonly #log: Log
   readonly #raised = new Map<string, Raised>()
-  readonly #looks: (() => void)[] = []
-  #endLooking: CallOff | undefined
+  readonly #checks: (() => void)[] = []
+  #stopChecking: CallOff | undefined
 
   constructor(clock: Clock & Pick<Timers, 'every'>, log: Log) {
     this.#clock = clock
@@ -48,7 +48,7 @@ export class AlarmBoard {
     const before = this.#raised.get(key)
     if (detail === undefined) {
       this.#raised.delete(key)
-      if (before?.told !== undefined) this.#log.info({ alarm: code, about }, `ended: ${before.told.message}`)
+      if (before?.logged !== undefined) this.#log.info({ alarm: code, about }, `ended: ${before.logged.message}`)
       return
     }
     const { severity, summary, action } = ALARMS[code]
@@ -57,21 +57,21 @@ export class AlarmBoard {
     const raised: Raised = {
       alarm: { code, severity, about, message, action, sinceMs },
       sinceMonotonicMs: before?.sinceMonotonicMs ?? this.#clock.monotonicMs(),
-      told: before?.told,
+      logged: before?.logged,
     }
-    this.#raised.set(key, { ...raised, told: this.#tell(raised) })
+    this.#raised.set(key, { ...raised, logged: this.#logIfDue(raised) })
   }
 
-  /** Registers a condition: the alarm is on while `look` returns details. */
-  watch(code: AlarmCode, look: () => string | undefined): void {
-    this.#looks.push(() => this.set(code, look()))
+  /** Registers a condition: the alarm is on while `condition` returns details. */
+  watch(code: AlarmCode, condition: () => string | undefined): void {
+    this.#checks.push(() => this.set(code, condition()))
   }
 
   /** Like `watch`, for an alarm that can be on several times at once. */
-  watchEach(code: AlarmCode, look: () => readonly Case[]): void {
+  watchEach(code: AlarmCode, casesOf: () => readonly Case[]): void {
     let before: readonly string[] = []
-    this.#looks.push(() => {
-      const cases = new Map(look())
+    this.#checks.push(() => {
+      const cases = new Map(casesOf())
       for (const about of before) if (!cases.has(about)) this.set(code, undefined, about)
       for (const [about, detail] of cases) this.set(code, detail, about)
       before = [...cases.keys()]
@@ -80,26 +80,26 @@ export class AlarmBoard {
 
   /** Checks every registered condition now. */
   refresh(): void {
-    for (const look of this.#looks) look()
+    for (const check of this.#checks) check()
   }
 
   start(): void {
-    this.#endLooking = this.#clock.every(LOOK_MS, () => this.refresh(), { background: true })
+    this.#stopChecking = this.#clock.every(CHECK_MS, () => this.refresh(), { background: true })
   }
 
   stop(): void {
-    this.#endLooking?.()
+    this.#stopChecking?.()
   }
 
   #isOn({ alarm, sinceMonotonicMs }: Raised): boolean {
     return this.#clock.monotonicMs() - sinceMonotonicMs >= (ALARMS[alarm.code].afterMs ?? 0)
   }
 
-  #tell(raised: Raised): Raised['told'] {
-    const { alarm, told } = raised
+  #logIfDue(raised: Raised): Raised['logged'] {
+    const { alarm, logged: told } = raised
     const nowMs = this.#clock.monotonicMs()
     if (!this.#isOn(raised) || told?.message === alarm.message) return told
-    if (told !== undefined && nowMs - told.atMs < TELL_AGAIN_MS) return told
+    if (told !== undefined && nowMs - told.atMs < LOG_AGAIN_MS) return told
     const { code, severity, about, message, action } = alarm
     this.#log[severity === 'critical' ? 'error' : 'warn']({ alarm: code, about, action }, message)
     return { message, atMs: nowMs }

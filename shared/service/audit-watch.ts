@@ -46,17 +46,17 @@ export class AuditWatch {
 
   /** Checks the records since the last check. Never rejects. */
   sinceLast(signal: AbortSignal): Promise<void> {
-    return this.#alone(() => this.#check('since the last', signal))
+    return this.#joinRunning(() => this.#check('since the last', signal))
   }
 
   /** Checks the whole chain. Never rejects. */
   whole(signal: AbortSignal): Promise<void> {
-    return this.#alone(() => this.#check('whole', signal))
+    return this.#joinRunning(() => this.#check('whole', signal))
   }
 
-  #alone(check: () => Promise<void>): Promise<void> {
+  #joinRunning(check: () => Promise<void>): Promise<void> {
     this.#running ??= check()
-      .catch((error: unknown) => this.#found(reportOf(sqliteError(error, 'it cannot be read')).message))
+      .catch((error: unknown) => this.#setAlarm(reportOf(sqliteError(error, 'it cannot be read')).message))
       .finally(() => (this.#running = undefined))
     return this.#running
   }
@@ -69,7 +69,7 @@ export class AuditWatch {
     const { timeline, auditSeq } = new MetaReader(first).read()
     const isSame = kept !== undefined && kept.timeline === timeline && kept.seq <= auditSeq
     if (isSame && !hasAuditRecord(first, headOf(kept))) {
-      return this.#found(`record ${kept.seq} is not the one that was checked before`)
+      return this.#setAlarm(`record ${kept.seq} is not the one that was checked before`)
     }
     let head = isSame && how === 'since the last' ? headOf(kept) : AUDIT_START
     for (;;) {
@@ -85,7 +85,7 @@ export class AuditWatch {
   }
 
   #done(timeline: string, { seq, hash }: AuditHead, problem: string | undefined): void {
-    this.#found(problem)
+    this.#setAlarm(problem)
     if (problem !== undefined) return
     const { path, log } = this.#options
     try {
@@ -99,7 +99,7 @@ export class AuditWatch {
     }
   }
 
-  #found(problem: string | undefined): void {
+  #setAlarm(problem: string | undefined): void {
     this.#options.alarms.set('audit_broken', problem)
   }
 }

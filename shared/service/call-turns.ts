@@ -5,7 +5,7 @@
  */
 import type { InTurn } from '../channel/rpc-server.ts'
 import type { Clock, Timers } from '../clock.ts'
-import { CALLS_STRETCH_MS } from '../limits.ts'
+import { CALLS_SLICE_MS } from '../limits.ts'
 import { FairQueue } from './fair-queue.ts'
 
 interface Waiting {
@@ -22,7 +22,7 @@ export class CallTurns {
     charsMax: Infinity,
     shareOf: ({ peer }) => ({ caller: peer, org: '', chars: 0 }),
   })
-  #stretchMs = -Infinity
+  #sliceStartMs = -Infinity
   #draining = false
 
   constructor(clock: Pick<Clock, 'monotonicMs'> & Pick<Timers, 'soon'>) {
@@ -44,8 +44,8 @@ export class CallTurns {
   #hasTime(): boolean {
     if (this.#draining) return false
     const nowMs = this.#clock.monotonicMs()
-    if (nowMs - this.#stretchMs > 2 * CALLS_STRETCH_MS) this.#stretchMs = nowMs
-    return nowMs - this.#stretchMs <= CALLS_STRETCH_MS
+    if (nowMs - this.#sliceStartMs > 2 * CALLS_SLICE_MS) this.#sliceStartMs = nowMs
+    return nowMs - this.#sliceStartMs <= CALLS_SLICE_MS
   }
 
   #later(peer: string, serve: () => void): Promise<void> {
@@ -58,7 +58,7 @@ export class CallTurns {
 
   /** Never rejects. The tick after each call lets its connection read the next one, which then takes its turn. */
   async #drain(): Promise<void> {
-    const endMs = this.#clock.monotonicMs() + CALLS_STRETCH_MS
+    const endMs = this.#clock.monotonicMs() + CALLS_SLICE_MS
     for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
       serve(next)
       await new Promise<void>((resolve) => process.nextTick(resolve))

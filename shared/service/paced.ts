@@ -15,7 +15,7 @@ export class Paced {
     this.#pauseMs = pauseMs
   }
 
-  ask(): void {
+  request(): void {
     this.#due = true
     if (this.#pause === undefined) this.#run()
   }

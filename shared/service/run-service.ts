@@ -39,7 +39,7 @@ function reload(service: Service, log: Log): void {
     service.reload()
     log.info('configuration reloaded')
   } catch (error) {
-    log.error({ error: reportOf(error) }, 'the configuration was not reloaded; the one before stays in force')
+    log.error({ error: reportOf(error) }, 'the configuration was not reloaded: the previous one stays in use')
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Runs recurring jobs by cron expression, in UTC, because local time has gaps and repeats. node-cron parses the expression and
- * computes the next run. The waiting is ours: node-cron would step through every run that a jump of the clock has passed. A
- * missed job runs once. A failing job does not end the node.
+ * computes the next run. This file does the waiting, because node-cron would step through every run that a jump of the clock
+ * has skipped. A missed job runs once. A failing job does not end the node.
  */
 import { createTask, validate } from 'node-cron'
 import { type CallOff, type Clock, systemClock, systemEntropy, type Entropy, type Timers } from '../clock.ts'
@@ -25,8 +25,8 @@ export interface Job {
 export type Schedule = (job: Job, log: Log) => () => void
 
 /** Interval at which the wall clock is checked, because it may be set while a job waits. */
-const LOOK_MS = 60_000
-const DOUBT_LOOK_MS = 5_000
+const CHECK_MS = 60_000
+const DOUBT_CHECK_MS = 5_000
 
 /** Throws config_invalid if the expression is invalid, or matches no time. */
 export const scheduleJob: Schedule = (job, log) => {
@@ -81,11 +81,11 @@ class WaitingJob {
 
   #wait(): void {
     const untilDueMs = this.#dueMs - this.#clock.wallMs()
-    const waitMs = untilDueMs > 0 ? Math.min(LOOK_MS, Math.max(1, untilDueMs)) : DOUBT_LOOK_MS
-    this.#callOff = this.#clock.after(waitMs, () => this.#look())
+    const waitMs = untilDueMs > 0 ? Math.min(CHECK_MS, Math.max(1, untilDueMs)) : DOUBT_CHECK_MS
+    this.#callOff = this.#clock.after(waitMs, () => this.#check())
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#wasSetBack()) this.#plan()
     if (this.#clock.wallMs() >= this.#dueMs && this.#mayRun) {
       this.#begin()

@@ -1,7 +1,7 @@
 /**
- * Decides when a checkpoint is due, and reports since when readers have blocked it. SQLite cannot copy frames behind the oldest
- * reader, so one open transaction makes the WAL grow until the disk is full, and SQLite itself reports no error for it.
- * `CheckpointPace` runs no checkpoint: its caller does, and says how each one ended.
+ * Decides when a checkpoint is due, and reports how long readers have blocked it. SQLite cannot copy frames that are newer than
+ * the oldest reader's state, so one open transaction makes the WAL grow until the disk is full, and SQLite reports no error.
+ * `CheckpointPace` runs no checkpoint: its caller does, and reports how each one ended.
  */
 import type { Clock } from '../clock.ts'
 import { CHECKPOINT_BLOCKED_MS_MAX, CHECKPOINT_RETRY_MS, PAGE_BYTES, WAL_GROWTH_MAX } from '../limits.ts'
@@ -30,7 +30,7 @@ export class CheckpointPace {
 
   /** True if a WAL of this many frames is due. A WAL smaller than the limit has started over, so nothing blocks it any more. */
   isDue(frames: number): boolean {
-    if (frames < this.#pages) this.#through()
+    if (frames < this.#pages) this.#unblock()
     return frames >= this.#dueAt
   }
 
@@ -45,7 +45,7 @@ export class CheckpointPace {
     this.#triedMs = this.#clock.monotonicMs()
   }
 
-  /** A checkpoint ended; undefined if every page of the WAL is now in the database file, else who blocked it. */
+  /** A checkpoint ended. `hindrance` names the reader that blocked it; undefined if the database file has every page now. */
   ended(hindrance: Hindrance | undefined): void {
     if (hindrance === undefined) this.#blocked = undefined
     else this.#blocked = { sinceMs: this.#blocked?.sinceMs ?? this.#clock.monotonicMs(), by: hindrance }
@@ -53,11 +53,11 @@ export class CheckpointPace {
 
   /** The WAL was emptied, so the next checkpoint is due at the plain limit. */
   emptied(): void {
-    this.#through()
+    this.#unblock()
   }
 
-  /** Text of an alarm; undefined until checkpoints were blocked for CHECKPOINT_BLOCKED_MS_MAX or the WAL grew too large. */
-  stuck(frames: number): string | undefined {
+  /** The alarm's detail; undefined until checkpoints were blocked for CHECKPOINT_BLOCKED_MS_MAX or the WAL is too large. */
+  alarmDetail(frames: number): string | undefined {
     if (this.#blocked === undefined) return undefined
     const ms = this.#clock.monotonicMs() - this.#blocked.sinceMs
     if (ms < CHECKPOINT_BLOCKED_MS_MAX && frames < this.#pages * WAL_GROWTH_MAX) return undefined
@@ -65,7 +65,7 @@ export class CheckpointPace {
     return `${frames} pages (${Math.round((frames * PAGE_BYTES) / 2 ** 20)} MB), for ${Math.round(ms / 1_000)} s: ${by}`
   }
 
-  #through(): void {
+  #unblock(): void {
     this.#dueAt = this.#pages
     this.#blocked = undefined
   }

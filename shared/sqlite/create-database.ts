@@ -50,7 +50,7 @@ export class DatabaseBuilder {
   write(page: PageImage): void {
     if (page.pgno === 1) requireWalDatabase(page.data)
     if (page.pgno !== this.#next || page.pgno > this.#pageCount || page.data.length !== PAGE_BYTES) {
-      throw incomplete(`page ${page.pgno} came where page ${this.#next} of ${this.#pageCount} belongs`)
+      throw incomplete(`page ${page.pgno} came instead of page ${this.#next} of ${this.#pageCount}`)
     }
     this.#run.set(page.data, this.#waiting * PAGE_BYTES)
     this.#waiting += 1

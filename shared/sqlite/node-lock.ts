@@ -63,7 +63,7 @@ function lock(folder: string, options: Sqlite.Options, take: (connection: Sqlite
     if (isReadOnly(error)) throw notWritable(path, error)
     if (!isBusy(error)) throw storageError(error, `locking ${path}`)
     throw new MacaroondError('already_running', `another process uses the data folder ${folder}`, {
-      hint: 'stop that one first; two nodes never share a data folder',
+      hint: 'stop that process first; two nodes never share a data folder',
     })
   }
 }
@@ -74,7 +74,7 @@ function isReadOnly(error: unknown): boolean {
 
 function notWritable(path: string, cause: unknown): MacaroondError {
   return new MacaroondError('io_failed', `${path} cannot be locked: this user may not write it`, {
-    hint: 'run the node as the user that owns its data folder, or give that folder to this one (`chown -R`)',
+    hint: 'run the node as the user that owns its data folder, or give the folder to this user (`chown -R`)',
     cause,
   })
 }

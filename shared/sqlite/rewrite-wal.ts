@@ -3,7 +3,7 @@
  * cache may show bytes that the disk does not have.
  */
 import type { Database } from './open-database.ts'
-import { writeAgain } from '../files/positional-io.ts'
+import { rewriteAndSync } from '../files/positional-io.ts'
 import { storageError } from '../files/storage-errors.ts'
 
 /** Longest wait for another program that holds the write lock; after that the start fails. */
@@ -23,7 +23,7 @@ export function rewriteWal(connection: Database, busyMs: number = BUSY_MS): void
     connection.pragma('busy_timeout = 0')
   }
   try {
-    writeAgain(`${connection.name}-wal`)
+    rewriteAndSync(`${connection.name}-wal`)
   } finally {
     // Not ROLLBACK: it would make an applier's connection take the pages in its cache for newer than they are.
     connection.exec('COMMIT')

@@ -45,7 +45,7 @@ export class WalAppender {
   #header: IndexHeader
   #encodedHeader: Buffer
   /** True if the block in memory may differ from the file, or hold frames that were never published. */
-  #blockSpoilt = true
+  #blockIsStale = true
   /** True if a transaction is being applied in turns, so the connection is inside it. */
   #applying = false
   #checkpointing: Promise<CheckpointOutcome> | undefined
@@ -206,15 +206,15 @@ export class WalAppender {
   }
 
   #beginAppend(): LogEnd {
-    if (this.#blockSpoilt) this.#index.loadBlock(this.#header.lastFrame)
-    this.#blockSpoilt = true
+    if (this.#blockIsStale) this.#index.loadBlock(this.#header.lastFrame)
+    this.#blockIsStale = true
     return this.#header.lastFrame === 0 ? this.#log.start(this.#entropy) : logEnd(this.#header)
   }
 
   #finishAppend(end: LogEnd, pageNumbers: readonly number[], commitPages: number): number {
     this.#index.appendFrames(end.lastFrame, pageNumbers)
     this.#publish(end, end.lastFrame + pageNumbers.length, commitPages)
-    this.#blockSpoilt = false
+    this.#blockIsStale = false
     return pageNumbers.length
   }
 

@@ -1,8 +1,7 @@
 /**
  * Reserves space in the -wal for commits while the disk is full, so that a primary can still revoke. It makes the file longer
  * than its valid frames. New frames then overwrite bytes that are already allocated, and no other program can take that space.
- * SQLite and our reader stop at the first frame whose salts or checksum do not match, so they ignore the reserved bytes as they
- * ignore the remains of an earlier round.
+ * SQLite and our reader stop at the first frame whose salts or checksum do not match, so both ignore the reserved bytes.
  *
  * It works on file systems that overwrite in place (ext4, XFS, tmpfs). On a copy-on-write file system a full disk stays full.
  */
@@ -39,12 +38,12 @@ export class WalTail {
   }
 
   /** Reserved bytes behind this frame, at most the configured number. */
-  left(lastFrame: number): number {
+  bytesLeft(lastFrame: number): number {
     return Math.min(this.#bytes, Math.max(0, this.#size - frameOffset(lastFrame + 1)))
   }
 
   /** Extends the file until the reserve is complete. A partial extension stays. Throws disk_full. */
-  keep(lastFrame: number): void {
+  reserve(lastFrame: number): void {
     const wanted = frameOffset(lastFrame + 1) + this.#bytes
     if (this.#bytes === 0 || this.#size >= wanted) return
     // SQLite may have extended the file itself, or have truncated it.
@@ -60,7 +59,7 @@ export class WalTail {
   }
 
   /** Reads the size again, after a checkpoint that truncated the file. */
-  lookAgain(): void {
+  refreshSize(): void {
     this.#size = fstatSync(this.#fd).size
   }
 

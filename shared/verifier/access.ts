@@ -1,6 +1,6 @@
 /**
- * The access: what a caller wants to do. It is checked and copied once, before anything else reads it. Access and context,
- * which is what the verifying node states itself, make the facts by which caveats are judged.
+ * The access states what a caller wants to do. It is checked and copied once, before anything else reads it. The context has
+ * the facts that the verifying node states itself. Caveats are judged by both together.
  */
 import {
   ACCESS_KEY_CHARS_MAX,

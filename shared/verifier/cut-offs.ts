@@ -6,7 +6,7 @@ import type { Kid, Nonce } from '../ids.ts'
 import type { TokenReference } from '../macaroon/identifier.ts'
 import { nonceTimeMs } from '../macaroon/nonce.ts'
 import type { KnownRevocation, TokenRevocation } from './revocation-row.ts'
-import type { Fallen } from './verdict.ts'
+import type { TableRefusal } from './verdict.ts'
 
 /** A revocation of more than one token. */
 export type CutOff = Exclude<KnownRevocation, TokenRevocation>
@@ -37,8 +37,8 @@ export class CutOffs {
     return this.#latestMs
   }
 
-  /** The reason why a token of this org is refused. If its subject is unknown, cut-offs of subjects are skipped. */
-  fallen({ kid, nonce }: TokenReference, org: string, subject: string | undefined): Fallen | undefined {
+  /** Why a cut-off refuses a token of this org; undefined if none does. Without a subject, cut-offs of subjects are skipped. */
+  refusalOf({ kid, nonce }: TokenReference, org: string, subject: string | undefined): TableRefusal | undefined {
     const own = this.#orgs.get(org)
     if (own === undefined) return undefined
     if (own.whole.has('org_disabled')) return 'org_disabled'
@@ -99,7 +99,7 @@ export class CutOffs {
  */
 export function isCoveredByBroader(cutOffs: CutOffs, row: KnownRevocation, org: string): boolean {
   if (row.kind === 'token') {
-    return cutOffs.fallen({ kid: row.kid as Kid, nonce: row.nonce as Nonce }, org, undefined) !== undefined
+    return cutOffs.refusalOf({ kid: row.kid as Kid, nonce: row.nonce as Nonce }, org, undefined) !== undefined
   }
   if (row.kind === 'org_disabled') return false
   const common = { org: row.org, seq: 0, expiresAt: 0 }

@@ -9,7 +9,7 @@ import type {
 } from '../macaroon/predicate/predicate.ts'
 import type { ForeignFacts } from './access.ts'
 import type { Allowed, CaveatJudge, CaveatVerdict } from './caveat-judge.ts'
-import { standingOfNamed, type TokenTables } from './revocation-status.ts'
+import { statusOfNamed, type TokenTables } from './revocation-status.ts'
 import { type Refused, refused } from './verdict.ts'
 
 /** Shared by all verifications of the process, because tokens of one service repeat the same caveats. */
@@ -87,7 +87,7 @@ function judgeStaleness(
 }
 
 function judgeNamed(predicate: UnrevokedPredicate, tables: TokenTables, caveat: string): CaveatVerdict {
-  const fallen = standingOfNamed(predicate, tables)
+  const fallen = statusOfNamed(predicate, tables)
   return fallen === undefined ? ALLOWED : { ...fallen, caveat, wanted: predicate.wanted }
 }
 

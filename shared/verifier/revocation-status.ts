@@ -1,23 +1,23 @@
-/** Looks up a token id in the tables of a node: is its key retired, its org disabled, the token or an ancestor revoked? */
+/** Looks up a token id in the tables of a node: a retired key, a disabled org or a revocation refuses the token. */
 import type { Kid, Nonce } from '../ids.ts'
 import type { TokenIdentifier, TokenReference } from '../macaroon/identifier.ts'
 import { nonceTimeMs } from '../macaroon/nonce.ts'
 import { CutOffs } from './cut-offs.ts'
 import type { KeyEntry } from './key-table.ts'
-import { type Fallen, type Refused, refused } from './verdict.ts'
+import { type TableRefusal, type Refused, refused } from './verdict.ts'
 
 /** The keys and revocations of a node, as verifications read them. */
 export interface TokenTables {
   readonly key: (kid: Kid) => KeyEntry | undefined
   readonly revoked: (kid: Kid, nonce: Nonce) => boolean
   /** Revocations that name more than one token. */
-  readonly cutOffs: Pick<CutOffs, 'size' | 'fallen'>
+  readonly cutOffs: Pick<CutOffs, 'size' | 'refusalOf'>
 }
 
 /** Empty tables, for verification without a node. A caveat that names a token refuses. */
 export const NO_TABLES: TokenTables = { key: () => undefined, revoked: () => false, cutOffs: new CutOffs() }
 
-const MESSAGES: Readonly<Record<Fallen, string>> = {
+const MESSAGES: Readonly<Record<TableRefusal, string>> = {
   key_retired: 'its key is retired',
   org_disabled: 'its org is disabled',
   revoked: 'it is revoked',
@@ -37,7 +37,7 @@ export function revocationStatus(identifier: TokenIdentifier, key: KeyEntry, tab
 }
 
 /** The refusal of a token that a caveat names. Its subject is unknown, so cut-offs of subjects are not checked. */
-export function standingOfNamed(token: TokenReference, tables: TokenTables): Refused | undefined {
+export function statusOfNamed(token: TokenReference, tables: TokenTables): Refused | undefined {
   const key = tables.key(token.kid)
   if (key === undefined) return keyUnknown(token.nonce)
   const reason = statusOf(token, undefined, key, tables)
@@ -57,9 +57,9 @@ function statusOf(
   subject: string | undefined,
   key: KeyEntry,
   { revoked, cutOffs }: TokenTables,
-): Fallen | undefined {
+): TableRefusal | undefined {
   if (key.orgState !== 'active') return 'org_disabled'
   if (key.state !== 'active') return 'key_retired'
   if (revoked(token.kid, token.nonce)) return 'revoked'
-  return cutOffs.size === 0 ? undefined : cutOffs.fallen(token, key.org, subject)
+  return cutOffs.size === 0 ? undefined : cutOffs.refusalOf(token, key.org, subject)
 }

@@ -81,7 +81,7 @@ export class RevocationTable {
   static fromImage({ seed, kids, size, slots }: TableImage): RevocationTable | undefined {
     const capacity = slots.length / SLOT_WORDS
     const fits = capacity >= CAPACITY_MIN && Number.isInteger(Math.log2(capacity)) && size <= capacity * LOAD_MAX
-    if (!fits || seed.length !== TABLE_SEED_BYTES || takenIn(slots, kids.length) !== size) return undefined
+    if (!fits || seed.length !== TABLE_SEED_BYTES || countTaken(slots, kids.length) !== size) return undefined
     const table = new RevocationTable({ seed })
     for (const kid of kids) table.#indexOf(kid as Kid)
     table.#slots = slots
@@ -122,7 +122,7 @@ export class RevocationTable {
   /** True if the entry is new. `expiresAt` in unix seconds, 0 for never; if an entry is added again, the later expiry wins. */
   add(kid: Kid, nonce: Nonce, expiresAt: number = 0): boolean {
     if (this.#size + 1 > this.#capacity * LOAD_MAX) this.#rebuild(2 * this.#capacity)
-    this.#load(this.#indexOf(kid), nonce)
+    this.#setProbe(this.#indexOf(kid), nonce)
     const at = this.#find()
     const expiry = expiresAt > EXPIRY_MAX ? 0 : expiresAt
     this.#confirm(at)
@@ -221,7 +221,7 @@ export class RevocationTable {
   has(kid: Kid, nonce: Nonce): boolean {
     const index = this.#kids.get(kid)
     if (index === undefined) return false
-    this.#load(index, nonce)
+    this.#setProbe(index, nonce)
     return this.#slots[this.#find()] !== 0
   }
 
@@ -232,7 +232,7 @@ export class RevocationTable {
     return this.#names.length
   }
 
-  #load(index: number, nonce: Nonce): void {
+  #setProbe(index: number, nonce: Nonce): void {
     const probe = this.#probe
     probe[0] = index
     for (let word = 0; word < 4; word += 1) probe[word + 1] = hexWord(nonce, word * 8)
@@ -278,7 +278,7 @@ export class RevocationTable {
 }
 
 /** Number of taken slots; undefined if a slot names a key that does not exist. A wrong count could make lookups endless. */
-function takenIn(slots: Uint32Array, keys: number): number | undefined {
+function countTaken(slots: Uint32Array, keys: number): number | undefined {
   let taken = 0
   for (let at = 0; at < slots.length; at += SLOT_WORDS) {
     const index = slots[at] ?? 0

@@ -37,8 +37,8 @@ export class Search {
   readonly #own = new Map<VerifiedNode, OwnCaveats>()
   /** The current choice, the token first. */
   readonly #taken: Served[] = []
-  /** Discharges whose caveats are already in the trace, so that a second attempt does not repeat them. */
-  readonly #told = new Set<number>()
+  /** Indexes of the discharges whose caveats are in the trace already, so that a second attempt does not repeat them. */
+  readonly #traced = new Set<number>()
   /** True in the second search, in which caveats that need a fresher state pass. */
   #lenient = false
   #stale = false
@@ -84,7 +84,7 @@ export class Search {
     const failed =
       trace === undefined
         ? this.#serve(served, thirdParties, depth + 1, rest)
-        : this.#tell(served, thirdParties, depth + 1, trace)
+        : this.#traceEach(served, thirdParties, depth + 1, trace)
     return stops ? refusal : failed
   }
 
@@ -96,7 +96,7 @@ export class Search {
   }
 
   /** Gives each caveat the first discharge that clears. Explanations use this. */
-  #tell(
+  #traceEach(
     served: Served,
     thirdParties: readonly CaveatIndex[],
     depth: number,
@@ -153,8 +153,8 @@ export class Search {
   ): Refused | undefined {
     if (!this.#work.spendTrial()) return workExceeded()
     if (depth > this.#work.limits.depth) return this.#note(tooDeep(caveat))
-    const caveats: CaveatTrace[] | undefined = trace === undefined || this.#told.has(node.index) ? undefined : []
-    this.#told.add(node.index)
+    const caveats: CaveatTrace[] | undefined = trace === undefined || this.#traced.has(node.index) ? undefined : []
+    this.#traced.add(node.index)
     const before = this.#taken.length
     const own = this.#ownCaveats(node, caveats, caveat)
     const failed = this.#clear({ node, own, caveat, parent }, depth, rest, caveats)

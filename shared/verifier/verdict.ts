@@ -49,7 +49,7 @@ export type RefusalReason =
   | 'unavailable'
 
 /** The reasons for which a genuine token is refused by the tables. */
-export type Fallen = Extract<RefusalReason, 'key_retired' | 'org_disabled' | 'revoked'>
+export type TableRefusal = Extract<RefusalReason, 'key_retired' | 'org_disabled' | 'revoked'>
 
 export interface Accepted {
   readonly ok: true

@@ -115,7 +115,7 @@ class Verification {
     this.recorder = recorder
   }
 
-  /** The checks up to the HMAC chain. Until it matches, no refusal says anything about the content of the token. */
+  /** Runs the checks up to the HMAC chain, then the others. Until the chain matches, no refusal shows content of the token. */
   run({ token, access }: VerificationRequest): Examination | Refused {
     if (this.#stops('clock', credible(this.#context))) return this.#verdict()
     const bundle = readBundle(token)

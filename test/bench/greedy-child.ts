@@ -29,12 +29,12 @@ const common = { reason: '', wait: 'local' } as const
 const GREEDS: Readonly<Record<GreedyFor, Greed>> = {
   'counts tokens': {
     channel: 'sign',
-    inFlight: SIGN_CALLS_IN_FLIGHT_MAX.walking,
+    inFlight: SIGN_CALLS_IN_FLIGHT_MAX.scanning,
     call: () => ['tokens.count', { org: GREEDY_ORG, subject: 'nobody' }],
   },
   'lists revocations': {
     channel: 'sign',
-    inFlight: SIGN_CALLS_IN_FLIGHT_MAX.walking,
+    inFlight: SIGN_CALLS_IN_FLIGHT_MAX.scanning,
     call: () => ['revocations.find', { org: GREEDY_ORG }],
   },
   'revokes subjects': {

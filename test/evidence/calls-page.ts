@@ -1,6 +1,6 @@
 /** docs/calls.md: the worst cost and the bound of every call. */
 import { join } from 'node:path'
-import { CALLS_STRETCH_MS, SIGN_CALLS_IN_FLIGHT_MAX } from '../../shared/limits.ts'
+import { CALLS_SLICE_MS, SIGN_CALLS_IN_FLIGHT_MAX } from '../../shared/limits.ts'
 import { PRIMARY_ADMIN_CALLS, REPLICA_CALLS, SIGN_CALLS } from '../../shared/protocol/calls.ts'
 import { ROOT } from './gathered.ts'
 
@@ -18,12 +18,12 @@ export function callsPage(): string {
     '',
     '<!-- made by `npm run evidence` from shared/protocol/calls.ts -->',
     '',
-    'A node admits each call and counts it against its caller before it does work in proportion to stored data. If the caller',
-    'disconnects, its work ends, except for revocations. Revocations and leases go first. A call that does not fit is answered',
-    '`overloaded`, with the time after which a retry makes sense.',
+    'No call does work in proportion to what is stored before it was admitted and counted against its caller. The work of a',
+    'caller that is gone ends, but for revocations. Revocations and leases go ahead of everything else. What does not fit is',
+    'answered `overloaded`, with the time after which to ask again.',
     '',
-    `After ${CALLS_STRETCH_MS} ms of calls a node first does all other work that waits. Peers take turns, each with all of its`,
-    'connections. A node does not read further calls from a connection whose call waits.',
+    `After ${CALLS_SLICE_MS} ms of calls a node does everything else that waits. Then peers take turns, each with all of its`,
+    'connections; a connection whose call waits is not read on.',
     '',
     ...section('Primary, `sign`', SIGN_CALLS),
     ...section('Primary, `admin`', PRIMARY_ADMIN_CALLS),

@@ -73,9 +73,9 @@ test('cut-offs come from pages and from the stream, and are of one table', () =>
   made.refresh()
   made.add([{ seq: 2, kind: 'org_disabled', org: 'globex', expiresAt: 0 }], 2, made.meta?.timeline)
   const name = { kid: KID as Kid, nonce: nonceOf(1) as Nonce }
-  expect(made.cutOffs.fallen(name, 'acme', 'alice')).toBe('revoked')
-  expect(made.cutOffs.fallen(name, 'acme', 'bob')).toBeUndefined()
-  expect(made.cutOffs.fallen(name, 'globex', 'bob')).toBe('org_disabled')
+  expect(made.cutOffs.refusalOf(name, 'acme', 'alice')).toBe('revoked')
+  expect(made.cutOffs.refusalOf(name, 'acme', 'bob')).toBeUndefined()
+  expect(made.cutOffs.refusalOf(name, 'globex', 'bob')).toBe('org_disabled')
   expect(made.counts.revocations).toBe(2)
 })
 
@@ -222,11 +222,11 @@ function startOf({ tables }: Pick<CopyDatabase, 'tables'>): { refused: unknown; 
   // Of the 700th millisecond: after the cut-off of the org, before that of the subject.
   const name = { kid: KID as Kid, nonce: `0000000002bc${nonceOf(1).slice(12)}` as Nonce }
   const cutOffs = [
-    made.cutOffs.fallen(name, 'acme', 'alice'),
-    made.cutOffs.fallen(name, 'acme', 'bob'),
-    made.cutOffs.fallen({ kid: KID as Kid, nonce: nonceOf(1) as Nonce }, 'acme', 'bob'),
-    made.cutOffs.fallen(name, 'globex', 'bob'),
-    made.cutOffs.fallen(name, 'gone', 'bob'),
+    made.cutOffs.refusalOf(name, 'acme', 'alice'),
+    made.cutOffs.refusalOf(name, 'acme', 'bob'),
+    made.cutOffs.refusalOf({ kid: KID as Kid, nonce: nonceOf(1) as Nonce }, 'acme', 'bob'),
+    made.cutOffs.refusalOf(name, 'globex', 'bob'),
+    made.cutOffs.refusalOf(name, 'gone', 'bob'),
   ]
   const size = made.counts.revocations
   return { refused: { tokens, cutOffs, size, seq: made.revocationSeq }, read }

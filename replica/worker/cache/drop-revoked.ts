@@ -16,6 +16,6 @@ export function dropRevoked(tokens: VerifiedTokens, row: KnownRevocation): numbe
 /** Judges the token and its ancestors, like the verifier. Ancestors have the subject of the token. */
 function isCutOff({ identifier, org }: CachedToken, cutOffs: CutOffs): boolean {
   return [identifier, ...identifier.ancestors].some(
-    (token) => cutOffs.fallen(token, org, identifier.subject) !== undefined,
+    (token) => cutOffs.refusalOf(token, org, identifier.subject) !== undefined,
   )
 }

@@ -162,9 +162,9 @@ export const MUTANTS: readonly FoundMutant[] = [
   {
     name: 'a global wait ends with the first acknowledgement',
     file: 'shared/freshness/grants.ts',
-    find: 'for (const holder of this.#holders.values()) covered = earlierMark(covered, limitOf(holder, nowMs))\n    return covered',
+    find: 'for (const holder of this.#holders.values()) covered = earlierMark(covered, coveredMarkOf(holder, nowMs))\n    return covered',
     replace:
-      'for (const holder of this.#holders.values()) covered = laterMark(MARK_NONE, limitOf(holder, nowMs))\n    return covered',
+      'for (const holder of this.#holders.values()) covered = laterMark(MARK_NONE, coveredMarkOf(holder, nowMs))\n    return covered',
     at: 'primary',
     breaks: 'S2',
     leaseMs: LONG_LEASE_MS,

@@ -148,6 +148,6 @@ test('a chain whose end was cut off is found', async () => {
   const { db } = await watched()
   db.exec('DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)')
   const copy = openReader(db.name)
-  expect(auditProblem(copy)).toContain('the database says it ends at')
+  expect(auditProblem(copy)).toContain('the database states that it ends at')
   copy.close()
 })

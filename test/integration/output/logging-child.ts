@@ -25,6 +25,6 @@ const orders: Readonly<Record<string, () => void>> = {
     }),
   exit: () => process.exit(0),
 }
-stderr.watch({ obstacle: () => undefined, room: (dropped) => log.warn({ dropped }, 'room again') })
+stderr.watch({ onObstacle: () => undefined, onRoom: (dropped) => log.warn({ dropped }, 'room again') })
 createInterface({ input: process.stdin }).on('line', (order) => orders[order]?.())
 tell()

@@ -121,9 +121,9 @@ test('one walk serves all who wait; it stops without callers, and reads nothing 
 })
 
 test('calls in flight are counted for a peer over all of its connections, until they are done', async () => {
-  const allowance = new Allowance({ walking: 2, looking: 1 })
+  const allowance = new Allowance({ scanning: 2, reading: 1 })
   const ends: (() => void)[] = []
-  const method = allowance.guarded('walking', () => new Promise<void>((resolve) => ends.push(resolve)))
+  const method = allowance.guarded('scanning', () => new Promise<void>((resolve) => ends.push(resolve)))
   const caller = (peerId: string, signal: AbortSignal = NEVER): RpcCaller =>
     ({ peerId: peerId as PeerIdText, remoteAddress: '', signal }) as const
   const gone = new AbortController()
@@ -132,7 +132,7 @@ test('calls in flight are counted for a peer over all of its connections, until 
   const second = method({}, caller('a'))
   await expect(method({}, caller('a'))).rejects.toMatchObject({ code: 'overloaded' })
   void method({}, caller('b'))
-  await allowance.guarded('looking', () => undefined)({}, caller('a'))
+  await allowance.guarded('reading', () => undefined)({}, caller('a'))
   ends[1]?.()
   await second
   void method({}, caller('a'))

@@ -44,7 +44,7 @@ function doubting(): { readonly authority: Authority; readonly minted: Minted } 
 }
 
 function isRevoked(authority: Authority, { kid, nonce }: ReturnType<typeof parseTokenId>): boolean {
-  return tablesOf(authority.state).cutOffs.fallen({ kid, nonce }, 'acme', undefined) === 'revoked'
+  return tablesOf(authority.state).cutOffs.refusalOf({ kid, nonce }, 'acme', undefined) === 'revoked'
 }
 
 test('a cut-off in doubt reaches the last token minted, not the clock’s time, and says so', () => {

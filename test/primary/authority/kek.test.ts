@@ -1,6 +1,6 @@
 /** S11: the key that seals secrets. A rotation writes back only what its own transaction has. */
 import { expect, test } from 'vitest'
-import { kekFromHex, sealedWith } from '../../../shared/sealing.ts'
+import { kekFromHex, kekIdOf } from '../../../shared/sealing.ts'
 import { ACTOR, Authority, imageOf, KEK } from './fixture.ts'
 import { codeOf } from './presented.ts'
 
@@ -9,8 +9,8 @@ const NEW = kekFromHex('cd'.repeat(32))
 /** By what each secret in the rows is sealed with. */
 function seals(authority: Authority): string[] {
   return authority.rows.splice(0).flatMap(({ row }) => {
-    if ('sealedSecret' in row) return [sealedWith(row.sealedSecret)]
-    return 'sealedPrivateKey' in row ? [sealedWith(row.sealedPrivateKey)] : []
+    if ('sealedSecret' in row) return [kekIdOf(row.sealedSecret)]
+    return 'sealedPrivateKey' in row ? [kekIdOf(row.sealedPrivateKey)] : []
   })
 }
 

@@ -55,7 +55,7 @@ describe('the backoff', () => {
     const news = [refused, refused, unreachable, unreachable, refused].map((event) => {
       const step = stepBackoff(backoff, event, 0, 0)
       backoff = step.backoff
-      return step.news
+      return step.mustLog
     })
     expect(news).toEqual([true, false, true, false, true])
   })

@@ -244,7 +244,7 @@ test('revocations of every kind, and what they change, come back from the databa
   ])
   expect(orgs.get('acme')?.activeKid).not.toBe(kid)
   expect(revocations.cutOffs.size).toBe(4)
-  expect(revocations.cutOffs.fallen(parseTokenId(minted.id), 'globex', undefined)).toBe('org_disabled')
+  expect(revocations.cutOffs.refusalOf(parseTokenId(minted.id), 'globex', undefined)).toBe('org_disabled')
   expect(issue.lastMs).toBeGreaterThanOrEqual(minted.issuedAtMs)
 })
 

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readAt, syncFile, writeAgain } from '../../../shared/files/positional-io.ts'
+import { readAt, syncFile, rewriteAndSync } from '../../../shared/files/positional-io.ts'
 import { storageError, syncError } from '../../../shared/files/storage-errors.ts'
 import { scratchDirectory } from '../sqlite/scratch.ts'
 
@@ -35,13 +35,13 @@ test('a process without descriptors gets an error that names that limit, not the
 
 test('a rewritten file has the same bytes, all of them written, and a missing one stays missing', () => {
   const path = join(scratchDirectory(), 'a')
-  expect(() => writeAgain(path)).not.toThrow()
+  expect(() => rewriteAndSync(path)).not.toThrow()
   expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined()
   const content = Buffer.alloc(LARGE_BYTES, 'not the same in every piece')
   writeFileSync(path, content)
   utimesSync(path, 1, 1)
   const before = statSync(path)
-  writeAgain(path)
+  rewriteAndSync(path)
   const after = statSync(path)
   expect(readFileSync(path).equals(content)).toBe(true)
   expect(after.ino).toBe(before.ino)

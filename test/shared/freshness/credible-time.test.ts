@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ClockReading } from '../../../shared/freshness/clock-reading.ts'
 import {
-  hearTime,
-  reachIssued,
+  recordStatedTime,
+  raiseToIssueClock,
   judgeTime,
-  startTime,
+  initialTime,
   type JudgedTime,
   type TimeState,
 } from '../../../shared/freshness/credible-time.ts'
@@ -20,14 +20,14 @@ function at(ms: number, set = 0): ClockReading {
 }
 
 function start(set = 0, persistedMs?: number, accepted = false): TimeState {
-  return startTime(at(0, set), { persistedMs, accepted })
+  return initialTime(at(0, set), { persistedMs, accepted })
 }
 
 /** A primary that believes its clock, heard over a round trip of 10 ms. */
 function primarySays(state: TimeState, ms: number, { set = 0, own = 0, believes = true } = {}): TimeState {
   const wallMs = NOON + ms - 5 + set
   const stated = { wallMs, believedMs: believes ? wallMs : undefined }
-  return hearTime(state, 'primary', stated, { sent: at(ms - 10, own), received: at(ms, own) })
+  return recordStatedTime(state, 'primary', stated, { sent: at(ms - 10, own), received: at(ms, own) })
 }
 
 function bounds(judged: JudgedTime): readonly [number, number] {
@@ -66,11 +66,11 @@ test('a start long after what is persisted needs a peer that agrees, or the oper
 })
 
 test('a clock an hour ahead at a start is not believed either, if peers can agree', () => {
-  const startedAhead = startTime(at(0, HOUR), { persistedMs: NOON - 1_000, accepted: false, witnessed: true })
+  const startedAhead = initialTime(at(0, HOUR), { persistedMs: NOON - 1_000, accepted: false, witnessed: true })
   expect(judgeTime(startedAhead, at(10, HOUR))).toHaveProperty('message', expect.stringContaining('3601 s'))
   const replicaSays = (ms: number, own: number): TimeState => {
     const heard = { sent: at(ms, own), received: at(ms, own) }
-    return hearTime(startedAhead, 'fra', { wallMs: NOON + ms, believedMs: undefined }, heard)
+    return recordStatedTime(startedAhead, 'fra', { wallMs: NOON + ms, believedMs: undefined }, heard)
   }
   expect(judgeTime(replicaSays(20, HOUR), at(20, HOUR)).credible).toBe(false)
   expect(bounds(judgeTime(replicaSays(40, 0), at(50)))).toEqual([50, 50])
@@ -103,7 +103,7 @@ test('a jump that a peer shows too has happened', () => {
 
 test('at least half of the peers must agree, and peers not heard for long do not count', () => {
   const says = (state: TimeState, who: string, ms: number, set: number): TimeState =>
-    hearTime(
+    recordStatedTime(
       state,
       who,
       { wallMs: NOON + ms + set, believedMs: undefined },
@@ -143,16 +143,17 @@ test('the latest time never goes back or far ahead, except by a jump that a peer
 
 describe('the issue clock of applied pages', () => {
   const primary = { wallMs: NOON, believedMs: NOON + HOUR }
-  const hear = (state: TimeState): TimeState => hearTime(state, 'primary', primary, { sent: at(0), received: at(0) })
+  const hear = (state: TimeState): TimeState =>
+    recordStatedTime(state, 'primary', primary, { sent: at(0), received: at(0) })
 
   test('makes a replica believe a primary that has issued up to there', () => {
     expect(judgeTime(hear(start()), at(0)).credible).toBe(false)
-    const judged = judgeTime(hear(reachIssued(start(), NOON + HOUR, at(0))), at(0))
+    const judged = judgeTime(hear(raiseToIssueClock(start(), NOON + HOUR, at(0))), at(0))
     expect(bounds(judged)).toEqual([0, HOUR])
   })
 
   test('never lowers the latest time, and makes no wall clock credible that is ahead of it', () => {
-    expect(reachIssued(start(), NOON - DAY, at(0))).toEqual(start())
-    expect(judgeTime(reachIssued(start(), NOON + HOUR, at(0, DAY)), at(0, DAY)).credible).toBe(false)
+    expect(raiseToIssueClock(start(), NOON - DAY, at(0))).toEqual(start())
+    expect(judgeTime(raiseToIssueClock(start(), NOON + HOUR, at(0, DAY)), at(0, DAY)).credible).toBe(false)
   })
 })

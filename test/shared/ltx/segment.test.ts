@@ -170,8 +170,8 @@ describe('bytes from an attacker', () => {
     ['a transaction beyond 2^53', 24, '0020000000000000', 'beyond 2^53'],
     ['transactions back to front', 16, '0000000000000006', 'comes before the first'],
     ['a negative timestamp', 32, 'ffffffffffffffff', 'timestamp'],
-    ['a standard pre-apply checksum', 40, '8000000000000000', 'pre-apply checksum beside'],
-    ['WAL salts without an offset', 48, '0000000000000000', 'no offset'],
+    ['a standard pre-apply checksum', 40, '8000000000000000', 'pre-apply checksum, although'],
+    ['WAL salts without an offset', 48, '0000000000000000', 'without its offset'],
     ['a negative WAL offset', 48, '8000000000000000', 'place in the WAL'],
     ['our checksum without bit 63', 84, '0123456789abcdef', 'without bit 63'],
     ['page zero with a flag', 100, '00000000', 'numbered from 1'],
@@ -181,7 +181,7 @@ describe('bytes from an attacker', () => {
     ['a block of four gigabytes', 106, 'ffffffff', 'block of 4294967295 bytes'],
     ['a block longer than any compressor writes', 106, '00000213', 'block of 531 bytes'],
     ['an index that points elsewhere', 129, '65', 'page index'],
-    ['a standard post-apply checksum', 140, '80', 'post-apply checksum beside'],
+    ['a standard post-apply checksum', 140, '80', 'post-apply checksum, although'],
     ['another file checksum', 155, '2e', 'file checksum'],
   ])('%s is refused', (_, offset, hex, message) => {
     expect(() => decodeSegment(patched(offset, hex))).toThrow(message)
@@ -258,9 +258,9 @@ describe('the writer', () => {
 
   test.each([
     ['a page size SQLite does not have', { pageSize: 1000 }, 'not a page size'],
-    ['an epoch without checksums', { preApply: undefined, postApply: undefined }, 'go together'],
+    ['an epoch without checksums', { preApply: undefined, postApply: undefined }, 'without checksums'],
     ['a snapshot of a database that was there before', { minTxid: 1 as Txid }, 'from an empty database'],
-    ['salts of a WAL without a place in it', { walOffset: 0 }, 'no offset'],
+    ['salts of a WAL without a place in it', { walOffset: 0 }, 'without its offset'],
     ['a time that is no whole millisecond', { timestampMs: 1.5 }, 'timestamp'],
     ['transactions back to front', { minTxid: 6 as Txid }, 'before the first'],
     ['a checksum for a database without pages', { commit: 0 }, 'without pages'],

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { Exposition } from '../../../shared/metrics/exposition.ts'
-import { counter, gauge, gauges, type Metric, states } from '../../../shared/metrics/metric.ts'
+import { counter, gauge, gauges, type Metric, stateGauge } from '../../../shared/metrics/metric.ts'
 
 async function textOf(metrics: readonly Metric[]): Promise<readonly string[]> {
   const exposition = new Exposition(() => metrics)
@@ -14,7 +14,7 @@ test('gauges, counters, labels and states are written as the format has them', a
     gauge('macaroond_open', 'Whether it is.', true),
     counter('macaroond_answers_total', 'Answers.', 3),
     gauges('macaroond_lag', 'Behind.', [{ labels: { replica: 'a "b"\n\\', region: 'fra' }, value: 2 }]),
-    states('macaroond_writes', 'Which.', ['open', 'stopping'], 'open'),
+    stateGauge('macaroond_writes', 'Which.', ['open', 'stopping'], 'open'),
   ])
   for (const line of [
     '# HELP macaroond_bound_seconds The bound.',

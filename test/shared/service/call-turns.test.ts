@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { CallTurns } from '../../../shared/service/call-turns.ts'
-import { CALLS_STRETCH_MS } from '../../../shared/limits.ts'
+import { CALLS_SLICE_MS } from '../../../shared/limits.ts'
 
 /** A node whose calls take a millisecond each, and whose event loop turns when it is told to. */
 function node(): {
@@ -29,7 +29,7 @@ function node(): {
   return { served, connect, turn }
 }
 
-const LONGEST = CALLS_STRETCH_MS + 1
+const LONGEST = CALLS_SLICE_MS + 1
 const PING_MS = 250
 
 test('a call is served at once while there is time, without waiting for a turn of the loop', () => {

@@ -7,23 +7,23 @@ afterEach(() => void vi.useRealTimers())
 test('a single call is done at once, and calls in the pause after it are done once at its end', () => {
   let done = 0
   const paced = new Paced(() => (done += 1), 4)
-  paced.ask()
+  paced.request()
   expect(done).toBe(1)
-  for (let count = 0; count < 10; count += 1) paced.ask()
+  for (let count = 0; count < 10; count += 1) paced.request()
   expect(done).toBe(1)
   vi.advanceTimersByTime(4)
   expect(done).toBe(2)
   vi.advanceTimersByTime(4)
   expect(done).toBe(2)
-  paced.ask()
+  paced.request()
   expect(done).toBe(3)
 })
 
 test('nothing is done any more after the end', () => {
   let done = 0
   const paced = new Paced(() => (done += 1), 4)
-  paced.ask()
-  paced.ask()
+  paced.request()
+  paced.request()
   paced.close()
   vi.advanceTimersByTime(100)
   expect(done).toBe(1)

@@ -20,15 +20,15 @@ function tail(bytes: number): { readonly tail: WalTail; readonly size: () => num
 
 test('the WAL is extended until the reserve is whole', () => {
   const { tail: kept, size } = tail(100_000)
-  kept.keep(3)
-  expect(kept.left(3)).toBe(100_000)
+  kept.reserve(3)
+  expect(kept.bytesLeft(3)).toBe(100_000)
   expect(size()).toBeGreaterThan(100_000)
 })
 
 test('without a reserve nothing is extended', () => {
   const { tail: kept, size } = tail(0)
   const before = size()
-  kept.keep(1_000)
-  expect(kept.left(1_000)).toBe(0)
+  kept.reserve(1_000)
+  expect(kept.bytesLeft(1_000)).toBe(0)
   expect(size()).toBe(before)
 })

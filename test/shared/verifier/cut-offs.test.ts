@@ -75,7 +75,7 @@ function tablesOf(revocations: Revocations): TokenTables {
   return { key: entryOf, revoked, cutOffs: revocations.cutOffs }
 }
 
-test('a token is refused exactly when a revocation names it or one of its ancestors', () => {
+test('a token is refused exactly when a revocation hits it or one of its ancestors', () => {
   let refusals = 0
   fc.assert(
     fc.property(fc.array(revocation, { maxLength: 6 }), identifier, (rows, token) => {
@@ -129,8 +129,8 @@ test('a token whose subject is not known is hit by everything but the cut-offs o
   const cutOffs = new CutOffs()
   const name = { kid: KIDS[0] as Kid, nonce: nonceAt(100, 0) }
   cutOffs.take({ ...numbered, kind: 'subject', org: 'acme', subject: 'alice', untilMs: 100 })
-  expect(cutOffs.fallen(name, 'acme', 'alice')).toBe('revoked')
-  expect(cutOffs.fallen(name, 'acme', undefined)).toBeUndefined()
+  expect(cutOffs.refusalOf(name, 'acme', 'alice')).toBe('revoked')
+  expect(cutOffs.refusalOf(name, 'acme', undefined)).toBeUndefined()
   cutOffs.take({ ...numbered, kind: 'org', org: 'acme', untilMs: 100 })
-  expect(cutOffs.fallen(name, 'acme', undefined)).toBe('revoked')
+  expect(cutOffs.refusalOf(name, 'acme', undefined)).toBe('revoked')
 })

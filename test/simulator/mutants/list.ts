@@ -125,9 +125,9 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a global wait ends with the first acknowledgement',
     filter: { ...CUTS, leaseMs: 1_000 },
     file: 'shared/freshness/grants.ts',
-    find: 'for (const holder of this.#holders.values()) covered = earlierMark(covered, limitOf(holder, nowMs))\n    return covered',
+    find: 'for (const holder of this.#holders.values()) covered = earlierMark(covered, coveredMarkOf(holder, nowMs))\n    return covered',
     replace:
-      'for (const holder of this.#holders.values()) covered = laterMark(MARK_NONE, limitOf(holder, nowMs))\n    return covered',
+      'for (const holder of this.#holders.values()) covered = laterMark(MARK_NONE, coveredMarkOf(holder, nowMs))\n    return covered',
     breaks: 'S2',
   },
   {
@@ -301,7 +301,7 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'a primary that doubts its clock refuses to revoke, and grants leases',
     filter: { kinds: ['wall clock moved'] },
     file: 'primary/writes-gate.ts',
-    find: 'if (ESSENTIAL.has(kind)) return this.closedBy',
+    find: 'if (ESSENTIAL.has(kind)) return this.shut',
     replace: '',
     breaks: 'V8',
   },
@@ -309,8 +309,8 @@ export const MUTANTS: readonly SimulatedMutant[] = [
     name: 'leases go on although no revocation can be written',
     filter: { kinds: ['disk full'] },
     file: 'primary/obstacles.ts',
-    find: 'return this.#options.gate.closedBy === undefined && this.blockedBy === undefined',
-    replace: 'return this.#options.gate.closedBy === undefined',
+    find: 'return this.#options.gate.shut === undefined && this.blockedBy === undefined',
+    replace: 'return this.#options.gate.shut === undefined',
     breaks: 'V8',
   },
 ]

@@ -26,7 +26,7 @@ export class VirtualStream extends AbstractMessageStream {
   /** Why this end broke off, as a socket's stream has it. */
   violation: MacaroondError | undefined
   readonly #closed = Promise.withResolvers<void>()
-  readonly #spoken = Promise.withResolvers<void>()
+  readonly #firstByte = Promise.withResolvers<void>()
   #gone = false
   #ended = false
   #held: Parcel[] | undefined
@@ -47,8 +47,8 @@ export class VirtualStream extends AbstractMessageStream {
     return this.#gone || this.life.over
   }
 
-  get spoken(): Promise<void> {
-    return this.#spoken.promise
+  get firstByte(): Promise<void> {
+    return this.#firstByte.promise
   }
 
   get whenGone(): Promise<void> {
@@ -75,7 +75,7 @@ export class VirtualStream extends AbstractMessageStream {
 
   receive(parcel: Parcel): void {
     if (this.gone) return
-    this.#spoken.resolve()
+    this.#firstByte.resolve()
     if (parcel.kind === 'reset') return this.#broken()
     if (this.#held !== undefined) return void this.#held.push(parcel)
     if (parcel.kind === 'proof') return this.proof.resolve(parcel)
@@ -156,7 +156,7 @@ export class VirtualStream extends AbstractMessageStream {
 
   #leave(): void {
     this.#gone = true
-    this.#spoken.resolve()
+    this.#firstByte.resolve()
     this.proof.reject(new MacaroondError('connection_lost', 'the connection ended before the handshake did'))
     this.#closed.resolve()
   }

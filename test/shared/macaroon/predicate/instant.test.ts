@@ -50,7 +50,7 @@ describe('points in time', () => {
     '+02026-12-01T00:00:00Z',
     'tomorrow',
     '',
-  ])('%j is no point in time', (text) => {
+  ])('%j is none', (text) => {
     expect(parseInstant(text)).toBeUndefined()
   })
 
