@@ -1,7 +1,7 @@
 /** Reads a token from standard input. A token is never an argument, because every user of the machine can see arguments. */
-import { MacaroondError } from '../../shared/errors.ts'
 import { BUNDLE_BYTES_MAX } from '../../shared/limits.ts'
 import type { Terminal } from '../terminal.ts'
+import { MacaroondError } from '../../shared/errors.ts'
 
 /** More than the limit of a token, so that a token that is too long gets its own error. The rest is not read. */
 const CHARS_MAX: number = BUNDLE_BYTES_MAX + 1024
@@ -21,5 +21,13 @@ export async function readToken({
   if (token !== '') return token
   throw new MacaroondError('usage', 'there is no token on standard input', {
     hint: 'pipe one in, for example: macaroond token verify --org acme < token.txt',
+  })
+}
+
+/** `--token` takes only `-`, which stands for standard input. Throws usage. */
+export function checkTokenArgument(token: string | undefined): void {
+  if (token === undefined || token === '-') return
+  throw new MacaroondError('usage', 'a token is not given as an argument, where other users of the machine see it', {
+    hint: 'write `--token -` and pipe the token in; if it was a real one, consider it leaked and revoke it',
   })
 }

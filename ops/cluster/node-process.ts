@@ -9,9 +9,14 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { fromReport, isErrorCode, MacaroondError, type ErrorReport } from '../../shared/errors.ts'
-import { NODE_FLAGS } from './node-flags.ts'
 import type { NodeSpec } from './folder.ts'
 import { STOP_WITH_STDIN } from './parent-watch.ts'
+
+/**
+ * Options of Node.js for a macaroond process. Under load V8 lets the space of young objects grow to three times 16 MB and never
+ * shrinks it. A node's objects are small and die young, so half the space is as fast and saves memory.
+ */
+export const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=8']
 
 /** Longer than the limit that a node sets for its own stop. */
 const STOP_TIMEOUT_MS = 12_000

@@ -1,14 +1,13 @@
 /** `config check` and `config print`: check a configuration or a profile as a start would, and show the values in force. */
 import type { Command } from 'commander'
 import { stringify } from 'smol-toml'
-import type { Finding } from '../../shared/config/checks.ts'
 import { suggest } from '../../shared/suggest.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { addHelp } from '../arguments/help.ts'
-import { findingLines } from '../config/finding-lines.ts'
 import { configKinds, type ConfigKind, kindOfFile, readAs } from '../config/kinds.ts'
 import { redacted } from '../config/redacted.ts'
 import type { Terminal } from '../terminal.ts'
+import type { Finding } from '../../shared/config/checks.ts'
 
 const NAMES: Readonly<Record<ConfigKind, string>> = {
   primary: 'the configuration of a primary',
@@ -94,4 +93,9 @@ function kindOf(file: string, { kind }: ConfigOptions): ConfigKind {
         ? 'leave it out: macaroond recognises the kind by the keys in the file'
         : `did you mean ${near}?`,
   })
+}
+
+/** Two lines for each finding: the reason, and the action for the operator. A start logs the same findings. */
+function findingLines(findings: readonly Finding[]): readonly string[] {
+  return findings.flatMap(({ severity, code, reason, action }) => [`${severity}: ${reason} (${code})`, `  ${action}`])
 }

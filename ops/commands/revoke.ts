@@ -5,8 +5,8 @@ import { MacaroondError } from '../../shared/errors.ts'
 import { parseTokenId } from '../../shared/ids.ts'
 import { addDryRun, answerDryRun, countFirst, DRY_RUN_JSON } from '../arguments/counting.ts'
 import { addHelp } from '../arguments/help.ts'
-import { parseMoment } from '../arguments/moment.ts'
-import { readToken } from '../arguments/standard-input.ts'
+import { parseMoment } from '../arguments/times.ts'
+import { checkTokenArgument, readToken } from '../arguments/standard-input.ts'
 import {
   addRevokingOptions,
   answerRevoked,
@@ -15,7 +15,6 @@ import {
   revokingOptions,
   type RevokingOptions,
 } from '../arguments/revoking.ts'
-import { checkTokenArgument } from '../arguments/token-argument.ts'
 import { profileOf, withSigner } from '../clients.ts'
 import type { Profile } from '../../shared/config/profile.ts'
 import type { Terminal } from '../terminal.ts'

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander'
 import type { ExchangeResult } from '../../shared/protocol/sign.ts'
-import { parseTtl } from '../arguments/duration.ts'
+import { parseTtl } from '../arguments/times.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory } from '../arguments/options.ts'
 import { readToken } from '../arguments/standard-input.ts'

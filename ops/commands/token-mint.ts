@@ -1,7 +1,7 @@
 /** `token mint`: mints a token at the primary. stdout gets only the token, so that it can be redirected to a file. */
 import type { Command } from 'commander'
 import type { MintedToken } from '../../primary/signer/sdk.ts'
-import { parseTtl } from '../arguments/duration.ts'
+import { parseTtl } from '../arguments/times.ts'
 import { addHelp } from '../arguments/help.ts'
 import { mandatory, repeated } from '../arguments/options.ts'
 import { profileOf, withSigner } from '../clients.ts'

@@ -4,8 +4,7 @@
  */
 import { chainTo } from '../../shared/archive/chain.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
-import { listSegmentFiles } from '../../shared/archive/list-files.ts'
-import { readArchived } from '../../shared/archive/read-file.ts'
+import { listSegmentFiles, readArchived } from '../../shared/archive/read-file.ts'
 import { rebuildDatabase } from '../../shared/archive/rebuild.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import type { Txid } from '../../shared/ids.ts'

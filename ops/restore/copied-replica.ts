@@ -1,4 +1,7 @@
-/** Compares the copied database of a stopped replica with its record of positions and its newest signed position. */
+/**
+ * Examines the copy of a stopped replica: compares its database with its record of positions and its newest signed position, and
+ * checks how its journal ends.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readAppliedStates } from '../../replica/store/position-record.ts'
@@ -12,6 +15,9 @@ import { openReader } from '../../shared/sqlite/open-database.ts'
 import { DatabaseFile } from '../../shared/sqlite/database-file.ts'
 import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { type ArchivedChecksums, type Comparison, compareReplica, type ReplicaRecord } from './comparison.ts'
+import { decodeJournal } from '../../replica/revocations/journal-records.ts'
+import { RESERVED_BYTES } from '../../replica/revocations/journal.ts'
+import type { NodeCopy } from './scratch.ts'
 
 /** Throws the errors that SQLite reports for a damaged file. */
 export function compareCopiedReplica(
@@ -63,4 +69,18 @@ function checksumOf(view: PageSource): Position['checksum'] {
     view.release()
   }
   return checksums.checksum
+}
+
+/**
+ * Says in words whether the journal ends as its replica left it. A journal that is cut short, by a crash or by an intruder, may
+ * lack revocations, which the operator must know. Throws log_corrupt.
+ */
+export function journalRemarks({ role, journal }: Pick<NodeCopy, 'role' | 'journal'>): readonly string[] {
+  if (role === 'primary') return []
+  if (journal === undefined) return ['it has no journal, which would contain the revocations ahead of its pages']
+  const rest = journal.subarray(decodeJournal(journal).end)
+  if (rest.some((byte) => byte !== 0)) return ['its journal ends as after a crash, in the middle of a record']
+  // A replica fills space ahead with zeros, so that a full disk cannot prevent it from writing a revocation.
+  if (rest.length >= RESERVED_BYTES / 2) return []
+  return ['its journal ends as after a crash: the reserved space after the last record is missing']
 }

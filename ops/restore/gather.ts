@@ -21,7 +21,7 @@ import { beyondText, filesBeyond, rebuildBeyond } from './beyond-head.ts'
 import { withinBounds } from './bounds.ts'
 import type { Unsigned } from '../../shared/database/unsigned.ts'
 import type { PendingRevocations } from './carry-over.ts'
-import { journalRemarks } from './copied-journal.ts'
+import { journalRemarks } from './copied-replica.ts'
 import { compareCopy } from './copies.ts'
 import { type Evidence, evidenceOfDatabase, unsignedIn } from './evidence.ts'
 import {

@@ -1,7 +1,7 @@
 /** Opens the archive that a restore reads: a signed one with a manifest, or an unsigned one, such as litestream writes. */
 import { highestClaim } from '../../shared/archive/epoch-claim.ts'
 import type { ArchivedFile } from '../../shared/archive/layout.ts'
-import { listSegmentFiles } from '../../shared/archive/list-files.ts'
+import { listSegmentFiles } from '../../shared/archive/read-file.ts'
 import { openArchive } from '../../shared/archive/open-archive.ts'
 import { filesThere, highestClaimedName, salvageManifest } from '../../shared/archive/salvage.ts'
 import type { ArchiveStorage } from '../../shared/archive/storage.ts'

@@ -10,12 +10,11 @@ import { createCluster } from '../cluster/create.ts'
 import { openClusterFolder } from '../cluster/folder.ts'
 import { keepRunning, type Interruption, onInterruption } from '../cluster/keep-running.ts'
 import { EXIT_FAILED } from '../exit-status.ts'
-import type { Terminal } from '../terminal.ts'
-import { printStep, printSummary } from './report.ts'
+import { printable, type Terminal } from '../terminal.ts'
 import { TourCluster } from './stage.ts'
 import { warnOfUntrusted } from '../cluster/lenient.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import type { TourStep, StepResult } from './step.ts'
+import type { StepResult, TourStep } from './step.ts'
 
 export interface RunOptions {
   /** The cluster's name, and part of its folder's name. */
@@ -94,4 +93,29 @@ async function runStep({ title, run }: TourStep, stage: TourCluster, { happened 
     const { code, message } = reportOf(error)
     return { step: title, ok: false, ms: tookMs(), detail: `${message} (${code})` }
   }
+}
+
+/** The widest title of a step, so that times stand in a column. */
+const TITLE_WIDTH = 31
+const MS_WIDTH = 9
+
+/** Prints one step. Under `--json` nothing: `printSummary` prints one document with all steps. */
+function printStep(terminal: Terminal, { step, ok, ms, detail }: StepResult): void {
+  if (terminal.json) return
+  const mark = ok ? terminal.paint('green', '✓') : terminal.paint('red', '✗')
+  const time = msText(ms).padStart(MS_WIDTH)
+  terminal.print(`  ${mark} ${step.padEnd(TITLE_WIDTH)} ${time}  ${terminal.paint('dim', printable(detail))}`)
+}
+
+/** `planned` is the number of steps; fewer results mean that a step failed. */
+function printSummary(terminal: Terminal, results: readonly StepResult[], planned: number, totalMs: number): void {
+  const passed = results.filter(({ ok }) => ok).length
+  const ok = passed === planned
+  const text = `${passed} of ${planned} steps passed, in ${(totalMs / 1000).toFixed(1)} s`
+  terminal.answer({ ok, steps: results }, [])
+  if (!terminal.json) terminal.print(`\n${terminal.paint(ok ? 'green' : 'red', text)}`)
+}
+
+function msText(ms: number): string {
+  return `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`
 }

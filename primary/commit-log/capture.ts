@@ -10,7 +10,15 @@ import type { WalTransaction } from '../../shared/sqlite/wal-reader.ts'
 import { frameOffset } from '../../shared/sqlite/wal-format.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
-import type { CommittedSegment } from './segment.ts'
+
+/** A committed transaction in the form in which it is logged and shipped. */
+export interface CommittedSegment {
+  readonly position: Position
+  /** The LTX file. */
+  readonly bytes: Buffer
+  /** Last frame of the transaction in the WAL. The checkpointer must not reset a WAL with frames that are not logged. */
+  readonly endFrame: number
+}
 
 const FIRST_TXID = 1
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES)

@@ -22,10 +22,9 @@ import { PageSource } from '../../shared/sqlite/page-source.ts'
 import { rewriteWal } from '../../shared/sqlite/rewrite-wal.ts'
 import { isBusy, storageError } from '../../shared/files/storage-errors.ts'
 import { WalReader, type WalPosition, type WalTransaction } from '../../shared/sqlite/wal-reader.ts'
-import type { Capture } from './capture.ts'
+import type { Capture, CommittedSegment } from './capture.ts'
 import { DiskRoom, isDiskFull } from './disk-room.ts'
 import { recover, type RecoverOptions } from './recover.ts'
-import type { CommittedSegment } from './segment.ts'
 import { SegmentLog } from './segment-log.ts'
 
 export interface CommitLogOptions {

@@ -1,14 +1,15 @@
 /** Writes the whole database as one LTX file. */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
-import type { Checksum } from '../../shared/ids.ts'
-import { PAGE_BYTES } from '../../shared/limits.ts'
+import { type Checksum, txid as asTxid } from '../../shared/ids.ts'
 import { lockPage } from '../../shared/ltx/database-pages.ts'
 import { SegmentEncoder } from '../../shared/ltx/encoder.ts'
-import type { SegmentFields } from '../../shared/ltx/header.ts'
-import { PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
+import { EMPTY_CHECKSUM, PageChecksums } from '../../shared/ltx/rolling-checksum.ts'
 import type { PageSource } from '../../shared/sqlite/page-source.ts'
 import { writeAt } from '../../shared/files/positional-io.ts'
+import { PAGE_BYTES } from '../../shared/limits.ts'
+import type { SegmentFields } from '../../shared/ltx/header.ts'
+import type { Position } from '../../shared/position.ts'
 
 const PAGES_A_TURN = 64
 
@@ -47,4 +48,26 @@ export async function writeSnapshot(
 function append(fd: number, bytes: Buffer, at: number): number {
   writeAt(fd, bytes, 0, bytes.length, at)
   return at + bytes.length
+}
+
+/**
+ * The LTX header of a snapshot. `pages`: size of the database at `position`. A snapshot starts from an empty database and names
+ * no place in a WAL.
+ */
+export function snapshotFields(pages: number, position: Position, timestampMs: number): SegmentFields {
+  return {
+    pageSize: PAGE_BYTES,
+    commit: pages,
+    minTxid: asTxid(1),
+    maxTxid: position.txid,
+    timestampMs,
+    walOffset: 0,
+    walSize: 0,
+    walSalt1: 0,
+    walSalt2: 0,
+    nodeId: 0n,
+    epoch: position.epoch,
+    preApply: EMPTY_CHECKSUM,
+    postApply: position.checksum,
+  }
 }

@@ -12,7 +12,7 @@ import {
   SegmentDecoder,
 } from '../ltx/decoder.ts'
 import type { SegmentHeader } from '../ltx/header.ts'
-import type { ArchivedFile } from './layout.ts'
+import { type ArchivedFile, parseSegmentKey, SEGMENTS_PREFIX } from './layout.ts'
 import { type ArchiveStorage, getWhole, piecesOf } from './storage.ts'
 
 const PART_BYTES: number = 128 * 1024
@@ -118,5 +118,18 @@ function naming<T>(file: ArchivedFile, work: () => T): T {
 export function damaged({ key }: ArchivedFile, what: string): MacaroondError {
   return new MacaroondError('archive_damaged', `${key} is damaged: ${what}`, {
     hint: 'put it back from a copy of the archive, or choose a time whose plan does not need it',
+  })
+}
+
+/**
+ * Lists the segments by their names alone, for archives without a manifest and to compare with one. Timestamps come from the
+ * listing. Hashes, epochs and checksums are unknown.
+ */
+export async function listSegmentFiles(storage: ArchiveStorage): Promise<readonly ArchivedFile[]> {
+  const objects = await storage.list(SEGMENTS_PREFIX)
+  return objects.flatMap(({ key, bytes, timestampMs }) => {
+    const parsed = parseSegmentKey(key)
+    if (parsed === undefined) return []
+    return [{ ...parsed, key, bytes, timestampMs, sha256: undefined, epoch: undefined, postApply: undefined }]
   })
 }

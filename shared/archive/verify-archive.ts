@@ -1,8 +1,7 @@
 /** Reads every file of an archive and compares it with the manifest. The manifest itself was checked when it was read. */
 import { MacaroondError } from '../errors.ts'
 import type { ArchivedFile } from './layout.ts'
-import { listSegmentFiles } from './list-files.ts'
-import { streamSegmentFile } from './read-file.ts'
+import { listSegmentFiles, streamSegmentFile } from './read-file.ts'
 import { restorableRanges } from './restore-plan.ts'
 import { type ArchiveStorage, inParallel } from './storage.ts'
 

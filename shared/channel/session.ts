@@ -1,9 +1,8 @@
 /** One connection of a supervisor, from the welcome until it is closed: runs its user, and watches its age. */
 import type { Clock, Timers } from '../clock.ts'
 import { MacaroondError } from '../errors.ts'
-import { REQUESTS_CLOSE_TIMEOUT_MS } from '../limits.ts'
+import { CONNECTION_AGE_MS_MAX, NOISE_FRAMES_MAX, REQUESTS_CLOSE_TIMEOUT_MS } from '../limits.ts'
 import type { Connection } from './connection.ts'
-import { plannedAgeMs, rotationDue } from './rotation.ts'
 
 export interface SessionOptions {
   readonly connection: Connection
@@ -94,4 +93,18 @@ export class Session {
 function asError(cause: unknown): MacaroondError {
   if (cause instanceof MacaroondError) return cause
   return new MacaroondError('internal', cause instanceof Error ? cause.message : 'the connection failed', { cause })
+}
+
+/**
+ * The age at which a connection is replaced. This Noise implementation counts frames with 32 bits and cannot change keys, so a
+ * connection must end before the counter does, at a time when a new one can overlap it. Between 75 % and 100 % of the largest
+ * age, so that the peers of a restarted node do not all reconnect at once again.
+ */
+export function plannedAgeMs(uniform: number, ageMsMax: number = CONNECTION_AGE_MS_MAX): number {
+  return ageMsMax * (0.75 + 0.25 * uniform)
+}
+
+/** True if the connection has reached its planned age, or the limit of Noise frames. */
+export function rotationDue(ageMs: number, plannedMs: number, frames: number): boolean {
+  return ageMs >= plannedMs || frames >= NOISE_FRAMES_MAX
 }

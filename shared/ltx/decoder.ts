@@ -4,7 +4,7 @@
  */
 import { assert } from '../errors.ts'
 import { SEGMENT_BYTES_MAX, SEGMENT_PAGES_BYTES_MAX } from '../limits.ts'
-import { segmentCorrupt } from './corrupt.ts'
+import { decodeHeader, HEADER_BYTES, segmentCorrupt, type SegmentHeader } from './header.ts'
 import { Crc64, type U64 } from './crc64.ts'
 import type { DatabasePage } from './database-pages.ts'
 import {
@@ -18,7 +18,6 @@ import {
   TRAILER_BYTES,
   frameBytesMax,
 } from './frame.ts'
-import { HEADER_BYTES, type SegmentHeader, decodeHeader } from './header.ts'
 import { blockBytesMax, decompressBlock } from './lz4.ts'
 import { PageIndex } from './page-index.ts'
 import { PageOrder } from './page-order.ts'

@@ -2,9 +2,8 @@
  * Encodes and decodes the header of an LTX v3 file: the transactions, the page size and, in the reserved bytes, our epoch and
  * rolling checksums. One list of rules (`headerProblem`) holds for reading and writing.
  */
-import { assert } from '../errors.ts'
+import { assert, MacaroondError } from '../errors.ts'
 import { type Checksum, type Epoch, type Txid, txid } from '../ids.ts'
-import { segmentCorrupt } from './corrupt.ts'
 import { PAGE_NUMBER_MAX, isPageSize } from './database-pages.ts'
 import { CHECKSUM_FLAG, EMPTY_CHECKSUM } from './rolling-checksum.ts'
 import { readUint64, writeUint64 } from './uint64.ts'
@@ -172,4 +171,11 @@ function originProblem(fields: SegmentFields): string | undefined {
 
 function isCount(value: number, max: number = Number.MAX_SAFE_INTEGER): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max
+}
+
+/** Builds a segment_corrupt error: what is wrong, and at which byte of the file. */
+export function segmentCorrupt(what: string, offset: number): MacaroondError {
+  return new MacaroondError('segment_corrupt', `corrupt segment: ${what} (at byte ${offset})`, {
+    hint: 'the segment is refused as a whole: fetch it again, or restore this file from another copy',
+  })
 }

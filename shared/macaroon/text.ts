@@ -7,8 +7,7 @@
 import { crc32 } from 'node:zlib'
 import { MacaroondError } from '../errors.ts'
 import { base64UrlFault, decodeBase64Url, encodeBase64Url } from './base64url.ts'
-import { refuseForeignText } from './foreign-formats.ts'
-import { malformed, tooLarge, truncated } from './format-errors.ts'
+import { malformed, tooLarge, truncated, unsupported } from './format-errors.ts'
 import { type MacaroonLimits, textCharsMax, TOKEN_LIMITS } from './format-limits.ts'
 import { decodeMacaroon, encodeMacaroon, type MacaroonFormat, sniffFormat } from './format.ts'
 import type { Macaroon } from './macaroon.ts'
@@ -97,4 +96,19 @@ function bytesOf(body: string): Uint8Array {
 
 function checksumOf(body: string): string {
   return crc32(body).toString(16).padStart(CHECKSUM_DIGITS, '0')
+}
+
+/** Pattern, name and hint of each foreign format. The first match wins. */
+const FOREIGN_FORMATS: readonly (readonly [RegExp, string, string])[] = [
+  [/^(Bearer|FlyV1|token) /i, 'an authorization header', 'give the token without the scheme in front of it'],
+  [/^fm(2|1[a-z])_/, 'a Fly.io macaroon', 'only the libmacaroons family of formats is read here'],
+  [/^mcn(?!1_)[0-9]+_/, 'a token in a newer text form', 'upgrade this program'],
+  [/^eyJ[\w-]*\.[\w-]*\./, 'a JSON Web Token', 'this authority issues macaroons'],
+  [/^[0-9a-f]{4}(location|identifier|cid) /, 'a V1 macaroon without its base64', 'encode it in base64url'],
+  [/~/, 'a bundle of a token and its discharges', 'give one token alone, without its discharges'],
+]
+
+/** Recognises well-known formats that are not read here, so that the error names what was pasted. Throws token_unsupported. */
+function refuseForeignText(text: string): void {
+  for (const [pattern, what, hint] of FOREIGN_FORMATS) if (pattern.test(text)) throw unsupported(what, hint)
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { identityFromSeed } from '../../shared/channel/identity.ts'
-import { NODE_FLAGS } from '../../ops/cluster/node-flags.ts'
+import { NODE_FLAGS } from '../../ops/cluster/node-process.ts'
 import type { ClientCalls } from './client-child.ts'
 import type { PrimaryCalls } from './primary-child.ts'
 import { Child } from './process.ts'

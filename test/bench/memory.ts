@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { NODE_FLAGS } from '../../ops/cluster/node-flags.ts'
+import { NODE_FLAGS } from '../../ops/cluster/node-process.ts'
 import type { BaseCalls } from './base-child.ts'
 import { Cluster } from './cluster.ts'
 import { publish } from './publish.ts'

@@ -24,10 +24,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   'the archiver’s schedule': ['primary/archiver/{alerts,core,lanes,state}.ts'],
   'the follower': ['replica/follower/core.ts'],
-  'what a replica answers': [
-    'replica/revocations/journal-records.ts',
-    'replica/verify/{guest-gate,guest-time,judging-permit}.ts',
-  ],
+  'what a replica answers': ['replica/revocations/journal-records.ts', 'replica/verify/{guest-gate,judging-permit}.ts'],
   'the worker’s feed and cache': [
     'replica/worker/{feed-core,frozen-context,worker-cache}.ts',
     'replica/worker/cache/*.ts',

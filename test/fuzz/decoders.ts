@@ -6,7 +6,7 @@ export const ROOT: string = new URL('../../', import.meta.url).pathname
 const DECODERS: Readonly<Record<string, readonly string[]>> = {
   'tokens and what goes with them': [
     'shared/macaroon/{base64url,bundle,format,identifier,text,ticket,utf8,v1-packet,v1-reader,v2-reader,v2j-json,v2j-reader}.ts',
-    'shared/macaroon/predicate/{clause,compile,instant,interval,network,path,token-name,values}.ts',
+    'shared/macaroon/predicate/{clause,compile,instant,interval,network,path,values}.ts',
     'primary/authority/condition.ts',
   ],
   'bytes after the handshake': ['shared/channel/{error-report,framing,hello,intake,json,rpc}.ts'],
@@ -22,8 +22,8 @@ const DECODERS: Readonly<Record<string, readonly string[]>> = {
     'shared/sqlite/{wal-format,wal-reader}.ts',
   ],
   'the archive': [
-    'shared/archive/{epoch-claim,layout,list-files,manifest,manifest-state,read-file,signed-document}.ts',
-    'shared/archive/s3/{bounds,bucket,client,credentials,names,parts,refusal,retry,settings,xml}.ts',
+    'shared/archive/{epoch-claim,layout,manifest,manifest-state,read-file,signed-document}.ts',
+    'shared/archive/s3/{bounds,bucket,client,credentials,parts,refusal,retry,settings,xml}.ts',
   ],
   'configuration and arguments': [
     'ops/arguments/{access,authority-key,duration,moment,restore-target}.ts',

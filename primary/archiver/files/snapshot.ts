@@ -14,8 +14,7 @@ import { type Checksum, checksumText, txid as asTxid, type Txid } from '../../..
 import { decodeHeader } from '../../../shared/ltx/header.ts'
 import type { Position } from '../../../shared/position.ts'
 import { storageError } from '../../../shared/files/storage-errors.ts'
-import { snapshotFields } from '../../commit-log/snapshot-fields.ts'
-import { writeSnapshot } from '../../commit-log/write-snapshot.ts'
+import { snapshotFields, writeSnapshot } from '../../commit-log/write-snapshot.ts'
 import type { CommittedHistory } from '../source.ts'
 
 export interface SnapshotOptions {

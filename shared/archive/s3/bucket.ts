@@ -12,7 +12,6 @@ import {
 } from '../../limits.ts'
 import { type ArchiveStorage, type ByteRange, type Content, inParallel, type StoredObject } from '../storage.ts'
 import { S3Client, type S3ClientOptions } from './client.ts'
-import { keyOf, objectName } from './names.ts'
 import { abortUploads, requireStored, sizeOfContent, uploadParts, wholeOf } from './parts.ts'
 import { elements, textOf } from './xml.ts'
 
@@ -157,4 +156,22 @@ export class BucketStorage implements ArchiveStorage {
       hint: 'try again; if it persists, this store does not implement S3 correctly',
     })
   }
+}
+
+const LEVEL = /^ltx\/(\d)(?=\/|$)/
+const LEVELS = '000'
+
+/**
+ * Name in the bucket for a key, or for a prefix of keys. litestream names levels differently there: our key `ltx/0/<file>` is
+ * `<folder>/0000/<file>`. All other keys stay the same, below the same folder.
+ */
+export function objectName(folder: string, key: string): string {
+  if (key === 'ltx/') return `${folder}/${LEVELS}`
+  return `${folder}/${key.replace(LEVEL, `${LEVELS}$1`)}`
+}
+
+/** Key for a name in the bucket. Undefined if the name is not below the folder. */
+export function keyOf(folder: string, name: string): string | undefined {
+  if (!name.startsWith(`${folder}/`)) return undefined
+  return name.slice(folder.length + 1).replace(/^000(\d)\//, 'ltx/$1/')
 }

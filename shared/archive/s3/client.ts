@@ -9,8 +9,7 @@ import { Deadline, readAll } from './bounds.ts'
 import type { S3Credentials } from './credentials.ts'
 import { refusal } from './refusal.ts'
 import { retryDelayMs, type S3Failure } from './retry.ts'
-import type { S3Settings } from './settings.ts'
-import { urlOf } from './url.ts'
+import { type S3Settings, urlOf } from './settings.ts'
 import { textOf } from './xml.ts'
 
 export interface S3ClientOptions {

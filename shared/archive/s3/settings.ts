@@ -132,3 +132,22 @@ function invalid(
 ): MacaroondError {
   return new MacaroondError('config_invalid', `not a bucket for an archive: ${what}`, { hint })
 }
+
+/** URL of a request. It encodes every byte that is not plain, so that the sent URL equals the signed one. */
+export function urlOf(
+  { endpoint, bucket, pathStyle }: S3Settings,
+  name: string = '',
+  query: Readonly<Record<string, string>> = {},
+): string {
+  const origin = pathStyle ? `${endpoint}/${bucket}` : endpoint.replace('://', `://${bucket}.`)
+  const path = name === '' && pathStyle ? '' : `/${name.split('/').map(encode).join('/')}`
+  const pairs = Object.entries(query).map(([key, value]) => `${encode(key)}=${encode(value)}`)
+  return `${origin}${path}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}`
+}
+
+function encode(text: string): string {
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (char) => `%${char.codePointAt(0)?.toString(16).toUpperCase()}`,
+  )
+}

@@ -6,9 +6,10 @@ import { MacaroondError } from '../../errors.ts'
 import { CAVEAT_BYTES_MAX } from '../../limits.ts'
 import { type Clause, parseClause } from './clause.ts'
 import { parseDuration, parseInstant, parseTimestamp } from './instant.ts'
-import { parseTokenName } from './token-name.ts'
 import { type Predicate, unknown, type UnknownPredicate } from './predicate.ts'
 import { compileAddress, compileNumber, compilePath, compileWord, compileWordOrNumber } from './values.ts'
+import { type Kid, type Nonce, type TokenId, tokenId } from '../../ids.ts'
+import { isNonce } from '../nonce.ts'
 
 type Compiled = Predicate | UnknownPredicate
 
@@ -101,4 +102,19 @@ function compileUnrevoked({ op, value, conditional }: Clause): Compiled {
   const name = parseTokenName(value)
   if (conditional || op !== '=' || name === undefined) return unknown('`unrevoked = <kid.nonce>`')
   return { kind: 'unrevoked', kid: name.kid, nonce: name.nonce, wanted: `${name.id} not to be revoked` }
+}
+
+interface TokenName {
+  readonly kid: Kid
+  readonly nonce: Nonce
+  readonly id: TokenId
+}
+
+const TOKEN_NAME = /^([0-9a-f]{16})\.([0-9a-f]{32})$/
+
+/** Parses a token id, `<kid>.<nonce>`, in a caveat. */
+function parseTokenName(text: string): TokenName | undefined {
+  const [, kid, nonce] = TOKEN_NAME.exec(text) ?? []
+  if (kid === undefined || nonce === undefined || !isNonce(nonce)) return undefined
+  return { kid: kid as Kid, nonce, id: tokenId(kid as Kid, nonce) }
 }

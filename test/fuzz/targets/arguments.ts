@@ -1,8 +1,7 @@
 /** Targets of the command line: what an operator types, and the names in answers. */
 import { parseAccess } from '../../../ops/arguments/access.ts'
 import { parseAuthorityKey } from '../../../ops/arguments/authority-key.ts'
-import { parseTtl } from '../../../ops/arguments/duration.ts'
-import { parseMoment } from '../../../ops/arguments/moment.ts'
+import { parseMoment, parseTtl } from '../../../ops/arguments/times.ts'
 import { parseTarget } from '../../../ops/arguments/restore-target.ts'
 import { addressText, parseAddress } from '../../../shared/channel/address.ts'
 import { parsePeerId } from '../../../shared/channel/peer-id.ts'

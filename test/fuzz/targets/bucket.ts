@@ -6,7 +6,7 @@ import { S3Client, type S3ClientOptions } from '../../../shared/archive/s3/clien
 import { parseS3Url } from '../../../shared/archive/s3/settings.ts'
 import { elements, escapeXml, textOf } from '../../../shared/archive/s3/xml.ts'
 import { segmentKey } from '../../../shared/archive/layout.ts'
-import { listSegmentFiles } from '../../../shared/archive/list-files.ts'
+import { listSegmentFiles } from '../../../shared/archive/read-file.ts'
 import type { ErrorCode } from '../../../shared/errors.ts'
 import { txid } from '../../../shared/ids.ts'
 import { ENTROPY } from '../fixed.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Backoff, type BackoffEvent, INITIAL_BACKOFF, stepBackoff } from '../../../shared/channel/backoff.ts'
-import { plannedAgeMs, rotationDue } from '../../../shared/channel/rotation.ts'
+import { plannedAgeMs, rotationDue } from '../../../shared/channel/session.ts'
 
 const unreachable: BackoffEvent = { type: 'failed', code: 'connect_failed', kind: 'unavailable' }
 const refused: BackoffEvent = { type: 'failed', code: 'peer_refused', kind: 'denied' }

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MacaroondError } from '../../../../shared/errors.ts'
-import { keyOf, objectName } from '../../../../shared/archive/s3/names.ts'
-import { parseS3Url, type S3Settings } from '../../../../shared/archive/s3/settings.ts'
-import { urlOf } from '../../../../shared/archive/s3/url.ts'
+import { keyOf, objectName } from '../../../../shared/archive/s3/bucket.ts'
+import { parseS3Url, type S3Settings, urlOf } from '../../../../shared/archive/s3/settings.ts'
 
 const at = (url: string, env: NodeJS.ProcessEnv = {}): S3Settings => parseS3Url(url, env)
 const addressOf = (url: string, env: NodeJS.ProcessEnv = {}): string => urlOf(at(url, env), 'k')

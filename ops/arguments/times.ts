@@ -1,10 +1,10 @@
-/**
- * The time at which `token attenuate --ttl` lets a token expire. It is computed on this machine, whose clock may be wrong, so
- * it uses the time in the token's id as a lower bound.
- */
+/** Times on the command line: times to live, points in time, and the time at which an attenuated token expires. */
 import { decodeIdentifier } from '../../shared/macaroon/identifier.ts'
 import type { Macaroon } from '../../shared/macaroon/macaroon.ts'
 import { nonceTimeMs } from '../../shared/macaroon/nonce.ts'
+import { TTL_SECONDS_MAX } from '../../shared/limits.ts'
+import { MacaroondError } from '../../shared/errors.ts'
+import { parseInstant } from '../../shared/macaroon/predicate/instant.ts'
 
 export interface EndTime {
   /** Unix seconds. */
@@ -16,7 +16,8 @@ export interface EndTime {
 const SKEW_MS_MAX = 2_000
 
 /**
- * The id of a token contains the time of issue. If this machine's clock is before that time, it is behind, and the time to live
+ * The time at which `token attenuate --ttl` lets a token expire, computed by this machine's clock, which may be wrong. The id of
+ * a token contains the time of issue. If this machine's clock is before that time, it is behind, and the time to live
  * counts from the issue; otherwise the token could be expired at once. A clock that is ahead cannot be noticed.
  */
 export function endTime({ identifier }: Macaroon, seconds: number, wallMs: number): EndTime {
@@ -46,4 +47,27 @@ function times(identifier: Uint8Array): { readonly issuedMs: number; readonly ex
 export function shortTimeText(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? `${ms} (unix ms)` : date.toISOString().replace('.000Z', 'Z')
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
+
+/** `30s`, `5m`, `24h` or `7d`, in seconds. 0 is for a token that never expires. Throws usage. */
+export function parseTtl(text: string): number {
+  if (text === '0') return 0
+  const [, digits, unit = ''] = /^([1-9][0-9]{0,9})([smhd])$/.exec(text) ?? []
+  const seconds = Number(digits) * (SECONDS[unit] ?? Number.NaN)
+  if (seconds <= TTL_SECONDS_MAX) return seconds
+  const why = Number.isNaN(seconds) ? 'not a time to live' : 'too long a time to live'
+  throw new MacaroondError('usage', `${why}: ${text.slice(0, 80)}`, {
+    hint: 'write it as 30s, 5m, 24h or 7d; 0 is for a token that never expires',
+  })
+}
+
+/** RFC 3339 with a zone, or unix seconds. Returns unix milliseconds, rounded down. Throws usage. */
+export function parseMoment(option: string, text: string): number {
+  const ms = parseInstant(text)
+  if (ms !== undefined && ms >= 0) return Math.floor(ms)
+  throw new MacaroondError('usage', `${option} is not a point in time: ${text.slice(0, 80)}`, {
+    hint: 'write it as 2026-11-01T00:00:00Z, or as unix seconds',
+  })
 }
