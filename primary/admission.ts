@@ -37,7 +37,8 @@ export class PrimaryAdmission implements NodeAdmission {
     const admission = peers.admit(peer, channel, address)
     if (!admission.ok) return admission
     const ships = channel === 'wal' || channel === 'revocations'
-    // Only a replica: its acknowledgements open writes and make revocations durable, so no operator may send them.
+    // Only a replica may open these channels: its acknowledgements open writes and make revocations durable, so an operator
+    // must not be able to send them.
     if (ships && admission.peer?.role !== 'replica') return { ok: false, error: reportOf(notAReplica(channel)) }
     if (ships) return publisher.accept(channel, peer, hello)
     if (channel === 'sign' || channel === 'admin') return { ok: true, welcome: {} }

@@ -20,8 +20,8 @@ export interface PrimaryConditions {
   readonly archives: Pick<Archives, 'alertsOf' | 'repaired'> | undefined
 }
 
-/** Alarms that each archive raises for itself. */
-const OF_ARCHIVES = [
+/** Alarms that concern one archive. */
+const ARCHIVE_ALARMS = [
   'archive_behind',
   'archive_failing',
   'archive_job_failing',
@@ -47,7 +47,7 @@ export function watchPrimary(
   board.watchEach('replica_refused', () => gate.refusals)
   board.watchEach('third_party_broken', () => brokenOf(writer.state))
   board.watchEach('archive_repaired', () => archives?.repaired(writer.state.archiveChains) ?? [])
-  for (const code of OF_ARCHIVES) board.watchEach(code, () => archives?.alertsOf(code) ?? [])
+  for (const code of ARCHIVE_ALARMS) board.watchEach(code, () => archives?.alertsOf(code) ?? [])
 }
 
 function sinceText(ms: number | null): string | undefined {

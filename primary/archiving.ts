@@ -3,29 +3,32 @@ import type { Txid } from '../shared/ids.ts'
 import type { Archives } from './archiver/archives.ts'
 import { isWitness, type OpenArchiverOptions, openArchives, scheduleArchiving } from './archiver/open-archiver.ts'
 import type { PrimaryFoundation } from './foundation.ts'
-import { ARCHIVE } from './members.ts'
+import { ARCHIVE_WITNESS } from './members.ts'
 import { NO_FLAGS } from './options.ts'
 import type { Joined } from './commit-log/agreement.ts'
 
 export class Archiving {
   readonly archives: Archives | undefined
   readonly #options: OpenArchiverOptions
-  #endSchedules: () => void = () => undefined
+  #cancelSchedules: () => void = () => undefined
 
   constructor(options: OpenArchiverOptions) {
     this.#options = options
     this.archives = openArchives(options)
   }
 
-  /** Call it before the first connection: if the archive shows that another primary leads, this one must not be heard. */
+  /**
+   * Call it before the first connection: the archive may show that another primary leads, and then no replica may hear from
+   * this one.
+   */
   async start(): Promise<void> {
     if (this.archives === undefined) return
     await this.archives.start()
-    this.#endSchedules = scheduleArchiving(this.archives, this.#options)
+    this.#cancelSchedules = scheduleArchiving(this.archives, this.#options)
   }
 
   async stop(): Promise<void> {
-    this.#endSchedules()
+    this.#cancelSchedules()
     await this.archives?.stop()
   }
 }
@@ -35,7 +38,7 @@ export function openArchiving(base: PrimaryFoundation, onJoined: (event: Joined)
   const { options, host, stampClock, alarms, commitLog, writer, signingKey, ring, shutdown } = base
   const { config, log, archivePorts: ports } = options
   const onClaimed = (archived: Txid): void => {
-    if (isWitness(config.archive)) onJoined({ witness: ARCHIVE, atHead: archived === commitLog.head.txid })
+    if (isWitness(config.archive)) onJoined({ witness: ARCHIVE_WITNESS, atHead: archived === commitLog.head.txid })
   }
   const { newArchive } = options.flags ?? NO_FLAGS
   const archiving = new Archiving({
@@ -48,12 +51,12 @@ export function openArchiving(base: PrimaryFoundation, onJoined: (event: Joined)
     ring,
     log,
     paused: () => commitLog.room.full,
-    onDiskFull: () => commitLog.room.suspected(),
+    onDiskFull: () => commitLog.room.noteIfFull(),
     onClaimed,
-    onFatal: shutdown.atOnce,
+    onFatal: shutdown.crash,
     writer,
     newArchive,
   })
-  writer.remind(({ archiveChains }) => archiving.archives?.chainDue(archiveChains))
+  writer.addDueSource(({ archiveChains }) => archiving.archives?.chainDue(archiveChains))
   return archiving
 }

@@ -1,7 +1,7 @@
 /**
- * Builds the parts of a primary in dependency order: a part is given only parts that exist. Two parts report to parts that are
- * built later: the commit log reports commits, and the publisher reports what replicas say. Each is connected last, through
- * one method, and does nothing before that.
+ * Builds the parts of a primary in dependency order: the constructor of a part receives only parts that exist. Two parts
+ * report to parts that are built after them: the commit log reports commits, and the publisher reports the messages of
+ * replicas. Their `connect` is called last, and neither does anything before that.
  */
 import { readTimelines } from '../shared/database/epochs.ts'
 import type { MacaroondError } from '../shared/errors.ts'
@@ -39,7 +39,7 @@ export function assemblePrimary(options: PrimaryOptions): PrimaryParts {
   const publisher = openPublisher(base)
   const settling = openSettling(base, publisher)
   const onJoined = (event: Joined): void => {
-    if (base.gate.joined(event)) settling.look()
+    if (base.gate.joined(event)) settling.check()
   }
   const archiving = openArchiving(base, onJoined)
   const { archives } = archiving
@@ -58,7 +58,7 @@ export function assemblePrimary(options: PrimaryOptions): PrimaryParts {
 function openPublisher({ options, commitLog, revocations, writer, signingKey, ...base }: Base): Publisher {
   const { config, log } = options
   const { granting, host, stampClock, shutdown } = base
-  const snapshots = { folder: config.data, clock: stampClock, onDamaged: shutdown.atOnce }
+  const snapshots = { folder: config.data, clock: stampClock, onDamaged: shutdown.crash }
   return new Publisher({
     cluster: config.cluster,
     log: commitLog,
@@ -74,15 +74,15 @@ function openPublisher({ options, commitLog, revocations, writer, signingKey, ..
 }
 
 function openSettling(
-  { options, writer, members, host, gate, configurationDue }: Base,
+  { options, writer, members, host, gate, configurationNote }: Base,
   publisher: Publisher,
 ): Settling {
   const { config, log, flags = NO_FLAGS } = options
   return new Settling({
     state: () => writer.state,
     submit: (command) => writer.submit(command),
-    open: () => gate.refusal('lease.raise') === undefined,
-    configurationDue: () => configurationDue() !== undefined,
+    writesOpen: () => gate.refusal('lease.raise') === undefined,
+    configurationDue: () => configurationNote() !== undefined,
     nudge: () => writer.nudge(),
     leaseMs: config.freshness.lease_ms,
     // Any acknowledgement to this process is of this epoch.
@@ -105,15 +105,15 @@ function openDurability(base: Base, { acknowledgements }: Publisher, archives: A
 }
 
 function openAdoptionOf({ options, commitLog, writer, members, host, gate, shutdown }: Base): Adoption {
-  const open = (): boolean => gate.confirmed && !shutdown.begun
+  const writesOpen = (): boolean => gate.confirmed && !shutdown.begun
   const own = { db: commitLog.db, writer, clock: host.clock, log: options.log }
-  return openAdoption({ ...own, open, replicas: () => members.replicas })
+  return openAdoption({ ...own, writesOpen, replicas: () => members.replicas })
 }
 
 function openMaintenance({ options, commitLog, alarms, host, shutdown, obstacles }: Base): Maintenance {
   const { config, log } = options
   const { clock, schedule } = host
-  const events = { onFatal: shutdown.atOnce, onLooked: () => obstacles.look() }
+  const events = { onFatal: shutdown.crash, onWatched: () => obstacles.check() }
   return new Maintenance({ commitLog, alarms, config, clock, schedule, log, ...events })
 }
 
@@ -126,8 +126,8 @@ function connect(parts: PrimaryParts, onJoined: (event: Joined) => void): void {
   })
   publisher.connect({
     joined: (replica, atHead) => onJoined({ witness: replica, atHead }),
-    acknowledged: () => settling.look(),
-    denials: (replica, told) => adoption.told(replica, told),
+    acknowledged: () => settling.check(),
+    denials: (replica, told) => adoption.reported(replica, told),
     refused: (replica, message) => gate.refused(replica, message),
     contradicted: (error) => contradicted(parts, error),
   })
@@ -138,5 +138,5 @@ function contradicted({ writer, shutdown }: PrimaryParts, error: MacaroondError)
   const { message } = error
   const note = { kind: 'audit.note', actor: { text: 'primary' }, action: 'primary.contradicted' } as const
   writer.writeLast({ ...note, detail: { message } })
-  shutdown.atOnce(error)
+  shutdown.crash(error)
 }

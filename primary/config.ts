@@ -57,7 +57,10 @@ export interface PrimaryConfig {
     readonly service_token_days: number
   }
   readonly disk: {
-    /** Megabytes reserved for revocations on a full disk. Other writes resume once as much again is free. */
+    /**
+     * Megabytes reserved for revocations on a full disk. Other writes resume once the reserve is complete and as many
+     * megabytes are free.
+     */
     readonly reserve_mb: number
   }
   readonly maintenance: {

@@ -1,6 +1,6 @@
 /**
- * The foundation of a primary: its folder, its database with the authority's state, and its clock. The writer takes no command
- * yet, because its rules are made of parts that need this foundation.
+ * Opens the foundation of a primary: its folder, its database with the authority's state, and its clock. The writer does not
+ * take commands yet, because the parts that its rules consist of need this foundation.
  */
 import { mkdirSync } from 'node:fs'
 import { PeerRegistry } from '../shared/channel/peers.ts'
@@ -50,7 +50,7 @@ export interface PrimaryFoundation {
   readonly signingKey: SigningKey
 }
 
-/** Locks the folder and opens the database in it. Throws what prevents either. */
+/** Locks the folder and opens the database in it. Throws the error that prevents either. */
 export function openPrimaryFoundation(options: PrimaryOptions): PrimaryFoundation {
   const { config, kek, previousKeks = [], log, host = systemHost } = options
   const { clock, entropy } = host
@@ -67,7 +67,7 @@ export function openPrimaryFoundation(options: PrimaryOptions): PrimaryFoundatio
   const { db } = commitLog
   refuseRestartLeases(db, db.name)
   const revocations = new RecentRevocations(new RevocationLog(db))
-  const writer = openGroupWriter({ commitLog, revocations, ring, clock, entropy, onFatal: shutdown.atOnce })
+  const writer = openGroupWriter({ commitLog, revocations, ring, clock, entropy, onFatal: shutdown.crash })
   const authorityClock = startClock(options, { clock, members, writer })
   return {
     options,

@@ -1,6 +1,6 @@
 /**
- * Maintains the commit log while the primary runs: checkpoints, the watch for writes by other programs, the disk's reserve, and
- * the scrub. A finding after which the database cannot be trusted stops the primary.
+ * Maintains the commit log while the primary runs: checkpoints, the watch for writes by other programs, the disk's reserve,
+ * and the scrub. The primary stops if one of them shows that the database cannot be trusted.
  */
 import { REPAIR_HINT } from '../shared/repair-hint.ts'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ export interface MaintenanceOptions {
   readonly schedule: Schedule
   readonly log: Log
   /** Called about once a second, after each look at the disk. */
-  readonly onLooked: () => void
+  readonly onWatched: () => void
   /** Called if the database can no longer be trusted. */
   readonly onFatal: (error: unknown) => void
 }
@@ -69,7 +69,7 @@ export class Maintenance {
 
   /** Compares the checksum of all pages with the expected one, then checks the audit chain. */
   scrub(): Promise<void> {
-    this.#scrubbing ??= this.#readWhole().finally(() => (this.#scrubbing = undefined))
+    this.#scrubbing ??= this.#compareAllPages().finally(() => (this.#scrubbing = undefined))
     return this.#scrubbing
   }
 
@@ -78,16 +78,16 @@ export class Maintenance {
     this.#stop.abort()
     for (const cancel of this.#cancels) cancel()
     await Promise.all([this.#scrubbing, this.#auditing])
-    await this.#copyWal()
+    await this.#runCheckpoint()
   }
 
   async #checkpoint(): Promise<void> {
     if (this.#stop.signal.aborted) return
     this.#pace.began(this.#options.commitLog.walFrames)
-    await this.#copyWal().catch((error: unknown) => this.#options.onFatal(error))
+    await this.#runCheckpoint().catch((error: unknown) => this.#options.onFatal(error))
   }
 
-  async #copyWal(): Promise<void> {
+  async #runCheckpoint(): Promise<void> {
     const { commitLog, log, alarms } = this.#options
     try {
       const outcome = await commitLog.checkpoint()
@@ -97,34 +97,34 @@ export class Maintenance {
     } catch (error) {
       // Nothing is lost: the pages are still in the WAL.
       if (!isDiskFull(error)) throw error
-      commitLog.room.met()
-      log.error('the disk is full: no checkpoint')
+      commitLog.room.noteFull()
+      log.error('the disk is full, so the checkpoint failed')
     }
   }
 
   /** An error other than a full disk stops the primary: another program has written, or the WAL cannot be read. */
   #watch(): void {
-    const { commitLog, log, onFatal, onLooked } = this.#options
+    const { commitLog, log, onFatal, onWatched } = this.#options
     try {
       if (commitLog.stalled) commitLog.logStalled()
       else commitLog.checkNoForeignWrite()
-      commitLog.room.look()
+      commitLog.room.refill()
       if (this.#pace.isOverdue()) void this.#checkpoint()
     } catch (error) {
       if (!isDiskFull(error)) return onFatal(error)
-      commitLog.room.met()
+      commitLog.room.noteFull()
       log.error('the disk is still full')
     }
-    onLooked()
+    onWatched()
   }
 
-  async #readWhole(): Promise<void> {
+  async #compareAllPages(): Promise<void> {
     const { commitLog, log, onFatal, clock } = this.#options
     const expected = commitLog.head.checksum
     const found = await checksumOf(commitLog.pin(), clock, this.#stop.signal)
     if (found === undefined) return
     if (found === expected) {
-      log.info('scrub: every page is as it was written')
+      log.info('scrub: every page has its recorded content')
       return this.#audit.whole(this.#stop.signal)
     }
     const message = `the pages give checksum ${checksumText(found)}, not ${checksumText(expected)}: the disk changed them`

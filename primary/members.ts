@@ -4,7 +4,7 @@ import { isWitness } from './archiver/open-archiver.ts'
 import type { PrimaryConfig } from './config.ts'
 
 /** Name of the archive among the witnesses. It cannot be a PeerId. */
-export const ARCHIVE = 'archive'
+export const ARCHIVE_WITNESS = 'archive'
 
 export class Members {
   readonly #peers: PeerRegistry
@@ -23,8 +23,8 @@ export class Members {
     return this.replicas.map(({ id }) => id)
   }
 
-  /** The replicas, and an archive on another disk: each can tell if this disk is the newest. */
+  /** The replicas, and an archive on another disk: each can prove that this disk is the newest, or that it is not. */
   get witnesses(): readonly string[] {
-    return isWitness(this.#config.archive) ? [...this.replicaIds, ARCHIVE] : this.replicaIds
+    return isWitness(this.#config.archive) ? [...this.replicaIds, ARCHIVE_WITNESS] : this.replicaIds
   }
 }

@@ -75,7 +75,7 @@ function freshnessMetrics({ freshness }: PrimaryStatus): readonly Metric[] {
 
 function durabilityMetrics({ durability }: PrimaryStatus): readonly Metric[] {
   const { revocations, degradedSinceMs, degradedAnswers } = durability
-  const help = 'Durability that a revocation reaches before it is acknowledged as durable.'
+  const help = 'Durability that the primary waits for before it acknowledges a revocation.'
   return [
     stateGauge('macaroond_durability', help, DURABILITY_LEVELS, revocations),
     gauge(
@@ -118,7 +118,7 @@ function archiveMetrics(destinations: readonly DestinationStatus[]): readonly Me
     ),
     gauges(
       'macaroond_archive_lag_seconds',
-      'Seconds that the oldest of these transactions has waited.',
+      'Seconds that the oldest transaction has waited for the archive.',
       ofEach(({ lagMs }) => lagMs / 1000),
     ),
     gauges(

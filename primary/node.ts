@@ -16,7 +16,7 @@ import { assemblePrimary, type PrimaryParts } from './assembly.ts'
 import type { PrimaryOptions } from './options.ts'
 
 export class Primary implements Service {
-  /** Resolves with the error after which this primary must not go on. */
+  /** Resolves with the error after which this primary must stop. */
   readonly failed: Promise<unknown>
   readonly #parts: PrimaryParts
   readonly #listener: Listener
@@ -33,12 +33,13 @@ export class Primary implements Service {
     const { gate, writer, archiving, maintenance, purging, settling, adoption, alarms, host } = parts
     const admission = openAdmission(parts)
     await archiving.start()
-    // Without witnesses nobody confirms the position later. The archive comes first: it may show that another primary leads.
+    // Migrates now if there is no witness, because none will confirm the position later. The archive has started by now,
+    // because it may have shown that another primary leads.
     if (gate.confirmed) writer.migrate()
     const primary = new Primary(parts, await listenAsNode(admission, options, host))
     maintenance.start()
     purging.start()
-    settling.look()
+    settling.check()
     adoption.start()
     watchPrimary(alarms, parts)
     alarms.start()
@@ -63,15 +64,15 @@ export class Primary implements Service {
     const { options, peers: registry, settling } = this.#parts
     const { peers, ...rest } = options.reread()
     registry.replace(peers)
-    settling.look()
+    settling.check()
     const { peers: _, ...inForce } = options.config
     if (isDeepStrictEqual(rest, inForce)) return
     options.log.warn('only `peers` of the configuration changes at run time; the rest needs a restart')
   }
 
   /**
-   * Stops in order: first what begins new work, then the connections, then the archive, which uploads what waits. The last
-   * checkpoint comes before the log is closed, and the lock is released last.
+   * Stops the parts in order: first those that begin new work, then the connections, then the archive, which uploads the
+   * waiting segments. The last checkpoint runs before the log is closed, and the lock is released last.
    */
   async stop(): Promise<void> {
     const { shutdown, alarms, purging, settling, adoption, publisher, granting, ...parts } = this.#parts

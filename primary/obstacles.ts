@@ -1,7 +1,7 @@
 /**
- * Watches the primary's own obstacles: a clock in doubt, a full disk, a database that takes no revocation. While no revocation
- * can be written, no lease is granted (V8). The beginning and end of each obstacle become audit notes. A note that cannot be
- * written is tried again, so a written note also proves that writes work.
+ * Watches for obstacles to the primary's writes: a clock in doubt, a full disk, a database that takes no revocation. While no
+ * revocation can be written, no lease is granted (V8). The start and the end of each obstacle are noted in the audit. A note
+ * that cannot be written is retried, and a written note also proves that the database takes writes again.
  */
 import type { Clock } from '../shared/clock.ts'
 import { MacaroondError, reportOf } from '../shared/errors.ts'
@@ -21,8 +21,8 @@ export interface ObstaclesOptions {
   readonly authorityClock: Pick<AuthorityClock, 'time' | 'moment'>
   /** The bound B: revocations bind within this time. */
   readonly boundMs: number
-  readonly writer: Pick<GroupWriter, 'submit' | 'appendDue'>
-  readonly gate: Pick<WritesGate, 'refusal' | 'shut'>
+  readonly writer: Pick<GroupWriter, 'submit' | 'appendDueCutOffs'>
+  readonly gate: Pick<WritesGate, 'refusal' | 'closedBy'>
   /** Called when an obstacle begins or ends. */
   readonly onChange: () => void
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -37,7 +37,7 @@ interface Condition {
 }
 
 const ACTOR = { text: 'primary' } as const
-/** Notes that may wait to be written. Beyond this the oldest are dropped; the alarms are in the log anyway. */
+/** The most notes that wait to be written. Beyond this the oldest is dropped, because the log has the alarms too. */
 const NOTES_MAX = 64
 
 export class Obstacles {
@@ -62,30 +62,30 @@ export class Obstacles {
   get blockedBy(): string | undefined {
     const { commitLog, boundMs, clock } = this.#options
     if (commitLog.stalled) return 'the last transaction does not fit into the segment log'
-    if (commitLog.room.spent) return 'the disk is full and its reserve is used up'
+    if (commitLog.room.exhausted) return 'the disk is full and its reserve is used up'
     return forbidsLeases(this.#obstacle, clock.monotonicMs(), boundMs) ? this.#obstacle?.message : undefined
   }
 
   /** True if leases are granted: only while revocations are taken (V8). */
   get grants(): boolean {
-    return this.#options.gate.shut === undefined && this.blockedBy === undefined
+    return this.#options.gate.closedBy === undefined && this.blockedBy === undefined
   }
 
   /** Takes the result of each transaction. */
   attempted({ error, essential }: Attempt): void {
-    if (isDiskFull(error)) this.#options.commitLog.room.met()
+    if (isDiskFull(error)) this.#options.commitLog.room.noteFull()
     if (error === undefined) this.#step({ kind: 'taken' })
     else if (isLocked(error)) this.#step({ kind: 'locked' })
     else if (essential) this.#step({ kind: 'failed', message: reportOf(error).message })
-    this.#tell()
+    this.#noteChanges()
   }
 
   /** Called about once a second: probes the database, and writes the next note. */
-  look(): void {
+  check(): void {
     const { authorityClock, writer, gate } = this.#options
     if (this.#obstacle?.kind !== 'storage') this.#step(this.#probe())
-    this.#tell()
-    if (authorityClock.time.credible) writer.appendDue()
+    this.#noteChanges()
+    if (authorityClock.time.credible) writer.appendDueCutOffs()
     const [note] = this.#notes
     if (note === undefined || this.#writing || gate.refusal('audit.note') !== undefined) return
     this.#writing = true
@@ -113,7 +113,7 @@ export class Obstacles {
     return this.#options.commitLog.room.full ? '' : undefined
   }
 
-  #tell(): void {
+  #noteChanges(): void {
     const { authorityClock, onChange } = this.#options
     const { nowMs } = authorityClock.moment
     let changed = false
@@ -144,7 +144,7 @@ export class Obstacles {
       await writer.submit(note)
       this.#notes.splice(this.#notes.indexOf(note), 1)
     } catch (error) {
-      log.debug({ action: note.action, error: reportOf(error) }, 'this is not in the audit yet')
+      log.debug({ action: note.action, error: reportOf(error) }, 'could not write an audit note; trying again')
     }
   }
 }

@@ -34,7 +34,10 @@ export function openCommitLog(options: OpenCommitLogOptions): CommitLog {
       createAuthorityDatabase(db, { cluster, kek, clock, entropy, signingSeed })
     },
     onGap: (gap) =>
-      log.error(gap, 'the segment log ends before the database: it was set aside, replicas get a snapshot'),
+      log.error(
+        gap,
+        'the segment log lacks transactions of the database, so it was set aside; replicas get a snapshot',
+      ),
     onDamagedLog: (error) => alarms.set('log_damaged', error.message),
   })
 }

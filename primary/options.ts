@@ -7,7 +7,7 @@ import type { Kek } from '../shared/sealing.ts'
 import type { ArchivePorts } from './archiver/open-archiver.ts'
 import type { PrimaryConfig } from './config.ts'
 
-/** Statements by the operator of facts that a primary cannot know by itself. Each holds for one start. */
+/** Facts that the operator states because a primary cannot know them. Each applies to one start. */
 export interface PrimaryFlags {
   /** True: the clock is right, however far it is from the persisted time. */
   readonly acceptClock: boolean
@@ -24,10 +24,10 @@ export interface PrimaryOptions {
   readonly identity: Identity
   /** The key that a rotation seals with. */
   readonly kek: Kek
-  /** Open secrets that were sealed before the last rotation. */
+  /** Keys that open the secrets that a rotation has not resealed yet. */
   readonly previousKeks?: readonly Kek[]
   readonly log: Log
-  /** Output of this process; left out for a node that shares its process. */
+  /** Output of this process. Undefined for a node that shares its process with other nodes. */
   readonly output?: ProcessOutput
   readonly flags?: PrimaryFlags
   readonly host?: Host

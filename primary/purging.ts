@@ -1,6 +1,6 @@
 /**
- * Reads through the log of revocations on a schedule, and has the authority delete the outlived ones. The authority judges each
- * row again in its transaction, so a mistake here deletes nothing.
+ * Reads the log of revocations on a schedule, and submits the outlived ones to the authority, which deletes them. The
+ * authority judges each row again in its transaction, so a mistake here deletes nothing.
  */
 import { turn } from '../shared/clock.ts'
 import { RevocationLog } from '../shared/database/revocation-log.ts'
@@ -32,7 +32,9 @@ export class Purging {
   #cancel: () => void = () => undefined
   #running: Promise<unknown> | undefined
 
-  /** Its clock starts at the last mint, so a wall clock that jumped ahead while the primary was down deletes nothing. */
+  /**
+   * Its clock starts at the last mint, so nothing is deleted early if the wall clock jumped ahead while the primary was down.
+   */
   constructor(options: PurgingOptions) {
     this.#options = options
     this.#revocations = new RevocationLog(options.db)

@@ -1,6 +1,6 @@
 /**
- * The state of a primary's shutdown: orderly on request, or at once after an error that forbids any further write. It stops
- * nothing itself: other parts read it.
+ * The state of a primary's shutdown: orderly on request, or at once after an error that forbids any further write. It stops no
+ * part itself: other parts read this state.
  */
 export class Shutdown {
   /** Resolves with the error that stopped this primary at once. */
@@ -24,7 +24,7 @@ export class Shutdown {
   }
 
   /** Ends the process as a crash would: nothing more is written or cleaned up, and the next start recovers. */
-  readonly atOnce = (error: unknown): void => {
+  readonly crash = (error: unknown): void => {
     this.begin()
     this.#fail(error)
   }

@@ -1,10 +1,10 @@
 /**
- * Builds the rules for writes and leases: the gate decides which commands are taken, the obstacles tell what prevents writing,
- * and leases are granted while revocations can be written. The writer takes commands once it has these rules.
+ * Builds the rules for writes and leases: the gate decides which commands are taken, the obstacles track what prevents writes,
+ * and leases are granted only while revocations can be written. The writer takes commands once it has these rules.
  */
 import { revocationBoundMs } from '../shared/freshness/bound.ts'
 import type { PrimaryFoundation } from './foundation.ts'
-import { configurationDue } from './freshness/configuration-due.ts'
+import { configurationNote } from './freshness/configuration-note.ts'
 import { Granting } from './freshness/granting.ts'
 import { Obstacles } from './obstacles.ts'
 import { WritesGate } from './writes-gate.ts'
@@ -14,7 +14,7 @@ export interface WriteRules {
   readonly obstacles: Obstacles
   readonly granting: Granting
   /** The command that records the configuration; undefined if the database has it already. */
-  readonly configurationDue: () => ReturnType<typeof configurationDue>
+  readonly configurationNote: () => ReturnType<typeof configurationNote>
 }
 
 /** Opens the writer: from now on the gate decides what it takes. */
@@ -24,15 +24,15 @@ export function openWriteRules(base: PrimaryFoundation): WriteRules {
   const obstacles = openObstacles(base, gate)
   const granting = openGranting(base, obstacles)
   const { durability } = options.config
-  const due = (): ReturnType<typeof configurationDue> =>
-    configurationDue(writer.state.configured, members.replicas, durability)
+  const due = (): ReturnType<typeof configurationNote> =>
+    configurationNote(writer.state.configured, members.replicas, durability)
   writer.open({
     moment: () => authorityClock.moment,
     due,
     gate: (kind) => gate.require(kind),
     onAttempt: (attempt) => obstacles.attempted(attempt),
   })
-  return { gate, obstacles, granting, configurationDue: due }
+  return { gate, obstacles, granting, configurationNote: due }
 }
 
 function openGate({
@@ -53,7 +53,7 @@ function openGate({
     stopping: () => shutdown.begun,
     time: () => authorityClock.time,
     onRefused: () => alarms.refresh(),
-    onFatal: shutdown.atOnce,
+    onFatal: shutdown.crash,
   })
 }
 
@@ -78,6 +78,6 @@ function openGranting({ options, host, writer, authorityClock }: PrimaryFoundati
     authorityClock,
     entropy: host.entropy,
     leaseMsMax: () => writer.state.leaseMsMax,
-    open: () => obstacles.grants,
+    mayGrant: () => obstacles.grants,
   })
 }

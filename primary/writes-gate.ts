@@ -7,7 +7,7 @@
  * | clock in doubt, or disk full | essential ones: revocations, and what leases wait for |
  * | otherwise | all |
  *
- * The first confirmation migrates an older schema.
+ * When the position is first confirmed, the gate has an older schema migrated.
  */
 import { reportOf } from '../shared/errors.ts'
 import type { JudgedTime } from '../shared/freshness/credible-time.ts'
@@ -37,7 +37,7 @@ export interface WritesGateOptions {
 
 export class WritesGate {
   readonly #options: WritesGateOptions
-  /** Refused replicas that have not been accepted since. Each retries again and again, but is recorded once (S10). */
+  /** Refused replicas that have not been accepted since. A refused replica keeps retrying, but is recorded once (S10). */
   readonly #refused = new Map<string, string>()
   #agreement: Agreement
 
@@ -49,15 +49,15 @@ export class WritesGate {
   /** The state of writes for ordinary commands; with several reasons, the strongest one. */
   get state(): WritesState {
     const { commitLog, time } = this.#options
-    const { shut } = this
-    if (shut === 'stopping' || shut === 'disk full') return shut
+    const { closedBy } = this
+    if (closedBy === 'stopping' || closedBy === 'disk full') return closedBy
     if (commitLog.room.full) return 'disk full'
     if (!time().credible) return 'clock in doubt'
-    return shut ?? 'open'
+    return closedBy ?? 'open'
   }
 
   /** The state in which no command is taken, not even an essential one; undefined otherwise. */
-  get shut(): 'stopping' | 'disk full' | 'unconfirmed' | undefined {
+  get closedBy(): 'stopping' | 'disk full' | 'unconfirmed' | undefined {
     if (this.#options.stopping()) return 'stopping'
     if (this.#options.commitLog.stalled) return 'disk full'
     return this.#agreement.confirmed ? undefined : 'unconfirmed'
@@ -65,7 +65,7 @@ export class WritesGate {
 
   /** The state that keeps a command of this kind from being taken; undefined if it is taken. */
   refusal(kind: Command['kind']): Exclude<WritesState, 'open'> | undefined {
-    if (ESSENTIAL.has(kind)) return this.shut
+    if (ESSENTIAL.has(kind)) return this.closedBy
     const { state } = this
     return state === 'open' ? undefined : state
   }
@@ -103,7 +103,7 @@ export class WritesGate {
     return opens
   }
 
-  /** Records a refused replica in the audit, once (S10). While writes are not open, the alarm is the only record. */
+  /** Records a refused replica in the audit, once (S10). While the gate is closed, only the alarm shows the refusal. */
   refused(replica: string, message: string): void {
     const { log, writer, onRefused } = this.#options
     if (this.#refused.has(replica)) return
@@ -112,6 +112,8 @@ export class WritesGate {
     const command = { kind: 'replica.refused', actor: { text: `replica ${replica}` }, message } as const
     writer
       .submit(command)
-      .catch((error: unknown) => log.warn({ error: reportOf(error) }, 'the refusal is not in the audit'))
+      .catch((error: unknown) =>
+        log.warn({ error: reportOf(error) }, 'could not record the refused replica in the audit'),
+      )
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Adopts denials that replicas report, as far as `judgeDenial` allows on a replica's word. The others wait for an operator, in
- * `status` and as an alarm. It judges again after each report, and every few seconds, because the issue clock and the gate on
- * writes move.
+ * Adopts denials that replicas report, if `judgeDenial` allows it without an operator. The others wait for an operator;
+ * `status` and an alarm show them. This class judges all denials again after each report, and every few seconds, because the
+ * issue clock advances and writes may open.
  */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import type { CallOff, Timers } from '../../shared/clock.ts'
@@ -34,8 +34,8 @@ export interface PendingDenial {
 export interface AdoptionOptions {
   readonly state: () => AuthorityState
   readonly submit: GroupWriter['submit']
-  /** True if writes are taken. */
-  readonly open: () => boolean
+  /** True if the primary takes writes now. */
+  readonly writesOpen: () => boolean
   /** Names of the configured replicas for the audit, by PeerId. */
   readonly replicas: () => ReadonlyMap<string, string>
   /** Revocations that a restore found without the authority's signature. */
@@ -46,18 +46,18 @@ export interface AdoptionOptions {
 
 type AdoptionClock = Pick<Timers, 'every' | 'after'>
 
-/** Stands in place of a PeerId. */
+/** Used instead of a PeerId for denials that a restore found. */
 export const RESTORE = 'restore'
-const LOOK_MS = 5_000
-/** Pause between two looks after reports: each look judges all denials, and a replica may report again and again. */
-const TOLD_PAUSE_MS = 250
-/** Denials in one command, so that it does not hold up its group. */
+const REASSESS_MS = 5_000
+/** Pause between two reassessments after reports. Each one judges all denials, and a replica may send any number of reports. */
+const REPORT_PAUSE_MS = 250
+/** The most denials in one command, so that it does not delay its group. */
 const ROWS_A_COMMAND = 100
 
 export interface AdoptionSources {
   readonly db: Database
   readonly writer: GroupWriter
-  readonly open: () => boolean
+  readonly writesOpen: () => boolean
   /** The replicas in the present configuration. */
   readonly replicas: () => readonly KnownPeer[]
   readonly clock: AdoptionClock
@@ -69,26 +69,26 @@ export class Adoption {
   readonly #reports = new Reports()
   #waiting: readonly PendingDenial[] = []
   #adopting = false
-  readonly #news: Paced
+  readonly #pacedReassess: Paced
   #callOff: CallOff | undefined
 
   constructor(options: AdoptionOptions) {
     this.#options = options
-    this.#news = new Paced(() => this.look(), TOLD_PAUSE_MS, options.clock)
+    this.#pacedReassess = new Paced(() => this.reassess(), REPORT_PAUSE_MS, options.clock)
   }
 
   start(): void {
-    this.#callOff = this.#options.clock.every(LOOK_MS, () => this.look(), { background: true })
-    this.look()
+    this.#callOff = this.#options.clock.every(REASSESS_MS, () => this.reassess(), { background: true })
+    this.reassess()
   }
 
   close(): void {
     this.#callOff?.()
-    this.#news.close()
+    this.#pacedReassess.close()
   }
 
-  told(replica: string, message: ReportedDenials): void {
-    if (this.#reports.take(replica, message)) this.#news.request()
+  reported(replica: string, message: ReportedDenials): void {
+    if (this.#reports.take(replica, message)) this.#pacedReassess.request()
   }
 
   /** Denials that an operator has to decide on, ordered by history and number. */
@@ -96,7 +96,7 @@ export class Adoption {
     return this.#waiting
   }
 
-  /** Number of waiting denials by PeerId, with those that the replica has not listed yet. */
+  /** Number of waiting denials by PeerId, including the ones that the replica has counted and not listed yet. */
   get counts(): ReadonlyMap<string, number> {
     const counts = new Map(this.#reports.all.map(({ from, untold }) => [from, untold]))
     const { remaining: untold } = this.#options.unsigned.part
@@ -112,12 +112,12 @@ export class Adoption {
     return waiting.map(([from, count]) => [names.get(from) ?? from, String(count)])
   }
 
-  /** Judges all denials again, and adopts those that may be. */
-  look(): void {
-    const { open, replicas } = this.#options
+  /** Judges all denials again, and adopts those that need no operator. */
+  reassess(): void {
+    const { writesOpen, replicas } = this.#options
     this.#reports.keepOnly(new Set(replicas().keys()))
     this.#judge()
-    if (open() && !this.#adopting) void this.#adopt()
+    if (writesOpen() && !this.#adopting) void this.#adopt()
   }
 
   #judge(): void {
@@ -144,13 +144,16 @@ export class Adoption {
     return [...waiting.values()].toSorted((a, b) => inOrder(a.denial, b.denial))
   }
 
-  /** One replica after the other, so that a denial of two replicas is adopted once. */
+  /** Adopts from one replica after the other, so that a denial that two replicas report is adopted once. */
   async #adopt(): Promise<void> {
     this.#adopting = true
     try {
       for (const { from, denials } of this.#reports.all) await this.#adoptFrom(from, denials)
     } catch (error) {
-      this.#options.log.warn({ error: reportOf(error) }, 'revocations of an undone history could not be adopted yet')
+      this.#options.log.warn(
+        { error: reportOf(error) },
+        'could not adopt revocations of an undone history; trying again',
+      )
     } finally {
       this.#adopting = false
       this.#judge()
@@ -158,10 +161,10 @@ export class Adoption {
   }
 
   async #adoptFrom(from: string, denials: readonly Denial[]): Promise<void> {
-    const { state, submit, replicas, open, log } = this.#options
+    const { state, submit, replicas, writesOpen, log } = this.#options
     const isAdoptable = (one: Denial): boolean => judgeDenial(state(), one).is === 'adoptable'
     const adoptable = denials.filter(isAdoptable)
-    for (let start = 0; start < adoptable.length && open(); start += ROWS_A_COMMAND) {
+    for (let start = 0; start < adoptable.length && writesOpen(); start += ROWS_A_COMMAND) {
       if ((state().adopted.get(from) ?? 0) >= ADOPTED_MAX) return
       const batch = adoptable.slice(start, start + ROWS_A_COMMAND).filter(isAdoptable)
       if (batch.length === 0) continue
@@ -181,7 +184,10 @@ function whyOf(state: AuthorityState, denial: Denial, from: string): Pick<Pendin
   return (state.adopted.get(from) ?? 0) >= ADOPTED_MAX ? { row: judged.row, why: 'too many' } : undefined
 }
 
-/** The name includes what the row denies, so that a replica with a wrong number hides no other replica's denial. */
+/**
+ * The name includes the tokens that the row denies, so that a replica that reports a wrong number hides no other replica's
+ * denial.
+ */
 function nameOf({ timeline, seq, columns }: Denial): string {
   const { kind, key } = columns
   return JSON.stringify([timeline, seq, kind, key])
@@ -192,11 +198,11 @@ function inOrder(a: Denial, b: Denial): number {
 }
 
 /** Builds the adoption from the node's parts. */
-export function openAdoption({ db, writer, open, replicas, clock, log }: AdoptionSources): Adoption {
+export function openAdoption({ db, writer, writesOpen, replicas, clock, log }: AdoptionSources): Adoption {
   return new Adoption({
     state: () => writer.state,
     submit: (command) => writer.submit(command),
-    open,
+    writesOpen,
     replicas: () => new Map(replicas().map(({ id, name }) => [id, name])),
     // Read once: only a restore writes this table.
     unsigned: new UnsignedReader(db, new MetaReader(db).read().schema, DENIALS_REPORTED_MAX),

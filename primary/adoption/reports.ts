@@ -1,6 +1,6 @@
 /**
- * The denials that each replica reports. A list arrives in several messages, so this keeps the last complete list and the one
- * being received. The size of a list is bounded.
+ * Collects the denials that each replica reports. A list arrives in several messages, so this class keeps the last complete
+ * list and the one that is being received. The size of a list is limited.
  */
 import { DENIALS_REPORTED_CHARS_MAX, DENIALS_REPORTED_MAX } from '../../shared/limits.ts'
 import type { Denial, ReportedDenials } from '../../shared/protocol/denials.ts'

@@ -38,7 +38,7 @@ export interface CallSources {
 }
 
 export interface Calls {
-  readonly api: SigningApi
+  readonly signing: SigningApi
   readonly thirdParties: ThirdPartyApi
   readonly counting: CountingApi
   readonly revoking: RevokingApi
@@ -58,7 +58,7 @@ export function openCalls(sources: CallSources): Calls {
   const state = (): GroupWriter['state'] => writer.state
   const revocationBook = new RevocationBook(db, clock)
   return {
-    api: new SigningApi(writer),
+    signing: new SigningApi(writer),
     thirdParties: new ThirdPartyApi({ writer, serviceTtlSecondsMax }),
     counting: new CountingApi({ state, counter: new IssuedCounter(db, clock), walks, clock }),
     revoking: new RevokingApi({

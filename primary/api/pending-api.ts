@@ -29,7 +29,7 @@ import { actorOf, requireOperator } from './permissions.ts'
 
 export interface PendingApiOptions {
   readonly writer: GroupWriter
-  readonly adoption: Pick<Adoption, 'waiting' | 'counts' | 'look'>
+  readonly adoption: Pick<Adoption, 'waiting' | 'counts' | 'reassess'>
   readonly durability: Durability
   readonly replicas: () => readonly KnownPeer[]
 }
@@ -46,7 +46,7 @@ export class PendingApi {
     requireOperator(peer, 'list pending revocations')
     const { limit } = params(pendingParams, value)
     const { adoption } = this.#options
-    adoption.look()
+    adoption.reassess()
     const revocations: PendingRevocation[] = []
     let chars = 0
     for (const one of adoption.waiting.slice(0, limit)) {
@@ -70,7 +70,7 @@ export class PendingApi {
     const { answer, position } = await writer.submit<Adopted>(command)
     requireSettled(writer.state, answer.seq)
     const reached = await durability.reach(answer.seq, position)
-    this.#options.adoption.look()
+    this.#options.adoption.reassess()
     return { ...answer, ...reached, position: positionText(position), waiting: this.#left }
   }
 
@@ -84,7 +84,7 @@ export class PendingApi {
     const ranges = this.#ranges(selection)
     const command = { kind: 'revocations.forget', actor: actorOf(peer), ranges, reason } as const
     const { position } = await this.#options.writer.submit<ForgottenAnswer>(command)
-    this.#options.adoption.look()
+    this.#options.adoption.reassess()
     const forgotten = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
     return { forgotten, position: positionText(position), waiting: this.#left }
   }
@@ -103,7 +103,7 @@ export class PendingApi {
     { timeline, first = 1, last = Infinity }: PendingSelection,
     exceptTimeline?: string,
   ): readonly PendingDenial[] {
-    this.#options.adoption.look()
+    this.#options.adoption.reassess()
     const chosen = this.#options.adoption.waiting.filter(
       ({ denial }) =>
         (timeline === undefined ? denial.timeline !== exceptTimeline : denial.timeline === timeline) &&

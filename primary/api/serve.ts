@@ -44,7 +44,7 @@ export interface ServeCallsOptions extends Calls {
 export function serveCalls({
   connection,
   peer,
-  api,
+  signing,
   counting,
   revoking,
   revocations,
@@ -62,12 +62,12 @@ export function serveCalls({
   log,
 }: ServeCallsOptions): Promise<void> {
   const sign: Record<SignMethod, RpcMethod> = {
-    'org.create': (value) => api.createOrg(peer, value),
-    'org.list': (value) => api.listOrgs(peer, value),
-    'org.rotate-key': (value) => api.rotateKey(peer, value),
+    'org.create': (value) => signing.createOrg(peer, value),
+    'org.list': (value) => signing.listOrgs(peer, value),
+    'org.rotate-key': (value) => signing.rotateKey(peer, value),
     'org.retire-key': (value) => revoking.retireKey(peer, value),
     'org.disable': (value) => revoking.disableOrg(peer, value),
-    'token.mint': (value, caller) => api.mint(peer, value, caller),
+    'token.mint': (value, caller) => signing.mint(peer, value, caller),
     'token.revoke': (value) => revoking.revokeToken(peer, value),
     'tokens.count': (value, caller) => counting.count(peer, value, caller),
     'issued.revoke': (value) => revoking.revokeIssued(peer, value),

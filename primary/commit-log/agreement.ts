@@ -1,26 +1,26 @@
 /**
- * Decides if this boot of the primary may acknowledge writes. Pure. A disk that was put back to an older copy looks like any
- * other from inside; only a witness that has seen later transactions can tell. Witnesses are replicas, and an archive on
- * another disk.
+ * Decides if this boot of the primary may acknowledge writes. It is pure. A primary cannot recognise by itself that its disk
+ * was replaced with an older copy. Only a witness that has seen later transactions can prove it. The witnesses are the
+ * replicas, and an archive on another disk.
  *
  * Writes wait until one of these is true:
- * 1. A witness stands exactly where this boot started.
- * 2. Every witness has come, and none contradicted.
+ * 1. A witness is at exactly the position at which this boot started.
+ * 2. Every witness has connected in this boot, and none has contradicted the primary.
  * 3. The operator has set `alone`, or there are no witnesses.
  *
- * A witness that is behind proves nothing by itself: it may have been away since before the copy was made. A witness that
- * contradicts is refused earlier and never counts.
+ * A single witness that is behind proves nothing: it may have been disconnected since before the copy was made. A witness that
+ * contradicts the primary is refused before this, and never counts.
  */
 
 export interface Joined {
   readonly witness: string
-  /** True if its position, when it came, was exactly the one at which this boot started. */
+  /** True if its position, when it connected, was exactly the one at which this boot started. */
   readonly atHead: boolean
 }
 
 export interface Agreement {
   readonly confirmed: boolean
-  /** Witnesses that came in this boot, with a position in our history or with none. */
+  /** Witnesses that have connected in this boot, with a position in our history or with none. */
   readonly joined: ReadonlySet<string>
 }
 

@@ -11,7 +11,7 @@ import { frameOffset } from '../../shared/sqlite/wal-format.ts'
 import { PAGE_BYTES } from '../../shared/limits.ts'
 import type { Position } from '../../shared/position.ts'
 
-/** A committed transaction in the form in which it is logged and shipped. */
+/** The form in which a committed transaction is logged and shipped. */
 export interface CommittedSegment {
   readonly position: Position
   /** The LTX file. */
@@ -28,7 +28,7 @@ export class Capture {
   readonly #epoch: Epoch
   #lastTimestampMs: number
 
-  /** `checksums`: of the database before the next transaction. `lastTimestampMs`: of the newest segment. */
+  /** `checksums` are the database's before the next transaction. `lastTimestampMs` is the timestamp of the newest segment. */
   constructor(checksums: PageChecksums, epoch: Epoch, lastTimestampMs: number) {
     this.#checksums = checksums
     this.#epoch = epoch
@@ -40,7 +40,7 @@ export class Capture {
   }
 
   /** Updates the checksums for a transaction that is in the log already. */
-  follow(transaction: WalTransaction): void {
+  applyLogged(transaction: WalTransaction): void {
     this.#checksums.apply(this.#checksums.preview(this.#withGrowth(transaction), transaction.commitPages))
   }
 
@@ -52,7 +52,7 @@ export class Capture {
     const preApply = txid === FIRST_TXID ? EMPTY_CHECKSUM : this.#checksums.checksum
     const change = this.#checksums.preview(pages, commitPages)
     const position: Position = { epoch: this.#epoch, txid, checksum: this.#checksums.apply(change) }
-    // Timestamps never go back, because a restore to a time picks files by them.
+    // Timestamps never decrease, because a restore to a point in time chooses files by them.
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs, nowMs)
     const bytes = encodeSegment(
       {

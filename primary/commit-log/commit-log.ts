@@ -1,7 +1,7 @@
 /**
- * The primary's database together with its segment log: the one writing connection, the guard, the WAL reader and the log. A
- * commit has four steps: SQLite's COMMIT (which fsyncs), read the frames back from the WAL, encode the segment, append it to
- * the log. Invariant: every committed transaction is in the log before the WAL is reset, and in the order of the WAL.
+ * Owns the primary's database and its segment log: the only writing connection, the guard, the WAL reader and the log. A
+ * commit has four steps: SQLite commits and fsyncs, the WAL reader reads the frames back, the frames become a segment, and the
+ * log appends it. Invariant: the log has every committed transaction before the WAL is reset, in the order of the WAL.
  */
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { dirname } from 'node:path'
@@ -36,11 +36,11 @@ export interface CommitLogOptions {
   readonly entropy: Entropy
   /** Disk space kept for essential commands. */
   readonly reserveBytes: number
-  /** Makes the first transaction of a database that has none. */
+  /** Writes the first transaction of an empty database. */
   readonly initialize: (db: Database) => void
-  /** The log lacks transactions of the database, so it was set aside. */
+  /** Called if the log lacks transactions of the database, after the log was set aside. */
   readonly onGap: RecoverOptions['onGap']
-  /** A record of the log is damaged, so replicas get a snapshot instead. May be called again for the same record. */
+  /** Called if a record of the log is damaged; replicas then get a snapshot. It may be called again for the same record. */
   readonly onDamagedLog: (error: MacaroondError) => void
 }
 
@@ -64,7 +64,10 @@ export class CommitLog {
   readonly #capture: Capture
   readonly #checkpointer: Checkpointer
   readonly #recent = new Map<Txid, Buffer>()
-  /** Committed, but not in the log because the disk is full. Nothing else is written before it is. */
+  /**
+   * A segment that is committed, but not in the log because the disk is full. The primary writes nothing else before the log
+   * has it.
+   */
   #stalled: CommittedSegment | undefined
   #onCommitted: (() => void) | undefined
   #head: Position
@@ -75,7 +78,7 @@ export class CommitLog {
     this.#options = options
     this.#file = DatabaseFile.open(options.database, { create: true })
     this.db = openWritable(options.database)
-    // The WAL may hold commits of a sync that failed. Writing it again makes them durable before any commit follows.
+    // The WAL may hold commits whose fsync failed. Writing the WAL again makes them durable before the next commit.
     rewriteWal(this.db)
     options.initialize(this.db)
     const meta = this.#checkedMeta()
@@ -109,7 +112,7 @@ export class CommitLog {
     return this.#head
   }
 
-  /** Frames in the WAL. Many of them call for a checkpoint. */
+  /** Frames in the WAL. A checkpoint is due once there are many. */
   get walFrames(): number {
     return this.#walFrames
   }
@@ -131,8 +134,8 @@ export class CommitLog {
   }
 
   /**
-   * Logs the transaction that was just committed. Exactly one may be new in the WAL, ours. `stampMs` is the authority's time,
-   * for the segment. Throws foreign_write, disk_full.
+   * Logs the transaction that was just committed. The WAL must have exactly one new transaction, which is ours. The segment is
+   * stamped with `stampMs`, the authority's time. Throws foreign_write, disk_full.
    */
   captureCommit(stampMs: number): Position {
     assert(this.#onCommitted !== undefined, 'nothing is committed before the commit log is connected')
@@ -198,7 +201,7 @@ export class CommitLog {
 
   async checkpoint(): Promise<GuardedOutcome> {
     if (this.stalled) return { kind: 'busy' }
-    // On a full disk another program would take the room that a truncated WAL frees.
+    // On a full disk the WAL is not truncated, because another program would take the space that this frees.
     const tooLong = this.#walFrames > WAL_FRAMES_KEPT && !this.room.full
     const outcome = tooLong ? await this.#checkpointer.checkpoint() : this.#checkpointer.recycle()
     if (outcome.kind === 'truncated') {
@@ -214,7 +217,8 @@ export class CommitLog {
     this.#log.close()
     this.#reader.close()
     this.room.close()
-    // A WAL that holds more than the log must stay for the next start. It does if the read-only connection closes last.
+    // If the WAL holds a transaction that the log lacks, it must stay for the next start. SQLite keeps it if a read-only
+    // connection closes last.
     if (this.stalled) this.db.close()
     this.#guard.close()
     this.db.close()
@@ -247,10 +251,10 @@ export class CommitLog {
       this.#log.append(segment.position.txid, segment.bytes)
     } catch (error) {
       const failure = storageError(error, 'appending to the segment log')
-      if (isDiskFull(failure)) this.room.met()
+      if (isDiskFull(failure)) this.room.noteFull()
       throw failure
     }
-    if (this.#log.tookReserve()) this.room.met()
+    if (this.#log.usedReserve()) this.room.noteFull()
     this.#stalled = undefined
     this.#head = segment.position
     this.#logged = this.#reader.position

@@ -1,8 +1,8 @@
 /**
- * Keeps disk space in reserve for essential commands, and decides if the disk counts as full. The reserve is space that our own
- * files already occupy: the WAL beyond its last frame, and a file that the segment log overwrites. If the reserve had to be
- * freed first, the program that fills the disk would take it. The disk counts as full from the first such error until the
- * reserve is whole again and as much space is free.
+ * Reserves disk space for essential commands, and decides if the disk counts as full. The reserve is space that our own files
+ * already occupy: the WAL beyond its last frame, and a file that the segment log overwrites. A reserve that is freed first
+ * would not work, because the program that fills the disk would take the freed space. The disk counts as full from the first
+ * write that finds no space, until the reserve is complete again and as much space is free.
  */
 import { statfsSync } from 'node:fs'
 import type { Entropy } from '../../shared/clock.ts'
@@ -15,35 +15,38 @@ import type { SegmentLog } from './segment-log.ts'
 export interface DiskRoomOptions {
   readonly database: string
   readonly logFolder: string
-  readonly log: Pick<SegmentLog, 'room' | 'keepReserve'>
+  readonly log: Pick<SegmentLog, 'room' | 'fillReserve'>
   readonly reserveBytes: number
   readonly entropy: Entropy
   /** Last frame of the WAL that is in use. */
   readonly lastFrame: () => number
 }
 
-/** A transaction takes about twice as much in the WAL as in the log, where its pages are compressed. */
+/**
+ * Part of the reserve for the log. A transaction takes about twice as much space in the WAL as in the log, which compresses
+ * its pages.
+ */
 const LOG_SHARE = 1 / 3
 const BLOCK_BYTES = 128 * 1024
 
 export class DiskRoom {
   readonly #options: DiskRoomOptions
-  readonly #tail: WalTail
+  readonly #walTail: WalTail
   readonly #logBytes: number
   readonly #walBytes: number
   readonly #block: Buffer
   #full = false
-  #blocked = false
+  #exhausted = false
 
-  /** Fills the reserve as far as there is room. The -wal must exist. */
+  /** Fills the reserve as far as the disk has space. The -wal must exist. */
   constructor(options: DiskRoomOptions) {
     const { database, reserveBytes, entropy } = options
     this.#options = options
     this.#logBytes = Math.floor(reserveBytes * LOG_SHARE)
     this.#walBytes = reserveBytes - this.#logBytes
     this.#block = entropy.bytes(Math.min(BLOCK_BYTES, Math.max(1, this.#logBytes)))
-    this.#tail = new WalTail(database, this.#walBytes, entropy)
-    this.look()
+    this.#walTail = new WalTail(database, this.#walBytes, entropy)
+    this.refill()
   }
 
   /** True if only essential commands may be written. */
@@ -51,56 +54,62 @@ export class DiskRoom {
     return this.#full
   }
 
-  /** True if even a revocation would find no room. An estimate: only a write can tell. */
-  get spent(): boolean {
-    return this.#full && this.#blocked
+  /** True if even a revocation would find no space. This is an estimate: only a write shows it for certain. */
+  get exhausted(): boolean {
+    return this.#full && this.#exhausted
   }
 
   get bytes(): { readonly reserve: number; readonly left: number } {
     const { log, lastFrame, reserveBytes } = this.#options
-    return { reserve: reserveBytes, left: this.#tail.bytesLeft(lastFrame()) + Math.min(this.#logBytes, log.room) }
+    return { reserve: reserveBytes, left: this.#walTail.bytesLeft(lastFrame()) + Math.min(this.#logBytes, log.room) }
   }
 
-  /** Notes an error of this disk, which is full. */
-  met(): void {
+  /** Called if a write to this disk found no space. */
+  noteFull(): void {
     this.#full = true
   }
 
-  /** A disk was full that may be another one, for example the archive's. Looks at the free space of this one. */
-  suspected(): void {
+  /**
+   * Called if a write found no space on a disk that may be another one, for example the archive's. Checks the free space of
+   * this disk.
+   */
+  noteIfFull(): void {
     if (this.#free() < DISK_ROOM_BYTES_MIN) this.#full = true
   }
 
-  /** Called after a commit: extends the WAL by what the commit used of its reserve. */
+  /** Called after a commit. Extends the WAL by the part of its reserve that the commit used. */
   committed(): void {
-    this.#trying(() => this.#tail.reserve(this.#options.lastFrame()))
+    this.#fits(() => this.#walTail.reserve(this.#options.lastFrame()))
   }
 
   /** Called after a checkpoint that truncated the WAL. */
   truncated(): void {
-    this.#tail.refreshSize()
+    this.#walTail.refreshSize()
     this.committed()
   }
 
-  /** Fills the reserve as far as there is room. If it is whole and as much is free, the disk no longer counts as full. */
-  look(): void {
+  /**
+   * Fills the reserve as far as the disk has space. If the reserve is complete and as much space is free, the disk no longer
+   * counts as full.
+   */
+  refill(): void {
     const { log, lastFrame, reserveBytes } = this.#options
     const whole = [
-      this.#trying(() => log.keepReserve(this.#logBytes, this.#block)),
-      this.#trying(() => this.#tail.reserve(lastFrame())),
+      this.#fits(() => log.fillReserve(this.#logBytes, this.#block)),
+      this.#fits(() => this.#walTail.reserve(lastFrame())),
     ].every(Boolean)
     const free = this.#free()
     if (whole && free >= Math.max(reserveBytes, DISK_ROOM_BYTES_MIN)) this.#full = false
-    const wal = this.#tail.bytesLeft(lastFrame()) + free
-    this.#blocked = Math.min(wal, log.room + free) < DISK_ROOM_BYTES_MIN
+    const wal = this.#walTail.bytesLeft(lastFrame()) + free
+    this.#exhausted = Math.min(wal, log.room + free) < DISK_ROOM_BYTES_MIN
   }
 
   close(): void {
-    this.#tail.close()
+    this.#walTail.close()
   }
 
-  /** True if the work succeeded; false if the disk is full, which is noted. Throws other errors. */
-  #trying(work: () => void): boolean {
+  /** True if the work succeeded. If the disk is full, notes this and returns false. Throws other errors. */
+  #fits(work: () => void): boolean {
     try {
       work()
       return true
@@ -117,7 +126,7 @@ export class DiskRoom {
     try {
       return Math.min(...[database, logFolder].map((path) => freeBytes(path)))
     } catch (error) {
-      throw storageError(error, `asking for the free space beside ${database}`)
+      throw storageError(error, `reading the free space of the volume of ${database}`)
     }
   }
 }

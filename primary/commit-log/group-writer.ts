@@ -1,12 +1,12 @@
 /**
- * Group commit: commands that arrive together share one transaction, one segment and one fsync, and are answered together.
- * Invariant: a command is answered only after its transaction is in the database and in the segment log, and a failed
- * transaction leaves the state as it was.
+ * Writes commands in groups: commands that arrive together share one transaction, one segment and one fsync, and are answered
+ * together. Invariant: a command is answered only after its transaction is in the database and in the segment log, and a
+ * failed transaction leaves the state as it was.
  *
- * 1. A command that cannot be carried out is refused alone; the rest of its group goes on.
+ * 1. A command that cannot be carried out is refused alone, and the rest of its group is written.
  * 2. Commands that present tokens take long, so they come last in a group, and end it after `GROUP_DECIDING_MS_MAX`.
- * 3. If the disk has no room for a group, its essential commands are tried again alone.
- * 4. Due cut-offs are appended before anything that mints.
+ * 3. If the disk has no space for a group, the writer retries its essential commands alone.
+ * 4. Due cut-offs are appended before any command that mints.
  */
 import type { Clock, Entropy, Timers } from '../../shared/clock.ts'
 import { assert, MacaroondError } from '../../shared/errors.ts'
@@ -32,7 +32,7 @@ export interface Committed<T extends CommandAnswer = CommandAnswer> {
   readonly position: Position
 }
 
-/** Revocations in memory up to `seq`, which a reload need not read again. */
+/** Revocations in memory up to `seq`. A reload does not read these again. */
 export interface KnownRevocations {
   readonly revocations: Revocations
   readonly newestSeqs: AuthorityState['newestSeqs']
@@ -59,7 +59,7 @@ export interface GroupWriterOptions {
   readonly clock: Clock & Pick<Timers, 'after' | 'soon'>
   readonly entropy: Entropy
   readonly ring: readonly Kek[]
-  /** Adds to a command what the database has on record, just before it is decided. */
+  /** Adds the database's records to a command, just before the command is decided. */
   readonly prepare?: (command: Command) => Command
   /** Called for an error after which nothing may be written any more. */
   readonly onFatal: (error: unknown) => void
@@ -68,7 +68,7 @@ export interface GroupWriterOptions {
 /** Rules for commands. Most of them need the writer's state, so they are given after the writer is built. */
 export interface WriterRules {
   readonly moment: () => AuthorityMoment
-  /** A command that must be written before all others: it comes first in the next group. */
+  /** The command that must be written before all others, if any. It comes first in the next group. */
   readonly due?: (state: AuthorityState) => Command | undefined
   /** Throws if this kind is not taken now: position unconfirmed, clock in doubt, disk full, or stopping. */
   readonly gate: (kind: Command['kind']) => void
@@ -79,7 +79,7 @@ export interface WriterRules {
 export interface Attempt {
   /** Undefined if it was committed. */
   readonly error: unknown
-  /** True if essential commands failed with it. */
+  /** True if the commands that failed include an essential one. */
   readonly essential: boolean
 }
 
@@ -89,26 +89,29 @@ interface PendingCommand extends Queued {
   readonly reject: (error: unknown) => void
 }
 
-/** The result of a transaction, and the commands to refuse with its error. */
-interface Tried {
+/** The result of a transaction. `left` are the commands to refuse with its error. */
+interface TransactionResult {
   /** Undefined if it was committed. */
   readonly error: unknown
   readonly left: readonly PendingCommand[]
 }
 
-const COMMITTED: Tried = { error: undefined, left: [] }
+const COMMITTED: TransactionResult = { error: undefined, left: [] }
 const ACTOR = { text: 'primary' } as const
 
-/** After a group of several commands the writer waits this long, to make the next group larger. A lone command never waits. */
+/**
+ * After a group of several commands the writer waits this long, so that the next group is larger. A command that is alone does
+ * not wait.
+ */
 const COLLECT_MS = 1
 
 export class GroupWriter {
   readonly #options: GroupWriterOptions
-  #given: WriterRules | undefined
-  readonly #reminders: NonNullable<WriterRules['due']>[] = []
+  #openRules: WriterRules | undefined
+  readonly #dueSources: NonNullable<WriterRules['due']>[] = []
   #state: AuthorityState
   /** Revocations up to this number are committed and in memory. */
-  #settledSeq: number
+  #committedSeq: number
   readonly #queues = new WriteQueues<PendingCommand>()
   readonly #unrecorded: UnrecordedRate
   readonly #stampMs = (): number => this.#rules.moment().nowMs
@@ -119,7 +122,7 @@ export class GroupWriter {
     this.#options = options
     this.#unrecorded = new UnrecordedRate(options.clock)
     this.#state = options.port.reload()
-    this.#settledSeq = this.#state.revocationSeq
+    this.#committedSeq = this.#state.revocationSeq
   }
 
   /** The authority's state, for reading. All of it is committed. */
@@ -127,15 +130,15 @@ export class GroupWriter {
     return this.#state
   }
 
-  /** Takes commands from now on. Call it once. */
+  /** Opens the writer: it takes commands after this. Call it once. */
   open(rules: WriterRules): void {
-    assert(this.#given === undefined, 'a writer is given its rules once')
-    this.#given = rules
+    assert(this.#openRules === undefined, 'a writer is opened once')
+    this.#openRules = rules
   }
 
   /** Adds another source of due commands, for a part that is built after the rules. */
-  remind(due: NonNullable<WriterRules['due']>): void {
-    this.#reminders.push(due)
+  addDueSource(due: NonNullable<WriterRules['due']>): void {
+    this.#dueSources.push(due)
   }
 
   /**
@@ -152,7 +155,7 @@ export class GroupWriter {
     })
   }
 
-  /** Writes due commands even if nothing else waits. */
+  /** Schedules a group, so that due commands are written even if no other command waits. */
   nudge(): void {
     this.#schedule()
   }
@@ -161,25 +164,28 @@ export class GroupWriter {
   migrate(): void {
     if (!this.#options.port.migrate(this.#stampMs)) return
     const { revocations, newestSeqs } = this.#state
-    this.#state = this.#options.port.reload({ revocations, newestSeqs, seq: this.#settledSeq })
+    this.#state = this.#options.port.reload({ revocations, newestSeqs, seq: this.#committedSeq })
   }
 
-  /** Writes at once, before this process ends. The gate still applies: an unconfirmed position may belong to an old disk. */
+  /**
+   * Writes a command immediately, before this process ends. The gate still applies, because an unconfirmed disk may be an
+   * older copy.
+   */
   writeLast(command: Command): void {
-    this.#commit([own(command)])
+    this.#commit([ownCommand(command)])
   }
 
-  /** Appends due cut-offs, if time is believed. */
-  appendDue(): void {
-    if (this.#owes()) this.#schedule()
+  /** Schedules the due cut-offs, if there are any and time is believed. */
+  appendDueCutOffs(): void {
+    if (this.#mayAppendCutOffs()) this.#schedule()
   }
 
   get #rules(): WriterRules {
-    assert(this.#given !== undefined, 'a writer takes no command before its rules are given')
-    return this.#given
+    assert(this.#openRules !== undefined, 'a writer takes no command before it is opened')
+    return this.#openRules
   }
 
-  #owes(): boolean {
+  #mayAppendCutOffs(): boolean {
     return this.#state.dueCutOffs.size > 0 && this.#rules.moment().believed !== undefined
   }
 
@@ -195,31 +201,33 @@ export class GroupWriter {
   #flush(): void {
     this.#scheduled = false
     const owed = this.#state.dueCutOffs.size
-    const cutOffs = this.#owes() ? this.#cutOffsDue() : []
+    const cutOffs = this.#mayAppendCutOffs() ? this.#dueCutOffs() : []
     const asked = cutOffs.length > 0 ? this.#queues.takeUrgent() : this.#queues.takeGroup()
-    const group = [...this.#due(), ...cutOffs, ...asked.filter(isWanted)]
+    const group = [...this.#dueCommand(), ...cutOffs, ...asked.filter(isWanted)]
     this.#lastGroup = group.length
     if (group.length > 0) this.#commit(group)
-    // If none was appended, `Obstacles.look` tries again about a second later.
-    const goesOn = this.#state.dueCutOffs.size < owed && this.#owes()
+    // If none was appended, `Obstacles.check` tries again about a second later.
+    const goesOn = this.#state.dueCutOffs.size < owed && this.#mayAppendCutOffs()
     if (this.#queues.size > 0 || goesOn) this.#schedule()
   }
 
-  /** The first due command of the primary itself. It has no caller to answer. */
-  #due(): readonly PendingCommand[] {
-    const dues = [this.#rules.due, ...this.#reminders]
+  /** The first command that the primary itself must write, if any. It has no caller to answer. */
+  #dueCommand(): readonly PendingCommand[] {
+    const dues = [this.#rules.due, ...this.#dueSources]
     const command = dues.map((due) => due?.(this.#state)).find((due) => due !== undefined)
-    return command === undefined ? [] : [own(command)]
+    return command === undefined ? [] : [ownCommand(command)]
   }
 
-  /** Due cut-offs as commands. Nothing that mints may precede them, so if one fails, all waiting mints are refused too. */
-  #cutOffsDue(): readonly PendingCommand[] {
+  /**
+   * The commands that append the due cut-offs. No mint may precede them, so if one fails, all waiting mints are refused too.
+   */
+  #dueCutOffs(): readonly PendingCommand[] {
     const reject = (error: unknown): void => {
       for (const waiting of this.#queues.takeAllButUrgent()) waiting.reject(error)
     }
     const names: string[] = []
     for (const name of this.#state.dueCutOffs.keys()) if (names.push(name) === GROUP_COMMANDS_MAX) break
-    return names.map((name) => ({ ...own({ kind: 'cut-off.again', actor: ACTOR, name }), reject }))
+    return names.map((name) => ({ ...ownCommand({ kind: 'cut-off.again', actor: ACTOR, name }), reject }))
   }
 
   #commit(group: readonly PendingCommand[]): void {
@@ -228,9 +236,9 @@ export class GroupWriter {
     const tried = this.#transact([...admitted])
     if (tried === undefined) return
     const again = essentialToRetry(tried)
-    this.#end({ ...tried, left: tried.left.filter((pending) => !again.includes(pending)) })
+    this.#report({ ...tried, left: tried.left.filter((pending) => !again.includes(pending)) })
     const triedLast = again.length === 0 ? undefined : this.#transact(again)
-    if (triedLast !== undefined) this.#end(triedLast)
+    if (triedLast !== undefined) this.#report(triedLast)
   }
 
   #admits({ command, reject }: PendingCommand): boolean {
@@ -244,13 +252,13 @@ export class GroupWriter {
   }
 
   /** Reports the result of a transaction, and refuses the commands that are left. */
-  #end({ error, left }: Tried): void {
+  #report({ error, left }: TransactionResult): void {
     this.#rules.onAttempt({ error, essential: left.some(isEssential) })
     for (const { reject } of left) reject(error)
   }
 
-  /** Runs one transaction. Undefined if every command was refused for a reason of its own. */
-  #transact(group: PendingCommand[]): Tried | undefined {
+  /** Runs one transaction. Undefined if every command was refused for its own reason. */
+  #transact(group: PendingCommand[]): TransactionResult | undefined {
     const { port, clock } = this.#options
     try {
       port.begin()
@@ -275,7 +283,7 @@ export class GroupWriter {
         return undefined
       }
       const position = port.commit(this.#state, this.#stampMs)
-      this.#settle(position)
+      this.#keepDecisions(position)
       for (const { pending, outcome } of done) {
         const earlier = outcome.carriedOut && port.positionAt(outcome.carriedOut)
         pending.resolve({ answer: outcome.answer, position: earlier ?? position })
@@ -287,14 +295,14 @@ export class GroupWriter {
     }
   }
 
-  /** The decisions are committed: keeps them in the state. */
-  #settle({ txid }: Position): void {
+  /** Called after the commit: the decisions stay in the state, so their undo functions are dropped. */
+  #keepDecisions({ txid }: Position): void {
     this.#state.txid = txid
     this.#state.undo.length = 0
-    this.#settledSeq = this.#state.revocationSeq
+    this.#committedSeq = this.#state.revocationSeq
   }
 
-  /** Undefined if this command was refused; its caller is answered then. */
+  /** Undefined if this command was refused. Its caller has then been answered. */
   #decide(pending: PendingCommand): Outcome | undefined {
     const { entropy, ring, port, prepare = unchanged } = this.#options
     let outcome: Outcome
@@ -310,24 +318,24 @@ export class GroupWriter {
   }
 
   /**
-   * Takes back what this group added to the revocations in memory, and reloads the rest. If the transaction was committed in
-   * spite of the error, the reload reads its revocations again.
+   * Removes what this group added to the revocations in memory, and reloads the rest of the state. If the transaction was
+   * committed despite the error, the reload reads its revocations from the database.
    */
   #undo(): void {
     const { revocations, newestSeqs, undo } = this.#state
     for (const takeBack of undo.toReversed()) takeBack()
     try {
       this.#options.port.rollback()
-      this.#state = this.#options.port.reload({ revocations, newestSeqs, seq: this.#settledSeq })
-      this.#settledSeq = this.#state.revocationSeq
+      this.#state = this.#options.port.reload({ revocations, newestSeqs, seq: this.#committedSeq })
+      this.#committedSeq = this.#state.revocationSeq
     } catch (second) {
       this.#options.onFatal(second)
     }
   }
 }
 
-/** The essential commands of a group that the disk had no room for. The reserve may have room for them alone. */
-function essentialToRetry({ error, left }: Tried): PendingCommand[] {
+/** The essential commands of a group that found no space on the disk. The reserve may have space for these alone. */
+function essentialToRetry({ error, left }: TransactionResult): PendingCommand[] {
   const essential = isDiskFull(error) ? left.filter(isEssential) : []
   return essential.length < left.length ? essential : []
 }
@@ -339,7 +347,7 @@ function isEssential({ command }: PendingCommand): boolean {
 const unchanged = (command: Command): Command => command
 
 /** A command of the primary itself, without a caller to answer. */
-function own(command: Command): PendingCommand {
+function ownCommand(command: Command): PendingCommand {
   const nothing = (): void => undefined
   return { command, share: shareOf(command, nothing), signal: undefined, resolve: nothing, reject: nothing }
 }
@@ -347,7 +355,7 @@ function own(command: Command): PendingCommand {
 /** True if the caller still waits; otherwise refuses the command. */
 function isWanted({ signal, reject }: PendingCommand): boolean {
   if (signal?.aborted !== true) return true
-  reject(new MacaroondError('closed', 'the caller is gone'))
+  reject(new MacaroondError('closed', 'the caller has disconnected'))
   return false
 }
 

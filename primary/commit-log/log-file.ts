@@ -1,5 +1,5 @@
 /**
- * One file of the segment log. It holds records one after the other, each an LTX file behind a small header.
+ * One file of the segment log. It holds a sequence of records. Each record is an LTX file after a small header.
  *
  * | offset | size | field |
  * |---|---|---|
@@ -8,11 +8,11 @@
  * | 8 | 4 | CRC-32 of the LTX file |
  * | 12 | n | the LTX file |
  *
- * 1. A short or damaged record at the end of the newest file is the trace of a crash. It is cut off, and the transaction is
+ * 1. A short or damaged record at the end of the newest file was left by a crash. It is cut off, and its transaction is
  *    captured from SQLite's WAL again.
- * 2. A damaged record with records behind it is damage of the disk. It stays, and reading it is an error.
- * 3. A file made from the reserve has unused bytes behind its last record. Appends overwrite them, so they find room on a full
- *    disk. They are cut off before the next file begins.
+ * 2. A damaged record that is followed by other records was damaged by the disk. It stays, and reading it is an error.
+ * 3. A file made from the reserve has unused bytes after its last record. Appends overwrite these bytes, so they succeed on a
+ *    full disk. The unused bytes are cut off before the next file begins.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
@@ -32,7 +32,7 @@ export class LogFile {
   /** Start of each record; record i is transaction firstTxid + i. */
   readonly #starts: number[] = []
   #end = 0
-  /** Length of the file on disk, with the unused bytes behind its last record. */
+  /** Length of the file on disk, including the unused bytes after its last record. */
   #size = 0
 
   constructor(path: string, firstTxid: number) {
@@ -64,8 +64,8 @@ export class LogFile {
     ftruncateSync(this.#fd, this.#end)
   }
 
-  /** Uses the present length of the file as room for records. The file has no record yet. */
-  takeAsRoom(): void {
+  /** Lets appends overwrite the file's present bytes. The file has no record yet. */
+  reuseLength(): void {
     this.#size = fstatSync(this.#fd).size
   }
 
@@ -74,7 +74,7 @@ export class LogFile {
     return Math.max(0, this.#size - this.#end)
   }
 
-  /** Cuts off the unused bytes behind the last record, and fsyncs the file. */
+  /** Cuts off the unused bytes after the last record, and fsyncs the file. */
   seal(): void {
     if (this.room > 0) ftruncateSync(this.#fd, this.#end)
     this.#size = this.#end
@@ -118,7 +118,7 @@ export class LogFile {
     closeSync(this.#fd)
   }
 
-  /** If the disk is full, cuts off the part that was written, so that no half record stays in the middle of the file. */
+  /** If the write fails, cuts off the part that was written, so that no partial record stays in the middle of the file. */
   #write(record: Buffer): void {
     try {
       writeAt(this.#fd, record, 0, record.length, this.#end)
@@ -128,11 +128,13 @@ export class LogFile {
     }
   }
 
-  /** Undefined at the end of the records. While repairing, the last record needs a valid CRC; reading checks the others. */
+  /**
+   * Undefined at the end of the records. With `repair` the last record must have a valid CRC; `read` checks the others later.
+   */
   #recordLength(start: number, size: number, repair: boolean): number | undefined {
     if (start + HEADER_BYTES > size || readAt(this.#fd, this.#header, 0, HEADER_BYTES, start) !== HEADER_BYTES) return
     const length = this.#header.readUInt32BE(4)
-    // A crash may leave zeros. They must not pass as an empty record, although their CRC is right.
+    // A crash may leave zeros. They must not count as an empty record, although their CRC would be right.
     const canBe = this.#header.readUInt32BE(0) === MAGIC && length > 0 && length <= SEGMENT_BYTES_MAX
     if (!canBe || start + HEADER_BYTES + length > size) return undefined
     const torn = repair && this.#readRecord(start) === undefined && !this.#beginsAt(start + HEADER_BYTES + length)
@@ -155,7 +157,7 @@ export class LogFile {
 
   #corrupt(start: number): MacaroondError {
     return new MacaroondError('log_corrupt', `${this.path}: the record at byte ${start} is damaged`, {
-      hint: 'move the folder `log` aside: replicas that need it will get a snapshot instead',
+      hint: 'move the folder `log` aside; replicas that need its segments then get a snapshot',
     })
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Brings the segment log up to date at start: captures the transactions that SQLite's WAL holds and the log lacks, before
- * anything new is written. So a committed transaction is never missing from the log. Committed means what SQLite takes for
- * committed. It also computes the checksum of the database.
+ * anything new is written. So the log never lacks a transaction that SQLite regards as committed. It also computes the
+ * checksum of the database.
  */
 import { NO_BACKUP, REPAIR_HINT } from '../../shared/repair-hint.ts'
 import type { Meta } from '../../shared/database/meta.ts'
@@ -21,7 +21,7 @@ export interface RecoverOptions {
   readonly reader: WalReader
   readonly log: SegmentLog
   readonly meta: Meta
-  /** Names the folder that a log is set aside in. */
+  /** Time for the name of the folder that a log is set aside in. */
   readonly wallMs: () => number
   /** Called if the log lacks transactions that the WAL no longer holds. */
   readonly onGap: (gap: { readonly logged: Txid; readonly movedTo: string }) => void
@@ -44,27 +44,29 @@ export interface Recovered {
  */
 export function recover(options: RecoverOptions): Recovered {
   const { file, reader, log, meta } = options
-  const committed = committedIn(file)
+  const committed = committedEnd(file)
   reader.limit(committed)
   const newest = newestLogged(options, committed)
   const capture = new Capture(checksumsOfFile(file), meta.epoch, newest?.timestampMs ?? 0)
   let captured = 0
   for (const transaction of transactionsOf(reader)) {
     if (newest === undefined || isLogged(transaction, newest)) {
-      capture.follow(transaction)
+      capture.applyLogged(transaction)
       continue
     }
-    if (captured === 0) requireSame(capture, newest)
+    if (captured === 0) requireSameChecksum(capture, newest)
     const txid = asTxid(log.last + 1)
     log.append(txid, capture.encode(transaction, txid, meta.issueClockMs).bytes)
     captured += 1
   }
   reader.limit(undefined)
-  if (newest !== undefined && captured === 0) requireSame(capture, newest)
+  if (newest !== undefined && captured === 0) requireSameChecksum(capture, newest)
   return { capture, captured }
 }
 
-/** Header of the newest logged segment, if the WAL continues it without a gap; undefined if the log begins anew. */
+/**
+ * Header of the newest logged segment. Undefined if the log is empty, or was set aside because the WAL does not continue it.
+ */
 function newestLogged(
   { file, log, meta, wallMs, onGap }: RecoverOptions,
   committed: WalPosition,
@@ -75,15 +77,16 @@ function newestLogged(
   const unlogged = countUnlogged(file.path, newest, committed)
   const reached = newest.maxTxid + unlogged
   if (reached === meta.txid) return newest
-  // Each transaction of a primary raises the number, so one of these is another program's.
+  // Each transaction of a primary raises `meta.txid`, so another program wrote one of these.
   if (reached > meta.txid) throw foreignWrite(unlogged, newest, meta)
-  // Either the log is an older copy; or another program opened the database after a crash, and SQLite then deleted the WAL.
+  // The log may be an older copy. Or another program opened the database after a crash, and SQLite deleted the WAL when it
+  // closed it.
   onGap({ logged: newest.maxTxid, movedTo: log.setAside(wallMs()) })
   return undefined
 }
 
 /** The end of the WAL as SQLite sees it: what its connections read, and where the next commit goes. */
-function committedIn({ walIndex }: DatabaseFile): WalPosition {
+function committedEnd({ walIndex }: DatabaseFile): WalPosition {
   const { salt1, salt2, lastFrame } = walIndex.readHeader()
   return { salt1, salt2, frame: lastFrame }
 }
@@ -97,12 +100,12 @@ function countUnlogged(database: string, newest: SegmentHeader, committed: WalPo
   return count
 }
 
-/** Use each transaction before the next: its pages live in the reader's buffer. */
+/** Use each transaction before you take the next, because its pages are in the reader's buffer. */
 export function* transactionsOf(reader: WalReader): Generator<WalTransaction> {
   for (let batch = reader.poll(); batch.length > 0; batch = reader.poll()) yield* batch
 }
 
-/** Checksums of the database file alone. The transactions of the WAL are applied on top. */
+/** Checksums of the database file alone, to which the caller applies the transactions of the WAL. */
 export function checksumsOfFile(file: DatabaseFile): PageChecksums {
   const checksums = new PageChecksums(PAGE_BYTES)
   const page = Buffer.alloc(PAGE_BYTES)
@@ -119,12 +122,12 @@ export function isLogged({ salt1, salt2, endFrame }: WalTransaction, newest: Seg
   return sameRound && frameOffset(endFrame + 1) <= newest.walOffset + newest.walSize
 }
 
-function requireSame(capture: Capture, newest: SegmentHeader): void {
+function requireSameChecksum(capture: Capture, newest: SegmentHeader): void {
   const found = capture.checksums.checksum
   if (found === newest.postApply) return
   throw new MacaroondError(
     'database_corrupt',
-    `the database's pages give checksum ${checksumText(found)}, its log says ${newest.postApply === undefined ? 'none' : checksumText(newest.postApply)} after transaction ${newest.maxTxid}`,
+    `the database's pages give checksum ${checksumText(found)}, and its log says ${newest.postApply === undefined ? 'none' : checksumText(newest.postApply)} after transaction ${newest.maxTxid}`,
     { hint: `the file was changed or damaged outside macaroond (${NO_BACKUP}): ${REPAIR_HINT}` },
   )
 }
@@ -132,7 +135,7 @@ function requireSame(capture: Capture, newest: SegmentHeader): void {
 function foreignWrite(unlogged: number, { maxTxid }: SegmentHeader, meta: Meta): MacaroondError {
   return new MacaroondError(
     'foreign_write',
-    `another program wrote this database: its WAL has ${unlogged} transactions after ${maxTxid}, but its number is ${meta.txid}`,
+    `another program wrote this database: its WAL has ${unlogged} transactions after ${maxTxid}, but the database counts to ${meta.txid}`,
     { hint: `only the primary may write its database: find the other writer. Then ${REPAIR_HINT}` },
   )
 }
@@ -140,9 +143,9 @@ function foreignWrite(unlogged: number, { maxTxid }: SegmentHeader, meta: Meta):
 function olderThanLog(meta: Meta, newest: SegmentHeader): MacaroondError {
   return new MacaroondError(
     'position_diverged',
-    `the database is at transaction ${txidText(meta.txid)}, its own log at ${txidText(newest.maxTxid)}: the database was put back to an older copy`,
+    `the database is at transaction ${txidText(meta.txid)} and its own log at ${txidText(newest.maxTxid)}: the database was put back to an older copy`,
     {
-      hint: `put the newer database back: without it the same numbers would go to other transactions. If it is lost, ${REPAIR_HINT}`,
+      hint: `put the newer database back, because this one would give the same numbers to other transactions. If it is lost, ${REPAIR_HINT}`,
     },
   )
 }

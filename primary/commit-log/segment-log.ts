@@ -1,7 +1,7 @@
 /**
- * The local log of segments. It keeps each transaction as the LTX file that replicas get, so that a replica that was away can
- * continue. A segment is written here before it is sent. The log is fsynced before SQLite's WAL may be reset: until then the
- * WAL holds the same transactions, so a crash loses none.
+ * The primary's log of segments. It keeps each transaction as the LTX file that replicas get, so that a replica that was
+ * disconnected can resume. A segment is written to the log before it is sent. The log is fsynced before SQLite's WAL may be
+ * reset. Until then the WAL holds the same transactions, so a crash loses none.
  *
  * Part of the disk's reserve is a file beside the log. If an append finds the disk full, this file becomes the newest one of
  * the log and its bytes are overwritten. No other program can take this space, because it is never free.
@@ -26,7 +26,10 @@ import { storageError } from '../../shared/files/storage-errors.ts'
 import { LogFile } from './log-file.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
-/** Pruning deletes whole files. At least this many keep the total near the configured size. */
+/**
+ * The configured size is divided into at least this many files: pruning deletes whole files, so the total stays near that
+ * size.
+ */
 const FILES_KEPT_MIN = 4
 export const SEGMENTS_SUFFIX = '.segments'
 const RESERVE = 'reserve'
@@ -40,7 +43,7 @@ export class SegmentLog {
   readonly #files: LogFile[] = []
   /** Size of the reserve file beside the log. */
   #reserved = 0
-  #took = false
+  #usedReserve = false
 
   private constructor(folder: string, keepBytes: number) {
     this.#folder = folder
@@ -49,8 +52,8 @@ export class SegmentLog {
   }
 
   /**
-   * Opens the log and cuts off a torn end. It writes the newest file again, because an earlier sync of it may have failed, and
-   * SQLite's WAL is reset once the next sync succeeds. `keepBytes` bounds the size, give or take one file. Throws log_corrupt.
+   * Opens the log and cuts off a torn end. It writes the newest file again: an earlier fsync of the file may have failed, and
+   * the WAL may be reset once the next fsync succeeds. `keepBytes` limits the size, plus at most one file. Throws log_corrupt.
    */
   static open(folder: string, keepBytes: number): SegmentLog {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -65,7 +68,7 @@ export class SegmentLog {
     for (const [index, name] of names.entries()) {
       const file = new LogFile(join(folder, name), parseTxid(name.slice(0, -SEGMENTS_SUFFIX.length)))
       file.scan(index === names.length - 1)
-      log.#adopt(file)
+      log.#addFile(file)
     }
     return log
   }
@@ -101,19 +104,19 @@ export class SegmentLog {
   }
 
   /** True if an append has used the reserve since the last call. */
-  tookReserve(): boolean {
-    const took = this.#took
-    this.#took = false
+  usedReserve(): boolean {
+    const took = this.#usedReserve
+    this.#usedReserve = false
     return took
   }
 
-  /** Bytes that appends can use although the disk is full. */
+  /** Bytes that appends can use on a full disk. */
   get room(): number {
     return this.#reserved + (this.#files.at(-1)?.room ?? 0)
   }
 
-  /** Extends the reserve file to the wanted size, or as far as there is room. Throws disk_full. */
-  keepReserve(bytes: number, block: Buffer): void {
+  /** Extends the reserve file to the wanted size, or as far as the disk has space. Throws disk_full. */
+  fillReserve(bytes: number, block: Buffer): void {
     if (this.room >= bytes) return
     const path = join(this.#folder, RESERVE)
     const fd = openReserve(path)
@@ -163,11 +166,11 @@ export class SegmentLog {
     for (const file of this.#files) file.close()
   }
 
-  #adopt(file: LogFile): void {
+  #addFile(file: LogFile): void {
     const last = this.last
     if (last !== TXID_NONE && file.firstTxid !== last + 1) {
       throw new MacaroondError('log_corrupt', `${file.path} does not follow transaction ${last}`, {
-        hint: 'move the folder `log` aside: replicas that need it will get a snapshot instead',
+        hint: 'move the folder `log` aside; replicas that need its segments then get a snapshot',
       })
     }
     this.#files.push(file)
@@ -175,7 +178,7 @@ export class SegmentLog {
 
   #writable(txid: Txid): LogFile {
     const newest = this.#files.at(-1)
-    // A file that a crash left without a record is continued, because the new file would have the same name.
+    // A crash may leave the newest file without a record. It is used again, because a new file would have the same name.
     const fits = newest?.firstTxid === txid || (newest !== undefined && newest.count > 0)
     if (newest !== undefined && fits && newest.bytes < this.#fileBytes) return newest
     newest?.seal()
@@ -195,9 +198,9 @@ export class SegmentLog {
     const name = join(this.#folder, `${txidText(txid)}${SEGMENTS_SUFFIX}`)
     renameSync(path, name)
     this.#reserved = 0
-    this.#took = true
+    this.#usedReserve = true
     const file = new LogFile(name, txid)
-    file.takeAsRoom()
+    file.reuseLength()
     this.#files.push(file)
     this.#syncFolder()
     return true

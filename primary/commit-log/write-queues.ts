@@ -1,6 +1,7 @@
 /**
- * Queues of the commands that wait for a transaction. Revocations go first (V5), commands that present tokens go last, because
- * judging tokens takes long. Within each queue callers and orgs take turns. Each queue is bounded in number and in characters.
+ * The queues of the commands that wait for a transaction. Revocations go first (V5). Commands that present tokens go last,
+ * because judging tokens takes long. Within each queue callers and orgs take turns. Each queue is bounded in number and in
+ * characters.
  */
 import {
   GROUP_COMMANDS_MAX,
@@ -28,24 +29,24 @@ export class WriteQueues<T extends Queued> {
     return this.#urgent.size + this.#plain.size + this.#presented.size
   }
 
-  /** Returns the items that no longer have room, which may be others than `item`. */
+  /** Returns the items that the full queue drops. `item` need not be among them. */
   add(item: T): readonly T[] {
     return this.#queueOf(item).add(item)
   }
 
-  /** The commands of the next transaction, in the order of their decisions. */
+  /** Takes the commands of the next transaction, in the order in which they are decided. */
   takeGroup(): T[] {
-    // A flood of revocations goes first, but it keeps nothing else out.
+    // Revocations go first, but even a flood of them leaves some places in the group to other commands.
     const kept = Math.min(OTHERS_IN_GROUP_MIN, this.#plain.size + this.#presented.size)
-    const urgent = taken(this.#urgent, GROUP_COMMANDS_MAX - kept)
+    const urgent = takeUpTo(this.#urgent, GROUP_COMMANDS_MAX - kept)
     const room = GROUP_COMMANDS_MAX - urgent.length
-    // One place stays for presented tokens, so that a flood of mints does not starve them.
-    const plain = taken(this.#plain, Math.max(0, room - Math.min(1, this.#presented.size)))
-    return [...urgent, ...plain, ...taken(this.#presented, room - plain.length)]
+    // One place is kept for a command that presents tokens, so that a flood of mints does not starve these.
+    const plain = takeUpTo(this.#plain, Math.max(0, room - Math.min(1, this.#presented.size)))
+    return [...urgent, ...plain, ...takeUpTo(this.#presented, room - plain.length)]
   }
 
   takeUrgent(): T[] {
-    return taken(this.#urgent, GROUP_COMMANDS_MAX)
+    return takeUpTo(this.#urgent, GROUP_COMMANDS_MAX)
   }
 
   takeAllButUrgent(): readonly T[] {
@@ -74,7 +75,7 @@ export function shareOf(command: Command, orgOf: (kid: string) => string | undef
   return { caller: command.actor.text, org, chars: charsOf(command) }
 }
 
-/** Allowance for the remaining fields of a command. */
+/** Assumed length of the other fields of a command. */
 const COMMAND_CHARS = 256
 
 function charsOf(command: Command): number {
@@ -101,7 +102,7 @@ function queueOf<T extends Queued>(charsMax: number): FairQueue<T> {
   return new FairQueue<T>({ itemsMax: WRITES_QUEUED_MAX, charsMax, shareOf: ({ share }) => share })
 }
 
-function taken<T extends Queued>(queue: FairQueue<T>, count: number): T[] {
+function takeUpTo<T extends Queued>(queue: FairQueue<T>, count: number): T[] {
   const items: T[] = []
   while (items.length < count) {
     const item = queue.take()

@@ -1,4 +1,4 @@
-/** Writes the whole database as one LTX file. */
+/** Writes the whole database as one LTX file: a snapshot for a replica or for the archive. */
 import { systemClock, turn, type Timers } from '../../shared/clock.ts'
 import { MacaroondError } from '../../shared/errors.ts'
 import { type Checksum, txid as asTxid } from '../../shared/ids.ts'
@@ -19,8 +19,8 @@ export interface WriteOptions {
 }
 
 /**
- * Yields to the event loop after every 64 pages: a gigabyte takes seconds, and commits go on meanwhile. Returns the checksum of
- * the pages that were read, for the caller to compare. Throws closed once `signal` aborts.
+ * Yields to the event loop after every 64 pages: a gigabyte takes seconds, and commits continue meanwhile. Returns the
+ * checksum of the pages that were read, and the caller compares it with the expected one. Throws closed once `signal` aborts.
  */
 export async function writeSnapshot(
   view: PageSource,

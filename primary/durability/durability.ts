@@ -1,7 +1,7 @@
 /**
  * Waits until a revocation is durable (S7): on a replica's disk, in the archive, or on the primary's disk only, as configured.
- * If that takes too long, the call fails with position_unreached. In degraded mode it answers with the lower durability
- * instead, and status shows this until a revocation is durable again.
+ * If that takes too long, the call fails with position_unreached. In degraded mode the call succeeds and reports the lower
+ * durability, and `status` shows this until a revocation is durable again.
  */
 import type { DurabilityLevel } from '../../shared/database/durability-level.ts'
 import type { Clock, Timers } from '../../shared/clock.ts'
@@ -14,7 +14,7 @@ import type { DurabilityStatus } from '../../shared/protocol/status.ts'
 export interface DurabilitySettings {
   /** Undefined: `replica` once one is configured, else `local`. */
   readonly revocations?: DurabilityLevel | undefined
-  /** True if a call answers with local durability after 2 s, and says so, instead of failing. */
+  /** True if a call that would fail after 2 s succeeds instead, and reports local durability. */
   readonly degraded: boolean
 }
 
@@ -52,11 +52,11 @@ export class Durability {
     return { revocations: this.level, degraded, degradedSinceMs, degradedAnswers: this.#degradedAnswers }
   }
 
-  /** Throws position_unreached: the revocation is on the primary's disk, and perhaps nowhere else. */
+  /** Throws position_unreached. The revocation is then on the primary's disk, and perhaps nowhere else. */
   async reach(seq: number, { txid }: Position): Promise<Reached> {
     const { settings, clock } = this.#options
     const { level } = this
-    if (level === 'local' || (await this.#within(level, level === 'replica' ? seq : txid))) {
+    if (level === 'local' || (await this.#reachedInTime(level, level === 'replica' ? seq : txid))) {
       this.#degradedSinceMs = undefined
       return { durability: level }
     }
@@ -66,7 +66,7 @@ export class Durability {
     return { durability: 'local', degraded: true }
   }
 
-  async #within(level: 'replica' | 'archive', number: number): Promise<boolean> {
+  async #reachedInTime(level: 'replica' | 'archive', number: number): Promise<boolean> {
     const { acknowledged, archived, clock } = this.#options
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const stop = (level === 'replica' ? acknowledged : archived)(number, () => resolve(true))
@@ -83,10 +83,10 @@ export function requiredLevel({ revocations }: DurabilitySettings, hasReplicas: 
 }
 
 function notDurable(seq: number, level: 'replica' | 'archive'): MacaroondError {
-  const nobody = level === 'replica' ? 'no replica has confirmed it' : 'it is not in the archive'
-  const message = `revocation ${seq} is on the primary's disk, but ${nobody} within ${REVOKE_DURABLE_TIMEOUT_MS} ms`
+  const missing = level === 'replica' ? 'no replica has confirmed it' : 'it is not in the archive'
+  const message = `revocation ${seq} is on the primary's disk, but ${missing} within ${REVOKE_DURABLE_TIMEOUT_MS} ms`
   const when = level === 'replica' ? 'a replica is connected' : 'the archive can be reached'
   return new MacaroondError('position_unreached', message, {
-    hint: `it is sent as soon as ${when}; try again, or use --wait local to accept local durability`,
+    hint: `the primary sends it as soon as ${when}. Try again then, or use --wait local to accept local durability`,
   })
 }

@@ -1,4 +1,7 @@
-/** A number that only rises, and callbacks that wait until it reaches a value. */
+/**
+ * A number that only rises, and the callbacks that wait until it reaches a value. Durability waits on it for acknowledgements
+ * and for the archive.
+ */
 
 interface Waiter {
   readonly number: number

@@ -1,6 +1,7 @@
 /**
- * The authority's clock: the time that this primary believes, and the authority's time, which stamps its decisions. After a
- * jump the wall clock is doubted until peers agree with it or it comes back. The authority's time never goes back.
+ * The authority's clock. It tracks the time that this primary believes, and the authority's time, which stamps its decisions.
+ * If the wall clock jumps, it is in doubt until peers confirm it or it returns to the expected time. The authority's time
+ * never goes back.
  */
 import type { NodeClock } from '../../shared/clock.ts'
 import { ClockReader } from '../../shared/freshness/clock-reader.ts'
@@ -22,9 +23,9 @@ import {
 
 export interface AuthorityClockOptions {
   readonly clock: NodeClock
-  /** The persisted issue clock: this time had come when the authority last minted. */
+  /** The persisted issue clock: the latest time that the authority ever stamped. */
   readonly issueClockMs: number
-  /** True if the operator says that the clock is right. */
+  /** True if the operator has confirmed that the clock is right. */
   readonly acceptClock: boolean
   /** True if replicas are configured: their pings carry the time of other machines. */
   readonly hasReplicas: boolean
@@ -50,7 +51,7 @@ export class AuthorityClock {
     return this.#reader.read()
   }
 
-  /** The bounds of the present time, and if they are credible. */
+  /** The bounds of the present time if the clock is credible, otherwise the reason why not. */
   get time(): JudgedTime {
     return this.timeAt(this.#reader.read())
   }
@@ -67,9 +68,9 @@ export class AuthorityClock {
     return momentOf(this.#authorityTime, time, now)
   }
 
-  /** Notes a peer's wall clock from its message. It can only confirm ours, never set it. */
+  /** Notes the wall clock that a peer's message carries. It can confirm our clock, and it never sets it. */
   hear(peer: string, wallMs: number, received: ClockReading): void {
-    // The time of sending is unknown here, so the time of receipt stands for both.
+    // The time of sending is unknown here, so the time of receipt is used for both.
     this.#time = recordStatedTime(this.#time, peer, { wallMs, believedMs: undefined }, { sent: received, received })
   }
 

@@ -1,7 +1,7 @@
 /**
  * Pure core of the authority's time, which stamps rows, audit records, segments, snapshots and archive entries. It starts at
- * the issue clock and advances with the clocks that cannot be set. While the wall clock is believed, it catches up with it. A
- * wall clock in doubt does not move it.
+ * the issue clock and advances with the clocks that nobody can set. While the wall clock is believed, the authority's time
+ * catches up with it. A wall clock in doubt does not change the authority's time.
  */
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { type BelievedTime, type JudgedTime, progressMs } from '../../shared/freshness/credible-time.ts'
@@ -9,7 +9,7 @@ import { type BelievedTime, type JudgedTime, progressMs } from '../../shared/fre
 export interface AuthorityTime {
   readonly start: ClockReading
   readonly issueClockMs: number
-  /** Lead of the authority's time over the steady time, milliseconds. It never falls. */
+  /** Milliseconds by which the authority's time is ahead of the steady time. It never decreases. */
   readonly aheadMs: number
 }
 
@@ -17,7 +17,7 @@ export interface AuthorityTime {
 export interface AuthorityMoment {
   /** The authority's time. */
   readonly nowMs: number
-  /** The issue clock at start plus elapsed time, whatever the wall clock says. For intervals. */
+  /** The issue clock at start plus the elapsed time, without the wall clock. It measures intervals. */
   readonly steadyMs: number
   /** The wall clock, believed or not: a detail for the audit. */
   readonly wallMs: number

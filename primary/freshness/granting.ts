@@ -22,8 +22,8 @@ export interface GrantingOptions {
   readonly entropy: Entropy
   /** The longest lease that the database allows, milliseconds. */
   readonly leaseMsMax: () => number
-  /** True if leases may be granted now. */
-  readonly open: () => boolean
+  /** True if a lease may be granted now. */
+  readonly mayGrant: () => boolean
 }
 
 /** The primary's position at the time of an answer. */
@@ -55,7 +55,7 @@ export class Granting {
     })
   }
 
-  /** The bound B, milliseconds: within it a revocation binds everywhere. */
+  /** The bound B in milliseconds: the time within which a revocation binds everywhere. */
   get boundMs(): number {
     return revocationBoundMs(this.#options.settings)
   }
@@ -92,9 +92,9 @@ export class Granting {
   }
 
   #lease(holder: HolderName, mark: { readonly epoch: number; readonly seq: number }): number {
-    const { settings, leaseMsMax, open } = this.#options
+    const { settings, leaseMsMax, mayGrant } = this.#options
     const leaseMs = Math.min(settings.lease_ms, leaseMsMax())
-    if (leaseMs <= 0 || !open()) return 0
+    if (leaseMs <= 0 || !mayGrant()) return 0
     return this.book.grant(holder, { mark, leaseMs }) ? leaseMs : 0
   }
 }

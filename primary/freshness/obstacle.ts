@@ -1,7 +1,7 @@
 /**
- * Tracks what keeps this primary from writing revocations, and decides if it may still grant leases (V8). Pure. A failed write
- * stops leases at once, because the next write may fail too. A write lock of another program stops them once it has lasted
- * longer than the bound.
+ * Tracks the obstacle that prevents this primary from writing revocations, and decides if it may still grant leases (V8).
+ * Pure. After a failed write the primary grants no lease, because the next write may fail too. If another program holds the
+ * write lock, the primary grants no lease once the lock has lasted longer than the bound.
  */
 
 export interface Obstacle {
@@ -12,7 +12,7 @@ export interface Obstacle {
 }
 
 export type ObstacleEvent =
-  /** A transaction was committed, or could begin if only a lock was in the way. */
+  /** A transaction was committed. If the obstacle is a lock, it is enough that a transaction could begin. */
   { readonly kind: 'taken' } | { readonly kind: 'locked' } | { readonly kind: 'failed'; readonly message: string }
 
 export function stepObstacle(before: Obstacle | undefined, event: ObstacleEvent, nowMs: number): Obstacle | undefined {

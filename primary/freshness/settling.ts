@@ -1,6 +1,7 @@
 /**
- * Writes the records that the authority relies on: the longest lease before it is granted, the configuration, and that an epoch
- * has settled before revocations are acknowledged in it. It looks whenever something changes, and retries a refused write.
+ * Writes the records that the authority relies on: the longest freshness lease, before the first of that length is granted;
+ * that the epoch has settled, before a revocation is acknowledged in it; and the configuration. `check` runs whenever
+ * something changes, and retries a refused write.
  */
 import type { CallOff, Timers } from '../../shared/clock.ts'
 import { reportOf } from '../../shared/errors.ts'
@@ -11,10 +12,10 @@ import type { AuthorityState } from '../authority/state.ts'
 export interface SettlingOptions {
   readonly state: () => AuthorityState
   readonly submit: (command: Command) => Promise<unknown>
-  /** True if such a write is taken now. */
-  readonly open: () => boolean
+  /** True if the primary takes such a write now. */
+  readonly writesOpen: () => boolean
   readonly leaseMs: number
-  /** True if the database records another configuration; `nudge` writes this one. */
+  /** True if the database records another configuration than the present one, which `nudge` writes. */
   readonly configurationDue: () => boolean
   readonly nudge: () => void
   /** True if every configured replica has pages of this epoch on its disk. */
@@ -25,7 +26,7 @@ export interface SettlingOptions {
   readonly log: Log
 }
 
-const AGAIN_MS = 500
+const RETRY_MS = 500
 const ACTOR = { text: 'primary' }
 
 export class Settling {
@@ -38,28 +39,28 @@ export class Settling {
     this.#options = options
   }
 
-  look(): void {
-    const { submit, open, log } = this.#options
-    const command = this.#due()
+  check(): void {
+    const { submit, writesOpen, log } = this.#options
+    const command = this.#dueCommand()
     if (this.#writing || this.#closed) return
     if (command === undefined) return this.#noteConfiguration()
-    if (!open()) return this.#lookAgain()
+    if (!writesOpen()) return this.#checkAgain()
     this.#writing = true
     submit(command)
       .then(() => log.info(command, 'recorded'))
       .catch((error: unknown) => log.warn({ error: reportOf(error) }, `${command.kind} is not recorded yet`))
       .finally(() => {
         this.#writing = false
-        this.#lookAgain()
+        this.#checkAgain()
       })
   }
 
-  /** Every write carries the configuration along. This covers a primary that has nothing else to write. */
+  /** Has the configuration written. Every group of writes includes it, so this matters only if no other command waits. */
   #noteConfiguration(): void {
-    const { configurationDue, open, nudge } = this.#options
+    const { configurationDue, writesOpen, nudge } = this.#options
     if (!configurationDue()) return
-    if (open()) nudge()
-    this.#lookAgain()
+    if (writesOpen()) nudge()
+    this.#checkAgain()
   }
 
   close(): void {
@@ -67,12 +68,12 @@ export class Settling {
     this.#callOff?.()
   }
 
-  #lookAgain(): void {
+  #checkAgain(): void {
     this.#callOff?.()
-    if (!this.#closed) this.#callOff = this.#options.clock.after(AGAIN_MS, () => this.look())
+    if (!this.#closed) this.#callOff = this.#options.clock.after(RETRY_MS, () => this.check())
   }
 
-  #due(): Command | undefined {
+  #dueCommand(): Command | undefined {
     const { state, leaseMs, oldPrimaryStopped, everyReplicaJoined } = this.#options
     const { leaseMsMax, settledEpoch, epoch } = state()
     if (leaseMsMax < leaseMs) return { kind: 'lease.raise', actor: ACTOR, leaseMs }

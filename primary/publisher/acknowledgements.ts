@@ -1,14 +1,16 @@
-/** The newest revocation that each replica has acknowledged, and the callers that wait for an acknowledgement. */
+/**
+ * Tracks the newest revocation that each replica has acknowledged, and resumes the callers that wait for an acknowledgement.
+ */
 import { Threshold } from '../durability/threshold.ts'
 
 /** A revocation is durable once any one replica has it on its disk. */
 export class Acknowledgements {
-  readonly #bySeq = new Map<string, number>()
+  readonly #seqs = new Map<string, number>()
   readonly #durable = new Threshold()
 
-  /** A replica's number only rises within a timeline. */
+  /** Ignores a lower number, because a replica's number only rises within a timeline. */
   acknowledge(replica: string, seq: number): void {
-    this.#bySeq.set(replica, Math.max(seq, this.#bySeq.get(replica) ?? 0))
+    this.#seqs.set(replica, Math.max(seq, this.#seqs.get(replica) ?? 0))
     this.#durable.raise(seq)
   }
 
@@ -18,7 +20,7 @@ export class Acknowledgements {
   }
 
   of(replica: string): number | undefined {
-    return this.#bySeq.get(replica)
+    return this.#seqs.get(replica)
   }
 
   /** Calls `resolve` once a replica has `seq`; the returned function stops waiting. */

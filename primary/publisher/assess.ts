@@ -23,7 +23,7 @@ export interface PrimaryHistory {
   readonly revocationSeq: number
 }
 
-/** The newest revocation that a replica knows. Revocations travel ahead of pages, so its position may be behind it. */
+/** The newest revocation that a replica has. Revocations are sent ahead of pages, so the replica's position may be older. */
 export interface RevocationsClaim {
   readonly timeline: Timeline
   readonly seq: number
@@ -42,7 +42,10 @@ export type Assessment =
   | { readonly kind: 'resume'; readonly after: Txid }
   | { readonly kind: 'snapshot' }
   | { readonly kind: 'refuse'; readonly message: string }
-  /** Proof that this authority has another or a longer history, so this primary's disk is old. It must stop. */
+  /**
+   * The authority's signature proves that it has another or a longer history, so this primary's disk is old. The primary must
+   * stop.
+   */
   | { readonly kind: 'stop'; readonly message: string }
 
 export function assess(history: PrimaryHistory, claim: ReplicaClaim): Assessment {
@@ -61,14 +64,14 @@ export function assess(history: PrimaryHistory, claim: ReplicaClaim): Assessment
 
 /**
  * A revocation is sent only after its commit, so a replica can have more of this timeline than we do only if our disk is old.
- * We would then give the same numbers to other revocations. Returns the reason to refuse, or undefined.
+ * This primary would then give the same numbers to other revocations. Returns the reason to refuse, or undefined.
  */
 export function revocationsMissing(
   { timeline, revocationSeq }: Pick<PrimaryHistory, 'timeline' | 'revocationSeq'>,
   claim: RevocationsClaim | undefined,
 ): string | undefined {
   if (claim === undefined || claim.timeline !== timeline || claim.seq <= revocationSeq) return undefined
-  return `it has revocation ${claim.seq}, this primary only ${revocationSeq}`
+  return `it has revocation ${claim.seq}, and this primary’s newest is ${revocationSeq}`
 }
 
 /** The reason why the two positions cannot belong to one history; undefined if they can. */
@@ -76,11 +79,12 @@ function contradicts(history: PrimaryHistory, theirs: ProvenPosition): string | 
   const { position, timeline } = theirs
   const ours = history.position
   if (position.epoch < ours.epoch) return undefined
-  if (position.epoch > ours.epoch) return `it has seen epoch ${position.epoch}, this primary leads epoch ${ours.epoch}`
+  if (position.epoch > ours.epoch)
+    return `it has seen epoch ${position.epoch}, and this primary leads epoch ${ours.epoch}`
   if (timeline !== history.timeline)
     return `it follows timeline ${timeline} of epoch ${ours.epoch}, not ${history.timeline}`
   if (position.txid > ours.txid) return `it is at ${positionText(position)}, ahead of ${positionText(ours)}`
   const checksum = history.checksumAt(position.txid)
   if (checksum === undefined || checksum === position.checksum) return undefined
-  return `at transaction ${position.txid} it has other content than this primary had`
+  return `at transaction ${position.txid} its database was different from this primary’s`
 }

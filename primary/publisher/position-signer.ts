@@ -8,14 +8,14 @@ export interface PositionSignerOptions {
   readonly cluster: string
   readonly key: Ed25519PrivateKey
   readonly clock: Pick<Clock, 'monotonicMs'>
-  readonly stand: () => ProvenPosition
+  readonly present: () => ProvenPosition
 }
 
-/** Under constant writes a signed position is at most this old. */
+/** While writes continue, a signed position is at most this old. */
 export const SIGN_EVERY_MS = 50
 
 interface Signed {
-  readonly stand: ProvenPosition
+  readonly present: ProvenPosition
   readonly atMs: number
   readonly signed: SignedPosition
 }
@@ -30,15 +30,15 @@ export class PositionSigner {
 
   /** A signed position at most `ageMsMax` old, or older if nothing was written since. */
   current(ageMsMax: number = SIGN_EVERY_MS): SignedPosition {
-    const { cluster, key, clock, stand } = this.#options
-    const now = stand()
+    const { cluster, key, clock, present } = this.#options
+    const now = present()
     const atMs = clock.monotonicMs()
     const last = this.#last
-    if (last !== undefined && (samePosition(last.stand.position, now.position) || atMs - last.atMs < ageMsMax)) {
+    if (last !== undefined && (samePosition(last.present.position, now.position) || atMs - last.atMs < ageMsMax)) {
       return last.signed
     }
     const signed = signPosition(key, cluster, now)
-    this.#last = { stand: now, atMs, signed }
+    this.#last = { present: now, atMs, signed }
     return signed
   }
 }

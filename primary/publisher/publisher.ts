@@ -22,7 +22,7 @@ import { revocationsMissing, type Assessment } from './assess.ts'
 import { PositionSigner, SIGN_EVERY_MS } from './position-signer.ts'
 import { RevocationSession, type RevocationSource } from './revocation-session.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
-import { DUPLICATE, duplicateReplica, ReplicaBoots } from './replica-boots.ts'
+import { DUPLICATE_MESSAGE, duplicateReplica, ReplicaBoots } from './replica-boots.ts'
 import { judgeHello, readWalHello } from './judge-hello.ts'
 import { WalSession, type HistorySource } from './wal-session.ts'
 
@@ -34,7 +34,8 @@ export interface PublisherOptions {
   readonly signingKey: SigningKey
   readonly snapshots: SnapshotFiles
   /**
-   * Timelines of earlier epochs. Their revocation numbers mean nothing now, but a replica that follows one is no contradiction.
+   * Timelines of earlier epochs. A replica that follows one does not contradict this primary, but its revocation number does
+   * not count here.
    */
   readonly earlierTimelines: ReadonlySet<string>
   readonly granting: Granting
@@ -47,7 +48,7 @@ export interface PublisherEvents {
   readonly joined: (replica: string, atHead: boolean) => void
   /** A replica has pages of this epoch on its disk. */
   readonly acknowledged: (replica: string) => void
-  /** A replica was refused: its claim is not in our history and not signed, or its identity is in use twice. */
+  /** A replica was refused: its claim is not in our history and not signed, or two processes use its identity. */
   readonly refused: (replica: string, message: string) => void
   /** A replica reports its denials. */
   readonly denials: (replica: string, told: ReportedDenials) => void
@@ -73,8 +74,8 @@ interface Session {
   /** Wakes the session after a commit. */
   readonly notify: () => void
   readonly end: (error: MacaroondError) => void
-  /** Sends the newest signed position; only the `wal` channel carries it. */
-  readonly state?: (signed: SignedPosition) => void
+  /** Sends the newest signed position. Only `wal` sessions have this. */
+  readonly sendPosition?: (signed: SignedPosition) => void
 }
 
 /** Everything known of one replica since this primary started. */
@@ -87,7 +88,7 @@ interface ReplicaRecord {
   keks: readonly string[]
 }
 
-/** The boot of a hello, and why the replica may not follow from where it stands. */
+/** The judgement of a hello: the boot that it names, the welcome, and the reason if the replica is refused. */
 interface Verdict {
   readonly boot: string
   readonly refusal?: string
@@ -108,8 +109,8 @@ export class Publisher {
   constructor(options: PublisherOptions) {
     this.#options = options
     const { cluster, log, snapshots, signingKey, clock } = options
-    const stand = (): ProvenPosition => ({ position: log.head, timeline: log.timeline })
-    this.#signer = new PositionSigner({ cluster, key: signingKey.privateKey, clock, stand })
+    const present = (): ProvenPosition => ({ position: log.head, timeline: log.timeline })
+    this.#signer = new PositionSigner({ cluster, key: signingKey.privateKey, clock, present })
     this.#source = {
       timeline: log.timeline,
       head: () => log.head,
@@ -134,7 +135,7 @@ export class Publisher {
       welcome,
     } = kind === 'wal' ? this.#judgeWal(hello) : this.#judgeRevocations(hello)
     if (this.#recordOf(replica).boots.isDuplicate(boot)) {
-      events.refused(replica, DUPLICATE)
+      events.refused(replica, DUPLICATE_MESSAGE)
       return { ok: false, error: reportOf(duplicateReplica(replica)) }
     }
     if (refusal === undefined) return { ok: true, welcome }
@@ -149,12 +150,14 @@ export class Publisher {
     const session =
       kind === 'wal' ? this.#walSession(replica, connection) : this.#revocationSession(replica, connection)
     if (session === undefined) {
-      return connection.abort(new MacaroondError('position_diverged', 'the position no longer fits'))
+      return connection.abort(
+        new MacaroondError('position_diverged', 'the replica’s position is no longer in this primary’s history'),
+      )
     }
     const { sessions, boots } = this.#recordOf(replica)
     this.#supersede(replica, sessions.get(kind))
     sessions.set(kind, session)
-    session.state?.(this.#signer.current())
+    session.sendPosition?.(this.#signer.current())
     const leave = boots.enter(bootOf(kind, connection.hello))
     await this.#follow(replica, connection, () => session.run())
     leave()
@@ -165,7 +168,7 @@ export class Publisher {
   committed(): void {
     this.#each('revocations', (session) => session.notify())
     this.#each('wal', (session) => session.notify())
-    this.#signing ??= this.#options.clock.after(SIGN_EVERY_MS, () => this.#statePosition())
+    this.#signing ??= this.#options.clock.after(SIGN_EVERY_MS, () => this.#sendPositions())
   }
 
   status(replica: string): ReplicaProgress {
@@ -221,7 +224,7 @@ export class Publisher {
     return { boot, welcome, refusal: assessment.message, contradicts: assessment.kind === 'stop' }
   }
 
-  /** A higher number of this timeline, or an unknown timeline, contradicts this primary as a position would. */
+  /** A replica contradicts this primary if it has a higher number of this timeline, or follows an unknown timeline. */
   #judgeRevocations(hello: JsonObject): Verdict {
     const { log, lastRevocation, earlierTimelines, granting } = this.#options
     const { timeline, seq, boot, denials } = readRevocationsHello(hello)
@@ -255,14 +258,15 @@ export class Publisher {
     return new RevocationSession({
       connection,
       source: { last: lastRevocation, after: (seq, limit) => revocations.after(seq, limit) },
-      // Numbers of another timeline mean nothing here, so the replica gets all rows. A repeated row does no harm.
+      // A number of another timeline does not count here, so the replica gets all rows. A row that it already has does no
+      // harm.
       start: hello.timeline === log.timeline ? hello.seq : 0,
       // Only an acknowledgement proves that the replica has it on disk; the number in the hello does not.
       onAck: (seq) => this.acknowledgements.acknowledge(replica, seq),
       clock,
       onCovered: (seq) => granting.book.acknowledge(holder, { epoch: log.head.epoch, seq }),
       onDenials: (told) => this.#events.denials(replica, told),
-      grant: (ping) => granting.answer(holder, ping, this.#state()),
+      grant: (ping) => granting.answer(holder, ping, this.#grantedState()),
     })
   }
 
@@ -280,28 +284,29 @@ export class Publisher {
   #acknowledge(replica: string, position: Position): void {
     const { log } = this.#options
     const checksum = log.checksumAt(position.txid)
-    // The log no longer reaches it, so it cannot be compared. It was ours when it was sent.
+    // The log no longer reaches this position, so it cannot be compared. It is no violation either: it was in our history when
+    // it was sent.
     if (checksum === undefined && position.epoch === log.head.epoch && position.txid < log.head.txid) return
     if (position.epoch !== log.head.epoch || checksum !== position.checksum) {
       throw new MacaroondError(
         'protocol_violation',
-        `${replica} acknowledges ${positionText(position)}, which is not ours`,
+        `${replica} acknowledges ${positionText(position)}, which is not in this primary’s history`,
       )
     }
     this.#recordOf(replica).position = position
     this.#events.acknowledged(replica)
   }
 
-  #state(): GrantedState {
+  #grantedState(): GrantedState {
     const { log, lastRevocation } = this.#options
     const { head, timeline } = log
     return { head, timeline, seq: lastRevocation(), signed: this.#signer.current() }
   }
 
-  #statePosition(): void {
+  #sendPositions(): void {
     this.#signing = undefined
     const signed = this.#signer.current(0)
-    this.#each('wal', (session) => session.state?.(signed))
+    this.#each('wal', (session) => session.sendPosition?.(signed))
   }
 
   /**
@@ -332,7 +337,7 @@ export class Publisher {
 function readRevocationsHello(hello: JsonObject): RevocationsHello {
   const parsed = revocationsHello.safeParse(hello)
   if (parsed.success) return parsed.data
-  throw new MacaroondError('protocol_violation', 'a hello without a revocation number')
+  throw new MacaroondError('protocol_violation', 'the hello on the `revocations` channel is malformed')
 }
 
 function bootOf(kind: StreamKind, hello: JsonObject): string {

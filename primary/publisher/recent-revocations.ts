@@ -1,19 +1,19 @@
 /**
  * Keeps the newest committed revocations in memory, so that sending one to an up-to-date replica does not read the database.
- * Older rows, and any that are missing here, come from the log.
+ * Other rows are read from the log of revocations in the database.
  */
 import type { RevocationRow } from '../../shared/verifier/revocation-row.ts'
 import type { TransactionPort } from '../commit-log/group-writer.ts'
 import type { RevocationSource } from './revocation-session.ts'
 
-/** Enough for several groups. A replica that is further behind can wait for the database. */
+/** Rows kept in memory. They are enough for several groups; for a replica that is further behind, the database is read. */
 const KEPT_ROWS = 2_048
 
 export class RecentRevocations {
   readonly #log: Pick<RevocationSource, 'after'>
   /** Consecutive rows, oldest first. */
   #rows: RevocationRow[] = []
-  /** Rows of the open transaction, kept once it commits. */
+  /** Rows of the open transaction. They become recent rows when it commits. */
   #written: RevocationRow[] = []
 
   constructor(log: Pick<RevocationSource, 'after'>) {
@@ -24,13 +24,13 @@ export class RecentRevocations {
   after(seq: number, limit: number): readonly RevocationRow[] {
     const first = this.#rows[0]?.seq ?? Infinity
     const start = seq + 1 - first
-    // Rows newer than all of these may be in the database: only the log can say that there are none.
+    // The database may have rows that are newer than all of these, so read it.
     if (start < 0 || start >= this.#rows.length) return this.#log.after(seq, limit)
     return this.#rows.slice(start, start + limit)
   }
 
-  /** Wraps the port, and keeps the revocations of each transaction that commits. */
-  following(port: TransactionPort): TransactionPort {
+  /** A port that also keeps the revocations of each transaction that commits. */
+  recordingPort(port: TransactionPort): TransactionPort {
     return {
       ...port,
       write: (row) => {

@@ -1,6 +1,7 @@
 /**
  * Tracks the boots of one replica, to detect two machines that share its identity. A restart brings a new boot id, and the old
- * id never returns. If it does return while the new process is connected, both are alive: refuse it.
+ * id never returns. If it does return while the new process is connected, both processes run, and the primary refuses the one
+ * that returned.
  */
 import { MacaroondError } from '../../shared/errors.ts'
 
@@ -9,7 +10,10 @@ interface Boot {
   connections: number
 }
 
-/** Enough to detect a duplicate; a peer that invents boot ids gains nothing from more. */
+/**
+ * The most replaced boots that are kept. They are enough to detect a duplicate, and a replica that invents boot ids cannot
+ * fill the memory.
+ */
 const REPLACED_MAX = 16
 
 export class ReplicaBoots {
@@ -33,10 +37,11 @@ export class ReplicaBoots {
   }
 }
 
-export const DUPLICATE = 'another process with the identity of this replica has replaced it, and both are running'
+export const DUPLICATE_MESSAGE =
+  'another process with the identity of this replica has replaced it, and both are running'
 
 export function duplicateReplica(replica: string): MacaroondError {
-  return new MacaroondError('peer_refused', `replica ${replica}: ${DUPLICATE}`, {
+  return new MacaroondError('peer_refused', `replica ${replica}: ${DUPLICATE_MESSAGE}`, {
     hint: 'two machines share one identity: give one of them its own (`macaroond keygen`), and add it to the configuration',
   })
 }

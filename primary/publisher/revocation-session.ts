@@ -1,6 +1,6 @@
 /**
- * Serves one replica on the `revocations` channel: sends it the rows after its own place in the log, takes its
- * acknowledgements, and answers its pings with leases. The channel carries no pages, so a revocation never waits behind them.
+ * Serves one replica on the `revocations` channel: sends it the revocations that it does not have, takes its acknowledgements,
+ * and answers its pings with freshness leases. The channel carries no pages, so a revocation never waits behind them.
  */
 import type { Clock } from '../../shared/clock.ts'
 import type { Connection } from '../../shared/channel/connection.ts'
@@ -24,7 +24,7 @@ export interface RevocationSessionOptions {
   /** Number of the newest revocation that the replica had at its hello. Sending starts after it. */
   readonly start: number
   readonly onAck: (seq: number) => void
-  /** Called when no worker of the replica judges without the revocations up to this one. */
+  /** Called when the replica and its workers no longer judge without the revocations up to this one. */
   readonly onCovered: (seq: number) => void
   /** Called when the replica reports its denials. */
   readonly onDenials: (told: ReportedDenials) => void
@@ -33,7 +33,7 @@ export interface RevocationSessionOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
 }
 
-/** A ping behind a longer backlog is not answered: its lease would arrive too late. */
+/** If more bytes than this wait to be sent, a ping is not answered, because its lease would arrive too late. */
 const BACKLOG_BYTES_MAX: number = 1024 * 1024
 
 export class RevocationSession {
@@ -83,7 +83,7 @@ export class RevocationSession {
     for await (const frame of this.#options.connection.messages()) this.#take(decodeMessage(frame, fromStream))
   }
 
-  /** Caps the replica's numbers: it cannot have more than was sent, nor cover more than it has itself. */
+  /** Limits the replica's numbers: it cannot have more revocations than were sent, nor cover more than it has acknowledged. */
   #take(message: FromStream): void {
     switch (message.t) {
       case 'ack':

@@ -1,7 +1,7 @@
 /**
- * Makes snapshots for replicas, in a file first. Reading the database keeps SQLite's WAL from being reset, so it must not take
- * as long as the slowest replica needs. Replicas that need a snapshot at one time share a file, which is deleted after the
- * last.
+ * Makes snapshots for replicas. A snapshot is written to a file first, because SQLite's WAL cannot be reset while the database
+ * is read, and a slow replica may take long. Replicas that need a snapshot during the same time share a file, which is deleted
+ * when the last of them has it.
  */
 import { REPAIR_HINT } from '../../shared/repair-hint.ts'
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
@@ -25,7 +25,7 @@ export interface SnapshotFilesOptions {
   readonly clock: Pick<Clock, 'wallMs'> & Timers
   /** True if a replica at this position can continue from the log. */
   readonly canFollow: (position: Position) => boolean
-  /** True if no file may be begun, because the disk is full. */
+  /** True if the disk is full, so no file may be started. */
   readonly paused: () => boolean
   readonly onDiskFull: () => void
   /** Called if the pages do not have the expected checksum. No snapshot of them is sent. */
@@ -86,7 +86,7 @@ export class SnapshotFiles {
 
   async #write(): Promise<SnapshotFile> {
     const { folder, pin, clock, paused, onDiskFull } = this.#options
-    if (paused()) throw new MacaroondError('disk_full', 'a snapshot waits until the disk of the primary has room')
+    if (paused()) throw new MacaroondError('disk_full', 'no snapshot is made while the disk of the primary is full')
     const { view, position } = pin()
     const path = join(folder, `${PREFIX}${txidText(position.txid)}${SUFFIX}`)
     let fd: number | undefined
@@ -104,7 +104,7 @@ export class SnapshotFiles {
       if (failure.code === 'disk_full') onDiskFull()
       throw failure
     } finally {
-      // On errors too: an unreleased view keeps SQLite's WAL from being reset.
+      // The view is released after an error too, because SQLite's WAL cannot be reset before that.
       view.release()
       if (fd !== undefined) closeSync(fd)
     }
@@ -128,7 +128,7 @@ export function snapshotsOf(
     pin: () => ({ view: log.pin(), position: log.head }),
     canFollow: ({ txid }) => log.checksumAt(txid) !== undefined,
     paused: () => log.room.full,
-    onDiskFull: () => log.room.met(),
+    onDiskFull: () => log.room.noteFull(),
   })
 }
 

@@ -1,7 +1,7 @@
 /**
- * Serves one replica on the `wal` channel. The session keeps its own place in the log and sends from there as fast as the
- * connection takes it, so a slow replica costs no memory and delays no other. If the log no longer reaches its place, the
- * session sends a snapshot.
+ * Serves one replica on the `wal` channel. The session keeps its own place in the log and sends at the pace of the connection,
+ * so a slow replica costs no memory and delays no other. If the log no longer has the next segment, the session sends a
+ * snapshot.
  */
 import type { Connection } from '../../shared/channel/connection.ts'
 import { turn, type Timers } from '../../shared/clock.ts'
@@ -75,7 +75,7 @@ export class WalSession {
   }
 
   /** Sends the newest signed position, after the segments that it covers. */
-  state(signed: SignedPosition): void {
+  sendPosition(signed: SignedPosition): void {
     this.#signed = signed
     this.#wake?.()
   }

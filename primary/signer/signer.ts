@@ -62,7 +62,7 @@ export interface MintRequest {
    * NFC, without white space at its ends and without invisible characters: otherwise two that look alike would differ.
    */
   readonly subject: string
-  /** True to take the subject without these checks, for names that already exist in this form. */
+  /** True to skip these checks, for an existing name that does not pass them. */
   readonly subjectAsIs?: boolean
   readonly caveats?: readonly string[]
   /** Lifetime in seconds. Default 24 hours; 0 for a token that does not expire. */
@@ -80,8 +80,9 @@ export interface RevokeOptions {
   /** Default `durable`. `global` resolves once no replica or worker accepts the token, at the latest after the bound. */
   readonly wait?: RevokeWait
   /**
-   * Makes the call idempotent, for a retry when an answer was lost: the same id gives the first answer again, also after a
-   * restart of the primary. The primary keeps the newest 10,000 answers. Rejects with request_conflict if the content differs.
+   * Makes the call idempotent, so that a caller can retry if an answer was lost. A repeated id gives the first answer again,
+   * also after a restart of the primary. The primary keeps the newest 10,000 answers. Rejects with request_conflict if the
+   * content differs.
    */
   readonly requestId?: string
   /** With `global`: called about once a second with the replicas that are not covered yet. */
@@ -115,9 +116,9 @@ export interface ExchangeRequest {
   /** Location of the login's third-party caveat, which the service token drops. */
   readonly strip: string
   /**
-   * Id of the token that got the login caveat, and the ticket of that caveat (its caveat id, base64url), both as recorded when
-   * the caveat was added. They prove that it is that login: a holder can rewrite a location, append a caveat and discharge it
-   * alone, or copy a ticket from one token to another.
+   * Id of the token that the login caveat was added to, and the ticket of that caveat (its caveat id, base64url). Record both
+   * when you add the caveat. They identify the login: the location does not, because a holder can rewrite it, can append a
+   * caveat that it discharges itself, or can copy a ticket to another token.
    */
   readonly id: string
   readonly ticket: string
@@ -150,12 +151,12 @@ export interface Signer {
   readonly revokeIssued: (request: RevokeIssuedRequest) => Promise<RevocationResult<SubjectCutOff | OrgCutOff>>
   /**
    * Counts the tokens that a revocation of this org, key or subject would apply to, from the records of mints, and lists
-   * subjects that look like it. Revoking itself never waits for a count.
+   * subjects that resemble the given one. A revocation never waits for a count.
    */
   readonly countTokens: (request: CountRequest) => Promise<TokensCounted>
   /** Revokes every token of a root key. */
   readonly retireKey: (request: RetireKeyRequest) => Promise<RevocationResult<KeyRetired>>
-  /** Revokes every token of an org, which then mints no more. This cannot be undone. */
+  /** Revokes every token of an org, for which no token can then be minted. This cannot be undone. */
   readonly disableOrg: (request: DisableOrgRequest) => Promise<RevocationResult<OrgDisabled>>
   /** Finds the revocations that apply to a token and its ancestors, or those of an org, and where each binds now. */
   readonly showRevocations: (query: FindRevocationsParams) => Promise<ShownRevocations>
@@ -165,7 +166,7 @@ export interface Signer {
   readonly adoptRevocations: (selection: AdoptParams) => Promise<AdoptResult>
   /** Forgets pending revocations: tokens that no other row revokes are accepted again. For operators. */
   readonly forgetRevocations: (selection: ForgetParams) => Promise<ForgetResult>
-  /** Seals every secret again with the primary's first key-encryption key. For operators. */
+  /** Reseals every secret with the primary's first key-encryption key. For operators. */
   readonly rotateKek: (options?: { readonly force?: boolean }) => Promise<RotateKekResult>
   /**
    * Asks the authority, as a third party, to discharge a ticket that was sealed to it. The presented tokens must allow the
@@ -174,16 +175,17 @@ export interface Signer {
    */
   readonly discharge: (request: DischargeParams) => Promise<DischargeResult>
   /**
-   * Exchanges a token with its login discharge for a service token. It keeps every caveat but that login, has an expiry of its
-   * own, and is revoked with the token it was made from. Rejects with token_refused, permission_denied.
+   * Exchanges a token with its login discharge for a service token. The service token keeps every caveat except that login,
+   * and has its own expiry. A revocation of the token it was made from revokes it too. Rejects with token_refused,
+   * permission_denied.
    */
   readonly exchange: (request: ExchangeRequest) => Promise<ExchangeResult>
   /** Registers a service, and returns the public key that it seals its tickets to. For operators. */
   readonly addThirdParty: (request: ThirdPartyRequest) => Promise<ThirdPartyAddResult>
   readonly listThirdParties: () => Promise<ThirdPartyListResult>
-  /** Removes a service: tickets that were sealed to its key are discharged no more. For operators. */
+  /** Removes a service. Tickets that were sealed to its key can no longer be discharged. For operators. */
   readonly removeThirdParty: (name: string) => Promise<ThirdPartyRemoveResult>
-  /** Says where a revocation binds now, by the position and number in the answer of `revoke`. */
+  /** Lists the replicas where a revocation binds now. Position and number are in the answer of `revoke`. */
   readonly coverage: (position: string, seq: number) => Promise<CoverageResult>
   readonly listRevocations: (request?: Partial<RevocationsParams>) => Promise<ListedRevocations>
   /** Lets calls in flight finish, then closes the connection. */
@@ -200,10 +202,10 @@ export interface SignerParts {
 
 /** A signer over a connection to the primary's `sign` channel. */
 export function signerOver(client: PersistentClient, { timeoutMs, clock }: SignerParts): Signer {
-  // The answers come from the pinned primary, so their shape is taken from the protocol without a check.
+  // The answers come from the pinned primary, so their shape is not checked.
   const call = <T>(method: string, params: object): Promise<T> =>
     client.call(method, params, { timeoutMs }) as Promise<T>
-  const revoked = async <T extends RevocationAnswer>(
+  const revokeWith = async <T extends RevocationAnswer>(
     method: string,
     request: RevokeOptions,
   ): Promise<RevocationResult<T>> => {
@@ -225,11 +227,11 @@ export function signerOver(client: PersistentClient, { timeoutMs, clock }: Signe
       return { ...(await call<MintResult>('token.mint', params)), warnings }
     },
     rotateKey: (org, { requestId } = {}) => call('org.rotate-key', { org, requestId }),
-    revoke: (request) => revoked<TokenRevoked>('token.revoke', request),
-    revokeIssued: (request) => revoked<SubjectCutOff | OrgCutOff>('issued.revoke', request),
+    revoke: (request) => revokeWith<TokenRevoked>('token.revoke', request),
+    revokeIssued: (request) => revokeWith<SubjectCutOff | OrgCutOff>('issued.revoke', request),
     countTokens: (request) => call('tokens.count', fromIssuedUpTo(request)),
-    retireKey: (request) => revoked<KeyRetired>('org.retire-key', request),
-    disableOrg: (request) => revoked<OrgDisabled>('org.disable', request),
+    retireKey: (request) => revokeWith<KeyRetired>('org.retire-key', request),
+    disableOrg: (request) => revokeWith<OrgDisabled>('org.disable', request),
     showRevocations: (query) => showRevocations(call, query),
     pendingRevocations: async ({ limit = PAGE_ROWS } = {}) =>
       listed(await call<PendingResult>('revocations.pending', { limit })),

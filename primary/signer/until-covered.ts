@@ -7,7 +7,7 @@ import type { CoverageParams, CoverageResult } from '../../shared/protocol/cover
 export interface UntilCoveredOptions {
   readonly ask: (params: CoverageParams) => Promise<CoverageResult>
   readonly nowMs: () => number
-  /** A primary that does not answer may be starting, so it is asked again for this long. */
+  /** If the primary does not answer, it may be starting, so the request is retried for this long. */
   readonly timeoutMs: number
   readonly onProgress?: ((soFar: CoverageResult) => void) | undefined
 }
@@ -34,7 +34,10 @@ export async function untilCovered(
   }
 }
 
-/** True for errors that a retry may solve. A closed client and an unsettled epoch are not among them. */
+/**
+ * True for errors after which a retry may succeed. False for a closed client and an unsettled epoch, which need somebody to
+ * act.
+ */
 function isTransient(error: unknown): boolean {
   if (!(error instanceof MacaroondError) || error.kind !== 'unavailable') return false
   return error.code !== 'closed' && error.code !== 'epoch_unsettled'

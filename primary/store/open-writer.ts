@@ -19,7 +19,7 @@ export interface OpenWriterOptions
 }
 
 export function openGroupWriter({ commitLog, revocations, ...options }: OpenWriterOptions): GroupWriter {
-  const port = revocations.following(transactionsOn(commitLog, options, options.onFatal))
+  const port = revocations.recordingPort(transactionsOn(commitLog, options, options.onFatal))
   return new GroupWriter({ ...options, port, prepare: withRecordsFrom(new IssuedLog(commitLog.db)) })
 }
 

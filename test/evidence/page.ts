@@ -1,5 +1,5 @@
 /** The page of evidence: what was promised, how each promise is tested, and what the runs so far have shown. */
-import type { Inflicted, Row } from '../chaos/facilities/matrix.ts'
+import type { FaultTest, Row } from '../chaos/facilities/matrix.ts'
 import { type Covered, coverageText } from './coverage-text.ts'
 import type { Promised, Proof } from './promises.ts'
 import type { EvidenceRecord, MutantRecord } from './record.ts'
@@ -61,21 +61,21 @@ export function pageOf(evidence: Evidence): string {
   return `${sections.flat().join('\n\n')}\n`
 }
 
-const INTRODUCTION = `Written by \`npm run evidence\` from \`test/evidence/runs.ndjson\` (what runs have shown, a line a run),
-\`test/evidence/coverage.json\` and the lists of promises and planted bugs; \`npm test\` fails where this page says other than
-they do. More evidence is gathered with \`npm run simulate -- --evidence test/evidence/runs.ndjson --seeds 20000\`, which runs
-the seeds that are not there yet, and with \`CHAOS_EVIDENCE=test/evidence/runs.ndjson npm run test:partition\`. A commit with a
-\`+\` was measured with changes on top of it.`
+const INTRODUCTION = `\`npm run evidence\` writes this page from \`test/evidence/runs.ndjson\` (the results of the runs, one a line),
+\`test/evidence/coverage.json\` and the lists of promises and planted bugs. \`npm test\` fails if the page differs from them.
+Two commands add evidence: \`npm run simulate -- --evidence test/evidence/runs.ndjson --seeds 20000\` runs the seeds that are not
+there yet, and \`CHAOS_EVIDENCE=test/evidence/runs.ndjson npm run test:partition\` runs real processes. A commit with a \`+\` was
+measured with uncommitted changes.`
 
-const SCENARIOS = `Run again in every CI run: those that once broke a promise, cut down to the shortest that still did, and those written
-by hand for what a seed seldom meets (\`test/simulator/scenarios.ts\` says which, and what the cause was).`
+const SCENARIOS = `Every CI run repeats these schedules. Some once broke a promise, and are shortened as far as they still did; others are
+written by hand for cases that seeds rarely meet (\`test/simulator/scenarios.ts\` names the cause of each).`
 
-const MATRIX_TEXT = `What a machine can do of these is tried before each run and printed (\`test/chaos/matrix.test.ts\`), and what it cannot is
-named. Schedules of one to three that overlap are drawn from seeds, for as long as one likes: \`CHAOS_MINUTES=30
-CHAOS_EVIDENCE=test/evidence/runs.ndjson npm run test:partition -- schedules\`.`
+const MATRIX_TEXT = `Each run first tries which of these faults the machine can inflict, and prints those that it cannot
+(\`test/chaos/matrix.test.ts\`). Schedules of one to three overlapping faults are drawn from seeds, for any length of time:
+\`CHAOS_MINUTES=30 CHAOS_EVIDENCE=test/evidence/runs.ndjson npm run test:partition -- schedules\`.`
 
-const PLANTED = `Each is put in while the modules load; the program has no switch for it. "Seeds" is how many were run until it
-was caught, the one that caught it among them.`
+const PLANTED = `A loader puts each bug into a module's source; the program itself has no switch for it. "Seeds" is the number of seeds
+that ran until the bug was caught, including the one that caught it.`
 
 function promiseTable(promises: readonly Promised[]): string {
   const rows = promises.map(({ name, says, rule, proofs, notYet }) => [
@@ -87,7 +87,7 @@ function promiseTable(promises: readonly Promised[]): string {
   return table(['', 'promise', 'judged in every history', 'tests'], rows)
 }
 
-function proofList(proofs: readonly (Proof | Inflicted)[]): string {
+function proofList(proofs: readonly (Proof | FaultTest)[]): string {
   return proofs.map(({ file, test }) => `${linkTo(file)}${test === undefined ? '' : `: ${test}`}`).join('<br>')
 }
 

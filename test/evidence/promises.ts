@@ -32,7 +32,7 @@ export const PROMISES: readonly Promised[] = [
     proofs: [
       PARTITION,
       proof('shared/freshness/bound', 'a revocation binds everywhere within 5.1 seconds'),
-      proof('shared/verifier/cut-offs', 'a token is refused exactly when a revocation hits it'),
+      proof('shared/verifier/cut-offs', 'a token is refused exactly when a revocation names it'),
       proof('primary/authority/exchange', 'revoking any ancestor revokes the service tokens made from it'),
       proof('replica/worker/worker-cache', 'takes the token and its descendants away'),
     ],

@@ -61,7 +61,7 @@ const dischargedLives = fc.record({
   thirdPartyLocation: location,
   dischargeCaveats: fc.array(bytes, { maxLength: 2 }),
   maker: step,
-  asker: step,
+  attenuator: step,
   discharger: step,
   binder: step,
   wire: fc.nat(2),
@@ -147,8 +147,10 @@ describe('macaroons of any implementation', () => {
     await fc.assert(
       fc.asyncProperty(dischargedLives, async (life) => {
         const { key: rootKey, caveatKey, ticket, wire } = life
-        const [maker, asker, discharger, binder] = [life.maker, life.asker, life.discharger, life.binder].map(by)
-        if (!maker || !asker || !discharger || !binder) throw new Error('a step is missing')
+        const [maker, attenuator, discharger, binder] = [life.maker, life.attenuator, life.discharger, life.binder].map(
+          by,
+        )
+        if (!maker || !attenuator || !discharger || !binder) throw new Error('a step is missing')
         const { caveats } = life
         const made = await maker.who.create({
           key: rootKey,
@@ -157,12 +159,12 @@ describe('macaroons of any implementation', () => {
           caveats,
           form: maker.form,
         })
-        const root = await asker.who.thirdParty({
-          macaroon: forReader(made, asker.who, wire),
+        const root = await attenuator.who.thirdParty({
+          macaroon: forReader(made, attenuator.who, wire),
           location: life.thirdPartyLocation,
           key: caveatKey,
           ticket,
-          form: asker.form,
+          form: attenuator.form,
         })
         const discharge = await discharger.who.create({
           key: caveatKey,
@@ -195,8 +197,8 @@ describe('macaroons of any implementation', () => {
     })
     await fc.assert(
       fc.asyncProperty(nested, async ({ keys: [rootKey, outerKey, innerKey], steps, wire }) => {
-        const [maker, asker, discharger, innerAsker, binder] = steps.map(by)
-        if (!maker || !asker || !discharger || !innerAsker || !binder) throw new Error('a step is missing')
+        const [maker, attenuator, discharger, innerAttenuator, binder] = steps.map(by)
+        if (!maker || !attenuator || !discharger || !innerAttenuator || !binder) throw new Error('a step is missing')
         const make = (who: typeof maker, secret: Uint8Array, name: string): Promise<string> =>
           who.who.create({ key: secret, identifier: utf8(name), location: name, caveats: [], form: who.form })
         const ask = async (who: typeof maker, text: string, secret: Uint8Array, name: string): Promise<string> =>
@@ -207,8 +209,8 @@ describe('macaroons of any implementation', () => {
             ticket: utf8(name),
             form: who.form,
           })
-        const root = await ask(asker, await make(maker, rootKey, 'root'), outerKey, 'outer')
-        const outer = await ask(innerAsker, await make(discharger, outerKey, 'outer'), innerKey, 'inner')
+        const root = await ask(attenuator, await make(maker, rootKey, 'root'), outerKey, 'outer')
+        const outer = await ask(innerAttenuator, await make(discharger, outerKey, 'outer'), innerKey, 'inner')
         const inner = await make(maker, innerKey, 'inner')
         const bind = (to: string, discharge: string): Promise<string> =>
           binder.who.bind({

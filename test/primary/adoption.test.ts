@@ -163,7 +163,7 @@ function adoption(onLook = (): void => undefined): Adoption {
     ['P1', 'fra'],
     ['P2', 'sin'],
   ])
-  const options = { state: () => authority.state, submit: submit as never, open: () => true, unsigned: NONE }
+  const options = { state: () => authority.state, submit: submit as never, writesOpen: () => true, unsigned: NONE }
   const looked = (): typeof replicas => {
     onLook()
     return replicas
@@ -177,12 +177,12 @@ const told = (denials: readonly Denial[], first = true, last = true, total = den
 test('one replica can revoke at most a thousand tokens in an epoch; another has its own quota', async () => {
   const parts = adoption()
   const lies = Array.from({ length: ADOPTED_MAX + 30 }, (_, index) => denial(token(index + 1)))
-  parts.told('P1', told(lies))
+  parts.reported('P1', told(lies))
   await pause(systemClock, 50)
   expect(authority.state.revocationSeq).toBe(ADOPTED_MAX)
   expect(parts.waiting.map(({ why }) => why)).toEqual(Array(30).fill('too many'))
   expect(authority.rows.findLast(({ table }) => table === 'adoptions')?.row).toMatchObject({ revocations: ADOPTED_MAX })
-  parts.told('P2', told(lies.slice(-3)))
+  parts.reported('P2', told(lies.slice(-3)))
   await vi.waitFor(() => expect(authority.state.revocationSeq).toBe(ADOPTED_MAX + 3))
   expect(parts.counts).toEqual(
     new Map([
@@ -195,11 +195,11 @@ test('one replica can revoke at most a thousand tokens in an epoch; another has 
 test('a denial that waits for the issue clock is adopted once tokens were minted after it', async () => {
   const parts = adoption()
   const untilMs = NOW_MS + 5_000
-  parts.told('P1', told([denial({ ...common, kind: 'subject', org: 'acme', subject: 'x', untilMs })]))
+  parts.reported('P1', told([denial({ ...common, kind: 'subject', org: 'acme', subject: 'x', untilMs })]))
   await pause(systemClock, 20)
   expect(parts.waiting).toMatchObject([{ why: 'later than the issue clock', from: ['P1'] }])
   authority.state.issue = resumeNonces(untilMs)
-  parts.look()
+  parts.reassess()
   await pause(systemClock, 20)
   expect([authority.state.revocationSeq, parts.waiting.length]).toEqual([1, 0])
 })
@@ -233,7 +233,7 @@ test('rows that are far too long are not kept, however many of them a replica se
 test('a replica that reports again and again is judged once, and once more after a pause', async () => {
   const looks = vi.fn<() => void>()
   const parts = adoption(looks)
-  for (let again = 0; again < 100; again += 1) parts.told('P1', told([]))
+  for (let again = 0; again < 100; again += 1) parts.reported('P1', told([]))
   expect(looks).toHaveBeenCalledTimes(1)
   await vi.waitFor(() => expect(looks).toHaveBeenCalledTimes(2))
 })
@@ -272,23 +272,23 @@ test('a denial that a restore found without a signature is never adopted by itse
   db.exec('CREATE TABLE meta (one INTEGER); CREATE TABLE epochs (epoch INTEGER);' + MIGRATE_4_TO_5)
   for (const number of [9, 10, 11]) insertUnsigned(db, denial(token(number)))
   const unsigned = new UnsignedReader(db, 5, 2)
-  expect(unsigned.part).toEqual({ denials: [9, 10].map((number) => denial(token(number))), remaining: 1 })
-  const options = { state: () => authority.state, open: () => true, clock: systemClock, log: silentLog }
+  expect(unsigned.part).toEqual({ denials: [9, 10].map((number) => denial(token(number))), untold: 1 })
+  const options = { state: () => authority.state, writesOpen: () => true, clock: systemClock, log: silentLog }
   const submit = (): never => {
     throw new Error('nothing is adopted')
   }
   const parts = new Adoption({ ...options, submit, replicas: () => new Map(), unsigned })
-  parts.look()
+  parts.reassess()
   await pause(systemClock, 10)
   const why = { why: 'unsigned', from: ['restore'] }
   expect(parts.waiting).toMatchObject([why, why])
   expect(parts.counts).toEqual(new Map([['restore', 3]]))
   // The next ones are shown once these are decided on.
   adopt(unsigned.part.denials)
-  parts.look()
+  parts.reassess()
   expect(parts.waiting).toMatchObject([{ ...why, denial: { seq: 11 } }])
   adopt(unsigned.part.denials)
-  parts.look()
+  parts.reassess()
   expect([parts.waiting, parts.counts]).toEqual([[], new Map()])
 })
 
@@ -298,9 +298,9 @@ describe('a number that two replicas report', () => {
 
   test('is shown with each thing that it denies there: a lie hides nothing', () => {
     const parts = adoption()
-    parts.told('P1', told([denial(one)]))
-    parts.told('P2', told([denial(other)]))
-    parts.look()
+    parts.reported('P1', told([denial(one)]))
+    parts.reported('P2', told([denial(other)]))
+    parts.reassess()
     expect(parts.waiting.map(({ row, from }) => [row?.kind === 'key' ? row.kid : '', from])).toEqual([
       [KID, ['P1']],
       [other.kid, ['P2']],
@@ -309,9 +309,9 @@ describe('a number that two replicas report', () => {
 
   test('is given up once, and a replica’s report of the current history blocks nothing else', async () => {
     const parts = adoption()
-    parts.told('P1', told([denial(one), denial(one, 2), denial(other, 4)]))
-    parts.told('P2', told([denial(other), denial(one, 1, timeline(authority.state.timeline))]))
-    parts.look()
+    parts.reported('P1', told([denial(one), denial(one, 2), denial(other, 4)]))
+    parts.reported('P2', told([denial(other), denial(one, 1, timeline(authority.state.timeline))]))
+    parts.reassess()
     const asked: Command[] = []
     const submit = (command: Command): Promise<object> => {
       asked.push(command)

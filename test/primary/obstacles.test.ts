@@ -30,8 +30,8 @@ function scene(): { readonly obstacles: Obstacles; readonly log: CommitLog; read
     commitLog: log,
     authorityClock: { time: { credible: true, earliestMs: NOW_MS, latestMs: NOW_MS }, moment },
     boundMs: 5_100,
-    writer: { submit, appendDue: () => undefined },
-    gate: { shut: undefined, refusal: () => undefined },
+    writer: { submit, appendDueCutOffs: () => undefined },
+    gate: { closedBy: undefined, refusal: () => undefined },
     onChange: () => undefined,
     clock: { monotonicMs: () => 0 },
     log: silentLog,
@@ -44,10 +44,10 @@ const attempt = (error: unknown, essential: boolean): Attempt => ({ error, essen
 
 test('a database in which no transaction can begin ends the leases, and not the process', () => {
   const { obstacles, log } = scene()
-  obstacles.look()
+  obstacles.check()
   expect(obstacles.blockedBy).toBeUndefined()
   log.db.close()
-  obstacles.look()
+  obstacles.check()
   expect(obstacles.blockedBy).toContain('starting a transaction')
 })
 
@@ -58,6 +58,6 @@ test('a retried write that succeeds blocked nothing; one that fails again blocks
   expect(obstacles.blockedBy).toBeUndefined()
   obstacles.attempted(attempt(FULL, true))
   expect(obstacles.blockedBy).toBe('full')
-  obstacles.look()
+  obstacles.check()
   expect(submitted).toMatchObject([{ kind: 'audit.note', action: 'disk.full' }])
 })

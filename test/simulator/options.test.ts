@@ -13,7 +13,7 @@ function refusal(...args: readonly string[]): string {
   throw new Error('it was taken')
 }
 
-test('without a seed there are many, with one there is that one', () => {
+test('runs many seeds by default, and exactly the given one with --seed', () => {
   expect(parseOptions([])).toMatchObject({ seed: 1, seeds: 100 })
   expect(parseOptions(['--seed', '7'])).toMatchObject({ seed: 7, seeds: 1 })
   expect(parseOptions(['--seed', '7', '--seeds', '3'])).toMatchObject({ seed: 7, seeds: 3 })
@@ -21,7 +21,7 @@ test('without a seed there are many, with one there is that one', () => {
   expect(parseOptions(['--seed', '7', '--only', 'none']).only).toEqual([])
 })
 
-test('help is asked for as everywhere', () => {
+test('--help prints the help', () => {
   expect([parseOptions(['--help']), parseOptions(['-h']), parseOptions([])].map(({ help }) => help)).toEqual([
     true,
     true,
@@ -29,7 +29,7 @@ test('help is asked for as everywhere', () => {
   ])
 })
 
-test('settings that are impossible are refused, with a word on what is possible', () => {
+test('impossible settings are refused with the possible ones', () => {
   expect(refusal('--seeds', '0')).toContain('--seeds 0')
   expect(refusal('--seeds', '1.5')).toContain('whole number')
   expect(refusal('--seed', '-1')).not.toBe('')

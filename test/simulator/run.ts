@@ -72,7 +72,7 @@ export async function runPlan(plan: Plan, { folder, images }: Grounds): Promise<
     const lookMs = scheduler.nowMs
     load.readAll()
     await cluster.runUntil(lookMs + LAST_LOOK_MS)
-    await lookAtArchive(cluster, plan, folder)
+    await checkArchive(cluster, plan, folder)
     const events = cluster.events.map((event) => promised(event, cluster.losses))
     const verdict = checkHistory(events, bounds)
     const failures = [...verdict.violations.map(({ rule, what }) => `${rule}: ${what}`), ...cluster.problems]
@@ -126,7 +126,7 @@ async function freshAgain(cluster: TestCluster, load: Load, sinceMs: number): Pr
 }
 
 /** What waited while the archive was away is soon there, and all of it can be restored. */
-async function lookAtArchive(cluster: TestCluster, { faults }: Plan, folder: string): Promise<void> {
+async function checkArchive(cluster: TestCluster, { faults }: Plan, folder: string): Promise<void> {
   const { archive, scheduler } = cluster
   const { data } = cluster.slot('primary')
   if (archive === undefined || data === undefined) return
@@ -138,7 +138,7 @@ async function lookAtArchive(cluster: TestCluster, { faults }: Plan, folder: str
       return cluster.problem('archive: what was committed has not arrived')
     await cluster.runUntil(scheduler.nowMs + PROBE_MS)
   }
-  await checker.lookAtAll(copy(), !faults.some(({ kind }) => kind === 'wall clock moved'))
+  await checker.checkAll(copy(), !faults.some(({ kind }) => kind === 'wall clock moved'))
 }
 
 /** V2: when all is well again nothing is unavailable, and what nobody asked to revoke is accepted. */

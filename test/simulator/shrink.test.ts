@@ -13,7 +13,7 @@ test('a failing plan shrinks to the fault that fails, and to no more steps than 
   expect(await shrink(PLAN, fails)).toEqual({ only: [culprit], until: 23 })
 })
 
-test('a plan of which nothing can be left out stays as it is', async () => {
+test('a plan that cannot be shortened stays as it is', async () => {
   const all = JSON.stringify(whole(PLAN))
   expect(await shrink(PLAN, (excerpt) => Promise.resolve(JSON.stringify(excerpt) === all))).toEqual(whole(PLAN))
 })

@@ -27,19 +27,19 @@ async function runAgainst(verdict: object, enough: (load: UpgradeLoad) => boolea
   await load.stop()
 }
 
-test('to accept a revoked token ends the run', async () => {
+test('a replica that accepts a revoked token fails the run', async () => {
   await expect(runAgainst({ ok: true }, () => false)).rejects.toThrow(/answers ok: id\d+, revoked/)
 })
 
-test('to refuse one as revoked that nobody revoked ends the run', async () => {
+test('a replica that refuses an unrevoked token as revoked fails the run', async () => {
   await expect(runAgainst({ ok: false, reason: 'revoked' }, () => false)).rejects.toThrow('not revoked')
 })
 
-test('to refuse one for any other reason ends the run', async () => {
+test('a replica that refuses a good token for another reason fails the run', async () => {
   await expect(runAgainst({ ok: false, reason: 'key_unknown' }, () => false)).rejects.toThrow('answers key_unknown')
 })
 
-test('not to know is no verdict', async () => {
+test('`unavailable` counts as no verdict', async () => {
   const unavailable = { ok: false, reason: 'unavailable' }
   const run = runAgainst(unavailable, (load) => load.count('revoked by a signer, global') > 3)
   await expect(run).resolves.toBeUndefined()

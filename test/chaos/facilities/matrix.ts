@@ -5,7 +5,7 @@
 import type { FacilityName } from './facilities.ts'
 
 /** A test, by its file and a part of its name; without one the whole file. */
-export interface Inflicted {
+export interface FaultTest {
   readonly file: string
   readonly test?: string
 }
@@ -16,12 +16,12 @@ export interface Row {
   readonly expect: string
   /** Without all of these the row is not run, and named. */
   readonly needs: readonly FacilityName[]
-  readonly by: readonly Inflicted[]
+  readonly by: readonly FaultTest[]
   /** What of it is not done to real processes, and why. */
   readonly without?: string
 }
 
-const at = (file: string, test?: string): Inflicted => ({
+const at = (file: string, test?: string): FaultTest => ({
   file: `test/${file}.test.ts`,
   ...(test === undefined ? {} : { test }),
 })

@@ -110,7 +110,7 @@ describe('the life of a token', () => {
     }
   })
 
-  it('is in the list of revocations, with who and why', async () => {
+  it('is in the list of revocations, with its operator and reason', async () => {
     const { revocations } = (await here.asProcess(['revocations', 'list', '--org', 'acme', '--json'])).json<{
       revocations: readonly Record<string, unknown>[]
     }>()

@@ -83,7 +83,7 @@ test('a global revocation after a restart waits for leases that the last process
   expect(said(await verifier.verify(token, READ))).toBe('unavailable')
 })
 
-test('a replica that starts again judges nothing before the primary has told it how fresh it is', async () => {
+test('a replica that restarts judges nothing before the primary has granted it a lease', async () => {
   const cluster = await Cluster.start(START)
   const signer = await cluster.signer()
   await signer.createOrg('acme')

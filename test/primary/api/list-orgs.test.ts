@@ -67,7 +67,7 @@ test('an org with 20,000 keys goes on from answer to answer', async () => {
   expect(new Set(list[1]?.keys.map(({ generation }) => generation)).size).toBe(20_000)
 })
 
-test('an older caller gets all orgs, or is told that they do not fit', () => {
+test('an older caller gets all orgs, or an error if they do not fit', () => {
   const few = apiOver(new Map([['a', 1]]))
   expect(few.listOrgs(OPERATOR, {})).toMatchObject({ orgs: [{ name: 'a' }], next: null })
   const many = apiOver(new Map([['a', 20_000]]))

@@ -42,9 +42,9 @@ test('a record that was changed in any field is found', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 9 }), fc.constantFrom(...FIELDS), (index, field) => {
       const rows = chainOf(10)
-      const victim = rows[index]
-      if (victim === undefined) throw new Error('no such record')
-      rows[index] = { ...victim, [field]: field === 'atMs' ? victim.atMs + 1 : `${String(victim[field])}x` }
+      const record = rows[index]
+      if (record === undefined) throw new Error('no such record')
+      rows[index] = { ...record, [field]: field === 'atMs' ? record.atMs + 1 : `${String(record[field])}x` }
       expect(firstBrokenAuditRow(GENESIS, rows)?.seq).toBe(index + 1)
     }),
   )

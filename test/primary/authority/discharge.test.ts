@@ -118,13 +118,13 @@ test('a third party that the holder added names tokens under its own caveat only
   const tenants = new Tenants()
   const root = storeToken(tenants.addStore())
   const { token, id } = tenants.minted('acme')
-  const victim = tenants.minted('globex').id
+  const foreign = tenants.minted('globex').id
   const mine = { caveatKey: Buffer.alloc(32, 5), ticket: 'mine', location: '' }
-  const forged = encodeTokenText(createDischarge({ ...mine, caveats: [`presented = ${victim}`] }))
+  const forged = encodeTokenText(createDischarge({ ...mine, caveats: [`presented = ${foreign}`] }))
   const { discharge } = tenants.discharge(root, [token])
   const extended = addThirdPartyCaveat(root, mine, systemEntropy)
   const verdict = readSecret(extended, [forged, discharge], { tenant: 'acme', nowMs: NOW_MS })
-  expect(verdict).toMatchObject({ ok: true, used: [{ presented: [id] }, { presented: [victim] }] })
+  expect(verdict).toMatchObject({ ok: true, used: [{ presented: [id] }, { presented: [foreign] }] })
 })
 
 test('several tokens are all named and all carried on, and must be of one tenant', () => {

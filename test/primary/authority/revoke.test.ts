@@ -47,7 +47,7 @@ class Tester extends Tenants {
   }
 }
 
-test('a cut-off hits all that was issued up to its millisecond, and nothing minted after', () => {
+test('a cut-off revokes everything issued up to its millisecond, and nothing minted later', () => {
   const tester = new Tester()
   const [alice, bob, other] = [
     tester.issued('acme', 'alice'),
@@ -96,7 +96,7 @@ test('a token is refused exactly when a cut-off came after it, for any clock and
   )
 })
 
-test('a cut-off in the past hits tokens issued up to and including that millisecond, and no more', () => {
+test('a cut-off in the past revokes tokens issued up to and including that millisecond only', () => {
   const tester = new Tester()
   const tokens = [0, 1, 2].map((ms) => {
     tester.nowMs = NOW_MS + ms * 10

@@ -132,10 +132,10 @@ function outcomesOf(results: readonly PromiseSettledResult<unknown>[]): string[]
   })
 }
 
-test('takes no command before its rules are given, and takes rules once', async () => {
+test('takes no command before it is opened, and is opened once', async () => {
   const own = { port: new MemoryPort(), clock: systemClock, entropy: countingEntropy(), ring: [KEK] }
   const writer = new GroupWriter({ ...own, onFatal: (error) => expect.unreachable(String(error)) })
-  await expect(writer.submit(createOrg('a'))).rejects.toThrow('before its rules are given')
+  await expect(writer.submit(createOrg('a'))).rejects.toThrow('before it is opened')
   expect(own.port.committed).toEqual([])
   const rules = bench().rules
   writer.open(rules)
@@ -491,12 +491,12 @@ test('due cut-offs follow one another without a pause, but not while they cannot
   parts.doubted = false
   port.failCommit = DISK_FULL
   const before = port.committed.length
-  writer.appendDue()
+  writer.appendDueCutOffs()
   await pause(systemClock, 20)
   // Tried, tried once more without the rest, and then left alone.
   expect(parts.attempts.filter(({ error }) => error !== undefined).length).toBeLessThanOrEqual(2)
   port.failCommit = undefined
-  writer.appendDue()
+  writer.appendDueCutOffs()
   await vi.waitFor(() => expect(writer.state.dueCutOffs.size).toBe(0))
   expect(port.committed.length - before).toBe(3)
 })

@@ -36,7 +36,7 @@ function granting(changes: Partial<GrantingOptions> = {}): {
     authorityClock,
     entropy: systemEntropy,
     leaseMsMax: () => FRESHNESS_DEFAULTS.lease_ms,
-    open: () => true,
+    mayGrant: () => true,
     ...changes,
   })
   onTestFinished(() => {
@@ -58,7 +58,7 @@ test('a grant is in the book before its answer can be sent', () => {
 })
 
 test.each<[string, Partial<GrantingOptions>]>([
-  ['while its own position is not confirmed', { open: () => false }],
+  ['while its own position is not confirmed', { mayGrant: () => false }],
   ['before the length of it is written down', { leaseMsMax: () => 0 }],
 ])('no lease is given %s, and none is in the book', (_, changes) => {
   const { made } = granting(changes)

@@ -21,7 +21,7 @@ function authority(changes: Partial<Settled> = {}, options: Partial<SettlingOpti
   const settling = new Settling({
     state: () => state,
     submit,
-    open: () => true,
+    writesOpen: () => true,
     configurationDue: () => false,
     nudge: () => undefined,
     leaseMs: 5_000,
@@ -37,32 +37,32 @@ function authority(changes: Partial<Settled> = {}, options: Partial<SettlingOpti
 
 test('a longer lease is written down once, and a shorter one never', async () => {
   const { settling, told } = authority({ leaseMsMax: 1_000 })
-  settling.look()
-  settling.look()
+  settling.check()
+  settling.check()
   await delay(0)
-  settling.look()
+  settling.check()
   expect(told).toMatchObject([{ kind: 'lease.raise', leaseMs: 5_000 }])
   const shorter = authority({ leaseMsMax: 60_000 })
-  shorter.settling.look()
+  shorter.settling.check()
   expect(shorter.told).toEqual([])
 })
 
 test('an epoch is settled once every replica has joined or the operator excludes older primaries', () => {
   const waiting = authority({ epoch: epoch(2) })
-  waiting.settling.look()
+  waiting.settling.check()
   expect(waiting.told).toEqual([])
   const joined = authority({ epoch: epoch(2) }, { everyReplicaJoined: () => true })
-  joined.settling.look()
+  joined.settling.check()
   expect(joined.told).toMatchObject([{ kind: 'epoch.settle' }])
   const said = authority({ epoch: epoch(2) }, { oldPrimaryStopped: true })
-  said.settling.look()
+  said.settling.check()
   expect(said.told).toMatchObject([{ kind: 'epoch.settle', because: '--old-primary-stopped' }])
 })
 
 test('a command is tried again while writes are not open', async () => {
   let open = false
-  const { settling, told } = authority({ leaseMsMax: 0 }, { open: () => open })
-  settling.look()
+  const { settling, told } = authority({ leaseMsMax: 0 }, { writesOpen: () => open })
+  settling.check()
   expect(told).toEqual([])
   open = true
   await delay(600)
@@ -72,15 +72,15 @@ test('a command is tried again while writes are not open', async () => {
 test('a configuration that the database does not remember is written down, once writes are open', () => {
   let nudges = 0
   let [due, isOpen] = [true, false]
-  const options = { configurationDue: () => due, nudge: () => (nudges += 1), open: () => isOpen }
+  const options = { configurationDue: () => due, nudge: () => (nudges += 1), writesOpen: () => isOpen }
   const { settling, told } = authority({}, options)
-  settling.look()
+  settling.check()
   expect(nudges).toBe(0)
   isOpen = true
-  settling.look()
+  settling.check()
   expect(nudges).toBe(1)
   due = false
-  settling.look()
+  settling.check()
   expect(nudges).toBe(1)
   expect(told).toEqual([])
 })

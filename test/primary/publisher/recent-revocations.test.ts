@@ -47,7 +47,7 @@ function setUp(fails: () => boolean = () => false): { log: Log; recent: RecentRe
     migrate: () => false,
     reload: () => STATE,
   }
-  return { log, recent, port: recent.following(port) }
+  return { log, recent, port: recent.recordingPort(port) }
 }
 
 function commit(port: TransactionPort, ...seqs: number[]): void {

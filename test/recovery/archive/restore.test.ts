@@ -200,7 +200,7 @@ describe('a restore', () => {
     expect(readdirSync(own.folder).toSorted()).toEqual(['.restored.db.restore-living', 'restored.db'])
   })
 
-  test('keeps what was revoked later, and leaves it out only for who asks twice', async () => {
+  test('keeps what was revoked later, and leaves it out only if the operator asks twice', async () => {
     const own = await restorer()
     const early = ['--txid', '2']
     await own.good(...early)

@@ -126,7 +126,7 @@ test('a doubted replica’s revocations are not the cache’s, and are known onc
   expect(worker.acknowledged().at(-1)).toBe(6)
 })
 
-test('a lease of another history than the replica began with is none', () => {
+test('a lease of another history than the replica began with does not count', () => {
   const { worker } = settled()
   worker.lease({ epoch: 7, timeline: FAKE })
   expect(worker.left()).toHaveLength(1)

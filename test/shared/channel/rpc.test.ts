@@ -228,7 +228,7 @@ describe('closing', () => {
 })
 
 describe('a peer that breaks the rules', () => {
-  it('is cut off for a request that is none', async () => {
+  it('is cut off for a malformed request', async () => {
     const requests = [
       '{',
       '[]',

@@ -66,7 +66,7 @@ describe('LZ4 blocks', () => {
     )
   })
 
-  test('start where they are told, and write nothing before it', () => {
+  test('start at the given offset, and write nothing before it', () => {
     const out = Buffer.alloc(7 + blockBytesMax(PAGE_SIZE), 0xee)
     const end = compressBlock(Buffer.alloc(PAGE_SIZE, 'x'), out, 7)
     expect(out.subarray(0, 7)).toEqual(Buffer.alloc(7, 0xee))

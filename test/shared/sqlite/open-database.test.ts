@@ -138,7 +138,7 @@ test('a writer that cannot be opened leaves the -wal untouched: the log may lack
   expect(readFileSync(`${path}-wal`).equals(before)).toBe(true)
 })
 
-test('a file that is no database is told as corrupt', () => {
+test('a file that is no database is reported as corrupt', () => {
   const path = join(scratchDirectory(), 'a.db')
   writeFileSync(path, Buffer.alloc(8192, 'no database'))
   expect(codeOf(() => openReader(path))).toBe('database_corrupt')

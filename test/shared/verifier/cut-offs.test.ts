@@ -75,7 +75,7 @@ function tablesOf(revocations: Revocations): TokenTables {
   return { key: entryOf, revoked, cutOffs: revocations.cutOffs }
 }
 
-test('a token is refused exactly when a revocation hits it or one of its ancestors', () => {
+test('a token is refused exactly when a revocation names it or one of its ancestors', () => {
   let refusals = 0
   fc.assert(
     fc.property(fc.array(revocation, { maxLength: 6 }), identifier, (rows, token) => {

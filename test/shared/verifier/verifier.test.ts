@@ -63,7 +63,7 @@ describe('the signature', () => {
 })
 
 describe('keys and orgs', () => {
-  test('an unknown key is told with the time of issue, so that a node behind can say "unavailable"', () => {
+  test('an unknown key is reported with the time of issue, so a node behind can say "unavailable"', () => {
     const node = new Node()
     node.keys.replace([])
     const nonce = freshNonce(NOW_MS + 5_000)
@@ -197,7 +197,7 @@ describe('tokens that cannot be judged', () => {
     expect(outcome(node.judge(token))).toBe('revoked')
   })
 
-  test('a verifier id that holds no key is told apart from a discharge that is missing', () => {
+  test('a verifier id without a key has another reason than a missing discharge', () => {
     const caveat = { cid: new Uint8Array([1]), vid: new Uint8Array(72) }
     const token = mint([])
     const signature = signatureAfter(token.signature, [caveat])

@@ -56,16 +56,16 @@ export class ArchiveChecker {
    * Position text, as the answer to a write says it; `sinceMs`: when that was asked for. An answer may come long after the
    * commit, from which the archive counts: one that waits for leases, or for the archive itself.
    */
-  saw(text: string, { sinceMs, archived }: { readonly sinceMs: number; readonly archived: boolean }): void {
+  acknowledged(text: string, { sinceMs, archived }: { readonly sinceMs: number; readonly archived: boolean }): void {
     const position = parsePosition(text)
-    if (position.epoch < this.#epoch) return this.#sawLate(position, archived)
+    if (position.epoch < this.#epoch) return this.#acknowledgedLate(position, archived)
     const before = this.#recorded.get(position.txid)
     const atMs = Math.min(sinceMs, before?.atMs ?? sinceMs)
     this.#recorded.set(position.txid, { position, atMs, archived: archived || before?.archived === true })
   }
 
   /** An earlier primary still answers: what it calls archived is in the chain that everybody reads. */
-  #sawLate(position: Position, archived: boolean): void {
+  #acknowledgedLate(position: Position, archived: boolean): void {
     const { aside, data, folder } = this.#options
     if (!archived) return
     aside(async () => {
@@ -104,7 +104,7 @@ export class ArchiveChecker {
   }
 
   /** What a crash left in a data folder. */
-  async lookAfterCrash(data: string): Promise<void> {
+  async checkAfterCrash(data: string): Promise<void> {
     await this.#naming('after a crash', async () => {
       const source = await this.open(data)
       const head = source?.highest.txid ?? 0
@@ -124,7 +124,7 @@ export class ArchiveChecker {
   }
 
   /** All of it, at the end. `exact`: no clock was moved that says how old a transaction is. */
-  async lookAtAll(data: string, exact: boolean): Promise<void> {
+  async checkAll(data: string, exact: boolean): Promise<void> {
     await this.#naming('at the end', async () => {
       const source = await this.open(data)
       if (source === undefined) return this.#broken('there is nothing')

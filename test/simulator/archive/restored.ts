@@ -115,7 +115,7 @@ async function untilRestored(
       interrupted = true
       cluster.trace.say('restore', 'interrupted')
       const left = join(operation.disk, OLD)
-      cluster.aside(async () => cluster.archive?.checker.lookAfterCrash(left))
+      cluster.aside(async () => cluster.archive?.checker.checkAfterCrash(left))
       images = {
         [OLD]: join(operation.disk, OLD),
         ...(existsSync(join(operation.disk, NEW)) ? { [NEW]: join(operation.disk, NEW) } : {}),

@@ -162,7 +162,7 @@ export class Load {
     const { id, position, org, subject, issuedAtMs: issuedMs } = result
     const [kid = ''] = id.split('.')
     trace.say('operator', `${what} ${position.split('.', 2).join('.')}`)
-    this.#cluster.archive?.checker.saw(position, { sinceMs: inv, archived: false })
+    this.#cluster.archive?.checker.acknowledged(position, { sinceMs: inv, archived: false })
     events.push({ t: 'mint', inv, ret: scheduler.nowMs, id, ancestors, org, subject, kid, issuedMs })
     this.#newest = position
     return result
@@ -194,7 +194,7 @@ export class Load {
       const { seq, position } = await revoking
       this.#newest = position
       const { archive } = this.#cluster
-      archive?.checker.saw(position, { sinceMs: inv, archived: archive.plan.durable && wait === 'durable' })
+      archive?.checker.acknowledged(position, { sinceMs: inv, archived: archive.plan.durable && wait === 'durable' })
       return { ...asked, ret: scheduler.nowMs, result: 'ok', epoch: Number(position.split('.')[0]), seq }
     } catch (error) {
       if (error instanceof MacaroondError && OWN_REASONS.has(error.code))

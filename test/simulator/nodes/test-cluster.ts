@@ -216,7 +216,7 @@ export class TestCluster {
       onFailed: (what) => this.#ended(name, what),
       onCrashed: (crashed) => {
         const checker = isPrimary ? this.archive?.checker : undefined
-        if (checker !== undefined) this.aside(() => checker.lookAfterCrash(crashed))
+        if (checker !== undefined) this.aside(() => checker.checkAfterCrash(crashed))
       },
     })
   }

@@ -36,7 +36,7 @@ test('promises that follow from a call are settled before the next one', async (
   expect(seen).toEqual(['settled', 'next'])
 })
 
-test('a process that stands still is called when it goes on, one that is over never', async () => {
+test('a stopped process is called when it continues, a process that has ended never is', async () => {
   const scheduler = new Scheduler(rethrow)
   const seen: string[] = []
   scheduler.at(1, { runsFromMs: (nowMs) => Math.max(nowMs, 50) }, () => seen.push(`stopped ${scheduler.nowMs}`))

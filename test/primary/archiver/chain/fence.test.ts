@@ -226,7 +226,7 @@ describe('an archive with a wound', () => {
     expect(await readManifest(storage, KEY.publicKey)).toMatchObject({ epoch: 2, head: { txid: 8 } })
   })
 
-  test('tells bytes that were lost from a signature of somebody else', async () => {
+  test('distinguishes lost bytes from a foreign signature', async () => {
     const storage = new MemoryStorage()
     await append(await leader(storage, 1, 'a', 1_000), storage, 1, 1, 2)
     const [key, whole] = [manifestKey(2), storage.objects.get(manifestKey(2))!]

@@ -50,7 +50,7 @@ describe('points in time', () => {
     '+02026-12-01T00:00:00Z',
     'tomorrow',
     '',
-  ])('%j is none', (text) => {
+  ])('%j is no point in time', (text) => {
     expect(parseInstant(text)).toBeUndefined()
   })
 

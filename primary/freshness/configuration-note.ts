@@ -1,11 +1,11 @@
-/** Compares the configuration with the one that the database records. Pure. */
+/** Compares the configuration with the one that the database records, which a restore reads to find its witnesses. Pure. */
 import type { KnownPeer } from '../../shared/channel/peers.ts'
 import { type Configured, isSameConfiguration } from '../../shared/database/configured.ts'
 import type { Command } from '../authority/commands.ts'
 import { type DurabilitySettings, requiredLevel } from '../durability/durability.ts'
 
 /** The command that records the configuration; undefined if the database has it already. */
-export function configurationDue(
+export function configurationNote(
   noted: Configured | undefined,
   replicas: readonly KnownPeer[],
   settings: DurabilitySettings,
