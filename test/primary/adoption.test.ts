@@ -272,7 +272,7 @@ test('a denial that a restore found without a signature is never adopted by itse
   db.exec('CREATE TABLE meta (one INTEGER); CREATE TABLE epochs (epoch INTEGER);' + MIGRATE_4_TO_5)
   for (const number of [9, 10, 11]) insertUnsigned(db, denial(token(number)))
   const unsigned = new UnsignedReader(db, 5, 2)
-  expect(unsigned.part).toEqual({ denials: [9, 10].map((number) => denial(token(number))), untold: 1 })
+  expect(unsigned.part).toEqual({ denials: [9, 10].map((number) => denial(token(number))), remaining: 1 })
   const options = { state: () => authority.state, writesOpen: () => true, clock: systemClock, log: silentLog }
   const submit = (): never => {
     throw new Error('nothing is adopted')
