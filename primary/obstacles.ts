@@ -100,7 +100,9 @@ export class Obstacles {
     }
   }
 
+  /** A lock becomes an obstacle by lasting, without an event. So it is noted before the event that may end it. */
   #step(event: ObstacleEvent): void {
+    this.#noteChanges()
     this.#obstacle = stepObstacle(this.#obstacle, event, this.#options.clock.monotonicMs())
   }
 

@@ -13,7 +13,11 @@ import { logOptions } from './commit-log/log-options.ts'
 
 const NOW_MS = 1_800_000_000_000
 
-function scene(): { readonly obstacles: Obstacles; readonly log: CommitLog; readonly submitted: Command[] } {
+function scene(clock: { monotonicMs: () => number } = { monotonicMs: () => 0 }): {
+  readonly obstacles: Obstacles
+  readonly log: CommitLog
+  readonly submitted: Command[]
+} {
   const folder = mkdtempSync(join(tmpdir(), 'macaroond-obstacles-'))
   const log = new CommitLog(logOptions(folder))
   onTestFinished(() => {
@@ -33,7 +37,7 @@ function scene(): { readonly obstacles: Obstacles; readonly log: CommitLog; read
     writer: { submit, appendDueCutOffs: () => undefined },
     gate: { closedBy: undefined, refusal: () => undefined },
     onChange: () => undefined,
-    clock: { monotonicMs: () => 0 },
+    clock,
     log: silentLog,
   })
   return { obstacles, log, submitted }
@@ -60,4 +64,15 @@ test('a retried write that succeeds blocked nothing; one that fails again blocks
   expect(obstacles.blockedBy).toBe('full')
   obstacles.check()
   expect(submitted).toMatchObject([{ kind: 'audit.note', action: 'disk.full' }])
+})
+
+test('a lock that outlasts the bound between two checks is audited from its start to its end', () => {
+  let nowMs = 0
+  const { obstacles, submitted } = scene({ monotonicMs: () => nowMs })
+  obstacles.attempted(attempt(new MacaroondError('overloaded', 'locked'), true))
+  nowMs = 5_101
+  obstacles.attempted(attempt(undefined, true))
+  expect(obstacles.blockedBy).toBeUndefined()
+  obstacles.check()
+  expect(submitted).toMatchObject([{ kind: 'audit.note', action: 'revocations.blocked' }])
 })
