@@ -61,7 +61,7 @@ test.each([
   await until(() => lying.lies.size === (cache ? 2 : 1), 'the lies were told')
   await until(async () => (await verifier.verify(minted.token, ACCESS)).ok, 'the honest replica is believed', 15_000)
   await until(() => alarms.length > 0, 'the alarm was raised')
-  expect(alarms[0]?.message).toContain(`${strangerIdentity.peerId} named epoch ${LIE.epoch}`)
+  expect(alarms[0]?.message).toContain(`${strangerIdentity.peerId} reported epoch ${LIE.epoch}`)
   expect(verifier.statistics().drops['minimum taken back']).toBeGreaterThan(0)
   await signer.revoke({ id: minted.id, wait: 'global' })
   expect(await verifier.verify(minted.token, ACCESS)).toMatchObject({ ok: false, reason: 'revoked' })
