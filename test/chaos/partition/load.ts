@@ -187,7 +187,8 @@ export class Load {
   }
 }
 
-async function untilCreated(signer: Signer, org: string): Promise<void> {
+/** Retries: a call to a primary that is just starting may end without an answer. */
+export async function untilCreated(signer: Signer, org: string): Promise<void> {
   for (let left = 200; ; left -= 1) {
     try {
       await signer.createOrg(org)

@@ -8,6 +8,7 @@ import { monotonicMs } from '../partition/clock.ts'
 import { kill, moveWallClock } from '../partition/nemesis.ts'
 import { REGIONS, type Testbed, type TestbedOptions } from '../partition/testbed.ts'
 import type { Random } from '../random.ts'
+import { untilCreated } from '../partition/load.ts'
 import { FULL_DISK, FullLog, loggingTo } from './full-log.ts'
 import { HOSTILE_ORG, HostileSigner } from './hostile-signer.ts'
 import { LyingArchive } from './lying-archive.ts'
@@ -62,7 +63,7 @@ export class Rims {
   /** Resolves when the time is over and nothing fails any more. What was done is among the events of the testbed. */
   async fail(testbed: Testbed, { random, seconds, say }: RimsOptions): Promise<void> {
     const signer = await testbed.signer()
-    await signer.createOrg(HOSTILE_ORG)
+    await untilCreated(signer, HOSTILE_ORG)
     const { address, peerId } = testbed.cluster.primary
     await this.#hostile.start({ cluster: CLUSTER, address, peerId })
     this.#endMs = monotonicMs() + seconds * 1_000
