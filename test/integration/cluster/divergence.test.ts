@@ -139,7 +139,10 @@ test('an unproven claim to be ahead is refused and audited once, and stops nothi
   proxy.cutAll()
   await cluster.stopReplica()
   await cluster.startReplica()
-  await until(async () => (await cluster.replicaStatus()).alarm?.includes('its database was different') === true, 'it is forked')
+  await until(
+    async () => (await cluster.replicaStatus()).alarm?.includes('its database was different') === true,
+    'it is forked',
+  )
   expect(primary.writes).toBe('open')
   expect((await cluster.replicaStatus()).position).not.toBe(null)
   await cluster.stop()
