@@ -104,7 +104,7 @@ function openUpkeep(base: ReplicaFoundation, keeper: DenialsKeeper): Upkeep {
     tables,
     audit: new AuditWatch({ path, db: () => tables.source?.reader, timers: host.clock, alarms, log }),
     freshness,
-    kept: () => keeper.kept(),
+    rowsOutsidePages: () => keeper.rowsOutsidePages(),
     onFatal: fail,
   })
 }

@@ -21,8 +21,8 @@ export interface UpkeepOptions {
   readonly tables: Tables
   readonly audit: Pick<AuditWatch, 'sinceLast' | 'whole'>
   readonly freshness: Pick<Freshness, 'now' | 'time'>
-  /** Rows of all files except the pages. */
-  readonly kept: () => Iterable<RevocationRow>
+  /** Rows that are not in the pages: those of the other files, and those that are on no disk yet. */
+  readonly rowsOutsidePages: () => Iterable<RevocationRow>
   readonly onFatal: (error: unknown) => void
 }
 
@@ -115,8 +115,8 @@ export class Upkeep {
 
   /** Compares the table, by which tokens are judged, with the files that it was made from. A difference is an alarm. */
   async #compareTable(): Promise<void> {
-    const { tables, kept, alarms, log } = this.#options
-    const findings = await tables.compare(kept(), this.#stopped.signal)
+    const { tables, rowsOutsidePages, alarms, log } = this.#options
+    const findings = await tables.compare(rowsOutsidePages(), this.#stopped.signal)
     if (findings === undefined) return log.debug('scrub: the table of revocations changed too much to be compared')
     const { missing, unaccounted } = findings
     log.info(findings, 'scrub: the table of revocations was compared with the files')

@@ -194,16 +194,16 @@ export class DenialsKeeper {
   /** Rebuilds the table. If a snapshot replaces the pages meanwhile, the next durable pages cause another attempt. */
   async #rebuild(): Promise<void> {
     const { tables, log } = this.#options
-    if (!(await tables.rebuild(this.kept()))) return
+    if (!(await tables.rebuild(this.rowsOutsidePages()))) return
     this.#mustRebuild = false
     log.warn('the table of revocations was rebuilt without those that an operator gave up')
   }
 
   /**
-   * All rows that are not in pages: journal, file of denials, and rows that are on no disk. The journal is read first, because
+   * All rows that are not in the pages: journal, file of denials, and rows that are on no disk. The journal is read first, because
    * its rows move to the file, and a row that moved between the two reads would be missed.
    */
-  *kept(): Generator<RevocationRow> {
+  *rowsOutsidePages(): Generator<RevocationRow> {
     const { journal, unwritten } = this.#options
     yield* journal.rows()
     yield* this.#file.all()

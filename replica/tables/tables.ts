@@ -200,10 +200,10 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Compares the table with the pages and with `kept`, the rows of all other files. Adds missing rows. Does not count outlived
+   * Compares the table with the pages and with the rows that are not in the pages. Adds missing rows. Does not count outlived
    * rows. Undefined if it was aborted, or if the table was rebuilt meanwhile.
    */
-  async compare(kept: Iterable<RevocationRow>, signal: AbortSignal): Promise<TableFindings | undefined> {
+  async compare(outsidePages: Iterable<RevocationRow>, signal: AbortSignal): Promise<TableFindings | undefined> {
     const revocations = this.#revocations
     const timeline = this.#meta?.timeline
     const isValid = (): boolean =>
@@ -212,7 +212,7 @@ export class Tables implements TokenTables {
     try {
       // The other files come first: a row that is removed from one during the comparison is in the pages by then.
       let missing = 0
-      for (const rows of inBatches(kept)) {
+      for (const rows of inBatches(outsidePages)) {
         missing += this.#confirm(rows)
         await turn(this.#options.timers)
         if (!isValid()) return undefined
@@ -238,11 +238,11 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Rebuilds the table from the pages and from `kept`, the rows of all other files. This is how `forget` removes a revocation:
+   * Rebuilds the table from the pages and from the rows that are not in the pages. This is how `forget` removes a revocation:
    * a cut-off is a maximum and cannot be subtracted. Rows that arrive during the rebuild go into both tables. False if there
    * are no pages, or they were replaced during the rebuild; then nothing has changed.
    */
-  async rebuild(kept: Iterable<RevocationRow>): Promise<boolean> {
+  async rebuild(outsidePages: Iterable<RevocationRow>): Promise<boolean> {
     const [source, timeline] = [this.#source, this.#meta?.timeline]
     const seed = this.#options.entropy.bytes(TABLE_SEED_BYTES)
     const rebuilt = new Revocations({ seed, expected: this.#revocations.size })
@@ -251,7 +251,7 @@ export class Tables implements TokenTables {
       for (const row of rows) if (row.kind !== 'unknown') rebuilt.take(row)
       await turn(this.#options.timers)
     }
-    for (const rows of inBatches(kept)) await take(rows)
+    for (const rows of inBatches(outsidePages)) await take(rows)
     for (let after = 0; after < this.#fromPages;) {
       if (source === undefined || source !== this.#source || timeline !== this.#meta?.timeline) return false
       const rows = source.revocations.after(after, ROWS_A_READ)
@@ -276,7 +276,7 @@ export class Tables implements TokenTables {
   }
 
   /**
-   * Saves the table for the next start, which continues reading the pages behind it. If the last row was purged, nothing is
+   * Saves the table for the next start, which then reads only later rows from the pages. If the last row was purged, nothing is
    * saved, because that row identifies the history.
    */
   save(): Promise<void> {
