@@ -1,5 +1,5 @@
 /** Entry of a primary: reads its configuration and keys, starts it, and runs it until a signal or a failure. */
-import { openChecked } from '../shared/config/checks.ts'
+import { checkAndLoadSecrets } from '../shared/config/checks.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
@@ -30,7 +30,7 @@ export async function runPrimary(file: string, flags: PrimaryFlags, ready: (line
   const output = processOutput()
   const log = createLog('primary', config.log.level, output.stderr)
   logWhatNodePrints(log)
-  const secrets = await openChecked({ file, config }, log)
+  const secrets = await checkAndLoadSecrets({ file, config }, log)
   const start = async (): Promise<Service> => {
     // Any SQLite error of the start gets a code and a hint here.
     const primary = await Primary.start({

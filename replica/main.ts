@@ -1,5 +1,5 @@
 /** The entry of a replica: it reads configuration and keys, starts the node, and runs it until a signal or a failure. */
-import { openChecked } from '../shared/config/checks.ts'
+import { checkAndLoadSecrets } from '../shared/config/checks.ts'
 import { fromConfigFolder, readConfig } from '../shared/config/read-config.ts'
 import { createLog } from '../shared/log.ts'
 import type { Metric } from '../shared/metrics/metric.ts'
@@ -29,7 +29,7 @@ export async function runReplica(
   const output = processOutput()
   const log = createLog(`replica ${config.region}`, config.log.level, output.stderr)
   logWhatNodePrints(log)
-  const secrets = await openChecked({ file, config }, log)
+  const secrets = await checkAndLoadSecrets({ file, config }, log)
   const start = async (): Promise<Service> => {
     const replica = await Replica.start({
       config,

@@ -90,7 +90,7 @@ export interface Secrets extends KekRing {
 }
 
 /** Loads the keys for a start. Throws the first error that a check finds or that loading a key throws; logs the warnings. */
-export async function openChecked(
+export async function checkAndLoadSecrets(
   { file, config }: { readonly file: string; readonly config: CheckedConfig & { readonly kek: KekSettings } },
   log: Log,
 ): Promise<Secrets> {
@@ -187,7 +187,7 @@ function archiveElsewhere({ config: { archive } }: CheckTarget): readonly Findin
   return [{ severity: 'warning', code, reason, action: 'name another disk or a bucket: `to` under [archive]' }]
 }
 
-/** Warns if the KEK is in a folder with the secrets that it seals, which then protects nothing (S11). */
+/** Warns if the KEK is in a folder with the secrets that it seals: whoever copies the folder can open them (S11). */
 function kekElsewhere(checked: CheckTarget): readonly Finding[] {
   const { data, archive } = checked.config
   if (data === undefined) return []

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createIdentityFile } from '../../../shared/channel/identity.ts'
-import { type CheckedConfig, errorIn, findingsOf, openChecked } from '../../../shared/config/checks.ts'
+import { type CheckedConfig, errorIn, findingsOf, checkAndLoadSecrets } from '../../../shared/config/checks.ts'
 import { silentLog } from '../../../shared/log.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'macaroond-checks-'))
@@ -76,12 +76,12 @@ describe('the checks of a configuration', () => {
 
   test('are run by a start: an error of `config check` prevents it, a warning does not', async () => {
     const log = silentLog
-    const { identity } = await openChecked(
+    const { identity } = await checkAndLoadSecrets(
       { file, config: config({ alone: true, archive: { enabled: false, copies: [] } }) },
       log,
     )
     expect(identity.peerId).toMatch(/^12D3Koo/)
-    await expect(openChecked({ file, config: config({ data: at('newer') }) }, log)).rejects.toMatchObject({
+    await expect(checkAndLoadSecrets({ file, config: config({ data: at('newer') }) }, log)).rejects.toMatchObject({
       code: 'schema_newer',
       hint: expect.stringContaining('do not delete') as string,
     })
@@ -92,7 +92,7 @@ describe('the checks of a configuration', () => {
     writeFileSync(open, '')
     chmodSync(open, 0o666)
     const asked = { file: open, config: { ...config(), kek: { command: ['touch', at('was-run')] } } }
-    await expect(openChecked(asked, silentLog)).rejects.toMatchObject({ code: 'file_untrusted' })
+    await expect(checkAndLoadSecrets(asked, silentLog)).rejects.toMatchObject({ code: 'file_untrusted' })
     expect(existsSync(at('was-run'))).toBe(false)
   })
 })
