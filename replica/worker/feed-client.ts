@@ -189,7 +189,7 @@ export class FeedClient {
     const why = watch.fault()
     if (why !== undefined) return connection.abort(new MacaroondError('timeout', why))
     // An expired lease drops the whole cache, even if no verification asks for it.
-    this.#step({ kind: 'looked' }, connection)
+    this.#step({ kind: 'time passed' }, connection)
     this.#step({ kind: 'pinged' }, connection)
   }
 

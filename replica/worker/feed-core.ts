@@ -5,10 +5,10 @@
  * 1. Without a lease the cache answers nothing. When the lease ends, everything is dropped.
  * 2. After a gap, another epoch, or a restart of the replica, everything is dropped.
  * 3. The minimum is the newest state that was used. An older state is not used, whichever replica it comes from.
- * 4. The minimum is lowered if a replica is behind it under a lease that began after any replica last reached it. Such a
- *    minimum was never a real state, for two reasons. Within an epoch, the primary grants a lease only to a replica that has
- *    reached the primary's own position. Once the primary of a later epoch has acknowledged a revocation, that epoch is
- *    settled, so no replica has a lease of an earlier one.
+ * 4. The minimum is lowered if a replica below it holds a lease that began after any replica last reached the minimum. Such a
+ *    minimum was never a real state. Within an epoch, the primary grants a lease only to a replica that has reached the
+ *    primary's own position. Across epochs, the later one is settled once its primary has acknowledged a revocation, so no
+ *    replica has a lease of the earlier one.
  */
 import type { ClockReading } from '../../shared/freshness/clock-reading.ts'
 import { elapsedMs } from '../../shared/freshness/clock-reading.ts'
@@ -66,10 +66,9 @@ export type FeedEvent =
   | { readonly kind: 'answered'; readonly mark: Mark; readonly peer: string }
   /** A replica has judged by this state under a lease. `ageMs` is the age of the state, `asked` the time of the request. */
   | { readonly kind: 'stated'; readonly mark: Mark; readonly ageMs: number; readonly asked: ClockReading }
-  /** A revocation is of a kind that this version does not know, so it cannot tell which entries it denies. */
-  | { readonly kind: 'puzzled'; readonly message: string }
-  /** Only time has passed. */
-  | { readonly kind: 'looked' }
+  /** A revocation is of a kind that this version does not know, so the worker cannot decide which entries it denies. */
+  | { readonly kind: 'not understood'; readonly message: string }
+  | { readonly kind: 'time passed' }
 
 export type DropReason =
   | 'lease ended'
@@ -111,9 +110,9 @@ export function startFeed(): FeedState {
 
 /** One step. If the lease has ended, its entries are dropped first, before the event can begin another lease. */
 export function stepFeed(before: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
-  const looked = noticeLeaseEnd(before, now)
-  const { state, effects } = handle(looked.state, event, now)
-  return { state, effects: [...looked.effects, ...effects] }
+  const noticed = noticeLeaseEnd(before, now)
+  const { state, effects } = handle(noticed.state, event, now)
+  return { state, effects: [...noticed.effects, ...effects] }
 }
 
 function handle(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep {
@@ -137,12 +136,12 @@ function handle(state: FeedState, event: FeedEvent, now: ClockReading): FeedStep
       return answered(state, event, now)
     case 'stated':
       return stated(state, event, now)
-    case 'puzzled':
+    case 'not understood':
       return {
         state: { ...state, fault: event.message },
         effects: [{ kind: 'drop all', why: 'revocation not understood' }],
       }
-    case 'looked':
+    case 'time passed':
       return { state, effects: [] }
   }
 }
@@ -216,13 +215,12 @@ function granted(state: FeedState, message: FeedGranted, now: ClockReading): Fee
       ? judgeFeeder(state, { place: at, ageMs: message.ageMs, asked: ping.sent }, now)
       : unchanged(state)
   if (judged.doubted !== undefined) return leave(judged, judged.doubted.why)
-  const step = hold(judged, message, now)
-  return { state: step, effects }
+  return { state: takeLease(judged, message, now), effects }
 }
 
 const unchanged = (state: FeedState): FeedStep => ({ state, effects: [] })
 
-function hold(state: FeedState, message: FeedGranted, now: ClockReading): FeedState {
+function takeLease(state: FeedState, message: FeedGranted, now: ClockReading): FeedState {
   const answers = [...state.answers, { granted: message, received: now }].slice(-ANSWERS_MAX)
   const event = { kind: 'granted', grant: message, applied: appliedOf(state.place) } as const
   const next = withHolder({ ...state, answers }, stepHolder(state.holder, event, now), now)

@@ -20,7 +20,6 @@ import { refused } from '../../shared/verifier/verdict.ts'
 import type { HomeRegion } from './region.ts'
 import type { WorkerVerdict } from './public-types.ts'
 
-/** `now` is the worker's clock. Without it, `onAnswer` is never called. */
 export interface ReplicaPoolOptions {
   readonly cluster: string
   readonly replicas: readonly NodeAddress[]
@@ -30,6 +29,7 @@ export interface ReplicaPoolOptions {
   readonly preferred?: () => string | undefined
   /** Called with every answer, including `unavailable`. */
   readonly onAnswer?: (answer: VerifyResult, asked: ClockReading) => void
+  /** The worker's clock. Without it, `onAnswer` is never called. */
   readonly now?: () => ClockReading
   readonly host?: Host
 }

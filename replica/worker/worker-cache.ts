@@ -212,7 +212,7 @@ export class WorkerCache {
   /** Reads the clocks and begins a new frozen context. If the lease is over, everything is dropped. */
   #begin(spanMs: number = SPAN_MS): FrozenContext | undefined {
     const frozen = frozenContextOf(this.#state, this.#now(), spanMs)
-    if (frozen === undefined) this.step({ kind: 'looked' })
+    if (frozen === undefined) this.step({ kind: 'time passed' })
     // A long span serves only the present verdict.
     this.#frozen = spanMs === SPAN_MS ? frozen : undefined
     return frozen
@@ -248,7 +248,7 @@ export class WorkerCache {
 
   #drop(rows: readonly RevocationRow[]): void {
     for (const row of rows) {
-      if (row.kind === 'unknown') this.step({ kind: 'puzzled', message: notUnderstood(row) })
+      if (row.kind === 'unknown') this.step({ kind: 'not understood', message: notUnderstood(row) })
       else this.#revokedEntries += dropRevoked(this.#tokens, row)
     }
   }

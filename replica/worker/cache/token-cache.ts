@@ -32,7 +32,7 @@ export class TokenCache {
   /** By identifier. The chain used last comes first. */
   readonly #chains = new Map<string, Slot[]>()
   /** The ring of CLOCK. Indexes without an entry are in `#free`. */
-  readonly #face: (Slot | undefined)[] = []
+  readonly #ring: (Slot | undefined)[] = []
   readonly #free: number[] = []
   #hand = 0
   #bytes = 0
@@ -85,8 +85,8 @@ export class TokenCache {
     const before = this.#byTag.get(tag)
     if (before !== undefined) this.#remove(before)
     while (this.#byTag.size >= this.#bounds.entries || this.#bytes + token.bytes > this.#bounds.bytes) this.#evict()
-    const slot: Slot = { tag, token, index: this.#free.pop() ?? this.#face.length, used: false }
-    this.#face[slot.index] = slot
+    const slot: Slot = { tag, token, index: this.#free.pop() ?? this.#ring.length, used: false }
+    this.#ring[slot.index] = slot
     this.#byTag.set(tag, slot)
     this.#bytes += token.bytes
     for (const name of namesOf(token)) this.#nameSet(name).add(slot)
@@ -118,7 +118,7 @@ export class TokenCache {
     this.#byTag.clear()
     this.#byName.clear()
     this.#chains.clear()
-    this.#face.length = 0
+    this.#ring.length = 0
     this.#free.length = 0
     this.#hand = 0
     this.#bytes = 0
@@ -143,8 +143,8 @@ export class TokenCache {
 
   #evict(): void {
     for (;;) {
-      if (this.#hand >= this.#face.length) this.#hand = 0
-      const slot = this.#face[this.#hand]
+      if (this.#hand >= this.#ring.length) this.#hand = 0
+      const slot = this.#ring[this.#hand]
       this.#hand += 1
       if (slot === undefined) continue
       if (!slot.used) return this.#remove(slot)
@@ -155,7 +155,7 @@ export class TokenCache {
   #remove(slot: Slot): void {
     const { tag, token, index } = slot
     this.#byTag.delete(tag)
-    this.#face[index] = undefined
+    this.#ring[index] = undefined
     this.#free.push(index)
     this.#bytes -= token.bytes
     for (const name of namesOf(token)) this.#forget(name, slot)
