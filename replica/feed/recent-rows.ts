@@ -30,7 +30,7 @@ export class RecentRows {
     this.#rowsKept = rowsKept
   }
 
-  /** Undefined before the first call of `reached` or `take`. */
+  /** Undefined before the first call of `advanceTo` or `take`. */
   get history(): History | undefined {
     return this.#history
   }

@@ -90,7 +90,7 @@ function damaged(at: number): MacaroondError {
     'log_corrupt',
     `the revocation journal is damaged at byte ${at}, which was durable before`,
     {
-      hint: 'it has revocations that may exist nowhere else: keep the file, restore nothing without it, then move it away and start the replica, which requests them from its primary again',
+      hint: 'it has revocations that may exist nowhere else: move the file away, keep it, and run no restore without it; then start the replica, which requests its revocations from its primary again',
     },
   )
 }

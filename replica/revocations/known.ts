@@ -5,7 +5,7 @@
  * journal was read to its end, the caller is sent through the denials again.
  *
  * The caller passes back the number `next` of the last answer. A negative number encodes an offset in the denials or the
- * journal. A restore of an older version does not interpret the number, so it receives these two files too.
+ * journal. A restore of an older version passes the number back as it is, so it receives the rows of these two files too.
  */
 import { closeSync, openSync } from 'node:fs'
 import type { Denials } from '../denials/denials.ts'

@@ -114,7 +114,7 @@ export class RevocationStream {
 
   /** Sets the observer of enforced rows. To be called once, before the first connection. */
   observe(onRows: RowObserver): void {
-    assert(this.#onRows === undefined, 'the stream of revocations is connected once')
+    assert(this.#onRows === undefined, 'the stream has one observer of its rows')
     this.#onRows = onRows
   }
 
@@ -126,7 +126,7 @@ export class RevocationStream {
   }
 
   async follow(connection: Connection, retire: AbortSignal): Promise<void> {
-    assert(this.#onRows !== undefined, 'no revocation is taken before the stream is connected')
+    assert(this.#onRows !== undefined, 'the observer of rows is set before the first connection')
     retire.addEventListener('abort', () => void connection.close())
     const welcome = revocationsWelcome.parse(connection.hello)
     this.#requireSameHistory(welcome)

@@ -61,7 +61,7 @@ export class DatabaseCopy {
 
   /** Sets the function that is called before a snapshot is installed. To be called once, before the first snapshot. */
   beforeInstall(installing: Installing): void {
-    assert(this.#installing === undefined, 'a copy is connected once')
+    assert(this.#installing === undefined, 'beforeInstall is called once')
     this.#installing = installing
   }
 
@@ -99,7 +99,7 @@ export class DatabaseCopy {
 
   /** Replaces all pages by those of a snapshot, which is one transaction for readers. */
   async install(snapshot: SnapshotFile, pageCount: number, next: AppliedState): Promise<void> {
-    assert(this.#installing !== undefined, 'nothing is installed before the copy is connected')
+    assert(this.#installing !== undefined, 'beforeInstall is called before the first snapshot is installed')
     await this.#installing(next, this.#applied, async () => {
       this.#record.append(next)
       this.#record.sync()
