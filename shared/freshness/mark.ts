@@ -8,7 +8,7 @@ export interface Mark {
   readonly seq: number
 }
 
-/** The mark before every revocation, and the mark behind every revocation. */
+/** The mark before every revocation, and the mark after every revocation. */
 export const MARK_NONE: Mark = { epoch: -1, seq: 0 }
 export const MARK_ALL: Mark = { epoch: Infinity, seq: Infinity }
 

@@ -1,4 +1,4 @@
-/** Sizes and constants of the parts behind the header: page frames, the end mark and, behind the index, the trailer. */
+/** Sizes and constants of the parts after the header: page frames, the end mark and, after the index, the trailer. */
 import { blockBytesMax } from './lz4.ts'
 
 /** Page number (u32) and flags (u16). */

@@ -71,7 +71,7 @@ export function isSnapshot(header: SegmentFields): boolean {
   return header.minTxid === 1
 }
 
-/** Writes the 100 bytes into `out` at `at`, and returns the offset behind them. Asserts that the fields are valid. */
+/** Writes the 100 bytes into `out` at `at`, and returns the offset after them. Asserts that the fields are valid. */
 export function encodeHeader(fields: SegmentFields, out: Buffer, at: number): number {
   const problem = headerProblem(fields)
   assert(problem === undefined, `segment header: ${problem}`)

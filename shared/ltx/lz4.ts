@@ -37,7 +37,7 @@ export function blockBytesMax(sourceBytes: number): number {
 }
 
 /**
- * Writes `source` as one block into `out` from `at`, where `blockBytesMax` must be free, and returns the offset behind it.
+ * Writes `source` as one block into `out` from `at`, where `blockBytesMax` must be free, and returns the offset after it.
  * The block is never longer than `source` as plain literals: a match costs a token, two bytes of offset and at most one more
  * length byte, and saves at least four bytes.
  */

@@ -2,7 +2,7 @@
 
 const TWO_TO_32 = 2 ** 32
 
-/** Writes a safe, non-negative integer and returns the offset behind it. */
+/** Writes a safe, non-negative integer and returns the offset after it. */
 export function writeUint64(out: Buffer, value: number, at: number): number {
   out.writeUInt32BE(Math.floor(value / TWO_TO_32), at)
   return out.writeUInt32BE(value % TWO_TO_32, at + 4)

@@ -58,7 +58,7 @@ export class Checkpointer {
   /**
    * Copies everything and keeps the file, so that the next commit overwrites it from the beginning. Syncing a file that does
    * not grow is much cheaper, because the file system has no metadata to write. Returns `backfilled` on success. If a reader
-   * still needs frames, SQLite appends behind them instead. The guard is never released. Throws foreign_write, as `checkpoint`
+   * still needs frames, SQLite appends after them instead. The guard is never released. Throws foreign_write, as `checkpoint`
    * does.
    */
   recycle(): GuardedOutcome {

@@ -46,7 +46,7 @@ export class DatabaseFile {
     return Math.floor(fstatSync(this.#fd).size / PAGE_BYTES)
   }
 
-  /** Reads a page from the file, without the WAL. Bytes behind the end of the file are zero, as SQLite reads them. */
+  /** Reads a page from the file, without the WAL. Bytes after the end of the file are zero, as SQLite reads them. */
   readPage(pgno: number, into: Uint8Array): void {
     const length = readAt(this.#fd, into, 0, PAGE_BYTES, (pgno - 1) * PAGE_BYTES)
     into.fill(0, length, PAGE_BYTES)
@@ -65,7 +65,7 @@ export class DatabaseFile {
     return this.#walIndex
   }
 
-  /** True if a view of all pages is being read. Nothing behind that view may then be copied from the WAL into the file. */
+  /** True if a view of all pages is being read. No frame after that view may then be copied from the WAL into the file. */
   get pinned(): boolean {
     return this.#pins > 0
   }

@@ -2,7 +2,7 @@
  * Reads all pages of a database as of one transaction, while writes go on and without a copy in memory. Snapshots and scrubs
  * use it.
  *
- * It holds a read transaction. During it no program can copy frames behind it into the database file, or restart a WAL whose
+ * It holds a read transaction. During it no program can copy later frames into the database file, or restart a WAL whose
  * frames it still needs. A page comes from its last frame in the WAL up to that transaction, or else from the file.
  */
 import { closeSync, openSync } from 'node:fs'

@@ -19,9 +19,9 @@ const PAGES_AT: number = LAST_FRAME_AT + WORD_BYTES
 const FRAME_CHECKSUM_AT: number = PAGES_AT + WORD_BYTES
 const SALT_AT: number = FRAME_CHECKSUM_AT + 2 * WORD_BYTES
 const CHECKSUM_AT: number = SALT_AT + 2 * WORD_BYTES
-/** Size of one header. The file has two copies of it, one behind the other. */
+/** Size of one header. The file has two copies of it, one after the other. */
 export const INDEX_HEADER_BYTES: number = CHECKSUM_AT + 2 * WORD_BYTES
-/** First field behind the two copies: the number of frames copied into the database (nBackfill). */
+/** First field after the two copies: the number of frames copied into the database (nBackfill). */
 export const BACKFILLED_AT: number = 2 * INDEX_HEADER_BYTES
 const CHECKPOINT_INFO_BYTES: number = 10 * WORD_BYTES
 const INDEX_PREFIX_BYTES: number = BACKFILLED_AT + CHECKPOINT_INFO_BYTES

@@ -89,7 +89,7 @@ export class WalIndex {
 
   /**
    * Rebuilds the current block from its page numbers and writes it back, because a writer that died half way leaves page
-   * numbers and slots behind `lastFrame`. Entries of committed frames do not move, so readers in other processes are not
+   * numbers and slots after `lastFrame`. Entries of committed frames do not move, so readers in other processes are not
    * disturbed.
    */
   loadBlock(lastFrame: number): void {
@@ -104,7 +104,7 @@ export class WalIndex {
     this.#block = block
   }
 
-  /** Enters frames behind `lastFrame`. Readers ignore them until `publish`. */
+  /** Enters frames after `lastFrame`. Readers ignore them until `publish`. */
   appendFrames(lastFrame: number, pageNumbers: readonly number[]): void {
     // After a restart of the log the old block is worthless.
     let block = lastFrame === 0 ? undefined : this.#block

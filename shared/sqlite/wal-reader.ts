@@ -158,7 +158,7 @@ export class WalReader {
     return found
   }
 
-  /** Reads more frames behind the `count` loaded ones, and returns the number of whole frames read. */
+  /** Reads more frames after the `count` loaded ones, and returns the number of whole frames read. */
   #load(count: number, base: number): number {
     const wanted = framesToRead(count)
     if (count + wanted > this.#frames.capacity) this.#grow(count, wanted)

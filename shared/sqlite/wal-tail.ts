@@ -24,7 +24,7 @@ export class WalTail {
   readonly #block: Buffer
   #size: number
 
-  /** The -wal must exist. `bytes` is the space to reserve behind its last frame. */
+  /** The -wal must exist. `bytes` is the space to reserve after its last frame. */
   constructor(database: string, bytes: number, entropy: Entropy) {
     this.#path = `${databasePath(database)}-wal`
     this.#bytes = bytes
@@ -37,7 +37,7 @@ export class WalTail {
     this.#size = fstatSync(this.#fd).size
   }
 
-  /** Reserved bytes behind this frame, at most the configured number. */
+  /** Reserved bytes after this frame, at most the configured number. */
   bytesLeft(lastFrame: number): number {
     return Math.min(this.#bytes, Math.max(0, this.#size - frameOffset(lastFrame + 1)))
   }
