@@ -113,13 +113,9 @@ class Supervisor {
 
   #step(event: BackoffEvent, error: MacaroondError | undefined): number {
     const { clock, entropy, log } = this.#options
-    const {
-      backoff,
-      delayMs,
-      mustLog: news,
-    } = stepBackoff(this.#backoff, event, clock.monotonicMs(), entropy.uniform())
+    const { backoff, delayMs, mustLog } = stepBackoff(this.#backoff, event, clock.monotonicMs(), entropy.uniform())
     this.#backoff = backoff
-    if (!news) return delayMs
+    if (!mustLog) return delayMs
     if (event.type === 'connected') log.debug('connected')
     else log.warn({ code: error?.code, hint: error?.hint, reason: error?.message ?? 'closed' }, 'not connected')
     return delayMs

@@ -4,6 +4,7 @@ import type { RestorePoint } from '../archive/restore-plan.ts'
 
 export const archiveRepairParams: z.ZodType<{ readonly confirm: boolean }> = z.strictObject({ confirm: z.boolean() })
 
+/** The losses of one archive, and the transactions that it can still restore. */
 export interface ArchiveWound {
   /** Faults of the manifest, in words. */
   readonly problems: readonly string[]

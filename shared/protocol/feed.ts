@@ -1,7 +1,8 @@
 /**
- * The `feed` channel, worker to replica, keeps a worker's cache correct. The worker's hello names the last revocation of a
- * timeline before which none is missing. The replica sends later rows as they arrive, and answers pings with leases that are
- * part of its own freshness lease. The worker acknowledges applied rows, so that the replica knows when the worker is covered.
+ * The `feed` channel, worker to replica, keeps a worker's cache correct. The worker's hello names a timeline, and the number up
+ * to which the worker has all its revocations. The replica sends later rows as they arrive, and answers pings with leases that
+ * are part of its own freshness lease. The worker acknowledges applied rows, so that the replica knows when the worker is
+ * covered.
  */
 import { z } from 'zod'
 import { bootId } from '../freshness/boot-id.ts'

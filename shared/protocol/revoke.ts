@@ -136,8 +136,9 @@ interface CutOff extends Revoked {
   /** Tokens issued up to this time are revoked, unix milliseconds. */
   readonly untilMs: number
   /**
-   * True if the primary doubts its clock. The cut-off then ends with the last token that the primary minted. The primary
-   * extends it to the time of the request, or to the time that it named, once it believes its clock again, and before it mints anything.
+   * True if the primary doubts its clock. The cut-off then ends with the last token that the primary minted. Once the primary
+   * believes its clock again, and before it mints anything, it extends the cut-off to `untilMs` of the request, or else to the
+   * time of the request.
    */
   readonly clockInDoubt?: true
 }

@@ -22,7 +22,7 @@ export type WalHello = {
   readonly timeline: string | null
   /** The newest position signed by the authority that this replica has received. */
   readonly signed: SignedPosition | null
-  /** The last revocation of a timeline before which this replica lacks none, counting pages and stream. */
+  /** A timeline, and the number up to which this replica has all its revocations, from pages or stream. */
   readonly revocations: { readonly timeline: string; readonly seq: number } | null
   /** Boot id of this process. */
   readonly boot: string
