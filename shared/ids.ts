@@ -21,7 +21,7 @@ export type Kid = Branded<string, 'Kid'>
 export type Nonce = Branded<string, 'Nonce'>
 /** Names one token in revocations and in the audit. Text: `<kid>.<nonce>`. */
 export type TokenId = Branded<string, 'TokenId'>
-/** Random id of one life of an epoch, 16 bytes as 32 hex digits. Two restores that claim the same epoch differ in it. */
+/** Random id made when an epoch begins, 16 bytes as 32 hex digits. Two restores that claim one epoch number differ in it. */
 export type Timeline = Branded<string, 'Timeline'>
 /** The libp2p peer id of an Ed25519 key in base58btc, `12D3Koo…`. It contains the public key, so it is enough to pin a peer. */
 export type PeerIdText = Branded<string, 'PeerIdText'>

@@ -78,7 +78,7 @@ export const SUBJECTS_SHOWN_MAX = 5
 export const REVOCATIONS_FOUND_MAX = 20
 export const ORG_CHARS_MAX = 64
 export const LIST_ITEMS_MAX = 256
-/** Characters of JSON for a list in one answer, because a character of a reason may take six. The next call has the rest. */
+/** Characters of JSON for a list in one answer; one character of a reason may take six. The next call returns the rest. */
 export const LIST_CHARS_MAX: number = 256 * 1024
 export const PREDICATE_CACHE_ENTRIES_MAX = 4096
 export const PREDICATE_CACHED_BYTES_MAX = 256

@@ -41,14 +41,14 @@ export function distrustOf(facts: readonly PathFact[], who: UserIds): readonly D
 
 function judge(fact: PathFact, { uid }: UserIds): Distrust | undefined {
   const { path, kind, end, mode, gid } = fact
-  const isThird = fact.uid !== ROOT && fact.uid !== uid
+  const belongsToOther = fact.uid !== ROOT && fact.uid !== uid
   // In a sticky folder like /tmp, only the owner of an entry can replace it. The mode bits of a link have no meaning.
   const isShared = kind !== 'link' && !(kind === 'folder' && (mode & STICKY) !== 0)
   if (isShared && (mode & ALL_WRITE) !== 0) {
     const reason = `every user of this machine may write ${path}${end ? '' : ', and replace what lies in it'}`
     return { severity: 'error', path, reason, action: `chmod o-w ${path}` }
   }
-  if (isThird) {
+  if (belongsToOther) {
     const action = end ? `chown ${uid} ${path}` : `move what macaroond reads out of ${path}, or chown it to root`
     const reason = `${path} belongs to uid ${fact.uid}, which is neither root nor the user that macaroond runs as`
     return { severity: end ? 'error' : 'warning', path, reason, action }

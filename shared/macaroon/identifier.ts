@@ -25,7 +25,7 @@ export interface TokenIdentifier extends TokenReference {
 }
 
 const VERSION = 1
-/** Versions reserved for this authority. A first byte above them is the text of another authority's identifier. */
+/** Versions reserved for this authority. A larger first byte belongs to the identifier of another authority. */
 const VERSION_MAX = 15
 
 const KID_AT = 1

@@ -14,7 +14,7 @@ import { isRefused, type Refused, refused } from './verdict.ts'
 
 /**
  * `org` is mandatory. The other keys are those that caveats restrict: `op`, `path`, `ip`, `chunk`, or an application's own.
- * A list wants all of its values at once, and `100..200` wants the whole range.
+ * A list asks for all of its values at once, and `100..200` asks for the whole range.
  */
 export interface Access {
   readonly org: string
@@ -60,7 +60,8 @@ export function readFacts(access: unknown, context: Context): Facts | Refused {
   const org = facts.values.get('org')
   if (org === undefined) return refused('org_missing', 'the access names no org')
   const [name = '', another] = org
-  if (another !== undefined || name.length > ORG_CHARS_MAX) return malformed('it names one org, within the limits')
+  if (another !== undefined || name.length > ORG_CHARS_MAX)
+    return malformed(`it must name one org, of at most ${ORG_CHARS_MAX} characters`)
   return { org: name, ...facts }
 }
 

@@ -87,8 +87,8 @@ function judgeStaleness(
 }
 
 function judgeNamed(predicate: UnrevokedPredicate, tables: TokenTables, caveat: string): CaveatVerdict {
-  const fallen = statusOfNamed(predicate, tables)
-  return fallen === undefined ? ALLOWED : { ...fallen, caveat, wanted: predicate.wanted }
+  const refusal = statusOfNamed(predicate, tables)
+  return refusal === undefined ? ALLOWED : { ...refusal, caveat, wanted: predicate.wanted }
 }
 
 function unknownCaveat(caveat: string, wanted: string): Refused {
