@@ -147,7 +147,7 @@ const KINDS = {
   },
   minimum_unreached: {
     severity: 'critical',
-    summary: 'a replica reported a position that no replica reaches, and this service has dropped it as its minimum',
+    summary: 'a replica reported a position that no replica reaches, and this service no longer requires it',
     action: 'check the replica that the alarm names: it follows another history, or it lies; take it out of `replicas`',
   },
   primary_refused: {
